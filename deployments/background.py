@@ -1,0 +1,15 @@
+"""The background's replica: a place, from a description of it."""
+
+from __future__ import annotations
+
+from deployments.generator import Generator
+from deployments.messages import LayerJob
+from deployments.story.prompts import BACKGROUND_NEGATIVE, background_prompt
+
+
+class Background(Generator):
+    kind = "background"
+
+    def prompts(self, job: LayerJob) -> tuple[str, str]:
+        prompt = background_prompt(job.prompt) if job.enhance_prompt else job.prompt
+        return prompt, BACKGROUND_NEGATIVE if job.negative_prompt is None else job.negative_prompt

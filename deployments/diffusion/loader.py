@@ -1,0 +1,149 @@
+"""A model's files → a pipeline on its device; and back to nothing."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+
+from deployments.diffusion.config import LoraConfig, ModelConfig
+from deployments.diffusion.memory import fit
+from deployments.diffusion.model_files import (
+    PICKLE_SUFFIXES,
+    check_model_files,
+    lora_file,
+    single_file_pipeline,
+)
+from deployments.diffusion.registry import describe, locate
+from deployments.errors import NotReady
+
+log = logging.getLogger(__name__)
+# diffusers claims to be typed and is not: its objects are Any here.
+Pipeline = Any
+library: Any = diffusers
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+# Stable Diffusion XL never had the checker, and its class warns of arguments that it does not know.
+CLASS_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "StableDiffusionPipeline": {"safety_checker": None, "requires_safety_checker": False},
+    "StableDiffusionXLPipeline": {},
+}
+
+
+def load(config: ModelConfig) -> Pipeline:
+    """The model on its device, ready to paint. Raises NotReady with a short reason; the log has the rest."""
+    name = describe(config.source).id
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    for package in (library, transformers):
+        package.utils.logging.disable_progress_bar()
+    try:
+        device = _device(config)
+        pipeline = _read(config.source, name, _dtype(config, device))
+        _lay_over(pipeline, config.lora)
+        pipeline.unet.to(memory_format=torch.channels_last)
+        fit(pipeline, config, device)
+    except NotReady:
+        raise
+    except Exception as error:
+        log.exception("loading %s failed", config.source)
+        raise NotReady(f"the model {name} could not be loaded: {_reason(error)}") from error
+    return pipeline
+
+
+def unload(pipeline: Pipeline) -> None:
+    """Gives the memory back, whoever still holds the pipeline object; it cannot paint afterwards."""
+    pipeline.remove_all_hooks()
+    for component in list(pipeline.components):
+        setattr(pipeline, component, None)
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _device(config: ModelConfig) -> str:
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise NotReady("the model is set to run on a GPU and there is none: set device to auto or cpu")
+    if config.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return config.device
+
+
+def _dtype(config: ModelConfig, device: str) -> torch.dtype:
+    if config.dtype == "float16" and device == "cpu":
+        raise NotReady("float16 is far too slow on a CPU: set dtype to auto or float32, or give it a GPU")
+    if config.dtype == "auto":
+        return torch.float16 if device == "cuda" else torch.float32
+    return {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[config.dtype]
+
+
+def _read(source: str, name: str, dtype: torch.dtype) -> Pipeline:
+    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON")
+    place = locate(source)
+    if place is None:
+        if not HUB_ID.fullmatch(source) or source.endswith((".safetensors", *PICKLE_SUFFIXES)):
+            raise NotReady(f"the model {Path(source).name} is neither here nor the id of one on the hub")
+        pipeline_class = describe(source).pipeline
+        if pipeline_class == "unknown":
+            pipeline_class = library.DiffusionPipeline.load_config(name, local_files_only=offline)[
+                "_class_name"
+            ]
+        return _from_pretrained(name, pipeline_class, name, dtype, offline)
+    if not place.is_file():
+        check_model_files(place)
+        return _from_pretrained(str(place), describe(source).pipeline, name, dtype, local_files_only=True)
+    pipeline_class = single_file_pipeline(place)
+    # A checkpoint has no configuration: a folder of its name beside it gives one, else the hub does.
+    beside = place.with_suffix("")
+    return getattr(library, pipeline_class).from_single_file(
+        str(place),
+        dtype=dtype,
+        config=str(beside) if beside.is_dir() else None,
+        local_files_only=offline,
+        **CLASS_ARGUMENTS[pipeline_class],
+    )
+
+
+def _from_pretrained(
+    where: str, kind: str, name: str, dtype: torch.dtype, local_files_only: bool
+) -> Pipeline:
+    if kind not in CLASS_ARGUMENTS:
+        raise NotReady(f"the model {name} is not a text-to-image Stable Diffusion 1, 2 or XL")
+    return library.DiffusionPipeline.from_pretrained(
+        where,
+        dtype=dtype,
+        use_safetensors=True,
+        local_files_only=local_files_only,
+        trust_remote_code=False,
+        **CLASS_ARGUMENTS[kind],
+    )
+
+
+def _lay_over(pipeline: Pipeline, loras: tuple[LoraConfig, ...]) -> None:
+    names = [f"lora_{position}" for position, _ in enumerate(loras)]
+    for adapter, lora in zip(names, loras, strict=True):
+        file = lora_file(lora.source)
+        pipeline.load_lora_weights(
+            str(file.parent),
+            weight_name=file.name,
+            adapter_name=adapter,
+            use_safetensors=True,
+            local_files_only=True,
+        )
+    if loras:
+        pipeline.set_adapters(names, adapter_weights=[lora.scale for lora in loras])
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return "there is not enough memory for it"
+    if isinstance(error, OSError):
+        return "a file of it is missing, cannot be read or cannot be fetched"
+    return "its files do not fit together"

@@ -1,0 +1,35 @@
+"""Puts a loaded pipeline on its device, with the memory savers its configuration asks for."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from deployments.diffusion.config import ModelConfig
+
+log = logging.getLogger(__name__)
+
+
+def fit(pipeline: Any, config: ModelConfig, device: str) -> None:
+    pipeline.set_progress_bar_config(disable=True)
+    if config.attention_slicing:
+        pipeline.enable_attention_slicing()
+    if config.xformers:  # After slicing: each replaces the attention processors, so the last one holds.
+        _try_xformers(pipeline)
+    # Every VAE has the method; those without the attribute raise in it.
+    if config.vae_slicing and hasattr(pipeline.vae, "use_slicing"):
+        pipeline.vae.enable_slicing()
+    if config.cpu_offload and device == "cuda":
+        pipeline.enable_model_cpu_offload()
+        return
+    if config.cpu_offload:
+        log.warning("cpu_offload does nothing on a CPU: the model is there already")
+    pipeline.to(device)
+
+
+def _try_xformers(pipeline: Any) -> None:
+    try:
+        pipeline.enable_xformers_memory_efficient_attention()
+    except Exception as error:  # Absent, for another torch, no GPU, an odd head size: all one to us.
+        reason = str(error).partition("\n")[0]
+        log.warning("xformers cannot be used (%s): attention runs on PyTorch's own instead", reason)

@@ -1,0 +1,126 @@
+"""Which models there are: the known ones with their licences, and a card for any other."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from deployments.diffusion.model_files import single_file_pipeline
+from deployments.errors import NotReady
+
+ModelKind = Literal["character", "background", "any"]
+CommercialUse = Literal["yes", "with restrictions", "unknown: see the model's own card"]
+
+BUNDLED_FOLDER = Path(__file__).resolve().parents[2] / "models"
+XL_PIPELINE = "StableDiffusionXLPipeline"
+UNKNOWN_LICENCE = "unknown: see the model's own card"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a caller may know of a model. `memory_gb`: (least, most), None where nobody measured it."""
+
+    id: str
+    kind: ModelKind
+    pipeline: str
+    licence: str
+    attribution: str
+    attribution_mark: str
+    commercial_use: CommercialUse
+    native_size: tuple[int, int]
+    latent_factor: int
+    memory_gb: tuple[float, float] | None = None
+    aliases: tuple[str, ...] = ()
+    bundled: bool = False
+
+
+def _known_models() -> tuple[ModelCard, ...]:
+    text = (Path(__file__).parent / "models.toml").read_text(encoding="utf-8")
+    rows: list[dict[str, Any]] = tomllib.loads(text)["model"]
+    for row in rows:
+        row |= {key: tuple(value) for key, value in row.items() if isinstance(value, list)}
+    return tuple(ModelCard(**row) for row in rows)
+
+
+KNOWN_MODELS = _known_models()
+
+
+def describe(source: str) -> ModelCard:
+    """A known model's card, else a fine-tune's. For configured sources only: it opens any path given."""
+    bundled = _bundled_of_path(source)
+    for card in KNOWN_MODELS:
+        if source == card.id or source in card.aliases or bundled == card.id:
+            return card
+    place = locate(source)
+    name = source if place is None else (place.resolve().stem if place.is_file() else place.resolve().name)
+    return _custom_card(name, place)
+
+
+def bundled_model(name: str) -> Path:
+    """The folder of a bundled model. Raises NotReady for a name that is not one."""
+    if not any(card.bundled and card.id == name for card in KNOWN_MODELS):
+        raise NotReady(f"there is no bundled model called {name}")
+    return BUNDLED_FOLDER / name
+
+
+def locate(source: str) -> Path | None:
+    """Where a model lies on this machine; None where `source` can only be a hub id, or nothing."""
+    if any(card.bundled and card.id == source for card in KNOWN_MODELS):
+        return bundled_model(source)
+    path = Path(source).expanduser()
+    return path if path.exists() else None
+
+
+def _bundled_of_path(source: str) -> str | None:
+    path = Path(source).expanduser().resolve()
+    return path.name if path.parent == BUNDLED_FOLDER else None
+
+
+def _custom_card(name: str, place: Path | None) -> ModelCard:
+    pipeline, latent_factor, native_size = "unknown", 8, (512, 512)
+    if place is not None and place.is_dir():
+        latent_factor = _latent_factor(_read_json(place / "vae" / "config.json"))
+        native_size = _native_size(_read_json(place / "unet" / "config.json"), latent_factor)
+        pipeline = str(_read_json(place / "model_index.json").get("_class_name", pipeline))
+    elif place is not None:
+        with suppress(NotReady):  # Loading says what is wrong; a card is only a description.
+            pipeline = single_file_pipeline(place)
+        if pipeline == XL_PIPELINE:
+            native_size = (1024, 1024)
+    return ModelCard(
+        id=name,
+        kind="any",
+        pipeline=pipeline,
+        licence=UNKNOWN_LICENCE,
+        attribution=f"Generated with {name}",
+        attribution_mark=f"Generated with {name}",
+        commercial_use="unknown: see the model's own card",
+        native_size=native_size,
+        latent_factor=latent_factor,
+    )
+
+
+def _latent_factor(vae: dict[str, Any]) -> int:
+    levels = vae.get("block_out_channels") or vae.get("decoder_block_out_channels")
+    return int(2 ** (len(levels) - 1)) if isinstance(levels, list) and levels else 8
+
+
+def _native_size(unet: dict[str, Any], latent_factor: int) -> tuple[int, int]:
+    size = unet.get("sample_size")
+    if isinstance(size, int):
+        return size * latent_factor, size * latent_factor
+    if isinstance(size, list) and len(size) == 2:
+        return int(size[1]) * latent_factor, int(size[0]) * latent_factor  # diffusers says (height, width)
+    return 512, 512
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,57 @@
+"""Everything that can go wrong with a request, as one tree.
+
+ScenewrightError
+├── InvalidRequest        the words or pictures sent cannot be used            422 invalid_request
+│   └── CutoutFailed      `cutout` was insisted on and the matte is poor       422 cutout_failed
+├── Overloaded            no room; come back after `retry_after_s`             429 overloaded
+├── GenerationFailed      painted, but never a usable picture                  502 generation_failed
+├── NotReady              the model is loading, missing or corrupt             503 not_ready
+├── OutOfMemory           the device has no room even for this request alone   503 out_of_memory
+└── DeadlineExceeded      the time the caller gave has run out                 504 deadline_exceeded
+
+The status and code beside each are applied in one table, serve/error_answers.py. Every class passes all of its
+arguments to `super().__init__`: an exception that does not loses its class on the way through a Ray handle.
+"""
+
+from __future__ import annotations
+
+
+class ScenewrightError(Exception):
+    """`message` is shown to the caller as it is: no paths, class names or values of other requests."""
+
+    def __init__(self, message: str, param: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message, param, retry_after_s)
+        self.message = message
+        self.param = param
+        self.retry_after_s = retry_after_s
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class InvalidRequest(ScenewrightError):
+    pass
+
+
+class CutoutFailed(InvalidRequest):
+    pass
+
+
+class Overloaded(ScenewrightError):
+    pass
+
+
+class GenerationFailed(ScenewrightError):
+    pass
+
+
+class NotReady(ScenewrightError):
+    pass
+
+
+class OutOfMemory(ScenewrightError):
+    pass
+
+
+class DeadlineExceeded(ScenewrightError):
+    pass

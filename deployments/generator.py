@@ -1,0 +1,71 @@
+"""What the character's and the background's replicas share: one engine, made from plain configuration."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from deployments.diffusion.config import GenerationConfig, ModelConfig
+from deployments.diffusion.engine import Engine
+from deployments.diffusion.painter import Painter
+from deployments.diffusion.simulated import SimulatedConfig, SimulatedPainter
+from deployments.imaging.placeholder import placeholder
+from deployments.imaging.quality import flaw
+from deployments.messages import LayerJob, LayerKind, LayerResult, Readiness, StepEvent
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """`backend` chooses between a real model and the simulated one; only the chosen one's part counts."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    model: ModelConfig
+    backend: Literal["diffusers", "simulated"] = "diffusers"
+    simulated: SimulatedConfig = field(default_factory=SimulatedConfig)
+    generation: GenerationConfig = field(default_factory=GenerationConfig)
+
+
+class Generator:
+    """One replica: it owns its model, and is ready once it has painted a picture with it."""
+
+    kind: ClassVar[LayerKind]
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        self._engine = Engine(
+            _build_painter(config),
+            flaw,
+            lambda job: placeholder(job.kind, job.width_px, job.height_px, job.prompt),
+            config.generation,
+            config.model.unload_after_idle_s,
+        )
+        self._engine.start()
+
+    def prompts(self, job: LayerJob) -> tuple[str, str]:
+        """The prompt and the negative prompt that the model will read."""
+        raise NotImplementedError
+
+    async def stream(self, job: LayerJob) -> AsyncIterator[StepEvent | LayerResult]:
+        """A step event a step, then the layer."""
+        async for event in self._engine.submit(job, *self.prompts(job)):
+            yield event
+
+    async def paint(self, job: LayerJob) -> LayerResult:
+        """The layer alone. Raises what deployments.errors draws."""
+        async for event in self.stream(job):
+            if isinstance(event, LayerResult):
+                return event
+        raise AssertionError("the engine ended a job without a result")
+
+    async def readiness(self) -> Readiness:
+        return self._engine.readiness()
+
+
+def _build_painter(config: GeneratorConfig) -> Painter:
+    if config.backend == "simulated":
+        return SimulatedPainter(config.simulated)
+    # torch takes seconds to import: a simulated replica and the edge never pay for it.
+    from deployments.diffusion.denoiser import Denoiser
+
+    return Denoiser(config.model)

@@ -1,0 +1,1 @@
+"""Pixels to pixels: each module is one act on pictures, and none of them knows a model, a request or Ray."""

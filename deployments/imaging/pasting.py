@@ -1,0 +1,33 @@
+"""The plain merge: both pictures squeezed to the frame, the character laid over half of it."""
+
+from __future__ import annotations
+
+from PIL import Image, ImageEnhance
+
+from deployments.messages import MergeOptions, Pixels, Position
+
+CONTRAST = 1.1
+
+Box = tuple[int, int, int, int]
+"""(x, y, width, height) in pixels of the frame."""
+
+
+def paste(character: Pixels, background: Pixels, options: MergeOptions) -> tuple[Image.Image, Box]:
+    """The merged frame, RGB, (options.width_px, options.height_px), and where the character stands in it.
+
+    Either input may be (h, w, 3) or (h, w, 4). `scale`, `harmonize` and `shadow` have no meaning here.
+    """
+    frame = Image.fromarray(background).convert("RGB")
+    frame = frame.resize((options.width_px, options.height_px), Image.Resampling.LANCZOS)
+    figure = Image.fromarray(character).convert("RGBA")
+    figure = figure.resize((options.width_px // 2, options.height_px), Image.Resampling.LANCZOS)
+
+    x_px = _left_edge(options.position, options.width_px)
+    frame.paste(figure, (x_px, 0), figure)
+    contrast = CONTRAST if options.contrast is None else options.contrast
+    return ImageEnhance.Contrast(frame).enhance(contrast), (x_px, 0, figure.width, figure.height)
+
+
+def _left_edge(position: Position, width_px: int) -> int:
+    half_px = width_px // 2
+    return {"left": 0, "center": (width_px - half_px) // 2, "right": half_px}[position]

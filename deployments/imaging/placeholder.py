@@ -1,0 +1,112 @@
+"""A drawn stand-in for a layer that could not be painted: pleasant, and plainly not the real thing."""
+
+from __future__ import annotations
+
+import zlib
+from colorsys import hls_to_rgb
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from deployments.imaging.fonts import Font, load_font
+from deployments.messages import LayerKind, Pixels
+
+LABEL = "placeholder"
+LONGEST_TEXT = 160
+BACKDROP = (226, 228, 232)
+RANGES = ((0.5, 0.07, 1.3, 0.52), (0.6, 0.05, 2.1, 0.4), (0.68, 0.03, 0.9, 0.28))
+"""Far to near, in fractions of the picture: the ridge's height, its swing, its waves; and its lightness."""
+
+Plane = NDArray[np.floating[Any]]
+
+
+def placeholder(kind: LayerKind, width_px: int, height_px: int, words: str) -> Pixels:
+    """(height_px, width_px, 3) RGB: a cloaked figure on a plain backdrop, or hills under a sky; labelled.
+
+    `words` choose the hue, and stand under the label as far as they fit. The same arguments
+    (and fonts on the machine) give the same pixels.
+    """
+    hue = zlib.crc32(words.encode("utf-8", "replace")) / 2**32
+    canvas = _figure(width_px, height_px, hue) if kind == "character" else _hills(width_px, height_px, hue)
+    image = Image.fromarray(np.rint(canvas).astype(np.uint8))
+    room_px = int(0.5 * _span_px(width_px, height_px) if kind == "character" else 0.9 * width_px)
+    _write(image, LABEL, 0.76, room_px, max(7, height_px // 18), shrink=True)
+    if height_px >= 128:
+        _write(image, words, 0.85, room_px, max(9, height_px // 30), shrink=False)
+    return np.array(image)
+
+
+def _figure(width_px: int, height_px: int, hue: float) -> Plane:
+    x, y = _grid(width_px, height_px)
+    span_px = _span_px(width_px, height_px)
+    aside_px, down = np.abs(x - width_px / 2), y / height_px
+    canvas = np.full((height_px, width_px, 3), BACKDROP, np.float32)
+
+    half_px = span_px * (0.05 + 0.3 * np.sqrt(np.clip((down - 0.3) / 0.7, 0, 1)))
+    cloak = _edge(half_px - aside_px) * _edge((down - 0.3) * height_px)
+    canvas = _mix(canvas, _shade(hue, 0.42 - 0.16 * down), cloak)
+    head = _edge(0.13 * span_px - np.hypot(aside_px, y - 0.24 * height_px))
+    return _mix(canvas, _shade(hue, np.full_like(down, 0.45)), head)
+
+
+def _hills(width_px: int, height_px: int, hue: float) -> Plane:
+    x, y = _grid(width_px, height_px)
+    across, down = x / width_px, y / height_px
+    canvas = _shade(hue, 0.6 + 0.3 * down)
+
+    sun = _edge(0.09 * height_px - np.hypot(x - 0.72 * width_px, y - 0.28 * height_px))
+    canvas = _mix(canvas, np.full_like(canvas, 246), sun)
+    for ridge, swing, waves, lightness in RANGES:
+        crest = ridge + swing * np.sin(2 * np.pi * (waves * across + ridge))
+        canvas = _mix(canvas, _shade(hue + 0.08, lightness - 0.05 * down), _edge((down - crest) * height_px))
+    return canvas
+
+
+def _span_px(width_px: int, height_px: int) -> float:
+    """The width which the figure is drawn in: it keeps its shape in a frame that is too wide for it."""
+    return min(width_px, 0.75 * height_px)
+
+
+def _grid(width_px: int, height_px: int) -> tuple[Plane, Plane]:
+    """x and y of the centre of every pixel, each (height_px, width_px)."""
+    x, y = np.meshgrid(np.arange(width_px) + 0.5, np.arange(height_px) + 0.5)
+    return x.astype(np.float32), y.astype(np.float32)
+
+
+def _edge(inside_px: Plane) -> Plane:
+    """How much of each pixel a shape covers, 0..1, from the signed distance to its outline."""
+    cover: Plane = np.clip(inside_px + 0.5, 0, 1)
+    return cover
+
+
+def _mix(under: Plane, over: Plane, cover: Plane) -> Plane:
+    return under + (over - under) * cover[..., None]
+
+
+def _shade(hue: float, lightness: Plane) -> Plane:
+    """(h, w, 3) in 0..255: one muted hue, at the lightness (0..1) of each pixel."""
+    dark, light = (np.array(hls_to_rgb(hue % 1, level, 0.35), np.float32) * 255 for level in (0.2, 0.9))
+    mixed: Plane = dark + (light - dark) * ((lightness - 0.2) / 0.7)[..., None]
+    return mixed
+
+
+def _write(image: Image.Image, text: str, down: float, room_px: int, size_px: int, shrink: bool) -> None:
+    """Centre one white line at `down` (0..1) of the height; one too long is set smaller, or cut short."""
+    font, text = load_font(size_px, " ".join(text[:LONGEST_TEXT].split()))
+    length_px = font.getlength(text)
+    if shrink and length_px > room_px:
+        font, text = load_font(max(5, int(size_px * room_px / length_px)), text)
+    if not shrink:
+        text = _cut(text, font, room_px)
+    draw = ImageDraw.Draw(image)
+    draw.text(((image.width - font.getlength(text)) / 2, image.height * down), text, fill="white", font=font)
+
+
+def _cut(text: str, font: Font, room_px: int) -> str:
+    if font.getlength(text) <= room_px:
+        return text
+    while text and font.getlength(text + "...") > room_px:
+        text = text[:-1]
+    return text.rstrip() + "..." if text else ""

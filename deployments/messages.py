@@ -1,0 +1,141 @@
+"""What crosses a process: one frozen dataclass a message, arrays and plain values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+LayerKind = Literal["character", "background"]
+Fallback = Literal["none", "reduce", "placeholder"]
+MergeMode = Literal["auto", "cutout", "paste"]
+Position = Literal["left", "center", "right"]
+PictureFormat = Literal["jpeg", "png", "webp"]
+Backend = Literal["diffusers", "simulated"]
+Pixels = NDArray[np.uint8]
+"""(height, width, 3) RGB or (height, width, 4) RGBA."""
+
+
+@dataclass(frozen=True)
+class LayerJob:
+    """One layer to paint, in the caller's own words; the replica wraps them into its prompt.
+
+    `negative_prompt` None means the layer's default one. `deadline_at` is wall-clock time, in seconds.
+    """
+
+    request_id: str
+    kind: LayerKind
+    prompt: str
+    num_inference_steps: int
+    guidance_scale: float
+    seed: int
+    width_px: int
+    height_px: int
+    deadline_at: float
+    negative_prompt: str | None = None
+    enhance_prompt: bool = True
+    plain_backdrop: bool = False
+    fallback: Fallback = "reduce"
+
+
+@dataclass(frozen=True)
+class StepEvent:
+    """`step` of `steps` are done; `preview` is a small JPEG where one was asked for."""
+
+    kind: LayerKind
+    step: int
+    steps: int
+    preview: bytes | None = None
+
+
+@dataclass(frozen=True)
+class LayerTimings:
+    """Milliseconds of wall clock in each stage of one layer."""
+
+    queue_ms: float
+    encode_ms: float
+    denoise_ms: float
+    decode_ms: float
+
+
+@dataclass(frozen=True)
+class LayerResult:
+    """A painted layer; `degraded` names what is not as asked, `warnings` what the caller should know."""
+
+    kind: LayerKind
+    pixels: Pixels
+    seed: int
+    model: str
+    backend: Backend
+    timings: LayerTimings
+    degraded: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether a generator replica has painted its warm-up picture, and if not, why."""
+
+    ready: bool
+    reason: str
+    model: str
+    backend: Backend
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """`quality` 1..100 counts for JPEG and WebP."""
+
+    format: PictureFormat = "jpeg"
+    quality: int = 95
+
+
+@dataclass(frozen=True)
+class MergeOptions:
+    """The frame, and how the character is set into it. `contrast` None: 1.1 for `paste`, else 1.0."""
+
+    mode: MergeMode = "auto"
+    position: Position = "right"
+    width_px: int = 1024
+    height_px: int = 512
+    scale: float = 1.0
+    harmonize: float = 0.55
+    shadow: bool = True
+    contrast: float | None = None
+
+
+@dataclass(frozen=True)
+class MergeJob:
+    """How two painted layers become one encoded picture; `attribution` is the mark's text, or None."""
+
+    request_id: str
+    options: MergeOptions = field(default_factory=MergeOptions)
+    output: OutputOptions = field(default_factory=OutputOptions)
+    enhance: bool = False
+    attribution: str | None = None
+    layers: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An encoded picture."""
+
+    format: PictureFormat
+    width_px: int
+    height_px: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class MergeResult:
+    """`box` is the character's (x, y, width, height) in the frame; `layers` are given where asked for."""
+
+    picture: Picture
+    mode: Literal["cutout", "paste"]
+    confidence: float
+    box: tuple[int, int, int, int]
+    merge_ms: float
+    output_ms: float
+    layers: dict[str, Picture] = field(default_factory=dict)

@@ -1,0 +1,73 @@
+"""Make a bundled model from nothing: `python -m models.training character` (or `background`).
+
+Draws the pictures, fits the latents, trains the decoder and the denoiser, and writes a folder that
+`DiffusionPipeline.from_pretrained` opens. Every stage is stored in --work and skipped when it is there, so an
+interrupted run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from diffusers import StableDiffusionPipeline
+
+from models.training import autoencoder, diffusion, pictures, text
+from models.training.latents import PatchBasis
+from models.training.subjects import SUBJECTS
+
+
+def assemble(
+    folder: Path, vae: torch.nn.Module, trainee: diffusion.Trainee, tokenizer: object
+) -> StableDiffusionPipeline:
+    """The averaged networks in half precision, as a StableDiffusionPipeline, safetensors only."""
+    pipeline = StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=trainee.text_average,
+        tokenizer=tokenizer,
+        unet=trainee.unet_average,
+        scheduler=diffusion.build_sampler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.to(torch.float16)
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    return pipeline
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
+    parser.add_argument("subject", choices=sorted(SUBJECTS))
+    parser.add_argument("--out", type=Path, help="the model's folder (default models/storybook-SUBJECT)")
+    parser.add_argument("--work", type=Path, help="checkpoints (default build/training/SUBJECT)")
+    parser.add_argument("--pictures", type=int, default=12_000)
+    parser.add_argument("--decoder-steps", type=int, default=1_800)
+    parser.add_argument("--encoder-steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=5_000, help="denoiser steps of 8 pictures")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+
+    torch.set_num_threads(options.threads)
+    subject = SUBJECTS[options.subject]
+    work = options.work or Path("build/training") / subject.name
+    out = options.out or Path("models") / f"storybook-{subject.name}"
+    work.mkdir(parents=True, exist_ok=True)
+
+    groups = pictures.draw_decoder_pictures(subject, work, options.seed)
+    basis = PatchBasis.load(work / "basis.npz")
+    buckets = pictures.draw_buckets(subject, work, options.pictures, options.seed + 1)
+    tokenizer = text.build_tokenizer(subject, work, options.seed)
+    vae = autoencoder.train_decoder(groups, basis, work, options.decoder_steps, options.seed)
+    trainee = diffusion.train(
+        subject, tokenizer, text.build_text_encoder(tokenizer), buckets, work, options.steps, options.seed
+    )
+    autoencoder.fit_encoder(vae, groups, basis, work, options.encoder_steps, options.seed)
+    assemble(out, vae, trainee, tokenizer)
+    print(f"wrote {out}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""Procedural picture-book backgrounds: sample a place and draw it at any size."""
+
+from __future__ import annotations
+
+from PIL import Image
+
+from models.training.place_canvas import Canvas
+from models.training.place_scenes import SCENES
+from models.training.place_sky import draw_sky, draw_weather
+from models.training.place_spec import KINDS, TIMES, WEATHERS, Place, sample_place
+
+__all__ = ["KINDS", "TIMES", "WEATHERS", "Place", "draw_place", "sample_place"]
+
+
+def draw_place(place: Place, width: int = 512, height: int = 384) -> Image.Image:
+    """Render ``place`` as RGB, composed for the given size."""
+    canvas = Canvas(place, width, height)
+    draw_sky(canvas)
+    SCENES[place.kind](canvas)
+    draw_weather(canvas)
+    return canvas.image()

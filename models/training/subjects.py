@@ -1,0 +1,61 @@
+"""What a model is taught: the pictures' sampler, renderer, captions and sizes, one record per model."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from models.training import figure_captions, figures, place_captions, places
+
+CHARACTER_NEGATIVE = "blurry, low quality, distorted, extra limbs, bad anatomy"
+BACKGROUND_NEGATIVE = "people, characters, faces, low quality, blurry"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One model's curriculum. `sizes` are (width_px, height_px), each with its share of the pictures."""
+
+    name: str
+    sizes: tuple[tuple[int, int, float], ...]
+    negative_prompt: str
+    sample: Callable[[random.Random], Any]
+    held_out: Callable[[Any], bool]
+    draw: Callable[[Any, int, int], Image.Image]
+    caption: Callable[[Any, random.Random], str]
+
+    @property
+    def native_size(self) -> tuple[int, int]:
+        return self.sizes[0][:2]
+
+    def sample_for_training(self, rng: random.Random) -> Any:
+        """A spec whose combination of attributes is not kept back for the evaluation."""
+        while self.held_out(spec := self.sample(rng)):
+            pass
+        return spec
+
+
+SUBJECTS = {
+    "character": Subject(
+        "character",
+        ((384, 512, 1.0),),
+        CHARACTER_NEGATIVE,
+        figures.sample_figure,
+        figure_captions.is_held_out,
+        figures.draw_figure,
+        figure_captions.caption_figure,
+    ),
+    "background": Subject(
+        "background",
+        # The frame of a scene is 2:1, so the model also learns that shape.
+        ((512, 384, 0.7), (768, 384, 0.3)),
+        BACKGROUND_NEGATIVE,
+        places.sample_place,
+        place_captions.is_held_out,
+        places.draw_place,
+        place_captions.caption_place,
+    ),
+}

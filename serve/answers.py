@@ -1,0 +1,123 @@
+"""Results to HTTP: what the caller accepts, the JSON body, and the headers that every picture carries."""
+
+from __future__ import annotations
+
+import base64
+import time
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+
+from deployments.imaging.encoding import media_type
+from deployments.messages import LayerResult, Picture, PictureFormat
+
+from .scene import SceneResult
+from .schema import LayerAnswer, MergeBody, Models, PictureBody, SceneAnswer, Seeds
+
+FORMATS: dict[str, PictureFormat] = {"image/jpeg": "jpeg", "image/png": "png", "image/webp": "webp"}
+
+
+def wants_json(request: Request) -> bool:
+    """JSON where it is named before any picture; pictures otherwise, also for `*/*`."""
+    return next((kind == "application/json" for kind in _accepted(request) if _serves(kind)), False)
+
+
+def accepted_format(request: Request) -> PictureFormat | None:
+    """The first picture format that the Accept header names, or None."""
+    return next((FORMATS[kind] for kind in _accepted(request) if kind in FORMATS), None)
+
+
+def _accepted(request: Request) -> list[str]:
+    """Media types in the caller's order of preference; a stable sort keeps equals as they were written."""
+    ranked = []
+    for part in request.headers.get("accept", "*/*").split(","):
+        kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        weight = next((p[2:] for p in parameters if p.startswith("q=")), "1")
+        try:
+            ranked.append((-float(weight), kind))
+        except ValueError:
+            ranked.append((-1.0, kind))
+    return [kind for weight, kind in sorted(ranked, key=lambda item: item[0]) if weight < 0]
+
+
+def _serves(kind: str) -> bool:
+    return kind in ("application/json", "*/*", "image/*") or kind in FORMATS
+
+
+def scene_answer(request: Request, result: SceneResult) -> Response:
+    """The picture or the JSON, by Accept."""
+    layers, merged = (result.character, result.background), result.merged
+    degraded = [f"{layer.kind}: {how}" for layer in layers for how in layer.degraded]
+    timings = {name: ms for layer in layers for name, ms in _layer_timings(layer, f"{layer.kind}-").items()}
+    timings |= {"merge": merged.merge_ms, "output": merged.output_ms}
+    headers = {
+        "X-Seed": f"character={result.character.seed}; background={result.background.seed}",
+        "X-Merge": f"{merged.mode}; confidence={merged.confidence:.2f}",
+        **_shared_headers(degraded, layers, timings),
+    }
+    if not wants_json(request):
+        return Response(merged.picture.data, media_type=media_type(merged.picture.format), headers=headers)
+    body = SceneAnswer(
+        id=request.state.request_id,
+        created=int(time.time()),
+        image=_picture(merged.picture),
+        seeds=Seeds(character=result.character.seed, background=result.background.seed),
+        merge=MergeBody(mode=merged.mode, confidence=round(merged.confidence, 4), box=merged.box),
+        layers={name: _picture(picture) for name, picture in merged.layers.items()} or None,
+        degraded=degraded,
+        warnings=[f"{layer.kind}: {warning}" for layer in layers for warning in layer.warnings],
+        models=Models(character=result.character.model, background=result.background.model),
+        timings_ms={name: round(ms, 2) for name, ms in timings.items()},
+    )
+    return JSONResponse(body.model_dump(exclude_none=True), headers=headers)
+
+
+def layer_answer(request: Request, layer: LayerResult, picture: Picture) -> Response:
+    """As a scene's answer, for one layer."""
+    timings = _layer_timings(layer, "")
+    headers = {"X-Seed": str(layer.seed), **_shared_headers(list(layer.degraded), (layer,), timings)}
+    if not wants_json(request):
+        return Response(picture.data, media_type=media_type(picture.format), headers=headers)
+    body = LayerAnswer(
+        id=request.state.request_id,
+        created=int(time.time()),
+        image=_picture(picture),
+        seed=layer.seed,
+        degraded=list(layer.degraded),
+        warnings=list(layer.warnings),
+        model=layer.model,
+        timings_ms={name: round(ms, 2) for name, ms in timings.items()},
+    )
+    return JSONResponse(body.model_dump(), headers=headers)
+
+
+def _layer_timings(layer: LayerResult, prefix: str) -> dict[str, float]:
+    timings = layer.timings
+    return {
+        f"{prefix}queue": timings.queue_ms,
+        f"{prefix}encode": timings.encode_ms,
+        f"{prefix}denoise": timings.denoise_ms,
+        f"{prefix}decode": timings.decode_ms,
+    }
+
+
+def _shared_headers(
+    degraded: list[str], layers: tuple[LayerResult, ...], timings: dict[str, float]
+) -> dict[str, str]:
+    simulated = any(layer.backend == "simulated" for layer in layers)
+    headers = {
+        "X-Backend": "simulated" if simulated else "diffusers",
+        "Server-Timing": ", ".join(f"{name};dur={ms:.1f}" for name, ms in timings.items()),
+    }
+    if degraded:
+        headers["X-Degraded"] = ", ".join(degraded)
+    return headers
+
+
+def _picture(picture: Picture) -> PictureBody:
+    return PictureBody(
+        format=picture.format,
+        width=picture.width_px,
+        height=picture.height_px,
+        b64_json=base64.b64encode(picture.data).decode("ascii"),
+    )

@@ -1,0 +1,38 @@
+"""Reading a request's body: type, size and time are bounded before a byte of it is believed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import Request
+
+from .config import Limits
+from .error_answers import Refusal
+from .strict_json import decode
+
+
+async def read_json(request: Request, limits: Limits) -> Any:
+    """The decoded body. Raises Refusal (408, 413, 415) and InvalidJson."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise Refusal(415, "unsupported_media_type", "send the body as Content-Type: application/json")
+    return decode(await read_bytes(request, limits.max_json_bytes, limits.body_timeout_s))
+
+
+async def read_bytes(request: Request, max_bytes: int, timeout_s: float) -> bytes:
+    """Raises Refusal 413 as soon as the body is over the limit, announced or not, and 408 when it dawdles."""
+    too_large = Refusal(413, "payload_too_large", f"the body is limited to {max_bytes} bytes")
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and len(announced) < 20 and int(announced) > max_bytes:
+        raise too_large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(timeout_s):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > max_bytes:
+                    raise too_large
+    except TimeoutError:
+        raise Refusal(408, "request_timeout", f"the body did not arrive within {timeout_s:g} s") from None
+    return bytes(body)

@@ -1,0 +1,100 @@
+"""Every error as the one documented shape, and the one table from exceptions to HTTP."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from deployments import errors
+
+from .disconnects import ClientGone
+from .strict_json import InvalidJson
+
+logger = logging.getLogger("scenewright")
+
+TABLE: tuple[tuple[type[Exception], int, str], ...] = (
+    (errors.CutoutFailed, 422, "cutout_failed"),
+    (errors.InvalidRequest, 422, "invalid_request"),
+    (errors.Overloaded, 429, "overloaded"),
+    (errors.GenerationFailed, 502, "generation_failed"),
+    (errors.NotReady, 503, "not_ready"),
+    (errors.OutOfMemory, 503, "out_of_memory"),
+    (errors.DeadlineExceeded, 504, "deadline_exceeded"),
+)
+CODES = {
+    400: "invalid_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+}
+TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+MAX_ECHO_CHARS = 60
+
+
+class Refusal(Exception):
+    """A request refused for its form, before it means anything."""
+
+    def __init__(self, status: int, code: str, message: str, param: str | None = None) -> None:
+        super().__init__(status, code, message, param)
+        self.status, self.code, self.message, self.param = status, code, message, param
+
+
+def answer(request: Request, error: Exception) -> JSONResponse:
+    """The answer to any exception at all; what is not in the table is a 500 that says nothing of its cause."""
+    status, code, message, param, retry_after_s = _facts(error)
+    request_id = getattr(request.state, "request_id", "")
+    if status == 500:
+        logger.error("request %s failed", request_id, exc_info=error)
+    kind = TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    body = {"type": kind, "code": code, "message": message, "param": param, "request_id": request_id}
+    headers = {"Retry-After": str(max(1, math.ceil(retry_after_s)))} if retry_after_s is not None else {}
+    if isinstance(error, HTTPException):
+        headers |= dict(error.headers or {})
+    return JSONResponse({"error": body}, status, headers)
+
+
+def _facts(error: Exception) -> tuple[int, str, str, str | None, float | None]:
+    for kind, status, code in TABLE:
+        if isinstance(error, kind):
+            # Through a handle the class is RayTaskError(Kind); the cause is the exception as it was raised.
+            raised: Any = getattr(error, "cause", None) or error
+            wait_s = raised.retry_after_s
+            if wait_s is None and status in (429, 503):
+                wait_s = 5.0
+            return status, code, raised.message, raised.param, wait_s
+    if isinstance(error, ClientGone):
+        # nginx's code for it; nobody reads this but our own logs.
+        return 499, "client_closed_request", "the client went away", None, None
+    if isinstance(error, Refusal):
+        return error.status, error.code, error.message, error.param, None
+    if isinstance(error, InvalidJson):
+        return 400, "invalid_json", str(error), None, None
+    if isinstance(error, ValidationError):
+        message, param = first_fault(error)
+        return 422, "invalid_request", message, param, None
+    if isinstance(error, HTTPException):
+        messages = {404: "there is no such route", 405: "this route does not take that method"}
+        status = error.status_code
+        return status, CODES.get(status, "invalid_request"), messages.get(status, str(error.detail)), None, None
+    return 500, "internal", "something went wrong on our side; the request id finds it in the logs", None, None
+
+
+def first_fault(error: ValidationError) -> tuple[str, str]:
+    """A sentence and the dotted path of the first field at fault; later ones are mostly consequences."""
+    fault = error.errors(include_url=False, include_context=False)[0]
+    param = ".".join(str(part) for part in fault["loc"])[:MAX_ECHO_CHARS] or "body"
+    param = param.encode("ascii", "replace").decode()
+    if fault["type"] == "extra_forbidden":
+        return f"{param} is not a known field", param
+    if fault["type"] == "missing":
+        return f"{param} is required", param
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{param}: {message[0].lower()}{message[1:]}", param

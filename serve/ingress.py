@@ -1,0 +1,99 @@
+"""The HTTP edge: the only deployment with a route. Validates once, hands jobs down, dresses results up."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from fastapi import FastAPI, Request, Response
+from pydantic import BaseModel, ValidationError
+from ray.serve.handle import DeploymentHandle
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from deployments.errors import InvalidRequest, NotReady, ScenewrightError
+from deployments.messages import LayerKind
+
+from . import answers
+from .admission import admit_layer, admit_scene
+from .body import read_json
+from .config import ServiceConfig
+from .disconnects import ClientGone, abandon_with_client
+from .error_answers import Refusal, answer
+from .models import listing
+from .openapi import ERRORS, describe_body
+from .readiness import unready_reasons
+from .request_ids import RequestIds
+from .scene import Graph, render, render_layer
+from .schema import CharacterRequest, LayerAnswer, LayerRequest, SceneAnswer, SceneRequest
+from .strict_json import InvalidJson
+
+Asked = TypeVar("Asked", bound=BaseModel)
+
+
+class Ingress:
+    """Its application is built in the replica, where its handles are."""
+
+    def __init__(
+        self,
+        config: ServiceConfig,
+        character: DeploymentHandle,
+        background: DeploymentHandle,
+        merger: DeploymentHandle,
+    ) -> None:
+        self._config = config
+        self._graph = Graph(character, background, merger)
+
+    def __serve_build_asgi_app__(self) -> ASGIApp:
+        return build_http(self._config, self._graph)
+
+
+def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
+    """Every route, over any graph of handles."""
+    app = FastAPI(title="Scenewright", version="0.1.0", docs_url=None, redoc_url=None, responses=ERRORS)
+    for kind in (ScenewrightError, Refusal, InvalidJson, ValidationError, HTTPException, ClientGone, Exception):
+        app.add_exception_handler(kind, answer)
+
+    async def accept(request: Request, shape: type[Asked]) -> Asked:
+        return shape.model_validate(await read_json(request, config.limits))
+
+    @app.post("/v1/scenes", response_model=SceneAnswer, openapi_extra=describe_body(SceneRequest))
+    async def paint_scene(request: Request) -> Response:
+        asked = await accept(request, SceneRequest)
+        job = admit_scene(asked, config, request.state.request_id, answers.accepted_format(request))
+        result = await abandon_with_client(request, render(graph, job))
+        return answers.scene_answer(request, result)
+
+    @app.post("/v1/characters", response_model=LayerAnswer, openapi_extra=describe_body(CharacterRequest))
+    async def paint_character(request: Request) -> Response:
+        asked = await accept(request, CharacterRequest)
+        if asked.cutout:
+            raise InvalidRequest("no cut-out is available here; leave cutout out", "cutout")
+        return await paint_layer(request, "character", asked)
+
+    @app.post("/v1/backgrounds", response_model=LayerAnswer, openapi_extra=describe_body(LayerRequest))
+    async def paint_background(request: Request) -> Response:
+        return await paint_layer(request, "background", await accept(request, LayerRequest))
+
+    async def paint_layer(request: Request, kind: LayerKind, asked: LayerRequest) -> Response:
+        job = admit_layer(kind, asked, config, request.state.request_id)
+        output = asked.output.options(answers.accepted_format(request))
+        layer, picture = await abandon_with_client(request, render_layer(graph, job, output))
+        return answers.layer_answer(request, layer, picture)
+
+    @app.get("/v1/models")
+    async def list_models() -> dict[str, Any]:
+        return listing(config)
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz")
+    async def readyz() -> dict[str, str]:
+        reasons = await unready_reasons(graph)
+        if reasons:
+            raise NotReady("; ".join(reasons), retry_after_s=2)
+        return {"status": "ready"}
+
+    return RequestIds(app)
+

@@ -1,0 +1,37 @@
+"""GET /v1/models: the models this service runs, then the others it knows, each with its licence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deployments.diffusion.registry import KNOWN_MODELS, ModelCard, describe
+
+from .config import ServiceConfig
+
+
+def listing(config: ServiceConfig) -> dict[str, Any]:
+    """OpenAI's list shape. `serving` names the layers that a model paints here; known others have none."""
+    served: dict[str, ModelCard] = {}
+    layers: dict[str, list[str]] = {}
+    for kind in ("character", "background"):
+        card = describe(getattr(config, kind).generator.model.source)
+        served[card.id] = card
+        layers.setdefault(card.id, []).append(kind)
+    cards = list(served.values()) + [card for card in KNOWN_MODELS if card.id not in served]
+    return {"object": "list", "data": [_entry(card, layers.get(card.id, [])) for card in cards]}
+
+
+def _entry(card: ModelCard, serving: list[str]) -> dict[str, Any]:
+    width, height = card.native_size
+    return {
+        "id": card.id,
+        "object": "model",
+        "kind": card.kind,
+        "serving": serving,
+        "pipeline": card.pipeline,
+        "licence": card.licence,
+        "attribution": card.attribution,
+        "commercial_use": card.commercial_use,
+        "resolution": {"width": width, "height": height, "multiple_of": card.latent_factor},
+        "memory_gb": None if card.memory_gb is None else {"least": card.memory_gb[0], "most": card.memory_gb[1]},
+    }

@@ -1,0 +1,43 @@
+"""What FastAPI cannot see for itself: bodies are read by hand (strict JSON), and every error has one shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from .schema import ErrorAnswer
+
+REFUSALS = {
+    400: "not JSON, or a header that is not accepted",
+    408: "the body came too slowly",
+    413: "the body is too large",
+    415: "the body is not application/json",
+    422: "a field is missing, unknown or out of range; `param` names it",
+    429: "overloaded; `Retry-After` says when to come back",
+    500: "our fault",
+    502: "no attempt gave a usable picture",
+    503: "not ready, or out of memory",
+    504: "the deadline passed",
+}
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorAnswer, "description": text} for status, text in REFUSALS.items()
+}
+
+
+def describe_body(shape: type[BaseModel]) -> dict[str, Any]:
+    """The request body's part of an operation."""
+    schema = shape.model_json_schema(ref_template="#/components/schemas/{model}")
+    definitions = schema.pop("$defs", {})
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": _inlined(schema, definitions)}}}}
+
+
+def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
+    """References resolved in place: FastAPI collects components only from what it parses itself."""
+    if isinstance(node, dict):
+        if "$ref" in node:
+            return _inlined(definitions[node["$ref"].rpartition("/")[2]], definitions)
+        return {key: _inlined(value, definitions) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_inlined(item, definitions) for item in node]
+    return node

@@ -1,0 +1,125 @@
+"""render(): character and background in parallel, then the merger; one deadline over all of it.
+
+Both branches are awaited together so that the first failure is seen at once and stops the other branch; their
+responses, not their pixels, are passed on, so that pixels travel from replica to replica. A branch whose replica
+died is painted again alone: the seed is fixed, so the picture is the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ray.exceptions import ObjectLostError, RayActorError, TaskCancelledError
+from ray.serve.exceptions import (
+    BackPressureError,
+    DeploymentUnavailableError,
+    ReplicaUnavailableError,
+    RayServeException,
+)
+from ray.serve.handle import DeploymentHandle, DeploymentResponse
+
+from deployments.errors import DeadlineExceeded, GenerationFailed, Overloaded
+from deployments.messages import LayerJob, LayerResult, MergeResult, OutputOptions, Picture
+
+from .admission import SceneJob
+
+MAX_LOSSES = 3
+"""How often a branch may lose its replica before the request is given up."""
+LOST = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError)
+PIXELS_LOST = (ObjectLostError, RayServeException)
+"""The layers' node died after they were painted: Serve says so of a passed response in its own general class."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The handles of the three deployments below the ingress."""
+
+    character: DeploymentHandle
+    background: DeploymentHandle
+    merger: DeploymentHandle
+
+    def painter(self, job: LayerJob) -> DeploymentHandle:
+        return self.character if job.kind == "character" else self.background
+
+
+@dataclass(frozen=True)
+class SceneResult:
+    character: LayerResult
+    background: LayerResult
+    merged: MergeResult
+
+
+async def render(graph: Graph, job: SceneJob) -> SceneResult:
+    """Raises what deployments.errors draws."""
+    async with _Deadline(job.deadline_at):
+        for _ in range(MAX_LOSSES):
+            branches = [asyncio.create_task(_paint(graph, layer)) for layer in (job.character, job.background)]
+            (character_response, character), (background_response, background) = await _all_or_none(branches)
+            try:
+                _, merged = await _kept(
+                    lambda c=character_response, b=background_response: graph.merger.merge.remote(job.merge, c, b)
+                )
+            except PIXELS_LOST:
+                continue
+            return SceneResult(character, background, merged)
+        raise GenerationFailed("the painted layers were lost before they could be merged, again and again")
+
+
+async def render_layer(graph: Graph, job: LayerJob, output: OutputOptions) -> tuple[LayerResult, Picture]:
+    """One layer alone, encoded by the merger's replicas so that the edge never touches pixels."""
+    async with _Deadline(job.deadline_at):
+        response, layer = await _paint(graph, job)
+        _, picture = await _kept(lambda: graph.merger.encode.remote(output, response))
+        return layer, picture
+
+
+async def _paint(graph: Graph, job: LayerJob) -> tuple[DeploymentResponse[Any], LayerResult]:
+    return await _kept(lambda: graph.painter(job).paint.remote(job))
+
+
+async def _kept(call: Callable[[], DeploymentResponse[Any]]) -> tuple[DeploymentResponse[Any], Any]:
+    """Call, and call again where the replica was lost under it. Cancelling this cancels the call."""
+    for losses in range(1, MAX_LOSSES + 1):
+        response = call()
+        try:
+            return response, await response
+        except BackPressureError as error:
+            raise Overloaded("every replica's queue is full; come back shortly", retry_after_s=2) from error
+        except LOST as error:
+            if losses == MAX_LOSSES:
+                raise GenerationFailed("the replicas painting this request were lost, again and again") from error
+        except (asyncio.CancelledError, TaskCancelledError):
+            response.cancel()
+            raise
+    raise AssertionError("unreachable")
+
+
+async def _all_or_none(tasks: list[asyncio.Task[Any]]) -> list[Any]:
+    """The results of all, or the first failure, with the rest cancelled and gone."""
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+class _Deadline:
+    """asyncio.timeout_at for a wall-clock time, raising the contract's error."""
+
+    def __init__(self, deadline_at: float) -> None:
+        self._timeout = asyncio.timeout(max(0.0, deadline_at - time.time()))
+
+    async def __aenter__(self) -> None:
+        await self._timeout.__aenter__()
+
+    async def __aexit__(self, *raised: Any) -> None:
+        try:
+            await self._timeout.__aexit__(*raised)
+        except TimeoutError as error:
+            raise DeadlineExceeded("the scene was not done within deadline_s") from error

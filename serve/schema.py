@@ -1,0 +1,166 @@
+"""The wire format: strict pydantic models, unknown fields refused. Field docs become the OpenAPI page."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from deployments.messages import Fallback, MergeMode, MergeOptions, OutputOptions, PictureFormat, Position
+
+Prompt = Annotated[str, StringConstraints(min_length=1, max_length=2_000, pattern=r"\S")]
+Seed = Annotated[int, Field(ge=0, le=2**53 - 1, description="any seed a JavaScript number can hold")]
+Deadline = Annotated[float, Field(gt=0, le=600)]
+
+
+class Wire(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
+
+
+class Output(Wire):
+    """How the answer's pictures are encoded."""
+
+    format: PictureFormat | None = Field(None, description="wins over an Accept header that names a format")
+    quality: int = Field(95, ge=1, le=100, description="JPEG and WebP")
+
+    def options(self, accepted: PictureFormat | None) -> OutputOptions:
+        return OutputOptions(self.format or accepted or "jpeg", self.quality)
+
+
+class Layer(Wire):
+    """One layer to paint. What is left out comes from the service's defaults for that layer."""
+
+    prompt: Prompt
+    negative_prompt: Annotated[str, StringConstraints(max_length=2_000)] | None = None
+    num_inference_steps: int | None = Field(
+        None, ge=1, le=150, validation_alias=AliasChoices("num_inference_steps", "steps")
+    )
+    guidance_scale: float | None = Field(
+        None, ge=0, le=30, validation_alias=AliasChoices("guidance_scale", "cfg_scale")
+    )
+    seed: Seed | None = None
+    width: int | None = Field(None, ge=64, le=8_192)
+    height: int | None = Field(None, ge=64, le=8_192)
+    enhance_prompt: bool = Field(True, description="false sends the words untouched")
+    model: str | None = Field(None, max_length=200)
+
+
+def _from_words(value: Any) -> Any:
+    return {"prompt": value} if isinstance(value, str) else value
+
+
+LayerOrWords = Annotated[
+    Layer,
+    BeforeValidator(_from_words, json_schema_input_type=Prompt | Layer),
+]
+
+
+class Merge(Wire):
+    """The frame, and how the character is set into it."""
+
+    mode: MergeMode = "auto"
+    position: Position = "right"
+    width: int = Field(1024, ge=64, le=8_192)
+    height: int = Field(512, ge=64, le=8_192)
+    scale: float = Field(1.0, ge=0.1, le=4)
+    harmonize: float = Field(0.55, ge=0, le=1)
+    shadow: bool = True
+    contrast: float | None = Field(None, ge=0, le=4, description="1.1 for paste, else 1.0")
+
+    def options(self) -> MergeOptions:
+        return MergeOptions(
+            self.mode,
+            self.position,
+            self.width,
+            self.height,
+            self.scale,
+            self.harmonize,
+            self.shadow,
+            self.contrast,
+        )
+
+
+class SceneRequest(Wire):
+    """A character and a place, painted in parallel and merged."""
+
+    character: LayerOrWords
+    background: LayerOrWords
+    seed: Seed | None = Field(None, description="for both layers, unless a layer has its own")
+    merge: Merge = Merge()
+    enhance: bool = False
+    attribution: bool = False
+    layers: bool = False
+    fallback: Fallback = "reduce"
+    output: Output = Output()
+    deadline_s: Deadline = 120.0
+
+
+class LayerRequest(Layer):
+    """One layer alone."""
+
+    output: Output = Output()
+    fallback: Fallback = "reduce"
+    deadline_s: Deadline = 120.0
+
+
+class CharacterRequest(LayerRequest):
+    cutout: bool = Field(False, description="an RGBA PNG of the figure alone")
+
+
+class PictureBody(Wire):
+    format: PictureFormat
+    width: int
+    height: int
+    b64_json: str
+
+
+class Seeds(Wire):
+    character: int
+    background: int
+
+
+class Models(Wire):
+    character: str
+    background: str
+
+
+class MergeBody(Wire):
+    mode: Literal["cutout", "paste"]
+    confidence: float
+    box: tuple[int, int, int, int] = Field(description="x, y, width, height of the character in the frame")
+
+
+class SceneAnswer(Wire):
+    id: str
+    created: int = Field(description="seconds since 1970")
+    image: PictureBody
+    seeds: Seeds
+    merge: MergeBody
+    layers: dict[str, PictureBody] | None = None
+    degraded: list[str] = Field(description="what is not as asked, `layer: how`")
+    warnings: list[str] = []
+    models: Models
+    timings_ms: dict[str, float]
+
+
+class LayerAnswer(Wire):
+    id: str
+    created: int
+    image: PictureBody
+    seed: int
+    degraded: list[str]
+    warnings: list[str] = []
+    model: str
+    timings_ms: dict[str, float]
+
+
+class ErrorBody(Wire):
+    type: str
+    code: str
+    message: str
+    param: str | None
+    request_id: str
+
+
+class ErrorAnswer(Wire):
+    error: ErrorBody

@@ -1,0 +1,56 @@
+"""The graph in Serve's local testing mode: real composition and real HTTP semantics, no cluster, no torch."""
+
+from __future__ import annotations
+
+
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+from ray import serve as ray_serve
+
+from deployments.background import Background
+from deployments.character import Character
+from deployments.merger import Merger
+from serve.config import ServiceConfig
+from serve.ingress import build_http
+from serve.scene import Graph
+
+REPOSITORY = Path(__file__).parents[2]
+SIMULATED = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())["applications"][0]["args"]
+
+
+def simulated_config(step_s: float = 0.001) -> ServiceConfig:
+    config = ServiceConfig.model_validate(SIMULATED)
+    for kind in ("character", "background"):
+        data = config.model_dump()
+        data[kind]["generator"]["simulated"] |= {"step_s": step_s, "encode_s": 0.0, "decode_s": 0.0}
+        config = ServiceConfig.model_validate(data)
+    return config
+
+
+def local_handle(replica_class: type, *arguments: object):
+    application = ray_serve.deployment(replica_class, name=replica_class.__name__).bind(*arguments)
+    return ray_serve.run(application, name=replica_class.__name__, _local_testing_mode=True)
+
+
+@pytest.fixture(scope="session")
+def config() -> ServiceConfig:
+    return simulated_config()
+
+
+@pytest.fixture(scope="session")
+def graph(config: ServiceConfig) -> Graph:
+    return Graph(
+        local_handle(Character, config.character.generator),
+        local_handle(Background, config.background.generator),
+        local_handle(Merger),
+    )
+
+
+@pytest.fixture
+def client(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
+    """Asks the application in this process; an error that escapes it fails the test."""
+    transport = httpx.ASGITransport(build_http(config, graph), raise_app_exceptions=True)
+    return httpx.AsyncClient(transport=transport, base_url="http://scenewright")
