@@ -9,8 +9,8 @@ ScenewrightError
 ├── OutOfMemory           the device has no room even for this request alone   503 out_of_memory
 └── DeadlineExceeded      the time the caller gave has run out                 504 deadline_exceeded
 
-The status and code beside each are applied in one table, serve/error_answers.py. Every class passes all of its
-arguments to `super().__init__`: an exception that does not loses its class on the way through a Ray handle.
+The status and code beside each are applied in one table, serve/error_answers.py. Every class passes all of
+its arguments to `super().__init__`: one that does not loses its class on the way through a Ray handle.
 """
 
 from __future__ import annotations

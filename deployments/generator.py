@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -19,7 +20,7 @@ from deployments.messages import LayerJob, LayerKind, LayerResult, Readiness, St
 class GeneratorConfig:
     """`backend` chooses between a real model and the simulated one; only the chosen one's part counts."""
 
-    __pydantic_config__ = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     model: ModelConfig
     backend: Literal["diffusers", "simulated"] = "diffusers"
@@ -39,6 +40,7 @@ class Generator:
             lambda job: placeholder(job.kind, job.width_px, job.height_px, job.prompt),
             config.generation,
             config.model.unload_after_idle_s,
+            config.model.lazy_load,
         )
         self._engine.start()
 
@@ -46,16 +48,18 @@ class Generator:
         """The prompt and the negative prompt that the model will read."""
         raise NotImplementedError
 
-    async def stream(self, job: LayerJob) -> AsyncIterator[StepEvent | LayerResult]:
+    async def stream(self, job: LayerJob) -> AsyncGenerator[StepEvent | LayerResult, None]:
         """A step event a step, then the layer."""
-        async for event in self._engine.submit(job, *self.prompts(job)):
-            yield event
+        async with aclosing(self._engine.submit(job, *self.prompts(job))) as events:
+            async for event in events:
+                yield event
 
     async def paint(self, job: LayerJob) -> LayerResult:
         """The layer alone. Raises what deployments.errors draws."""
-        async for event in self.stream(job):
-            if isinstance(event, LayerResult):
-                return event
+        async with aclosing(self.stream(job)) as events:
+            async for event in events:
+                if isinstance(event, LayerResult):
+                    return event
         raise AssertionError("the engine ended a job without a result")
 
     async def readiness(self) -> Readiness:

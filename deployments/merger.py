@@ -13,11 +13,11 @@ from deployments.imaging.attribution import mark
 from deployments.imaging.encoding import encode
 from deployments.imaging.enhancing import enhance
 from deployments.imaging.pasting import paste
-from deployments.messages import LayerResult, MergeJob, MergeResult, OutputOptions, Picture
+from deployments.messages import LayerResult, MergeJob, MergeResult, OutputOptions, Picture, Pixels
 
 
 class Merger:
-    """Stateless, so any replica may merge anything; the pixels come straight from the generators' replicas."""
+    """Stateless, so any replica may merge anything; pixels come straight from the generators' replicas."""
 
     async def merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
         """Raises CutoutFailed where `cutout` was insisted on and there is no good matte."""
@@ -41,8 +41,12 @@ def _merge(job: MergeJob, character: LayerResult, background: LayerResult) -> Me
     layers = {}
     if job.layers:
         lossless = OutputOptions("png")
-        layers = {"character": encode(character.pixels, lossless), "background": encode(background.pixels, lossless)}
-        layers["mask"] = encode(_mask(character), lossless)
+        parts: dict[str, Pixels | Image.Image] = {
+            "character": character.pixels,
+            "background": background.pixels,
+            "mask": _mask(character),
+        }
+        layers = {name: encode(part, lossless) for name, part in parts.items()}
     encoded = encode(picture, job.output, optimize=True)
     return MergeResult(
         encoded,

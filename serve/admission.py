@@ -8,10 +8,19 @@ from dataclasses import dataclass
 
 from deployments.diffusion.registry import describe
 from deployments.errors import InvalidRequest
-from deployments.messages import Fallback, LayerJob, LayerKind, MergeJob, PictureFormat
+from deployments.messages import (
+    Fallback,
+    LayerJob,
+    LayerKind,
+    MergeJob,
+    MergeOptions,
+    OutputOptions,
+    PictureFormat,
+)
 
 from .config import LayerSettings, Limits, ServiceConfig
-from .schema import CharacterRequest, Layer, LayerRequest, SceneRequest
+from .schema import CharacterRequest, Layer, LayerRequest, Merge, Output, SceneRequest
+from .sizes import frame_size, layer_size
 
 SEED_BITS = 32
 
@@ -31,10 +40,8 @@ def admit_scene(
 ) -> SceneJob:
     """Raises InvalidRequest with the parameter's path."""
     limits = config.limits
-    _check_frame(request.merge.width, "merge.width", limits)
-    _check_frame(request.merge.height, "merge.height", limits)
-    deadline_at = time.time() + request.deadline_s
-    cut_out = request.merge.mode != "paste"
+    options = _merge_options(request.merge, config)
+    deadline_at = _deadline_at(request.deadline_s, limits)
 
     def layer(kind: LayerKind, asked: Layer, settings: LayerSettings) -> LayerJob:
         seed = asked.seed if asked.seed is not None else request.seed
@@ -48,19 +55,20 @@ def admit_scene(
             deadline_at,
             request.fallback,
             param=f"{kind}.",
-            plain_backdrop=kind == "character" and cut_out,
+            plain_backdrop=kind == "character" and options.mode != "paste",
         )
 
     mark = None
     if request.attribution:
-        mark = describe(config.character.generator.model.source).attribution_mark
+        sources = (config.character.generator.model.source, config.background.generator.model.source)
+        mark = "; ".join(dict.fromkeys(describe(source).attribution_mark for source in sources))
     return SceneJob(
         layer("character", request.character, config.character),
         layer("background", request.background, config.background),
         MergeJob(
             request_id,
-            request.merge.options(),
-            request.output.options(accepted),
+            options,
+            output_options(request.output, config, accepted),
             request.enhance,
             mark,
             request.layers,
@@ -73,7 +81,7 @@ def admit_layer(kind: LayerKind, request: LayerRequest, config: ServiceConfig, r
     """Raises InvalidRequest with the parameter's path."""
     settings = config.character if kind == "character" else config.background
     cutout = isinstance(request, CharacterRequest) and request.cutout
-    deadline_at = time.time() + request.deadline_s
+    deadline_at = _deadline_at(request.deadline_s, config.limits)
     return _job(
         kind,
         request,
@@ -105,13 +113,17 @@ def _job(
     if asked.model is not None and asked.model not in (model, card.id, *card.aliases):
         raise InvalidRequest(f"this service paints the {kind} with {card.id}", f"{param}model")
     factor = 8 if settings.generator.backend == "simulated" else card.latent_factor
-    width = _side(asked.width, defaults.width, f"{param}width", factor, limits)
-    height = _side(asked.height, defaults.height, f"{param}height", factor, limits)
+    width, height = layer_size(
+        (asked.width, asked.height), (defaults.width, defaults.height), factor, limits, param
+    )
     steps = asked.num_inference_steps or defaults.num_inference_steps
-    if steps > limits.max_steps:
-        message = f"num_inference_steps is at most {limits.max_steps} here"
-        raise InvalidRequest(message, f"{param}num_inference_steps")
     guidance = defaults.guidance_scale if asked.guidance_scale is None else asked.guidance_scale
+    _at_most(limits.max_steps, steps, f"{param}num_inference_steps")
+    _at_most(limits.max_guidance, guidance, f"{param}guidance_scale")
+    for name in ("prompt", "negative_prompt"):
+        if len(getattr(asked, name) or "") > limits.max_prompt_chars:
+            message = f"{param}{name} is at most {limits.max_prompt_chars} characters here"
+            raise InvalidRequest(message, f"{param}{name}")
     return LayerJob(
         request_id,
         kind,
@@ -129,17 +141,31 @@ def _job(
     )
 
 
-def _side(asked: int | None, default: int, param: str, factor: int, limits: Limits) -> int:
-    side = default if asked is None else asked
-    _check_frame(side, param, limits)
-    if side % factor:
-        nearest = max(limits.min_image_size, round(side / factor) * factor)
-        raise InvalidRequest(f"{param} must be a multiple of {factor}; the nearest is {nearest}", param)
-    return side
+def output_options(asked: Output, config: ServiceConfig, accepted: PictureFormat | None) -> OutputOptions:
+    quality = config.merge.quality if asked.quality is None else asked.quality
+    return OutputOptions(asked.format or accepted or "jpeg", quality)
 
 
-def _check_frame(side: int, param: str, limits: Limits) -> None:
-    if not limits.min_image_size <= side <= limits.max_image_size:
-        raise InvalidRequest(
-            f"{param} must be between {limits.min_image_size} and {limits.max_image_size} pixels", param
-        )
+def _merge_options(asked: Merge, config: ServiceConfig) -> MergeOptions:
+    default = config.merge
+    width, height = frame_size((asked.width, asked.height), (default.width, default.height), config.limits)
+    return MergeOptions(
+        asked.mode or default.mode,
+        asked.position or default.position,
+        width,
+        height,
+        asked.scale,
+        asked.harmonize,
+        asked.shadow,
+        asked.contrast,
+    )
+
+
+def _deadline_at(deadline_s: float, limits: Limits) -> float:
+    _at_most(limits.max_deadline_s, deadline_s, "deadline_s")
+    return time.time() + deadline_s
+
+
+def _at_most(most: float, value: float, param: str) -> None:
+    if value > most:
+        raise InvalidRequest(f"{param} is at most {most:g} here", param)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 
 from fastapi import Request, Response
@@ -14,6 +15,7 @@ from deployments.messages import LayerResult, Picture, PictureFormat
 from .scene import SceneResult
 from .schema import LayerAnswer, MergeBody, Models, PictureBody, SceneAnswer, Seeds
 
+WEIGHT = re.compile(r"[01](\.[0-9]{0,3})?")
 FORMATS: dict[str, PictureFormat] = {"image/jpeg": "jpeg", "image/png": "png", "image/webp": "webp"}
 
 
@@ -33,11 +35,8 @@ def _accepted(request: Request) -> list[str]:
     for part in request.headers.get("accept", "*/*").split(","):
         kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
         weight = next((p[2:] for p in parameters if p.startswith("q=")), "1")
-        try:
-            ranked.append((-float(weight), kind))
-        except ValueError:
-            ranked.append((-1.0, kind))
-    return [kind for weight, kind in sorted(ranked, key=lambda item: item[0]) if weight < 0]
+        ranked.append((float(weight) if WEIGHT.fullmatch(weight) else 1.0, kind))
+    return [kind for weight, kind in sorted(ranked, key=lambda item: -item[0]) if weight]
 
 
 def _serves(kind: str) -> bool:

@@ -1,10 +1,10 @@
 """build(config): the whole graph, and every Ray option in it, on one page.
 
-    ingress (HTTP) ──► character ─┐
-                   └─► background ┴─► merger
+ingress (HTTP) ──► character ─┐
+               └─► background ┴─► merger
 """
 
-from __future__ import annotations
+# No `from __future__ import annotations`: Serve reads build's annotation as it stands, to validate `args`.
 
 import os
 from typing import Any
@@ -19,7 +19,11 @@ from deployments.merger import Merger
 from .config import ReplicaOptions, ServiceConfig
 from .ingress import Ingress
 
-GENERATOR_HEALTH = {"health_check_period_s": 5, "health_check_timeout_s": 30, "graceful_shutdown_timeout_s": 20}
+GENERATOR_HEALTH = {
+    "health_check_period_s": 5,
+    "health_check_timeout_s": 30,
+    "graceful_shutdown_timeout_s": 20,
+}
 
 
 def build(config: ServiceConfig) -> Application:
@@ -31,7 +35,8 @@ def build(config: ServiceConfig) -> Application:
     )
     merger = _deployment(Merger, config.merger).bind()
     ingress = serve.ingress()(Ingress)
-    return _deployment(ingress, config.ingress).bind(config, character, background, merger)
+    app: Application = _deployment(ingress, config.ingress).bind(config, character, background, merger)
+    return app
 
 
 def _deployment(replica_class: type, options: ReplicaOptions, **more: Any) -> Any:

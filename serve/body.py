@@ -6,8 +6,10 @@ import asyncio
 from typing import Any
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from .config import Limits
+from .disconnects import ClientGone
 from .error_answers import Refusal
 from .strict_json import decode
 
@@ -21,10 +23,10 @@ async def read_json(request: Request, limits: Limits) -> Any:
 
 
 async def read_bytes(request: Request, max_bytes: int, timeout_s: float) -> bytes:
-    """Raises Refusal 413 as soon as the body is over the limit, announced or not, and 408 when it dawdles."""
+    """Raises Refusal: 413 as soon as the body is over the limit, announced or not, 408 when it dawdles."""
     too_large = Refusal(413, "payload_too_large", f"the body is limited to {max_bytes} bytes")
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and len(announced) < 20 and int(announced) > max_bytes:
+    if announced.isdecimal() and len(announced) < 20 and int(announced) > max_bytes:
         raise too_large
     body = bytearray()
     try:
@@ -35,4 +37,6 @@ async def read_bytes(request: Request, max_bytes: int, timeout_s: float) -> byte
                     raise too_large
     except TimeoutError:
         raise Refusal(408, "request_timeout", f"the body did not arrive within {timeout_s:g} s") from None
+    except ClientDisconnect:
+        raise ClientGone from None
     return bytes(body)

@@ -6,12 +6,12 @@ It knows the service by its HTTP contract alone, and needs httpx and, for `Scene
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import httpx
 
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CONNECT_TIMEOUT_S = 5.0
-DEFAULT_TIMEOUT_S = 150.0
-GRACE_S = 30.0
-"""How much longer than a request's own deadline its answer is awaited: the server answers it, not the socket."""
+GRACE_S = 30.0  # how much longer than a request's own deadline its answer is awaited
+
+
+T = TypeVar("T")
+Layer = str | Mapping[str, Any]
 
 
 class ScenewrightError(Exception):
@@ -32,7 +34,13 @@ class ScenewrightError(Exception):
         self, status: int, code: str, message: str, param: str | None = None, request_id: str | None = None
     ) -> None:
         super().__init__(status, code, message, param, request_id)
-        self.status, self.code, self.message, self.param, self.request_id = status, code, message, param, request_id
+        self.status, self.code, self.message, self.param, self.request_id = (
+            status,
+            code,
+            message,
+            param,
+            request_id,
+        )
 
     def __str__(self) -> str:
         return self.message
@@ -44,7 +52,7 @@ class ServerUnreachable(ConnectionError):
 
 @dataclass(frozen=True)
 class Scene:
-    """A painted scene. `layers` holds `character`, `background` and `mask` as files where they were asked for."""
+    """A painted scene. `layers`: files of `character`, `background` and `mask`, where they were asked for."""
 
     data: bytes
     format: str
@@ -53,15 +61,12 @@ class Scene:
     degraded: list[str]
     timings_ms: dict[str, float]
     backend: str
-    request_id: str
-    layers: dict[str, bytes] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
+    id: str
+    layers: dict[str, bytes]
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path) -> None:
         """Write the picture as it came; the suffix does not convert it."""
-        place = Path(path)
-        place.write_bytes(self.data)
-        return place
+        Path(path).write_bytes(self.data)
 
     @cached_property
     def image(self) -> Image.Image:
@@ -71,25 +76,14 @@ class Scene:
         return Image.open(BytesIO(self.data))
 
 
-@dataclass(frozen=True)
-class Readiness:
-    """True where the service can paint; `reason` says why not."""
-
-    ready: bool
-    reason: str = ""
-
-    def __bool__(self) -> bool:
-        return self.ready
-
-
 class Scenewright:
-    """One service, over one pool of connections; close it, or use it in a `with`."""
+    """One service, over one pool of connections, which leaving a `with` closes."""
 
     def __init__(
         self,
         url: str = "http://127.0.0.1:8000",
         api_key: str | None = None,
-        timeout_s: float = DEFAULT_TIMEOUT_S,
+        timeout_s: float = 150.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.url = url.rstrip("/")
@@ -106,33 +100,32 @@ class Scenewright:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self.close()
-
-    def close(self) -> None:
         self._http.close()
 
-    def scene(
-        self, character: str | Mapping[str, Any], background: str | Mapping[str, Any], **options: Any
-    ) -> Scene:
+    def scene(self, character: Layer, background: Layer, **options: Any) -> Scene:
         """POST /v1/scenes; `options` are its other fields. Raises ScenewrightError and ServerUnreachable."""
         timeout_s = max(self._timeout_s, options.get("deadline_s", 0) + GRACE_S)
         body = {"character": character, "background": background, **options}
         answer = self._ask("POST", "/v1/scenes", timeout_s, json=body)
-        return _scene(_json(answer), answer.headers)
+        return _read(answer, lambda body: _scene(body, answer.headers.get("x-backend", "")))
 
     def models(self) -> list[dict[str, Any]]:
         """GET /v1/models. Raises ScenewrightError and ServerUnreachable."""
-        return list(_json(self._ask("GET", "/v1/models", self._timeout_s))["data"])
+        return _read(self._ask("GET", "/v1/models", self._timeout_s), lambda body: list(body["data"]))
 
-    def ready(self) -> Readiness:
-        """GET /readyz. Raises ServerUnreachable, and ScenewrightError where it is not a Scenewright that answers."""
+    def ready(self) -> bool:
+        """Whether the service can paint. Raises ServerUnreachable, and ScenewrightError of other servers."""
+        return not self.unready_reason()
+
+    def unready_reason(self) -> str:
+        """GET /readyz: why the service cannot paint yet, empty when it can. Raises as `ready`."""
         try:
             self._ask("GET", "/readyz", CONNECT_TIMEOUT_S)
         except ScenewrightError as error:
             if error.status != 503:
                 raise
-            return Readiness(False, error.message)
-        return Readiness(True)
+            return error.message
+        return ""
 
     def _ask(self, method: str, path: str, timeout_s: float, **content: Any) -> httpx.Response:
         timeout = httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
@@ -150,39 +143,30 @@ class Scenewright:
         return answer
 
 
-def _json(answer: httpx.Response) -> dict[str, Any]:
+def _read(answer: httpx.Response, read: Callable[[Any], T]) -> T:
+    """What `read` makes of the JSON; a body of another shape is another server's."""
     try:
-        body = answer.json()
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        raise ScenewrightError(answer.status_code, "not_scenewright", "the answer is not one of Scenewright's")
-    return body
+        return read(answer.json())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        message = f"not an answer of Scenewright's (HTTP {answer.status_code})"
+        raise ScenewrightError(answer.status_code, "not_scenewright", message) from error
 
 
 def _error(answer: httpx.Response) -> ScenewrightError:
-    request_id = answer.headers.get("x-request-id")
-    try:
-        error = answer.json()["error"]
-        return ScenewrightError(
-            answer.status_code, error["code"], error["message"], error.get("param"), error.get("request_id")
-        )
-    except (ValueError, KeyError, TypeError):
-        message = f"HTTP {answer.status_code}: {answer.text[:200].strip()}"
-        return ScenewrightError(answer.status_code, "not_scenewright", message, None, request_id)
+    def read(body: Any) -> ScenewrightError:
+        error = body["error"]
+        facts = error["code"], error["message"], error.get("param"), error.get("request_id")
+        return ScenewrightError(answer.status_code, *facts)
+
+    return _read(answer, read)
 
 
-def _scene(body: dict[str, Any], headers: httpx.Headers) -> Scene:
-    layers = body.get("layers") or {}
+def _scene(body: dict[str, Any], backend: str) -> Scene:
+    image, layers = body["image"], body.get("layers") or {}
     return Scene(
-        data=base64.b64decode(body["image"]["b64_json"]),
-        format=body["image"]["format"],
-        seeds=body["seeds"],
-        merge=body["merge"],
-        degraded=body["degraded"],
-        timings_ms=body["timings_ms"],
-        backend=headers.get("x-backend", ""),
-        request_id=body["id"],
+        data=base64.b64decode(image["b64_json"]),
+        format=image["format"],
+        backend=backend,
         layers={name: base64.b64decode(picture["b64_json"]) for name, picture in layers.items()},
-        warnings=body.get("warnings", []),
+        **{name: body[name] for name in ("id", "seeds", "merge", "degraded", "timings_ms")},
     )

@@ -7,13 +7,27 @@ environment is laid over it when the graph is built, so `serve run` and `scenewr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from deployments.diffusion.config import ModelConfig
 from deployments.generator import GeneratorConfig
+from deployments.messages import MergeMode, Position
+
+from .django_settings import lay_django_over
+from .environment import lay_environment_over
+
+LARGEST_PX = 8_192
+"""The wire format's own bound of a side."""
 
 
 class Settings(BaseModel):
@@ -31,12 +45,23 @@ class ReplicaOptions(Settings):
     max_queued_requests: int = 64
     autoscaling: dict[str, Any] | None = None
 
+    @field_validator("autoscaling")
+    @classmethod
+    def _known_to_ray(cls, options: dict[str, Any] | None) -> dict[str, Any] | None:
+        if options is not None:
+            from ray.serve.config import AutoscalingConfig
+
+            if unknown := options.keys() - AutoscalingConfig.model_fields.keys():
+                raise ValueError(f"Ray Serve's autoscaling has no {sorted(unknown)[0]}")
+            AutoscalingConfig.model_validate(options)
+        return options
+
 
 class LayerDefaults(Settings):
     """What a layer gets where its request is silent."""
 
     num_inference_steps: PositiveInt
-    guidance_scale: float
+    guidance_scale: float = Field(ge=0, allow_inf_nan=False)
     width: PositiveInt
     height: PositiveInt
 
@@ -50,10 +75,11 @@ class LayerSettings(Settings):
 
 
 class Limits(Settings):
-    """What is refused at the door."""
+    """What is refused at the door. `max_frame_size` is for merges, where it is not `max_image_size` too."""
 
-    max_image_size: PositiveInt = 1024
-    min_image_size: PositiveInt = 64
+    max_image_size: int = Field(1024, ge=64, le=LARGEST_PX)
+    max_frame_size: int | None = Field(None, ge=64, le=LARGEST_PX)
+    min_image_size: int = Field(64, ge=64)
     max_steps: PositiveInt = 150
     max_guidance: float = 30.0
     max_prompt_chars: PositiveInt = 2_000
@@ -61,6 +87,16 @@ class Limits(Settings):
     max_upload_bytes: PositiveInt = 16 << 20
     max_deadline_s: PositiveFloat = 600.0
     body_timeout_s: PositiveFloat = 30.0
+
+
+class MergeDefaults(Settings):
+    """What a scene's merge gets where its request is silent; `quality` is also that of a layer alone."""
+
+    mode: MergeMode = "auto"
+    position: Position = "right"
+    width: PositiveInt = 1024
+    height: PositiveInt = 512
+    quality: int = Field(95, ge=1, le=100)
 
 
 CHARACTER_DEFAULTS = LayerDefaults(num_inference_steps=25, guidance_scale=7.5, width=384, height=512)
@@ -76,47 +112,25 @@ class ServiceConfig(Settings):
     )
     merger: ReplicaOptions = ReplicaOptions(num_cpus=0.5, max_ongoing_requests=4)
     ingress: ReplicaOptions = ReplicaOptions(num_cpus=0, max_ongoing_requests=200)
+    merge: MergeDefaults = MergeDefaults()
     limits: Limits = Limits()
 
+    @model_validator(mode="after")
+    def _defaults_within_limits(self) -> Self:
+        for kind, layer in (("character", self.character), ("background", self.background)):
+            for name, most in (
+                ("num_inference_steps", self.limits.max_steps),
+                ("guidance_scale", self.limits.max_guidance),
+            ):
+                if getattr(layer.defaults, name) > most:
+                    raise ValueError(f"{kind}.defaults.{name} is over its limit of {most}")
+        return self
+
     def with_environment(self, environment: Mapping[str, str]) -> Self:
-        """The settings of the documented environment names laid over the file's. Raises ValueError by name."""
-        changed = {}
-        for kind in ("character", "background"):
-            settings: LayerSettings = getattr(self, kind)
-            model, defaults = settings.generator.model, settings.defaults
-            if source := environment.get(f"{kind.upper()}_MODEL") or environment.get("DIFFUSION_MODEL"):
-                model = replace(model, source=source)
-            if (switch := _switch(environment, "USE_XFORMERS")) is not None:
-                model = replace(model, xformers=switch)
-            if (switch := _switch(environment, "ATTENTION_SLICING")) is not None:
-                model = replace(model, attention_slicing=switch)
-            if (steps := _number(environment, "DEFAULT_STEPS")) is not None:
-                defaults = defaults.model_copy(update={"num_inference_steps": int(steps)})
-            if (guidance := _number(environment, "DEFAULT_GUIDANCE")) is not None:
-                defaults = defaults.model_copy(update={"guidance_scale": guidance})
-            generator = replace(settings.generator, model=model)
-            changed[kind] = settings.model_copy(update={"generator": generator, "defaults": defaults})
-        limits = self.limits
-        if (size := _number(environment, "MAX_IMAGE_SIZE")) is not None:
-            limits = limits.model_copy(update={"max_image_size": int(size)})
-        return self.model_copy(update={**changed, "limits": limits})
+        """The documented environment names laid over the file's settings. Raises ValueError by name."""
+        return self.model_validate(lay_environment_over(self.model_dump(), environment))
 
-
-def _switch(environment: Mapping[str, str], name: str) -> bool | None:
-    value = environment.get(name, "").strip().lower()
-    if value in ("", "1", "true", "yes", "on", "0", "false", "no", "off"):
-        return None if not value else value in ("1", "true", "yes", "on")
-    raise ValueError(f"{name} must be true or false, not {value!r}")
-
-
-def _number(environment: Mapping[str, str], name: str) -> float | None:
-    value = environment.get(name, "").strip()
-    if not value:
-        return None
-    try:
-        number = float(value)
-    except ValueError:
-        number = float("nan")
-    if not 0 < number < 1e6:
-        raise ValueError(f"{name} must be a positive number, not {value!r}")
-    return number
+    @classmethod
+    def from_django(cls, settings: Any) -> Self:
+        """Of a Django project's settings, module or mapping: STABLE_DIFFUSION_CONFIG, IMAGE_MERGE_CONFIG."""
+        return cls.model_validate(lay_django_over(cls().model_dump(), settings))

@@ -1,4 +1,4 @@
-"""Reading a Serve configuration file, such as serve/local.yaml, and refusing what Ray Serve would overlook."""
+"""Reading a Serve configuration file such as serve/local.yaml, and refusing what Serve would overlook."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _find(path: Path) -> Path:
 
 def _read(place: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(place.read_text(encoding="utf-8"), _OneMeaning)
+        content = yaml.load(place.read_text(encoding="utf-8"), _OneMeaning)  # noqa: S506 (a SafeLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigFileError(f"{place} cannot be read: {error}") from error
     if not isinstance(content, dict):

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from deployments import errors
+from deployments.errors import InvalidRequest
 
 from .disconnects import ClientGone
 from .strict_json import InvalidJson
@@ -35,7 +36,12 @@ CODES = {
     413: "payload_too_large",
     415: "unsupported_media_type",
 }
-TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+}
 MAX_ECHO_CHARS = 60
 
 
@@ -48,7 +54,7 @@ class Refusal(Exception):
 
 
 def answer(request: Request, error: Exception) -> JSONResponse:
-    """The answer to any exception at all; what is not in the table is a 500 that says nothing of its cause."""
+    """The answer to any exception; what is not in the table is a 500 that says nothing of its cause."""
     status, code, message, param, retry_after_s = _facts(error)
     request_id = getattr(request.state, "request_id", "")
     if status == 500:
@@ -77,24 +83,30 @@ def _facts(error: Exception) -> tuple[int, str, str, str | None, float | None]:
         return error.status, error.code, error.message, error.param, None
     if isinstance(error, InvalidJson):
         return 400, "invalid_json", str(error), None, None
-    if isinstance(error, ValidationError):
-        message, param = first_fault(error)
-        return 422, "invalid_request", message, param, None
     if isinstance(error, HTTPException):
         messages = {404: "there is no such route", 405: "this route does not take that method"}
         status = error.status_code
-        return status, CODES.get(status, "invalid_request"), messages.get(status, str(error.detail)), None, None
-    return 500, "internal", "something went wrong on our side; the request id finds it in the logs", None, None
+        message = messages.get(status, str(error.detail))
+        return status, CODES.get(status, "invalid_request"), message, None, None
+    return (
+        500,
+        "internal",
+        "something went wrong on our side; the request id finds it in the logs",
+        None,
+        None,
+    )
 
 
-def first_fault(error: ValidationError) -> tuple[str, str]:
+def first_fault(error: ValidationError) -> InvalidRequest:
     """A sentence and the dotted path of the first field at fault; later ones are mostly consequences."""
     fault = error.errors(include_url=False, include_context=False)[0]
     param = ".".join(str(part) for part in fault["loc"])[:MAX_ECHO_CHARS] or "body"
     param = param.encode("ascii", "replace").decode()
     if fault["type"] == "extra_forbidden":
-        return f"{param} is not a known field", param
+        return InvalidRequest(f"{param} is not a known field", param)
     if fault["type"] == "missing":
-        return f"{param} is required", param
+        return InvalidRequest(f"{param} is required", param)
+    if fault["type"] == "model_type":  # pydantic's own words name our class.
+        return InvalidRequest(f"{param} must be an object", param)
     message = fault["msg"].removeprefix("Value error, ")
-    return f"{param}: {message[0].lower()}{message[1:]}", param
+    return InvalidRequest(f"{param}: {message[0].lower()}{message[1:]}", param)

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, ValidationError
-from ray.serve.handle import DeploymentHandle
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
@@ -14,16 +13,16 @@ from deployments.errors import InvalidRequest, NotReady, ScenewrightError
 from deployments.messages import LayerKind
 
 from . import answers
-from .admission import admit_layer, admit_scene
+from .admission import admit_layer, admit_scene, output_options
 from .body import read_json
 from .config import ServiceConfig
 from .disconnects import ClientGone, abandon_with_client
-from .error_answers import Refusal, answer
+from .error_answers import Refusal, answer, first_fault
 from .models import listing
-from .openapi import ERRORS, describe_body
+from .openapi import ERRORS, PICTURES, describe_body
 from .readiness import unready_reasons
 from .request_ids import RequestIds
-from .scene import Graph, render, render_layer
+from .scene import Graph, Handle, render, render_layer
 from .schema import CharacterRequest, LayerAnswer, LayerRequest, SceneAnswer, SceneRequest
 from .strict_json import InvalidJson
 
@@ -36,9 +35,9 @@ class Ingress:
     def __init__(
         self,
         config: ServiceConfig,
-        character: DeploymentHandle,
-        background: DeploymentHandle,
-        merger: DeploymentHandle,
+        character: Handle,
+        background: Handle,
+        merger: Handle,
     ) -> None:
         self._config = config
         self._graph = Graph(character, background, merger)
@@ -49,34 +48,60 @@ class Ingress:
 
 def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
     """Every route, over any graph of handles."""
-    app = FastAPI(title="Scenewright", version="0.1.0", docs_url=None, redoc_url=None, responses=ERRORS)
-    for kind in (ScenewrightError, Refusal, InvalidJson, ValidationError, HTTPException, ClientGone, Exception):
+    app = FastAPI(
+        title="Scenewright",
+        version="0.1.0",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=ERRORS,
+    )
+    for kind in (ScenewrightError, Refusal, InvalidJson, HTTPException, ClientGone, Exception):
         app.add_exception_handler(kind, answer)
 
     async def accept(request: Request, shape: type[Asked]) -> Asked:
-        return shape.model_validate(await read_json(request, config.limits))
+        body = await read_json(request, config.limits)
+        try:
+            return shape.model_validate(body)
+        except ValidationError as error:
+            raise first_fault(error) from None
 
-    @app.post("/v1/scenes", response_model=SceneAnswer, openapi_extra=describe_body(SceneRequest))
+    @app.post(
+        "/v1/scenes",
+        response_model=SceneAnswer,
+        responses=PICTURES,
+        openapi_extra=describe_body(SceneRequest),
+    )
     async def paint_scene(request: Request) -> Response:
         asked = await accept(request, SceneRequest)
         job = admit_scene(asked, config, request.state.request_id, answers.accepted_format(request))
         result = await abandon_with_client(request, render(graph, job))
         return answers.scene_answer(request, result)
 
-    @app.post("/v1/characters", response_model=LayerAnswer, openapi_extra=describe_body(CharacterRequest))
+    @app.post(
+        "/v1/characters",
+        response_model=LayerAnswer,
+        responses=PICTURES,
+        openapi_extra=describe_body(CharacterRequest),
+    )
     async def paint_character(request: Request) -> Response:
         asked = await accept(request, CharacterRequest)
         if asked.cutout:
             raise InvalidRequest("no cut-out is available here; leave cutout out", "cutout")
         return await paint_layer(request, "character", asked)
 
-    @app.post("/v1/backgrounds", response_model=LayerAnswer, openapi_extra=describe_body(LayerRequest))
+    @app.post(
+        "/v1/backgrounds",
+        response_model=LayerAnswer,
+        responses=PICTURES,
+        openapi_extra=describe_body(LayerRequest),
+    )
     async def paint_background(request: Request) -> Response:
         return await paint_layer(request, "background", await accept(request, LayerRequest))
 
     async def paint_layer(request: Request, kind: LayerKind, asked: LayerRequest) -> Response:
         job = admit_layer(kind, asked, config, request.state.request_id)
-        output = asked.output.options(answers.accepted_format(request))
+        output = output_options(asked.output, config, answers.accepted_format(request))
         layer, picture = await abandon_with_client(request, render_layer(graph, job, output))
         return answers.layer_answer(request, layer, picture)
 
@@ -96,4 +121,3 @@ def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
         return {"status": "ready"}
 
     return RequestIds(app)
-

@@ -1,6 +1,6 @@
-"""Every key of a parsed file is one that the types it is meant for know; else a refusal that guesses what was meant.
+"""Every key of a parsed file must be one that the types it is for know; a refusal guesses what was meant.
 
-Serve's own schemas let unknown keys pass in silence, so that `num_replica: 4` leaves one replica and no word of it.
+Serve's own schemas let unknown keys pass in silence: `num_replica: 4` leaves one replica, and no word of it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def check_keys(value: Any, annotation: Any, path: str = "") -> None:
 
 def _shapes(annotation: Any) -> Iterator[type]:
     """The models and dataclasses anywhere in an annotation such as `list[A] | None`."""
-    if isinstance(annotation, type) and (issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation)):
+    if isinstance(annotation, type) and (
+        issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation)
+    ):
         yield annotation
     for argument in typing.get_args(annotation):
         yield from _shapes(argument)
@@ -46,5 +48,4 @@ def _shapes(annotation: Any) -> Iterator[type]:
 def _fields(shape: type) -> dict[str, Any]:
     if issubclass(shape, BaseModel):
         return {name: field.annotation for name, field in shape.model_fields.items()}
-    hints = typing.get_type_hints(shape)
-    return {field.name: hints[field.name] for field in dataclasses.fields(shape)}
+    return typing.get_type_hints(shape)

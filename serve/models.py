@@ -33,5 +33,7 @@ def _entry(card: ModelCard, serving: list[str]) -> dict[str, Any]:
         "attribution": card.attribution,
         "commercial_use": card.commercial_use,
         "resolution": {"width": width, "height": height, "multiple_of": card.latent_factor},
-        "memory_gb": None if card.memory_gb is None else {"least": card.memory_gb[0], "most": card.memory_gb[1]},
+        "memory_gb": None
+        if card.memory_gb is None
+        else {"least": card.memory_gb[0], "most": card.memory_gb[1]},
     }

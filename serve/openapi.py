@@ -1,4 +1,4 @@
-"""What FastAPI cannot see for itself: bodies are read by hand (strict JSON), and every error has one shape."""
+"""What FastAPI cannot see for itself: bodies are read by hand (strict JSON), every error has one shape."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from .answers import FORMATS
 from .schema import ErrorAnswer
 
 REFUSALS = {
@@ -23,20 +24,25 @@ REFUSALS = {
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": text} for status, text in REFUSALS.items()
 }
+PICTURES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "JSON, or the picture itself, by `Accept`", "content": dict.fromkeys(FORMATS, {})}
+}
 
 
 def describe_body(shape: type[BaseModel]) -> dict[str, Any]:
     """The request body's part of an operation."""
     schema = shape.model_json_schema(ref_template="#/components/schemas/{model}")
     definitions = schema.pop("$defs", {})
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": _inlined(schema, definitions)}}}}
+    content = {"application/json": {"schema": _inlined(schema, definitions)}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
     """References resolved in place: FastAPI collects components only from what it parses itself."""
     if isinstance(node, dict):
         if "$ref" in node:
-            return _inlined(definitions[node["$ref"].rpartition("/")[2]], definitions)
+            meant = definitions[node["$ref"].rpartition("/")[2]]
+            return _inlined({**meant, **{key: node[key] for key in node if key != "$ref"}}, definitions)
         return {key: _inlined(value, definitions) for key, value in node.items()}
     if isinstance(node, list):
         return [_inlined(item, definitions) for item in node]

@@ -6,7 +6,7 @@ import asyncio
 
 from deployments.messages import Readiness
 
-from .scene import Graph
+from .scene import Graph, Response
 
 PROBE_TIMEOUT_S = 2.0
 
@@ -16,9 +16,11 @@ async def unready_reasons(graph: Graph) -> list[str]:
     named = {"character": graph.character, "background": graph.background}
 
     async def reason(name: str) -> str:
-        response = named[name].readiness.remote()
+        response: Response = None
         try:
-            readiness: Readiness = await asyncio.wait_for(asyncio.shield(_value(response)), PROBE_TIMEOUT_S)
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                response = named[name].readiness.remote()
+                readiness: Readiness = await response
         except TimeoutError:
             response.cancel()
             return f"{name}: no replica has loaded its model yet"
@@ -28,7 +30,3 @@ async def unready_reasons(graph: Graph) -> list[str]:
         return "" if readiness.ready else f"{name}: {readiness.reason}"
 
     return [text for text in await asyncio.gather(*map(reason, named)) if text]
-
-
-async def _value(response: object) -> Readiness:
-    return await response  # type: ignore[misc, no-any-return]

@@ -29,7 +29,7 @@ class RequestIds:
         headers = Headers(scope=scope)
         offered = headers.get("x-request-id", "")
         request_id = offered if ACCEPTED.fullmatch(offered) else uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
+        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,8 +1,8 @@
 """render(): character and background in parallel, then the merger; one deadline over all of it.
 
 Both branches are awaited together so that the first failure is seen at once and stops the other branch; their
-responses, not their pixels, are passed on, so that pixels travel from replica to replica. A branch whose replica
-died is painted again alone: the seed is fixed, so the picture is the same.
+responses, not their pixels, are passed on, so that pixels travel from replica to replica. A branch whose
+replica died is painted again alone: the seed is fixed, so the picture is the same.
 """
 
 from __future__ import annotations
@@ -11,38 +11,43 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ray.exceptions import ObjectLostError, RayActorError, TaskCancelledError
 from ray.serve.exceptions import (
     BackPressureError,
     DeploymentUnavailableError,
-    ReplicaUnavailableError,
     RayServeException,
+    ReplicaUnavailableError,
 )
-from ray.serve.handle import DeploymentHandle, DeploymentResponse
+from ray.serve.handle import DeploymentHandle
 
 from deployments.errors import DeadlineExceeded, GenerationFailed, Overloaded
 from deployments.messages import LayerJob, LayerResult, MergeResult, OutputOptions, Picture
 
 from .admission import SceneJob
 
+Handle = DeploymentHandle[Any]
+Response = Any
+"""Ray types what `remote` returns as a response or a stream of them, so that neither can be awaited."""
+
 MAX_LOSSES = 3
 """How often a branch may lose its replica before the request is given up."""
 LOST = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError)
 PIXELS_LOST = (ObjectLostError, RayServeException)
-"""The layers' node died after they were painted: Serve says so of a passed response in its own general class."""
+"""The layers' node died after they were painted: Serve tells of a passed response in its general class."""
 
 
 @dataclass(frozen=True)
 class Graph:
     """The handles of the three deployments below the ingress."""
 
-    character: DeploymentHandle
-    background: DeploymentHandle
-    merger: DeploymentHandle
+    character: Handle
+    background: Handle
+    merger: Handle
 
-    def painter(self, job: LayerJob) -> DeploymentHandle:
+    def painter(self, job: LayerJob) -> Handle:
         return self.character if job.kind == "character" else self.background
 
 
@@ -57,12 +62,13 @@ async def render(graph: Graph, job: SceneJob) -> SceneResult:
     """Raises what deployments.errors draws."""
     async with _Deadline(job.deadline_at):
         for _ in range(MAX_LOSSES):
-            branches = [asyncio.create_task(_paint(graph, layer)) for layer in (job.character, job.background)]
+            branches = [
+                asyncio.create_task(_paint(graph, layer)) for layer in (job.character, job.background)
+            ]
             (character_response, character), (background_response, background) = await _all_or_none(branches)
+            merge = partial(graph.merger.merge.remote, job.merge, character_response, background_response)
             try:
-                _, merged = await _kept(
-                    lambda c=character_response, b=background_response: graph.merger.merge.remote(job.merge, c, b)
-                )
+                _, merged = await _kept(merge)
             except PIXELS_LOST:
                 continue
             return SceneResult(character, background, merged)
@@ -77,11 +83,11 @@ async def render_layer(graph: Graph, job: LayerJob, output: OutputOptions) -> tu
         return layer, picture
 
 
-async def _paint(graph: Graph, job: LayerJob) -> tuple[DeploymentResponse[Any], LayerResult]:
+async def _paint(graph: Graph, job: LayerJob) -> tuple[Response, LayerResult]:
     return await _kept(lambda: graph.painter(job).paint.remote(job))
 
 
-async def _kept(call: Callable[[], DeploymentResponse[Any]]) -> tuple[DeploymentResponse[Any], Any]:
+async def _kept(call: Callable[[], Response]) -> tuple[Response, Any]:
     """Call, and call again where the replica was lost under it. Cancelling this cancels the call."""
     for losses in range(1, MAX_LOSSES + 1):
         response = call()
@@ -91,7 +97,9 @@ async def _kept(call: Callable[[], DeploymentResponse[Any]]) -> tuple[Deployment
             raise Overloaded("every replica's queue is full; come back shortly", retry_after_s=2) from error
         except LOST as error:
             if losses == MAX_LOSSES:
-                raise GenerationFailed("the replicas painting this request were lost, again and again") from error
+                raise GenerationFailed(
+                    "the replicas painting this request were lost, again and again"
+                ) from error
         except (asyncio.CancelledError, TaskCancelledError):
             response.cancel()
             raise
@@ -122,4 +130,4 @@ class _Deadline:
         try:
             await self._timeout.__aexit__(*raised)
         except TimeoutError as error:
-            raise DeadlineExceeded("the scene was not done within deadline_s") from error
+            raise DeadlineExceeded("the picture was not done within deadline_s") from error

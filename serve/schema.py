@@ -1,16 +1,36 @@
-"""The wire format: strict pydantic models, unknown fields refused. Field docs become the OpenAPI page."""
+"""The wire format: strict pydantic models, unknown fields refused. Field docs become the OpenAPI page.
+
+The bounds here are those of any service; its own, which are narrower, are its Limits (serve/admission.py).
+"""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
-from deployments.messages import Fallback, MergeMode, MergeOptions, OutputOptions, PictureFormat, Position
+from deployments.messages import Fallback, MergeMode, PictureFormat, Position
 
-Prompt = Annotated[str, StringConstraints(min_length=1, max_length=2_000, pattern=r"\S")]
+
+def _not_blank(words: str) -> str:
+    if not words.strip():
+        raise ValueError("must not be blank")
+    return words
+
+
+Words = Annotated[str, StringConstraints(max_length=100_000)]
+Prompt = Annotated[Words, AfterValidator(_not_blank)]
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1, description="any seed a JavaScript number can hold")]
-Deadline = Annotated[float, Field(gt=0, le=600)]
+Deadline = Annotated[float, Field(gt=0, le=86_400)]
 
 
 class Wire(BaseModel):
@@ -21,28 +41,35 @@ class Output(Wire):
     """How the answer's pictures are encoded."""
 
     format: PictureFormat | None = Field(None, description="wins over an Accept header that names a format")
-    quality: int = Field(95, ge=1, le=100, description="JPEG and WebP")
-
-    def options(self, accepted: PictureFormat | None) -> OutputOptions:
-        return OutputOptions(self.format or accepted or "jpeg", self.quality)
+    quality: int | None = Field(
+        None, ge=1, le=100, description="JPEG and WebP; 95 unless the service says else"
+    )
 
 
 class Layer(Wire):
     """One layer to paint. What is left out comes from the service's defaults for that layer."""
 
     prompt: Prompt
-    negative_prompt: Annotated[str, StringConstraints(max_length=2_000)] | None = None
+    negative_prompt: Words | None = None
     num_inference_steps: int | None = Field(
-        None, ge=1, le=150, validation_alias=AliasChoices("num_inference_steps", "steps")
+        None, ge=1, le=1_000, validation_alias=AliasChoices("num_inference_steps", "steps")
     )
     guidance_scale: float | None = Field(
-        None, ge=0, le=30, validation_alias=AliasChoices("guidance_scale", "cfg_scale")
+        None, ge=0, le=100, validation_alias=AliasChoices("guidance_scale", "cfg_scale")
     )
     seed: Seed | None = None
     width: int | None = Field(None, ge=64, le=8_192)
     height: int | None = Field(None, ge=64, le=8_192)
     enhance_prompt: bool = Field(True, description="false sends the words untouched")
     model: str | None = Field(None, max_length=200)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_name_each(cls, value: Any) -> Any:
+        for name, alias in (("num_inference_steps", "steps"), ("guidance_scale", "cfg_scale")):
+            if isinstance(value, dict) and name in value and alias in value:
+                raise ValueError(f"{alias} is another name of {name}: give one of them")
+        return value
 
 
 def _from_words(value: Any) -> Any:
@@ -56,28 +83,16 @@ LayerOrWords = Annotated[
 
 
 class Merge(Wire):
-    """The frame, and how the character is set into it."""
+    """The frame, and how the character is set into it; the first four have defaults of the service."""
 
-    mode: MergeMode = "auto"
-    position: Position = "right"
-    width: int = Field(1024, ge=64, le=8_192)
-    height: int = Field(512, ge=64, le=8_192)
+    mode: MergeMode | None = Field(None, description="auto unless the service says else")
+    position: Position | None = Field(None, description="right unless the service says else")
+    width: int | None = Field(None, ge=64, le=8_192, description="1024 unless the service says else")
+    height: int | None = Field(None, ge=64, le=8_192, description="512 unless the service says else")
     scale: float = Field(1.0, ge=0.1, le=4)
     harmonize: float = Field(0.55, ge=0, le=1)
     shadow: bool = True
     contrast: float | None = Field(None, ge=0, le=4, description="1.1 for paste, else 1.0")
-
-    def options(self) -> MergeOptions:
-        return MergeOptions(
-            self.mode,
-            self.position,
-            self.width,
-            self.height,
-            self.scale,
-            self.harmonize,
-            self.shadow,
-            self.contrast,
-        )
 
 
 class SceneRequest(Wire):

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from collections import Counter
 from typing import Any, Never
 
 MAX_DEPTH = 64
-MAX_DIGITS = 400
+MAX_DIGITS = 300
+"""No integer that passes is too large to be a float."""
+STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 
 
 class InvalidJson(ValueError):
@@ -41,31 +45,21 @@ def decode(body: bytes) -> Any:
 
 def _check_depth(text: str) -> None:
     """Before parsing, since the parser itself recurses. Brackets inside strings do not count."""
-    depth, in_string, escaped = 0, False, False
-    for letter in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif letter == "\\":
-                escaped = True
-            elif letter == '"':
-                in_string = False
-        elif letter == '"':
-            in_string = True
-        elif letter in "[{":
+    depth = 0
+    for token in STRING_OR_BRACKET.finditer(text):
+        if token[0] in "[{":
             depth += 1
             if depth > MAX_DEPTH:
                 raise InvalidJson(f"nested deeper than {MAX_DEPTH}")
-        elif letter in "]}":
+        elif token[0] in "]}":
             depth -= 1
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
-        keys = [key for key, _ in pairs]
-        repeated = next(key for key in keys if keys.count(key) > 1)
-        raise InvalidJson(f"the key {ascii(repeated[:60])} stands twice in one object")
+        repeated = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise InvalidJson(f"the key {repeated[:60]!a} stands twice in one object")
     return made
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 
 @dataclass(frozen=True)
 class LoraConfig:
     """A LoRA file or folder (safetensors) laid over the model at `scale`."""
 
-    __pydantic_config__ = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     source: str
     scale: float = 1.0
@@ -22,9 +22,11 @@ class ModelConfig:
 
     `source` is a diffusers folder, a single .safetensors file, or a hub id, in that order of recognition.
     `device` and `dtype` "auto" mean CUDA in half precision where there is a GPU, else the CPU in single.
+    `lazy_load` gives the memory back after the warm-up picture, without which no replica counts as ready, and
+    loads the model again at the first job. `unload_after_idle_s` gives it back when no job came for so long.
     """
 
-    __pydantic_config__ = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     source: str
     lora: tuple[LoraConfig, ...] = ()
@@ -41,9 +43,9 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class GenerationConfig:
-    """What a layer gets where the request is silent, and how often a bad picture is tried again."""
+    """How often a bad picture is tried again, and what is left of one that the device has no room for."""
 
-    __pydantic_config__ = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     max_attempts: int = 3
     reduced_steps: int = 15

@@ -7,13 +7,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from deployments.diffusion.config import ModelConfig
 from deployments.diffusion.loader import load, unload
 from deployments.diffusion.painter import OnStep, Painted, PaintRequest
 from deployments.diffusion.registry import describe
 from deployments.errors import NotReady, OutOfMemory
-from deployments.messages import Backend
+from deployments.messages import Backend, Pixels
+
+EMBEDDINGS = (
+    "prompt_embeds",
+    "negative_prompt_embeds",
+    "pooled_prompt_embeds",
+    "negative_pooled_prompt_embeds",
+)
 
 
 class Denoiser:
@@ -50,9 +58,13 @@ class Denoiser:
             raise NotReady("the model is not loaded")
         try:
             return self._paint(self._pipeline, request, on_step)
-        except torch.OutOfMemoryError as error:
-            torch.cuda.empty_cache()
-            raise OutOfMemory("the device ran out of memory painting this picture") from error
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+        # Only here, where the error and the tensors in its frames are gone: https://pytorch.org/docs/stable/notes/faq.html
+        self._pipeline.maybe_free_model_hooks()
+        torch.cuda.empty_cache()
+        raise OutOfMemory("the device ran out of memory painting this picture")
 
     def _paint(self, pipeline: Any, request: PaintRequest, on_step: OnStep) -> Painted:
         started = time.perf_counter()
@@ -96,20 +108,26 @@ def _encode(pipeline: Any, request: PaintRequest) -> dict[str, Any]:
         num_images_per_prompt=1,
         do_classifier_free_guidance=guided,
     )
-    names = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
-    return dict(zip(names, encoded, strict=False))
+    return dict(zip(EMBEDDINGS, encoded, strict=False))
 
 
 def _truncations(pipeline: Any, request: PaintRequest) -> tuple[str, ...]:
     tokenizer = pipeline.tokenizer
     room = tokenizer.model_max_length
+    read = ("prompt", "negative_prompt") if request.guidance_scale > 1 else ("prompt",)
     return tuple(
         f"{name} is {length} tokens long; the model reads the first {room}"
-        for name in ("prompt", "negative_prompt")
+        for name in read
         if (length := len(tokenizer(getattr(request, name)).input_ids)) > room
     )
 
 
-def _to_uint8(image: np.ndarray) -> np.ndarray:
-    """Unit floats to bytes. NaN becomes black, which the quality check refuses; numpy alone would keep quiet."""
-    return (np.nan_to_num(image, nan=0.0) * 255).round().astype(np.uint8)
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """On the CPU torch has no class for it."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _to_uint8(image: NDArray[np.floating[Any]]) -> Pixels:
+    """Unit floats to bytes. NaN becomes black, which the quality check refuses; numpy alone keeps quiet."""
+    pixels: Pixels = (np.nan_to_num(image, nan=0.0) * 255).round().astype(np.uint8)
+    return pixels

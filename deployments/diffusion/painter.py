@@ -1,4 +1,4 @@
-"""What the engine asks of a model: load, paint, unload. The denoiser and the simulated one both answer to it."""
+"""What the engine asks of a model: load, paint, unload. The denoiser and its simulation both answer to it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OnStep = Callable[[int, int], None]
 
 
 class Painter(Protocol):
-    """Used from one thread at a time, and not the event loop's. `load` raises NotReady, `paint` OutOfMemory."""
+    """Used from one thread, and not the event loop's. `load` raises NotReady, `paint` OutOfMemory."""
 
     @property
     def model(self) -> str: ...

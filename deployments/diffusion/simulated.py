@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from deployments.diffusion.painter import OnStep, Painted, PaintRequest
-from deployments.messages import Backend
+from deployments.errors import NotReady
+from deployments.messages import Backend, Pixels
 
 
 @dataclass(frozen=True)
 class SimulatedConfig:
     """Seconds of sleep in each stage; sleeping, never spinning, so that many replicas fit on one core."""
 
-    __pydantic_config__ = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     load_s: float = 0.0
     encode_s: float = 0.005
@@ -41,10 +43,13 @@ class SimulatedPainter:
         self.loaded = False
 
     def load(self) -> None:
-        time.sleep(self._config.load_s)
-        self.loaded = True
+        if not self.loaded:
+            time.sleep(self._config.load_s)
+            self.loaded = True
 
     def paint(self, request: PaintRequest, on_step: OnStep) -> Painted:
+        if not self.loaded:
+            raise NotReady("the model is not loaded")
         time.sleep(self._config.encode_s)
         for step in range(request.num_inference_steps):
             time.sleep(self._config.step_s)
@@ -61,7 +66,7 @@ class SimulatedPainter:
         self.loaded = False
 
 
-def _stamped_gradient(request: PaintRequest) -> np.ndarray:
+def _stamped_gradient(request: PaintRequest) -> Pixels:
     colours = np.random.default_rng(request.seed).integers(60, 200, (2, 3))
     ramp = np.linspace(0, 1, request.height_px)[:, None, None]
     rows = colours[0] * (1 - ramp) + colours[1] * ramp

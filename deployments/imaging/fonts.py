@@ -13,7 +13,7 @@ from PIL import ImageFont
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 FONT_FOLDERS: tuple[Path, ...] = tuple(
-    Path(os.path.expanduser(folder))
+    Path(os.path.expanduser(folder))  # noqa: PTH111  Path.expanduser raises where there is no home.
     for folder in (
         "/usr/share/fonts",
         "/usr/local/share/fonts",

@@ -8,13 +8,14 @@ interrupted run goes on where it was.
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
 import torch
 from diffusers import StableDiffusionPipeline
 
 from models.training import autoencoder, diffusion, pictures, text
-from models.training.latents import PatchBasis
+from models.training.latents import FILE, PatchBasis
 from models.training.subjects import SUBJECTS
 
 
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("subject", choices=sorted(SUBJECTS))
     parser.add_argument("--out", type=Path, help="the model's folder (default models/storybook-SUBJECT)")
     parser.add_argument("--work", type=Path, help="checkpoints (default build/training/SUBJECT)")
+    parser.add_argument("--start-from", type=Path, help="train a finished model's folder further")
     parser.add_argument("--pictures", type=int, default=12_000)
     parser.add_argument("--decoder-steps", type=int, default=1_800)
     parser.add_argument("--encoder-steps", type=int, default=400)
@@ -55,17 +57,27 @@ def main() -> None:
     work = options.work or Path("build/training") / subject.name
     out = options.out or Path("models") / f"storybook-{subject.name}"
     work.mkdir(parents=True, exist_ok=True)
+    if options.start_from and not (work / FILE).exists():
+        # The weights mean nothing in any other latents, or with any other words.
+        shutil.copy(options.start_from / FILE, work)
+        shutil.copytree(options.start_from / "tokenizer", work / "tokenizer")
 
     groups = pictures.draw_decoder_pictures(subject, work, options.seed)
-    basis = PatchBasis.load(work / "basis.npz")
+    basis = PatchBasis.load(work / FILE)
     buckets = pictures.draw_buckets(subject, work, options.pictures, options.seed + 1)
     tokenizer = text.build_tokenizer(subject, work, options.seed)
-    vae = autoencoder.train_decoder(groups, basis, work, options.decoder_steps, options.seed)
-    trainee = diffusion.train(
-        subject, tokenizer, text.build_text_encoder(tokenizer), buckets, work, options.steps, options.seed
-    )
+    torch.manual_seed(options.seed)
+    if options.start_from:
+        trained = StableDiffusionPipeline.from_pretrained(options.start_from, dtype=torch.float32)
+        vae, trainee = trained.vae, diffusion.Trainee.of(trained.unet, trained.text_encoder)
+    else:
+        vae = autoencoder.build_autoencoder()
+        trainee = diffusion.Trainee.of(diffusion.build_unet(subject), text.build_text_encoder(tokenizer))
+    autoencoder.train_decoder(vae, groups, basis, work, options.decoder_steps, options.seed)
+    diffusion.train(subject, tokenizer, trainee, buckets, work, options.steps, options.seed)
     autoencoder.fit_encoder(vae, groups, basis, work, options.encoder_steps, options.seed)
     assemble(out, vae, trainee, tokenizer)
+    shutil.copy(work / FILE, out)
     print(f"wrote {out}", flush=True)
 
 

@@ -50,11 +50,10 @@ def _crops(groups: list[torch.Tensor], generator: torch.Generator) -> torch.Tens
 
 
 def train_decoder(
-    groups: list[torch.Tensor], basis: PatchBasis, folder: Path, steps: int, seed: int
-) -> AutoencoderTiny:
+    vae: AutoencoderTiny, groups: list[torch.Tensor], basis: PatchBasis, folder: Path, steps: int, seed: int
+) -> None:
     """Adam with warm-up and linear decay; L1 on pixels and half as much on their gradients. Resumes."""
-    torch.manual_seed(seed)
-    vae = build_autoencoder().to(memory_format=torch.channels_last)
+    vae.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(vae.decoder.parameters(), lr=2e-3, betas=(0.9, 0.98))
     checkpoint, first = folder / "decoder.pt", 0
     if checkpoint.exists():
@@ -82,11 +81,13 @@ def train_decoder(
         optimizer.step()
         running = error if step == first else 0.98 * running + 0.02 * error
         if step % 250 == 249 or step == steps - 1:
-            print(f"decoder {step + 1}/{steps} error {running:.4f} {time.monotonic() - started:.0f} s", flush=True)
+            print(
+                f"decoder {step + 1}/{steps} error {running:.4f} {time.monotonic() - started:.0f} s",
+                flush=True,
+            )
             torch.save(
                 {"vae": vae.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}, checkpoint
             )
-    return vae
 
 
 def fit_encoder(

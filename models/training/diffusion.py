@@ -1,4 +1,4 @@
-"""The denoiser's training: v-prediction on a zero-terminal-SNR schedule, text encoder learnt along with it."""
+"""The denoiser's training: v-prediction, zero terminal SNR, and the text encoder learnt along with it."""
 
 from __future__ import annotations
 
@@ -33,8 +33,10 @@ PEAK_RATE = 9e-4
 WARM_UP_STEPS = 200
 DECAY_SHARE = 0.35
 UNCONDITIONED_SHARE = 0.1
-LOW_NOISE_BIAS = 1.25
-"""t = 1000 * u ** bias: above 1 leans towards the late, low-noise steps, where faces are settled."""
+AVERAGE_EVERY = 4
+NOISE_LEANING = (0.8, 1.35)
+"""t = 1000 * u ** leaning, at the start and at the end of the training: first towards much noise, where words
+decide colours and places; at last towards little, where faces are settled."""
 
 
 def build_unet(subject: Subject) -> UNet2DConditionModel:
@@ -68,8 +70,8 @@ class Trainee:
     text_average: CLIPTextModel
 
     @classmethod
-    def fresh(cls, subject: Subject, text: CLIPTextModel) -> Trainee:
-        unet = build_unet(subject).to(memory_format=torch.channels_last)
+    def of(cls, unet: UNet2DConditionModel, text: CLIPTextModel) -> Trainee:
+        unet.to(memory_format=torch.channels_last)
         return cls(unet, text, copy.deepcopy(unet), copy.deepcopy(text))
 
     def parameters(self) -> list[torch.nn.Parameter]:
@@ -123,22 +125,24 @@ def batches(buckets: list[Bucket], rng: random.Random) -> Iterator[tuple[torch.T
 def train(
     subject: Subject,
     tokenizer: CLIPTokenizer,
-    text: CLIPTextModel,
+    trainee: Trainee,
     buckets: list[Bucket],
     folder: Path,
     steps: int,
     seed: int,
-) -> Trainee:
+) -> None:
     """Train, or go on from the last checkpoint in `folder`, to `steps` steps."""
-    torch.manual_seed(seed)
-    trainee = Trainee.fresh(subject, text)
     noising = DDPMScheduler(**SCHEDULE)
-    optimizer = torch.optim.AdamW(trainee.parameters(), lr=PEAK_RATE, betas=(0.9, 0.99), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(
+        trainee.parameters(), lr=PEAK_RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+    )
     checkpoint, first, trained_s = folder / "diffusion.pt", 0, 0.0
     if checkpoint.exists():
         state = torch.load(checkpoint)
         trainee.load(state["trainee"])
-        optimizer.load_state_dict(state["optimizer"])
+        optimizer.load_state_dict(
+            state["optimizer"] | {"param_groups": optimizer.state_dict()["param_groups"]}
+        )
         first, trained_s = state["step"], state["trained_s"]
     rng = random.Random(seed + first)
     torch.manual_seed(seed + first)
@@ -153,7 +157,8 @@ def train(
             return_tensors="pt",
         ).input_ids
         noise = torch.randn_like(latents)
-        timesteps = (1000 * torch.rand(BATCH) ** LOW_NOISE_BIAS).long().clamp_max(999)
+        leaning = NOISE_LEANING[0] + (NOISE_LEANING[1] - NOISE_LEANING[0]) * step / steps
+        timesteps = (1000 * torch.rand(BATCH) ** leaning).long().clamp_max(999)
         noisy = noising.add_noise(latents, noise, timesteps)
         target = noising.get_velocity(latents, noise, timesteps)
         with torch.autocast("cpu", torch.bfloat16):
@@ -167,7 +172,8 @@ def train(
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trainee.parameters(), 1.0)
         optimizer.step()
-        trainee.average(min(0.9985, (step + 1) / (step + 12)))
+        if step % AVERAGE_EVERY == 0:
+            trainee.average(min(0.9985, (step + 1) / (step + 12)) ** AVERAGE_EVERY)
         running = loss.item() if step == first else 0.98 * running + 0.02 * loss.item()
         if step % 50 == 49 or step == steps - 1:
             now = time.monotonic()
@@ -178,4 +184,3 @@ def train(
             partial = checkpoint.with_suffix(".partial")
             torch.save(stored | {"step": step + 1, "trained_s": trained_s}, partial)
             partial.replace(checkpoint)
-    return trainee

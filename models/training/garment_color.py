@@ -1,4 +1,4 @@
-"""Which of the twelve colours is a painted figure's garment? Read off the pixels of the chest and the skirt."""
+"""Which of the twelve colours is a painted figure's garment? Read off the chest and the skirt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models.training.figure_spec import COLORS, RGB, garment_rgb
 
 Floats = NDArray[np.float64]
 
-# Rows of cloth, in picture heights above the soles: the chest below a cape's collar, the skirt below the belt.
+# Rows of cloth, in picture heights above the soles: the chest below a cape's collar, the skirt below a belt.
 CLOTH_ROWS = ((0.385, 0.295), (0.235, 0.185))
 CLOTH_COLUMNS = (0.40, 0.60)
 BACKDROP_TOLERANCE = 14.0
@@ -33,12 +33,8 @@ def color_votes(picture: Image.Image) -> dict[str, float]:
     height, width = lab.shape[:2]
     soles = _soles(lab)
     left, right = (round(width * share) for share in CLOTH_COLUMNS)
-    cloth = np.concatenate(
-        [
-            lab[max(0, round(soles - top * height)) : round(soles - bottom * height), left:right].reshape(-1, 3)
-            for top, bottom in CLOTH_ROWS
-        ]
-    )
+    bands = [(round(soles - top * height), round(soles - bottom * height)) for top, bottom in CLOTH_ROWS]
+    cloth = np.concatenate([lab[max(0, top) : bottom, left:right].reshape(-1, 3) for top, bottom in bands])
     distances = np.stack([_distance(cloth, garment_rgb(color)) for color in COLORS], axis=1)
     nearest = distances.argmin(axis=1)[distances.min(axis=1) < TONE_TOLERANCE]
     counts = np.bincount(nearest, minlength=len(COLORS)) / max(1, len(cloth))
@@ -49,9 +45,7 @@ def to_lab(rgb: Floats) -> Floats:
     """sRGB in 0..255 to CIE L*a*b* under D65."""
     share = rgb / 255
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
-    to_xyz = np.array(
-        [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
-    )
+    to_xyz = np.array([[0.41246, 0.35758, 0.18044], [0.21267, 0.71515, 0.07218], [0.01933, 0.11919, 0.95030]])
     xyz = linear @ to_xyz.T / np.array([0.95047, 1.0, 1.08883])
     f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
     x, y, z = f[..., 0], f[..., 1], f[..., 2]
@@ -59,7 +53,7 @@ def to_lab(rgb: Floats) -> Floats:
 
 
 def _soles(lab: Floats) -> int:
-    """The lowest row where the figure, dark or colourful against a light backdrop, is wide enough for a boot."""
+    """The lowest row where the figure, set off from the light backdrop, is as wide as a boot."""
     height, width = lab.shape[:2]
     middle = lab[:, round(0.3 * width) : round(0.7 * width)]
     edges = np.concatenate([lab[:, : width // 32], lab[:, -(width // 32) :]], axis=1)
@@ -73,4 +67,5 @@ def _distance(pixels: Floats, color: RGB) -> Floats:
     """How far each Lab pixel lies from the colour's lit or shaded tone, whichever is nearer."""
     lit = np.array(color, dtype=np.float64)
     tones = to_lab(np.stack([lit, lit * (1 - DARKER)]))
-    return np.linalg.norm(pixels[:, None] - tones[None], axis=-1).min(axis=1)
+    distances: Floats = np.linalg.norm(pixels[:, None] - tones[None], axis=-1).min(axis=1)
+    return distances

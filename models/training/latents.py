@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 
+FILE = "latent_basis.safetensors"
 PATCH_PX = 16
 CHANNELS = 24
 # 1 whitens fully, 0 leaves the spectrum as it is. Half keeps colour and outline ahead of fine detail,
@@ -22,7 +23,10 @@ WHITENING = 0.5
 
 @dataclass(frozen=True)
 class PatchBasis:
-    """`mean` (768,), `components` (24, 768) orthonormal, `gain` (24,): latent = gain * components @ (patch - mean)."""
+    """latent = gain * components @ (patch - mean), with `mean` (768,), `components` (24, 768), `gain` (24,).
+
+    The components are orthonormal.
+    """
 
     mean: torch.Tensor
     components: torch.Tensor
@@ -37,7 +41,7 @@ class PatchBasis:
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """The linear inverse, good enough for a preview; pixels in -1..1."""
-        n, _, h, w = latents.shape
+        _, _, h, w = latents.shape
         flat = latents.flatten(2).transpose(1, 2)
         patches = (flat / self.gain) @ self.components + self.mean
         return torch.nn.functional.fold(
@@ -45,12 +49,11 @@ class PatchBasis:
         )
 
     def save(self, path: Path) -> None:
-        np.savez(path, mean=self.mean, components=self.components, gain=self.gain)
+        save_file({"mean": self.mean, "components": self.components, "gain": self.gain}, path)
 
     @classmethod
     def load(cls, path: Path) -> PatchBasis:
-        with np.load(path) as stored:
-            return cls(*(torch.from_numpy(stored[k]) for k in ("mean", "components", "gain")))
+        return cls(**load_file(path))
 
     @classmethod
     def fit(cls, pixels: torch.Tensor, random_crops: int = 4, seed: int = 0) -> PatchBasis:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from models.training.latents import PatchBasis
+from models.training.latents import FILE, PatchBasis
 from models.training.subjects import Subject
 
 DECODER_PICTURES = 1_000
@@ -47,14 +47,15 @@ def draw_decoder_pictures(subject: Subject, folder: Path, seed: int) -> list[tor
             ]
             groups.append(torch.from_numpy(np.stack(drawn)))
         torch.save(groups, stored)
-        PatchBasis.fit(groups[0][:BASIS_PICTURES].float() / 127.5 - 1).save(folder / "basis.npz")
+        if not (folder / FILE).exists():
+            PatchBasis.fit(groups[0][:BASIS_PICTURES].float() / 127.5 - 1).save(folder / FILE)
     groups = torch.load(stored)
     return list(groups)
 
 
 def draw_buckets(subject: Subject, folder: Path, pictures: int, seed: int) -> list[Bucket]:
     """Draw, project and store `pictures` pictures; later calls read them back."""
-    basis = PatchBasis.load(folder / "basis.npz")
+    basis = PatchBasis.load(folder / FILE)
     buckets = []
     for index, (width, height, share) in enumerate(subject.sizes):
         stored = folder / f"latents_{width}x{height}.pt"
@@ -68,7 +69,9 @@ def draw_buckets(subject: Subject, folder: Path, pictures: int, seed: int) -> li
                 latents.append(basis.encode(pixels[None]).half())
                 specs.append(spec)
                 if done % 500 == 499:
-                    print(f"drawn {done + 1} {width}x{height} in {time.monotonic() - started:.0f} s", flush=True)
+                    print(
+                        f"drawn {done + 1} {width}x{height} in {time.monotonic() - started:.0f} s", flush=True
+                    )
             specs_path.write_bytes(pickle.dumps(specs))
             torch.save(torch.cat(latents), stored)
         # Our own file, written above and never shipped.

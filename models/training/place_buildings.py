@@ -33,9 +33,7 @@ def _merlons(c: Canvas, x: float, y: float, w: float, fill: Colour) -> None:
     for i in range(n):
         c.rect(x + i * step, y - size, step / 2, size + 1, fill)
         if c.snowy:
-            c.rect(
-                x + i * step, y - size - 2 * c.u, step / 2, 5 * c.u, c.pal.at("snow", 0.9), 2 * c.u
-            )
+            c.rect(x + i * step, y - size - 2 * c.u, step / 2, 5 * c.u, c.pal.at("snow", 0.9), 2 * c.u)
 
 
 def tower(c: Canvas, x: float, foot: float, w: float, h: float, cone: bool, roof: str) -> None:
@@ -202,7 +200,5 @@ def block(c: Canvas, x: float, foot: float, w: float, h: float, depth: float, pa
     while y < foot - 6 * u:
         for i in range(cols):
             on = rng.random() < chance
-            c.rect(
-                left + i * step + step / 2 - 5 * u, y, 10 * u, 13 * u, lit if on else off, 1.5 * u
-            )
+            c.rect(left + i * step + step / 2 - 5 * u, y, 10 * u, 13 * u, lit if on else off, 1.5 * u)
         y += 24 * u

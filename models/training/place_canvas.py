@@ -41,8 +41,7 @@ class Canvas:
         """A gradient fill of (offset, colour, opacity) stops."""
         name = f"g{len(self._defs)}"
         inner = "".join(
-            f'<stop offset="{o:.3f}" stop-color="{css(c)}" stop-opacity="{a:.3f}"/>'
-            for o, c, a in stops
+            f'<stop offset="{o:.3f}" stop-color="{css(c)}" stop-opacity="{a:.3f}"/>' for o, c, a in stops
         )
         if radial:
             self._defs.append(f'<radialGradient id="{name}">{inner}</radialGradient>')
@@ -71,9 +70,7 @@ class Canvas:
             f'rx="{r:.1f}" fill="{paint}" fill-opacity="{a:.2f}"/>'
         )
 
-    def oval(
-        self, x: float, y: float, rx: float, ry: float, fill: Colour | str, a: float = 1
-    ) -> None:
+    def oval(self, x: float, y: float, rx: float, ry: float, fill: Colour | str, a: float = 1) -> None:
         """A filled ellipse."""
         arc = f"a{rx:.1f} {ry:.1f} 0 1 1"
         self.path(

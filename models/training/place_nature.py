@@ -6,9 +6,7 @@ from models.training.place_canvas import Canvas, Curve, Point
 from models.training.place_palette import Colour, mix, rgb
 
 
-def hills(
-    c: Canvas, y: float, amp: float, depth: float, name: str = "grass", length: float = 300
-) -> Curve:
+def hills(c: Canvas, y: float, amp: float, depth: float, name: str = "grass", length: float = 300) -> Curve:
     """A rolling plane with its foot lost in haze; ``y`` and ``amp`` in pixels."""
     line = c.curve(y, amp, length)
     near = c.pal.at(name, depth)
@@ -49,9 +47,7 @@ def mountain_range(c: Canvas, base: float, tall: float, depth: float, caps: bool
         _peak(c, x, base, high, high * c.rng.uniform(0.72, 0.95), depth, caps)
 
 
-def _peak(
-    c: Canvas, x: float, base: float, high: float, half: float, depth: float, caps: bool
-) -> None:
+def _peak(c: Canvas, x: float, base: float, high: float, half: float, depth: float, caps: bool) -> None:
     s, top = c.side, base - high
     low = c.pal.haze
     lit, dark = c.pal.at("rock", depth, -0.12), c.pal.at("rock", depth, 0.34)
@@ -84,15 +80,17 @@ def _peak(
     cap += [(x - e * 0.5, top + k * 1.1), (x - e * left, top + k * 0.96)]
     c.poly(cap, c.pal.at("snow", 0.8 + 0.2 * depth, -0.4))
     c.poly(
-        [(x, top - 1), (x - s * e * 0.1, top + k * 0.8), (x - s * e * 0.5, top + k * 1.05)]
-        + [(x - s * e * 0.83, top + k * 0.94)],
+        [
+            (x, top - 1),
+            (x - s * e * 0.1, top + k * 0.8),
+            (x - s * e * 0.5, top + k * 1.05),
+            (x - s * e * 0.83, top + k * 0.94),
+        ],
         c.pal.at("snow", 0.7 + 0.2 * depth, 0.16),
     )
 
 
-def round_tree(
-    c: Canvas, x: float, y: float, size: float, depth: float, name: str = "leaf"
-) -> None:
+def round_tree(c: Canvas, x: float, y: float, size: float, depth: float, name: str = "leaf") -> None:
     """A lollipop tree, ``size`` pixels tall, standing at (x, y)."""
     r = size * 0.33
     c.rect(x - size * 0.05, y - size * 0.5, size * 0.1, size * 0.52, c.pal.at("trunk", depth, 0.15))
@@ -104,18 +102,14 @@ def round_tree(
         size * 0.38,
         c.pal.at(name, depth, 0.08) if size < 80 * c.u else c.fade(c.pal.at(name, depth), dark),
     )
-    c.oval(
-        x + c.side * r * 0.28, y - size * 0.7, r * 0.58, size * 0.22, c.pal.at(name, depth, -0.12)
-    )
+    c.oval(x + c.side * r * 0.28, y - size * 0.7, r * 0.58, size * 0.22, c.pal.at(name, depth, -0.12))
     if c.place.weather == "snow" or c.place.kind == "snowy field":
         c.oval(x, y - size * 0.88, r * 0.66, size * 0.12, c.pal.at("snow", depth))
 
 
 def conifer(c: Canvas, x: float, y: float, size: float, depth: float) -> None:
     """A fir of three stacked skirts."""
-    c.rect(
-        x - size * 0.045, y - size * 0.16, size * 0.09, size * 0.17, c.pal.at("trunk", depth, 0.2)
-    )
+    c.rect(x - size * 0.045, y - size * 0.16, size * 0.09, size * 0.17, c.pal.at("trunk", depth, 0.2))
     for k in range(3):
         top = y - size * (0.52 + 0.24 * k)
         low = top + size * (0.42 - 0.04 * k)
@@ -143,9 +137,7 @@ def bare_tree(c: Canvas, x: float, y: float, size: float, depth: float) -> None:
     for k, s in ((0.42, -1), (0.54, 1), (0.72, -1)):
         a = (x, y - size * k)
         b = (x + s * size * 0.2, y - size * (k + 0.14))
-        c.line(
-            [a, b, (x + s * size * 0.27, y - size * (k + 0.32))], max(3.6 * u, size * 0.045), wood
-        )
+        c.line([a, b, (x + s * size * 0.27, y - size * (k + 0.32))], max(3.6 * u, size * 0.045), wood)
 
 
 def bush(c: Canvas, x: float, y: float, size: float, depth: float, name: str = "leaf") -> None:

@@ -76,18 +76,10 @@ def _mood(codes: str, tint: float, dim: float) -> Mood:
 
 # sky top, middle, horizon, grey, cloud, cloud shade, disc, glow, ambient, fog
 MOODS = {
-    "dawn": _mood(
-        "a79be0 f7b6cf ffe2bd c3b0c4 fff0e6 e9b5cb fffbe6 ffe9b8 c48bb4 f8dde0", 0.36, 0.97
-    ),
-    "noon": _mood(
-        "2b8fe6 74c4f7 dbf4ff b3c1cc ffffff c9e2f2 fff6c4 fff7d0 ffffff f0f7fa", 0.0, 1.0
-    ),
-    "sunset": _mood(
-        "54307f e2527c ffae4e 9a6478 ff9a7a b04a86 ffeeb0 ffd27a 6a1f4e ffb98a", 0.42, 0.66
-    ),
-    "night": _mood(
-        "070f2e 10305c 256a86 24344e 2f4a74 1a2f55 fff4d2 8fc3dc 0c2a52 486a86", 0.48, 0.52
-    ),
+    "dawn": _mood("a79be0 f7b6cf ffe2bd c3b0c4 fff0e6 e9b5cb fffbe6 ffe9b8 c48bb4 f8dde0", 0.36, 0.97),
+    "noon": _mood("2b8fe6 74c4f7 dbf4ff b3c1cc ffffff c9e2f2 fff6c4 fff7d0 ffffff f0f7fa", 0.0, 1.0),
+    "sunset": _mood("54307f e2527c ffae4e 9a6478 ff9a7a b04a86 ffeeb0 ffd27a 6a1f4e ffb98a", 0.42, 0.66),
+    "night": _mood("070f2e 10305c 256a86 24344e 2f4a74 1a2f55 fff4d2 8fc3dc 0c2a52 486a86", 0.48, 0.52),
 }
 
 # how far each weather pulls the sky to grey, and how much it dims the ground
@@ -132,9 +124,7 @@ class Palette:
             base = mix(base, MATERIALS["snow"], 0.22)
         c = self.lit(base)
         if min(base) > 200:
-            glow = {"night": "93aad6", "sunset": "ffd0c4", "dawn": "fff0f2"}.get(
-                self.time, "ffffff"
-            )
+            glow = {"night": "93aad6", "sunset": "ffd0c4", "dawn": "fff0f2"}.get(self.time, "ffffff")
             c = mix(c, rgb(glow), 0.38)
         if shade > 0:
             c = mix(c, mix(self.lit((20, 30, 80)), (0, 0, 0), 0.15), shade)

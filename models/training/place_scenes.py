@@ -43,7 +43,8 @@ def castle(c: Canvas) -> None:
     c.path(
         f"M{x - half * 1.3:.1f} {c.h:.1f}C{x - half * 0.8:.1f} {c.h * 0.8:.1f} {x - half * 0.7:.1f} "
         f"{top:.1f} {x - half * 0.3:.1f} {top:.1f}L{x + half * 0.3:.1f} {top:.1f}"
-        f"C{x + half * 0.7:.1f} {top:.1f} {x + half * 0.8:.1f} {c.h * 0.8:.1f} {x + half * 1.3:.1f} {c.h:.1f}Z",
+        f"C{x + half * 0.7:.1f} {top:.1f} {x + half * 0.8:.1f} {c.h * 0.8:.1f} "
+        f"{x + half * 1.3:.1f} {c.h:.1f}Z",
         fill,
     )
     built.castle(c, x, top + 8 * u)
@@ -66,9 +67,7 @@ def forest(c: Canvas) -> None:
     for x in _spread(c, 84):
         if abs(x - clear) > 52 * u:
             s = c.rng.uniform(140, 190) * u
-            (nature.conifer if c.rng.random() < firs else nature.round_tree)(
-                c, x, line(x) + 6 * u, s, 0.76
-            )
+            (nature.conifer if c.rng.random() < firs else nature.round_tree)(c, x, line(x) + 6 * u, s, 0.76)
     nature.foreground(c)
     nature.road(c, clear, 0.72 * c.h)
     for x in (c.rng.uniform(-0.02, 0.06) * c.w, c.rng.uniform(0.94, 1.02) * c.w):
@@ -154,9 +153,7 @@ def city(c: Canvas) -> None:
     nature.hills(c, 0.735 * c.h, 3 * u, 0.92)
     for x in _spread(c, 84):
         nature.round_tree(c, x, 0.76 * c.h, c.rng.uniform(40, 56) * u, 0.95)
-    c.rect(
-        0, 0.755 * c.h, c.w, 0.25 * c.h, c.fade(c.pal.at("wall", 1, 0.1), c.pal.at("wall", 1, 0.2))
-    )
+    c.rect(0, 0.755 * c.h, c.w, 0.25 * c.h, c.fade(c.pal.at("wall", 1, 0.1), c.pal.at("wall", 1, 0.2)))
     c.rect(0, 0.79 * c.h, c.w, 0.21 * c.h, c.fade(c.pal.at("road", 1), c.pal.at("road", 1, 0.26)))
     for x in _spread(c, 110, 0):
         c.rect(x - 28 * u, 0.872 * c.h, 56 * u, 7 * u, c.pal.at("wall", 1, -0.1), 3 * u, 0.8)

@@ -63,8 +63,16 @@ def _stars(c: Canvas, count: int) -> None:
         c.oval(x, y, r * 1.1, r * 1.1, star, 0.16)
         k = r * 0.3
         c.poly(
-            [(x, y - r), (x + k, y - k), (x + r, y), (x + k, y + k)]
-            + [(x, y + r), (x - k, y + k), (x - r, y), (x - k, y - k)],
+            [
+                (x, y - r),
+                (x + k, y - k),
+                (x + r, y),
+                (x + k, y + k),
+                (x, y + r),
+                (x - k, y + k),
+                (x - r, y),
+                (x - k, y - k),
+            ],
             star,
         )
 

@@ -84,9 +84,7 @@ def desert(c: Canvas) -> None:
                 dark,
             )
             if c.snowy:
-                c.rect(
-                    mx - w - 2 * u, top - 5 * u, 2 * w + 4 * u, 11 * u, c.pal.at("snow", 0.6), 5 * u
-                )
+                c.rect(mx - w - 2 * u, top - 5 * u, 2 * w + 4 * u, 11 * u, c.pal.at("snow", 0.6), 5 * u)
     c.mist(foot - 6 * u, 26 * u, 0.4)
     nature.hills(c, foot, 6 * u, 0.5, "sand", 300)
     n = max(2, round(c.w / (230 * u)))
@@ -152,7 +150,7 @@ def beach(c: Canvas) -> None:
             3 * u,
             (0.8 if bright else 0.35) - 0.06 * i,
         )
-    for i in range(round(6 * c.w / (512 * u))):
+    for _ in range(round(6 * c.w / (512 * u))):
         x = rng.uniform(0, 1) * c.w
         c.rect(
             x,
@@ -171,9 +169,7 @@ def beach(c: Canvas) -> None:
     edge = 0.0 if side < 0 else c.w
     _palm(c, edge - side * rng.uniform(24, 60) * u, 0.83 * c.h, rng.uniform(180, 220) * u, -side)
     if rng.random() < 0.6:
-        _palm(
-            c, edge - side * rng.uniform(90, 130) * u, 0.81 * c.h, rng.uniform(120, 150) * u, -side
-        )
+        _palm(c, edge - side * rng.uniform(90, 130) * u, 0.81 * c.h, rng.uniform(120, 150) * u, -side)
 
 
 def _mouth(c: Canvas, grow: float, depth: float, shade: float) -> None:

@@ -24,6 +24,9 @@ PROMPTS = 240
 _WEATHER_UNSAID_EVERY = 10
 """One place in so many leaves its weather unsaid; the others name a combination that was held out."""
 
+_TRIES = 20_000
+"""So many figures or places without a new prompt, and there are no more to be had."""
+_OPENINGS = ("", "", "", "portrait of ", "a drawing of ")
 _WEARING = ("in", "wearing", "dressed in")
 _MOODS = ("", "", "", "old ", "magical ", "quiet ", "lonely ", "peaceful ")
 """Words that no picture shows; they make more wordings of a few combinations."""
@@ -52,38 +55,42 @@ class HeldOutPrompt:
 
 
 def held_out_prompts(subject_name: str, count: int = PROMPTS, seed: int = 0) -> list[HeldOutPrompt]:
-    """`count` different prompts, the same for the same seed.
+    """`count` different prompts, the same for the same seed. Raises ValueError where there are not as many.
 
-    Evenly shared among the garment's colours, or the held-out combinations of a place, for by the sampler's own
-    shares one in six figures is blue and one in ninety brown.
+    Evenly shared among the garment's colours, or the held-out combinations of a place, for by the sampler's
+    own shares one in six figures is blue and one in ninety brown.
     """
     subject = SUBJECTS[subject_name]
     rng = random.Random(seed)
     share = math.ceil(count / len(_strata(subject_name)))
     taken: Counter[Any] = Counter()
-    specs: list[Any] = []
-    while len(specs) < count:
+    asked: dict[str, HeldOutPrompt] = {}
+    fruitless = 0
+    while fruitless < _TRIES:
+        fruitless += 1
         spec = subject.sample(rng)
         stratum = _stratum(spec)
-        if subject.held_out(spec) and taken[stratum] < share:
+        if not subject.held_out(spec) or taken[stratum] == share:
+            continue
+        worded = _worded(spec, len(asked), rng)
+        if worded.prompt not in asked:
+            asked[worded.prompt] = worded
             taken[stratum] += 1
-            specs.append(spec)
-    rng.shuffle(specs)
-    worded: dict[str, HeldOutPrompt] = {}
-    for index, spec in enumerate(specs):
-        while (asked := _worded(spec, index, rng)).prompt in worded:
-            pass
-        worded[asked.prompt] = asked
-    return list(worded.values())
+            fruitless = 0
+        if len(asked) == count:
+            return rng.sample(list(asked.values()), count)
+    raise ValueError(f"there are not {count} different prompts to be had")
 
 
 def describe_figure(figure: Figure, rng: random.Random) -> str:
-    """Role, colour and garment always, hair and item sometimes, nothing that is not there."""
+    """Role, colour and garment always, hair, cape and item sometimes, nothing that is not there."""
     garment = f"{figure.garment_color} {figure.garment}"
     thing = garment if figure.garment == "armor" else with_article(garment)
-    text = f"{with_article(figure.role)} {rng.choice(_WEARING)} {thing}"
+    text = rng.choice(_OPENINGS) + f"{with_article(figure.role)} {rng.choice(_WEARING)} {thing}"
     if figure.has_hair and rng.random() < 0.35:
         text += f" with {figure.hair_color} hair"
+    if figure.cape_color and rng.random() < 0.35:
+        text += f" and {with_article(f'{figure.cape_color} cape')}"
     if figure.item and rng.random() < 0.5:
         text += f" holding {with_article(figure.item)}"
     return text

@@ -7,7 +7,10 @@ from PIL import Image
 
 
 def rasterise(svg: str, width: int, height: int) -> Image.Image:
-    """Paint an SVG document at (width, height) px, RGB. An <ellipse> cannot take a gradient here: use a <path>."""
+    """Paint an SVG document at (width, height) px, RGB.
+
+    An <ellipse> cannot take a gradient here: use a <path>.
+    """
     document = skia.SVGDOM.MakeFromStream(skia.MemoryStream(svg.encode(), True))
     document.setContainerSize(skia.Size(width, height))
     surface = skia.Surface(width, height)

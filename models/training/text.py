@@ -33,7 +33,9 @@ def build_tokenizer(subject: Subject, folder: Path, seed: int) -> CLIPTokenizer:
     if not target.exists():
         bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token=EOS))
         bpe.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
-        bpe.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), pre_tokenizers.ByteLevel(False)])
+        bpe.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Whitespace(), pre_tokenizers.ByteLevel(False)]
+        )
         bpe.train_from_iterator(
             _captions(subject, 8_000, seed),
             trainers.BpeTrainer(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -54,3 +54,17 @@ def client(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
     """Asks the application in this process; an error that escapes it fails the test."""
     transport = httpx.ASGITransport(build_http(config, graph), raise_app_exceptions=True)
     return httpx.AsyncClient(transport=transport, base_url="http://scenewright")
+
+
+@pytest.fixture
+def client_with(config: ServiceConfig, graph: Graph) -> Callable[..., httpx.AsyncClient]:
+    """The same graph behind other settings: `client_with(limits={"max_image_size": 512})`."""
+
+    def make(**changes: dict[str, object]) -> httpx.AsyncClient:
+        data = config.model_dump()
+        for name, change in changes.items():
+            data[name] |= change
+        transport = httpx.ASGITransport(build_http(ServiceConfig.model_validate(data), graph))
+        return httpx.AsyncClient(transport=transport, base_url="http://scenewright")
+
+    return make

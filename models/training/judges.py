@@ -1,0 +1,134 @@
+"""Train and check what the evaluation judges by: `python -m models.training.judges`.
+
+Trains the classifier of places on the renderer's pictures, then asks it and the measure of a garment's colour
+about fresh ones, sharp and softened, and stores their accuracy in judges.json, for the model cards. The
+evaluation itself renders nothing. Four minutes on one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageFilter
+from torch.nn.functional import interpolate
+
+from models.training import classifier
+from models.training.figures import draw_figure, sample_figure
+from models.training.garment_color import garment_color
+from models.training.place_spec import KINDS, TIMES, Place, sample_place
+from models.training.places import draw_place
+
+ACCURACY = Path(__file__).with_name("judges.json")
+BATCH = 64
+PEAK_RATE = 3e-3
+# Drawn small, for speed; the shapes are those that the model paints, each with its share.
+_DRAWN_SIZES = (((256, 192), 0.7), ((384, 192), 0.3))
+_FIGURE_BLUR_PX = 4
+_PLACE_BLUR_PX = 2
+
+
+def draw_places(count: int, seed: int, blur_px: float = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """uint8 pictures (n, 3, 96, 128), and their kinds and times as indices (n, 2)."""
+    rng = random.Random(seed)
+    pictures, labels = [], []
+    for _ in range(count):
+        place: Place = sample_place(rng)
+        (size,) = rng.choices([size for size, _ in _DRAWN_SIZES], [share for _, share in _DRAWN_SIZES])
+        picture = draw_place(place, *size).filter(ImageFilter.GaussianBlur(blur_px))
+        pictures.append(classifier.shrink(picture))
+        labels.append((KINDS.index(place.kind), TIMES.index(place.time)))
+    return torch.stack(pictures), torch.tensor(labels)
+
+
+def augment(pictures: torch.Tensor) -> torch.Tensor:
+    """Soft, noisy, off-colour and off-centre, as a diffusion model's pictures may be."""
+    n = len(pictures)
+    if torch.rand(()) < 0.5:
+        pictures = pictures.flip(-1)
+    if torch.rand(()) < 0.7:
+        small = 0.25 + 0.6 * torch.rand(()).item()
+        shrunk = interpolate(pictures, scale_factor=small, mode="bilinear", antialias=True)
+        pictures = interpolate(shrunk, size=pictures.shape[-2:], mode="bilinear")
+    shift_y, shift_x = (int(torch.randint(-5, 6, ())) for _ in range(2))
+    padded = torch.nn.functional.pad(pictures, (5, 5, 5, 5), mode="replicate")
+    pictures = padded[..., 5 + shift_y :, 5 + shift_x :][..., : classifier.HEIGHT, : classifier.WIDTH]
+    contrast = 1 + 0.1 * torch.randn(n, 3, 1, 1)
+    brightness = 0.06 * torch.randn(n, 3, 1, 1)
+    noise = 0.06 * torch.rand(n, 1, 1, 1) * torch.randn(pictures.shape)
+    return (pictures * contrast + brightness + noise).clamp(-1, 1)
+
+
+def train_classifier(pictures: torch.Tensor, labels: torch.Tensor, epochs: int) -> classifier.PlaceClassifier:
+    """AdamW, one cycle of the learning rate."""
+    torch.manual_seed(0)
+    network = classifier.PlaceClassifier()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE, weight_decay=0.05)
+    steps = epochs * (len(pictures) // BATCH)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=steps)
+    running = 0.0
+    for epoch in range(epochs):
+        order = torch.randperm(len(pictures))[: len(pictures) // BATCH * BATCH]
+        for chosen in order.split(BATCH):
+            loss = network.loss(augment(classifier.to_input(pictures[chosen])), labels[chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            cycle.step()
+            running = 0.95 * running + 0.05 * loss.item()
+        print(f"classifier epoch {epoch + 1}/{epochs} loss {running:.3f}", flush=True)
+    return network.eval()
+
+
+def place_accuracy(network: classifier.PlaceClassifier, count: int, seed: int) -> dict[str, float]:
+    """Shares of fresh pictures told right."""
+    result: dict[str, float] = {"pictures": count}
+    for name, blur_px in (("", 0), ("_soft", _PLACE_BLUR_PX)):
+        pictures, labels = draw_places(count, seed, blur_px)
+        answers = torch.cat([network.answers(classifier.to_input(part)) for part in pictures.split(BATCH)])
+        right = (answers == labels).float()
+        night = TIMES.index("night")
+        day_night = ((answers[:, 1] == night) == (labels[:, 1] == night)).float()
+        result[f"kind{name}"] = round(right[:, 0].mean().item(), 4)
+        result[f"time{name}"] = round(right[:, 1].mean().item(), 4)
+        result[f"day_night{name}"] = round(day_night.mean().item(), 4)
+    return result
+
+
+def garment_accuracy(count: int, seed: int) -> dict[str, float]:
+    """Shares of rendered figures whose garment's colour is read right, sharp and softened."""
+    rng = random.Random(seed)
+    sharp = soft = 0
+    for _ in range(count):
+        figure = sample_figure(rng)
+        picture: Image.Image = draw_figure(figure)
+        sharp += garment_color(picture) == figure.garment_color
+        blurred = picture.filter(ImageFilter.GaussianBlur(_FIGURE_BLUR_PX))
+        soft += garment_color(blurred) == figure.garment_color
+    return {"pictures": count, "color": round(sharp / count, 4), "color_soft": round(soft / count, 4)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m models.training.judges", description=__doc__)
+    parser.add_argument("--pictures", type=int, default=4_000, help="to train the classifier on")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--fresh", type=int, default=600, help="pictures to check each judge on")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    started = time.monotonic()
+    network = train_classifier(*draw_places(options.pictures, seed=1), options.epochs)
+    classifier.save(network)
+    accuracy = {
+        "place": place_accuracy(classifier.load(), options.fresh, seed=2),
+        "garment": garment_accuracy(options.fresh, seed=3),
+    }
+    ACCURACY.write_text(json.dumps(accuracy, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(accuracy), f"{time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""`scenewright models`: what the service paints with, and what may be done with it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from .service import connected, service_options
+
+
+@click.command()
+@service_options
+def models(url: str, api_key: str | None) -> None:
+    """List the models of a running service, with their licences."""
+    with connected(url, api_key) as service:
+        cards = service.models()
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("model", "paints", "licence", "commercial use", "resolution", "memory (GB)")
+    table.columns[0].no_wrap = True  # an id cut off with dots could not be copied
+    for card in cards:
+        size, memory = card["resolution"], card["memory_gb"]
+        table.add_row(
+            card["id"],
+            ", ".join(card["serving"]),
+            card["licence"],
+            card["commercial_use"],
+            f"{size['width']}x{size['height']}",
+            f"{memory['least']:g}-{memory['most']:g}" if memory else "",
+        )
+    # A pipe has no width, and rich would fold the table into 80 columns.
+    Console(width=None if sys.stdout.isatty() else 200).print(table)

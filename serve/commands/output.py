@@ -1,0 +1,36 @@
+"""The file a command writes: its format from its name, its folder checked before any work is done for it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from deployments.messages import PictureFormat
+
+FORMATS: dict[str, PictureFormat] = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp"}
+
+
+def picture_format(file: Path) -> PictureFormat:
+    """Raises click.BadParameter."""
+    if file.suffix.lower() not in FORMATS:
+        raise click.BadParameter(f"{file.name} must end in one of {', '.join(FORMATS)}", param_hint="-o")
+    return FORMATS[file.suffix.lower()]
+
+
+def check_writable(file: Path) -> None:
+    """Raises click.BadParameter. An existing file will be overwritten."""
+    folder = file.parent
+    if not folder.is_dir():
+        raise click.BadParameter(f"there is no folder {folder}", param_hint="-o")
+    if file.is_dir() or not os.access(file if file.exists() else folder, os.W_OK):
+        raise click.BadParameter(f"{file} cannot be written", param_hint="-o")
+
+
+def write(file: Path, data: bytes) -> None:
+    """Raises click.ClickException, such as on a full disk."""
+    try:
+        file.write_bytes(data)
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be written: {error.strerror}") from error

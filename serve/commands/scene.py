@@ -1,0 +1,101 @@
+"""`scenewright scene`: two descriptions in, one picture out, painted by a running service."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from deployments.messages import Fallback, MergeMode, PictureFormat, Position
+
+from ..client import Scene
+from .output import check_writable, picture_format, write
+from .service import connected, service_options
+
+
+@click.command()
+@click.argument("character")
+@click.argument("background")
+@click.option("-o", "--output", "file", required=True, type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--seed", type=int, help="For both layers; random where not given.")
+@click.option("--character-seed", type=int)
+@click.option("--background-seed", type=int)
+@click.option("--steps", type=int, help="Denoising steps of each layer.")
+@click.option("--position", type=click.Choice(get_args(Position)), help="Where the character stands.")
+@click.option(
+    "--mode", type=click.Choice(get_args(MergeMode)), help="How the character is set into the place."
+)
+@click.option("--width", type=int, help="Of the whole picture, in pixels.")
+@click.option("--height", type=int, help="Of the whole picture, in pixels.")
+@click.option("--enhance", is_flag=True, help="Sharper, with a little more contrast and colour.")
+@click.option("--attribution", is_flag=True, help="Mark the picture with its model's attribution.")
+@click.option("--layers", is_flag=True, help="Also write FILE-character.png, -background.png and -mask.png.")
+@click.option(
+    "--format", "format_", type=click.Choice(get_args(PictureFormat)), help="Else from FILE's suffix."
+)
+@click.option(
+    "--fallback", type=click.Choice(get_args(Fallback)), help="For a layer that cannot be as asked."
+)
+@service_options
+def scene(character: str, background: str, file: Path, url: str, api_key: str | None, **options: Any) -> None:
+    """Paint CHARACTER before BACKGROUND (both in words) into FILE, by a running service."""
+    wire_format = options["format_"] or picture_format(file)
+    check_writable(file)
+    layers = {
+        "character": _layer(character, options, "character"),
+        "background": _layer(background, options, "background"),
+    }
+    with connected(url, api_key) as service, _painting():
+        painted = service.scene(**layers, **_request(options, wire_format))
+    write(file, painted.data)
+    click.echo(file)
+    for name, data in painted.layers.items():
+        beside = file.with_name(f"{file.stem}-{name}.png")
+        write(beside, data)
+        click.echo(beside)
+    _report(painted)
+
+
+def _layer(prompt: str, options: dict[str, Any], kind: str) -> dict[str, Any]:
+    return _given(prompt=prompt, seed=options[f"{kind}_seed"], num_inference_steps=options["steps"])
+
+
+def _request(options: dict[str, Any], wire_format: str) -> dict[str, Any]:
+    """The request's fields besides the layers. What was not asked for is left to the service's defaults."""
+    merge = _given(**{name: options[name] for name in ("position", "mode", "width", "height")})
+    switches = {name: True for name in ("enhance", "attribution", "layers") if options[name]}
+    rest = _given(seed=options["seed"], fallback=options["fallback"], merge=merge or None)
+    return {**rest, **switches, "output": {"format": wire_format}}
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+@contextmanager
+def _painting() -> Iterator[None]:
+    """A bar on a terminal; elsewhere one line, since a log wants no animation."""
+    if not sys.stderr.isatty():
+        click.echo("painting…", err=True)
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("painting…"), BarColumn(pulse_style="cyan"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        bar.add_task("painting", total=None)
+        yield
+
+
+def _report(painted: Scene) -> None:
+    click.echo("seeds: " + ", ".join(f"{layer} {seed}" for layer, seed in painted.seeds.items()))
+    for how in painted.degraded:
+        click.echo(f"degraded: {how}")
+    click.echo("ms: " + ", ".join(f"{stage} {ms:.0f}" for stage, ms in painted.timings_ms.items()))
+    if painted.backend == "simulated":
+        click.echo("simulated: no model painted this")

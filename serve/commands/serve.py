@@ -1,0 +1,43 @@
+"""`scenewright serve`: the service in the foreground, until SIGINT or SIGTERM."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+import click
+
+
+@click.command()
+@click.option("--config", default="serve/local.yaml", show_default=True, help="A Serve configuration file.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Else the file's; 0 takes a free one.")
+@click.option("--host", help="Else the file's. 0.0.0.0 opens the service to the network.")
+def serve(config: str, port: int | None, host: str | None) -> None:
+    """Serve in the foreground, on a private Ray, until Ctrl-C."""
+    # Ray takes seconds to import, and no other command needs it.
+    from .. import config_file, local_cluster, readying, stopping
+    from ..client import Scenewright
+
+    stopping.listen()
+    begun = time.monotonic()
+    try:
+        file = config_file.load(config)
+        for key in file.cluster_only:
+            click.echo(f"note: {key} of {file.path} counts only for Ray's own `serve run`", err=True)
+        host = host or file.host
+        port = file.port if port is None else port
+        with (
+            suppress(KeyboardInterrupt),
+            local_cluster.running(
+                file.config, host, port or local_cluster.free_port(host), click.echo
+            ) as url,
+        ):
+            with Scenewright(url) as service:
+                readying.wait(
+                    service, lambda reason: click.echo(f"not ready: {reason}", err=True), float("inf")
+                )
+            click.echo(f"ready in {time.monotonic() - begun:.1f} s at {url}")
+            stopping.wait()
+    except (config_file.ConfigFileError, local_cluster.CannotStart) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo("stopped")

@@ -1,0 +1,82 @@
+"""`python -m serve.demo`: start the service, paint one scene from text, say how long each stage took, stop.
+
+--keep keeps serving until Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from . import config_file, local_cluster, readying, stopping
+from .client import Scene, Scenewright, ScenewrightError, ServerUnreachable
+from .commands.output import check_writable, picture_format, write
+
+CHARACTER = {"prompt": "a knight in silver armor with a red cape holding a sword", "seed": 42}
+BACKGROUND = {"prompt": "a castle at sunset", "seed": 123}
+LAYER_STAGES = ("queue", "encode", "denoise", "decode")
+
+
+@click.command()
+@click.option("--config", default="serve/local.yaml", show_default=True)
+@click.option("--output", "file", type=click.Path(path_type=Path), default="scene.jpg", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="A free one where not given.")
+@click.option("--keep", is_flag=True, help="Keep serving until Ctrl-C.")
+def main(config: str, file: Path, port: int, keep: bool) -> None:
+    """Start Scenewright, paint one scene into FILE, and stop what was started."""
+    stopping.listen()
+    begun = time.monotonic()
+    wire_format = picture_format(file)
+    check_writable(file)
+    try:
+        service_config = config_file.load(config).config
+        port = port or local_cluster.free_port()
+        with (
+            local_cluster.running(service_config, "127.0.0.1", port, click.echo) as url,
+            Scenewright(url) as service,
+        ):
+            reason = readying.wait(service)
+            if reason:
+                raise click.ClickException(f"the service cannot paint: {reason}")
+            start_s = time.monotonic() - begun
+            click.echo("painting…")
+            painted = service.scene(CHARACTER, BACKGROUND, output={"format": wire_format})
+            write(file, painted.data)
+            click.echo(f"{file.resolve()}\n{_table(painted, start_s, time.monotonic() - begun)}")
+            if keep:
+                click.echo(f"serving at {url}/ until Ctrl-C")
+                with suppress(KeyboardInterrupt):
+                    stopping.wait()
+    except KeyboardInterrupt:
+        raise click.ClickException("interrupted") from None
+    except (
+        config_file.ConfigFileError,
+        local_cluster.CannotStart,
+        ScenewrightError,
+        ServerUnreachable,
+    ) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo("stopped")
+
+
+def _table(painted: Scene, start_s: float, in_all_s: float) -> str:
+    """Seconds a stage; the two layers stand side by side, since they are painted at the same time."""
+    ms = painted.timings_ms
+    rows = [f"{'seconds':<10}{'character':>12}{'background':>12}"]
+    rows += [
+        f"{stage:<10}{ms[f'character-{stage}'] / 1e3:>12.2f}{ms[f'background-{stage}'] / 1e3:>12.2f}"
+        for stage in LAYER_STAGES
+    ]
+    rows += [f"{stage:<10}{ms[stage] / 1e3:>12.2f}" for stage in ("merge", "output")]
+    rows += [f"{'start':<10}{start_s:>12.2f}", f"{'in all':<10}{in_all_s:>12.2f}"]
+    rows += [f"degraded: {how}" for how in painted.degraded]
+    if painted.backend == "simulated":
+        rows.append("simulated: no model painted this")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""The whole service on a private Ray of its own, on this machine, for as long as a `with` block lasts."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from io import StringIO
+
+import ray
+from ray import serve
+from ray._private import ray_constants
+
+from .app import build
+from .config import ReplicaOptions, ServiceConfig
+from .stopping import listen, undisturbed
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 (it is only compared with)
+OBJECT_STORE_BYTES = 384 << 20
+PRIVATE = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_SERVE_LOG_TO_STDERR": "0",
+    ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",  # loopback only
+}
+
+
+class CannotStart(RuntimeError):
+    """Fit to be shown as it is."""
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(
+    config: ServiceConfig, host: str, port: int, say: Callable[[str], None] = lambda text: None
+) -> Iterator[str]:
+    """The service's address, once its replicas run (GET /readyz tells whether they can paint).
+
+    Leaving the block by any way stops everything that it started. Raises CannotStart.
+    """
+    _check_port(host, port)
+    try:
+        application = build(config)
+    except ValueError as error:
+        raise CannotStart(str(error)) from error
+    # Under /tmp and short: Ray's sockets live in it, and a socket's path holds 107 characters.
+    folder = tempfile.mkdtemp(prefix="scenewright-", dir="/tmp")
+    with _environment({**PRIVATE, "RAY_TMPDIR": folder}):
+        try:
+            say("starting Ray…")
+            try:
+                _start_ray(config, folder)
+            except SystemExit:
+                # Of ray.init's own SIGTERM handler, which it leaves behind too.
+                raise KeyboardInterrupt from None
+            finally:
+                listen()
+            say("loading the models…")
+            serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port})
+            serve.run(application, name="scenewright", route_prefix="/")
+            yield f"http://{'127.0.0.1' if host == EVERYWHERE else host}:{port}"
+        finally:
+            with undisturbed():
+                _stop()
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start_ray(config: ServiceConfig, folder: str) -> None:
+    asked = _asked_for(config)
+    # Else Ray listens on every interface, and whoever reaches its ports runs code here (CVE-2023-48022). The
+    # driver read the variable when ray was imported.
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    ray.init(
+        address="local",
+        num_cpus=max(os.cpu_count() or 1, math.ceil(asked["CPU"])),
+        object_store_memory=OBJECT_STORE_BYTES,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        _temp_dir=folder,
+    )
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    there = ray.cluster_resources()
+    for name, amount in asked.items():
+        if amount > there.get(name, 0):
+            raise CannotStart(
+                f"the configuration asks for {amount:g} {name} and this machine has {there.get(name, 0):g};"
+                " on a cluster, deploy it with Ray's own `serve run`"
+            )
+
+
+def _stop() -> None:
+    # Serve kills its controller under a call that Ray then reports on our stdout.
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        if ray.is_initialized():
+            with suppress(Exception):
+                serve.shutdown()
+        ray.shutdown()
+
+
+def _asked_for(config: ServiceConfig) -> dict[str, float]:
+    """Logical resources of all replicas at their fewest; autoscaling goes as far as there is room."""
+    total = {"CPU": 0.0, "GPU": 0.0}
+    for options in (config.character.replicas, config.background.replicas, config.merger, config.ingress):
+        for name, amount in {"CPU": options.num_cpus, "GPU": options.num_gpus, **options.resources}.items():
+            total[name] = total.get(name, 0.0) + _replicas(options) * amount
+    return total
+
+
+def _replicas(options: ReplicaOptions) -> int:
+    if options.autoscaling is None:
+        return options.num_replicas or 1
+    return max(1, int(options.autoscaling.get("min_replicas", 1)))
+
+
+def _check_port(host: str, port: int) -> None:
+    """Serve's proxies share a port with whoever has it, in silence; so it has to be tried first."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CannotStart(
+                f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port"
+            ) from error
+
+
+@contextmanager
+def _environment(changes: dict[str, str]) -> Iterator[None]:
+    """Ray reads these when it starts; RAY_ADDRESS would lead it to somebody else's cluster."""
+    before = dict(os.environ)
+    os.environ.pop("RAY_ADDRESS", None)
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -1,0 +1,38 @@
+"""SIGINT and SIGTERM as one way to stop, and cleaning up that neither of them can cut short."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def listen() -> None:
+    """From here on both signals raise KeyboardInterrupt in the main thread."""
+    for number in SIGNALS:
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def wait() -> NoReturn:
+    """Until KeyboardInterrupt."""
+    while True:
+        signal.pause()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Inside this block both signals are ignored: a second Ctrl-C must not leave half of a cluster behind."""
+    before = [signal.signal(number, signal.SIG_IGN) for number in SIGNALS]
+    try:
+        yield
+    finally:
+        for number, handler in zip(SIGNALS, before, strict=True):
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)

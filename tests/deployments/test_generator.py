@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deployments.background import Background
+from deployments.character import Character
+from deployments.diffusion.config import ModelConfig
+from deployments.errors import NotReady
+from deployments.generator import GeneratorConfig
+from deployments.messages import LayerJob, LayerResult, StepEvent
+
+MakeJob = Callable[..., LayerJob]
+
+
+async def test_a_stream_is_a_step_event_a_step_and_then_the_layer(
+    simulated: GeneratorConfig, make_job: MakeJob
+) -> None:
+    events: list[Any] = [event async for event in Character(simulated).stream(make_job())]
+    assert events[:-1] == [StepEvent("character", step, 4) for step in (1, 2, 3, 4)]
+    layer = events[-1]
+    assert isinstance(layer, LayerResult)
+    assert (layer.kind, layer.seed, layer.backend, layer.degraded) == ("character", 42, "simulated", ())
+    assert layer.pixels.shape == (96, 64, 3)
+
+
+async def test_painting_gives_the_streams_layer(simulated: GeneratorConfig, make_job: MakeJob) -> None:
+    generator = Background(simulated)
+    streamed = [event async for event in generator.stream(make_job(kind="background"))][-1]
+    painted = await generator.paint(make_job(kind="background"))
+    assert isinstance(streamed, LayerResult)
+    assert np.array_equal(streamed.pixels, painted.pixels)
+
+
+async def test_a_replica_that_has_painted_its_warm_up_is_ready(simulated: GeneratorConfig) -> None:
+    readiness = await Character(simulated).readiness()
+    assert (readiness.ready, readiness.reason, readiness.backend) == (True, "", "simulated")
+
+
+async def test_a_missing_model_is_told_and_not_a_crash(make_job: MakeJob, tmp_path: Any) -> None:
+    (tmp_path / "torn").mkdir()
+    config = GeneratorConfig(ModelConfig(str(tmp_path / "torn")))
+    generator = Character(config)
+    readiness = await generator.readiness()
+    assert not readiness.ready
+    assert readiness.reason == "torn/model_index.json is missing or cannot be read"
+    with pytest.raises(NotReady, match="torn/model_index"):
+        await generator.paint(make_job())
+
+
+async def test_a_replica_can_give_its_memory_back_between_jobs(
+    simulated: GeneratorConfig, make_job: MakeJob
+) -> None:
+    model = replace(simulated.model, lazy_load=True)
+    generator = Character(replace(simulated, model=model))
+    assert (await generator.readiness()).ready
+    assert (await generator.paint(make_job())).degraded == ()

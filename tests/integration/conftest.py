@@ -1,0 +1,35 @@
+"""One real Ray, one real deployment and one real port for all of these tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from serve import local_cluster
+from serve.config import ServiceConfig
+
+REPOSITORY = Path(__file__).parents[2]
+STEP_S = 0.05
+
+
+def simulated_config() -> ServiceConfig:
+    arguments = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())["applications"][0]["args"]
+    for kind in ("character", "background"):
+        arguments[kind]["generator"]["simulated"]["step_s"] = STEP_S
+    return ServiceConfig.model_validate(arguments)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with local_cluster.running(simulated_config(), "127.0.0.1", local_cluster.free_port()) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def http(url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+        yield client

@@ -1,0 +1,179 @@
+"""The service as its callers meet it: real Ray, real HTTP, simulated generators."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+import ray
+from click.testing import CliRunner
+from PIL import Image
+from ray.util import list_named_actors
+
+from serve.cli import main
+
+SCENE = {"character": "a knight", "background": "a castle", "seed": 42}
+
+
+def until(condition: Callable[[], Any], timeout_s: float = 30) -> Any:
+    """What `condition` gives, once that is true."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.01)
+    return value
+
+
+def replica(deployment: str) -> psutil.Process | None:
+    """Its process, found among those that this one started."""
+    title = f"ray::ServeReplica:scenewright:{deployment}"
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if process.cmdline()[:1] == [title]:
+                return process
+        except psutil.Error:
+            continue
+    return None
+
+
+def busy(deployment: str) -> bool:
+    """Whether a request is under way at the deployment's replica, and not merely queued for it."""
+    names = [actor["name"] for actor in list_named_actors(all_namespaces=True)]
+    name = next((name for name in names if f"#{deployment}#" in name), None)
+    return name is not None and ray.get(
+        ray.get_actor(name, namespace="serve").get_num_ongoing_requests.remote(), timeout=10
+    )
+
+
+def timings(answer: httpx.Response) -> dict[str, float]:
+    return {
+        name: float(ms) for name, ms in re.findall(r"([\w-]+);dur=([\d.]+)", answer.headers["server-timing"])
+    }
+
+
+def test_ready_and_alive(http: httpx.Client) -> None:
+    assert until(lambda: http.get("/readyz").status_code == 200)
+    assert http.get("/healthz").json() == {"status": "alive"}
+    assert {card["id"] for card in http.get("/v1/models").json()["data"]} > {"storybook-character"}
+
+
+def test_a_scene_as_a_picture(http: httpx.Client) -> None:
+    answer = http.post("/v1/scenes", json=SCENE)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert Image.open(BytesIO(answer.content)).size == (1024, 512)
+    assert answer.headers["x-seed"] == "character=42; background=42"
+    assert answer.headers["x-backend"] == "simulated"
+    assert re.fullmatch(r"(cutout|paste); confidence=\d\.\d\d", answer.headers["x-merge"])
+    assert answer.headers["x-request-id"]
+    layers = {f"{kind}-{stage}" for kind in ("character", "background") for stage in LAYER_STAGES}
+    assert set(timings(answer)) == layers | {"merge", "output"}
+
+
+LAYER_STAGES = ("queue", "encode", "denoise", "decode")
+
+
+def test_a_scene_as_json(http: httpx.Client) -> None:
+    headers = {"Accept": "application/json", "X-Request-ID": "mine-1"}
+    answer = http.post("/v1/scenes", json=SCENE | {"output": {"format": "png"}}, headers=headers)
+    assert answer.status_code == 200
+    assert answer.headers.get_list("x-request-id")[0] == "mine-1"
+    body = answer.json()
+    assert body["id"] == "mine-1"
+    assert body["image"]["format"] == "png"
+    assert body["seeds"] == {"character": 42, "background": 42}
+    assert body["degraded"] == []
+
+
+def test_both_layers_are_painted_at_the_same_time(http: httpx.Client) -> None:
+    layers = {kind: {"prompt": "x", "num_inference_steps": 40} for kind in ("character", "background")}
+    begun = time.monotonic()
+    answer = http.post("/v1/scenes", json=layers)
+    took_ms = 1e3 * (time.monotonic() - begun)
+    ms = timings(answer)
+    assert took_ms < ms["character-denoise"] + ms["background-denoise"]
+    assert took_ms > max(ms["character-denoise"], ms["background-denoise"])
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code", "param"),
+    [
+        (b'{"character": "a"}', 422, "invalid_request", "background"),
+        (b'{"character": "a", "background": "b", "sed": 1}', 422, "invalid_request", "sed"),
+        (
+            b'{"character": "a", "background": "b", "merge": {"width": 1}}',
+            422,
+            "invalid_request",
+            "merge.width",
+        ),
+        (b'{"character": "a", "background": "b", "seed": NaN}', 400, "invalid_json", None),
+        (b'{"character": "' + b"a" * (1 << 20) + b'"}', 413, "payload_too_large", None),
+    ],
+)
+def test_a_wrong_request_is_refused(
+    http: httpx.Client, content: bytes, status: int, code: str, param: str | None
+) -> None:
+    answer = http.post("/v1/scenes", content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code == status
+    error = answer.json()["error"]
+    assert (error["code"], error["param"]) == (code, param)
+    assert error["request_id"] == answer.headers["x-request-id"].split(",")[0]
+
+
+@pytest.mark.parametrize(
+    "header", [{"x-request-timeout-seconds": "0"}, {"x-request-disconnect-disabled": "?1"}], ids=str
+)
+def test_no_caller_steers_serve(http: httpx.Client, header: dict[str, str]) -> None:
+    assert http.post("/v1/scenes", json=SCENE, headers=header).status_code == 400
+
+
+def test_the_command_line_paints(url: str, tmp_path: Path) -> None:
+    file = tmp_path / "scene.png"
+    result = CliRunner().invoke(
+        main, ["scene", "a knight", "a castle", "-o", str(file), "--seed", "7", "--steps", "2", "--url", url]
+    )
+    assert result.exit_code == 0, result.output
+    assert Image.open(file).format == "PNG"
+    assert "character 7, background 7" in result.stdout
+
+
+def test_a_client_that_leaves_takes_its_work_along(http: httpx.Client, url: str) -> None:
+    leaving = {"prompt": "x", "num_inference_steps": 150}  # 7.5 s of painting
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{url}/v1/characters", json=leaving, timeout=0.8, trust_env=False)
+    begun = time.monotonic()
+    until(lambda: not busy("Character"))
+    answer = http.post("/v1/characters", json={"prompt": "x", "num_inference_steps": 1})
+    assert answer.status_code == 200
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("deployment", ["Character", "Merger"])
+def test_a_lost_replica_costs_its_requests_nothing(http: httpx.Client, deployment: str) -> None:
+    """SIGKILL while it works: the layer is painted again from the same seed, so the picture is the same."""
+    scene = SCENE | {"enhance": True, "merge": {"height": 1024}, "output": {"format": "png"}}
+    expected = http.post("/v1/scenes", json=scene).content
+    victim = until(lambda: replica(deployment))
+    with ThreadPoolExecutor(1) as pool:
+        for _ in range(10):  # a merge is over so soon that a first try may miss it
+            answer = pool.submit(http.post, "/v1/scenes", json=scene)
+            until(lambda answer=answer: busy(deployment) or answer.done())
+            victim.suspend()
+            if caught := not answer.done():
+                break
+            victim.resume()
+        assert caught
+        victim.kill()
+        painted = answer.result()
+    assert painted.status_code == 200, painted.text
+    assert painted.headers["x-seed"] == "character=42; background=42"
+    assert painted.content == expected
+    assert until(lambda: http.get("/readyz").status_code == 200)

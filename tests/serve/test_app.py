@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ray.serve import Application
+from ray.serve._private.api import call_user_app_builder_with_args_if_necessary as as_serve_run_does
+
+from serve.app import build
+from serve.config import ReplicaOptions, ServiceConfig
+
+from .conftest import SIMULATED
+
+FILES = sorted((Path(__file__).parents[2] / "serve").glob("*.yaml"))
+
+
+def deployments_of(application: Application) -> dict[str, Any]:
+    """Every deployment of the graph by name; an application's arguments are applications."""
+    found = {application._bound_deployment.name: application._bound_deployment}
+    for argument in application._bound_deployment.init_args:
+        if isinstance(argument, Application):
+            found |= deployments_of(argument)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DIFFUSION_MODEL", "CHARACTER_MODEL", "BACKGROUND_MODEL", "DEFAULT_STEPS", "MAX_IMAGE_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_serve_run_builds_each_file(file: Path) -> None:
+    arguments = yaml.safe_load(file.read_text(encoding="utf-8"))["applications"][0]["args"]
+    application = as_serve_run_does(build, arguments)  # type: ignore[arg-type]
+    assert set(deployments_of(application)) == {"Ingress", "Character", "Background", "Merger"}
+
+
+def test_a_misspelt_argument_is_refused_by_serve_run_too() -> None:
+    with pytest.raises(ValueError, match="tone"):
+        as_serve_run_does(build, {"tone": 1})  # type: ignore[arg-type]
+
+
+def test_each_generator_replica_has_its_own_gpu_and_the_rest_none() -> None:
+    gpu = next(file for file in FILES if file.name == "gpu.yaml")
+    arguments = yaml.safe_load(gpu.read_text(encoding="utf-8"))["applications"][0]["args"]
+    graph = deployments_of(build(ServiceConfig.model_validate(arguments)))
+    gpus = {name: deployment.ray_actor_options["num_gpus"] for name, deployment in graph.items()}
+    assert gpus == {"Character": 1, "Background": 1, "Merger": 0, "Ingress": 0}
+    scaling = graph["Character"]._deployment_config.autoscaling_config
+    assert (scaling.min_replicas, scaling.max_replicas) == (1, 25)
+
+
+def test_the_options_reach_ray() -> None:
+    merger = ReplicaOptions(num_replicas=3, num_cpus=0.5, max_ongoing_requests=2, max_queued_requests=5)
+    deployment = deployments_of(build(ServiceConfig(merger=merger)))["Merger"]
+    assert (deployment.num_replicas, deployment.ray_actor_options["num_cpus"]) == (3, 0.5)
+    assert (deployment.max_ongoing_requests, deployment.max_queued_requests) == (2, 5)
+
+
+def test_the_environment_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHARACTER_MODEL", "some/model")
+    monkeypatch.setenv("MAX_IMAGE_SIZE", "2048")
+    graph = deployments_of(build(ServiceConfig.model_validate(SIMULATED)))
+    assert graph["Character"].init_args[0].model.source == "some/model"
+    assert graph["Background"].init_args[0].model.source == "storybook-background"
+    assert graph["Ingress"].init_args[0].limits.max_image_size == 2048

@@ -1,0 +1,241 @@
+"""The command line, against a small server of canned answers; no Ray."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image, ImageEnhance
+
+from serve.cli import main
+from serve.commands import pictures
+
+JPEG = b"a jpeg"
+CARD = {
+    "id": "storybook-character",
+    "serving": ["character"],
+    "licence": "Apache-2.0",
+    "commercial_use": "yes",
+    "resolution": {"width": 384, "height": 512, "multiple_of": 16},
+    "memory_gb": None,
+}
+
+
+class Stub(ThreadingHTTPServer):
+    """Answers what `answers` holds for a path, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), StubHandler)
+        self.asked: list[Any] = []
+        self.answers: dict[str, tuple[int, dict[str, Any]]] = {
+            "/v1/models": (200, {"data": [CARD]}),
+            "/v1/scenes": (
+                200,
+                {
+                    "id": "r",
+                    "image": {"format": "jpeg", "b64_json": base64.b64encode(JPEG).decode()},
+                    "seeds": {"character": 42, "background": 7},
+                    "merge": {},
+                    "degraded": ["character: reduced"],
+                    "timings_ms": {"merge": 3.2},
+                    "layers": {"mask": {"format": "png", "b64_json": base64.b64encode(b"m").decode()}},
+                },
+            ),
+        }
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class StubHandler(BaseHTTPRequestHandler):
+    server: Stub
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self.server.asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        self._answer()
+
+    def _answer(self) -> None:
+        status, body = self.server.answers[self.path]
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Stub]:
+    with Stub() as stub:
+        thread = threading.Thread(target=stub.serve_forever, args=(0.01,))
+        thread.start()
+        yield stub
+        stub.shutdown()
+        thread.join()
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_help_lists_every_command() -> None:
+    result = run("--help")
+    assert result.exit_code == 0
+    for name in ("serve", "scene", "merge", "models", "job", "plan"):
+        assert f"\n  {name} " in result.output
+
+
+@pytest.mark.parametrize("arguments", [("job", "submit", "--file", "x"), ("plan",)])
+def test_what_is_not_there_yet_says_so(arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert f"does not have `{arguments[0]}` yet" in result.output
+
+
+def test_a_scene(server: Stub, tmp_path: Path) -> None:
+    file = tmp_path / "scene.jpg"
+    file.write_bytes(b"old")
+    layers = ["--seed", 1, "--character-seed", 2, "--steps", 4]
+    frame = ["--position", "left", "--mode", "paste", "--width", 512, "--height", 256]
+    switches = ["--enhance", "--attribution", "--layers", "--fallback", "none"]
+    result = run("scene", "a knight", "a castle", "-o", file, *layers, *frame, *switches, "--url", server.url)
+    assert result.exit_code == 0, result.output
+    assert server.asked == [
+        {
+            "character": {"prompt": "a knight", "seed": 2, "num_inference_steps": 4},
+            "background": {"prompt": "a castle", "num_inference_steps": 4},
+            "seed": 1,
+            "merge": {"position": "left", "mode": "paste", "width": 512, "height": 256},
+            "enhance": True,
+            "attribution": True,
+            "layers": True,
+            "fallback": "none",
+            "output": {"format": "jpeg"},
+        }
+    ]
+    assert file.read_bytes() == JPEG
+    assert (tmp_path / "scene-mask.png").read_bytes() == b"m"
+    assert "painting…" in result.stderr
+    for said in (str(file), "character 42, background 7", "degraded: character: reduced", "merge 3"):
+        assert said in result.stdout
+
+
+def test_a_scene_asks_for_no_more_than_was_said(server: Stub, tmp_path: Path) -> None:
+    assert run("scene", "a", "b", "-o", tmp_path / "s.PNG", "--url", server.url).exit_code == 0
+    assert server.asked == [
+        {"character": {"prompt": "a"}, "background": {"prompt": "b"}, "output": {"format": "png"}}
+    ]
+
+
+def test_format_wins_over_the_suffix(server: Stub, tmp_path: Path) -> None:
+    assert (
+        run("scene", "a", "b", "-o", tmp_path / "s.bin", "--format", "webp", "--url", server.url).exit_code
+        == 0
+    )
+    assert server.asked[0]["output"] == {"format": "webp"}
+
+
+def test_a_refusal_is_told(server: Stub, tmp_path: Path) -> None:
+    error = {"code": "invalid_request", "message": "too small", "param": "merge.width", "request_id": "r9"}
+    server.answers["/v1/scenes"] = (422, {"error": error})
+    result = run("scene", "a", "b", "-o", tmp_path / "s.png", "--url", server.url)
+    assert result.exit_code == 1
+    for said in ("too small", "merge.width", "r9"):
+        assert said in result.stderr
+    assert not (tmp_path / "s.png").exists()
+
+
+@pytest.mark.parametrize("command", [("scene", "a", "b", "-o", "s.png"), ("models",)])
+def test_nobody_there(command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(*command, "--url", "http://127.0.0.1:9")
+    assert result.exit_code == 3
+    assert "no Scenewright at http://127.0.0.1:9; start one with `scenewright serve`" in result.stderr
+
+
+@pytest.mark.parametrize("file", ["no/such/folder/s.jpg", ".", "s.bmp", "s"])
+def test_a_file_that_cannot_be_is_refused_before_painting(
+    server: Stub, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("scene", "a", "b", "-o", file, "--url", server.url).exit_code == 2
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("more", [[], ["-o", "s.jpg", "--steps", "many"], ["-o", "s.jpg", "--url", "here"]])
+def test_wrong_usage(more: list[str]) -> None:
+    assert run("scene", "a", "b", *more).exit_code == 2
+
+
+def test_models(server: Stub) -> None:
+    result = run("models", "--url", server.url)
+    assert result.exit_code == 0
+    assert "storybook-character" in result.output
+    assert "Apache-2.0" in result.output
+
+
+def test_serve_names_an_unknown_key(tmp_path: Path) -> None:
+    file = tmp_path / "odd.yaml"
+    file.write_text("aplications: []")
+    result = run("serve", "--config", file)
+    assert result.exit_code == 1
+    assert f"{file}: aplications is not a known key; did you mean applications?" in result.stderr
+
+
+def test_merge_pastes_as_pillow_does(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (64, 48, 4), np.uint8)
+    character = Image.fromarray(noise)
+    character.save(tmp_path / "c.png")
+    background = Image.fromarray(noise[..., :3])
+    background.save(tmp_path / "b.png")
+    result = run("merge", tmp_path / "c.png", tmp_path / "b.png", "-o", tmp_path / "m.png", "--mode", "paste")
+    assert result.exit_code == 0, result.output
+
+    expected = background.resize((1024, 512), Image.Resampling.LANCZOS)
+    figure = character.resize((512, 512), Image.Resampling.LANCZOS)
+    expected.paste(figure, (512, 0), figure)
+    expected = ImageEnhance.Contrast(expected).enhance(1.1)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "m.png")), np.asarray(expected))
+
+
+def test_merge_stands_a_photograph_upright(tmp_path: Path) -> None:
+    turned = Image.new("RGB", (80, 64), "red")
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / "t.jpg", exif=exif)
+    assert pictures.read_pixels(tmp_path / "t.jpg", "t").shape == (80, 64, 3)
+
+
+def test_merge_refuses_what_is_no_picture(tmp_path: Path) -> None:
+    whole = BytesIO()
+    Image.effect_noise((64, 64), 50).save(whole, "PNG")
+    (tmp_path / "words.png").write_text("not a picture")
+    (tmp_path / "cut.png").write_bytes(whole.getvalue()[:900])
+    (tmp_path / "good.png").write_bytes(whole.getvalue())
+    for name in ("words.png", "cut.png", "missing.png"):
+        result = run("merge", tmp_path / name, tmp_path / "good.png", "-o", tmp_path / "m.png")
+        assert result.exit_code == 2, name
+        assert name in result.stderr
+
+
+@pytest.mark.parametrize("side", [8_100, 14_000, 20_000])
+def test_merge_refuses_a_picture_too_large_before_decoding_it(side: int, tmp_path: Path) -> None:
+    Image.new("1", (side, side)).save(tmp_path / "huge.png")
+    result = run("merge", tmp_path / "huge.png", tmp_path / "huge.png", "-o", tmp_path / "m.png")
+    assert result.exit_code == 2
+    assert "64 million" in result.stderr

@@ -1,0 +1,152 @@
+"""The client, against answers that follow the contract and answers that do not."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import json
+import sys
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+import serve.client
+from serve.client import Scenewright, ScenewrightError, ServerUnreachable
+
+
+def a_png(colour: str = "red") -> bytes:
+    data = BytesIO()
+    Image.new("RGB", (8, 4), colour).save(data, "PNG")
+    return data.getvalue()
+
+
+def picture(data: bytes) -> dict[str, object]:
+    return {"format": "png", "width": 8, "height": 4, "b64_json": base64.b64encode(data).decode()}
+
+
+ANSWER = {
+    "id": "abc",
+    "created": 1,
+    "image": picture(a_png()),
+    "seeds": {"character": 42, "background": 123},
+    "merge": {"mode": "cutout", "confidence": 0.97, "box": [1, 2, 3, 4]},
+    "degraded": ["character: reduced"],
+    "models": {"character": "a", "background": "b"},
+    "timings_ms": {"merge": 3.0},
+}
+
+
+def service(answer: Callable[[httpx.Request], httpx.Response], **options: object) -> Scenewright:
+    return Scenewright("http://scenes:1/", transport=httpx.MockTransport(answer), **options)  # type: ignore[arg-type]
+
+
+def test_a_scene_is_asked_for_and_read(tmp_path: Path) -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        body = ANSWER | {"layers": {"mask": picture(b"m")}}
+        return httpx.Response(200, json=body, headers={"X-Backend": "simulated"})
+
+    client = service(answer, api_key="k")
+    scene = client.scene("a knight", {"prompt": "a castle"}, seed=42, merge={"mode": "paste"})
+    assert str(seen[0].url) == "http://scenes:1/v1/scenes"
+    assert seen[0].headers["authorization"] == "Bearer k"
+    assert json.loads(seen[0].content) == {
+        "character": "a knight",
+        "background": {"prompt": "a castle"},
+        "seed": 42,
+        "merge": {"mode": "paste"},
+    }
+    assert scene.seeds == {"character": 42, "background": 123}
+    assert scene.merge["confidence"] == 0.97
+    assert scene.degraded == ["character: reduced"]
+    assert scene.backend == "simulated"
+    assert scene.layers == {"mask": b"m"}
+    assert scene.image.getpixel((0, 0)) == (255, 0, 0)
+    scene.save(tmp_path / "scene.png")
+    assert (tmp_path / "scene.png").read_bytes() == a_png()
+
+
+def test_an_answer_is_awaited_longer_than_its_deadline() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json=ANSWER)
+
+    service(answer).scene("a", "b", deadline_s=500)
+    assert seen[0].extensions["timeout"]["read"] > 500
+
+
+def test_an_error_carries_what_the_service_said() -> None:
+    error = {"type": "t", "code": "invalid_request", "message": "no", "param": "seed", "request_id": "r1"}
+    client = service(lambda request: httpx.Response(422, json={"error": error}))
+    with pytest.raises(ScenewrightError) as caught:
+        client.scene("a", "b", seed=-1)
+    assert caught.value.args == (422, "invalid_request", "no", "seed", "r1")
+    assert str(caught.value) == "no"
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        httpx.Response(200, text="<html>"),
+        httpx.Response(200, json=[1]),
+        httpx.Response(200, json={"image": {}}),
+        httpx.Response(200, json={**ANSWER, "image": picture(b"") | {"b64_json": "a"}}),
+        httpx.Response(404, text="Path '/v1/scenes' not found."),
+        httpx.Response(502, json={"error": "bad gateway"}),
+        httpx.Response(500, json={"detail": "x"}),
+    ],
+)
+def test_another_server_is_recognised(strange: httpx.Response) -> None:
+    with pytest.raises(ScenewrightError) as caught:
+        service(lambda request: strange).scene("a", "b")
+    assert caught.value.code == "not_scenewright"
+
+
+def test_nobody_there() -> None:
+    with pytest.raises(ServerUnreachable, match=r"no Scenewright at http://127.0.0.1:9"):
+        Scenewright("http://127.0.0.1:9").models()
+
+
+@pytest.mark.parametrize("fault", [httpx.ReadTimeout("slow"), httpx.RemoteProtocolError("cut")])
+def test_an_answer_that_never_ends(fault: Exception) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise fault
+
+    with pytest.raises(ServerUnreachable):
+        service(answer).scene("a", "b")
+
+
+def test_readiness() -> None:
+    error = {"error": {"code": "not_ready", "message": "character: loading"}}
+    assert service(lambda request: httpx.Response(200, json={"status": "ready"})).ready()
+    waiting = service(lambda request: httpx.Response(503, json=error))
+    assert not waiting.ready()
+    assert waiting.unready_reason() == "character: loading"
+
+
+def test_models() -> None:
+    body = {"object": "list", "data": [{"id": "m"}]}
+    assert service(lambda request: httpx.Response(200, json=body)).models() == [{"id": "m"}]
+
+
+def test_a_proxy_for_the_internet_does_not_swallow_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    assert not Scenewright("http://127.0.0.1:8000")._http.trust_env
+    assert Scenewright("http://scenes.example")._http.trust_env
+
+
+def test_it_needs_httpx_and_pillow_alone() -> None:
+    tree = ast.parse(Path(serve.client.__file__).read_text())
+    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    names = {node.module.split(".")[0] for node in froms if node.module}
+    names |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    assert not any(node.level for node in froms)
+    assert names - set(sys.stdlib_module_names) == {"httpx", "PIL"}

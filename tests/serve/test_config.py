@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+from ray.serve.schema import ServeDeploySchema
+
+from serve.config import ServiceConfig
+
+FILES = sorted((Path(__file__).parents[2] / "serve").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_the_files_that_ship_are_valid_to_ray_and_to_us(file: Path) -> None:
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    ServeDeploySchema.model_validate(content)
+    config = ServiceConfig.model_validate(content["applications"][0]["args"])
+    assert config.character.defaults.model_dump() == {
+        "num_inference_steps": 25,
+        "guidance_scale": 7.5,
+        "width": 384,
+        "height": 512,
+    }
+    assert (config.background.defaults.num_inference_steps, config.background.defaults.guidance_scale) == (
+        20,
+        6.0,
+    )
+
+
+def test_there_are_files_that_ship() -> None:
+    assert {"gpu.yaml", "local.yaml", "simulated.yaml"} <= {file.name for file in FILES}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "tone",
+        "character.tone",
+        "character.generator.tone",
+        "character.generator.model.tone",
+        "character.generator.simulated.tone",
+        "character.generator.generation.tone",
+        "background.replicas.tone",
+        "background.defaults.tone",
+        "merger.tone",
+        "merge.tone",
+        "limits.tone",
+    ],
+)
+def test_an_unknown_key_is_refused_at_every_depth(path: str) -> None:
+    data: dict[str, Any] = ServiceConfig().model_dump()
+    inner = data
+    for key in path.split(".")[:-1]:
+        inner = inner[key]
+    inner["tone"] = 1
+    with pytest.raises(ValidationError) as raised:
+        ServiceConfig.model_validate(data)
+    assert ".".join(str(part) for part in raised.value.errors()[0]["loc"]).endswith(path)
+
+
+def test_an_autoscaling_option_that_ray_does_not_know_is_refused() -> None:
+    known: dict[str, Any] = {"min_replicas": 1, "max_replicas": 4}
+    assert ServiceConfig.model_validate({"merger": {"autoscaling": known}}).merger.autoscaling == known
+    for wrong in ({"max_replica": 4}, {"min_replicas": 4, "max_replicas": 2}):
+        with pytest.raises(ValidationError, match="merger.autoscaling"):
+            ServiceConfig.model_validate({"merger": {"autoscaling": wrong}})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"limits": {"max_image_size": 0}},
+        {"limits": {"max_image_size": 100_000}},
+        {"limits": {"max_steps": 10}},
+        {"limits": {"max_guidance": 5}},
+        {"merge": {"quality": 0}},
+        {"merge": {"mode": "collage"}},
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        ServiceConfig.model_validate(wrong)
+
+
+def test_a_configuration_survives_being_written_down() -> None:
+    config = ServiceConfig.model_validate({"limits": {"max_image_size": 2048}, "merger": {"num_cpus": 2}})
+    assert ServiceConfig.model_validate(config.model_dump()) == config
+    assert ServiceConfig.model_validate_json(config.model_dump_json()) == config

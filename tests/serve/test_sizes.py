@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from deployments.errors import InvalidRequest
+from serve.config import Limits
+from serve.sizes import frame_size, layer_size
+
+
+def test_what_is_asked_is_given() -> None:
+    assert layer_size((128, 96), (384, 512), 16, Limits(), "") == (128, 96)
+    assert layer_size((128, None), (384, 512), 16, Limits(), "") == (128, 512)
+    assert frame_size((101, 99), (1024, 512), Limits()) == (101, 99)
+
+
+@pytest.mark.parametrize(
+    ("default", "factor", "most", "size"),
+    [
+        ((384, 512), 16, 1024, (384, 512)),
+        ((384, 512), 16, 256, (192, 256)),
+        ((500, 500), 16, 1024, (496, 496)),
+        ((1024, 100), 8, 128, (128, 64)),
+    ],
+)
+def test_a_default_is_made_to_fit(
+    default: tuple[int, int], factor: int, most: int, size: tuple[int, int]
+) -> None:
+    assert layer_size((None, None), default, factor, Limits(max_image_size=most), "") == size
+
+
+@pytest.mark.parametrize(("side", "nearest"), [(1019, 1008), (70, 64), (150, 144)])
+def test_the_nearest_size_can_be_asked_for(side: int, nearest: int) -> None:
+    limits = Limits(max_image_size=1020)
+    with pytest.raises(InvalidRequest, match=f"the nearest is {nearest}$"):
+        layer_size((side, 64), (64, 64), 16, limits, "")
+    assert layer_size((nearest, 64), (64, 64), 16, limits, "") == (nearest, 64)
