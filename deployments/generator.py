@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ class GeneratorConfig:
     generation: GenerationConfig = field(default_factory=GenerationConfig)
 
 
-class Generator:
+class Generator(ABC):
     """One replica: it owns its model, and is ready once it has painted a picture with it."""
 
     kind: ClassVar[LayerKind]
@@ -44,9 +45,9 @@ class Generator:
         )
         self._engine.start()
 
+    @abstractmethod
     def prompts(self, job: LayerJob) -> tuple[str, str]:
         """The prompt and the negative prompt that the model will read."""
-        raise NotImplementedError
 
     async def stream(self, job: LayerJob) -> AsyncGenerator[StepEvent | LayerResult, None]:
         """A step event a step, then the layer."""

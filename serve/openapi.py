@@ -25,7 +25,10 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": text} for status, text in REFUSALS.items()
 }
 PICTURES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "JSON, or the picture itself, by `Accept`", "content": dict.fromkeys(FORMATS, {})}
+    200: {
+        "description": "JSON, or the picture itself, by `Accept`",
+        "content": {kind: {} for kind in FORMATS},
+    }
 }
 
 

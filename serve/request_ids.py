@@ -1,4 +1,4 @@
-"""The outermost layer of the edge: every answer carries X-Request-ID, and no client steers Serve itself."""
+"""The outermost layer of the edge: every request has an id, and no client steers Serve itself."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import contextlib
 import re
 import uuid
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .error_answers import Refusal, answer
 
-ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,128}")
+ACCEPTED = re.compile(r"[A-Za-z0-9._:/=+@-]{1,128}")
 SERVE_CONTROL_HEADERS = ("x-request-timeout-seconds", "x-request-disconnect-disabled")
 
 
 class RequestIds:
-    """Takes the caller's X-Request-ID where it is plain, else makes one."""
+    """Takes the request's X-Request-ID: the caller's, or the one that Serve's proxy made.
+
+    The proxy stamps the answer with it too, whatever it is, so an id that is not plain has to be refused.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -28,20 +31,23 @@ class RequestIds:
             return
         headers = Headers(scope=scope)
         offered = headers.get("x-request-id", "")
-        request_id = offered if ACCEPTED.fullmatch(offered) else uuid.uuid4().hex
-        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
-            await send(message)
-
-        # With these a client could switch off cancellation, or its own time limit.
-        refused = next((name for name in SERVE_CONTROL_HEADERS if name in headers), None)
-        if refused:
-            refusal = Refusal(400, "invalid_header", f"the header {refused} is not accepted here", refused)
-            await answer(Request(scope), refusal)(scope, receive, send_with_id)
+        plain = ACCEPTED.fullmatch(offered)
+        scope["state"] = {**scope.get("state", {}), "request_id": offered if plain else uuid.uuid4().hex}
+        refusal = _refusal(headers, bool(plain))
+        if refusal:
+            await answer(Request(scope), refusal)(scope, receive, send)
             return
         # Starlette answers a fault with our 500 and then raises it again, for a server that logs; ours has.
         with contextlib.suppress(Exception):
-            await self._app(scope, receive, send_with_id)
+            await self._app(scope, receive, send)
+
+
+def _refusal(headers: Headers, plain: bool) -> Refusal | None:
+    # With these a client could switch off cancellation, or its own time limit.
+    for name in SERVE_CONTROL_HEADERS:
+        if name in headers:
+            return Refusal(400, "invalid_header", f"the header {name} is not accepted here", name)
+    if "x-request-id" in headers and not plain:
+        message = "x-request-id takes up to 128 letters, digits and . _ : / = + @ -"
+        return Refusal(400, "invalid_header", message, "x-request-id")
+    return None

@@ -20,7 +20,7 @@ def build_autoencoder() -> AutoencoderTiny:
     """Five levels make a latent factor of 16; the cheap low levels are the deep ones."""
     return AutoencoderTiny(
         latent_channels=CHANNELS,
-        encoder_block_out_channels=(32,) * 5,
+        encoder_block_out_channels=(16,) * 5,
         decoder_block_out_channels=(32,) * 5,
         num_encoder_blocks=(1, 1, 2, 2, 3),
         num_decoder_blocks=(4, 4, 3, 2, 1),

@@ -37,9 +37,16 @@ AVERAGE_EVERY = 4
 NOISE_LEANING = (0.8, 1.35)
 """t = 1000 * u ** leaning, at the start and at the end of the training: first towards much noise, where words
 decide colours and places; at last towards little, where faces are settled."""
+ALL_NOISE_SHARE, NEARLY_ALL_NOISE_SHARE = 0.1, 0.35
+"""The light of a whole picture is in so many latents at once that any noise short of the last steps leaves it
+readable. Only there do words have to say it, so those steps are practised more often than they come."""
 
 
 def build_unet(subject: Subject) -> UNet2DConditionModel:
+    """The words reach every block twice: by cross-attention, and pooled into the time embedding.
+
+    The pooled ones settle the colours and the light of a picture before attention knows where things are.
+    """
     width, height = subject.native_size
     return UNet2DConditionModel(
         sample_size=(height // PATCH_PX, width // PATCH_PX),
@@ -52,6 +59,8 @@ def build_unet(subject: Subject) -> UNet2DConditionModel:
         cross_attention_dim=HIDDEN,
         attention_head_dim=4,
         norm_num_groups=16,
+        addition_embed_type="text",
+        addition_embed_type_num_heads=5,
     )
 
 
@@ -94,6 +103,16 @@ def learning_rate(step: int, steps: int) -> float:
     """Warm-up, plateau, linear decay; `steps` may be changed when a run is resumed on its plateau."""
     remaining = (steps - step) / (DECAY_SHARE * steps)
     return PEAK_RATE * max(0.01, min(1.0, (step + 1) / WARM_UP_STEPS, remaining))
+
+
+def draw_timesteps(progress: float) -> torch.Tensor:
+    """(BATCH,) timesteps in 0..999; see the constants for what they favour."""
+    start, end = NOISE_LEANING
+    timesteps = 1000 * torch.rand(BATCH) ** (start + (end - start) * progress)
+    kind = torch.rand(BATCH)
+    timesteps = torch.where(kind < NEARLY_ALL_NOISE_SHARE, 900 + 100 * torch.rand(BATCH), timesteps)
+    timesteps = torch.where(kind < ALL_NOISE_SHARE, 999.0, timesteps)
+    return timesteps.long().clamp_max(999)
 
 
 def caption_batch(subject: Subject, specs: list[Any], rng: random.Random) -> list[str]:
@@ -157,8 +176,7 @@ def train(
             return_tensors="pt",
         ).input_ids
         noise = torch.randn_like(latents)
-        leaning = NOISE_LEANING[0] + (NOISE_LEANING[1] - NOISE_LEANING[0]) * step / steps
-        timesteps = (1000 * torch.rand(BATCH) ** leaning).long().clamp_max(999)
+        timesteps = draw_timesteps(step / steps)
         noisy = noising.add_noise(latents, noise, timesteps)
         target = noising.get_velocity(latents, noise, timesteps)
         with torch.autocast("cpu", torch.bfloat16):

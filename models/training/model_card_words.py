@@ -4,8 +4,8 @@ WORDS: dict[str, dict[str, str]] = {
     "character": {
         "shows": "storybook figures on a plain light grey backdrop, 384 by 512 pixels",
         "reads": "13 roles (knight, wizard, witch, princess, king, queen, farmer, pirate, elf, robot, "
-        "explorer, girl, boy), 5 garments (armor, robe, dress, tunic, coat) in 12 colours, 6 hair colours, capes in 12 "
-        "colours, and 5 things to hold (sword, staff, book, lantern, shield)",
+        "explorer, girl, boy), 5 garments (armor, robe, dress, tunic, coat) in 12 colours, 6 hair colours, "
+        "capes in 12 colours, and 5 things to hold (sword, staff, book, lantern, shield)",
         "held_out": "combinations of role, garment and colour",
         "prompt": "a knight in red armor holding a sword, full body, plain light gray studio background",
         "size": "width=384, height=512",
@@ -16,15 +16,15 @@ WORDS: dict[str, dict[str, str]] = {
     "background": {
         "shows": "storybook landscapes without people, 512 by 384 pixels, or 2:1 as the frame of a scene",
         "reads": "10 kinds of place (castle, forest, mountains, village, desert, beach, snowy field, city, "
-        "cave, meadow), 4 times of day (dawn, noon, sunset, night) and 5 kinds of weather (clear, cloudy, rain, snow, "
-        "fog)",
+        "cave, meadow), 4 times of day (dawn, noon, sunset, night) and 5 kinds of weather (clear, cloudy, "
+        "rain, snow, fog)",
         "held_out": "combinations of kind, time and weather; one prompt in ten leaves the weather unsaid",
         "prompt": "beautiful detailed castle at sunset under a clear sky",
         "size": "width=512, height=384",
         "judge": "Kind and time are told by a small classifier trained on rendered places "
         "(`models/training/place_classifier.safetensors`). On {pictures} freshly rendered places it is right "
-        "for {kind} of the kinds, {time} of the times and {day_night} of day against night; softened with a blur for "
-        "{kind_soft}, {time_soft} and {day_night_soft}.",
+        "for {kind} of the kinds, {time} of the times and {day_night} of day against night; softened with a "
+        "blur for {kind_soft}, {time_soft} and {day_night_soft}.",
     },
 }
 

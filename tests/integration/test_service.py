@@ -85,7 +85,7 @@ def test_a_scene_as_json(http: httpx.Client) -> None:
     headers = {"Accept": "application/json", "X-Request-ID": "mine-1"}
     answer = http.post("/v1/scenes", json=SCENE | {"output": {"format": "png"}}, headers=headers)
     assert answer.status_code == 200
-    assert answer.headers.get_list("x-request-id")[0] == "mine-1"
+    assert answer.headers.get_list("x-request-id") == ["mine-1"]
     body = answer.json()
     assert body["id"] == "mine-1"
     assert body["image"]["format"] == "png"
@@ -125,7 +125,7 @@ def test_a_wrong_request_is_refused(
     assert answer.status_code == status
     error = answer.json()["error"]
     assert (error["code"], error["param"]) == (code, param)
-    assert error["request_id"] == answer.headers["x-request-id"].split(",")[0]
+    assert error["request_id"] == answer.headers["x-request-id"]
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import yaml
 from ray import serve as ray_serve
+from ray.serve._private.http_util import RequestIdMiddleware
+from starlette.types import ASGIApp
 
 from deployments.background import Background
 from deployments.character import Character
@@ -30,8 +33,9 @@ def simulated_config(step_s: float = 0.001) -> ServiceConfig:
     return config
 
 
-def local_handle(replica_class: type, *arguments: object):
-    application = ray_serve.deployment(replica_class, name=replica_class.__name__).bind(*arguments)
+def local_handle(replica_class: Any, *arguments: object) -> Any:
+    deployment: Any = ray_serve.deployment(replica_class, name=replica_class.__name__)
+    application = deployment.bind(*arguments)
     return ray_serve.run(application, name=replica_class.__name__, _local_testing_mode=True)
 
 
@@ -49,10 +53,15 @@ def graph(config: ServiceConfig) -> Graph:
     )
 
 
+def served(app: ASGIApp) -> ASGIApp:
+    """Behind the layer that Serve puts around every application, where answers get their X-Request-ID."""
+    return RequestIdMiddleware(app)
+
+
 @pytest.fixture
 def client(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
     """Asks the application in this process; an error that escapes it fails the test."""
-    transport = httpx.ASGITransport(build_http(config, graph), raise_app_exceptions=True)
+    transport = httpx.ASGITransport(served(build_http(config, graph)), raise_app_exceptions=True)
     return httpx.AsyncClient(transport=transport, base_url="http://scenewright")
 
 
@@ -64,7 +73,7 @@ def client_with(config: ServiceConfig, graph: Graph) -> Callable[..., httpx.Asyn
         data = config.model_dump()
         for name, change in changes.items():
             data[name] |= change
-        transport = httpx.ASGITransport(build_http(ServiceConfig.model_validate(data), graph))
+        transport = httpx.ASGITransport(served(build_http(ServiceConfig.model_validate(data), graph)))
         return httpx.AsyncClient(transport=transport, base_url="http://scenewright")
 
     return make

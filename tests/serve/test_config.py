@@ -65,7 +65,7 @@ def test_an_autoscaling_option_that_ray_does_not_know_is_refused() -> None:
     known: dict[str, Any] = {"min_replicas": 1, "max_replicas": 4}
     assert ServiceConfig.model_validate({"merger": {"autoscaling": known}}).merger.autoscaling == known
     for wrong in ({"max_replica": 4}, {"min_replicas": 4, "max_replicas": 2}):
-        with pytest.raises(ValidationError, match="merger.autoscaling"):
+        with pytest.raises(ValidationError, match=r"merger\.autoscaling"):
             ServiceConfig.model_validate({"merger": {"autoscaling": wrong}})
 
 

@@ -99,5 +99,5 @@ def test_settings_without_either_are_refused(settings: Any) -> None:
 
 
 def test_a_setting_that_is_no_dictionary_is_refused() -> None:
-    with pytest.raises(ValueError, match="^IMAGE_MERGE_CONFIG must be a dictionary"):
+    with pytest.raises(ValueError, match=r"^IMAGE_MERGE_CONFIG must be a dictionary"):
         ServiceConfig.from_django({"IMAGE_MERGE_CONFIG": 3})

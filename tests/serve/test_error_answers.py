@@ -75,7 +75,7 @@ async def test_our_own_faults_tell_nothing_but_the_id(
     async with httpx.AsyncClient(transport=transport, base_url="http://scenewright") as client:
         with caplog.at_level(logging.ERROR, "scenewright"):
             got = await client.post("/v1/scenes", json=SCENE, headers={"X-Request-ID": "find-me"})
-    assert (got.status_code, got.headers["x-request-id"]) == (500, "find-me")
+    assert got.status_code == 500
     error = got.json()["error"]
     assert (error["code"], error["type"], error["request_id"]) == ("internal", "server_error", "find-me")
     assert "secret" not in got.text

@@ -46,7 +46,7 @@ def error_of(answer: httpx.Response) -> dict[str, Any]:
         ("backgrounds", {"prompt": "a", "model": "storybook-character"}, "model"),
         ("backgrounds", [], "body"),
         ("backgrounds", "a castle", "body"),
-        ("backgrounds", None, "body"),
+        ("backgrounds", 7, "body"),
     ],
 )
 async def test_what_is_invalid_is_refused_by_name(

@@ -22,7 +22,7 @@ def body_of(page: dict[str, Any], path: str) -> dict[str, Any]:
     return schema
 
 
-def test_every_route_is_there(page: dict[str, Any]) -> None:
+async def test_every_route_is_there(page: dict[str, Any]) -> None:
     routes = {(method, path) for path, methods in page["paths"].items() for method in methods}
     assert routes >= {
         ("post", "/v1/scenes"),
@@ -34,7 +34,7 @@ def test_every_route_is_there(page: dict[str, Any]) -> None:
     }
 
 
-def test_bodies_are_described(page: dict[str, Any]) -> None:
+async def test_bodies_are_described(page: dict[str, Any]) -> None:
     scene = body_of(page, "/v1/scenes")
     assert scene["required"] == ["character", "background"]
     assert scene["additionalProperties"] is False
@@ -50,14 +50,14 @@ def test_bodies_are_described(page: dict[str, Any]) -> None:
     assert "cutout" not in body_of(page, "/v1/backgrounds")["properties"]
 
 
-def test_every_reference_leads_somewhere(page: dict[str, Any]) -> None:
+async def test_every_reference_leads_somewhere(page: dict[str, Any]) -> None:
     known = {f"#/components/schemas/{name}" for name in page["components"]["schemas"]}
     text = json.dumps(page)
     assert {part.split('"')[0] for part in text.split('"$ref": "')[1:]} <= known
     assert "$defs" not in text
 
 
-def test_errors_are_described_with_their_shape(page: dict[str, Any]) -> None:
+async def test_errors_are_described_with_their_shape(page: dict[str, Any]) -> None:
     responses = page["paths"]["/v1/scenes"]["post"]["responses"]
     assert {"200", "400", "408", "413", "415", "422", "429", "500", "502", "503", "504"} <= set(responses)
     shape = responses["422"]["content"]["application/json"]["schema"]["$ref"]
@@ -65,6 +65,6 @@ def test_errors_are_described_with_their_shape(page: dict[str, Any]) -> None:
     assert "HTTPValidationError" not in json.dumps(page)
 
 
-def test_a_scenes_answer_is_json_or_a_picture(page: dict[str, Any]) -> None:
+async def test_a_scenes_answer_is_json_or_a_picture(page: dict[str, Any]) -> None:
     content = page["paths"]["/v1/scenes"]["post"]["responses"]["200"]["content"]
     assert set(content) == {"application/json", "image/jpeg", "image/png", "image/webp"}

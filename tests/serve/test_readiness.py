@@ -20,7 +20,7 @@ READY = Readiness(True, "", "storybook", "diffusers")
 
 def graph_of(character: Any, background: Any = READY) -> Graph:
     handles: list[Any] = [Handle(readiness=Method(outcome)) for outcome in (character, background)]
-    return Graph(*handles, None)  # type: ignore[arg-type]
+    return Graph(handles[0], handles[1], handles[0])
 
 
 async def test_all_is_ready() -> None:
@@ -38,14 +38,14 @@ async def test_every_reason_is_told() -> None:
 
 async def test_a_replica_that_does_not_answer_is_still_loading(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "PROBE_TIMEOUT_S", 0.05)
-    graph = graph_of(NEVER)
+    graph: Any = graph_of(NEVER)
     assert await unready_reasons(graph) == ["character: no replica has loaded its model yet"]
-    assert graph.character.readiness.responses[0].cancelled  # type: ignore[attr-defined]
+    assert graph.character.readiness.responses[0].cancelled
 
 
 async def test_a_handle_that_cannot_even_be_asked() -> None:
-    graph = graph_of(READY)
-    graph.character.readiness = None  # type: ignore[method-assign]
+    graph: Any = graph_of(READY)
+    graph.character.readiness = None
     assert await unready_reasons(graph) == ["character: its replica is restarting"]
 
 

@@ -12,9 +12,13 @@ from ray.serve.exceptions import BackPressureError, RayServeException
 
 from deployments.errors import DeadlineExceeded, GenerationFailed, NotReady, Overloaded
 from deployments.messages import LayerJob, MergeJob, OutputOptions
+from serve import scene
 from serve.admission import SceneJob
-from serve.scene import Graph, render, render_layer
+from serve.scene import Graph
 
+# The fakes return words where the real ones return pictures.
+render: Any = scene.render
+render_layer: Any = scene.render_layer
 NEVER = "never"
 
 
@@ -64,7 +68,7 @@ class Fakes:
     def __init__(self, character: Any = ("C",), background: Any = ("B",), merge: Any = ("M",)) -> None:
         self.character, self.background = Method(*character), Method(*background)
         self.merge, self.encode = Method(*merge), Method("file")
-        self.graph = Graph(
+        self.graph: Any = Graph(
             Handle(paint=self.character),  # type: ignore[arg-type]
             Handle(paint=self.background),  # type: ignore[arg-type]
             Handle(merge=self.merge, encode=self.encode),  # type: ignore[arg-type]

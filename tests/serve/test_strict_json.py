@@ -21,8 +21,13 @@ def nested(depth: int) -> str:
     return "[" * depth + "]" * depth
 
 
-scalars = st.none() | st.booleans() | st.integers(-(10**299) + 1, 10**300 - 1)
-scalars |= st.floats(allow_nan=False, allow_infinity=False) | st.text()
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**299) + 1, 10**300 - 1),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(),
+)
 values = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),

