@@ -1,0 +1,129 @@
+"""Which pixels are figure and which are backdrop, before edges are looked at: floods, soft shadows, holes."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deployments.imaging.backdrop import Mask, Plane
+from deployments.messages import Pixels
+
+BACKDROP_SIGMAS = 4.0
+SOFT_RING_SIGMAS = 2.3
+SOFT_STEP_SIGMAS = 8.5
+SMOOTH_SLOPE = 2.0
+"""Delta E per pixel at the middle size: light and shadow are flatter, outlines steeper."""
+SHADOW_SLOPE = 5.0
+FEET_FROM = 0.72
+"""Of a full figure's height: floor shadows are looked for below it."""
+HOLE_RESIDUAL = 1.5
+
+_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+_SQUARE = np.ones((3, 3), np.uint8)
+
+
+def distance(lab: Plane, surface: Plane) -> Plane:
+    """(h, w) Delta E between two (h, w, 3) Lab pictures."""
+    off = cv2.absdiff(lab, surface)
+    return np.asarray(np.sqrt(np.einsum("ijk,ijk->ij", off, off)), np.float32)
+
+
+def from_border(passable: Mask) -> Mask:
+    """What of `passable` is connected to the picture's border."""
+    padded = cv2.copyMakeBorder(passable.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
+    cv2.floodFill(padded, None, (0, 0), (2,))
+    return np.asarray(padded[1:-1, 1:-1] == 2)
+
+
+def sure_backdrop(lab: Plane, surface: Plane, noise: float, rgb: Pixels) -> Mask:
+    """The backdrop (h, w) as far as it can be told: near the surface, or a soft light or shadow on it."""
+    off = distance(lab, surface)
+    backdrop = from_border(off < BACKDROP_SIGMAS * noise)
+    slope = _slope(lab)
+    backdrop |= _soft_regions(backdrop, slope, off, noise)
+    return backdrop | _floor_shadow(backdrop, slope, surface, rgb)
+
+
+def solid(off: Plane, signed: Plane, threshold: float) -> Mask:
+    """The figure (h, w): all beyond `threshold` Delta E, and all that an outline of it encloses.
+
+    An enclosed region stays open only where its mean `signed` (h, w, 3) deviation is no deviation at all: the
+    sight through a bent arm, and not a white coat inside its dark outline.
+    """
+    figure = cv2.morphologyEx((off > threshold).astype(np.uint8), cv2.MORPH_CLOSE, _SQUARE)
+    outside = from_border(figure == 0)
+    figure[~outside] = 1
+    enclosed = ((off <= threshold) & ~outside).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(enclosed, connectivity=4)
+    for number in range(1, count):
+        x, y, wide, high, area = stats[number]
+        if area < 14:
+            continue
+        window = np.s_[y : y + high, x : x + wide]
+        inside = labels[window] == number
+        if np.linalg.norm(signed[window][inside].mean(0)) < HOLE_RESIDUAL:
+            figure[window][inside] = 0
+    return _without_specks(figure)
+
+
+def _without_specks(figure: Pixels) -> Mask:
+    """Without what is smaller than a hundredth of the largest part."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(figure, connectivity=8)
+    if count < 2:
+        return np.zeros(figure.shape, np.bool_)
+    areas = stats[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0
+    return np.asarray((areas >= max(8, 0.01 * areas.max()))[labels])
+
+
+def _slope(lab: Plane) -> Plane:
+    smooth = cv2.GaussianBlur(lab, (3, 3), 0)
+    across, down = cv2.Sobel(smooth, -1, 1, 0, scale=1 / 8), cv2.Sobel(smooth, -1, 0, 1, scale=1 / 8)
+    return np.asarray(np.sqrt((across**2 + down**2).sum(2)), np.float32)
+
+
+def _soft_regions(backdrop: Mask, slope: Plane, off: Plane, noise: float) -> Mask:
+    """Flat regions whose edge fades: just outside a shadow the backdrop is already off, outside a shirt not."""
+    flat = ((slope < SMOOTH_SLOPE) & ~backdrop).astype(np.uint8)
+    count, labels = cv2.connectedComponents(flat, connectivity=4)
+    if count < 2:
+        return np.zeros(backdrop.shape, np.bool_)
+    window = np.ones((5, 5), np.uint8)
+    near = cv2.dilate(labels.astype(np.float32), window).astype(np.int32)
+    outside = (near > 0) & backdrop
+    inside = (labels > 0) & (cv2.dilate(backdrop.astype(np.uint8), window) > 0)
+    touching, level = _mean_by_label(near[outside], off[outside], count)
+    _, step = _mean_by_label(labels[inside], off[inside], count)
+    released = (level > SOFT_RING_SIGMAS * noise) & (step < SOFT_STEP_SIGMAS * noise) & (touching >= 4)
+    released[0] = False
+    return np.asarray(released[labels])
+
+
+def _mean_by_label(
+    labels: NDArray[np.int32], values: Plane, count: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """How many pixels each label has, and the mean of `values` over them."""
+    pixels = np.bincount(labels, minlength=count)
+    return pixels, np.bincount(labels, weights=values, minlength=count) / np.maximum(pixels, 1)
+
+
+def _floor_shadow(backdrop: Mask, slope: Plane, surface: Plane, rgb: Pixels) -> Mask:
+    """Darker backdrop around a full figure's feet: the same hue (residual < 7%), 0.5 to 1.12 times as bright."""
+    rows = np.flatnonzero((~backdrop).any(1))
+    high = backdrop.shape[0]
+    found = np.zeros(backdrop.shape, np.bool_)
+    if not rows.size or rows[-1] - rows[0] < high / 4 or (~backdrop[-1]).mean() > 0.08:
+        return found
+    below = int(rows[0] + FEET_FROM * (rows[-1] - rows[0]))
+    behind = cv2.cvtColor(np.ascontiguousarray(surface[below:]), cv2.COLOR_LAB2RGB)
+    seen = rgb[below:].astype(np.float32) / 255
+    power = (behind**2).sum(2)
+    scale = (seen * behind).sum(2) / power
+    residual = np.linalg.norm(seen - behind * scale[..., None], axis=2) / np.sqrt(power)
+    alike = (residual < 0.07) & (scale > 0.5) & (scale < 1.12) & (slope[below:] < SHADOW_SLOPE)
+    passable = alike | backdrop[below:]
+    passable = cv2.morphologyEx(passable.astype(np.uint8), cv2.MORPH_OPEN, _CROSS) > 0
+    padded = np.vstack([backdrop[below - 1 : below], passable])
+    found[below:] = from_border(padded)[1:]
+    return found
