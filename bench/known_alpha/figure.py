@@ -93,6 +93,7 @@ class _Drawing:
         body = [(-wide, 0.22), (wide, 0.22), (wide * 0.7, 0.4), (flare, hem), (-flare, hem), (-wide * 0.7, 0.4)]
         self.shape(body, self.cloth)
         self.limb([(-wide * 0.7, 0.41), (wide * 0.7, 0.41)], 0.025, self.any_color())
+        self.limb([(0, 0.15), (0, 0.24)], 0.05, self.skin)
         self.disc(0, 0.1, 0.1, 0.1, self.hair)
         self.strands()
         self.disc(0, 0.125, 0.075, 0.085, self.skin)

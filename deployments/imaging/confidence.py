@@ -56,7 +56,9 @@ def gather(fit: Fit, figure: Mask, alpha: Plane, off: Plane, noise: float) -> Ev
     solid = figure.astype(np.uint8)
     edge = cv2.erode(solid, np.ones((3, 3), np.uint8), borderValue=1) != solid
     inside = cv2.dilate(off * solid, np.ones((5, 5), np.uint8))[edge] / noise
-    _, _, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
+    # A chin that does not quite meet its collar is still one figure.
+    joined = cv2.dilate(solid, np.ones((7, 7), np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     upper = max(1, round(0.6 * figure.shape[0]))
     rim = np.concatenate([figure[0], figure[:upper, 0], figure[:upper, -1]])
     perimeter = max(1, int(edge.sum()))
@@ -64,7 +66,7 @@ def gather(fit: Fit, figure: Mask, alpha: Plane, off: Plane, noise: float) -> Ev
         coverage=area / figure.size,
         inliers=fit.inliers,
         fit_error=fit.error,
-        largest_share=int(stats[1:, cv2.CC_STAT_AREA].max()) / area,
+        largest_share=int(stats[1:, cv2.CC_STAT_AREA].max()) / int(joined.sum()),
         separation=float(np.median(inside)) if inside.size else 0.0,
         weak_edge=float((inside < 7).mean()) if inside.size else 1.0,
         top_leak=float(rim.mean()),

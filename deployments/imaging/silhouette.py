@@ -15,7 +15,9 @@ SOFT_STEP_SIGMAS = 8.5
 SMOOTH_SLOPE = 2.0
 """Delta E per pixel at the middle size: light and shadow are flatter, outlines steeper."""
 SHADOW_SLOPE = 5.0
-FEET_FROM = 0.72
+SHADOW_TINT = 0.05
+"""Of the backdrop's length in RGB: a shadow is grayer or bluer by less."""
+FEET_FROM = 0.9
 """Of a full figure's height: floor shadows are looked for below it."""
 HOLE_RESIDUAL = 1.5
 
@@ -121,7 +123,7 @@ def _floor_shadow(backdrop: Mask, slope: Plane, surface: Plane, rgb: Pixels) -> 
     power = (behind**2).sum(2)
     scale = (seen * behind).sum(2) / power
     residual = np.linalg.norm(seen - behind * scale[..., None], axis=2) / np.sqrt(power)
-    alike = (residual < 0.07) & (scale > 0.5) & (scale < 1.12) & (slope[below:] < SHADOW_SLOPE)
+    alike = (residual < SHADOW_TINT) & (scale > 0.5) & (scale < 1.12) & (slope[below:] < SHADOW_SLOPE)
     passable = alike | backdrop[below:]
     passable = cv2.morphologyEx(passable.astype(np.uint8), cv2.MORPH_OPEN, _CROSS) > 0
     padded = np.vstack([backdrop[below - 1 : below], passable])
