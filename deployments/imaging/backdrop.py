@@ -6,6 +6,7 @@ Colours are CIE Lab, float32, as OpenCV gives them for RGB in 0..1 (L 0..100); d
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ Mask = NDArray[np.bool_]
 
 SMALLEST_NOISE = 1.0
 """Delta E below which a deviation is rounding, not a figure."""
-IRLS_ROUNDS = 8
+IRLS_ROUNDS = 6
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,12 @@ class Fit:
     inliers: float
     error: float
     noise: float
+
+
+def length(vectors: Plane) -> Plane:
+    """(h, w): the Euclidean length of each of (h, w, 3)."""
+    squares = cv2.transform(cv2.multiply(vectors, vectors), np.ones((1, 3), np.float32))
+    return np.asarray(cv2.sqrt(squares), np.float32)
 
 
 def to_lab(pixels: Pixels | Plane) -> Plane:
@@ -62,7 +69,7 @@ def fit_border(lab: Plane) -> Fit:
         weighted = x * weights[:, None]
         solution = np.linalg.solve(weighted.T @ x + 1e-6 * np.eye(x.shape[1]), weighted.T @ y)
         distance = np.linalg.norm(y - x @ solution, axis=1)
-        scale = max(2.0, 0.6 * scale, )
+        scale = max(2.0, 0.6 * scale)
     close = distance < 6
     noise = 1.05 * _weighted_median(distance[close], spatial[close]) if close.any() else 6.0
     return Fit(
@@ -73,29 +80,38 @@ def fit_border(lab: Plane) -> Fit:
     )
 
 
-def refit(lab: Plane, sure: Mask, degree: int = 3) -> Plane:
+def refit(lab: Plane, sure: Mask) -> Plane:
     """The backdrop (h, w, 3) from all that is surely backdrop: a cubic, and on it what the cubic leaves.
 
     What it leaves (shadows, spots of light) is spread by normalised convolution, narrow where the sure
     backdrop is near and wide where it is not (Knutsson & Westin, "Normalized convolution", 1993).
     """
     high, wide = lab.shape[:2]
-    terms = _terms(high, wide, degree)
-    x, y = terms[sure][::3].astype(np.float64), lab[sure][::3].astype(np.float64)
-    solution = np.linalg.solve(x.T @ x + 1e-3 * np.eye(x.shape[1]), x.T @ y)
-    surface = (terms.reshape(-1, terms.shape[2]) @ solution).reshape(lab.shape).astype(np.float32)
+    terms = _terms(high, wide, degree=3)
+    thin = np.s_[::3, ::3]
+    x, y = terms[thin][sure[thin]], lab[thin][sure[thin]]
+    solution = np.linalg.solve(x.T @ x + 1e-3 * np.eye(x.shape[1], dtype=np.float32), x.T @ y)
+    surface = (terms.reshape(-1, terms.shape[2]) @ solution).reshape(lab.shape)
 
     known = sure.astype(np.float32)
-    left = (lab - surface) * known[..., None]
-    field = np.zeros_like(surface)
-    for radius_px in (0.3 * high, 0.1 * high, 0.035 * high, 0.012 * high):
-        size = (int(radius_px) | 1,) * 2
-        weight = cv2.blur(cv2.blur(known, size), size)[..., None]
-        mean = cv2.blur(cv2.blur(left, size), size) / np.maximum(weight, 1e-4)
-        field += (mean - field) * np.clip(weight / 0.12, 0, 1)
-    return surface + field
+    left = cv2.merge([*cv2.split((lab - surface) * known[..., None]), known])
+    coarse = cv2.resize(left, ((wide + 3) // 4, (high + 3) // 4), interpolation=cv2.INTER_AREA)
+    field = np.zeros((*coarse.shape[:2], 3), np.float32)
+    for reach in (0.3, 0.1, 0.04):
+        field = _spread(coarse, field, int(reach * coarse.shape[0]) | 1)
+    field = cv2.resize(field, (wide, high), interpolation=cv2.INTER_LINEAR)
+    return surface + _spread(left, np.asarray(field, np.float32), int(0.012 * high) | 1)
 
 
+def _spread(left: Plane, field: Plane, size_px: int) -> Plane:
+    """`field`, replaced by the local mean of `left` (premultiplied by its fourth channel) where there is one."""
+    blurred = cv2.blur(left, (size_px, size_px))
+    weight = blurred[..., 3:]
+    mean = blurred[..., :3] / np.maximum(weight, 1e-4)
+    return np.asarray(field + (mean - field) * np.minimum(weight * 8, 1), np.float32)
+
+
+@lru_cache(maxsize=16)
 def _terms(high: int, wide: int, degree: int) -> Plane:
     """(high, wide, terms): every x^i y^j with i + j <= degree, x and y in -1..1."""
     x, y = np.meshgrid(np.linspace(-1, 1, wide), np.linspace(-1, 1, high))

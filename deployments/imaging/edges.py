@@ -38,9 +38,7 @@ def resolve_edges(pixels: Pixels, backdrop: Plane, figure: Mask, off: Plane) -> 
     length = np.einsum("ij,ij->i", way, way)
     cover = np.einsum("ij,ij->i", seen - behind, way) / np.maximum(length, 1)
     cover = np.clip((cover - CLIP) / (1 - 2 * CLIP), 0, 1)
-    soft = cv2.GaussianBlur(solid, (3, 3), 0, dst=None)
     soft_cover = cv2.GaussianBlur(solid.astype(np.float32), (3, 3), 0)[rows, columns]
-    del soft
     sharp = np.clip((np.sqrt(length) - LEAST_CONTRAST) / LEAST_CONTRAST, 0, 1)
     cover = soft_cover + (cover - soft_cover) * sharp
     alpha[rows, columns] = cover
@@ -58,12 +56,8 @@ def _nearby_figure(pixels: Pixels, solid: Pixels, off: Plane) -> Plane:
     Pixels far from the backdrop weigh more: those are the outline, and not its blend with what is behind.
     """
     inside = cv2.erode(solid, np.ones((3, 3), np.uint8), borderValue=1)
-    weight = inside * (off * off + 1e-3)
-    wide, high = (pixels.shape[1] + 1) // 2, (pixels.shape[0] + 1) // 2
-    weighted = cv2.resize(
-        np.dstack([pixels * weight[..., None], weight]), (wide, high), interpolation=cv2.INTER_AREA
-    )
-    near = cv2.blur(weighted, (5, 5))
-    far = cv2.blur(weighted, (17, 17))
-    total = near + 1e-3 * far
+    half = np.s_[::2, ::2]
+    weight = inside[half] * (off[half] * off[half] + np.float32(1e-3))
+    weighted = cv2.merge([*(channel * weight for channel in cv2.split(pixels[half])), weight])
+    total = cv2.blur(weighted, (5, 5)) + np.float32(1e-3) * cv2.blur(weighted, (17, 17))
     return np.asarray(total[..., :3] / np.maximum(total[..., 3:], 1e-6), np.float32)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.imaging.backdrop import Mask, Plane
+from deployments.imaging.backdrop import Mask, Plane, length
 from deployments.messages import Pixels
 
 BACKDROP_SIGMAS = 4.0
@@ -25,12 +25,6 @@ _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 _SQUARE = np.ones((3, 3), np.uint8)
 
 
-def distance(lab: Plane, surface: Plane) -> Plane:
-    """(h, w) Delta E between two (h, w, 3) Lab pictures."""
-    off = cv2.absdiff(lab, surface)
-    return np.asarray(np.sqrt(np.einsum("ijk,ijk->ij", off, off)), np.float32)
-
-
 def from_border(passable: Mask) -> Mask:
     """What of `passable` is connected to the picture's border."""
     padded = cv2.copyMakeBorder(passable.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
@@ -40,7 +34,7 @@ def from_border(passable: Mask) -> Mask:
 
 def sure_backdrop(lab: Plane, surface: Plane, noise: float, rgb: Pixels) -> Mask:
     """The backdrop (h, w) as far as it can be told: near the surface, or a soft light or shadow on it."""
-    off = distance(lab, surface)
+    off = length(lab - surface)
     backdrop = from_border(off < BACKDROP_SIGMAS * noise)
     slope = _slope(lab)
     backdrop |= _soft_regions(backdrop, slope, off, noise)
@@ -72,8 +66,8 @@ def solid(off: Plane, signed: Plane, threshold: float) -> Mask:
 def _without_specks(figure: Pixels) -> Mask:
     """Without what is smaller than a hundredth of the largest part."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(figure, connectivity=8)
-    if count < 2:
-        return np.zeros(figure.shape, np.bool_)
+    if count <= 2:
+        return figure > 0
     areas = stats[:, cv2.CC_STAT_AREA].copy()
     areas[0] = 0
     return np.asarray((areas >= max(8, 0.01 * areas.max()))[labels])
@@ -82,7 +76,7 @@ def _without_specks(figure: Pixels) -> Mask:
 def _slope(lab: Plane) -> Plane:
     smooth = cv2.GaussianBlur(lab, (3, 3), 0)
     across, down = cv2.Sobel(smooth, -1, 1, 0, scale=1 / 8), cv2.Sobel(smooth, -1, 0, 1, scale=1 / 8)
-    return np.asarray(np.sqrt((across**2 + down**2).sum(2)), np.float32)
+    return length(cv2.magnitude(across, down))
 
 
 def _soft_regions(backdrop: Mask, slope: Plane, off: Plane, noise: float) -> Mask:
