@@ -15,7 +15,16 @@ import numpy as np
 from deployments.imaging.backdrop import SMALLEST_NOISE, Fit, Mask, Plane, fit_border, length, refit, to_lab
 from deployments.imaging.confidence import confidence, gather
 from deployments.imaging.edges import resolve_edges
-from deployments.imaging.silhouette import solid, sure_backdrop
+from deployments.imaging.silhouette import (
+    BACKDROP_SIGMAS,
+    feet_row,
+    floor_shadow,
+    from_border,
+    like_shadow,
+    slopes,
+    soft_light,
+    solid,
+)
 from deployments.messages import Pixels
 
 Window = tuple[slice, slice]
@@ -42,9 +51,8 @@ def cut_out(pixels: Pixels) -> Cutout:
     if pixels.shape[2] == 4:
         return Cutout(np.ascontiguousarray(pixels[..., :3]), np.ascontiguousarray(pixels[..., 3]), 1.0)
     high, wide = pixels.shape[:2]
-    small, middle = _within(pixels, SMALL_PX), _within(pixels, MIDDLE_PX)
-    fit = fit_border(to_lab(small))
-    surface, sure = _learn(small, middle, fit)
+    fit = fit_border(to_lab(_within(pixels, SMALL_PX)))
+    surface, sure = _learn(_within(pixels, MIDDLE_PX), fit)
     if sure.mean() < LEAST_BACKDROP:
         return Cutout(pixels, np.zeros((high, wide), np.uint8), 0.0)
 
@@ -59,6 +67,9 @@ def cut_out(pixels: Pixels) -> Cutout:
     noise = _noise(off, sure)
     # Either alone is not enough: hairs drown in the blur, pale clothes in the grain.
     evident = cv2.max(off * (1 / noise), calm * (1 / _noise(calm, sure)))
+    below = feet_row(~sure)
+    if below is not None:  # The ground right under the soles is in a shadow that no backdrop shows.
+        evident[below:][like_shadow(seen[below:], backdrop[below:])] = 0
     figure = solid(evident, signed, FIGURE_SIGMAS)
     clean, cover = resolve_edges(seen, backdrop, figure, off)
     picture = (high, wide, window[0].start, window[1].start)
@@ -69,22 +80,25 @@ def cut_out(pixels: Pixels) -> Cutout:
     return Cutout(foreground, alpha, trusted)
 
 
-def _learn(small: Pixels, middle: Pixels, fit: Fit) -> tuple[Plane, Mask]:
+def _learn(middle: Pixels, fit: Fit) -> tuple[Plane, Mask]:
     """The backdrop's surface (h, w, 3) Lab at the middle size, and where it is surely seen (h, w).
 
-    Guessed from the border's fit and learned at the small size, then both again at the middle size.
+    Guessed from the border's fit, learned from that guess, guessed again, and learned again.
     """
-    surface, noise = fit.surface, fit.noise
-    for rgb in (small, middle):
-        lab, size = to_lab(rgb), (rgb.shape[1], rgb.shape[0])
-        surface = np.asarray(cv2.resize(surface, size, interpolation=cv2.INTER_LINEAR), np.float32)
-        sure = sure_backdrop(lab, surface, noise, rgb)
-        reach = np.ones((5, 5) if rgb is middle else (3, 3), np.uint8)
-        sure = cv2.erode(sure.astype(np.uint8), reach, borderValue=1) > 0
+    lab = to_lab(middle)
+    surface = np.asarray(cv2.resize(fit.surface, (lab.shape[1], lab.shape[0])), np.float32)
+    slope, noise, off = slopes(lab), fit.noise, length(lab - surface)
+    # Only the first surface tells soft light by its fading edge: a surface that has learned the fade hides it.
+    soft = soft_light(slope, off, noise)
+    for _ in range(2):
+        sure = from_border(off < BACKDROP_SIGMAS * noise) | soft
+        sure |= floor_shadow(sure, slope, surface, middle)
+        sure = cv2.erode(sure.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=1) > 0
         if sure.mean() < LEAST_BACKDROP:
             break
         surface = refit(lab, sure)
-        noise = _noise(length(lab - surface), sure)
+        off = length(lab - surface)
+        noise = _noise(off, sure)
     return surface, sure
 
 

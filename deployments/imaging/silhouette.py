@@ -12,7 +12,7 @@ from deployments.messages import Pixels
 BACKDROP_SIGMAS = 4.0
 SOFT_RING_SIGMAS = 2.3
 SOFT_STEP_SIGMAS = 8.5
-SMOOTH_SLOPE = 2.0
+SMOOTH_SLOPE = 3.5
 """Delta E per pixel at the middle size: light and shadow are flatter, outlines steeper."""
 SHADOW_SLOPE = 5.0
 SHADOW_TINT = 0.05
@@ -20,6 +20,8 @@ SHADOW_TINT = 0.05
 FEET_FROM = 0.9
 """Of a full figure's height: floor shadows are looked for below it."""
 HOLE_RESIDUAL = 1.5
+LEGS_FROM = 0.6
+DARKEST_GROUND = -14.0
 
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 _SQUARE = np.ones((3, 3), np.uint8)
@@ -32,20 +34,37 @@ def from_border(passable: Mask) -> Mask:
     return np.asarray(padded[1:-1, 1:-1] == 2)
 
 
-def sure_backdrop(lab: Plane, surface: Plane, noise: float, rgb: Pixels) -> Mask:
-    """The backdrop (h, w) as far as it can be told: near the surface, or a soft light or shadow on it."""
-    off = length(lab - surface)
+def soft_light(slope: Plane, off: Plane, noise: float) -> Mask:
+    """Soft lights and shadows (h, w) on a backdrop: flat regions whose edge fades.
+
+    Just outside a shadow the backdrop is already `off`, and just inside still little; not so at a shirt's edge.
+    """
     backdrop = from_border(off < BACKDROP_SIGMAS * noise)
-    slope = _slope(lab)
-    backdrop |= _soft_regions(backdrop, slope, off, noise)
-    return backdrop | _floor_shadow(backdrop, slope, surface, rgb)
+    flat = ((slope < SMOOTH_SLOPE) & ~backdrop).astype(np.uint8)
+    count, labels = cv2.connectedComponents(flat, connectivity=4)
+    window = np.ones((5, 5), np.uint8)
+    near = cv2.dilate(labels.astype(np.float32), window).astype(np.int32)
+    outside = (near > 0) & backdrop
+    inside = (labels > 0) & (cv2.dilate(backdrop.astype(np.uint8), window) > 0)
+    touching, level = _mean_by_label(near[outside], off[outside], count)
+    _, step = _mean_by_label(labels[inside], off[inside], count)
+    released = (level > SOFT_RING_SIGMAS * noise) & (step < SOFT_STEP_SIGMAS * noise) & (touching >= 4)
+    released[0] = False
+    return np.asarray(released[labels])
+
+
+def slopes(lab: Plane) -> Plane:
+    """(h, w) Delta E per pixel."""
+    smooth = cv2.GaussianBlur(lab, (3, 3), 0)
+    across, down = cv2.Sobel(smooth, -1, 1, 0, scale=1 / 8), cv2.Sobel(smooth, -1, 0, 1, scale=1 / 8)
+    return length(cv2.magnitude(across, down))
 
 
 def solid(off: Plane, signed: Plane, threshold: float) -> Mask:
     """The figure (h, w): all beyond `threshold` Delta E, and all that an outline of it encloses.
 
-    An enclosed region stays open only where its mean `signed` (h, w, 3) deviation is no deviation at all: the
-    sight through a bent arm, and not a white coat inside its dark outline.
+    An enclosed region stays open only where its mean `signed` (h, w, 3) deviation is no deviation at all, or a
+    gray darkening between the legs: the sight through a bent arm, and not a white coat inside its dark outline.
     """
     figure = cv2.morphologyEx((off > threshold).astype(np.uint8), cv2.MORPH_CLOSE, _SQUARE)
     outside = from_border(figure == 0)
@@ -58,7 +77,10 @@ def solid(off: Plane, signed: Plane, threshold: float) -> Mask:
             continue
         window = np.s_[y : y + high, x : x + wide]
         inside = labels[window] == number
-        if np.linalg.norm(signed[window][inside].mean(0)) < HOLE_RESIDUAL:
+        lightness, *tint = signed[window][inside].mean(0)
+        # Between the legs the ground may lie in shadow: darker, and no other colour.
+        darkening = y > LEGS_FROM * figure.shape[0] and DARKEST_GROUND < lightness < 0
+        if np.hypot(*tint) < HOLE_RESIDUAL and (darkening or abs(lightness) < HOLE_RESIDUAL):
             figure[window][inside] = 0
     return _without_specks(figure)
 
@@ -73,29 +95,6 @@ def _without_specks(figure: Pixels) -> Mask:
     return np.asarray((areas >= max(8, 0.01 * areas.max()))[labels])
 
 
-def _slope(lab: Plane) -> Plane:
-    smooth = cv2.GaussianBlur(lab, (3, 3), 0)
-    across, down = cv2.Sobel(smooth, -1, 1, 0, scale=1 / 8), cv2.Sobel(smooth, -1, 0, 1, scale=1 / 8)
-    return length(cv2.magnitude(across, down))
-
-
-def _soft_regions(backdrop: Mask, slope: Plane, off: Plane, noise: float) -> Mask:
-    """Flat regions whose edge fades: just outside a shadow the backdrop is already off, outside a shirt not."""
-    flat = ((slope < SMOOTH_SLOPE) & ~backdrop).astype(np.uint8)
-    count, labels = cv2.connectedComponents(flat, connectivity=4)
-    if count < 2:
-        return np.zeros(backdrop.shape, np.bool_)
-    window = np.ones((5, 5), np.uint8)
-    near = cv2.dilate(labels.astype(np.float32), window).astype(np.int32)
-    outside = (near > 0) & backdrop
-    inside = (labels > 0) & (cv2.dilate(backdrop.astype(np.uint8), window) > 0)
-    touching, level = _mean_by_label(near[outside], off[outside], count)
-    _, step = _mean_by_label(labels[inside], off[inside], count)
-    released = (level > SOFT_RING_SIGMAS * noise) & (step < SOFT_STEP_SIGMAS * noise) & (touching >= 4)
-    released[0] = False
-    return np.asarray(released[labels])
-
-
 def _mean_by_label(
     labels: NDArray[np.int32], values: Plane, count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -104,22 +103,32 @@ def _mean_by_label(
     return pixels, np.bincount(labels, weights=values, minlength=count) / np.maximum(pixels, 1)
 
 
-def _floor_shadow(backdrop: Mask, slope: Plane, surface: Plane, rgb: Pixels) -> Mask:
-    """Darker backdrop around a full figure's feet: the same hue (residual < 7%), 0.5 to 1.12 times as bright."""
-    rows = np.flatnonzero((~backdrop).any(1))
-    high = backdrop.shape[0]
+def floor_shadow(backdrop: Mask, slope: Plane, surface: Plane, rgb: Pixels) -> Mask:
+    """Darker backdrop around a full figure's feet, connected to the backdrop without a steep edge."""
     found = np.zeros(backdrop.shape, np.bool_)
-    if not rows.size or rows[-1] - rows[0] < high / 4 or (~backdrop[-1]).mean() > 0.08:
+    below = feet_row(~backdrop)
+    if below is None:
         return found
-    below = int(rows[0] + FEET_FROM * (rows[-1] - rows[0]))
-    behind = cv2.cvtColor(np.ascontiguousarray(surface[below:]), cv2.COLOR_LAB2RGB)
-    seen = rgb[below:].astype(np.float32) / 255
-    power = (behind**2).sum(2)
-    scale = (seen * behind).sum(2) / power
-    residual = np.linalg.norm(seen - behind * scale[..., None], axis=2) / np.sqrt(power)
-    alike = (residual < SHADOW_TINT) & (scale > 0.5) & (scale < 1.12) & (slope[below:] < SHADOW_SLOPE)
-    passable = alike | backdrop[below:]
-    passable = cv2.morphologyEx(passable.astype(np.uint8), cv2.MORPH_OPEN, _CROSS) > 0
-    padded = np.vstack([backdrop[below - 1 : below], passable])
-    found[below:] = from_border(padded)[1:]
+    behind = cv2.cvtColor(np.ascontiguousarray(surface[below:]), cv2.COLOR_LAB2RGB) * np.float32(255)
+    alike = like_shadow(rgb[below:], behind) & (slope[below:] < SHADOW_SLOPE)
+    passable = (alike | backdrop[below:]).astype(np.uint8)
+    passable = cv2.morphologyEx(passable, cv2.MORPH_OPEN, _CROSS) > 0
+    found[below:] = from_border(np.vstack([backdrop[below - 1 : below], passable]))[1:]
     return found
+
+
+def feet_row(figure: Mask) -> int | None:
+    """The row of (h, w) below which a full figure has its feet; None for one cut off by the bottom edge."""
+    rows = np.flatnonzero(figure.any(1))
+    if not rows.size or rows[-1] - rows[0] < figure.shape[0] / 4 or figure[-1].mean() > 0.08:
+        return None
+    return max(1, int(rows[0] + FEET_FROM * (rows[-1] - rows[0])))
+
+
+def like_shadow(rgb: Pixels, behind: Plane) -> Mask:
+    """Which of (h, w, 3) RGB have the hue of what is `behind` them, at 0.5 to 1.12 times its brightness."""
+    seen = rgb.astype(np.float32)
+    power = np.einsum("ijk,ijk->ij", behind, behind)
+    scale = np.einsum("ijk,ijk->ij", seen, behind) / power
+    residual = np.einsum("ijk,ijk->ij", seen, seen) / power - scale * scale
+    return np.asarray((residual < SHADOW_TINT**2) & (scale > 0.5) & (scale < 1.12))
