@@ -13,7 +13,7 @@ LEAST_CONTRAST = 18.0
 """RGB levels between figure and backdrop: with less, coverage cannot be told from noise."""
 CLIP = 0.04
 
-_BAND = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * BAND_PX + 1,) * 2)
+_BAND = np.ones((2 * BAND_PX + 1,) * 2, np.uint8)
 
 
 def resolve_edges(pixels: Pixels, backdrop: Plane, figure: Mask, off: Plane) -> tuple[Pixels, Plane]:

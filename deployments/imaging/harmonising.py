@@ -14,6 +14,8 @@ Vector = NDArray[np.float64]
 LIGHTNESS_WEIGHT = 0.8
 DARKEST_SHIFT, BRIGHTEST_SHIFT = -16.0, 12.0
 LONGEST_TINT = 16.0
+STEP_PX = 5
+"""Mean colours are taken from every fifth pixel across and down."""
 OPAQUE = 230
 MOST_CLIPPED = 0.01
 LINEAR_STEPS = np.arange(256) / 255
@@ -27,18 +29,18 @@ def harmonise(figure: Pixels, frame: Pixels, box: Box, strength: float) -> Pixel
     `strength` 0..1 is the share of the way between the two mean colours in Lab, lightness less and within
     limits. The way is gone by one curve a channel in linear light, as a change of lamps would.
     """
-    seen = figure[::4, ::4]
+    seen = figure[::STEP_PX, ::STEP_PX]
     seen = seen[seen[..., 3] >= OPAQUE][:, :3]
     if strength <= 0 or not len(seen):
         return figure
     x, y, wide, high = box
-    behind = frame[y : y + high : 4, x : x + wide : 4].reshape(-1, 3)
+    behind = frame[y : y + high : STEP_PX, x : x + wide : STEP_PX].reshape(-1, 3)
     own, other = mean_lab(seen), mean_lab(behind)
     table = _curves(own, _shift(own, other, strength))
     if _newly_clipped(seen, table) > MOST_CLIPPED:
         table = _curves(own, _shift(own, other, strength / 2))
     lit = cv2.LUT(np.ascontiguousarray(figure[..., :3]), table[None])
-    return np.asarray(np.dstack([lit, figure[..., 3]]), np.uint8)
+    return np.asarray(cv2.merge([*cv2.split(lit), figure[..., 3]]), np.uint8)
 
 
 def mean_lab(colors: Pixels) -> Vector:

@@ -53,15 +53,14 @@ def resize_figure(foreground: Pixels, alpha: Pixels, placement: Placement) -> Pi
     x, y, wide, high = placement.source
     size = placement.box[2:]
     window = np.s_[y : y + high, x : x + wide]
-    color, cover = foreground[window], alpha[window]
-    if size == (wide, high):
-        return np.asarray(np.dstack([color, cover]), np.uint8)
-    weight = cover.astype(np.float32)
-    premultiplied = cv2.merge([*(channel * weight for channel in cv2.split(color)), weight])
-    resized = cv2.resize(premultiplied, size, interpolation=_filter(size[1] < high))
-    weight = np.clip(resized[..., 3:], 0, 255)
-    color = np.clip(resized[..., :3] / np.maximum(weight, 1), 0, 255)
-    return np.rint(np.dstack([color, weight])).astype(np.uint8)
+    color, coverage = foreground[window], alpha[window]
+    if size != (wide, high):
+        weight = cv2.merge([coverage] * 3)
+        premultiplied = cv2.merge([*cv2.split(cv2.multiply(color, weight, scale=1 / 255)), coverage])
+        resized = cv2.resize(premultiplied, size, interpolation=_filter(size[1] < high))
+        coverage = np.ascontiguousarray(resized[..., 3])
+        color = cv2.divide(resized[..., :3], cv2.merge([coverage] * 3), scale=255)
+    return np.asarray(cv2.merge([*cv2.split(color), coverage]), np.uint8)
 
 
 def cover(background: Pixels, width_px: int, height_px: int) -> Pixels:
