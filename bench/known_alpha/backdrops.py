@@ -1,4 +1,4 @@
-"""What stands behind a figure in a test picture: plain paper, a studio, or a busy place. All (h, w, 3) 0..255."""
+"""What stands behind a figure: plain paper, a studio, or a busy place. All (h, w, 3) 0..255."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def plain(dice: np.random.Generator, color: Color) -> Plane:
     x, y = _grid()
     turn, swing = dice.uniform(0, 2 * np.pi), dice.uniform(0, 14)
     ramp = swing * (x * np.cos(turn) + y * np.sin(turn))
-    return (np.array(color, np.float32) + ramp[..., None]).astype(np.float32)
+    return np.asarray(np.array(color, np.float32) + ramp[..., None], np.float32)
 
 
 def studio(dice: np.random.Generator, color: Color, feet: tuple[float, float] | None) -> Plane:
@@ -36,7 +36,7 @@ def studio(dice: np.random.Generator, color: Color, feet: tuple[float, float] | 
         wide, flat, slide = dice.uniform(45, 80), dice.uniform(8, 16), dice.uniform(-30, 30)
         far = ((px - feet[0] - slide) / wide) ** 2 + ((py - feet[1]) / flat) ** 2
         light *= 1 - dice.uniform(0.08, 0.35) * np.exp(-far)
-    return (np.array(color, np.float32) * light[..., None]).astype(np.float32)
+    return np.asarray(np.array(color, np.float32) * light[..., None], np.float32)
 
 
 def busy(dice: np.random.Generator) -> Plane:
@@ -46,7 +46,9 @@ def busy(dice: np.random.Generator) -> Plane:
         picture = np.full((HEIGHT_PX, WIDTH_PX, 3), dice.integers(60, 240, 3), np.uint8)
         for _ in range(int(dice.integers(60, 140))):
             corners = dice.integers(-40, (420, 550)) + dice.integers(-110, 110, (4, 2))
-            cv2.fillConvexPoly(picture, cv2.convexHull(corners.astype(np.int32)), dice.integers(0, 255, 3).tolist())
+            cv2.fillConvexPoly(
+                picture, cv2.convexHull(corners.astype(np.int32)), dice.integers(0, 255, 3).tolist()
+            )
         return picture.astype(np.float32)
     if kind == 1:
         x, y = _grid()
@@ -54,12 +56,12 @@ def busy(dice: np.random.Generator) -> Plane:
         bands = np.sin(waves * (x * np.cos(turn) + y * np.sin(turn)) + dice.uniform(0, 6))
         mixing = (0.5 + 0.5 * np.clip(3 * bands, -1, 1))[..., None]
         low, high = dice.uniform(0, 140, 3), dice.uniform(110, 255, 3)
-        return (low + (high - low) * mixing).astype(np.float32)
-    picture = np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.float32)
+        return np.asarray(low + (high - low) * mixing, np.float32)
+    layers = []
     for cells in (4, 8, 16, 32):
         coarse = dice.normal(0, 60 / np.sqrt(cells / 4), (cells, cells, 3)).astype(np.float32)
-        picture += cv2.resize(coarse, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_CUBIC)
-    return np.clip(picture + dice.uniform(90, 170), 0, 255).astype(np.float32)
+        layers.append(cv2.resize(coarse, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_CUBIC))
+    return np.asarray(np.clip(np.sum(layers, axis=0) + dice.uniform(90, 170), 0, 255), np.float32)
 
 
 def _grid() -> tuple[Plane, Plane]:

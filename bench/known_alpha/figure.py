@@ -19,7 +19,7 @@ Color = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Figure:
-    """`color` (h, w, 3) 0..255, meaningless where `alpha` (h, w) 0..1 is 0; `feet` (x, y) px, None if cropped."""
+    """`color` (h, w, 3) 0..255, any where `alpha` (h, w) 0..1 is 0; `feet` (x, y) px, None if cropped."""
 
     color: Plane
     alpha: Plane
@@ -27,7 +27,7 @@ class Figure:
 
 
 def draw(dice: np.random.Generator, cloth: Color | None = None) -> Figure:
-    """A full figure two times in three, else one cropped by the bottom edge. `cloth` colours what it wears."""
+    """A full figure two times in three, else one cropped at the bottom. `cloth` colours its clothes."""
     return _Drawing(dice, cloth).figure()
 
 
@@ -90,7 +90,14 @@ class _Drawing:
             self.disc(side * 0.075, 0.97, 0.05, 0.028, self.any_color())
             self.arm(side, wide)
         hem, flare = dice.uniform(0.55, 0.8), dice.uniform(0.1, 0.2)
-        body = [(-wide, 0.22), (wide, 0.22), (wide * 0.7, 0.4), (flare, hem), (-flare, hem), (-wide * 0.7, 0.4)]
+        body = [
+            (-wide, 0.22),
+            (wide, 0.22),
+            (wide * 0.7, 0.4),
+            (flare, hem),
+            (-flare, hem),
+            (-wide * 0.7, 0.4),
+        ]
         self.shape(body, self.cloth)
         self.limb([(-wide * 0.7, 0.41), (wide * 0.7, 0.41)], 0.025, self.any_color())
         self.limb([(0, 0.15), (0, 0.24)], 0.05, self.skin)
@@ -137,4 +144,4 @@ class _Drawing:
         color = cv2.resize(premultiplied, size, interpolation=cv2.INTER_AREA)
         color = np.clip(color / np.maximum(alpha, 1e-3)[..., None], 0, 255).astype(np.float32)
         feet = None if self.cropped else (self.x * HEIGHT_PX, (self.y + 0.98 * self.tall) * HEIGHT_PX)
-        return Figure(color, alpha.astype(np.float32), feet)
+        return Figure(np.asarray(color, np.float32), np.asarray(alpha, np.float32), feet)

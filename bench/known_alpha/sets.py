@@ -33,7 +33,7 @@ def samples(name: SetName, count: int, held_out: bool) -> Iterator[Sample]:
 
 
 def sample(name: SetName, seed: int) -> Sample:
-    """plain: gradient and noise. studio: light, floor, shadow, blur. hard: clothes like the paper, JPEG 90."""
+    """plain: gradient, noise. studio: light, floor, shadow, blur. hard: clothes like the paper, JPEG 90."""
     dice = np.random.default_rng([SETS.index(name), seed])
     color = backdrops.paper(dice)
     drawn = figure.draw(dice, _like(dice, color) if name == "hard" else None)
@@ -44,8 +44,8 @@ def sample(name: SetName, seed: int) -> Sample:
             behind = backdrops.studio(dice, color, drawn.feet)
         case "busy":
             behind = backdrops.busy(dice)
-    alpha = drawn.alpha
-    mixed = behind + (drawn.color - behind) * alpha[..., None]
+    alpha: cv2.typing.MatLike = drawn.alpha
+    mixed: cv2.typing.MatLike = behind + (drawn.color - behind) * alpha[..., None]
     if name == "studio":
         blur_px = dice.uniform(0.4, 1.1)
         mixed, alpha = (cv2.GaussianBlur(plane, (0, 0), blur_px) for plane in (mixed, alpha))

@@ -13,7 +13,7 @@ from models.training.figures import HEIGHT, WIDTH, figure_svg, sample_figure
 from models.training.raster import rasterise
 
 _BACKDROP = re.compile(r'fill="rgb\(2[0-9]{2},2[0-9]{2},2[0-9]{2}\)"/>(?=<rect|<g)')
-_FLOOR = re.compile(r'<path [^>]*url\(#floor\)[^>]*/>')
+_FLOOR = re.compile(r"<path [^>]*url\(#floor\)[^>]*/>")
 
 
 def storybook(number: int, held_out: bool, softened: bool) -> Sample:
@@ -34,7 +34,11 @@ def storybook(number: int, held_out: bool, softened: bool) -> Sample:
     if softened:
         dice = np.random.default_rng(seed)
         grain = cv2.GaussianBlur(dice.normal(0, 5, pixels.shape), (0, 0), 1.2)
-        mixed = cv2.GaussianBlur(pixels.astype(np.float64), (0, 0), 1.0) + grain + dice.normal(0, 1.0, pixels.shape)
+        mixed = (
+            cv2.GaussianBlur(pixels.astype(np.float64), (0, 0), 1.0)
+            + grain
+            + dice.normal(0, 1.0, pixels.shape)
+        )
         pixels = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
         alpha = cv2.GaussianBlur(alpha, (0, 0), 1.0)
     return Sample(pixels, alpha)

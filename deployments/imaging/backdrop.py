@@ -32,7 +32,7 @@ class Fit:
     noise: float
 
 
-def length(vectors: Plane) -> Plane:
+def length(vectors: cv2.typing.MatLike) -> Plane:
     """(h, w): the Euclidean length of each of (h, w, 3)."""
     squares = cv2.transform(cv2.multiply(vectors, vectors), np.ones((1, 3), np.float32))
     return np.asarray(cv2.sqrt(squares), np.float32)
@@ -59,7 +59,11 @@ def fit_border(lab: Plane) -> Fit:
     trust[:band] = 1
     trust[1::2, ::2] = trust[::2, 1::2] = 0  # every second pixel of so narrow a band tells as much
     near = trust > 0
-    x, y, spatial = terms[near].astype(np.float64), lab[near].astype(np.float64), trust[near].astype(np.float64)
+    x, y, spatial = (
+        terms[near].astype(np.float64),
+        lab[near].astype(np.float64),
+        trust[near].astype(np.float64),
+    )
 
     middle = np.array([_weighted_median(y[:, channel], spatial) for channel in range(3)])
     distance = np.linalg.norm(y - middle, axis=1)
@@ -97,15 +101,15 @@ def refit(lab: Plane, sure: Mask) -> Plane:
     known = sure.astype(np.float32)
     left = cv2.merge([*cv2.split((lab - surface) * known[..., None]), known])
     coarse = cv2.resize(left, ((wide + 3) // 4, (high + 3) // 4), interpolation=cv2.INTER_AREA)
-    field = np.zeros((*coarse.shape[:2], 3), np.float32)
+    field: cv2.typing.MatLike = np.zeros((*coarse.shape[:2], 3), np.float32)
     for reach in (0.3, 0.1, 0.04):
         field = _spread(coarse, field, int(reach * coarse.shape[0]) | 1)
     field = cv2.resize(field, (wide, high), interpolation=cv2.INTER_LINEAR)
-    return surface + _spread(left, np.asarray(field, np.float32), int(0.012 * high) | 1)
+    return surface + _spread(left, field, int(0.012 * high) | 1)
 
 
-def _spread(left: Plane, field: Plane, size_px: int) -> Plane:
-    """`field`, replaced by the local mean of `left` (premultiplied by its fourth channel) where there is one."""
+def _spread(left: cv2.typing.MatLike, field: cv2.typing.MatLike, size_px: int) -> Plane:
+    """`field`, or the local mean of `left` (premultiplied by its channel 3) where there is one."""
     blurred = cv2.blur(left, (size_px, size_px))
     weight = blurred[..., 3:]
     mean = blurred[..., :3] / np.maximum(weight, 1e-4)

@@ -23,9 +23,9 @@ LEAST_CONFIDENCE = 0.5
 class Parts:
     """What the picture was made of: `background.paste(character, box[:2], mask)` is the picture, exactly.
 
-    `character` (RGBA) is the figure as it stands in the frame, sized and lit, of the box's size; `mask` (L) is
-    its alpha; `background` (RGB) is the frame behind it, with the shadow on it. A contrast other than 1.0 comes
-    after.
+    `character` (RGBA) is the figure as it stands in the frame, sized and lit, of the box's size; `mask` (L)
+    is its alpha; `background` (RGB) is the frame behind it, with the shadow on it. A contrast other than 1.0
+    comes after.
     """
 
     character: Image.Image
@@ -35,7 +35,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Composition:
-    """`picture` is RGB of the frame's size; `reason` says why an `auto` merge was pasted, else it is empty."""
+    """`picture` is RGB of the frame's size; `reason` says why `auto` pasted, and is else empty."""
 
     picture: Image.Image
     box: Box
@@ -90,4 +90,6 @@ def _pasted(
 ) -> Composition:
     frame, figure, box = pasting.lay_out(character, background, options)
     picture = pasting.put(figure, frame, box, options)
-    return Composition(picture, box, "paste", confidence, Parts(figure, figure.getchannel("A"), frame), reason)
+    return Composition(
+        picture, box, "paste", confidence, Parts(figure, figure.getchannel("A"), frame), reason
+    )

@@ -9,7 +9,6 @@ import numpy as np
 
 from deployments.imaging.backdrop import Fit, Mask, Plane
 
-
 Frame = tuple[int, int, int, int]
 
 
@@ -52,7 +51,7 @@ def confidence(evidence: Evidence) -> float:
 
 
 def gather(fit: Fit, figure: Mask, alpha: Plane, off: Plane, noise: float, picture: Frame) -> Evidence:
-    """What a cut-out shows of itself, all (h, w) in a window of the picture: `off` is the backdrop's distance.
+    """What a cut-out shows of itself, (h, w) in a window of the picture; `off` is Delta E off the backdrop.
 
     `picture` is the whole picture's height and width, and the window's top and left in it.
     """

@@ -66,7 +66,7 @@ def _curves(own: Vector, shift: Vector) -> Pixels:
     bent = goal * (1 - level) / (level * (1 - goal))
     lit = np.where(gains < 1, gains * light, bent * light / (1 + (bent - 1) * light))
     coded = np.where(lit <= 0.0031308, 12.92 * lit, 1.055 * np.maximum(lit, 1e-9) ** (1 / 2.4) - 0.055)
-    return np.clip(np.rint(255 * coded), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(255 * coded), 0, 255), np.uint8)
 
 
 def _linear_rgb(lab: Vector) -> Vector:

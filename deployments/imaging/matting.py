@@ -1,8 +1,8 @@
 """Cutting a figure off a plain backdrop: a keyer that learns its backdrop, as one knows a blue screen.
 
 The border band tells the backdrop's surface; floods from the border find what surely lies on it, also in soft
-shadow; from that the backdrop is learned again, under the figure too; what deviates from it, or is enclosed by
-what deviates, is figure; and in the band between them coverage is solved for.
+shadow; from that the backdrop is learned again, under the figure too; what deviates from it, or is enclosed
+by what deviates, is figure; and in the band between them coverage is solved for.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _learn(middle: Pixels, fit: Fit) -> tuple[Plane, Mask]:
     lab = to_lab(middle)
     surface = np.asarray(cv2.resize(fit.surface, (lab.shape[1], lab.shape[0])), np.float32)
     slope, noise, off = slopes(lab), fit.noise, length(lab - surface)
-    # Only the first surface tells soft light by its fading edge: a surface that has learned the fade hides it.
+    # Only the first surface tells soft light by its fading edge: one that has learned the fade hides it.
     soft = soft_light(slope, off, noise)
     for _ in range(2):
         sure = from_border(off < BACKDROP_SIGMAS * noise) | soft
@@ -105,9 +105,11 @@ def _learn(middle: Pixels, fit: Fit) -> tuple[Plane, Mask]:
 def _deviation(pixels: Pixels, surface: Plane) -> Plane:
     """(h, w, 3) Lab: full-size pixels less the backdrop; in steps of 0.4 and 1, for 8-bit Lab is quick."""
     lab = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)
-    coded = surface * np.float32((2.55, 1, 1)) + np.float32((0, 128, 128))
+    coded = surface * np.array((2.55, 1, 1), np.float32) + np.array((0, 128, 128), np.float32)
     behind = cv2.resize(coded, (pixels.shape[1], pixels.shape[0]), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.multiply(cv2.subtract(lab, behind, dtype=cv2.CV_32F), (1 / 2.55, 1, 1, 0)), np.float32)
+    off = np.asarray(cv2.subtract(lab, behind, dtype=cv2.CV_32F), np.float32)
+    off[..., 0] *= 1 / 2.55
+    return off
 
 
 def _noise(off: Plane, sure: Mask) -> float:

@@ -21,7 +21,9 @@ def paste(character: Pixels, background: Pixels, options: MergeOptions) -> tuple
     return put(figure, frame, box, options), box
 
 
-def lay_out(character: Pixels, background: Pixels, options: MergeOptions) -> tuple[Image.Image, Image.Image, Box]:
+def lay_out(
+    character: Pixels, background: Pixels, options: MergeOptions
+) -> tuple[Image.Image, Image.Image, Box]:
     """The frame (RGB) and the figure (RGBA) as they are before one is pasted on the other, and where."""
     frame = Image.fromarray(background).convert("RGB")
     frame = frame.resize((options.width_px, options.height_px), Image.Resampling.LANCZOS)

@@ -22,7 +22,7 @@ CROPPED_SHARE = 0.08
 
 @dataclass(frozen=True)
 class Placement:
-    """`source` is the figure's (x, y, w, h) in its own picture, `box` in the frame; `grounded`: it has feet."""
+    """`source` is the figure's (x, y, w, h) in its picture, `box` in the frame; `grounded`: it has feet."""
 
     source: Box
     box: Box
@@ -32,8 +32,8 @@ class Placement:
 def place(alpha: Pixels, options: MergeOptions) -> Placement | None:
     """Where the figure of (h, w) alpha goes, or None if there is none to see.
 
-    A full figure's feet stand on the ground line. One that its picture cuts off at the bottom stands flush with
-    the frame's bottom, at its own size. Neither ever leaves the frame, whatever `options.scale` asks.
+    A full figure's feet stand on the ground line. One that its picture cuts off at the bottom stands flush
+    with the frame's bottom, at its own size. Neither ever leaves the frame, whatever `options.scale` asks.
     """
     x, y, wide, high = cv2.boundingRect((alpha >= VISIBLE).astype(np.uint8))
     if not wide:
@@ -49,11 +49,12 @@ def place(alpha: Pixels, options: MergeOptions) -> Placement | None:
 
 
 def resize_figure(foreground: Pixels, alpha: Pixels, placement: Placement) -> Pixels:
-    """(box height, box width, 4) RGBA; colours are averaged by coverage, so that none from outside bleed in."""
+    """(box height, box width, 4) RGBA; colours are averaged by coverage: none bleed in from outside."""
     x, y, wide, high = placement.source
     size = placement.box[2:]
     window = np.s_[y : y + high, x : x + wide]
-    color, coverage = foreground[window], alpha[window]
+    color: cv2.typing.MatLike = foreground[window]
+    coverage = alpha[window]
     if size != (wide, high):
         weight = cv2.merge([coverage] * 3)
         premultiplied = cv2.merge([*cv2.split(cv2.multiply(color, weight, scale=1 / 255)), coverage])

@@ -10,7 +10,7 @@ from deployments.messages import Pixels
 
 FEET_SHARE = 0.05
 """Of the figure's height, from its lowest point: what touches the ground."""
-CONTACT = (0.42, 0.014, 0.009)
+CONTACT = (0.42, 0.014, 0.012)
 AMBIENT = (0.26, 0.06, 0.02)
 """Darkness 0..1, and spread across and down in figure heights: one close and dark, one wide and faint."""
 REACH = 3.0
@@ -26,8 +26,8 @@ def cast(frame: Pixels, figure: Pixels, box: Box) -> Pixels:
     x, y, wide, high = box
     feet_high = max(1, round(FEET_SHARE * high))
     feet = figure[-feet_high:, :, 3].max(0).astype(np.float32) / 255
-    reach_x, reach_y = (round(REACH * AMBIENT[axis] * high) for axis in (1, 2))
-    line = y + high - feet_high / 2
+    reach_x, reach_y = (max(4, round(REACH * AMBIENT[axis] * high)) for axis in (1, 2))
+    line = y + high - feet_high / 4
     left, right = max(0, x - reach_x), min(frame.shape[1], x + wide + reach_x)
     top, bottom = max(0, int(line) - reach_y), min(frame.shape[0], int(line) + reach_y)
 
@@ -36,7 +36,11 @@ def cast(frame: Pixels, figure: Pixels, box: Box) -> Pixels:
     rows = np.arange(top, bottom, 4, dtype=np.float32) + 2 - line
     dark = np.zeros((len(rows), -(-(right - left) // 4)), np.float32)
     for darkness, spread_x, spread_y in (CONTACT, AMBIENT):
-        profile = cv2.GaussianBlur(across[None], (0, 0), spread_x * high, borderType=cv2.BORDER_CONSTANT)[0]
+        # One row high, the kernel too: OpenCV would blur it down into the empty rows beyond the border.
+        width = 2 * int(np.ceil(REACH * spread_x * high)) + 1
+        profile = cv2.GaussianBlur(across[None], (width, 1), spread_x * high, borderType=cv2.BORDER_CONSTANT)[
+            0
+        ]
         down = np.exp(-0.5 * (rows / (spread_y * high)) ** 2)
         dark += darkness * np.outer(down, profile[reach_x : reach_x + right - left : 4])
     # Fades to exactly nothing at its rim, where the Gaussians have not quite.

@@ -36,7 +36,7 @@ def from_border(passable: Mask) -> Mask:
 def soft_light(slope: Plane, off: Plane, noise: float) -> Mask:
     """Soft lights and shadows (h, w) on a backdrop: flat regions whose edge fades.
 
-    Just outside a shadow the backdrop is already `off`, and just inside still little; not so at a shirt's edge.
+    Just outside a shadow the backdrop is already `off`, just inside still little; not so at a shirt's edge.
     """
     backdrop = from_border(off < BACKDROP_SIGMAS * noise)
     flat = ((slope < SMOOTH_SLOPE) & ~backdrop).astype(np.uint8)
@@ -59,7 +59,7 @@ def slopes(lab: Plane) -> Plane:
     return length(cv2.magnitude(across, down))
 
 
-def solid(off: Plane, signed: Plane, threshold: float) -> Mask:
+def solid(off: cv2.typing.MatLike, signed: Plane, threshold: float) -> Mask:
     """The figure (h, w): all beyond `threshold` Delta E, and all that an outline of it encloses.
 
     An enclosed region stays open only where its mean `signed` (h, w, 3) deviation is next to none: the sight
@@ -81,7 +81,7 @@ def solid(off: Plane, signed: Plane, threshold: float) -> Mask:
     return _without_specks(figure)
 
 
-def _without_specks(figure: Pixels) -> Mask:
+def _without_specks(figure: cv2.typing.MatLike) -> Mask:
     """Without what is smaller than a hundredth of the largest part."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(figure, connectivity=8)
     if count <= 2:
@@ -92,7 +92,7 @@ def _without_specks(figure: Pixels) -> Mask:
 
 
 def _mean_by_label(
-    labels: NDArray[np.int32], values: Plane, count: int
+    labels: cv2.typing.MatLike, values: Plane, count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """How many pixels each label has, and the mean of `values` over them."""
     pixels = np.bincount(labels, minlength=count)
@@ -108,8 +108,8 @@ def floor_shadow(backdrop: Mask, slope: Plane, surface: Plane, rgb: Pixels) -> M
     behind = cv2.cvtColor(np.ascontiguousarray(surface[below:]), cv2.COLOR_LAB2RGB) * np.float32(255)
     alike = like_shadow(rgb[below:], behind) & (slope[below:] < SHADOW_SLOPE)
     passable = (alike | backdrop[below:]).astype(np.uint8)
-    passable = cv2.morphologyEx(passable, cv2.MORPH_OPEN, _CROSS) > 0
-    found[below:] = from_border(np.vstack([backdrop[below - 1 : below], passable]))[1:]
+    opened = cv2.morphologyEx(passable, cv2.MORPH_OPEN, _CROSS) > 0
+    found[below:] = from_border(np.vstack([backdrop[below - 1 : below], opened]))[1:]
     return found
 
 
