@@ -6,14 +6,14 @@ import asyncio
 import time
 
 import numpy as np
-from PIL import Image
 
-from deployments.errors import CutoutFailed
+from deployments.errors import CutoutFailed, InvalidRequest
 from deployments.imaging.attribution import mark
+from deployments.imaging.compositing import LEAST_CONFIDENCE, compose
 from deployments.imaging.encoding import encode
 from deployments.imaging.enhancing import enhance
-from deployments.imaging.pasting import paste
-from deployments.messages import LayerResult, MergeJob, MergeResult, OutputOptions, Picture, Pixels
+from deployments.imaging.matting import cut_out
+from deployments.messages import LayerResult, MergeJob, MergeResult, OutputOptions, Picture
 
 
 class Merger:
@@ -27,12 +27,15 @@ class Merger:
         """One layer alone, as a file."""
         return await asyncio.to_thread(encode, layer.pixels, output)
 
+    async def cut_out(self, output: OutputOptions, layer: LayerResult) -> Picture:
+        """The figure of one layer alone, RGBA. Raises CutoutFailed, or InvalidRequest for a JPEG."""
+        return await asyncio.to_thread(_cut_out, output, layer)
+
 
 def _merge(job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
     started = time.perf_counter()
-    if job.options.mode == "cutout":
-        raise CutoutFailed("no cut-out is available here; use merge.mode auto or paste", "merge.mode")
-    picture, box = paste(character.pixels, background.pixels, job.options)
+    made = compose(character.pixels, background.pixels, job.options)
+    picture = made.picture
     if job.enhance:
         picture = enhance(picture)
     if job.attribution is not None:
@@ -40,28 +43,30 @@ def _merge(job: MergeJob, character: LayerResult, background: LayerResult) -> Me
     merged = time.perf_counter()
     layers = {}
     if job.layers:
-        lossless = OutputOptions("png")
-        parts: dict[str, Pixels | Image.Image] = {
-            "character": character.pixels,
-            "background": background.pixels,
-            "mask": _mask(character),
-        }
-        layers = {name: encode(part, lossless) for name, part in parts.items()}
-    encoded = encode(picture, job.output, optimize=True)
+        lossless, parts = OutputOptions("png"), made.parts
+        named = {"character": parts.character, "mask": parts.mask, "background": parts.background}
+        layers = {name: encode(part, lossless) for name, part in named.items()}
+    # The best Huffman tables belong to the original's merge: 4 ms for a fiftieth of the bytes.
+    encoded = encode(picture, job.output, optimize=made.mode == "paste")
     return MergeResult(
         encoded,
-        "paste",
-        0.0,
-        box,
+        made.mode,
+        made.confidence,
+        made.box,
         merge_ms=1e3 * (merged - started),
         output_ms=1e3 * (time.perf_counter() - merged),
         layers=layers,
+        warnings=(made.reason,) if made.reason else (),
     )
 
 
-def _mask(character: LayerResult) -> Image.Image:
-    """What of the character was pasted: its own alpha, or all of it."""
-    pixels = character.pixels
-    if pixels.shape[2] == 4:
-        return Image.fromarray(pixels[..., 3])
-    return Image.fromarray(np.full(pixels.shape[:2], 255, np.uint8))
+def _cut_out(output: OutputOptions, layer: LayerResult) -> Picture:
+    if output.format == "jpeg":
+        raise InvalidRequest("a cut-out needs a format with transparency: png or webp", "output.format")
+    cutout = cut_out(layer.pixels)
+    if cutout.confidence < LEAST_CONFIDENCE:
+        message = f"the character could not be cut out (confidence {cutout.confidence:.2f})"
+        raise CutoutFailed(f"{message}; ask for a plain backdrop", "cutout")
+    # Nothing of the backdrop is left to be seen by a viewer that ignores alpha.
+    color = cutout.foreground * (cutout.alpha > 0)[..., None]
+    return encode(np.dstack([color, cutout.alpha]), output)

@@ -130,7 +130,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class MergeResult:
-    """`box` is the character's (x, y, width, height) in the frame; `layers` are given where asked for."""
+    """`box` is the character's (x, y, width, height) in the frame; `layers` are given where asked for.
+
+    `warnings` say what the caller should know, first of all why an `auto` merge was pasted.
+    """
 
     picture: Picture
     mode: Literal["cutout", "paste"]
@@ -139,3 +142,4 @@ class MergeResult:
     merge_ms: float
     output_ms: float
     layers: dict[str, Picture] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()

@@ -64,7 +64,10 @@ def scene_answer(request: Request, result: SceneResult) -> Response:
         merge=MergeBody(mode=merged.mode, confidence=round(merged.confidence, 4), box=merged.box),
         layers={name: _picture(picture) for name, picture in merged.layers.items()} or None,
         degraded=degraded,
-        warnings=[f"{layer.kind}: {warning}" for layer in layers for warning in layer.warnings],
+        warnings=[
+            *(f"{layer.kind}: {warning}" for layer in layers for warning in layer.warnings),
+            *(f"merge: {warning}" for warning in merged.warnings),
+        ],
         models=Models(character=result.character.model, background=result.background.model),
         timings_ms={name: round(ms, 2) for name, ms in timings.items()},
     )

@@ -22,7 +22,7 @@ from .models import listing
 from .openapi import ERRORS, PICTURES, describe_body
 from .readiness import unready_reasons
 from .request_ids import RequestIds
-from .scene import Graph, Handle, render, render_layer
+from .scene import Graph, Handle, render, render_cutout, render_layer
 from .schema import CharacterRequest, LayerAnswer, LayerRequest, SceneAnswer, SceneRequest
 from .strict_json import InvalidJson
 
@@ -87,8 +87,16 @@ def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
     async def paint_character(request: Request) -> Response:
         asked = await accept(request, CharacterRequest)
         if asked.cutout:
-            raise InvalidRequest("no cut-out is available here; leave cutout out", "cutout")
+            return await cut_character_out(request, asked)
         return await paint_layer(request, "character", asked)
+
+    async def cut_character_out(request: Request, asked: CharacterRequest) -> Response:
+        output = output_options(asked.output, config, answers.accepted_format(request) or "png")
+        if output.format == "jpeg":
+            raise InvalidRequest("a cut-out needs transparency: ask for png or webp", "output.format")
+        job = admit_layer("character", asked, config, request.state.request_id)
+        layer, picture = await abandon_with_client(request, render_cutout(graph, job, output))
+        return answers.layer_answer(request, layer, picture)
 
     @app.post(
         "/v1/backgrounds",

@@ -83,6 +83,14 @@ async def render_layer(graph: Graph, job: LayerJob, output: OutputOptions) -> tu
         return layer, picture
 
 
+async def render_cutout(graph: Graph, job: LayerJob, output: OutputOptions) -> tuple[LayerResult, Picture]:
+    """A character without its backdrop. Raises CutoutFailed where it cannot be told from it."""
+    async with _Deadline(job.deadline_at):
+        response, layer = await _paint(graph, job)
+        _, picture = await _kept(lambda: graph.merger.cut_out.remote(output, response))
+        return layer, picture
+
+
 async def _paint(graph: Graph, job: LayerJob) -> tuple[Response, LayerResult]:
     return await _kept(lambda: graph.painter(job).paint.remote(job))
 

@@ -17,15 +17,28 @@ def paste(character: Pixels, background: Pixels, options: MergeOptions) -> tuple
 
     Either input may be (h, w, 3) or (h, w, 4). `scale`, `harmonize` and `shadow` have no meaning here.
     """
+    frame, figure, box = lay_out(character, background, options)
+    return put(figure, frame, box, options), box
+
+
+def lay_out(
+    character: Pixels, background: Pixels, options: MergeOptions
+) -> tuple[Image.Image, Image.Image, Box]:
+    """The frame (RGB) and the figure (RGBA) as they are before one is pasted on the other, and where."""
     frame = Image.fromarray(background).convert("RGB")
     frame = frame.resize((options.width_px, options.height_px), Image.Resampling.LANCZOS)
     figure = Image.fromarray(character).convert("RGBA")
     figure = figure.resize((options.width_px // 2, options.height_px), Image.Resampling.LANCZOS)
-
     x_px = _left_edge(options.position, options.width_px)
-    frame.paste(figure, (x_px, 0), figure)
+    return frame, figure, (x_px, 0, figure.width, figure.height)
+
+
+def put(figure: Image.Image, frame: Image.Image, box: Box, options: MergeOptions) -> Image.Image:
+    """A picture of the laid out figure on the frame, with the merge's contrast; the frame stays as it is."""
+    picture = frame.copy()
+    picture.paste(figure, box[:2], figure)
     contrast = CONTRAST if options.contrast is None else options.contrast
-    return ImageEnhance.Contrast(frame).enhance(contrast), (x_px, 0, figure.width, figure.height)
+    return ImageEnhance.Contrast(picture).enhance(contrast)
 
 
 def _left_edge(position: Position, width_px: int) -> int:

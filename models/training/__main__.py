@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from diffusers import StableDiffusionPipeline
 
-from models.training import autoencoder, diffusion, pictures, text
+from models.training import autoencoder, diffusion, pictures, text, text_pretraining
 from models.training.latents import FILE, PatchBasis
 from models.training.subjects import SUBJECTS
 
@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=12_000)
     parser.add_argument("--decoder-steps", type=int, default=1_800)
     parser.add_argument("--encoder-steps", type=int, default=400)
+    parser.add_argument("--text-steps", type=int, default=600)
     parser.add_argument("--steps", type=int, default=5_000, help="denoiser steps of 8 pictures")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
@@ -72,7 +73,11 @@ def main() -> None:
         vae, trainee = trained.vae, diffusion.Trainee.of(trained.unet, trained.text_encoder)
     else:
         vae = autoencoder.build_autoencoder()
-        trainee = diffusion.Trainee.of(diffusion.build_unet(subject), text.build_text_encoder(tokenizer))
+        text_encoder = text.build_text_encoder(tokenizer)
+        text_pretraining.pretrain(
+            subject, tokenizer, text_encoder, buckets, work, options.text_steps, options.seed
+        )
+        trainee = diffusion.Trainee.of(diffusion.build_unet(subject), text_encoder)
     autoencoder.train_decoder(vae, groups, basis, work, options.decoder_steps, options.seed)
     diffusion.train(subject, tokenizer, trainee, buckets, work, options.steps, options.seed)
     autoencoder.fit_encoder(vae, groups, basis, work, options.encoder_steps, options.seed)

@@ -1,8 +1,8 @@
-"""The text encoder's head start: to tell from the words alone how the picture will be coloured, roughly and where.
+"""The text encoder's head start: to tell from the words alone what colours the picture has, roughly where.
 
-Left to the denoiser's loss, a text encoder from nothing takes thousands of steps to say anything, since most of
-that loss is about noise. Guessing a picture's latents, averaged over a coarse grid, is the same lesson a hundred
-times cheaper: it is what the denoiser must answer where there is nothing but noise.
+Left to the denoiser's loss, a text encoder from nothing takes thousands of steps to say anything, since most
+of that loss is about noise. Guessing a picture's latents, averaged over a coarse grid, is the same lesson a
+hundred times cheaper: it is what the denoiser must answer where there is nothing but noise.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from models.training.text import HIDDEN
 
 BATCH = 48
 GRID = (6, 5)
-"""Rows and columns: fine enough to part the hat from the face from the garment, and the sky from the ground."""
+"""Rows and columns: enough to part the hat from the face from the garment, and the sky from the ground."""
 PEAK_RATE = 1.5e-3
 WARM_UP_STEPS = 50
 
@@ -34,7 +34,7 @@ def pretrain(
     steps: int,
     seed: int,
 ) -> None:
-    """Adam with warm-up and linear decay. The result is stored in `folder`, and read back when it is there."""
+    """AdamW, warm-up and linear decay. The result is stored in `folder`, and read back when it is there."""
     stored = folder / "text.pt"
     if stored.exists():
         text.load_state_dict(torch.load(stored))

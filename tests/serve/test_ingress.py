@@ -117,7 +117,8 @@ async def test_the_other_names_of_steps_and_guidance(client: httpx.AsyncClient) 
 
 
 async def test_a_cut_out_is_refused_where_there_is_none(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/v1/scenes", json=SCENE | {"merge": SCENE["merge"] | {"mode": "cutout"}})
+    asked = {"character": "a knight", "background": "a castle", "merge": {"mode": "cutout"}, "seed": 1}
+    answer = await client.post("/v1/scenes", json=asked)
     error = error_of(answer)
     assert (answer.status_code, error["code"], error["param"]) == (422, "cutout_failed", "merge.mode")
 

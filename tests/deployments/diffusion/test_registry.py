@@ -78,7 +78,7 @@ def test_only_the_two_are_bundled() -> None:
         "storybook-character",
         "storybook-background",
     ]
-    with pytest.raises(NotReady, match="no bundled model called ../secrets"):
+    with pytest.raises(NotReady, match=r"no bundled model called ../secrets"):
         bundled_model("../secrets")
 
 

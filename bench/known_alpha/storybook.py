@@ -1,0 +1,44 @@
+"""The bundled model's kind of picture with its alpha: the storybook figures it was trained on."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import cv2
+import numpy as np
+
+from bench.known_alpha.sets import FIRST_HELD_OUT_SEED, Sample
+from models.training.figures import HEIGHT, WIDTH, figure_svg, sample_figure
+from models.training.raster import rasterise
+
+_BACKDROP = re.compile(r'fill="rgb\(2[0-9]{2},2[0-9]{2},2[0-9]{2}\)"/>(?=<rect|<g)')
+_FLOOR = re.compile(r"<path [^>]*url\(#floor\)[^>]*/>")
+
+
+def storybook(number: int, held_out: bool, softened: bool) -> Sample:
+    """`softened`: blurred and noisy, as a small diffusion model paints it.
+
+    The alpha is had by drawing the figure over white and over black without its floor shadow: alpha is
+    1 - (white - black) / 255 (Smith & Blinn, "Blue screen matting", 1996, triangulation).
+    """
+    seed = number + (FIRST_HELD_OUT_SEED if held_out else 0)
+    svg = figure_svg(sample_figure(random.Random(seed)))
+    pixels = np.asarray(rasterise(svg, WIDTH, HEIGHT))
+    bare = _FLOOR.sub("", svg)
+    white, black = (
+        np.asarray(rasterise(_BACKDROP.sub(f'fill="rgb({c},{c},{c})"/>', bare), WIDTH, HEIGHT), np.float32)
+        for c in (255, 0)
+    )
+    alpha = np.clip(1 - (white - black).mean(2) / 255, 0, 1).astype(np.float32)
+    if softened:
+        dice = np.random.default_rng(seed)
+        grain = cv2.GaussianBlur(dice.normal(0, 5, pixels.shape), (0, 0), 1.2)
+        mixed = (
+            cv2.GaussianBlur(pixels.astype(np.float64), (0, 0), 1.0)
+            + grain
+            + dice.normal(0, 1.0, pixels.shape)
+        )
+        pixels = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+        alpha = cv2.GaussianBlur(alpha, (0, 0), 1.0)
+    return Sample(pixels, alpha)

@@ -1,0 +1,80 @@
+"""Where a figure stands in the frame, and the place behind it: proportions are kept, nothing is stretched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from deployments.imaging.pasting import Box
+from deployments.messages import MergeOptions, Pixels, Position
+
+FEET_LINE = 0.965
+TALLEST = 0.9
+LARGEST_ENLARGEMENT = 1.15
+CENTERS: dict[Position, float] = {"left": 0.25, "center": 0.5, "right": 0.75}
+VISIBLE = 128
+"""Alpha from which a pixel counts as the figure when its extent is measured."""
+CROPPED_SHARE = 0.08
+"""Of the picture's width: with more of the figure on the bottom row, the picture has cut it off."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """`source` is the figure's (x, y, w, h) in its picture, `box` in the frame; `grounded`: it has feet."""
+
+    source: Box
+    box: Box
+    grounded: bool
+
+
+def place(alpha: Pixels, options: MergeOptions) -> Placement | None:
+    """Where the figure of (h, w) alpha goes, or None if there is none to see.
+
+    A full figure's feet stand on the ground line. One that its picture cuts off at the bottom stands flush
+    with the frame's bottom, at its own size. Neither ever leaves the frame, whatever `options.scale` asks.
+    """
+    x, y, wide, high = cv2.boundingRect((alpha >= VISIBLE).astype(np.uint8))
+    if not wide:
+        return None
+    cropped = y + high == alpha.shape[0] and (alpha[-1] >= VISIBLE).mean() > CROPPED_SHARE
+    ground_px = options.height_px if cropped else round(FEET_LINE * options.height_px)
+    wished = 1.0 if cropped else min(TALLEST * options.height_px / high, LARGEST_ENLARGEMENT)
+    factor = min(wished * options.scale, ground_px / high, options.width_px / wide)
+    box_wide, box_high = max(1, round(wide * factor)), max(1, round(high * factor))
+    left = round(CENTERS[options.position] * options.width_px - box_wide / 2)
+    left = min(max(left, 0), options.width_px - box_wide)
+    return Placement((x, y, wide, high), (left, ground_px - box_high, box_wide, box_high), not cropped)
+
+
+def resize_figure(foreground: Pixels, alpha: Pixels, placement: Placement) -> Pixels:
+    """(box height, box width, 4) RGBA; colours are averaged by coverage: none bleed in from outside."""
+    x, y, wide, high = placement.source
+    size = placement.box[2:]
+    window = np.s_[y : y + high, x : x + wide]
+    color: cv2.typing.MatLike = foreground[window]
+    coverage = alpha[window]
+    if size != (wide, high):
+        weight = cv2.merge([coverage] * 3)
+        premultiplied = cv2.merge([*cv2.split(cv2.multiply(color, weight, scale=1 / 255)), coverage])
+        resized = cv2.resize(premultiplied, size, interpolation=_filter(size[1] < high))
+        coverage = np.ascontiguousarray(resized[..., 3])
+        color = cv2.divide(resized[..., :3], cv2.merge([coverage] * 3), scale=255)
+    return np.asarray(cv2.merge([*cv2.split(color), coverage]), np.uint8)
+
+
+def cover(background: Pixels, width_px: int, height_px: int) -> Pixels:
+    """(height_px, width_px, 3) RGB: the middle of the place, scaled until it fills the frame."""
+    high, wide = background.shape[:2]
+    factor = max(width_px / wide, height_px / high)
+    cut_wide, cut_high = min(wide, round(width_px / factor)), min(high, round(height_px / factor))
+    left, top = (wide - cut_wide) // 2, (high - cut_high) // 2
+    middle = np.ascontiguousarray(background[top : top + cut_high, left : left + cut_wide, :3])
+    if (cut_wide, cut_high) == (width_px, height_px):
+        return middle
+    return np.asarray(cv2.resize(middle, (width_px, height_px), interpolation=_filter(factor < 1)), np.uint8)
+
+
+def _filter(shrinking: bool) -> int:
+    return cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC
