@@ -8,6 +8,7 @@ interrupted run goes on where it was.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 from pathlib import Path
 
@@ -35,6 +36,11 @@ def assemble(
     )
     pipeline.to(torch.float16)
     pipeline.save_pretrained(folder, safe_serialization=True)
+    # transformers loads what the file holds, diffusers single precision: left alone, the two would not fit.
+    config = folder / "text_encoder" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"dtype": "float32"}, indent=2) + "\n")
+    for file in folder.rglob("*.safetensors"):
+        file.chmod(0o644)  # safetensors writes for the owner alone
     return pipeline
 
 

@@ -43,10 +43,9 @@ def draw_sheet(entries: list[Entry]) -> Image.Image:
     return sheet
 
 
-def save_sheet(sheet: Image.Image, folder: Path) -> None:
-    """contact_sheet.png as it is, and contact_sheet.jpg of at most 400 kB."""
-    sheet.save(folder / "contact_sheet.png", optimize=True)
-    target = folder / "contact_sheet.jpg"
+def save_sheet(sheet: Image.Image, target: Path) -> None:
+    """A JPEG of at most 400 kB."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     for quality in (90, 85, 80, 70, 60, 45, 30):
         sheet.save(target, quality=quality, optimize=True)
         if target.stat().st_size <= _JPEG_LIMIT_BYTES:

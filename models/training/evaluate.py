@@ -2,7 +2,7 @@
 
 Paints prompts held out from training with the model's own pipeline and measures the pictures: the garment's
 colour, or the place's kind and time of day; whether seeds matter; how long a picture takes. Renders nothing.
-Writes evaluation.json and contact_sheet.png and .jpg beside the model.
+Writes evaluation.json beside the model, and a contact sheet among the pictures of the docs.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def paint_all(
 
 
 def evaluate(
-    subject_name: str, paint: Paint, prompts: list[HeldOutPrompt], batch: int, out: Path
+    subject_name: str, paint: Paint, prompts: list[HeldOutPrompt], batch: int, sheet: Path
 ) -> dict[str, Any]:
     """All measures but the settings; saves the contact sheet."""
     judge = build_judge(subject_name)
@@ -99,7 +99,7 @@ def evaluate(
             verdicts.append(verdict)
             if len(entries) < ON_SHEET:
                 entries.append(_entry(picture, verdict))
-    save_sheet(draw_sheet(entries), out)
+    save_sheet(draw_sheet(entries), sheet)
     print("seeds", flush=True)
     seeds = seed_differences(paint, prompts[:SEED_PROMPTS])
     started = time.monotonic()
@@ -119,6 +119,7 @@ def main() -> None:
     parser.add_argument("subject", choices=sorted(SUBJECTS))
     parser.add_argument("--model", type=Path, help="the model's folder (default models/storybook-SUBJECT)")
     parser.add_argument("--out", type=Path, help="where the results go (default the model's folder)")
+    parser.add_argument("--sheet", type=Path, help="default docs/pictures/storybook-SUBJECT.jpg")
     parser.add_argument("--prompts", type=int, default=PROMPTS)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--batch", type=int, default=8)
@@ -129,10 +130,11 @@ def main() -> None:
     folder = options.model or Path("models") / f"storybook-{options.subject}"
     out = options.out or folder
     out.mkdir(parents=True, exist_ok=True)
+    sheet = options.sheet or Path("docs/pictures") / f"storybook-{options.subject}.jpg"
     guidance = GUIDANCE[options.subject] if options.guidance is None else options.guidance
     paint = load_painter(folder, options.steps, guidance)
     prompts = held_out_prompts(options.subject, options.prompts)
-    measured = evaluate(options.subject, paint, prompts, options.batch, out)
+    measured = evaluate(options.subject, paint, prompts, options.batch, sheet)
     judges = json.loads(JUDGES.read_text(encoding="utf-8"))
     report = {
         "subject": options.subject,

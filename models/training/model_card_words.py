@@ -78,7 +78,7 @@ and sizes far from its own come out distorted. For anything more, configure a la
 
 The first 24 of these pictures, not chosen; in red where the measure saw something else than was asked:
 
-![contact sheet](contact_sheet.jpg)
+![contact sheet](../../docs/pictures/storybook-{subject}.jpg)
 
 ## Make it again
 

@@ -103,15 +103,17 @@ def test_difference_is_nothing_for_the_same_and_all_for_black_and_white() -> Non
 
 @pytest.mark.parametrize("name", sorted(SUBJECTS))
 def test_a_faultless_model_scores_in_full(name: str, tmp_path: Path) -> None:
-    report = evaluate.evaluate(name, render, held_out_prompts(name, 12), batch=5, out=tmp_path)
+    report = evaluate.evaluate(
+        name, render, held_out_prompts(name, 12), batch=5, sheet=tmp_path / "sheet.jpg"
+    )
     for part in report["adherence"].values():
         assert part["share"] == 1
         assert sum(value["of"] for value in part["by_value"].values()) == 12
     assert report["misses"] == []
     assert report["seeds"]["same_seed_max_levels"] == 0
     assert report["seeds"]["other_seed_mean_levels"] > 0
-    assert (tmp_path / "contact_sheet.jpg").stat().st_size <= 400_000
-    assert Image.open(tmp_path / "contact_sheet.png").width > 1_000
+    assert (tmp_path / "sheet.jpg").stat().st_size <= 400_000
+    assert Image.open(tmp_path / "sheet.jpg").width > 1_000
 
 
 def test_a_model_that_ignores_its_prompt_scores_low(tmp_path: Path) -> None:
