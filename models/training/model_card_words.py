@@ -8,7 +8,7 @@ WORDS: dict[str, dict[str, str]] = {
         "capes in 12 colours, and 5 things to hold (sword, staff, book, lantern, shield)",
         "held_out": "combinations of role, garment and colour",
         "prompt": "a knight in red armor holding a sword, full body, plain light gray studio background",
-        "size": "width=384, height=512",
+        "size": "width=384,\n    height=512",
         "judge": "The garment's colour is read off the pixels of chest and skirt "
         "(`models/training/garment_color.py`). On {pictures} freshly rendered figures that measure is right "
         "for {color}, softened with a blur for {color_soft}.",
@@ -20,7 +20,7 @@ WORDS: dict[str, dict[str, str]] = {
         "rain, snow, fog)",
         "held_out": "combinations of kind, time and weather; one prompt in ten leaves the weather unsaid",
         "prompt": "beautiful detailed castle at sunset under a clear sky",
-        "size": "width=512, height=384",
+        "size": "width=512,\n    height=384",
         "judge": "Kind and time are told by a small classifier trained on rendered places "
         "(`models/training/place_classifier.safetensors`). On {pictures} freshly rendered places it is right "
         "for {kind} of the kinds, {time} of the times and {day_night} of day against night; softened with a "
@@ -52,7 +52,11 @@ fixed linear basis of 16 by 16 pixel patches; the decoder, the text encoder, its
 from diffusers import DiffusionPipeline
 
 pipeline = DiffusionPipeline.from_pretrained("models/storybook-{subject}")
-image = pipeline("{prompt}", num_inference_steps={steps}, {size}).images[0]
+image = pipeline(
+    "{prompt}",
+    num_inference_steps={steps},
+    {size},
+).images[0]
 ```
 
 It is meant for picture-book scenes, demonstrations and tests. It knows the things named above and very
