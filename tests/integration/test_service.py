@@ -141,7 +141,8 @@ def test_the_command_line_paints(url: str, tmp_path: Path) -> None:
         main, ["scene", "a knight", "a castle", "-o", str(file), "--seed", "7", "--steps", "2", "--url", url]
     )
     assert result.exit_code == 0, result.output
-    assert Image.open(file).format == "PNG"
+    with Image.open(file) as painted:
+        assert painted.format == "PNG"
     assert "character 7, background 7" in result.stdout
 
 

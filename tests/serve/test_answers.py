@@ -19,7 +19,7 @@ from serve.scene import SceneResult
 SCENE: dict[str, Any] = {
     "character": {"prompt": "a knight", "steps": 2, "width": 64, "height": 64},
     "background": {"prompt": "a castle", "steps": 2, "width": 64, "height": 64},
-    "merge": {"width": 128, "height": 64},
+    "merge": {"mode": "paste", "width": 128, "height": 64},
 }
 JSON = {"Accept": "application/json"}
 

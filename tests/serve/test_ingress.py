@@ -139,7 +139,7 @@ async def test_a_larger_and_a_smaller_limit(client_with: Callable[..., httpx.Asy
 
 
 async def test_the_services_merge_defaults(client_with: Callable[..., httpx.AsyncClient]) -> None:
-    scene = {"character": SMALL, "background": SMALL}
+    scene = {"character": SMALL, "background": SMALL, "merge": {"mode": "paste"}}
     client = client_with(merge={"width": 320, "height": 160, "position": "left", "quality": 30})
     answer = await client.post("/v1/scenes", json=scene | {"seed": 1}, headers={"Accept": "application/json"})
     assert answer.json()["merge"]["box"] == [0, 0, 160, 160]

@@ -103,24 +103,24 @@ def test_difference_is_nothing_for_the_same_and_all_for_black_and_white() -> Non
 
 @pytest.mark.parametrize("name", sorted(SUBJECTS))
 def test_a_faultless_model_scores_in_full(name: str, tmp_path: Path) -> None:
-    report = evaluate.evaluate(
-        name, render, held_out_prompts(name, 12), batch=5, sheet=tmp_path / "sheet.jpg"
-    )
+    sheet = tmp_path / "sheet.jpg"
+    report = evaluate.evaluate(name, render, held_out_prompts(name, 12), batch=5, sheet=sheet)
     for part in report["adherence"].values():
         assert part["share"] == 1
         assert sum(value["of"] for value in part["by_value"].values()) == 12
     assert report["misses"] == []
     assert report["seeds"]["same_seed_max_levels"] == 0
     assert report["seeds"]["other_seed_mean_levels"] > 0
-    assert (tmp_path / "sheet.jpg").stat().st_size <= 400_000
-    assert Image.open(tmp_path / "sheet.jpg").width > 1_000
+    assert sheet.stat().st_size <= 400_000
+    with Image.open(sheet) as drawn:
+        assert drawn.width > 1_000
 
 
 def test_a_model_that_ignores_its_prompt_scores_low(tmp_path: Path) -> None:
     always = draw_figure(dataclasses.replace(sample_figure(random.Random(1)), garment_color="blue"))
     prompts = held_out_prompts("character", 12)
     report = evaluate.evaluate(
-        "character", lambda asked, seeds: [always for _ in asked], prompts, 8, tmp_path
+        "character", lambda asked, seeds: [always for _ in asked], prompts, 8, tmp_path / "sheet.jpg"
     )
     assert report["adherence"]["garment_color"]["share"] == pytest.approx(1 / 12, abs=1e-3)
     assert len(report["misses"]) == 11
@@ -128,7 +128,7 @@ def test_a_model_that_ignores_its_prompt_scores_low(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "judge"), [("character", "garment"), ("background", "place")])
 def test_the_card_and_checksums_are_written_from_an_evaluation(name: str, judge: str, tmp_path: Path) -> None:
-    measured = evaluate.evaluate(name, render, held_out_prompts(name, 4), 4, tmp_path)
+    measured = evaluate.evaluate(name, render, held_out_prompts(name, 4), 4, tmp_path / "sheet.jpg")
     settings = {"subject": name, "prompts": 4, "steps": 20, "guidance_scale": 7.5, "threads": 1}
     judges = {"judge_accuracy": json.loads(evaluate.JUDGES.read_text())[judge]}
     (tmp_path / "evaluation.json").write_text(json.dumps({**settings, **judges, **measured}))
