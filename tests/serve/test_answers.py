@@ -98,10 +98,11 @@ async def test_the_json_of_a_scene(client: httpx.AsyncClient) -> None:
     assert (body["seeds"], body["degraded"]) == ({"character": 42, "background": 42}, [])
     assert body["merge"] == {"mode": "paste", "confidence": 0.0, "box": [64, 0, 64, 64]}
     assert body["models"] == {"character": "simulated", "background": "simulated"}
-    assert set(body["layers"]) == {"character", "background", "mask"}
+    sizes = {"character": (64, 64), "mask": (64, 64), "background": (128, 64)}
+    assert set(body["layers"]) == set(sizes)
     for picture, size in (
         (body["image"], (128, 64)),
-        *((part, (64, 64)) for part in body["layers"].values()),
+        *((part, sizes[name]) for name, part in body["layers"].items()),
     ):
         opened = Image.open(BytesIO(base64.b64decode(picture["b64_json"], validate=True)))
         assert (picture["format"], opened.format, opened.size) == ("png", "PNG", size)
