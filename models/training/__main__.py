@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=12_000)
     parser.add_argument("--decoder-steps", type=int, default=1_800)
     parser.add_argument("--encoder-steps", type=int, default=400)
-    parser.add_argument("--text-steps", type=int, default=600)
+    parser.add_argument("--text-steps", type=int, default=1_500)
     parser.add_argument("--steps", type=int, default=5_000, help="denoiser steps of 8 pictures")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
@@ -80,9 +80,7 @@ def main() -> None:
     else:
         vae = autoencoder.build_autoencoder()
         text_encoder = text.build_text_encoder(tokenizer)
-        text_pretraining.pretrain(
-            subject, tokenizer, text_encoder, buckets, work, options.text_steps, options.seed
-        )
+        text_pretraining.pretrain(subject, tokenizer, text_encoder, work, options.text_steps, options.seed)
         trainee = diffusion.Trainee.of(diffusion.build_unet(subject), text_encoder)
     autoencoder.train_decoder(vae, groups, basis, work, options.decoder_steps, options.seed)
     diffusion.train(subject, tokenizer, trainee, buckets, work, options.steps, options.seed)

@@ -14,6 +14,9 @@ from models.training.latents import CHANNELS, PATCH_PX, PatchBasis
 CROP_PX = 96
 BATCH = 12
 LATENT_NOISE = 0.06
+SCALING = 4.0
+"""AutoencoderTiny's decoder bounds its input at 3, softly (tanh). The first latent component, a patch's
+brightness, reaches 7: divided by this, none comes near the bound."""
 
 
 def build_autoencoder() -> AutoencoderTiny:
@@ -24,7 +27,7 @@ def build_autoencoder() -> AutoencoderTiny:
         decoder_block_out_channels=(32,) * 5,
         num_encoder_blocks=(1, 1, 2, 2, 3),
         num_decoder_blocks=(4, 4, 3, 2, 1),
-        scaling_factor=1.0,
+        scaling_factor=SCALING,
     )
 
 
@@ -69,7 +72,7 @@ def train_decoder(
         latents = basis.encode(pixels)
         noisy = latents + LATENT_NOISE * torch.rand(BATCH, 1, 1, 1) * torch.randn_like(latents)
         with torch.autocast("cpu", torch.bfloat16):
-            painted = vae.decode(noisy.contiguous(memory_format=torch.channels_last)).sample
+            painted = vae.decode((noisy / SCALING).contiguous(memory_format=torch.channels_last)).sample
         painted = painted.float()
         loss = l1_loss(painted, pixels)
         error = loss.item()
@@ -103,11 +106,11 @@ def fit_encoder(
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = 2e-3 * max(0.01, 1 - step / steps)
         pixels = _crops(groups, generator)
-        loss = mse_loss(vae.encoder(pixels), basis.encode(pixels))
+        loss = mse_loss(vae.encoder(pixels), basis.encode(pixels) / SCALING)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    print(f"encoder error {loss.item():.3f} of unit variance", flush=True)
+    print(f"encoder error {loss.item() * SCALING**2:.3f} of unit variance", flush=True)
     torch.save(vae.encoder.state_dict(), checkpoint)
 
 

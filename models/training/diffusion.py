@@ -30,6 +30,8 @@ SCHEDULE: dict[str, Any] = {
 }
 BATCH = 8
 PEAK_RATE = 9e-4
+TEXT_RATE_SHARE = 0.2
+"""The text encoder comes with what it has to know; it follows the denoiser slowly, lest it forget."""
 WARM_UP_STEPS = 200
 DECAY_SHARE = 0.35
 UNCONDITIONED_SHARE = 0.1
@@ -153,7 +155,14 @@ def train(
     """Train, or go on from the last checkpoint in `folder`, to `steps` steps."""
     noising = DDPMScheduler(**SCHEDULE)
     optimizer = torch.optim.AdamW(
-        trainee.parameters(), lr=PEAK_RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+        [
+            {"params": list(trainee.unet.parameters()), "share": 1.0},
+            {"params": list(trainee.text.parameters()), "share": TEXT_RATE_SHARE},
+        ],
+        lr=PEAK_RATE,
+        betas=(0.9, 0.99),
+        weight_decay=0.01,
+        fused=True,
     )
     checkpoint, first, trained_s = folder / "diffusion.pt", 0, 0.0
     if checkpoint.exists():
@@ -185,7 +194,7 @@ def train(
             predicted = trainee.unet(noisy, timesteps, words).sample
         loss = torch.nn.functional.mse_loss(predicted.float(), target)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, steps)
+            group["lr"] = group["share"] * learning_rate(step, steps)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trainee.parameters(), 1.0)

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from models.training import figure_captions, figures, place_captions, places
+from models.training import figure_captions, figure_spec, figures, place_captions, place_spec, places
 
 CHARACTER_NEGATIVE = "blurry, low quality, distorted, extra limbs, bad anatomy"
 BACKGROUND_NEGATIVE = "people, characters, faces, low quality, blurry"
@@ -17,7 +17,11 @@ BACKGROUND_NEGATIVE = "people, characters, faces, low quality, blurry"
 
 @dataclass(frozen=True)
 class Subject:
-    """One model's curriculum. `sizes` are (width_px, height_px), each with its share of the pictures."""
+    """One model's curriculum.
+
+    `sizes` are (width_px, height_px), each with its share of the pictures. `attributes` are what captions
+    speak of: the fields of a spec, each with all its values.
+    """
 
     name: str
     sizes: tuple[tuple[int, int, float], ...]
@@ -26,6 +30,7 @@ class Subject:
     held_out: Callable[[Any], bool]
     draw: Callable[[Any, int, int], Image.Image]
     caption: Callable[[Any, random.Random], str]
+    attributes: dict[str, tuple[Any, ...]]
 
     @property
     def native_size(self) -> tuple[int, int]:
@@ -47,6 +52,14 @@ SUBJECTS = {
         figure_captions.is_held_out,
         figures.draw_figure,
         figure_captions.caption_figure,
+        {
+            "role": figure_spec.ROLES,
+            "garment": figure_spec.GARMENTS,
+            "garment_color": tuple(figure_spec.COLORS),
+            "hair_color": tuple(figure_spec.HAIR_COLORS),
+            "cape_color": (None, *figure_spec.COLORS),
+            "item": (None, *figure_spec.ITEMS),
+        },
     ),
     "background": Subject(
         "background",
@@ -57,5 +70,6 @@ SUBJECTS = {
         place_captions.is_held_out,
         places.draw_place,
         place_captions.caption_place,
+        {"kind": place_spec.KINDS, "time": place_spec.TIMES, "weather": place_spec.WEATHERS},
     ),
 }
