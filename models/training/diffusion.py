@@ -39,7 +39,7 @@ AVERAGE_EVERY = 4
 NOISE_LEANING = (0.8, 1.35)
 """t = 1000 * u ** leaning, at the start and at the end of the training: first towards much noise, where words
 decide colours and places; at last towards little, where faces are settled."""
-ALL_NOISE_SHARE, NEARLY_ALL_NOISE_SHARE = 0.1, 0.35
+ALL_NOISE_SHARE, NEARLY_ALL_NOISE_SHARE = 0.05, 0.2
 """The light of a whole picture is in so many latents at once that any noise short of the last steps leaves it
 readable. Only there do words have to say it, so those steps are practised more often than they come."""
 
