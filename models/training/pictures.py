@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from models.training.latents import FILE, PatchBasis
+from models.training.latents import CHANNELS, FILE, PATCH_PX, PatchBasis
 from models.training.subjects import Subject
 
 DECODER_PICTURES = 1_000
@@ -62,18 +62,20 @@ def draw_buckets(subject: Subject, folder: Path, pictures: int, seed: int) -> li
         specs_path = folder / f"specs_{width}x{height}.pkl"
         if not stored.exists():
             rng = random.Random(seed + 1_000 * (index + 1))
-            specs, latents, started = [], [], time.monotonic()
-            for done in range(int(pictures * share)):
+            count, specs, started = int(pictures * share), [], time.monotonic()
+            # One block: thousands of small tensors kept between large ones hold on to the whole heap.
+            latents = torch.empty(count, CHANNELS, height // PATCH_PX, width // PATCH_PX, dtype=torch.half)
+            for done in range(count):
                 spec = subject.sample_for_training(rng)
                 pixels = to_tensor(subject.draw(spec, width, height))
-                latents.append(basis.encode(pixels[None]).half())
+                latents[done] = basis.encode(pixels[None])[0]
                 specs.append(spec)
                 if done % 500 == 499:
                     print(
                         f"drawn {done + 1} {width}x{height} in {time.monotonic() - started:.0f} s", flush=True
                     )
             specs_path.write_bytes(pickle.dumps(specs))
-            torch.save(torch.cat(latents), stored)
+            torch.save(latents, stored)
         # Our own file, written above and never shipped.
         buckets.append(Bucket(torch.load(stored), pickle.loads(specs_path.read_bytes())))  # noqa: S301
     return buckets

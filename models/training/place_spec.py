@@ -21,7 +21,7 @@ TIMES = ("dawn", "noon", "sunset", "night")
 WEATHERS = ("clear", "cloudy", "rain", "snow", "fog")
 _WEATHER_WEIGHTS = (40, 15, 15, 15, 15)
 LAYOUTS = 24
-"""A small model paints a castle it has often seen in the same few spots, and a smear of one it saw anywhere."""
+"""A small model paints well a castle that it has often seen in the same few spots, and smears any other."""
 
 
 @dataclass(frozen=True)
