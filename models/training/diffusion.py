@@ -33,12 +33,9 @@ PEAK_RATE = 9e-4
 TEXT_RATE_SHARE = 0.2
 """The text encoder comes with what it has to know; it follows the denoiser slowly, lest it forget."""
 WARM_UP_STEPS = 200
-DECAY_SHARE = 0.35
+DECAY_SHARE = 0.25
 UNCONDITIONED_SHARE = 0.1
 AVERAGE_EVERY = 4
-NOISE_LEANING = (0.8, 1.35)
-"""t = 1000 * u ** leaning, at the start and at the end of the training: first towards much noise, where words
-decide colours and places; at last towards little, where faces are settled."""
 ALL_NOISE_SHARE, NEARLY_ALL_NOISE_SHARE = 0.05, 0.2
 """The light of a whole picture is in so many latents at once that any noise short of the last steps leaves it
 readable. Only there do words have to say it, so those steps are practised more often than they come."""
@@ -107,9 +104,9 @@ def learning_rate(step: int, steps: int) -> float:
     return PEAK_RATE * max(0.01, min(1.0, (step + 1) / WARM_UP_STEPS, remaining))
 
 
-def draw_timesteps(progress: float) -> torch.Tensor:
-    """(BATCH,) timesteps in 0..999; see the constants for what they favour."""
-    start, end = NOISE_LEANING
+def draw_timesteps(noise_leaning: tuple[float, float], progress: float) -> torch.Tensor:
+    """(BATCH,) timesteps in 0..999; see the constants, and Subject, for what they favour."""
+    start, end = noise_leaning
     timesteps = 1000 * torch.rand(BATCH) ** (start + (end - start) * progress)
     kind = torch.rand(BATCH)
     timesteps = torch.where(kind < NEARLY_ALL_NOISE_SHARE, 900 + 100 * torch.rand(BATCH), timesteps)
@@ -185,7 +182,7 @@ def train(
             return_tensors="pt",
         ).input_ids
         noise = torch.randn_like(latents)
-        timesteps = draw_timesteps(step / steps)
+        timesteps = draw_timesteps(subject.noise_leaning, step / steps)
         noisy = noising.add_noise(latents, noise, timesteps)
         target = noising.get_velocity(latents, noise, timesteps)
         with torch.autocast("cpu", torch.bfloat16):
