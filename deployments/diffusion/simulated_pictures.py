@@ -19,7 +19,8 @@ def draw(kind: LayerKind, width_px: int, height_px: int, seed: int) -> Pixels:
         picture = Image.new("RGB", (width_px, height_px), BACKDROP)
         _figure(picture, colours)
     else:
-        _stamp(picture, 0.5 * width_px, 0.5 * height_px, 0.8 * width_px)
+        # Above the middle, so that a cover-crop leaves it and a figure stands beside it.
+        _stamp(picture, 0.25 * width_px, 0.3 * height_px, 0.4 * width_px)
     return np.asarray(picture)
 
 
