@@ -25,7 +25,7 @@ RAMPS: Ramps = (
     ("undecided", 0.6, 0.25),
 )
 """As the keyer's. `undecided` is the area between a tenth and nine tenths of alpha, in areas of the figure."""
-COLOR_REACH_PX = 9
+COLOR_REACH_PX = (9, 49)
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,13 @@ def _measures(alpha: Pixels) -> dict[str, float]:
 
 
 def _clean(pixels: Pixels, alpha: Pixels) -> Pixels:
-    """`pixels` with the edge's colours taken from the sure figure near by, where there is any."""
+    """`pixels` with the edge's colours taken from the sure figure near by, or else from farther off."""
     sure = (alpha >= 250).astype(np.float32)
     weighted = cv2.merge([*(channel * sure for channel in cv2.split(pixels.astype(np.float32))), sure])
-    total = cv2.GaussianBlur(weighted, (0, 0), COLOR_REACH_PX / 3)
-    near = total[..., :3] / np.maximum(total[..., 3:], 1e-3)
-    mixed = (sure < 1) & (alpha > 0) & (total[..., 3] > 0.02)
+    near_px, far_px = ((reach, reach) for reach in COLOR_REACH_PX)
+    total = cv2.blur(weighted, near_px) + np.float32(1e-3) * cv2.blur(weighted, far_px)
+    near = total[..., :3] / np.maximum(total[..., 3:], 1e-9)
+    mixed = (sure < 1) & (alpha > 0) & (total[..., 3] > 1e-6)
     clean = pixels.copy()
     clean[mixed] = np.clip(np.rint(near[mixed]), 0, 255).astype(np.uint8)
     return clean

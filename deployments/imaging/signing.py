@@ -40,8 +40,8 @@ class PictureSigner:
             raise ValueError("signing needs the c2pa extra: pip install 'scenewright[c2pa]'") from None
         self._c2pa = c2pa
         try:
-            chain, key = (Path(file).expanduser().read_text("ascii") for file in (config.certificate, config.key))
-        except (OSError, UnicodeDecodeError) as error:
+            chain, key = (Path(file).expanduser().read_bytes() for file in (config.certificate, config.key))
+        except OSError as error:
             raise ValueError(f"signing: the certificate or its key cannot be read: {error}") from error
         # No time stamp authority: a replica opens no connection of its own.
         self._identity = c2pa.C2paSignerInfo(config.algorithm, chain, key, None)
