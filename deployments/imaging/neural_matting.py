@@ -25,6 +25,8 @@ RAMPS: Ramps = (
     ("undecided", 0.6, 0.25),
 )
 """As the keyer's. `undecided` is the area between a tenth and nine tenths of alpha, in areas of the figure."""
+LEVELS = np.interp(np.arange(256), (15, 240), (0, 255)).astype(np.uint8)
+"""Networks are seldom quite sure: nearly opaque is opaque, and nearly clear is clear."""
 COLOR_REACH_PX = (9, 49)
 
 
@@ -64,7 +66,8 @@ class NeuralMatte:
 
     def cut_out(self, pixels: Pixels) -> Cutout:
         """The figure of (h, w, 3) RGB, as the network sees it."""
-        alpha = np.asarray(self._remover.predict_mask(Image.fromarray(pixels)), np.uint8)
+        seen = np.asarray(self._remover.predict_mask(Image.fromarray(pixels)), np.uint8)
+        alpha = np.asarray(cv2.LUT(seen, LEVELS), np.uint8)
         return Cutout(_clean(pixels, alpha), alpha, judge(_measures(alpha), RAMPS))
 
 
