@@ -21,7 +21,7 @@ FIRST_SEED = 40
 SCENES: tuple[tuple[str, str, Position], ...] = (
     ("a knight in silver armor", "a castle at sunset", "right"),
     ("a wizard in a purple robe with a staff", "a forest at night", "left"),
-    ("a princess in a white dress", "a snowy mountain at noon", "center"),
+    ("a princess in a white dress", "a snowy field at noon", "center"),
     ("a pirate in a red coat", "a beach at dawn", "right"),
     ("an elf in a green tunic", "a forest at noon", "left"),
     ("a witch in a black robe with a lantern", "a village at night", "right"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -28,7 +28,7 @@ class MergerConfig:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    provenance: ProvenanceConfig = ProvenanceConfig()
+    provenance: ProvenanceConfig = field(default_factory=ProvenanceConfig)
     matting: MattingConfig | None = None
     signing: SigningConfig | None = None
 
@@ -37,7 +37,7 @@ DEFAULT = MergerConfig()
 
 
 class Merger:
-    """Keeps nothing of a request, so any replica may merge anything; pixels come straight from the generators.
+    """Keeps nothing of a request, so any may merge anything; pixels come straight from the generators.
 
     Raises ValueError where its configuration asks for what is not on this machine.
     """

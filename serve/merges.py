@@ -52,8 +52,8 @@ class MergesAnswer(Wire):
     seeds: Unknown = Unknown()
     merge: MergeBody
     layers: dict[str, PictureBody] | None = None
-    degraded: list[str] = []
-    warnings: list[str] = []
+    degraded: tuple[str, ...] = Field((), description="always empty: nothing is painted here")
+    warnings: list[str]
     models: Unknown = Unknown()
     timings_ms: dict[str, float]
 

@@ -47,10 +47,12 @@ def frame_shaped(frame: Size, card: ModelCard, limits: Limits) -> Size:
         for width in range(COARSE_PX, most + 1, COARSE_PX)
     ]
     fitting = [size for size in sizes if size[1] <= most] or [(COARSE_PX, COARSE_PX)]
-    return min(
-        fitting,
-        key=lambda size: 2 * abs(math.log(size[0] / size[1] / shape)) + abs(math.log(size[0] * size[1] / area)),
-    )
+
+    def misfit(size: Size) -> float:
+        width, height = size
+        return 2 * abs(math.log(width / height / shape)) + abs(math.log(width * height / area))
+
+    return min(fitting, key=misfit)
 
 
 def frame_size(asked: tuple[int | None, int | None], default: Size, limits: Limits) -> Size:

@@ -1,14 +1,17 @@
-"""What the simulation paints: a plain figure before a plain backdrop, or a sky; each says SIMULATED on itself."""
+"""What the simulation paints: a figure before a plain backdrop, or a sky; each has SIMULATED on it."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from deployments.messages import LayerKind, Pixels
 
 STAMP = "SIMULATED"
 BACKDROP = (224, 224, 222)
+Colours = NDArray[np.int64]
+"""(2, 3) RGB levels."""
 
 
 def draw(kind: LayerKind, width_px: int, height_px: int, seed: int) -> Pixels:
@@ -24,14 +27,14 @@ def draw(kind: LayerKind, width_px: int, height_px: int, seed: int) -> Pixels:
     return np.asarray(picture)
 
 
-def _sky(width_px: int, height_px: int, colours: np.ndarray) -> Image.Image:
+def _sky(width_px: int, height_px: int, colours: Colours) -> Image.Image:
     ramp = np.linspace(0, 1, height_px)[:, None, None]
     rows = colours[0] * (1 - ramp) + colours[1] * ramp
     pixels = np.broadcast_to(rows, (height_px, width_px, 3)).astype(np.uint8)
     return Image.fromarray(np.ascontiguousarray(pixels))
 
 
-def _figure(picture: Image.Image, colours: np.ndarray) -> None:
+def _figure(picture: Image.Image, colours: Colours) -> None:
     """A head, a wide robe with the stamp across it, two shoes; it keeps its shape in any frame."""
     tall = min(picture.height, picture.width / 0.75)
     middle, top = picture.width / 2, 0.5 * (picture.height - tall)

@@ -19,7 +19,6 @@ from deployments.imaging.shadow import cast
 from deployments.messages import MergeOptions, Pixels
 
 
-
 @dataclass(frozen=True)
 class Parts:
     """What the picture was made of: `background.paste(character, box[:2], mask)` is the picture, exactly.

@@ -38,7 +38,7 @@ def finish(
         picture,
         job.output,
         origin.picture,
-        ingredients=dict(origin.pixels),
+        ingredients=origin.pixels,
         # The best Huffman tables belong to the original's merge: 4 ms for a fiftieth of the bytes.
         optimize=made.mode == "paste",
     )
@@ -62,4 +62,5 @@ def _layers(made: Composition, origin: Origin, writer: PictureWriter) -> dict[st
         kind: writer.write(images[kind], lossless, told, texts={KEY: tags[kind]})
         for kind, told in origin.layers.items()
     }
-    return {**files, "mask": writer.write(made.parts.mask, lossless, Provenance())}
+    mask = writer.write(made.parts.mask, lossless, Provenance())
+    return {"character": files["character"], "background": files["background"], "mask": mask}

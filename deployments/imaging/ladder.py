@@ -13,7 +13,7 @@ Matte = Callable[[Pixels], Cutout]
 
 
 def climb(pixels: Pixels, network: Matte | None = None) -> tuple[Cutout, str]:
-    """The first cut-out with a confidence of at least 0.5, else the better one; and why it is not the keyer's.
+    """The first cut-out of at least 0.5 confidence, else the better one; and why it is not the keyer's.
 
     A picture with transparency is its own cut-out.
     """

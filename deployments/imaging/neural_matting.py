@@ -24,7 +24,7 @@ RAMPS: Ramps = (
     ("largest_share", 0.6, 0.9),
     ("undecided", 0.6, 0.25),
 )
-"""As the keyer's. `undecided` is the area between a tenth and nine tenths of alpha, in areas of the figure."""
+"""As the keyer's; `undecided` is what has between a tenth and nine tenths of alpha, in figure areas."""
 LEVELS = np.interp(np.arange(256), (15, 240), (0, 255)).astype(np.uint8)
 """Networks are seldom quite sure: nearly opaque is opaque, and nearly clear is clear."""
 COLOR_REACH_PX = (9, 49)

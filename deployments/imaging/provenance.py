@@ -32,7 +32,8 @@ DRAWN: Source = "algorithmicMedia"
 _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">\
 <rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" \
-xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmp:CreatorTool="{software}"{kind}/></rdf:RDF></x:xmpmeta><?xpacket end="w"?>"""
+xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmp:CreatorTool="{software}"{kind}/>\
+</rdf:RDF></x:xmpmeta><?xpacket end="w"?>"""
 _DECLARED = re.compile(re.escape(VOCABULARY.encode()) + rb"(\w{1,60})")
 _EXIF_SOFTWARE, _EXIF_IFD, _EXIF_USER_COMMENT = 0x0131, 0x8769, 0x9286
 
@@ -138,7 +139,7 @@ def _settings(layers: tuple[LayerResult, ...]) -> str:
 
     The form is that of AUTOMATIC1111's stable-diffusion-webui, whose readers take any `Key: value` they find.
     """
-    told = []
+    told: list[str] = []
     for layer in layers:
         prefix = f"{layer.kind.capitalize()} " if told else ""
         told += [f"{prefix}{key}: {_quoted(value)}" for key, value in _layer_settings(layer)]

@@ -15,6 +15,8 @@ from deployments.imaging.encoding import media_type
 from deployments.imaging.provenance import SOFTWARE, VOCABULARY, Source
 from deployments.messages import Picture
 
+PART = "componentOf"
+_AGENT = dict(zip(("name", "version"), SOFTWARE.split(), strict=True))
 _QUICK = {"builder": {"thumbnail": {"enabled": False}}, "verify": {"verify_after_sign": False}}
 """A thumbnail and a second reading of the file would cost more than the signature."""
 
@@ -71,10 +73,7 @@ class PictureSigner:
             c2pa.Signer.from_info(self._identity) as signer,
         ):
             for title, part in ingredients.items():
-                described = {"title": title, "instance_id": title, "relationship": "componentOf", "label": title}
+                described = {"title": title, "label": title, "instance_id": title, "relationship": PART}
                 builder.add_ingredient(described, media_type(part.format), BytesIO(part.data))
             builder.sign(signer, media_type(picture.format), BytesIO(picture.data), signed)
         return replace(picture, data=signed.getvalue())
-
-
-_AGENT = dict(zip(("name", "version"), SOFTWARE.split(), strict=True))

@@ -1,4 +1,4 @@
-"""The files that leave the service: encoded, with their provenance inside, and signed where that is set up."""
+"""The files that leave the service: encoded, their provenance inside, and signed where that is set up."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 from deployments.imaging.encoding import encode
 from deployments.imaging.provenance import Provenance, ProvenanceConfig
 from deployments.imaging.signing import PictureSigner, SigningConfig
-from deployments.messages import OutputOptions, Picture, Pixels
+from deployments.messages import LayerKind, OutputOptions, Picture, Pixels
 
 INGREDIENT = OutputOptions("jpeg", 90)
 """How a layer is encoded to be named in a signature: only its hash goes into the file."""
@@ -29,7 +29,7 @@ class PictureWriter:
         output: OutputOptions,
         told: Provenance,
         *,
-        ingredients: Mapping[str, Pixels] | None = None,
+        ingredients: Mapping[LayerKind, Pixels] | None = None,
         texts: dict[str, str] | None = None,
         optimize: bool = False,
     ) -> Picture:
@@ -38,5 +38,7 @@ class PictureWriter:
         picture = encode(image, output, optimize, embedded if self._config.embed else None, texts)
         if self._signer is None:
             return picture
-        parts = {title: encode(pixels, INGREDIENT) for title, pixels in (ingredients or {}).items()}
+        parts: dict[str, Picture] = {
+            title: encode(pixels, INGREDIENT) for title, pixels in (ingredients or {}).items()
+        }
         return self._signer.sign(picture, told.source, parts)

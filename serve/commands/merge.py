@@ -33,7 +33,7 @@ PLACING = ("mode", "position", "width_px", "height_px", "scale", "harmonize", "s
 @click.option("--height", "height_px", type=SIDE, help="Of the merged picture; 512 where not given.")
 @click.option("--scale", type=click.FloatRange(0.1, 4), help="Of the figure; 1.0 where not given.")
 @click.option(
-    "--harmonize", type=click.FloatRange(0, 1), help="How far it takes on the place's light; 0.55 if not given."
+    "--harmonize", type=click.FloatRange(0, 1), help="How much of the place's light it takes on; else 0.55."
 )
 @click.option("--shadow/--no-shadow", default=None, help="Under its feet; there where not given.")
 @click.option(
@@ -41,7 +41,7 @@ PLACING = ("mode", "position", "width_px", "height_px", "scale", "harmonize", "s
 )
 @click.option("--enhance", is_flag=True, help="Sharper, with a little more contrast and colour.")
 @click.option("--attribution", is_flag=True, help=f"Mark the picture: {TEXT}.")
-@click.option("--layers", type=FOLDER, metavar="FOLDER", help="Also write character, background and mask.png.")
+@click.option("--layers", type=FOLDER, metavar="FOLDER", help="Also write the layers there.")
 def merge(
     character: Path,
     background: Path,
@@ -83,4 +83,5 @@ def _read(file: Path, name: str) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise click.BadParameter(f"{file} cannot be read: {error.strerror}", param_hint=NAMES[name]) from error
+        message = f"{file} cannot be read: {error.strerror}"
+        raise click.BadParameter(message, param_hint=NAMES[name]) from error

@@ -39,8 +39,11 @@ def png(pixels: Pixels, told: Provenance | None = None) -> bytes:
     return encode(pixels, PNG, provenance=told).data
 
 
-def upload(character: bytes, background: bytes, options: MergeOptions = FRAME, layers: bool = False) -> UploadJob:
-    return UploadJob(MergeJob("r", options, PNG, layers=layers), character, background, max_pixels=1_000_000)
+def upload(
+    character: bytes, background: bytes, options: MergeOptions = FRAME, layers: bool = False
+) -> UploadJob:
+    job = MergeJob("r", options, PNG, layers=layers)
+    return UploadJob(job, character, background, max_pixels=1_000_000)
 
 
 def opened(picture: Picture) -> Image.Image:
@@ -103,8 +106,8 @@ async def test_the_file_at_fault_is_named(broken: str) -> None:
 
 
 async def test_insisting_on_a_cut_out_of_nothing_fails() -> None:
+    insisting = MergeOptions("cutout", width_px=512, height_px=256)
     with pytest.raises(CutoutFailed):
-        insisting = MergeOptions("cutout", width_px=512, height_px=256)
         await Merger().merge_files(upload(png(PLACE), png(PLACE), insisting))
 
 

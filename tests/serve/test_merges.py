@@ -103,8 +103,8 @@ async def test_layers_of_a_scene_give_the_scene_again(client: httpx.AsyncClient)
     png = {"output": {"format": "png"}}
     painted = (await client.post("/v1/scenes", json={**scene, "merge": asked, **png}, headers=JSON)).json()
     assert painted["merge"]["mode"] == "cutout"
-    layers = {name: base64.b64decode(painted["layers"][name]["b64_json"]) for name in ("character", "background")}
-    sent = {name: (f"{name}.png", data) for name, data in layers.items()}
+    layers = {name: base64.b64decode(layer["b64_json"]) for name, layer in painted["layers"].items()}
+    sent = {name: (f"{name}.png", layers[name]) for name in ("character", "background")}
     for options in (png, {"merge": asked, **png}):
         again = (await merge(client, options, JSON, **sent)).json()
         assert again["merge"] == painted["merge"]

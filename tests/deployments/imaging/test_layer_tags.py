@@ -27,9 +27,7 @@ def composed(**changes: object) -> Composition:
 
 def files_of(made: Composition) -> Files:
     tags, images = tags_of(made), {"character": made.parts.character, "background": made.parts.background}
-    files = {
-        kind: encode(images[kind], OutputOptions("png"), texts={KEY: tags[kind]}).data for kind in tags
-    }
+    files = {kind: encode(images[kind], OutputOptions("png"), texts={KEY: tags[kind]}).data for kind in tags}
     return {kind: Image.open(BytesIO(data)) for kind, data in files.items()}
 
 
@@ -87,7 +85,8 @@ def test_a_tag_that_cannot_be_read_is_none(damage: str) -> None:
 @pytest.mark.parametrize(("field", "value"), [("confidence", "NaN"), ("confidence", "7"), ("box", "[1,2,3]")])
 def test_a_tag_that_says_the_impossible_is_none(field: str, value: str) -> None:
     made = composed()
-    known = {"confidence": f'"confidence":{made.confidence}', "box": '"box":[%d,%d,%d,%d]' % made.box}
+    box = ",".join(map(str, made.box))
+    known = {"confidence": f'"confidence":{made.confidence}', "box": f'"box":[{box}]'}
     text = tags_of(made)["character"]
     picture = Image.new("RGB", (4, 4))
     picture.info[KEY] = text.replace(known[field], f'"{field}":{value}')

@@ -1,4 +1,4 @@
-"""The network, by a real ONNX file that this test writes; skipped where the `matting` extra is not installed."""
+"""The network, by a real ONNX file that this test writes; skipped without the `matting` extra."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def model(tmp_path: Path) -> MattingConfig:
 def busy(figure: bool = True) -> tuple[Pixels, Pixels]:
     """A colourful figure before black and white stones, and its true mask (256, 192)."""
     coarse = np.random.default_rng(0).integers(0, 256, (16, 12), np.uint8)
-    pixels = np.asarray(Image.fromarray(coarse).resize((192, 256), Image.Resampling.NEAREST).convert("RGB")).copy()
+    stones = Image.fromarray(coarse).resize((192, 256), Image.Resampling.NEAREST)
+    pixels = np.array(stones.convert("RGB"))
     mask = np.zeros((256, 192), np.uint8)
     cv2.ellipse(mask, (96, 128), (40, 100), 0, 0, 360, 255, -1)
     if figure:

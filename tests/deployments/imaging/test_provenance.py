@@ -110,7 +110,8 @@ def test_the_pixels_are_untouched_and_the_bytes_repeat(picture_format: PictureFo
 
 @pytest.mark.parametrize("picture_format", FORMATS)
 def test_no_prompt_is_too_long_for_the_file(picture_format: PictureFormat) -> None:
-    endless = replace(CHARACTER, recipe=replace(RECIPE, prompt="🐉" * 100_000, negative_prompt="🐉" * 100_000))
+    dragons = "🐉" * 100_000
+    endless = replace(CHARACTER, recipe=replace(RECIPE, prompt=dragons, negative_prompt=dragons))
     told = parameters_of(written(of_layers(endless, endless), picture_format))
     assert told.count("…") == 4
     assert told.endswith("Model: storybook-character")
@@ -148,4 +149,4 @@ def test_what_a_file_declares_is_read_back(picture_format: PictureFormat) -> Non
 
 def test_the_software_is_this_release() -> None:
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
-    assert SOFTWARE == f"Scenewright {project['version']}"
+    assert f"Scenewright {project['version']}" == SOFTWARE

@@ -68,7 +68,7 @@ def _certificate(subject: str, key: Any, issuer: str, issuer_key: Any) -> Any:
             "decipher_only",
         ),
         False,
-    )
+    ) | {"digital_signature": not is_authority, "key_cert_sign": is_authority}
     authority_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
     builder = (
         x509.CertificateBuilder()
@@ -79,9 +79,7 @@ def _certificate(subject: str, key: Any, issuer: str, issuer_key: Any) -> Any:
         .not_valid_before(NOW - datetime.timedelta(days=1))
         .not_valid_after(NOW + datetime.timedelta(days=1))
         .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
-        .add_extension(
-            x509.KeyUsage(digital_signature=not is_authority, key_cert_sign=is_authority, **usage), critical=True
-        )
+        .add_extension(x509.KeyUsage(**usage), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(authority_id, critical=False)
     )
@@ -98,7 +96,9 @@ def layer(kind: LayerKind) -> LayerResult:
 
 
 @pytest.mark.parametrize("picture_format", ["jpeg", "png", "webp"])
-async def test_a_signed_scene_names_both_layers(signing: SigningConfig, picture_format: PictureFormat) -> None:
+async def test_a_signed_scene_names_both_layers(
+    signing: SigningConfig, picture_format: PictureFormat
+) -> None:
     job = MergeJob("r", output=OutputOptions(picture_format))
     layers = layer("character"), layer("background")
     signed = await Merger(MergerConfig(signing=signing)).merge(job, *layers)
@@ -113,8 +113,8 @@ async def test_a_signed_scene_names_both_layers(signing: SigningConfig, picture_
         ("character", "componentOf"),
         ("background", "componentOf"),
     }
-    actions = next(each for each in manifest["assertions"] if each["label"].startswith("c2pa.actions"))["data"]
-    made, *placed = actions["actions"]
+    assertions = {assertion["label"]: assertion["data"] for assertion in manifest["assertions"]}
+    made, *placed = assertions["c2pa.actions.v2"]["actions"]
     assert made["action"] == "c2pa.created"
     assert made["digitalSourceType"].endswith("/trainedAlgorithmicMedia")
     assert [action["action"] for action in placed] == ["c2pa.placed", "c2pa.placed"]
