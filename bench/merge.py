@@ -48,6 +48,8 @@ def main() -> None:
         report_cutouts(name, samples(name, asked.count, held_out))
     for kind, softened in (("storybook", False), ("as painted", True)):
         report_cutouts(kind, (storybook(number, held_out, softened) for number in range(asked.count)))
+    for garment in ("white", "silver"):
+        report_cutouts(garment, (storybook(number, held_out, True, garment) for number in range(asked.count)))
     report_refusals(asked.count)
     report_harmonising(asked.count, held_out)
     _report_times(asked.rounds, held_out)

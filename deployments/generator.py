@@ -36,7 +36,7 @@ class Generator(ABC):
 
     def __init__(self, config: GeneratorConfig) -> None:
         self._engine = Engine(
-            _build_painter(config),
+            _build_painter(config, self.kind),
             flaw,
             lambda job: placeholder(job.kind, job.width_px, job.height_px, job.prompt),
             config.generation,
@@ -67,9 +67,9 @@ class Generator(ABC):
         return self._engine.readiness()
 
 
-def _build_painter(config: GeneratorConfig) -> Painter:
+def _build_painter(config: GeneratorConfig, kind: LayerKind) -> Painter:
     if config.backend == "simulated":
-        return SimulatedPainter(config.simulated)
+        return SimulatedPainter(config.simulated, kind)
     # torch takes seconds to import: a simulated replica and the edge never pay for it.
     from deployments.diffusion.denoiser import Denoiser
 

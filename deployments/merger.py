@@ -4,69 +4,97 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
 from deployments.errors import CutoutFailed, InvalidRequest
-from deployments.imaging.attribution import mark
-from deployments.imaging.compositing import LEAST_CONFIDENCE, compose
-from deployments.imaging.encoding import encode
-from deployments.imaging.enhancing import enhance
-from deployments.imaging.matting import cut_out
-from deployments.messages import LayerResult, MergeJob, MergeResult, OutputOptions, Picture
+from deployments.imaging.compositing import compose
+from deployments.imaging.decoding import figure_pixels, open_upright, place_pixels
+from deployments.imaging.finishing import Origin, finish
+from deployments.imaging.ladder import LEAST_CONFIDENCE, climb
+from deployments.imaging.layer_tags import rebuild
+from deployments.imaging.neural_matting import MattingConfig, NeuralMatte
+from deployments.imaging.provenance import Provenance, ProvenanceConfig, combine, declared_source, of_layers
+from deployments.imaging.signing import SigningConfig
+from deployments.imaging.writing import PictureWriter
+from deployments.messages import LayerResult, MergeJob, MergeResult, OutputOptions, Picture, UploadJob
+
+
+@dataclass(frozen=True)
+class MergerConfig:
+    """`matting` None: what the keyer cannot cut out is pasted. `signing` None: no C2PA."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    provenance: ProvenanceConfig = field(default_factory=ProvenanceConfig)
+    matting: MattingConfig | None = None
+    signing: SigningConfig | None = None
+
+
+DEFAULT = MergerConfig()
 
 
 class Merger:
-    """Stateless, so any replica may merge anything; pixels come straight from the generators' replicas."""
+    """Keeps nothing of a request, so any may merge anything; pixels come straight from the generators.
+
+    Raises ValueError where its configuration asks for what is not on this machine.
+    """
+
+    def __init__(self, config: MergerConfig = DEFAULT) -> None:
+        self._network = NeuralMatte(config.matting).cut_out if config.matting is not None else None
+        self._writer = PictureWriter(config.provenance, config.signing)
 
     async def merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
         """Raises CutoutFailed where `cutout` was insisted on and there is no good matte."""
-        return await asyncio.to_thread(_merge, job, character, background)
+        return await asyncio.to_thread(self._merge, job, character, background)
+
+    async def merge_files(self, job: UploadJob) -> MergeResult:
+        """Two picture files. Raises InvalidRequest naming the one at fault, and CutoutFailed."""
+        return await asyncio.to_thread(self._merge_files, job)
 
     async def encode(self, output: OutputOptions, layer: LayerResult) -> Picture:
         """One layer alone, as a file."""
-        return await asyncio.to_thread(encode, layer.pixels, output)
+        return await asyncio.to_thread(self._writer.write, layer.pixels, output, of_layers(layer))
 
     async def cut_out(self, output: OutputOptions, layer: LayerResult) -> Picture:
         """The figure of one layer alone, RGBA. Raises CutoutFailed, or InvalidRequest for a JPEG."""
-        return await asyncio.to_thread(_cut_out, output, layer)
+        return await asyncio.to_thread(self._cut_out, output, layer)
 
+    def _merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
+        started = time.perf_counter()
+        made = compose(character.pixels, background.pixels, job.options, self._network)
+        origin = Origin(
+            of_layers(character, background),
+            {"character": of_layers(character), "background": of_layers(background)},
+            {"character": character.pixels, "background": background.pixels},
+        )
+        return finish(made, job, origin, self._writer, started)
 
-def _merge(job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
-    started = time.perf_counter()
-    made = compose(character.pixels, background.pixels, job.options)
-    picture = made.picture
-    if job.enhance:
-        picture = enhance(picture)
-    if job.attribution is not None:
-        picture = mark(picture, job.attribution)
-    merged = time.perf_counter()
-    layers = {}
-    if job.layers:
-        lossless, parts = OutputOptions("png"), made.parts
-        named = {"character": parts.character, "mask": parts.mask, "background": parts.background}
-        layers = {name: encode(part, lossless) for name, part in named.items()}
-    # The best Huffman tables belong to the original's merge: 4 ms for a fiftieth of the bytes.
-    encoded = encode(picture, job.output, optimize=made.mode == "paste")
-    return MergeResult(
-        encoded,
-        made.mode,
-        made.confidence,
-        made.box,
-        merge_ms=1e3 * (merged - started),
-        output_ms=1e3 * (time.perf_counter() - merged),
-        layers=layers,
-        warnings=(made.reason,) if made.reason else (),
-    )
+    def _merge_files(self, job: UploadJob) -> MergeResult:
+        started = time.perf_counter()
+        character = open_upright(job.character, "character", job.max_pixels)
+        background = open_upright(job.background, "background", job.max_pixels)
+        figure, place = figure_pixels(character), place_pixels(background)
+        made = rebuild(character, background, job.merge.options, job.given)
+        if made is None:
+            made = compose(figure, place, job.merge.options, self._network)
+        sources = declared_source(character), declared_source(background)
+        origin = Origin(
+            Provenance(combine(*sources)),
+            {"character": Provenance(sources[0]), "background": Provenance(sources[1])},
+            {"character": figure, "background": place},
+        )
+        return finish(made, job.merge, origin, self._writer, started)
 
-
-def _cut_out(output: OutputOptions, layer: LayerResult) -> Picture:
-    if output.format == "jpeg":
-        raise InvalidRequest("a cut-out needs a format with transparency: png or webp", "output.format")
-    cutout = cut_out(layer.pixels)
-    if cutout.confidence < LEAST_CONFIDENCE:
-        message = f"the character could not be cut out (confidence {cutout.confidence:.2f})"
-        raise CutoutFailed(f"{message}; ask for a plain backdrop", "cutout")
-    # Nothing of the backdrop is left to be seen by a viewer that ignores alpha.
-    color = cutout.foreground * (cutout.alpha > 0)[..., None]
-    return encode(np.dstack([color, cutout.alpha]), output)
+    def _cut_out(self, output: OutputOptions, layer: LayerResult) -> Picture:
+        if output.format == "jpeg":
+            raise InvalidRequest("a cut-out needs a format with transparency: png or webp", "output.format")
+        cutout, _ = climb(layer.pixels, self._network)
+        if cutout.confidence < LEAST_CONFIDENCE:
+            message = f"the character could not be cut out (confidence {cutout.confidence:.2f})"
+            raise CutoutFailed(f"{message}; ask for a plain backdrop", "cutout")
+        # Nothing of the backdrop is left to be seen by a viewer that ignores alpha.
+        color = cutout.foreground * (cutout.alpha > 0)[..., None]
+        return self._writer.write(np.dstack([color, cutout.alpha]), output, of_layers(layer))

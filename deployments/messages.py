@@ -61,6 +61,17 @@ class LayerTimings:
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """What a model was really given, after wrapping and reducing: with the seed, enough to paint it again."""
+
+    prompt: str
+    negative_prompt: str
+    num_inference_steps: int
+    guidance_scale: float
+    sampler: str = ""
+
+
+@dataclass(frozen=True)
 class LayerResult:
     """A painted layer; `degraded` names what is not as asked, `warnings` what the caller should know."""
 
@@ -72,6 +83,7 @@ class LayerResult:
     timings: LayerTimings
     degraded: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    recipe: Recipe | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +128,21 @@ class MergeJob:
     enhance: bool = False
     attribution: str | None = None
     layers: bool = False
+
+
+@dataclass(frozen=True)
+class UploadJob:
+    """Two picture files from elsewhere, as they came, and how to merge them.
+
+    `given` names the fields of the merge's options that the caller set: layers of an earlier scene know the
+    rest themselves. A file of more than `max_pixels` is refused before it is decoded.
+    """
+
+    merge: MergeJob
+    character: bytes
+    background: bytes
+    max_pixels: int
+    given: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

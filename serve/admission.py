@@ -20,7 +20,7 @@ from deployments.messages import (
 
 from .config import LayerSettings, Limits, ServiceConfig
 from .schema import CharacterRequest, Layer, LayerRequest, Merge, Output, SceneRequest
-from .sizes import frame_size, layer_size
+from .sizes import Size, frame_shaped, frame_size, layer_size
 
 SEED_BITS = 32
 
@@ -40,8 +40,9 @@ def admit_scene(
 ) -> SceneJob:
     """Raises InvalidRequest with the parameter's path."""
     limits = config.limits
-    options = _merge_options(request.merge, config)
+    options = merge_options(request.merge, config)
     deadline_at = _deadline_at(request.deadline_s, limits)
+    frame = None if options.mode == "paste" else (options.width_px, options.height_px)
 
     def layer(kind: LayerKind, asked: Layer, settings: LayerSettings) -> LayerJob:
         seed = asked.seed if asked.seed is not None else request.seed
@@ -56,12 +57,9 @@ def admit_scene(
             request.fallback,
             param=f"{kind}.",
             plain_backdrop=kind == "character" and options.mode != "paste",
+            frame=frame if kind == "background" and config.merge.background_size == "frame" else None,
         )
 
-    mark = None
-    if request.attribution:
-        sources = (config.character.generator.model.source, config.background.generator.model.source)
-        mark = "; ".join(dict.fromkeys(describe(source).attribution_mark for source in sources))
     return SceneJob(
         layer("character", request.character, config.character),
         layer("background", request.background, config.background),
@@ -70,7 +68,7 @@ def admit_scene(
             options,
             output_options(request.output, config, accepted),
             request.enhance,
-            mark,
+            attribution_mark(config) if request.attribution else None,
             request.layers,
         ),
         deadline_at,
@@ -106,16 +104,19 @@ def _job(
     fallback: Fallback,
     param: str = "",
     plain_backdrop: bool = False,
+    frame: Size | None = None,
 ) -> LayerJob:
+    """`frame`: the one that this layer fills, where it should have its shape unless a size was asked for."""
     defaults, model = settings.defaults, settings.generator.model.source
     card = describe(model)
     # Only ever compared: a model named by a request is never looked up, since that would open files.
     if asked.model is not None and asked.model not in (model, card.id, *card.aliases):
         raise InvalidRequest(f"this service paints the {kind} with {card.id}", f"{param}model")
     factor = 8 if settings.generator.backend == "simulated" else card.latent_factor
-    width, height = layer_size(
-        (asked.width, asked.height), (defaults.width, defaults.height), factor, limits, param
-    )
+    default = (defaults.width, defaults.height)
+    if frame is not None and asked.width is None and asked.height is None:
+        default = frame_shaped(frame, card, limits)
+    width, height = layer_size((asked.width, asked.height), default, factor, limits, param)
     steps = asked.num_inference_steps or defaults.num_inference_steps
     guidance = defaults.guidance_scale if asked.guidance_scale is None else asked.guidance_scale
     _at_most(limits.max_steps, steps, f"{param}num_inference_steps")
@@ -146,7 +147,13 @@ def output_options(asked: Output, config: ServiceConfig, accepted: PictureFormat
     return OutputOptions(asked.format or accepted or "jpeg", quality)
 
 
-def _merge_options(asked: Merge, config: ServiceConfig) -> MergeOptions:
+def attribution_mark(config: ServiceConfig) -> str:
+    """What a scene's visible mark says: that of its model, or of both where they are two."""
+    sources = (config.character.generator.model.source, config.background.generator.model.source)
+    return "; ".join(dict.fromkeys(describe(source).attribution_mark for source in sources))
+
+
+def merge_options(asked: Merge, config: ServiceConfig) -> MergeOptions:
     default = config.merge
     width, height = frame_size((asked.width, asked.height), (default.width, default.height), config.limits)
     return MergeOptions(

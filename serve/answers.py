@@ -59,10 +59,10 @@ def scene_answer(request: Request, result: SceneResult) -> Response:
     body = SceneAnswer(
         id=request.state.request_id,
         created=int(time.time()),
-        image=_picture(merged.picture),
+        image=picture_body(merged.picture),
         seeds=Seeds(character=result.character.seed, background=result.background.seed),
         merge=MergeBody(mode=merged.mode, confidence=round(merged.confidence, 4), box=merged.box),
-        layers={name: _picture(picture) for name, picture in merged.layers.items()} or None,
+        layers={name: picture_body(picture) for name, picture in merged.layers.items()} or None,
         degraded=degraded,
         warnings=[
             *(f"{layer.kind}: {warning}" for layer in layers for warning in layer.warnings),
@@ -83,7 +83,7 @@ def layer_answer(request: Request, layer: LayerResult, picture: Picture) -> Resp
     body = LayerAnswer(
         id=request.state.request_id,
         created=int(time.time()),
-        image=_picture(picture),
+        image=picture_body(picture),
         seed=layer.seed,
         degraded=list(layer.degraded),
         warnings=list(layer.warnings),
@@ -116,7 +116,7 @@ def _shared_headers(
     return headers
 
 
-def _picture(picture: Picture) -> PictureBody:
+def picture_body(picture: Picture) -> PictureBody:
     return PictureBody(
         format=picture.format,
         width=picture.width_px,

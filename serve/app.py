@@ -14,7 +14,7 @@ from ray.serve import Application
 
 from deployments.background import Background
 from deployments.character import Character
-from deployments.merger import Merger
+from deployments.merger import Merger, MergerConfig
 
 from .config import ReplicaOptions, ServiceConfig
 from .ingress import Ingress
@@ -33,7 +33,8 @@ def build(config: ServiceConfig) -> Application:
         _deployment(replica_class, settings.replicas, **GENERATOR_HEALTH).bind(settings.generator)
         for replica_class, settings in ((Character, config.character), (Background, config.background))
     )
-    merger = _deployment(Merger, config.merger).bind()
+    composition = MergerConfig(config.provenance, config.matting, config.signing)
+    merger = _deployment(Merger, config.merger).bind(composition)
     ingress = serve.ingress()(Ingress)
     app: Application = _deployment(ingress, config.ingress).bind(config, character, background, merger)
     return app

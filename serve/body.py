@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import Request
@@ -24,19 +26,34 @@ async def read_json(request: Request, limits: Limits) -> Any:
 
 async def read_bytes(request: Request, max_bytes: int, timeout_s: float) -> bytes:
     """Raises Refusal: 413 as soon as the body is over the limit, announced or not, 408 when it dawdles."""
+    body = bytearray()
+    async with in_time(timeout_s):
+        async for chunk in bounded(request, max_bytes):
+            body += chunk
+    return bytes(body)
+
+
+async def bounded(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
+    """The body in pieces. Raises Refusal (413) before the first, where its length was announced."""
     too_large = Refusal(413, "payload_too_large", f"the body is limited to {max_bytes} bytes")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and len(announced) < 20 and int(announced) > max_bytes:
         raise too_large
-    body = bytearray()
+    received = 0
+    async for chunk in request.stream():
+        received += len(chunk)
+        if received > max_bytes:
+            raise too_large
+        yield chunk
+
+
+@asynccontextmanager
+async def in_time(timeout_s: float) -> AsyncGenerator[None, None]:
+    """For reading a body inside: raises Refusal (408) when it dawdles, ClientGone when its sender leaves."""
     try:
         async with asyncio.timeout(timeout_s):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > max_bytes:
-                    raise too_large
+            yield
     except TimeoutError:
         raise Refusal(408, "request_timeout", f"the body did not arrive within {timeout_s:g} s") from None
     except ClientDisconnect:
         raise ClientGone from None
-    return bytes(body)

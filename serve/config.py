@@ -7,7 +7,7 @@ environment is laid over it when the graph is built, so `serve run` and `scenewr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -21,6 +21,9 @@ from pydantic import (
 
 from deployments.diffusion.config import ModelConfig
 from deployments.generator import GeneratorConfig
+from deployments.imaging.neural_matting import MattingConfig
+from deployments.imaging.provenance import ProvenanceConfig
+from deployments.imaging.signing import SigningConfig
 from deployments.messages import MergeMode, Position
 
 from .django_settings import lay_django_over
@@ -85,18 +88,24 @@ class Limits(Settings):
     max_prompt_chars: PositiveInt = 2_000
     max_json_bytes: PositiveInt = 1 << 20
     max_upload_bytes: PositiveInt = 16 << 20
+    max_upload_pixels: PositiveInt = 4096 * 4096
     max_deadline_s: PositiveFloat = 600.0
     body_timeout_s: PositiveFloat = 30.0
 
 
 class MergeDefaults(Settings):
-    """What a scene's merge gets where its request is silent; `quality` is also that of a layer alone."""
+    """What a scene's merge gets where its request is silent; `quality` is also that of a layer alone.
+
+    `background_size` frame: a scene's background that nobody gave a size is painted in the frame's own shape,
+    except for `paste`. default: always in its layer's default size.
+    """
 
     mode: MergeMode = "auto"
     position: Position = "right"
     width: PositiveInt = 1024
     height: PositiveInt = 512
     quality: int = Field(95, ge=1, le=100)
+    background_size: Literal["frame", "default"] = "frame"
 
 
 CHARACTER_DEFAULTS = LayerDefaults(num_inference_steps=25, guidance_scale=7.5, width=384, height=512)
@@ -113,6 +122,9 @@ class ServiceConfig(Settings):
     merger: ReplicaOptions = ReplicaOptions(num_cpus=0.5, max_ongoing_requests=4)
     ingress: ReplicaOptions = ReplicaOptions(num_cpus=0, max_ongoing_requests=200)
     merge: MergeDefaults = MergeDefaults()
+    provenance: ProvenanceConfig = ProvenanceConfig()
+    matting: MattingConfig | None = None
+    signing: SigningConfig | None = None
     limits: Limits = Limits()
 
     @model_validator(mode="after")

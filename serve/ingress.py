@@ -18,6 +18,7 @@ from .body import read_json
 from .config import ServiceConfig
 from .disconnects import ClientGone, abandon_with_client
 from .error_answers import Refusal, answer, first_fault
+from .merges import add_merges
 from .models import listing
 from .openapi import ERRORS, PICTURES, describe_body
 from .readiness import unready_reasons
@@ -112,6 +113,8 @@ def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
         output = output_options(asked.output, config, answers.accepted_format(request))
         layer, picture = await abandon_with_client(request, render_layer(graph, job, output))
         return answers.layer_answer(request, layer, picture)
+
+    add_merges(app, config, graph)
 
     @app.get("/v1/models")
     async def list_models() -> dict[str, Any]:

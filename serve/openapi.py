@@ -13,7 +13,7 @@ REFUSALS = {
     400: "not JSON, or a header that is not accepted",
     408: "the body came too slowly",
     413: "the body is too large",
-    415: "the body is not application/json",
+    415: "the body, or a part of it, is of another media type than described",
     422: "a field is missing, unknown or out of range; `param` names it",
     429: "overloaded; `Retry-After` says when to come back",
     500: "our fault",
@@ -34,10 +34,33 @@ PICTURES: dict[int | str, dict[str, Any]] = {
 
 def describe_body(shape: type[BaseModel]) -> dict[str, Any]:
     """The request body's part of an operation."""
-    schema = shape.model_json_schema(ref_template="#/components/schemas/{model}")
-    definitions = schema.pop("$defs", {})
-    content = {"application/json": {"schema": _inlined(schema, definitions)}}
+    content = {"application/json": {"schema": _schema(shape)}}
     return {"requestBody": {"required": True, "content": content}}
+
+
+def describe_form(files: tuple[str, ...], field: str, shape: type[BaseModel]) -> dict[str, Any]:
+    """As `describe_body`, for a form of picture `files` and one JSON `field` that may be left out."""
+    picture = {"type": "string", "format": "binary"}
+    properties = {**dict.fromkeys(files, picture), field: _schema(shape)}
+    schema = {
+        "type": "object",
+        "properties": properties,
+        "required": list(files),
+        "additionalProperties": False,
+    }
+    kinds = {**dict.fromkeys(files, ", ".join(FORMATS)), field: "application/json"}
+    encoding = {name: {"contentType": kind} for name, kind in kinds.items()}
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": schema, "encoding": encoding}},
+        }
+    }
+
+
+def _schema(shape: type[BaseModel]) -> Any:
+    schema = shape.model_json_schema(ref_template="#/components/schemas/{model}")
+    return _inlined(schema, schema.pop("$defs", {}))
 
 
 def _inlined(node: Any, definitions: dict[str, Any]) -> Any:

@@ -24,7 +24,7 @@ from ray.serve.exceptions import (
 from ray.serve.handle import DeploymentHandle
 
 from deployments.errors import DeadlineExceeded, GenerationFailed, Overloaded
-from deployments.messages import LayerJob, LayerResult, MergeResult, OutputOptions, Picture
+from deployments.messages import LayerJob, LayerResult, MergeResult, OutputOptions, Picture, UploadJob
 
 from .admission import SceneJob
 
@@ -89,6 +89,14 @@ async def render_cutout(graph: Graph, job: LayerJob, output: OutputOptions) -> t
         response, layer = await _paint(graph, job)
         _, picture = await _kept(lambda: graph.merger.cut_out.remote(output, response))
         return layer, picture
+
+
+async def render_upload(graph: Graph, job: UploadJob, deadline_at: float) -> MergeResult:
+    """Two picture files merged, decoded and all by the merger's replicas."""
+    async with _Deadline(deadline_at):
+        _, merged = await _kept(lambda: graph.merger.merge_files.remote(job))
+        result: MergeResult = merged
+        return result
 
 
 async def _paint(graph: Graph, job: LayerJob) -> tuple[Response, LayerResult]:

@@ -47,7 +47,11 @@ class Output(Wire):
 
 
 class Layer(Wire):
-    """One layer to paint. What is left out comes from the service's defaults for that layer."""
+    """One layer to paint. What is left out comes from the service's defaults for that layer.
+
+    A scene's background that is given neither width nor height is painted in the shape of the frame that it
+    will fill; with merge.mode paste, in the layer's default size.
+    """
 
     prompt: Prompt
     negative_prompt: Words | None = None

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
+from deployments.diffusion.registry import ModelCard
 from deployments.errors import InvalidRequest
 
 from .config import Limits
 
 Size = tuple[int, int]
 """(width, height) in pixels."""
+COARSE_PX = 64
+LONGEST_SHAPE = 2.0
 
 
 def layer_size(
@@ -23,6 +28,31 @@ def layer_size(
             )
             raise InvalidRequest(f"{param} must be a multiple of {factor}; the nearest is {nearest}", param)
     return size
+
+
+def frame_shaped(frame: Size, card: ModelCard, limits: Limits) -> Size:
+    """What a model should paint to fill `frame`: of the sizes it was trained in, the one nearest in shape.
+
+    Where only a native size is known: the frame's shape (no longer than 2:1) at about as many pixels, in
+    multiples of 64, which every level of a Stable Diffusion UNet halves evenly.
+    """
+    shape = frame[0] / frame[1]
+    if card.trained_sizes:
+        return min(card.trained_sizes, key=lambda size: abs(math.log(size[0] / size[1] / shape)))
+    shape = min(max(shape, 1 / LONGEST_SHAPE), LONGEST_SHAPE)
+    most = limits.max_image_size // COARSE_PX * COARSE_PX
+    area = card.native_size[0] * card.native_size[1]
+    sizes = [
+        (width, max(COARSE_PX, round(width / shape / COARSE_PX) * COARSE_PX))
+        for width in range(COARSE_PX, most + 1, COARSE_PX)
+    ]
+    fitting = [size for size in sizes if size[1] <= most] or [(COARSE_PX, COARSE_PX)]
+
+    def misfit(size: Size) -> float:
+        width, height = size
+        return 2 * abs(math.log(width / height / shape)) + abs(math.log(width * height / area))
+
+    return min(fitting, key=misfit)
 
 
 def frame_size(asked: tuple[int | None, int | None], default: Size, limits: Limits) -> Size:

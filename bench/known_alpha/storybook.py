@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -16,14 +17,15 @@ _BACKDROP = re.compile(r'fill="rgb\(2[0-9]{2},2[0-9]{2},2[0-9]{2}\)"/>(?=<rect|<
 _FLOOR = re.compile(r"<path [^>]*url\(#floor\)[^>]*/>")
 
 
-def storybook(number: int, held_out: bool, softened: bool) -> Sample:
-    """`softened`: blurred and noisy, as a small diffusion model paints it.
+def storybook(number: int, held_out: bool, softened: bool, garment: str | None = None) -> Sample:
+    """`softened`: blurred and noisy, as a small diffusion model paints it. `garment`: its colour, else any.
 
     The alpha is had by drawing the figure over white and over black without its floor shadow: alpha is
     1 - (white - black) / 255 (Smith & Blinn, "Blue screen matting", 1996, triangulation).
     """
     seed = number + (FIRST_HELD_OUT_SEED if held_out else 0)
-    svg = figure_svg(sample_figure(random.Random(seed)))
+    figure = sample_figure(random.Random(seed))
+    svg = figure_svg(figure if garment is None else replace(figure, garment_color=garment))
     pixels = np.asarray(rasterise(svg, WIDTH, HEIGHT))
     bare = _FLOOR.sub("", svg)
     white, black = (

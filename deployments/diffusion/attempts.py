@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from deployments.diffusion.config import GenerationConfig
 from deployments.diffusion.painter import OnStep, Painted, Painter, PaintRequest
 from deployments.errors import GenerationFailed, OutOfMemory, ScenewrightError
-from deployments.messages import LayerJob, LayerResult, LayerTimings, Pixels
+from deployments.messages import LayerJob, LayerResult, LayerTimings, Pixels, Recipe
 
 SEED_STRIDE = 1_000_003
 """Between the seeds of successive attempts: far from the neighbours that people choose by hand."""
 SEEDS = 2**53
 """Derived seeds stay below it, like those of requests: a seed that we report can be asked for again."""
 SMALLEST_PX = 64
+PLACEHOLDER = ("placeholder",)
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Attempts:
         if job.fallback != "placeholder":
             raise failure
         stand_in = Painted(self._placeholder(job), 0.0, 0.0, 0.0)
-        return self._result(job, Attempt(request, ("placeholder",)), stand_in, queue_ms)
+        return self._result(job, Attempt(request, PLACEHOLDER), stand_in, queue_ms)
 
     def _reduced(self, attempt: Attempt) -> Attempt:
         """Fewer steps, less guidance and about half the pixels; never below the smallest size served."""
@@ -107,4 +108,15 @@ class Attempts:
             LayerTimings(queue_ms, painted.encode_ms, painted.denoise_ms, painted.decode_ms),
             degraded=attempt.degraded + reseeded,
             warnings=painted.warnings,
+            recipe=_recipe(attempt.request, painted) if attempt.degraded != PLACEHOLDER else None,
         )
+
+
+def _recipe(request: PaintRequest, painted: Painted) -> Recipe:
+    return Recipe(
+        request.prompt,
+        request.negative_prompt,
+        request.num_inference_steps,
+        request.guidance_scale,
+        painted.sampler,
+    )

@@ -95,6 +95,7 @@ class Denoiser:
             denoise_ms=1e3 * (last_step - encoded),
             decode_ms=1e3 * (time.perf_counter() - last_step),
             warnings=_truncations(pipeline, request),
+            sampler=type(pipeline.scheduler).__name__.removesuffix("Scheduler"),
         )
 
 

@@ -24,13 +24,14 @@ class PaintRequest:
 
 @dataclass(frozen=True)
 class Painted:
-    """RGB pixels, and where the time went."""
+    """RGB pixels, and where the time went; `sampler` is the solver's name, where there was one."""
 
     pixels: Pixels
     encode_ms: float
     denoise_ms: float
     decode_ms: float
     warnings: tuple[str, ...] = ()
+    sampler: str = ""
 
 
 OnStep = Callable[[int, int], None]

@@ -22,7 +22,10 @@ UNKNOWN_LICENCE = "unknown: see the model's own card"
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a caller may know of a model. `memory_gb`: (least, most), None where nobody measured it."""
+    """What a caller may know of a model. `memory_gb`: (least, most), None where nobody measured it.
+
+    `trained_sizes`: all (width, height) it has seen, where it has seen but a few and others come out worse.
+    """
 
     id: str
     kind: ModelKind
@@ -35,6 +38,7 @@ class ModelCard:
     latent_factor: int
     memory_gb: tuple[float, float] | None = None
     aliases: tuple[str, ...] = ()
+    trained_sizes: tuple[tuple[int, int], ...] = ()
     bundled: bool = False
 
 
@@ -42,8 +46,12 @@ def _known_models() -> tuple[ModelCard, ...]:
     text = (Path(__file__).parent / "models.toml").read_text(encoding="utf-8")
     rows: list[dict[str, Any]] = tomllib.loads(text)["model"]
     for row in rows:
-        row |= {key: tuple(value) for key, value in row.items() if isinstance(value, list)}
+        row |= {key: _frozen(value) for key, value in row.items()}
     return tuple(ModelCard(**row) for row in rows)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 KNOWN_MODELS = _known_models()

@@ -9,12 +9,10 @@ import time
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont
-
 from deployments.diffusion.painter import OnStep, Painted, PaintRequest
+from deployments.diffusion.simulated_pictures import draw
 from deployments.errors import NotReady
-from deployments.messages import Backend, Pixels
+from deployments.messages import Backend, LayerKind
 
 
 @dataclass(frozen=True)
@@ -31,14 +29,15 @@ class SimulatedConfig:
 
 
 class SimulatedPainter:
-    """Paints a seeded two-colour gradient that says SIMULATED."""
+    """Paints a seeded plain figure, or a plain sky, that says SIMULATED."""
 
     model = "simulated"
     backend: Backend = "simulated"
     latent_factor = 8
 
-    def __init__(self, config: SimulatedConfig) -> None:
+    def __init__(self, config: SimulatedConfig, kind: LayerKind = "character") -> None:
         self._config = config
+        self._kind = kind
         self.native_size = config.native_size
         self.loaded = False
 
@@ -56,7 +55,7 @@ class SimulatedPainter:
             on_step(step + 1, request.num_inference_steps)
         time.sleep(self._config.decode_s)
         return Painted(
-            _stamped_gradient(request),
+            draw(self._kind, request.width_px, request.height_px, request.seed),
             encode_ms=1e3 * self._config.encode_s,
             denoise_ms=1e3 * self._config.step_s * request.num_inference_steps,
             decode_ms=1e3 * self._config.decode_s,
@@ -64,22 +63,3 @@ class SimulatedPainter:
 
     def unload(self) -> None:
         self.loaded = False
-
-
-def _stamped_gradient(request: PaintRequest) -> Pixels:
-    colours = np.random.default_rng(request.seed).integers(60, 200, (2, 3))
-    ramp = np.linspace(0, 1, request.height_px)[:, None, None]
-    rows = colours[0] * (1 - ramp) + colours[1] * ramp
-    pixels = np.broadcast_to(rows, (request.height_px, request.width_px, 3)).astype(np.uint8)
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
-    size = max(10, request.width_px // 8)
-    ImageDraw.Draw(picture).text(
-        (request.width_px / 2, request.height_px / 2),
-        "SIMULATED",
-        fill=(255, 255, 255),
-        stroke_width=2,
-        stroke_fill=(0, 0, 0),
-        anchor="mm",
-        font=ImageFont.load_default(size),
-    )
-    return np.asarray(picture)

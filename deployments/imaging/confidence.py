@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 import cv2
 import numpy as np
@@ -27,7 +28,10 @@ class Evidence:
     translucency: float
 
 
-RAMPS: tuple[tuple[str, float, float], ...] = (
+Ramps = tuple[tuple[str, float, float], ...]
+"""(measure, value that means 0, value that means 1)"""
+
+RAMPS: Ramps = (
     ("coverage", 0.03, 0.07),
     ("coverage", 0.88, 0.72),
     ("inliers", 0.45, 0.75),
@@ -39,14 +43,19 @@ RAMPS: tuple[tuple[str, float, float], ...] = (
     ("roughness", 9, 5.5),
     ("translucency", 6, 3.5),
 )
-"""(measure, value that means 0, value that means 1), as measured on the pictures of bench/known_alpha."""
+"""As measured on the pictures of bench/known_alpha."""
 
 
 def confidence(evidence: Evidence) -> float:
     """0..1."""
+    return judge(asdict(evidence), RAMPS)
+
+
+def judge(measures: Mapping[str, float], ramps: Ramps) -> float:
+    """0..1: the product of all ramps."""
     score = 1.0
-    for measure, none, full in RAMPS:
-        score *= min(1.0, max(0.0, (getattr(evidence, measure) - none) / (full - none)))
+    for measure, none, full in ramps:
+        score *= min(1.0, max(0.0, (measures[measure] - none) / (full - none)))
     return score
 
 

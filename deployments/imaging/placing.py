@@ -33,12 +33,15 @@ def place(alpha: Pixels, options: MergeOptions) -> Placement | None:
     """Where the figure of (h, w) alpha goes, or None if there is none to see.
 
     A full figure's feet stand on the ground line. One that its picture cuts off at the bottom stands flush
-    with the frame's bottom, at its own size. Neither ever leaves the frame, whatever `options.scale` asks.
+    with the frame's bottom, at its own size; not so one that fills its picture to all four edges, which was
+    trimmed. Neither ever leaves the frame, whatever `options.scale` asks.
     """
     x, y, wide, high = cv2.boundingRect((alpha >= VISIBLE).astype(np.uint8))
     if not wide:
         return None
-    cropped = y + high == alpha.shape[0] and (alpha[-1] >= VISIBLE).mean() > CROPPED_SHARE
+    trimmed = (high, wide) == alpha.shape
+    on_edge = y + high == alpha.shape[0] and (alpha[-1] >= VISIBLE).mean() > CROPPED_SHARE
+    cropped = on_edge and not trimmed
     ground_px = options.height_px if cropped else round(FEET_LINE * options.height_px)
     wished = 1.0 if cropped else min(TALLEST * options.height_px / high, LARGEST_ENLARGEMENT)
     factor = min(wished * options.scale, ground_px / high, options.width_px / wide)

@@ -26,6 +26,8 @@ async def test_a_stream_is_a_step_event_a_step_and_then_the_layer(
     assert isinstance(layer, LayerResult)
     assert (layer.kind, layer.seed, layer.backend, layer.degraded) == ("character", 42, "simulated", ())
     assert layer.pixels.shape == (96, 64, 3)
+    assert layer.recipe is not None
+    assert layer.recipe.prompt.startswith("a knight, highly detailed")
 
 
 async def test_painting_gives_the_streams_layer(simulated: GeneratorConfig, make_job: MakeJob) -> None:

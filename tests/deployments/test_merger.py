@@ -10,7 +10,8 @@ from deployments.errors import CutoutFailed
 from deployments.imaging.attribution import mark
 from deployments.imaging.enhancing import enhance
 from deployments.imaging.pasting import paste
-from deployments.merger import Merger
+from deployments.imaging.provenance import ProvenanceConfig
+from deployments.merger import Merger, MergerConfig
 from deployments.messages import (
     LayerKind,
     LayerResult,
@@ -31,6 +32,7 @@ def layer(kind: LayerKind, seed: int, size: tuple[int, int], channels: int = 3) 
 CHARACTER = layer("character", 1, (48, 64))
 BACKGROUND = layer("background", 2, (64, 48))
 FRAME = MergeOptions(width_px=128, height_px=64)
+SILENT = Merger(MergerConfig(ProvenanceConfig(embed=False)))
 
 
 def jpeg(picture: Image.Image) -> bytes:
@@ -42,7 +44,7 @@ def jpeg(picture: Image.Image) -> bytes:
 @pytest.mark.parametrize("mode", ["paste", "auto"])
 async def test_the_bytes_are_those_of_the_plain_paste(mode: MergeMode) -> None:
     options = MergeOptions(mode, width_px=128, height_px=64)
-    merged = await Merger().merge(MergeJob("id", options), CHARACTER, BACKGROUND)
+    merged = await SILENT.merge(MergeJob("id", options), CHARACTER, BACKGROUND)
     expected, box = paste(CHARACTER.pixels, BACKGROUND.pixels, options)
     assert merged.picture.data == jpeg(expected)
     assert (merged.mode, merged.confidence, merged.box) == ("paste", 0.0, box)
@@ -51,9 +53,18 @@ async def test_the_bytes_are_those_of_the_plain_paste(mode: MergeMode) -> None:
     assert merged.layers == {}
 
 
+async def test_provenance_is_on_and_changes_no_pixel() -> None:
+    job = MergeJob("id", FRAME)
+    told, silent = [await merger.merge(job, CHARACTER, BACKGROUND) for merger in (Merger(), SILENT)]
+    assert b"trainedAlgorithmicMedia" in told.picture.data
+    assert b"trainedAlgorithmicMedia" not in silent.picture.data
+    pictures = [Image.open(BytesIO(merged.picture.data)) for merged in (told, silent)]
+    assert pictures[0].tobytes() == pictures[1].tobytes()
+
+
 async def test_the_finish_comes_before_the_mark() -> None:
     job = MergeJob("id", FRAME, enhance=True, attribution="Generated with Stable Diffusion")
-    merged = await Merger().merge(job, CHARACTER, BACKGROUND)
+    merged = await SILENT.merge(job, CHARACTER, BACKGROUND)
     plain, _ = paste(CHARACTER.pixels, BACKGROUND.pixels, FRAME)
     assert merged.picture.data == jpeg(mark(enhance(plain), "Generated with Stable Diffusion"))
     assert merged.picture.data != jpeg(enhance(mark(plain, "Generated with Stable Diffusion")))

@@ -103,6 +103,19 @@ def test_both_layers_are_painted_at_the_same_time(http: httpx.Client) -> None:
     assert took_ms > max(ms["character-denoise"], ms["background-denoise"])
 
 
+def test_pictures_from_elsewhere_are_merged_by_the_merger(http: httpx.Client) -> None:
+    cutout = {"prompt": "a knight", "cutout": True, "num_inference_steps": 1}
+    figure = http.post("/v1/characters", json=cutout).content
+    place = http.post("/v1/backgrounds", json={"prompt": "a castle", "num_inference_steps": 1}).content
+    files = {"character": ("c.png", figure), "background": ("b.jpg", place)}
+    answer = http.post("/v1/merges", files=files, data={"options": '{"merge": {"position": "left"}}'})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-merge"] == "cutout; confidence=1.00"
+    assert Image.open(BytesIO(answer.content)).size == (1024, 512)
+    refused = http.post("/v1/merges", files=files | {"background": ("b.jpg", place[:900])})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (422, "background")
+
+
 @pytest.mark.parametrize(
     ("content", "status", "code", "param"),
     [

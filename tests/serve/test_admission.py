@@ -31,12 +31,34 @@ def test_a_silent_request_gets_the_contracts_defaults() -> None:
     assert (character.num_inference_steps, character.guidance_scale) == (25, 7.5)
     assert (character.width_px, character.height_px) == (384, 512)
     assert (background.num_inference_steps, background.guidance_scale) == (20, 6.0)
-    assert (background.width_px, background.height_px) == (512, 384)
+    assert (background.width_px, background.height_px) == (768, 384)
     assert (character.negative_prompt, character.fallback, character.request_id) == (None, "reduce", "id")
     assert job.merge.options == MergeOptions()
     assert job.merge.output == OutputOptions("jpeg", 95)
     assert 119 < job.deadline_at - time.time() <= 120
     assert character.deadline_at == background.deadline_at == job.deadline_at
+
+
+@pytest.mark.parametrize(
+    ("changes", "size"),
+    [
+        ({"merge": {"mode": "paste"}}, (512, 384)),
+        ({"merge": {"width": 512, "height": 512}}, (512, 384)),
+        ({"background": {"prompt": "a", "width": 640}}, (640, 384)),
+        ({"background": {"prompt": "a", "width": 512, "height": 384}}, (512, 384)),
+    ],
+)
+def test_a_background_fills_its_frame_unless_it_is_pasted_or_has_a_size(
+    changes: dict[str, Any], size: tuple[int, int]
+) -> None:
+    job = admitted(**changes)
+    assert (job.background.width_px, job.background.height_px) == size
+    assert (job.character.width_px, job.character.height_px) == (384, 512)
+
+
+def test_the_service_may_keep_to_one_size() -> None:
+    fixed = ServiceConfig.model_validate({"merge": {"background_size": "default"}})
+    assert admitted(fixed).background.width_px == 512
 
 
 def test_one_seed_sets_both_unless_a_layer_has_its_own() -> None:
@@ -95,7 +117,7 @@ def test_a_smaller_limit_refuses_what_is_asked_and_shrinks_what_is_not() -> None
     assert refusal(small, merge={"width": 301})[0] == "merge.width"
     job = admitted(small)
     assert (job.character.width_px, job.character.height_px) == (224, 288)
-    assert (job.background.width_px, job.background.height_px) == (288, 224)
+    assert (job.background.width_px, job.background.height_px) == (288, 144)
     assert (job.merge.options.width_px, job.merge.options.height_px) == (300, 150)
 
 

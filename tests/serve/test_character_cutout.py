@@ -55,7 +55,14 @@ async def test_a_jpeg_cannot_be_cut_out(client: httpx.AsyncClient) -> None:
     assert answer.json()["error"]["param"] == "output.format"
 
 
-async def test_a_simulated_picture_has_no_figure_to_cut_out(client: httpx.AsyncClient) -> None:
+async def test_a_simulated_figure_can_be_cut_out(client: httpx.AsyncClient) -> None:
     answer = await client.post("/v1/characters", json=BODY)
+    assert answer.status_code == 200
+    assert Image.open(BytesIO(answer.content)).getchannel("A").getextrema() == (0, 255)
+
+
+async def test_where_there_is_no_figure_nothing_is_cut_out(client: httpx.AsyncClient) -> None:
+    nowhere = BODY | {"width": 1024, "height": 64}  # The figure is a speck in it.
+    answer = await client.post("/v1/characters", json=nowhere)
     assert answer.status_code == 422
     assert answer.json()["error"]["code"] == "cutout_failed"

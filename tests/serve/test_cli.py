@@ -16,8 +16,8 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image, ImageEnhance
 
+from bench.known_alpha.sets import samples
 from serve.cli import main
-from serve.commands import pictures
 
 JPEG = b"a jpeg"
 CARD = {
@@ -213,12 +213,35 @@ def test_merge_pastes_as_pillow_does(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(Image.open(tmp_path / "m.png")), np.asarray(expected))
 
 
-def test_merge_stands_a_photograph_upright(tmp_path: Path) -> None:
-    turned = Image.new("RGB", (80, 64), "red")
-    exif = turned.getexif()
-    exif[0x0112] = 6
-    turned.save(tmp_path / "t.jpg", exif=exif)
-    assert pictures.read_pixels(tmp_path / "t.jpg", "t").shape == (80, 64, 3)
+def test_merge_gives_a_scene_again_from_the_layers_it_wrote(tmp_path: Path) -> None:
+    Image.fromarray(next(samples("plain", 1, held_out=True)).pixels).save(tmp_path / "c.png")
+    Image.effect_noise((64, 48), 50).convert("RGB").save(tmp_path / "b.webp")
+    (tmp_path / "layers").mkdir()
+    asked = ["--mode", "cutout", "--position", "left", "--width", 256, "--height", 128, "--scale", 0.8]
+    light = ["--harmonize", 0.9, "--no-shadow", "--layers", tmp_path / "layers"]
+    result = run("merge", tmp_path / "c.png", tmp_path / "b.webp", "-o", tmp_path / "m.png", *asked, *light)
+    assert result.exit_code == 0, result.output
+    assert "merge: cutout, confidence" in result.stdout
+    layers = [tmp_path / "layers" / f"{name}.png" for name in ("character", "background", "mask")]
+    again = run("merge", *layers[:2], "-o", tmp_path / "again.png")
+    assert again.exit_code == 0, again.output
+    pictures = [Image.open(tmp_path / name) for name in ("m.png", "again.png")]
+    assert pictures[0].tobytes() == pictures[1].tobytes()
+    assert {part.suffix for part in (tmp_path / "layers").iterdir()} == {".png"}
+    with Image.open(layers[2]) as mask:
+        assert mask.mode == "L"
+
+
+def test_merge_says_why_it_pasted(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "flat.png")
+    result = run("merge", tmp_path / "flat.png", tmp_path / "flat.png", "-o", tmp_path / "m.jpg")
+    assert result.exit_code == 0, result.output
+    assert "could not be cut out" in result.stdout
+    insisting = run(
+        "merge", tmp_path / "flat.png", tmp_path / "flat.png", "-o", tmp_path / "n.jpg", "--mode", "cutout"
+    )
+    assert insisting.exit_code == 1
+    assert not (tmp_path / "n.jpg").exists()
 
 
 def test_merge_refuses_what_is_no_picture(tmp_path: Path) -> None:

@@ -8,7 +8,11 @@ import yaml
 from pydantic import ValidationError
 from ray.serve.schema import ServeDeploySchema
 
+from deployments.imaging.neural_matting import MattingConfig
+from deployments.imaging.provenance import ProvenanceConfig
+from deployments.imaging.signing import SigningConfig
 from serve.config import ServiceConfig
+from serve.known_keys import UnknownKey, check_keys
 
 FILES = sorted((Path(__file__).parents[2] / "serve").glob("*.yaml"))
 
@@ -89,3 +93,21 @@ def test_a_configuration_survives_being_written_down() -> None:
     config = ServiceConfig.model_validate({"limits": {"max_image_size": 2048}, "merger": {"num_cpus": 2}})
     assert ServiceConfig.model_validate(config.model_dump()) == config
     assert ServiceConfig.model_validate_json(config.model_dump_json()) == config
+
+
+def test_the_merger_is_configured_by_its_own_dataclasses() -> None:
+    given = {
+        "provenance": {"prompts": False},
+        "matting": {},
+        "signing": {"certificate": "chain.pem", "key": "key.pem"},
+    }
+    check_keys(given, ServiceConfig)
+    config = ServiceConfig.model_validate(given)
+    assert config.provenance == ProvenanceConfig(prompts=False)
+    assert config.matting == MattingConfig("isnet-anime")
+    assert config.signing == SigningConfig("chain.pem", "key.pem")
+    assert (ServiceConfig().matting, ServiceConfig().signing) == (None, None)
+    with pytest.raises(UnknownKey, match=r"provenance\.promts is not a known key"):
+        check_keys({"provenance": {"promts": False}}, ServiceConfig)
+    with pytest.raises(UnknownKey, match=r"matting\.modell"):
+        check_keys({"matting": {"modell": "x"}}, ServiceConfig)

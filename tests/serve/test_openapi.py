@@ -28,6 +28,7 @@ async def test_every_route_is_there(page: dict[str, Any]) -> None:
         ("post", "/v1/scenes"),
         ("post", "/v1/characters"),
         ("post", "/v1/backgrounds"),
+        ("post", "/v1/merges"),
         ("get", "/v1/models"),
         ("get", "/healthz"),
         ("get", "/readyz"),
@@ -48,6 +49,20 @@ async def test_bodies_are_described(page: dict[str, Any]) -> None:
     ]
     assert "cutout" in body_of(page, "/v1/characters")["properties"]
     assert "cutout" not in body_of(page, "/v1/backgrounds")["properties"]
+
+
+async def test_a_form_is_described(page: dict[str, Any]) -> None:
+    content = page["paths"]["/v1/merges"]["post"]["requestBody"]["content"]
+    form = content["multipart/form-data"]["schema"]
+    assert form["required"] == ["character", "background"]
+    assert form["properties"]["character"] == {"type": "string", "format": "binary"}
+    assert set(form["properties"]["options"]["properties"]) == {
+        "merge",
+        "enhance",
+        "attribution",
+        "layers",
+        "output",
+    }
 
 
 async def test_every_reference_leads_somewhere(page: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from deployments.diffusion.config import GenerationConfig
 from deployments.diffusion.painter import OnStep, Painted, PaintRequest
 from deployments.errors import GenerationFailed, OutOfMemory
 from deployments.imaging.quality import flaw
-from deployments.messages import Backend, LayerJob, LayerResult
+from deployments.messages import Backend, LayerJob, LayerResult, Recipe
 
 MakeJob = Callable[..., LayerJob]
 FULL = OutOfMemory("no room")
@@ -53,6 +53,14 @@ def paint(painter: ScriptedPainter, job: LayerJob, **config: Any) -> LayerResult
         job.prompt, "", job.num_inference_steps, job.guidance_scale, job.seed, job.width_px, job.height_px
     )
     return attempts.paint(job, request, lambda: None, lambda step, steps: None, 5.0)
+
+
+def test_the_recipe_is_what_was_painted_and_a_placeholder_has_none(make_job: MakeJob) -> None:
+    job = make_job(num_inference_steps=50, fallback="placeholder")
+    reduced = paint(ScriptedPainter(FULL, GOOD), job)
+    assert reduced.degraded == ("reduced",)
+    assert reduced.recipe == Recipe(job.prompt, "", 15, 6.0)
+    assert paint(ScriptedPainter(FULL), job).recipe is None
 
 
 def test_a_good_picture_is_taken_at_once(make_job: MakeJob) -> None:

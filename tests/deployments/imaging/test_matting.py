@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bench.known_alpha.sets import SetName, samples
+from bench.known_alpha.storybook import storybook
 from deployments.imaging.matting import Cutout, cut_out
 from deployments.messages import Pixels
 
@@ -67,6 +68,17 @@ def test_pale_cloth_inside_its_outline_stays_and_the_hole_under_an_arm_opens(coa
     assert overlap(cutout, true) > 0.98
     assert cutout.alpha[130, 70] == 0, "the hole"
     assert cutout.alpha[60:200, 100:130].min() == 255, "the cloth"
+
+
+@pytest.mark.parametrize("softened", [False, True])
+@pytest.mark.parametrize("garment", ["white", "silver"])
+def test_storybook_figures_in_pale_garments_are_accepted_whole(garment: str, softened: bool) -> None:
+    pictures = [storybook(number, True, softened, garment) for number in range(12)]
+    cutouts = [cut_out(picture.pixels) for picture in pictures]
+    overlaps = [overlap(c, p.alpha) for c, p in zip(cutouts, pictures, strict=True)]
+    assert np.mean(overlaps) >= 0.985
+    assert min(overlaps) >= 0.95
+    assert [cutout.confidence >= 0.5 for cutout in cutouts] == [True] * 12
 
 
 def test_a_soft_shadow_on_the_floor_stays_behind() -> None:

@@ -55,6 +55,13 @@ def test_a_small_figure_grows_by_15_percent_at_most_and_a_tall_one_to_90_percent
     assert half.box[3] == 115
 
 
+def test_a_figure_that_fills_its_picture_was_trimmed_and_has_feet() -> None:
+    placement = place(np.full((300, 120), 255, np.uint8), MergeOptions())
+    assert placement is not None
+    assert placement.grounded
+    assert placement.box[1] + placement.box[3] == round(FEET_LINE * 512)
+
+
 def test_a_cropped_figure_stands_flush_with_the_bottom_at_its_own_size() -> None:
     placement = place(standing(200, 400, bottom=512), MergeOptions())
     assert placement is not None

@@ -1,0 +1,39 @@
+"""Layers painted by the bundled models through the replicas' own classes, without Ray and without HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from deployments.background import Background
+from deployments.character import Character
+from deployments.diffusion.config import ModelConfig
+from deployments.generator import Generator, GeneratorConfig
+from deployments.messages import LayerJob, LayerKind, LayerResult
+
+SIZES: dict[LayerKind, tuple[int, int]] = {"character": (384, 512), "background": (768, 384)}
+GUIDANCE: dict[LayerKind, float] = {"character": 7.5, "background": 6.0}
+PATIENCE_S = 3_600.0
+
+
+class Studio:
+    """One bundled model, warmed up; as a scene asks it, with the plain backdrop that a cut-out needs."""
+
+    def __init__(self, kind: LayerKind, steps: int) -> None:
+        replica: type[Generator] = Character if kind == "character" else Background
+        self._kind, self._steps = kind, steps
+        self._generator = replica(GeneratorConfig(ModelConfig(f"storybook-{kind}", threads=1)))
+
+    def paint(self, words: str, seed: int) -> LayerResult:
+        job = LayerJob(
+            f"bench-{seed}",
+            self._kind,
+            words,
+            self._steps,
+            GUIDANCE[self._kind],
+            seed,
+            *SIZES[self._kind],
+            deadline_at=time.time() + PATIENCE_S,
+            plain_backdrop=self._kind == "character",
+        )
+        return asyncio.run(self._generator.paint(job))

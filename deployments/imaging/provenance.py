@@ -1,0 +1,167 @@
+"""Where a picture comes from, told inside its file: the kind of source (IPTC), the software, the recipe.
+
+The kind is IPTC's Digital Source Type (cv.iptc.org/newscodes/digitalsourcetype) in XMP; the recipe is the
+`parameters` text that image tools read (PNG tEXt; EXIF UserComment in JPEG and WebP). Nothing in it changes
+from one run to the next: the same picture is the same file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from deployments.messages import LayerResult, PictureFormat
+
+SOFTWARE = "Scenewright 0.1.0"
+VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+LONGEST_PROMPT = 3_000
+"""Characters of each prompt: a JPEG's EXIF segment ends at 64 kB."""
+
+Source = Literal[
+    "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "algorithmicMedia", "composite"
+]
+TRAINED: Source = "trainedAlgorithmicMedia"
+DRAWN: Source = "algorithmicMedia"
+
+_XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\
+<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">\
+<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" \
+xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmp:CreatorTool="{software}"{kind}/>\
+</rdf:RDF></x:xmpmeta><?xpacket end="w"?>"""
+_DECLARED = re.compile(re.escape(VOCABULARY.encode()) + rb"(\w{1,60})")
+_EXIF_SOFTWARE, _EXIF_IFD, _EXIF_USER_COMMENT = 0x0131, 0x8769, 0x9286
+
+
+@dataclass(frozen=True)
+class ProvenanceConfig:
+    """`embed` false writes nothing into files; `prompts` false leaves the words out of what is written."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    embed: bool = True
+    prompts: bool = True
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What one file says of itself, as far as it is known; None is a kind that nobody declared.
+
+    `prompts` (two lines) and `settings` (one) together are the `parameters` text.
+    """
+
+    source: Source | None = None
+    prompts: str = ""
+    settings: str = ""
+
+    @property
+    def parameters(self) -> str:
+        return "\n".join(filter(None, (self.prompts, self.settings)))
+
+
+def of_layers(*layers: LayerResult) -> Provenance:
+    """One painted layer's, or a scene's of its character and its background, in that order."""
+    return Provenance(combine(*map(_layer_source, layers)), _prompts(layers), _settings(layers))
+
+
+def combine(*sources: Source | None) -> Source:
+    """A picture's kind, from the kinds of what it is made of."""
+    kinds = set(sources)
+    if len(kinds) == 1 and (only := kinds.pop()) is not None:
+        return only
+    trained: set[Source | None] = {TRAINED, "compositeWithTrainedAlgorithmicMedia"}
+    return "compositeWithTrainedAlgorithmicMedia" if kinds & trained else "composite"
+
+
+def declared_source(picture: Image.Image) -> Source | None:
+    """What an opened file says of its own kind, as far as we know the word."""
+    xmp = picture.info.get("xmp")
+    found = _DECLARED.search(xmp.encode() if isinstance(xmp, str) else xmp or b"")
+    known: tuple[Source, ...] = (TRAINED, "compositeWithTrainedAlgorithmicMedia", DRAWN, "composite")
+    return next((word for word in known if found and found[1] == word.encode()), None)
+
+
+def save_arguments(
+    provenance: Provenance | None, picture_format: PictureFormat, texts: dict[str, str]
+) -> dict[str, Any]:
+    """What Pillow's `save` needs to write it. `texts` are further texts, which PNG alone can hold."""
+    if picture_format == "png":
+        return {"pnginfo": _png_texts(provenance, texts)}
+    if provenance is None:
+        return {}
+    exif = Image.Exif()
+    exif[_EXIF_SOFTWARE] = SOFTWARE
+    if provenance.parameters:
+        comment = b"UNICODE\0" + provenance.parameters.encode("utf-16-be")
+        exif.get_ifd(_EXIF_IFD)[_EXIF_USER_COMMENT] = comment
+    return {"exif": exif, "xmp": _xmp(provenance.source)}
+
+
+def _png_texts(provenance: Provenance | None, texts: dict[str, str]) -> PngInfo:
+    info = PngInfo()
+    if provenance is not None:
+        info.add_itxt("XML:com.adobe.xmp", _xmp(provenance.source).decode())
+        info.add_text("Software", SOFTWARE)
+        if provenance.parameters:
+            info.add_text("parameters", provenance.parameters)
+    for keyword, text in texts.items():
+        info.add_text(keyword, text)
+    return info
+
+
+def _xmp(source: Source | None) -> bytes:
+    kind = "" if source is None else f' Iptc4xmpExt:DigitalSourceType="{VOCABULARY}{source}"'
+    return _XMP.format(software=SOFTWARE, kind=kind).encode()
+
+
+def _layer_source(layer: LayerResult) -> Source:
+    """A placeholder and a simulated picture are drawn by plain code, and no model had a part in them."""
+    return DRAWN if layer.backend == "simulated" or "placeholder" in layer.degraded else TRAINED
+
+
+def _prompts(layers: tuple[LayerResult, ...]) -> str:
+    """The words the models read, of both layers as `character | background`."""
+    recipes = [layer.recipe for layer in layers if layer.recipe is not None]
+    if not recipes:
+        return ""
+    words = " | ".join(_shortened(recipe.prompt) for recipe in recipes)
+    negative = " | ".join(_shortened(recipe.negative_prompt) for recipe in recipes)
+    return f"{words}\nNegative prompt: {negative}"
+
+
+def _settings(layers: tuple[LayerResult, ...]) -> str:
+    """`Steps: 25, CFG scale: 7.5, Seed: 42, ...`; those of a second layer with its name before each.
+
+    The form is that of AUTOMATIC1111's stable-diffusion-webui, whose readers take any `Key: value` they find.
+    """
+    told: list[str] = []
+    for layer in layers:
+        prefix = f"{layer.kind.capitalize()} " if told else ""
+        told += [f"{prefix}{key}: {_quoted(value)}" for key, value in _layer_settings(layer)]
+    return ", ".join(told)
+
+
+def _layer_settings(layer: LayerResult) -> Iterator[tuple[str, object]]:
+    high, wide = layer.pixels.shape[:2]
+    if layer.recipe is not None:
+        yield "Steps", layer.recipe.num_inference_steps
+        if layer.recipe.sampler:
+            yield "Sampler", layer.recipe.sampler
+        yield "CFG scale", layer.recipe.guidance_scale
+    yield "Seed", layer.seed
+    yield "Size", f"{wide}x{high}"
+    yield "Model", layer.model
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    return json.dumps(text) if set(text) & set(',:\n"') else text
+
+
+def _shortened(words: str) -> str:
+    return words if len(words) <= LONGEST_PROMPT else words[: LONGEST_PROMPT - 1] + "…"

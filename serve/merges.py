@@ -1,0 +1,128 @@
+"""POST /v1/merges: two pictures from elsewhere, or layers of an earlier scene, into one."""
+
+from __future__ import annotations
+
+import time
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import Field, ValidationError
+
+from deployments.errors import InvalidRequest
+from deployments.imaging.encoding import media_type
+from deployments.messages import MergeJob, MergeResult, PictureFormat, UploadJob
+
+from . import answers
+from .admission import attribution_mark, merge_options, output_options
+from .config import ServiceConfig
+from .disconnects import abandon_with_client
+from .error_answers import first_fault
+from .openapi import PICTURES, describe_form
+from .scene import Graph, render_upload
+from .schema import Merge, MergeBody, Output, PictureBody, Wire
+from .strict_json import decode
+from .uploads import Form, read_form
+
+DEADLINE_S = 120.0
+FILES = ("character", "background")
+WIRE_NAMES = {"width": "width_px", "height": "height_px"}
+
+
+class MergesOptions(Wire):
+    """The `options` of a merge. What it leaves out of `merge` is as in the scene whose layers are sent."""
+
+    merge: Merge = Merge()
+    enhance: bool = False
+    attribution: bool = False
+    layers: bool = False
+    output: Output = Output()
+
+
+class Unknown(Wire):
+    """Nobody painted anything here."""
+
+    character: None = None
+    background: None = None
+
+
+class MergesAnswer(Wire):
+    id: str
+    created: int = Field(description="seconds since 1970")
+    image: PictureBody
+    seeds: Unknown = Unknown()
+    merge: MergeBody
+    layers: dict[str, PictureBody] | None = None
+    degraded: tuple[str, ...] = Field((), description="always empty: nothing is painted here")
+    warnings: list[str]
+    models: Unknown = Unknown()
+    timings_ms: dict[str, float]
+
+
+def add_merges(app: FastAPI, config: ServiceConfig, graph: Graph) -> None:
+    @app.post(
+        "/v1/merges",
+        response_model=MergesAnswer,
+        responses=PICTURES,
+        openapi_extra=describe_form(FILES, "options", MergesOptions),
+    )
+    async def merge_pictures(request: Request) -> Response:
+        form = await read_form(request, config.limits, FILES, "options")
+        asked = _options(form)
+        job = admit_merge(asked, form, config, request.state.request_id, answers.accepted_format(request))
+        merged = await abandon_with_client(request, render_upload(graph, job, time.time() + DEADLINE_S))
+        return _answer(request, merged)
+
+
+def admit_merge(
+    asked: MergesOptions, form: Form, config: ServiceConfig, request_id: str, accepted: PictureFormat | None
+) -> UploadJob:
+    """Raises InvalidRequest with the parameter's path."""
+    merge = MergeJob(
+        request_id,
+        merge_options(asked.merge, config),
+        output_options(asked.output, config, accepted),
+        asked.enhance,
+        attribution_mark(config) if asked.attribution else None,
+        asked.layers,
+    )
+    given = {name for name in asked.merge.model_fields_set if getattr(asked.merge, name) is not None}
+    return UploadJob(
+        merge,
+        form.files["character"],
+        form.files["background"],
+        config.limits.max_upload_pixels,
+        frozenset(WIRE_NAMES.get(name, name) for name in given),
+    )
+
+
+def _options(form: Form) -> MergesOptions:
+    """`param` of a fault is the path that it has in a scene's request, such as `merge.width`."""
+    asked = decode(form.options) if form.options.strip() else {}
+    if not isinstance(asked, dict):
+        raise InvalidRequest("options must be an object", "options")
+    try:
+        return MergesOptions.model_validate(asked)
+    except ValidationError as error:
+        raise first_fault(error) from None
+
+
+def _answer(request: Request, merged: MergeResult) -> Response:
+    """As a scene's, but for what only painting knows: no X-Seed and no X-Backend."""
+    timings = {"merge": merged.merge_ms, "output": merged.output_ms}
+    headers = {
+        "X-Merge": f"{merged.mode}; confidence={merged.confidence:.2f}",
+        "Server-Timing": ", ".join(f"{name};dur={ms:.1f}" for name, ms in timings.items()),
+    }
+    picture = merged.picture
+    if not answers.wants_json(request):
+        return Response(picture.data, media_type=media_type(picture.format), headers=headers)
+    body = MergesAnswer(
+        id=request.state.request_id,
+        created=int(time.time()),
+        image=answers.picture_body(picture),
+        merge=MergeBody(mode=merged.mode, confidence=round(merged.confidence, 4), box=merged.box),
+        layers={name: answers.picture_body(layer) for name, layer in merged.layers.items()} or None,
+        warnings=[f"merge: {warning}" for warning in merged.warnings],
+        timings_ms={name: round(ms, 2) for name, ms in timings.items()},
+    )
+    return JSONResponse(body.model_dump(exclude=None if body.layers else {"layers"}), headers=headers)

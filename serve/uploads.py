@@ -1,0 +1,80 @@
+"""Multipart forms: bounded in bytes, parts and time while they come in, by Starlette's own parser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import Request
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from deployments.errors import InvalidRequest
+
+from .body import bounded, in_time
+from .config import Limits
+from .error_answers import MAX_ECHO_CHARS, Refusal
+
+PICTURES = ("image/png", "image/jpeg", "image/jpg", "image/webp", "application/octet-stream", "")
+
+
+@dataclass(frozen=True)
+class Form:
+    """`files` by field name; `options` is the text of the one field that is not a picture, or empty."""
+
+    files: dict[str, bytes]
+    options: bytes
+
+
+async def read_form(request: Request, limits: Limits, pictures: tuple[str, ...], options: str) -> Form:
+    """One file of each of `pictures`, and `options` as a field or a file.
+
+    Raises Refusal (408, 413, 415), and InvalidRequest for another set of parts.
+    """
+    kind, parameters = parse_options_header(request.headers.get("content-type", ""))
+    if kind.lower() != b"multipart/form-data" or parameters.get(b"charset", b"utf-8").lower() != b"utf-8":
+        raise Refusal(415, "unsupported_media_type", "send the body as Content-Type: multipart/form-data")
+    parser = MultiPartParser(
+        Headers(raw=[(b"content-type", request.headers["content-type"].encode("latin-1"))]),
+        bounded(request, limits.max_upload_bytes),
+        max_files=len(pictures) + 1,
+        max_fields=1,
+        max_part_size=limits.max_json_bytes,
+    )
+    parser.spool_max_size = limits.max_upload_bytes  # Never to the disk.
+    try:
+        async with in_time(limits.body_timeout_s):
+            form = await parser.parse()
+    except MultiPartException as error:
+        raise InvalidRequest(f"the body is not a form as expected: {error.message}", "body") from None
+    try:
+        return await _sorted(form, limits, pictures, options)
+    finally:
+        await form.close()
+
+
+async def _sorted(form: FormData, limits: Limits, pictures: tuple[str, ...], options: str) -> Form:
+    parts: dict[str, UploadFile | str] = {}
+    for name, part in form.multi_items():
+        shown = name[:MAX_ECHO_CHARS].encode("ascii", "replace").decode()
+        if name not in (*pictures, options):
+            raise InvalidRequest(f"{shown} is not a known field", shown)
+        if name in parts:
+            raise InvalidRequest(f"{shown} stands twice in the form", shown)
+        parts[name] = part
+    files = {name: await _picture(name, parts.get(name)) for name in pictures}
+    words = parts.get(options, "")
+    told = words.encode() if isinstance(words, str) else await words.read(limits.max_json_bytes + 1)
+    if len(told) > limits.max_json_bytes:
+        raise Refusal(413, "payload_too_large", f"{options} is limited to {limits.max_json_bytes} bytes")
+    return Form(files, told)
+
+
+async def _picture(name: str, part: UploadFile | str | None) -> bytes:
+    if part is None:
+        raise InvalidRequest(f"{name} is required", name)
+    if isinstance(part, str):
+        raise InvalidRequest(f"{name} must be a file", name)
+    if (part.content_type or "").partition(";")[0].strip().lower() not in PICTURES:
+        raise Refusal(415, "unsupported_media_type", f"{name} must be a PNG, JPEG or WebP picture", name)
+    return await part.read()

@@ -1,0 +1,123 @@
+"""The merger and files from elsewhere: its own layers taken back, and what a file says of itself kept."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.known_alpha.sets import samples
+from deployments.errors import CutoutFailed, InvalidRequest
+from deployments.imaging.encoding import encode
+from deployments.imaging.pasting import paste
+from deployments.imaging.provenance import Provenance, declared_source
+from deployments.merger import Merger
+from deployments.messages import (
+    LayerResult,
+    LayerTimings,
+    MergeJob,
+    MergeOptions,
+    OutputOptions,
+    Picture,
+    Pixels,
+    UploadJob,
+)
+
+PNG = OutputOptions("png")
+FRAME = MergeOptions(width_px=512, height_px=256)
+PLACE = np.random.default_rng(1).integers(40, 200, (96, 192, 3), np.uint8)
+FIGURE = next(samples("plain", 1, held_out=True)).pixels
+
+
+def layer(pixels: Pixels) -> LayerResult:
+    return LayerResult("character", pixels, 1, "model", "diffusers", LayerTimings(0, 0, 0, 0))
+
+
+def png(pixels: Pixels, told: Provenance | None = None) -> bytes:
+    return encode(pixels, PNG, provenance=told).data
+
+
+def upload(
+    character: bytes, background: bytes, options: MergeOptions = FRAME, layers: bool = False
+) -> UploadJob:
+    job = MergeJob("r", options, PNG, layers=layers)
+    return UploadJob(job, character, background, max_pixels=1_000_000)
+
+
+def opened(picture: Picture) -> Image.Image:
+    return Image.open(BytesIO(picture.data))
+
+
+@pytest.mark.parametrize("mode", ["auto", "paste"])
+async def test_a_scene_is_rebuilt_from_the_layers_of_its_answer(mode: str) -> None:
+    options = MergeOptions(mode, "left", 512, 256, harmonize=0.8)  # type: ignore[arg-type]
+    scene = await Merger().merge(MergeJob("r", options, PNG, layers=True), layer(FIGURE), layer(PLACE))
+    files = scene.layers["character"].data, scene.layers["background"].data
+    again = await Merger().merge_files(upload(*files, MergeOptions(), layers=True))
+    assert opened(again.picture).tobytes() == opened(scene.picture).tobytes()
+    assert (again.mode, again.box, again.confidence) == (scene.mode, scene.box, scene.confidence)
+    once_more = again.layers["character"].data, again.layers["background"].data
+    third = await Merger().merge_files(upload(*once_more, MergeOptions()))
+    assert third.picture.data == again.picture.data
+
+
+async def test_a_scene_is_rebuilt_from_layers_painted_alone() -> None:
+    """A cut-out character and a background, as /v1/characters and /v1/backgrounds answer them."""
+    scene = await Merger().merge(MergeJob("r", FRAME, PNG), layer(FIGURE), layer(PLACE))
+    character = await Merger().cut_out(PNG, layer(FIGURE))
+    background = await Merger().encode(PNG, layer(PLACE))
+    again = await Merger().merge_files(upload(character.data, background.data))
+    assert opened(again.picture).tobytes() == opened(scene.picture).tobytes()
+
+
+async def test_another_place_behind_the_same_figure() -> None:
+    """The layer that was painted again has no tag of that scene: the figure is set into it anew."""
+    scene = await Merger().merge(MergeJob("r", FRAME, PNG, layers=True), layer(FIGURE), layer(PLACE))
+    other = np.full((256, 512, 3), (40, 90, 200), np.uint8)
+    again = await Merger().merge_files(upload(scene.layers["character"].data, png(other)))
+    assert (again.mode, again.confidence) == ("cutout", 1.0)
+    assert again.box[2:] == pytest.approx(scene.box[2:], abs=1)
+    assert opened(again.picture).getpixel((2, 2)) == (40, 90, 200)
+
+
+async def test_pictures_from_elsewhere_are_pasted_as_pillow_does() -> None:
+    options = MergeOptions("paste", width_px=512, height_px=256)
+    merged = await Merger().merge_files(upload(png(FIGURE), png(PLACE), options))
+    assert opened(merged.picture).tobytes() == paste(FIGURE, PLACE, options)[0].tobytes()
+
+
+async def test_a_photograph_is_cut_out_at_no_more_than_it_shows() -> None:
+    large = np.asarray(Image.fromarray(FIGURE).resize((1536, 2048), Image.Resampling.BICUBIC))
+    job = UploadJob(MergeJob("r", FRAME, PNG), png(large), png(PLACE), max_pixels=4_000_000)
+    merged = await Merger().merge_files(job)
+    same = await Merger().merge_files(upload(png(FIGURE), png(PLACE)))
+    assert merged.mode == "cutout"
+    assert merged.box == pytest.approx(same.box, abs=3)
+
+
+@pytest.mark.parametrize("broken", ["character", "background"])
+async def test_the_file_at_fault_is_named(broken: str) -> None:
+    files = {"character": png(FIGURE), "background": png(PLACE)} | {broken: b"words"}
+    with pytest.raises(InvalidRequest) as raised:
+        await Merger().merge_files(upload(**files))
+    assert raised.value.param == broken
+
+
+async def test_insisting_on_a_cut_out_of_nothing_fails() -> None:
+    insisting = MergeOptions("cutout", width_px=512, height_px=256)
+    with pytest.raises(CutoutFailed):
+        await Merger().merge_files(upload(png(PLACE), png(PLACE), insisting))
+
+
+async def test_what_the_files_declare_is_what_the_merge_declares() -> None:
+    trained, plain = Provenance("trainedAlgorithmicMedia"), None
+    expected = {
+        (trained, trained): "trainedAlgorithmicMedia",
+        (trained, plain): "compositeWithTrainedAlgorithmicMedia",
+        (plain, plain): "composite",
+    }
+    for (character, background), whole in expected.items():
+        merged = await Merger().merge_files(upload(png(FIGURE, character), png(PLACE, background)))
+        assert declared_source(opened(merged.picture)) == whole

@@ -1,0 +1,233 @@
+"""POST /v1/merges: two files in, a scene's answer out, and every wrong form refused by name."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.known_alpha.sets import samples
+from deployments.imaging.pasting import paste
+from deployments.messages import MergeOptions
+
+FIGURE = next(samples("plain", 1, held_out=True)).pixels
+PLACE = np.random.default_rng(1).integers(40, 200, (96, 192, 3), np.uint8)
+SMALL = {"merge": {"width": 256, "height": 128}}
+
+
+def file(pixels: Any, kind: str = "PNG", **options: Any) -> bytes:
+    data = BytesIO()
+    Image.fromarray(pixels).save(data, kind, **options)
+    return data.getvalue()
+
+
+CHARACTER, BACKGROUND = file(FIGURE), file(PLACE)
+JSON = {"Accept": "application/json"}
+
+
+async def merge(
+    client: httpx.AsyncClient,
+    options: Any = None,  # words, a file's tuple, or what will be JSON
+    headers: dict[str, str] | None = None,
+    **changed: Any,
+) -> httpx.Response:
+    files = {"character": ("c.png", CHARACTER), "background": ("b.png", BACKGROUND)} | changed
+    sent = {name: file for name, file in files.items() if file is not None}
+    if isinstance(options, tuple):
+        return await client.post("/v1/merges", files=sent | {"options": options}, headers=headers)
+    words = options if isinstance(options, str) else json.dumps(options)
+    data = {} if options is None else {"options": words}
+    return await client.post("/v1/merges", files=sent, data=data, headers=headers)
+
+
+def error_of(answer: httpx.Response) -> tuple[int, str, str | None]:
+    error = answer.json()["error"]
+    assert error["request_id"] == answer.headers["x-request-id"]
+    return answer.status_code, error["code"], error["param"]
+
+
+def picture(answer: httpx.Response) -> Image.Image:
+    return Image.open(BytesIO(answer.content))
+
+
+async def test_two_pictures_become_one(client: httpx.AsyncClient) -> None:
+    answer = await merge(client)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert picture(answer).size == (1024, 512)
+    mode, confidence = answer.headers["x-merge"].split("; ")
+    assert mode == "cutout"
+    assert float(confidence.removeprefix("confidence=")) >= 0.5
+    assert "merge;dur=" in answer.headers["server-timing"]
+
+
+async def test_options_are_those_of_a_scene(client: httpx.AsyncClient) -> None:
+    options = {
+        "merge": {"mode": "paste", "position": "left", "width": 256, "height": 128, "contrast": 1.0},
+        "output": {"format": "png"},
+    }
+    answer = await merge(client, options)
+    asked = MergeOptions("paste", "left", 256, 128, contrast=1.0)
+    assert answer.headers["x-merge"] == "paste; confidence=0.00"
+    assert picture(answer).tobytes() == paste(FIGURE, PLACE, asked)[0].tobytes()
+
+
+async def test_options_may_come_as_a_file(client: httpx.AsyncClient) -> None:
+    options = ("o.json", json.dumps(SMALL).encode(), "application/json")
+    assert picture(await merge(client, options)).size == (256, 128)
+
+
+async def test_the_answer_as_json(client: httpx.AsyncClient) -> None:
+    answer = await merge(client, SMALL | {"layers": True}, JSON)
+    body = answer.json()
+    assert body["id"] == answer.headers["x-request-id"]
+    assert (body["image"]["format"], body["image"]["width"], body["image"]["height"]) == ("jpeg", 256, 128)
+    assert body["merge"]["mode"] == "cutout"
+    assert set(body["layers"]) == {"character", "background", "mask"}
+    assert body["seeds"] == body["models"] == {"character": None, "background": None}
+    assert body["degraded"] == body["warnings"] == []
+    assert set(body["timings_ms"]) == {"merge", "output"}
+    assert "layers" not in (await merge(client, SMALL, JSON)).json()
+
+
+async def test_layers_of_a_scene_give_the_scene_again(client: httpx.AsyncClient) -> None:
+    asked = {"mode": "auto", "position": "left", "width": 256, "height": 128, "harmonize": 0.9}
+    scene = {"character": "a knight", "background": "a castle", "seed": 3, "layers": True}
+    png = {"output": {"format": "png"}}
+    painted = (await client.post("/v1/scenes", json={**scene, "merge": asked, **png}, headers=JSON)).json()
+    assert painted["merge"]["mode"] == "cutout"
+    layers = {name: base64.b64decode(layer["b64_json"]) for name, layer in painted["layers"].items()}
+    sent = {name: (f"{name}.png", layers[name]) for name in ("character", "background")}
+    for options in (png, {"merge": asked, **png}):
+        again = (await merge(client, options, JSON, **sent)).json()
+        assert again["merge"] == painted["merge"]
+        both = [Image.open(BytesIO(base64.b64decode(made["image"]["b64_json"]))) for made in (again, painted)]
+        assert both[0].tobytes() == both[1].tobytes()
+
+
+async def test_layers_painted_alone_give_the_scene_of_their_seeds(client: httpx.AsyncClient) -> None:
+    png = {"output": {"format": "png"}}
+    layer = {"prompt": "a knight", "seed": 3, **png}
+    character = (await client.post("/v1/characters", json=layer | {"cutout": True})).content
+    background = (await client.post("/v1/backgrounds", json=layer | {"width": 768, "height": 384})).content
+    merged = await merge(client, png, character=("c.png", character), background=("b.png", background))
+    scene = {"character": "a knight", "background": "a knight", "seed": 3, **png}
+    painted = await client.post("/v1/scenes", json=scene)
+    assert picture(merged).tobytes() == picture(painted).tobytes()
+
+
+async def test_a_merge_that_falls_back_says_why(client: httpx.AsyncClient) -> None:
+    body = (await merge(client, SMALL, JSON, character=("c.png", BACKGROUND))).json()
+    assert body["merge"]["mode"] == "paste"
+    assert "could not be cut out" in body["warnings"][0]
+    insisting = {"merge": {"mode": "cutout"}}
+    assert error_of(await merge(client, insisting, character=("c.png", BACKGROUND))) == (
+        422,
+        "cutout_failed",
+        "merge.mode",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "code", "param"),
+    [
+        ({"merge": {"width": 1}}, 422, "invalid_request", "merge.width"),
+        ({"merge": {"width": 4096}}, 422, "invalid_request", "merge.width"),
+        ({"seed": 1}, 422, "invalid_request", "seed"),
+        ([], 422, "invalid_request", "options"),
+        ("{", 400, "invalid_json", None),
+        ('{"enhance": NaN}', 400, "invalid_json", None),
+        ('{"enhance": true, "enhance": true}', 400, "invalid_json", None),
+    ],
+)
+async def test_wrong_options_are_refused(
+    client: httpx.AsyncClient, options: Any, status: int, code: str, param: str | None
+) -> None:
+    assert error_of(await merge(client, options)) == (status, code, param)
+
+
+@pytest.mark.parametrize("name", ["character", "background"])
+@pytest.mark.parametrize(
+    ("part", "status", "code"),
+    [
+        (None, 422, "invalid_request"),
+        (("c.png", b""), 422, "invalid_request"),
+        (("c.png", b"words"), 422, "invalid_request"),
+        (("c.png", CHARACTER[:2000]), 422, "invalid_request"),
+        (("c.png", file(PLACE, "WEBP", save_all=True, append_images=[Image.new("RGB", (192, 96))])), 422, ""),
+        (("c.gif", file(PLACE, "GIF")), 415, "unsupported_media_type"),
+        (("c.txt", b"words", "text/plain"), 415, "unsupported_media_type"),
+    ],
+)
+async def test_the_file_at_fault_is_named(
+    client: httpx.AsyncClient, name: str, part: Any, status: int, code: str
+) -> None:
+    answer = await merge(client, **{name: part})
+    assert error_of(answer) == (status, code or "invalid_request", name)
+
+
+async def test_a_picture_of_too_many_pixels_is_refused(
+    client_with: Callable[..., httpx.AsyncClient],
+) -> None:
+    answer = await merge(client_with(limits={"max_upload_pixels": 10_000}))
+    assert error_of(answer) == (422, "invalid_request", "character")
+
+
+async def test_a_form_that_is_too_large_is_refused(client_with: Callable[..., httpx.AsyncClient]) -> None:
+    answer = await merge(client_with(limits={"max_upload_bytes": 20_000}))
+    assert error_of(answer) == (413, "payload_too_large", None)
+
+
+async def test_options_that_are_too_large_are_refused(client: httpx.AsyncClient) -> None:
+    assert error_of(await merge(client, " " * 2_000_000))[0] == 422
+    as_file = ("o.json", b" " * 2_000_000, "application/json")
+    assert error_of(await merge(client, as_file))[0] == 413
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "application/x-www-form-urlencoded",
+        "",
+        "multipart/form-data; boundary=x; charset=idna",
+    ],
+)
+async def test_other_bodies_are_refused(client: httpx.AsyncClient, content_type: str) -> None:
+    headers = {"Content-Type": content_type}
+    assert (await client.post("/v1/merges", content=b"{}", headers=headers)).status_code == 415
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"--x",
+        b"--x--\r\n",
+        b"--x\r\n\r\nvalue\r\n--x--\r\n",
+        b'--x\r\nContent-Disposition: form-data; name="character"\r\n\r\nwords\r\n--x--\r\n',
+        b'--x\r\nContent-Disposition: form-data; name="\xff\xfe"\r\n\r\nwords\r\n--x--\r\n',
+        b'--x\r\nContent-Disposition: form-data; name="' + b"a" * 9000 + b'"\r\n\r\nwords\r\n--x--\r\n',
+        b"no form at all",
+    ],
+)
+@pytest.mark.parametrize("boundary", ["; boundary=x", "", "; boundary=" + 300 * "x"])
+async def test_a_broken_form_is_refused(client: httpx.AsyncClient, body: bytes, boundary: str) -> None:
+    headers = {"Content-Type": "multipart/form-data" + boundary}
+    answer = await client.post("/v1/merges", content=body, headers=headers)
+    assert error_of(answer)[:2] == (422, "invalid_request")
+
+
+async def test_a_part_too_many_or_twice_is_refused(client: httpx.AsyncClient) -> None:
+    twice = [("character", ("c.png", CHARACTER))] * 2 + [("background", ("b.png", BACKGROUND))]
+    assert error_of(await client.post("/v1/merges", files=twice)) == (422, "invalid_request", "character")
+    assert error_of(await merge(client, mask=("m.png", CHARACTER))) == (422, "invalid_request", "mask")
+    many = [("character", ("c.png", b""))] * 40
+    assert error_of(await client.post("/v1/merges", files=many))[:2] == (422, "invalid_request")
