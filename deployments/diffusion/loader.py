@@ -50,6 +50,10 @@ def load(config: ModelConfig) -> Pipeline:
         _lay_over(pipeline, config.lora)
         pipeline.unet.to(memory_format=torch.channels_last)
         fit(pipeline, config, device)
+        if config.compile:
+            # One graph for each row count and size: dynamo's own limit of 8 is too few.
+            torch._dynamo.config.recompile_limit = 64
+            pipeline.unet.compile(dynamic=False)
     except NotReady:
         raise
     except Exception as error:
