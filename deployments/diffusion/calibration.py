@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from deployments.errors import OutOfMemory
 
 LEAST_GAIN = 0.05
-"""In rows a second, for twice the rows. Below it a larger batch only makes its members wait for each other."""
+"""In rows a second, for twice the rows. Below it a larger batch only makes its members wait."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class Row:
 
 
 class Encoder:
-    """Keeps the last `capacity` texts: scenes share their negative prompts and are asked for with new seeds."""
+    """Keeps the last `capacity` texts: scenes are asked for again with other seeds."""
 
     def __init__(self, pipeline: Any, capacity: int) -> None:
         self._pipeline = pipeline

@@ -58,7 +58,7 @@ class GenerationConfig:
 
     At the start forwards of up to `max_rows` are tried, as far as `calibration_s` goes, to find how many pay.
     A job may take `stretch` times as long as alone before it goes first (deployments/diffusion/scheduler.py);
-    more than `max_jobs` at once are refused. A step of more than `wedged_after_s` makes the replica unhealthy.
+    beyond `max_jobs` at once they are refused. A step longer than `wedged_after_s` makes a replica unhealthy.
     A bad picture is tried again, `max_attempts` in all; one that the device has no room for is reduced.
     Finished layers are kept for an equal job while they fit in `result_cache_bytes`.
     """

@@ -1,5 +1,5 @@
-"""The engine of a generator replica: jobs come in on the event loop, one thread owns the model and paints them
-all at once, a step at a time (deployments/diffusion/turns.py).
+"""The engine of a generator replica: jobs come in on the event loop, and one thread, which owns the model,
+paints them all at once, a step at a time (deployments/diffusion/turns.py).
 
 A job becomes a stream of StepEvents that ends in a LayerResult.
 """

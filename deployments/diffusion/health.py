@@ -1,4 +1,4 @@
-"""Is this replica worth keeping? A step that never ends, or a device with no room again and again, says no."""
+"""Is this replica worth keeping? A step that never ends, or a device again without room, says no."""
 
 from __future__ import annotations
 

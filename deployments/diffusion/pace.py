@@ -11,6 +11,8 @@ from deployments.diffusion.batch_key import BatchKey
 
 SEEN = 9
 """Measurements remembered for each shape: few enough to follow a change, enough to outvote a stray one."""
+UNSEEN = 0.5
+"""Of what its area suggests: a size that was never painted is not said to take longer than this."""
 
 
 @dataclass
@@ -42,11 +44,10 @@ class Pace:
         return self._expected_s(key, rows) * (median(seen.recent) if seen else 1.0)
 
     def best_s(self, key: BatchKey, rows: int) -> float:
-        """What it took when nothing disturbed it; zero for a shape that was never seen."""
+        """What it takes when nothing disturbs it, and surely not less."""
         seen = self._seen.get(key)
-        if seen is None and key != self._native:
-            return 0.0
-        return self._expected_s(key, rows) * (min(1.0, seen.best) if seen else 1.0)
+        unseen = 1.0 if key == self._native else UNSEEN
+        return self._expected_s(key, rows) * (min(unseen, seen.best) if seen else unseen)
 
     def area_ratio(self, key: BatchKey) -> float:
         return key.width_px * key.height_px / (self._native.width_px * self._native.height_px)

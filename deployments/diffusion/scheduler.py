@@ -1,7 +1,7 @@
 """Whose step is next: no torch, no clock, no Ray. Times are seconds of any one clock, and are passed in.
 
-Every job has a time at which it is due: when it would be done if it ran `stretch` times slower than alone, and
-never later than the last moment to begin what is left of it in time for its deadline:
+Every job has a time at which it is due: when it would be done if it ran `stretch` times slower than alone,
+and never later than the last moment to begin what is left of it in time for its deadline:
 
     due_at = min(arrived_at + stretch * remaining_s, deadline_at - remaining_s)
 

@@ -1,5 +1,5 @@
-"""What the model's thread does, a turn at a time: admit the most urgent, step them together, finish those that
-have no steps left, deliver what is new."""
+"""What the model's thread does, a turn at a time: admit the most urgent, step them together, finish those
+that have no steps left, deliver what is new."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job on its way through the engine: who waits for it, what is painted for it, and when each stage began."""
+"""A job on its way through the engine: who waits for it, what is painted, and when each stage ended."""
 
 from __future__ import annotations
 
