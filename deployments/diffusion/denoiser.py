@@ -24,7 +24,7 @@ from deployments.diffusion.config import ModelConfig
 from deployments.diffusion.loader import load, unload
 from deployments.diffusion.model_files import fingerprint
 from deployments.diffusion.painter import Painting, PaintRequest
-from deployments.diffusion.previews import LatentMap, latent_map
+from deployments.diffusion.previews import LatentMap, expected_latents, latent_map
 from deployments.diffusion.registry import describe, locate
 from deployments.errors import NotReady, OutOfMemory
 from deployments.messages import Backend, Pixels
@@ -223,28 +223,12 @@ class Denoiser:
             without, with_prompt = rows.chunk(2)
             prediction = without + painting.request.guidance_scale * (with_prompt - without)
         if painting.done + 1 in painting.preview_steps and self._latent_map is not None:
-            expected = _expected(solver, timestep, painting.latents, prediction)
+            expected = expected_latents(solver, timestep, painting.latents, prediction)
             painting.preview = self._latent_map(expected[0].float().cpu().numpy())
         painting.latents = solver.step(
             prediction, timestep, painting.latents, **painting.solver_extras, return_dict=False
         )[0]
         painting.done += 1
-
-
-def _expected(solver: Any, timestep: torch.Tensor, latents: torch.Tensor, prediction: Any) -> torch.Tensor:
-    """The clean latents that a prediction means; DDPM's relations, Salimans & Ho 2022 for the velocity.
-
-    What scale_model_input gives is the variance-preserving sample, whichever way the solver keeps its own.
-    """
-    sample = solver.scale_model_input(latents, timestep)
-    kept = float(np.interp(float(timestep), np.arange(len(solver.alphas_cumprod)), solver.alphas_cumprod))
-    signal, noise = kept**0.5, (1 - kept) ** 0.5
-    kind = solver.config.prediction_type
-    if kind == "sample":
-        return prediction  # type: ignore[no-any-return]
-    if kind == "v_prediction":
-        return signal * sample - noise * prediction
-    return (sample - noise * prediction) / max(signal, 1e-3)
 
 
 def _batch(parts: Sequence[Any], spare: int) -> torch.Tensor:
@@ -263,9 +247,11 @@ def _added(rows: Sequence[Row], spare: int) -> dict[str, torch.Tensor] | None:
 def _unscaled(latents: torch.Tensor, vae: Any) -> torch.Tensor:
     mean, deviation = getattr(vae, "latents_mean", None), getattr(vae, "latents_std", None)
     if mean is None or deviation is None:
-        return latents / vae.scaling_factor  # type: ignore[no-any-return]
+        scaled: torch.Tensor = latents / vae.scaling_factor
+        return scaled
     centre, spread = (latents.new_tensor(values).view(1, -1, 1, 1) for values in (mean, deviation))
-    return latents * spread / vae.scaling_factor + centre
+    moved: torch.Tensor = latents * spread / vae.scaling_factor + centre
+    return moved
 
 
 def _is_xl(pipeline: Any) -> bool:

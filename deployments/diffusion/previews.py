@@ -33,6 +33,8 @@ XL_MAP = [
 ]
 XL_SHIFT = [0.1084, -0.0175, -0.0011]
 QUALITY = 75
+LEAST_SIGNAL = 1e-3
+"""At the first step of a zero-SNR schedule there is none, and dividing by it gives nothing to see."""
 
 Floats = NDArray[np.floating[Any]]
 
@@ -64,6 +66,23 @@ def latent_map(folder: Path | None, channels: int, xl: bool) -> LatentMap | None
     return LatentMap(np.array(matrix, np.float32), np.array(shift, np.float32))
 
 
+def expected_latents(solver: Any, timestep: Any, latents: Any, prediction: Any) -> Any:
+    """The clean latents that a prediction means: DDPM's relations; Salimans & Ho 2022 for the velocity.
+
+    What scale_model_input gives is the variance-preserving sample, whichever way the solver keeps its own.
+    """
+    sample = solver.scale_model_input(latents, timestep)
+    schedule = solver.alphas_cumprod.numpy()
+    kept = float(np.interp(float(timestep), np.arange(len(schedule)), schedule))
+    signal, noise = kept**0.5, (1 - kept) ** 0.5
+    kind = solver.config.prediction_type
+    if kind == "sample":
+        return prediction
+    if kind == "v_prediction":
+        return signal * sample - noise * prediction
+    return (sample - noise * prediction) / max(signal, LEAST_SIGNAL)
+
+
 def preview_steps(wanted: int, steps: int) -> frozenset[int]:
     """After which steps, counted from 1, evenly spread; the last one is followed by the picture itself."""
     return frozenset(round(number * steps / (wanted + 1)) for number in range(1, wanted + 1)) - {0, steps}
@@ -86,4 +105,5 @@ def _pooled(patches: Floats) -> Floats:
     side = round((patches.shape[1] / 3) ** 0.5)
     share = side // CELL_PX
     cells = patches.reshape(-1, 3, CELL_PX, share, CELL_PX, share).mean(axis=(3, 5))
-    return np.moveaxis(cells, 1, -1).reshape(len(patches), -1)
+    pooled: Floats = np.moveaxis(cells, 1, -1).reshape(len(patches), -1)
+    return pooled
