@@ -21,12 +21,22 @@ from deployments.messages import LayerJob, LayerResult, LayerTimings
 
 
 class Board:
-    """`wake` is called, under the lock, when work comes while the model's thread rests."""
+    """`wake` is called, under the lock, when work comes while the model's thread rests.
 
-    def __init__(self, scheduler: Scheduler, results: ResultCache, wake: Callable[[], object]) -> None:
+    `clock` is that of the jobs' deadlines.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        results: ResultCache,
+        wake: Callable[[], object],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.scheduler = scheduler
         self._results = results
         self._wake = wake
+        self._clock = clock
         self._resting = True
         self._lock = threading.Lock()
         self._works: dict[JobState, Work] = {}
@@ -46,7 +56,7 @@ class Board:
                     return replace(kept, cached=True, timings=LayerTimings(0.0, 0.0, 0.0, 0.0))
                 if work := self._by_key.get(key):
                     return work, _join(work, job, loop)
-            now, listener = time.time(), Listener(loop)
+            now, listener = self._clock(), Listener(loop)
             state = _state(job, request, now)
             self._refuse(state, now)
             work = Work(job, Attempt(request), state, key, [listener], job.previews, time.perf_counter())

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -71,9 +72,12 @@ class Denoiser:
         """Idempotent. Raises NotReady with a reason that names the file at fault."""
         if self._pipeline is not None:
             return
-        pipeline = load(self._config)
         place = locate(self._config.source)
         self.fingerprint = fingerprint(place, self._config)
+        self.adopt(load(self._config), place)
+
+    def adopt(self, pipeline: Any, place: Path | None = None) -> None:
+        """Paint with this pipeline, which is on its device already; `place` is the folder it came from."""
         self._encoder = Encoder(pipeline, self._config.prompt_cache)
         self._latent_map = latent_map(place, pipeline.unet.config.in_channels, _is_xl(pipeline))
         self._pipeline = pipeline

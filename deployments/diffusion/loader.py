@@ -51,15 +51,20 @@ def load(config: ModelConfig) -> Pipeline:
         pipeline.unet.to(memory_format=torch.channels_last)
         fit(pipeline, config, device)
         if config.compile:
-            # One graph for each row count and size: dynamo's own limit of 8 is too few.
-            torch._dynamo.config.recompile_limit = 64
-            pipeline.unet.compile(dynamic=False)
+            compile_unet(pipeline)
     except NotReady:
         raise
     except Exception as error:
         log.exception("loading %s failed", config.source)
         raise NotReady(f"the model {name} could not be loaded: {_reason(error)}") from error
     return pipeline
+
+
+def compile_unet(pipeline: Pipeline) -> None:
+    """At its next forward of each row count and size, which takes minutes then."""
+    # One graph for each: dynamo's own limit of 8 is too few.
+    torch._dynamo.config.recompile_limit = 64
+    pipeline.unet.compile(dynamic=False)
 
 
 def unload(pipeline: Pipeline) -> None:

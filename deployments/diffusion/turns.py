@@ -48,20 +48,21 @@ class Turns:
     def take(self) -> None:
         """Until there is no work left."""
         while not self._board.rest():
-            try:
-                self._painter.load()
-                self._take_one()
-            except Exception as error:  # Nobody's in particular, so everybody's.
-                for work in self._board.works():
-                    self._end(work, copy(error))
-            self._outbox.send()
+            self.take_one()
 
-    def _take_one(self) -> None:
-        works = self._admit(self._board.choose())
-        if works:
-            self._step(works)
-            self._outbox.send()
-        self._finish()
+    def take_one(self) -> None:
+        """Raises nothing: what goes wrong is told to those whose work it was."""
+        try:
+            self._painter.load()
+            works = self._admit(self._board.choose())
+            if works:
+                self._step(works)
+                self._outbox.send()
+            self._finish()
+        except Exception as error:  # Nobody's in particular, so everybody's.
+            for work in self._board.works():
+                self._end(work, copy(error))
+        self._outbox.send()
 
     def _admit(self, chosen: Sequence[Work]) -> list[Work]:
         """Those of the chosen that can be stepped."""
