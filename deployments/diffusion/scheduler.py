@@ -61,7 +61,7 @@ class Scheduler:
         if now + least_s > job.deadline_at:
             return Refusal("too late")
         if len(self._jobs) >= self._max_jobs:
-            return Refusal("too many", min(map(self._remaining_s, self._jobs)))
+            return Refusal("too many", min(map(self._remaining_s, self._jobs), default=0.0))
         before = [other for other in self._jobs if self._rank(other) <= self._rank(job)]
         if not before:
             return None

@@ -238,3 +238,16 @@ def test_in_exact_mode_every_forward_has_as_many_rows(tiny_sd1: Path) -> None:
     assert read == [4, 4]
     made.free()
     assert made.fixed_rows == 2, "with no room for four, two"
+
+
+def test_compiled_a_forward_has_a_power_of_two_of_rows(
+    tiny_sd1: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deployments.diffusion.loader.compile_unet", lambda pipeline: None)
+    made = Denoiser(ModelConfig(str(tiny_sd1), device="cpu", threads=1, compile=True))
+    made.load()
+    read: list[int] = []
+    made._pipeline.unet.register_forward_pre_hook(lambda _, inputs: read.append(len(inputs[0])))
+    for count in (1, 2, 3, 5):
+        made.step([made.begin(asked()) for _ in range(count)])
+    assert read == [2, 4, 8, 16]
