@@ -69,8 +69,8 @@ class GenerationConfig:
     reduced_steps: int = 15
     reduced_guidance_scale: float = 6.0
     warm_up_steps: int = 2
-    max_rows: int = 32
-    calibration_s: float = 5.0
+    max_rows: int = 16
+    calibration_s: float = 2.0
     stretch: float = 8.0
     max_jobs: int = 64
     wedged_after_s: float = 120.0
