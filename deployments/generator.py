@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from deployments.diffusion.config import GenerationConfig, ModelConfig
 from deployments.diffusion.engine import Engine
-from deployments.diffusion.painter import Painter
+from deployments.diffusion.painter import AnyPainter
 from deployments.diffusion.simulated import SimulatedConfig, SimulatedPainter
 from deployments.imaging.placeholder import placeholder
 from deployments.imaging.quality import flaw
@@ -63,11 +63,15 @@ class Generator(ABC):
                     return event
         raise AssertionError("the engine ended a job without a result")
 
+    async def check_health(self) -> None:
+        """Serve asks every few seconds, and replaces the replica where this raises."""
+        self._engine.check_health()
+
     async def readiness(self) -> Readiness:
         return self._engine.readiness()
 
 
-def _build_painter(config: GeneratorConfig, kind: LayerKind) -> Painter:
+def _build_painter(config: GeneratorConfig, kind: LayerKind) -> AnyPainter:
     if config.backend == "simulated":
         return SimulatedPainter(config.simulated, kind)
     # torch takes seconds to import: a simulated replica and the edge never pay for it.

@@ -14,6 +14,7 @@ MergeMode = Literal["auto", "cutout", "paste"]
 Position = Literal["left", "center", "right"]
 PictureFormat = Literal["jpeg", "png", "webp"]
 Backend = Literal["diffusers", "simulated"]
+Priority = Literal["interactive", "batch"]
 Pixels = NDArray[np.uint8]
 """(height, width, 3) RGB or (height, width, 4) RGBA."""
 
@@ -23,6 +24,8 @@ class LayerJob:
     """One layer to paint, in the caller's own words; the replica wraps them into its prompt.
 
     `negative_prompt` None means the layer's default one. `deadline_at` is wall-clock time, in seconds.
+    `previews`: how many step events carry one. `guidance_interval`: the part of the steps, as fractions, that
+    is guided. `no_store`: neither answered from an equal job's layer nor kept for one.
     """
 
     request_id: str
@@ -38,6 +41,10 @@ class LayerJob:
     enhance_prompt: bool = True
     plain_backdrop: bool = False
     fallback: Fallback = "reduce"
+    priority: Priority = "interactive"
+    previews: int = 0
+    guidance_interval: tuple[float, float] = (0.0, 1.0)
+    no_store: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,10 @@ class Recipe:
 
 @dataclass(frozen=True)
 class LayerResult:
-    """A painted layer; `degraded` names what is not as asked, `warnings` what the caller should know."""
+    """A painted layer; `degraded` names what is not as asked, `warnings` what the caller should know.
+
+    `cached`: it was painted for another job, equal to this one.
+    """
 
     kind: LayerKind
     pixels: Pixels
@@ -84,6 +94,7 @@ class LayerResult:
     degraded: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     recipe: Recipe | None = None
+    cached: bool = False
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ class ReplicaOptions(Settings):
     num_cpus: float = Field(1, ge=0)
     num_gpus: float = Field(0, ge=0)
     resources: dict[str, float] = {}
-    max_ongoing_requests: PositiveInt = 8
+    # For a generator: what its forwards hold, and as many again to choose from (diffusion/scheduler.py).
+    max_ongoing_requests: PositiveInt = 16
     max_queued_requests: int = 64
     autoscaling: dict[str, Any] | None = None
 

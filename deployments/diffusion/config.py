@@ -24,6 +24,9 @@ class ModelConfig:
     `device` and `dtype` "auto" mean CUDA in half precision where there is a GPU, else the CPU in single.
     `lazy_load` gives the memory back after the warm-up picture, without which no replica counts as ready, and
     loads the model again at the first job. `unload_after_idle_s` gives it back when no job came for so long.
+    `exact` fills every forward up to `exact_rows`, so that a picture is bitwise the same whatever its peers.
+    `compile` compiles the UNet for each row count before the replica is ready: minutes, worth it on a GPU.
+    `prompt_cache` counts encoded prompts.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -39,11 +42,26 @@ class ModelConfig:
     lazy_load: bool = False
     unload_after_idle_s: float | None = None
     threads: int | None = None
+    exact: bool = False
+    exact_rows: int = 8
+    compile: bool = False
+    prompt_cache: int = 64
+
+    def __post_init__(self) -> None:
+        if self.exact_rows < 2:
+            raise ValueError("exact_rows must be at least 2: a guided picture has two rows")
 
 
 @dataclass(frozen=True)
 class GenerationConfig:
-    """How often a bad picture is tried again, and what is left of one that the device has no room for."""
+    """How jobs share a model, and what becomes of a bad picture.
+
+    At the start forwards of up to `max_rows` are tried, as far as `calibration_s` goes, to find how many pay.
+    A job may take `stretch` times as long as alone before it goes first (deployments/diffusion/scheduler.py);
+    beyond `max_jobs` at once they are refused. A step longer than `wedged_after_s` makes a replica unhealthy.
+    A bad picture is tried again, `max_attempts` in all; one that the device has no room for is reduced.
+    Finished layers are kept for an equal job while they fit in `result_cache_bytes`.
+    """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
@@ -51,3 +69,9 @@ class GenerationConfig:
     reduced_steps: int = 15
     reduced_guidance_scale: float = 6.0
     warm_up_steps: int = 2
+    max_rows: int = 16
+    calibration_s: float = 2.0
+    stretch: float = 8.0
+    max_jobs: int = 64
+    wedged_after_s: float = 120.0
+    result_cache_bytes: int = 64 << 20

@@ -1,31 +1,53 @@
-"""A diffusers pipeline behind the Painter's interface: prompts in, pixels out, one request a call."""
+"""The only model maths: words and noise in, one UNet forward over many pictures, pixels out.
+
+Each picture keeps its own solver, timestep, generator and guidance; only the forward is shared, so what a
+picture becomes is what the stock pipeline of diffusers would have made of it alone.
+"""
 
 from __future__ import annotations
 
+import copy
+import logging
 import time
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from diffusers.utils.torch_utils import randn_tensor
 from numpy.typing import NDArray
 
+from deployments.diffusion.conditioning import Encoder, Row, truncations
 from deployments.diffusion.config import ModelConfig
 from deployments.diffusion.loader import load, unload
-from deployments.diffusion.painter import OnStep, Painted, PaintRequest
-from deployments.diffusion.registry import describe
+from deployments.diffusion.model_files import fingerprint
+from deployments.diffusion.painter import Painting, PaintRequest
+from deployments.diffusion.previews import LatentMap, expected_latents, latent_map
+from deployments.diffusion.registry import describe, locate
 from deployments.errors import NotReady, OutOfMemory
 from deployments.messages import Backend, Pixels
 
-EMBEDDINGS = (
-    "prompt_embeds",
-    "negative_prompt_embeds",
-    "pooled_prompt_embeds",
-    "negative_pooled_prompt_embeds",
-)
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+@dataclass(eq=False)
+class DiffusionPainting(Painting):
+    """A picture's latents and all that moves them; `conditions`: its rows of a forward with guidance."""
+
+    latents: Any = None
+    solver: Any = None
+    conditions: list[Row] = field(default_factory=list)
+    solver_extras: dict[str, Any] = field(default_factory=dict)
+    distilled_guidance: torch.Tensor | None = None
 
 
 class Denoiser:
-    """Owns one pipeline; `paint` runs it as stock diffusers does, so a seed's picture is diffusers' own."""
+    """Owns one pipeline, and is used from one thread."""
 
     backend: Backend = "diffusers"
 
@@ -35,7 +57,12 @@ class Denoiser:
         self.model = card.id
         self.native_size = card.native_size
         self.latent_factor = card.latent_factor
+        self.fixed_rows = config.exact_rows if config.exact else None
+        self.fingerprint = ""
         self._pipeline: Any = None
+        self._encoder: Encoder | None = None
+        self._latent_map: LatentMap | None = None
+        self._launched: torch.cuda.Event | None = None
 
     @property
     def loaded(self) -> bool:
@@ -43,92 +70,216 @@ class Denoiser:
 
     def load(self) -> None:
         """Idempotent. Raises NotReady with a reason that names the file at fault."""
-        if self._pipeline is None:
-            self._pipeline = load(self._config)
+        if self._pipeline is not None:
+            return
+        place = locate(self._config.source)
+        self.fingerprint = fingerprint(place, self._config)
+        self.adopt(load(self._config), place)
+
+    def adopt(self, pipeline: Any, place: Path | None = None) -> None:
+        """Paint with this pipeline, which is on its device already; `place` is the folder it came from."""
+        self._encoder = Encoder(pipeline, self._config.prompt_cache)
+        self._latent_map = latent_map(place, pipeline.unet.config.in_channels, _is_xl(pipeline))
+        self._pipeline = pipeline
 
     def unload(self) -> None:
         if self._pipeline is not None:
             unload(self._pipeline)
-            self._pipeline = None
+            self._pipeline = self._encoder = None
 
     @torch.inference_mode()
-    def paint(self, request: PaintRequest, on_step: OnStep) -> Painted:
-        """Raises OutOfMemory where the device has no room, and whatever `on_step` raises."""
-        if self._pipeline is None:
+    def begin(self, request: PaintRequest) -> DiffusionPainting:
+        if self._pipeline is None or self._encoder is None:
             raise NotReady("the model is not loaded")
-        try:
-            return self._paint(self._pipeline, request, on_step)
-        except RuntimeError as error:
-            if not _is_out_of_memory(error):
-                raise
-        # Only here, where the error and the tensors in its frames are gone: https://pytorch.org/docs/stable/notes/faq.html
+        pipeline, encoder = self._pipeline, self._encoder
+        return _within_memory(lambda: self._begin(pipeline, encoder, request))
+
+    @torch.inference_mode()
+    def step(self, paintings: Sequence[DiffusionPainting]) -> None:
+        """Raises before any painting has changed; what goes wrong after that is its painting's `fault`."""
+        predictions = _within_memory(lambda: self._predict(paintings))
+        for painting, prediction in zip(paintings, predictions, strict=True):
+            try:
+                _within_memory(partial(self._advance, painting, prediction))
+            except Exception as error:
+                painting.fault = error
+        self._await_step_before()
+
+    @torch.inference_mode()
+    def decode(self, paintings: Sequence[DiffusionPainting]) -> list[Pixels]:
+        images = _within_memory(lambda: self._decode(paintings))
+        self._pipeline.maybe_free_model_hooks()
+        return [_to_uint8(image) for image in images]
+
+    def measure(self, rows: int) -> float:
+        width, height = self.native_size
+        asked = PaintRequest("", "", 2, 1.0, 0, width, height)
+        paintings = [self.begin(asked) for _ in range(rows)]
+        self.step(paintings)  # The first at a row count allocates, and compiles where that is wanted.
+        began = self._clock_s()
+        self.step(paintings)
+        return self._clock_s() - began
+
+    def _clock_s(self) -> float:
+        """On a CPU its own seconds alone, so that a busy neighbour does not decide what pays."""
+        if not self._on_gpu:
+            return time.process_time() / torch.get_num_threads()
+        torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def free(self) -> None:
         self._pipeline.maybe_free_model_hooks()
         torch.cuda.empty_cache()
-        raise OutOfMemory("the device ran out of memory painting this picture")
+        if self.fixed_rows is not None and self.fixed_rows > 2:
+            self.fixed_rows //= 2
+            log.warning("out of memory: pictures repeat bitwise at %d rows from now on", self.fixed_rows)
 
-    def _paint(self, pipeline: Any, request: PaintRequest, on_step: OnStep) -> Painted:
-        started = time.perf_counter()
-        embeddings = _encode(pipeline, request)
-        encoded = last_step = time.perf_counter()
-
-        # Some solvers (PNDM, Heun) take more steps than were asked for, and the pipeline knows how many.
-        def after_step(stepping: Any, step: int, _: Any, kept: dict[str, Any]) -> dict[str, Any]:
-            nonlocal last_step
-            last_step = time.perf_counter()
-            on_step(step + 1, stepping.num_timesteps)
-            return kept
-
-        images = pipeline(
-            **embeddings,
-            num_inference_steps=request.num_inference_steps,
-            guidance_scale=request.guidance_scale,
-            width=request.width_px,
-            height=request.height_px,
-            # A generator on the CPU draws the same noise whatever the device.
-            generator=torch.Generator("cpu").manual_seed(request.seed),
-            output_type="np",
-            callback_on_step_end=after_step,
-        ).images
-        return Painted(
-            _to_uint8(images[0]),
-            encode_ms=1e3 * (encoded - started),
-            denoise_ms=1e3 * (last_step - encoded),
-            decode_ms=1e3 * (time.perf_counter() - last_step),
-            warnings=_truncations(pipeline, request),
-            sampler=type(pipeline.scheduler).__name__.removesuffix("Scheduler"),
+    def _begin(self, pipeline: Any, encoder: Encoder, request: PaintRequest) -> DiffusionPainting:
+        # diffusers' own condition: a model distilled for guidance reads the scale itself.
+        distilled = pipeline.unet.config.time_cond_proj_dim
+        guided = request.guidance_scale > 1 and distilled is None
+        conditions = encoder.rows(request, guided)
+        # Rebuilding it from its configuration would re-apply defaults that the model's files override.
+        solver = copy.deepcopy(pipeline.scheduler)
+        solver.set_timesteps(request.num_inference_steps, device=pipeline._execution_device)
+        if hasattr(solver, "set_begin_index"):
+            solver.set_begin_index(0)
+        # A generator on the CPU draws the same noise whatever the device.
+        generator = torch.Generator("cpu").manual_seed(request.seed)
+        factor, dtype = pipeline.vae_scale_factor, conditions[0].text.dtype
+        shape = (
+            1,
+            pipeline.unet.config.in_channels,
+            request.height_px // factor,
+            request.width_px // factor,
+        )
+        noise = randn_tensor(shape, generator=generator, device=pipeline._execution_device, dtype=dtype)
+        guidance = None
+        if distilled is not None:
+            scale = torch.tensor([request.guidance_scale - 1])
+            embedded = pipeline.get_guidance_scale_embedding(scale, embedding_dim=distilled)
+            guidance = embedded.to(pipeline._execution_device, dtype)
+        steps = len(solver.timesteps)  # Some solvers (PNDM, Heun) take more than were asked for.
+        return DiffusionPainting(
+            request,
+            steps,
+            guided,
+            warnings=truncations(pipeline, request, guided),
+            sampler=type(solver).__name__.removesuffix("Scheduler"),
+            latents=noise * solver.init_noise_sigma,
+            solver=solver,
+            conditions=conditions,
+            solver_extras=pipeline.prepare_extra_step_kwargs(generator, 0.0),
+            distilled_guidance=guidance,
         )
 
+    def _predict(self, paintings: Sequence[DiffusionPainting]) -> list[torch.Tensor]:
+        """The UNet's rows of each painting, (rows, channels, h, w)."""
+        samples, timesteps, rows, guidance = [], [], [], []
+        for painting in paintings:
+            timestep = painting.solver.timesteps[painting.done]
+            scaled = painting.solver.scale_model_input(painting.latents, timestep)
+            samples += [scaled] * painting.rows
+            timesteps += [timestep] * painting.rows
+            rows += painting.conditions[-painting.rows :]
+            guidance += [painting.distilled_guidance] * painting.rows
+        spare = self._filled(len(rows)) - len(rows)
+        read = self._pipeline.unet(
+            _batch(samples, spare),
+            _batch([timestep.reshape(1) for timestep in timesteps], spare),
+            encoder_hidden_states=_batch([row.text for row in rows], spare),
+            timestep_cond=None if guidance[0] is None else _batch(guidance, spare),
+            added_cond_kwargs=_added(rows, spare),
+            return_dict=False,
+        )[0]
+        counts = [painting.rows for painting in paintings]
+        return list(read[: len(rows)].split(counts))
 
-def _encode(pipeline: Any, request: PaintRequest) -> dict[str, Any]:
-    """The pipeline's own text encoding, called apart so that it can be timed; names are the pipeline's."""
-    guided = request.guidance_scale > 1
-    encoded = pipeline.encode_prompt(
-        prompt=request.prompt,
-        negative_prompt=request.negative_prompt,
-        device=pipeline._execution_device,
-        num_images_per_prompt=1,
-        do_classifier_free_guidance=guided,
-    )
-    return dict(zip(EMBEDDINGS, encoded, strict=False))
+    def _decode(self, paintings: Sequence[DiffusionPainting]) -> NDArray[np.floating[Any]]:
+        """(n, height, width, 3), in 0..1."""
+        pipeline, vae = self._pipeline, self._pipeline.vae
+        # XL's VAE overflows in half precision; the stock pipeline casts it there and back at every picture.
+        if _is_xl(pipeline) and vae.dtype == torch.float16 and vae.config.force_upcast:
+            vae.to(torch.float32)
+        latents = torch.cat([painting.latents for painting in paintings]).to(vae.dtype)
+        decoded = vae.decode(_unscaled(latents, vae.config), return_dict=False)[0]
+        return pipeline.image_processor.postprocess(decoded, output_type="np")  # type: ignore[no-any-return]
+
+    def _await_step_before(self) -> None:
+        """A GPU works on after a call returns: stay one step ahead of it, so that a cancel is soon felt."""
+        if self._on_gpu:
+            before, self._launched = self._launched, torch.cuda.Event()
+            self._launched.record()
+            if before is not None:
+                before.synchronize()
+
+    @property
+    def _on_gpu(self) -> bool:
+        return bool(self._pipeline._execution_device.type == "cuda")
+
+    def _filled(self, rows: int) -> int:
+        """Row counts that are the same whatever the peers, or few enough to be compiled."""
+        if self.fixed_rows is not None:
+            return max(rows, self.fixed_rows)
+        return 1 << (rows - 1).bit_length() if self._config.compile else rows
+
+    def _advance(self, painting: DiffusionPainting, rows: torch.Tensor) -> None:
+        solver, prediction = painting.solver, rows
+        timestep = solver.timesteps[painting.done]
+        if painting.guided_now:
+            without, with_prompt = rows.chunk(2)
+            prediction = without + painting.request.guidance_scale * (with_prompt - without)
+        if painting.done + 1 in painting.preview_steps and self._latent_map is not None:
+            expected = expected_latents(solver, timestep, painting.latents, prediction)
+            painting.preview = self._latent_map(expected[0].float().cpu().numpy())
+        painting.latents = solver.step(
+            prediction, timestep, painting.latents, **painting.solver_extras, return_dict=False
+        )[0]
+        painting.done += 1
 
 
-def _truncations(pipeline: Any, request: PaintRequest) -> tuple[str, ...]:
-    tokenizer = pipeline.tokenizer
-    room = tokenizer.model_max_length
-    read = ("prompt", "negative_prompt") if request.guidance_scale > 1 else ("prompt",)
-    return tuple(
-        f"{name} is {length} tokens long; the model reads the first {room}"
-        for name in read
-        if (length := len(tokenizer(getattr(request, name)).input_ids)) > room
-    )
+def _batch(parts: Sequence[Any], spare: int) -> torch.Tensor:
+    return torch.cat([*parts, *[parts[-1]] * spare])
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """On the CPU torch has no class for it."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+def _added(rows: Sequence[Row], spare: int) -> dict[str, torch.Tensor] | None:
+    if rows[0].pooled is None:
+        return None
+    return {
+        "text_embeds": _batch([row.pooled for row in rows], spare),
+        "time_ids": _batch([row.sizes for row in rows], spare),
+    }
+
+
+def _unscaled(latents: torch.Tensor, vae: Any) -> torch.Tensor:
+    mean, deviation = getattr(vae, "latents_mean", None), getattr(vae, "latents_std", None)
+    if mean is None or deviation is None:
+        scaled: torch.Tensor = latents / vae.scaling_factor
+        return scaled
+    centre, spread = (latents.new_tensor(values).view(1, -1, 1, 1) for values in (mean, deviation))
+    moved: torch.Tensor = latents * spread / vae.scaling_factor + centre
+    return moved
+
+
+def _is_xl(pipeline: Any) -> bool:
+    return hasattr(pipeline, "text_encoder_2")
+
+
+def _within_memory(act: Callable[[], Result]) -> Result:
+    """The act's result. Raises OutOfMemory where the device has no room for it."""
+    try:
+        return act()
+    except RuntimeError as error:
+        # On the CPU torch has no class for it.
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
+    # Only here, where the error and the tensors in its frames are gone: https://pytorch.org/docs/stable/notes/faq.html
+    raise OutOfMemory("the device ran out of memory painting this picture")
 
 
 def _to_uint8(image: NDArray[np.floating[Any]]) -> Pixels:
-    """Unit floats to bytes. NaN becomes black, which the quality check refuses; numpy alone keeps quiet."""
-    pixels: Pixels = (np.nan_to_num(image, nan=0.0) * 255).round().astype(np.uint8)
+    """Unit floats to bytes. A picture with NaN in it becomes black, which the quality check refuses."""
+    if not np.isfinite(image).all():
+        return np.zeros(image.shape, np.uint8)
+    pixels: Pixels = (image * 255).round().astype(np.uint8)
     return pixels

@@ -1,4 +1,5 @@
-"""The engine of a generator replica: jobs come in on the event loop, one thread owns the model and paints.
+"""The engine of a generator replica: jobs come in on the event loop, and one thread, which owns the model,
+paints them all at once, a step at a time (deployments/diffusion/turns.py).
 
 A job becomes a stream of StepEvents that ends in a LayerResult.
 """
@@ -7,34 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from copy import copy
+from dataclasses import replace
 
 from deployments.diffusion.attempts import Attempts
+from deployments.diffusion.batch_key import BatchKey
+from deployments.diffusion.board import Board
+from deployments.diffusion.calibration import Calibration, calibrate
 from deployments.diffusion.config import GenerationConfig
-from deployments.diffusion.painter import Painter, PaintRequest
+from deployments.diffusion.health import Health, Unhealthy
+from deployments.diffusion.pace import Pace
+from deployments.diffusion.painter import AnyPainter, PaintRequest
+from deployments.diffusion.previews import encode_preview, preview_steps
+from deployments.diffusion.result_cache import ResultCache
+from deployments.diffusion.scheduler import Scheduler
+from deployments.diffusion.turns import Turns
+from deployments.diffusion.work import Listener, News, Progress
 from deployments.errors import DeadlineExceeded, NotReady, ScenewrightError
 from deployments.messages import LayerJob, LayerResult, Pixels, Readiness, StepEvent
 
 log = logging.getLogger(__name__)
-
-
-class Cancelled(Exception):
-    """Raised between two steps of a job that nobody waits for any more."""
-
-
-def _retrieve(painting: asyncio.Future[LayerResult]) -> None:
-    """An abandoned job's exception has no reader; without this asyncio logs it as a fault."""
-    if not painting.cancelled():
-        painting.exception()
-
-
-def _check_in_time(job: LayerJob) -> None:
-    if time.time() > job.deadline_at:
-        raise DeadlineExceeded("the deadline passed before this layer was painted")
 
 
 class Engine:
@@ -42,7 +38,7 @@ class Engine:
 
     def __init__(
         self,
-        painter: Painter,
+        painter: AnyPainter,
         flaw: Callable[[Pixels], str | None],
         placeholder: Callable[[LayerJob], Pixels],
         config: GenerationConfig,
@@ -50,11 +46,15 @@ class Engine:
         lazy_load: bool = False,
     ) -> None:
         self._painter = painter
-        self._attempts = Attempts(painter, flaw, placeholder, config)
-        self._warm_up_steps = config.warm_up_steps
+        self._config = config
         self._unload_after_idle_s = unload_after_idle_s
         self._lazy_load = lazy_load
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="painter")
+        self._health = Health(config.wedged_after_s)
+        results = ResultCache(config.result_cache_bytes)
+        self._board = Board(self._scheduler(Calibration(1, {1: 0.0})), results, self._wake)
+        attempts = Attempts(config, painter.latent_factor)
+        self._turns = Turns(painter, self._board, attempts, self._health, flaw, placeholder)
         self._jobs = 0
         self._idle: asyncio.TimerHandle | None = None
         self._fault: NotReady | None = NotReady("the model has not been loaded yet", retry_after_s=5)
@@ -72,40 +72,28 @@ class Engine:
             log.exception("the warm-up picture failed")
             self._fault = NotReady("the warm-up picture failed; the replica's log says why", retry_after_s=30)
 
-    def _warm_up(self) -> None:
-        self._painter.load()
-        width, height = self._painter.native_size
-        request = PaintRequest("warm-up", "", self._warm_up_steps, 7.5, 0, width, height)
-        self._painter.paint(request, lambda step, steps: None)
-        if self._lazy_load:
-            self._painter.unload()
-
     def readiness(self) -> Readiness:
         reason = self._fault.message if self._fault else ""
         return Readiness(self._fault is None, reason, self._painter.model, self._painter.backend)
+
+    def check_health(self) -> None:
+        """Raises Unhealthy where only a new replica can help."""
+        fault = self._health.fault(time.monotonic())
+        if fault is not None:
+            raise Unhealthy(fault)
 
     async def submit(
         self, job: LayerJob, prompt: str, negative_prompt: str
     ) -> AsyncGenerator[StepEvent | LayerResult, None]:
         """Paint a job. Closing the iterator, or cancelling the task that reads it, stops it at its next step.
 
-        The steps of a picture that is tried again are told again, from the first.
+        The steps of a picture that is tried again are told again, from the first. Raises Overloaded or
+        DeadlineExceeded at once where it could not be done in time.
         """
         if self._fault:
             raise NotReady(*self._fault.args)  # A fresh one: each raise hangs its traceback on the exception.
-        _check_in_time(job)
-        events: asyncio.Queue[StepEvent] = asyncio.Queue()
-        loop, abandoned, queued_at = asyncio.get_running_loop(), threading.Event(), time.perf_counter()
-
-        def check() -> None:
-            if abandoned.is_set():
-                raise Cancelled
-            _check_in_time(job)
-
-        def on_step(step: int, steps: int) -> None:
-            check()
-            loop.call_soon_threadsafe(events.put_nowait, StepEvent(job.kind, step, steps))
-
+        if time.time() > job.deadline_at:
+            raise DeadlineExceeded("the deadline passed before this layer was painted")
         request = PaintRequest(
             prompt,
             negative_prompt,
@@ -114,31 +102,31 @@ class Engine:
             job.seed,
             job.width_px,
             job.height_px,
+            job.guidance_interval,
         )
+        loop = asyncio.get_running_loop()
+        entered = self._board.enter(job, request, self._painter.fingerprint, loop)
+        if isinstance(entered, LayerResult):
+            yield entered
+            return
+        work, listener = entered
         self._busy()
-        painting = loop.run_in_executor(self._thread, self._paint, job, request, check, on_step, queued_at)
-        painting.add_done_callback(_retrieve)
-        waiting = asyncio.ensure_future(events.get())
         try:
-            while not painting.done():
-                left_s = max(0.0, job.deadline_at - time.time())
-                either: set[asyncio.Future[Any]] = {painting, waiting}
-                done, _ = await asyncio.wait(either, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
-                if waiting in done:
-                    yield waiting.result()
-                    waiting = asyncio.ensure_future(events.get())
-                elif not done:
-                    _check_in_time(job)  # Still in the queue, or in a step that takes too long.
-            if waiting.done():
-                yield waiting.result()
-            while not events.empty():
-                yield events.get_nowait()
-            yield painting.result()
+            while True:
+                news = await _next_news(job, listener)
+                if isinstance(news, Progress):
+                    yield await _step_event(job, news)
+                elif isinstance(news, LayerResult):
+                    yield replace(news, cached=listener.joined)
+                    return
+                else:
+                    raise copy(news) if listener.joined else news
         finally:
-            abandoned.set()
-            painting.cancel()
-            waiting.cancel()
+            self._board.leave(work, listener)
             self._done(loop)
+
+    def _wake(self) -> None:
+        self._thread.submit(self._turns.take)
 
     def _busy(self) -> None:
         self._jobs += 1
@@ -150,15 +138,44 @@ class Engine:
         if not self._jobs and self._unload_after_idle_s is not None:
             self._idle = loop.call_later(self._unload_after_idle_s, self._thread.submit, self._painter.unload)
 
-    def _paint(
-        self,
-        job: LayerJob,
-        request: PaintRequest,
-        check: Callable[[], None],
-        on_step: Callable[[int, int], None],
-        queued_at: float,
-    ) -> LayerResult:
+    def _warm_up(self) -> None:
         """On the model's thread."""
-        check()
         self._painter.load()
-        return self._attempts.paint(job, request, check, on_step, 1e3 * (time.perf_counter() - queued_at))
+        self._board.scheduler = self._scheduler(self._calibration())
+        width, height = self._painter.native_size
+        request = PaintRequest("warm-up", "", self._config.warm_up_steps, 7.5, 0, width, height)
+        painting = self._painter.begin(request)
+        while painting.done < painting.steps:
+            self._painter.step([painting])
+            if painting.fault is not None:
+                raise painting.fault
+        self._painter.decode([painting])
+        if self._lazy_load:
+            self._painter.unload()
+
+    def _calibration(self) -> Calibration:
+        fixed = self._painter.fixed_rows
+        if fixed is not None:
+            return Calibration(fixed, {fixed: self._painter.measure(fixed)})
+        found = calibrate(self._painter.measure, self._config.max_rows, self._config.calibration_s)
+        times = ", ".join(f"{rows}: {1e3 * seconds:.1f}" for rows, seconds in found.seconds.items())
+        log.info("forwards of up to %d rows pay (ms by rows: %s)", found.cap_rows, times)
+        return found
+
+    def _scheduler(self, calibration: Calibration) -> Scheduler:
+        pace = Pace(BatchKey(*self._painter.native_size), calibration.seconds)
+        return Scheduler(pace, calibration.cap_rows, self._config.stretch, self._config.max_jobs)
+
+
+async def _next_news(job: LayerJob, listener: Listener) -> News:
+    try:
+        return await asyncio.wait_for(listener.news.get(), max(0.0, job.deadline_at - time.time()))
+    except TimeoutError:
+        raise DeadlineExceeded("the deadline passed before this layer was painted") from None
+
+
+async def _step_event(job: LayerJob, progress: Progress) -> StepEvent:
+    preview = None
+    if progress.preview is not None and progress.step in preview_steps(job.previews, progress.steps):
+        preview = await asyncio.to_thread(encode_preview, progress.preview)
+    return StepEvent(job.kind, progress.step, progress.steps, preview)

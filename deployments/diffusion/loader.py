@@ -50,12 +50,20 @@ def load(config: ModelConfig) -> Pipeline:
         _lay_over(pipeline, config.lora)
         pipeline.unet.to(memory_format=torch.channels_last)
         fit(pipeline, config, device)
+        if config.compile:
+            compile_unet(pipeline)
     except NotReady:
         raise
     except Exception as error:
         log.exception("loading %s failed", config.source)
         raise NotReady(f"the model {name} could not be loaded: {_reason(error)}") from error
     return pipeline
+
+
+def compile_unet(pipeline: Pipeline) -> None:
+    """At its next forward of each row count and size, which takes minutes then."""
+    # One graph for each: the default limit of 8 is too few.
+    pipeline.unet.compile(dynamic=False, recompile_limit=64)
 
 
 def unload(pipeline: Pipeline) -> None:
@@ -79,9 +87,17 @@ def _device(config: ModelConfig) -> str:
 def _dtype(config: ModelConfig, device: str) -> torch.dtype:
     if config.dtype == "float16" and device == "cpu":
         raise NotReady("float16 is far too slow on a CPU: set dtype to auto or float32, or give it a GPU")
+    if config.dtype == "bfloat16" and device == "cpu" and not _cpu_has_bfloat16():
+        raise NotReady("this CPU has no bfloat16 of its own, which makes it slow: set dtype to float32")
     if config.dtype == "auto":
         return torch.float16 if device == "cuda" else torch.float32
     return {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[config.dtype]
+
+
+def _cpu_has_bfloat16() -> bool:
+    """By the names of x86's and ARM's instructions."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
 
 
 def _read(source: str, name: str, dtype: torch.dtype) -> Pipeline:

@@ -31,6 +31,17 @@ def check_model_files(folder: Path) -> None:
         _check_sums(folder, name)
 
 
+def fingerprint(place: Path | None, *settings: object) -> str:
+    """Of a model's files and of the settings that shape its pictures; of the settings alone on the hub."""
+    digest = hashlib.sha256(repr(settings).encode())
+    if place is not None:
+        for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            if file.is_file():
+                state = file.stat()
+                digest.update(f"{file.relative_to(place)} {state.st_size} {state.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
 def check_single_file(file: Path) -> None:
     """Raises NotReady unless `file` is one intact safetensors file: a whole checkpoint, or a LoRA."""
     if file.suffix.lower() in PICKLE_SUFFIXES:

@@ -1,17 +1,23 @@
-"""What the engine asks of a model: load, paint, unload. The denoiser and its simulation both answer to it."""
+"""What the engine asks of a model: begin, step, decode. The denoiser and its simulation both answer to it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from deployments.messages import Backend, Pixels
+
+WHOLE = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class PaintRequest:
-    """One picture in the model's own terms; prompts are final here."""
+    """One picture in the model's own terms; prompts are final here.
+
+    `guidance_interval`: the part of the steps, as fractions from the first, that guidance is applied in
+    (Kynkäänniemi et al. 2024, arXiv 2404.07724); the steps outside it cost half. `previews`: how many.
+    """
 
     prompt: str
     negative_prompt: str
@@ -20,26 +26,45 @@ class PaintRequest:
     seed: int
     width_px: int
     height_px: int
+    guidance_interval: tuple[float, float] = WHOLE
 
 
-@dataclass(frozen=True)
-class Painted:
-    """RGB pixels, and where the time went; `sampler` is the solver's name, where there was one."""
+@dataclass(eq=False)
+class Painting:
+    """One picture under way. Everything that changes during a request lives here, and on nothing shared.
 
-    pixels: Pixels
-    encode_ms: float
-    denoise_ms: float
-    decode_ms: float
+    `fault` is what went wrong in this picture's own part of a step; its peers' parts were done. After a step
+    in `preview_steps`, counted from 1, `preview` is the predicted picture, small. `sampler`: the solver's
+    name, where there is one.
+    """
+
+    request: PaintRequest
+    steps: int
+    guided: bool
+    done: int = 0
     warnings: tuple[str, ...] = ()
     sampler: str = ""
+    preview_steps: frozenset[int] = frozenset()
+    preview: Pixels | None = None
+    fault: Exception | None = None
+
+    @property
+    def guided_now(self) -> bool:
+        """Whether the next step is one with guidance."""
+        begin, end = self.request.guidance_interval
+        return self.guided and begin <= self.done / self.steps < end
+
+    @property
+    def rows(self) -> int:
+        """How many rows of the next forward are this picture's: two under guidance, else one."""
+        return 2 if self.guided_now else 1
 
 
-OnStep = Callable[[int, int], None]
-"""Called after each step with (done, in all); what it raises ends the painting there."""
+SomePainting = TypeVar("SomePainting", bound=Painting)
 
 
-class Painter(Protocol):
-    """Used from one thread, and not the event loop's. `load` raises NotReady, `paint` OutOfMemory."""
+class Painter(Protocol[SomePainting]):
+    """Used from one thread, and not the event loop's. `load` raises NotReady, the acts OutOfMemory."""
 
     @property
     def model(self) -> str: ...
@@ -51,6 +76,33 @@ class Painter(Protocol):
     def native_size(self) -> tuple[int, int]: ...
     @property
     def latent_factor(self) -> int: ...
+
+    @property
+    def fixed_rows(self) -> int | None:
+        """The row count that every forward is filled up to; None where it varies."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the weights that are loaded: where it differs, so may the pictures."""
+
     def load(self) -> None: ...
-    def paint(self, request: PaintRequest, on_step: OnStep) -> Painted: ...
+
+    def begin(self, request: PaintRequest) -> SomePainting:
+        """Read the words, draw the noise."""
+
+    def step(self, paintings: Sequence[SomePainting]) -> None:
+        """One forward over all of them. Where it raises, none of them has changed."""
+
+    def decode(self, paintings: Sequence[SomePainting]) -> list[Pixels]:
+        """RGB pixels of finished paintings of one size. Changes none of them."""
+
+    def measure(self, rows: int) -> float:
+        """Seconds of one forward over so many rows at the native size."""
+
+    def free(self) -> None:
+        """After an OutOfMemory: give back what can be given back."""
+
     def unload(self) -> None: ...
+
+
+AnyPainter = Painter[Any]

@@ -10,6 +10,7 @@ import pytest
 from deployments.background import Background
 from deployments.character import Character
 from deployments.diffusion.config import ModelConfig
+from deployments.diffusion.health import Unhealthy
 from deployments.errors import NotReady
 from deployments.generator import GeneratorConfig
 from deployments.messages import LayerJob, LayerResult, StepEvent
@@ -61,3 +62,11 @@ async def test_a_replica_can_give_its_memory_back_between_jobs(
     generator = Character(replace(simulated, model=model))
     assert (await generator.readiness()).ready
     assert (await generator.paint(make_job())).degraded == ()
+
+
+async def test_its_health_is_the_engines(simulated: GeneratorConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = Character(simulated)
+    await generator.check_health()
+    monkeypatch.setattr(generator._engine._health, "fault", lambda now: "a step has been under way for 9 s")
+    with pytest.raises(Unhealthy, match="under way"):
+        await generator.check_health()

@@ -20,6 +20,8 @@ def simulated_config() -> ServiceConfig:
     arguments = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())["applications"][0]["args"]
     for kind in ("character", "background"):
         arguments[kind]["generator"]["simulated"]["step_s"] = STEP_S
+        # The same scene is asked for again and again, and must be painted each time.
+        arguments[kind]["generator"]["generation"] = {"result_cache_bytes": 0}
     return ServiceConfig.model_validate(arguments)
 
 

@@ -89,7 +89,34 @@ def test_a_gpu_that_is_not_there(tiny_sd1: Path) -> None:
     assert "there is none: set device to auto or cpu" in refusal(source=str(tiny_sd1), device="cuda")
 
 
-def test_bfloat16_and_threads(tiny_sd1: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def capabilities(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
+    """Those of the CPU, to be changed."""
+    named: dict[str, bool] = {}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: named)
+    return named
+
+
+def test_bfloat16_is_for_cpus_that_have_it(tiny_sd1: Path, capabilities: dict[str, bool]) -> None:
+    message = refusal(source=str(tiny_sd1), device="cpu", dtype="bfloat16")
+    assert message.startswith("this CPU has no bfloat16 of its own")
+
+
+def test_the_unet_is_compiled_where_that_is_asked_for(
+    tiny_sd1: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[dict[str, Any]] = []
+    monkeypatch.setattr(torch, "compile", lambda module, **how: compiled.append(how))
+    load(ModelConfig(source=str(tiny_sd1), device="cpu"))
+    assert compiled == []
+    load(ModelConfig(source=str(tiny_sd1), device="cpu", compile=True))
+    assert compiled == [{"dynamic": False, "recompile_limit": 64}]
+
+
+def test_bfloat16_and_threads(
+    tiny_sd1: Path, monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool]
+) -> None:
+    capabilities["avx512_bf16"] = True
     threads: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", threads.append)
     pipeline = load(ModelConfig(source=str(tiny_sd1), device="cpu", dtype="bfloat16", threads=3))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from deployments.diffusion.model_files import (
     check_model_files,
     check_single_file,
+    fingerprint,
     read_header,
     single_file_pipeline,
 )
@@ -147,3 +149,15 @@ def test_single_files(model: Path, tmp_path: Path) -> None:
     for name, why in harmed.items():
         with pytest.raises(NotReady, match=f"^{name} {why}"):
             check_single_file(tmp_path / name)
+
+
+def test_a_fingerprint_is_of_the_files_and_of_the_settings(model: Path, tmp_path: Path) -> None:
+    before = fingerprint(model, "a setting")
+    assert fingerprint(model, "a setting") == before
+    assert fingerprint(model, "another") != before
+    os.utime(model / WEIGHTS, (1, 1))
+    assert fingerprint(model, "a setting") != before
+    assert fingerprint(None, "a setting") != fingerprint(None, "another")
+    single = tmp_path / "one.safetensors"
+    single.write_bytes(b"weights")
+    assert fingerprint(single) == fingerprint(single) != fingerprint(None)

@@ -23,7 +23,8 @@ def painter_of(**config: float) -> SimulatedPainter:
 
 
 def pixels(seed: int, size: tuple[int, int] = (96, 64)) -> Pixels:
-    return painter_of().paint(request(seed, size), lambda step, steps: None).pixels
+    painter = painter_of()
+    return painter.decode([painter.begin(request(seed, size))])[0]
 
 
 def test_a_seed_has_one_picture_and_another_seed_another() -> None:
@@ -43,29 +44,39 @@ def test_every_picture_is_stamped() -> None:
     assert not white[:90].any()
 
 
-def test_steps_are_told_in_turn_and_take_their_time() -> None:
-    told: list[tuple[int, int]] = []
-    began = time.perf_counter()
-    painted = painter_of(encode_s=0.01, step_s=0.01, decode_s=0.01).paint(
-        request(steps=4), lambda step, steps: told.append((step, steps))
-    )
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert time.perf_counter() - began >= 0.06
-    assert painted.denoise_ms >= 40
-    assert min(painted.encode_ms, painted.decode_ms) >= 10
+def test_each_act_takes_its_time() -> None:
+    painter = painter_of(encode_s=0.02, step_s=0.03, decode_s=0.04)
+    pair = [painter.begin(request(seed)) for seed in (1, 2)]
+    acts = [
+        (lambda: painter.begin(request()), 0.02),
+        (lambda: painter.step(pair[:1]), 0.03),
+        (lambda: painter.step(pair), 0.03 * 1.7),
+        (lambda: painter.decode(pair), 0.08),
+    ]
+    for act, least_s in acts:
+        began = time.perf_counter()
+        act()
+        assert time.perf_counter() - began >= least_s
 
 
-def test_what_on_step_raises_ends_the_painting() -> None:
-    told = []
+def test_pictures_that_share_a_step_take_less_than_apart_and_more_than_one() -> None:
+    painter = painter_of(step_s=1.0, shared_step_ratio=0.6)
+    assert painter.measure(2) == 1.0
+    assert painter.measure(4) == 1.6
+    assert painter.measure(1) == 0.7
 
-    def stop(step: int, steps: int) -> None:
-        told.append(step)
-        if step == 2:
-            raise KeyError
 
-    with pytest.raises(KeyError):
-        painter_of().paint(request(steps=50), stop)
-    assert told == [1, 2]
+def test_steps_are_counted_and_previews_are_as_small_as_the_real_ones() -> None:
+    painter = painter_of()
+    painting = painter.begin(request(steps=4))
+    painting.preview_steps = frozenset({2})
+    shown = []
+    while painting.done < painting.steps:
+        painter.step([painting])
+        shown.append(painting.preview)
+        painting.preview = None
+    assert [preview is not None for preview in shown] == [False, True, False, False]
+    assert shown[1] is not None and shown[1].shape == (8, 12, 3)
 
 
 def test_loading_takes_its_time_once_until_it_is_unloaded() -> None:
@@ -83,4 +94,4 @@ def test_like_a_real_model_it_paints_nothing_unloaded() -> None:
     painter.unload()
     assert not painter.loaded
     with pytest.raises(NotReady):
-        painter.paint(request(), lambda step, steps: None)
+        painter.begin(request())

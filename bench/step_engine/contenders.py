@@ -1,0 +1,127 @@
+"""Three ways to serve the same arrivals with one model on one thread; each gives every arrival's seconds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from bench.step_engine.clocks import Clock
+from bench.step_engine.workload import Arrival
+from deployments.diffusion.attempts import Attempts
+from deployments.diffusion.batch_key import BatchKey
+from deployments.diffusion.board import Board
+from deployments.diffusion.calibration import Calibration
+from deployments.diffusion.config import GenerationConfig
+from deployments.diffusion.denoiser import Denoiser
+from deployments.diffusion.health import Health
+from deployments.diffusion.pace import Pace
+from deployments.diffusion.result_cache import ResultCache
+from deployments.diffusion.scheduler import Scheduler
+from deployments.diffusion.turns import Turns
+from deployments.diffusion.work import Listener
+from deployments.messages import LayerJob, LayerResult
+
+Served = list[tuple[Arrival, float]]
+MOST_TOGETHER = 8
+
+
+def one_at_a_time(pipeline: Any, arrivals: Sequence[Arrival], clock: Clock) -> Served:
+    """The stock pipeline, first come first served."""
+    return _served_by(pipeline, arrivals, clock, most=1)
+
+
+def dynamic_batching(pipeline: Any, arrivals: Sequence[Arrival], clock: Clock) -> Served:
+    """The stock pipeline, over all that wait and have the first one's size, steps and guidance."""
+    return _served_by(pipeline, arrivals, clock, MOST_TOGETHER)
+
+
+def step_engine(
+    denoiser: Denoiser, calibration: Calibration, arrivals: Sequence[Arrival], clock: Clock
+) -> Served:
+    """Ours, turn by turn."""
+    config = GenerationConfig()
+    pace = Pace(BatchKey(*denoiser.native_size), calibration.seconds)
+    scheduler = Scheduler(pace, calibration.cap_rows, config.stretch, max_jobs=len(arrivals))
+    board = Board(scheduler, ResultCache(0), lambda: None, clock.now)
+    attempts = Attempts(config, denoiser.latent_factor)
+    turns = Turns(denoiser, board, attempts, Health(1e9), lambda pixels: None, lambda job: None)  # type: ignore[arg-type,return-value]
+    coming, waiting, served = list(arrivals), [], []
+    loop: Any = _Instantly()
+    while coming or waiting:
+        while coming and coming[0].at_s <= clock.now():
+            arrival = coming.pop(0)
+            entered = board.enter(_job(arrival), arrival.request, "", loop)
+            assert not isinstance(entered, LayerResult)
+            waiting.append((arrival, entered[1]))
+        if board.rest():
+            clock.skip_to(coming[0].at_s)
+            continue
+        turns.take_one()
+        for arrival, listener in list(waiting):
+            if _is_done(listener):
+                waiting.remove((arrival, listener))
+                served.append((arrival, clock.now() - arrival.at_s))
+    return served
+
+
+def _served_by(pipeline: Any, arrivals: Sequence[Arrival], clock: Clock, most: int) -> Served:
+    left, served = list(arrivals), []
+    while left:
+        clock.skip_to(left[0].at_s)
+        first, now = left[0].request, clock.now()
+        together = [
+            arrival for arrival in left if arrival.at_s <= now and _alike(arrival.request) == _alike(first)
+        ][:most]
+        pipeline(
+            prompt=[arrival.request.prompt for arrival in together],
+            negative_prompt=[arrival.request.negative_prompt for arrival in together],
+            num_inference_steps=first.num_inference_steps,
+            guidance_scale=first.guidance_scale,
+            width=first.width_px,
+            height=first.height_px,
+            generator=[torch.Generator("cpu").manual_seed(arrival.request.seed) for arrival in together],
+        )
+        left = [arrival for arrival in left if arrival not in together]
+        served += [(arrival, clock.now() - arrival.at_s) for arrival in together]
+    return served
+
+
+def _alike(request: Any) -> tuple[Any, ...]:
+    return request.num_inference_steps, request.guidance_scale, request.width_px, request.height_px
+
+
+def _job(arrival: Arrival) -> LayerJob:
+    asked = arrival.request
+    return LayerJob(
+        "bench",
+        "character",
+        asked.prompt,
+        asked.num_inference_steps,
+        asked.guidance_scale,
+        asked.seed,
+        asked.width_px,
+        asked.height_px,
+        deadline_at=1e12,
+        no_store=True,
+    )
+
+
+def _is_done(listener: Listener) -> bool:
+    while not listener.news.empty():
+        news = listener.news.get_nowait()
+        if isinstance(news, Exception):
+            raise news
+        if isinstance(news, LayerResult):
+            return True
+    return False
+
+
+class _Instantly:
+    """An event loop's one method that the outbox needs."""
+
+    def call_soon_threadsafe(self, act: Callable[..., object], *arguments: Any) -> asyncio.Handle | None:
+        act(*arguments)
+        return None

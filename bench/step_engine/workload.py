@@ -1,0 +1,55 @@
+"""What is asked of the contenders: requests of different words, seeds, steps and guidance, at their times."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from deployments.diffusion.painter import PaintRequest
+
+STEPS = (4, 8, 20, 20, 30, 50)
+QUICK_STEPS = (1, 2, 3)
+GUIDANCE = (6.0, 7.5)
+NEGATIVE = "blurry, low quality"
+WHO = ("knight", "witch", "fox", "robot", "sailor", "giant", "queen", "miller")
+WEARS = ("red", "blue", "green", "golden", "black", "white")
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """`at_s`: seconds after the first."""
+
+    at_s: float
+    request: PaintRequest
+
+
+def saturated(count: int, size: tuple[int, int], steps: Sequence[int]) -> list[Arrival]:
+    """All at once."""
+    return [Arrival(0.0, request) for request in _requests(count, size, steps)]
+
+
+def poisson(count: int, per_s: float, size: tuple[int, int], steps: Sequence[int]) -> list[Arrival]:
+    dice, at_s, arrivals = random.Random(2), 0.0, []
+    for request in _requests(count, size, steps):
+        arrivals.append(Arrival(at_s, request))
+        at_s += dice.expovariate(per_s)
+    return arrivals
+
+
+def _requests(count: int, size: tuple[int, int], steps: Sequence[int]) -> list[PaintRequest]:
+    """Every step count as often as the next, in an order that is always the same."""
+    dice = random.Random(1)
+    counts = [steps[number % len(steps)] for number in range(count)]
+    dice.shuffle(counts)
+    return [
+        PaintRequest(
+            f"a {dice.choice(WEARS)} {dice.choice(WHO)} number {number}",
+            NEGATIVE,
+            taken,
+            dice.choice(GUIDANCE),
+            number,
+            *size,
+        )
+        for number, taken in enumerate(counts)
+    ]

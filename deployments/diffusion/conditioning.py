@@ -1,0 +1,80 @@
+"""Words → what the UNet reads: the pipeline's own encoding, kept for words that come again."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from deployments.diffusion.painter import PaintRequest
+
+Tensor = Any
+"""A torch.Tensor; this module holds and hands on, and needs no torch for it."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one row of a forward reads: `text` (1, tokens, width); the rest only where the model has it.
+
+    `pooled` (1, width) and `sizes` (1, 6): Stable Diffusion XL's added conditions.
+    """
+
+    text: Tensor
+    pooled: Tensor | None = None
+    sizes: Tensor | None = None
+
+
+class Encoder:
+    """Keeps the last `capacity` texts: scenes are asked for again with other seeds."""
+
+    def __init__(self, pipeline: Any, capacity: int) -> None:
+        self._pipeline = pipeline
+        self._capacity = capacity
+        self._texts: OrderedDict[tuple[str, str, bool], tuple[Tensor, ...]] = OrderedDict()
+
+    def rows(self, request: PaintRequest, guided: bool) -> list[Row]:
+        """The row without the prompt, under guidance, and the row with it."""
+        text, without, *pooled = self._encode(request, guided)
+        sizes = self._sizes(request, text) if pooled else None
+        with_prompt = Row(text, pooled[0] if pooled else None, sizes)
+        return [Row(without, pooled[1] if pooled else None, sizes), with_prompt] if guided else [with_prompt]
+
+    def _encode(self, request: PaintRequest, guided: bool) -> tuple[Tensor, ...]:
+        """In the pipeline's order: prompt, negative prompt, and for XL the pooled of each."""
+        key = (request.prompt, request.negative_prompt if guided else "", guided)
+        if key in self._texts:
+            self._texts.move_to_end(key)
+            return self._texts[key]
+        encoded = tuple(
+            self._pipeline.encode_prompt(
+                prompt=request.prompt,
+                negative_prompt=request.negative_prompt,
+                device=self._pipeline._execution_device,
+                num_images_per_prompt=1,
+                do_classifier_free_guidance=guided,
+            )
+        )
+        self._texts[key] = encoded
+        while len(self._texts) > self._capacity:
+            self._texts.popitem(last=False)
+        return encoded
+
+    def _sizes(self, request: PaintRequest, text: Tensor) -> Tensor:
+        size = (request.height_px, request.width_px)
+        width = self._pipeline.text_encoder_2.config.projection_dim
+        sizes = self._pipeline._get_add_time_ids(
+            size, (0, 0), size, dtype=text.dtype, text_encoder_projection_dim=width
+        )
+        return sizes.to(self._pipeline._execution_device)
+
+
+def truncations(pipeline: Any, request: PaintRequest, guided: bool) -> tuple[str, ...]:
+    """A sentence for each text that is longer than the model reads."""
+    tokenizer = pipeline.tokenizer
+    room = tokenizer.model_max_length
+    read = ("prompt", "negative_prompt") if guided else ("prompt",)
+    return tuple(
+        f"{name} is {length} tokens long; the model reads the first {room}"
+        for name in read
+        if (length := len(tokenizer(getattr(request, name)).input_ids)) > room
+    )

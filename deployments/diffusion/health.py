@@ -1,0 +1,43 @@
+"""Is this replica worth keeping? A step that never ends, or a device again without room, says no."""
+
+from __future__ import annotations
+
+from collections import deque
+
+WINDOW_S = 60.0
+TOO_MANY = 2
+WEDGED_STEPS = 50
+"""A step is wedged only beyond so many times what it was expected to take."""
+
+
+class Unhealthy(Exception):
+    """Told to whoever decides on replicas, never to a caller."""
+
+
+class Health:
+    """Times are seconds of one monotonic clock, and are passed in."""
+
+    def __init__(self, wedged_after_s: float) -> None:
+        self._wedged_after_s = wedged_after_s
+        self._act: tuple[float, float] | None = None
+        self._no_room: deque[float] = deque(maxlen=TOO_MANY)
+
+    def begin_act(self, now: float, expected_s: float = 0.0) -> None:
+        """The heartbeat: an act of the model's thread begins, and its expected length."""
+        self._act = now, max(self._wedged_after_s, WEDGED_STEPS * expected_s)
+
+    def end_act(self) -> None:
+        self._act = None
+
+    def ran_out_of_memory(self, now: float) -> None:
+        """For one request alone; where a smaller batch was the answer, nothing is wrong."""
+        self._no_room.append(now)
+
+    def fault(self, now: float) -> str | None:
+        """What is wrong, or None."""
+        act = self._act
+        if act is not None and now - act[0] > act[1]:
+            return f"a step has been under way for {now - act[0]:.0f} s"
+        if len(self._no_room) == TOO_MANY and now - self._no_room[0] < WINDOW_S:
+            return f"the device had no room for {TOO_MANY} pictures within {WINDOW_S:.0f} s"
+        return None

@@ -1,0 +1,109 @@
+"""A picture's predicted end, shown early and small: a linear map from latents to colours, and a JPEG."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors.numpy import load_file
+
+from deployments.messages import Pixels
+
+BASIS_FILE = "latent_basis.safetensors"
+"""Beside a bundled model: its latents are gain * components @ (patch - mean) of 16x16-pixel patches."""
+CELL_PX = 4
+"""Pixels of preview along a patch of 16."""
+# Fitted by ComfyUI (latent_formats.py) over the scaled latents of each family: rows are latent channels.
+SD_MAP = [
+    [0.3512, 0.2297, 0.3227],
+    [0.3250, 0.4974, 0.2350],
+    [-0.2829, 0.1762, 0.2721],
+    [-0.2120, -0.2616, -0.7177],
+]
+XL_MAP = [
+    [0.3651, 0.4232, 0.4341],
+    [-0.2533, -0.0042, 0.1068],
+    [0.1076, 0.1111, -0.0362],
+    [-0.3165, -0.2492, -0.2188],
+]
+XL_SHIFT = [0.1084, -0.0175, -0.0011]
+QUALITY = 75
+LEAST_SIGNAL = 1e-3
+"""At the first step of a zero-SNR schedule there is none, and dividing by it gives nothing to see."""
+
+Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class LatentMap:
+    """colours = latents @ matrix + shift: (channels, cell * cell * 3) and (cell * cell * 3,), in -1..1."""
+
+    matrix: Floats
+    shift: Floats
+    cell: int = 1
+
+    def __call__(self, latents: Floats) -> Pixels:
+        """(channels, h, w) to (cell * h, cell * w, 3)."""
+        _, height, width = latents.shape
+        colours = np.moveaxis(latents, 0, -1) @ self.matrix + self.shift
+        cells = colours.reshape(height, width, self.cell, self.cell, 3).swapaxes(1, 2)
+        image = cells.reshape(height * self.cell, width * self.cell, 3)
+        return (np.nan_to_num(image / 2 + 0.5).clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def latent_map(folder: Path | None, channels: int, xl: bool) -> LatentMap | None:
+    """The one for this model: its own, its family's, or none."""
+    if folder is not None and (folder / BASIS_FILE).is_file():
+        return _basis_map(load_file(folder / BASIS_FILE))
+    if channels != 4:
+        return None
+    matrix, shift = (XL_MAP, XL_SHIFT) if xl else (SD_MAP, [0.0, 0.0, 0.0])
+    return LatentMap(np.array(matrix, np.float32), np.array(shift, np.float32))
+
+
+def expected_latents(solver: Any, timestep: Any, latents: Any, prediction: Any) -> Any:
+    """The clean latents that a prediction means: DDPM's relations; Salimans & Ho 2022 for the velocity.
+
+    What scale_model_input gives is the variance-preserving sample, whichever way the solver keeps its own.
+    """
+    sample = solver.scale_model_input(latents, timestep)
+    schedule = solver.alphas_cumprod.numpy()
+    kept = float(np.interp(float(timestep), np.arange(len(schedule)), schedule))
+    signal, noise = kept**0.5, (1 - kept) ** 0.5
+    kind = solver.config.prediction_type
+    if kind == "sample":
+        return prediction
+    if kind == "v_prediction":
+        return signal * sample - noise * prediction
+    return (sample - noise * prediction) / max(signal, LEAST_SIGNAL)
+
+
+def preview_steps(wanted: int, steps: int) -> frozenset[int]:
+    """After which steps, counted from 1, evenly spread; the last one is followed by the picture itself."""
+    return frozenset(round(number * steps / (wanted + 1)) for number in range(1, wanted + 1)) - {0, steps}
+
+
+def encode_preview(pixels: Pixels) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=QUALITY)
+    return stream.getvalue()
+
+
+def _basis_map(basis: dict[str, Floats]) -> LatentMap:
+    """The linear inverse, patch = components.T @ (latent / gain) + mean, averaged over cells."""
+    inverse = _pooled(basis["components"] / basis["gain"][:, None])
+    return LatentMap(inverse, _pooled(basis["mean"][None])[0], CELL_PX)
+
+
+def _pooled(patches: Floats) -> Floats:
+    """(n, 3 * side * side) to (n, cell * cell * 3)."""
+    side = round((patches.shape[1] / 3) ** 0.5)
+    share = side // CELL_PX
+    cells = patches.reshape(-1, 3, CELL_PX, share, CELL_PX, share).mean(axis=(3, 5))
+    pooled: Floats = np.moveaxis(cells, 1, -1).reshape(len(patches), -1)
+    return pooled

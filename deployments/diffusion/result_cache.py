@@ -1,0 +1,54 @@
+"""Finished layers, kept for jobs that are equal in all that a picture depends on; bounded in bytes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from deployments.diffusion.painter import PaintRequest
+from deployments.messages import Fallback, LayerKind, LayerResult
+
+ENTRY_BYTES = 4096
+"""Charged for each entry beside its pixels: its words and the dictionary's own room."""
+
+
+@dataclass(frozen=True)
+class LayerKey:
+    """Equal keys, equal pictures. `fallback` since it decides what a failure becomes."""
+
+    fingerprint: str
+    kind: LayerKind
+    request: PaintRequest
+    fallback: Fallback
+
+
+class ResultCache:
+    """The least recently used go first."""
+
+    def __init__(self, budget_bytes: int) -> None:
+        self._budget_bytes = budget_bytes
+        self._results: OrderedDict[LayerKey, LayerResult] = OrderedDict()
+        self.size_bytes = 0
+
+    def get(self, key: LayerKey) -> LayerResult | None:
+        result = self._results.get(key)
+        if result is not None:
+            self._results.move_to_end(key)
+        return result
+
+    def put(self, key: LayerKey, result: LayerResult) -> None:
+        """Only a layer as it was asked for is kept: the next one may be painted better."""
+        size = _size_bytes(result)
+        if result.degraded or size > self._budget_bytes:
+            return
+        if key in self._results:
+            self.size_bytes -= _size_bytes(self._results.pop(key))
+        self._results[key] = result
+        self.size_bytes += size
+        while self.size_bytes > self._budget_bytes:
+            _, oldest = self._results.popitem(last=False)
+            self.size_bytes -= _size_bytes(oldest)
+
+
+def _size_bytes(result: LayerResult) -> int:
+    return result.pixels.nbytes + ENTRY_BYTES

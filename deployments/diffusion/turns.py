@@ -1,0 +1,218 @@
+"""What the model's thread does, a turn at a time: admit the most urgent, step them together, finish those
+that have no steps left, deliver what is new."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
+
+from deployments.diffusion.attempts import Attempt, Attempts
+from deployments.diffusion.board import Board
+from deployments.diffusion.health import Health
+from deployments.diffusion.painter import AnyPainter, Painting
+from deployments.diffusion.previews import preview_steps
+from deployments.diffusion.work import News, Outbox, Progress, Work
+from deployments.errors import GenerationFailed, OutOfMemory, ScenewrightError
+from deployments.messages import LayerJob, LayerResult, Pixels, Recipe
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 2
+"""Pictures begun, and pictures decoded, in one turn: the others must not wait longer than a step or so."""
+
+
+class Turns:
+    """`flaw` says what is wrong with a picture, or None; `placeholder` paints the declared stand-in."""
+
+    def __init__(
+        self,
+        painter: AnyPainter,
+        board: Board,
+        attempts: Attempts,
+        health: Health,
+        flaw: Callable[[Pixels], str | None],
+        placeholder: Callable[[LayerJob], Pixels],
+    ) -> None:
+        self._painter = painter
+        self._board = board
+        self._attempts = attempts
+        self._health = health
+        self._flaw = flaw
+        self._placeholder = placeholder
+        self._finished: list[Work] = []
+        self._outbox = Outbox()
+
+    def take(self) -> None:
+        """Until there is no work left."""
+        while not self._board.rest():
+            self.take_one()
+
+    def take_one(self) -> None:
+        """Raises nothing: what goes wrong is told to those whose work it was."""
+        try:
+            self._painter.load()
+            works = self._admit(self._board.choose())
+            if works:
+                self._step(works)
+                self._outbox.send()
+            self._finish()
+        except Exception as error:  # Nobody's in particular, so everybody's.
+            for work in self._board.works():
+                self._end(work, copy(error))
+        self._outbox.send()
+
+    def _admit(self, chosen: Sequence[Work]) -> list[Work]:
+        """Those of the chosen that can be stepped."""
+        for work in [work for work in chosen if work.painting is None][:AT_ONCE]:
+            work.begun_at = time.perf_counter()
+            try:
+                with self._act():
+                    painting = self._painter.begin(work.attempt.request)
+            except OutOfMemory as error:
+                self._no_room(work, error)
+            except Exception as error:
+                self._end(work, error)
+            else:
+                painting.preview_steps = preview_steps(work.previews, painting.steps)
+                work.painting, work.encoded_at = painting, time.perf_counter()
+        return [work for work in chosen if work.painting is not None]
+
+    def _step(self, works: Sequence[Work]) -> None:
+        """One forward. Where it fails, smaller company is tried, down to the one that makes it fail."""
+        key, rows = works[0].state.key, sum(work.state.rows for work in works)
+        began = time.perf_counter()
+        try:
+            with self._act(self._board.scheduler.pace.forward_s(key, rows)):
+                self._painter.step([work.painting for work in works])
+        except OutOfMemory as error:
+            if len(works) == 1:
+                self._no_room(works[0], error)
+                return
+            # Nothing has changed: they are chosen again, fewer at once.
+            self._painter.free()
+            log.warning("no room for %d rows: at most %d from now on", rows, self._board.lower_cap(key, rows))
+        except Exception as error:
+            if len(works) == 1:
+                self._end(works[0], error)
+                return
+            middle = len(works) // 2
+            self._step(works[:middle])
+            self._step(works[middle:])
+        else:
+            self._board.observe(key, rows, time.perf_counter() - began)
+            for work in works:
+                self._after_step(work)
+
+    def _after_step(self, work: Work) -> None:
+        painting = work.painting
+        if painting is None or not self._board.wants(work):
+            return
+        if isinstance(painting.fault, OutOfMemory):
+            self._no_room(work, painting.fault)
+        elif painting.fault is not None:
+            self._end(work, painting.fault)
+        else:
+            preview, painting.preview = painting.preview, None
+            self._outbox.put(work.listeners, Progress(painting.done, painting.steps, preview))
+            if self._board.stepped(work):
+                work.denoised_at = time.perf_counter()
+                self._finished.append(work)
+
+    def _finish(self) -> None:
+        self._finished = [work for work in self._finished if self._board.wants(work)]
+        if self._finished:
+            key = self._finished[0].state.key
+            # One alone is what decodes the same whatever the peers.
+            most = AT_ONCE if self._painter.fixed_rows is None else 1
+            together = [work for work in self._finished if work.state.key == key][:most]
+            self._finished = [work for work in self._finished if work not in together]
+            self._decode(together)
+
+    def _decode(self, works: Sequence[Work]) -> None:
+        try:
+            with self._act():
+                pictures = self._painter.decode([work.painting for work in works])
+        except Exception as error:
+            if len(works) > 1:
+                self._painter.free()
+                for work in works:
+                    self._decode([work])
+            elif isinstance(error, OutOfMemory):
+                self._no_room(works[0], error)
+            else:
+                self._end(works[0], error)
+            return
+        for work, pixels in zip(works, pictures, strict=True):
+            try:
+                self._judge(work, pixels)
+            except Exception as error:
+                self._end(work, error)
+
+    def _judge(self, work: Work, pixels: Pixels) -> None:
+        reason = self._flaw(pixels)
+        if reason is None:
+            degraded = work.attempt.degraded(work.job)
+            self._end(work, self._result(work, pixels, work.attempt.request.seed, degraded))
+            return
+        message = f"no attempt gave a usable picture: the last one was {reason}"
+        again = self._attempts.after_flaw(work.job, work.attempt)
+        self._try_again(work, again, GenerationFailed(message, work.job.kind))
+
+    def _no_room(self, work: Work, error: OutOfMemory) -> None:
+        """Not even for this picture alone."""
+        self._painter.free()
+        if not work.attempt.reduced:
+            self._health.ran_out_of_memory(time.monotonic())
+        again = self._attempts.after_no_room(work.job, work.attempt)
+        self._try_again(work, again, OutOfMemory(*error.args))
+
+    def _try_again(self, work: Work, again: Attempt | None, failure: ScenewrightError) -> None:
+        if again is not None:
+            self._board.try_again(work, again)
+        elif work.job.fallback == "placeholder":
+            work.painting = None
+            stand_in = self._placeholder(work.job)
+            self._end(work, self._result(work, stand_in, work.job.seed, ("placeholder",)))
+        else:
+            self._end(work, failure)
+
+    def _result(self, work: Work, pixels: Pixels, seed: int, degraded: tuple[str, ...]) -> LayerResult:
+        pixels.setflags(write=False)  # It may be handed to many.
+        return LayerResult(
+            work.job.kind,
+            pixels,
+            seed,
+            self._painter.model,
+            self._painter.backend,
+            work.timings(time.perf_counter()),
+            degraded,
+            work.painting.warnings if work.painting is not None else (),
+            _recipe(work.painting) if work.painting is not None else None,
+        )
+
+    def _end(self, work: Work, news: News) -> None:
+        self._outbox.put(self._board.end(work, news), news)
+        work.painting = None
+
+    @contextmanager
+    def _act(self, expected_s: float = 0.0) -> Iterator[None]:
+        """The heartbeat."""
+        self._health.begin_act(time.monotonic(), expected_s)
+        try:
+            yield
+        finally:
+            self._health.end_act()
+
+
+def _recipe(painting: Painting) -> Recipe:
+    asked = painting.request
+    return Recipe(
+        asked.prompt,
+        asked.negative_prompt,
+        asked.num_inference_steps,
+        asked.guidance_scale,
+        painting.sampler,
+    )

@@ -1,0 +1,84 @@
+"""A job on its way through the engine: who waits for it, what is painted, and when each stage ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from deployments.diffusion.attempts import Attempt
+from deployments.diffusion.painter import Painting
+from deployments.diffusion.result_cache import LayerKey
+from deployments.diffusion.scheduler import JobState
+from deployments.messages import LayerJob, LayerResult, LayerTimings, Pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """A step is done; `preview` is not yet encoded."""
+
+    step: int
+    steps: int
+    preview: Pixels | None = None
+
+
+News = Progress | LayerResult | Exception
+
+
+@dataclass(eq=False)
+class Listener:
+    """One caller, on its own event loop; `joined` if another's work was under way for it already."""
+
+    loop: asyncio.AbstractEventLoop
+    joined: bool = False
+    news: asyncio.Queue[News] = field(default_factory=asyncio.Queue)
+
+
+@dataclass(eq=False)
+class Work:
+    """One layer to paint, for one caller or for several that asked for the same.
+
+    The four times are of one clock, in seconds: each stage of the present attempt ends at one.
+    """
+
+    job: LayerJob
+    attempt: Attempt
+    state: JobState
+    key: LayerKey | None
+    listeners: list[Listener]
+    previews: int
+    queued_at: float
+    begun_at: float = 0.0
+    encoded_at: float = 0.0
+    denoised_at: float = 0.0
+    painting: Painting | None = None
+
+    def timings(self, decoded_at: float) -> LayerTimings:
+        """What an attempt took that came to nothing counts as time in the queue."""
+        ends = (self.queued_at, self.begun_at, self.encoded_at, self.denoised_at, decoded_at)
+        return LayerTimings(*(1e3 * (end - begin) for begin, end in pairwise(ends)))
+
+
+class Outbox:
+    """News collected during a turn, and sent to each event loop at once: waking one costs more than a step's
+    own bookkeeping."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[asyncio.AbstractEventLoop, list[tuple[Listener, News]]] = {}
+
+    def put(self, listeners: Iterable[Listener], news: News) -> None:
+        for listener in listeners:
+            self._waiting.setdefault(listener.loop, []).append((listener, news))
+
+    def send(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for loop, letters in waiting.items():
+            with suppress(RuntimeError):  # A closed loop has nobody left to tell.
+                loop.call_soon_threadsafe(_hand_over, letters)
+
+
+def _hand_over(letters: list[tuple[Listener, News]]) -> None:
+    for listener, news in letters:
+        listener.news.put_nowait(news)

@@ -1,0 +1,28 @@
+"""Benchmarks in their smallest form: whether they run, never what they find."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Callable[..., tuple[str, dict[str, Any]]]:
+    """What bench/NAME.py printed, and its report."""
+
+    def run(name: str, *arguments: str) -> tuple[str, dict[str, Any]]:
+        report = tmp_path / "report.json"
+        command = [sys.executable, f"bench/{name}.py", "--quick", "--json", str(report), *arguments]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout, json.loads(report.read_text())
+
+    return run

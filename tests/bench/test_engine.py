@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Bench = Callable[..., tuple[str, dict[str, Any]]]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_engines_bench_measures_all_contenders(bench: Bench) -> None:
+    printed, report = bench("engine", "--clocks", "cpu")
+    for run in ("saturated", "poisson"):
+        figures = report["runs"]["cpu"][run]
+        assert set(figures) == {"stock, one at a time", "dynamic batching", "step engine"}
+        assert all(row["pictures_per_s"] > 0 and row["p95_s"] > 0 for row in figures.values())
+    assert 0 < report["runs"]["cpu"]["saturated"]["step engine"]["overhead_percent"] < 100
+    assert report["machine"]["torch"] in printed
