@@ -22,7 +22,8 @@ Pixels = NDArray[np.uint8]
 class LayerJob:
     """One layer to paint, in the caller's own words; the replica wraps them into its prompt.
 
-    `negative_prompt` None means the layer's default one. `deadline_at` is wall-clock time, in seconds.
+    `negative_prompt` None means the layer's default one. `deadline_at` is wall-clock time, in seconds. Lower
+    `priority` goes first: 0 somebody waits for it, 1 batch. `previews` are sent on the way, spread evenly.
     """
 
     request_id: str
@@ -38,6 +39,8 @@ class LayerJob:
     enhance_prompt: bool = True
     plain_backdrop: bool = False
     fallback: Fallback = "reduce"
+    priority: int = 0
+    previews: int = 0
 
 
 @dataclass(frozen=True)

@@ -55,16 +55,22 @@ class Refusal(Exception):
 
 def answer(request: Request, error: Exception) -> JSONResponse:
     """The answer to any exception; what is not in the table is a 500 that says nothing of its cause."""
-    status, code, message, param, retry_after_s = _facts(error)
-    request_id = getattr(request.state, "request_id", "")
-    if status == 500:
-        logger.error("request %s failed", request_id, exc_info=error)
-    kind = TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    body = {"type": kind, "code": code, "message": message, "param": param, "request_id": request_id}
+    status, *_, retry_after_s = _facts(error)
     headers = {"Retry-After": str(max(1, math.ceil(retry_after_s)))} if retry_after_s is not None else {}
     if isinstance(error, HTTPException):
         headers |= dict(error.headers or {})
-    return JSONResponse({"error": body}, status, headers)
+    return JSONResponse(error_of(error, getattr(request.state, "request_id", "")), status, headers)
+
+
+def error_of(error: Exception, request_id: str) -> dict[str, Any]:
+    """The body alone, as it also stands in a stream of events and beside a job's scene."""
+    status, code, message, param, _ = _facts(error)
+    if status == 500:
+        logger.error("request %s failed", request_id, exc_info=error)
+    kind = TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    return {
+        "error": {"type": kind, "code": code, "message": message, "param": param, "request_id": request_id}
+    }
 
 
 def _facts(error: Exception) -> tuple[int, str, str, str | None, float | None]:

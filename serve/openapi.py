@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from .answers import FORMATS
+from .event_stream import EVENTS
 from .schema import ErrorAnswer
 
 REFUSALS = {
@@ -26,10 +27,16 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 PICTURES: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "JSON, or the picture itself, by `Accept`",
-        "content": {kind: {} for kind in FORMATS},
+        "description": "JSON, the picture itself, or events on the way to it, by `Accept`",
+        "content": {kind: {} for kind in (*FORMATS, EVENTS)},
     }
 }
+
+
+def describe_query(shape: type[BaseModel]) -> dict[str, Any]:
+    """The query's part of an operation."""
+    fields = shape.model_json_schema()["properties"]
+    return {"parameters": [{"name": name, "in": "query", "schema": fields[name]} for name in fields]}
 
 
 def describe_body(shape: type[BaseModel]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,6 +27,7 @@ from deployments.errors import DeadlineExceeded, GenerationFailed, Overloaded
 from deployments.messages import LayerJob, LayerResult, MergeResult, OutputOptions, Picture
 
 from .admission import SceneJob
+from .followed import Tell, follow
 
 Handle = DeploymentHandle[Any]
 Response = Any
@@ -58,12 +59,12 @@ class SceneResult:
     merged: MergeResult
 
 
-async def render(graph: Graph, job: SceneJob) -> SceneResult:
-    """Raises what deployments.errors draws."""
+async def render(graph: Graph, job: SceneJob, tell: Tell | None = None) -> SceneResult:
+    """`tell` hears of each step and of each layer. Raises what deployments.errors draws."""
     async with _Deadline(job.deadline_at):
         for _ in range(MAX_LOSSES):
             branches = [
-                asyncio.create_task(_paint(graph, layer)) for layer in (job.character, job.background)
+                asyncio.create_task(_paint(graph, layer, tell)) for layer in (job.character, job.background)
             ]
             (character_response, character), (background_response, background) = await _all_or_none(branches)
             merge = partial(graph.merger.merge.remote, job.merge, character_response, background_response)
@@ -75,10 +76,12 @@ async def render(graph: Graph, job: SceneJob) -> SceneResult:
         raise GenerationFailed("the painted layers were lost before they could be merged, again and again")
 
 
-async def render_layer(graph: Graph, job: LayerJob, output: OutputOptions) -> tuple[LayerResult, Picture]:
+async def render_layer(
+    graph: Graph, job: LayerJob, output: OutputOptions, tell: Tell | None = None
+) -> tuple[LayerResult, Picture]:
     """One layer alone, encoded by the merger's replicas so that the edge never touches pixels."""
     async with _Deadline(job.deadline_at):
-        response, layer = await _paint(graph, job)
+        response, layer = await _paint(graph, job, tell)
         _, picture = await _kept(lambda: graph.merger.encode.remote(output, response))
         return layer, picture
 
@@ -91,16 +94,26 @@ async def render_cutout(graph: Graph, job: LayerJob, output: OutputOptions) -> t
         return layer, picture
 
 
-async def _paint(graph: Graph, job: LayerJob) -> tuple[Response, LayerResult]:
-    return await _kept(lambda: graph.painter(job).paint.remote(job))
+async def _paint(graph: Graph, job: LayerJob, tell: Tell | None = None) -> tuple[Any, LayerResult]:
+    """The layer, and what stands for it in a further call."""
+    painter = graph.painter(job)
+    if tell is None:
+        return await _kept(lambda: painter.paint.remote(job))
+    return await _kept(lambda: painter.options(stream=True).stream.remote(job), partial(follow, tell=tell))
 
 
-async def _kept(call: Callable[[], Response]) -> tuple[Response, Any]:
+async def _whole(response: Response) -> tuple[Response, Any]:
+    return response, await response
+
+
+async def _kept(
+    call: Callable[[], Response], receive: Callable[[Response], Awaitable[tuple[Any, Any]]] = _whole
+) -> tuple[Any, Any]:
     """Call, and call again where the replica was lost under it. Cancelling this cancels the call."""
     for losses in range(1, MAX_LOSSES + 1):
         response = call()
         try:
-            return response, await response
+            return await receive(response)
         except BackPressureError as error:
             raise Overloaded("every replica's queue is full; come back shortly", retry_after_s=2) from error
         except LOST as error:

@@ -9,12 +9,14 @@ from deployments.messages import LayerKind
 
 from .. import answers
 from ..admission import admit_layer, output_options
-from ..body import accept
+from ..body import accept, parse
 from ..config import ServiceConfig
 from ..disconnects import abandon_with_client
-from ..openapi import PICTURES, describe_body
+from ..event_stream import EventStream
+from ..openapi import PICTURES, describe_body, describe_query
+from ..progress import layer_events
 from ..scene import Graph, render_cutout, render_layer
-from ..schema import CharacterRequest, LayerAnswer, LayerRequest
+from ..schema import CharacterRequest, LayerAnswer, LayerRequest, StreamQuery
 
 
 def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
@@ -24,7 +26,7 @@ def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         "/v1/characters",
         response_model=LayerAnswer,
         responses=PICTURES,
-        openapi_extra=describe_body(CharacterRequest),
+        openapi_extra=describe_body(CharacterRequest) | describe_query(StreamQuery),
     )
     async def paint_character(request: Request) -> Response:
         asked = await accept(request, CharacterRequest, config.limits)
@@ -44,7 +46,7 @@ def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         "/v1/backgrounds",
         response_model=LayerAnswer,
         responses=PICTURES,
-        openapi_extra=describe_body(LayerRequest),
+        openapi_extra=describe_body(LayerRequest) | describe_query(StreamQuery),
     )
     async def paint_background(request: Request) -> Response:
         asked = await accept(request, LayerRequest, config.limits)
@@ -53,6 +55,9 @@ def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     async def paint_layer(request: Request, kind: LayerKind, asked: LayerRequest) -> Response:
         job = admit_layer(kind, asked, config, request.state.request_id)
         output = output_options(asked.output, config, answers.accepted_format(request))
+        previews = parse(dict(request.query_params), StreamQuery).previews
+        if answers.wants_events(request):
+            return EventStream(request, layer_events(graph, job, output, previews))
         layer, picture = await abandon_with_client(request, render_layer(graph, job, output))
         return answers.layer_answer(request, layer, picture)
 
