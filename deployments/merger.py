@@ -13,7 +13,8 @@ from deployments.imaging.compositing import LEAST_CONFIDENCE, compose
 from deployments.imaging.encoding import encode
 from deployments.imaging.enhancing import enhance
 from deployments.imaging.matting import cut_out
-from deployments.messages import LayerResult, MergeJob, MergeResult, OutputOptions, Picture
+from deployments.imaging.previews import compose_preview
+from deployments.messages import LayerResult, MergeJob, MergeOptions, MergeResult, OutputOptions, Picture
 
 
 class Merger:
@@ -30,6 +31,10 @@ class Merger:
     async def cut_out(self, output: OutputOptions, layer: LayerResult) -> Picture:
         """The figure of one layer alone, RGBA. Raises CutoutFailed, or InvalidRequest for a JPEG."""
         return await asyncio.to_thread(_cut_out, output, layer)
+
+    async def preview(self, options: MergeOptions, character: bytes, background: bytes) -> bytes:
+        """Of the scene, from small pictures of its layers: a small JPEG."""
+        return await asyncio.to_thread(compose_preview, options, character, background)
 
 
 def _merge(job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:

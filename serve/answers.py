@@ -91,22 +91,31 @@ def scene_body(request_id: str, result: SceneResult) -> dict[str, Any]:
 
 
 def _degraded(result: SceneResult) -> list[str]:
-    return [f"{layer.kind}: {how}" for layer in (result.character, result.background) for how in layer.degraded]
+    return [
+        f"{layer.kind}: {how}" for layer in (result.character, result.background) for how in layer.degraded
+    ]
 
 
 def _scene_timings(result: SceneResult) -> dict[str, float]:
     merged = result.merged
-    timings = _layer_timings(result.character, "character-") | _layer_timings(result.background, "background-")
+    timings = _layer_timings(result.character, "character-") | _layer_timings(
+        result.background, "background-"
+    )
     return timings | {"merge": merged.merge_ms, "output": merged.output_ms}
 
 
 def layer_answer(request: Request, layer: LayerResult, picture: Picture) -> Response:
     """As a scene's answer, for one layer."""
-    timings = _layer_timings(layer, "")
-    headers = {"X-Seed": str(layer.seed), **_shared_headers(list(layer.degraded), (layer,), timings)}
+    headers = layer_headers(layer)
     if wants_json(request):
         return JSONResponse(layer_body(request.state.request_id, layer, picture), headers=headers)
     return Response(picture.data, media_type=media_type(picture.format), headers=headers)
+
+
+def layer_headers(layer: LayerResult) -> dict[str, str]:
+    """What is said beside a layer's picture."""
+    timings = _layer_timings(layer, "")
+    return {"X-Seed": str(layer.seed), **_shared_headers(list(layer.degraded), (layer,), timings)}
 
 
 def layer_body(request_id: str, layer: LayerResult, picture: Picture) -> dict[str, Any]:

@@ -12,10 +12,14 @@ from . import answers
 from .admission import SceneJob
 from .event_stream import Event, Work
 from .scene import Graph, render, render_layer
+from .scene_previews import ScenePreviews
 
 
 def scene_events(graph: Graph, job: SceneJob, previews: int) -> Work:
-    """`layer.progress` a step, `layer.completed` a layer, then `scene.completed` with the JSON answer."""
+    """`layer.progress` a step, `layer.completed` a layer, then `scene.completed` with the JSON answer.
+
+    Between them `scene.preview`, each time that both layers have sent one more preview.
+    """
     job = replace(
         job,
         character=replace(job.character, previews=previews),
@@ -23,7 +27,15 @@ def scene_events(graph: Graph, job: SceneJob, previews: int) -> Work:
     )
 
     async def work(tell: Callable[[Event], None]) -> None:
-        result = await render(graph, job, lambda item: tell(_event(item)))
+        def on_item(item: StepEvent | LayerResult) -> None:
+            tell(_event(item))
+            composed.hear(item)
+
+        def on_preview(picture: bytes) -> None:
+            tell(Event("scene.preview", {"preview": base64.b64encode(picture).decode("ascii")}))
+
+        async with ScenePreviews(graph, job.merge.options, on_preview) as composed:
+            result = await render(graph, job, on_item)
         tell(Event("scene.completed", answers.scene_body(job.merge.request_id, result)))
 
     return work

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from ray.exceptions import ObjectLostError, RayActorError, TaskCancelledError
 from ray.serve.exceptions import (
@@ -30,6 +30,7 @@ from .admission import SceneJob
 from .followed import Tell, follow
 
 Handle = DeploymentHandle[Any]
+Result = TypeVar("Result")
 Response = Any
 """Ray types what `remote` returns as a response or a stream of them, so that neither can be awaited."""
 
@@ -63,11 +64,11 @@ async def render(graph: Graph, job: SceneJob, tell: Tell | None = None) -> Scene
     """`tell` hears of each step and of each layer. Raises what deployments.errors draws."""
     async with _Deadline(job.deadline_at):
         for _ in range(MAX_LOSSES):
-            branches = [
-                asyncio.create_task(_paint(graph, layer, tell)) for layer in (job.character, job.background)
-            ]
-            (character_response, character), (background_response, background) = await _all_or_none(branches)
-            merge = partial(graph.merger.merge.remote, job.merge, character_response, background_response)
+            painted = await all_or_none(
+                _paint(graph, layer, tell) for layer in (job.character, job.background)
+            )
+            (character_stand_in, character), (background_stand_in, background) = painted
+            merge = partial(graph.merger.merge.remote, job.merge, character_stand_in, background_stand_in)
             try:
                 _, merged = await _kept(merge)
             except PIXELS_LOST:
@@ -127,8 +128,9 @@ async def _kept(
     raise AssertionError("unreachable")
 
 
-async def _all_or_none(tasks: list[asyncio.Task[Any]]) -> list[Any]:
+async def all_or_none(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
     """The results of all, or the first failure, with the rest cancelled and gone."""
+    tasks = [asyncio.ensure_future(each) for each in work]
     try:
         return await asyncio.gather(*tasks)
     except BaseException:

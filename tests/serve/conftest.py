@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 import yaml
 from ray import serve as ray_serve
 from ray.serve._private.http_util import RequestIdMiddleware
@@ -63,6 +67,23 @@ def client(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
     """Asks the application in this process; an error that escapes it fails the test."""
     transport = httpx.ASGITransport(served(build_http(config, graph)), raise_app_exceptions=True)
     return httpx.AsyncClient(transport=transport, base_url="http://scenewright")
+
+
+@contextmanager
+def listening(app: ASGIApp) -> Iterator[str]:
+    """The application behind a real port of this machine, for clients that bring their own HTTP."""
+    server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="error", lifespan="off"))
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            while not server.started and thread.is_alive():
+                thread.join(0.01)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 @pytest.fixture
