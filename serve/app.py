@@ -2,6 +2,7 @@
 
 ingress (HTTP) ──► character ─┐
                └─► background ┴─► merger
+jobs' worker ────► the same three
 """
 
 # No `from __future__ import annotations`: Serve reads build's annotation as it stands, to validate `args`.
@@ -18,6 +19,7 @@ from deployments.merger import Merger
 
 from .config import ReplicaOptions, ServiceConfig
 from .ingress import Ingress
+from .jobs.worker import JobWorker
 
 GENERATOR_HEALTH = {
     "health_check_period_s": 5,
@@ -35,7 +37,9 @@ def build(config: ServiceConfig) -> Application:
     )
     merger = _deployment(Merger, config.merger).bind()
     ingress = serve.ingress()(Ingress)
-    app: Application = _deployment(ingress, config.ingress).bind(config, character, background, merger)
+    graph = (character, background, merger)
+    worker = _deployment(JobWorker, config.worker, health_check_period_s=5).bind(config, *graph)
+    app: Application = _deployment(ingress, config.ingress).bind(config, *graph, worker)
     return app
 
 

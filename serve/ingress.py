@@ -14,6 +14,7 @@ from .error_answers import Refusal, answer
 from .openapi import ERRORS
 from .request_ids import RequestIds
 from .routes.images import image_routes
+from .routes.jobs import job_routes
 from .routes.layers import layer_routes
 from .routes.scenes import scene_routes
 from .routes.service import service_routes
@@ -22,7 +23,10 @@ from .strict_json import InvalidJson
 
 
 class Ingress:
-    """Its application is built in the replica, where its handles are."""
+    """Its application is built in the replica, where its handles are.
+
+    It never calls the worker: Serve deploys what an application is bound to, and they meet in the database.
+    """
 
     def __init__(
         self,
@@ -30,6 +34,7 @@ class Ingress:
         character: Handle,
         background: Handle,
         merger: Handle,
+        worker: Handle,
     ) -> None:
         self._config = config
         self._graph = Graph(character, background, merger)
@@ -51,6 +56,6 @@ def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
     for kind in (ScenewrightError, Refusal, InvalidJson, HTTPException, ClientGone, Exception):
         app.add_exception_handler(kind, answer)
 
-    for routes in (scene_routes, layer_routes, image_routes, service_routes):
+    for routes in (scene_routes, layer_routes, image_routes, job_routes, service_routes):
         app.include_router(routes(config, graph))
     return RequestIds(app)

@@ -111,7 +111,13 @@ def _stop() -> None:
 def _asked_for(config: ServiceConfig) -> dict[str, float]:
     """Logical resources of all replicas at their fewest; autoscaling goes as far as there is room."""
     total = {"CPU": 0.0, "GPU": 0.0}
-    for options in (config.character.replicas, config.background.replicas, config.merger, config.ingress):
+    for options in (
+        config.character.replicas,
+        config.background.replicas,
+        config.merger,
+        config.ingress,
+        config.worker,
+    ):
         for name, amount in {"CPU": options.num_cpus, "GPU": options.num_gpus, **options.resources}.items():
             total[name] = total.get(name, 0.0) + _replicas(options) * amount
     return total

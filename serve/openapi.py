@@ -39,6 +39,12 @@ def describe_query(shape: type[BaseModel]) -> dict[str, Any]:
     return {"parameters": [{"name": name, "in": "query", "schema": fields[name]} for name in fields]}
 
 
+def describe_header(name: str, description: str) -> dict[str, Any]:
+    """An optional header's part of an operation."""
+    schema = {"type": "string", "description": description}
+    return {"parameters": [{"name": name, "in": "header", "schema": schema}]}
+
+
 def describe_body(shape: type[BaseModel]) -> dict[str, Any]:
     """The request body's part of an operation."""
     schema = shape.model_json_schema(ref_template="#/components/schemas/{model}")

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from starlette.types import ASGIApp
 
 from deployments.background import Background
 from deployments.character import Character
+from deployments.errors import CutoutFailed
 from deployments.merger import Merger
+from deployments.messages import LayerResult, MergeJob, MergeResult, OutputOptions, Picture
 from serve.config import ServiceConfig
 from serve.ingress import build_http
 from serve.scene import Graph
@@ -44,8 +47,9 @@ def local_handle(replica_class: Any, *arguments: object) -> Any:
 
 
 @pytest.fixture(scope="session")
-def config() -> ServiceConfig:
-    return simulated_config()
+def config(tmp_path_factory: pytest.TempPathFactory) -> ServiceConfig:
+    state_dir = tmp_path_factory.mktemp("state")
+    return simulated_config().model_copy(update={"state_dir": str(state_dir)})
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +59,22 @@ def graph(config: ServiceConfig) -> Graph:
         local_handle(Background, config.background.generator),
         local_handle(Merger),
     )
+
+
+class ParticularMerger(Merger):
+    """Finds nothing good enough to be cut out."""
+
+    async def merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
+        raise CutoutFailed("the character could not be cut out", "merge.mode")
+
+    async def cut_out(self, output: OutputOptions, layer: LayerResult) -> Picture:
+        raise CutoutFailed("the character could not be cut out", "cutout")
+
+
+@pytest.fixture(scope="session")
+def particular(graph: Graph) -> Graph:
+    """The graph whose scenes fail at the very end."""
+    return replace(graph, merger=local_handle(ParticularMerger))
 
 
 def served(app: ASGIApp) -> ASGIApp:
