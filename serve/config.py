@@ -27,6 +27,7 @@ from deployments.messages import MergeMode, Position
 from .django_settings import lay_django_over
 from .environment import lay_environment_over
 from .jobs.config import JobConfig
+from .keys import Authentication
 
 LARGEST_PX = 8_192
 """The wire format's own bound of a side."""
@@ -118,6 +119,7 @@ class ServiceConfig(Settings):
     merge: MergeDefaults = MergeDefaults()
     limits: Limits = Limits()
     jobs: JobConfig = JobConfig()
+    authentication: Authentication = "auto"
     state_dir: str = Field("~/.local/state/scenewright", min_length=1)
 
     @property

@@ -20,6 +20,7 @@ from .routes.scenes import scene_routes
 from .routes.service import service_routes
 from .scene import Graph, Handle
 from .strict_json import InvalidJson
+from .tenants import Tenants
 
 
 class Ingress:
@@ -58,4 +59,4 @@ def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
 
     for routes in (scene_routes, layer_routes, image_routes, job_routes, service_routes):
         app.include_router(routes(config, graph))
-    return RequestIds(app)
+    return RequestIds(Tenants(app, config.authentication, config.state_folder))

@@ -19,6 +19,7 @@ from ray._private import ray_constants
 from .app import build
 from .config import ReplicaOptions, ServiceConfig
 from .stopping import listen, undisturbed
+from .tenants import is_loopback
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 (it is only compared with)
 OBJECT_STORE_BYTES = 384 << 20
@@ -49,6 +50,8 @@ def running(
     Leaving the block by any way stops everything that it started. Raises CannotStart.
     """
     _check_port(host, port)
+    if config.authentication == "auto" and not is_loopback(host):
+        config = config.model_copy(update={"authentication": "required"})
     try:
         application = build(config)
     except ValueError as error:
