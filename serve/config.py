@@ -28,6 +28,7 @@ from .django_settings import lay_django_over
 from .environment import lay_environment_over
 from .jobs.config import JobConfig
 from .keys import Authentication
+from .logs import LogConfig
 
 LARGEST_PX = 8_192
 """The wire format's own bound of a side."""
@@ -119,6 +120,7 @@ class ServiceConfig(Settings):
     merge: MergeDefaults = MergeDefaults()
     limits: Limits = Limits()
     jobs: JobConfig = JobConfig()
+    logs: LogConfig = LogConfig()
     authentication: Authentication = "auto"
     state_dir: str = Field("~/.local/state/scenewright", min_length=1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from typing import Any
 
@@ -15,9 +14,9 @@ from deployments import errors
 from deployments.errors import InvalidRequest
 
 from .disconnects import ClientGone
+from .logs import logger
 from .strict_json import InvalidJson
 
-logger = logging.getLogger("scenewright")
 
 TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.CutoutFailed, 422, "cutout_failed"),

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Callable
 from typing import Self
 
 from deployments.messages import LayerKind, LayerResult, MergeOptions, StepEvent
 
+from .logs import logger
 from .scene import Graph
 
-logger = logging.getLogger("scenewright")
 
 
 class ScenePreviews:

@@ -7,7 +7,6 @@ import base64
 import binascii
 import hashlib
 import json
-import logging
 import re
 import time
 from collections.abc import Callable
@@ -20,13 +19,13 @@ from deployments.errors import InvalidRequest, NotReady, Overloaded
 
 from ..config import ServiceConfig
 from ..error_answers import Refusal
+from ..logs import logger
 from .database import open_database
 from .pictures import Pictures, open_pictures
 from .scene_jobs import admit_all
 from .schema import JobRequest
 from .store import JobState, JobStore, OtherBody, SceneState, TooManyWaiting, new_job_id
 
-logger = logging.getLogger("scenewright")
 Result = TypeVar("Result")
 JOB_ID = re.compile("[0-9a-f]{32}")
 NO_JOB = "there is no such job"

@@ -6,7 +6,6 @@ Any number of replicas may run. One that dies is noticed when its leases run out
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,13 @@ from deployments.errors import InvalidRequest, NotReady, Overloaded, Scenewright
 from ..answers import scene_headers
 from ..config import ServiceConfig
 from ..error_answers import error_of
+from ..logs import logger
 from ..scene import Graph, Handle, render
 from .database import open_database
 from .leases import Claim, Leases
 from .pictures import Pictures, open_pictures
 from .scene_jobs import ready_to_paint
 
-logger = logging.getLogger("scenewright")
 
 RETRY_S = 1.0
 FORGET_EVERY_S = 60.0

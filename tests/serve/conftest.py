@@ -25,6 +25,7 @@ from deployments.merger import Merger
 from deployments.messages import LayerResult, MergeJob, MergeResult, OutputOptions, Picture
 from serve.config import ServiceConfig
 from serve.ingress import build_http
+from serve.logs import logger
 from serve.scene import Graph
 
 REPOSITORY = Path(__file__).parents[2]
@@ -75,6 +76,16 @@ class ParticularMerger(Merger):
 def particular(graph: Graph) -> Graph:
     """The graph whose scenes fail at the very end."""
     return replace(graph, merger=local_handle(ParticularMerger))
+
+
+@contextmanager
+def heard(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """What is logged reaches `caplog`: Serve's logger passes nothing on to the root's handlers."""
+    logger.addHandler(caplog.handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(caplog.handler)
 
 
 def served(app: ASGIApp) -> ASGIApp:
