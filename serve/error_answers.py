@@ -17,7 +17,6 @@ from .disconnects import ClientGone
 from .logs import logger
 from .strict_json import InvalidJson
 
-
 TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.CutoutFailed, 422, "cutout_failed"),
     (errors.InvalidRequest, 422, "invalid_request"),

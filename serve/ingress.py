@@ -45,7 +45,12 @@ class Ingress:
 
 
 def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
-    """Every route, over any graph of handles."""
+    """Every route, over any graph of handles, behind ids and keys."""
+    return RequestIds(Tenants(build_api(config, graph), config.authentication, config.state_folder))
+
+
+def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
+    """The routes alone."""
     app = FastAPI(
         title="Scenewright",
         version="0.1.0",
@@ -59,4 +64,4 @@ def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
 
     for routes in (scene_routes, layer_routes, image_routes, job_routes, service_routes):
         app.include_router(routes(config, graph))
-    return RequestIds(Tenants(app, config.authentication, config.state_folder))
+    return app

@@ -1,4 +1,4 @@
-"""What one key may ask for: a token bucket of work, and a number of requests at once. Each edge replica's own."""
+"""What one key may ask for: a token bucket of work, and requests at once. Each edge replica has its own."""
 
 from __future__ import annotations
 

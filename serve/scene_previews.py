@@ -13,7 +13,6 @@ from .logs import logger
 from .scene import Graph
 
 
-
 class ScenePreviews:
     """The n-th is made when both layers have sent their n-th. A late or a failed one is left out."""
 

@@ -1,4 +1,4 @@
-"""Who asks: keys are looked at before anything else of a request, and name the tenant that its work belongs to.
+"""Who asks: a key is looked at before anything else, and names the tenant that the work belongs to.
 
 Without a setting, whoever connects from this machine needs no key, and whoever connects from elsewhere does.
 `scenewright serve` asks everybody for one as soon as it listens on more than loopback.

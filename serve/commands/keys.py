@@ -43,7 +43,7 @@ def keys(context: click.Context, state_dir: str) -> None:
 @click.option("--burst", type=click.FloatRange(0, min_open=True), help="Megapixel-steps at once.")
 @click.option("--concurrent", type=click.IntRange(1), default=16, show_default=True, help="Requests at once.")
 @click.pass_obj
-def create(file: KeyFile, name: str, scopes: tuple[Scope, ...], **limits: Any) -> None:
+def create(file: KeyFile, /, name: str, scopes: tuple[Scope, ...], **limits: Any) -> None:
     """Create a key for NAME and print it: it is not kept, and cannot be shown again."""
     if limits["burst"] is not None and limits["rate"] is None:
         raise click.UsageError("--burst needs --rate")

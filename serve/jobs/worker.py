@@ -24,7 +24,6 @@ from .leases import Claim, Leases
 from .pictures import Pictures, open_pictures
 from .scene_jobs import ready_to_paint
 
-
 RETRY_S = 1.0
 FORGET_EVERY_S = 60.0
 YOUNG_S = 3_600.0

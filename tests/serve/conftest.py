@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from deployments.merger import Merger
 from deployments.messages import LayerResult, MergeJob, MergeResult, OutputOptions, Picture
 from serve.config import ServiceConfig
 from serve.ingress import build_http
+from serve.jobs.worker import JobWorker
 from serve.logs import logger
 from serve.scene import Graph
 
@@ -129,3 +131,29 @@ def client_with(config: ServiceConfig, graph: Graph) -> Callable[..., httpx.Asyn
         return httpx.AsyncClient(transport=transport, base_url="http://scenewright")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def url_with_worker(
+    config: ServiceConfig, graph: Graph, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The whole edge behind a real port, and beside it a worker of its jobs."""
+    state_dir = tmp_path_factory.mktemp("state")
+    jobs = replace(config.jobs, poll_s=0.02)
+    config = config.model_copy(update={"state_dir": str(state_dir), "jobs": jobs})
+    stopping = threading.Event()
+
+    async def work() -> None:
+        worker = JobWorker(config, graph.character, graph.background, graph.merger)
+        while not stopping.is_set():
+            await asyncio.sleep(0.02)
+        await worker.stop()
+
+    thread = threading.Thread(target=asyncio.run, args=(work(),))
+    thread.start()
+    try:
+        with listening(served(build_http(config, graph))) as address:
+            yield address
+    finally:
+        stopping.set()
+        thread.join()

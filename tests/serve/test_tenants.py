@@ -116,8 +116,17 @@ async def test_keys_that_cannot_be_read(ask: Ask, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("host", "expected"),
-    [("127.0.0.1", True), ("127.3.2.1", True), ("::1", True), ("localhost", True)]
-    + [("0.0.0.0", False), ("::", False), ("192.0.2.1", False), ("", False), ("name", False)],
+    [
+        ("127.0.0.1", True),
+        ("127.3.2.1", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),  # noqa: S104 (it is only asked about)
+        ("::", False),
+        ("192.0.2.1", False),
+        ("", False),
+        ("name", False),
+    ],
 )
 def test_loopback(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected

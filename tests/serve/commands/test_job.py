@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from serve.cli import main
-from serve.config import ServiceConfig
-from serve.ingress import build_http
-from serve.jobs.worker import JobWorker
-from serve.scene import Graph
 
-from ..conftest import listening, served
 from ..test_ingress import SCENE
 
 
-@pytest.fixture(scope="module")
-def url(config: ServiceConfig, graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    state_dir = tmp_path_factory.mktemp("state")
-    jobs = replace(config.jobs, poll_s=0.02)
-    config = config.model_copy(update={"state_dir": str(state_dir), "jobs": jobs})
-    stopping = threading.Event()
-
-    async def work() -> None:
-        worker = JobWorker(config, graph.character, graph.background, graph.merger)
-        while not stopping.is_set():
-            await asyncio.sleep(0.02)
-        await worker.stop()
-
-    thread = threading.Thread(target=asyncio.run, args=(work(),))
-    thread.start()
-    try:
-        with listening(served(build_http(config, graph))) as address:
-            yield address
-    finally:
-        stopping.set()
-        thread.join()
+@pytest.fixture
+def url(url_with_worker: str) -> str:
+    return url_with_worker
 
 
 def run(url: str, *arguments: object) -> Result:
