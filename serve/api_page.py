@@ -26,7 +26,8 @@ An answer is JSON, a picture or a stream of events, by `Accept`: `application/js
 `step`, `steps`, and on some of them `preview`, a small JPEG in base64), `scene.preview`,
 `layer.completed`, then `scene.completed` with the JSON answer, or `error` with the error's body.
 Lines that begin with a colon only keep the connection alive. Those of a job are `scene.ended`,
-`job.progress` and `job.ended`; whoever connects again hears of every ended scene again.
+`job.progress` and `job.ended`. A stream ends after a quarter of an hour at the latest; whoever
+connects again hears of every ended scene again.
 
 OpenAI's client works against `/v1/images/generations`: `OpenAI(base_url="http://127.0.0.1:8000/v1",
 api_key="none")`.

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from ..event_stream import Event, Work
 from .desk import JobDesk
 from .schema import JobAccepted, JobAnswer, JobScene, JobSummary, SceneError
 from .store import ENDED, JobState, SceneState
+
+LONGEST_S = 900.0
+"""A listener holds one of the edge's places for requests."""
 
 
 def accepted(job: JobState) -> JobAccepted:
@@ -42,13 +46,15 @@ def _scene(job: JobState, scene: SceneState) -> JobScene:
 def job_events(desk: JobDesk, owner: str, first: JobState, poll_s: float) -> Work:
     """`job.progress` with the counts, `scene.ended` for each scene that has, and at the end `job.ended`.
 
-    Whoever connects hears of all that has ended so far, so that nothing is missed by connecting again.
+    Whoever connects hears of all that has ended so far, so that nothing is missed by connecting again; which is
+    also to be done when the stream ends without `job.ended`, as it does after a while.
     """
 
     async def work(tell: Callable[[Event], None]) -> None:
         told: set[int] = set()
         last, job = None, first
-        while True:
+        until = time.monotonic() + LONGEST_S
+        while time.monotonic() < until:
             for scene in job.scenes:
                 if scene.status in ENDED and scene.number not in told:
                     told.add(scene.number)

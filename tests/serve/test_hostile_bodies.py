@@ -123,7 +123,8 @@ def bodies(base: dict[str, Any], dice: random.Random) -> Iterator[bytes]:
                 at = dice.randrange(len(text) + 1)
                 text = text[:at] + dice.randbytes(dice.randint(1, 4)) + text[at + 1 :]
             case 2:
-                text = re.sub(rb": (1|64|128)\b", b": " + dice.choice(LITERALS), text, count=1)
+                literal = b": " + dice.choice(LITERALS)
+                text = re.sub(rb": (1|64|128)\b", lambda _, literal=literal: literal, text, count=1)
             case 3:
                 text = text.replace(b"{", b'{"prompt": "a", ', 1)
         yield text

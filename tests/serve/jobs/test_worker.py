@@ -213,3 +213,10 @@ async def test_a_worker_whose_loop_is_over_is_not_healthy(mine: ServiceConfig, g
         await worker.check_health()
     with pytest.raises(RuntimeError, match="ended"):
         await worker.check_health()
+
+
+async def test_events_end_after_a_while(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serve.jobs.answers.LONGEST_S", 0.01)
+    job_id = await submit(http, SCENE)
+    told = parse_events((await http.get(f"/v1/jobs/{job_id}/events")).text)
+    assert [name for name, _ in told] == ["job.progress"]
