@@ -16,10 +16,19 @@ from deployments.imaging.finishing import Origin, finish
 from deployments.imaging.ladder import LEAST_CONFIDENCE, climb
 from deployments.imaging.layer_tags import rebuild
 from deployments.imaging.neural_matting import MattingConfig, NeuralMatte
+from deployments.imaging.previews import compose_preview
 from deployments.imaging.provenance import Provenance, ProvenanceConfig, combine, declared_source, of_layers
 from deployments.imaging.signing import SigningConfig
 from deployments.imaging.writing import PictureWriter
-from deployments.messages import LayerResult, MergeJob, MergeResult, OutputOptions, Picture, UploadJob
+from deployments.messages import (
+    LayerResult,
+    MergeJob,
+    MergeOptions,
+    MergeResult,
+    OutputOptions,
+    Picture,
+    UploadJob,
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,10 @@ class Merger:
     async def cut_out(self, output: OutputOptions, layer: LayerResult) -> Picture:
         """The figure of one layer alone, RGBA. Raises CutoutFailed, or InvalidRequest for a JPEG."""
         return await asyncio.to_thread(self._cut_out, output, layer)
+
+    async def preview(self, options: MergeOptions, character: bytes, background: bytes) -> bytes:
+        """Of the scene, from small pictures of its layers: a small JPEG."""
+        return await asyncio.to_thread(compose_preview, options, character, background)
 
     def _merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
         started = time.perf_counter()

@@ -24,8 +24,8 @@ class LayerJob:
     """One layer to paint, in the caller's own words; the replica wraps them into its prompt.
 
     `negative_prompt` None means the layer's default one. `deadline_at` is wall-clock time, in seconds.
-    `previews`: how many step events carry one. `guidance_interval`: the part of the steps, as fractions, that
-    is guided. `no_store`: neither answered from an equal job's layer nor kept for one.
+    `previews` are sent on the way, spread evenly. `guidance_interval`: the part of the steps, as fractions,
+    that is guided. `no_store`: neither answered from an equal job's layer nor kept for one.
     """
 
     request_id: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import time
+from typing import Any
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
@@ -12,6 +13,7 @@ from fastapi.responses import JSONResponse
 from deployments.imaging.encoding import media_type
 from deployments.messages import LayerResult, Picture, PictureFormat
 
+from .event_stream import EVENTS
 from .scene import SceneResult
 from .schema import LayerAnswer, MergeBody, Models, PictureBody, SceneAnswer, Seeds
 
@@ -22,6 +24,12 @@ FORMATS: dict[str, PictureFormat] = {"image/jpeg": "jpeg", "image/png": "png", "
 def wants_json(request: Request) -> bool:
     """JSON where it is named before any picture; pictures otherwise, also for `*/*`."""
     return next((kind == "application/json" for kind in _accepted(request) if _serves(kind)), False)
+
+
+def wants_events(request: Request) -> bool:
+    """A stream of events where it is named before JSON and any picture."""
+    kinds = (kind for kind in _accepted(request) if _serves(kind) or kind == EVENTS)
+    return next(kinds, None) == EVENTS
 
 
 def accepted_format(request: Request) -> PictureFormat | None:
@@ -45,52 +53,84 @@ def _serves(kind: str) -> bool:
 
 def scene_answer(request: Request, result: SceneResult) -> Response:
     """The picture or the JSON, by Accept."""
-    layers, merged = (result.character, result.background), result.merged
-    degraded = [f"{layer.kind}: {how}" for layer in layers for how in layer.degraded]
-    timings = {name: ms for layer in layers for name, ms in _layer_timings(layer, f"{layer.kind}-").items()}
-    timings |= {"merge": merged.merge_ms, "output": merged.output_ms}
-    headers = {
+    merged, headers = result.merged, scene_headers(result)
+    if wants_json(request):
+        return JSONResponse(scene_body(request.state.request_id, result), headers=headers)
+    return Response(merged.picture.data, media_type=media_type(merged.picture.format), headers=headers)
+
+
+def scene_headers(result: SceneResult) -> dict[str, str]:
+    """What is said beside a scene's picture."""
+    merged = result.merged
+    return {
         "X-Seed": f"character={result.character.seed}; background={result.background.seed}",
         "X-Merge": f"{merged.mode}; confidence={merged.confidence:.2f}",
-        **_shared_headers(degraded, layers, timings),
+        **_shared_headers(_degraded(result), (result.character, result.background), _scene_timings(result)),
     }
-    if not wants_json(request):
-        return Response(merged.picture.data, media_type=media_type(merged.picture.format), headers=headers)
+
+
+def scene_body(request_id: str, result: SceneResult) -> dict[str, Any]:
+    """The JSON of a scene, whole."""
+    layers, merged = (result.character, result.background), result.merged
     body = SceneAnswer(
-        id=request.state.request_id,
+        id=request_id,
         created=int(time.time()),
         image=picture_body(merged.picture),
         seeds=Seeds(character=result.character.seed, background=result.background.seed),
         merge=MergeBody(mode=merged.mode, confidence=round(merged.confidence, 4), box=merged.box),
         layers={name: picture_body(picture) for name, picture in merged.layers.items()} or None,
-        degraded=degraded,
+        degraded=_degraded(result),
         warnings=[
             *(f"{layer.kind}: {warning}" for layer in layers for warning in layer.warnings),
             *(f"merge: {warning}" for warning in merged.warnings),
         ],
         models=Models(character=result.character.model, background=result.background.model),
-        timings_ms={name: round(ms, 2) for name, ms in timings.items()},
+        timings_ms={name: round(ms, 2) for name, ms in _scene_timings(result).items()},
     )
-    return JSONResponse(body.model_dump(exclude_none=True), headers=headers)
+    return body.model_dump(exclude_none=True)
+
+
+def _degraded(result: SceneResult) -> list[str]:
+    return [
+        f"{layer.kind}: {how}" for layer in (result.character, result.background) for how in layer.degraded
+    ]
+
+
+def _scene_timings(result: SceneResult) -> dict[str, float]:
+    merged = result.merged
+    timings = _layer_timings(result.character, "character-") | _layer_timings(
+        result.background, "background-"
+    )
+    return timings | {"merge": merged.merge_ms, "output": merged.output_ms}
 
 
 def layer_answer(request: Request, layer: LayerResult, picture: Picture) -> Response:
     """As a scene's answer, for one layer."""
+    headers = layer_headers(layer)
+    if wants_json(request):
+        return JSONResponse(layer_body(request.state.request_id, layer, picture), headers=headers)
+    return Response(picture.data, media_type=media_type(picture.format), headers=headers)
+
+
+def layer_headers(layer: LayerResult) -> dict[str, str]:
+    """What is said beside a layer's picture."""
     timings = _layer_timings(layer, "")
-    headers = {"X-Seed": str(layer.seed), **_shared_headers(list(layer.degraded), (layer,), timings)}
-    if not wants_json(request):
-        return Response(picture.data, media_type=media_type(picture.format), headers=headers)
+    return {"X-Seed": str(layer.seed), **_shared_headers(list(layer.degraded), (layer,), timings)}
+
+
+def layer_body(request_id: str, layer: LayerResult, picture: Picture) -> dict[str, Any]:
+    """The JSON of one layer, whole."""
     body = LayerAnswer(
-        id=request.state.request_id,
+        id=request_id,
         created=int(time.time()),
         image=picture_body(picture),
         seed=layer.seed,
         degraded=list(layer.degraded),
         warnings=list(layer.warnings),
         model=layer.model,
-        timings_ms={name: round(ms, 2) for name, ms in timings.items()},
+        timings_ms={name: round(ms, 2) for name, ms in _layer_timings(layer, "").items()},
     )
-    return JSONResponse(body.model_dump(), headers=headers)
+    return body.model_dump()
 
 
 def _layer_timings(layer: LayerResult, prefix: str) -> dict[str, float]:

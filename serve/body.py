@@ -5,15 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request
+from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
 from .config import Limits
 from .disconnects import ClientGone
-from .error_answers import Refusal
+from .error_answers import Refusal, first_fault
 from .strict_json import decode
+
+Asked = TypeVar("Asked", bound=BaseModel)
+
+
+async def accept(request: Request, shape: type[Asked], limits: Limits) -> Asked:
+    """What was asked, in its own type. Raises Refusal, InvalidJson, and InvalidRequest naming the field."""
+    return parse(await read_json(request, limits), shape)
+
+
+def parse(body: Any, shape: type[Asked]) -> Asked:
+    """Raises InvalidRequest naming the first field at fault."""
+    try:
+        return shape.model_validate(body)
+    except ValidationError as error:
+        raise first_fault(error) from None
 
 
 async def read_json(request: Request, limits: Limits) -> Any:

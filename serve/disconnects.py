@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from fastapi import Request
+from starlette.types import Receive
 
 Result = TypeVar("Result")
 
@@ -18,7 +19,7 @@ class ClientGone(Exception):
 async def abandon_with_client(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
     """The work's result; the work is cancelled if the client hangs up first. Raises ClientGone then."""
     working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_hang_up(request))
+    leaving = asyncio.ensure_future(hang_up(request.receive))
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
@@ -31,6 +32,7 @@ async def abandon_with_client(request: Request, work: Coroutine[Any, Any, Result
             await asyncio.gather(working, return_exceptions=True)
 
 
-async def _hang_up(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
+async def hang_up(receive: Receive) -> None:
+    """Returns when the client is gone."""
+    while (await receive())["type"] != "http.disconnect":
         pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from typing import Any
 
@@ -15,9 +14,8 @@ from deployments import errors
 from deployments.errors import InvalidRequest
 
 from .disconnects import ClientGone
+from .logs import logger
 from .strict_json import InvalidJson
-
-logger = logging.getLogger("scenewright")
 
 TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.CutoutFailed, 422, "cutout_failed"),
@@ -46,25 +44,41 @@ MAX_ECHO_CHARS = 60
 
 
 class Refusal(Exception):
-    """A request refused for its form, before it means anything."""
+    """A request refused at the edge, for its form or its caller, before any work is done for it."""
 
-    def __init__(self, status: int, code: str, message: str, param: str | None = None) -> None:
-        super().__init__(status, code, message, param)
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        param: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(status, code, message, param, retry_after_s)
         self.status, self.code, self.message, self.param = status, code, message, param
+        self.retry_after_s = retry_after_s
 
 
 def answer(request: Request, error: Exception) -> JSONResponse:
     """The answer to any exception; what is not in the table is a 500 that says nothing of its cause."""
-    status, code, message, param, retry_after_s = _facts(error)
-    request_id = getattr(request.state, "request_id", "")
-    if status == 500:
-        logger.error("request %s failed", request_id, exc_info=error)
-    kind = TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    body = {"type": kind, "code": code, "message": message, "param": param, "request_id": request_id}
+    status, *_, retry_after_s = _facts(error)
     headers = {"Retry-After": str(max(1, math.ceil(retry_after_s)))} if retry_after_s is not None else {}
     if isinstance(error, HTTPException):
         headers |= dict(error.headers or {})
-    return JSONResponse({"error": body}, status, headers)
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(error_of(error, getattr(request.state, "request_id", "")), status, headers)
+
+
+def error_of(error: Exception, request_id: str) -> dict[str, Any]:
+    """The body alone, as it also stands in a stream of events and beside a job's scene."""
+    status, code, message, param, _ = _facts(error)
+    if status == 500:
+        logger.error("request %s failed", request_id, exc_info=error)
+    kind = TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    return {
+        "error": {"type": kind, "code": code, "message": message, "param": param, "request_id": request_id}
+    }
 
 
 def _facts(error: Exception) -> tuple[int, str, str, str | None, float | None]:
@@ -80,7 +94,7 @@ def _facts(error: Exception) -> tuple[int, str, str, str | None, float | None]:
         # nginx's code for it; nobody reads this but our own logs.
         return 499, "client_closed_request", "the client went away", None, None
     if isinstance(error, Refusal):
-        return error.status, error.code, error.message, error.param, None
+        return error.status, error.code, error.message, error.param, error.retry_after_s
     if isinstance(error, InvalidJson):
         return 400, "invalid_json", str(error), None, None
     if isinstance(error, HTTPException):

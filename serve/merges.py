@@ -1,10 +1,10 @@
-"""POST /v1/merges: two pictures from elsewhere, or layers of an earlier scene, into one."""
+"""What a merge of two files asks for, and what it is answered with."""
 
 from __future__ import annotations
 
 import time
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field, ValidationError
 
@@ -15,16 +15,11 @@ from deployments.messages import MergeJob, MergeResult, PictureFormat, UploadJob
 from . import answers
 from .admission import attribution_mark, merge_options, output_options
 from .config import ServiceConfig
-from .disconnects import abandon_with_client
 from .error_answers import first_fault
-from .openapi import PICTURES, describe_form
-from .scene import Graph, render_upload
 from .schema import Merge, MergeBody, Output, PictureBody, Wire
 from .strict_json import decode
-from .uploads import Form, read_form
+from .uploads import Form
 
-DEADLINE_S = 120.0
-FILES = ("character", "background")
 WIRE_NAMES = {"width": "width_px", "height": "height_px"}
 
 
@@ -58,21 +53,6 @@ class MergesAnswer(Wire):
     timings_ms: dict[str, float]
 
 
-def add_merges(app: FastAPI, config: ServiceConfig, graph: Graph) -> None:
-    @app.post(
-        "/v1/merges",
-        response_model=MergesAnswer,
-        responses=PICTURES,
-        openapi_extra=describe_form(FILES, "options", MergesOptions),
-    )
-    async def merge_pictures(request: Request) -> Response:
-        form = await read_form(request, config.limits, FILES, "options")
-        asked = _options(form)
-        job = admit_merge(asked, form, config, request.state.request_id, answers.accepted_format(request))
-        merged = await abandon_with_client(request, render_upload(graph, job, time.time() + DEADLINE_S))
-        return _answer(request, merged)
-
-
 def admit_merge(
     asked: MergesOptions, form: Form, config: ServiceConfig, request_id: str, accepted: PictureFormat | None
 ) -> UploadJob:
@@ -95,7 +75,7 @@ def admit_merge(
     )
 
 
-def _options(form: Form) -> MergesOptions:
+def read_options(form: Form) -> MergesOptions:
     """`param` of a fault is the path that it has in a scene's request, such as `merge.width`."""
     asked = decode(form.options) if form.options.strip() else {}
     if not isinstance(asked, dict):
@@ -106,7 +86,7 @@ def _options(form: Form) -> MergesOptions:
         raise first_fault(error) from None
 
 
-def _answer(request: Request, merged: MergeResult) -> Response:
+def merges_answer(request: Request, merged: MergeResult) -> Response:
     """As a scene's, but for what only painting knows: no X-Seed and no X-Backend."""
     timings = {"merge": merged.merge_ms, "output": merged.output_ms}
     headers = {

@@ -7,15 +7,18 @@ from typing import Any
 from pydantic import BaseModel
 
 from .answers import FORMATS
+from .event_stream import EVENTS
 from .schema import ErrorAnswer
 
 REFUSALS = {
     400: "not JSON, or a header that is not accepted",
+    401: "no key, or none that is known here",
+    403: "the key may not do this",
     408: "the body came too slowly",
     413: "the body is too large",
     415: "the body, or a part of it, is of another media type than described",
     422: "a field is missing, unknown or out of range; `param` names it",
-    429: "overloaded; `Retry-After` says when to come back",
+    429: "overloaded, or over this key's quota; `Retry-After` says when to come back",
     500: "our fault",
     502: "no attempt gave a usable picture",
     503: "not ready, or out of memory",
@@ -26,10 +29,22 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 PICTURES: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "JSON, or the picture itself, by `Accept`",
-        "content": {kind: {} for kind in FORMATS},
+        "description": "JSON, the picture itself, or events on the way to it, by `Accept`",
+        "content": {kind: {} for kind in (*FORMATS, EVENTS)},
     }
 }
+
+
+def describe_query(shape: type[BaseModel]) -> dict[str, Any]:
+    """The query's part of an operation."""
+    fields = shape.model_json_schema()["properties"]
+    return {"parameters": [{"name": name, "in": "query", "schema": fields[name]} for name in fields]}
+
+
+def describe_header(name: str, description: str) -> dict[str, Any]:
+    """An optional header's part of an operation."""
+    schema = {"type": "string", "description": description}
+    return {"parameters": [{"name": name, "in": "header", "schema": schema}]}
 
 
 def describe_body(shape: type[BaseModel]) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from ray.exceptions import ObjectLostError, RayActorError, TaskCancelledError
 from ray.serve.exceptions import (
@@ -27,8 +27,10 @@ from deployments.errors import DeadlineExceeded, GenerationFailed, Overloaded
 from deployments.messages import LayerJob, LayerResult, MergeResult, OutputOptions, Picture, UploadJob
 
 from .admission import SceneJob
+from .followed import Tell, follow
 
 Handle = DeploymentHandle[Any]
+Result = TypeVar("Result")
 Response = Any
 """Ray types what `remote` returns as a response or a stream of them, so that neither can be awaited."""
 
@@ -58,15 +60,15 @@ class SceneResult:
     merged: MergeResult
 
 
-async def render(graph: Graph, job: SceneJob) -> SceneResult:
-    """Raises what deployments.errors draws."""
+async def render(graph: Graph, job: SceneJob, tell: Tell | None = None) -> SceneResult:
+    """`tell` hears of each step and of each layer. Raises what deployments.errors draws."""
     async with _Deadline(job.deadline_at):
         for _ in range(MAX_LOSSES):
-            branches = [
-                asyncio.create_task(_paint(graph, layer)) for layer in (job.character, job.background)
-            ]
-            (character_response, character), (background_response, background) = await _all_or_none(branches)
-            merge = partial(graph.merger.merge.remote, job.merge, character_response, background_response)
+            painted = await all_or_none(
+                _paint(graph, layer, tell) for layer in (job.character, job.background)
+            )
+            (character_stand_in, character), (background_stand_in, background) = painted
+            merge = partial(graph.merger.merge.remote, job.merge, character_stand_in, background_stand_in)
             try:
                 _, merged = await _kept(merge)
             except PIXELS_LOST:
@@ -75,10 +77,12 @@ async def render(graph: Graph, job: SceneJob) -> SceneResult:
         raise GenerationFailed("the painted layers were lost before they could be merged, again and again")
 
 
-async def render_layer(graph: Graph, job: LayerJob, output: OutputOptions) -> tuple[LayerResult, Picture]:
+async def render_layer(
+    graph: Graph, job: LayerJob, output: OutputOptions, tell: Tell | None = None
+) -> tuple[LayerResult, Picture]:
     """One layer alone, encoded by the merger's replicas so that the edge never touches pixels."""
     async with _Deadline(job.deadline_at):
-        response, layer = await _paint(graph, job)
+        response, layer = await _paint(graph, job, tell)
         _, picture = await _kept(lambda: graph.merger.encode.remote(output, response))
         return layer, picture
 
@@ -99,16 +103,26 @@ async def render_upload(graph: Graph, job: UploadJob, deadline_at: float) -> Mer
         return result
 
 
-async def _paint(graph: Graph, job: LayerJob) -> tuple[Response, LayerResult]:
-    return await _kept(lambda: graph.painter(job).paint.remote(job))
+async def _paint(graph: Graph, job: LayerJob, tell: Tell | None = None) -> tuple[Any, LayerResult]:
+    """The layer, and what stands for it in a further call."""
+    painter = graph.painter(job)
+    if tell is None:
+        return await _kept(lambda: painter.paint.remote(job))
+    return await _kept(lambda: painter.options(stream=True).stream.remote(job), partial(follow, tell=tell))
 
 
-async def _kept(call: Callable[[], Response]) -> tuple[Response, Any]:
+async def _whole(response: Response) -> tuple[Response, Any]:
+    return response, await response
+
+
+async def _kept(
+    call: Callable[[], Response], receive: Callable[[Response], Awaitable[tuple[Any, Any]]] = _whole
+) -> tuple[Any, Any]:
     """Call, and call again where the replica was lost under it. Cancelling this cancels the call."""
     for losses in range(1, MAX_LOSSES + 1):
         response = call()
         try:
-            return response, await response
+            return await receive(response)
         except BackPressureError as error:
             raise Overloaded("every replica's queue is full; come back shortly", retry_after_s=2) from error
         except LOST as error:
@@ -122,8 +136,9 @@ async def _kept(call: Callable[[], Response]) -> tuple[Response, Any]:
     raise AssertionError("unreachable")
 
 
-async def _all_or_none(tasks: list[asyncio.Task[Any]]) -> list[Any]:
+async def all_or_none(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
     """The results of all, or the first failure, with the rest cancelled and gone."""
+    tasks = [asyncio.ensure_future(each) for each in work]
     try:
         return await asyncio.gather(*tasks)
     except BaseException:

@@ -126,6 +126,14 @@ class CharacterRequest(LayerRequest):
     cutout: bool = Field(False, description="an RGBA PNG of the figure alone")
 
 
+class StreamQuery(BaseModel):
+    """What may stand behind the `?` of a route that streams."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    previews: int = Field(3, ge=0, le=20, description="small JPEGs of each layer on its way, in a stream")
+
+
 class PictureBody(Wire):
     format: PictureFormat
     width: int

@@ -1,0 +1,34 @@
+"""What a scene will look like, from small pictures of its half-painted layers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+from deployments.imaging.compositing import compose
+from deployments.imaging.encoding import encode
+from deployments.messages import MergeOptions, OutputOptions, Pixels
+
+WIDTH_PX = 384
+QUALITY = 75
+
+
+def compose_preview(options: MergeOptions, character: bytes, background: bytes) -> bytes:
+    """A JPEG of the frame's shape, at most 384 wide. What cannot be cut out yet is pasted."""
+    scale = min(1.0, WIDTH_PX / options.width_px)
+    small = replace(
+        options,
+        mode="paste" if options.mode == "paste" else "auto",
+        width_px=max(1, round(options.width_px * scale)),
+        height_px=max(1, round(options.height_px * scale)),
+    )
+    picture = compose(_decode(character), _decode(background), small).picture
+    return encode(picture, OutputOptions("jpeg", QUALITY)).data
+
+
+def _decode(file: bytes) -> Pixels:
+    with Image.open(BytesIO(file)) as picture:
+        return np.asarray(picture.convert("RGB"))

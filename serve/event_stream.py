@@ -1,0 +1,96 @@
+"""Server-Sent Events: an answer written while the work goes on; the work ends when nobody reads."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from .disconnects import ClientGone, hang_up
+from .error_answers import error_of
+
+HEARTBEAT_S = 10.0
+"""Proxies give up on a connection that says nothing, mostly after a minute."""
+HEARTBEAT = b": still at it\n\n"
+EVENTS = "text/event-stream"
+
+
+@dataclass(frozen=True)
+class Event:
+    name: str
+    data: dict[str, Any]
+
+    def encode(self) -> bytes:
+        data = json.dumps(self.data, separators=(",", ":"), ensure_ascii=False)
+        return f"event: {self.name}\ndata: {data}\n\n".encode()
+
+
+Work = Callable[[Callable[[Event], None]], Coroutine[Any, Any, None]]
+"""Tells its events as they come to be. How many there can be is bounded by the work itself."""
+
+
+class EventStream(Response):
+    """A fault before the first event is an ordinary answer with its own status; a later one, an event."""
+
+    media_type = EVENTS
+
+    def __init__(self, request: Request, work: Work, heartbeat_s: float = HEARTBEAT_S) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._request_id: str = request.state.request_id
+        self._work = work
+        self._heartbeat_s = heartbeat_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        told: asyncio.Queue[Event | None] = asyncio.Queue()
+        working = asyncio.ensure_future(self._work(told.put_nowait))
+        working.add_done_callback(lambda _: told.put_nowait(None))
+        writing = asyncio.ensure_future(self._write(working, told, send))
+        leaving = asyncio.ensure_future(hang_up(receive))
+        try:
+            await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not writing.done():
+                raise ClientGone
+            writing.result()
+        except OSError:  # A server that finds the connection closed while it writes.
+            raise ClientGone from None
+        finally:
+            tasks = (writing, leaving, working)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _write(
+        self, working: asyncio.Future[None], told: asyncio.Queue[Event | None], send: Send
+    ) -> None:
+        started = False
+
+        async def write(chunk: bytes, more: bool = True) -> None:
+            nonlocal started
+            if not started:
+                start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+                await send(start)
+                started = True
+            await send({"type": "http.response.body", "body": chunk, "more_body": more})
+
+        while True:
+            try:
+                event = await asyncio.wait_for(told.get(), self._heartbeat_s)
+            except TimeoutError:
+                await write(HEARTBEAT)
+                continue
+            if event is None:
+                break
+            await write(event.encode())
+        fault = working.exception()
+        if isinstance(fault, Exception):
+            if not started:
+                raise fault
+            await write(Event("error", error_of(fault, self._request_id)).encode())
+        await write(b"", more=False)

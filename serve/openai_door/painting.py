@@ -1,0 +1,96 @@
+"""A picture of OpenAI's door on its way through the graph: a scene, a layer or a cut-out alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from fastapi import Request
+
+from deployments.errors import InvalidRequest
+from deployments.messages import LayerJob, LayerResult, Picture, StepEvent
+
+from .. import answers
+from ..admission import SceneJob, admit_layer, admit_scene, output_options
+from ..config import ServiceConfig
+from ..event_stream import Event, Work
+from ..followed import Tell
+from ..scene import Graph, render, render_cutout, render_layer
+from ..scene_previews import ScenePreviews
+from ..schema import CharacterRequest, SceneRequest
+from .answers import completed_image, partial_image
+from .request import ImagesRequest
+
+SIDES = ("width", "height", "merge.width", "merge.height")
+
+
+class Painting:
+    """One picture to be painted. Raises InvalidRequest, in OpenAI's names, when it cannot be."""
+
+    def __init__(self, asked: ImagesRequest, number: int, config: ServiceConfig, request: Request) -> None:
+        request_id = request.state.request_id + (f"-{number}" if number else "")
+        try:
+            self._wire = asked.asked_for(number)
+            if isinstance(self._wire, SceneRequest):
+                self._job: SceneJob | LayerJob = admit_scene(self._wire, config, request_id, None)
+            else:
+                kind = "character" if isinstance(self._wire, CharacterRequest) else "background"
+                self._job = admit_layer(kind, self._wire, config, request_id)
+        except InvalidRequest as error:
+            raise InvalidRequest(error.message, "size" if error.param in SIDES else error.param) from None
+        self._output = output_options(self._wire.output, config, None)
+
+    @property
+    def jobs(self) -> tuple[LayerJob, ...]:
+        """Its layers, for what they cost."""
+        return (
+            (self._job.character, self._job.background) if isinstance(self._job, SceneJob) else (self._job,)
+        )
+
+    async def paint(self, graph: Graph, tell: Tell | None = None) -> tuple[Picture, dict[str, str]]:
+        """The picture and its headers. Raises what deployments.errors draws."""
+        if isinstance(self._job, SceneJob):
+            scene = await render(graph, self._job, tell)
+            return scene.merged.picture, answers.scene_headers(scene)
+        if isinstance(self._wire, CharacterRequest) and self._wire.cutout:
+            layer, picture = await render_cutout(graph, self._job, self._output)
+        else:
+            layer, picture = await render_layer(graph, self._job, self._output, tell)
+        return picture, answers.layer_headers(layer)
+
+    def events(self, graph: Graph, partial_images: int) -> Work:
+        """OpenAI's events: partial images, then the whole one."""
+
+        async def work(tell: Callable[[Event], None]) -> None:
+            sent = 0
+
+            def on_preview(data: bytes) -> None:
+                nonlocal sent
+                told = partial_image(data, sent, self._size)
+                sent += 1
+                tell(Event(told["type"], told))
+
+            def on_item(item: StepEvent | LayerResult) -> None:
+                if isinstance(item, StepEvent) and item.preview is not None:
+                    on_preview(item.preview)
+
+            if isinstance(self._job, SceneJob):
+                self._job = replace(
+                    self._job,
+                    character=replace(self._job.character, previews=partial_images),
+                    background=replace(self._job.background, previews=partial_images),
+                )
+                async with ScenePreviews(graph, self._job.merge.options, on_preview) as previews:
+                    picture, _ = await self.paint(graph, previews.hear)
+            else:
+                self._job = replace(self._job, previews=partial_images)
+                picture, _ = await self.paint(graph, on_item)
+            told = completed_image(picture)
+            tell(Event(told["type"], told))
+
+        return work
+
+    @property
+    def _size(self) -> str:
+        sized = self._job.merge.options if isinstance(self._job, SceneJob) else self._job
+        return f"{sized.width_px}x{sized.height_px}"

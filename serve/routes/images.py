@@ -1,0 +1,44 @@
+"""POST /v1/images/generations: the door that OpenAI's client knocks at."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from ..body import accept
+from ..config import ServiceConfig
+from ..disconnects import abandon_with_client
+from ..event_stream import EVENTS, EventStream
+from ..openai_door.answers import images_body
+from ..openai_door.painting import Painting
+from ..openai_door.request import ImagesRequest
+from ..openapi import describe_body
+from ..scene import Graph, all_or_none
+from ..tenants import charge
+
+
+def image_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
+    router = APIRouter()
+
+    @router.post(
+        "/v1/images/generations",
+        responses={200: {"description": "JSON, or events with `stream`", "content": {EVENTS: {}}}},
+        openapi_extra=describe_body(ImagesRequest),
+    )
+    async def generate_images(request: Request) -> Response:
+        asked = await accept(request, ImagesRequest, config.limits)
+        paintings = [Painting(asked, number, config, request) for number in range(asked.n)]
+        charge(request, *(job for painting in paintings for job in painting.jobs))
+        if asked.stream:
+            return EventStream(request, paintings[0].events(graph, asked.partial_images or 0))
+        painted = await abandon_with_client(
+            request, all_or_none([painting.paint(graph) for painting in paintings])
+        )
+        headers = {
+            name: ", ".join(dict.fromkeys(said[name] for _, said in painted if name in said))
+            for name in ("X-Seed", "X-Backend", "X-Degraded")
+        }
+        given = {name: value for name, value in headers.items() if value}
+        return JSONResponse(images_body([picture for picture, _ in painted]), headers=given)
+
+    return router

@@ -1,0 +1,67 @@
+"""POST /v1/characters and /v1/backgrounds: one layer alone."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from deployments.errors import InvalidRequest
+from deployments.messages import LayerKind
+
+from .. import answers
+from ..admission import admit_layer, output_options
+from ..body import accept, parse
+from ..config import ServiceConfig
+from ..disconnects import abandon_with_client
+from ..event_stream import EventStream
+from ..openapi import PICTURES, describe_body, describe_query
+from ..progress import layer_events
+from ..scene import Graph, render_cutout, render_layer
+from ..schema import CharacterRequest, LayerAnswer, LayerRequest, StreamQuery
+from ..tenants import charge
+
+
+def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
+    router = APIRouter()
+
+    @router.post(
+        "/v1/characters",
+        response_model=LayerAnswer,
+        responses=PICTURES,
+        openapi_extra=describe_body(CharacterRequest) | describe_query(StreamQuery),
+    )
+    async def paint_character(request: Request) -> Response:
+        asked = await accept(request, CharacterRequest, config.limits)
+        if asked.cutout:
+            return await cut_character_out(request, asked)
+        return await paint_layer(request, "character", asked)
+
+    async def cut_character_out(request: Request, asked: CharacterRequest) -> Response:
+        output = output_options(asked.output, config, answers.accepted_format(request) or "png")
+        if output.format == "jpeg":
+            raise InvalidRequest("a cut-out needs transparency: ask for png or webp", "output.format")
+        job = admit_layer("character", asked, config, request.state.request_id)
+        charge(request, job)
+        layer, picture = await abandon_with_client(request, render_cutout(graph, job, output))
+        return answers.layer_answer(request, layer, picture)
+
+    @router.post(
+        "/v1/backgrounds",
+        response_model=LayerAnswer,
+        responses=PICTURES,
+        openapi_extra=describe_body(LayerRequest) | describe_query(StreamQuery),
+    )
+    async def paint_background(request: Request) -> Response:
+        asked = await accept(request, LayerRequest, config.limits)
+        return await paint_layer(request, "background", asked)
+
+    async def paint_layer(request: Request, kind: LayerKind, asked: LayerRequest) -> Response:
+        job = admit_layer(kind, asked, config, request.state.request_id)
+        output = output_options(asked.output, config, answers.accepted_format(request))
+        previews = parse(dict(request.query_params), StreamQuery).previews
+        charge(request, job)
+        if answers.wants_events(request):
+            return EventStream(request, layer_events(graph, job, output, previews))
+        layer, picture = await abandon_with_client(request, render_layer(graph, job, output))
+        return answers.layer_answer(request, layer, picture)
+
+    return router

@@ -1,0 +1,37 @@
+"""POST /v1/merges: two pictures from elsewhere, or layers of an earlier scene, into one."""
+
+from __future__ import annotations
+
+import time
+
+from fastapi import APIRouter, Request, Response
+
+from .. import answers
+from ..config import ServiceConfig
+from ..disconnects import abandon_with_client
+from ..merges import MergesAnswer, MergesOptions, admit_merge, merges_answer, read_options
+from ..openapi import PICTURES, describe_form
+from ..scene import Graph, render_upload
+from ..uploads import read_form
+
+DEADLINE_S = 120.0
+FILES = ("character", "background")
+
+
+def merge_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
+    router = APIRouter()
+
+    @router.post(
+        "/v1/merges",
+        response_model=MergesAnswer,
+        responses=PICTURES,
+        openapi_extra=describe_form(FILES, "options", MergesOptions),
+    )
+    async def merge_pictures(request: Request) -> Response:
+        form = await read_form(request, config.limits, FILES, "options")
+        asked = read_options(form)
+        job = admit_merge(asked, form, config, request.state.request_id, answers.accepted_format(request))
+        merged = await abandon_with_client(request, render_upload(graph, job, time.time() + DEADLINE_S))
+        return merges_answer(request, merged)
+
+    return router

@@ -1,0 +1,39 @@
+"""POST /v1/scenes."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from .. import answers
+from ..admission import admit_scene
+from ..body import accept, parse
+from ..config import ServiceConfig
+from ..disconnects import abandon_with_client
+from ..event_stream import EventStream
+from ..openapi import PICTURES, describe_body, describe_query
+from ..progress import scene_events
+from ..scene import Graph, render
+from ..schema import SceneAnswer, SceneRequest, StreamQuery
+from ..tenants import charge
+
+
+def scene_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
+    router = APIRouter()
+
+    @router.post(
+        "/v1/scenes",
+        response_model=SceneAnswer,
+        responses=PICTURES,
+        openapi_extra=describe_body(SceneRequest) | describe_query(StreamQuery),
+    )
+    async def paint_scene(request: Request) -> Response:
+        asked = await accept(request, SceneRequest, config.limits)
+        job = admit_scene(asked, config, request.state.request_id, answers.accepted_format(request))
+        previews = parse(dict(request.query_params), StreamQuery).previews
+        charge(request, job.character, job.background)
+        if answers.wants_events(request):
+            return EventStream(request, scene_events(graph, job, previews))
+        result = await abandon_with_client(request, render(graph, job))
+        return answers.scene_answer(request, result)
+
+    return router

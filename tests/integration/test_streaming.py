@@ -1,0 +1,74 @@
+"""Streams over real Ray and real HTTP: their events, and what a client that leaves takes along."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from serve import local_cluster
+
+from .conftest import simulated_config
+from .test_service import busy, replica, until
+
+EVENTS = {"Accept": "text/event-stream"}
+STEP_S = 0.2
+STEPS = 150
+"""Half a minute of painting: a generator that is idle before that was stopped."""
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    config = simulated_config(STEP_S)
+    with local_cluster.running(config, "127.0.0.1", local_cluster.free_port()) as address:
+        yield address
+
+
+def scene(steps: int) -> dict[str, Any]:
+    layer = {"prompt": "x", "num_inference_steps": steps, "width": 64, "height": 64}
+    return {"character": layer, "background": layer, "seed": 1, "merge": {"width": 128, "height": 64}}
+
+
+def events(answer: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
+    name = ""
+    for line in answer.iter_lines():
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            yield name, json.loads(line.removeprefix("data: "))
+
+
+def test_a_scene_is_told_step_by_step(http: httpx.Client) -> None:
+    with http.stream("POST", "/v1/scenes", json=scene(3), headers=EVENTS) as answer:
+        told = list(events(answer))
+    steps = [(data["layer"], data["step"]) for name, data in told if name == "layer.progress"]
+    assert sorted(steps) == [(layer, step) for layer in ("background", "character") for step in (1, 2, 3)]
+    assert told[-1][0] == "scene.completed"
+    whole = http.post("/v1/scenes", json=scene(3), headers={"Accept": "application/json"}).json()
+    assert told[-1][1]["image"] == whole["image"]
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 5, 9])
+def test_a_client_that_leaves_stops_both_generators(http: httpx.Client, after: int) -> None:
+    with http.stream("POST", "/v1/scenes", json=scene(STEPS), headers=EVENTS) as answer:
+        told = events(answer)
+        for _ in range(after):
+            assert next(told)[0] == "layer.progress"
+        until(lambda: busy("Character") and busy("Background"), 10)
+    until(lambda: not (busy("Character") or busy("Background")), STEPS * STEP_S / 2)
+
+
+def test_a_lost_replica_is_heard_and_costs_nothing(http: httpx.Client) -> None:
+    whole = http.post("/v1/scenes", json=scene(10), headers={"Accept": "application/json"}).json()
+    with http.stream("POST", "/v1/scenes", json=scene(10), headers=EVENTS) as answer:
+        told = events(answer)
+        next(told)
+        victim = replica("Background")
+        assert victim is not None
+        victim.kill()
+        rest = list(told)
+    assert rest[-1][0] == "scene.completed", rest[-1]
+    assert rest[-1][1]["image"] == whole["image"]

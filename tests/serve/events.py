@@ -1,0 +1,18 @@
+"""Reading Server-Sent Events as a browser does."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+Told = tuple[str, dict[str, Any]]
+
+
+def parse_events(text: str) -> list[Told]:
+    """(name, data) of each whole event; comments are passed over."""
+    told = []
+    for block in text.split("\n\n")[:-1]:
+        fields = dict(line.split(": ", 1) for line in block.split("\n") if not line.startswith(":"))
+        if fields:
+            told.append((fields["event"], json.loads(fields["data"])))
+    return told
