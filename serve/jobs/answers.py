@@ -46,8 +46,8 @@ def _scene(job: JobState, scene: SceneState) -> JobScene:
 def job_events(desk: JobDesk, owner: str, first: JobState, poll_s: float) -> Work:
     """`job.progress` with the counts, `scene.ended` for each scene that has, and at the end `job.ended`.
 
-    Whoever connects hears of all that has ended so far, so that nothing is missed by connecting again; which
-    is also to be done when the stream ends without `job.ended`, as it does after a while.
+    Whoever connects hears of all that has ended so far, so that nothing is missed by connecting again, as one
+    does when the stream ends without `job.ended`: after a while it does.
     """
 
     async def work(tell: Callable[[Event], None]) -> None:
