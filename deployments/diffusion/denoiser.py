@@ -113,7 +113,7 @@ class Denoiser:
 
     def measure(self, rows: int) -> float:
         width, height = self.native_size
-        asked = PaintRequest("", "", 2, 1.0, 0, width, height)
+        asked = PaintRequest("", "", 4, 1.0, 0, width, height)
         paintings = [self.begin(asked) for _ in range(rows)]
         self.step(paintings)  # The first at a row count allocates, and compiles where that is wanted.
         began = self._clock_s()

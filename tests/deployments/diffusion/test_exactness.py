@@ -3,8 +3,9 @@ pipeline's, in a crowd within one level of eight bits, and with fixed rows the s
 
 from __future__ import annotations
 
+import asyncio
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -18,10 +19,11 @@ from diffusers import DiffusionPipeline
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from deployments.diffusion.config import ModelConfig
+from deployments.diffusion.config import GenerationConfig, ModelConfig
 from deployments.diffusion.denoiser import Denoiser, DiffusionPainting
+from deployments.diffusion.engine import Engine
 from deployments.diffusion.painter import PaintRequest
-from deployments.messages import Pixels
+from deployments.messages import LayerJob, LayerResult, Pixels
 
 FAMILIES = ["tiny_sd1", "tiny_sd2", "tiny_sdxl"]
 SOLVERS = [
@@ -234,3 +236,44 @@ def test_with_fixed_rows_the_pictures_are_the_stock_pipelines_within_a_level(
     folder = request.getfixturevalue(family)
     painted = alone(folder, SUBJECT.solver, ASKED, exact=True)
     assert levels_apart(painted, stock(folder, SUBJECT.solver, ASKED)) <= 1
+
+
+@pytest.mark.parametrize("exact", [False, True])
+async def test_through_the_engine_nothing_is_different(
+    tiny_sd1: Path, make_job: Callable[..., LayerJob], exact: bool
+) -> None:
+    """Jobs of two sizes that come at once, one of which goes away."""
+    denoiser = Denoiser(ModelConfig(str(tiny_sd1), device="cpu", threads=1, exact=exact))
+    engine = Engine(
+        denoiser, lambda pixels: None, lambda job: np.zeros((1, 1, 3), np.uint8), GenerationConfig()
+    )
+    engine.start()
+    jobs = [
+        make_job(seed=seed, num_inference_steps=2 + seed, guidance_scale=guidance, width_px=width)
+        for seed, (guidance, width) in enumerate([(7.5, 64), (1.0, 64), (3.0, 128), (7.5, 64), (12.0, 64)])
+    ]
+
+    async def result(job: LayerJob) -> LayerResult:
+        async for event in engine.submit(job, "a red knight", "blurry"):
+            if isinstance(event, LayerResult):
+                return event
+        raise AssertionError("no result")
+
+    leaving = engine.submit(make_job(seed=99, num_inference_steps=40), "a witch", "")
+    first = asyncio.ensure_future(anext(leaving))
+    results = asyncio.gather(*map(result, jobs))
+    await first
+    await leaving.aclose()
+    solver = "PNDMScheduler"
+    for job, painted in zip(jobs, await results, strict=True):
+        asked = replace(
+            ASKED,
+            seed=job.seed,
+            num_inference_steps=job.num_inference_steps,
+            guidance_scale=job.guidance_scale,
+            width_px=job.width_px,
+        )
+        assert painted.degraded == ()
+        assert levels_apart(painted.pixels, stock(tiny_sd1, solver, asked)) <= 1
+        if exact:
+            assert np.array_equal(painted.pixels, alone(tiny_sd1, solver, asked, exact=True))
