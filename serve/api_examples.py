@@ -20,6 +20,7 @@ class Example:
     json: dict[str, Any] | None = None
     headers: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    form: dict[str, str] = field(default_factory=dict)
     save: str | None = None
 
     def curl(self) -> str:
@@ -34,6 +35,8 @@ class Example:
             words += ["-H", "'Content-Type: application/json'", "-d", shlex.quote(json.dumps(self.json))]
         for name, file in self.files.items():
             words += ["-F", f"{name}=@{file}"]
+        for name, text in self.form.items():
+            words += ["-F", shlex.quote(f"{name}={text}")]
         if self.save:
             words += ["-o", self.save]
         return " ".join(words)
@@ -47,11 +50,13 @@ class Example:
         if self.headers:
             arguments.append(f"headers={self.headers!r}")
         if self.files:
-            opened = ", ".join(f'"{name}": open("{file}", "rb")' for name, file in self.files.items())
-            arguments.append(f"files={{{opened}}}")
+            read = (f'"{name}": ("{file}", Path("{file}").read_bytes())' for name, file in self.files.items())
+            arguments.append(f"files={{{', '.join(read)}}}")
+        if self.form:
+            arguments.append(f"data={self.form!r}")
         arguments.append("timeout=150")
         lines = ["import httpx", ""]
-        if self.save:
+        if self.save or self.files:
             lines[1:1] = ["from pathlib import Path"]
         lines += [
             f"answer = httpx.{self.method.lower()}({', '.join(arguments)})",
@@ -69,6 +74,14 @@ EXAMPLES = (
         "POST", "/v1/characters", "/v1/characters", {"prompt": "a knight"}, {"Accept": "application/json"}
     ),
     Example("POST", "/v1/backgrounds", "/v1/backgrounds", {"prompt": "a castle"}, save="background.jpg"),
+    Example(
+        "POST",
+        "/v1/merges",
+        "/v1/merges",
+        files={"character": "character.png", "background": "background.jpg"},
+        form={"options": json.dumps({"merge": {"position": "left"}})},
+        save="merged.jpg",
+    ),
     Example(
         "POST",
         "/v1/images/generations",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
 from serve import api_page
 from serve.api_examples import EXAMPLES, URL, Example
@@ -42,8 +43,12 @@ def job(url_with_worker: str) -> str:
 def runs(
     url_with_worker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Example, str], None]:
-    """Holds what an example left behind against what it says that it does."""
+    """Holds what an example left behind against what it says that it does; the files it sends are there."""
     monkeypatch.chdir(tmp_path)
+    Image.linear_gradient("L").convert("RGB").save(tmp_path / "background.jpg")
+    figure = Image.new("RGBA", (96, 128))
+    figure.paste("teal", (30, 20, 66, 120))
+    figure.save(tmp_path / "character.png")
     monkeypatch.setenv("NO_PROXY", "*")
 
     def look(example: Example, printed: str) -> None:

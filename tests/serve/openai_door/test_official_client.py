@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncGenerator, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
@@ -13,52 +12,17 @@ import pytest
 from openai import OpenAI
 from PIL import Image
 
-from deployments.background import Background
-from deployments.character import Character
-from deployments.messages import LayerJob, LayerResult, StepEvent
-from serve.config import LayerSettings, ServiceConfig
+from serve.config import ServiceConfig
 from serve.ingress import build_http
 from serve.scene import Graph
 
-from ..conftest import listening, local_handle, served
-
-
-def preview() -> bytes:
-    data = BytesIO()
-    Image.new("RGB", (32, 24), "teal").save(data, "JPEG")
-    return data.getvalue()
-
-
-class Previewing:
-    """Puts a small picture into as many step events as previews were asked for."""
-
-    async def stream(self, job: LayerJob) -> AsyncGenerator[StepEvent | LayerResult, None]:
-        async for event in super().stream(job):  # type: ignore[misc]
-            wanted = isinstance(event, StepEvent) and event.step <= job.previews
-            yield replace(event, preview=preview()) if wanted else event
-
-
-class PreviewingCharacter(Previewing, Character):
-    pass
-
-
-class PreviewingBackground(Previewing, Background):
-    pass
-
-
-def local(replica_class: Any, settings: LayerSettings) -> Any:
-    return local_handle(replica_class, settings.generator)
+from ..conftest import listening, served
 
 
 @pytest.fixture(scope="module")
 def client(config: ServiceConfig, graph: Graph) -> Iterator[OpenAI]:
-    seen = replace(
-        graph,
-        character=local(PreviewingCharacter, config.character),
-        background=local(PreviewingBackground, config.background),
-    )
     with (
-        listening(served(build_http(config, seen))) as url,
+        listening(served(build_http(config, graph))) as url,
         OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client,
     ):
         yield client
@@ -198,12 +162,7 @@ def test_no_good_cut_out(config: ServiceConfig, particular: Graph, client: OpenA
 
 
 def test_a_fault_after_a_partial_image(config: ServiceConfig, particular: Graph, client: OpenAI) -> None:
-    seen = replace(
-        particular,
-        character=local(PreviewingCharacter, config.character),
-        background=local(PreviewingBackground, config.background),
-    )
-    with listening(served(build_http(config, seen))) as url:
+    with listening(served(build_http(config, particular))) as url:
         stream = client.with_options(base_url=f"{url}/v1").images.generate(
             model="scene",
             prompt="a | b",
