@@ -7,6 +7,7 @@ import click
 from .commands.chaos import chaos
 from .commands.compare import compare
 from .commands.find import find
+from .commands.mlperf import mlperf
 from .commands.run import run
 from .commands.soak import soak
 from .commands.step import step
@@ -21,5 +22,5 @@ def main() -> None:
     """
 
 
-for command in (run, find, step, chaos, soak, compare):
+for command in (run, find, step, chaos, soak, compare, mlperf):
     main.add_command(command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
 from hdrh.histogram import HdrHistogram
 
 LONGEST_US = 3_600_000_000
@@ -13,22 +14,33 @@ PERCENTILES = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p999": 99.9}
 class Histogram:
     def __init__(self, values_s: Iterable[float] = ()) -> None:
         self._histogram = HdrHistogram(1, LONGEST_US, 3)
+        self._sum_us = 0
         for value_s in values_s:
             self.add(value_s)
 
     def add(self, value_s: float) -> None:
         """Kept within a microsecond and an hour."""
-        self._histogram.record_value(min(max(1, round(value_s * 1e6)), LONGEST_US))
+        value_us = min(max(1, round(value_s * 1e6)), LONGEST_US)
+        self._histogram.record_value(value_us)
+        self._sum_us += value_us
 
     def percentiles_s(self) -> dict[str, float] | None:
         """p50, p90, p95, p99, p999, max and mean in seconds; None where nothing was added."""
-        if not self._histogram.total_count:
+        count = self._histogram.total_count
+        if not count:
             return None
-        found = self._histogram.get_percentile_to_value_dict(list(PERCENTILES.values()))
-        largest = self._histogram.max_value  # Exact; the others are the ends of their buckets.
-        named = {name: min(found[at], largest) / 1e6 for name, at in PERCENTILES.items()}
-        return {**named, "max": largest / 1e6, "mean": self._histogram.get_mean_value() / 1e6}
+        # The package's own iterators visit each of 25,000 buckets in Python, for every histogram of a summary.
+        cumulated = np.cumsum(np.ctypeslib.as_array(self._histogram.counts))
+        named = {name: self._at(percent, cumulated) / 1e6 for name, percent in PERCENTILES.items()}
+        # The largest is exact; the others are the ends of their buckets.
+        return {**named, "max": self._histogram.max_value / 1e6, "mean": self._sum_us / count / 1e6}
 
     def encoded(self) -> str:
         """HdrHistogram's own V2 form, microseconds, which its tools of any language read."""
         return str(self._histogram.encode().decode("ascii"))
+
+    def _at(self, percent: float, cumulated: np.typing.NDArray[np.int64]) -> int:
+        target = self._histogram.get_target_count_at_percentile(percent)
+        index = int(np.searchsorted(cumulated, target))
+        value = self._histogram.get_value_from_index(index)
+        return min(self._histogram.get_highest_equivalent_value(value), self._histogram.max_value)

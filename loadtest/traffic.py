@@ -63,7 +63,7 @@ class Traffic:
         async with asyncio.TaskGroup() as group:
             for ask in asks:
                 await asyncio.sleep(max(0.0, (ask.at_s or 0.0) - self.now()))
-                group.create_task(self._send(ask, ask.at_s or 0.0))
+                group.create_task(self.send(ask, ask.at_s or 0.0))
 
     async def closed_loop(self, asks: Iterator[Ask], users: int, until_s: float) -> None:
         """`users` that each send their next request when the last is answered, until `until_s`."""
@@ -74,9 +74,9 @@ class Traffic:
 
     async def _user(self, asks: Iterator[Ask], until_s: float) -> None:
         while (at_s := self.now()) < until_s:
-            await self._send(next(asks), at_s)
+            await self.send(next(asks), at_s)
 
-    async def _send(self, ask: Ask, intended_s: float) -> None:
+    async def send(self, ask: Ask, intended_s: float) -> None:
         sent_s = self.now()
         answered = Answered()
         self.in_flight += 1

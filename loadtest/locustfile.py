@@ -1,0 +1,51 @@
+"""The same requests and checks under Locust: `locust -f loadtest/locustfile.py --host http://127.0.0.1:8000`.
+
+Locust's users are a closed loop: while the service stalls they wait and send less, so its percentiles hide stalls
+that `python -m loadtest run` shows. LOADTEST_MIX names a mix file, LOADTEST_SEED the seed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from locust import FastHttpUser, events, task
+
+from loadtest import mix as mixes
+from loadtest.check import flaw
+from loadtest.plan import Ask, endless
+
+ACCEPT = {"picture": "image/*", "json": "application/json"}
+asks: Iterator[Ask]
+
+
+@events.init.add_listener
+def draw(environment: Any, **_: Any) -> None:
+    """One sequence for all users. Locust does neither streams nor jobs of ours: such a mix is refused."""
+    global asks
+    file = os.environ.get("LOADTEST_MIX")
+    mix = mixes.load(Path(file)) if file else mixes.default_mix()
+    for entry in mix.requests:
+        if entry.answer == "stream" or entry.route == "jobs" or entry.cancels:
+            raise mixes.MixError(f"{entry.name!r}: under Locust a mix has no streams, no jobs and no cancels")
+    asks = endless(mix, int(os.environ.get("LOADTEST_SEED", "1")))
+
+
+class Reader(FastHttpUser):
+    """Asks for one picture after another."""
+
+    network_timeout = connection_timeout = 150.0
+
+    @task
+    def picture(self) -> None:
+        ask = next(asks)
+        headers = {"Accept": ACCEPT[ask.answer]}
+        with self.client.post(
+            ask.path, json=ask.body, headers=headers, name=ask.entry, catch_response=True
+        ) as response:
+            if response.status_code != 200:
+                response.failure(f"status {response.status_code}")
+            elif ask.answer == "picture" and (found := flaw(response.content or b"", ask.wanted)):
+                response.failure(f"bad picture: {found}")
