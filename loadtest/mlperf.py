@@ -62,6 +62,7 @@ def read_summary(text: str) -> dict[str, Any]:
     latency = {ours: int(told[f"{theirs} percentile latency (ns)"]) / 1e9 for theirs, ours in PERCENTILES.items()}
     return {
         "valid": told["Result is"] == "VALID",
+        "invalid_because": [name for name, value in told.items() if "satisfied" in name and value.lower() == "no"],
         "scenario": told["Scenario"].lower(),
         "throughput_rps": float(told.get("Completed samples per second", rate or "nan")),
         "latency_s": {**latency, "max": int(told["Max latency (ns)"]) / 1e9},
@@ -80,12 +81,12 @@ class _Sender:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._traffic = Traffic(self._target, self.records.append)
+        self._traffic = Traffic(self._target, lambda record: None)
         asyncio.run_coroutine_threadsafe(self._traffic.__aenter__(), self._loop).result()
         return self
 
     def __exit__(self, *raised: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._traffic.__aexit__(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -97,6 +98,11 @@ class _Sender:
     def flush(self) -> None:
         """Nothing is held back."""
 
+    async def _end(self) -> None:
+        """LoadGen is done with the last answer; its picture may still be looked at."""
+        await asyncio.gather(*self._sending)
+        await self._traffic.__aexit__()
+
     def _begin(self, wanted: Sequence[tuple[int, int]]) -> None:
         for number, index in wanted:
             task = self._loop.create_task(self._one(number, self._asks[index]))
@@ -105,9 +111,10 @@ class _Sender:
 
     async def _one(self, number: int, ask: Ask) -> None:
         try:
-            await self._traffic.send(ask, self._traffic.now())
+            record, pictures = await self._traffic.answered(ask, self._traffic.now())
         finally:
             loadgen.QuerySamplesComplete([loadgen.QuerySampleResponse(number, 0, 0)])
+        self.records.append(await self._traffic.checked(ask, record, pictures))
 
 
 def _settings(exam: Exam) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import aiohttp
@@ -35,7 +35,6 @@ class Traffic:
         # One thread: decoding pictures must not take a core from a service on the same machine.
         self._checking = ThreadPoolExecutor(1, thread_name_prefix="check")
         self.in_flight = 0
-        self.sent = 0
 
     async def __aenter__(self) -> Self:
         key = self._target.api_key
@@ -77,37 +76,48 @@ class Traffic:
             await self.send(next(asks), at_s)
 
     async def send(self, ask: Ask, intended_s: float) -> None:
+        """Ask, check the answer, and give its record to the sink."""
+        self._sink(await self.checked(ask, *await self.answered(ask, intended_s)))
+
+    async def answered(self, ask: Ask, intended_s: float) -> tuple[Record, list[bytes]]:
+        """The record as far as HTTP tells, and the pictures, which nobody has looked at yet."""
         sent_s = self.now()
         answered = Answered()
         self.in_flight += 1
-        self.sent += 1
         try:
             code = await self._outcome(ask, answered)
         finally:
             self.in_flight -= 1
-        done_s = self.now()
-        received = sum(map(len, answered.pictures))
-        if code == OK:
-            code = await self._checked(ask, answered)
-        self._sink(
-            Record(
-                ask.index,
-                ask.entry,
-                ask.path,
-                intended_s,
-                sent_s,
-                done_s,
-                code,
-                answered.status,
-                answered.first_byte_at,
-                answered.stages_s,
-                len(answered.pictures),
-                received,
-                answered.request_id,
-                answered.backend,
-                answered.degraded,
-            )
+        record = Record(
+            index=ask.index,
+            entry=ask.entry,
+            route=ask.path,
+            intended_s=intended_s,
+            sent_s=sent_s,
+            done_s=self.now(),
+            code=code,
+            status=answered.status,
+            first_byte_s=answered.first_byte_at,
+            stages_s=answered.stages_s,
+            pictures=len(answered.pictures),
+            received_bytes=sum(map(len, answered.pictures)),
+            request_id=answered.request_id,
+            backend=answered.backend,
+            degraded=answered.degraded,
         )
+        return record, answered.pictures
+
+    async def checked(self, ask: Ask, record: Record, pictures: list[bytes]) -> Record:
+        """In a thread, with the clock read already: the time to decode a picture is not the service's."""
+        if not record.ok:
+            return record
+        loop = asyncio.get_running_loop()
+        if len(pictures) != (len(ask.body["scenes"]) if ask.route == "jobs" else 1):
+            return replace(record, code="bad picture: missing")
+        for picture in pictures:
+            if found := await loop.run_in_executor(self._checking, flaw, picture, ask.wanted):
+                return replace(record, code=f"bad picture: {found}")
+        return record
 
     async def _outcome(self, ask: Ask, answered: Answered) -> str:
         gives_up_s = ask.cancel_after_s if ask.cancel_after_s is not None else float("inf")
@@ -126,15 +136,4 @@ class Traffic:
             return "connection lost"
         except (ValueError, KeyError, TypeError):
             return "malformed answer"
-        return OK
-
-    async def _checked(self, ask: Ask, answered: Answered) -> str:
-        """In a thread, after the clock was read: the time to decode is not the service's."""
-        loop = asyncio.get_running_loop()
-        expected = len(ask.body["scenes"]) if ask.route == "jobs" else 1
-        if len(answered.pictures) != expected:
-            return "bad picture: missing"
-        for picture in answered.pictures:
-            if found := await loop.run_in_executor(self._checking, flaw, picture, ask.wanted):
-                return f"bad picture: {found}"
         return OK

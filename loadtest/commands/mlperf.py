@@ -39,6 +39,8 @@ def mlperf(**asked: Any) -> None:
     named = ", ".join(f"{name} {seconds(value)}" for name, value in told["latency_s"].items())
     click.echo(f"LoadGen     {'VALID' if told['valid'] else 'INVALID'}, {told['requests']} requests, {told['throughput_rps']:.3g}/s")
     click.echo(f"latency     {named}")
+    for why in told["invalid_because"]:
+        click.echo(f"not         {why}")
     for code, count in told["errors"].items():
         click.echo(f"failed      {count} × {code}")
     sys.exit(MET if told["valid"] and not told["errors"] else MISSED)

@@ -45,7 +45,7 @@ class StandIn:
     deleted: list[str] = field(default_factory=list)
     most_at_once: int = 0
     _at_once: int = 0
-    _slots: asyncio.Semaphore | None = None
+    _slots: dict[int, asyncio.Semaphore] = field(default_factory=dict)
 
     async def work(self, request: web.Request) -> tuple[Served, int]:
         number = len(self.served)
@@ -55,8 +55,7 @@ class StandIn:
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
             served.body = await request.json()
-            self._slots = self._slots or asyncio.Semaphore(self.capacity)
-            async with self._slots:
+            async with self._slots.setdefault(self.capacity, asyncio.Semaphore(self.capacity)):
                 await self._stalled()
                 await asyncio.sleep(self.delay_s(number) if callable(self.delay_s) else self.delay_s)
                 await self._stalled()
