@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
-Statistic = Callable[[Values], float]
+Statistic = Callable[[Values], Values]
+"""Over the last axis, so that many resamples are worked out at once."""
 ROUNDS = 2_000
+AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -29,27 +31,31 @@ class Interval:
 
 def ratio(first: Values, second: Values, statistic: Statistic, seed: int = 1) -> Interval:
     """Of the second's statistic to the first's. Both in the order in which they were sent, none empty."""
-    return _interval(first, second, statistic, lambda a, b: b / a, seed)
+    dice = np.random.default_rng(seed)
+    drawn = _resampled(second, statistic, dice) / _resampled(first, statistic, dice)
+    return _interval(float(statistic(second) / statistic(first)), drawn)
 
 
 def difference(first: Values, second: Values, statistic: Statistic, seed: int = 1) -> Interval:
     """The second's statistic less the first's."""
-    return _interval(first, second, statistic, lambda a, b: b - a, seed)
-
-
-def _interval(
-    first: Values, second: Values, statistic: Statistic, between: Callable[[float, float], float], seed: int
-) -> Interval:
     dice = np.random.default_rng(seed)
-    drawn = [
-        between(statistic(_resample(first, dice)), statistic(_resample(second, dice))) for _ in range(ROUNDS)
-    ]
+    drawn = _resampled(second, statistic, dice) - _resampled(first, statistic, dice)
+    return _interval(float(statistic(second) - statistic(first)), drawn)
+
+
+def _interval(estimate: float, drawn: Values) -> Interval:
     low, high = np.percentile(drawn, [2.5, 97.5])
-    return Interval(between(statistic(first), statistic(second)), float(low), float(high))
+    return Interval(estimate, float(low), float(high))
 
 
-def _resample(values: Values, dice: np.random.Generator) -> Values:
+def _resampled(values: Values, statistic: Statistic, dice: np.random.Generator) -> Values:
+    """The statistic of each round's resample."""
     count = len(values)
     block = max(1, round(math.sqrt(count)))
-    starts = dice.integers(0, count - block + 1, math.ceil(count / block))
-    return values[(starts[:, None] + np.arange(block)).ravel()[:count]]
+    rounds = max(1, min(ROUNDS, AT_ONCE // count))
+    parts = []
+    for _ in range(math.ceil(ROUNDS / rounds)):
+        starts = dice.integers(0, count - block + 1, (rounds, math.ceil(count / block), 1))
+        drawn = values[(starts + np.arange(block)).reshape(rounds, -1)[:, :count]]
+        parts.append(statistic(drawn))
+    return np.concatenate(parts)

@@ -43,12 +43,12 @@ def compare(first: Mapping[str, Any], second: Mapping[str, Any], tolerance: floa
             at = partial(_percentile, percent=percent)
             interval = ratio(*latencies, at)
             verdict = _verdict(interval, 1 - tolerance, 1 + tolerance, rising_is_worse=True)
-            figures.append(Figure(name, at(latencies[0]), at(latencies[1]), interval, verdict))
+            figures.append(Figure(name, float(at(latencies[0])), float(at(latencies[1])), interval, verdict))
     shares = _oks(first), _oks(second)
     if min(map(len, shares)):
         interval = difference(*shares, _mean)
         verdict = _verdict(interval, -OK_TOLERANCE, OK_TOLERANCE, rising_is_worse=False)
-        figures.append(Figure("ok", _mean(shares[0]), _mean(shares[1]), interval, verdict))
+        figures.append(Figure("ok", float(_mean(shares[0])), float(_mean(shares[1])), interval, verdict))
     return figures
 
 
@@ -78,9 +78,11 @@ def _oks(summary: Mapping[str, Any]) -> Values:
     return np.array([float(code == OK) for code, measured in rows if measured and code != CANCELLED])
 
 
-def _percentile(values: Values, percent: float) -> float:
-    return float(np.percentile(values, percent))
+def _percentile(values: Values, percent: float) -> Values:
+    """Nearest rank."""
+    rank = min(values.shape[-1] - 1, int(values.shape[-1] * percent / 100))
+    return np.partition(values, rank, axis=-1)[..., rank]
 
 
-def _mean(values: Values) -> float:
-    return float(values.mean())
+def _mean(values: Values) -> Values:
+    return np.asarray(values.mean(axis=-1))

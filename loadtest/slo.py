@@ -44,8 +44,8 @@ class Term:
         answered = summary["requests"] - summary["cancelled"]
         if not answered:
             return None
-        share = summary["ok"] / answered
-        return share if self.metric == "ok" else 1 - share
+        counted = summary["ok"] if self.metric == "ok" else answered - summary["ok"]
+        return float(counted / answered)
 
     def met(self, summary: Mapping[str, Any]) -> bool:
         value = self.value(summary)
