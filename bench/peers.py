@@ -32,19 +32,25 @@ READY_S = 600.0
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, epilog="What follows -- goes to `python -m loadtest run`, as in: -- --users 4 --duration 120"
+        description=__doc__,
+        epilog="What follows -- goes to `python -m loadtest run`, as in: -- --users 4 --duration 120",
     )
     parser.add_argument("--only", action="append", choices=SERVERS, help="may be given again")
     parser.add_argument("--steps", type=int, default=20, help="denoising steps of each layer")
     parser.add_argument("--out", type=Path, help="a folder for the summaries and reports")
-    parser.add_argument("load", nargs="*", help="after --: how to load them; one user for a minute where not given")
+    parser.add_argument(
+        "load", nargs="*", help="after --: how to load them; one user for a minute where not given"
+    )
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = asked.out or Path(scratch)
         folder.mkdir(exist_ok=True)
         mix = _mix_of(asked.steps, folder)
         load = asked.load or ["--users", "1", "--duration", "60", "--warmup", "10"]
-        print(f"{'':20}{'ok':>6}{'failed':>8}{'scenes/min':>12}{'p50 s':>9}{'p95 s':>9}   steps {asked.steps}: {' '.join(load)}")
+        print(
+            f"{'':20}{'ok':>6}{'failed':>8}{'scenes/min':>12}{'p50 s':>9}{'p95 s':>9}"
+            f"   steps {asked.steps}: {' '.join(load)}"
+        )
         for name in asked.only or SERVERS:
             if name == "litserve" and find_spec("litserve") is None:
                 print(f"{name:20}not installed: pip install litserve")
@@ -67,7 +73,11 @@ def _running(name: str) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     # OMP_NUM_THREADS: every server has one thread a model, as serve/local.yaml has.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path[1:]])}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path[1:]]),
+    }
     server = subprocess.Popen([sys.executable, *SERVERS[name], str(port)], cwd=REPOSITORY, env=environment)
     try:
         url = f"http://127.0.0.1:{port}"

@@ -47,7 +47,7 @@ class Answered:
 async def exchange(
     http: aiohttp.ClientSession, ask: Ask, answered: Answered, now: Callable[[], float]
 ) -> None:
-    """Fill `answered`. Raises Refused, ValueError for an answer out of shape, aiohttp's errors and TimeoutError."""
+    """Fill `answered`. Raises Refused, ValueError for an answer out of shape, and aiohttp's errors."""
     if ask.route == "jobs":
         return await _job(http, ask, answered, now)
     headers = {"Accept": ACCEPT[ask.answer], "Content-Type": "application/json"}
@@ -105,9 +105,7 @@ async def _stream(response: aiohttp.ClientResponse, answered: Answered) -> None:
     raise ValueError("the stream ended without its last event")
 
 
-async def _job(
-    http: aiohttp.ClientSession, ask: Ask, answered: Answered, now: Callable[[], float]
-) -> None:
+async def _job(http: aiohttp.ClientSession, ask: Ask, answered: Answered, now: Callable[[], float]) -> None:
     """Submitted, awaited, and each picture fetched: the job is done when its last picture is here."""
     headers = {"Content-Type": "application/json"}
     async with http.post(ask.path, data=ask.encoded, headers=headers) as response:

@@ -77,7 +77,7 @@ async def _shell(command: str) -> str:
 def costs(
     struck: Sequence[Mapping[str, Any]], series: Mapping[str, Sequence[Any]], ends_s: float
 ) -> list[dict[str, Any]]:
-    """Each fault, with the failed and the slowest of the requests that were under way from it until the next."""
+    """Each fault, with the failed and the slowest of the requests under way from it until the next."""
     told = []
     rows = list(zip(series["intended_s"], series["latency_s"], series["code"], strict=True))
     for number, fault in enumerate(struck):

@@ -29,7 +29,7 @@ class Histogram:
         count = self._histogram.total_count
         if not count:
             return None
-        # The package's own iterators visit each of 25,000 buckets in Python, for every histogram of a summary.
+        # The package's own iterators visit each of 25,000 buckets in Python, for every histogram.
         cumulated = np.cumsum(np.ctypeslib.as_array(self._histogram.counts))
         named = {name: self._at(percent, cumulated) / 1e6 for name, percent in PERCENTILES.items()}
         # The largest is exact; the others are the ends of their buckets.
@@ -43,4 +43,4 @@ class Histogram:
         target = self._histogram.get_target_count_at_percentile(percent)
         index = int(np.searchsorted(cumulated, target))
         value = self._histogram.get_value_from_index(index)
-        return min(self._histogram.get_highest_equivalent_value(value), self._histogram.max_value)
+        return int(min(self._histogram.get_highest_equivalent_value(value), self._histogram.max_value))

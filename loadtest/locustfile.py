@@ -1,7 +1,7 @@
 """The same requests and checks under Locust: `locust -f loadtest/locustfile.py --host http://127.0.0.1:8000`.
 
-Locust's users are a closed loop: while the service stalls they wait and send less, so its percentiles hide stalls
-that `python -m loadtest run` shows. LOADTEST_MIX names a mix file, LOADTEST_SEED the seed.
+Locust's users are a closed loop: while the service stalls they wait and send less, so its percentiles hide
+stalls that `python -m loadtest run` shows. LOADTEST_MIX names a mix file, LOADTEST_SEED the seed.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ ACCEPT = {"picture": "image/*", "json": "application/json"}
 asks: Iterator[Ask]
 
 
-@events.init.add_listener
+@events.init.add_listener  # type: ignore[untyped-decorator]
 def draw(environment: Any, **_: Any) -> None:
     """One sequence for all users. Locust does neither streams nor jobs of ours: such a mix is refused."""
     global asks
-    # Locust's --run-time counts from the loop's last look at the clock, before seconds of imports on a busy machine.
+    # --run-time counts from the loop's last look at the clock, which is as old as Locust's imports took.
     gevent.get_hub().loop.update_now()
     file = os.environ.get("LOADTEST_MIX")
     mix = mixes.load(Path(file)) if file else mixes.default_mix()

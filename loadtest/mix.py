@@ -123,7 +123,7 @@ def _first_fault(error: ValidationError) -> str:
     place = ".".join(str(part) for part in fault["loc"]) or "the file"
     if fault["type"] != "extra_forbidden":
         return f"{place}: {fault['msg'].removeprefix('Value error, ')}"
-    known = Entry if len(fault["loc"]) > 2 else Mix
+    known: type[BaseModel] = Entry if len(fault["loc"]) > 2 else Mix
     if "cancels" in fault["loc"][:-1]:
         known = Cancels
     return f"{place}: there is no such key; there are {', '.join(known.model_fields)}"

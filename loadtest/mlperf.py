@@ -1,6 +1,6 @@
-"""MLPerf LoadGen's Server and Offline scenarios over the same requests: somebody else's generator to check ours by.
+"""MLPerf LoadGen's Server and Offline scenarios over the same requests: another's generator to check ours by.
 
-LoadGen draws the arrivals, keeps the clock and gives the percentiles and the verdict; only the sending is ours. It
+LoadGen draws the arrivals, keeps the clock and gives percentiles and verdict; only the sending is ours. It
 counts latency from the scheduled time, as `run` does. https://github.com/mlcommons/inference
 """
 
@@ -41,8 +41,11 @@ class Exam:
 
 
 def examine(target: Target, mix: Mix, exam: Exam) -> dict[str, Any]:
-    """LoadGen's verdict and figures; latencies in seconds, and `errors` of ours, which LoadGen knows none of."""
-    with tempfile.TemporaryDirectory(prefix="loadgen-") as folder, _Sender(target, plan(mix, _zeros(), exam.seed)) as sender:
+    """LoadGen's verdict and figures, latencies in seconds; `errors` are ours, since LoadGen knows none."""
+    with (
+        tempfile.TemporaryDirectory(prefix="loadgen-") as folder,
+        _Sender(target, plan(mix, _zeros(), exam.seed)) as sender,
+    ):
         system = loadgen.ConstructSUT(sender.issue, sender.flush)
         library = loadgen.ConstructQSL(LIBRARY, LIBRARY, _nothing, _nothing)
         try:
@@ -52,17 +55,25 @@ def examine(target: Target, mix: Mix, exam: Exam) -> dict[str, Any]:
             loadgen.DestroySUT(system)
         told = read_summary((Path(folder) / "mlperf_log_summary.txt").read_text())
     failed = [record.code for record in sender.records if not record.ok]
-    return {**told, "requests": len(sender.records), "errors": {code: failed.count(code) for code in set(failed)}}
+    return {
+        **told,
+        "requests": len(sender.records),
+        "errors": {code: failed.count(code) for code in set(failed)},
+    }
 
 
 def read_summary(text: str) -> dict[str, Any]:
     """Of the text that LoadGen writes."""
     told = dict(LINE.findall(text))
     rate = next((told[name] for name in told if name.endswith("amples per second")), None)
-    latency = {ours: int(told[f"{theirs} percentile latency (ns)"]) / 1e9 for theirs, ours in PERCENTILES.items()}
+    latency = {
+        ours: int(told[f"{theirs} percentile latency (ns)"]) / 1e9 for theirs, ours in PERCENTILES.items()
+    }
     return {
         "valid": told["Result is"] == "VALID",
-        "invalid_because": [name for name, value in told.items() if "satisfied" in name and value.lower() == "no"],
+        "invalid_because": [
+            name for name, value in told.items() if "satisfied" in name and value.lower() == "no"
+        ],
         "scenario": told["Scenario"].lower(),
         "throughput_rps": float(told.get("Completed samples per second", rate or "nan")),
         "latency_s": {**latency, "max": int(told["Max latency (ns)"]) / 1e9},
@@ -70,7 +81,7 @@ def read_summary(text: str) -> dict[str, Any]:
 
 
 class _Sender:
-    """An event loop on a thread of its own: LoadGen calls from its own threads, and must not be kept waiting."""
+    """An event loop on a thread of its own: LoadGen calls from its own threads, and must not be held up."""
 
     def __init__(self, target: Target, asks: Sequence[Ask]) -> None:
         self._target, self._asks = target, asks

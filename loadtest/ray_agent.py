@@ -1,14 +1,15 @@
 """`python -m loadtest.ray_agent ADDRESS`: tells how many replicas run, and ends one when told to.
 
-A process of its own, so that Ray's threads never make the generator late; the only file that imports Ray, by its
-public interface alone. A line of JSON each second on stdout: {"replicas": {deployment: running},
-"starting": {deployment: not yet running}}. A line `end DEPLOYMENT` on stdin ends one of its replicas (`end any`:
-one of any deployment's), and is answered by {"ended": actor's name, or null where there is none}.
+A process of its own, so that Ray's threads never make the generator late; the only file that imports Ray, by
+its public interface alone. A line of JSON each second on stdout: {"replicas": {deployment: running},
+"starting": {deployment: not yet running}}. A line `end DEPLOYMENT` on stdin ends one of its replicas (`end
+any`: of any deployment's), and is answered by {"ended": actor's name, or null where there is none}.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import random
 import sys
 import threading
@@ -22,7 +23,7 @@ TELLING = threading.Lock()
 def main(address: str) -> None:
     import ray
 
-    ray.init(address=address, log_to_driver=False, logging_level="ERROR", namespace="serve")
+    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, namespace="serve")
     threading.Thread(target=_obey, daemon=True).start()
     while True:
         _tell(_replicas())
@@ -36,7 +37,9 @@ def _replicas() -> dict[str, dict[str, int]]:
     starting: dict[str, int] = {}
     for application in serve.status().applications.values():
         for name, deployment in application.deployments.items():
-            states = {str(getattr(state, "value", state)): n for state, n in deployment.replica_states.items()}
+            states = {
+                str(getattr(state, "value", state)): n for state, n in deployment.replica_states.items()
+            }
             running[name] = states.get("RUNNING", 0)
             starting[name] = states.get("STARTING", 0) + states.get("PENDING_ALLOCATION", 0)
     return {"replicas": running, "starting": starting}

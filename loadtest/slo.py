@@ -59,7 +59,9 @@ class Slo:
     @property
     def latency_bound_s(self) -> float | None:
         """What a single answer is held to for goodput: the widest upper bound on latency."""
-        return max((t.bound for t in self.terms if t.metric in LATENCIES and "<" in t.comparison), default=None)
+        return max(
+            (t.bound for t in self.terms if t.metric in LATENCIES and "<" in t.comparison), default=None
+        )
 
     def met(self, summary: Mapping[str, Any]) -> bool:
         return all(term.met(summary) for term in self.terms)

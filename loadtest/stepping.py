@@ -67,7 +67,9 @@ def _phase(series: Mapping[str, Sequence[Any]], from_s: float, to_s: float) -> d
 
 
 def _time_to_decision(step: Step, replicas: Sequence[Mapping[str, Any]]) -> float | None:
-    planned = [(seen["at_s"], sum(seen["replicas"].values()) + sum(seen["starting"].values())) for seen in replicas]
+    planned = [
+        (seen["at_s"], sum(seen["replicas"].values()) + sum(seen["starting"].values())) for seen in replicas
+    ]
     return _first_rise(step, planned)
 
 

@@ -100,7 +100,7 @@ def _stages(records: Iterable[Record]) -> dict[str, Any]:
 
 
 def _series(records: Sequence[Record], window: Window) -> dict[str, list[Any]]:
-    """Every request in the order of its intended time, the warm-up's too: what plots and intervals are made of."""
+    """Every request, in the order of intended times, the warm-up's too, for plots and intervals."""
     return {
         "intended_s": [round(record.intended_s, 4) for record in records],
         "latency_s": [round(record.latency_s, 5) for record in records],

@@ -22,9 +22,9 @@ def faults(measured: Sequence[Record], latency_s: dict[str, float] | None) -> li
     allowed_s = max(LEAST_LAG_S, SHARE_OF_P50 * (latency_s["p50"] if latency_s else 0.0))
     if lag is not None and lag["p99"] > allowed_s:
         return [
-            f"the generator lagged: 1% of the requests were sent {1e3 * lag['p99']:.0f} ms late or later, and "
-            f"{1e3 * allowed_s:.0f} ms is the most (the larger of 20 ms and 5% of p50): use an idler machine "
-            "or a lower rate"
+            f"the generator lagged: 1% of the requests were sent {1e3 * lag['p99']:.0f} ms late or more, "
+            f"and {1e3 * allowed_s:.0f} ms is the most (the larger of 20 ms and 5% of p50): use an idler "
+            "machine or a lower rate"
         ]
     return []
 
@@ -34,7 +34,7 @@ def warnings(measured: Sequence[Record], ok: int, closed_loop: bool) -> list[str
     said = []
     if closed_loop:
         said.append(
-            "a closed loop sends less while the service is slow, so its latencies hide stalls (coordinated omission)"
+            "a closed loop sends less while the service is slow: it hides stalls (coordinated omission)"
         )
     for name, needed in (("p95", P95_NEEDS), ("p99", P99_NEEDS)):
         if ok < needed:

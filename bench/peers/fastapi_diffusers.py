@@ -1,4 +1,4 @@
-"""FastAPI and diffusers in one process, as diffusers' own server example has it: a lock a model, a thread a request."""
+"""FastAPI and diffusers in one process, as in diffusers' server example: a lock a model, a thread a request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ async def scene(request: Request) -> Response:
     character, background = await asyncio.gather(
         *(run_in_threadpool(paint, kind, asked) for kind in ("character", "background"))
     )
-    return Response(await run_in_threadpool(painting.merge, character, background, asked), media_type="image/jpeg")
+    return Response(
+        await run_in_threadpool(painting.merge, character, background, asked), media_type="image/jpeg"
+    )
 
 
 def paint(kind: str, asked: dict[str, Any]) -> Any:

@@ -29,7 +29,7 @@ def load(kind: str) -> Any:
 
 
 def paint(pipeline: Any, kind: str, scene: dict[str, Any]) -> Image.Image:
-    """A layer of the request `POST /v1/scenes` brings: a string, or an object with a prompt and perhaps steps."""
+    """A layer of what `POST /v1/scenes` brings: a string, or an object with a prompt and perhaps steps."""
     asked = scene[kind]
     layer: dict[str, Any] = {"prompt": asked} if isinstance(asked, str) else asked
     width, height = SIZES[kind]

@@ -16,7 +16,12 @@ from .run import ARRIVALS, run_trial
 @options(TARGET, ARRIVALS)
 @click.option("--every", type=POSITIVE, default=20.0, show_default=True, help="Seconds from fault to fault.")
 @click.option("--command", "commands", multiple=True, help="A fault: a shell command. May be given again.")
-@click.option("--end-replica", "deployments", multiple=True, help="A fault: end one of this deployment's replicas, or of `any`; needs --ray-address.")
+@click.option(
+    "--end-replica",
+    "deployments",
+    multiple=True,
+    help="A fault: end one of this deployment's replicas, or of `any`; needs --ray-address.",
+)
 @options(TIME, OUTPUT)
 def chaos(commands: tuple[str, ...], deployments: tuple[str, ...], every: float, **asked: Any) -> None:
     """Send a load, and a fault every some seconds: what does each cost the callers?
@@ -25,7 +30,7 @@ def chaos(commands: tuple[str, ...], deployments: tuple[str, ...], every: float,
       python -m loadtest chaos --url http://127.0.0.1:8000 --rate 1 --every 20 \\
         --ray-address 127.0.0.1:6379 --end-replica Character --end-replica Merger --slo 'ok>=99.9%'
 
-    Faults are drawn at random from those given, by --seed. Each is told with the requests that were under way.
+    Faults are drawn at random from those given, by --seed; each is told with the requests under way.
     """
     choices = [*(Fault(command=text) for text in commands), *(Fault(deployment=name) for name in deployments)]
     if not choices:
@@ -42,7 +47,7 @@ def chaos(commands: tuple[str, ...], deployments: tuple[str, ...], every: float,
     last_s = max((record_s for record_s in summary["series"]["intended_s"]), default=0.0)
     summary["faults"] = costs(faults.struck, summary["series"], last_s + asked["timeout_s"])
     for fault in summary["faults"]:
-        slowest = "–" if fault["slowest_s"] is None else f"{fault['slowest_s']:.2f} s"
+        slowest = "-" if fault["slowest_s"] is None else f"{fault['slowest_s']:.2f} s"
         click.echo(
             f"{fault['at_s']:7.1f} s   {fault['what']}: {fault.get('result', 'not done in time')}; of "
             f"{fault['requests']} requests {fault['failed']} failed, the slowest took {slowest}"

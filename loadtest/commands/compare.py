@@ -18,7 +18,13 @@ SUMMARY = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.command()
 @click.argument("first", type=SUMMARY)
 @click.argument("second", type=SUMMARY)
-@click.option("--tolerance", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="A latency may rise by this share.")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0, 1),
+    default=0.05,
+    show_default=True,
+    help="A latency may rise by this share.",
+)
 @click.option("--out", type=NewFile(), help="The comparison, JSON.")
 def compare(first: Path, second: Path, tolerance: float, out: Path | None) -> None:
     """Is the run SECOND worse than FIRST? Both are summaries that `run --out` wrote.
@@ -26,8 +32,8 @@ def compare(first: Path, second: Path, tolerance: float, out: Path | None) -> No
     \b
       python -m loadtest compare before.json after.json
 
-    Each figure comes with a 95% bootstrap interval. Exits 1 where one is surely worse by more than the tolerance,
-    3 where a run is INVALID.
+    Each figure comes with a 95% bootstrap interval. Exits 1 where one is surely worse by more than the
+    tolerance, 3 where a run is INVALID.
     """
     summaries = [_read(file) for file in (first, second)]
     for file, summary in zip((first, second), summaries, strict=True):
@@ -49,8 +55,12 @@ def compare(first: Path, second: Path, tolerance: float, out: Path | None) -> No
 def _line(figure: Figure) -> str:
     interval = figure.interval
     if figure.name == "ok":
-        change = f"{100 * interval.estimate:+.2f} points ({100 * interval.low:+.2f} to {100 * interval.high:+.2f})"
-        return f"ok    {100 * figure.first:8.2f} % → {100 * figure.second:8.2f} %   {change}   {figure.verdict}"
+        change = (
+            f"{100 * interval.estimate:+.2f} points ({100 * interval.low:+.2f} to {100 * interval.high:+.2f})"
+        )
+        return (
+            f"ok    {100 * figure.first:8.2f} % → {100 * figure.second:8.2f} %   {points}   {figure.verdict}"
+        )
     change, low, high = (100 * (value - 1) for value in (interval.estimate, interval.low, interval.high))
     return (
         f"{figure.name:5} {figure.first:8.3f} s → {figure.second:8.3f} s   "

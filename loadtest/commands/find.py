@@ -15,7 +15,19 @@ from ..trial import carry_out
 from .parameters import OUTPUT, POSITIVE, TARGET, options, trial
 from .results import INVALID, MET, MISSED, save
 
-KEPT = ("requests", "ok", "cancelled", "errors", "offered_rps", "throughput_rps", "goodput_rps", "latency_s", "send_lag_s", "valid", "slo")  # fmt: skip
+KEPT = (
+    "requests",
+    "ok",
+    "cancelled",
+    "errors",
+    "offered_rps",
+    "throughput_rps",
+    "goodput_rps",
+    "latency_s",
+    "send_lag_s",
+    "valid",
+    "slo",
+)
 
 
 class GeneratorsLimit(Exception):
@@ -24,11 +36,28 @@ class GeneratorsLimit(Exception):
 
 @click.command()
 @options(TARGET)
-@click.option("--from", "start_rps", type=POSITIVE, default=0.5, show_default=True, help="The first rate that is tried.")
-@click.option("--most", "most_rps", type=POSITIVE, default=1_000.0, show_default=True, help="No rate above this is tried.")
+@click.option(
+    "--from", "start_rps", type=POSITIVE, default=0.5, show_default=True, help="The first rate that is tried."
+)
+@click.option(
+    "--most",
+    "most_rps",
+    type=POSITIVE,
+    default=1_000.0,
+    show_default=True,
+    help="No rate above this is tried.",
+)
 @click.option("--precision", type=click.FloatRange(0.01, 0.5), default=0.05, show_default=True)
-@click.option("--duration", type=POSITIVE, default=30.0, show_default=True, help="Measured seconds of a probe.")
-@click.option("--confirm", type=POSITIVE, default=60.0, show_default=True, help="Measured seconds of the confirming run.")
+@click.option(
+    "--duration", type=POSITIVE, default=30.0, show_default=True, help="Measured seconds of a probe."
+)
+@click.option(
+    "--confirm",
+    type=POSITIVE,
+    default=60.0,
+    show_default=True,
+    help="Measured seconds of the confirming run.",
+)
 @click.option("--warmup", type=click.FloatRange(min=0), default=5.0, show_default=True)
 @options(OUTPUT[:2])
 def find(**asked: Any) -> None:
@@ -37,9 +66,9 @@ def find(**asked: Any) -> None:
     \b
       python -m loadtest find --url http://127.0.0.1:8000 --slo 'p95<8s,ok>=99%' --html find.html
 
-    Poisson arrivals. The rate doubles until the objective is missed; then the gap is halved; what is left is run
-    again, longer and with other arrivals, and lowered until it holds. Exits 1 where no rate holds, 3 where the
-    generator was the limit.
+    Poisson arrivals. The rate doubles until the objective is missed, then the gap is halved; what is left is
+    run again, longer and with other arrivals, and lowered until it holds. Exits 1 where no rate holds, 3
+    where the generator was the limit.
     """
     slo: Slo | None = asked["slo"]
     if slo is None:

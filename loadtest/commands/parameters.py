@@ -24,7 +24,7 @@ SECRET = ("api_key",)
 CONNECT_S = 5.0
 
 
-class SloType(click.ParamType):
+class SloType(click.ParamType[Slo]):
     name = "SLO"
 
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Slo:
@@ -34,7 +34,7 @@ class SloType(click.ParamType):
             self.fail(str(error), param, context)
 
 
-class MixType(click.ParamType):
+class MixType(click.ParamType[Mix]):
     name = "FILE"
 
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Mix:
@@ -46,7 +46,7 @@ class MixType(click.ParamType):
             self.fail(str(error), param, context)
 
 
-class UrlType(click.ParamType):
+class UrlType(click.ParamType[str]):
     name = "URL"
 
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> str:
@@ -56,7 +56,7 @@ class UrlType(click.ParamType):
         return str(value).rstrip("/")
 
 
-class NewFile(click.ParamType):
+class NewFile(click.ParamType[Path]):
     """A file whose folder is there: a run's end is too late to learn that it is not."""
 
     name = "FILE"
@@ -70,23 +70,44 @@ class NewFile(click.ParamType):
 
 TARGET = (
     click.option("--url", required=True, type=UrlType(), help="The service's address."),
-    click.option("--mix", type=MixType(), help="What to ask for, a JSON file; a mix of scenes where not given."),
-    click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Same seed, same requests at the same times."),
+    click.option("--mix", type=MixType(), help="What to ask for, JSON; a mix of scenes where not given."),
+    click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        default=1,
+        show_default=True,
+        help="Same seed, same requests at the same times.",
+    ),
     click.option("--slo", type=SloType(), help="The objective, as in 'p95<8s,ok>=99%'."),
-    click.option("--timeout", "timeout_s", type=POSITIVE, default=150.0, show_default=True, help="Seconds until an answer is given up."),
-    click.option("--api-key", envvar="SCENEWRIGHT_API_KEY", help="Sent as a bearer token; or SCENEWRIGHT_API_KEY."),
+    click.option(
+        "--timeout",
+        "timeout_s",
+        type=POSITIVE,
+        default=150.0,
+        show_default=True,
+        help="Seconds until an answer is given up.",
+    ),
+    click.option("--api-key", envvar="SCENEWRIGHT_API_KEY", help="A bearer token; or SCENEWRIGHT_API_KEY."),
     click.option("--ray-address", help="Of the service's Ray cluster (host:port): tells replicas over time."),
     click.option("--quiet", is_flag=True, help="No line a second."),
-)  # fmt: skip
+)
 OUTPUT = (
     click.option("--out", type=NewFile(), help="The summary, JSON."),
     click.option("--html", type=NewFile(), help="The report, one HTML file."),
     click.option("--records", type=NewFile(), help="Every request, a line of JSON each, as it ends."),
-)  # fmt: skip
+)
 TIME = (
-    click.option("--duration", type=POSITIVE, default=60.0, show_default=True, help="Seconds that are measured."),
-    click.option("--warmup", type=click.FloatRange(min=0), default=5.0, show_default=True, help="Seconds before them that are not."),
-)  # fmt: skip
+    click.option(
+        "--duration", type=POSITIVE, default=60.0, show_default=True, help="Seconds that are measured."
+    ),
+    click.option(
+        "--warmup",
+        type=click.FloatRange(min=0),
+        default=5.0,
+        show_default=True,
+        help="Seconds before them that are not.",
+    ),
+)
 
 
 def options(*groups: tuple[Callable[[Any], Any], ...]) -> Callable[[Any], Any]:

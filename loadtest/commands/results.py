@@ -41,17 +41,21 @@ def tell(summary: Mapping[str, Any]) -> None:
     """On stdout, for people."""
     answered = summary["requests"] - summary["cancelled"]
     share = f" ({100 * summary['ok'] / answered:.4g}%)" if answered else ""
-    click.echo(f"requests    {summary['requests']}, ok {summary['ok']}{share}, cancelled {summary['cancelled']}")
+    click.echo(
+        f"requests    {summary['requests']}, ok {summary['ok']}{share}, cancelled {summary['cancelled']}"
+    )
     click.echo(
         f"a second    offered {summary['offered_rps']:.3g}, answered {summary['throughput_rps']:.3g}, "
         f"goodput {summary['goodput_rps']:.3g}"
     )
     if latency := summary["latency_s"]:
-        named = ", ".join(f"{name} {seconds(latency[name])}" for name in ("p50", "p90", "p95", "p99", "p999", "max"))
+        named = ", ".join(
+            f"{name} {seconds(latency[name])}" for name in ("p50", "p90", "p95", "p99", "p999", "max")
+        )
         click.echo(f"latency     {named}")
     click.echo(f"send lag    p99 {seconds(summary['send_lag_s'].get('p99'))}")
     for code, count in summary["errors"].items():
-        click.echo(f"failed      {count} × {code}")
+        click.echo(f"failed      {count} x {code}")
     for term in summary.get("slo", {}).get("terms", []):
         click.echo(f"objective   {term['term']}: {'met' if term['met'] else 'MISSED'}")
     for warning in summary["warnings"]:

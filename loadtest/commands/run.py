@@ -13,28 +13,46 @@ from .parameters import OUTPUT, POSITIVE, TARGET, TIME, options, trial
 from .results import finish
 
 ARRIVALS = (
-    click.option("--arrival", type=click.Choice(["poisson", "constant", "gamma", "trace"]), default="poisson", show_default=True, help="When requests are sent."),
+    click.option(
+        "--arrival",
+        type=click.Choice(["poisson", "constant", "gamma", "trace"]),
+        default="poisson",
+        show_default=True,
+        help="When requests are sent.",
+    ),
     click.option("--rate", type=POSITIVE, help="Requests a second, on average."),
-    click.option("--variation", type=POSITIVE, default=2.0, show_default=True, help="gamma: 1 is Poisson, more comes in bursts."),
-    click.option("--trace", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="trace: send times, seconds, one a line."),
-)  # fmt: skip
+    click.option(
+        "--variation",
+        type=POSITIVE,
+        default=2.0,
+        show_default=True,
+        help="gamma: 1 is Poisson, more comes in bursts.",
+    ),
+    click.option(
+        "--trace",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="trace: send times, seconds, one a line.",
+    ),
+)
 
 
 @click.command()
 @options(TARGET, ARRIVALS)
-@click.option("--users", type=click.IntRange(min=1), help="A closed loop instead: each sends when it is answered.")
+@click.option(
+    "--users", type=click.IntRange(min=1), help="A closed loop instead: each sends when it is answered."
+)
 @options(TIME, OUTPUT)
-@click.pass_context
-def run(context: click.Context, **asked: Any) -> None:
+def run(**asked: Any) -> None:
     """Send a load, measure and check every answer.
 
     \b
       python -m loadtest run --url http://127.0.0.1:8000 --rate 0.5 --duration 60 --html report.html
-      python -m loadtest run --url … --arrival gamma --variation 3 --rate 4 --slo 'p95<8s,ok>=99%' --out r.json
+      python -m loadtest run --url … --arrival gamma --rate 4 --slo 'p95<8s,ok>=99%' --out r.json
 
-    Requests are sent at times drawn before the run, however slow the answers are, and latency counts from those
-    times: a service that stalls is not asked less, and pays for the stall. Exits 0 where the objective is met or
-    none is set, 1 where it is missed, 2 for wrong usage, 3 where the run is INVALID: the generator itself was late.
+    Requests are sent at times drawn before the run, however slow the answers are, and latency counts from
+    those times: a service that stalls is not asked less, and pays for the stall. Exits 0 where the objective
+    is met or none is set, 1 where it is missed, 2 for wrong usage, 3 where the run is INVALID: the generator
+    itself was late.
     """
     try:
         summary = carry_out(run_trial(asked))

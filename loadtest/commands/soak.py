@@ -22,15 +22,28 @@ MIB = 1 << 20
 @click.option("--rate", type=POSITIVE, required=True, help="Requests a second, on average.")
 @click.option("--hours", type=POSITIVE, required=True, help="0.1667 is ten minutes.")
 @click.option("--warmup", type=click.FloatRange(min=0), default=30.0, show_default=True)
-@click.option("--cancelled", type=click.FloatRange(0, 1), default=0.1, show_default=True, help="The share of requests that is given up midway.")
+@click.option(
+    "--cancelled",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    help="The share of requests that is given up midway.",
+)
 @click.option("--pid", type=int, help="Of the service: the memory of it and its descendants is watched.")
-@click.option("--most-growth", type=POSITIVE, default=64.0, show_default=True, help="MiB an hour; a slope that is surely above it is a failure.")
+@click.option(
+    "--most-growth",
+    type=POSITIVE,
+    default=64.0,
+    show_default=True,
+    help="MiB an hour; a slope that is surely above it is a failure.",
+)
 @options(OUTPUT)
 def soak(**asked: Any) -> None:
     """A steady load for hours, some of it cancelled: does anything grow, does anything fail?
 
     \b
-      python -m loadtest soak --url http://127.0.0.1:8000 --rate 0.3 --hours 1 --pid $!     # after: scripts/serve &
+      scripts/serve &
+      python -m loadtest soak --url http://127.0.0.1:8000 --rate 0.3 --hours 1 --pid $!
 
     Exits 1 where the objective is missed or memory grows.
     """
@@ -54,7 +67,9 @@ def with_cancels(mix: Mix, share: float) -> Mix:
     if not share:
         return mix
     cancels = Cancels(share=share, after_s=GIVEN_UP_AFTER_S)
-    entries = [entry if entry.cancels else entry.model_copy(update={"cancels": cancels}) for entry in mix.requests]
+    entries = [
+        entry if entry.cancels else entry.model_copy(update={"cancels": cancels}) for entry in mix.requests
+    ]
     return mix.model_copy(update={"requests": entries})
 
 

@@ -1,9 +1,10 @@
-"""A plot's frame: axes, grid, legend, and the marks that are put into it. Colours are classes of style.css."""
+"""A plot's frame: axes, grid, legend, and the marks put into it. Colours are classes of style.css."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import pairwise
 
 from .scales import Scale, label
 
@@ -29,7 +30,7 @@ class Frame:
 
     def steps(self, points: Sequence[Point], colour: str, name: str) -> None:
         """Each value holds until the next."""
-        corners = [corner for (x, y), (to, _) in zip(points, points[1:], strict=False) for corner in ((x, y), (to, y))]
+        corners = [corner for (x, y), (to, _) in pairwise(points) for corner in ((x, y), (to, y))]
         self.line([*corners, points[-1]], colour, name)
 
     def dots(self, points: Iterable[Point], colour: str, name: str) -> None:
@@ -40,19 +41,20 @@ class Frame:
 
     def bar(self, from_x: float, to_x: float, y: float, colour: str, title: str) -> None:
         left, right, top = self.x.px(from_x), self.x.px(to_x), self.y.px(y)
+        width = max(right - left - 1, 0.5)
         self._marks.append(
-            f'<rect class="bar {colour}" x="{left + 0.5:.1f}" y="{top:.1f}" width="{max(right - left - 1, 0.5):.1f}" '
+            f'<rect class="bar {colour}" x="{left + 0.5:.1f}" y="{top:.1f}" width="{width:.1f}" '
             f'height="{max(self.y.from_px - top, 0):.1f}"><title>{escape(title)}</title></rect>'
         )
 
     def upright(self, x: float, title: str) -> None:
         """A line across the plot at `x`, with its words beside it."""
-        at = self.x.px(x)
+        at, words = self.x.px(x), escape(title)
         # Near the right edge the words stand before the line.
         side, shift = ("end", -4) if at > WIDTH - 160 else ("start", 4)
         self._marks.append(
             f'<line class="event" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-            f'<text class="event" x="{at + shift:.1f}" y="{TOP + 10}" text-anchor="{side}">{escape(title)}</text>'
+            f'<text class="event" x="{at + shift:.1f}" y="{TOP + 10}" text-anchor="{side}">{words}</text>'
         )
 
     def svg(self, title: str, x_names: dict[float, str] | None = None) -> str:
@@ -76,11 +78,12 @@ class Frame:
         x_label, y_label = map(escape, self._labels)
         parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{bottom}" y2="{bottom}"/>')
         parts.append(
-            f'<text class="label" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{x_label}</text>'
+            f'<text class="label" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">'
+            f"{x_label}</text>"
         )
         parts.append(
-            f'<text class="label" x="16" y="{middle}" text-anchor="middle" transform="rotate(-90 16 {middle})">'
-            f"{y_label}</text>"
+            f'<text class="label" x="16" y="{middle}" text-anchor="middle" '
+            f'transform="rotate(-90 16 {middle})">{y_label}</text>'
         )
         return "".join(parts)
 

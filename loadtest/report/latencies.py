@@ -19,7 +19,7 @@ BINS = 40
 
 
 def latency_over_time(series: Series, faults: Sequence[Mapping[str, Any]]) -> str | None:
-    """A dot a request, where it was meant to be sent; a logarithmic axis where one slow answer would flatten all."""
+    """A dot a request at its intended time; logarithmic where one slow answer would flatten all others."""
     good, cancelled, failed = _points(series)
     everything = [*good, *cancelled, *failed]
     if not everything:
@@ -48,7 +48,9 @@ def distribution(series: Series) -> str | None:
     low, high = latencies[0], latencies[-1]
     edges = np.linspace(low, high if high > low else low + LEAST_S, BINS + 1)
     counts, _ = np.histogram(latencies, edges)
-    frame = Frame((float(edges[0]), float(edges[-1])), (0, upto(float(counts.max()))), "latency, s", "answers")
+    frame = Frame(
+        (float(edges[0]), float(edges[-1])), (0, upto(float(counts.max()))), "latency, s", "answers"
+    )
     for count, left, right in zip(counts, edges[:-1], edges[1:], strict=True):
         frame.bar(float(left), float(right), float(count), "one", f"{left:.2f} to {right:.2f} s: {count}")
     return frame.svg("Distribution of latency")
@@ -77,7 +79,7 @@ def _points(series: Series) -> tuple[list[Point], list[Point], list[Point]]:
 
 
 def _thinned(points: list[Point]) -> list[Point]:
-    """The lowest and the highest of each of many slices, so that a long run's file stays small and shows its tails."""
+    """The lowest and the highest of each of many slices: a long run's file stays small, with its tails."""
     if len(points) <= MANY_DOTS:
         return points
     size = math.ceil(2 * len(points) / MANY_DOTS)

@@ -18,11 +18,17 @@ Figure = tuple[str | None, str]
 def run_page(summary: Mapping[str, Any]) -> str:
     series, faults = summary["series"], summary.get("faults", [])
     plots: list[Figure] = [
-        (latencies.latency_over_time(series, faults), "Each request at the time it was to be sent. Latency runs from then."),
+        (
+            latencies.latency_over_time(series, faults),
+            "Each request at the time it was to be sent. Latency runs from then.",
+        ),
         (rates.throughput(series), "What was offered and what came back, over time."),
         (latencies.distribution(series), "Good answers of the measured time."),
         (latencies.percentiles(series), "The tail: each step right is ten times fewer requests."),
-        (service.stages(summary["stages_s"]), "p50 in front of p95, as the service tells it in Server-Timing."),
+        (
+            service.stages(summary["stages_s"]),
+            "p50 in front of p95, as the service tells it in Server-Timing.",
+        ),
         (service.replicas(summary.get("replicas", [])), "Running replicas, as the cluster tells it."),
         (service.memory(summary.get("memory", {}).get("seen", [])), "Summed over the service's processes."),
     ]
@@ -62,7 +68,9 @@ def search_page(found: Mapping[str, Any]) -> str:
         for probe in found["probes"]
     ]
     head = ["probe", "rate", "offered", "goodput", "p95", "objective"]
-    return page("Highest rate", [heading, _figures(plots), "<h2>Probes</h2>", table(head, rows), _provenance(found)])
+    return page(
+        "Highest rate", [heading, _figures(plots), "<h2>Probes</h2>", table(head, rows), _provenance(found)]
+    )
 
 
 def page(title: str, parts: Iterable[str]) -> str:
@@ -95,7 +103,7 @@ def _tiles(summary: Mapping[str, Any]) -> str:
     answered = summary["requests"] - summary["cancelled"]
     tiles = {
         "requests": f"{summary['requests']:,}",
-        "ok": f"{100 * summary['ok'] / answered:.4g}%" if answered else "–",
+        "ok": f"{100 * summary['ok'] / answered:.4g}%" if answered else "-",
         "offered": f"{summary['offered_rps']:.3g}/s",
         "throughput": f"{summary['throughput_rps']:.3g}/s",
         "goodput": f"{summary['goodput_rps']:.3g}/s",
@@ -126,10 +134,20 @@ def _errors(errors: Mapping[str, int]) -> str:
 
 def _faults(faults: Iterable[Mapping[str, Any]]) -> str:
     rows = [
-        [f"{f['what']}: {f.get('result', '')}", f"{f['at_s']:.1f} s", str(f["requests"]), str(f["failed"]), seconds(f["slowest_s"])]
+        [
+            f"{f['what']}: {f.get('result', '')}",
+            f"{f['at_s']:.1f} s",
+            str(f["requests"]),
+            str(f["failed"]),
+            seconds(f["slowest_s"]),
+        ]
         for f in faults
     ]
-    return "<h2>Faults</h2>" + table(["fault", "at", "requests under way", "failed", "slowest"], rows) if rows else ""
+    return (
+        "<h2>Faults</h2>" + table(["fault", "at", "requests under way", "failed", "slowest"], rows)
+        if rows
+        else ""
+    )
 
 
 def _provenance(summary: Mapping[str, Any]) -> str:

@@ -30,7 +30,8 @@ def throughput(series: Series) -> str | None:
         ("one", "good answers"): np.histogram(ended[good], edges)[0] / width_s,
         ("bad", "failed"): np.histogram(
             ended[[code not in (OK, CANCELLED) for code in series["code"]]], edges
-        )[0] / width_s,
+        )[0]
+        / width_s,
     }
     most = max(float(rate.max()) for rate in rates.values())
     frame = Frame((0, ends_s), (0, upto(most)), "time, s", "requests a second")

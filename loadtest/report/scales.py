@@ -43,7 +43,7 @@ def label(value: float) -> str:
 
 def _round_step(rough: float) -> float:
     power = 10 ** math.floor(math.log10(rough))
-    return power * next(nice for nice in (1, 2, 2.5, 5, 10) if nice * power >= rough * 0.999)
+    return float(power * next(nice for nice in (1, 2, 2.5, 5, 10) if nice * power >= rough * 0.999))
 
 
 def _decades(low: float, high: float) -> list[float]:

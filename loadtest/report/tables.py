@@ -18,7 +18,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def latency_table(groups: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [
-        [name, str(group["requests"]), str(group["ok"]), str(sum(group["errors"].values())), *_row(group["latency_s"])]
+        [
+            name,
+            str(group["requests"]),
+            str(group["ok"]),
+            str(sum(group["errors"].values())),
+            *_row(group["latency_s"]),
+        ]
         for name, group in groups.items()
     ]
     return table(["", "requests", "ok", "failed", *PERCENTILES], rows)
@@ -30,7 +36,7 @@ def stage_table(stages_s: Mapping[str, Mapping[str, float]]) -> str:
 
 def seconds(value: float | None) -> str:
     if value is None:
-        return "–"
+        return "-"
     return f"{1e3 * value:.0f} ms" if value < 0.0995 else f"{value:.2f} s"
 
 

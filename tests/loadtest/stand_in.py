@@ -1,4 +1,4 @@
-"""A stand-in for the service over real HTTP: real pictures, and times, stalls and errors as a test sets them."""
+"""A stand-in for the service over real HTTP: real pictures; times, stalls and errors as a test sets them."""
 
 from __future__ import annotations
 
@@ -128,7 +128,9 @@ def application(stand_in: StandIn) -> web.Application:
 
     async def fetch(request: web.Request) -> web.Response:
         scene = stand_in.jobs[request.match_info["job"]]["body"]["scenes"][int(request.match_info["scene"])]
-        return web.Response(body=stand_in.painted(_size("/v1/scenes", scene), "jpeg"), content_type="image/jpeg")
+        return web.Response(
+            body=stand_in.painted(_size("/v1/scenes", scene), "jpeg"), content_type="image/jpeg"
+        )
 
     async def delete(request: web.Request) -> web.Response:
         stand_in.deleted.append(request.match_info["job"])
@@ -157,7 +159,9 @@ async def _stream(request: web.Request, body: Any, headers: dict[str, str]) -> w
     await response.prepare(request)
     last = "scene.completed" if request.path == "/v1/scenes" else "layer.completed"
     for step in range(3):
-        await response.write(b": a comment\n\nevent: layer.progress\r\ndata: " + json.dumps({"step": step}).encode())
+        await response.write(
+            b": a comment\n\nevent: layer.progress\r\ndata: " + json.dumps({"step": step}).encode()
+        )
         await response.write(b"\r\n\r\n")
     await response.write(f"event: {last}\ndata: {json.dumps(body)}\n\n".encode())
     await response.write_eof()

@@ -17,7 +17,7 @@ def test_poisson_has_its_rate_and_its_spread() -> None:
     times = poisson(10, 1_000, seed=1)
     assert len(times) == pytest.approx(10_000, rel=0.03)
     assert variation(times) == pytest.approx(1, abs=0.03)
-    assert times == sorted(times) and 0 <= times[0] and times[-1] < 1_000
+    assert times == sorted(times) and times[0] >= 0 and times[-1] < 1_000
 
 
 @pytest.mark.parametrize("spread", [0.3, 1.0, 3.0])
@@ -43,7 +43,8 @@ def test_a_trace_is_read_and_cut_at_the_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("0\nsoon\n", "line 2"), ("3\n1\n", "line 2"), ("nan\n", "line 1"), ("#\n", "no times")]
+    ("text", "said"),
+    [("0\nsoon\n", "line 2"), ("3\n1\n", "line 2"), ("nan\n", "line 1"), ("#\n", "no times")],
 )
 def test_a_trace_that_is_none_is_refused_by_line(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "trace.txt"

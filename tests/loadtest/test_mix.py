@@ -27,9 +27,15 @@ def test_sizes_are_pixels() -> None:
     [
         ({"requests": [{"name": "x", "wieght": 2}]}, r"requests\.0\.wieght: there is no such key; .*weight"),
         ({"request": []}, r"request: there is no such key; .*requests"),
-        ({"requests": [{"name": "x", "cancels": {"share": 1, "after_s": [0, 1], "n": 1}}]}, r"cancels\.n: .*after_s"),
+        (
+            {"requests": [{"name": "x", "cancels": {"share": 1, "after_s": [0, 1], "n": 1}}]},
+            r"cancels\.n: .*after_s",
+        ),
         ({"requests": [{"name": "x", "weight": 0}]}, r"requests\.0\.weight"),
-        ({"requests": [{"name": "x", "frame": ["big"]}]}, r'requests\.0\.frame\.0: a size is written "WIDTHxHEIGHT"'),
+        (
+            {"requests": [{"name": "x", "frame": ["big"]}]},
+            r'requests\.0\.frame\.0: a size is written "WIDTHxHEIGHT"',
+        ),
         ({"requests": [{"name": "x", "merge_mode": ["glue"]}]}, r"merge_mode\.0"),
         ({"requests": [{"name": "x", "scenes": 3}]}, "jobs"),
         ({"requests": [{"name": "x", "route": "jobs", "answer": "stream"}]}, "leave out"),
@@ -44,7 +50,9 @@ def test_a_fault_is_told_by_its_key(changes: dict[str, Any], said: str) -> None:
         parsed(**changes)
 
 
-@pytest.mark.parametrize(("text", "said"), [("{", "line 1"), ('{"a": 1, "a": 2}', "'a' is there twice"), ("[]", "the file")])
+@pytest.mark.parametrize(
+    ("text", "said"), [("{", "line 1"), ('{"a": 1, "a": 2}', "'a' is there twice"), ("[]", "the file")]
+)
 def test_what_is_no_mix_is_refused(text: str, said: str) -> None:
     with pytest.raises(MixError, match=said):
         parse(text)

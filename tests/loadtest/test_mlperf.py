@@ -30,9 +30,7 @@ def steady(number: int) -> float:
 
 
 @pytest.mark.slow
-def test_run_agrees_with_the_server_scenario(
-    stand_in: StandIn, url: str, mix: Mix, measure: Measure
-) -> None:
+def test_run_agrees_with_the_server_scenario(stand_in: StandIn, url: str, mix: Mix, measure: Measure) -> None:
     measure([0.0])  # The first picture of a process waits for its decoder to be imported.
     stand_in.served.clear()
     stand_in.delay_s = steady

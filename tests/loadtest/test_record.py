@@ -7,7 +7,9 @@ import pytest
 
 from loadtest.record import Record, read, write
 
-RECORD = Record(3, "scene", "/v1/scenes", 1.0, 1.25, 4.0, "ok", 200, 3.9, {"merge": 0.1}, 1, 99, "r3", "diffusers")
+RECORD = Record(
+    3, "scene", "/v1/scenes", 1.0, 1.25, 4.0, "ok", 200, 3.9, {"merge": 0.1}, 1, 99, "r3", "diffusers"
+)
 
 
 def test_a_line_is_read_back_and_tells_latency_from_the_intended_time(tmp_path: Path) -> None:

@@ -48,7 +48,13 @@ def test_goodput_is_held_to_the_widest_upper_bound() -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("p95", "write it as in"), ("p42<1s", "there is no p42"), ("ok>=99s", "given in %"), ("p95<8%", "given in s"), ("", "''")],
+    [
+        ("p95", "write it as in"),
+        ("p42<1s", "there is no p42"),
+        ("ok>=99s", "given in %"),
+        ("p95<8%", "given in s"),
+        ("", "''"),
+    ],
 )
 def test_what_is_no_bound_is_refused(text: str, said: str) -> None:
     with pytest.raises(SloError, match=said):

@@ -22,7 +22,9 @@ def replicas() -> list[dict[str, Any]]:
     seen = []
     for at_s in range(80):
         running = 1 if at_s < 24 else 3
-        seen.append({"at_s": at_s, "replicas": {"C": running}, "starting": {"C": 2 if 14 <= at_s < 24 else 0}})
+        seen.append(
+            {"at_s": at_s, "replicas": {"C": running}, "starting": {"C": 2 if 14 <= at_s < 24 else 0}}
+        )
     return seen
 
 

@@ -52,7 +52,10 @@ def test_figures_of_each_route_and_kind() -> None:
     assert summary["entries"]["layer"]["errors"] == {"502 generation_failed": 1}
 
 
-@pytest.mark.parametrize(("lag_s", "p50_s", "valid"), [(0.019, 0.1, True), (0.03, 0.1, False), (0.03, 1.0, True), (0.06, 1.0, False)])
+@pytest.mark.parametrize(
+    ("lag_s", "p50_s", "valid"),
+    [(0.019, 0.1, True), (0.03, 0.1, False), (0.03, 1.0, True), (0.06, 1.0, False)],
+)
 def test_send_lag_is_allowed_20_ms_or_5_percent_of_p50(lag_s: float, p50_s: float, valid: bool) -> None:
     records = [record(number / 10, p50_s + lag_s, lag_s=lag_s) for number in range(50)]
     # p50 includes the lag itself.

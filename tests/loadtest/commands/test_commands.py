@@ -84,12 +84,14 @@ def test_an_address_where_nothing_listens_is_told_before_the_run() -> None:
 
 @pytest.mark.slow
 def test_find_finds_a_known_capacity(stand_in: StandIn, url: str, mix_file: str, tmp_path: Path) -> None:
-    """One slot of 0.25 s serves 4 a second. An M/D/1 queue's mean wait is ρ/(2(1-ρ)) services: 2 at ρ = 0.8."""
+    """One slot of 0.25 s serves 4 a second. M/D/1's mean wait is ρ/(2(1-ρ)) services: 2 at ρ = 0.8."""
     stand_in.delay_s, stand_in.capacity = 0.25, 1
     out, html = tmp_path / "f.json", tmp_path / "f.html"
     slo = ("--slo", "mean<0.8s", "--precision", 0.2)
     times = ("--from", 1.5, "--most", 8, "--duration", 6, "--confirm", 8, "--warmup", 1)
-    result = told("find", "--url", url, *slo, *times, "--mix", mix_file, "--out", out, "--html", html, "--quiet")
+    result = told(
+        "find", "--url", url, *slo, *times, "--mix", mix_file, "--out", out, "--html", html, "--quiet"
+    )
     found = json.loads(out.read_text())
     if result.exit_code == 3:
         pytest.skip(f"this machine is too busy to send in time: {found['invalid_because']}")
@@ -128,7 +130,8 @@ def test_chaos_strikes_and_tells(stand_in: StandIn, url: str, mix_file: str, tmp
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [([], "needs a fault"), (["--end-replica", "Character"], "needs the cluster's --ray-address")]
+    ("words", "said"),
+    [([], "needs a fault"), (["--end-replica", "Character"], "needs the cluster's --ray-address")],
 )
 def test_chaos_needs_a_fault_and_a_way_to_make_it(url: str, words: list[str], said: str) -> None:
     result = told("chaos", "--url", url, "--rate", 1, *words)
@@ -167,7 +170,9 @@ def test_compare_exits_by_its_verdict(tmp_path: Path) -> None:
     assert worse.exit_code == 1 and "worse" in worse.stdout
     better = told("compare", slower, base, "--out", tmp_path / "cmp.json")
     assert better.exit_code == 0 and "better" in better.stdout
-    assert {figure["verdict"] for figure in json.loads((tmp_path / "cmp.json").read_text())["figures"]} >= {"better"}
+    assert {figure["verdict"] for figure in json.loads((tmp_path / "cmp.json").read_text())["figures"]} >= {
+        "better"
+    }
     assert told("compare", base, invalid).exit_code == 3
     (tmp_path / "no.json").write_text("{}")
     assert told("compare", base, tmp_path / "no.json").exit_code == 2

@@ -67,8 +67,20 @@ def summary(count: int = 400, **more: Any) -> dict[str, Any]:
 
 
 def full_page() -> str:
-    faults = [{"at_s": 12.0, "what": "end a replica", "result": "ended x", "requests": 3, "failed": 1, "slowest_s": 2.0}]
-    replicas = [{"at_s": float(s), "replicas": {"Character": 1 + s // 20, "Merger": 1}, "starting": {}} for s in range(40)]
+    faults = [
+        {
+            "at_s": 12.0,
+            "what": "end a replica",
+            "result": "ended x",
+            "requests": 3,
+            "failed": 1,
+            "slowest_s": 2.0,
+        }
+    ]
+    replicas = [
+        {"at_s": float(s), "replicas": {"Character": 1 + s // 20, "Merger": 1}, "starting": {}}
+        for s in range(40)
+    ]
     memory = {"seen": [{"at_s": 5.0 * n, "bytes": 5e8 + n * 1e6} for n in range(9)]}
     return run_page(summary(faults=faults, replicas=replicas, memory=memory))
 
@@ -92,7 +104,9 @@ def test_every_plot_is_drawn() -> None:
 def test_it_refers_to_nothing_outside_itself(page: str) -> None:
     markup = Markup(page)
     assert not {"script", "link", "img", "iframe", "object"} & set(markup.tags)
-    assert not {"src", "href", "xlink:href", "srcset", "action", "data"} & {name for name, _ in markup.attributes}
+    assert not {"src", "href", "xlink:href", "srcset", "action", "data"} & {
+        name for name, _ in markup.attributes
+    }
     assert not re.search(r"url\(|@import|expression\(", page)
     assert not [value for name, value in markup.attributes if "//" in value]
 
@@ -129,7 +143,9 @@ def test_a_search_has_its_curves() -> None:
         }
         for rate in (1.0, 2.0, 4.0)
     ]
-    markup = Markup(search_page({"rate_rps": 2.9, "slo": "p95<8s", "probes": probes, "machine": {}, "config": {}}))
+    markup = Markup(
+        search_page({"rate_rps": 2.9, "slo": "p95<8s", "probes": probes, "machine": {}, "config": {}})
+    )
     assert "2.9 requests a second meet p95<8s" in markup.words
     assert [v for n, v in markup.attributes if n == "aria-label"] == [
         "Throughput against offered load",
