@@ -22,7 +22,7 @@ SAME_TEST = ("arrival", "rate", "users", "duration", "warmup", "mix", "variation
 
 @dataclass(frozen=True)
 class Figure:
-    """`first` and `second` in seconds, or shares; the interval is of their ratio, of shares the difference."""
+    """`first` and `second` in seconds, or shares; the interval is of their ratio, or difference."""
 
     name: str
     first: float

@@ -1,4 +1,4 @@
-"""FastAPI and diffusers in one process, as in diffusers' server example: a lock a model, a thread a request."""
+"""FastAPI and diffusers in one process, as diffusers' example has it: a lock a model, a thread a request."""
 
 from __future__ import annotations
 

@@ -55,9 +55,8 @@ def compare(first: Path, second: Path, tolerance: float, out: Path | None) -> No
 def _line(figure: Figure) -> str:
     interval = figure.interval
     if figure.name == "ok":
-        change = (
-            f"{100 * interval.estimate:+.2f} points ({100 * interval.low:+.2f} to {100 * interval.high:+.2f})"
-        )
+        low, high = 100 * interval.low, 100 * interval.high
+        points = f"{100 * interval.estimate:+.2f} points ({low:+.2f} to {high:+.2f})"
         return (
             f"ok    {100 * figure.first:8.2f} % → {100 * figure.second:8.2f} %   {points}   {figure.verdict}"
         )
