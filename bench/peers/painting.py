@@ -6,8 +6,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
-from diffusers import DiffusionPipeline
 from PIL import Image, ImageEnhance
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -23,7 +23,9 @@ GUIDANCE = {"character": 7.5, "background": 6.0}
 def load(kind: str) -> Any:
     """The bundled model of that layer, on the GPU where there is one."""
     torch.set_num_threads(1)
-    pipeline = DiffusionPipeline.from_pretrained(MODELS / f"storybook-{kind}")
+    diffusers.utils.logging.set_verbosity_error()
+    diffusers.utils.logging.disable_progress_bar()
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(MODELS / f"storybook-{kind}")
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to("cuda" if torch.cuda.is_available() else "cpu")
 

@@ -22,6 +22,7 @@ class Frame:
         self._labels = x_label, y_label
         self._marks: list[str] = []
         self._legend: list[tuple[str, str]] = []
+        self._uprights = 0
 
     def line(self, points: Iterable[Point], colour: str, name: str) -> None:
         places = " ".join(f"{self.x.px(x):.1f},{self.y.px(y):.1f}" for x, y in points)
@@ -52,9 +53,11 @@ class Frame:
         at, words = self.x.px(x), escape(title)
         # Near the right edge the words stand before the line.
         side, shift = ("end", -4) if at > WIDTH - 160 else ("start", 4)
+        row = TOP + 10 + 14 * (self._uprights % 3)  # In rows, so that neighbours do not cover each other.
+        self._uprights += 1
         self._marks.append(
             f'<line class="event" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-            f'<text class="event" x="{at + shift:.1f}" y="{TOP + 10}" text-anchor="{side}">{words}</text>'
+            f'<text class="event" x="{at + shift:.1f}" y="{row}" text-anchor="{side}">{words}</text>'
         )
 
     def svg(self, title: str, x_names: dict[float, str] | None = None) -> str:

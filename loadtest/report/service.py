@@ -28,7 +28,7 @@ def replicas(seen: Sequence[Mapping[str, Any]]) -> str | None:
         return None
     names = sorted({name for each in seen for name in each["replicas"]})
     most = max((count for each in seen for count in each["replicas"].values()), default=1)
-    frame = Frame((0, max(seen[-1]["at_s"], 1)), (0, upto(most)), "time, s", "running replicas")
+    frame = Frame((0, max(seen[-1]["at_s"], 1)), (0, max(6.0, upto(most))), "time, s", "running replicas")
     for colour, name in zip(COLOURS, names, strict=False):
         points = [(max(each["at_s"], 0.0), float(each["replicas"].get(name, 0))) for each in seen]
         frame.steps(points, colour, name)
