@@ -1,4 +1,4 @@
-"""The load generator beside the real service: it watches its replicas, ends some, and the callers keep being served."""
+"""The load generator beside the real service: it watches its replicas and ends some; no caller is lost."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def test_chaos_ends_replicas_and_no_caller_is_lost(url: str, tmp_path: Path) -> 
     faults = ("--every", "5", "--end-replica", "Character", "--end-replica", "Background")
     code, summary = loadtest(tmp_path, url, "chaos", "--rate", "1.5", "--duration", "10", *faults)
     assert code in (0, 3)
-    assert [fault["result"].startswith("ended SERVE_REPLICA::scenewright#") for fault in summary["faults"]] == [
+    assert [
+        fault["result"].startswith("ended SERVE_REPLICA::scenewright#") for fault in summary["faults"]
+    ] == [
         True,
         True,
     ]
@@ -63,7 +65,9 @@ def test_chaos_ends_replicas_and_no_caller_is_lost(url: str, tmp_path: Path) -> 
     assert summary["ok"] == summary["requests"] > 5
     seen = summary["replicas"]
     assert {"Character", "Background", "Merger", "Ingress"} <= set(seen[0]["replicas"])
-    assert min(sum(each["replicas"].values()) for each in seen) < max(sum(each["replicas"].values()) for each in seen)
+    assert min(sum(each["replicas"].values()) for each in seen) < max(
+        sum(each["replicas"].values()) for each in seen
+    )
     assert any("simulated" in warning for warning in summary["warnings"])
 
 
