@@ -110,7 +110,7 @@ async def _job(http: aiohttp.ClientSession, ask: Ask, answered: Answered, now: C
     headers = {"Content-Type": "application/json"}
     async with http.post(ask.path, data=ask.encoded, headers=headers) as response:
         await _heed(response, answered, now)
-        job = (await response.json())["id"]
+        job = json.loads(await response.read())["id"]
     try:
         while (state := await _json(http, f"{ask.path}/{job}", answered, now))["status"] not in TERMINAL:
             await asyncio.sleep(POLL_S)
@@ -131,4 +131,4 @@ async def _job(http: aiohttp.ClientSession, ask: Ask, answered: Answered, now: C
 async def _json(http: aiohttp.ClientSession, path: str, answered: Answered, now: Callable[[], float]) -> Any:
     async with http.get(path) as response:
         await _heed(response, answered, now)
-        return await response.json()
+        return json.loads(await response.read())

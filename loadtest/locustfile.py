@@ -7,7 +7,6 @@ stalls that `python -m loadtest run` shows. LOADTEST_MIX names a mix file, LOADT
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +15,29 @@ from locust import FastHttpUser, events, task
 
 from loadtest import mix as mixes
 from loadtest.check import flaw
-from loadtest.plan import Ask, endless
+from loadtest.plan import endless
 
 ACCEPT = {"picture": "image/*", "json": "application/json"}
-asks: Iterator[Ask]
 
 
-@events.init.add_listener  # type: ignore[untyped-decorator]
-def draw(environment: Any, **_: Any) -> None:
-    """One sequence for all users. Locust does neither streams nor jobs of ours: such a mix is refused."""
-    global asks
-    # --run-time counts from the loop's last look at the clock, which is as old as Locust's imports took.
-    gevent.get_hub().loop.update_now()
+def _mix() -> mixes.Mix:
+    """Raises MixError: a mix with what Locust does not do is refused, and Locust does not start."""
     file = os.environ.get("LOADTEST_MIX")
     mix = mixes.load(Path(file)) if file else mixes.default_mix()
     for entry in mix.requests:
         if entry.answer == "stream" or entry.route == "jobs" or entry.cancels:
             raise mixes.MixError(f"{entry.name!r}: under Locust a mix has no streams, no jobs and no cancels")
-    asks = endless(mix, int(os.environ.get("LOADTEST_SEED", "1")))
+    return mix
+
+
+asks = endless(_mix(), int(os.environ.get("LOADTEST_SEED", "1")))
+"""One sequence for all users."""
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def refresh_clock(environment: Any, **_: Any) -> None:
+    """--run-time counts from the loop's last look at the clock, which is as old as Locust's imports took."""
+    gevent.get_hub().loop.update_now()
 
 
 class Reader(FastHttpUser):

@@ -134,6 +134,6 @@ class Traffic:
             return "connection refused"
         except aiohttp.ClientError:
             return "connection lost"
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return "malformed answer"
         return OK

@@ -42,6 +42,7 @@ class StandIn:
     served: list[Served] = field(default_factory=list)
     given_up: int = 0
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    last_scene: dict[str, Any] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
     most_at_once: int = 0
     _at_once: int = 0
@@ -124,6 +125,7 @@ def application(stand_in: StandIn) -> web.Application:
         job["polls"] += 1
         if job["polls"] > 2 and not callable(stand_in.delay_s):
             job["status"] = "succeeded"
+            job["scenes"][-1] |= stand_in.last_scene
         return web.json_response({"status": job["status"], "scenes": job["scenes"]})
 
     async def fetch(request: web.Request) -> web.Response:
@@ -184,9 +186,9 @@ def serving(stand_in: StandIn) -> Iterator[str]:
         return f"http://{host}:{port}"
 
     try:
-        yield asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+        yield asyncio.run_coroutine_threadsafe(start(), loop).result(60)
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()

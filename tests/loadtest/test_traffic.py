@@ -136,6 +136,22 @@ def test_cancelled_requests_leave_and_count_as_neither(stand_in: StandIn, measur
         time.sleep(0.01)
 
 
+@pytest.mark.parametrize(
+    ("last", "code"),
+    [
+        ({"status": "failed", "error": {"code": "generation_failed"}}, "job generation_failed"),
+        ({"status": "failed", "error": None}, "job failed"),
+        ({"status": "failed", "error": "words"}, "malformed answer"),
+        ({"url": None}, "malformed answer"),
+    ],
+)
+def test_a_job_with_a_failed_scene_has_failed(
+    stand_in: StandIn, measure: Measure, last: dict[str, Any], code: str
+) -> None:
+    stand_in.last_scene = last
+    assert measure([0.0], mix=mix_of(route="jobs", scenes=2))["errors"] == {code: 1}
+
+
 def test_a_cancelled_job_is_deleted(stand_in: StandIn, measure: Measure) -> None:
     stand_in.delay_s = lambda number: 0.0  # a job that never ends
     entry = {"route": "jobs", "scenes": 2, "cancels": {"share": 1, "after_s": [0.3, 0.3]}}

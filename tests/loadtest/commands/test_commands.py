@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +54,25 @@ def test_a_missed_objective_exits_1(stand_in: StandIn, url: str, mix_file: str) 
     result = told("run", "--url", url, *load, "--slo", "ok>=99%", "--quiet")
     assert result.exit_code in (1, 3), result.output
     assert "500 internal" in result.output and "MISSED" in result.output
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stopped_tells_what_it_saw(url: str, mix_file: str, tmp_path: Path) -> None:
+    out = tmp_path / "r.json"
+    load = ("--url", url, "--rate", "20", "--duration", "60", "--warmup", "0", "--mix", mix_file)
+    with subprocess.Popen(
+        [sys.executable, "-m", "loadtest", "run", *load, "--out", str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stderr is not None
+        assert "ok" in running.stderr.readline()  # its first second
+        running.send_signal(signal.SIGINT)
+        stdout, _ = running.communicate(timeout=60)
+    assert running.returncode == 3, stdout
+    assert "stopped before its end" in stdout
+    assert json.loads(out.read_text())["requests"] > 0
 
 
 @pytest.mark.parametrize(
