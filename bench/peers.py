@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -78,14 +78,19 @@ def _running(name: str) -> Iterator[str]:
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path[1:]]),
     }
-    server = subprocess.Popen([sys.executable, *SERVERS[name], str(port)], cwd=REPOSITORY, env=environment)
+    command = [sys.executable, *SERVERS[name], str(port)]
+    # A session of its own: LitServe leaves its workers behind when it is told to stop.
+    server = subprocess.Popen(command, cwd=REPOSITORY, env=environment, start_new_session=True)
     try:
         url = f"http://127.0.0.1:{port}"
         _wait(server, f"{url}/readyz" if name == "scenewright" else f"{url}/healthz")
         yield url
     finally:
         server.send_signal(signal.SIGTERM)
-        server.wait(60)
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(60)
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
 
 
 def _wait(server: subprocess.Popen[bytes], url: str) -> None:
