@@ -94,13 +94,15 @@ def actor(name: str) -> Any:
 
 
 def full_strength(count: int = 2) -> bool:
+    """By the actors that live, and by Serve: it takes seconds to see that one has died."""
     from ray import serve
 
     deployments = serve.status().applications["scenewright"].deployments
     return all(
         {str(getattr(state, "value", state)): n for state, n in told.replica_states.items()}
+        == {"RUNNING": len(replicas(name))}
         == {"RUNNING": count}
-        for told in deployments.values()
+        for name, told in deployments.items()
     )
 
 
