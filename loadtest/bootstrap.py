@@ -1,0 +1,61 @@
+"""How sure a difference between two runs is: moving-block bootstrap intervals (Künsch, 1989).
+
+Requests in one queue slow each other, so neighbours are drawn together, in blocks of the square root of their
+number; drawing them one by one would call chance a regression.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+Statistic = Callable[[Values], Values]
+"""Over the last axis, so that many resamples are worked out at once."""
+ROUNDS = 2_000
+AT_ONCE = 2_000_000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate, and the bounds between which 95% of its resamples lie."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def ratio(first: Values, second: Values, statistic: Statistic, seed: int = 1) -> Interval:
+    """Of the second's statistic to the first's. Both in the order in which they were sent, none empty."""
+    dice = np.random.default_rng(seed)
+    drawn = _resampled(second, statistic, dice) / _resampled(first, statistic, dice)
+    return _interval(float(statistic(second) / statistic(first)), drawn)
+
+
+def difference(first: Values, second: Values, statistic: Statistic, seed: int = 1) -> Interval:
+    """The second's statistic less the first's."""
+    dice = np.random.default_rng(seed)
+    drawn = _resampled(second, statistic, dice) - _resampled(first, statistic, dice)
+    return _interval(float(statistic(second) - statistic(first)), drawn)
+
+
+def _interval(estimate: float, drawn: Values) -> Interval:
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return Interval(estimate, float(low), float(high))
+
+
+def _resampled(values: Values, statistic: Statistic, dice: np.random.Generator) -> Values:
+    """The statistic of each round's resample."""
+    count = len(values)
+    block = max(1, round(math.sqrt(count)))
+    rounds = max(1, min(ROUNDS, AT_ONCE // count))
+    parts = []
+    for _ in range(math.ceil(ROUNDS / rounds)):
+        starts = dice.integers(0, count - block + 1, (rounds, math.ceil(count / block), 1))
+        drawn = values[(starts + np.arange(block)).reshape(rounds, -1)[:, :count]]
+        parts.append(statistic(drawn))
+    return np.concatenate(parts)

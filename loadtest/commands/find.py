@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from .. import arrivals, machine, search
+from ..replicas import ClusterError
+from ..report.page import search_page
+from ..report.tables import seconds
+from ..slo import Slo
+from ..summary import Window
+from ..trial import carry_out
+from .parameters import OUTPUT, POSITIVE, TARGET, options, trial
+from .results import INVALID, MET, MISSED, save
+
+KEPT = (
+    "requests",
+    "ok",
+    "cancelled",
+    "errors",
+    "offered_rps",
+    "throughput_rps",
+    "goodput_rps",
+    "latency_s",
+    "send_lag_s",
+    "valid",
+    "slo",
+)
+
+
+class GeneratorsLimit(Exception):
+    """A probe was INVALID: what was found is the generator's highest rate, not the service's."""
+
+
+@click.command()
+@options(TARGET)
+@click.option(
+    "--from", "start_rps", type=POSITIVE, default=0.5, show_default=True, help="The first rate that is tried."
+)
+@click.option(
+    "--most",
+    "most_rps",
+    type=POSITIVE,
+    default=1_000.0,
+    show_default=True,
+    help="No rate above this is tried.",
+)
+@click.option("--precision", type=click.FloatRange(0.01, 0.5), default=0.05, show_default=True)
+@click.option(
+    "--duration", type=POSITIVE, default=30.0, show_default=True, help="Measured seconds of a probe."
+)
+@click.option(
+    "--confirm",
+    type=POSITIVE,
+    default=60.0,
+    show_default=True,
+    help="Measured seconds of the confirming run.",
+)
+@click.option("--warmup", type=click.FloatRange(min=0), default=5.0, show_default=True)
+@options(OUTPUT[:2])
+def find(**asked: Any) -> None:
+    """Find the highest rate that meets the objective, and confirm it.
+
+    \b
+      python -m loadtest find --url http://127.0.0.1:8000 --slo 'p95<8s,ok>=99%' --html find.html
+
+    Poisson arrivals. The rate doubles until the objective is missed, then the gap is halved; what is left is
+    run again, longer and with other arrivals, and lowered until it holds. Exits 1 where no rate holds, 3
+    where the generator was the limit.
+    """
+    slo: Slo | None = asked["slo"]
+    if slo is None:
+        raise click.UsageError("find needs an objective: --slo 'p95<8s,ok>=99%'")
+    probes: list[dict[str, Any]] = []
+    last: dict[str, Any] = {}
+
+    def probe(rate_rps: float, confirms: bool) -> bool:
+        window = Window(asked["warmup"], asked["confirm"] if confirms else asked["duration"])
+        seed = asked["seed"] + len(probes)
+        summary = carry_out(trial(window, arrivals.poisson(rate_rps, window.end_s, seed), asked, seed=seed))
+        last.update(summary)
+        met = summary["valid"] and slo.met(summary)
+        purpose = "confirm" if confirms else "search"
+        kept = {name: summary[name] for name in KEPT}
+        probes.append({"rate_rps": rate_rps, "purpose": purpose, "met": met, **kept})
+        p95 = seconds(summary["latency_s"]["p95"] if summary["latency_s"] else None)
+        said = "met" if met else "missed" if summary["valid"] else "INVALID"
+        click.echo(f"{purpose:8} {rate_rps:8.3g}/s   p95 {p95}   {said}")
+        if not summary["valid"]:
+            raise GeneratorsLimit("; ".join(summary["invalid_because"]))
+        return met
+
+    limit = None
+    rate = None
+    try:
+        rate = search.highest(probe, asked["start_rps"], asked["most_rps"], asked["precision"])
+    except GeneratorsLimit as reached:
+        limit = str(reached)
+    except (ClusterError, arrivals.ArrivalsError) as error:
+        raise click.UsageError(str(error)) from error
+    found = {
+        "rate_rps": rate,
+        "confirmed": rate is not None,
+        "slo": str(slo),
+        "invalid_because": [limit] if limit else [],
+        "probes": probes,
+        "machine": machine.describe(),
+        "config": last["config"],
+    }
+    save(found, asked["out"])
+    if asked["html"] is not None:
+        asked["html"].write_text(search_page(found))
+    if limit is not None:
+        click.echo(f"INVALID: {limit}")
+        sys.exit(INVALID)
+    click.echo(f"{rate:.3g} requests a second meet {slo}" if rate else f"no rate that was tried meets {slo}")
+    sys.exit(MET if rate else MISSED)

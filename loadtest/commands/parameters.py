@@ -1,0 +1,150 @@
+"""What the commands share: options, and how they become a trial."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from .. import mix as mixes
+from .. import slo as slos
+from ..mix import Mix
+from ..slo import Slo
+from ..summary import Window
+from ..traffic import Target
+from ..trial import Trial
+
+POSITIVE = click.FloatRange(min=0, min_open=True)
+SECRET = ("api_key",)
+CONNECT_S = 5.0
+
+
+class SloType(click.ParamType[Slo]):
+    name = "SLO"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Slo:
+        try:
+            return slos.parse(value)
+        except slos.SloError as error:
+            self.fail(str(error), param, context)
+
+
+class MixType(click.ParamType[Mix]):
+    name = "FILE"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Mix:
+        if isinstance(value, Mix):
+            return value
+        try:
+            return mixes.load(Path(value))
+        except mixes.MixError as error:
+            self.fail(str(error), param, context)
+
+
+class UrlType(click.ParamType[str]):
+    name = "URL"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
+            self.fail(f"{value!r} is no address like http://127.0.0.1:8000", param, context)
+        return str(value).rstrip("/")
+
+
+class NewFile(click.ParamType[Path]):
+    """A file whose folder is there: a run's end is too late to learn that it is not."""
+
+    name = "FILE"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Path:
+        file = Path(value)
+        if not file.parent.is_dir() or file.is_dir():
+            self.fail(f"{file} cannot be written: is its folder there?", param, context)
+        return file
+
+
+TARGET = (
+    click.option("--url", required=True, type=UrlType(), help="The service's address."),
+    click.option("--mix", type=MixType(), help="What to ask for, JSON; a mix of scenes where not given."),
+    click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        default=1,
+        show_default=True,
+        help="Same seed, same requests at the same times.",
+    ),
+    click.option("--slo", type=SloType(), help="The objective, as in 'p95<8s,ok>=99%'."),
+    click.option(
+        "--timeout",
+        "timeout_s",
+        type=POSITIVE,
+        default=150.0,
+        show_default=True,
+        help="Seconds until an answer is given up.",
+    ),
+    click.option("--api-key", envvar="SCENEWRIGHT_API_KEY", help="A bearer token; or SCENEWRIGHT_API_KEY."),
+    click.option("--ray-address", help="Of the service's Ray cluster (host:port): tells replicas over time."),
+    click.option("--quiet", is_flag=True, help="No line a second."),
+)
+OUTPUT = (
+    click.option("--out", type=NewFile(), help="The summary, JSON."),
+    click.option("--html", type=NewFile(), help="The report, one HTML file."),
+    click.option("--records", type=NewFile(), help="Every request, a line of JSON each, as it ends."),
+)
+TIME = (
+    click.option(
+        "--duration", type=POSITIVE, default=60.0, show_default=True, help="Seconds that are measured."
+    ),
+    click.option(
+        "--warmup",
+        type=click.FloatRange(min=0),
+        default=5.0,
+        show_default=True,
+        help="Seconds before them that are not.",
+    ),
+)
+
+
+def options(*groups: tuple[Callable[[Any], Any], ...]) -> Callable[[Any], Any]:
+    """The groups' options on a command, in their order."""
+    every = [option for group in groups for option in group]
+    return lambda command: reduce(lambda inner, option: option(inner), reversed(every), command)
+
+
+def trial(window: Window, arrivals: list[float], asked: dict[str, Any], **more: Any) -> Trial:
+    """Of a command's own parameters. Raises click.UsageError where nothing listens at the address."""
+    check_listening(asked["url"])
+    return Trial(
+        target=Target(asked["url"], asked["timeout_s"], asked["api_key"]),
+        mix=asked["mix"] or mixes.default_mix(),
+        window=window,
+        arrivals=arrivals,
+        slo=asked["slo"],
+        ray_address=asked["ray_address"],
+        quiet=asked["quiet"],
+        config=described(asked),
+        **{"seed": asked["seed"], **more},
+    )
+
+
+def described(asked: dict[str, Any]) -> dict[str, Any]:
+    """For the summary: what was asked for, without secrets and without the mix, which stands there whole."""
+    return {
+        name: value if isinstance(value, (int, float, list)) else str(value)
+        for name, value in asked.items()
+        if value is not None and name not in (*SECRET, "mix")
+    }
+
+
+def check_listening(url: str) -> None:
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname, port), CONNECT_S).close()
+    except OSError as error:
+        raise click.UsageError(f"nothing answers at {url}: {error}") from error

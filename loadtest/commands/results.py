@@ -1,0 +1,64 @@
+"""What a run leaves behind: files, words on stdout, and an exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from ..report.page import run_page
+from ..report.tables import seconds
+
+MET, MISSED, INVALID = 0, 1, 3
+"""2 is click's own, for wrong usage."""
+
+
+def finish(summary: Mapping[str, Any], out: Path | None, html: Path | None) -> NoReturn:
+    """Write and tell, and exit: 0 met (or no objective), 1 missed, 3 INVALID."""
+    save(summary, out)
+    if html is not None:
+        html.write_text(run_page(summary))
+    tell(summary)
+    sys.exit(exit_code(summary))
+
+
+def exit_code(summary: Mapping[str, Any]) -> int:
+    if not summary["valid"]:
+        return INVALID
+    return MET if summary.get("slo", {}).get("met", True) else MISSED
+
+
+def save(document: Mapping[str, Any], out: Path | None) -> None:
+    if out is not None:
+        out.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def tell(summary: Mapping[str, Any]) -> None:
+    """On stdout, for people."""
+    answered = summary["requests"] - summary["cancelled"]
+    share = f" ({100 * summary['ok'] / answered:.4g}%)" if answered else ""
+    click.echo(
+        f"requests    {summary['requests']}, ok {summary['ok']}{share}, cancelled {summary['cancelled']}"
+    )
+    click.echo(
+        f"a second    offered {summary['offered_rps']:.3g}, answered {summary['throughput_rps']:.3g}, "
+        f"goodput {summary['goodput_rps']:.3g}"
+    )
+    if latency := summary["latency_s"]:
+        named = ", ".join(
+            f"{name} {seconds(latency[name])}" for name in ("p50", "p90", "p95", "p99", "p999", "max")
+        )
+        click.echo(f"latency     {named}")
+    click.echo(f"send lag    p99 {seconds(summary['send_lag_s'].get('p99'))}")
+    for code, count in summary["errors"].items():
+        click.echo(f"failed      {count} x {code}")
+    for term in summary.get("slo", {}).get("terms", []):
+        click.echo(f"objective   {term['term']}: {'met' if term['met'] else 'MISSED'}")
+    for warning in summary["warnings"]:
+        click.echo(f"note        {warning}")
+    for why in summary["invalid_because"]:
+        click.echo(f"INVALID     {why}")

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .. import arrivals
+from ..replicas import ClusterError
+from ..stepping import Step, analyse
+from ..summary import Window
+from ..trial import carry_out
+from .parameters import OUTPUT, POSITIVE, TARGET, options, trial
+from .results import finish
+
+
+@click.command()
+@options(TARGET)
+@click.option("--low", type=POSITIVE, required=True, help="Requests a second before and after.")
+@click.option("--high", type=POSITIVE, required=True, help="Requests a second in between.")
+@click.option(
+    "--before", type=POSITIVE, default=30.0, show_default=True, help="Seconds of the low rate, measured."
+)
+@click.option("--hold", type=POSITIVE, default=90.0, show_default=True, help="Seconds of the high rate.")
+@click.option(
+    "--after",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="Seconds of the low rate again.",
+)
+@click.option("--warmup", type=click.FloatRange(min=0), default=5.0, show_default=True)
+@options(OUTPUT)
+def step(**asked: Any) -> None:
+    """Raise the load at once, hold it, lower it: how soon does the service follow?
+
+    \b
+      python -m loadtest step --url http://127.0.0.1:8000 --low 0.5 --high 3 \\
+        --ray-address 127.0.0.1:6379 --html step.html
+
+    With --ray-address it tells when more replicas were decided on and when they ran; without, only when
+    latency was back: under the objective's bound, or within 1.5 times what it was before.
+    """
+    rises_s = asked["warmup"] + asked["before"]
+    falls_s = rises_s + asked["hold"]
+    plan = Step(rises_s, falls_s, falls_s + asked["after"])
+    window = Window(asked["warmup"], plan.ends_s - asked["warmup"])
+    try:
+        times = [
+            *arrivals.poisson(asked["low"], rises_s, asked["seed"]),
+            *(rises_s + at_s for at_s in arrivals.poisson(asked["high"], asked["hold"], asked["seed"] + 1)),
+            *(falls_s + at_s for at_s in arrivals.poisson(asked["low"], asked["after"], asked["seed"] + 2)),
+        ]
+        summary = carry_out(trial(window, times, asked, records=asked["records"]))
+    except (ClusterError, arrivals.ArrivalsError) as error:
+        raise click.UsageError(str(error)) from error
+    bound_s = asked["slo"].latency_bound_s if asked["slo"] else None
+    told = analyse(plan, asked["warmup"], summary["series"], summary["replicas"], bound_s)
+    summary["step"] = told
+    for name in ("time_to_decision_s", "time_to_replicas_s", "time_to_recovery_s"):
+        words = name.removesuffix("_s").replace("_", " ")
+        click.echo(f"{words:18} {'-' if told[name] is None else f'{told[name]:.1f} s'}")
+    finish(summary, asked["out"], asked["html"])

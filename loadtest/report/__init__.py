@@ -1,0 +1,1 @@
+"""One HTML file a run: plots drawn here as SVG, nothing fetched from anywhere, no script."""

@@ -1,0 +1,101 @@
+"""Callers that leave, dawdle, send too much, come all at once, or have no time."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from .conftest import BODY_TIMEOUT_S, Row, asked, ongoing, replicas, scene, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def painting() -> int:
+    return sum(ongoing(name) for kind in ("Character", "Background") for name in replicas(kind))
+
+
+def test_a_caller_leaves(http: httpx.Client, url: str, row: Row) -> None:
+    row.promises("the caller is gone", "its work stops within a step")
+    until(lambda: painting() == 0)
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{url}/v1/scenes", json=scene(steps=140), timeout=2, trust_env=False)
+    left = time.monotonic()
+    until(lambda: painting() == 0)
+    row.saw(f"7 s of painting left, and nothing painted {time.monotonic() - left:.1f} s later")
+
+
+def test_one_of_many_leaves(http: httpx.Client, url: str, row: Row) -> None:
+    row.promises("one of four callers gone midway", "the others' pictures are what they would have been")
+    undisturbed = [http.post("/v1/scenes", json=scene(20) | {"seed": seed}).content for seed in range(3)]
+    with ThreadPoolExecutor(4) as pool:
+        others = [asked(http, pool, steps=20, seed=seed) for seed in range(3)]
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{url}/v1/scenes", json=scene(140), timeout=0.7, trust_env=False)
+        answers = [other.result() for other in others]
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert [answer.content for answer in answers] == undisturbed
+    row.saw("3 of 3 as without it, byte for byte")
+
+
+def test_a_slow_body(http: httpx.Client, url: str, row: Row) -> None:
+    row.promises(
+        f"a body that does not arrive within its limit ({BODY_TIMEOUT_S:g} s here)", "408, and no work"
+    )
+    place = urlsplit(url)
+    with socket.create_connection((place.hostname, place.port), 60) as connection:
+        connection.sendall(
+            b"POST /v1/scenes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 99\r\n\r\n{"
+        )
+        begun = time.monotonic()
+        status = connection.recv(4096).split(b"\r\n")[0]
+    assert b" 408 " in status
+    row.saw(f"408 after {time.monotonic() - begun:.1f} s")
+
+
+@pytest.mark.parametrize("announced", [True, False], ids=["announced", "chunked"])
+def test_a_body_over_the_limit(http: httpx.Client, row: Row, announced: bool) -> None:
+    row.promises(f"a body over the limit, {'announced' if announced else 'in chunks'}", "413")
+    piece = b" " * 65_536
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(40):
+            yield piece
+
+    content = piece * 40 if announced else pieces()
+    answer = http.post("/v1/scenes", content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 413
+    assert answer.json()["error"]["code"] == "payload_too_large"
+    row.saw("413 payload_too_large")
+
+
+def test_more_than_it_can_queue(http: httpx.Client, row: Row) -> None:
+    row.promises(
+        "more requests than fit into the queues",
+        "429 `overloaded` with Retry-After, and the rest are painted",
+    )
+    with ThreadPoolExecutor(24) as pool:
+        answers = [future.result() for future in [asked(http, pool, steps=20) for _ in range(24)]]
+    counts = Counter(answer.status_code for answer in answers)
+    assert set(counts) == {200, 429}
+    for refused in (answer for answer in answers if answer.status_code == 429):
+        assert refused.json()["error"]["code"] == "overloaded"
+        assert int(refused.headers["retry-after"]) >= 1
+    row.saw(f"of 24 at once {counts[200]} answered 200 and {counts[429]} 429, nothing else")
+
+
+def test_no_time(http: httpx.Client, row: Row) -> None:
+    row.promises("a deadline that cannot be kept", "504 at the deadline, and the painting stops")
+    begun = time.monotonic()
+    answer = http.post("/v1/scenes", json=scene(140, deadline_s=1.0))
+    took_s = time.monotonic() - begun
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "deadline_exceeded")
+    until(lambda: painting() == 0)
+    row.saw(f"504 after {took_s:.1f} s of a deadline of 1 s")

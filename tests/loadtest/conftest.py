@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from loadtest.mix import Mix, parse
+from loadtest.summary import Window
+from loadtest.traffic import Target
+from loadtest.trial import Trial, carry_out
+
+from .stand_in import StandIn, serving
+
+SMALL = """{"characters": ["a knight"], "backgrounds": ["a castle"],
+            "requests": [{"name": "scene", "frame": ["64x64"]}]}"""
+
+
+@pytest.fixture
+def stand_in() -> StandIn:
+    return StandIn()
+
+
+@pytest.fixture
+def url(stand_in: StandIn) -> Iterator[str]:
+    with serving(stand_in) as address:
+        yield address
+
+
+@pytest.fixture
+def mix() -> Mix:
+    return parse(SMALL)
+
+
+@pytest.fixture
+def measure(url: str, mix: Mix) -> Callable[..., dict[str, Any]]:
+    """A run against the stand-in, all of it measured: `measure([0.0, 0.5])`, Trial's own fields by name."""
+
+    def carried_out(arrivals: list[float], *beside: Any, **more: Any) -> dict[str, Any]:
+        ends_s = more.pop("ends_s", max(arrivals, default=0.0) + 0.001)
+        fields = {"target": Target(url, 20.0), "mix": mix, "seed": 1, "quiet": True} | more
+        return carry_out(Trial(window=Window(0.0, ends_s), arrivals=arrivals, **fields), *beside)
+
+    return carried_out
