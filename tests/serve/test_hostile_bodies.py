@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import random
 import re
@@ -90,6 +91,11 @@ def paths(value: Any, so_far: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
         yield from paths(inner, (*so_far, key))
 
 
+def any_value(dice: random.Random) -> Any:
+    """A copy: what is put into a body may be spoilt further."""
+    return copy.deepcopy(dice.choice(VALUES))
+
+
 def spoilt(body: Any, dice: random.Random) -> Any:
     """One to three places of a body given another value, another key, or none."""
     made = json.loads(json.dumps(body))
@@ -100,9 +106,9 @@ def spoilt(body: Any, dice: random.Random) -> Any:
             place = place[key]
         match dice.randrange(4):
             case 0 | 1:
-                place[last] = dice.choice(VALUES)
+                place[last] = any_value(dice)
             case 2 if isinstance(place, dict):
-                place[str(dice.choice(VALUES))[:100]] = dice.choice(VALUES)
+                place[str(dice.choice(VALUES))[:100]] = any_value(dice)
             case _:
                 del place[last]
         if not made:
