@@ -45,14 +45,19 @@ def _deployment(replica_class: type, options: ReplicaOptions, **more: Any) -> An
         if options.autoscaling is None
         else {"autoscaling_config": options.autoscaling}
     )
+    placement: dict[str, Any] = {
+        "num_cpus": options.num_cpus,
+        "num_gpus": options.num_gpus,
+        "resources": options.resources,
+    }
+    if options.memory_bytes is not None:
+        placement["memory"] = options.memory_bytes
+    if options.labels:
+        placement["label_selector"] = options.labels
     return serve.deployment(
         replica_class,
         name=replica_class.__name__,
-        ray_actor_options={
-            "num_cpus": options.num_cpus,
-            "num_gpus": options.num_gpus,
-            "resources": options.resources,
-        },
+        ray_actor_options=placement,
         max_ongoing_requests=options.max_ongoing_requests,
         max_queued_requests=options.max_queued_requests,
         **scaling,
