@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any, Self
 
 from deployments.messages import LayerJob
 
-RECENT_S, WINDOW_S = 5.0, 60.0
+WINDOWS_S = (5, 10, 20, 40, 60)
 FORGETTING = 0.995
 """A step: the cost of a megapixel-step is an average over about the last two hundred."""
 REMEMBERED = 64
@@ -24,27 +25,43 @@ REMEMBERED = 64
 @dataclass(frozen=True)
 class WorkReport:
     """`backlog_s`: seconds of work under way or waiting. `request_s`: of one request, at the present sharing of
-    forwards; `service_s`: of one alone. `arrived_recent` and `arrived_window`: requests in the last `recent_s`
-    and `window_s`. Zero where nothing is known yet.
+    forwards; `service_s`: of one alone. `arrived`: requests in the last seconds of each of WINDOWS_S; nothing was
+    counted before `age_s` ago. Zero where nothing is known yet.
     """
 
     backlog_s: float
     request_s: float
     service_s: float
-    arrived_recent: float
-    recent_s: float
-    arrived_window: float
-    window_s: float
-    jobs: float
+    arrived: tuple[int, ...]
+    age_s: float
+    jobs: int
 
     def as_numbers(self) -> dict[str, float]:
-        return asdict(self)
+        """Flat, as Ray wants it; `from_numbers` reads it."""
+        numbers = {name: float(getattr(self, name)) for name in SCALARS}
+        windows = zip(WINDOWS_S, self.arrived, strict=True)
+        return numbers | {f"arrived_{window_s}s": float(count) for window_s, count in windows}
+
+    @classmethod
+    def from_numbers(cls, numbers: Mapping[str, float]) -> Self:
+        """Raises KeyError where one is missing."""
+        scalars: dict[str, Any] = {name: numbers[name] for name in SCALARS}
+        return cls(arrived=tuple(int(numbers[f"arrived_{window_s}s"]) for window_s in WINDOWS_S), **scalars)
+
+
+SCALARS = ("backlog_s", "request_s", "service_s", "age_s", "jobs")
 
 
 @dataclass(eq=False)
 class _Task:
+    arrived_at: float
     step_units: float
+    steps: int
     steps_left: int
+
+    @property
+    def units(self) -> float:
+        return self.step_units * self.steps
 
 
 class Workload:
@@ -54,7 +71,7 @@ class Workload:
         self._clock = clock
         self._began_at = clock()
         self._tasks: set[_Task] = set()
-        self._arrivals: deque[tuple[float, float]] = deque()
+        self._arrivals: deque[_Task] = deque()
         self._fastest: deque[float] = deque(maxlen=REMEMBERED)
         self._told_at = self._began_at
         self._busy_s = 0.0
@@ -64,10 +81,10 @@ class Workload:
     def job(self, job: LayerJob) -> Iterator[Callable[[int], None]]:
         """Holds the job's work while the block lasts; call what it gives with each step that is done."""
         self._pass_time()
-        units = job.width_px * job.height_px / 1e6
-        task = _Task(units, job.num_inference_steps)
-        arrived_at = self._clock()
-        self._arrivals.append((arrived_at, units * job.num_inference_steps))
+        task = _Task(
+            self._clock(), job.width_px * job.height_px / 1e6, job.num_inference_steps, job.num_inference_steps
+        )
+        self._arrivals.append(task)
         self._tasks.add(task)
 
         def stepped(step: int) -> None:
@@ -75,11 +92,14 @@ class Workload:
             self._done_units *= FORGETTING
             self._pass_time()
             self._done_units += task.step_units
-            task.steps_left = max(0, job.num_inference_steps - step)
+            task.steps_left = max(0, task.steps - step)
 
         try:
             yield stepped
-            self._fastest.append((self._clock() - arrived_at) / (units * job.num_inference_steps))
+            if task.steps_left == 0:
+                self._fastest.append((self._clock() - task.arrived_at) / task.units)
+            elif task.steps_left == task.steps:
+                self._arrivals.remove(task)  # Answered from a cache: it was no work.
         finally:
             self._pass_time()
             self._tasks.discard(task)
@@ -87,22 +107,19 @@ class Workload:
     def report(self) -> WorkReport:
         self._pass_time()
         now = self._clock()
-        while self._arrivals and now - self._arrivals[0][0] > WINDOW_S:
+        while self._arrivals and now - self._arrivals[0].arrived_at > WINDOWS_S[-1]:
             self._arrivals.popleft()
         seconds_per_unit = self._busy_s / self._done_units if self._done_units else 0.0
         left = sum(task.step_units * task.steps_left for task in self._tasks)
-        units = [size for _, size in self._arrivals]
-        typical = sum(units) / len(units) if units else 0.0
-        window_s = min(WINDOW_S, now - self._began_at)
+        typical = sum(task.units for task in self._arrivals) / max(1, len(self._arrivals))
+        ages_s = [now - task.arrived_at for task in self._arrivals]
         return WorkReport(
             backlog_s=left * seconds_per_unit,
             request_s=typical * seconds_per_unit,
             service_s=typical * min(self._fastest, default=seconds_per_unit),
-            arrived_recent=float(sum(now - at <= RECENT_S for at, _ in self._arrivals)),
-            recent_s=min(RECENT_S, window_s),
-            arrived_window=float(len(units)),
-            window_s=window_s,
-            jobs=float(len(self._tasks)),
+            arrived=tuple(sum(age_s <= window_s for age_s in ages_s) for window_s in WINDOWS_S),
+            age_s=now - self._began_at,
+            jobs=len(self._tasks),
         )
 
     def _pass_time(self) -> None:

@@ -12,12 +12,11 @@ from typing import Any
 from ray import serve
 from ray.serve import Application
 
-from deployments.background import Background
-from deployments.character import Character
 from deployments.merger import Merger
 
 from .config import ReplicaOptions, ServiceConfig
 from .ingress import Ingress
+from .observed_generators import ObservedBackground, ObservedCharacter
 
 GENERATOR_HEALTH = {
     "health_check_period_s": 5,
@@ -30,16 +29,19 @@ def build(config: ServiceConfig) -> Application:
     """The application of `serve run serve/local.yaml`; Serve validates the file's `args` into `config`."""
     config = config.with_environment(os.environ)
     character, background = (
-        _deployment(replica_class, settings.replicas, **GENERATOR_HEALTH).bind(settings.generator)
-        for replica_class, settings in ((Character, config.character), (Background, config.background))
+        _deployment(name, replica_class, settings.replicas, **GENERATOR_HEALTH).bind(settings.generator)
+        for name, replica_class, settings in (
+            ("Character", ObservedCharacter, config.character),
+            ("Background", ObservedBackground, config.background),
+        )
     )
-    merger = _deployment(Merger, config.merger).bind()
+    merger = _deployment("Merger", Merger, config.merger).bind()
     ingress = serve.ingress()(Ingress)
-    app: Application = _deployment(ingress, config.ingress).bind(config, character, background, merger)
+    app: Application = _deployment("Ingress", ingress, config.ingress).bind(config, character, background, merger)
     return app
 
 
-def _deployment(replica_class: type, options: ReplicaOptions, **more: Any) -> Any:
+def _deployment(name: str, replica_class: type, options: ReplicaOptions, **more: Any) -> Any:
     scaling = (
         {"num_replicas": options.num_replicas}
         if options.autoscaling is None
@@ -56,7 +58,7 @@ def _deployment(replica_class: type, options: ReplicaOptions, **more: Any) -> An
         placement["label_selector"] = options.labels
     return serve.deployment(
         replica_class,
-        name=replica_class.__name__,
+        name=name,
         ray_actor_options=placement,
         max_ongoing_requests=options.max_ongoing_requests,
         max_queued_requests=options.max_queued_requests,

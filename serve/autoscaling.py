@@ -13,11 +13,12 @@ at all, only where that is allowed and nothing came for `idle_s`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-CHANCE = 3.0
-"""Standard deviations by which the last seconds must differ from the last minute to be believed."""
+CHANCE = 4.0
+"""Standard deviations by which two rates must differ to be believed different: asked every second, three of them
+come up by chance within minutes."""
 
 
 @dataclass(frozen=True)
@@ -118,18 +119,24 @@ def staffing(offered: float, service_s: float, wait_s: float, miss: float, most:
     return most
 
 
-def arrival_rate(recent: float, recent_s: float, window: float, window_s: float) -> float:
-    """Requests a second, of `recent` arrivals in the last `recent_s` and `window` in the last `window_s`.
+def arrival_rate(counts: Sequence[float], windows_s: Sequence[float], age_s: float) -> float:
+    """Requests a second over the longest time in which nothing has changed.
 
-    The long window is steady and the short one is quick: the short one is believed only where the difference
-    cannot be chance (arrivals of a Poisson process scatter by the root of their number).
+    `counts` are the arrivals in the last 5, 10, … seconds of `windows_s`; nothing was counted before `age_s` ago.
+    A window grows as long as the time that it would add saw the same rate, but for chance: arrivals of a Poisson
+    process scatter by the root of their number. So a steady load is known well, and a new one soon.
     """
-    if window_s <= recent_s:
-        return window / window_s if window_s > 0 else 0.0
-    expected = window / window_s * recent_s
-    if abs(recent - expected) > CHANCE * math.sqrt(max(expected, 1.0)):
-        return recent / recent_s
-    return window / window_s
+    count, length_s = 0.0, 0.0
+    for more, window_s in zip(counts, windows_s, strict=True):
+        older, older_s = more - count, min(window_s, age_s) - length_s
+        if older_s <= 0:
+            break
+        if length_s:
+            scatter = math.sqrt(max(count, 1.0) / length_s**2 + max(older, 1.0) / older_s**2)
+            if abs(count / length_s - older / older_s) > CHANCE * scatter:
+                break
+        count, length_s = more, length_s + older_s
+    return count / length_s if length_s else 0.0
 
 
 def _waiting_time(loads: Mapping[str, BranchLoad], goal: Goal) -> dict[str, float]:

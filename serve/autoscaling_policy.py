@@ -7,18 +7,19 @@ from `record_autoscaling_stats` (deployments/generator.py), what waits outside o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from contextlib import suppress
 from typing import Any
 
 from ray.serve.autoscaling_policy import replica_queue_length_autoscaling_policy
 from ray.serve.config import AutoscalingContext
 
-from deployments.workload import WorkReport
+from deployments.workload import WINDOWS_S, WorkReport
 
 from .autoscaling import BranchLoad, Goal, arrival_rate, decide
 
 BRANCHES = ("Character", "Background")
-REPORTED = {field.name for field in fields(WorkReport)}
+LEAST_WEIGHT = 1e-9
+"""Of a replica that nothing arrived at lately: it counts only where all are so."""
 LEAST_REQUEST_S = 1e-3
 """Stands for the work of a waiting request where nobody knows yet how long one takes."""
 
@@ -60,37 +61,31 @@ def load_of(context: AutoscalingContext) -> BranchLoad:
     if not reports:
         # Nobody reports where nothing runs yet: somebody waiting is reason enough for a replica.
         queued = max(queued, context.total_num_requests)
-    arrived = sum(report["arrived_window"] for report in reports)
-    request_s = (
-        sum(report["request_s"] * report["arrived_window"] for report in reports) / arrived
-        if arrived
-        else _longest(reports, "request_s")
-    )
-    rate = arrival_rate(
-        sum(report["arrived_recent"] for report in reports),
-        _longest(reports, "recent_s"),
-        arrived,
-        _longest(reports, "window_s"),
+    arrived = [sum(counts) for counts in zip(*(report.arrived for report in reports), strict=True)]
+    rate = arrival_rate(arrived, WINDOWS_S[: len(arrived)], max((report.age_s for report in reports), default=0.0))
+    weights = [report.arrived[-1] + LEAST_WEIGHT for report in reports]
+    request_s = sum(
+        weight / sum(weights) * report.request_s for weight, report in zip(weights, reports, strict=True)
     )
     return BranchLoad(
         offered=rate * request_s,
-        backlog_s=sum(report["backlog_s"] for report in reports) + queued * max(request_s, LEAST_REQUEST_S),
-        service_s=_longest(reports, "service_s"),
+        backlog_s=sum(report.backlog_s for report in reports) + queued * max(request_s, LEAST_REQUEST_S),
+        service_s=max((report.service_s for report in reports), default=0.0),
         replicas=context.target_num_replicas,
         least=context.capacity_adjusted_min_replicas,
         most=context.capacity_adjusted_max_replicas,
     )
 
 
-def _latest_reports(context: AutoscalingContext) -> list[dict[str, float]]:
-    """A WorkReport's fields for each replica. Ray's own aggregate, a mean over the look-back, lags behind."""
-    reports: dict[Any, dict[str, float]] = {}
+def _latest_reports(context: AutoscalingContext) -> list[WorkReport]:
+    """Of each replica. Ray's own aggregate is a mean over the look-back, and so lags behind."""
+    numbers: dict[Any, dict[str, float]] = {}
     for name, by_replica in (context.raw_metrics or {}).items():
         for replica, series in by_replica.items():
             if series:
-                reports.setdefault(replica, {})[name] = series[-1].value
-    return [report for report in reports.values() if report.keys() >= REPORTED]
-
-
-def _longest(reports: list[dict[str, float]], name: str) -> float:
-    return max((report[name] for report in reports), default=0.0)
+                numbers.setdefault(replica, {})[name] = series[-1].value
+    reports = []
+    for reported in numbers.values():
+        with suppress(KeyError):  # It reports nothing of ours yet.
+            reports.append(WorkReport.from_numbers(reported))
+    return reports

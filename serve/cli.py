@@ -11,6 +11,7 @@ from .commands.job import job
 from .commands.merge import merge
 from .commands.models import models
 from .commands.plan import plan
+from .commands.profile import profile
 from .commands.scene import scene
 from .commands.serve import serve
 
@@ -21,7 +22,7 @@ def main() -> None:
     """Paint story scenes: a character and a place, painted in parallel and merged into one picture."""
 
 
-for command in (serve, scene, merge, models, job, plan):
+for command in (serve, scene, merge, models, job, plan, profile):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from .config import ServiceConfig
 from .disconnects import ClientGone, abandon_with_client
 from .error_answers import Refusal, answer, first_fault
 from .models import listing
+from .observed_edge import ObservedEdge
 from .openapi import ERRORS, PICTURES, describe_body
 from .readiness import unready_reasons
 from .request_ids import RequestIds
@@ -43,7 +44,7 @@ class Ingress:
         self._graph = Graph(character, background, merger)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
-        return build_http(self._config, self._graph)
+        return ObservedEdge(build_http(self._config, self._graph))
 
 
 def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:

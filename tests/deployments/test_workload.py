@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from deployments.messages import LayerJob
-from deployments.workload import RECENT_S, WINDOW_S, Workload
+from deployments.workload import WINDOWS_S, Workload, WorkReport
 
 
 class Clock:
@@ -31,7 +31,7 @@ def paint(workload: Workload, clock: Clock, step_s: float, steps: int = 10) -> N
 
 def test_nothing_is_known_at_first() -> None:
     report = Workload(Clock()).report()
-    assert (report.backlog_s, report.request_s, report.service_s, report.jobs) == (0.0, 0.0, 0.0, 0.0)
+    assert (report.backlog_s, report.request_s, report.service_s, report.jobs) == (0.0, 0.0, 0.0, 0)
 
 
 def test_the_backlog_is_the_time_it_takes() -> None:
@@ -40,7 +40,7 @@ def test_the_backlog_is_the_time_it_takes() -> None:
     paint(workload, clock, step_s=0.2)
     with workload.job(job(steps=10)) as stepped, workload.job(job(steps=40)):
         assert workload.report().backlog_s == pytest.approx(50 * 0.2)
-        assert workload.report().jobs == 2.0
+        assert workload.report().jobs == 2
         clock.now += 0.2
         stepped(1)
         assert workload.report().backlog_s == pytest.approx(49 * 0.2)
@@ -85,14 +85,31 @@ def test_arrivals_are_counted_and_forgotten() -> None:
     workload = Workload(clock)
     for _ in range(3):
         paint(workload, clock, step_s=0.01)
-    clock.now += RECENT_S + 1
+    clock.now += 6
     paint(workload, clock, step_s=0.01)
     report = workload.report()
-    assert (report.arrived_recent, report.arrived_window) == (1.0, 4.0)
-    assert report.window_s == pytest.approx(RECENT_S + 1.4)
-    clock.now += WINDOW_S + 1
+    assert report.arrived == (1, 4, 4, 4, 4)
+    assert report.age_s == pytest.approx(6.4)
+    clock.now += WINDOWS_S[-1] + 1
+    assert workload.report().arrived == (0, 0, 0, 0, 0)
+
+
+def test_what_a_cache_answers_is_no_work() -> None:
+    clock = Clock()
+    workload = Workload(clock)
+    paint(workload, clock, step_s=0.2)
+    before = workload.report()
+    with workload.job(job()):
+        pass
+    assert workload.report() == before
+
+
+def test_a_report_survives_being_flattened() -> None:
+    clock = Clock()
+    workload = Workload(clock)
+    paint(workload, clock, step_s=0.2)
     report = workload.report()
-    assert (report.arrived_recent, report.arrived_window, report.window_s) == (0.0, 0.0, WINDOW_S)
+    assert WorkReport.from_numbers(report.as_numbers()) == report
 
 
 def test_a_job_that_fails_is_no_measure_of_speed_and_leaves_nothing() -> None:

@@ -146,12 +146,25 @@ def test_staffing_is_always_stable_and_never_over_the_most() -> None:
     assert staffing(0.0, 1.0, 1.0, 0.05, 5) == 0
 
 
-def test_chance_does_not_move_the_rate_and_a_change_does() -> None:
-    assert arrival_rate(8, 5, 60, 60) == 1.0
-    assert arrival_rate(40, 5, 95, 60) == 8.0
-    assert arrival_rate(0, 5, 300, 60) == 0.0
-    assert arrival_rate(2, 2, 2, 2) == 1.0
-    assert arrival_rate(0, 0, 0, 0) == 0.0
+WINDOWS_S = (5, 10, 20, 40, 60)
+
+
+@pytest.mark.parametrize(
+    ("counts", "age_s", "rate"),
+    [
+        ((8, 12, 20, 40, 60), 900.0, 1.0),  # A steady load, and a few more by chance.
+        ((40, 45, 55, 75, 95), 900.0, 8.0),  # Eight times as many in the last five seconds.
+        ((40, 80, 160, 180, 200), 900.0, 8.0),  # The same, twenty seconds later.
+        ((0, 0, 100, 200, 300), 900.0, 0.0),  # Over since ten seconds.
+        ((2, 2, 2, 2, 2), 2.0, 1.0),  # Counted for two seconds only.
+        ((0, 0, 0, 0, 0), 900.0, 0.0),
+        ((0, 0, 0, 0, 0), 0.0, 0.0),
+    ],
+)
+def test_chance_does_not_move_the_rate_and_a_change_does(
+    counts: tuple[int, ...], age_s: float, rate: float
+) -> None:
+    assert arrival_rate(counts, WINDOWS_S, age_s) == pytest.approx(rate)
 
 
 @pytest.mark.parametrize(

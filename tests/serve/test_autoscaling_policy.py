@@ -11,23 +11,18 @@ from ray.serve._private.common import DeploymentID
 from ray.serve.autoscaling_policy import _apply_app_level_autoscaling_config
 from ray.serve.config import AutoscalingConfig, AutoscalingContext, AutoscalingPolicy
 
+from deployments.workload import WINDOWS_S, WorkReport
 from serve.autoscaling_policy import JointPolicy, load_of
 from serve.config_file import JOINT_POLICY, SHIPPED_FOLDER, ConfigFileError, load
 
 CONFIG = AutoscalingConfig(min_replicas=0, max_replicas=20, upscale_delay_s=0, downscale_delay_s=0)
 
 
-def report(**changes: float) -> dict[str, float]:
-    return {
-        "backlog_s": 0.0,
-        "request_s": 2.0,
-        "service_s": 2.0,
-        "arrived_recent": 5.0,
-        "recent_s": 5.0,
-        "arrived_window": 60.0,
-        "window_s": 60.0,
-        "jobs": 0.0,
-    } | changes
+def report(
+    rps: float = 1.0, request_s: float = 2.0, service_s: float = 2.0, backlog_s: float = 0.0
+) -> dict[str, float]:
+    arrived = tuple(round(rps * window_s) for window_s in WINDOWS_S)
+    return WorkReport(backlog_s, request_s, service_s, arrived, age_s=900.0, jobs=0).as_numbers()
 
 
 def context(name: str, *reports: dict[str, float], **changes: Any) -> AutoscalingContext:
@@ -67,19 +62,19 @@ def test_a_load_is_the_sum_of_the_reports() -> None:
     loaded = load_of(
         context(
             "Character",
-            report(backlog_s=3.0, arrived_window=90.0, request_s=2.0),
-            report(backlog_s=4.0, arrived_window=30.0, request_s=4.0, service_s=3.0),
+            report(backlog_s=3.0, rps=3.0, request_s=2.0),
+            report(backlog_s=4.0, rps=1.0, request_s=4.0, service_s=3.0),
             total_queued_requests=2.0,
         )
     )
-    assert loaded.offered == pytest.approx(2.0 * 2.5)
+    assert loaded.offered == pytest.approx(4.0 * 2.5)
     assert loaded.backlog_s == pytest.approx(3.0 + 4.0 + 2 * 2.5)
     assert (loaded.service_s, loaded.replicas, loaded.least, loaded.most) == (3.0, 2, 0, 20)
 
 
 def test_both_branches_grow_with_the_work_and_not_with_the_requests() -> None:
     policy = JointPolicy(latency_s=8)
-    few_long = report(request_s=4.0, service_s=4.0, arrived_window=120.0, arrived_recent=10.0)
+    few_long = report(request_s=4.0, service_s=4.0, rps=2.0)
     counts, _ = policy(contexts(context("Character", few_long), context("Background", report())))
     named = {key.name: count for key, count in counts.items()}
     assert named["Character"] > 8 > named["Background"] >= 2
@@ -88,12 +83,12 @@ def test_both_branches_grow_with_the_work_and_not_with_the_requests() -> None:
 def test_what_is_remembered_travels_through_ray() -> None:
     """Ray copies the state, keeps its own counters in it, and lays its bounds and delays over the answer."""
     policy: Callable[..., Any] = _apply_app_level_autoscaling_config(JointPolicy(latency_s=8, hold_s=60))
-    busy = report(arrived_window=300.0, arrived_recent=25.0)
+    busy = report(rps=5.0)
     first, states = policy(contexts(context("Character", busy), context("Background", busy)))
     calm = [
         context(
             name,
-            report(arrived_window=1.0, arrived_recent=0.0),
+            report(rps=0.02),
             current_time=130.0,
             target_num_replicas=next(iter(first.values())),
             policy_state=states[DeploymentID(name, "scenewright")],
