@@ -29,7 +29,9 @@ def build(config: ServiceConfig) -> Application:
     """The application of `serve run serve/local.yaml`; Serve validates the file's `args` into `config`."""
     config = config.with_environment(os.environ)
     character, background = (
-        _deployment(name, replica_class, settings.replicas, **GENERATOR_HEALTH).bind(settings.generator)
+        _deployment(name, replica_class, settings.replicas, **GENERATOR_HEALTH).bind(
+            settings.generator, must_load=settings.replicas.surge_percent > 0
+        )
         for name, replica_class, settings in (
             ("Character", ObservedCharacter, config.character),
             ("Background", ObservedBackground, config.background),
@@ -62,6 +64,7 @@ def _deployment(name: str, replica_class: type, options: ReplicaOptions, **more:
         ray_actor_options=placement,
         max_ongoing_requests=options.max_ongoing_requests,
         max_queued_requests=options.max_queued_requests,
+        max_surge_percent=options.surge_percent,
         **scaling,
         **more,
     )

@@ -39,6 +39,8 @@ class ReplicaOptions(Settings):
 
     `num_gpus: 1` gives a replica a GPU of its own, and only a fraction lets two share one. `labels` are of the
     nodes that it may run on, as Ray's label selectors: `{accelerator: gpu}`, or `"!gpu"` for all the others.
+    `surge_percent`: how many more replicas an upgrade may start, of those there are. Then the old ones stay until
+    as many new ones have painted, so a model that does not load replaces nothing. With 0 the old ones go first.
     """
 
     num_replicas: PositiveInt | None = 1
@@ -49,6 +51,7 @@ class ReplicaOptions(Settings):
     labels: dict[str, str] = {}
     max_ongoing_requests: PositiveInt = 8
     max_queued_requests: int = 64
+    surge_percent: int = Field(0, ge=0, le=100)
     autoscaling: dict[str, Any] | None = None
 
     @field_validator("num_gpus")

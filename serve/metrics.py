@@ -58,7 +58,7 @@ WASTED_STEPS = Metric(
 MODEL_LOAD = Metric(
     "scenewright_model_load_seconds", "gauge", "From a replica's start to its warm-up picture."
 )
-MEMORY = Metric("scenewright_memory_bytes", "gauge", "Resident memory of a generator's process.")
+MEMORY = Metric("scenewright_memory_bytes", "gauge", "Most resident memory that a generator's process has had.")
 REQUESTS = Metric("scenewright_requests", "counter", "HTTP requests by route and status.", ("route", "status"))
 LATENCY = Metric(
     "scenewright_request_seconds", "histogram", "From the request to its whole answer.", ("route",)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-import psutil
-
 from deployments.background import Background
 from deployments.character import Character
+from deployments.errors import NotReady
 from deployments.generator import Generator, GeneratorConfig
 from deployments.messages import LayerJob, LayerResult, StepEvent
 
@@ -18,14 +19,19 @@ from .metrics import Recorder
 
 
 class Observed(Generator):
-    """Goes before a generator among the bases of a class."""
+    """Goes before a generator among the bases of a class.
 
-    def __init__(self, config: GeneratorConfig) -> None:
+    `must_load`: a replica whose model does not load does not start, where it would else tell so in /readyz.
+    """
+
+    def __init__(self, config: GeneratorConfig, must_load: bool = False) -> None:
         began_at = time.monotonic()
         super().__init__(config)
+        readiness = self._engine.readiness()
+        if must_load and not readiness.ready:
+            raise NotReady(readiness.reason)
         self._recorder = Recorder(metrics.GENERATOR)
         self._recorder.set(metrics.MODEL_LOAD, time.monotonic() - began_at)
-        self._process = psutil.Process()
         self._stepping: dict[int, int] = {}
         self._busy_since: float | None = None
 
@@ -74,7 +80,12 @@ class Observed(Generator):
             self._recorder.add(metrics.BUSY, now - self._busy_since)
         self._busy_since = now if report.jobs else None
         self._recorder.set(metrics.BACKLOG, report.backlog_s)
-        self._recorder.set(metrics.MEMORY, self._process.memory_info().rss)
+        self._recorder.set(metrics.MEMORY, _peak_memory_bytes())
+
+
+def _peak_memory_bytes() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak) if sys.platform == "darwin" else 1024.0 * peak
 
 
 class ObservedCharacter(Observed, Character):
