@@ -1,7 +1,8 @@
 """How much work a generator replica holds and how fast it does it, told in seconds of this replica.
 
-A step costs in proportion to its picture's area, and what a megapixel-step costs is learned from the time that
-the replica is busy. So it stands for whatever the engine does to share its forwards, and needs no model of it.
+A step costs in proportion to its picture's area, and what a megapixel-step costs is learned from the time
+that the replica is busy. So it stands for whatever the engine does to share its forwards, and needs no model
+of it.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ REMEMBERED = 64
 
 @dataclass(frozen=True)
 class WorkReport:
-    """`backlog_s`: seconds of work under way or waiting. `request_s`: of one request, at the present sharing of
-    forwards; `service_s`: of one alone. `arrived`: requests in the last seconds of each of WINDOWS_S; nothing was
-    counted before `age_s` ago. Zero where nothing is known yet.
+    """`backlog_s`: seconds of work under way or waiting. `request_s`: of one request, at the present sharing
+    of forwards; `service_s`: of one alone. `arrived`: requests in the last seconds of each of WINDOWS_S;
+    nothing was counted before `age_s` ago. Zero where nothing is known yet.
     """
 
     backlog_s: float
@@ -82,7 +83,10 @@ class Workload:
         """Holds the job's work while the block lasts; call what it gives with each step that is done."""
         self._pass_time()
         task = _Task(
-            self._clock(), job.width_px * job.height_px / 1e6, job.num_inference_steps, job.num_inference_steps
+            self._clock(),
+            job.width_px * job.height_px / 1e6,
+            job.num_inference_steps,
+            job.num_inference_steps,
         )
         self._arrivals.append(task)
         self._tasks.add(task)

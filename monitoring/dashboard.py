@@ -1,4 +1,4 @@
-"""`python -m monitoring.dashboard > monitoring/grafana-dashboard.json`: the dashboard, as Grafana imports it."""
+"""`python -m monitoring.dashboard > monitoring/grafana-dashboard.json`: the dashboard for Grafana's import."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def build() -> dict[str, Any]:
         "refresh": "10s",
         "time": {"from": "now-30m", "to": "now"},
         "templating": {
-            "list": [{"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus"}]
+            "list": [
+                {"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus"}
+            ]
         },
         "panels": panels,
     }

@@ -94,9 +94,13 @@ ROWS = (
                 "The earlier layer waits for the later",
                 "s",
                 quantiles(metrics.BRANCH_SKEW),
-                "The cost of the fork and the join: a lasting skew means that one branch wants more replicas.",
+                "The cost of the fork and the join. Where it lasts, one branch wants more replicas.",
             ),
-            Panel("Rows in a batch, mean", "none", (Query(mean(metrics.BATCH_ROWS, "deployment"), "{{deployment}}"),)),
+            Panel(
+                "Rows in a batch, mean",
+                "none",
+                (Query(mean(metrics.BATCH_ROWS, "deployment"), "{{deployment}}"),),
+            ),
             Panel(
                 "Busy",
                 "percentunit",
@@ -115,7 +119,10 @@ ROWS = (
                 "What the autoscaling follows.",
             ),
             Panel(
-                "Layers by outcome", "ops", (Query(rate(metrics.LAYERS, "outcome"), "{{outcome}}"),), "Cache hits too."
+                "Layers by outcome",
+                "ops",
+                (Query(rate(metrics.LAYERS, "outcome"), "{{outcome}}"),),
+                "Cache hits too.",
             ),
             Panel(
                 "Wasted steps",
@@ -131,13 +138,23 @@ ROWS = (
                 "Replicas",
                 "none",
                 (
-                    Query("sum by (deployment) (ray_serve_deployment_replica_healthy)", "{{deployment}} healthy"),
-                    Query("sum by (deployment) (ray_serve_autoscaling_target_replicas)", "{{deployment}} wanted"),
+                    Query(
+                        "sum by (deployment) (ray_serve_deployment_replica_healthy)", "{{deployment}} healthy"
+                    ),
+                    Query(
+                        "sum by (deployment) (ray_serve_autoscaling_target_replicas)", "{{deployment}} wanted"
+                    ),
                 ),
             ),
-            Panel("Model load", "s", (Query(f"max by (deployment) ({metrics.MODEL_LOAD.exported})", "{{deployment}}"),)),
             Panel(
-                "Peak memory of a replica", "bytes", (Query(f"max by (deployment) ({metrics.MEMORY.exported})", "{{deployment}}"),)
+                "Model load",
+                "s",
+                (Query(f"max by (deployment) ({metrics.MODEL_LOAD.exported})", "{{deployment}}"),),
+            ),
+            Panel(
+                "Peak memory of a replica",
+                "bytes",
+                (Query(f"max by (deployment) ({metrics.MEMORY.exported})", "{{deployment}}"),),
             ),
             Panel(
                 "Memory of the nodes",

@@ -39,7 +39,9 @@ def build(config: ServiceConfig) -> Application:
     )
     merger = _deployment("Merger", Merger, config.merger).bind()
     ingress = serve.ingress()(Ingress)
-    app: Application = _deployment("Ingress", ingress, config.ingress).bind(config, character, background, merger)
+    app: Application = _deployment("Ingress", ingress, config.ingress).bind(
+        config, character, background, merger
+    )
     return app
 
 

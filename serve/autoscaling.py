@@ -1,13 +1,14 @@
 """How many replicas each branch should have: a pure function of the work that they hold. No Ray and no clock.
 
-Work is measured in seconds of one replica, so that forty steps count twice as much as twenty, and a slow model
-more than a fast one. A branch needs enough replicas that a request waits too long only rarely (`staffing`), and
-some more while there is a backlog to work off. Both branches are decided together, because a scene is done with
-its slower half: the time that it may wait is what the slower branch leaves of the latency goal, a shortage of
-GPUs is shared so that both are equally busy, and neither branch shrinks while the other grows.
+Work is measured in seconds of one replica, so that forty steps count twice as much as twenty, and a slow
+model more than a fast one. A branch needs enough replicas that a request waits too long only rarely
+(`staffing`), and some more while there is a backlog to work off. Both branches are decided together, because
+a scene is done with its slower half: the time that it may wait is what the slower branch leaves of the
+latency goal, a shortage of GPUs is shared so that both are equally busy, and neither branch shrinks while the
+other grows.
 
-More replicas are asked for at once. Fewer, only when nothing in the last `hold_s` would have needed more; none
-at all, only where that is allowed and nothing came for `idle_s`.
+More replicas are asked for at once. Fewer, only when nothing in the last `hold_s` would have needed more;
+none at all, only where that is allowed and nothing came for `idle_s`.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 CHANCE = 4.0
-"""Standard deviations by which two rates must differ to be believed different: asked every second, three of them
-come up by chance within minutes."""
+"""Standard deviations by which two rates must differ to be believed different: asked every second, three of
+them come up by chance within minutes."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,8 @@ def required(load: BranchLoad, goal: Goal, wait_s: float, quantile: float) -> in
 def staffing(offered: float, service_s: float, wait_s: float, miss: float, most: int) -> int:
     """The fewest servers with which at most `miss` of the requests wait longer than `wait_s`; at most `most`.
 
-    Erlang's C formula, P(wait > t) = C(n, a) exp(-(n - a) t / s), with the exponent doubled: equal service times
-    halve the wait (Allen and Cunneen's correction for a service time without variance).
+    Erlang's C formula, P(wait > t) = C(n, a) exp(-(n - a) t / s), with the exponent doubled: equal service
+    times halve the wait (Allen and Cunneen's correction for a service time without variance).
     """
     if offered <= 0:
         return 0
@@ -122,9 +123,9 @@ def staffing(offered: float, service_s: float, wait_s: float, miss: float, most:
 def arrival_rate(counts: Sequence[float], windows_s: Sequence[float], age_s: float) -> float:
     """Requests a second over the longest time in which nothing has changed.
 
-    `counts` are the arrivals in the last 5, 10, … seconds of `windows_s`; nothing was counted before `age_s` ago.
-    A window grows as long as the time that it would add saw the same rate, but for chance: arrivals of a Poisson
-    process scatter by the root of their number. So a steady load is known well, and a new one soon.
+    `counts` are the arrivals in the last 5, 10, … seconds of `windows_s`; nothing was counted before `age_s`
+    ago. A window grows as long as the time that it would add saw the same rate, but for chance: arrivals of a
+    Poisson process scatter by the root of their number. So a steady load is known well, and a new one soon.
     """
     count, length_s = 0.0, 0.0
     for more, window_s in zip(counts, windows_s, strict=True):

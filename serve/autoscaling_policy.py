@@ -62,7 +62,9 @@ def load_of(context: AutoscalingContext) -> BranchLoad:
         # Nobody reports where nothing runs yet: somebody waiting is reason enough for a replica.
         queued = max(queued, context.total_num_requests)
     arrived = [sum(counts) for counts in zip(*(report.arrived for report in reports), strict=True)]
-    rate = arrival_rate(arrived, WINDOWS_S[: len(arrived)], max((report.age_s for report in reports), default=0.0))
+    rate = arrival_rate(
+        arrived, WINDOWS_S[: len(arrived)], max((report.age_s for report in reports), default=0.0)
+    )
     weights = [report.arrived[-1] + LEAST_WEIGHT for report in reports]
     request_s = sum(
         weight / sum(weights) * report.request_s for weight, report in zip(weights, reports, strict=True)

@@ -37,10 +37,12 @@ class Settings(BaseModel):
 class ReplicaOptions(Settings):
     """Ray Serve's options of one deployment; `autoscaling` takes the place of `num_replicas`.
 
-    `num_gpus: 1` gives a replica a GPU of its own, and only a fraction lets two share one. `labels` are of the
-    nodes that it may run on, as Ray's label selectors: `{accelerator: gpu}`, or `"!gpu"` for all the others.
-    `surge_percent`: how many more replicas an upgrade may start, of those there are. Then the old ones stay until
-    as many new ones have painted, so a model that does not load replaces nothing. With 0 the old ones go first.
+    `num_gpus: 1` gives a replica a GPU of its own, and only a fraction lets two share one. `labels` are of
+    the nodes that it may run on, as Ray's label selectors: `{accelerator: gpu}`, or `"!gpu"` for all the
+    others.
+    `surge_percent`: how many more replicas an upgrade may start, of those there are. Then the old ones stay
+    until as many new ones have painted, so a model that does not load replaces nothing. With 0 the old ones
+    go first.
     """
 
     num_replicas: PositiveInt | None = 1

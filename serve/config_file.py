@@ -102,7 +102,7 @@ def _parsed(place: Path, content: dict[str, Any]) -> ServeFile:
 
 
 def _check_policy(policy: dict[str, Any]) -> None:
-    """Ray would find a wrong goal in its controller, after the deployment. Raises TypeError and ValueError."""
+    """Ray would find a wrong goal only in its controller, once deployed. Raises TypeError and ValueError."""
     check_keys(policy, AutoscalingPolicy)
     if policy.get("policy_function") == JOINT_POLICY:
         check_keys(policy.get("policy_kwargs") or {}, Goal, "policy_kwargs")

@@ -1,7 +1,7 @@
 """Every metric of ours, in one place: what the generators and the edge record, and what monitoring/ draws.
 
-They go through Ray's metrics, so each node's metrics port exports them under `ray_` and this name, counters with
-`_total` behind it, each with the tags `application`, `deployment` and `replica` of its replica.
+They go through Ray's metrics, so each node's metrics port exports them under `ray_` and this name, counters
+with `_total` behind it, each with the tags `application`, `deployment` and `replica` of its replica.
 """
 
 from __future__ import annotations
@@ -49,7 +49,10 @@ BATCH_ROWS = Metric(
 BUSY = Metric("scenewright_busy_seconds", "counter", "Time in which a replica had a layer to paint.")
 BACKLOG = Metric("scenewright_backlog_seconds", "gauge", "Work that a replica holds, in seconds of itself.")
 LAYERS = Metric(
-    "scenewright_layers", "counter", "Layers by outcome: painted, cached, degraded, failed, cancelled.", ("outcome",)
+    "scenewright_layers",
+    "counter",
+    "Layers by outcome: painted, cached, degraded, failed, cancelled.",
+    ("outcome",),
 )
 STEPS = Metric("scenewright_steps", "counter", "Denoising steps, of all layers.")
 WASTED_STEPS = Metric(
@@ -58,8 +61,12 @@ WASTED_STEPS = Metric(
 MODEL_LOAD = Metric(
     "scenewright_model_load_seconds", "gauge", "From a replica's start to its warm-up picture."
 )
-MEMORY = Metric("scenewright_memory_bytes", "gauge", "Most resident memory that a generator's process has had.")
-REQUESTS = Metric("scenewright_requests", "counter", "HTTP requests by route and status.", ("route", "status"))
+MEMORY = Metric(
+    "scenewright_memory_bytes", "gauge", "Most resident memory that a generator's process has had."
+)
+REQUESTS = Metric(
+    "scenewright_requests", "counter", "HTTP requests by route and status.", ("route", "status")
+)
 LATENCY = Metric(
     "scenewright_request_seconds", "histogram", "From the request to its whole answer.", ("route",)
 )

@@ -54,7 +54,9 @@ class ObservedEdge:
         if "x-degraded" in headers:
             self._recorder.add(metrics.DEGRADED, route=route)
         timings = {name: float(ms) / 1e3 for name, ms in TIMING.findall(headers.get("server-timing", ""))}
-        self._recorder.observe_stages({name: timings[name] for name in ("merge", "output") if name in timings})
+        self._recorder.observe_stages(
+            {name: timings[name] for name in ("merge", "output") if name in timings}
+        )
         if "merge" in timings:
             self._recorder.observe(metrics.BRANCH_SKEW, _skew_s(timings))
 

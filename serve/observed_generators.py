@@ -1,4 +1,4 @@
-"""Character and Background as the cluster runs them: the same classes, with what they do recorded as metrics."""
+"""Character and Background as the cluster runs them: the same classes, what they do recorded as metrics."""
 
 from __future__ import annotations
 

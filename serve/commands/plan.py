@@ -9,9 +9,14 @@ import click
 
 
 @click.command()
-@click.option("--rps", type=click.FloatRange(0, 10_000, min_open=True), required=True, help="Scenes a second.")
 @click.option(
-    "--p95", type=click.FloatRange(0, 3_600, min_open=True), required=True, help="Seconds, for 95% of the scenes."
+    "--rps", type=click.FloatRange(0, 10_000, min_open=True), required=True, help="Scenes a second."
+)
+@click.option(
+    "--p95",
+    type=click.FloatRange(0, 3_600, min_open=True),
+    required=True,
+    help="Seconds, for 95% of the scenes.",
 )
 @click.option(
     "--profile",
@@ -20,7 +25,9 @@ import click
     required=True,
     help="What `scenewright profile` measured.",
 )
-@click.option("--scenes", type=click.IntRange(500, 1_000_000), default=10_000, show_default=True, help="Simulated.")
+@click.option(
+    "--scenes", type=click.IntRange(500, 1_000_000), default=10_000, show_default=True, help="Simulated."
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The plan as JSON.")
 def plan(rps: float, p95: float, file: Path, scenes: int, seed: int, as_json: bool) -> None:

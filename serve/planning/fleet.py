@@ -1,4 +1,4 @@
-"""The replicas of one branch: routed to as Ray Serve does, started with a delay, stopped once they are empty."""
+"""The replicas of one branch: routed to as Ray Serve does, started with a delay, stopped once empty."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REMEMBERED_S = 60.0
 
 
 class Fleet:
-    """`target` replicas were asked for; `ready` take requests, `starting` are the times at which more will."""
+    """`target` replicas were asked for; `ready` take requests, at the times of `starting` more will."""
 
     def __init__(self, layer: LayerProfile, count: int, dice: random.Random) -> None:
         self.layer = layer

@@ -1,4 +1,4 @@
-"""A profile of a running service, taken over HTTP: what its own Server-Timing says while it is asked for more.
+"""A profile of a running service, over HTTP: what its own Server-Timing says while it is asked for more.
 
 The service must have one replica of each generator and nothing else to do, else the figures are of a mixture.
 """
@@ -67,7 +67,9 @@ def measure(
         return LayerProfile(
             steps=DEFAULTS[kind],
             encode_s=_median(alone, f"{kind}-encode"),
-            step_s={count: _median(painted, f"{kind}-denoise") / STEPS for count, painted in by_pictures.items()},
+            step_s={
+                count: _median(painted, f"{kind}-denoise") / STEPS for count, painted in by_pictures.items()
+            },
             decode_s=_median(alone, f"{kind}-decode"),
             start_s=start_s,
         )

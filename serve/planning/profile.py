@@ -23,8 +23,8 @@ class Measured(BaseModel):
 class LayerProfile(Measured):
     """One layer on one replica. `step_s`: seconds of one forward by the number of pictures in it.
 
-    `start_s` is the time from asking for a replica until it has painted its warm-up picture, on a node that is
-    there already.
+    `start_s` is the time from asking for a replica until it has painted its warm-up picture, on a node that
+    is there already.
     """
 
     steps: PositiveInt

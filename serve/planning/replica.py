@@ -52,7 +52,7 @@ class Replica:
         return self._from + self._turns * self._turn_s
 
     def turn(self, now: float) -> tuple[list[Task], float, float | None]:
-        """The end of the planned turns: who is done, when their pictures are decoded, and the next such end."""
+        """The planned turns are over: who is done, when their pictures are decoded, and the next such end."""
         for task in self._batch:
             task.steps_left -= self._turns
         self.busy_s += self._turns * self._turn_s
@@ -80,7 +80,8 @@ class Replica:
             if task.begun_at is None:
                 task.begun_at = now
         self._turn_s = self._layer.forward_s(len(self._batch))
-        # Who runs comes ever nearer to being due than who waits, so nobody changes before one of them is done.
+        # Who runs comes ever nearer to being due than who waits, so nobody changes before one of them is
+        # done.
         self._turns = min(task.steps_left for task in self._batch)
         self.version += 1
         return self._from + self._turns * self._turn_s

@@ -15,7 +15,8 @@ def as_text(plan: Plan, profile: Profile) -> str:
     goal, setup, outcome = plan.goal, plan.chosen.setup, plan.chosen.outcome
     simulated = " (a simulated profile: no device was measured)" if profile.backend == "simulated" else ""
     lines = [
-        f"{goal.rps:g} scenes/s, {goal.percent:g}% within {goal.latency_s:g} s, on {profile.device}{simulated}",
+        f"{goal.rps:g} scenes/s, {goal.percent:g}% within {goal.latency_s:g} s,"
+        f" on {profile.device}{simulated}",
         f"one scene alone: {profile.alone_s:.2f} s",
         "",
         f"{'':12}{'replicas':>9}{'with a spare':>14}{'utilisation':>13}{'queued':>9}",
@@ -29,9 +30,10 @@ def as_text(plan: Plan, profile: Profile) -> str:
         f"{'merger':12}{setup.merger:>9}{plan.spare.merger:>14}{outcome.utilisation['merger']:>12.0%}",
         "",
         f"latency: {_percentiles(outcome)}",
-        f"waiting for the slower branch: {outcome.late_layer_s.mean():.2f} s of a replica's finished layer a scene",
-        f"GPUs: {setup.gpus}, {setup.gpus * HOURS_A_DAY} GPU-hours a day; with a spare of each: {plan.spare.gpus},"
-        f" {plan.spare.gpus * HOURS_A_DAY} a day, {plan.spare.gpus * HOURS_A_DAY * DAYS_A_MONTH} in 30 days",
+        f"waiting for the slower branch: {outcome.late_layer_s.mean():.2f} s a scene, on average",
+        f"GPUs: {setup.gpus}, {setup.gpus * HOURS_A_DAY} GPU-hours a day; with a spare of each:"
+        f" {plan.spare.gpus}, {plan.spare.gpus * HOURS_A_DAY} a day,"
+        f" {plan.spare.gpus * HOURS_A_DAY * DAYS_A_MONTH} in 30 days",
         "",
         *_cheaper(plan),
     ]

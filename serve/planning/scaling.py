@@ -1,4 +1,4 @@
-"""The service's own autoscaling over simulated fleets: the same function, fed with the same kind of reports."""
+"""The service's own autoscaling over simulated fleets: the same function, fed with like reports."""
 
 from __future__ import annotations
 

@@ -58,8 +58,9 @@ class Planner:
         """Raises NoPlan."""
         if self._profile.alone_s > self._goal.latency_s:
             raise NoPlan(
-                f"a scene alone on idle replicas takes {self._profile.alone_s:.2f} s on {self._profile.device},"
-                f" so no number of replicas keeps {self._goal.latency_s:g} s; fewer steps or a faster GPU would"
+                f"a scene alone on idle replicas takes {self._profile.alone_s:.2f} s on"
+                f" {self._profile.device}, so no number of replicas keeps {self._goal.latency_s:g} s;"
+                " fewer steps or a faster GPU would"
             )
         setup = self._first()
         while not self.meets(setup):

@@ -1,7 +1,8 @@
 """The fork and the join as a discrete-event simulation: two fleets paint, a pool merges, a policy may scale.
 
 Every scene's two layers start at once, and it can be merged when the later one is done. Where a replica holds
-one picture at a time this is a queue with a known mean (M/D/1, Pollaczek and Khinchine): the tests check that.
+one picture at a time this is a queue with a known mean (M/D/1, Pollaczek and Khinchine): the tests check
+that.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import heapq
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 
 import numpy as np
@@ -77,9 +79,7 @@ class _Run:
     ) -> None:
         dice = random.Random(seed)  # noqa: S311 (routing, not secrets)
         self._profile, self._arrivals, self._scaler = profile, arrivals, scaler
-        self._fleets = {
-            kind: Fleet(getattr(profile, kind), getattr(setup, kind), dice) for kind in BRANCHES
-        }
+        self._fleets = {kind: Fleet(getattr(profile, kind), getattr(setup, kind), dice) for kind in BRANCHES}
         self._mergers = [0.0] * setup.merger
         self._merging_s = 0.0
         self._done_at: dict[str, list[float]] = {kind: [0.0] * len(arrivals) for kind in BRANCHES}
@@ -95,7 +95,7 @@ class _Run:
         for scene, at in enumerate(self._arrivals):
             self._at(float(at), lambda now, scene=scene: self._scene(scene, now))
         if self._scaler:
-            self._at(0.0, self._scale)
+            self._at(0.0, partial(self._scale, self._scaler))
         while self._left:
             self._now, _, event = heapq.heappop(self._events)
             event(self._now)
@@ -143,16 +143,16 @@ class _Run:
             self._ended[scene] = ended + self._profile.other_s
             self._left -= 1
 
-    def _scale(self, now: float) -> None:
-        assert self._scaler is not None
-        targets = self._scaler(now, self._fleets)
+    def _scale(self, scaler: Scaler, now: float) -> None:
+        targets = scaler(now, self._fleets)
+        if any(target != self._fleets[kind].target for kind, target in targets.items()):
+            self._targets.append((now, dict(targets)))
         for kind, target in targets.items():
             fleet = self._fleets[kind]
             if target != fleet.target:
-                self._targets.append((now, dict(targets)))
                 for _ in range(fleet.scale(target, now)):
                     self._at(now + fleet.layer.start_s, lambda time, kind=kind: self._started(kind, time))
-        self._at(now + TICK_S, self._scale)
+        self._at(now + TICK_S, partial(self._scale, scaler))
 
     def _started(self, kind: str, now: float) -> None:
         fleet = self._fleets[kind]

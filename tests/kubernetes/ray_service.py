@@ -1,8 +1,8 @@
 """The part of KubeRay's RayService (ray.io/v1) that our manifests use, strict.
 
-KubeRay's own schema comes with its operator alone and is not on any package index, so this is no substitute for
-the operator's answer: it was written after the operator's published Go types, and pod templates are checked with
-the types generated from Kubernetes' own schema.
+KubeRay's own schema comes with its operator alone and is not on any package index, so this is no substitute
+for the operator's answer: it was written after the operator's published Go types, and pod templates are
+checked with the types generated from Kubernetes' own schema.
 """
 
 from __future__ import annotations

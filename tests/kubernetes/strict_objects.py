@@ -1,4 +1,4 @@
-"""Kubernetes objects against the types generated from Kubernetes' own schema, which let unknown fields pass."""
+"""Kubernetes objects against types made from Kubernetes' own schema, which let unknown fields pass."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def _check_fields(value: Any, annotation: Any, path: str) -> None:
         return
     models, mappings = list(_models(annotation)), list(_mappings(annotation))
     known = {
-        field.alias or name: field.annotation for model in models for name, field in model.model_fields.items()
+        field.alias or name: field.annotation
+        for model in models
+        for name, field in model.model_fields.items()
     }
     for key, item in value.items():
         if models and key not in known:

@@ -35,7 +35,9 @@ def test_each_target_ends_as_an_ordinary_user() -> None:
     assert re.findall(r"^USER (\S+)$", text, re.M) == ["1000:1000"]
 
 
-@pytest.mark.parametrize("source", re.findall(r"^COPY (?!--from)(?:--chown=\S+ )?(.+) \S+$", DOCKERFILE.read_text(), re.M))
+@pytest.mark.parametrize(
+    "source", re.findall(r"^COPY (?!--from)(?:--chown=\S+ )?(.+) \S+$", DOCKERFILE.read_text(), re.M)
+)
 def test_what_is_copied_is_there_and_not_ignored(source: str) -> None:
     kept = [line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line[:1] == "!"]
     for name in source.split():

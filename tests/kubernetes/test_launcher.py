@@ -1,4 +1,4 @@
-"""cluster.yaml against Ray's own schema of its cluster launcher, and against what gpu.yaml asks of its nodes."""
+"""cluster.yaml against the schema of Ray's cluster launcher, and against what gpu.yaml asks of nodes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 REPOSITORY = Path(__file__).parents[2]
-PROVIDER_KEYS = {"type", "region", "availability_zone", "cache_stopped_nodes", "security_group", "use_internal_ips"}
+PROVIDER_KEYS = {
+    "type",
+    "region",
+    "availability_zone",
+    "cache_stopped_nodes",
+    "security_group",
+    "use_internal_ips",
+}
 """Ray's schema lets any key pass here."""
 
 

@@ -58,7 +58,9 @@ def test_the_objective_s_latency_is_a_bucket_s_bound() -> None:
     assert bounds - {"+Inf"} <= {str(bound) for bound in LATENCY.boundaries}
 
 
-@pytest.mark.parametrize("what", [("check", "rules", "alerts.yaml"), ("test", "rules", "alerts_test.yaml")], ids=str)
+@pytest.mark.parametrize(
+    "what", [("check", "rules", "alerts.yaml"), ("test", "rules", "alerts_test.yaml")], ids=str
+)
 def test_promtool(what: tuple[str, ...]) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:

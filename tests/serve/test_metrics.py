@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -47,7 +46,7 @@ class Noted:
 
 
 @pytest.fixture
-def noted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Noted]]:
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[Noted]:
     made: list[Noted] = []
 
     def make(allowed: tuple[Metric, ...]) -> Noted:
@@ -56,7 +55,7 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Noted]]:
 
     for module in (observed_edge, observed_generators):
         monkeypatch.setattr(module, "Recorder", make)
-    yield made
+    return made
 
 
 @pytest.mark.parametrize("metric", dict.fromkeys(GENERATOR + EDGE), ids=lambda metric: metric.name)

@@ -69,7 +69,9 @@ def test_more_mergers_help_where_merging_is_slow() -> None:
     st.floats(0.0, 0.2),
 )
 @settings(max_examples=60, deadline=None)
-def test_leaps_end_where_single_turns_do(gaps: list[float], step_s: dict[int, float], decode_s: float) -> None:
+def test_leaps_end_where_single_turns_do(
+    gaps: list[float], step_s: dict[int, float], decode_s: float
+) -> None:
     measured = layer(step_s, steps=7, decode_s=decode_s)
     arrivals = np.cumsum(gaps).tolist()
     assert _by_leaps(measured, arrivals) == pytest.approx(_turn_by_turn(measured, arrivals))
