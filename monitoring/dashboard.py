@@ -1,4 +1,4 @@
-"""`python -m monitoring.dashboard > monitoring/grafana-dashboard.json`: the dashboard for Grafana's import."""
+"""The dashboard for Grafana: `python -m monitoring.dashboard > monitoring/grafana-dashboard.json`."""
 
 from __future__ import annotations
 

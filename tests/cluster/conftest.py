@@ -31,11 +31,10 @@ SCENE = {"character": "a knight", "background": "a castle", "output": {"format":
 QUICK = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_SERVE_LOG_TO_STDERR": "0",
-    # A node that is gone is noticed after half a second and not after half a minute.
-    "RAY_health_check_period_ms": "500",
-    "RAY_health_check_timeout_ms": "500",
+    # A node that is gone refuses connections, and is given up after three; one that is slow gets its time.
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "20000",
     "RAY_health_check_failure_threshold": "3",
-    "RAY_health_check_initial_delay_ms": "500",
 }
 
 
