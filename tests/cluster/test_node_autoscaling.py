@@ -1,4 +1,4 @@
-"""Ray's autoscaler v2 with a provider that starts nodes on this machine: none, some under load, none again."""
+"""Ray's autoscaler v2, and a provider that starts nodes on this machine: none, some under load, none."""
 
 from __future__ import annotations
 
