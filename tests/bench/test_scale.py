@@ -1,4 +1,4 @@
-"""The scaling benchmark in its smallest form: what it compares is compared fairly, and stamped as simulated."""
+"""The scaling benchmark in its smallest form: a fair comparison, and every plot says that it is simulated."""
 
 from __future__ import annotations
 
