@@ -34,6 +34,8 @@ def as_text(plan: Plan, profile: Profile) -> str:
         f"GPUs: {setup.gpus}, {setup.gpus * HOURS_A_DAY} GPU-hours a day; with a spare of each:"
         f" {plan.spare.gpus}, {plan.spare.gpus * HOURS_A_DAY} a day,"
         f" {plan.spare.gpus * HOURS_A_DAY * DAYS_A_MONTH} in 30 days",
+        f"autoscaled over half an hour of these arrivals: {plan.autoscaled.gpus_on_average:.1f} GPUs on"
+        f" average, p{goal.percent:g} {plan.autoscaled.percentile_s(goal.percent):.2f} s",
         "",
         *_cheaper(plan),
     ]
@@ -49,6 +51,10 @@ def as_data(plan: Plan, profile: Profile) -> dict[str, Any]:
         "percent": plan.goal.percent,
         "chosen": _data(plan.chosen),
         "spare": _replicas(plan.spare),
+        "autoscaled": {
+            "gpus": round(plan.autoscaled.gpus_on_average, 2),
+            "latency_s": _latency(plan.autoscaled),
+        },
         "cheaper": [_data(evaluated) for evaluated in plan.cheaper],
     }
 
@@ -71,6 +77,10 @@ def _percentiles(outcome: Outcome) -> str:
     return ", ".join(f"p{percent:g} {outcome.percentile_s(percent):.2f} s" for percent in (50, 95, 99))
 
 
+def _latency(outcome: Outcome) -> dict[str, float]:
+    return {f"p{percent:g}": round(outcome.percentile_s(percent), 4) for percent in (50, 95, 99)}
+
+
 def _replicas(setup: Setup) -> dict[str, int]:
     return {"character": setup.character, "background": setup.background, "merger": setup.merger}
 
@@ -80,7 +90,7 @@ def _data(evaluated: Evaluated) -> dict[str, Any]:
     return {
         "replicas": _replicas(evaluated.setup),
         "gpus": evaluated.setup.gpus,
-        "latency_s": {f"p{percent:g}": round(outcome.percentile_s(percent), 4) for percent in (50, 95, 99)},
+        "latency_s": _latency(outcome),
         "utilisation": {kind: round(part, 4) for kind, part in outcome.utilisation.items()},
         "queued_s": {kind: round(seconds, 4) for kind, seconds in outcome.queued_s.items()},
         "late_layer_s": round(float(outcome.late_layer_s.mean()), 4),

@@ -6,12 +6,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ..autoscaling import Goal as ScalingGoal
 from .profile import Profile
+from .scaling import JointScaler
 from .simulation import BRANCHES, Outcome, Setup, poisson, simulate
 
 MOST_REPLICAS = 512
 """Of one branch. Beyond it the search gives up."""
 MERGER_UTILISATION = 0.5
+AUTOSCALED_S = 1_800.0
+"""Of the arrivals, simulated with the scaling policy too."""
 
 
 class NoPlan(ValueError):
@@ -38,12 +42,14 @@ class Plan:
     """`cheaper` are the setups with one GPU less, the nearest to the goal first: all of them miss it.
 
     `spare` has one replica of each branch more, so that losing one, or replacing one, costs no latency.
+    `autoscaled` begins with the chosen replicas and leaves their number to the service's own policy.
     """
 
     goal: Goal
     chosen: Evaluated
     cheaper: tuple[Evaluated, ...]
     spare: Setup
+    autoscaled: Outcome
 
 
 class Planner:
@@ -70,9 +76,16 @@ class Planner:
         return Plan(
             self._goal,
             self._with_outcome(setup),
-            tuple(self._with_outcome(less) for less in cheaper if self._stable(less)) or (),
+            tuple(self._with_outcome(less) for less in cheaper if self._stable(less)),
             replace(setup, character=setup.character + 1, background=setup.background + 1),
+            self._autoscaled(setup),
         )
+
+    def _autoscaled(self, setup: Setup) -> Outcome:
+        other_s = self._profile.merge_s + self._profile.other_s
+        goal = ScalingGoal(self._goal.latency_s, self._goal.percent / 100, other_s)
+        arrivals = [at for at in self._arrivals if at <= AUTOSCALED_S]
+        return simulate(self._profile, setup, arrivals, self._seed, JointScaler(goal, most=MOST_REPLICAS))
 
     def meets(self, setup: Setup) -> bool:
         return self._percentile_s(setup) <= self._goal.latency_s

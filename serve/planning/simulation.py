@@ -54,8 +54,13 @@ class Outcome:
     queued_s: dict[str, float]
     utilisation: dict[str, float]
     replica_s: float
+    lasted_s: float
     most_replicas: dict[str, int]
     targets: list[tuple[float, dict[str, int]]] = field(default_factory=list)
+
+    @property
+    def gpus_on_average(self) -> float:
+        return self.replica_s / self.lasted_s if self.lasted_s else 0.0
 
     def percentile_s(self, percent: float) -> float:
         return float(np.percentile(self.latency_s, percent))
@@ -177,6 +182,7 @@ class _Run:
             queued_s={kind: float(np.mean(waits[begin:])) for kind, waits in self._queued.items()},
             utilisation=utilisation,
             replica_s=sum(fleet.replica_s for fleet in self._fleets.values()),
+            lasted_s=self._now,
             most_replicas={kind: fleet.most_ready for kind, fleet in self._fleets.items()},
             targets=self._targets,
         )

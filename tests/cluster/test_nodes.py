@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,7 +67,9 @@ def test_a_killed_node_costs_no_request(nodes: tuple[Any, list[Any]], service: S
     assert load.failed == {}
 
 
-def test_an_upgrade_under_load_costs_no_request_and_a_bad_model_replaces_nothing(service: Service) -> None:
+def test_an_upgrade_under_load_costs_no_request_and_a_bad_model_replaces_nothing(
+    service: Service, tmp_path: Path
+) -> None:
     careful = {"num_replicas": 1, "surge_percent": 100}
     service.deploy(graph(**careful))
     until(lambda: service.status() == "RUNNING" and service.ready())
@@ -80,7 +83,7 @@ def test_an_upgrade_under_load_costs_no_request_and_a_bad_model_replaces_nothing
         bad = graph(**careful)
         bad["character"]["generator"] |= {
             "backend": "diffusers",
-            "model": {"source": "no/such-model.safetensors", "threads": 1},
+            "model": {"source": str(tmp_path), "threads": 1},  # A folder without a model in it.
         }
         service.deploy(bad)
         until(lambda: service.status() == "DEPLOY_FAILED", timeout_s=400)

@@ -16,9 +16,13 @@ from starlette.types import ASGIApp
 from deployments.background import Background
 from deployments.character import Character
 from deployments.merger import Merger
+from serve import observed_edge, observed_generators
 from serve.config import ServiceConfig
 from serve.ingress import build_http
+from serve.metrics import Metric
 from serve.scene import Graph
+
+from .noted import Noted
 
 REPOSITORY = Path(__file__).parents[2]
 SIMULATED = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())["applications"][0]["args"]
@@ -77,3 +81,16 @@ def client_with(config: ServiceConfig, graph: Graph) -> Callable[..., httpx.Asyn
         return httpx.AsyncClient(transport=transport, base_url="http://scenewright")
 
     return make
+
+
+@pytest.fixture
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[Noted]:
+    made: list[Noted] = []
+
+    def make(allowed: tuple[Metric, ...]) -> Noted:
+        made.append(Noted(allowed))
+        return made[-1]
+
+    for module in (observed_edge, observed_generators):
+        monkeypatch.setattr(module, "Recorder", make)
+    return made

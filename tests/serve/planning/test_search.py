@@ -51,10 +51,12 @@ def test_the_report_says_what_it_costs_and_why_less_fails() -> None:
         f"GPUs: {gpus}, {24 * gpus} GPU-hours a day",
         "waiting for the slower branch",
         "the next cheaper",
+        "autoscaled over half an hour",
         "fails: p95",
     ):
         assert said in text
     assert data["chosen"]["gpus"] == gpus
+    assert 0.5 * gpus < data["autoscaled"]["gpus"] < 2 * gpus
     assert data["chosen"]["latency_s"]["p95"] <= 6.0 < data["cheaper"][0]["latency_s"]["p95"]
 
 
