@@ -49,6 +49,7 @@ def running(
     Leaving the block by any way stops everything that it started. Raises CannotStart.
     """
     _check_port(host, port)
+    config = on_one_node(config)
     try:
         application = build(config)
     except ValueError as error:
@@ -73,6 +74,20 @@ def running(
             with undisturbed():
                 _stop()
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def on_one_node(config: ServiceConfig) -> ServiceConfig:
+    """Nodes are not chosen by label where there is but one, whatever it is called."""
+
+    def anywhere(options: ReplicaOptions) -> ReplicaOptions:
+        return options.model_copy(update={"labels": {}})
+
+    layers = {
+        kind: layer.model_copy(update={"replicas": anywhere(layer.replicas)})
+        for kind, layer in (("character", config.character), ("background", config.background))
+    }
+    others = {"merger": anywhere(config.merger), "ingress": anywhere(config.ingress)}
+    return config.model_copy(update=layers | others)
 
 
 def _start_ray(config: ServiceConfig, folder: str) -> None:
@@ -112,7 +127,8 @@ def _asked_for(config: ServiceConfig) -> dict[str, float]:
     """Logical resources of all replicas at their fewest; autoscaling goes as far as there is room."""
     total = {"CPU": 0.0, "GPU": 0.0}
     for options in (config.character.replicas, config.background.replicas, config.merger, config.ingress):
-        for name, amount in {"CPU": options.num_cpus, "GPU": options.num_gpus, **options.resources}.items():
+        asked = {"CPU": options.num_cpus, "GPU": options.num_gpus, "memory": options.memory_bytes or 0}
+        for name, amount in {**asked, **options.resources}.items():
             total[name] = total.get(name, 0.0) + _replicas(options) * amount
     return total
 
