@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..autoscaling import Goal as ScalingGoal
-from .profile import Profile
+from .profile import LayerProfile, Profile
 from .scaling import JointScaler
 from .simulation import BRANCHES, Outcome, Setup, poisson, simulate
 
@@ -97,7 +97,8 @@ class Planner:
 
     def least(self, kind: str) -> int:
         """Fewer replicas could not even keep up, however well they share their forwards."""
-        return math.floor(self._goal.rps * getattr(self._profile, kind).crowded_s) + 1
+        layer: LayerProfile = getattr(self._profile, kind)
+        return math.floor(self._goal.rps * layer.crowded_s) + 1
 
     def _first(self) -> Setup:
         counts = {kind: self.least(kind) for kind in BRANCHES}

@@ -98,7 +98,7 @@ class _Run:
 
     def outcome(self) -> Outcome:
         for scene, at in enumerate(self._arrivals):
-            self._at(float(at), lambda now, scene=scene: self._scene(scene, now))
+            self._at(float(at), partial(self._scene, scene))
         if self._scaler:
             self._at(0.0, partial(self._scale, self._scaler))
         while self._left:
@@ -132,7 +132,7 @@ class _Run:
             for task in done:
                 begun_at = now if task.begun_at is None else task.begun_at
                 self._queued[kind][task.scene] = begun_at - self._arrivals[task.scene]
-                self._at(decoded_at, lambda time, scene=task.scene: self._painted(kind, scene, time))
+                self._at(decoded_at, partial(self._painted, kind, task.scene))
             if next_end is not None:
                 self._plan(kind, replica, next_end)
 
@@ -156,7 +156,7 @@ class _Run:
             fleet = self._fleets[kind]
             if target != fleet.target:
                 for _ in range(fleet.scale(target, now)):
-                    self._at(now + fleet.layer.start_s, lambda time, kind=kind: self._started(kind, time))
+                    self._at(now + fleet.layer.start_s, partial(self._started, kind))
         self._at(now + TICK_S, partial(self._scale, scaler))
 
     def _started(self, kind: str, now: float) -> None:
