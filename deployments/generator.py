@@ -15,6 +15,7 @@ from deployments.diffusion.simulated import SimulatedConfig, SimulatedPainter
 from deployments.imaging.placeholder import placeholder
 from deployments.imaging.quality import flaw
 from deployments.messages import LayerJob, LayerKind, LayerResult, Readiness, StepEvent
+from deployments.workload import Workload
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Generator(ABC):
             config.model.lazy_load,
         )
         self._engine.start()
+        self._workload = Workload()
 
     @abstractmethod
     def prompts(self, job: LayerJob) -> tuple[str, str]:
@@ -51,9 +53,12 @@ class Generator(ABC):
 
     async def stream(self, job: LayerJob) -> AsyncGenerator[StepEvent | LayerResult, None]:
         """A step event a step, then the layer."""
-        async with aclosing(self._engine.submit(job, *self.prompts(job))) as events:
-            async for event in events:
-                yield event
+        with self._workload.job(job) as stepped:
+            async with aclosing(self._engine.submit(job, *self.prompts(job))) as events:
+                async for event in events:
+                    if isinstance(event, StepEvent):
+                        stepped(event.step)
+                    yield event
 
     async def paint(self, job: LayerJob) -> LayerResult:
         """The layer alone. Raises what deployments.errors draws."""
@@ -69,6 +74,10 @@ class Generator(ABC):
 
     async def readiness(self) -> Readiness:
         return self._engine.readiness()
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """What the autoscaling follows, asked for by Ray Serve under this name: a WorkReport's fields."""
+        return self._workload.report().as_numbers()
 
 
 def _build_painter(config: GeneratorConfig, kind: LayerKind) -> AnyPainter:

@@ -14,14 +14,13 @@ from typing import Any
 from ray import serve
 from ray.serve import Application
 
-from deployments.background import Background
-from deployments.character import Character
 from deployments.merger import Merger, MergerConfig
 
 from .config import ReplicaOptions, ServiceConfig
 from .ingress import Ingress
 from .jobs.worker import JobWorker
 from .logs import LogConfig
+from .observed_generators import ObservedBackground, ObservedCharacter
 
 GENERATOR_HEALTH = {
     "health_check_period_s": 5,
@@ -35,34 +34,45 @@ def build(config: ServiceConfig) -> Application:
     config = config.with_environment(os.environ)
     deployment = partial(_deployment, config.logs)
     character, background = (
-        deployment(replica_class, settings.replicas, **GENERATOR_HEALTH).bind(settings.generator)
-        for replica_class, settings in ((Character, config.character), (Background, config.background))
+        deployment(name, replica_class, settings.replicas, **GENERATOR_HEALTH).bind(
+            settings.generator, must_load=settings.replicas.surge_percent > 0
+        )
+        for name, replica_class, settings in (
+            ("Character", ObservedCharacter, config.character),
+            ("Background", ObservedBackground, config.background),
+        )
     )
     composition = MergerConfig(config.provenance, config.matting, config.signing)
-    merger = deployment(Merger, config.merger).bind(composition)
+    merger = deployment("Merger", Merger, config.merger).bind(composition)
     graph = (character, background, merger)
-    worker = deployment(JobWorker, config.worker, health_check_period_s=5).bind(config, *graph)
+    worker = deployment("JobWorker", JobWorker, config.worker, health_check_period_s=5).bind(config, *graph)
     ingress = serve.ingress()(Ingress)
-    app: Application = deployment(ingress, config.ingress).bind(config, *graph, worker)
+    app: Application = deployment("Ingress", ingress, config.ingress).bind(config, *graph, worker)
     return app
 
 
-def _deployment(logs: LogConfig, replica_class: type, options: ReplicaOptions, **more: Any) -> Any:
+def _deployment(logs: LogConfig, name: str, replica_class: type, options: ReplicaOptions, **more: Any) -> Any:
     scaling = (
         {"num_replicas": options.num_replicas}
         if options.autoscaling is None
         else {"autoscaling_config": options.autoscaling}
     )
+    placement: dict[str, Any] = {
+        "num_cpus": options.num_cpus,
+        "num_gpus": options.num_gpus,
+        "resources": options.resources,
+    }
+    if options.memory_bytes is not None:
+        placement["memory"] = options.memory_bytes
+    if options.labels:
+        placement["label_selector"] = options.labels
     return serve.deployment(
         replica_class,
-        name=replica_class.__name__,
-        ray_actor_options={
-            "num_cpus": options.num_cpus,
-            "num_gpus": options.num_gpus,
-            "resources": options.resources,
-        },
+        name=name,
+        ray_actor_options=placement,
         max_ongoing_requests=options.max_ongoing_requests,
         max_queued_requests=options.max_queued_requests,
+        max_surge_percent=options.surge_percent,
         logging_config=logs.for_serve(),
         **scaling,
         **more,

@@ -12,6 +12,7 @@ from .commands.keys import keys
 from .commands.merge import merge
 from .commands.models import models
 from .commands.plan import plan
+from .commands.profile import profile
 from .commands.scene import scene
 from .commands.serve import serve
 
@@ -22,7 +23,7 @@ def main() -> None:
     """Paint story scenes: a character and a place, painted in parallel and merged into one picture."""
 
 
-for command in (serve, scene, merge, models, job, keys, plan):
+for command in (serve, scene, merge, models, job, keys, plan, profile):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -42,16 +42,44 @@ class Settings(BaseModel):
 
 
 class ReplicaOptions(Settings):
-    """Ray Serve's options of one deployment; `autoscaling` takes the place of `num_replicas`."""
+    """Ray Serve's options of one deployment; `autoscaling` takes the place of `num_replicas`.
+
+    `num_gpus: 1` gives a replica a GPU of its own, and only a fraction lets two share one. `labels` are of
+    the nodes that it may run on, as Ray's label selectors: `{accelerator: gpu}`, or `"!gpu"` for all the
+    others.
+    `surge_percent`: how many more replicas an upgrade may start, of those there are. Then the old ones stay
+    until as many new ones have painted, so a model that does not load replaces nothing. With 0 the old ones
+    go first.
+    """
 
     num_replicas: PositiveInt | None = 1
     num_cpus: float = Field(1, ge=0)
     num_gpus: float = Field(0, ge=0)
+    memory_bytes: PositiveInt | None = None
     resources: dict[str, float] = {}
+    labels: dict[str, str] = {}
     # For a generator: what its forwards hold, and as many again to choose from (diffusion/scheduler.py).
     max_ongoing_requests: PositiveInt = 16
     max_queued_requests: int = 64
+    surge_percent: int = Field(0, ge=0, le=100)
     autoscaling: dict[str, Any] | None = None
+
+    @field_validator("num_gpus")
+    @classmethod
+    def _whole_or_a_part(cls, gpus: float) -> float:
+        if gpus > 1 and gpus != int(gpus):
+            raise ValueError("num_gpus is a fraction of one GPU or a whole number of them")
+        return gpus
+
+    @field_validator("labels")
+    @classmethod
+    def _selects(cls, labels: dict[str, str]) -> dict[str, str]:
+        if labels:
+            from ray._private.label_utils import validate_label_selector
+
+            if fault := validate_label_selector(labels):
+                raise ValueError(fault)
+        return labels
 
     @field_validator("autoscaling")
     @classmethod

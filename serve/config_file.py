@@ -8,12 +8,15 @@ from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from ray.serve.config import AutoscalingPolicy
 from ray.serve.schema import ServeDeploySchema
 
+from .autoscaling import Goal
 from .config import ServiceConfig
 from .known_keys import UnknownKey, check_keys
 
 IMPORT_PATH = "serve.app:build"
+JOINT_POLICY = "serve.autoscaling_policy:JointPolicy"
 SHIPPED_FOLDER = Path(__file__).resolve().parent
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
 APPLICATION = "applications[0]"
@@ -82,6 +85,10 @@ def _parsed(place: Path, content: dict[str, Any]) -> ServeFile:
         config = ServiceConfig.model_validate(arguments)
     except ValidationError as error:
         raise ConfigFileError(f"{place}: {_first_fault(error, f'{APPLICATION}.args')}") from error
+    try:
+        _check_policy(deploy.applications[0].autoscaling_policy or {})
+    except (TypeError, ValueError) as error:
+        raise ConfigFileError(f"{place}: {APPLICATION}.autoscaling_policy: {error}") from error
     http = content.get("http_options") or {}
     return ServeFile(
         place,
@@ -92,6 +99,14 @@ def _parsed(place: Path, content: dict[str, Any]) -> ServeFile:
         deploy.proxy_location.value,
         tuple(f"{APPLICATION}.{key}" for key in NEEDS_SERVE_RUN if application.get(key)),
     )
+
+
+def _check_policy(policy: dict[str, Any]) -> None:
+    """Ray would find a wrong goal only in its controller, once deployed. Raises TypeError and ValueError."""
+    check_keys(policy, AutoscalingPolicy)
+    if policy.get("policy_function") == JOINT_POLICY:
+        check_keys(policy.get("policy_kwargs") or {}, Goal, "policy_kwargs")
+        Goal(**policy.get("policy_kwargs") or {})
 
 
 def _first_fault(error: ValidationError, path: str) -> str:

@@ -11,6 +11,7 @@ from deployments.errors import ScenewrightError
 from .config import ServiceConfig
 from .disconnects import ClientGone
 from .error_answers import Refusal, answer
+from .observed_edge import ObservedEdge
 from .openapi import ERRORS
 from .request_ids import RequestIds
 from .routes.images import image_routes
@@ -42,7 +43,7 @@ class Ingress:
         self._graph = Graph(character, background, merger)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
-        return build_http(self._config, self._graph)
+        return ObservedEdge(build_http(self._config, self._graph))
 
 
 def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:

@@ -52,6 +52,7 @@ def running(
     _check_port(host, port)
     if config.authentication == "auto" and not is_loopback(host):
         config = config.model_copy(update={"authentication": "required"})
+    config = on_one_node(config)
     try:
         application = build(config)
     except ValueError as error:
@@ -76,6 +77,20 @@ def running(
             with undisturbed():
                 _stop()
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def on_one_node(config: ServiceConfig) -> ServiceConfig:
+    """Nodes are not chosen by label where there is but one, whatever it is called."""
+
+    def anywhere(options: ReplicaOptions) -> ReplicaOptions:
+        return options.model_copy(update={"labels": {}})
+
+    layers = {
+        kind: layer.model_copy(update={"replicas": anywhere(layer.replicas)})
+        for kind, layer in (("character", config.character), ("background", config.background))
+    }
+    others = {"merger": anywhere(config.merger), "ingress": anywhere(config.ingress)}
+    return config.model_copy(update=layers | others)
 
 
 def _start_ray(config: ServiceConfig, folder: str) -> None:
@@ -121,7 +136,8 @@ def _asked_for(config: ServiceConfig) -> dict[str, float]:
         config.ingress,
         config.worker,
     ):
-        for name, amount in {"CPU": options.num_cpus, "GPU": options.num_gpus, **options.resources}.items():
+        asked = {"CPU": options.num_cpus, "GPU": options.num_gpus, "memory": options.memory_bytes or 0}
+        for name, amount in {**asked, **options.resources}.items():
             total[name] = total.get(name, 0.0) + _replicas(options) * amount
     return total
 

@@ -24,11 +24,15 @@ from deployments.character import Character
 from deployments.errors import CutoutFailed
 from deployments.merger import Merger
 from deployments.messages import LayerResult, MergeJob, MergeResult, OutputOptions, Picture
+from serve import observed_edge, observed_generators
 from serve.config import ServiceConfig
 from serve.ingress import build_http
 from serve.jobs.worker import JobWorker
 from serve.logs import logger
+from serve.metrics import Metric
 from serve.scene import Graph
+
+from .noted import Noted
 
 REPOSITORY = Path(__file__).parents[2]
 SIMULATED = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())["applications"][0]["args"]
@@ -157,3 +161,16 @@ def url_with_worker(
     finally:
         stopping.set()
         thread.join()
+
+
+@pytest.fixture
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[Noted]:
+    made: list[Noted] = []
+
+    def make(allowed: tuple[Metric, ...]) -> Noted:
+        made.append(Noted(allowed))
+        return made[-1]
+
+    for module in (observed_edge, observed_generators):
+        monkeypatch.setattr(module, "Recorder", make)
+    return made

@@ -96,15 +96,8 @@ def run(*arguments: object) -> Result:
 def test_help_lists_every_command() -> None:
     result = run("--help")
     assert result.exit_code == 0
-    for name in ("serve", "scene", "merge", "models", "job", "plan"):
+    for name in ("serve", "scene", "merge", "models", "job", "plan", "profile"):
         assert f"\n  {name} " in result.output
-
-
-@pytest.mark.parametrize("arguments", [("plan",)])
-def test_what_is_not_there_yet_says_so(arguments: tuple[str, ...]) -> None:
-    result = run(*arguments)
-    assert result.exit_code == 2
-    assert f"does not have `{arguments[0]}` yet" in result.output
 
 
 def test_a_scene(server: Stub, tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+# syntax=docker/dockerfile:1
+# The service in a container, without root. Two targets, which differ in their build of torch:
+#   docker build --target cpu --build-arg PIP_ARGS="--extra-index-url ADDRESS" -t scenewright:cpu .
+#   docker build --target cuda -t scenewright:cuda .
+# ADDRESS is an index of CPU builds of torch. The bundled models are baked in; others are found under /models, a
+# volume (kubernetes/components/mounted-models), or are downloaded into it.
+ARG PYTHON=3.12
+
+FROM python:${PYTHON}-slim-bookworm AS environment
+ARG PIP_ARGS=""
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+RUN python -m venv /opt/scenewright
+ENV PATH=/opt/scenewright/bin:$PATH
+WORKDIR /src
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY serve serve
+COPY deployments deployments
+COPY loadtest loadtest
+# PIP_ARGS is several words.
+# hadolint ignore=SC2086
+RUN pip install ${PIP_ARGS} -c constraints.txt .
+
+FROM python:${PYTHON}-slim-bookworm AS runtime
+# bash and wget: KubeRay starts Ray by the one and probes its health by the other. The base image's snapshot of
+# Debian is what pins their versions.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends bash wget \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home --uid 1000 scenewright \
+    && install -d -o scenewright -g scenewright /models /var/lib/scenewright
+COPY --from=environment /opt/scenewright /opt/scenewright
+WORKDIR /home/scenewright
+COPY --chown=1000:1000 serve serve
+COPY --chown=1000:1000 deployments deployments
+COPY --chown=1000:1000 models models
+ENV PATH=/opt/scenewright/bin:$PATH \
+    PYTHONPATH=/home/scenewright \
+    PYTHONUNBUFFERED=1 \
+    RAY_USAGE_STATS_ENABLED=0 \
+    HF_HOME=/models \
+    SCENEWRIGHT_STATE_DIR=/var/lib/scenewright
+VOLUME ["/models", "/var/lib/scenewright"]
+USER 1000:1000
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s \
+    CMD ["wget", "-q", "-O-", "http://127.0.0.1:8000/readyz"]
+# A container has an interface of its own, and is reached through the ports that are published of it.
+CMD ["scenewright", "serve", "--config", "serve/local.yaml", "--host", "0.0.0.0"]
+
+FROM runtime AS cpu
+
+FROM runtime AS cuda
+# torch's own wheels bring CUDA; of the host they need the driver alone.
+ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility

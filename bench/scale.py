@@ -1,0 +1,222 @@
+"""Scaling by simulation: 1 to 32 pairs, a step of load, bursts against Ray's own policy, all in one run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import numpy as np
+import ray
+from ray.serve.autoscaling_policy import (
+    _apply_default_params_and_merge_state,
+    _get_cold_start_scale_up_replicas,
+    replica_queue_length_autoscaling_policy,
+)
+from ray.serve.config import AutoscalingConfig
+
+from bench.scaling_plots import draw
+from serve.autoscaling import Goal
+from serve.planning.fleet import Fleet
+from serve.planning.profile import LayerProfile, Profile
+from serve.planning.scaling import JointScaler
+from serve.planning.simulation import Outcome, Scaler, Setup, poisson, simulate
+
+PAIRS = (1, 2, 4, 8, 16, 32)
+MOST = 25
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="the smallest form, for tests")
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--docs", type=Path, help="also write scaling.md and its plots into this folder")
+    asked = parser.parse_args()
+    print(
+        f"SIMULATED: no GPU and no Ray cluster was used. {platform.machine()}, Python"
+        f" {platform.python_version()}, numpy {np.__version__}, Ray {ray.__version__}'s own policy code;"
+        f" load {os.getloadavg()[0]:.1f}"
+    )
+    print(f"profile: {PROFILE.device}; a scene alone {PROFILE.alone_s:.2f} s; a replica starts in 20 s\n")
+    figures = {
+        "profile": PROFILE.model_dump(mode="json"),
+        "efficiency": efficiency(200 if asked.quick else 1_500),
+        "step": step(180.0 if asked.quick else 300.0),
+        "bursts": bursts(600.0 if asked.quick else 3_600.0),
+    }
+    _print(figures)
+    if asked.json:
+        asked.json.write_text(json.dumps(figures, indent=2) + "\n")
+    if asked.docs:
+        draw(figures, asked.docs)
+
+
+def _layer(steps: int) -> LayerProfile:
+    """An A100's published step times of Stable Diffusion 1.5 at 512 x 512, guided, fp16, compiled."""
+    step_s = {1: 1 / 49.7, 2: 2 / 61.0, 4: 4 / 69.1, 8: 8 / 73.0, 16: 16 / 74.9}
+    return LayerProfile(steps=steps, encode_s=0.01, step_s=step_s, decode_s=0.03, start_s=20.0)
+
+
+PROFILE = Profile(
+    device="simulated A100 (published step times of SD 1.5)",
+    backend="simulated",
+    character=_layer(25),
+    background=_layer(20),
+    merge_s=0.05,
+    other_s=0.02,
+)
+GOAL = Goal(latency_s=3.0, other_s=0.1, hold_s=120.0, catch_up_s=30.0)
+
+
+def efficiency(scenes_a_pair: int) -> list[dict[str, float]]:
+    """Scenes a second of so many pairs under more load than they carry, against so many times one pair's."""
+    rates = []
+    for pairs in PAIRS:
+        scenes = scenes_a_pair * pairs
+        arrivals = poisson(20.0 * pairs, scenes, seed=pairs)
+        outcome = simulate(PROFILE, Setup(pairs, pairs, 2 * pairs), arrivals.tolist())
+        first = len(arrivals) - len(outcome.latency_s)
+        ended = np.sort(arrivals[first:] + outcome.latency_s)
+        # From a third to two thirds: neither filling up nor running empty.
+        begin, end = len(ended) // 3, 2 * len(ended) // 3
+        rates.append((end - begin) / (ended[end] - ended[begin]))
+    return [
+        {
+            "pairs": pairs,
+            "rps": round(float(rate), 3),
+            "of_linear": round(float(rate / (rates[0] * pairs)), 4),
+        }
+        for pairs, rate in zip(PAIRS, rates, strict=True)
+    ]
+
+
+def step(until_s: float) -> dict[str, float]:
+    """From a load for one pair to a load for eight."""
+    at_s = 60.0
+    quiet, loud = poisson(0.5, 200, seed=1), at_s + poisson(11.0, int(22 * until_s), seed=2)
+    arrivals = [*quiet[quiet < at_s].tolist(), *loud[loud < until_s].tolist()]
+    outcome = simulate(PROFILE, Setup(1, 1, 4), arrivals, scaler=JointScaler(GOAL, most=MOST))
+    grown = [(at, counts["character"]) for at, counts in outcome.targets if at >= at_s]
+    return {
+        "decided_after_s": round(grown[0][0] - at_s, 1),
+        "settled_at": grown[-1][1],
+        "overshoot": max(count for _, count in grown) - grown[-1][1],
+        "failed": 0,
+    }
+
+
+@dataclass
+class RaysOwn:
+    """Ray Serve's default policy over simulated fleets: its own code, and what it would know of a branch."""
+
+    config: AutoscalingConfig
+    lag_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        self._seen: dict[str, list[tuple[float, float]]] = {}
+        self._states: dict[str, dict[str, Any]] = {}
+
+    def __call__(self, now: float, fleets: Mapping[str, Fleet]) -> dict[str, int]:
+        return {kind: self._decide(kind, fleet, now) for kind, fleet in fleets.items()}
+
+    def _decide(self, kind: str, fleet: Fleet, now: float) -> int:
+        seen = self._seen.setdefault(kind, [])
+        seen.append((now, float(fleet.ongoing())))
+        oldest = now - self.lag_s - self.config.look_back_period_s
+        while len(seen) > 1 and seen[0][0] < oldest:
+            seen.pop(0)
+        known = [count for at, count in seen if at <= now - self.lag_s] or [0.0]
+        context: Any = SimpleNamespace(
+            current_num_replicas=len(fleet.ready),
+            target_num_replicas=fleet.target,
+            total_num_requests=float(np.mean(known)),
+            config=self.config,
+        )
+        state = self._states.get(kind, {})
+        cold: int | None = _get_cold_start_scale_up_replicas(context)
+        if cold is None:
+            desired, _ = replica_queue_length_autoscaling_policy(context)
+            # Ray lays these over its clock; the simulation's own is given in place of it.
+            cold, self._states[kind] = _with_delays(desired, context, state, now)
+        return max(self.config.min_replicas, min(self.config.max_replicas, cold))
+
+
+def _with_delays(
+    desired: float, context: Any, state: dict[str, Any], now: float
+) -> tuple[int, dict[str, Any]]:
+    import ray.serve.autoscaling_policy as rays
+
+    wall_clock, rays.time = rays.time, SimpleNamespace(time=lambda: now)  # type: ignore[assignment]
+    try:
+        return _apply_default_params_and_merge_state(state, {}, desired, context)
+    finally:
+        rays.time = wall_clock
+
+
+def bursts(length_s: float) -> dict[str, Any]:
+    """The same trace for each policy: a calm with bursts of eight times its rate for a minute."""
+    arrivals = burst_trace(length_s)
+    begin = Setup(2, 2, 6)
+    runs = {}
+    for hold_s in (60.0, 120.0, 300.0, 600.0):
+        scaler = JointScaler(replace(GOAL, hold_s=hold_s), least=1, most=MOST)
+        runs[f"joint, hold {hold_s:g} s"] = _run(begin, arrivals, scaler)
+    runs["ray, defaults"] = _run(begin, arrivals, RaysOwn(_config()))
+    for target in (1.0, 2.0, 4.0):
+        quick = _config(target_ongoing_requests=target, upscale_delay_s=2.0, downscale_delay_s=120.0)
+        runs[f"ray, tuned to {target:g} requests"] = _run(begin, arrivals, RaysOwn(quick))
+    return {"scenes": len(arrivals), "within_s": GOAL.latency_s, "policies": runs}
+
+
+def burst_trace(length_s: float, seed: int = 7) -> list[float]:
+    dice = np.random.default_rng(seed)
+    times: list[float] = []
+    now = 0.0
+    while now < length_s:
+        loud = (now % 600.0) >= 480.0 and (now % 600.0) < 540.0
+        now += float(dice.exponential(1 / (12.0 if loud else 1.5)))
+        times.append(now)
+    return times
+
+
+def _config(**changes: Any) -> AutoscalingConfig:
+    return AutoscalingConfig(min_replicas=1, max_replicas=MOST, **changes)
+
+
+def _run(begin: Setup, arrivals: list[float], scaler: Scaler) -> dict[str, Any]:
+    outcome: Outcome = simulate(PROFILE, begin, arrivals, scaler=scaler)
+    return {
+        "within": round(float(np.mean(outcome.latency_s <= GOAL.latency_s)), 4),
+        "p95_s": round(outcome.percentile_s(95), 2),
+        "replica_hours": round(outcome.replica_s / 3600, 2),
+        "targets": [(round(at, 1), counts["character"]) for at, counts in outcome.targets],
+    }
+
+
+def _print(figures: dict[str, Any]) -> None:
+    print(f"{'pairs':>6}{'scenes/s':>10}{'of linear':>11}")
+    for row in figures["efficiency"]:
+        print(f"{row['pairs']:>6}{row['rps']:>10.2f}{row['of_linear']:>10.1%}")
+    shown = figures["step"]
+    print(
+        f"\na step of load from 1 pair's to 8 pairs': first decision after {shown['decided_after_s']} s,"
+        f" settled at {shown['settled_at']}, overshoot {shown['overshoot']}"
+    )
+    policies = figures["bursts"]["policies"]
+    print(f"\n{figures['bursts']['scenes']} scenes in bursts, SLO {figures['bursts']['within_s']:g} s:")
+    print(f"{'policy':26}{'within':>9}{'p95 s':>8}{'replica-hours':>15}")
+    for name, run in policies.items():
+        print(f"{name:26}{run['within']:>9.1%}{run['p95_s']:>8.2f}{run['replica_hours']:>15.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""How much work a generator replica holds and how fast it does it, told in seconds of this replica.
+
+A step costs in proportion to its picture's area, and what a megapixel-step costs is learned from the time
+that the replica is busy. So it stands for whatever the engine does to share its forwards, and needs no model
+of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+from deployments.messages import LayerJob
+
+WINDOWS_S = (5, 10, 20, 40, 60)
+FORGETTING = 0.995
+"""A step: the cost of a megapixel-step is an average over about the last two hundred."""
+REMEMBERED = 64
+"""Finished jobs; the fastest of them tells how long one takes alone."""
+
+
+@dataclass(frozen=True)
+class WorkReport:
+    """`backlog_s`: seconds of work under way or waiting. `request_s`: of one request, at the present sharing
+    of forwards; `service_s`: of one alone. `arrived`: requests in the last seconds of each of WINDOWS_S;
+    nothing was counted before `age_s` ago. Zero where nothing is known yet.
+    """
+
+    backlog_s: float
+    request_s: float
+    service_s: float
+    arrived: tuple[int, ...]
+    age_s: float
+    jobs: int
+
+    def as_numbers(self) -> dict[str, float]:
+        """Flat, as Ray wants it; `from_numbers` reads it."""
+        numbers = {name: float(getattr(self, name)) for name in SCALARS}
+        windows = zip(WINDOWS_S, self.arrived, strict=True)
+        return numbers | {f"arrived_{window_s}s": float(count) for window_s, count in windows}
+
+    @classmethod
+    def from_numbers(cls, numbers: Mapping[str, float]) -> Self:
+        """Raises KeyError where one is missing."""
+        scalars: dict[str, Any] = {name: numbers[name] for name in SCALARS}
+        return cls(arrived=tuple(int(numbers[f"arrived_{window_s}s"]) for window_s in WINDOWS_S), **scalars)
+
+
+SCALARS = ("backlog_s", "request_s", "service_s", "age_s", "jobs")
+
+
+@dataclass(eq=False)
+class _Task:
+    arrived_at: float
+    step_units: float
+    steps: int
+    steps_left: int
+
+    @property
+    def units(self) -> float:
+        return self.step_units * self.steps
+
+
+class Workload:
+    """`clock` gives seconds. Not for several threads: it lives on the replica's event loop."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began_at = clock()
+        self._tasks: set[_Task] = set()
+        self._arrivals: deque[_Task] = deque()
+        self._fastest: deque[float] = deque(maxlen=REMEMBERED)
+        self._told_at = self._began_at
+        self._busy_s = 0.0
+        self._done_units = 0.0
+
+    @contextmanager
+    def job(self, job: LayerJob) -> Iterator[Callable[[int], None]]:
+        """Holds the job's work while the block lasts; call what it gives with each step that is done."""
+        self._pass_time()
+        task = _Task(
+            self._clock(),
+            job.width_px * job.height_px / 1e6,
+            job.num_inference_steps,
+            job.num_inference_steps,
+        )
+        self._arrivals.append(task)
+        self._tasks.add(task)
+
+        def stepped(step: int) -> None:
+            self._busy_s *= FORGETTING
+            self._done_units *= FORGETTING
+            self._pass_time()
+            self._done_units += task.step_units
+            task.steps_left = max(0, task.steps - step)
+
+        try:
+            yield stepped
+            if task.steps_left == 0:
+                self._fastest.append((self._clock() - task.arrived_at) / task.units)
+            elif task.steps_left == task.steps:
+                self._arrivals.remove(task)  # Answered from a cache: it was no work.
+        finally:
+            self._pass_time()
+            self._tasks.discard(task)
+
+    def report(self) -> WorkReport:
+        self._pass_time()
+        now = self._clock()
+        while self._arrivals and now - self._arrivals[0].arrived_at > WINDOWS_S[-1]:
+            self._arrivals.popleft()
+        seconds_per_unit = self._busy_s / self._done_units if self._done_units else 0.0
+        left = sum(task.step_units * task.steps_left for task in self._tasks)
+        typical = sum(task.units for task in self._arrivals) / max(1, len(self._arrivals))
+        ages_s = [now - task.arrived_at for task in self._arrivals]
+        return WorkReport(
+            backlog_s=left * seconds_per_unit,
+            request_s=typical * seconds_per_unit,
+            service_s=typical * min(self._fastest, default=seconds_per_unit),
+            arrived=tuple(sum(age_s <= window_s for age_s in ages_s) for window_s in WINDOWS_S),
+            age_s=now - self._began_at,
+            jobs=len(self._tasks),
+        )
+
+    def _pass_time(self) -> None:
+        now = self._clock()
+        if self._tasks:
+            self._busy_s += now - self._told_at
+        self._told_at = now

@@ -1,0 +1,171 @@
+"""What the dashboard shows: every panel with its PromQL, over the names in serve/metrics.py and Ray's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from serve import metrics
+from serve.metrics import Metric
+
+RATE = "$__rate_interval"
+NEVER_EMPTY = " or vector(0)"
+"""Behind what counts rare events: before the first of them there is no series, and zero is the truth."""
+
+
+@dataclass(frozen=True)
+class Query:
+    expression: str
+    legend: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """`unit` is Grafana's id of it."""
+
+    title: str
+    unit: str
+    queries: tuple[Query, ...]
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    title: str
+    panels: tuple[Panel, ...]
+
+
+def rate(metric: Metric, by: str = "", where: str = "") -> str:
+    grouped = f"sum by ({by}) " if by else "sum "
+    return f"{grouped}(rate({metric.exported}{where}[{RATE}]))"
+
+
+def quantile(metric: Metric, part: float, by: str = "") -> str:
+    grouping = f"le, {by}" if by else "le"
+    return f"histogram_quantile({part}, sum by ({grouping}) (rate({metric.exported}[{RATE}])))"
+
+
+def quantiles(metric: Metric, by: str = "") -> tuple[Query, ...]:
+    legend = "".join(f"{{{{{label.strip()}}}}} " for label in by.split(",") if by)
+    return tuple(Query(quantile(metric, part, by), f"{legend}p{100 * part:g}") for part in (0.5, 0.95, 0.99))
+
+
+def mean(metric: Metric, by: str) -> str:
+    """Of a histogram."""
+    base = metric.exported.removesuffix("_bucket")
+    return f"sum by ({by}) (rate({base}_sum[{RATE}])) / sum by ({by}) (rate({base}_count[{RATE}]))"
+
+
+def share(part: str, whole: str) -> str:
+    return f"({part}{NEVER_EMPTY}) / ({whole})"
+
+
+ROWS = (
+    Row(
+        "Service",
+        (
+            Panel("Requests", "reqps", (Query(rate(metrics.REQUESTS, "status"), "{{status}}"),)),
+            Panel(
+                "Latency",
+                "s",
+                quantiles(metrics.LATENCY, "route"),
+                "To the end of the answer, of those that were not refused.",
+            ),
+            Panel(
+                "Turned away",
+                "reqps",
+                (Query(rate(metrics.REJECTED) + NEVER_EMPTY, "429 and 503"),),
+                "No room, or nobody ready.",
+            ),
+            Panel(
+                "Degraded",
+                "percentunit",
+                (Query(share(rate(metrics.DEGRADED), rate(metrics.REQUESTS)), "of all requests"),),
+                "Reduced or placeholder layers: the answer says so too.",
+            ),
+        ),
+    ),
+    Row(
+        "Painting",
+        (
+            Panel("Queue wait", "s", quantiles(metrics.QUEUE_WAIT, "deployment")),
+            Panel("Step", "s", quantiles(metrics.STEP, "deployment")),
+            Panel("Stages, p95", "s", (Query(quantile(metrics.STAGE, 0.95, "stage"), "{{stage}}"),)),
+            Panel(
+                "The earlier layer waits for the later",
+                "s",
+                quantiles(metrics.BRANCH_SKEW),
+                "The cost of the fork and the join. Where it lasts, one branch wants more replicas.",
+            ),
+            Panel(
+                "Rows in a batch, mean",
+                "none",
+                (Query(mean(metrics.BATCH_ROWS, "deployment"), "{{deployment}}"),),
+            ),
+            Panel(
+                "Busy",
+                "percentunit",
+                (
+                    Query(
+                        f"avg by (deployment) (rate({metrics.BUSY.exported}[{RATE}]))",
+                        "{{deployment}}",
+                    ),
+                ),
+                "The part of the time in which a replica has something to paint.",
+            ),
+            Panel(
+                "Backlog of a replica",
+                "s",
+                (Query(f"avg by (deployment) ({metrics.BACKLOG.exported})", "{{deployment}}"),),
+                "What the autoscaling follows.",
+            ),
+            Panel(
+                "Layers by outcome",
+                "ops",
+                (Query(rate(metrics.LAYERS, "outcome"), "{{outcome}}"),),
+                "Cache hits too.",
+            ),
+            Panel(
+                "Wasted steps",
+                "percentunit",
+                (Query(share(rate(metrics.WASTED_STEPS), rate(metrics.STEPS)), "of all steps"),),
+            ),
+        ),
+    ),
+    Row(
+        "Cluster",
+        (
+            Panel(
+                "Replicas",
+                "none",
+                (
+                    Query(
+                        "sum by (deployment) (ray_serve_deployment_replica_healthy)", "{{deployment}} healthy"
+                    ),
+                    Query(
+                        "sum by (deployment) (ray_serve_autoscaling_target_replicas)", "{{deployment}} wanted"
+                    ),
+                ),
+            ),
+            Panel(
+                "Model load",
+                "s",
+                (Query(f"max by (deployment) ({metrics.MODEL_LOAD.exported})", "{{deployment}}"),),
+            ),
+            Panel(
+                "Peak memory of a replica",
+                "bytes",
+                (Query(f"max by (deployment) ({metrics.MEMORY.exported})", "{{deployment}}"),),
+            ),
+            Panel(
+                "Memory of the nodes",
+                "percentunit",
+                (Query("max by (instance) (ray_node_mem_used / ray_node_mem_total)", "{{instance}}"),),
+            ),
+            Panel(
+                "GPUs",
+                "percent",
+                (Query("avg(ray_node_gpus_utilization)" + NEVER_EMPTY, "busy"),),
+            ),
+        ),
+    ),
+)

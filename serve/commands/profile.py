@@ -1,0 +1,42 @@
+"""`scenewright profile`: what a running service takes for each stage, for `scenewright plan`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .output import check_writable
+from .service import connected, service_options
+
+
+@click.command()
+@click.option(
+    "-o", "--output", "file", type=click.Path(path_type=Path), default=Path("profile.json"), show_default=True
+)
+@click.option("--device", required=True, help="What it runs on, such as `RTX 4090`: stands in every plan.")
+@click.option(
+    "--pictures",
+    type=click.IntRange(1, 64),
+    default=8,
+    show_default=True,
+    help="Measure forwards over up to so many pictures.",
+)
+@click.option(
+    "--start",
+    "start_s",
+    type=click.FloatRange(0, 3_600),
+    default=30.0,
+    show_default=True,
+    help="Seconds that a replica takes to start, as its log or `ray status` says.",
+)
+@service_options
+def profile(file: Path, device: str, pictures: int, start_s: float, url: str, api_key: str | None) -> None:
+    """Measure a running service, one replica of each generator and otherwise idle, into a file."""
+    from ..planning.measuring import measure
+
+    check_writable(file)
+    with connected(url, api_key) as service:
+        measured = measure(service, device, pictures, start_s, lambda text: click.echo(text, err=True))
+    file.write_text(measured.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    click.echo(file)

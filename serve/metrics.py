@@ -1,0 +1,128 @@
+"""Every metric of ours, in one place: what the generators and the edge record, and what monitoring/ draws.
+
+They go through Ray's metrics, so each node's metrics port exports them under `ray_` and this name, counters
+with `_total` behind it, each with the tags `application`, `deployment` and `replica` of its replica.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0)
+ROWS = (1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0)
+SERVE_TAGS = ("application", "deployment", "replica")
+
+
+@dataclass(frozen=True)
+class Metric:
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    description: str
+    tags: tuple[str, ...] = ()
+    boundaries: tuple[float, ...] = SECONDS
+
+    @property
+    def exported(self) -> str:
+        """The name of its series in Prometheus; of a histogram, of its buckets."""
+        suffix = {"counter": "_total", "gauge": "", "histogram": "_bucket"}[self.kind]
+        return f"ray_{self.name}{suffix}"
+
+
+QUEUE_WAIT = Metric(
+    "scenewright_queue_wait_seconds", "histogram", "From a layer's arrival at its replica to its first act."
+)
+STAGE = Metric(
+    "scenewright_stage_seconds",
+    "histogram",
+    "A layer's encode, denoise and decode, and a scene's merge and output.",
+    ("stage",),
+)
+STEP = Metric("scenewright_step_seconds", "histogram", "One denoising step of a layer, as it was shared.")
+BATCH_ROWS = Metric(
+    "scenewright_batch_rows",
+    "histogram",
+    "Rows of the layers under way at a step; a guided layer has two.",
+    boundaries=ROWS,
+)
+BUSY = Metric("scenewright_busy_seconds", "counter", "Time in which a replica had a layer to paint.")
+BACKLOG = Metric("scenewright_backlog_seconds", "gauge", "Work that a replica holds, in seconds of itself.")
+LAYERS = Metric(
+    "scenewright_layers",
+    "counter",
+    "Layers by outcome: painted, cached, degraded, failed, cancelled.",
+    ("outcome",),
+)
+STEPS = Metric("scenewright_steps", "counter", "Denoising steps, of all layers.")
+WASTED_STEPS = Metric(
+    "scenewright_wasted_steps", "counter", "Steps of layers that nobody got: failed, cancelled, tried again."
+)
+MODEL_LOAD = Metric(
+    "scenewright_model_load_seconds", "gauge", "From a replica's start to its warm-up picture."
+)
+MEMORY = Metric(
+    "scenewright_memory_bytes", "gauge", "Most resident memory that a generator's process has had."
+)
+REQUESTS = Metric(
+    "scenewright_requests", "counter", "HTTP requests by route and status.", ("route", "status")
+)
+LATENCY = Metric(
+    "scenewright_request_seconds", "histogram", "From the request to its whole answer.", ("route",)
+)
+BRANCH_SKEW = Metric(
+    "scenewright_branch_skew_seconds", "histogram", "What a scene's earlier layer waited for the later."
+)
+DEGRADED = Metric("scenewright_degraded", "counter", "Answers that are not as asked, and say so.", ("route",))
+REJECTED = Metric(
+    "scenewright_rejected", "counter", "Requests turned away for want of room: 429 and 503.", ("status",)
+)
+
+GENERATOR = (
+    QUEUE_WAIT,
+    STAGE,
+    STEP,
+    BATCH_ROWS,
+    BUSY,
+    BACKLOG,
+    LAYERS,
+    STEPS,
+    WASTED_STEPS,
+    MODEL_LOAD,
+    MEMORY,
+)
+EDGE = (REQUESTS, LATENCY, STAGE, BRANCH_SKEW, DEGRADED, REJECTED)
+
+
+class Recorder:
+    """Records one replica's metrics. Made inside of the replica: Ray takes its tags from where it is made."""
+
+    def __init__(self, metrics: tuple[Metric, ...]) -> None:
+        from ray.serve import metrics as ray_metrics
+
+        makers: dict[str, Any] = {
+            "counter": ray_metrics.Counter,
+            "gauge": ray_metrics.Gauge,
+            "histogram": ray_metrics.Histogram,
+        }
+        self._made: dict[str, Any] = {}
+        for metric in metrics:
+            options: dict[str, Any] = {"description": metric.description, "tag_keys": metric.tags}
+            if metric.kind == "histogram":
+                options["boundaries"] = list(metric.boundaries)
+            self._made[metric.name] = makers[metric.kind](metric.name, **options)
+
+    def add(self, metric: Metric, amount: float = 1.0, **tags: str) -> None:
+        """To a counter. Nothing is no amount that Ray would take."""
+        if amount > 0:
+            self._made[metric.name].inc(amount, tags=tags or None)
+
+    def set(self, metric: Metric, value: float, **tags: str) -> None:
+        self._made[metric.name].set(value, tags=tags or None)
+
+    def observe(self, metric: Metric, value: float, **tags: str) -> None:
+        self._made[metric.name].observe(value, tags=tags or None)
+
+    def observe_stages(self, seconds: Mapping[str, float]) -> None:
+        for stage, value in seconds.items():
+            self.observe(STAGE, value, stage=stage)

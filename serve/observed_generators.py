@@ -1,0 +1,96 @@
+"""Character and Background as the cluster runs them: the same classes, what they do recorded as metrics."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from deployments.background import Background
+from deployments.character import Character
+from deployments.errors import NotReady
+from deployments.generator import Generator, GeneratorConfig
+from deployments.messages import LayerJob, LayerResult, StepEvent
+
+from . import metrics
+from .metrics import Recorder
+
+
+class Observed(Generator):
+    """Goes before a generator among the bases of a class.
+
+    `must_load`: a replica whose model does not load does not start, where it would else tell so in /readyz.
+    """
+
+    def __init__(self, config: GeneratorConfig, must_load: bool = False) -> None:
+        began_at = time.monotonic()
+        super().__init__(config)
+        readiness = self._engine.readiness()
+        if must_load and not readiness.ready:
+            raise NotReady(readiness.reason)
+        self._recorder = Recorder(metrics.GENERATOR)
+        self._recorder.set(metrics.MODEL_LOAD, time.monotonic() - began_at)
+        self._stepping: dict[int, int] = {}
+        self._busy_since: float | None = None
+
+    async def stream(self, job: LayerJob) -> AsyncGenerator[StepEvent | LayerResult, None]:
+        told, outcome = 0, "cancelled"
+        rows = 2 if job.guidance_scale > 1 else 1
+        self._begin()
+        try:
+            async with aclosing(super().stream(job)) as events:
+                async for event in events:
+                    if isinstance(event, StepEvent):
+                        told += 1
+                        self._stepping[id(job)] = rows
+                        self._recorder.observe(metrics.BATCH_ROWS, sum(self._stepping.values()))
+                    else:
+                        outcome = "degraded" if event.degraded else "painted" if told else "cached"
+                        if told:
+                            self._record_times(event, job.num_inference_steps)
+                    yield event
+        except Exception:
+            outcome = "failed"
+            raise
+        finally:
+            self._stepping.pop(id(job), None)
+            useful = job.num_inference_steps if outcome == "painted" else 0
+            self._recorder.add(metrics.LAYERS, outcome=outcome)
+            self._recorder.add(metrics.STEPS, told)
+            self._recorder.add(metrics.WASTED_STEPS, max(0, told - useful))
+            self._end()
+
+    def _record_times(self, layer: LayerResult, steps: int) -> None:
+        timings = layer.timings
+        self._recorder.observe(metrics.QUEUE_WAIT, timings.queue_ms / 1e3)
+        self._recorder.observe(metrics.STEP, timings.denoise_ms / 1e3 / steps)
+        stages = {"encode": timings.encode_ms, "denoise": timings.denoise_ms, "decode": timings.decode_ms}
+        self._recorder.observe_stages({stage: ms / 1e3 for stage, ms in stages.items()})
+
+    def _begin(self) -> None:
+        if self._busy_since is None:
+            self._busy_since = time.monotonic()
+
+    def _end(self) -> None:
+        report = self._workload.report()
+        now = time.monotonic()
+        if self._busy_since is not None:
+            self._recorder.add(metrics.BUSY, now - self._busy_since)
+        self._busy_since = now if report.jobs else None
+        self._recorder.set(metrics.BACKLOG, report.backlog_s)
+        self._recorder.set(metrics.MEMORY, _peak_memory_bytes())
+
+
+def _peak_memory_bytes() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak) if sys.platform == "darwin" else 1024.0 * peak
+
+
+class ObservedCharacter(Observed, Character):
+    pass
+
+
+class ObservedBackground(Observed, Background):
+    pass

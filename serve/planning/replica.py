@@ -1,0 +1,90 @@
+"""A generator replica as the planner sees it: the step engine's turns, without the pictures.
+
+Requests join and leave between turns; a turn is one forward over the most urgent, as many as fit. Between two
+changes all turns are equal, so they pass in one leap: an hour of a cluster is simulated in seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from .profile import LayerProfile
+
+STRETCH = 8.0
+"""GenerationConfig's: a request is due when it would be done if it ran this many times slower than alone."""
+
+
+@dataclass(eq=False)
+class Task:
+    """One layer of one scene."""
+
+    scene: int
+    arrived_at: float
+    steps_left: int
+    begun_at: float | None = None
+
+
+class Replica:
+    """All times are seconds of the simulation's clock. `version` tells which planned end still counts."""
+
+    def __init__(self, layer: LayerProfile) -> None:
+        self._layer = layer
+        self.tasks: list[Task] = []
+        self._new: list[Task] = []
+        self._batch: list[Task] = []
+        self._free_at = 0.0
+        self._from = 0.0
+        self._turn_s = layer.step_s[1]
+        self._turns = 0
+        self.version = 0
+        self.busy_s = 0.0
+
+    def arrive(self, task: Task, now: float) -> float:
+        """When to call `turn` next; an earlier such time is void."""
+        self.tasks.append(task)
+        self._new.append(task)
+        if not self._batch or now <= self._from:
+            return self._begin(max(now, self._free_at))
+        done = math.ceil((now - self._from) / self._turn_s - 1e-9)
+        self._turns = min(self._turns, max(1, done))
+        self.version += 1
+        return self._from + self._turns * self._turn_s
+
+    def turn(self, now: float) -> tuple[list[Task], float, float | None]:
+        """The planned turns are over: who is done, when their pictures are decoded, and the next such end."""
+        for task in self._batch:
+            task.steps_left -= self._turns
+        self.busy_s += self._turns * self._turn_s
+        done = [task for task in self._batch if task.steps_left == 0]
+        self.tasks = [task for task in self.tasks if task.steps_left]
+        decoding_s = len(done) * self._layer.decode_s
+        self.busy_s += decoding_s
+        self._free_at = now + decoding_s
+        self._batch = []
+        return done, self._free_at, self._begin(self._free_at) if self.tasks else None
+
+    def left_s(self) -> float:
+        """Seconds of work that it holds, at its present sharing."""
+        sharing = max(1, min(len(self.tasks), self._layer.most_pictures))
+        step_s = self._layer.forward_s(sharing) / sharing
+        return sum(task.steps_left for task in self.tasks) * step_s
+
+    def _begin(self, now: float) -> float:
+        encoding_s = len(self._new) * self._layer.encode_s
+        self._new.clear()
+        self.busy_s += encoding_s
+        self._from = self._free_at = now + encoding_s
+        self._batch = sorted(self.tasks, key=self._due_at)[: self._layer.most_pictures]
+        for task in self._batch:
+            if task.begun_at is None:
+                task.begun_at = now
+        self._turn_s = self._layer.forward_s(len(self._batch))
+        # Who runs comes ever nearer to being due than who waits, so nobody changes before one of them is
+        # done.
+        self._turns = min(task.steps_left for task in self._batch)
+        self.version += 1
+        return self._from + self._turns * self._turn_s
+
+    def _due_at(self, task: Task) -> float:
+        return task.arrived_at + STRETCH * task.steps_left * self._layer.step_s[1]

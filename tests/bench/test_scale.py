@@ -1,0 +1,60 @@
+"""The scaling benchmark in its smallest form: a fair comparison, and every plot says that it is simulated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ray.serve.config import AutoscalingConfig
+
+from bench import scale, scaling_plots
+from serve.planning.simulation import Setup, simulate
+
+
+def ray_run(**changes: float) -> list[int]:
+    """The replicas that Ray's policy wanted, over two minutes of a load for about four."""
+    config = AutoscalingConfig(min_replicas=1, max_replicas=20, **changes)  # type: ignore[arg-type]
+    arrivals = [20.0 + number / 6 for number in range(720)]
+    outcome = simulate(scale.PROFILE, Setup(1, 1, 2), arrivals, scaler=scale.RaysOwn(config))
+    return [counts["character"] for _, counts in outcome.targets]
+
+
+def test_ray_s_own_delays_count_in_the_simulation_s_time() -> None:
+    quick = ray_run(upscale_delay_s=0.0, downscale_delay_s=600.0)
+    assert quick == sorted(quick)
+    assert quick[-1] > 2
+    assert len(ray_run(upscale_delay_s=60.0, downscale_delay_s=600.0)) < len(quick)
+    assert ray_run(upscale_delay_s=900.0) == []
+
+
+def test_bursts_are_louder_than_the_calm() -> None:
+    trace = scale.burst_trace(600.0)
+    calm = sum(at < 480 for at in trace) / 480
+    loud = sum(480 <= at < 540 for at in trace) / 60
+    assert trace == sorted(trace)
+    assert (calm, loud) == pytest.approx((1.5, 12.0), rel=0.3)
+
+
+def test_the_page_and_every_plot_say_that_they_are_simulated(tmp_path: Path) -> None:
+    run = {"within": 0.9, "p95_s": 2.0, "replica_hours": 1.5, "targets": [(0.0, 1), (5.0, 3)]}
+    figures = {
+        "efficiency": [
+            {"pairs": 1, "rps": 2.0, "of_linear": 1.0},
+            {"pairs": 2, "rps": 3.9, "of_linear": 0.975},
+        ],
+        "step": {"decided_after_s": 2.0, "settled_at": 8, "overshoot": 0},
+        "bursts": {
+            "scenes": 10,
+            "within_s": 3.0,
+            "policies": {"joint, hold 300 s": run, "ray, defaults": run},
+        },
+    }
+    scaling_plots.draw(figures, tmp_path)
+    page = (tmp_path / "scaling.md").read_text()
+    assert "**Everything here is simulated**" in page
+    assert "| 2 | 3.90 | 97.5% |" in page
+    plots = sorted((tmp_path / "pictures").iterdir())
+    assert len(plots) == 3
+    for plot in plots:
+        assert ">simulated</text>" in plot.read_text()
+        assert f"pictures/{plot.name}" in page

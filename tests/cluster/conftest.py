@@ -1,0 +1,188 @@
+"""Ray clusters of several nodes on this machine, with logical GPUs and simulated generators."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import httpx
+import pytest
+import ray
+import yaml
+from ray import serve as ray_serve
+from ray.cluster_utils import Cluster
+from ray.serve.context import _get_global_client
+from ray.serve.schema import ServeDeploySchema
+from ray.util import list_named_actors
+
+from serve.config_file import SHIPPED_FOLDER
+from serve.local_cluster import free_port
+
+APPLICATION = "scenewright"
+SCENE = {"character": "a knight", "background": "a castle", "output": {"format": "jpeg", "quality": 60}}
+QUICK = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_SERVE_LOG_TO_STDERR": "0",
+    # A node that is gone refuses connections, and is given up after three; one that is slow gets its time.
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "20000",
+    "RAY_health_check_failure_threshold": "3",
+}
+
+
+@contextmanager
+def private_ray(**environment: str) -> Iterator[str]:
+    """Nothing of another cluster is seen, and nothing is left behind. Gives the folder of this one."""
+    folder = tempfile.mkdtemp(prefix="swc-", dir="/tmp")  # Short: sockets live in it.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("RAY_ADDRESS", raising=False)
+        for name, value in {**QUICK, **environment, "RAY_TMPDIR": folder}.items():
+            patch.setenv(name, value)
+        patch.setattr(tempfile, "tempdir", folder)
+        try:
+            yield folder
+        finally:
+            if ray.is_initialized():
+                ray.shutdown()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def graph(step_s: float = 0.02, **replicas: Any) -> dict[str, Any]:
+    """The arguments of serve/simulated.yaml, each generator with a logical GPU of its own."""
+    content = yaml.safe_load((SHIPPED_FOLDER / "simulated.yaml").read_text())
+    arguments: dict[str, Any] = content["applications"][0]["args"]
+    for kind in ("character", "background"):
+        arguments[kind]["generator"]["simulated"] |= {"step_s": step_s}
+        arguments[kind]["replicas"] |= {
+            "num_gpus": 1,
+            "labels": {"accelerator": "gpu"},
+            "max_ongoing_requests": 32,
+            **copy.deepcopy(replicas),
+        }
+    arguments["merger"]["labels"] = arguments["ingress"]["labels"] = {"accelerator": "!gpu"}
+    return arguments
+
+
+class Service:
+    """The application on a cluster, deployed as `serve deploy` does it."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        ray_serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": self.port})
+
+    def deploy(self, arguments: dict[str, Any], policy: dict[str, Any] | None = None) -> None:
+        application: dict[str, Any] = {
+            "name": APPLICATION,
+            "import_path": "serve.app:build",
+            "route_prefix": "/",
+            "args": arguments,
+        }
+        if policy is not None:
+            application["autoscaling_policy"] = policy
+        client = _get_global_client()
+        client.deploy_apps(ServeDeploySchema.model_validate({"applications": [application]}))
+
+    def status(self) -> str:
+        application = ray_serve.status().applications.get(APPLICATION)
+        return application.status if application else "NOT_STARTED"
+
+    def running(self, deployment: str) -> int:
+        application = ray_serve.status().applications.get(APPLICATION)
+        if application is None or deployment not in application.deployments:
+            return 0
+        return application.deployments[deployment].replica_states.get("RUNNING", 0)
+
+    def replicas(self, deployment: str) -> dict[str, Any]:
+        """The actors of its replicas, by name."""
+        names = [actor["name"] for actor in list_named_actors(all_namespaces=True)]
+        ours = [name for name in names if name.startswith(f"SERVE_REPLICA::{APPLICATION}#{deployment}#")]
+        return {name: ray.get_actor(name, namespace="serve") for name in ours}
+
+    def ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", trust_env=False, timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+def until(condition: Callable[[], Any], timeout_s: float = 120.0) -> Any:
+    """What `condition` gives, once that is true."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.1)
+    return value
+
+
+class Load:
+    """Callers that each ask for the next scene when they have their last; `answers` counts what they got."""
+
+    def __init__(self, url: str, callers: int) -> None:
+        self._url = url
+        self.answers: Counter[str] = Counter()
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._call) for _ in range(callers)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def answered(self) -> int:
+        return self.answers["200"]
+
+    @property
+    def failed(self) -> dict[str, int]:
+        return {answer: count for answer, count in self.answers.items() if answer != "200"}
+
+    def _call(self) -> None:
+        with httpx.Client(base_url=self._url, timeout=120, trust_env=False) as http:
+            while not self._stop.is_set():
+                try:
+                    answer = http.post("/v1/scenes", json=SCENE)
+                    outcome = str(answer.status_code)
+                except httpx.TransportError as error:
+                    outcome = type(error).__name__
+                self.answers[outcome] += 1
+
+
+@contextmanager
+def cluster_of(*nodes: dict[str, Any]) -> Iterator[tuple[Cluster, list[Any]]]:
+    """A head without a GPU, and the nodes."""
+    with private_ray():
+        cluster = Cluster(
+            initialize_head=True,
+            head_node_args={"num_cpus": 8, "labels": {"accelerator": "none"}, "include_dashboard": False},
+        )
+        try:
+            started = [cluster.add_node(**{"include_dashboard": False, **node}) for node in nodes]
+            ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+            yield cluster, started
+        finally:
+            ray_serve.shutdown()
+            ray.shutdown()
+            cluster.shutdown()
+
+
+def visible_gpus(actor: Any) -> str:
+    """CUDA_VISIBLE_DEVICES as the replica's own process has it."""
+    return str(ray.get(actor.__ray_call__.remote(lambda _: os.environ.get("CUDA_VISIBLE_DEVICES", "unset"))))
+
+
+def node_of(actor: Any) -> str:
+    return str(ray.get(actor.__ray_call__.remote(lambda _: ray.get_runtime_context().get_node_id())))

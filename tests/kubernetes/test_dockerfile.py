@@ -1,0 +1,49 @@
+"""The Dockerfile, by hadolint, and by what it must hold."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+DOCKERFILE = REPOSITORY / "Dockerfile"
+HADOLINT = Path(sys.executable).with_name("hadolint")
+
+
+def lint(file: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([HADOLINT, "--no-color", file], capture_output=True, text=True)
+
+
+def test_hadolint_finds_nothing() -> None:
+    result = lint(DOCKERFILE)
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+def test_hadolint_finds_what_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "Dockerfile"
+    file.write_text("FROM debian:latest\nRUN apt-get install x\n")
+    assert lint(file).returncode == 1
+
+
+def test_each_target_ends_as_an_ordinary_user() -> None:
+    text = DOCKERFILE.read_text()
+    assert re.findall(r"^FROM (\S+) AS (cpu|cuda)$", text, re.M) == [("runtime", "cpu"), ("runtime", "cuda")]
+    assert re.findall(r"^USER (\S+)$", text, re.M) == ["1000:1000"]
+
+
+@pytest.mark.parametrize(
+    "source", re.findall(r"^COPY (?!--from)(?:--chown=\S+ )?(.+) \S+$", DOCKERFILE.read_text(), re.M)
+)
+def test_what_is_copied_is_there_and_not_ignored(source: str) -> None:
+    kept = [line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line[:1] == "!"]
+    for name in source.split():
+        assert (REPOSITORY / name).exists()
+        assert name in kept
+
+
+def test_no_address_of_anybody_s_registry_is_in_it() -> None:
+    assert "://" not in re.sub(r"http://127\.0\.0\.1:8000/\S+", "", DOCKERFILE.read_text())

@@ -1,0 +1,140 @@
+"""kubernetes/: built by kubectl's own kustomize, checked strictly, and held against what they talk about."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+import yaml
+
+from serve.config import ServiceConfig
+from serve.config_file import load
+
+from .strict_objects import check
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 (of a pod, which network-policies.yaml shuts)
+
+REPOSITORY = Path(__file__).parents[2]
+OVERLAYS = sorted((REPOSITORY / "kubernetes/overlays").iterdir())
+KUBECTL = Path(sys.executable).with_name("kubectl")
+
+
+def built(overlay: Path) -> list[dict[str, Any]]:
+    command = [KUBECTL, "kustomize", overlay]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return [document for document in yaml.safe_load_all(output) if document]
+
+
+@pytest.fixture(scope="module", params=OVERLAYS, ids=lambda overlay: overlay.name)
+def documents(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+    return built(request.param)
+
+
+@pytest.fixture(scope="module")
+def gpu() -> dict[str, Any]:
+    return only(built(REPOSITORY / "kubernetes/overlays/gpu"), "RayService")
+
+
+def only(documents: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+    (found,) = (document for document in documents if document["kind"] == kind)
+    return found
+
+
+def ray_pods(service: dict[str, Any]) -> list[dict[str, Any]]:
+    cluster = service["spec"]["rayClusterConfig"]
+    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    return [group["template"]["spec"] for group in groups]
+
+
+def test_every_object_is_known_to_kubernetes(documents: list[dict[str, Any]]) -> None:
+    for document in documents:
+        check(document)
+        assert document["metadata"]["namespace"] == "scenewright"
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        (("spec", "rayClusterConfig", "headGroupSpec", "template", "spec", "containers", 0), "imagee"),
+        (("spec", "rayClusterConfig"), "enableInTreeAutoScaling"),
+        (("spec", "rayClusterConfig", "workerGroupSpecs", 0), "minReplica"),
+    ],
+    ids=str,
+)
+def test_the_check_sees_a_misspelt_field(gpu: dict[str, Any], path: tuple[Any, ...], field: str) -> None:
+    broken = copy.deepcopy(gpu)
+    inner: Any = broken
+    for key in path:
+        inner = inner[key]
+    inner[field] = "x"
+    with pytest.raises(ValueError, match=field):
+        check(broken)
+
+
+def test_the_serve_configuration_is_ours(documents: list[dict[str, Any]], tmp_path: Path) -> None:
+    file = tmp_path / "serve.yaml"
+    file.write_text(only(documents, "RayService")["spec"]["serveConfigV2"])
+    assert load(file).host == EVERYWHERE
+    assert isinstance(load(file).config, ServiceConfig)
+
+
+def test_the_gpu_overlay_serves_gpu_yaml(gpu: dict[str, Any]) -> None:
+    shipped = yaml.safe_load((REPOSITORY / "serve/gpu.yaml").read_text())
+    deployed = yaml.safe_load(gpu["spec"]["serveConfigV2"])
+    assert deployed.pop("http_options") == shipped.pop("http_options") | {"host": EVERYWHERE}
+    assert deployed == shipped
+
+
+def test_replicas_find_nodes_with_their_labels_and_room(gpu: dict[str, Any]) -> None:
+    groups = gpu["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    config = yaml.safe_load(gpu["spec"]["serveConfigV2"])["applications"][0]["args"]
+    painters = [group for group in groups if group["labels"]["accelerator"] == "gpu"]
+    for kind in ("character", "background"):
+        options = config[kind]["replicas"]
+        fitting = [
+            group
+            for group in painters
+            if (limits := group["template"]["spec"]["containers"][0]["resources"]["limits"])
+            and int(limits["nvidia.com/gpu"]) >= options["num_gpus"]
+            and int(limits["cpu"]) >= options["num_cpus"]
+            and int(limits["memory"].removesuffix("Gi")) << 30 >= options["memory_bytes"]
+        ]
+        assert sum(group["maxReplicas"] for group in fitting) >= options["autoscaling"]["max_replicas"]
+    assert any(group["labels"]["accelerator"] != "gpu" for group in groups)
+
+
+def test_ray_is_the_version_that_the_image_has(gpu: dict[str, Any]) -> None:
+    assert gpu["spec"]["rayClusterConfig"]["rayVersion"] == ray.__version__
+
+
+def test_nobody_gets_in_without_a_token_and_no_pod_is_root(documents: list[dict[str, Any]]) -> None:
+    service = only(documents, "RayService")
+    assert service["spec"]["rayClusterConfig"]["authOptions"] == {"mode": "token"}
+    pods = [*ray_pods(service), only(documents, "StatefulSet")["spec"]["template"]["spec"]]
+    for pod in pods:
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        for container in pod["containers"]:
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            mounted = {mount["name"] for mount in container["volumeMounts"]}
+            claimed = {volume["name"] for volume in pod.get("volumes", [])}
+            assert mounted <= claimed | {"data"}
+
+
+def test_the_image_is_that_of_the_overlay(gpu: dict[str, Any]) -> None:
+    assert {pod["containers"][0]["image"] for pod in ray_pods(gpu)} == {"scenewright:cuda"}
+
+
+def test_policies_and_budgets_select_ray_s_own_labels(documents: list[dict[str, Any]]) -> None:
+    """KubeRay gives its pods these; a selector that matches nothing would protect nothing."""
+    budget = only(documents, "PodDisruptionBudget")["spec"]
+    assert budget["selector"]["matchLabels"].items() >= {"ray.io/node-type": "worker"}.items()
+    policies = [document["spec"] for document in documents if document["kind"] == "NetworkPolicy"]
+    selectors = [policy["podSelector"]["matchLabels"] for policy in policies]
+    assert any("ray.io/is-ray-node" in selector for selector in selectors)
+    assert all(policy["policyTypes"] == ["Ingress", "Egress"] for policy in policies)
