@@ -15,6 +15,7 @@ from .openapi import ERRORS
 from .request_ids import RequestIds
 from .routes.images import image_routes
 from .routes.layers import layer_routes
+from .routes.page import page_routes
 from .routes.scenes import scene_routes
 from .routes.service import service_routes
 from .scene import Graph, Handle
@@ -51,6 +52,6 @@ def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
     for kind in (ScenewrightError, Refusal, InvalidJson, HTTPException, ClientGone, Exception):
         app.add_exception_handler(kind, answer)
 
-    for routes in (scene_routes, layer_routes, image_routes, service_routes):
+    for routes in (scene_routes, layer_routes, image_routes, service_routes, page_routes):
         app.include_router(routes(config, graph))
     return RequestIds(app)
