@@ -32,7 +32,7 @@ function seed(scene, layer) {
   return scene.answer.seeds?.[layer] ?? scene.request[layer].seed;
 }
 
-function notes({ merge, degraded = [], warnings = [], timings_ms: ms, backend }) {
+function notes({ merge, degraded = [], warnings = [], timings_ms: ms }) {
   const said = degraded.map((how) => [`Not as asked — ${how}`, "degraded"]);
   said.push(...warnings.map((warning) => [warning, ""]));
   const facts = [];
@@ -41,7 +41,6 @@ function notes({ merge, degraded = [], warnings = [], timings_ms: ms, backend })
     const [character, background] = ["character", "background"].map((layer) => seconds(ms, layer));
     facts.push(`character ${character.toFixed(1)} s beside place ${background.toFixed(1)} s, merge ${((ms.merge + ms.output) / 1000).toFixed(2)} s`);
   }
-  if (backend === "simulated") facts.push("simulated: no model painted this");
   if (facts.length) said.push([facts.join(" · "), ""]);
   return said;
 }

@@ -158,7 +158,7 @@ async function greet() {
     $("service").textContent = `Not ready: ${reason}`;
     await new Promise((resolve) => setTimeout(resolve, 2000));
   }
-  const names = await service.models().then((cards) => cards.map((card) => card.id)).catch(() => []);
+  const names = await service.models().then((cards) => cards.filter((card) => card.serving.length).map((card) => card.id)).catch(() => []);
   $("service").textContent = ["Ready", ...new Set(names)].join(" · ");
 }
 
