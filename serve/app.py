@@ -2,11 +2,13 @@
 
 ingress (HTTP) ──► character ─┐
                └─► background ┴─► merger
+jobs' worker ────► the same three
 """
 
 # No `from __future__ import annotations`: Serve reads build's annotation as it stands, to validate `args`.
 
 import os
+from functools import partial
 from typing import Any
 
 from ray import serve
@@ -18,6 +20,8 @@ from deployments.merger import Merger
 
 from .config import ReplicaOptions, ServiceConfig
 from .ingress import Ingress
+from .jobs.worker import JobWorker
+from .logs import LogConfig
 
 GENERATOR_HEALTH = {
     "health_check_period_s": 5,
@@ -29,17 +33,19 @@ GENERATOR_HEALTH = {
 def build(config: ServiceConfig) -> Application:
     """The application of `serve run serve/local.yaml`; Serve validates the file's `args` into `config`."""
     config = config.with_environment(os.environ)
+    deployment = partial(_deployment, config.logs)
     character, background = (
-        _deployment(replica_class, settings.replicas, **GENERATOR_HEALTH).bind(settings.generator)
+        deployment(replica_class, settings.replicas, **GENERATOR_HEALTH).bind(settings.generator)
         for replica_class, settings in ((Character, config.character), (Background, config.background))
     )
-    merger = _deployment(Merger, config.merger).bind()
+    graph = (character, background, deployment(Merger, config.merger).bind())
+    worker = deployment(JobWorker, config.worker, health_check_period_s=5).bind(config, *graph)
     ingress = serve.ingress()(Ingress)
-    app: Application = _deployment(ingress, config.ingress).bind(config, character, background, merger)
+    app: Application = deployment(ingress, config.ingress).bind(config, *graph, worker)
     return app
 
 
-def _deployment(replica_class: type, options: ReplicaOptions, **more: Any) -> Any:
+def _deployment(logs: LogConfig, replica_class: type, options: ReplicaOptions, **more: Any) -> Any:
     scaling = (
         {"num_replicas": options.num_replicas}
         if options.autoscaling is None
@@ -55,6 +61,7 @@ def _deployment(replica_class: type, options: ReplicaOptions, **more: Any) -> An
         },
         max_ongoing_requests=options.max_ongoing_requests,
         max_queued_requests=options.max_queued_requests,
+        logging_config=logs.for_serve(),
         **scaling,
         **more,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from .commands.job import job
+from .commands.keys import keys
 from .commands.merge import merge
 from .commands.models import models
 from .commands.plan import plan
@@ -21,7 +22,7 @@ def main() -> None:
     """Paint story scenes: a character and a place, painted in parallel and merged into one picture."""
 
 
-for command in (serve, scene, merge, models, job, plan):
+for command in (serve, scene, merge, models, job, keys, plan):
     main.add_command(command)
 
 if __name__ == "__main__":

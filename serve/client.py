@@ -12,6 +12,7 @@ from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import quote
 
 import httpx
 
@@ -109,6 +110,30 @@ class Scenewright:
         answer = self._ask("POST", "/v1/scenes", timeout_s, json=body)
         return _read(answer, lambda body: _scene(body, answer.headers.get("x-backend", "")))
 
+    def submit_job(self, scenes: list[dict[str, Any]], idempotency_key: str | None = None) -> dict[str, Any]:
+        """POST /v1/jobs, of scene requests as dictionaries. When this returns, the job is kept for good."""
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        answer = self._ask("POST", "/v1/jobs", self._timeout_s, headers, json={"scenes": scenes})
+        return _read(answer, dict)
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """GET /v1/jobs/{id}: its status, its counts and its scenes."""
+        return _read(self._ask("GET", f"/v1/jobs/{quote(job_id, '')}", self._timeout_s), dict)
+
+    def jobs(self, limit: int = 20, after: str | None = None) -> dict[str, Any]:
+        """GET /v1/jobs: `data`, newest first, and `next`, the `after` of the next page."""
+        query = {"limit": limit} if after is None else {"limit": limit, "after": after}
+        return _read(self._ask("GET", "/v1/jobs", self._timeout_s, params=query), dict)
+
+    def cancel_job(self, job_id: str) -> dict[str, Any]:
+        """DELETE /v1/jobs/{id}."""
+        return _read(self._ask("DELETE", f"/v1/jobs/{quote(job_id, '')}", self._timeout_s), dict)
+
+    def job_picture(self, job_id: str, index: int) -> tuple[bytes, str]:
+        """GET /v1/jobs/{id}/scenes/{index}: the file, and its format."""
+        answer = self._ask("GET", f"/v1/jobs/{quote(job_id, '')}/scenes/{index}", self._timeout_s)
+        return answer.content, answer.headers.get("content-type", "").removeprefix("image/")
+
     def models(self) -> list[dict[str, Any]]:
         """GET /v1/models. Raises ScenewrightError and ServerUnreachable."""
         return _read(self._ask("GET", "/v1/models", self._timeout_s), lambda body: list(body["data"]))
@@ -127,11 +152,18 @@ class Scenewright:
             return error.message
         return ""
 
-    def _ask(self, method: str, path: str, timeout_s: float, **content: Any) -> httpx.Response:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        timeout_s: float,
+        headers: Mapping[str, str] | None = None,
+        **content: Any,
+    ) -> httpx.Response:
         timeout = httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
-        accept = {"Accept": "application/json"}
+        said = {"Accept": "application/json", **(headers or {})}
         try:
-            answer = self._http.request(method, path, timeout=timeout, headers=accept, **content)
+            answer = self._http.request(method, path, timeout=timeout, headers=said, **content)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise ServerUnreachable(f"no Scenewright at {self.url}") from error
         except httpx.TimeoutException as error:

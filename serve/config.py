@@ -7,6 +7,7 @@ environment is laid over it when the graph is built, so `serve run` and `scenewr
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import (
@@ -25,6 +26,9 @@ from deployments.messages import MergeMode, Position
 
 from .django_settings import lay_django_over
 from .environment import lay_environment_over
+from .jobs.config import JobConfig
+from .keys import Authentication
+from .logs import LogConfig
 
 LARGEST_PX = 8_192
 """The wire format's own bound of a side."""
@@ -112,8 +116,18 @@ class ServiceConfig(Settings):
     )
     merger: ReplicaOptions = ReplicaOptions(num_cpus=0.5, max_ongoing_requests=4)
     ingress: ReplicaOptions = ReplicaOptions(num_cpus=0, max_ongoing_requests=200)
+    worker: ReplicaOptions = ReplicaOptions(num_cpus=0)
     merge: MergeDefaults = MergeDefaults()
     limits: Limits = Limits()
+    jobs: JobConfig = JobConfig()
+    logs: LogConfig = LogConfig()
+    authentication: Authentication = "auto"
+    state_dir: str = Field("~/.local/state/scenewright", min_length=1)
+
+    @property
+    def state_folder(self) -> Path:
+        """Where jobs, their pictures and the keys are kept."""
+        return Path(self.state_dir).expanduser()
 
     @model_validator(mode="after")
     def _defaults_within_limits(self) -> Self:

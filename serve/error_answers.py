@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from typing import Any
 
@@ -15,9 +14,8 @@ from deployments import errors
 from deployments.errors import InvalidRequest
 
 from .disconnects import ClientGone
+from .logs import logger
 from .strict_json import InvalidJson
-
-logger = logging.getLogger("scenewright")
 
 TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.CutoutFailed, 422, "cutout_failed"),
@@ -46,11 +44,19 @@ MAX_ECHO_CHARS = 60
 
 
 class Refusal(Exception):
-    """A request refused for its form, before it means anything."""
+    """A request refused at the edge, for its form or its caller, before any work is done for it."""
 
-    def __init__(self, status: int, code: str, message: str, param: str | None = None) -> None:
-        super().__init__(status, code, message, param)
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        param: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(status, code, message, param, retry_after_s)
         self.status, self.code, self.message, self.param = status, code, message, param
+        self.retry_after_s = retry_after_s
 
 
 def answer(request: Request, error: Exception) -> JSONResponse:
@@ -59,6 +65,8 @@ def answer(request: Request, error: Exception) -> JSONResponse:
     headers = {"Retry-After": str(max(1, math.ceil(retry_after_s)))} if retry_after_s is not None else {}
     if isinstance(error, HTTPException):
         headers |= dict(error.headers or {})
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(error_of(error, getattr(request.state, "request_id", "")), status, headers)
 
 
@@ -86,7 +94,7 @@ def _facts(error: Exception) -> tuple[int, str, str, str | None, float | None]:
         # nginx's code for it; nobody reads this but our own logs.
         return 499, "client_closed_request", "the client went away", None, None
     if isinstance(error, Refusal):
-        return error.status, error.code, error.message, error.param, None
+        return error.status, error.code, error.message, error.param, error.retry_after_s
     if isinstance(error, InvalidJson):
         return 400, "invalid_json", str(error), None, None
     if isinstance(error, HTTPException):

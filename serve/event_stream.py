@@ -1,4 +1,4 @@
-"""Server-Sent Events: the answer that is written while the work goes on, and ends the work when nobody reads."""
+"""Server-Sent Events: an answer written while the work goes on; the work ends when nobody reads."""
 
 from __future__ import annotations
 

@@ -14,16 +14,21 @@ from .error_answers import Refusal, answer
 from .openapi import ERRORS
 from .request_ids import RequestIds
 from .routes.images import image_routes
+from .routes.jobs import job_routes
 from .routes.layers import layer_routes
 from .routes.page import page_routes
 from .routes.scenes import scene_routes
 from .routes.service import service_routes
 from .scene import Graph, Handle
 from .strict_json import InvalidJson
+from .tenants import Tenants
 
 
 class Ingress:
-    """Its application is built in the replica, where its handles are."""
+    """Its application is built in the replica, where its handles are.
+
+    It never calls the worker: Serve deploys what an application is bound to, and they meet in the database.
+    """
 
     def __init__(
         self,
@@ -31,6 +36,7 @@ class Ingress:
         character: Handle,
         background: Handle,
         merger: Handle,
+        worker: Handle,
     ) -> None:
         self._config = config
         self._graph = Graph(character, background, merger)
@@ -40,7 +46,12 @@ class Ingress:
 
 
 def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
-    """Every route, over any graph of handles."""
+    """Every route, over any graph of handles, behind ids and keys."""
+    return RequestIds(Tenants(build_api(config, graph), config.authentication, config.state_folder))
+
+
+def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
+    """The routes alone."""
     app = FastAPI(
         title="Scenewright",
         version="0.1.0",
@@ -52,6 +63,6 @@ def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
     for kind in (ScenewrightError, Refusal, InvalidJson, HTTPException, ClientGone, Exception):
         app.add_exception_handler(kind, answer)
 
-    for routes in (scene_routes, layer_routes, image_routes, service_routes, page_routes):
+    for routes in (scene_routes, layer_routes, image_routes, job_routes, service_routes, page_routes):
         app.include_router(routes(config, graph))
-    return RequestIds(app)
+    return app

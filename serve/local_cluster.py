@@ -19,6 +19,7 @@ from ray._private import ray_constants
 from .app import build
 from .config import ReplicaOptions, ServiceConfig
 from .stopping import listen, undisturbed
+from .tenants import is_loopback
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 (it is only compared with)
 OBJECT_STORE_BYTES = 384 << 20
@@ -49,6 +50,8 @@ def running(
     Leaving the block by any way stops everything that it started. Raises CannotStart.
     """
     _check_port(host, port)
+    if config.authentication == "auto" and not is_loopback(host):
+        config = config.model_copy(update={"authentication": "required"})
     try:
         application = build(config)
     except ValueError as error:
@@ -111,7 +114,13 @@ def _stop() -> None:
 def _asked_for(config: ServiceConfig) -> dict[str, float]:
     """Logical resources of all replicas at their fewest; autoscaling goes as far as there is room."""
     total = {"CPU": 0.0, "GPU": 0.0}
-    for options in (config.character.replicas, config.background.replicas, config.merger, config.ingress):
+    for options in (
+        config.character.replicas,
+        config.background.replicas,
+        config.merger,
+        config.ingress,
+        config.worker,
+    ):
         for name, amount in {"CPU": options.num_cpus, "GPU": options.num_gpus, **options.resources}.items():
             total[name] = total.get(name, 0.0) + _replicas(options) * amount
     return total

@@ -12,11 +12,13 @@ from .schema import ErrorAnswer
 
 REFUSALS = {
     400: "not JSON, or a header that is not accepted",
+    401: "no key, or none that is known here",
+    403: "the key may not do this",
     408: "the body came too slowly",
     413: "the body is too large",
     415: "the body is not application/json",
     422: "a field is missing, unknown or out of range; `param` names it",
-    429: "overloaded; `Retry-After` says when to come back",
+    429: "overloaded, or over this key's quota; `Retry-After` says when to come back",
     500: "our fault",
     502: "no attempt gave a usable picture",
     503: "not ready, or out of memory",
@@ -37,6 +39,12 @@ def describe_query(shape: type[BaseModel]) -> dict[str, Any]:
     """The query's part of an operation."""
     fields = shape.model_json_schema()["properties"]
     return {"parameters": [{"name": name, "in": "query", "schema": fields[name]} for name in fields]}
+
+
+def describe_header(name: str, description: str) -> dict[str, Any]:
+    """An optional header's part of an operation."""
+    schema = {"type": "string", "description": description}
+    return {"parameters": [{"name": name, "in": "header", "schema": schema}]}
 
 
 def describe_body(shape: type[BaseModel]) -> dict[str, Any]:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Callable
 from typing import Self
 
 from deployments.messages import LayerKind, LayerResult, MergeOptions, StepEvent
 
+from .logs import logger
 from .scene import Graph
-
-logger = logging.getLogger("scenewright")
 
 
 class ScenePreviews:
-    """The n-th is made when both layers have sent their n-th. One that fails is not missed, nor is a late one."""
+    """The n-th is made when both layers have sent their n-th. A late or a failed one is left out."""
 
     def __init__(self, graph: Graph, options: MergeOptions, tell: Callable[[bytes], None]) -> None:
         self._graph = graph

@@ -17,7 +17,7 @@ QUALITY = 75
 
 
 def compose_preview(options: MergeOptions, character: bytes, background: bytes) -> bytes:
-    """A JPEG of the frame's shape, at most 384 wide. A figure not yet to be told from its backdrop is pasted."""
+    """A JPEG of the frame's shape, at most 384 wide. What cannot be cut out yet is pasted."""
     scale = min(1.0, WIDTH_PX / options.width_px)
     small = replace(
         options,

@@ -1,7 +1,121 @@
-"""`scenewright job`: many scenes at once."""
+"""`scenewright job`: many scenes at once, kept by a running service until they are painted."""
 
 from __future__ import annotations
 
-from .absent import absent
+import json
+import time
+from pathlib import Path
+from typing import Any, TextIO
 
-job = absent("job", "Paint many scenes in the background.")
+import click
+
+from ..client import Scenewright
+from .service import connected, service_options
+
+POLL_S = 0.5
+ENDED = ("succeeded", "failed", "cancelled")
+SUFFIXES = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
+
+
+@click.group()
+def job() -> None:
+    """Paint many scenes in the background."""
+
+
+@job.command()
+@click.argument("file", type=click.File(encoding="utf-8"))
+@click.option("--idempotency-key", help="The same key and scenes within 24 hours mean the same job.")
+@click.option("--wait", is_flag=True, help="Until the job has ended; exits 1 if any scene failed.")
+@service_options
+def submit(file: TextIO, idempotency_key: str | None, wait: bool, url: str, api_key: str | None) -> None:
+    """Submit the scenes of FILE (- is stdin): a JSON list of scene requests, or {"scenes": [...]}."""
+    scenes = _scenes(file)
+    with connected(url, api_key) as service:
+        job_id = service.submit_job(scenes, idempotency_key)["id"]
+        click.echo(job_id)
+        if wait:
+            _report(_until_ended(service, job_id))
+
+
+@job.command()
+@click.argument("job_id", metavar="ID")
+@click.option("--wait", is_flag=True, help="Until the job has ended; exits 1 if any scene failed.")
+@service_options
+def status(job_id: str, wait: bool, url: str, api_key: str | None) -> None:
+    """Say how far a job is, and why scenes failed."""
+    with connected(url, api_key) as service:
+        _report(_until_ended(service, job_id) if wait else service.job(job_id))
+
+
+@job.command("list")
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
+@service_options
+def list_(limit: int, url: str, api_key: str | None) -> None:
+    """List jobs, newest first."""
+    with connected(url, api_key) as service:
+        for each in service.jobs(limit)["data"]:
+            click.echo(f"{each['id']}  {_line(each)}")
+
+
+@job.command()
+@click.argument("job_id", metavar="ID")
+@service_options
+def cancel(job_id: str, url: str, api_key: str | None) -> None:
+    """Cancel what of a job has not ended."""
+    with connected(url, api_key) as service:
+        click.echo(service.cancel_job(job_id)["status"])
+
+
+@job.command()
+@click.argument("job_id", metavar="ID")
+@click.option("-o", "--output", "folder", required=True, type=click.Path(file_okay=False, path_type=Path))
+@service_options
+def fetch(job_id: str, folder: Path, url: str, api_key: str | None) -> None:
+    """Write the pictures that a job has so far into a folder: scene-0000.jpg, scene-0001.jpg, …"""
+    with connected(url, api_key) as service:
+        scenes = [scene["index"] for scene in service.job(job_id)["scenes"] if "url" in scene]
+        for index in scenes:
+            data, wire_format = service.job_picture(job_id, index)
+            file = folder / f"scene-{index:04}{SUFFIXES.get(wire_format, '')}"
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(data)
+            except OSError as error:
+                raise click.ClickException(f"{file} cannot be written: {error.strerror}") from error
+            click.echo(file)
+
+
+def _scenes(file: TextIO) -> list[dict[str, Any]]:
+    try:
+        content = json.load(file)
+    except ValueError as error:
+        raise click.BadParameter(f"{file.name} is not JSON: {error}", param_hint="FILE") from error
+    scenes = content.get("scenes") if isinstance(content, dict) else content
+    if not isinstance(scenes, list):
+        raise click.BadParameter('neither a list of scenes nor {"scenes": [...]}', param_hint="FILE")
+    return scenes
+
+
+def _until_ended(service: Scenewright, job_id: str) -> dict[str, Any]:
+    said = ""
+    while True:
+        found = service.job(job_id)
+        if found["status"] in ENDED:
+            return found
+        if (line := _line(found)) != said:
+            click.echo(said := line, err=True)
+        time.sleep(POLL_S)
+
+
+def _line(found: dict[str, Any]) -> str:
+    failed = f", {found['failed']} failed" if found["failed"] else ""
+    return f"{found['status']}: {found['done']} of {found['total']}{failed}"
+
+
+def _report(found: dict[str, Any]) -> None:
+    click.echo(_line(found))
+    for scene in found["scenes"]:
+        if "error" in scene:
+            click.echo(f"scene {scene['index']}: {scene['error']['message']}", err=True)
+    if found["status"] == "failed":
+        raise click.exceptions.Exit(1)

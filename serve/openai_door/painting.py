@@ -40,6 +40,13 @@ class Painting:
             raise InvalidRequest(error.message, "size" if error.param in SIDES else error.param) from None
         self._output = output_options(self._wire.output, config, None)
 
+    @property
+    def jobs(self) -> tuple[LayerJob, ...]:
+        """Its layers, for what they cost."""
+        return (
+            (self._job.character, self._job.background) if isinstance(self._job, SceneJob) else (self._job,)
+        )
+
     async def paint(self, graph: Graph, tell: Tell | None = None) -> tuple[Picture, dict[str, str]]:
         """The picture and its headers. Raises what deployments.errors draws."""
         if isinstance(self._job, SceneJob):

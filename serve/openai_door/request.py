@@ -1,7 +1,7 @@
 """OpenAI's shape of a request for pictures, and what it means here.
 
-`model` is `scene`, `character` or `background`. A scene's prompt is `character | background`; the fields of the
-same names do as well. Fields of OpenAI's that have no meaning here are taken and left alone.
+`model` is `scene`, `character` or `background`. A scene's prompt is `character | background`; the fields of
+the same names do as well. Fields of OpenAI's that have no meaning here are taken and left alone.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from ..openai_door.painting import Painting
 from ..openai_door.request import ImagesRequest
 from ..openapi import describe_body
 from ..scene import Graph, all_or_none
+from ..tenants import charge
 
 
 def image_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
@@ -27,6 +28,7 @@ def image_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     async def generate_images(request: Request) -> Response:
         asked = await accept(request, ImagesRequest, config.limits)
         paintings = [Painting(asked, number, config, request) for number in range(asked.n)]
+        charge(request, *(job for painting in paintings for job in painting.jobs))
         if asked.stream:
             return EventStream(request, paintings[0].events(graph, asked.partial_images or 0))
         painted = await abandon_with_client(

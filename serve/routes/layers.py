@@ -17,6 +17,7 @@ from ..openapi import PICTURES, describe_body, describe_query
 from ..progress import layer_events
 from ..scene import Graph, render_cutout, render_layer
 from ..schema import CharacterRequest, LayerAnswer, LayerRequest, StreamQuery
+from ..tenants import charge
 
 
 def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
@@ -39,6 +40,7 @@ def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         if output.format == "jpeg":
             raise InvalidRequest("a cut-out needs transparency: ask for png or webp", "output.format")
         job = admit_layer("character", asked, config, request.state.request_id)
+        charge(request, job)
         layer, picture = await abandon_with_client(request, render_cutout(graph, job, output))
         return answers.layer_answer(request, layer, picture)
 
@@ -56,6 +58,7 @@ def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         job = admit_layer(kind, asked, config, request.state.request_id)
         output = output_options(asked.output, config, answers.accepted_format(request))
         previews = parse(dict(request.query_params), StreamQuery).previews
+        charge(request, job)
         if answers.wants_events(request):
             return EventStream(request, layer_events(graph, job, output, previews))
         layer, picture = await abandon_with_client(request, render_layer(graph, job, output))

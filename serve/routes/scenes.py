@@ -14,6 +14,7 @@ from ..openapi import PICTURES, describe_body, describe_query
 from ..progress import scene_events
 from ..scene import Graph, render
 from ..schema import SceneAnswer, SceneRequest, StreamQuery
+from ..tenants import charge
 
 
 def scene_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
@@ -29,6 +30,7 @@ def scene_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         asked = await accept(request, SceneRequest, config.limits)
         job = admit_scene(asked, config, request.state.request_id, answers.accepted_format(request))
         previews = parse(dict(request.query_params), StreamQuery).previews
+        charge(request, job.character, job.background)
         if answers.wants_events(request):
             return EventStream(request, scene_events(graph, job, previews))
         result = await abandon_with_client(request, render(graph, job))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,13 @@ from starlette.types import ASGIApp
 
 from deployments.background import Background
 from deployments.character import Character
+from deployments.errors import CutoutFailed
 from deployments.merger import Merger
+from deployments.messages import LayerResult, MergeJob, MergeResult, OutputOptions, Picture
 from serve.config import ServiceConfig
 from serve.ingress import build_http
+from serve.jobs.worker import JobWorker
+from serve.logs import logger
 from serve.scene import Graph
 
 REPOSITORY = Path(__file__).parents[2]
@@ -44,8 +50,9 @@ def local_handle(replica_class: Any, *arguments: object) -> Any:
 
 
 @pytest.fixture(scope="session")
-def config() -> ServiceConfig:
-    return simulated_config()
+def config(tmp_path_factory: pytest.TempPathFactory) -> ServiceConfig:
+    state_dir = tmp_path_factory.mktemp("state")
+    return simulated_config().model_copy(update={"state_dir": str(state_dir)})
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +62,32 @@ def graph(config: ServiceConfig) -> Graph:
         local_handle(Background, config.background.generator),
         local_handle(Merger),
     )
+
+
+class ParticularMerger(Merger):
+    """Finds nothing good enough to be cut out."""
+
+    async def merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
+        raise CutoutFailed("the character could not be cut out", "merge.mode")
+
+    async def cut_out(self, output: OutputOptions, layer: LayerResult) -> Picture:
+        raise CutoutFailed("the character could not be cut out", "cutout")
+
+
+@pytest.fixture(scope="session")
+def particular(graph: Graph) -> Graph:
+    """The graph whose scenes fail at the very end."""
+    return replace(graph, merger=local_handle(ParticularMerger))
+
+
+@contextmanager
+def heard(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """What is logged reaches `caplog`: Serve's logger passes nothing on to the root's handlers."""
+    logger.addHandler(caplog.handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(caplog.handler)
 
 
 def served(app: ASGIApp) -> ASGIApp:
@@ -98,3 +131,29 @@ def client_with(config: ServiceConfig, graph: Graph) -> Callable[..., httpx.Asyn
         return httpx.AsyncClient(transport=transport, base_url="http://scenewright")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def url_with_worker(
+    config: ServiceConfig, graph: Graph, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The whole edge behind a real port, and beside it a worker of its jobs."""
+    state_dir = tmp_path_factory.mktemp("state")
+    jobs = replace(config.jobs, poll_s=0.02)
+    config = config.model_copy(update={"state_dir": str(state_dir), "jobs": jobs})
+    stopping = threading.Event()
+
+    async def work() -> None:
+        worker = JobWorker(config, graph.character, graph.background, graph.merger)
+        while not stopping.is_set():
+            await asyncio.sleep(0.02)
+        await worker.stop()
+
+    thread = threading.Thread(target=asyncio.run, args=(work(),))
+    thread.start()
+    try:
+        with listening(served(build_http(config, graph))) as address:
+            yield address
+    finally:
+        stopping.set()
+        thread.join()

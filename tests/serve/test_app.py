@@ -35,7 +35,7 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_serve_run_builds_each_file(file: Path) -> None:
     arguments = yaml.safe_load(file.read_text(encoding="utf-8"))["applications"][0]["args"]
     application = as_serve_run_does(build, arguments)  # type: ignore[arg-type]
-    assert set(deployments_of(application)) == {"Ingress", "Character", "Background", "Merger"}
+    assert set(deployments_of(application)) == {"Ingress", "Character", "Background", "Merger", "JobWorker"}
 
 
 def test_a_misspelt_argument_is_refused_by_serve_run_too() -> None:
@@ -48,7 +48,7 @@ def test_each_generator_replica_has_its_own_gpu_and_the_rest_none() -> None:
     arguments = yaml.safe_load(gpu.read_text(encoding="utf-8"))["applications"][0]["args"]
     graph = deployments_of(build(ServiceConfig.model_validate(arguments)))
     gpus = {name: deployment.ray_actor_options["num_gpus"] for name, deployment in graph.items()}
-    assert gpus == {"Character": 1, "Background": 1, "Merger": 0, "Ingress": 0}
+    assert gpus == {"Character": 1, "Background": 1, "Merger": 0, "Ingress": 0, "JobWorker": 0}
     scaling = graph["Character"]._deployment_config.autoscaling_config
     assert (scaling.min_replicas, scaling.max_replicas) == (1, 25)
 

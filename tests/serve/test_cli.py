@@ -100,7 +100,7 @@ def test_help_lists_every_command() -> None:
         assert f"\n  {name} " in result.output
 
 
-@pytest.mark.parametrize("arguments", [("job", "submit", "--file", "x"), ("plan",)])
+@pytest.mark.parametrize("arguments", [("plan",)])
 def test_what_is_not_there_yet_says_so(arguments: tuple[str, ...]) -> None:
     result = run(*arguments)
     assert result.exit_code == 2

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import Any
 
 import httpx
@@ -17,6 +16,7 @@ from serve.ingress import build_http
 from serve.scene import Graph
 from serve.strict_json import InvalidJson
 
+from .conftest import heard
 from .test_scene import Handle, Method
 
 SCENE = {"character": "a knight", "background": "a castle"}
@@ -73,7 +73,7 @@ async def test_our_own_faults_tell_nothing_but_the_id(
     graph: Any = Graph(broken, broken, broken)  # type: ignore[arg-type]
     transport = httpx.ASGITransport(build_http(config, graph))
     async with httpx.AsyncClient(transport=transport, base_url="http://scenewright") as client:
-        with caplog.at_level(logging.ERROR, "scenewright"):
+        with heard(caplog):
             got = await client.post("/v1/scenes", json=SCENE, headers={"X-Request-ID": "find-me"})
     assert got.status_code == 500
     error = got.json()["error"]

@@ -67,4 +67,4 @@ async def test_errors_are_described_with_their_shape(page: dict[str, Any]) -> No
 
 async def test_a_scenes_answer_is_json_or_a_picture(page: dict[str, Any]) -> None:
     content = page["paths"]["/v1/scenes"]["post"]["responses"]["200"]["content"]
-    assert set(content) == {"application/json", "image/jpeg", "image/png", "image/webp"}
+    assert set(content) == {"application/json", "text/event-stream", "image/jpeg", "image/png", "image/webp"}

@@ -10,6 +10,11 @@ import httpx
 import pytest
 from PIL import Image
 
+from serve.config import ServiceConfig
+from serve.ingress import build_http
+from serve.scene import Graph
+
+from .conftest import served
 from .events import parse_events
 from .test_ingress import SCENE, SMALL, error_of
 
@@ -53,9 +58,10 @@ async def test_what_is_invalid_keeps_its_status(client: httpx.AsyncClient) -> No
     assert (late.status_code, error_of(late)["code"]) == (504, "deadline_exceeded")
 
 
-async def test_a_fault_on_the_way_is_the_last_event(client: httpx.AsyncClient) -> None:
-    asked = {"character": "a knight", "background": "a castle", "merge": {"mode": "cutout"}, "seed": 1}
-    answer = await client.post("/v1/scenes", json=asked, headers=EVENTS)
+async def test_a_fault_on_the_way_is_the_last_event(config: ServiceConfig, particular: Graph) -> None:
+    transport = httpx.ASGITransport(served(build_http(config, particular)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://scenewright") as client:
+        answer = await client.post("/v1/scenes", json=SCENE, headers=EVENTS)
     name, data = parse_events(answer.text)[-1]
     assert (answer.status_code, name, data["error"]["code"]) == (200, "error", "cutout_failed")
 

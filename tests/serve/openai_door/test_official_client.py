@@ -12,16 +12,15 @@ import openai
 import pytest
 from openai import OpenAI
 from PIL import Image
-from ray import serve as ray_serve
 
 from deployments.background import Background
 from deployments.character import Character
 from deployments.messages import LayerJob, LayerResult, StepEvent
-from serve.config import ServiceConfig
+from serve.config import LayerSettings, ServiceConfig
 from serve.ingress import build_http
 from serve.scene import Graph
 
-from ..conftest import listening, served
+from ..conftest import listening, local_handle, served
 
 
 def preview() -> bytes:
@@ -47,13 +46,12 @@ class PreviewingBackground(Previewing, Background):
     pass
 
 
+def local(replica_class: Any, settings: LayerSettings) -> Any:
+    return local_handle(replica_class, settings.generator)
+
+
 @pytest.fixture(scope="module")
 def client(config: ServiceConfig, graph: Graph) -> Iterator[OpenAI]:
-    def local(replica_class: Any, settings: Any) -> Any:
-        deployment: Any = ray_serve.deployment(replica_class, name=replica_class.__name__)
-        application = deployment.bind(settings.generator)
-        return ray_serve.run(application, name=replica_class.__name__, _local_testing_mode=True)
-
     seen = replace(
         graph,
         character=local(PreviewingCharacter, config.character),
@@ -183,20 +181,40 @@ def test_other_errors_too(client: OpenAI) -> None:
     with pytest.raises(openai.InternalServerError) as late:
         client.images.generate(model="scene", prompt="a | b", extra_body={"deadline_s": 0.0001})
     assert (late.value.status_code, late.value.code) == (504, "deadline_exceeded")
-    with pytest.raises(openai.UnprocessableEntityError) as opaque:
-        client.images.generate(model="character", prompt="a", background="transparent", extra_body=FEW)
-    assert opaque.value.code == "cutout_failed"
     with pytest.raises(openai.UnprocessableEntityError):
         client.images.generate(model="scene", prompt="a | b", stream=True, n=2)
 
 
-def test_a_fault_in_a_stream(client: OpenAI) -> None:
-    body = FEW | {"merge": {"mode": "cutout"}}
-    stream = client.images.generate(
-        model="scene", prompt="a | b", stream=True, partial_images=3, extra_body=body
+def test_no_good_cut_out(config: ServiceConfig, particular: Graph, client: OpenAI) -> None:
+    with listening(served(build_http(config, particular))) as url:
+        client = client.with_options(base_url=f"{url}/v1")
+        with pytest.raises(openai.UnprocessableEntityError) as opaque:
+            client.images.generate(model="character", prompt="a", background="transparent", extra_body=FEW)
+        assert opaque.value.code == "cutout_failed"
+        with pytest.raises(openai.UnprocessableEntityError):
+            client.images.generate(model="scene", prompt="a | b", extra_body=FEW)
+        with pytest.raises(openai.UnprocessableEntityError, match="cut out"):
+            client.images.generate(model="scene", prompt="a | b", stream=True, extra_body=FEW)
+
+
+def test_a_fault_after_a_partial_image(config: ServiceConfig, particular: Graph, client: OpenAI) -> None:
+    seen = replace(
+        particular,
+        character=local(PreviewingCharacter, config.character),
+        background=local(PreviewingBackground, config.background),
     )
-    with pytest.raises(openai.APIError, match="cut out"):
-        list(stream)
+    with listening(served(build_http(config, seen))) as url:
+        stream = client.with_options(base_url=f"{url}/v1").images.generate(
+            model="scene",
+            prompt="a | b",
+            stream=True,
+            partial_images=3,
+            extra_body=FEW | {"num_inference_steps": 40},
+        )
+        events = iter(stream)
+        assert next(events).type == "image_generation.partial_image"
+        with pytest.raises(openai.APIError, match="cut out"):
+            list(events)
 
 
 def test_the_models_it_lists(client: OpenAI) -> None:

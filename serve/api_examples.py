@@ -1,0 +1,87 @@
+"""One example a route, told in curl and in Python: docs/api.md shows them, and the tests run them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass, field
+from typing import Any
+
+URL = "http://127.0.0.1:8000"
+
+
+@dataclass(frozen=True)
+class Example:
+    """`path` may hold `{job}`, the id of a job. `save` is the file that the answer is written to."""
+
+    method: str
+    route: str
+    path: str
+    json: dict[str, Any] | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    save: str | None = None
+
+    def curl(self) -> str:
+        """For a POSIX shell; `$job` is a job's id."""
+        words = ["curl", "--fail-with-body", "--silent", "--show-error", "--no-buffer"]
+        if self.method not in ("GET", "POST"):
+            words += ["-X", self.method]
+        words.append(f'"{URL}{self.path.format(job="$job")}"')
+        for name, value in self.headers.items():
+            words += ["-H", shlex.quote(f"{name}: {value}")]
+        if self.json is not None:
+            words += ["-H", "'Content-Type: application/json'", "-d", shlex.quote(json.dumps(self.json))]
+        for name, file in self.files.items():
+            words += ["-F", f"{name}=@{file}"]
+        if self.save:
+            words += ["-o", self.save]
+        return " ".join(words)
+
+    def python(self) -> str:
+        """With httpx; `job` is a job's id."""
+        quote = "f" if "{job}" in self.path else ""
+        arguments = [f'{quote}"{URL}{self.path}"']
+        if self.json is not None:
+            arguments.append(f"json={self.json!r}")
+        if self.headers:
+            arguments.append(f"headers={self.headers!r}")
+        if self.files:
+            opened = ", ".join(f'"{name}": open("{file}", "rb")' for name, file in self.files.items())
+            arguments.append(f"files={{{opened}}}")
+        arguments.append("timeout=150")
+        lines = ["import httpx", ""]
+        if self.save:
+            lines[1:1] = ["from pathlib import Path"]
+        lines += [
+            f"answer = httpx.{self.method.lower()}({', '.join(arguments)})",
+            "answer.raise_for_status()",
+            f'Path("{self.save}").write_bytes(answer.content)' if self.save else "print(answer.text)",
+        ]
+        return "\n".join(lines)
+
+
+SCENE = {"character": "a knight in silver armor", "background": "a castle at sunset", "seed": 42}
+EXAMPLES = (
+    Example("POST", "/v1/scenes", "/v1/scenes", SCENE, save="scene.jpg"),
+    Example("POST", "/v1/scenes", "/v1/scenes?previews=2", SCENE, {"Accept": "text/event-stream"}),
+    Example(
+        "POST", "/v1/characters", "/v1/characters", {"prompt": "a knight"}, {"Accept": "application/json"}
+    ),
+    Example("POST", "/v1/backgrounds", "/v1/backgrounds", {"prompt": "a castle"}, save="background.jpg"),
+    Example(
+        "POST",
+        "/v1/images/generations",
+        "/v1/images/generations",
+        {"model": "scene", "prompt": "a knight | a castle at sunset", "size": "512x256"},
+    ),
+    Example("POST", "/v1/jobs", "/v1/jobs", {"scenes": [SCENE]}, {"Idempotency-Key": "order-17"}),
+    Example("GET", "/v1/jobs", "/v1/jobs?limit=5"),
+    Example("GET", "/v1/jobs/{job_id}", "/v1/jobs/{job}"),
+    Example("GET", "/v1/jobs/{job_id}/events", "/v1/jobs/{job}/events"),
+    Example("GET", "/v1/jobs/{job_id}/scenes/{index}", "/v1/jobs/{job}/scenes/0", save="scene-0.jpg"),
+    Example("DELETE", "/v1/jobs/{job_id}", "/v1/jobs/{job}"),
+    Example("GET", "/v1/models", "/v1/models"),
+    Example("GET", "/healthz", "/healthz"),
+    Example("GET", "/readyz", "/readyz"),
+)

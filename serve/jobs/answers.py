@@ -1,0 +1,66 @@
+"""Jobs on the wire, and the events of one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from ..event_stream import Event, Work
+from .desk import JobDesk
+from .schema import JobAccepted, JobAnswer, JobScene, JobSummary, SceneError
+from .store import ENDED, JobState, SceneState
+
+
+def accepted(job: JobState) -> JobAccepted:
+    return JobAccepted(id=job.id, status=job.status, total=job.total)
+
+
+def summary(job: JobState) -> JobSummary:
+    return JobSummary(
+        id=job.id,
+        status=job.status,
+        total=job.total,
+        created=int(job.created_at),
+        done=job.counts.get("succeeded", 0),
+        failed=job.counts.get("failed", 0),
+    )
+
+
+def whole(job: JobState) -> JobAnswer:
+    return JobAnswer(**summary(job).model_dump(), scenes=[_scene(job, scene) for scene in job.scenes])
+
+
+def _scene(job: JobState, scene: SceneState) -> JobScene:
+    return JobScene(
+        index=scene.number,
+        status=scene.status,
+        error=None if scene.error is None else SceneError(**scene.error),
+        url=None if scene.picture is None else f"/v1/jobs/{job.id}/scenes/{scene.number}",
+    )
+
+
+def job_events(desk: JobDesk, owner: str, first: JobState, poll_s: float) -> Work:
+    """`job.progress` with the counts, `scene.ended` for each scene that has, and at the end `job.ended`.
+
+    Whoever connects hears of all that has ended so far, so that nothing is missed by connecting again.
+    """
+
+    async def work(tell: Callable[[Event], None]) -> None:
+        told: set[int] = set()
+        last, job = None, first
+        while True:
+            for scene in job.scenes:
+                if scene.status in ENDED and scene.number not in told:
+                    told.add(scene.number)
+                    tell(Event("scene.ended", _scene(job, scene).model_dump(exclude_none=True)))
+            counts = summary(job).model_dump()
+            if job.status in ENDED:
+                tell(Event("job.ended", counts))
+                return
+            if counts != last:
+                tell(Event("job.progress", counts))
+                last = counts
+            await asyncio.sleep(poll_s)
+            job = await desk.job(owner, job.id)
+
+    return work

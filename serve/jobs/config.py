@@ -1,0 +1,39 @@
+"""Where jobs are kept, how long, and how they are worked off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True)
+class JobConfig:
+    """`database` is SQLAlchemy's URL, else a SQLite file in the state folder; `pictures` is a folder or a URL
+    that fsspec knows (`s3://bucket/folder`), else a folder in it.
+
+    `concurrency` scenes are painted at once by a worker. A worker that has not been heard of for `lease_s` is
+    taken for dead, and its scenes are given to another. `max_waiting_scenes` is each caller's.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    database: str | None = None
+    pictures: str | None = None
+    concurrency: int = 2
+    lease_s: float = 15.0
+    poll_s: float = 0.5
+    max_attempts: int = 3
+    max_losses: int = 10
+    max_waiting_scenes: int = 20_000
+    max_json_bytes: int = 8 << 20
+    min_free_bytes: int = 64 << 20
+    retention_s: float = 7 * DAY_S
+
+    def database_url(self, state_dir: Path) -> str:
+        return self.database or f"sqlite:///{state_dir / 'jobs.sqlite'}"
+
+    def pictures_place(self, state_dir: Path) -> str:
+        return self.pictures or str(state_dir / "pictures")

@@ -1,0 +1,132 @@
+"""Jobs as their callers meet them: admitted, kept, looked up. What blocks is done in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from deployments.errors import InvalidRequest, NotReady, Overloaded
+
+from ..config import ServiceConfig
+from ..error_answers import Refusal
+from ..logs import logger
+from .database import open_database
+from .pictures import Pictures, open_pictures
+from .scene_jobs import admit_all
+from .schema import JobRequest
+from .store import JobState, JobStore, OtherBody, SceneState, TooManyWaiting, new_job_id
+
+Result = TypeVar("Result")
+JOB_ID = re.compile("[0-9a-f]{32}")
+NO_JOB = "there is no such job"
+NO_SCENE = "this job has no such scene, or no picture of it"
+
+
+class JobDesk:
+    """Opened at the first job: an edge without any needs no folder. Raises NotReady where that fails."""
+
+    def __init__(self, config: ServiceConfig) -> None:
+        self._config = config
+
+    @cached_property
+    def _store(self) -> JobStore:
+        return JobStore(open_database(self._config.jobs.database_url(self._config.state_folder)))
+
+    @cached_property
+    def _pictures(self) -> Pictures:
+        return open_pictures(self._config.jobs.pictures_place(self._config.state_folder))
+
+    async def submit(self, owner: str, body: Any, asked: JobRequest, key: str | None) -> JobState:
+        """Kept for good when this returns. Raises InvalidRequest and Overloaded."""
+        try:
+            return await self._in_thread(lambda: self._submit(owner, body, asked, key))
+        except OtherBody:
+            message = "this Idempotency-Key was used for another body in the last 24 hours"
+            raise InvalidRequest(message, "Idempotency-Key") from None
+        except TooManyWaiting:
+            most = self._config.jobs.max_waiting_scenes
+            message = f"at most {most} scenes may wait at once; come back when some are done"
+            raise Overloaded(message, retry_after_s=30) from None
+
+    def _submit(self, owner: str, body: Any, asked: JobRequest, key: str | None) -> JobState:
+        settings, job_id, now = self._config.jobs, new_job_id(), time.time()
+        scenes = admit_all(asked.scenes, job_id, self._config)
+        free = self._pictures.free_bytes()
+        if free is not None and free < settings.min_free_bytes:
+            raise OSError("no room for pictures")
+        digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+        job_id = self._store.submit(job_id, owner, scenes, now, digest, key, settings.max_waiting_scenes)
+        state = self._store.counts(owner, job_id)
+        assert state is not None  # noqa: S101 (it was committed a line ago)
+        return state
+
+    async def job(self, owner: str, job_id: str) -> JobState:
+        """Raises Refusal 404."""
+        _check_id(job_id)
+        return _there(await self._in_thread(lambda: self._store.job(owner, job_id)))
+
+    async def cancel(self, owner: str, job_id: str) -> JobState:
+        """Raises Refusal 404."""
+        _check_id(job_id)
+        return _there(await self._in_thread(lambda: self._store.cancel(owner, job_id, time.time())))
+
+    async def list(self, owner: str, limit: int, after: str | None) -> tuple[list[JobState], str | None]:
+        """A page, and the cursor of the next one."""
+        place = None if after is None else _place(after)
+        found = await self._in_thread(lambda: self._store.list(owner, limit + 1, place))
+        page = found[:limit]
+        return page, _cursor(page[-1]) if len(found) > limit else None
+
+    async def picture(self, owner: str, job_id: str, number: int) -> tuple[SceneState, bytes]:
+        """Raises Refusal 404 where there is none, or none yet."""
+
+        _check_id(job_id)
+
+        def look() -> tuple[SceneState, bytes] | None:
+            scene = self._store.scene(owner, job_id, number)
+            if scene is None or scene.picture is None:
+                return None
+            return scene, self._pictures.get(scene.picture)
+
+        return _there(await self._in_thread(look), NO_SCENE)
+
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+        try:
+            return await asyncio.to_thread(work)
+        except (SQLAlchemyError, OSError):
+            logger.exception("jobs cannot be kept")
+            raise NotReady("jobs cannot be kept at present", retry_after_s=5) from None
+
+
+def _check_id(job_id: str) -> None:
+    """Not every string may stand in a question to a database: PostgreSQL's texts hold no NUL."""
+    if not JOB_ID.fullmatch(job_id):
+        raise Refusal(404, "not_found", NO_JOB)
+
+
+def _there(found: Result | None, message: str = NO_JOB) -> Result:
+    if found is None:
+        raise Refusal(404, "not_found", message)
+    return found
+
+
+def _cursor(job: JobState) -> str:
+    return base64.urlsafe_b64encode(f"{job.created_at!r}:{job.id}".encode()).decode()
+
+
+def _place(cursor: str) -> tuple[float, str]:
+    try:
+        created_at, _, job_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(":")
+        return float(created_at), job_id
+    except (binascii.Error, ValueError):
+        raise InvalidRequest("after is not a cursor of this list", "after") from None

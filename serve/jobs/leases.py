@@ -1,0 +1,153 @@
+"""What is known of jobs, for those who work them off: taking a scene, keeping it, ending it.
+
+A scene is worked on by whoever holds its lease. Each taking makes a new lease, and a scene is ended only by
+the lease that it has: a worker that was taken for dead and comes back changes nothing. Execution is at least
+once, the result exactly once.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, select, update
+
+from .tables import jobs, scenes
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A scene to be painted, by this lease."""
+
+    lease: str
+    job_id: str
+    number: int
+    job: str
+    deadline_s: float
+
+
+class Leases:
+    """Every method is one transaction. Time is passed in. All of them raise SQLAlchemyError."""
+
+    def __init__(self, engine: Engine, lease_s: float, max_attempts: int, max_losses: int) -> None:
+        self._engine = engine
+        self._lease_s = lease_s
+        self._max_attempts = max_attempts
+        self._max_losses = max_losses
+
+    def claim(self, now: float) -> Claim | None:
+        """The next scene: of the caller with the fewest under way, its oldest job, the first that waits."""
+        waiting = and_(scenes.c.status == "queued", scenes.c.not_before <= now)
+        with self._engine.begin() as connection:
+            for job_id in self._jobs_in_turn(connection, waiting):
+                scene = connection.execute(
+                    select(scenes)
+                    .where(scenes.c.job_id == job_id, waiting)
+                    .order_by(scenes.c.number)
+                    .limit(1)
+                    .with_for_update(skip_locked=True)
+                ).one_or_none()
+                if scene is None:
+                    continue
+                claim = Claim(secrets.token_hex(16), job_id, scene.number, scene.job, scene.deadline_s)
+                connection.execute(
+                    update(scenes)
+                    .where(scenes.c.job_id == job_id, scenes.c.number == scene.number)
+                    .values(status="running", lease=claim.lease, lease_until=now + self._lease_s)
+                )
+                return claim
+        return None
+
+    def _jobs_in_turn(self, connection: Connection, waiting: ColumnElement[bool]) -> list[str]:
+        under_way = (
+            select(jobs.c.owner, func.count().label("n"))
+            .select_from(scenes.join(jobs))
+            .where(scenes.c.status == "running")
+            .group_by(jobs.c.owner)
+            .subquery()
+        )
+        in_turn = (
+            select(jobs.c.id)
+            .outerjoin(under_way, under_way.c.owner == jobs.c.owner)
+            .where(jobs.c.id.in_(select(scenes.c.job_id).where(waiting)))
+            .order_by(func.coalesce(under_way.c.n, 0), jobs.c.created_at, jobs.c.id)
+            .limit(8)
+        )
+        return list(connection.execute(in_turn).scalars())
+
+    def renew(self, leases: Iterable[str], now: float) -> set[str]:
+        """Those that still hold; the others' scenes were cancelled, or given to somebody else."""
+        mine = scenes.c.lease.in_(list(leases))
+        with self._engine.begin() as connection:
+            connection.execute(update(scenes).where(mine).values(lease_until=now + self._lease_s))
+            return set(connection.execute(select(scenes.c.lease).where(mine)).scalars())
+
+    def recover(self, now: float) -> int:
+        """Give back the scenes of workers that are gone. How many there were.
+
+        That a worker died says little against its scene, so it costs no attempt; but one under which worker
+        after worker dies is given up in the end.
+        """
+        gone = and_(scenes.c.status == "running", scenes.c.lease_until < now)
+        error = {"code": "generation_failed", "message": "its workers were lost, again and again"}
+        with self._engine.begin() as connection:
+            hopeless = update(scenes).where(gone, scenes.c.losses >= self._max_losses - 1)
+            failed = connection.execute(hopeless.values(**_end("failed", now), error=json.dumps(error)))
+            again = update(scenes).where(gone).values(**_back(0.0), losses=scenes.c.losses + 1)
+            return connection.execute(again).rowcount + failed.rowcount
+
+    def succeed(
+        self, lease: str, picture: str, picture_format: str, headers: dict[str, str], now: float
+    ) -> bool:
+        """Whether the result is the scene's: False where the lease was lost."""
+        values = {"picture": picture, "format": picture_format, "headers": json.dumps(headers)}
+        return self._write(lease, _end("succeeded", now) | values)
+
+    def fail(self, lease: str, error: dict[str, Any], now: float, retry_at: float | None) -> bool:
+        """Count an attempt. The scene waits until `retry_at` for the next, or has failed: if None at once."""
+        with self._engine.begin() as connection:
+            mine = scenes.c.lease == lease
+            attempts = connection.execute(select(scenes.c.attempts).where(mine)).scalar_one_or_none()
+            if attempts is None:
+                return False
+            over = retry_at is None or attempts + 1 >= self._max_attempts
+            values = _end("failed", now) if over or retry_at is None else _back(retry_at)
+            counted = {"attempts": attempts + 1, "error": json.dumps(error) if over else None}
+            return connection.execute(update(scenes).where(mine).values(**values, **counted)).rowcount == 1
+
+    def put_back(self, lease: str, not_before: float) -> bool:
+        """For later, and no attempt: there was no room for it."""
+        return self._write(lease, _back(not_before))
+
+    def forget(self, ended_before: float, limit: int = 100) -> set[str]:
+        """Delete jobs whose last scene ended before. The pictures that no scene refers to any more."""
+        open_ = select(scenes.c.job_id).where(
+            scenes.c.ended_at.is_(None) | (scenes.c.ended_at >= ended_before)
+        )
+        old = select(jobs.c.id).where(jobs.c.created_at < ended_before, jobs.c.id.not_in(open_)).limit(limit)
+        with self._engine.begin() as connection:
+            gone = list(connection.execute(old).scalars())
+            if not gone:
+                return set()
+            theirs = scenes.c.job_id.in_(gone)
+            pictures = set(connection.execute(select(scenes.c.picture).where(theirs)).scalars()) - {None}
+            connection.execute(delete(scenes).where(theirs))
+            connection.execute(delete(jobs).where(jobs.c.id.in_(gone)))
+            kept = select(scenes.c.picture).where(scenes.c.picture.in_(pictures))
+            return pictures - set(connection.execute(kept).scalars())
+
+    def _write(self, lease: str, values: dict[str, Any]) -> bool:
+        mine = update(scenes).where(scenes.c.lease == lease)
+        with self._engine.begin() as connection:
+            return connection.execute(mine.values(**values)).rowcount == 1
+
+
+def _end(status: str, now: float) -> dict[str, Any]:
+    return {"status": status, "lease": None, "lease_until": None, "ended_at": now}
+
+
+def _back(not_before: float) -> dict[str, Any]:
+    return {"status": "queued", "lease": None, "lease_until": None, "not_before": not_before}

@@ -1,0 +1,113 @@
+"""Pictures by their contents: the same bytes are kept once, under the name that is their SHA-256.
+
+Putting a picture that is there makes it young again, and dropping spares the young: so the last job that has
+a picture can be forgotten while another is about to have the same one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class Pictures(Protocol):
+    """All raise OSError."""
+
+    def put(self, data: bytes) -> str: ...
+    def get(self, name: str) -> bytes: ...
+    def drop(self, name: str, put_before: float) -> None: ...
+    def free_bytes(self) -> int | None: ...
+
+
+def open_pictures(place: str) -> Pictures:
+    """A folder of this machine, or whatever fsspec finds behind a URL."""
+    return RemotePictures(place) if "://" in place else FolderPictures(Path(place))
+
+
+class FolderPictures:
+    """On this machine, and on its disk before `put` returns."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def put(self, data: bytes) -> str:
+        name = hashlib.sha256(data).hexdigest()
+        path = self._path(name)
+        if path.exists():
+            os.utime(path)
+            return name
+        path.parent.mkdir(exist_ok=True)
+        descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(beside).replace(path)
+        except BaseException:
+            Path(beside).unlink(missing_ok=True)
+            raise
+        for folder in (path.parent, self._folder):
+            _sync(folder)
+        return name
+
+    def get(self, name: str) -> bytes:
+        return self._path(name).read_bytes()
+
+    def drop(self, name: str, put_before: float) -> None:
+        path = self._path(name)
+        if path.exists() and path.stat().st_mtime < put_before:
+            path.unlink(missing_ok=True)
+
+    def free_bytes(self) -> int | None:
+        return shutil.disk_usage(self._folder).free
+
+    def _path(self, name: str) -> Path:
+        return self._folder / name[:2] / name
+
+
+class RemotePictures:
+    """Behind fsspec: `s3://` with the extra `s3`, and what else is installed."""
+
+    def __init__(self, url: str) -> None:
+        from fsspec.core import url_to_fs
+
+        files, root = url_to_fs(url)
+        self._files: Any = files
+        self._root = str(root).rstrip("/")
+
+    def put(self, data: bytes) -> str:
+        name = hashlib.sha256(data).hexdigest()
+        self._files.makedirs(f"{self._root}/{name[:2]}", exist_ok=True)
+        self._files.pipe_file(self._path(name), data)
+        return name
+
+    def get(self, name: str) -> bytes:
+        data: bytes = self._files.cat_file(self._path(name))
+        return data
+
+    def drop(self, name: str, put_before: float) -> None:
+        if (
+            self._files.exists(self._path(name))
+            and self._files.modified(self._path(name)).timestamp() < put_before
+        ):
+            self._files.rm_file(self._path(name))
+
+    def free_bytes(self) -> int | None:
+        return None
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name[:2]}/{name}"
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

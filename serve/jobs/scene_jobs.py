@@ -1,0 +1,42 @@
+"""A job's scenes as they are kept: resolved at submission, so that any later run paints the same picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pydantic import TypeAdapter
+
+from deployments.errors import InvalidRequest
+
+from ..admission import SceneJob, admit_scene
+from ..config import ServiceConfig
+from ..schema import SceneRequest
+from .store import NewScene
+
+BATCH = 1
+KEPT = TypeAdapter(SceneJob)
+
+
+def admit_all(scenes: list[SceneRequest], job_id: str, config: ServiceConfig) -> list[NewScene]:
+    """Raises InvalidRequest with the path of the first parameter at fault."""
+    return [_admit(scene, job_id, number, config) for number, scene in enumerate(scenes)]
+
+
+def _admit(scene: SceneRequest, job_id: str, number: int, config: ServiceConfig) -> NewScene:
+    try:
+        job = admit_scene(scene, config, f"{job_id}-{number}", None)
+    except InvalidRequest as error:
+        raise InvalidRequest(error.message, f"scenes.{number}.{error.param}") from None
+    layers = {kind: replace(getattr(job, kind), priority=BATCH) for kind in ("character", "background")}
+    return NewScene(KEPT.dump_json(replace(job, **layers)).decode(), scene.deadline_s)
+
+
+def ready_to_paint(kept: str, deadline_at: float) -> SceneJob:
+    """The deadline counts from when the painting begins: a batch may wait."""
+    job = KEPT.validate_json(kept)
+    return replace(
+        job,
+        character=replace(job.character, deadline_at=deadline_at),
+        background=replace(job.background, deadline_at=deadline_at),
+        deadline_at=deadline_at,
+    )

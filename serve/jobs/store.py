@@ -1,0 +1,232 @@
+"""What is known of jobs, for those who asked for them: submitting, looking, cancelling.
+
+Every method is one transaction. Time is passed in, in seconds since 1970. All of them raise SQLAlchemyError.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from .database import reading
+from .tables import jobs, scenes
+
+SceneStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+IDEMPOTENCY_S = 86_400.0
+ENDED = ("succeeded", "failed", "cancelled")
+
+
+class TooManyWaiting(Exception):
+    """The owner has as many scenes waiting as one may have."""
+
+
+class OtherBody(Exception):
+    """The idempotency key was used for another body."""
+
+
+@dataclass(frozen=True)
+class NewScene:
+    """A scene in its resolved form, as JSON: nothing of it is decided later, its seeds least of all."""
+
+    job: str
+    deadline_s: float
+
+
+@dataclass(frozen=True)
+class SceneState:
+    number: int
+    status: SceneStatus
+    error: dict[str, Any] | None = None
+    picture: str | None = None
+    format: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class JobState:
+    """`scenes` are empty where only the counts were asked for."""
+
+    id: str
+    created_at: float
+    total: int
+    cancelled: bool
+    counts: dict[str, int]
+    scenes: tuple[SceneState, ...] = ()
+
+    @property
+    def status(self) -> SceneStatus:
+        """`failed` where any scene failed, once all have ended."""
+        if self.cancelled:
+            return "cancelled"
+        if sum(self.counts.get(status, 0) for status in ENDED) == self.total:
+            return "failed" if self.counts.get("failed") else "succeeded"
+        return "queued" if self.counts.get("queued") == self.total else "running"
+
+
+class JobStore:
+    """`owner` is the caller's own name among tenants; nobody sees another's jobs."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def submit(
+        self,
+        job_id: str,
+        owner: str,
+        new: Sequence[NewScene],
+        now: float,
+        body_hash: str = "",
+        key: str | None = None,
+        max_waiting: int = 1 << 31,
+    ) -> str:
+        """The id of the job, kept for good when this returns; that of an earlier one with the same key.
+
+        Raises OtherBody and TooManyWaiting.
+        """
+        try:
+            with self.engine.begin() as connection:
+                if earlier := self._earlier(connection, owner, key, body_hash, now):
+                    return earlier
+                waiting = select(func.count()).select_from(scenes.join(jobs)).where(_open(owner))
+                if connection.execute(waiting).scalar_one() + len(new) > max_waiting:
+                    raise TooManyWaiting
+                row = {"id": job_id, "owner": owner, "created_at": now, "total": len(new)}
+                connection.execute(insert(jobs).values(**row, idempotency_key=key, body_hash=body_hash))
+                connection.execute(insert(scenes), [_row(job_id, i, scene) for i, scene in enumerate(new)])
+        except IntegrityError:
+            # The same key, committed by another replica since we looked (PostgreSQL; SQLite lets one write).
+            with self.engine.begin() as connection:
+                if earlier := self._earlier(connection, owner, key, body_hash, now):
+                    return earlier
+            raise
+        return job_id
+
+    def job(self, owner: str, job_id: str) -> JobState | None:
+        with reading(self.engine) as connection:
+            found = connection.execute(select(jobs).where(_mine(owner, job_id))).one_or_none()
+            if found is None:
+                return None
+            parts = (scenes.c.number, scenes.c.status, scenes.c.error, scenes.c.picture, scenes.c.format)
+            rows = connection.execute(
+                select(*parts).where(scenes.c.job_id == job_id).order_by(scenes.c.number)
+            ).all()
+        states = tuple(
+            SceneState(row.number, row.status, _json(row.error), row.picture, row.format) for row in rows
+        )
+        return _state(found, Counter(state.status for state in states), states)
+
+    def counts(self, owner: str, job_id: str) -> JobState | None:
+        """The job without its scenes."""
+        with reading(self.engine) as connection:
+            found = connection.execute(select(jobs).where(_mine(owner, job_id))).one_or_none()
+            return found and _state(found, _counts(connection, [job_id])[job_id])
+
+    def scene(self, owner: str, job_id: str, number: int) -> SceneState | None:
+        where = and_(_mine(owner, job_id), scenes.c.number == number)
+        with reading(self.engine) as connection:
+            row = connection.execute(select(scenes).join(jobs).where(where)).one_or_none()
+        if row is None:
+            return None
+        headers = _json(row.headers) or {}
+        return SceneState(number, row.status, _json(row.error), row.picture, row.format, headers)
+
+    def list(self, owner: str, limit: int, after: tuple[float, str] | None = None) -> list[JobState]:
+        """Newest first; `after` is the (created_at, id) of the last one seen."""
+        where: ColumnElement[bool] = jobs.c.owner == owner
+        if after is not None:
+            created_at, job_id = after
+            older = or_(
+                jobs.c.created_at < created_at, and_(jobs.c.created_at == created_at, jobs.c.id < job_id)
+            )
+            where = and_(where, older)
+        ordered = select(jobs).where(where).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+        with reading(self.engine) as connection:
+            found = connection.execute(ordered).all()
+            counted = _counts(connection, [row.id for row in found])
+        return [_state(row, counted[row.id]) for row in found]
+
+    def cancel(self, owner: str, job_id: str, now: float) -> JobState | None:
+        """Whatever had not ended is cancelled, here and at once. A job that had ended stays as it was."""
+        with self.engine.begin() as connection:
+            found = connection.execute(
+                select(jobs).where(_mine(owner, job_id)).with_for_update()
+            ).one_or_none()
+            if found is None:
+                return None
+            ended = update(scenes).where(
+                scenes.c.job_id == job_id, scenes.c.status.in_(("queued", "running"))
+            )
+            stopped = connection.execute(
+                ended.values(status="cancelled", lease=None, lease_until=None, ended_at=now)
+            )
+            if stopped.rowcount:
+                connection.execute(update(jobs).where(jobs.c.id == job_id).values(cancelled_at=now))
+        return self.counts(owner, job_id)
+
+    def _earlier(
+        self, connection: Connection, owner: str, key: str | None, body_hash: str, now: float
+    ) -> str | None:
+        if key is None:
+            return None
+        mine = and_(jobs.c.owner == owner, jobs.c.idempotency_key == key)
+        stale = update(jobs).where(mine, jobs.c.created_at < now - IDEMPOTENCY_S)
+        connection.execute(stale.values(idempotency_key=None))
+        found = connection.execute(select(jobs.c.id, jobs.c.body_hash).where(mine)).one_or_none()
+        if found is None:
+            return None
+        if found.body_hash != body_hash:
+            raise OtherBody
+        return str(found.id)
+
+
+def new_job_id() -> str:
+    """128 bits that nobody guesses."""
+    return secrets.token_hex(16)
+
+
+def _row(job_id: str, number: int, scene: NewScene) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "number": number,
+        "status": "queued",
+        "job": scene.job,
+        "deadline_s": scene.deadline_s,
+        "not_before": 0.0,
+        "attempts": 0,
+        "losses": 0,
+    }
+
+
+def _mine(owner: str, job_id: str) -> ColumnElement[bool]:
+    return and_(jobs.c.id == job_id, jobs.c.owner == owner)
+
+
+def _open(owner: str) -> ColumnElement[bool]:
+    return and_(jobs.c.owner == owner, scenes.c.status.in_(("queued", "running")))
+
+
+def _counts(connection: Connection, job_ids: Sequence[str]) -> dict[str, Counter[str]]:
+    counted: dict[str, Counter[str]] = {job_id: Counter() for job_id in job_ids}
+    grouped = (
+        select(scenes.c.job_id, scenes.c.status, func.count().label("n"))
+        .where(scenes.c.job_id.in_(job_ids))
+        .group_by(scenes.c.job_id, scenes.c.status)
+    )
+    for row in connection.execute(grouped):
+        counted[row.job_id][row.status] = row.n
+    return counted
+
+
+def _state(row: Row[Any], counts: Counter[str], states: tuple[SceneState, ...] = ()) -> JobState:
+    return JobState(row.id, row.created_at, row.total, row.cancelled_at is not None, dict(counts), states)
+
+
+def _json(text: str | None) -> Any:
+    return None if text is None else json.loads(text)

@@ -1,0 +1,57 @@
+"""The two tables of jobs: the same in SQLite and in PostgreSQL. Migrations make them, this describes them.
+
+A job's status is nowhere stored: it is counted from its scenes, so that the two cannot disagree.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("cancelled_at", Double),
+    Column("idempotency_key", String(255)),
+    Column("body_hash", String(64), nullable=False),
+    UniqueConstraint("owner", "idempotency_key", name="one_job_a_key"),
+    Index("jobs_by_owner", "owner", "created_at", "id"),
+)
+
+scenes = Table(
+    "scenes",
+    metadata,
+    Column("job_id", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("status", String(16), nullable=False),
+    Column("job", Text, nullable=False),
+    Column("deadline_s", Double, nullable=False),
+    Column("not_before", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("losses", Integer, nullable=False),
+    Column("lease", String(32), unique=True),
+    Column("lease_until", Double),
+    Column("ended_at", Double),
+    Column("error", Text),
+    Column("picture", String(64)),
+    Column("format", String(8)),
+    Column("headers", Text),
+    Index("scenes_by_status", "status", "job_id", "not_before"),
+    Index("scenes_by_picture", "picture"),
+)

@@ -1,0 +1,28 @@
+"""Logs: Ray Serve's own files, a JSON record a line, each with the id of the request that it belongs to.
+
+Serve carries that id through its handles, so that both branches and the merger log the same one.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+logger = logging.getLogger("ray.serve.scenewright")
+"""Below Serve's logger, whose handlers and formats are set up in every replica. Never given prompts."""
+
+
+@dataclass(frozen=True)
+class LogConfig:
+    """`access` writes a line for every request and for every call between deployments."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    encoding: Literal["JSON", "TEXT"] = "JSON"
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    access: bool = True
+
+    def for_serve(self) -> dict[str, Any]:
+        """As ray.serve.schema.LoggingConfig takes it."""
+        return {"encoding": self.encoding, "log_level": self.level, "enable_access_log": self.access}

@@ -1,0 +1,54 @@
+"""What one key may ask for: a token bucket of work, and requests at once. Each edge replica has its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from deployments.messages import LayerJob
+
+from .error_answers import Refusal
+
+PIXELS = 1e6
+
+
+def cost(*jobs: LayerJob) -> float:
+    """Megapixel-steps."""
+    return sum(job.width_px * job.height_px * job.num_inference_steps for job in jobs) / PIXELS
+
+
+@dataclass
+class Quota:
+    """Of one key. `rate` and `burst` in megapixel-steps; None is without bounds. Time is passed in."""
+
+    rate: float | None = None
+    burst: float | None = None
+    concurrent: int | None = None
+    _under_way: int = 0
+    _left: float = field(default=0.0, init=False)
+    _at: float | None = field(default=None, init=False)
+
+    def enter(self) -> None:
+        """Raises Refusal 429. What has entered must leave."""
+        if self.concurrent is not None and self._under_way >= self.concurrent:
+            message = f"this key may have {self.concurrent} requests under way at once"
+            raise Refusal(429, "rate_limited", message, retry_after_s=1)
+        self._under_way += 1
+
+    def leave(self) -> None:
+        self._under_way -= 1
+
+    def spend(self, amount: float, now: float) -> None:
+        """Raises Refusal 429 with the seconds until it could be spent, and 422 where it never can be."""
+        if self.rate is None:
+            return
+        burst = self.rate if self.burst is None else self.burst
+        if amount > burst:
+            message = f"{amount:.1f} megapixel-steps at once are over this key's {burst:g}"
+            raise Refusal(422, "invalid_request", message)
+        self._left = burst if self._at is None else min(burst, self._left + self.rate * (now - self._at))
+        self._at = now
+        if amount > self._left:
+            wait_s = (amount - self._left) / self.rate
+            message = f"this key's quota allows it in {wait_s:.1f} s"
+            raise Refusal(429, "rate_limited", message, retry_after_s=wait_s)
+        self._left -= amount

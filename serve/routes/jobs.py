@@ -1,0 +1,86 @@
+"""/v1/jobs: many scenes at once, kept until they are painted."""
+
+from __future__ import annotations
+
+import re
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from deployments.errors import InvalidRequest
+from deployments.imaging.encoding import media_type
+
+from ..body import parse, read_json
+from ..config import ServiceConfig
+from ..event_stream import EVENTS, EventStream
+from ..jobs.answers import accepted, job_events, summary, whole
+from ..jobs.desk import JobDesk
+from ..jobs.schema import JobAccepted, JobAnswer, JobList, JobRequest, ListQuery
+from ..openapi import describe_body, describe_header, describe_query
+from ..scene import Graph
+from ..tenants import tenant_of
+
+KEY = re.compile(r"[\x21-\x7e]{1,255}")
+EVENT_POLL_S = 0.5
+
+
+def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
+    router = APIRouter()
+    desk = JobDesk(config)
+
+    @router.post(
+        "/v1/jobs",
+        status_code=202,
+        response_model=JobAccepted,
+        openapi_extra=describe_body(JobRequest)
+        | describe_header("Idempotency-Key", "the same key and body within 24 hours mean the same job"),
+    )
+    async def submit_job(request: Request) -> Response:
+        key = request.headers.get("idempotency-key")
+        if key is not None and not KEY.fullmatch(key):
+            raise InvalidRequest("an Idempotency-Key is 1 to 255 visible ASCII characters", "Idempotency-Key")
+        limits = config.limits.model_copy(update={"max_json_bytes": config.jobs.max_json_bytes})
+        body = await read_json(request, limits)
+        job = await desk.submit(tenant_of(request), body, parse(body, JobRequest), key)
+        headers = {"Location": f"/v1/jobs/{job.id}"}
+        return JSONResponse(accepted(job).model_dump(), 202, headers)
+
+    @router.get("/v1/jobs", response_model=JobList, openapi_extra=describe_query(ListQuery))
+    async def list_jobs(request: Request) -> Response:
+        asked = parse(dict(request.query_params), ListQuery)
+        jobs, cursor = await desk.list(tenant_of(request), asked.limit, asked.after)
+        return JSONResponse({"data": [summary(job).model_dump() for job in jobs], "next": cursor})
+
+    @router.get("/v1/jobs/{job_id}", response_model=JobAnswer, response_model_exclude_none=True)
+    async def look_at_job(request: Request, job_id: str) -> Response:
+        job = await desk.job(tenant_of(request), job_id)
+        return JSONResponse(whole(job).model_dump(exclude_none=True))
+
+    @router.delete("/v1/jobs/{job_id}", response_model=JobAccepted)
+    async def cancel_job(request: Request, job_id: str) -> Response:
+        """Scenes that have ended keep their pictures."""
+        return JSONResponse(accepted(await desk.cancel(tenant_of(request), job_id)).model_dump())
+
+    @router.get(
+        "/v1/jobs/{job_id}/scenes/{index}",
+        responses={200: {"description": "the picture", "content": {"image/*": {}}}},
+        response_class=Response,
+    )
+    async def scene_of_job(request: Request, job_id: str, index: str) -> Response:
+        number = int(index) if re.fullmatch("[0-9]{1,4}", index) else -1
+        scene, data = await desk.picture(tenant_of(request), job_id, number)
+        assert scene.format is not None  # noqa: S101 (a picture has one)
+        headers = scene.headers | {"ETag": f'"{scene.picture}"', "Cache-Control": "private, immutable"}
+        return Response(data, media_type=media_type(scene.format), headers=headers)
+
+    @router.get(
+        "/v1/jobs/{job_id}/events",
+        responses={200: {"description": "events", "content": {EVENTS: {}}}},
+        response_class=Response,
+    )
+    async def events_of_job(request: Request, job_id: str) -> Response:
+        tenant = tenant_of(request)
+        job = await desk.job(tenant, job_id)
+        return EventStream(request, job_events(desk, tenant, job, EVENT_POLL_S))
+
+    return router

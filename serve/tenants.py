@@ -1,0 +1,105 @@
+"""Who asks: a key is looked at before anything else, and names the tenant that the work belongs to.
+
+Without a setting, whoever connects from this machine needs no key, and whoever connects from elsewhere does.
+`scenewright serve` asks everybody for one as soon as it listens on more than loopback.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from deployments.errors import NotReady
+from deployments.messages import LayerJob
+
+from .error_answers import Refusal, answer
+from .keys import Authentication, Key, KeyFile
+from .keys import Scope as KeyScope
+from .quotas import Quota, cost
+
+GUARDED = "/v1/"
+
+
+def tenant_of(request: Request) -> str:
+    """The key's id, or empty where no key was asked for."""
+    return str(getattr(request.state, "tenant", ""))
+
+
+def charge(request: Request, *jobs: LayerJob) -> None:
+    """Take the work out of the key's quota. Raises Refusal 429."""
+    quota = getattr(request.state, "quota", None)
+    if isinstance(quota, Quota):
+        quota.spend(cost(*jobs), time.monotonic())
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Tenants:
+    """The layer that knows keys. It sets `tenant` and `quota` of the request's state."""
+
+    def __init__(self, app: ASGIApp, authentication: Authentication, state_folder: Path) -> None:
+        self._app = app
+        self._authentication = authentication
+        self._file = KeyFile(state_folder)
+        self._quotas: dict[str, tuple[Key, Quota]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(GUARDED) or not self._asks(scope):
+            await self._app(scope, receive, send)
+            return
+        with ExitStack() as leaving:
+            try:
+                key = self._key(Headers(scope=scope))
+                quota = self._quota(key)
+                quota.enter()
+                leaving.callback(quota.leave)
+            except (Refusal, NotReady) as refusal:
+                await answer(Request(scope), refusal)(scope, receive, send)
+                return
+            scope["state"] = {**scope.get("state", {}), "tenant": key.id, "quota": quota}
+            if not key.may(_needed(scope["path"])):
+                refusal = Refusal(403, "forbidden", f"this key may not: it has {', '.join(key.scopes)}")
+                await answer(Request(scope), refusal)(scope, receive, send)
+                return
+            await self._app(scope, receive, send)
+
+    def _asks(self, scope: Scope) -> bool:
+        if self._authentication != "auto":
+            return self._authentication == "required"
+        client = scope.get("client")
+        return client is None or not is_loopback(client[0])
+
+    def _key(self, headers: Headers) -> Key:
+        scheme, _, offered = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not offered:
+            raise Refusal(401, "unauthenticated", "send a key: Authorization: Bearer sw_…")
+        try:
+            key = self._file.find(offered.strip(), time.monotonic())
+        except (OSError, ValueError):
+            raise NotReady("the keys cannot be read at present", retry_after_s=5) from None
+        if key is None:
+            raise Refusal(401, "unauthenticated", "this key is not known here")
+        return key
+
+    def _quota(self, key: Key) -> Quota:
+        """The same for as long as the key's limits are."""
+        known, quota = self._quotas.get(key.id, (None, None))
+        if quota is None or known != key:
+            quota = Quota(key.rate, key.burst, key.concurrent)
+            self._quotas[key.id] = key, quota
+        return quota
+
+
+def _needed(path: str) -> KeyScope:
+    return "jobs" if path == "/v1/jobs" or path.startswith("/v1/jobs/") else "generate"

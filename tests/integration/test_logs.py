@@ -1,0 +1,40 @@
+"""What the service writes down: one request's id in every part of the graph, and nobody's words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import ray
+
+from .test_service import SCENE, until
+
+PARTS = ("Ingress", "Character", "Background", "Merger")
+
+
+def records() -> Iterator[tuple[Path, dict[str, Any]]]:
+    folder = Path(ray._private.worker._global_node.get_logs_dir_path()) / "serve"
+    for file in folder.glob("replica_*.log"):
+        for line in file.read_text().splitlines():
+            yield file, json.loads(line)
+
+
+def parts_that_saw(request_id: str) -> set[str]:
+    return {
+        part
+        for file, record in records()
+        for part in PARTS
+        if f"_{part}_" in file.name and record.get("request_id") == request_id
+    }
+
+
+def test_one_id_through_both_branches_and_the_merger(http: httpx.Client) -> None:
+    until(lambda: http.get("/readyz").status_code == 200)
+    words = {"character": "an unmistakable heron", "background": "an unmistakable harbour"}
+    answer = http.post("/v1/scenes", json=SCENE | words, headers={"X-Request-ID": "trace-me"})
+    assert answer.status_code == 200
+    until(lambda: parts_that_saw("trace-me") == set(PARTS))
+    assert not [record for _, record in records() if "unmistakable" in json.dumps(record)]

@@ -1,0 +1,69 @@
+"""`scenewright job` against the whole edge, over real HTTP, with a worker beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from serve.cli import main
+
+from ..test_ingress import SCENE
+
+
+@pytest.fixture
+def url(url_with_worker: str) -> str:
+    return url_with_worker
+
+
+def run(url: str, *arguments: object) -> Result:
+    return CliRunner().invoke(main, ["job", *map(str, arguments), "--url", url])
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "scenes.json"
+    path.write_text(json.dumps([SCENE, SCENE | {"output": {"format": "png"}}]))
+    return path
+
+
+def test_submitted_waited_for_and_fetched(url: str, file: Path, tmp_path: Path) -> None:
+    result = run(url, "submit", file, "--wait", "--idempotency-key", "k")
+    assert result.exit_code == 0, result.output
+    job_id = result.stdout.split()[0]
+    assert "succeeded: 2 of 2" in result.stdout
+    assert run(url, "submit", file, "--idempotency-key", "k").stdout.split() == [job_id]
+    fetched = run(url, "fetch", job_id, "-o", tmp_path / "new" / "pictures")
+    files = [Path(line) for line in fetched.stdout.split()]
+    assert [path.name for path in files] == ["scene-0000.jpg", "scene-0001.png"]
+    assert [path.read_bytes()[:4] for path in files] == [b"\xff\xd8\xff\xe0", b"\x89PNG"]
+    listed = run(url, "list", "--limit", 5).stdout
+    assert f"{job_id}  succeeded: 2 of 2" in listed
+    assert run(url, "cancel", job_id).stdout.strip() == "succeeded"
+
+
+def test_a_failed_scene_is_told_and_exits_1(url: str, tmp_path: Path) -> None:
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps({"scenes": [SCENE | {"deadline_s": 0.0001}]}))
+    result = run(url, "submit", path, "--wait")
+    assert result.exit_code == 1
+    assert "scene 0: the picture was not done" in result.stderr
+    assert run(url, "status", result.stdout.split()[0], "--wait").exit_code == 1
+
+
+@pytest.mark.parametrize("content", ["{", '{"a": 1}', "7"])
+def test_a_file_of_something_else(url: str, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(content)
+    assert run(url, "submit", path).exit_code == 2
+
+
+def test_the_services_refusal_is_told(url: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text('[{"character": "a"}]')
+    result = run(url, "submit", path)
+    assert result.exit_code == 1
+    assert "scenes.0.background" in result.stderr
+    assert run(url, "status", "x").exit_code == 1

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from serve.jobs.leases import Leases
+from serve.jobs.store import JobStore
+
+from .test_store import New, submit
+
+ERROR = {"code": "c", "message": "m"}
+
+
+def test_scenes_in_order_and_each_once(store: JobStore, leases: Leases, new: New) -> None:
+    early, late = submit(store, new(2), now=1), submit(store, new(1), now=2)
+    claims = [leases.claim(3) for _ in range(4)]
+    assert claims[3] is None
+    assert [(c.job_id, c.number) for c in claims if c] == [(early, 0), (early, 1), (late, 0)]
+    assert len({c.lease for c in claims if c}) == 3
+
+
+def test_the_caller_with_the_fewest_under_way_is_next(store: JobStore, leases: Leases, new: New) -> None:
+    submit(store, new(100), owner="many", now=1)
+    small = submit(store, new(2), owner="few", now=2)
+    order = [claim.job_id == small for _ in range(5) if (claim := leases.claim(3))]
+    assert order == [False, True, False, True, False]
+
+
+def test_workers_at_once_never_hold_the_same_scene(store: JobStore, leases: Leases, new: New) -> None:
+    submit(store, new(24))
+    with ThreadPoolExecutor(4) as pool:
+        claims = list(pool.map(lambda _: leases.claim(1), range(32)))
+    numbers = [claim.number for claim in claims if claim]
+    assert len(numbers) == len(set(numbers))
+    while claim := leases.claim(1):  # PostgreSQL may have passed over rows that others were holding.
+        numbers.append(claim.number)
+    assert sorted(numbers) == list(range(24))
+
+
+def test_a_renewed_lease_holds_and_another_runs_out(store: JobStore, leases: Leases, new: New) -> None:
+    submit(store, new(2))
+    kept, lost = leases.claim(0), leases.claim(0)
+    assert kept and lost
+    assert leases.renew([kept.lease], 8) == {kept.lease}
+    assert leases.recover(12) == 1
+    assert leases.renew([kept.lease, lost.lease], 12) == {kept.lease}
+    again = leases.claim(12)
+    assert again and again.number == lost.number and again.job == lost.job
+    assert not leases.succeed(lost.lease, "late", "jpeg", {}, 13), "the one taken for dead came back"
+    assert leases.succeed(again.lease, "p", "jpeg", {}, 14)
+    assert not leases.succeed(again.lease, "twice", "jpeg", {}, 15)
+    assert (scene := store.scene("me", again.job_id, again.number)) and scene.picture == "p"
+
+
+def test_three_attempts_and_no_more(store: JobStore, leases: Leases, new: New) -> None:
+    job_id = submit(store, new(1))
+    for attempt in range(3):
+        claim = leases.claim(attempt * 10)
+        assert claim
+        assert leases.fail(claim.lease, ERROR, attempt * 10, retry_at=attempt * 10 + 5)
+        assert leases.claim(attempt * 10 + 4) is None
+    assert leases.claim(100) is None
+    scene = store.scene("me", job_id, 0)
+    assert scene and (scene.status, scene.error) == ("failed", ERROR)
+
+
+def test_what_is_hopeless_fails_at_once(store: JobStore, leases: Leases, new: New) -> None:
+    submit(store, new(1))
+    claim = leases.claim(0)
+    assert claim and leases.fail(claim.lease, ERROR, 0, retry_at=None)
+    assert leases.claim(100) is None
+    assert not leases.fail(claim.lease, ERROR, 0, retry_at=None)
+
+
+def test_having_no_room_is_no_attempt(store: JobStore, leases: Leases, new: New) -> None:
+    submit(store, new(1))
+    for turn in range(5):
+        claim = leases.claim(turn)
+        assert claim and leases.put_back(claim.lease, turn + 0.5)
+        assert leases.claim(turn + 0.4) is None
+
+
+def test_a_scene_under_which_every_worker_dies_is_given_up(store: JobStore, leases: Leases, new: New) -> None:
+    job_id = submit(store, new(1))
+    for turn in range(4):
+        assert leases.claim(turn * 100)
+        assert leases.recover(turn * 100 + 50) == 1
+    assert leases.claim(1_000) is None
+    scene = store.scene("me", job_id, 0)
+    assert scene and scene.status == "failed" and scene.error and "workers" in scene.error["message"]
+
+
+def test_old_jobs_are_forgotten_with_the_pictures_that_only_they_had(
+    store: JobStore, leases: Leases, new: New
+) -> None:
+    old, fresh = submit(store, new(2), now=0), submit(store, new(1), now=50)
+    waiting = submit(store, new(1), owner="you", now=0)
+    ends = iter([("both", 1), ("alone", 2), ("both", 60)])
+    for claim in [claim for _ in range(4) if (claim := leases.claim(1)) and claim.job_id != waiting]:
+        picture, at = next(ends)
+        leases.succeed(claim.lease, picture, "jpeg", {}, at)
+    assert leases.forget(ended_before=30) == {"alone"}
+    assert store.job("me", old) is None
+    assert store.job("me", fresh) and store.job("you", waiting)
+    assert leases.forget(ended_before=30) == set()

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+
+import pytest
+
+from serve.jobs.pictures import Pictures, open_pictures
+
+DATA = b"a picture"
+
+
+@pytest.fixture(params=["folder", "file", "memory"])
+def pictures(request: pytest.FixtureRequest, tmp_path: Path) -> Pictures:
+    places = {
+        "folder": str(tmp_path / "deep" / "pictures"),
+        "file": f"file://{tmp_path / 'behind-fsspec'}",
+        "memory": f"memory://{tmp_path.name}",
+    }
+    return open_pictures(places[request.param])
+
+
+def test_a_picture_has_the_name_of_its_bytes(pictures: Pictures) -> None:
+    name = pictures.put(DATA)
+    assert name == hashlib.sha256(DATA).hexdigest() == pictures.put(DATA)
+    assert pictures.get(name) == DATA
+    assert pictures.put(b"another") != name
+
+
+def test_only_the_old_are_dropped(pictures: Pictures) -> None:
+    name = pictures.put(DATA)
+    pictures.drop(name, put_before=time.time() - 60)
+    assert pictures.get(name) == DATA
+    pictures.drop(name, put_before=time.time() + 60)
+    with pytest.raises(OSError, match=r"."):
+        pictures.get(name)
+    pictures.drop(name, put_before=time.time() + 60)
+
+
+def test_putting_again_makes_young(tmp_path: Path) -> None:
+    import os
+
+    pictures = open_pictures(str(tmp_path))
+    name = pictures.put(DATA)
+    file = next(tmp_path.rglob(name))
+    os.utime(file, (0, 0))
+    pictures.put(DATA)
+    pictures.drop(name, put_before=time.time() - 60)
+    assert pictures.get(name) == DATA
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError("no space left")
+
+    pictures = open_pictures(str(tmp_path))
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        pictures.put(DATA)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

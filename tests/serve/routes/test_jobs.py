@@ -1,0 +1,143 @@
+"""/v1/jobs, without anybody who works them off."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from ..test_ingress import SCENE, SMALL, error_of
+
+JOB = {"scenes": [SCENE]}
+
+
+async def test_accepted_means_kept(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/jobs", json={"scenes": [SCENE] * 3})
+    assert answer.status_code == 202
+    job = answer.json()
+    assert job == {"id": job["id"], "status": "queued", "total": 3}
+    assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
+    found = (await client.get(answer.headers["location"])).json()
+    assert (found["status"], found["done"], found["failed"]) == ("queued", 0, 0)
+    assert found["scenes"] == [{"index": index, "status": "queued"} for index in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({}, "scenes"),
+        ({"scenes": []}, "scenes"),
+        ({"scenes": [SCENE] * 1_001}, "scenes"),
+        ({"scenes": [SCENE], "priority": 9}, "priority"),
+        ({"scenes": [SCENE, {"character": "a"}]}, "scenes.1.background"),
+        ({"scenes": [SCENE, SCENE | {"character": SMALL | {"width": 70}}]}, "scenes.1.character.width"),
+        ({"scenes": [SCENE | {"deadline_s": 10_000}]}, "scenes.0.deadline_s"),
+        ([SCENE], "body"),
+    ],
+)
+async def test_what_is_invalid_is_refused_whole(client: httpx.AsyncClient, body: Any, param: str) -> None:
+    before = (await client.get("/v1/jobs")).json()["data"]
+    answer = await client.post("/v1/jobs", json=body)
+    assert (answer.status_code, error_of(answer)["param"]) == (422, param)
+    assert (await client.get("/v1/jobs")).json()["data"] == before
+
+
+async def test_an_idempotency_key(client: httpx.AsyncClient) -> None:
+    headers = {"Idempotency-Key": "order-1"}
+    first, again = [await client.post("/v1/jobs", json=JOB, headers=headers) for _ in range(2)]
+    assert first.status_code == again.status_code == 202
+    assert first.json()["id"] == again.json()["id"]
+    other = await client.post("/v1/jobs", json={"scenes": [SCENE, SCENE]}, headers=headers)
+    assert (other.status_code, error_of(other)["param"]) == (422, "Idempotency-Key")
+    assert (await client.post("/v1/jobs", json=JOB)).json()["id"] != first.json()["id"]
+
+
+@pytest.mark.parametrize("key", ["", "a" * 256, "two words"])
+async def test_a_key_that_is_none(client: httpx.AsyncClient, key: str) -> None:
+    answer = await client.post("/v1/jobs", json=JOB, headers={"Idempotency-Key": key})
+    assert (answer.status_code, error_of(answer)["param"]) == (422, "Idempotency-Key")
+
+
+async def test_pages(client: httpx.AsyncClient) -> None:
+    ids = [(await client.post("/v1/jobs", json=JOB)).json()["id"] for _ in range(5)]
+    seen: list[str] = []
+    query: dict[str, Any] = {"limit": 2}
+    while len(seen) < len(ids):
+        page = (await client.get("/v1/jobs", params=query)).json()
+        assert len(page["data"]) == 2
+        seen += [job["id"] for job in page["data"]]
+        query["after"] = page["next"]
+    assert seen[: len(ids)] == ids[::-1]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "after=x", "after=Og==", "page=2"])
+async def test_a_wrong_query(client: httpx.AsyncClient, query: str) -> None:
+    answer = await client.get(f"/v1/jobs?{query}")
+    assert (answer.status_code, error_of(answer)["param"]) == (422, query.partition("=")[0])
+
+
+@pytest.mark.parametrize("job_id", ["0" * 32, "x", "%00", "..%2f..", "0" * 5_000])
+async def test_no_such_job(client: httpx.AsyncClient, job_id: str) -> None:
+    for method, path in (
+        ("GET", ""),
+        ("DELETE", ""),
+        ("GET", "/events"),
+        ("GET", "/scenes/0"),
+        ("GET", "/scenes/-1"),
+        ("GET", f"/scenes/{'9' * 400}"),
+    ):
+        answer = await client.request(method, f"/v1/jobs/{job_id}{path}")
+        assert (answer.status_code, error_of(answer)["code"]) == (404, "not_found")
+
+
+async def test_a_picture_that_is_not_there_yet(client: httpx.AsyncClient) -> None:
+    job_id = (await client.post("/v1/jobs", json=JOB)).json()["id"]
+    for index in ("0", "1", "one"):
+        assert (await client.get(f"/v1/jobs/{job_id}/scenes/{index}")).status_code == 404
+
+
+async def test_cancelling(client: httpx.AsyncClient) -> None:
+    job_id = (await client.post("/v1/jobs", json=JOB)).json()["id"]
+    for _ in range(2):
+        assert (await client.delete(f"/v1/jobs/{job_id}")).json()["status"] == "cancelled"
+    assert (await client.get(f"/v1/jobs/{job_id}")).json()["scenes"][0]["status"] == "cancelled"
+
+
+async def test_too_many_waiting(client_with: Callable[..., httpx.AsyncClient], tmp_path: Path) -> None:
+    client = client_with(jobs={"max_waiting_scenes": 2, "database": f"sqlite:///{tmp_path / 'few.sqlite'}"})
+    assert (await client.post("/v1/jobs", json={"scenes": [SCENE] * 2})).status_code == 202
+    answer = await client.post("/v1/jobs", json=JOB)
+    assert (answer.status_code, error_of(answer)["code"]) == (429, "overloaded")
+    assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_a_body_of_many_scenes_has_its_own_limit(client_with: Callable[..., httpx.AsyncClient]) -> None:
+    client = client_with(limits={"max_json_bytes": 10})
+    assert (await client.post("/v1/jobs", json=JOB)).status_code == 202
+    small = client_with(jobs={"max_json_bytes": 10})
+    assert (await small.post("/v1/jobs", json=JOB)).status_code == 413
+
+
+async def test_no_room_is_told_before_a_job_is_accepted(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage("/")._replace(free=1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
+    answer = await client.post("/v1/jobs", json=JOB)
+    assert (answer.status_code, error_of(answer)["code"]) == (503, "not_ready")
+    assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_a_state_folder_that_cannot_be_used(
+    client_with: Callable[..., httpx.AsyncClient], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    client = client_with(jobs={"database": f"sqlite:///{tmp_path / 'file' / 'jobs.sqlite'}"})
+    answer = await client.post("/v1/jobs", json=JOB)
+    assert (answer.status_code, error_of(answer)["code"]) == (503, "not_ready")
+    assert "file" not in answer.text
+    assert (await client.get("/healthz")).status_code == 200

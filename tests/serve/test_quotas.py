@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deployments.messages import LayerJob
+from serve.error_answers import Refusal
+from serve.quotas import Quota, cost
+
+
+def test_the_cost_of_work() -> None:
+    job = LayerJob("id", "character", "a", 20, 7.5, 1, 500, 400, 0.0)
+    assert cost(job, job) == pytest.approx(8.0)
+
+
+def test_without_a_rate_there_are_no_bounds() -> None:
+    for _ in range(10):
+        Quota().spend(1e9, 0)
+
+
+def test_a_bucket_fills_with_time_and_no_further_than_its_burst() -> None:
+    quota = Quota(rate=2, burst=10)
+    quota.spend(10, 0)
+    with pytest.raises(Refusal) as refused:
+        quota.spend(4, 1)
+    assert (refused.value.status, refused.value.code) == (429, "rate_limited")
+    assert refused.value.retry_after_s == pytest.approx(1.0)
+    quota.spend(4, 2)
+    quota.spend(10, 1_000)
+    with pytest.raises(Refusal):
+        quota.spend(1, 1_000)
+
+
+def test_what_never_fits_is_told_apart() -> None:
+    with pytest.raises(Refusal) as refused:
+        Quota(rate=2, burst=10).spend(11, 0)
+    assert refused.value.status == 422
+
+
+def test_requests_at_once() -> None:
+    quota = Quota(concurrent=2)
+    quota.enter()
+    quota.enter()
+    with pytest.raises(Refusal) as refused:
+        quota.enter()
+    assert refused.value.retry_after_s
+    quota.leave()
+    quota.enter()
+
+
+@given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 3)), max_size=50))
+def test_never_more_than_burst_and_rate_allow(asked: list[tuple[float, float]]) -> None:
+    quota, now, spent = Quota(rate=1, burst=5), 0.0, 0.0
+    for amount, pause in asked:
+        now += pause
+        try:
+            quota.spend(amount, now)
+        except Refusal:
+            continue
+        spent += amount
+        assert spent <= 5 + now + 1e-6

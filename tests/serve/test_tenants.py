@@ -1,0 +1,132 @@
+"""Keys at the door: who is asked for one, what each may do, and whose job is whose."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from serve.config import ServiceConfig
+from serve.ingress import build_http
+from serve.keys import KeyFile, Scope
+from serve.scene import Graph
+from serve.tenants import is_loopback
+
+from .conftest import served
+from .test_ingress import SCENE, SMALL, error_of
+
+Ask = Callable[..., httpx.AsyncClient]
+
+
+@pytest.fixture
+def ask(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Ask:
+    """A client with a key of these scopes, or without one, from this machine or another."""
+    file = KeyFile(tmp_path)
+
+    def make(
+        *scopes: Scope, authentication: str = "required", address: str = "127.0.0.1", **limits: float
+    ) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {file.create('x', scopes, **limits)[1]}"} if scopes else {}
+        settings = {"state_dir": str(tmp_path), "authentication": authentication}
+        app = served(build_http(config.model_copy(update=settings), graph))
+        transport = httpx.ASGITransport(app, client=(address, 1))
+        return httpx.AsyncClient(transport=transport, base_url="http://scenewright", headers=headers)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("authentication", "address", "status"),
+    [
+        ("auto", "127.0.0.1", 200),
+        ("auto", "::1", 200),
+        ("auto", "192.0.2.1", 401),
+        ("required", "127.0.0.1", 401),
+        ("off", "192.0.2.1", 200),
+    ],
+)
+async def test_who_is_asked_for_a_key(ask: Ask, authentication: str, address: str, status: int) -> None:
+    client = ask(authentication=authentication, address=address)
+    assert (await client.get("/v1/models")).status_code == status
+    assert (await client.get("/healthz")).status_code == 200
+    assert (await client.get("/openapi.json")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer ", "Bearer sw_x_y", "Basic sw_x_y", "sw_x_y", "Bearer é"]
+)
+async def test_no_key_no_answer(ask: Ask, header: str | None) -> None:
+    headers = {} if header is None else {"Authorization": header.encode("utf-8")}
+    answer = await ask().post("/v1/scenes", json=SCENE, headers=headers)  # type: ignore[arg-type]
+    error = error_of(answer)
+    assert (answer.status_code, error["code"], error["type"]) == (
+        401,
+        "unauthenticated",
+        "authentication_error",
+    )
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_key_does_what_its_scopes_say(ask: Ask) -> None:
+    for scopes, paints, submits in ((("generate",), 200, 403), (("jobs",), 403, 202), (("admin",), 200, 202)):
+        client = ask(*scopes)
+        painted = await client.post("/v1/backgrounds", json=SMALL)
+        submitted = await client.post("/v1/jobs", json={"scenes": [SCENE]})
+        assert (painted.status_code, submitted.status_code) == (paints, submits)
+        refused = painted if paints == 403 else submitted
+        if refused.status_code == 403:
+            assert error_of(refused)["code"] == "forbidden"
+
+
+async def test_anothers_job_is_not_there(ask: Ask) -> None:
+    mine, yours = ask("jobs"), ask("jobs")
+    job = (await mine.post("/v1/jobs", json={"scenes": [SCENE]})).headers["location"]
+    assert (await mine.get(job)).status_code == 200
+    for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/events"), ("GET", "/scenes/0")):
+        assert error_of(await yours.request(method, f"{job}{path}"))["code"] == "not_found"
+    assert (await yours.get("/v1/jobs")).json()["data"] == []
+    assert (await mine.get(job)).json()["status"] == "queued"
+
+
+async def test_a_quota_of_work(ask: Ask) -> None:
+    client = ask("generate", rate=0.001, burst=0.02)
+    spent = [(await client.post("/v1/backgrounds", json=SMALL)).status_code for _ in range(6)]
+    assert spent == [200] * 4 + [429] * 2, "64 x 64 x 1 step is 0.0041 megapixel-steps"
+    refused = await client.post("/v1/scenes", json=SCENE)
+    assert (error_of(refused)["code"], int(refused.headers["retry-after"]) > 1) == ("rate_limited", True)
+    assert (await client.post("/v1/backgrounds", json={})).status_code == 422, "and a wrong one costs nothing"
+
+
+async def test_a_quota_of_requests_at_once(ask: Ask) -> None:
+    client = ask("generate", concurrent=1)
+    answers = await asyncio.gather(*(client.post("/v1/backgrounds", json=SMALL) for _ in range(3)))
+    assert sorted(answer.status_code for answer in answers) == [200, 429, 429]
+    assert (await client.post("/v1/backgrounds", json=SMALL)).status_code == 200
+
+
+async def test_keys_that_cannot_be_read(ask: Ask, tmp_path: Path) -> None:
+    client = ask("generate")
+    (tmp_path / "keys.json").write_text("{")
+    answer = await client.get("/v1/models")
+    assert (answer.status_code, error_of(answer)["code"]) == (503, "not_ready")
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.3.2.1", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),  # noqa: S104 (it is only asked about)
+        ("::", False),
+        ("192.0.2.1", False),
+        ("", False),
+        ("name", False),
+    ],
+)
+def test_loopback(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
