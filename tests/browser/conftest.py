@@ -34,6 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/browser/" in item.path.as_posix():
             item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.timeout(300))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -73,8 +74,9 @@ class SketchedBackground(Sketches, Background): ...
 
 
 @pytest.fixture(scope="session")
-def url() -> Iterator[str]:
-    config = simulated_config(STEP_S)
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    state_dir = str(tmp_path_factory.mktemp("state"))
+    config = simulated_config(STEP_S).model_copy(update={"state_dir": state_dir})
     graph = Graph(
         local_handle(SketchedCharacter, config.character.generator),
         local_handle(SketchedBackground, config.background.generator),

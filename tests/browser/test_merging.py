@@ -32,7 +32,7 @@ def test_another_position_merges_the_kept_layers(page: Page) -> None:
     steps(page, "2")
     paint(page)
     painted(page)
-    page.get_by_text("Left", exact=True).click()
+    page.get_by_role("radio", name="Left").check()
     expect(page.get_by_text("Set together anew.")).to_be_visible()
     expect(page.locator("#notes")).to_contain_text("Cut out with 90% confidence")
     assert page.locator("#scene img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
@@ -50,6 +50,6 @@ def test_a_service_that_cannot_is_not_asked_to_pretend(page: Page) -> None:
     steps(page, "2")
     paint(page)
     painted(page)
-    page.get_by_text("Left", exact=True).click()
+    page.get_by_role("radio", name="Left").check()
     expect(page.locator("#composition-hint")).to_contain_text("changes count when you paint")
     expect(page.get_by_role("alert")).to_be_hidden()

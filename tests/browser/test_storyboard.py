@@ -16,7 +16,7 @@ STORY = "a knight | a castle\n| a forest\na wizard | a cave"
 
 def tell(page: Page, story: str = STORY) -> None:
     steps(page, "2")
-    page.get_by_text("Storyboard", exact=True).first.click()
+    page.get_by_role("radio", name="Storyboard").check()
     page.get_by_label("A scene a line").fill(story)
     paint(page)
 
