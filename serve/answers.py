@@ -11,7 +11,7 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from deployments.imaging.encoding import media_type
-from deployments.messages import LayerResult, Picture, PictureFormat
+from deployments.messages import Backend, LayerResult, Picture, PictureFormat
 
 from .event_stream import EVENTS
 from .scene import SceneResult
@@ -146,14 +146,18 @@ def _layer_timings(layer: LayerResult, prefix: str) -> dict[str, float]:
 def _shared_headers(
     degraded: list[str], layers: tuple[LayerResult, ...], timings: dict[str, float]
 ) -> dict[str, str]:
-    simulated = any(layer.backend == "simulated" for layer in layers)
     headers = {
-        "X-Backend": "simulated" if simulated else "diffusers",
+        "X-Backend": backend_of({layer.backend for layer in layers}),
         "Server-Timing": ", ".join(f"{name};dur={ms:.1f}" for name, ms in timings.items()),
     }
     if degraded:
         headers["X-Degraded"] = ", ".join(degraded)
     return headers
+
+
+def backend_of(backends: set[Backend]) -> Backend:
+    """One simulated layer makes a simulated picture."""
+    return "simulated" if "simulated" in backends else "diffusers"
 
 
 def picture_body(picture: Picture) -> PictureBody:

@@ -40,8 +40,11 @@ class EventStream(Response):
 
     media_type = EVENTS
 
-    def __init__(self, request: Request, work: Work, heartbeat_s: float = HEARTBEAT_S) -> None:
-        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    def __init__(
+        self, request: Request, work: Work, heartbeat_s: float = HEARTBEAT_S, backend: str | None = None
+    ) -> None:
+        told = {} if backend is None else {"X-Backend": backend}
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", **told})
         del self.headers["content-length"]
         self._request_id: str = request.state.request_id
         self._work = work

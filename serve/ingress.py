@@ -18,6 +18,7 @@ from .routes.images import image_routes
 from .routes.jobs import job_routes
 from .routes.layers import layer_routes
 from .routes.merges import merge_routes
+from .routes.page import page_routes
 from .routes.scenes import scene_routes
 from .routes.service import service_routes
 from .scene import Graph, Handle
@@ -64,6 +65,15 @@ def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
     for kind in (ScenewrightError, Refusal, InvalidJson, HTTPException, ClientGone, Exception):
         app.add_exception_handler(kind, answer)
 
-    for routes in (scene_routes, layer_routes, merge_routes, image_routes, job_routes, service_routes):
+    groups = (
+        scene_routes,
+        layer_routes,
+        merge_routes,
+        image_routes,
+        job_routes,
+        service_routes,
+        page_routes,
+    )
+    for routes in groups:
         app.include_router(routes(config, graph))
     return app

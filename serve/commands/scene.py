@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,6 +10,7 @@ import click
 from deployments.messages import Fallback, MergeMode, PictureFormat, Position
 
 from ..client import Scene
+from .live import paint
 from .output import check_writable, picture_format, write
 from .service import connected, service_options
 
@@ -38,10 +36,24 @@ from .service import connected, service_options
     "--format", "format_", type=click.Choice(get_args(PictureFormat)), help="Else from FILE's suffix."
 )
 @click.option(
+    "--previews",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Also write how both layers came to be, step by step.",
+)
+@click.option(
     "--fallback", type=click.Choice(get_args(Fallback)), help="For a layer that cannot be as asked."
 )
 @service_options
-def scene(character: str, background: str, file: Path, url: str, api_key: str | None, **options: Any) -> None:
+def scene(
+    character: str,
+    background: str,
+    file: Path,
+    previews: Path | None,
+    url: str,
+    api_key: str | None,
+    **options: Any,
+) -> None:
     """Paint CHARACTER before BACKGROUND (both in words) into FILE, by a running service."""
     wire_format = options["format_"] or picture_format(file)
     check_writable(file)
@@ -49,8 +61,9 @@ def scene(character: str, background: str, file: Path, url: str, api_key: str | 
         "character": _layer(character, options, "character"),
         "background": _layer(background, options, "background"),
     }
-    with connected(url, api_key) as service, _painting():
-        painted = service.scene(**layers, **_request(options, wire_format))
+    request = {**layers, **_request(options, wire_format)}
+    with connected(url, api_key) as service:
+        painted = paint(service, request, previews)
     write(file, painted.data)
     click.echo(file)
     for name, data in painted.layers.items():
@@ -74,22 +87,6 @@ def _request(options: dict[str, Any], wire_format: str) -> dict[str, Any]:
 
 def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-@contextmanager
-def _painting() -> Iterator[None]:
-    """A bar on a terminal; elsewhere one line, since a log wants no animation."""
-    if not sys.stderr.isatty():
-        click.echo("painting…", err=True)
-        yield
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("painting…"), BarColumn(pulse_style="cyan"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        bar.add_task("painting", total=None)
-        yield
 
 
 def _report(painted: Scene) -> None:

@@ -19,6 +19,7 @@ from ..tenants import charge
 
 def scene_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     router = APIRouter()
+    backend = answers.backend_of({config.character.generator.backend, config.background.generator.backend})
 
     @router.post(
         "/v1/scenes",
@@ -32,7 +33,7 @@ def scene_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         previews = parse(dict(request.query_params), StreamQuery).previews
         charge(request, job.character, job.background)
         if answers.wants_events(request):
-            return EventStream(request, scene_events(graph, job, previews))
+            return EventStream(request, scene_events(graph, job, previews), backend=backend)
         result = await abandon_with_client(request, render(graph, job))
         return answers.scene_answer(request, result)
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import serve.client
-from serve.client import Scenewright, ScenewrightError, ServerUnreachable
+from serve.client import InvalidRequest, Retries, Scenewright, ScenewrightError, ServerUnreachable
 
 
 def a_png(colour: str = "red") -> bytes:
@@ -41,7 +41,9 @@ ANSWER = {
 
 
 def service(answer: Callable[[httpx.Request], httpx.Response], **options: object) -> Scenewright:
-    return Scenewright("http://scenes:1/", transport=httpx.MockTransport(answer), **options)  # type: ignore[arg-type]
+    retries = Retries(most=0)
+    transport = httpx.MockTransport(answer)
+    return Scenewright("http://scenes:1/", retries=retries, transport=transport, **options)  # type: ignore[arg-type]
 
 
 def test_a_scene_is_asked_for_and_read(tmp_path: Path) -> None:
@@ -88,7 +90,8 @@ def test_an_error_carries_what_the_service_said() -> None:
     client = service(lambda request: httpx.Response(422, json={"error": error}))
     with pytest.raises(ScenewrightError) as caught:
         client.scene("a", "b", seed=-1)
-    assert caught.value.args == (422, "invalid_request", "no", "seed", "r1")
+    assert caught.value.args == (422, "invalid_request", "no", "seed", "r1", None)
+    assert type(caught.value) is InvalidRequest
     assert str(caught.value) == "no"
 
 
@@ -112,7 +115,7 @@ def test_another_server_is_recognised(strange: httpx.Response) -> None:
 
 def test_nobody_there() -> None:
     with pytest.raises(ServerUnreachable, match=r"no Scenewright at http://127.0.0.1:9"):
-        Scenewright("http://127.0.0.1:9").models()
+        Scenewright("http://127.0.0.1:9", retries=Retries(most=0)).models()
 
 
 @pytest.mark.parametrize("fault", [httpx.ReadTimeout("slow"), httpx.RemoteProtocolError("cut")])
@@ -144,9 +147,15 @@ def test_a_proxy_for_the_internet_does_not_swallow_this_machine(monkeypatch: pyt
 
 
 def test_it_needs_httpx_and_pillow_alone() -> None:
-    tree = ast.parse(Path(serve.client.__file__).read_text())
-    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    names = {node.module.split(".")[0] for node in froms if node.module}
-    names |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
-    assert not any(node.level for node in froms)
-    assert names - set(sys.stdlib_module_names) == {"httpx", "PIL"}
+    for file in Path(serve.client.__file__).parent.glob("*.py"):
+        tree = ast.parse(file.read_text())
+        froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        assert all(node.level < 2 for node in froms), f"{file.name} imports of ours"
+        names = {node.module.split(".")[0] for node in froms if node.module and not node.level}
+        names |= {
+            name.name.split(".")[0]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import)
+            for name in node.names
+        }
+        assert names - set(sys.stdlib_module_names) <= {"httpx", "PIL"}, file.name

@@ -1,0 +1,50 @@
+"""A client of the service: `Scenewright("http://127.0.0.1:8000").scene("a knight", "a castle").save("scene.jpg")`.
+
+It knows the service by its HTTP contract alone, and needs httpx and, for `.image`, Pillow. `AsyncScenewright` is
+the same with `await`.
+"""
+
+from .answers import JobEvent, Layer, LayerDone, Progress, Scene, ScenePreview
+from .asynchronous import AsyncScenewright
+from .errors import (
+    CutoutFailed,
+    DeadlineExceeded,
+    Forbidden,
+    GenerationFailed,
+    InvalidRequest,
+    NotFound,
+    NotReady,
+    NotScenewright,
+    OutOfMemory,
+    Overloaded,
+    ScenewrightError,
+    ServerUnreachable,
+    Unauthenticated,
+)
+from .retries import Retries
+from .synchronous import Scenewright
+
+__all__ = [
+    "AsyncScenewright",
+    "CutoutFailed",
+    "DeadlineExceeded",
+    "Forbidden",
+    "GenerationFailed",
+    "InvalidRequest",
+    "JobEvent",
+    "Layer",
+    "LayerDone",
+    "NotFound",
+    "NotReady",
+    "NotScenewright",
+    "OutOfMemory",
+    "Overloaded",
+    "Progress",
+    "Retries",
+    "Scene",
+    "ScenePreview",
+    "Scenewright",
+    "ScenewrightError",
+    "ServerUnreachable",
+    "Unauthenticated",
+]

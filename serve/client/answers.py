@@ -1,0 +1,135 @@
+"""What the service answers, as Python's objects."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+@dataclass(frozen=True)
+class _Painted:
+    """`data` is the file as it came, in `format`: jpeg, png or webp."""
+
+    data: bytes
+    format: str
+
+    def save(self, path: str | Path) -> None:
+        """Write the picture as it came; the suffix does not convert it."""
+        Path(path).write_bytes(self.data)
+
+    @cached_property
+    def image(self) -> Image.Image:
+        """The picture in Pillow, decoded when first looked at."""
+        from PIL import Image
+
+        return Image.open(BytesIO(self.data))
+
+
+@dataclass(frozen=True)
+class Scene(_Painted):
+    """A painted scene. `seeds` are empty where nothing was painted. `layers`: files of `character`, `background` and `mask`, where they were asked for."""
+
+    seeds: dict[str, int]
+    merge: dict[str, Any]
+    degraded: list[str]
+    timings_ms: dict[str, float]
+    backend: str
+    id: str
+    layers: dict[str, bytes] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Layer(_Painted):
+    """One painted layer."""
+
+    seed: int
+    degraded: list[str]
+    timings_ms: dict[str, float]
+    model: str
+    backend: str
+    id: str
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`step` of `steps` of a layer are done; `preview` is a small JPEG on some of them."""
+
+    layer: str
+    step: int
+    steps: int
+    preview: bytes | None = None
+
+
+@dataclass(frozen=True)
+class LayerDone:
+    """A layer is painted, and waits for the other."""
+
+    layer: str
+    seed: int
+    degraded: list[str]
+
+
+@dataclass(frozen=True)
+class ScenePreview:
+    """Both layers together, so far: a small JPEG."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
+class JobEvent:
+    """`job.progress`, `scene.ended` or `job.ended`, with its data."""
+
+    name: str
+    data: dict[str, Any]
+
+
+SceneEvent = Progress | LayerDone | ScenePreview | Scene
+
+
+def scene_of(body: dict[str, Any], backend: str) -> Scene:
+    """Raises KeyError, TypeError and ValueError for another form, as all of these."""
+    layers = body.get("layers") or {}
+    return Scene(
+        **_picture(body),
+        **{name: body[name] for name in ("id", "merge", "degraded", "timings_ms")},
+        seeds={layer: seed for layer, seed in body["seeds"].items() if seed is not None},
+        backend=backend,
+        layers={name: base64.b64decode(picture["b64_json"]) for name, picture in layers.items()},
+        warnings=body.get("warnings", []),
+    )
+
+
+def layer_of(body: dict[str, Any], backend: str) -> Layer:
+    return Layer(
+        **_picture(body),
+        **{name: body[name] for name in ("id", "seed", "degraded", "timings_ms", "model")},
+        backend=backend,
+        warnings=body.get("warnings", []),
+    )
+
+
+def scene_event_of(name: str, data: dict[str, Any], backend: str) -> SceneEvent | None:
+    """None for an event of a later version."""
+    if name == "layer.progress":
+        preview = base64.b64decode(data["preview"]) if "preview" in data else None
+        return Progress(data["layer"], data["step"], data["steps"], preview)
+    if name == "layer.completed":
+        return LayerDone(data["layer"], data["seed"], data["degraded"])
+    if name == "scene.preview":
+        return ScenePreview(base64.b64decode(data["preview"]))
+    return scene_of(data, backend) if name == "scene.completed" else None
+
+
+def _picture(body: dict[str, Any]) -> dict[str, Any]:
+    image = body["image"]
+    return {"data": base64.b64decode(image["b64_json"]), "format": image["format"]}

@@ -1,0 +1,107 @@
+"""Everything that the client raises.
+
+ServerUnreachable      nothing answered, or not to the end
+ScenewrightError       the service answered with an error
+├─ InvalidRequest      400, 413, 415, 422: `param` names the field
+│  └─ CutoutFailed
+├─ Unauthenticated     401
+├─ Forbidden           403
+├─ NotFound            404
+├─ Overloaded          429: also where a key's quota is spent
+├─ GenerationFailed    502
+├─ NotReady            503
+├─ OutOfMemory         503
+├─ DeadlineExceeded    504
+└─ NotScenewright      an answer in no form of ours
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ServerUnreachable(ConnectionError):
+    """Nothing answered at the address, or not to the end."""
+
+
+class ScenewrightError(Exception):
+    """`param` names the field at fault where there is one; `request_id` finds it in the service's logs."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        param: str | None = None,
+        request_id: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(status, code, message, param, request_id, retry_after_s)
+        self.status, self.code, self.message = status, code, message
+        self.param, self.request_id, self.retry_after_s = param, request_id, retry_after_s
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class InvalidRequest(ScenewrightError): ...
+
+
+class CutoutFailed(InvalidRequest): ...
+
+
+class Unauthenticated(ScenewrightError): ...
+
+
+class Forbidden(ScenewrightError): ...
+
+
+class NotFound(ScenewrightError): ...
+
+
+class Overloaded(ScenewrightError): ...
+
+
+class GenerationFailed(ScenewrightError): ...
+
+
+class NotReady(ScenewrightError): ...
+
+
+class OutOfMemory(ScenewrightError): ...
+
+
+class DeadlineExceeded(ScenewrightError): ...
+
+
+class NotScenewright(ScenewrightError): ...
+
+
+BY_CODE: dict[str, type[ScenewrightError]] = {
+    "cutout_failed": CutoutFailed,
+    "out_of_memory": OutOfMemory,
+    "generation_failed": GenerationFailed,
+    "deadline_exceeded": DeadlineExceeded,
+    "not_ready": NotReady,
+    "rate_limited": Overloaded,
+    "overloaded": Overloaded,
+}
+BY_STATUS: dict[int, type[ScenewrightError]] = {
+    400: InvalidRequest,
+    401: Unauthenticated,
+    403: Forbidden,
+    404: NotFound,
+    413: InvalidRequest,
+    415: InvalidRequest,
+    422: InvalidRequest,
+    429: Overloaded,
+    503: NotReady,
+}
+
+
+def error_of(status: int, body: Any, retry_after_s: float | None = None) -> ScenewrightError:
+    """From an answer's JSON or a stream's. Raises KeyError and TypeError for a body of another form."""
+    error = body["error"]
+    code, message = error["code"], error["message"]
+    kind = BY_CODE.get(code) or BY_STATUS.get(status, ScenewrightError)
+    return kind(status, code, message, error.get("param"), error.get("request_id"), retry_after_s)

@@ -1,0 +1,38 @@
+"""Which failures are worth another try, and when. A pure function of what was answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .errors import NotReady, OutOfMemory, Overloaded, ServerUnreachable
+
+WORTH_IT = (Overloaded, NotReady, OutOfMemory)
+FIRST_WAIT_S = 0.5
+
+
+@dataclass(frozen=True)
+class Retries:
+    """At most `most` further tries; a wait longer than `longest_wait_s` is the caller's to decide."""
+
+    most: int = 3
+    longest_wait_s: float = 60.0
+
+    def wait_s(self, failure: Exception, tries: int, repeatable: bool, dice: float) -> float | None:
+        """Seconds until the next try after `tries` of them, or None where `failure` is to be raised.
+
+        `repeatable` work may be asked for again though an answer was lost on the way. `dice` in 0..1 spreads
+        many clients over the second half of the wait (AWS's "equal jitter").
+        """
+        if tries > self.most:
+            return None
+        backoff_s = FIRST_WAIT_S * 2 ** (tries - 1) * (0.5 + dice / 2)
+        if isinstance(failure, WORTH_IT):
+            wait_s = backoff_s if failure.retry_after_s is None else failure.retry_after_s
+        elif isinstance(failure, ServerUnreachable) and repeatable:
+            wait_s = backoff_s
+        else:
+            return None
+        return wait_s if wait_s <= self.longest_wait_s else None
+
+
+NO_RETRIES = Retries(most=0)

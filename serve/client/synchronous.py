@@ -1,0 +1,155 @@
+"""The client that waits."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from itertools import count
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from . import calls
+from .answers import JobEvent, Layer, Scene, SceneEvent
+from .calls import Call, File, Stream, Words
+from .errors import ScenewrightError, ServerUnreachable
+from .http import Events, in_our_words, options_of, read_answer, request_of
+from .retries import Retries
+
+T = TypeVar("T")
+JSON, EVENTS = "application/json", "text/event-stream"
+
+
+class Scenewright:
+    """One service, over one pool of connections, which leaving a `with` closes.
+
+    Every method raises ScenewrightError and ServerUnreachable (serve.client.errors).
+    """
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        api_key: str | None = None,
+        timeout_s: float = 150.0,
+        retries: Retries = Retries(),  # noqa: B008 (it is frozen)
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._timeout_s, self._retries = timeout_s, retries
+        self._http = httpx.Client(transport=transport, **options_of(self.url, api_key))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def scene(self, character: Words, background: Words, **options: Any) -> Scene:
+        """POST /v1/scenes; `options` are its other fields, such as `seed`, `merge` or `layers`."""
+        return self._do(calls.scene(character, background, options))
+
+    def scene_events(
+        self, character: Words, background: Words, previews: int = 3, **options: Any
+    ) -> Generator[SceneEvent, None, None]:
+        """The steps of both layers as they are painted, and at last the Scene. Closing it stops the painting."""
+        return self._follow(calls.scene_stream(character, background, previews, options))
+
+    def character(self, prompt: str, **options: Any) -> Layer:
+        """POST /v1/characters."""
+        return self._do(calls.layer("character", prompt, options))
+
+    def background(self, prompt: str, **options: Any) -> Layer:
+        """POST /v1/backgrounds."""
+        return self._do(calls.layer("background", prompt, options))
+
+    def merge(self, character: File, background: File, **options: Any) -> Scene:
+        """POST /v1/merges, of files or their bytes. The answer knows no seeds."""
+        return self._do(calls.merge(character, background, options))
+
+    def submit_job(
+        self, scenes: Sequence[Mapping[str, Any]], idempotency_key: str | None = None
+    ) -> dict[str, Any]:
+        """POST /v1/jobs, of scene requests as dictionaries. When this returns, the job is kept for good."""
+        return self._do(calls.submit_job(scenes, idempotency_key))
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """GET /v1/jobs/{id}: its status, its counts and its scenes."""
+        return self._do(calls.job(job_id))
+
+    def jobs(self, limit: int = 20, after: str | None = None) -> dict[str, Any]:
+        """GET /v1/jobs: `data`, newest first, and `next`, the `after` of the next page."""
+        return self._do(calls.jobs(limit, after))
+
+    def cancel_job(self, job_id: str) -> dict[str, Any]:
+        """DELETE /v1/jobs/{id}."""
+        return self._do(calls.cancel_job(job_id))
+
+    def job_picture(self, job_id: str, index: int) -> tuple[bytes, str]:
+        """GET /v1/jobs/{id}/scenes/{index}: the file, and its format."""
+        return self._do(calls.job_picture(job_id, index))
+
+    def job_events(self, job_id: str) -> Generator[JobEvent, None, None]:
+        """Each scene as it ends, and the counts. One that breaks off can be asked for again: nothing is missed."""
+        return self._follow(calls.job_events(job_id))
+
+    def models(self) -> list[dict[str, Any]]:
+        """GET /v1/models."""
+        return self._do(calls.models())
+
+    def ready(self) -> bool:
+        """Whether the service can paint."""
+        return not self.unready_reason()
+
+    def unready_reason(self) -> str:
+        """GET /readyz, once: why the service cannot paint yet, empty when it can."""
+        call = calls.readiness()
+        try:
+            read_answer(self._send(call, JSON), call)
+        except ScenewrightError as error:
+            if error.status != 503:
+                raise
+            return error.message
+        return ""
+
+    def _do(self, call: Call[T]) -> T:
+        return self._persist(lambda: read_answer(self._send(call, JSON), call), call.repeatable)
+
+    def _follow(self, stream: Stream[T]) -> Generator[T, None, None]:
+        """Tried again only until it begins: what was told cannot be told anew."""
+        answer = self._persist(lambda: self._open(stream), stream.call.repeatable)
+        events = Events(answer, stream)
+        try:
+            with in_our_words(self.url):
+                for line in answer.iter_lines():
+                    if (event := events.hear(line)) is not None:
+                        yield event
+        finally:
+            answer.close()
+        events.check_ended()
+
+    def _persist(self, attempt: Callable[[], T], repeatable: bool) -> T:
+        for tries in count(1):
+            try:
+                return attempt()
+            except (ScenewrightError, ServerUnreachable) as failure:
+                wait_s = self._retries.wait_s(failure, tries, repeatable, random.random())  # noqa: S311
+                if wait_s is None:
+                    raise
+            time.sleep(wait_s)
+        raise AssertionError("unreachable")
+
+    def _open(self, stream: Stream[T]) -> httpx.Response:
+        answer = self._send(stream.call, EVENTS, stream=True)
+        if not answer.is_success:
+            with in_our_words(self.url):
+                answer.read()
+            read_answer(answer, stream.call)
+        return answer
+
+    def _send(self, call: Call[T], accept: str, stream: bool = False) -> httpx.Response:
+        with in_our_words(self.url):
+            return self._http.send(request_of(self._http, call, accept, self._timeout_s), stream=stream)

@@ -1,0 +1,67 @@
+"""GET / and /static/…: the page. A few small files, held in memory, and nothing from anywhere else."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+
+from ..config import ServiceConfig
+from ..error_answers import Refusal
+from ..scene import Graph
+
+FOLDER = Path(__file__).parents[1] / "static"
+MEDIA_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+HEADERS = {
+    # Pictures are blobs, once they have come with their answers; everything else is this origin's.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "Cache-Control": "no-cache",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@dataclass(frozen=True)
+class StaticFile:
+    data: bytes
+    media_type: str
+    etag: str
+
+
+def page_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+    files = {file.name: _read(file) for file in FOLDER.iterdir() if file.suffix in MEDIA_TYPES}
+
+    @router.get("/")
+    async def page(request: Request) -> Response:
+        return _answer(request, files["index.html"])
+
+    @router.get("/static/{name}")
+    async def static_file(request: Request, name: str) -> Response:
+        if name not in files:
+            raise Refusal(404, "not_found", "there is no such file")
+        return _answer(request, files[name])
+
+    return router
+
+
+def _read(file: Path) -> StaticFile:
+    data = file.read_bytes()
+    return StaticFile(data, MEDIA_TYPES[file.suffix], f'"{hashlib.sha256(data).hexdigest()[:32]}"')
+
+
+def _answer(request: Request, file: StaticFile) -> Response:
+    headers = HEADERS | {"ETag": file.etag}
+    known = (tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(","))
+    if file.etag in known:
+        return Response(status_code=304, headers=headers)
+    return Response(file.data, media_type=file.media_type, headers=headers)

@@ -1,0 +1,65 @@
+// What stands under a finished picture: what is to be known of it, its layers, and what can be done with it.
+import { offer, show } from "./pictures.js";
+
+const $ = (id) => document.getElementById(id);
+const NAMES = { character: "Character", background: "Place" };
+
+// `scene` is a kept scene, `layers` its pictures or nothing; `again(layer)` paints one layer once more.
+export function tell(scene, layers, again) {
+  const { request, answer, image } = scene;
+  $("notes").replaceChildren(...notes(answer).map(([words, kind]) => Object.assign(document.createElement("li"), { textContent: words, className: kind })));
+  offer($("download"), image);
+  $("download").download = `scene-${seed(scene, "character")}-${seed(scene, "background")}.${image.type.split("/")[1].replace("jpeg", "jpg")}`;
+  $("layers").replaceChildren(...Object.keys(NAMES).map((layer) => card(layer, request, scene, layers?.[layer], again)));
+}
+
+export const seeds = (scene) => ({ character: seed(scene, "character"), background: seed(scene, "background") });
+
+// What paints this very scene again.
+export function reproducible(scene) {
+  const { character, background, ...rest } = scene.request;
+  const given = { character: { ...character, seed: seed(scene, "character") }, background: { ...background, seed: seed(scene, "background") }, ...rest };
+  delete given.layers;
+  return given;
+}
+
+export function curl(scene) {
+  const quoted = JSON.stringify(reproducible(scene)).replaceAll("'", "'\\''");
+  return `curl -s '${location.origin}/v1/scenes' -H 'Content-Type: application/json' -d '${quoted}' -o scene.jpg`;
+}
+
+function seed(scene, layer) {
+  return scene.answer.seeds?.[layer] ?? scene.request[layer].seed;
+}
+
+function notes({ merge, degraded = [], warnings = [], timings_ms: ms }) {
+  const said = degraded.map((how) => [`Not as asked — ${how}`, "degraded"]);
+  said.push(...warnings.map((warning) => [warning, ""]));
+  const facts = [];
+  if (merge) facts.push(merge.mode === "cutout" ? `Cut out with ${Math.round(100 * merge.confidence)}% confidence` : "Pasted as it is");
+  if (ms?.["character-denoise"]) {
+    const [character, background] = ["character", "background"].map((layer) => seconds(ms, layer));
+    facts.push(`character ${character.toFixed(1)} s beside place ${background.toFixed(1)} s, merge ${((ms.merge + ms.output) / 1000).toFixed(2)} s`);
+  }
+  if (facts.length) said.push([facts.join(" · "), ""]);
+  return said;
+}
+
+const seconds = (ms, layer) => ["encode", "denoise", "decode"].reduce((sum, stage) => sum + (ms[`${layer}-${stage}`] ?? 0), 0) / 1000;
+
+function card(layer, request, scene, picture, again) {
+  const article = Object.assign(document.createElement("article"), { className: "layer" });
+  const img = Object.assign(document.createElement("img"), { alt: `${NAMES[layer]} alone: ${request[layer].prompt}` });
+  const words = document.createElement("div");
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "secondary", textContent: "Paint again" });
+  button.setAttribute("aria-label", `Paint the ${NAMES[layer].toLowerCase()} again`);
+  button.addEventListener("click", () => again(layer));
+  words.append(
+    Object.assign(document.createElement("h3"), { textContent: NAMES[layer] }),
+    Object.assign(document.createElement("p"), { textContent: `seed ${seed(scene, layer)}` }),
+    button,
+  );
+  show(img, picture);
+  article.append(img, words);
+  return article;
+}

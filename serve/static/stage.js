@@ -1,0 +1,103 @@
+// The open book: both layers on their pages while they are painted, then the scene over the spread.
+import { previewBlob, show } from "./pictures.js";
+
+const $ = (id) => document.getElementById(id);
+const NAMES = { character: "Character", background: "Place" };
+let pace = {};
+
+export function begin(request) {
+  const { width, height } = request.merge;
+  frame(width, height);
+  Object.assign($("stage").dataset, { state: "painting", busy: "false" });
+  pace = {};
+  for (const id of ["scene", "together", "made", "fault"]) $(id).hidden = true;
+  for (const layer of Object.keys(NAMES)) {
+    show(page(layer, "img"), null);
+    page(layer, ".step").textContent = "waiting";
+    page(layer, "progress").value = 0;
+  }
+  say("Painting both layers…");
+}
+
+// A step of a layer; `preview` is what it looks like by now.
+export function progress({ layer, step, steps, preview }) {
+  const now = performance.now();
+  pace[layer] ??= { since: now, from: step };
+  Object.assign(pace[layer], { now, step, steps });
+  page(layer, ".step").textContent = `${step} of ${steps}`;
+  page(layer, "progress").value = step / steps;
+  if (preview) {
+    const img = page(layer, "img");
+    img.alt = `${NAMES[layer]}, half painted`;
+    show(img, previewBlob(preview));
+  }
+  $("left").textContent = timeLeft();
+}
+
+export function layerDone({ layer, degraded }) {
+  page(layer, "progress").value = 1;
+  page(layer, ".step").textContent = degraded.length ? "painted, not as asked" : "painted";
+  say(`${NAMES[layer]} painted.`);
+}
+
+export function together({ preview }) {
+  $("together").hidden = false;
+  show($("together").querySelector("img"), previewBlob(preview));
+}
+
+export function reveal(scene) {
+  const { request, image } = scene;
+  frame(request.merge.width, request.merge.height);
+  Object.assign($("stage").dataset, { state: "done", busy: "false" });
+  const img = $("scene").querySelector("img");
+  img.alt = `${request.character.prompt}, before ${request.background.prompt}`;
+  show(img, image);
+  for (const id of ["together", "fault"]) $(id).hidden = true;
+  for (const id of ["scene", "made"]) $(id).hidden = false;
+  $("left").textContent = "";
+}
+
+export const merging = (busy) => ($("stage").dataset.busy = String(busy));
+
+// Back to what stood there before, or to the half-painted pages.
+export function stopped(words, scene) {
+  say(words);
+  $("left").textContent = "";
+  if (scene) reveal(scene);
+  else $("stage").dataset.state = "stopped";
+}
+
+export function fault(error) {
+  const lines = [line(strong(title(error)), ` ${error.message}`)];
+  if (error.retryAfter) lines.push(line(`Try again in ${error.retryAfter} s.`));
+  if (error.requestId) lines.push(line("Request ", code(error.requestId), error.param ? " · field " : "", error.param ? code(error.param) : ""));
+  $("fault").replaceChildren(...lines);
+  $("fault").hidden = false;
+}
+
+export function clearFault() {
+  $("fault").hidden = true;
+}
+
+export const say = (words) => ($("say").textContent = words);
+
+function timeLeft() {
+  const left = Object.values(pace).map(({ since, from, now, step, steps }) => (step > from ? ((now - since) / (step - from)) * (steps - step) : Infinity));
+  const most = Math.max(...left) / 1000;
+  if (!Number.isFinite(most)) return "";
+  return most < 60 ? `about ${Math.max(1, Math.round(most))} s left` : `about ${Math.round(most / 60)} min left`;
+}
+
+const TITLES = { overloaded: "Too busy.", rate_limited: "Too many requests.", not_ready: "Not ready yet.", cutout_failed: "The figure could not be cut out.", unauthenticated: "A key is needed.", deadline_exceeded: "It took too long.", out_of_memory: "Out of memory.", generation_failed: "It could not be painted.", invalid_request: "Not like this.", unreachable: "Nobody there.", interrupted: "Interrupted." };
+const title = (error) => TITLES[error.code] ?? "That did not work.";
+
+const page = (layer, selector) => $(`page-${layer}`).querySelector(selector);
+const frame = (width, height) => $("stage").style.setProperty("--frame", `${width} / ${height}`);
+const strong = (words) => Object.assign(document.createElement("strong"), { textContent: words });
+const code = (words) => Object.assign(document.createElement("code"), { textContent: words });
+
+function line(...parts) {
+  const paragraph = document.createElement("p");
+  paragraph.append(...parts);
+  return paragraph;
+}

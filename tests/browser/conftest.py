@@ -1,0 +1,114 @@
+"""The page in a real headless Chromium, over real HTTP and the graph with simulated generators."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncGenerator, Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from deployments.background import Background
+from deployments.character import Character
+from deployments.imaging.encoding import encode
+from deployments.imaging.placeholder import placeholder
+from deployments.merger import Merger
+from deployments.messages import LayerJob, LayerResult, OutputOptions, StepEvent
+from serve.ingress import build_http
+from serve.scene import Graph
+
+from ..serve.conftest import listening, local_handle, served, simulated_config
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+STEP_S = 0.02
+NO_BROWSER = "no Chromium here: the page was NOT tested (Debian, Ubuntu: apt install chromium)"
+PATIENCE_MS = 30_000
+"""How long a test waits for what must come; a machine that is busy elsewhere is slow."""
+OpenPage = Callable[..., Page]
+expect.set_options(timeout=PATIENCE_MS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/browser/" in item.path.as_posix():
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.timeout(300))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.getreports("skipped")
+    if any(NO_BROWSER in str(report.longrepr) for report in skipped):
+        terminalreporter.write_line(NO_BROWSER.upper(), red=True, bold=True)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        pytest.skip(NO_BROWSER)
+    # Chromium's own sandbox does not run as root, which continuous integration often is.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=arguments)
+        yield browser
+        browser.close()
+
+
+class Sketches:
+    """Puts a preview into every other step of a simulated layer whose engine sends none."""
+
+    async def stream(self, job: LayerJob) -> AsyncGenerator[StepEvent | LayerResult, None]:
+        small = placeholder(job.kind, 96, 96, job.prompt)
+        sketch = encode(small, OutputOptions("jpeg", 70)).data if job.previews else None
+        async for item in super().stream(job):  # type: ignore[misc]
+            drawn = isinstance(item, StepEvent) and item.preview is None and item.step % 2 == 0
+            yield replace(item, preview=sketch) if drawn else item
+
+
+class SketchedCharacter(Sketches, Character): ...
+
+
+class SketchedBackground(Sketches, Background): ...
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    state_dir = str(tmp_path_factory.mktemp("state"))
+    config = simulated_config(STEP_S).model_copy(update={"state_dir": state_dir})
+    graph = Graph(
+        local_handle(SketchedCharacter, config.character.generator),
+        local_handle(SketchedBackground, config.background.generator),
+        local_handle(Merger),
+    )
+    with listening(served(build_http(config, graph))) as address:
+        yield address
+
+
+@pytest.fixture
+def open_page(browser: Browser, url: str) -> Iterator[OpenPage]:
+    """`open_page(viewport=…)`: the page, ready. What it does wrong on its own fails the test at its end."""
+    contexts: list[BrowserContext] = []
+    faults: list[str] = []
+
+    def open_(**options: object) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})  # type: ignore[arg-type]
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda said: faults.append(said.text) if "Security Policy" in said.text else None)
+        page.goto(url)
+        page.get_by_text("Ready").wait_for()
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    return open_page()

@@ -1,0 +1,52 @@
+"""Everyone: axe finds nothing serious in any state, light or dark, and a phone is wide enough."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from .conftest import OpenPage
+from .test_painting import paint, painted, steps
+
+
+def serious(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{rule['id']}: {node['html']}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(open_page: OpenPage, scheme: str) -> None:
+    # The scene comes in fading, and half faded it has half the contrast.
+    page = open_page(color_scheme=scheme, reduced_motion="reduce")
+    assert serious(page) == []
+    steps(page, "151")
+    page.get_by_text("Connection", exact=True).click()
+    paint(page)
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert serious(page) == []
+    for layer in ("character", "background"):
+        page.locator(f"#{layer}-steps").fill("2")
+    paint(page)
+    painted(page)
+    assert serious(page) == []
+    page.get_by_role("radio", name="Storyboard").check()
+    assert serious(page) == []
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_a_phone(open_page: OpenPage, width: int) -> None:
+    page = open_page(viewport={"width": width, "height": 780}, has_touch=True, is_mobile=True)
+    steps(page, "2")
+    fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    assert page.evaluate(fits)
+    page.get_by_role("button", name="Paint", exact=True).tap()
+    painted(page)
+    assert page.evaluate(fits)
+    book, options = page.locator("#stage").bounding_box(), page.locator(".options").bounding_box()
+    assert book and options and book["y"] < options["y"], "the picture stands before what changes it"

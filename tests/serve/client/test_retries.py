@@ -1,0 +1,114 @@
+"""What is tried again, when, and what never is: the policy, and a client that keeps to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from serve.client import (
+    GenerationFailed,
+    InvalidRequest,
+    NotReady,
+    Overloaded,
+    Retries,
+    Scenewright,
+    ScenewrightError,
+    ServerUnreachable,
+    errors,
+    synchronous,
+)
+
+BUSY = Overloaded(429, "overloaded", "busy", retry_after_s=7)
+
+
+def test_what_the_service_asks_for_is_kept_to() -> None:
+    assert Retries().wait_s(BUSY, 1, repeatable=False, dice=0.3) == 7
+    assert Retries().wait_s(NotReady(503, "not_ready", "loading"), 1, repeatable=False, dice=1) == 0.5
+
+
+def test_waits_grow_and_are_spread() -> None:
+    unsaid = Overloaded(429, "overloaded", "busy")
+    waits = [[Retries().wait_s(unsaid, tries, False, dice) for dice in (0, 1)] for tries in (1, 2, 3)]
+    assert waits == [[0.25, 0.5], [0.5, 1.0], [1.0, 2.0]]
+
+
+def test_patience_ends() -> None:
+    assert Retries(most=2).wait_s(BUSY, 2, False, 0) == 7
+    assert Retries(most=2).wait_s(BUSY, 3, False, 0) is None
+    assert Retries(longest_wait_s=6.9).wait_s(BUSY, 1, False, 0) is None
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [InvalidRequest(422, "invalid_request", "no"), GenerationFailed(502, "generation_failed", "no")],
+)
+def test_what_would_fail_again_is_not_asked_again(failure: ScenewrightError) -> None:
+    assert Retries().wait_s(failure, 1, repeatable=True, dice=0) is None
+
+
+def test_a_lost_answer_is_asked_for_again_only_where_that_does_no_harm() -> None:
+    assert Retries().wait_s(ServerUnreachable("cut"), 1, repeatable=True, dice=1) == 0.5
+    assert Retries().wait_s(ServerUnreachable("cut"), 1, repeatable=False, dice=1) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (401, "unauthenticated", errors.Unauthenticated),
+        (403, "forbidden", errors.Forbidden),
+        (404, "not_found", errors.NotFound),
+        (422, "cutout_failed", errors.CutoutFailed),
+        (413, "payload_too_large", errors.InvalidRequest),
+        (429, "rate_limited", errors.Overloaded),
+        (503, "out_of_memory", errors.OutOfMemory),
+        (504, "deadline_exceeded", errors.DeadlineExceeded),
+        (500, "internal", errors.ScenewrightError),
+    ],
+)
+def test_errors_have_types(status: int, code: str, kind: type[ScenewrightError]) -> None:
+    told = errors.error_of(status, {"error": {"code": code, "message": "m", "request_id": "r"}}, 3)
+    assert type(told) is kind
+    assert (told.code, told.request_id, told.retry_after_s) == (code, "r", 3)
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    waits: list[float] = []
+    monkeypatch.setattr(synchronous.time, "sleep", waits.append)
+    return waits
+
+
+def test_the_client_waits_as_told_and_asks_again(slept: list[float]) -> None:
+    asked: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content))
+        if len(asked) < 3:
+            error = {"error": {"code": "overloaded", "message": "busy"}}
+            return httpx.Response(429, json=error, headers={"Retry-After": str(len(asked))})
+        return httpx.Response(202, json={"id": "j"})
+
+    client = Scenewright("http://scenes:1", transport=httpx.MockTransport(answer))
+    assert client.submit_job([{"character": "a", "background": "b"}]) == {"id": "j"}
+    assert slept == [1, 2]
+    assert asked[0] == asked[2]
+
+
+def test_a_job_whose_answer_was_lost_is_sent_again_under_the_same_key(slept: list[float]) -> None:
+    keys: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        keys.append(request.headers["idempotency-key"])
+        if len(keys) == 1:
+            raise httpx.ReadError("cut")
+        return httpx.Response(202, json={"id": "j"})
+
+    client = Scenewright("http://scenes:1", transport=httpx.MockTransport(answer))
+    client.submit_job([])
+    assert keys[0] == keys[1]
+    client.submit_job([])
+    assert keys[2] != keys[0]

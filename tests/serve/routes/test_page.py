@@ -1,0 +1,58 @@
+"""GET /: what is sent, and under which rules a browser runs it."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+
+from serve.routes.page import FOLDER
+
+FILES = sorted(file.name for file in FOLDER.iterdir())
+
+
+async def test_the_page_may_load_nothing_from_elsewhere_and_nothing_inline(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    policy = dict(rule.split(" ", 1) for rule in answer.headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert not re.search(r"<script(?![^>]* src=)|<style| style=| on[a-z]+=", answer.text)
+
+
+@pytest.mark.parametrize("name", FILES)
+async def test_a_file_comes_once(client: httpx.AsyncClient, name: str) -> None:
+    answer = await client.get(f"/static/{name}")
+    assert answer.status_code == 200
+    assert answer.content == (FOLDER / name).read_bytes()
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    for known in (answer.headers["etag"], f'"x", W/{answer.headers["etag"]}'):
+        again = await client.get(f"/static/{name}", headers={"If-None-Match": known})
+        assert (again.status_code, again.content) == (304, b"")
+    other = await client.get(f"/static/{name}", headers={"If-None-Match": '"x"'})
+    assert other.status_code == 200
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_file_names_another_host(name: str) -> None:
+    text = (FOLDER / name).read_text().replace("http://www.w3.org/2000/svg", "")
+    assert "http://" not in text and "https://" not in text
+
+
+def test_it_is_light() -> None:
+    assert sum(file.stat().st_size for file in FOLDER.iterdir()) < 150_000
+
+
+@pytest.mark.parametrize("path", ["/static/", "/static/page.py", "/static/..%2fapp.py", "/static/x/y.js"])
+async def test_nothing_else_is_served(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == "not_found"
+
+
+async def test_the_page_is_no_part_of_the_described_api(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    assert not [path for path in paths if not path.startswith(("/v1/", "/healthz", "/readyz"))]
