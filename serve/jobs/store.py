@@ -15,6 +15,8 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from deployments.messages import PictureFormat
+
 from .database import reading
 from .tables import jobs, scenes
 
@@ -45,7 +47,7 @@ class SceneState:
     status: SceneStatus
     error: dict[str, Any] | None = None
     picture: str | None = None
-    format: str | None = None
+    format: PictureFormat | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
 
