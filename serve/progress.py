@@ -60,7 +60,7 @@ def _event(item: StepEvent | LayerResult) -> Event:
         return Event(
             "layer.completed", {"layer": item.kind, "seed": item.seed, "degraded": list(item.degraded)}
         )
-    told = {"layer": item.kind, "step": item.step, "steps": item.steps}
+    told: dict[str, str | int] = {"layer": item.kind, "step": item.step, "steps": item.steps}
     if item.preview is not None:
         told["preview"] = base64.b64encode(item.preview).decode("ascii")
     return Event("layer.progress", told)

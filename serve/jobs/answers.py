@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 from ..event_stream import Event, Work
 from .desk import JobDesk
@@ -52,7 +53,7 @@ def job_events(desk: JobDesk, owner: str, first: JobState, poll_s: float) -> Wor
 
     async def work(tell: Callable[[Event], None]) -> None:
         told: set[int] = set()
-        last, job = None, first
+        job, last = first, dict[str, Any]()
         until = time.monotonic() + LONGEST_S
         while time.monotonic() < until:
             for scene in job.scenes:

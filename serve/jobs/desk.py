@@ -80,10 +80,10 @@ class JobDesk:
         _check_id(job_id)
         return _there(await self._in_thread(lambda: self._store.cancel(owner, job_id, time.time())))
 
-    async def list(self, owner: str, limit: int, after: str | None) -> tuple[list[JobState], str | None]:
+    async def page(self, owner: str, limit: int, after: str | None) -> tuple[list[JobState], str | None]:
         """A page, and the cursor of the next one."""
         place = None if after is None else _place(after)
-        found = await self._in_thread(lambda: self._store.list(owner, limit + 1, place))
+        found = await self._in_thread(lambda: self._store.page(owner, limit + 1, place))
         page = found[:limit]
         return page, _cursor(page[-1]) if len(found) > limit else None
 

@@ -15,6 +15,8 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from deployments.messages import PictureFormat
+
 from .database import reading
 from .tables import jobs, scenes
 
@@ -45,7 +47,7 @@ class SceneState:
     status: SceneStatus
     error: dict[str, Any] | None = None
     picture: str | None = None
-    format: str | None = None
+    format: PictureFormat | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -126,7 +128,7 @@ class JobStore:
         """The job without its scenes."""
         with reading(self.engine) as connection:
             found = connection.execute(select(jobs).where(_mine(owner, job_id))).one_or_none()
-            return found and _state(found, _counts(connection, [job_id])[job_id])
+            return None if found is None else _state(found, _counts(connection, [job_id])[job_id])
 
     def scene(self, owner: str, job_id: str, number: int) -> SceneState | None:
         where = and_(_mine(owner, job_id), scenes.c.number == number)
@@ -137,7 +139,7 @@ class JobStore:
         headers = _json(row.headers) or {}
         return SceneState(number, row.status, _json(row.error), row.picture, row.format, headers)
 
-    def list(self, owner: str, limit: int, after: tuple[float, str] | None = None) -> list[JobState]:
+    def page(self, owner: str, limit: int, after: tuple[float, str] | None = None) -> list[JobState]:
         """Newest first; `after` is the (created_at, id) of the last one seen."""
         where: ColumnElement[bool] = jobs.c.owner == owner
         if after is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,13 +88,13 @@ class JobWorker:
                 break
             task = asyncio.create_task(self._paint(claim, leases, pictures))
             self._painting[claim.lease] = task
-            task.add_done_callback(lambda _, lease=claim.lease: self._let_go(lease))
+            task.add_done_callback(partial(self._let_go, claim.lease))
         if now - self._forgot_at > FORGET_EVERY_S:
             self._forgot_at = now
             for name in await asyncio.to_thread(leases.forget, now - self._config.retention_s):
                 await asyncio.to_thread(pictures.drop, name, now - YOUNG_S)
 
-    def _let_go(self, lease: str) -> None:
+    def _let_go(self, lease: str, task: asyncio.Task[None]) -> None:
         del self._painting[lease]
         self._wake.set()
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fastapi import Request
 
 from deployments.errors import InvalidRequest
-from deployments.messages import LayerJob, LayerResult, Picture, StepEvent
+from deployments.messages import LayerJob, LayerKind, LayerResult, Picture, StepEvent
 
 from .. import answers
 from ..admission import SceneJob, admit_layer, admit_scene, output_options
@@ -34,7 +34,7 @@ class Painting:
             if isinstance(self._wire, SceneRequest):
                 self._job: SceneJob | LayerJob = admit_scene(self._wire, config, request_id, None)
             else:
-                kind = "character" if isinstance(self._wire, CharacterRequest) else "background"
+                kind: LayerKind = "character" if isinstance(self._wire, CharacterRequest) else "background"
                 self._job = admit_layer(kind, self._wire, config, request_id)
         except InvalidRequest as error:
             raise InvalidRequest(error.message, "size" if error.param in SIDES else error.param) from None

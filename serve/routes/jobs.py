@@ -48,7 +48,7 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     @router.get("/v1/jobs", response_model=JobList, openapi_extra=describe_query(ListQuery))
     async def list_jobs(request: Request) -> Response:
         asked = parse(dict(request.query_params), ListQuery)
-        jobs, cursor = await desk.list(tenant_of(request), asked.limit, asked.after)
+        jobs, cursor = await desk.page(tenant_of(request), asked.limit, asked.after)
         return JSONResponse({"data": [summary(job).model_dump() for job in jobs], "next": cursor})
 
     @router.get("/v1/jobs/{job_id}", response_model=JobAnswer, response_model_exclude_none=True)

@@ -30,7 +30,7 @@ def test_nobody_sees_anothers(store: JobStore, new: New) -> None:
         assert question("you", job_id) is None
     assert store.scene("you", job_id, 0) is None
     assert store.cancel("you", job_id, 1) is None
-    assert store.list("you", 10) == []
+    assert store.page("you", 10) == []
     assert (job := store.job("me", job_id)) and job.status == "queued"
 
 
@@ -57,7 +57,7 @@ def test_what_may_wait_is_bounded_for_each_caller(store: JobStore, new: New, lea
 def test_pages(store: JobStore, new: New) -> None:
     ids = [submit(store, new(1), now=now) for now in (1, 2, 2, 3)]
     seen, after = [], None
-    while page := store.list("me", 3, after):
+    while page := store.page("me", 3, after):
         seen += [job.id for job in page]
         after = (page[-1].created_at, page[-1].id)
     assert seen == [ids[3], *sorted(ids[1:3], reverse=True), ids[0]]
@@ -70,7 +70,7 @@ def test_statuses(store: JobStore, new: New, leases: Leases) -> None:
         job = store.job("me", job_id)
         counted = store.counts("me", job_id)
         assert job and counted and (job.status, job.counts) == (counted.status, counted.counts)
-        assert store.list("me", 1)[0].status == job.status
+        assert store.page("me", 1)[0].status == job.status
         return job.status
 
     first, second = leases.claim(1), leases.claim(1)
