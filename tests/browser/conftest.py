@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import replace
 
@@ -24,7 +26,7 @@ from ..serve.conftest import listening, local_handle, served, simulated_config
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 STEP_S = 0.02
 NO_BROWSER = "no Chromium here: the page was NOT tested (Debian, Ubuntu: apt install chromium)"
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 """How long a test waits for what must come; a machine that is busy elsewhere is slow."""
 OpenPage = Callable[..., Page]
 expect.set_options(timeout=PATIENCE_MS)
@@ -56,8 +58,20 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+HELD = threading.Event()
+"""While it is set, every layer waits half-way."""
+
+
+@pytest.fixture
+def held() -> Iterator[threading.Event]:
+    """Clearing it lets the painting go on."""
+    HELD.set()
+    yield HELD
+    HELD.clear()
+
+
 class Sketches:
-    """Puts a preview into every other step of a simulated layer whose engine sends none."""
+    """Puts a preview into every other step of a simulated layer whose engine sends none; and can be held."""
 
     async def stream(self, job: LayerJob) -> AsyncGenerator[StepEvent | LayerResult, None]:
         small = placeholder(job.kind, 96, 96, job.prompt)
@@ -65,6 +79,8 @@ class Sketches:
         async for item in super().stream(job):  # type: ignore[misc]
             drawn = isinstance(item, StepEvent) and item.preview is None and item.step % 2 == 0
             yield replace(item, preview=sketch) if drawn else item
+            while HELD.is_set() and isinstance(item, StepEvent) and 2 * item.step >= item.steps:
+                await asyncio.sleep(0.02)
 
 
 class SketchedCharacter(Sketches, Character): ...

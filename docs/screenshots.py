@@ -1,0 +1,85 @@
+"""Takes every picture of the page in docs/pictures, from a running service: `python docs/screenshots.py`.
+
+Paint with the models that the pictures are to show (`scripts/serve`); it needs Chromium and the dev extra.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+FOLDER = Path(__file__).parent / "pictures"
+PATIENCE_MS = 600_000
+DESKTOP = {"width": 1280, "height": 860}
+PHONE = {"width": 390, "height": 844}
+SCENE = ("a knight in silver armor with a red cape", "a castle at sunset")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Screenshots of the page into docs/pictures.")
+    parser.add_argument("--url", default="http://127.0.0.1:8000")
+    asked = parser.parse_args()
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        raise SystemExit("there is no Chromium here; Debian, Ubuntu: apt install chromium")
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=arguments)
+        desktop = open_page(browser, asked.url)
+        ask(desktop)
+        expect(desktop.locator("#page-character .step")).to_have_text(re.compile("^(1[0-9]|2[0-9]) of|painted"))
+        keep(desktop, "page-painting")
+        done(desktop)
+        keep(desktop, "page")
+        for name, options in (
+            ("page-dark", {"color_scheme": "dark"}),
+            ("page-phone", {"viewport": PHONE, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}),
+        ):
+            page = open_page(browser, asked.url, **options)
+            ask(page)
+            done(page)
+            keep(page, name)
+        browser.close()
+
+
+def open_page(browser: Browser, url: str, **options: object) -> Page:
+    settings = {"viewport": DESKTOP, "color_scheme": "light", "reduced_motion": "reduce", **options}
+    page = browser.new_context(**settings).new_page()  # type: ignore[arg-type]
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(url)
+    page.get_by_text("Ready").wait_for()
+    return page
+
+
+def ask(page: Page) -> None:
+    for label, words in zip(("Who is in it?", "Where are they?"), SCENE, strict=True):
+        page.get_by_label(label).fill(words)
+    page.get_by_text("Painting", exact=True).click()
+    page.locator("#character-seed").fill("42")
+    page.locator("#background-seed").fill("123")
+    page.get_by_text("Painting", exact=True).click()
+    page.get_by_role("button", name="Paint", exact=True).click()
+
+
+def done(page: Page) -> None:
+    expect(page.get_by_text("Done.")).to_be_visible()
+    page.evaluate("scrollTo(0, 0)")
+
+
+def keep(page: Page, name: str) -> None:
+    file = FOLDER / f"{name}.jpg"
+    with Image.open(BytesIO(page.screenshot())) as picture:
+        picture.convert("RGB").save(file, quality=82, optimize=True, progressive=True)
+    print(file)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+# %% [markdown]
+# # Scenewright from Python
+# A notebook in plain Python cells: VS Code, PyCharm and Jupytext open it as one, and `python` runs it as it is.
+# It needs a service: `scripts/serve`.
+
+# %%
+import os
+
+from serve.client import Progress, Scene, Scenewright, ScenewrightError
+
+service = Scenewright(os.environ.get("SCENEWRIGHT_URL", "http://127.0.0.1:8000"))
+print([card["id"] for card in service.models() if card["serving"]])
+
+# %% [markdown]
+# ## One scene
+# Two descriptions in, one picture out; `.image` is a Pillow image, which a notebook shows.
+
+# %%
+scene = service.scene("a knight in silver armor", "a castle at sunset", seed=42)
+print(scene.seeds, scene.merge["mode"], scene.degraded)
+scene.save("scene.jpg")
+scene.image  # noqa: B018 (a notebook shows it)
+
+# %% [markdown]
+# ## The layers
+# With `layers=True` the figure, the place and the mask come along as PNG files.
+
+# %%
+scene = service.scene("a fox in a blue coat", "a forest at night", seed=7, layers=True, merge={"position": "left"})
+print({name: len(data) for name, data in scene.layers.items()})
+
+# %% [markdown]
+# ## Step by step
+# Both layers are painted at the same time, and tell of it.
+
+# %%
+for event in service.scene_events("a wizard in a purple robe", "a snowy mountain", previews=2, seed=1):
+    if isinstance(event, Progress) and event.preview:
+        print(f"{event.layer} after {event.step} of {event.steps} steps: a preview of {len(event.preview)} bytes")
+    if isinstance(event, Scene):
+        print(f"done in {event.timings_ms['merge']:.0f} ms of merging, after both layers")
+
+# %% [markdown]
+# ## What is refused says why
+
+# %%
+try:
+    service.scene("a knight", {"prompt": "a castle", "num_inference_steps": 100_000})
+except ScenewrightError as error:
+    print(type(error).__name__, error.param, error.message)
+
+# %%
+service.close()

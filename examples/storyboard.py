@@ -1,0 +1,112 @@
+"""A story file to pictures and an HTML storyboard: `python examples/storyboard.py examples/story.txt -o storyboard`.
+
+All scenes are submitted as one job, which the service keeps: where this program is stopped, run it again, and it
+goes on with the same job.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import html
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from serve.client import Scenewright
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+  body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem; background: #f7f1e4; color: #2c2620;
+          font: 1.125rem/1.5 "Iowan Old Style", Palatino, P052, Georgia, serif; }}
+  figure {{ margin: 0 0 3rem }}
+  img {{ display: block; width: 100%; height: auto; box-shadow: 0 10px 28px #4a382033 }}
+  figcaption {{ margin-top: 0.75rem; font-style: italic }}
+</style>
+<h1>{title}</h1>
+{figures}
+"""
+
+
+@dataclass(frozen=True)
+class Frame:
+    character: str
+    background: str
+    words: str
+
+
+def read_story(text: str) -> list[Frame]:
+    """Raises ValueError naming the line at fault."""
+    frames: list[Frame] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        who, where, told, *more = [*(part.strip() for part in line.split("|")), "", ""]
+        last = frames[-1] if frames else Frame("", "", "")
+        frame = Frame(who or last.character, where or last.background, told)
+        if not frame.character or not frame.background or any(more):
+            raise ValueError(f"line {number} is not `who | where | what is told`")
+        frames.append(frame)
+    if not frames:
+        raise ValueError("the story has no scenes")
+    return frames
+
+
+def requests(frames: list[Frame], seed: int) -> list[dict[str, Any]]:
+    """The same seed in all scenes, so that a character who comes back looks the same."""
+    return [{"character": frame.character, "background": frame.background, "seed": seed} for frame in frames]
+
+
+def paint(service: Scenewright, scenes: list[dict[str, Any]], folder: Path) -> dict[int, Path]:
+    """The picture files by the number of their scene. A scene that fails is told, and left out."""
+    key = hashlib.sha256(json.dumps([str(folder.resolve()), scenes]).encode()).hexdigest()
+    job = service.submit_job(scenes, idempotency_key=key)["id"]
+    pictures = {}
+    for event in service.job_events(job):
+        if event.name != "scene.ended":
+            continue
+        index = event.data["index"]
+        if "url" not in event.data:
+            print(f"scene {index + 1} failed: {event.data['error']['message']}")
+            continue
+        data, _ = service.job_picture(job, index)
+        pictures[index] = folder / f"scene-{index + 1:02}.jpg"
+        pictures[index].write_bytes(data)
+        print(pictures[index])
+    return pictures
+
+
+def storyboard(title: str, frames: list[Frame], pictures: dict[int, Path]) -> str:
+    figures = [
+        f'<figure><img src="{picture.name}" alt="{html.escape(frame.character)}, {html.escape(frame.background)}">'
+        f"<figcaption>{html.escape(frame.words)}</figcaption></figure>"
+        for index, frame in enumerate(frames)
+        if (picture := pictures.get(index))
+    ]
+    return PAGE.format(title=html.escape(title), figures="\n".join(figures))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A story file to pictures and an HTML storyboard.")
+    parser.add_argument("story", type=Path)
+    parser.add_argument("-o", "--output", type=Path, default=Path("storyboard"))
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--url", default=os.environ.get("SCENEWRIGHT_URL", "http://127.0.0.1:8000"))
+    asked = parser.parse_args()
+    frames = read_story(asked.story.read_text())
+    asked.output.mkdir(parents=True, exist_ok=True)
+    with Scenewright(asked.url, os.environ.get("SCENEWRIGHT_API_KEY")) as service:
+        pictures = paint(service, requests(frames, asked.seed), asked.output)
+    book = asked.output / "index.html"
+    book.write_text(storyboard(asked.story.stem.replace("_", " ").capitalize(), frames, pictures))
+    print(book)
+
+
+if __name__ == "__main__":
+    main()

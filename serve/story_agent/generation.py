@@ -1,0 +1,86 @@
+"""ImageGenerationService: one layer from words, into a file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from deployments.messages import LayerKind
+from deployments.story.prompts import BACKGROUND_TERMS, CHARACTER_TERMS, background_prompt, character_prompt
+
+from ..client import Scenewright, ScenewrightError, ServerUnreachable
+from .files import format_of, write
+from .finishing import create_placeholder_image
+from .settings import AgentSettings, default_settings
+
+log = logging.getLogger(__name__)
+CHARACTER_SEED = 42
+BACKGROUND_SEED = 123
+SEEDS: dict[LayerKind, int] = {"character": CHARACTER_SEED, "background": BACKGROUND_SEED}
+AT_ONCE = 8
+"""The service shares its steps among what is asked for at the same time, and says when it is too much."""
+
+
+class ImageGenerationService:
+    """Raises serve.client's ScenewrightError and ServerUnreachable, but for `generate_with_fallback`."""
+
+    def __init__(self, service: Scenewright | None = None, settings: AgentSettings | None = None) -> None:
+        self._settings = settings or default_settings()
+        self._service = service or self._settings.connect()
+
+    def generate_character_image(
+        self, prompt: str, output_path: str | Path, seed: int = CHARACTER_SEED
+    ) -> str:
+        """The path of the file written. A prompt made by `optimize_character_prompt` is not wrapped again."""
+        return self._generate("character", prompt, output_path, seed)
+
+    def generate_background_image(
+        self, prompt: str, output_path: str | Path, seed: int = BACKGROUND_SEED
+    ) -> str:
+        return self._generate("background", prompt, output_path, seed)
+
+    def generate_multiple_images(
+        self, prompts: Sequence[str], output_dir: str | Path, kind: LayerKind = "character"
+    ) -> list[str]:
+        """OUTPUT_DIR/image_1.png, image_2.png, …, painted at the same time, each with its fallbacks."""
+        paths = [Path(output_dir) / f"image_{number}.png" for number in range(1, len(prompts) + 1)]
+        with ThreadPoolExecutor(AT_ONCE) as workers:
+            return list(workers.map(lambda *each: self.generate_with_fallback(*each, kind), prompts, paths))
+
+    def generate_with_fallback(
+        self, prompt: str, output_path: str | Path, kind: LayerKind = "character", seed: int | None = None
+    ) -> str:
+        """As asked; else with fewer steps or smaller; at last a placeholder, also where nobody answers."""
+        seed = SEEDS[kind] if seed is None else seed
+        try:
+            return self._generate(kind, prompt, output_path, seed, fallback="placeholder")
+        except (ScenewrightError, ServerUnreachable) as error:
+            log.warning("a placeholder stands for %s: %s", output_path, error)
+        size = self._settings.layer(kind)
+        return create_placeholder_image(prompt, output_path, size["width"], size["height"], kind)
+
+    def optimize_character_prompt(self, description: str) -> str:
+        """The words as the model reads them: for a plain backdrop too where the figure will be cut out."""
+        return character_prompt(description, plain_backdrop=self._settings.config.merge.mode != "paste")
+
+    def optimize_background_prompt(self, description: str) -> str:
+        return background_prompt(description)
+
+    def _generate(
+        self, kind: LayerKind, prompt: str, output_path: str | Path, seed: int, **options: Any
+    ) -> str:
+        if kind == "character":
+            words = prompt if CHARACTER_TERMS in prompt else self.optimize_character_prompt(prompt)
+            paint = self._service.character
+        else:
+            words = prompt if BACKGROUND_TERMS in prompt else self.optimize_background_prompt(prompt)
+            paint = self._service.background
+        output = {"format": format_of(output_path)}
+        options = {**self._settings.layer(kind), "seed": seed, "output": output, **options}
+        layer = paint(words, enhance_prompt=False, **options)
+        for how in layer.degraded:
+            log.warning("%s: %s", output_path, how)
+        return write(output_path, layer.data)

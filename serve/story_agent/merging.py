@@ -1,0 +1,56 @@
+"""ImageMergeService: two picture files into one, by the service, or here by the merger's own code."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from deployments.merger import Merger
+from deployments.messages import LayerKind, LayerResult, LayerTimings, MergeJob, MergeOptions, OutputOptions
+
+from ..client import NotFound, Scenewright, ServerUnreachable
+from .files import format_of, write
+from .finishing import FORMATS
+from .settings import AgentSettings, default_settings
+
+log = logging.getLogger(__name__)
+
+
+class ImageMergeService:
+    """By IMAGE_MERGE_CONFIG: target_size, quality, character_position and blend_mode."""
+
+    def __init__(self, service: Scenewright | None = None, settings: AgentSettings | None = None) -> None:
+        self._settings = settings or default_settings()
+        self._service = service or self._settings.connect()
+
+    def merge_images(
+        self, character_path: str | Path, background_path: str | Path, output_path: str | Path
+    ) -> str:
+        """The path of the file written. Raises OSError for a file that is no picture, and ScenewrightError."""
+        merge = self._settings.merge()
+        output = OutputOptions(format_of(output_path), self._settings.config.merge.quality)
+        files = Path(character_path), Path(background_path)
+        asked = {"format": output.format, "quality": output.quality}
+        try:
+            data = self._service.merge(*files, merge=merge, output=asked).data
+        except (NotFound, ServerUnreachable) as error:
+            log.warning("merging here, without the service: %s", error)
+            options = MergeOptions(merge["mode"], merge["position"], merge["width"], merge["height"])
+            data = _merge_here(files, options, output)
+        return write(output_path, data)
+
+
+def _merge_here(files: tuple[Path, Path], options: MergeOptions, output: OutputOptions) -> bytes:
+    layers = _layer("character", files[0]), _layer("background", files[1])
+    return asyncio.run(Merger().merge(MergeJob("merge", options, output), *layers)).picture.data
+
+
+def _layer(kind: LayerKind, file: Path) -> LayerResult:
+    """A file stands in for what a generator painted."""
+    with Image.open(file, formats=FORMATS) as picture:
+        pixels = np.asarray(picture.convert("RGBA" if picture.has_transparency_data else "RGB"))
+    return LayerResult(kind, pixels, 0, "file", "diffusers", LayerTimings(0.0, 0.0, 0.0, 0.0))

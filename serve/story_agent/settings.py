@@ -1,0 +1,71 @@
+"""Where the service is, and what a Django project's settings ask of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from deployments.messages import LayerKind
+
+from ..client import Scenewright
+from ..config import LayerDefaults, ServiceConfig
+from ..django_settings import READERS
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+@dataclass(frozen=True)
+class AgentSettings:
+    """`config` is read for its defaults alone: models and devices are the running service's own."""
+
+    url: str = DEFAULT_URL
+    api_key: str | None = None
+    config: ServiceConfig = field(default_factory=ServiceConfig)
+
+    @classmethod
+    def from_django(cls, settings: Any = None) -> AgentSettings:
+        """Of the project's settings, or of those given. Raises ValueError naming a setting that cannot be."""
+        if settings is None:
+            from django.conf import settings
+        told = any(getattr(settings, name, None) is not None for name in READERS)
+        return cls(
+            getattr(settings, "SCENEWRIGHT_URL", DEFAULT_URL),
+            getattr(settings, "SCENEWRIGHT_API_KEY", None),
+            ServiceConfig.from_django(settings) if told else ServiceConfig(),
+        )
+
+    def connect(self) -> Scenewright:
+        return Scenewright(self.url, self.api_key)
+
+    def layer(self, kind: LayerKind) -> dict[str, Any]:
+        """A layer's request besides its words, within the project's max_resolution."""
+        settings: LayerDefaults = getattr(self.config, kind).defaults
+        most = self.config.limits.max_image_size
+        return {
+            "num_inference_steps": settings.num_inference_steps,
+            "guidance_scale": settings.guidance_scale,
+            "width": min(settings.width, most),
+            "height": min(settings.height, most),
+        }
+
+    def merge(self) -> dict[str, Any]:
+        merge = self.config.merge
+        return {
+            "mode": merge.mode,
+            "position": merge.position,
+            "width": merge.width,
+            "height": merge.height,
+        }
+
+
+def default_settings() -> AgentSettings:
+    """The Django project's where there is one, else those of a service on this machine."""
+    try:
+        from django.conf import settings
+        from django.core.exceptions import ImproperlyConfigured
+    except ImportError:
+        return AgentSettings()
+    try:
+        return AgentSettings.from_django(settings)
+    except ImproperlyConfigured:
+        return AgentSettings()

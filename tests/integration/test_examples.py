@@ -1,0 +1,62 @@
+"""The examples, as their reader would run them, against the whole service on real Ray; and the page over it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+from serve import local_cluster
+
+from .conftest import simulated_config
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    config = simulated_config(0.01).model_copy(update={"state_dir": str(tmp_path_factory.mktemp("state"))})
+    with local_cluster.running(config, "127.0.0.1", local_cluster.free_port()) as address:
+        yield address
+
+
+def example(url: str, folder: Path, name: str, *arguments: str) -> str:
+    environment = {**os.environ, "SCENEWRIGHT_URL": url, "PYTHONPATH": str(REPOSITORY)}
+    program = [sys.executable, str(REPOSITORY / "examples" / name), *arguments]
+    done = subprocess.run(program, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_story_file_becomes_pictures_and_a_storyboard(url: str, tmp_path: Path) -> None:
+    story = str(REPOSITORY / "examples/story.txt")
+    told = example(url, tmp_path, "storyboard.py", story, "-o", "book")
+    pictures = sorted((tmp_path / "book").glob("scene-*.jpg"))
+    assert len(pictures) == 6
+    with Image.open(pictures[5]) as picture:
+        assert picture.size == (1024, 512)
+    book = (tmp_path / "book/index.html").read_text()
+    assert book.count("<img") == 6 and "And in spring they all come home." in book
+    assert "book/index.html" in told
+    example(url, tmp_path, "storyboard.py", story, "-o", "book")
+    jobs = httpx.get(f"{url}/v1/jobs", trust_env=False).json()["data"]
+    assert len(jobs) == 1, "run again, it goes on with the job that it has"
+
+
+def test_the_notebook_runs(url: str, tmp_path: Path) -> None:
+    told = example(url, tmp_path, "notebook.py")
+    assert "InvalidRequest background.num_inference_steps" in told
+    with Image.open(tmp_path / "scene.jpg") as picture:
+        assert picture.size == (1024, 512)
+
+
+def test_the_page_is_served_with_its_rules(url: str) -> None:
+    answer = httpx.get(url, trust_env=False)
+    assert "<title>Scenewright</title>" in answer.text
+    assert "script-src 'self'" in answer.headers["content-security-policy"]

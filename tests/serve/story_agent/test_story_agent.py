@@ -1,0 +1,177 @@
+"""Story Agent's classes against a live service with simulated generators, and against none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from deployments.imaging.enhancing import enhance
+from deployments.imaging.placeholder import placeholder
+from deployments.story.prompts import background_prompt, character_prompt
+from serve.client import InvalidRequest, Retries, Scenewright, ServerUnreachable
+from serve.config import ServiceConfig
+from serve.ingress import build_http
+from serve.scene import Graph
+from serve.story_agent import (
+    AgentSettings,
+    ImageEnhancer,
+    ImageGenerationService,
+    ImageMergeService,
+    add_attribution,
+    create_placeholder_image,
+    validate_image_quality,
+)
+
+from ..conftest import listening, served
+
+DJANGO = SimpleNamespace(
+    STABLE_DIFFUSION_CONFIG={"default_steps": 3, "default_guidance": 7.0, "max_resolution": 384},
+    IMAGE_MERGE_CONFIG={"target_size": (512, 256), "character_position": "left", "blend_mode": "alpha"},
+)
+
+
+@pytest.fixture(scope="module")
+def url(config: ServiceConfig, graph: Graph) -> Iterator[str]:
+    with listening(served(build_http(config, graph))) as address:
+        yield address
+
+
+@pytest.fixture
+def asked() -> list[httpx.Request]:
+    return []
+
+
+@pytest.fixture
+def settings() -> AgentSettings:
+    return AgentSettings.from_django(DJANGO)
+
+
+@pytest.fixture
+def service(url: str, asked: list[httpx.Request]) -> Iterator[Scenewright]:
+    """A client that notes what it sends on."""
+
+    class Noting(httpx.HTTPTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            asked.append(request)
+            return super().handle_request(request)
+
+    with Scenewright(url, transport=Noting()) as client:
+        yield client
+
+
+@pytest.fixture
+def nobody() -> Iterator[Scenewright]:
+    with Scenewright("http://127.0.0.1:9", retries=Retries(most=0)) as client:
+        yield client
+
+
+@pytest.fixture
+def painter(service: Scenewright, settings: AgentSettings) -> ImageGenerationService:
+    return ImageGenerationService(service, settings)
+
+
+def body(request: httpx.Request) -> str:
+    return request.read().decode()
+
+
+def test_layers_are_painted_as_the_project_asks(
+    painter: ImageGenerationService, asked: list[httpx.Request], tmp_path: Path
+) -> None:
+    figure = painter.generate_character_image("a knight", tmp_path / "deep/figure.png")
+    place = painter.generate_background_image("a castle", str(tmp_path / "place.jpg"))
+    assert (figure, place) == (str(tmp_path / "deep/figure.png"), str(tmp_path / "place.jpg"))
+    with Image.open(figure) as picture:
+        assert (picture.format, picture.size) == ("PNG", (384, 384))
+    with Image.open(place) as picture:
+        assert picture.format == "JPEG"
+    assert [request.url.path for request in asked] == ["/v1/characters", "/v1/backgrounds"]
+    assert '"seed":42' in body(asked[0]) and '"num_inference_steps":3' in body(asked[0])
+    assert '"seed":123' in body(asked[1]) and '"guidance_scale":7.0' in body(asked[1])
+
+
+def test_words_are_wrapped_once(
+    painter: ImageGenerationService, asked: list[httpx.Request], tmp_path: Path
+) -> None:
+    wrapped = painter.optimize_character_prompt("a knight")
+    assert wrapped == character_prompt("a knight")
+    assert painter.optimize_background_prompt("a castle") == background_prompt("a castle")
+    for prompt in ("a knight", wrapped):
+        painter.generate_character_image(prompt, tmp_path / "figure.png")
+        assert f'"prompt":"{wrapped}"' in body(asked[-1])
+        assert '"enhance_prompt":false' in body(asked[-1])
+
+
+def test_a_figure_that_will_be_cut_out_stands_before_a_plain_backdrop(service: Scenewright) -> None:
+    auto = ImageGenerationService(service, AgentSettings())
+    assert auto.optimize_character_prompt("a knight") == character_prompt("a knight", plain_backdrop=True)
+
+
+def test_many(painter: ImageGenerationService, tmp_path: Path) -> None:
+    paths = painter.generate_multiple_images(["a knight", "a fox", "a cook"], tmp_path / "all")
+    assert [Path(path).name for path in paths] == ["image_1.png", "image_2.png", "image_3.png"]
+    assert all(validate_image_quality(path) for path in paths)
+
+
+def test_nobody_there_is_a_placeholder_at_last(nobody: Scenewright, tmp_path: Path) -> None:
+    painter = ImageGenerationService(nobody, AgentSettings())
+    with pytest.raises(ServerUnreachable):
+        painter.generate_character_image("a knight", tmp_path / "x.png")
+    path = painter.generate_with_fallback("a knight", tmp_path / "figure.png")
+    with Image.open(path) as picture:
+        assert np.array_equal(np.asarray(picture), placeholder("character", 384, 512, "a knight"))
+    place = painter.generate_with_fallback("a castle", tmp_path / "place.png", kind="background")
+    with Image.open(place) as picture:
+        assert picture.size == (512, 384)
+
+
+def test_what_is_refused_is_told(painter: ImageGenerationService, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        painter.generate_character_image("a knight", tmp_path / "x.png", seed=-1)
+    assert caught.value.param == "seed"
+    with pytest.raises(ValueError, match=r"must end in"):
+        painter.generate_character_image("a knight", tmp_path / "x.bmp")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_merging(
+    there: bool, service: Scenewright, nobody: Scenewright, settings: AgentSettings, tmp_path: Path
+) -> None:
+    character = create_placeholder_image("a knight", tmp_path / "c.png", 128, 192, kind="character")
+    background = create_placeholder_image("a castle", tmp_path / "b.png", 192, 128)
+    merger = ImageMergeService(service if there else nobody, settings)
+    path = merger.merge_images(character, background, tmp_path / "scene.jpg")
+    with Image.open(path) as picture:
+        assert (picture.format, picture.size) == ("JPEG", (512, 256))
+        left, right = picture.crop((0, 0, 256, 256)), picture.crop((256, 0, 512, 256))
+        # The plain backdrop of the pasted figure, against a sky.
+        assert np.asarray(left)[4, 4].std() < 5 < np.asarray(right)[4, -4].std()
+
+
+def test_enhancing_the_mark_and_the_check(tmp_path: Path) -> None:
+    path = create_placeholder_image("a castle", tmp_path / "p.png", 512, 384)
+    with Image.open(path) as picture:
+        before = picture.convert("RGB")
+    assert ImageEnhancer.enhance_image(path, tmp_path / "e.png") == str(tmp_path / "e.png")
+    with Image.open(tmp_path / "e.png") as picture:
+        assert np.array_equal(np.asarray(picture), np.asarray(enhance(before)))
+    add_attribution(path)
+    with Image.open(path) as picture:
+        changed = np.any(np.asarray(picture) != np.asarray(before), axis=2)
+    assert changed[-40:, -200:].any() and not changed[:300].any()
+    assert validate_image_quality(path)
+    Image.new("RGB", (64, 64)).save(tmp_path / "black.png")
+    (tmp_path / "no.png").write_bytes(b"no")
+    assert not validate_image_quality(tmp_path / "black.png")
+    assert not validate_image_quality(tmp_path / "no.png")
+    assert not validate_image_quality(tmp_path / "missing.png")
+
+
+def test_settings_without_the_dictionaries_are_the_defaults() -> None:
+    bare = AgentSettings.from_django(SimpleNamespace(SCENEWRIGHT_URL="http://scenes:1", SCENEWRIGHT_API_KEY="k"))
+    assert (bare.url, bare.api_key, bare.config) == ("http://scenes:1", "k", ServiceConfig())
