@@ -10,7 +10,7 @@ from typing import Self
 from deployments.messages import LayerKind, LayerResult, MergeOptions, StepEvent
 
 from .logs import logger
-from .scene import Graph
+from .scene import Graph, Response
 
 
 class ScenePreviews:
@@ -46,7 +46,7 @@ class ScenePreviews:
 
     async def _make(self) -> None:
         layers = self._latest["character"], self._latest["background"]
-        response = self._graph.merger.preview.remote(self._options, *layers)
+        response: Response = self._graph.merger.preview.remote(self._options, *layers)
         try:
             self._tell(await response)
         except asyncio.CancelledError:

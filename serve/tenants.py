@@ -69,8 +69,8 @@ class Tenants:
                 return
             scope["state"] = {**scope.get("state", {}), "tenant": key.id, "quota": quota}
             if not key.may(_needed(scope["path"])):
-                refusal = Refusal(403, "forbidden", f"this key may not: it has {', '.join(key.scopes)}")
-                await answer(Request(scope), refusal)(scope, receive, send)
+                forbidden = Refusal(403, "forbidden", f"this key may not: it has {', '.join(key.scopes)}")
+                await answer(Request(scope), forbidden)(scope, receive, send)
                 return
             await self._app(scope, receive, send)
 
