@@ -149,7 +149,9 @@ def test_curl_seeds_and_download(open_page: OpenPage) -> None:
     assert (asked["character"]["seed"], asked["background"]["seed"]) == (int(character), int(background))
     page.get_by_role("button", name="Copy seeds").click()
     expect(page.get_by_text("Seeds copied.")).to_be_visible()
-    assert page.evaluate("navigator.clipboard.readText()") == f"character={character}; background={background}"
+    assert (
+        page.evaluate("navigator.clipboard.readText()") == f"character={character}; background={background}"
+    )
     page.get_by_role("button", name="Keep these seeds").click()
     expect(page.locator("#character-seed")).to_have_value(character)
     with page.expect_download() as download:

@@ -76,11 +76,16 @@ def test_a_job_is_followed_and_found_again_after_a_reload(page: Page) -> None:
 
     counts = {"id": "j1", "status": "failed", "total": 3, "done": 2, "failed": 1}
     error = {"code": "generation_failed", "message": "no attempt gave a usable picture"}
-    told = [event("scene.ended", {"index": i, "status": "succeeded", "url": f"/v1/jobs/j1/scenes/{i}"}) for i in (0, 2)]
+    told = [
+        event("scene.ended", {"index": i, "status": "succeeded", "url": f"/v1/jobs/j1/scenes/{i}"})
+        for i in (0, 2)
+    ]
     told.append(event("scene.ended", {"index": 1, "status": "failed", "error": error}))
     stream = event("job.progress", counts) + "".join(told) + event("job.ended", counts)
     page.route("**/v1/jobs", submit)
-    page.route("**/v1/jobs/j1/events", lambda route: route.fulfill(body=stream, content_type="text/event-stream"))
+    page.route(
+        "**/v1/jobs/j1/events", lambda route: route.fulfill(body=stream, content_type="text/event-stream")
+    )
     picture = {"body": jpeg.getvalue(), "headers": {"X-Seed": "character=42; background=7"}}
     page.route("**/v1/jobs/j1/scenes/*", lambda route: route.fulfill(content_type="image/jpeg", **picture))  # type: ignore[arg-type]
     tell(page)
@@ -91,5 +96,9 @@ def test_a_job_is_followed_and_found_again_after_a_reload(page: Page) -> None:
         page.get_by_role("button", name="Open scene 3").click()
         expect(page.locator("#layers")).to_contain_text("seed 42")
         page.reload()
-    assert [scene["background"]["prompt"] for scene in submitted[0]["scenes"]] == ["a castle", "a forest", "a cave"]
+    assert [scene["background"]["prompt"] for scene in submitted[0]["scenes"]] == [
+        "a castle",
+        "a forest",
+        "a cave",
+    ]
     assert len(submitted) == 1

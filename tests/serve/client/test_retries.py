@@ -43,7 +43,8 @@ def test_patience_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    "failure", [InvalidRequest(422, "invalid_request", "no"), GenerationFailed(502, "generation_failed", "no")]
+    "failure",
+    [InvalidRequest(422, "invalid_request", "no"), GenerationFailed(502, "generation_failed", "no")],
 )
 def test_what_would_fail_again_is_not_asked_again(failure: ScenewrightError) -> None:
     assert Retries().wait_s(failure, 1, repeatable=True, dice=0) is None
