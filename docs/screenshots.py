@@ -35,13 +35,18 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=program, args=arguments)
         desktop = open_page(browser, asked.url)
         ask(desktop)
-        expect(desktop.locator("#page-character .step")).to_have_text(re.compile("^(1[0-9]|2[0-9]) of|painted"))
+        expect(desktop.locator("#page-character .step")).to_have_text(
+            re.compile("^(1[0-9]|2[0-9]) of|painted")
+        )
         keep(desktop, "page-painting")
         done(desktop)
         keep(desktop, "page")
         for name, options in (
             ("page-dark", {"color_scheme": "dark"}),
-            ("page-phone", {"viewport": PHONE, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}),
+            (
+                "page-phone",
+                {"viewport": PHONE, "device_scale_factor": 2, "is_mobile": True, "has_touch": True},
+            ),
         ):
             page = open_page(browser, asked.url, **options)
             ask(page)

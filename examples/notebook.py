@@ -26,7 +26,9 @@ scene.image  # noqa: B018 (a notebook shows it)
 # With `layers=True` the figure, the place and the mask come along as PNG files.
 
 # %%
-scene = service.scene("a fox in a blue coat", "a forest at night", seed=7, layers=True, merge={"position": "left"})
+scene = service.scene(
+    "a fox in a blue coat", "a forest at night", seed=7, layers=True, merge={"position": "left"}
+)
 print({name: len(data) for name, data in scene.layers.items()})
 
 # %% [markdown]
@@ -36,7 +38,9 @@ print({name: len(data) for name, data in scene.layers.items()})
 # %%
 for event in service.scene_events("a wizard in a purple robe", "a snowy mountain", previews=2, seed=1):
     if isinstance(event, Progress) and event.preview:
-        print(f"{event.layer} after {event.step} of {event.steps} steps: a preview of {len(event.preview)} bytes")
+        print(
+            f"{event.layer} after {event.step} of {event.steps} steps: a preview of {len(event.preview)} bytes"
+        )
     if isinstance(event, Scene):
         print(f"done in {event.timings_ms['merge']:.0f} ms of merging, after both layers")
 

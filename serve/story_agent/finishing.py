@@ -53,9 +53,7 @@ def create_placeholder_image(
     return write(output_path, encode(pixels, OutputOptions(format_of(output_path), QUALITY)).data)
 
 
-def add_attribution(
-    image_path: str | Path, text: str = TEXT, output_path: str | Path | None = None
-) -> str:
+def add_attribution(image_path: str | Path, text: str = TEXT, output_path: str | Path | None = None) -> str:
     """The mark at the bottom right, into `output_path` or in place."""
     return _save(mark(_open(image_path), text), output_path or image_path)
 

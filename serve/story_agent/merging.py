@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,13 @@ class ImageMergeService:
 
 def _merge_here(files: tuple[Path, Path], options: MergeOptions, output: OutputOptions) -> bytes:
     layers = _layer("character", files[0]), _layer("background", files[1])
-    return asyncio.run(Merger().merge(MergeJob("merge", options, output), *layers)).picture.data
+
+    def merge() -> bytes:
+        return asyncio.run(Merger().merge(MergeJob("merge", options, output), *layers)).picture.data
+
+    # In a thread of its own: a notebook or an asynchronous view has an event loop in this one.
+    with ThreadPoolExecutor(1) as elsewhere:
+        return elsewhere.submit(merge).result()
 
 
 def _layer(kind: LayerKind, file: Path) -> LayerResult:

@@ -46,7 +46,12 @@ def django(url: str, folder: Path, *arguments: str) -> str:
         "DJANGO_SETTINGS_MODULE": "storybook.settings",
     }
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, *arguments],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

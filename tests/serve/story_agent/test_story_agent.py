@@ -173,5 +173,7 @@ def test_enhancing_the_mark_and_the_check(tmp_path: Path) -> None:
 
 
 def test_settings_without_the_dictionaries_are_the_defaults() -> None:
-    bare = AgentSettings.from_django(SimpleNamespace(SCENEWRIGHT_URL="http://scenes:1", SCENEWRIGHT_API_KEY="k"))
+    bare = AgentSettings.from_django(
+        SimpleNamespace(SCENEWRIGHT_URL="http://scenes:1", SCENEWRIGHT_API_KEY="k")
+    )
     assert (bare.url, bare.api_key, bare.config) == ("http://scenes:1", "k", ServiceConfig())

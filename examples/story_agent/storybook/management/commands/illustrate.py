@@ -19,5 +19,7 @@ class Command(BaseCommand):
         for page, picture in illustrate(output):
             self.stdout.write(f"{page.number} {picture}")
         book = Path(output) / "story.html"
-        book.write_text(render_to_string("story.html", {"pages": [(page, True) for page in STORY], "files": True}))
+        book.write_text(
+            render_to_string("story.html", {"pages": [(page, True) for page in STORY], "files": True})
+        )
         self.stdout.write(str(book))
