@@ -117,7 +117,8 @@ async def test_the_other_names_of_steps_and_guidance(client: httpx.AsyncClient) 
 
 
 async def test_a_cut_out_is_refused_where_there_is_none(client: httpx.AsyncClient) -> None:
-    asked = {"character": "a knight", "background": "a castle", "merge": {"mode": "cutout"}, "seed": 1}
+    speck = {"prompt": "a knight", "width": 1024, "height": 64}  # The simulated figure is one in it.
+    asked = {"character": speck, "background": "a castle", "merge": {"mode": "cutout"}, "seed": 1}
     answer = await client.post("/v1/scenes", json=asked)
     error = error_of(answer)
     assert (answer.status_code, error["code"], error["param"]) == (422, "cutout_failed", "merge.mode")
