@@ -1,6 +1,6 @@
 # %% [markdown]
 # # Scenewright from Python
-# A notebook in plain Python cells: VS Code, PyCharm and Jupytext open it as one, and `python` runs it as it is.
+# A notebook in plain Python cells: VS Code, PyCharm and Jupytext open it as one, and `python` runs it.
 # It needs a service: `scripts/serve`.
 
 # %%
@@ -39,7 +39,7 @@ print({name: len(data) for name, data in scene.layers.items()})
 for event in service.scene_events("a wizard in a purple robe", "a snowy mountain", previews=2, seed=1):
     if isinstance(event, Progress) and event.preview:
         print(
-            f"{event.layer} after {event.step} of {event.steps} steps: a preview of {len(event.preview)} bytes"
+            f"{event.layer} after {event.step} of {event.steps} steps: {len(event.preview)} bytes of preview"
         )
     if isinstance(event, Scene):
         print(f"done in {event.timings_ms['merge']:.0f} ms of merging, after both layers")

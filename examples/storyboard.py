@@ -1,6 +1,6 @@
-"""A story file to pictures and an HTML storyboard: `python examples/storyboard.py examples/story.txt -o storyboard`.
+"""A story file to a page of pictures: `python examples/storyboard.py examples/story.txt -o storyboard`.
 
-All scenes are submitted as one job, which the service keeps: where this program is stopped, run it again, and it
+All scenes are one job, which the service keeps: where this program is stopped, run it again, and it
 goes on with the same job.
 """
 
@@ -84,7 +84,8 @@ def paint(service: Scenewright, scenes: list[dict[str, Any]], folder: Path) -> d
 
 def storyboard(title: str, frames: list[Frame], pictures: dict[int, Path]) -> str:
     figures = [
-        f'<figure><img src="{picture.name}" alt="{html.escape(frame.character)}, {html.escape(frame.background)}">'
+        f'<figure><img src="{picture.name}" '
+        f'alt="{html.escape(frame.character)}, {html.escape(frame.background)}">'
         f"<figcaption>{html.escape(frame.words)}</figcaption></figure>"
         for index, frame in enumerate(frames)
         if (picture := pictures.get(index))

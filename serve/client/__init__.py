@@ -1,6 +1,6 @@
-"""A client of the service: `Scenewright("http://127.0.0.1:8000").scene("a knight", "a castle").save("scene.jpg")`.
+"""A client: `Scenewright("http://127.0.0.1:8000").scene("a knight", "a castle").save("scene.jpg")`.
 
-It knows the service by its HTTP contract alone, and needs httpx and, for `.image`, Pillow. `AsyncScenewright` is
+It knows the service by its HTTP contract alone, and needs httpx; `.image`, Pillow. `AsyncScenewright` is
 the same with `await`.
 """
 

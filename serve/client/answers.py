@@ -34,7 +34,10 @@ class _Painted:
 
 @dataclass(frozen=True)
 class Scene(_Painted):
-    """A painted scene. `seeds` are empty where nothing was painted. `layers`: files of `character`, `background` and `mask`, where they were asked for."""
+    """A painted scene. `seeds` are empty where nothing was painted.
+
+    `layers`: the files of `character`, `background` and `mask`, where they were asked for.
+    """
 
     seeds: dict[str, int]
     merge: dict[str, Any]

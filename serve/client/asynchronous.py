@@ -55,7 +55,7 @@ class AsyncScenewright:
     def scene_events(
         self, character: Words, background: Words, previews: int = 3, **options: Any
     ) -> AsyncGenerator[SceneEvent, None]:
-        """The steps of both layers as they are painted, and at last the Scene. Closing it stops the painting."""
+        """The steps of both layers as they are painted, then the Scene. Closing it stops the painting."""
         return self._follow(calls.scene_stream(character, background, previews, options))
 
     async def character(self, prompt: str, **options: Any) -> Layer:
@@ -93,7 +93,7 @@ class AsyncScenewright:
         return await self._do(calls.job_picture(job_id, index))
 
     def job_events(self, job_id: str) -> AsyncGenerator[JobEvent, None]:
-        """Each scene as it ends, and the counts. One that breaks off can be asked for again: nothing is missed."""
+        """Each scene as it ends, and the counts. Asked for again after a break, it misses nothing."""
         return self._follow(calls.job_events(job_id))
 
     async def models(self) -> list[dict[str, Any]]:

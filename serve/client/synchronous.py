@@ -55,7 +55,7 @@ class Scenewright:
     def scene_events(
         self, character: Words, background: Words, previews: int = 3, **options: Any
     ) -> Generator[SceneEvent, None, None]:
-        """The steps of both layers as they are painted, and at last the Scene. Closing it stops the painting."""
+        """The steps of both layers as they are painted, then the Scene. Closing it stops the painting."""
         return self._follow(calls.scene_stream(character, background, previews, options))
 
     def character(self, prompt: str, **options: Any) -> Layer:
@@ -93,7 +93,7 @@ class Scenewright:
         return self._do(calls.job_picture(job_id, index))
 
     def job_events(self, job_id: str) -> Generator[JobEvent, None, None]:
-        """Each scene as it ends, and the counts. One that breaks off can be asked for again: nothing is missed."""
+        """Each scene as it ends, and the counts. Asked for again after a break, it misses nothing."""
         return self._follow(calls.job_events(job_id))
 
     def models(self) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from pathlib import Path
@@ -34,10 +35,8 @@ def paint(service: Scenewright, request: dict[str, Any], previews: Path | None) 
 
 
 def _last(events: Iterable[SceneEvent]) -> SceneEvent | None:
-    last = None
-    for last in events:
-        pass
-    return last
+    last = deque(events, maxlen=1)
+    return last[0] if last else None
 
 
 def _with_bars(events: Iterable[SceneEvent]) -> SceneEvent | None:
@@ -58,7 +57,7 @@ def _with_bars(events: Iterable[SceneEvent]) -> SceneEvent | None:
 
 
 def _kept(events: Iterable[SceneEvent], folder: Path) -> Generator[SceneEvent, None, None]:
-    """FOLDER/character-007.jpg is the character after seven steps; scene-2.jpg the second of both together."""
+    """FOLDER/character-007.jpg is the character after seven steps; scene-2.jpg the second of both."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

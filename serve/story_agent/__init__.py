@@ -1,4 +1,4 @@
-"""Story Agent's classes, served: the names, arguments, seeds, fallbacks and files of old, painted by the service.
+"""Story Agent's classes, served: names, arguments, seeds, fallbacks and files of old, painted by the service.
 
 Configured by a Django project's STABLE_DIFFUSION_CONFIG and IMAGE_MERGE_CONFIG, its SCENEWRIGHT_URL and
 SCENEWRIGHT_API_KEY; without Django, by `AgentSettings`.

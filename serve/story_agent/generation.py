@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ class ImageGenerationService:
         """OUTPUT_DIR/image_1.png, image_2.png, …, painted at the same time, each with its fallbacks."""
         paths = [Path(output_dir) / f"image_{number}.png" for number in range(1, len(prompts) + 1)]
         with ThreadPoolExecutor(AT_ONCE) as workers:
-            return list(workers.map(lambda *each: self.generate_with_fallback(*each, kind), prompts, paths))
+            each = partial(self.generate_with_fallback, kind=kind)
+            return list(workers.map(each, prompts, paths))
 
     def generate_with_fallback(
         self, prompt: str, output_path: str | Path, kind: LayerKind = "character", seed: int | None = None

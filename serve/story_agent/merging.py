@@ -31,7 +31,7 @@ class ImageMergeService:
     def merge_images(
         self, character_path: str | Path, background_path: str | Path, output_path: str | Path
     ) -> str:
-        """The path of the file written. Raises OSError for a file that is no picture, and ScenewrightError."""
+        """The path written. Raises OSError for a file that is no picture, and ScenewrightError."""
         merge = self._settings.merge()
         output = OutputOptions(format_of(output_path), self._settings.config.merge.quality)
         files = Path(character_path), Path(background_path)

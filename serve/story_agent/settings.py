@@ -26,7 +26,9 @@ class AgentSettings:
     def from_django(cls, settings: Any = None) -> AgentSettings:
         """Of the project's settings, or of those given. Raises ValueError naming a setting that cannot be."""
         if settings is None:
-            from django.conf import settings
+            from django import conf
+
+            settings = conf.settings
         told = any(getattr(settings, name, None) is not None for name in READERS)
         return cls(
             getattr(settings, "SCENEWRIGHT_URL", DEFAULT_URL),

@@ -1,4 +1,4 @@
-"""The examples, as their reader would run them, against the whole service on real Ray; and the page over it."""
+"""The examples, as a reader would run them, against the whole service on real Ray; and the page over it."""
 
 from __future__ import annotations
 
