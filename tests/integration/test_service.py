@@ -37,7 +37,7 @@ def replica(deployment: str) -> psutil.Process | None:
     title = f"ray::ServeReplica:scenewright:{deployment}"
     for process in psutil.Process().children(recursive=True):
         try:
-            if process.cmdline()[:1] == [title]:
+            if "".join(process.cmdline()[:1]).startswith(title):  # Ray adds the method it is at.
                 return process
         except psutil.Error:
             continue

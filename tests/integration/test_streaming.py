@@ -66,9 +66,7 @@ def test_a_lost_replica_is_heard_and_costs_nothing(http: httpx.Client) -> None:
     with http.stream("POST", "/v1/scenes", json=scene(10), headers=EVENTS) as answer:
         told = events(answer)
         next(told)
-        victim = replica("Background")
-        assert victim is not None
-        victim.kill()
+        until(lambda: replica("Background")).kill()
         rest = list(told)
     assert rest[-1][0] == "scene.completed", rest[-1]
     assert rest[-1][1]["image"] == whole["image"]

@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from .stand_in import StandIn
 
 REPOSITORY = Path(__file__).parents[2]
@@ -31,7 +29,6 @@ def locust(url: str, tmp_path: Path, mix: object) -> subprocess.CompletedProcess
     )
 
 
-@pytest.mark.slow
 def test_locust_sends_the_same_requests(stand_in: StandIn, url: str, tmp_path: Path) -> None:
     done = locust(url, tmp_path, MIX)
     assert done.returncode == 0, done.stderr
@@ -41,14 +38,12 @@ def test_locust_sends_the_same_requests(stand_in: StandIn, url: str, tmp_path: P
     assert stand_in.served[0].body["merge"] == {"width": 64, "height": 64}
 
 
-@pytest.mark.slow
 def test_locust_refuses_a_mix_that_it_cannot_send(url: str, tmp_path: Path) -> None:
     done = locust(url, tmp_path, MIX | {"requests": [{"name": "watched", "answer": "stream"}]})
     assert done.returncode != 0
     assert "under Locust a mix has no streams" in done.stderr
 
 
-@pytest.mark.slow
 def test_locust_counts_a_bad_picture_as_a_failure(stand_in: StandIn, url: str, tmp_path: Path) -> None:
     stand_in.picture = lambda size, form: b"no picture"
     done = locust(url, tmp_path, MIX)

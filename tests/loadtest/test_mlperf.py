@@ -44,7 +44,6 @@ def test_run_agrees_with_the_server_scenario(stand_in: StandIn, url: str, mix: M
     assert ours["latency_s"]["p99"] == pytest.approx(theirs["latency_s"]["p99"], rel=P99)
 
 
-@pytest.mark.slow
 def test_run_agrees_with_the_offline_scenario(
     stand_in: StandIn, url: str, mix: Mix, measure: Measure
 ) -> None:

@@ -26,7 +26,6 @@ def mix_of(**entry: Any) -> Mix:
     )
 
 
-@pytest.mark.slow
 def test_a_stall_is_told_as_long_as_it_was(stand_in: StandIn, measure: Measure, mix: Mix) -> None:
     """The truth is the server's: when it answered what, less when that was to be sent."""
     stand_in.stall_s = (1.0, 1.0 + STALL_S)

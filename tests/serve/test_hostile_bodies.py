@@ -136,7 +136,6 @@ def bodies(base: dict[str, Any], dice: random.Random) -> Iterator[bytes]:
         yield text
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("route", BODIES)
 async def test_a_hostile_body(client_with: Callable[..., httpx.AsyncClient], route: str) -> None:

@@ -56,7 +56,6 @@ def test_a_missed_objective_exits_1(stand_in: StandIn, url: str, mix_file: str) 
     assert "500 internal" in result.output and "MISSED" in result.output
 
 
-@pytest.mark.slow
 def test_a_run_that_is_stopped_tells_what_it_saw(url: str, mix_file: str, tmp_path: Path) -> None:
     out = tmp_path / "r.json"
     load = ("--url", url, "--rate", "20", "--duration", "60", "--warmup", "0", "--mix", mix_file)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -100,7 +99,6 @@ class Jobs(RuleBasedStateMachine):
                 assert scene.picture == self.accepted.get(place)
 
 
-@pytest.mark.slow
 def test_sequences(sqlite: Engine) -> None:
     class OnSqlite(Jobs):
         engine = sqlite
