@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
@@ -71,6 +72,17 @@ def held() -> Iterator[threading.Event]:
     HELD.clear()
 
 
+CROWDED = threading.Event()
+"""While it is set, a character comes with a backdrop that nothing can be cut out of."""
+
+
+@pytest.fixture
+def crowded() -> Iterator[None]:
+    CROWDED.set()
+    yield
+    CROWDED.clear()
+
+
 class Sketches:
     """Puts a preview into every other step of a simulated layer whose engine sends none; and can be held."""
 
@@ -84,7 +96,13 @@ class Sketches:
                 await asyncio.sleep(0.02)
 
 
-class SketchedCharacter(Sketches, Character): ...
+class SketchedCharacter(Sketches, Character):
+    async def stream(self, job: LayerJob) -> AsyncGenerator[StepEvent | LayerResult, None]:
+        async for item in super().stream(job):
+            if isinstance(item, LayerResult) and CROWDED.is_set():
+                noise = np.random.default_rng(0).integers(0, 256, item.pixels.shape, np.uint8)
+                item = replace(item, pixels=noise)
+            yield item
 
 
 class SketchedBackground(Sketches, Background): ...

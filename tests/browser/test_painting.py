@@ -6,6 +6,7 @@ import json
 import re
 from threading import Event
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from .conftest import OpenPage
@@ -72,8 +73,9 @@ def test_a_refusal_is_told_at_the_field_at_fault(page: Page) -> None:
     expect(field).not_to_have_attribute("aria-invalid", "true")
 
 
+@pytest.mark.usefixtures("crowded")
 def test_a_fault_on_the_way_keeps_the_half_painted_layers(page: Page) -> None:
-    """A simulated figure cannot be cut out, which is known only after both layers are painted."""
+    """That a figure cannot be cut out is known only after both layers are painted."""
     page.get_by_label("The figure is").select_option("cutout")
     paint(page)
     expect(page.get_by_role("alert")).to_contain_text("The figure could not be cut out.")
