@@ -31,7 +31,8 @@ class Observed(Generator):
         if must_load and not readiness.ready:
             raise NotReady(readiness.reason)
         self._recorder = Recorder(metrics.GENERATOR)
-        self._recorder.set(metrics.MODEL_LOAD, time.monotonic() - began_at)
+        self._model_load_s = time.monotonic() - began_at
+        self._set_gauges()
         self._stepping: dict[int, int] = {}
         self._busy_since: float | None = None
 
@@ -79,7 +80,16 @@ class Observed(Generator):
         if self._busy_since is not None:
             self._recorder.add(metrics.BUSY, now - self._busy_since)
         self._busy_since = now if report.jobs else None
-        self._recorder.set(metrics.BACKLOG, report.backlog_s)
+        self._set_gauges()
+
+    async def check_health(self) -> None:
+        # Ray forgets a gauge that was not set for two of its reports; Serve comes by here often enough.
+        self._set_gauges()
+        await super().check_health()
+
+    def _set_gauges(self) -> None:
+        self._recorder.set(metrics.MODEL_LOAD, self._model_load_s)
+        self._recorder.set(metrics.BACKLOG, self._workload.report().backlog_s)
         self._recorder.set(metrics.MEMORY, _peak_memory_bytes())
 
 

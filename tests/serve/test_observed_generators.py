@@ -35,6 +35,14 @@ async def test_a_painted_layer(noted: list[Noted]) -> None:
     assert recorder.of(metrics.MODEL_LOAD)[0] > 0
 
 
+async def test_gauges_are_told_again_at_every_look_at_its_health(noted: list[Noted]) -> None:
+    generator = ObservedCharacter(simulated_config().character.generator)
+    await generator.check_health()
+    (recorder,) = noted
+    for gauge in (metrics.MODEL_LOAD, metrics.MEMORY):
+        assert len(recorder.of(gauge)) == 2
+
+
 async def test_an_unguided_layer_has_one_row(noted: list[Noted]) -> None:
     await paint(steps=1, guidance=1.0)
     assert noted[0].of(metrics.BATCH_ROWS) == [1]
