@@ -11,16 +11,19 @@ from __future__ import annotations
 import json
 import logging
 import random
+import socket
 import sys
 import threading
 import time
 from typing import Any
 
 PERIOD_S = 1.0
+REACHED_WITHIN_S = 5.0
 TELLING = threading.Lock()
 
 
 def main(address: str) -> None:
+    _reach(address)
     import ray
 
     ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, namespace="serve")
@@ -28,6 +31,13 @@ def main(address: str) -> None:
     while True:
         _tell(_replicas())
         time.sleep(PERIOD_S)
+
+
+def _reach(address: str) -> None:
+    """Raises OSError where nobody listens at host:port, which Ray itself tries for a minute and more."""
+    host, _, port = address.rpartition(":")
+    if host and "/" not in host and port.isdecimal():
+        socket.create_connection((host, int(port)), REACHED_WITHIN_S).close()
 
 
 def _replicas() -> dict[str, dict[str, int]]:
