@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -35,6 +36,19 @@ def test_replicas_that_start_at_once_migrate_it_once(tmp_path: Path) -> None:
             versions = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
         assert versions == ["0001"]
         engine.dispose()
+
+
+def test_it_waits_for_whoever_holds_a_new_file(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.sqlite"
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(open_database, f"sqlite:///{path}")
+        with pytest.raises(TimeoutError):
+            opening.result(0.3)
+        holder.execute("COMMIT")
+        opening.result(30).dispose()
+    holder.close()
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
