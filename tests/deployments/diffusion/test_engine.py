@@ -131,7 +131,7 @@ async def test_a_job_whose_deadline_has_passed_is_not_begun(make_job: MakeJob, f
 async def test_a_job_that_cannot_be_done_in_time_is_refused_at_once(
     make_job: MakeJob, fake_painter: Any
 ) -> None:
-    fake_painter.measure = lambda rows: 5.0
+    fake_painter.measure = lambda rows: 50.0
     with pytest.raises(DeadlineExceeded, match="longer than the time"):
         await run(engine_of(fake_painter), make_job(num_inference_steps=50))
     assert fake_painter.begun == []
