@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # bench/ is not installed.
 import numpy as np
 import torch
 
+from bench.pages import engine as engine_page
 from bench.step_engine.clocks import Clock, Meter
 from bench.step_engine.contenders import Served, dynamic_batching, one_at_a_time, step_engine
 from bench.step_engine.machine import machine
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--clocks", nargs="+", choices=["cpu", "wall"], default=["cpu", "wall"])
     parser.add_argument("--quick", action="store_true", help="a few small pictures: does it run?")
     parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--docs", type=Path, help="also write them into performance.md in this folder")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     config = ModelConfig(asked.model, device="cpu", threads=1)
@@ -81,6 +83,8 @@ def main() -> None:
         report["runs"][kind] = {"saturated": figures, "poisson": paced}
     if asked.json:
         asked.json.write_text(json.dumps(report, indent=1))
+    if asked.docs:
+        engine_page.write(report, asked.docs)
 
 
 def _compare(

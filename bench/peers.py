@@ -19,6 +19,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # bench/ is not installed.
+
+from bench.pages import peers as peers_page
+
 REPOSITORY = Path(__file__).parents[1]
 PEERS = REPOSITORY / "bench/peers"
 SERVERS = {
@@ -38,6 +42,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=SERVERS, help="may be given again")
     parser.add_argument("--steps", type=int, default=20, help="denoising steps of each layer")
     parser.add_argument("--out", type=Path, help="a folder for the summaries and reports")
+    parser.add_argument("--docs", type=Path, help="also write the table into performance.md in this folder")
     parser.add_argument(
         "load", nargs="*", help="after --: how to load them; one user for a minute where not given"
     )
@@ -51,12 +56,16 @@ def main() -> None:
             f"{'':20}{'ok':>6}{'failed':>8}{'scenes/min':>12}{'p50 s':>9}{'p95 s':>9}"
             f"   steps {asked.steps}: {' '.join(load)}"
         )
+        summaries = {}
         for name in asked.only or SERVERS:
             if name == "litserve" and find_spec("litserve") is None:
                 print(f"{name:20}not installed: pip install litserve")
                 continue
             with _running(name) as url:
-                print(_line(name, _measured(name, url, mix, folder, load)), flush=True)
+                summaries[name] = _measured(name, url, mix, folder, load)
+                print(_line(name, summaries[name]), flush=True)
+    if asked.docs:
+        peers_page.write(summaries, load, asked.steps, asked.docs)
 
 
 def _mix_of(steps: int, folder: Path) -> Path:

@@ -24,7 +24,7 @@ from ray.serve.autoscaling_policy import (
 )
 from ray.serve.config import AutoscalingConfig
 
-from bench.scaling_plots import draw
+from bench.pages.scaling import draw
 from serve.autoscaling import Goal
 from serve.planning.fleet import Fleet
 from serve.planning.profile import LayerProfile, Profile

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from ray.serve.config import AutoscalingConfig
 
-from bench import scale, scaling_plots
+from bench import scale
+from bench.pages import scaling
 from serve.planning.simulation import Setup, simulate
 
 
@@ -49,7 +50,7 @@ def test_the_page_and_every_plot_say_that_they_are_simulated(tmp_path: Path) -> 
             "policies": {"joint, hold 300 s": run, "ray, defaults": run},
         },
     }
-    scaling_plots.draw(figures, tmp_path)
+    scaling.draw(figures, tmp_path)
     page = (tmp_path / "scaling.md").read_text()
     assert "**Everything here is simulated**" in page
     assert "| 2 | 3.90 | 97.5% |" in page

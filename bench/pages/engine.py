@@ -1,0 +1,73 @@
+"""The step engine's part of docs/performance.md, from the report of scripts/bench engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .bars import bars
+from .sections import write_section
+
+HEADS = {
+    "pictures_per_s": "pictures/s",
+    "mean_s": "mean s",
+    "p95_s": "p95 s",
+    "short_mean_s": "mean of <= 8 steps, s",
+    "long_mean_s": "mean of 50 steps, s",
+    "overhead_percent": "overhead",
+}
+CLOCKS = {"cpu": "the process's own CPU time", "wall": "the wall clock"}
+TITLES = {"saturated": "Saturated", "poisson": "Poisson arrivals at 0.8 of what stock can serve"}
+
+
+def write(report: dict[str, Any], folder: Path) -> None:
+    """Into `folder`/performance.md, and its plots into `folder`/pictures."""
+    pictures = folder / "pictures"
+    pictures.mkdir(parents=True, exist_ok=True)
+    clock = next(iter(report["runs"]))
+    plots = {
+        "performance-saturated": ("saturated", "pictures_per_s", "Pictures a second, saturated"),
+        "performance-waiting": ("poisson", "mean_s", "Mean seconds from arrival to picture, Poisson at 0.8"),
+        "performance-short": ("poisson", "short_mean_s", "The same, of requests of 8 steps or fewer"),
+    }
+    for name, (run, column, title) in plots.items():
+        rows = report["runs"][clock][run]
+        figures = {contender: row[column] for contender, row in rows.items() if row[column] is not None}
+        (pictures / f"{name}.svg").write_text(bars(f"{title} ({CLOCKS[clock]})", figures))
+    machine = ", ".join(f"{name} {value}" for name, value in report["machine"].items())
+    width, height = report["size"]
+    lines = [
+        f"{report['model']} at {width}x{height}, {report['count']} requests a run, one thread,"
+        f" {report['cap_rows']} rows a forward. Machine: {machine}.",
+        "",
+        *(f"![{title}](pictures/{name}.svg)" for name, (_, _, title) in plots.items()),
+    ]
+    for kind, runs in report["runs"].items():
+        for run, rows in runs.items():
+            lines += ["", f"**{TITLES[run]}, by {CLOCKS[kind]}**", "", *_table(rows)]
+    write_section(folder / "performance.md", "engine", "\n".join(lines))
+
+
+def _table(rows: dict[str, dict[str, float | None]]) -> list[str]:
+    ours, stock = rows["step engine"], rows["stock, one at a time"]
+    told = [
+        f"| {name} | " + " | ".join(_cell(column, row.get(column)) for column in HEADS) + " |"
+        for name, row in rows.items()
+    ]
+    ratios = [_ratio(ours.get(column), stock.get(column)) for column in HEADS]
+    return [
+        "| | " + " | ".join(HEADS.values()) + " |",
+        "|---" * (len(HEADS) + 1) + "|",
+        *told,
+        "| step engine / stock | " + " | ".join(ratios) + " |",
+    ]
+
+
+def _cell(column: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.1f}%" if column == "overhead_percent" else f"{value:.3g}"
+
+
+def _ratio(one: float | None, other: float | None) -> str:
+    return f"{one / other:.2f}" if one and other else ""

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bench.pages import engine
+
+ROOT = Path(__file__).parents[3]
+
+
+def row(scale: float, **more: float) -> dict[str, float | None]:
+    columns = ("pictures_per_s", "mean_s", "p95_s", "short_mean_s")
+    return dict.fromkeys(columns, scale) | {"long_mean_s": None} | more
+
+
+def test_the_page_has_both_sides_their_ratio_and_the_machine(tmp_path: Path) -> None:
+    (tmp_path / "performance.md").write_text((ROOT / "docs/performance.md").read_text())
+    runs = {"stock, one at a time": row(2.0), "step engine": row(3.0, overhead_percent=1.25)}
+    report: dict[str, Any] = {
+        "model": "m",
+        "size": [384, 512],
+        "count": 6,
+        "cap_rows": 8,
+        "machine": {"torch": "2.13"},
+        "runs": {"cpu": {"saturated": runs, "poisson": runs}},
+    }
+    engine.write(report, tmp_path)
+    page = (tmp_path / "performance.md").read_text()
+    assert "| stock, one at a time | 2 | 2 | 2 | 2 |  |  |" in page
+    assert "| step engine | 3 | 3 | 3 | 3 |  | 1.2% |" in page
+    assert "| step engine / stock | 1.50 | 1.50 | 1.50 | 1.50 |  |  |" in page
+    assert "torch 2.13" in page and "## Peers" in page
+    plots = list((tmp_path / "pictures").iterdir())
+    assert len(plots) == 3 and all(f"pictures/{plot.name}" in page for plot in plots)
