@@ -8,12 +8,10 @@ from deployments.messages import LayerJob
 
 from .error_answers import Refusal
 
-PIXELS = 1e6
-
 
 def cost(*jobs: LayerJob) -> float:
     """Megapixel-steps."""
-    return sum(job.width_px * job.height_px * job.num_inference_steps for job in jobs) / PIXELS
+    return sum(job.megapixel_steps for job in jobs)
 
 
 @dataclass
