@@ -60,7 +60,7 @@ class JobDesk:
 
     def _submit(self, owner: str, body: Any, asked: JobRequest, key: str | None) -> JobState:
         settings, job_id, now = self._config.jobs, new_job_id(), time.time()
-        scenes = admit_all(asked.scenes, job_id, self._config)
+        scenes = admit_all(asked.scenes, job_id, self._config, owner)
         free = self._pictures.free_bytes()
         if free is not None and free < settings.min_free_bytes:
             raise OSError("no room for pictures")
