@@ -17,8 +17,8 @@ from ray.serve.request_router import PendingRequest, ReplicaID, RunningReplica
 from deployments.messages import LayerJob, LayerKind
 from deployments.standing import Standing
 
+from . import pools
 from .fair_order import FairOrder
-from .pools import HERE
 
 TOLD_EVERY_S = 1.0
 SENT_S = 5 * TOLD_EVERY_S
@@ -32,7 +32,8 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
     def initialize_state(self, **kwargs: Any) -> None:
         self._order = FairOrder()
         self._sent: OrderedDict[str, tuple[ReplicaID, float]] = OrderedDict()
-        HERE.register(kwargs["kind"], self)
+        # By its module: Ray pickles this one by value, and with it whatever objects its names stand for.
+        pools.HERE.register(kwargs["kind"], self)
 
     def standings(self) -> Sequence[Standing | None]:
         return [Standing.from_stats(replica.routing_stats) for replica in list(self._replicas.values())]
