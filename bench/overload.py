@@ -1,4 +1,4 @@
-"""Overload on a real Ray with simulated generators: goodput by load, how fast refusals are, how late a 504 is."""
+"""Overload on a real Ray, simulated generators: goodput by load, how fast refusals are, how late a 504 is."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ def learn(url: str) -> None:
     """The first pictures tell the replicas their speed."""
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
         for seed in range(4):
-            http.post("/v1/scenes", json={"character": "x", "background": "y", "seed": seed}).raise_for_status()
+            http.post(
+                "/v1/scenes", json={"character": "x", "background": "y", "seed": seed}
+            ).raise_for_status()
 
 
 def measure(url: str, load: float, duration_s: float) -> Figures:

@@ -12,8 +12,8 @@ class Standing:
     """Work is in megapixel-steps. `interactive`: how much of it is under way or waits here, batch work aside.
 
     `megapixel_step_s`: seconds that one takes at the present sharing of forwards; zero where nothing was
-    painted yet. `least_megapixel_step_s`: surely no less. `warm`: likenesses of the layers that are painted or
-    kept here.
+    painted yet. `least_megapixel_step_s`: surely no less. `warm`: likenesses of the layers that are painted
+    or kept here.
     """
 
     megapixel_step_s: float

@@ -21,9 +21,9 @@ from .pools import Pool
 
 QUEUE_FULL = "every replica's queue is full; come back shortly"
 CAUTION = 1.4
-"""A wait is taken for so much longer than it is expected to be: shorter work that comes later goes first. With
-1.0 a quarter of the steps at five times the capacity are for scenes that end too late, with 1.4 a fiftieth
-(tests/serve/test_overload.py)."""
+"""A wait is taken for so much longer than it is expected to be: shorter work that comes later goes first.
+With 1.0 a quarter of the steps at five times the capacity are for scenes that end too late, with 1.4 a
+fiftieth (tests/serve/test_overload.py)."""
 AFTERWARDS_S = 0.5
 """For the merge and the network."""
 STALE_S = 3.0
@@ -55,7 +55,7 @@ class Speed:
 
 
 class Door:
-    """Of one process. `places`: how many layers of a kind may wait for a replica. `clock` is the deadlines'."""
+    """Of one process. `places`: how many layers of a kind may wait for a replica. `clock`: the deadlines'."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Which replica paints which layer, and in which order: Ray Serve asks this in each process that has a handle.
+"""Which replica paints which layer, and in which order: asked by Ray Serve in each process that has a handle.
 
 An equal layer goes to the replica that paints or keeps it, while that accepts work; every other one goes by
 Ray's own power of two choices. Where layers wait for a replica, they leave in a fair order.
@@ -10,7 +10,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Sequence
 from typing import Any
 
-from ray.serve._private.request_router import PowerOfTwoChoicesRequestRouter
+from ray.serve._private.request_router.pow_2_router import PowerOfTwoChoicesRequestRouter
 from ray.serve.config import RequestRouterConfig
 from ray.serve.request_router import PendingRequest, ReplicaID, RunningReplica
 
@@ -104,8 +104,9 @@ def _job(pending: PendingRequest | None) -> LayerJob | None:
 
 def routed(kind: LayerKind) -> RequestRouterConfig:
     """What a deployment of generators is given."""
-    return RequestRouterConfig(
-        request_router_class=LayerRouter,
-        request_router_kwargs={"kind": kind},
-        request_routing_stats_period_s=TOLD_EVERY_S,
-    )
+    options: dict[str, Any] = {
+        "request_router_class": LayerRouter,
+        "request_router_kwargs": {"kind": kind},
+        "request_routing_stats_period_s": TOLD_EVERY_S,
+    }
+    return RequestRouterConfig(**options)

@@ -23,9 +23,7 @@ def admit_all(
     return [_admit(scene, job_id, number, config, owner) for number, scene in enumerate(scenes)]
 
 
-def _admit(
-    scene: SceneRequest, job_id: str, number: int, config: ServiceConfig, owner: str
-) -> NewScene:
+def _admit(scene: SceneRequest, job_id: str, number: int, config: ServiceConfig, owner: str) -> NewScene:
     try:
         job = admit_scene(scene, config, f"{job_id}-{number}", None, owner)
     except InvalidRequest as error:

@@ -113,8 +113,8 @@ class Crowd:
             event()
 
     def ask(self, at: float, steps: int, deadline_s: float, tenant: str = "") -> None:
-        size = {"width_px": SIDE_PX, "height_px": SIDE_PX}
-        job = LayerJob("id", "character", "a", steps, 7.5, 1, **size, deadline_at=at + deadline_s, tenant=tenant)
+        deadline_at = at + deadline_s
+        job = LayerJob("id", "character", "a", steps, 7.5, 1, SIDE_PX, SIDE_PX, deadline_at, tenant=tenant)
         scene = Scene({kind: replace(job, kind=kind) for kind in KINDS}, at)
         self.scenes.append(scene)
         self.at(at, partial(self._arrive, scene))

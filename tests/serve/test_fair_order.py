@@ -15,7 +15,9 @@ def layer(tenant: str = "", steps: int = 4, **more: Any) -> LayerJob:
     return LayerJob("id", "character", "a", steps, 7.5, 1, 500, 500, tenant=tenant, **asked)
 
 
-def served(order: FairOrder, waiting: list[tuple[LayerJob, float]], count: int, now: float = 0.0) -> list[str]:
+def served(
+    order: FairOrder, waiting: list[tuple[LayerJob, float]], count: int, now: float = 0.0
+) -> list[str]:
     waiting = list(waiting)
     return [waiting.pop(order.next(waiting, now))[0].tenant for _ in range(count)]
 
@@ -55,11 +57,7 @@ def test_batch_work_past_the_middle_of_its_time_takes_its_turn() -> None:
     assert served(FairOrder(), waiting, 1, now=50.0) == ["b"]
 
 
-@given(
-    some.lists(
-        some.tuples(some.sampled_from("abc"), some.integers(1, 20)), min_size=1, max_size=60
-    )
-)
+@given(some.lists(some.tuples(some.sampled_from("abc"), some.integers(1, 20)), min_size=1, max_size=60))
 def test_while_two_wait_neither_gets_more_than_a_piece_of_work_ahead(asked: list[tuple[str, int]]) -> None:
     order, waiting = FairOrder(), [(layer(tenant, steps), 0.0) for tenant, steps in asked]
     got: Counter[str] = Counter()
@@ -68,6 +66,7 @@ def test_while_two_wait_neither_gets_more_than_a_piece_of_work_ahead(asked: list
         job, _ = waiting.pop(order.next(waiting, 0.0))
         got[job.tenant] += job.num_inference_steps
         still = {other.tenant for other, _ in waiting}
-        assert max((got[name] for name in still), default=0) - min(
-            (got[name] for name in still), default=0
-        ) <= 2 * largest
+        assert (
+            max((got[name] for name in still), default=0) - min((got[name] for name in still), default=0)
+            <= 2 * largest
+        )

@@ -150,7 +150,8 @@ async def test_a_question_is_not_held_up() -> None:
     replica = Replica("one")
     router = router_of(replica)
     question = PendingRequest([], {}, RequestMetadata(request_id="r", internal_request_id="i"))
-    assert await asyncio.wait_for(router._choose_replica_for_request(question), 20) is replica
+    chosen: Any = await asyncio.wait_for(router._choose_replica_for_request(question), 20)
+    assert chosen is replica
 
 
 async def test_it_is_the_pool_of_its_kind() -> None:
