@@ -96,6 +96,7 @@ class Generator(ABC):
             self._engine.least_megapixel_step_s,
             self._workload.interactive_megapixel_steps,
             self._warmth.likenesses(),
+            self._engine.loaded,
         ).as_stats()
 
 

@@ -13,13 +13,14 @@ class Standing:
 
     `megapixel_step_s`: seconds that one takes at the present sharing of forwards; zero where nothing was
     painted yet. `least_megapixel_step_s`: surely no less. `warm`: likenesses of the layers that are painted
-    or kept here.
+    or kept here. `loaded`: whether the model is, or would have to be loaded first.
     """
 
     megapixel_step_s: float
     least_megapixel_step_s: float
     interactive: float
     warm: tuple[str, ...] = ()
+    loaded: bool = True
 
     def as_stats(self) -> dict[str, Any]:
         """As Ray Serve carries it; `from_stats` reads it."""

@@ -1,7 +1,8 @@
 """Which replica paints which layer, and in which order: asked by Ray Serve in each process that has a handle.
 
-An equal layer goes to the replica that paints or keeps it, while that accepts work; every other one goes by
-Ray's own power of two choices. Where layers wait for a replica, they leave in a fair order.
+An equal layer goes to the replica that paints or keeps it, while that accepts work. Where some replicas have
+unloaded their model, a layer goes to one that has not and that is idle. Every other one goes by Ray's own
+power of two choices. Where layers wait for a replica, they leave in a fair order.
 """
 
 from __future__ import annotations
@@ -48,11 +49,12 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
     async def choose_replicas(
         self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
     ) -> list[list[RunningReplica]]:
-        """The warm ones first; they are passed over while they are full."""
+        """The warm ones first. Those that turn out to be full are passed over."""
         ranks: list[list[RunningReplica]] = await super().choose_replicas(candidate_replicas, pending_request)
         job = _job(pending_request)
-        warm = self._warm(job) if job is not None else []
-        return [warm, *ranks] if warm else ranks
+        if job is None:
+            return ranks
+        return [*filter(None, (self._warm(job), self._loaded_and_idle())), *ranks]
 
     def on_request_routed(self, pending_request: PendingRequest, replica_id: ReplicaID, result: Any) -> None:
         job = _job(pending_request)
@@ -94,6 +96,14 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
             for replica_id, replica in list(self._replicas.items())
             if (replica_id == sent_to and lately) or job.likeness in replica.routing_stats.get("warm", ())
         ]
+
+    def _loaded_and_idle(self) -> list[RunningReplica]:
+        """None where all have their model loaded. A length that is not known is that of a long idle one."""
+        loaded = [each for each in list(self._replicas.values()) if each.routing_stats.get("loaded", True)]
+        if len(loaded) == len(self._replicas):
+            return []
+        lengths = self._replica_queue_len_cache
+        return [replica for replica in loaded if lengths.get(replica.replica_id) in (None, 0)]
 
 
 def _job(pending: PendingRequest | None) -> LayerJob | None:

@@ -77,6 +77,10 @@ class Engine:
         return Readiness(self._fault is None, reason, self._painter.model, self._painter.backend)
 
     @property
+    def loaded(self) -> bool:
+        return self._painter.loaded
+
+    @property
     def least_megapixel_step_s(self) -> float:
         """Zero before the model is loaded."""
         return self._board.scheduler.pace.least_megapixel_step_s

@@ -85,6 +85,13 @@ async def test_it_tells_how_it_stands(simulated: GeneratorConfig, make_job: Make
     assert (done.interactive, done.warm) == (0.0, (job.likeness,))
 
 
+async def test_it_tells_whether_its_model_is_loaded(simulated: GeneratorConfig, make_job: MakeJob) -> None:
+    generator = Character(replace(simulated, model=replace(simulated.model, lazy_load=True)))
+    assert not (await generator.record_routing_stats())["loaded"]
+    await generator.paint(make_job())
+    assert (await generator.record_routing_stats())["loaded"]
+
+
 async def test_batch_work_stands_before_nobody(simulated: GeneratorConfig, make_job: MakeJob) -> None:
     generator = Character(simulated)
     for priority, least in (("batch", 0.0), ("interactive", 3 * 64 * 96 / 1e6)):

@@ -42,8 +42,8 @@ class Replica:
     async def get_queue_len(self, *, deadline_s: float) -> int:
         return self.ongoing
 
-    def tells(self, *warm: str) -> None:
-        self.routing_stats = Standing(1.0, 0.1, 0.0, warm).as_stats()
+    def tells(self, *warm: str, loaded: bool = True) -> None:
+        self.routing_stats = Standing(1.0, 0.1, 0.0, warm, loaded).as_stats()
 
 
 def router_of(*replicas: Replica, clock: Clock | None = None, kind: Any = LayerRouter) -> LayerRouter:
@@ -105,6 +105,18 @@ async def test_an_equal_layer_follows_the_one_just_sent() -> None:
     assert not router.is_warm(job_of(asking(no_store=True)))
     clock.now += SENT_S
     assert not router.is_warm(job_of(asking())), "by now it would have told so itself"
+
+
+async def test_a_model_that_is_loaded_is_not_loaded_once_more_while_it_is_idle() -> None:
+    loaded, *others = (Replica(name) for name in "abcdef")
+    router = router_of(loaded, *others)
+    loaded.tells()
+    for other in others:
+        other.tells(loaded=False)
+    assert await send(router, asking(seed=1)) is loaded
+    router.replica_queue_len_cache.update(loaded.replica_id, 1)
+    loaded.ongoing = 4
+    assert await send(router, asking(seed=2)) in others, "it is not waited for"
 
 
 async def test_those_that_wait_leave_in_a_fair_order() -> None:
