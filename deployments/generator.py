@@ -31,6 +31,10 @@ class GeneratorConfig:
     simulated: SimulatedConfig = field(default_factory=SimulatedConfig)
     generation: GenerationConfig = field(default_factory=GenerationConfig)
 
+    @property
+    def keeps_layers(self) -> bool:
+        return self.generation.result_cache_bytes > 0
+
 
 class Generator(ABC):
     """One replica: it owns its model, and is ready once it has painted a picture with it."""
@@ -48,7 +52,7 @@ class Generator(ABC):
         )
         self._engine.start()
         self._workload = Workload()
-        self._warmth = Warmth(keeps=config.generation.result_cache_bytes > 0)
+        self._warmth = Warmth(keeps=config.keeps_layers)
 
     @abstractmethod
     def prompts(self, job: LayerJob) -> tuple[str, str]:

@@ -39,7 +39,7 @@ def build(config: ServiceConfig) -> Application:
             replica_class.kind.capitalize(),
             replica_class,
             settings.replicas,
-            request_router_config=routed(replica_class.kind),
+            request_router_config=routed(replica_class.kind, settings.generator.keeps_layers),
             **GENERATOR_HEALTH,
         ).bind(settings.generator, must_load=settings.replicas.surge_percent > 0)
         for replica_class, settings in (

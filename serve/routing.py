@@ -28,9 +28,10 @@ REMEMBERED = 1024
 
 
 class LayerRouter(PowerOfTwoChoicesRequestRouter):
-    """Registers as the pool of the `kind` that Ray passes on from `routed`."""
+    """Registers as the pool of its kind. Ray passes on what `routed` says."""
 
     def initialize_state(self, **kwargs: Any) -> None:
+        self._keeps_layers: bool = kwargs["keeps_layers"]
         self._order = FairOrder()
         self._sent: OrderedDict[str, tuple[ReplicaID, float]] = OrderedDict()
         # By its module: Ray pickles this one by value, and with it whatever objects its names stand for.
@@ -58,8 +59,12 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
 
     def on_request_routed(self, pending_request: PendingRequest, replica_id: ReplicaID, result: Any) -> None:
         job = _job(pending_request)
-        if job is not None and not job.no_store:
-            self._sent[job.likeness] = replica_id, self._get_curr_time_s()
+        if job is None or job.no_store or not self._keeps_layers:
+            return
+        now = self._get_curr_time_s()
+        sent_to, at = self._sent.get(job.likeness, (None, 0.0))
+        if sent_to != replica_id or now - at >= SENT_S:  # Not renewed by those that follow it.
+            self._sent[job.likeness] = replica_id, now
             self._sent.move_to_end(job.likeness)
             while len(self._sent) > REMEMBERED:
                 self._sent.popitem(last=False)
@@ -78,7 +83,8 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
     def _next(self, replica: RunningReplica, pending: Sequence[PendingRequest]) -> int:
         jobs = [(_job(each), each.created_at) for each in pending]
         for index, (job, _) in enumerate(jobs):
-            if job is None or replica in self._warm(job):  # It takes nobody's turn on a model.
+            # It takes nobody's turn on a model.
+            if job is None or (not job.no_store and self._is_kept(job.likeness, replica)):
                 return index
         layers = [(job, since) for job, since in jobs if job is not None]
         return self._order.next(layers, self._get_curr_time_s())
@@ -89,13 +95,13 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
     def _warm(self, job: LayerJob) -> list[RunningReplica]:
         if job.no_store:
             return []
-        sent_to, at = self._sent.get(job.likeness, (None, 0.0))
-        lately = self._get_curr_time_s() - at < SENT_S
-        return [
-            replica
-            for replica_id, replica in list(self._replicas.items())
-            if (replica_id == sent_to and lately) or job.likeness in replica.routing_stats.get("warm", ())
-        ]
+        likeness = job.likeness
+        return [replica for replica in list(self._replicas.values()) if self._is_kept(likeness, replica)]
+
+    def _is_kept(self, likeness: str, replica: RunningReplica) -> bool:
+        sent_to, at = self._sent.get(likeness, (None, 0.0))
+        just_sent = sent_to == replica.replica_id and self._get_curr_time_s() - at < SENT_S
+        return just_sent or likeness in replica.routing_stats.get("warm", ())
 
     def _loaded_and_idle(self) -> list[RunningReplica]:
         """None where all have their model loaded. A length that is not known is that of a long idle one."""
@@ -112,11 +118,11 @@ def _job(pending: PendingRequest | None) -> LayerJob | None:
     return asked if isinstance(asked, LayerJob) else None
 
 
-def routed(kind: LayerKind) -> RequestRouterConfig:
-    """What a deployment of generators is given."""
+def routed(kind: LayerKind, keeps_layers: bool) -> RequestRouterConfig:
+    """What a deployment of generators is given. `keeps_layers`: whether layers outlive their painting."""
     options: dict[str, Any] = {
         "request_router_class": LayerRouter,
-        "request_router_kwargs": {"kind": kind},
+        "request_router_kwargs": {"kind": kind, "keeps_layers": keeps_layers},
         "request_routing_stats_period_s": TOLD_EVERY_S,
     }
     return RequestRouterConfig(**options)

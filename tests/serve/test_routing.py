@@ -46,7 +46,9 @@ class Replica:
         self.routing_stats = Standing(1.0, 0.1, 0.0, warm, loaded).as_stats()
 
 
-def router_of(*replicas: Replica, clock: Clock | None = None, kind: Any = LayerRouter) -> LayerRouter:
+def router_of(
+    *replicas: Replica, clock: Clock | None = None, kind: Any = LayerRouter, keeps_layers: bool = True
+) -> LayerRouter:
     made: Any = kind(
         deployment_id=DeploymentID("Character"),
         handle_source=DeploymentHandleSource.REPLICA,
@@ -55,7 +57,7 @@ def router_of(*replicas: Replica, clock: Clock | None = None, kind: Any = LayerR
         initial_backoff_s=0.001,
         max_backoff_s=0.001,
     )
-    made.initialize_state(kind="character")
+    made.initialize_state(kind="character", keeps_layers=keeps_layers)
     made.update_replicas(list(replicas))
     return made  # type: ignore[no-any-return]
 
@@ -101,10 +103,20 @@ async def test_an_equal_layer_follows_the_one_just_sent() -> None:
     first = await send(router, asking())
     for _ in range(10):
         assert await send(router, asking()) is first
+        clock.now += SENT_S / 11
     assert router.is_warm(job_of(asking()))
     assert not router.is_warm(job_of(asking(no_store=True)))
-    clock.now += SENT_S
+    clock.now += SENT_S / 11
     assert not router.is_warm(job_of(asking())), "by now it would have told so itself"
+
+
+async def test_where_nothing_is_kept_only_a_layer_under_way_is_warm() -> None:
+    one, other = Replica("one"), Replica("other")
+    router = router_of(one, other, keeps_layers=False)
+    assert {await send(router, asking()) for _ in range(4)} == {one, other}, "by how busy they are"
+    assert not router.is_warm(job_of(asking()))
+    one.tells(job_of(asking()).likeness)
+    assert router.is_warm(job_of(asking()))
 
 
 async def test_a_model_that_is_loaded_is_not_loaded_once_more_while_it_is_idle() -> None:
@@ -175,7 +187,7 @@ async def test_it_is_the_pool_of_its_kind() -> None:
 
 
 async def test_it_is_found_by_the_door_as_ray_unpickles_it() -> None:
-    unpickled = routed("character").get_request_router_class()
+    unpickled = routed("character", keeps_layers=True).get_request_router_class()
     router = router_of(Replica("one"), kind=unpickled)
     assert HERE.get("character") is router
     await send(router, asking())
