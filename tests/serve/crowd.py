@@ -19,7 +19,7 @@ from deployments.diffusion.batch_key import BatchKey
 from deployments.diffusion.pace import Pace
 from deployments.diffusion.scheduler import JobState, Scheduler
 from deployments.errors import ScenewrightError
-from deployments.messages import LayerJob, LayerKind
+from deployments.messages import LayerJob, LayerKind, Priority
 from deployments.standing import Standing
 from deployments.workload import Workload
 from serve.door import Door
@@ -112,10 +112,17 @@ class Crowd:
             self.now, _, event = heapq.heappop(self._events)
             event()
 
-    def ask(self, at: float, steps: int, deadline_s: float, tenant: str = "") -> None:
+    def ask(
+        self,
+        at: float,
+        steps: int,
+        deadline_s: float,
+        tenant: str = "",
+        priority: Priority = "interactive",
+    ) -> None:
         deadline_at = at + deadline_s
         job = LayerJob("id", "character", "a", steps, 7.5, 1, SIDE_PX, SIDE_PX, deadline_at, tenant=tenant)
-        scene = Scene({kind: replace(job, kind=kind) for kind in KINDS}, at)
+        scene = Scene({kind: replace(job, kind=kind, priority=priority) for kind in KINDS}, at)
         self.scenes.append(scene)
         self.at(at, partial(self._arrive, scene))
 
@@ -126,11 +133,12 @@ class Crowd:
         self.at(self.now + TOLD_EVERY_S, self._tell)
 
     def _arrive(self, scene: Scene) -> None:
-        try:
-            scene.inside.enter_context(self.door.let_in(*scene.layers.values()))
-        except ScenewrightError:
-            self._end(scene, 429)
-            return
+        if scene.layers["character"].priority == "interactive":  # Jobs come from elsewhere.
+            try:
+                scene.inside.enter_context(self.door.let_in(*scene.layers.values()))
+            except ScenewrightError:
+                self._end(scene, 429)
+                return
         for kind, job in scene.layers.items():
             self.pools[kind].queue.append((scene, job, self.now))
         self.at(scene.layers["character"].deadline_at, partial(self._end, scene, 504))
@@ -144,7 +152,7 @@ class Crowd:
                     break
                 jobs = [(job, since) for _, job, since in pool.queue]
                 scene, job, _ = pool.queue.pop(pool.order.next(jobs, self.now))
-                state = JobState(KEY, 2, job.num_inference_steps, self.now, job.deadline_at)
+                state = JobState(KEY, 2, job.num_inference_steps, self.now, job.deadline_at, job.priority)
                 if replica.scheduler.refusal(state, self.now):
                     self._end(scene, 429)
                     continue

@@ -55,6 +55,31 @@ def test_no_tenant_starves_another() -> None:
     assert ended["greedy", 200] >= 0.6 * FULL * (UNTIL_S - FROM_S), "and it has all that is left"
 
 
+def test_batch_work_is_done_in_the_end_however_much_else_is_asked_for() -> None:
+    crowd, dice = Crowd(), random.Random(3)
+    for at in arrivals(5 * FULL, UNTIL_S, seed=3):
+        crowd.ask(at, dice.choice(STEPS), dice.uniform(10.0, 120.0))
+    for at in range(0, int(UNTIL_S - 60), 5):
+        crowd.ask(float(at), 20, 60.0, "jobs", "batch")
+    crowd.run(UNTIL_S)
+    assert {scene.outcome for scene in crowd.scenes if scene.tenant == "jobs"} == {200}
+
+
+def test_interactive_work_goes_before_batch_work() -> None:
+    def slowest(batch: int) -> float:
+        crowd = Crowd()
+        for at in arrivals(0.5 * FULL, UNTIL_S, seed=4):
+            crowd.ask(at, 20, 60.0)
+        for _ in range(batch):
+            crowd.ask(0.0, 30, 1_000.0, "jobs", "batch")
+        crowd.run(UNTIL_S)
+        asked = [scene for scene in crowd.scenes if scene.tenant != "jobs"]
+        assert all(scene.outcome in (0, 200) for scene in asked)
+        return max(scene.ended_at - scene.arrived_at for scene in asked if scene.outcome)
+
+    assert slowest(batch=6) <= 1.5 * slowest(batch=0)
+
+
 def test_two_greedy_tenants_share_alike() -> None:
     crowd = Crowd()
     for tenant, load in (("much", 4.0), ("more", 8.0)):
