@@ -45,9 +45,9 @@ def test_goodput_at_five_times_the_capacity_is_that_of_its_peak(deadline_s: tupl
 def test_no_tenant_starves_another() -> None:
     crowd = Crowd()
     for at in arrivals(5 * FULL, UNTIL_S, seed=1):
-        crowd.ask(at, 20, 20.0, "greedy")
+        crowd.ask(at, 20, 120.0, "greedy")
     for at in arrivals(0.3 * FULL, UNTIL_S, seed=2):
-        crowd.ask(at, 20, 20.0, "modest")
+        crowd.ask(at, 20, 10.0, "modest")
     crowd.run(UNTIL_S)
     ended = Counter((scene.tenant, scene.outcome) for scene in crowd.scenes if scene.outcome)
     modest = sum(ended["modest", outcome] for outcome in (200, 429, 504))
