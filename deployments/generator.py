@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from deployments.diffusion.config import GenerationConfig, ModelConfig
 from deployments.diffusion.engine import Engine
@@ -15,6 +15,8 @@ from deployments.diffusion.simulated import SimulatedConfig, SimulatedPainter
 from deployments.imaging.placeholder import placeholder
 from deployments.imaging.quality import flaw
 from deployments.messages import LayerJob, LayerKind, LayerResult, Readiness, StepEvent
+from deployments.standing import Standing
+from deployments.warmth import Warmth
 from deployments.workload import Workload
 
 
@@ -28,6 +30,10 @@ class GeneratorConfig:
     backend: Literal["diffusers", "simulated"] = "diffusers"
     simulated: SimulatedConfig = field(default_factory=SimulatedConfig)
     generation: GenerationConfig = field(default_factory=GenerationConfig)
+
+    @property
+    def keeps_layers(self) -> bool:
+        return self.generation.result_cache_bytes > 0
 
 
 class Generator(ABC):
@@ -46,6 +52,7 @@ class Generator(ABC):
         )
         self._engine.start()
         self._workload = Workload()
+        self._warmth = Warmth(keeps=config.keeps_layers)
 
     @abstractmethod
     def prompts(self, job: LayerJob) -> tuple[str, str]:
@@ -53,12 +60,19 @@ class Generator(ABC):
 
     async def stream(self, job: LayerJob) -> AsyncGenerator[StepEvent | LayerResult, None]:
         """A step event a step, then the layer."""
-        with self._workload.job(job) as stepped:
-            async with aclosing(self._engine.submit(job, *self.prompts(job))) as events:
-                async for event in events:
-                    if isinstance(event, StepEvent):
-                        stepped(event.step)
-                    yield event
+        as_asked = False
+        self._warmth.begin(job)
+        try:
+            with self._workload.job(job) as stepped:
+                async with aclosing(self._engine.submit(job, *self.prompts(job))) as events:
+                    async for event in events:
+                        if isinstance(event, StepEvent):
+                            stepped(event.step)
+                        else:
+                            as_asked = not event.degraded
+                        yield event
+        finally:
+            self._warmth.end(job, as_asked)
 
     async def paint(self, job: LayerJob) -> LayerResult:
         """The layer alone. Raises what deployments.errors draws."""
@@ -78,6 +92,16 @@ class Generator(ABC):
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """What the autoscaling follows, asked for by Ray Serve under this name: a WorkReport's fields."""
         return self._workload.report().as_numbers()
+
+    async def record_routing_stats(self) -> dict[str, Any]:
+        """What the senders of work follow, asked for by Ray Serve under this name: a Standing's fields."""
+        return Standing(
+            self._workload.megapixel_step_s,
+            self._engine.least_megapixel_step_s,
+            self._workload.interactive_megapixel_steps,
+            self._warmth.likenesses(),
+            self._engine.loaded,
+        ).as_stats()
 
 
 def _build_painter(config: GeneratorConfig, kind: LayerKind) -> AnyPainter:

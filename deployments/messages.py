@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -25,7 +26,8 @@ class LayerJob:
 
     `negative_prompt` None means the layer's default one. `deadline_at` is wall-clock time, in seconds.
     `previews` are sent on the way, spread evenly. `guidance_interval`: the part of the steps, as fractions,
-    that is guided. `no_store`: neither answered from an equal job's layer nor kept for one.
+    that is guided. `no_store`: neither answered from an equal job's layer nor kept for one. `tenant`: whose
+    share of the replicas it takes; empty where callers are not told apart.
     """
 
     request_id: str
@@ -45,6 +47,31 @@ class LayerJob:
     previews: int = 0
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     no_store: bool = False
+    tenant: str = ""
+
+    @property
+    def megapixel_steps(self) -> float:
+        """What it costs to paint, whatever the model."""
+        return self.width_px * self.height_px * self.num_inference_steps / 1e6
+
+    @property
+    def likeness(self) -> str:
+        """Equal for jobs of one model whose pictures are equal."""
+        asked = (
+            self.kind,
+            self.prompt,
+            self.negative_prompt,
+            self.num_inference_steps,
+            self.guidance_scale,
+            self.seed,
+            self.width_px,
+            self.height_px,
+            self.enhance_prompt,
+            self.plain_backdrop,
+            self.fallback,
+            self.guidance_interval,
+        )
+        return hashlib.blake2s(repr(asked).encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ class _Task:
     step_units: float
     steps: int
     steps_left: int
+    urgent: bool
 
     @property
     def units(self) -> float:
@@ -87,6 +88,7 @@ class Workload:
             job.width_px * job.height_px / 1e6,
             job.num_inference_steps,
             job.num_inference_steps,
+            job.priority == "interactive",
         )
         self._arrivals.append(task)
         self._tasks.add(task)
@@ -113,7 +115,7 @@ class Workload:
         now = self._clock()
         while self._arrivals and now - self._arrivals[0].arrived_at > WINDOWS_S[-1]:
             self._arrivals.popleft()
-        seconds_per_unit = self._busy_s / self._done_units if self._done_units else 0.0
+        seconds_per_unit = self.megapixel_step_s
         left = sum(task.step_units * task.steps_left for task in self._tasks)
         typical = sum(task.units for task in self._arrivals) / max(1, len(self._arrivals))
         ages_s = [now - task.arrived_at for task in self._arrivals]
@@ -125,6 +127,16 @@ class Workload:
             age_s=now - self._began_at,
             jobs=len(self._tasks),
         )
+
+    @property
+    def megapixel_step_s(self) -> float:
+        """At the present sharing of forwards; zero where none was done yet."""
+        return self._busy_s / self._done_units if self._done_units else 0.0
+
+    @property
+    def interactive_megapixel_steps(self) -> float:
+        """Under way or waiting: what stands before another interactive request."""
+        return sum(task.step_units * task.steps_left for task in self._tasks if task.urgent)
 
     def _pass_time(self) -> None:
         now = self._clock()

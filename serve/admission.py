@@ -36,7 +36,11 @@ class SceneJob:
 
 
 def admit_scene(
-    request: SceneRequest, config: ServiceConfig, request_id: str, accepted: PictureFormat | None
+    request: SceneRequest,
+    config: ServiceConfig,
+    request_id: str,
+    accepted: PictureFormat | None,
+    tenant: str = "",
 ) -> SceneJob:
     """Raises InvalidRequest with the parameter's path."""
     limits = config.limits
@@ -55,6 +59,7 @@ def admit_scene(
             seed,
             deadline_at,
             request.fallback,
+            tenant,
             param=f"{kind}.",
             plain_backdrop=kind == "character" and options.mode != "paste",
             frame=frame if kind == "background" and config.merge.background_size == "frame" else None,
@@ -75,7 +80,9 @@ def admit_scene(
     )
 
 
-def admit_layer(kind: LayerKind, request: LayerRequest, config: ServiceConfig, request_id: str) -> LayerJob:
+def admit_layer(
+    kind: LayerKind, request: LayerRequest, config: ServiceConfig, request_id: str, tenant: str = ""
+) -> LayerJob:
     """Raises InvalidRequest with the parameter's path."""
     settings = config.character if kind == "character" else config.background
     cutout = isinstance(request, CharacterRequest) and request.cutout
@@ -89,6 +96,7 @@ def admit_layer(kind: LayerKind, request: LayerRequest, config: ServiceConfig, r
         request.seed,
         deadline_at,
         request.fallback,
+        tenant,
         plain_backdrop=cutout,
     )
 
@@ -102,6 +110,7 @@ def _job(
     seed: int | None,
     deadline_at: float,
     fallback: Fallback,
+    tenant: str,
     param: str = "",
     plain_backdrop: bool = False,
     frame: Size | None = None,
@@ -139,6 +148,7 @@ def _job(
         asked.enhance_prompt,
         plain_backdrop and asked.enhance_prompt,
         fallback,
+        tenant=tenant,
     )
 
 

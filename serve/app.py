@@ -21,6 +21,7 @@ from .ingress import Ingress
 from .jobs.worker import JobWorker
 from .logs import LogConfig
 from .observed_generators import ObservedBackground, ObservedCharacter
+from .routing import routed
 
 GENERATOR_HEALTH = {
     "health_check_period_s": 5,
@@ -34,12 +35,16 @@ def build(config: ServiceConfig) -> Application:
     config = config.with_environment(os.environ)
     deployment = partial(_deployment, config.logs)
     character, background = (
-        deployment(name, replica_class, settings.replicas, **GENERATOR_HEALTH).bind(
-            settings.generator, must_load=settings.replicas.surge_percent > 0
-        )
-        for name, replica_class, settings in (
-            ("Character", ObservedCharacter, config.character),
-            ("Background", ObservedBackground, config.background),
+        deployment(
+            replica_class.kind.capitalize(),
+            replica_class,
+            settings.replicas,
+            request_router_config=routed(replica_class.kind, settings.generator.keeps_layers),
+            **GENERATOR_HEALTH,
+        ).bind(settings.generator, must_load=settings.replicas.surge_percent > 0)
+        for replica_class, settings in (
+            (ObservedCharacter, config.character),
+            (ObservedBackground, config.background),
         )
     )
     composition = MergerConfig(config.provenance, config.matting, config.signing)

@@ -25,7 +25,7 @@ from deployments.generator import GeneratorConfig
 from deployments.imaging.neural_matting import MattingConfig
 from deployments.imaging.provenance import ProvenanceConfig
 from deployments.imaging.signing import SigningConfig
-from deployments.messages import MergeMode, Position
+from deployments.messages import LayerKind, MergeMode, Position
 
 from .django_settings import lay_django_over
 from .environment import lay_environment_over
@@ -60,7 +60,7 @@ class ReplicaOptions(Settings):
     labels: dict[str, str] = {}
     # For a generator: what its forwards hold, and as many again to choose from (diffusion/scheduler.py).
     max_ongoing_requests: PositiveInt = 16
-    max_queued_requests: int = 64
+    max_queued_requests: PositiveInt = 64
     surge_percent: int = Field(0, ge=0, le=100)
     autoscaling: dict[str, Any] | None = None
 
@@ -166,13 +166,17 @@ class ServiceConfig(Settings):
     state_dir: str = Field("~/.local/state/scenewright", min_length=1)
 
     @property
+    def layers(self) -> dict[LayerKind, LayerSettings]:
+        return {"character": self.character, "background": self.background}
+
+    @property
     def state_folder(self) -> Path:
         """Where jobs, their pictures and the keys are kept."""
         return Path(self.state_dir).expanduser()
 
     @model_validator(mode="after")
     def _defaults_within_limits(self) -> Self:
-        for kind, layer in (("character", self.character), ("background", self.background)):
+        for kind, layer in self.layers.items():
             for name, most in (
                 ("num_inference_steps", self.limits.max_steps),
                 ("guidance_scale", self.limits.max_guidance),

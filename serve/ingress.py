@@ -10,9 +10,11 @@ from deployments.errors import ScenewrightError
 
 from .config import ServiceConfig
 from .disconnects import ClientGone
+from .door import Door
 from .error_answers import Refusal, answer
 from .observed_edge import ObservedEdge
 from .openapi import ERRORS
+from .pools import HERE
 from .request_ids import RequestIds
 from .routes.images import image_routes
 from .routes.jobs import job_routes
@@ -41,7 +43,8 @@ class Ingress:
         worker: Handle,
     ) -> None:
         self._config = config
-        self._graph = Graph(character, background, merger)
+        places = {kind: layer.replicas.max_queued_requests for kind, layer in config.layers.items()}
+        self._graph = Graph(character, background, merger, Door(HERE.get, places))
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         return ObservedEdge(build_http(self._config, self._graph))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from deployments.messages import LayerJob
 
 from .error_answers import Refusal
 
-PIXELS = 1e6
-
 
 def cost(*jobs: LayerJob) -> float:
     """Megapixel-steps."""
-    return sum(job.width_px * job.height_px * job.num_inference_steps for job in jobs) / PIXELS
+    return sum(job.megapixel_steps for job in jobs)
 
 
 @dataclass
@@ -23,19 +23,25 @@ class Quota:
     rate: float | None = None
     burst: float | None = None
     concurrent: int | None = None
-    _under_way: int = 0
+    _began: list[float] = field(default_factory=list, init=False)
+    _took_s: float = field(default=0.0, init=False)
     _left: float = field(default=0.0, init=False)
     _at: float | None = field(default=None, init=False)
 
-    def enter(self) -> None:
-        """Raises Refusal 429. What has entered must leave."""
-        if self.concurrent is not None and self._under_way >= self.concurrent:
+    @contextmanager
+    def under_way(self, clock: Callable[[], float]) -> Iterator[None]:
+        """Raises Refusal 429, to be asked again when the oldest request has taken as long as the last one."""
+        now = clock()
+        if self.concurrent is not None and len(self._began) >= self.concurrent:
             message = f"this key may have {self.concurrent} requests under way at once"
-            raise Refusal(429, "rate_limited", message, retry_after_s=1)
-        self._under_way += 1
-
-    def leave(self) -> None:
-        self._under_way -= 1
+            wait_s = max(0.0, min(self._began) + self._took_s - now)
+            raise Refusal(429, "rate_limited", message, retry_after_s=wait_s)
+        self._began.append(now)
+        try:
+            yield
+        finally:
+            self._began.remove(now)
+            self._took_s = clock() - now
 
     def spend(self, amount: float, now: float) -> None:
         """Raises Refusal 429 with the seconds until it could be spent, and 422 where it never can be."""

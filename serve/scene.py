@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -27,6 +28,7 @@ from deployments.errors import DeadlineExceeded, GenerationFailed, Overloaded
 from deployments.messages import LayerJob, LayerResult, MergeResult, OutputOptions, Picture, UploadJob
 
 from .admission import SceneJob
+from .door import QUEUE_FULL, Door
 from .followed import Tell, follow
 
 Handle = DeploymentHandle[Any]
@@ -34,6 +36,8 @@ Result = TypeVar("Result")
 Response = Any
 """Ray types what `remote` returns as a response or a stream of them, so that neither can be awaited."""
 
+FREES_IN_S = 2.0
+"""A place in a queue, where nobody knows how fast it is worked off."""
 MAX_LOSSES = 3
 """How often a branch may lose its replica before the request is given up."""
 LOST = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError)
@@ -43,11 +47,12 @@ PIXELS_LOST = (ObjectLostError, RayServeException)
 
 @dataclass(frozen=True)
 class Graph:
-    """The handles of the three deployments below the ingress."""
+    """The handles of the three deployments below the ingress, and who is let through to them."""
 
     character: Handle
     background: Handle
     merger: Handle
+    door: Door = field(default_factory=Door)
 
     def painter(self, job: LayerJob) -> Handle:
         return self.character if job.kind == "character" else self.background
@@ -62,7 +67,7 @@ class SceneResult:
 
 async def render(graph: Graph, job: SceneJob, tell: Tell | None = None) -> SceneResult:
     """`tell` hears of each step and of each layer. Raises what deployments.errors draws."""
-    async with _Deadline(job.deadline_at):
+    async with _admitted(graph, job.deadline_at, job.character, job.background):
         for _ in range(MAX_LOSSES):
             painted = await all_or_none(
                 _paint(graph, layer, tell) for layer in (job.character, job.background)
@@ -81,7 +86,7 @@ async def render_layer(
     graph: Graph, job: LayerJob, output: OutputOptions, tell: Tell | None = None
 ) -> tuple[LayerResult, Picture]:
     """One layer alone, encoded by the merger's replicas so that the edge never touches pixels."""
-    async with _Deadline(job.deadline_at):
+    async with _admitted(graph, job.deadline_at, job):
         response, layer = await _paint(graph, job, tell)
         _, picture = await _kept(lambda: graph.merger.encode.remote(output, response))
         return layer, picture
@@ -89,7 +94,7 @@ async def render_layer(
 
 async def render_cutout(graph: Graph, job: LayerJob, output: OutputOptions) -> tuple[LayerResult, Picture]:
     """A character without its backdrop. Raises CutoutFailed where it cannot be told from it."""
-    async with _Deadline(job.deadline_at):
+    async with _admitted(graph, job.deadline_at, job):
         response, layer = await _paint(graph, job)
         _, picture = await _kept(lambda: graph.merger.cut_out.remote(output, response))
         return layer, picture
@@ -105,10 +110,11 @@ async def render_upload(graph: Graph, job: UploadJob, deadline_at: float) -> Mer
 
 async def _paint(graph: Graph, job: LayerJob, tell: Tell | None = None) -> tuple[Any, LayerResult]:
     """The layer, and what stands for it in a further call."""
-    painter = graph.painter(job)
+    painter, frees_in_s = graph.painter(job), partial(graph.door.place_frees_in_s, job)
     if tell is None:
-        return await _kept(lambda: painter.paint.remote(job))
-    return await _kept(lambda: painter.options(stream=True).stream.remote(job), partial(follow, tell=tell))
+        return await _kept(lambda: painter.paint.remote(job), _whole, frees_in_s)
+    stream = painter.options(stream=True).stream
+    return await _kept(lambda: stream.remote(job), partial(follow, tell=tell), frees_in_s)
 
 
 async def _whole(response: Response) -> tuple[Response, Any]:
@@ -116,7 +122,9 @@ async def _whole(response: Response) -> tuple[Response, Any]:
 
 
 async def _kept(
-    call: Callable[[], Response], receive: Callable[[Response], Awaitable[tuple[Any, Any]]] = _whole
+    call: Callable[[], Response],
+    receive: Callable[[Response], Awaitable[tuple[Any, Any]]] = _whole,
+    frees_in_s: Callable[[], float | None] = lambda: None,
 ) -> tuple[Any, Any]:
     """Call, and call again where the replica was lost under it. Cancelling this cancels the call."""
     for losses in range(1, MAX_LOSSES + 1):
@@ -124,7 +132,7 @@ async def _kept(
         try:
             return await receive(response)
         except BackPressureError as error:
-            raise Overloaded("every replica's queue is full; come back shortly", retry_after_s=2) from error
+            raise Overloaded(QUEUE_FULL, retry_after_s=frees_in_s() or FREES_IN_S) from error
         except LOST as error:
             if losses == MAX_LOSSES:
                 raise GenerationFailed(
@@ -134,6 +142,14 @@ async def _kept(
             response.cancel()
             raise
     raise AssertionError("unreachable")
+
+
+@asynccontextmanager
+async def _admitted(graph: Graph, deadline_at: float, *jobs: LayerJob) -> AsyncIterator[None]:
+    """Through the door, and until the deadline."""
+    with graph.door.let_in(*jobs):
+        async with _Deadline(deadline_at):
+            yield
 
 
 async def all_or_none(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:

@@ -62,8 +62,7 @@ class Tenants:
             try:
                 key = self._key(Headers(scope=scope))
                 quota = self._quota(key)
-                quota.enter()
-                leaving.callback(quota.leave)
+                leaving.enter_context(quota.under_way(time.monotonic))
             except (Refusal, NotReady) as refusal:
                 await answer(Request(scope), refusal)(scope, receive, send)
                 return

@@ -79,7 +79,7 @@ class Board:
     def choose(self) -> list[Work]:
         """For the next turn, the most urgent first."""
         with self._lock:
-            return [self._works[state] for state in self.scheduler.choose()]
+            return [self._works[state] for state in self.scheduler.choose(self._clock())]
 
     def rest(self) -> bool:
         """Whether the model's thread may: the next work will wake it."""

@@ -76,6 +76,15 @@ class Engine:
         reason = self._fault.message if self._fault else ""
         return Readiness(self._fault is None, reason, self._painter.model, self._painter.backend)
 
+    @property
+    def loaded(self) -> bool:
+        return self._painter.loaded
+
+    @property
+    def least_megapixel_step_s(self) -> float:
+        """Zero before the model is loaded."""
+        return self._board.scheduler.pace.least_megapixel_step_s
+
     def check_health(self) -> None:
         """Raises Unhealthy where only a new replica can help."""
         fault = self._health.fault(time.monotonic())

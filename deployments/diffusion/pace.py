@@ -49,6 +49,12 @@ class Pace:
         unseen = 1.0 if key == self._native else UNSEEN
         return self._expected_s(key, rows) * (min(unseen, seen.best) if seen else unseen)
 
+    @property
+    def least_megapixel_step_s(self) -> float:
+        """A megapixel-step of any picture surely takes no less, alone and undisturbed."""
+        native = self._native
+        return UNSEEN * self.best_s(native, 1) / (native.width_px * native.height_px / 1e6)
+
     def area_ratio(self, key: BatchKey) -> float:
         return key.width_px * key.height_px / (self._native.width_px * self._native.height_px)
 

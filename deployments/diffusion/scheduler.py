@@ -8,6 +8,10 @@ and never later than the last moment to begin what is left of it in time for its
 The job that is due first leads the turn, and those that may share its forward fill the room beside it. Short
 work goes first, since its due time is near; long work ages into being first, since whatever arrives after a
 job's due time is due later still. So a job waits at most for those that arrived before it was due.
+
+Batch work has a turn only where no interactive job waits, so that it never costs one more than the step that
+was under way when it came. Past the middle of the time that it has, it counts as interactive, so that endless
+interactive work only delays it.
 """
 
 from __future__ import annotations
@@ -62,7 +66,8 @@ class Scheduler:
             return Refusal("too late")
         if len(self._jobs) >= self._max_jobs:
             return Refusal("too many", min(map(self._remaining_s, self._jobs), default=0.0))
-        before = [other for other in self._jobs if self._rank(other) <= self._rank(job)]
+        rank = self._rank(job, now)
+        before = [other for other in self._jobs if self._rank(other, now) <= rank]
         if not before:
             return None
         finish_at = now + max(self._remaining_s(job), self._shared_s([*before, job]))
@@ -76,20 +81,17 @@ class Scheduler:
         if job in self._jobs:
             self._jobs.remove(job)
 
-    def choose(self) -> list[JobState]:
-        """Those of the next turn, the most urgent first; they share a key and fit in its room.
-
-        Batch work has a turn only where no interactive job waits, so that it never costs one more than the
-        step that was under way when it came.
-        """
-        by_urgency = sorted(self._jobs, key=self._rank)
+    def choose(self, now: float) -> list[JobState]:
+        """Those of the next turn, the most urgent first; they share a key and fit in its room."""
+        by_urgency = sorted(self._jobs, key=lambda job: self._rank(job, now))
         if not by_urgency:
             return []
         lead = by_urgency[0]
         room = self.cap_rows(lead.key)
         chosen: list[JobState] = []
         for job in by_urgency:
-            fits = (job.key, job.priority) == (lead.key, lead.priority) and job.rows <= room
+            alike = (job.key, _stands_back(job, now)) == (lead.key, _stands_back(lead, now))
+            fits = alike and job.rows <= room
             if job is lead or fits:
                 chosen.append(job)
                 room -= job.rows
@@ -99,8 +101,8 @@ class Scheduler:
         remaining_s = self._remaining_s(job)
         return min(job.arrived_at + self._stretch * remaining_s, job.deadline_at - remaining_s)
 
-    def _rank(self, job: JobState) -> tuple[bool, float]:
-        return job.priority == "batch", self.due_at(job)
+    def _rank(self, job: JobState, now: float) -> tuple[bool, float]:
+        return _stands_back(job, now), self.due_at(job)
 
     def cap_rows(self, key: BatchKey) -> int:
         """A larger picture fills the device with fewer rows."""
@@ -121,3 +123,7 @@ class Scheduler:
             cap = max(self.cap_rows(job.key), job.rows)
             total_s += job.steps_left * self.pace.forward_s(job.key, cap) * job.rows / cap
         return total_s
+
+
+def _stands_back(job: JobState, now: float) -> bool:
+    return job.priority == "batch" and now < (job.arrived_at + job.deadline_at) / 2

@@ -28,6 +28,8 @@ from .store import JobState, JobStore, OtherBody, SceneState, TooManyWaiting, ne
 
 Result = TypeVar("Result")
 JOB_ID = re.compile("[0-9a-f]{32}")
+UNKNOWN_S = 30.0
+"""Until some scenes are done, where none was lately."""
 NO_JOB = "there is no such job"
 NO_SCENE = "this job has no such scene, or no picture of it"
 
@@ -53,14 +55,14 @@ class JobDesk:
         except OtherBody:
             message = "this Idempotency-Key was used for another body in the last 24 hours"
             raise InvalidRequest(message, "Idempotency-Key") from None
-        except TooManyWaiting:
+        except TooManyWaiting as full:
             most = self._config.jobs.max_waiting_scenes
             message = f"at most {most} scenes may wait at once; come back when some are done"
-            raise Overloaded(message, retry_after_s=30) from None
+            raise Overloaded(message, retry_after_s=full.retry_after_s or UNKNOWN_S) from None
 
     def _submit(self, owner: str, body: Any, asked: JobRequest, key: str | None) -> JobState:
         settings, job_id, now = self._config.jobs, new_job_id(), time.time()
-        scenes = admit_all(asked.scenes, job_id, self._config)
+        scenes = admit_all(asked.scenes, job_id, self._config, owner)
         free = self._pictures.free_bytes()
         if free is not None and free < settings.min_free_bytes:
             raise OSError("no room for pictures")

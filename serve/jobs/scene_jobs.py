@@ -16,14 +16,16 @@ from .store import NewScene
 KEPT = TypeAdapter(SceneJob)
 
 
-def admit_all(scenes: list[SceneRequest], job_id: str, config: ServiceConfig) -> list[NewScene]:
+def admit_all(
+    scenes: list[SceneRequest], job_id: str, config: ServiceConfig, owner: str = ""
+) -> list[NewScene]:
     """Raises InvalidRequest with the path of the first parameter at fault."""
-    return [_admit(scene, job_id, number, config) for number, scene in enumerate(scenes)]
+    return [_admit(scene, job_id, number, config, owner) for number, scene in enumerate(scenes)]
 
 
-def _admit(scene: SceneRequest, job_id: str, number: int, config: ServiceConfig) -> NewScene:
+def _admit(scene: SceneRequest, job_id: str, number: int, config: ServiceConfig, owner: str) -> NewScene:
     try:
-        job = admit_scene(scene, config, f"{job_id}-{number}", None)
+        job = admit_scene(scene, config, f"{job_id}-{number}", None, owner)
     except InvalidRequest as error:
         raise InvalidRequest(error.message, f"scenes.{number}.{error.param}") from None
     layers = {kind: replace(getattr(job, kind), priority="batch") for kind in ("character", "background")}

@@ -22,11 +22,16 @@ from .tables import jobs, scenes
 
 SceneStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 IDEMPOTENCY_S = 86_400.0
+LATELY_S = 300.0
 ENDED = ("succeeded", "failed", "cancelled")
 
 
 class TooManyWaiting(Exception):
-    """The owner has as many scenes waiting as one may have."""
+    """The owner has as many scenes waiting as one may have; None where none of them was done lately."""
+
+    def __init__(self, retry_after_s: float | None) -> None:
+        super().__init__(retry_after_s)
+        self.retry_after_s = retry_after_s
 
 
 class OtherBody(Exception):
@@ -97,8 +102,9 @@ class JobStore:
                 if earlier := self._earlier(connection, owner, key, body_hash, now):
                     return earlier
                 waiting = select(func.count()).select_from(scenes.join(jobs)).where(_open(owner))
-                if connection.execute(waiting).scalar_one() + len(new) > max_waiting:
-                    raise TooManyWaiting
+                excess = connection.execute(waiting).scalar_one() + len(new) - max_waiting
+                if excess > 0:
+                    raise TooManyWaiting(_worked_off_in_s(connection, owner, excess, now))
                 row = {"id": job_id, "owner": owner, "created_at": now, "total": len(new)}
                 connection.execute(insert(jobs).values(**row, idempotency_key=key, body_hash=body_hash))
                 connection.execute(insert(scenes), [_row(job_id, i, scene) for i, scene in enumerate(new)])
@@ -212,6 +218,14 @@ def _mine(owner: str, job_id: str) -> ColumnElement[bool]:
 
 def _open(owner: str) -> ColumnElement[bool]:
     return and_(jobs.c.owner == owner, scenes.c.status.in_(("queued", "running")))
+
+
+def _worked_off_in_s(connection: Connection, owner: str, count: int, now: float) -> float | None:
+    """So many of the owner's scenes, at the pace of the last minutes."""
+    since = now - LATELY_S
+    done = select(func.count()).select_from(scenes.join(jobs))
+    lately = connection.execute(done.where(jobs.c.owner == owner, scenes.c.ended_at > since)).scalar_one()
+    return count * LATELY_S / lately if lately else None
 
 
 def _counts(connection: Connection, job_ids: Sequence[str]) -> dict[str, Counter[str]]:

@@ -18,6 +18,7 @@ from ..followed import Tell
 from ..scene import Graph, render, render_cutout, render_layer
 from ..scene_previews import ScenePreviews
 from ..schema import CharacterRequest, SceneRequest
+from ..tenants import tenant_of
 from .answers import completed_image, partial_image
 from .request import ImagesRequest
 
@@ -28,14 +29,15 @@ class Painting:
     """One picture to be painted. Raises InvalidRequest, in OpenAI's names, when it cannot be."""
 
     def __init__(self, asked: ImagesRequest, number: int, config: ServiceConfig, request: Request) -> None:
+        tenant = tenant_of(request)
         request_id = request.state.request_id + (f"-{number}" if number else "")
         try:
             self._wire = asked.asked_for(number)
             if isinstance(self._wire, SceneRequest):
-                self._job: SceneJob | LayerJob = admit_scene(self._wire, config, request_id, None)
+                self._job: SceneJob | LayerJob = admit_scene(self._wire, config, request_id, None, tenant)
             else:
                 kind: LayerKind = "character" if isinstance(self._wire, CharacterRequest) else "background"
-                self._job = admit_layer(kind, self._wire, config, request_id)
+                self._job = admit_layer(kind, self._wire, config, request_id, tenant)
         except InvalidRequest as error:
             raise InvalidRequest(error.message, "size" if error.param in SIDES else error.param) from None
         self._output = output_options(self._wire.output, config, None)

@@ -17,7 +17,7 @@ from ..openapi import PICTURES, describe_body, describe_query
 from ..progress import layer_events
 from ..scene import Graph, render_cutout, render_layer
 from ..schema import CharacterRequest, LayerAnswer, LayerRequest, StreamQuery
-from ..tenants import charge
+from ..tenants import charge, tenant_of
 
 
 def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
@@ -39,7 +39,7 @@ def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         output = output_options(asked.output, config, answers.accepted_format(request) or "png")
         if output.format == "jpeg":
             raise InvalidRequest("a cut-out needs transparency: ask for png or webp", "output.format")
-        job = admit_layer("character", asked, config, request.state.request_id)
+        job = admit_layer("character", asked, config, request.state.request_id, tenant_of(request))
         charge(request, job)
         layer, picture = await abandon_with_client(request, render_cutout(graph, job, output))
         return answers.layer_answer(request, layer, picture)
@@ -55,7 +55,7 @@ def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         return await paint_layer(request, "background", asked)
 
     async def paint_layer(request: Request, kind: LayerKind, asked: LayerRequest) -> Response:
-        job = admit_layer(kind, asked, config, request.state.request_id)
+        job = admit_layer(kind, asked, config, request.state.request_id, tenant_of(request))
         output = output_options(asked.output, config, answers.accepted_format(request))
         previews = parse(dict(request.query_params), StreamQuery).previews
         charge(request, job)

@@ -14,7 +14,7 @@ from ..openapi import PICTURES, describe_body, describe_query
 from ..progress import scene_events
 from ..scene import Graph, render
 from ..schema import SceneAnswer, SceneRequest, StreamQuery
-from ..tenants import charge
+from ..tenants import charge, tenant_of
 
 
 def scene_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
@@ -29,7 +29,8 @@ def scene_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     )
     async def paint_scene(request: Request) -> Response:
         asked = await accept(request, SceneRequest, config.limits)
-        job = admit_scene(asked, config, request.state.request_id, answers.accepted_format(request))
+        accepted = answers.accepted_format(request)
+        job = admit_scene(asked, config, request.state.request_id, accepted, tenant_of(request))
         previews = parse(dict(request.query_params), StreamQuery).previews
         charge(request, job.character, job.background)
         if answers.wants_events(request):

@@ -14,6 +14,7 @@ from deployments.diffusion.health import Unhealthy
 from deployments.errors import NotReady
 from deployments.generator import GeneratorConfig
 from deployments.messages import LayerJob, LayerResult, StepEvent
+from deployments.standing import Standing
 
 MakeJob = Callable[..., LayerJob]
 
@@ -70,3 +71,31 @@ async def test_its_health_is_the_engines(simulated: GeneratorConfig, monkeypatch
     monkeypatch.setattr(generator._engine._health, "fault", lambda now: "a step has been under way for 9 s")
     with pytest.raises(Unhealthy, match="under way"):
         await generator.check_health()
+
+
+async def test_it_tells_how_it_stands(simulated: GeneratorConfig, make_job: MakeJob) -> None:
+    generator = Character(simulated)
+    assert Standing.from_stats(await generator.record_routing_stats()) == Standing(0.0, 0.0, 0.0)
+    job = make_job()
+    async for _ in generator.stream(job):
+        under_way = Standing(**await generator.record_routing_stats())
+        assert under_way.warm == (job.likeness,)
+    done = Standing(**await generator.record_routing_stats())
+    assert done.megapixel_step_s > 0
+    assert (done.interactive, done.warm) == (0.0, (job.likeness,))
+
+
+async def test_it_tells_whether_its_model_is_loaded(simulated: GeneratorConfig, make_job: MakeJob) -> None:
+    generator = Character(replace(simulated, model=replace(simulated.model, lazy_load=True)))
+    assert not (await generator.record_routing_stats())["loaded"]
+    await generator.paint(make_job())
+    assert (await generator.record_routing_stats())["loaded"]
+
+
+async def test_batch_work_stands_before_nobody(simulated: GeneratorConfig, make_job: MakeJob) -> None:
+    generator = Character(simulated)
+    for priority, least in (("batch", 0.0), ("interactive", 3 * 64 * 96 / 1e6)):
+        events = generator.stream(make_job(priority=priority))
+        await anext(events)
+        assert (await generator.record_routing_stats())["interactive"] == pytest.approx(least)
+        await events.aclose()

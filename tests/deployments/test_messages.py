@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from deployments import messages
-from deployments.messages import LayerResult, LayerTimings, MergeOptions, OutputOptions
+from deployments.messages import LayerJob, LayerResult, LayerTimings, MergeOptions, OutputOptions
 
 MESSAGES = [kind for kind in vars(messages).values() if dataclasses.is_dataclass(kind)]
 
@@ -36,3 +38,41 @@ def test_the_defaults_are_the_contracts() -> None:
     )
     assert (options.scale, options.harmonize, options.shadow, options.contrast) == (1.0, 0.55, True, None)
     assert OutputOptions() == OutputOptions("jpeg", 95)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [{"request_id": "other"}, {"deadline_at": 1.0}, {"priority": "batch"}, {"previews": 3}, {"tenant": "t"}],
+)
+def test_whoever_asks_and_when_changes_no_picture(
+    make_job: Callable[..., LayerJob], same: dict[str, Any]
+) -> None:
+    assert make_job(**same).likeness == make_job().likeness
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"kind": "background"},
+        {"prompt": "a Knight"},
+        {"negative_prompt": ""},
+        {"num_inference_steps": 5},
+        {"guidance_scale": 7.0},
+        {"seed": 43},
+        {"width_px": 72},
+        {"height_px": 72},
+        {"enhance_prompt": False},
+        {"plain_backdrop": True},
+        {"fallback": "none"},
+        {"guidance_interval": (0.0, 0.5)},
+    ],
+)
+def test_all_that_a_picture_depends_on_is_in_its_likeness(
+    make_job: Callable[..., LayerJob], other: dict[str, Any]
+) -> None:
+    assert make_job(**other).likeness != make_job().likeness
+
+
+def test_the_cost_of_a_layer(make_job: Callable[..., LayerJob]) -> None:
+    job = make_job(width_px=500, height_px=400, num_inference_steps=20)
+    assert job.megapixel_steps == pytest.approx(4.0)

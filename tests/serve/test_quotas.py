@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,14 +41,22 @@ def test_what_never_fits_is_told_apart() -> None:
 
 
 def test_requests_at_once() -> None:
-    quota = Quota(concurrent=2)
-    quota.enter()
-    quota.enter()
-    with pytest.raises(Refusal) as refused:
-        quota.enter()
-    assert refused.value.retry_after_s
-    quota.leave()
-    quota.enter()
+    quota, now = Quota(concurrent=2), 0.0
+
+    def clock() -> float:
+        return now
+
+    with quota.under_way(clock):
+        now = 6.0
+    with ExitStack() as inside:
+        inside.enter_context(quota.under_way(clock))
+        now = 7.0
+        inside.enter_context(quota.under_way(clock))
+        with pytest.raises(Refusal) as refused, quota.under_way(clock):
+            pass
+        assert refused.value.retry_after_s == pytest.approx(5.0), "the last took 6 s, the oldest has had 1"
+    with quota.under_way(clock), quota.under_way(clock):
+        """There is room again."""
 
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 3)), max_size=50))

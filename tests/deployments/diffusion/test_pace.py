@@ -57,3 +57,9 @@ def test_a_pace_of_nothing_learns_nothing() -> None:
     pace = Pace(NATIVE, {1: 0.0})
     pace.observe(NATIVE, 1, 5.0)
     assert pace.forward_s(NATIVE, 1) == 0.0
+
+
+def test_no_picture_is_said_to_need_more_than_half_of_what_the_fastest_needed() -> None:
+    pace = Pace(NATIVE, MEASURED)
+    assert pace.least_megapixel_step_s == pytest.approx(0.5 * 1.0 / 0.004096)
+    assert Pace(NATIVE, {1: 0.0}).least_megapixel_step_s == 0.0

@@ -30,7 +30,7 @@ def run(made: Scheduler, jobs: list[JobState], each_turn: Callable[[list[JobStat
     while waiting or len(made):
         while waiting and waiting[0].arrived_at <= now:
             made.add(waiting.pop(0))
-        chosen = made.choose()
+        chosen = made.choose(now)
         each_turn(chosen, now)
         for each in chosen:
             each.steps_left -= 1
@@ -40,7 +40,7 @@ def run(made: Scheduler, jobs: list[JobState], each_turn: Callable[[list[JobStat
 
 
 def test_nothing_to_do_is_no_turn() -> None:
-    assert scheduler().choose() == []
+    assert scheduler().choose(0.0) == []
 
 
 def test_the_shortest_goes_first_and_peers_fill_the_room() -> None:
@@ -48,7 +48,7 @@ def test_the_shortest_goes_first_and_peers_fill_the_room() -> None:
     long, short, middle = job(50), job(4), job(20)
     for each in (long, short, middle):
         made.add(each)
-    assert made.choose() == [short, middle]
+    assert made.choose(0.0) == [short, middle]
 
 
 def test_a_single_row_fits_where_a_guided_picture_does_not() -> None:
@@ -56,13 +56,13 @@ def test_a_single_row_fits_where_a_guided_picture_does_not() -> None:
     lead, guided, single = job(1), job(2), job(3, rows=1)
     for each in (lead, guided, single):
         made.add(each)
-    assert made.choose() == [lead, single]
+    assert made.choose(0.0) == [lead, single]
 
 
 def test_a_picture_larger_than_the_room_still_has_its_turn() -> None:
     made = scheduler(cap_rows=1)
     made.add(job(3, rows=2))
-    assert len(made.choose()) == 1
+    assert len(made.choose(0.0)) == 1
 
 
 def test_only_equal_keys_share_a_forward() -> None:
@@ -70,7 +70,7 @@ def test_only_equal_keys_share_a_forward() -> None:
     small, large, other = job(5), job(9, key=LARGE), job(7)
     for each in (small, large, other):
         made.add(each)
-    assert made.choose() == [small, other]
+    assert made.choose(0.0) == [small, other]
 
 
 def test_a_short_job_of_another_size_does_not_wait_behind_the_head_of_the_line() -> None:
@@ -85,7 +85,7 @@ def test_a_near_deadline_goes_before_shorter_work() -> None:
     short, pressed = job(3), job(10, deadline_at=11.0)
     made.add(short)
     made.add(pressed)
-    assert made.choose() == [pressed]
+    assert made.choose(0.0) == [pressed]
 
 
 def test_what_has_waited_long_goes_before_what_is_short() -> None:
@@ -93,10 +93,10 @@ def test_what_has_waited_long_goes_before_what_is_short() -> None:
     aged, fresh = job(10), job(2, at=10 * STRETCH)
     made.add(aged)
     made.add(fresh)
-    assert made.choose() == [aged]
+    assert made.choose(0.0) == [aged]
     made.remove(fresh)
     made.add(job(2, at=1.0))
-    assert made.choose()[0].steps_left == 2
+    assert made.choose(0.0)[0].steps_left == 2
 
 
 def test_the_cap_follows_the_size_and_halves_when_told() -> None:
@@ -117,6 +117,28 @@ def test_batch_work_has_the_turns_that_nobody_else_wants() -> None:
     assert turns[:3] == [{"batch"}] * 3
     assert turns[3:8] == [{"interactive"}] * 5
     assert turns[8:] == [{"batch"}] * 17
+
+
+def test_batch_work_is_only_delayed_by_interactive_work_without_an_end() -> None:
+    made, turns = scheduler(cap_rows=2), []
+    endless = [job(4, at=float(at)) for at in range(0, 200, 4)]
+    late = job(6, deadline_at=100.0, priority="batch")
+
+    def check(chosen: list[JobState], now: float) -> None:
+        if late in chosen:
+            turns.append(now)
+
+    run(made, [late, *endless], check)
+    assert turns[0] >= 50.0 and turns[-1] < 100.0, "from the middle of its time, and done in it"
+
+
+def test_batch_work_past_the_middle_of_its_time_shares_forwards_with_interactive_work() -> None:
+    made = scheduler(cap_rows=4)
+    asked, late = job(4), job(4, deadline_at=100.0, priority="batch")
+    made.add(asked)
+    made.add(late)
+    assert made.choose(49.0) == [asked]
+    assert set(made.choose(50.0)) == {asked, late}
 
 
 def test_a_job_too_long_for_its_deadline_is_refused_even_alone() -> None:
@@ -214,4 +236,4 @@ def test_urgency_is_told_in_order(count: int) -> None:
     made = scheduler(cap_rows=64)
     for steps in range(count, 0, -1):
         made.add(job(steps))
-    assert all(one.steps_left < other.steps_left for one, other in pairwise(made.choose()))
+    assert all(one.steps_left < other.steps_left for one, other in pairwise(made.choose(0.0)))

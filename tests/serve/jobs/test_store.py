@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from serve.jobs.leases import Leases
-from serve.jobs.store import JobStore, NewScene, OtherBody, TooManyWaiting, new_job_id
+from serve.jobs.store import LATELY_S, JobStore, NewScene, OtherBody, TooManyWaiting, new_job_id
 
 New = Callable[[int], list[NewScene]]
 DAY_S = 86_400
@@ -46,11 +46,15 @@ def test_the_same_key_is_the_same_job(store: JobStore, new: New) -> None:
 
 def test_what_may_wait_is_bounded_for_each_caller(store: JobStore, new: New, leases: Leases) -> None:
     submit(store, new(3), max_waiting=4)
-    with pytest.raises(TooManyWaiting):
+    with pytest.raises(TooManyWaiting) as refused:
         submit(store, new(2), max_waiting=4)
+    assert refused.value.retry_after_s is None, "nothing was done yet"
     submit(store, new(4), owner="you", now=1, max_waiting=4)
     assert (claim := leases.claim(1))
     assert leases.succeed(claim.lease, "p", "jpeg", {}, 2)
+    with pytest.raises(TooManyWaiting) as refused:
+        submit(store, new(5), now=10, max_waiting=4)
+    assert refused.value.retry_after_s == 3 * LATELY_S, "one was done in so long, and three must be"
     submit(store, new(2), max_waiting=4)
 
 

@@ -1,0 +1,32 @@
+"""How a generator replica stands, as it tells those who send it work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Work is in megapixel-steps. `interactive`: how much of it is under way or waits here, batch work aside.
+
+    `megapixel_step_s`: seconds that one takes at the present sharing of forwards; zero where nothing was
+    painted yet. `least_megapixel_step_s`: surely no less. `warm`: likenesses of the layers that are painted
+    or kept here. `loaded`: whether the model is, or would have to be loaded first.
+    """
+
+    megapixel_step_s: float
+    least_megapixel_step_s: float
+    interactive: float
+    warm: tuple[str, ...] = ()
+    loaded: bool = True
+
+    def as_stats(self) -> dict[str, Any]:
+        """As Ray Serve carries it; `from_stats` reads it."""
+        return asdict(self)
+
+    @classmethod
+    def from_stats(cls, stats: Mapping[str, Any]) -> Self | None:
+        """None where the replica has not told it yet."""
+        return cls(**stats) if stats else None

@@ -1,0 +1,71 @@
+"""More work than there is room for, on two replicas of each generator that keep what they paint."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from serve import local_cluster
+from serve.config import ServiceConfig
+
+from .conftest import simulated_config
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    data = simulated_config().model_dump()
+    for kind in ("character", "background"):
+        data[kind]["generator"]["generation"]["result_cache_bytes"] = 64 << 20
+        data[kind]["replicas"] |= {"num_replicas": 2, "max_ongoing_requests": 4, "max_queued_requests": 30}
+    config = ServiceConfig.model_validate(data)
+    with local_cluster.running(config, "127.0.0.1", local_cluster.free_port()) as address:
+        yield address
+
+
+def scene(seed: int, steps: int = 4, **more: Any) -> dict[str, Any]:
+    layers = {kind: {"prompt": "x", "num_inference_steps": steps} for kind in ("character", "background")}
+    return {**layers, "seed": seed, "merge": {"width": 256, "height": 128}, **more}
+
+
+def painted(http: httpx.Client, seed: int) -> dict[str, float]:
+    answer = http.post("/v1/scenes", json=scene(seed), headers={"Accept": "application/json"})
+    assert answer.status_code == 200
+    timings: dict[str, float] = answer.json()["timings_ms"]
+    return timings
+
+
+def until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.02)
+
+
+def test_an_equal_scene_goes_where_its_layers_are_kept(http: httpx.Client) -> None:
+    for seed in range(4):
+        assert painted(http, seed)["character-denoise"] > 0
+        for _ in range(3):
+            again = painted(http, seed)
+            assert (again["character-denoise"], again["background-denoise"]) == (0, 0)
+
+
+def test_a_deadline_behind_too_much_work_is_refused_and_told_when_to_come_back(http: httpx.Client) -> None:
+    painted(http, 99)
+
+    def short(seed: int) -> httpx.Response:
+        return http.post("/v1/scenes", json=scene(seed, 20, deadline_s=2))
+
+    with ThreadPoolExecutor(16) as pool:
+        waiting = [pool.submit(http.post, "/v1/scenes", json=scene(seed, 40)) for seed in range(100, 116)]
+        until(lambda: short(1_000).status_code == 429)
+        answer = short(1_000)
+        assert answer.json()["error"]["code"] == "overloaded"
+        assert int(answer.headers["retry-after"]) > 2, "so much is known to be before it"
+        assert {future.result().status_code for future in waiting} == {200}

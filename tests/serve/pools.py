@@ -1,0 +1,26 @@
+"""A pool of replicas that stand as a test says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from deployments.messages import LayerJob
+from deployments.standing import Standing
+
+
+@dataclass
+class FakePool:
+    told: Sequence[Standing | None] = ()
+    queued: Counter[str] = field(default_factory=Counter)
+    warm: set[str] = field(default_factory=set)
+
+    def standings(self) -> Sequence[Standing | None]:
+        return self.told
+
+    def waiting(self) -> Counter[str]:
+        return self.queued
+
+    def is_warm(self, job: LayerJob) -> bool:
+        return job.likeness in self.warm
