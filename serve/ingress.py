@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from deployments.errors import ScenewrightError
 
 from .config import ServiceConfig
+from .described_api import DescribedApi
 from .disconnects import ClientGone
 from .error_answers import Refusal, answer
 from .observed_edge import ObservedEdge
@@ -54,7 +55,8 @@ def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
 
 def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
     """The routes alone."""
-    app = FastAPI(
+    app = DescribedApi(
+        config,
         title="Scenewright",
         version="0.1.0",
         docs_url=None,
