@@ -25,6 +25,8 @@ from .routes.service import service_routes
 from .scene import Graph, Handle
 from .strict_json import InvalidJson
 from .tenants import Tenants
+from .traced_edge import TracedEdge
+from .tracing import send_traces
 
 
 class Ingress:
@@ -41,11 +43,12 @@ class Ingress:
         merger: Handle,
         worker: Handle,
     ) -> None:
+        send_traces(config.tracing)
         self._config = config
         self._graph = Graph(character, background, merger)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
-        return ObservedEdge(build_http(self._config, self._graph))
+        return TracedEdge(ObservedEdge(build_http(self._config, self._graph)))
 
 
 def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
@@ -63,6 +66,8 @@ def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         responses=ERRORS,
+        # Its own spans would hold paths and queries as they came, so the caller's words: TracedEdge's do not.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     for kind in (ScenewrightError, Refusal, InvalidJson, HTTPException, ClientGone, Exception):
         app.add_exception_handler(kind, answer)

@@ -28,6 +28,7 @@ from deployments.messages import LayerJob, LayerResult, MergeResult, OutputOptio
 
 from .admission import SceneJob
 from .followed import Tell, follow
+from .spans import branch, finishing, note_loss
 
 Handle = DeploymentHandle[Any]
 Result = TypeVar("Result")
@@ -70,7 +71,7 @@ async def render(graph: Graph, job: SceneJob, tell: Tell | None = None) -> Scene
             (character_stand_in, character), (background_stand_in, background) = painted
             merge = partial(graph.merger.merge.remote, job.merge, character_stand_in, background_stand_in)
             try:
-                _, merged = await _kept(merge)
+                merged: MergeResult = await _finish(job.merge.request_id, merge)
             except PIXELS_LOST:
                 continue
             return SceneResult(character, background, merged)
@@ -83,32 +84,45 @@ async def render_layer(
     """One layer alone, encoded by the merger's replicas so that the edge never touches pixels."""
     async with _Deadline(job.deadline_at):
         response, layer = await _paint(graph, job, tell)
-        _, picture = await _kept(lambda: graph.merger.encode.remote(output, response))
-        return layer, picture
+        encode = partial(graph.merger.encode.remote, output, response)
+        return layer, await _finish(job.request_id, encode)
 
 
 async def render_cutout(graph: Graph, job: LayerJob, output: OutputOptions) -> tuple[LayerResult, Picture]:
     """A character without its backdrop. Raises CutoutFailed where it cannot be told from it."""
     async with _Deadline(job.deadline_at):
         response, layer = await _paint(graph, job)
-        _, picture = await _kept(lambda: graph.merger.cut_out.remote(output, response))
-        return layer, picture
+        cut_out = partial(graph.merger.cut_out.remote, output, response)
+        return layer, await _finish(job.request_id, cut_out)
 
 
 async def render_upload(graph: Graph, job: UploadJob, deadline_at: float) -> MergeResult:
     """Two picture files merged, decoded and all by the merger's replicas."""
     async with _Deadline(deadline_at):
-        _, merged = await _kept(lambda: graph.merger.merge_files.remote(job))
-        result: MergeResult = merged
-        return result
+        merge = partial(graph.merger.merge_files.remote, job)
+        merged: MergeResult = await _finish(job.merge.request_id, merge)
+        return merged
 
 
 async def _paint(graph: Graph, job: LayerJob, tell: Tell | None = None) -> tuple[Any, LayerResult]:
     """The layer, and what stands for it in a further call."""
     painter = graph.painter(job)
-    if tell is None:
-        return await _kept(lambda: painter.paint.remote(job))
-    return await _kept(lambda: painter.options(stream=True).stream.remote(job), partial(follow, tell=tell))
+    with branch(job) as painted:
+        if tell is None:
+            stand_in, layer = await _kept(partial(painter.paint.remote, job))
+        else:
+            stream = partial(painter.options(stream=True).stream.remote, job)
+            stand_in, layer = await _kept(stream, partial(follow, tell=tell))
+        painted(layer)
+        return stand_in, layer
+
+
+async def _finish(request_id: str, call: Callable[[], Response]) -> Any:
+    """What a call of the merger's replicas makes."""
+    with finishing(request_id) as made:
+        _, result = await _kept(call)
+        made(result)
+        return result
 
 
 async def _whole(response: Response) -> tuple[Response, Any]:
@@ -126,6 +140,7 @@ async def _kept(
         except BackPressureError as error:
             raise Overloaded("every replica's queue is full; come back shortly", retry_after_s=2) from error
         except LOST as error:
+            note_loss(losses)
             if losses == MAX_LOSSES:
                 raise GenerationFailed(
                     "the replicas painting this request were lost, again and again"
