@@ -44,7 +44,7 @@ def spanning(
 @contextmanager
 def branch(job: LayerJob) -> Iterator[Callable[[LayerResult], None]]:
     """One layer, from the call to its pixels; the layer itself is told at the end."""
-    asked = {
+    asked: dict[str, AttributeValue] = {
         REQUEST_ID: job.request_id,
         "scenewright.width_px": job.width_px,
         "scenewright.height_px": job.height_px,

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from pydantic import ValidationError
 
 from serve.config import ServiceConfig
 
+from ..otlp_collector import Collector, collecting
 from .conftest import REPOSITORY
 
 SEND = """
@@ -35,27 +33,9 @@ print("opentelemetry.sdk.trace" in sys.modules)
 
 
 @pytest.fixture
-def collector() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
-    """Its address, and what it is sent."""
-    received: list[tuple[str, bytes]] = []
-
-    class Collector(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *words: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Collector) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", received
-        finally:
-            server.shutdown()
-            thread.join()
+def collector() -> Iterator[Collector]:
+    with collecting() as collector:
+        yield collector
 
 
 def send(endpoint: str) -> str:
@@ -67,15 +47,13 @@ def send(endpoint: str) -> str:
     return done.stdout.strip()
 
 
-def test_a_collector_gets_the_spans(collector: tuple[str, list[tuple[str, bytes]]]) -> None:
-    address, received = collector
-    assert send(address + "/") == "True"
-    ((path, body),) = received
-    assert path == "/v1/traces"
-    told = ExportTraceServiceRequest.FromString(body).resource_spans[0]
+def test_a_collector_gets_the_spans(collector: Collector) -> None:
+    assert send(collector.url + "/") == "True"
+    assert collector.paths == ["/v1/traces"]
+    (told,) = collector.received
     resource = {each.key: each.value.string_value for each in told.resource.attributes}
     assert resource["service.name"] == "storybook"
-    assert told.scope_spans[0].spans[0].name == "a scene"
+    assert [span.name for span in collector.spans()] == ["a scene"]
 
 
 def test_without_one_the_exporter_is_not_even_imported() -> None:
