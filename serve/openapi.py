@@ -48,7 +48,7 @@ def answered(
     description: str, kinds: Iterable[str] = (), headers: Iterable[str] = (), status: int = 200
 ) -> dict[int | str, dict[str, Any]]:
     """An answer's part of an operation: its media types beside JSON, and the headers that it may carry."""
-    content = {"content": {kind: {} for kind in kinds}} if kinds else {}
+    content: dict[str, Any] = {"content": {kind: {} for kind in kinds}} if kinds else {}
     named = {name: describe_answer_header(name) for name in headers}
     return {status: {"description": description, "headers": named, **content}}
 

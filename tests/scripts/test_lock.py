@@ -52,7 +52,7 @@ def test_everything_has_one_version_and_its_hashes(locked: dict[str, tuple[Requi
 
 def test_it_says_what_the_constraints_say(locked: dict[str, tuple[Requirement, int]]) -> None:
     lines = (REPOSITORY / "constraints.txt").read_text().splitlines()
-    constraints = {
+    constraints: dict[str, Version] = {
         canonicalize_name(each.name): pin_of(each)
         for each in (Requirement(line) for line in lines if not line.startswith("#"))
     }

@@ -6,6 +6,7 @@ from itertools import cycle
 from typing import Any
 
 import schemathesis
+from schemathesis import Case, HookContext
 from schemathesis.core.failures import Failure
 from schemathesis.core.transport import Response
 from schemathesis.openapi.checks import RejectedPositiveData, UseAfterFree
@@ -28,16 +29,14 @@ SHORTEST_DEADLINE_S = 5.0
 
 
 @schemathesis.hook
-def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
+def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
     """One request in four for each kind of answer: OpenAPI describes no Accept."""
     if case.headers is not None:
         case.headers.setdefault("Accept", next(ACCEPTED))
 
 
 @schemathesis.hook
-def filter_failure(
-    context: schemathesis.HookContext, failure: Failure, case: schemathesis.Case, response: Response
-) -> bool:
+def filter_failure(context: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
     """Whether it counts as one."""
     if response.status_code == 504:
         return not _in_a_hurry(case.body)

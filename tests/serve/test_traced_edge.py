@@ -147,7 +147,7 @@ async def test_a_caller_may_leave_its_trace_unrecorded(traced: httpx.AsyncClient
 async def test_a_malformed_traceparent_is_as_none(
     traced: httpx.AsyncClient, traces: Traces, header: str
 ) -> None:
-    answer = await traced.get("/v1/models", headers={"traceparent": header.encode("latin-1")})
+    answer = await traced.get("/v1/models", headers={b"traceparent": header.encode("latin-1")})
     assert answer.status_code == 200
     root = traces.one("GET /v1/models")
     assert root.parent is None
