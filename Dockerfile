@@ -1,24 +1,28 @@
 # syntax=docker/dockerfile:1
 # The service in a container, without root. Two targets, which differ in their build of torch:
-#   docker build --target cpu --build-arg PIP_ARGS="--extra-index-url ADDRESS" -t scenewright:cpu .
-#   docker build --target cuda -t scenewright:cuda .
-# ADDRESS is an index of CPU builds of torch. The bundled models are baked in; others are found under /models, a
+#   docker build --target cpu --build-arg LOCK=requirements-cpu.lock --build-arg TORCH="--index-url ADDRESS" .
+#   docker build --target cuda .
+# ADDRESS is an index of CPU builds of torch, whose files have no hash here: all others must have the locked one. The bundled models are baked in; others are found under /models, a
 # volume (kubernetes/components/mounted-models), or are downloaded into it.
 ARG PYTHON=3.12
 
 FROM python:${PYTHON}-slim-bookworm AS environment
-ARG PIP_ARGS=""
+ARG LOCK=requirements.lock
+ARG TORCH=""
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/scenewright
 ENV PATH=/opt/scenewright/bin:$PATH
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml constraints.txt requirements.lock requirements-cpu.lock README.md LICENSE ./
 COPY serve serve
 COPY deployments deployments
 COPY loadtest loadtest
-# PIP_ARGS is several words.
+# TORCH is several words. The service is built with the locked setuptools.
 # hadolint ignore=SC2086
-RUN pip install ${PIP_ARGS} -c constraints.txt .
+RUN if [ -n "${TORCH}" ]; then pip install ${TORCH} -c constraints.txt torch; fi \
+    && pip install --no-deps --require-hashes -r "${LOCK}" \
+    && pip install --no-deps --no-build-isolation . \
+    && pip check
 
 FROM python:${PYTHON}-slim-bookworm AS runtime
 # bash and wget: KubeRay starts Ray by the one and probes its health by the other. The base image's snapshot of

@@ -121,11 +121,10 @@ def _job(
     # Only ever compared: a model named by a request is never looked up, since that would open files.
     if asked.model is not None and asked.model not in (model, card.id, *card.aliases):
         raise InvalidRequest(f"this service paints the {kind} with {card.id}", f"{param}model")
-    factor = 8 if settings.generator.backend == "simulated" else card.latent_factor
     default = (defaults.width, defaults.height)
     if frame is not None and asked.width is None and asked.height is None:
         default = frame_shaped(frame, card, limits)
-    width, height = layer_size((asked.width, asked.height), default, factor, limits, param)
+    width, height = layer_size((asked.width, asked.height), default, latent_factor(settings), limits, param)
     steps = asked.num_inference_steps or defaults.num_inference_steps
     guidance = defaults.guidance_scale if asked.guidance_scale is None else asked.guidance_scale
     _at_most(limits.max_steps, steps, f"{param}num_inference_steps")
@@ -150,6 +149,13 @@ def _job(
         fallback,
         tenant=tenant,
     )
+
+
+def latent_factor(settings: LayerSettings) -> int:
+    """What the sides of a layer are multiples of."""
+    if settings.generator.backend == "simulated":
+        return 8
+    return describe(settings.generator.model.source).latent_factor
 
 
 def output_options(asked: Output, config: ServiceConfig, accepted: PictureFormat | None) -> OutputOptions:

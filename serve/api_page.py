@@ -116,6 +116,7 @@ BOUNDS = {
     "minimum": "at least",
     "exclusiveMinimum": "more than",
     "maximum": "at most",
+    "multipleOf": "a multiple of",
     "minItems": "at least",
     "maxItems": "at most",
 }

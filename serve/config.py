@@ -32,6 +32,7 @@ from .environment import lay_environment_over
 from .jobs.config import JobConfig
 from .keys import Authentication
 from .logs import LogConfig
+from .tracing import TracingConfig
 
 LARGEST_PX = 8_192
 """The wire format's own bound of a side."""
@@ -162,6 +163,7 @@ class ServiceConfig(Settings):
     limits: Limits = Limits()
     jobs: JobConfig = JobConfig()
     logs: LogConfig = LogConfig()
+    tracing: TracingConfig = TracingConfig()
     authentication: Authentication = "auto"
     state_dir: str = Field("~/.local/state/scenewright", min_length=1)
 

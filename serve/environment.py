@@ -21,6 +21,7 @@ def lay_environment_over(settings: dict[str, Any], environment: Mapping[str, str
         _lay(model, source=source or None, xformers=xformers, attention_slicing=slicing)
         _lay(defaults, num_inference_steps=steps, guidance_scale=guidance)
     _lay(limits, max_image_size=size)
+    _lay(settings["tracing"], endpoint=_text(environment, "OTEL_EXPORTER_OTLP_ENDPOINT") or None)
     _lay(settings, state_dir=_text(environment, "SCENEWRIGHT_STATE_DIR") or None)
     return settings
 

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from deployments import errors
 from deployments.errors import InvalidRequest
 
+from .allowed_methods import allowed_methods
 from .disconnects import ClientGone
 from .logs import logger
 from .strict_json import InvalidJson
@@ -65,6 +66,8 @@ def answer(request: Request, error: Exception) -> JSONResponse:
     headers = {"Retry-After": str(max(1, math.ceil(retry_after_s)))} if retry_after_s is not None else {}
     if isinstance(error, HTTPException):
         headers |= dict(error.headers or {})
+    if status == 405:
+        headers["Allow"] = allowed_methods(request)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(error_of(error, getattr(request.state, "request_id", "")), status, headers)

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from deployments.errors import ScenewrightError
 
 from .config import ServiceConfig
+from .described_api import DescribedApi
 from .disconnects import ClientGone
 from .door import Door
 from .error_answers import Refusal, answer
@@ -26,6 +27,8 @@ from .routes.service import service_routes
 from .scene import Graph, Handle
 from .strict_json import InvalidJson
 from .tenants import Tenants
+from .traced_edge import TracedEdge
+from .tracing import send_traces
 
 
 class Ingress:
@@ -42,12 +45,13 @@ class Ingress:
         merger: Handle,
         worker: Handle,
     ) -> None:
+        send_traces(config.tracing)
         self._config = config
         places = {kind: layer.replicas.max_queued_requests for kind, layer in config.layers.items()}
         self._graph = Graph(character, background, merger, Door(HERE.get, places))
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
-        return ObservedEdge(build_http(self._config, self._graph))
+        return TracedEdge(ObservedEdge(build_http(self._config, self._graph)))
 
 
 def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
@@ -57,13 +61,16 @@ def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
 
 def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
     """The routes alone."""
-    app = FastAPI(
+    app = DescribedApi(
+        config,
         title="Scenewright",
         version="0.1.0",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         responses=ERRORS,
+        # Its own spans would hold paths and queries as they came, so the caller's words: TracedEdge's do not.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     for kind in (ScenewrightError, Refusal, InvalidJson, HTTPException, ClientGone, Exception):
         app.add_exception_handler(kind, answer)

@@ -21,7 +21,7 @@ from .config import ReplicaOptions, ServiceConfig
 from .stopping import listen, undisturbed
 from .tenants import is_loopback
 
-EVERYWHERE = "0.0.0.0"  # noqa: S104 (it is only compared with)
+EVERYWHERE = "0.0.0.0"  # noqa: S104 (it is only compared with)  # nosec B104
 OBJECT_STORE_BYTES = 384 << 20
 PRIVATE = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -57,8 +57,8 @@ def running(
         application = build(config)
     except ValueError as error:
         raise CannotStart(str(error)) from error
-    # Under /tmp and short: Ray's sockets live in it, and a socket's path holds 107 characters.
-    folder = tempfile.mkdtemp(prefix="scenewright-", dir="/tmp")
+    # Under /tmp and short: Ray's sockets live in it, and a socket's path holds 107 characters. Mode 0700.
+    folder = tempfile.mkdtemp(prefix="scenewright-", dir="/tmp")  # nosec B108
     with _environment({**PRIVATE, "RAY_TMPDIR": folder}):
         try:
             say("starting Ray…")

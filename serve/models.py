@@ -2,11 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from deployments.diffusion.registry import KNOWN_MODELS, ModelCard, describe
+from pydantic import Field
+
+from deployments.diffusion.registry import KNOWN_MODELS, CommercialUse, ModelCard, ModelKind, describe
+from deployments.messages import LayerKind
 
 from .config import ServiceConfig
+from .schema import Wire
+
+
+class Resolution(Wire):
+    """In pixels; the sides of a picture are multiples of `multiple_of`."""
+
+    width: int
+    height: int
+    multiple_of: int
+
+
+class MemoryRange(Wire):
+    least: float
+    most: float
+
+
+class ModelEntry(Wire):
+    id: str
+    object: Literal["model"]
+    kind: ModelKind
+    serving: list[LayerKind] = Field(description="the layers that it paints here")
+    pipeline: str
+    licence: str
+    attribution: str
+    commercial_use: CommercialUse
+    resolution: Resolution
+    memory_gb: MemoryRange | None
+
+
+class ModelList(Wire):
+    """The models that are served first, then the others that are known."""
+
+    object: Literal["list"]
+    data: list[ModelEntry]
 
 
 def listing(config: ServiceConfig) -> dict[str, Any]:

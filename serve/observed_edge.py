@@ -42,7 +42,7 @@ class ObservedEdge:
         try:
             await self._app(scope, receive, passing)
         finally:
-            self._record(_route(scope), status, headers, time.monotonic() - began_at)
+            self._record(route_of(scope), status, headers, time.monotonic() - began_at)
 
     def _record(self, route: str, status: int, headers: Headers, took_s: float) -> None:
         self._recorder.add(metrics.REQUESTS, route=route, status=str(status))
@@ -61,7 +61,7 @@ class ObservedEdge:
             self._recorder.observe(metrics.BRANCH_SKEW, _skew_s(timings))
 
 
-def _route(scope: Scope) -> str:
+def route_of(scope: Scope) -> str:
     """The route's own path and never the caller's: ids and guesses would make a series each."""
     route = scope.get("route")
     return str(getattr(route, "path", "")) or "unknown"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,6 +15,7 @@ REFUSALS = {
     400: "not JSON, or a header that is not accepted",
     401: "no key, or none that is known here",
     403: "the key may not do this",
+    404: "there is none, or it is another key's",
     408: "the body came too slowly",
     413: "the body is too large",
     415: "the body, or a part of it, is of another media type than described",
@@ -27,12 +29,46 @@ REFUSALS = {
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": text} for status, text in REFUSALS.items()
 }
-PICTURES: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "JSON, the picture itself, or events on the way to it, by `Accept`",
-        "content": {kind: {} for kind in (*FORMATS, EVENTS)},
-    }
+HEADERS = {
+    "X-Request-ID": "the caller's own, or a new one",
+    "X-Seed": "the seed that was used; of a scene `character=42; background=123`",
+    "X-Merge": "how the layers became one, and how good the cut-out is: `cutout; confidence=0.97`",
+    "X-Backend": "`diffusers`, or `simulated` where no model has painted",
+    "X-Degraded": "what is not as asked; only when something is not",
+    "Server-Timing": "milliseconds in each stage, such as `character-denoise;dur=812.0`",
+    "Location": "where the job is told of",
+    "ETag": "of the picture, which never changes",
+    "Cache-Control": "`private, immutable` for a picture; `no-store` for events",
+    "Retry-After": "seconds",
+    "WWW-Authenticate": "`Bearer`",
 }
+
+
+def answered(
+    description: str, kinds: Iterable[str] = (), headers: Iterable[str] = (), status: int = 200
+) -> dict[int | str, dict[str, Any]]:
+    """An answer's part of an operation: its media types beside JSON, and the headers that it may carry."""
+    content: dict[str, Any] = {"content": {kind: {} for kind in kinds}} if kinds else {}
+    named = {name: describe_answer_header(name) for name in headers}
+    return {status: {"description": description, "headers": named, **content}}
+
+
+def describe_answer_header(name: str) -> dict[str, Any]:
+    return {"description": HEADERS[name], "schema": {"type": "string"}}
+
+
+BY_ACCEPT = "JSON, the picture itself, or events on the way to it, by `Accept`"
+LAYER = answered(
+    BY_ACCEPT,
+    (*FORMATS, EVENTS),
+    ("X-Seed", "X-Backend", "X-Degraded", "Server-Timing", "Cache-Control"),
+)
+SCENE = answered(
+    BY_ACCEPT,
+    (*FORMATS, EVENTS),
+    ("X-Seed", "X-Merge", "X-Backend", "X-Degraded", "Server-Timing", "Cache-Control"),
+)
+MERGED = answered("JSON or the picture itself, by `Accept`", FORMATS, ("X-Merge", "Server-Timing"))
 
 
 def describe_query(shape: type[BaseModel]) -> dict[str, Any]:
@@ -41,9 +77,9 @@ def describe_query(shape: type[BaseModel]) -> dict[str, Any]:
     return {"parameters": [{"name": name, "in": "query", "schema": fields[name]} for name in fields]}
 
 
-def describe_header(name: str, description: str) -> dict[str, Any]:
+def describe_header(name: str, pattern: str, description: str) -> dict[str, Any]:
     """An optional header's part of an operation."""
-    schema = {"type": "string", "description": description}
+    schema = {"type": "string", "pattern": pattern, "description": description}
     return {"parameters": [{"name": name, "in": "header", "schema": schema}]}
 
 

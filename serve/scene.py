@@ -30,6 +30,7 @@ from deployments.messages import LayerJob, LayerResult, MergeResult, OutputOptio
 from .admission import SceneJob
 from .door import QUEUE_FULL, Door
 from .followed import Tell, follow
+from .spans import branch, finishing, note_loss
 
 Handle = DeploymentHandle[Any]
 Result = TypeVar("Result")
@@ -75,7 +76,7 @@ async def render(graph: Graph, job: SceneJob, tell: Tell | None = None) -> Scene
             (character_stand_in, character), (background_stand_in, background) = painted
             merge = partial(graph.merger.merge.remote, job.merge, character_stand_in, background_stand_in)
             try:
-                _, merged = await _kept(merge)
+                merged: MergeResult = await _finish(job.merge.request_id, merge)
             except PIXELS_LOST:
                 continue
             return SceneResult(character, background, merged)
@@ -88,33 +89,45 @@ async def render_layer(
     """One layer alone, encoded by the merger's replicas so that the edge never touches pixels."""
     async with _admitted(graph, job.deadline_at, job):
         response, layer = await _paint(graph, job, tell)
-        _, picture = await _kept(lambda: graph.merger.encode.remote(output, response))
-        return layer, picture
+        encode = partial(graph.merger.encode.remote, output, response)
+        return layer, await _finish(job.request_id, encode)
 
 
 async def render_cutout(graph: Graph, job: LayerJob, output: OutputOptions) -> tuple[LayerResult, Picture]:
     """A character without its backdrop. Raises CutoutFailed where it cannot be told from it."""
     async with _admitted(graph, job.deadline_at, job):
         response, layer = await _paint(graph, job)
-        _, picture = await _kept(lambda: graph.merger.cut_out.remote(output, response))
-        return layer, picture
+        cut_out = partial(graph.merger.cut_out.remote, output, response)
+        return layer, await _finish(job.request_id, cut_out)
 
 
 async def render_upload(graph: Graph, job: UploadJob, deadline_at: float) -> MergeResult:
     """Two picture files merged, decoded and all by the merger's replicas."""
     async with _Deadline(deadline_at):
-        _, merged = await _kept(lambda: graph.merger.merge_files.remote(job))
-        result: MergeResult = merged
-        return result
+        merge = partial(graph.merger.merge_files.remote, job)
+        merged: MergeResult = await _finish(job.merge.request_id, merge)
+        return merged
 
 
 async def _paint(graph: Graph, job: LayerJob, tell: Tell | None = None) -> tuple[Any, LayerResult]:
     """The layer, and what stands for it in a further call."""
     painter, frees_in_s = graph.painter(job), partial(graph.door.place_frees_in_s, job)
-    if tell is None:
-        return await _kept(lambda: painter.paint.remote(job), _whole, frees_in_s)
-    stream = painter.options(stream=True).stream
-    return await _kept(lambda: stream.remote(job), partial(follow, tell=tell), frees_in_s)
+    with branch(job) as painted:
+        if tell is None:
+            stand_in, layer = await _kept(partial(painter.paint.remote, job), _whole, frees_in_s)
+        else:
+            stream = partial(painter.options(stream=True).stream.remote, job)
+            stand_in, layer = await _kept(stream, partial(follow, tell=tell), frees_in_s)
+        painted(layer)
+        return stand_in, layer
+
+
+async def _finish(request_id: str, call: Callable[[], Response]) -> Any:
+    """What a call of the merger's replicas makes."""
+    with finishing(request_id) as made:
+        _, result = await _kept(call)
+        made(result)
+        return result
 
 
 async def _whole(response: Response) -> tuple[Response, Any]:
@@ -134,6 +147,7 @@ async def _kept(
         except BackPressureError as error:
             raise Overloaded(QUEUE_FULL, retry_after_s=frees_in_s() or FREES_IN_S) from error
         except LOST as error:
+            note_loss(losses)
             if losses == MAX_LOSSES:
                 raise GenerationFailed(
                     "the replicas painting this request were lost, again and again"

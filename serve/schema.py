@@ -28,7 +28,7 @@ def _not_blank(words: str) -> str:
 
 
 Words = Annotated[str, StringConstraints(max_length=100_000)]
-Prompt = Annotated[Words, AfterValidator(_not_blank)]
+Prompt = Annotated[Words, AfterValidator(_not_blank), Field(json_schema_extra={"pattern": r"\S"})]
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1, description="any seed a JavaScript number can hold")]
 Deadline = Annotated[float, Field(gt=0, le=86_400)]
 

@@ -15,6 +15,8 @@ from typing import Any, Never
 MAX_DEPTH = 64
 MAX_DIGITS = 300
 """No integer that passes is too large to be a float."""
+EXACT = 2**53
+"""Up to here a float holds every integer."""
 STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 
 
@@ -68,10 +70,11 @@ def _refuse_constant(name: str) -> Never:
 
 
 def _finite(literal: str) -> float:
+    """Whole numbers are whole however they are written: JSON Schema takes 42.0 for an integer too."""
     value = float(literal)
     if not math.isfinite(value):
         raise InvalidJson("a number is too large")
-    return value
+    return int(value) if value.is_integer() and abs(value) <= EXACT else value
 
 
 def _bounded(literal: str) -> int:

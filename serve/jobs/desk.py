@@ -129,6 +129,8 @@ def _cursor(job: JobState) -> str:
 def _place(cursor: str) -> tuple[float, str]:
     try:
         created_at, _, job_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(":")
-        return float(created_at), job_id
+        if JOB_ID.fullmatch(job_id):
+            return float(created_at), job_id
+        raise ValueError(job_id)
     except (binascii.Error, ValueError):
         raise InvalidRequest("after is not a cursor of this list", "after") from None

@@ -20,6 +20,8 @@ from ..config import ServiceConfig
 from ..error_answers import error_of
 from ..logs import logger
 from ..scene import Graph, Handle, render
+from ..spans import REQUEST_ID, spanning
+from ..tracing import send_traces
 from .database import open_database
 from .leases import Claim, Leases
 from .pictures import Pictures, open_pictures
@@ -34,6 +36,7 @@ class JobWorker:
     """Begins by itself. Its health is that of its loop."""
 
     def __init__(self, config: ServiceConfig, character: Handle, background: Handle, merger: Handle) -> None:
+        send_traces(config.tracing)
         self._config = config.jobs
         self._state_dir = config.state_folder
         self._graph = Graph(character, background, merger)
@@ -101,7 +104,11 @@ class JobWorker:
     async def _paint(self, claim: Claim, leases: Leases, pictures: Pictures) -> None:
         """Whatever goes wrong in here that is not written down: the lease runs out, and it is tried again."""
         try:
-            scene = await render(self._graph, ready_to_paint(claim.job, time.time() + claim.deadline_s))
+            job = ready_to_paint(claim.job, time.time() + claim.deadline_s)
+            with spanning(
+                "job scene", {"scenewright.job_id": claim.job_id, REQUEST_ID: job.merge.request_id}
+            ):
+                scene = await render(self._graph, job)
             picture = scene.merged.picture
             name = await asyncio.to_thread(pictures.put, picture.data)
             said = scene_headers(scene)

@@ -6,7 +6,24 @@ import base64
 import time
 from typing import Any
 
+from pydantic import Field
+
 from deployments.messages import Picture, PictureFormat
+
+from ..schema import Wire
+
+
+class ImageData(Wire):
+    b64_json: str
+
+
+class ImagesAnswer(Wire):
+    """One picture for each that was asked for."""
+
+    created: int = Field(description="seconds since 1970")
+    data: list[ImageData]
+    output_format: PictureFormat
+    size: str = Field(description="WIDTHxHEIGHT")
 
 
 def images_body(pictures: list[Picture]) -> dict[str, Any]:

@@ -41,7 +41,11 @@ class ImagesRequest(Wire):
     size: Size | None = Field(None, description="WIDTHxHEIGHT, or auto for the service's own")
     output_format: PictureFormat = "png"
     output_compression: int | None = Field(None, ge=0, le=100, description="quality of JPEG and WebP")
-    response_format: Literal["b64_json", "url"] = "b64_json"
+    response_format: Literal["b64_json", "url"] = Field(
+        "b64_json",
+        description="pictures are not kept to be linked to",
+        json_schema_extra={"enum": ["b64_json"]},
+    )
     stream: bool = False
     partial_images: int | None = Field(None, ge=0, le=3, description="with stream: pictures on the way")
     background: Literal["transparent", "opaque", "auto"] | LayerOrWords | None = Field(

@@ -9,10 +9,10 @@ from ..body import accept
 from ..config import ServiceConfig
 from ..disconnects import abandon_with_client
 from ..event_stream import EVENTS, EventStream
-from ..openai_door.answers import images_body
+from ..openai_door.answers import ImagesAnswer, images_body
 from ..openai_door.painting import Painting
 from ..openai_door.request import ImagesRequest
-from ..openapi import describe_body
+from ..openapi import answered, describe_body
 from ..scene import Graph, all_or_none
 from ..tenants import charge
 
@@ -22,7 +22,12 @@ def image_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
 
     @router.post(
         "/v1/images/generations",
-        responses={200: {"description": "JSON, or events with `stream`", "content": {EVENTS: {}}}},
+        response_model=ImagesAnswer,
+        responses=answered(
+            "JSON, or events with `stream`",
+            (EVENTS,),
+            ("X-Seed", "X-Backend", "X-Degraded", "Cache-Control"),
+        ),
         openapi_extra=describe_body(ImagesRequest),
     )
     async def generate_images(request: Request) -> Response:

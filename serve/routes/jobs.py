@@ -10,18 +10,20 @@ from fastapi.responses import JSONResponse
 from deployments.errors import InvalidRequest
 from deployments.imaging.encoding import media_type
 
+from ..answers import FORMATS
 from ..body import parse, read_json
 from ..config import ServiceConfig
 from ..event_stream import EVENTS, EventStream
 from ..jobs.answers import accepted, job_events, summary, whole
 from ..jobs.desk import JobDesk
 from ..jobs.schema import JobAccepted, JobAnswer, JobList, JobRequest, ListQuery
-from ..openapi import describe_body, describe_header, describe_query
+from ..openapi import answered, describe_body, describe_header, describe_query
 from ..scene import Graph
 from ..tenants import tenant_of
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 EVENT_POLL_S = 0.5
+KEPT = ("ETag", "Cache-Control")
 
 
 def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
@@ -32,8 +34,11 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         "/v1/jobs",
         status_code=202,
         response_model=JobAccepted,
+        responses=answered("kept for good", headers=("Location",), status=202),
         openapi_extra=describe_body(JobRequest)
-        | describe_header("Idempotency-Key", "the same key and body within 24 hours mean the same job"),
+        | describe_header(
+            "Idempotency-Key", f"^{KEY.pattern}$", "the same key and body within 24 hours mean the same job"
+        ),
     )
     async def submit_job(request: Request) -> Response:
         key = request.headers.get("idempotency-key")
@@ -63,7 +68,9 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
 
     @router.get(
         "/v1/jobs/{job_id}/scenes/{index}",
-        responses={200: {"description": "the picture", "content": {"image/*": {}}}},
+        responses=answered(
+            "the picture", FORMATS, ("X-Seed", "X-Merge", "X-Backend", "X-Degraded", "Server-Timing", *KEPT)
+        ),
         response_class=Response,
     )
     async def scene_of_job(request: Request, job_id: str, index: str) -> Response:
@@ -75,7 +82,7 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
 
     @router.get(
         "/v1/jobs/{job_id}/events",
-        responses={200: {"description": "events", "content": {EVENTS: {}}}},
+        responses=answered("events", (EVENTS,), ("Cache-Control",)),
         response_class=Response,
     )
     async def events_of_job(request: Request, job_id: str) -> Response:

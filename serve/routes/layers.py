@@ -13,7 +13,7 @@ from ..body import accept, parse
 from ..config import ServiceConfig
 from ..disconnects import abandon_with_client
 from ..event_stream import EventStream
-from ..openapi import PICTURES, describe_body, describe_query
+from ..openapi import LAYER, describe_body, describe_query
 from ..progress import layer_events
 from ..scene import Graph, render_cutout, render_layer
 from ..schema import CharacterRequest, LayerAnswer, LayerRequest, StreamQuery
@@ -26,7 +26,7 @@ def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     @router.post(
         "/v1/characters",
         response_model=LayerAnswer,
-        responses=PICTURES,
+        responses=LAYER,
         openapi_extra=describe_body(CharacterRequest) | describe_query(StreamQuery),
     )
     async def paint_character(request: Request) -> Response:
@@ -47,7 +47,7 @@ def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     @router.post(
         "/v1/backgrounds",
         response_model=LayerAnswer,
-        responses=PICTURES,
+        responses=LAYER,
         openapi_extra=describe_body(LayerRequest) | describe_query(StreamQuery),
     )
     async def paint_background(request: Request) -> Response:

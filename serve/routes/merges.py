@@ -10,7 +10,7 @@ from .. import answers
 from ..config import ServiceConfig
 from ..disconnects import abandon_with_client
 from ..merges import MergesAnswer, MergesOptions, admit_merge, merges_answer, read_options
-from ..openapi import PICTURES, describe_form
+from ..openapi import MERGED, describe_form
 from ..scene import Graph, render_upload
 from ..uploads import read_form
 
@@ -24,7 +24,7 @@ def merge_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     @router.post(
         "/v1/merges",
         response_model=MergesAnswer,
-        responses=PICTURES,
+        responses=MERGED,
         openapi_extra=describe_form(FILES, "options", MergesOptions),
     )
     async def merge_pictures(request: Request) -> Response:

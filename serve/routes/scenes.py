@@ -10,7 +10,7 @@ from ..body import accept, parse
 from ..config import ServiceConfig
 from ..disconnects import abandon_with_client
 from ..event_stream import EventStream
-from ..openapi import PICTURES, describe_body, describe_query
+from ..openapi import SCENE, describe_body, describe_query
 from ..progress import scene_events
 from ..scene import Graph, render
 from ..schema import SceneAnswer, SceneRequest, StreamQuery
@@ -24,7 +24,7 @@ def scene_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     @router.post(
         "/v1/scenes",
         response_model=SceneAnswer,
-        responses=PICTURES,
+        responses=SCENE,
         openapi_extra=describe_body(SceneRequest) | describe_query(StreamQuery),
     )
     async def paint_scene(request: Request) -> Response:

@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 from fastapi import APIRouter
 
 from deployments.errors import NotReady
 
 from ..config import ServiceConfig
-from ..models import listing
+from ..models import ModelList, listing
 from ..readiness import unready_reasons
 from ..scene import Graph
+from ..schema import Wire
+
+
+class Alive(Wire):
+    status: Literal["alive"] = "alive"
+
+
+class Ready(Wire):
+    """Every generator has painted its warm-up picture."""
+
+    status: Literal["ready"] = "ready"
 
 
 def service_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     router = APIRouter()
 
     @router.get("/v1/models")
-    async def list_models() -> dict[str, Any]:
-        return listing(config)
+    async def list_models() -> ModelList:
+        return ModelList.model_validate(listing(config))
 
     @router.get("/healthz")
-    async def healthz() -> dict[str, str]:
-        return {"status": "alive"}
+    async def healthz() -> Alive:
+        return Alive()
 
     @router.get("/readyz")
-    async def readyz() -> dict[str, str]:
+    async def readyz() -> Ready:
         reasons = await unready_reasons(graph)
         if reasons:
             raise NotReady("; ".join(reasons), retry_after_s=2)
-        return {"status": "ready"}
+        return Ready()
 
     return router

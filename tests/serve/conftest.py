@@ -137,14 +137,10 @@ def client_with(config: ServiceConfig, graph: Graph) -> Callable[..., httpx.Asyn
     return make
 
 
-@pytest.fixture(scope="session")
-def url_with_worker(
-    config: ServiceConfig, graph: Graph, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+@contextmanager
+def with_worker(config: ServiceConfig, graph: Graph) -> Iterator[str]:
     """The whole edge behind a real port, and beside it a worker of its jobs."""
-    state_dir = tmp_path_factory.mktemp("state")
-    jobs = replace(config.jobs, poll_s=0.02)
-    config = config.model_copy(update={"state_dir": str(state_dir), "jobs": jobs})
+    config = config.model_copy(update={"jobs": replace(config.jobs, poll_s=0.02)})
     stopping = threading.Event()
 
     async def work() -> None:
@@ -161,6 +157,15 @@ def url_with_worker(
     finally:
         stopping.set()
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def url_with_worker(
+    config: ServiceConfig, graph: Graph, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    state_dir = tmp_path_factory.mktemp("state")
+    with with_worker(config.model_copy(update={"state_dir": str(state_dir)}), graph) as url:
+        yield url
 
 
 @pytest.fixture

@@ -74,7 +74,9 @@ async def test_pages(client: httpx.AsyncClient) -> None:
     assert seen[: len(ids)] == ids[::-1]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "after=x", "after=Og==", "page=2"])
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=101", "limit=x", "after=x", "after=Og==", "after=MToA", "page=2"]
+)
 async def test_a_wrong_query(client: httpx.AsyncClient, query: str) -> None:
     answer = await client.get(f"/v1/jobs?{query}")
     assert (answer.status_code, error_of(answer)["param"]) == (422, query.partition("=")[0])

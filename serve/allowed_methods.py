@@ -1,0 +1,19 @@
+"""The Allow header of a 405: every method that has a route at this path, not the first route's alone."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from starlette.routing import Match
+
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+
+
+def allowed_methods(request: Request) -> str:
+    """As the header is written: `GET, POST`."""
+    routes = request.app.routes
+    scopes = {method: {**request.scope, "method": method} for method in METHODS}
+    return ", ".join(
+        method
+        for method, scope in scopes.items()
+        if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    )

@@ -1,0 +1,115 @@
+"""requirements.lock: all that a service installs, pinned as constraints.txt does, each file by its hash."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+REPOSITORY = Path(__file__).parents[2]
+LOCK, CPU_LOCK = REPOSITORY / "requirements.lock", REPOSITORY / "requirements-cpu.lock"
+HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
+BUILT_FOR_A_DEVICE = re.compile(r"torch|triton|cuda-.+|nvidia-.+")
+
+
+def entries(lock: Path) -> dict[str, tuple[Requirement, int]]:
+    """What is pinned, and by how many hashes."""
+    text = re.sub(r"^#.*\n", "", lock.read_text(), flags=re.M).replace("\\\n", " ")
+    found = {}
+    for line in text.splitlines():
+        requirement, hashes = Requirement(line.partition(" --hash")[0]), HASH.findall(line)
+        assert line.count("--hash") == len(hashes)
+        assert requirement.name not in found
+        found[requirement.name] = requirement, len(hashes)
+    return found
+
+
+def pin_of(requirement: Requirement) -> Version:
+    (only,) = requirement.specifier
+    assert only.operator == "=="
+    return Version(only.version)
+
+
+@pytest.fixture(scope="module")
+def locked() -> dict[str, tuple[Requirement, int]]:
+    return entries(LOCK)
+
+
+def test_everything_has_one_version_and_its_hashes(locked: dict[str, tuple[Requirement, int]]) -> None:
+    assert len(locked) > 100
+    for requirement, hashes in locked.values():
+        assert pin_of(requirement)
+        assert requirement.url is None
+        assert hashes > 0
+
+
+def test_it_says_what_the_constraints_say(locked: dict[str, tuple[Requirement, int]]) -> None:
+    lines = (REPOSITORY / "constraints.txt").read_text().splitlines()
+    constraints: dict[str, Version] = {
+        canonicalize_name(each.name): pin_of(each)
+        for each in (Requirement(line) for line in lines if not line.startswith("#"))
+    }
+    both = locked.keys() & constraints.keys()
+    assert len(both) > 80
+    assert {name: pin_of(locked[name][0]) for name in both} == {name: constraints[name] for name in both}
+    unpinned = (locked[name][0] for name in locked.keys() - both if not BUILT_FOR_A_DEVICE.fullmatch(name))
+    assert [str(each) for each in unpinned if each.marker is None or each.marker.evaluate()] == []
+
+
+def needed() -> set[str]:
+    """All that the service needs on this machine, by what is installed here."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    direct = [*project["dependencies"], *project["optional-dependencies"]["tracing"]]
+    pending = [(Requirement(line), {""}) for line in direct]
+    found: dict[str, set[str]] = {}
+    while pending:
+        requirement, extras = pending.pop()
+        environments = [{**default_environment(), "extra": extra} for extra in extras]
+        marker = requirement.marker
+        if marker is not None and not any(marker.evaluate(each) for each in environments):  # type: ignore[arg-type]
+            continue
+        name, asked = canonicalize_name(requirement.name), {"", *requirement.extras}
+        if asked <= found.get(name, set()):
+            continue
+        found[name] = found.get(name, set()) | asked
+        pending += [(Requirement(line), asked) for line in requires(name) or ()]
+    return set(found)
+
+
+def test_nothing_is_left_out(locked: dict[str, tuple[Requirement, int]]) -> None:
+    assert needed() - locked.keys() == set()
+
+
+def test_what_the_project_asks_for_is_what_it_gets(locked: dict[str, tuple[Requirement, int]]) -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    for line in project["dependencies"]:
+        asked = Requirement(line)
+        assert pin_of(locked[canonicalize_name(asked.name)][0]) in asked.specifier, line
+
+
+def test_the_cpu_lock_lacks_only_what_is_built_for_a_device(
+    locked: dict[str, tuple[Requirement, int]],
+) -> None:
+    cpu = entries(CPU_LOCK)
+    assert {name for name in locked if BUILT_FOR_A_DEVICE.fullmatch(name)} == locked.keys() - cpu.keys()
+    assert {name: str(locked[name]) for name in cpu} == {name: str(each) for name, each in cpu.items()}
+
+
+def test_it_can_build_the_service(locked: dict[str, tuple[Requirement, int]]) -> None:
+    """The Dockerfile builds it without isolation, with what is locked."""
+    build = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert [Requirement(line).name for line in build] == ["setuptools"]
+    assert pin_of(locked["setuptools"][0]) in Requirement(build[0]).specifier
+
+
+@pytest.mark.parametrize("lock", [LOCK, CPU_LOCK])
+def test_no_address_of_anybody_s_registry_is_in_it(lock: Path) -> None:
+    assert "://" not in lock.read_text()
+    assert "index" not in lock.read_text()
