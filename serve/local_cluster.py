@@ -26,6 +26,8 @@ OBJECT_STORE_BYTES = 384 << 20
 PRIVATE = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_SERVE_LOG_TO_STDERR": "0",
+    # Else a wedged replica gets 20 s to end gracefully, and holds its requests for as long.
+    "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
     ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",  # loopback only
 }
 

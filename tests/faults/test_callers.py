@@ -12,13 +12,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from .conftest import BODY_TIMEOUT_S, Row, asked, ongoing, replicas, scene, until
+from ..conftest import Row
+from .conftest import BODY_TIMEOUT_S, asked, painting, scene, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-
-def painting() -> int:
-    return sum(ongoing(name) for kind in ("Character", "Background") for name in replicas(kind))
 
 
 def test_a_caller_leaves(http: httpx.Client, url: str, row: Row) -> None:

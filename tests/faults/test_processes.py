@@ -9,7 +9,8 @@ import httpx
 import pytest
 import ray
 
-from .conftest import Row, actor, asked, full_strength, ongoing, replicas, scene, until
+from ..conftest import Row
+from .conftest import actor, asked, at_work, full_strength, ongoing, replicas, scene, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -24,7 +25,7 @@ def test_a_generator_replica_dies_while_it_paints(http: httpx.Client, row: Row, 
     with ThreadPoolExecutor(1) as pool:
         begun = time.monotonic()
         answer = asked(http, pool, steps=30)
-        victim = until(lambda: next((name for name in replicas(deployment) if ongoing(name)), None))
+        victim = until(lambda: at_work(deployment))
         ray.kill(actor(victim), no_restart=True)
         killed = time.monotonic()
         painted = answer.result()

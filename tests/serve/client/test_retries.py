@@ -13,6 +13,7 @@ from serve.client import (
     GenerationFailed,
     InvalidRequest,
     NotReady,
+    NotScenewright,
     Overloaded,
     Retries,
     Scenewright,
@@ -53,6 +54,13 @@ def test_what_would_fail_again_is_not_asked_again(failure: ScenewrightError) -> 
 def test_a_lost_answer_is_asked_for_again_only_where_that_does_no_harm() -> None:
     assert Retries().wait_s(ServerUnreachable("cut"), 1, repeatable=True, dice=1) == 0.5
     assert Retries().wait_s(ServerUnreachable("cut"), 1, repeatable=False, dice=1) is None
+
+
+def test_a_proxy_that_answers_for_a_lost_replica_is_no_answer() -> None:
+    lost, strange = (NotScenewright(status, "not_scenewright", "no") for status in (500, 404))
+    assert Retries().wait_s(lost, 1, repeatable=True, dice=1) == 0.5
+    assert Retries().wait_s(lost, 1, repeatable=False, dice=1) is None
+    assert Retries().wait_s(strange, 1, repeatable=True, dice=1) is None
 
 
 @pytest.mark.parametrize(
