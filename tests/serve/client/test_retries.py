@@ -106,6 +106,33 @@ def test_the_client_waits_as_told_and_asks_again(slept: list[float]) -> None:
     assert asked[0] == asked[2]
 
 
+@pytest.mark.parametrize(
+    ("words", "options", "asked"),
+    [
+        (("a", "b"), {"seed": 7}, 2),
+        (({"prompt": "a", "seed": 0}, {"prompt": "b", "seed": 1}), {}, 2),
+        (("a", {"prompt": "b", "seed": 1}), {}, 1),
+        (("a", "b"), {}, 1),
+    ],
+)
+def test_a_scene_is_asked_for_again_where_its_seeds_make_it_the_same(
+    slept: list[float], words: Any, options: dict[str, Any], asked: int
+) -> None:
+    bodies: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        return httpx.Response(500, text="Internal Server Error")
+
+    patient = Scenewright("http://scenes:1", transport=httpx.MockTransport(answer), retries=Retries(most=1))
+    with pytest.raises(NotScenewright):
+        patient.scene(*words, **options)
+    assert len(bodies) == asked
+    with pytest.raises(NotScenewright):
+        next(patient.scene_events(*words, **options))
+    assert bodies == [bodies[0]] * 2 * asked
+
+
 def test_a_job_whose_answer_was_lost_is_sent_again_under_the_same_key(slept: list[float]) -> None:
     keys: list[str] = []
 
