@@ -3,7 +3,7 @@
 Everything but the serving is ours: the same pictures are drawn, pasted and encoded.
 """
 
-from __future__ import annotations
+# No `from __future__ import annotations`: FastAPI reads the routes' annotations where Serve has moved them.
 
 import asyncio
 from typing import Any
