@@ -15,7 +15,7 @@ from .trial import Clock
 
 PERIOD_S = 5.0
 NOT_SETTLED = 0.2
-"""The first fifth is left out of the slope, or the warm-up where that is longer: caches and pools still fill."""
+"""The first fifth is left out of the slope, or the warm-up where that is longer: caches are still filling."""
 
 
 @dataclass

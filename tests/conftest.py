@@ -1,4 +1,4 @@
-"""The fault drill's rows: a test that has one says what is promised and what it saw (scripts/bench faults)."""
+"""The fault drill's rows: such a test says what is promised and what it saw (scripts/bench faults)."""
 
 from __future__ import annotations
 

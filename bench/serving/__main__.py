@@ -23,7 +23,10 @@ from serve.config import ServiceConfig
 REPOSITORY = Path(__file__).parents[2]
 SIZES = {
     "no pixels to speak of": ({"width": 64, "height": 64}, {"width": 64, "height": 64}),
-    "layers of 384 x 512, a frame of 1024 x 512": ({"width": 384, "height": 512}, {"width": 1024, "height": 512}),
+    "layers of 384 x 512, a frame of 1024 x 512": (
+        {"width": 384, "height": 512},
+        {"width": 1024, "height": 512},
+    ),
 }
 SIDES = {"scenewright": "", "tutorial": "/tutorial"}
 
@@ -59,7 +62,7 @@ def _compared(
     url: str, layer: dict[str, int], frame: dict[str, int], callers: int, rounds: int, scenes: int
 ) -> dict[str, dict[str, float]]:
     measured = {side: Measured() for side in SIDES}
-    for side, prefix in SIDES.items():
+    for prefix in SIDES.values():
         load(url + prefix, layer, frame, callers, max(2 * callers, scenes // 4), Measured())
     for number in range(rounds):
         for side in list(SIDES) if number % 2 else reversed(SIDES):
@@ -71,9 +74,9 @@ def _print(callers: int, figures: dict[str, dict[str, float]]) -> None:
     for side, row in figures.items():
         print(f"{side:14}{callers:>9}{row['per_s']:>11.1f}{row['p50_ms']:>9.1f}{row['cpu_ms']:>16.1f}")
     ours, theirs = (figures[side] for side in SIDES)
+    ratios = {name: ours[name] / theirs[name] for name in ours}
     print(
-        f"{'ours/theirs':14}{'':9}{ours['per_s'] / theirs['per_s']:>10.2f}x{ours['p50_ms'] / theirs['p50_ms']:>8.2f}x"
-        f"{ours['cpu_ms'] / theirs['cpu_ms']:>15.2f}x",
+        f"{'ours/theirs':14}{'':9}{ratios['per_s']:>10.2f}x{ratios['p50_ms']:>8.2f}x{ratios['cpu_ms']:>15.2f}x",
         flush=True,
     )
 
@@ -91,7 +94,9 @@ def _machine() -> dict[str, str]:
     model = next(
         (
             line.partition(":")[2].strip()
-            for line in (Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ())
+            for line in (
+                Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ()
+            )
             if line.startswith("model name")
         ),
         platform.machine(),

@@ -35,7 +35,9 @@ class Measured:
         }
 
 
-def load(url: str, layer: dict[str, int], frame: dict[str, int], callers: int, scenes: int, into: Measured) -> None:
+def load(
+    url: str, layer: dict[str, int], frame: dict[str, int], callers: int, scenes: int, into: Measured
+) -> None:
     """So many scenes, by so many callers that each wait for their answer. Raises where one is no picture."""
     used_s, begun = service_cpu_s(), time.perf_counter()
     into.latencies_s += asyncio.run(_callers(url, layer, frame, callers, scenes))

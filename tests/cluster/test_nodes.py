@@ -54,10 +54,10 @@ def test_each_generator_has_a_gpu_of_its_own_and_the_merger_none(service: Servic
     assert not {node_of(actor) for actor in others.values()} & {node for node, _ in places.values()}
 
 
-def test_a_killed_node_costs_no_request(
-    nodes: tuple[Any, list[Any]], service: Service, row: Row
-) -> None:
-    row.promises("a node killed with half of the generators, under load", "0 failures: the other half paints on")
+def test_a_killed_node_costs_no_request(nodes: tuple[Any, list[Any]], service: Service, row: Row) -> None:
+    row.promises(
+        "a node killed with half of the generators, under load", "0 failures: the other half paints on"
+    )
     cluster, started = nodes
     service.deploy(graph(num_replicas=2))
     until(lambda: service.running("Character") == service.running("Background") == 2)

@@ -90,7 +90,7 @@ def actor(name: str) -> Any:
 def change(name: str, act: Callable[[Any], Any]) -> None:
     """Calls `act` with the object that a replica's actor serves, where that lives.
 
-    `act` must be a nested function or a lambda: only those travel whole, and a replica has no tests to import.
+    `act` must be a nested function or a lambda: those travel whole, and a replica has no tests to import.
     """
     ray.get(
         actor(name).__ray_call__.remote(

@@ -72,7 +72,9 @@ async def test_a_scene_under_way(
     monkeypatch: pytest.MonkeyPatch,
     jump_s: float,
 ) -> None:
-    row.promises(f"{way(jump_s)} while scenes are painted", "they are painted; deadlines are kept as they were")
+    row.promises(
+        f"{way(jump_s)} while scenes are painted", "they are painted; deadlines are kept as they were"
+    )
     set_at: list[float] = []
     measured = SimulatedPainter.step
 

@@ -32,7 +32,9 @@ def damage(http: httpx.Client) -> Iterator[Callable[[Callable[[Any], Any]], None
     yield every
     for name in set(damaged) & set(replicas("Character")):
         # The damage hides the class's own methods; without it they are there again.
-        change(name, lambda character: [vars(character._engine._painter).pop(m, 0) for m in ("step", "decode")])
+        change(
+            name, lambda character: [vars(character._engine._painter).pop(m, 0) for m in ("step", "decode")]
+        )
 
 
 def test_a_step_never_ends(http: httpx.Client, row: Row) -> None:
@@ -40,11 +42,15 @@ def test_a_step_never_ends(http: httpx.Client, row: Row) -> None:
         f"a step that never ends (wedged after {WEDGED_AFTER_S:g} s here)",
         "the replica is replaced, the layer painted by another inside the deadline: 200, the same picture",
     )
+
+    def wedge(character: Any) -> None:
+        character._engine._painter.step = lambda paintings: time.sleep(600)
+
     undisturbed = http.post("/v1/scenes", json=scene(steps=40))
     with ThreadPoolExecutor(1) as pool:
         answer = asked(http, pool, steps=40)
         victim = until(lambda: at_work("Character"))
-        change(victim, lambda character: setattr(character._engine._painter, "step", lambda _: time.sleep(600)))
+        change(victim, wedge)
         begun = time.monotonic()
         until(lambda: victim not in replicas("Character"))
         found_s = time.monotonic() - begun
@@ -82,7 +88,8 @@ def test_no_room_for_so_many(http: httpx.Client, row: Row, damage: Callable[...,
 def test_no_room_for_one(http: httpx.Client, row: Row, damage: Callable[..., None]) -> None:
     row.promises(
         "no memory even for one picture",
-        "reduced and declared, or 503 `out_of_memory` with Retry-After; twice in a minute, and the replica is replaced",
+        "reduced and declared, or 503 `out_of_memory` with Retry-After; twice in a minute, and the replica is"
+        " replaced",
     )
 
     def small(painter: Any) -> None:

@@ -29,7 +29,9 @@ WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 
 def write_sums(folder: Path) -> None:
     files = [file for file in folder.rglob("*") if file.is_file()]
-    lines = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(folder)}\n" for file in files]
+    lines = [
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(folder)}\n" for file in files
+    ]
     (folder / "SHA256SUMS").write_text("".join(lines))
 
 
@@ -44,7 +46,8 @@ def flip_a_bit(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "damage"), [("missing", Path.unlink), ("cut short", cut_short), ("with a bit flipped", flip_a_bit)]
+    ("fault", "damage"),
+    [("missing", Path.unlink), ("cut short", cut_short), ("with a bit flipped", flip_a_bit)],
 )
 async def test_weights(
     tiny_sd1: Path,
@@ -55,7 +58,9 @@ async def test_weights(
     fault: str,
     damage: Callable[[Path], object],
 ) -> None:
-    row.promises(f"weights {fault}", "`/readyz` 503, naming the file; scenes 503 `not_ready`, and nothing painted")
+    row.promises(
+        f"weights {fault}", "`/readyz` 503, naming the file; scenes 503 `not_ready`, nothing painted"
+    )
     folder = Path(shutil.copytree(tiny_sd1, tmp_path / "my-model"))
     write_sums(folder)
     damage(folder / WEIGHTS)

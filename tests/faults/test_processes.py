@@ -97,8 +97,9 @@ def test_an_ingress_replica_dies_under_its_requests(http: httpx.Client, url: str
 
 
 def test_the_job_worker_dies_at_its_work(http: httpx.Client, row: Row) -> None:
-    row.promises("the JobWorker killed while it paints", "the job is finished by its successor, each scene once")
-    job = http.post("/v1/jobs", json={"scenes": [scene(steps=30, seed=seed) for seed in range(3)]}).json()["id"]
+    row.promises("the JobWorker killed while it paints", "its successor finishes the job, each scene once")
+    scenes = [scene(steps=30, seed=seed) for seed in range(3)]
+    job = http.post("/v1/jobs", json={"scenes": scenes}).json()["id"]
     until(lambda: http.get(f"/v1/jobs/{job}").json()["status"] == "running")
     begun = time.monotonic()
     ray.kill(actor(replicas("JobWorker")[0]), no_restart=True)

@@ -19,9 +19,9 @@ from .conftest import REPOSITORY
 from .test_service import until
 
 MOST_MIB_AN_HOUR = 400
-"""Were the 0.6 MB of one layer kept of each request, it would be 1,200 MiB an hour at this rate. What is
-seen of a service that keeps nothing, in 300 s after as many to settle, is up to 300 at the upper bound and 170 at
-the lower: the arenas of a dozen processes, each of which grows by tens of megabytes at once."""
+"""Were the 0.6 MB of one layer kept of each request, it would be 1,200 MiB an hour at this rate. Seen of a
+service that keeps nothing, in 300 s after as many to settle, were 170 to 300: arenas of a dozen processes,
+each of which grows by tens of megabytes at once."""
 RATE = 0.6
 
 
