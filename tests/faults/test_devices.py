@@ -14,7 +14,7 @@ import pytest
 from deployments.errors import OutOfMemory
 
 from ..conftest import Row
-from .conftest import WEDGED_AFTER_S, asked, at_work, change, full_strength, replicas, scene, until
+from .conftest import WEDGED_AFTER_S, asked, at_work, change, full_strength, painting, replicas, scene, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -60,6 +60,29 @@ def test_a_step_never_ends(http: httpx.Client, row: Row) -> None:
     assert painted.content == undisturbed.content
     until(full_strength)
     row.saw(f"ended after {found_s:.1f} s, 200 after {took_s:.1f} s, the same picture")
+
+
+def test_a_device_becomes_slow(http: httpx.Client, row: Row, damage: Callable[..., None]) -> None:
+    row.promises(
+        "steps five times as slow as they were", "504 when the deadline passes, and the painting stops"
+    )
+
+    def tire(painter: Any) -> None:
+        whole = painter.step
+
+        def step(paintings: Any) -> None:
+            time.sleep(0.2)
+            whole(paintings)
+
+        painter.step = step
+
+    damage(tire)
+    begun = time.monotonic()
+    answer = http.post("/v1/scenes", json=scene(steps=30, deadline_s=3.0))
+    took_s = time.monotonic() - begun
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "deadline_exceeded")
+    until(lambda: painting() == 0)
+    row.saw(f"504 after {took_s:.1f} s of a deadline of 3 s")
 
 
 def test_no_room_for_so_many(http: httpx.Client, row: Row, damage: Callable[..., None]) -> None:
