@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -61,7 +61,9 @@ def scene_stream(
 ) -> Stream[SceneEvent]:
     asked = scene(character, background, options)
     content = {**asked.content, "params": {"previews": previews}}
-    call = replace(asked, read=_nothing, content=content)
+    call = Call(
+        "POST", asked.path, _nothing, content, at_least_s=asked.at_least_s, repeatable=asked.repeatable
+    )
     return Stream(
         call, lambda name, data, headers: scene_event_of(name, data, _backend(headers)), "scene.completed"
     )
