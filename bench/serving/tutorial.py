@@ -18,6 +18,7 @@ from deployments.imaging.encoding import encode
 from deployments.imaging.pasting import paste
 from deployments.messages import MergeOptions, OutputOptions, Pixels
 
+Handle = DeploymentHandle[Any]
 app = FastAPI()
 
 
@@ -39,7 +40,7 @@ class Merger:
 
 @serve.ingress(app)
 class Ingress:
-    def __init__(self, character: DeploymentHandle, background: DeploymentHandle, merger: DeploymentHandle):
+    def __init__(self, character: Handle, background: Handle, merger: Handle) -> None:
         self.character, self.background, self.merger = character, background, merger
 
     @app.post("/v1/scenes")

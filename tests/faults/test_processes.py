@@ -84,13 +84,11 @@ def test_an_ingress_replica_dies_under_its_requests(http: httpx.Client, url: str
     )
     undisturbed = http.post("/v1/scenes", json=scene(steps=30), headers={"Accept": "application/json"})
     with Scenewright(url) as client, ThreadPoolExecutor(2) as pool:
-        answers = [
-            pool.submit(http.post, "/v1/scenes", json=scene(steps=30)),
-            pool.submit(client.scene, **scene(steps=30)),
-        ]
-        for _ in answers:
+        once = asked(http, pool, steps=30)
+        again = pool.submit(client.scene, **scene(steps=30))
+        for _ in (once, again):
             ray.kill(actor(until(lambda: at_work("Ingress"))), no_restart=True)
-        bare, painted = (answer.result() for answer in answers)
+        bare, painted = once.result(), again.result()
     assert bare.status_code in (200, 500)
     assert painted.data == base64.b64decode(undisturbed.json()["image"]["b64_json"])
     row.saw(f"HTTP {bare.status_code} for who asks but once; 200 and the same picture by our client")
