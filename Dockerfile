@@ -42,6 +42,7 @@ ENV PATH=/opt/scenewright/bin:$PATH \
     PYTHONPATH=/home/scenewright \
     PYTHONUNBUFFERED=1 \
     RAY_USAGE_STATS_ENABLED=0 \
+    RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS=1 \
     HF_HOME=/models \
     SCENEWRIGHT_STATE_DIR=/var/lib/scenewright
 VOLUME ["/models", "/var/lib/scenewright"]

@@ -15,7 +15,7 @@ from .trial import Clock
 
 PERIOD_S = 5.0
 NOT_SETTLED = 0.2
-"""The first fifth is left out of the slope: caches and pools are still filling."""
+"""The first fifth is left out of the slope, or the warm-up where that is longer: caches are still filling."""
 
 
 @dataclass
@@ -52,9 +52,10 @@ def _unique_bytes(process: psutil.Process) -> int:
         return 0
 
 
-def slope(seen: Sequence[dict[str, float]]) -> dict[str, Any] | None:
+def slope(seen: Sequence[dict[str, float]], warmup_s: float = 0.0) -> dict[str, Any] | None:
     """Least squares once settled: bytes an hour with 95% bounds, or None with under 4 points."""
-    settled = list(seen)[int(len(seen) * NOT_SETTLED) :]
+    settled_s = max(warmup_s, NOT_SETTLED * seen[-1]["at_s"] if seen else 0.0)
+    settled = [each for each in seen if each["at_s"] >= settled_s]
     if len(settled) < 4:
         return None
     hours = np.array([each["at_s"] for each in settled]) / 3_600

@@ -23,8 +23,9 @@ from .logs import LogConfig
 from .observed_generators import ObservedBackground, ObservedCharacter
 from .routing import routed
 
+# Three failures in a row end a replica, so a wedged step is seen 2 to 3 s after it counts as wedged.
 GENERATOR_HEALTH = {
-    "health_check_period_s": 5,
+    "health_check_period_s": 1,
     "health_check_timeout_s": 30,
     "graceful_shutdown_timeout_s": 20,
 }

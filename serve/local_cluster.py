@@ -26,6 +26,8 @@ OBJECT_STORE_BYTES = 384 << 20
 PRIVATE = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_SERVE_LOG_TO_STDERR": "0",
+    # Else a wedged replica gets 20 s to end gracefully, and holds its requests for as long.
+    "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
     ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",  # loopback only
 }
 
@@ -98,15 +100,20 @@ def _start_ray(config: ServiceConfig, folder: str) -> None:
     # Else Ray listens on every interface, and whoever reaches its ports runs code here (CVE-2023-48022). The
     # driver read the variable when ray was imported.
     ray_constants.ENABLE_RAY_CLUSTER = False
-    ray.init(
-        address="local",
-        num_cpus=max(os.cpu_count() or 1, math.ceil(asked["CPU"])),
-        object_store_memory=OBJECT_STORE_BYTES,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        _temp_dir=folder,
-    )
+    try:
+        ray.init(
+            address="local",
+            num_cpus=max(os.cpu_count() or 1, math.ceil(asked["CPU"])),
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _temp_dir=folder,
+        )
+    except Exception as error:
+        if "timed out during startup" not in str(error):  # Ray has no class for it.
+            raise
+        raise CannotStart("this machine is too busy: Ray did not start within its 30 s; try again") from error
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     there = ray.cluster_resources()
     for name, amount in asked.items():

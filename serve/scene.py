@@ -152,8 +152,12 @@ async def _kept(
                 raise GenerationFailed(
                     "the replicas painting this request were lost, again and again"
                 ) from error
-        except (asyncio.CancelledError, TaskCancelledError):
+        except (asyncio.CancelledError, TaskCancelledError) as error:
             response.cancel()
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # In local testing mode the class is Ray's own, which asyncio.timeout takes for a failure.
+                raise asyncio.CancelledError from error
             raise
     raise AssertionError("unreachable")
 

@@ -23,7 +23,7 @@ from deployments.messages import LayerJob, LayerResult, LayerTimings
 class Board:
     """`wake` is called, under the lock, when work comes while the model's thread rests.
 
-    `clock` is that of the jobs' deadlines.
+    `clock` is that of the deadlines of the jobs that are put up.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Board:
         scheduler: Scheduler,
         results: ResultCache,
         wake: Callable[[], object],
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.scheduler = scheduler
         self._results = results

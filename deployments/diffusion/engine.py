@@ -101,8 +101,11 @@ class Engine:
         """
         if self._fault:
             raise NotReady(*self._fault.args)  # A fresh one: each raise hangs its traceback on the exception.
-        if time.time() > job.deadline_at:
+        left_s = job.deadline_at - time.time()
+        if left_s < 0:
             raise DeadlineExceeded("the deadline passed before this layer was painted")
+        # From here on by the clock that nobody sets: a jump of the other one must not end what is under way.
+        job = replace(job, deadline_at=time.monotonic() + left_s)
         request = PaintRequest(
             prompt,
             negative_prompt,
@@ -178,7 +181,7 @@ class Engine:
 
 async def _next_news(job: LayerJob, listener: Listener) -> News:
     try:
-        return await asyncio.wait_for(listener.news.get(), max(0.0, job.deadline_at - time.time()))
+        return await asyncio.wait_for(listener.news.get(), max(0.0, job.deadline_at - time.monotonic()))
     except TimeoutError:
         raise DeadlineExceeded("the deadline passed before this layer was painted") from None
 

@@ -21,7 +21,13 @@ MIB = 1 << 20
 @options(TARGET)
 @click.option("--rate", type=POSITIVE, required=True, help="Requests a second, on average.")
 @click.option("--hours", type=POSITIVE, required=True, help="0.1667 is ten minutes.")
-@click.option("--warmup", type=click.FloatRange(min=0), default=30.0, show_default=True)
+@click.option(
+    "--warmup",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="Seconds before them that count for nothing, memory included.",
+)
 @click.option(
     "--cancelled",
     type=click.FloatRange(0, 1),
@@ -57,7 +63,7 @@ def soak(**asked: Any) -> None:
     except (ClusterError, arrivals.ArrivalsError) as error:
         raise click.UsageError(str(error)) from error
     if memory is not None:
-        summary["memory"] = {"slope": slope(memory.seen), "seen": memory.seen}
+        summary["memory"] = {"slope": slope(memory.seen, asked["warmup"]), "seen": memory.seen}
         _judge_growth(summary, asked["most_growth"])
     finish(summary, asked["out"], asked["html"])
 

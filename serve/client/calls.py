@@ -52,6 +52,7 @@ def scene(character: Words, background: Words, options: dict[str, Any]) -> Call[
         lambda answer: scene_of(answer.json(), _backend(answer.headers)),
         {"json": {"character": character, "background": background, **options}},
         at_least_s=_patience_s(options),
+        repeatable=_seeded(options) or all(_seeded(layer) for layer in (character, background)),
     )
 
 
@@ -60,7 +61,9 @@ def scene_stream(
 ) -> Stream[SceneEvent]:
     asked = scene(character, background, options)
     content = {**asked.content, "params": {"previews": previews}}
-    call = Call("POST", asked.path, _nothing, content, at_least_s=asked.at_least_s)
+    call = Call(
+        "POST", asked.path, _nothing, content, at_least_s=asked.at_least_s, repeatable=asked.repeatable
+    )
     return Stream(
         call, lambda name, data, headers: scene_event_of(name, data, _backend(headers)), "scene.completed"
     )
@@ -73,6 +76,7 @@ def layer(kind: str, prompt: str, options: dict[str, Any]) -> Call[Layer]:
         lambda answer: layer_of(answer.json(), _backend(answer.headers)),
         {"json": {"prompt": prompt, **options}},
         at_least_s=_patience_s(options),
+        repeatable=_seeded(options),
     )
 
 
@@ -136,6 +140,11 @@ def _file(given: File) -> bytes:
 
 def _patience_s(options: dict[str, Any]) -> float:
     return float(options.get("deadline_s", 0.0)) + GRACE_S
+
+
+def _seeded(words: Words) -> bool:
+    """Whether asking again gives the same picture."""
+    return not isinstance(words, str) and words.get("seed") is not None
 
 
 def _backend(headers: httpx.Headers) -> str:

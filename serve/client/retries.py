@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import NotReady, OutOfMemory, Overloaded, ServerUnreachable
+from .errors import NotReady, NotScenewright, OutOfMemory, Overloaded, ServerUnreachable
 
 WORTH_IT = (Overloaded, NotReady, OutOfMemory)
 FIRST_WAIT_S = 0.5
@@ -28,11 +28,18 @@ class Retries:
         backoff_s = FIRST_WAIT_S * 2 ** (tries - 1) * (0.5 + dice / 2)
         if isinstance(failure, WORTH_IT):
             wait_s = backoff_s if failure.retry_after_s is None else failure.retry_after_s
-        elif isinstance(failure, ServerUnreachable) and repeatable:
+        elif _lost_on_the_way(failure) and repeatable:
             wait_s = backoff_s
         else:
             return None
         return wait_s if wait_s <= self.longest_wait_s else None
+
+
+def _lost_on_the_way(failure: Exception) -> bool:
+    """Nothing answered, or a proxy did in place of a replica that it had lost."""
+    return isinstance(failure, ServerUnreachable) or (
+        isinstance(failure, NotScenewright) and failure.status >= 500
+    )
 
 
 NO_RETRIES = Retries(most=0)

@@ -13,9 +13,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, or_, select, update
 
 from .tables import jobs, scenes
+
+LONGEST_WAIT_S = 3_600.0
+"""Nothing waits longer for its next attempt: a time beyond it was written before the clock was set back."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,10 @@ class Leases:
 
     def claim(self, now: float) -> Claim | None:
         """The next scene: of the caller with the fewest under way, its oldest job, the first that waits."""
-        waiting = and_(scenes.c.status == "queued", scenes.c.not_before <= now)
+        waiting = and_(
+            scenes.c.status == "queued",
+            or_(scenes.c.not_before <= now, scenes.c.not_before > now + LONGEST_WAIT_S),
+        )
         with self._engine.begin() as connection:
             for job_id in self._jobs_in_turn(connection, waiting):
                 scene = connection.execute(
@@ -91,7 +97,9 @@ class Leases:
         That a worker died says little against its scene, so it costs no attempt; but one under which worker
         after worker dies is given up in the end.
         """
-        gone = and_(scenes.c.status == "running", scenes.c.lease_until < now)
+        # A lease is never that long: it was given before the clock was set back, and not renewed since.
+        impossible = scenes.c.lease_until > now + 2 * self._lease_s
+        gone = and_(scenes.c.status == "running", or_(scenes.c.lease_until < now, impossible))
         error = {"code": "generation_failed", "message": "its workers were lost, again and again"}
         with self._engine.begin() as connection:
             hopeless = update(scenes).where(gone, scenes.c.losses >= self._max_losses - 1)

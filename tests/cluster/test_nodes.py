@@ -10,6 +10,7 @@ import pytest
 
 from serve.config_file import JOINT_POLICY
 
+from ..conftest import Row
 from .conftest import Load, Service, cluster_of, graph, node_of, until, visible_gpus
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -53,7 +54,10 @@ def test_each_generator_has_a_gpu_of_its_own_and_the_merger_none(service: Servic
     assert not {node_of(actor) for actor in others.values()} & {node for node, _ in places.values()}
 
 
-def test_a_killed_node_costs_no_request(nodes: tuple[Any, list[Any]], service: Service) -> None:
+def test_a_killed_node_costs_no_request(nodes: tuple[Any, list[Any]], service: Service, row: Row) -> None:
+    row.promises(
+        "a node killed with half of the generators, under load", "0 failures: the other half paints on"
+    )
     cluster, started = nodes
     service.deploy(graph(num_replicas=2))
     until(lambda: service.running("Character") == service.running("Background") == 2)
@@ -65,11 +69,16 @@ def test_a_killed_node_costs_no_request(nodes: tuple[Any, list[Any]], service: S
         started.append(cluster.add_node(**GPU_NODE, include_dashboard=False))
         until(lambda: service.running("Character") == service.running("Background") == 2)
     assert load.failed == {}
+    row.saw(f"{load.answered} of {load.answered} answered 200; full strength once there was a node again")
 
 
 def test_an_upgrade_under_load_costs_no_request_and_a_bad_model_replaces_nothing(
-    service: Service, tmp_path: Path
+    service: Service, tmp_path: Path, row: Row
 ) -> None:
+    row.promises(
+        "an upgrade to a model that does not load, under load",
+        "the good replicas stay, the upgrade is told to have failed, 0 failures",
+    )
     careful = {"num_replicas": 1, "surge_percent": 100}
     service.deploy(graph(**careful))
     until(lambda: service.status() == "RUNNING" and service.ready())
@@ -91,6 +100,7 @@ def test_an_upgrade_under_load_costs_no_request_and_a_bad_model_replaces_nothing
         until(lambda: load.answered >= answered + 3)
         assert service.replicas("Character").keys() & good
     assert load.failed == {}
+    row.saw(f"DEPLOY_FAILED, and {load.answered} of {load.answered} answered 200")
 
 
 def test_both_branches_follow_the_load_up_and_down(service: Service) -> None:

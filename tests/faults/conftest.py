@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import ray
+from ray.exceptions import RayActorError
 from ray.util import list_named_actors
 
 from serve import local_cluster
@@ -21,25 +22,28 @@ from serve.config import ServiceConfig
 from ..integration.conftest import simulated_config
 
 BODY_TIMEOUT_S = 1.0
+LEASE_S = 3.0
+WEDGED_AFTER_S = 2.0
+REPLICAS = {"Character": 2, "Background": 2, "Merger": 2, "Ingress": 2, "JobWorker": 1}
 
 
-def drilled_config(replicas: int = 2) -> ServiceConfig:
-    """Small queues, so that an overload takes few requests, and little patience for slow bodies."""
+@pytest.fixture(scope="package")
+def drilled(tmp_path_factory: pytest.TempPathFactory) -> ServiceConfig:
+    """Small queues, so that an overload takes few requests, and little patience for whatever dawdles."""
     data = simulated_config().model_dump()
     for kind in ("character", "background"):
-        data[kind]["replicas"] |= {
-            "num_replicas": replicas,
-            "max_ongoing_requests": 2,
-            "max_queued_requests": 4,
-        }
-    data["merger"]["num_replicas"] = data["ingress"]["num_replicas"] = replicas
+        data[kind]["replicas"] |= {"num_replicas": 2, "max_ongoing_requests": 2, "max_queued_requests": 4}
+        data[kind]["generator"]["generation"]["wedged_after_s"] = WEDGED_AFTER_S
+    data["merger"]["num_replicas"] = data["ingress"]["num_replicas"] = 2
     data["limits"]["body_timeout_s"] = BODY_TIMEOUT_S
+    data["jobs"]["lease_s"] = LEASE_S
+    data["state_dir"] = str(tmp_path_factory.mktemp("state"))
     return ServiceConfig.model_validate(data)
 
 
 @pytest.fixture(scope="package")
-def url() -> Iterator[str]:
-    with local_cluster.running(drilled_config(), "127.0.0.1", local_cluster.free_port()) as address:
+def url(drilled: ServiceConfig) -> Iterator[str]:
+    with local_cluster.running(drilled, "127.0.0.1", local_cluster.free_port()) as address:
         yield address
 
 
@@ -49,25 +53,6 @@ def http(url: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=url, timeout=90, trust_env=False) as client:
         until(lambda: full_strength() and client.get("/readyz").status_code == 200)
         yield client
-
-
-class Row:
-    """One row of the table: the fault, what is promised, and what was seen."""
-
-    def __init__(self, record_property: Callable[[str, object], None]) -> None:
-        self._record = record_property
-
-    def promises(self, fault: str, promise: str) -> None:
-        self._record("fault", fault)
-        self._record("promise", promise)
-
-    def saw(self, seen: str) -> None:
-        self._record("seen", seen)
-
-
-@pytest.fixture
-def row(record_property: Callable[[str, object], None]) -> Row:
-    return Row(record_property)
 
 
 def scene(steps: int = 2, **more: Any) -> dict[str, Any]:
@@ -85,25 +70,52 @@ def replicas(deployment: str) -> list[str]:
     return [actor["name"] for actor in actors if f"#{deployment}#" in actor["name"]]
 
 
+def at_work(deployment: str) -> str | None:
+    """The name of one of its replicas that has a request under way."""
+    return next((name for name in replicas(deployment) if ongoing(name)), None)
+
+
 def ongoing(name: str) -> int:
-    return int(ray.get(actor(name).get_num_ongoing_requests.remote(), timeout=30))
+    """0 for one that has just died: it is listed a while longer."""
+    try:
+        return int(ray.get(actor(name).get_num_ongoing_requests.remote(), timeout=30))
+    except (RayActorError, ValueError):
+        return 0
+
+
+def painting() -> int:
+    """How many layers are being painted now."""
+    return sum(ongoing(name) for kind in ("Character", "Background") for name in replicas(kind))
 
 
 def actor(name: str) -> Any:
     return ray.get_actor(name, namespace="serve")
 
 
-def full_strength(count: int = 2) -> bool:
+def change(name: str, act: Callable[[Any], Any]) -> None:
+    """Calls `act` with the object that a replica's actor serves, where that lives.
+
+    `act` must be a nested function or a lambda: those travel whole, and a replica has no tests to import.
+    """
+    ray.get(
+        actor(name).__ray_call__.remote(
+            lambda replica: act(replica._replica_impl._user_callable_wrapper.user_callable)
+        ),
+        timeout=30,
+    )
+
+
+def full_strength(expected: dict[str, int] = REPLICAS) -> bool:
     """By the actors that live, and by Serve: it takes seconds to see that one has died."""
     from ray import serve
 
     deployments = serve.status().applications["scenewright"].deployments
-    return all(
-        {str(getattr(state, "value", state)): n for state, n in told.replica_states.items()}
-        == {"RUNNING": len(replicas(name))}
-        == {"RUNNING": count}
+    return expected == {
+        name: len(replicas(name))
         for name, told in deployments.items()
-    )
+        if {str(getattr(state, "value", state)): n for state, n in told.replica_states.items()}
+        == {"RUNNING": len(replicas(name))}
+    }
 
 
 def until(condition: Callable[[], Any], timeout_s: float = 90) -> Any:

@@ -7,18 +7,16 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from .conftest import BODY_TIMEOUT_S, Row, asked, ongoing, replicas, scene, until
+from ..conftest import Row
+from .conftest import BODY_TIMEOUT_S, asked, painting, scene, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-
-def painting() -> int:
-    return sum(ongoing(name) for kind in ("Character", "Background") for name in replicas(kind))
 
 
 def test_a_caller_leaves(http: httpx.Client, url: str, row: Row) -> None:
@@ -60,6 +58,20 @@ def test_a_slow_body(http: httpx.Client, url: str, row: Row) -> None:
     row.saw(f"408 after {time.monotonic() - begun:.1f} s")
 
 
+def test_headers_that_never_end(http: httpx.Client, url: str, row: Row) -> None:
+    row.promises("50 callers whose headers never end", "they hold a connection each, and nobody else up")
+    place = urlsplit(url)
+    with ExitStack() as open_ones:
+        for _ in range(50):
+            slow = open_ones.enter_context(socket.create_connection((place.hostname, place.port), 60))
+            slow.sendall(b"POST /v1/scenes HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        begun = time.monotonic()
+        assert http.post("/v1/scenes", json=scene()).status_code == 200
+        took_s = time.monotonic() - begun
+        assert painting() == 0
+    row.saw(f"a scene beside them answered 200 in {took_s:.1f} s")
+
+
 @pytest.mark.parametrize("announced", [True, False], ids=["announced", "chunked"])
 def test_a_body_over_the_limit(http: httpx.Client, row: Row, announced: bool) -> None:
     row.promises(f"a body over the limit, {'announced' if announced else 'in chunks'}", "413")
@@ -92,7 +104,7 @@ def test_more_than_it_can_queue(http: httpx.Client, row: Row) -> None:
 
 
 def test_no_time(http: httpx.Client, row: Row) -> None:
-    row.promises("a deadline that cannot be kept", "504 at the deadline, and the painting stops")
+    row.promises("a deadline that cannot be kept", "refused at once: 504, and nothing painted")
     begun = time.monotonic()
     answer = http.post("/v1/scenes", json=scene(140, deadline_s=1.0))
     took_s = time.monotonic() - begun

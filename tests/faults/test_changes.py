@@ -11,8 +11,10 @@ import pytest
 from ray import serve
 
 from serve.app import build
+from serve.config import ServiceConfig
 
-from .conftest import Row, drilled_config, full_strength, scene, until
+from ..conftest import Row
+from .conftest import REPLICAS, full_strength, scene, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -36,23 +38,26 @@ def served_during(http: httpx.Client, change: Callable[[], object]) -> Counter[i
     return statuses
 
 
-def deploy(replicas: int, step_s: float) -> None:
-    data = drilled_config(replicas).model_dump()
+def deploy(drilled: ServiceConfig, replicas: int, step_s: float) -> None:
+    data = drilled.model_dump()
     for kind in ("character", "background"):
         data[kind]["generator"]["simulated"]["step_s"] = step_s
-    config = type(drilled_config()).model_validate(data)
-    serve.run(build(config), name="scenewright", route_prefix="/")
-    until(lambda: full_strength(replicas))
+        data[kind]["replicas"]["num_replicas"] = replicas
+    data["merger"]["num_replicas"] = data["ingress"]["num_replicas"] = replicas
+    serve.run(build(ServiceConfig.model_validate(data)), name="scenewright", route_prefix="/")
+    until(lambda: full_strength(REPLICAS | {name: replicas for name, count in REPLICAS.items() if count > 1}))
 
 
 @pytest.mark.parametrize(
     ("change", "replicas", "step_s"),
     [("rolling upgrade of every replica", 2, 0.051), ("downscale from two replicas to one", 1, 0.051)],
 )
-def test_no_caller_notices(http: httpx.Client, row: Row, change: str, replicas: int, step_s: float) -> None:
+def test_no_caller_notices(
+    http: httpx.Client, drilled: ServiceConfig, row: Row, change: str, replicas: int, step_s: float
+) -> None:
     row.promises(change, "0 failures")
-    statuses = served_during(http, lambda: deploy(replicas, step_s))
+    statuses = served_during(http, lambda: deploy(drilled, replicas, step_s))
     if replicas == 1:
-        deploy(2, step_s)
+        deploy(drilled, 2, step_s)
     assert set(statuses) == {200}
     row.saw(f"{statuses[200]} of {statuses.total()} answered 200")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,8 +10,12 @@ import httpx
 import pytest
 import ray
 
-from .conftest import Row, actor, asked, full_strength, ongoing, replicas, scene, until
+from serve.client import Scenewright
 
+from ..conftest import Row
+from .conftest import LEASE_S, actor, asked, at_work, full_strength, ongoing, replicas, scene, until
+
+ENDED = ("succeeded", "failed", "cancelled")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
@@ -24,7 +29,7 @@ def test_a_generator_replica_dies_while_it_paints(http: httpx.Client, row: Row, 
     with ThreadPoolExecutor(1) as pool:
         begun = time.monotonic()
         answer = asked(http, pool, steps=30)
-        victim = until(lambda: next((name for name in replicas(deployment) if ongoing(name)), None))
+        victim = until(lambda: at_work(deployment))
         ray.kill(actor(victim), no_restart=True)
         killed = time.monotonic()
         painted = answer.result()
@@ -46,9 +51,10 @@ def test_every_merger_dies_before_the_layers_are_painted(http: httpx.Client, row
         until(lambda: any(ongoing(name) for name in replicas("Character")))
         for name in replicas("Merger"):
             ray.kill(actor(name), no_restart=True)
+        killed = time.monotonic()
         painted = answer.result()
     assert painted.status_code == 200, painted.text
-    row.saw("200")
+    row.saw(f"200, {time.monotonic() - killed:.1f} s after")
 
 
 def test_the_controller_dies(http: httpx.Client, row: Row) -> None:
@@ -69,3 +75,35 @@ def test_an_idle_ingress_replica_dies(http: httpx.Client, row: Row) -> None:
     answers = [http.post("/v1/scenes", json=scene()).status_code for _ in range(6)]
     assert answers == [200] * 6
     row.saw("6 of 6 answered 200")
+
+
+def test_an_ingress_replica_dies_under_its_requests(http: httpx.Client, url: str, row: Row) -> None:
+    row.promises(
+        "an Ingress replica killed with requests under way",
+        "they are lost; our client asks the other replica again, and gets the same picture",
+    )
+    undisturbed = http.post("/v1/scenes", json=scene(steps=30), headers={"Accept": "application/json"})
+    with Scenewright(url) as client, ThreadPoolExecutor(2) as pool:
+        once = asked(http, pool, steps=30)
+        again = pool.submit(client.scene, **scene(steps=30))
+        for _ in (once, again):
+            ray.kill(actor(until(lambda: at_work("Ingress"))), no_restart=True)
+        bare, painted = once.result(), again.result()
+    assert bare.status_code in (200, 500)
+    assert painted.data == base64.b64decode(undisturbed.json()["image"]["b64_json"])
+    row.saw(f"HTTP {bare.status_code} for who asks but once; 200 and the same picture by our client")
+
+
+def test_the_job_worker_dies_at_its_work(http: httpx.Client, row: Row) -> None:
+    row.promises("the JobWorker killed while it paints", "its successor finishes the job, each scene once")
+    scenes = [scene(steps=30, seed=seed) for seed in range(3)]
+    job = http.post("/v1/jobs", json={"scenes": scenes}).json()["id"]
+    until(lambda: http.get(f"/v1/jobs/{job}").json()["status"] == "running")
+    begun = time.monotonic()
+    ray.kill(actor(replicas("JobWorker")[0]), no_restart=True)
+    ended = until(lambda: (now := http.get(f"/v1/jobs/{job}").json())["status"] in ENDED and now)
+    took_s = time.monotonic() - begun
+    assert (ended["status"], ended["done"], ended["failed"]) == ("succeeded", 3, 0)
+    picture = http.get(f"/v1/jobs/{job}/scenes/1").content
+    assert picture == http.post("/v1/scenes", json=scene(steps=30, seed=1)).content
+    row.saw(f"3 of 3 scenes {took_s:.1f} s after (leases of {LEASE_S:g} s), the same pictures")

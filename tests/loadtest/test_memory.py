@@ -35,6 +35,13 @@ def test_a_steady_service_that_warmed_up_does_not_grow() -> None:
     assert grows["low"] < 0 < grows["high"] < 2 * MIB
 
 
+def test_a_long_warm_up_is_left_out_of_a_short_run() -> None:
+    short = seen(0, warms_up=True)[:120]
+    during, after = slope(short), slope(short, warmup_s=300.0)
+    assert during and during["low"] > 500 * MIB
+    assert after and after["low"] < 50 * MIB
+
+
 def test_too_little_has_no_slope() -> None:
     assert slope(seen(1)[:3]) is None
 

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
+from serve import local_cluster
+from serve.config import ServiceConfig
 from serve.config_file import SHIPPED_FOLDER, load
 from serve.local_cluster import on_one_node
 
@@ -12,3 +16,15 @@ def test_on_one_machine_no_replica_waits_for_a_label() -> None:
     assert all(options.labels == {} for options in everyone)
     assert local.character.generator == config.character.generator
     assert local.background.replicas.num_gpus == 1
+
+
+def test_a_machine_that_is_too_busy_for_ray_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(**options: object) -> None:
+        raise Exception("The current node timed out during startup. This could happen because …")
+
+    monkeypatch.setattr(local_cluster.ray, "init", late)
+    with (
+        pytest.raises(local_cluster.CannotStart, match="too busy"),
+        local_cluster.running(ServiceConfig(), "127.0.0.1", local_cluster.free_port()),
+    ):
+        pass

@@ -172,6 +172,23 @@ async def test_a_deadline_that_passes_stops_the_painting(make_job: MakeJob, gate
     assert stepped(gated_painter, "late") in ([1], [1, 2])
 
 
+@pytest.mark.parametrize("jump_s", [86_400.0, -86_400.0])
+async def test_a_clock_that_is_set_moves_no_deadline(
+    make_job: MakeJob, gated_painter: Any, monkeypatch: pytest.MonkeyPatch, jump_s: float
+) -> None:
+    engine = engine_of(gated_painter)
+    told = time.time
+    whole = asyncio.create_task(run(engine, make_job(), "whole"))
+    late = asyncio.create_task(run(engine, make_job(seed=1, deadline_at=told() + 1), "late"))
+    await until(lambda: len(engine._board.works()) == 2)
+    monkeypatch.setattr(time, "time", lambda: told() + jump_s)
+    gated_painter.gate.release(1)
+    with pytest.raises(DeadlineExceeded):
+        await late
+    gated_painter.gate.release(10)
+    assert (await whole).seed == 42
+
+
 @pytest.mark.parametrize("how", ["close", "cancel"])
 async def test_an_abandoned_job_stops_at_its_next_step_and_disturbs_nobody(
     make_job: MakeJob, gated_painter: Any, how: str, caplog: pytest.LogCaptureFixture

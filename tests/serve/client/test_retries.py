@@ -13,6 +13,7 @@ from serve.client import (
     GenerationFailed,
     InvalidRequest,
     NotReady,
+    NotScenewright,
     Overloaded,
     Retries,
     Scenewright,
@@ -53,6 +54,13 @@ def test_what_would_fail_again_is_not_asked_again(failure: ScenewrightError) -> 
 def test_a_lost_answer_is_asked_for_again_only_where_that_does_no_harm() -> None:
     assert Retries().wait_s(ServerUnreachable("cut"), 1, repeatable=True, dice=1) == 0.5
     assert Retries().wait_s(ServerUnreachable("cut"), 1, repeatable=False, dice=1) is None
+
+
+def test_a_proxy_that_answers_for_a_lost_replica_is_no_answer() -> None:
+    lost, strange = (NotScenewright(status, "not_scenewright", "no") for status in (500, 404))
+    assert Retries().wait_s(lost, 1, repeatable=True, dice=1) == 0.5
+    assert Retries().wait_s(lost, 1, repeatable=False, dice=1) is None
+    assert Retries().wait_s(strange, 1, repeatable=True, dice=1) is None
 
 
 @pytest.mark.parametrize(
@@ -96,6 +104,33 @@ def test_the_client_waits_as_told_and_asks_again(slept: list[float]) -> None:
     assert client.submit_job([{"character": "a", "background": "b"}]) == {"id": "j"}
     assert slept == [1, 2]
     assert asked[0] == asked[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "asked"),
+    [
+        (("a", "b"), {"seed": 7}, 2),
+        (({"prompt": "a", "seed": 0}, {"prompt": "b", "seed": 1}), {}, 2),
+        (("a", {"prompt": "b", "seed": 1}), {}, 1),
+        (("a", "b"), {}, 1),
+    ],
+)
+def test_a_scene_is_asked_for_again_where_its_seeds_make_it_the_same(
+    slept: list[float], words: Any, options: dict[str, Any], asked: int
+) -> None:
+    bodies: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        return httpx.Response(500, text="Internal Server Error")
+
+    patient = Scenewright("http://scenes:1", transport=httpx.MockTransport(answer), retries=Retries(most=1))
+    with pytest.raises(NotScenewright):
+        patient.scene(*words, **options)
+    assert len(bodies) == asked
+    with pytest.raises(NotScenewright):
+        next(patient.scene_events(*words, **options))
+    assert bodies == [bodies[0]] * 2 * asked
 
 
 def test_a_job_whose_answer_was_lost_is_sent_again_under_the_same_key(slept: list[float]) -> None:

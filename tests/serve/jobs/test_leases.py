@@ -51,6 +51,19 @@ def test_a_renewed_lease_holds_and_another_runs_out(store: JobStore, leases: Lea
     assert (scene := store.scene("me", again.job_id, again.number)) and scene.picture == "p"
 
 
+def test_a_clock_that_is_set_back_keeps_nothing_waiting(store: JobStore, leases: Leases, new: New) -> None:
+    submit(store, new(2))
+    kept, lost = leases.claim(100_000), leases.claim(100_000)
+    assert kept and lost
+    assert leases.renew([kept.lease], 1_000) == {kept.lease}
+    assert leases.recover(1_000) == 1, "the one whose worker is gone, an age before its lease would end"
+    again = leases.claim(1_000)
+    assert again and again.number == lost.number
+    assert leases.put_back(again.lease, 100_000)
+    assert leases.claim(99_000) is None
+    assert leases.claim(1_000), "what was to wait a second waits no day"
+
+
 def test_three_attempts_and_no_more(store: JobStore, leases: Leases, new: New) -> None:
     job_id = submit(store, new(1))
     for attempt in range(3):

@@ -1,0 +1,116 @@
+"""Both graphs in one Ray, behind one proxy, asked in turn: what else the machine does meets both alike."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import fastapi
+import ray
+import starlette
+import yaml
+from ray import serve
+
+from bench.serving.load import Measured, load
+from bench.serving.tutorial import graph
+from serve import local_cluster
+from serve.config import ServiceConfig
+
+REPOSITORY = Path(__file__).parents[2]
+SIZES = {
+    "no pixels to speak of": ({"width": 64, "height": 64}, {"width": 64, "height": 64}),
+    "layers of 384 x 512, a frame of 1024 x 512": (
+        {"width": 384, "height": 512},
+        {"width": 1024, "height": 512},
+    ),
+}
+SIDES = {"scenewright": "", "tutorial": "/tutorial"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench serve", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=6, help="how often each side has its turn")
+    parser.add_argument("--scenes", type=int, default=150, help="of each turn")
+    parser.add_argument("--callers", type=int, nargs="+", default=[1, 16])
+    parser.add_argument("--quick", action="store_true", help="two rounds of a few scenes: does it run?")
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    asked = parser.parse_args()
+    if asked.quick:
+        asked.rounds, asked.scenes, asked.callers = 2, 8, [2]
+    machine = _machine()
+    print(", ".join(f"{name} {value}" for name, value in machine.items()))
+    print(f"no-op generators; {asked.rounds} rounds of {asked.scenes} scenes a side, in turn\n", flush=True)
+    report: dict[str, Any] = {"machine": machine, "runs": []}
+    with local_cluster.running(_no_op(), "127.0.0.1", local_cluster.free_port()) as url:
+        serve.run(graph(), name="tutorial", route_prefix="/tutorial")
+        print(f"{'':14}{'callers':>9}{'scenes/s':>11}{'p50 ms':>9}{'CPU ms a scene':>16}")
+        for size, (layer, frame) in SIZES.items():
+            print(size)
+            for callers in asked.callers:
+                figures = _compared(url, layer, frame, callers, asked.rounds, asked.scenes)
+                report["runs"].append({"size": size, "callers": callers, **figures})
+                _print(callers, figures)
+    if asked.json:
+        asked.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def _compared(
+    url: str, layer: dict[str, int], frame: dict[str, int], callers: int, rounds: int, scenes: int
+) -> dict[str, dict[str, float]]:
+    measured = {side: Measured() for side in SIDES}
+    for prefix in SIDES.values():
+        load(url + prefix, layer, frame, callers, max(2 * callers, scenes // 4), Measured())
+    for number in range(rounds):
+        for side in list(SIDES) if number % 2 else reversed(SIDES):
+            load(url + SIDES[side], layer, frame, callers, scenes, measured[side])
+    return {side: each.figures() for side, each in measured.items()}
+
+
+def _print(callers: int, figures: dict[str, dict[str, float]]) -> None:
+    for side, row in figures.items():
+        print(f"{side:14}{callers:>9}{row['per_s']:>11.1f}{row['p50_ms']:>9.1f}{row['cpu_ms']:>16.1f}")
+    ours, theirs = (figures[side] for side in SIDES)
+    ratios = {name: ours[name] / theirs[name] for name in ours}
+    print(
+        f"{'ours/theirs':14}{'':9}{ratios['per_s']:>10.2f}x{ratios['p50_ms']:>8.2f}x{ratios['cpu_ms']:>15.2f}x",
+        flush=True,
+    )
+
+
+def _no_op() -> ServiceConfig:
+    """serve/simulated.yaml, with generators that take no time at all."""
+    data = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())["applications"][0]["args"]
+    for kind in ("character", "background"):
+        no_time = {"encode_s": 0.0, "step_s": 0.0, "decode_s": 0.0}
+        data[kind]["generator"] |= {"simulated": no_time, "generation": {"result_cache_bytes": 0}}
+    return ServiceConfig.model_validate(data)
+
+
+def _machine() -> dict[str, str]:
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in (
+                Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ()
+            )
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    return {
+        "processor": model,
+        "cores": str(os.cpu_count()),
+        "Python": platform.python_version(),
+        "Ray": ray.__version__,
+        "FastAPI": fastapi.__version__,
+        "Starlette": starlette.__version__,
+        "load": f"{os.getloadavg()[0]:.1f}",
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""A closed loop of callers against one address, and what each scene cost the machine in CPU time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from io import BytesIO
+from itertools import count
+from typing import Any
+
+import aiohttp
+import psutil
+from PIL import Image
+
+SEEDS = count(1)
+"""Never the same twice: no cache answers."""
+
+
+@dataclass
+class Measured:
+    """Of all rounds together. `cpu_s`: of the service's processes, not of the callers."""
+
+    answers: int = 0
+    took_s: float = 0.0
+    cpu_s: float = 0.0
+    latencies_s: list[float] = field(default_factory=list)
+
+    def figures(self) -> dict[str, float]:
+        in_order = sorted(self.latencies_s)
+        return {
+            "per_s": round(self.answers / self.took_s, 2),
+            "p50_ms": round(1e3 * in_order[len(in_order) // 2], 2),
+            "cpu_ms": round(1e3 * self.cpu_s / self.answers, 2),
+        }
+
+
+def load(
+    url: str, layer: dict[str, int], frame: dict[str, int], callers: int, scenes: int, into: Measured
+) -> None:
+    """So many scenes, by so many callers that each wait for their answer. Raises where one is no picture."""
+    used_s, begun = service_cpu_s(), time.perf_counter()
+    into.latencies_s += asyncio.run(_callers(url, layer, frame, callers, scenes))
+    into.took_s += time.perf_counter() - begun
+    into.cpu_s += service_cpu_s() - used_s
+    into.answers += scenes
+
+
+async def _callers(
+    url: str, layer: dict[str, int], frame: dict[str, int], callers: int, scenes: int
+) -> list[float]:
+    left, took = iter(range(scenes)), []
+
+    async def call(http: aiohttp.ClientSession) -> None:
+        for _ in left:
+            begun = time.perf_counter()
+            async with http.post(f"{url}/v1/scenes", json=_scene(layer, frame)) as answer:
+                data = await answer.read()
+            took.append(time.perf_counter() - begun)
+            assert answer.status == 200, data
+        with Image.open(BytesIO(data)) as picture:
+            assert picture.size == (frame["width"], frame["height"])
+
+    async with aiohttp.ClientSession() as http:
+        await asyncio.gather(*(call(http) for _ in range(callers)))
+    return took
+
+
+def _scene(layer: dict[str, int], frame: dict[str, int]) -> dict[str, Any]:
+    painted = {"prompt": "x", "num_inference_steps": 1, "guidance_scale": 1.0, **layer}
+    return {
+        "character": painted,
+        "background": painted,
+        "seed": next(SEEDS),
+        "merge": {"mode": "paste", **frame},
+    }
+
+
+def service_cpu_s() -> float:
+    """Of all processes that this one started: Ray's own, and Serve's."""
+    total = 0.0
+    for process in psutil.Process().children(recursive=True):
+        try:
+            times = process.cpu_times()
+        except psutil.Error:
+            continue
+        total += times.user + times.system
+    return total

@@ -1,0 +1,26 @@
+"""The fault drill's rows: such a test says what is promised and what it saw (scripts/bench faults)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+
+class Row:
+    """One row of docs/reliability.md: the fault, what is promised for it, and what was seen."""
+
+    def __init__(self, record_property: Callable[[str, object], None]) -> None:
+        self._record = record_property
+
+    def promises(self, fault: str, promise: str) -> None:
+        self._record("fault", fault)
+        self._record("promise", promise)
+
+    def saw(self, seen: str) -> None:
+        self._record("seen", seen)
+
+
+@pytest.fixture
+def row(record_property: Callable[[str, object], None]) -> Row:
+    return Row(record_property)

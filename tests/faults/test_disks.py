@@ -1,0 +1,127 @@
+"""A disk without room: jobs are refused before they are accepted, and nothing that was accepted is lost."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import httpx
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from sqlalchemy import Engine, event
+
+from serve.config import ServiceConfig
+from serve.ingress import build_http
+from serve.jobs import desk
+from serve.jobs.database import open_database
+from serve.scene import Graph
+
+from ..conftest import Row
+from ..serve.conftest import config, graph, served
+from ..serve.jobs.test_worker import ended, submit, until, working
+
+__all__ = ["config", "graph"]
+
+SCENE = {"character": "a", "background": "b", "seed": 42, "merge": {"width": 256, "height": 128}}
+
+
+class Shelf(MemoryFileSystem):  # type: ignore[misc]
+    """Pictures in memory, on a disk that is full while a test says so."""
+
+    protocol = "shelf"
+    full = False
+    refused = 0
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **options: Any) -> None:
+        if Shelf.full:
+            Shelf.refused += 1
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().pipe_file(path, value, mode, **options)
+
+
+def client_of(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(served(build_http(config, graph)), raise_app_exceptions=True)
+    return httpx.AsyncClient(transport=transport, base_url="http://scenewright")
+
+
+async def test_no_room_for_the_database(
+    config: ServiceConfig, graph: Graph, tmp_path: Path, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row.promises(
+        "no room for the database of jobs",
+        "jobs are refused with 503 before they are accepted; accepted ones stay, scenes are painted",
+    )
+    engines: list[Engine] = []
+
+    def small(url: str) -> Engine:
+        engine = open_database(url)
+        event.listen(engine, "begin", hold)
+        engines.append(engine)
+        return engine
+
+    def hold(connection: Any) -> None:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        # SQLite's own bound of a file: beyond it, it says what it says of a full disk.
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages if full else 1 << 30}")
+
+    full: list[bool] = []
+    monkeypatch.setattr(desk, "open_database", small)
+    async with client_of(config.model_copy(update={"state_dir": str(tmp_path)}), graph) as http:
+        accepted = await submit(http, SCENE)
+        full.append(True)
+        big = {"scenes": [SCENE | {"character": "a" * 1_500}] * 50}
+        refused = await http.post("/v1/jobs", json=big)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "not_ready")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert [job["id"] for job in (await http.get("/v1/jobs")).json()["data"]] == [accepted]
+        assert (await http.post("/v1/scenes", json=SCENE)).status_code == 200
+        full.clear()
+        assert (await http.post("/v1/jobs", json=big)).status_code == 202
+    for engine in engines:
+        engine.dispose()
+    row.saw("503 `not_ready`, the job before it still there, a scene 200; 202 once there was room")
+
+
+async def test_no_room_for_the_pictures_of_jobs(
+    config: ServiceConfig, graph: Graph, tmp_path: Path, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row.promises(
+        "no room for a job's picture when it is painted", "its scene waits, and is kept once there is room"
+    )
+    monkeypatch.setattr("serve.jobs.worker.RETRY_S", 0.01)
+    monkeypatch.setattr(Shelf, "full", True)
+    monkeypatch.setattr(Shelf, "refused", 0)
+    fsspec.register_implementation("shelf", Shelf, clobber=True)
+    jobs = replace(config.jobs, poll_s=0.02, pictures="shelf://pictures")
+    mine = config.model_copy(update={"state_dir": str(tmp_path), "jobs": jobs})
+    async with client_of(mine, graph) as http, working(mine, graph):
+        job_id = await submit(http, SCENE)
+
+        async def refused_often() -> bool:
+            return Shelf.refused > mine.jobs.max_attempts
+
+        await until(refused_often)
+        assert (await http.get(f"/v1/jobs/{job_id}")).json()["status"] != "failed"
+        monkeypatch.setattr(Shelf, "full", False)
+        job = await ended(http, job_id)
+        kept = await http.get(f"/v1/jobs/{job_id}/scenes/0")
+        painted = await http.post("/v1/scenes", json=SCENE)
+    assert job["status"] == "succeeded"
+    assert kept.content == painted.content
+    row.saw(f"refused {Shelf.refused} times, then kept: the same picture")
+
+
+async def test_hardly_any_room(config: ServiceConfig, graph: Graph, tmp_path: Path, row: Row) -> None:
+    row.promises("less room on the disk than `min_free_bytes`", "jobs are refused with 503 before it is full")
+    mine = config.model_copy(
+        update={"state_dir": str(tmp_path), "jobs": replace(config.jobs, min_free_bytes=1 << 60)}
+    )
+    async with client_of(mine, graph) as http:
+        refused = await http.post("/v1/jobs", json={"scenes": [SCENE]})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "not_ready")
+        assert (await http.get("/v1/jobs")).json()["data"] == []
+        assert (await http.post("/v1/scenes", json=SCENE)).status_code == 200
+    row.saw("503 `not_ready`, and a scene 200")
