@@ -76,10 +76,10 @@ def ask(page: Page) -> None:
 
 def done(page: Page) -> None:
     expect(page.get_by_text("Done.")).to_be_visible()
-    page.evaluate("scrollTo(0, 0)")
 
 
 def keep(page: Page, name: str) -> None:
+    page.evaluate("scrollTo(0, 0)")
     file = FOLDER / f"{name}.jpg"
     with Image.open(BytesIO(page.screenshot())) as picture:
         picture.convert("RGB").save(file, quality=82, optimize=True, progressive=True)
