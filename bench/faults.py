@@ -13,9 +13,12 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # bench/ is not installed.
+
+from bench.pages.sections import write_section
+
 REPOSITORY = Path(__file__).parents[1]
 DOCUMENT = REPOSITORY / "docs/reliability.md"
-BEGIN, END = "<!-- drill: begin -->", "<!-- drill: end -->"
 DRILLS = ("tests/faults", "tests/cluster/test_nodes.py")
 """A process each: a process is in one Ray cluster at a time. What has no row of its own runs along."""
 
@@ -36,7 +39,7 @@ def main() -> None:
     if None in codes:
         sys.exit("bench: not all of the drill came to be, so the document stays as it was")
     if not asked.pytest:
-        DOCUMENT.write_text(with_table(DOCUMENT.read_text(), rows))
+        write_section(DOCUMENT, "drill", told(rows))
     sys.exit(max(code for code in codes if code is not None))
 
 
@@ -66,15 +69,13 @@ def table(rows: list[tuple[str, str, str]]) -> str:
     )
 
 
-def with_table(document: str, rows: list[tuple[str, str, str]]) -> str:
-    """The document with everything between its markers replaced."""
-    before, rest = document.split(BEGIN)
-    after = rest.split(END)[1]
+def told(rows: list[tuple[str, str, str]]) -> str:
+    """What stands in the document: the table, and where it was made."""
     made = (
         f"`scripts/bench faults` on {date.today().isoformat()}, {platform.machine()} with {os.cpu_count()}"
         " processors, simulated generators:"
     )
-    return f"{before}{BEGIN}\n{made}\n\n{table(rows)}\n{END}{after}"
+    return f"{made}\n\n{table(rows)}"
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ NAMES = {"character": "CHARACTER.png", "background": "BACKGROUND.png"}
 PLACING = ("mode", "position", "width_px", "height_px", "scale", "harmonize", "shadow", "contrast")
 
 
-@click.command()
+@click.command(short_help="Set one picture file into another, without a service.")
 @click.argument("character", type=PICTURE, metavar=NAMES["character"])
 @click.argument("background", type=PICTURE, metavar=NAMES["background"])
 @click.option("-o", "--output", "file", required=True, type=click.Path(path_type=Path), metavar="FILE")

@@ -10,7 +10,7 @@ from .output import check_writable
 from .service import connected, service_options
 
 
-@click.command()
+@click.command(short_help="Measure a running service, for `scenewright plan`.")
 @click.option(
     "-o", "--output", "file", type=click.Path(path_type=Path), default=Path("profile.json"), show_default=True
 )

@@ -15,7 +15,7 @@ from .output import check_writable, picture_format, write
 from .service import connected, service_options
 
 
-@click.command()
+@click.command(short_help="Paint CHARACTER before BACKGROUND, both in words.")
 @click.argument("character")
 @click.argument("background")
 @click.option("-o", "--output", "file", required=True, type=click.Path(path_type=Path), metavar="FILE")

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from bench.faults import read_rows, with_table
+from bench.faults import read_rows, told
 
 REPORT = """<testsuites><testsuite>
 <testcase name="a"><properties><property name="fault" value="x killed"/><property name="promise" value="200"/>
@@ -15,9 +15,7 @@ def test_rows_are_what_the_drill_recorded_and_a_broken_promise_is_told() -> None
     assert list(read_rows(REPORT)) == [("x killed", "200", "200 in 1 s"), ("y gone", "503", "**not kept**")]
 
 
-def test_only_what_lies_between_the_markers_is_replaced() -> None:
-    document = "# Title\n<!-- drill: begin -->\nold\n<!-- drill: end -->\nrest\n"
-    made = with_table(document, [("f", "p", "s")])
-    assert made.startswith("# Title\n") and made.endswith("\nrest\n")
-    assert "| f | p | s |" in made and "old" not in made
-    assert with_table(made, [("f", "p", "s")]) == made
+def test_what_is_told_names_the_command_and_has_every_row() -> None:
+    made = told([("f", "p", "s"), ("g", "q", "**not kept**")])
+    assert made.startswith("`scripts/bench faults` on ")
+    assert "| f | p | s |\n| g | q | **not kept** |" in made

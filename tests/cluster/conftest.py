@@ -7,10 +7,10 @@ import os
 import shutil
 import tempfile
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Self
 
 import httpx
@@ -25,6 +25,8 @@ from ray.util import list_named_actors
 
 from serve.config_file import SHIPPED_FOLDER
 from serve.local_cluster import free_port
+
+from .. import polling
 
 APPLICATION = "scenewright"
 SCENE = {"character": "a knight", "background": "a castle", "output": {"format": "jpeg", "quality": 60}}
@@ -114,13 +116,7 @@ class Service:
             return False
 
 
-def until(condition: Callable[[], Any], timeout_s: float = 120.0) -> Any:
-    """What `condition` gives, once that is true."""
-    deadline = time.monotonic() + timeout_s
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.1)
-    return value
+until = partial(polling.until, timeout_s=120.0)
 
 
 class Load:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -20,6 +19,7 @@ from serve import local_cluster
 from serve.config import ServiceConfig
 
 from ..integration.conftest import simulated_config
+from ..polling import until
 
 BODY_TIMEOUT_S = 1.0
 LEASE_S = 3.0
@@ -116,12 +116,3 @@ def full_strength(expected: dict[str, int] = REPLICAS) -> bool:
         if {str(getattr(state, "value", state)): n for state, n in told.replica_states.items()}
         == {"RUNNING": len(replicas(name))}
     }
-
-
-def until(condition: Callable[[], Any], timeout_s: float = 90) -> Any:
-    """What `condition` gives, once that is true."""
-    deadline = time.monotonic() + timeout_s
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.02)
-    return value

@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from ..conftest import Row
-from .conftest import BODY_TIMEOUT_S, asked, painting, scene, until
+from ..polling import until
+from .conftest import BODY_TIMEOUT_S, asked, painting, scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

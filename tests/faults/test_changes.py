@@ -14,7 +14,8 @@ from serve.app import build
 from serve.config import ServiceConfig
 
 from ..conftest import Row
-from .conftest import REPLICAS, full_strength, scene, until
+from ..polling import until
+from .conftest import REPLICAS, full_strength, scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -14,7 +14,8 @@ import pytest
 from deployments.errors import OutOfMemory
 
 from ..conftest import Row
-from .conftest import WEDGED_AFTER_S, asked, at_work, change, full_strength, painting, replicas, scene, until
+from ..polling import until
+from .conftest import WEDGED_AFTER_S, asked, at_work, change, full_strength, painting, replicas, scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -13,7 +13,8 @@ import ray
 from serve.client import Scenewright
 
 from ..conftest import Row
-from .conftest import LEASE_S, actor, asked, at_work, full_strength, ongoing, replicas, scene, until
+from ..polling import until
+from .conftest import LEASE_S, actor, asked, at_work, full_strength, ongoing, replicas, scene
 
 ENDED = ("succeeded", "failed", "cancelled")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

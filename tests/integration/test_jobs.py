@@ -17,8 +17,9 @@ import pytest
 
 from serve import local_cluster
 
+from ..polling import until
 from .conftest import simulated_config
-from .test_service import replica, until
+from .test_service import replica
 
 LAYER: dict[str, Any] = {"prompt": "x", "num_inference_steps": 2, "width": 64, "height": 64}
 FRAME = {"merge": {"width": 128, "height": 64, "mode": "paste"}, "output": {"format": "png"}}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import httpx
 
+from ..polling import until
 from .test_jobs import job_of, scene, serving
-from .test_service import until
 
 
 def test_a_job_outlives_the_service(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import ray
 
-from .test_service import SCENE, until
+from ..polling import until
+from .test_service import SCENE
 
 PARTS = ("Ingress", "Character", "Background", "Merger")
 

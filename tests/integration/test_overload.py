@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from serve import local_cluster
 from serve.config import ServiceConfig
 
+from ..polling import until
 from .conftest import simulated_config
 
 pytestmark = pytest.mark.timeout(300)
@@ -39,13 +39,6 @@ def painted(http: httpx.Client, seed: int) -> dict[str, float]:
     assert answer.status_code == 200
     timings: dict[str, float] = answer.json()["timings_ms"]
     return timings
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.02)
 
 
 def test_an_equal_scene_goes_where_its_layers_are_kept(http: httpx.Client) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
@@ -20,16 +18,9 @@ from ray.util import list_named_actors
 
 from serve.cli import main
 
+from ..polling import until
+
 SCENE = {"character": "a knight", "background": "a castle", "seed": 42}
-
-
-def until(condition: Callable[[], Any], timeout_s: float = 30) -> Any:
-    """What `condition` gives, once that is true."""
-    deadline = time.monotonic() + timeout_s
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.01)
-    return value
 
 
 def replica(deployment: str) -> psutil.Process | None:

@@ -15,8 +15,8 @@ import pytest
 
 from serve import local_cluster
 
+from ..polling import until
 from .conftest import REPOSITORY
-from .test_service import until
 
 MOST_MIB_AN_HOUR = 400
 """Were the 0.6 MB of one layer kept of each request, it would be 1,200 MiB an hour at this rate. Seen of a

@@ -11,8 +11,9 @@ import pytest
 
 from serve import local_cluster
 
+from ..polling import until
 from .conftest import simulated_config
-from .test_service import busy, replica, until
+from .test_service import busy, replica
 
 EVENTS = {"Accept": "text/event-stream"}
 STEP_S = 0.2

@@ -11,8 +11,9 @@ from serve import local_cluster
 from serve.tracing import TracingConfig
 
 from ..otlp_collector import Collector, collecting
+from ..polling import until
 from .conftest import simulated_config
-from .test_service import SCENE, until
+from .test_service import SCENE
 
 CALLERS = "0af7651916cd43dd8448eb211c80319c"
 
