@@ -84,7 +84,8 @@ class EventStream(Response):
 
         while True:
             try:
-                event = await asyncio.wait_for(told.get(), self._heartbeat_s)
+                async with asyncio.timeout(self._heartbeat_s):
+                    event = await told.get()
             except TimeoutError:
                 await write(HEARTBEAT)
                 continue

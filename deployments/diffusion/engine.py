@@ -181,7 +181,9 @@ class Engine:
 
 async def _next_news(job: LayerJob, listener: Listener) -> News:
     try:
-        return await asyncio.wait_for(listener.news.get(), max(0.0, job.deadline_at - time.monotonic()))
+        # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the news.
+        async with asyncio.timeout(max(0.0, job.deadline_at - time.monotonic())):
+            return await listener.news.get()
     except TimeoutError:
         raise DeadlineExceeded("the deadline passed before this layer was painted") from None
 

@@ -65,7 +65,8 @@ class JobWorker:
                 logger.exception("jobs cannot be worked off at present")
             self._wake.clear()
             try:
-                await asyncio.wait_for(self._wake.wait(), self._config.poll_s)
+                async with asyncio.timeout(self._config.poll_s):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 

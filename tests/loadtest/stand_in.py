@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -177,18 +178,24 @@ def serving(stand_in: StandIn) -> Iterator[str]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     runner = web.AppRunner(application(stand_in), handler_cancellation=True, shutdown_timeout=0.1)
+    listening = socket.create_server(("127.0.0.1", 0))
 
-    async def start() -> str:
+    async def start() -> None:
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = runner.addresses[0][:2]
-        return f"http://{host}:{port}"
+        await web.SockSite(runner, listening).start()
+
+    async def stop() -> None:
+        # A server that is closed while it accepts a connection leaves it open: CPython 3.11's Server._attach.
+        loop.remove_reader(listening)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        await runner.cleanup()
 
     try:
-        yield asyncio.run_coroutine_threadsafe(start(), loop).result(60)
+        asyncio.run_coroutine_threadsafe(start(), loop).result(60)
+        yield "http://{}:{}".format(*listening.getsockname())
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(60)
+        asyncio.run_coroutine_threadsafe(stop(), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(60)
         loop.close()

@@ -44,6 +44,7 @@ def test_run_agrees_with_the_server_scenario(stand_in: StandIn, url: str, mix: M
     assert ours["latency_s"]["p99"] == pytest.approx(theirs["latency_s"]["p99"], rel=P99)
 
 
+@pytest.mark.slow  # Two per cent apart at most, which asks for a machine with nothing else to do.
 def test_run_agrees_with_the_offline_scenario(
     stand_in: StandIn, url: str, mix: Mix, measure: Measure
 ) -> None:

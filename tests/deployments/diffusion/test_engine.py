@@ -15,6 +15,7 @@ from PIL import Image
 from deployments.diffusion.config import GenerationConfig
 from deployments.diffusion.engine import Engine
 from deployments.diffusion.health import Unhealthy
+from deployments.diffusion.work import Progress
 from deployments.errors import DeadlineExceeded, NotReady, OutOfMemory, Overloaded
 from deployments.messages import LayerJob, LayerResult, StepEvent
 
@@ -220,6 +221,21 @@ async def test_an_abandoned_job_stops_at_its_next_step_and_disturbs_nobody(
     assert sum("gone" in forward for forward in after) <= 1
     gc.collect()
     assert caplog.records == [], "asyncio complains of nothing left behind"
+
+
+async def test_a_caller_who_leaves_just_when_there_is_news_has_left(
+    make_job: MakeJob, gated_painter: Any
+) -> None:
+    engine = engine_of(gated_painter)
+    leaving = asyncio.create_task(run(engine, make_job(num_inference_steps=40)))
+    await until(lambda: bool(engine._board.works()))
+    (work,) = engine._board.works()
+    work.listeners[0].news.put_nowait(Progress(1, 40))
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert not engine._board.works()
+    gated_painter.gate.release(1)
 
 
 async def test_a_job_cancelled_before_its_turn_is_never_painted(
