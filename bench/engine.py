@@ -8,6 +8,7 @@ import os
 import statistics
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,15 +40,17 @@ def main() -> None:
     parser.add_argument("--model", default="storybook-character")
     parser.add_argument("--count", type=int, default=60, help="requests of each run")
     parser.add_argument("--clocks", nargs="+", choices=["cpu", "wall"], default=["cpu", "wall"])
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="of both sides")
+    parser.add_argument("--compile", action="store_true", help="the step engine, and stock once more")
     parser.add_argument("--quick", action="store_true", help="a few small pictures: does it run?")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--docs", type=Path, help="also write them into performance.md in this folder")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    config = ModelConfig(asked.model, device="cpu", threads=1)
+    config = ModelConfig(asked.model, device="cpu", threads=1, dtype=asked.dtype)
     pipeline = load(config)
-    denoiser = Denoiser(config)
-    denoiser.adopt(load(config))
+    denoiser = Denoiser(replace(config, compile=asked.compile))
+    denoiser.load()
     size, steps, count = denoiser.native_size, STEPS, asked.count
     if asked.quick:
         size, steps, count = (64, 64), QUICK_STEPS, 6
@@ -60,11 +63,15 @@ def main() -> None:
         "dynamic batching": partial(dynamic_batching, pipeline),
         "step engine": partial(step_engine, denoiser, calibration),
     }
+    if asked.compile:
+        contenders["stock, compiled"] = partial(one_at_a_time, load(replace(config, compile=True)))
     for contender in contenders.values():  # The first picture of each allocates.
         contender(saturated(1, size, steps[:1]), Clock("cpu"))
     report: dict[str, Any] = {
         "machine": machine(),
         "model": asked.model,
+        "dtype": asked.dtype,
+        "compiled": asked.compile,
         "size": size,
         "count": count,
         "cap_rows": calibration.cap_rows,
@@ -73,7 +80,7 @@ def main() -> None:
     }
     print(", ".join(f"{name} {value}" for name, value in report["machine"].items()))
     print(f"{asked.model} {size[0]}x{size[1]}, {count} requests of {steps} steps, one thread; ", end="")
-    print(f"{calibration.cap_rows} rows a forward")
+    print(f"{asked.dtype}, {'compiled, ' if asked.compile else ''}{calibration.cap_rows} rows a forward")
     for kind in asked.clocks:
         figures = _compare(contenders, saturated(count, size, steps), kind, meter)
         _print(f"saturated, {kind} clock", figures)

@@ -32,7 +32,9 @@ class Meter:
 
     def __init__(self, pipeline: Any) -> None:
         self.spent_s = 0.0
-        pipeline.unet.forward = self._metered(pipeline.unet.forward)
+        # A compiled module is called by this; metering inside it would be compiled too.
+        call = "forward" if pipeline.unet._compiled_call_impl is None else "_compiled_call_impl"
+        setattr(pipeline.unet, call, self._metered(getattr(pipeline.unet, call)))
         pipeline.vae.decode = self._metered(pipeline.vae.decode)
         pipeline.encode_prompt = self._metered(pipeline.encode_prompt)
 

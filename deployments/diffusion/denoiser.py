@@ -60,6 +60,7 @@ class Denoiser:
         self.fixed_rows = config.exact_rows if config.exact else None
         self.fingerprint = ""
         self._pipeline: Any = None
+        self._device = torch.device("cpu")
         self._encoder: Encoder | None = None
         self._latent_map: LatentMap | None = None
         self._launched: torch.cuda.Event | None = None
@@ -80,6 +81,8 @@ class Denoiser:
         """Paint with this pipeline, which is on its device already; `place` is the folder it came from."""
         self._encoder = Encoder(pipeline, self._config.prompt_cache)
         self._latent_map = latent_map(place, pipeline.unet.config.in_channels, _is_xl(pipeline))
+        # Asked once: diffusers looks through every module for it, a millisecond each time.
+        self._device = pipeline._execution_device
         self._pipeline = pipeline
 
     def unload(self) -> None:
@@ -141,7 +144,7 @@ class Denoiser:
         conditions = encoder.rows(request, guided)
         # Rebuilding it from its configuration would re-apply defaults that the model's files override.
         solver = copy.deepcopy(pipeline.scheduler)
-        solver.set_timesteps(request.num_inference_steps, device=pipeline._execution_device)
+        solver.set_timesteps(request.num_inference_steps, device=self._device)
         if hasattr(solver, "set_begin_index"):
             solver.set_begin_index(0)
         # A generator on the CPU draws the same noise whatever the device.
@@ -153,12 +156,12 @@ class Denoiser:
             request.height_px // factor,
             request.width_px // factor,
         )
-        noise = randn_tensor(shape, generator=generator, device=pipeline._execution_device, dtype=dtype)
+        noise = randn_tensor(shape, generator=generator, device=self._device, dtype=dtype)
         guidance = None
         if distilled is not None:
             scale = torch.tensor([request.guidance_scale - 1])
             embedded = pipeline.get_guidance_scale_embedding(scale, embedding_dim=distilled)
-            guidance = embedded.to(pipeline._execution_device, dtype)
+            guidance = embedded.to(self._device, dtype)
         steps = len(solver.timesteps)  # Some solvers (PNDM, Heun) take more than were asked for.
         return DiffusionPainting(
             request,
@@ -215,7 +218,7 @@ class Denoiser:
 
     @property
     def _on_gpu(self) -> bool:
-        return bool(self._pipeline._execution_device.type == "cuda")
+        return self._device.type == "cuda"
 
     def _filled(self, rows: int) -> int:
         """Row counts that are the same whatever the peers, or few enough to be compiled."""
