@@ -21,31 +21,41 @@ TITLES = {"saturated": "Saturated", "poisson": "Poisson arrivals at 0.8 of what 
 
 
 def write(report: dict[str, Any], folder: Path) -> None:
-    """Into `folder`/performance.md, and its plots into `folder`/pictures."""
+    """Into `folder`/performance.md, and its plots into `folder`/pictures.
+
+    Compiled models have a part of their own.
+    """
+    name = "engine-compiled" if report["compiled"] else "engine"
     pictures = folder / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
     clock = next(iter(report["runs"]))
     plots = {
-        "performance-saturated": ("saturated", "pictures_per_s", "Pictures a second, saturated"),
-        "performance-waiting": ("poisson", "mean_s", "Mean seconds from arrival to picture, Poisson at 0.8"),
-        "performance-short": ("poisson", "short_mean_s", "The same, of requests of 8 steps or fewer"),
+        f"{name}-saturated": ("saturated", "pictures_per_s", "Pictures a second, saturated"),
+        f"{name}-waiting": ("poisson", "mean_s", "Mean seconds from arrival to picture, Poisson at 0.8"),
+        f"{name}-short": ("poisson", "short_mean_s", "The same, of requests of 8 steps or fewer"),
     }
-    for name, (run, column, title) in plots.items():
+    for plot, (run, column, title) in plots.items():
         rows = report["runs"][clock][run]
         figures = {contender: row[column] for contender, row in rows.items() if row[column] is not None}
-        (pictures / f"{name}.svg").write_text(bars(f"{title} ({CLOCKS[clock]})", figures))
-    machine = ", ".join(f"{name} {value}" for name, value in report["machine"].items())
+        (pictures / f"{plot}.svg").write_text(bars(f"{title} ({CLOCKS[clock]})", figures))
+    machine = ", ".join(f"{word} {value}" for word, value in report["machine"].items())
     width, height = report["size"]
     lines = [
-        f"{report['model']} at {width}x{height}, {report['count']} requests a run, one thread,"
-        f" {report['cap_rows']} rows a forward. Machine: {machine}.",
+        f"{report['model']} at {width}x{height}, {report['dtype']}, {report['count']} requests a run,"
+        f" one thread, {report['cap_rows']} rows a forward. Machine: {machine}.",
         "",
-        *(f"![{title}](pictures/{name}.svg)" for name, (_, _, title) in plots.items()),
+        f"A forward by its rows: {_forwards(report['ms_by_rows'])}.",
+        "",
+        *(f"![{title}](pictures/{plot}.svg)" for plot, (_, _, title) in plots.items()),
     ]
     for kind, runs in report["runs"].items():
         for run, rows in runs.items():
             lines += ["", f"**{TITLES[run]}, by {CLOCKS[kind]}**", "", *_table(rows)]
-    write_section(folder / "performance.md", "engine", "\n".join(lines))
+    write_section(folder / "performance.md", name, "\n".join(lines))
+
+
+def _forwards(ms_by_rows: dict[Any, float]) -> str:
+    return ", ".join(f"{rows}: {ms:.0f} ms ({ms / int(rows):.1f} a row)" for rows, ms in ms_by_rows.items())
 
 
 def _table(rows: dict[str, dict[str, float | None]]) -> list[str]:

@@ -100,7 +100,7 @@ class Board:
 
     def observe(self, key: BatchKey, rows: int, seconds: float) -> None:
         with self._lock:
-            self.scheduler.pace.observe(key, rows, seconds)
+            self.scheduler.observe(key, rows, seconds)
 
     def lower_cap(self, key: BatchKey, failed_rows: int) -> int:
         """The rows that a forward may hold from now on."""

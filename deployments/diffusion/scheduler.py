@@ -22,6 +22,7 @@ from typing import Literal
 
 from deployments.diffusion.batch_key import BatchKey
 from deployments.diffusion.pace import Pace
+from deployments.diffusion.room import Room
 from deployments.messages import Priority
 
 
@@ -50,10 +51,9 @@ class Scheduler:
 
     def __init__(self, pace: Pace, cap_rows: int, stretch: float, max_jobs: int) -> None:
         self.pace = pace
-        self._cap_rows = cap_rows
+        self._room = Room(cap_rows)
         self._stretch = stretch
         self._max_jobs = max_jobs
-        self._lowered: dict[BatchKey, int] = {}
         self._jobs: list[JobState] = []
 
     def __len__(self) -> int:
@@ -105,13 +105,16 @@ class Scheduler:
         return _stands_back(job, now), self.due_at(job)
 
     def cap_rows(self, key: BatchKey) -> int:
-        """A larger picture fills the device with fewer rows."""
-        scaled = int(self._cap_rows / self.pace.area_ratio(key))
-        return self._lowered.get(key, max(1, min(scaled, self._cap_rows)))
+        return self._room.rows(key, self.pace.area_ratio(key))
 
     def lower_cap(self, key: BatchKey, failed_rows: int) -> None:
-        """The device had no room for so many rows: half of them, from now on."""
-        self._lowered[key] = max(1, min(failed_rows // 2, self.cap_rows(key)))
+        """The device had no room for so many rows."""
+        self._room.lower(key, self.pace.area_ratio(key), failed_rows)
+
+    def observe(self, key: BatchKey, rows: int, seconds: float) -> None:
+        """A forward that succeeded."""
+        self.pace.observe(key, rows, seconds)
+        self._room.had(key, rows)
 
     def _remaining_s(self, job: JobState) -> float:
         return job.steps_left * self.pace.forward_s(job.key, job.rows)

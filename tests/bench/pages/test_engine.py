@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bench.pages import engine
 
 ROOT = Path(__file__).parents[3]
@@ -13,7 +15,10 @@ def row(scale: float, **more: float) -> dict[str, float | None]:
     return dict.fromkeys(columns, scale) | {"long_mean_s": None} | more
 
 
-def test_the_page_has_both_sides_their_ratio_and_the_machine(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("compiled", "section"), [(False, "engine"), (True, "engine-compiled")])
+def test_the_page_has_both_sides_their_ratio_and_the_machine(
+    tmp_path: Path, compiled: bool, section: str
+) -> None:
     (tmp_path / "performance.md").write_text((ROOT / "docs/performance.md").read_text())
     runs = {"stock, one at a time": row(2.0), "step engine": row(3.0, overhead_percent=1.25)}
     report: dict[str, Any] = {
@@ -21,6 +26,9 @@ def test_the_page_has_both_sides_their_ratio_and_the_machine(tmp_path: Path) -> 
         "size": [384, 512],
         "count": 6,
         "cap_rows": 8,
+        "dtype": "float32",
+        "compiled": compiled,
+        "ms_by_rows": {"1": 50.0, "2": 80.0},
         "machine": {"torch": "2.13"},
         "runs": {"cpu": {"saturated": runs, "poisson": runs}},
     }
@@ -30,5 +38,6 @@ def test_the_page_has_both_sides_their_ratio_and_the_machine(tmp_path: Path) -> 
     assert "| step engine | 3 | 3 | 3 | 3 |  | 1.2% |" in page
     assert "| step engine / stock | 1.50 | 1.50 | 1.50 | 1.50 |  |  |" in page
     assert "torch 2.13" in page and "## Peers" in page
+    assert "2: 80 ms (40.0 a row)" in page.partition(f"<!-- {section}: begin -->")[2]
     plots = list((tmp_path / "pictures").iterdir())
     assert len(plots) == 3 and all(f"pictures/{plot.name}" in page for plot in plots)
