@@ -1,7 +1,7 @@
 """Takes the pictures of the page and of the guides, from a running service: `python docs/screenshots.py`.
 
-Paint with the models that the pictures are to show (`scripts/serve`), started anew: what it has painted before
-is not painted again, and there would be no half-painted picture. It needs Chromium and the dev extra.
+Paint with the models that the pictures are to show (`scripts/serve`), started anew: what it has painted
+before is not painted again, and nothing half-painted could be seen. It needs Chromium and the dev extra.
 """
 
 from __future__ import annotations
