@@ -16,7 +16,7 @@ from .scene_previews import ScenePreviews
 
 
 def scene_events(graph: Graph, job: SceneJob, previews: int) -> Work:
-    """`layer.queued` where a layer waits, and again each time that it moves up; `layer.progress` a step,
+    """`layer.queued` where a layer waits, and again when its place changes; `layer.progress` a step,
     `layer.completed` a layer, then `scene.completed` with the JSON answer.
 
     Between them `scene.preview`, each time that both layers have sent one more preview.
