@@ -14,7 +14,7 @@ from deployments.diffusion.painter import AnyPainter
 from deployments.diffusion.simulated import SimulatedConfig, SimulatedPainter
 from deployments.imaging.placeholder import placeholder
 from deployments.imaging.quality import flaw
-from deployments.messages import LayerJob, LayerKind, LayerResult, Readiness, StepEvent
+from deployments.messages import LayerEvent, LayerJob, LayerKind, LayerResult, Readiness, StepEvent
 from deployments.standing import Standing
 from deployments.warmth import Warmth
 from deployments.workload import Workload
@@ -58,8 +58,8 @@ class Generator(ABC):
     def prompts(self, job: LayerJob) -> tuple[str, str]:
         """The prompt and the negative prompt that the model will read."""
 
-    async def stream(self, job: LayerJob) -> AsyncGenerator[StepEvent | LayerResult, None]:
-        """A step event a step, then the layer."""
+    async def stream(self, job: LayerJob) -> AsyncGenerator[LayerEvent, None]:
+        """Its place in the queue, where the job is `followed`; a step event a step; then the layer."""
         as_asked = False
         self._warmth.begin(job)
         try:
@@ -68,7 +68,7 @@ class Generator(ABC):
                     async for event in events:
                         if isinstance(event, StepEvent):
                             stepped(event.step)
-                        else:
+                        elif isinstance(event, LayerResult):
                             as_asked = not event.degraded
                         yield event
         finally:

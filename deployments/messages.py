@@ -27,7 +27,8 @@ class LayerJob:
     `negative_prompt` None means the layer's default one. `deadline_at` is wall-clock time, in seconds.
     `previews` are sent on the way, spread evenly. `guidance_interval`: the part of the steps, as fractions,
     that is guided. `no_store`: neither answered from an equal job's layer nor kept for one. `tenant`: whose
-    share of the replicas it takes; empty where callers are not told apart.
+    share of the replicas it takes; empty where callers are not told apart. `followed`: its caller hears
+    of its place in the queue.
     """
 
     request_id: str
@@ -48,6 +49,7 @@ class LayerJob:
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     no_store: bool = False
     tenant: str = ""
+    followed: bool = False
 
     @property
     def megapixel_steps(self) -> float:
@@ -72,6 +74,14 @@ class LayerJob:
             self.guidance_interval,
         )
         return hashlib.blake2s(repr(asked).encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True)
+class QueueEvent:
+    """`ahead` layers are before it on its replica, those under way among them; 0 when its turn has come."""
+
+    kind: LayerKind
+    ahead: int
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,10 @@ class LayerResult:
     warnings: tuple[str, ...] = ()
     recipe: Recipe | None = None
     cached: bool = False
+
+
+LayerEvent = QueueEvent | StepEvent | LayerResult
+"""What is told of a layer: its place while it waits, its steps, and the layer itself at the end."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
-"""Takes every picture of the page in docs/pictures, from a running service: `python docs/screenshots.py`.
+"""Takes the pictures of the page and of the guides, from a running service: `python docs/screenshots.py`.
 
-Paint with the models that the pictures are to show (`scripts/serve`); it needs Chromium and the dev extra.
+Paint with the models that the pictures are to show (`scripts/serve`), started anew: what it has painted
+before is not painted again, and nothing half-painted could be seen. It needs Chromium and the dev extra.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import re
 import shutil
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import guide_pictures
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -23,7 +26,7 @@ SCENE = ("a knight in silver armor with a red cape", "a castle at sunset")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Screenshots of the page into docs/pictures.")
+    parser = argparse.ArgumentParser(description="Pictures of the page and of the guides into docs/pictures.")
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     asked = parser.parse_args()
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -33,26 +36,31 @@ def main() -> None:
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=arguments)
-        desktop = open_page(browser, asked.url)
-        ask(desktop)
-        expect(desktop.locator("#page-character .step")).to_have_text(
-            re.compile("^(1[0-9]|2[0-9]) of|painted")
-        )
-        keep(desktop, "page-painting")
-        done(desktop)
-        keep(desktop, "page")
-        for name, options in (
-            ("page-dark", {"color_scheme": "dark"}),
-            (
-                "page-phone",
-                {"viewport": PHONE, "device_scale_factor": 2, "is_mobile": True, "has_touch": True},
-            ),
-        ):
-            page = open_page(browser, asked.url, **options)
-            ask(page)
-            done(page)
-            keep(page, name)
+        take_page(browser, asked.url)
+        with TemporaryDirectory() as folder:
+            for name, picture in guide_pictures.take(asked.url, browser, Path(folder)):
+                write(picture, name)
         browser.close()
+
+
+def take_page(browser: Browser, url: str) -> None:
+    desktop = open_page(browser, url)
+    ask(desktop)
+    expect(desktop.locator("#page-character .step")).to_have_text(re.compile("^(1[0-9]|2[0-9]) of|painted"))
+    keep(desktop, "page-painting")
+    done(desktop)
+    keep(desktop, "page")
+    for name, options in (
+        ("page-dark", {"color_scheme": "dark"}),
+        (
+            "page-phone",
+            {"viewport": PHONE, "device_scale_factor": 2, "is_mobile": True, "has_touch": True},
+        ),
+    ):
+        page = open_page(browser, url, **options)
+        ask(page)
+        done(page)
+        keep(page, name)
 
 
 def open_page(browser: Browser, url: str, **options: object) -> Page:
@@ -80,9 +88,12 @@ def done(page: Page) -> None:
 
 def keep(page: Page, name: str) -> None:
     page.evaluate("scrollTo(0, 0)")
+    write(Image.open(BytesIO(page.screenshot())), name)
+
+
+def write(picture: Image.Image, name: str) -> None:
     file = FOLDER / f"{name}.jpg"
-    with Image.open(BytesIO(page.screenshot())) as picture:
-        picture.convert("RGB").save(file, quality=82, optimize=True, progressive=True)
+    picture.convert("RGB").save(file, quality=80, optimize=True, progressive=True)
     print(file)
 
 

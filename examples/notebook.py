@@ -27,7 +27,7 @@ scene.image  # noqa: B018 (a notebook shows it)
 
 # %%
 scene = service.scene(
-    "a fox in a blue coat", "a forest at night", seed=7, layers=True, merge={"position": "left"}
+    "a robot with a lantern", "a forest at night", seed=7, layers=True, merge={"position": "left"}
 )
 print({name: len(data) for name, data in scene.layers.items()})
 

@@ -22,12 +22,20 @@ Every answer carries `X-Request-ID`, the caller's own or a new one. An error is 
 create NAME`).
 
 An answer is JSON, a picture or a stream of events, by `Accept`: `application/json`, `image/jpeg`,
-`image/png`, `image/webp`, `text/event-stream`. The events of a scene are `layer.progress` (`layer`,
-`step`, `steps`, and on some of them `preview`, a small JPEG in base64), `scene.preview`,
-`layer.completed`, then `scene.completed` with the JSON answer, or `error` with the error's body.
-Lines that begin with a colon only keep the connection alive. Those of a job are `scene.ended`,
-`job.progress` and `job.ended`. A stream ends after a quarter of an hour at the latest; whoever
-connects again hears of every ended scene again.
+`image/png`, `image/webp`, `text/event-stream`. The events of a scene:
+
+- `layer.queued` (`layer`, `ahead`) only where a layer waits on its replica: `ahead` layers come before
+  it, those under way among them. It is told again when that changes, and with 0 when its turn has come;
+- `layer.progress` (`layer`, `step`, `steps`, and on some of them `preview`, a small JPEG in base64);
+- `scene.preview` (`preview`), both layers together so far;
+- `layer.completed` (`layer`, `seed`, `degraded`);
+- `scene.completed` with the JSON answer; or `error` with the error's body.
+
+A layer alone has the first two, and ends with `layer.completed` and the JSON answer. Pass over events
+that you do not know, and lines that begin with a colon, which only keep the connection alive. The
+events of a job are `scene.ended`, `job.progress` and `job.ended`; `ahead` in the latter two counts the
+scenes of your earlier jobs, which come first. A stream ends after a quarter of an hour at the latest;
+whoever connects again hears of every ended scene again.
 
 OpenAI's client works against `/v1/images/generations`: `OpenAI(base_url="http://127.0.0.1:8000/v1",
 api_key="none")`.

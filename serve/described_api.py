@@ -16,6 +16,7 @@ from deployments.diffusion.registry import describe
 from .admission import latent_factor
 from .config import LayerSettings, Limits, ServiceConfig
 from .openapi import describe_answer_header
+from .schema import ALIASES
 from .tenants import GUARDED
 
 EVERYWHERE = {"400", "500"}
@@ -122,6 +123,7 @@ def _bounds(config: ServiceConfig, kind: str | None, is_layer: bool) -> dict[str
             "num_inference_steps": {"maximum": limits.max_steps},
             "guidance_scale": {"maximum": limits.max_guidance},
         }
+        bounds |= {alias: bounds[name] for name, alias in ALIASES.items()}
     if kind == "character":
         return bounds | _of_the_model(config.character, limits)
     if kind == "background":

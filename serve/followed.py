@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from deployments.errors import GenerationFailed
-from deployments.messages import LayerResult, StepEvent
+from deployments.messages import LayerEvent, LayerResult
 
-Tell = Callable[[StepEvent | LayerResult], None]
-"""Hears of every step and of the layer at the end. A layer that is painted again tells its steps again."""
+Tell = Callable[[LayerEvent], None]
+"""Hears of places in the queue, of every step and of the layer at the end. A layer that is painted again
+tells its steps again."""
 
 
 async def follow(response: Any, tell: Tell) -> tuple[Any, LayerResult]:

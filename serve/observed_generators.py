@@ -12,7 +12,7 @@ from deployments.background import Background
 from deployments.character import Character
 from deployments.errors import NotReady
 from deployments.generator import Generator, GeneratorConfig
-from deployments.messages import LayerJob, LayerResult, StepEvent
+from deployments.messages import LayerEvent, LayerJob, LayerResult, StepEvent
 
 from . import metrics
 from .metrics import Recorder
@@ -36,7 +36,7 @@ class Observed(Generator):
         self._stepping: dict[int, int] = {}
         self._busy_since: float | None = None
 
-    async def stream(self, job: LayerJob) -> AsyncGenerator[StepEvent | LayerResult, None]:
+    async def stream(self, job: LayerJob) -> AsyncGenerator[LayerEvent, None]:
         told, outcome = 0, "cancelled"
         rows = 2 if job.guidance_scale > 1 else 1
         self._begin()
@@ -47,7 +47,7 @@ class Observed(Generator):
                         told += 1
                         self._stepping[id(job)] = rows
                         self._recorder.observe(metrics.BATCH_ROWS, sum(self._stepping.values()))
-                    else:
+                    elif isinstance(event, LayerResult):
                         outcome = "degraded" if event.degraded else "painted" if told else "cached"
                         if told:
                             self._record_times(event, job.num_inference_steps)

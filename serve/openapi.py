@@ -57,7 +57,11 @@ def describe_answer_header(name: str) -> dict[str, Any]:
     return {"description": HEADERS[name], "schema": {"type": "string"}}
 
 
-BY_ACCEPT = "JSON, the picture itself, or events on the way to it, by `Accept`"
+BY_ACCEPT = (
+    "JSON, the picture itself, or events on the way to it, by `Accept`: `layer.queued` (`layer`, `ahead`) "
+    "where a layer waits, `layer.progress` (`layer`, `step`, `steps`, `preview`) and `layer.completed`; of a "
+    "scene also `scene.preview` and `scene.completed`; `error` where it fails"
+)
 LAYER = answered(
     BY_ACCEPT,
     (*FORMATS, EVENTS),

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable
 from dataclasses import replace
 
-from deployments.messages import LayerJob, LayerResult, OutputOptions, StepEvent
+from deployments.messages import LayerEvent, LayerJob, LayerResult, OutputOptions, QueueEvent
 
 from . import answers
 from .admission import SceneJob
@@ -16,18 +16,19 @@ from .scene_previews import ScenePreviews
 
 
 def scene_events(graph: Graph, job: SceneJob, previews: int) -> Work:
-    """`layer.progress` a step, `layer.completed` a layer, then `scene.completed` with the JSON answer.
+    """`layer.queued` where a layer waits, and again when its place changes; `layer.progress` a step,
+    `layer.completed` a layer, then `scene.completed` with the JSON answer.
 
     Between them `scene.preview`, each time that both layers have sent one more preview.
     """
     job = replace(
         job,
-        character=replace(job.character, previews=previews),
-        background=replace(job.background, previews=previews),
+        character=replace(job.character, previews=previews, followed=True),
+        background=replace(job.background, previews=previews, followed=True),
     )
 
     async def work(tell: Callable[[Event], None]) -> None:
-        def on_item(item: StepEvent | LayerResult) -> None:
+        def on_item(item: LayerEvent) -> None:
             tell(_event(item))
             composed.hear(item)
 
@@ -42,24 +43,27 @@ def scene_events(graph: Graph, job: SceneJob, previews: int) -> Work:
 
 
 def layer_events(graph: Graph, job: LayerJob, output: OutputOptions, previews: int) -> Work:
-    """`layer.progress` a step, then `layer.completed` with the JSON answer."""
+    """`layer.queued` while it waits, `layer.progress` a step, then `layer.completed` with the JSON answer."""
 
     async def work(tell: Callable[[Event], None]) -> None:
-        def on_item(item: StepEvent | LayerResult) -> None:
-            if isinstance(item, StepEvent):
+        def on_item(item: LayerEvent) -> None:
+            if not isinstance(item, LayerResult):
                 tell(_event(item))
 
-        layer, picture = await render_layer(graph, replace(job, previews=previews), output, on_item)
+        followed = replace(job, previews=previews, followed=True)
+        layer, picture = await render_layer(graph, followed, output, on_item)
         tell(Event("layer.completed", answers.layer_body(job.request_id, layer, picture)))
 
     return work
 
 
-def _event(item: StepEvent | LayerResult) -> Event:
+def _event(item: LayerEvent) -> Event:
     if isinstance(item, LayerResult):
         return Event(
             "layer.completed", {"layer": item.kind, "seed": item.seed, "degraded": list(item.degraded)}
         )
+    if isinstance(item, QueueEvent):
+        return Event("layer.queued", {"layer": item.kind, "ahead": item.ahead})
     told: dict[str, str | int] = {"layer": item.kind, "step": item.step, "steps": item.steps}
     if item.preview is not None:
         told["preview"] = base64.b64encode(item.preview).decode("ascii")

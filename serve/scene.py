@@ -67,7 +67,10 @@ class SceneResult:
 
 
 async def render(graph: Graph, job: SceneJob, tell: Tell | None = None) -> SceneResult:
-    """`tell` hears of each step and of each layer. Raises what deployments.errors draws."""
+    """`tell` hears of places in the queue, of each step and of each layer.
+
+    Raises what deployments.errors draws.
+    """
     async with _admitted(graph, job.deadline_at, job.character, job.background):
         for _ in range(MAX_LOSSES):
             painted = await all_or_none(

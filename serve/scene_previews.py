@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Self
 
-from deployments.messages import LayerKind, LayerResult, MergeOptions, StepEvent
+from deployments.messages import LayerEvent, LayerKind, MergeOptions, StepEvent
 
 from .logs import logger
 from .scene import Graph, Response
@@ -33,8 +33,8 @@ class ScenePreviews:
             self._making.cancel()
             await asyncio.gather(self._making, return_exceptions=True)
 
-    def hear(self, item: StepEvent | LayerResult) -> None:
-        """Of a step, or of a layer."""
+    def hear(self, item: LayerEvent) -> None:
+        """Of a place, a step, or a layer."""
         if not isinstance(item, StepEvent) or item.preview is None:
             return
         self._latest[item.kind] = item.preview

@@ -5,6 +5,7 @@ The bounds here are those of any service; its own, which are narrower, are its L
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -31,6 +32,19 @@ Words = Annotated[str, StringConstraints(max_length=100_000)]
 Prompt = Annotated[Words, AfterValidator(_not_blank), Field(json_schema_extra={"pattern": r"\S"})]
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1, description="any seed a JavaScript number can hold")]
 Deadline = Annotated[float, Field(gt=0, le=86_400)]
+ALIASES = {"num_inference_steps": "steps", "guidance_scale": "cfg_scale"}
+"""Fields that have another name too."""
+
+
+def _describe_aliases(schema: dict[str, Any]) -> None:
+    """Pydantic's schema knows one name a field: the other one, and that only one of them may be given."""
+    described: dict[str, Any] = {}
+    for name, field in schema["properties"].items():
+        described[name] = field
+        if alias := ALIASES.get(name):
+            described[alias] = deepcopy(field) | {"title": alias, "description": f"another name of {name}"}
+    schema["properties"] = described
+    schema["allOf"] = [{"not": {"required": [name, alias]}} for name, alias in ALIASES.items()]
 
 
 class Wire(BaseModel):
@@ -53,6 +67,8 @@ class Layer(Wire):
     will fill; with merge.mode paste, in the layer's default size.
     """
 
+    model_config = ConfigDict(json_schema_extra=_describe_aliases)
+
     prompt: Prompt
     negative_prompt: Words | None = None
     num_inference_steps: int | None = Field(
@@ -70,7 +86,7 @@ class Layer(Wire):
     @model_validator(mode="before")
     @classmethod
     def _one_name_each(cls, value: Any) -> Any:
-        for name, alias in (("num_inference_steps", "steps"), ("guidance_scale", "cfg_scale")):
+        for name, alias in ALIASES.items():
             if isinstance(value, dict) and name in value and alias in value:
                 raise ValueError(f"{alias} is another name of {name}: give one of them")
         return value

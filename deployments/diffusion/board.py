@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from deployments.diffusion.attempts import Attempt
@@ -15,7 +15,7 @@ from deployments.diffusion.painter import PaintRequest
 from deployments.diffusion.previews import preview_steps
 from deployments.diffusion.result_cache import LayerKey, ResultCache
 from deployments.diffusion.scheduler import JobState, Scheduler
-from deployments.diffusion.work import Listener, News, Work
+from deployments.diffusion.work import Listener, News, Place, Work
 from deployments.errors import DeadlineExceeded, Overloaded
 from deployments.messages import LayerJob, LayerResult, LayerTimings
 
@@ -56,7 +56,7 @@ class Board:
                     return replace(kept, cached=True, timings=LayerTimings(0.0, 0.0, 0.0, 0.0))
                 if work := self._by_key.get(key):
                     return work, _join(work, job, loop)
-            now, listener = self._clock(), Listener(loop)
+            now, listener = self._clock(), Listener(loop, followed=job.followed)
             state = _state(job, request, now)
             self._refuse(state, now)
             work = Work(job, Attempt(request), state, key, [listener], job.previews, time.perf_counter())
@@ -80,6 +80,16 @@ class Board:
         """For the next turn, the most urgent first."""
         with self._lock:
             return [self._works[state] for state in self.scheduler.choose(self._clock())]
+
+    def places(self, chosen: Sequence[Work]) -> list[tuple[list[Listener], Place]]:
+        """What is new of the queue since `chosen` was, and who should hear it: nothing where nobody waits."""
+        if len(chosen) == len(self.scheduler) and all(work.painting is not None for work in chosen):
+            return []
+        with self._lock:
+            moved = [work for work in self._works.values() if _has_moved(work)]
+            for work in moved:
+                work.place = Place(work.state.ahead)
+            return [(_followers(work), work.place) for work in moved if work.place]
 
     def rest(self) -> bool:
         """Whether the model's thread may: the next work will wake it."""
@@ -156,8 +166,10 @@ class Board:
 
 def _join(work: Work, job: LayerJob, loop: asyncio.AbstractEventLoop) -> Listener:
     """As urgent as its most urgent caller asks, with all the previews that any of them asked for."""
-    listener = Listener(loop, joined=True)
+    listener = Listener(loop, joined=True, followed=job.followed)
     work.listeners.append(listener)
+    if job.followed and work.place is not None and work.painting is None:
+        listener.news.put_nowait(work.place)
     work.state.deadline_at = min(work.state.deadline_at, job.deadline_at)
     if job.priority == "interactive":
         work.state.priority = "interactive"
@@ -166,6 +178,15 @@ def _join(work: Work, job: LayerJob, loop: asyncio.AbstractEventLoop) -> Listene
         if work.painting is not None:
             work.painting.preview_steps |= preview_steps(job.previews, work.painting.steps)
     return listener
+
+
+def _has_moved(work: Work) -> bool:
+    told = 0 if work.place is None else work.place.ahead
+    return work.painting is None and work.state.ahead != told
+
+
+def _followers(work: Work) -> list[Listener]:
+    return [listener for listener in work.listeners if listener.followed]
 
 
 def _state(job: LayerJob, request: PaintRequest, arrived_at: float) -> JobState:

@@ -1,7 +1,8 @@
 """The engine of a generator replica: jobs come in on the event loop, and one thread, which owns the model,
 paints them all at once, a step at a time (deployments/diffusion/turns.py).
 
-A job becomes a stream of StepEvents that ends in a LayerResult.
+A job becomes a stream that ends in a LayerResult: of QueueEvents while it waits, where they are wanted, then
+of StepEvents.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from deployments.diffusion.previews import encode_preview, preview_steps
 from deployments.diffusion.result_cache import ResultCache
 from deployments.diffusion.scheduler import Scheduler
 from deployments.diffusion.turns import Turns
-from deployments.diffusion.work import Listener, News, Progress
+from deployments.diffusion.work import Listener, News, Place, Progress
 from deployments.errors import DeadlineExceeded, NotReady, ScenewrightError
-from deployments.messages import LayerJob, LayerResult, Pixels, Readiness, StepEvent
+from deployments.messages import LayerEvent, LayerJob, LayerResult, Pixels, QueueEvent, Readiness, StepEvent
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class Engine:
 
     async def submit(
         self, job: LayerJob, prompt: str, negative_prompt: str
-    ) -> AsyncGenerator[StepEvent | LayerResult, None]:
+    ) -> AsyncGenerator[LayerEvent, None]:
         """Paint a job. Closing the iterator, or cancelling the task that reads it, stops it at its next step.
 
         The steps of a picture that is tried again are told again, from the first. Raises Overloaded or
@@ -126,7 +127,9 @@ class Engine:
         try:
             while True:
                 news = await _next_news(job, listener)
-                if isinstance(news, Progress):
+                if isinstance(news, Place):
+                    yield QueueEvent(job.kind, news.ahead)
+                elif isinstance(news, Progress):
                     yield await _step_event(job, news)
                 elif isinstance(news, LayerResult):
                     yield replace(news, cached=listener.joined)

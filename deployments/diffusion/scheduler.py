@@ -28,7 +28,8 @@ from deployments.messages import Priority
 
 @dataclass(eq=False)
 class JobState:
-    """One job as the scheduler sees it. `rows`: of its next forward."""
+    """One job as the scheduler sees it. `rows`: of its next forward. `ahead`: how many were more urgent when
+    the last turn was chosen, 0 for those that were in it."""
 
     key: BatchKey
     rows: int
@@ -36,6 +37,7 @@ class JobState:
     arrived_at: float
     deadline_at: float
     priority: Priority = "interactive"
+    ahead: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,13 @@ class Scheduler:
         lead = by_urgency[0]
         room = self.cap_rows(lead.key)
         chosen: list[JobState] = []
-        for job in by_urgency:
+        for place, job in enumerate(by_urgency):
+            job.ahead = place
             alike = (job.key, _stands_back(job, now)) == (lead.key, _stands_back(lead, now))
             fits = alike and job.rows <= room
             if job is lead or fits:
                 chosen.append(job)
+                job.ahead = 0
                 room -= job.rows
         return chosen
 

@@ -54,7 +54,9 @@ class Turns:
         """Raises nothing: what goes wrong is told to those whose work it was."""
         try:
             self._painter.load()
-            works = self._admit(self._board.choose())
+            chosen = self._board.choose()
+            self._tell_places(chosen)
+            works = self._admit(chosen)
             if works:
                 self._step(works)
                 self._outbox.send()
@@ -62,6 +64,12 @@ class Turns:
         except Exception as error:  # Nobody's in particular, so everybody's.
             for work in self._board.works():
                 self._end(work, copy(error))
+        self._outbox.send()
+
+    def _tell_places(self, chosen: Sequence[Work]) -> None:
+        """Before the step, which may be a long one."""
+        for listeners, place in self._board.places(chosen):
+            self._outbox.put(listeners, place)
         self._outbox.send()
 
     def _admit(self, chosen: Sequence[Work]) -> list[Work]:

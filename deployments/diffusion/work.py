@@ -24,15 +24,26 @@ class Progress:
     preview: Pixels | None = None
 
 
-News = Progress | LayerResult | Exception
+@dataclass(frozen=True)
+class Place:
+    """`ahead` others are before it; 0 when its turn has come."""
+
+    ahead: int
+
+
+News = Place | Progress | LayerResult | Exception
 
 
 @dataclass(eq=False)
 class Listener:
-    """One caller, on its own event loop; `joined` if another's work was under way for it already."""
+    """One caller, on its own event loop; `joined` if another's work was under way for it already.
+
+    `followed`: it hears of places in the queue too.
+    """
 
     loop: asyncio.AbstractEventLoop
     joined: bool = False
+    followed: bool = False
     news: asyncio.Queue[News] = field(default_factory=asyncio.Queue)
 
 
@@ -40,7 +51,8 @@ class Listener:
 class Work:
     """One layer to paint, for one caller or for several that asked for the same.
 
-    The four times are of one clock, in seconds: each stage of the present attempt ends at one.
+    The four times are of one clock, in seconds: each stage of the present attempt ends at one. `place` is the
+    last that was told, None where it never had to wait.
     """
 
     job: LayerJob
@@ -54,6 +66,7 @@ class Work:
     encoded_at: float = 0.0
     denoised_at: float = 0.0
     painting: Painting | None = None
+    place: Place | None = None
 
     def timings(self, decoded_at: float) -> LayerTimings:
         """What an attempt took that came to nothing counts as time in the queue."""

@@ -4,7 +4,7 @@ It knows the service by its HTTP contract alone, and needs httpx; `.image`, Pill
 the same with `await`.
 """
 
-from .answers import JobEvent, Layer, LayerDone, Progress, Scene, ScenePreview
+from .answers import JobEvent, Layer, LayerDone, Progress, Queued, Scene, ScenePreview
 from .asynchronous import AsyncScenewright
 from .errors import (
     CutoutFailed,
@@ -40,6 +40,7 @@ __all__ = [
     "OutOfMemory",
     "Overloaded",
     "Progress",
+    "Queued",
     "Retries",
     "Scene",
     "ScenePreview",

@@ -63,6 +63,14 @@ class Layer(_Painted):
 
 
 @dataclass(frozen=True)
+class Queued:
+    """A layer waits for `ahead` others, those under way among them; 0 when its turn has come."""
+
+    layer: str
+    ahead: int
+
+
+@dataclass(frozen=True)
 class Progress:
     """`step` of `steps` of a layer are done; `preview` is a small JPEG on some of them."""
 
@@ -96,7 +104,7 @@ class JobEvent:
     data: dict[str, Any]
 
 
-SceneEvent = Progress | LayerDone | ScenePreview | Scene
+SceneEvent = Queued | Progress | LayerDone | ScenePreview | Scene
 
 
 def scene_of(body: dict[str, Any], backend: str) -> Scene:
@@ -126,6 +134,8 @@ def scene_event_of(name: str, data: dict[str, Any], backend: str) -> SceneEvent 
     if name == "layer.progress":
         preview = base64.b64decode(data["preview"]) if "preview" in data else None
         return Progress(data["layer"], data["step"], data["steps"], preview)
+    if name == "layer.queued":
+        return Queued(data["layer"], data["ahead"])
     if name == "layer.completed":
         return LayerDone(data["layer"], data["seed"], data["degraded"])
     if name == "scene.preview":

@@ -55,7 +55,7 @@ class Scenewright:
     def scene_events(
         self, character: Words, background: Words, previews: int = 3, **options: Any
     ) -> Generator[SceneEvent, None, None]:
-        """The steps of both layers as they are painted, then the Scene. Closing it stops the painting."""
+        """Both layers' places in the queue, their steps, then the Scene. Closing it stops the painting."""
         return self._follow(calls.scene_stream(character, background, previews, options))
 
     def character(self, prompt: str, **options: Any) -> Layer:

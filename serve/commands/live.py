@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from ..client import LayerDone, Progress, Scene, ScenePreview, Scenewright
+from ..client import LayerDone, Progress, Queued, Scene, ScenePreview, Scenewright
 from ..client.answers import SceneEvent
 from .output import write
 
@@ -44,13 +44,21 @@ def _with_bars(events: Iterable[SceneEvent]) -> SceneEvent | None:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<9}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[waits]}"),
+    )
     last = None
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks = {layer: bars.add_task(name, total=None) for layer, name in NAMES.items()}
+        tasks = {layer: bars.add_task(name, total=None, waits="") for layer, name in NAMES.items()}
         for last in events:
-            if isinstance(last, Progress):
-                bars.update(tasks[last.layer], completed=last.step, total=last.steps)
+            if isinstance(last, Queued):
+                bars.update(tasks[last.layer], waits=f"{last.ahead} before it" if last.ahead else "")
+            elif isinstance(last, Progress):
+                bars.update(tasks[last.layer], completed=last.step, total=last.steps, waits="")
             elif isinstance(last, LayerDone):
                 bars.stop_task(tasks[last.layer])
     return last

@@ -28,7 +28,11 @@ def models(url: str, api_key: str | None) -> None:
             card["licence"],
             card["commercial_use"],
             f"{size['width']}x{size['height']}",
-            f"{memory['least']:g}-{memory['most']:g}" if memory else "",
+            _range(memory) if memory else "",
         )
     # A pipe has no width, and rich would fold the table into 80 columns.
     Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _range(memory: dict[str, float]) -> str:
+    return "-".join(dict.fromkeys(f"{memory[end]:g}" for end in ("least", "most")))

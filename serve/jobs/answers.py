@@ -32,7 +32,9 @@ def summary(job: JobState) -> JobSummary:
 
 
 def whole(job: JobState) -> JobAnswer:
-    return JobAnswer(**summary(job).model_dump(), scenes=[_scene(job, scene) for scene in job.scenes])
+    return JobAnswer(
+        **summary(job).model_dump(), ahead=job.ahead, scenes=[_scene(job, scene) for scene in job.scenes]
+    )
 
 
 def _scene(job: JobState, scene: SceneState) -> JobScene:
@@ -60,7 +62,7 @@ def job_events(desk: JobDesk, owner: str, first: JobState, poll_s: float) -> Wor
                 if scene.status in ENDED and scene.number not in told:
                     told.add(scene.number)
                     tell(Event("scene.ended", _scene(job, scene).model_dump(exclude_none=True)))
-            counts = summary(job).model_dump()
+            counts = summary(job).model_dump() | {"ahead": job.ahead}
             if job.status in ENDED:
                 tell(Event("job.ended", counts))
                 return

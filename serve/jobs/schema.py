@@ -48,6 +48,7 @@ class JobSummary(JobAccepted):
 class JobAnswer(JobSummary):
     """`failed` as soon as all scenes have ended and one has failed; the others' pictures are there."""
 
+    ahead: int = Field(description="scenes of your earlier jobs that have not ended: they come first")
     scenes: list[JobScene]
 
 

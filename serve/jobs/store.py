@@ -58,7 +58,8 @@ class SceneState:
 
 @dataclass(frozen=True)
 class JobState:
-    """`scenes` are empty where only the counts were asked for."""
+    """`scenes` are empty where only the counts were asked for. `ahead`: how many scenes of the owner's
+    earlier jobs have not ended, where the job itself was asked for."""
 
     id: str
     created_at: float
@@ -66,6 +67,7 @@ class JobState:
     cancelled: bool
     counts: dict[str, int]
     scenes: tuple[SceneState, ...] = ()
+    ahead: int = 0
 
     @property
     def status(self) -> SceneStatus:
@@ -125,10 +127,12 @@ class JobStore:
             rows = connection.execute(
                 select(*parts).where(scenes.c.job_id == job_id).order_by(scenes.c.number)
             ).all()
+            waits = any(row.status == "queued" for row in rows)
+            ahead = _ahead(connection, owner, found.created_at) if waits else 0
         states = tuple(
             SceneState(row.number, row.status, _json(row.error), row.picture, row.format) for row in rows
         )
-        return _state(found, Counter(state.status for state in states), states)
+        return _state(found, Counter(state.status for state in states), states, ahead)
 
     def counts(self, owner: str, job_id: str) -> JobState | None:
         """The job without its scenes."""
@@ -228,6 +232,12 @@ def _worked_off_in_s(connection: Connection, owner: str, count: int, now: float)
     return count * LATELY_S / lately if lately else None
 
 
+def _ahead(connection: Connection, owner: str, created_at: float) -> int:
+    """They come first, since of each caller the oldest job does (serve/jobs/leases.py)."""
+    earlier = select(func.count()).select_from(scenes.join(jobs))
+    return connection.execute(earlier.where(_open(owner), jobs.c.created_at < created_at)).scalar_one()
+
+
 def _counts(connection: Connection, job_ids: Sequence[str]) -> dict[str, Counter[str]]:
     counted: dict[str, Counter[str]] = {job_id: Counter() for job_id in job_ids}
     grouped = (
@@ -240,8 +250,11 @@ def _counts(connection: Connection, job_ids: Sequence[str]) -> dict[str, Counter
     return counted
 
 
-def _state(row: Row[Any], counts: Counter[str], states: tuple[SceneState, ...] = ()) -> JobState:
-    return JobState(row.id, row.created_at, row.total, row.cancelled_at is not None, dict(counts), states)
+def _state(
+    row: Row[Any], counts: Counter[str], states: tuple[SceneState, ...] = (), ahead: int = 0
+) -> JobState:
+    cancelled = row.cancelled_at is not None
+    return JobState(row.id, row.created_at, row.total, cancelled, dict(counts), states, ahead)
 
 
 def _json(text: str | None) -> Any:

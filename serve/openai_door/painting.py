@@ -8,7 +8,7 @@ from dataclasses import replace
 from fastapi import Request
 
 from deployments.errors import InvalidRequest
-from deployments.messages import LayerJob, LayerKind, LayerResult, Picture, StepEvent
+from deployments.messages import LayerEvent, LayerJob, LayerKind, Picture, StepEvent
 
 from .. import answers
 from ..admission import SceneJob, admit_layer, admit_scene, output_options
@@ -72,7 +72,7 @@ class Painting:
                 sent += 1
                 tell(Event(told["type"], told))
 
-            def on_item(item: StepEvent | LayerResult) -> None:
+            def on_item(item: LayerEvent) -> None:
                 if isinstance(item, StepEvent) and item.preview is not None:
                     on_preview(item.preview)
 

@@ -17,7 +17,8 @@ export async function paintScene(request, signal) {
   stage.begin(request);
   let answer;
   for await (const { name, data } of service.paintScene(request, signal)) {
-    if (name === "layer.progress") stage.progress(data);
+    if (name === "layer.queued") stage.queued(data);
+    else if (name === "layer.progress") stage.progress(data);
     else if (name === "layer.completed") stage.layerDone(data);
     else if (name === "scene.preview") stage.together(data);
     else if (name === "scene.completed") answer = data;
@@ -61,7 +62,7 @@ export async function followBoard({ id, created, scenes: requests }, signal, ope
   activeJob = id;
   try {
     for await (const { name, data } of service.jobEvents(id, signal)) {
-      if (name === "job.progress") stage.say(`${data.done} of ${data.total} scenes painted.`);
+      if (name === "job.progress") stage.say(sofar(data));
       if (name !== "scene.ended") continue;
       if (data.url) {
         const { image, seeds } = await service.jobPicture(data.url, signal);
@@ -97,6 +98,8 @@ async function oneByOne(requests, signal, open) {
   stage.say(tally(requests.length, failures));
 }
 
+const sofar = ({ done, total, ahead }) =>
+  !done && ahead ? `Waiting for ${ahead} ${ahead === 1 ? "scene" : "scenes"} of an earlier storyboard.` : `${done} of ${total} scenes painted.`;
 const tally = (total, failures) => (failures ? `${total - failures} of ${total} scenes painted, ${failures} not.` : `All ${total} scenes painted.`);
 
 // A browser that keeps nothing still shows what was painted.

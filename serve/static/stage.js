@@ -4,12 +4,14 @@ import { previewBlob, show } from "./pictures.js";
 const $ = (id) => document.getElementById(id);
 const NAMES = { character: "Character", background: "Place" };
 let pace = {};
+const waiting = new Set();
 
 export function begin(request) {
   const { width, height } = request.merge;
   frame(width, height);
   Object.assign($("stage").dataset, { state: "painting", busy: "false" });
   pace = {};
+  waiting.clear();
   for (const id of ["scene", "together", "made", "fault"]) $(id).hidden = true;
   for (const layer of Object.keys(NAMES)) {
     show(page(layer, "img"), null);
@@ -19,10 +21,22 @@ export function begin(request) {
   say("Painting both layers…");
 }
 
+// A layer's place in the queue. Only its first one is read out, and later that it is being painted.
+export function queued({ layer, ahead }) {
+  const place = ahead ? `${ordinal(ahead + 1)} in the queue` : "next";
+  page(layer, ".step").textContent = place;
+  if (ahead && !waiting.has(layer)) {
+    waiting.add(layer);
+    say(`${NAMES[layer]} waits: ${place}.`);
+  }
+  $("left").textContent = "";
+}
+
 // A step of a layer; `preview` is what it looks like by now.
 export function progress({ layer, step, steps, preview }) {
   const now = performance.now();
   pace[layer] ??= { since: now, from: step };
+  if (waiting.delete(layer)) say(`Painting the ${NAMES[layer].toLowerCase()}…`);
   Object.assign(pace[layer], { now, step, steps });
   page(layer, ".step").textContent = `${step} of ${steps}`;
   page(layer, "progress").value = step / steps;
@@ -81,7 +95,9 @@ export function clearFault() {
 
 export const say = (words) => ($("say").textContent = words);
 
+// Nobody knows it of a layer that waits.
 function timeLeft() {
+  if (waiting.size) return "";
   const left = Object.values(pace).map(({ since, from, now, step, steps }) => (step > from ? ((now - since) / (step - from)) * (steps - step) : Infinity));
   const most = Math.max(...left) / 1000;
   if (!Number.isFinite(most)) return "";
@@ -90,6 +106,10 @@ function timeLeft() {
 
 const TITLES = { overloaded: "Too busy.", rate_limited: "Too many requests.", not_ready: "Not ready yet.", cutout_failed: "The figure could not be cut out.", unauthenticated: "A key is needed.", deadline_exceeded: "It took too long.", out_of_memory: "Out of memory.", generation_failed: "It could not be painted.", invalid_request: "Not like this.", unreachable: "Nobody there.", interrupted: "Interrupted." };
 const title = (error) => TITLES[error.code] ?? "That did not work.";
+
+const SUFFIXES = { one: "st", two: "nd", few: "rd", other: "th" };
+const ordinals = new Intl.PluralRules("en", { type: "ordinal" });
+const ordinal = (number) => `${number}${SUFFIXES[ordinals.select(number)]}`;
 
 const page = (layer, selector) => $(`page-${layer}`).querySelector(selector);
 const frame = (width, height) => $("stage").style.setProperty("--frame", `${width} / ${height}`);

@@ -32,6 +32,10 @@ def test_a_services_own_limits_are_told() -> None:
     side = fields["width"]["anyOf"][0]
     assert side == {"type": "integer", "minimum": 64, "maximum": 496, "multipleOf": 16}
     assert fields["num_inference_steps"]["anyOf"][0]["maximum"] == 30
+    assert fields["steps"] == fields["num_inference_steps"] | {
+        "title": "steps",
+        "description": "another name of num_inference_steps",
+    }
     assert fields["prompt"]["maxLength"] == 2_000
     assert fields["model"]["anyOf"][0]["enum"] == ["storybook-character"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from io import BytesIO
 from typing import Any
@@ -10,11 +11,14 @@ import httpx
 import pytest
 from PIL import Image
 
+from deployments.background import Background
+from deployments.character import Character
+from deployments.merger import Merger
 from serve.config import ServiceConfig
 from serve.ingress import build_http
 from serve.scene import Graph
 
-from .conftest import served
+from .conftest import local_handle, served, simulated_config
 from .events import parse_events
 from .test_ingress import SCENE, SMALL, error_of
 
@@ -49,6 +53,36 @@ async def test_one_layer(client: httpx.AsyncClient, route: str) -> None:
     told = parse_events(answer.text)
     assert [name for name, _ in told] == ["layer.progress"] * 2 + ["layer.completed"]
     assert told[-1][1]["image"]["width"] == 64
+
+
+async def test_a_layer_that_waits_tells_its_place_and_then_its_steps() -> None:
+    graph = one_at_a_time(step_s=0.02)
+    transport = httpx.ASGITransport(served(build_http(*graph)))
+    steps = 50  # A second: long enough for the other to come while the one is painted.
+    async with httpx.AsyncClient(transport=transport, base_url="http://scenewright") as client:
+        asked = [SMALL | {"steps": steps, "seed": seed} for seed in (1, 2)]
+        posts = (client.post("/v1/characters", json=each, headers=EVENTS) for each in asked)
+        answers = await asyncio.gather(*posts)
+    waited, at_once = sorted((parse_events(each.text) for each in answers), key=len, reverse=True)
+    assert waited[:2] == [
+        ("layer.queued", {"layer": "character", "ahead": 1}),
+        ("layer.queued", {"layer": "character", "ahead": 0}),
+    ]
+    for told in (waited[2:], at_once):
+        assert [name for name, _ in told] == ["layer.progress"] * steps + ["layer.completed"]
+
+
+def one_at_a_time(step_s: float) -> tuple[ServiceConfig, Graph]:
+    """Each replica has room for one guided picture."""
+    data = simulated_config(step_s).model_dump()
+    for kind in ("character", "background"):
+        data[kind]["generator"]["generation"]["max_rows"] = 2
+    config = ServiceConfig.model_validate(data)
+    return config, Graph(
+        local_handle(Character, config.character.generator),
+        local_handle(Background, config.background.generator),
+        local_handle(Merger),
+    )
 
 
 async def test_what_is_invalid_keeps_its_status(client: httpx.AsyncClient) -> None:

@@ -14,7 +14,7 @@ from deployments.diffusion.pace import Pace
 from deployments.diffusion.painter import PaintRequest
 from deployments.diffusion.result_cache import ResultCache
 from deployments.diffusion.scheduler import Scheduler
-from deployments.diffusion.work import Listener, Work
+from deployments.diffusion.work import Listener, Place, Work
 from deployments.errors import Overloaded
 from deployments.messages import LayerJob, LayerResult, LayerTimings
 
@@ -30,8 +30,8 @@ class Woken:
         self.times += 1
 
 
-def board_of(woken: Woken, max_jobs: int = 8) -> Board:
-    scheduler = Scheduler(Pace(BatchKey(64, 64), {1: 0.01}), 8, 8.0, max_jobs)
+def board_of(woken: Woken, max_jobs: int = 8, cap_rows: int = 8) -> Board:
+    scheduler = Scheduler(Pace(BatchKey(64, 64), {1: 0.01}), cap_rows, 8.0, max_jobs)
     return Board(scheduler, ResultCache(1 << 20), woken, clock=lambda: 100.0)
 
 
@@ -114,3 +114,61 @@ async def test_a_picture_without_steps_left_is_not_chosen(make_job: MakeJob) -> 
     assert board.stepped(work)
     assert board.choose() == []
     assert not board.rest(), "it is still to be decoded"
+
+
+async def test_those_that_wait_hear_their_places_once_and_again_when_they_move(make_job: MakeJob) -> None:
+    board = board_of(Woken(), cap_rows=2)
+    far = {"deadline_at": 500.0, "followed": True}
+    works = [enter(board, make_job(seed=seed, **far), seeded(seed))[0] for seed in range(3)]
+    first, second, third = works
+    assert places(board) == [(second, 1), (third, 2)]
+    assert places(board) == [], "nothing has changed"
+    silent, _ = enter(board, make_job(seed=9, deadline_at=500.0), seeded(9))
+    assert places(board) == [], "its caller does not follow it"
+    board.leave(first, first.listeners[0])
+    assert places(board) == [(second, 0), (third, 1)]
+    second.painting = begun()
+    assert places(board) == []
+    board.leave(second, second.listeners[0])
+    board.leave(silent, silent.listeners[0])
+    assert places(board) == [(third, 0)]
+
+
+async def test_who_joins_one_that_waits_hears_its_place_at_once(make_job: MakeJob) -> None:
+    board = board_of(Woken(), cap_rows=2)
+    enter(board, make_job(seed=1, deadline_at=500.0), seeded(1))
+    job = make_job(seed=2, deadline_at=500.0, followed=True)
+    enter(board, job, seeded(2))
+    board.places(board.choose())
+    _, listener = enter(board, job, seeded(2))
+    assert listener.news.get_nowait() == Place(1)
+    _, unfollowed = enter(board, make_job(seed=2, deadline_at=500.0), seeded(2))
+    assert unfollowed.news.empty()
+
+
+async def test_where_nobody_waits_nothing_is_looked_at(make_job: MakeJob) -> None:
+    board = board_of(Woken())
+    work, _ = enter(board, make_job(followed=True))
+    work.painting = begun()
+    chosen = board.choose()
+    board._works = None  # type: ignore[assignment]
+    assert board.places(chosen) == []
+
+
+def seeded(seed: int) -> PaintRequest:
+    return PaintRequest("words", "", 4, 7.5, seed, 64, 64)
+
+
+def begun() -> Any:
+    return type("Painting", (), {"steps": 4, "done": 0, "rows": 2})()
+
+
+def places(board: Board) -> list[tuple[Work, int]]:
+    """Of those whose callers hear of them after the next choice."""
+    told = board.places(board.choose())
+    return [
+        (work, place.ahead)
+        for listeners, place in told
+        for work in board.works()
+        if work.listeners == listeners
+    ]

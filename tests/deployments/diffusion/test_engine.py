@@ -17,7 +17,7 @@ from deployments.diffusion.engine import Engine
 from deployments.diffusion.health import Unhealthy
 from deployments.diffusion.work import Progress
 from deployments.errors import DeadlineExceeded, NotReady, OutOfMemory, Overloaded
-from deployments.messages import LayerJob, LayerResult, StepEvent
+from deployments.messages import LayerEvent, LayerJob, LayerResult, QueueEvent, StepEvent
 
 MakeJob = Callable[..., LayerJob]
 
@@ -91,6 +91,38 @@ async def test_jobs_share_their_forwards_and_join_and_leave_between_steps(
         frozenset({"first"}),
         frozenset({"first", "second"}),
     }
+
+
+async def test_a_caller_hears_its_place_while_it_waits(make_job: MakeJob, gated_painter: Any) -> None:
+    engine = engine_of(gated_painter, GenerationConfig(max_rows=2))
+    told: dict[int, list[LayerEvent]] = {}
+
+    async def follow(seed: int, followed: bool = True) -> None:
+        job = make_job(seed=seed, followed=followed, num_inference_steps=4 + seed)
+        async for event in engine.submit(job, str(seed), ""):
+            told.setdefault(seed, []).append(event)
+
+    tasks = [asyncio.create_task(follow(0))]
+    await until(lambda: bool(gated_painter.begun))
+    tasks += [
+        asyncio.create_task(follow(1)),
+        asyncio.create_task(follow(2)),
+        asyncio.create_task(follow(3, False)),
+    ]
+    await until(lambda: len(engine._board.works()) == 4)
+    gated_painter.gate.release()
+    await until(lambda: 2 in told)
+    assert told[2] == [QueueEvent("character", 2)], "told before the step, not after it"
+    gated_painter.gate.release(100)
+    await asyncio.gather(*tasks)
+    waits = {
+        seed: [event.ahead for event in heard if isinstance(event, QueueEvent)]
+        for seed, heard in told.items()
+    }
+    assert waits == {0: [], 1: [1, 0], 2: [2, 1, 0], 3: []}
+    for heard in told.values():
+        kinds = [type(event) for event in heard]
+        assert kinds == sorted(kinds, key=[QueueEvent, StepEvent, LayerResult].index)
 
 
 async def test_sizes_do_not_share_a_forward(make_job: MakeJob, fake_painter: Any) -> None:

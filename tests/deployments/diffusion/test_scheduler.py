@@ -237,3 +237,16 @@ def test_urgency_is_told_in_order(count: int) -> None:
     for steps in range(count, 0, -1):
         made.add(job(steps))
     assert all(one.steps_left < other.steps_left for one, other in pairwise(made.choose(0.0)))
+
+
+def test_each_job_knows_how_many_are_more_urgent_and_those_in_the_turn_that_none_is() -> None:
+    made = scheduler(cap_rows=4)
+    long, other, short, middle = job(50), job(30, key=LARGE), job(4), job(20)
+    for each in (long, other, short, middle):
+        made.add(each)
+    assert made.choose(0.0) == [short, middle]
+    assert [each.ahead for each in (short, middle, long, other)] == [0, 0, 2, 3]
+    made.remove(short)
+    made.remove(middle)
+    assert made.choose(0.0) == [long]
+    assert (long.ahead, other.ahead) == (0, 1)

@@ -18,6 +18,7 @@ from serve.client import (
     NotScenewright,
     Overloaded,
     Progress,
+    Queued,
     Retries,
     Scene,
     ScenePreview,
@@ -29,6 +30,7 @@ from .test_synchronous import ANSWER
 
 PREVIEW = base64.b64encode(b"small").decode()
 TOLD: list[tuple[str, dict[str, Any]]] = [
+    ("layer.queued", {"layer": "character", "ahead": 1}),
     ("layer.progress", {"layer": "character", "step": 1, "steps": 2}),
     ("layer.progress", {"layer": "character", "step": 2, "steps": 2, "preview": PREVIEW}),
     ("layer.completed", {"layer": "character", "seed": 42, "degraded": []}),
@@ -37,6 +39,7 @@ TOLD: list[tuple[str, dict[str, Any]]] = [
     ("scene.completed", ANSWER),
 ]
 READ = [
+    Queued("character", 1),
     Progress("character", 1, 2),
     Progress("character", 2, 2, b"small"),
     LayerDone("character", 42, []),

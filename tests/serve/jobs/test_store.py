@@ -112,3 +112,24 @@ def test_a_job_that_has_ended_is_not_cancelled(store: JobStore, new: New, leases
     assert claim and leases.succeed(claim.lease, "p", "jpeg", {}, 2)
     job = store.cancel("me", job_id, 3)
     assert job and job.status == "succeeded"
+
+
+def test_a_job_that_waits_knows_how_many_scenes_come_first(store: JobStore, new: New, leases: Leases) -> None:
+    submit(store, new(2), now=1)
+    submit(store, new(5), owner="you", now=2)
+    job_id = submit(store, new(1), now=3)
+    submit(store, new(7), now=4)
+    assert ahead(store, job_id) == 2, "its owner's earlier ones"
+    for left in (2, 1):
+        claim = leases.claim(5)
+        while claim and store.scene("me", claim.job_id, claim.number) is None:
+            claim = leases.claim(5)
+        assert claim and ahead(store, job_id) == left, "one under way still comes first"
+        leases.succeed(claim.lease, "p", "jpeg", {}, 6)
+    assert ahead(store, job_id) == 0
+
+
+def ahead(store: JobStore, job_id: str) -> int:
+    job = store.job("me", job_id)
+    assert job is not None
+    return job.ahead

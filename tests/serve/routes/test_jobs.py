@@ -24,6 +24,8 @@ async def test_accepted_means_kept(client: httpx.AsyncClient) -> None:
     found = (await client.get(answer.headers["location"])).json()
     assert (found["status"], found["done"], found["failed"]) == ("queued", 0, 0)
     assert found["scenes"] == [{"index": index, "status": "queued"} for index in range(3)]
+    later = (await client.post("/v1/jobs", json=JOB)).headers["location"]
+    assert (await client.get(later)).json()["ahead"] == found["ahead"] + 3
 
 
 @pytest.mark.parametrize(

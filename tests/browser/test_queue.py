@@ -1,0 +1,105 @@
+"""A page that has to wait: its place in the queue, in sight and for the ear."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from threading import Event, Thread
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from deployments.background import Background
+from deployments.character import Character
+from deployments.diffusion.painter import Painting
+from deployments.diffusion.simulated import SimulatedPainter
+from deployments.merger import Merger
+from serve.config import ServiceConfig
+from serve.ingress import build_http
+from serve.scene import Graph
+
+from ..serve.conftest import listening, local_handle, served, simulated_config
+from .conftest import PATIENCE_MS, STEP_S
+from .test_painting import paint, painted
+
+HEARD = """() => {
+  window.heard = [];
+  const say = document.getElementById("say");
+  new MutationObserver(() => heard.push(say.textContent)).observe(say, { childList: true });
+}"""
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service with room for one picture of each kind at a time."""
+    data = simulated_config(STEP_S).model_dump() | {"state_dir": str(tmp_path_factory.mktemp("state"))}
+    for kind in ("character", "background"):
+        data[kind]["generator"]["generation"]["max_rows"] = 2
+    config = ServiceConfig.model_validate(data)
+    graph = Graph(
+        local_handle(Character, config.character.generator),
+        local_handle(Background, config.background.generator),
+        local_handle(Merger),
+    )
+    with listening(served(build_http(config, graph))) as address:
+        yield address
+
+
+@pytest.fixture
+def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
+    """While it is set, no character moves on."""
+    held, step = Event(), SimulatedPainter.step
+    held.set()
+
+    def hold(self: SimulatedPainter, paintings: Sequence[Painting]) -> None:
+        if self._kind == "character" and held.is_set():
+            time.sleep(STEP_S)
+        else:
+            step(self, paintings)
+
+    monkeypatch.setattr(SimulatedPainter, "step", hold)
+    yield held
+    held.clear()
+
+
+@pytest.fixture
+def ask(url: str) -> Iterator[Callable[[int], None]]:
+    """Has another character painted; returns when the service has begun to answer."""
+    threads: list[Thread] = []
+
+    def post(seed: int, begun: Event) -> None:
+        body: dict[str, Any] = {"prompt": "somebody else", "num_inference_steps": 10, "seed": seed}
+        headers = {"Accept": "text/event-stream"}
+        with httpx.stream("POST", f"{url}/v1/characters", json=body, headers=headers, timeout=300) as answer:
+            for _ in answer.iter_lines():
+                begun.set()
+
+    def ask_(seed: int) -> None:
+        begun = Event()
+        threads.append(Thread(target=post, args=(seed, begun)))
+        threads[-1].start()
+        assert begun.wait(PATIENCE_MS / 1000)
+
+    yield ask_
+    for thread in threads:
+        thread.join(PATIENCE_MS / 1000)
+
+
+def test_a_layer_that_waits_says_its_place(ask: Callable[[int], None], stuck: Event, page: Page) -> None:
+    ask(1)
+    ask(2)
+    page.evaluate(HEARD)
+    paint(page)
+    place = page.locator("#page-character .step")
+    expect(place).to_have_text("3rd in the queue")
+    expect(page.locator("#page-background .step")).to_have_text("painted")
+    expect(page.locator("#left")).to_have_text("")
+    expect(page.get_by_role("status").filter(has_text="Place painted.")).to_be_visible()
+    stuck.clear()
+    painted(page)
+    heard = page.evaluate("heard")
+    assert [words for words in heard if "queue" in words] == ["Character waits: 3rd in the queue."]
+    assert "Painting the character…" in heard
+    assert page.get_by_text("in the queue").count() == 0
