@@ -8,6 +8,7 @@ of it.
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -117,16 +118,20 @@ class Workload:
             self._arrivals.popleft()
         seconds_per_unit = self.megapixel_step_s
         left = sum(task.step_units * task.steps_left for task in self._tasks)
-        typical = sum(task.units for task in self._arrivals) / max(1, len(self._arrivals))
-        ages_s = [now - task.arrived_at for task in self._arrivals]
+        typical = sum(task.step_units * task.steps for task in self._arrivals) / max(1, len(self._arrivals))
         return WorkReport(
             backlog_s=left * seconds_per_unit,
             request_s=typical * seconds_per_unit,
             service_s=typical * min(self._fastest, default=seconds_per_unit),
-            arrived=tuple(sum(age_s <= window_s for age_s in ages_s) for window_s in WINDOWS_S),
+            arrived=self._arrived(now),
             age_s=now - self._began_at,
             jobs=len(self._tasks),
         )
+
+    def _arrived(self, now: float) -> tuple[int, ...]:
+        """In each window. They stand in the order in which they came."""
+        times = [task.arrived_at for task in self._arrivals]
+        return tuple(len(times) - bisect_left(times, now - window_s) for window_s in WINDOWS_S)
 
     @property
     def megapixel_step_s(self) -> float:

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from deployments.errors import ScenewrightError
 
+from .collecting import let_go
 from .config import ServiceConfig
 from .described_api import DescribedApi
 from .disconnects import ClientGone
@@ -52,6 +53,9 @@ class Ingress:
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         return TracedEdge(ObservedEdge(build_http(self._config, self._graph)))
+
+    async def check_health(self) -> None:
+        let_go()
 
 
 def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:

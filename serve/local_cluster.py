@@ -28,6 +28,10 @@ PRIVATE = {
     "RAY_SERVE_LOG_TO_STDERR": "0",
     # Else a wedged replica gets 20 s to end gracefully, and holds its requests for as long.
     "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
+    # Nothing of ours blocks a replica's event loop: it needs no second one for our code, nor a third for its
+    # calls: a third more scenes a second (scripts/bench serve).
+    "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+    "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
     ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",  # loopback only
 }
 

@@ -13,6 +13,7 @@ from deployments.character import Character
 from deployments.errors import NotReady
 from deployments.generator import Generator, GeneratorConfig
 from deployments.messages import LayerEvent, LayerJob, LayerResult, StepEvent
+from deployments.workload import WorkReport
 
 from . import metrics
 from .metrics import Recorder
@@ -80,7 +81,7 @@ class Observed(Generator):
         if self._busy_since is not None:
             self._recorder.add(metrics.BUSY, now - self._busy_since)
         self._busy_since = now if report.jobs else None
-        self._set_gauges()
+        self._set_backlog(report)
 
     async def check_health(self) -> None:
         # Ray forgets a gauge that was not set for two of its reports; Serve comes by here often enough.
@@ -88,9 +89,12 @@ class Observed(Generator):
         await super().check_health()
 
     def _set_gauges(self) -> None:
+        self._set_backlog(self._workload.report())
         self._recorder.set(metrics.MODEL_LOAD, self._model_load_s)
-        self._recorder.set(metrics.BACKLOG, self._workload.report().backlog_s)
         self._recorder.set(metrics.MEMORY, _peak_memory_bytes())
+
+    def _set_backlog(self, report: WorkReport) -> None:
+        self._recorder.set(metrics.BACKLOG, report.backlog_s)
 
 
 def _peak_memory_bytes() -> float:

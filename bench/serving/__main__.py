@@ -1,4 +1,5 @@
-"""Both graphs in one Ray, behind one proxy, asked in turn: what else the machine does meets both alike."""
+"""Both graphs asked in turn, so that what else the machine does meets both alike. The tutorial's stands there
+twice: in a Ray with every setting as it ships, and in ours, with the settings that scripts/serve gives it."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ import starlette
 import yaml
 from ray import serve
 
+from bench.serving.alone import tutorial_alone
 from bench.serving.load import Measured, load
 from bench.serving.tutorial import graph
 from serve import local_cluster
@@ -28,7 +30,7 @@ SIZES = {
         {"width": 1024, "height": 512},
     ),
 }
-SIDES = {"scenewright": "", "tutorial": "/tutorial"}
+OURS, TUTORIAL, TUTORIAL_HERE = "scenewright", "tutorial", "tutorial, our settings"
 
 
 def main() -> None:
@@ -45,13 +47,17 @@ def main() -> None:
     print(", ".join(f"{name} {value}" for name, value in machine.items()))
     print(f"no-op generators; {asked.rounds} rounds of {asked.scenes} scenes a side, in turn\n", flush=True)
     report: dict[str, Any] = {"machine": machine, "runs": []}
-    with local_cluster.running(_no_op(), "127.0.0.1", local_cluster.free_port()) as url:
+    with (
+        tutorial_alone() as alone,
+        local_cluster.running(_no_op(), "127.0.0.1", local_cluster.free_port()) as url,
+    ):
         serve.run(graph(), name="tutorial", route_prefix="/tutorial")
-        print(f"{'':14}{'callers':>9}{'scenes/s':>11}{'p50 ms':>9}{'CPU ms a scene':>16}")
+        sides = {OURS: url, TUTORIAL: alone, TUTORIAL_HERE: f"{url}/tutorial"}
+        print(f"{'':24}{'callers':>9}{'scenes/s':>11}{'p50 ms':>9}{'CPU ms a scene':>16}")
         for size, (layer, frame) in SIZES.items():
             print(size)
             for callers in asked.callers:
-                figures = _compared(url, layer, frame, callers, asked.rounds, asked.scenes)
+                figures = _compared(sides, layer, frame, callers, asked.rounds, asked.scenes)
                 report["runs"].append({"size": size, "callers": callers, **figures})
                 _print(callers, figures)
     if asked.json:
@@ -59,26 +65,32 @@ def main() -> None:
 
 
 def _compared(
-    url: str, layer: dict[str, int], frame: dict[str, int], callers: int, rounds: int, scenes: int
+    sides: dict[str, str],
+    layer: dict[str, int],
+    frame: dict[str, int],
+    callers: int,
+    rounds: int,
+    scenes: int,
 ) -> dict[str, dict[str, float]]:
-    measured = {side: Measured() for side in SIDES}
-    for prefix in SIDES.values():
-        load(url + prefix, layer, frame, callers, max(2 * callers, scenes // 4), Measured())
+    measured = {side: Measured() for side in sides}
+    for url in sides.values():
+        load(url, layer, frame, callers, max(2 * callers, scenes // 4), Measured())
     for number in range(rounds):
-        for side in list(SIDES) if number % 2 else reversed(SIDES):
-            load(url + SIDES[side], layer, frame, callers, scenes, measured[side])
+        for side in list(sides) if number % 2 else reversed(sides):
+            load(sides[side], layer, frame, callers, scenes, measured[side])
     return {side: each.figures() for side, each in measured.items()}
 
 
 def _print(callers: int, figures: dict[str, dict[str, float]]) -> None:
     for side, row in figures.items():
-        print(f"{side:14}{callers:>9}{row['per_s']:>11.1f}{row['p50_ms']:>9.1f}{row['cpu_ms']:>16.1f}")
-    ours, theirs = (figures[side] for side in SIDES)
-    ratios = {name: ours[name] / theirs[name] for name in ours}
-    print(
-        f"{'ours/theirs':14}{'':9}{ratios['per_s']:>10.2f}x{ratios['p50_ms']:>8.2f}x{ratios['cpu_ms']:>15.2f}x",
-        flush=True,
-    )
+        print(f"{side:24}{callers:>9}{row['per_s']:>11.1f}{row['p50_ms']:>9.1f}{row['cpu_ms']:>16.1f}")
+    for theirs in (TUTORIAL, TUTORIAL_HERE):
+        ratios = {name: figures[OURS][name] / figures[theirs][name] for name in figures[OURS]}
+        print(
+            f"{'ours / ' + theirs:33}{ratios['per_s']:>10.2f}x{ratios['p50_ms']:>8.2f}x"
+            f"{ratios['cpu_ms']:>15.2f}x",
+            flush=True,
+        )
 
 
 def _no_op() -> ServiceConfig:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from deployments.diffusion.batch_key import BatchKey
 
 PATIENCE = 200
-"""Full forwards that succeed before twice as many rows are tried again: a failure costs one forward, so half a
-per cent of the time at the worst. After each failure it takes twice as many."""
+"""Full forwards that succeed before twice as many rows are tried again, twice as many after each failure. One
+costs a forward: half a per cent of the time at the worst."""
 
 
 @dataclass

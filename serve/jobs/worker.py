@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from deployments.errors import InvalidRequest, NotReady, Overloaded, ScenewrightError
 
 from ..answers import scene_headers
+from ..collecting import let_go
 from ..config import ServiceConfig
 from ..error_answers import error_of
 from ..logs import logger
@@ -48,6 +49,7 @@ class JobWorker:
     async def check_health(self) -> None:
         if self._working.done():
             raise RuntimeError("the job worker's loop has ended")
+        let_go()
 
     async def stop(self) -> None:
         """Drop what is under way; its leases run out."""

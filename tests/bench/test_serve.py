@@ -14,7 +14,7 @@ def test_the_edges_bench_asks_both_sides(bench: Bench) -> None:
     printed, report = bench("serve")
     assert len(report["runs"]) == 2
     for run in report["runs"]:
-        for side in ("scenewright", "tutorial"):
+        for side in ("scenewright", "tutorial", "tutorial, our settings"):
             assert run[side]["per_s"] > 0 and run[side]["p50_ms"] > 0 and run[side]["cpu_ms"] > 0
     assert report["machine"]["Ray"] in printed
-    assert printed.count("ours/theirs") == 2
+    assert printed.count("ours / tutorial") == 4

@@ -1,0 +1,57 @@
+"""The tutorial's graph in a Ray of its own, every setting as Ray and Serve ship it, until its input ends."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+from ray import serve
+
+from bench.serving.tutorial import graph
+from serve.local_cluster import OBJECT_STORE_BYTES, free_port
+
+
+@contextmanager
+def tutorial_alone() -> Iterator[str]:
+    """Its address; in another process, since one has but one Ray."""
+    command = [sys.executable, "-m", "bench.serving.alone"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        address = next((line for line in process.stdout if line.startswith("http://")), None)
+        if address is None:
+            raise SystemExit("the tutorial's graph did not start")
+        try:
+            yield address.strip()
+        finally:
+            process.stdin.close()
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="swb-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        ray.init(
+            address="local",
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _temp_dir=folder,
+        )
+        try:
+            port = free_port()
+            serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
+            serve.run(graph(), name="tutorial", route_prefix="/tutorial")
+            print(f"http://127.0.0.1:{port}/tutorial", flush=True)
+            sys.stdin.read()
+        finally:
+            serve.shutdown()
+            ray.shutdown()
+
+
+if __name__ == "__main__":
+    main()
