@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -54,6 +55,19 @@ def test_a_scene_is_told_step_by_step(http: httpx.Client) -> None:
 
 @pytest.mark.parametrize("after", [0, 1, 2, 5, 9])
 def test_a_client_that_leaves_stops_both_generators(http: httpx.Client, after: int) -> None:
+    leave(http, after)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_hundred_clients_that_leave_stop_both_generators_a_hundred_times(http: httpx.Client) -> None:
+    dice = random.Random(7)
+    for _ in range(100):
+        leave(http, after=dice.randrange(12))
+
+
+def leave(http: httpx.Client, after: int) -> None:
+    """After so many events, and with both generators at work; both rest long before they would be done."""
     with http.stream("POST", "/v1/scenes", json=scene(STEPS), headers=EVENTS) as answer:
         told = events(answer)
         for _ in range(after):
