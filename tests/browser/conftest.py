@@ -7,6 +7,7 @@ import os
 import shutil
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from deployments.imaging.encoding import encode
 from deployments.imaging.placeholder import placeholder
 from deployments.merger import Merger
 from deployments.messages import LayerJob, LayerResult, OutputOptions, StepEvent
+from serve.config import ServiceConfig
 from serve.ingress import build_http
 from serve.scene import Graph
 
@@ -112,9 +114,16 @@ class SketchedBackground(Sketches, Background): ...
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     state_dir = str(tmp_path_factory.mktemp("state"))
     config = simulated_config(STEP_S).model_copy(update={"state_dir": state_dir})
+    with service(config, SketchedCharacter, SketchedBackground) as address:
+        yield address
+
+
+@contextmanager
+def service(config: ServiceConfig, character: type[Character], background: type[Background]) -> Iterator[str]:
+    """The address of the whole graph, painted by these."""
     graph = Graph(
-        local_handle(SketchedCharacter, config.character.generator),
-        local_handle(SketchedBackground, config.background.generator),
+        local_handle(character, config.character.generator),
+        local_handle(background, config.background.generator),
         local_handle(Merger),
     )
     with listening(served(build_http(config, graph))) as address:

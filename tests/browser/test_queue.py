@@ -15,13 +15,10 @@ from deployments.background import Background
 from deployments.character import Character
 from deployments.diffusion.painter import Painting
 from deployments.diffusion.simulated import SimulatedPainter
-from deployments.merger import Merger
 from serve.config import ServiceConfig
-from serve.ingress import build_http
-from serve.scene import Graph
 
-from ..serve.conftest import listening, local_handle, served, simulated_config
-from .conftest import PATIENCE_MS, STEP_S
+from ..serve.conftest import simulated_config
+from .conftest import PATIENCE_MS, STEP_S, service
 from .test_painting import paint, painted
 
 HEARD = """() => {
@@ -37,13 +34,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     data = simulated_config(STEP_S).model_dump() | {"state_dir": str(tmp_path_factory.mktemp("state"))}
     for kind in ("character", "background"):
         data[kind]["generator"]["generation"]["max_rows"] = 2
-    config = ServiceConfig.model_validate(data)
-    graph = Graph(
-        local_handle(Character, config.character.generator),
-        local_handle(Background, config.background.generator),
-        local_handle(Merger),
-    )
-    with listening(served(build_http(config, graph))) as address:
+    with service(ServiceConfig.model_validate(data), Character, Background) as address:
         yield address
 
 
