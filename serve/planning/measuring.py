@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 from ..config import BACKGROUND_DEFAULTS, CHARACTER_DEFAULTS
 from .profile import LayerProfile, Profile
 
-STEPS = 8
+STEPS = 20
 """Of each request: enough that joining in the middle of a neighbour's step hardly counts."""
 Kind = Literal["character", "background"]
 ROUNDS = 3
@@ -49,26 +49,22 @@ class _Painted:
 def measure(
     service: Service, device: str, most_pictures: int, start_s: float, say: Callable[[str], None]
 ) -> Profile:
-    """Seconds of every stage, medians; forwards of 1, 2, 4, … pictures up to `most_pictures`.
+    """Seconds of every stage, medians; forwards of 1, 2, 4, … pictures, as many as a replica takes together.
 
     A scene's own layers run on two replicas at the same time, so both branches are measured at once.
     """
     say("warming up…")
     _paint(service)
-    by_pictures: dict[int, list[_Painted]] = {}
-    pictures = 1
-    while pictures <= most_pictures:
-        say(f"{pictures} at a time…")
-        by_pictures[pictures] = _paint_together(service, pictures)
-        pictures *= 2
-    alone = by_pictures[1]
+    company = _Company(service, say)
+    alone = company.of(1)
 
     def layer(kind: Kind) -> LayerProfile:
         return LayerProfile(
             steps=DEFAULTS[kind],
             encode_s=_median(alone, f"{kind}-encode"),
             step_s={
-                count: _median(painted, f"{kind}-denoise") / STEPS for count, painted in by_pictures.items()
+                pictures: _median(company.of(pictures), f"{kind}-denoise") / STEPS
+                for pictures in company.that_share(kind, most_pictures)
             },
             decode_s=_median(alone, f"{kind}-decode"),
             start_s=start_s,
@@ -84,6 +80,38 @@ def measure(
     )
 
 
+class _Company:
+    """Requests in company of so many, each number measured once."""
+
+    def __init__(self, service: Service, say: Callable[[str], None]) -> None:
+        self._service = service
+        self._say = say
+        self._painted: dict[int, list[_Painted]] = {}
+
+    def of(self, pictures: int) -> list[_Painted]:
+        if pictures not in self._painted:
+            self._say(f"{pictures} at a time…")
+            self._painted[pictures] = _paint_together(self._service, pictures)
+        return self._painted[pictures]
+
+    def that_share(self, kind: Kind, most: int) -> list[int]:
+        """1, 2, 4, … as far as all go into one forward, and the most that do."""
+        shared, too_many = [1], 2 * most
+        while True:
+            pictures = min(2 * shared[-1], (shared[-1] + too_many) // 2, most)
+            if pictures == shared[-1]:
+                return shared
+            if self._waited(kind, pictures):
+                too_many = pictures
+            else:
+                shared.append(pictures)
+
+    def _waited(self, kind: Kind, pictures: int) -> bool:
+        """Whether one of them began only when another was done."""
+        queued_s = max(painted.stage_s(f"{kind}-queue") for painted in self.of(pictures))
+        return queued_s > _median(self.of(pictures), f"{kind}-denoise") / 2
+
+
 def _paint(service: Service) -> _Painted:
     layer = {"prompt": "a lighthouse", "num_inference_steps": STEPS}
     began_at = time.monotonic()
@@ -92,9 +120,12 @@ def _paint(service: Service) -> _Painted:
 
 
 def _paint_together(service: Service, pictures: int) -> list[_Painted]:
+    """Each round starts at once, and when the last one is over: else forwards are shared by ever fewer."""
+    painted = []
     with ThreadPoolExecutor(pictures) as pool:
-        rounds = [[pool.submit(_paint, service) for _ in range(pictures)] for _ in range(ROUNDS)]
-        return [answer.result() for answers in rounds for answer in answers]
+        for _ in range(ROUNDS):
+            painted += list(pool.map(lambda _: _paint(service), range(pictures)))
+    return painted
 
 
 def _median(painted: list[_Painted], stage: str) -> float:

@@ -8,21 +8,27 @@ from typing import Any
 import pytest
 
 from serve.planning.measuring import STEPS, measure
+from serve.planning.profile import Profile
 
 
 class KnownService:
-    """Its forwards take 100 ms, and 30 ms more for each further picture that is under way."""
+    """Its forwards take 100 ms, and 30 ms more for each further picture that is under way.
 
-    def __init__(self) -> None:
+    A background forward takes at most so many pictures; the last of those that come has to wait then.
+    """
+
+    def __init__(self, most_backgrounds: int = 99) -> None:
         self.at_once = 1
+        self.most_backgrounds = most_backgrounds
 
     def scene(self, character: Any, background: Any, **options: Any) -> Any:
         assert character["num_inference_steps"] == background["num_inference_steps"] == STEPS
         step_ms = 100.0 + 30.0 * (self.at_once - 1)
+        crowded = self.at_once > self.most_backgrounds
         timings = {"merge": 40.0, "output": 10.0}
         for kind, factor in (("character", 1.0), ("background", 2.0)):
             timings |= {
-                f"{kind}-queue": 0.0,
+                f"{kind}-queue": factor * step_ms * STEPS if kind == "background" and crowded else 0.0,
                 f"{kind}-encode": 5.0,
                 f"{kind}-denoise": factor * step_ms * STEPS,
                 f"{kind}-decode": 20.0,
@@ -30,8 +36,7 @@ class KnownService:
         return SimpleNamespace(timings_ms=timings, backend="simulated")
 
 
-def test_a_profile_is_what_the_stages_say() -> None:
-    service = KnownService()
+def measured_of(service: KnownService, most_pictures: int) -> tuple[Profile, list[str]]:
     said: list[str] = []
 
     def say(text: str) -> None:
@@ -39,7 +44,11 @@ def test_a_profile_is_what_the_stages_say() -> None:
         if text.endswith("at a time…"):
             service.at_once = int(text.split()[0])
 
-    measured = measure(service, "test card", most_pictures=4, start_s=12.0, say=say)
+    return measure(service, "test card", most_pictures, start_s=12.0, say=say), said
+
+
+def test_a_profile_is_what_the_stages_say() -> None:
+    measured, said = measured_of(KnownService(), most_pictures=4)
     assert measured.device == "test card"
     assert measured.character.step_s == pytest.approx({1: 0.1, 2: 0.13, 4: 0.19})
     assert measured.background.step_s == pytest.approx({1: 0.2, 2: 0.26, 4: 0.38})
@@ -49,3 +58,10 @@ def test_a_profile_is_what_the_stages_say() -> None:
     assert measured.character.start_s == 12.0
     assert measured.other_s == 0.0
     assert said[0] == "warming up…"
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 5, 6, 7])
+def test_of_pictures_that_do_not_share_a_forward_nothing_is_measured(most: int) -> None:
+    measured, _ = measured_of(KnownService(most_backgrounds=most), most_pictures=8)
+    assert measured.character.most_pictures == 8
+    assert measured.background.most_pictures == most
