@@ -15,91 +15,138 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # bench/ is not installed.
 
-from bench.pages import peers as peers_page
+import yaml
+
+from bench.pages import peers as page
+from loadtest.record import Record, read
 
 REPOSITORY = Path(__file__).parents[1]
 PEERS = REPOSITORY / "bench/peers"
+MIX = PEERS / "mix.json"
+OURS = ["-m", "serve.cli", "serve", "--config"]
 SERVERS = {
-    "scenewright": ["-m", "serve.cli", "serve", "--config", "serve/local.yaml", "--port"],
-    "ray-tutorial": [str(PEERS / "ray_tutorial.py")],
     "fastapi-diffusers": [str(PEERS / "fastapi_diffusers.py")],
     "litserve": [str(PEERS / "litserve_scenes.py")],
+    "ray-tutorial": [str(PEERS / "ray_tutorial.py")],
+    "scenewright": [*OURS, "serve/local.yaml", "--port"],
+    "scenewright, compiled": [*OURS, "COMPILED", "--port"],
 }
-READY_S = 600.0
+"""The first is measured first: the rate of the Poisson arrivals is a share of what it can serve."""
+LOAD = 0.8
+WARM_UP_S = 15.0
+READY_S = 900.0
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog="What follows -- goes to `python -m loadtest run`, as in: -- --users 4 --duration 120",
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", action="append", choices=SERVERS, help="may be given again")
-    parser.add_argument("--steps", type=int, default=20, help="denoising steps of each layer")
-    parser.add_argument("--out", type=Path, help="a folder for the summaries and reports")
-    parser.add_argument("--docs", type=Path, help="also write the table into performance.md in this folder")
+    parser.add_argument("--users", type=int, default=8, help="of the closed loop, which saturates")
+    parser.add_argument("--saturated", type=float, default=120.0, help="seconds of the closed loop")
+    parser.add_argument("--poisson", type=float, default=240.0, help="seconds of Poisson arrivals")
     parser.add_argument(
-        "load", nargs="*", help="after --: how to load them; one user for a minute where not given"
+        "--rate", type=float, help=f"of these; {LOAD:g} of the first server's where not given"
     )
+    parser.add_argument("--quick", action="store_true", help="seconds of one user and one peer: does it run?")
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--docs", type=Path, help="also write the tables into performance.md in this folder")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = asked.out or Path(scratch)
-        folder.mkdir(exist_ok=True)
-        mix = _mix_of(asked.steps, folder)
-        load = asked.load or ["--users", "1", "--duration", "60", "--warmup", "10"]
-        print(
-            f"{'':20}{'ok':>6}{'failed':>8}{'scenes/min':>12}{'p50 s':>9}{'p95 s':>9}"
-            f"   steps {asked.steps}: {' '.join(load)}"
-        )
-        summaries = {}
-        for name in asked.only or SERVERS:
-            if name == "litserve" and find_spec("litserve") is None:
-                print(f"{name:20}not installed: pip install litserve")
-                continue
-            with _running(name) as url:
-                summaries[name] = _measured(name, url, mix, folder, load)
-                print(_line(name, summaries[name]), flush=True)
+    if asked.quick:
+        asked.users, asked.saturated, asked.poisson, asked.rate = 1, 10.0, 10.0, 0.5
+        asked.only = asked.only or ["fastapi-diffusers"]
+    print(
+        f"steps {{4, 8, 20, 20, 30, 50}} of both layers; load {os.getloadavg()[0]:.1f}; {asked.users} users"
+    )
+    print(
+        f"{'':22}{'saturated':>12}{'Poisson':>14}{'mean s':>9}{'p95 s':>9}{'p95 s of <= 8':>15}{'failed':>8}"
+    )
+    figures: dict[str, page.Figures] = {}
+    for name in asked.only or SERVERS:
+        figures[name] = measured(name, asked)
+        asked.rate = asked.rate or LOAD * figures[name].saturated_rps
+        print(line(name, figures[name]), flush=True)
+    bare_rps = bare(asked)
+    print(f"{'the bare engines':22}{60 * bare_rps:8.1f}/min   in one process, without merging", flush=True)
+    if asked.json:
+        told = {name: vars(each) for name, each in figures.items()} | {"bare_rps": bare_rps}
+        asked.json.write_text(json.dumps(told, indent=2) + "\n")
     if asked.docs:
-        peers_page.write(summaries, load, asked.steps, asked.docs)
+        page.write(figures, bare_rps, asked.users, asked.docs)
 
 
-def _mix_of(steps: int, folder: Path) -> Path:
-    mix = json.loads((PEERS / "mix.json").read_text())
-    mix["requests"][0]["steps"] = [steps]
-    file = folder / "mix.json"
-    file.write_text(json.dumps(mix))
-    return file
+def measured(name: str, asked: argparse.Namespace) -> page.Figures:
+    with running(name) as url:
+        saturated, _ = loaded(url, ["--users", str(asked.users), "--duration", str(asked.saturated)])
+        rate = asked.rate or LOAD * saturated["throughput_rps"]
+        poisson, records = loaded(url, ["--rate", str(rate), "--duration", str(asked.poisson)])
+    return page.figures_of(saturated, poisson, records)
+
+
+def loaded(url: str, load: list[str]) -> tuple[dict[str, Any], list[Record]]:
+    """The summary of one run of the load test, and its requests after the warm-up."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "summary.json"
+        command = [sys.executable, "-m", "loadtest", "run", "--url", url, "--mix", str(MIX), "--quiet"]
+        records = Path(folder) / "records.jsonl"
+        window = ["--warmup", str(WARM_UP_S), "--out", str(out), "--records", str(records)]
+        done = subprocess.run([*command, *load, *window], cwd=REPOSITORY, capture_output=True, text=True)
+        if not out.exists():
+            raise SystemExit(f"bench: {done.stderr or done.stdout}")
+        return json.loads(out.read_text()), [r for r in read(records) if r.intended_s >= WARM_UP_S]
+
+
+def bare(asked: argparse.Namespace) -> float:
+    """Scenes a second of the engines alone."""
+    load = [str(MIX), str(asked.users), str(WARM_UP_S), str(asked.saturated)]
+    command = [sys.executable, str(PEERS / "bare_engines.py"), *load]
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"bench: {done.stderr}")
+    return float(json.loads(done.stdout)["throughput_rps"])
+
+
+def environment() -> dict[str, str]:
+    """Every server has one thread a model, as serve/local.yaml has."""
+    path = os.pathsep.join([str(REPOSITORY), *sys.path[1:]])
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
 
 
 @contextmanager
-def _running(name: str) -> Iterator[str]:
+def running(name: str) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    # OMP_NUM_THREADS: every server has one thread a model, as serve/local.yaml has.
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path[1:]]),
-    }
-    command = [sys.executable, *SERVERS[name], str(port)]
-    # A session of its own: LitServe leaves its workers behind when it is told to stop.
-    server = subprocess.Popen(command, cwd=REPOSITORY, env=environment, start_new_session=True)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _wait(server, f"{url}/readyz" if name == "scenewright" else f"{url}/healthz")
-        yield url
-    finally:
-        server.send_signal(signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            server.wait(60)
-        with suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)
+    with tempfile.TemporaryDirectory() as folder:
+        words = [str(compiled(Path(folder))) if word == "COMPILED" else word for word in SERVERS[name]]
+        command = [sys.executable, *words, str(port)]
+        # A session of its own: LitServe leaves its workers behind when it is told to stop.
+        server = subprocess.Popen(command, cwd=REPOSITORY, env=environment(), start_new_session=True)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait(server, f"{url}/readyz" if name.startswith("scenewright") else f"{url}/healthz")
+            yield url
+        finally:
+            server.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                server.wait(60)
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
+
+
+def compiled(folder: Path) -> Path:
+    """serve/local.yaml with compiled models in bfloat16."""
+    content = yaml.safe_load((REPOSITORY / "serve/local.yaml").read_text())
+    for kind in ("character", "background"):
+        generator = content["applications"][0]["args"][kind]["generator"]
+        generator["model"] |= {"dtype": "bfloat16", "compile": True}
+        generator["generation"] = {"max_rows": 4}  # Every number of rows costs a compilation.
+    file = folder / "compiled.yaml"
+    file.write_text(yaml.safe_dump(content))
+    return file
 
 
 def _wait(server: subprocess.Popen[bytes], url: str) -> None:
@@ -113,23 +160,12 @@ def _wait(server: subprocess.Popen[bytes], url: str) -> None:
     raise SystemExit(f"bench: the server did not get ready: {url}")
 
 
-def _measured(name: str, url: str, mix: Path, folder: Path, load: list[str]) -> dict[str, Any]:
-    out = folder / f"{name}.json"
-    command = [sys.executable, "-m", "loadtest", "run", "--url", url, "--mix", str(mix), *load]
-    files = ["--out", str(out), "--html", str(folder / f"{name}.html")]
-    done = subprocess.run([*command, *files, "--quiet"], cwd=REPOSITORY, capture_output=True, text=True)
-    if not out.exists():
-        raise SystemExit(f"bench: {done.stderr or done.stdout}")
-    summary: dict[str, Any] = json.loads(out.read_text())
-    return summary
-
-
-def _line(name: str, summary: dict[str, Any]) -> str:
-    latency = summary["latency_s"] or {}
-    times = "".join(f"{latency.get(at, float('nan')):9.2f}" for at in ("p50", "p95"))
-    failed = sum(summary["errors"].values())
-    verdict = "" if summary["valid"] else "   INVALID: " + "; ".join(summary["invalid_because"])
-    return f"{name:20}{summary['ok']:6}{failed:8}{60 * summary['throughput_rps']:12.1f}{times}{verdict}"
+def line(name: str, each: page.Figures) -> str:
+    return (
+        f"{name:22}{60 * each.saturated_rps:8.1f}/min{60 * each.offered_rps:10.1f}/min"
+        f"{each.mean_s:9.2f}{each.p95_s:9.2f}{each.short_p95_s:15.2f}{each.failed:8}"
+        + "".join(f"   {verdict}" for verdict in each.invalid_because)
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""LitServe: one worker process that owns both models and paints one layer after the other.
+"""LitServe: worker processes that own both models each, and paint one layer after the other.
 
-Needs `pip install litserve`, which is in none of our extras.
+Two of them, so that as many threads paint as in the other servers.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ class Scenes(litserve.LitAPI):  # type: ignore[misc]
 
 if __name__ == "__main__":
     server = litserve.LitServer(
-        Scenes(api_path="/v1/scenes"), accelerator="auto", healthcheck_path="/healthz", timeout=False
+        Scenes(api_path="/v1/scenes"),
+        accelerator="auto",
+        workers_per_device=2,
+        healthcheck_path="/healthz",
+        timeout=False,
     )
     server.run(host="127.0.0.1", port=int(sys.argv[1]), generate_client_file=False, log_level="warning")

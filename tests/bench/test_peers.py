@@ -1,0 +1,39 @@
+"""The peers' bench in its smallest form, and what of it needs no server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import peers
+from loadtest import mix
+from serve.config_file import load
+
+Bench = Callable[..., tuple[str, dict[str, Any]]]
+
+
+def test_the_compiled_service_differs_in_how_its_models_are_run_alone(tmp_path: Path) -> None:
+    shipped = load(peers.REPOSITORY / "serve/local.yaml").config
+    compiled = load(peers.compiled(tmp_path)).config
+    for kind in ("character", "background"):
+        model, as_shipped = (getattr(each, kind).generator.model for each in (compiled, shipped))
+        assert (model.dtype, model.compile) == ("bfloat16", True)
+        assert (model.source, model.threads) == (as_shipped.source, as_shipped.threads)
+
+
+def test_the_mix_names_every_request_by_its_steps() -> None:
+    for entry in mix.load(peers.MIX).requests:
+        assert entry.steps == [int(entry.name.split()[0])]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", ["fastapi-diffusers", "litserve"])
+def test_a_peer_and_the_bare_engines_are_measured(bench: Bench, name: str) -> None:
+    printed, report = bench("peers", "--only", name)
+    assert report[name]["failed"] == 0 and report[name]["scenes"] > 0
+    assert report["bare_rps"] > 0
+    assert "the bare engines" in printed
