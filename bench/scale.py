@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,7 +52,8 @@ def main() -> None:
         "profile": PROFILE.model_dump(mode="json"),
         "efficiency": efficiency(200 if asked.quick else 1_500),
         "step": step(180.0 if asked.quick else 300.0),
-        "bursts": bursts(600.0 if asked.quick else 3_600.0),
+        "bursts": bursts(burst_trace(600.0 if asked.quick else 3_600.0)),
+        "irregular": bursts(irregular_trace(600.0 if asked.quick else 7_200.0)),
     }
     _print(figures)
     if asked.json:
@@ -74,7 +76,7 @@ PROFILE = Profile(
     merge_s=0.05,
     other_s=0.02,
 )
-GOAL = Goal(latency_s=3.0, other_s=0.1, hold_s=120.0, catch_up_s=30.0)
+GOAL = Goal(latency_s=3.0, other_s=0.1, catch_up_s=30.0)
 
 
 def efficiency(scenes_a_pair: int) -> list[dict[str, float]]:
@@ -162,9 +164,8 @@ def _with_delays(
         rays.time = wall_clock
 
 
-def bursts(length_s: float) -> dict[str, Any]:
-    """The same trace for each policy: a calm with bursts of eight times its rate for a minute."""
-    arrivals = burst_trace(length_s)
+def bursts(arrivals: list[float]) -> dict[str, Any]:
+    """The same trace for each policy; the joint one holds its replicas for shorter and longer."""
     begin = Setup(2, 2, 6)
     runs = {}
     for hold_s in (60.0, 120.0, 300.0, 600.0):
@@ -178,12 +179,24 @@ def bursts(length_s: float) -> dict[str, Any]:
 
 
 def burst_trace(length_s: float, seed: int = 7) -> list[float]:
+    """A calm, and every ten minutes a minute of eight times its rate."""
+    return _trace(length_s, [(at, at + 60.0) for at in np.arange(480.0, length_s, 600.0)], seed)
+
+
+def irregular_trace(length_s: float, seed: int = 8) -> list[float]:
+    """The same calm, with bursts that come by chance, every ten minutes on average, for 20 to 120 s."""
+    dice = np.random.default_rng(seed)
+    begins = np.cumsum(dice.exponential(600.0, math.ceil(length_s / 100.0)))
+    return _trace(length_s, [(at, at + dice.uniform(20.0, 120.0)) for at in begins], seed)
+
+
+def _trace(length_s: float, loud: Sequence[tuple[float, float]], seed: int) -> list[float]:
     dice = np.random.default_rng(seed)
     times: list[float] = []
     now = 0.0
     while now < length_s:
-        loud = (now % 600.0) >= 480.0 and (now % 600.0) < 540.0
-        now += float(dice.exponential(1 / (12.0 if loud else 1.5)))
+        is_loud = any(begin <= now < end for begin, end in loud)
+        now += float(dice.exponential(1 / (12.0 if is_loud else 1.5)))
         times.append(now)
     return times
 
@@ -211,11 +224,12 @@ def _print(figures: dict[str, Any]) -> None:
         f"\na step of load from 1 pair's to 8 pairs': first decision after {shown['decided_after_s']} s,"
         f" settled at {shown['settled_at']}, overshoot {shown['overshoot']}"
     )
-    policies = figures["bursts"]["policies"]
-    print(f"\n{figures['bursts']['scenes']} scenes in bursts, SLO {figures['bursts']['within_s']:g} s:")
-    print(f"{'policy':26}{'within':>9}{'p95 s':>8}{'replica-hours':>15}")
-    for name, run in policies.items():
-        print(f"{name:26}{run['within']:>9.1%}{run['p95_s']:>8.2f}{run['replica_hours']:>15.2f}")
+    for kind, words in (("bursts", "in bursts"), ("irregular", "in irregular bursts")):
+        trace = figures[kind]
+        print(f"\n{trace['scenes']} scenes {words}, SLO {trace['within_s']:g} s:")
+        print(f"{'policy':26}{'within':>9}{'p95 s':>8}{'replica-hours':>15}")
+        for name, run in trace["policies"].items():
+            print(f"{name:26}{run['within']:>9.1%}{run['p95_s']:>8.2f}{run['replica_hours']:>15.2f}")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class Goal:
     quantile: float = 0.95
     other_s: float = 0.5
     catch_up_s: float = 30.0
-    hold_s: float = 120.0
+    hold_s: float = 600.0
     idle_s: float = 600.0
     budget: int | None = None
 

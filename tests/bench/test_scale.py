@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -36,19 +37,31 @@ def test_bursts_are_louder_than_the_calm() -> None:
     assert (calm, loud) == pytest.approx((1.5, 12.0), rel=0.3)
 
 
+def test_irregular_bursts_come_by_chance_and_are_as_loud() -> None:
+    trace = scale.irregular_trace(7_200.0)
+    a_minute = [sum(begin <= at < begin + 60 for at in trace) for begin in range(0, 7_200, 60)]
+    loud = [minute for minute, count in enumerate(a_minute) if count > 300]
+    assert trace == sorted(trace)
+    assert 60 * 1.5 * 0.6 < sorted(a_minute)[60] < 60 * 1.5 * 1.5
+    assert max(a_minute) == pytest.approx(60 * 12, rel=0.3)
+    assert len({after - before for before, after in pairwise(loud)}) > 2
+
+
 def test_the_page_and_every_plot_say_that_they_are_simulated(tmp_path: Path) -> None:
     run = {"within": 0.9, "p95_s": 2.0, "replica_hours": 1.5, "targets": [(0.0, 1), (5.0, 3)]}
+    bursts = {
+        "scenes": 10,
+        "within_s": 3.0,
+        "policies": {"joint, hold 600 s": run, "ray, defaults": run},
+    }
     figures = {
         "efficiency": [
             {"pairs": 1, "rps": 2.0, "of_linear": 1.0},
             {"pairs": 2, "rps": 3.9, "of_linear": 0.975},
         ],
         "step": {"decided_after_s": 2.0, "settled_at": 8, "overshoot": 0},
-        "bursts": {
-            "scenes": 10,
-            "within_s": 3.0,
-            "policies": {"joint, hold 300 s": run, "ray, defaults": run},
-        },
+        "bursts": bursts,
+        "irregular": bursts | {"scenes": 12},
     }
     scaling.draw(figures, tmp_path)
     page = (tmp_path / "scaling.md").read_text()
