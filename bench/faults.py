@@ -19,7 +19,7 @@ from bench.pages.sections import write_section
 
 REPOSITORY = Path(__file__).parents[1]
 DOCUMENT = REPOSITORY / "docs/reliability.md"
-DRILLS = ("tests/faults", "tests/cluster/test_nodes.py")
+DRILLS = ("tests/faults", "tests/cluster/test_nodes.py", "tests/cluster/test_ten_thousand.py")
 """A process each: a process is in one Ray cluster at a time. What has no row of its own runs along."""
 
 RAN = {0: 0, 1: 1, 5: 0}

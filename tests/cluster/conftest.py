@@ -122,8 +122,9 @@ until = partial(polling.until, timeout_s=120.0)
 class Load:
     """Callers that each ask for the next scene when they have their last; `answers` counts what they got."""
 
-    def __init__(self, url: str, callers: int) -> None:
+    def __init__(self, url: str, callers: int, scene: dict[str, Any] = SCENE) -> None:
         self._url = url
+        self._scene = scene
         self.answers: Counter[str] = Counter()
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._call) for _ in range(callers)]
@@ -146,11 +147,16 @@ class Load:
     def failed(self) -> dict[str, int]:
         return {answer: count for answer, count in self.answers.items() if answer != "200"}
 
+    def until_more(self, answers: int) -> None:
+        """Waits until so many more were answered, or one failed."""
+        enough = self.answered + answers
+        until(lambda: self.answered >= enough or self.failed)
+
     def _call(self) -> None:
         with httpx.Client(base_url=self._url, timeout=120, trust_env=False) as http:
             while not self._stop.is_set():
                 try:
-                    answer = http.post("/v1/scenes", json=SCENE)
+                    answer = http.post("/v1/scenes", json=self._scene)
                     outcome = str(answer.status_code)
                 except httpx.TransportError as error:
                     outcome = type(error).__name__

@@ -1,0 +1,54 @@
+"""Ten thousand requests, and all the while replicas are upgraded, added and taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ..conftest import Row
+from .conftest import Load, Service, cluster_of, graph, until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(3_000)]
+
+REQUESTS = 10_000
+LAYER = {"prompt": "a knight", "num_inference_steps": 1, "width": 64, "height": 64}
+SMALL = {"character": LAYER, "background": LAYER, "merge": {"mode": "paste", "width": 64, "height": 64}}
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with cluster_of({"num_cpus": 2, "num_gpus": 8, "labels": {"accelerator": "gpu"}}):
+        yield Service()
+
+
+def test_upgrades_and_downscales_cost_no_request(service: Service, row: Row) -> None:
+    row.promises(
+        f"{REQUESTS:,} requests, and all the while one rolling upgrade and one downscale after the other",
+        "0 failures",
+    )
+
+    def deploy(version: int, replicas: int) -> None:
+        # Another time a step is another configuration, so every replica is replaced.
+        service.deploy(graph(step_s=0.001 * version, num_replicas=replicas, surge_percent=100))
+        until(lambda: service.status() == "RUNNING", timeout_s=300)
+        until(
+            lambda: service.running("Character") == service.running("Background") == replicas, timeout_s=300
+        )
+
+    deploy(version=1, replicas=2)
+    until(service.ready)
+    upgrades = 0
+    with Load(service.url, callers=4, scene=SMALL) as load:
+        while load.answered < REQUESTS and not load.failed:
+            before: dict[str, Any] = service.replicas("Character")
+            deploy(version=2 + upgrades, replicas=2)
+            assert not before.keys() & service.replicas("Character").keys()
+            upgrades += 1
+            deploy(version=1 + upgrades, replicas=1)
+            load.until_more(100)
+    assert load.failed == {}
+    row.saw(
+        f"{upgrades} upgrades and as many downscales: {load.answered:,} of {load.answered:,} answered 200"
+    )
