@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.overload import figures, lateness_ms, line
+from bench.overload import figures, lateness_ms, line, page
 from loadtest.record import Record
 from loadtest.summary import Window
 
@@ -32,4 +32,11 @@ def test_a_refusal_is_timed_from_its_sending_and_a_504_from_its_deadline() -> No
 
 
 def test_a_line_tells_of_no_refusal_where_there_was_none() -> None:
-    assert "-/-" in line(1.0, figures(RECORDS[:3], 1.0, WINDOW))
+    assert "-/-" in line("1", figures(RECORDS[:3], 1.0, WINDOW))
+
+
+def test_the_page_tells_every_load_and_the_tired_one() -> None:
+    seen = figures(RECORDS, 1.0, WINDOW)
+    rows = [row for row in page("here", {0.7: seen, 5.0: seen}, seen, 0.97).splitlines() if row[:2] == "| "]
+    assert [row.split(" | ")[0] for row in rows] == ["| load", "| 0.7", "| 5", "| 0.9*"]
+    assert all(row.endswith("| 50/50 | 100 |") for row in rows[1:])
