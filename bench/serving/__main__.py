@@ -16,6 +16,7 @@ import starlette
 import yaml
 from ray import serve
 
+from bench.pages.sections import write_section
 from bench.serving.alone import tutorial_alone
 from bench.serving.load import Measured, load
 from bench.serving.tutorial import graph
@@ -23,13 +24,19 @@ from serve import local_cluster
 from serve.config import ServiceConfig
 
 REPOSITORY = Path(__file__).parents[2]
+
+
+def _sides(width: int, height: int) -> dict[str, int]:
+    return {"width": width, "height": height}
+
+
 SIZES = {
-    "no pixels to speak of": ({"width": 64, "height": 64}, {"width": 64, "height": 64}),
-    "layers of 384 x 512, a frame of 1024 x 512": (
-        {"width": 384, "height": 512},
-        {"width": 1024, "height": 512},
-    ),
+    "64 x 64: no pixels to speak of": (_sides(64, 64), _sides(64, 64)),
+    "384 x 512: the bundled character's": (_sides(384, 512), _sides(1024, 512)),
+    "512 x 512: SD 1.5's": (_sides(512, 512), _sides(1024, 512)),
+    "1024 x 1024: SDXL's": (_sides(1024, 1024), _sides(1024, 1024)),
 }
+"""Of each layer, and of the frame."""
 OURS, TUTORIAL, TUTORIAL_HERE = "scenewright", "tutorial", "tutorial, our settings"
 
 
@@ -40,9 +47,11 @@ def main() -> None:
     parser.add_argument("--callers", type=int, nargs="+", default=[1, 16])
     parser.add_argument("--quick", action="store_true", help="two rounds of a few scenes: does it run?")
     parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--docs", type=Path, help="also write the table into performance.md in this folder")
     asked = parser.parse_args()
     if asked.quick:
         asked.rounds, asked.scenes, asked.callers = 2, 8, [2]
+    sizes = dict(list(SIZES.items())[: 2 if asked.quick else None])
     machine = _machine()
     print(", ".join(f"{name} {value}" for name, value in machine.items()))
     print(f"no-op generators; {asked.rounds} rounds of {asked.scenes} scenes a side, in turn\n", flush=True)
@@ -54,7 +63,7 @@ def main() -> None:
         serve.run(graph(), name="tutorial", route_prefix="/tutorial")
         sides = {OURS: url, TUTORIAL: alone, TUTORIAL_HERE: f"{url}/tutorial"}
         print(f"{'':24}{'callers':>9}{'scenes/s':>11}{'p50 ms':>9}{'CPU ms a scene':>16}")
-        for size, (layer, frame) in SIZES.items():
+        for size, (layer, frame) in sizes.items():
             print(size)
             for callers in asked.callers:
                 figures = _compared(sides, layer, frame, callers, asked.rounds, asked.scenes)
@@ -62,6 +71,26 @@ def main() -> None:
                 _print(callers, figures)
     if asked.json:
         asked.json.write_text(json.dumps(report, indent=1) + "\n")
+    if asked.docs:
+        write_section(asked.docs / "performance.md", "edge", _page(report))
+
+
+def _page(report: dict[str, Any]) -> str:
+    lines = [
+        ", ".join(f"{name} {value}" for name, value in report["machine"].items()) + ".",
+        "",
+        "| each layer | callers | | scenes/s | p50 ms | CPU ms a scene | ours / it |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for run in report["runs"]:
+        for side in (OURS, TUTORIAL, TUTORIAL_HERE):
+            each, times = run[side], run[OURS]["per_s"] / run[side]["per_s"]
+            where = f"{run['size']} | {run['callers']}" if side == OURS else " | "
+            lines.append(
+                f"| {where} | {side} | {each['per_s']:.1f} | {each['p50_ms']:.0f} | {each['cpu_ms']:.1f} |"
+                f" {'' if side == OURS else f'{times:.2f}'} |"
+            )
+    return "\n".join(lines)
 
 
 def _compared(

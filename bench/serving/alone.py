@@ -20,16 +20,23 @@ from serve.local_cluster import OBJECT_STORE_BYTES, free_port
 def tutorial_alone() -> Iterator[str]:
     """Its address; in another process, since one has but one Ray."""
     command = [sys.executable, "-m", "bench.serving.alone"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        address = next((line for line in process.stdout if line.startswith("http://")), None)
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True
+        ) as own,
+    ):
+        assert own.stdin is not None
+        assert own.stdout is not None
+        address = next((line for line in own.stdout if line.startswith("http://")), None)
         if address is None:
-            raise SystemExit("the tutorial's graph did not start")
+            said.seek(0)
+            raise SystemExit(f"the tutorial's graph did not start: {said.read()}")
         try:
             yield address.strip()
         finally:
-            process.stdin.close()
+            own.stdin.close()
+            own.stdout.read()  # Else it writes its last words into a closed pipe.
 
 
 def main() -> None:
