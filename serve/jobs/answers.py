@@ -10,7 +10,7 @@ from typing import Any
 from ..event_stream import Event, Work
 from .desk import JobDesk
 from .schema import JobAccepted, JobAnswer, JobScene, JobSummary, SceneError
-from .store import ENDED, JobState, SceneState
+from .states import ENDED, JobState, SceneState
 
 LONGEST_S = 900.0
 """A listener holds one of the edge's places for requests."""

@@ -24,7 +24,8 @@ from .database import open_database
 from .pictures import Pictures, open_pictures
 from .scene_jobs import admit_all
 from .schema import JobRequest
-from .store import JobState, JobStore, OtherBody, SceneState, TooManyWaiting, new_job_id
+from .states import JobState, SceneState
+from .store import JobStore, OtherBody, TooManyWaiting, new_job_id
 
 Result = TypeVar("Result")
 JOB_ID = re.compile("[0-9a-f]{32}")

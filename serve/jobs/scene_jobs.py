@@ -11,7 +11,7 @@ from deployments.errors import InvalidRequest
 from ..admission import SceneJob, admit_scene
 from ..config import ServiceConfig
 from ..schema import SceneRequest
-from .store import NewScene
+from .states import NewScene
 
 KEPT = TypeAdapter(SceneJob)
 

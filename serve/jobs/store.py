@@ -9,21 +9,17 @@ import json
 import secrets
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from deployments.messages import PictureFormat
-
 from .database import reading
+from .states import JobState, NewScene, SceneState
 from .tables import jobs, scenes
 
-SceneStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 IDEMPOTENCY_S = 86_400.0
 LATELY_S = 300.0
-ENDED = ("succeeded", "failed", "cancelled")
 
 
 class TooManyWaiting(Exception):
@@ -36,47 +32,6 @@ class TooManyWaiting(Exception):
 
 class OtherBody(Exception):
     """The idempotency key was used for another body."""
-
-
-@dataclass(frozen=True)
-class NewScene:
-    """A scene in its resolved form, as JSON: nothing of it is decided later, its seeds least of all."""
-
-    job: str
-    deadline_s: float
-
-
-@dataclass(frozen=True)
-class SceneState:
-    number: int
-    status: SceneStatus
-    error: dict[str, Any] | None = None
-    picture: str | None = None
-    format: PictureFormat | None = None
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class JobState:
-    """`scenes` are empty where only the counts were asked for. `ahead`: how many scenes of the owner's
-    earlier jobs have not ended, where the job itself was asked for."""
-
-    id: str
-    created_at: float
-    total: int
-    cancelled: bool
-    counts: dict[str, int]
-    scenes: tuple[SceneState, ...] = ()
-    ahead: int = 0
-
-    @property
-    def status(self) -> SceneStatus:
-        """`failed` where any scene failed, once all have ended."""
-        if self.cancelled:
-            return "cancelled"
-        if sum(self.counts.get(status, 0) for status in ENDED) == self.total:
-            return "failed" if self.counts.get("failed") else "succeeded"
-        return "queued" if self.counts.get("queued") == self.total else "running"
 
 
 class JobStore:

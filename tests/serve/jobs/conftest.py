@@ -15,7 +15,8 @@ from sqlalchemy import Engine, delete
 
 from serve.jobs.database import open_database
 from serve.jobs.leases import Leases
-from serve.jobs.store import JobStore, NewScene
+from serve.jobs.states import NewScene
+from serve.jobs.store import JobStore
 from serve.jobs.tables import jobs, scenes
 
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))

@@ -10,7 +10,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, 
 from sqlalchemy import Engine
 
 from serve.jobs.leases import Claim, Leases
-from serve.jobs.store import ENDED, JobStore, NewScene, new_job_id
+from serve.jobs.states import ENDED, NewScene
+from serve.jobs.store import JobStore, new_job_id
 
 from .conftest import clear
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from serve.jobs.leases import Leases
-from serve.jobs.store import LATELY_S, JobStore, NewScene, OtherBody, TooManyWaiting, new_job_id
+from serve.jobs.states import NewScene
+from serve.jobs.store import LATELY_S, JobStore, OtherBody, TooManyWaiting, new_job_id
 
 New = Callable[[int], list[NewScene]]
 DAY_S = 86_400

@@ -1,0 +1,52 @@
+"""A job and its scenes as they are told: what was asked for, how far it is, what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from deployments.messages import PictureFormat
+
+SceneStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+ENDED = ("succeeded", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class NewScene:
+    """A scene in its resolved form, as JSON: nothing of it is decided later, its seeds least of all."""
+
+    job: str
+    deadline_s: float
+
+
+@dataclass(frozen=True)
+class SceneState:
+    number: int
+    status: SceneStatus
+    error: dict[str, Any] | None = None
+    picture: str | None = None
+    format: PictureFormat | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class JobState:
+    """`scenes` are empty where only the counts were asked for. `ahead`: how many scenes of the owner's
+    earlier jobs have not ended, where the job itself was asked for."""
+
+    id: str
+    created_at: float
+    total: int
+    cancelled: bool
+    counts: dict[str, int]
+    scenes: tuple[SceneState, ...] = ()
+    ahead: int = 0
+
+    @property
+    def status(self) -> SceneStatus:
+        """`failed` where any scene failed, once all have ended."""
+        if self.cancelled:
+            return "cancelled"
+        if sum(self.counts.get(status, 0) for status in ENDED) == self.total:
+            return "failed" if self.counts.get("failed") else "succeeded"
+        return "queued" if self.counts.get("queued") == self.total else "running"
