@@ -38,7 +38,10 @@ Contender = Callable[[Sequence[Arrival], Clock], Served]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="storybook-character")
-    parser.add_argument("--count", type=int, default=60, help="requests of each run")
+    parser.add_argument("--saturated", type=int, default=48, help="requests that come all at once")
+    parser.add_argument(
+        "--poisson", type=int, default=240, help="requests that come by chance: queues build up"
+    )
     parser.add_argument("--clocks", nargs="+", choices=["cpu", "wall"], default=["cpu", "wall"])
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="of both sides")
     parser.add_argument("--compile", action="store_true", help="the step engine, and stock once more")
@@ -51,9 +54,13 @@ def main() -> None:
     pipeline = load(config)
     denoiser = Denoiser(replace(config, compile=asked.compile))
     denoiser.load()
-    size, steps, count = denoiser.native_size, STEPS, asked.count
+    size, steps, counts = (
+        denoiser.native_size,
+        STEPS,
+        {"saturated": asked.saturated, "poisson": asked.poisson},
+    )
     if asked.quick:
-        size, steps, count = (64, 64), QUICK_STEPS, 6
+        size, steps, counts = (64, 64), QUICK_STEPS, {"saturated": 6, "poisson": 6}
         denoiser.native_size = size
     generation = GenerationConfig()
     calibration = calibrate(denoiser.measure, generation.max_rows, generation.calibration_s)
@@ -73,20 +80,20 @@ def main() -> None:
         "dtype": asked.dtype,
         "compiled": asked.compile,
         "size": size,
-        "count": count,
+        "counts": counts,
         "cap_rows": calibration.cap_rows,
         "ms_by_rows": {rows: 1e3 * seconds for rows, seconds in calibration.seconds.items()},
         "runs": {},
     }
     print(", ".join(f"{name} {value}" for name, value in report["machine"].items()))
-    print(f"{asked.model} {size[0]}x{size[1]}, {count} requests of {steps} steps, one thread; ", end="")
+    print(f"{asked.model} {size[0]}x{size[1]}, requests of {steps} steps, one thread; ", end="")
     print(f"{asked.dtype}, {'compiled, ' if asked.compile else ''}{calibration.cap_rows} rows a forward")
     for kind in asked.clocks:
-        figures = _compare(contenders, saturated(count, size, steps), kind, meter)
-        _print(f"saturated, {kind} clock", figures)
+        figures = _compare(contenders, saturated(counts["saturated"], size, steps), kind, meter)
+        _print(f"saturated by {counts['saturated']}, {kind} clock", figures)
         rate = LOAD * (figures["stock, one at a time"]["pictures_per_s"] or 1.0)
-        paced = _compare(contenders, poisson(count, rate, size, steps), kind, meter)
-        _print(f"Poisson at {LOAD} of stock's capacity, {kind} clock", paced)
+        paced = _compare(contenders, poisson(counts["poisson"], rate, size, steps), kind, meter)
+        _print(f"{counts['poisson']} by Poisson at {LOAD} of stock's capacity, {kind} clock", paced)
         report["runs"][kind] = {"saturated": figures, "poisson": paced}
     if asked.json:
         asked.json.write_text(json.dumps(report, indent=1))

@@ -24,7 +24,7 @@ def test_the_page_has_both_sides_their_ratio_and_the_machine(
     report: dict[str, Any] = {
         "model": "m",
         "size": [384, 512],
-        "count": 6,
+        "counts": {"saturated": 6, "poisson": 7},
         "cap_rows": 8,
         "dtype": "float32",
         "compiled": compiled,
