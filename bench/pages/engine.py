@@ -41,8 +41,9 @@ def write(report: dict[str, Any], folder: Path) -> None:
     machine = ", ".join(f"{word} {value}" for word, value in report["machine"].items())
     width, height = report["size"]
     lines = [
-        f"{report['model']} at {width}x{height}, {report['dtype']}, {report['counts']['saturated']} requests at"
-        f" once and {report['counts']['poisson']} by chance, one thread, {report['cap_rows']} rows a forward. Machine: {machine}.",
+        f"{report['model']} at {width}x{height}, {report['dtype']}, one thread, {report['cap_rows']} rows a"
+        f" forward; {report['counts']['saturated']} requests at once, {report['counts']['poisson']} by chance."
+        f" Machine: {machine}.",
         "",
         f"A forward by its rows: {_forwards(report['ms_by_rows'])}.",
         "",
