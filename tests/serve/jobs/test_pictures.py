@@ -11,13 +11,16 @@ from serve.jobs.pictures import Pictures, open_pictures
 DATA = b"a picture"
 
 
-@pytest.fixture(params=["folder", "file", "memory"])
+@pytest.fixture(params=["folder", "file", "local", "memory", "s3"])
 def pictures(request: pytest.FixtureRequest, tmp_path: Path) -> Pictures:
     places = {
         "folder": str(tmp_path / "deep" / "pictures"),
-        "file": f"file://{tmp_path / 'behind-fsspec'}",
+        "file": f"file://{tmp_path / 'deep' / 'pictures'}",
+        "local": f"local://{tmp_path}",
         "memory": f"memory://{tmp_path.name}",
     }
+    if request.param == "s3":
+        return open_pictures(f"s3://{request.getfixturevalue('bucket')}/folder")
     return open_pictures(places[request.param])
 
 
