@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import Future
+from typing import Any
 
 from deployments.diffusion.previews import encode_preview, preview_steps
 from deployments.diffusion.work import Listener, Progress
@@ -23,11 +24,12 @@ async def step_event(job: LayerJob, listener: Listener, progress: Progress) -> S
 
 async def _drawn(preview: Future[Pixels | None], listener: Listener, deadline_at: float) -> Pixels | None:
     """None where the picture itself is done first."""
-    drawing, ended = asyncio.wrap_future(preview), asyncio.ensure_future(listener.ended.wait())
+    drawing = asyncio.wrap_future(preview)
+    either: set[asyncio.Future[Any]] = {drawing, asyncio.ensure_future(listener.ended.wait())}
     try:
         left_s = max(0.0, deadline_at - time.monotonic())
-        await asyncio.wait({drawing, ended}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
         return drawing.result() if drawing.done() and not drawing.cancelled() else None
     finally:
-        drawing.cancel()
-        ended.cancel()
+        for each in either:
+            each.cancel()

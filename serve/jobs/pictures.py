@@ -26,7 +26,7 @@ class Pictures(Protocol):
 
 
 def open_pictures(place: str) -> Pictures:
-    """A folder of this machine, or whatever fsspec finds behind a URL."""
+    """A folder of this machine, or whatever fsspec finds behind a URL. Raises OSError."""
     place = place.removeprefix("file://")
     return RemotePictures(place) if "://" in place else FolderPictures(Path(place))
 
@@ -80,7 +80,8 @@ class RemotePictures:
     def __init__(self, url: str) -> None:
         from fsspec.core import url_to_fs
 
-        files, root = url_to_fs(url)
+        with _any_error_as_oserror():
+            files, root = url_to_fs(url)
         self._files: Any = files
         self._root = str(root).rstrip("/")
 
@@ -115,7 +116,8 @@ class RemotePictures:
 
 @contextmanager
 def _any_error_as_oserror() -> Iterator[None]:
-    """botocore has errors of its own for a server that is gone or keys that are not there."""
+    """botocore has errors of its own for a server that is gone or keys that are not there, and fsspec raises
+    others for a kind of store that it does not know or that is not installed."""
     try:
         yield
     except OSError:

@@ -41,6 +41,11 @@ def test_only_the_old_are_dropped(pictures: Pictures) -> None:
     pictures.drop(name, put_before=time.time() + 60)
 
 
+def test_a_kind_of_store_that_nobody_knows() -> None:
+    with pytest.raises(OSError, match="attic"):
+        open_pictures("attic://pictures")
+
+
 def test_putting_again_makes_young(tmp_path: Path) -> None:
     import os
 
