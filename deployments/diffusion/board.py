@@ -169,7 +169,7 @@ def _join(work: Work, job: LayerJob, loop: asyncio.AbstractEventLoop) -> Listene
     listener = Listener(loop, joined=True, followed=job.followed)
     work.listeners.append(listener)
     if job.followed and work.place is not None and work.painting is None:
-        listener.news.put_nowait(work.place)
+        listener.hear(work.place)
     work.state.deadline_at = min(work.state.deadline_at, job.deadline_at)
     if job.priority == "interactive":
         work.state.priority = "interactive"

@@ -27,6 +27,9 @@ class ModelConfig:
     `exact` fills every forward up to `exact_rows`, so that a picture is bitwise the same whatever its peers.
     `compile` compiles the UNet for each row count before the replica is ready: minutes, worth it on a GPU.
     `prompt_cache` counts encoded prompts.
+    `preview_vae`: a small VAE that previews are drawn by, a folder or a hub id of diffusers' AutoencoderTiny
+    (`madebyollin/taesd`; for XL `madebyollin/taesdxl`). Where none is named, by the one in the folder
+    `preview_vae` of the model's own, else by a linear map.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -46,6 +49,7 @@ class ModelConfig:
     exact_rows: int = 8
     compile: bool = False
     prompt_cache: int = 64
+    preview_vae: str | None = None
 
     def __post_init__(self) -> None:
         if self.exact_rows < 2:

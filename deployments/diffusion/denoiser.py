@@ -24,9 +24,10 @@ from deployments.diffusion.conditioning import Encoder, Row, truncations
 from deployments.diffusion.config import ModelConfig
 from deployments.diffusion.loader import load, unload
 from deployments.diffusion.model_files import fingerprint
-from deployments.diffusion.painter import Painting, PaintRequest
-from deployments.diffusion.previews import LatentMap, expected_latents, latent_map
+from deployments.diffusion.painter import Painting, PaintRequest, Preview
+from deployments.diffusion.previews import LatentMap, expected_latents, is_being_drawn, latent_map
 from deployments.diffusion.registry import describe, locate
+from deployments.diffusion.small_vae import SmallVae, small_vae
 from deployments.errors import NotReady, OutOfMemory
 from deployments.messages import Backend, Pixels
 
@@ -37,13 +38,17 @@ Result = TypeVar("Result")
 
 @dataclass(eq=False)
 class DiffusionPainting(Painting):
-    """A picture's latents and all that moves them; `conditions`: its rows of a forward with guidance."""
+    """A picture's latents and all that moves them; `conditions`: its rows of a forward with guidance.
+
+    `drawn`: its last preview.
+    """
 
     latents: Any = None
     solver: Any = None
     conditions: list[Row] = field(default_factory=list)
     solver_extras: dict[str, Any] = field(default_factory=dict)
     distilled_guidance: torch.Tensor | None = None
+    drawn: Preview | None = None
 
 
 class Denoiser:
@@ -62,7 +67,7 @@ class Denoiser:
         self._pipeline: Any = None
         self._device = torch.device("cpu")
         self._encoder: Encoder | None = None
-        self._latent_map: LatentMap | None = None
+        self._drawer: SmallVae | LatentMap | None = None
         self._launched: torch.cuda.Event | None = None
 
     @property
@@ -75,20 +80,31 @@ class Denoiser:
             return
         place = locate(self._config.source)
         self.fingerprint = fingerprint(place, self._config)
-        self.adopt(load(self._config), place)
+        pipeline = load(self._config)
+        try:
+            self.adopt(pipeline, place)
+        except NotReady:
+            unload(pipeline)
+            raise
 
     def adopt(self, pipeline: Any, place: Path | None = None) -> None:
-        """Paint with this pipeline, which is on its device already; `place` is the folder it came from."""
+        """Paint with this pipeline, which is on its device already; `place` is the folder it came from.
+
+        Raises NotReady where its small VAE cannot be used.
+        """
+        by_family = latent_map(place, pipeline.unet.config.in_channels, _is_xl(pipeline))
+        self._drawer = small_vae(self._config, place, pipeline) or by_family
         self._encoder = Encoder(pipeline, self._config.prompt_cache)
-        self._latent_map = latent_map(place, pipeline.unet.config.in_channels, _is_xl(pipeline))
         # Asked once: diffusers looks through every module for it, a millisecond each time.
         self._device = pipeline._execution_device
         self._pipeline = pipeline
 
     def unload(self) -> None:
         if self._pipeline is not None:
+            if isinstance(self._drawer, SmallVae):
+                self._drawer.close()
             unload(self._pipeline)
-            self._pipeline = self._encoder = None
+            self._pipeline = self._encoder = self._drawer = None
 
     @torch.inference_mode()
     def begin(self, request: PaintRequest) -> DiffusionPainting:
@@ -235,9 +251,10 @@ class Denoiser:
         if painting.guided_now:
             without, with_prompt = rows.chunk(2)
             prediction = without + painting.request.guidance_scale * (with_prompt - without)
-        if painting.done + 1 in painting.preview_steps and self._latent_map is not None:
+        wanted = painting.done + 1 in painting.preview_steps and not is_being_drawn(painting.drawn)
+        if wanted and self._drawer is not None:
             expected = expected_latents(solver, timestep, painting.latents, prediction)
-            painting.preview = self._latent_map(expected[0].float().cpu().numpy())
+            painting.preview = painting.drawn = self._drawer.draw(expected)
         painting.latents = solver.step(
             prediction, timestep, painting.latents, **painting.solver_extras, return_dict=False
         )[0]

@@ -23,13 +23,13 @@ from deployments.diffusion.config import GenerationConfig
 from deployments.diffusion.health import Health, Unhealthy
 from deployments.diffusion.pace import Pace
 from deployments.diffusion.painter import AnyPainter, PaintRequest
-from deployments.diffusion.previews import encode_preview, preview_steps
 from deployments.diffusion.result_cache import ResultCache
 from deployments.diffusion.scheduler import Scheduler
+from deployments.diffusion.step_events import step_event
 from deployments.diffusion.turns import Turns
 from deployments.diffusion.work import Listener, News, Place, Progress
 from deployments.errors import DeadlineExceeded, NotReady, ScenewrightError
-from deployments.messages import LayerEvent, LayerJob, LayerResult, Pixels, QueueEvent, Readiness, StepEvent
+from deployments.messages import LayerEvent, LayerJob, LayerResult, Pixels, QueueEvent, Readiness
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ class Engine:
                 if isinstance(news, Place):
                     yield QueueEvent(job.kind, news.ahead)
                 elif isinstance(news, Progress):
-                    yield await _step_event(job, news)
+                    yield await step_event(job, listener, news)
                 elif isinstance(news, LayerResult):
                     yield replace(news, cached=listener.joined)
                     return
@@ -189,10 +189,3 @@ async def _next_news(job: LayerJob, listener: Listener) -> News:
             return await listener.news.get()
     except TimeoutError:
         raise DeadlineExceeded("the deadline passed before this layer was painted") from None
-
-
-async def _step_event(job: LayerJob, progress: Progress) -> StepEvent:
-    preview = None
-    if progress.preview is not None and progress.step in preview_steps(job.previews, progress.steps):
-        preview = await asyncio.to_thread(encode_preview, progress.preview)
-    return StepEvent(job.kind, progress.step, progress.steps, preview)

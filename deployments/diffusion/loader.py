@@ -30,6 +30,7 @@ Pipeline = Any
 library: Any = diffusers
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+SAFELY = {"use_safetensors": True, "trust_remote_code": False}
 # Stable Diffusion XL never had the checker, and its class warns of arguments that it does not know.
 CLASS_ARGUMENTS: dict[str, dict[str, Any]] = {
     "StableDiffusionPipeline": {"safety_checker": None, "requires_safety_checker": False},
@@ -56,7 +57,7 @@ def load(config: ModelConfig) -> Pipeline:
         raise
     except Exception as error:
         log.exception("loading %s failed", config.source)
-        raise NotReady(f"the model {name} could not be loaded: {_reason(error)}") from error
+        raise NotReady(f"the model {name} could not be loaded: {reason(error)}") from error
     return pipeline
 
 
@@ -74,6 +75,20 @@ def unload(pipeline: Pipeline) -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def offline() -> bool:
+    """Whether the hub is not to be asked."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON")
+
+
+def reason(error: Exception) -> str:
+    """Why something could not be loaded, in a few words."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return "there is not enough memory for it"
+    if isinstance(error, OSError):
+        return "a file of it is missing, cannot be read or cannot be fetched"
+    return "its files do not fit together"
 
 
 def _device(config: ModelConfig) -> str:
@@ -101,17 +116,16 @@ def _cpu_has_bfloat16() -> bool:
 
 
 def _read(source: str, name: str, dtype: torch.dtype) -> Pipeline:
-    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON")
     place = locate(source)
     if place is None:
         if not HUB_ID.fullmatch(source) or source.endswith((".safetensors", *PICKLE_SUFFIXES)):
             raise NotReady(f"the model {Path(source).name} is neither here nor the id of one on the hub")
         pipeline_class = describe(source).pipeline
         if pipeline_class == "unknown":
-            pipeline_class = library.DiffusionPipeline.load_config(name, local_files_only=offline)[
+            pipeline_class = library.DiffusionPipeline.load_config(name, local_files_only=offline())[
                 "_class_name"
             ]
-        return _from_pretrained(name, pipeline_class, name, dtype, offline)
+        return _from_pretrained(name, pipeline_class, name, dtype, offline())
     if not place.is_file():
         check_model_files(place)
         return _from_pretrained(str(place), describe(source).pipeline, name, dtype, local_files_only=True)
@@ -122,7 +136,7 @@ def _read(source: str, name: str, dtype: torch.dtype) -> Pipeline:
         str(place),
         dtype=dtype,
         config=str(beside) if beside.is_dir() else None,
-        local_files_only=offline,
+        local_files_only=offline(),
         **CLASS_ARGUMENTS[pipeline_class],
     )
 
@@ -135,9 +149,8 @@ def _from_pretrained(
     return library.DiffusionPipeline.from_pretrained(
         where,
         dtype=dtype,
-        use_safetensors=True,
         local_files_only=local_files_only,
-        trust_remote_code=False,
+        **SAFELY,
         **CLASS_ARGUMENTS[kind],
     )
 
@@ -155,11 +168,3 @@ def _lay_over(pipeline: Pipeline, loras: tuple[LoraConfig, ...]) -> None:
         )
     if loras:
         pipeline.set_adapters(names, adapter_weights=[lora.scale for lora in loras])
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return "there is not enough memory for it"
-    if isinstance(error, OSError):
-        return "a file of it is missing, cannot be read or cannot be fetched"
-    return "its files do not fit together"

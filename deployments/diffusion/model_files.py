@@ -31,6 +31,13 @@ def check_model_files(folder: Path) -> None:
         _check_sums(folder, name)
 
 
+def check_network(folder: Path, shown: str) -> None:
+    """Raises NotReady, naming the file, unless `folder` is one network of intact safetensors."""
+    _check_component(folder, shown)
+    if (folder / CHECKSUMS).exists():
+        _check_sums(folder, shown)
+
+
 def fingerprint(place: Path | None, *settings: object) -> str:
     """Of a model's files and of the settings that shape its pictures; of the settings alone on the hub."""
     digest = hashlib.sha256(repr(settings).encode())

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from deployments.messages import Backend, Pixels
 
 WHOLE = (0.0, 1.0)
+Preview = Pixels | Future[Pixels | None]
+"""The predicted picture, small; or what will be it, elsewhere than on the model's thread."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class Painting:
     """One picture under way. Everything that changes during a request lives here, and on nothing shared.
 
     `fault` is what went wrong in this picture's own part of a step; its peers' parts were done. After a step
-    in `preview_steps`, counted from 1, `preview` is the predicted picture, small. `sampler`: the solver's
-    name, where there is one.
+    in `preview_steps`, counted from 1, there may be a `preview`. `sampler`: the solver's name, where there is
+    one.
     """
 
     request: PaintRequest
@@ -45,7 +48,7 @@ class Painting:
     warnings: tuple[str, ...] = ()
     sampler: str = ""
     preview_steps: frozenset[int] = frozenset()
-    preview: Pixels | None = None
+    preview: Preview | None = None
     fault: Exception | None = None
 
     @property

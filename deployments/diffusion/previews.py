@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.numpy import load_file
 
+from deployments.diffusion.painter import Preview
 from deployments.messages import Pixels
 
 BASIS_FILE = "latent_basis.safetensors"
@@ -47,13 +49,17 @@ class LatentMap:
     shift: Floats
     cell: int = 1
 
+    def draw(self, latents: Any) -> Pixels:
+        """Of the first of a tensor, (n, channels, h, w)."""
+        return self(latents[0].float().cpu().numpy())
+
     def __call__(self, latents: Floats) -> Pixels:
         """(channels, h, w) to (cell * h, cell * w, 3)."""
         _, height, width = latents.shape
         colours = np.moveaxis(latents, 0, -1) @ self.matrix + self.shift
         cells = colours.reshape(height, width, self.cell, self.cell, 3).swapaxes(1, 2)
         image = cells.reshape(height * self.cell, width * self.cell, 3)
-        return (np.nan_to_num(image / 2 + 0.5).clip(0, 1) * 255).round().astype(np.uint8)
+        return to_pixels(image)
 
 
 def latent_map(folder: Path | None, channels: int, xl: bool) -> LatentMap | None:
@@ -86,6 +92,16 @@ def expected_latents(solver: Any, timestep: Any, latents: Any, prediction: Any) 
 def preview_steps(wanted: int, steps: int) -> frozenset[int]:
     """After which steps, counted from 1, evenly spread; the last one is followed by the picture itself."""
     return frozenset(round(number * steps / (wanted + 1)) for number in range(1, wanted + 1)) - {0, steps}
+
+
+def is_being_drawn(preview: Preview | None) -> bool:
+    return isinstance(preview, Future) and not preview.done()
+
+
+def to_pixels(image: Floats) -> Pixels:
+    """Of -1..1; NaN is black."""
+    pixels: Pixels = (np.nan_to_num(image / 2 + 0.5).clip(0, 1) * 255).round().astype(np.uint8)
+    return pixels
 
 
 def encode_preview(pixels: Pixels) -> bytes:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from deployments.diffusion.attempts import Attempt
-from deployments.diffusion.painter import Painting
+from deployments.diffusion.painter import Painting, Preview
 from deployments.diffusion.result_cache import LayerKey
 from deployments.diffusion.scheduler import JobState
-from deployments.messages import LayerJob, LayerResult, LayerTimings, Pixels
+from deployments.messages import LayerJob, LayerResult, LayerTimings
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +21,7 @@ class Progress:
 
     step: int
     steps: int
-    preview: Pixels | None = None
+    preview: Preview | None = None
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,20 @@ News = Place | Progress | LayerResult | Exception
 class Listener:
     """One caller, on its own event loop; `joined` if another's work was under way for it already.
 
-    `followed`: it hears of places in the queue too.
+    `followed`: it hears of places in the queue too. `ended`: the last of its news has come.
     """
 
     loop: asyncio.AbstractEventLoop
     joined: bool = False
     followed: bool = False
     news: asyncio.Queue[News] = field(default_factory=asyncio.Queue)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def hear(self, news: News) -> None:
+        """On its own loop."""
+        self.news.put_nowait(news)
+        if isinstance(news, LayerResult | Exception):
+            self.ended.set()
 
 
 @dataclass(eq=False)
@@ -94,4 +101,4 @@ class Outbox:
 
 def _hand_over(letters: list[tuple[Listener, News]]) -> None:
     for listener, news in letters:
-        listener.news.put_nowait(news)
+        listener.hear(news)

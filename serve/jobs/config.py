@@ -12,7 +12,7 @@ DAY_S = 86_400.0
 @dataclass(frozen=True)
 class JobConfig:
     """`database` is SQLAlchemy's URL, else a SQLite file in the state folder; `pictures` is a folder or a URL
-    that fsspec knows (`s3://bucket/folder`), else a folder in it.
+    that fsspec knows (`s3://bucket/folder`, with keys and endpoint of the environment), else a folder in it.
 
     `concurrency` scenes are painted at once by a worker. A worker that has not been heard of for `lease_s` is
     taken for dead, and its scenes are given to another. `max_waiting_scenes` is each caller's.

@@ -10,6 +10,8 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +26,8 @@ class Pictures(Protocol):
 
 
 def open_pictures(place: str) -> Pictures:
-    """A folder of this machine, or whatever fsspec finds behind a URL."""
+    """A folder of this machine, or whatever fsspec finds behind a URL. Raises OSError."""
+    place = place.removeprefix("file://")
     return RemotePictures(place) if "://" in place else FolderPictures(Path(place))
 
 
@@ -72,37 +75,55 @@ class FolderPictures:
 
 
 class RemotePictures:
-    """Behind fsspec: `s3://` with the extra `s3`, and what else is installed."""
+    """Behind fsspec: `s3://` with the extra `s3`, and what else is installed. The bucket has to be there."""
 
     def __init__(self, url: str) -> None:
         from fsspec.core import url_to_fs
 
-        files, root = url_to_fs(url)
+        with _any_error_as_oserror():
+            files, root = url_to_fs(url)
         self._files: Any = files
         self._root = str(root).rstrip("/")
 
     def put(self, data: bytes) -> str:
         name = hashlib.sha256(data).hexdigest()
-        self._files.makedirs(f"{self._root}/{name[:2]}", exist_ok=True)
-        self._files.pipe_file(self._path(name), data)
+        with _any_error_as_oserror():
+            try:
+                self._files.pipe_file(self._path(name), data)
+            except FileNotFoundError:
+                # Only in stores that have folders. S3 makes a bucket that is not there, if asked for parents.
+                with suppress(FileExistsError):
+                    self._files.mkdir(f"{self._root}/{name[:2]}", create_parents=False)
+                self._files.pipe_file(self._path(name), data)
         return name
 
     def get(self, name: str) -> bytes:
-        data: bytes = self._files.cat_file(self._path(name))
+        with _any_error_as_oserror():
+            data: bytes = self._files.cat_file(self._path(name))
         return data
 
     def drop(self, name: str, put_before: float) -> None:
-        if (
-            self._files.exists(self._path(name))
-            and self._files.modified(self._path(name)).timestamp() < put_before
-        ):
-            self._files.rm_file(self._path(name))
+        with _any_error_as_oserror(), suppress(FileNotFoundError):
+            if self._files.modified(self._path(name)).timestamp() < put_before:
+                self._files.rm_file(self._path(name))
 
     def free_bytes(self) -> int | None:
         return None
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name[:2]}/{name}"
+
+
+@contextmanager
+def _any_error_as_oserror() -> Iterator[None]:
+    """botocore has errors of its own for a server that is gone or keys that are not there, and fsspec raises
+    others for a kind of store that it does not know or that is not installed."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
 
 
 def _sync(folder: Path) -> None:

@@ -117,6 +117,8 @@ class JobWorker:
             said = scene_headers(scene)
             await asyncio.to_thread(leases.succeed, claim.lease, name, picture.format, said, time.time())
         except (Overloaded, NotReady, OSError) as error:
+            if isinstance(error, OSError):
+                logger.warning("a picture of job %s could not be kept: %s", claim.job_id, error)
             wait_s = getattr(error, "retry_after_s", None) or RETRY_S
             await asyncio.to_thread(leases.put_back, claim.lease, time.time() + wait_s)
         except SQLAlchemyError:

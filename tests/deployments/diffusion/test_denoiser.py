@@ -11,6 +11,7 @@ import torch
 from deployments.diffusion.config import ModelConfig
 from deployments.diffusion.denoiser import Denoiser, DiffusionPainting
 from deployments.diffusion.painter import PaintRequest
+from deployments.diffusion.previews import LatentMap
 from deployments.errors import NotReady, OutOfMemory
 from deployments.messages import Pixels
 
@@ -181,7 +182,8 @@ def test_a_preview_is_of_the_predicted_picture_and_changes_nothing(
         previews.append(shown.preview)
         shown.preview = None
     assert [preview is not None for preview in previews] == [done == 2 for done in range(1, shown.steps + 1)]
-    assert previews[1] is not None and previews[1].shape == (12, 8, 3) and previews[1].std() > 0
+    assert isinstance(previews[1], np.ndarray)
+    assert previews[1].shape == (12, 8, 3) and previews[1].std() > 0
     assert torch.allclose(plain.latents, shown.latents, atol=1e-4)
 
 
@@ -192,8 +194,8 @@ def test_the_last_prediction_is_where_a_solver_ends(tiny_sd2: Path) -> None:
     painting.preview_steps = frozenset({10})
     while painting.done < painting.steps:
         denoiser.step([painting])
-    latent_map = denoiser._latent_map
-    assert latent_map is not None and painting.preview is not None
+    latent_map = denoiser._drawer
+    assert isinstance(latent_map, LatentMap) and isinstance(painting.preview, np.ndarray)
     ended = latent_map(painting.latents[0].numpy()).astype(int)
     assert np.abs(ended - painting.preview).mean() < 6
     start = latent_map(denoiser.begin(asked()).latents[0].numpy()).astype(int)

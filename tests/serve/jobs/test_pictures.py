@@ -11,13 +11,16 @@ from serve.jobs.pictures import Pictures, open_pictures
 DATA = b"a picture"
 
 
-@pytest.fixture(params=["folder", "file", "memory"])
+@pytest.fixture(params=["folder", "file", "local", "memory", "s3"])
 def pictures(request: pytest.FixtureRequest, tmp_path: Path) -> Pictures:
     places = {
         "folder": str(tmp_path / "deep" / "pictures"),
-        "file": f"file://{tmp_path / 'behind-fsspec'}",
+        "file": f"file://{tmp_path / 'deep' / 'pictures'}",
+        "local": f"local://{tmp_path}",
         "memory": f"memory://{tmp_path.name}",
     }
+    if request.param == "s3":
+        return open_pictures(f"s3://{request.getfixturevalue('bucket')}/folder")
     return open_pictures(places[request.param])
 
 
@@ -36,6 +39,11 @@ def test_only_the_old_are_dropped(pictures: Pictures) -> None:
     with pytest.raises(OSError, match=r"."):
         pictures.get(name)
     pictures.drop(name, put_before=time.time() + 60)
+
+
+def test_a_kind_of_store_that_nobody_knows() -> None:
+    with pytest.raises(OSError, match="attic"):
+        open_pictures("attic://pictures")
 
 
 def test_putting_again_makes_young(tmp_path: Path) -> None:

@@ -1,0 +1,35 @@
+"""What a caller hears of a step. Its preview, where it asked for one, holds up its own news alone: never the
+painting, nor the picture that comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import Future
+from typing import Any
+
+from deployments.diffusion.previews import encode_preview, preview_steps
+from deployments.diffusion.work import Listener, Progress
+from deployments.messages import LayerJob, Pixels, StepEvent
+
+
+async def step_event(job: LayerJob, listener: Listener, progress: Progress) -> StepEvent:
+    """`deadline_at` of the job is by the monotonic clock."""
+    preview = progress.preview if progress.step in preview_steps(job.previews, progress.steps) else None
+    if isinstance(preview, Future):
+        preview = await _drawn(preview, listener, job.deadline_at)
+    encoded = None if preview is None else await asyncio.to_thread(encode_preview, preview)
+    return StepEvent(job.kind, progress.step, progress.steps, encoded)
+
+
+async def _drawn(preview: Future[Pixels | None], listener: Listener, deadline_at: float) -> Pixels | None:
+    """None where the picture itself is done first."""
+    drawing = asyncio.wrap_future(preview)
+    either: set[asyncio.Future[Any]] = {drawing, asyncio.ensure_future(listener.ended.wait())}
+    try:
+        left_s = max(0.0, deadline_at - time.monotonic())
+        await asyncio.wait(either, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+        return drawing.result() if drawing.done() and not drawing.cancelled() else None
+    finally:
+        for each in either:
+            each.cancel()

@@ -1,0 +1,150 @@
+"""Pictures in S3: moto's server on a port of this machine, which s3fs finds by its usual environment."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from moto.s3.models import s3_backends
+
+from serve.config import ServiceConfig
+from serve.ingress import build_http
+from serve.jobs.pictures import open_pictures
+from serve.scene import Graph
+
+from ..conftest import heard, served
+from ..test_ingress import SCENE
+from .conftest import serving_s3
+from .test_worker import ended, submit, until, working
+
+DATA = b"a picture"
+NAME = hashlib.sha256(DATA).hexdigest()
+
+
+def kept_in(bucket: str) -> dict[str, Any]:
+    """What the server has, by key."""
+    keys: dict[str, Any] = s3_backends["123456789012"]["aws"].get_bucket(bucket).keys
+    return dict(keys.items())
+
+
+@pytest.mark.parametrize("folder", ["", "/", "/some/folder", "/some/folder/"])
+def test_a_picture_is_one_object(bucket: str, folder: str) -> None:
+    pictures = open_pictures(f"s3://{bucket}{folder}")
+    pictures.put(DATA)
+    assert list(kept_in(bucket)) == [f"{folder}/{NAME[:2]}/{NAME}".replace("//", "/").removeprefix("/")]
+    assert pictures.get(NAME) == DATA
+    assert pictures.free_bytes() is None
+
+
+def test_putting_again_makes_young(bucket: str) -> None:
+    pictures = open_pictures(f"s3://{bucket}")
+    pictures.put(DATA)
+    (kept,) = kept_in(bucket).values()
+    kept.last_modified = datetime(2020, 1, 1, tzinfo=UTC)
+    pictures.put(DATA)
+    pictures.drop(NAME, put_before=time.time() - 60)
+    assert pictures.get(NAME) == DATA
+    (kept,) = kept_in(bucket).values()
+    kept.last_modified = datetime(2020, 1, 1, tzinfo=UTC)
+    pictures.drop(NAME, put_before=time.time() - 60)
+    assert kept_in(bucket) == {}
+
+
+def test_what_another_replica_made_young_is_spared(bucket: str) -> None:
+    here, there = open_pictures(f"s3://{bucket}"), open_pictures(f"s3://{bucket}/")
+    here.put(DATA)
+    (kept,) = kept_in(bucket).values()
+    kept.last_modified = datetime(2020, 1, 1, tzinfo=UTC)
+    assert here.get(NAME) == DATA
+    there.put(DATA)
+    here.drop(NAME, put_before=time.time() - 60)
+    assert there.get(NAME) == DATA
+
+
+def test_a_bucket_that_is_not_there_is_told_and_not_made(bucket: str) -> None:
+    pictures = open_pictures(f"s3://{bucket}-mistyped/folder")
+    with pytest.raises(OSError, match="bucket"):
+        pictures.put(DATA)
+    with pytest.raises(OSError, match="bucket"):
+        pictures.get(NAME)
+    pictures.drop(NAME, put_before=time.time())
+    assert list(s3_backends["123456789012"]["aws"].buckets) == [bucket]
+
+
+def test_a_server_that_is_gone(monkeypatch: pytest.MonkeyPatch, bucket: str) -> None:
+    with serving_s3() as another:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", another)
+        pictures = open_pictures(f"s3://{bucket}/elsewhere")
+        pictures.put(DATA)
+    for act in (
+        lambda: pictures.put(DATA),
+        lambda: pictures.get(NAME),
+        lambda: pictures.drop(NAME, put_before=time.time()),
+    ):
+        with pytest.raises(OSError, match="endpoint"):
+            act()
+
+
+def test_keys_that_are_not_there(monkeypatch: pytest.MonkeyPatch, bucket: str) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(OSError, match="credentials"):
+        open_pictures(f"s3://{bucket}").put(DATA)
+
+
+@pytest.fixture
+def mine(config: ServiceConfig, tmp_path: Path) -> ServiceConfig:
+    jobs = replace(config.jobs, poll_s=0.02, pictures="s3://scenes/painted")
+    return config.model_copy(update={"state_dir": str(tmp_path), "jobs": jobs})
+
+
+def client_of(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(served(build_http(config, graph)), raise_app_exceptions=True)
+    return httpx.AsyncClient(transport=transport, base_url="http://scenewright")
+
+
+async def test_a_job_is_painted_into_the_bucket(mine: ServiceConfig, graph: Graph, bucket: str) -> None:
+    scenes = [SCENE | {"seed": seed, "output": {"format": "png"}} for seed in (1, 2)]
+    async with client_of(mine, graph) as http:
+        job_id = await submit(http, *scenes)
+        async with working(mine, graph):
+            job = await ended(http, job_id)
+        assert (job["status"], job["done"]) == ("succeeded", 2)
+        for scene, told in zip(scenes, job["scenes"], strict=True):
+            kept, painted = await http.get(told["url"]), await http.post("/v1/scenes", json=scene)
+            assert kept.content == painted.content
+            name = hashlib.sha256(kept.content).hexdigest()
+            assert f"painted/{name[:2]}/{name}" in kept_in(bucket)
+    assert not (mine.state_folder / "pictures").exists()
+
+
+async def test_a_job_waits_for_its_bucket(
+    mine: ServiceConfig,
+    graph: Graph,
+    bucket: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("serve.jobs.worker.RETRY_S", 0.01)
+    server = s3_backends["123456789012"]["aws"]
+    server.delete_bucket(bucket)
+
+    async def told() -> bool:
+        return caplog.text.count("could not be kept") > mine.jobs.max_attempts
+
+    async with client_of(mine, graph) as http, working(mine, graph):
+        with heard(caplog):
+            job_id = await submit(http, SCENE)
+            await until(told)
+        assert (
+            f"a picture of job {job_id} could not be kept: The specified bucket does not exist" in caplog.text
+        )
+        server.create_bucket(bucket, "us-east-1")
+        assert (await ended(http, job_id))["status"] == "succeeded"
+    assert len(kept_in(bucket)) == 1
