@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -37,18 +36,22 @@ def test_upgrades_and_downscales_cost_no_request(service: Service, row: Row) -> 
             lambda: service.running("Character") == service.running("Background") == replicas, timeout_s=300
         )
 
+    def generators() -> set[str]:
+        return {*service.replicas("Character"), *service.replicas("Background")}
+
     deploy(version=1, replicas=2)
     until(service.ready)
     upgrades = 0
     with Load(service.url, callers=4, scene=SMALL) as load:
         while load.answered < REQUESTS and not load.failed:
-            before: dict[str, Any] = service.replicas("Character")
+            before = generators()
             deploy(version=2 + upgrades, replicas=2)
-            assert not before.keys() & service.replicas("Character").keys()
+            assert not before & generators()
             upgrades += 1
             deploy(version=1 + upgrades, replicas=1)
             load.until_more(100)
     assert load.failed == {}
+    assert upgrades >= 3
     row.saw(
         f"{upgrades} upgrades and as many downscales: {load.answered:,} of {load.answered:,} answered 200"
     )
