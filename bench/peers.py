@@ -15,26 +15,29 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # bench/ is not installed.
 
 import yaml
 
 from bench.pages import peers as page
-from loadtest.record import Record, read
+from loadtest.record import read
+from loadtest.summary import Window
 
 REPOSITORY = Path(__file__).parents[1]
 PEERS = REPOSITORY / "bench/peers"
 MIX = PEERS / "mix.json"
 OURS = ["-m", "serve.cli", "serve", "--config"]
+COMPILED = "scenewright, bfloat16, compiled"
+BARE = "the bare engines"
 SERVERS = {
     "fastapi-diffusers": [str(PEERS / "fastapi_diffusers.py")],
     "litserve": [str(PEERS / "litserve_scenes.py")],
     "ray-tutorial": [str(PEERS / "ray_tutorial.py")],
     "scenewright": [*OURS, "serve/local.yaml", "--port"],
-    "scenewright, compiled": [*OURS, "COMPILED", "--port"],
+    COMPILED: [*OURS, COMPILED, "--port"],
 }
 """The first is measured first: the rate of the Poisson arrivals is a share of what it can serve."""
 LOAD = 0.8
@@ -44,7 +47,7 @@ READY_S = 900.0
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", action="append", choices=SERVERS, help="may be given again")
+    parser.add_argument("--only", action="append", choices=[*SERVERS, BARE], help="may be given again")
     parser.add_argument("--users", type=int, default=8, help="of the closed loop, which saturates")
     parser.add_argument("--saturated", type=float, default=120.0, help="seconds of the closed loop")
     parser.add_argument("--poisson", type=float, default=240.0, help="seconds of Poisson arrivals")
@@ -59,54 +62,58 @@ def main() -> None:
         asked.users, asked.saturated, asked.poisson, asked.rate = 1, 10.0, 10.0, 0.5
         asked.only = asked.only or ["fastapi-diffusers"]
     print(
-        f"steps {{4, 8, 20, 20, 30, 50}} of both layers; load {os.getloadavg()[0]:.1f}; {asked.users} users"
+        f"steps {{4, 8, 20, 20, 30, 50}} of both layers; {asked.users} users; load {os.getloadavg()[0]:.1f}"
     )
     print(
-        f"{'':22}{'saturated':>12}{'Poisson':>14}{'mean s':>9}{'p95 s':>9}{'p95 s of <= 8':>15}{'failed':>8}"
+        f"{'':31}saturated/min   steps/s   Poisson/min   mean s    p95 s   p95 s of <= 8   failed", flush=True
     )
     figures: dict[str, page.Figures] = {}
-    for name in asked.only or SERVERS:
+    for name in [name for name in SERVERS if name in (asked.only or SERVERS)]:
         figures[name] = measured(name, asked)
         asked.rate = asked.rate or LOAD * figures[name].saturated_rps
         print(line(name, figures[name]), flush=True)
-    bare_rps = bare(asked)
-    print(f"{'the bare engines':22}{60 * bare_rps:8.1f}/min   in one process, without merging", flush=True)
+    bare = bare_engines(asked) if not asked.only or BARE in asked.only else None
+    if bare is not None:
+        print(
+            f"{BARE:31}{60 * bare['throughput_rps']:13.1f}{bare['steps_s']:10.1f}   one process, no merging"
+        )
     if asked.json:
-        told = {name: vars(each) for name, each in figures.items()} | {"bare_rps": bare_rps}
+        told = {name: asdict(each) for name, each in figures.items()} | {BARE: bare}
         asked.json.write_text(json.dumps(told, indent=2) + "\n")
     if asked.docs:
-        page.write(figures, bare_rps, asked.users, asked.docs)
+        page.write(figures, bare, asked.users, asked.docs)
 
 
 def measured(name: str, asked: argparse.Namespace) -> page.Figures:
     with running(name) as url:
-        saturated, _ = loaded(url, ["--users", str(asked.users), "--duration", str(asked.saturated)])
-        rate = asked.rate or LOAD * saturated["throughput_rps"]
-        poisson, records = loaded(url, ["--rate", str(rate), "--duration", str(asked.poisson)])
-    return page.figures_of(saturated, poisson, records)
+        saturated = loaded(url, asked.saturated, "--users", str(asked.users))
+        rate = asked.rate or LOAD * saturated.summary["throughput_rps"]
+        poisson = loaded(url, asked.poisson, "--rate", str(rate))
+    return page.figures_of(saturated, poisson)
 
 
-def loaded(url: str, load: list[str]) -> tuple[dict[str, Any], list[Record]]:
-    """The summary of one run of the load test, and its requests after the warm-up."""
+def loaded(url: str, duration_s: float, *load: str) -> page.Run:
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "summary.json"
+        out, records = Path(folder) / "summary.json", Path(folder) / "records.jsonl"
         command = [sys.executable, "-m", "loadtest", "run", "--url", url, "--mix", str(MIX), "--quiet"]
-        records = Path(folder) / "records.jsonl"
-        window = ["--warmup", str(WARM_UP_S), "--out", str(out), "--records", str(records)]
-        done = subprocess.run([*command, *load, *window], cwd=REPOSITORY, capture_output=True, text=True)
+        window = ["--warmup", str(WARM_UP_S), "--duration", str(duration_s)]
+        files = ["--out", str(out), "--records", str(records)]
+        done = subprocess.run(
+            [*command, *load, *window, *files], cwd=REPOSITORY, capture_output=True, text=True
+        )
         if not out.exists():
             raise SystemExit(f"bench: {done.stderr or done.stdout}")
-        return json.loads(out.read_text()), [r for r in read(records) if r.intended_s >= WARM_UP_S]
+        return page.Run(json.loads(out.read_text()), list(read(records)), Window(WARM_UP_S, duration_s))
 
 
-def bare(asked: argparse.Namespace) -> float:
-    """Scenes a second of the engines alone."""
+def bare_engines(asked: argparse.Namespace) -> dict[str, float]:
     load = [str(MIX), str(asked.users), str(WARM_UP_S), str(asked.saturated)]
     command = [sys.executable, str(PEERS / "bare_engines.py"), *load]
     done = subprocess.run(command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"bench: {done.stderr}")
-    return float(json.loads(done.stdout)["throughput_rps"])
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
 
 
 def environment() -> dict[str, str]:
@@ -121,7 +128,7 @@ def running(name: str) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
-        words = [str(compiled(Path(folder))) if word == "COMPILED" else word for word in SERVERS[name]]
+        words = [str(compiled(Path(folder))) if word == COMPILED else word for word in SERVERS[name]]
         command = [sys.executable, *words, str(port)]
         # A session of its own: LitServe leaves its workers behind when it is told to stop.
         server = subprocess.Popen(command, cwd=REPOSITORY, env=environment(), start_new_session=True)
@@ -161,10 +168,13 @@ def _wait(server: subprocess.Popen[bytes], url: str) -> None:
 
 
 def line(name: str, each: page.Figures) -> str:
+    times = "".join(
+        f"{'-' if it is None else f'{it:.2f}':>{width}}"
+        for it, width in ((each.mean_s, 9), (each.p95_s, 9), (each.short_p95_s, 16))
+    )
     return (
-        f"{name:22}{60 * each.saturated_rps:8.1f}/min{60 * each.offered_rps:10.1f}/min"
-        f"{each.mean_s:9.2f}{each.p95_s:9.2f}{each.short_p95_s:15.2f}{each.failed:8}"
-        + "".join(f"   {verdict}" for verdict in each.invalid_because)
+        f"{name:31}{60 * each.saturated_rps:13.1f}{each.saturated_steps_s:10.1f}{60 * each.offered_rps:14.1f}"
+        f"{times}{each.failed:9}" + "".join(f"   {told}" for told in each.told)
     )
 
 

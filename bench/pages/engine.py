@@ -42,8 +42,8 @@ def write(report: dict[str, Any], folder: Path) -> None:
     width, height = report["size"]
     lines = [
         f"{report['model']} at {width}x{height}, {report['dtype']}, one thread, {report['cap_rows']} rows a"
-        f" forward; {report['counts']['saturated']} requests at once, {report['counts']['poisson']} by chance."
-        f" Machine: {machine}.",
+        f" forward; {report['counts']['saturated']} requests at once, then {report['counts']['poisson']}"
+        f" by chance. Machine: {machine}.",
         "",
         f"A forward by its rows: {_forwards(report['ms_by_rows'])}.",
         "",

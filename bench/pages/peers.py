@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,53 +10,86 @@ from typing import Any
 import numpy as np
 
 from loadtest.record import Record
+from loadtest.summary import Window
 
 from .bars import bars
 from .sections import write_section
 
 SHORT_STEPS = 8
-NAN = float("nan")
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one server. `short`: the requests of so few steps; latencies are those under Poisson arrivals."""
+    """Of one server. `short`: the requests of so few steps; latencies are those under Poisson arrivals, in
+    seconds, and None where nothing was answered. Steps are those of either layer."""
 
     saturated_rps: float
+    saturated_steps_s: float
     offered_rps: float
-    mean_s: float
-    p95_s: float
-    short_p95_s: float
-    scenes: int
+    answered: int
+    answered_short: int
+    mean_s: float | None
+    p95_s: float | None
+    short_p95_s: float | None
     failed: int
-    invalid_because: list[str]
+    told: list[str]
     machine: dict[str, Any] = field(default_factory=dict)
 
 
-def figures_of(saturated: dict[str, Any], poisson: dict[str, Any], records: Sequence[Record]) -> Figures:
-    """Of two runs of `loadtest run`, a closed loop and one of Poisson arrivals with its measured requests."""
-    latency = poisson["latency_s"] or {}
-    shorts = [each.latency_s for each in records if each.ok and int(each.entry.split()[0]) <= SHORT_STEPS]
+@dataclass(frozen=True)
+class Run:
+    """What `loadtest run` says of itself, its requests, and what of its time was measured."""
+
+    summary: dict[str, Any]
+    records: Sequence[Record]
+    window: Window
+
+    def good(self, at: Callable[[Record], float]) -> list[Record]:
+        """Answered as they should be, and that time of theirs was measured."""
+        return [each for each in self.records if each.ok and self.window.holds(at(each))]
+
+
+def figures_of(saturated: Run, poisson: Run) -> Figures:
+    """Of a closed loop, for what is done in its time, and of Poisson arrivals, for how long they wait."""
+    latency = poisson.summary["latency_s"] or {}
+    done = saturated.good(lambda each: each.done_s)
+    good = poisson.good(lambda each: each.intended_s)
+    shorts = [each.latency_s for each in good if steps_of(each) <= SHORT_STEPS]
+    runs = (saturated.summary, poisson.summary)
+    degraded = sum(each.degraded for each in (*done, *good))
     return Figures(
-        saturated_rps=saturated["throughput_rps"],
-        offered_rps=poisson["offered_rps"],
-        mean_s=latency.get("mean", NAN),
-        p95_s=latency.get("p95", NAN),
-        short_p95_s=float(np.percentile(shorts, 95)) if shorts else NAN,
-        scenes=saturated["ok"] + poisson["ok"],
-        failed=sum(saturated["errors"].values()) + sum(poisson["errors"].values()),
-        invalid_because=[*saturated["invalid_because"], *poisson["invalid_because"]],
-        machine=poisson["machine"],
+        saturated_rps=saturated.summary["throughput_rps"],
+        saturated_steps_s=sum(map(steps_of, done)) / saturated.window.duration_s,
+        offered_rps=poisson.summary["offered_rps"],
+        answered=len(good),
+        answered_short=len(shorts),
+        mean_s=latency.get("mean"),
+        p95_s=latency.get("p95"),
+        short_p95_s=float(np.percentile(shorts, 95)) if shorts else None,
+        failed=sum(sum(run["errors"].values()) for run in runs),
+        told=[
+            *(f"INVALID: {reason}" for run in runs for reason in run["invalid_because"]),
+            *([f"{degraded} degraded"] if degraded else []),
+        ],
+        machine=poisson.summary["machine"],
     )
 
 
-def write(figures: Mapping[str, Figures], bare_rps: float, users: int, folder: Path) -> None:
+def steps_of(record: Record) -> int:
+    """The mix names its requests by their steps."""
+    return int(record.entry.split()[0])
+
+
+def write(figures: Mapping[str, Figures], bare: Mapping[str, float] | None, users: int, folder: Path) -> None:
     """Into `folder`/performance.md, and its plots into `folder`/pictures."""
     pictures = folder / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
     plots = {
-        "peers": ("Scenes a minute, saturated", {name: 60 * f.saturated_rps for name, f in figures.items()}),
-        "peers-short": ("p95 of short requests, seconds", {n: f.short_p95_s for n, f in figures.items()}),
+        "peers": ("Steps a second, saturated", {n: each.saturated_steps_s for n, each in figures.items()}),
+        "peers-short": (
+            "p95 of short requests, seconds",
+            {n: each.short_p95_s for n, each in figures.items() if each.short_p95_s is not None},
+        ),
     }
     for name, (title, bar) in plots.items():
         (pictures / f"performance-{name}.svg").write_text(bars(title, bar))
@@ -67,17 +100,20 @@ def write(figures: Mapping[str, Figures], bare_rps: float, users: int, folder: P
         "",
         *(f"![{title}](pictures/performance-{name}.svg)" for name, (title, _) in plots.items()),
         "",
-        "| server | saturated, scenes/min | Poisson, scenes/min | mean s | p95 s | p95 s of <= 8 steps |"
-        " scenes | failed | |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| server | saturated, scenes/min | steps/s | Poisson, asked/min | mean s | p95 s |"
+        " p95 s of <= 8 steps | answered, of these short | failed | |",
+        "|---|---|---|---|---|---|---|---|---|---|",
         *(_row(name, each) for name, each in figures.items()),
-        f"| the bare engines | {60 * bare_rps:.1f} | | | | | | | |",
     ]
+    if bare is not None:
+        alone = f"{60 * bare['throughput_rps']:.1f} | {bare['steps_s']:.1f}"
+        lines.append(f"| the bare engines: one process, no merging | {alone} | | | | | | | |")
     write_section(folder / "performance.md", "peers", "\n".join(lines))
 
 
 def _row(name: str, each: Figures) -> str:
-    cells = [name, f"{60 * each.saturated_rps:.1f}", f"{60 * each.offered_rps:.1f}"]
-    cells += [f"{value:.2f}" for value in (each.mean_s, each.p95_s, each.short_p95_s)]
-    verdict = "INVALID: " + "; ".join(each.invalid_because) if each.invalid_because else ""
-    return "| " + " | ".join([*cells, str(each.scenes), str(each.failed), verdict]) + " |"
+    cells = [name, f"{60 * each.saturated_rps:.1f}", f"{each.saturated_steps_s:.1f}"]
+    cells += [f"{60 * each.offered_rps:.1f}"]
+    cells += ["" if it is None else f"{it:.2f}" for it in (each.mean_s, each.p95_s, each.short_p95_s)]
+    cells += [f"{each.answered}, {each.answered_short}", str(each.failed), "; ".join(each.told)]
+    return "| " + " | ".join(cells) + " |"

@@ -1,6 +1,7 @@
 """Both engines of Scenewright in one process, a thread each, and nothing else: no HTTP, no Ray, no merging.
 
-Prints, as JSON, the scenes a second that so many callers get who each wait for both layers of their last.
+Prints, as JSON, the scenes and the steps of each layer a second that so many callers get, each of whom waits
+for both layers of the last one.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ GUIDANCE: dict[LayerKind, float] = {"character": 7.5, "background": 6.0}
 def main(mix: Path, users: int, warmup_s: float, duration_s: float) -> None:
     engines: list[Generator] = [Character(_config("character")), Background(_config("background"))]
     ended = asyncio.run(_closed_loop(engines, endless(mixes.load(mix), seed=0), users, warmup_s + duration_s))
-    scenes = sum(warmup_s <= at < warmup_s + duration_s for at in ended)
-    print(json.dumps({"scenes": scenes, "throughput_rps": scenes / duration_s}))
+    steps = [steps for at, steps in ended if warmup_s <= at < warmup_s + duration_s]
+    print(json.dumps({"throughput_rps": len(steps) / duration_s, "steps_s": sum(steps) / duration_s}))
 
 
 def _config(kind: LayerKind) -> GeneratorConfig:
@@ -39,15 +40,15 @@ def _config(kind: LayerKind) -> GeneratorConfig:
 
 async def _closed_loop(
     engines: list[Generator], asks: Iterator[Ask], users: int, until_s: float
-) -> list[float]:
-    """When each scene ended, in seconds from the start."""
-    begun, ended = time.monotonic(), list[float]()
+) -> list[tuple[float, int]]:
+    """When each scene ended, in seconds from the start, and its steps."""
+    begun, ended = time.monotonic(), list[tuple[float, int]]()
 
     async def call() -> None:
         while time.monotonic() - begun < until_s:
             ask = next(asks)
             await asyncio.gather(*(engine.paint(_job(ask, engine.kind)) for engine in engines))
-            ended.append(time.monotonic() - begun)
+            ended.append((time.monotonic() - begun, ask.body["character"]["num_inference_steps"]))
 
     await asyncio.gather(*(call() for _ in range(users)))
     return ended

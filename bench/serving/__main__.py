@@ -55,7 +55,7 @@ def main() -> None:
     machine = _machine()
     print(", ".join(f"{name} {value}" for name, value in machine.items()))
     print(f"no-op generators; {asked.rounds} rounds of {asked.scenes} scenes a side, in turn\n", flush=True)
-    report: dict[str, Any] = {"machine": machine, "runs": []}
+    report: dict[str, Any] = {"machine": machine, "rounds": asked.rounds, "scenes": asked.scenes, "runs": []}
     with (
         tutorial_alone() as alone,
         local_cluster.running(_no_op(), "127.0.0.1", local_cluster.free_port()) as url,
@@ -77,9 +77,11 @@ def main() -> None:
 
 def _page(report: dict[str, Any]) -> str:
     lines = [
-        ", ".join(f"{name} {value}" for name, value in report["machine"].items()) + ".",
+        f"{report['rounds']} rounds of {report['scenes']} scenes a side. "
+        + ", ".join(f"{name} {value}" for name, value in report["machine"].items())
+        + ".",
         "",
-        "| each layer | callers | | scenes/s | p50 ms | CPU ms a scene | ours / it |",
+        "| each layer | callers | | scenes/s | p50 ms | CPU ms a scene | scenes/s, ours / it |",
         "|---|---|---|---|---|---|---|",
     ]
     for run in report["runs"]:

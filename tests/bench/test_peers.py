@@ -31,9 +31,11 @@ def test_the_mix_names_every_request_by_its_steps() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", ["fastapi-diffusers", "litserve"])
-def test_a_peer_and_the_bare_engines_are_measured(bench: Bench, name: str) -> None:
-    printed, report = bench("peers", "--only", name)
-    assert report[name]["failed"] == 0 and report[name]["scenes"] > 0
-    assert report["bare_rps"] > 0
-    assert "the bare engines" in printed
+def test_peers_and_the_bare_engines_are_measured(bench: Bench) -> None:
+    names = ("fastapi-diffusers", "litserve")
+    only = [word for name in (*names, peers.BARE) for word in ("--only", name)]
+    printed, report = bench("peers", *only)
+    for name in names:
+        assert report[name]["failed"] == 0 and report[name]["answered"] > 0
+    assert report[peers.BARE]["steps_s"] > 0
+    assert peers.BARE in printed

@@ -22,7 +22,7 @@ def test_the_plan_is_off_by_its_share_of_what_was_measured() -> None:
 def test_the_page_has_a_row_of_every_service() -> None:
     rows = plan.page([COMPARED, COMPARED], "here").splitlines()
     assert rows[0] == "here"
-    assert rows[-2:] == ["| 2 | 1 | 1.50 | 2.00 | 1.90 | 2.00 | 1.90 | -5.0% |"] * 2
+    assert rows[-2:] == ["| 2 | 1 | 1.50 | 2.00 | 1.90 | 2.00 | 1.90 | -5.0% | 0 |"] * 2
 
 
 def test_the_services_are_the_twelve_that_are_promised() -> None:

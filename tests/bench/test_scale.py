@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -38,13 +39,20 @@ def test_bursts_are_louder_than_the_calm() -> None:
 
 
 def test_irregular_bursts_come_by_chance_and_are_as_loud() -> None:
-    trace = scale.irregular_trace(7_200.0)
+    trace = scale.irregular_trace(7_200.0, seed=8)
     a_minute = [sum(begin <= at < begin + 60 for at in trace) for begin in range(0, 7_200, 60)]
     loud = [minute for minute, count in enumerate(a_minute) if count > 300]
     assert trace == sorted(trace)
     assert 60 * 1.5 * 0.6 < sorted(a_minute)[60] < 60 * 1.5 * 1.5
     assert max(a_minute) == pytest.approx(60 * 12, rel=0.3)
     assert len({after - before for before, after in pairwise(loud)}) > 2
+
+
+def test_a_policy_that_asks_for_too_many_is_seen_to_overshoot(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert scale.step(300.0)["overshoot"] <= 1
+    # Work that waits is to be done in no time, so far too many are asked for.
+    monkeypatch.setattr(scale, "GOAL", replace(scale.GOAL, catch_up_s=1.0))
+    assert scale.step(300.0)["overshoot"] > 1
 
 
 def test_the_page_and_every_plot_say_that_they_are_simulated(tmp_path: Path) -> None:
@@ -59,14 +67,15 @@ def test_the_page_and_every_plot_say_that_they_are_simulated(tmp_path: Path) -> 
             {"pairs": 1, "rps": 2.0, "of_linear": 1.0},
             {"pairs": 2, "rps": 3.9, "of_linear": 0.975},
         ],
-        "step": {"decided_after_s": 2.0, "settled_at": 8, "overshoot": 0},
+        "step": {"decided_after_s": 2.0, "settled_at": 8, "overshoot": 0, "held_s": 60.0},
         "bursts": bursts,
-        "irregular": bursts | {"scenes": 12},
+        "irregular": {"scenes": 12, "traces": 2, "policies": {"joint": run | {"worst": 0.8, "best": 1.0}}},
     }
     scaling.draw(figures, tmp_path)
     page = (tmp_path / "scaling.md").read_text()
     assert "**Everything here is simulated**" in page
     assert "| 2 | 3.90 | 97.5% |" in page
+    assert "| joint | 90.0% | 80.0% to 100.0% | 2.00 | 1.50 |" in page
     plots = sorted((tmp_path / "pictures").iterdir())
     assert len(plots) == 3
     for plot in plots:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,21 +15,29 @@ from serve.planning.profile import Profile
 class KnownService:
     """Its forwards take 100 ms, and 30 ms more for each further picture that is under way.
 
-    A background forward takes at most so many pictures; the last of those that come has to wait then.
+    A background forward takes at most so many pictures; the last of those that come has to wait then. In the
+    round of that number, counted from 0, one waits for nothing at all.
     """
 
-    def __init__(self, most_backgrounds: int = 99) -> None:
+    def __init__(self, most_backgrounds: int = 99, hiccup_in: int | None = None) -> None:
         self.at_once = 1
         self.most_backgrounds = most_backgrounds
+        self.hiccup_in = hiccup_in
+        self.asked = count()
+
+    def come_together(self, pictures: int) -> None:
+        self.at_once, self.asked = pictures, count()
 
     def scene(self, character: Any, background: Any, **options: Any) -> Any:
         assert character["num_inference_steps"] == background["num_inference_steps"] == STEPS
         step_ms = 100.0 + 30.0 * (self.at_once - 1)
-        crowded = self.at_once > self.most_backgrounds
+        number, place = divmod(next(self.asked), self.at_once)
+        is_last = place == self.at_once - 1
+        waits = is_last and (self.at_once > self.most_backgrounds or number == self.hiccup_in)
         timings = {"merge": 40.0, "output": 10.0}
         for kind, factor in (("character", 1.0), ("background", 2.0)):
             timings |= {
-                f"{kind}-queue": factor * step_ms * STEPS if kind == "background" and crowded else 0.0,
+                f"{kind}-queue": factor * step_ms * STEPS if kind == "background" and waits else 0.0,
                 f"{kind}-encode": 5.0,
                 f"{kind}-denoise": factor * step_ms * STEPS,
                 f"{kind}-decode": 20.0,
@@ -42,7 +51,7 @@ def measured_of(service: KnownService, most_pictures: int) -> tuple[Profile, lis
     def say(text: str) -> None:
         said.append(text)
         if text.endswith("at a time…"):
-            service.at_once = int(text.split()[0])
+            service.come_together(int(text.split()[0]))
 
     return measure(service, "test card", most_pictures, start_s=12.0, say=say), said
 
@@ -62,6 +71,12 @@ def test_a_profile_is_what_the_stages_say() -> None:
 
 @pytest.mark.parametrize("most", [1, 2, 3, 5, 6, 7])
 def test_of_pictures_that_do_not_share_a_forward_nothing_is_measured(most: int) -> None:
-    measured, _ = measured_of(KnownService(most_backgrounds=most), most_pictures=8)
+    measured, said = measured_of(KnownService(most_backgrounds=most), most_pictures=8)
     assert measured.character.most_pictures == 8
     assert measured.background.most_pictures == most
+    assert f"background: at most {most} in one forward" in said
+
+
+def test_a_hiccup_is_not_taken_for_a_lack_of_room() -> None:
+    measured, _ = measured_of(KnownService(hiccup_in=1), most_pictures=8)
+    assert measured.background.most_pictures == 8
