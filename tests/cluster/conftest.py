@@ -157,7 +157,9 @@ class Load:
             while not self._stop.is_set():
                 try:
                     answer = http.post("/v1/scenes", json=self._scene)
-                    outcome = str(answer.status_code)
+                    outcome = (
+                        "200" if answer.status_code == 200 else f"{answer.status_code}: {answer.text[:300]}"
+                    )
                 except httpx.TransportError as error:
                     outcome = type(error).__name__
                 self.answers[outcome] += 1
