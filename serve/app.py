@@ -53,7 +53,9 @@ def build(config: ServiceConfig) -> Application:
     graph = (character, background, merger)
     worker = deployment("JobWorker", JobWorker, config.worker, health_check_period_s=5).bind(config, *graph)
     ingress = serve.ingress()(Ingress)
-    app: Application = deployment("Ingress", ingress, config.ingress).bind(config, *graph, worker)
+    # One that is to go finishes what it has: nobody else knows of its connections.
+    drained = {"graceful_shutdown_timeout_s": config.limits.max_deadline_s}
+    app: Application = deployment("Ingress", ingress, config.ingress, **drained).bind(config, *graph, worker)
     return app
 
 

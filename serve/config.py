@@ -94,6 +94,12 @@ class ReplicaOptions(Settings):
         return options
 
 
+class CpuReplicaOptions(ReplicaOptions):
+    """Of a deployment that holds no GPU, so that there is room for its successors while it is there."""
+
+    surge_percent: int = Field(25, ge=0, le=100)  # Of few, one: Serve rounds up.
+
+
 class LayerDefaults(Settings):
     """What a layer gets where its request is silent."""
 
@@ -153,9 +159,9 @@ class ServiceConfig(Settings):
     background: LayerSettings = LayerSettings(
         generator=GeneratorConfig(ModelConfig("storybook-background")), defaults=BACKGROUND_DEFAULTS
     )
-    merger: ReplicaOptions = ReplicaOptions(num_cpus=0.5, max_ongoing_requests=4)
-    ingress: ReplicaOptions = ReplicaOptions(num_cpus=0, max_ongoing_requests=200)
-    worker: ReplicaOptions = ReplicaOptions(num_cpus=0)
+    merger: CpuReplicaOptions = CpuReplicaOptions(num_cpus=0.5, max_ongoing_requests=4)
+    ingress: CpuReplicaOptions = CpuReplicaOptions(num_cpus=0, max_ongoing_requests=200)
+    worker: CpuReplicaOptions = CpuReplicaOptions(num_cpus=0)
     merge: MergeDefaults = MergeDefaults()
     provenance: ProvenanceConfig = ProvenanceConfig()
     matting: MattingConfig | None = None

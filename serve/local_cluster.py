@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import StringIO
+from typing import TypeVar
 
 import ray
 from ray import serve
@@ -34,6 +35,9 @@ PRIVATE = {
     "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
     ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",  # loopback only
 }
+
+
+AnyOptions = TypeVar("AnyOptions", bound=ReplicaOptions)
 
 
 class CannotStart(RuntimeError):
@@ -88,7 +92,7 @@ def running(
 def on_one_node(config: ServiceConfig) -> ServiceConfig:
     """Nodes are not chosen by label where there is but one, whatever it is called."""
 
-    def anywhere(options: ReplicaOptions) -> ReplicaOptions:
+    def anywhere(options: AnyOptions) -> AnyOptions:
         return options.model_copy(update={"labels": {}})
 
     layers = {

@@ -9,7 +9,7 @@ from ray.serve import Application
 from ray.serve._private.api import call_user_app_builder_with_args_if_necessary as as_serve_run_does
 
 from serve.app import build
-from serve.config import ReplicaOptions, ServiceConfig
+from serve.config import CpuReplicaOptions, ServiceConfig
 
 from .conftest import SIMULATED
 
@@ -54,10 +54,19 @@ def test_each_generator_replica_has_its_own_gpu_and_the_rest_none() -> None:
 
 
 def test_the_options_reach_ray() -> None:
-    merger = ReplicaOptions(num_replicas=3, num_cpus=0.5, max_ongoing_requests=2, max_queued_requests=5)
+    merger = CpuReplicaOptions(num_replicas=3, num_cpus=0.5, max_ongoing_requests=2, max_queued_requests=5)
     deployment = deployments_of(build(ServiceConfig(merger=merger)))["Merger"]
     assert (deployment.num_replicas, deployment.ray_actor_options["num_cpus"]) == (3, 0.5)
     assert (deployment.max_ongoing_requests, deployment.max_queued_requests) == (2, 5)
+
+
+def test_an_upgrade_leaves_no_gap_and_no_connection_behind() -> None:
+    graph = deployments_of(build(ServiceConfig.model_validate(SIMULATED)))
+    surges = {name: each._deployment_config.max_surge_percent for name, each in graph.items()}
+    # A generator's successor needs a GPU of its own, which may not be there.
+    assert surges == {"Ingress": 25, "Merger": 25, "JobWorker": 25, "Character": 0, "Background": 0}
+    longest_s = ServiceConfig().limits.max_deadline_s
+    assert graph["Ingress"]._deployment_config.graceful_shutdown_timeout_s == longest_s
 
 
 def test_the_environment_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
