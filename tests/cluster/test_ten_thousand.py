@@ -49,7 +49,7 @@ def test_upgrades_and_downscales_cost_no_request(service: Service, row: Row) -> 
             assert not before & generators()
             upgrades += 1
             deploy(version=1 + upgrades, replicas=1)
-            load.until_more(100)
+            load.until_more(1_000)
     assert load.failed == {}
     assert upgrades >= 3
     row.saw(
