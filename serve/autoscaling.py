@@ -27,9 +27,9 @@ class Goal:
     """`latency_s` is for a whole scene at `quantile`; `other_s` of it goes to the merge and the network.
 
     `catch_up_s` is the time that a backlog may take to work off: shorter means more replicas for less long.
-    `hold_s` and `idle_s`: a replica goes when nothing has needed it for so long, the last one when nothing at
-    all has come for `idle_s`, and never sooner than `hold_s`.
-    `budget` is how many replicas both branches may have in all, such as the GPUs that there are.
+    A replica goes when nothing has needed it for `hold_s`, and the last one when nothing at all has come for
+    `idle_s` besides. `budget` is how many replicas both branches may have in all, such as the GPUs that there
+    are.
     """
 
     latency_s: float = 15.0

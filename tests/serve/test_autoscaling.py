@@ -92,6 +92,18 @@ def test_zero_only_where_asked_and_after_long_idleness(least: int) -> None:
     assert list(at.values()) == [1, 1, least]
 
 
+def test_the_last_one_is_held_as_long_as_any() -> None:
+    goal = replace(GOAL, hold_s=300.0, idle_s=60.0)
+    busy, idle = replace(IDLE, offered=0.5, least=0), replace(IDLE, least=0)
+    counts, histories = decide({"Character": busy}, goal, {}, 0.0)
+    needed = counts["Character"]
+    seen = []
+    for now in (goal.idle_s + 1, goal.hold_s - 1, goal.hold_s + 1):
+        counts, histories = decide({"Character": idle}, goal, histories, now)
+        seen.append(counts["Character"])
+    assert seen == [needed, needed, 0]
+
+
 def test_one_waiting_request_ends_zero() -> None:
     asleep = replace(IDLE, replicas=0, least=0, service_s=0.0, backlog_s=1e-3)
     assert decide({"Character": asleep}, GOAL, {}, 0.0)[0] == {"Character": 1}
