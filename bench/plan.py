@@ -39,7 +39,7 @@ SETUPS = (Setup(1, 1, 1), Setup(2, 1, 1), Setup(2, 2, 1), Setup(3, 2, 1))
 LOADS = (0.5, 0.65, 0.8)
 """Of what the slower branch does where every forward is full."""
 STEP_S, PICTURES, MOST_TRIED = 0.03, 4, 8
-"""So many pictures of the native size in one forward; smaller ones are more, which the profile has to find."""
+"""Pictures of the native size in one forward; of a smaller one there are more, which the profile finds."""
 MIX = Mix.model_validate(
     {"characters": ["a knight"], "backgrounds": ["a castle"], "requests": [{"name": "scene"}]}
 )
