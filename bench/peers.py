@@ -49,8 +49,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", action="append", choices=[*SERVERS, BARE], help="may be given again")
     parser.add_argument("--users", type=int, default=8, help="of the closed loop, which saturates")
-    parser.add_argument("--saturated", type=float, default=120.0, help="seconds of the closed loop")
-    parser.add_argument("--poisson", type=float, default=240.0, help="seconds of Poisson arrivals")
+    parser.add_argument("--saturated", type=float, default=60.0, help="seconds of the closed loop")
+    parser.add_argument("--poisson", type=float, default=120.0, help="seconds of Poisson arrivals")
     parser.add_argument(
         "--rate", type=float, help=f"of these; {LOAD:g} of the first server's where not given"
     )
@@ -86,9 +86,10 @@ def main() -> None:
 
 def measured(name: str, asked: argparse.Namespace) -> page.Figures:
     with running(name) as url:
-        saturated = loaded(url, asked.saturated, "--users", str(asked.users))
+        saturated = loaded(url, asked.saturated, "--users", str(asked.users), "--seed", "1")
         rate = asked.rate or LOAD * saturated.summary["throughput_rps"]
-        poisson = loaded(url, asked.poisson, "--rate", str(rate))
+        # Other pictures than before: Scenewright would answer the same ones from its cache.
+        poisson = loaded(url, asked.poisson, "--rate", str(rate), "--seed", "2")
     return page.figures_of(saturated, poisson)
 
 

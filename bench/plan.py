@@ -67,7 +67,7 @@ class Compared:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scenes", type=int, default=80, help="measured of each service and load")
+    parser.add_argument("--scenes", type=int, default=60, help="measured of each service and load")
     parser.add_argument("--quick", action="store_true", help="one service, a few scenes: does it run?")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--docs", type=Path, help="also write the table into cluster.md in this folder")
@@ -141,7 +141,8 @@ def config(setup: Setup) -> ServiceConfig:
     arguments = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())["applications"][0]["args"]
     for kind in BRANCHES:
         arguments[kind]["generator"]["simulated"]["step_s"] = STEP_S
-        arguments[kind]["generator"]["generation"] = {"max_rows": 2 * PICTURES}
+        # Each load asks for the same pictures as the one before: none may be answered from a cache.
+        arguments[kind]["generator"]["generation"] = {"max_rows": 2 * PICTURES, "result_cache_bytes": 0}
         arguments[kind]["replicas"] |= {"num_replicas": getattr(setup, kind), "max_ongoing_requests": 64}
     return ServiceConfig.model_validate(arguments)
 

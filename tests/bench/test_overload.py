@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.overload import LOADS, cells, figures, lateness_ms, later, page
+from bench.overload import LOADS, cells, config, figures, lateness_ms, later, page
 from loadtest.record import Record
 from loadtest.summary import Window
 
@@ -51,6 +51,11 @@ def test_the_page_tells_every_load_and_the_tired_one() -> None:
     rows = [row for row in page("here", {0.7: seen, 5.0: seen}, seen, 0.97).splitlines() if row[:2] == "| "]
     assert [row.split(" | ")[0] for row in rows] == ["| load", "| 0.7", "| 5", "| 0.9*"]
     assert all(row.endswith("| 50/50 | 100 |") for row in rows[1:])
+
+
+def test_no_load_is_answered_from_what_was_kept_of_the_one_before() -> None:
+    loaded = config()
+    assert not loaded.character.generator.keeps_layers and not loaded.background.generator.keeps_layers
 
 
 def test_what_could_not_be_done_beside_the_load_is_told() -> None:

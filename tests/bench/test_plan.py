@@ -31,6 +31,11 @@ def test_the_services_are_the_twelve_that_are_promised() -> None:
     assert (config.character.replicas.num_replicas, config.background.replicas.num_replicas) == (3, 2)
 
 
+def test_no_load_is_answered_from_what_was_kept_of_the_one_before() -> None:
+    config = plan.config(Setup(1, 1, 1))
+    assert not config.character.generator.keeps_layers and not config.background.generator.keeps_layers
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_service_is_measured_beside_its_plan(bench: Bench) -> None:
