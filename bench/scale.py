@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import platform
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 import ray
-from ray.serve.autoscaling_policy import (
-    _apply_default_params_and_merge_state,
-    _get_cold_start_scale_up_replicas,
-    replica_queue_length_autoscaling_policy,
-)
 from ray.serve.config import AutoscalingConfig
 
 from bench.pages.scaling import draw
+from bench.scaling.ray_policy import RaysOwn
+from bench.scaling.traces import burst_trace, irregular_trace
 from serve.autoscaling import Goal
-from serve.planning.fleet import Fleet
 from serve.planning.profile import LayerProfile, Profile
 from serve.planning.scaling import JointScaler
 from serve.planning.simulation import Outcome, Scaler, Setup, poisson, simulate
@@ -124,54 +118,6 @@ def step(until_s: float) -> dict[str, float]:
     }
 
 
-@dataclass
-class RaysOwn:
-    """Ray Serve's default policy over simulated fleets: its own code, and what it would know of a branch."""
-
-    config: AutoscalingConfig
-    lag_s: float = 1.0
-
-    def __post_init__(self) -> None:
-        self._seen: dict[str, list[tuple[float, float]]] = {}
-        self._states: dict[str, dict[str, Any]] = {}
-
-    def __call__(self, now: float, fleets: Mapping[str, Fleet]) -> dict[str, int]:
-        return {kind: self._decide(kind, fleet, now) for kind, fleet in fleets.items()}
-
-    def _decide(self, kind: str, fleet: Fleet, now: float) -> int:
-        seen = self._seen.setdefault(kind, [])
-        seen.append((now, float(fleet.ongoing())))
-        oldest = now - self.lag_s - self.config.look_back_period_s
-        while len(seen) > 1 and seen[0][0] < oldest:
-            seen.pop(0)
-        known = [count for at, count in seen if at <= now - self.lag_s] or [0.0]
-        context: Any = SimpleNamespace(
-            current_num_replicas=len(fleet.ready),
-            target_num_replicas=fleet.target,
-            total_num_requests=float(np.mean(known)),
-            config=self.config,
-        )
-        state = self._states.get(kind, {})
-        cold: int | None = _get_cold_start_scale_up_replicas(context)
-        if cold is None:
-            desired, _ = replica_queue_length_autoscaling_policy(context)
-            # Ray lays these over its clock; the simulation's own is given in place of it.
-            cold, self._states[kind] = _with_delays(desired, context, state, now)
-        return max(self.config.min_replicas, min(self.config.max_replicas, cold))
-
-
-def _with_delays(
-    desired: float, context: Any, state: dict[str, Any], now: float
-) -> tuple[int, dict[str, Any]]:
-    import ray.serve.autoscaling_policy as rays
-
-    wall_clock, rays.time = rays.time, SimpleNamespace(time=lambda: now)  # type: ignore[assignment]
-    try:
-        return _apply_default_params_and_merge_state(state, {}, desired, context)
-    finally:
-        rays.time = wall_clock
-
-
 def bursts(arrivals: list[float]) -> dict[str, Any]:
     """The same trace for each policy; the joint one holds its replicas for shorter and longer."""
     scalers: dict[str, Scaler] = {
@@ -217,29 +163,6 @@ def _quick_ray(target: float, delay_s: float) -> RaysOwn:
     return RaysOwn(
         _config(target_ongoing_requests=float(target), upscale_delay_s=2.0, downscale_delay_s=float(delay_s))
     )
-
-
-def burst_trace(length_s: float, seed: int = 7) -> list[float]:
-    """A calm, and every ten minutes a minute of eight times its rate."""
-    return _trace(length_s, [(at, at + 60.0) for at in np.arange(480.0, length_s, 600.0)], seed)
-
-
-def irregular_trace(length_s: float, seed: int) -> list[float]:
-    """The same calm, with bursts that come by chance, every ten minutes on average, for 20 to 120 s."""
-    dice = np.random.default_rng(seed)
-    begins = np.cumsum(dice.exponential(600.0, math.ceil(length_s / 100.0)))
-    return _trace(length_s, [(at, at + dice.uniform(20.0, 120.0)) for at in begins], seed)
-
-
-def _trace(length_s: float, loud: Sequence[tuple[float, float]], seed: int) -> list[float]:
-    dice = np.random.default_rng(seed)
-    times: list[float] = []
-    now = 0.0
-    while now < length_s:
-        is_loud = any(begin <= now < end for begin, end in loud)
-        now += float(dice.exponential(1 / (12.0 if is_loud else 1.5)))
-        times.append(now)
-    return times
 
 
 def _config(**changes: Any) -> AutoscalingConfig:

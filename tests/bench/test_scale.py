@@ -3,49 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from ray.serve.config import AutoscalingConfig
 
 from bench import scale
 from bench.pages import scaling
-from serve.planning.simulation import Setup, simulate
-
-
-def ray_run(**changes: float) -> list[int]:
-    """The replicas that Ray's policy wanted, over two minutes of a load for about four."""
-    config = AutoscalingConfig(min_replicas=1, max_replicas=20, **changes)  # type: ignore[arg-type]
-    arrivals = [20.0 + number / 6 for number in range(720)]
-    outcome = simulate(scale.PROFILE, Setup(1, 1, 2), arrivals, scaler=scale.RaysOwn(config))
-    return [counts["character"] for _, counts in outcome.targets]
-
-
-def test_ray_s_own_delays_count_in_the_simulation_s_time() -> None:
-    quick = ray_run(upscale_delay_s=0.0, downscale_delay_s=600.0)
-    assert quick == sorted(quick)
-    assert quick[-1] > 2
-    assert len(ray_run(upscale_delay_s=60.0, downscale_delay_s=600.0)) < len(quick)
-    assert ray_run(upscale_delay_s=900.0) == []
-
-
-def test_bursts_are_louder_than_the_calm() -> None:
-    trace = scale.burst_trace(600.0)
-    calm = sum(at < 480 for at in trace) / 480
-    loud = sum(480 <= at < 540 for at in trace) / 60
-    assert trace == sorted(trace)
-    assert (calm, loud) == pytest.approx((1.5, 12.0), rel=0.3)
-
-
-def test_irregular_bursts_come_by_chance_and_are_as_loud() -> None:
-    trace = scale.irregular_trace(7_200.0, seed=8)
-    a_minute = [sum(begin <= at < begin + 60 for at in trace) for begin in range(0, 7_200, 60)]
-    loud = [minute for minute, count in enumerate(a_minute) if count > 300]
-    assert trace == sorted(trace)
-    assert 60 * 1.5 * 0.6 < sorted(a_minute)[60] < 60 * 1.5 * 1.5
-    assert max(a_minute) == pytest.approx(60 * 12, rel=0.3)
-    assert len({after - before for before, after in pairwise(loud)}) > 2
 
 
 def test_a_policy_that_asks_for_too_many_is_seen_to_overshoot(monkeypatch: pytest.MonkeyPatch) -> None:
