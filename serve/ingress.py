@@ -27,7 +27,7 @@ from .routes.scenes import scene_routes
 from .routes.service import service_routes
 from .scene import Graph, Handle
 from .strict_json import InvalidJson
-from .tenants import Tenants
+from .tenants import Tenants, authentication_here
 from .traced_edge import TracedEdge
 from .tracing import send_traces
 
@@ -47,7 +47,8 @@ class Ingress:
         worker: Handle,
     ) -> None:
         send_traces(config.tracing)
-        self._config = config
+        here = {"authentication": authentication_here(config.authentication)}
+        self._config = config.model_copy(update=here)
         places = {kind: layer.replicas.max_queued_requests for kind, layer in config.layers.items()}
         self._graph = Graph(character, background, merger, Door(HERE.get, places))
 

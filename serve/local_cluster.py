@@ -60,8 +60,9 @@ def running(
     Leaving the block by any way stops everything that it started. Raises CannotStart.
     """
     _check_port(host, port)
-    if config.authentication == "auto" and not is_loopback(host):
-        config = config.model_copy(update={"authentication": "required"})
+    if config.authentication == "auto":
+        asked = "off" if is_loopback(host) else "required"
+        config = config.model_copy(update={"authentication": asked})
     config = on_one_node(config)
     try:
         application = build(config)
