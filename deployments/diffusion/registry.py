@@ -6,6 +6,7 @@ import json
 import tomllib
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,6 +84,7 @@ def locate(source: str) -> Path | None:
     return path if path.exists() else None
 
 
+@cache  # Asked twice a request, and a look at every folder of the path each time.
 def _bundled_of_path(source: str) -> str | None:
     path = Path(source).expanduser().resolve()
     return path.name if path.parent == BUNDLED_FOLDER else None

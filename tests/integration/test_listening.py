@@ -1,4 +1,4 @@
-"""What a stranger on the network reaches of a service that serves this machine alone: nothing that answers."""
+"""What a stranger on the network reaches of a service that serves this machine alone: no port answers."""
 
 from __future__ import annotations
 
