@@ -70,7 +70,7 @@ def _measure(family: str, compiled: bool, asked: argparse.Namespace) -> dict[str
         scale, size, steps, count, max_rows, buckets = "tiny", (64, 64), 2, 2, 4, (2, 4)
     pipeline = random_pipeline(family, scale, device, dtype)
     if compiled:
-        compile_unet(pipeline)
+        compile_unet(pipeline, device)
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     denoiser = Denoiser(ModelConfig(f"random-{family}", compile=compiled))

@@ -24,7 +24,8 @@ def random_pipeline(family: str, scale: str, device: str, dtype: torch.dtype) ->
     torch.manual_seed(0)
     pipeline = _sdxl(scale) if family == "sdxl" else _sd15(scale)
     pipeline.set_progress_bar_config(disable=True)
-    pipeline.unet.to(memory_format=torch.channels_last)
+    for convolutional in (pipeline.unet, pipeline.vae):
+        convolutional.to(memory_format=torch.channels_last)
     return pipeline.to(device, dtype)
 
 

@@ -49,10 +49,11 @@ def load(config: ModelConfig) -> Pipeline:
         device = _device(config)
         pipeline = _read(config.source, name, _dtype(config, device))
         _lay_over(pipeline, config.lora)
-        pipeline.unet.to(memory_format=torch.channels_last)
+        for convolutional in (pipeline.unet, pipeline.vae):
+            convolutional.to(memory_format=torch.channels_last)
         fit(pipeline, config, device)
         if config.compile:
-            compile_unet(pipeline)
+            compile_unet(pipeline, device)
     except NotReady:
         raise
     except Exception as error:
@@ -61,10 +62,13 @@ def load(config: ModelConfig) -> Pipeline:
     return pipeline
 
 
-def compile_unet(pipeline: Pipeline) -> None:
+def compile_unet(pipeline: Pipeline, device: str) -> None:
     """At its next forward of each row count and size, which takes minutes then."""
+    # On a CPU the weights are laid out for oneDNN once, not in each forward: a fifth less in bfloat16 for one
+    # guided picture, a twentieth in float32. A GPU's are left as they are: it would hold them twice.
+    options = {"freezing": True} if device == "cpu" else None
     # One graph for each: the default limit of 8 is too few.
-    pipeline.unet.compile(dynamic=False, recompile_limit=64)
+    pipeline.unet.compile(dynamic=False, recompile_limit=64, options=options)
 
 
 def unload(pipeline: Pipeline) -> None:

@@ -43,7 +43,8 @@ ASKED = PaintRequest("a red knight", "blurry", 5, 7.5, 11, 64, 96)
 def stock_of(folder: Path) -> Any:
     pipeline: Any = DiffusionPipeline.from_pretrained(folder)
     pipeline.set_progress_bar_config(disable=True)
-    pipeline.unet.to(memory_format=torch.channels_last)
+    for convolutional in (pipeline.unet, pipeline.vae):
+        convolutional.to(memory_format=torch.channels_last)
     return pipeline
 
 

@@ -49,7 +49,8 @@ def test_each_family_loads_and_paints(
     assert type(pipeline) is expected
     assert pipeline.scheduler.config.prediction_type == predicts
     assert pipeline.unet.dtype == torch.float32 and pipeline.device.type == "cpu"
-    assert pipeline.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
+    for convolution in (pipeline.unet.conv_in, pipeline.vae.decoder.conv_in):
+        assert convolution.weight.is_contiguous(memory_format=torch.channels_last)
     assert pipeline.vae.use_slicing
     assert getattr(pipeline, "safety_checker", None) is None
     picture = paint(pipeline)
@@ -110,7 +111,8 @@ def test_the_unet_is_compiled_where_that_is_asked_for(
     load(ModelConfig(source=str(tiny_sd1), device="cpu"))
     assert compiled == []
     load(ModelConfig(source=str(tiny_sd1), device="cpu", compile=True))
-    assert compiled == [{"dynamic": False, "recompile_limit": 64}]
+    how = {"dynamic": False, "recompile_limit": 64, "options": {"freezing": True}}
+    assert compiled == [how]
 
 
 def test_bfloat16_and_threads(
