@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from deployments.errors import ScenewrightError
 
+from . import haproxy
 from .collecting import let_go
 from .config import ServiceConfig
 from .described_api import DescribedApi
@@ -47,7 +48,8 @@ class Ingress:
         worker: Handle,
     ) -> None:
         send_traces(config.tracing)
-        self._config = config
+        asked = haproxy.who_is_asked(config.authentication)
+        self._config = config.model_copy(update={"authentication": asked})
         places = {kind: layer.replicas.max_queued_requests for kind, layer in config.layers.items()}
         self._graph = Graph(character, background, merger, Door(HERE.get, places))
 

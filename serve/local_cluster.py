@@ -17,8 +17,10 @@ import ray
 from ray import serve
 from ray._private import ray_constants
 
+from . import haproxy
 from .app import build
 from .config import ReplicaOptions, ServiceConfig
+from .keys import Authentication
 from .stopping import listen, undisturbed
 from .tenants import is_loopback
 
@@ -60,8 +62,8 @@ def running(
     Leaving the block by any way stops everything that it started. Raises CannotStart.
     """
     _check_port(host, port)
-    if config.authentication == "auto" and not is_loopback(host):
-        config = config.model_copy(update={"authentication": "required"})
+    if config.authentication == "auto":
+        config = config.model_copy(update={"authentication": who_is_asked(host)})
     config = on_one_node(config)
     try:
         application = build(config)
@@ -69,7 +71,7 @@ def running(
         raise CannotStart(str(error)) from error
     # Under /tmp and short: Ray's sockets live in it, and a socket's path holds 107 characters. Mode 0700.
     folder = tempfile.mkdtemp(prefix="scenewright-", dir="/tmp")  # nosec B108
-    with _environment({**PRIVATE, "RAY_TMPDIR": folder}):
+    with _environment({**PRIVATE, **haproxy.private_settings(folder), "RAY_TMPDIR": folder}):
         try:
             say("starting Ray…")
             try:
@@ -87,6 +89,13 @@ def running(
             with undisturbed():
                 _stop()
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def who_is_asked(host: str) -> Authentication:
+    """For a key. Where only this machine reaches the port, nobody, and HAProxy need not hide who it was."""
+    if not is_loopback(host):
+        return "required"
+    return "off" if haproxy.enabled() else "auto"
 
 
 def on_one_node(config: ServiceConfig) -> ServiceConfig:
