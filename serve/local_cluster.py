@@ -69,13 +69,15 @@ def running(
         application = build(config)
     except ValueError as error:
         raise CannotStart(str(error)) from error
-    # Under /tmp and short: Ray's sockets live in it, and a socket's path holds 107 characters. Mode 0700.
+    # Under /tmp and short: sockets live in it, and a socket's path holds 107 characters. Mode 0700; Ray's
+    # own it would open to all.
     folder = tempfile.mkdtemp(prefix="scenewright-", dir="/tmp")  # nosec B108
-    with _environment({**PRIVATE, **haproxy.private_settings(folder), "RAY_TMPDIR": folder}):
+    rays = f"{folder}/ray"
+    with _environment({**PRIVATE, **haproxy.private_settings(folder), "RAY_TMPDIR": rays}):
         try:
             say("starting Ray…")
             try:
-                _start_ray(config, folder)
+                _start_ray(config, rays)
             except SystemExit:
                 # Of ray.init's own SIGTERM handler, which it leaves behind too.
                 raise KeyboardInterrupt from None
