@@ -16,7 +16,7 @@ def enabled() -> bool:
 
 
 def who_is_asked(authentication: Authentication) -> Authentication:
-    """For a key. Every caller seems to come from HAProxy's node, which `auto` would take for its own machine."""
+    """For a key. Every caller seems to come from HAProxy's node, and `auto` would take that for its own."""
     return "required" if authentication == "auto" and enabled() else authentication
 
 

@@ -1,4 +1,4 @@
-"""The contract with HAProxy before the edge, as a cluster in production has it: what callers see stays the same."""
+"""The contract with HAProxy before the edge: what callers see stays, or is told in docs/cluster.md."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def test_policies_and_budgets_select_ray_s_own_labels(documents: list[dict[str, 
 
 
 def test_haproxy_is_switched_on_at_every_node_or_none(documents: list[dict[str, Any]]) -> None:
-    """Its scrapers reach it then, and Ray's nodes reach each other on any port: replicas of the edge take theirs."""
+    """Its scrapers reach it then. Ray's nodes do anyway: each replica of the edge has a port."""
     switches = {
         variable["value"]
         for pod in ray_pods(only(documents, "RayService"))
