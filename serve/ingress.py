@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from deployments.errors import ScenewrightError
 
+from . import haproxy
 from .collecting import let_go
 from .config import ServiceConfig
 from .described_api import DescribedApi
@@ -27,7 +28,7 @@ from .routes.scenes import scene_routes
 from .routes.service import service_routes
 from .scene import Graph, Handle
 from .strict_json import InvalidJson
-from .tenants import Tenants, authentication_here
+from .tenants import Tenants
 from .traced_edge import TracedEdge
 from .tracing import send_traces
 
@@ -47,8 +48,8 @@ class Ingress:
         worker: Handle,
     ) -> None:
         send_traces(config.tracing)
-        here = {"authentication": authentication_here(config.authentication)}
-        self._config = config.model_copy(update=here)
+        asked = haproxy.who_is_asked(config.authentication)
+        self._config = config.model_copy(update={"authentication": asked})
         places = {kind: layer.replicas.max_queued_requests for kind, layer in config.layers.items()}
         self._graph = Graph(character, background, merger, Door(HERE.get, places))
 

@@ -17,8 +17,10 @@ import ray
 from ray import serve
 from ray._private import ray_constants
 
+from . import haproxy
 from .app import build
 from .config import ReplicaOptions, ServiceConfig
+from .keys import Authentication
 from .stopping import listen, undisturbed
 from .tenants import is_loopback
 
@@ -61,20 +63,21 @@ def running(
     """
     _check_port(host, port)
     if config.authentication == "auto":
-        asked = "off" if is_loopback(host) else "required"
-        config = config.model_copy(update={"authentication": asked})
+        config = config.model_copy(update={"authentication": who_is_asked(host)})
     config = on_one_node(config)
     try:
         application = build(config)
     except ValueError as error:
         raise CannotStart(str(error)) from error
-    # Under /tmp and short: Ray's sockets live in it, and a socket's path holds 107 characters. Mode 0700.
+    # Under /tmp and short: sockets live in it, and a socket's path holds 107 characters. Mode 0700; Ray's
+    # own it would open to all.
     folder = tempfile.mkdtemp(prefix="scenewright-", dir="/tmp")  # nosec B108
-    with _environment({**PRIVATE, "RAY_TMPDIR": folder}):
+    rays = f"{folder}/ray"
+    with _environment({**PRIVATE, **haproxy.private_settings(folder), "RAY_TMPDIR": rays}):
         try:
             say("starting Ray…")
             try:
-                _start_ray(config, folder)
+                _start_ray(config, rays)
             except SystemExit:
                 # Of ray.init's own SIGTERM handler, which it leaves behind too.
                 raise KeyboardInterrupt from None
@@ -88,6 +91,13 @@ def running(
             with undisturbed():
                 _stop()
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def who_is_asked(host: str) -> Authentication:
+    """For a key. Where only this machine reaches the port, nobody, and HAProxy need not hide who it was."""
+    if not is_loopback(host):
+        return "required"
+    return "off" if haproxy.enabled() else "auto"
 
 
 def on_one_node(config: ServiceConfig) -> ServiceConfig:

@@ -1,14 +1,13 @@
 """Who asks: a key is looked at before anything else, and names the tenant that the work belongs to.
 
 Without a setting, whoever connects from this machine needs no key, and whoever connects from elsewhere does.
-Behind HAProxy everybody seems to connect from this machine, so that everybody needs one. `scenewright serve`
-asks everybody as soon as it listens on more than loopback, and nobody where it does not.
+Behind HAProxy everybody seems to connect from this machine, so that everybody needs one (haproxy.py).
+`scenewright serve` asks everybody as soon as it listens on more than loopback, and nobody where it does not.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import os
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,8 +25,6 @@ from .keys import Scope as KeyScope
 from .quotas import Quota, cost
 
 GUARDED = "/v1/"
-HAPROXY = "RAY_SERVE_ENABLE_HA_PROXY"
-"""Ray's own variable, which is set on every node or on none."""
 
 
 def tenant_of(request: Request) -> str:
@@ -47,12 +44,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def authentication_here(authentication: Authentication) -> Authentication:
-    """What `auto` comes to in this process."""
-    behind_haproxy = os.environ.get(HAPROXY) == "1"
-    return "required" if authentication == "auto" and behind_haproxy else authentication
 
 
 class Tenants:

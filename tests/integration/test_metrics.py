@@ -12,6 +12,7 @@ import promql_parser
 import pytest
 import ray
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from monitoring.panels import NEVER_EMPTY, ROWS
 from serve import local_cluster
@@ -41,13 +42,13 @@ def service() -> Iterator[str]:
 
 def scrape() -> Series:
     """Every series of every node."""
-    series: Series = []
-    for node in ray.nodes():
-        address = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
-        text = httpx.get(address, trust_env=False).text
-        for family in text_string_to_metric_families(text):
-            series += [(sample.name, sample.labels) for sample in family.samples]
-    return series
+    addresses = [f"{node['NodeManagerAddress']}:{node['MetricsExportPort']}" for node in ray.nodes()]
+    return [(sample.name, sample.labels) for address in addresses for sample in samples(address)]
+
+
+def samples(address: str) -> list[Sample]:
+    text = httpx.get(f"http://{address}/metrics", trust_env=False).text
+    return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 
 
 def selects(selector: Any, series: Series) -> bool:

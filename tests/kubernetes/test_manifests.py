@@ -21,6 +21,7 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 (of a pod, which network-policies.yaml shut
 
 REPOSITORY = Path(__file__).parents[2]
 OVERLAYS = sorted((REPOSITORY / "kubernetes/overlays").iterdir())
+SWITCH = "RAY_SERVE_ENABLE_HA_PROXY"
 KUBECTL = Path(sys.executable).with_name("kubectl")
 
 
@@ -138,3 +139,25 @@ def test_policies_and_budgets_select_ray_s_own_labels(documents: list[dict[str, 
     selectors = [policy["podSelector"]["matchLabels"] for policy in policies]
     assert any("ray.io/is-ray-node" in selector for selector in selectors)
     assert all(policy["policyTypes"] == ["Ingress", "Egress"] for policy in policies)
+
+
+def test_haproxy_is_switched_on_at_every_node_or_none(documents: list[dict[str, Any]]) -> None:
+    """Its scrapers reach it then. Ray's nodes do anyway: each replica of the edge has a port."""
+    switches = {
+        variable["value"]
+        for pod in ray_pods(only(documents, "RayService"))
+        for variable in pod["containers"][0].get("env", [{"name": SWITCH, "value": "0"}])
+        if variable["name"] == SWITCH
+    }
+    (policy,) = (each["spec"] for each in documents if each["metadata"]["name"] == "scenewright-ray")
+    among_nodes, *_, scrapers = policy["ingress"]
+    ports = [port["port"] for port in scrapers["ports"]]
+    assert (switches, ports) in (({"0"}, [8080]), ({"1"}, [8080, 9101]))
+    assert among_nodes == {"from": [{"podSelector": {"matchLabels": {"ray.io/is-ray-node": "yes"}}}]}
+
+
+def test_there_is_an_overlay_with_haproxy(gpu: dict[str, Any]) -> None:
+    """And it is the one for GPUs in all else."""
+    service = only(built(REPOSITORY / "kubernetes/overlays/gpu-haproxy"), "RayService")
+    assert all(pod["containers"][0].pop("env") for pod in ray_pods(service))
+    assert service == gpu

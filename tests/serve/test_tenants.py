@@ -11,9 +11,9 @@ import pytest
 
 from serve.config import ServiceConfig
 from serve.ingress import build_http
-from serve.keys import Authentication, KeyFile, Scope
+from serve.keys import KeyFile, Scope
 from serve.scene import Graph
-from serve.tenants import authentication_here, is_loopback
+from serve.tenants import is_loopback
 
 from .conftest import served
 from .test_ingress import SCENE, SMALL, error_of
@@ -53,17 +53,6 @@ async def test_who_is_asked_for_a_key(ask: Ask, authentication: str, address: st
     assert (await client.get("/v1/models")).status_code == status
     assert (await client.get("/healthz")).status_code == 200
     assert (await client.get("/openapi.json")).status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("authentication", "behind", "here"),
-    [("auto", "1", "required"), ("auto", "0", "auto"), ("off", "1", "off"), ("required", "0", "required")],
-)
-def test_behind_haproxy_nobody_is_told_from_this_machine(
-    monkeypatch: pytest.MonkeyPatch, authentication: Authentication, behind: str, here: str
-) -> None:
-    monkeypatch.setenv("RAY_SERVE_ENABLE_HA_PROXY", behind)
-    assert authentication_here(authentication) == here
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,332 @@
+"""The contract with HAProxy before the edge: what callers see stays, or is told in docs/cluster.md."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+import yaml
+
+from serve import local_cluster
+from serve.client import Retries, Scenewright
+
+from ..polling import until
+from .conftest import REPOSITORY, simulated_config
+from .test_metrics import AUTOSCALED, empty_panels, samples
+from .test_service import replica
+from .test_streaming import EVENTS, events
+
+pytestmark = pytest.mark.timeout(240)
+
+STEP_S = 0.1
+SCENE_HEADERS = ("x-request-id", "x-seed", "x-merge", "x-backend", "server-timing")
+FLAT_SEED = 135_393
+"""A tall simulated sky of this seed is so even that it is no picture."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """`haproxy` is where HAProxy itself tells of its sessions."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    haproxy: str
+
+    def processes(self, name: str = "") -> list[psutil.Process]:
+        found = []
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            with suppress(psutil.Error):
+                if not name or process.name() == name:
+                    found.append(process)
+        return found
+
+    @property
+    def metrics(self) -> str:
+        """Where Ray tells of everything else."""
+        (raylet,) = self.processes("raylet")
+        (flag,) = (word for word in raylet.cmdline() if word.startswith("--raylet_socket_name="))
+        session = Path(flag.partition("=")[2]).parents[1]
+        (file,) = session.glob("metrics_export_port_*")
+        return f"127.0.0.1:{file.read_text().strip()}"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """In a process of its own: Ray reads the mode when it is imported."""
+    folder = tmp_path_factory.mktemp("haproxy")
+    (folder / "serve.yaml").write_text(yaml.safe_dump(configuration(str(folder / "state"))))
+    port, stats, metrics, fallback = (local_cluster.free_port() for _ in range(4))
+    environment = os.environ | {
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback),
+        "RAY_metrics_report_interval_ms": "500",
+    }
+    command = ["-m", "serve.cli", "serve", "--config", str(folder / "serve.yaml"), "--port", str(port)]
+    process = subprocess.Popen([sys.executable, *command], cwd=REPOSITORY, env=environment)
+    found = Service(f"http://127.0.0.1:{port}", process, f"127.0.0.1:{metrics}")
+    try:
+        until(lambda: ready(found), timeout_s=180)
+        yield found
+    finally:
+        process.terminate()
+        process.wait(90)
+
+
+def configuration(state_dir: str) -> dict[str, Any]:
+    """Two replicas of the edge, small queues, and one try for each picture."""
+    data = simulated_config(STEP_S).model_dump(mode="json")
+    for kind in ("character", "background"):
+        data[kind]["replicas"] |= {"num_replicas": None, "autoscaling": AUTOSCALED}
+        data[kind]["replicas"] |= {"max_ongoing_requests": 2, "max_queued_requests": 4}
+        data[kind]["generator"]["generation"]["max_attempts"] = 1
+    data["ingress"]["num_replicas"] = 2
+    data["limits"]["body_timeout_s"] = 1.0
+    data["state_dir"] = state_dir
+    content: dict[str, Any] = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())
+    content["applications"][0]["args"] = data
+    return content
+
+
+def ready(service: Service) -> bool:
+    assert service.process.poll() is None, "the service ended while it was started"
+    try:
+        answer = httpx.get(f"{service.url}/readyz", trust_env=False, timeout=5)
+    except httpx.TransportError:
+        return False
+    # HAProxy itself answers before it knows the edge.
+    return answer.status_code == 200 and answer.json() == {"status": "ready"}
+
+
+@pytest.fixture(scope="module")
+def url(service: Service) -> str:
+    return service.url
+
+
+def scene(steps: int = 2, **more: Any) -> dict[str, Any]:
+    layer = {"prompt": "x", "num_inference_steps": steps, "width": 64, "height": 64}
+    return {"character": layer, "background": layer, "seed": 1, "merge": {"width": 128, "height": 64}, **more}
+
+
+def code_of(answer: httpx.Response) -> tuple[int, str]:
+    """Of an answer in the documented shape."""
+    error = answer.json()["error"]
+    assert error["request_id"] == answer.headers["x-request-id"]
+    return answer.status_code, error["code"]
+
+
+def test_it_is_haproxy_that_answers(service: Service, http: httpx.Client) -> None:
+    assert service.processes("haproxy")
+    assert {http.get(path).status_code for path in ("/healthz", "/readyz", "/", "/openapi.json")} == {200}
+
+
+def test_its_socket_is_for_nobody_else(service: Service) -> None:
+    command = service.processes("haproxy")[-1].cmdline()
+    folder = Path(command[command.index("-f") + 1]).parents[1]
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert list(folder.glob("*/admin.sock"))
+
+
+def test_a_scene_has_the_headers_of_the_contract(http: httpx.Client) -> None:
+    answer = http.post("/v1/scenes", json=scene(), headers={"X-Request-ID": "mine-1"})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert all(len(answer.headers.get_list(name)) == 1 for name in SCENE_HEADERS)
+    assert answer.headers["x-request-id"] == "mine-1"
+    assert answer.headers["x-seed"] == "character=1; background=1"
+    assert answer.headers["x-backend"] == "simulated"
+
+
+def test_a_request_without_an_id_gets_one(http: httpx.Client) -> None:
+    first, second = (http.get("/healthz").headers["x-request-id"] for _ in range(2))
+    assert first and second and first != second
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (scene(width=1), (422, "invalid_request")),
+        (scene(deadline_s=0.01), (504, "deadline_exceeded")),
+        (
+            scene(background={"prompt": "x", "num_inference_steps": 1, "width": 64, "height": 1024})
+            | {"seed": FLAT_SEED},
+            (502, "generation_failed"),
+        ),
+    ],
+    ids=["422", "504", "502"],
+)
+def test_an_error_is_passed_on_as_it_is(
+    http: httpx.Client, asked: dict[str, Any], told: tuple[int, str]
+) -> None:
+    """HAProxy makes a 500 of each 502, 503 and 504 of its own."""
+    assert code_of(http.post("/v1/scenes", json=asked)) == told
+
+
+def test_what_there_is_no_room_for_is_told_when_to_come_back(http: httpx.Client) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        asked = [pool.submit(http.post, "/v1/scenes", json=scene(10, seed=seed)) for seed in range(16)]
+        answers = [future.result() for future in asked]
+    assert set(Counter(answer.status_code for answer in answers)) == {200, 429}
+    for refused in (answer for answer in answers if answer.status_code == 429):
+        assert code_of(refused) == (429, "overloaded")
+        assert int(refused.headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize("announced", [True, False], ids=["announced", "chunked"])
+def test_a_body_over_the_limit(http: httpx.Client, announced: bool) -> None:
+    pieces = [b" " * 65_536] * 40
+    content = b"".join(pieces) if announced else iter(pieces)
+    answer = http.post("/v1/scenes", content=content, headers={"Content-Type": "application/json"})
+    assert code_of(answer) == (413, "payload_too_large")
+
+
+def test_a_body_that_dawdles(url: str) -> None:
+    with socket.create_connection((httpx.URL(url).host, httpx.URL(url).port or 0), 60) as connection:
+        head = b"POST /v1/scenes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        connection.sendall(head + b"Content-Length: 99\r\n\r\n{")
+        assert b" 408 " in connection.recv(4096).split(b"\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    "header", [{"x-request-timeout-seconds": "0"}, {"x-request-disconnect-disabled": "?1"}], ids=str
+)
+def test_no_caller_steers_serve(http: httpx.Client, header: dict[str, str]) -> None:
+    assert code_of(http.post("/v1/scenes", json=scene(), headers=header)) == (400, "invalid_header")
+
+
+def test_a_connection_is_kept_even_after_a_refusal(url: str) -> None:
+    connection = HTTPConnection(httpx.URL(url).host, httpx.URL(url).port, timeout=60)
+    connection.connect()
+    kept = connection.sock
+    statuses = []
+    for path in ("/nothing", "/healthz", "/v1/models"):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+        statuses.append(answer.status)
+        assert connection.sock is kept
+    connection.close()
+    assert statuses == [404, 200, 200]
+
+
+def test_a_stream_ends_with_the_scene(http: httpx.Client) -> None:
+    with http.stream("POST", "/v1/scenes", json=scene(), headers=EVENTS) as answer:
+        names = [name for name, _ in events(answer)]
+    assert names.count("layer.progress") == 4
+    assert names[-1] == "scene.completed"
+
+
+def test_events_come_as_they_happen_and_a_caller_that_leaves_stops_both_generators(
+    service: Service, http: httpx.Client
+) -> None:
+    """Were the events held back until the end, there would be nothing left to cancel."""
+    before = cancelled(service)
+    with http.stream("POST", "/v1/scenes", json=scene(150), headers=EVENTS) as answer:
+        assert next(events(answer))[0] == "layer.progress"
+    expected = before + Counter(["Character", "Background"])
+    until(lambda: cancelled(service) == expected)
+
+
+def cancelled(service: Service) -> Counter[str]:
+    """How many layers of each kind."""
+    return Counter(
+        {
+            sample.labels["deployment"]: int(sample.value)
+            for sample in samples(service.metrics)
+            if sample.name == "ray_scenewright_layers_total" and sample.labels["outcome"] == "cancelled"
+        }
+    )
+
+
+def test_no_panel_is_empty_and_serve_s_own_counters_go_on(service: Service, http: httpx.Client) -> None:
+    assert http.post("/v1/scenes", json=scene()).status_code == 200
+    seen: list[tuple[str, dict[str, str]]] = []
+
+    def complete() -> bool:
+        seen.extend((sample.name, sample.labels) for sample in samples(service.metrics))
+        return not empty_panels(seen) and "ray_serve_num_http_requests_total" in dict(seen)
+
+    until(complete)
+    assert any(sample.name == "haproxy_server_current_sessions" for sample in samples(service.haproxy))
+
+
+class Watched(httpx.HTTPTransport):
+    """Notes what came back, before our client makes anything of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers: list[tuple[int, str]] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            answer = super().handle_request(request)
+        except httpx.TransportError as error:
+            self.answers.append((0, type(error).__name__))
+            raise
+        self.answers.append((answer.status_code, answer.headers.get("content-type", "")))
+        return answer
+
+
+def test_an_edge_replica_that_dies_under_load_costs_one_retry(service: Service) -> None:
+    """A caller sees HAProxy's own 500, in plain text, or a connection that ends: our client asks again."""
+    until(lambda: len(replicas_that(service, "haproxy_server_status", state="UP")) == 2)
+    transport = Watched()
+    with (
+        Scenewright(service.url, retries=Retries(most=1), transport=transport) as client,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        asked = [pool.submit(client.scene, **scene(50)) for _ in range(4)]
+        until(lambda: len(replicas_that(service, "haproxy_server_current_sessions")) == 2, 4)
+        killed = replica("Ingress")
+        assert killed is not None
+        killed.kill()
+        pictures = {future.result().data for future in asked}
+    assert len(pictures) == 1
+    lost = [answer for answer in transport.answers if answer != (200, "application/json")]
+    assert 1 <= len(lost) <= 3
+    assert set(lost) <= {(500, "text/plain"), (0, "RemoteProtocolError")}
+
+
+def replicas_that(service: Service, metric: str, **labels: str) -> set[str]:
+    """Those of the edge for which HAProxy tells more than zero."""
+    return {
+        sample.labels["server"]
+        for sample in samples(service.haproxy)
+        if sample.name == metric
+        and sample.labels["server"].startswith("SERVE_REPLICA_scenewright-Ingress")
+        and labels.items() <= sample.labels.items()
+        and sample.value > 0
+    }
+
+
+def test_a_haproxy_that_dies_comes_back(service: Service) -> None:
+    for haproxy in service.processes("haproxy"):
+        haproxy.kill()
+        haproxy.wait()
+    until(lambda: ready(service))
+    answer = httpx.post(f"{service.url}/v1/scenes", json=scene(), timeout=60, trust_env=False)
+    assert answer.status_code == 200
+
+
+def test_leaving_takes_haproxy_along(service: Service) -> None:
+    """The last test: it ends the service of all of them."""
+    left = service.processes()
+    assert service.processes("haproxy")
+    service.process.terminate()
+    assert service.process.wait(90) == 0
+    assert not psutil.wait_procs(left, timeout=5)[1]
