@@ -1,5 +1,6 @@
-"""Both graphs asked in turn, so that what else the machine does meets both alike. The tutorial's stands there
-twice: in a Ray with every setting as it ships, and in ours, with the settings that scripts/serve gives it."""
+"""Both graphs asked in turn, so that what else the machine does meets both alike. The tutorial's stands in a
+Ray with every setting as it ships; both stand in one with the settings of scripts/serve, and in one that has
+HAProxy before it besides."""
 
 from __future__ import annotations
 
@@ -13,17 +14,10 @@ from typing import Any
 import fastapi
 import ray
 import starlette
-import yaml
-from ray import serve
 
-from bench.pages.sections import write_section
-from bench.serving.alone import tutorial_alone
+from bench.pages import edge
 from bench.serving.load import Measured, load
-from bench.serving.tutorial import graph
-from serve import local_cluster
-from serve.config import ServiceConfig
-
-REPOSITORY = Path(__file__).parents[2]
+from bench.serving.processes import haproxy, standing
 
 
 def _sides(width: int, height: int) -> dict[str, int]:
@@ -37,7 +31,10 @@ SIZES = {
     "1024 x 1024: SDXL's": (_sides(1024, 1024), _sides(1024, 1024)),
 }
 """Of each layer, and of the frame."""
-OURS, TUTORIAL, TUTORIAL_HERE = "scenewright", "tutorial", "tutorial, our settings"
+OURS, OURS_PROXIED = "scenewright", "scenewright, HAProxy"
+TUTORIAL = "tutorial"
+TUTORIAL_HERE, TUTORIAL_PROXIED = "tutorial, our settings", "tutorial, our settings, HAProxy"
+SIDES = (OURS, OURS_PROXIED, TUTORIAL, TUTORIAL_HERE, TUTORIAL_PROXIED)
 
 
 def main() -> None:
@@ -57,12 +54,14 @@ def main() -> None:
     print(f"no-op generators; {asked.rounds} rounds of {asked.scenes} scenes a side, in turn\n", flush=True)
     report: dict[str, Any] = {"machine": machine, "rounds": asked.rounds, "scenes": asked.scenes, "runs": []}
     with (
-        tutorial_alone() as alone,
-        local_cluster.running(_no_op(), "127.0.0.1", local_cluster.free_port()) as url,
+        standing("bench.serving.stock_ray") as stock,
+        standing("bench.serving.our_ray") as ours,
+        standing("bench.serving.our_ray", haproxy()) as proxied,
     ):
-        serve.run(graph(), name="tutorial", route_prefix="/tutorial")
-        sides = {OURS: url, TUTORIAL: alone, TUTORIAL_HERE: f"{url}/tutorial"}
-        print(f"{'':24}{'callers':>9}{'scenes/s':>11}{'p50 ms':>9}{'CPU ms a scene':>16}")
+        urls = ours, proxied, stock, f"{ours}/tutorial", f"{proxied}/tutorial"
+        sides = dict(zip(SIDES, urls, strict=True))
+        heads = f"{'scenes/s':>11}{'p50 ms':>9}{'CPU ms a scene':>16}{'/ tutorial':>13}"
+        print(f"{'':32}{'callers':>9}{heads}")
         for size, (layer, frame) in sizes.items():
             print(size)
             for callers in asked.callers:
@@ -72,27 +71,7 @@ def main() -> None:
     if asked.json:
         asked.json.write_text(json.dumps(report, indent=1) + "\n")
     if asked.docs:
-        write_section(asked.docs / "performance.md", "edge", _page(report))
-
-
-def _page(report: dict[str, Any]) -> str:
-    lines = [
-        f"{report['rounds']} rounds of {report['scenes']} scenes a side. "
-        + ", ".join(f"{name} {value}" for name, value in report["machine"].items())
-        + ".",
-        "",
-        "| each layer | callers | | scenes/s | p50 ms | CPU ms a scene | scenes/s, ours / it |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for run in report["runs"]:
-        for side in (OURS, TUTORIAL, TUTORIAL_HERE):
-            each, times = run[side], run[OURS]["per_s"] / run[side]["per_s"]
-            where = f"{run['size']} | {run['callers']}" if side == OURS else " | "
-            lines.append(
-                f"| {where} | {side} | {each['per_s']:.1f} | {each['p50_ms']:.0f} | {each['cpu_ms']:.1f} |"
-                f" {'' if side == OURS else f'{times:.2f}'} |"
-            )
-    return "\n".join(lines)
+        edge.write(report, SIDES, TUTORIAL, asked.docs)
 
 
 def _compared(
@@ -113,24 +92,10 @@ def _compared(
 
 
 def _print(callers: int, figures: dict[str, dict[str, float]]) -> None:
+    stock = figures[TUTORIAL]["per_s"]
     for side, row in figures.items():
-        print(f"{side:24}{callers:>9}{row['per_s']:>11.1f}{row['p50_ms']:>9.1f}{row['cpu_ms']:>16.1f}")
-    for theirs in (TUTORIAL, TUTORIAL_HERE):
-        ratios = {name: figures[OURS][name] / figures[theirs][name] for name in figures[OURS]}
-        print(
-            f"{'ours / ' + theirs:33}{ratios['per_s']:>10.2f}x{ratios['p50_ms']:>8.2f}x"
-            f"{ratios['cpu_ms']:>15.2f}x",
-            flush=True,
-        )
-
-
-def _no_op() -> ServiceConfig:
-    """serve/simulated.yaml, with generators that take no time at all."""
-    data = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())["applications"][0]["args"]
-    for kind in ("character", "background"):
-        no_time = {"encode_s": 0.0, "step_s": 0.0, "decode_s": 0.0}
-        data[kind]["generator"] |= {"simulated": no_time, "generation": {"result_cache_bytes": 0}}
-    return ServiceConfig.model_validate(data)
+        measured = f"{row['per_s']:>11.1f}{row['p50_ms']:>9.1f}{row['cpu_ms']:>16.1f}"
+        print(f"{side:32}{callers:>9}{measured}{row['per_s'] / stock:>13.2f}", flush=True)
 
 
 def _machine() -> dict[str, str]:

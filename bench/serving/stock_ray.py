@@ -3,40 +3,14 @@
 from __future__ import annotations
 
 import logging
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import ray
 from ray import serve
 
 from bench.serving.tutorial import graph
 from serve.local_cluster import OBJECT_STORE_BYTES, free_port
-
-
-@contextmanager
-def tutorial_alone() -> Iterator[str]:
-    """Its address; in another process, since one has but one Ray."""
-    command = [sys.executable, "-m", "bench.serving.alone"]
-    with (
-        tempfile.TemporaryFile("w+") as said,
-        subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True
-        ) as own,
-    ):
-        assert own.stdin is not None
-        assert own.stdout is not None
-        address = next((line for line in own.stdout if line.startswith("http://")), None)
-        if address is None:
-            said.seek(0)
-            raise SystemExit(f"the tutorial's graph did not start: {said.read()}")
-        try:
-            yield address.strip()
-        finally:
-            own.stdin.close()
-            own.stdout.read()  # Else it writes its last words into a closed pipe.
 
 
 def main() -> None:

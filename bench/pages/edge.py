@@ -1,0 +1,31 @@
+"""The edge's part of docs/performance.md: a row for each graph, against the tutorial's as Ray ships."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.pages.sections import write_section
+
+
+def write(report: Mapping[str, Any], sides: Sequence[str], against: str, folder: Path) -> None:
+    """Of performance.md in `folder`: `report` is what `bench serve` writes as JSON, `sides` name its rows."""
+    lines = [
+        f"{report['rounds']} rounds of {report['scenes']} scenes a side. "
+        + ", ".join(f"{name} {value}" for name, value in report["machine"].items())
+        + ".",
+        "",
+        f"| each layer | callers | | scenes/s | p50 ms | CPU ms a scene | scenes/s, it / {against} |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for run in report["runs"]:
+        for side in sides:
+            each = run[side]
+            where = f"{run['size']} | {run['callers']}" if side == sides[0] else " | "
+            times = "" if side == against else f"{each['per_s'] / run[against]['per_s']:.2f}"
+            lines.append(
+                f"| {where} | {side} | {each['per_s']:.1f} | {each['p50_ms']:.0f} | {each['cpu_ms']:.1f} |"
+                f" {times} |"
+            )
+    write_section(folder / "performance.md", "edge", "\n".join(lines))

@@ -1,0 +1,46 @@
+"""A side that stands in a Ray of its own, and so in a process of its own, since a process has but one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from serve.local_cluster import free_port
+
+
+@contextmanager
+def standing(module: str, environment: dict[str, str] | None = None) -> Iterator[str]:
+    """The address that `python -m module` prints when it stands; it goes when its input ends."""
+    command = [sys.executable, "-m", module]
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(
+            command,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+        ) as own,
+    ):
+        assert own.stdin is not None
+        assert own.stdout is not None
+        address = next((line for line in own.stdout if line.startswith("http://")), None)
+        if address is None:
+            said.seek(0)
+            raise SystemExit(f"{module} did not start: {said.read()}")
+        try:
+            yield address.strip()
+        finally:
+            own.stdin.close()
+            own.stdout.read()  # Else it writes its last words into a closed pipe.
+
+
+def haproxy() -> dict[str, str]:
+    """Of a Ray whose edge stands behind HAProxy, with ports that nobody has."""
+    ports = ("HAPROXY_STATS", "HAPROXY_METRICS", "FALLBACK_PROXY_HTTP", "FALLBACK_PROXY_GRPC")
+    return {"RAY_SERVE_ENABLE_HA_PROXY": "1"} | {f"RAY_SERVE_{port}_PORT": str(free_port()) for port in ports}

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.pages import edge
+
+
+def test_each_side_stands_against_the_tutorials(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text("before\n<!-- edge: begin -->\nold\n<!-- edge: end -->\nafter\n")
+    figures = {"p50_ms": 300.0, "cpu_ms": 30.0}
+    run = {
+        "size": "64 x 64",
+        "callers": 16,
+        "ours": figures | {"per_s": 45.0},
+        "tutorial": figures | {"per_s": 30.0},
+    }
+    report = {"rounds": 3, "scenes": 60, "machine": {"cores": "2"}, "runs": [run]}
+    edge.write(report, ("ours", "tutorial"), "tutorial", tmp_path)
+    text = page.read_text()
+    assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
+    assert "| 64 x 64 | 16 | ours | 45.0 | 300 | 30.0 | 1.50 |" in text
+    assert "|  |  | tutorial | 30.0 | 300 | 30.0 |  |" in text
+    assert "3 rounds of 60 scenes a side. cores 2." in text
