@@ -1,6 +1,8 @@
-"""Both graphs asked in turn, so that what else the machine does meets both alike. The tutorial's stands in a
-Ray with every setting as it ships; both stand in one with the settings of scripts/serve, and in one that has
-HAProxy before it besides."""
+"""The whole graph over generators that take no time, and a tutorial's graph: one Ray at a time, in turn.
+
+The tutorial's stands in a Ray with every setting as it ships; both stand in one with the settings of
+scripts/serve, and in one that has HAProxy before it besides.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,9 @@ import argparse
 import json
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import fastapi
 import ray
@@ -37,65 +40,75 @@ TUTORIAL_HERE, TUTORIAL_PROXIED = "tutorial, our settings", "tutorial, our setti
 SIDES = (OURS, OURS_PROXIED, TUTORIAL, TUTORIAL_HERE, TUTORIAL_PROXIED)
 
 
+class Stand(NamedTuple):
+    """A Ray, and where in it each side is."""
+
+    module: str
+    environment: Callable[[], dict[str, str]]
+    paths: dict[str, str]
+
+
+STANDS = (
+    Stand("bench.serving.stock_ray", dict, {TUTORIAL: ""}),
+    Stand("bench.serving.our_ray", dict, {OURS: "", TUTORIAL_HERE: "/tutorial"}),
+    Stand("bench.serving.our_ray", haproxy, {OURS_PROXIED: "", TUTORIAL_PROXIED: "/tutorial"}),
+)
+Turns = dict[tuple[str, int], dict[str, Measured]]
+"""By size, callers and side."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench serve", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=6, help="how often each side has its turn")
-    parser.add_argument("--scenes", type=int, default=150, help="of each turn")
+    parser.add_argument("--rounds", type=int, default=4, help="how often each side has its turn")
+    parser.add_argument("--scenes", type=int, default=150, help="of each size in a turn")
     parser.add_argument("--callers", type=int, nargs="+", default=[1, 16])
-    parser.add_argument("--quick", action="store_true", help="two rounds of a few scenes: does it run?")
+    parser.add_argument("--quick", action="store_true", help="one round of a few scenes: does it run?")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--docs", type=Path, help="also write the table into performance.md in this folder")
     asked = parser.parse_args()
     if asked.quick:
-        asked.rounds, asked.scenes, asked.callers = 2, 8, [2]
+        asked.rounds, asked.scenes, asked.callers = 1, 8, [2]
     sizes = dict(list(SIZES.items())[: 2 if asked.quick else None])
     machine = _machine()
     print(", ".join(f"{name} {value}" for name, value in machine.items()))
     print(f"no-op generators; {asked.rounds} rounds of {asked.scenes} scenes a side, in turn\n", flush=True)
-    report: dict[str, Any] = {"machine": machine, "rounds": asked.rounds, "scenes": asked.scenes, "runs": []}
-    with (
-        standing("bench.serving.stock_ray") as stock,
-        standing("bench.serving.our_ray") as ours,
-        standing("bench.serving.our_ray", haproxy()) as proxied,
-    ):
-        urls = ours, proxied, stock, f"{ours}/tutorial", f"{proxied}/tutorial"
-        sides = dict(zip(SIDES, urls, strict=True))
-        heads = f"{'scenes/s':>11}{'p50 ms':>9}{'CPU ms a scene':>16}{'/ tutorial':>13}"
-        print(f"{'':32}{'callers':>9}{heads}")
-        for size, (layer, frame) in sizes.items():
-            print(size)
-            for callers in asked.callers:
-                figures = _compared(sides, layer, frame, callers, asked.rounds, asked.scenes)
-                report["runs"].append({"size": size, "callers": callers, **figures})
-                _print(callers, figures)
+    turns: Turns = {
+        (size, callers): {side: Measured() for side in SIDES} for size in sizes for callers in asked.callers
+    }
+    for number in range(asked.rounds):
+        for stand in STANDS if number % 2 else reversed(STANDS):
+            print(f"round {number + 1} of {asked.rounds}: {', '.join(stand.paths)}", flush=True)
+            _take_turn(stand, turns, asked.scenes)
+    runs = [
+        {"size": size, "callers": callers, **{side: each.figures() for side, each in measured.items()}}
+        for (size, callers), measured in turns.items()
+    ]
+    report = {"machine": machine, "rounds": asked.rounds, "scenes": asked.scenes, "runs": runs}
+    _print(runs)
     if asked.json:
         asked.json.write_text(json.dumps(report, indent=1) + "\n")
     if asked.docs:
         edge.write(report, SIDES, TUTORIAL, asked.docs)
 
 
-def _compared(
-    sides: dict[str, str],
-    layer: dict[str, int],
-    frame: dict[str, int],
-    callers: int,
-    rounds: int,
-    scenes: int,
-) -> dict[str, dict[str, float]]:
-    measured = {side: Measured() for side in sides}
-    for url in sides.values():
-        load(url, layer, frame, callers, max(2 * callers, scenes // 4), Measured())
-    for number in range(rounds):
-        for side in list(sides) if number % 2 else reversed(sides):
-            load(sides[side], layer, frame, callers, scenes, measured[side])
-    return {side: each.figures() for side, each in measured.items()}
+def _take_turn(stand: Stand, turns: Turns, scenes: int) -> None:
+    with standing(stand.module, stand.environment()) as url:
+        for (size, callers), measured in turns.items():
+            layer, frame = SIZES[size]
+            for side, path in stand.paths.items():
+                load(url + path, layer, frame, callers, max(2 * callers, scenes // 4), Measured())
+                load(url + path, layer, frame, callers, scenes, measured[side])
 
 
-def _print(callers: int, figures: dict[str, dict[str, float]]) -> None:
-    stock = figures[TUTORIAL]["per_s"]
-    for side, row in figures.items():
-        measured = f"{row['per_s']:>11.1f}{row['p50_ms']:>9.1f}{row['cpu_ms']:>16.1f}"
-        print(f"{side:32}{callers:>9}{measured}{row['per_s'] / stock:>13.2f}", flush=True)
+def _print(runs: list[dict[str, Any]]) -> None:
+    heads = f"{'scenes/s':>11}{'p50 ms':>9}{'CPU ms a scene':>16}{'/ tutorial':>13}"
+    print(f"\n{'':32}{'callers':>9}{heads}")
+    for run in runs:
+        print(run["size"])
+        for side in SIDES:
+            row, stock = run[side], run[TUTORIAL]["per_s"]
+            measured = f"{row['per_s']:>11.1f}{row['p50_ms']:>9.1f}{row['cpu_ms']:>16.1f}"
+            print(f"{side:32}{run['callers']:>9}{measured}{row['per_s'] / stock:>13.2f}")
 
 
 def _machine() -> dict[str, str]:
