@@ -1,4 +1,4 @@
-"""The edge alone: scenes a second of no-op generators, against a tutorial's Ray Serve graph beside it."""
+"""The edge alone: scenes a second of no-op generators, against a tutorial's Ray Serve graph."""
 
 # What it runs lives in bench/serving/: Ray gives its workers this script's folder to import from, and here
 # `serve` would be this file.

@@ -15,9 +15,14 @@ def enabled() -> bool:
     return os.environ.get("RAY_SERVE_ENABLE_HA_PROXY", "0") == "1"
 
 
-def who_is_asked(authentication: Authentication) -> Authentication:
-    """For a key. Every caller seems to come from HAProxy's node, and `auto` would take that for its own."""
+def behind(authentication: Authentication) -> Authentication:
+    """Every caller seems to come from HAProxy's node, and `auto` would take that for its own."""
     return "required" if authentication == "auto" and enabled() else authentication
+
+
+def reaches_replicas_at(host: str) -> bool:
+    """On their own machine it asks them at 127.0.0.1, and they listen where the service does."""
+    return not enabled() or host in ("127.0.0.1", "localhost", "0.0.0.0")  # noqa: S104  # nosec B104
 
 
 def private_settings(folder: str) -> dict[str, str]:

@@ -48,7 +48,7 @@ class Ingress:
         worker: Handle,
     ) -> None:
         send_traces(config.tracing)
-        asked = haproxy.who_is_asked(config.authentication)
+        asked = haproxy.behind(config.authentication)
         self._config = config.model_copy(update={"authentication": asked})
         places = {kind: layer.replicas.max_queued_requests for kind, layer in config.layers.items()}
         self._graph = Graph(character, background, merger, Door(HERE.get, places))

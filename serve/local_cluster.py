@@ -32,7 +32,7 @@ PRIVATE = {
     # Else a wedged replica gets 20 s to end gracefully, and holds its requests for as long.
     "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
     # Nothing of ours blocks a replica's event loop: it needs no second one for our code, nor a third for its
-    # calls: a third more scenes a second (scripts/bench serve).
+    # calls: up to a quarter more scenes a second (scripts/bench serve).
     "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
     "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
     ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",  # loopback only
@@ -61,9 +61,11 @@ def running(
 
     Leaving the block by any way stops everything that it started. Raises CannotStart.
     """
+    if not haproxy.reaches_replicas_at(host):
+        raise CannotStart(f"HAProxy asks replicas at 127.0.0.1: let --host be that, or {EVERYWHERE}")
     _check_port(host, port)
     if config.authentication == "auto":
-        config = config.model_copy(update={"authentication": who_is_asked(host)})
+        config = config.model_copy(update={"authentication": authentication_at(host)})
     config = on_one_node(config)
     try:
         application = build(config)
@@ -93,8 +95,8 @@ def running(
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def who_is_asked(host: str) -> Authentication:
-    """For a key. Where only this machine reaches the port, nobody, and HAProxy need not hide who it was."""
+def authentication_at(host: str) -> Authentication:
+    """What `auto` means at this address. HAProxy hides who asks, which does not matter where all are here."""
     if not is_loopback(host):
         return "required"
     return "off" if haproxy.enabled() else "auto"
@@ -188,9 +190,11 @@ def _check_port(host: str, port: int) -> None:
 
 @contextmanager
 def _environment(changes: dict[str, str]) -> Iterator[None]:
-    """Ray reads these when it starts; RAY_ADDRESS would lead it to somebody else's cluster."""
+    """Ray reads these when it starts. RAY_ADDRESS would lead it to somebody else's cluster, and RAY_AUTH_MODE
+    could leave its ports without a token."""
     before = dict(os.environ)
-    os.environ.pop("RAY_ADDRESS", None)
+    for name in ("RAY_ADDRESS", "RAY_AUTH_MODE"):
+        os.environ.pop(name, None)
     os.environ.update(changes)
     try:
         yield

@@ -6,21 +6,21 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from serve.local_cluster import free_port
 
 
 @contextmanager
-def standing(module: str, environment: dict[str, str] | None = None) -> Iterator[str]:
+def standing(module: str, environment: Mapping[str, str]) -> Iterator[str]:
     """The address that `python -m module` prints when it stands; it goes when its input ends."""
     command = [sys.executable, "-m", module]
     with (
         tempfile.TemporaryFile("w+") as said,
         subprocess.Popen(
             command,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=said,
@@ -42,5 +42,5 @@ def standing(module: str, environment: dict[str, str] | None = None) -> Iterator
 
 def haproxy() -> dict[str, str]:
     """Of a Ray whose edge stands behind HAProxy, with ports that nobody has."""
-    ports = ("HAPROXY_STATS", "HAPROXY_METRICS", "FALLBACK_PROXY_HTTP", "FALLBACK_PROXY_GRPC")
+    ports = ("HAPROXY_STATS", "HAPROXY_METRICS", "FALLBACK_PROXY_HTTP")
     return {"RAY_SERVE_ENABLE_HA_PROXY": "1"} | {f"RAY_SERVE_{port}_PORT": str(free_port()) for port in ports}

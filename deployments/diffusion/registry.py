@@ -84,7 +84,7 @@ def locate(source: str) -> Path | None:
     return path if path.exists() else None
 
 
-@cache  # Asked twice a request, and a look at every folder of the path each time.
+@cache  # Asked several times a request, and a look at every folder of the path each time; sources are few.
 def _bundled_of_path(source: str) -> str | None:
     path = Path(source).expanduser().resolve()
     return path.name if path.parent == BUNDLED_FOLDER else None

@@ -10,7 +10,7 @@ Bench = Callable[..., tuple[str, dict[str, Any]]]
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_edges_bench_asks_both_sides(bench: Bench) -> None:
+def test_the_edges_bench_asks_every_side(bench: Bench) -> None:
     printed, report = bench("serve")
     assert len(report["runs"]) == 2
     for run in report["runs"]:
@@ -19,4 +19,4 @@ def test_the_edges_bench_asks_both_sides(bench: Bench) -> None:
         for row in sides.values():
             assert row["per_s"] > 0 and row["p50_ms"] > 0 and row["cpu_ms"] > 0
     assert report["machine"]["Ray"] in printed
-    assert printed.count("scenewright, HAProxy") == 2
+    assert len([row for row in printed.splitlines() if row.startswith("scenewright, HAProxy")]) == 2

@@ -84,8 +84,13 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         until(lambda: ready(found), timeout_s=180)
         yield found
     finally:
+        all_of_it = found.processes() if process.poll() is None else []
         process.terminate()
-        process.wait(90)
+        try:
+            process.wait(90)
+        finally:
+            for each in psutil.wait_procs(all_of_it, timeout=60)[1]:
+                each.kill()
 
 
 def configuration(state_dir: str) -> dict[str, Any]:
@@ -181,7 +186,7 @@ def test_what_there_is_no_room_for_is_told_when_to_come_back(http: httpx.Client)
     with ThreadPoolExecutor(16) as pool:
         asked = [pool.submit(http.post, "/v1/scenes", json=scene(10, seed=seed)) for seed in range(16)]
         answers = [future.result() for future in asked]
-    assert set(Counter(answer.status_code for answer in answers)) == {200, 429}
+    assert {answer.status_code for answer in answers} == {200, 429}
     for refused in (answer for answer in answers if answer.status_code == 429):
         assert code_of(refused) == (429, "overloaded")
         assert int(refused.headers["retry-after"]) >= 1
@@ -239,7 +244,7 @@ def test_events_come_as_they_happen_and_a_caller_that_leaves_stops_both_generato
     with http.stream("POST", "/v1/scenes", json=scene(150), headers=EVENTS) as answer:
         assert next(events(answer))[0] == "layer.progress"
     expected = before + Counter(["Character", "Background"])
-    until(lambda: cancelled(service) == expected)
+    until(lambda: cancelled(service) >= expected)
 
 
 def cancelled(service: Service) -> Counter[str]:
@@ -299,7 +304,7 @@ def test_an_edge_replica_that_dies_under_load_costs_one_retry(service: Service) 
     assert len(pictures) == 1
     lost = [answer for answer in transport.answers if answer != (200, "application/json")]
     assert 1 <= len(lost) <= 3
-    assert set(lost) <= {(500, "text/plain"), (0, "RemoteProtocolError")}
+    assert set(lost) <= {(500, "text/plain"), (0, "RemoteProtocolError"), (0, "ReadError")}
 
 
 def replicas_that(service: Service, metric: str, **labels: str) -> set[str]:
@@ -315,9 +320,12 @@ def replicas_that(service: Service, metric: str, **labels: str) -> set[str]:
 
 
 def test_a_haproxy_that_dies_comes_back(service: Service) -> None:
-    for haproxy in service.processes("haproxy"):
-        haproxy.kill()
-        haproxy.wait()
+    running = service.processes("haproxy")
+    assert running
+    for haproxy in running:
+        with suppress(psutil.NoSuchProcess):  # One that a reload left behind may end by itself.
+            haproxy.kill()
+            haproxy.wait(30)
     until(lambda: ready(service))
     answer = httpx.post(f"{service.url}/v1/scenes", json=scene(), timeout=60, trust_env=False)
     assert answer.status_code == 200
@@ -329,4 +337,4 @@ def test_leaving_takes_haproxy_along(service: Service) -> None:
     assert service.processes("haproxy")
     service.process.terminate()
     assert service.process.wait(90) == 0
-    assert not psutil.wait_procs(left, timeout=5)[1]
+    assert not psutil.wait_procs(left, timeout=60)[1]

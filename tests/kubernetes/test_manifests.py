@@ -143,12 +143,10 @@ def test_policies_and_budgets_select_ray_s_own_labels(documents: list[dict[str, 
 
 def test_haproxy_is_switched_on_at_every_node_or_none(documents: list[dict[str, Any]]) -> None:
     """Its scrapers reach it then. Ray's nodes do anyway: each replica of the edge has a port."""
-    switches = {
-        variable["value"]
-        for pod in ray_pods(only(documents, "RayService"))
-        for variable in pod["containers"][0].get("env", [{"name": SWITCH, "value": "0"}])
-        if variable["name"] == SWITCH
-    }
+    switches = set()
+    for pod in ray_pods(only(documents, "RayService")):
+        given = {each["name"]: each.get("value") for each in pod["containers"][0].get("env", [])}
+        switches.add(given.get(SWITCH, "0"))
     (policy,) = (each["spec"] for each in documents if each["metadata"]["name"] == "scenewright-ray")
     among_nodes, *_, scrapers = policy["ingress"]
     ports = [port["port"] for port in scrapers["ports"]]

@@ -42,13 +42,23 @@ async def test_behind_it_nobody_passes_for_a_caller_from_this_machine(
         ("0", "127.0.0.1", "auto"),
         ("1", "127.0.0.1", "off"),
         ("0", "192.0.2.1", "required"),
-        ("1", "192.0.2.1", "required"),
+        ("1", "0.0.0.0", "required"),  # noqa: S104 (nothing listens)
     ],
     indirect=["mode"],
 )
 @pytest.mark.usefixtures("mode")
 def test_a_service_of_this_machine_alone_asks_nobody(host: str, asked: Authentication) -> None:
-    assert local_cluster.who_is_asked(host) == asked
+    assert local_cluster.authentication_at(host) == asked
+
+
+@pytest.mark.parametrize("mode", ["1"], indirect=True)
+@pytest.mark.usefixtures("mode")
+def test_where_it_would_not_reach_the_edge_nothing_starts() -> None:
+    with (
+        pytest.raises(local_cluster.CannotStart, match=r"let --host be that, or 0\.0\.0\.0"),
+        local_cluster.running(ServiceConfig(), "192.0.2.1", 8000),
+    ):
+        pytest.fail("it started")
 
 
 @pytest.mark.parametrize("mode", ["1"], indirect=True)

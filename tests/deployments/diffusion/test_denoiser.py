@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -253,3 +254,20 @@ def test_compiled_a_forward_has_a_power_of_two_of_rows(
     for count in (1, 2, 3, 5):
         made.step([made.begin(asked()) for _ in range(count)])
     assert read == [2, 4, 8, 16]
+
+
+@pytest.mark.skipif(
+    shutil.which("g++") is None, reason="torch.compile needs a C++ compiler, and g++ is not here"
+)
+@pytest.mark.filterwarnings("ignore")  # The compiler's own, and what it says of diffusers' code.
+@pytest.mark.timeout(300)
+def test_compiled_it_paints_what_it_paints_otherwise(tiny_sd1: Path) -> None:
+    plain, compiled = (
+        Denoiser(ModelConfig(str(tiny_sd1), device="cpu", threads=1, compile=compile))
+        for compile in (False, True)
+    )
+    pictures = []
+    for made in (plain, compiled):
+        made.load()
+        pictures.append(paint(made, asked()).astype(int))
+    assert abs(pictures[0] - pictures[1]).max() <= 1
