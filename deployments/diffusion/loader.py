@@ -31,7 +31,7 @@ library: Any = diffusers
 
 FROZEN_BYTES = 256 << 20
 """A UNet of no more has its weights laid out for oneDNN once, not in each forward: for one guided picture
-a fifth less time in bfloat16, a twentieth in float32. Each compiled graph, some five, holds them once more."""
+a fifth less time in bfloat16, a twentieth in float32. Each of some five graphs holds them once more."""
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 SAFELY = {"use_safetensors": True, "trust_remote_code": False}
 # Stable Diffusion XL never had the checker, and its class warns of arguments that it does not know.
