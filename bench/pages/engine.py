@@ -23,9 +23,11 @@ TITLES = {"saturated": "Saturated", "poisson": "Poisson arrivals at 0.8 of what 
 def write(report: dict[str, Any], folder: Path) -> None:
     """Into `folder`/performance.md, and its plots into `folder`/pictures.
 
-    Compiled models have a part of their own.
+    Compiled models have a part of their own, and so has the wall clock where it is all there is.
     """
     name = "engine-compiled" if report["compiled"] else "engine"
+    if list(report["runs"]) == ["wall"]:
+        name += "-wall"
     pictures = folder / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
     clock = next(iter(report["runs"]))

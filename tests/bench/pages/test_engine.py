@@ -15,9 +15,12 @@ def row(scale: float, **more: float) -> dict[str, float | None]:
     return dict.fromkeys(columns, scale) | {"long_mean_s": None} | more
 
 
-@pytest.mark.parametrize(("compiled", "section"), [(False, "engine"), (True, "engine-compiled")])
+@pytest.mark.parametrize(
+    ("compiled", "clock", "section"),
+    [(False, "cpu", "engine"), (True, "cpu", "engine-compiled"), (False, "wall", "engine-wall")],
+)
 def test_the_page_has_both_sides_their_ratio_and_the_machine(
-    tmp_path: Path, compiled: bool, section: str
+    tmp_path: Path, compiled: bool, clock: str, section: str
 ) -> None:
     (tmp_path / "performance.md").write_text((ROOT / "docs/performance.md").read_text())
     runs = {"stock, one at a time": row(2.0), "step engine": row(3.0, overhead_percent=1.25)}
@@ -30,7 +33,7 @@ def test_the_page_has_both_sides_their_ratio_and_the_machine(
         "compiled": compiled,
         "ms_by_rows": {"1": 50.0, "2": 80.0},
         "machine": {"torch": "2.13"},
-        "runs": {"cpu": {"saturated": runs, "poisson": runs}},
+        "runs": {clock: {"saturated": runs, "poisson": runs}},
     }
     engine.write(report, tmp_path)
     page = (tmp_path / "performance.md").read_text()
