@@ -21,6 +21,14 @@ METHOD = "/ray.serve.ASGIService/HandleRequest"
 """Of the port that Ray Serve opens on every interface for each replica: it unpickles what it is sent."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def careless_shell() -> Iterator[None]:
+    """It would leave Ray's ports without a token, were the service to listen to it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        yield
+
+
 class Touch:
     """Makes a file where it is unpickled."""
 
