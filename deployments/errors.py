@@ -5,7 +5,8 @@ ScenewrightError
 │   └── CutoutFailed      `cutout` was insisted on and the matte is poor       422 cutout_failed
 ├── Overloaded            no room; come back after `retry_after_s`             429 overloaded
 ├── GenerationFailed      painted, but never a usable picture                  502 generation_failed
-├── NotReady              the model is loading, missing or corrupt             503 not_ready
+├── NotReady              the model is loading, or missing for now             503 not_ready
+│   └── ModelUnusable     only other files or settings would help              503 not_ready
 ├── OutOfMemory           the device has no room even for this request alone   503 out_of_memory
 └── DeadlineExceeded      the time the caller gave has run out                 504 deadline_exceeded
 
@@ -46,7 +47,11 @@ class GenerationFailed(ScenewrightError):
 
 
 class NotReady(ScenewrightError):
-    pass
+    """Its cause can pass: a file that is not there yet or cannot be read, a hub that cannot be reached."""
+
+
+class ModelUnusable(NotReady):
+    """Its cause cannot pass: corrupt files, another kind of model, a setting that cannot be followed here."""
 
 
 class OutOfMemory(ScenewrightError):

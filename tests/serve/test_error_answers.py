@@ -39,6 +39,7 @@ def body_of(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]]:
         (errors.Overloaded("no", "seed"), 429, "overloaded", "rate_limit_error"),
         (errors.GenerationFailed("no", "seed"), 502, "generation_failed", "server_error"),
         (errors.NotReady("no", "seed"), 503, "not_ready", "server_error"),
+        (errors.ModelUnusable("no", "seed"), 503, "not_ready", "server_error"),
         (errors.OutOfMemory("no", "seed"), 503, "out_of_memory", "server_error"),
         (errors.DeadlineExceeded("no", "seed"), 504, "deadline_exceeded", "server_error"),
         (Refusal(413, "payload_too_large", "no", "seed"), 413, "payload_too_large", "invalid_request_error"),
