@@ -24,8 +24,8 @@ export function reproducible(scene) {
 }
 
 export function curl(scene) {
-  const quoted = JSON.stringify(reproducible(scene)).replaceAll("'", "'\\''");
-  return `curl -s '${location.origin}/v1/scenes' -H 'Content-Type: application/json' -d '${quoted}' -o scene.jpg`;
+  const [address, body] = [new URL("v1/scenes", document.baseURI).href, JSON.stringify(reproducible(scene))].map((words) => words.replaceAll("'", "'\\''"));
+  return `curl -s '${address}' -H 'Content-Type: application/json' -d '${body}' -o scene.jpg`;
 }
 
 function seed(scene, layer) {

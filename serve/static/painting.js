@@ -65,7 +65,7 @@ export async function followBoard({ id, created, scenes: requests }, signal, ope
       if (name === "job.progress") stage.say(sofar(data));
       if (name !== "scene.ended") continue;
       if (data.url) {
-        const { image, seeds } = await service.jobPicture(data.url, signal);
+        const { image, seeds } = await service.jobPicture(id, data.index, signal);
         const scene = { id: `${id}-${data.index}`, created: created + data.index, request: requests[data.index], answer: { seeds }, image };
         await keep(scene);
         strip.done(data.index, scene, open);

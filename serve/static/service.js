@@ -17,10 +17,13 @@ export class ServiceError extends Error {
   }
 }
 
-const KEY = "scenewright-key";
+// Where the page is, "/" or "/paint/": several services may share one host, and with it what a browser keeps.
+export const PREFIX = new URL(".", document.baseURI).pathname;
+const KEY = `scenewright-key${PREFIX === "/" ? "" : PREFIX}`;
 export const key = () => sessionStorage.getItem(KEY) ?? "";
 export const setKey = (value) => sessionStorage.setItem(KEY, value.trim());
 
+// `path` is relative, so that it stays below the page's own address.
 async function ask(path, { headers = {}, ...options } = {}) {
   const said = key() ? { Authorization: `Bearer ${key()}`, ...headers } : headers;
   let response;
@@ -67,42 +70,42 @@ const EVENTS = { Accept: "text/event-stream" };
 const JSON_IN = { "Content-Type": "application/json" };
 
 export const paintScene = (request, signal) =>
-  streamed("/v1/scenes?previews=8", { method: "POST", headers: { ...EVENTS, ...JSON_IN }, body: JSON.stringify(request), signal });
+  streamed("v1/scenes?previews=8", { method: "POST", headers: { ...EVENTS, ...JSON_IN }, body: JSON.stringify(request), signal });
 
 export async function mergeLayers({ character, background }, options, signal) {
   const form = new FormData();
   form.append("character", character, "character.png");
   form.append("background", background, "background.png");
   form.append("options", JSON.stringify(options));
-  const response = await ask("/v1/merges", { method: "POST", headers: { Accept: "application/json" }, body: form, signal });
+  const response = await ask("v1/merges", { method: "POST", headers: { Accept: "application/json" }, body: form, signal });
   return response.json();
 }
 
 export async function submitJob(scenes, signal) {
   const headers = { ...JSON_IN, "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()).slice(2) };
-  const response = await ask("/v1/jobs", { method: "POST", headers, body: JSON.stringify({ scenes }), signal });
+  const response = await ask("v1/jobs", { method: "POST", headers, body: JSON.stringify({ scenes }), signal });
   return response.json();
 }
 
-export const jobEvents = (id, signal) => streamed(`/v1/jobs/${encodeURIComponent(id)}/events`, { headers: EVENTS, signal });
-export const cancelJob = (id) => ask(`/v1/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
+export const jobEvents = (id, signal) => streamed(`v1/jobs/${encodeURIComponent(id)}/events`, { headers: EVENTS, signal });
+export const cancelJob = (id) => ask(`v1/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
 
 // A job's picture; its headers tell the seeds.
-export async function jobPicture(url, signal) {
-  const response = await ask(url, { signal });
+export async function jobPicture(id, index, signal) {
+  const response = await ask(`v1/jobs/${encodeURIComponent(id)}/scenes/${index}`, { signal });
   const seeds = {};
   for (const [, layer, seed] of (response.headers.get("X-Seed") ?? "").matchAll(/(\w+)=(\d+)/g)) seeds[layer] = Number(seed);
   return { image: await response.blob(), seeds };
 }
 
 export async function models() {
-  return (await (await ask("/v1/models")).json()).data;
+  return (await (await ask("v1/models")).json()).data;
 }
 
 // Empty when it can paint, else why not yet.
 export async function unready() {
   try {
-    await ask("/readyz");
+    await ask("readyz");
     return "";
   } catch (error) {
     return error.message;

@@ -1,6 +1,7 @@
 // What was made here, in this browser: scenes with their pictures, their layers apart, storyboards of jobs.
+import { PREFIX } from "./service.js";
 
-const NAME = "scenewright";
+const NAME = `scenewright${PREFIX === "/" ? "" : PREFIX}`;
 const MOST = 60;
 let opened;
 

@@ -132,18 +132,23 @@ def service(config: ServiceConfig, character: type[Character], background: type[
 
 @pytest.fixture
 def open_page(browser: Browser, url: str) -> Iterator[OpenPage]:
-    """`open_page(viewport=…)`: the page, ready. What it does wrong on its own fails the test at its end."""
+    """`open_page(viewport=…)`: the page, ready. What it does wrong on its own fails the test at its end.
+
+    `address` is where it is, if not at the service itself; `asked` is filled with what it asks for.
+    """
     contexts: list[BrowserContext] = []
     faults: list[str] = []
 
-    def open_(**options: object) -> Page:
+    def open_(address: str = url, asked: list[str] | None = None, **options: object) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})  # type: ignore[arg-type]
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda said: faults.append(said.text) if "Security Policy" in said.text else None)
-        page.goto(url)
+        if asked is not None:
+            page.on("request", lambda request: asked.append(request.url))
+        page.goto(address)
         page.get_by_text("Ready").wait_for()
         return page
 

@@ -59,13 +59,17 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> ServiceConfig:
     return simulated_config().model_copy(update={"state_dir": str(state_dir)})
 
 
-@pytest.fixture(scope="session")
-def graph(config: ServiceConfig) -> Graph:
+def local_graph(config: ServiceConfig) -> Graph:
     return Graph(
         local_handle(Character, config.character.generator),
         local_handle(Background, config.background.generator),
         local_handle(Merger),
     )
+
+
+@pytest.fixture(scope="session")
+def graph(config: ServiceConfig) -> Graph:
+    return local_graph(config)
 
 
 class ParticularMerger(Merger):

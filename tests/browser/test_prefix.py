@@ -1,0 +1,56 @@
+"""The page behind nginx, under /paint/ of a host that others use too: nothing it asks for leaves that path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from ..nginx import nginx
+from ..serve.conftest import local_graph, simulated_config, with_worker
+from .conftest import OpenPage
+from .test_painting import paint, painted, steps
+
+
+@pytest.fixture(scope="module")
+def direct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The service itself, with a worker for its jobs."""
+    config = simulated_config().model_copy(update={"state_dir": str(tmp_path_factory.mktemp("state"))})
+    with with_worker(config, local_graph(config)) as address:
+        yield address
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+def test_everything_that_the_page_does(direct: str, open_page: OpenPage, tls: bool, tmp_path: Path) -> None:
+    asked: list[str] = []
+    with nginx(direct, tmp_path, tls=tls) as base:
+        page = open_page(
+            address=f"{base}/",
+            asked=asked,
+            ignore_https_errors=True,
+            permissions=["clipboard-read", "clipboard-write"],
+        )
+        steps(page, "2")
+        paint(page)
+        painted(page)
+        with page.expect_response("**/v1/merges") as merged:
+            page.get_by_role("radio", name="Left").check()
+        assert merged.value.ok, merged.value.text()
+        page.get_by_role("button", name="Copy as curl").click()
+        expect(page.get_by_text("Copied, as a curl command.")).to_be_visible()
+        command = page.evaluate("navigator.clipboard.readText()")
+        page.get_by_role("radio", name="Storyboard").check()
+        page.get_by_label("A scene a line").fill("a knight | a castle\na wizard | a cave")
+        paint(page)
+        expect(page.get_by_text("All 2 scenes painted.")).to_be_visible()
+        page.reload()
+        page.get_by_text("Ready").wait_for()
+        expect(page.get_by_text("All 2 scenes painted.")).to_be_visible()
+    assert f"curl -s '{base}/v1/scenes' " in command
+    paths = {url.removeprefix(f"{base}/").split("?")[0] for url in asked if not url.startswith("blob:")}
+    assert {"", "readyz", "v1/scenes", "v1/merges", "v1/jobs", "static/grain.svg"} <= paths
+    assert any(re.fullmatch("v1/jobs/[0-9a-f]{32}/scenes/0", path) for path in paths)
+    assert not [path for path in paths if ":" in path], "outside of /paint/"

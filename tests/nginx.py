@@ -1,0 +1,108 @@
+"""A real nginx before a service, as people put one: under a path of a shared host, with TLS or without."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from .polling import until
+
+PREFIX = "/paint"
+NO_NGINX = "no nginx here: nothing was tested behind a reverse proxy (Debian, Ubuntu: apt install nginx)"
+UNPACKED = Path(__file__).parents[1] / ".venv/nginx"
+"""Where scripts/install puts it."""
+CONFIGURATION = """
+daemon off; pid {folder}/pid; error_log {folder}/log; worker_processes 1;{user}
+events {{ }}
+http {{
+    access_log off; client_max_body_size 32m;
+    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port}{tls}
+        location {prefix}/ {{ proxy_http_version 1.1; {headers} proxy_pass {upstream}{strip}; }}
+    }}
+}}
+"""
+CERTIFICATE = "ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/key.pem;"
+
+
+@contextmanager
+def nginx(
+    upstream: str, folder: Path, strip: bool = True, tls: bool = False, headers: str = ""
+) -> Iterator[str]:
+    """The address of `upstream` under PREFIX of another port; all else there is nginx's own 404.
+
+    With `strip` the service does not see the prefix. `headers` are further directives of nginx.
+    """
+    program = shutil.which("nginx", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin", str(UNPACKED)]))
+    if program is None:
+        pytest.skip(NO_NGINX)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    if tls:
+        write_certificate(folder)
+    configuration = CONFIGURATION.format(
+        folder=folder,
+        port=port,
+        user=" user root;" if os.geteuid() == 0 else "",  # Else its worker may not write into the folder.
+        tls=f" ssl; {CERTIFICATE.format(folder=folder)}" if tls else ";",
+        prefix=PREFIX,
+        headers=headers,
+        upstream=upstream,
+        strip="/" if strip else "",
+    )
+    (folder / "nginx.conf").write_text(configuration)
+    command = [program, "-e", str(folder / "log"), "-p", str(folder), "-c", str(folder / "nginx.conf")]
+    process = subprocess.Popen(command)
+    try:
+        until(lambda: listens(port, process), timeout_s=30)
+        yield f"http{'s' if tls else ''}://127.0.0.1:{port}{PREFIX}"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def listens(port: int, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, "nginx ended while it was started"
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def write_certificate(folder: Path) -> None:
+    """Of its own and for a day: nobody trusts it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
