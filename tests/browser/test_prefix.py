@@ -1,4 +1,4 @@
-"""The page behind nginx, under /paint/ of a host that others use too: nothing it asks for leaves that path."""
+"""The page behind nginx, under /paint/ of a shared host: nothing that it asks for leaves that path."""
 
 from __future__ import annotations
 
