@@ -7,14 +7,12 @@ import time
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import numpy as np
-
 from deployments.errors import CutoutFailed, InvalidRequest
 from deployments.imaging.compositing import compose
 from deployments.imaging.decoding import figure_pixels, open_upright, place_pixels
 from deployments.imaging.finishing import Origin, finish
 from deployments.imaging.ladder import LEAST_CONFIDENCE, climb
-from deployments.imaging.layer_tags import rebuild
+from deployments.imaging.layer_tags import as_before
 from deployments.imaging.neural_matting import MattingConfig, NeuralMatte
 from deployments.imaging.previews import compose_preview
 from deployments.imaging.provenance import Provenance, ProvenanceConfig, combine, declared_source, of_layers
@@ -89,10 +87,10 @@ class Merger:
         started = time.perf_counter()
         character = open_upright(job.character, "character", job.max_pixels)
         background = open_upright(job.background, "background", job.max_pixels)
-        figure, place = figure_pixels(character), place_pixels(background)
-        made = rebuild(character, background, job.merge.options, job.given)
-        if made is None:
-            made = compose(figure, place, job.merge.options, self._network)
+        options, found = as_before(character, background, job)
+        cut_out = found is not None and found.mode == "cutout"
+        figure, place = figure_pixels(character, cut_out), place_pixels(background)
+        made = compose(figure, place, options, self._network, found)
         sources = declared_source(character), declared_source(background)
         origin = Origin(
             Provenance(combine(*sources)),
@@ -108,6 +106,4 @@ class Merger:
         if cutout.confidence < LEAST_CONFIDENCE:
             message = f"the character could not be cut out (confidence {cutout.confidence:.2f})"
             raise CutoutFailed(f"{message}; ask for a plain backdrop", "cutout")
-        # Nothing of the backdrop is left to be seen by a viewer that ignores alpha.
-        color = cutout.foreground * (cutout.alpha > 0)[..., None]
-        return self._writer.write(np.dstack([color, cutout.alpha]), output, of_layers(layer))
+        return self._writer.write(cutout.rgba(), output, of_layers(layer))

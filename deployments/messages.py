@@ -187,7 +187,8 @@ class UploadJob:
     """Two picture files from elsewhere, as they came, and how to merge them.
 
     `given` names the fields of the merge's options that the caller set: layers of an earlier scene know the
-    rest themselves. A file of more than `max_pixels` is refused before it is decoded.
+    rest themselves, up to a frame of `max_frame_px` a side. A file of more than `max_pixels` is refused
+    before it is decoded.
     """
 
     merge: MergeJob
@@ -195,6 +196,7 @@ class UploadJob:
     background: bytes
     max_pixels: int
     given: frozenset[str] = frozenset()
+    max_frame_px: int = 1024
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class MergeResult:
-    """`box` is the character's (x, y, width, height) in the frame; `layers` are given where asked for.
+    """`box` is the character's (x, y, width, height) in the frame.
+
+    `layers` are given where asked for, clean: `character` (RGBA) as cut out, `background` as painted, `mask`
+    the character's alpha, `painted` the character before it was cut out. Merged with the same options,
+    `character` and `background` are the picture again.
 
     `warnings` say what the caller should know, first of all why an `auto` merge was pasted.
     """

@@ -23,7 +23,7 @@ scene.image  # noqa: B018 (a notebook shows it)
 
 # %% [markdown]
 # ## The layers
-# With `layers=True` the figure, the place and the mask come along as PNG files.
+# With `layers=True` the figure, the place, the mask and the figure as it was painted come along as PNG files.
 
 # %%
 scene = service.scene(

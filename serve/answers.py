@@ -15,7 +15,7 @@ from deployments.messages import Backend, LayerResult, Picture, PictureFormat
 
 from .event_stream import EVENTS
 from .scene import SceneResult
-from .schema import LayerAnswer, MergeBody, Models, PictureBody, SceneAnswer, Seeds
+from .schema import LayerAnswer, LayersBody, MergeBody, Models, PictureBody, SceneAnswer, Seeds
 
 WEIGHT = re.compile(r"[01](\.[0-9]{0,3})?")
 FORMATS: dict[str, PictureFormat] = {"image/jpeg": "jpeg", "image/png": "png", "image/webp": "webp"}
@@ -78,7 +78,7 @@ def scene_body(request_id: str, result: SceneResult) -> dict[str, Any]:
         image=picture_body(merged.picture),
         seeds=Seeds(character=result.character.seed, background=result.background.seed),
         merge=MergeBody(mode=merged.mode, confidence=round(merged.confidence, 4), box=merged.box),
-        layers={name: picture_body(picture) for name, picture in merged.layers.items()} or None,
+        layers=layers_body(merged.layers),
         degraded=_degraded(result),
         warnings=[
             *(f"{layer.kind}: {warning}" for layer in layers for warning in layer.warnings),
@@ -158,6 +158,11 @@ def _shared_headers(
 def backend_of(backends: set[Backend]) -> Backend:
     """One simulated layer makes a simulated picture."""
     return "simulated" if "simulated" in backends else "diffusers"
+
+
+def layers_body(layers: dict[str, Picture]) -> LayersBody | None:
+    """None where they were not asked for."""
+    return LayersBody(**{name: picture_body(layer) for name, layer in layers.items()}) if layers else None
 
 
 def picture_body(picture: Picture) -> PictureBody:

@@ -16,7 +16,7 @@ from . import answers
 from .admission import attribution_mark, merge_options, output_options
 from .config import ServiceConfig
 from .error_answers import first_fault
-from .schema import Merge, MergeBody, Output, PictureBody, Wire
+from .schema import LayersBody, Merge, MergeBody, Output, PictureBody, Wire
 from .strict_json import decode
 from .uploads import Form
 
@@ -46,7 +46,7 @@ class MergesAnswer(Wire):
     image: PictureBody
     seeds: Unknown = Unknown()
     merge: MergeBody
-    layers: dict[str, PictureBody] | None = None
+    layers: LayersBody | None = Field(None, description="where the options have `layers` true")
     degraded: tuple[str, ...] = Field((), description="always empty: nothing is painted here")
     warnings: list[str]
     models: Unknown = Unknown()
@@ -72,6 +72,7 @@ def admit_merge(
         form.files["background"],
         config.limits.max_upload_pixels,
         frozenset(WIRE_NAMES.get(name, name) for name in given),
+        config.limits.max_frame_size or config.limits.max_image_size,
     )
 
 
@@ -101,7 +102,7 @@ def merges_answer(request: Request, merged: MergeResult) -> Response:
         created=int(time.time()),
         image=answers.picture_body(picture),
         merge=MergeBody(mode=merged.mode, confidence=round(merged.confidence, 4), box=merged.box),
-        layers={name: answers.picture_body(layer) for name, layer in merged.layers.items()} or None,
+        layers=answers.layers_body(merged.layers),
         warnings=[f"merge: {warning}" for warning in merged.warnings],
         timings_ms={name: round(ms, 2) for name, ms in timings.items()},
     )

@@ -173,13 +173,22 @@ class MergeBody(Wire):
     box: tuple[int, int, int, int] = Field(description="x, y, width, height of the character in the frame")
 
 
+class LayersBody(Wire):
+    """The clean layers, PNG: before light and shadow. `POST /v1/merges` makes the same picture of them."""
+
+    character: PictureBody = Field(description="the figure as it was cut out, RGBA; all of it where pasted")
+    background: PictureBody = Field(description="the place as it was painted")
+    mask: PictureBody = Field(description="the figure's alpha")
+    painted: PictureBody = Field(description="the figure as it was painted, before it was cut out")
+
+
 class SceneAnswer(Wire):
     id: str
     created: int = Field(description="seconds since 1970")
     image: PictureBody
     seeds: Seeds
     merge: MergeBody
-    layers: dict[str, PictureBody] | None = None
+    layers: LayersBody | None = Field(None, description="where the request has `layers` true")
     degraded: list[str] = Field(description="what is not as asked, `layer: how`")
     warnings: list[str] = []
     models: Models

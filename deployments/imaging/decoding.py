@@ -36,12 +36,15 @@ def open_upright(data: bytes, param: str, max_pixels: int) -> Image.Image:
         raise InvalidRequest(message, param) from None
 
 
-def figure_pixels(picture: Image.Image) -> Pixels:
-    """(h, w, 4) where some of the picture is transparent, else (h, w, 3): an alpha all 255 tells nothing."""
+def figure_pixels(picture: Image.Image, cut_out: bool = False) -> Pixels:
+    """(h, w, 4) where some of the picture is transparent, else (h, w, 3): an alpha all 255 tells nothing.
+
+    Not so where the figure is known to be `cut_out`.
+    """
     if not picture.has_transparency_data:
         return np.asarray(_eight_bits(picture).convert("RGB"))
     pixels = np.asarray(picture.convert("RGBA"))
-    return pixels if pixels[..., 3].min() < 255 else np.ascontiguousarray(pixels[..., :3])
+    return pixels if cut_out or pixels[..., 3].min() < 255 else np.ascontiguousarray(pixels[..., :3])
 
 
 def place_pixels(picture: Image.Image) -> Pixels:

@@ -6,13 +6,17 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from deployments.imaging.attribution import mark
 from deployments.imaging.compositing import Composition
 from deployments.imaging.enhancing import enhance
-from deployments.imaging.layer_tags import KEY, tags_of
+from deployments.imaging.layer_tags import KEY, Tagged, tags_of
 from deployments.imaging.provenance import Provenance
 from deployments.imaging.writing import PictureWriter
 from deployments.messages import LayerKind, MergeJob, MergeResult, OutputOptions, Picture, Pixels
+
+LOSSLESS = OutputOptions("png")
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,20 @@ def finish(
 
 
 def _layers(made: Composition, origin: Origin, writer: PictureWriter) -> dict[str, Picture]:
-    lossless, tags = OutputOptions("png"), tags_of(made)
-    images = {"character": made.parts.character, "background": made.parts.background}
-    files = {
-        kind: writer.write(images[kind], lossless, told, texts={KEY: tags[kind]})
-        for kind, told in origin.layers.items()
+    """The clean layers as files."""
+    tags, parts = tags_of(made), made.parts
+    pixels: dict[Tagged, Pixels] = {
+        "character": parts.figure.rgba(),
+        "background": parts.background[..., :3],
+        "painted": parts.painted,
     }
-    mask = writer.write(made.parts.mask, lossless, Provenance())
-    return {"character": files["character"], "background": files["background"], "mask": mask}
+
+    def file(layer: Tagged, told: Provenance) -> Picture:
+        return writer.write(np.ascontiguousarray(pixels[layer]), LOSSLESS, told, texts={KEY: tags[layer]})
+
+    return {
+        "character": file("character", origin.layers["character"]),
+        "background": file("background", origin.layers["background"]),
+        "mask": writer.write(np.ascontiguousarray(parts.figure.alpha), LOSSLESS, Provenance()),
+        "painted": file("painted", origin.layers["character"]),
+    }

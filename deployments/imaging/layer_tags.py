@@ -1,4 +1,4 @@
-"""What a layer's file tells of the picture it was part of, so that the picture can be rebuilt from files."""
+"""What a layer's file says of its scene, for a merge of layers that leaves out how they were merged."""
 
 from __future__ import annotations
 
@@ -6,71 +6,81 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
-from deployments.imaging.compositing import Composition, lay_over, set_in
-from deployments.imaging.pasting import Box
-from deployments.messages import LayerKind, MergeOptions
+from deployments.imaging.compositing import Composition, Found, Mode
+from deployments.imaging.ladder import LEAST_CONFIDENCE
+from deployments.messages import LayerKind, MergeOptions, UploadJob
 
-KEY = "scenewright:layer"
+KEY = "scenewright:clean-layer"
 """The keyword of the PNG text that holds a tag."""
+LONGEST_CHARS = 4_000
+SMALLEST_FRAME_PX = 64
+
+Tagged = LayerKind | Literal["painted"]
 
 
 @dataclass(frozen=True)
 class LayerTag:
     """`scene` is the same in all layers of one picture; the rest is how that picture was made."""
 
-    layer: LayerKind
+    layer: Tagged
     scene: str
-    mode: Literal["cutout", "paste"]
+    mode: Mode
     confidence: float
-    box: Box
     options: MergeOptions
 
 
 _JSON = TypeAdapter(LayerTag)
 
 
-def tags_of(made: Composition) -> dict[LayerKind, str]:
-    """A text for the file of each of the two layers that `made` can be rebuilt from."""
-    digest = hashlib.sha256(made.parts.background.tobytes() + made.parts.character.tobytes())
-    tag = LayerTag("character", digest.hexdigest()[:16], made.mode, made.confidence, made.box, made.options)
-    behind = replace(tag, layer="background")
-    return {each.layer: _JSON.dump_json(each).decode() for each in (tag, behind)}
+def tags_of(made: Composition) -> dict[Tagged, str]:
+    """A text for the file of each layer that `made` can be made of again."""
+    digest = hashlib.sha256(made.parts.background.tobytes() + made.parts.figure.rgba().tobytes())
+    tag = LayerTag("character", digest.hexdigest()[:16], made.mode, made.confidence, made.options)
+    layers: tuple[Tagged, ...] = ("character", "background", "painted")
+    return {layer: _JSON.dump_json(replace(tag, layer=layer)).decode() for layer in layers}
 
 
-def read_tag(picture: Image.Image) -> LayerTag | None:
+def read_tag(picture: Image.Image, max_frame_px: int) -> LayerTag | None:
     """A file's own tag; None where it has none that can be believed."""
     text: Any = picture.info.get(KEY)
-    if not isinstance(text, str):
+    if not isinstance(text, str) or len(text) > LONGEST_CHARS:
         return None
     try:
         tag = _JSON.validate_json(text)
     except ValidationError:
         return None
-    return tag if 0 <= tag.confidence <= 1 and 0 <= (tag.options.contrast or 0) <= 4 else None
+    return tag if _possible(tag, max_frame_px) else None
 
 
-def rebuild(
-    character: Image.Image, background: Image.Image, asked: MergeOptions, given: frozenset[str]
-) -> Composition | None:
-    """The picture of which these two are the layers, or None where they are not.
+def _possible(tag: LayerTag, max_frame_px: int) -> bool:
+    """A tag is a caller's word, and is held to the bounds of a request."""
+    asked = tag.options
+    return (
+        (LEAST_CONFIDENCE if tag.mode == "cutout" else 0) <= tag.confidence <= 1
+        and all(SMALLEST_FRAME_PX <= side <= max_frame_px for side in (asked.width_px, asked.height_px))
+        and 0.1 <= asked.scale <= 4
+        and 0 <= asked.harmonize <= 1
+        and 0 <= (asked.contrast or 0) <= 4
+    )
 
-    None also where an option that was `given` differs from how that picture was made: then it is another one.
-    Only its contrast, which comes after all else, may be changed.
+
+def as_before(
+    character: Image.Image, background: Image.Image, job: UploadJob
+) -> tuple[MergeOptions, Found | None]:
+    """The options to merge two opened files with, and what an earlier merge found out about the character.
+
+    What was not given is as in the scene where both files are layers of the same one.
     """
-    figure_tag, frame_tag = read_tag(character), read_tag(background)
-    if figure_tag is None or frame_tag != replace(figure_tag, layer="background"):
-        return None
-    options = replace(figure_tag.options, **{name: getattr(asked, name) for name in given})
-    if replace(options, contrast=figure_tag.options.contrast) != figure_tag.options:
-        return None
-    if figure_tag.box[2:] != character.size or background.size != (options.width_px, options.height_px):
-        return None
-    # Through arrays: an opened file's profile and comments would go on into the picture's file.
-    figure = Image.fromarray(np.asarray(character.convert("RGBA")))
-    frame = Image.fromarray(np.asarray(background.convert("RGB")))
-    last_act = lay_over if figure_tag.mode == "paste" else set_in
-    return last_act(figure, frame, figure_tag.box, options, figure_tag.confidence)
+    tags = [read_tag(picture, job.max_frame_px) for picture in (character, background)]
+    figure, place = tags
+    options = job.merge.options
+    if figure is None or figure.layer == "background":
+        return options, None
+    if place == replace(figure, layer="background"):
+        options = replace(figure.options, **{name: getattr(options, name) for name in job.given})
+    fell_back = figure.mode == "paste" and figure.options.mode == "auto"
+    cut_out = figure.mode == "cutout" and figure.layer == "character"
+    return options, Found(figure.mode, figure.confidence) if fell_back or cut_out else None

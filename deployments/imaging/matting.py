@@ -45,6 +45,10 @@ class Cutout:
     alpha: Pixels
     confidence: float
 
+    def rgba(self) -> Pixels:
+        """The figure (h, w, 4), black where it is not: a viewer that ignores alpha shows no backdrop."""
+        return np.dstack([self.foreground * (self.alpha > 0)[..., None], self.alpha])
+
 
 def cut_out(pixels: Pixels) -> Cutout:
     """The figure of (h, w, 3) RGB; of RGBA its own alpha, as it came. The same pixels give the same bytes."""

@@ -54,10 +54,12 @@ def place(alpha: Pixels, options: MergeOptions) -> Placement | None:
 def resize_figure(foreground: Pixels, alpha: Pixels, placement: Placement) -> Pixels:
     """(box height, box width, 4) RGBA; colours are averaged by coverage: none bleed in from outside."""
     x, y, wide, high = placement.source
-    size = placement.box[2:]
     window = np.s_[y : y + high, x : x + wide]
-    color: cv2.typing.MatLike = foreground[window]
-    coverage = alpha[window]
+    return _resize_rgba(foreground[window], alpha[window], placement.box[2:])
+
+
+def _resize_rgba(color: cv2.typing.MatLike, coverage: Pixels, size: tuple[int, int]) -> Pixels:
+    high, wide = coverage.shape
     if size != (wide, high):
         weight = cv2.merge([coverage] * 3)
         premultiplied = cv2.merge([*cv2.split(cv2.multiply(color, weight, scale=1 / 255)), coverage])
@@ -65,6 +67,19 @@ def resize_figure(foreground: Pixels, alpha: Pixels, placement: Placement) -> Pi
         coverage = np.ascontiguousarray(resized[..., 3])
         color = cv2.divide(resized[..., :3], cv2.merge([coverage] * 3), scale=255)
     return np.asarray(cv2.merge([*cv2.split(color), coverage]), np.uint8)
+
+
+def at_most(pixels: Pixels, most_px: int) -> Pixels:
+    """The picture (h, w, 3 or 4) itself, or a smaller one of the same shape, of at most so many pixels."""
+    high, wide = pixels.shape[:2]
+    if high * wide <= most_px:
+        return pixels
+    factor = (most_px / (high * wide)) ** 0.5
+    size = (max(1, int(wide * factor)), max(1, int(high * factor)))
+    if pixels.shape[2] == 4:
+        color, coverage = np.ascontiguousarray(pixels[..., :3]), np.ascontiguousarray(pixels[..., 3])
+        return _resize_rgba(color, coverage, size)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def cover(background: Pixels, width_px: int, height_px: int) -> Pixels:

@@ -36,7 +36,9 @@ class _Painted:
 class Scene(_Painted):
     """A painted scene. `seeds` are empty where nothing was painted.
 
-    `layers`: the files of `character`, `background` and `mask`, where they were asked for.
+    `layers`, where they were asked for, are PNG files: `character` (the figure as cut out), `background`
+    (the place as painted), `mask` (the figure's alpha) and `painted` (the figure before it was cut out). A
+    merge of the first two with the same options gives the same picture.
     """
 
     seeds: dict[str, int]

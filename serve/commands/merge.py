@@ -17,7 +17,8 @@ from .output import check_writable, picture_format, write
 
 PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, writable=True, path_type=Path)
-SIDE = click.IntRange(64, 8_192)
+LARGEST_SIDE_PX = 8_192
+SIDE = click.IntRange(64, LARGEST_SIDE_PX)
 MAX_PIXELS = 64_000_000
 NAMES = {"character": "CHARACTER.png", "background": "BACKGROUND.png"}
 PLACING = ("mode", "position", "width_px", "height_px", "scale", "harmonize", "shadow", "contrast")
@@ -62,7 +63,9 @@ def merge(
     job = MergeJob("merge", MergeOptions(**given), output, enhance, mark, layers is not None)
     files = {"character": character, "background": background}
     contents = {name: _read(path, name) for name, path in files.items()}
-    upload = UploadJob(job, **contents, max_pixels=MAX_PIXELS, given=frozenset(given))
+    upload = UploadJob(
+        job, **contents, max_pixels=MAX_PIXELS, given=frozenset(given), max_frame_px=LARGEST_SIDE_PX
+    )
     try:
         merged = asyncio.run(Merger().merge_files(upload))
     except ScenewrightError as error:

@@ -31,7 +31,11 @@ from .service import connected, service_options
 @click.option("--height", type=int, help="Of the whole picture, in pixels.")
 @click.option("--enhance", is_flag=True, help="Sharper, with a little more contrast and colour.")
 @click.option("--attribution", is_flag=True, help="Mark the picture with its model's attribution.")
-@click.option("--layers", is_flag=True, help="Also write FILE-character.png, -background.png and -mask.png.")
+@click.option(
+    "--layers",
+    is_flag=True,
+    help="Also write FILE-character.png, -background.png, -mask.png and -painted.png.",
+)
 @click.option(
     "--format", "format_", type=click.Choice(get_args(PictureFormat)), help="Else from FILE's suffix."
 )

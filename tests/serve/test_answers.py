@@ -98,7 +98,7 @@ async def test_the_json_of_a_scene(client: httpx.AsyncClient) -> None:
     assert (body["seeds"], body["degraded"]) == ({"character": 42, "background": 42}, [])
     assert body["merge"] == {"mode": "paste", "confidence": 0.0, "box": [64, 0, 64, 64]}
     assert body["models"] == {"character": "simulated", "background": "simulated"}
-    sizes = {"character": (64, 64), "mask": (64, 64), "background": (128, 64)}
+    sizes = dict.fromkeys(("character", "background", "mask", "painted"), (64, 64))
     assert set(body["layers"]) == set(sizes)
     for picture, size in (
         (body["image"], (128, 64)),

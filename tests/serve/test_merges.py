@@ -90,7 +90,7 @@ async def test_the_answer_as_json(client: httpx.AsyncClient) -> None:
     assert body["id"] == answer.headers["x-request-id"]
     assert (body["image"]["format"], body["image"]["width"], body["image"]["height"]) == ("jpeg", 256, 128)
     assert body["merge"]["mode"] == "cutout"
-    assert set(body["layers"]) == {"character", "background", "mask"}
+    assert set(body["layers"]) == {"character", "background", "mask", "painted"}
     assert body["seeds"] == body["models"] == {"character": None, "background": None}
     assert body["degraded"] == body["warnings"] == []
     assert set(body["timings_ms"]) == {"merge", "output"}
@@ -110,6 +110,31 @@ async def test_layers_of_a_scene_give_the_scene_again(client: httpx.AsyncClient)
         assert again["merge"] == painted["merge"]
         both = [Image.open(BytesIO(base64.b64decode(made["image"]["b64_json"]))) for made in (again, painted)]
         assert both[0].tobytes() == both[1].tobytes()
+
+
+async def test_layers_make_other_scenes_and_leave_nothing_behind(client: httpx.AsyncClient) -> None:
+    frame = {"width": 256, "height": 128}
+    scene = {"character": "a knight", "background": "a castle", "seed": 3, "output": {"format": "png"}}
+    asked = {"position": "left", "harmonize": 1.0, **frame}
+    painted = (
+        await client.post("/v1/scenes", json=scene | {"layers": True, "merge": asked}, headers=JSON)
+    ).json()
+    files = {name: base64.b64decode(layer["b64_json"]) for name, layer in painted["layers"].items()}
+    place = ("b.png", files["background"])
+    for other in (
+        {"position": "center", "harmonize": 0.0, **frame},
+        {"position": "right", "harmonize": 0.5, "shadow": False, "scale": 0.5, **frame},
+    ):
+        wanted = await client.post("/v1/scenes", json=scene | {"merge": other})
+        options = {"merge": other, "output": {"format": "png"}}
+        for layer in ("character", "painted"):
+            made = await merge(client, options, character=("c.png", files[layer]), background=place)
+            assert picture(made).tobytes() == picture(wanted).tobytes()
+    pasting = {"merge": {"mode": "paste", **frame}, "output": {"format": "png"}}
+    pasted = await merge(client, pasting, character=("c.png", files["painted"]), background=place)
+    pixels = [np.asarray(Image.open(BytesIO(files[name]))) for name in ("painted", "background")]
+    expected, _ = paste(*pixels, MergeOptions("paste", "left", 256, 128))
+    assert picture(pasted).tobytes() == expected.tobytes(), "the position is as it was in the scene"
 
 
 async def test_layers_painted_alone_give_the_scene_of_their_seeds(client: httpx.AsyncClient) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance
+from PIL import Image
 
 from bench.known_alpha.sets import samples
 from deployments.errors import CutoutFailed
-from deployments.imaging.compositing import Composition, compose
+from deployments.imaging.compositing import Found, compose
 from deployments.imaging.pasting import paste
-from deployments.messages import MergeOptions, Pixels
+from deployments.imaging.placing import cover
+from deployments.messages import MergeMode, MergeOptions, Pixels
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +33,6 @@ BLACK = np.zeros((512, 384, 3), np.uint8)
 FLAT = np.full((512, 384, 3), 180, np.uint8)
 
 
-def rebuilt(made: Composition) -> Image.Image:
-    picture = made.parts.background.copy()
-    picture.paste(made.parts.character, made.box[:2], made.parts.mask)
-    return picture
-
-
 def same(one: Image.Image, other: Image.Image) -> bool:
     return (one.mode, one.size, one.tobytes()) == (other.mode, other.size, other.tobytes())
 
@@ -48,7 +43,8 @@ def test_a_plain_backdrop_is_cut_away(character: Pixels, background: Pixels) -> 
     assert made.confidence >= 0.5
     assert made.box[1] + made.box[3] == round(0.965 * 512)
     corner = np.asarray(made.picture)[:30, :400]
-    np.testing.assert_array_equal(corner, np.asarray(made.parts.background)[:30, :400])
+    place = cover(background, 1024, 512)
+    np.testing.assert_array_equal(corner, place[:30, :400])
 
 
 @pytest.mark.parametrize("picture", [NOISE, BLACK, FLAT], ids=["noise", "black", "flat"])
@@ -80,32 +76,24 @@ def test_an_empty_rgba_picture_is_nothing_to_cut_out(background: Pixels) -> None
         compose(empty, background, MergeOptions(mode="cutout"))
 
 
-def test_the_parts_rebuild_the_picture_exactly(character: Pixels, background: Pixels) -> None:
-    made = compose(character, background, MergeOptions())
-    assert same(made.picture, rebuilt(made))
-    assert made.parts.character.size == made.parts.mask.size == made.box[2:]
-    assert made.parts.background.size == (1024, 512)
+@pytest.mark.parametrize("mode", ["auto", "paste"])
+def test_the_parts_make_the_picture_again(character: Pixels, background: Pixels, mode: MergeMode) -> None:
+    options = MergeOptions(mode, contrast=1.3)
+    made = compose(character, background, options)
+    assert made.mode == ("cutout" if mode == "auto" else "paste")
+    again = compose(made.parts.figure.rgba(), made.parts.background, options)
+    assert same(again.picture, made.picture)
+    assert again.confidence == (1.0 if mode == "auto" else 0.0), "of a figure that nothing else is known of"
 
 
-def test_in_paste_and_with_contrast_the_parts_rebuild_what_contrast_is_given_to(
+def test_what_was_found_out_about_a_figure_is_not_looked_for_again(
     character: Pixels, background: Pixels
 ) -> None:
-    pasted = compose(character, background, MergeOptions(mode="paste"))
-    assert same(pasted.picture, ImageEnhance.Contrast(rebuilt(pasted)).enhance(1.1))
-    strong = compose(character, background, MergeOptions(contrast=1.3))
-    assert strong.mode == "cutout"
-    assert same(strong.picture, ImageEnhance.Contrast(rebuilt(strong)).enhance(1.3))
-
-
-def test_parts_taken_back_make_the_same_picture(character: Pixels, background: Pixels) -> None:
-    made = compose(character, background, MergeOptions())
-    again = compose(
-        np.asarray(made.parts.character),
-        np.asarray(made.parts.background),
-        MergeOptions(harmonize=0, shadow=False),
-    )
-    assert again.confidence == 1
-    assert again.box[3] == pytest.approx(min(461, made.box[3] * 1.15), abs=2)
+    known = compose(character, background, MergeOptions(), found=Found("paste", 0.31))
+    assert (known.mode, known.confidence) == ("paste", 0.31)
+    assert "confidence 0.31" in known.reason
+    insisting = compose(character, background, MergeOptions("cutout"), found=Found("paste", 0.31))
+    assert insisting.mode == "cutout"
 
 
 def test_without_harmonising_the_figure_keeps_its_colours(background: Pixels) -> None:

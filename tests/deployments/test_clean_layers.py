@@ -1,0 +1,175 @@
+"""A scene's layers are clean: merged again as they were they are that scene, and otherwise another."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from bench.known_alpha.sets import samples
+from deployments.imaging.compositing import LARGEST_LAYER_PX
+from deployments.imaging.encoding import encode
+from deployments.imaging.pasting import paste
+from deployments.merger import Merger
+from deployments.messages import (
+    LayerResult,
+    LayerTimings,
+    MergeJob,
+    MergeOptions,
+    MergeResult,
+    OutputOptions,
+    Picture,
+    Pixels,
+    UploadJob,
+)
+
+PNG = OutputOptions("png")
+LARGE = next(each.pixels for each in samples("plain", 20, held_out=True) if each.alpha[-1].max() == 0)
+FULL = np.asarray(Image.fromarray(LARGE).reduce(2))
+CROPPED = FULL[:175]
+NOISE = np.random.default_rng(3).integers(0, 256, (96, 64, 3), np.uint8)
+FIGURES = {"full": FULL, "cropped": CROPPED, "not to be cut out": NOISE}
+PLACE = np.asarray(Image.effect_mandelbrot((192, 96), (-2, -1, 1, 1), 9).convert("RGB")) // 2 + 60
+MERGER = Merger()
+
+FRAMES = st.sampled_from([(256, 128), (128, 128), (64, 100), (101, 67), (192, 96)])
+OPTIONS = st.builds(
+    lambda mode, position, frame, scale, harmonize, shadow, contrast: MergeOptions(
+        mode, position, *frame, scale, harmonize, shadow, contrast
+    ),
+    mode=st.sampled_from(["auto", "paste"]),
+    position=st.sampled_from(["left", "center", "right"]),
+    frame=FRAMES,
+    scale=st.floats(0.1, 4),
+    harmonize=st.floats(0, 1),
+    shadow=st.booleans(),
+    contrast=st.none() | st.floats(0, 4),
+)
+NAMES = frozenset(MergeOptions.__dataclass_fields__)
+
+
+def layer(pixels: Pixels) -> LayerResult:
+    return LayerResult("character", pixels, 1, "model", "diffusers", LayerTimings(0, 0, 0, 0))
+
+
+def painted(job: MergeJob, figure: Pixels = FULL, place: Pixels = PLACE) -> MergeResult:
+    return asyncio.run(MERGER.merge(job, layer(figure), layer(place)))
+
+
+def merged(
+    scene: MergeResult, job: MergeJob, given: frozenset[str] = NAMES, character: str = "character"
+) -> MergeResult:
+    files = scene.layers[character].data, scene.layers["background"].data
+    return asyncio.run(MERGER.merge_files(UploadJob(job, *files, max_pixels=1 << 24, given=given)))
+
+
+def pixels(picture: Picture) -> Pixels:
+    return np.asarray(Image.open(BytesIO(picture.data)))
+
+
+def same(one: MergeResult, other: MergeResult) -> bool:
+    assert (one.mode, one.box, one.warnings) == (other.mode, other.box, other.warnings)
+    assert one.confidence == pytest.approx(other.confidence)
+    return np.array_equal(pixels(one.picture), pixels(other.picture))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    figure=st.sampled_from(list(FIGURES)),
+    options=OPTIONS,
+    enhance=st.booleans(),
+    mark=st.none() | st.just("Generated"),
+    given_=st.sampled_from([NAMES, frozenset()]),
+)
+def test_the_same_options_give_the_same_picture_to_the_pixel(
+    figure: str, options: MergeOptions, enhance: bool, mark: str | None, given_: frozenset[str]
+) -> None:
+    """Whether they are given again, or left out."""
+    job = MergeJob("r", options, PNG, enhance, mark, layers=True)
+    scene = painted(job, FIGURES[figure])
+    assert scene.mode == ("paste" if options.mode == "paste" or figure == "not to be cut out" else "cutout")
+    again = merged(scene, job if given_ else replace(job, options=MergeOptions()), given_)
+    assert same(scene, again)
+    assert same(scene, merged(again, job)), "its layers are as clean"
+
+
+@settings(max_examples=20, deadline=None)
+@given(figure=st.sampled_from(list(FIGURES)), first=OPTIONS, other=OPTIONS)
+def test_other_options_give_what_they_would_have_given(
+    figure: str, first: MergeOptions, other: MergeOptions
+) -> None:
+    """The character as painted makes any other scene, and as cut out any other that is cut out."""
+    character = FIGURES[figure]
+    scene, wanted = (painted(MergeJob("r", asked, PNG, layers=True), character) for asked in (first, other))
+    assert same(wanted, merged(scene, MergeJob("r", other, PNG), character="painted"))
+    if "paste" not in (first.mode, other.mode):
+        assert same(wanted, merged(scene, MergeJob("r", other, PNG)))
+
+
+def test_a_figure_that_moves_leaves_nothing_behind() -> None:
+    options = MergeOptions(position="right", width_px=256, height_px=128)
+    scene = painted(MergeJob("r", options, PNG, layers=True))
+    moved = merged(scene, MergeJob("r", replace(options, position="left"), PNG))
+    bare = np.asarray(Image.fromarray(PLACE).resize((256, 128), Image.Resampling.BICUBIC), np.int16)
+    left_behind = np.abs(pixels(moved.picture)[:, 160:].astype(np.int16) - bare[:, 160:])
+    assert left_behind.max() <= 20, "cv2's cubic and Pillow's differ a little"
+    assert np.abs(pixels(scene.picture)[:, 160:].astype(np.int16) - bare[:, 160:]).max() > 50
+
+
+def test_a_harmony_of_nothing_gives_the_figures_own_colours() -> None:
+    options = MergeOptions(width_px=256, height_px=128, harmonize=1.0)
+    scene = painted(MergeJob("r", options, PNG, layers=True))
+    plain = replace(options, harmonize=0.0)
+    assert same(painted(MergeJob("r", plain, PNG)), merged(scene, MergeJob("r", plain, PNG)))
+
+
+def test_the_layers_are_as_painted() -> None:
+    scene = painted(MergeJob("r", MergeOptions(width_px=256, height_px=128), PNG, layers=True))
+    assert list(scene.layers) == ["character", "background", "mask", "painted"]
+    assert np.array_equal(pixels(scene.layers["painted"]), FULL)
+    assert np.array_equal(pixels(scene.layers["background"]), PLACE)
+    figure = pixels(scene.layers["character"])
+    assert figure.shape == (*FULL.shape[:2], 4)
+    assert np.array_equal(figure[..., 3], pixels(scene.layers["mask"]))
+    assert not figure[figure[..., 3] == 0].any(), "a viewer that ignores alpha shows no backdrop"
+    alone = asyncio.run(MERGER.cut_out(PNG, layer(FULL)))
+    assert np.array_equal(figure, pixels(alone)), "as /v1/characters answers it"
+
+
+def test_as_painted_it_is_pasted_exactly() -> None:
+    options = MergeOptions(width_px=256, height_px=128, contrast=None)
+    scene = painted(MergeJob("r", options, PNG, layers=True))
+    assert scene.mode == "cutout"
+    pasting = replace(options, mode="paste")
+    expected = np.asarray(paste(FULL, PLACE, pasting)[0])
+    for given_ in (NAMES, frozenset({"mode"})):
+        again = merged(scene, MergeJob("r", pasting, PNG), given_, "painted")
+        assert np.array_equal(pixels(again.picture), expected)
+
+
+@pytest.mark.parametrize("mode", ["auto", "paste"])
+@pytest.mark.parametrize("transparent", [False, True])
+def test_layers_of_large_uploads_fit_into_an_upload_again(mode: Any, transparent: bool) -> None:
+    options = MergeOptions(mode, "left", 256, 128)
+    noise = np.random.default_rng(5).integers(0, 256, (2000, 1500, 3), np.uint8)
+    figure = np.asarray(Image.fromarray(FULL).resize((1536, 2048)))
+    if transparent:
+        alpha = np.zeros((2048, 1536), np.uint8)
+        alpha[300:1700, 400:1100] = 255
+        figure = np.dstack([figure, alpha])
+    files = [encode(each, PNG).data for each in (figure, noise)]
+    job = MergeJob("r", options, PNG, layers=True)
+    first = asyncio.run(MERGER.merge_files(UploadJob(job, *files, max_pixels=1 << 24, given=NAMES)))
+    for each in first.layers.values():
+        assert each.width_px * each.height_px <= LARGEST_LAYER_PX
+    assert sum(len(first.layers[name].data) for name in ("character", "background")) < 15 << 20
+    again = merged(first, job)
+    assert same(first, again)
+    assert same(first, merged(first, replace(job, options=MergeOptions()), frozenset()))
