@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import click
 
+from .commands.group import Commands
 from .commands.job import job
 from .commands.keys import keys
 from .commands.merge import merge
@@ -17,7 +18,7 @@ from .commands.scene import scene
 from .commands.serve import serve
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="scenewright")
 def main() -> None:
     """Paint story scenes: a character and a place, painted in parallel and merged into one picture."""

@@ -173,6 +173,15 @@ class ServiceConfig(Settings):
     authentication: Authentication = "auto"
     state_dir: str = Field("~/.local/state/scenewright", min_length=1)
 
+    @field_validator("state_dir")
+    @classmethod
+    def _home_is_known(cls, state_dir: str) -> str:
+        try:
+            Path(state_dir).expanduser()
+        except RuntimeError:
+            raise ValueError(f"{state_dir}: no such home folder is known") from None
+        return state_dir
+
     @property
     def layers(self) -> dict[LayerKind, LayerSettings]:
         return {"character": self.character, "background": self.background}

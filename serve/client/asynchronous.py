@@ -14,7 +14,8 @@ from . import calls
 from .answers import JobEvent, Layer, Scene, SceneEvent
 from .calls import Call, File, Stream, Words
 from .errors import ScenewrightError, ServerUnreachable
-from .http import Events, in_our_words, options_of, read_answer, request_of
+from .faults import in_our_words
+from .http import Events, another_server, connection, is_stream, read_answer, request_of
 from .retries import Retries
 
 T = TypeVar("T")
@@ -24,7 +25,7 @@ JSON, EVENTS = "application/json", "text/event-stream"
 class AsyncScenewright:
     """One service, over one pool of connections, which leaving an `async with` closes.
 
-    Every method raises ScenewrightError and ServerUnreachable (serve.client.errors).
+    Every method raises ScenewrightError and ServerUnreachable (serve.client.errors); making one, NotSent.
     """
 
     def __init__(
@@ -35,9 +36,12 @@ class AsyncScenewright:
         retries: Retries = Retries(),  # noqa: B008 (it is frozen)
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self.url = url.rstrip("/")
+        self._way, options = connection(url, api_key, timeout_s)
+        self.url = self._way.url
         self._timeout_s, self._retries = timeout_s, retries
-        self._http = httpx.AsyncClient(transport=transport, **options_of(self.url, api_key))
+        if transport is not None:
+            options.pop("proxy", None)
+        self._http = httpx.AsyncClient(transport=transport, **options)
 
     async def __aenter__(self) -> Self:
         return self
@@ -126,7 +130,7 @@ class AsyncScenewright:
         answer = await self._persist(lambda: self._open(stream), stream.call.repeatable)
         events = Events(answer, stream)
         try:
-            with in_our_words(self.url):
+            with in_our_words(self._way):
                 async for line in answer.aiter_lines():
                     if (event := events.hear(line)) is not None:
                         yield event
@@ -148,12 +152,15 @@ class AsyncScenewright:
     async def _open(self, stream: Stream[T]) -> httpx.Response:
         answer = await self._send(stream.call, EVENTS, stream=True)
         if not answer.is_success:
-            with in_our_words(self.url):
+            with in_our_words(self._way):
                 await answer.aread()
             read_answer(answer, stream.call)
+        if not is_stream(answer):
+            await answer.aclose()
+            raise another_server(answer)
         return answer
 
     async def _send(self, call: Call[T], accept: str, stream: bool = False) -> httpx.Response:
-        with in_our_words(self.url):
+        with in_our_words(self._way):
             request = request_of(self._http, call, accept, self._timeout_s)
             return await self._http.send(request, stream=stream)

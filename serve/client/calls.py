@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,8 @@ from urllib.parse import quote
 import httpx
 
 from .answers import JobEvent, Layer, Scene, SceneEvent, layer_of, scene_event_of, scene_of
+from .encoding import encoded
+from .errors import not_sent
 
 T = TypeVar("T")
 Words = str | Mapping[str, Any]
@@ -20,6 +21,10 @@ File = bytes | str | Path
 CONNECT_TIMEOUT_S = 5.0
 GRACE_S = 30.0
 """How much longer than a request's own deadline its answer is awaited."""
+LONGEST_S = 86_400.0
+"""No answer is awaited longer: sockets take no time without end."""
+JSON = {"Content-Type": "application/json"}
+MAX_NAME = 255
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ def scene(character: Words, background: Words, options: dict[str, Any]) -> Call[
         "POST",
         "/v1/scenes",
         lambda answer: scene_of(answer.json(), _backend(answer.headers)),
-        {"json": {"character": character, "background": background, **options}},
+        {"content": encoded({"character": character, "background": background, **options})},
+        JSON,
         at_least_s=_patience_s(options),
         repeatable=_seeded(options) or all(_seeded(layer) for layer in (character, background)),
     )
@@ -60,9 +66,15 @@ def scene_stream(
     character: Words, background: Words, previews: int, options: dict[str, Any]
 ) -> Stream[SceneEvent]:
     asked = scene(character, background, options)
-    content = {**asked.content, "params": {"previews": previews}}
+    content = {**asked.content, "params": _query(previews=previews)}
     call = Call(
-        "POST", asked.path, _nothing, content, at_least_s=asked.at_least_s, repeatable=asked.repeatable
+        asked.method,
+        asked.path,
+        _nothing,
+        content,
+        JSON,
+        at_least_s=asked.at_least_s,
+        repeatable=asked.repeatable,
     )
     return Stream(
         call, lambda name, data, headers: scene_event_of(name, data, _backend(headers)), "scene.completed"
@@ -74,47 +86,55 @@ def layer(kind: str, prompt: str, options: dict[str, Any]) -> Call[Layer]:
         "POST",
         f"/v1/{kind}s",
         lambda answer: layer_of(answer.json(), _backend(answer.headers)),
-        {"json": {"prompt": prompt, **options}},
+        {"content": encoded({"prompt": prompt, **options})},
+        JSON,
         at_least_s=_patience_s(options),
         repeatable=_seeded(options),
     )
 
 
 def merge(character: File, background: File, options: dict[str, Any]) -> Call[Scene]:
-    files = {"character": ("character", _file(character)), "background": ("background", _file(background))}
+    given = {"character": character, "background": background}
+    files = {name: (name, _file(name, file)) for name, file in given.items()}
     return Call(
         "POST",
         "/v1/merges",
         lambda answer: scene_of(answer.json(), ""),
-        {"files": files, "data": {"options": json.dumps(options)}},
+        {"files": files, "data": {"options": encoded(options).decode()}},
         repeatable=True,
     )
 
 
 def submit_job(scenes: Sequence[Mapping[str, Any]], key: str | None) -> Call[dict[str, Any]]:
     """A key of its own where none is given, so that a lost answer can be asked for again."""
-    headers = {"Idempotency-Key": key or uuid.uuid4().hex}
-    return Call("POST", "/v1/jobs", _object, {"json": {"scenes": list(scenes)}}, headers, repeatable=True)
+    headers = {**JSON, "Idempotency-Key": _header("idempotency_key", key or uuid.uuid4().hex)}
+    listed = list(scenes) if isinstance(scenes, Sequence) else scenes
+    content = {"content": encoded({"scenes": listed})}
+    return Call("POST", "/v1/jobs", _accepted, content, headers, repeatable=True)
 
 
 def job(job_id: str) -> Call[dict[str, Any]]:
-    return Call("GET", _job(job_id), _object, repeatable=True)
+    return Call("GET", _job(job_id), _job_state, repeatable=True)
 
 
 def jobs(limit: int, after: str | None) -> Call[dict[str, Any]]:
-    query: dict[str, Any] = {"limit": limit} if after is None else {"limit": limit, "after": after}
-    return Call("GET", "/v1/jobs", _object, {"params": query}, repeatable=True)
+    query = _query(limit=limit) if after is None else _query(limit=limit, after=after)
+    return Call("GET", "/v1/jobs", _job_list, {"params": query}, repeatable=True)
 
 
 def cancel_job(job_id: str) -> Call[dict[str, Any]]:
-    return Call("DELETE", _job(job_id), _object, repeatable=True)
+    return Call("DELETE", _job(job_id), _job_state, repeatable=True)
 
 
 def job_picture(job_id: str, index: int) -> Call[tuple[bytes, str]]:
     def read(answer: httpx.Response) -> tuple[bytes, str]:
-        return answer.content, answer.headers.get("content-type", "").removeprefix("image/")
+        kind, _, wire_format = answer.headers.get("content-type", "").partition("/")
+        if kind != "image":
+            raise ValueError("no picture")
+        return answer.content, wire_format
 
-    return Call("GET", f"{_job(job_id)}/scenes/{index}", read, repeatable=True)
+    number = quote(str(_query(index=index)["index"]), "")
+    return Call("GET", f"{_job(job_id)}/scenes/{number}", read, repeatable=True)
 
 
 def job_events(job_id: str) -> Stream[JobEvent]:
@@ -123,36 +143,99 @@ def job_events(job_id: str) -> Stream[JobEvent]:
 
 
 def models() -> Call[list[dict[str, Any]]]:
-    return Call("GET", "/v1/models", lambda answer: list(answer.json()["data"]), repeatable=True)
+    return Call("GET", "/v1/models", _cards, repeatable=True)
 
 
 def readiness() -> Call[None]:
-    return Call("GET", "/readyz", _nothing, timeout_s=CONNECT_TIMEOUT_S)
+    return Call("GET", "/readyz", _ready, timeout_s=CONNECT_TIMEOUT_S)
 
 
 def _job(job_id: str) -> str:
-    return f"/v1/jobs/{quote(job_id, '')}"
+    """Raises NotSent for what would be another path."""
+    try:
+        name = quote(job_id, "")
+    except (TypeError, UnicodeError):
+        name = ""
+    if name.strip(".") and len(name) <= MAX_NAME:
+        return f"/v1/jobs/{name}"
+    raise not_sent("that is no job's id, as submitting a job gives one", "job_id")
 
 
-def _file(given: File) -> bytes:
-    return given if isinstance(given, bytes) else Path(given).read_bytes()
+def _header(name: str, value: str) -> str:
+    """Raises NotSent."""
+    plain = isinstance(value, str) and value.isascii() and value.isprintable()
+    if not plain or value != value.strip() or len(value) > MAX_NAME:
+        message = f"{name} must be at most {MAX_NAME} plain ASCII characters, without spaces around them"
+        raise not_sent(message, name)
+    return value
+
+
+def _query(**values: int | str) -> dict[str, int | str]:
+    """Raises NotSent for what no address can hold."""
+    for name, value in values.items():
+        if not isinstance(value, int | str):
+            raise not_sent(f"{name} must be a number or text, and not {type(value).__name__}", name)
+        encoded({name: value})
+    return values
+
+
+def _file(name: str, given: File) -> bytes:
+    """Raises NotSent."""
+    if isinstance(given, bytes):
+        return given
+    try:
+        return Path(given).read_bytes()
+    except OSError as error:
+        why = f"the file {str(given)!r} cannot be read: {error.strerror}"
+    except (TypeError, ValueError):
+        why = "must be a file's bytes or its path"
+    raise not_sent(f"{name}: {why}", name)
 
 
 def _patience_s(options: dict[str, Any]) -> float:
-    return float(options.get("deadline_s", 0.0)) + GRACE_S
+    """Anything but seconds is the service's to refuse."""
+    deadline_s = options.get("deadline_s")
+    return (deadline_s if isinstance(deadline_s, int | float) else 0.0) + GRACE_S
 
 
 def _seeded(words: Words) -> bool:
     """Whether asking again gives the same picture."""
-    return not isinstance(words, str) and words.get("seed") is not None
+    return isinstance(words, Mapping) and words.get("seed") is not None
 
 
 def _backend(headers: httpx.Headers) -> str:
     return str(headers.get("x-backend", ""))
 
 
-def _object(answer: httpx.Response) -> dict[str, Any]:
-    return dict(answer.json())
+def _accepted(answer: httpx.Response) -> dict[str, Any]:
+    return _with(answer.json(), id=str)
+
+
+def _job_state(answer: httpx.Response) -> dict[str, Any]:
+    return _with(answer.json(), id=str, status=str)
+
+
+def _job_list(answer: httpx.Response) -> dict[str, Any]:
+    body = _with(answer.json(), data=list)
+    for each in body["data"]:
+        _with(each, id=str, status=str)
+    return body
+
+
+def _cards(answer: httpx.Response) -> list[dict[str, Any]]:
+    return [_with(card, id=str) for card in answer.json()["data"]]
+
+
+def _ready(answer: httpx.Response) -> None:
+    _with(answer.json(), status=str)
+
+
+def _with(body: Any, **fields: type) -> dict[str, Any]:
+    """`body` as it came. Raises KeyError and TypeError where it lacks what every version has."""
+    for name, kind in fields.items():
+        if not isinstance(body[name], kind):
+            raise TypeError(name)
+    return dict(body)
 
 
 def _nothing(answer: httpx.Response) -> None: ...

@@ -1,7 +1,8 @@
 """Everything that the client raises.
 
 ServerUnreachable      nothing answered, or not to the end
-ScenewrightError       the service answered with an error
+ScenewrightError       the service answered with an error, or was never asked
+├─ NotSent             nothing was sent: the address, the key, the proxy, a certificate or a field is wrong
 ├─ InvalidRequest      400, 413, 415, 422: `param` names the field
 │  └─ CutoutFailed
 ├─ Unauthenticated     401
@@ -21,11 +22,18 @@ from typing import Any
 
 
 class ServerUnreachable(ConnectionError):
-    """Nothing answered at the address, or not to the end."""
+    """Nothing answered at the address, or not to the end. `refused`: no program listens there."""
+
+    def __init__(self, message: str, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 class ScenewrightError(Exception):
-    """`param` names the field at fault where there is one; `request_id` finds it in the service's logs."""
+    """`param` names the field at fault where there is one; `request_id` finds it in the service's logs.
+
+    `status` is the answer's, or 0 where there was none (NotSent).
+    """
 
     def __init__(
         self,
@@ -42,6 +50,9 @@ class ScenewrightError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+
+class NotSent(ScenewrightError): ...
 
 
 class InvalidRequest(ScenewrightError): ...
@@ -99,9 +110,16 @@ BY_STATUS: dict[int, type[ScenewrightError]] = {
 }
 
 
+def not_sent(message: str, param: str | None = None) -> NotSent:
+    """Make the error of a request that cannot be sent; `param` is the argument at fault."""
+    return NotSent(0, "not_sent", message, param)
+
+
 def error_of(status: int, body: Any, retry_after_s: float | None = None) -> ScenewrightError:
     """From an answer's JSON or a stream's. Raises KeyError and TypeError for a body of another form."""
     error = body["error"]
     code, message = error["code"], error["message"]
+    if not isinstance(code, str) or not isinstance(message, str):
+        raise TypeError("an error of another form")
     kind = BY_CODE.get(code) or BY_STATUS.get(status, ScenewrightError)
     return kind(status, code, message, error.get("param"), error.get("request_id"), retry_after_s)

@@ -1,55 +1,48 @@
-"""What both clients share of HTTP: requests, faults told in our own words, and lines of events."""
+"""What both clients share of HTTP: how they connect, requests, answers, and lines of events."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx
 
-from .calls import CONNECT_TIMEOUT_S, Call, Stream
-from .errors import NotScenewright, ScenewrightError, ServerUnreachable, error_of
+from .address import base_address, bearer
+from .calls import CONNECT_TIMEOUT_S, LONGEST_S, Call, Stream
+from .environment import Way, options_of
+from .errors import NotScenewright, ScenewrightError, ServerUnreachable, error_of, not_sent
 
 T = TypeVar("T")
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+NOT_OURS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What an answer in no form of ours makes its reader raise."""
 
 
-def options_of(url: str, api_key: str | None) -> dict[str, Any]:
-    """For httpx.Client and httpx.AsyncClient alike."""
-    return {
-        "base_url": url,
-        "headers": {"Authorization": f"Bearer {api_key}"} if api_key else {},
-        # A proxy set for the internet would swallow requests to this machine.
-        "trust_env": httpx.URL(url).host not in LOOPBACK,
-    }
+def connection(url: str, api_key: str | None, timeout_s: float) -> tuple[Way, dict[str, Any]]:
+    """Check all that a client is made of, for httpx.Client and httpx.AsyncClient alike. Raises NotSent."""
+    key = bearer(api_key)
+    if not isinstance(timeout_s, int | float) or not timeout_s > 0:
+        raise not_sent("timeout_s must be seconds, more than 0", "timeout_s")
+    url = base_address(url)
+    way, options = options_of(url)
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    return way, {"base_url": url, "headers": headers, **options}
 
 
 def request_of(
     http: httpx.Client | httpx.AsyncClient, call: Call[Any], accept: str, timeout_s: float
 ) -> httpx.Request:
-    timeout_s = call.timeout_s or max(timeout_s, call.at_least_s)
-    return http.build_request(
-        call.method,
-        call.path,
-        headers={"Accept": accept, **call.headers},
-        timeout=httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
-        **call.content,
-    )
-
-
-@contextmanager
-def in_our_words(url: str) -> Iterator[None]:
-    """Raises ServerUnreachable for all that can happen on the way."""
+    """Raises NotSent."""
+    timeout_s = min(call.timeout_s or max(timeout_s, call.at_least_s), LONGEST_S)
     try:
-        yield
-    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        raise ServerUnreachable(f"no Scenewright at {url}") from error
-    except httpx.TimeoutException as error:
-        raise ServerUnreachable(f"{url} did not answer in time") from error
-    except (httpx.TransportError, httpx.InvalidURL) as error:
-        raise ServerUnreachable(f"{url} cannot be reached: {error}") from error
+        return http.build_request(
+            call.method,
+            call.path,
+            headers={"Accept": accept, **call.headers},
+            timeout=httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
+            **call.content,
+        )
+    except (httpx.InvalidURL, ValueError, TypeError) as error:  # A query that is no text.
+        raise not_sent("the request holds what cannot be sent in an address") from error
 
 
 def read_answer(answer: httpx.Response, call: Call[T]) -> T:
@@ -58,8 +51,8 @@ def read_answer(answer: httpx.Response, call: Call[T]) -> T:
         if not answer.is_success:
             raise error_of(answer.status_code, answer.json(), _retry_after_s(answer))
         return call.read(answer)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _another_server(answer) from error
+    except NOT_OURS as error:
+        raise another_server(answer) from error
 
 
 class Events:
@@ -80,8 +73,8 @@ class Events:
             if self._name == "error":
                 raise error_of(self._answer.status_code, data)
             event = self._stream.read(self._name, data, self._answer.headers)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise _another_server(self._answer) from error
+        except NOT_OURS as error:
+            raise another_server(self._answer) from error
         self.ended = self._name == self._stream.last
         return event
 
@@ -91,11 +84,30 @@ class Events:
             raise ServerUnreachable("the service stopped telling before the work was done")
 
 
+def is_stream(answer: httpx.Response) -> bool:
+    """Whether it may be a stream of events: a page of another server's is not."""
+    kind = answer.headers.get("content-type", "")
+    return not kind or kind.startswith("text/event-stream")
+
+
+def another_server(answer: httpx.Response) -> ScenewrightError:
+    """Say so, and where it redirects to: no redirect is followed, since a key would go along."""
+    status = answer.status_code
+    message = f"what answers there is not Scenewright (HTTP {status}): is the address right?"
+    if answer.has_redirect_location:
+        message = f"the address redirects{_target(answer)} (HTTP {status}): give the one that it leads to"
+    return NotScenewright(status, "not_scenewright", message)
+
+
+def _target(answer: httpx.Response) -> str:
+    try:
+        target = httpx.URL(answer.headers["location"])
+    except (httpx.InvalidURL, ValueError):
+        return ""
+    port = f":{target.port}" if target.port else ""
+    return f" to {target.scheme}://{target.host}{port}" if target.host else ""
+
+
 def _retry_after_s(answer: httpx.Response) -> float | None:
     told = answer.headers.get("retry-after", "")
     return float(told) if told.isascii() and told.isdigit() else None
-
-
-def _another_server(answer: httpx.Response) -> ScenewrightError:
-    message = f"not an answer of Scenewright's (HTTP {answer.status_code})"
-    return NotScenewright(answer.status_code, "not_scenewright", message)

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 import click
 
 from ..client import Scenewright
+from .output import make_folder, write
 from .service import connected, service_options
 
 POLL_S = 0.5
@@ -77,23 +78,37 @@ def fetch(job_id: str, folder: Path, url: str, api_key: str | None) -> None:
         for index in scenes:
             data, wire_format = service.job_picture(job_id, index)
             file = folder / f"scene-{index:04}{SUFFIXES.get(wire_format, '')}"
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(data)
-            except OSError as error:
-                raise click.ClickException(f"{file} cannot be written: {error.strerror}") from error
+            make_folder(folder)
+            write(file, data)
             click.echo(file)
 
 
 def _scenes(file: TextIO) -> list[dict[str, Any]]:
+    name = click.format_filename(file.name)
     try:
-        content = json.load(file)
-    except ValueError as error:
-        raise click.BadParameter(f"{file.name} is not JSON: {error}", param_hint="FILE") from error
+        content = json.load(file, parse_constant=_no_number, object_pairs_hook=_no_name_twice)
+    except OSError as error:
+        raise click.BadParameter(f"{name} cannot be read: {error.strerror}", param_hint="FILE") from error
+    except (ValueError, RecursionError) as error:
+        why = "nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise click.BadParameter(f"{name} is not JSON: {why}", param_hint="FILE") from error
     scenes = content.get("scenes") if isinstance(content, dict) else content
     if not isinstance(scenes, list):
         raise click.BadParameter('neither a list of scenes nor {"scenes": [...]}', param_hint="FILE")
     return scenes
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"it has no {name}")
+
+
+def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A name that is there twice would silently lose one of its values."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice")
+    return found
 
 
 def _until_ended(service: Scenewright, job_id: str) -> dict[str, Any]:

@@ -25,7 +25,12 @@ DEFAULT_STATE_DIR = "~/.local/state/scenewright"
 @click.pass_context
 def keys(context: click.Context, state_dir: str) -> None:
     """Create, list and revoke API keys. A running service heeds it within a second."""
-    context.obj = KeyFile(Path(state_dir).expanduser())
+    try:
+        context.obj = KeyFile(Path(state_dir).expanduser())
+    except RuntimeError as error:
+        raise click.BadParameter(
+            f"{state_dir}: no such home folder is known", param_hint="--state-dir"
+        ) from error
 
 
 @keys.command()

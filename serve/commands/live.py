@@ -13,7 +13,7 @@ import click
 
 from ..client import LayerDone, Progress, Queued, Scene, ScenePreview, Scenewright
 from ..client.answers import SceneEvent
-from .output import write
+from .output import make_folder, write
 
 PREVIEWS = 10
 NAMES = {"character": "character", "background": "place"}
@@ -66,10 +66,7 @@ def _with_bars(events: Iterable[SceneEvent]) -> SceneEvent | None:
 
 def _kept(events: Iterable[SceneEvent], folder: Path) -> Generator[SceneEvent, None, None]:
     """FOLDER/character-007.jpg is the character after seven steps; scene-2.jpg the second of both."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise click.ClickException(f"{folder} cannot be made: {error.strerror}") from error
+    make_folder(folder)
     together = 0
     for event in events:
         if isinstance(event, Progress) and event.preview:

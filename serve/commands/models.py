@@ -21,13 +21,13 @@ def models(url: str, api_key: str | None) -> None:
     table = Table("model", "paints", "licence", "commercial use", "resolution", "memory (GB)")
     table.columns[0].no_wrap = True  # an id cut off with dots could not be copied
     for card in cards:
-        size, memory = card["resolution"], card["memory_gb"]
+        size, memory = card.get("resolution"), card.get("memory_gb")
         table.add_row(
             card["id"],
-            ", ".join(card["serving"]),
-            card["licence"],
-            card["commercial_use"],
-            f"{size['width']}x{size['height']}",
+            ", ".join(card.get("serving", ())),
+            card.get("licence", ""),
+            card.get("commercial_use", ""),
+            f"{size['width']}x{size['height']}" if size else "",
             _range(memory) if memory else "",
         )
     # A pipe has no width, and rich would fold the table into 80 columns.

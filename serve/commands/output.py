@@ -15,17 +15,33 @@ FORMATS: dict[str, PictureFormat] = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "p
 def picture_format(file: Path) -> PictureFormat:
     """Raises click.BadParameter."""
     if file.suffix.lower() not in FORMATS:
-        raise click.BadParameter(f"{file.name} must end in one of {', '.join(FORMATS)}", param_hint="-o")
+        raise click.BadParameter(
+            f"{click.format_filename(file.name)} must end in one of {', '.join(FORMATS)}", param_hint="-o"
+        )
     return FORMATS[file.suffix.lower()]
 
 
 def check_writable(file: Path) -> None:
     """Raises click.BadParameter. An existing file will be overwritten."""
     folder = file.parent
-    if not folder.is_dir():
-        raise click.BadParameter(f"there is no folder {folder}", param_hint="-o")
-    if file.is_dir() or not os.access(file if file.exists() else folder, os.W_OK):
-        raise click.BadParameter(f"{file} cannot be written", param_hint="-o")
+    try:
+        if not folder.is_dir():
+            raise click.BadParameter(f"there is no folder {click.format_filename(folder)}", param_hint="-o")
+        writable = not file.is_dir() and os.access(file if file.exists() else folder, os.W_OK)
+    except OSError:  # A name that is too long.
+        writable = False
+    if not writable:
+        raise click.BadParameter(f"{click.format_filename(file)} cannot be written", param_hint="-o")
+
+
+def make_folder(folder: Path) -> None:
+    """Raises click.ClickException."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.ClickException(
+            f"the folder {click.format_filename(folder)} cannot be made: {error.strerror}"
+        ) from error
 
 
 def write(file: Path, data: bytes) -> None:
@@ -33,4 +49,6 @@ def write(file: Path, data: bytes) -> None:
     try:
         file.write_bytes(data)
     except OSError as error:
-        raise click.ClickException(f"{file} cannot be written: {error.strerror}") from error
+        raise click.ClickException(
+            f"{click.format_filename(file)} cannot be written: {error.strerror}"
+        ) from error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .output import check_writable
+from .output import check_writable, write
 from .service import connected, service_options
 
 
@@ -38,5 +38,5 @@ def profile(file: Path, device: str, pictures: int, start_s: float, url: str, ap
     check_writable(file)
     with connected(url, api_key) as service:
         measured = measure(service, device, pictures, start_s, lambda text: click.echo(text, err=True))
-    file.write_text(measured.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write(file, f"{measured.model_dump_json(indent=2)}\n".encode())
     click.echo(file)

@@ -1,4 +1,7 @@
-"""How commands reach a running service, and how failing becomes exit codes: 1 it refused, 3 nobody there."""
+"""How commands reach a running service, and how failing becomes an exit code.
+
+1: the service refused. 2: nothing could be sent. 3: nobody answered.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,13 @@ from typing import Any
 
 import click
 
-from ..client import Scenewright, ScenewrightError, ServerUnreachable
+from ..client import NotSent, Scenewright, ScenewrightError, ServerUnreachable
 
 DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+class NotAsked(click.ClickException):
+    exit_code = 2
 
 
 class NoServer(click.ClickException):
@@ -22,20 +29,28 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
     key = click.option(
         "--api-key", envvar="SCENEWRIGHT_API_KEY", help="Or the environment's SCENEWRIGHT_API_KEY."
     )
-    url = click.option("--url", default=DEFAULT_URL, show_default=True, help="Where the service is.")
+    url = click.option(
+        "--url",
+        envvar="SCENEWRIGHT_URL",
+        default=DEFAULT_URL,
+        show_default=True,
+        help="Where the service is; or the environment's SCENEWRIGHT_URL.",
+    )
     return url(key(command))
 
 
 @contextmanager
 def connected(url: str, api_key: str | None) -> Iterator[Scenewright]:
     """A client whose errors end the command with a sentence."""
-    if not url.startswith(("http://", "https://")):
-        raise click.BadParameter("must begin with http:// or https://", param_hint="--url")
     try:
         with Scenewright(url, api_key) as service:
             yield service
     except ServerUnreachable as error:
-        raise NoServer(f"{error}; start one with `scenewright serve`") from error
+        raise NoServer(
+            f"{error}; start one with `scenewright serve`" if error.refused else str(error)
+        ) from error
+    except NotSent as error:
+        raise NotAsked(error.message) from error
     except ScenewrightError as error:
         where = f" [{error.param}]" if error.param else ""
         trace = f" (request {error.request_id})" if error.request_id else ""

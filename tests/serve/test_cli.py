@@ -36,6 +36,7 @@ class Stub(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), StubHandler)
         self.asked: list[Any] = []
+        self.pictures: dict[str, bytes] = {}
         self.answers: dict[str, tuple[int, dict[str, Any]]] = {
             "/v1/models": (200, {"data": [CARD]}),
             "/v1/scenes": (
@@ -68,9 +69,11 @@ class StubHandler(BaseHTTPRequestHandler):
         self._answer()
 
     def _answer(self) -> None:
-        status, body = self.server.answers[self.path]
-        data = json.dumps(body).encode()
+        picture = self.server.pictures.get(self.path)
+        status, body = (200, None) if picture else self.server.answers[self.path]
+        data = picture or json.dumps(body).encode()
         self.send_response(status)
+        self.send_header("content-type", "image/jpeg" if picture else "application/json")
         self.send_header("content-length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)

@@ -140,12 +140,6 @@ def test_models() -> None:
     assert service(lambda request: httpx.Response(200, json=body)).models() == [{"id": "m"}]
 
 
-def test_a_proxy_for_the_internet_does_not_swallow_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    assert not Scenewright("http://127.0.0.1:8000")._http.trust_env
-    assert Scenewright("http://scenes.example")._http.trust_env
-
-
 def test_it_needs_httpx_and_pillow_alone() -> None:
     for file in Path(serve.client.__file__).parent.glob("*.py"):
         tree = ast.parse(file.read_text())

@@ -1,0 +1,25 @@
+"""The command group whose commands tell of a full disk or a narrow terminal without a traceback."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Any
+
+import click
+
+
+class Commands(click.Group):
+    """Escapes what the terminal's encoding cannot show, and tells of a full disk in a sentence."""
+
+    def invoke(self, context: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:
+            raise  # `scenewright models | head`: click ends it quietly.
+        except OSError as error:
+            where = f"{click.format_filename(error.filename)}: " if isinstance(error.filename, str) else ""
+            raise click.ClickException(f"{where}{error.strerror or error}") from error

@@ -1,0 +1,93 @@
+"""scripts/install, with a Python that only pretends to install: what it says, and where the rest is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+PYTHON = """#!/bin/bash
+case "$*" in
+    --version) echo Python 3.13.0 ;;
+    "-m venv"*) mkdir -p .venv/bin; cp "$0" .venv/bin/python; echo "#!$PWD/.venv/bin/python" >.venv/bin/pip ;;
+    "-m pip install"*) echo "$*"; for ((n = 0; n < 500; n++)); do echo "Collecting package-$n"; done
+        [ -z "${PIP_FAILS-}" ] || { echo "ERROR: the network is gone" >&2; exit 1; } ;;
+esac
+"""
+A_SCREEN = 24
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    folder = tmp_path / "checkout"
+    (folder / "scripts").mkdir(parents=True)
+    for name in ("install", "demo", "serve"):
+        shutil.copy(SCRIPTS / name, folder / "scripts")
+    for name in ("pyproject.toml", "constraints.txt"):
+        (folder / name).write_text("")
+    (tmp_path / "bin").mkdir()
+    for name, program in (("python3.13", PYTHON), ("chromium", "#!/bin/bash\n")):
+        (tmp_path / "bin" / name).write_text(program)
+        (tmp_path / "bin" / name).chmod(0o755)
+    return folder
+
+
+def script(checkout: Path, name: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": f"{checkout.parent / 'bin'}:{os.environ['PATH']}", **more}
+    command = [str(checkout / "scripts" / name), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_it_says_less_than_a_screen_and_the_log_has_the_rest(checkout: Path) -> None:
+    done = script(checkout, "install")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) < A_SCREEN and "done" in done.stdout
+    assert "package-1" not in done.stdout + done.stderr
+    assert "Collecting package-499" in (checkout / "build/install.log").read_text()
+    again = script(checkout, "install")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+
+
+def test_verbose_shows_what_pip_prints(checkout: Path) -> None:
+    done = script(checkout, "install", "--verbose")
+    assert done.returncode == 0, done.stderr
+    assert "Collecting package-499" in done.stdout
+
+
+def test_what_failed_is_shown_with_its_last_lines_and_its_log(checkout: Path) -> None:
+    done = script(checkout, "install", PIP_FAILS="1")
+    assert done.returncode == 1
+    for said in ("ERROR: the network is gone", "pip stopped", str(checkout / "build/install.log")):
+        assert said in done.stderr
+    assert len((done.stdout + done.stderr).splitlines()) < A_SCREEN
+    assert not (checkout / ".venv/.installed").exists()
+    assert script(checkout, "install", "--verbose", PIP_FAILS="1").returncode == 1
+    assert script(checkout, "install").returncode == 0, "run again, it goes on"
+
+
+def test_without_a_gpu_the_index_of_cpu_builds_is_explained_and_used(checkout: Path) -> None:
+    arguments = "--extra-index-url https://builds.example/cpu"
+    assert script(checkout, "install", SCENEWRIGHT_PIP_ARGS=arguments).returncode == 0
+    assert arguments in (checkout / "build/install.log").read_text()
+    assert 'SCENEWRIGHT_PIP_ARGS="--extra-index-url ADDRESS"' in (SCRIPTS / "install").read_text()
+
+
+@pytest.mark.parametrize("name", ["demo", "serve"])
+def test_the_others_pass_verbose_on(checkout: Path, name: str) -> None:
+    (checkout.parent / "bin/python3.13").write_text(
+        PYTHON + 'case "$*" in *demo*) echo "asked: $*" ;; esac\n'
+    )
+    (checkout / ".venv/bin").mkdir(parents=True)
+    made = script(checkout, "install")
+    assert made.returncode == 0
+    (checkout / ".venv/bin/scenewright").write_text('#!/bin/bash\necho "asked: $*"\n')
+    (checkout / ".venv/bin/scenewright").chmod(0o755)
+    (checkout / ".venv/.installed").unlink()
+    done = script(checkout, name, "--keep", "--verbose", "--port", "1")
+    assert "Collecting package-499" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("asked: ")
+    assert done.stdout.splitlines()[-1].endswith("--keep --port 1")

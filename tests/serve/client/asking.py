@@ -1,0 +1,52 @@
+"""Both clients asked the same, and what they raised looked at down to its roots."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from serve.client import AsyncScenewright, NotSent, Retries, Scenewright, ScenewrightError, ServerUnreachable
+
+SECRET = "sup3rsecret"
+NEVER = Retries(most=0)
+
+
+def synchronously(url: Any, key: Any = None, **options: Any) -> None:
+    with Scenewright(url, key, retries=NEVER, **options) as service:
+        service.models()
+
+
+def asynchronously(url: Any, key: Any = None, **options: Any) -> None:
+    async def ask() -> None:
+        async with AsyncScenewright(url, key, retries=NEVER, **options) as service:
+            await service.models()
+
+    asyncio.run(ask())
+
+
+BOTH = pytest.mark.parametrize("ask", [synchronously, asynchronously])
+
+
+def raised(ask: Callable[..., Any], *arguments: Any, **options: Any) -> ScenewrightError | ServerUnreachable:
+    """What was raised: one of ours, one sentence, and no secret anywhere in it or below it."""
+    with pytest.raises((ScenewrightError, ServerUnreachable)) as caught:
+        ask(*arguments, **options)
+    error = caught.value
+    assert str(error) and "\n" not in str(error)
+    assert SECRET not in "".join(traceback.format_exception(error))
+    left: list[BaseException | None] = [error]
+    while left:
+        if (each := left.pop()) is not None:
+            assert SECRET not in repr(each)
+            left += [each.__cause__, each.__context__]
+    return error
+
+
+def not_sent(ask: Callable[..., Any], *arguments: Any, **options: Any) -> NotSent:
+    error = raised(ask, *arguments, **options)
+    assert type(error) is NotSent, repr(error)
+    return error
