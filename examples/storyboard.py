@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--url", default=os.environ.get("SCENEWRIGHT_URL", "http://127.0.0.1:8000"))
     asked = parser.parse_args()
-    frames = read_story(asked.story.read_text())
+    frames = read_story(asked.story.read_text(encoding="utf-8-sig"))
     asked.output.mkdir(parents=True, exist_ok=True)
     with Scenewright(asked.url, os.environ.get("SCENEWRIGHT_API_KEY")) as service:
         pictures = paint(service, requests(frames, asked.seed), asked.output)

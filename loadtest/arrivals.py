@@ -47,7 +47,7 @@ def trace(file: Path, duration_s: float | None = None) -> list[float]:
     """
     times: list[float] = []
     try:
-        lines = file.read_text().splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ArrivalsError(f"the trace {file} cannot be read: {error}") from error
     for number, line in enumerate(lines, 1):

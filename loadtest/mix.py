@@ -90,13 +90,13 @@ class Mix(Strict):
 
 
 def default_mix() -> Mix:
-    return parse((files("loadtest") / "default_mix.json").read_text(), "default_mix.json")
+    return parse((files("loadtest") / "default_mix.json").read_text(encoding="utf-8"), "default_mix.json")
 
 
 def load(file: Path) -> Mix:
     """Raises MixError."""
     try:
-        return parse(file.read_text(), str(file))
+        return parse(file.read_text(encoding="utf-8-sig"), str(file))
     except (OSError, UnicodeDecodeError) as error:
         raise MixError(f"the mix {file} cannot be read: {error}") from error
 

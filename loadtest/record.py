@@ -62,7 +62,7 @@ def write(record: Record, file: TextIO) -> None:
 
 def read(file: Path) -> Iterator[Record]:
     """Raises ValueError naming the line."""
-    with file.open() as lines:
+    with file.open(encoding="utf-8-sig") as lines:
         for number, line in enumerate(lines, 1):
             try:
                 fields = json.loads(line)

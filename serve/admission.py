@@ -19,6 +19,7 @@ from deployments.messages import (
 )
 
 from .config import LayerSettings, Limits, ServiceConfig
+from .models import names_of
 from .schema import CharacterRequest, Layer, LayerRequest, Merge, Output, SceneRequest
 from .sizes import Size, frame_shaped, frame_size, layer_size
 
@@ -119,7 +120,7 @@ def _job(
     defaults, model = settings.defaults, settings.generator.model.source
     card = describe(model)
     # Only ever compared: a model named by a request is never looked up, since that would open files.
-    if asked.model is not None and asked.model not in (model, card.id, *card.aliases):
+    if asked.model is not None and asked.model not in names_of(model):
         raise InvalidRequest(f"this service paints the {kind} with {card.id}", f"{param}model")
     default = (defaults.width, defaults.height)
     if frame is not None and asked.width is None and asked.height is None:

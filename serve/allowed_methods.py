@@ -12,8 +12,11 @@ def allowed_methods(request: Request) -> str:
     """As the header is written: `GET, POST`."""
     routes = request.app.routes
     scopes = {method: {**request.scope, "method": method} for method in METHODS}
-    return ", ".join(
+    found = {
         method
         for method, scope in scopes.items()
         if any(route.matches(scope)[0] is Match.FULL for route in routes)
-    )
+    }
+    if "GET" in found:
+        found.add("HEAD")  # Answered by serve/http/head.py, which the routes do not know of.
+    return ", ".join(sorted(found))

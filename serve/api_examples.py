@@ -95,6 +95,7 @@ EXAMPLES = (
     Example("GET", "/v1/jobs/{job_id}/scenes/{index}", "/v1/jobs/{job}/scenes/0", save="scene-0.jpg"),
     Example("DELETE", "/v1/jobs/{job_id}", "/v1/jobs/{job}"),
     Example("GET", "/v1/models", "/v1/models"),
+    Example("GET", "/v1/models/{model_id}", "/v1/models/storybook-character"),
     Example("GET", "/healthz", "/healthz"),
     Example("GET", "/readyz", "/readyz"),
 )

@@ -16,6 +16,8 @@ HEAD = """# The HTTP API
 Made from `/openapi.json` by `python -m serve.api_page > docs/api.md`; a test keeps it true and runs
 every example.
 
+In a request `null` means left out. Every GET answers HEAD. A body may begin with a byte order mark.
+
 Every answer carries `X-Request-ID`, the caller's own or a new one. An error is `{"error": {"type",
 "code", "message", "param", "request_id"}}`; `param` names the field at fault. 429 and 503 carry
 `Retry-After`. Where the service asks for keys, send `Authorization: Bearer sw_…` (`scenewright keys
@@ -109,7 +111,10 @@ def _kind(field: dict[str, Any], api: dict[str, Any]) -> str:
     if isinstance(shape.get("default"), bool | int | float | str):
         said.append(f"default `{json.dumps(shape['default'])}`")
     text = ", ".join(dict.fromkeys(said))
-    return f"{text}. {_sentence(shape['description'])}" if "description" in shape else f"{text}."
+    described = next((each for each in (shape, *options[:1]) if "description" in each), None)
+    if described is None or (described is not shape and len(options) > 1):
+        return f"{text}."
+    return f"{text}. {_sentence(described['description'])}"
 
 
 def _options(field: dict[str, Any], api: dict[str, Any]) -> list[dict[str, Any]]:

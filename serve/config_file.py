@@ -59,7 +59,7 @@ def _find(path: Path) -> Path:
 
 def _read(place: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(place.read_text(encoding="utf-8"), _OneMeaning)  # noqa: S506 (a SafeLoader)  # nosec B506
+        content = yaml.load(place.read_text(encoding="utf-8-sig"), _OneMeaning)  # noqa: S506 (a SafeLoader)  # nosec B506
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigFileError(f"{place} cannot be read: {error}") from error
     if not isinstance(content, dict):

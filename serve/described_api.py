@@ -15,6 +15,7 @@ from deployments.diffusion.registry import describe
 
 from .admission import latent_factor
 from .config import LayerSettings, Limits, ServiceConfig
+from .openai_door.request import SUBJECTS
 from .openapi import describe_answer_header
 from .schema import ALIASES
 from .tenants import GUARDED
@@ -53,6 +54,8 @@ def _completed(page: dict[str, Any], config: ServiceConfig) -> dict[str, Any]:
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 kind = {"/v1/characters": "character", "/v1/backgrounds": "background"}.get(path)
                 _narrow(content["schema"], config, kind)
+                if path.startswith("/v1/images/"):
+                    _name_models(content["schema"], config)
     return page
 
 
@@ -97,6 +100,21 @@ def _narrow(schema: dict[str, Any], config: ServiceConfig, kind: str | None) -> 
             _narrow(option.get("items", option), config, inside)
 
 
+def _name_models(schema: dict[str, Any], config: ServiceConfig) -> None:
+    """Say what an OpenAI request may name as `model`."""
+    sources = dict.fromkeys(layer.generator.model.source for layer in config.layers.values())
+    served = dict.fromkeys(name for source in sources for name in _public_names(source))
+    for option in _options(schema["properties"]["model"]):
+        if option.get("type") == "string":
+            option["enum"] = [*SUBJECTS, *served]
+
+
+def _public_names(source: str) -> list[str]:
+    """Return a model's names, without the place on this machine that it may be configured by."""
+    card = describe(source)
+    return [card.id, *card.aliases]
+
+
 def _options(field: dict[str, Any]) -> Iterator[dict[str, Any]]:
     if "anyOf" not in field:
         yield field
@@ -132,10 +150,10 @@ def _bounds(config: ServiceConfig, kind: str | None, is_layer: bool) -> dict[str
 
 
 def _of_the_model(layer: LayerSettings, limits: Limits) -> dict[str, dict[str, Any]]:
-    card, factor = describe(layer.generator.model.source), latent_factor(layer)
+    source, factor = layer.generator.model.source, latent_factor(layer)
     side = {
         "minimum": -(-limits.min_image_size // factor) * factor,
         "maximum": limits.max_image_size // factor * factor,
         "multipleOf": factor,
     }
-    return {"width": side, "height": side, "model": {"enum": [card.id, *card.aliases]}}
+    return {"width": side, "height": side, "model": {"enum": _public_names(source)}}

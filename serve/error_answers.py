@@ -121,7 +121,7 @@ def first_fault(error: ValidationError) -> InvalidRequest:
     param = param.encode("ascii", "replace").decode()
     if fault["type"] == "extra_forbidden":
         return InvalidRequest(f"{param} is not a known field", param)
-    if fault["type"] == "missing":
+    if fault["type"] == "missing" or (fault["loc"] and fault["input"] is None):
         return InvalidRequest(f"{param} is required", param)
     if fault["type"] == "model_type":  # pydantic's own words name our class.
         return InvalidRequest(f"{param} must be an object", param)

@@ -15,6 +15,7 @@ from .described_api import DescribedApi
 from .disconnects import ClientGone
 from .door import Door
 from .error_answers import Refusal, answer
+from .http.head import HeadAsGet
 from .observed_edge import ObservedEdge
 from .openapi import ERRORS
 from .pools import HERE
@@ -62,7 +63,8 @@ class Ingress:
 
 def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
     """Every route, over any graph of handles, behind ids and keys."""
-    return RequestIds(Tenants(build_api(config, graph), config.authentication, config.state_folder))
+    api = HeadAsGet(build_api(config, graph))
+    return RequestIds(Tenants(api, config.authentication, config.state_folder))
 
 
 def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:

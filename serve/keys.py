@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import time
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -84,7 +85,7 @@ class KeyFile:
 
     def all(self) -> tuple[Key, ...]:
         try:
-            return KEYS.validate_json(self._path.read_bytes())
+            return KEYS.validate_json(self._path.read_bytes().removeprefix(BOM_UTF8))
         except FileNotFoundError:
             return ()
 

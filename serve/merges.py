@@ -78,7 +78,9 @@ def admit_merge(
 
 def read_options(form: Form) -> MergesOptions:
     """`param` of a fault is the path that it has in a scene's request, such as `merge.width`."""
-    asked = decode(form.options) if form.options.strip() else {}
+    asked = decode(form.options) if form.options.strip() else None
+    if asked is None:
+        asked = {}
     if not isinstance(asked, dict):
         raise InvalidRequest("options must be an object", "options")
     try:

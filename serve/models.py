@@ -1,4 +1,4 @@
-"""GET /v1/models: the models this service runs, then the others it knows, each with its licence."""
+"""List the models this service runs, then the others it knows, each with its licence; find one by its id."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ class ModelEntry(Wire):
     id: str
     object: Literal["model"]
     kind: ModelKind
-    serving: list[LayerKind] = Field(description="the layers that it paints here")
+    serving: list[LayerKind] = Field(
+        description="the layers that it paints here; empty for a model that is only known, which no request "
+        "can name"
+    )
     pipeline: str
     licence: str
     attribution: str
@@ -56,6 +59,25 @@ def listing(config: ServiceConfig) -> dict[str, Any]:
         layers.setdefault(card.id, []).append(kind)
     cards = list(served.values()) + [card for card in KNOWN_MODELS if card.id not in served]
     return {"object": "list", "data": [_entry(card, layers.get(card.id, [])) for card in cards]}
+
+
+def find(config: ServiceConfig, name: str) -> dict[str, Any] | None:
+    """Return the listing's entry of a model by its id or another name of it, None where there is none."""
+    for entry in listing(config)["data"]:
+        if name == entry["id"]:
+            return dict(entry)
+    return next((find(config, card.id) for card in KNOWN_MODELS if name in card.aliases), None)
+
+
+def layers_painted_by(config: ServiceConfig, name: str) -> list[LayerKind]:
+    """Return the layers whose model has this name. The name is only compared, and opens no file."""
+    return [kind for kind, layer in config.layers.items() if name in names_of(layer.generator.model.source)]
+
+
+def names_of(source: str) -> tuple[str, ...]:
+    """Return every name by which a request may ask for a configured model."""
+    card = describe(source)
+    return (source, card.id, *card.aliases)
 
 
 def _entry(card: ModelCard, serving: list[str]) -> dict[str, Any]:

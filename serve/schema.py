@@ -5,6 +5,7 @@ The bounds here are those of any service; its own, which are narrower, are its L
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from typing import Annotated, Any, Literal
 
@@ -15,21 +16,27 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     StringConstraints,
     model_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from deployments.messages import Fallback, MergeMode, PictureFormat, Position
 
+NOT_BLANK = r"[^\s\u0085\u001c-\u001f\ufeff]"
+"""A letter that is white space neither to Python nor to ECMAScript, in which JSON Schema reads it."""
+
 
 def _not_blank(words: str) -> str:
-    if not words.strip():
+    if not re.search(NOT_BLANK, words):
         raise ValueError("must not be blank")
     return words
 
 
 Words = Annotated[str, StringConstraints(max_length=100_000)]
-Prompt = Annotated[Words, AfterValidator(_not_blank), Field(json_schema_extra={"pattern": r"\S"})]
+Prompt = Annotated[Words, AfterValidator(_not_blank), Field(json_schema_extra={"pattern": NOT_BLANK})]
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1, description="any seed a JavaScript number can hold")]
 Deadline = Annotated[float, Field(gt=0, le=86_400)]
 ALIASES = {"num_inference_steps": "steps", "guidance_scale": "cfg_scale"}
@@ -44,11 +51,56 @@ def _describe_aliases(schema: dict[str, Any]) -> None:
         if alias := ALIASES.get(name):
             described[alias] = deepcopy(field) | {"title": alias, "description": f"another name of {name}"}
     schema["properties"] = described
-    schema["allOf"] = [{"not": {"required": [name, alias]}} for name, alias in ALIASES.items()]
+    given = {"not": {"type": "null"}}
+    schema["allOf"] = [
+        {"not": {"required": [name, alias], "properties": {name: given, alias: given}}}
+        for name, alias in ALIASES.items()
+    ]
+
+
+OUTSIDE = ("title", "description", "default")
+"""What is said of a field as a whole, beside its alternatives."""
+
+
+def _nullable(field: dict[str, Any]) -> dict[str, Any]:
+    """Add null to what a field's JSON schema allows."""
+    if any(option.get("type") == "null" for option in field.get("anyOf", ())):
+        return field
+    whole = {key: field[key] for key in OUTSIDE if key in field}
+    inner = {key: value for key, value in field.items() if key not in OUTSIDE}
+    return {"anyOf": [*inner.pop("anyOf", ()), *([inner] if inner else ()), {"type": "null"}], **whole}
 
 
 class Wire(BaseModel):
+    """The base of every shape on the wire. In a request, an optional field that is null is left out."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_null_out(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or None not in value.values():
+            return value
+        optional = cls._optional_names()
+        return {name: item for name, item in value.items() if item is not None or name not in optional}
+
+    @classmethod
+    def _optional_names(cls) -> set[str]:
+        """Return the names, aliases too, of the fields that a request may leave out."""
+        names = {name for name, field in cls.model_fields.items() if not field.is_required()}
+        return names | {ALIASES[name] for name in names & ALIASES.keys()}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Describe each field that may be left out as one that may be null too, in requests alone."""
+        schema = handler(core)
+        if handler.mode == "validation":
+            shape = handler.resolve_ref_schema(schema)
+            optional = cls._optional_names()
+            for name, field in shape.get("properties", {}).items():
+                if name in optional:
+                    shape["properties"][name] = _nullable(field)
+        return schema
 
 
 class Output(Wire):
@@ -87,7 +139,7 @@ class Layer(Wire):
     @classmethod
     def _one_name_each(cls, value: Any) -> Any:
         for name, alias in ALIASES.items():
-            if isinstance(value, dict) and name in value and alias in value:
+            if isinstance(value, dict) and None not in (value.get(name), value.get(alias)):
                 raise ValueError(f"{alias} is another name of {name}: give one of them")
         return value
 

@@ -25,9 +25,9 @@ class InvalidJson(ValueError):
 
 
 def decode(body: bytes) -> Any:
-    """Raises InvalidJson."""
+    """Decode UTF-8 with or without a byte order mark. Raises InvalidJson."""
     try:
-        text = body.decode("utf-8")
+        text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InvalidJson("the body is not UTF-8") from None
     _check_depth(text)

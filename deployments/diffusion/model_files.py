@@ -133,7 +133,7 @@ def _check_weights(folder: Path, shown: str) -> None:
 
 
 def _check_sums(folder: Path, name: str) -> None:
-    for line in (folder / CHECKSUMS).read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in (folder / CHECKSUMS).read_text(encoding="utf-8-sig", errors="replace").splitlines():
         if not line.strip():
             continue
         expected, _, listed = line.strip().partition(" ")
@@ -150,7 +150,7 @@ def _check_sums(folder: Path, name: str) -> None:
 
 def _read_json(file: Path, shown: str) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise NotReady(f"{shown} is missing or cannot be read") from error
     except ValueError as error:

@@ -130,7 +130,7 @@ def _native_size(unet: dict[str, Any], latent_factor: int) -> tuple[int, int]:
 
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -69,7 +69,7 @@ def _line(figure: Figure) -> str:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        summary: dict[str, Any] = json.loads(file.read_text())
+        summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8-sig"))
         summary["valid"], summary["series"]["code"]
     except (ValueError, KeyError, TypeError) as error:
         raise click.UsageError(f"{file} is not a summary of `loadtest run --out`") from error

@@ -24,7 +24,7 @@ def job() -> None:
 
 
 @job.command()
-@click.argument("file", type=click.File(encoding="utf-8"))
+@click.argument("file", type=click.File(encoding="utf-8-sig"))
 @click.option("--idempotency-key", help="The same key and scenes within 24 hours mean the same job.")
 @click.option("--wait", is_flag=True, help="Until the job has ended; exits 1 if any scene failed.")
 @service_options

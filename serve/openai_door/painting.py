@@ -32,7 +32,7 @@ class Painting:
         tenant = tenant_of(request)
         request_id = request.state.request_id + (f"-{number}" if number else "")
         try:
-            self._wire = asked.asked_for(number)
+            self._wire = asked.asked_for(number, config)
             if isinstance(self._wire, SceneRequest):
                 self._job: SceneJob | LayerJob = admit_scene(self._wire, config, request_id, None, tenant)
             else:

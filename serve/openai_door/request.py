@@ -1,12 +1,13 @@
 """OpenAI's shape of a request for pictures, and what it means here.
 
-`model` is `scene`, `character` or `background`. A scene's prompt is `character | background`; the fields of
-the same names do as well. Fields of OpenAI's that have no meaning here are taken and left alone.
+`model` is `scene`, `character` or `background`, or the id of a model that is served here. A scene's prompt
+is `character | background`; the fields of the same names do as well. Fields of OpenAI's that have no meaning
+here are taken and left alone.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -14,6 +15,8 @@ from deployments.errors import InvalidRequest
 from deployments.messages import Fallback, PictureFormat
 
 from ..body import parse
+from ..config import ServiceConfig
+from ..models import layers_painted_by, listing
 from ..schema import (
     CharacterRequest,
     Deadline,
@@ -28,6 +31,8 @@ from ..schema import (
 
 MAX_IMAGES = 10
 SEPARATOR = "|"
+Subject = Literal["scene", "character", "background"]
+SUBJECTS: dict[str, Subject] = {subject: subject for subject in get_args(Subject)}
 IGNORED = Annotated[str, StringConstraints(max_length=500)] | None
 Size = Annotated[str, StringConstraints(pattern=r"^(auto|[1-9][0-9]{1,3}x[1-9][0-9]{1,3})$")]
 
@@ -36,7 +41,12 @@ class ImagesRequest(Wire):
     """POST /v1/images/generations."""
 
     prompt: Words = Field(description="for a scene: `character | background`")
-    model: Literal["scene", "character", "background"] = "scene"
+    model: str = Field(
+        "scene",
+        max_length=200,
+        description="`scene`, `character` or `background`, or a model by its id: it paints the layer that it "
+        "serves, and one that serves both paints a scene where both are described, else a character",
+    )
     n: int = Field(1, ge=1, le=MAX_IMAGES)
     size: Size | None = Field(None, description="WIDTHxHEIGHT, or auto for the service's own")
     output_format: PictureFormat = "png"
@@ -74,8 +84,9 @@ class ImagesRequest(Wire):
             raise ValueError("a stream holds one picture: n must be 1")
         return self
 
-    def asked_for(self, number: int) -> SceneRequest | LayerRequest:
+    def asked_for(self, number: int, config: ServiceConfig) -> SceneRequest | LayerRequest:
         """The `number`-th picture in our own terms. Raises InvalidRequest naming OpenAI's field."""
+        subject = self._subject(config)
         if self.response_format == "url":
             raise InvalidRequest(
                 "pictures are sent as b64_json: nothing is kept to link to", "response_format"
@@ -86,7 +97,7 @@ class ImagesRequest(Wire):
             "deadline_s": self.deadline_s,
         }
         width, height = self._size
-        if self.model == "scene":
+        if subject == "scene":
             if self.background == "transparent":
                 raise InvalidRequest("a scene is not transparent: ask for model character", "background")
             character, background = self._layers()
@@ -98,11 +109,22 @@ class ImagesRequest(Wire):
             **_given(width=width, height=height, seed=self._seed(number)),
             **common,
         }
-        if self.model == "character":
+        if subject == "character":
             return parse(layer | {"cutout": self.background == "transparent"}, CharacterRequest)
         if self.background == "transparent":
             raise InvalidRequest("only a character can be transparent", "background")
         return parse(layer, LayerRequest)
+
+    def _subject(self, config: ServiceConfig) -> Subject:
+        """Return what `model` means here. Raises InvalidRequest for a model that is not served."""
+        if self.model in SUBJECTS:
+            return SUBJECTS[self.model]
+        painted = layers_painted_by(config, self.model)
+        if not painted:
+            served = ", ".join(model["id"] for model in listing(config)["data"] if model["serving"])
+            raise InvalidRequest(f"model is one of {', '.join(SUBJECTS)}, {served}", "model")
+        both = SEPARATOR in self.prompt or self.character is not None
+        return "scene" if len(painted) > 1 and both else painted[0]
 
     def _layers(self) -> tuple[dict[str, Any], dict[str, Any]]:
         place = None if isinstance(self.background, str) else self.background

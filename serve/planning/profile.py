@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -85,7 +86,7 @@ class Profile(Measured):
 def read_profile(file: Path) -> Profile:
     """Raises ProfileError, naming the file and the fault."""
     try:
-        return Profile.model_validate_json(file.read_bytes())
+        return Profile.model_validate_json(file.read_bytes().removeprefix(BOM_UTF8))
     except OSError as error:
         raise ProfileError(f"{file} cannot be read: {error.strerror}") from error
     except ValidationError as error:

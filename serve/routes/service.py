@@ -9,7 +9,8 @@ from fastapi import APIRouter
 from deployments.errors import NotReady
 
 from ..config import ServiceConfig
-from ..models import ModelList, listing
+from ..error_answers import Refusal
+from ..models import ModelEntry, ModelList, find, listing
 from ..readiness import unready_reasons
 from ..scene import Graph
 from ..schema import Wire
@@ -31,6 +32,14 @@ def service_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     @router.get("/v1/models")
     async def list_models() -> ModelList:
         return ModelList.model_validate(listing(config))
+
+    @router.get("/v1/models/{model_id:path}")
+    async def look_at_model(model_id: str) -> ModelEntry:
+        """An id may hold slashes, written as they are or as `%2F`."""
+        found = find(config, model_id)
+        if found is None:
+            raise Refusal(404, "not_found", "there is no such model; GET /v1/models lists them")
+        return ModelEntry.model_validate(found)
 
     @router.get("/healthz")
     async def healthz() -> Alive:

@@ -52,12 +52,12 @@ def test_each_layer_has_the_limits_of_its_own_model() -> None:
         return number
 
     assert (multiple("character"), multiple("background")) == (16, 8)
-    assert "multipleOf" not in scene["merge"]["properties"]["width"]["anyOf"][0]
+    assert "multipleOf" not in scene["merge"]["anyOf"][0]["properties"]["width"]["anyOf"][0]
 
 
 def test_a_frame_has_limits_of_its_own() -> None:
     config = ServiceConfig.model_validate({"limits": {"max_image_size": 512, "max_frame_size": 2048}})
-    frame = layer_of(page_of(config), "/v1/scenes")["merge"]["properties"]
+    frame = layer_of(page_of(config), "/v1/scenes")["merge"]["anyOf"][0]["properties"]
     assert frame["width"]["anyOf"][0]["maximum"] == 2048
 
 
@@ -102,9 +102,9 @@ def test_what_every_answer_carries_is_told() -> None:
 
 async def test_a_wrong_method_is_told_all_the_right_ones(client: httpx.AsyncClient) -> None:
     answer = await client.request("PATCH", "/v1/jobs")
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD, POST")
     answer = await client.request("PUT", f"/v1/jobs/{'0' * 32}")
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "DELETE, GET")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "DELETE, GET, HEAD")
 
 
 async def test_a_whole_number_may_be_written_with_a_point(client: httpx.AsyncClient) -> None:

@@ -42,7 +42,7 @@ async def test_bodies_are_described(page: dict[str, Any]) -> None:
     assert {"seed", "merge", "enhance", "fallback", "output", "deadline_s"} <= set(scene["properties"])
     kinds = [kind.get("type") for kind in scene["properties"]["character"]["anyOf"]]
     assert kinds == ["string", "object"]
-    assert scene["properties"]["merge"]["properties"]["mode"]["anyOf"][0]["enum"] == [
+    assert scene["properties"]["merge"]["anyOf"][0]["properties"]["mode"]["anyOf"][0]["enum"] == [
         "auto",
         "cutout",
         "paste",

@@ -106,7 +106,7 @@ def test_both_names_of_one_thing_are_refused(name: str, alias: str) -> None:
         ({"seed": 2**53}, "seed"),
         ({"seed": 10**299}, "seed"),
         ({"seed": "42"}, "seed"),
-        ({"merge": None}, "merge"),
+        ({"merge": []}, "merge"),
         ({"merge": {"mode": "collage"}}, "merge.mode"),
         ({"merge": {"position": "top"}}, "merge.position"),
         ({"merge": {"width": 10}}, "merge.width"),

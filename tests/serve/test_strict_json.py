@@ -92,8 +92,9 @@ def test_what_is_not_utf8_is_refused(body: bytes) -> None:
     assert refusal(body) == "the body is not UTF-8"
 
 
-def test_a_byte_order_mark_is_refused() -> None:
-    assert "BOM" in refusal(b"\xef\xbb\xbf{}")
+def test_a_byte_order_mark_is_skipped_once() -> None:
+    assert decode(b"\xef\xbb\xbf{}") == {}
+    assert " at line 1 column 1" in refusal(b"\xef\xbb\xbf" * 2 + b"{}")
 
 
 def test_the_depth_is_bounded() -> None:

@@ -178,3 +178,25 @@ def test_a_fault_after_a_partial_image(config: ServiceConfig, particular: Graph,
 
 def test_the_models_it_lists(client: OpenAI) -> None:
     assert {"storybook-character", "storybook-background"} <= {model.id for model in client.models.list()}
+
+
+def test_each_model_that_it_lists_can_be_looked_up_and_one_that_serves_be_named(client: OpenAI) -> None:
+    for model in client.models.list():
+        found: Any = client.models.retrieve(model.id)
+        assert found.id == model.id
+        if found.serving:
+            made = client.images.generate(model=model.id, prompt="x", size="64x64", extra_body=FEW)
+            assert made.data and picture(made.data[0].b64_json).size == (64, 64)
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("none/such")
+
+
+def test_what_is_not_set_may_be_sent_as_none(client: OpenAI) -> None:
+    """As wrappers do that pass all of their own optional arguments on."""
+    names = ("model", "n", "quality", "style", "user", "moderation", "background", "output_format", "stream")
+    unset: dict[str, Any] = dict.fromkeys(names)
+    nothing = dict.fromkeys(("output_compression", "response_format", "partial_images", "seed", "merge"))
+    made = client.images.generate(
+        prompt="a | b", size="128x64", **unset, extra_body={"num_inference_steps": 1, **nothing}
+    )
+    assert made.data and picture(made.data[0].b64_json).size == (128, 64)
