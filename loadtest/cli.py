@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import sys
+from collections.abc import Iterator
+from typing import Any
+
 import click
 
 from .commands.chaos import chaos
@@ -13,7 +18,31 @@ from .commands.soak import soak
 from .commands.step import step
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class Commands(click.Group):
+    """Escapes what the terminal's encoding cannot show, and tells of a full disk in a sentence."""
+
+    def invoke(self, context: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            return super().invoke(context)
+        except* OSError as group:  # Records are written by the run's tasks, which raise together.
+            error = next(_leaves(group))
+        if isinstance(error, BrokenPipeError):
+            raise error
+        raise click.ClickException(str(getattr(error, "strerror", None) or error)) from error
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if not isinstance(error, BaseExceptionGroup):
+        yield error
+        return
+    for each in error.exceptions:
+        yield from _leaves(each)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def main() -> None:
     """Load tests that a sceptic believes.
 

@@ -51,7 +51,7 @@ async def exchange(
     if ask.route == "jobs":
         return await _job(http, ask, answered, now)
     headers = {"Accept": ACCEPT[ask.answer], "Content-Type": "application/json"}
-    async with http.post(ask.path, data=ask.encoded, headers=headers) as response:
+    async with http.post(_below(ask.path), data=ask.encoded, headers=headers) as response:
         await _heed(response, answered, now)
         if ask.answer == "stream":
             return await _stream(response, answered)
@@ -61,6 +61,11 @@ async def exchange(
     else:
         answered.pictures.append(body)
     return None
+
+
+def _below(path: str) -> str:
+    """Relative, so that it is joined to a base address that has a path of its own."""
+    return path.lstrip("/")
 
 
 async def _heed(response: aiohttp.ClientResponse, answered: Answered, now: Callable[[], float]) -> None:
@@ -108,7 +113,7 @@ async def _stream(response: aiohttp.ClientResponse, answered: Answered) -> None:
 async def _job(http: aiohttp.ClientSession, ask: Ask, answered: Answered, now: Callable[[], float]) -> None:
     """Submitted, awaited, and each picture fetched: the job is done when its last picture is here."""
     headers = {"Content-Type": "application/json"}
-    async with http.post(ask.path, data=ask.encoded, headers=headers) as response:
+    async with http.post(_below(ask.path), data=ask.encoded, headers=headers) as response:
         await _heed(response, answered, now)
         job = json.loads(await response.read())["id"]
     try:
@@ -118,17 +123,20 @@ async def _job(http: aiohttp.ClientSession, ask: Ask, answered: Answered, now: C
             if scene["status"] != "succeeded":
                 error = scene.get("error") or {}
                 raise Refused(f"job {error.get('code', scene['status'])}")
-            async with http.get(scene["url"]) as response:
+            _, known, rest = scene["url"].partition("/v1/")
+            if not known:
+                raise ValueError("a picture that is elsewhere")
+            async with http.get(f"v1/{rest}") as response:
                 await _heed(response, answered, now)
                 answered.pictures.append(await response.read())
         if state["status"] != "succeeded":
             raise Refused(f"job {state['status']}")
     except asyncio.CancelledError:
-        async with asyncio.timeout(GOODBYE_S), http.delete(f"{ask.path}/{job}"):
+        async with asyncio.timeout(GOODBYE_S), http.delete(_below(f"{ask.path}/{job}")):
             raise
 
 
 async def _json(http: aiohttp.ClientSession, path: str, answered: Answered, now: Callable[[], float]) -> Any:
-    async with http.get(path) as response:
+    async with http.get(_below(path)) as response:
         await _heed(response, answered, now)
         return json.loads(await response.read())

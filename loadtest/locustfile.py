@@ -1,12 +1,14 @@
 """The same requests and checks under Locust: `locust -f loadtest/locustfile.py --host http://127.0.0.1:8000`.
 
 Locust's users are a closed loop: while the service stalls they wait and send less, so its percentiles hide
-stalls that `python -m loadtest run` shows. LOADTEST_MIX names a mix file, LOADTEST_SEED the seed.
+stalls that `python -m loadtest run` shows. LOADTEST_MIX names a mix file, LOADTEST_SEED the seed and
+SCENEWRIGHT_API_KEY the key.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import gevent
 from locust import FastHttpUser, events, task
 
 from loadtest import mix as mixes
+from loadtest.address import AddressError, base_address, bearer
 from loadtest.check import flaw
 from loadtest.plan import endless
 
@@ -30,8 +33,18 @@ def _mix() -> mixes.Mix:
     return mix
 
 
-asks = endless(_mix(), int(os.environ.get("LOADTEST_SEED", "1")))
-"""One sequence for all users."""
+def _seed() -> int:
+    text = os.environ.get("LOADTEST_SEED") or "1"
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise ValueError("LOADTEST_SEED must be a whole number")
+    return int(text)
+
+
+try:
+    # One sequence for all users.
+    asks, key = endless(_mix(), _seed()), bearer(os.environ.get("SCENEWRIGHT_API_KEY"))
+except (mixes.MixError, ValueError) as error:
+    sys.exit(f"locustfile: {error}")
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
@@ -40,10 +53,25 @@ def refresh_clock(environment: Any, **_: Any) -> None:
     gevent.get_hub().loop.update_now()
 
 
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def check_address(environment: Any, **_: Any) -> None:
+    """Locust's own word on an address that cannot be is a traceback for each user."""
+    try:
+        environment.host = base_address(environment.host) if environment.host else None
+    except AddressError as error:
+        sys.exit(f"locustfile: {error}")
+
+
 class Reader(FastHttpUser):
     """Asks for one picture after another."""
 
     network_timeout = connection_timeout = 150.0
+    default_headers: dict[str, str] | None = {"Authorization": f"Bearer {key}"} if key else None
+
+    def __init__(self, environment: Any) -> None:
+        """The page of Locust's own may have been given another address."""
+        self.host = self.host and base_address(self.host)
+        super().__init__(environment)
 
     @task
     def picture(self) -> None:

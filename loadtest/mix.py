@@ -107,6 +107,8 @@ def parse(text: str, name: str = "mix") -> Mix:
         return Mix.model_validate(json.loads(text, object_pairs_hook=_no_key_twice))
     except json.JSONDecodeError as error:
         raise MixError(f"{name} line {error.lineno}: not JSON: {error.msg}") from error
+    except RecursionError as error:
+        raise MixError(f"{name}: nested too deep") from error
     except ValidationError as error:
         raise MixError(f"{name}: {_first_fault(error)}") from error
 

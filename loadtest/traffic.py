@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import aiohttp
@@ -24,7 +24,7 @@ HEADROOM_S = 0.05
 class Target:
     url: str
     timeout_s: float = 150.0
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
 
 
 class Traffic:
@@ -39,7 +39,7 @@ class Traffic:
     async def __aenter__(self) -> Self:
         key = self._target.api_key
         self._http = aiohttp.ClientSession(
-            self._target.url,
+            f"{self._target.url}/",
             # A connection that the server drops while it idles would look like an error of the server's.
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=1.0),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
@@ -130,6 +130,10 @@ class Traffic:
             return CANCELLED if gives_up_s < self._target.timeout_s else "timeout"
         except Refused as refusal:
             return refusal.code
+        except aiohttp.ClientSSLError:
+            return "TLS failed"
+        except aiohttp.ClientConnectorDNSError:
+            return "host unknown"
         except aiohttp.ClientConnectorError:
             return "connection refused"
         except aiohttp.ClientError:

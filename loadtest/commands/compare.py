@@ -71,6 +71,9 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8-sig"))
         summary["valid"], summary["series"]["code"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise click.UsageError(f"{file} is not a summary of `loadtest run --out`") from error
+    except OSError as error:
+        raise click.UsageError(f"{click.format_filename(file)} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        message = f"{click.format_filename(file)} is not a summary of `loadtest run --out`"
+        raise click.UsageError(message) from error
     return summary

@@ -13,7 +13,7 @@ from ..slo import Slo
 from ..summary import Window
 from ..trial import carry_out
 from .parameters import OUTPUT, POSITIVE, TARGET, options, trial
-from .results import INVALID, MET, MISSED, save
+from .results import INVALID, MET, MISSED, save, write
 
 KEPT = (
     "requests",
@@ -110,8 +110,7 @@ def find(**asked: Any) -> None:
         "config": last["config"],
     }
     save(found, asked["out"])
-    if asked["html"] is not None:
-        asked["html"].write_text(search_page(found))
+    write(search_page(found), asked["html"])
     if limit is not None:
         click.echo(f"INVALID: {limit}")
         sys.exit(INVALID)

@@ -8,7 +8,7 @@ import click
 from ..mix import default_mix
 from ..report.tables import seconds
 from ..traffic import Target
-from .parameters import OUTPUT, POSITIVE, TARGET, check_listening, options
+from .parameters import OUTPUT, POSITIVE, TARGET, check, options
 from .results import MET, MISSED, save
 
 
@@ -41,7 +41,7 @@ def mlperf(**asked: Any) -> None:
         raise click.UsageError(
             f"MLPerf LoadGen is not installed: pip install mlcommons-loadgen ({error})"
         ) from error
-    check_listening(asked["url"])
+    check(asked["url"])
     target = Target(asked["url"], asked["timeout_s"], asked["api_key"])
     scenario = cast(Scenario, asked["scenario"])
     exam = Exam(scenario, asked["rate"], asked["duration"], asked["bound"], asked["seed"])

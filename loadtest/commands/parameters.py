@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import socket
+import os
 from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
 from .. import mix as mixes
 from .. import slo as slos
+from ..address import AddressError, base_address, bearer, check_listening
 from ..mix import Mix
 from ..slo import Slo
 from ..summary import Window
@@ -21,7 +21,6 @@ from ..trial import Trial
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
 SECRET = ("api_key",)
-CONNECT_S = 5.0
 
 
 class SloType(click.ParamType[Slo]):
@@ -50,10 +49,22 @@ class UrlType(click.ParamType[str]):
     name = "URL"
 
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
-            self.fail(f"{value!r} is no address like http://127.0.0.1:8000", param, context)
-        return str(value).rstrip("/")
+        try:
+            return base_address(value)
+        except AddressError as error:
+            self.fail(str(error), param, context)
+
+
+class KeyType(click.ParamType[str | None]):
+    """A key that cannot be sent is refused, and not shown."""
+
+    name = "TEXT"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> str | None:
+        try:
+            return bearer(value)
+        except AddressError as error:
+            self.fail(str(error), param, context)
 
 
 class NewFile(click.ParamType[Path]):
@@ -63,8 +74,15 @@ class NewFile(click.ParamType[Path]):
 
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Path:
         file = Path(value)
-        if not file.parent.is_dir() or file.is_dir():
-            self.fail(f"{file} cannot be written: is its folder there?", param, context)
+        try:
+            possible = file.parent.is_dir() and not file.is_dir()
+            possible = possible and os.access(file if file.exists() else file.parent, os.W_OK)
+        except OSError:  # A name that is too long.
+            possible = False
+        if not possible:
+            self.fail(
+                f"{click.format_filename(file)} cannot be written: is its folder there?", param, context
+            )
         return file
 
 
@@ -87,7 +105,12 @@ TARGET = (
         show_default=True,
         help="Seconds until an answer is given up.",
     ),
-    click.option("--api-key", envvar="SCENEWRIGHT_API_KEY", help="A bearer token; or SCENEWRIGHT_API_KEY."),
+    click.option(
+        "--api-key",
+        type=KeyType(),
+        envvar="SCENEWRIGHT_API_KEY",
+        help="A bearer token; or SCENEWRIGHT_API_KEY.",
+    ),
     click.option("--ray-address", help="Of the service's Ray cluster (host:port): tells replicas over time."),
     click.option("--quiet", is_flag=True, help="No line a second."),
 )
@@ -118,7 +141,7 @@ def options(*groups: tuple[Callable[[Any], Any], ...]) -> Callable[[Any], Any]:
 
 def trial(window: Window, arrivals: list[float], asked: dict[str, Any], **more: Any) -> Trial:
     """Of a command's own parameters. Raises click.UsageError where nothing listens at the address."""
-    check_listening(asked["url"])
+    check(asked["url"])
     return Trial(
         target=Target(asked["url"], asked["timeout_s"], asked["api_key"]),
         mix=asked["mix"] or mixes.default_mix(),
@@ -141,10 +164,9 @@ def described(asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def check_listening(url: str) -> None:
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+def check(url: str) -> None:
+    """Raises click.UsageError where no connection can be made."""
     try:
-        socket.create_connection((parts.hostname, port), CONNECT_S).close()
-    except OSError as error:
-        raise click.UsageError(f"nothing answers at {url}: {error}") from error
+        check_listening(url)
+    except AddressError as error:
+        raise click.UsageError(str(error)) from error

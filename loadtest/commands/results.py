@@ -20,8 +20,7 @@ MET, MISSED, INVALID = 0, 1, 3
 def finish(summary: Mapping[str, Any], out: Path | None, html: Path | None) -> NoReturn:
     """Write and tell, and exit: 0 met (or no objective), 1 missed, 3 INVALID."""
     save(summary, out)
-    if html is not None:
-        html.write_text(run_page(summary))
+    write(run_page(summary), html)
     tell(summary)
     sys.exit(exit_code(summary))
 
@@ -33,8 +32,17 @@ def exit_code(summary: Mapping[str, Any]) -> int:
 
 
 def save(document: Mapping[str, Any], out: Path | None) -> None:
-    if out is not None:
-        out.write_text(json.dumps(document, indent=1) + "\n")
+    write(json.dumps(document, indent=1) + "\n", out)
+
+
+def write(text: str, file: Path | None) -> None:
+    """Raises click.ClickException, such as on a full disk."""
+    try:
+        if file is not None:
+            file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        name = click.format_filename(file or "")
+        raise click.ClickException(f"{name} cannot be written: {error.strerror}") from error
 
 
 def tell(summary: Mapping[str, Any]) -> None:

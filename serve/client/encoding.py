@@ -17,7 +17,10 @@ MAX_DEPTH = 64
 def encoded(body: Any) -> bytes:
     """Write `body` as JSON in UTF-8. Raises NotSent naming the field that JSON cannot carry."""
     try:
-        return json.dumps(body, ensure_ascii=False, allow_nan=False, default=_plain).encode()
+        text = json.dumps(
+            body, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain
+        )
+        return text.encode()
     except (TypeError, ValueError, RecursionError):  # Circular, NaN, half a character, another type.
         path, why = next(_faults(body), ("", "cannot be written as JSON"))
     raise not_sent(f"{path or 'the request'} {why}", path or None)

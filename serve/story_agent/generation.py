@@ -26,11 +26,15 @@ AT_ONCE = 8
 
 
 class ImageGenerationService:
-    """Raises serve.client's ScenewrightError and ServerUnreachable, but for `generate_with_fallback`."""
+    """Raises serve.client's ScenewrightError and ServerUnreachable, but for `generate_with_fallback`.
+
+    `placeholders` lists the files that hold a placeholder, whoever drew it.
+    """
 
     def __init__(self, service: Scenewright | None = None, settings: AgentSettings | None = None) -> None:
         self._settings = settings or default_settings()
         self._service = service or self._settings.connect()
+        self.placeholders: list[str] = []
 
     def generate_character_image(
         self, prompt: str, output_path: str | Path, seed: int = CHARACTER_SEED
@@ -62,7 +66,9 @@ class ImageGenerationService:
         except (ScenewrightError, ServerUnreachable) as error:
             log.warning("a placeholder stands for %s: %s", output_path, error)
         size = self._settings.layer(kind)
-        return create_placeholder_image(prompt, output_path, size["width"], size["height"], kind)
+        path = create_placeholder_image(prompt, output_path, size["width"], size["height"], kind)
+        self.placeholders.append(path)
+        return path
 
     def optimize_character_prompt(self, description: str) -> str:
         """The words as the model reads them: for a plain backdrop too where the figure will be cut out."""
@@ -85,4 +91,7 @@ class ImageGenerationService:
         layer = paint(words, enhance_prompt=False, **options)
         for how in layer.degraded:
             log.warning("%s: %s", output_path, how)
-        return write(output_path, layer.data)
+        path = write(output_path, layer.data)
+        if "placeholder" in layer.degraded:
+            self.placeholders.append(path)
+        return path

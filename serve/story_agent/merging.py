@@ -35,9 +35,10 @@ class ImageMergeService:
         merge = self._settings.merge()
         output = OutputOptions(format_of(output_path), self._settings.config.merge.quality)
         files = Path(character_path), Path(background_path)
+        contents = [file.read_bytes() for file in files]
         asked = {"format": output.format, "quality": output.quality}
         try:
-            data = self._service.merge(*files, merge=merge, output=asked).data
+            data = self._service.merge(*contents, merge=merge, output=asked).data
         except (NotFound, ServerUnreachable) as error:
             log.warning("merging here, without the service: %s", error)
             options = MergeOptions(merge["mode"], merge["position"], merge["width"], merge["height"])

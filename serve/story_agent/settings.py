@@ -19,7 +19,7 @@ class AgentSettings:
     """`config` is read for its defaults alone: models and devices are the running service's own."""
 
     url: str = DEFAULT_URL
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
     config: ServiceConfig = field(default_factory=ServiceConfig)
 
     @classmethod
@@ -31,12 +31,13 @@ class AgentSettings:
             settings = conf.settings
         told = any(getattr(settings, name, None) is not None for name in READERS)
         return cls(
-            getattr(settings, "SCENEWRIGHT_URL", DEFAULT_URL),
+            getattr(settings, "SCENEWRIGHT_URL", None) or DEFAULT_URL,
             getattr(settings, "SCENEWRIGHT_API_KEY", None),
             ServiceConfig.from_django(settings) if told else ServiceConfig(),
         )
 
     def connect(self) -> Scenewright:
+        """Raises NotSent for an address, a key or an environment that cannot be."""
         return Scenewright(self.url, self.api_key)
 
     def layer(self, kind: LayerKind) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Served:
     body: Any
     arrived: float
     ended: float | None = None
+    key: str | None = None
 
 
 @dataclass
@@ -51,7 +52,8 @@ class StandIn:
 
     async def work(self, request: web.Request) -> tuple[Served, int]:
         number = len(self.served)
-        served = Served(request.path, None, time.monotonic())
+        key = request.headers.get("Authorization")
+        served = Served(request.path, None, time.monotonic(), key=key)
         self.served.append(served)
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)

@@ -8,20 +8,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from .stand_in import StandIn
 
 REPOSITORY = Path(__file__).parents[2]
 MIX = {"characters": ["a"], "backgrounds": ["b"], "requests": [{"name": "mine", "frame": ["64x64"]}]}
 
 
-def locust(url: str, tmp_path: Path, mix: object) -> subprocess.CompletedProcess[str]:
+def locust(url: str, tmp_path: Path, mix: object, **more: str) -> subprocess.CompletedProcess[str]:
     (tmp_path / "mix.json").write_text(json.dumps(mix))
     return subprocess.run(
         [
             *(sys.executable, "-m", "locust", "-f", str(REPOSITORY / "loadtest/locustfile.py"), "--headless"),
             *("--users", "2", "--spawn-rate", "2", "--run-time", "2s", "--host", url, "--json"),
         ],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "LOADTEST_MIX": str(tmp_path / "mix.json")},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "LOADTEST_MIX": str(tmp_path / "mix.json")} | more,
         capture_output=True,
         text=True,
         timeout=100,
@@ -50,3 +52,29 @@ def test_locust_counts_a_bad_picture_as_a_failure(stand_in: StandIn, url: str, t
     (figures,) = json.loads(done.stdout)
     assert figures["num_failures"] == figures["num_requests"] > 2
     assert done.returncode == 1
+
+
+def test_slashes_at_the_end_of_the_address_do_not_count_and_the_key_goes_along(
+    stand_in: StandIn, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCENEWRIGHT_API_KEY", "k\n")
+    done = locust(f"{url}//", tmp_path, MIX)
+    assert done.returncode == 0, done.stderr
+    assert {(served.path, served.key) for served in stand_in.served} == {("/v1/scenes", "Bearer k")}
+
+
+@pytest.mark.parametrize(
+    ("host", "more"),
+    [
+        ("http://u:sup3rsecret@127.0.0.1:9", {}),
+        ("http://127.0.0.1:9", {"SCENEWRIGHT_API_KEY": "sup3rsecret\nx"}),
+        ("http://127.0.0.1:9", {"LOADTEST_SEED": "one"}),
+    ],
+)
+def test_what_keeps_it_from_asking_is_told_in_a_sentence(
+    host: str, more: dict[str, str], tmp_path: Path
+) -> None:
+    done = locust(host, tmp_path, MIX, **more)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr and "sup3rsecret" not in done.stderr + done.stdout
+    assert done.stderr.strip().splitlines()[-1].startswith("locustfile: ")

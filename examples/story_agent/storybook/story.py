@@ -25,9 +25,11 @@ STORY = (
 )
 
 
-def illustrate(folder: str | Path) -> Iterator[tuple[Page, Path]]:
+def illustrate(
+    folder: str | Path, painter: ImageGenerationService | None = None
+) -> Iterator[tuple[Page, Path]]:
     """Each page with its picture, as they come to be."""
-    painter, merger = ImageGenerationService(), ImageMergeService()
+    painter, merger = painter or ImageGenerationService(), ImageMergeService()
     layers = Path(folder) / "layers"
     for page in STORY:
         character = painter.generate_with_fallback(page.character, layers / f"{page.number}-character.png")

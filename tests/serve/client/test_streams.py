@@ -167,4 +167,4 @@ def test_a_merge_sends_files() -> None:
     scene = client.merge(b"figure", b"place", merge={"position": "left"})
     assert scene.seeds == {}
     body = seen[0].read()
-    assert b"figure" in body and b"place" in body and b'{"merge": {"position": "left"}}' in body
+    assert b"figure" in body and b"place" in body and b'{"merge":{"position":"left"}}' in body

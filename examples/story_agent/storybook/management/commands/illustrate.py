@@ -3,9 +3,11 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.template.loader import render_to_string
 
+from serve.client import ScenewrightError
+from serve.story_agent import AgentSettings, ImageGenerationService
 from storybook.story import STORY, illustrate
 
 
@@ -16,10 +18,22 @@ class Command(BaseCommand):
         parser.add_argument("--output", default=settings.MEDIA_ROOT, help="The folder for the pictures.")
 
     def handle(self, *, output: str, **options: Any) -> None:
-        for page, picture in illustrate(output):
-            self.stdout.write(f"{page.number} {picture}")
-        book = Path(output) / "story.html"
-        book.write_text(
-            render_to_string("story.html", {"pages": [(page, True) for page in STORY], "files": True})
-        )
+        try:
+            self._illustrate(Path(output))
+        # OSError: nobody serves, or the folder cannot be written; ValueError: a setting that cannot be.
+        except (ScenewrightError, OSError, ValueError) as error:
+            hint = "; start one with scripts/serve" if getattr(error, "refused", False) else ""
+            raise CommandError(f"{error}{hint}") from error
+
+    def _illustrate(self, folder: Path) -> None:
+        with AgentSettings.from_django().connect() as service:
+            service.models()  # A story of placeholders is not worth beginning.
+            painter = ImageGenerationService(service)
+            for page, picture in illustrate(folder, painter):
+                self.stdout.write(f"{page.number} {picture}")
+        book = folder / "story.html"
+        pages = [(page, True) for page in STORY]
+        book.write_text(render_to_string("story.html", {"pages": pages, "files": True}), encoding="utf-8")
         self.stdout.write(str(book))
+        if painter.placeholders:
+            raise CommandError(f"not painted, but drawn as placeholders: {', '.join(painter.placeholders)}")

@@ -1,0 +1,67 @@
+"""The service's base address and the API key, checked before a run begins."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from urllib.parse import SplitResult, urlsplit
+
+EXAMPLE = "http://127.0.0.1:8000"
+CONNECT_S = 5.0
+
+
+class AddressError(ValueError):
+    """Fit to be shown as it is: no password and no key is in it."""
+
+
+def base_address(given: str) -> str:
+    """Return the address without slashes at its end. Raises AddressError."""
+    address = given.strip()
+    if "@" in address:
+        raise AddressError("the address must not hold a user name or a password: use an API key")
+    if "?" in address or "#" in address:
+        raise AddressError("the address must end before any ? or #")
+    if _parsed(address) is None:
+        raise AddressError(f"{address!r} is no address like {EXAMPLE}")
+    scheme, _, rest = address.partition("://")
+    return f"{scheme.lower()}://{re.sub('/+', '/', rest).rstrip('/')}"
+
+
+def bearer(key: str | None) -> str | None:
+    """Return the key without white space around it, None for no key. Raises AddressError."""
+    key = (key or "").strip()  # Files and shells like to leave a newline at its end.
+    if not all("!" <= letter <= "~" for letter in key):
+        raise AddressError("the API key holds a space or another character that no key has; copy it again")
+    return key or None
+
+
+def check_listening(url: str) -> None:
+    """Connect once, with TLS where the address asks for it. Raises AddressError saying why it cannot be."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        with socket.create_connection((parts.hostname, port), CONNECT_S) as connection:
+            if parts.scheme == "https":
+                ssl.create_default_context().wrap_socket(connection, server_hostname=parts.hostname).close()
+    except ssl.SSLCertVerificationError as error:
+        raise AddressError(
+            f"the certificate of {url} is not accepted: {error.verify_message}; "
+            "SSL_CERT_FILE names the file of a certificate authority to trust"
+        ) from error
+    except (ssl.SSLError, ConnectionResetError) as error:
+        raise AddressError(f"no TLS with {url}; if it speaks plain HTTP, begin with http://") from error
+    except OSError as error:
+        raise AddressError(f"nothing answers at {url}: {error.strerror or error}") from error
+
+
+def _parsed(address: str) -> SplitResult | None:
+    """None for what no connection can be made to."""
+    if not address.isprintable() or " " in address:
+        return None
+    try:
+        parts = urlsplit(address)
+        known = (parts.hostname or "").encode("idna") and parts.port != 0
+    except ValueError:  # A port over 65535, half a bracket, an empty label.
+        return None
+    return parts if known and parts.scheme in ("http", "https") else None
