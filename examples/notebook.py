@@ -6,10 +6,14 @@
 # %%
 import os
 
-from serve.client import Progress, Scene, Scenewright, ScenewrightError
+from serve.client import Progress, Scene, Scenewright, ScenewrightError, ServerUnreachable
 
-service = Scenewright(os.environ.get("SCENEWRIGHT_URL", "http://127.0.0.1:8000"))
-print([card["id"] for card in service.models() if card["serving"]])
+url = os.environ.get("SCENEWRIGHT_URL") or "http://127.0.0.1:8000"
+try:
+    service = Scenewright(url, os.environ.get("SCENEWRIGHT_API_KEY"))
+    print([card["id"] for card in service.models() if card["serving"]])
+except (ScenewrightError, ServerUnreachable) as error:
+    raise SystemExit(f"notebook: {error}; is a service running (scripts/serve)?") from None
 
 # %% [markdown]
 # ## One scene

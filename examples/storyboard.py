@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serve.client import Scenewright
+from serve.client import Scenewright, ScenewrightError
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -98,15 +98,26 @@ def main() -> None:
     parser.add_argument("story", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=Path("storyboard"))
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--url", default=os.environ.get("SCENEWRIGHT_URL", "http://127.0.0.1:8000"))
+    parser.add_argument("--url", default=os.environ.get("SCENEWRIGHT_URL") or "http://127.0.0.1:8000")
     asked = parser.parse_args()
+    try:
+        print(make(asked))
+    # ValueError: a line of the story is none; OSError: a file cannot be read or written, or nobody serves.
+    except (ScenewrightError, ValueError, OSError) as error:
+        hint = "; start one with scripts/serve" if getattr(error, "refused", False) else ""
+        raise SystemExit(f"storyboard: {error}{hint}") from None
+
+
+def make(asked: argparse.Namespace) -> Path:
+    """The page that was written."""
     frames = read_story(asked.story.read_text(encoding="utf-8-sig"))
     asked.output.mkdir(parents=True, exist_ok=True)
     with Scenewright(asked.url, os.environ.get("SCENEWRIGHT_API_KEY")) as service:
         pictures = paint(service, requests(frames, asked.seed), asked.output)
     book = asked.output / "index.html"
-    book.write_text(storyboard(asked.story.stem.replace("_", " ").capitalize(), frames, pictures))
-    print(book)
+    title = asked.story.stem.replace("_", " ").capitalize()
+    book.write_text(storyboard(title, frames, pictures), encoding="utf-8")
+    return book
 
 
 if __name__ == "__main__":

@@ -17,9 +17,7 @@ MAX_DEPTH = 64
 def encoded(body: Any) -> bytes:
     """Write `body` as JSON in UTF-8. Raises NotSent naming the field that JSON cannot carry."""
     try:
-        text = json.dumps(
-            body, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain
-        )
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
         return text.encode()
     except (TypeError, ValueError, RecursionError):  # Circular, NaN, half a character, another type.
         path, why = next(_faults(body), ("", "cannot be written as JSON"))

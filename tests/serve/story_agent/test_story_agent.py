@@ -14,7 +14,7 @@ from PIL import Image
 from deployments.imaging.enhancing import enhance
 from deployments.imaging.placeholder import placeholder
 from deployments.story.prompts import background_prompt, character_prompt
-from serve.client import InvalidRequest, Retries, Scenewright, ServerUnreachable
+from serve.client import InvalidRequest, NotSent, Retries, Scenewright, ServerUnreachable
 from serve.config import ServiceConfig
 from serve.ingress import build_http
 from serve.scene import Graph
@@ -177,3 +177,34 @@ def test_settings_without_the_dictionaries_are_the_defaults() -> None:
         SimpleNamespace(SCENEWRIGHT_URL="http://scenes:1", SCENEWRIGHT_API_KEY="k")
     )
     assert (bare.url, bare.api_key, bare.config) == ("http://scenes:1", "k", ServiceConfig())
+
+
+def test_what_holds_a_placeholder_is_known(
+    nobody: Scenewright, painter: ImageGenerationService, tmp_path: Path
+) -> None:
+    alone = ImageGenerationService(nobody, AgentSettings())
+    path = alone.generate_with_fallback("a \ud83d knight", tmp_path / "figure.png")
+    assert alone.placeholders == [path]
+    painter.generate_with_fallback("a knight", tmp_path / "painted.png")
+    assert painter.placeholders == []
+
+
+@pytest.mark.parametrize("file", ["nowhere.png", "."])
+def test_a_file_that_is_not_there_is_an_oserror(
+    service: Scenewright, file: str, settings: AgentSettings, tmp_path: Path
+) -> None:
+    with pytest.raises(OSError, match="No such file|Is a directory"):
+        ImageMergeService(service, settings).merge_images(
+            tmp_path / file, tmp_path / file, tmp_path / "m.png"
+        )
+
+
+def test_settings_that_cannot_be_are_told_without_the_key() -> None:
+    odd = AgentSettings("http://scenes:1", "sup3rsecret\nx")
+    assert "sup3rsecret" not in repr(odd)
+    for settings in (odd, AgentSettings("here"), AgentSettings("http://u:sup3rsecret@h")):
+        for make in (ImageGenerationService, ImageMergeService):
+            with pytest.raises(NotSent) as caught:
+                make(settings=settings)
+            assert "sup3rsecret" not in str(caught.value)
+    assert AgentSettings.from_django(SimpleNamespace(SCENEWRIGHT_URL="")).url == "http://127.0.0.1:8000"
