@@ -193,7 +193,7 @@ def test_what_holds_a_placeholder_is_known(
 def test_a_file_that_is_not_there_is_an_oserror(
     service: Scenewright, file: str, settings: AgentSettings, tmp_path: Path
 ) -> None:
-    with pytest.raises(OSError, match="No such file|Is a directory"):
+    with pytest.raises(OSError, match=r"No such file|Is a directory"):
         ImageMergeService(service, settings).merge_images(
             tmp_path / file, tmp_path / file, tmp_path / "m.png"
         )
