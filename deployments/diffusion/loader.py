@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +11,17 @@ import diffusers
 import torch
 import transformers
 
-from deployments.diffusion.config import LoraConfig, ModelConfig
+from deployments.diffusion.config import ModelConfig
 from deployments.diffusion.memory import fit
-from deployments.diffusion.model_files import (
-    PICKLE_SUFFIXES,
-    check_model_files,
-    lora_file,
-    single_file_pipeline,
-)
+from deployments.diffusion.model.adapters import lay_over
+from deployments.diffusion.model.folder import load_folder
+from deployments.diffusion.model.hub import HUB_ID, fetch_index, fetch_model
+from deployments.diffusion.model.load_errors import blamed
+from deployments.diffusion.model.sampler import check_sampler
+from deployments.diffusion.model.single_file import load_single_file
+from deployments.diffusion.model_files import PICKLE_SUFFIXES, read_index
 from deployments.diffusion.registry import describe, locate
-from deployments.errors import NotReady
+from deployments.errors import ModelUnusable, NotReady
 
 log = logging.getLogger(__name__)
 # diffusers claims to be typed and is not: its objects are Any here.
@@ -32,36 +31,34 @@ library: Any = diffusers
 FROZEN_BYTES = 256 << 20
 """A UNet of no more has its weights laid out for oneDNN once, not in each forward: for one guided picture
 a fifth less time in bfloat16, a twentieth in float32. Each of some five graphs holds them once more."""
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
-SAFELY = {"use_safetensors": True, "trust_remote_code": False}
 # Stable Diffusion XL never had the checker, and its class warns of arguments that it does not know.
 CLASS_ARGUMENTS: dict[str, dict[str, Any]] = {
-    "StableDiffusionPipeline": {"safety_checker": None, "requires_safety_checker": False},
+    "StableDiffusionPipeline": {"requires_safety_checker": False},
     "StableDiffusionXLPipeline": {},
 }
 
 
 def load(config: ModelConfig) -> Pipeline:
-    """The model on its device, ready to paint. Raises NotReady with a short reason; the log has the rest."""
+    """Load the model onto its device, ready to paint.
+
+    Raises NotReady, or ModelUnusable where no second try would help, with the part, the file and the reason.
+    """
     name = describe(config.source).id
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     for package in (library, transformers):
         package.utils.logging.disable_progress_bar()
-    try:
+    with blamed(f"the model {name}"):
         device = _device(config)
-        pipeline = _read(config.source, name, _dtype(config, device))
-        _lay_over(pipeline, config.lora)
+        precision = _precision(config, device)
+        pipeline = _read(config.source, name, precision)
+        check_sampler(pipeline.scheduler, name)
+        lay_over(pipeline, config.lora, name)
         for convolutional in (pipeline.unet, pipeline.vae):
             convolutional.to(memory_format=torch.channels_last)
         fit(pipeline, config, device)
         if config.compile:
             compile_unet(pipeline, device)
-    except NotReady:
-        raise
-    except Exception as error:
-        log.exception("loading %s failed", config.source)
-        raise NotReady(f"the model {name} could not be loaded: {reason(error)}") from error
     return pipeline
 
 
@@ -83,36 +80,25 @@ def unload(pipeline: Pipeline) -> None:
         torch.cuda.empty_cache()
 
 
-def offline() -> bool:
-    """Whether the hub is not to be asked."""
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON")
-
-
-def reason(error: Exception) -> str:
-    """Why something could not be loaded, in a few words."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return "there is not enough memory for it"
-    if isinstance(error, OSError):
-        return "a file of it is missing, cannot be read or cannot be fetched"
-    return "its files do not fit together"
-
-
 def _device(config: ModelConfig) -> str:
     if config.device == "cuda" and not torch.cuda.is_available():
-        raise NotReady("the model is set to run on a GPU and there is none: set device to auto or cpu")
+        raise ModelUnusable("the model is set to run on a GPU and there is none: set device to auto or cpu")
     if config.device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return config.device
 
 
-def _dtype(config: ModelConfig, device: str) -> torch.dtype:
+def _precision(config: ModelConfig, device: str) -> str:
+    """The name of a dtype of torch."""
     if config.dtype == "float16" and device == "cpu":
-        raise NotReady("float16 is far too slow on a CPU: set dtype to auto or float32, or give it a GPU")
+        raise ModelUnusable(
+            "float16 is far too slow on a CPU: set dtype to auto or float32, or give it a GPU"
+        )
     if config.dtype == "bfloat16" and device == "cpu" and not _cpu_has_bfloat16():
-        raise NotReady("this CPU has no bfloat16 of its own, which makes it slow: set dtype to float32")
+        raise ModelUnusable("this CPU has no bfloat16 of its own, which makes it slow: set dtype to float32")
     if config.dtype == "auto":
-        return torch.float16 if device == "cuda" else torch.float32
-    return {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[config.dtype]
+        return "float16" if device == "cuda" else "float32"
+    return config.dtype
 
 
 def _cpu_has_bfloat16() -> bool:
@@ -121,56 +107,28 @@ def _cpu_has_bfloat16() -> bool:
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
 
 
-def _read(source: str, name: str, dtype: torch.dtype) -> Pipeline:
+def _read(source: str, name: str, precision: str) -> Pipeline:
+    dtype = getattr(torch, precision)
     place = locate(source)
-    if place is None:
+    if place is not None and place.is_file():
+        return load_single_file(place, dtype, CLASS_ARGUMENTS)
+    if place is not None:
+        folder, shown = place, place.resolve().name
+        kind = _text_to_image(folder, shown, name)
+    else:
         if not HUB_ID.fullmatch(source) or source.endswith((".safetensors", *PICKLE_SUFFIXES)):
             raise NotReady(f"the model {Path(source).name} is neither here nor the id of one on the hub")
-        pipeline_class = describe(source).pipeline
-        if pipeline_class == "unknown":
-            pipeline_class = library.DiffusionPipeline.load_config(name, local_files_only=offline())[
-                "_class_name"
-            ]
-        return _from_pretrained(name, pipeline_class, name, dtype, offline())
-    if not place.is_file():
-        check_model_files(place)
-        return _from_pretrained(str(place), describe(source).pipeline, name, dtype, local_files_only=True)
-    pipeline_class = single_file_pipeline(place)
-    # A checkpoint has no configuration: a folder of its name beside it gives one, else the hub does.
-    beside = place.with_suffix("")
-    return getattr(library, pipeline_class).from_single_file(
-        str(place),
-        dtype=dtype,
-        config=str(beside) if beside.is_dir() else None,
-        local_files_only=offline(),
-        **CLASS_ARGUMENTS[pipeline_class],
-    )
+        folder, shown = fetch_index(name), name
+        kind = _text_to_image(folder, shown, name)
+        fetch_model(folder, name, precision)
+    return load_folder(folder, shown, dtype, precision, **CLASS_ARGUMENTS[kind])
 
 
-def _from_pretrained(
-    where: str, kind: str, name: str, dtype: torch.dtype, local_files_only: bool
-) -> Pipeline:
+def _text_to_image(folder: Path, shown: str, name: str) -> str:
+    """The class of the pipeline, where it is one that paints from text."""
+    kind = str(read_index(folder, shown)["_class_name"])
     if kind not in CLASS_ARGUMENTS:
-        raise NotReady(f"the model {name} is not a text-to-image Stable Diffusion 1, 2 or XL")
-    return library.DiffusionPipeline.from_pretrained(
-        where,
-        dtype=dtype,
-        local_files_only=local_files_only,
-        **SAFELY,
-        **CLASS_ARGUMENTS[kind],
-    )
-
-
-def _lay_over(pipeline: Pipeline, loras: tuple[LoraConfig, ...]) -> None:
-    names = [f"lora_{position}" for position, _ in enumerate(loras)]
-    for adapter, lora in zip(names, loras, strict=True):
-        file = lora_file(lora.source)
-        pipeline.load_lora_weights(
-            str(file.parent),
-            weight_name=file.name,
-            adapter_name=adapter,
-            use_safetensors=True,
-            local_files_only=True,
+        raise ModelUnusable(
+            f"the model {name} is not a text-to-image Stable Diffusion 1, 2 or XL: it is a {kind}"
         )
-    if loras:
-        pipeline.set_adapters(names, adapter_weights=[lora.scale for lora in loras])
+    return kind

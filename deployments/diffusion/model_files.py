@@ -4,36 +4,75 @@ from __future__ import annotations
 
 import hashlib
 import json
-import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from deployments.errors import NotReady
+from deployments.diffusion.model import checkpoint
+from deployments.diffusion.model.safetensors_header import Header, read_header
+from deployments.diffusion.model.text_to_image import check_parts
+from deployments.diffusion.model.weights import MissingShard, choose
+from deployments.errors import ModelUnusable, NotReady
 
 CHECKSUMS = "SHA256SUMS"
 CONFIG_NAMES = ("config.json", "scheduler_config.json", "tokenizer_config.json", "preprocessor_config.json")
+VOCABULARIES = ("tokenizer.json", "vocab.json")
 PICKLE_SUFFIXES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
-NOT_LOADED = ("safety_checker",)
+NOT_LOADED = ("safety_checker", "feature_extractor", "image_encoder")
+"""Painting from text needs none of them."""
 PICKLE = "is a pickle, which can run code when it is read: only safetensors is loaded"
 
 
-def check_model_files(folder: Path) -> None:
-    """Raises NotReady, naming the file, unless `folder` is a whole diffusers model of intact safetensors."""
-    name = folder.resolve().name
-    index = _read_json(folder / "model_index.json", f"{name}/model_index.json")
-    if not isinstance(index.get("_class_name"), str):
-        raise NotReady(f"{name}/model_index.json names no known pipeline; a model's own code is never run")
-    for component, entry in index.items():
-        named = isinstance(entry, list) and None not in entry
-        if named and not component.startswith("_") and component not in NOT_LOADED:
-            _check_component(folder / component, f"{name}/{component}")
+def check_model_files(folder: Path, precision: str = "float32", shown: str | None = None) -> None:
+    """Check that `folder` is a whole diffusers model of intact safetensors that paints from text.
+
+    Of each part the weights that `precision` (float32, float16 or bfloat16) would read are checked. Raises
+    NotReady or ModelUnusable, naming the file; the folder is called `shown`.
+    """
+    name = shown or folder.resolve().name
+    index = read_index(folder, name)
+    check_shape(folder, name)
+    for part in parts_of(index):
+        _check_part(folder / part, f"{name}/{part}", precision)
     if (folder / CHECKSUMS).exists():
         _check_sums(folder, name)
 
 
-def check_network(folder: Path, shown: str) -> None:
-    """Raises NotReady, naming the file, unless `folder` is one network of intact safetensors."""
-    _check_component(folder, shown)
+def read_index(folder: Path, shown: str) -> dict[str, Any]:
+    """A model's model_index.json, whose `_class_name` is a name. Raises NotReady or ModelUnusable."""
+    index = read_json(folder / "model_index.json", f"{shown}/model_index.json")
+    if not isinstance(index.get("_class_name"), str):
+        raise ModelUnusable(
+            f"{shown}/model_index.json names no known pipeline; a model's own code is never run"
+        )
+    return index
+
+
+def check_shape(folder: Path, shown: str) -> None:
+    """Check by the configuration of its parts that a model paints from text. Raises ModelUnusable.
+
+    What is missing is not missed here.
+    """
+    parts = parts_of(read_index(folder, shown))
+    encoders = sorted(part for part in parts if part.startswith("text_encoder"))
+    configs = [_config_of(folder / part, f"{shown}/{part}") for part in ("unet", "vae", *encoders)]
+    there = [config for config in configs if config is not None]
+    if encoders and len(there) == len(configs):
+        check_parts(there[0], there[1], there[2:], shown)
+
+
+def parts_of(index: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """The library and class of each part that a model_index.json names, and that is loaded."""
+    return {
+        part: (str(entry[0]), str(entry[1]))
+        for part, entry in index.items()
+        if isinstance(entry, list) and len(entry) == 2 and None not in entry
+        if not part.startswith("_") and part not in NOT_LOADED
+    }
+
+
+def check_network(folder: Path, shown: str, precision: str = "float32") -> None:
+    """Check that `folder` is one network of intact safetensors. Raises NotReady, naming the file."""
+    _check_part(folder, shown, precision)
     if (folder / CHECKSUMS).exists():
         _check_sums(folder, shown)
 
@@ -49,87 +88,97 @@ def fingerprint(place: Path | None, *settings: object) -> str:
     return digest.hexdigest()
 
 
-def check_single_file(file: Path) -> None:
-    """Raises NotReady unless `file` is one intact safetensors file: a whole checkpoint, or a LoRA."""
+def check_single_file(file: Path) -> Header:
+    """Read the header of one intact safetensors file: a whole checkpoint, or a LoRA. Raises NotReady."""
     if file.suffix.lower() in PICKLE_SUFFIXES:
-        raise NotReady(f"{file.name} {PICKLE}")
+        raise ModelUnusable(f"{file.name} {PICKLE}")
     if file.suffix.lower() != ".safetensors":
-        raise NotReady(f"{file.name} is not a .safetensors file")
-    read_header(file, file.name)
+        raise ModelUnusable(f"{file.name} is not a .safetensors file")
+    return read_header(file, file.name)
 
 
 def single_file_pipeline(file: Path) -> str:
     """The pipeline class a single checkpoint belongs to, told from the names of its tensors."""
-    check_single_file(file)
-    keys = read_header(file, file.name).keys()
-    if any(key.startswith("conditioner.embedders.1.") for key in keys):
-        return "StableDiffusionXLPipeline"
-    if any(key.startswith("cond_stage_model.") for key in keys):
-        return "StableDiffusionPipeline"
-    raise NotReady(f"{file.name} is not a whole Stable Diffusion 1, 2 or XL checkpoint")
+    return checkpoint.pipeline_class(check_single_file(file), file.name)
 
 
-def lora_file(source: str) -> Path:
-    """The LoRA's one file, `source` itself or alone in its folder. Raises NotReady where it holds none."""
-    path = Path(source).expanduser()
-    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
-    if len(files) != 1 or not files[0].exists():
-        raise NotReady(f"the LoRA {path.name} is not a .safetensors file or a folder with exactly one")
-    check_single_file(files[0])
-    if not any("lora" in key.lower() for key in read_header(files[0], files[0].name)):
-        raise NotReady(f"{files[0].name} is not a LoRA")
-    return files[0]
-
-
-def read_header(file: Path, shown: str) -> dict[str, Any]:
-    """A safetensors file's tensors by name. Raises NotReady where it is not what its header promises."""
-    # https://huggingface.co/docs/safetensors: eight bytes of length, a header in JSON, then the tensors.
+def part_weights(folder: Path, shown: str, precision: str) -> dict[str, Header]:
+    """The files that a part's weights are read from, with their headers. Raises NotReady, naming the file."""
+    files = {file.name for file in folder.iterdir()}
+    chosen = choose(files, precision)
+    if chosen is None:
+        _refuse_without_weights(files, folder, shown)
     try:
-        size = file.stat().st_size
-        with file.open("rb") as stream:
-            prefix = stream.read(8)
-            length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else size
-            if length > size - 8:
-                raise NotReady(f"{shown} is cut short or not a safetensors file")
-            header = json.loads(stream.read(length))
-        header.pop("__metadata__", None)
-        end = 8 + length + max((int(tensor["data_offsets"][1]) for tensor in header.values()), default=0)
+        names = chosen.names if chosen.index is None else chosen.listed(_listed(folder / chosen.index, shown))
+    except MissingShard as error:
+        raise NotReady(f"{shown}/{error.file} is missing") from None
+    return {name: read_header(folder / name, f"{shown}/{name}") for name in names}
+
+
+def check_words(tokenizer: Path, shown: str) -> None:
+    """Raise NotReady where a tokenizer has no words: transformers would make one that knows none."""
+    if not any((tokenizer / name).is_file() for name in VOCABULARIES):
+        raise NotReady(f"{shown} has no words: {' or '.join(VOCABULARIES)} is missing")
+
+
+def read_json(file: Path, shown: str) -> dict[str, Any]:
+    """The object in a JSON file. Raises NotReady where it cannot be read, else ModelUnusable."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise NotReady(f"{shown} is missing or cannot be read") from error
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise NotReady(f"{shown} is corrupt: its header cannot be read") from error
-    if end != size:
-        harm = "cut short" if end > size else "corrupt"
-        raise NotReady(f"{shown} is {harm}: {size} bytes instead of {end}")
-    return dict(header)
+    except (ValueError, RecursionError) as error:
+        raise ModelUnusable(f"{shown} is not valid JSON") from error
+    if not isinstance(content, dict):
+        raise ModelUnusable(f"{shown} is not a JSON object")
+    return content
 
 
-def _check_component(folder: Path, shown: str) -> None:
+def _check_part(folder: Path, shown: str, precision: str) -> None:
     if not folder.is_dir():
         raise NotReady(f"{shown} is missing")
     configs = [name for name in CONFIG_NAMES if (folder / name).is_file()]
     if not configs:
         raise NotReady(f"{shown} has no configuration file")
     for name in configs:
-        _read_json(folder / name, f"{shown}/{name}")
+        read_json(folder / name, f"{shown}/{name}")
+    if "tokenizer_config.json" in configs:
+        check_words(folder, shown)
     if configs == ["config.json"]:  # Only networks have that one alone; the others carry no weights.
-        _check_weights(folder, shown)
+        part_weights(folder, shown, precision)
 
 
-def _check_weights(folder: Path, shown: str) -> None:
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        pickles = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in PICKLE_SUFFIXES)
-        if pickles:
-            raise NotReady(f"{shown}/{pickles[0]} {PICKLE}")
-        raise NotReady(f"{shown} has no .safetensors file")
-    for index in sorted(folder.glob("*.safetensors.index.json")):
-        weight_map = _read_json(index, f"{shown}/{index.name}").get("weight_map", {})
-        for part in sorted(set(weight_map.values())):
-            if not (folder / part).is_file():
-                raise NotReady(f"{shown}/{part} is missing")
-    for file in weights:
-        read_header(file, f"{shown}/{file.name}")
+def _refuse_without_weights(files: set[str], folder: Path, shown: str) -> NoReturn:
+    missing = [
+        part
+        for index in sorted(files)
+        if index.endswith(".index.json") or ".index." in index
+        if ".safetensors" in index
+        for part in sorted(set(_listed(folder / index, shown)))
+    ]
+    if missing:
+        raise NotReady(f"{shown}/{missing[0]} is missing")
+    pickles = sorted(name for name in files if Path(name).suffix.lower() in PICKLE_SUFFIXES)
+    if pickles:
+        raise ModelUnusable(f"{shown}/{pickles[0]} {PICKLE}")
+    others = sorted(name for name in files if name.endswith(".safetensors"))
+    found = f" that is named as diffusers names them, only {others[0]}" if others else ""
+    raise NotReady(f"{shown} has no .safetensors file{found}")
+
+
+def _listed(index: Path, shown: str) -> list[str]:
+    """The files that an index of shards lists."""
+    weights = read_json(index, f"{shown}/{index.name}").get("weight_map", {})
+    if not isinstance(weights, dict) or not all(isinstance(name, str) for name in weights.values()):
+        raise ModelUnusable(f"{shown}/{index.name} lists no files")
+    if not all(Path(name).name == name for name in weights.values()):
+        raise ModelUnusable(f"{shown}/{index.name} lists files of other folders")
+    return list(weights.values())
+
+
+def _config_of(folder: Path, shown: str) -> dict[str, Any] | None:
+    file = folder / "config.json"
+    return read_json(file, f"{shown}/config.json") if file.is_file() else None
 
 
 def _check_sums(folder: Path, name: str) -> None:
@@ -139,22 +188,10 @@ def _check_sums(folder: Path, name: str) -> None:
         expected, _, listed = line.strip().partition(" ")
         listed = listed.strip().removeprefix("*").removeprefix("./")
         if not listed:
-            raise NotReady(f"{name}/{CHECKSUMS} is not in the form of sha256sum")
+            raise ModelUnusable(f"{name}/{CHECKSUMS} is not in the form of sha256sum")
         file = folder / listed
         if not file.is_file():
             raise NotReady(f"{name}/{listed} is missing")
         with file.open("rb") as stream:
             if hashlib.file_digest(stream, "sha256").hexdigest() != expected.lower():
-                raise NotReady(f"{name}/{listed} does not match its checksum in {CHECKSUMS}")
-
-
-def _read_json(file: Path, shown: str) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise NotReady(f"{shown} is missing or cannot be read") from error
-    except ValueError as error:
-        raise NotReady(f"{shown} is not valid JSON") from error
-    if not isinstance(content, dict):
-        raise NotReady(f"{shown} is not a JSON object")
-    return content
+                raise ModelUnusable(f"{name}/{listed} does not match its checksum in {CHECKSUMS}")

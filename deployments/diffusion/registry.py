@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from deployments.diffusion.model_files import single_file_pipeline
+from deployments.diffusion.model.checkpoint import own_size
+from deployments.diffusion.model_files import check_single_file, single_file_pipeline
 from deployments.errors import NotReady
 
 ModelKind = Literal["character", "background", "any"]
@@ -99,8 +100,8 @@ def _custom_card(name: str, place: Path | None) -> ModelCard:
     elif place is not None:
         with suppress(NotReady):  # Loading says what is wrong; a card is only a description.
             pipeline = single_file_pipeline(place)
-        if pipeline == XL_PIPELINE:
-            native_size = (1024, 1024)
+            native_size = (1024, 1024) if pipeline == XL_PIPELINE else native_size
+            native_size = own_size(check_single_file(place)) or native_size
     return ModelCard(
         id=name,
         kind="any",

@@ -11,14 +11,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import numpy as np
 from PIL import Image
 
 from deployments.diffusion.config import ModelConfig
-from deployments.diffusion.loader import HUB_ID, SAFELY, library, offline, reason
-from deployments.diffusion.model_files import check_network
+from deployments.diffusion.model.folder import REPORTING, STEMS, check_weights, load_network
+from deployments.diffusion.model.hub import HUB_ID, offline
+from deployments.diffusion.model.load_errors import blamed
+from deployments.diffusion.model_files import check_network, part_weights
 from deployments.diffusion.previews import to_pixels
-from deployments.errors import NotReady
+from deployments.errors import ModelUnusable, NotReady
 from deployments.messages import Pixels
 
 log = logging.getLogger(__name__)
@@ -80,34 +83,31 @@ def small_vae(config: ModelConfig, place: Path | None, pipeline: Any) -> SmallVa
         source, name = str(place / SUBFOLDER), f"{place.resolve().name}/{SUBFOLDER}"
     else:
         name = Path(source).name if Path(source).expanduser().exists() else source
-    try:
+    with blamed(f"the preview VAE {name}"):
         vae = _read(source, name, pipeline.unet.dtype)
         if vae.config.latent_channels != pipeline.unet.config.in_channels:
-            raise NotReady(
+            raise ModelUnusable(
                 f"the preview VAE {name} is for latents of {vae.config.latent_channels} channels, "
                 f"and the model's have {pipeline.unet.config.in_channels}"
             )
         return SmallVae(vae.to(pipeline._execution_device).requires_grad_(False))
-    except NotReady:
-        raise
-    except Exception as error:
-        log.exception("loading the preview VAE %s failed", source)
-        raise NotReady(f"the preview VAE {name} could not be loaded: {reason(error)}") from error
 
 
 def _read(source: str, name: str, dtype: Any) -> Any:
     folder = Path(source).expanduser()
     where, local = (str(folder), True) if folder.is_dir() else (source, offline())
+    precision = str(dtype).removeprefix("torch.")
     if folder.is_dir():
-        check_network(folder, name)
+        check_network(folder, name, precision)
     elif folder.exists() or not HUB_ID.fullmatch(source):
         raise NotReady(f"the preview VAE {Path(source).name} is neither a folder here nor an id on the hub")
-    kind = library.AutoencoderTiny
+    kind = diffusers.AutoencoderTiny
     if kind.load_config(where, local_files_only=local).get("_class_name") != KIND:
-        raise NotReady(f"the preview VAE {name} is not an {KIND}")
-    vae, found = kind.from_pretrained(
-        where, dtype=dtype, local_files_only=local, output_loading_info=True, **SAFELY
-    )
-    if found["missing_keys"]:  # diffusers would leave them to chance, with a warning.
-        raise NotReady(f"the preview VAE {name} lacks {len(found['missing_keys'])} of its weights")
+        raise ModelUnusable(f"the preview VAE {name} is not an {KIND}")
+    shown = f"the preview VAE {name}"
+    if folder.is_dir():
+        weights = part_weights(folder, name, precision)
+        return load_network(kind, folder, shown, STEMS["diffusers"], weights, dtype)
+    vae, found = kind.from_pretrained(where, dtype=dtype, local_files_only=local, **REPORTING)
+    check_weights(found, shown, {})
     return vae

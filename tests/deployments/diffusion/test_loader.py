@@ -70,7 +70,11 @@ def test_harm_found_only_by_loading_is_reported_without_paths(
 ) -> None:
     folder = Path(shutil.copytree(tiny_sd1, tmp_path / "mixed"))
     shutil.copy(tiny_sdxl / "unet/config.json", folder / "unet/config.json")
-    assert refusal(source=str(folder)) == "the model mixed could not be loaded: its files do not fit together"
+    assert "mixed: its UNet and its text encoders are of different families" in refusal(source=str(folder))
+    shutil.copy(tiny_sd1 / "unet/config.json", folder / "unet/config.json")
+    (folder / "scheduler/scheduler_config.json").write_text('{"beta_schedule": "magic"}')
+    told = refusal(source=str(folder))
+    assert told.startswith("mixed/scheduler (PNDMScheduler) could not be loaded: magic is not implemented")
     assert any(record.exc_info for record in caplog.records), "the details are in the log"
 
 

@@ -19,6 +19,7 @@ from deployments.diffusion.config import ModelConfig
 from deployments.diffusion.loader import load
 from deployments.errors import NotReady
 
+NOT_LOADED = {"feature_extractor": None, "image_encoder": None}
 NO_CHECKER = {"safety_checker": None, "requires_safety_checker": False}
 RESNET = {
     "norm1": "in_layers.0",
@@ -113,9 +114,11 @@ def test_what_the_family_is_asked_for(
     monkeypatch.setattr(pipeline, "from_single_file", from_single_file)
     file = tmp_path / "dragons.safetensors"
     save_file({key: torch.zeros(1)}, file)
-    with pytest.raises(NotReady, match=r"^the model dragons could not be loaded: a file of it is missing"):
+    told = r"^dragons.safetensors: the pipeline, configured from the hub, could not be loaded: .*hub is away$"
+    with pytest.raises(NotReady, match=told):
         load(ModelConfig(source=str(file), device="cpu"))
-    assert asked == [(str(file), {"dtype": torch.float32, "config": None, "local_files_only": False} | extra)]
+    expected = {"dtype": torch.float32, "config": None, "local_files_only": False} | NOT_LOADED | extra
+    assert asked == [(str(file), expected)]
 
 
 def test_a_pickled_checkpoint_is_refused(tmp_path: Path) -> None:

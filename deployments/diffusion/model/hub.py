@@ -1,0 +1,93 @@
+"""Fetch a model from the hub: the configuration of its parts, and one variant of the weights of each."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from huggingface_hub import get_cached_repo_tree, snapshot_download
+from huggingface_hub.errors import CachedRepoTreeNotFoundError, LocalEntryNotFoundError
+
+from deployments.diffusion.model.load_errors import blamed
+from deployments.diffusion.model.weights import SUFFIX, MissingShard, choose
+from deployments.diffusion.model_files import check_shape, parts_of, read_index
+from deployments.errors import NotReady
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+CONFIGURATION = ("*.json", "*.txt", "*.model")
+"""With the tokenizer's words. Never a pickle, nor weights for another library."""
+
+
+def offline() -> bool:
+    """Whether the hub is not to be asked."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON")
+
+
+def fetch_index(name: str) -> Path:
+    """Fetch a model's model_index.json alone, and return the folder it lies in. Raises NotReady."""
+    with blamed(f"the model {name}"):
+        return Path(snapshot_download(name, allow_patterns="model_index.json", local_files_only=offline()))
+
+
+def fetch_model(folder: Path, name: str, precision: str) -> Path:
+    """Fetch the rest of a model whose index lies in `folder`: what `precision` reads, and nothing else.
+
+    What cannot paint from text is refused before its weights are fetched. Raises NotReady or ModelUnusable.
+    """
+    parts = list(parts_of(read_index(folder, name)))
+    with blamed(f"the model {name}"):
+        _fetch(name, folder, [f"{part}/{kind}" for part in parts for kind in CONFIGURATION], "*.index*.json")
+        check_shape(folder, name)
+        wanted = _weights(_files(name, folder), parts, name, precision)
+        try:
+            _fetch(name, folder, wanted)
+        except LocalEntryNotFoundError:
+            # Out of the hub's reach another variant that was fetched before will do.
+            if not all(choose(_names(folder / part), precision) for part in parts if _weighs(wanted, part)):
+                raise
+    return folder
+
+
+def _fetch(name: str, folder: Path, patterns: list[str], but: str | None = None) -> None:
+    """Of the commit whose snapshot `folder` is, so that all files are of one."""
+    if patterns:
+        snapshot_download(
+            name,
+            revision=folder.name,
+            allow_patterns=patterns,
+            ignore_patterns=but,
+            local_files_only=offline(),
+        )
+
+
+def _files(name: str, folder: Path) -> set[str]:
+    """All of the repository's, else, where an older hub client fetched it, those that are here."""
+    try:
+        return {file.path for file in get_cached_repo_tree(name, revision=folder.name)}
+    except CachedRepoTreeNotFoundError:
+        return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+
+
+def _weights(files: Iterable[str], parts: list[str], name: str, precision: str) -> list[str]:
+    wanted: list[str] = []
+    for part in parts:
+        own = [file.removeprefix(f"{part}/") for file in files if file.startswith(f"{part}/")]
+        chosen = choose(own, precision)
+        if chosen is None:
+            continue
+        try:
+            names = (*chosen.names, *([chosen.index] if chosen.index else []))
+        except MissingShard as error:
+            raise NotReady(f"{name}/{part}/{error.file} is missing on the hub") from None
+        wanted += [f"{part}/{file}" for file in names]
+    return wanted
+
+
+def _weighs(wanted: list[str], part: str) -> bool:
+    return any(file.startswith(f"{part}/") and file.endswith(SUFFIX) for file in wanted)
+
+
+def _names(folder: Path) -> list[str]:
+    return [file.name for file in folder.iterdir()] if folder.is_dir() else []

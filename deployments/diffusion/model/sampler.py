@@ -1,0 +1,47 @@
+"""Make sure that a model's scheduler can sample it, the way that the model was trained."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import diffusers
+
+from deployments.diffusion.model.checkpoint import Sampling
+from deployments.diffusion.model.load_errors import blamed
+from deployments.errors import ModelUnusable
+
+library: Any = diffusers
+TRIED_STEPS = 10
+USED = ("scale_model_input", "init_noise_sigma", "step")
+"""What the denoiser asks of a scheduler."""
+
+
+def as_trained(scheduler: Any, says: Sampling, shown: str) -> Any:
+    """Configure the scheduler as the checkpoint says that it was trained; the same where it says nothing.
+
+    Raises ModelUnusable where no scheduler of this kind can follow.
+    """
+    kind, config = type(scheduler), dict(scheduler.config)
+    if says.edm and not kind.__name__.startswith("EDM"):
+        raise ModelUnusable(f"{shown} was trained with EDM's noise, which its {kind.__name__} does not know")
+    changes: dict[str, Any] = {}
+    if says.prediction is not None and config.get("prediction_type") != says.prediction:
+        if "prediction_type" not in config:
+            raise ModelUnusable(f"{shown} was trained for {says.prediction}, unknown to its {kind.__name__}")
+        changes["prediction_type"] = says.prediction
+    if says.zero_snr:
+        if "rescale_betas_zero_snr" not in config:
+            kind = library.EulerDiscreteScheduler
+        # Lin et al. 2023, arXiv 2305.08891: the signal ends at zero, and sampling begins there.
+        changes |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    return kind.from_config(config, **changes) if changes else scheduler
+
+
+def check_sampler(scheduler: Any, shown: str) -> None:
+    """Try a model's scheduler out. Raises ModelUnusable, naming it, where it cannot be used."""
+    part = f"{shown}: its scheduler {type(scheduler).__name__}"
+    with blamed(part):
+        copy.deepcopy(scheduler).set_timesteps(TRIED_STEPS)
+        if not all(hasattr(scheduler, name) for name in USED):
+            raise ModelUnusable(f"{part} is for models of another family")
