@@ -29,6 +29,7 @@ from deployments.messages import LayerKind, MergeMode, Position
 
 from .django_settings import lay_django_over
 from .environment import lay_environment_over
+from .http.host_names import checked_pattern
 from .jobs.config import JobConfig
 from .keys import Authentication
 from .logs import LogConfig
@@ -153,6 +154,10 @@ BACKGROUND_DEFAULTS = LayerDefaults(num_inference_steps=20, guidance_scale=6.0, 
 
 
 class ServiceConfig(Settings):
+    """All of it. `allowed_hosts`: names and addresses, besides loopback's, at which it may be reached where
+    nobody is asked for a key; where keys are asked, the only ones, if there are any (http/hosts.py).
+    """
+
     character: LayerSettings = LayerSettings(
         generator=GeneratorConfig(ModelConfig("storybook-character")), defaults=CHARACTER_DEFAULTS
     )
@@ -171,6 +176,7 @@ class ServiceConfig(Settings):
     logs: LogConfig = LogConfig()
     tracing: TracingConfig = TracingConfig()
     authentication: Authentication = "auto"
+    allowed_hosts: tuple[str, ...] = ()
     state_dir: str = Field("~/.local/state/scenewright", min_length=1)
 
     @field_validator("state_dir")
@@ -190,6 +196,11 @@ class ServiceConfig(Settings):
     def state_folder(self) -> Path:
         """Where jobs, their pictures and the keys are kept."""
         return Path(self.state_dir).expanduser()
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(checked_pattern, hosts))
 
     @model_validator(mode="after")
     def _defaults_within_limits(self) -> Self:

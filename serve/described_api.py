@@ -14,11 +14,11 @@ from fastapi import FastAPI
 from deployments.diffusion.registry import describe
 
 from .admission import latent_factor
+from .auth.public_paths import PUBLIC
 from .config import LayerSettings, Limits, ServiceConfig
 from .openai_door.request import SUBJECTS
 from .openapi import describe_answer_header
 from .schema import ALIASES
-from .tenants import GUARDED
 
 EVERYWHERE = {"400", "500"}
 WITH_A_KEY = {"401", "403", "429", "503"}
@@ -49,7 +49,7 @@ def _completed(page: dict[str, Any], config: ServiceConfig) -> dict[str, Any]:
                 del responses[status]
             for status, response in responses.items():
                 response.setdefault("headers", {}).update(_common_headers(status))
-            if path.startswith(GUARDED):
+            if path not in PUBLIC:
                 operation["security"] = _security(config)
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 kind = {"/v1/characters": "character", "/v1/backgrounds": "background"}.get(path)
@@ -62,7 +62,7 @@ def _completed(page: dict[str, Any], config: ServiceConfig) -> dict[str, Any]:
 def _errors(path: str, operation: dict[str, Any]) -> set[str]:
     places = {each["in"] for each in operation.get("parameters", [])}
     errors = set(EVERYWHERE)
-    errors |= WITH_A_KEY if path.startswith(GUARDED) else set()
+    errors |= WITH_A_KEY if path not in PUBLIC else set()
     errors |= {"503"} if path == "/readyz" else set()
     errors |= {"404"} if "path" in places else set()
     errors |= {"422"} if "query" in places else set()

@@ -22,6 +22,8 @@ def lay_environment_over(settings: dict[str, Any], environment: Mapping[str, str
         _lay(defaults, num_inference_steps=steps, guidance_scale=guidance)
     _lay(limits, max_image_size=size)
     _lay(settings["tracing"], endpoint=_text(environment, "OTEL_EXPORTER_OTLP_ENDPOINT") or None)
+    hosts = [name.strip() for name in _text(environment, "SCENEWRIGHT_ALLOWED_HOSTS").split(",")]
+    _lay(settings, allowed_hosts=[name for name in hosts if name] or None)
     _lay(settings, state_dir=_text(environment, "SCENEWRIGHT_STATE_DIR") or None)
     return settings
 

@@ -9,6 +9,8 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from deployments import errors
 from deployments.errors import InvalidRequest
@@ -71,6 +73,14 @@ def answer(request: Request, error: Exception) -> JSONResponse:
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(error_of(error, getattr(request.state, "request_id", "")), status, headers)
+
+
+async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request with an error, or close a WebSocket before it is opened (which is a 403)."""
+    if scope["type"] == "websocket":
+        await WebSocketClose(1008)(scope, receive, send)
+        return
+    await answer(Request(scope), error)(scope, receive, send)
 
 
 def error_of(error: Exception, request_id: str) -> dict[str, Any]:

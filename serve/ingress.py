@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
@@ -16,6 +18,8 @@ from .disconnects import ClientGone
 from .door import Door
 from .error_answers import Refusal, answer
 from .http.head import HeadAsGet
+from .http.hosts import Hosts
+from .http.paths import SlashAfterPrefix
 from .observed_edge import ObservedEdge
 from .openapi import ERRORS
 from .pools import HERE
@@ -29,7 +33,7 @@ from .routes.scenes import scene_routes
 from .routes.service import service_routes
 from .scene import Graph, Handle
 from .strict_json import InvalidJson
-from .tenants import Tenants
+from .tenants import Tenants, asks_for_key
 from .traced_edge import TracedEdge
 from .tracing import send_traces
 
@@ -62,9 +66,10 @@ class Ingress:
 
 
 def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
-    """Every route, over any graph of handles, behind ids and keys."""
-    api = HeadAsGet(build_api(config, graph))
-    return RequestIds(Tenants(api, config.authentication, config.state_folder))
+    """Every route, over any graph of handles, behind ids, names and keys."""
+    routes = SlashAfterPrefix(HeadAsGet(build_api(config, graph)))
+    guarded = Tenants(routes, config.authentication, config.state_folder)
+    return RequestIds(Hosts(guarded, config.allowed_hosts, partial(asks_for_key, config.authentication)))
 
 
 def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:

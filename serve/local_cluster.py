@@ -20,9 +20,9 @@ from ray._private import ray_constants
 from . import haproxy
 from .app import build
 from .config import ReplicaOptions, ServiceConfig
+from .http.host_names import is_loopback, normalised
 from .keys import Authentication
 from .stopping import listen, undisturbed
-from .tenants import is_loopback
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 (it is only compared with)  # nosec B104
 OBJECT_STORE_BYTES = 384 << 20
@@ -66,7 +66,7 @@ def running(
     _check_port(host, port)
     if config.authentication == "auto":
         config = config.model_copy(update={"authentication": authentication_at(host)})
-    config = on_one_node(config)
+    config = on_one_node(answering_to(config, host))
     try:
         application = build(config)
     except ValueError as error:
@@ -100,6 +100,14 @@ def authentication_at(host: str) -> Authentication:
     if not is_loopback(host):
         return "required"
     return "off" if haproxy.enabled() else "auto"
+
+
+def answering_to(config: ServiceConfig, host: str) -> ServiceConfig:
+    """Add the name or address that it listens at to `allowed_hosts`, wherever those count."""
+    counts = config.allowed_hosts or config.authentication == "off"
+    if not counts or host == EVERYWHERE:
+        return config
+    return config.model_copy(update={"allowed_hosts": (*config.allowed_hosts, normalised(host))})
 
 
 def on_one_node(config: ServiceConfig) -> ServiceConfig:

@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import metrics
+from .http.paths import route_path
 from .metrics import Recorder
 
 TIMING = re.compile(r"([\w-]+);dur=([\d.]+)")
@@ -27,7 +28,7 @@ class ObservedEdge:
         self._recorder = Recorder(metrics.EDGE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in UNCOUNTED:
+        if scope["type"] != "http" or route_path(scope) in UNCOUNTED:
             await self._app(scope, receive, send)
             return
         began_at = time.monotonic()

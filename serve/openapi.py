@@ -12,9 +12,9 @@ from .event_stream import EVENTS
 from .schema import ErrorAnswer
 
 REFUSALS = {
-    400: "not JSON, or a header that is not accepted",
+    400: "not JSON, a header that is not accepted, or a Host that this service does not answer to",
     401: "no key, or none that is known here",
-    403: "the key may not do this",
+    403: "the key may not do this, or another site's page asks where no key is needed",
     404: "there is none, or it is another key's",
     408: "the body came too slowly",
     413: "the body is too large",

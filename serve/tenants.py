@@ -7,7 +7,6 @@ Behind HAProxy everybody seems to connect from this machine, so that everybody n
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,12 +18,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from deployments.errors import NotReady
 from deployments.messages import LayerJob
 
-from .error_answers import Refusal, answer
+from .auth.public_paths import is_public
+from .error_answers import Refusal, refuse
+from .http.host_names import is_loopback
+from .http.paths import route_path
 from .keys import Authentication, Key, KeyFile
 from .keys import Scope as KeyScope
 from .quotas import Quota, cost
-
-GUARDED = "/v1/"
 
 
 def tenant_of(request: Request) -> str:
@@ -39,11 +39,12 @@ def charge(request: Request, *jobs: LayerJob) -> None:
         quota.spend(cost(*jobs), time.monotonic())
 
 
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def asks_for_key(authentication: Authentication, scope: Scope) -> bool:
+    """Whether whoever sent this request needs a key, for all that is not public."""
+    if authentication != "auto":
+        return authentication == "required"
+    client = scope.get("client")
+    return client is None or not is_loopback(client[0])
 
 
 class Tenants:
@@ -56,7 +57,7 @@ class Tenants:
         self._quotas: dict[str, tuple[Key, Quota]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(GUARDED) or not self._asks(scope):
+        if not self._guards(scope):
             await self._app(scope, receive, send)
             return
         with ExitStack() as leaving:
@@ -65,20 +66,19 @@ class Tenants:
                 quota = self._quota(key)
                 leaving.enter_context(quota.under_way(time.monotonic))
             except (Refusal, NotReady) as refusal:
-                await answer(Request(scope), refusal)(scope, receive, send)
+                await refuse(refusal, scope, receive, send)
                 return
             scope["state"] = {**scope.get("state", {}), "tenant": key.id, "quota": quota}
-            if not key.may(_needed(scope["path"])):
+            if not key.may(_needed(route_path(scope))):
                 forbidden = Refusal(403, "forbidden", f"this key may not: it has {', '.join(key.scopes)}")
-                await answer(Request(scope), forbidden)(scope, receive, send)
+                await refuse(forbidden, scope, receive, send)
                 return
             await self._app(scope, receive, send)
 
-    def _asks(self, scope: Scope) -> bool:
-        if self._authentication != "auto":
-            return self._authentication == "required"
-        client = scope.get("client")
-        return client is None or not is_loopback(client[0])
+    def _guards(self, scope: Scope) -> bool:
+        if scope["type"] == "lifespan":
+            return False
+        return not is_public(scope) and asks_for_key(self._authentication, scope)
 
     def _key(self, headers: Headers) -> Key:
         scheme, _, offered = headers.get("authorization", "").partition(" ")

@@ -31,22 +31,23 @@ def summary(job: JobState) -> JobSummary:
     )
 
 
-def whole(job: JobState) -> JobAnswer:
+def whole(job: JobState, address: str) -> JobAnswer:
+    """`address` is the job's own, as its caller reaches it."""
     return JobAnswer(
-        **summary(job).model_dump(), ahead=job.ahead, scenes=[_scene(job, scene) for scene in job.scenes]
+        **summary(job).model_dump(), ahead=job.ahead, scenes=[_scene(scene, address) for scene in job.scenes]
     )
 
 
-def _scene(job: JobState, scene: SceneState) -> JobScene:
+def _scene(scene: SceneState, address: str) -> JobScene:
     return JobScene(
         index=scene.number,
         status=scene.status,
         error=None if scene.error is None else SceneError(**scene.error),
-        url=None if scene.picture is None else f"/v1/jobs/{job.id}/scenes/{scene.number}",
+        url=None if scene.picture is None else f"{address}/scenes/{scene.number}",
     )
 
 
-def job_events(desk: JobDesk, owner: str, first: JobState, poll_s: float) -> Work:
+def job_events(desk: JobDesk, owner: str, first: JobState, address: str, poll_s: float) -> Work:
     """`job.progress` with the counts, `scene.ended` for each scene that has, and at the end `job.ended`.
 
     Whoever connects hears of all that has ended so far, so that nothing is missed by connecting again, as one
@@ -61,7 +62,7 @@ def job_events(desk: JobDesk, owner: str, first: JobState, poll_s: float) -> Wor
             for scene in job.scenes:
                 if scene.status in ENDED and scene.number not in told:
                     told.add(scene.number)
-                    tell(Event("scene.ended", _scene(job, scene).model_dump(exclude_none=True)))
+                    tell(Event("scene.ended", _scene(scene, address).model_dump(exclude_none=True)))
             counts = summary(job).model_dump() | {"ahead": job.ahead}
             if job.status in ENDED:
                 tell(Event("job.ended", counts))

@@ -14,9 +14,11 @@ from ..answers import FORMATS
 from ..body import parse, read_json
 from ..config import ServiceConfig
 from ..event_stream import EVENTS, EventStream
+from ..http.paths import link
 from ..jobs.answers import accepted, job_events, summary, whole
 from ..jobs.desk import JobDesk
 from ..jobs.schema import JobAccepted, JobAnswer, JobList, JobRequest, ListQuery
+from ..jobs.states import JobState
 from ..openapi import answered, describe_body, describe_header, describe_query
 from ..scene import Graph
 from ..tenants import tenant_of
@@ -24,6 +26,11 @@ from ..tenants import tenant_of
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 EVENT_POLL_S = 0.5
 KEPT = ("ETag", "Cache-Control")
+
+
+def address_of(request: Request, job: JobState) -> str:
+    """As its caller reaches it, under whatever prefix."""
+    return link(request, f"/v1/jobs/{job.id}")
 
 
 def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
@@ -47,7 +54,7 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         limits = config.limits.model_copy(update={"max_json_bytes": config.jobs.max_json_bytes})
         body = await read_json(request, limits)
         job = await desk.submit(tenant_of(request), body, parse(body, JobRequest), key)
-        headers = {"Location": f"/v1/jobs/{job.id}"}
+        headers = {"Location": address_of(request, job)}
         return JSONResponse(accepted(job).model_dump(), 202, headers)
 
     @router.get("/v1/jobs", response_model=JobList, openapi_extra=describe_query(ListQuery))
@@ -59,7 +66,7 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     @router.get("/v1/jobs/{job_id}", response_model=JobAnswer, response_model_exclude_none=True)
     async def look_at_job(request: Request, job_id: str) -> Response:
         job = await desk.job(tenant_of(request), job_id)
-        return JSONResponse(whole(job).model_dump(exclude_none=True))
+        return JSONResponse(whole(job, address_of(request, job)).model_dump(exclude_none=True))
 
     @router.delete("/v1/jobs/{job_id}", response_model=JobAccepted)
     async def cancel_job(request: Request, job_id: str) -> Response:
@@ -88,6 +95,6 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     async def events_of_job(request: Request, job_id: str) -> Response:
         tenant = tenant_of(request)
         job = await desk.job(tenant, job_id)
-        return EventStream(request, job_events(desk, tenant, job, EVENT_POLL_S))
+        return EventStream(request, job_events(desk, tenant, job, address_of(request, job), EVENT_POLL_S))
 
     return router

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 
+from ..auth.public_paths import STATIC_FILES, STATIC_FOLDER
 from ..config import ServiceConfig
 from ..error_answers import Refusal
 from ..scene import Graph
 
-FOLDER = Path(__file__).parents[1] / "static"
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -39,7 +39,7 @@ class StaticFile:
 
 def page_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    files = {file.name: _read(file) for file in FOLDER.iterdir() if file.suffix in MEDIA_TYPES}
+    files = {name: _read(STATIC_FOLDER / name) for name in STATIC_FILES}
 
     @router.get("/")
     async def page(request: Request) -> Response:

@@ -56,7 +56,7 @@ def slow(graph: Graph) -> Graph:
 
 def client_of(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(served(build_http(config, graph)), raise_app_exceptions=True)
-    return httpx.AsyncClient(transport=transport, base_url="http://scenewright", timeout=60)
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60)
 
 
 def way(jump_s: float) -> str:

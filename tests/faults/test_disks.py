@@ -44,7 +44,7 @@ class Shelf(MemoryFileSystem):  # type: ignore[misc]
 
 def client_of(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(served(build_http(config, graph)), raise_app_exceptions=True)
-    return httpx.AsyncClient(transport=transport, base_url="http://scenewright")
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
 
 async def test_no_room_for_the_database(

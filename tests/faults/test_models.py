@@ -67,7 +67,7 @@ async def test_weights(
     broken = local_handle(Character, GeneratorConfig(ModelConfig(str(folder), device="cpu")))
     app = served(build_http(config, replace(graph, character=broken)))
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)
-    async with httpx.AsyncClient(transport=transport, base_url="http://scenewright") as http:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
         probe = await http.get("/readyz")
         asked = await http.post("/v1/scenes", json={"character": "a", "background": "b"})
         alive = await http.get("/healthz")

@@ -202,7 +202,7 @@ def test_a_body_over_the_limit(http: httpx.Client, announced: bool) -> None:
 
 def test_a_body_that_dawdles(url: str) -> None:
     with socket.create_connection((httpx.URL(url).host, httpx.URL(url).port or 0), 60) as connection:
-        head = b"POST /v1/scenes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        head = b"POST /v1/scenes HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         connection.sendall(head + b"Content-Length: 99\r\n\r\n{")
         assert b" 408 " in connection.recv(4096).split(b"\r\n")[0]
 

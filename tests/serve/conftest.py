@@ -107,7 +107,7 @@ def served(app: ASGIApp) -> ASGIApp:
 def client(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
     """Asks the application in this process; an error that escapes it fails the test."""
     transport = httpx.ASGITransport(served(build_http(config, graph)), raise_app_exceptions=True)
-    return httpx.AsyncClient(transport=transport, base_url="http://scenewright")
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
 
 @contextmanager
@@ -136,7 +136,7 @@ def client_with(config: ServiceConfig, graph: Graph) -> Callable[..., httpx.Asyn
         for name, change in changes.items():
             data[name] |= change
         transport = httpx.ASGITransport(served(build_http(ServiceConfig.model_validate(data), graph)))
-        return httpx.AsyncClient(transport=transport, base_url="http://scenewright")
+        return httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
     return make
 

@@ -41,7 +41,7 @@ async def test_a_cut_out_is_a_png_unless_webp_is_asked_for(
     config: ServiceConfig, figures: Graph, accept: str, kind: str
 ) -> None:
     transport = httpx.ASGITransport(build_http(config, figures), raise_app_exceptions=True)
-    async with httpx.AsyncClient(transport=transport, base_url="http://scenewright") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         answer = await client.post("/v1/characters", json=BODY, headers={"Accept": accept})
     assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
     picture = Image.open(BytesIO(answer.content))

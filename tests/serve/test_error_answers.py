@@ -73,7 +73,7 @@ async def test_our_own_faults_tell_nothing_but_the_id(
     broken = Handle(paint=Method(RuntimeError("/secret/path of StableDiffusionPipeline")))
     graph: Any = Graph(broken, broken, broken)  # type: ignore[arg-type]
     transport = httpx.ASGITransport(build_http(config, graph))
-    async with httpx.AsyncClient(transport=transport, base_url="http://scenewright") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         with heard(caplog):
             got = await client.post("/v1/scenes", json=SCENE, headers={"X-Request-ID": "find-me"})
     assert got.status_code == 500

@@ -32,7 +32,7 @@ async def test_behind_it_nobody_passes_for_a_caller_from_this_machine(
     config = config.model_copy(update={"authentication": authentication})
     ingress = Ingress(config, *[None] * 4)  # type: ignore[arg-type]
     transport = httpx.ASGITransport(ingress.__serve_build_asgi_app__(), client=LOOPBACK)
-    async with httpx.AsyncClient(transport=transport, base_url="http://scenewright") as http:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
         assert (await http.get("/v1/nothing")).status_code == status
 
 

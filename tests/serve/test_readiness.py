@@ -61,7 +61,7 @@ async def test_a_missing_model_over_http(config: ServiceConfig) -> None:
     )
     graph: Any = Graph(torn, torn, torn)  # type: ignore[arg-type]
     transport = httpx.ASGITransport(build_http(config, graph))
-    async with httpx.AsyncClient(transport=transport, base_url="http://scenewright") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         probe = await client.get("/readyz")
         asked = await client.post("/v1/characters", json={"prompt": "a knight"})
         alive = await client.get("/healthz")

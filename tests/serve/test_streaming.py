@@ -59,7 +59,7 @@ async def test_a_layer_that_waits_tells_its_place_and_then_its_steps() -> None:
     graph = one_at_a_time(step_s=0.02)
     transport = httpx.ASGITransport(served(build_http(*graph)))
     steps = 50  # A second: long enough for the other to come while the one is painted.
-    async with httpx.AsyncClient(transport=transport, base_url="http://scenewright") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         asked = [SMALL | {"steps": steps, "seed": seed} for seed in (1, 2)]
         posts = (client.post("/v1/characters", json=each, headers=EVENTS) for each in asked)
         answers = await asyncio.gather(*posts)
@@ -94,7 +94,7 @@ async def test_what_is_invalid_keeps_its_status(client: httpx.AsyncClient) -> No
 
 async def test_a_fault_on_the_way_is_the_last_event(config: ServiceConfig, particular: Graph) -> None:
     transport = httpx.ASGITransport(served(build_http(config, particular)))
-    async with httpx.AsyncClient(transport=transport, base_url="http://scenewright") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         answer = await client.post("/v1/scenes", json=SCENE, headers=EVENTS)
     name, data = parse_events(answer.text)[-1]
     assert (answer.status_code, name, data["error"]["code"]) == (200, "error", "cutout_failed")

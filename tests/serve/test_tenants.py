@@ -13,7 +13,6 @@ from serve.config import ServiceConfig
 from serve.ingress import build_http
 from serve.keys import KeyFile, Scope
 from serve.scene import Graph
-from serve.tenants import is_loopback
 
 from .conftest import served
 from .test_ingress import SCENE, SMALL, error_of
@@ -33,7 +32,7 @@ def ask(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Ask:
         settings = {"state_dir": str(tmp_path), "authentication": authentication}
         app = served(build_http(config.model_copy(update=settings), graph))
         transport = httpx.ASGITransport(app, client=(address, 1))
-        return httpx.AsyncClient(transport=transport, base_url="http://scenewright", headers=headers)
+        return httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers)
 
     return make
 
@@ -112,21 +111,3 @@ async def test_keys_that_cannot_be_read(ask: Ask, tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text("{")
     answer = await client.get("/v1/models")
     assert (answer.status_code, error_of(answer)["code"]) == (503, "not_ready")
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("127.0.0.1", True),
-        ("127.3.2.1", True),
-        ("::1", True),
-        ("localhost", True),
-        ("0.0.0.0", False),  # noqa: S104 (it is only asked about)
-        ("::", False),
-        ("192.0.2.1", False),
-        ("", False),
-        ("name", False),
-    ],
-)
-def test_loopback(host: str, expected: bool) -> None:
-    assert is_loopback(host) is expected

@@ -33,7 +33,7 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> Iterator[Traces]:
 
 def client_of(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(served(TracedEdge(build_http(config, graph))))
-    return httpx.AsyncClient(transport=transport, base_url="http://scenewright")
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def mine(config: ServiceConfig, tmp_path: Path) -> ServiceConfig:
 
 def client_of(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(served(build_http(config, graph)), raise_app_exceptions=True)
-    return httpx.AsyncClient(transport=transport, base_url="http://scenewright")
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
 
 async def test_a_job_is_painted_into_the_bucket(mine: ServiceConfig, graph: Graph, bucket: str) -> None:

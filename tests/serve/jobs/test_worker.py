@@ -46,7 +46,7 @@ def mine(config: ServiceConfig, tmp_path: Path) -> ServiceConfig:
 @pytest.fixture
 async def http(mine: ServiceConfig, graph: Graph) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(served(build_http(mine, graph)), raise_app_exceptions=True)
-    async with httpx.AsyncClient(transport=transport, base_url="http://scenewright") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 
 

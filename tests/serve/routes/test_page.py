@@ -7,7 +7,7 @@ import re
 import httpx
 import pytest
 
-from serve.routes.page import FOLDER
+from serve.auth.public_paths import STATIC_FOLDER as FOLDER
 
 FILES = sorted(file.name for file in FOLDER.iterdir())
 

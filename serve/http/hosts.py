@@ -1,0 +1,97 @@
+"""Which names this service answers to, and whose pages may change something where nobody is asked for a key.
+
+A page on another site can point its own name at 127.0.0.1 (DNS rebinding): the browser then takes this
+service for a part of that site, and sends `Host` with its name. Or it sends requests here without being able
+to read the answers (CSRF): the browser then says so in `Sec-Fetch-Site` or `Origin`. No page can forge these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..error_answers import Refusal, refuse
+from .host_names import host_of, is_address, is_loopback, matches, normalised, parsed
+from .paths import route_path
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+PROBES = ("/healthz", "/readyz")
+"""A kubelet and load balancers ask these by the address of the pod."""
+DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+class Hosts:
+    """The layer that refuses what is sent to another name, or by another site's page.
+
+    `allowed` are the `allowed_hosts`; `asks_for_key` tells whether whoever sent a request needs a key. Where
+    one is needed, the names are checked only if there are `allowed` ones, and those alone count.
+    """
+
+    def __init__(self, app: ASGIApp, allowed: Iterable[str], asks_for_key: Callable[[Scope], bool]) -> None:
+        self._app = app
+        self._allowed = tuple(allowed)
+        self._asks_for_key = asks_for_key
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(scope) if scope["type"] in ("http", "websocket") else None
+        if refusal:
+            await refuse(refusal, scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Refusal | None:
+        headers = Headers(scope=scope)
+        needs_key = self._asks_for_key(scope)
+        if (self._allowed or not needs_key) and not self._answers_to(scope, headers, needs_key):
+            message = "this service does not answer to that Host; its operator can add it to allowed_hosts"
+            return Refusal(400, "invalid_host", message, "host")
+        changes = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
+        if changes and not needs_key and self._is_from_another_site(headers):
+            return Refusal(403, "forbidden", "a page of another site may not ask for this")
+        return None
+
+    def _answers_to(self, scope: Scope, headers: Headers, needs_key: bool) -> bool:
+        given = headers.getlist("host")
+        if "*" in self._allowed:
+            return True
+        if not given:
+            # Only an old client that is no browser: since HTTP/1.1 each request has a Host.
+            return scope.get("http_version") == "1.0"
+        host = host_of(given[0]) if len(given) == 1 else None
+        if host is None:
+            return False
+        if matches(host, self._allowed) or (is_address(host) and route_path(scope) in PROBES):
+            return True
+        return not needs_key and (is_loopback(host) or host == _reached_at(scope))
+
+    def _is_from_another_site(self, headers: Headers) -> bool:
+        sites = headers.getlist("sec-fetch-site")
+        if sites:
+            return any(site.strip().lower() not in ("same-origin", "none") for site in sites)
+        # Browsers leave it out over plain HTTP, except on loopback; older ones always.
+        return not all(self._is_own(origin.strip(), headers) for origin in headers.getlist("origin"))
+
+    def _is_own(self, origin: str, headers: Headers) -> bool:
+        """X-Forwarded-Host may count here: a page cannot add it without asking first (a CORS preflight)."""
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
+        there, default = parsed(parts.netloc), DEFAULT_PORTS.get(parts.scheme)
+        if there is None or default is None:
+            return False  # `null` too: a page whose site the browser does not tell.
+        name = normalised(there.host)
+        forwarded = headers.get("x-forwarded-host", "").partition(",")[0]
+        for here in (parsed(headers.get("host", "")), parsed(forwarded)):
+            if here and (normalised(here.host), here.port or default) == (name, there.port or default):
+                return True
+        return matches(name, self._allowed)
+
+
+def _reached_at(scope: Scope) -> str | None:
+    """Return the address at which another machine connected. A name can be rebound, an address cannot."""
+    client, server = (str((scope.get(end) or ("",))[0]) for end in ("client", "server"))
+    return normalised(server) if is_address(server) and not is_loopback(client) else None

@@ -1,0 +1,51 @@
+"""A request's path as the routes see it, and as the caller does, under any prefix.
+
+Two can stand before the routes: `http_options.root_path` and an application's `route_prefix`. Both are in
+`scope["path"]`, and in `scope["root_path"]` too. A reverse proxy may cut another off before we see it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from starlette._utils import get_route_path
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+FORWARDED = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+){1,16}")
+LONGEST_CHARS = 255
+
+
+def route_path(scope: Scope) -> str:
+    """Return the path without its prefix, by the function that Starlette's own routes are matched with."""
+    return get_route_path(scope)
+
+
+def link(request: Request, path: str) -> str:
+    """Return the address, without its host, at which the caller finds one of our paths.
+
+    A prefix that a reverse proxy cut off is known by X-Forwarded-Prefix alone. Anybody may send that, and
+    misleads nobody but itself.
+    """
+    prefix = str(request.scope.get("root_path", "")).rstrip("/")
+    if not prefix:
+        said = request.headers.get("x-forwarded-prefix", "").rstrip("/")
+        prefix = said if len(said) <= LONGEST_CHARS and FORWARDED.fullmatch(said) else ""
+    return prefix + path
+
+
+class SlashAfterPrefix:
+    """Redirects /paint to /paint/, below which the page's relative addresses are."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or route_path(scope):
+            await self._app(scope, receive, send)
+            return
+        # Relative: whatever stands before it, a proxy's prefix or TLS, stays.
+        query = scope.get("query_string", b"").decode("latin-1")
+        target = f"./{scope['path'].rpartition('/')[2]}/" + (f"?{query}" if query else "")
+        await RedirectResponse(target)(scope, receive, send)

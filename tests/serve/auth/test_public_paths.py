@@ -1,0 +1,121 @@
+"""Where keys are asked, only what is listed is answered without one, whatever stands before the path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serve.auth.public_paths import PUBLIC
+from serve.config import ServiceConfig
+from serve.ingress import build_http
+from serve.keys import SCOPES, KeyFile
+from serve.scene import Graph
+from serve.tenants import Tenants
+
+from ..conftest import served
+from ..test_ingress import SCENE, error_of
+
+PREFIXES = ["", "/paint", "/a/b", "/v1", "/healthz", "/static/main.js"]
+GUARDED = [
+    ("GET", "/v1/models"),
+    ("HEAD", "/v1/models"),
+    ("OPTIONS", "/v1/models"),
+    ("POST", "/v1/scenes"),
+    ("GET", "/v1/jobs"),
+    ("GET", "/v1/nothing"),
+    ("GET", "/nothing"),
+    ("GET", "//v1/models"),
+    ("GET", "/v1//models"),
+    ("GET", "/V1/models"),
+    ("GET", "/./v1/models"),
+    ("GET", "/static/../v1/models"),
+    ("GET", "/static/..%2fv1/models"),
+    ("GET", "/healthz/"),
+    ("GET", "/healthz/../v1/models"),
+    ("GET", "/healthz%00"),
+    ("GET", "/Healthz"),
+    ("GET", "/static/"),
+    ("GET", "/static/nothing.js"),
+    ("GET", "//"),
+]
+
+
+def mounted(app: ASGIApp, prefix: str) -> ASGIApp:
+    """As Serve does it under a `route_prefix`: the path keeps the prefix, and `root_path` names it."""
+
+    async def below(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "root_path": prefix}, receive, send)
+
+    return below
+
+
+@pytest.fixture(params=PREFIXES)
+def prefix(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def app(config: ServiceConfig, graph: Graph, tmp_path: Path) -> ASGIApp:
+    settings = {"state_dir": str(tmp_path), "authentication": "required"}
+    return served(build_http(config.model_copy(update=settings), graph))
+
+
+def client_of(app: ASGIApp, **headers: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://scenewright-serve-svc", headers=headers
+    )
+
+
+@pytest.mark.parametrize("way", ["root_path", "mount"])
+async def test_nothing_else_is_answered(app: ASGIApp, prefix: str, way: str) -> None:
+    outer = mounted(app, prefix) if way == "root_path" else Starlette(routes=[Mount(prefix, app)])
+    client = client_of(outer)
+    for path in sorted(PUBLIC):
+        assert (await client.get(f"{prefix}{path}")).status_code == 200
+        assert (await client.head(f"{prefix}{path}")).status_code != 401
+    for method, path in GUARDED:
+        url = httpx.URL("http://localhost").copy_with(raw_path=f"{prefix}{path}".encode())  # As it is.
+        refused = await client.request(method, url)
+        assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer"), path
+
+
+async def test_a_key_s_scope_counts_under_a_prefix_too(app: ASGIApp, tmp_path: Path) -> None:
+    file = KeyFile(tmp_path)
+    paints, submits = (file.create("x", (scope,))[1] for scope in SCOPES[:2])
+    for key, painted, submitted in ((paints, 200, 403), (submits, 403, 202)):
+        client = client_of(mounted(app, "/paint"), Authorization=f"Bearer {key}")
+        assert (await client.post("/paint/v1/scenes", json=SCENE)).status_code == painted
+        assert (await client.post("/paint/v1/jobs", json={"scenes": [SCENE]})).status_code == submitted
+
+
+async def test_a_path_beside_the_prefix_is_no_public_one(app: ASGIApp) -> None:
+    """HAProxy's way into a replica compares letters: /paint is the prefix of /painting too."""
+    client = client_of(mounted(app, "/paint"))
+    for path in ("/painting/healthz", "/paintv1/models", "/v1/models"):
+        assert error_of(await client.get(path))["code"] == "unauthenticated"
+
+
+async def test_a_web_socket_needs_a_key_too(app: ASGIApp, tmp_path: Path) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def inside(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.accept"})
+
+    async def ask(*headers: tuple[bytes, bytes]) -> str:
+        sent.clear()
+        scope = {"type": "websocket", "path": "/v1/live", "headers": list(headers)}
+        await Tenants(inside, "required", tmp_path)(scope, None, send)  # type: ignore[arg-type]
+        return str(sent[0]["type"])
+
+    assert await ask() == "websocket.close"
+    key = KeyFile(tmp_path).create("x", ("generate",))[1]
+    assert await ask((b"authorization", f"Bearer {key}".encode())) == "websocket.accept"

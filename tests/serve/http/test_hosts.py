@@ -1,0 +1,217 @@
+"""Where nobody is asked for a key, a page of another site gets nothing: not by name, not by request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from serve.config import ServiceConfig
+from serve.http.hosts import Hosts
+from serve.ingress import build_http
+from serve.scene import Graph
+
+from ..conftest import served
+from ..test_ingress import SCENE, SMALL, error_of
+
+Ask = Callable[..., httpx.AsyncClient]
+LOOPBACK = [
+    "127.0.0.1:8000",
+    "localhost",
+    "LOCALHOST:8000",
+    "localhost.",
+    "[::1]:8000",
+    "127.8.9.1",
+    "a.localhost",
+]
+OTHERS = [
+    "page.example:8000",
+    "127.0.0.1.page.example:8000",
+    "localhost.page.example",
+    "192.0.2.7:8000",
+    "0.0.0.0:8000",
+    "2130706433",
+    "user@localhost",
+    "localhost@page.example",
+    "localhost:8000:8000",
+    "localhost,page.example",
+    "",
+]
+
+
+@pytest.fixture
+def ask(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Ask:
+    """A client of a service with these settings, from this machine or another."""
+
+    def make(address: str = "127.0.0.1", at: str = "127.0.0.1", **settings: Any) -> httpx.AsyncClient:
+        data = config.model_dump() | {"state_dir": str(tmp_path)} | settings
+        app = served(build_http(ServiceConfig.model_validate(data), graph))
+        transport = httpx.ASGITransport(app, client=(address, 1))
+        return httpx.AsyncClient(transport=transport, base_url=f"http://{at}:8000")
+
+    return make
+
+
+@pytest.mark.parametrize("host", LOOPBACK)
+@pytest.mark.parametrize("authentication", ["auto", "off"])
+async def test_loopback_is_answered(ask: Ask, authentication: str, host: str) -> None:
+    client = ask(authentication=authentication)
+    for path in ("/v1/models", "/", "/readyz", "/openapi.json"):
+        assert (await client.get(path, headers={"Host": host})).status_code == 200
+
+
+@pytest.mark.parametrize("host", OTHERS)
+@pytest.mark.parametrize("authentication", ["auto", "off"])
+async def test_another_name_is_refused(ask: Ask, authentication: str, host: str) -> None:
+    client = ask(authentication=authentication)
+    job = (await client.post("/v1/jobs", json={"scenes": [SCENE]})).headers["location"]
+    for method, path in (
+        ("GET", "/v1/jobs"),
+        ("DELETE", job),
+        ("GET", "/"),
+        ("POST", "/v1/scenes"),
+        ("GET", "/x"),
+    ):
+        refused = await client.request(method, path, headers={"Host": host, "X-Forwarded-Host": "localhost"})
+        error = error_of(refused)
+        assert (refused.status_code, error["code"], error["param"]) == (400, "invalid_host", "host")
+    assert (await client.get(job)).json()["status"] == "queued"
+
+
+async def test_the_health_routes_answer_to_any_address_and_to_no_other_name(ask: Ask) -> None:
+    """A kubelet asks by the pod's address."""
+    for settings in (
+        {"authentication": "off"},
+        {"authentication": "required", "allowed_hosts": ["a.example"]},
+    ):
+        for path in ("/healthz", "/readyz"):
+            for host, status in (("10.1.2.3:8000", 200), ("[2001:db8::1]", 200), ("page.example", 400)):
+                answer = await ask(**settings).get(path, headers={"Host": host})
+                assert answer.status_code == status
+
+
+async def test_allowed_hosts_where_nobody_is_asked_for_a_key(ask: Ask) -> None:
+    client = ask(allowed_hosts=["paint.example", "*.lan.example", "192.0.2.7"])
+    hosts = {"paint.example": 200, "Paint.Example:443": 200, "a.lan.example": 200, "192.0.2.7": 200}
+    for host, status in (hosts | {"localhost": 200, "lan.example": 400, "x.paint.example": 400}).items():
+        assert (await client.get("/v1/models", headers={"Host": host})).status_code == status
+    assert (await ask(allowed_hosts=["*"]).get("/v1/models", headers={"Host": "any"})).status_code == 200
+
+
+async def test_where_keys_are_asked_a_service_name_works_unless_allowed_hosts_says_otherwise(
+    ask: Ask,
+) -> None:
+    for settings in ({"authentication": "required"}, {"authentication": "auto", "address": "192.0.2.9"}):
+        open_, narrow = ask(**settings), ask(**settings, allowed_hosts=["scenewright-serve-svc"])
+        for host, first, second in (
+            ("scenewright-serve-svc:8000", 401, 401),
+            ("page.example", 401, 400),
+            ("localhost", 401, 400),
+        ):
+            assert (await open_.get("/v1/models", headers={"Host": host})).status_code == first
+            assert (await narrow.get("/v1/models", headers={"Host": host})).status_code == second
+
+
+async def test_the_address_at_which_another_machine_connects(ask: Ask) -> None:
+    """`--host 0.0.0.0` with `authentication: off`: who opens http://192.0.2.5:8000/ gets the page."""
+    client = ask(authentication="off", address="192.0.2.9", at="192.0.2.5")
+    for host, status in (("192.0.2.5:8000", 200), ("192.0.2.6:8000", 400), ("page.example:8000", 400)):
+        assert (await client.get("/", headers={"Host": host})).status_code == status
+
+
+CROSSING = [
+    {"Origin": "https://page.example"},
+    {"Origin": "null"},
+    {"Origin": "http://localhost:3000"},
+    {"Origin": "http://127.0.0.1:8000.page.example"},
+    {"Origin": "http://127.0.0.1:8000@page.example"},
+    {"Origin": "file://"},
+    {"Origin": "http://[::1"},
+    {"Origin": ""},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site", "Origin": "http://127.0.0.1:8000"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "http://127.0.0.1:8000"},
+    {"Sec-Fetch-Site": "anything"},
+]
+
+
+@pytest.mark.parametrize("headers", CROSSING, ids=str)
+async def test_another_site_s_page_changes_nothing(ask: Ask, headers: dict[str, str]) -> None:
+    client = ask()
+    job = (await client.post("/v1/jobs", json={"scenes": [SCENE]})).headers["location"]
+    for method, path in (
+        ("POST", "/v1/merges"),
+        ("POST", "/v1/jobs"),
+        ("DELETE", job),
+        ("PUT", "/x"),
+        ("PATCH", "/"),
+    ):
+        refused = await client.request(method, path, headers=headers)
+        assert (refused.status_code, error_of(refused)["code"]) == (403, "forbidden")
+    assert (await client.get(job, headers=headers)).json()["status"] == "queued", (
+        "and reading changes nothing"
+    )
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "http://127.0.0.1:8000"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "https://paint.example"},
+        {"Sec-Fetch-Site": "none"},
+        {"Host": "localhost", "Origin": "http://localhost"},
+        {"Host": "localhost:80", "Origin": "http://LOCALHOST"},
+        {"Origin": "https://paint.example", "X-Forwarded-Host": "paint.example"},
+        {"Origin": "https://lan.example:8443"},
+    ],
+    ids=str,
+)
+async def test_the_page_itself_and_what_is_no_browser_may(ask: Ask, headers: dict[str, str]) -> None:
+    client = ask(allowed_hosts=["lan.example"])
+    assert (await client.post("/v1/backgrounds", json=SMALL, headers=headers)).status_code == 200
+
+
+async def test_a_key_is_enough(ask: Ask) -> None:
+    """A page cannot know it, and a browser does not send it by itself."""
+    client = ask(authentication="required")
+    assert (await client.post("/v1/scenes", headers={"Origin": "https://page.example"})).status_code == 401
+
+
+async def raw(*headers: tuple[bytes, bytes], kind: str = "http", version: str = "1.1") -> Any:
+    """What the layer alone sends back to a request of just these headers; empty where it lets it pass."""
+    sent: list[Any] = []
+
+    async def inside(scope: Any, receive: Any, send: Any) -> None: ...
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": kind,
+        "method": "GET",
+        "path": "/v1/jobs",
+        "http_version": version,
+        "headers": list(headers),
+    }
+    await Hosts(inside, (), lambda scope: False)(scope, None, send)  # type: ignore[arg-type]
+    return sent
+
+
+async def test_one_host_and_no_more() -> None:
+    local, other = (b"host", b"localhost"), (b"host", b"page.example")
+    assert await raw(local) == []
+    for wrong in ([], [local, other], [other, local], [local, local]):
+        assert (await raw(*wrong))[0]["status"] == 400
+    assert await raw(version="1.0") == [], "older than Host itself, and so no browser"
+    assert (await raw(other, version="1.0"))[0]["status"] == 400
+
+
+async def test_a_web_socket_is_checked_like_a_change() -> None:
+    local, origin = (b"host", b"localhost"), (b"origin", b"https://page.example")
+    assert await raw(local, kind="websocket") == []
+    for wrong in ([local, origin], [(b"host", b"page.example")]):
+        assert (await raw(*wrong, kind="websocket"))[0]["type"] == "websocket.close"

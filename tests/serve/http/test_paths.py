@@ -1,0 +1,84 @@
+"""Addresses in answers, and the page's own, as the caller reaches them."""
+
+from __future__ import annotations
+
+from urllib.parse import urljoin
+
+import httpx
+import pytest
+
+from serve import metrics
+from serve.config import ServiceConfig
+from serve.ingress import build_http
+from serve.observed_edge import ObservedEdge
+from serve.scene import Graph
+
+from ..auth.test_public_paths import mounted
+from ..conftest import served
+from ..noted import Noted
+from ..test_ingress import SCENE
+
+
+@pytest.fixture
+def below(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
+    """Under /paint, as by a `route_prefix`."""
+    app = mounted(served(build_http(config, graph)), "/paint")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
+
+
+async def test_a_job_s_address_has_the_prefix(below: httpx.AsyncClient) -> None:
+    submitted = await below.post("/paint/v1/jobs", json={"scenes": [SCENE]})
+    assert submitted.headers["location"] == f"/paint/v1/jobs/{submitted.json()['id']}"
+    assert (await below.get(submitted.headers["location"])).json()["total"] == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "prefix"),
+    [
+        ("/paint", "/paint"),
+        ("/paint/", "/paint"),
+        ("/a/b-c", "/a/b-c"),
+        ("", ""),
+        ("/", ""),
+        ("paint", ""),
+        ("//page.example", ""),
+        ("https://page.example", ""),
+        ("/..", ""),
+        ("/a/../b", ""),
+        ('/"><x', ""),
+        ("/a" * 200, ""),
+    ],
+)
+async def test_a_prefix_that_a_proxy_cut_off(client: httpx.AsyncClient, said: str, prefix: str) -> None:
+    headers = {"X-Forwarded-Prefix": said}
+    submitted = await client.post("/v1/jobs", json={"scenes": [SCENE]}, headers=headers)
+    assert submitted.headers["location"] == f"{prefix}/v1/jobs/{submitted.json()['id']}"
+
+
+async def test_what_the_operator_set_wins(below: httpx.AsyncClient) -> None:
+    headers = {"X-Forwarded-Prefix": "/other"}
+    submitted = await below.post("/paint/v1/jobs", json={"scenes": [SCENE]}, headers=headers)
+    assert submitted.headers["location"].startswith("/paint/v1/jobs/")
+
+
+@pytest.mark.parametrize("outside", ["http://localhost/paint", "https://tools.example/apps/paint"])
+async def test_the_page_is_below_a_slash(below: httpx.AsyncClient, outside: str) -> None:
+    for method in ("GET", "HEAD"):
+        answer = await below.request(method, "/paint?x=1")
+        assert answer.status_code == 307
+        assert urljoin(outside, answer.headers["location"]) == f"{outside}/?x=1"
+    assert (await below.post("/paint")).status_code in (404, 405)
+    assert (await below.get("/paint/")).status_code == 200
+
+
+async def test_the_description_names_its_place(below: httpx.AsyncClient) -> None:
+    assert (await below.get("/paint/openapi.json")).json()["servers"] == [{"url": "/paint"}]
+
+
+async def test_metrics_know_no_prefix(config: ServiceConfig, graph: Graph, noted: list[Noted]) -> None:
+    app = mounted(ObservedEdge(served(build_http(config, graph))), "/paint")
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
+    for path in ("/paint/healthz", "/paint/readyz", "/paint/v1/models"):
+        assert (await client.get(path)).status_code == 200
+    (recorder,) = noted
+    assert recorder.tags(metrics.REQUESTS) == [("/v1/models", "200")]
