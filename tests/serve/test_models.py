@@ -70,7 +70,7 @@ PAINTED = {"size": "64x64", "num_inference_steps": 1}
 
 def client_of(config: ServiceConfig, graph: Graph, environment: dict[str, str]) -> httpx.AsyncClient:
     app = served(build_http(config.with_environment(environment), graph))
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://scenewright")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
 
 
 @pytest.mark.parametrize("environment", [{}, FINE_TUNE, BOTH], ids=["bundled", "own", "both"])
