@@ -25,7 +25,10 @@ def base_address(given: str) -> str:
     if _parsed(address) is None:
         raise AddressError(f"{address!r} is no address like {EXAMPLE}")
     scheme, _, rest = address.partition("://")
-    return f"{scheme.lower()}://{re.sub('/+', '/', rest).rstrip('/')}"
+    rest = re.sub("/+", "/", rest).rstrip("/")
+    if rest.endswith("/v1"):
+        raise AddressError(f"{address!r} is no address of a service: it ends before /v1")
+    return f"{scheme.lower()}://{rest}"
 
 
 def bearer(key: str | None) -> str | None:

@@ -41,7 +41,10 @@ def _parsed(address: str) -> str:
     if not known or url.port == 0 or (url.port or 1) > 65_535:
         raise _refused(f"needs a host, and a port from 1 to 65535 where it names one, as in {EXAMPLE}")
     scheme, _, rest = address.partition("://")
-    return f"{scheme.lower()}://{re.sub('/+', '/', rest).rstrip('/')}"
+    rest = re.sub("/+", "/", rest).rstrip("/")
+    if rest.endswith("/v1"):
+        raise _refused("must end before /v1: each route adds its own")
+    return f"{scheme.lower()}://{rest}"
 
 
 def bearer(api_key: object) -> str | None:

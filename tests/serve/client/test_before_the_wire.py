@@ -76,7 +76,7 @@ def _nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             f"ftp://u:{SECRET}@h",
             f"http://h?key={SECRET}",
         ),
-        f"http://h#{SECRET}",
+        *(f"http://h#{SECRET}", "http://h:8000/v1", "http://h/paint/v1//"),
     ],
 )
 def test_an_address_that_cannot_be(ask: Ask, url: object) -> None:
