@@ -5,28 +5,34 @@ from __future__ import annotations
 from io import BytesIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from deployments.errors import InvalidRequest
 from deployments.imaging.encoding import on_white
+from deployments.imaging.files import jpeg, png, webp
+from deployments.imaging.files.colors import to_srgb
+from deployments.imaging.files.orientation import turned_upright
+from deployments.imaging.files.parts import FileParts, NoPicture
 from deployments.messages import Pixels
 
-FORMATS = ("PNG", "JPEG", "WEBP")
 SMALLEST_PX = 16
 
 
 def open_upright(data: bytes, param: str, max_pixels: int) -> Image.Image:
-    """A whole PNG, JPEG or WebP picture, decoded, its EXIF orientation applied; `info` holds its texts.
+    """A whole PNG, JPEG or WebP picture as RGB or RGBA in sRGB, its EXIF orientation applied.
 
-    Raises InvalidRequest naming `param`.
+    What the file says besides its pixels may be broken or large: that is never a fault of the picture. `info`
+    holds the text of a layer and the XMP, where there are any. Raises InvalidRequest naming `param`.
     """
     try:
-        with Image.open(BytesIO(data), formats=FORMATS) as picture:
-            _check_size(picture, param, max_pixels)
-            # A phone's JPEG may hold a second, smaller picture (MPO), and is not animated for that.
-            if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
-                raise InvalidRequest(f"{param} is an animation; send one picture", param)
-            return ImageOps.exif_transpose(picture)
+        parts = _split(data)
+        _check_size(parts.size, param, max_pixels)
+        if parts.frames > 1:
+            raise InvalidRequest(f"{param} is an animation; send one picture", param)
+        with Image.open(BytesIO(parts.bare), formats=(parts.format,)) as picture:
+            _check_size(picture.size, param, max_pixels)
+            picture.load()
+            upright = turned_upright(to_srgb(picture, parts), parts.exif, parts.xmp)
     except InvalidRequest:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -34,6 +40,9 @@ def open_upright(data: bytes, param: str, max_pixels: int) -> Image.Image:
     except Exception:  # Decoders of hostile bytes raise whatever they stumble over.
         message = f"{param} is not a whole PNG, JPEG or WebP picture"
         raise InvalidRequest(message, param) from None
+    upright.info.clear()
+    upright.info.update(parts.texts, **({"xmp": parts.xmp} if parts.xmp else {}))
+    return upright
 
 
 def figure_pixels(picture: Image.Image, cut_out: bool = False) -> Pixels:
@@ -41,30 +50,33 @@ def figure_pixels(picture: Image.Image, cut_out: bool = False) -> Pixels:
 
     Not so where the figure is known to be `cut_out`.
     """
-    if not picture.has_transparency_data:
-        return np.asarray(_eight_bits(picture).convert("RGB"))
+    if not picture.has_transparency_data and not cut_out:
+        return np.asarray(picture.convert("RGB"))
     pixels = np.asarray(picture.convert("RGBA"))
     return pixels if cut_out or pixels[..., 3].min() < 255 else np.ascontiguousarray(pixels[..., :3])
 
 
 def place_pixels(picture: Image.Image) -> Pixels:
     """(h, w, 3): what is transparent in a place turns white."""
-    return np.asarray(on_white(_eight_bits(picture)).convert("RGB"))
+    return np.asarray(on_white(picture).convert("RGB"))
 
 
-def _check_size(picture: Image.Image, param: str, max_pixels: int) -> None:
-    if picture.width * picture.height > max_pixels:
+def _split(data: bytes) -> FileParts:
+    if data.startswith(png.SIGNATURE):
+        return png.split(data)
+    if data.startswith(jpeg.START):
+        return jpeg.split(data)
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return webp.split(data)
+    raise NoPicture("another format")
+
+
+def _check_size(size: tuple[int, int], param: str, max_pixels: int) -> None:
+    if size[0] * size[1] > max_pixels:
         raise _too_large(param, max_pixels)
-    if min(picture.size) < SMALLEST_PX:
+    if min(size) < SMALLEST_PX:
         raise InvalidRequest(f"{param} must be at least {SMALLEST_PX} pixels wide and high", param)
 
 
 def _too_large(param: str, max_pixels: int) -> InvalidRequest:
     return InvalidRequest(f"{param} has more than {max_pixels / 1e6:.4g} million pixels", param)
-
-
-def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Pillow would clip 16-bit grays to their lowest 8 bits' range instead of scaling them."""
-    if picture.mode != "I;16":
-        return picture
-    return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))

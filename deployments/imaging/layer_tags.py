@@ -10,10 +10,11 @@ from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 from deployments.imaging.compositing import Composition, Found, Mode
+from deployments.imaging.files.parts import LAYER_TAG
 from deployments.imaging.ladder import LEAST_CONFIDENCE
 from deployments.messages import LayerKind, MergeOptions, UploadJob
 
-KEY = "scenewright:clean-layer"
+KEY = LAYER_TAG
 """The keyword of the PNG text that holds a tag."""
 LONGEST_CHARS = 4_000
 SMALLEST_FRAME_PX = 64

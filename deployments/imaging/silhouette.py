@@ -124,7 +124,7 @@ def feet_row(figure: Mask) -> int | None:
 def like_shadow(rgb: Pixels, behind: Plane) -> Mask:
     """Which of (h, w, 3) RGB have the hue of what is `behind` them, at 0.5 to 1.12 times its brightness."""
     seen = rgb.astype(np.float32)
-    power = np.einsum("ijk,ijk->ij", behind, behind)
+    power = np.maximum(np.einsum("ijk,ijk->ij", behind, behind), 1)  # A backdrop may be black.
     scale = np.einsum("ijk,ijk->ij", seen, behind) / power
     residual = np.einsum("ijk,ijk->ij", seen, seen) / power - scale * scale
     return np.asarray((residual < SHADOW_TINT**2) & (scale > 0.5) & (scale < 1.12))

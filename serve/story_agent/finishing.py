@@ -15,10 +15,9 @@ from deployments.imaging.placeholder import placeholder
 from deployments.imaging.quality import flaw
 from deployments.messages import LayerKind, OutputOptions
 
-from .files import QUALITY, format_of, write
+from .files import QUALITY, format_of, open_picture, write
 
 log = logging.getLogger(__name__)
-FORMATS = ("PNG", "JPEG", "WEBP")
 
 
 class ImageEnhancer:
@@ -27,14 +26,14 @@ class ImageEnhancer:
     @staticmethod
     def enhance_image(image_path: str | Path, output_path: str | Path | None = None) -> str:
         """Into `output_path`, or in place. Raises OSError for what is not a picture."""
-        return _save(enhance(_open(image_path)), output_path or image_path)
+        return _save(enhance(open_picture(image_path)), output_path or image_path)
 
 
 def validate_image_quality(image_path: str | Path) -> bool:
     """Whether the file is a picture at all, and neither black, white nor flat."""
     try:
-        found = flaw(np.asarray(_open(image_path)))
-    except (OSError, SyntaxError, ValueError) as error:
+        found = flaw(np.asarray(open_picture(image_path)))
+    except OSError as error:
         found = f"not a picture ({error})"
     if found:
         log.warning("%s: %s", image_path, found)
@@ -55,12 +54,7 @@ def create_placeholder_image(
 
 def add_attribution(image_path: str | Path, text: str = TEXT, output_path: str | Path | None = None) -> str:
     """The mark at the bottom right, into `output_path` or in place."""
-    return _save(mark(_open(image_path), text), output_path or image_path)
-
-
-def _open(path: str | Path) -> Image.Image:
-    with Image.open(path, formats=FORMATS) as picture:
-        return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    return _save(mark(open_picture(image_path), text), output_path or image_path)
 
 
 def _save(picture: Image.Image, path: str | Path) -> str:

@@ -7,15 +7,12 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
+from deployments.imaging.decoding import figure_pixels, place_pixels
 from deployments.merger import Merger
 from deployments.messages import LayerKind, LayerResult, LayerTimings, MergeJob, MergeOptions, OutputOptions
 
 from ..client import NotFound, Scenewright, ServerUnreachable
-from .files import format_of, write
-from .finishing import FORMATS
+from .files import format_of, open_picture, write
 from .settings import AgentSettings, default_settings
 
 log = logging.getLogger(__name__)
@@ -59,6 +56,6 @@ def _merge_here(files: tuple[Path, Path], options: MergeOptions, output: OutputO
 
 def _layer(kind: LayerKind, file: Path) -> LayerResult:
     """A file stands in for what a generator painted."""
-    with Image.open(file, formats=FORMATS) as picture:
-        pixels = np.asarray(picture.convert("RGBA" if picture.has_transparency_data else "RGB"))
+    opened = open_picture(file)
+    pixels = figure_pixels(opened) if kind == "character" else place_pixels(opened)
     return LayerResult(kind, pixels, 0, "file", "diffusers", LayerTimings(0.0, 0.0, 0.0, 0.0))

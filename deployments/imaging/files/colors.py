@@ -1,0 +1,99 @@
+"""From a file's own colours to 8-bit sRGB, its transparency kept: RGB or RGBA, as its sender saw it."""
+
+from __future__ import annotations
+
+from functools import cache
+from io import BytesIO
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from deployments.imaging.files.parts import FileParts, TransparentColor
+
+SAME_LEVELS = 1
+"""A profile by which no colour moves by more is sRGB, as most are: its pixels stay as they are."""
+_SPACES = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK"}
+_DEVICES = ("scnr", "mntr", "prtr", "spac")
+Alpha = NDArray[np.uint8]
+
+
+def to_srgb(image: Image.Image, parts: FileParts) -> Image.Image:
+    """`image` is that of `parts.bare`, decoded. A profile that is broken, or of other colours, is ignored."""
+    if not parts.profile and not parts.transparent and image.mode in ("RGB", "RGBA"):
+        return image.copy()
+    alpha = _alpha(image, parts)
+    plain = _without_alpha(image, parts.grey)
+    colors = _by_profile(plain, parts.profile) if parts.profile else None
+    colors = plain.convert("RGB") if colors is None else colors
+    if alpha is not None:
+        colors.putalpha(Image.fromarray(alpha))
+    return colors
+
+
+def _alpha(image: Image.Image, parts: FileParts) -> Alpha | None:
+    """(h, w), None where nothing is transparent by the file's own word."""
+    if parts.transparent is not None:
+        return _keyed(image, parts.bare, parts.transparent)
+    if image.mode == "P" and "transparency" in image.info:
+        return np.asarray(image.convert("RGBA").getchannel("A"))
+    return np.asarray(image.getchannel("A")) if image.mode in ("RGBA", "LA") else None
+
+
+def _keyed(image: Image.Image, bare: bytes, key: TransparentColor) -> Alpha:
+    """Transparent where the file's own samples are the key's, at their own depth."""
+    samples: NDArray[np.uint8] | NDArray[np.uint16]
+    if len(key.samples) == 3 and key.bits == 16:  # Pillow keeps but the upper half of these.
+        samples = np.asarray(cv2.imdecode(np.frombuffer(bare, np.uint8), cv2.IMREAD_UNCHANGED), np.uint16)
+        wanted = np.array(key.samples[::-1], np.uint16)  # BGR
+    else:
+        scale = 1 if key.bits == 16 else 255 // ((1 << key.bits) - 1)
+        samples = np.asarray(image.convert("L") if image.mode == "1" else image)
+        wanted = np.array([shade * scale for shade in key.samples], samples.dtype)
+    same = samples == wanted
+    hidden = same.all(2) if same.ndim == 3 else same
+    return np.where(hidden, np.uint8(0), np.uint8(255))
+
+
+def _without_alpha(image: Image.Image, grey: bool) -> Image.Image:
+    """RGB, L or CMYK, of 8 bits."""
+    if image.mode == "I;16":
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in _SPACES:
+        return image
+    if image.mode == "P":
+        image = image.convert("RGBA")  # By way of an alpha of its own, whatever its `transparency` says.
+    return image.convert("L" if grey else "RGB")
+
+
+def _by_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
+    """As littlecms converts it, None where the profile is broken, is of other colours, or changes nothing."""
+    try:
+        own = ImageCms.ImageCmsProfile(BytesIO(profile))
+        said = own.profile
+        if said.xcolor_space != _SPACES[image.mode] or said.device_class not in _DEVICES:
+            return None
+        transform = ImageCms.buildTransform(own, _srgb(), image.mode, "RGB")
+        if image.mode == "RGB" and _is_srgb(transform):
+            return None
+        return transform.apply(image)
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None
+
+
+def _is_srgb(transform: ImageCms.ImageCmsTransform) -> bool:
+    moved = np.asarray(transform.apply(_swatches()), np.int16) - np.asarray(_swatches(), np.int16)
+    return int(np.abs(moved).max()) <= SAME_LEVELS
+
+
+@cache
+def _srgb() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+
+
+@cache
+def _swatches() -> Image.Image:
+    """Every combination of 18 levels a channel."""
+    levels = np.arange(0, 256, 15, dtype=np.uint8)
+    return Image.fromarray(np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, -1, 3))

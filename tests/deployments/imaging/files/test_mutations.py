@@ -1,0 +1,120 @@
+"""Real files, damaged anywhere: whatever comes of one is a picture or a refusal that names it."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from deployments.errors import InvalidRequest
+from deployments.imaging.decoding import figure_pixels, open_upright, place_pixels
+from deployments.imaging.encoding import encode
+from deployments.imaging.layer_tags import KEY
+from deployments.merger import Merger
+from deployments.messages import MergeJob, MergeOptions, OutputOptions, UploadJob
+
+from .making import PIXELS, SMOOTH, SRGB, XMP, chunk, exif, jpeg, piece, png, saved, segment, webp
+from .test_colors import GREY, PRESS, WIDE
+
+TAG = (
+    '{"layer":"%s","scene":"0","mode":"%s","confidence":0.9,"options":{"mode":"auto","position":"left",'
+    '"width_px":128,"height_px":64,"scale":1.0,"harmonize":0.5,"shadow":true,"contrast":null}}'
+)
+CLEAR = Image.fromarray(SMOOTH).convert("RGBA")
+CLEAR.putalpha(Image.radial_gradient("L").resize(CLEAR.size))
+MOVING = {"save_all": True, "append_images": [Image.fromarray(PIXELS)]}
+FILES: dict[str, bytes] = {
+    "png": png(PIXELS, before=[chunk(b"tEXt", b"a\0b"), chunk(b"eXIf", exif(6)), chunk(b"tRNS", b"\0" * 6)]),
+    "png in grey": png(PIXELS[..., 0] >> 6, 2, before=[chunk(b"tRNS", b"\0\1")]),
+    "png at 16 bits": png(PIXELS.astype("u2") << 7, 16, before=[chunk(b"tRNS", b"\0\1\0\1\0\1")]),
+    "png by a profile": png(PIXELS, before=[chunk(b"iCCP", b"x\0\0" + zlib.compress(WIDE, 0))]),
+    "png in grey by a profile": saved(PIXELS[..., 0], "PNG", icc_profile=GREY),
+    "png by a palette": saved(Image.fromarray(PIXELS).quantize(9), "PNG", transparency=2),
+    "png with alpha": saved(CLEAR, "PNG", xmp=XMP),
+    "jpeg": jpeg(
+        segment(0xE1, b"Exif\0\0" + exif(3)), segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP)
+    ),
+    "jpeg of a press": saved(CLEAR.convert("CMYK"), "JPEG", icc_profile=PRESS, progressive=True),
+    "webp": webp(before=[piece(b"ICCP", SRGB)], after=[piece(b"EXIF", exif(8)), piece(b"XMP ", XMP)]),
+    "webp with alpha": saved(CLEAR, "WEBP", quality=50, exif=exif(2)),
+    "animation": saved(SMOOTH, "WEBP", **MOVING),
+    "moving png": saved(SMOOTH, "PNG", **MOVING),
+    "a layer": encode(CLEAR, OutputOptions("png"), texts={KEY: TAG % ("character", "cutout")}).data,
+}
+PLACE = encode(SMOOTH, OutputOptions("png"), texts={KEY: TAG % ("background", "cutout")}).data
+
+Edit = tuple[str, float, bytes]
+HOW = st.sampled_from(["write", "cut", "insert"])
+EDITS = st.lists(st.tuples(HOW, st.floats(0, 1), st.binary(min_size=1, max_size=8)), max_size=4)
+MERGER = Merger()
+
+
+def damaged(data: bytes, edits: list[Edit]) -> bytes:
+    """Bytes written over, taken out or put in, at a share of its length."""
+    for how, share, bytes_ in edits:
+        at = int(share * len(data))
+        rest = at if how == "insert" else at + len(bytes_)
+        data = data[:at] + (b"" if how == "cut" else bytes_) + data[rest:]
+    return data
+
+
+def is_a_picture_or_a_refusal(kind: str, edits: list[Edit]) -> None:
+    data = damaged(FILES[kind], edits)
+    with refused():
+        opened = open_upright(data, "character", 100_000)
+        assert opened.width * opened.height <= 100_000
+        assert figure_pixels(opened).shape[2] in (3, 4)
+        assert place_pixels(opened).shape == (opened.height, opened.width, 3)
+
+
+def merges_or_is_refused(kind: str, edits: list[Edit]) -> None:
+    job = MergeJob("r", MergeOptions(width_px=96, height_px=64))
+    upload = UploadJob(job, damaged(FILES[kind], edits), PLACE, max_pixels=100_000)
+    with refused():
+        merged = asyncio.run(MERGER.merge_files(upload))
+        assert (merged.picture.width_px, merged.picture.height_px) in ((96, 64), (128, 64))
+
+
+@contextmanager
+def refused() -> Iterator[None]:
+    """It may be, in these words and no others."""
+    try:
+        yield
+    except InvalidRequest as error:
+        if error.param != "character":
+            raise
+
+
+Check = Callable[[str, list[Edit]], None]
+CHECKS = pytest.mark.parametrize("check", [is_a_picture_or_a_refusal, merges_or_is_refused])
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_undamaged_each_is_what_it_is(kind: str) -> None:
+    if kind in ("animation", "moving png"):
+        with pytest.raises(InvalidRequest, match="animation"):
+            open_upright(FILES[kind], "character", 100_000)
+    else:
+        assert min(open_upright(FILES[kind], "character", 100_000).size) == 40
+
+
+@CHECKS
+@settings(max_examples=150, deadline=None)
+@given(kind=st.sampled_from(list(FILES)), edits=EDITS)
+def test_some_damage(check: Check, kind: str, edits: list[Edit]) -> None:
+    check(kind, edits)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_200)
+@CHECKS
+@settings(max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(kind=st.sampled_from(list(FILES)), edits=EDITS)
+def test_much_damage(check: Check, kind: str, edits: list[Edit]) -> None:
+    check(kind, edits)
