@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from .config import Limits
 from .disconnects import ClientGone
 from .error_answers import Refusal, first_fault
+from .http.content_coding import PIECE_BYTES, decoder_for
 from .strict_json import decode
 
 Asked = TypeVar("Asked", bound=BaseModel)
@@ -50,17 +51,25 @@ async def read_bytes(request: Request, max_bytes: int, timeout_s: float) -> byte
 
 
 async def bounded(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
-    """The body in pieces. Raises Refusal (413) before the first, where its length was announced."""
+    """The body in pieces, decompressed, letting others run between them.
+
+    Raises Refusal: 413, before the first where its length was announced; 415 and 400 for how it is encoded.
+    """
+    decoder = decoder_for(request.headers)
     too_large = Refusal(413, "payload_too_large", f"the body is limited to {max_bytes} bytes")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and len(announced) < 20 and int(announced) > max_bytes:
         raise too_large
     received = 0
     async for chunk in request.stream():
-        received += len(chunk)
-        if received > max_bytes:
-            raise too_large
-        yield chunk
+        for piece in decoder.feed(chunk):
+            received += len(piece)
+            if received > max_bytes:
+                raise too_large
+            yield piece
+            if received > PIECE_BYTES:
+                await asyncio.sleep(0)
+    decoder.finish()
 
 
 @asynccontextmanager

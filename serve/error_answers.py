@@ -44,6 +44,9 @@ TYPES = {
     429: "rate_limit_error",
 }
 MAX_ECHO_CHARS = 60
+CODING = "Content-Encoding"
+ACCEPTED_CODINGS = ("gzip", "deflate")
+"""What a compressed body may be sent in (serve/http/content_coding.py)."""
 
 
 class Refusal(Exception):
@@ -64,12 +67,14 @@ class Refusal(Exception):
 
 def answer(request: Request, error: Exception) -> JSONResponse:
     """The answer to any exception; what is not in the table is a 500 that says nothing of its cause."""
-    status, *_, retry_after_s = _facts(error)
+    status, _, _, param, retry_after_s = _facts(error)
     headers = {"Retry-After": str(max(1, math.ceil(retry_after_s)))} if retry_after_s is not None else {}
     if isinstance(error, HTTPException):
         headers |= dict(error.headers or {})
     if status == 405:
         headers["Allow"] = allowed_methods(request)
+    if status == 415 and param == CODING:
+        headers["Accept-Encoding"] = ", ".join(ACCEPTED_CODINGS)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(error_of(error, getattr(request.state, "request_id", "")), status, headers)

@@ -15,7 +15,9 @@ from .body import bounded, in_time
 from .config import Limits
 from .error_answers import MAX_ECHO_CHARS, Refusal
 
-PICTURES = ("image/png", "image/jpeg", "image/jpg", "image/webp", "application/octet-stream", "")
+PICTURES = ("image/png", "image/x-png", "image/jpeg", "image/jpg", "image/pjpeg", "image/webp")
+ANYTHING = ("", "application/octet-stream", "binary/octet-stream", "application/binary")
+"""What clients and stores say of bytes that they do not look into: the picture itself says what it is."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,10 @@ async def read_form(request: Request, limits: Limits, pictures: tuple[str, ...],
     kind, parameters = parse_options_header(request.headers.get("content-type", ""))
     if kind.lower() != b"multipart/form-data" or parameters.get(b"charset", b"utf-8").lower() != b"utf-8":
         raise Refusal(415, "unsupported_media_type", "send the body as Content-Type: multipart/form-data")
-    parser = MultiPartParser(
+    parser = _Parser(
         Headers(raw=[(b"content-type", request.headers["content-type"].encode("latin-1"))]),
         bounded(request, limits.max_upload_bytes),
         max_files=len(pictures) + 1,
-        max_fields=1,
-        max_part_size=limits.max_json_bytes,
     )
     parser.spool_max_size = limits.max_upload_bytes  # Never to the disk.
     try:
@@ -53,9 +53,23 @@ async def read_form(request: Request, limits: Limits, pictures: tuple[str, ...],
         await form.close()
 
 
+class _Parser(MultiPartParser):
+    """Starlette's, to which a part without a file name is a file too: only its name says what it is."""
+
+    def on_headers_finished(self) -> None:
+        """Name the file of a part that has no file name: nothing."""
+        part = self._current_part
+        if part.content_disposition is not None:
+            _, options = parse_options_header(part.content_disposition)
+            if b"filename" not in options:
+                part.content_disposition = part.content_disposition.rstrip(b"; ") + b'; filename=""'
+        super().on_headers_finished()
+
+
 async def _sorted(form: FormData, limits: Limits, pictures: tuple[str, ...], options: str) -> Form:
-    parts: dict[str, UploadFile | str] = {}
+    parts: dict[str, UploadFile] = {}
     for name, part in form.multi_items():
+        assert isinstance(part, UploadFile)  # noqa: S101 (_Parser makes nothing else)
         shown = name[:MAX_ECHO_CHARS].encode("ascii", "replace").decode()
         if name not in (*pictures, options):
             raise InvalidRequest(f"{shown} is not a known field", shown)
@@ -63,18 +77,17 @@ async def _sorted(form: FormData, limits: Limits, pictures: tuple[str, ...], opt
             raise InvalidRequest(f"{shown} stands twice in the form", shown)
         parts[name] = part
     files = {name: await _picture(name, parts.get(name)) for name in pictures}
-    words = parts.get(options, "")
-    told = words.encode() if isinstance(words, str) else await words.read(limits.max_json_bytes + 1)
+    told = await parts[options].read(limits.max_json_bytes + 1) if options in parts else b""
     if len(told) > limits.max_json_bytes:
         raise Refusal(413, "payload_too_large", f"{options} is limited to {limits.max_json_bytes} bytes")
     return Form(files, told)
 
 
-async def _picture(name: str, part: UploadFile | str | None) -> bytes:
+async def _picture(name: str, part: UploadFile | None) -> bytes:
     if part is None:
         raise InvalidRequest(f"{name} is required", name)
-    if isinstance(part, str):
-        raise InvalidRequest(f"{name} must be a file", name)
-    if (part.content_type or "").partition(";")[0].strip().lower() not in PICTURES:
+    kind = (part.content_type or "").partition(";")[0].strip().lower()
+    unnamed = not part.filename and kind == "text/plain"  # What a part is that says nothing of itself.
+    if kind not in (*PICTURES, *ANYTHING) and not unnamed:
         raise Refusal(415, "unsupported_media_type", f"{name} must be a PNG, JPEG or WebP picture", name)
     return await part.read()

@@ -211,7 +211,7 @@ async def test_a_form_that_is_too_large_is_refused(client_with: Callable[..., ht
 
 
 async def test_options_that_are_too_large_are_refused(client: httpx.AsyncClient) -> None:
-    assert error_of(await merge(client, " " * 2_000_000))[0] == 422
+    assert error_of(await merge(client, " " * 2_000_000))[0] == 413
     as_file = ("o.json", b" " * 2_000_000, "application/json")
     assert error_of(await merge(client, as_file))[0] == 413
 
@@ -256,3 +256,62 @@ async def test_a_part_too_many_or_twice_is_refused(client: httpx.AsyncClient) ->
     assert error_of(await merge(client, mask=("m.png", CHARACTER))) == (422, "invalid_request", "mask")
     many = [("character", ("c.png", b""))] * 40
     assert error_of(await client.post("/v1/merges", files=many))[:2] == (422, "invalid_request")
+
+
+BOUNDARY = "limit"
+
+
+def form_of(*parts: tuple[str, bytes]) -> bytes:
+    """A form written by hand: the headers of each part, and what it holds."""
+    written = [f"--{BOUNDARY}\r\n{top}\r\n\r\n".encode() + held + b"\r\n" for top, held in parts]
+    return b"".join(written) + f"--{BOUNDARY}--\r\n".encode()
+
+
+def disposed(name: str, more: str = "") -> str:
+    return f'Content-Disposition: form-data; name="{name}"{more}'
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "",
+        "\r\nContent-Type: image/png",
+        "\r\nContent-Type: text/plain",
+        "\r\nContent-Type: text/plain; charset=utf-8",
+        "\r\nContent-Type: application/octet-stream",
+        "\r\nContent-Type: binary/octet-stream",
+        "\r\nContent-Transfer-Encoding: binary",
+    ],
+)
+async def test_parts_without_file_names_are_files(client: httpx.AsyncClient, kind: str) -> None:
+    """`curl -F 'character=<c.png'`, and whoever builds a form out of bytes."""
+    form = form_of(
+        (disposed("character", ";") + kind, CHARACTER),
+        (disposed("background") + kind, BACKGROUND),
+        (disposed("options"), json.dumps(SMALL).encode()),
+    )
+    headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    answer = await client.post("/v1/merges", content=form, headers=headers)
+    assert (answer.status_code, answer.content) == (200, (await merge(client, SMALL)).content)
+
+
+@pytest.mark.parametrize(
+    "kind", ["binary/octet-stream", "application/octet-stream", "image/x-png", "image/pjpeg", "IMAGE/PNG"]
+)
+async def test_a_picture_under_another_of_its_types(client: httpx.AsyncClient, kind: str) -> None:
+    """S3 and stores like it say `binary/octet-stream` of what they were told nothing of."""
+    answer = await merge(client, SMALL, character=("c", CHARACTER, kind))
+    assert answer.content == (await merge(client, SMALL)).content
+
+
+async def test_words_in_place_of_a_picture_are_named(client: httpx.AsyncClient) -> None:
+    form = form_of((disposed("character"), b"a knight"), (disposed("background"), BACKGROUND))
+    headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    answer = await client.post("/v1/merges", content=form, headers=headers)
+    assert error_of(answer) == (422, "invalid_request", "character")
+
+
+async def test_a_part_without_a_name_is_refused(client: httpx.AsyncClient) -> None:
+    form = form_of(("Content-Disposition: form-data", CHARACTER), ("X-Other: 1", BACKGROUND))
+    headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    assert error_of(await client.post("/v1/merges", content=form, headers=headers))[0] == 422

@@ -1,0 +1,95 @@
+"""Decode a request body that came compressed (RFC 9110, 8.4), a piece at a time and never more at once."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import Protocol
+
+from starlette.datastructures import Headers
+
+from ..error_answers import ACCEPTED_CODINGS, CODING, Refusal
+
+PIECE_BYTES = 64 << 10
+ZLIB, RAW, GZIP = zlib.MAX_WBITS, -zlib.MAX_WBITS, 16 + zlib.MAX_WBITS
+
+
+class Decoder(Protocol):
+    """Turns what is sent into what is meant."""
+
+    def feed(self, sent: bytes) -> Iterator[bytes]:
+        """Yield pieces of at most PIECE_BYTES. Raises Refusal 400 for what is not so encoded."""
+
+    def finish(self) -> None:
+        """Raises Refusal 400 where more was to come."""
+
+
+def decoder_for(headers: Headers) -> Decoder:
+    """Choose by Content-Encoding. Raises Refusal 415 for codings that are not known here."""
+    named = [coding.strip().lower() for coding in ",".join(headers.getlist(CODING)).split(",")]
+    codings = [coding.removeprefix("x-") for coding in named if coding not in ("", "identity")]
+    if not codings:
+        return AsItIs()
+    if len(codings) == 1 and codings[0] in ACCEPTED_CODINGS:
+        return Inflated(codings[0])
+    message = f"a body is sent as it is, or with one Content-Encoding of {' and '.join(ACCEPTED_CODINGS)}"
+    raise Refusal(415, "unsupported_media_type", message, CODING)
+
+
+class AsItIs:
+    """Of a body that is not compressed."""
+
+    def feed(self, sent: bytes) -> Iterator[bytes]:
+        """Cut into pieces."""
+        for start in range(0, len(sent), PIECE_BYTES):
+            yield sent[start : start + PIECE_BYTES]
+
+    def finish(self) -> None:
+        """Nothing can be missing."""
+
+
+class Inflated:
+    """Of gzip (one member), and of deflate with or without zlib's header: clients send both."""
+
+    def __init__(self, coding: str) -> None:
+        self._coding = coding
+        self._head = b""
+        self._inflating = zlib.decompressobj(GZIP) if coding == "gzip" else None
+
+    def feed(self, sent: bytes) -> Iterator[bytes]:
+        """Inflate into pieces."""
+        if self._inflating is None:
+            self._head += sent
+            if len(self._head) < 2:
+                return
+            sent, self._head = self._head, b""
+            self._inflating = zlib.decompressobj(ZLIB if _has_zlib_header(sent) else RAW)
+        inflating = self._inflating
+        if inflating.eof and sent:
+            raise self._refused("goes on after its end")
+        while True:
+            try:
+                piece = inflating.decompress(sent, PIECE_BYTES)
+            except zlib.error:
+                raise self._refused("is not what that names") from None
+            if piece:
+                yield piece
+            sent = inflating.unconsumed_tail
+            if not sent and len(piece) < PIECE_BYTES:
+                break
+        if inflating.unused_data:
+            raise self._refused("goes on after its end")
+
+    def finish(self) -> None:
+        """Refuse what was cut short."""
+        if self._inflating is None or not self._inflating.eof:
+            raise self._refused("is cut short")
+
+    def _refused(self, fault: str) -> Refusal:
+        return Refusal(
+            400, "invalid_request", f"the body's Content-Encoding is {self._coding}, and it {fault}", CODING
+        )
+
+
+def _has_zlib_header(data: bytes) -> bool:
+    return data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0
