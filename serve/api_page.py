@@ -37,7 +37,8 @@ A layer alone has the first two, and ends with `layer.completed` and the JSON an
 that you do not know, and lines that begin with a colon, which only keep the connection alive. The
 events of a job are `scene.ended`, `job.progress` and `job.ended`; `ahead` in the latter two counts the
 scenes of your earlier jobs, which come first. A stream ends after a quarter of an hour at the latest;
-whoever connects again hears of every ended scene again.
+whoever connects again hears of every ended scene again, or with `Last-Event-ID` (each event of a job has
+an `id`) of those alone that were not told.
 
 OpenAI's client works against `/v1/images/generations`: `OpenAI(base_url="http://127.0.0.1:8000/v1",
 api_key="none")`.

@@ -23,12 +23,16 @@ EVENTS = "text/event-stream"
 
 @dataclass(frozen=True)
 class Event:
+    """`id`: what a client that connects again sends as `Last-Event-ID`; one line, or None."""
+
     name: str
     data: dict[str, Any]
+    id: str | None = None
 
     def encode(self) -> bytes:
         data = json.dumps(self.data, separators=(",", ":"), ensure_ascii=False)
-        return f"event: {self.name}\ndata: {data}\n\n".encode()
+        head = "" if self.id is None else f"id: {self.id}\n"
+        return f"{head}event: {self.name}\ndata: {data}\n\n".encode()
 
 
 Work = Callable[[Callable[[Event], None]], Coroutine[Any, Any, None]]

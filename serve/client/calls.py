@@ -123,7 +123,8 @@ def jobs(limit: int, after: str | None) -> Call[dict[str, Any]]:
 
 
 def cancel_job(job_id: str) -> Call[dict[str, Any]]:
-    return Call("DELETE", _job(job_id), _job_state, repeatable=True)
+    # Not repeatable: asked twice, a job is first cancelled and then removed.
+    return Call("DELETE", _job(job_id), _job_state)
 
 
 def job_picture(job_id: str, index: int) -> Call[tuple[bytes, str]]:

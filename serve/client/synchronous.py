@@ -89,7 +89,7 @@ class Scenewright:
         return self._do(calls.jobs(limit, after))
 
     def cancel_job(self, job_id: str) -> dict[str, Any]:
-        """DELETE /v1/jobs/{id}."""
+        """DELETE /v1/jobs/{id}: cancels it, or removes one that has ended, and its pictures with it."""
         return self._do(calls.cancel_job(job_id))
 
     def job_picture(self, job_id: str, index: int) -> tuple[bytes, str]:

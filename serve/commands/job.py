@@ -62,9 +62,23 @@ def list_(limit: int, url: str, api_key: str | None) -> None:
 @click.argument("job_id", metavar="ID")
 @service_options
 def cancel(job_id: str, url: str, api_key: str | None) -> None:
-    """Cancel what of a job has not ended."""
+    """Cancel what of a job has not ended; one that has ended stays as it is."""
     with connected(url, api_key) as service:
-        click.echo(service.cancel_job(job_id)["status"])
+        found = service.job(job_id)
+        click.echo(found["status"] if found["status"] in ENDED else service.cancel_job(job_id)["status"])
+
+
+@job.command()
+@click.argument("job_id", metavar="ID")
+@service_options
+def remove(job_id: str, url: str, api_key: str | None) -> None:
+    """Remove a job that has ended, and its pictures with it."""
+    with connected(url, api_key) as service:
+        found = service.job(job_id)
+        if found["status"] not in ENDED:
+            raise click.ClickException(f"it has not ended ({_line(found)}): cancel it first")
+        service.cancel_job(job_id)
+        click.echo("removed")
 
 
 @job.command()

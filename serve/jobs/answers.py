@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -47,28 +48,46 @@ def _scene(scene: SceneState, address: str) -> JobScene:
     )
 
 
-def job_events(desk: JobDesk, owner: str, first: JobState, address: str, poll_s: float) -> Work:
+def told_before(job: JobState, last_event_id: str) -> int:
+    """Read an event's id: which scenes' ends were told, one bit each, so that order and clocks do not matter.
+
+    None were, says an id of another job, or one that names a scene that has not ended.
+    """
+    job_id, _, bits = last_event_id.partition(".")
+    if job_id != job.id or not re.fullmatch(f"[0-9a-f]{{1,{job.total // 4 + 1}}}", bits):
+        return 0
+    told, ended = int(bits, 16), sum(1 << scene.number for scene in job.scenes if scene.status in ENDED)
+    return 0 if told & ~ended else told
+
+
+def job_events(
+    desk: JobDesk, owner: str, first: JobState, address: str, poll_s: float, told: int = 0
+) -> Work:
     """`job.progress` with the counts, `scene.ended` for each scene that has, and at the end `job.ended`.
 
-    Whoever connects hears of all that has ended so far, so that nothing is missed by connecting again, as one
-    does when the stream ends without `job.ended`: after a while it does.
+    Whoever connects hears of all that has ended so far and was not told before, so that nothing is missed by
+    connecting again, as one does when the stream ends without `job.ended`: after a while it does.
     """
 
     async def work(tell: Callable[[Event], None]) -> None:
-        told: set[int] = set()
+        nonlocal told
         job, last = first, dict[str, Any]()
+
+        def tell_of(name: str, data: dict[str, Any]) -> None:
+            tell(Event(name, data, f"{job.id}.{told:x}"))
+
         until = time.monotonic() + LONGEST_S
         while time.monotonic() < until:
             for scene in job.scenes:
-                if scene.status in ENDED and scene.number not in told:
-                    told.add(scene.number)
-                    tell(Event("scene.ended", _scene(scene, address).model_dump(exclude_none=True)))
+                if scene.status in ENDED and not told >> scene.number & 1:
+                    told |= 1 << scene.number
+                    tell_of("scene.ended", _scene(scene, address).model_dump(exclude_none=True))
             counts = summary(job).model_dump() | {"ahead": job.ahead}
             if job.status in ENDED:
-                tell(Event("job.ended", counts))
+                tell_of("job.ended", counts)
                 return
             if counts != last:
-                tell(Event("job.progress", counts))
+                tell_of("job.progress", counts)
                 last = counts
             await asyncio.sleep(poll_s)
             job = await desk.job(owner, job.id)

@@ -24,7 +24,7 @@ from .database import open_database
 from .pictures import Pictures, open_pictures
 from .scene_jobs import admit_all
 from .schema import JobRequest
-from .states import JobState, SceneState
+from .states import ENDED, JobState, SceneState
 from .store import JobStore, OtherBody, TooManyWaiting, new_job_id
 
 Result = TypeVar("Result")
@@ -78,10 +78,20 @@ class JobDesk:
         _check_id(job_id)
         return _there(await self._in_thread(lambda: self._store.job(owner, job_id)))
 
-    async def cancel(self, owner: str, job_id: str) -> JobState:
-        """Raises Refusal 404."""
+    async def end(self, owner: str, job_id: str) -> JobState:
+        """Cancel a job, or remove one that has ended, its pictures too. Raises Refusal 404."""
         _check_id(job_id)
-        return _there(await self._in_thread(lambda: self._store.cancel(owner, job_id, time.time())))
+        return _there(await self._in_thread(lambda: self._end(owner, job_id)))
+
+    def _end(self, owner: str, job_id: str) -> JobState | None:
+        found = self._store.counts(owner, job_id)
+        if found is None or found.status not in ENDED:
+            return self._store.cancel(owner, job_id, time.time())
+        # The pictures first: where a store fails, the job is still there to be asked for again.
+        now = time.time()
+        for name in self._store.own_pictures(owner, job_id):
+            self._pictures.drop(name, put_before=now)
+        return found if self._store.remove(owner, job_id) else None
 
     async def page(self, owner: str, limit: int, after: str | None) -> tuple[list[JobState], str | None]:
         """A page, and the cursor of the next one."""

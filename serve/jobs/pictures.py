@@ -1,7 +1,8 @@
 """Pictures by their contents: the same bytes are kept once, under the name that is their SHA-256.
 
 Putting a picture that is there makes it young again, and dropping spares the young: so the last job that has
-a picture can be forgotten while another is about to have the same one.
+a picture can be forgotten while another is about to have the same one. A job that its caller removes takes
+its pictures along, young as they are, so whoever has put one looks once more when it is written down.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Pictures(Protocol):
 
     def put(self, data: bytes) -> str: ...
     def get(self, name: str) -> bytes: ...
+    def has(self, name: str) -> bool: ...
     def drop(self, name: str, put_before: float) -> None: ...
     def free_bytes(self) -> int | None: ...
 
@@ -62,6 +64,9 @@ class FolderPictures:
     def get(self, name: str) -> bytes:
         return self._path(name).read_bytes()
 
+    def has(self, name: str) -> bool:
+        return self._path(name).exists()
+
     def drop(self, name: str, put_before: float) -> None:
         path = self._path(name)
         if path.exists() and path.stat().st_mtime < put_before:
@@ -101,6 +106,11 @@ class RemotePictures:
         with _any_error_as_oserror():
             data: bytes = self._files.cat_file(self._path(name))
         return data
+
+    def has(self, name: str) -> bool:
+        with _any_error_as_oserror():
+            self._files.invalidate_cache(self._path(name))
+            return bool(self._files.exists(self._path(name)))
 
     def drop(self, name: str, put_before: float) -> None:
         with _any_error_as_oserror(), suppress(FileNotFoundError):

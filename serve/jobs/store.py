@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from .database import reading
@@ -136,6 +136,20 @@ class JobStore:
             if stopped.rowcount:
                 connection.execute(update(jobs).where(jobs.c.id == job_id).values(cancelled_at=now))
         return self.counts(owner, job_id)
+
+    def own_pictures(self, owner: str, job_id: str) -> set[str]:
+        """Return the pictures of a job that no scene of another job has."""
+        theirs = select(scenes.c.picture).where(scenes.c.job_id != job_id, scenes.c.picture.is_not(None))
+        own = select(scenes.c.picture).join(jobs).where(_mine(owner, job_id), scenes.c.picture.is_not(None))
+        with reading(self.engine) as connection:
+            return set(connection.execute(own.where(scenes.c.picture.not_in(theirs))).scalars())
+
+    def remove(self, owner: str, job_id: str) -> bool:
+        """Delete a job and its scenes. False where there is none."""
+        mine = select(jobs.c.id).where(_mine(owner, job_id))
+        with self.engine.begin() as connection:
+            connection.execute(delete(scenes).where(scenes.c.job_id.in_(mine)))
+            return connection.execute(delete(jobs).where(_mine(owner, job_id))).rowcount == 1
 
     def _earlier(
         self, connection: Connection, owner: str, key: str | None, body_hash: str, now: float

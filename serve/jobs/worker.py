@@ -115,7 +115,12 @@ class JobWorker:
             picture = scene.merged.picture
             name = await asyncio.to_thread(pictures.put, picture.data)
             said = scene_headers(scene)
-            await asyncio.to_thread(leases.succeed, claim.lease, name, picture.format, said, time.time())
+            kept = await asyncio.to_thread(
+                leases.succeed, claim.lease, name, picture.format, said, time.time()
+            )
+            if kept and not await asyncio.to_thread(pictures.has, name):
+                # Another job had the same picture, and its caller removed it in between.
+                await asyncio.to_thread(pictures.put, picture.data)
         except (Overloaded, NotReady, OSError) as error:
             if isinstance(error, OSError):
                 logger.warning("a picture of job %s could not be kept: %s", claim.job_id, error)

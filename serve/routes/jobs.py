@@ -15,7 +15,7 @@ from ..body import parse, read_json
 from ..config import ServiceConfig
 from ..event_stream import EVENTS, EventStream
 from ..http.paths import link
-from ..jobs.answers import accepted, job_events, summary, whole
+from ..jobs.answers import accepted, job_events, summary, told_before, whole
 from ..jobs.desk import JobDesk
 from ..jobs.schema import JobAccepted, JobAnswer, JobList, JobRequest, ListQuery
 from ..jobs.states import JobState
@@ -69,9 +69,12 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         return JSONResponse(whole(job, address_of(request, job)).model_dump(exclude_none=True))
 
     @router.delete("/v1/jobs/{job_id}", response_model=JobAccepted)
-    async def cancel_job(request: Request, job_id: str) -> Response:
-        """Scenes that have ended keep their pictures."""
-        return JSONResponse(accepted(await desk.cancel(tenant_of(request), job_id)).model_dump())
+    async def end_job(request: Request, job_id: str) -> Response:
+        """Cancels what of the job has not ended; a job that has ended is removed, and its pictures with it.
+
+        The scenes of a cancelled job that had ended keep their pictures, until it is removed too.
+        """
+        return JSONResponse(accepted(await desk.end(tenant_of(request), job_id)).model_dump())
 
     @router.get(
         "/v1/jobs/{job_id}/scenes/{index}",
@@ -91,10 +94,16 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         "/v1/jobs/{job_id}/events",
         responses=answered("events", (EVENTS,), ("Cache-Control",)),
         response_class=Response,
+        openapi_extra=describe_header(
+            "Last-Event-ID", ".*", "the `id` of the last event that came: scenes that were told are not again"
+        ),
     )
     async def events_of_job(request: Request, job_id: str) -> Response:
         tenant = tenant_of(request)
         job = await desk.job(tenant, job_id)
-        return EventStream(request, job_events(desk, tenant, job, address_of(request, job), EVENT_POLL_S))
+        told = told_before(job, request.headers.get("last-event-id", ""))
+        return EventStream(
+            request, job_events(desk, tenant, job, address_of(request, job), EVENT_POLL_S, told)
+        )
 
     return router

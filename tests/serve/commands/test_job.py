@@ -42,6 +42,20 @@ def test_submitted_waited_for_and_fetched(url: str, file: Path, tmp_path: Path) 
     listed = run(url, "list", "--limit", 5).stdout
     assert f"{job_id}  succeeded: 2 of 2" in listed
     assert run(url, "cancel", job_id).stdout.strip() == "succeeded"
+    assert run(url, "status", job_id).exit_code == 0, "what has ended is not cancelled, and stays"
+    assert run(url, "remove", job_id).stdout.strip() == "removed"
+    gone = run(url, "remove", job_id)
+    assert (gone.exit_code, "there is no such job" in gone.stderr) == (1, True)
+
+
+def test_what_has_not_ended_is_not_removed(url: str, tmp_path: Path) -> None:
+    path = tmp_path / "long.json"
+    path.write_text(json.dumps([SCENE] * 200))
+    job_id = run(url, "submit", path).stdout.strip()
+    refused = run(url, "remove", job_id)
+    assert (refused.exit_code, "it has not ended" in refused.stderr) == (1, True)
+    assert run(url, "cancel", job_id).stdout.strip() == "cancelled"
+    assert run(url, "remove", job_id).stdout.strip() == "removed"
 
 
 def test_a_failed_scene_is_told_and_exits_1(url: str, tmp_path: Path) -> None:

@@ -44,7 +44,9 @@ def test_a_picture_is_one_object(bucket: str, folder: str) -> None:
 
 def test_putting_again_makes_young(bucket: str) -> None:
     pictures = open_pictures(f"s3://{bucket}")
+    assert not pictures.has(NAME)
     pictures.put(DATA)
+    assert pictures.has(NAME)
     (kept,) = kept_in(bucket).values()
     kept.last_modified = datetime(2020, 1, 1, tzinfo=UTC)
     pictures.put(DATA)
@@ -121,6 +123,9 @@ async def test_a_job_is_painted_into_the_bucket(mine: ServiceConfig, graph: Grap
             assert kept.content == painted.content
             name = hashlib.sha256(kept.content).hexdigest()
             assert f"painted/{name[:2]}/{name}" in kept_in(bucket)
+        assert (await http.delete(f"/v1/jobs/{job_id}")).status_code == 200
+        assert kept_in(bucket) == {}
+        assert (await http.delete(f"/v1/jobs/{job_id}")).status_code == 404
     assert not (mine.state_folder / "pictures").exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,11 +13,17 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from deployments.errors import GenerationFailed, Overloaded
 from deployments.messages import LayerJob
 from serve.config import ServiceConfig
 from serve.ingress import build_http
+from serve.jobs.database import open_database
+from serve.jobs.leases import Leases
+from serve.jobs.pictures import FolderPictures
+from serve.jobs.store import JobStore
+from serve.jobs.tables import scenes
 from serve.jobs.worker import JobWorker
 from serve.scene import Graph
 
@@ -219,3 +226,110 @@ async def test_events_end_after_a_while(http: httpx.AsyncClient, monkeypatch: py
     job_id = await submit(http, SCENE)
     told = parse_events((await http.get(f"/v1/jobs/{job_id}/events")).text)
     assert [name for name, _ in told] == ["job.progress"]
+
+
+async def told_by(
+    http: httpx.AsyncClient, job_id: str, last: str | None = None
+) -> list[tuple[str, str, int]]:
+    """Each event's id and name, and the scene that it is of."""
+    headers = {} if last is None else {"Last-Event-ID": last}
+    blocks = (await http.get(f"/v1/jobs/{job_id}/events", headers=headers)).text.split("\n\n")
+    fields = [dict(line.split(": ", 1) for line in block.splitlines()) for block in blocks if block]
+    return [(each["id"], each["event"], json.loads(each["data"]).get("index", -1)) for each in fields]
+
+
+async def test_who_connects_again_misses_no_end(
+    http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph
+) -> None:
+    job_id = await submit(http, *[SCENE | {"seed": seed} for seed in range(6)])
+    async with working(mine, graph):
+        await ended(http, job_id)
+    events = await told_by(http, job_id)
+    assert [scene for _, name, scene in events if name == "scene.ended"] == [0, 1, 2, 3, 4, 5]
+    assert len({told for told, *_ in events[:6]}) == 6
+    for heard, (last, *_) in enumerate(events, 1):
+        again = await told_by(http, job_id, last)
+        assert [scene for _, name, scene in again if name == "scene.ended"] == [*range(heard, 6)]
+        assert again[-1][1] == "job.ended"
+
+
+async def test_ends_in_another_order_than_the_scenes_are_in(
+    http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last scene has ended and been told when the connection breaks; then the others end."""
+    job_id = await submit(http, *[SCENE | {"seed": seed} for seed in range(3)])
+    leases = JobStore(open_database(mine.jobs.database_url(mine.state_folder)))
+    with leases.engine.begin() as connection:
+        last = scenes.c.number == 2
+        connection.execute(update(scenes).where(last).values(status="failed", ended_at=time.time() + 9e4))
+    monkeypatch.setattr("serve.jobs.answers.LONGEST_S", 0.05)
+    first = await told_by(http, job_id)
+    assert [scene for _, name, scene in first if name == "scene.ended"] == [2]
+    async with working(mine, graph):
+        await ended(http, job_id)
+    again = await told_by(http, job_id, first[-1][0])
+    assert [scene for _, name, scene in again if name == "scene.ended"] == [0, 1]
+
+
+def files_in(folder: Path) -> set[str]:
+    return {file.name for file in folder.rglob("*") if file.is_file()}
+
+
+async def test_a_job_that_is_removed_takes_its_pictures_along(
+    http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph
+) -> None:
+    kept = mine.state_folder / "pictures"
+    first = await submit(http, *[SCENE | {"seed": seed} for seed in (1, 2, 3)])
+    second = await submit(http, *[SCENE | {"seed": seed} for seed in (3, 4)])
+    async with working(mine, graph):
+        await ended(http, first)
+        job = await ended(http, second)
+        shared = {(await http.get(scene["url"])).headers["etag"].strip('"') for scene in job["scenes"]}
+        assert len(files_in(kept)) == 4
+        assert (await http.delete(f"/v1/jobs/{first}")).json()["status"] == "succeeded"
+        assert files_in(kept) == shared
+        for scene in job["scenes"]:
+            assert (await http.get(scene["url"])).status_code == 200
+        assert (await http.delete(f"/v1/jobs/{first}")).status_code == 404
+        await http.delete(f"/v1/jobs/{second}")
+        assert files_in(kept) == set()
+        third = await ended(http, await submit(http, SCENE | {"seed": 3}))
+        assert (await http.get(third["scenes"][0]["url"])).status_code == 200
+
+
+async def test_a_picture_that_is_removed_while_another_job_gets_it_is_kept_again(
+    http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, real = mine.state_folder / "pictures", Leases.succeed
+
+    def succeed(leases: Leases, *told: Any) -> bool:
+        for file in kept.rglob("*"):
+            if file.is_file():
+                file.unlink()
+        return real(leases, *told)
+
+    monkeypatch.setattr(Leases, "succeed", succeed)
+    async with working(mine, graph):
+        job = await ended(http, await submit(http, SCENE))
+
+        async def there() -> bool:
+            return (await http.get(job["scenes"][0]["url"])).status_code == 200
+
+        await until(there)
+
+
+async def test_a_store_that_fails_leaves_the_job_to_be_removed_again(
+    http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with working(mine, graph):
+        job_id = await submit(http, SCENE)
+        await ended(http, job_id)
+
+    def fail(*arguments: object, **more: object) -> None:
+        raise OSError("gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(FolderPictures, "drop", fail)
+        assert (await http.delete(f"/v1/jobs/{job_id}")).status_code == 503
+    assert (await http.delete(f"/v1/jobs/{job_id}")).status_code == 200
+    assert files_in(mine.state_folder / "pictures") == set()

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from ..events import parse_events
 from ..test_ingress import SCENE, SMALL, error_of
 
 JOB = {"scenes": [SCENE]}
@@ -106,9 +107,35 @@ async def test_a_picture_that_is_not_there_yet(client: httpx.AsyncClient) -> Non
 
 async def test_cancelling(client: httpx.AsyncClient) -> None:
     job_id = (await client.post("/v1/jobs", json=JOB)).json()["id"]
-    for _ in range(2):
-        assert (await client.delete(f"/v1/jobs/{job_id}")).json()["status"] == "cancelled"
+    assert (await client.delete(f"/v1/jobs/{job_id}")).json()["status"] == "cancelled"
     assert (await client.get(f"/v1/jobs/{job_id}")).json()["scenes"][0]["status"] == "cancelled"
+
+
+async def test_a_job_that_has_ended_is_removed(client: httpx.AsyncClient) -> None:
+    headers = {"Idempotency-Key": "removed"}
+    job_id = (await client.post("/v1/jobs", json=JOB, headers=headers)).json()["id"]
+    other = (await client.post("/v1/jobs", json=JOB)).json()["id"]
+    answers = [await client.delete(f"/v1/jobs/{job_id}") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 404]
+    assert [answer.json()["status"] for answer in answers[:2]] == ["cancelled", "cancelled"]
+    for path in ("", "/events", "/scenes/0"):
+        assert (await client.get(f"/v1/jobs/{job_id}{path}")).status_code == 404
+    listed = [job["id"] for job in (await client.get("/v1/jobs")).json()["data"]]
+    assert job_id not in listed and other in listed
+    again = (await client.post("/v1/jobs", json=JOB, headers=headers)).json()["id"]
+    assert again != job_id, "its key is free again"
+
+
+@pytest.mark.parametrize(
+    "last", ["", "7", "zz", "{job}", "{job}.", "{job}.zz", "{job}.2", "{job}.1" + "0" * 9_000, "{other}.1"]
+)
+async def test_an_id_of_an_event_that_is_none_of_the_jobs(client: httpx.AsyncClient, last: str) -> None:
+    """Scene 0 has ended; nobody was told so by any of these."""
+    job, other = [(await client.post("/v1/jobs", json=JOB)).json()["id"] for _ in range(2)]
+    await client.delete(f"/v1/jobs/{job}")
+    headers = {"Last-Event-ID": last.format(job=job, other=other)}
+    told = parse_events((await client.get(f"/v1/jobs/{job}/events", headers=headers)).text)
+    assert [name for name, _ in told] == ["scene.ended", "job.ended"]
 
 
 async def test_too_many_waiting(client_with: Callable[..., httpx.AsyncClient], tmp_path: Path) -> None:
