@@ -20,7 +20,7 @@ from ..collecting import let_go
 from ..config import ServiceConfig
 from ..error_answers import error_of
 from ..logs import logger
-from ..scene import Graph, Handle, render
+from ..scene import Graph, Handle, SceneResult, render
 from ..spans import REQUEST_ID, spanning
 from ..tracing import send_traces
 from .database import open_database
@@ -112,15 +112,7 @@ class JobWorker:
                 "job scene", {"scenewright.job_id": claim.job_id, REQUEST_ID: job.merge.request_id}
             ):
                 scene = await render(self._graph, job)
-            picture = scene.merged.picture
-            name = await asyncio.to_thread(pictures.put, picture.data)
-            said = scene_headers(scene)
-            kept = await asyncio.to_thread(
-                leases.succeed, claim.lease, name, picture.format, said, time.time()
-            )
-            if kept and not await asyncio.to_thread(pictures.has, name):
-                # Another job had the same picture, and its caller removed it in between.
-                await asyncio.to_thread(pictures.put, picture.data)
+            await asyncio.to_thread(_keep, claim, leases, pictures, scene)
         except (Overloaded, NotReady, OSError) as error:
             if isinstance(error, OSError):
                 logger.warning("a picture of job %s could not be kept: %s", claim.job_id, error)
@@ -140,6 +132,16 @@ class JobWorker:
         leases.fail(
             claim.lease, {name: told[name] for name in ("code", "message", "param")}, time.time(), retry_at
         )
+
+
+def _keep(claim: Claim, leases: Leases, pictures: Pictures, scene: SceneResult) -> None:
+    """Keep the picture and write it down, in one thread, so that cancelling comes before or after it."""
+    picture = scene.merged.picture
+    name = pictures.put(picture.data)
+    kept = leases.succeed(claim.lease, name, picture.format, scene_headers(scene), time.time())
+    if kept and not pictures.has(name):
+        # Another job had the same picture, and its caller removed it in between.
+        pictures.put(picture.data)
 
 
 def _open(config: Any, state_dir: Path) -> tuple[Leases, Pictures]:
