@@ -31,8 +31,8 @@ class Event:
 
     def encode(self) -> bytes:
         data = json.dumps(self.data, separators=(",", ":"), ensure_ascii=False)
-        head = "" if self.id is None else f"id: {self.id}\n"
-        return f"{head}event: {self.name}\ndata: {data}\n\n".encode()
+        told = "" if self.id is None else f"id: {self.id}\n"
+        return f"event: {self.name}\n{told}data: {data}\n\n".encode()
 
 
 Work = Callable[[Callable[[Event], None]], Coroutine[Any, Any, None]]

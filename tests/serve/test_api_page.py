@@ -30,7 +30,7 @@ async def test_every_route_has_an_example(client: httpx.AsyncClient) -> None:
     assert routes == {(example.method, example.route) for example in EXAMPLES}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def job(url_with_worker: str) -> str:
     """Of one scene, which is painted."""
     with httpx.Client(base_url=url_with_worker, timeout=60, trust_env=False) as http:
