@@ -74,6 +74,8 @@ def gather(fit: Fit, figure: Mask, alpha: Plane, off: Plane, noise: float, pictu
     # A chin that does not quite meet its collar is still one figure.
     joined = cv2.dilate(solid[::2, ::2], np.ones((3, 3), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    # A line may be so thin that the half size has none of it.
+    largest, whole = int(stats[1:, cv2.CC_STAT_AREA].max(initial=0)), max(1, int(joined.sum()))
     perimeter = max(1, int(np.count_nonzero(edge)))
 
     upper = round(0.6 * high)
@@ -84,7 +86,7 @@ def gather(fit: Fit, figure: Mask, alpha: Plane, off: Plane, noise: float, pictu
         coverage=area / (high * wide),
         inliers=fit.inliers,
         fit_error=fit.error,
-        largest_share=int(stats[1:, cv2.CC_STAT_AREA].max()) / int(joined.sum()),
+        largest_share=largest / whole,
         separation=float(np.median(inside)) if inside.size else 0.0,
         weak_edge=float((inside < 7).mean()) if inside.size else 1.0,
         top_leak=on_rim / (wide + 2 * upper),

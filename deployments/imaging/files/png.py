@@ -24,6 +24,7 @@ _KEPT = re.compile(rb"IDAT|PLTE|tRNS|IEND")
 _MOST_SEARCHES = 64
 _RAW_EXIF = (b"Raw profile type exif", b"Raw profile type APP1")
 _TAG = LAYER_TAG.encode()
+_XMP = b"XML:com.adobe.xmp"
 
 Chunk = tuple[bytes, bytes, bool]
 """(type, content, whether its checksum is right)"""
@@ -34,6 +35,7 @@ def split(data: bytes) -> FileParts:
     parts = FileParts("PNG")
     header = palette = transparency = b""
     pixels: list[bytes] = []
+    packed: set[bytes] = set()
     for kind, content, sound in _chunks(data):
         match kind:
             case b"IHDR" if not header:
@@ -48,12 +50,13 @@ def split(data: bytes) -> FileParts:
                 pixels.append(content)
             case b"acTL" if not pixels and sound and len(content) == 8:
                 parts.frames = int.from_bytes(content[:4])
-            case b"iCCP" if not parts.profile:
+            case b"iCCP" if kind not in packed:
+                packed.add(kind)
                 parts.profile = unpacked(content.partition(b"\0")[2][1:], MAX_PROFILE_BYTES)
             case b"eXIf":
                 parts.exif.append(content)
             case b"tEXt" | b"zTXt" | b"iTXt":
-                _read_text(kind, content, parts)
+                _read_text(kind, content, parts, packed)
     if not header or not pixels:
         raise NoPicture("no header or no pixels")
     parts.size = struct.unpack(">II", header[:8])
@@ -123,17 +126,20 @@ def _search(data: bytes, start: int) -> int | None:
     return None
 
 
-def _read_text(kind: bytes, content: bytes, parts: FileParts) -> None:
+def _read_text(kind: bytes, content: bytes, parts: FileParts, packed: set[bytes]) -> None:
+    """Of each known keyword the first: what is packed costs time, whether it can be read or not."""
     keyword, _, rest = content.partition(b"\0")
-    if kind == b"tEXt" and keyword == _TAG:
-        parts.texts.setdefault(LAYER_TAG, rest[:MAX_TEXT_BYTES].decode("latin-1"))
-    elif kind == b"zTXt" and keyword in _RAW_EXIF and len(parts.exif) < 2:
-        parts.exif.append(_from_hex(unpacked(rest[1:], MAX_TEXT_BYTES)))
-    elif kind == b"tEXt" and keyword in _RAW_EXIF and len(parts.exif) < 2:
-        parts.exif.append(_from_hex(rest[:MAX_TEXT_BYTES]))
-    elif kind == b"iTXt" and keyword == b"XML:com.adobe.xmp" and not parts.xmp:
-        packed, text = rest[:1] == b"\1", rest[2:].partition(b"\0")[2].partition(b"\0")[2]
-        parts.xmp = unpacked(text, MAX_TEXT_BYTES) if packed else text[:MAX_TEXT_BYTES]
+    if keyword not in (_TAG, _XMP, *_RAW_EXIF) or keyword in packed:
+        return
+    packed.add(keyword)
+    if keyword == _TAG and kind == b"tEXt":
+        parts.texts[LAYER_TAG] = rest[:MAX_TEXT_BYTES].decode("latin-1")
+    elif keyword == _XMP and kind == b"iTXt":
+        text = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
+        parts.xmp = unpacked(text, MAX_TEXT_BYTES) if rest[:1] == b"\1" else text[:MAX_TEXT_BYTES]
+    elif keyword in _RAW_EXIF and kind != b"iTXt":
+        text = unpacked(rest[1:], MAX_TEXT_BYTES) if kind == b"zTXt" else rest[:MAX_TEXT_BYTES]
+        parts.exif.append(_from_hex(text))
 
 
 def _from_hex(text: bytes) -> bytes:

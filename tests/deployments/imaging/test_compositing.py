@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from bench.known_alpha.sets import samples
@@ -11,7 +13,7 @@ from deployments.errors import CutoutFailed
 from deployments.imaging.compositing import Found, compose
 from deployments.imaging.pasting import paste
 from deployments.imaging.placing import cover
-from deployments.messages import MergeMode, MergeOptions, Pixels
+from deployments.messages import MergeMode, MergeOptions, Pixels, Position
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +131,44 @@ def test_odd_frames_and_an_rgba_place(character: Pixels, background: Pixels, siz
     see_through = np.dstack([background, np.full((384, 512), 99, np.uint8)])
     made = compose(character, see_through, MergeOptions("auto", "left", *size, 4.0))
     assert (made.mode, made.picture.size, made.picture.mode) == ("cutout", size, "RGB")
+
+
+BLOCKS = st.builds(
+    lambda size, behind, block, colour, channels: _block(size, behind, block, colour)[..., :channels],
+    size=st.tuples(*[st.sampled_from([16, 17, 40, 81, 300])] * 2),
+    behind=st.integers(0, 255),
+    block=st.tuples(*[st.integers(0, 300)] * 4),
+    colour=st.tuples(*[st.integers(0, 255)] * 4),
+    channels=st.sampled_from([3, 4]),
+)
+
+
+def _block(size: tuple[int, int], behind: int, block: tuple[int, ...], colour: tuple[int, ...]) -> Pixels:
+    top, left, high, wide = block
+    picture = np.full((*size, 4), (behind, behind, behind, 0), np.uint8)
+    picture[top % size[0] :, left % size[1] :][:high, :wide] = colour
+    return picture
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    figure=BLOCKS,
+    place=BLOCKS,
+    frame=st.tuples(*[st.sampled_from([64, 65, 128, 500])] * 2),
+    scale=st.sampled_from([0.1, 1.0, 4.0]),
+    harmonize=st.sampled_from([0.0, 1.0]),
+    position=st.sampled_from(["left", "center", "right"]),
+)
+def test_whatever_is_merged_fills_the_frame(
+    figure: Pixels,
+    place: Pixels,
+    frame: tuple[int, int],
+    scale: float,
+    harmonize: float,
+    position: Position,
+) -> None:
+    made = compose(figure, place, MergeOptions("auto", position, *frame, scale, harmonize))
+    assert (made.picture.mode, made.picture.size) == ("RGB", frame)
+    x, y, wide, high = made.box
+    assert 0 <= x <= x + wide <= frame[0]
+    assert 0 <= y <= y + high <= frame[1]

@@ -116,3 +116,14 @@ def test_the_same_picture_gives_the_same_bytes_and_is_left_alone() -> None:
     assert first.alpha.tobytes() == second.alpha.tobytes()
     assert first.foreground.tobytes() == second.foreground.tobytes()
     np.testing.assert_array_equal(picture, before)
+
+
+@pytest.mark.parametrize("size", [(80, 60), (400, 301)])
+@pytest.mark.parametrize("thick", [1, 2, 3])
+@pytest.mark.parametrize("at", range(11, 15))
+def test_a_thin_line_is_no_figure(size: tuple[int, int], thick: int, at: int) -> None:
+    for backdrop, line in ((40, 0), (200, 0), (0, 255)):
+        picture = np.full((*size, 3), backdrop, np.uint8)
+        picture[at : at + thick, 3:33] = line
+        for turned in (picture, picture.transpose(1, 0, 2)):
+            assert 0 <= cut_out(np.ascontiguousarray(turned)).confidence < 0.5

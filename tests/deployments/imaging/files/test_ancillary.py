@@ -34,6 +34,7 @@ from .making import (
 NOISE = np.random.default_rng(1)
 LARGE = NOISE.integers(0, 6, 1_500_000, np.uint8).tobytes()
 BOMB = zlib.compress(b"\0" * 200_000_000, 9)
+BREAKING = zlib.compress(b"\0" * 31_000_000, 9)[:-9] + b"\xff" * 9
 THUMBNAIL = saved(SMOOTH[:20, :30], "JPEG")
 
 
@@ -54,6 +55,8 @@ def in_many(marker: int, head: bytes, content: bytes) -> list[bytes]:
 CHUNKS: dict[str, list[bytes]] = {
     "a large profile": [chunk(b"iCCP", b"printer\0\0" + zlib.compress(LARGE))],
     "a profile that grows": [chunk(b"iCCP", b"bomb\0\0" + BOMB)],
+    "many profiles that grow and break": [chunk(b"iCCP", b"x\0\0" + BREAKING)] * 300,
+    "many texts that grow and break": [chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + BREAKING)] * 300,
     "a profile that is not packed": [chunk(b"iCCP", b"x\0\0" + b"words")],
     "a profile without a name": [chunk(b"iCCP", b"")],
     "a profile by an unknown method": [chunk(b"iCCP", b"x\0\7" + zlib.compress(SRGB))],
