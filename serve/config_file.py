@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from ray.serve.config import AutoscalingPolicy
 from ray.serve.schema import ServeDeploySchema
 
 from .autoscaling import Goal
 from .config import ServiceConfig
 from .known_keys import UnknownKey, check_keys
+from .unserved_keys import UnservedKey, refuse_unserved
 
 IMPORT_PATH = "serve.app:build"
 JOINT_POLICY = "serve.autoscaling_policy:JointPolicy"
 SHIPPED_FOLDER = Path(__file__).resolve().parent
-DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
+DEFAULT_HOST = "127.0.0.1"
 APPLICATION = "applications[0]"
-NEEDS_SERVE_RUN = ("deployments", "autoscaling_policy", "runtime_env", "external_scaler_enabled")
+
+
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
 class ConfigFileError(ValueError):
@@ -29,14 +32,13 @@ class ConfigFileError(ValueError):
 
 @dataclass(frozen=True)
 class ServeFile:
-    """What one file asks for. `cluster_only` are keys that only Ray's own `serve run` heeds."""
+    """What one file asks for: of the service in `config`, and of Ray Serve in `deploy`."""
 
     path: Path
     config: ServiceConfig
     host: str
     port: int
-    proxy_location: str
-    cluster_only: tuple[str, ...] = ()
+    deploy: ServeDeploySchema
 
 
 def load(path: str | Path) -> ServeFile:
@@ -44,7 +46,7 @@ def load(path: str | Path) -> ServeFile:
     place = _find(Path(path))
     try:
         return _parsed(place, _read(place))
-    except (UnknownKey, yaml.YAMLError) as error:
+    except (UnknownKey, UnservedKey, yaml.YAMLError) as error:
         raise ConfigFileError(f"{place}: {error}") from error
 
 
@@ -77,14 +79,9 @@ def _parsed(place: Path, content: dict[str, Any]) -> ServeFile:
         raise ConfigFileError(f"{place}: {APPLICATION}.import_path must be {IMPORT_PATH}")
     arguments = application.get("args") or {}
     check_keys(arguments, ServiceConfig, f"{APPLICATION}.args")
-    try:
-        deploy = ServeDeploySchema.model_validate(content)
-    except ValidationError as error:
-        raise ConfigFileError(f"{place}: {_first_fault(error, '')}") from error
-    try:
-        config = ServiceConfig.model_validate(arguments)
-    except ValidationError as error:
-        raise ConfigFileError(f"{place}: {_first_fault(error, f'{APPLICATION}.args')}") from error
+    deploy = _validated(ServeDeploySchema, content, place, "")
+    config = _validated(ServiceConfig, arguments, place, f"{APPLICATION}.args")
+    refuse_unserved(content, deploy, config)
     try:
         _check_policy(deploy.applications[0].autoscaling_policy or {})
     except (TypeError, ValueError) as error:
@@ -95,10 +92,19 @@ def _parsed(place: Path, content: dict[str, Any]) -> ServeFile:
         config,
         # Not the schema's default: Serve's own is every interface of the machine.
         str(http.get("host", DEFAULT_HOST)),
-        int(http.get("port", DEFAULT_PORT)),
-        deploy.proxy_location.value,
-        tuple(f"{APPLICATION}.{key}" for key in NEEDS_SERVE_RUN if application.get(key)),
+        deploy.http_options.port,
+        deploy,
     )
+
+
+def _validated(model: type[AnyModel], content: dict[str, Any], place: Path, path: str) -> AnyModel:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise ConfigFileError(f"{place}: {_first_fault(error, path)}") from error
+    except (ImportError, AttributeError, NotImplementedError, TypeError) as error:
+        # Of Ray's validators: some import what a key names, and some raise what pydantic lets through.
+        raise ConfigFileError(f"{place}: {error}") from error
 
 
 def _check_policy(policy: dict[str, Any]) -> None:

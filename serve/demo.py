@@ -14,29 +14,35 @@ import click
 from . import config_file, local_cluster, readying, stopping
 from .client import Scene, Scenewright, ScenewrightError, ServerUnreachable
 from .commands.output import check_writable, picture_format, write
+from .runtime import tls
 
 CHARACTER = {"prompt": "a knight in silver armor with a red cape holding a sword", "seed": 42}
 BACKGROUND = {"prompt": "a castle at sunset", "seed": 123}
+KEPT_PORT = 8000
+"""Where the quick start and the clients look for a service."""
 LAYER_STAGES = ("queue", "encode", "denoise", "decode")
 
 
 @click.command()
 @click.option("--config", default="serve/local.yaml", show_default=True)
 @click.option("--output", "file", type=click.Path(path_type=Path), default="scene.jpg", show_default=True)
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="A free one where not given.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help=f"Else {KEPT_PORT} with --keep, and a free one without."
+)
 @click.option("--keep", is_flag=True, help="Keep serving until Ctrl-C.")
-def main(config: str, file: Path, port: int, keep: bool) -> None:
+def main(config: str, file: Path, port: int | None, keep: bool) -> None:
     """Start Scenewright, paint one scene into FILE, and stop what was started."""
     stopping.listen()
     begun = time.monotonic()
     wire_format = picture_format(file)
     check_writable(file)
     try:
-        service_config = config_file.load(config).config
-        port = port or local_cluster.free_port()
+        asked = config_file.load(config)
+        if port is None:
+            port = KEPT_PORT if keep else 0
         with (
-            local_cluster.running(service_config, "127.0.0.1", port, click.echo) as url,
-            Scenewright(url) as service,
+            local_cluster.running(asked.config, "127.0.0.1", port, click.echo, asked.deploy) as url,
+            Scenewright(url, transport=tls.transport(asked.deploy.http_options)) as service,
         ):
             reason = readying.wait(service)
             if reason:

@@ -11,28 +11,32 @@ import click
 @click.command()
 @click.option("--config", default="serve/local.yaml", show_default=True, help="A Serve configuration file.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Else the file's; 0 takes a free one.")
-@click.option("--host", help="Else the file's. 0.0.0.0 opens the service to the network.")
+@click.option(
+    "--host",
+    help="Else the file's: an address such as 127.0.0.1 or ::1, or a name. 0.0.0.0 opens it to the network.",
+)
 def serve(config: str, port: int | None, host: str | None) -> None:
     """Serve in the foreground, on a private Ray, until Ctrl-C."""
     # Ray takes seconds to import, and no other command needs it.
     from .. import config_file, local_cluster, readying, stopping
     from ..client import Scenewright
+    from ..runtime import tls
 
     stopping.listen()
     begun = time.monotonic()
     try:
         file = config_file.load(config)
-        for key in file.cluster_only:
-            click.echo(f"note: {key} of {file.path} counts only for Ray's own `serve run`", err=True)
-        host = host or file.host
-        port = file.port if port is None else port
         with (
             suppress(KeyboardInterrupt),
             local_cluster.running(
-                file.config, host, port or local_cluster.free_port(host), click.echo
+                file.config,
+                file.host if host is None else host,
+                file.port if port is None else port,
+                click.echo,
+                file.deploy,
             ) as url,
         ):
-            with Scenewright(url) as service:
+            with Scenewright(url, transport=tls.transport(file.deploy.http_options)) as service:
                 readying.wait(
                     service, lambda reason: click.echo(f"not ready: {reason}", err=True), float("inf")
                 )

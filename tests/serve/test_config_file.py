@@ -110,9 +110,3 @@ def test_another_application_is_refused(tmp_path: Path) -> None:
 def test_without_a_host_only_this_machine_is_served(tmp_path: Path) -> None:
     """Serve's own default is every interface."""
     assert load(changed(tmp_path, "  host: 127.0.0.1\n", "")).host == "127.0.0.1"
-
-
-def test_what_counts_only_on_a_cluster_is_told(tmp_path: Path) -> None:
-    policy = "    autoscaling_policy: {policy_function: 'serve.autoscaling:policy'}\n    args:"
-    file = changed(tmp_path, "    args:", policy)
-    assert load(file).cluster_only == ("applications[0].autoscaling_policy",)

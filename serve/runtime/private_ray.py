@@ -1,0 +1,139 @@
+"""Starting a Ray of this machine's own, on loopback, and waiting for it as long as a slow machine needs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray._private import ray_constants, services
+
+from .errors import CannotStart
+from .waiting import Say, saying_what_for
+
+OBJECT_STORE_BYTES = 384 << 20
+LONGEST_START_S = 300.0
+POLL_S = 0.2
+PRIVATE = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_SERVE_LOG_TO_STDERR": "0",
+    # Else a wedged replica gets 20 s to end gracefully, and holds its requests for as long.
+    "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
+    # Nothing of ours blocks a replica's event loop: it needs no second one for our code, nor a third for its
+    # calls: up to a quarter more scenes a second (scripts/bench serve).
+    "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+    "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
+    ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",  # loopback only
+    # Ray's own limits are 30 s, 30 s, 60 s and 5 s; past them it ends what is still starting.
+    "RAY_gcs_server_port_wait_time_s": f"{LONGEST_START_S:.0f}",
+    "RAY_agent_register_timeout_ms": f"{LONGEST_START_S * 1e3:.0f}",
+    "RAY_worker_register_timeout_seconds": f"{LONGEST_START_S:.0f}",
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+}
+
+
+def start(num_cpus: int, folder: str, say: Say) -> None:
+    """Start Ray with its sessions in `folder`. Raises CannotStart after LONGEST_START_S."""
+    # Else Ray listens on every interface, and whoever reaches its ports runs code here (CVE-2023-48022). The
+    # driver read the variable when ray was imported.
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    begun = time.monotonic()
+    with saying_what_for(say, lambda: _starting(Path(folder))), _patient_for_the_node():
+        try:
+            ray.init(
+                address="local",
+                num_cpus=num_cpus,
+                object_store_memory=OBJECT_STORE_BYTES,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _temp_dir=folder,
+            )
+        except (ConnectionError, OSError, RuntimeError, TimeoutError) as error:
+            raise _failure(Path(folder), begun, error) from error
+        except Exception as error:
+            if "timed out during startup" not in str(error):  # Ray has no class for it.
+                raise
+            raise _failure(Path(folder), begun, error) from error
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+
+
+def _failure(folder: Path, begun: float, error: Exception) -> CannotStart:
+    waited_s, what = time.monotonic() - begun, _starting(folder)
+    if "timed out" in str(error).lower():
+        busy = f"this machine is too busy: after {waited_s:.0f} s Ray was waiting for {what}; try again"
+        return CannotStart(busy)
+    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return CannotStart(f"Ray did not start; it was waiting for {what}: {first_line}")
+
+
+def _starting(folder: Path) -> str:
+    """Return which of Ray's processes has not come up yet, as its files tell."""
+    session = folder / "session_latest"
+    with suppress(OSError):
+        if any((session / "logs").glob("raylet.*")):
+            return "Ray's node to register"
+        if session.exists():
+            return "Ray's control service to listen"
+    return "Ray's first process to start"
+
+
+@contextmanager
+def _patient_for_the_node() -> Iterator[None]:
+    """Let ray.init ask for its node longer than the 30 s of its own, while the node's process lives."""
+    ask: Callable[..., Any] = services.get_node
+    deadline = time.monotonic() + LONGEST_START_S
+
+    def ask_until_it_registers(*arguments: Any, **options: Any) -> Any:
+        while True:
+            try:
+                return ask(*arguments, **options)
+            except RuntimeError:
+                if time.monotonic() > deadline or not _node_lives():
+                    raise
+            time.sleep(POLL_S)
+
+    services.get_node = ask_until_it_registers
+    try:
+        yield
+    finally:
+        services.get_node = ask
+
+
+def _node_lives() -> bool:
+    """Tell whether a child of this process is a raylet; True where the kernel does not say."""
+    known = False
+    for listing in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):
+            children = listing.read_text().split()
+            known = True
+            if any(_is_a_raylet(child) for child in children):
+                return True
+    return not known
+
+
+def _is_a_raylet(process: str) -> bool:
+    with suppress(OSError, IndexError):
+        name, _, rest = Path(f"/proc/{process}/stat").read_text().partition("(")[2].rpartition(")")
+        return name == "raylet" and rest.split()[0] not in "ZX"
+    return False
+
+
+@contextmanager
+def environment(changes: dict[str, str]) -> Iterator[None]:
+    """Set what Ray reads when it starts, and what it must not. RAY_ADDRESS would lead it to somebody else's
+    cluster, and RAY_AUTH_MODE could leave its ports without a token."""
+    before = dict(os.environ)
+    for name in ("RAY_ADDRESS", "RAY_AUTH_MODE"):
+        os.environ.pop(name, None)
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

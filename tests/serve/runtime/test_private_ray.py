@@ -1,0 +1,112 @@
+"""A Ray that is slow to start is waited for, and one that does not start ends in a sentence."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serve.runtime import private_ray
+from serve.runtime.errors import CannotStart
+
+from ...polling import until
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(private_ray, "POLL_S", 0.001)
+
+
+def fails(error: Exception) -> Any:
+    def init(**options: Any) -> None:
+        raise error
+
+    return init
+
+
+def test_a_node_that_registers_late_is_waited_for(monkeypatch: pytest.MonkeyPatch, impatient: None) -> None:
+    """Ray's own limit is 30 s: here more than that many answers come before the node's."""
+    asked = []
+
+    def get_node(address: str, node: str) -> dict[str, str]:
+        asked.append(node)
+        if len(asked) < 300:
+            raise RuntimeError("no such node")
+        return {"node": node}
+
+    monkeypatch.setattr(private_ray.services, "get_node", get_node)
+    monkeypatch.setattr(private_ray, "_node_lives", lambda: True)
+    with private_ray._patient_for_the_node():
+        assert private_ray.services.get_node("address", "n") == {"node": "n"}
+    assert private_ray.services.get_node is get_node
+
+
+@pytest.mark.parametrize(("lives", "longest_s"), [(False, 300.0), (True, 0.0)])
+def test_a_node_that_is_gone_or_far_too_late_is_not(
+    monkeypatch: pytest.MonkeyPatch, impatient: None, lives: bool, longest_s: float
+) -> None:
+    def get_node() -> None:
+        raise RuntimeError("no such node")
+
+    monkeypatch.setattr(private_ray.services, "get_node", get_node)
+    monkeypatch.setattr(private_ray, "_node_lives", lambda: lives)
+    monkeypatch.setattr(private_ray, "LONGEST_START_S", longest_s)
+    with private_ray._patient_for_the_node(), pytest.raises(RuntimeError):
+        private_ray.services.get_node()
+
+
+@pytest.mark.parametrize(
+    ("there", "what"),
+    [
+        ((), "Ray's first process to start"),
+        (("logs/gcs_server.out",), "Ray's control service to listen"),
+        (("logs/raylet.out",), "Ray's node to register"),
+    ],
+)
+def test_what_is_waited_for_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: tuple[str, ...], what: str
+) -> None:
+    for file in there:
+        place = tmp_path / "session_latest" / file
+        place.parent.mkdir(parents=True)
+        place.touch()
+    late = Exception("The current node timed out during startup. This could happen because …")
+    monkeypatch.setattr(private_ray.ray, "init", fails(late))
+    with pytest.raises(CannotStart) as caught:
+        private_ray.start(1, str(tmp_path), print)
+    assert str(caught.value) == f"this machine is too busy: after 0 s Ray was waiting for {what}; try again"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ConnectionError("no\nroute"), RuntimeError("no room"), OSError(28, "No space left"), TimeoutError()],
+)
+def test_whatever_ray_says_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(private_ray.ray, "init", fails(error))
+    with pytest.raises(CannotStart) as caught:
+        private_ray.start(1, str(tmp_path), print)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(
+        "Ray did not start; it was waiting for Ray's first process to start: "
+    )
+
+
+def test_ray_s_own_limits_are_raised() -> None:
+    longest_s = private_ray.LONGEST_START_S
+    assert float(private_ray.PRIVATE["RAY_gcs_server_port_wait_time_s"]) == longest_s
+    assert float(private_ray.PRIVATE["RAY_agent_register_timeout_ms"]) == longest_s * 1e3
+
+
+def test_a_node_lives_while_its_process_does(tmp_path: Path) -> None:
+    assert not private_ray._node_lives()
+    raylet = tmp_path / "raylet"
+    raylet.symlink_to(shutil.which("sleep") or "/bin/sleep")
+    with subprocess.Popen([str(raylet), "60"]) as process:
+        assert until(private_ray._node_lives)
+        process.kill()
+        assert until(lambda: not private_ray._node_lives()), "a zombie lives no more"

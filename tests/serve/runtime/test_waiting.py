@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import threading
+
+from serve.runtime.waiting import saying_what_for
+
+
+def test_a_long_wait_says_what_for_and_how_long() -> None:
+    said: list[str] = []
+    spoken = threading.Event()
+
+    def say(text: str) -> None:
+        said.append(text)
+        spoken.set()
+
+    with saying_what_for(say, lambda: "the paint to dry", first_after_s=0.01):
+        assert spoken.wait(30)
+    assert said[0] == "waiting for the paint to dry (0 s)…"
+
+
+def test_a_short_wait_says_nothing() -> None:
+    said: list[str] = []
+    with saying_what_for(said.append, lambda: "nothing"):
+        pass
+    assert said == []
+    assert not [thread for thread in threading.enumerate() if thread.name == "waiting"]
