@@ -21,7 +21,7 @@ from .config import ReplicaOptions, ServiceConfig
 from .http.host_names import is_loopback, normalised
 from .keys import Authentication
 from .runtime import deploying, private_ray, state_folder, tls
-from .runtime.address import check_port, resolve, url_of
+from .runtime.address import EVERYWHERE, check_port, resolve, url_of
 from .runtime.address import free_port as free_port
 from .runtime.errors import CannotStart as CannotStart
 from .runtime.private_ray import OBJECT_STORE_BYTES as OBJECT_STORE_BYTES
@@ -44,7 +44,7 @@ def running(
     stops everything that it started. Raises CannotStart.
     """
     deploy = deploy or deploying.plain()
-    host = resolve(host)
+    named, host = host, resolve(host)
     if not haproxy.reaches_replicas_at(host):
         raise CannotStart("HAProxy asks replicas at 127.0.0.1: let --host be that, or 0.0.0.0")
     port = port or free_port(host)
@@ -54,7 +54,7 @@ def running(
     deploy = deploy.model_copy(update={"http_options": http})
     if config.authentication == "auto":
         config = config.model_copy(update={"authentication": authentication_at(host)})
-    config = on_one_node(answering_to(config, host))
+    config = on_one_node(answering_to(config, named, host))
     try:
         application = build(config)
         kept = config.with_environment(os.environ)
@@ -97,12 +97,13 @@ def authentication_at(host: str) -> Authentication:
     return "off" if haproxy.enabled() else "auto"
 
 
-def answering_to(config: ServiceConfig, host: str) -> ServiceConfig:
-    """Add the name or address that it listens at to `allowed_hosts`, wherever those count."""
+def answering_to(config: ServiceConfig, *hosts: str) -> ServiceConfig:
+    """Add the name and the address that it listens at to `allowed_hosts`, wherever those count."""
     counts = config.allowed_hosts or config.authentication == "off"
-    if not counts or host == EVERYWHERE:
+    if not counts or not EVERYWHERE.keys().isdisjoint(hosts):
         return config
-    return config.model_copy(update={"allowed_hosts": (*config.allowed_hosts, normalised(host))})
+    names = dict.fromkeys(normalised(host) for host in hosts)
+    return config.model_copy(update={"allowed_hosts": (*config.allowed_hosts, *names)})
 
 
 def on_one_node(config: ServiceConfig) -> ServiceConfig:

@@ -65,11 +65,10 @@ def start(num_cpus: int, folder: str, say: Say) -> None:
 
 def _failure(folder: Path, begun: float, error: Exception) -> CannotStart:
     waited_s, what = time.monotonic() - begun, _starting(folder)
-    if "timed out" in str(error).lower():
-        busy = f"this machine is too busy: after {waited_s:.0f} s Ray was waiting for {what}; try again"
-        return CannotStart(busy)
-    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return CannotStart(f"Ray did not start; it was waiting for {what}: {first_line}")
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if "timed out" in reason.lower():
+        reason = f"this machine is too busy: {reason}"
+    return CannotStart(f"Ray did not start in {waited_s:.0f} s, while waiting for {what}: {reason}")
 
 
 def _starting(folder: Path) -> str:
