@@ -126,13 +126,14 @@ def _job(
     if frame is not None and asked.width is None and asked.height is None:
         default = frame_shaped(frame, card, limits)
     width, height = layer_size((asked.width, asked.height), default, latent_factor(settings), limits, param)
-    steps = asked.num_inference_steps or defaults.num_inference_steps
+    steps = asked.num_inference_steps
+    steps = defaults.num_inference_steps if steps is None else steps
     guidance = defaults.guidance_scale if asked.guidance_scale is None else asked.guidance_scale
-    _at_most(limits.max_steps, steps, f"{param}num_inference_steps")
-    _at_most(limits.max_guidance, guidance, f"{param}guidance_scale")
+    _within(1, limits.max_steps, steps, f"{param}num_inference_steps")
+    _within(0, limits.max_guidance, guidance, f"{param}guidance_scale")
     for name in ("prompt", "negative_prompt"):
         if len(getattr(asked, name) or "") > limits.max_prompt_chars:
-            message = f"{param}{name} is at most {limits.max_prompt_chars} characters here"
+            message = f"{param}{name} must be at most {limits.max_prompt_chars} characters"
             raise InvalidRequest(message, f"{param}{name}")
     return LayerJob(
         request_id,
@@ -186,10 +187,12 @@ def merge_options(asked: Merge, config: ServiceConfig) -> MergeOptions:
 
 
 def _deadline_at(deadline_s: float, limits: Limits) -> float:
-    _at_most(limits.max_deadline_s, deadline_s, "deadline_s")
+    if not 0 < deadline_s <= limits.max_deadline_s:
+        message = f"deadline_s must be more than 0 and at most {limits.max_deadline_s:g} seconds"
+        raise InvalidRequest(message, "deadline_s")
     return time.time() + deadline_s
 
 
-def _at_most(most: float, value: float, param: str) -> None:
-    if value > most:
-        raise InvalidRequest(f"{param} is at most {most:g} here", param)
+def _within(least: float, most: float, value: float, param: str) -> None:
+    if not least <= value <= most:
+        raise InvalidRequest(f"{param} must be between {least:g} and {most:.10g}", param)

@@ -14,7 +14,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PositiveFloat,
     PositiveInt,
     field_validator,
     model_validator,
@@ -28,15 +27,12 @@ from deployments.imaging.signing import SigningConfig
 from deployments.messages import LayerKind, MergeMode, Position
 
 from .django_settings import lay_django_over
-from .environment import lay_environment_over
+from .environment import LARGEST_PX, lay_environment_over
 from .http.host_names import checked_pattern
 from .jobs.config import JobConfig
 from .keys import Authentication
 from .logs import LogConfig
 from .tracing import TracingConfig
-
-LARGEST_PX = 8_192
-"""The wire format's own bound of a side."""
 
 
 class Settings(BaseModel):
@@ -125,13 +121,21 @@ class Limits(Settings):
     max_frame_size: int | None = Field(None, ge=64, le=LARGEST_PX)
     min_image_size: int = Field(64, ge=64)
     max_steps: PositiveInt = 150
-    max_guidance: float = 30.0
+    max_guidance: float = Field(30.0, ge=0, allow_inf_nan=False)
     max_prompt_chars: PositiveInt = 2_000
     max_json_bytes: PositiveInt = 1 << 20
     max_upload_bytes: PositiveInt = 16 << 20
     max_upload_pixels: PositiveInt = 4096 * 4096
-    max_deadline_s: PositiveFloat = 600.0
-    body_timeout_s: PositiveFloat = 30.0
+    max_deadline_s: float = Field(600.0, gt=0, allow_inf_nan=False)
+    body_timeout_s: float = Field(30.0, gt=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _leaves_a_size(self) -> Self:
+        for name in ("max_image_size", "max_frame_size"):
+            most = getattr(self, name)
+            if most is not None and most < self.min_image_size:
+                raise ValueError(f"min_image_size is over {name}, so that no size would be left")
+        return self
 
 
 class MergeDefaults(Settings):

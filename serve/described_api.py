@@ -131,15 +131,15 @@ def _bounds(config: ServiceConfig, kind: str | None, is_layer: bool) -> dict[str
     bounds: dict[str, dict[str, Any]] = {
         "character": words,
         "background": words,
-        "deadline_s": {"maximum": limits.max_deadline_s},
+        "deadline_s": {"exclusiveMinimum": 0, "maximum": limits.max_deadline_s},
     }
     if kind is not None:
         bounds["prompt"] = words  # OpenAI's door takes two in one.
     if is_layer:
         bounds |= {
             "negative_prompt": words,
-            "num_inference_steps": {"maximum": limits.max_steps},
-            "guidance_scale": {"maximum": limits.max_guidance},
+            "num_inference_steps": {"minimum": 1, "maximum": limits.max_steps},
+            "guidance_scale": {"minimum": 0, "maximum": limits.max_guidance},
         }
         bounds |= {alias: bounds[name] for name, alias in ALIASES.items()}
     if kind == "character":

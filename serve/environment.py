@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+LARGEST_PX = 8_192
+"""The longest side that any service may be set to."""
 LAYERS = ("character", "background")
 
 
@@ -14,7 +16,7 @@ def lay_environment_over(settings: dict[str, Any], environment: Mapping[str, str
     xformers, slicing = _switch(environment, "USE_XFORMERS"), _switch(environment, "ATTENTION_SLICING")
     steps = _number(environment, "DEFAULT_STEPS", 1, limits["max_steps"], whole=True)
     guidance = _number(environment, "DEFAULT_GUIDANCE", 0, limits["max_guidance"])
-    size = _number(environment, "MAX_IMAGE_SIZE", limits["min_image_size"], 8_192, whole=True)
+    size = _number(environment, "MAX_IMAGE_SIZE", limits["min_image_size"], LARGEST_PX, whole=True)
     for kind in LAYERS:
         model, defaults = settings[kind]["generator"]["model"], settings[kind]["defaults"]
         source = _text(environment, f"{kind.upper()}_MODEL") or _text(environment, "DIFFUSION_MODEL")

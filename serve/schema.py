@@ -1,6 +1,7 @@
 """The wire format: strict pydantic models, unknown fields refused. Field docs become the OpenAPI page.
 
-The bounds here are those of any service; its own, which are narrower, are its Limits (serve/admission.py).
+What a service sets a limit to in its Limits has no bound here: serve/admission.py checks it, so that a limit
+is stated once, and serve/described_api.py tells it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
-    StringConstraints,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
@@ -35,10 +35,10 @@ def _not_blank(words: str) -> str:
     return words
 
 
-Words = Annotated[str, StringConstraints(max_length=100_000)]
+Words = str
 Prompt = Annotated[Words, AfterValidator(_not_blank), Field(json_schema_extra={"pattern": NOT_BLANK})]
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1, description="any seed a JavaScript number can hold")]
-Deadline = Annotated[float, Field(gt=0, le=86_400)]
+Deadline = float
 ALIASES = {"num_inference_steps": "steps", "guidance_scale": "cfg_scale"}
 """Fields that have another name too."""
 
@@ -124,14 +124,12 @@ class Layer(Wire):
     prompt: Prompt
     negative_prompt: Words | None = None
     num_inference_steps: int | None = Field(
-        None, ge=1, le=1_000, validation_alias=AliasChoices("num_inference_steps", "steps")
+        None, validation_alias=AliasChoices("num_inference_steps", "steps")
     )
-    guidance_scale: float | None = Field(
-        None, ge=0, le=100, validation_alias=AliasChoices("guidance_scale", "cfg_scale")
-    )
+    guidance_scale: float | None = Field(None, validation_alias=AliasChoices("guidance_scale", "cfg_scale"))
     seed: Seed | None = None
-    width: int | None = Field(None, ge=64, le=8_192)
-    height: int | None = Field(None, ge=64, le=8_192)
+    width: int | None = None
+    height: int | None = None
     enhance_prompt: bool = Field(True, description="false sends the words untouched")
     model: str | None = Field(None, max_length=200)
 
@@ -159,8 +157,8 @@ class Merge(Wire):
 
     mode: MergeMode | None = Field(None, description="auto unless the service says else")
     position: Position | None = Field(None, description="right unless the service says else")
-    width: int | None = Field(None, ge=64, le=8_192, description="1024 unless the service says else")
-    height: int | None = Field(None, ge=64, le=8_192, description="512 unless the service says else")
+    width: int | None = Field(None, description="1024 unless the service says else")
+    height: int | None = Field(None, description="512 unless the service says else")
     scale: float = Field(1.0, ge=0.1, le=4)
     harmonize: float = Field(0.55, ge=0, le=1)
     shadow: bool = True

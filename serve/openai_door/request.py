@@ -65,8 +65,8 @@ class ImagesRequest(Wire):
     )
     character: LayerOrWords | None = None
     negative_prompt: Words | None = Field(None, description="for every layer that has none of its own")
-    num_inference_steps: int | None = Field(None, ge=1, le=1_000)
-    guidance_scale: float | None = Field(None, ge=0, le=100)
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
     seed: Seed | None = Field(None, description="of the first picture; the next ones count up from it")
     enhance_prompt: bool = True
     merge: Merge = Merge()

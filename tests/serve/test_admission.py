@@ -145,6 +145,43 @@ def test_the_services_own_limits(limits: dict[str, Any], changes: dict[str, Any]
     assert refusal(config, **changes)[0] == param
 
 
+@pytest.mark.parametrize(
+    ("field", "wrong", "message"),
+    [
+        ("character.num_inference_steps", (0, -1, 151, 200, 9_999, 10**299), "must be between 1 and 150"),
+        ("background.guidance_scale", (-0.1, 31, 101, 10.0**299), "must be between 0 and 30"),
+        ("character.width", (-64, 0, 63, 1_025, 8_193, 10**299), "must be between 64 and 1024 pixels"),
+        ("merge.height", (-64, 0, 10, 1_025, 8_193, 10**299), "must be between 64 and 1024 pixels"),
+        ("deadline_s", (-1, 0, 601, 86_401, 10.0**299), "must be more than 0 and at most 600 seconds"),
+        ("character.prompt", ("a" * 2_001, "a" * 100_001), "must be at most 2000 characters"),
+        ("background.negative_prompt", ("a" * 2_001, "a" * 100_001), "must be at most 2000 characters"),
+    ],
+)
+def test_a_limit_is_the_same_however_far_a_value_is_beyond_it(
+    field: str, wrong: tuple[Any, ...], message: str
+) -> None:
+    part, _, name = field.rpartition(".")
+    for value in wrong:
+        prompt = {} if part == "merge" else {"prompt": "a"}
+        changes = {part: prompt | {name: value}} if part else {name: value}
+        assert refusal(**changes) == (field, f"{field} {message}")
+
+
+@pytest.mark.parametrize(
+    ("limits", "changes"),
+    [
+        ({"max_steps": 5_000}, {"character": {"prompt": "a", "steps": 5_000}}),
+        ({"max_guidance": 200}, {"character": {"prompt": "a", "cfg_scale": 200}}),
+        ({"max_prompt_chars": 200_000}, {"character": "a" * 200_000}),
+        ({"max_deadline_s": 200_000}, {"deadline_s": 200_000}),
+        ({"max_frame_size": 8_192}, {"merge": {"width": 8_192}}),
+    ],
+)
+def test_a_limit_that_is_set_is_the_one_that_counts(limits: dict[str, Any], changes: dict[str, Any]) -> None:
+    """The wire format had narrower bounds of its own, so that these did nothing."""
+    admitted(ServiceConfig.model_validate({"limits": limits}), **changes)
+
+
 def test_limits_can_be_widened() -> None:
     config = ServiceConfig.model_validate({"limits": {"max_steps": 400, "max_prompt_chars": 5_000}})
     job = admitted(config, character={"prompt": "a" * 5_000, "steps": 400})

@@ -97,10 +97,6 @@ def test_both_names_of_one_thing_are_refused(name: str, alias: str) -> None:
         ({"background": {"prompt": "a", "width": "64"}}, "background.width"),
         ({"background": {"prompt": "a", "width": 64.0}}, "background.width"),
         ({"background": {"prompt": "a", "width": True}}, "background.width"),
-        ({"background": {"prompt": "a", "width": 63}}, "background.width"),
-        ({"background": {"prompt": "a", "steps": 0}}, "background.steps"),
-        ({"background": {"prompt": "a", "guidance_scale": -1}}, "background.guidance_scale"),
-        ({"background": {"prompt": "a", "guidance_scale": 10**299}}, "background.guidance_scale"),
         ({"background": {"prompt": "a", "enhance_prompt": 1}}, "background.enhance_prompt"),
         ({"seed": -1}, "seed"),
         ({"seed": 2**53}, "seed"),
@@ -109,14 +105,12 @@ def test_both_names_of_one_thing_are_refused(name: str, alias: str) -> None:
         ({"merge": []}, "merge"),
         ({"merge": {"mode": "collage"}}, "merge.mode"),
         ({"merge": {"position": "top"}}, "merge.position"),
-        ({"merge": {"width": 10}}, "merge.width"),
         ({"merge": {"scale": 0}}, "merge.scale"),
         ({"merge": {"harmonize": 1.5}}, "merge.harmonize"),
         ({"merge": {"colour": 1}}, "merge.colour"),
         ({"fallback": "pray"}, "fallback"),
         ({"output": {"format": "gif"}}, "output.format"),
         ({"output": {"quality": 101}}, "output.quality"),
-        ({"deadline_s": 0}, "deadline_s"),
         ({"layers": "yes"}, "layers"),
         ({"prompt": "a"}, "prompt"),
     ],
@@ -135,6 +129,6 @@ def test_what_the_messages_say() -> None:
     assert fault(character=" ")[1] == "character.prompt: must not be blank"
 
 
-def test_the_wire_allows_sizes_that_only_some_services_serve() -> None:
-    layer = LayerRequest.model_validate({"prompt": "a", "width": 8192, "steps": 500})
-    assert (layer.width, layer.num_inference_steps) == (8192, 500)
+def test_the_wire_has_no_bounds_of_its_own_beside_a_services_limits() -> None:
+    layer = LayerRequest.model_validate({"prompt": "a", "width": 99_999, "steps": 10**30})
+    assert (layer.width, layer.num_inference_steps) == (99_999, 10**30)

@@ -78,7 +78,7 @@ def test_what_is_waited_for_is_named(
     with pytest.raises(CannotStart) as caught:
         private_ray.start(1, str(tmp_path), print)
     assert str(caught.value).startswith(
-        f"Ray did not start in 0 s, while waiting for {what}: this machine is too busy: The current node timed out"
+        f"Ray did not start in 0 s, while waiting for {what}: this machine is too busy: "
     )
 
 
@@ -94,7 +94,7 @@ def test_whatever_ray_says_is_one_sentence(
         private_ray.start(1, str(tmp_path), print)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith(
-        "Ray did not start; it was waiting for Ray's first process to start: "
+        "Ray did not start in 0 s, while waiting for Ray's first process to start: "
     )
 
 
