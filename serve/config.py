@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PositiveInt,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -29,6 +30,7 @@ from deployments.messages import LayerKind, MergeMode, Position
 from .django_settings import lay_django_over
 from .environment import LARGEST_PX, lay_environment_over
 from .http.host_names import checked_pattern
+from .idle_settings import idle_settings, idle_traces
 from .jobs.config import JobConfig
 from .keys import Authentication
 from .logs import LogConfig
@@ -153,6 +155,9 @@ class MergeDefaults(Settings):
     background_size: Literal["frame", "default"] = "frame"
 
 
+LAID_OVER = "the environment"
+"""Its variables are for whatever is served: USE_XFORMERS may be set where nothing has a use for it."""
+
 CHARACTER_DEFAULTS = LayerDefaults(num_inference_steps=25, guidance_scale=7.5, width=384, height=512)
 BACKGROUND_DEFAULTS = LayerDefaults(num_inference_steps=20, guidance_scale=6.0, width=512, height=384)
 
@@ -217,9 +222,16 @@ class ServiceConfig(Settings):
                     raise ValueError(f"{kind}.defaults.{name} is over its limit of {most}")
         return self
 
+    @model_validator(mode="after")
+    def _nothing_idle(self, info: ValidationInfo) -> Self:
+        for fault in idle_traces(self) if info.context == LAID_OVER else idle_settings(self):
+            raise ValueError(fault)
+        return self
+
     def with_environment(self, environment: Mapping[str, str]) -> Self:
         """The documented environment names laid over the file's settings. Raises ValueError by name."""
-        return self.model_validate(lay_environment_over(self.model_dump(), environment))
+        settings = lay_environment_over(self.model_dump(), environment)
+        return self.model_validate(settings, context=LAID_OVER)
 
     @classmethod
     def from_django(cls, settings: Any) -> Self:
