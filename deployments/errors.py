@@ -4,11 +4,12 @@ ScenewrightError
 ├── InvalidRequest        the words or pictures sent cannot be used            422 invalid_request
 │   └── CutoutFailed      `cutout` was insisted on and the matte is poor       422 cutout_failed
 ├── Overloaded            no room; come back after `retry_after_s`             429 overloaded
-├── GenerationFailed      painted, but never a usable picture                  502 generation_failed
+├── GenerationFailed      the model failed, or never made a usable picture     502 generation_failed
 ├── NotReady              the model is loading, or missing for now             503 not_ready
 │   └── ModelUnusable     only other files or settings would help              503 not_ready
 ├── OutOfMemory           the device has no room even for this request alone   503 out_of_memory
-└── DeadlineExceeded      the time the caller gave has run out                 504 deadline_exceeded
+├── DeadlineExceeded      the time the caller gave has run out                 504 deadline_exceeded
+└── InternalError         a fault of ours, or of a library: the log has it     500 internal
 
 The status and code beside each are applied in one table, serve/error_answers.py. Every class passes all of
 its arguments to `super().__init__`: one that does not loses its class on the way through a Ray handle.
@@ -59,4 +60,8 @@ class OutOfMemory(ScenewrightError):
 
 
 class DeadlineExceeded(ScenewrightError):
+    pass
+
+
+class InternalError(ScenewrightError):
     pass

@@ -60,6 +60,8 @@ class Generator(ABC):
 
     async def stream(self, job: LayerJob) -> AsyncGenerator[LayerEvent, None]:
         """Its place in the queue, where the job is `followed`; a step event a step; then the layer."""
+        # Before it is counted: what fails at once is neither work that arrived nor work that was done.
+        self._engine.require_ready()
         as_asked = False
         self._warmth.begin(job)
         try:
@@ -83,14 +85,19 @@ class Generator(ABC):
         raise AssertionError("the engine ended a job without a result")
 
     async def check_health(self) -> None:
-        """Serve asks every few seconds, and replaces the replica where this raises."""
+        """Serve asks every second, and replaces the replica where this raises thrice."""
         self._engine.check_health()
 
     async def readiness(self) -> Readiness:
         return self._engine.readiness()
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
-        """What the autoscaling follows, asked for by Ray Serve under this name: a WorkReport's fields."""
+        """What the autoscaling follows, asked for by Ray Serve under this name: a WorkReport's fields.
+
+        Nothing of a replica that cannot paint: it must not look like an idle one.
+        """
+        if not self._engine.readiness().ready:
+            return {}
         return self._workload.report().as_numbers()
 
     async def record_routing_stats(self) -> dict[str, Any]:
@@ -101,6 +108,7 @@ class Generator(ABC):
             self._workload.interactive_megapixel_steps,
             self._warmth.likenesses(),
             self._engine.loaded,
+            self._engine.readiness().reason,
         ).as_stats()
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from deployments.errors import CutoutFailed, InvalidRequest
+from deployments.failures import in_thread
 from deployments.imaging.compositing import compose
 from deployments.imaging.decoding import figure_pixels, open_upright, place_pixels
 from deployments.imaging.finishing import Origin, finish
@@ -55,23 +55,23 @@ class Merger:
 
     async def merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
         """Raises CutoutFailed where `cutout` was insisted on and there is no good matte."""
-        return await asyncio.to_thread(self._merge, job, character, background)
+        return await in_thread(self._merge, job, character, background)
 
     async def merge_files(self, job: UploadJob) -> MergeResult:
         """Two picture files. Raises InvalidRequest naming the one at fault, and CutoutFailed."""
-        return await asyncio.to_thread(self._merge_files, job)
+        return await in_thread(self._merge_files, job)
 
     async def encode(self, output: OutputOptions, layer: LayerResult) -> Picture:
         """One layer alone, as a file."""
-        return await asyncio.to_thread(self._writer.write, layer.pixels, output, of_layers(layer))
+        return await in_thread(self._writer.write, layer.pixels, output, of_layers(layer))
 
     async def cut_out(self, output: OutputOptions, layer: LayerResult) -> Picture:
         """The figure of one layer alone, RGBA. Raises CutoutFailed, or InvalidRequest for a JPEG."""
-        return await asyncio.to_thread(self._cut_out, output, layer)
+        return await in_thread(self._cut_out, output, layer)
 
     async def preview(self, options: MergeOptions, character: bytes, background: bytes) -> bytes:
         """Of the scene, from small pictures of its layers: a small JPEG."""
-        return await asyncio.to_thread(compose_preview, options, character, background)
+        return await in_thread(compose_preview, options, character, background)
 
     def _merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
         started = time.perf_counter()

@@ -13,7 +13,8 @@ class Standing:
 
     `megapixel_step_s`: seconds that one takes at the present sharing of forwards; zero where nothing was
     painted yet. `least_megapixel_step_s`: surely no less. `warm`: likenesses of the layers that are painted
-    or kept here. `loaded`: whether the model is, or would have to be loaded first.
+    or kept here. `loaded`: whether the model is, or would have to be loaded first. `unready`: why it should
+    get no work, empty where it should.
     """
 
     megapixel_step_s: float
@@ -21,6 +22,7 @@ class Standing:
     interactive: float
     warm: tuple[str, ...] = ()
     loaded: bool = True
+    unready: str = ""
 
     def as_stats(self) -> dict[str, Any]:
         """As Ray Serve carries it; `from_stats` reads it."""

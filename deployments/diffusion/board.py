@@ -17,11 +17,12 @@ from deployments.diffusion.result_cache import LayerKey, ResultCache
 from deployments.diffusion.scheduler import JobState, Scheduler
 from deployments.diffusion.work import Listener, News, Place, Work
 from deployments.errors import DeadlineExceeded, Overloaded
+from deployments.failures import Failure
 from deployments.messages import LayerJob, LayerResult, LayerTimings
 
 
 class Board:
-    """`wake` is called, under the lock, when work comes while the model's thread rests.
+    """`wake` is called, under the lock, when work comes while the model's thread rests. It may raise.
 
     `clock` is that of the deadlines of the jobs that are put up.
     """
@@ -38,6 +39,7 @@ class Board:
         self._wake = wake
         self._clock = clock
         self._resting = True
+        self._closed: Failure | None = None
         self._lock = threading.Lock()
         self._works: dict[JobState, Work] = {}
         self._by_key: dict[LayerKey, Work] = {}
@@ -47,10 +49,13 @@ class Board:
     ) -> LayerResult | tuple[Work, Listener]:
         """The layer, where an equal one is kept; else the work that it becomes, or joins.
 
-        Raises Overloaded or DeadlineExceeded where it could not be done by its deadline.
+        Raises Overloaded or DeadlineExceeded where it could not be done by its deadline, and what `close` was
+        given once that was called.
         """
         key = None if job.no_store else LayerKey(fingerprint, job.kind, request, job.fallback)
         with self._lock:
+            if self._closed is not None:
+                raise self._closed.error()
             if key is not None:
                 if kept := self._results.get(key):
                     return replace(kept, cached=True, timings=LayerTimings(0.0, 0.0, 0.0, 0.0))
@@ -60,10 +65,10 @@ class Board:
             state = _state(job, request, now)
             self._refuse(state, now)
             work = Work(job, Attempt(request), state, key, [listener], job.previews, time.perf_counter())
-            self._put(work)
             if self._resting:
+                self._wake()  # Where it raises there is nobody to paint, so nothing is put up.
                 self._resting = False
-                self._wake()
+            self._put(work)
         return work, listener
 
     def leave(self, work: Work, listener: Listener) -> None:
@@ -136,6 +141,22 @@ class Board:
             if work.key is not None and isinstance(news, LayerResult):
                 self._results.put(work.key, news)
             return list(work.listeners)
+
+    def close(self, failure: Failure) -> list[Listener]:
+        """Take everything down, and refuse what comes from now on. All who waited."""
+        with self._lock:
+            self._closed = failure
+            listeners = [listener for work in self._works.values() for listener in work.listeners]
+            for work in list(self._works.values()):
+                self._drop(work)
+            return listeners
+
+    def adopt(self, scheduler: Scheduler) -> None:
+        """Schedule by this one from now on, with all that waits."""
+        with self._lock:
+            for state in self._works:
+                scheduler.add(state)
+            self.scheduler = scheduler
 
     def works(self) -> list[Work]:
         with self._lock:

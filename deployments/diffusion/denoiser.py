@@ -100,11 +100,13 @@ class Denoiser:
         self._pipeline = pipeline
 
     def unload(self) -> None:
-        if self._pipeline is not None:
-            if isinstance(self._drawer, SmallVae):
-                self._drawer.close()
-            unload(self._pipeline)
-            self._pipeline = self._encoder = self._drawer = None
+        pipeline, drawer = self._pipeline, self._drawer
+        # First of all: where the rest fails, the next load must not take a torn pipeline for a whole one.
+        self._pipeline = self._encoder = self._drawer = None
+        if isinstance(drawer, SmallVae):
+            drawer.close()
+        if pipeline is not None:
+            unload(pipeline)
 
     @torch.inference_mode()
     def begin(self, request: PaintRequest) -> DiffusionPainting:
@@ -120,7 +122,7 @@ class Denoiser:
         for painting, prediction in zip(paintings, predictions, strict=True):
             try:
                 _within_memory(partial(self._advance, painting, prediction))
-            except Exception as error:
+            except BaseException as error:  # Its own alone, whatever it is: its peers have taken their step.
                 painting.fault = error
         self._await_step_before()
 
@@ -292,6 +294,8 @@ def _within_memory(act: Callable[[], Result]) -> Result:
     """The act's result. Raises OutOfMemory where the device has no room for it."""
     try:
         return act()
+    except MemoryError:  # Of numpy and Python themselves.
+        pass
     except RuntimeError as error:
         # On the CPU torch has no class for it.
         if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):

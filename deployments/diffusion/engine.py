@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from copy import copy
+from contextlib import suppress
 from dataclasses import replace
 
 from deployments.diffusion.attempts import Attempts
@@ -20,7 +20,8 @@ from deployments.diffusion.batch_key import BatchKey
 from deployments.diffusion.board import Board
 from deployments.diffusion.calibration import Calibration, calibrate
 from deployments.diffusion.config import GenerationConfig
-from deployments.diffusion.health import Health, Unhealthy
+from deployments.diffusion.health import Health, Unhealthy, device_is_lost
+from deployments.diffusion.load_retries import LoadRetries
 from deployments.diffusion.pace import Pace
 from deployments.diffusion.painter import AnyPainter, PaintRequest
 from deployments.diffusion.result_cache import ResultCache
@@ -28,10 +29,14 @@ from deployments.diffusion.scheduler import Scheduler
 from deployments.diffusion.step_events import step_event
 from deployments.diffusion.turns import Turns
 from deployments.diffusion.work import Listener, News, Place, Progress
-from deployments.errors import DeadlineExceeded, NotReady, ScenewrightError
+from deployments.errors import DeadlineExceeded, GenerationFailed, NotReady, ScenewrightError
+from deployments.failures import Failure, failure_of
 from deployments.messages import LayerEvent, LayerJob, LayerResult, Pixels, QueueEvent, Readiness
 
 log = logging.getLogger(__name__)
+
+LOAD_S = 36.0
+"""What a load is expected to take at the least: fifty times as long, half an hour, and it is wedged."""
 
 
 class Engine:
@@ -55,27 +60,40 @@ class Engine:
         results = ResultCache(config.result_cache_bytes)
         self._board = Board(self._scheduler(Calibration(1, {1: 0.0})), results, self._wake)
         attempts = Attempts(config, painter.latent_factor)
-        self._turns = Turns(painter, self._board, attempts, self._health, flaw, placeholder)
+        self._turns = Turns(
+            painter,
+            self._board,
+            attempts,
+            self._health,
+            flaw,
+            placeholder,
+            self._load_again,
+            self._prove,
+        )
         self._jobs = 0
         self._idle: asyncio.TimerHandle | None = None
-        self._fault: NotReady | None = NotReady("the model has not been loaded yet", retry_after_s=5)
+        self._load_s = LOAD_S
+        self._retries = LoadRetries()
+        self._unready: Failure | None = Failure(NotReady, "the model has not been loaded yet", None, 5)
 
     def start(self) -> None:
-        """Load the model, paint a warm-up picture. A failure is kept: `readiness` and `submit` tell it."""
-        try:
-            self._thread.submit(self._warm_up).result()
-            self._fault = None
-        except NotReady as error:
-            self._fault = error
-        except ScenewrightError as error:
-            self._fault = NotReady(f"the warm-up picture failed: {error.message}", retry_after_s=30)
-        except Exception:
-            log.exception("the warm-up picture failed")
-            self._fault = NotReady("the warm-up picture failed; the replica's log says why", retry_after_s=30)
+        """Load the model, paint a warm-up picture.
+
+        Where that fails, `readiness` and `submit` tell why, and it is tried again: see `check_health`.
+        """
+        self._thread.submit(self._start).result()
 
     def readiness(self) -> Readiness:
-        reason = self._fault.message if self._fault else ""
-        return Readiness(self._fault is None, reason, self._painter.model, self._painter.backend)
+        self._retry_if_due()
+        unready = self._why_not()
+        reason = unready.message if unready else ""
+        return Readiness(unready is None, reason, self._painter.model, self._painter.backend)
+
+    def require_ready(self) -> None:
+        """Raises NotReady with the reason."""
+        self._retry_if_due()
+        if unready := self._why_not():
+            raise unready.error()
 
     @property
     def loaded(self) -> bool:
@@ -87,7 +105,8 @@ class Engine:
         return self._board.scheduler.pace.least_megapixel_step_s
 
     def check_health(self) -> None:
-        """Raises Unhealthy where only a new replica can help."""
+        """Raises Unhealthy where only a new replica can help; a model that did not load is tried again."""
+        self._retry_if_due()
         fault = self._health.fault(time.monotonic())
         if fault is not None:
             raise Unhealthy(fault)
@@ -100,8 +119,7 @@ class Engine:
         The steps of a picture that is tried again are told again, from the first. Raises Overloaded or
         DeadlineExceeded at once where it could not be done in time.
         """
-        if self._fault:
-            raise NotReady(*self._fault.args)  # A fresh one: each raise hangs its traceback on the exception.
+        self.require_ready()
         left_s = job.deadline_at - time.time()
         if left_s < 0:
             raise DeadlineExceeded("the deadline passed before this layer was painted")
@@ -135,13 +153,27 @@ class Engine:
                     yield replace(news, cached=listener.joined)
                     return
                 else:
-                    raise copy(news) if listener.joined else news
+                    raise news.error()
         finally:
             self._board.leave(work, listener)
             self._done(loop)
 
     def _wake(self) -> None:
-        self._thread.submit(self._turns.take)
+        """Raises NotReady where the model's thread takes no more work."""
+        try:
+            self._thread.submit(self._run)
+        except RuntimeError as error:
+            self._health.lose("the model's thread has ended")
+            raise NotReady("this replica is being replaced", retry_after_s=5) from error
+
+    def _run(self) -> None:
+        """The step loop, on the model's thread. Whatever ends it is known to health and to all who wait."""
+        try:
+            self._turns.take()
+        except BaseException as error:
+            self._health.lose("the step loop has ended")
+            log.critical("the step loop has ended", exc_info=error)
+            self._turns.abandon(Failure(NotReady, "this replica is being replaced", None, 5, error))
 
     def _busy(self) -> None:
         self._jobs += 1
@@ -151,12 +183,88 @@ class Engine:
     def _done(self, loop: asyncio.AbstractEventLoop) -> None:
         self._jobs -= 1
         if not self._jobs and self._unload_after_idle_s is not None:
-            self._idle = loop.call_later(self._unload_after_idle_s, self._thread.submit, self._painter.unload)
+            self._idle = loop.call_later(self._unload_after_idle_s, self._thread.submit, self._unload)
+
+    def _why_not(self) -> Failure | None:
+        """Why this replica should get no work now."""
+        fault = self._health.fault(time.monotonic())
+        return self._unready if fault is None else Failure(NotReady, fault, None, 5)
+
+    def _retry_if_due(self) -> None:
+        if self._retries.take(time.monotonic()):
+            with suppress(RuntimeError):  # A thread that takes no work any more is found by the next job.
+                self._thread.submit(self._start)
+
+    def _start(self) -> None:
+        """On the model's thread, as all that follows. Raises nothing."""
+        began = time.monotonic()
+        self._health.begin_act(began, self._load_s)
+        try:
+            self._warm_up()
+        except BaseException as error:
+            self._not_loaded(error)
+        else:
+            self._load_s = max(LOAD_S, time.monotonic() - began)
+            self._retries.succeeded()
+            self._unready = None
+        finally:
+            self._health.end_act()
+
+    def _load_again(self) -> Failure | None:
+        """Where it was unloaded; at no cost where it is there."""
+        self._health.begin_act(time.monotonic(), self._load_s)
+        try:
+            self._painter.load()
+        except BaseException as error:
+            return self._not_loaded(error)
+        finally:
+            self._health.end_act()
+        return None
+
+    def _prove(self) -> Failure | None:
+        """Paint the warm-up picture, to see whether the model still can."""
+        self._health.begin_act(time.monotonic(), self._load_s)
+        try:
+            self._paint_warm_up()
+        except BaseException as error:
+            return self._not_loaded(error)
+        finally:
+            self._health.end_act()
+        return None
+
+    def _unload(self) -> None:
+        try:
+            self._painter.unload()
+        except BaseException as error:
+            self._not_loaded(error)
+
+    def _not_loaded(self, error: BaseException) -> Failure:
+        """This replica gets no work until an attempt to load the model succeeds."""
+        told = failure_of(error, GenerationFailed, "the replica's log says why")
+        if not isinstance(error, ScenewrightError):
+            log.error("the model cannot paint", exc_info=error)
+        if device_is_lost(error):
+            self._health.lose("the device is lost to this process")
+        try:
+            self._painter.unload()  # Its memory is free meanwhile, and the next attempt reads its files anew.
+        except BaseException as again:
+            log.error("the model could not be unloaded", exc_info=again)
+        wait_s = max(self._retries.failed(time.monotonic()), told.retry_after_s or 0.0)
+        kind, reason = told.kind, told.message
+        if not issubclass(kind, NotReady):
+            joint = ";" if kind is GenerationFailed else ":"
+            kind, reason = NotReady, f"the warm-up picture failed{joint} {reason}"
+        self._unready = Failure(kind, reason, None, wait_s, error)
+        return self._unready
 
     def _warm_up(self) -> None:
-        """On the model's thread."""
         self._painter.load()
-        self._board.scheduler = self._scheduler(self._calibration())
+        self._board.adopt(self._scheduler(self._calibration()))
+        self._paint_warm_up()
+        if self._lazy_load:
+            self._painter.unload()
+
+    def _paint_warm_up(self) -> None:
         width, height = self._painter.native_size
         request = PaintRequest("warm-up", "", self._config.warm_up_steps, 7.5, 0, width, height)
         painting = self._painter.begin(request)
@@ -165,8 +273,6 @@ class Engine:
             if painting.fault is not None:
                 raise painting.fault
         self._painter.decode([painting])
-        if self._lazy_load:
-            self._painter.unload()
 
     def _calibration(self) -> Calibration:
         fixed = self._painter.fixed_rows

@@ -1,4 +1,5 @@
-"""Is this replica worth keeping? A step that never ends, or a device again without room, says no."""
+"""Is this replica worth keeping? A step that never ends, a lost device or loop, or a device again without
+room, says no."""
 
 from __future__ import annotations
 
@@ -8,6 +9,18 @@ WINDOW_S = 60.0
 TOO_MANY = 2
 WEDGED_STEPS = 50
 """A step is wedged only beyond so many times what it was expected to take."""
+LOST_DEVICE = (
+    "device-side assert",
+    "illegal memory access",
+    "illegal instruction",
+    "misaligned address",
+    "unspecified launch failure",
+    "uncorrectable ecc",
+    "hardware stack error",
+    "context is destroyed",
+    "has fallen off the bus",
+)
+"""What CUDA says once its context can do nothing more in this process (its cudaError_t)."""
 
 
 class Unhealthy(Exception):
@@ -21,6 +34,7 @@ class Health:
         self._wedged_after_s = wedged_after_s
         self._act: tuple[float, float] | None = None
         self._no_room: deque[float] = deque(maxlen=TOO_MANY)
+        self._lost = ""
 
     def begin_act(self, now: float, expected_s: float = 0.0) -> None:
         """The heartbeat: an act of the model's thread begins, and its expected length."""
@@ -33,11 +47,36 @@ class Health:
         """For one request alone; where a smaller batch was the answer, nothing is wrong."""
         self._no_room.append(now)
 
+    def lose(self, what: str) -> None:
+        """Something is gone that only another process can have again."""
+        self._lost = self._lost or what
+
     def fault(self, now: float) -> str | None:
         """What is wrong, or None."""
         act = self._act
+        if self._lost:
+            return self._lost
         if act is not None and now - act[0] > act[1]:
             return f"a step has been under way for {now - act[0]:.0f} s"
         if len(self._no_room) == TOO_MANY and now - self._no_room[0] < WINDOW_S:
             return f"the device had no room for {TOO_MANY} pictures within {WINDOW_S:.0f} s"
         return None
+
+
+def device_is_lost(error: BaseException) -> bool:
+    """Whether the device does nothing more for this process, by what `error` or its cause says."""
+    at: BaseException | None = error
+    for _ in range(8):
+        if at is None:
+            return False
+        if any(words in _words(at) for words in LOST_DEVICE):
+            return True
+        at = at.__cause__ or at.__context__
+    return False
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error).lower()
+    except BaseException:  # Of somebody else's class: it may raise anything.
+        return ""

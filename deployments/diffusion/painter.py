@@ -49,7 +49,7 @@ class Painting:
     sampler: str = ""
     preview_steps: frozenset[int] = frozenset()
     preview: Preview | None = None
-    fault: Exception | None = None
+    fault: BaseException | None = None
 
     @property
     def guided_now(self) -> bool:

@@ -63,7 +63,7 @@ class SmallVae:
             # TAESD was trained on scaled latents: its own factor is 1.
             own = latents.to(self._vae.dtype) / self._vae.config.scaling_factor
             image = self._vae.decode(own, return_dict=False)[0][0].float().cpu().numpy()
-        except Exception:  # No room for it, as a rule: the picture is worth more than its preview.
+        except BaseException:  # No room for it, as a rule: the picture is worth more than its preview.
             log.warning("a preview could not be drawn", exc_info=True)
             return None
         picture = Image.fromarray(to_pixels(np.moveaxis(image, 0, -1)))

@@ -4,21 +4,30 @@ painting, nor the picture that comes of it."""
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from concurrent.futures import Future
 from typing import Any
 
 from deployments.diffusion.previews import encode_preview, preview_steps
 from deployments.diffusion.work import Listener, Progress
+from deployments.errors import ScenewrightError
+from deployments.failures import in_thread
 from deployments.messages import LayerJob, Pixels, StepEvent
+
+log = logging.getLogger(__name__)
 
 
 async def step_event(job: LayerJob, listener: Listener, progress: Progress) -> StepEvent:
     """`deadline_at` of the job is by the monotonic clock."""
     preview = progress.preview if progress.step in preview_steps(job.previews, progress.steps) else None
-    if isinstance(preview, Future):
-        preview = await _drawn(preview, listener, job.deadline_at)
-    encoded = None if preview is None else await asyncio.to_thread(encode_preview, preview)
+    try:
+        if isinstance(preview, Future):
+            preview = await _drawn(preview, listener, job.deadline_at)
+        encoded = None if preview is None else await in_thread(encode_preview, preview)
+    except ScenewrightError:
+        log.warning("a preview could not be encoded", exc_info=True)
+        encoded = None
     return StepEvent(job.kind, progress.step, progress.steps, encoded)
 
 
@@ -29,7 +38,8 @@ async def _drawn(preview: Future[Pixels | None], listener: Listener, deadline_at
     try:
         left_s = max(0.0, deadline_at - time.monotonic())
         await asyncio.wait(either, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
-        return drawing.result() if drawing.done() and not drawing.cancelled() else None
+        whole = drawing.done() and not drawing.cancelled() and drawing.exception() is None
+        return drawing.result() if whole else None
     finally:
         for each in either:
             each.cancel()

@@ -7,25 +7,32 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from copy import copy
 
 from deployments.diffusion.attempts import Attempt, Attempts
 from deployments.diffusion.board import Board
-from deployments.diffusion.health import Health
+from deployments.diffusion.health import Health, device_is_lost
 from deployments.diffusion.painter import AnyPainter, Painting
 from deployments.diffusion.previews import preview_steps
 from deployments.diffusion.work import News, Outbox, Progress, Work
-from deployments.errors import GenerationFailed, OutOfMemory, ScenewrightError
+from deployments.errors import GenerationFailed, InvalidRequest, NotReady, OutOfMemory, ScenewrightError
+from deployments.failures import Failure, failure_of
 from deployments.messages import LayerJob, LayerResult, Pixels, Recipe
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 2
 """Pictures begun, and pictures decoded, in one turn: the others must not wait longer than a step or so."""
+DOUBTS = 3
+"""So many pictures failed in a row: perhaps it is not they, but the model."""
+FAILED = "the model failed while it painted this layer; the replica's log says why"
 
 
 class Turns:
-    """`flaw` says what is wrong with a picture, or None; `placeholder` paints the declared stand-in."""
+    """`flaw` says what is wrong with a picture, or None; `placeholder` paints the declared stand-in.
+
+    `load` loads the model where that is not done yet: it raises nothing, and gives the failure if there is
+    one. `prove` paints a picture that is known to work, and gives the failure where it does not.
+    """
 
     def __init__(
         self,
@@ -35,6 +42,8 @@ class Turns:
         health: Health,
         flaw: Callable[[Pixels], str | None],
         placeholder: Callable[[LayerJob], Pixels],
+        load: Callable[[], Failure | None],
+        prove: Callable[[], Failure | None],
     ) -> None:
         self._painter = painter
         self._board = board
@@ -42,6 +51,9 @@ class Turns:
         self._health = health
         self._flaw = flaw
         self._placeholder = placeholder
+        self._load = load
+        self._prove = prove
+        self._failed_in_a_row = 0
         self._finished: list[Work] = []
         self._outbox = Outbox()
 
@@ -51,9 +63,15 @@ class Turns:
             self.take_one()
 
     def take_one(self) -> None:
-        """Raises nothing: what goes wrong is told to those whose work it was."""
+        """Raises nothing: what goes wrong is told to those whose work it was.
+
+        Not even SystemExit or CancelledError: on this thread they mean nothing but that a model raised them.
+        """
         try:
-            self._painter.load()
+            unloaded = self._load()
+            if unloaded is not None:
+                self._fail_all(unloaded)
+                return
             chosen = self._board.choose()
             self._tell_places(chosen)
             works = self._admit(chosen)
@@ -61,9 +79,24 @@ class Turns:
                 self._step(works)
                 self._outbox.send()
             self._finish()
-        except Exception as error:  # Nobody's in particular, so everybody's.
-            for work in self._board.works():
-                self._end(work, copy(error))
+            if self._failed_in_a_row >= DOUBTS:
+                self._failed_in_a_row = 0
+                broken = self._prove()
+                if broken is not None:
+                    self._fail_all(broken)
+        except BaseException as error:  # Nobody's in particular, so everybody's.
+            log.error("a turn of the model's thread failed", exc_info=error)
+            self._fail_all(failure_of(error, GenerationFailed, FAILED))
+        self._outbox.send()
+
+    def abandon(self, failure: Failure) -> None:
+        """Tell everybody who waits, and whoever comes later, that nothing is painted here any more."""
+        self._outbox.put(self._board.close(failure), failure)
+        self._outbox.send()
+
+    def _fail_all(self, failure: Failure) -> None:
+        for work in self._board.works():
+            self._end(work, failure)
         self._outbox.send()
 
     def _tell_places(self, chosen: Sequence[Work]) -> None:
@@ -81,8 +114,8 @@ class Turns:
                     painting = self._painter.begin(work.attempt.request)
             except OutOfMemory as error:
                 self._no_room(work, error)
-            except Exception as error:
-                self._end(work, error)
+            except BaseException as error:
+                self._fail(work, error)
             else:
                 painting.preview_steps = preview_steps(work.previews, painting.steps)
                 work.painting, work.encoded_at = painting, time.perf_counter()
@@ -100,11 +133,11 @@ class Turns:
                 self._no_room(works[0], error)
                 return
             # Nothing has changed: they are chosen again, fewer at once.
-            self._painter.free()
+            self._free()
             log.warning("no room for %d rows: at most %d from now on", rows, self._board.lower_cap(key, rows))
-        except Exception as error:
+        except BaseException as error:
             if len(works) == 1:
-                self._end(works[0], error)
+                self._fail(works[0], error)
                 return
             middle = len(works) // 2
             self._step(works[:middle])
@@ -121,7 +154,7 @@ class Turns:
         if isinstance(painting.fault, OutOfMemory):
             self._no_room(work, painting.fault)
         elif painting.fault is not None:
-            self._end(work, painting.fault)
+            self._fail(work, painting.fault)
         else:
             preview, painting.preview = painting.preview, None
             self._outbox.put(work.listeners, Progress(painting.done, painting.steps, preview))
@@ -143,49 +176,77 @@ class Turns:
         try:
             with self._act():
                 pictures = self._painter.decode([work.painting for work in works])
-        except Exception as error:
+        except BaseException as error:
             if len(works) > 1:
-                self._painter.free()
+                self._free()
                 for work in works:
                     self._decode([work])
             elif isinstance(error, OutOfMemory):
                 self._no_room(works[0], error)
             else:
-                self._end(works[0], error)
+                self._fail(works[0], error)
             return
         for work, pixels in zip(works, pictures, strict=True):
             try:
                 self._judge(work, pixels)
-            except Exception as error:
-                self._end(work, error)
+            except BaseException as error:
+                self._fail(work, error)
 
     def _judge(self, work: Work, pixels: Pixels) -> None:
         reason = self._flaw(pixels)
+        self._failed_in_a_row = 0
         if reason is None:
             degraded = work.attempt.degraded(work.job)
             self._end(work, self._result(work, pixels, work.attempt.request.seed, degraded))
             return
         message = f"no attempt gave a usable picture: the last one was {reason}"
         again = self._attempts.after_flaw(work.job, work.attempt)
-        self._try_again(work, again, GenerationFailed(message, work.job.kind))
+        self._try_again(work, again, Failure(GenerationFailed, message, work.job.kind))
 
     def _no_room(self, work: Work, error: OutOfMemory) -> None:
         """Not even for this picture alone."""
-        self._painter.free()
+        self._free()
         if not work.attempt.reduced:
             self._health.ran_out_of_memory(time.monotonic())
         again = self._attempts.after_no_room(work.job, work.attempt)
-        self._try_again(work, again, OutOfMemory(*error.args))
+        self._try_again(
+            work, again, failure_of(error, OutOfMemory, "the device has no room for this picture")
+        )
 
-    def _try_again(self, work: Work, again: Attempt | None, failure: ScenewrightError) -> None:
+    def _fail(self, work: Work, error: BaseException) -> None:
+        """What the model raised for this picture is told to its callers alone."""
+        if isinstance(error, ScenewrightError):
+            self._try_again(work, None, failure_of(error, GenerationFailed, FAILED))
+            return
+        log.error("the model failed at the layer of request %s", work.job.request_id, exc_info=error)
+        self._failed_in_a_row += 1
+        if device_is_lost(error):
+            self._health.lose("the device is lost to this process")
+        self._try_again(work, None, failure_of(error, GenerationFailed, FAILED))
+
+    def _try_again(self, work: Work, again: Attempt | None, failure: Failure) -> None:
         if again is not None:
             self._board.try_again(work, again)
-        elif work.job.fallback == "placeholder":
-            work.painting = None
-            stand_in = self._placeholder(work.job)
-            self._end(work, self._result(work, stand_in, work.job.seed, ("placeholder",)))
+        elif work.job.fallback == "placeholder" and not issubclass(failure.kind, NotReady | InvalidRequest):
+            self._end(work, self._stand_in(work) or failure)
         else:
             self._end(work, failure)
+
+    def _stand_in(self, work: Work) -> LayerResult | None:
+        """The declared placeholder; None where not even that can be painted."""
+        work.painting = None
+        try:
+            return self._result(work, self._placeholder(work.job), work.job.seed, ("placeholder",))
+        except BaseException as error:
+            log.error("the placeholder for request %s failed", work.job.request_id, exc_info=error)
+            return None
+
+    def _free(self) -> None:
+        """What cannot be given back must not fail those who have done nothing."""
+        try:
+            self._painter.free()
+        except BaseException as error:
+            log.error("the device's memory could not be given back", exc_info=error)
 
     def _result(self, work: Work, pixels: Pixels, seed: int, degraded: tuple[str, ...]) -> LayerResult:
         pixels.setflags(write=False)  # It may be handed to many.

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from deployments.diffusion.attempts import Attempt
 from deployments.diffusion.painter import Painting, Preview
 from deployments.diffusion.result_cache import LayerKey
 from deployments.diffusion.scheduler import JobState
+from deployments.failures import Failure
 from deployments.messages import LayerJob, LayerResult, LayerTimings
 
 
@@ -31,7 +32,7 @@ class Place:
     ahead: int
 
 
-News = Place | Progress | LayerResult | Exception
+News = Place | Progress | LayerResult | Failure
 
 
 @dataclass(eq=False)
@@ -50,7 +51,7 @@ class Listener:
     def hear(self, news: News) -> None:
         """On its own loop."""
         self.news.put_nowait(news)
-        if isinstance(news, LayerResult | Exception):
+        if isinstance(news, LayerResult | Failure):
             self.ended.set()
 
 
@@ -76,8 +77,9 @@ class Work:
     place: Place | None = None
 
     def timings(self, decoded_at: float) -> LayerTimings:
-        """What an attempt took that came to nothing counts as time in the queue."""
-        ends = (self.queued_at, self.begun_at, self.encoded_at, self.denoised_at, decoded_at)
+        """What an attempt took that came to nothing counts as time in the queue, and a stage that was never
+        reached as none."""
+        ends = accumulate((self.queued_at, self.begun_at, self.encoded_at, self.denoised_at, decoded_at), max)
         return LayerTimings(*(1e3 * (end - begin) for begin, end in pairwise(ends)))
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from deployments.background import Background
 from deployments.character import Character
 from deployments.diffusion.config import ModelConfig
 from deployments.diffusion.health import Unhealthy
+from deployments.diffusion.simulated import SimulatedPainter
 from deployments.errors import NotReady
 from deployments.generator import GeneratorConfig
 from deployments.messages import LayerJob, LayerResult, StepEvent
@@ -99,3 +101,39 @@ async def test_batch_work_stands_before_nobody(simulated: GeneratorConfig, make_
         await anext(events)
         assert (await generator.record_routing_stats())["interactive"] == pytest.approx(least)
         await events.aclose()
+
+
+async def test_one_that_cannot_paint_says_so_and_does_not_look_idle(make_job: MakeJob, tmp_path: Any) -> None:
+    generator = Character(GeneratorConfig(ModelConfig(str(tmp_path / "gone"))))
+    told = Standing(**await generator.record_routing_stats())
+    assert told.unready == (await generator.readiness()).reason != ""
+    for _ in range(5):
+        with pytest.raises(NotReady):
+            await generator.paint(make_job())
+    assert await generator.record_autoscaling_stats() == {}
+    assert generator._workload.report().arrived == (0,) * 5, "refused at once, it was no work"
+
+
+async def test_a_model_that_comes_later_is_loaded_then(
+    simulated: GeneratorConfig, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deployments.diffusion.load_retries.FIRST_S", 0.01)
+    whole = SimulatedPainter.load
+    attempts = []
+
+    def load(painter: SimulatedPainter) -> None:
+        attempts.append(painter)
+        if len(attempts) < 4:
+            raise OSError("the share is not mounted")
+        whole(painter)
+
+    monkeypatch.setattr(SimulatedPainter, "load", load)
+    generator = Character(simulated)
+    assert not (await generator.readiness()).ready
+    async with asyncio.timeout(60):
+        while not (await generator.readiness()).ready:
+            await generator.check_health()
+            await asyncio.sleep(0.001)
+    assert len(attempts) == 4
+    assert Standing(**await generator.record_routing_stats()).unready == ""
+    assert (await generator.paint(make_job())).degraded == ()

@@ -347,14 +347,17 @@ async def test_no_store_is_painted_anew_and_not_kept(make_job: MakeJob, fake_pai
     assert len(fake_painter.begun) == 4
 
 
-async def test_a_fault_of_the_model_is_told_to_all_and_then_over(
-    make_job: MakeJob, fake_painter: Any
+async def test_a_model_that_cannot_be_loaded_again_gets_no_work_until_it_can(
+    make_job: MakeJob, fake_painter: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("deployments.diffusion.load_retries.FIRST_S", 0.01)
     engine = engine_of(fake_painter)
     fake_painter.load_error = RuntimeError("a cosmic ray")
-    with pytest.raises(RuntimeError, match="cosmic"):
+    with pytest.raises(NotReady, match="the replica's log says why"):
         await run(engine, make_job())
+    assert not engine.readiness().ready
     fake_painter.load_error = None
+    await until(lambda: engine.readiness().ready)
     assert (await run(engine, make_job())).seed == 42
 
 
@@ -387,6 +390,7 @@ async def test_a_failed_load_is_told_again_and_again(
         raised.append(caught.value)
     assert {str(fault) for fault in raised} == {reason}
     assert raised[0].retry_after_s is not None
+    engine.check_health()  # Which would be replaced by a replica that fares no better.
     assert len({id(fault) for fault in raised}) == 3, "one exception raised thrice would keep every traceback"
 
 

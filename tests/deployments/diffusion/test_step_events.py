@@ -13,6 +13,7 @@ from PIL import Image
 from deployments.diffusion.step_events import step_event
 from deployments.diffusion.work import Listener, Place, Progress
 from deployments.errors import GenerationFailed
+from deployments.failures import Failure
 from deployments.messages import LayerJob, Pixels, StepEvent
 
 MakeJob = Callable[..., LayerJob]
@@ -60,7 +61,7 @@ async def test_the_event_waits_for_its_preview(job: LayerJob, listener: Listener
 async def test_but_not_when_the_painting_has_ended(job: LayerJob, listener: Listener) -> None:
     drawing: Future[Pixels | None] = Future()
     telling = asyncio.create_task(step_event(job, listener, Progress(2, 4, drawing)))
-    listener.hear(GenerationFailed("flat", "character"))
+    listener.hear(Failure(GenerationFailed, "flat", "character"))
     assert await telling == StepEvent("character", 2, 4)
     assert drawing.cancelled(), "nobody waits for it any more"
 
@@ -89,3 +90,13 @@ async def test_a_caller_that_goes_away_takes_it_along(job: LayerJob, listener: L
     with pytest.raises(asyncio.CancelledError):
         await telling
     assert drawing.cancelled()
+
+
+async def test_one_that_fails_and_one_that_cannot_be_encoded_cost_no_picture(
+    job: LayerJob, listener: Listener
+) -> None:
+    drawing: Future[Pixels | None] = Future()
+    drawing.set_exception(SystemExit(1))
+    assert await step_event(job, listener, Progress(2, 4, drawing)) == StepEvent("character", 2, 4)
+    torn = np.zeros((4, 6, 7), np.uint8)
+    assert await step_event(job, listener, Progress(2, 4, torn)) == StepEvent("character", 2, 4)
