@@ -42,7 +42,7 @@ def build(config: ServiceConfig) -> Application:
             settings.replicas,
             request_router_config=routed(replica_class.kind, settings.generator.keeps_layers),
             **GENERATOR_HEALTH,
-        ).bind(settings.generator, must_load=settings.replicas.surge_percent > 0)
+        ).bind(settings.generator, must_load=settings.replicas.starts_only_loaded)
         for replica_class, settings in (
             (ObservedCharacter, config.character),
             (ObservedBackground, config.background),

@@ -48,8 +48,7 @@ class ReplicaOptions(Settings):
     the nodes that it may run on, as Ray's label selectors: `{accelerator: gpu}`, or `"!gpu"` for all the
     others.
     `surge_percent`: how many more replicas an upgrade may start, of those there are. Then the old ones stay
-    until as many new ones have painted, so a model that does not load replaces nothing. With 0 the old ones
-    go first.
+    until as many new ones have started. With 0 the old ones go first.
     """
 
     num_replicas: PositiveInt | None = 1
@@ -93,6 +92,20 @@ class ReplicaOptions(Settings):
         return options
 
 
+class GeneratorReplicaOptions(ReplicaOptions):
+    """`must_load`: a replica whose model does not load does not start, so that an upgrade to such a model
+    replaces nothing, and Serve starts it again, perhaps elsewhere. Without it the replica starts, says in
+    /readyz why it cannot paint, gets no work and tries again. null: as `surge_percent` needs it, since an
+    upgrade that begins with the new replicas lets the old ones go as soon as those have started.
+    """
+
+    must_load: bool | None = None
+
+    @property
+    def starts_only_loaded(self) -> bool:
+        return self.surge_percent > 0 if self.must_load is None else self.must_load
+
+
 class CpuReplicaOptions(ReplicaOptions):
     """Of a deployment that holds no GPU, so that there is room for its successors while it is there."""
 
@@ -112,7 +125,7 @@ class LayerSettings(Settings):
     """One generator: its model, its replicas, its defaults."""
 
     generator: GeneratorConfig
-    replicas: ReplicaOptions = ReplicaOptions()
+    replicas: GeneratorReplicaOptions = GeneratorReplicaOptions()
     defaults: LayerDefaults
 
 

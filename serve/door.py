@@ -17,7 +17,7 @@ from deployments.errors import DeadlineExceeded, Overloaded
 from deployments.messages import LayerJob, LayerKind
 from deployments.standing import Standing
 
-from .pools import Pool
+from .pools import Pool, nowhere
 
 QUEUE_FULL = "every replica's queue is full; come back shortly"
 CAUTION = 1.4
@@ -44,7 +44,8 @@ class Speed:
 
     @classmethod
     def of(cls, standings: Sequence[Standing | None]) -> Speed:
-        """A replica that has painted nothing yet is taken for an average one."""
+        """A replica that has painted nothing yet counts as an average one, one that cannot as none."""
+        standings = [standing for standing in standings if standing is None or not standing.unready]
         told = [standing for standing in standings if standing is not None]
         rates = [1 / standing.megapixel_step_s for standing in told if standing.megapixel_step_s > 0]
         return cls(
@@ -59,7 +60,7 @@ class Door:
 
     def __init__(
         self,
-        pool: Callable[[LayerKind], Pool | None] = lambda kind: None,
+        pool: Callable[[LayerKind], Pool | None] = nowhere,
         places: Mapping[LayerKind, int] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -83,6 +84,7 @@ class Door:
             for job in working:
                 self._inside[job.kind].remove(job)
                 self._gone.append((self._clock(), job))
+            self._forget_gone()
 
     def place_frees_in_s(self, job: LayerJob, places: int = 1) -> float | None:
         """While such jobs are worked off, one after the other; None where nothing is known of them."""
@@ -121,10 +123,14 @@ class Door:
 
     def _told(self, kind: LayerKind) -> float:
         """The most that the replicas may have meant of what was let in here; the rest came from elsewhere."""
-        while self._gone and self._clock() - self._gone[0][0] > STALE_S:
-            self._gone.popleft()
+        self._forget_gone()
         lately = [job for _, job in self._gone if job.kind == kind]
         return sum(job.megapixel_steps for job in [*self._inside[kind], *lately])
+
+    def _forget_gone(self) -> None:
+        """Whether anybody asks for them or not: each holds its request's words."""
+        while self._gone and self._clock() - self._gone[0][0] > STALE_S:
+            self._gone.popleft()
 
     def _check_places(self, job: LayerJob, pool: Pool) -> None:
         places = self._places.get(job.kind)

@@ -22,7 +22,8 @@ from .metrics import Recorder
 class Observed(Generator):
     """Goes before a generator among the bases of a class.
 
-    `must_load`: a replica whose model does not load does not start, where it would else tell so in /readyz.
+    `must_load`: a replica whose model does not load does not start, and it is Serve that tries again. Else it
+    tells so in /readyz, gets no work, and tries again by itself (deployments/diffusion/load_retries.py).
     """
 
     def __init__(self, config: GeneratorConfig, must_load: bool = False) -> None:

@@ -20,6 +20,9 @@ class Pool(Protocol):
     def is_warm(self, job: LayerJob) -> bool:
         """Whether an equal layer is painted or kept."""
 
+    def refused(self, job: LayerJob) -> bool:
+        """The replica that got the job was not ready. Whether there is another one to try."""
+
 
 class Pools:
     """Ray Serve makes the routers, each where and when its handle is first used, and hands them to nobody:
@@ -33,6 +36,11 @@ class Pools:
 
     def get(self, kind: LayerKind) -> Pool | None:
         return self._pools.get(kind)
+
+
+def nowhere(kind: LayerKind) -> Pool | None:
+    """Of a process without routers."""
+    return None
 
 
 HERE = Pools()

@@ -1,32 +1,79 @@
-"""Ready means: every generator has painted a picture. Anything less is told with its reason."""
+"""Say whether the service can paint, and if not, why.
+
+A generator is ready where one of its replicas is: the others get no work until they are. What each replica
+says of itself arrives here every second (deployments/standing.py), so the answer does not depend on which of
+them happens to be asked, nor on how busy they are. Only before they have said anything is one asked.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from deployments.messages import Readiness
+from deployments.messages import LayerKind, Readiness
+from deployments.standing import Standing
 
 from .scene import Graph, Response
 
 PROBE_TIMEOUT_S = 2.0
+KINDS: tuple[LayerKind, ...] = ("character", "background")
 
 
-async def unready_reasons(graph: Graph) -> list[str]:
-    """One sentence for each generator that cannot paint yet; empty when all can."""
-    named = {"character": graph.character, "background": graph.background}
+@dataclass(frozen=True)
+class ServiceState:
+    """One sentence for each generator that cannot paint, and for each that can do so with fewer replicas."""
 
-    async def reason(name: str) -> str:
-        response: Response = None
-        try:
-            async with asyncio.timeout(PROBE_TIMEOUT_S):
-                response = named[name].readiness.remote()
-                readiness: Readiness = await response
-        except TimeoutError:
-            response.cancel()
-            return f"{name}: no replica has loaded its model yet"
-        except Exception:
-            # Whatever a replica died of, it is not ready; the cause stands in the replica's own log.
-            return f"{name}: its replica is restarting"
-        return "" if readiness.ready else f"{name}: {readiness.reason}"
+    unready: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
 
-    return [text for text in await asyncio.gather(*map(reason, named)) if text]
+
+async def service_state(graph: Graph) -> ServiceState:
+    states = await asyncio.gather(*(_state(graph, kind) for kind in KINDS))
+    return ServiceState(
+        tuple(text for state in states for text in state.unready),
+        tuple(text for state in states for text in state.degraded),
+    )
+
+
+async def _state(graph: Graph, kind: LayerKind) -> ServiceState:
+    pool = graph.pool(kind)
+    told = _told(kind, pool.standings()) if pool is not None else None
+    if told is not None:
+        return told
+    reason = await _asked(graph, kind)
+    return ServiceState(unready=(f"{kind}: {reason}",)) if reason else ServiceState()
+
+
+def _told(kind: LayerKind, standings: Sequence[Standing | None]) -> ServiceState | None:
+    """By what the replicas say of themselves; None where none of them has yet."""
+    known = [standing for standing in standings if standing is not None]
+    reasons = Counter(standing.unready for standing in known if standing.unready)
+    if not known or (len(known) < len(standings) and reasons.total() == len(known)):
+        return None
+    if not reasons:
+        return ServiceState()
+    # The most common one, and of equals always the same.
+    reason = min(reasons, key=lambda text: (-reasons[text], text))
+    if reasons.total() == len(known):
+        return ServiceState(unready=(f"{kind}: {reason}",))
+    count = f"{reasons.total()} of {len(standings)} replicas cannot paint"
+    return ServiceState(degraded=(f"{kind}: {count}: {reason}",))
+
+
+async def _asked(graph: Graph, kind: LayerKind) -> str:
+    """What any one replica says; empty where it can paint."""
+    handle = graph.character if kind == "character" else graph.background
+    response: Response = None
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
+            response = handle.readiness.remote()
+            readiness: Readiness = await response
+    except TimeoutError:
+        response.cancel()
+        return "no replica has loaded its model yet"
+    except Exception:
+        # Whatever a replica died of, it is not ready; the cause stands in the replica's own log.
+        return "its replica is restarting"
+    return "" if readiness.ready else readiness.reason

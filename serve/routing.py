@@ -1,12 +1,14 @@
 """Which replica paints which layer, and in which order: asked by Ray Serve in each process that has a handle.
 
-An equal layer goes to the replica that paints or keeps it, while that accepts work. Where some replicas have
-unloaded their model, a layer goes to one that has not and that is idle. Every other one goes by Ray's own
-power of two choices. Where layers wait for a replica, they leave in a fair order.
+A replica that is not ready gets nothing while another is: one that fails at once is always idle, and would
+draw all the work. Among the ready, an equal layer goes to the replica that paints or keeps it, while that
+accepts work. Where some have unloaded their model, a layer goes to one that has not and that is idle. Every
+other one goes by Ray's own power of two choices. Where layers wait for a replica, they leave in a fair order.
 """
 
 from __future__ import annotations
 
+import random
 from collections import Counter, OrderedDict, deque
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +27,8 @@ TOLD_EVERY_S = 1.0
 SENT_S = 5 * TOLD_EVERY_S
 """What was sent to a replica is taken for warm there so long: by then it has told so itself."""
 REMEMBERED = 1024
+REFUSED_S = 3 * TOLD_EVERY_S
+"""A replica that has refused a layer is not asked again for so long: by then it has told how it is."""
 
 
 class LayerRouter(PowerOfTwoChoicesRequestRouter):
@@ -34,6 +38,8 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
         self._keeps_layers: bool = kwargs["keeps_layers"]
         self._order = FairOrder()
         self._sent: OrderedDict[str, tuple[ReplicaID, float]] = OrderedDict()
+        self._routed: OrderedDict[tuple[str, str], ReplicaID] = OrderedDict()
+        self._refused: dict[ReplicaID, float] = {}
         # By its module: Ray pickles this one by value, and with it whatever objects its names stand for.
         pools.HERE.register(kwargs["kind"], self)
 
@@ -47,19 +53,36 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
     def is_warm(self, job: LayerJob) -> bool:
         return bool(self._warm(job))
 
+    def refused(self, job: LayerJob) -> bool:
+        replica_id = self._routed.pop((job.request_id, job.kind), None)
+        if replica_id is not None:
+            self._refused = {each: at for each, at in self._refused.items() if each in self._replicas}
+            self._refused[replica_id] = self._get_curr_time_s()
+        return any(self._is_ready(replica) is not False for replica in list(self._replicas.values()))
+
+    def apply_locality_routing(self, pending_request: PendingRequest | None = None) -> set[ReplicaID]:
+        """Overrides Ray's: what it chooses from are the ready ones, as long as there are any."""
+        near: set[ReplicaID] = super().apply_locality_routing(pending_request)
+        return near & {replica.replica_id for replica in self._serving()}
+
     async def choose_replicas(
         self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
     ) -> list[list[RunningReplica]]:
-        """The warm ones first. Those that turn out to be full are passed over."""
+        """The warm ones first, those that have told nothing yet last. The full are passed over."""
         ranks: list[list[RunningReplica]] = await super().choose_replicas(candidate_replicas, pending_request)
         job = _job(pending_request)
         if job is None:
             return ranks
-        return [*filter(None, (self._warm(job), self._loaded_and_idle())), *ranks]
+        return [*filter(None, (self._warm(job), self._loaded_and_idle())), *ranks, self._unknown()]
 
     def on_request_routed(self, pending_request: PendingRequest, replica_id: ReplicaID, result: Any) -> None:
         job = _job(pending_request)
-        if job is None or job.no_store or not self._keeps_layers:
+        if job is None:
+            return
+        self._routed[job.request_id, job.kind] = replica_id
+        while len(self._routed) > REMEMBERED:
+            self._routed.popitem(last=False)
+        if job.no_store or not self._keeps_layers:
             return
         now = self._get_curr_time_s()
         sent_to, at = self._sent.get(job.likeness, (None, 0.0))
@@ -96,7 +119,7 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
         if job.no_store:
             return []
         likeness = job.likeness
-        return [replica for replica in list(self._replicas.values()) if self._is_kept(likeness, replica)]
+        return [replica for replica in self._serving() if self._is_kept(likeness, replica)]
 
     def _is_kept(self, likeness: str, replica: RunningReplica) -> bool:
         sent_to, at = self._sent.get(likeness, (None, 0.0))
@@ -105,11 +128,31 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
 
     def _loaded_and_idle(self) -> list[RunningReplica]:
         """None where all have their model loaded. A length that is not known is that of a long idle one."""
-        loaded = [each for each in list(self._replicas.values()) if each.routing_stats.get("loaded", True)]
-        if len(loaded) == len(self._replicas):
+        serving = self._serving()
+        loaded = [each for each in serving if each.routing_stats.get("loaded", True)]
+        if len(loaded) == len(serving):
             return []
         lengths = self._replica_queue_len_cache
         return [replica for replica in loaded if lengths.get(replica.replica_id) in (None, 0)]
+
+    def _is_ready(self, replica: RunningReplica) -> bool | None:
+        """None where it has told nothing yet."""
+        refused_at = self._refused.get(replica.replica_id)
+        if refused_at is not None and self._get_curr_time_s() - refused_at < REFUSED_S:
+            return False
+        return not replica.routing_stats.get("unready") if replica.routing_stats else None
+
+    def _serving(self) -> list[RunningReplica]:
+        """The ready ones; where there is none those that may be; and else all, which then tell why not."""
+        replicas = list(self._replicas.values())
+        told = [self._is_ready(replica) for replica in replicas]
+        best = True if True in told else None if None in told else False
+        return [replica for replica, ready in zip(replicas, told, strict=True) if ready is best]
+
+    def _unknown(self) -> list[RunningReplica]:
+        """One that has told nothing yet: better than to wait for one that is full."""
+        unknown = [each for each in list(self._replicas.values()) if self._is_ready(each) is None]
+        return [random.choice(unknown)] if unknown else []  # noqa: S311 (nothing is secret here)
 
 
 def _job(pending: PendingRequest | None) -> LayerJob | None:

@@ -24,12 +24,21 @@ from ray.serve.exceptions import (
 )
 from ray.serve.handle import DeploymentHandle
 
-from deployments.errors import DeadlineExceeded, GenerationFailed, Overloaded
-from deployments.messages import LayerJob, LayerResult, MergeResult, OutputOptions, Picture, UploadJob
+from deployments.errors import DeadlineExceeded, GenerationFailed, NotReady, Overloaded
+from deployments.messages import (
+    LayerJob,
+    LayerKind,
+    LayerResult,
+    MergeResult,
+    OutputOptions,
+    Picture,
+    UploadJob,
+)
 
 from .admission import SceneJob
 from .door import QUEUE_FULL, Door
 from .followed import Tell, follow
+from .pools import Pool, nowhere
 from .spans import branch, finishing, note_loss
 
 Handle = DeploymentHandle[Any]
@@ -41,6 +50,8 @@ FREES_IN_S = 2.0
 """A place in a queue, where nobody knows how fast it is worked off."""
 MAX_LOSSES = 3
 """How often a branch may lose its replica before the request is given up."""
+MAX_REFUSALS = 16
+"""How many replicas may say that they are not ready: each is known to be so from then on."""
 LOST = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError)
 PIXELS_LOST = (ObjectLostError, RayServeException)
 """The layers' node died after they were painted: Serve tells of a passed response in its general class."""
@@ -48,12 +59,16 @@ PIXELS_LOST = (ObjectLostError, RayServeException)
 
 @dataclass(frozen=True)
 class Graph:
-    """The handles of the three deployments below the ingress, and who is let through to them."""
+    """The handles of the three deployments below the ingress, and who is let through to them.
+
+    `pool`: what this process knows of the replicas of a generator.
+    """
 
     character: Handle
     background: Handle
     merger: Handle
     door: Door = field(default_factory=Door)
+    pool: Callable[[LayerKind], Pool | None] = nowhere
 
     def painter(self, job: LayerJob) -> Handle:
         return self.character if job.kind == "character" else self.background
@@ -115,12 +130,13 @@ async def render_upload(graph: Graph, job: UploadJob, deadline_at: float) -> Mer
 async def _paint(graph: Graph, job: LayerJob, tell: Tell | None = None) -> tuple[Any, LayerResult]:
     """The layer, and what stands for it in a further call."""
     painter, frees_in_s = graph.painter(job), partial(graph.door.place_frees_in_s, job)
+    elsewhere = partial(_another_is_ready, graph, job)
     with branch(job) as painted:
         if tell is None:
-            stand_in, layer = await _kept(partial(painter.paint.remote, job), _whole, frees_in_s)
+            stand_in, layer = await _kept(partial(painter.paint.remote, job), _whole, frees_in_s, elsewhere)
         else:
             stream = partial(painter.options(stream=True).stream.remote, job)
-            stand_in, layer = await _kept(stream, partial(follow, tell=tell), frees_in_s)
+            stand_in, layer = await _kept(stream, partial(follow, tell=tell), frees_in_s, elsewhere)
         painted(layer)
         return stand_in, layer
 
@@ -141,15 +157,25 @@ async def _kept(
     call: Callable[[], Response],
     receive: Callable[[Response], Awaitable[tuple[Any, Any]]] = _whole,
     frees_in_s: Callable[[], float | None] = lambda: None,
+    elsewhere: Callable[[], bool] = lambda: False,
 ) -> tuple[Any, Any]:
-    """Call, and call again where the replica was lost under it. Cancelling this cancels the call."""
-    for losses in range(1, MAX_LOSSES + 1):
+    """Call, and call again where the replica was lost under it, or is not ready while another may be.
+
+    Cancelling this cancels the call.
+    """
+    losses = refusals = 0
+    while True:
         response = call()
         try:
             return await receive(response)
+        except NotReady:
+            refusals += 1
+            if refusals == MAX_REFUSALS or not elsewhere():
+                raise
         except BackPressureError as error:
             raise Overloaded(QUEUE_FULL, retry_after_s=frees_in_s() or FREES_IN_S) from error
         except LOST as error:
+            losses += 1
             note_loss(losses)
             if losses == MAX_LOSSES:
                 raise GenerationFailed(
@@ -162,7 +188,12 @@ async def _kept(
                 # In local testing mode the class is Ray's own, which asyncio.timeout takes for a failure.
                 raise asyncio.CancelledError from error
             raise
-    raise AssertionError("unreachable")
+
+
+def _another_is_ready(graph: Graph, job: LayerJob) -> bool:
+    """Whether there is one, now that the replica that the job was sent to has said that it is not."""
+    pool = graph.pool(job.kind)
+    return pool is not None and pool.refused(job)
 
 
 @asynccontextmanager

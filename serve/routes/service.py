@@ -11,7 +11,7 @@ from deployments.errors import NotReady
 from ..config import ServiceConfig
 from ..error_answers import Refusal
 from ..models import ModelEntry, ModelList, find, listing
-from ..readiness import unready_reasons
+from ..readiness import service_state
 from ..scene import Graph
 from ..schema import Wire
 
@@ -21,9 +21,10 @@ class Alive(Wire):
 
 
 class Ready(Wire):
-    """Every generator has painted its warm-up picture."""
+    """Every generator has painted its warm-up picture. `degraded`: not on all of its replicas, and why."""
 
-    status: Literal["ready"] = "ready"
+    status: Literal["ready", "degraded"] = "ready"
+    reasons: list[str] | None = None
 
 
 def service_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
@@ -45,11 +46,11 @@ def service_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     async def healthz() -> Alive:
         return Alive()
 
-    @router.get("/readyz")
+    @router.get("/readyz", response_model_exclude_none=True)
     async def readyz() -> Ready:
-        reasons = await unready_reasons(graph)
-        if reasons:
-            raise NotReady("; ".join(reasons), retry_after_s=2)
-        return Ready()
+        state = await service_state(graph)
+        if state.unready:
+            raise NotReady("; ".join(state.unready), retry_after_s=2)
+        return Ready(status="degraded", reasons=list(state.degraded)) if state.degraded else Ready()
 
     return router

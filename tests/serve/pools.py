@@ -24,3 +24,6 @@ class FakePool:
 
     def is_warm(self, job: LayerJob) -> bool:
         return job.likeness in self.warm
+
+    def refused(self, job: LayerJob) -> bool:
+        return False

@@ -69,6 +69,22 @@ def test_an_upgrade_leaves_no_gap_and_no_connection_behind() -> None:
     assert graph["Ingress"]._deployment_config.graceful_shutdown_timeout_s == longest_s
 
 
+@pytest.mark.parametrize(
+    ("options", "must_load"),
+    [
+        ({}, False),
+        ({"surge_percent": 20}, True),
+        ({"must_load": True}, True),
+        ({"surge_percent": 20, "must_load": False}, False),
+    ],
+)
+def test_whether_a_generator_starts_without_its_model(options: dict[str, Any], must_load: bool) -> None:
+    data = ServiceConfig.model_validate(SIMULATED).model_dump()
+    data["character"]["replicas"] |= options
+    graph = deployments_of(build(ServiceConfig.model_validate(data)))
+    assert graph["Character"].init_kwargs == {"must_load": must_load}
+
+
 def test_the_environment_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHARACTER_MODEL", "some/model")
     monkeypatch.setenv("MAX_IMAGE_SIZE", "2048")

@@ -11,7 +11,7 @@ import pytest
 from deployments.errors import DeadlineExceeded, Overloaded
 from deployments.messages import LayerJob, LayerKind
 from deployments.standing import Standing
-from serve.door import AFTERWARDS_S, CAUTION, STALE_S, Door
+from serve.door import AFTERWARDS_S, CAUTION, STALE_S, Door, Speed
 
 from .pools import FakePool
 
@@ -156,3 +156,21 @@ def test_leaving_by_an_error_is_leaving() -> None:
     with pytest.raises(ValueError, match="x"), made.let_in(layer()):
         raise ValueError("x")
     assert made._inside["character"] == []
+
+
+def test_a_replica_that_cannot_paint_adds_no_speed() -> None:
+    good, bad = Standing(1.0, 0.5, 0.0), Standing(0.0, 0.0, 0.0, unready="unet is missing")
+    assert Speed.of([good, bad]).rate == Speed.of([good]).rate == 1.0
+    assert Speed.of([good, None]).rate == 2.0
+    assert Speed.of([bad]).rate == 0.0
+
+
+@pytest.mark.parametrize("pool", [None, one_a_second()])
+def test_layers_that_are_done_are_not_kept(pool: FakePool | None) -> None:
+    clock = Clock()
+    made = door(pool, clock)
+    for number in range(1_000):
+        clock.now += 1.0
+        with made.let_in(layer(seed=number)):
+            pass
+    assert len(made._gone) <= STALE_S + 1

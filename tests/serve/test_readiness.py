@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
 from deployments.errors import NotReady
-from deployments.messages import Readiness
+from deployments.messages import LayerKind, Readiness
+from deployments.standing import Standing
 from serve import readiness
 from serve.config import ServiceConfig
 from serve.ingress import build_http
-from serve.readiness import unready_reasons
+from serve.readiness import ServiceState, service_state
 from serve.scene import Graph
 
+from .pools import FakePool
 from .test_scene import NEVER, Handle, Method
 
 READY = Readiness(True, "", "storybook", "diffusers")
@@ -24,29 +27,29 @@ def graph_of(character: Any, background: Any = READY) -> Graph:
 
 
 async def test_all_is_ready() -> None:
-    assert await unready_reasons(graph_of(READY)) == []
+    assert await service_state(graph_of(READY)) == ServiceState()
 
 
 async def test_every_reason_is_told() -> None:
     missing = Readiness(False, "unet is cut short", "storybook", "diffusers")
     graph = graph_of(missing, RuntimeError("/secret"))
-    assert await unready_reasons(graph) == [
+    assert (await service_state(graph)).unready == (
         "character: unet is cut short",
         "background: its replica is restarting",
-    ]
+    )
 
 
 async def test_a_replica_that_does_not_answer_is_still_loading(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "PROBE_TIMEOUT_S", 0.05)
     graph: Any = graph_of(NEVER)
-    assert await unready_reasons(graph) == ["character: no replica has loaded its model yet"]
+    assert (await service_state(graph)).unready == ("character: no replica has loaded its model yet",)
     assert graph.character.readiness.responses[0].cancelled
 
 
 async def test_a_handle_that_cannot_even_be_asked() -> None:
     graph: Any = graph_of(READY)
     graph.character.readiness = None
-    assert await unready_reasons(graph) == ["character: its replica is restarting"]
+    assert (await service_state(graph)).unready == ("character: its replica is restarting",)
 
 
 async def test_ready_over_http(client: httpx.AsyncClient) -> None:
@@ -71,3 +74,53 @@ async def test_a_missing_model_over_http(config: ServiceConfig) -> None:
     for answer in (probe, asked):
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "not_ready")
         assert int(answer.headers["retry-after"]) >= 1
+
+
+GOOD, MISSING = Standing(1.0, 0.1, 0.0), Standing(0.0, 0.0, 0.0, unready="unet is missing")
+
+
+def told_by(*standings: Standing | None, asked: Any = READY) -> Graph:
+    """A graph whose Character replicas say so; `asked` is what any one of them would answer."""
+    pool = FakePool(standings)
+
+    def known(kind: LayerKind) -> FakePool | None:
+        return pool if kind == "character" else None
+
+    return replace(graph_of(asked), pool=known)
+
+
+@pytest.mark.parametrize(
+    "asked", [READY, NEVER, RuntimeError("gone"), Readiness(False, "x", "m", "diffusers")]
+)
+async def test_one_replica_of_two_that_cannot_paint_is_told_steadily(asked: Any) -> None:
+    state = await service_state(told_by(GOOD, MISSING, asked=asked))
+    reason = "character: 1 of 2 replicas cannot paint: unet is missing"
+    assert state == ServiceState(degraded=(reason,)), "whichever happens to be asked"
+
+
+async def test_none_that_can_paint() -> None:
+    corrupt = Standing(0.0, 0.0, 0.0, unready="a is corrupt")
+    for standings in ((MISSING, corrupt), (corrupt, MISSING)):
+        assert (await service_state(told_by(*standings))).unready == ("character: a is corrupt",)
+    state = await service_state(told_by(corrupt, MISSING, MISSING))
+    assert state.unready == ("character: unet is missing",)
+
+
+@pytest.mark.parametrize("standings", [(), (None,), (None, None), (MISSING, None)])
+async def test_what_no_replica_has_told_is_asked(standings: tuple[Standing | None, ...]) -> None:
+    assert await service_state(told_by(*standings)) == ServiceState()
+    torn = Readiness(False, "unet is torn", "m", "diffusers")
+    assert (await service_state(told_by(*standings, asked=torn))).unready == ("character: unet is torn",)
+
+
+async def test_busy_is_ready() -> None:
+    assert await service_state(told_by(GOOD, asked=NEVER)) == ServiceState()
+
+
+async def test_degraded_over_http(config: ServiceConfig) -> None:
+    transport = httpx.ASGITransport(build_http(config, told_by(GOOD, MISSING)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        answer = await client.get("/readyz")
+    assert answer.status_code == 200
+    reason = "character: 1 of 2 replicas cannot paint: unet is missing"
+    assert answer.json() == {"status": "degraded", "reasons": [reason]}

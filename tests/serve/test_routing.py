@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +20,13 @@ from ray.serve.request_router import PendingRequest
 from deployments.messages import LayerJob
 from deployments.standing import Standing
 from serve.pools import HERE
-from serve.routing import SENT_S, LayerRouter, routed
+from serve.routing import REFUSED_S, REMEMBERED, SENT_S, LayerRouter, routed
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    yield
+    HERE._pools.clear()
 
 
 class Clock:
@@ -42,8 +50,8 @@ class Replica:
     async def get_queue_len(self, *, deadline_s: float) -> int:
         return self.ongoing
 
-    def tells(self, *warm: str, loaded: bool = True) -> None:
-        self.routing_stats = Standing(1.0, 0.1, 0.0, warm, loaded).as_stats()
+    def tells(self, *warm: str, loaded: bool = True, unready: str = "") -> None:
+        self.routing_stats = Standing(1.0, 0.1, 0.0, warm, loaded, unready).as_stats()
 
 
 def router_of(
@@ -129,6 +137,84 @@ async def test_a_model_that_is_loaded_is_not_loaded_once_more_while_it_is_idle()
     router.replica_queue_len_cache.update(loaded.replica_id, 1)
     loaded.ongoing = 4
     assert await send(router, asking(seed=2)) in others, "it is not waited for"
+
+
+async def test_a_replica_that_is_not_ready_gets_nothing_however_idle_it_is() -> None:
+    bad, good = Replica("bad"), Replica("good", room=100)
+    router = router_of(bad, good)
+    bad.tells(unready="unet is missing")
+    good.tells()
+    good.ongoing = 50
+    for seed in range(40):
+        assert await send(router, asking(seed)) is good
+    bad.tells()
+    assert await send(router, asking(99)) is bad, "now that it is"
+
+
+async def test_not_even_a_layer_that_it_was_just_sent_or_once_kept() -> None:
+    bad, good = Replica("bad"), Replica("good")
+    router = router_of(bad, good)
+    bad.tells(job_of(asking()).likeness)
+    good.tells()
+    assert await send(router, asking()) is bad
+    bad.tells(job_of(asking()).likeness, unready="the device is lost")
+    assert await send(router, asking()) is good
+    assert router.is_warm(job_of(asking()))
+
+
+async def test_a_full_replica_is_waited_for_where_the_other_is_not_ready() -> None:
+    bad, good = Replica("bad"), Replica("good")
+    router = router_of(bad, good)
+    bad.tells(unready="unet is missing")
+    good.tells()
+    good.ongoing = 4
+    waiting = asyncio.create_task(send(router, asking()))
+    await asyncio.wait([waiting], timeout=0.1)
+    assert not waiting.done()
+    good.ongoing = 0
+    assert await waiting is good
+
+
+async def test_one_that_has_told_nothing_yet_comes_second() -> None:
+    fresh, good = Replica("fresh"), Replica("good")
+    router = router_of(fresh, good)
+    good.tells()
+    for seed in range(4):
+        assert await send(router, asking(seed)) is good
+    assert await send(router, asking(5)) is fresh, "the other is full"
+
+
+async def test_where_none_is_ready_one_of_them_says_why() -> None:
+    bad, worse = Replica("bad", room=100), Replica("worse", room=100)
+    router = router_of(bad, worse)
+    for each in (bad, worse):
+        each.tells(unready="unet is missing")
+    assert {await send(router, asking(seed)) for seed in range(20)} == {bad, worse}
+
+
+async def test_who_has_refused_is_not_asked_again_until_it_has_told_how_it_is() -> None:
+    clock, first, second = Clock(), Replica("first", room=100), Replica("second", room=100)
+    router = router_of(first, second, clock=clock, keeps_layers=False)
+    sent_to = await send(router, asking())
+    other = second if sent_to is first else first
+    assert router.refused(job_of(asking()))
+    for seed in range(10):
+        assert await send(router, asking(seed)) is other
+    assert not router.refused(job_of(asking(9))), "that was the last one"
+    clock.now += REFUSED_S
+    assert router.refused(job_of(asking(77))), "nobody knows where it went"
+    assert {await send(router, asking(seed)) for seed in range(20)} == {first, second}
+
+
+async def test_what_it_knows_of_replicas_and_requests_does_not_grow() -> None:
+    router = router_of(Replica("one", room=10_000))
+    for number in range(3_000):
+        request = asking(number)
+        request.args[0] = replace(request.args[0], request_id=str(number))
+        router.on_request_routed(request, ReplicaID(f"gone-{number}", DeploymentID("Character")), None)
+        router.refused(job_of(request))
+    assert len(router._routed) <= REMEMBERED and len(router._sent) <= REMEMBERED
+    assert len(router._refused) <= 2
 
 
 async def test_those_that_wait_leave_in_a_fair_order() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -115,6 +116,44 @@ async def test_a_lost_replica_repaints_its_branch_alone(job: SceneJob) -> None:
     assert fakes.character.calls == [(job.character,)] * 3, "the same job with the same seed"
     assert len(fakes.background.calls) == 1
     assert fakes.merge.calls[0][1] is fakes.character.responses[2]
+
+
+class Refused:
+    """A pool of so many replicas; each that refuses is one less."""
+
+    def __init__(self, replicas: int) -> None:
+        self.left, self.jobs = replicas, list[LayerJob]()
+
+    def refused(self, job: LayerJob) -> bool:
+        self.left -= 1
+        self.jobs.append(job)
+        return self.left > 0
+
+    def standings(self) -> list[None]:
+        return []
+
+    waiting = Counter
+
+    def is_warm(self, job: LayerJob) -> bool:
+        return False
+
+
+async def test_a_replica_that_is_not_ready_sends_nobody_away_while_another_is(job: SceneJob) -> None:
+    pool: Any = Refused(3)
+    fakes = Fakes(character=(NotReady("unet is missing"), NotReady("unet is missing"), "C"))
+    graph = replace(fakes.graph, pool=lambda kind: pool if kind == "character" else None)
+    assert (await render(graph, job)).character == "C"
+    assert pool.jobs == [job.character] * 2
+    assert len(fakes.background.calls) == 1
+
+
+async def test_where_no_replica_is_ready_the_reason_is_told(job: SceneJob) -> None:
+    pool: Any = Refused(2)
+    fakes = Fakes(character=(NotReady("unet is missing"),), background=(NEVER,))
+    graph = replace(fakes.graph, pool=lambda kind: pool if kind == "character" else None)
+    with pytest.raises(NotReady, match="unet is missing"):
+        await render(graph, job)
+    assert len(fakes.character.calls) == 2
 
 
 async def test_three_losses_are_enough(job: SceneJob) -> None:
