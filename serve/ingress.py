@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from deployments.errors import ScenewrightError
 
 from . import haproxy
-from .collecting import let_go
+from .collecting import freeze, let_go
 from .config import ServiceConfig
 from .described_api import DescribedApi
 from .disconnects import ClientGone
@@ -56,10 +56,12 @@ class Ingress:
         asked = haproxy.behind(config.authentication)
         self._config = config.model_copy(update={"authentication": asked})
         places = {kind: layer.replicas.max_queued_requests for kind, layer in config.layers.items()}
-        self._graph = Graph(character, background, merger, Door(HERE.get, places))
+        self._graph = Graph(character, background, merger, Door(HERE.get, places), HERE.get)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
-        return TracedEdge(ObservedEdge(build_http(self._config, self._graph)))
+        app = TracedEdge(ObservedEdge(build_http(self._config, self._graph)))
+        freeze()
+        return app
 
     async def check_health(self) -> None:
         let_go()

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, or_, select, update
 
+from . import loose_pictures as loose
 from .tables import jobs, scenes
 
 LONGEST_WAIT_S = 3_600.0
@@ -107,12 +108,28 @@ class Leases:
             again = update(scenes).where(gone).values(**_back(0.0), losses=scenes.c.losses + 1)
             return connection.execute(again).rowcount + failed.rowcount
 
+    def begin_keeping(self, lease: str, picture: str, now: float) -> bool:
+        """Note that a picture is about to be kept for a scene. False where the lease is lost: do not then.
+
+        Raises BeingDropped.
+        """
+        with self._engine.begin() as connection:
+            held = connection.execute(select(scenes.c.lease).where(scenes.c.lease == lease)).first()
+            if held is not None:
+                loose.begin(connection, lease, picture, now)
+            return held is not None
+
     def succeed(
         self, lease: str, picture: str, picture_format: str, headers: dict[str, str], now: float
     ) -> bool:
-        """Whether the result is the scene's: False where the lease was lost."""
+        """Whether the result is the scene's: False where the lease was lost, and the picture stays loose."""
         values = {"picture": picture, "format": picture_format, "headers": json.dumps(headers)}
-        return self._write(lease, _end("succeeded", now) | values)
+        mine = update(scenes).where(scenes.c.lease == lease)
+        with self._engine.begin() as connection:
+            kept = connection.execute(mine.values(**_end("succeeded", now), **values)).rowcount == 1
+            if kept:
+                loose.settle(connection, lease)
+            return kept
 
     def fail(self, lease: str, error: dict[str, Any], now: float, retry_at: float | None) -> bool:
         """Count an attempt. The scene waits until `retry_at` for the next, or has failed: if None at once."""
@@ -130,22 +147,23 @@ class Leases:
         """For later, and no attempt: there was no room for it."""
         return self._write(lease, _back(not_before))
 
-    def forget(self, ended_before: float, limit: int = 100) -> set[str]:
-        """Delete jobs whose last scene ended before. The pictures that no scene refers to any more."""
+    def forget(self, ended_before: float, limit: int = 100) -> int:
+        """Delete jobs whose last scene ended before: how many. Their pictures are loose from then on."""
         open_ = select(scenes.c.job_id).where(
             scenes.c.ended_at.is_(None) | (scenes.c.ended_at >= ended_before)
         )
         old = select(jobs.c.id).where(jobs.c.created_at < ended_before, jobs.c.id.not_in(open_)).limit(limit)
         with self._engine.begin() as connection:
             gone = list(connection.execute(old).scalars())
-            if not gone:
-                return set()
-            theirs = scenes.c.job_id.in_(gone)
-            pictures = set(connection.execute(select(scenes.c.picture).where(theirs)).scalars()) - {None}
-            connection.execute(delete(scenes).where(theirs))
-            connection.execute(delete(jobs).where(jobs.c.id.in_(gone)))
-            kept = select(scenes.c.picture).where(scenes.c.picture.in_(pictures))
-            return pictures - set(connection.execute(kept).scalars())
+            if gone:
+                theirs = scenes.c.job_id.in_(gone)
+                has_one = theirs & scenes.c.picture.is_not(None)
+                pictures = set(connection.execute(select(scenes.c.picture).where(has_one)).scalars())
+                for picture in pictures:
+                    loose.leave(connection, secrets.token_hex(16), picture)
+                connection.execute(delete(scenes).where(theirs))
+                connection.execute(delete(jobs).where(jobs.c.id.in_(gone)))
+            return len(gone)
 
     def _write(self, lease: str, values: dict[str, Any]) -> bool:
         mine = update(scenes).where(scenes.c.lease == lease)

@@ -11,10 +11,14 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
+
+UNFINISHED = ".unfinished"
+TORN_AFTER_S = 3_600.0
 
 
 class Pictures(Protocol):
@@ -25,6 +29,11 @@ class Pictures(Protocol):
     def has(self, name: str) -> bool: ...
     def drop(self, name: str, put_before: float) -> None: ...
     def free_bytes(self) -> int | None: ...
+
+
+def name_of(data: bytes) -> str:
+    """What `put` will call it."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def open_pictures(place: str) -> Pictures:
@@ -38,16 +47,18 @@ class FolderPictures:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        self._unfinished = folder / UNFINISHED
+        self._unfinished.mkdir(parents=True, exist_ok=True)
+        self._drop_torn()
 
     def put(self, data: bytes) -> str:
-        name = hashlib.sha256(data).hexdigest()
+        name = name_of(data)
         path = self._path(name)
         if path.exists():
             os.utime(path)
             return name
         path.parent.mkdir(exist_ok=True)
-        descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        descriptor, beside = tempfile.mkstemp(dir=self._unfinished)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
@@ -75,6 +86,13 @@ class FolderPictures:
     def free_bytes(self) -> int | None:
         return shutil.disk_usage(self._folder).free
 
+    def _drop_torn(self) -> None:
+        """What processes that were killed had begun to write."""
+        with suppress(OSError):
+            for beside in self._unfinished.iterdir():
+                if time.time() - beside.stat().st_mtime > TORN_AFTER_S:
+                    beside.unlink(missing_ok=True)
+
     def _path(self, name: str) -> Path:
         return self._folder / name[:2] / name
 
@@ -91,7 +109,7 @@ class RemotePictures:
         self._root = str(root).rstrip("/")
 
     def put(self, data: bytes) -> str:
-        name = hashlib.sha256(data).hexdigest()
+        name = name_of(data)
         with _any_error_as_oserror():
             try:
                 self._files.pipe_file(self._path(name), data)

@@ -1,4 +1,4 @@
-"""The two tables of jobs: the same in SQLite and in PostgreSQL. Migrations make them, this describes them.
+"""The tables of jobs: the same in SQLite and in PostgreSQL. Migrations make them, this describes them.
 
 A job's status is nowhere stored: it is counted from its scenes, so that the two cannot disagree.
 """
@@ -54,4 +54,14 @@ scenes = Table(
     Column("headers", Text),
     Index("scenes_by_status", "status", "job_id", "not_before"),
     Index("scenes_by_picture", "picture"),
+)
+
+loose_pictures = Table(
+    "loose_pictures",
+    metadata,
+    Column("token", String(32), primary_key=True),
+    Column("picture", String(64), nullable=False),
+    Column("since", Double, nullable=False),
+    Column("dropping_at", Double),
+    Index("loose_pictures_by_picture", "picture"),
 )

@@ -1,50 +1,62 @@
 """The deployment that works jobs off: it takes scenes, has the graph paint them, and keeps their pictures.
 
 Any number of replicas may run. One that dies is noticed when its leases run out, and loses only its time.
+Leases are renewed by a task and a thread of their own, so that nothing else that takes long outlasts them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from deployments.errors import InvalidRequest, NotReady, Overloaded, ScenewrightError
 
 from ..answers import scene_headers
-from ..collecting import let_go
+from ..collecting import freeze, let_go
 from ..config import ServiceConfig
 from ..error_answers import error_of
 from ..logs import logger
+from ..pools import HERE
 from ..scene import Graph, Handle, SceneResult, render
 from ..spans import REQUEST_ID, spanning
 from ..tracing import send_traces
+from . import loose_pictures as loose
 from .database import open_database
 from .leases import Claim, Leases
-from .pictures import Pictures, open_pictures
+from .pictures import Pictures, name_of, open_pictures
 from .scene_jobs import ready_to_paint
 
 RETRY_S = 1.0
-FORGET_EVERY_S = 60.0
+TIDY_EVERY_S = 60.0
 YOUNG_S = 3_600.0
+"""Whoever noted a picture may still be about to keep it."""
+TOO_OFTEN = 10
+"""Failures in a row that neither the database nor a disk explains: a new worker may fare better."""
 
 
 class JobWorker:
-    """Begins by itself. Its health is that of its loop."""
+    """Begins by itself. Its health is that of its tasks."""
 
     def __init__(self, config: ServiceConfig, character: Handle, background: Handle, merger: Handle) -> None:
         send_traces(config.tracing)
         self._config = config.jobs
         self._state_dir = config.state_folder
-        self._graph = Graph(character, background, merger)
+        self._graph = Graph(character, background, merger, pool=HERE.get)
         self._painting: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
-        self._forgot_at = 0.0
+        self._renewals = ThreadPoolExecutor(1, thread_name_prefix="leases")
+        freeze()
         self._working = asyncio.get_running_loop().create_task(self._work())
+        self._working.add_done_callback(_say_why)
 
     async def check_health(self) -> None:
         if self._working.done():
@@ -57,22 +69,20 @@ class JobWorker:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._renewals.shutdown(wait=False)
 
     async def _work(self) -> None:
-        leases, pictures = await self._open()
-        while True:
-            try:
-                await self._turn(leases, pictures)
-            except (SQLAlchemyError, OSError):
-                logger.exception("jobs cannot be worked off at present")
-            self._wake.clear()
-            try:
-                async with asyncio.timeout(self._config.poll_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+        """Where one of the three ends, all do."""
+        engine, leases, pictures = await self._open()
+        renew_s = min(self._config.poll_s, self._config.lease_s / 3)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_again_and_again(partial(self._turn, leases, pictures, engine), self._rest))
+            tasks.create_task(_again_and_again(partial(self._renew, leases), _sleeping(renew_s)))
+            tasks.create_task(
+                _again_and_again(partial(self._tidy, leases, pictures, engine), _sleeping(TIDY_EVERY_S))
+            )
 
-    async def _open(self) -> tuple[Leases, Pictures]:
+    async def _open(self) -> tuple[Engine, Leases, Pictures]:
         """A database that is not there yet keeps jobs waiting, and nothing else of the service."""
         while True:
             try:
@@ -81,30 +91,53 @@ class JobWorker:
                 logger.exception("the database of jobs cannot be opened")
                 await asyncio.sleep(RETRY_S)
 
-    async def _turn(self, leases: Leases, pictures: Pictures) -> None:
-        now = time.time()
-        if self._painting:
-            held = await asyncio.to_thread(leases.renew, list(self._painting), now)
-            for lease in self._painting.keys() - held:
-                self._painting[lease].cancel()
-        await asyncio.to_thread(leases.recover, now)
+    async def _rest(self) -> None:
+        """Until a scene has ended, or a while has passed."""
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(self._config.poll_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _turn(self, leases: Leases, pictures: Pictures, engine: Engine) -> None:
+        await asyncio.to_thread(leases.recover, time.time())
         while len(self._painting) < self._config.concurrency:
             claim = await asyncio.to_thread(leases.claim, time.time())
             if claim is None:
                 break
-            task = asyncio.create_task(self._paint(claim, leases, pictures))
+            task = asyncio.create_task(self._paint(claim, leases, pictures, engine))
             self._painting[claim.lease] = task
             task.add_done_callback(partial(self._let_go, claim.lease))
-        if now - self._forgot_at > FORGET_EVERY_S:
-            self._forgot_at = now
-            for name in await asyncio.to_thread(leases.forget, now - self._config.retention_s):
-                await asyncio.to_thread(pictures.drop, name, now - YOUNG_S)
+
+    async def _renew(self, leases: Leases) -> None:
+        """Scenes whose leases were lost are not painted any further."""
+        mine = list(self._painting)
+        if not mine:
+            return
+        loop = asyncio.get_running_loop()
+        held = await loop.run_in_executor(self._renewals, leases.renew, mine, time.time())
+        for lease in set(mine) - held:
+            if lease in self._painting:
+                self._painting[lease].cancel()
+
+    async def _tidy(self, leases: Leases, pictures: Pictures, engine: Engine) -> None:
+        """Forget old jobs, and drop the pictures that are nobody's."""
+        now = time.time()
+        while await asyncio.to_thread(leases.forget, now - self._config.retention_s):
+            continue
+        seen: set[str] = set()
+        while tokens := set(await asyncio.to_thread(loose.old, engine, now - YOUNG_S)) - seen:
+            seen |= tokens
+            for token in tokens:
+                await asyncio.to_thread(_drop, engine, pictures, token)
 
     def _let_go(self, lease: str, task: asyncio.Task[None]) -> None:
         del self._painting[lease]
         self._wake.set()
+        _say_why(task)
 
-    async def _paint(self, claim: Claim, leases: Leases, pictures: Pictures) -> None:
+    async def _paint(self, claim: Claim, leases: Leases, pictures: Pictures, engine: Engine) -> None:
         """Whatever goes wrong in here that is not written down: the lease runs out, and it is tried again."""
         try:
             job = ready_to_paint(claim.job, time.time() + claim.deadline_s)
@@ -112,7 +145,7 @@ class JobWorker:
                 "job scene", {"scenewright.job_id": claim.job_id, REQUEST_ID: job.merge.request_id}
             ):
                 scene = await render(self._graph, job)
-            await asyncio.to_thread(_keep, claim, leases, pictures, scene)
+            await asyncio.to_thread(_keep, claim, scene, leases, pictures, engine)
         except (Overloaded, NotReady, OSError) as error:
             if isinstance(error, OSError):
                 logger.warning("a picture of job %s could not be kept: %s", claim.job_id, error)
@@ -134,17 +167,64 @@ class JobWorker:
         )
 
 
-def _keep(claim: Claim, leases: Leases, pictures: Pictures, scene: SceneResult) -> None:
-    """Keep the picture and write it down, in one thread, so that cancelling comes before or after it."""
+def _keep(claim: Claim, scene: SceneResult, leases: Leases, pictures: Pictures, engine: Engine) -> None:
+    """Keep a scene's picture, and leave none behind where the scene was cancelled meanwhile.
+
+    All in one thread: a cancel of the task that waits for it parts none of this. Raises OSError and
+    SQLAlchemyError.
+    """
     picture = scene.merged.picture
-    name = pictures.put(picture.data)
-    kept = leases.succeed(claim.lease, name, picture.format, scene_headers(scene), time.time())
+    name = name_of(picture.data)
+    if not leases.begin_keeping(claim.lease, name, time.time()):
+        return
+    kept = False
+    try:
+        pictures.put(picture.data)
+        kept = leases.succeed(claim.lease, name, picture.format, scene_headers(scene), time.time())
+    finally:
+        if not kept:
+            _drop(engine, pictures, claim.lease)
     if kept and not pictures.has(name):
         # Another job had the same picture, and its caller removed it in between.
         pictures.put(picture.data)
 
 
-def _open(config: Any, state_dir: Path) -> tuple[Leases, Pictures]:
+def _drop(engine: Engine, pictures: Pictures, token: str) -> None:
+    """What cannot be dropped now is dropped later: it stays noted."""
+    try:
+        loose.tidy(engine, token, lambda picture: pictures.drop(picture, math.inf), time.time())
+    except (SQLAlchemyError, OSError) as error:
+        logger.warning("a picture that no scene has could not be dropped yet: %s", error)
+
+
+async def _again_and_again(act: Callable[[], Awaitable[None]], rest: Callable[[], Awaitable[None]]) -> None:
+    """Act and rest, for ever. Raises what no database and no disk explains, once it happens often."""
+    failures = 0
+    while True:
+        try:
+            await act()
+            failures = 0
+        except (SQLAlchemyError, OSError):
+            logger.exception("jobs cannot be worked off at present")
+        except Exception:
+            failures += 1
+            if failures == TOO_OFTEN:
+                raise
+            logger.exception("the job worker failed")
+        await rest()
+
+
+def _sleeping(seconds: float) -> Callable[[], Awaitable[None]]:
+    return partial(asyncio.sleep, seconds)
+
+
+def _say_why(task: asyncio.Task[None]) -> None:
+    """Nobody awaits it: what it raised would be lost."""
+    if not task.cancelled() and (error := task.exception()):
+        logger.error("a task of the job worker has ended", exc_info=error)
+
+
+def _open(config: Any, state_dir: Path) -> tuple[Engine, Leases, Pictures]:
     engine = open_database(config.database_url(state_dir))
     leases = Leases(engine, config.lease_s, config.max_attempts, config.max_losses)
-    return leases, open_pictures(config.pictures_place(state_dir))
+    return engine, leases, open_pictures(config.pictures_place(state_dir))

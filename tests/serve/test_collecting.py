@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from serve.collecting import let_go
+from serve.collecting import freeze, let_go
 from serve.config import ServiceConfig
 from serve.ingress import Ingress
 
@@ -21,6 +21,7 @@ class Held:
 @pytest.fixture
 def resting() -> Iterator[None]:
     """A process in which the collector does not come by on its own."""
+    gc.unfreeze()
     gc.disable()
     yield
     gc.enable()
@@ -31,16 +32,30 @@ async def test_what_is_over_is_let_go_at_the_ingresss_health_check(
     resting: None, config: ServiceConfig
 ) -> None:
     ingress = Ingress(config, *[None] * 4)  # type: ignore[arg-type]
+    ingress.__serve_build_asgi_app__()
     left = weakref.ref(Held())
     assert left() is not None
     await ingress.check_health()
     assert left() is None
 
 
-def test_what_was_there_at_the_first_time_is_not_looked_at_again(resting: None) -> None:
+async def test_what_is_under_way_at_the_first_health_check_is_let_go_later(
+    resting: None, config: ServiceConfig
+) -> None:
+    ingress = Ingress(config, *[None] * 4)  # type: ignore[arg-type]
+    ingress.__serve_build_asgi_app__()
+    under_way = Held()
+    left = weakref.ref(under_way)
+    await ingress.check_health()
+    del under_way
+    await ingress.check_health()
+    assert left() is None
+
+
+def test_what_a_process_starts_with_is_not_looked_at_again(resting: None) -> None:
     gc.collect()
     before = len(gc.get_objects())
-    let_go()
+    freeze()
     assert len(gc.get_objects()) < before / 10
     left = weakref.ref(Held())
     let_go()

@@ -2,12 +2,23 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from serve.jobs.leases import Leases
+import pytest
+
+from serve.jobs import loose_pictures as loose
+from serve.jobs.leases import Claim, Leases
 from serve.jobs.store import JobStore
 
 from .test_store import New, submit
 
 ERROR = {"code": "c", "message": "m"}
+
+
+def dropped(leases: Leases, noted_before: float = 1e9) -> set[str]:
+    """What is dropped now of the pictures that may have no scene."""
+    pictures: set[str] = set()
+    for token in loose.old(leases._engine, noted_before):
+        loose.tidy(leases._engine, token, pictures.add, 1e6)
+    return pictures
 
 
 def test_scenes_in_order_and_each_once(store: JobStore, leases: Leases, new: New) -> None:
@@ -111,7 +122,111 @@ def test_old_jobs_are_forgotten_with_the_pictures_that_only_they_had(
     for claim in [claim for _ in range(4) if (claim := leases.claim(1)) and claim.job_id != waiting]:
         picture, at = next(ends)
         leases.succeed(claim.lease, picture, "jpeg", {}, at)
-    assert leases.forget(ended_before=30) == {"alone"}
+    assert leases.forget(ended_before=30) == 1
+    assert dropped(leases) == {"alone"}
     assert store.job("me", old) is None
     assert store.job("me", fresh) and store.job("you", waiting)
-    assert leases.forget(ended_before=30) == set()
+    assert leases.forget(ended_before=30) == 0
+    assert dropped(leases) == set()
+
+
+def test_a_picture_of_a_scene_that_is_cancelled_meanwhile_is_dropped(
+    store: JobStore, leases: Leases, new: New
+) -> None:
+    job_id = submit(store, new(1))
+    claim = leases.claim(1)
+    assert claim and leases.begin_keeping(claim.lease, "p", 2)
+    store.cancel("me", job_id, 3)
+    assert not leases.succeed(claim.lease, "p", "jpeg", {}, 4)
+    assert dropped(leases) == {"p"}
+    assert not leases.begin_keeping(claim.lease, "p", 5), "it is not even begun"
+    assert dropped(leases) == set()
+
+
+def test_a_picture_that_another_scene_has_or_is_about_to_have_stays(
+    store: JobStore, leases: Leases, new: New
+) -> None:
+    gone, stays = submit(store, new(1), now=0), submit(store, new(1), owner="you", now=1)
+    first, second = leases.claim(2), leases.claim(2)
+    assert first and second and (first.job_id, second.job_id) == (gone, stays)
+    assert leases.begin_keeping(first.lease, "same", 2) and leases.begin_keeping(second.lease, "same", 2)
+    store.cancel("me", gone, 3)
+    pictures: set[str] = set()
+    loose.tidy(leases._engine, first.lease, pictures.add, 3)
+    assert pictures == set(), "the other one is being kept"
+    assert leases.succeed(second.lease, "same", "jpeg", {}, 4)
+    assert dropped(leases) == set()
+    assert leases.forget(ended_before=10) == 2
+    assert dropped(leases) == {"same"}
+
+
+def test_what_a_killed_worker_left_is_found(store: JobStore, leases: Leases, new: New) -> None:
+    submit(store, new(1))
+    claim = leases.claim(1)
+    assert claim and leases.begin_keeping(claim.lease, "p", 100)
+    assert dropped(leases, noted_before=100) == set(), "it may be about to keep it"
+    assert dropped(leases, noted_before=101) == {"p"}
+
+
+def test_a_picture_that_cannot_be_dropped_is_dropped_later(store: JobStore, leases: Leases, new: New) -> None:
+    submit(store, new(1))
+    claim = leases.claim(1)
+    assert claim and leases.begin_keeping(claim.lease, "p", 2)
+
+    def broken(picture: str) -> None:
+        raise OSError("no such host")
+
+    with pytest.raises(OSError, match="host"):
+        loose.tidy(leases._engine, claim.lease, broken, 3)
+    assert dropped(leases) == {"p"}
+
+
+def test_one_picture_kept_and_dropped_at_once_is_there_in_the_end(
+    store: JobStore, leases: Leases, new: New
+) -> None:
+    """Whichever of two threads is first, a scene that has a picture has its file."""
+    job_id = submit(store, new(40))
+    claims = [claim for _ in range(40) if (claim := leases.claim(1))]
+    files: set[str] = set()
+
+    def begin(claim: Claim) -> None:
+        while True:
+            try:
+                assert leases.begin_keeping(claim.lease, "same", 2)
+                break
+            except loose.BeingDropped:
+                continue
+        files.add("same")
+
+    def keep(claim: Claim) -> bool:
+        begin(claim)
+        return leases.succeed(claim.lease, "same", "jpeg", {}, 3)
+
+    def leave(claim: Claim) -> bool:
+        begin(claim)
+        loose.tidy(leases._engine, claim.lease, files.discard, 2)
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        acts = [keep if number % 20 == 19 else leave for number in range(40)]
+        done = list(pool.map(lambda pair: pair[0](pair[1]), zip(acts, claims, strict=True)))
+    assert all(done)
+    assert store.scene("me", job_id, 39) and files == {"same"}
+
+
+def test_a_picture_is_not_begun_while_it_is_dropped_unless_who_drops_it_is_gone(
+    store: JobStore, leases: Leases, new: New
+) -> None:
+    submit(store, new(2))
+    first, second = leases.claim(1), leases.claim(1)
+    assert first and second and leases.begin_keeping(first.lease, "same", 2)
+
+    def meanwhile(picture: str) -> None:
+        with pytest.raises(loose.BeingDropped):
+            leases.begin_keeping(second.lease, picture, 3)
+        loose.tidy(leases._engine, first.lease, pytest.fail, 4)  # Somebody else finds the note.
+        assert leases.begin_keeping(second.lease, picture, 3 + loose.STUCK_S)
+
+    loose.tidy(leases._engine, first.lease, meanwhile, 3)
+    assert leases.succeed(second.lease, "same", "jpeg", {}, 5)
+    assert dropped(leases) == set()

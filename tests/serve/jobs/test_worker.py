@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from serve.config import ServiceConfig
 from serve.ingress import build_http
 from serve.jobs.database import open_database
 from serve.jobs.leases import Leases
+from serve.jobs.loose_pictures import old
 from serve.jobs.pictures import FolderPictures
 from serve.jobs.store import JobStore
 from serve.jobs.tables import scenes
@@ -46,7 +48,7 @@ async def until(look: Callable[[], Awaitable[Any]], timeout_s: float = 60) -> An
 
 @pytest.fixture
 def mine(config: ServiceConfig, tmp_path: Path) -> ServiceConfig:
-    jobs = replace(config.jobs, poll_s=0.02, lease_s=0.5)
+    jobs = replace(config.jobs, poll_s=0.02, lease_s=1.0)
     return config.model_copy(update={"state_dir": str(tmp_path), "jobs": jobs})
 
 
@@ -187,6 +189,135 @@ async def test_a_long_scene_keeps_its_lease(
             await asyncio.sleep(3 * mine.jobs.lease_s)
             assert (await http.get(f"/v1/jobs/{job_id}")).json()["status"] == "running"
     assert len(handle.jobs) == 1
+
+
+def pictures_in(config: ServiceConfig) -> list[Path]:
+    return [path for path in (config.state_folder / "pictures").rglob("*") if path.is_file()]
+
+
+class Late:
+    """The merger's handle: a scene's job is cancelled while its picture is on the way to the worker."""
+
+    def __init__(self, graph: Graph, cancel: Callable[[], Awaitable[Any]]) -> None:
+        self._graph = graph
+        self._cancel = cancel
+        self.merge = self
+
+    def remote(self, *arguments: Any) -> Any:
+        response: Any = self._graph.merger.merge.remote(*arguments)
+
+        async def late() -> Any:
+            merged = await response
+            await self._cancel()
+            return merged
+
+        return Cancellable(late())
+
+
+class Cancellable:
+    def __init__(self, work: Any) -> None:
+        self._task = asyncio.ensure_future(work)
+
+    def __await__(self) -> Any:
+        return self._task.__await__()
+
+    def cancel(self) -> None:
+        self._task.cancel()
+
+
+async def test_scenes_cancelled_at_the_last_moment_leave_no_picture_behind(
+    http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph
+) -> None:
+    job_ids = [await submit(http, SCENE | {"seed": seed}) for seed in range(6)]
+
+    async def cancel() -> None:
+        for job_id in job_ids:
+            await http.delete(f"/v1/jobs/{job_id}")
+
+    late: Any = Late(graph, cancel)
+    async with working(mine, replace(graph, merger=late)) as worker:
+        await until(lambda: _later(not worker._painting and late))
+        jobs = [await ended(http, job_id) for job_id in job_ids]
+        await until(lambda: _later(not worker._painting))
+    assert {job["status"] for job in jobs} == {"cancelled"}
+    assert pictures_in(mine) == []
+
+
+async def test_a_picture_that_is_being_written_when_its_scene_is_cancelled_goes_too(
+    http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = await submit(http, SCENE)
+    writing, may_go_on = threading.Event(), threading.Event()
+    put = FolderPictures.put
+
+    def slow(pictures: FolderPictures, data: bytes) -> str:
+        writing.set()
+        assert may_go_on.wait(60)
+        return put(pictures, data)
+
+    monkeypatch.setattr(FolderPictures, "put", slow)
+    async with working(mine, graph) as worker:
+        await until(lambda: _later(writing.is_set()))
+        await http.delete(f"/v1/jobs/{job_id}")
+        await until(lambda: _later(not worker._painting))
+        may_go_on.set()
+        await until(lambda: _later(worker._renewals.submit(lambda: True).result()))
+        engine = open_database(mine.jobs.database_url(mine.state_folder))
+        await until(lambda: asyncio.to_thread(lambda: not old(engine, 1e12)))
+        engine.dispose()
+    assert pictures_in(mine) == []
+
+
+async def test_deletes_that_take_long_outlast_no_lease(
+    http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenes = [SCENE | {"seed": seed} for seed in range(4)]
+    job_id = await submit(http, *scenes)
+    async with working(mine, graph):
+        await ended(http, job_id)
+    mine = mine.model_copy(update={"jobs": replace(mine.jobs, lease_s=2.0)})
+    drop, dropping = FolderPictures.drop, threading.Event()
+
+    def slow(pictures: FolderPictures, name: str, put_before: float) -> None:
+        dropping.set()
+        time.sleep(mine.jobs.lease_s / 2)
+        drop(pictures, name, put_before)
+
+    monkeypatch.setattr(FolderPictures, "drop", slow)
+    forgetful = mine.model_copy(update={"jobs": replace(mine.jobs, retention_s=0.0)})
+    stuck, handle = refusing(graph)
+    await submit(http, SCENE)
+    async with working(forgetful, stuck):
+        await until(lambda: _later(len(handle.jobs) == 1 and dropping.is_set()))
+        async with working(mine, graph):  # which would take it, were it free
+            await until(lambda: _later(not pictures_in(mine)))
+        assert len(handle.jobs) == 1 and not handle.responses[0].cancelled
+
+
+async def test_whatever_fails_in_its_loop_it_goes_on_or_says_so(
+    http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, failures = Leases.claim, iter(range(3))
+
+    def broken(leases: Leases, now: float) -> Any:
+        if next(failures, None) is not None:
+            raise KeyError("a bug")
+        return claim(leases, now)
+
+    monkeypatch.setattr(Leases, "claim", broken)
+    job_id = await submit(http, SCENE)
+    async with working(mine, graph) as worker:
+        assert (await ended(http, job_id))["status"] == "succeeded"
+        await worker.check_health()
+
+    def always(leases: Leases, now: float) -> Any:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(Leases, "recover", always)
+    async with working(mine, graph) as worker:
+        await until(lambda: _later(worker._working.done()))
+        with pytest.raises(RuntimeError, match="ended"):
+            await worker.check_health()
 
 
 async def test_events_to_the_end(http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph) -> None:
