@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -15,14 +15,25 @@ from .config import Limits
 from .disconnects import ClientGone
 from .error_answers import Refusal, first_fault
 from .http.content_coding import PIECE_BYTES, decoder_for
-from .strict_json import decode
+from .http.off_loop import off_loop
+from .strict_json import AT_ONCE_BYTES, decode
 
 Asked = TypeVar("Asked", bound=BaseModel)
+Result = TypeVar("Result")
 
 
 async def accept(request: Request, shape: type[Asked], limits: Limits) -> Asked:
     """What was asked, in its own type. Raises Refusal, InvalidJson, and InvalidRequest naming the field."""
-    return parse(await read_json(request, limits), shape)
+    return await understand(await read_json(request, limits), limits, lambda body: parse(body, shape))
+
+
+async def understand(data: bytes, limits: Limits, read: Callable[[Any], Result]) -> Result:
+    """Decode JSON and hand it to `read`: here if it is small, else off the event loop. Raises InvalidJson."""
+
+    def work() -> Result:
+        return read(decode(data, limits.max_json_values))
+
+    return work() if len(data) <= AT_ONCE_BYTES else await off_loop(work)
 
 
 def parse(body: Any, shape: type[Asked]) -> Asked:
@@ -33,12 +44,12 @@ def parse(body: Any, shape: type[Asked]) -> Asked:
         raise first_fault(error) from None
 
 
-async def read_json(request: Request, limits: Limits) -> Any:
-    """The decoded body. Raises Refusal (408, 413, 415) and InvalidJson."""
+async def read_json(request: Request, limits: Limits) -> bytes:
+    """The body of a request that says it is JSON. Raises Refusal (408, 413, 415)."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise Refusal(415, "unsupported_media_type", "send the body as Content-Type: application/json")
-    return decode(await read_bytes(request, limits.max_json_bytes, limits.body_timeout_s))
+    return await read_bytes(request, limits.max_json_bytes, limits.body_timeout_s)
 
 
 async def read_bytes(request: Request, max_bytes: int, timeout_s: float) -> bytes:

@@ -130,7 +130,10 @@ class LayerSettings(Settings):
 
 
 class Limits(Settings):
-    """What is refused at the door. `max_frame_size` is for merges, where it is not `max_image_size` too."""
+    """What is refused at the door. `max_frame_size` is for merges, where it is not `max_image_size` too.
+
+    `max_json_values` counts the commas and opening brackets of a body, which parsing takes its time for.
+    """
 
     max_image_size: int = Field(1024, ge=64, le=LARGEST_PX)
     max_frame_size: int | None = Field(None, ge=64, le=LARGEST_PX)
@@ -139,6 +142,7 @@ class Limits(Settings):
     max_guidance: float = Field(30.0, ge=0, allow_inf_nan=False)
     max_prompt_chars: PositiveInt = 2_000
     max_json_bytes: PositiveInt = 1 << 20
+    max_json_values: PositiveInt = 25_000
     max_upload_bytes: PositiveInt = 16 << 20
     max_upload_pixels: PositiveInt = 4096 * 4096
     max_deadline_s: float = Field(600.0, gt=0, allow_inf_nan=False)

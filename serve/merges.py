@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from deployments.errors import InvalidRequest
 from deployments.imaging.encoding import media_type
@@ -14,10 +15,9 @@ from deployments.messages import MergeJob, MergeResult, PictureFormat, UploadJob
 
 from . import answers
 from .admission import attribution_mark, merge_options, output_options
-from .config import ServiceConfig
-from .error_answers import first_fault
+from .body import parse, understand
+from .config import Limits, ServiceConfig
 from .schema import LayersBody, Merge, MergeBody, Output, PictureBody, Wire
-from .strict_json import decode
 from .uploads import Form
 
 WIRE_NAMES = {"width": "width_px", "height": "height_px"}
@@ -76,17 +76,15 @@ def admit_merge(
     )
 
 
-def read_options(form: Form) -> MergesOptions:
+async def read_options(form: Form, limits: Limits) -> MergesOptions:
     """`param` of a fault is the path that it has in a scene's request, such as `merge.width`."""
-    asked = decode(form.options) if form.options.strip() else None
-    if asked is None:
-        asked = {}
-    if not isinstance(asked, dict):
+    return await understand(form.options.strip() or b"null", limits, _options)
+
+
+def _options(asked: Any) -> MergesOptions:
+    if not isinstance(asked, dict | None):
         raise InvalidRequest("options must be an object", "options")
-    try:
-        return MergesOptions.model_validate(asked)
-    except ValidationError as error:
-        raise first_fault(error) from None
+    return parse(asked or {}, MergesOptions)
 
 
 def merges_answer(request: Request, merged: MergeResult) -> Response:

@@ -29,6 +29,7 @@ class JobConfig:
     max_losses: int = 10
     max_waiting_scenes: int = 20_000
     max_json_bytes: int = 8 << 20
+    max_json_values: int = 200_000
     min_free_bytes: int = 64 << 20
     retention_s: float = 7 * DAY_S
 

@@ -11,12 +11,12 @@ from deployments.errors import InvalidRequest
 from deployments.imaging.encoding import media_type
 
 from ..answers import FORMATS
-from ..body import parse, read_json
+from ..body import parse, read_json, understand
 from ..config import ServiceConfig
 from ..event_stream import EVENTS, EventStream
 from ..http.paths import link
 from ..jobs.answers import accepted, job_events, summary, told_before, whole
-from ..jobs.desk import JobDesk
+from ..jobs.desk import JobDesk, digest_of
 from ..jobs.schema import JobAccepted, JobAnswer, JobList, JobRequest, ListQuery
 from ..jobs.states import JobState
 from ..openapi import answered, describe_body, describe_header, describe_query
@@ -36,6 +36,8 @@ def address_of(request: Request, job: JobState) -> str:
 def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     router = APIRouter()
     desk = JobDesk(config)
+    own = {name: getattr(config.jobs, name) for name in ("max_json_bytes", "max_json_values")}
+    limits = config.limits.model_copy(update=own)
 
     @router.post(
         "/v1/jobs",
@@ -51,9 +53,11 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         key = request.headers.get("idempotency-key")
         if key is not None and not KEY.fullmatch(key):
             raise InvalidRequest("an Idempotency-Key is 1 to 255 visible ASCII characters", "Idempotency-Key")
-        limits = config.limits.model_copy(update={"max_json_bytes": config.jobs.max_json_bytes})
-        body = await read_json(request, limits)
-        job = await desk.submit(tenant_of(request), body, parse(body, JobRequest), key)
+        data = await read_json(request, limits)
+        asked, digest = await understand(
+            data, limits, lambda body: (parse(body, JobRequest), digest_of(body))
+        )
+        job = await desk.submit(tenant_of(request), asked, digest, key)
         headers = {"Location": address_of(request, job)}
         return JSONResponse(accepted(job).model_dump(), 202, headers)
 

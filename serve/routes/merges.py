@@ -29,7 +29,7 @@ def merge_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     )
     async def merge_pictures(request: Request) -> Response:
         form = await read_form(request, config.limits, FILES, "options")
-        asked = read_options(form)
+        asked = await read_options(form, config.limits)
         job = admit_merge(asked, form, config, request.state.request_id, answers.accepted_format(request))
         merged = await abandon_with_client(request, render_upload(graph, job, time.time() + DEADLINE_S))
         return merges_answer(request, merged)

@@ -1,0 +1,133 @@
+"""What takes long is done in one thread, while the event loop goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import threading
+from typing import Any
+
+import httpx
+import pytest
+
+from serve import body, strict_json
+from serve.http.off_loop import off_loop
+from serve.jobs import desk
+from serve.strict_json import AT_ONCE_BYTES
+
+from ..test_ingress import SCENE, error_of
+
+JSON = {"Content-Type": "application/json"}
+LONG = json.dumps(SCENE).ljust(AT_ONCE_BYTES + 1)
+JOB = json.dumps({"scenes": [SCENE] * 200})
+
+
+async def test_one_at_a_time_in_a_thread_of_its_own() -> None:
+    names, running = [], threading.Semaphore(1)
+
+    def work() -> None:
+        assert running.acquire(blocking=False), "another one is running"
+        names.append(threading.current_thread().name)
+        running.release()
+
+    await asyncio.gather(*(off_loop(work) for _ in range(20)))
+    assert set(names) == {"off-loop_0"}
+
+
+async def test_faults_are_the_callers_and_the_collector_is_on_again() -> None:
+    def fail() -> None:
+        assert not gc.isenabled()
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await off_loop(fail)
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize(("route", "sent"), [("/v1/scenes", LONG), ("/v1/jobs", JOB), ("/v1/jobs", LONG)])
+async def test_a_long_body_stops_nobody(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, route: str, sent: str
+) -> None:
+    """It is not parsed before somebody else has been answered."""
+    answered, decode = threading.Event(), body.decode
+
+    def wait_and_decode(*arguments: Any) -> Any:
+        assert answered.wait(60), "nobody was answered meanwhile"
+        return decode(*arguments)
+
+    monkeypatch.setattr(body, "decode", wait_and_decode)
+    long = asyncio.ensure_future(client.post(route, content=sent, headers=JSON))
+    while (await client.get("/healthz")).status_code != 200:
+        pytest.fail("the service is not alive")
+    answered.set()
+    assert (await long).status_code in (200, 202, 422)
+
+
+async def test_neither_do_the_scenes_of_a_job(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads, admit = [], desk.admit_all
+
+    def noted(*arguments: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return admit(*arguments)
+
+    monkeypatch.setattr(desk, "admit_all", noted)
+    assert (await client.post("/v1/jobs", json={"scenes": [SCENE]})).status_code == 202
+    assert threads == ["off-loop_0"]
+
+
+async def test_the_options_of_a_merge(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads, decode = [], body.decode
+
+    def noted(*arguments: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return decode(*arguments)
+
+    monkeypatch.setattr(body, "decode", noted)
+    files = {"character": b"", "background": b"", "options": b'{"layers":' + b" " * AT_ONCE_BYTES + b"false}"}
+    await client.post("/v1/merges", files=files)
+    assert threads == ["off-loop_0"]
+
+
+@pytest.mark.parametrize("fragment", ["[],", "{},", "0,", '"",', '{"a":[]},'])
+@pytest.mark.parametrize("route", ["/v1/scenes", "/v1/jobs"])
+async def test_too_many_values_are_refused_before_they_are_parsed(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, route: str, fragment: str
+) -> None:
+    monkeypatch.setattr(strict_json, "_InTurns", lambda **hooks: pytest.fail("it was parsed"))
+    size = {"/v1/scenes": 1 << 20, "/v1/jobs": 8 << 20}[route]
+    sent = '{"scenes": [' + fragment * ((size - 20) // len(fragment)) + "0]}"
+    answer = await client.post(route, content=sent, headers=JSON)
+    error = error_of(answer)
+    assert (answer.status_code, error["code"]) == (400, "invalid_json")
+    assert "holds more than" in error["message"]
+
+
+async def test_a_thousand_rich_scenes_are_not_too_many(client: httpx.AsyncClient) -> None:
+    layer = {
+        **{"prompt": "a, b [c] {d}", "negative_prompt": "x, y", "num_inference_steps": 1, "seed": 1},
+        **{"guidance_scale": 1.0, "width": 64, "height": 64, "enhance_prompt": True, "model": None},
+    }
+    scene = {
+        **{"character": layer, "background": layer, "seed": 1, "enhance": False, "attribution": False},
+        **{"layers": False, "fallback": "none", "output": {"format": "png", "quality": 90}, "deadline_s": 9},
+        "merge": {
+            "mode": "auto",
+            "position": "left",
+            "width": 64,
+            "height": 64,
+            "scale": 1.0,
+            "contrast": None,
+        },
+    }
+    answer = await client.post("/v1/jobs", json={"scenes": [scene] * 1_000})
+    assert answer.status_code == 202
+    await client.delete(f"/v1/jobs/{answer.json()['id']}")
+
+
+async def test_many_faults_are_told_by_the_first(client: httpx.AsyncClient) -> None:
+    scene = {f"field {number}": 0 for number in range(150)}
+    answer = await client.post("/v1/jobs", json={"scenes": [scene] * 1_000})
+    assert (answer.status_code, error_of(answer)["param"]) == (422, "scenes.0.character")
