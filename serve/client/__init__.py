@@ -23,9 +23,11 @@ from .errors import (
     Unauthenticated,
 )
 from .retries import Retries
+from .stories import STORY_SEED, StoryScene, description_seed, read_story, story_requests
 from .synchronous import Scenewright
 
 __all__ = [
+    "STORY_SEED",
     "AsyncScenewright",
     "CutoutFailed",
     "DeadlineExceeded",
@@ -49,5 +51,9 @@ __all__ = [
     "Scenewright",
     "ScenewrightError",
     "ServerUnreachable",
+    "StoryScene",
     "Unauthenticated",
+    "description_seed",
+    "read_story",
+    "story_requests",
 ]

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 import click
 
-from ..client import Scenewright
+from ..client import STORY_SEED, Scenewright, read_story, story_requests
 from .output import make_folder, write
 from .service import connected, service_options
 
@@ -26,11 +26,23 @@ def job() -> None:
 @job.command()
 @click.argument("file", type=click.File(encoding="utf-8-sig"))
 @click.option("--idempotency-key", help="The same key and scenes within 24 hours mean the same job.")
+@click.option("--story-seed", type=int, help=f"Paints a story differently; {STORY_SEED} where not given.")
 @click.option("--wait", is_flag=True, help="Until the job has ended; exits 1 if any scene failed.")
 @service_options
-def submit(file: TextIO, idempotency_key: str | None, wait: bool, url: str, api_key: str | None) -> None:
-    """Submit the scenes of FILE (- is stdin): a JSON list of scene requests, or {"scenes": [...]}."""
-    scenes = _scenes(file)
+def submit(
+    file: TextIO,
+    idempotency_key: str | None,
+    story_seed: int | None,
+    wait: bool,
+    url: str,
+    api_key: str | None,
+) -> None:
+    """Submit the scenes of FILE (- is stdin).
+
+    FILE is a JSON list of scene requests, or {"scenes": [...]}, or a story: a scene a line,
+    `who | where | what is told`. In a story the same description always gets the same seed.
+    """
+    scenes = _scenes(file, story_seed)
     with connected(url, api_key) as service:
         job_id = service.submit_job(scenes, idempotency_key)["id"]
         click.echo(job_id)
@@ -97,12 +109,23 @@ def fetch(job_id: str, folder: Path, url: str, api_key: str | None) -> None:
             click.echo(file)
 
 
-def _scenes(file: TextIO) -> list[dict[str, Any]]:
+def _scenes(file: TextIO, story_seed: int | None) -> list[dict[str, Any]]:
     name = click.format_filename(file.name)
     try:
-        content = json.load(file, parse_constant=_no_number, object_pairs_hook=_no_name_twice)
+        text = file.read()
+    except UnicodeDecodeError as error:
+        raise click.BadParameter(f"{name} is not UTF-8: {error}", param_hint="FILE") from error
     except OSError as error:
         raise click.BadParameter(f"{name} cannot be read: {error.strerror}", param_hint="FILE") from error
+    if not name.endswith(".json") and not text.lstrip("\ufeff \t\r\n").startswith(("[", "{")):
+        try:
+            return story_requests(read_story(text), STORY_SEED if story_seed is None else story_seed)
+        except ValueError as error:
+            raise click.BadParameter(f"{name}: {error}", param_hint="FILE") from error
+    if story_seed is not None:
+        raise click.BadParameter(f"{name} is not a story", param_hint="--story-seed")
+    try:
+        content = json.loads(text, parse_constant=_no_number, object_pairs_hook=_no_name_twice)
     except (ValueError, RecursionError) as error:
         why = "nested too deep" if isinstance(error, RecursionError) else str(error)
         raise click.BadParameter(f"{name} is not JSON: {why}", param_hint="FILE") from error

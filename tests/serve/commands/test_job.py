@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from serve.cli import main
+from serve.client import STORY_SEED, Scenewright, read_story, story_requests
 
 from ..test_ingress import SCENE
 
@@ -25,7 +27,7 @@ def run(url: str, *arguments: object) -> Result:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "scenes.json"
-    path.write_text(json.dumps([SCENE, SCENE | {"output": {"format": "png"}}]))
+    path.write_text(json.dumps([SCENE, SCENE | {"output": {"format": "png"}, "layers": True}]))
     return path
 
 
@@ -81,3 +83,45 @@ def test_the_services_refusal_is_told(url: str, tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "scenes.0.background" in result.stderr
     assert run(url, "status", "x").exit_code == 1
+
+
+def test_a_story_file_is_submitted_as_the_scenes_that_it_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted: list[Any] = []
+
+    def submit(self: Scenewright, scenes: list[Any], key: str | None = None) -> dict[str, str]:
+        submitted.append(scenes)
+        return {"id": "j1"}
+
+    monkeypatch.setattr(Scenewright, "submit_job", submit)
+    path = tmp_path / "story.txt"
+    path.write_text("\ufeff# a story\na knight | a castle | Once.\n| a wood\n")
+    for arguments in ((), ("--story-seed", 7)):
+        result = run("http://127.0.0.1:1", "submit", path, *arguments)
+        assert result.exit_code == 0, result.output
+    assert submitted == [story_requests(read_story(path.read_text()), seed) for seed in (STORY_SEED, 7)]
+    first, second = submitted[0]
+    assert first["character"] == second["character"]
+    assert [scene["background"]["prompt"] for scene in submitted[0]] == ["a castle", "a wood"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("story.txt", b"a knight", "line 1 needs who and where"),
+        ("story.txt", b"\xff | a castle", "is not UTF-8"),
+        ("story", b"", "the story has no scenes"),
+    ],
+)
+def test_a_story_that_cannot_be_read(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    result = run("http://127.0.0.1:1", "submit", path)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_a_story_seed_is_for_stories(url: str, file: Path) -> None:
+    result = run(url, "submit", file, "--story-seed", 7)
+    assert (result.exit_code, "is not a story" in result.stderr) == (2, True)

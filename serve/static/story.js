@@ -1,0 +1,31 @@
+// A story's text: scenes, and each description's seed. serve/client/stories.py follows the same rules.
+
+const FORM = "who | where | what is told";
+export const MOST_SCENES = 1000;
+export const STORY_SEED = 42;
+
+// A scene a line; who or where left empty stays as in the scene before. Throws a message that names the line at fault.
+export function readStory(text) {
+  const scenes = [];
+  for (const [index, raw] of text.split(/\r\n|\r|\n/).entries()) {
+    const line = raw.trim();
+    if (!line || line.startsWith("#")) continue;
+    const [who, where = "", words = "", ...more] = line.split("|").map((part) => part.trim());
+    const before = scenes.at(-1) ?? {};
+    const scene = { character: who || before.character, background: where || before.background, words };
+    if (more.some(Boolean)) throw new Error(`line ${index + 1} has more than three parts: ${FORM}`);
+    if (!scene.character || !scene.background) throw new Error(`line ${index + 1} needs who and where: ${FORM}`);
+    if (scenes.length === MOST_SCENES) throw new Error(`line ${index + 1} is one scene too many: a story has at most ${MOST_SCENES}`);
+    scenes.push(scene);
+  }
+  if (!scenes.length) throw new Error(`the story has no scenes: write a line for each, ${FORM}`);
+  return scenes;
+}
+
+// The 32-bit FNV-1a hash of the story's seed, the layer and the description: the same description has the same seed.
+export function descriptionSeed(layer, description, storySeed = STORY_SEED) {
+  const plain = description.normalize("NFC").trim().replace(/\s+/g, " ").toLowerCase();
+  let value = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(`${storySeed}\n${layer}\n${plain}`)) value = Math.imul(value ^ byte, 0x01000193) >>> 0;
+  return value;
+}
