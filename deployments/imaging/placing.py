@@ -43,8 +43,10 @@ def place(alpha: Pixels, options: MergeOptions) -> Placement | None:
     on_edge = y + high == alpha.shape[0] and (alpha[-1] >= VISIBLE).mean() > CROPPED_SHARE
     cropped = on_edge and not trimmed
     ground_px = options.height_px if cropped else round(FEET_LINE * options.height_px)
-    wished = 1.0 if cropped else min(TALLEST * options.height_px / high, LARGEST_ENLARGEMENT)
-    factor = min(wished * options.scale, ground_px / high, options.width_px / wide)
+    largest = min(ground_px / high, options.width_px / wide)
+    usual = 1.0 if cropped else min(TALLEST * options.height_px / high, LARGEST_ENLARGEMENT)
+    # Bounded before it is scaled: else a figure too wide for its frame would be as large at 0.9 as at 1.0.
+    factor = min(min(usual, largest) * options.scale, largest)
     box_wide, box_high = max(1, round(wide * factor)), max(1, round(high * factor))
     left = round(CENTERS[options.position] * options.width_px - box_wide / 2)
     left = min(max(left, 0), options.width_px - box_wide)

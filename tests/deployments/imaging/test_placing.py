@@ -55,6 +55,21 @@ def test_a_small_figure_grows_by_15_percent_at_most_and_a_tall_one_to_90_percent
     assert half.box[3] == 115
 
 
+@pytest.mark.parametrize(("wide", "high"), [(180, 430), (380, 200), (60, 470)])
+@pytest.mark.parametrize("bottom", [480, 512])
+@pytest.mark.parametrize("frame", [(1024, 512), (512, 512), (256, 768), (1024, 300)])
+def test_every_scale_up_to_1_has_its_own_size(
+    wide: int, high: int, bottom: int, frame: tuple[int, int]
+) -> None:
+    placements = [
+        place(standing(wide, high, bottom=bottom), MergeOptions("auto", "left", *frame, scale=percent / 100))
+        for percent in range(40, 101, 5)
+    ]
+    sizes = [placement.box[2] for placement in placements if placement]
+    assert sizes == sorted(set(sizes))
+    assert len(sizes) == 13
+
+
 def test_a_figure_that_fills_its_picture_was_trimmed_and_has_feet() -> None:
     placement = place(np.full((300, 120), 255, np.uint8), MergeOptions())
     assert placement is not None
