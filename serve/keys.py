@@ -67,11 +67,20 @@ class KeyFile:
         if now - self._checked_at >= CHECK_EVERY_S:
             self._checked_at = now
             self._read_if_changed()
+        key = self._matching(offered)
+        return key if key and key.revoked_at is None else None
+
+    def was_revoked(self, offered: str) -> bool:
+        """Say of a key that was not found whether it was one once. Only its holder learns it."""
+        key = self._matching(offered)
+        return key is not None and key.revoked_at is not None
+
+    def _matching(self, offered: str) -> Key | None:
         parts = offered.split("_", 2)
         key = self._keys.get(parts[1]) if len(parts) == 3 else None
         known = key.sha256 if key else "0" * 64
         same = hmac.compare_digest(known, _digest(offered))
-        return key if key and same and key.revoked_at is None else None
+        return key if key and same else None
 
     def _read_if_changed(self) -> None:
         try:

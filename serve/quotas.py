@@ -49,7 +49,7 @@ class Quota:
             return
         burst = self.rate if self.burst is None else self.burst
         if amount > burst:
-            message = f"{amount:.1f} megapixel-steps at once are over this key's {burst:g}"
+            message = f"this takes {amount:.1f} megapixel-steps, and this key allows {burst:g} at once"
             raise Refusal(422, "invalid_request", message)
         self._left = burst if self._at is None else min(burst, self._left + self.rate * (now - self._at))
         self._at = now

@@ -69,8 +69,10 @@ class Tenants:
                 await refuse(refusal, scope, receive, send)
                 return
             scope["state"] = {**scope.get("state", {}), "tenant": key.id, "quota": quota}
-            if not key.may(_needed(route_path(scope))):
-                forbidden = Refusal(403, "forbidden", f"this key may not: it has {', '.join(key.scopes)}")
+            needed = _needed(route_path(scope))
+            if not key.may(needed):
+                may = ", ".join(key.scopes) or "nothing"
+                forbidden = Refusal(403, "forbidden", f"this key has no scope {needed}: it has {may}")
                 await refuse(forbidden, scope, receive, send)
                 return
             await self._app(scope, receive, send)
@@ -89,7 +91,9 @@ class Tenants:
         except (OSError, ValueError):
             raise NotReady("the keys cannot be read at present", retry_after_s=5) from None
         if key is None:
-            raise Refusal(401, "unauthenticated", "this key is not known here")
+            revoked = self._file.was_revoked(offered.strip())
+            why = "this key was revoked" if revoked else "this key is not known here"
+            raise Refusal(401, "unauthenticated", why)
         return key
 
     def _quota(self, key: Key) -> Quota:

@@ -44,6 +44,8 @@ def test_a_running_service_hears_of_changes(tmp_path: Path) -> None:
     assert revoked and revoked.revoked_at
     assert file.find(whole, 0.5), "not looked at again yet"
     assert file.find(whole, 1.5) is None
+    assert file.was_revoked(whole)
+    assert not file.was_revoked(f"{whole}x"), "a stranger who knows the id learns nothing"
     assert other.revoke(key.id) == revoked
     assert other.revoke("nobody") is None
     assert [kept.id for kept in other.all()] == [key.id]

@@ -69,6 +69,18 @@ async def test_no_key_no_answer(ask: Ask, header: str | None) -> None:
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
+async def test_a_revoked_key_is_told_so(ask: Ask, tmp_path: Path) -> None:
+    file = KeyFile(tmp_path)
+    key, whole = file.create("x", ("generate",))
+    file.revoke(key.id)
+    said = {}
+    for offered in (whole, f"{whole}x"):
+        answer = await ask().get("/v1/models", headers={"Authorization": f"Bearer {offered}"})
+        assert answer.status_code == 401
+        said[offered] = error_of(answer)["message"]
+    assert said == {whole: "this key was revoked", f"{whole}x": "this key is not known here"}
+
+
 async def test_a_key_does_what_its_scopes_say(ask: Ask) -> None:
     for scopes, paints, submits in ((("generate",), 200, 403), (("jobs",), 403, 202), (("admin",), 200, 202)):
         client = ask(*scopes)
