@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 from fastapi import APIRouter
+from pydantic import Field
 
 from deployments.errors import NotReady
+from deployments.messages import Backend
 
+from ..answers import backend_of
 from ..config import ServiceConfig
 from ..error_answers import Refusal
 from ..models import ModelEntry, ModelList, find, listing
@@ -25,10 +28,12 @@ class Ready(Wire):
 
     status: Literal["ready", "degraded"] = "ready"
     reasons: list[str] | None = None
+    backend: Backend = Field(description="`simulated` where any layer is painted without a model")
 
 
 def service_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     router = APIRouter()
+    backend = backend_of({config.character.generator.backend, config.background.generator.backend})
 
     @router.get("/v1/models")
     async def list_models() -> ModelList:
@@ -51,6 +56,8 @@ def service_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         state = await service_state(graph)
         if state.unready:
             raise NotReady("; ".join(state.unready), retry_after_s=2)
-        return Ready(status="degraded", reasons=list(state.degraded)) if state.degraded else Ready()
+        if state.degraded:
+            return Ready(status="degraded", reasons=list(state.degraded), backend=backend)
+        return Ready(backend=backend)
 
     return router

@@ -54,7 +54,7 @@ async def test_a_handle_that_cannot_even_be_asked() -> None:
 
 async def test_ready_over_http(client: httpx.AsyncClient) -> None:
     answer = await client.get("/readyz")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready", "backend": "simulated"})
 
 
 async def test_a_missing_model_over_http(config: ServiceConfig) -> None:
