@@ -39,6 +39,7 @@ HEADERS = {
     "Location": "where the job is told of",
     "ETag": "of the picture, which never changes",
     "Cache-Control": "`private, immutable` for a picture; `no-store` for events",
+    "Vary": "`Accept`, where it chooses between a picture and JSON",
     "Retry-After": "seconds",
     "WWW-Authenticate": "`Bearer`",
 }

@@ -130,6 +130,9 @@ def cancel_job(job_id: str) -> Call[dict[str, Any]]:
 def job_picture(job_id: str, index: int) -> Call[tuple[bytes, str]]:
     def read(answer: httpx.Response) -> tuple[bytes, str]:
         kind, _, wire_format = answer.headers.get("content-type", "").partition("/")
+        if (kind, wire_format) == ("application", "json"):  # The whole answer of a scene with layers.
+            scene = scene_of(answer.json(), answer.headers.get("x-backend", ""))
+            return scene.data, scene.format
         if kind != "image":
             raise ValueError("no picture")
         return answer.content, wire_format

@@ -16,12 +16,14 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from deployments.errors import InvalidRequest, NotReady, Overloaded
+from deployments.messages import PictureFormat
 
 from ..config import ServiceConfig
 from ..error_answers import Refusal
 from ..http.off_loop import off_loop
 from ..logs import logger
 from .database import open_database
+from .kept_scenes import answer_in, picture_in
 from .pictures import Pictures, open_pictures
 from .scene_jobs import admit_all
 from .schema import JobRequest
@@ -103,16 +105,23 @@ class JobDesk:
         page = found[:limit]
         return page, _cursor(page[-1]) if len(found) > limit else None
 
-    async def picture(self, owner: str, job_id: str, number: int) -> tuple[SceneState, bytes]:
-        """Raises Refusal 404 where there is none, or none yet."""
+    async def scene(
+        self, owner: str, job_id: str, number: int, whole: bool
+    ) -> tuple[SceneState, bytes, PictureFormat | None]:
+        """A scene's picture and its format; where `whole`, its answer as JSON and None, if it was kept.
+
+        Raises Refusal 404 where there is none, or none yet.
+        """
 
         _check_id(job_id)
 
-        def look() -> tuple[SceneState, bytes] | None:
+        def look() -> tuple[SceneState, bytes, PictureFormat | None] | None:
             scene = self._store.scene(owner, job_id, number)
             if scene is None or scene.picture is None:
                 return None
-            return scene, self._pictures.get(scene.picture)
+            kept = self._pictures.get(scene.picture)
+            answer = answer_in(kept) if whole else None
+            return (scene, answer, None) if answer else (scene, picture_in(kept), scene.format)
 
         return _there(await self._in_thread(look), NO_SCENE)
 

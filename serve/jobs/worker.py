@@ -31,6 +31,7 @@ from ..spans import REQUEST_ID, spanning
 from ..tracing import send_traces
 from . import loose_pictures as loose
 from .database import open_database
+from .kept_scenes import kept_file
 from .leases import Claim, Leases
 from .pictures import Pictures, name_of, open_pictures
 from .scene_jobs import ready_to_paint
@@ -173,20 +174,20 @@ def _keep(claim: Claim, scene: SceneResult, leases: Leases, pictures: Pictures, 
     All in one thread: a cancel of the task that waits for it parts none of this. Raises OSError and
     SQLAlchemyError.
     """
-    picture = scene.merged.picture
-    name = name_of(picture.data)
+    data, wire_format = kept_file(scene, f"{claim.job_id}-{claim.number}"), scene.merged.picture.format
+    name = name_of(data)
     if not leases.begin_keeping(claim.lease, name, time.time()):
         return
     kept = False
     try:
-        pictures.put(picture.data)
-        kept = leases.succeed(claim.lease, name, picture.format, scene_headers(scene), time.time())
+        pictures.put(data)
+        kept = leases.succeed(claim.lease, name, wire_format, scene_headers(scene), time.time())
     finally:
         if not kept:
             _drop(engine, pictures, claim.lease)
     if kept and not pictures.has(name):
         # Another job had the same picture, and its caller removed it in between.
-        pictures.put(picture.data)
+        pictures.put(data)
 
 
 def _drop(engine: Engine, pictures: Pictures, token: str) -> None:

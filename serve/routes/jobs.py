@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from deployments.errors import InvalidRequest
 from deployments.imaging.encoding import media_type
 
-from ..answers import FORMATS
+from ..answers import FORMATS, wants_json
 from ..body import parse, read_json, understand
 from ..config import ServiceConfig
 from ..event_stream import EVENTS, EventStream
@@ -21,11 +21,12 @@ from ..jobs.schema import JobAccepted, JobAnswer, JobList, JobRequest, ListQuery
 from ..jobs.states import JobState
 from ..openapi import answered, describe_body, describe_header, describe_query
 from ..scene import Graph
+from ..schema import SceneAnswer
 from ..tenants import tenant_of
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 EVENT_POLL_S = 0.5
-KEPT = ("ETag", "Cache-Control")
+KEPT = ("ETag", "Cache-Control", "Vary")
 
 
 def address_of(request: Request, job: JobState) -> str:
@@ -82,17 +83,23 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
 
     @router.get(
         "/v1/jobs/{job_id}/scenes/{index}",
+        response_model=SceneAnswer,
         responses=answered(
-            "the picture", FORMATS, ("X-Seed", "X-Merge", "X-Backend", "X-Degraded", "Server-Timing", *KEPT)
+            "the picture; or JSON as of /v1/scenes, where `Accept` names it first and the scene has `layers`",
+            FORMATS,
+            ("X-Seed", "X-Merge", "X-Backend", "X-Degraded", "Server-Timing", *KEPT),
         ),
-        response_class=Response,
     )
     async def scene_of_job(request: Request, job_id: str, index: str) -> Response:
         number = int(index) if re.fullmatch("[0-9]{1,4}", index) else -1
-        scene, data = await desk.picture(tenant_of(request), job_id, number)
-        assert scene.format is not None  # noqa: S101 (a picture has one)
-        headers = scene.headers | {"ETag": f'"{scene.picture}"', "Cache-Control": "private, immutable"}
-        return Response(data, media_type=media_type(scene.format), headers=headers)
+        scene, data, kind = await desk.scene(tenant_of(request), job_id, number, wants_json(request))
+        tag = f"{scene.picture}-{kind or 'json'}"
+        headers = scene.headers | {
+            "ETag": f'"{tag}"',
+            "Cache-Control": "private, immutable",
+            "Vary": "Accept",
+        }
+        return Response(data, media_type=media_type(kind) if kind else "application/json", headers=headers)
 
     @router.get(
         "/v1/jobs/{job_id}/events",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import threading
 import time
@@ -66,6 +67,38 @@ async def working(config: ServiceConfig, graph: Graph) -> AsyncIterator[JobWorke
         yield worker
     finally:
         await worker.stop()
+
+
+def apart_from_times(answer: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: part for name, part in answer.items() if name not in ("id", "created", "timings_ms", "usage")
+    }
+
+
+async def test_a_scene_with_layers_keeps_its_whole_answer(
+    http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph
+) -> None:
+    """What is accepted is not lost: a job's scene answers what it would have answered at once."""
+    scene = SCENE | {"seed": 1, "layers": True, "output": {"format": "png"}}
+    job_id = await submit(http, scene, scene | {"layers": False})
+    async with working(mine, graph):
+        whole, bare = (await ended(http, job_id))["scenes"]
+    kept, painted = (
+        await http.get(whole["url"], headers=JSON),
+        await http.post("/v1/scenes", json=scene, headers=JSON),
+    )
+    assert kept.headers["content-type"] == "application/json"
+    assert kept.headers["x-seed"] == painted.headers["x-seed"]
+    assert set(kept.json()["layers"]) == {"character", "background", "mask", "painted"}
+    assert kept.json()["id"] == f"{job_id}-0"
+    assert apart_from_times(kept.json()) == apart_from_times(painted.json())
+    picture = await http.get(whole["url"])
+    assert picture.content == base64.b64decode(kept.json()["image"]["b64_json"])
+    assert picture.headers["content-type"] == "image/png"
+    assert picture.headers["etag"] != kept.headers["etag"]
+    assert {answer.headers["vary"] for answer in (picture, kept)} == {"Accept"}
+    without = await http.get(bare["url"], headers=JSON)
+    assert (without.headers["content-type"], without.content) == ("image/png", picture.content)
 
 
 async def ended(http: httpx.AsyncClient, job_id: str) -> dict[str, Any]:
