@@ -1,9 +1,12 @@
-// The form: controls to requests, and requests back into controls.
+// The form: controls to requests, requests back into controls, and all of it kept over a reload.
+import { descriptionSeed, readStory, STORY_SEED } from "./story.js";
+import { choice, choose, input, kind, labelled, LAYERS, SIZES } from "./controls.js";
+import { clearMark } from "./marks.js";
+import { savedForm, saveForm } from "./storage.js";
 
 const $ = (id) => document.getElementById(id);
-const LAYERS = { character: { steps: 25, guidance: 7.5, size: "384x512" }, background: { steps: 20, guidance: 6, size: "512x384" } };
-const SIZES = ["256x256", "256x384", "384x256", "384x512", "512x384", "512x512", "768x512", "1024x512"];
 const MERGE_CONTROLS = ["mode", "harmonize", "scale", "frame", "shadow", "enhance"];
+const OF_A_CUTOUT = ["harmonize", "scale", "shadow"];  // A pasted figure keeps its size and its colours.
 
 export function build() {
   for (const layer of Object.keys(LAYERS)) {
@@ -12,19 +15,21 @@ export function build() {
     fields.append(
       ...labelled(`${layer}-steps`, "Steps", input({ type: "number", min: 1, max: 150, placeholder: steps })),
       ...labelled(`${layer}-guidance`, "Guidance", input({ type: "number", min: 0, max: 30, step: 0.5, placeholder: guidance })),
-      ...labelled(`${layer}-seed`, "Seed", input({ type: "number", min: 0, max: 2 ** 53 - 1, placeholder: "any" })),
+      ...labelled(`${layer}-seed`, "Seed", input({ type: "number", min: 0, max: 2 ** 53 - 1, placeholder: "random" })),
       ...labelled(`${layer}-size`, "Size", choice(SIZES, size)),
-      ...labelled(`${layer}-negative`, "Without", input({ type: "text", maxLength: 2000, placeholder: "as usual" })),
+      ...labelled(`${layer}-negative`, "Negative prompt", input({ type: "text", maxLength: 2000, placeholder: "default" })),
     );
   }
+  restore();
+  $("ask").addEventListener("input", ({ target }) => clearMark(target));
+  $("ask").addEventListener("change", save);
+  $("ask").addEventListener("input", save);
   for (const range of document.querySelectorAll("input[type=range]")) range.addEventListener("input", tellRange);
-  for (const control of $("ask").elements) control.addEventListener?.("input", () => control.removeAttribute("aria-invalid"));
   document.querySelectorAll("input[name=kind]").forEach((radio) => radio.addEventListener("change", showKind));
+  $("mode").addEventListener("input", allowCutoutControls);
   showKind();
-  tellRanges();
+  refresh();
 }
-
-export const kind = () => $("ask").elements.kind.value;
 
 export function onMergeChange(changed) {
   for (const name of MERGE_CONTROLS) $(name).addEventListener("input", changed);
@@ -46,79 +51,90 @@ export function merging() {
   return $("enhance").checked ? { merge, enhance: true } : { merge };
 }
 
-// Pairs of words; a half left empty stays as in the line above. Throws with the line at fault.
+// A request for each scene, and what is told in it. The same description has the same seed. Throws with the line at fault.
 export function storyboard() {
-  const pairs = [];
-  const lines = $("storyboard").value.split("\n").filter((line) => line.trim());
-  for (const [index, line] of lines.entries()) {
-    const [who, where = "", ...more] = line.split("|").map((half) => half.trim());
-    const before = pairs.at(-1) ?? {};
-    const pair = { character: who || before.character, background: where || before.background };
-    if (more.length || !pair.character || !pair.background) throw new Error(`Line ${index + 1} needs who and where, with one | between them.`);
-    pairs.push(pair);
-  }
-  if (!pairs.length) throw new Error("Write a line for each scene: who | where.");
-  return pairs;
+  const storySeed = $("story-seed").value === "" ? STORY_SEED : Number($("story-seed").value);
+  const scenes = readStory($("storyboard").value);
+  const requests = scenes.map(({ character, background }) => {
+    const request = sceneRequest(character, background);
+    for (const name of Object.keys(LAYERS)) request[name].seed ??= descriptionSeed(name, request[name].prompt, storySeed);
+    return request;
+  });
+  return { requests, words: scenes.map((scene) => scene.words) };
 }
 
+// Shows how a scene was made. A storyboard that is being written keeps its words and its settings.
 export function fill(request) {
-  for (const name of Object.keys(LAYERS)) {
-    const asked = typeof request[name] === "string" ? { prompt: request[name] } : request[name];
-    $(name).value = asked.prompt;
-    $(`${name}-steps`).value = asked.num_inference_steps ?? "";
-    $(`${name}-guidance`).value = asked.guidance_scale ?? "";
-    $(`${name}-negative`).value = asked.negative_prompt ?? "";
-    $(`${name}-size`).value = asked.width ? `${asked.width}x${asked.height}` : LAYERS[name].size;
+  if (kind() === "scene") {
+    for (const name of Object.keys(LAYERS)) {
+      const asked = request[name];
+      $(name).value = asked.prompt;
+      $(`${name}-steps`).value = asked.num_inference_steps ?? "";
+      $(`${name}-guidance`).value = asked.guidance_scale ?? "";
+      $(`${name}-negative`).value = asked.negative_prompt ?? "";
+      choose($(`${name}-size`), asked.width ? `${asked.width}x${asked.height}` : "");
+    }
+    $("fallback").value = request.fallback ?? "reduce";
   }
   const { mode, position, width, height, scale, harmonize, shadow } = request.merge;
-  Object.assign($("mode"), { value: mode });
-  Object.assign($("frame"), { value: `${width}x${height}` });
-  Object.assign($("scale"), { value: scale });
-  Object.assign($("harmonize"), { value: harmonize });
+  $("mode").value = mode;
+  choose($("frame"), `${width}x${height}`);
+  $("scale").max = Math.max($("scale").max, scale);
+  $("scale").value = scale;
+  $("harmonize").value = harmonize;
   $("ask").elements.position.value = position;
   $("shadow").checked = shadow;
   $("enhance").checked = Boolean(request.enhance);
-  $("fallback").value = request.fallback ?? "reduce";
-  $("ask").elements.kind.value = "scene";
-  showKind();
-  tellRanges();
+  for (const control of [...$("ask").elements]) clearMark(control);
+  refresh();
+  save();
+}
+
+// The slider ends where the figure fills the frame: beyond it nothing would change.
+export function limitScale(largest) {
+  $("scale").max = largest;
+  refresh();
 }
 
 export function setSeeds(seeds) {
   for (const name of Object.keys(LAYERS)) $(`${name}-seed`).value = seeds[name] ?? "";
   $("character-seed").closest("details").open = true;
-}
-
-// The control of a refused parameter, such as background.num_inference_steps.
-export function controlOf(param) {
-  const [name, field] = (param ?? "").split(".");
-  if (name === "merge") return field === "position" ? document.querySelector("input[name=position]:checked") : $(field === "width" || field === "height" ? "frame" : field);
-  const suffix = { num_inference_steps: "steps", guidance_scale: "guidance", seed: "seed", width: "size", height: "size", negative_prompt: "negative" }[field];
-  return name in LAYERS ? $(suffix ? `${name}-${suffix}` : name) : null;
+  save();
 }
 
 function layer(name, prompt) {
   const asked = { prompt: prompt.trim() };
-  const number = (suffix) => $(`${name}-${suffix}`).value;
-  if (number("steps")) asked.num_inference_steps = Number(number("steps"));
-  if (number("guidance")) asked.guidance_scale = Number(number("guidance"));
-  if (number("seed")) asked.seed = Number(number("seed"));
-  if (number("negative")) asked.negative_prompt = number("negative");
-  if (number("size") !== LAYERS[name].size) [asked.width, asked.height] = number("size").split("x").map(Number);
+  const value = (suffix) => $(`${name}-${suffix}`).value;
+  if (value("steps")) asked.num_inference_steps = Number(value("steps"));
+  if (value("guidance")) asked.guidance_scale = Number(value("guidance"));
+  if (value("seed")) asked.seed = Number(value("seed"));
+  if (value("negative")) asked.negative_prompt = value("negative");
+  if (value("size")) [asked.width, asked.height] = value("size").split("x").map(Number);
   return asked;
 }
 
-function labelled(id, words, control) {
-  const label = Object.assign(document.createElement("label"), { htmlFor: id, textContent: words });
-  return [label, Object.assign(control, { id })];
+// Everything but the key.
+const kept = () => [...$("ask").elements].filter((control) => (control.id || control.name) && control.type !== "password" && "value" in control && control.type !== "submit" && control.type !== "button");
+
+function save() {
+  const values = {};
+  for (const control of kept()) {
+    if (control.type === "radio") values[control.name] = $("ask").elements[control.name].value;
+    else values[control.id] = control.type === "checkbox" ? control.checked : control.value;
+  }
+  saveForm(values);
 }
 
-const input = (properties) => Object.assign(document.createElement("input"), properties);
-
-function choice(sizes, chosen) {
-  const select = document.createElement("select");
-  select.append(...sizes.map((size) => new Option(size.replace("x", " × "), size, size === chosen, size === chosen)));
-  return select;
+function restore() {
+  const values = savedForm();
+  for (const control of kept()) {
+    const value = values[control.type === "radio" ? control.name : control.id];
+    if (typeof value === "boolean") control.checked = value;
+    else if (typeof value !== "string") continue;
+    else if (control.type === "radio") control.checked ||= control.value === value;
+    else if (control.localName === "select") choose(control, value);
+    else control.value = value;
+  }
 }
 
 function showKind() {
@@ -127,8 +143,18 @@ function showKind() {
   $("words-storyboard").hidden = one;
 }
 
-function tellRange({ target }) {
-  target.parentElement.querySelector("output").value = Number(target.value).toFixed(2);
+function allowCutoutControls() {
+  for (const name of OF_A_CUTOUT) $(name).disabled = $("mode").value === "paste";
+  $("paste-hint").hidden = $("mode").value !== "paste";
 }
 
-const tellRanges = () => document.querySelectorAll("input[type=range]").forEach((target) => tellRange({ target }));
+function tellRange({ target }) {
+  const percent = `${Math.round(100 * target.value)}%`;
+  target.parentElement.querySelector("output").value = percent;
+  target.setAttribute("aria-valuetext", percent);
+}
+
+function refresh() {
+  document.querySelectorAll("input[type=range]").forEach((target) => tellRange({ target }));
+  allowCutoutControls();
+}

@@ -1,5 +1,8 @@
-// What stands under a finished picture: what is to be known of it, its layers, and what can be done with it.
+// What is below a finished picture: what is known of it, its layers, and what can be done with it.
+import { key } from "./storage.js";
 import { offer, show } from "./pictures.js";
+import { figurePrompt } from "./prompts.js";
+import { sentence } from "./faults.js";
 
 const $ = (id) => document.getElementById(id);
 const NAMES = { character: "Character", background: "Place" };
@@ -15,17 +18,34 @@ export function tell(scene, layers, again) {
 
 export const seeds = (scene) => ({ character: seed(scene, "character"), background: seed(scene, "background") });
 
-// What paints this very scene again.
+// The request that gives this very picture, however it was composed since it was painted.
 export function reproducible(scene) {
   const { character, background, ...rest } = scene.request;
   const given = { character: { ...character, seed: seed(scene, "character") }, background: { ...background, seed: seed(scene, "background") }, ...rest };
   delete given.layers;
+  const { painted } = scene;
+  // A place is painted in the shape of its frame, and a figure as it will be set in: as they were then.
+  for (const layer of Object.keys(NAMES)) Object.assign(given[layer], painted?.sizes?.[layer]);
+  if (painted && (painted.mode === "paste") !== (rest.merge.mode === "paste")) {
+    given.character.prompt = figurePrompt(character.prompt, painted.mode !== "paste");
+    given.character.enhance_prompt = false;
+  }
   return given;
 }
 
 export function curl(scene) {
   const [address, body] = [new URL("v1/scenes", document.baseURI).href, JSON.stringify(reproducible(scene))].map((words) => words.replaceAll("'", "'\\''"));
-  return `curl -s '${address}' -H 'Content-Type: application/json' -d '${body}' -o scene.jpg`;
+  const authorization = key() ? ' -H "Authorization: Bearer $SCENEWRIGHT_API_KEY"' : "";
+  return `curl -s '${address}' -H 'Content-Type: application/json'${authorization} -d '${body}' -o scene.jpg -fS`;
+}
+
+// How large the figure can be made until it fills the frame, by how large it is now. Nothing where it already does.
+export function largestScale({ request: { merge }, answer }) {
+  if (answer.merge?.mode !== "cutout") return 1;
+  const [, y, wide, high] = answer.merge.box;
+  const grows = Math.min((y + high) / high, merge.width / wide);
+  if (grows === 1 && merge.scale > 1) return undefined;
+  return Math.max(1, Math.floor(20 * merge.scale * grows + 1e-9) / 20);
 }
 
 function seed(scene, layer) {
@@ -33,13 +53,13 @@ function seed(scene, layer) {
 }
 
 function notes({ merge, degraded = [], warnings = [], timings_ms: ms }) {
-  const said = degraded.map((how) => [`Not as asked — ${how}`, "degraded"]);
-  said.push(...warnings.map((warning) => [warning, ""]));
+  const said = degraded.map((how) => [sentence(`Not as requested: ${how}`), "degraded"]);
+  said.push(...warnings.map((warning) => [sentence(warning), ""]));
   const facts = [];
   if (merge) facts.push(merge.mode === "cutout" ? `Cut out with ${Math.round(100 * merge.confidence)}% confidence` : "Pasted as it is");
   if (ms?.["character-denoise"]) {
     const [character, background] = ["character", "background"].map((layer) => seconds(ms, layer));
-    facts.push(`character ${character.toFixed(1)} s beside place ${background.toFixed(1)} s, merge ${((ms.merge + ms.output) / 1000).toFixed(2)} s`);
+    facts.push(`character ${character.toFixed(1)} s, place ${background.toFixed(1)} s at the same time, merge ${((ms.merge + ms.output) / 1000).toFixed(2)} s`);
   }
   if (facts.length) said.push([facts.join(" · "), ""]);
   return said;

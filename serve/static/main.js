@@ -1,20 +1,29 @@
 // What the page does, and when.
+import * as board from "./board.js";
 import * as form from "./form.js";
+import * as marks from "./marks.js";
 import * as made from "./made.js";
-import * as service from "./service.js";
 import * as stage from "./stage.js";
+import * as status from "./status.js";
 import * as store from "./shelf_store.js";
+import * as strip from "./strip.js";
+import { sentence, sentencesOf } from "./faults.js";
+import { copy } from "./clipboard.js";
+import { kind } from "./controls.js";
 import { fillShelf } from "./shelf.js";
-import { cancelJob, followBoard, mergeAgain, paintScene, paintStoryboard } from "./painting.js";
+import { mergeAgain, paintScene, usualBox } from "./painting.js";
+import { key, setKey } from "./storage.js";
 
 const $ = (id) => document.getElementById(id);
 const MERGE_DELAY_MS = 200;
 let current = null;  // { scene, layers } on the stage
 let working = null;  // the AbortController of what is being painted
+let onStage = false;  // whether that is painted on the stage
+let showing = false;  // whether a storyboard shows its scenes as they are done
 let merging = null;
 let mergeTimer = 0;
 
-async function work(task) {
+async function work(task, again) {
   working?.abort();
   merging?.abort();
   working = new AbortController();
@@ -24,81 +33,115 @@ async function work(task) {
   try {
     await task(mine.signal);
   } catch (error) {
-    if (mine === working) tellFault(error);
+    if (mine === working) tellFault(error, again);
   } finally {
     if (mine === working) {
       working = null;
+      onStage = false;
       busy(false);
       await fillShelf(open);
     }
   }
 }
 
-function tellFault(error) {
+function tellFault(error, again) {
   if (error.name === "AbortError") {
     stage.stopped("Stopped.", current?.scene);
     return;
   }
   stage.stopped("", null);
-  stage.fault(error);
-  const control = form.controlOf(error.param);
-  if (error.status === 401) $("key").closest("details").open = true;
-  if (error.status === 401) $("key").focus();
-  else if (control) {
-    if (control.closest("details")) control.closest("details").open = true;
-    control.setAttribute("aria-invalid", "true");
-    control.focus();
-  }
+  const control = error.status === 401 || error.status === 403 ? $("key") : marks.controlOf(error.param);
+  const label = control && marks.labelOf(control);
+  stage.fault(error, { label, again: control ? null : again });
+  if (control) marks.mark(control, sentencesOf(error, label));
 }
 
-const paintOne = (request) =>
-  work(async (signal) => {
-    present(await paintScene(request, signal));
+function paintOne(request, ...kept) {
+  const task = async (signal) => {
+    onStage = true;
+    present(await paintScene(request, signal, ...kept));
     stage.say("Done.");
-  });
+  };
+  return work(task, () => paintOne(request, ...kept));
+}
+
+// Its scenes are shown as they are done, until one of them is chosen or composed.
+function paintAll(story) {
+  showing = true;
+  const show = (scene, layers) => showing && present({ scene, layers });
+  return work((signal) => board.paintStoryboard(story, signal, show, open), () => paintAll(story));
+}
 
 function present(shown) {
+  clearTimeout(mergeTimer);
+  merging?.abort();
   current = shown;
   stage.reveal(shown.scene);
   made.tell(shown.scene, shown.layers, again);
-  $("composition-hint").textContent = shown.layers ? "Changes show at once: the layers need not be painted again." : "Changes count when you paint: this scene's layers were not kept.";
+  allowAgain();
+  $("composition-hint").textContent = shown.layers ? "Changes show at once, without painting again." : "Changes count when you paint: the layers of this scene are not kept here.";
+  return limitScale(shown);
 }
 
-async function open(scene) {
-  const layers = await store.layersOf(scene.id).catch(() => undefined);
+async function limitScale({ scene, layers }) {
+  let largest = made.largestScale(scene);
+  if (!largest && layers) {
+    const merge = await usualBox(scene, layers).catch(() => null);
+    largest = merge && made.largestScale({ request: { merge: { ...scene.request.merge, scale: 1 } }, answer: { merge } });
+  }
+  if (current?.scene === scene) form.limitScale(largest || 1);
+}
+
+async function open(chosen) {
+  showing = false;
+  const scene = (await store.sceneOf(chosen.id).catch(() => undefined)) ?? chosen;
+  const layers = (await store.layersOf(scene.id).catch(() => undefined)) ?? (await board.layersFromJob(scene));
   form.fill(scene.request);
   stage.clearFault();
   present({ scene, layers });
+  if (working) return;
   stage.say("");
-  if (!working) $("stage").scrollIntoView({ block: "nearest" });
+  $("stage").scrollIntoView({ block: "nearest" });
 }
 
-// One layer with a new seed, the other with the one it has.
+// One layer with a new seed, the other exactly as it is.
 function again(layer) {
-  const request = { ...made.reproducible(current.scene), ...form.merging(), layers: true };
-  request[layer] = { ...request[layer], seed: Math.floor(Math.random() * 2 ** 32) };
-  return paintOne(request);
+  const { scene } = current;
+  const merging = form.merging();
+  const { enhance, ...before } = scene.request;
+  const anew = { ...before[layer], seed: Math.floor(Math.random() * 2 ** 32) };
+  const request = { ...made.reproducible(scene), ...merging, layers: true, [layer]: anew };
+  if (!merging.enhance) delete request.enhance;
+  const asked = { ...before, ...merging, ...Object.fromEntries(Object.entries(made.seeds(scene)).map(([name, seed]) => [name, { ...before[name], seed }])), [layer]: anew };
+  return paintOne(request, asked, layer === "character" ? merging.merge.mode : scene.painted?.mode ?? merging.merge.mode);
 }
+
+// While something is painted, painting again would stop that.
+const allowAgain = () => document.querySelectorAll("#layers button").forEach((button) => (button.disabled = Boolean(working)));
 
 function mergeSoon() {
   clearTimeout(mergeTimer);
-  if (current?.layers && !working) mergeTimer = setTimeout(mergeNow, MERGE_DELAY_MS);
+  showing = false;
+  if (current?.layers && !onStage) mergeTimer = setTimeout(mergeNow, MERGE_DELAY_MS);
 }
 
 async function mergeNow() {
   merging?.abort();
   merging = new AbortController();
   const mine = merging;
+  const { scene: before, layers } = current;
   stage.merging(true);
   try {
-    const scene = await mergeAgain(current.scene, current.layers, form.merging(), mine.signal);
-    present({ scene, layers: current.layers });
-    stage.say("Set together anew.");
+    const scene = await mergeAgain(before, layers, form.merging(), mine.signal);
+    if (current.scene !== before) return;
+    strip.refresh(scene);
+    present({ scene, layers });
+    stage.say("Composition updated.");
     await fillShelf(open);
   } catch (error) {
     if (error.name === "AbortError") return;
-    if (error.absent) $("composition-hint").textContent = "This service cannot set layers together anew: changes count when you paint.";
-    else stage.fault(error);
+    if (error.absent) $("composition-hint").textContent = "This service cannot compose kept layers: changes count when you paint.";
+    else tellFault(error, mergeNow);
   } finally {
     if (mine === merging) stage.merging(false);
   }
@@ -106,29 +149,27 @@ async function mergeNow() {
 
 function submit(event) {
   event?.preventDefault();
-  if (form.kind() === "scene") {
+  if (kind() === "scene") {
     const empty = ["character", "background"].map($).find((control) => !control.value.trim());
-    if (empty) return refuse(empty, "Say who is in it, and where they are.");
+    if (empty) return refuse(empty, empty.id === "character" ? "Say who is in the scene." : "Say where they are.");
     return paintOne(form.sceneRequest());
   }
-  let pairs;
+  let story;
   try {
-    pairs = form.storyboard();
+    story = form.storyboard();
   } catch (error) {
-    return refuse($("storyboard"), error.message);
+    return refuse($("storyboard"), sentence(error.message));
   }
-  const requests = pairs.map(({ character, background }) => form.sceneRequest(character, background));
-  return work((signal) => paintStoryboard(requests, signal, open));
+  return paintAll(story);
 }
 
 function refuse(control, message) {
-  control.setAttribute("aria-invalid", "true");
-  control.focus();
   stage.fault({ code: "invalid_request", message });
+  marks.mark(control, message);
 }
 
 async function stop() {
-  await cancelJob();
+  await board.cancelJob();
   working?.abort();
 }
 
@@ -136,41 +177,20 @@ function busy(yes) {
   $("paint").textContent = yes ? "Painting…" : "Paint";
   $("paint").disabled = yes;
   $("stop").hidden = !yes;
-}
-
-async function copy(words, said) {
-  try {
-    await navigator.clipboard.writeText(words);
-  } catch {
-    const area = Object.assign(document.createElement("textarea"), { value: words });
-    document.body.append(area);
-    area.select();
-    document.execCommand("copy");  // Without TLS there is no clipboard but this.
-    area.remove();
-  }
-  stage.say(said);
-}
-
-async function greet() {
-  for (;;) {
-    const reason = await service.unready();
-    if (!reason) break;
-    $("service").textContent = `Not ready: ${reason}`;
-    await new Promise((resolve) => setTimeout(resolve, 2000));
-  }
-  const names = await service.models().then((cards) => cards.filter((card) => card.serving.length).map((card) => card.id)).catch(() => []);
-  $("service").textContent = ["Ready", ...new Set(names)].join(" · ");
+  allowAgain();
 }
 
 async function resume() {
-  const board = await store.lastBoard().catch(() => undefined);
-  if (!board) return;
+  const last = await store.lastBoard().catch(() => undefined);
+  if (!last || working) return;
   await work(async (signal) => {
     try {
-      await followBoard(board, signal, open);
+      await board.followBoard(last, signal, () => {}, open);
     } catch (error) {
+      // With another key, or none yet, it is somebody else's. It is looked for again when a key is given.
+      if ([401, 403].includes(error.status)) return;
       if (!error.absent) throw error;
-      await store.forgetBoards();
+      if (!key()) await store.forgetBoards();
     }
   });
 }
@@ -179,8 +199,12 @@ form.build();
 form.onMergeChange(mergeSoon);
 $("ask").addEventListener("submit", submit);
 $("stop").addEventListener("click", stop);
-$("key").value = service.key();
-$("key").addEventListener("change", () => service.setKey($("key").value));
+$("key").value = key();
+$("key").addEventListener("change", () => {
+  setKey($("key").value);
+  status.soon();
+  resume();
+});
 $("copy-curl").addEventListener("click", () => copy(made.curl(current.scene), "Copied, as a curl command."));
 $("copy-seeds").addEventListener("click", () => copy(Object.entries(made.seeds(current.scene)).map((pair) => pair.join("=")).join("; "), "Seeds copied."));
 $("keep-seeds").addEventListener("click", () => {
@@ -188,8 +212,10 @@ $("keep-seeds").addEventListener("click", () => {
   stage.say("These seeds are now in the form.");
 });
 document.addEventListener("keydown", (event) => {
+  if ($("clear-dialog").open) return;
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !working) submit(event);
   if (event.key === "Escape" && working) stop();
 });
-greet();
+$("clear-cancel").addEventListener("click", () => $("clear-dialog").close());
+status.watch();
 fillShelf(open).then(resume);

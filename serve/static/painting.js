@@ -1,19 +1,12 @@
-// One scene, and a whole storyboard: from requests to kept scenes.
+// One scene, from a request to a kept scene; and its layers, composed in another way.
 import * as service from "./service.js";
 import * as stage from "./stage.js";
 import * as store from "./shelf_store.js";
-import * as strip from "./strip.js";
 import { blobOf } from "./pictures.js";
 
-let activeJob = null;
-
-// What of the storyboard has not been painted stays unpainted.
-export async function cancelJob() {
-  if (activeJob) await service.cancelJob(activeJob).catch(() => {});
-}
-
-// Streams a scene over the stage. Returns it and its layers, kept.
-export async function paintScene(request, signal) {
+// Streams a scene over the stage. Returns it and its layers, kept. `asked` is what it is kept as, where `request` says
+// more than was asked for; `mode` is the one that its figure is painted for.
+export async function paintScene(request, signal, asked = request, mode = request.merge.mode) {
   stage.begin(request);
   let answer;
   for await (const { name, data } of service.paintScene(request, signal)) {
@@ -23,16 +16,25 @@ export async function paintScene(request, signal) {
     else if (name === "scene.preview") stage.together(data);
     else if (name === "scene.completed") answer = data;
   }
-  const { image, layers, ...rest } = answer;
-  const scene = { id: answer.id, created: Date.now(), request, answer: rest, image: blobOf(image) };
-  const apart = layers && { character: blobOf(layers.character), background: blobOf(layers.background) };
-  await keep(scene, apart);
+  const shown = sceneOf(answer.id, Date.now(), asked, answer, mode);
+  await keep(shown.scene, shown.layers);
+  return shown;
+}
+
+// A scene as this page keeps it. `painted` is how its layers were painted, whatever is composed of them later.
+export function sceneOf(id, created, request, { image, blob, layers, ...answer }, mode = request.merge.mode) {
+  const sizes = layers?.painted && { character: sizeOf(request.character, layers.painted), background: sizeOf(request.background, layers.background) };
+  const scene = { id, created, request, answer, painted: { mode, sizes }, image: blob ?? blobOf(image) };
+  const apart = layers && Object.fromEntries(Object.entries(layers).filter(([name]) => name !== "mask").map(([name, picture]) => [name, blobOf(picture)]));
   return { scene, layers: apart };
 }
 
-// The kept layers, set together in another way. Returns the scene as it now is, kept.
+// As it was asked for, else as it came: a very large layer comes smaller than it was painted.
+const sizeOf = (asked, came) => (asked.width ? { width: asked.width, height: asked.height } : { width: came.width, height: came.height });
+
+// The kept layers, composed in another way. Returns the scene as it now is, kept.
 export async function mergeAgain(scene, layers, merging, signal) {
-  const answer = await service.mergeLayers(layers, merging, signal);
+  const answer = await service.mergeLayers(filesFor(scene, layers, merging), merging, signal);
   const { enhance, ...request } = scene.request;
   const { merge, warnings } = answer;
   const changed = { ...scene, request: { ...request, ...merging }, answer: { ...scene.answer, merge, warnings }, image: blobOf(answer.image) };
@@ -40,67 +42,18 @@ export async function mergeAgain(scene, layers, merging, signal) {
   return changed;
 }
 
-// As a job where the service has them, which goes on without this page; else one scene after the other.
-export async function paintStoryboard(requests, signal, open) {
-  strip.lay(requests);
-  let job;
-  try {
-    job = await service.submitJob(requests.map(({ layers, ...request }) => request), signal);
-  } catch (error) {
-    if (!error.absent) throw error;
-    return oneByOne(requests, signal, open);
-  }
-  const board = { id: job.id, created: Date.now(), scenes: requests };
-  await store.keepBoard(board).catch(() => {});
-  return followBoard(board, signal, open);
+// The box of the figure at its usual size.
+export async function usualBox(scene, layers, signal) {
+  const { merge } = scene.request;
+  const usual = { merge: { ...merge, scale: 1 } };
+  return (await service.mergeLayers(filesFor(scene, layers, usual), usual, signal)).merge;
 }
 
-// Also of a storyboard that was asked for before a reload.
-export async function followBoard({ id, created, scenes: requests }, signal, open) {
-  strip.lay(requests);
-  let failures = 0;
-  activeJob = id;
-  try {
-    for await (const { name, data } of service.jobEvents(id, signal)) {
-      if (name === "job.progress") stage.say(sofar(data));
-      if (name !== "scene.ended") continue;
-      if (data.url) {
-        const { image, seeds } = await service.jobPicture(id, data.index, signal);
-        const scene = { id: `${id}-${data.index}`, created: created + data.index, request: requests[data.index], answer: { seeds }, image };
-        await keep(scene);
-        strip.done(data.index, scene, open);
-      } else {
-        failures += 1;
-        strip.failed(data.index, data.error?.message ?? "Cancelled.");
-      }
-    }
-  } finally {
-    activeJob = null;
-  }
-  stage.say(tally(requests.length, failures));
+// What is pasted is the rectangle as the model painted it; so is what has not been cut out yet.
+function filesFor(scene, { character, painted, background }, { merge }) {
+  const cutOut = merge.mode !== "paste" && scene.answer.merge?.mode === "cutout";
+  return { character: cutOut ? character : painted ?? character, background };
 }
-
-async function oneByOne(requests, signal, open) {
-  let failures = 0;
-  for (const [index, request] of requests.entries()) {
-    strip.painting(index);
-    try {
-      const { scene } = await paintScene(request, signal);
-      strip.done(index, scene, open);
-      await open(scene);
-    } catch (error) {
-      if (error.name === "AbortError" || [0, 401, 403].includes(error.status)) throw error;
-      failures += 1;
-      strip.failed(index, error.message);
-      stage.fault(error);
-    }
-  }
-  stage.say(tally(requests.length, failures));
-}
-
-const sofar = ({ done, total, ahead }) =>
-  !done && ahead ? `Waiting for ${ahead} ${ahead === 1 ? "scene" : "scenes"} of an earlier storyboard.` : `${done} of ${total} scenes painted.`;
-const tally = (total, failures) => (failures ? `${total - failures} of ${total} scenes painted, ${failures} not.` : `All ${total} scenes painted.`);
 
 // A browser that keeps nothing still shows what was painted.
-const keep = (scene, layers) => store.keep(scene, layers).catch(() => {});
+export const keep = (scene, layers) => store.keep(scene, layers).catch(() => {});

@@ -1,5 +1,6 @@
 // The service, by its HTTP contract.
 import { eventsOf } from "./events.js";
+import { key } from "./storage.js";
 
 export class ServiceError extends Error {
   constructor(status, error, retryAfter) {
@@ -15,26 +16,38 @@ export class ServiceError extends Error {
   get absent() {
     return this.status === 404 || this.status === 405;
   }
+
+  // Nothing is wrong with the request: sent again, it may be answered.
+  get passing() {
+    return [0, 429, 502, 503, 504].includes(this.status) || this.code === "not_ready";
+  }
 }
 
-// Where the page is, "/" or "/paint/": several services may share one host, and with it what a browser keeps.
-export const PREFIX = new URL(".", document.baseURI).pathname;
-const KEY = `scenewright-key${PREFIX === "/" ? "" : PREFIX}`;
-export const key = () => sessionStorage.getItem(KEY) ?? "";
-export const setKey = (value) => sessionStorage.setItem(KEY, value.trim());
+// Every `path` is relative, so that it stays below the page's own address.
+let trouble = () => {};
+// `heard` is called after a request that found no service, or one that is not ready.
+export const onTrouble = (heard) => (trouble = heard);
 
-// `path` is relative, so that it stays below the page's own address.
 async function ask(path, { headers = {}, ...options } = {}) {
   const said = key() ? { Authorization: `Bearer ${key()}`, ...headers } : headers;
+  if (/[^\x21-\x7e]/.test(key())) throw new ServiceError(401, { code: "unauthenticated", message: "a key has letters, digits, - and _ only" });
   let response;
   try {
     response = await fetch(path, { ...options, headers: said });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ServiceError(0, { code: "unreachable", message: "The service cannot be reached. Is it running?" });
+    throw unreachable();
   }
-  if (!response.ok) throw await refusal(response);
+  if (!response.ok) {
+    if ([502, 503, 504].includes(response.status)) trouble();
+    throw await refusal(response);
+  }
   return response;
+}
+
+function unreachable() {
+  trouble();
+  return new ServiceError(0, { code: "unreachable", message: "The service cannot be reached. Is it running?" });
 }
 
 async function refusal(response) {
@@ -42,6 +55,7 @@ async function refusal(response) {
   const requestId = response.headers.get("X-Request-ID");
   try {
     const { error } = await response.json();
+    if (!error.message) throw new TypeError("not the service's own answer");
     return new ServiceError(response.status, { request_id: requestId, ...error }, wait);
   } catch {
     const message = `The service answered with HTTP ${response.status}.`;
@@ -62,6 +76,7 @@ async function* streamed(path, options) {
     if (!(error instanceof TypeError)) throw error;  // A connection that breaks is a TypeError.
   }
   if (!ended) {
+    trouble();
     throw new ServiceError(0, { code: "interrupted", message: "The connection broke before the picture was done." });
   }
 }
@@ -87,27 +102,60 @@ export async function submitJob(scenes, signal) {
   return response.json();
 }
 
-export const jobEvents = (id, signal) => streamed(`v1/jobs/${encodeURIComponent(id)}/events`, { headers: EVENTS, signal });
-export const cancelJob = (id) => ask(`v1/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
+// Connects again until the job has ended: a stream ends after a while, or breaks. It then tells of every scene once more.
+export async function* jobEvents(id, signal, onBreak) {
+  for (let failures = 0; ; ) {
+    try {
+      for await (const event of streamed(`v1/jobs/${encodeURIComponent(id)}/events`, { headers: EVENTS, signal })) {
+        failures = 0;
+        yield event;
+      }
+      return;
+    } catch (error) {
+      if (!error.passing) throw error;
+      if (failures) onBreak(error);
+      await pause(Math.min(15, 2 ** failures) * 1000, signal);
+      failures += 1;
+    }
+  }
+}
 
-// A job's picture; its headers tell the seeds.
-export async function jobPicture(id, index, signal) {
-  const response = await ask(`v1/jobs/${encodeURIComponent(id)}/scenes/${index}`, { signal });
+function pause(ms, signal) {
+  return new Promise((resolve, reject) => {
+    const over = setTimeout(resolve, ms);
+    signal?.addEventListener("abort", () => (clearTimeout(over), reject(signal.reason)), { once: true });
+  });
+}
+
+// One that has ended is left alone: to delete it would remove its pictures.
+export async function cancelJob(id) {
+  const path = `v1/jobs/${encodeURIComponent(id)}`;
+  const { status } = await (await ask(path)).json();
+  if (status === "queued" || status === "running") await ask(path, { method: "DELETE" });
+}
+
+// A job's scene as it is answered when it is painted at once; of an older service the picture and its seeds alone.
+export async function jobScene({ id, index }, signal) {
+  const response = await ask(`v1/jobs/${encodeURIComponent(id)}/scenes/${index}`, { headers: { Accept: "application/json" }, signal });
+  if (response.headers.get("Content-Type")?.startsWith("application/json")) return response.json();
   const seeds = {};
   for (const [, layer, seed] of (response.headers.get("X-Seed") ?? "").matchAll(/(\w+)=(\d+)/g)) seeds[layer] = Number(seed);
-  return { image: await response.blob(), seeds };
+  return { seeds, blob: await response.blob() };
 }
 
 export async function models() {
   return (await (await ask("v1/models")).json()).data;
 }
 
-// Empty when it can paint, else why not yet.
-export async function unready() {
+// What it says of itself: `ready`, `degraded`, `not_ready` or `unreachable`, why, and what paints.
+export async function state() {
   try {
-    await ask("readyz");
-    return "";
-  } catch (error) {
-    return error.message;
+    const response = await fetch("readyz", { signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-store" });
+    if (!response.ok) return { state: "not_ready", reason: (await refusal(response)).message };
+    const { status, backend, reason, reasons } = await response.json().catch(() => ({}));
+    return { state: status === "degraded" ? "degraded" : "ready", reason: reason ?? reasons?.join("; ") ?? "see its log", backend };
+  } catch {
+    return { state: "unreachable" };
   }
 }
+const PATIENCE_MS = 10_000;

@@ -3,28 +3,58 @@ import * as store from "./shelf_store.js";
 import { show } from "./pictures.js";
 
 const $ = (id) => document.getElementById(id);
+let putBack = null;
 
 export async function fillShelf(open) {
   let kept = [];
   try {
     kept = await store.scenes();
-  } catch {
-    $("shelf-empty").textContent = "This browser keeps nothing for this page (a private window?).";
+    $("shelf-empty").textContent = "Nothing yet. What you paint stays here, in this browser.";
+  } catch (error) {
+    $("shelf-empty").textContent = `This browser keeps nothing for this page: ${error?.message || "a private window?"}`;
   }
+  const focused = document.activeElement?.closest("#gallery li")?.dataset.scene;
   for (const img of $("gallery").querySelectorAll("img")) show(img, null);
   $("gallery").replaceChildren(...kept.map((scene) => item(scene, open)));
+  if (focused) $("gallery").querySelector(`[data-scene="${CSS.escape(focused)}"] .open`)?.focus();
   $("shelf-empty").hidden = kept.length > 0;
   $("clear").hidden = kept.length === 0;
-  $("clear").onclick = async () => {
-    await store.removeAll();
-    await fillShelf(open);
-    $("shelf-title").focus();
+  $("clear").onclick = () => askToClear(kept.length);
+  $("confirm-clear").onclick = () => {
+    $("clear-dialog").close();
+    return remove(null, count(kept.length), open);
   };
+  $("undo").onclick = () => undo(open);
+}
+
+function askToClear(number) {
+  $("clear-title").textContent = `Remove ${count(number)}?`;
+  $("clear-dialog").showModal();
+}
+
+const count = (number) => (number === 1 ? "the picture" : `all ${number} pictures`);
+
+// What was removed last can be put back, until the page is closed.
+async function remove(id, what, open) {
+  putBack = await store.take(id);
+  await fillShelf(open);
+  $("removed-words").textContent = `Removed ${what}.`;
+  $("removed").hidden = false;
+  $("undo").focus();
+}
+
+async function undo(open) {
+  await putBack();
+  putBack = null;
+  $("removed").hidden = true;
+  await fillShelf(open);
+  $("shelf-title").focus();
 }
 
 function item(scene, open) {
   const words = `${scene.request.character.prompt}, ${scene.request.background.prompt}`;
   const entry = document.createElement("li");
+  entry.dataset.scene = scene.id;
   const button = Object.assign(document.createElement("button"), { type: "button", className: "open" });
   const cover = Object.assign(document.createElement("div"), { className: "cover" });
   const img = Object.assign(document.createElement("img"), { alt: "", loading: "lazy" });
@@ -32,13 +62,9 @@ function item(scene, open) {
   cover.append(img);
   button.append(cover, Object.assign(document.createElement("span"), { textContent: words }));
   button.addEventListener("click", () => open(scene));
-  const remove = Object.assign(document.createElement("button"), { type: "button", className: "remove", textContent: "×" });
-  remove.setAttribute("aria-label", `Remove: ${words}`);
-  remove.addEventListener("click", async () => {
-    await store.remove(scene.id);
-    await fillShelf(open);
-    $("shelf-title").focus();
-  });
-  entry.append(button, remove);
+  const removing = Object.assign(document.createElement("button"), { type: "button", className: "remove", textContent: "×" });
+  removing.setAttribute("aria-label", `Remove: ${words}`);
+  removing.addEventListener("click", () => remove(scene.id, "the picture", open));
+  entry.append(button, removing);
   return entry;
 }

@@ -1,9 +1,11 @@
 // The open book: both layers on their pages while they are painted, then the scene over the spread.
+import { sentencesOf, titleOf } from "./faults.js";
 import { previewBlob, show } from "./pictures.js";
 
 const $ = (id) => document.getElementById(id);
 const NAMES = { character: "Character", background: "Place" };
 let pace = {};
+let waitTimer = 0;
 const waiting = new Set();
 
 export function begin(request) {
@@ -42,7 +44,7 @@ export function progress({ layer, step, steps, preview }) {
   page(layer, "progress").value = step / steps;
   if (preview) {
     const img = page(layer, "img");
-    img.alt = `${NAMES[layer]}, half painted`;
+    img.alt = `${NAMES[layer]}, partly painted`;
     show(img, previewBlob(preview));
   }
   $("left").textContent = timeLeft();
@@ -50,7 +52,7 @@ export function progress({ layer, step, steps, preview }) {
 
 export function layerDone({ layer, degraded }) {
   page(layer, "progress").value = 1;
-  page(layer, ".step").textContent = degraded.length ? "painted, not as asked" : "painted";
+  page(layer, ".step").textContent = degraded.length ? "painted, not as requested" : "painted";
   say(`${NAMES[layer]} painted.`);
 }
 
@@ -73,23 +75,36 @@ export function reveal(scene) {
 
 export const merging = (busy) => ($("stage").dataset.busy = String(busy));
 
-// Back to what stood there before, or to the half-painted pages.
+// Back to what was there before, or to the partly painted pages.
 export function stopped(words, scene) {
   say(words);
   $("left").textContent = "";
   if (scene) reveal(scene);
-  else $("stage").dataset.state = "stopped";
+  else if ($("stage").dataset.state === "painting") $("stage").dataset.state = "stopped";
 }
 
-export function fault(error) {
-  const lines = [line(strong(title(error)), ` ${error.message}`)];
-  if (error.retryAfter) lines.push(line(`Try again in ${error.retryAfter} s.`));
+// `label` names the control at fault; `again` sends the same request once more.
+export function fault(error, { label, again } = {}) {
+  const lines = [line(strong(titleOf(error)), ` ${sentencesOf(error, label)}`)];
+  clearTimeout(waitTimer);
+  if (error.retryAfter) {
+    const when = line(`You can try again in ${error.retryAfter} s.`);
+    waitTimer = setTimeout(() => (when.textContent = "You can try again now."), error.retryAfter * 1000);
+    lines.push(when);
+  }
+  if (again) {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "secondary", textContent: "Try again" });
+    button.addEventListener("click", again);
+    lines.push(button);
+  }
   if (error.requestId) lines.push(line("Request ", code(error.requestId), error.param ? " · field " : "", error.param ? code(error.param) : ""));
   $("fault").replaceChildren(...lines);
   $("fault").hidden = false;
+  $("fault").scrollIntoView({ block: "nearest" });
 }
 
 export function clearFault() {
+  clearTimeout(waitTimer);
   $("fault").hidden = true;
 }
 
@@ -103,9 +118,6 @@ function timeLeft() {
   if (!Number.isFinite(most)) return "";
   return most < 60 ? `about ${Math.max(1, Math.round(most))} s left` : `about ${Math.round(most / 60)} min left`;
 }
-
-const TITLES = { overloaded: "Too busy.", rate_limited: "Too many requests.", not_ready: "Not ready yet.", cutout_failed: "The figure could not be cut out.", unauthenticated: "A key is needed.", deadline_exceeded: "It took too long.", out_of_memory: "Out of memory.", generation_failed: "It could not be painted.", invalid_request: "Not like this.", unreachable: "Nobody there.", interrupted: "Interrupted." };
-const title = (error) => TITLES[error.code] ?? "That did not work.";
 
 const SUFFIXES = { one: "st", two: "nd", few: "rd", other: "th" };
 const ordinals = new Intl.PluralRules("en", { type: "ordinal" });

@@ -3,14 +3,16 @@ import { show } from "./pictures.js";
 
 const $ = (id) => document.getElementById(id);
 
-export function lay(scenes) {
+// `words` are what is told in each scene; where nothing is, its description takes their place.
+export function lay(requests, words = []) {
+  for (const img of $("frames").querySelectorAll("img")) show(img, null);
   $("strip").hidden = false;
-  const { width, height } = scenes[0].merge;
+  const { width, height } = requests[0].merge;
   $("frames").style.setProperty("--frame", `${width} / ${height}`);
-  $("frames").replaceChildren(...scenes.map(({ character, background }) => {
+  $("frames").replaceChildren(...requests.map(({ character, background }, index) => {
     const entry = document.createElement("li");
     const picture = Object.assign(document.createElement("button"), { type: "button", className: "picture", disabled: true, textContent: "waiting" });
-    entry.append(picture, Object.assign(document.createElement("p"), { textContent: `${character.prompt}, ${background.prompt}` }));
+    entry.append(picture, Object.assign(document.createElement("p"), { textContent: words[index] || `${character.prompt}, ${background.prompt}` }));
     return entry;
   }));
 }
@@ -23,12 +25,19 @@ export function done(index, scene, open) {
   const img = Object.assign(document.createElement("img"), { alt: `Open scene ${index + 1}` });
   show(img, scene.image);
   const button = picture(index);
+  button.dataset.scene = scene.id;
   button.replaceChildren(img);
   button.disabled = false;
   button.onclick = () => open(scene);
 }
 
+// Of a scene that was composed in another way.
+export function refresh(scene) {
+  const button = $("frames").querySelector(`[data-scene="${CSS.escape(scene.id)}"]`);
+  if (button) show(button.querySelector("img"), scene.image);
+}
+
 export function failed(index, message) {
   $("frames").children[index].classList.add("failed");
-  picture(index).textContent = message;
+  picture(index).replaceChildren(Object.assign(document.createElement("span"), { className: "why", textContent: message }));
 }

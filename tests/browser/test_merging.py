@@ -1,4 +1,4 @@
-"""Setting the layers together anew, without painting them."""
+"""Composing the layers in another way, without painting them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_another_position_merges_the_kept_layers(page: Page) -> None:
     paint(page)
     painted(page)
     page.get_by_role("radio", name="Left").check()
-    expect(page.get_by_text("Set together anew.")).to_be_visible()
+    expect(page.get_by_text("Composition updated.")).to_be_visible()
     expect(page.locator("#notes")).to_contain_text("Cut out with 90% confidence")
     assert page.locator("#scene img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
     assert forms[0].count("\x89PNG") == 2

@@ -64,7 +64,7 @@ def test_a_refusal_is_told_at_the_field_at_fault(page: Page) -> None:
     steps(page, "151")
     paint(page)
     fault = page.get_by_role("alert")
-    expect(fault).to_contain_text("at most 150 here")
+    expect(fault).to_contain_text("between 1 and 150")
     expect(fault).to_contain_text("character.num_inference_steps")
     field = page.locator("#character-steps")
     expect(field).to_be_focused()

@@ -27,3 +27,80 @@ def test_a_scene_is_there_after_a_reload_with_all_that_made_it(page: Page) -> No
     expect(page.locator("#gallery > li")).to_have_count(0)
     page.reload()
     expect(page.get_by_text("Nothing yet.")).to_be_visible()
+
+
+def test_removing_all_asks_and_can_be_undone(page: Page) -> None:
+    steps(page, "2")
+    for who in ("a fox", "a cat"):
+        page.get_by_label("Who is in it?").fill(who)
+        paint(page)
+        expect(page.get_by_role("button", name=f"{who}, a castle at sunset").first).to_be_visible()
+    gallery = page.locator("#gallery > li")
+    page.get_by_role("button", name="Remove all").click()
+    dialog = page.get_by_role("dialog", name="Remove all 2 pictures?")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(gallery).to_have_count(2)
+    page.get_by_role("button", name="Remove all").click()
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(gallery).to_have_count(2)
+    page.get_by_role("button", name="Remove all").click()
+    dialog.get_by_role("button", name="Remove", exact=True).click()
+    expect(gallery).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(gallery).to_have_count(2)
+    page.reload()
+    expect(gallery).to_have_count(2)
+    page.get_by_role("button", name="a fox, a castle at sunset").first.click()
+    expect(page.get_by_role("img", name="Place alone")).to_be_visible()
+
+
+def test_removing_one_can_be_undone(page: Page) -> None:
+    steps(page, "2")
+    paint(page)
+    painted(page)
+    page.get_by_role("button", name="Remove: a knight").click()
+    expect(page.locator("#gallery > li")).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#gallery > li")).to_have_count(1)
+    expect(page.get_by_role("button", name="Undo")).to_be_hidden()
+
+
+def test_layers_of_an_older_page_are_not_used(page: Page) -> None:
+    """They have light and shadow in them: a figure that was moved would leave its shadow behind."""
+    steps(page, "2")
+    paint(page)
+    painted(page)
+    page.evaluate(
+        """async () => {
+          const open = (name, version, upgrade) => new Promise((resolve, reject) => {
+            const asking = indexedDB.open(name, version);
+            asking.onupgradeneeded = () => upgrade(asking.result);
+            asking.onsuccess = () => resolve(asking.result);
+            asking.onerror = () => reject(asking.error);
+          });
+          const all = (database, store) => new Promise((resolve) => {
+            const asking = database.transaction(store).objectStore(store).getAll();
+            asking.onsuccess = () => resolve(asking.result);
+          });
+          const now = await open("scenewright");
+          const [scenes, layers] = [await all(now, "scenes"), await all(now, "layers")];
+          now.close();
+          await new Promise((resolve) => (indexedDB.deleteDatabase("scenewright").onsuccess = resolve));
+          const before = await open("scenewright", 1, (database) => {
+            for (const name of ["scenes", "layers", "boards"]) {
+              database.createObjectStore(name, { keyPath: "id" });
+            }
+          });
+          const writing = before.transaction(["scenes", "layers"], "readwrite");
+          for (const scene of scenes) writing.objectStore("scenes").put(scene);
+          for (const each of layers) writing.objectStore("layers").put(each);
+          await new Promise((resolve) => (writing.oncomplete = resolve));
+          before.close();
+        }"""
+    )
+    page.reload()
+    page.get_by_role("button", name="a knight").first.click()
+    expect(page.get_by_role("img", name="a knight")).to_be_visible()
+    expect(page.locator("#composition-hint")).to_contain_text("Changes count when you paint")

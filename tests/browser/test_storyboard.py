@@ -56,7 +56,7 @@ def test_a_scene_that_fails_does_not_take_the_others(page: Page) -> None:
 
     page.route("**/v1/scenes*", scene)
     tell(page)
-    expect(page.get_by_text("2 of 3 scenes painted, 1 not.")).to_be_visible()
+    expect(page.get_by_text("2 of 3 scenes painted, 1 failed.")).to_be_visible()
     expect(page.locator("#frames > li.failed")).to_contain_text("no attempt gave a usable picture")
 
 
@@ -90,7 +90,7 @@ def test_a_job_is_followed_and_found_again_after_a_reload(page: Page) -> None:
     page.route("**/v1/jobs/j1/scenes/*", lambda route: route.fulfill(content_type="image/jpeg", **picture))  # type: ignore[arg-type]
     tell(page)
     for _ in range(2):
-        expect(page.get_by_text("2 of 3 scenes painted, 1 not.")).to_be_visible()
+        expect(page.get_by_text("2 of 3 scenes painted, 1 failed.")).to_be_visible()
         expect(page.locator("#frames > li.failed")).to_contain_text("no attempt gave")
         expect(page.locator("#gallery > li")).to_have_count(2)
         page.get_by_role("button", name="Open scene 3").click()

@@ -123,4 +123,4 @@ async def test_degraded_over_http(config: ServiceConfig) -> None:
         answer = await client.get("/readyz")
     assert answer.status_code == 200
     reason = "character: 1 of 2 replicas cannot paint: unet is missing"
-    assert answer.json() == {"status": "degraded", "reasons": [reason]}
+    assert answer.json() == {"status": "degraded", "reasons": [reason], "backend": "simulated"}

@@ -99,6 +99,8 @@ async def test_a_scene_with_layers_keeps_its_whole_answer(
     assert {answer.headers["vary"] for answer in (picture, kept)} == {"Accept"}
     without = await http.get(bare["url"], headers=JSON)
     assert (without.headers["content-type"], without.content) == ("image/png", picture.content)
+    await http.delete(f"/v1/jobs/{job_id}")
+    assert files_in(mine.state_folder / "pictures") == set()
 
 
 async def ended(http: httpx.AsyncClient, job_id: str) -> dict[str, Any]:

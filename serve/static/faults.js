@@ -1,0 +1,50 @@
+// What went wrong, in sentences: a title, what happened, and what can be done about it.
+import { key } from "./storage.js";
+
+const TITLES = {
+  overloaded: "The service is busy.",
+  rate_limited: "This key's limit is reached.",
+  not_ready: "The service is not ready.",
+  cutout_failed: "The figure could not be cut out.",
+  unauthenticated: "An API key is needed.",
+  forbidden: "Not allowed.",
+  deadline_exceeded: "It took too long.",
+  out_of_memory: "The service is out of memory.",
+  insufficient_storage: "The service has no room left.",
+  generation_failed: "Painting failed.",
+  content_refused: "This content is refused.",
+  invalid_request: "The request is not valid.",
+  unsupported_task: "The model cannot do this.",
+  payload_too_large: "The request is too large.",
+  not_found: "Not found.",
+  gone: "This picture is gone.",
+  internal: "The service failed.",
+  unreachable: "No connection.",
+  interrupted: "The connection broke.",
+};
+
+export const titleOf = (error) => (error.code === "unauthenticated" && key() ? "This API key was not accepted." : TITLES[error.code] ?? "Something went wrong.");
+
+// `label` is that of the control at fault: people do not know the parameter by its name.
+export function sentencesOf(error, label) {
+  if (error.code === "unauthenticated" && !key()) return "Enter yours under Connection.";
+  const told = sentence(named(error, label));
+  if (error.code === "unauthenticated") return `${told} Enter another one under Connection.`;
+  if (error.code === "forbidden") return `${told} Enter a key that may do this under Connection.`;
+  return told;
+}
+
+// A job's parameter begins with its scene, which its message may leave out.
+function named({ message, param }, label) {
+  if (!param || !label) return message;
+  const [, scene, rest] = param.match(/^scenes\.(\d+)\.(.*)$/) ?? [null, null, param];
+  const name = scene && /^\w+(\.prompt)?$/.test(rest) ? `The description in scene ${Number(scene) + 1}` : label;
+  return message.replaceAll(param, name).replaceAll(rest, name);
+}
+
+// The service's words begin small and end without a stop.
+export function sentence(words) {
+  const text = words.trim();
+  const whole = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(whole) ? whole : `${whole}.`;
+}

@@ -1,0 +1,41 @@
+// What is wrong with a control: which one it is, what a person calls it, and how it is marked.
+import { kind, LAYERS } from "./controls.js";
+
+const $ = (id) => document.getElementById(id);
+
+// The control of a refused parameter, such as background.num_inference_steps or scenes.2.character.seed.
+export function controlOf(param) {
+  const [name, field] = (param ?? "").replace(/^scenes\.\d+\./, "").split(".");
+  if (name === "merge") return field === "position" ? document.querySelector("input[name=position]:checked") : $(field === "width" || field === "height" ? "frame" : field);
+  const suffix = { num_inference_steps: "steps", guidance_scale: "guidance", seed: "seed", width: "size", height: "size", negative_prompt: "negative" }[field];
+  if (!(name in LAYERS)) return name === "scenes" ? $("storyboard") : null;
+  return suffix ? $(`${name}-${suffix}`) : $(kind() === "scene" ? name : "storyboard");
+}
+
+// What a person calls it: "Steps of the character".
+export function labelOf(control) {
+  const label = control?.labels?.[0]?.textContent.trim().replace(/[?:].*$/, "");
+  const layer = LAYERS[control?.closest("fieldset")?.dataset.layer];
+  return layer ? `${label} ${layer.of}` : label;
+}
+
+// Says at the control itself what is wrong with it.
+export function mark(control, sentence) {
+  const id = `${control.id || control.name}-fault`;
+  const said = Object.assign(document.createElement("p"), { id, className: "at-fault", textContent: sentence });
+  clearMark(control);
+  (control.closest(".field, .segments") ?? control).after(said);
+  control.setAttribute("aria-invalid", "true");
+  control.dataset.hint = control.getAttribute("aria-describedby") ?? "";
+  control.setAttribute("aria-describedby", `${control.dataset.hint} ${id}`.trim());
+  control.closest("details")?.setAttribute("open", "");
+  control.focus();
+}
+
+export function clearMark(control) {
+  if (!control.hasAttribute?.("aria-invalid")) return;
+  document.getElementById(`${control.id || control.name}-fault`)?.remove();
+  control.removeAttribute("aria-invalid");
+  if (control.dataset.hint) control.setAttribute("aria-describedby", control.dataset.hint);
+  else control.removeAttribute("aria-describedby");
+}

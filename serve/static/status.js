@@ -1,0 +1,55 @@
+// The line at the top: whether the service can paint, and with what. It looks again every few seconds.
+import * as service from "./service.js";
+
+const $ = (id) => document.getElementById(id);
+const WHEN_READY_MS = 5000;
+const WHEN_NOT_MS = 2000;
+let timer = 0;
+let looking = null;
+let models = null;  // { names, needsKey }, once known.
+
+export function watch() {
+  service.onTrouble(soon);
+  document.addEventListener("visibilitychange", soon);
+  return look();
+}
+
+// At once, as after a failed request or with another key.
+export function soon() {
+  models = null;
+  if (!document.hidden) look();
+}
+
+async function look() {
+  looking ??= once().finally(() => (looking = null));
+  await looking;
+  clearTimeout(timer);
+  // A page in the background asks nothing; it looks again as soon as it is seen.
+  if (!document.hidden) timer = setTimeout(look, $("service").dataset.state === "ready" ? WHEN_READY_MS : WHEN_NOT_MS);
+}
+
+async function once() {
+  const { state, reason, backend } = await service.state();
+  if (state === "unreachable") return tell("trouble", "No connection to the service");
+  if (state === "not_ready") return tell("waiting", `Not ready: ${reason}`);
+  const { names, needsKey } = (models ??= await known()) ?? { names: [], needsKey: false };
+  const parts = [state === "degraded" ? `Ready, but degraded: ${reason}` : "Ready"];
+  parts.push(...(backend === "simulated" ? ["simulated pictures, no model"] : names));
+  if (needsKey) parts.push("needs an API key");
+  tell("ready", parts.join(" · "));
+}
+
+async function known() {
+  try {
+    const cards = await service.models();
+    return { names: [...new Set(cards.filter((card) => card.serving?.length).map((card) => card.id))], needsKey: false };
+  } catch (error) {
+    return error.status === 401 ? { names: [], needsKey: true } : null;
+  }
+}
+
+// Only a change is written, because it is read out.
+function tell(state, words) {
+  $("service").dataset.state = state;
+  if ($("service").textContent !== words) $("service").textContent = words;
+}

@@ -1,0 +1,116 @@
+"""A storyboard painted as a real job: its pictures can be composed, and what was done survives a reload."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from ..serve.conftest import local_graph, simulated_config, with_worker
+from .conftest import OpenPage
+from .test_composition import body_of, change, copied_curl, on_the_screen, repeated
+from .test_painting import paint, steps
+from .test_storyboard import tell
+
+STORY = "# two scenes\n\na knight | a castle | Once.\n| a forest | Twice."
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    config = simulated_config().model_copy(update={"state_dir": str(tmp_path_factory.mktemp("state"))})
+    with with_worker(config, local_graph(config)) as address:
+        yield address
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    return open_page(permissions=["clipboard-read", "clipboard-write"], accept_downloads=True)
+
+
+def all_painted(page: Page) -> None:
+    expect(page.get_by_text("All 2 scenes painted.")).to_be_visible()
+
+
+def test_a_storyboards_picture_is_composed_and_stays_so(page: Page, url: str) -> None:
+    tell(page, STORY)
+    all_painted(page)
+    page.get_by_role("button", name="Open scene 1").click()
+    expect(page.get_by_role("img", name="Place alone")).to_be_visible()
+    expect(page.locator("#notes")).to_contain_text("Cut out with")
+    change(page, lambda page: page.get_by_role("radio", name="Left").check())
+    composed = on_the_screen(page)
+    np.testing.assert_array_equal(composed, repeated(url, body_of(copied_curl(page))))
+    page.get_by_role("button", name="Open scene 2").click()
+    expect(page.get_by_role("radio", name="Right")).to_be_checked()
+    page.reload()
+    all_painted(page)
+    page.get_by_role("button", name="Open scene 1").click()
+    expect(page.get_by_role("radio", name="Left")).to_be_checked()
+    np.testing.assert_array_equal(on_the_screen(page), composed)
+    change(page, lambda page: page.get_by_role("radio", name="Right").check())
+
+
+def test_layers_that_this_browser_has_lost_come_from_the_service(page: Page) -> None:
+    tell(page, STORY)
+    all_painted(page)
+    page.evaluate(
+        """() => new Promise((resolve) => {
+          indexedDB.open("scenewright").onsuccess = ({ target }) => {
+            const clearing = target.result.transaction("layers", "readwrite");
+            clearing.objectStore("layers").clear();
+            clearing.oncomplete = resolve;
+          };
+        })"""
+    )
+    page.get_by_role("button", name="Open scene 1").click()
+    change(page, lambda page: page.get_by_role("radio", name="Left").check())
+
+
+def test_a_reload_keeps_the_words_the_tab_and_what_was_removed(page: Page) -> None:
+    tell(page, STORY)
+    page.get_by_label("Story seed").fill("7")
+    all_painted(page)
+    page.get_by_role("button", name="Remove: a knight, a forest").click()
+    expect(page.locator("#gallery > li")).to_have_count(1)
+    page.reload()
+    all_painted(page)
+    expect(page.get_by_role("radio", name="Storyboard")).to_be_checked()
+    expect(page.get_by_label("A scene a line")).to_have_value(STORY)
+    expect(page.get_by_label("Story seed")).to_have_value("7")
+    expect(page.locator("#character-steps")).to_have_value("2")
+    frames = page.locator("#frames > li")
+    expect(frames.nth(0)).to_contain_text("Once.")
+    expect(page.get_by_role("button", name="Open scene 2")).to_be_visible()
+    expect(page.locator("#gallery > li")).to_have_count(1)
+
+
+def test_a_stream_that_ends_early_is_opened_again(page: Page) -> None:
+    """As the service ends it after a quarter of an hour, and as a network does at any time."""
+    breaks: list[str] = []
+
+    def events(route: Route) -> None:
+        breaks.append(route.request.url)
+        if len(breaks) == 1:
+            told = 'event: job.progress\ndata: {"done": 0, "total": 2, "ahead": 0}\n\n'
+            route.fulfill(body=told, content_type="text/event-stream")
+        elif len(breaks) == 2:
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/events", events)
+    tell(page, STORY)
+    all_painted(page)
+    assert len(breaks) == 3
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_scenes_are_shown_as_they_are_done_and_not_once_one_was_chosen(page: Page) -> None:
+    steps(page, "2")
+    page.get_by_role("radio", name="Storyboard").check()
+    page.get_by_label("A scene a line").fill(STORY)
+    paint(page)
+    all_painted(page)
+    expect(page.get_by_role("img", name="a knight, before a forest")).to_be_visible()

@@ -1,0 +1,163 @@
+"""Composing real layers in another way, and the request that repeats exactly what is on the screen."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from io import BytesIO
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from deployments.messages import Pixels
+from deployments.story.prompts import character_prompt
+
+from .conftest import OpenPage
+from .test_painting import paint, painted, steps
+
+Change = Callable[[Page], object]
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    return open_page(permissions=["clipboard-read", "clipboard-write"], accept_downloads=True)
+
+
+def on_the_screen(page: Page) -> Pixels:
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    with Image.open(download.value.path()) as picture:
+        return np.asarray(picture)
+
+
+def copied_curl(page: Page) -> str:
+    page.get_by_role("button", name="Copy as curl").click()
+    expect(page.get_by_text("Copied, as a curl command.")).to_be_visible()
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def body_of(command: str) -> dict[str, object]:
+    body: dict[str, object] = json.loads(re.search("-d '(.*)' -o", command)[1].replace("'\\''", "'"))  # type: ignore[index]
+    return body
+
+
+def repeated(url: str, body: object) -> Pixels:
+    answer = httpx.post(f"{url}/v1/scenes", json=body, timeout=300, trust_env=False)
+    assert answer.status_code == 200, answer.text
+    with Image.open(BytesIO(answer.content)) as picture:
+        return np.asarray(picture)
+
+
+def change(page: Page, act: Change) -> None:
+    with page.expect_response("**/v1/merges") as merged:
+        act(page)
+    assert merged.value.ok, merged.value.text()
+    expect(page.get_by_text("Composition updated.")).to_be_visible()
+
+
+CHANGES: dict[str, Change] = {
+    "position": lambda page: page.get_by_role("radio", name="Left").check(),
+    "harmony": lambda page: page.get_by_label("Harmony").fill("0"),
+    "size": lambda page: page.get_by_label("Size of the figure").fill("0.6"),
+    "frame": lambda page: page.get_by_label("Frame").select_option("512x768"),
+    "shadow": lambda page: page.get_by_label("A shadow").uncheck(),
+    "enhance": lambda page: page.get_by_label("Sharper").check(),
+    "paste": lambda page: page.get_by_label("The figure is").select_option("paste"),
+}
+
+
+def test_the_copied_request_repeats_every_change(page: Page, url: str) -> None:
+    steps(page, "2")
+    paint(page)
+    painted(page)
+    np.testing.assert_array_equal(on_the_screen(page), repeated(url, body_of(copied_curl(page))))
+    for name, act in CHANGES.items():
+        change(page, act)
+        shown, again = on_the_screen(page), repeated(url, body_of(copied_curl(page)))
+        np.testing.assert_array_equal(shown, again, err_msg=name)
+
+
+def test_a_moved_figure_leaves_nothing_behind_and_comes_back_the_same(page: Page) -> None:
+    steps(page, "2")
+    paint(page)
+    painted(page)
+    before = on_the_screen(page)
+    page.get_by_label("A shadow").uncheck()
+    change(page, lambda page: page.get_by_role("radio", name="Left").check())
+    right = on_the_screen(page)[:, 600:].astype(int)
+    # Every row of the simulated sky has one colour, where neither a figure nor a shadow is.
+    assert np.abs(np.diff(right[300:], axis=1)).max() <= 8
+    page.get_by_label("A shadow").check()
+    change(page, lambda page: page.get_by_role("radio", name="Right").check())
+    np.testing.assert_array_equal(on_the_screen(page), before)
+
+
+def test_what_is_pasted_is_the_rectangle_as_it_was_painted(page: Page, url: str) -> None:
+    steps(page, "2")
+    paint(page)
+    painted(page)
+    change(page, CHANGES["paste"])
+    for name in ("Harmony", "Size of the figure", "A shadow"):
+        expect(page.get_by_label(name)).to_be_disabled()
+    corner = on_the_screen(page)[8:40, 1024 - 40 : 1024 - 8].astype(int)
+    assert corner.min() > 200, "its backdrop, and not the sky behind"
+    body = body_of(copied_curl(page))
+    character = body["character"]
+    assert isinstance(character, dict)
+    prompt = character_prompt("a knight in silver armor with a red cape", plain_backdrop=True)
+    assert (character["prompt"], character["enhance_prompt"]) == (prompt, False)
+    change(page, lambda page: page.get_by_label("The figure is").select_option("auto"))
+    expect(page.locator("#notes")).to_contain_text("Cut out with")
+    assert "enhance_prompt" not in body_of(copied_curl(page))["character"]  # type: ignore[operator]
+
+
+def test_the_size_slider_ends_where_it_ends_to_have_an_effect(page: Page) -> None:
+    steps(page, "2")
+    slider = page.get_by_label("Size of the figure")
+    assert slider.get_attribute("max") == "1"
+    page.get_by_label("Frame").select_option("512x768")
+    paint(page)
+    painted(page)
+    largest = float(slider.get_attribute("max") or 0)
+    assert largest > 1
+    boxes = []
+    for scale in (largest - 0.1, largest - 0.05, largest):
+        with page.expect_response("**/v1/merges") as merged:
+            slider.fill(f"{scale:.2f}")
+        boxes.append(merged.value.json()["merge"]["box"][3])
+        expect(page.locator("#stage")).to_have_attribute("data-busy", "false")
+    assert boxes[0] < boxes[1] < boxes[2]
+    # As large as this one was: another figure may fill its frame sooner, and the slider then ends there.
+    page.get_by_label("Frame").select_option("1024x512")
+    paint(page)
+    painted(page)
+    expect(slider).to_have_attribute("max", re.compile(r"^1(\.05)?$"))
+
+
+def test_a_key_is_named_in_the_copied_request_and_not_told(page: Page) -> None:
+    page.get_by_text("Connection", exact=True).click()
+    page.get_by_label("API key").fill("sw_1_secret")
+    steps(page, "2")
+    paint(page)
+    painted(page)
+    command = copied_curl(page)
+    assert '-H "Authorization: Bearer $SCENEWRIGHT_API_KEY"' in command
+    assert "secret" not in command
+
+
+def test_painting_one_layer_again_keeps_the_words_and_the_other_layer(page: Page, url: str) -> None:
+    steps(page, "2")
+    paint(page)
+    painted(page)
+    change(page, CHANGES["paste"])
+    page.get_by_role("button", name="Paint the place again").click()
+    painted(page)
+    expect(page.get_by_label("Who is in it?")).to_have_value("a knight in silver armor with a red cape")
+    body = body_of(copied_curl(page))
+    np.testing.assert_array_equal(on_the_screen(page), repeated(url, body))
+    change(page, lambda page: page.get_by_label("The figure is").select_option("auto"))
+    np.testing.assert_array_equal(on_the_screen(page), repeated(url, body_of(copied_curl(page))))

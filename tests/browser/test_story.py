@@ -1,0 +1,82 @@
+"""The page reads stories by the cases that `serve.client` is held to (tests/serve/client/test_stories.py)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from playwright.sync_api import Page, Request, expect
+
+from serve.client import read_story, story_requests
+
+from .test_painting import paint
+
+TESTS = Path(__file__).parents[1]
+CASES = json.loads((TESTS / "story_cases.json").read_text())
+EXAMPLE = (TESTS.parent / "examples/story.txt").read_text()
+
+READ = """async (texts) => {
+  const { readStory } = await import("./static/story.js");
+  return texts.map((text) => {
+    try {
+      return readStory(text).map(({ character, background, words }) => [character, background, words]);
+    } catch (error) {
+      return error.message;
+    }
+  });
+}"""
+SEEDS = """async (cases) => {
+  const { descriptionSeed } = await import("./static/story.js");
+  return cases.map(([layer, description, storySeed]) => descriptionSeed(layer, description, storySeed));
+}"""
+
+
+def test_the_same_stories_are_read_and_refused(page: Page) -> None:
+    read, refused = CASES["read"], CASES["refused"]
+    assert page.evaluate(READ, [case["text"] for case in read]) == [case["scenes"] for case in read]
+    assert page.evaluate(READ, [case["text"] for case in refused]) == [case["message"] for case in refused]
+    assert len(page.evaluate(READ, ["a | b\n" * 1000])[0]) == 1000
+    assert page.evaluate(READ, ["a | b\n" * 1001])[0].startswith("line 1001 is one scene too many")
+
+
+def test_descriptions_have_the_same_seeds(page: Page) -> None:
+    expected = [CASES["seeds"][case.get("same_as", number)] for number, case in enumerate(CASES["seeds"])]
+    asked = [
+        [case["layer"], case["description"], meant["story_seed"]]
+        for case, meant in zip(CASES["seeds"], expected, strict=True)
+    ]
+    assert page.evaluate(SEEDS, asked) == [case["seed"] for case in expected]
+
+
+def test_the_example_is_pasted_and_painted_as_python_would(page: Page) -> None:
+    """Comments, captions, heroes that come back: no word of it has to be changed."""
+    page.get_by_role("radio", name="Storyboard").check()
+    page.get_by_label("A scene a line").fill(EXAMPLE)
+    for story_seed in (42, 7):
+        if story_seed != 42:
+            page.get_by_label("Story seed").fill(str(story_seed))
+
+        def submitted(request: Request) -> bool:
+            return request.method == "POST" and request.url.endswith("/v1/jobs")
+
+        with page.expect_request(submitted) as asked:
+            paint(page)
+        scenes = json.loads(asked.value.post_data or "")["scenes"]
+        layers = [{name: scene[name] for name in ("character", "background")} for scene in scenes]
+        assert layers == story_requests(read_story(EXAMPLE), story_seed)
+        frames = page.locator("#frames > li")
+        expect(frames).to_have_count(6)
+        expect(frames.nth(0)).to_contain_text("A knight sets out before the sun is down.")
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_role("button", name="Paint", exact=True)).to_be_enabled()
+
+
+def test_a_seed_that_was_given_is_every_scenes(page: Page) -> None:
+    page.get_by_text("Painting", exact=True).click()
+    page.locator("#character-seed").fill("5")
+    page.get_by_role("radio", name="Storyboard").check()
+    with page.expect_request(lambda request: request.url.endswith("/v1/jobs")) as asked:
+        paint(page)
+    scenes = json.loads(asked.value.post_data or "")["scenes"]
+    assert {scene["character"]["seed"] for scene in scenes} == {5}
+    assert len({scene["background"]["seed"] for scene in scenes}) == 3
