@@ -69,8 +69,8 @@ class Ingress:
 
 def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
     """Every route, over any graph of handles, behind ids, names and keys."""
-    routes = SlashAfterPrefix(HeadAsGet(build_api(config, graph)))
-    guarded = Tenants(routes, config.authentication, config.state_folder)
+    api = HeadAsGet(build_api(config, graph))
+    guarded = SlashAfterPrefix(Tenants(api, config.authentication, config.state_folder))
     return RequestIds(Hosts(guarded, config.allowed_hosts, partial(asks_for_key, config.authentication)))
 
 

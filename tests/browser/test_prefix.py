@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from ..nginx import nginx
+from ..nginx import PREFIX, nginx
 from ..serve.conftest import local_graph, simulated_config, with_worker
 from .conftest import OpenPage
 from .test_painting import paint, painted, steps
 
-
-@pytest.fixture(scope="module")
-def direct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The service itself, with a worker for its jobs."""
-    config = simulated_config().model_copy(update={"state_dir": str(tmp_path_factory.mktemp("state"))})
-    with with_worker(config, local_graph(config)) as address:
-        yield address
+Service = Callable[[str], AbstractContextManager[str]]
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
-def test_everything_that_the_page_does(direct: str, open_page: OpenPage, tls: bool, tmp_path: Path) -> None:
+@pytest.fixture
+def service(tmp_path: Path) -> Service:
+    """The service itself, with a worker for its jobs: `service(route_prefix)`."""
+    config = simulated_config().model_copy(update={"state_dir": str(tmp_path)})
+    return partial(with_worker, config, local_graph(config))
+
+
+@pytest.mark.parametrize(
+    ("tls", "strip"), [(False, True), (True, True), (True, False)], ids=["http", "https", "route_prefix"]
+)
+def test_everything_that_the_page_does(
+    service: Service, open_page: OpenPage, tls: bool, strip: bool, tmp_path: Path
+) -> None:
     asked: list[str] = []
-    with nginx(direct, tmp_path, tls=tls) as base:
+    with service("" if strip else PREFIX) as upstream, nginx(upstream, tmp_path, strip, tls) as base:
         page = open_page(
-            address=f"{base}/",
+            address=base if strip is False else f"{base}/",
             asked=asked,
             ignore_https_errors=True,
             permissions=["clipboard-read", "clipboard-write"],

@@ -17,7 +17,7 @@ import uvicorn
 import yaml
 from ray import serve as ray_serve
 from ray.serve._private.http_util import RequestIdMiddleware
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deployments.background import Background
 from deployments.character import Character
@@ -103,6 +103,15 @@ def served(app: ASGIApp) -> ASGIApp:
     return RequestIdMiddleware(app)
 
 
+def mounted(app: ASGIApp, prefix: str) -> ASGIApp:
+    """As Serve does it under a `route_prefix`: the path keeps the prefix, and `root_path` names it."""
+
+    async def below(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "root_path": prefix}, receive, send)
+
+    return below
+
+
 @pytest.fixture
 def client(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
     """Asks the application in this process; an error that escapes it fails the test."""
@@ -111,9 +120,10 @@ def client(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
 
 
 @contextmanager
-def listening(app: ASGIApp) -> Iterator[str]:
+def listening(app: ASGIApp, root_path: str = "") -> Iterator[str]:
     """The application behind a real port of this machine, for clients that bring their own HTTP."""
-    server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="error", lifespan="off"))
+    config = uvicorn.Config(app, "127.0.0.1", 0, log_level="error", lifespan="off", root_path=root_path)
+    server = uvicorn.Server(config)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, args=([listener],))
@@ -142,7 +152,7 @@ def client_with(config: ServiceConfig, graph: Graph) -> Callable[..., httpx.Asyn
 
 
 @contextmanager
-def with_worker(config: ServiceConfig, graph: Graph) -> Iterator[str]:
+def with_worker(config: ServiceConfig, graph: Graph, route_prefix: str = "") -> Iterator[str]:
     """The whole edge behind a real port, and beside it a worker of its jobs."""
     config = config.model_copy(update={"jobs": replace(config.jobs, poll_s=0.02)})
     stopping = threading.Event()
@@ -156,7 +166,8 @@ def with_worker(config: ServiceConfig, graph: Graph) -> Iterator[str]:
     thread = threading.Thread(target=asyncio.run, args=(work(),))
     thread.start()
     try:
-        with listening(served(build_http(config, graph))) as address:
+        app = served(build_http(config, graph))
+        with listening(mounted(app, route_prefix) if route_prefix else app) as address:
             yield address
     finally:
         stopping.set()

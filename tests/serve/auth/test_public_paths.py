@@ -18,7 +18,7 @@ from serve.keys import SCOPES, KeyFile
 from serve.scene import Graph
 from serve.tenants import Tenants
 
-from ..conftest import served
+from ..conftest import mounted, served
 from ..test_ingress import SCENE, error_of
 
 PREFIXES = ["", "/paint", "/a/b", "/v1", "/healthz", "/static/main.js"]
@@ -46,15 +46,6 @@ GUARDED = [
 ]
 
 
-def mounted(app: ASGIApp, prefix: str) -> ASGIApp:
-    """As Serve does it under a `route_prefix`: the path keeps the prefix, and `root_path` names it."""
-
-    async def below(scope: Scope, receive: Receive, send: Send) -> None:
-        await app({**scope, "root_path": prefix}, receive, send)
-
-    return below
-
-
 @pytest.fixture(params=PREFIXES)
 def prefix(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -79,6 +70,8 @@ async def test_nothing_else_is_answered(app: ASGIApp, prefix: str, way: str) -> 
     for path in sorted(PUBLIC):
         assert (await client.get(f"{prefix}{path}")).status_code == 200
         assert (await client.head(f"{prefix}{path}")).status_code != 401
+    if prefix:
+        assert (await client.get(prefix)).status_code == 307
     for method, path in GUARDED:
         url = httpx.URL("http://localhost").copy_with(raw_path=f"{prefix}{path}".encode())  # As it is.
         refused = await client.request(method, url)

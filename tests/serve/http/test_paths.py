@@ -13,8 +13,7 @@ from serve.ingress import build_http
 from serve.observed_edge import ObservedEdge
 from serve.scene import Graph
 
-from ..auth.test_public_paths import mounted
-from ..conftest import served
+from ..conftest import mounted, served
 from ..noted import Noted
 from ..test_ingress import SCENE
 

@@ -1,0 +1,86 @@
+"""The edge behind a real nginx under /paint, which cuts the prefix off or keeps it: keys, names, links."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urljoin
+
+import httpx
+import pytest
+
+from serve.config import ServiceConfig
+from serve.ingress import build_http
+from serve.keys import KeyFile
+from serve.scene import Graph
+
+from ...nginx import PREFIX, nginx
+from ..auth.test_public_paths import GUARDED
+from ..conftest import listening, mounted, served
+from ..test_ingress import SCENE, SMALL, error_of
+
+WAYS = ("X-Forwarded-Prefix", "root_path", "route_prefix")
+Start = Callable[..., str]
+
+
+@pytest.fixture
+def start(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Iterator[Start]:
+    """`start(way, authentication, headers)`: the address behind nginx; `way` is how it knows its prefix."""
+    with ExitStack() as leaving:
+
+        def start(way: str, authentication: str, headers: str = "") -> str:
+            settings = {"state_dir": str(tmp_path), "authentication": authentication}
+            app = served(build_http(config.model_copy(update=settings), graph))
+            if way == "route_prefix":
+                app = mounted(app, PREFIX)
+            upstream = leaving.enter_context(listening(app, PREFIX if way == "root_path" else ""))
+            if way == "X-Forwarded-Prefix":
+                headers += f"proxy_set_header X-Forwarded-Prefix {PREFIX};"
+            return leaving.enter_context(
+                nginx(upstream, tmp_path, strip=way != "route_prefix", headers=headers)
+            )
+
+        yield start
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_keys_are_asked_and_addresses_lead_back(start: Start, way: str, tmp_path: Path) -> None:
+    key = KeyFile(tmp_path).create("x", ("admin",))[1]
+    base = start(way, "required")
+    with httpx.Client(trust_env=False) as http:
+        for path in ("/", "/static/main.js", "/healthz", "/readyz", "/openapi.json"):
+            assert http.get(f"{base}{path}").status_code == 200
+        assert http.get(base, follow_redirects=True).url == f"{base}/"
+        for method, path in GUARDED:
+            url = httpx.URL(base).copy_with(raw_path=f"{PREFIX}{path}".encode())
+            answer = http.request(method, url)
+            # nginx resolves dots and slashes itself: so // may be the page, and .. another's 404.
+            is_page = answer.text.startswith("<!doctype html>")
+            assert answer.status_code == 401 or is_page or "nginx" in answer.text, (path, answer.text)
+            assert answer.status_code == 401 or not path.startswith("/v1/")
+        http.headers["Authorization"] = f"Bearer {key}"
+        submitted = http.post(f"{base}/v1/jobs", json={"scenes": [SCENE]})
+        place = urljoin(f"{base}/v1/jobs", submitted.headers["location"])
+        assert place == f"{base}/v1/jobs/{submitted.json()['id']}"
+        assert http.get(place).json()["total"] == 1
+
+
+def test_a_name_that_nginx_passes_on_is_checked(start: Start) -> None:
+    base = start("route_prefix", "auto", "proxy_set_header Host $http_host;")
+    for host, status in (("localhost", 200), ("page.example", 400)):
+        answer = httpx.get(f"{base}/v1/models", headers={"Host": host}, trust_env=False)
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_the_page_s_own_origin_behind_another_host_s_name(start: Start, told: bool) -> None:
+    """nginx sends the address in `proxy_pass` as Host; over plain HTTP a browser may send only Origin."""
+    base = start("route_prefix", "auto", "proxy_set_header X-Forwarded-Host $http_host;" if told else "")
+    with httpx.Client(trust_env=False, headers={"Host": "paint.example"}) as http:
+        for origin, status in (("http://paint.example", 200 if told else 403), ("http://page.example", 403)):
+            answer = http.post(f"{base}/v1/backgrounds", json=SMALL, headers={"Origin": origin})
+            assert answer.status_code == status
+        same = {"Origin": "http://paint.example", "Sec-Fetch-Site": "same-origin"}
+        assert http.post(f"{base}/v1/backgrounds", json=SMALL, headers=same).status_code == 200
+        assert error_of(http.post(f"{base}/v1/jobs", headers={"Origin": "null"}))["code"] == "forbidden"
