@@ -19,7 +19,7 @@ from .paths import route_path
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 PROBES = ("/healthz", "/readyz")
-"""A kubelet and load balancers ask these by the address of the pod."""
+"""A kubelet and load balancers ask these by the address of the pod, `scenewright serve` by its own."""
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
@@ -63,7 +63,9 @@ class Hosts:
         host = host_of(given[0]) if len(given) == 1 else None
         if host is None:
             return False
-        if matches(host, self._allowed) or (is_address(host) and route_path(scope) in PROBES):
+        if matches(host, self._allowed):
+            return True
+        if route_path(scope) in PROBES and (is_address(host) or is_loopback(host)):
             return True
         return not needs_key and (is_loopback(host) or host == _reached_at(scope))
 

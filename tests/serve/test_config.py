@@ -87,6 +87,8 @@ def test_an_autoscaling_option_that_ray_does_not_know_is_refused() -> None:
         {"limits": {"min_image_size": 512, "max_frame_size": 256}},
         {"merge": {"quality": 0}},
         {"merge": {"mode": "collage"}},
+        {"allowed_hosts": ["https://paint.example"]},
+        {"allowed_hosts": "paint.example"},
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> None:

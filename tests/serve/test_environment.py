@@ -14,6 +14,7 @@ def test_every_documented_name_is_heeded() -> None:
             "DEFAULT_STEPS": "12",
             "DEFAULT_GUIDANCE": "5.5",
             "MAX_IMAGE_SIZE": "2048",
+            "SCENEWRIGHT_ALLOWED_HOSTS": "Paint.Example, *.lan.example,",
         }
     )
     for layer in (config.character, config.background):
@@ -21,6 +22,7 @@ def test_every_documented_name_is_heeded() -> None:
         assert (model.source, model.xformers, model.attention_slicing) == ("some/model", True, True)
         assert (layer.defaults.num_inference_steps, layer.defaults.guidance_scale) == (12, 5.5)
     assert config.limits.max_image_size == 2048
+    assert config.allowed_hosts == ("paint.example", "*.lan.example")
 
 
 def test_a_layers_own_model_comes_before_the_common_one() -> None:
