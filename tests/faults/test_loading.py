@@ -47,9 +47,7 @@ def test_one_replica_of_two_cannot_load_its_model(http: httpx.Client, row: Row) 
     told = [http.get("/readyz") for _ in range(20)]
     assert {answer.status_code for answer in told} == {200}
     reason = "character: 1 of 2 replicas cannot paint: unet is missing"
-    assert all(
-        answer.json() == {"status": "degraded", "reasons": [reason], "backend": backend} for answer in told
-    )
+    assert all(answer.json()["reasons"] == [reason] for answer in told)
     assert set(replicas("Character")) == {bad, good}, "a new one would fare no better"
     begun = time.monotonic()
     change(bad, lambda character: vars(character._engine._painter).pop("load"))
