@@ -48,7 +48,7 @@ def soak(**asked: Any) -> None:
     """A steady load for hours, some of it cancelled: does anything grow, does anything fail?
 
     \b
-      scripts/serve &
+      scripts/serve &        (wait until it says that it is ready)
       python -m loadtest soak --url http://127.0.0.1:8000 --rate 0.3 --hours 1 --pid $!
 
     Exits 1 where the objective is missed or memory grows.
