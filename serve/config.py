@@ -38,7 +38,13 @@ from .tracing import TracingConfig
 
 
 class Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(
+        # A value that is refused may be a database's URL, password and all.
+        extra="forbid",
+        frozen=True,
+        protected_namespaces=(),
+        hide_input_in_errors=True,
+    )
 
 
 class ReplicaOptions(Settings):

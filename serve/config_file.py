@@ -64,6 +64,8 @@ def _read(place: Path) -> dict[str, Any]:
         content = yaml.load(place.read_text(encoding="utf-8-sig"), _OneMeaning)  # noqa: S506 (a SafeLoader)  # nosec B506
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigFileError(f"{place} cannot be read: {error}") from error
+    except RecursionError as error:
+        raise ConfigFileError(f"{place} is nested too deep") from error
     if not isinstance(content, dict):
         raise ConfigFileError(f"{place} is not a Serve configuration: it holds no keys")
     return content

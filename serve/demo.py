@@ -13,6 +13,7 @@ import click
 
 from . import config_file, local_cluster, readying, stopping
 from .client import Scene, Scenewright, ScenewrightError, ServerUnreachable
+from .commands.group import Command
 from .commands.output import check_writable, picture_format, write
 from .runtime import tls
 
@@ -23,7 +24,7 @@ KEPT_PORT = 8000
 LAYER_STAGES = ("queue", "encode", "denoise", "decode")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--config", default="serve/local.yaml", show_default=True)
 @click.option("--output", "file", type=click.Path(path_type=Path), default="scene.jpg", show_default=True)
 @click.option(

@@ -1,4 +1,4 @@
-"""The command group whose commands tell of a full disk or a narrow terminal without a traceback."""
+"""Commands that tell of a full disk or of a terminal with fewer letters without a traceback."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 
-class Commands(click.Group):
-    """Escapes what the terminal's encoding cannot show, and tells of a full disk in a sentence."""
+class _InOneSentence(click.Command):
+    """Escapes what the terminal's encoding cannot show, and tells of the machine's faults in a sentence."""
 
     def invoke(self, context: click.Context) -> Any:
         for stream in (sys.stdout, sys.stderr):
@@ -23,3 +23,9 @@ class Commands(click.Group):
         except OSError as error:
             where = f"{click.format_filename(error.filename)}: " if isinstance(error.filename, str) else ""
             raise click.ClickException(f"{where}{error.strerror or error}") from error
+
+
+class Command(_InOneSentence): ...
+
+
+class Commands(_InOneSentence, click.Group): ...

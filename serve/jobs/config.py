@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 DAY_S = 86_400.0
+
+
+def _database(url: str) -> str:
+    """Refuse it here, where nothing of it is shown: in a driver's own message a password may stand."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ValueError(
+            "is no URL of SQLAlchemy's, such as postgresql+psycopg://user:password@host/name"
+        ) from None
+    if "@" in (parsed.host or ""):
+        raise ValueError("holds more than one @: one in a password is written %40")
+    return url
 
 
 @dataclass(frozen=True)
@@ -20,7 +37,7 @@ class JobConfig:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    database: str | None = None
+    database: Annotated[str, AfterValidator(_database)] | None = field(default=None, repr=False)
     pictures: str | None = None
     concurrency: int = 2
     lease_s: float = 15.0

@@ -118,3 +118,28 @@ def test_the_merger_is_configured_by_its_own_dataclasses() -> None:
         check_keys({"provenance": {"promts": False}}, ServiceConfig)
     with pytest.raises(UnknownKey, match=r"matting\.modell"):
         check_keys({"matting": {"modell": "x"}}, ServiceConfig)
+
+
+@pytest.mark.parametrize(
+    "database",
+    [
+        *("sup3rsecret", "postgresql://u@h:sup3rsecret/db", "postgresql://u:sup3r@secret@h/db"),
+        *(["sup3rsecret"], {"url": "sup3rsecret"}, 5),
+    ],
+)
+def test_a_databases_url_that_cannot_be_is_refused_without_its_password(database: object) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ServiceConfig.model_validate({"jobs": {"database": database}})
+    for shown in (str(caught.value), repr(caught.value)):
+        assert "sup3r" not in shown and "secret@" not in shown
+
+
+def test_a_databases_password_stands_in_no_repr_and_no_refusal() -> None:
+    url = "postgresql+psycopg://u:sup3rsecret@h/db"
+    config = ServiceConfig.model_validate({"jobs": {"database": url}})
+    assert config.jobs.database == url
+    assert "sup3rsecret" not in repr(config) + str(config)
+    for wrong in ({"jobs": {"database": url, "odd": 1}}, {"jobs": {"database": url}, "odd": 1}):
+        with pytest.raises(ValidationError) as caught:
+            ServiceConfig.model_validate(wrong)
+        assert "sup3rsecret" not in str(caught.value)

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from serve.cli import main
+from serve.demo import main as demo
 
 from ..client.asking import SECRET
 from ..test_cli import Stub, run, server  # noqa: F401 (a fixture)
@@ -167,3 +168,28 @@ def test_a_full_disk(named: Stub) -> None:
         done = process("models", "--url", named.url, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr and b"Error: No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "file", ["no-folder/s.jpg", f"{'n' * 300}.jpg", "s.bmp", "caf\udce9", ".", "file.txt/s.jpg"]
+)
+def test_the_demo_checks_its_file_before_it_starts(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file.txt").write_text("")
+    result = CliRunner().invoke(demo, ["--output", file])
+    assert result.exit_code == 2
+    one_sentence(result)
+
+
+@pytest.mark.parametrize("config", ["nowhere.yaml", ".", "odd.yaml", "bytes.yaml", "n" * 300])
+def test_a_configuration_that_cannot_be_read(
+    config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "odd.yaml").write_text("[" * 5_000)
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\x00")
+    for result in (CliRunner().invoke(demo, ["--config", config]), run("serve", "--config", config)):
+        assert result.exit_code == 1
+        one_sentence(result)
