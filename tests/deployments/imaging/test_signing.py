@@ -19,8 +19,11 @@ from deployments.messages import (
     LayerResult,
     LayerTimings,
     MergeJob,
+    MergeMode,
+    MergeOptions,
     OutputOptions,
     PictureFormat,
+    UploadJob,
 )
 
 c2pa = pytest.importorskip("c2pa")
@@ -140,3 +143,17 @@ def test_a_key_that_is_not_there_or_does_not_work_is_told_at_the_start(
     (tmp_path / "key.pem").write_text("no key")
     with pytest.raises(ValueError, match="do not work"):
         PictureSigner(SigningConfig(signing.certificate, str(tmp_path / "key.pem")))
+
+
+@pytest.mark.parametrize("mode", ["auto", "paste"])
+async def test_signed_layers_give_their_scene_again(signing: SigningConfig, mode: MergeMode) -> None:
+    merger = Merger(MergerConfig(signing=signing))
+    options = MergeOptions(mode, "left", 128, 64, harmonize=1.0, contrast=1.2)
+    job = MergeJob("r", options, OutputOptions("png"), layers=True)
+    scene = await merger.merge(job, layer("character"), layer("background"))
+    files = scene.layers["character"].data, scene.layers["background"].data
+    upload = UploadJob(MergeJob("r", output=OutputOptions("png")), *files, max_pixels=1 << 20)
+    again = await merger.merge_files(upload)
+    assert (again.mode, again.box, again.confidence) == (scene.mode, scene.box, scene.confidence)
+    pictures = [Image.open(BytesIO(merged.picture.data)) for merged in (again, scene)]
+    assert pictures[0].tobytes() == pictures[1].tobytes()
