@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import time
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.responses import JSONResponse
 
 from deployments.imaging.encoding import media_type
 from deployments.messages import Backend, LayerResult, Picture, PictureFormat
 
 from .event_stream import EVENTS
+from .http.rendering import JsonAnswer, base64_of
 from .scene import SceneResult
 from .schema import LayerAnswer, LayersBody, MergeBody, Models, PictureBody, SceneAnswer, Seeds
 
 WEIGHT = re.compile(r"[01](\.[0-9]{0,3})?")
+MAX_ACCEPT_CHARS = 4_096
 FORMATS: dict[str, PictureFormat] = {"image/jpeg": "jpeg", "image/png": "png", "image/webp": "webp"}
 
 
@@ -40,7 +40,7 @@ def accepted_format(request: Request) -> PictureFormat | None:
 def _accepted(request: Request) -> list[str]:
     """Media types in the caller's order of preference; a stable sort keeps equals as they were written."""
     ranked = []
-    for part in request.headers.get("accept", "*/*").split(","):
+    for part in request.headers.get("accept", "*/*")[:MAX_ACCEPT_CHARS].split(","):
         kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
         weight = next((p[2:] for p in parameters if p.startswith("q=")), "1")
         ranked.append((float(weight) if WEIGHT.fullmatch(weight) else 1.0, kind))
@@ -55,7 +55,8 @@ def scene_answer(request: Request, result: SceneResult) -> Response:
     """The picture or the JSON, by Accept."""
     merged, headers = result.merged, scene_headers(result)
     if wants_json(request):
-        return JSONResponse(scene_body(request.state.request_id, result), headers=headers)
+        request_id, size = request.state.request_id, size_of(merged.picture, *merged.layers.values())
+        return JsonAnswer(lambda: scene_body(request_id, result), size, headers=headers)
     return Response(merged.picture.data, media_type=media_type(merged.picture.format), headers=headers)
 
 
@@ -108,7 +109,8 @@ def layer_answer(request: Request, layer: LayerResult, picture: Picture) -> Resp
     """As a scene's answer, for one layer."""
     headers = layer_headers(layer)
     if wants_json(request):
-        return JSONResponse(layer_body(request.state.request_id, layer, picture), headers=headers)
+        request_id = request.state.request_id
+        return JsonAnswer(lambda: layer_body(request_id, layer, picture), size_of(picture), headers=headers)
     return Response(picture.data, media_type=media_type(picture.format), headers=headers)
 
 
@@ -170,5 +172,10 @@ def picture_body(picture: Picture) -> PictureBody:
         format=picture.format,
         width=picture.width_px,
         height=picture.height_px,
-        b64_json=base64.b64encode(picture.data).decode("ascii"),
+        b64_json=base64_of(picture.data),
     )
+
+
+def size_of(*pictures: Picture) -> int:
+    """How many bytes of pictures a body holds."""
+    return sum(len(picture.data) for picture in pictures)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,8 @@ from starlette.types import Receive, Scope, Send
 
 from .disconnects import ClientGone, hang_up
 from .error_answers import error_of
+from .http.off_loop import off_loop
+from .http.rendering import Body, render
 
 HEARTBEAT_S = 10.0
 """Proxies give up on a connection that says nothing, mostly after a minute."""
@@ -23,16 +24,19 @@ EVENTS = "text/event-stream"
 
 @dataclass(frozen=True)
 class Event:
-    """`id`: what a client that connects again sends as `Last-Event-ID`; one line, or None."""
+    """`id`: what a client that connects again sends as `Last-Event-ID`; one line, or None.
+
+    `data` that takes long to make is a function, which is called off the event loop.
+    """
 
     name: str
-    data: dict[str, Any]
+    data: dict[str, Any] | Body
     id: str | None = None
 
     def encode(self) -> bytes:
-        data = json.dumps(self.data, separators=(",", ":"), ensure_ascii=False)
+        data = render(self.data() if callable(self.data) else self.data)
         told = "" if self.id is None else f"id: {self.id}\n"
-        return f"event: {self.name}\n{told}data: {data}\n\n".encode()
+        return b"".join((f"event: {self.name}\n{told}data: ".encode(), data, b"\n\n"))
 
 
 Work = Callable[[Callable[[Event], None]], Coroutine[Any, Any, None]]
@@ -95,7 +99,8 @@ class EventStream(Response):
                 continue
             if event is None:
                 break
-            await write(event.encode())
+            await write(await off_loop(event.encode) if callable(event.data) else event.encode())
+            await asyncio.sleep(0)  # Of a job that has ended, a thousand may come at once.
         fault = working.exception()
         if isinstance(fault, Exception):
             if not started:

@@ -19,6 +19,7 @@ from .door import Door
 from .error_answers import Refusal, answer
 from .http.head import HeadAsGet
 from .http.hosts import Hosts
+from .http.off_loop import take_short_turns
 from .http.paths import SlashAfterPrefix
 from .observed_edge import ObservedEdge
 from .openapi import ERRORS
@@ -59,7 +60,10 @@ class Ingress:
         self._graph = Graph(character, background, merger, Door(HERE.get, places), HERE.get)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
-        app = TracedEdge(ObservedEdge(build_http(self._config, self._graph)))
+        take_short_turns()
+        api = build_api(self._config, self._graph)
+        api.openapi()  # Made now and kept: it takes longer than a request may hold up the others.
+        app = TracedEdge(ObservedEdge(guard(api, self._config)))
         freeze()
         return app
 
@@ -69,8 +73,12 @@ class Ingress:
 
 def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
     """Every route, over any graph of handles, behind ids, names and keys."""
-    api = HeadAsGet(build_api(config, graph))
-    guarded = SlashAfterPrefix(Tenants(api, config.authentication, config.state_folder))
+    return guard(build_api(config, graph), config)
+
+
+def guard(api: ASGIApp, config: ServiceConfig) -> ASGIApp:
+    """Put ids, names and keys before the routes."""
+    guarded = SlashAfterPrefix(Tenants(HeadAsGet(api), config.authentication, config.state_folder))
     return RequestIds(Hosts(guarded, config.allowed_hosts, partial(asks_for_key, config.authentication)))
 
 

@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from deployments.errors import InvalidRequest
@@ -17,6 +16,7 @@ from . import answers
 from .admission import attribution_mark, merge_options, output_options
 from .body import parse, understand
 from .config import Limits, ServiceConfig
+from .http.rendering import JsonAnswer
 from .schema import LayersBody, Merge, MergeBody, Output, PictureBody, Wire
 from .uploads import Form
 
@@ -97,13 +97,17 @@ def merges_answer(request: Request, merged: MergeResult) -> Response:
     picture = merged.picture
     if not answers.wants_json(request):
         return Response(picture.data, media_type=media_type(picture.format), headers=headers)
-    body = MergesAnswer(
-        id=request.state.request_id,
-        created=int(time.time()),
-        image=answers.picture_body(picture),
-        merge=MergeBody(mode=merged.mode, confidence=round(merged.confidence, 4), box=merged.box),
-        layers=answers.layers_body(merged.layers),
-        warnings=[f"merge: {warning}" for warning in merged.warnings],
-        timings_ms={name: round(ms, 2) for name, ms in timings.items()},
-    )
-    return JSONResponse(body.model_dump(exclude=None if body.layers else {"layers"}), headers=headers)
+
+    def body() -> dict[str, Any]:
+        made = MergesAnswer(
+            id=request.state.request_id,
+            created=int(time.time()),
+            image=answers.picture_body(picture),
+            merge=MergeBody(mode=merged.mode, confidence=round(merged.confidence, 4), box=merged.box),
+            layers=answers.layers_body(merged.layers),
+            warnings=[f"merge: {warning}" for warning in merged.warnings],
+            timings_ms={name: round(ms, 2) for name, ms in timings.items()},
+        )
+        return made.model_dump(exclude=None if made.layers else {"layers"})
+
+    return JsonAnswer(body, answers.size_of(picture, *merged.layers.values()), headers=headers)

@@ -11,6 +11,7 @@ from deployments.messages import LayerEvent, LayerJob, LayerResult, OutputOption
 from . import answers
 from .admission import SceneJob
 from .event_stream import Event, Work
+from .http.rendering import later
 from .scene import Graph, render, render_layer
 from .scene_previews import ScenePreviews
 
@@ -37,7 +38,9 @@ def scene_events(graph: Graph, job: SceneJob, previews: int) -> Work:
 
         async with ScenePreviews(graph, job.merge.options, on_preview) as composed:
             result = await render(graph, job, on_item)
-        tell(Event("scene.completed", answers.scene_body(job.merge.request_id, result)))
+        size = answers.size_of(result.merged.picture, *result.merged.layers.values())
+        body = later(lambda: answers.scene_body(job.merge.request_id, result), size)
+        tell(Event("scene.completed", body))
 
     return work
 
@@ -52,7 +55,8 @@ def layer_events(graph: Graph, job: LayerJob, output: OutputOptions, previews: i
 
         followed = replace(job, previews=previews, followed=True)
         layer, picture = await render_layer(graph, followed, output, on_item)
-        tell(Event("layer.completed", answers.layer_body(job.request_id, layer, picture)))
+        body = later(lambda: answers.layer_body(job.request_id, layer, picture), answers.size_of(picture))
+        tell(Event("layer.completed", body))
 
     return work
 

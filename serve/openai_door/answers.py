@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from typing import Any
 
@@ -10,6 +9,7 @@ from pydantic import Field
 
 from deployments.messages import Picture, PictureFormat
 
+from ..http.rendering import base64_of
 from ..schema import Wire
 
 
@@ -30,7 +30,7 @@ def images_body(pictures: list[Picture]) -> dict[str, Any]:
     """The answer that is not a stream."""
     return {
         "created": int(time.time()),
-        "data": [{"b64_json": _base64(picture.data)} for picture in pictures],
+        "data": [{"b64_json": base64_of(picture.data)} for picture in pictures],
         "output_format": pictures[0].format,
         "size": _size_of(pictures[0]),
     }
@@ -40,7 +40,7 @@ def partial_image(data: bytes, index: int, size: str) -> dict[str, Any]:
     """A picture on its way: `size` is of the one that it will be, this one is a small JPEG."""
     return {
         "type": "image_generation.partial_image",
-        "b64_json": _base64(data),
+        "b64_json": base64_of(data),
         "partial_image_index": index,
         **_described("jpeg", size),
     }
@@ -51,7 +51,7 @@ def completed_image(picture: Picture) -> dict[str, Any]:
     usage: dict[str, Any] = dict.fromkeys(("input_tokens", "output_tokens", "total_tokens"), 0)
     return {
         "type": "image_generation.completed",
-        "b64_json": _base64(picture.data),
+        "b64_json": base64_of(picture.data),
         **_described(picture.format, _size_of(picture)),
         "usage": usage | {"input_tokens_details": {"image_tokens": 0, "text_tokens": 0}},
     }
@@ -69,7 +69,3 @@ def _described(picture_format: PictureFormat, size: str) -> dict[str, Any]:
 
 def _size_of(picture: Picture) -> str:
     return f"{picture.width_px}x{picture.height_px}"
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")

@@ -12,9 +12,11 @@ from deployments.messages import LayerEvent, LayerJob, LayerKind, Picture, StepE
 
 from .. import answers
 from ..admission import SceneJob, admit_layer, admit_scene, output_options
+from ..answers import size_of
 from ..config import ServiceConfig
 from ..event_stream import Event, Work
 from ..followed import Tell
+from ..http.rendering import later
 from ..scene import Graph, render, render_cutout, render_layer
 from ..scene_previews import ScenePreviews
 from ..schema import CharacterRequest, SceneRequest
@@ -87,8 +89,9 @@ class Painting:
             else:
                 self._job = replace(self._job, previews=partial_images)
                 picture, _ = await self.paint(graph, on_item)
-            told = completed_image(picture)
-            tell(Event(told["type"], told))
+            tell(
+                Event("image_generation.completed", later(lambda: completed_image(picture), size_of(picture)))
+            )
 
         return work
 

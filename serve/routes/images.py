@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
 
+from ..answers import size_of
 from ..body import accept
 from ..config import ServiceConfig
 from ..disconnects import abandon_with_client
 from ..event_stream import EVENTS, EventStream
+from ..http.rendering import JsonAnswer
 from ..openai_door.answers import ImagesAnswer, images_body
 from ..openai_door.painting import Painting
 from ..openai_door.request import ImagesRequest
@@ -44,6 +45,7 @@ def image_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
             for name in ("X-Seed", "X-Backend", "X-Degraded")
         }
         given = {name: value for name, value in headers.items() if value}
-        return JSONResponse(images_body([picture for picture, _ in painted]), headers=given)
+        pictures = [picture for picture, _ in painted]
+        return JsonAnswer(lambda: images_body(pictures), size_of(*pictures), headers=given)
 
     return router

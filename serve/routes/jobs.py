@@ -15,6 +15,7 @@ from ..body import parse, read_json, understand
 from ..config import ServiceConfig
 from ..event_stream import EVENTS, EventStream
 from ..http.paths import link
+from ..http.rendering import JsonAnswer
 from ..jobs.answers import accepted, job_events, summary, told_before, whole
 from ..jobs.desk import JobDesk, digest_of
 from ..jobs.schema import JobAccepted, JobAnswer, JobList, JobRequest, ListQuery
@@ -26,6 +27,8 @@ from ..tenants import tenant_of
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 EVENT_POLL_S = 0.5
+SCENE_BYTES = 1_000
+"""A scene of a job costs about as much to tell as so many bytes of a picture."""
 KEPT = ("ETag", "Cache-Control", "Vary")
 
 
@@ -71,7 +74,9 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     @router.get("/v1/jobs/{job_id}", response_model=JobAnswer, response_model_exclude_none=True)
     async def look_at_job(request: Request, job_id: str) -> Response:
         job = await desk.job(tenant_of(request), job_id)
-        return JSONResponse(whole(job, address_of(request, job)).model_dump(exclude_none=True))
+        address = address_of(request, job)
+        size = SCENE_BYTES * job.total
+        return JsonAnswer(lambda: whole(job, address).model_dump(exclude_none=True), size)
 
     @router.delete("/v1/jobs/{job_id}", response_model=JobAccepted)
     async def end_job(request: Request, job_id: str) -> Response:

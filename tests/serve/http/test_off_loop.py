@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
 import json
 import threading
@@ -12,14 +13,18 @@ import httpx
 import pytest
 
 from serve import body, strict_json
+from serve.http import rendering
 from serve.http.off_loop import off_loop
 from serve.jobs import desk
+from serve.routes import jobs as routes
 from serve.strict_json import AT_ONCE_BYTES
 
 from ..test_ingress import SCENE, error_of
 
 JSON = {"Content-Type": "application/json"}
 LONG = json.dumps(SCENE).ljust(AT_ONCE_BYTES + 1)
+PNG = {"output": {"format": "png"}}
+IMAGES = {"model": "background", "prompt": "a", "size": "768x768", "num_inference_steps": 1}
 JOB = json.dumps({"scenes": [SCENE] * 200})
 
 
@@ -131,3 +136,63 @@ async def test_many_faults_are_told_by_the_first(client: httpx.AsyncClient) -> N
     scene = {f"field {number}": 0 for number in range(150)}
     answer = await client.post("/v1/jobs", json={"scenes": [scene] * 1_000})
     assert (answer.status_code, error_of(answer)["param"]) == (422, "scenes.0.character")
+
+
+LARGE = {"merge": {"width": 1024, "height": 1024}, "output": {"format": "png"}, "layers": True, "seed": 1}
+PAINTED: list[tuple[str, str, dict[str, Any]]] = [
+    ("/v1/scenes", "application/json", SCENE | LARGE),
+    ("/v1/scenes", "text/event-stream", SCENE | LARGE),
+    ("/v1/backgrounds", "application/json", {"prompt": "a", "steps": 1, "width": 768, "height": 768} | PNG),
+    ("/v1/backgrounds", "text/event-stream", {"prompt": "a", "steps": 1, "width": 768, "height": 768} | PNG),
+    ("/v1/images/generations", "application/json", IMAGES),
+    ("/v1/images/generations", "text/event-stream", IMAGES | {"stream": True}),
+]
+
+
+@pytest.mark.parametrize(("route", "accept", "sent"), PAINTED)
+async def test_large_pictures_are_made_into_json_there(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, route: str, accept: str, sent: dict[str, Any]
+) -> None:
+    threads, encode = [], rendering.base64.b64encode
+
+    def noted(data: bytes) -> bytes:
+        threads.append(threading.current_thread().name)
+        return encode(data)
+
+    monkeypatch.setattr(rendering.base64, "b64encode", noted)
+    monkeypatch.setattr(rendering, "LARGE_BYTES", 100)
+    query = "?previews=0" if "event" in accept and "images" not in route else ""
+    answer = await client.post(route + query, json=sent, headers={"Accept": accept})
+    assert answer.status_code == 200, answer.text
+    assert set(threads) == {"off-loop_0"}
+    if accept == "application/json":
+        assert answer.json()
+        assert answer.headers["content-length"] == str(len(answer.content))
+
+
+async def test_a_job_of_many_scenes_is_told_there(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = (await client.post("/v1/jobs", content=JOB, headers=JSON)).json()["id"]
+    threads, tell = [], routes.whole
+
+    def noted(*arguments: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return tell(*arguments)
+
+    monkeypatch.setattr(routes, "whole", noted)
+    assert len((await client.get(f"/v1/jobs/{job}")).json()["scenes"]) == 200
+    assert threads == ["off-loop_0"]
+    await client.delete(f"/v1/jobs/{job}")
+
+
+def test_base64_in_chunks_is_base64() -> None:
+    for size in (0, 1, rendering.CHUNK_BYTES - 1, rendering.CHUNK_BYTES, 2 * rendering.CHUNK_BYTES + 2):
+        data = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+        assert base64.b64decode(rendering.base64_of(data), validate=True) == data
+
+
+async def test_a_long_accept_is_not_read_to_its_end(client: httpx.AsyncClient) -> None:
+    accept = "application/json," + "a/b," * 20_000
+    answer = await client.post("/v1/scenes", json=SCENE, headers={"Accept": accept})
+    assert answer.json()["image"]
