@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from ..polling import until
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 PYTHON = """#!/bin/bash
@@ -67,6 +70,21 @@ def test_what_failed_is_shown_with_its_last_lines_and_its_log(checkout: Path) ->
     assert not (checkout / ".venv/.installed").exists()
     assert script(checkout, "install", "--verbose", PIP_FAILS="1").returncode == 1
     assert script(checkout, "install").returncode == 0, "run again, it goes on"
+
+
+def test_ctrl_c_is_no_fault_of_pips(checkout: Path) -> None:
+    slow = PYTHON.replace("[ -z", "echo begun; sleep 60; [ -z")
+    (checkout.parent / "bin/python3.13").write_text(slow)
+    environment = {"PATH": f"{checkout.parent / 'bin'}:{os.environ['PATH']}"}
+    command = [str(checkout / "scripts/install")]
+    running = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True)
+    log = checkout / "build/install.log"
+    until(lambda: log.exists() and "begun" in log.read_text())
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert said == b"install: stopped; run it again, it goes on where it stopped\n"
+    assert not (checkout / ".venv/.installed").exists()
 
 
 def test_without_a_gpu_the_index_of_cpu_builds_is_explained_and_used(checkout: Path) -> None:
