@@ -11,7 +11,7 @@ import time
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -91,6 +91,7 @@ class Workload:
             job.num_inference_steps,
             job.priority == "interactive",
         )
+        self._forget_old()
         self._arrivals.append(task)
         self._tasks.add(task)
 
@@ -106,7 +107,8 @@ class Workload:
             if task.steps_left == 0:
                 self._fastest.append((self._clock() - task.arrived_at) / task.units)
             elif task.steps_left == task.steps:
-                self._arrivals.remove(task)  # Answered from a cache: it was no work.
+                with suppress(ValueError):  # Forgotten, where it has lasted that long.
+                    self._arrivals.remove(task)  # Answered from a cache: it was no work.
         finally:
             self._pass_time()
             self._tasks.discard(task)
@@ -114,8 +116,7 @@ class Workload:
     def report(self) -> WorkReport:
         self._pass_time()
         now = self._clock()
-        while self._arrivals and now - self._arrivals[0].arrived_at > WINDOWS_S[-1]:
-            self._arrivals.popleft()
+        self._forget_old()
         seconds_per_unit = self.megapixel_step_s
         left = sum(task.step_units * task.steps_left for task in self._tasks)
         typical = sum(task.step_units * task.steps for task in self._arrivals) / max(1, len(self._arrivals))
@@ -142,6 +143,11 @@ class Workload:
     def interactive_megapixel_steps(self) -> float:
         """Under way or waiting: what stands before another interactive request."""
         return sum(task.step_units * task.steps_left for task in self._tasks if task.urgent)
+
+    def _forget_old(self) -> None:
+        """Whether anybody asks for a report or not."""
+        while self._arrivals and self._clock() - self._arrivals[0].arrived_at > WINDOWS_S[-1]:
+            self._arrivals.popleft()
 
     def _pass_time(self) -> None:
         now = self._clock()

@@ -43,6 +43,14 @@ class Quota:
             self._began.remove(now)
             self._took_s = clock() - now
 
+    def is_new(self, now: float) -> bool:
+        """Whether nothing of what was asked for counts any more."""
+        if self._began:
+            return False
+        if self.rate is None or self._at is None:
+            return True
+        return self._left + self.rate * (now - self._at) >= (self.burst or self.rate)
+
     def spend(self, amount: float, now: float) -> None:
         """Raises Refusal 429 with the seconds until it could be spent, and 422 where it never can be."""
         if self.rate is None:

@@ -26,6 +26,9 @@ from .keys import Authentication, Key, KeyFile
 from .keys import Scope as KeyScope
 from .quotas import Quota, cost
 
+MANY_QUOTAS = 1_024
+"""From so many on, those that are as good as new are let go: their keys may have been revoked long ago."""
+
 
 def tenant_of(request: Request) -> str:
     """The key's id, or empty where no key was asked for."""
@@ -101,6 +104,9 @@ class Tenants:
         known, quota = self._quotas.get(key.id, (None, None))
         if quota is None or known != key:
             quota = Quota(key.rate, key.burst, key.concurrent)
+            if len(self._quotas) >= MANY_QUOTAS:
+                now = time.monotonic()
+                self._quotas = {each: kept for each, kept in self._quotas.items() if not kept[1].is_new(now)}
             self._quotas[key.id] = key, quota
         return quota
 

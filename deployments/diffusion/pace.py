@@ -11,6 +11,8 @@ from deployments.diffusion.batch_key import BatchKey
 
 SEEN = 9
 """Measurements remembered for each shape: few enough to follow a change, enough to outvote a stray one."""
+MOST_SHAPES = 256
+"""Of so many shapes what was seen is remembered, the last ones: callers choose among thousands."""
 UNSEEN = 0.5
 """Of what its area suggests: a size that was never painted is not said to take longer than this."""
 
@@ -34,7 +36,10 @@ class Pace:
     def observe(self, key: BatchKey, rows: int, seconds: float) -> None:
         expected_s = self._expected_s(key, rows)
         if expected_s > 0:
-            seen = self._seen.setdefault(key, _Seen())
+            seen = self._seen.pop(key) if key in self._seen else _Seen()
+            self._seen[key] = seen
+            if len(self._seen) > MOST_SHAPES:
+                del self._seen[next(iter(self._seen))]
             seen.recent.append(seconds / expected_s)
             seen.best = min(seen.best, seconds / expected_s)
 

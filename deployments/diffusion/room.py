@@ -12,6 +12,10 @@ PATIENCE = 200
 costs a forward: half a per cent of the time at the worst."""
 
 
+MOST_SHAPES = 256
+"""Of so many shapes it is remembered that there was no room, the last: callers choose among thousands."""
+
+
 @dataclass
 class _Lowered:
     rows: int
@@ -34,9 +38,11 @@ class Room:
 
     def lower(self, key: BatchKey, area: float, failed_rows: int) -> None:
         """The device had no room for so many rows: half of them, for now."""
-        before = self._lowered.get(key)
         rows = max(1, min(failed_rows // 2, self.rows(key, area)))
+        before = self._lowered.pop(key, None)
         self._lowered[key] = _Lowered(rows, 2 * before.patience if before else PATIENCE)
+        if len(self._lowered) > MOST_SHAPES:
+            del self._lowered[next(iter(self._lowered))]
 
     def had(self, key: BatchKey, rows: int) -> None:
         """The device had room for so many rows."""

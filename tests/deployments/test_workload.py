@@ -120,3 +120,11 @@ def test_a_job_that_fails_is_no_measure_of_speed_and_leaves_nothing() -> None:
         raise ZeroDivisionError
     report = workload.report()
     assert (report.backlog_s, report.service_s) == (0.0, pytest.approx(2.0))
+
+
+def test_old_arrivals_are_forgotten_whether_anybody_asks_or_not() -> None:
+    clock = Clock()
+    workload = Workload(clock)
+    for _ in range(1_000):
+        paint(workload, clock, step_s=1.0)
+    assert len(workload._arrivals) <= WINDOWS_S[-1] / 10 + 1

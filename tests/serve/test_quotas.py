@@ -70,3 +70,14 @@ def test_never_more_than_burst_and_rate_allow(asked: list[tuple[float, float]]) 
             continue
         spent += amount
         assert spent <= 5 + now + 1e-6
+
+
+def test_a_quota_that_is_full_again_is_as_good_as_new() -> None:
+    quota = Quota(rate=1.0, burst=10.0)
+    assert quota.is_new(0.0)
+    quota.spend(4.0, 0.0)
+    assert not quota.is_new(3.9)
+    assert quota.is_new(4.0)
+    with quota.under_way(lambda: 5.0):
+        assert not quota.is_new(100.0)
+    assert Quota().is_new(0.0)

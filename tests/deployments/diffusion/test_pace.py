@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from deployments.diffusion.batch_key import BatchKey
-from deployments.diffusion.pace import SEEN, Pace
+from deployments.diffusion.pace import MOST_SHAPES, SEEN, Pace
 
 NATIVE, DOUBLE = BatchKey(64, 64), BatchKey(128, 64)
 MEASURED = {1: 1.0, 2: 1.5, 4: 2.0}
@@ -63,3 +63,13 @@ def test_no_picture_is_said_to_need_more_than_half_of_what_the_fastest_needed() 
     pace = Pace(NATIVE, MEASURED)
     assert pace.least_megapixel_step_s == pytest.approx(0.5 * 1.0 / 0.004096)
     assert Pace(NATIVE, {1: 0.0}).least_megapixel_step_s == 0.0
+
+
+def test_of_thousands_of_shapes_the_last_ones_are_remembered() -> None:
+    pace = Pace(NATIVE, MEASURED)
+    shapes = [BatchKey(8 * width, 64) for width in range(8, 8 + 2 * MOST_SHAPES)]
+    for shape in shapes:
+        pace.observe(NATIVE, 2, 3.0)
+        pace.observe(shape, 2, 3.0 * pace.forward_s(shape, 2))
+    assert len(pace._seen) == MOST_SHAPES
+    assert pace.forward_s(NATIVE, 2) == 3.0, "it was asked for all the while"

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from deployments.diffusion.batch_key import BatchKey
-from deployments.diffusion.room import PATIENCE, Room
+from deployments.diffusion.room import MOST_SHAPES, PATIENCE, Room
 
 KEY, OTHER = BatchKey(512, 512), BatchKey(1024, 1024)
 
@@ -49,3 +49,12 @@ def test_each_failure_makes_it_more_patient() -> None:
             succeed(room, rows=4, times=1)
             needed += 1
         assert needed == PATIENCE * 2 ** (failures - 1)
+
+
+def test_of_thousands_of_shapes_the_last_ones_are_remembered() -> None:
+    room = Room(8)
+    shapes = [BatchKey(8 * width, 64) for width in range(8, 8 + 2 * MOST_SHAPES)]
+    for shape in shapes:
+        room.lower(shape, 1.0, 8)
+    assert len(room._lowered) == MOST_SHAPES
+    assert room.rows(shapes[-1], 1.0) == 4
