@@ -26,10 +26,11 @@ async def abandon_with_client(request: Request, work: Coroutine[Any, Any, Result
             return working.result()
         raise ClientGone
     finally:
+        # Both are waited for: what nobody takes from a task is complained of once it is collected.
         leaving.cancel()
         if not working.done():
             working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+        await asyncio.gather(working, leaving, return_exceptions=True)
 
 
 async def hang_up(receive: Receive) -> None:

@@ -233,10 +233,13 @@ class Engine:
         return None
 
     def _unload(self) -> None:
+        self._health.begin_act(time.monotonic(), self._load_s)
         try:
             self._painter.unload()
         except BaseException as error:
             self._not_loaded(error)
+        finally:
+            self._health.end_act()
 
     def _not_loaded(self, error: BaseException) -> Failure:
         """This replica gets no work until an attempt to load the model succeeds."""
