@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field, StringConstraints
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 DAY_S = 86_400.0
+
+AtLeastOne = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 def _database(url: str) -> str:
@@ -38,17 +41,17 @@ class JobConfig:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     database: Annotated[str, AfterValidator(_database)] | None = field(default=None, repr=False)
-    pictures: str | None = None
-    concurrency: int = 2
-    lease_s: float = 15.0
-    poll_s: float = 0.5
-    max_attempts: int = 3
-    max_losses: int = 10
-    max_waiting_scenes: int = 20_000
-    max_json_bytes: int = 8 << 20
-    max_json_values: int = 200_000
-    min_free_bytes: int = 64 << 20
-    retention_s: float = 7 * DAY_S
+    pictures: Annotated[str, StringConstraints(min_length=1)] | None = None
+    concurrency: AtLeastOne = 2
+    lease_s: Seconds = 15.0
+    poll_s: Seconds = 0.5
+    max_attempts: AtLeastOne = 3
+    max_losses: AtLeastOne = 10
+    max_waiting_scenes: AtLeastOne = 20_000
+    max_json_bytes: AtLeastOne = 8 << 20
+    max_json_values: AtLeastOne = 200_000
+    min_free_bytes: Annotated[int, Field(ge=0)] = 64 << 20
+    retention_s: Seconds = 7 * DAY_S
 
     def database_url(self, state_dir: Path) -> str:
         return self.database or f"sqlite:///{state_dir / 'jobs.sqlite'}"

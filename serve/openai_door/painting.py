@@ -25,6 +25,8 @@ from .answers import completed_image, partial_image
 from .request import ImagesRequest
 
 SIDES = ("width", "height", "merge.width", "merge.height")
+SHARED = ("negative_prompt", "num_inference_steps", "guidance_scale")
+"""Fields that stand for all layers here."""
 
 
 class Painting:
@@ -41,7 +43,7 @@ class Painting:
                 kind: LayerKind = "character" if isinstance(self._wire, CharacterRequest) else "background"
                 self._job = admit_layer(kind, self._wire, config, request_id, tenant)
         except InvalidRequest as error:
-            raise InvalidRequest(error.message, "size" if error.param in SIDES else error.param) from None
+            raise _in_openais_names(error, asked) from None
         self._output = output_options(self._wire.output, config, None)
 
     @property
@@ -99,3 +101,15 @@ class Painting:
     def _size(self) -> str:
         sized = self._job.merge.options if isinstance(self._job, SceneJob) else self._job
         return f"{sized.width_px}x{sized.height_px}"
+
+
+def _in_openais_names(error: InvalidRequest, asked: ImagesRequest) -> InvalidRequest:
+    """Name the field that was sent, in the sentence too."""
+    param = error.param or ""
+    layer, _, name = param.rpartition(".")
+    if param in SIDES:
+        return InvalidRequest(error.message.replace(param, f"size: its {name}", 1), "size")
+    own = getattr(getattr(asked, layer, None), name, None) if layer else None
+    if name in SHARED and getattr(asked, name) is not None and own is None:
+        return InvalidRequest(error.message.replace(param, name, 1), name)
+    return InvalidRequest(error.message, error.param)

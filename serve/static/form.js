@@ -13,11 +13,11 @@ export function build() {
     const fields = document.querySelector(`fieldset[data-layer="${layer}"]`);
     const { steps, guidance, size } = LAYERS[layer];
     fields.append(
-      ...labelled(`${layer}-steps`, "Steps", input({ type: "number", min: 1, max: 150, placeholder: steps })),
-      ...labelled(`${layer}-guidance`, "Guidance", input({ type: "number", min: 0, max: 30, step: 0.5, placeholder: guidance })),
+      ...labelled(`${layer}-steps`, "Steps", input({ type: "number", min: 1, placeholder: steps })),
+      ...labelled(`${layer}-guidance`, "Guidance", input({ type: "number", min: 0, step: 0.5, placeholder: guidance })),
       ...labelled(`${layer}-seed`, "Seed", input({ type: "number", min: 0, max: 2 ** 53 - 1, placeholder: "random" })),
       ...labelled(`${layer}-size`, "Size", choice(SIZES, size)),
-      ...labelled(`${layer}-negative`, "Negative prompt", input({ type: "text", maxLength: 2000, placeholder: "default" })),
+      ...labelled(`${layer}-negative`, "Negative prompt", input({ type: "text", placeholder: "default" })),
     );
   }
   restore();

@@ -10,6 +10,8 @@ import * as strip from "./strip.js";
 import { sentence, sentencesOf } from "./faults.js";
 import { copy } from "./clipboard.js";
 import { kind } from "./controls.js";
+import { layLimits } from "./limits.js";
+import { api } from "./service.js";
 import { fillShelf } from "./shelf.js";
 import { mergeAgain, paintScene, usualBox } from "./painting.js";
 import { key, setKey } from "./storage.js";
@@ -196,6 +198,7 @@ async function resume() {
 }
 
 form.build();
+api().then(layLimits).catch(() => {});  // Without them the service refuses what is too much.
 form.onMergeChange(mergeSoon);
 $("ask").addEventListener("submit", submit);
 $("stop").addEventListener("click", stop);

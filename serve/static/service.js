@@ -143,6 +143,9 @@ export async function jobScene({ id, index }, signal) {
   return { seeds, blob: await response.blob() };
 }
 
+// The OpenAPI page, which states this service's own limits.
+export const api = async () => (await ask("openapi.json")).json();
+
 export async function models() {
   return (await (await ask("v1/models")).json()).data;
 }

@@ -130,6 +130,13 @@ def test_a_stream_without_partial_images(client: OpenAI) -> None:
         ({"prompt": "", "extra_body": {"character": "a"}}, "background"),
         ({"prompt": "a | b", "extra_body": {"tone": "dark"}}, "tone"),
         ({"prompt": "a | b", "extra_body": {"deadline_s": 10_000}}, "deadline_s"),
+        ({"prompt": "a | b", "extra_body": {"num_inference_steps": 9_999}}, "num_inference_steps"),
+        ({"prompt": "a | b", "extra_body": {"guidance_scale": 31}}, "guidance_scale"),
+        ({"prompt": "a | b", "extra_body": {"negative_prompt": "a" * 2_001}}, "negative_prompt"),
+        (
+            {"prompt": "", "extra_body": {"character": {"prompt": "a", "steps": 200}, "background": "b"}},
+            "character.num_inference_steps",
+        ),
     ],
     ids=str,
 )

@@ -1,0 +1,35 @@
+// The service's own limits, as its OpenAPI page states them, laid on the form's controls.
+
+const ROUTES = { character: "v1/characters", background: "v1/backgrounds" };
+const $ = (id) => document.getElementById(id);
+
+export function layLimits(api) {
+  for (const [layer, route] of Object.entries(ROUTES)) {
+    const bounds = boundsOf(bodyOf(api, route));
+    $(layer).maxLength = bounds("prompt").maxLength;
+    $(`${layer}-negative`).maxLength = bounds("negative_prompt").maxLength;
+    Object.assign($(`${layer}-steps`), range(bounds("num_inference_steps")));
+    Object.assign($(`${layer}-guidance`), range(bounds("guidance_scale")));
+    keepSizes($(`${layer}-size`), bounds);
+  }
+  keepSizes($("frame"), boundsOf(bodyOf(api, "v1/scenes").properties.merge));
+}
+
+const bodyOf = (api, route) => api.paths[`/${route}`].post.requestBody.content["application/json"].schema;
+const range = ({ minimum, maximum }) => ({ min: minimum, max: maximum });
+
+// A field that may be null has its bounds in one of several alternatives.
+function boundsOf(schema) {
+  const found = [schema, ...(schema.anyOf ?? [])].find(({ properties }) => properties);
+  return (name) => Object.assign({}, ...[found.properties[name], ...(found.properties[name].anyOf ?? [])]);
+}
+
+// Where none fits, the one that is chosen stays, and the service says what it allows.
+function keepSizes(select, bounds) {
+  const most = [bounds("width").maximum, bounds("height").maximum];
+  const fits = (option) => option.value.split("x").every((side, index) => Number(side) <= most[index]);
+  const fitting = [...select.options].filter(fits);
+  if (!fitting.length) return;
+  if (!fitting.includes(select.selectedOptions[0])) fitting[0].selected = true;
+  for (const option of [...select.options]) if (!fits(option)) option.remove();
+}

@@ -1,0 +1,38 @@
+"""The page's controls have the limits of the service that it is of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from deployments.background import Background
+from deployments.character import Character
+from serve.config import ServiceConfig
+
+from ..serve.conftest import simulated_config
+from .conftest import OpenPage, service
+
+
+@pytest.fixture(scope="module")
+def narrow() -> Iterator[str]:
+    limits = {"max_image_size": 512, "max_frame_size": 768, "max_steps": 30, "max_guidance": 12.5}
+    data = simulated_config().model_dump() | {"limits": limits | {"max_prompt_chars": 80}}
+    config = ServiceConfig.model_validate(data)
+    with service(config, Character, Background) as address:
+        yield address
+
+
+def test_the_limits_are_the_services(narrow: str, open_page: OpenPage) -> None:
+    page = open_page(address=f"{narrow}/")
+    for layer in ("character", "background"):
+        expect(page.locator(f"#{layer}-steps")).to_have_attribute("max", "30")
+        expect(page.locator(f"#{layer}-steps")).to_have_attribute("min", "1")
+        expect(page.locator(f"#{layer}-guidance")).to_have_attribute("max", "12.5")
+        expect(page.locator(f"#{layer}")).to_have_attribute("maxlength", "80")
+        expect(page.locator(f"#{layer}-negative")).to_have_attribute("maxlength", "80")
+        sizes = page.locator(f"#{layer}-size option").evaluate_all("options => options.map(o => o.value)")
+        assert sizes and all(int(side) <= 512 for size in sizes for side in size.split("x"))
+    frames = page.locator("#frame option").evaluate_all("options => options.map(o => o.value)")
+    assert frames == ["768x512", "512x512", "512x768"]
