@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from .waiting import Say, saying_what_for
 
 OBJECT_STORE_BYTES = 384 << 20
 LONGEST_START_S = 300.0
+ATTEMPTS = 3
 POLL_S = 0.2
 PRIVATE = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -38,29 +40,45 @@ PRIVATE = {
 
 
 def start(num_cpus: int, folder: str, say: Say) -> None:
-    """Start Ray with its sessions in `folder`. Raises CannotStart after LONGEST_START_S."""
+    """Start Ray with its sessions in `folder`, again where it gave up. Raises CannotStart."""
     # Else Ray listens on every interface, and whoever reaches its ports runs code here (CVE-2023-48022). The
     # driver read the variable when ray was imported.
     ray_constants.ENABLE_RAY_CLUSTER = False
     begun = time.monotonic()
     with saying_what_for(say, lambda: _starting(Path(folder))), _patient_for_the_node():
-        try:
-            ray.init(
-                address="local",
-                num_cpus=num_cpus,
-                object_store_memory=OBJECT_STORE_BYTES,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                _temp_dir=folder,
-            )
-        except (ConnectionError, OSError, RuntimeError, TimeoutError) as error:
-            raise _failure(Path(folder), begun, error) from error
-        except Exception as error:
-            if "timed out during startup" not in str(error):  # Ray has no class for it.
-                raise
-            raise _failure(Path(folder), begun, error) from error
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                _start_once(num_cpus, folder)
+                break
+            except Exception as error:
+                failure = _failure(Path(folder), begun, error)
+                late = "timed out" in str(error) and time.monotonic() - begun < LONGEST_START_S
+                if attempt == ATTEMPTS or not late:
+                    raise failure from error
+                # Its node ends itself where its own helpers take longer than a limit that nobody can set.
+                say("this machine is busy, and Ray gave up waiting for its own processes: starting it again…")
+                _end_what_is_left(folder)
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
+
+
+def _start_once(num_cpus: int, folder: str) -> None:
+    ray.init(
+        address="local",
+        num_cpus=num_cpus,
+        object_store_memory=OBJECT_STORE_BYTES,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        _temp_dir=folder,
+    )
+
+
+def _end_what_is_left(folder: str) -> None:
+    """End Ray's processes of a start that failed: each names the folder, which is this start's alone."""
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if int(place.name) != os.getpid() and f"{folder}/".encode() in (place / "cmdline").read_bytes():
+                os.kill(int(place.name), signal.SIGKILL)
 
 
 def _failure(folder: Path, begun: float, error: Exception) -> CannotStart:
