@@ -19,7 +19,7 @@ from .waiting import Say, saying_what_for
 
 OBJECT_STORE_BYTES = 384 << 20
 LONGEST_START_S = 300.0
-ATTEMPTS = 3
+ATTEMPTS = 6
 POLL_S = 0.2
 PRIVATE = {
     "RAY_USAGE_STATS_ENABLED": "0",
