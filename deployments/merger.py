@@ -88,8 +88,7 @@ class Merger:
         character = open_upright(job.character, "character", job.max_pixels)
         background = open_upright(job.background, "background", job.max_pixels)
         options, found = as_before(character, background, job)
-        cut_out = found is not None and found.mode == "cutout"
-        figure, place = figure_pixels(character, cut_out), place_pixels(background)
+        figure, place = figure_pixels(character), place_pixels(background)
         made = compose(figure, place, options, self._network, found)
         sources = declared_source(character), declared_source(background)
         origin = Origin(

@@ -79,7 +79,7 @@ def compose(
     # A photograph of many megapixels is made smaller before it is cut out: more is never seen.
     painted = at_most(character, most_px)
     cutout, reason = climb(painted, network)
-    if found is not None and found.mode == "cutout":
+    if found is not None and found.mode == "cutout" and painted.shape[2] == 4:
         cutout = replace(cutout, confidence=found.confidence)
     placement = place(cutout.alpha, options) if cutout.confidence >= LEAST_CONFIDENCE else None
     if placement is None:

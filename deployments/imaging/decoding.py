@@ -45,15 +45,12 @@ def open_upright(data: bytes, param: str, max_pixels: int) -> Image.Image:
     return upright
 
 
-def figure_pixels(picture: Image.Image, cut_out: bool = False) -> Pixels:
-    """(h, w, 4) where some of the picture is transparent, else (h, w, 3): an alpha all 255 tells nothing.
-
-    Not so where the figure is known to be `cut_out`.
-    """
-    if not picture.has_transparency_data and not cut_out:
+def figure_pixels(picture: Image.Image) -> Pixels:
+    """(h, w, 4) where some of the picture is transparent, else (h, w, 3): an alpha all 255 tells nothing."""
+    if not picture.has_transparency_data:
         return np.asarray(picture.convert("RGB"))
     pixels = np.asarray(picture.convert("RGBA"))
-    return pixels if cut_out or pixels[..., 3].min() < 255 else np.ascontiguousarray(pixels[..., :3])
+    return pixels if pixels[..., 3].min() < 255 else np.ascontiguousarray(pixels[..., :3])
 
 
 def place_pixels(picture: Image.Image) -> Pixels:

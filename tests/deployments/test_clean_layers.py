@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
@@ -16,6 +17,7 @@ from PIL import Image
 from bench.known_alpha.sets import samples
 from deployments.imaging.compositing import LARGEST_LAYER_PX
 from deployments.imaging.encoding import encode
+from deployments.imaging.layer_tags import KEY
 from deployments.imaging.pasting import paste
 from deployments.merger import Merger
 from deployments.messages import (
@@ -173,3 +175,31 @@ def test_layers_of_large_uploads_fit_into_an_upload_again(mode: Any, transparent
     again = merged(first, job)
     assert same(first, again)
     assert same(first, merged(first, replace(job, options=MergeOptions()), frozenset()))
+
+
+def test_a_layer_that_was_flattened_is_a_picture_to_cut_out() -> None:
+    """An editor may keep its text. The confidence is that of the attempt, and not the text's."""
+    options = MergeOptions(width_px=256, height_px=128)
+    scene = painted(MergeJob("r", options, PNG, layers=True))
+    said = Image.open(BytesIO(scene.layers["character"].data)).info[KEY]
+    flat = encode(NOISE, PNG, texts={KEY: said}).data
+    files = flat, scene.layers["background"].data
+    again = asyncio.run(MERGER.merge_files(UploadJob(MergeJob("r"), *files, max_pixels=1 << 24)))
+    assert (again.mode, again.confidence) == ("paste", 0)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"width_px": 1e30}, {"height_px": 1 << 40}, {"scale": float("nan")}], ids=str
+)
+def test_a_text_that_says_the_impossible_is_passed_over(wrong: dict[str, Any]) -> None:
+    scene = painted(MergeJob("r", MergeOptions(width_px=256, height_px=128), PNG, layers=True))
+    files = []
+    for name in ("character", "background"):
+        layer_file = Image.open(BytesIO(scene.layers[name].data))
+        said = json.loads(layer_file.info[KEY])
+        said["options"] |= wrong
+        files.append(encode(np.asarray(layer_file), PNG, texts={KEY: json.dumps(said)}).data)
+    job = MergeJob("r", MergeOptions(width_px=128, height_px=64), PNG)
+    merged = asyncio.run(MERGER.merge_files(UploadJob(job, *files, max_pixels=1 << 24)))
+    assert (merged.mode, merged.confidence) == ("cutout", 1.0)
+    assert (merged.picture.width_px, merged.picture.height_px) == (128, 64)
