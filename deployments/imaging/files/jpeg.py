@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from deployments.imaging.files.parts import (
     MAX_PIECES,
     MAX_PROFILE_BYTES,
@@ -16,6 +18,7 @@ _FRAMES = set(range(0xC0, 0xD0)) - {_DHT, _JPG, _DAC}
 _SEGMENTS = {*range(0xC0, 0xD0), *range(0xDA, 0xF0), _COMMENT} - {_JPG}
 _EXTENSIONS = {_JPG, *range(0xE0, 0x100)}
 _ALONE = {0x01, *range(0xD0, 0xD9)}
+_MARKER = re.compile(rb"\xff[\x01\xc0-\xfe]")
 _JFIF = b"\xff\xe0\x00\x10JFIF\0\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _ICC = b"ICC_PROFILE\0"
@@ -63,13 +66,10 @@ def split(data: bytes) -> FileParts:
 
 def _next_marker(data: bytes, at: int) -> int:
     """Where it begins: what stands between two segments is passed over, as libjpeg does."""
-    while (at := data.find(b"\xff", at)) >= 0:
-        if at + 4 > len(data):
-            break
-        if data[at + 1] in _ALONE or 0xC0 <= data[at + 1] < 0xFF:
-            return at
-        at += 1
-    raise NoPicture("no more segments")
+    found = _MARKER.search(data, at)
+    if found is None or found.end() + 2 > len(data):
+        raise NoPicture("no more segments")
+    return found.start()
 
 
 def _is_segment(data: bytes, at: int) -> bool:

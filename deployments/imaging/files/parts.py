@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 LAYER_TAG = "scenewright:clean-layer"
 """The keyword of the PNG text in which a layer says of which scene it is."""
-MAX_PIECES = 1_000_000
+MAX_PIECES = 200_000
 """Chunks or segments of one file: more are no picture's, and would only cost time."""
+MAX_SEARCHES = 64
+"""How often in one file, and at how many places each time, a part is looked for behind a wrong length."""
 MAX_PROFILE_BYTES = 32 << 20
 MAX_TEXT_BYTES = 1 << 20
 """Of a packed text, unpacked: what is longer is cut."""

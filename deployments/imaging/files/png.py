@@ -6,11 +6,13 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 
 from deployments.imaging.files.parts import (
     LAYER_TAG,
     MAX_PIECES,
     MAX_PROFILE_BYTES,
+    MAX_SEARCHES,
     MAX_TEXT_BYTES,
     FileParts,
     NoPicture,
@@ -21,7 +23,6 @@ from deployments.imaging.files.parts import (
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, PALETTE, GREY_ALPHA = 0, 2, 3, 4
 _KEPT = re.compile(rb"IDAT|PLTE|tRNS|IEND")
-_MOST_SEARCHES = 64
 _RAW_EXIF = (b"Raw profile type exif", b"Raw profile type APP1")
 _TAG = LAYER_TAG.encode()
 _XMP = b"XML:com.adobe.xmp"
@@ -93,7 +94,7 @@ def _chunks(data: bytes) -> Iterator[Chunk]:
         content = data[at + 8 : end - 4]
         if kind == b"IEND" and not length:
             return
-        if kind not in (b"IHDR", b"IDAT", b"PLTE") and not _begins(data, end) and searches < _MOST_SEARCHES:
+        if kind not in (b"IHDR", b"IDAT", b"PLTE") and not _begins(data, end) and searches < MAX_SEARCHES:
             searches += 1
             found = _search(data, at + 8)
             if found is not None:
@@ -116,13 +117,11 @@ def _begins(data: bytes, at: int) -> bool:
 
 def _search(data: bytes, start: int) -> int | None:
     """The next chunk that is kept and whole, of the first few that look like one."""
-    for tried, found in enumerate(_KEPT.finditer(data, start)):
+    for found in islice(_KEPT.finditer(data, start), MAX_SEARCHES):
         at = found.start() - 4
         end = at + 12 + int.from_bytes(data[at : at + 4])
         if end <= len(data) and zlib.crc32(data[at + 4 : end - 4]) == int.from_bytes(data[end - 4 : end]):
             return at
-        if tried > _MOST_SEARCHES:
-            break
     return None
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from itertools import islice
 
 from deployments.imaging.files.parts import (
     MAX_PIECES,
     MAX_PROFILE_BYTES,
+    MAX_SEARCHES,
     MAX_TEXT_BYTES,
     FileParts,
     NoPicture,
@@ -67,7 +69,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """All up to the file's end, whatever length it claims. Raises NoPicture for a picture that is cut off."""
-    at = HEADER_BYTES
+    at, searches = HEADER_BYTES, 0
     for _ in range(MAX_PIECES):
         if at + 8 > len(data):
             return
@@ -76,10 +78,9 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         cut_off = len(content) < length
         if cut_off and kind in (*_PICTURE, b"ALPH", b"ANMF"):
             raise NoPicture("cut off")
-        if cut_off or not _begins(data, end):
-            found = None if kind in _PICTURE else _search(data, at + 8)
-            if found is not None:
-                end = found
+        if (cut_off or not _begins(data, end)) and kind not in _PICTURE and searches < MAX_SEARCHES:
+            searches += 1
+            end = _search(data, at + 8) or end
         yield kind, content
         at = end
     raise NoPicture("too many chunks")
@@ -93,7 +94,7 @@ def _begins(data: bytes, at: int) -> bool:
 
 def _search(data: bytes, start: int) -> int | None:
     """The next chunk of the picture, behind one whose length is wrong."""
-    for found in _KEPT.finditer(data, start):
+    for found in islice(_KEPT.finditer(data, start), MAX_SEARCHES):
         at = found.start()
         length = int.from_bytes(data[at + 4 : at + 8], "little")
         begun = data[at + 8 : at + 14]

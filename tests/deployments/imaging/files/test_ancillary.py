@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from deployments.errors import InvalidRequest
 from deployments.imaging.decoding import figure_pixels, open_upright
+from deployments.imaging.files.parts import MAX_PIECES
 from deployments.imaging.layer_tags import KEY
 from deployments.messages import Pixels
 
@@ -299,5 +301,20 @@ def test_whatever_is_changed_in_it(kind: str, at: float, bytes_: bytes) -> None:
 
 def test_the_signature_alone_is_no_picture() -> None:
     for data in (SIGNATURE, b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBP"):
-        with pytest.raises(Exception, match="not a whole"):
+        with pytest.raises(InvalidRequest, match="not a whole"):
             opened(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        png(PIXELS, before=[chunk(b"abCd", b"") * MAX_PIECES]),
+        jpeg(segment(0xE5, b"") * MAX_PIECES),
+        webp(before=[piece(b"abcd", b"") * MAX_PIECES]),
+    ],
+    ids=["PNG", "JPEG", "WEBP"],
+)
+def test_more_parts_than_a_picture_has_are_refused(data: bytes) -> None:
+    """They would only cost time."""
+    with pytest.raises(InvalidRequest, match="not a whole"):
+        opened(data)
