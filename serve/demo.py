@@ -15,7 +15,7 @@ from . import config_file, local_cluster, readying, stopping
 from .client import Scene, Scenewright, ScenewrightError, ServerUnreachable
 from .commands.group import Command
 from .commands.output import check_writable, picture_format, write
-from .runtime import tls
+from .runtime import kept_logs, tls
 
 CHARACTER = {"prompt": "a knight in silver armor with a red cape holding a sword", "seed": 42}
 BACKGROUND = {"prompt": "a castle at sunset", "seed": 123}
@@ -38,9 +38,7 @@ def main(config: str, file: Path, port: int | None, keep: bool) -> None:
     wire_format = picture_format(file)
     check_writable(file)
     try:
-        asked = config_file.load(config)
-        if port is None:
-            port = KEPT_PORT if keep else 0
+from .runtime import kept_logs, tls
         with (
             local_cluster.running(asked.config, "127.0.0.1", port, click.echo, asked.deploy) as url,
             Scenewright(url, transport=tls.transport(asked.deploy.http_options)) as service,

@@ -12,10 +12,12 @@ from deployments.background import Background
 from deployments.character import Character
 from deployments.errors import NotReady
 from deployments.generator import Generator, GeneratorConfig
+from deployments.log_file import log_through
 from deployments.messages import LayerEvent, LayerJob, LayerResult, StepEvent
 from deployments.workload import WorkReport
 
 from . import metrics
+from .logs import SERVE_LOGGER
 from .metrics import Recorder
 
 
@@ -28,6 +30,7 @@ class Observed(Generator):
 
     def __init__(self, config: GeneratorConfig, must_load: bool = False) -> None:
         began_at = time.monotonic()
+        log_through(SERVE_LOGGER)
         super().__init__(config)
         readiness = self._engine.readiness()
         if must_load and not readiness.ready:

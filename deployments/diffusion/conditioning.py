@@ -30,7 +30,7 @@ class Encoder:
     def __init__(self, pipeline: Any, capacity: int) -> None:
         self._pipeline = pipeline
         self._capacity = capacity
-        self._texts: OrderedDict[tuple[str, str, bool], tuple[Tensor, ...]] = OrderedDict()
+        self._texts: OrderedDict[tuple[str, str | None, bool], tuple[Tensor, ...]] = OrderedDict()
 
     def rows(self, request: PaintRequest, guided: bool) -> list[Row]:
         """The row without the prompt, under guidance, and the row with it."""
@@ -41,7 +41,7 @@ class Encoder:
 
     def _encode(self, request: PaintRequest, guided: bool) -> tuple[Tensor, ...]:
         """In the pipeline's order: prompt, negative prompt, and for XL the pooled of each."""
-        key = (request.prompt, request.negative_prompt if guided else "", guided)
+        key = (request.prompt, request.negative_prompt if guided else None, guided)
         if key in self._texts:
             self._texts.move_to_end(key)
             return self._texts[key]
@@ -76,5 +76,5 @@ def truncations(pipeline: Any, request: PaintRequest, guided: bool) -> tuple[str
     return tuple(
         f"{name} is {length} tokens long; the model reads the first {room}"
         for name in read
-        if (length := len(tokenizer(getattr(request, name)).input_ids)) > room
+        if (length := len(tokenizer(getattr(request, name) or "").input_ids)) > room
     )

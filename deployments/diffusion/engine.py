@@ -127,7 +127,7 @@ class Engine:
         job = replace(job, deadline_at=time.monotonic() + left_s)
         request = PaintRequest(
             prompt,
-            negative_prompt,
+            negative_prompt or None,  # Without words there is none, and XL's zeros are not an empty text.
             job.num_inference_steps,
             job.guidance_scale,
             job.seed,

@@ -18,12 +18,14 @@ Preview = Pixels | Future[Pixels | None]
 class PaintRequest:
     """One picture in the model's own terms; prompts are final here.
 
+    `negative_prompt` None is none at all: what the model then reads in its place, such as zeros in Stable
+    Diffusion XL, is its own affair, and an empty one is not always the same.
     `guidance_interval`: the part of the steps, as fractions from the first, that guidance is applied in
     (Kynkäänniemi et al. 2024, arXiv 2404.07724); the steps outside it cost half. `previews`: how many.
     """
 
     prompt: str
-    negative_prompt: str
+    negative_prompt: str | None
     num_inference_steps: int
     guidance_scale: float
     seed: int

@@ -280,7 +280,7 @@ def _recipe(painting: Painting) -> Recipe:
     asked = painting.request
     return Recipe(
         asked.prompt,
-        asked.negative_prompt,
+        asked.negative_prompt or "",
         asked.num_inference_steps,
         asked.guidance_scale,
         painting.sampler,

@@ -20,7 +20,7 @@ def serve(config: str, port: int | None, host: str | None) -> None:
     # Ray takes seconds to import, and no other command needs it.
     from .. import config_file, local_cluster, readying, stopping
     from ..client import Scenewright
-    from ..runtime import tls
+    from ..runtime import kept_logs, tls
 
     stopping.listen()
     begun = time.monotonic()
@@ -29,11 +29,7 @@ def serve(config: str, port: int | None, host: str | None) -> None:
         with (
             suppress(KeyboardInterrupt),
             local_cluster.running(
-                file.config,
-                file.host if host is None else host,
-                file.port if port is None else port,
-                click.echo,
-                file.deploy,
+    from ..runtime import kept_logs, tls
             ) as url,
         ):
             with Scenewright(url, transport=tls.transport(file.deploy.http_options)) as service:

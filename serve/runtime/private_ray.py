@@ -31,6 +31,9 @@ PRIVATE = {
     "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
     "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
     ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",  # loopback only
+    # How far the log of one replica grows, and how many full ones stay beside it.
+    "RAY_ROTATION_MAX_BYTES": str(16 << 20),
+    "RAY_ROTATION_BACKUP_COUNT": "2",
     # Ray's own limits are 30 s, 30 s, 60 s and 5 s; past them it ends what is still starting.
     "RAY_gcs_server_port_wait_time_s": f"{LONGEST_START_S:.0f}",
     "RAY_agent_register_timeout_ms": f"{LONGEST_START_S * 1e3:.0f}",

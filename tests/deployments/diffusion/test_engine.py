@@ -73,6 +73,17 @@ async def test_each_step_is_told_when_it_is_done_and_the_result_once(
             await anext(events)
 
 
+@pytest.mark.parametrize(("words", "asked"), [("blurry", "blurry"), ("", None)])
+async def test_no_words_are_no_negative_prompt(
+    make_job: MakeJob, fake_painter: Any, words: str, asked: str | None
+) -> None:
+    events = [event async for event in engine_of(fake_painter).submit(make_job(), "a knight", words)]
+    assert [request.negative_prompt for request in fake_painter.begun] == [asked]
+    result = events[-1]
+    assert isinstance(result, LayerResult) and result.recipe is not None
+    assert result.recipe.negative_prompt == words
+
+
 async def test_jobs_share_their_forwards_and_join_and_leave_between_steps(
     make_job: MakeJob, gated_painter: Any
 ) -> None:

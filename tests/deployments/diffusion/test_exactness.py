@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -139,7 +141,10 @@ def test_alone_it_is_the_stock_pipelines_picture(
     assert np.array_equal(alone(folder, solver, ASKED), stock(folder, solver, ASKED))
 
 
-@pytest.mark.parametrize("changes", [{"guidance_scale": 1.0}, {"negative_prompt": ""}, {"seed": 2**53 - 1}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"guidance_scale": 1.0}, {"negative_prompt": ""}, {"negative_prompt": None}, {"seed": 2**53 - 1}],
+)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_so_it_is_whatever_is_asked(
     family: str, changes: dict[str, Any], request: pytest.FixtureRequest
@@ -148,6 +153,20 @@ def test_so_it_is_whatever_is_asked(
     asked = replace(ASKED, **changes)
     solver = "DPMSolverMultistepScheduler"
     assert np.array_equal(alone(folder, solver, asked), stock(folder, solver, asked))
+
+
+@pytest.mark.parametrize("zeros", [True, False])
+def test_an_xl_without_a_negative_prompt_reads_zeros_where_the_model_says_so(
+    tiny_sdxl: Path, tmp_path: Path, zeros: bool
+) -> None:
+    folder = Path(shutil.copytree(tiny_sdxl, tmp_path / "xl"))
+    index = json.loads((folder / "model_index.json").read_text()) | {"force_zeros_for_empty_prompt": zeros}
+    (folder / "model_index.json").write_text(json.dumps(index))
+    solver = "EulerDiscreteScheduler"
+    none, empty = (alone(folder, solver, replace(ASKED, negative_prompt=negative)) for negative in (None, ""))
+    assert np.array_equal(none, stock(folder, solver, replace(ASKED, negative_prompt=None)))
+    assert np.array_equal(empty, stock(folder, solver, replace(ASKED, negative_prompt="")))
+    assert np.array_equal(none, empty) == (not zeros)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

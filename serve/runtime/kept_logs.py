@@ -1,0 +1,42 @@
+"""Keep the logs of the last runs of `scenewright serve`, whose Ray removes its own folder at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from ..config import ServiceConfig
+
+KEPT_RUNS = 5
+
+
+def with_kept_logs(config: ServiceConfig, say: Callable[[str], None]) -> ServiceConfig:
+    """Let the replicas log to a folder of this run in the state folder, and say where that is.
+
+    A folder that the configuration names is taken as it is. Where none can be made, the logs go with Ray.
+    """
+    folder = config.logs.folder
+    if folder is None:
+        try:
+            folder = str(new_folder(config.with_environment(os.environ).state_folder))
+        except OSError as error:
+            say(f"note: logs are not kept, {error.strerror}: {error.filename}")
+            return config
+    say(f"logs in {folder}")
+    return config.model_copy(update={"logs": replace(config.logs, folder=folder)})
+
+
+def new_folder(state_folder: Path) -> Path:
+    """Make the folder for this run's logs, and remove those of all but the last runs. Raises OSError."""
+    runs = state_folder / "logs"
+    runs.mkdir(0o700, parents=True, exist_ok=True)
+    old = sorted(run for run in runs.iterdir() if run.is_dir())
+    for run in old[: max(0, len(old) - KEPT_RUNS + 1)]:
+        shutil.rmtree(run, ignore_errors=True)
+    folder = runs / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    folder.mkdir(0o700, exist_ok=True)
+    return folder
