@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from deployments.diffusion.model.checkpoint import own_size
-from deployments.diffusion.model_files import check_single_file, single_file_pipeline
+from deployments.diffusion.model.checkpoint import own_size, pipeline_class
+from deployments.diffusion.model_files import check_single_file
 from deployments.errors import NotReady
 
 ModelKind = Literal["character", "background", "any"]
@@ -99,9 +99,11 @@ def _custom_card(name: str, place: Path | None) -> ModelCard:
         pipeline = str(_read_json(place / "model_index.json").get("_class_name", pipeline))
     elif place is not None:
         with suppress(NotReady):  # Loading says what is wrong; a card is only a description.
-            pipeline = single_file_pipeline(place)
-            native_size = (1024, 1024) if pipeline == XL_PIPELINE else native_size
-            native_size = own_size(check_single_file(place)) or native_size
+            header = check_single_file(place)
+            native_size = own_size(header) or native_size
+            pipeline = pipeline_class(header, place.name)
+            if pipeline == XL_PIPELINE:
+                native_size = own_size(header) or (1024, 1024)
     return ModelCard(
         id=name,
         kind="any",

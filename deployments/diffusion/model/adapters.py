@@ -86,6 +86,8 @@ def _lay_one(pipeline: Pipeline, adapter: str, file: Path, model: str) -> None:
                 local_files_only=True,
             )
         except (RuntimeError, ValueError, KeyError) as error:
+            if "PEFT backend" in str(error):
+                raise
             raise _misfit(error, file, pipeline, model) from error
         laid = {name for names in pipeline.get_list_adapters().values() for name in names}
         if adapter not in laid:  # diffusers leaves out what it has no place for, with a warning.

@@ -67,6 +67,8 @@ def diagnose(error: Exception) -> tuple[type[NotReady], str]:
         return NotReady, _unreadable(error)
     if "PEFT backend is required" in str(error):
         return ModelUnusable, "the Python package peft is not installed, which it needs"
+    if "out of meta tensor" in str(error):  # What torch says of a weight that no file has given a value.
+        return ModelUnusable, "some of its weights are missing"
     return ModelUnusable, mismatch(error) or _first_line(error)
 
 

@@ -14,7 +14,13 @@ from deployments.diffusion.model.hub import offline
 from deployments.diffusion.model.load_errors import blamed, diagnose
 from deployments.diffusion.model.sampler import as_trained
 from deployments.diffusion.model.text_to_image import check_parts
-from deployments.diffusion.model_files import NOT_LOADED, check_single_file, read_index
+from deployments.diffusion.model_files import (
+    NOT_LOADED,
+    check_single_file,
+    check_words,
+    parts_of,
+    read_index,
+)
 from deployments.errors import ModelUnusable
 
 Pipeline = Any
@@ -32,7 +38,9 @@ def load_single_file(file: Path, dtype: Any, class_arguments: dict[str, dict[str
     kind = pipeline_class(header, file.name)
     beside = file.with_suffix("")
     if beside.is_dir():
-        read_index(beside, beside.name)
+        for part in parts_of(read_index(beside, beside.name)):
+            if part.startswith("tokenizer"):
+                check_words(beside / part, f"{beside.name}/{part}")
     made = getattr(library, kind)
     not_loaded = [part for part in NOT_LOADED if part in inspect.signature(made.__init__).parameters]
     with blamed(file.name):
@@ -72,7 +80,10 @@ def _check_complete(pipeline: Pipeline, shown: str) -> None:
 
 def _part_at_fault(error: Exception) -> str:
     """The part that diffusers was loading; "the pipeline" where it was none."""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        if frame.f_code.co_name == LOADS_A_PART:
-            return str(frame.f_locals.get("name", "a part"))
+    raised: BaseException | None = error
+    while raised is not None:  # diffusers raises some of them again, as others.
+        for frame, _ in traceback.walk_tb(raised.__traceback__):
+            if frame.f_code.co_name == LOADS_A_PART:
+                return str(frame.f_locals.get("name", "a part"))
+        raised = raised.__context__
     return "the pipeline"

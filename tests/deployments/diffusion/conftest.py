@@ -146,6 +146,16 @@ def tiny_sd2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stable Diffusion XL: two text encoders, sizes and pooled text as time embeddings, Euler."""
+    return _save_xl(tmp_path_factory.mktemp("models") / "tiny-sdxl", WIDTH)
+
+
+@pytest.fixture(scope="session")
+def tiny_sdxl_of_two_widths(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As the real one is; diffusers tells the text encoders of a single file by their widths."""
+    return _save_xl(tmp_path_factory.mktemp("models") / "tiny-sdxl", 2 * WIDTH)
+
+
+def _save_xl(folder: Path, width_2: int) -> Path:
     torch.manual_seed(3)
     time_width = 8
     unet = _unet(
@@ -153,22 +163,21 @@ def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
         use_linear_projection=True,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=2 * WIDTH,
+        cross_attention_dim=WIDTH + width_2,
         addition_embed_type="text_time",
         addition_time_embed_dim=time_width,
-        projection_class_embeddings_input_dim=6 * time_width + WIDTH,
+        projection_class_embeddings_input_dim=6 * time_width + width_2,
     )
     tokenizer = _tokenizer()
     pipeline = StableDiffusionXLPipeline(
         vae=_vae(scaling_factor=0.13025),
         text_encoder=CLIPTextModel(_text_config(tokenizer, "quick_gelu")),
-        text_encoder_2=CLIPTextModelWithProjection(_text_config(tokenizer, "gelu")),
+        text_encoder_2=CLIPTextModelWithProjection(_text_config(tokenizer, "gelu", width_2)),
         tokenizer=tokenizer,
         tokenizer_2=_tokenizer(),
         unet=unet,
         scheduler=EulerDiscreteScheduler(**BETAS, timestep_spacing="leading", steps_offset=1),
     )
-    folder = tmp_path_factory.mktemp("models") / "tiny-sdxl"
     pipeline.save_pretrained(folder)
     return folder
 
@@ -209,12 +218,12 @@ def _vae(**changes: Any) -> AutoencoderKL:
     )
 
 
-def _text_config(tokenizer: CLIPTokenizer, activation: str) -> CLIPTextConfig:
+def _text_config(tokenizer: CLIPTokenizer, activation: str, width: int = WIDTH) -> CLIPTextConfig:
     return CLIPTextConfig(
         vocab_size=len(tokenizer),
-        hidden_size=WIDTH,
+        hidden_size=width,
         intermediate_size=2 * WIDTH,
-        projection_dim=WIDTH,
+        projection_dim=width,
         num_hidden_layers=2,
         num_attention_heads=4,
         hidden_act=activation,
