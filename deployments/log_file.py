@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from logging.handlers import MemoryHandler
 
 OURS = logging.getLogger("deployments")
@@ -11,7 +12,7 @@ OURS = logging.getLogger("deployments")
 def see_log() -> str:
     """Point to the log by its path; without a path where this process logs to no file."""
     path = log_file()
-    return f"the log says why: {path}" if path else "the log says why"
+    return f"the replica's log says why: {path}" if path else "the replica's log says why"
 
 
 def log_file() -> str | None:
@@ -35,4 +36,5 @@ def log_through(other: logging.Logger) -> None:
 
 def _path(handler: logging.Handler) -> str | None:
     target = handler.target if isinstance(handler, MemoryHandler) else handler
-    return target.baseFilename if isinstance(target, logging.FileHandler) else None
+    path = target.baseFilename if isinstance(target, logging.FileHandler) else None
+    return None if path == os.devnull else path

@@ -38,9 +38,17 @@ def main(config: str, file: Path, port: int | None, keep: bool) -> None:
     wire_format = picture_format(file)
     check_writable(file)
     try:
-from .runtime import kept_logs, tls
+        asked = config_file.load(config)
+        if port is None:
+            port = KEPT_PORT if keep else 0
         with (
-            local_cluster.running(asked.config, "127.0.0.1", port, click.echo, asked.deploy) as url,
+            local_cluster.running(
+                kept_logs.with_kept_logs(asked.config, click.echo),
+                "127.0.0.1",
+                port,
+                click.echo,
+                asked.deploy,
+            ) as url,
             Scenewright(url, transport=tls.transport(asked.deploy.http_options)) as service,
         ):
             reason = readying.wait(service)

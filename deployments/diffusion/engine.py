@@ -31,6 +31,7 @@ from deployments.diffusion.turns import Turns
 from deployments.diffusion.work import Listener, News, Place, Progress
 from deployments.errors import DeadlineExceeded, GenerationFailed, NotReady, ScenewrightError
 from deployments.failures import Failure, failure_of
+from deployments.log_file import see_log
 from deployments.messages import LayerEvent, LayerJob, LayerResult, Pixels, QueueEvent, Readiness
 
 log = logging.getLogger(__name__)
@@ -243,7 +244,7 @@ class Engine:
 
     def _not_loaded(self, error: BaseException) -> Failure:
         """This replica gets no work until an attempt to load the model succeeds."""
-        told = failure_of(error, GenerationFailed, "the replica's log says why")
+        told = failure_of(error, GenerationFailed, see_log())
         if not isinstance(error, ScenewrightError):
             log.error("the model cannot paint", exc_info=error)
         if device_is_lost(error):

@@ -29,7 +29,11 @@ def serve(config: str, port: int | None, host: str | None) -> None:
         with (
             suppress(KeyboardInterrupt),
             local_cluster.running(
-    from ..runtime import kept_logs, tls
+                kept_logs.with_kept_logs(file.config, click.echo),
+                file.host if host is None else host,
+                file.port if port is None else port,
+                click.echo,
+                file.deploy,
             ) as url,
         ):
             with Scenewright(url, transport=tls.transport(file.deploy.http_options)) as service:

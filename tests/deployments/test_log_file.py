@@ -25,14 +25,14 @@ def serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.
 
 
 def test_where_nothing_is_written_no_file_is_named(serves: logging.Logger) -> None:
-    assert see_log() == "the log says why"
+    assert see_log() == "the replica's log says why"
 
 
 def test_a_replica_names_the_file_that_has_its_records(serves: logging.Logger, tmp_path: Path) -> None:
     log_through(serves)
     log_through(serves)
     path = tmp_path / "replica.log"
-    assert see_log() == f"the log says why: {path}"
+    assert see_log() == f"the replica's log says why: {path}"
     log_file.OURS.info("the cause")
     log_file.OURS.debug("a detail")
     assert path.read_text() == "the cause\n"
@@ -44,4 +44,4 @@ def test_a_file_of_the_root_is_found_too(tmp_path: Path, monkeypatch: pytest.Mon
     ours = logging.Logger("deployments")
     ours.parent = root
     monkeypatch.setattr(log_file, "OURS", ours)
-    assert see_log() == f"the log says why: {tmp_path / 'all.log'}"
+    assert see_log() == f"the replica's log says why: {tmp_path / 'all.log'}"

@@ -206,7 +206,8 @@ def test_an_xl_file_is_sampled_as_it_says(
     stock.scheduler = EulerDiscreteScheduler.from_config(
         stock.scheduler.config, prediction_type=prediction, **zero
     )
-    assert np.allclose(paint(pipeline), paint(stock), atol=1e-5)
+    # Noise that starts at a sigma of 4096 makes the last bits of a transposed matrix larger.
+    assert np.allclose(paint(pipeline), paint(stock), atol=1e-3 if zero_snr else 1e-5)
 
 
 @pytest.mark.parametrize(
