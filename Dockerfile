@@ -2,8 +2,9 @@
 # The service in a container, without root. Two targets, which differ in their build of torch:
 #   docker build --target cpu --build-arg LOCK=requirements-cpu.lock --build-arg TORCH="--index-url ADDRESS" .
 #   docker build --target cuda .
-# ADDRESS is an index of CPU builds of torch (the top of scripts/install says where it stands), whose files have no hash here: all others must have the locked one. The bundled models are baked in; others are found under /models, a
-# volume (kubernetes/components/mounted-models), or are downloaded into it.
+# ADDRESS is an index of CPU builds of torch (the top of scripts/install says where it stands), whose files have no hash
+# here: all others must have the locked one. The bundled models are baked in; others are found under /models, a volume
+# (kubernetes/components/mounted-models), or are downloaded into it.
 ARG PYTHON=3.12
 
 FROM python:${PYTHON}-slim-bookworm AS environment
