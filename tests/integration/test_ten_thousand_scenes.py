@@ -26,14 +26,12 @@ SCENES = int(os.environ.get("SOAK_SCENES", "10000"))
 CALLERS = 8
 A_ROUND = 250
 IN_A_JOB = 50
-MOST_BYTES_A_SCENE = {
-    "Character": 1_000,
-    "Background": 1_000,
-    "Merger": 1_500,
-    "Ingress": 1_500,
-    "JobWorker": 1_500,
-}
-"""Ten times less than the smallest thing that a scene makes, a layer of 64 x 64 pixels of 12 kB."""
+DEPLOYMENTS = {"Character", "Background", "Merger", "Ingress", "JobWorker"}
+MOST_BYTES_A_SCENE = 2_000
+"""A sixth of the smallest thing that a scene makes, a layer of 64 x 64 pixels. Seen were up to 660, and 1,600 less in a
+merger, whose arenas come and go by megabytes."""
+SETTLED = 0.6
+"""So far caches, pools and arenas fill, Ray's own among them: up to 4 kB a scene."""
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +102,7 @@ def test_nothing_grows(url: str, state: Path) -> None:
     with httpx.Client(base_url=url, timeout=90, trust_env=False) as http, ThreadPoolExecutor(CALLERS) as pool:
         until(lambda: http.get("/readyz").status_code == 200)
         processes = replicas()
-        assert processes.keys() == MOST_BYTES_A_SCENE.keys()
+        assert processes.keys() == DEPLOYMENTS
         for first in range(0, SCENES, A_ROUND):
             jobs = [pool.submit(worked_off, http, first + at) for at in range(0, A_ROUND // 2, IN_A_JOB)]
             single = range(first + len(jobs) * IN_A_JOB, first + A_ROUND)
@@ -118,15 +116,14 @@ def test_nothing_grows(url: str, state: Path) -> None:
             print(counts[-1], {name: round(size / 1e6, 2) for name, size in seen[-1].items()}, flush=True)
         assert replicas() == processes, "none was replaced"
         until(lambda: leftovers(state) == (0, 0, 0))
-    # The first third fills caches, pools and arenas.
-    settled = len(seen) // 3
+    settled = int(SETTLED * len(seen))
     slopes = {
         name: float(np.polyfit(counts[settled:], [each[name] for each in seen[settled:]], 1)[0])
-        for name in MOST_BYTES_A_SCENE
+        for name in DEPLOYMENTS
     }
     told = ", ".join(f"{name} {slope:+.0f}" for name, slope in slopes.items())
     print(f"{SCENES} scenes, bytes a scene: {told}")
-    assert {name for name, slope in slopes.items() if slope > MOST_BYTES_A_SCENE[name]} == set(), slopes
+    assert {name for name, slope in slopes.items() if slope > MOST_BYTES_A_SCENE} == set(), slopes
 
 
 def leftovers(state: Path) -> tuple[int, int, int]:
