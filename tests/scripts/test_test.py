@@ -1,0 +1,43 @@
+"""scripts/test: everything after the linters, or just the tests that are named."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "test"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Return a folder whose scripts and Python only write down that they were called."""
+    for name in ("scripts/install", "scripts/lint", ".venv/bin/python"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f'#!/bin/sh\necho "{name}" "$@" >>calls\n')
+        file.chmod(0o755)
+    (tmp_path / "tests" / "serve").mkdir(parents=True)
+    shutil.copy(SCRIPT, tmp_path / "scripts" / "test")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lints"),
+    [
+        ([], True),
+        (["-m", "slow"], True),
+        (["-k", "merge"], True),
+        (["tests/serve"], False),
+        (["-q", "tests/serve"], False),
+        (["tests/serve::test_one"], False),
+    ],
+)
+def test_paths_are_run_without_the_linters(checkout: Path, arguments: list[str], lints: bool) -> None:
+    subprocess.run([checkout / "scripts" / "test", *arguments], check=True, timeout=20)
+    calls = (checkout / "calls").read_text().splitlines()
+    assert calls[0].split() == ["scripts/install"]
+    assert ("scripts/lint" in (call.strip() for call in calls)) == lints
+    assert calls[-1].split() == [".venv/bin/python", "-m", "pytest", *arguments]
