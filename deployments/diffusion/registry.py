@@ -6,7 +6,7 @@ import json
 import tomllib
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ CommercialUse = Literal["yes", "with restrictions", "unknown: see the model's ow
 
 BUNDLED_FOLDER = Path(__file__).resolve().parents[2] / "models"
 XL_PIPELINE = "StableDiffusionXLPipeline"
+CARD_FILES = ("model_index.json", "unet/config.json", "vae/config.json")
 UNKNOWN_LICENCE = "unknown: see the model's own card"
 
 
@@ -66,8 +67,7 @@ def describe(source: str) -> ModelCard:
         if source == card.id or source in card.aliases or bundled == card.id:
             return card
     place = locate(source)
-    name = source if place is None else (place.resolve().stem if place.is_file() else place.resolve().name)
-    return _custom_card(name, place)
+    return _read_card(source, place, _stamp(place))
 
 
 def bundled_model(name: str) -> Path:
@@ -89,6 +89,24 @@ def locate(source: str) -> Path | None:
 def _bundled_of_path(source: str) -> str | None:
     path = Path(source).expanduser().resolve()
     return path.name if path.parent == BUNDLED_FOLDER else None
+
+
+@lru_cache(maxsize=64)  # Asked several times a request, and a file is read again when it has changed.
+def _read_card(source: str, place: Path | None, stamp: object) -> ModelCard:
+    name = source if place is None else (place.resolve().stem if place.is_file() else place.resolve().name)
+    return _custom_card(name, place)
+
+
+def _stamp(place: Path | None) -> object:
+    """What is different once one of the files that a card is made of has changed."""
+    found: list[tuple[int, int] | None] = []
+    for file in () if place is None else (place, *(place / name for name in CARD_FILES)):
+        try:
+            state = file.stat()
+            found.append((state.st_mtime_ns, state.st_size))
+        except OSError:
+            found.append(None)
+    return tuple(found)
 
 
 def _custom_card(name: str, place: Path | None) -> ModelCard:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,6 +52,22 @@ def test_a_scene_is_told_step_by_step(http: httpx.Client) -> None:
     assert told[-1][0] == "scene.completed"
     whole = http.post("/v1/scenes", json=scene(3), headers={"Accept": "application/json"}).json()
     assert told[-1][1]["image"] == whole["image"]
+
+
+def test_http_one_zero_streams_without_chunks_until_the_connection_ends(http: httpx.Client) -> None:
+    body = json.dumps(scene(5)).encode()
+    head = f"POST /v1/scenes HTTP/1.0\r\nAccept: text/event-stream\r\nContent-Length: {len(body)}\r\n"
+    head += f"Host: {http.base_url.host}\r\nContent-Type: application/json\r\n\r\n"
+    with socket.create_connection((http.base_url.host, http.base_url.port or 80), timeout=60) as connection:
+        connection.sendall(head.encode() + body)
+        pieces = []
+        while piece := connection.recv(1 << 20):
+            pieces.append(piece)
+    top, _, told = b"".join(pieces).partition(b"\r\n\r\n")
+    assert top.startswith(b"HTTP/1.1 200"), top
+    assert b"transfer-encoding" not in top.lower() and b"connection: close" in top.lower()
+    assert told.startswith((b"event: ", b":")) and b"event: scene.completed" in told
+    assert len(pieces) > 5, "it came piece by piece"
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 5, 9])

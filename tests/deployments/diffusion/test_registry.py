@@ -4,9 +4,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from deployments.diffusion import registry
 from deployments.diffusion.registry import KNOWN_MODELS, ModelCard, bundled_model, describe, locate
 from deployments.errors import NotReady
 
@@ -135,3 +137,26 @@ def test_a_single_file_is_told_by_its_tensors(tmp_path: Path) -> None:
 def test_neither_the_registry_nor_the_file_checks_import_torch() -> None:
     program = "import sys, deployments.diffusion.registry; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, check=False).returncode == 0
+
+
+def test_a_custom_models_files_are_read_once_and_again_when_they_have_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card is asked for several times a request."""
+    read: list[Path] = []
+    read_json = registry._read_json
+
+    def noted(file: Path) -> dict[str, Any]:
+        read.append(file)
+        return read_json(file)
+
+    monkeypatch.setattr(registry, "_read_json", noted)
+    index = tmp_path / "model_index.json"
+    index.write_text('{"_class_name": "One"}')
+    assert {describe(str(tmp_path)).pipeline for _ in range(5)} == {"One"}
+    assert len(read) == len({*read})
+    index.write_text('{"_class_name": "Another"}')
+    assert describe(str(tmp_path)).pipeline == "Another"
+    (tmp_path / "vae").mkdir()
+    (tmp_path / "vae/config.json").write_text('{"block_out_channels": [1, 2, 3]}')
+    assert describe(str(tmp_path)).latent_factor == 4
