@@ -16,7 +16,8 @@ HEAD = """# The HTTP API
 Made from `/openapi.json` by `python -m serve.api_page > docs/api.md`; a test keeps it true and runs
 every example.
 
-In a request `null` means left out. Every GET answers HEAD. A body may begin with a byte order mark.
+In a request `null` means left out. Every GET answers HEAD. A body may begin with a byte order mark, and
+come with a `Content-Encoding` of gzip or deflate: its limits are those of what it decodes to.
 
 Every answer carries `X-Request-ID`, the caller's own or a new one. An error is `{"error": {"type",
 "code", "message", "param", "request_id"}}`; `param` names the field at fault. 429 and 503 carry
