@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
+from .certificates import make_pair
 from .polling import until
 
 PREFIX = "/paint"
@@ -54,7 +50,7 @@ def nginx(
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     if tls:
-        write_certificate(folder)
+        make_pair(folder)
     configuration = CONFIGURATION.format(
         folder=folder,
         port=port,
@@ -80,29 +76,3 @@ def listens(port: int, process: subprocess.Popen[bytes]) -> bool:
     assert process.poll() is None, "nginx ended while it was started"
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def write_certificate(folder: Path) -> None:
-    """Of its own and for a day: nobody trusts it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now)
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )

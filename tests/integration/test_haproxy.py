@@ -140,6 +140,12 @@ def test_it_is_haproxy_that_answers(service: Service, http: httpx.Client) -> Non
     assert {http.get(path).status_code for path in ("/healthz", "/readyz", "/", "/openapi.json")} == {200}
 
 
+def test_it_passes_the_name_on_that_was_asked_for(http: httpx.Client) -> None:
+    """On loopback nobody is asked for a key, so another site's name is refused (serve/http/hosts.py)."""
+    for host, status in (("localhost:8000", 200), ("page.example", 400)):
+        assert http.get("/v1/models", headers={"Host": host}).status_code == status
+
+
 def test_its_socket_is_for_nobody_else(service: Service) -> None:
     command = service.processes("haproxy")[-1].cmdline()
     folder = Path(command[command.index("-f") + 1]).parents[1]
