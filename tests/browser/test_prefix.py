@@ -35,7 +35,7 @@ def test_everything_that_the_page_does(
     asked: list[str] = []
     with service("" if strip else PREFIX) as upstream, nginx(upstream, tmp_path, strip, tls) as base:
         page = open_page(
-            address=base if strip is False else f"{base}/",
+            address=base if not strip else f"{base}/",
             asked=asked,
             ignore_https_errors=True,
             permissions=["clipboard-read", "clipboard-write"],
@@ -57,6 +57,8 @@ def test_everything_that_the_page_does(
         page.get_by_text("Ready").wait_for()
         expect(page.get_by_text("All 2 scenes painted.")).to_be_visible()
     assert f"curl -s '{base}/v1/scenes' " in command
+    if not strip:
+        assert asked.pop(0) == base, "and it was sent on to /paint/"
     paths = {url.removeprefix(f"{base}/").split("?")[0] for url in asked if not url.startswith("blob:")}
     assert {"", "readyz", "v1/scenes", "v1/merges", "v1/jobs", "static/grain.svg"} <= paths
     assert any(re.fullmatch("v1/jobs/[0-9a-f]{32}/scenes/0", path) for path in paths)
