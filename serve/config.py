@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PositiveInt,
+    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -28,7 +29,7 @@ from deployments.imaging.signing import SigningConfig
 from deployments.messages import LayerKind, MergeMode, Position
 
 from .django_settings import lay_django_over
-from .environment import LARGEST_PX, lay_environment_over
+from .environment import LARGEST_PX, first_fault, lay_environment_over
 from .http.host_names import checked_pattern
 from .idle_settings import idle_settings, idle_traces
 from .jobs.config import JobConfig
@@ -254,7 +255,10 @@ class ServiceConfig(Settings):
     def with_environment(self, environment: Mapping[str, str]) -> Self:
         """The documented environment names laid over the file's settings. Raises ValueError by name."""
         settings = lay_environment_over(self.model_dump(), environment)
-        return self.model_validate(settings, context=LAID_OVER)
+        try:
+            return self.model_validate(settings, context=LAID_OVER)
+        except ValidationError as error:
+            raise ValueError(first_fault(error)) from None
 
     @classmethod
     def from_django(cls, settings: Any) -> Self:

@@ -66,6 +66,8 @@ def _read(place: Path) -> dict[str, Any]:
         raise ConfigFileError(f"{place} cannot be read: {error}") from error
     except RecursionError as error:
         raise ConfigFileError(f"{place} is nested too deep") from error
+    except (ValueError, TypeError, AttributeError) as error:  # Of PyYAML, for a day such as 2026-02-30.
+        raise ConfigFileError(f"{place}: a value is not of its kind: {error}") from error
     if not isinstance(content, dict):
         raise ConfigFileError(f"{place} is not a Serve configuration: it holds no keys")
     return content
@@ -130,9 +132,10 @@ class _OneMeaning(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key.value, str):
+                raise yaml.YAMLError(f"the key at line {line} is no word")
             if key.value in seen:
-                line = key.start_mark.line + 1
                 raise yaml.YAMLError(f"the key {key.value} stands twice in one mapping, again at line {line}")
-            if isinstance(key.value, str):
-                seen.add(key.value)
+            seen.add(key.value)
         return super().construct_mapping(node, deep)

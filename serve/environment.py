@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 LARGEST_PX = 8_192
 """The longest side that any service may be set to."""
 LAYERS = ("character", "background")
+VARIABLES = {
+    "allowed_hosts": "SCENEWRIGHT_ALLOWED_HOSTS",
+    "state_dir": "SCENEWRIGHT_STATE_DIR",
+    "tracing.endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
+}
+"""By the field that a variable's words are laid into, where only the field's own type checks them."""
 
 
 def lay_environment_over(settings: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
@@ -28,6 +36,15 @@ def lay_environment_over(settings: dict[str, Any], environment: Mapping[str, str
     _lay(settings, allowed_hosts=[name for name in hosts if name] or None)
     _lay(settings, state_dir=_text(environment, "SCENEWRIGHT_STATE_DIR") or None)
     return settings
+
+
+def first_fault(error: ValidationError) -> str:
+    """Say in one sentence what is wrong with the settings once the environment is laid over them."""
+    fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    field = ".".join(str(part) for part in fault["loc"])
+    name = next((name for place, name in VARIABLES.items() if field.startswith(place)), field)
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{name}: {message[0].lower()}{message[1:]}" if name else message
 
 
 def _lay(settings: dict[str, Any], **given: Any) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..config import ServiceConfig
+from .errors import CannotStart
 
 KEPT_RUNS = 5
 
@@ -18,11 +19,14 @@ def with_kept_logs(config: ServiceConfig, say: Callable[[str], None]) -> Service
     """Let the replicas log to a folder of this run in the state folder, and say where that is.
 
     A folder that the configuration names is taken as it is. Where none can be made, the logs go with Ray.
+    Raises CannotStart for what the environment says wrongly.
     """
     folder = config.logs.folder
     if folder is None:
         try:
             folder = str(new_folder(config.with_environment(os.environ).state_folder))
+        except ValueError as error:
+            raise CannotStart(str(error)) from error
         except OSError as error:
             say(f"note: logs are not kept, {error.strerror}: {error.filename}")
             return config

@@ -95,7 +95,21 @@ def test_a_duplicate_key_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "- a", "applications: []", "applications: [1, 2]", "a: [", "applications: 3", "http_options: 4"],
+    [
+        "",
+        "- a",
+        "applications: []",
+        "applications: [1, 2]",
+        "a: [",
+        "applications: 3",
+        "http_options: 4",
+        "? [a, b]\n: c",
+        "? {a: b}\n: c",
+        "a: 2026-02-30",
+        "a: !!int many",
+        "a: 0x_",
+        "a: !!timestamp soon",
+    ],
 )
 def test_what_is_no_configuration_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "odd.yaml"

@@ -73,3 +73,16 @@ def test_a_bad_value_is_refused_by_name(name: str, value: str) -> None:
 def test_a_state_folder_in_a_home_that_is_not_known_is_named() -> None:
     with pytest.raises(ValueError, match="~nobody-of-that-name/x: no such home folder is known"):
         ServiceConfig().with_environment({"SCENEWRIGHT_STATE_DIR": "~nobody-of-that-name/x"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SCENEWRIGHT_ALLOWED_HOSTS", "http://paint.example"),
+        ("SCENEWRIGHT_STATE_DIR", "/somewhere/\udcff"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+    ],
+)
+def test_what_a_field_refuses_is_one_sentence_with_the_variables_name(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{name}: [^\n]+$"):
+        ServiceConfig().with_environment({name: value})

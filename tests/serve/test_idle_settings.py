@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from serve.config import ServiceConfig
 
@@ -55,9 +55,8 @@ def generator(**options: Any) -> dict[str, Any]:
     ],
 )
 def test_a_setting_that_would_do_nothing_is_refused(settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(ValueError, match=re.escape(said)):
         ServiceConfig.model_validate(settings).with_environment({})
-    assert said in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -193,3 +193,13 @@ def test_a_configuration_that_cannot_be_read(
     for result in (CliRunner().invoke(demo, ["--config", config]), run("serve", "--config", config)):
         assert result.exit_code == 1
         one_sentence(result)
+
+
+@pytest.mark.parametrize("name", ["MAX_IMAGE_SIZE", "USE_XFORMERS", "SCENEWRIGHT_ALLOWED_HOSTS"])
+def test_a_wrong_setting_of_the_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "no such")
+    config = "serve/simulated.yaml"
+    for result in (CliRunner().invoke(demo, ["--config", config]), run("serve", "--config", config)):
+        assert result.exit_code == 1
+        one_sentence(result)
+        assert name in result.output

@@ -6,6 +6,7 @@ import pytest
 
 from serve.config import ServiceConfig
 from serve.logs import LogConfig
+from serve.runtime.errors import CannotStart
 from serve.runtime.kept_logs import KEPT_RUNS, new_folder, with_kept_logs
 
 
@@ -42,3 +43,14 @@ def test_only_the_last_runs_are_kept(tmp_path: Path) -> None:
     kept = sorted(run.name for run in (tmp_path / "logs").iterdir())
     assert len(kept) == KEPT_RUNS and kept[-1] == newest.name
     assert kept[0] == f"20200101-00000{3}-1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("MAX_IMAGE_SIZE", "large"), ("SCENEWRIGHT_ALLOWED_HOSTS", "a b")]
+)
+def test_a_wrong_environment_stops_the_start_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(CannotStart, match=rf"^{name}[^\n]+$"):
+        with_kept_logs(ServiceConfig(), print)
