@@ -64,6 +64,7 @@ async def read_bytes(request: Request, max_bytes: int, timeout_s: float) -> byte
 async def bounded(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
     """The body in pieces, decompressed, letting others run between them.
 
+    It is bounded as it is sent too: a compressed body may go on for ever and hold nothing.
     Raises Refusal: 413, before the first where its length was announced; 415 and 400 for how it is encoded.
     """
     decoder = decoder_for(request.headers)
@@ -71,8 +72,11 @@ async def bounded(request: Request, max_bytes: int) -> AsyncGenerator[bytes, Non
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and len(announced) < 20 and int(announced) > max_bytes:
         raise too_large
-    received = 0
+    sent = received = 0
     async for chunk in request.stream():
+        sent += len(chunk)
+        if sent > max_bytes:
+            raise too_large
         for piece in decoder.feed(chunk):
             received += len(piece)
             if received > max_bytes:

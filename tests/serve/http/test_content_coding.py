@@ -124,6 +124,30 @@ async def test_a_bomb_is_too_large(client: httpx.AsyncClient, route: str, limit:
     assert (answer.status_code, error_of(answer)["code"]) == (413, "payload_too_large")
 
 
+@pytest.mark.parametrize(
+    ("coding", "piece", "start"),
+    [
+        ("deflate", b"\0\0\0\xff\xff" * 10_000, b""),  # Blocks that hold nothing.
+        ("gzip", b"n" * 50_000, b"\x1f\x8b\x08\x08\0\0\0\0\0\xff"),  # A file name without end.
+    ],
+)
+async def test_a_body_that_holds_nothing_has_an_end_too(
+    client: httpx.AsyncClient, coding: str, piece: bytes, start: bytes
+) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        yield start
+        while sent < 4 * MIB:
+            sent += len(piece)
+            yield piece
+
+    answer = await client.post("/v1/scenes", content=endless(), headers=JSON | {"Content-Encoding": coding})
+    assert (answer.status_code, error_of(answer)["code"]) == (413, "payload_too_large")
+    assert sent < 2 * MIB
+
+
 @pytest.mark.parametrize("packed", [gzip.compress(b"\0" * (64 * MIB)), raw_deflate(b"\0" * MIB)])
 def test_no_more_than_a_piece_is_inflated_at_once(packed: bytes) -> None:
     coding = "gzip" if packed.startswith(b"\x1f\x8b") else "deflate"
