@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,6 +33,10 @@ UNSERVED = {
     " them: take it out",
 }
 """By path; an empty value asks for nothing, and passes."""
+PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[^\s/?#%{}@\\]+)+")
+PREFIX_RULE = (
+    "must be a path such as /paint: a slash at its begin, none at its end, no space and none of ?#%{}@"
+)
 
 
 class UnservedKey(ValueError):
@@ -73,8 +78,8 @@ def _http(http: HTTPOptionsSchema) -> Iterator[str]:
         yield "http_options.request_timeout_s must be above 0; take it out for no timeout"
     if http.keep_alive_timeout_s < 1:
         yield "http_options.keep_alive_timeout_s must be at least 1"
-    if http.root_path and (not http.root_path.startswith("/") or http.root_path.endswith("/")):
-        yield "http_options.root_path must begin with a slash and not end with one"
+    if http.root_path and not PREFIX.fullmatch(http.root_path):
+        yield f"http_options.root_path {PREFIX_RULE}"
     if bool(http.ssl_keyfile) != bool(http.ssl_certfile):
         yield "http_options.ssl_keyfile and ssl_certfile do nothing here without each other: give both"
     if http.ssl_keyfile_password and not http.ssl_keyfile:
@@ -106,6 +111,10 @@ def _application(deploy: ServeDeploySchema, config: ServiceConfig) -> Iterator[s
     application = deploy.applications[0]
     if application.route_prefix is None:
         yield f"{APPLICATION}.route_prefix: null would leave the service without an address: say /"
+    elif application.route_prefix != "/" and not PREFIX.fullmatch(application.route_prefix):
+        yield f"{APPLICATION}.route_prefix {PREFIX_RULE}; or / alone"
+    elif application.route_prefix.endswith("/v1"):
+        yield f"{APPLICATION}.route_prefix must not end in /v1: each route adds its own"
     for index, deployment in enumerate(application.deployments):
         path = f"{APPLICATION}.deployments[{index}]"
         if deployment.name not in DEPLOYMENTS:

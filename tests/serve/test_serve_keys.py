@@ -262,7 +262,16 @@ def test_a_key_that_would_do_nothing_is_refused(path: str, tmp_path: Path) -> No
         ("http_options.request_timeout_s", 0, "http_options.request_timeout_s must be above 0"),
         ("http_options.request_timeout_s", float("nan"), "http_options.request_timeout_s must be above 0"),
         ("http_options.keep_alive_timeout_s", 0, "http_options.keep_alive_timeout_s must be at least 1"),
-        ("http_options.root_path", "paint", "http_options.root_path must begin with a slash"),
+        *(
+            ("http_options.root_path", path, "http_options.root_path must be a path such as /paint")
+            for path in ("paint", "/", "/paint/", "/a b", "/a?b", "//paint", "/..", "/{x}")
+        ),
+        *(
+            ("applications[].route_prefix", path, "route_prefix must be a path such as /paint")
+            for path in ("", "paint", "/paint/", "/a b", "/a?b", "//", "/a//b", "/a/../b", "/{x}", "/a%20b")
+        ),
+        ("applications[].route_prefix", "/v1", "route_prefix must not end in /v1: each route adds its own"),
+        ("applications[].route_prefix", "/paint/v1", "route_prefix must not end in /v1"),
         (
             "http_options.ssl_keyfile_password",
             "x",
@@ -377,3 +386,9 @@ def test_a_failed_deployment_is_one_sentence(
     with pytest.raises(local_cluster.CannotStart) as caught:
         served(load(SHIPPED_FOLDER / "simulated.yaml"), ray_serve)
     assert str(caught.value) == "Ray Serve could not deploy scenewright: ValueError: no such policy"
+
+
+@pytest.mark.parametrize("prefix", ["/", "/paint", "/a/b-c_d.e~f", "/caf\u00e9", "/v1/paint", "/.well"])
+def test_a_prefix_that_can_be_asked_for(prefix: str, tmp_path: Path) -> None:
+    content = laid(SIMULATED, "applications[].route_prefix", prefix, {}, "Merger")
+    assert load(written(tmp_path, content)).deploy.applications[0].route_prefix == prefix
