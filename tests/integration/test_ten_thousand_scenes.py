@@ -28,8 +28,8 @@ A_ROUND = 250
 IN_A_JOB = 50
 DEPLOYMENTS = {"Character", "Background", "Merger", "Ingress", "JobWorker"}
 MOST_BYTES_A_SCENE = 2_000
-"""A sixth of the smallest thing that a scene makes, a layer of 64 x 64 pixels. Seen were up to 660, and 1,600 less in a
-merger, whose arenas come and go by megabytes."""
+"""A sixth of the smallest thing that a scene makes, a layer of 64 x 64 pixels. Seen were up to 660, and 1,600
+less in a merger, whose arenas come and go by megabytes."""
 SETTLED = 0.6
 """So far caches, pools and arenas fill, Ray's own among them: up to 4 kB a scene."""
 
