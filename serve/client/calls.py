@@ -199,7 +199,8 @@ def _file(name: str, given: File) -> bytes:
 def _patience_s(options: dict[str, Any]) -> float:
     """Anything but seconds is the service's to refuse."""
     deadline_s = options.get("deadline_s")
-    return (deadline_s if isinstance(deadline_s, int | float) else 0.0) + GRACE_S
+    # An integer may be larger than any float.
+    return (min(deadline_s, LONGEST_S) if isinstance(deadline_s, int | float) else 0.0) + GRACE_S
 
 
 def _seeded(words: Words) -> bool:

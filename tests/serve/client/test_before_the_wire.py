@@ -288,6 +288,7 @@ def test_what_is_no_description_is_the_services_to_refuse(words: Any) -> None:
     service = Scenewright("http://scenes:1", retries=NEVER, transport=transport)
     for call in (
         lambda: service.scene(words, "b", deadline_s="soon"),
+        lambda: service.scene(words, "b", deadline_s=10**400),
         lambda: service.submit_job(words),
         lambda: next(service.scene_events(words, "b", deadline_s=1e300)),
     ):
