@@ -173,8 +173,9 @@ class Engine:
             self._turns.take()
         except BaseException as error:
             self._health.lose("the step loop has ended")
-            log.critical("the step loop has ended", exc_info=error)
             self._turns.abandon(Failure(NotReady, "this replica is being replaced", None, 5, error))
+            # Last, as below: an error that cannot be told true from false cannot be logged either.
+            log.critical("the step loop has ended", exc_info=error)
 
     def _busy(self) -> None:
         self._jobs += 1
@@ -245,8 +246,6 @@ class Engine:
     def _not_loaded(self, error: BaseException) -> Failure:
         """This replica gets no work until an attempt to load the model succeeds."""
         told = failure_of(error, GenerationFailed, see_log())
-        if not isinstance(error, ScenewrightError):
-            log.error("the model cannot paint", exc_info=error)
         if device_is_lost(error):
             self._health.lose("the device is lost to this process")
         try:
@@ -258,8 +257,10 @@ class Engine:
         if not issubclass(kind, NotReady):
             joint = ";" if kind is GenerationFailed else ":"
             kind, reason = NotReady, f"the warm-up picture failed{joint} {reason}"
-        self._unready = Failure(kind, reason, None, wait_s, error)
-        return self._unready
+        self._unready = failure = Failure(kind, reason, None, wait_s, error)
+        if not isinstance(error, ScenewrightError):
+            log.error("the model cannot paint", exc_info=error)
+        return failure
 
     def _warm_up(self) -> None:
         self._painter.load()

@@ -71,7 +71,7 @@ def device_is_lost(error: BaseException) -> bool:
             return False
         if any(words in _words(at) for words in LOST_DEVICE):
             return True
-        at = at.__cause__ or at.__context__
+        at = at.__context__ if at.__cause__ is None else at.__cause__
     return False
 
 

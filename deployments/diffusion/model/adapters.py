@@ -33,6 +33,7 @@ OTHER_FAMILIES: Mapping[str, str] = {
 }
 XL_ONLY = ("lora_te2_", "text_encoder_2.", "lora_unet_input_blocks_", "lora_unet_output_blocks_")
 FAMILIES = {True: "Stable Diffusion XL", False: "Stable Diffusion 1 or 2"}
+HALVES = (".lora_down.weight", ".lora_up.weight")
 LORA_PIECES = ("lora", "hada_w", "lokr_", "oft_")
 
 
@@ -73,6 +74,10 @@ def _check_form(header: Header, shown: str) -> None:
     for prefix, family in OTHER_FAMILIES.items():
         if any(name.startswith(prefix) for name in header.names):
             raise ModelUnusable(f"the LoRA {shown} cannot be used: it is for {family}")
+    for name in sorted(header.names):
+        for half, other in (HALVES, HALVES[::-1]):
+            if name.endswith(half) and (partner := name.removesuffix(half) + other) not in header:
+                raise ModelUnusable(f"the LoRA {shown} cannot be used: its weight {partner} is missing")
 
 
 def _lay_one(pipeline: Pipeline, adapter: str, file: Path, model: str) -> None:
@@ -108,7 +113,8 @@ def _misfit(error: Exception | None, file: Path, pipeline: Pipeline, model: str)
     if error is None or "not found in the base model" in str(error):
         why = "it changes no layer that the model has"
     else:
-        why = mismatch(error) or str(error).strip().partition("\n")[0][:200] or type(error).__name__
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        why = mismatch(error) or " ".join(lines[: 2 if lines[0].endswith(":") else 1])[:200]
     return ModelUnusable(f"the LoRA {file.name} does not fit {model}: {why}")
 
 

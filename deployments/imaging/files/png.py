@@ -37,6 +37,7 @@ def split(data: bytes) -> FileParts:
     header = palette = transparency = b""
     pixels: list[bytes] = []
     packed: set[bytes] = set()
+    claimed, frames = 1, False
     for kind, content, sound in _chunks(data):
         match kind:
             case b"IHDR" if not header:
@@ -50,7 +51,9 @@ def split(data: bytes) -> FileParts:
             case b"IDAT":
                 pixels.append(content)
             case b"acTL" if not pixels and sound and len(content) == 8:
-                parts.frames = int.from_bytes(content[:4])
+                claimed = int.from_bytes(content[:4])
+            case b"fdAT":
+                frames = True
             case b"iCCP" if kind not in packed:
                 packed.add(kind)
                 parts.profile = unpacked(content.partition(b"\0")[2][1:], MAX_PROFILE_BYTES)
@@ -60,6 +63,7 @@ def split(data: bytes) -> FileParts:
                 _read_text(kind, content, parts, packed)
     if not header or not pixels:
         raise NoPicture("no header or no pixels")
+    parts.frames = claimed if frames else 1
     parts.size = struct.unpack(">II", header[:8])
     bits, color = header[8], header[9]
     parts.grey = color in (GREY, GREY_ALPHA)

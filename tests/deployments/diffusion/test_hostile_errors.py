@@ -55,6 +55,13 @@ class Frozen(Exception):
         raise AttributeError(name)
 
 
+class Undecided(Exception):
+    """As arrays are: neither true nor false."""
+
+    def __bool__(self) -> NoReturn:
+        raise ValueError
+
+
 class OwnOutOfMemory(OutOfMemory):
     """One of ours whose constructor is not ours, and which never called it."""
 
@@ -197,7 +204,9 @@ async def test_a_placeholder_that_fails_fails_its_own_request(make_job: MakeJob,
     assert not isinstance(painted, BaseException) and painted.seed == 2
 
 
-@pytest.mark.parametrize("error", [RuntimeError("a bug of ours"), SystemExit(1), MemoryError()], ids=name_of)
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a bug of ours"), SystemExit(1), MemoryError(), Undecided()], ids=name_of
+)
 async def test_a_step_loop_that_ends_is_unhealthy_and_all_who_wait_are_told(
     make_job: MakeJob, gated_painter: Any, error: BaseException
 ) -> None:

@@ -135,3 +135,18 @@ def test_without_peft(tiny_sd1: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("diffusers.utils.USE_PEFT_BACKEND", False)
     told = refusal(tiny_sd1, save(tmp_path, pair(LAYER)))
     assert "the Python package peft is not installed" in told
+
+
+@pytest.mark.parametrize("lost", ["lora_up.weight", "lora_down.weight"])
+def test_a_lora_with_half_of_a_pair(tiny_sd1: Path, tmp_path: Path, lost: str) -> None:
+    tensors = pair(LAYER) | pair(TEXT_OUT)
+    del tensors[f"{LAYER}.{lost}"]
+    assert refusal(tiny_sd1, save(tmp_path, tensors)) == (
+        f"the LoRA my-style.safetensors cannot be used: its weight {LAYER}.{lost} is missing"
+    )
+
+
+def test_what_torch_tells_in_several_lines(tiny_sd1: Path, tmp_path: Path) -> None:
+    whole = {name: value.to(torch.int8) for name, value in pair(LAYER).items()}
+    told = refusal(tiny_sd1, save(tmp_path, whole))
+    assert not told.endswith(":")

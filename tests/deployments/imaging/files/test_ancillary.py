@@ -103,6 +103,8 @@ CHUNKS: dict[str, list[bytes]] = {
     "a transparency with a wrong checksum": [chunk(b"tRNS", b"\0" * 6, sound=False)],
     "a palette of true colours": [chunk(b"PLTE", b"\0" * 7)],
     "a broken animation": [chunk(b"acTL", b"\0\0\0\2"), chunk(b"fcTL", b"")],
+    "an animation without frames": [chunk(b"acTL", b"\0\0\0\2\0\0\0\0"), chunk(b"fcTL", b"\0" * 26)],
+    "frames that nothing announces": [chunk(b"fcTL", b"\0" * 26), chunk(b"fdAT", b"\0\0\0\1words")],
 }
 
 
