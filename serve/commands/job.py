@@ -132,6 +132,8 @@ def _scenes(file: TextIO, story_seed: int | None) -> list[dict[str, Any]]:
     scenes = content.get("scenes") if isinstance(content, dict) else content
     if not isinstance(scenes, list):
         raise click.BadParameter('neither a list of scenes nor {"scenes": [...]}', param_hint="FILE")
+    if isinstance(content, dict) and (unknown := sorted(content.keys() - {"scenes"})):
+        raise click.BadParameter(f"{name}: {unknown[0][:60]!a} is not a known field", param_hint="FILE")
     return scenes
 
 

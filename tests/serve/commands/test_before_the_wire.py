@@ -84,6 +84,7 @@ def test_words_that_are_no_text(words: tuple[str, str], tmp_path: Path) -> None:
             b"7",
         ),
         *(b'[{"character": "\\ud83d", "background": "b"}]', b"[" + b"9" * 5_000 + b"]", b'{"scenes": {}}'),
+        b'{"scenes": [], "webhook": {"url": "https://a.example"}}',  # Was left out without a word.
     ],
 )
 def test_a_file_that_holds_no_scenes(content: bytes, tmp_path: Path) -> None:
