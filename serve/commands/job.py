@@ -110,7 +110,7 @@ def fetch(job_id: str, folder: Path, url: str, api_key: str | None) -> None:
 
 
 def _scenes(file: TextIO, story_seed: int | None) -> list[dict[str, Any]]:
-    name = click.format_filename(file.name)
+    name = click.format_filename(getattr(file, "name", "<stdin>"))
     try:
         text = file.read()
     except UnicodeDecodeError as error:

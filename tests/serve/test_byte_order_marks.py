@@ -127,4 +127,4 @@ def test_a_story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["storyboard", str(marked(story)), "-o", str(tmp_path / "out")])
     run: Callable[[], None] = paint_storyboard
     run()
-    assert [scene["character"] for scene in sent] == ["a knight"]
+    assert [scene["character"]["prompt"] for scene in sent] == ["a knight"]
