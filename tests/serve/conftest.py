@@ -174,10 +174,11 @@ def with_worker(config: ServiceConfig, graph: Graph, route_prefix: str = "") -> 
         thread.join()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def url_with_worker(
     config: ServiceConfig, graph: Graph, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
+    """Serve with a worker of this module's own: tests of the worker break what all workers share."""
     state_dir = tmp_path_factory.mktemp("state")
     with with_worker(config.model_copy(update={"state_dir": str(state_dir)}), graph) as url:
         yield url
