@@ -26,9 +26,9 @@ def assemble(
     """The averaged networks in half precision, as a StableDiffusionPipeline, safetensors only."""
     pipeline = StableDiffusionPipeline(
         vae=vae,
-        text_encoder=trainee.text_average,
+        text_encoder=trainee.text,
         tokenizer=tokenizer,
-        unet=trainee.unet_average,
+        unet=trainee.average,
         scheduler=diffusion.build_sampler(),
         safety_checker=None,
         feature_extractor=None,
@@ -45,17 +45,19 @@ def assemble(
 
 
 def main() -> None:
+    """Parse the command line and run every stage that is not stored yet."""
     parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
     parser.add_argument("subject", choices=sorted(SUBJECTS))
     parser.add_argument("--out", type=Path, help="the model's folder (default models/storybook-SUBJECT)")
     parser.add_argument("--work", type=Path, help="checkpoints (default build/training/SUBJECT)")
     parser.add_argument("--start-from", type=Path, help="train a finished model's folder further")
-    parser.add_argument("--pictures", type=int, default=12_000)
-    parser.add_argument("--decoder-steps", type=int, default=1_800)
+    parser.add_argument("--pictures", type=int, default=3_000, help="at most; a subject may have fewer")
+    parser.add_argument("--decoder-steps", type=int, default=2_000, help="decoder steps of 16 crops")
     parser.add_argument("--encoder-steps", type=int, default=400)
     parser.add_argument("--text-steps", type=int, default=1_500)
-    parser.add_argument("--steps", type=int, default=5_000, help="denoiser steps of 8 pictures")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=4_000, help="denoiser steps of 64 pictures")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
@@ -69,22 +71,21 @@ def main() -> None:
         shutil.copy(options.start_from / FILE, work)
         shutil.copytree(options.start_from / "tokenizer", work / "tokenizer")
 
-    groups = pictures.draw_decoder_pictures(subject, work, options.seed)
+    buckets = pictures.draw_buckets(subject, work, options.pictures, options.seed)
     basis = PatchBasis.load(work / FILE)
-    buckets = pictures.draw_buckets(subject, work, options.pictures, options.seed + 1)
     tokenizer = text.build_tokenizer(subject, work, options.seed)
     torch.manual_seed(options.seed)
     if options.start_from:
         trained = StableDiffusionPipeline.from_pretrained(options.start_from, dtype=torch.float32)
         vae, trainee = trained.vae, diffusion.Trainee.of(trained.unet, trained.text_encoder)
     else:
-        vae = autoencoder.build_autoencoder()
+        vae = autoencoder.build_autoencoder(basis.channels)
         text_encoder = text.build_text_encoder(tokenizer)
         text_pretraining.pretrain(subject, tokenizer, text_encoder, work, options.text_steps, options.seed)
         trainee = diffusion.Trainee.of(diffusion.build_unet(subject), text_encoder)
-    autoencoder.train_decoder(vae, groups, basis, work, options.decoder_steps, options.seed)
-    diffusion.train(subject, tokenizer, trainee, buckets, work, options.steps, options.seed)
-    autoencoder.fit_encoder(vae, groups, basis, work, options.encoder_steps, options.seed)
+    diffusion.train(subject, tokenizer, trainee, buckets, work, options.steps, options.seed, options.device)
+    autoencoder.train_decoder(vae, buckets, basis, work, options.decoder_steps, options.seed, options.device)
+    autoencoder.fit_encoder(vae, buckets, basis, work, options.encoder_steps, options.seed)
     assemble(out, vae, trainee, tokenizer)
     shutil.copy(work / FILE, out)
     print(f"wrote {out}", flush=True)

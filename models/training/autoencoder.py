@@ -1,32 +1,41 @@
-"""The AutoencoderTiny around the fixed latents: a trained decoder, and an encoder fitted to match."""
+"""Train the AutoencoderTiny around the fixed latents: a decoder, and an encoder fitted to match."""
 
 from __future__ import annotations
 
+import copy
 import time
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderTiny
-from torch.nn.functional import l1_loss, mse_loss
+from torch.nn.functional import interpolate, l1_loss, mse_loss
 
-from models.training.latents import CHANNELS, PATCH_PX, PatchBasis
+from models.training.latents import FACTOR_PX, PatchBasis
+from models.training.muon import MuonAdamW
+from models.training.pictures import Bucket
 
-CROP_PX = 96
-BATCH = 12
-LATENT_NOISE = 0.06
+CROP_PX = (192, 256)
+BATCH = 16
+RATE = 1e-3
+LAST_RATE_SHARE = 0.02
+AVERAGE = 0.995
+LATENT_NOISE = 0.3
+"""The decoder is also given latents with up to this much noise: it has to clean what the denoiser leaves."""
 SCALING = 4.0
 """AutoencoderTiny's decoder bounds its input at 3, softly (tanh). The first latent component, a patch's
 brightness, reaches 7: divided by this, none comes near the bound."""
+HELD_OUT_EVERY = 24
+_HELD_OUT_PICTURES = 16
 
 
-def build_autoencoder() -> AutoencoderTiny:
-    """Five levels make a latent factor of 16; the cheap low levels are the deep ones."""
+def build_autoencoder(channels: int) -> AutoencoderTiny:
+    """Build six levels, which make a latent factor of 32; most blocks are on the small, cheap levels."""
     return AutoencoderTiny(
-        latent_channels=CHANNELS,
-        encoder_block_out_channels=(16,) * 5,
-        decoder_block_out_channels=(32,) * 5,
-        num_encoder_blocks=(1, 1, 2, 2, 3),
-        num_decoder_blocks=(4, 4, 3, 2, 1),
+        latent_channels=channels,
+        encoder_block_out_channels=(16,) * 6,
+        decoder_block_out_channels=(64,) * 6,
+        num_encoder_blocks=(0, 1, 1, 2, 2, 3),
+        num_decoder_blocks=(5, 5, 5, 3, 1, 0),
         scaling_factor=SCALING,
     )
 
@@ -35,66 +44,99 @@ def _gradients(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return pixels[..., 1:, :] - pixels[..., :-1, :], pixels[..., 1:] - pixels[..., :-1]
 
 
-def _crops(groups: list[torch.Tensor], generator: torch.Generator) -> torch.Tensor:
-    """Crops anywhere, not aligned with the patch grid: the decoder must not learn one.
-
-    The busier half of twice as many: a plain backdrop teaches little, and is most of a picture.
-    """
-    group = groups[int(torch.randint(0, len(groups), (), generator=generator))]
+def _crops(buckets: list[Bucket], generator: torch.Generator) -> torch.Tensor:
+    """Cut (16, 3, 192, 256) anywhere, not aligned with the patch grid: the decoder must not learn one."""
+    weights = torch.tensor([float(len(bucket.specs)) for bucket in buckets])
+    height, width = CROP_PX
     out = []
-    for _ in range(2 * BATCH):
-        n = int(torch.randint(0, len(group), (), generator=generator))
-        y = int(torch.randint(0, group.shape[2] - CROP_PX + 1, (), generator=generator))
-        x = int(torch.randint(0, group.shape[3] - CROP_PX + 1, (), generator=generator))
-        out.append(group[n, :, y : y + CROP_PX, x : x + CROP_PX])
-    crops = torch.stack(out).float() / 127.5 - 1
-    busiest = crops.flatten(1).std(1).argsort(descending=True)[:BATCH]
-    return crops[busiest]
+    for _ in range(BATCH):
+        pixels = buckets[int(torch.multinomial(weights, 1, generator=generator))].pixels
+        n = int(torch.randint(0, len(pixels), (), generator=generator))
+        if n % HELD_OUT_EVERY == 0:
+            n = (n + 1) % len(pixels)
+        y = int(torch.randint(0, pixels.shape[2] - height + 1, (), generator=generator))
+        x = int(torch.randint(0, pixels.shape[3] - width + 1, (), generator=generator))
+        out.append(pixels[n, :, y : y + height, x : x + width])
+    return torch.stack(out).float() / 127.5 - 1
+
+
+@torch.no_grad()
+def decoder_error(vae: AutoencoderTiny, bucket: Bucket, basis: PatchBasis) -> tuple[float, float]:
+    """Return the mean absolute errors, on a scale of -1..1, of the decoder and of the linear inverse.
+
+    Measured on pictures that the decoder was not trained on.
+    """
+    pixels = bucket.pixels[::HELD_OUT_EVERY][:_HELD_OUT_PICTURES].float() / 127.5 - 1
+    latents = basis.encode(pixels)
+    linear = interpolate(basis.decode(latents), scale_factor=2, mode="bilinear")
+    decoded = torch.cat([vae.decode(part / SCALING).sample for part in latents.split(4)])
+    return l1_loss(decoded, pixels).item(), l1_loss(linear, pixels).item()
 
 
 def train_decoder(
-    vae: AutoencoderTiny, groups: list[torch.Tensor], basis: PatchBasis, folder: Path, steps: int, seed: int
+    vae: AutoencoderTiny,
+    buckets: list[Bucket],
+    basis: PatchBasis,
+    folder: Path,
+    steps: int,
+    seed: int,
+    device: str = "cpu",
 ) -> None:
-    """Adam with warm-up and linear decay; L1 on pixels and half as much on their gradients. Resumes."""
-    vae.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(vae.decoder.parameters(), lr=2e-3, betas=(0.9, 0.98))
+    """Minimize L1 on pixels and twice as much on their gradients, by Muon. Resumes.
+
+    Leaves the averaged weights in `vae`.
+    """
+    learnt = copy.deepcopy(vae.decoder).to(device, memory_format=torch.channels_last)
+    average = copy.deepcopy(learnt).requires_grad_(False)
+    last_layer = f"layers.{len(learnt.layers) - 1}"
+    optimizer = MuonAdamW(learnt, ("layers.0", last_layer), RATE, RATE)
     checkpoint, first = folder / "decoder.pt", 0
     if checkpoint.exists():
-        state = torch.load(checkpoint)
-        vae.load_state_dict(state["vae"])
+        state = torch.load(checkpoint, map_location=device)
+        learnt.load_state_dict(state["learnt"])
+        average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
         first = state["step"]
     generator = torch.Generator().manual_seed(seed + first)
     started, running = time.monotonic(), 0.0
     for step in range(first, steps):
-        optimizer.param_groups[0]["lr"] = 2e-3 * min((step + 1) / 200, max(0.01, 1 - step / steps))
-        pixels = _crops(groups, generator)
+        pixels = _crops(buckets, generator)
         latents = basis.encode(pixels)
-        noisy = latents + LATENT_NOISE * torch.rand(BATCH, 1, 1, 1) * torch.randn_like(latents)
-        with torch.autocast("cpu", torch.bfloat16):
-            painted = vae.decode((noisy / SCALING).contiguous(memory_format=torch.channels_last)).sample
+        noise = LATENT_NOISE * torch.rand(BATCH, 1, 1, 1, generator=generator)
+        noisy = latents + noise * torch.randn(latents.shape, generator=generator)
+        pixels = pixels.to(device)
+        with torch.autocast(device, torch.bfloat16):
+            given = (noisy / SCALING).to(device).contiguous(memory_format=torch.channels_last)
+            painted = learnt(given)
         painted = painted.float()
         loss = l1_loss(painted, pixels)
         error = loss.item()
         for ours, theirs in zip(_gradients(painted), _gradients(pixels), strict=True):
-            loss = loss + 0.5 * l1_loss(ours, theirs)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.decoder.parameters(), 1.0)
-        optimizer.step()
+            loss = loss + l1_loss(ours, theirs)
+        falling = (1 - step / steps) / 0.6
+        optimizer.step(loss, min((step + 1) / 30, max(LAST_RATE_SHARE, min(1.0, falling))))
+        with torch.no_grad():
+            decay = min(AVERAGE, (step + 1) / (step + 10))
+            torch._foreach_lerp_(list(average.parameters()), list(learnt.parameters()), 1 - decay)
         running = error if step == first else 0.98 * running + 0.02 * error
-        if step % 250 == 249 or step == steps - 1:
+        if step % 100 == 99 or step == steps - 1:
+            vae.decoder.load_state_dict(average.state_dict())
+            ours, linear = decoder_error(vae, buckets[0], basis)
             print(
-                f"decoder {step + 1}/{steps} error {running:.4f} {time.monotonic() - started:.0f} s",
+                f"decoder {step + 1}/{steps} error {running:.4f}, held out {ours:.4f} (linear {linear:.4f})"
+                f" {time.monotonic() - started:.0f} s",
                 flush=True,
             )
-            torch.save(
-                {"vae": vae.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}, checkpoint
-            )
+            stored = {"learnt": learnt.state_dict(), "average": average.state_dict()}
+            stored |= {"optimizer": optimizer.state_dict(), "step": step + 1}
+            partial = checkpoint.with_suffix(".partial")
+            torch.save(stored, partial)
+            partial.replace(checkpoint)
+    vae.decoder.load_state_dict(average.state_dict())
 
 
 def fit_encoder(
-    vae: AutoencoderTiny, groups: list[torch.Tensor], basis: PatchBasis, folder: Path, steps: int, seed: int
+    vae: AutoencoderTiny, buckets: list[Bucket], basis: PatchBasis, folder: Path, steps: int, seed: int
 ) -> None:
     """Regress the encoder on the linear latents; text-to-image never runs it, image-to-image does."""
     checkpoint = folder / "encoder.pt"
@@ -105,13 +147,17 @@ def fit_encoder(
     optimizer = torch.optim.Adam(vae.encoder.parameters(), lr=2e-3)
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = 2e-3 * max(0.01, 1 - step / steps)
-        pixels = _crops(groups, generator)
+        pixels = _crops(buckets, generator)
         loss = mse_loss(vae.encoder(pixels), basis.encode(pixels) / SCALING)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    print(f"encoder error {loss.item() * SCALING**2:.3f} of unit variance", flush=True)
+        if step % 100 == 99 or step == steps - 1:
+            print(
+                f"encoder {step + 1}/{steps} error {loss.item() * SCALING**2:.3f} of unit variance",
+                flush=True,
+            )
     torch.save(vae.encoder.state_dict(), checkpoint)
 
 
-assert CROP_PX % PATCH_PX == 0
+assert CROP_PX[0] % FACTOR_PX == CROP_PX[1] % FACTOR_PX == 0

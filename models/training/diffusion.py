@@ -1,4 +1,4 @@
-"""The denoiser's training: v-prediction, zero terminal SNR, and the text encoder learnt along with it."""
+"""Train the denoiser: v-prediction with zero terminal SNR, by Muon, on latents of whole pictures."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from typing import Any
 
 import torch
 from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from models.training.latents import CHANNELS, PATCH_PX
+from models.training.latents import FACTOR_PX
+from models.training.muon import MuonAdamW
 from models.training.pictures import Bucket
 from models.training.subjects import Subject
 from models.training.text import HIDDEN
@@ -28,94 +30,82 @@ SCHEDULE: dict[str, Any] = {
     "rescale_betas_zero_snr": True,
     "timestep_spacing": "trailing",
 }
-BATCH = 8
-PEAK_RATE = 9e-4
-TEXT_RATE_SHARE = 0.2
-"""The text encoder comes with what it has to know; it follows the denoiser slowly, lest it forget."""
-WARM_UP_STEPS = 200
-DECAY_SHARE = 0.25
+BATCH = 64
+RATE = 2e-3
+WARM_UP_STEPS = 50
+LAST_RATE_SHARE = 0.02
+AVERAGE = 0.998
 UNCONDITIONED_SHARE = 0.1
-AVERAGE_EVERY = 4
-ALL_NOISE_SHARE, NEARLY_ALL_NOISE_SHARE = 0.05, 0.2
-"""The light of a whole picture is in so many latents at once that any noise short of the last steps leaves it
-readable. Only there do words have to say it, so those steps are practised more often than they come."""
+NOISY_SHARE, ALL_NOISE_SHARE = 0.6, 0.06
+"""Shares of timesteps around 650, where shapes are found, and at 999, where only the words set the light."""
 
 
 def build_unet(subject: Subject) -> UNet2DConditionModel:
-    """The words reach every block twice: by cross-attention, and pooled into the time embedding.
+    """Build a UNet of 9.7 M parameters.
 
-    The pooled ones settle the colours and the light of a picture before attention knows where things are.
+    The words reach every block twice: by cross-attention, and pooled into the time embedding. The pooled ones
+    settle the colours and the light of a picture before attention knows where things are.
     """
     width, height = subject.native_size
-    return UNet2DConditionModel(
-        sample_size=(height // PATCH_PX, width // PATCH_PX),
-        in_channels=CHANNELS,
-        out_channels=CHANNELS,
-        block_out_channels=(96, 128, 176),
+    unet = UNet2DConditionModel(
+        sample_size=(height // FACTOR_PX, width // FACTOR_PX),
+        in_channels=subject.latent_channels,
+        out_channels=subject.latent_channels,
+        block_out_channels=(96, 192),
         layers_per_block=1,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
         cross_attention_dim=HIDDEN,
         attention_head_dim=4,
         norm_num_groups=16,
         addition_embed_type="text",
         addition_embed_type_num_heads=5,
     )
+    # The fused attention's backward pass takes a third of a training step on a CPU.
+    unet.set_attn_processor(AttnProcessor())
+    return unet.to(memory_format=torch.channels_last)
 
 
 def build_sampler() -> DPMSolverMultistepScheduler:
-    """DPM-Solver++ (2M), Lu et al. 2022, on the schedule of Lin et al. 2023 (zero terminal SNR)."""
+    """Build DPM-Solver++ (2M), Lu et al. 2022, on the schedule of Lin et al. 2023 (zero terminal SNR)."""
     return DPMSolverMultistepScheduler(**SCHEDULE, algorithm_type="dpmsolver++", solver_order=2)
 
 
 @dataclass
 class Trainee:
-    """The two networks that learn together, and their averaged copies, which are what ships."""
+    """The network that learns, its averaged copy, which ships, and the text encoder, which is finished."""
 
     unet: UNet2DConditionModel
+    average: UNet2DConditionModel
     text: CLIPTextModel
-    unet_average: UNet2DConditionModel
-    text_average: CLIPTextModel
 
     @classmethod
     def of(cls, unet: UNet2DConditionModel, text: CLIPTextModel) -> Trainee:
-        unet.to(memory_format=torch.channels_last)
-        return cls(unet, text, copy.deepcopy(unet), copy.deepcopy(text))
-
-    def parameters(self) -> list[torch.nn.Parameter]:
-        return [*self.unet.parameters(), *self.text.parameters()]
+        """Start from these networks."""
+        return cls(unet, copy.deepcopy(unet).requires_grad_(False), text.requires_grad_(False))
 
     @torch.no_grad()
-    def average(self, decay: float) -> None:
-        for learnt, averaged in ((self.unet, self.unet_average), (self.text, self.text_average)):
-            torch._foreach_lerp_(list(averaged.parameters()), list(learnt.parameters()), 1 - decay)
-
-    def state(self) -> dict[str, Any]:
-        return {name: getattr(self, name).state_dict() for name in self.__dataclass_fields__}
-
-    def load(self, state: dict[str, Any]) -> None:
-        for name in self.__dataclass_fields__:
-            getattr(self, name).load_state_dict(state[name])
+    def update_average(self, decay: float) -> None:
+        """Move the averaged weights towards the learnt ones."""
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.unet.parameters()), 1 - decay)
 
 
-def learning_rate(step: int, steps: int) -> float:
-    """Warm-up, plateau, linear decay; `steps` may be changed when a run is resumed on its plateau."""
-    remaining = (steps - step) / (DECAY_SHARE * steps)
-    return PEAK_RATE * max(0.01, min(1.0, (step + 1) / WARM_UP_STEPS, remaining))
+def rate_share(step: int, steps: int) -> float:
+    """Return the share of the peak rate: warm-up, a plateau for half the run, then a line down."""
+    falling = (1 - step / steps) / 0.5
+    return min((step + 1) / WARM_UP_STEPS, max(LAST_RATE_SHARE, min(1.0, falling)))
 
 
-def draw_timesteps(noise_leaning: tuple[float, float], progress: float) -> torch.Tensor:
-    """(BATCH,) timesteps in 0..999; see the constants, and Subject, for what they favour."""
-    start, end = noise_leaning
-    timesteps = 1000 * torch.rand(BATCH) ** (start + (end - start) * progress)
-    kind = torch.rand(BATCH)
-    timesteps = torch.where(kind < NEARLY_ALL_NOISE_SHARE, 900 + 100 * torch.rand(BATCH), timesteps)
-    timesteps = torch.where(kind < ALL_NOISE_SHARE, 999.0, timesteps)
-    return timesteps.long().clamp_max(999)
+def draw_timesteps(count: int) -> torch.Tensor:
+    """Draw (count,) timesteps in 0..999: logistic-normal around 650, even, and the last one."""
+    noisy = torch.sigmoid(torch.randn(count) * 0.8 + 0.6) * 1000
+    timesteps = torch.where(torch.rand(count) < NOISY_SHARE, noisy, torch.rand(count) * 1000)
+    timesteps = torch.where(torch.rand(count) < ALL_NOISE_SHARE, 999.0, timesteps)
+    return timesteps.long().clamp(0, 999)
 
 
 def caption_batch(subject: Subject, specs: list[Any], rng: random.Random) -> list[str]:
-    """Captions anew every time; a tenth are empty or only a negative prompt, for the unguided half."""
+    """Word each spec afresh; a tenth are empty or only a negative prompt, for the unguided half."""
     captions = []
     for spec in specs:
         if rng.random() < UNCONDITIONED_SHARE:
@@ -128,14 +118,15 @@ def caption_batch(subject: Subject, specs: list[Any], rng: random.Random) -> lis
 
 
 def batches(buckets: list[Bucket], rng: random.Random) -> Iterator[tuple[torch.Tensor, list[Any]]]:
-    """Endless batches, each of one size, every picture once before any twice."""
+    """Yield endless batches, each of one size, every picture once before any twice."""
     orders: list[list[int]] = [[] for _ in buckets]
-    shares = [len(bucket.specs) for bucket in buckets]
+    counts = [len(bucket.specs) for bucket in buckets]
     while True:
-        which = rng.choices(range(len(buckets)), shares)[0]
-        if len(orders[which]) < BATCH:
-            orders[which] = rng.sample(range(shares[which]), shares[which])
-        chosen = [orders[which].pop() for _ in range(BATCH)]
+        which = rng.choices(range(len(buckets)), counts)[0]
+        size = min(BATCH, counts[which])
+        if len(orders[which]) < size:
+            orders[which] = rng.sample(range(counts[which]), counts[which])
+        chosen = [orders[which].pop() for _ in range(size)]
         bucket = buckets[which]
         yield bucket.latents[chosen].float(), [bucket.specs[n] for n in chosen]
 
@@ -148,26 +139,22 @@ def train(
     folder: Path,
     steps: int,
     seed: int,
+    device: str = "cpu",
 ) -> None:
-    """Train, or go on from the last checkpoint in `folder`, to `steps` steps."""
+    """Train, or go on from the last checkpoint in `folder`, to `steps` steps of 64 pictures.
+
+    `steps` may be raised while a run is in its first half, before the learning rate falls.
+    """
     noising = DDPMScheduler(**SCHEDULE)
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": list(trainee.unet.parameters()), "share": 1.0},
-            {"params": list(trainee.text.parameters()), "share": TEXT_RATE_SHARE},
-        ],
-        lr=PEAK_RATE,
-        betas=(0.9, 0.99),
-        weight_decay=0.01,
-        fused=True,
-    )
+    for network in (trainee.unet, trainee.average, trainee.text):
+        network.to(device)
+    optimizer = MuonAdamW(trainee.unet, ("conv_in", "conv_out"), RATE, RATE)
     checkpoint, first, trained_s = folder / "diffusion.pt", 0, 0.0
     if checkpoint.exists():
-        state = torch.load(checkpoint)
-        trainee.load(state["trainee"])
-        optimizer.load_state_dict(
-            state["optimizer"] | {"param_groups": optimizer.state_dict()["param_groups"]}
-        )
+        state = torch.load(checkpoint, map_location=device)
+        trainee.unet.load_state_dict(state["unet"])
+        trainee.average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
         first, trained_s = state["step"], state["trained_s"]
     rng = random.Random(seed + first)
     torch.manual_seed(seed + first)
@@ -175,36 +162,29 @@ def train(
     running, last = 0.0, time.monotonic()
     for step in range(first, steps):
         latents, specs = next(stream)
-        tokens = tokenizer(
-            caption_batch(subject, specs, rng),
-            padding="max_length",
-            truncation=True,
-            return_tensors="pt",
-        ).input_ids
-        noise = torch.randn_like(latents)
-        timesteps = draw_timesteps(subject.noise_leaning, step / steps)
-        noisy = noising.add_noise(latents, noise, timesteps)
-        target = noising.get_velocity(latents, noise, timesteps)
-        with torch.autocast("cpu", torch.bfloat16):
-            words = trainee.text(tokens).last_hidden_state
+        captions = caption_batch(subject, specs, rng)
+        tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        noise, timesteps = torch.randn_like(latents), draw_timesteps(len(latents))
+        noisy = noising.add_noise(latents, noise, timesteps).to(device)
+        target = noising.get_velocity(latents, noise, timesteps).to(device)
+        with torch.autocast(device, torch.bfloat16):
+            with torch.no_grad():
+                words = trainee.text(tokens.to(device)).last_hidden_state
             noisy = noisy.contiguous(memory_format=torch.channels_last)
-            predicted = trainee.unet(noisy, timesteps, words).sample
+            predicted = trainee.unet(noisy, timesteps.to(device), words).sample
         loss = torch.nn.functional.mse_loss(predicted.float(), target)
-        for group in optimizer.param_groups:
-            group["lr"] = group["share"] * learning_rate(step, steps)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trainee.parameters(), 1.0)
-        optimizer.step()
-        if step % AVERAGE_EVERY == 0:
-            trainee.average(min(0.9985, (step + 1) / (step + 12)) ** AVERAGE_EVERY)
+        optimizer.step(loss, rate_share(step, steps))
+        trainee.update_average(min(AVERAGE, (step + 1) / (step + 10)))
         running = loss.item() if step == first else 0.98 * running + 0.02 * loss.item()
         if step % 50 == 49 or step == steps - 1:
             now = time.monotonic()
             trained_s, last = trained_s + now - last, now
             print(f"step {step + 1}/{steps} loss {running:.4f} {trained_s:.0f} s", flush=True)
         if step % 200 == 199 or step == steps - 1:
-            stored = {"trainee": trainee.state(), "optimizer": optimizer.state_dict()}
+            stored = {"unet": trainee.unet.state_dict(), "average": trainee.average.state_dict()}
+            stored |= {"optimizer": optimizer.state_dict(), "step": step + 1, "trained_s": trained_s}
             partial = checkpoint.with_suffix(".partial")
-            torch.save(stored | {"step": step + 1, "trained_s": trained_s}, partial)
+            torch.save(stored, partial)
             partial.replace(checkpoint)
+    for network in (trainee.unet, trainee.average, trainee.text):
+        network.to("cpu")

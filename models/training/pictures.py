@@ -1,4 +1,4 @@
-"""Render the training pictures once: their specs, their latents, and some whole pictures for the decoder."""
+"""Draw the training pictures once: every picture in full for the decoder, its latents for the denoiser."""
 
 from __future__ import annotations
 
@@ -13,69 +13,82 @@ import numpy as np
 import torch
 from PIL import Image
 
-from models.training.latents import CHANNELS, FILE, PATCH_PX, PatchBasis
+from models.training.latents import FACTOR_PX, FILE, PatchBasis
 from models.training.subjects import Subject
 
-DECODER_PICTURES = 1_000
-BASIS_PICTURES = 160
+BASIS_PICTURES = 400
+REPEATS_BEFORE_ENOUGH = 20
+"""Sampling stops when so many draws for each picture kept have brought nothing new."""
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """Pictures of one size: `latents` (n, 24, h/16, w/16) float16, and the spec that each was drawn from."""
+    """Different pictures of one size.
 
+    `pixels` (n, 3, h, w) uint8, `latents` (n, c, h/32, w/32) float16, and the spec that each was drawn from.
+    """
+
+    pixels: torch.Tensor
     latents: torch.Tensor
     specs: list[Any]
 
 
+def to_pixels(picture: Image.Image) -> torch.Tensor:
+    """Return an RGB picture as (3, h, w) uint8."""
+    return torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)
+
+
 def to_tensor(picture: Image.Image) -> torch.Tensor:
-    """An RGB picture as (3, h, w) in -1..1."""
-    return torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1).float() / 127.5 - 1
+    """Return an RGB picture as (3, h, w) in -1..1."""
+    return to_pixels(picture).float() / 127.5 - 1
 
 
-def draw_decoder_pictures(subject: Subject, folder: Path, seed: int) -> list[torch.Tensor]:
-    """uint8 pictures, one tensor (n, 3, h, w) per size, and the basis beside them."""
-    stored = folder / "decoder_pictures.pt"
-    if not stored.exists():
-        rng = random.Random(seed)
-        groups = []
-        for width, height, share in subject.sizes:
-            count = int(DECODER_PICTURES * share)
-            drawn = [
-                np.asarray(subject.draw(subject.sample_for_training(rng), width, height)).transpose(2, 0, 1)
-                for _ in range(count)
-            ]
-            groups.append(torch.from_numpy(np.stack(drawn)))
-        torch.save(groups, stored)
-        if not (folder / FILE).exists():
-            PatchBasis.fit(groups[0][:BASIS_PICTURES].float() / 127.5 - 1).save(folder / FILE)
-    groups = torch.load(stored)
-    return list(groups)
+def sample_specs(subject: Subject, count: int, rng: random.Random) -> list[Any]:
+    """Return up to `count` specs, no two alike: a subject may have fewer."""
+    specs: dict[Any, None] = {}
+    misses = 0
+    while len(specs) < count and misses < REPEATS_BEFORE_ENOUGH * (100 + len(specs)):
+        spec = subject.sample_for_training(rng)
+        misses = misses + 1 if spec in specs else 0
+        specs[spec] = None
+    return list(specs)
 
 
 def draw_buckets(subject: Subject, folder: Path, pictures: int, seed: int) -> list[Bucket]:
-    """Draw, project and store `pictures` pictures; later calls read them back."""
-    basis = PatchBasis.load(folder / FILE)
-    buckets = []
-    for index, (width, height, share) in enumerate(subject.sizes):
-        stored = folder / f"latents_{width}x{height}.pt"
-        specs_path = folder / f"specs_{width}x{height}.pkl"
-        if not stored.exists():
-            rng = random.Random(seed + 1_000 * (index + 1))
-            count, specs, started = int(pictures * share), [], time.monotonic()
-            # One block: thousands of small tensors kept between large ones hold on to the whole heap.
-            latents = torch.empty(count, CHANNELS, height // PATCH_PX, width // PATCH_PX, dtype=torch.half)
-            for done in range(count):
-                spec = subject.sample_for_training(rng)
-                pixels = to_tensor(subject.draw(spec, width, height))
-                latents[done] = basis.encode(pixels[None])[0]
-                specs.append(spec)
-                if done % 500 == 499:
-                    print(
-                        f"drawn {done + 1} {width}x{height} in {time.monotonic() - started:.0f} s", flush=True
-                    )
-            specs_path.write_bytes(pickle.dumps(specs))
-            torch.save(latents, stored)
-        # Our own file, written above and never shipped.
-        buckets.append(Bucket(torch.load(stored), pickle.loads(specs_path.read_bytes())))  # noqa: S301
-    return buckets
+    """Draw, project and store up to `pictures` pictures of all sizes; later calls read them back.
+
+    Fits the latent basis on the first size, unless the folder has one.
+    """
+    return [
+        _draw_bucket(subject, folder, (width, height), round(pictures * share), seed + 1_000 * index)
+        for index, (width, height, share) in enumerate(subject.sizes)
+    ]
+
+
+def _draw_bucket(subject: Subject, folder: Path, size: tuple[int, int], count: int, seed: int) -> Bucket:
+    width, height = size
+    name = f"{width}x{height}"
+    stored, specs_path = folder / f"pictures_{name}.pt", folder / f"specs_{name}.pkl"
+    if not stored.exists():
+        specs = sample_specs(subject, count, random.Random(seed))
+        # One block: thousands of small tensors kept between large ones hold on to the whole heap.
+        pixels = torch.empty(len(specs), 3, height, width, dtype=torch.uint8)
+        started = time.monotonic()
+        for done, spec in enumerate(specs):
+            pixels[done] = to_pixels(subject.draw(spec, width, height))
+            if done % 500 == 499:
+                print(f"drawn {done + 1} {name} in {time.monotonic() - started:.0f} s", flush=True)
+        if not (folder / FILE).exists():
+            sample = pixels[:BASIS_PICTURES].float() / 127.5 - 1
+            PatchBasis.fit(sample, subject.latent_channels).save(folder / FILE)
+        basis = PatchBasis.load(folder / FILE)
+        latents = torch.empty(len(specs), basis.channels, height // FACTOR_PX, width // FACTOR_PX).half()
+        for first in range(0, len(specs), 32):
+            part = slice(first, first + 32)
+            latents[part] = basis.encode(pixels[part].float() / 127.5 - 1).half()
+        specs_path.write_bytes(pickle.dumps(specs))
+        torch.save({"pixels": pixels, "latents": latents}, stored)
+    tensors = torch.load(stored, mmap=True)
+    # Our own file, written above and never shipped.
+    specs = pickle.loads(specs_path.read_bytes())  # noqa: S301
+    return Bucket(tensors["pixels"], tensors["latents"], specs)

@@ -20,7 +20,7 @@ KINDS = (
 TIMES = ("dawn", "noon", "sunset", "night")
 WEATHERS = ("clear", "cloudy", "rain", "snow", "fog")
 _WEATHER_WEIGHTS = (40, 15, 15, 15, 15)
-LAYOUTS = 4
+LAYOUTS = 8
 """A small model paints well a castle that it has often seen in the same few spots, and smears any other."""
 
 

@@ -20,9 +20,8 @@ class Subject:
     """One model's curriculum.
 
     `sizes` are (width_px, height_px), each with its share of the pictures. `attributes` are what captions
-    speak of: the fields of a spec, each with all its values. `noise_leaning`, at the start and at the end of
-    the training: timesteps are 1000 * u ** leaning, so less than 1 favours much noise, where words decide
-    colours and shapes find their places, and more than 1 little noise, where faces are settled.
+    speak of: the fields of a spec, each with all its values. `latent_channels` is how many components of the
+    pictures' patches the denoiser paints.
     """
 
     name: str
@@ -33,7 +32,7 @@ class Subject:
     draw: Callable[[Any, int, int], Image.Image]
     caption: Callable[[Any, random.Random], str]
     attributes: dict[str, tuple[Any, ...]]
-    noise_leaning: tuple[float, float]
+    latent_channels: int
 
     @property
     def native_size(self) -> tuple[int, int]:
@@ -63,7 +62,7 @@ SUBJECTS = {
             "cape_color": (None, *figure_spec.COLORS),
             "item": (None, *figure_spec.ITEMS),
         },
-        noise_leaning=(0.8, 1.35),
+        latent_channels=48,
     ),
     "background": Subject(
         "background",
@@ -75,6 +74,6 @@ SUBJECTS = {
         places.draw_place,
         place_captions.caption_place,
         {"kind": place_spec.KINDS, "time": place_spec.TIMES, "weather": place_spec.WEATHERS},
-        noise_leaning=(0.7, 1.0),
+        latent_channels=32,
     ),
 }
