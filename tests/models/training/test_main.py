@@ -1,0 +1,57 @@
+"""The one command, whole, with as little of everything as will run."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import DiffusionPipeline
+
+from models.training.latents import FILE
+from models.training.pictures import sample_specs
+from models.training.subjects import SUBJECTS
+
+
+@pytest.mark.parametrize("subject", sorted(SUBJECTS))
+def test_a_model_is_made_from_nothing_and_paints(subject: str, tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    command = [
+        sys.executable,
+        "-m",
+        "models.training",
+        subject,
+        "--out",
+        str(out),
+        "--work",
+        str(tmp_path / "work"),
+    ]
+    tiny = [
+        "--pictures=40",
+        "--text-steps=2",
+        "--steps=2",
+        "--decoder-steps=2",
+        "--encoder-steps=2",
+        "--threads=1",
+    ]
+    finished = subprocess.run([*command, *tiny], capture_output=True, text=True, timeout=110, check=False)
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    assert f"wrote {out}" in finished.stdout
+    assert (out / FILE).exists()
+    assert not list(out.rglob("*.bin"))
+
+    pipeline = DiffusionPipeline.from_pretrained(out, dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    width, height = SUBJECTS[subject].native_size
+    picture = pipeline("a castle", num_inference_steps=2, generator=torch.manual_seed(1)).images[0]
+    assert picture.size == (width, height)
+
+
+def test_pictures_are_all_different_and_as_many_as_there_are() -> None:
+    places = sample_specs(SUBJECTS["background"], 100_000, random.Random(1))
+    assert len(places) == len(set(places)) < 100_000
+    figures = sample_specs(SUBJECTS["character"], 200, random.Random(1))
+    assert len(figures) == len(set(figures)) == 200
