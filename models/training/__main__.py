@@ -16,7 +16,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from models.training import autoencoder, diffusion, pictures, text, text_pretraining
-from models.training.latents import FILE, PatchBasis
+from models.training.latents import FACTOR_PX, FILE, PatchBasis
 from models.training.subjects import SUBJECTS
 
 
@@ -44,6 +44,12 @@ def assemble(
     return pipeline
 
 
+def latent_factor(folder: Path) -> int:
+    """Return the pixels for each latent of a model's folder, both ways."""
+    config = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))
+    return int(2 ** (len(config["decoder_block_out_channels"]) - 1))
+
+
 def main() -> None:
     """Parse the command line and run every stage that is not stored yet."""
     parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
@@ -60,6 +66,8 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    if options.start_from and latent_factor(options.start_from) != FACTOR_PX:
+        parser.error(f"{options.start_from} has latents of another size: train from nothing instead")
 
     torch.set_num_threads(options.threads)
     subject = SUBJECTS[options.subject]

@@ -50,6 +50,15 @@ def test_a_model_is_made_from_nothing_and_paints(subject: str, tmp_path: Path) -
     assert picture.size == (width, height)
 
 
+def test_a_model_in_other_latents_is_refused_at_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "models.training", "character", "--work", str(tmp_path / "work")]
+    old = ["--start-from", "models/storybook-character"]
+    finished = subprocess.run([*command, *old], capture_output=True, text=True, timeout=110, check=False)
+    assert finished.returncode == 2
+    assert "latents of another size" in finished.stderr
+    assert not (tmp_path / "work").exists()
+
+
 def test_pictures_are_all_different_and_as_many_as_there_are() -> None:
     places = sample_specs(SUBJECTS["background"], 100_000, random.Random(1))
     assert len(places) == len(set(places)) < 100_000
