@@ -86,9 +86,9 @@ The first 24 of these pictures, not chosen; in red where the measure saw somethi
 
 ## Make it again
 
-These weights were made by an earlier form of the training, which knew four layouts of each place and latents of the
-full-size picture. The training here has learnt more since (half-size latents, the optimizer Muon, eight layouts):
-these commands make the next model, in its place.
+These weights were made by an earlier form of the training, on four layouts of each place and latents of the
+full-size picture. The training has changed since (half-size latents, Muon, eight layouts): these
+commands make the next model, in place of this one.
 
 ```
 python -m models.training {subject}
