@@ -121,10 +121,10 @@ def train_decoder(
         running = error if step == first else 0.98 * running + 0.02 * error
         if step % 100 == 99 or step == steps - 1:
             vae.decoder.load_state_dict(average.state_dict())
-            ours, linear = decoder_error(vae, buckets[0], basis)
+            held_out, linear = decoder_error(vae, buckets[0], basis)
             print(
-                f"decoder {step + 1}/{steps} error {running:.4f}, held out {ours:.4f} (linear {linear:.4f})"
-                f" {time.monotonic() - started:.0f} s",
+                f"decoder {step + 1}/{steps} error {running:.4f}, held out {held_out:.4f}"
+                f" (linear {linear:.4f}) {time.monotonic() - started:.0f} s",
                 flush=True,
             )
             stored = {"learnt": learnt.state_dict(), "average": average.state_dict()}

@@ -20,7 +20,7 @@ _A, _B, _C = 3.4445, -4.7750, 2.0315
 
 def orthogonalize(matrix: torch.Tensor) -> torch.Tensor:
     """Return a matrix (rows, columns) with the same singular vectors and singular values near 1."""
-    x = matrix.bfloat16()
+    x: torch.Tensor = matrix.bfloat16()
     tall = x.size(0) > x.size(1)
     if tall:
         x = x.T
@@ -71,7 +71,8 @@ def split_parameters(
 
     `first_and_last` name the layers that touch inputs and outputs; Jordan et al. leave those to AdamW.
     """
-    hidden, rest = [], []
+    hidden: list[torch.nn.Parameter] = []
+    rest: list[torch.nn.Parameter] = []
     for name, parameter in network.named_parameters():
         outer = any(name == layer or name.startswith(f"{layer}.") for layer in first_and_last)
         (rest if outer or parameter.ndim < 2 else hidden).append(parameter)
@@ -93,7 +94,7 @@ class MuonAdamW:
         """Take one step down `loss` at this share of the peak learning rates, gradients clipped at norm 1."""
         for optimizer, _ in self._optimizers:
             optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         for optimizer, rate in self._optimizers:
             for group in optimizer.param_groups:

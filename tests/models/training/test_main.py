@@ -16,7 +16,7 @@ from models.training.pictures import sample_specs
 from models.training.subjects import SUBJECTS
 
 
-@pytest.mark.parametrize("subject", sorted(SUBJECTS))
+@pytest.mark.parametrize("subject", ["background", pytest.param("character", marks=pytest.mark.slow)])
 def test_a_model_is_made_from_nothing_and_paints(subject: str, tmp_path: Path) -> None:
     out = tmp_path / "model"
     command = [
