@@ -257,9 +257,12 @@ class Engine:
         if not issubclass(kind, NotReady):
             joint = ";" if kind is GenerationFailed else ":"
             kind, reason = NotReady, f"the warm-up picture failed{joint} {reason}"
+        is_new = self._unready is None or self._unready.message != reason
         self._unready = failure = Failure(kind, reason, None, wait_s, error)
         if not isinstance(error, ScenewrightError):
             log.error("the model cannot paint", exc_info=error)
+        elif is_new:  # It is tried again and again, mostly with the same end.
+            log.error("the model cannot paint: %s", reason)
         return failure
 
     def _warm_up(self) -> None:

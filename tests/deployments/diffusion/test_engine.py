@@ -380,6 +380,20 @@ async def test_before_it_is_started_an_engine_is_not_ready(make_job: MakeJob, fa
         await run(engine, make_job())
 
 
+async def test_why_a_model_does_not_load_is_logged_once(
+    make_job: MakeJob, fake_painter: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("deployments.diffusion.load_retries.FIRST_S", 0.01)
+    engine = engine_of(fake_painter)
+    fake_painter.load_error = NotReady("unet is cut short")
+    for _ in range(3):
+        with pytest.raises(NotReady):
+            await run(engine, make_job())
+    assert [m for m in caplog.messages if "cannot paint" in m] == [
+        "the model cannot paint: unet is cut short"
+    ]
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
