@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +21,31 @@ Pixels = NDArray[np.uint8]
 """(height, width, 3) RGB or (height, width, 4) RGBA."""
 
 
+class SentWithTimeLeft:
+    """Pickle `deadline_at`, a time of the process's own monotonic clock, as the seconds that are left.
+
+    Two machines' clocks tell different times, so no time of day crosses a process: the receiver counts what
+    is left from when it has the message, as gRPC does.
+    """
+
+    deadline_at: float
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"deadline_at": self.deadline_at - time.monotonic()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state | {"deadline_at": time.monotonic() + state["deadline_at"]})
+
+
 @dataclass(frozen=True)
-class LayerJob:
+class LayerJob(SentWithTimeLeft):
     """One layer to paint, in the caller's own words; the replica wraps them into its prompt.
 
-    `negative_prompt` None means the layer's default one. `deadline_at` is wall-clock time, in seconds.
-    `previews` are sent on the way, spread evenly. `guidance_interval`: the part of the steps, as fractions,
-    that is guided. `no_store`: neither answered from an equal job's layer nor kept for one. `tenant`: whose
-    share of the replicas it takes; empty where callers are not told apart. `followed`: its caller hears
-    of its place in the queue.
+    `negative_prompt` None means the layer's default one. `deadline_at` is a time of this process's monotonic
+    clock, in seconds. `previews` are sent on the way, spread evenly. `guidance_interval`: the part of the
+    steps, as fractions, that is guided. `no_store`: neither answered from an equal job's layer nor kept for
+    one. `tenant`: whose share of the replicas it takes; empty where callers are not told apart. `followed`:
+    its caller hears of its place in the queue.
     """
 
     request_id: str

@@ -16,6 +16,7 @@ from deployments.messages import (
     MergeOptions,
     OutputOptions,
     PictureFormat,
+    SentWithTimeLeft,
 )
 
 from .config import LayerSettings, Limits, ServiceConfig
@@ -27,8 +28,8 @@ SEED_BITS = 32
 
 
 @dataclass(frozen=True)
-class SceneJob:
-    """Three jobs that make one scene, and when it must be done (wall clock, seconds)."""
+class SceneJob(SentWithTimeLeft):
+    """Three jobs that make one scene, and when it must be done, by this process's monotonic clock."""
 
     character: LayerJob
     background: LayerJob
@@ -190,7 +191,7 @@ def _deadline_at(deadline_s: float, limits: Limits) -> float:
     if not 0 < deadline_s <= limits.max_deadline_s:
         message = f"deadline_s must be more than 0 and at most {limits.max_deadline_s:g} seconds"
         raise InvalidRequest(message, "deadline_s")
-    return time.time() + deadline_s
+    return time.monotonic() + deadline_s
 
 
 def _within(least: float, most: float, value: float, param: str) -> None:

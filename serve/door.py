@@ -62,7 +62,7 @@ class Door:
         self,
         pool: Callable[[LayerKind], Pool | None] = nowhere,
         places: Mapping[LayerKind, int] | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pool = pool
         self._places = places or {}

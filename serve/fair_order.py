@@ -18,7 +18,8 @@ class FairOrder:
         self._virtual = 0.0
 
     def next(self, waiting: Sequence[tuple[LayerJob, float]], now: float) -> int:
-        """The index of the one to be served: of jobs, the oldest first, each with the time it came.
+        """The index of the one to be served: of jobs, the oldest first, each with the time it came, by the
+        clock that their `deadline_at` is of.
 
         Interactive work goes first. Batch work past the middle of its time counts as such, as it does in the
         replicas (deployments/diffusion/scheduler.py).

@@ -9,6 +9,7 @@ other one goes by Ray's own power of two choices. Where layers wait for a replic
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Sequence
 from typing import Any
@@ -109,8 +110,10 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
             # It takes nobody's turn on a model.
             if job is None or (not job.no_store and self._is_kept(job.likeness, replica)):
                 return index
-        layers = [(job, since) for job, since in jobs if job is not None]
-        return self._order.next(layers, self._get_curr_time_s())
+        # Ray notes when a request came by the time of day, and a deadline is a time of the monotonic clock.
+        now, of_day = time.monotonic(), self._get_curr_time_s()
+        layers = [(job, now - (of_day - since)) for job, since in jobs if job is not None]
+        return self._order.next(layers, now)
 
     def _still_pending(self) -> list[PendingRequest]:
         return [pending for pending in list(self._pending_requests_to_fulfill) if not pending.future.done()]

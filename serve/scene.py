@@ -217,10 +217,10 @@ async def all_or_none(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Resul
 
 
 class _Deadline:
-    """asyncio.timeout_at for a wall-clock time, raising the contract's error."""
+    """asyncio.timeout_at for a time of the monotonic clock, raising the contract's error."""
 
     def __init__(self, deadline_at: float) -> None:
-        self._timeout = asyncio.timeout(max(0.0, deadline_at - time.time()))
+        self._timeout = asyncio.timeout(max(0.0, deadline_at - time.monotonic()))
 
     async def __aenter__(self) -> None:
         await self._timeout.__aenter__()

@@ -33,7 +33,7 @@ class Studio:
             GUIDANCE[self._kind],
             seed,
             *SIZES[self._kind],
-            deadline_at=time.time() + PATIENCE_S,
+            deadline_at=time.monotonic() + PATIENCE_S,
             plain_backdrop=self._kind == "character",
         )
         return asyncio.run(self._generator.paint(job))

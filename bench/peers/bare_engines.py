@@ -65,7 +65,7 @@ def _job(ask: Ask, kind: LayerKind) -> LayerJob:
         seed=ask.body["seed"],
         width_px=width,
         height_px=height,
-        deadline_at=time.time() + 600,
+        deadline_at=time.monotonic() + 600,
     )
 
 

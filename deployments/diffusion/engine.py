@@ -121,11 +121,8 @@ class Engine:
         DeadlineExceeded at once where it could not be done in time.
         """
         self.require_ready()
-        left_s = job.deadline_at - time.time()
-        if left_s < 0:
+        if job.deadline_at < time.monotonic():
             raise DeadlineExceeded("the deadline passed before this layer was painted")
-        # From here on by the clock that nobody sets: a jump of the other one must not end what is under way.
-        job = replace(job, deadline_at=time.monotonic() + left_s)
         request = PaintRequest(
             prompt,
             negative_prompt or None,  # Without words there is none, and XL's zeros are not an empty text.

@@ -8,8 +8,8 @@ import binascii
 import hashlib
 import json
 import re
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from ..config import ServiceConfig
 from ..error_answers import Refusal
 from ..http.off_loop import off_loop
 from ..logs import logger
+from . import loose_pictures as loose
 from .database import open_database
 from .kept_scenes import answer_in, picture_in
 from .pictures import Pictures, open_pictures
@@ -69,11 +70,11 @@ class JobDesk:
     def _submit(
         self, owner: str, job_id: str, scenes: list[NewScene], digest: str, key: str | None
     ) -> JobState:
-        settings, now = self._config.jobs, time.time()
+        settings = self._config.jobs
         free = self._pictures.free_bytes()
         if free is not None and free < settings.min_free_bytes:
             raise OSError("no room for pictures")
-        job_id = self._store.submit(job_id, owner, scenes, now, digest, key, settings.max_waiting_scenes)
+        job_id = self._store.submit(job_id, owner, scenes, None, digest, key, settings.max_waiting_scenes)
         state = self._store.counts(owner, job_id)
         assert state is not None  # noqa: S101 (it was committed a line ago)
         return state
@@ -91,12 +92,21 @@ class JobDesk:
     def _end(self, owner: str, job_id: str) -> JobState | None:
         found = self._store.counts(owner, job_id)
         if found is None or found.status not in ENDED:
-            return self._store.cancel(owner, job_id, time.time())
+            return self._store.cancel(owner, job_id)
         # The pictures first: where a store fails, the job is still there to be asked for again.
-        now = time.time()
-        for name in self._store.own_pictures(owner, job_id):
-            self._pictures.drop(name, put_before=now)
-        return found if self._store.remove(owner, job_id) else None
+        noted = self._store.note_pictures(owner, job_id)
+        try:
+            for token in noted:
+                loose.tidy(self._store.engine, token, self._pictures.drop, leaving=job_id)
+        except OSError:
+            loose.forget(self._store.engine, noted)
+            raise
+        # Once more: what was about to be kept for another scene meanwhile, and then was not.
+        removed = self._store.remove(owner, job_id)
+        for token in removed or ():
+            with suppress(OSError):  # Its note stays, and a worker finds it.
+                loose.tidy(self._store.engine, token, self._pictures.drop)
+        return None if removed is None else found
 
     async def page(self, owner: str, limit: int, after: str | None) -> tuple[list[JobState], str | None]:
         """A page, and the cursor of the next one."""

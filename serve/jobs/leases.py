@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, or_, select, update
 
 from . import loose_pictures as loose
+from .store_clock import now_of
 from .tables import jobs, scenes
 
 LONGEST_WAIT_S = 3_600.0
@@ -34,7 +35,10 @@ class Claim:
 
 
 class Leases:
-    """Every method is one transaction. Time is passed in. All of them raise SQLAlchemyError."""
+    """Every method is one transaction. All of them raise SQLAlchemyError.
+
+    Without `now`, it is whatever time the database has: workers on several machines agree on no other clock.
+    """
 
     def __init__(self, engine: Engine, lease_s: float, max_attempts: int, max_losses: int) -> None:
         self._engine = engine
@@ -42,13 +46,14 @@ class Leases:
         self._max_attempts = max_attempts
         self._max_losses = max_losses
 
-    def claim(self, now: float) -> Claim | None:
+    def claim(self, now: float | None = None) -> Claim | None:
         """The next scene: of the caller with the fewest under way, its oldest job, the first that waits."""
-        waiting = and_(
-            scenes.c.status == "queued",
-            or_(scenes.c.not_before <= now, scenes.c.not_before > now + LONGEST_WAIT_S),
-        )
         with self._engine.begin() as connection:
+            now = now_of(connection, now)
+            waiting = and_(
+                scenes.c.status == "queued",
+                or_(scenes.c.not_before <= now, scenes.c.not_before > now + LONGEST_WAIT_S),
+            )
             for job_id in self._jobs_in_turn(connection, waiting):
                 scene = connection.execute(
                     select(scenes)
@@ -85,30 +90,32 @@ class Leases:
         )
         return list(connection.execute(in_turn).scalars())
 
-    def renew(self, leases: Iterable[str], now: float) -> set[str]:
+    def renew(self, leases: Iterable[str], now: float | None = None) -> set[str]:
         """Those that still hold; the others' scenes were cancelled, or given to somebody else."""
         mine = scenes.c.lease.in_(list(leases))
         with self._engine.begin() as connection:
-            connection.execute(update(scenes).where(mine).values(lease_until=now + self._lease_s))
+            until = now_of(connection, now) + self._lease_s
+            connection.execute(update(scenes).where(mine).values(lease_until=until))
             return set(connection.execute(select(scenes.c.lease).where(mine)).scalars())
 
-    def recover(self, now: float) -> int:
+    def recover(self, now: float | None = None) -> int:
         """Give back the scenes of workers that are gone. How many there were.
 
         That a worker died says little against its scene, so it costs no attempt; but one under which worker
         after worker dies is given up in the end.
         """
-        # A lease is never that long: it was given before the clock was set back, and not renewed since.
-        impossible = scenes.c.lease_until > now + 2 * self._lease_s
-        gone = and_(scenes.c.status == "running", or_(scenes.c.lease_until < now, impossible))
         error = {"code": "generation_failed", "message": "its workers were lost, again and again"}
         with self._engine.begin() as connection:
+            now = now_of(connection, now)
+            # A lease is never that long: it was given before the clock was set back, and not renewed since.
+            impossible = scenes.c.lease_until > now + 2 * self._lease_s
+            gone = and_(scenes.c.status == "running", or_(scenes.c.lease_until < now, impossible))
             hopeless = update(scenes).where(gone, scenes.c.losses >= self._max_losses - 1)
             failed = connection.execute(hopeless.values(**_end("failed", now), error=json.dumps(error)))
             again = update(scenes).where(gone).values(**_back(0.0), losses=scenes.c.losses + 1)
             return connection.execute(again).rowcount + failed.rowcount
 
-    def begin_keeping(self, lease: str, picture: str, now: float) -> bool:
+    def begin_keeping(self, lease: str, picture: str, now: float | None = None) -> bool:
         """Note that a picture is about to be kept for a scene. False where the lease is lost: do not then.
 
         Raises BeingDropped.
@@ -116,44 +123,55 @@ class Leases:
         with self._engine.begin() as connection:
             held = connection.execute(select(scenes.c.lease).where(scenes.c.lease == lease)).first()
             if held is not None:
-                loose.begin(connection, lease, picture, now)
+                loose.begin(connection, lease, picture, now_of(connection, now))
             return held is not None
 
     def succeed(
-        self, lease: str, picture: str, picture_format: str, headers: dict[str, str], now: float
+        self,
+        lease: str,
+        picture: str,
+        picture_format: str,
+        headers: dict[str, str],
+        now: float | None = None,
     ) -> bool:
         """Whether the result is the scene's: False where the lease was lost, and the picture stays loose."""
         values = {"picture": picture, "format": picture_format, "headers": json.dumps(headers)}
         mine = update(scenes).where(scenes.c.lease == lease)
         with self._engine.begin() as connection:
-            kept = connection.execute(mine.values(**_end("succeeded", now), **values)).rowcount == 1
+            ended = _end("succeeded", now_of(connection, now))
+            kept = connection.execute(mine.values(**ended, **values)).rowcount == 1
             if kept:
                 loose.settle(connection, lease)
             return kept
 
-    def fail(self, lease: str, error: dict[str, Any], now: float, retry_at: float | None) -> bool:
-        """Count an attempt. The scene waits until `retry_at` for the next, or has failed: if None at once."""
+    def fail(
+        self, lease: str, error: dict[str, Any], retry_in_s: float | None, now: float | None = None
+    ) -> bool:
+        """Count an attempt. The scene waits `retry_in_s` for the next, or has failed: if None at once."""
         with self._engine.begin() as connection:
             mine = scenes.c.lease == lease
             attempts = connection.execute(select(scenes.c.attempts).where(mine)).scalar_one_or_none()
             if attempts is None:
                 return False
-            over = retry_at is None or attempts + 1 >= self._max_attempts
-            values = _end("failed", now) if over or retry_at is None else _back(retry_at)
+            now = now_of(connection, now)
+            over = retry_in_s is None or attempts + 1 >= self._max_attempts
+            values = _end("failed", now) if over or retry_in_s is None else _back(now + retry_in_s)
             counted = {"attempts": attempts + 1, "error": json.dumps(error) if over else None}
             return connection.execute(update(scenes).where(mine).values(**values, **counted)).rowcount == 1
 
-    def put_back(self, lease: str, not_before: float) -> bool:
+    def put_back(self, lease: str, wait_s: float, now: float | None = None) -> bool:
         """For later, and no attempt: there was no room for it."""
-        return self._write(lease, _back(not_before))
-
-    def forget(self, ended_before: float, limit: int = 100) -> int:
-        """Delete jobs whose last scene ended before: how many. Their pictures are loose from then on."""
-        open_ = select(scenes.c.job_id).where(
-            scenes.c.ended_at.is_(None) | (scenes.c.ended_at >= ended_before)
-        )
-        old = select(jobs.c.id).where(jobs.c.created_at < ended_before, jobs.c.id.not_in(open_)).limit(limit)
+        mine = update(scenes).where(scenes.c.lease == lease)
         with self._engine.begin() as connection:
+            values = _back(now_of(connection, now) + wait_s)
+            return connection.execute(mine.values(**values)).rowcount == 1
+
+    def forget(self, retention_s: float, limit: int = 100, now: float | None = None) -> int:
+        """Delete jobs whose last scene ended so long ago: how many. Their pictures are loose from then on."""
+        with self._engine.begin() as connection:
+            before = now_of(connection, now) - retention_s
+            open_ = select(scenes.c.job_id).where(scenes.c.ended_at.is_(None) | (scenes.c.ended_at >= before))
+            old = select(jobs.c.id).where(jobs.c.created_at < before, jobs.c.id.not_in(open_)).limit(limit)
             gone = list(connection.execute(old).scalars())
             if gone:
                 theirs = scenes.c.job_id.in_(gone)
@@ -164,11 +182,6 @@ class Leases:
                 connection.execute(delete(scenes).where(theirs))
                 connection.execute(delete(jobs).where(jobs.c.id.in_(gone)))
             return len(gone)
-
-    def _write(self, lease: str, values: dict[str, Any]) -> bool:
-        mine = update(scenes).where(scenes.c.lease == lease)
-        with self._engine.begin() as connection:
-            return connection.execute(mine.values(**values)).rowcount == 1
 
 
 def _end(status: str, now: float) -> dict[str, Any]:

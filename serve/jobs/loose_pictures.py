@@ -8,10 +8,11 @@ keep a picture that is marked. A process that is killed in between leaves its no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, Engine, delete, insert, select, text, update
 
+from .store_clock import now_of
 from .tables import loose_pictures, scenes
 
 STUCK_S = 600.0
@@ -22,16 +23,19 @@ class BeingDropped(OSError):
     """The same picture is being dropped just now; it can be kept in a moment."""
 
 
-def leave(connection: Connection, token: str, picture: str) -> None:
+def leave(connection: Connection, token: str, picture: str, since: float = 0.0) -> None:
     """Note that a scene which had it is gone. `token`: whose note it is; any that nobody else has."""
-    connection.execute(insert(loose_pictures).values(token=token, picture=picture, since=0.0))
+    connection.execute(insert(loose_pictures).values(token=token, picture=picture, since=since))
 
 
 def begin(connection: Connection, token: str, picture: str, now: float) -> None:
     """Note that it is about to be kept. Raises BeingDropped."""
     connection.execute(insert(loose_pictures).values(token=token, picture=picture, since=now))
-    dropping = loose_pictures.c.dropping_at > now - STUCK_S
-    marked = select(loose_pictures.c.token).where(loose_pictures.c.picture == picture, dropping)
+    # Later than it can be: it was marked before the clock was set back.
+    at = loose_pictures.c.dropping_at
+    marked = select(loose_pictures.c.token).where(
+        loose_pictures.c.picture == picture, at > now - STUCK_S, at < now + STUCK_S
+    )
     if connection.execute(marked.limit(1)).first():
         raise BeingDropped(picture)
 
@@ -41,20 +45,33 @@ def settle(connection: Connection, token: str) -> None:
     connection.execute(delete(loose_pictures).where(loose_pictures.c.token == token))
 
 
-def old(engine: Engine, noted_before: float, limit: int = 100) -> list[str]:
-    """The tokens of notes, the oldest first. Raises SQLAlchemyError."""
-    noted = select(loose_pictures.c.token).where(loose_pictures.c.since < noted_before)
+def forget(engine: Engine, tokens: Sequence[str]) -> None:
+    """Take notes down whose pictures are somebody's after all."""
     with engine.begin() as connection:
+        connection.execute(delete(loose_pictures).where(loose_pictures.c.token.in_(tokens)))
+
+
+def old(engine: Engine, older_than_s: float, limit: int = 100, now: float | None = None) -> list[str]:
+    """The tokens of notes, the oldest first. Raises SQLAlchemyError."""
+    with engine.begin() as connection:
+        before = now_of(connection, now) - older_than_s
+        noted = select(loose_pictures.c.token).where(loose_pictures.c.since < before)
         return list(connection.execute(noted.order_by(loose_pictures.c.since).limit(limit)).scalars())
 
 
-def tidy(engine: Engine, token: str, drop: Callable[[str], None], now: float) -> None:
-    """Take the note down, and drop its picture where it is nobody's.
+def tidy(
+    engine: Engine,
+    token: str,
+    drop: Callable[[str], None],
+    now: float | None = None,
+    leaving: str | None = None,
+) -> None:
+    """Take the note down, and drop its picture where it is nobody's. `leaving`: a job that is done with it.
 
     Raises SQLAlchemyError, and what `drop` raises: then the note stays. No transaction lasts while it drops.
     """
     mine = loose_pictures.c.token == token
-    picture = _mark(engine, token, now)
+    picture = _mark(engine, token, now, leaving)
     if picture is None:
         return
     try:
@@ -67,18 +84,21 @@ def tidy(engine: Engine, token: str, drop: Callable[[str], None], now: float) ->
         settle(connection, token)
 
 
-def _mark(engine: Engine, token: str, now: float) -> str | None:
+def _mark(engine: Engine, token: str, now: float | None, leaving: str | None) -> str | None:
     """The picture that is to be dropped; None where it is somebody else's too, or where he drops it."""
     mine = loose_pictures.c.token == token
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":  # SQLite lets one write at a time as it is.
             connection.execute(text("LOCK TABLE loose_pictures IN EXCLUSIVE MODE"))
+        now = now_of(connection, now)
         found = connection.execute(select(loose_pictures).where(mine)).one_or_none()
-        if found is None or (found.dropping_at is not None and found.dropping_at > now - STUCK_S):
+        if found is None or (found.dropping_at is not None and abs(found.dropping_at - now) < STUCK_S):
             return None
         same = loose_pictures.c.picture == found.picture
         others = select(loose_pictures.c.token).where(same, loose_pictures.c.token != token)
         owners = select(scenes.c.number).where(scenes.c.picture == found.picture)
+        if leaving is not None:
+            owners = owners.where(scenes.c.job_id != leaving)
         if any(connection.execute(each.limit(1)).first() for each in (others, owners)):
             settle(connection, token)
             return None

@@ -1,8 +1,7 @@
 """Pictures by their contents: the same bytes are kept once, under the name that is their SHA-256.
 
-Putting a picture that is there makes it young again, and dropping spares the young: so the last job that has
-a picture can be forgotten while another is about to have the same one. A job that its caller removes takes
-its pictures along, young as they are, so whoever has put one looks once more when it is written down.
+Who may drop one is decided in the database alone (loose_pictures.py): the clock of a file server is neither
+ours nor the database's.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import hashlib
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,7 +25,7 @@ class Pictures(Protocol):
     def put(self, data: bytes) -> str: ...
     def get(self, name: str) -> bytes: ...
     def has(self, name: str) -> bool: ...
-    def drop(self, name: str, put_before: float) -> None: ...
+    def drop(self, name: str) -> None: ...
     def free_bytes(self) -> int | None: ...
 
 
@@ -55,7 +53,6 @@ class FolderPictures:
         name = name_of(data)
         path = self._path(name)
         if path.exists():
-            os.utime(path)
             return name
         path.parent.mkdir(exist_ok=True)
         descriptor, beside = tempfile.mkstemp(dir=self._unfinished)
@@ -78,19 +75,18 @@ class FolderPictures:
     def has(self, name: str) -> bool:
         return self._path(name).exists()
 
-    def drop(self, name: str, put_before: float) -> None:
-        path = self._path(name)
-        if path.exists() and path.stat().st_mtime < put_before:
-            path.unlink(missing_ok=True)
+    def drop(self, name: str) -> None:
+        self._path(name).unlink(missing_ok=True)
 
     def free_bytes(self) -> int | None:
         return shutil.disk_usage(self._folder).free
 
     def _drop_torn(self) -> None:
-        """What processes that were killed had begun to write."""
-        with suppress(OSError):
+        """What processes that were killed had begun to write, by the clock of the file system itself."""
+        with suppress(OSError), tempfile.NamedTemporaryFile(dir=self._unfinished) as new:
+            now = os.fstat(new.fileno()).st_mtime
             for beside in self._unfinished.iterdir():
-                if time.time() - beside.stat().st_mtime > TORN_AFTER_S:
+                if now - beside.stat().st_mtime > TORN_AFTER_S:
                     beside.unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
@@ -130,10 +126,9 @@ class RemotePictures:
             self._files.invalidate_cache(self._path(name))
             return bool(self._files.exists(self._path(name)))
 
-    def drop(self, name: str, put_before: float) -> None:
+    def drop(self, name: str) -> None:
         with _any_error_as_oserror(), suppress(FileNotFoundError):
-            if self._files.modified(self._path(name)).timestamp() < put_before:
-                self._files.rm_file(self._path(name))
+            self._files.rm_file(self._path(name))
 
     def free_bytes(self) -> int | None:
         return None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -28,16 +30,18 @@ def _admit(scene: SceneRequest, job_id: str, number: int, config: ServiceConfig,
         job = admit_scene(scene, config, f"{job_id}-{number}", None, owner)
     except InvalidRequest as error:
         raise InvalidRequest(error.message, f"scenes.{number}.{error.param}") from None
-    layers = {kind: replace(getattr(job, kind), priority="batch") for kind in ("character", "background")}
-    return NewScene(KEPT.dump_json(replace(job, **layers)).decode(), scene.deadline_s)
+    # Its deadline is of this process's clock, and means nothing to the one that paints it.
+    kept = _both_layers(job, priority="batch", deadline_at=0.0)
+    return NewScene(KEPT.dump_json(replace(kept, deadline_at=0.0)).decode(), scene.deadline_s)
 
 
-def ready_to_paint(kept: str, deadline_at: float) -> SceneJob:
+def ready_to_paint(kept: str, deadline_s: float) -> SceneJob:
     """The deadline counts from when the painting begins: a batch may wait."""
-    job = KEPT.validate_json(kept)
+    deadline_at = time.monotonic() + deadline_s
+    return replace(_both_layers(KEPT.validate_json(kept), deadline_at=deadline_at), deadline_at=deadline_at)
+
+
+def _both_layers(job: SceneJob, **changes: Any) -> SceneJob:
     return replace(
-        job,
-        character=replace(job.character, deadline_at=deadline_at),
-        background=replace(job.background, deadline_at=deadline_at),
-        deadline_at=deadline_at,
+        job, character=replace(job.character, **changes), background=replace(job.background, **changes)
     )

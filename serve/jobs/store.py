@@ -1,6 +1,7 @@
 """What is known of jobs, for those who asked for them: submitting, looking, cancelling.
 
-Every method is one transaction. Time is passed in, in seconds since 1970. All of them raise SQLAlchemyError.
+Every method is one transaction. Without `now`, in seconds since 1970, it is whatever time the database has.
+All of them raise SQLAlchemyError.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from . import loose_pictures as loose
 from .database import reading
 from .states import JobState, NewScene, SceneState
+from .store_clock import now_of
 from .tables import jobs, scenes
 
 IDEMPOTENCY_S = 86_400.0
@@ -45,7 +48,7 @@ class JobStore:
         job_id: str,
         owner: str,
         new: Sequence[NewScene],
-        now: float,
+        now: float | None = None,
         body_hash: str = "",
         key: str | None = None,
         max_waiting: int = 1 << 31,
@@ -56,6 +59,7 @@ class JobStore:
         """
         try:
             with self.engine.begin() as connection:
+                now = now_of(connection, now)
                 if earlier := self._earlier(connection, owner, key, body_hash, now):
                     return earlier
                 waiting = select(func.count()).select_from(scenes.join(jobs)).where(_open(owner))
@@ -68,7 +72,7 @@ class JobStore:
         except IntegrityError:
             # The same key, committed by another replica since we looked (PostgreSQL; SQLite lets one write).
             with self.engine.begin() as connection:
-                if earlier := self._earlier(connection, owner, key, body_hash, now):
+                if earlier := self._earlier(connection, owner, key, body_hash, now_of(connection, now)):
                     return earlier
             raise
         return job_id
@@ -119,7 +123,7 @@ class JobStore:
             counted = _counts(connection, [row.id for row in found])
         return [_state(row, counted[row.id]) for row in found]
 
-    def cancel(self, owner: str, job_id: str, now: float) -> JobState | None:
+    def cancel(self, owner: str, job_id: str, now: float | None = None) -> JobState | None:
         """Whatever had not ended is cancelled, here and at once. A job that had ended stays as it was."""
         with self.engine.begin() as connection:
             found = connection.execute(
@@ -127,6 +131,7 @@ class JobStore:
             ).one_or_none()
             if found is None:
                 return None
+            now = now_of(connection, now)
             ended = update(scenes).where(
                 scenes.c.job_id == job_id, scenes.c.status.in_(("queued", "running"))
             )
@@ -137,19 +142,19 @@ class JobStore:
                 connection.execute(update(jobs).where(jobs.c.id == job_id).values(cancelled_at=now))
         return self.counts(owner, job_id)
 
-    def own_pictures(self, owner: str, job_id: str) -> set[str]:
-        """Return the pictures of a job that no scene of another job has."""
-        theirs = select(scenes.c.picture).where(scenes.c.job_id != job_id, scenes.c.picture.is_not(None))
-        own = select(scenes.c.picture).join(jobs).where(_mine(owner, job_id), scenes.c.picture.is_not(None))
-        with reading(self.engine) as connection:
-            return set(connection.execute(own.where(scenes.c.picture.not_in(theirs))).scalars())
+    def note_pictures(self, owner: str, job_id: str) -> list[str]:
+        """Note that a job is about to be done with its pictures. Return the notes' tokens."""
+        with self.engine.begin() as connection:
+            return _note_pictures(connection, owner, job_id, now_of(connection))
 
-    def remove(self, owner: str, job_id: str) -> bool:
-        """Delete a job and its scenes. False where there is none."""
+    def remove(self, owner: str, job_id: str) -> list[str] | None:
+        """Delete a job and its scenes. Return its pictures' notes; None where there is no job."""
         mine = select(jobs.c.id).where(_mine(owner, job_id))
         with self.engine.begin() as connection:
+            tokens = _note_pictures(connection, owner, job_id, 0.0)
             connection.execute(delete(scenes).where(scenes.c.job_id.in_(mine)))
-            return connection.execute(delete(jobs).where(_mine(owner, job_id))).rowcount == 1
+            gone = connection.execute(delete(jobs).where(_mine(owner, job_id))).rowcount == 1
+            return tokens if gone else None
 
     def _earlier(
         self, connection: Connection, owner: str, key: str | None, body_hash: str, now: float
@@ -170,6 +175,14 @@ class JobStore:
 def new_job_id() -> str:
     """128 bits that nobody guesses."""
     return secrets.token_hex(16)
+
+
+def _note_pictures(connection: Connection, owner: str, job_id: str, since: float) -> list[str]:
+    theirs = select(scenes.c.picture).join(jobs).where(_mine(owner, job_id), scenes.c.picture.is_not(None))
+    noted = {secrets.token_hex(16): picture for picture in set(connection.execute(theirs).scalars())}
+    for token, picture in noted.items():
+        loose.leave(connection, token, picture, since)
+    return list(noted)
 
 
 def _row(job_id: str, number: int, scene: NewScene) -> dict[str, Any]:

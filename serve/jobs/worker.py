@@ -7,8 +7,6 @@ Leases are renewed by a task and a thread of their own, so that nothing else tha
 from __future__ import annotations
 
 import asyncio
-import math
-import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -102,9 +100,9 @@ class JobWorker:
             return
 
     async def _turn(self, leases: Leases, pictures: Pictures, engine: Engine) -> None:
-        await asyncio.to_thread(leases.recover, time.time())
+        await asyncio.to_thread(leases.recover)
         while len(self._painting) < self._config.concurrency:
-            claim = await asyncio.to_thread(leases.claim, time.time())
+            claim = await asyncio.to_thread(leases.claim)
             if claim is None:
                 break
             task = asyncio.create_task(self._paint(claim, leases, pictures, engine))
@@ -117,18 +115,17 @@ class JobWorker:
         if not mine:
             return
         loop = asyncio.get_running_loop()
-        held = await loop.run_in_executor(self._renewals, leases.renew, mine, time.time())
+        held = await loop.run_in_executor(self._renewals, leases.renew, mine)
         for lease in set(mine) - held:
             if lease in self._painting:
                 self._painting[lease].cancel()
 
     async def _tidy(self, leases: Leases, pictures: Pictures, engine: Engine) -> None:
         """Forget old jobs, and drop the pictures that are nobody's."""
-        now = time.time()
-        while await asyncio.to_thread(leases.forget, now - self._config.retention_s):
+        while await asyncio.to_thread(leases.forget, self._config.retention_s):
             continue
         seen: set[str] = set()
-        while tokens := set(await asyncio.to_thread(loose.old, engine, now - YOUNG_S)) - seen:
+        while tokens := set(await asyncio.to_thread(loose.old, engine, YOUNG_S)) - seen:
             seen |= tokens
             for token in tokens:
                 await asyncio.to_thread(_drop, engine, pictures, token)
@@ -141,7 +138,7 @@ class JobWorker:
     async def _paint(self, claim: Claim, leases: Leases, pictures: Pictures, engine: Engine) -> None:
         """Whatever goes wrong in here that is not written down: the lease runs out, and it is tried again."""
         try:
-            job = ready_to_paint(claim.job, time.time() + claim.deadline_s)
+            job = ready_to_paint(claim.job, claim.deadline_s)
             with spanning(
                 "job scene", {"scenewright.job_id": claim.job_id, REQUEST_ID: job.merge.request_id}
             ):
@@ -151,7 +148,7 @@ class JobWorker:
             if isinstance(error, OSError):
                 logger.warning("a picture of job %s could not be kept: %s", claim.job_id, error)
             wait_s = getattr(error, "retry_after_s", None) or RETRY_S
-            await asyncio.to_thread(leases.put_back, claim.lease, time.time() + wait_s)
+            await asyncio.to_thread(leases.put_back, claim.lease, wait_s)
         except SQLAlchemyError:
             logger.exception("a scene of job %s could not be written down", claim.job_id)
         except Exception as error:
@@ -159,13 +156,11 @@ class JobWorker:
 
     def _fail(self, claim: Claim, leases: Leases, error: Exception) -> None:
         hopeless = isinstance(error, InvalidRequest)
-        retry_at = None if hopeless else time.time() + RETRY_S
         if not isinstance(error, ScenewrightError):
             logger.error("scene %d of job %s failed", claim.number, claim.job_id)
         told: dict[str, Any] = error_of(error, f"{claim.job_id}-{claim.number}")["error"]
-        leases.fail(
-            claim.lease, {name: told[name] for name in ("code", "message", "param")}, time.time(), retry_at
-        )
+        shown = {name: told[name] for name in ("code", "message", "param")}
+        leases.fail(claim.lease, shown, None if hopeless else RETRY_S)
 
 
 def _keep(claim: Claim, scene: SceneResult, leases: Leases, pictures: Pictures, engine: Engine) -> None:
@@ -176,12 +171,12 @@ def _keep(claim: Claim, scene: SceneResult, leases: Leases, pictures: Pictures, 
     """
     data, wire_format = kept_file(scene, f"{claim.job_id}-{claim.number}"), scene.merged.picture.format
     name = name_of(data)
-    if not leases.begin_keeping(claim.lease, name, time.time()):
+    if not leases.begin_keeping(claim.lease, name):
         return
     kept = False
     try:
         pictures.put(data)
-        kept = leases.succeed(claim.lease, name, wire_format, scene_headers(scene), time.time())
+        kept = leases.succeed(claim.lease, name, wire_format, scene_headers(scene))
     finally:
         if not kept:
             _drop(engine, pictures, claim.lease)
@@ -193,7 +188,7 @@ def _keep(claim: Claim, scene: SceneResult, leases: Leases, pictures: Pictures, 
 def _drop(engine: Engine, pictures: Pictures, token: str) -> None:
     """What cannot be dropped now is dropped later: it stays noted."""
     try:
-        loose.tidy(engine, token, lambda picture: pictures.drop(picture, math.inf), time.time())
+        loose.tidy(engine, token, pictures.drop)
     except (SQLAlchemyError, OSError) as error:
         logger.warning("a picture that no scene has could not be dropped yet: %s", error)
 

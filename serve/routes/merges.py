@@ -31,7 +31,7 @@ def merge_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         form = await read_form(request, config.limits, FILES, "options")
         asked = await read_options(form, config.limits)
         job = admit_merge(asked, form, config, request.state.request_id, answers.accepted_format(request))
-        merged = await abandon_with_client(request, render_upload(graph, job, time.time() + DEADLINE_S))
+        merged = await abandon_with_client(request, render_upload(graph, job, time.monotonic() + DEADLINE_S))
         return merges_answer(request, merged)
 
     return router

@@ -28,7 +28,7 @@ def make_job() -> MakeJob:
             "seed": 42,
             "width_px": 64,
             "height_px": 96,
-            "deadline_at": time.time() + 600,
+            "deadline_at": time.monotonic() + 600,
         }
         return LayerJob(**(asked | changes))
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -76,3 +77,26 @@ def test_all_that_a_picture_depends_on_is_in_its_likeness(
 def test_the_cost_of_a_layer(make_job: Callable[..., LayerJob]) -> None:
     job = make_job(width_px=500, height_px=400, num_inference_steps=20)
     assert job.megapixel_steps == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("ahead_s", [600.0, -600.0], ids=["ahead", "behind"])
+def test_what_is_left_of_a_deadline_crosses_to_a_machine_of_another_time(
+    make_job: Callable[..., LayerJob], monkeypatch: pytest.MonkeyPatch, ahead_s: float
+) -> None:
+    here, clock = make_job(deadline_at=time.monotonic() + 30), time.monotonic
+    sent = pickle.dumps(here)
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + ahead_s)
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    there: LayerJob = pickle.loads(sent)  # noqa: S301
+    assert 29 < there.deadline_at - time.monotonic() <= 30
+    assert dataclasses.replace(there, deadline_at=here.deadline_at) == here
+
+
+def test_the_time_that_a_job_waits_to_be_sent_is_not_given_back(
+    make_job: Callable[..., LayerJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, clock = make_job(deadline_at=time.monotonic() + 30), time.monotonic
+    with monkeypatch.context() as later:
+        later.setattr(time, "monotonic", lambda: clock() + 20)
+        sent = pickle.dumps(job)
+    assert 9 < pickle.loads(sent).deadline_at - time.monotonic() <= 10  # noqa: S301

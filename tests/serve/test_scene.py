@@ -86,7 +86,7 @@ def lost() -> ObjectLostError:
 
 @pytest.fixture
 def job() -> SceneJob:
-    deadline_at = time.time() + 30
+    deadline_at = time.monotonic() + 30
     character = LayerJob("id", "character", "a", 1, 1.0, 42, 64, 64, deadline_at)
     return SceneJob(character, replace(character, kind="background", seed=7), MergeJob("id"), deadline_at)
 
@@ -194,14 +194,14 @@ async def test_full_queues_are_overload(job: SceneJob, where: str) -> None:
 async def test_a_deadline_holds_over_all_of_it(job: SceneJob, slow: str) -> None:
     fakes = Fakes(**{slow: (NEVER,)})
     with pytest.raises(DeadlineExceeded):
-        await render(fakes.graph, replace(job, deadline_at=time.time() + 0.1))
+        await render(fakes.graph, replace(job, deadline_at=time.monotonic() + 0.1))
     assert getattr(fakes, slow).responses[0].cancelled
 
 
 async def test_a_deadline_in_the_past(job: SceneJob) -> None:
     fakes = Fakes(character=(NEVER,), background=(NEVER,))
     with pytest.raises(DeadlineExceeded):
-        await render(fakes.graph, replace(job, deadline_at=time.time() - 5))
+        await render(fakes.graph, replace(job, deadline_at=time.monotonic() - 5))
     assert fakes.merge.calls == []
 
 

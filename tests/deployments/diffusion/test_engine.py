@@ -168,7 +168,7 @@ async def test_previews_come_with_as_many_steps_as_were_asked_for(
 
 async def test_a_job_whose_deadline_has_passed_is_not_begun(make_job: MakeJob, fake_painter: Any) -> None:
     with pytest.raises(DeadlineExceeded):
-        await run(engine_of(fake_painter), make_job(deadline_at=time.time() - 1))
+        await run(engine_of(fake_painter), make_job(deadline_at=time.monotonic() - 1))
     assert fake_painter.begun == []
 
 
@@ -186,7 +186,7 @@ async def test_a_job_behind_too_much_work_is_told_when_to_come_back(
 ) -> None:
     gated_painter.measure = lambda rows: 2.0 * rows
     engine = engine_of(gated_painter)
-    soon = time.time() + 100
+    soon = time.monotonic() + 100
     first = asyncio.create_task(run(engine, make_job(num_inference_steps=20, deadline_at=soon), "first"))
     await until(lambda: bool(engine._board.works()))
     with pytest.raises(Overloaded) as refused:
@@ -210,7 +210,7 @@ async def test_a_deadline_that_passes_stops_the_painting(make_job: MakeJob, gate
     engine = engine_of(gated_painter)
     gated_painter.gate.release(1)
     with pytest.raises(DeadlineExceeded):
-        await run(engine, make_job(num_inference_steps=50, deadline_at=time.time() + 0.2), "late")
+        await run(engine, make_job(num_inference_steps=50, deadline_at=time.monotonic() + 0.2), "late")
     gated_painter.gate.release(60)
     await run(engine, make_job(), "next")
     assert stepped(gated_painter, "late") in ([1], [1, 2])
@@ -223,7 +223,7 @@ async def test_a_clock_that_is_set_moves_no_deadline(
     engine = engine_of(gated_painter)
     told = time.time
     whole = asyncio.create_task(run(engine, make_job(), "whole"))
-    late = asyncio.create_task(run(engine, make_job(seed=1, deadline_at=told() + 1), "late"))
+    late = asyncio.create_task(run(engine, make_job(seed=1, deadline_at=time.monotonic() + 1), "late"))
     await until(lambda: len(engine._board.works()) == 2)
     monkeypatch.setattr(time, "time", lambda: told() + jump_s)
     gated_painter.gate.release(1)
@@ -460,7 +460,7 @@ async def test_a_model_with_a_job_is_not_idle(make_job: MakeJob, gated_painter: 
     await asyncio.sleep(0)
     for seed in range(3):
         with pytest.raises(DeadlineExceeded):
-            await run(engine, make_job(seed=seed, width_px=128, deadline_at=time.time() + 0.03))
+            await run(engine, make_job(seed=seed, width_px=128, deadline_at=time.monotonic() + 0.03))
     gated_painter.gate.release(20)
     await long
     assert gated_painter.loads == 1

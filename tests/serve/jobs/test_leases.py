@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import Engine
 
 from serve.jobs import loose_pictures as loose
 from serve.jobs.leases import Claim, Leases
-from serve.jobs.store import JobStore
+from serve.jobs.store import JobStore, new_job_id
 
+from ...polling import until
+from .conftest import clear
 from .test_store import New, submit
 
 ERROR = {"code": "c", "message": "m"}
@@ -16,7 +20,7 @@ ERROR = {"code": "c", "message": "m"}
 def dropped(leases: Leases, noted_before: float = 1e9) -> set[str]:
     """What is dropped now of the pictures that may have no scene."""
     pictures: set[str] = set()
-    for token in loose.old(leases._engine, noted_before):
+    for token in loose.old(leases._engine, 0.0, now=noted_before):
         loose.tidy(leases._engine, token, pictures.add, 1e6)
     return pictures
 
@@ -70,7 +74,7 @@ def test_a_clock_that_is_set_back_keeps_nothing_waiting(store: JobStore, leases:
     assert leases.recover(1_000) == 1, "the one whose worker is gone, an age before its lease would end"
     again = leases.claim(1_000)
     assert again and again.number == lost.number
-    assert leases.put_back(again.lease, 100_000)
+    assert leases.put_back(again.lease, 99_000, 1_000)
     assert leases.claim(99_000) is None
     assert leases.claim(1_000), "what was to wait a second waits no day"
 
@@ -80,7 +84,7 @@ def test_three_attempts_and_no_more(store: JobStore, leases: Leases, new: New) -
     for attempt in range(3):
         claim = leases.claim(attempt * 10)
         assert claim
-        assert leases.fail(claim.lease, ERROR, attempt * 10, retry_at=attempt * 10 + 5)
+        assert leases.fail(claim.lease, ERROR, 5, attempt * 10)
         assert leases.claim(attempt * 10 + 4) is None
     assert leases.claim(100) is None
     scene = store.scene("me", job_id, 0)
@@ -90,16 +94,16 @@ def test_three_attempts_and_no_more(store: JobStore, leases: Leases, new: New) -
 def test_what_is_hopeless_fails_at_once(store: JobStore, leases: Leases, new: New) -> None:
     submit(store, new(1))
     claim = leases.claim(0)
-    assert claim and leases.fail(claim.lease, ERROR, 0, retry_at=None)
+    assert claim and leases.fail(claim.lease, ERROR, None, 0)
     assert leases.claim(100) is None
-    assert not leases.fail(claim.lease, ERROR, 0, retry_at=None)
+    assert not leases.fail(claim.lease, ERROR, None, 0)
 
 
 def test_having_no_room_is_no_attempt(store: JobStore, leases: Leases, new: New) -> None:
     submit(store, new(1))
     for turn in range(5):
         claim = leases.claim(turn)
-        assert claim and leases.put_back(claim.lease, turn + 0.5)
+        assert claim and leases.put_back(claim.lease, 0.5, turn)
         assert leases.claim(turn + 0.4) is None
 
 
@@ -122,11 +126,11 @@ def test_old_jobs_are_forgotten_with_the_pictures_that_only_they_had(
     for claim in [claim for _ in range(4) if (claim := leases.claim(1)) and claim.job_id != waiting]:
         picture, at = next(ends)
         leases.succeed(claim.lease, picture, "jpeg", {}, at)
-    assert leases.forget(ended_before=30) == 1
+    assert leases.forget(0, now=30) == 1
     assert dropped(leases) == {"alone"}
     assert store.job("me", old) is None
     assert store.job("me", fresh) and store.job("you", waiting)
-    assert leases.forget(ended_before=30) == 0
+    assert leases.forget(0, now=30) == 0
     assert dropped(leases) == set()
 
 
@@ -156,7 +160,7 @@ def test_a_picture_that_another_scene_has_or_is_about_to_have_stays(
     assert pictures == set(), "the other one is being kept"
     assert leases.succeed(second.lease, "same", "jpeg", {}, 4)
     assert dropped(leases) == set()
-    assert leases.forget(ended_before=10) == 2
+    assert leases.forget(0, now=10) == 2
     assert dropped(leases) == {"same"}
 
 
@@ -230,3 +234,41 @@ def test_a_picture_is_not_begun_while_it_is_dropped_unless_who_drops_it_is_gone(
     loose.tidy(leases._engine, first.lease, meanwhile, 3)
     assert leases.succeed(second.lease, "same", "jpeg", {}, 5)
     assert dropped(leases) == set()
+
+
+@pytest.mark.parametrize("ahead_s", [600.0, -600.0], ids=["ahead", "behind"])
+def test_workers_whose_clocks_differ_take_no_scene_from_each_other(
+    postgres: Engine, new: New, monkeypatch: pytest.MonkeyPatch, ahead_s: float
+) -> None:
+    """One here, one on a machine ten minutes off: both go by the time of the database."""
+    clear(postgres)
+    store, leases = JobStore(postgres), Leases(postgres, lease_s=10, max_attempts=3, max_losses=4)
+    job_id = store.submit(new_job_id(), "me", new(2), key="k", body_hash="b")
+    mine = leases.claim()
+    assert mine
+    told = time.time
+    monkeypatch.setattr(time, "time", lambda: told() + ahead_s)
+    assert leases.recover() == 0, "it is being painted elsewhere"
+    assert leases.renew([mine.lease]) == {mine.lease}
+    other = leases.claim()
+    assert other and other.number != mine.number
+    assert leases.put_back(other.lease, 60)
+    assert store.submit(new_job_id(), "me", new(2), key="k", body_hash="b") == job_id
+    assert leases.begin_keeping(mine.lease, "p")
+    assert loose.old(postgres, 5) == [] and leases.forget(5) == 0
+    monkeypatch.setattr(time, "time", told)
+    assert leases.claim() is None, "it waits a minute, and not eleven, and not none"
+    assert leases.recover() == 0
+    assert leases.succeed(mine.lease, "p", "jpeg", {})
+    assert abs(store.job("me", job_id).created_at - told()) < 60  # type: ignore[union-attr]
+
+
+def test_a_lease_runs_out_by_the_databases_time(postgres: Engine, new: New) -> None:
+    clear(postgres)
+    store, leases = JobStore(postgres), Leases(postgres, lease_s=0.01, max_attempts=3, max_losses=4)
+    submit(store, new(1))
+    first = leases.claim()
+    assert first
+    until(lambda: leases.recover() == 1)
+    again = leases.claim()
+    assert again and again.lease != first.lease

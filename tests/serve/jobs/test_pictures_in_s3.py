@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,40 +40,13 @@ def test_a_picture_is_one_object(bucket: str, folder: str) -> None:
     assert pictures.free_bytes() is None
 
 
-def test_putting_again_makes_young(bucket: str) -> None:
-    pictures = open_pictures(f"s3://{bucket}")
-    assert not pictures.has(NAME)
-    pictures.put(DATA)
-    assert pictures.has(NAME)
-    (kept,) = kept_in(bucket).values()
-    kept.last_modified = datetime(2020, 1, 1, tzinfo=UTC)
-    pictures.put(DATA)
-    pictures.drop(NAME, put_before=time.time() - 60)
-    assert pictures.get(NAME) == DATA
-    (kept,) = kept_in(bucket).values()
-    kept.last_modified = datetime(2020, 1, 1, tzinfo=UTC)
-    pictures.drop(NAME, put_before=time.time() - 60)
-    assert kept_in(bucket) == {}
-
-
-def test_what_another_replica_made_young_is_spared(bucket: str) -> None:
-    here, there = open_pictures(f"s3://{bucket}"), open_pictures(f"s3://{bucket}/")
-    here.put(DATA)
-    (kept,) = kept_in(bucket).values()
-    kept.last_modified = datetime(2020, 1, 1, tzinfo=UTC)
-    assert here.get(NAME) == DATA
-    there.put(DATA)
-    here.drop(NAME, put_before=time.time() - 60)
-    assert there.get(NAME) == DATA
-
-
 def test_a_bucket_that_is_not_there_is_told_and_not_made(bucket: str) -> None:
     pictures = open_pictures(f"s3://{bucket}-mistyped/folder")
     with pytest.raises(OSError, match="bucket"):
         pictures.put(DATA)
     with pytest.raises(OSError, match="bucket"):
         pictures.get(NAME)
-    pictures.drop(NAME, put_before=time.time())
+    pictures.drop(NAME)
     assert list(s3_backends["123456789012"]["aws"].buckets) == [bucket]
 
 
@@ -87,7 +58,7 @@ def test_a_server_that_is_gone(monkeypatch: pytest.MonkeyPatch, bucket: str) -> 
     for act in (
         lambda: pictures.put(DATA),
         lambda: pictures.get(NAME),
-        lambda: pictures.drop(NAME, put_before=time.time()),
+        lambda: pictures.drop(NAME),
     ):
         with pytest.raises(OSError, match="endpoint"):
             act()

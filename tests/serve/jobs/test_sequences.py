@@ -59,14 +59,12 @@ class Jobs(RuleBasedStateMachine):
     @rule(claim=claims, retry=st.booleans())
     def fail(self, claim: Claim | None, retry: bool) -> None:
         if claim:
-            self.leases.fail(
-                claim.lease, {"code": "c", "message": "m"}, self.now, self.now if retry else None
-            )
+            self.leases.fail(claim.lease, {"code": "c", "message": "m"}, 0.0 if retry else None, self.now)
 
     @rule(claim=claims)
     def put_back(self, claim: Claim | None) -> None:
         if claim:
-            self.leases.put_back(claim.lease, self.now)
+            self.leases.put_back(claim.lease, 0.0, self.now)
 
     @rule(claim=claims)
     def renew(self, claim: Claim | None) -> None:

@@ -81,7 +81,7 @@ def test_statuses(store: JobStore, new: New, leases: Leases) -> None:
     first, second = leases.claim(1), leases.claim(1)
     assert first and second and status() == "running"
     leases.succeed(first.lease, "p", "jpeg", {"X-Seed": "1"}, 2)
-    leases.fail(second.lease, {"code": "c", "message": "m"}, 2, None)
+    leases.fail(second.lease, {"code": "c", "message": "m"}, None, 2)
     assert status() == "running", "one still waits"
     third = leases.claim(3)
     assert third

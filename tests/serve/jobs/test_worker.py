@@ -300,7 +300,7 @@ async def test_a_picture_that_is_being_written_when_its_scene_is_cancelled_goes_
         may_go_on.set()
         await until(lambda: _later(worker._renewals.submit(lambda: True).result()))
         engine = open_database(mine.jobs.database_url(mine.state_folder))
-        await until(lambda: asyncio.to_thread(lambda: not old(engine, 1e12)))
+        await until(lambda: asyncio.to_thread(lambda: not old(engine, 0.0, now=1e12)))
         engine.dispose()
     assert pictures_in(mine) == []
 
@@ -315,10 +315,10 @@ async def test_deletes_that_take_long_outlast_no_lease(
     mine = mine.model_copy(update={"jobs": replace(mine.jobs, lease_s=2.0)})
     drop, dropping = FolderPictures.drop, threading.Event()
 
-    def slow(pictures: FolderPictures, name: str, put_before: float) -> None:
+    def slow(pictures: FolderPictures, name: str) -> None:
         dropping.set()
         time.sleep(mine.jobs.lease_s / 2)
-        drop(pictures, name, put_before)
+        drop(pictures, name)
 
     monkeypatch.setattr(FolderPictures, "drop", slow)
     forgetful = mine.model_copy(update={"jobs": replace(mine.jobs, retention_s=0.0)})
@@ -336,10 +336,10 @@ async def test_whatever_fails_in_its_loop_it_goes_on_or_says_so(
 ) -> None:
     claim, failures = Leases.claim, iter(range(3))
 
-    def broken(leases: Leases, now: float) -> Any:
+    def broken(leases: Leases) -> Any:
         if next(failures, None) is not None:
             raise KeyError("a bug")
-        return claim(leases, now)
+        return claim(leases)
 
     monkeypatch.setattr(Leases, "claim", broken)
     job_id = await submit(http, SCENE)
@@ -347,7 +347,7 @@ async def test_whatever_fails_in_its_loop_it_goes_on_or_says_so(
         assert (await ended(http, job_id))["status"] == "succeeded"
         await worker.check_health()
 
-    def always(leases: Leases, now: float) -> Any:
+    def always(leases: Leases) -> Any:
         raise KeyError("a bug")
 
     monkeypatch.setattr(Leases, "recover", always)
