@@ -1,0 +1,87 @@
+"""Machines whose clocks tell different times, as those of nodes without NTP do."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+
+from deployments.errors import DeadlineExceeded
+from deployments.messages import LayerJob
+from serve.config import ServiceConfig
+from serve.ingress import build_http
+from serve.jobs.leases import Leases
+from serve.jobs.states import NewScene
+from serve.jobs.store import JobStore, new_job_id
+from serve.scene import Graph
+
+from ..conftest import Row
+from ..serve.conftest import config, graph, served, simulated_config
+from ..serve.jobs.conftest import clear, postgres
+from .another_machine import Gathering, machine
+
+__all__ = ["config", "graph", "postgres"]
+
+SCENE = {"character": "a", "background": "b", "seed": 42, "merge": {"width": 256, "height": 128}}
+APART = pytest.mark.parametrize("ahead_s", [600.0, -600.0], ids=["ahead", "behind"])
+
+
+def way(ahead_s: float) -> str:
+    return f"ten minutes {'ahead' if ahead_s > 0 else 'behind'}"
+
+
+@APART
+async def test_a_generators_machine(
+    config: ServiceConfig, graph: Graph, row: Row, ahead_s: float, tmp_path: Path
+) -> None:
+    row.promises(
+        f"a generator's machine whose clock is {way(ahead_s)}",
+        "scenes are painted as by any other, and their deadlines kept",
+    )
+    generator = simulated_config(step_s=0.02).character.generator
+    with machine(generator, ahead_s) as far:
+        character: Any = far
+        merger: Any = Gathering(graph.merger)
+        there = replace(graph, character=character, merger=merger)
+        transport = httpx.ASGITransport(served(build_http(config, there)), raise_app_exceptions=True)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as http:
+            painted = await http.post("/v1/scenes", json=SCENE | {"deadline_s": 60})
+        assert painted.status_code == 200, painted.text
+        begun = time.monotonic()
+        job = LayerJob("id", "character", "a", 400, 7.5, 1, 256, 256, begun + 0.5, fallback="none")
+        with pytest.raises(DeadlineExceeded):
+            await far.remote(job)
+        took_s = time.monotonic() - begun
+    assert took_s < 6, "eight seconds of painting, had it overstayed"
+    row.saw(f"200 of a deadline of 60 s; and a layer of 8 s given up after {took_s:.1f} s of 0.5 s")
+
+
+@APART
+def test_a_workers_machine(
+    postgres: Engine, row: Row, monkeypatch: pytest.MonkeyPatch, ahead_s: float
+) -> None:
+    row.promises(
+        f"a job worker's machine whose clock is {way(ahead_s)}",
+        "it takes no scene that another worker paints, and loses none of its own (PostgreSQL)",
+    )
+    clear(postgres)
+    store, leases = JobStore(postgres), Leases(postgres, lease_s=15, max_attempts=3, max_losses=4)
+    job_id = store.submit(new_job_id(), "me", [NewScene("{}", 60.0)] * 4)
+    here = [claim for _ in range(2) if (claim := leases.claim())]
+    told = time.time
+    monkeypatch.setattr(time, "time", lambda: told() + ahead_s)
+    assert leases.recover() == 0
+    there = [claim for _ in range(2) if (claim := leases.claim())]
+    monkeypatch.setattr(time, "time", told)
+    assert leases.recover() == 0
+    held = leases.renew([claim.lease for claim in [*here, *there]])
+    assert len(held) == 4 and leases.claim() is None
+    assert all(leases.succeed(lease, "p", "jpeg", {}) for lease in held)
+    job = store.job("me", job_id)
+    assert job and job.status == "succeeded"
+    row.saw("4 of 4 scenes painted once each, 2 by either")
