@@ -1,4 +1,7 @@
-"""The merger's replica: two layers in, one encoded picture out, on a CPU."""
+"""The merger's replica: two layers in, one encoded picture out, on a CPU.
+
+Its work waits for its turn, tenant by tenant, and for the memory that it will take (work_queue.py).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from deployments.errors import CutoutFailed, InvalidRequest
-from deployments.failures import in_thread
 from deployments.imaging.compositing import compose
 from deployments.imaging.decoding import figure_pixels, open_upright, place_pixels
 from deployments.imaging.finishing import Origin, finish
@@ -18,6 +20,13 @@ from deployments.imaging.previews import compose_preview
 from deployments.imaging.provenance import Provenance, ProvenanceConfig, combine, declared_source, of_layers
 from deployments.imaging.signing import SigningConfig
 from deployments.imaging.writing import PictureWriter
+from deployments.merge_work import (
+    work_of_cutout,
+    work_of_encoding,
+    work_of_preview,
+    work_of_scene,
+    work_of_upload,
+)
 from deployments.messages import (
     LayerResult,
     MergeJob,
@@ -27,17 +36,23 @@ from deployments.messages import (
     Picture,
     UploadJob,
 )
+from deployments.queued_threads import QueuedThreads
 
 
 @dataclass(frozen=True)
 class MergerConfig:
-    """`matting` None: what the keyer cannot cut out is pasted. `signing` None: no C2PA."""
+    """`matting` None: what the keyer cannot cut out is pasted. `signing` None: no C2PA.
+
+    `work_bytes`: the memory for all that is merged at once; `at_once`: how many merges at most.
+    """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     provenance: ProvenanceConfig = field(default_factory=ProvenanceConfig)
     matting: MattingConfig | None = None
     signing: SigningConfig | None = None
+    work_bytes: int = 700_000_000
+    at_once: int = 4
 
 
 DEFAULT = MergerConfig()
@@ -52,26 +67,34 @@ class Merger:
     def __init__(self, config: MergerConfig = DEFAULT) -> None:
         self._network = NeuralMatte(config.matting).cut_out if config.matting is not None else None
         self._writer = PictureWriter(config.provenance, config.signing)
+        self._queue = QueuedThreads(config.at_once, config.work_bytes)
 
     async def merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
         """Raises CutoutFailed where `cutout` was insisted on and there is no good matte."""
-        return await in_thread(self._merge, job, character, background)
+        return await self._queue.run(
+            work_of_scene(job, character, background), self._merge, job, character, background
+        )
 
     async def merge_files(self, job: UploadJob) -> MergeResult:
         """Two picture files. Raises InvalidRequest naming the one at fault, and CutoutFailed."""
-        return await in_thread(self._merge_files, job)
+        return await self._queue.run(work_of_upload(job), self._merge_files, job)
 
-    async def encode(self, output: OutputOptions, layer: LayerResult) -> Picture:
+    async def encode(self, output: OutputOptions, layer: LayerResult, tenant: str = "") -> Picture:
         """One layer alone, as a file."""
-        return await in_thread(self._writer.write, layer.pixels, output, of_layers(layer))
+        return await self._queue.run(work_of_encoding(layer, tenant), self._encode, output, layer)
 
-    async def cut_out(self, output: OutputOptions, layer: LayerResult) -> Picture:
+    async def cut_out(self, output: OutputOptions, layer: LayerResult, tenant: str = "") -> Picture:
         """The figure of one layer alone, RGBA. Raises CutoutFailed, or InvalidRequest for a JPEG."""
-        return await in_thread(self._cut_out, output, layer)
+        return await self._queue.run(work_of_cutout(layer, tenant), self._cut_out, output, layer)
 
-    async def preview(self, options: MergeOptions, character: bytes, background: bytes) -> bytes:
+    async def preview(
+        self, options: MergeOptions, character: bytes, background: bytes, tenant: str = ""
+    ) -> bytes:
         """Of the scene, from small pictures of its layers: a small JPEG."""
-        return await in_thread(compose_preview, options, character, background)
+        return await self._queue.run(work_of_preview(tenant), compose_preview, options, character, background)
+
+    def _encode(self, output: OutputOptions, layer: LayerResult) -> Picture:
+        return self._writer.write(layer.pixels, output, of_layers(layer))
 
     def _merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
         started = time.perf_counter()

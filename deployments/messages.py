@@ -189,7 +189,10 @@ class MergeOptions:
 
 @dataclass(frozen=True)
 class MergeJob:
-    """How two painted layers become one encoded picture; `attribution` is the mark's text, or None."""
+    """How two painted layers become one encoded picture; `attribution` is the mark's text, or None.
+
+    `tenant` and `priority` say whose turn it is, as in a LayerJob.
+    """
 
     request_id: str
     options: MergeOptions = field(default_factory=MergeOptions)
@@ -197,6 +200,8 @@ class MergeJob:
     enhance: bool = False
     attribution: str | None = None
     layers: bool = False
+    tenant: str = ""
+    priority: Priority = "interactive"
 
 
 @dataclass(frozen=True)
@@ -205,7 +210,8 @@ class UploadJob:
 
     `given` names the fields of the merge's options that the caller set: layers of an earlier scene know the
     rest themselves, up to a frame of `max_frame_px` a side. A file of more than `max_pixels` is refused
-    before it is decoded.
+    before it is decoded. `character_px` and `background_px` are the pixels that their headers tell, by
+    which memory is kept for them.
     """
 
     merge: MergeJob
@@ -214,6 +220,8 @@ class UploadJob:
     max_pixels: int
     given: frozenset[str] = frozenset()
     max_frame_px: int = 1024
+    character_px: int = 0
+    background_px: int = 0
 
 
 @dataclass(frozen=True)

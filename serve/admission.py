@@ -77,6 +77,7 @@ def admit_scene(
             request.enhance,
             attribution_mark(config) if request.attribution else None,
             request.layers,
+            tenant,
         ),
         deadline_at,
     )

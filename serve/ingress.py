@@ -9,10 +9,11 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from deployments.errors import ScenewrightError
+from deployments.work_queue import WorkQueue
 
 from . import haproxy
 from .collecting import freeze, let_go
-from .config import ServiceConfig
+from .config import ReplicaOptions, ServiceConfig
 from .described_api import DescribedApi
 from .disconnects import ClientGone
 from .door import Door
@@ -38,6 +39,9 @@ from .tenants import Tenants, asks_for_key
 from .traced_edge import TracedEdge
 from .tracing import send_traces
 
+UPLOADS_BYTES = 64 << 20
+"""Of the files that one of the merger's replicas holds while they wait there."""
+
 
 class Ingress:
     """Its application is built in the replica, where its handles are.
@@ -57,7 +61,8 @@ class Ingress:
         asked = haproxy.behind(config.authentication)
         self._config = config.model_copy(update={"authentication": asked})
         places = {kind: layer.replicas.max_queued_requests for kind, layer in config.layers.items()}
-        self._graph = Graph(character, background, merger, Door(HERE.get, places), HERE.get)
+        door, merges = Door(HERE.get, places), merges_under_way(config)
+        self._graph = Graph(character, background, merger, door, merges, HERE.get)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         take_short_turns()
@@ -69,6 +74,23 @@ class Ingress:
 
     async def check_health(self) -> None:
         let_go()
+
+
+def merges_under_way(config: ServiceConfig) -> WorkQueue:
+    """Bound what one ingress sends to the merger's replicas: a newcomer finds a place in one of them.
+
+    It is three quarters of what they accept, shared by the ingresses.
+    """
+    merger, ingress = config.merger, config.ingress
+    accepted = merger.max_ongoing_requests * replicas_of(merger)
+    slots = max(2, 3 * accepted // (4 * replicas_of(ingress)))
+    return WorkQueue(slots, UPLOADS_BYTES * replicas_of(merger), merger.max_queued_requests)
+
+
+def replicas_of(options: ReplicaOptions) -> int:
+    """Return how many replicas there are at least."""
+    least = (options.autoscaling or {}).get("min_replicas", 1)
+    return max(1, least if options.autoscaling is not None else options.num_replicas or 1)
 
 
 def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:

@@ -9,6 +9,7 @@ from fastapi import Request, Response
 from pydantic import Field
 
 from deployments.errors import InvalidRequest
+from deployments.imaging.decoding import measure
 from deployments.imaging.encoding import media_type
 from deployments.messages import MergeJob, MergeResult, PictureFormat, UploadJob
 
@@ -54,9 +55,15 @@ class MergesAnswer(Wire):
 
 
 def admit_merge(
-    asked: MergesOptions, form: Form, config: ServiceConfig, request_id: str, accepted: PictureFormat | None
+    asked: MergesOptions,
+    form: Form,
+    config: ServiceConfig,
+    request_id: str,
+    accepted: PictureFormat | None,
+    tenant: str = "",
 ) -> UploadJob:
-    """Raises InvalidRequest with the parameter's path."""
+    """Raises InvalidRequest with the parameter's path, or with that of the file that is no picture."""
+    most_px = config.limits.max_upload_pixels
     merge = MergeJob(
         request_id,
         merge_options(asked.merge, config),
@@ -64,15 +71,18 @@ def admit_merge(
         asked.enhance,
         attribution_mark(config) if asked.attribution else None,
         asked.layers,
+        tenant,
     )
     given = {name for name in asked.merge.model_fields_set if getattr(asked.merge, name) is not None}
     return UploadJob(
         merge,
         form.files["character"],
         form.files["background"],
-        config.limits.max_upload_pixels,
+        most_px,
         frozenset(WIRE_NAMES.get(name, name) for name in given),
         config.limits.max_frame_size or config.limits.max_image_size,
+        measure(form.files["character"], "character", most_px),
+        measure(form.files["background"], "background", most_px),
     )
 
 

@@ -20,6 +20,9 @@ class Pool(Protocol):
     def is_warm(self, job: LayerJob) -> bool:
         """Whether an equal layer is painted or kept."""
 
+    def was_sent(self, job: LayerJob) -> bool:
+        """Whether the job was handed to a replica."""
+
     def refused(self, job: LayerJob) -> bool:
         """The replica that got the job was not ready. Whether there is another one to try."""
 

@@ -36,7 +36,7 @@ def scene_events(graph: Graph, job: SceneJob, previews: int) -> Work:
         def on_preview(picture: bytes) -> None:
             tell(Event("scene.preview", {"preview": base64.b64encode(picture).decode("ascii")}))
 
-        async with ScenePreviews(graph, job.merge.options, on_preview) as composed:
+        async with ScenePreviews(graph, job.merge, on_preview) as composed:
             result = await render(graph, job, on_item)
         size = answers.size_of(result.merged.picture, *result.merged.layers.values())
         body = later(lambda: answers.scene_body(job.merge.request_id, result), size)

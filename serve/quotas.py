@@ -12,7 +12,7 @@ from .error_answers import Refusal
 
 
 def cost(*jobs: LayerJob) -> float:
-    """Megapixel-steps."""
+    """Return what painting costs, in megapixel-steps. A megapixel read or written costs as much as one."""
     return sum(job.megapixel_steps for job in jobs)
 
 
@@ -66,3 +66,9 @@ class Quota:
             message = f"this key's quota allows it in {wait_s:.1f} s"
             raise Refusal(429, "rate_limited", message, retry_after_s=wait_s)
         self._left -= amount
+
+    def give_back(self, amount: float) -> None:
+        """Return what was spent on work of which nothing was made."""
+        if self.rate is not None:
+            burst = self.rate if self.burst is None else self.burst
+            self._left = min(burst, self._left + amount)

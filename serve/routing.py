@@ -54,6 +54,9 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
     def is_warm(self, job: LayerJob) -> bool:
         return bool(self._warm(job))
 
+    def was_sent(self, job: LayerJob) -> bool:
+        return (job.request_id, job.kind) in self._routed
+
     def refused(self, job: LayerJob) -> bool:
         replica_id = self._routed.pop((job.request_id, job.kind), None)
         if replica_id is not None:

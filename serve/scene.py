@@ -25,6 +25,7 @@ from ray.serve.exceptions import (
 from ray.serve.handle import DeploymentHandle
 
 from deployments.errors import DeadlineExceeded, GenerationFailed, NotReady, Overloaded
+from deployments.merge_work import MEGA, work_on_the_way, written_px
 from deployments.messages import (
     LayerJob,
     LayerKind,
@@ -34,6 +35,7 @@ from deployments.messages import (
     Picture,
     UploadJob,
 )
+from deployments.work_queue import Work, WorkQueue
 
 from .admission import SceneJob
 from .door import QUEUE_FULL, Door
@@ -46,6 +48,7 @@ Result = TypeVar("Result")
 Response = Any
 """Ray types what `remote` returns as a response or a stream of them, so that neither can be awaited."""
 
+UNBOUNDED = 1 << 60
 FREES_IN_S = 2.0
 """A place in a queue, where nobody knows how fast it is worked off."""
 MAX_LOSSES = 3
@@ -61,13 +64,15 @@ PIXELS_LOST = (ObjectLostError, RayServeException)
 class Graph:
     """The handles of the three deployments below the ingress, and who is let through to them.
 
-    `pool`: what this process knows of the replicas of a generator.
+    `merges`: how much of the merger's work this process may have under way. `pool`: what this process knows
+    of the replicas of a generator.
     """
 
     character: Handle
     background: Handle
     merger: Handle
     door: Door = field(default_factory=Door)
+    merges: WorkQueue = field(default_factory=lambda: WorkQueue(UNBOUNDED, UNBOUNDED))
     pool: Callable[[LayerKind], Pool | None] = nowhere
 
     def painter(self, job: LayerJob) -> Handle:
@@ -93,8 +98,10 @@ async def render(graph: Graph, job: SceneJob, tell: Tell | None = None) -> Scene
             )
             (character_stand_in, character), (background_stand_in, background) = painted
             merge = partial(graph.merger.merge.remote, job.merge, character_stand_in, background_stand_in)
+            later = job.merge.priority == "batch"
+            work = Work(job.merge.tenant, scene_megapixels(job), later=later)
             try:
-                merged: MergeResult = await _finish(job.merge.request_id, merge)
+                merged: MergeResult = await _finish(graph, job.merge.request_id, work, merge)
             except PIXELS_LOST:
                 continue
             return SceneResult(character, background, merged)
@@ -107,24 +114,35 @@ async def render_layer(
     """One layer alone, encoded by the merger's replicas so that the edge never touches pixels."""
     async with _admitted(graph, job.deadline_at, job):
         response, layer = await _paint(graph, job, tell)
-        encode = partial(graph.merger.encode.remote, output, response)
-        return layer, await _finish(job.request_id, encode)
+        encode = partial(graph.merger.encode.remote, output, response, job.tenant)
+        return layer, await _finish(graph, job.request_id, _alone(job), encode)
 
 
 async def render_cutout(graph: Graph, job: LayerJob, output: OutputOptions) -> tuple[LayerResult, Picture]:
     """A character without its backdrop. Raises CutoutFailed where it cannot be told from it."""
     async with _admitted(graph, job.deadline_at, job):
         response, layer = await _paint(graph, job)
-        cut_out = partial(graph.merger.cut_out.remote, output, response)
-        return layer, await _finish(job.request_id, cut_out)
+        cut_out = partial(graph.merger.cut_out.remote, output, response, job.tenant)
+        return layer, await _finish(graph, job.request_id, _alone(job), cut_out)
 
 
 async def render_upload(graph: Graph, job: UploadJob, deadline_at: float) -> MergeResult:
     """Two picture files merged, decoded and all by the merger's replicas."""
     async with _Deadline(deadline_at):
         merge = partial(graph.merger.merge_files.remote, job)
-        merged: MergeResult = await _finish(job.merge.request_id, merge)
+        merged: MergeResult = await _finish(graph, job.merge.request_id, work_on_the_way(job), merge)
         return merged
+
+
+def scene_megapixels(job: SceneJob) -> float:
+    """Return what the pictures of a scene's merge are in all."""
+    sizes = (layer.width_px * layer.height_px for layer in (job.character, job.background))
+    return written_px(job.merge, *sizes) / MEGA
+
+
+def _alone(job: LayerJob) -> Work:
+    """The work of a layer's own file."""
+    return Work(job.tenant, job.width_px * job.height_px / MEGA)
 
 
 async def _paint(graph: Graph, job: LayerJob, tell: Tell | None = None) -> tuple[Any, LayerResult]:
@@ -141,10 +159,11 @@ async def _paint(graph: Graph, job: LayerJob, tell: Tell | None = None) -> tuple
         return stand_in, layer
 
 
-async def _finish(request_id: str, call: Callable[[], Response]) -> Any:
-    """What a call of the merger's replicas makes."""
+async def _finish(graph: Graph, request_id: str, work: Work, call: Callable[[], Response]) -> Any:
+    """What a call of the merger's replicas makes, when its turn has come."""
     with finishing(request_id) as made:
-        _, result = await _kept(call)
+        async with graph.merges.turn(work):
+            _, result = await _kept(call)
         made(result)
         return result
 

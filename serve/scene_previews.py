@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Self
 
-from deployments.messages import LayerEvent, LayerKind, MergeOptions, StepEvent
+from deployments.messages import LayerEvent, LayerKind, MergeJob, StepEvent
 
 from .logs import logger
 from .scene import Graph, Response
@@ -16,9 +16,9 @@ from .scene import Graph, Response
 class ScenePreviews:
     """The n-th is made when both layers have sent their n-th. A late or a failed one is left out."""
 
-    def __init__(self, graph: Graph, options: MergeOptions, tell: Callable[[bytes], None]) -> None:
+    def __init__(self, graph: Graph, merge: MergeJob, tell: Callable[[bytes], None]) -> None:
         self._graph = graph
-        self._options = options
+        self._merge = merge
         self._tell = tell
         self._latest: dict[LayerKind, bytes] = {}
         self._sent: Counter[LayerKind] = Counter()
@@ -46,7 +46,9 @@ class ScenePreviews:
 
     async def _make(self) -> None:
         layers = self._latest["character"], self._latest["background"]
-        response: Response = self._graph.merger.preview.remote(self._options, *layers)
+        response: Response = self._graph.merger.preview.remote(
+            self._merge.options, *layers, self._merge.tenant
+        )
         try:
             self._tell(await response)
         except asyncio.CancelledError:

@@ -16,7 +16,6 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deployments.errors import NotReady
-from deployments.messages import LayerJob
 
 from .auth.public_paths import is_public
 from .error_answers import Refusal, refuse
@@ -24,7 +23,7 @@ from .http.host_names import is_loopback
 from .http.paths import route_path
 from .keys import Authentication, Key, KeyFile
 from .keys import Scope as KeyScope
-from .quotas import Quota, cost
+from .quotas import Quota
 
 MANY_QUOTAS = 1_024
 """From so many on, those that are as good as new are let go: their keys may have been revoked long ago."""
@@ -33,13 +32,6 @@ MANY_QUOTAS = 1_024
 def tenant_of(request: Request) -> str:
     """The key's id, or empty where no key was asked for."""
     return str(getattr(request.state, "tenant", ""))
-
-
-def charge(request: Request, *jobs: LayerJob) -> None:
-    """Take the work out of the key's quota. Raises Refusal 429."""
-    quota = getattr(request.state, "quota", None)
-    if isinstance(quota, Quota):
-        quota.spend(cost(*jobs), time.monotonic())
 
 
 def asks_for_key(authentication: Authentication, scope: Scope) -> bool:

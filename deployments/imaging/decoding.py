@@ -30,7 +30,8 @@ def open_upright(data: bytes, param: str, max_pixels: int) -> Image.Image:
         if parts.frames > 1:
             raise InvalidRequest(f"{param} is an animation; send one picture", param)
         with Image.open(BytesIO(parts.bare), formats=(parts.format,)) as picture:
-            _check_size(picture.size, param, max_pixels)
+            # No more than what its header told: memory was kept for so much.
+            _check_size(picture.size, param, min(max_pixels, parts.size[0] * parts.size[1]))
             picture.load()
             upright = turned_upright(to_srgb(picture, parts), parts.exif, parts.xmp)
     except InvalidRequest:
@@ -38,11 +39,20 @@ def open_upright(data: bytes, param: str, max_pixels: int) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(param, max_pixels) from None
     except Exception:  # Decoders of hostile bytes raise whatever they stumble over.
-        message = f"{param} is not a whole PNG, JPEG or WebP picture"
-        raise InvalidRequest(message, param) from None
+        raise _not_whole(param) from None
     upright.info.clear()
     upright.info.update(parts.texts, **({"xmp": parts.xmp} if parts.xmp else {}))
     return upright
+
+
+def measure(data: bytes, param: str, max_pixels: int) -> int:
+    """Return the pixels of a picture file without decoding it. Raises InvalidRequest naming `param`."""
+    try:
+        parts = _split(data)
+    except Exception:
+        raise _not_whole(param) from None
+    _check_size(parts.size, param, max_pixels)
+    return parts.size[0] * parts.size[1]
 
 
 def figure_pixels(picture: Image.Image) -> Pixels:
@@ -73,6 +83,10 @@ def _check_size(size: tuple[int, int], param: str, max_pixels: int) -> None:
         raise _too_large(param, max_pixels)
     if min(size) < SMALLEST_PX:
         raise InvalidRequest(f"{param} must be at least {SMALLEST_PX} pixels wide and high", param)
+
+
+def _not_whole(param: str) -> InvalidRequest:
+    return InvalidRequest(f"{param} is not a whole PNG, JPEG or WebP picture", param)
 
 
 def _too_large(param: str, max_pixels: int) -> InvalidRequest:

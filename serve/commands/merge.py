@@ -64,7 +64,12 @@ def merge(
     files = {"character": character, "background": background}
     contents = {name: _read(path, name) for name, path in files.items()}
     upload = UploadJob(
-        job, **contents, max_pixels=MAX_PIXELS, given=frozenset(given), max_frame_px=LARGEST_SIDE_PX
+        job,
+        contents["character"],
+        contents["background"],
+        max_pixels=MAX_PIXELS,
+        given=frozenset(given),
+        max_frame_px=LARGEST_SIDE_PX,
     )
     try:
         merged = asyncio.run(Merger().merge_files(upload))

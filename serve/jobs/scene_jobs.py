@@ -32,7 +32,8 @@ def _admit(scene: SceneRequest, job_id: str, number: int, config: ServiceConfig,
         raise InvalidRequest(error.message, f"scenes.{number}.{error.param}") from None
     # Its deadline is of this process's clock, and means nothing to the one that paints it.
     kept = _both_layers(job, priority="batch", deadline_at=0.0)
-    return NewScene(KEPT.dump_json(replace(kept, deadline_at=0.0)).decode(), scene.deadline_s)
+    kept = replace(kept, merge=replace(job.merge, priority="batch"), deadline_at=0.0)
+    return NewScene(KEPT.dump_json(kept).decode(), scene.deadline_s)
 
 
 def ready_to_paint(kept: str, deadline_s: float) -> SceneJob:

@@ -13,6 +13,7 @@ from deployments.messages import LayerEvent, LayerJob, LayerKind, Picture, StepE
 from .. import answers
 from ..admission import SceneJob, admit_layer, admit_scene, output_options
 from ..answers import size_of
+from ..auth.charges import layer_cost, scene_cost
 from ..config import ServiceConfig
 from ..event_stream import Event, Work
 from ..followed import Tell
@@ -47,8 +48,13 @@ class Painting:
         self._output = output_options(self._wire.output, config, None)
 
     @property
+    def cost(self) -> float:
+        """What it costs its caller's quota."""
+        return scene_cost(self._job) if isinstance(self._job, SceneJob) else layer_cost(self._job)
+
+    @property
     def jobs(self) -> tuple[LayerJob, ...]:
-        """Its layers, for what they cost."""
+        """Its layers."""
         return (
             (self._job.character, self._job.background) if isinstance(self._job, SceneJob) else (self._job,)
         )
@@ -86,7 +92,7 @@ class Painting:
                     character=replace(self._job.character, previews=partial_images),
                     background=replace(self._job.background, previews=partial_images),
                 )
-                async with ScenePreviews(graph, self._job.merge.options, on_preview) as previews:
+                async with ScenePreviews(graph, self._job.merge, on_preview) as previews:
                     picture, _ = await self.paint(graph, previews.hear)
             else:
                 self._job = replace(self._job, previews=partial_images)

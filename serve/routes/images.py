@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from ..answers import size_of
+from ..auth.charges import charged, charged_events, sent
 from ..body import accept
 from ..config import ServiceConfig
 from ..disconnects import abandon_with_client
@@ -15,7 +16,6 @@ from ..openai_door.painting import Painting
 from ..openai_door.request import ImagesRequest
 from ..openapi import answered, describe_body
 from ..scene import Graph, all_or_none
-from ..tenants import charge
 
 
 def image_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
@@ -34,12 +34,13 @@ def image_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     async def generate_images(request: Request) -> Response:
         asked = await accept(request, ImagesRequest, config.limits)
         paintings = [Painting(asked, number, config, request) for number in range(asked.n)]
-        charge(request, *(job for painting in paintings for job in painting.jobs))
+        amount = sum(painting.cost for painting in paintings)
+        begun = sent(graph, *(job for painting in paintings for job in painting.jobs))
         if asked.stream:
-            return EventStream(request, paintings[0].events(graph, asked.partial_images or 0))
-        painted = await abandon_with_client(
-            request, all_or_none([painting.paint(graph) for painting in paintings])
-        )
+            events = paintings[0].events(graph, asked.partial_images or 0)
+            return EventStream(request, charged_events(request, amount, begun, events))
+        work = all_or_none(painting.paint(graph) for painting in paintings)
+        painted = await abandon_with_client(request, charged(request, amount, begun, work))
         headers = {
             name: ", ".join(dict.fromkeys(said[name] for _, said in painted if name in said))
             for name in ("X-Seed", "X-Backend", "X-Degraded")

@@ -9,6 +9,7 @@ from deployments.messages import LayerKind
 
 from .. import answers
 from ..admission import admit_layer, output_options
+from ..auth.charges import charged, charged_events, layer_cost, sent
 from ..body import accept, parse
 from ..config import ServiceConfig
 from ..disconnects import abandon_with_client
@@ -17,7 +18,7 @@ from ..openapi import LAYER, describe_body, describe_query
 from ..progress import layer_events
 from ..scene import Graph, render_cutout, render_layer
 from ..schema import CharacterRequest, LayerAnswer, LayerRequest, StreamQuery
-from ..tenants import charge, tenant_of
+from ..tenants import tenant_of
 
 
 def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
@@ -40,8 +41,8 @@ def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         if output.format == "jpeg":
             raise InvalidRequest("a cut-out needs transparency: ask for png or webp", "output.format")
         job = admit_layer("character", asked, config, request.state.request_id, tenant_of(request))
-        charge(request, job)
-        layer, picture = await abandon_with_client(request, render_cutout(graph, job, output))
+        painting = charged(request, layer_cost(job), sent(graph, job), render_cutout(graph, job, output))
+        layer, picture = await abandon_with_client(request, painting)
         return answers.layer_answer(request, layer, picture)
 
     @router.post(
@@ -58,10 +59,12 @@ def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         job = admit_layer(kind, asked, config, request.state.request_id, tenant_of(request))
         output = output_options(asked.output, config, answers.accepted_format(request))
         previews = parse(dict(request.query_params), StreamQuery).previews
-        charge(request, job)
+        amount, begun = layer_cost(job), sent(graph, job)
         if answers.wants_events(request):
-            return EventStream(request, layer_events(graph, job, output, previews))
-        layer, picture = await abandon_with_client(request, render_layer(graph, job, output))
+            events = layer_events(graph, job, output, previews)
+            return EventStream(request, charged_events(request, amount, begun, events))
+        painting = charged(request, amount, begun, render_layer(graph, job, output))
+        layer, picture = await abandon_with_client(request, painting)
         return answers.layer_answer(request, layer, picture)
 
     return router

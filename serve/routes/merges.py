@@ -6,12 +6,17 @@ import time
 
 from fastapi import APIRouter, Request, Response
 
+from deployments.merge_work import upload_megapixels
+
 from .. import answers
+from ..auth.charges import charged
 from ..config import ServiceConfig
 from ..disconnects import abandon_with_client
+from ..http.off_loop import off_loop
 from ..merges import MergesAnswer, MergesOptions, admit_merge, merges_answer, read_options
 from ..openapi import MERGED, describe_form
 from ..scene import Graph, render_upload
+from ..tenants import tenant_of
 from ..uploads import read_form
 
 DEADLINE_S = 120.0
@@ -30,8 +35,13 @@ def merge_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     async def merge_pictures(request: Request) -> Response:
         form = await read_form(request, config.limits, FILES, "options")
         asked = await read_options(form, config.limits)
-        job = admit_merge(asked, form, config, request.state.request_id, answers.accepted_format(request))
-        merged = await abandon_with_client(request, render_upload(graph, job, time.monotonic() + DEADLINE_S))
+        accepted, tenant = answers.accepted_format(request), tenant_of(request)
+        job = await off_loop(
+            lambda: admit_merge(asked, form, config, request.state.request_id, accepted, tenant)
+        )
+        work = render_upload(graph, job, time.monotonic() + DEADLINE_S)
+        merging = charged(request, upload_megapixels(job), lambda: True, work)
+        merged = await abandon_with_client(request, merging)
         return merges_answer(request, merged)
 
     return router

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from .. import answers
 from ..admission import admit_scene
+from ..auth.charges import charged, charged_events, scene_cost, sent
 from ..body import accept, parse
 from ..config import ServiceConfig
 from ..disconnects import abandon_with_client
@@ -14,7 +15,7 @@ from ..openapi import SCENE, describe_body, describe_query
 from ..progress import scene_events
 from ..scene import Graph, render
 from ..schema import SceneAnswer, SceneRequest, StreamQuery
-from ..tenants import charge, tenant_of
+from ..tenants import tenant_of
 
 
 def scene_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
@@ -32,10 +33,12 @@ def scene_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         accepted = answers.accepted_format(request)
         job = admit_scene(asked, config, request.state.request_id, accepted, tenant_of(request))
         previews = parse(dict(request.query_params), StreamQuery).previews
-        charge(request, job.character, job.background)
+        amount, begun = scene_cost(job), sent(graph, job.character, job.background)
         if answers.wants_events(request):
-            return EventStream(request, scene_events(graph, job, previews), backend=backend)
-        result = await abandon_with_client(request, render(graph, job))
+            work = charged_events(request, amount, begun, scene_events(graph, job, previews))
+            return EventStream(request, work, backend=backend)
+        painting = charged(request, amount, begun, render(graph, job))
+        result = await abandon_with_client(request, painting)
         return answers.scene_answer(request, result)
 
     return router

@@ -4,6 +4,7 @@ import asyncio
 import pickle
 from typing import NoReturn
 
+import numpy as np
 import pytest
 
 from deployments import errors
@@ -59,7 +60,9 @@ async def test_what_a_library_of_the_mergers_raises_crosses_no_handle(
     monkeypatch.setattr(merger._writer, "write", fail)
     monkeypatch.setattr("deployments.merger.of_layers", lambda layer: None)
     with pytest.raises(InternalError, match=SAID):
-        await asyncio.wait_for(merger.encode(OutputOptions(), type("Layer", (), {"pixels": None})()), 30)
+        await asyncio.wait_for(
+            merger.encode(OutputOptions(), type("Layer", (), {"pixels": np.zeros((8, 8, 3), np.uint8)})()), 30
+        )
 
 
 def test_ours_stay_ours() -> None:

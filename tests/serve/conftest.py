@@ -78,7 +78,7 @@ class ParticularMerger(Merger):
     async def merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
         raise CutoutFailed("the character could not be cut out", "merge.mode")
 
-    async def cut_out(self, output: OutputOptions, layer: LayerResult) -> Picture:
+    async def cut_out(self, output: OutputOptions, layer: LayerResult, tenant: str = "") -> Picture:
         raise CutoutFailed("the character could not be cut out", "cutout")
 
 

@@ -25,5 +25,8 @@ class FakePool:
     def is_warm(self, job: LayerJob) -> bool:
         return job.likeness in self.warm
 
+    def was_sent(self, job: LayerJob) -> bool:
+        return False
+
     def refused(self, job: LayerJob) -> bool:
         return False

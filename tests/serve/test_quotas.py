@@ -81,3 +81,13 @@ def test_a_quota_that_is_full_again_is_as_good_as_new() -> None:
     with quota.under_way(lambda: 5.0):
         assert not quota.is_new(100.0)
     assert Quota().is_new(0.0)
+
+
+def test_what_was_given_back_can_be_spent_again_and_no_more_than_that() -> None:
+    quota = Quota(rate=1.0, burst=10.0)
+    quota.spend(8.0, 0.0)
+    quota.give_back(8.0)
+    quota.give_back(8.0)
+    quota.spend(10.0, 0.0)
+    with pytest.raises(Refusal):
+        quota.spend(0.1, 0.0)

@@ -124,6 +124,9 @@ class Refused:
     def __init__(self, replicas: int) -> None:
         self.left, self.jobs = replicas, list[LayerJob]()
 
+    def was_sent(self, job: LayerJob) -> bool:
+        return True
+
     def refused(self, job: LayerJob) -> bool:
         self.left -= 1
         self.jobs.append(job)
@@ -220,5 +223,5 @@ async def test_cancelling_a_scene_cancels_both_branches(job: SceneJob) -> None:
 async def test_a_layer_alone_is_encoded_by_the_merger(job: SceneJob) -> None:
     fakes = Fakes(background=(died(), "B"))
     assert await render_layer(fakes.graph, job.background, OutputOptions("png")) == ("B", "file")
-    assert fakes.encode.calls == [(OutputOptions("png"), fakes.background.responses[1])]
+    assert fakes.encode.calls == [(OutputOptions("png"), fakes.background.responses[1], "")]
     assert fakes.character.calls == []

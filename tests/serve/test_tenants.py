@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
+from typing import NoReturn
 
 import httpx
 import pytest
+from PIL import Image
 
+from deployments.errors import Overloaded
+from deployments.messages import LayerJob
 from serve.config import ServiceConfig
+from serve.door import Door
 from serve.ingress import build_http
 from serve.keys import KeyFile, Scope
 from serve.scene import Graph
@@ -103,9 +109,9 @@ async def test_anothers_job_is_not_there(ask: Ask) -> None:
 
 
 async def test_a_quota_of_work(ask: Ask) -> None:
-    client = ask("generate", rate=0.001, burst=0.02)
+    client = ask("generate", rate=0.001, burst=0.035)
     spent = [(await client.post("/v1/backgrounds", json=SMALL)).status_code for _ in range(6)]
-    assert spent == [200] * 4 + [429] * 2, "64 x 64 x 1 step is 0.0041 megapixel-steps"
+    assert spent == [200] * 4 + [429] * 2, "64 x 64 x 1 step is 0.0041 megapixel-steps, and so is its file"
     refused = await client.post("/v1/scenes", json=SCENE)
     assert (error_of(refused)["code"], int(refused.headers["retry-after"]) > 1) == ("rate_limited", True)
     assert (await client.post("/v1/backgrounds", json={})).status_code == 422, "and a wrong one costs nothing"
@@ -123,3 +129,36 @@ async def test_keys_that_cannot_be_read(ask: Ask, tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text("{")
     answer = await client.get("/v1/models")
     assert (answer.status_code, error_of(answer)["code"]) == (503, "not_ready")
+
+
+async def test_merges_are_charged_by_megapixels(ask: Ask) -> None:
+    picture = BytesIO()
+    Image.new("RGB", (256, 256), "green").save(picture, "PNG")
+    files = {name: picture.getvalue() for name in ("character", "background")}
+    options = {"options": '{"merge": {"mode": "paste", "width": 256, "height": 256}}'}
+    client = ask("generate", rate=0.001, burst=0.5)
+    answers = [await client.post("/v1/merges", files=files, data=options) for _ in range(3)]
+    assert [each.status_code for each in answers] == [200, 200, 429], "three pictures of 0.066 megapixels"
+    assert error_of(answers[2])["code"] == "rate_limited"
+    poor = await ask("generate", rate=0.01).post("/v1/merges", files=files, data=options)
+    assert poor.status_code == 422
+    broken = files | {"character": b"not a picture"}
+    refused = await client.post("/v1/merges", files=broken, data=options)
+    assert error_of(refused)["param"] == "character"
+
+
+async def test_a_refused_scene_leaves_the_quota_as_it_was(
+    ask: Ask, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Door, *jobs: LayerJob) -> NoReturn:
+        raise Overloaded("full", retry_after_s=1)
+
+    client = ask("generate", rate=0.001, burst=0.01)
+    with monkeypatch.context() as patched:
+        patched.setattr(Door, "let_in", full)
+        for _ in range(3):
+            refused = await client.post("/v1/backgrounds", json=SMALL)
+            assert error_of(refused)["code"] == "overloaded"
+            events = await client.post("/v1/backgrounds", json=SMALL, headers={"Accept": "text/event-stream"})
+            assert error_of(events)["code"] == "overloaded"
+    assert (await client.post("/v1/backgrounds", json=SMALL)).status_code == 200
