@@ -17,6 +17,7 @@ from ray.serve import Application
 from deployments.merger import Merger, MergerConfig
 
 from .config import ReplicaOptions, ServiceConfig
+from .edge_slots import slots_of
 from .ingress import Ingress
 from .jobs.worker import JobWorker
 from .logs import LogConfig
@@ -55,7 +56,8 @@ def build(config: ServiceConfig) -> Application:
     ingress = serve.ingress()(Ingress)
     # One that is to go finishes what it has: nobody else knows of its connections.
     drained = {"graceful_shutdown_timeout_s": config.limits.max_deadline_s}
-    app: Application = deployment("Ingress", ingress, config.ingress, **drained).bind(config, *graph, worker)
+    edge = config.ingress.model_copy(update={"max_ongoing_requests": slots_of(config)})
+    app: Application = deployment("Ingress", ingress, edge, **drained).bind(config, *graph, worker)
     return app
 
 

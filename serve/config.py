@@ -119,6 +119,13 @@ class CpuReplicaOptions(ReplicaOptions):
     surge_percent: int = Field(25, ge=0, le=100)  # Of few, one: Serve rounds up.
 
 
+class IngressOptions(CpuReplicaOptions):
+    """The edge refuses at once what it cannot take, so its proxy's queue is worked off in moments."""
+
+    max_ongoing_requests: PositiveInt = 200
+    max_queued_requests: PositiveInt = 1_024
+
+
 class LayerDefaults(Settings):
     """What a layer gets where its request is silent."""
 
@@ -140,6 +147,7 @@ class Limits(Settings):
     """What is refused at the door. `max_frame_size` is for merges, where it is not `max_image_size` too.
 
     `max_json_values` counts the commas and opening brackets of a body, which parsing takes its time for.
+    `max_streams` are the event streams of jobs that one edge replica holds open, beside its requests.
     """
 
     max_image_size: int = Field(1024, ge=64, le=LARGEST_PX)
@@ -154,6 +162,8 @@ class Limits(Settings):
     max_upload_pixels: PositiveInt = 4096 * 4096
     max_deadline_s: float = Field(600.0, gt=0, allow_inf_nan=False)
     body_timeout_s: float = Field(30.0, gt=0, allow_inf_nan=False)
+    max_streams: PositiveInt = 256
+    max_streams_per_tenant: PositiveInt = 64
 
     @model_validator(mode="after")
     def _leaves_a_size(self) -> Self:
@@ -198,7 +208,8 @@ class ServiceConfig(Settings):
         generator=GeneratorConfig(ModelConfig("storybook-background")), defaults=BACKGROUND_DEFAULTS
     )
     merger: CpuReplicaOptions = CpuReplicaOptions(num_cpus=0.5, max_ongoing_requests=4)
-    ingress: CpuReplicaOptions = CpuReplicaOptions(num_cpus=0, max_ongoing_requests=200)
+    # Streams of jobs and health checks have slots besides these (http/request_slots.py).
+    ingress: IngressOptions = IngressOptions(num_cpus=0)
     worker: CpuReplicaOptions = CpuReplicaOptions(num_cpus=0)
     merge: MergeDefaults = MergeDefaults()
     provenance: ProvenanceConfig = ProvenanceConfig()

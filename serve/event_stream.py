@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from .disconnects import ClientGone, hang_up
 from .error_answers import error_of
 from .http.off_loop import off_loop
 from .http.rendering import Body, render
+from .http.request_slots import give_back
+from .http.stream_budget import OpenStream
 
 HEARTBEAT_S = 10.0
 """Proxies give up on a connection that says nothing, mostly after a minute."""
@@ -44,12 +47,21 @@ Work = Callable[[Callable[[Event], None]], Coroutine[Any, Any, None]]
 
 
 class EventStream(Response):
-    """A fault before the first event is an ordinary answer with its own status; a later one, an event."""
+    """A fault before the first event is an ordinary answer with its own status; a later one, an event.
+
+    `place`: counts a stream that waits more than it works, in place of the slot that its request holds. When
+    it is recalled, the stream ends as if its time were over.
+    """
 
     media_type = EVENTS
 
     def __init__(
-        self, request: Request, work: Work, heartbeat_s: float = HEARTBEAT_S, backend: str | None = None
+        self,
+        request: Request,
+        work: Work,
+        heartbeat_s: float = HEARTBEAT_S,
+        backend: str | None = None,
+        place: AbstractContextManager[OpenStream] | None = None,
     ) -> None:
         told = {} if backend is None else {"X-Backend": backend}
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", **told})
@@ -57,13 +69,25 @@ class EventStream(Response):
         self._request_id: str = request.state.request_id
         self._work = work
         self._heartbeat_s = heartbeat_s
+        self._place = place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with ExitStack() as counted:
+            place = None
+            if self._place is not None:
+                place = counted.enter_context(self._place)
+                give_back(scope)
+            await self._stream(place, receive, send)
+
+    async def _stream(self, place: OpenStream | None, receive: Receive, send: Send) -> None:
         told: asyncio.Queue[Event | None] = asyncio.Queue()
         working = asyncio.ensure_future(self._work(told.put_nowait))
         working.add_done_callback(lambda _: told.put_nowait(None))
         writing = asyncio.ensure_future(self._write(working, told, send))
         leaving = asyncio.ensure_future(hang_up(receive))
+        tasks = [writing, leaving, working]
+        if place is not None:
+            tasks.append(asyncio.ensure_future(_recall(place, working)))
         try:
             await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if not writing.done():
@@ -72,7 +96,6 @@ class EventStream(Response):
         except OSError:  # A server that finds the connection closed while it writes.
             raise ClientGone from None
         finally:
-            tasks = (writing, leaving, working)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -101,9 +124,15 @@ class EventStream(Response):
                 break
             await write(await off_loop(event.encode) if callable(event.data) else event.encode())
             await asyncio.sleep(0)  # Of a job that has ended, a thousand may come at once.
-        fault = working.exception()
+        fault = None if working.cancelled() else working.exception()
         if isinstance(fault, Exception):
             if not started:
                 raise fault
             await write(Event("error", error_of(fault, self._request_id)).encode())
         await write(b"", more=False)
+
+
+async def _recall(place: OpenStream, working: asyncio.Future[None]) -> None:
+    """End the work, and with it the stream, when its place goes to another tenant."""
+    await place.recalled.wait()
+    working.cancel()

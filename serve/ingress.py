@@ -17,11 +17,13 @@ from .config import ReplicaOptions, ServiceConfig
 from .described_api import DescribedApi
 from .disconnects import ClientGone
 from .door import Door
+from .edge_slots import fitted
 from .error_answers import Refusal, answer
 from .http.head import HeadAsGet
 from .http.hosts import Hosts
 from .http.off_loop import take_short_turns
 from .http.paths import SlashAfterPrefix
+from .http.request_slots import RequestSlots
 from .observed_edge import ObservedEdge
 from .openapi import ERRORS
 from .pools import HERE
@@ -59,7 +61,7 @@ class Ingress:
     ) -> None:
         send_traces(config.tracing)
         asked = haproxy.behind(config.authentication)
-        self._config = config.model_copy(update={"authentication": asked})
+        self._config = fitted(config.model_copy(update={"authentication": asked}))
         places = {kind: layer.replicas.max_queued_requests for kind, layer in config.layers.items()}
         door, merges = Door(HERE.get, places), merges_under_way(config)
         self._graph = Graph(character, background, merger, door, merges, HERE.get)
@@ -100,7 +102,8 @@ def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
 
 def guard(api: ASGIApp, config: ServiceConfig) -> ASGIApp:
     """Put ids, names and keys before the routes."""
-    guarded = SlashAfterPrefix(Tenants(HeadAsGet(api), config.authentication, config.state_folder))
+    counted = RequestSlots(HeadAsGet(api), config.ingress.max_ongoing_requests)
+    guarded = SlashAfterPrefix(Tenants(counted, config.authentication, config.state_folder))
     return RequestIds(Hosts(guarded, config.allowed_hosts, partial(asks_for_key, config.authentication)))
 
 

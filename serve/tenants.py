@@ -21,6 +21,7 @@ from .auth.public_paths import is_public
 from .error_answers import Refusal, refuse
 from .http.host_names import is_loopback
 from .http.paths import route_path
+from .http.request_slots import hold
 from .keys import Authentication, Key, KeyFile
 from .keys import Scope as KeyScope
 from .quotas import Quota
@@ -60,6 +61,7 @@ class Tenants:
                 key = self._key(Headers(scope=scope))
                 quota = self._quota(key)
                 leaving.enter_context(quota.under_way(time.monotonic))
+                hold(scope, leaving)
             except (Refusal, NotReady) as refusal:
                 await refuse(refusal, scope, receive, send)
                 return

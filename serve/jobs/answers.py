@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from ..event_stream import Event, Work
-from .desk import JobDesk
+from .feed import JobFeed
 from .schema import JobAccepted, JobAnswer, JobScene, JobSummary, SceneError
 from .states import ENDED, JobState, SceneState
 
 LONGEST_S = 900.0
-"""A listener holds one of the edge's places for requests."""
+"""A stream holds one of the edge's slots, also where its reader has vanished without a word."""
 
 
 def accepted(job: JobState) -> JobAccepted:
@@ -60,9 +60,7 @@ def told_before(job: JobState, last_event_id: str) -> int:
     return 0 if told & ~ended else told
 
 
-def job_events(
-    desk: JobDesk, owner: str, first: JobState, address: str, poll_s: float, told: int = 0
-) -> Work:
+def job_events(feed: JobFeed, owner: str, first: JobState, address: str, told: int = 0) -> Work:
     """`job.progress` with the counts, `scene.ended` for each scene that has, and at the end `job.ended`.
 
     Whoever connects hears of all that has ended so far and was not told before, so that nothing is missed by
@@ -71,27 +69,28 @@ def job_events(
 
     async def work(tell: Callable[[Event], None]) -> None:
         nonlocal told
-        job, last = first, dict[str, Any]()
+        last = dict[str, Any]()
 
         def tell_of(name: str, data: dict[str, Any]) -> None:
-            tell(Event(name, data, f"{job.id}.{told:x}"))
+            tell(Event(name, data, f"{first.id}.{told:x}"))
 
-        until = time.monotonic() + LONGEST_S
-        while time.monotonic() < until:
-            for scene in job.scenes:
-                if scene.number % 100 == 99:
-                    await asyncio.sleep(0)
-                if scene.status in ENDED and not told >> scene.number & 1:
-                    told |= 1 << scene.number
-                    tell_of("scene.ended", _scene(scene, address).model_dump(exclude_none=True))
-            counts = summary(job).model_dump() | {"ahead": job.ahead}
-            if job.status in ENDED:
-                tell_of("job.ended", counts)
-                return
-            if counts != last:
-                tell_of("job.progress", counts)
-                last = counts
-            await asyncio.sleep(poll_s)
-            job = await desk.job(owner, job.id)
+        with feed.following(owner, first) as followed, suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_S):
+                job = followed.state
+                while True:
+                    for scene in job.scenes:
+                        if scene.number % 100 == 99:
+                            await asyncio.sleep(0)
+                        if scene.status in ENDED and not told >> scene.number & 1:
+                            told |= 1 << scene.number
+                            tell_of("scene.ended", _scene(scene, address).model_dump(exclude_none=True))
+                    counts = summary(job).model_dump() | {"ahead": job.ahead}
+                    if job.status in ENDED:
+                        tell_of("job.ended", counts)
+                        return
+                    if counts != last:
+                        tell_of("job.progress", counts)
+                        last = counts
+                    job = await followed.after(job)
 
     return work

@@ -8,7 +8,7 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import cached_property
 from typing import Any, TypeVar
@@ -25,6 +25,7 @@ from ..logs import logger
 from . import loose_pictures as loose
 from .database import open_database
 from .kept_scenes import answer_in, picture_in
+from .open_work import OpenJob, open_jobs
 from .pictures import Pictures, open_pictures
 from .scene_jobs import admit_all
 from .schema import JobRequest
@@ -83,6 +84,10 @@ class JobDesk:
         """Raises Refusal 404."""
         _check_id(job_id)
         return _there(await self._in_thread(lambda: self._store.job(owner, job_id)))
+
+    async def open_jobs(self, owners: Collection[str]) -> dict[str, OpenJob]:
+        """The jobs of these owners that have not ended. Raises NotReady."""
+        return await self._in_thread(lambda: open_jobs(self._store.engine, owners))
 
     async def end(self, owner: str, job_id: str) -> JobState:
         """Cancel a job, or remove one that has ended, its pictures too. Raises Refusal 404."""

@@ -16,8 +16,10 @@ from ..config import ServiceConfig
 from ..event_stream import EVENTS, EventStream
 from ..http.paths import link
 from ..http.rendering import JsonAnswer
-from ..jobs.answers import accepted, job_events, summary, told_before, whole
+from ..http.stream_budget import StreamBudget
+from ..jobs.answers import LONGEST_S, accepted, job_events, summary, told_before, whole
 from ..jobs.desk import JobDesk, digest_of
+from ..jobs.feed import JobFeed
 from ..jobs.schema import JobAccepted, JobAnswer, JobList, JobRequest, ListQuery
 from ..jobs.states import JobState
 from ..openapi import answered, describe_body, describe_header, describe_query
@@ -40,6 +42,8 @@ def address_of(request: Request, job: JobState) -> str:
 def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     router = APIRouter()
     desk = JobDesk(config)
+    feed = JobFeed(desk.open_jobs, desk.job, EVENT_POLL_S)
+    streams = StreamBudget(config.limits.max_streams, config.limits.max_streams_per_tenant, LONGEST_S)
     own = {name: getattr(config.jobs, name) for name in ("max_json_bytes", "max_json_values")}
     limits = config.limits.model_copy(update=own)
 
@@ -118,8 +122,7 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         tenant = tenant_of(request)
         job = await desk.job(tenant, job_id)
         told = told_before(job, request.headers.get("last-event-id", ""))
-        return EventStream(
-            request, job_events(desk, tenant, job, address_of(request, job), EVENT_POLL_S, told)
-        )
+        work = job_events(feed, tenant, job, address_of(request, job), told)
+        return EventStream(request, work, place=streams.open(tenant))
 
     return router

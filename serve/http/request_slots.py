@@ -1,0 +1,72 @@
+"""Bound the requests that one process has under way, so that a health check never waits behind work.
+
+Ray Serve gives a replica `max_ongoing_requests` slots. A request beyond them waits in Serve's proxy, and a
+health check waits there with the rest. So the edge refuses work before those slots are used up: ordinary
+requests have slots of their own, streams have a budget of their own (stream_budget.py), and the slots that
+are left are for health checks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from deployments.errors import Overloaded
+
+from ..error_answers import refuse
+from .paths import route_path
+
+HEALTH = ("/healthz", "/readyz")
+HEALTH_SLOTS = 32
+SHARE = 4
+"""A tenant may hold so many times as many slots as are free, so that some are left for another tenant
+(Choudhury and Hahne 1998, dynamic queue length thresholds)."""
+RETRY_S = 2.0
+HELD = "held"
+"""The key of a request's state under which stands what it gives back when it becomes a stream."""
+
+
+class RequestSlots:
+    """The layer that counts. `most` requests are under way at once; beyond them the answer is 429 at once.
+
+    Health checks are not counted. Where a request has a tenant, its tenant's share is bounded too.
+    """
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app = app
+        self._most = most
+        self._taken: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or route_path(scope) in HEALTH:
+            await self._app(scope, receive, send)
+            return
+        tenant = str(scope.setdefault("state", {}).get("tenant", ""))
+        free = self._most - self._taken.total()
+        if free <= 0 or (tenant and self._taken[tenant] >= SHARE * free):
+            message = "too many requests are under way here; come back shortly"
+            await refuse(Overloaded(message, retry_after_s=RETRY_S), scope, receive, send)
+            return
+        with ExitStack() as held:
+            self._taken[tenant] += 1
+            held.callback(self._give_back, tenant)
+            hold(scope, held)
+            await self._app(scope, receive, send)
+
+    def _give_back(self, tenant: str) -> None:
+        self._taken[tenant] -= 1
+        if not self._taken[tenant]:
+            del self._taken[tenant]
+
+
+def hold(scope: Scope, held: ExitStack) -> None:
+    """Note what a request gives back at its end, or already when it becomes a stream."""
+    scope.setdefault("state", {}).setdefault(HELD, []).append(held)
+
+
+def give_back(scope: Scope) -> None:
+    """Give back what a request holds: from now on it is a stream, which is counted elsewhere."""
+    for held in scope.get("state", {}).get(HELD, ()):
+        held.close()

@@ -1,0 +1,87 @@
+"""Budget streams that may stay open for long: in all, and for each tenant, in max-min fairness.
+
+A stream that waits costs little, but each holds one of the slots that Ray Serve gives a replica. So there are
+at most so many, and whoever asks for one more is refused at once, with 429.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from ..error_answers import Refusal
+
+LONGEST_RETRY_S = 30.0
+
+
+@dataclass(eq=False)
+class OpenStream:
+    """A place in the budget. `recalled` is set when another tenant gets it: the stream then ends."""
+
+    tenant: str
+    since: float
+    recalled: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class StreamBudget:
+    """Of one process. `most` streams are open at once, `most_per_tenant` of them one tenant's.
+
+    Where all are taken, a tenant with fewer streams than another gets the place of that one's oldest stream.
+    So no number of tenants that came earlier keeps a new one out. Whoever has no tenant's name, since nobody
+    is asked for a key, has all of them. `lasts_s`: no stream is open for longer.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        most_per_tenant: int,
+        lasts_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._most = most
+        self._most_per_tenant = most_per_tenant
+        self._lasts_s = lasts_s
+        self._clock = clock
+        self._open: dict[str, list[OpenStream]] = {}
+
+    @contextmanager
+    def open(self, tenant: str) -> Iterator[OpenStream]:
+        """Count one stream for as long as the block lasts. Raises Refusal 429."""
+        mine = self._open.get(tenant, [])
+        if tenant and len(mine) >= self._most_per_tenant:
+            message = f"this key's tenant may have {self._most_per_tenant} streams open at once"
+            raise Refusal(429, "rate_limited", message, retry_after_s=self._frees_in_s(mine))
+        if sum(map(len, self._open.values())) >= self._most:
+            self._recall_for(len(mine))
+        stream = OpenStream(tenant, self._clock())
+        self._open.setdefault(tenant, []).append(stream)
+        try:
+            yield stream
+        finally:
+            self._forget(stream)
+
+    def _recall_for(self, mine: int) -> None:
+        """End the oldest stream of the tenant with the most, where that has two more. Raises Refusal 429."""
+        most = max(self._open.values(), key=len)
+        if len(most) < mine + 2:
+            every = [stream for streams in self._open.values() for stream in streams]
+            message = f"all {self._most} streams are taken; come back shortly"
+            raise Refusal(429, "overloaded", message, retry_after_s=self._frees_in_s(every))
+        oldest = most[0]
+        oldest.recalled.set()
+        self._forget(oldest)
+
+    def _forget(self, stream: OpenStream) -> None:
+        left = self._open.get(stream.tenant, [])
+        if stream in left:
+            left.remove(stream)
+        if not left:
+            self._open.pop(stream.tenant, None)
+
+    def _frees_in_s(self, streams: list[OpenStream]) -> float:
+        """At the latest; they mostly end earlier, so that asking again sooner is worth it."""
+        oldest = min(stream.since for stream in streams)
+        return min(LONGEST_RETRY_S, max(1.0, oldest + self._lasts_s - self._clock()))

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from serve.http.request_slots import RequestSlots, give_back, hold
+
+
+class Held:
+    """An application whose requests last until they are let go."""
+
+    def __init__(self) -> None:
+        self.let_go = asyncio.Event()
+        self.under_way: list[Scope] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.under_way.append(scope)
+        await self.let_go.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+
+class Edge:
+    """Asks through the layer, and keeps what was answered."""
+
+    def __init__(self, most: int) -> None:
+        self.app = Held()
+        self.slots = RequestSlots(self.app, most)
+        self.tasks: list[asyncio.Task[list[Message]]] = []
+
+    def ask(self, path: str = "/v1/scenes", tenant: str = "") -> asyncio.Task[list[Message]]:
+        scope: Scope = {"type": "http", "method": "GET", "path": path, "headers": [], "state": {}}
+        scope["state"]["tenant"] = tenant
+        self.tasks.append(asyncio.ensure_future(self._asked(scope)))
+        return self.tasks[-1]
+
+    async def _asked(self, scope: Scope) -> list[Message]:
+        told: list[Message] = []
+
+        async def send(message: Any) -> None:
+            told.append(message)
+
+        async def receive() -> Any:
+            raise AssertionError("nobody reads a body here")
+
+        await self.slots(scope, receive, send)
+        return told
+
+    async def refused(self, **asked: str) -> bool:
+        """Whether the answer to one more is there at once, and is 429."""
+        task = self.ask(**asked)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        if not task.done():
+            return False
+        start = task.result()[0]
+        assert start["status"] == 429
+        assert int(dict(start["headers"])[b"retry-after"]) >= 1
+        return True
+
+    async def end(self) -> None:
+        self.app.let_go.set()
+        await asyncio.gather(*self.tasks)
+
+
+async def test_work_is_refused_and_health_is_not() -> None:
+    edge = Edge(3)
+    assert [await edge.refused() for _ in range(5)] == [False, False, False, True, True]
+    for path in ("/healthz", "/readyz"):
+        assert not any([await edge.refused(path=path) for _ in range(50)])
+    assert await edge.refused(path="/healthz/x"), "only the very paths"
+    await edge.end()
+    edge.app.let_go.clear()
+    assert not await edge.refused(), "what has ended is given back"
+    await edge.end()
+
+
+async def test_a_tenant_leaves_slots_to_others() -> None:
+    edge = Edge(20)
+    for _ in range(40):
+        await edge.refused(tenant="greedy")
+    assert len(edge.app.under_way) == 16
+    assert await edge.refused(tenant="greedy")
+    assert not await edge.refused(tenant="other")
+    await edge.end()
+
+
+async def test_nobody_is_no_tenant() -> None:
+    edge = Edge(20)
+    assert [await edge.refused() for _ in range(21)] == [False] * 20 + [True]
+    await edge.end()
+
+
+async def test_a_stream_gives_its_slot_back_once() -> None:
+    edge = Edge(2)
+    assert not await edge.refused()
+    assert not await edge.refused()
+    first = edge.app.under_way[0]
+    for _ in range(2):
+        give_back(first)
+    assert not await edge.refused()
+    assert await edge.refused(), "twice given back is one slot"
+    await edge.end()
+
+
+async def test_a_request_that_fails_or_is_cancelled_gives_its_slot_back() -> None:
+    edge = Edge(1)
+
+    async def failing(scope: Scope, receive: Receive, send: Send) -> None:
+        raise RuntimeError("a bug")
+
+    app, edge.slots._app = edge.slots._app, failing
+    with pytest.raises(RuntimeError):
+        await edge.ask()
+    edge.tasks.clear()
+    edge.slots._app = app
+    assert not await edge.refused()
+    edge.tasks.pop().cancel()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not await edge.refused()
+    await edge.end()
+
+
+def test_what_others_hold_is_given_back_too() -> None:
+    scope: Scope = {"type": "http"}
+    given: list[int] = []
+    for number in range(3):
+        held = ExitStack()
+        held.callback(given.append, number)
+        hold(scope, held)
+    give_back(scope)
+    give_back(scope)
+    assert given == [0, 1, 2]
+    give_back({"type": "http"})

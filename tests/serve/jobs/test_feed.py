@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pytest
+
+from deployments.errors import NotReady
+from serve.jobs.feed import JobFeed
+from serve.jobs.open_work import OpenJob
+from serve.jobs.states import JobState
+
+
+class Store:
+    """Jobs by id, and how often they were asked for."""
+
+    def __init__(self, **jobs: JobState) -> None:
+        self.jobs = jobs
+        self.looks = 0
+        self.loads = 0
+        self.fault: Exception | None = None
+
+    async def look(self, owners: Collection[str]) -> dict[str, OpenJob]:
+        self.looks += 1
+        if self.fault is not None:
+            raise self.fault
+        there = ((each.id, each.created_at, each.counts) for each in self.jobs.values())
+        return {
+            job_id: OpenJob("a", created, counts.get("queued", 0), counts.get("running", 0))
+            for job_id, created, counts in there
+        }
+
+    async def load(self, owner: str, job_id: str) -> JobState:
+        self.loads += 1
+        return self.jobs[job_id]
+
+
+def job(job_id: str, created_at: float = 0.0, **counts: int) -> JobState:
+    return JobState(job_id, created_at, sum(counts.values()), False, counts)
+
+
+async def looked(store: Store, times: int = 3) -> None:
+    seen = store.looks
+    async with asyncio.timeout(30):
+        while store.looks < seen + times:
+            await asyncio.sleep(0.001)
+
+
+async def test_idle_streams_share_one_question_and_read_no_job() -> None:
+    store = Store(x=job("x", queued=2), y=job("y", 1.0, queued=3))
+    store.jobs["y"] = replace(store.jobs["y"], ahead=2)
+    feed = JobFeed(store.look, store.load, 0.001)
+    with ExitStack() as readers:
+        waiting = []
+        for each in [*store.jobs.values()] * 100:
+            followed = readers.enter_context(feed.following("a", each))
+            waiting.append(asyncio.ensure_future(followed.after(followed.state)))
+        await looked(store)
+        assert store.loads == 0
+        assert not any(task.done() for task in waiting)
+        store.jobs["x"] = job("x", queued=1, succeeded=1)
+        async with asyncio.timeout(30):
+            told = await asyncio.gather(*waiting)
+        assert store.loads == 1, "the changed job is read once for all of its streams"
+        assert {state.id: state.ahead for state in told} == {"x": 0, "y": 1}
+    asked = store.looks
+    await asyncio.sleep(0.02)
+    assert store.looks <= asked + 1, "nobody reads, and nobody asks"
+
+
+async def test_a_fault_reaches_every_reader_and_later_ones_begin_anew() -> None:
+    store = Store(x=job("x", queued=1))
+    feed = JobFeed(store.look, store.load, 0.001)
+    with feed.following("a", store.jobs["x"]) as first, feed.following("a", store.jobs["x"]) as second:
+        store.fault = NotReady("no database")
+        for reader in (first, second):
+            with pytest.raises(NotReady):
+                await reader.after(reader.state)
+        store.fault = None
+        with feed.following("a", store.jobs["x"]) as third:
+            store.jobs["x"] = job("x", succeeded=1)
+            async with asyncio.timeout(30):
+                assert (await third.after(third.state)).status == "succeeded"
