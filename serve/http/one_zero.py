@@ -16,14 +16,16 @@ from uvicorn import config as uvicorn_config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from .plain_headers import PlainHeaders
+
 HOOK = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve.http.one_zero:install"}
 MAX_LINE_BYTES = 64 << 10
 
 
 def install() -> list[Middleware]:
-    """Let uvicorn choose by the first request. The hook wants middlewares: there are none."""
+    """Let uvicorn choose by the first request. Returns what the hook puts before Serve's own code."""
     uvicorn_config.HTTP_PROTOCOLS["auto"] = f"{__name__}:EitherProtocol"
-    return []
+    return [Middleware(PlainHeaders)]
 
 
 class EitherProtocol(HttpToolsProtocol):

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from serve.config import ServiceConfig
+
 from ..conftest import Row
 from ..polling import until
 from .conftest import BODY_TIMEOUT_S, asked, painting, scene
@@ -71,6 +73,46 @@ def test_headers_that_never_end(http: httpx.Client, url: str, row: Row) -> None:
         took_s = time.monotonic() - begun
         assert painting() == 0
     row.saw(f"a scene beside them answered 200 in {took_s:.1f} s")
+
+
+def test_idle_streams(http: httpx.Client, drilled: ServiceConfig, row: Row) -> None:
+    row.promises(
+        "more event streams of a waiting job than there are places for",
+        "429 with Retry-After for what is too many; health and others' scenes are answered",
+    )
+    places = drilled.limits.max_streams * 2  # Of two edge replicas.
+    job = http.post("/v1/jobs", json={"scenes": [scene(140, seed=7)] * 200}).json()["id"]
+    # A stream's answer begins as soon as it is let in: nothing is waited for but that.
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    with httpx.Client(base_url=http.base_url, timeout=60, trust_env=False, limits=limits) as many:
+        with ExitStack() as open_ones:
+            answers = [
+                open_ones.enter_context(many.stream("GET", f"/v1/jobs/{job}/events"))
+                for _ in range(places + 20)
+            ]
+            counts = Counter(answer.status_code for answer in answers)
+            assert set(counts) == {200, 429}
+            refused = [answer for answer in answers if answer.status_code == 429]
+            assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
+            slowest = 0.0
+            for path in ("/healthz", "/readyz") * 10:
+                begun = time.monotonic()
+                assert http.get(path).status_code == 200
+                slowest = max(slowest, time.monotonic() - begun)
+            assert http.post("/v1/scenes", json=scene()).status_code == 200
+    http.delete(f"/v1/jobs/{job}")
+    row.saw(
+        f"of {places + 20} streams {counts[200]} open and {counts[429]} 429; /healthz and /readyz 200, "
+        f"the slowest in {slowest:.2f} s; a scene 200"
+    )
+
+
+@pytest.mark.parametrize("name", ["X-Request-ID", "X-Session-Id", "serve_multiplexed_model_id"])
+def test_a_header_that_is_not_utf_8(http: httpx.Client, row: Row, name: str) -> None:
+    row.promises(f"a header {name} that is not UTF-8", "400 in the documented form")
+    answer = http.get("/healthz", headers=[(name.encode(), b"caf\xe9")])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_header")
+    row.saw("400 invalid_header")
 
 
 @pytest.mark.parametrize("announced", [True, False], ids=["announced", "chunked"])

@@ -1,0 +1,82 @@
+"""Refuse headers that Ray Serve would stumble over before the application sees them.
+
+Serve's proxy, and the edge's replicas behind HAProxy, decode some headers as UTF-8 and answer a plain 500
+where they cannot. HTTP allows other bytes in a value (RFC 9110, 5.5), so this layer stands before Serve's own
+code: the hook of one_zero.py puts it there.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from ray.serve._private.constants import (
+    SERVE_HTTP_REQUEST_DISCONNECT_DISABLED_HEADER,
+    SERVE_HTTP_REQUEST_ID_HEADER,
+    SERVE_HTTP_REQUEST_TIMEOUT_S_HEADER,
+    SERVE_MULTIPLEXED_MODEL_ID,
+    SERVE_SESSION_ID,
+)
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..error_answers import Refusal, refuse
+
+
+def _normalised(name: str) -> str:
+    """As Serve compares them: proxies write hyphens for underscores."""
+    return name.lower().replace("-", "_")
+
+
+DECODED = frozenset(
+    map(
+        _normalised,
+        (
+            SERVE_HTTP_REQUEST_ID_HEADER,
+            SERVE_HTTP_REQUEST_TIMEOUT_S_HEADER,
+            SERVE_HTTP_REQUEST_DISCONNECT_DISABLED_HEADER,
+            SERVE_MULTIPLEXED_MODEL_ID,
+            SERVE_SESSION_ID,
+        ),
+    )
+)
+"""The headers whose values Serve reads."""
+
+
+class PlainHeaders:
+    """The layer before Serve's own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = _refusal(scope) if scope["type"] in ("http", "websocket") else None
+        if refusal is None:
+            await self._app(scope, receive, send)
+            return
+        request_id = uuid.uuid4().hex
+        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        await refuse(refusal, scope, receive, send_with_id)
+
+
+def _refusal(scope: Scope) -> Refusal | None:
+    for name, value in scope["headers"]:
+        shown = name.decode("latin-1")
+        if not name.isascii():
+            return Refusal(400, "invalid_header", "a header's name is not ASCII")
+        if _normalised(shown) in DECODED and not _is_utf_8(value):
+            return Refusal(400, "invalid_header", f"the value of {shown} is not UTF-8", shown)
+    return None
+
+
+def _is_utf_8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

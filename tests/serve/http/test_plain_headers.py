@@ -1,0 +1,78 @@
+"""Headers as Ray Serve's own proxy reads them, behind the layer that stands before it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+from uvicorn import config as uvicorn_config
+
+from serve.http.one_zero import install
+from serve.http.plain_headers import PlainHeaders
+
+NAMES = ("x-request-id", "x-session-id", "X-Session_Id", "serve_multiplexed_model_id")
+NAMES += ("Serve-Multiplexed-Model-Id", "x-request-timeout-seconds", "x-request-disconnect-disabled")
+
+
+async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+    """Decode as ray.serve._private.proxy.setup_request_context_and_handle does."""
+    from ray.serve._private import http_util
+
+    headers = dict(scope["headers"])
+    http_util.parse_session_id_header(headers)
+    http_util.parse_request_timeout_header(headers, None)
+    http_util.parse_disconnect_disabled_header(headers)
+    for key, value in scope["headers"]:
+        name = key.decode().lower().replace("-", "_")
+        if name in ("serve_multiplexed_model_id", "x_request_id"):
+            value.decode()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"seen"})
+
+
+async def asked(*headers: tuple[bytes, bytes]) -> httpx.Response:
+    transport = httpx.ASGITransport(PlainHeaders(serve))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        return await client.get("/healthz", headers=list(headers))
+
+
+def test_the_hook_puts_it_before_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uvicorn_config, "HTTP_PROTOCOLS", dict(uvicorn_config.HTTP_PROTOCOLS))
+    assert [middleware.cls for middleware in install()] == [PlainHeaders]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", [b"\xff", b"caf\xe9", b"\xc3", b"\xed\xa0\x80"])
+async def test_what_is_not_utf_8_is_refused_in_our_form(name: str, value: bytes) -> None:
+    answer = await asked((name.encode(), value))
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_header", name.lower())
+    assert error["request_id"] == answer.headers["x-request-id"] != ""
+
+
+async def test_other_headers_may_hold_any_bytes() -> None:
+    answer = await asked((b"user-agent", b"caf\xe9"), (b"x-session-id", "é".encode()), (b"x-note", b"\xff"))
+    assert answer.text == "seen"
+
+
+@given(some.lists(some.tuples(some.sampled_from(NAMES), some.binary(max_size=20)), max_size=6))
+async def test_serve_stumbles_over_nothing_that_passes(headers: list[tuple[str, bytes]]) -> None:
+    told: list[Any] = []
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError("nothing is read")
+
+    raw = [(name.lower().encode(), value) for name, value in headers]
+    scope: Scope = {"type": "http", "method": "GET", "path": "/", "headers": raw, "query_string": b""}
+    await PlainHeaders(serve)(scope, receive, send)
+    assert told[0]["status"] in (200, 400)
+    if told[0]["status"] == 400:
+        assert Headers(raw=told[0]["headers"])["x-request-id"]
