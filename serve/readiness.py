@@ -2,7 +2,9 @@
 
 A generator is ready where one of its replicas is: the others get no work until they are. What each replica
 says of itself arrives here every second (deployments/standing.py), so the answer does not depend on which of
-them happens to be asked, nor on how busy they are. Only before they have said anything is one asked.
+them happens to be asked, nor on how busy they are. Only before they have said anything is one asked. A
+replica runs only once it has loaded its model or can say why not, and one that cannot paint gets no work and
+answers at once. So where replicas run and none has time to answer, they are painting: busy is ready.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from ray.serve.exceptions import BackPressureError
 
 from deployments.messages import LayerKind, Readiness
 from deployments.standing import Standing
@@ -42,7 +46,14 @@ async def _state(graph: Graph, kind: LayerKind) -> ServiceState:
     told = _told(kind, pool.standings()) if pool is not None else None
     if told is not None:
         return told
-    reason = await _asked(graph, kind)
+    try:
+        reason = await _asked(graph, kind)
+    except TimeoutError:
+        pool = graph.pool(kind)
+        standings = pool.standings() if pool is not None else ()
+        if standings:
+            return _busy(kind, standings)
+        reason = "no replica has loaded its model yet"
     return ServiceState(unready=(f"{kind}: {reason}",)) if reason else ServiceState()
 
 
@@ -54,16 +65,32 @@ def _told(kind: LayerKind, standings: Sequence[Standing | None]) -> ServiceState
         return None
     if not reasons:
         return ServiceState()
-    # The most common one, and of equals always the same.
-    reason = min(reasons, key=lambda text: (-reasons[text], text))
     if reasons.total() == len(known):
-        return ServiceState(unready=(f"{kind}: {reason}",))
-    count = f"{reasons.total()} of {len(standings)} replicas cannot paint"
-    return ServiceState(degraded=(f"{kind}: {count}: {reason}",))
+        return ServiceState(unready=(f"{kind}: {_commonest(reasons)}",))
+    return _degraded(kind, reasons, len(standings))
+
+
+def _busy(kind: LayerKind, standings: Sequence[Standing | None]) -> ServiceState:
+    """Judge replicas of which none had time to answer; some may have said by now that they cannot paint."""
+    told = _told(kind, standings)
+    if told is not None:
+        return told
+    reasons = Counter(standing.unready for standing in standings if standing is not None)
+    return _degraded(kind, reasons, len(standings)) if reasons else ServiceState()
+
+
+def _degraded(kind: LayerKind, reasons: Counter[str], replicas: int) -> ServiceState:
+    count = f"{reasons.total()} of {replicas} replicas cannot paint"
+    return ServiceState(degraded=(f"{kind}: {count}: {_commonest(reasons)}",))
+
+
+def _commonest(reasons: Counter[str]) -> str:
+    """Of equals always the same."""
+    return min(reasons, key=lambda text: (-reasons[text], text))
 
 
 async def _asked(graph: Graph, kind: LayerKind) -> str:
-    """What any one replica says; empty where it can paint."""
+    """What any one replica says; empty where it can paint. Raises TimeoutError where none has time to."""
     handle = graph.character if kind == "character" else graph.background
     response: Response = None
     try:
@@ -72,7 +99,9 @@ async def _asked(graph: Graph, kind: LayerKind) -> str:
             readiness: Readiness = await response
     except TimeoutError:
         response.cancel()
-        return "no replica has loaded its model yet"
+        raise
+    except BackPressureError:
+        return ""  # Its queue is full, so it paints.
     except Exception:
         # Whatever a replica died of, it is not ready; the cause stands in the replica's own log.
         return "its replica is restarting"

@@ -84,22 +84,23 @@ def test_idle_streams(http: httpx.Client, drilled: ServiceConfig, row: Row) -> N
     job = http.post("/v1/jobs", json={"scenes": [scene(140, seed=7)] * 200}).json()["id"]
     # A stream's answer begins as soon as it is let in: nothing is waited for but that.
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-    with httpx.Client(base_url=http.base_url, timeout=60, trust_env=False, limits=limits) as many:
-        with ExitStack() as open_ones:
-            answers = [
-                open_ones.enter_context(many.stream("GET", f"/v1/jobs/{job}/events"))
-                for _ in range(places + 20)
-            ]
-            counts = Counter(answer.status_code for answer in answers)
-            assert set(counts) == {200, 429}
-            refused = [answer for answer in answers if answer.status_code == 429]
-            assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
-            slowest = 0.0
-            for path in ("/healthz", "/readyz") * 10:
-                begun = time.monotonic()
-                assert http.get(path).status_code == 200
-                slowest = max(slowest, time.monotonic() - begun)
-            assert http.post("/v1/scenes", json=scene()).status_code == 200
+    with (
+        httpx.Client(base_url=http.base_url, timeout=60, trust_env=False, limits=limits) as many,
+        ExitStack() as open_ones,
+    ):
+        answers = [
+            open_ones.enter_context(many.stream("GET", f"/v1/jobs/{job}/events")) for _ in range(places + 20)
+        ]
+        counts = Counter(answer.status_code for answer in answers)
+        assert set(counts) == {200, 429}
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
+        slowest = 0.0
+        for path in ("/healthz", "/readyz") * 10:
+            begun = time.monotonic()
+            assert http.get(path).status_code == 200
+            slowest = max(slowest, time.monotonic() - begun)
+        assert http.post("/v1/scenes", json=scene()).status_code == 200
     http.delete(f"/v1/jobs/{job}")
     row.saw(
         f"of {places + 20} streams {counts[200]} open and {counts[429]} 429; /healthz and /readyz 200, "

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from ray.serve.exceptions import BackPressureError
 
 from deployments.errors import NotReady
 from deployments.messages import LayerKind, Readiness
@@ -115,6 +116,25 @@ async def test_what_no_replica_has_told_is_asked(standings: tuple[Standing | Non
 
 async def test_busy_is_ready() -> None:
     assert await service_state(told_by(GOOD, asked=NEVER)) == ServiceState()
+
+
+@pytest.mark.parametrize("standings", [(None,), (None, None)])
+async def test_running_replicas_without_time_to_answer_are_busy(
+    standings: tuple[None, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "PROBE_TIMEOUT_S", 0.05)
+    assert await service_state(told_by(*standings, asked=NEVER)) == ServiceState()
+    full = BackPressureError(1, 1)
+    assert await service_state(told_by(*standings, asked=full)) == ServiceState(), "a full queue is busy"
+    with_a_bad_one = await service_state(told_by(*standings, MISSING, asked=NEVER))
+    count = f"1 of {len(standings) + 1} replicas cannot paint"
+    assert with_a_bad_one == ServiceState(degraded=(f"character: {count}: unet is missing",))
+
+
+async def test_no_replica_at_all_is_not_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "PROBE_TIMEOUT_S", 0.05)
+    state = await service_state(told_by(asked=NEVER))
+    assert state.unready == ("character: no replica has loaded its model yet",)
 
 
 async def test_degraded_over_http(config: ServiceConfig) -> None:
