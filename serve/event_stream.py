@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ from .http.stream_budget import OpenStream
 
 HEARTBEAT_S = 10.0
 """Proxies give up on a connection that says nothing, mostly after a minute."""
+LEAVES_WITHIN_S = 5.0
+"""For so long a stream that has to end may still write what its reader has not taken."""
 HEARTBEAT = b": still at it\n\n"
 EVENTS = "text/event-stream"
 
@@ -85,11 +87,12 @@ class EventStream(Response):
         working.add_done_callback(lambda _: told.put_nowait(None))
         writing = asyncio.ensure_future(self._write(working, told, send))
         leaving = asyncio.ensure_future(hang_up(receive))
-        tasks = [writing, leaving, working]
+        ends = {writing, leaving}
         if place is not None:
-            tasks.append(asyncio.ensure_future(_recall(place, working)))
+            ends.add(asyncio.ensure_future(_end(place, working, writing)))
+        tasks = (*ends, working)
         try:
-            await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if not writing.done():
                 raise ClientGone
             writing.result()
@@ -132,7 +135,13 @@ class EventStream(Response):
         await write(b"", more=False)
 
 
-async def _recall(place: OpenStream, working: asyncio.Future[None]) -> None:
-    """End the work, and with it the stream, when its place goes to another tenant."""
-    await place.recalled.wait()
+async def _end(place: OpenStream, working: asyncio.Future[None], writing: asyncio.Future[None]) -> None:
+    """Return when a stream whose time is over, or whose place another tenant gets, has to be gone.
+
+    Its work ends, and with it the stream; one whose reader takes nothing is not waited for.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(place.lasts_s):
+            await place.recalled.wait()
     working.cancel()
+    await asyncio.wait({writing}, timeout=LEAVES_WITHIN_S)

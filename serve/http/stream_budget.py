@@ -15,14 +15,21 @@ from dataclasses import dataclass, field
 from ..error_answers import Refusal
 
 LONGEST_RETRY_S = 30.0
+MOST_LEAVING = 16
+"""So many streams may have lost their place and not ended yet, since their readers take nothing."""
+LEAVING_S = 2.0
 
 
 @dataclass(eq=False)
 class OpenStream:
-    """A place in the budget. `recalled` is set when another tenant gets it: the stream then ends."""
+    """A place in the budget. `recalled` is set when another tenant gets it: the stream then ends.
+
+    It also ends when it has lasted for `lasts_s`.
+    """
 
     tenant: str
     since: float
+    lasts_s: float
     recalled: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -46,6 +53,7 @@ class StreamBudget:
         self._lasts_s = lasts_s
         self._clock = clock
         self._open: dict[str, list[OpenStream]] = {}
+        self._leaving = 0
 
     @contextmanager
     def open(self, tenant: str) -> Iterator[OpenStream]:
@@ -56,11 +64,13 @@ class StreamBudget:
             raise Refusal(429, "rate_limited", message, retry_after_s=self._frees_in_s(mine))
         if sum(map(len, self._open.values())) >= self._most:
             self._recall_for(len(mine))
-        stream = OpenStream(tenant, self._clock())
+        stream = OpenStream(tenant, self._clock(), self._lasts_s)
         self._open.setdefault(tenant, []).append(stream)
         try:
             yield stream
         finally:
+            if stream.recalled.is_set():
+                self._leaving -= 1
             self._forget(stream)
 
     def _recall_for(self, mine: int) -> None:
@@ -70,8 +80,12 @@ class StreamBudget:
             every = [stream for streams in self._open.values() for stream in streams]
             message = f"all {self._most} streams are taken; come back shortly"
             raise Refusal(429, "overloaded", message, retry_after_s=self._frees_in_s(every))
+        if self._leaving >= MOST_LEAVING:
+            message = "streams are making room for others; come back shortly"
+            raise Refusal(429, "overloaded", message, retry_after_s=LEAVING_S)
         oldest = most[0]
         oldest.recalled.set()
+        self._leaving += 1
         self._forget(oldest)
 
     def _forget(self, stream: OpenStream) -> None:

@@ -10,6 +10,7 @@ from fastapi import Request
 from deployments.errors import GenerationFailed, Overloaded
 from serve.disconnects import ClientGone
 from serve.event_stream import Event, EventStream, Work
+from serve.http.stream_budget import StreamBudget
 
 from .events import parse_events
 
@@ -133,3 +134,43 @@ async def test_a_connection_found_closed_while_writing_cancels_the_work() -> Non
     with pytest.raises(ClientGone):
         await Closed().read(work)
     assert ended.is_set()
+
+
+class Stuck(Reader):
+    """A client that takes the head of an answer and no more."""
+
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+
+async def for_ever(tell: Tell) -> None:
+    tell(Event("one", {}))
+    await asyncio.Event().wait()
+
+
+async def test_a_recalled_stream_ends_as_if_its_time_were_over() -> None:
+    budget, reader = StreamBudget(2, 2, lasts_s=60), Reader()
+    scope = {"type": "http", "headers": [], "state": {"request_id": "r"}}
+    stream = EventStream(Request(scope), for_ever, place=budget.open("a"))
+    reading = asyncio.ensure_future(stream(scope, reader.receive, reader.send))
+    await reader.got.wait()
+    with budget.open("a"), budget.open("b"):
+        await asyncio.wait_for(reading, 30)
+    assert parse_events(reader.text) == [("one", {})]
+    assert reader.messages[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+@pytest.mark.parametrize("lasts_s", [0.02, 60], ids=["too long", "recalled"])
+async def test_a_reader_that_takes_nothing_keeps_no_place(
+    lasts_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serve.event_stream.LEAVES_WITHIN_S", 0.02)
+    budget, reader = StreamBudget(2, 2, lasts_s), Stuck()
+    scope = {"type": "http", "headers": [], "state": {"request_id": "r"}}
+    stream = EventStream(Request(scope), for_ever, place=budget.open("a"))
+    reading = asyncio.ensure_future(stream(scope, reader.receive, reader.send))
+    await reader.got.wait()
+    with budget.open("a"), budget.open("b"), pytest.raises(ClientGone):
+        await asyncio.wait_for(reading, 30)

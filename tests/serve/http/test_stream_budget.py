@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from serve.error_answers import Refusal
-from serve.http.stream_budget import OpenStream, StreamBudget
+from serve.http.stream_budget import MOST_LEAVING, OpenStream, StreamBudget
 
 LASTS_S = 900.0
 
@@ -90,6 +90,20 @@ def test_a_tenant_does_not_take_its_own_or_an_equal_ones() -> None:
     refusal = streams.refused("a")
     assert refusal is not None
     assert refusal.code == "overloaded"
+
+
+def test_streams_that_do_not_end_leave_their_places_to_few() -> None:
+    budget = StreamBudget(100, 100, LASTS_S)
+    with ExitStack() as held:
+        mine = [held.enter_context(budget.open("a")) for _ in range(100)]
+        for number in range(MOST_LEAVING):
+            held.enter_context(budget.open(f"tenant {number}"))
+        with pytest.raises(Refusal, match="making room"), budget.open("one more"):
+            pass
+        assert sum(stream.recalled.is_set() for stream in mine) == MOST_LEAVING
+    with budget.open("one more"):
+        pass
+    assert budget._leaving == 0
 
 
 def test_retry_after_is_when_the_oldest_must_end() -> None:
