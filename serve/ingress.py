@@ -12,6 +12,7 @@ from deployments.errors import ScenewrightError
 from deployments.work_queue import WorkQueue
 
 from . import haproxy
+from .auth.public_paths import is_public
 from .collecting import freeze, let_go
 from .config import ReplicaOptions, ServiceConfig
 from .described_api import DescribedApi
@@ -102,7 +103,7 @@ def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
 
 def guard(api: ASGIApp, config: ServiceConfig) -> ASGIApp:
     """Put ids, names and keys before the routes."""
-    counted = RequestSlots(HeadAsGet(api), config.ingress.max_ongoing_requests)
+    counted = RequestSlots(HeadAsGet(api), config.ingress.max_ongoing_requests, is_public)
     guarded = SlashAfterPrefix(Tenants(counted, config.authentication, config.state_folder))
     return RequestIds(Hosts(guarded, config.allowed_hosts, partial(asks_for_key, config.authentication)))
 

@@ -9,6 +9,7 @@ are left are for health checks.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,6 +24,7 @@ HEALTH_SLOTS = 32
 SHARE = 4
 """A tenant may hold so many times as many slots as are free, so that some are left for another tenant
 (Choudhury and Hahne 1998, dynamic queue length thresholds)."""
+PUBLIC = "(public)"
 RETRY_S = 2.0
 HELD = "held"
 """The key of a request's state under which stands what it gives back when it becomes a stream."""
@@ -31,12 +33,16 @@ HELD = "held"
 class RequestSlots:
     """The layer that counts. `most` requests are under way at once; beyond them the answer is 429 at once.
 
-    Health checks are not counted. Where a request has a tenant, its tenant's share is bounded too.
+    Health checks are not counted. Where a request has a tenant, its tenant's share is bounded too; what is
+    public, as the page is, has the share of one tenant.
     """
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
+    def __init__(
+        self, app: ASGIApp, most: int, is_public: Callable[[Scope], bool] = lambda scope: False
+    ) -> None:
         self._app = app
         self._most = most
+        self._is_public = is_public
         self._taken: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,6 +50,8 @@ class RequestSlots:
             await self._app(scope, receive, send)
             return
         tenant = str(scope.setdefault("state", {}).get("tenant", ""))
+        if not tenant and self._is_public(scope):
+            tenant = PUBLIC
         free = self._most - self._taken.total()
         if free <= 0 or (tenant and self._taken[tenant] >= SHARE * free):
             message = "too many requests are under way here; come back shortly"

@@ -29,7 +29,7 @@ class Edge:
 
     def __init__(self, most: int) -> None:
         self.app = Held()
-        self.slots = RequestSlots(self.app, most)
+        self.slots = RequestSlots(self.app, most, lambda scope: scope["path"] == "/static/x")
         self.tasks: list[asyncio.Task[list[Message]]] = []
 
     def ask(self, path: str = "/v1/scenes", tenant: str = "") -> asyncio.Task[list[Message]]:
@@ -86,6 +86,17 @@ async def test_a_tenant_leaves_slots_to_others() -> None:
     assert len(edge.app.under_way) == 16
     assert await edge.refused(tenant="greedy")
     assert not await edge.refused(tenant="other")
+    await edge.end()
+
+
+async def test_what_is_public_leaves_slots_to_others() -> None:
+    edge = Edge(20)
+    for _ in range(40):
+        await edge.refused(path="/static/x")
+    assert len(edge.app.under_way) == 16
+    assert await edge.refused(path="/static/x")
+    assert not await edge.refused(), "where nobody is asked for a key"
+    assert not await edge.refused(tenant="one")
     await edge.end()
 
 
