@@ -22,6 +22,9 @@ from deployments.standing import Standing
 from .scene import Graph, Response
 
 PROBE_TIMEOUT_S = 2.0
+BUSY_TIMEOUT_S = 0.7
+"""Of replicas that run: the probes of a kubelet give up after a second."""
+NONE_RUNS = "no replica is running: one is loading its model, or waits for a place"
 KINDS: tuple[LayerKind, ...] = ("character", "background")
 
 
@@ -46,14 +49,15 @@ async def _state(graph: Graph, kind: LayerKind) -> ServiceState:
     told = _told(kind, pool.standings()) if pool is not None else None
     if told is not None:
         return told
+    runs = pool is not None and len(pool.standings()) > 0
     try:
-        reason = await _asked(graph, kind)
+        reason = await _asked(graph, kind, BUSY_TIMEOUT_S if runs else PROBE_TIMEOUT_S)
     except TimeoutError:
         pool = graph.pool(kind)
         standings = pool.standings() if pool is not None else ()
         if standings:
             return _busy(kind, standings)
-        reason = "no replica has loaded its model yet"
+        reason = NONE_RUNS
     return ServiceState(unready=(f"{kind}: {reason}",)) if reason else ServiceState()
 
 
@@ -89,12 +93,12 @@ def _commonest(reasons: Counter[str]) -> str:
     return min(reasons, key=lambda text: (-reasons[text], text))
 
 
-async def _asked(graph: Graph, kind: LayerKind) -> str:
+async def _asked(graph: Graph, kind: LayerKind, timeout_s: float) -> str:
     """What any one replica says; empty where it can paint. Raises TimeoutError where none has time to."""
     handle = graph.character if kind == "character" else graph.background
     response: Response = None
     try:
-        async with asyncio.timeout(PROBE_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             response = handle.readiness.remote()
             readiness: Readiness = await response
     except TimeoutError:

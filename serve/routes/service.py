@@ -15,6 +15,7 @@ from ..config import ServiceConfig
 from ..error_answers import Refusal
 from ..models import ModelEntry, ModelList, find, listing
 from ..readiness import service_state
+from ..readiness_checks import ReadinessChecks
 from ..scene import Graph
 from ..schema import Wire
 
@@ -33,6 +34,7 @@ class Ready(Wire):
 
 def service_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     router = APIRouter()
+    checks = ReadinessChecks(lambda: service_state(graph))
     backend = backend_of({config.character.generator.backend, config.background.generator.backend})
 
     @router.get("/v1/models")
@@ -53,7 +55,7 @@ def service_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
 
     @router.get("/readyz", response_model_exclude_none=True)
     async def readyz() -> Ready:
-        state = await service_state(graph)
+        state = await checks.state()
         if state.unready:
             raise NotReady("; ".join(state.unready), retry_after_s=2)
         if state.degraded:

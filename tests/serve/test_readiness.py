@@ -43,7 +43,7 @@ async def test_every_reason_is_told() -> None:
 async def test_a_replica_that_does_not_answer_is_still_loading(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "PROBE_TIMEOUT_S", 0.05)
     graph: Any = graph_of(NEVER)
-    assert (await service_state(graph)).unready == ("character: no replica has loaded its model yet",)
+    assert (await service_state(graph)).unready == (f"character: {readiness.NONE_RUNS}",)
     assert graph.character.readiness.responses[0].cancelled
 
 
@@ -122,7 +122,7 @@ async def test_busy_is_ready() -> None:
 async def test_running_replicas_without_time_to_answer_are_busy(
     standings: tuple[None, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readiness, "PROBE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(readiness, "BUSY_TIMEOUT_S", 0.05)
     assert await service_state(told_by(*standings, asked=NEVER)) == ServiceState()
     full = BackPressureError(1, 1)
     assert await service_state(told_by(*standings, asked=full)) == ServiceState(), "a full queue is busy"
@@ -134,7 +134,7 @@ async def test_running_replicas_without_time_to_answer_are_busy(
 async def test_no_replica_at_all_is_not_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "PROBE_TIMEOUT_S", 0.05)
     state = await service_state(told_by(asked=NEVER))
-    assert state.unready == ("character: no replica has loaded its model yet",)
+    assert state.unready == (f"character: {readiness.NONE_RUNS}",)
 
 
 async def test_degraded_over_http(config: ServiceConfig) -> None:

@@ -1,0 +1,45 @@
+"""Answer any number of readiness checks with one question to the replicas.
+
+A check waits for replicas only before they have reported (readiness.py). So a caller that sends many checks
+then could hold all of the edge's slots, and `/healthz` would wait behind them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from .readiness import ServiceState
+
+MOST_WAITING = 16
+"""Half of the slots that are left to health checks (http/request_slots.py)."""
+UNKNOWN = ServiceState(unready=("the replicas are being asked at present",))
+
+
+class ReadinessChecks:
+    """Of one process. `ask` finds the service's state out."""
+
+    def __init__(self, ask: Callable[[], Awaitable[ServiceState]]) -> None:
+        self._ask = ask
+        self._asking: asyncio.Task[ServiceState] | None = None
+        self._waiting = 0
+        self._last = UNKNOWN
+
+    async def state(self) -> ServiceState:
+        """Return the state, or the last known one where many wait for it already."""
+        if self._asking is None:
+            self._asking = asyncio.ensure_future(self._asked())
+        if self._waiting >= MOST_WAITING:
+            return self._last
+        self._waiting += 1
+        try:
+            return await asyncio.shield(self._asking)
+        finally:
+            self._waiting -= 1
+
+    async def _asked(self) -> ServiceState:
+        try:
+            self._last = await self._ask()
+        finally:
+            self._asking = None
+        return self._last
