@@ -30,7 +30,9 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        offered = headers.get("x-request-id", "")
+        offered = ",".join(
+            headers.getlist("x-request-id")
+        )  # Two are not plain, whichever of them Serve takes.
         plain = ACCEPTED.fullmatch(offered)
         scope["state"] = {**scope.get("state", {}), "request_id": offered if plain else uuid.uuid4().hex}
         refusal = _refusal(headers, bool(plain))

@@ -1,8 +1,9 @@
-"""Refuse headers that Ray Serve would stumble over before the application sees them.
+"""Refuse headers that Ray Serve would stumble over, or obey, before the application sees them.
 
 Serve's proxy, and the edge's replicas behind HAProxy, decode some headers as UTF-8 and answer a plain 500
 where they cannot. HTTP allows other bytes in a value (RFC 9110, 5.5), so this layer stands before Serve's own
-code: the hook of one_zero.py puts it there.
+code: the hook of one_zero.py puts it there. With two others a client would set Serve's own time limit, whose
+answer is in no form of ours, or have its work go on without it.
 """
 
 from __future__ import annotations
@@ -32,14 +33,15 @@ DECODED = frozenset(
         _normalised,
         (
             SERVE_HTTP_REQUEST_ID_HEADER,
-            SERVE_HTTP_REQUEST_TIMEOUT_S_HEADER,
-            SERVE_HTTP_REQUEST_DISCONNECT_DISABLED_HEADER,
             SERVE_MULTIPLEXED_MODEL_ID,
             SERVE_SESSION_ID,
         ),
     )
 )
 """The headers whose values Serve reads."""
+CONTROL = frozenset((SERVE_HTTP_REQUEST_TIMEOUT_S_HEADER, SERVE_HTTP_REQUEST_DISCONNECT_DISABLED_HEADER))
+TRACING = (b"traceparent", b"tracestate")
+"""Serve reads them where its own tracing is on. They are ASCII (W3C Trace Context): others are left out."""
 
 
 class PlainHeaders:
@@ -51,6 +53,9 @@ class PlainHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = _refusal(scope) if scope["type"] in ("http", "websocket") else None
         if refusal is None:
+            if any(_is_broken(*header) for header in scope.get("headers", ())):
+                kept = [header for header in scope["headers"] if not _is_broken(*header)]
+                scope = {**scope, "headers": kept}
             await self._app(scope, receive, send)
             return
         request_id = uuid.uuid4().hex
@@ -69,9 +74,15 @@ def _refusal(scope: Scope) -> Refusal | None:
         shown = name.decode("latin-1")
         if not name.isascii():
             return Refusal(400, "invalid_header", "a header's name is not ASCII")
+        if shown.lower() in CONTROL:
+            return Refusal(400, "invalid_header", f"the header {shown} is not accepted here", shown)
         if _normalised(shown) in DECODED and not _is_utf_8(value):
             return Refusal(400, "invalid_header", f"the value of {shown} is not UTF-8", shown)
     return None
+
+
+def _is_broken(name: bytes, value: bytes) -> bool:
+    return name.lower() in TRACING and not value.isascii()
 
 
 def _is_utf_8(value: bytes) -> bool:

@@ -72,3 +72,9 @@ async def test_what_is_not_http_passes_through() -> None:
 
     await RequestIds(app)({"type": "lifespan"}, None, None)  # type: ignore[arg-type]
     assert seen == ["lifespan"]
+
+
+async def test_two_ids_are_none(client: httpx.AsyncClient) -> None:
+    """Serve's proxy reads another of them than we would."""
+    answer = await client.get("/healthz", headers=[("X-Request-ID", "one"), ("X-Request-ID", "two")])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_header")

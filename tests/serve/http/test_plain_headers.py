@@ -55,6 +55,27 @@ async def test_what_is_not_utf_8_is_refused_in_our_form(name: str, value: bytes)
     assert error["request_id"] == answer.headers["x-request-id"] != ""
 
 
+@pytest.mark.parametrize("name", ["x-request-timeout-seconds", "X-Request-Disconnect-Disabled"])
+async def test_nobody_steers_serve(name: str) -> None:
+    error = (await asked((name.encode(), b"1"))).json()["error"]
+    assert (error["code"], error["param"]) == ("invalid_header", name.lower())
+
+
+async def test_a_trace_that_is_not_ascii_is_none() -> None:
+    seen: list[Any] = []
+
+    async def note(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.extend(scope["headers"])
+        await serve(scope, receive, send)
+
+    told = [(b"traceparent", b"00-\xff"), (b"tracestate", b"a=\xe9"), (b"accept", b"\xe9")]
+    transport = httpx.ASGITransport(PlainHeaders(note))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        assert (await client.get("/", headers=told)).status_code == 200
+    assert (b"accept", b"\xe9") in seen
+    assert not {b"traceparent", b"tracestate"} & {name for name, _ in seen}
+
+
 async def test_other_headers_may_hold_any_bytes() -> None:
     answer = await asked((b"user-agent", b"caf\xe9"), (b"x-session-id", "é".encode()), (b"x-note", b"\xff"))
     assert answer.text == "seen"
