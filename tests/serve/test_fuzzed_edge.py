@@ -6,9 +6,11 @@ one input, and `PYTEST_FUZZ_SEED` starts elsewhere.
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
+import zlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -21,15 +23,17 @@ from starlette.types import ASGIApp
 from serve.config import ServiceConfig
 from serve.http.plain_headers import PlainHeaders
 from serve.ingress import build_http
+from serve.keys import KeyFile
 from serve.scene import Graph
 
 from ..deployments.imaging.files.test_mutations import FILES, PLACE, TAG
 from .conftest import served
-from .mutations import mutated_bytes, mutated_json, with_chunk, with_tag
+from .mutations import NUMBERS, mutated_bytes, mutated_json, with_chunk, with_tag
 from .test_hostile_bodies import BODIES
 
 FIRST_SEED = int(os.environ.get("PYTEST_FUZZ_SEED", "1"))
 SHORT, LONG = 150, 20_000
+GUARDED = "http://keys.localhost"
 CORPUS = tuple(FILES.values())
 TAGS = [
     json.loads(TAG % (layer, mode)) for layer in ("character", "background") for mode in ("cutout", "paste")
@@ -66,9 +70,16 @@ async def edge(config: ServiceConfig, graph: Graph, tmp_path: Any) -> AsyncItera
             "width": 64,
             "height": 64,
         }
-    app: ASGIApp = PlainHeaders(served(build_http(ServiceConfig.model_validate(data), graph)))
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as client:
+
+    def behind(authentication: str) -> httpx.ASGITransport:
+        asking = ServiceConfig.model_validate(data | {"authentication": authentication})
+        app: ASGIApp = PlainHeaders(served(build_http(asking, graph)))
+        return httpx.ASGITransport(app)
+
+    KeyFile(tmp_path).create("one", ("generate", "jobs"))
+    async with httpx.AsyncClient(
+        transport=behind("off"), mounts={GUARDED: behind("required")}, base_url="http://localhost", timeout=60
+    ) as client:
         yield client
 
 
@@ -90,6 +101,17 @@ async def merge_files(edge: httpx.AsyncClient, chance: random.Random) -> httpx.R
     return await edge.post("/v1/merges", files=files, data={"options": options})
 
 
+async def send_coded(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
+    path, body = chance.choice(list(BODIES.items()))
+    coding = chance.choice(("gzip", "x-gzip", "deflate", "GZIP", "gzip, gzip", "br"))
+    content = json.dumps(body).encode()
+    content = gzip.compress(content) if "gzip" in coding.lower() else zlib.compress(content)
+    if chance.random() < 0.8:
+        content = mutated_bytes(chance, content, (content, gzip.compress(b"[" * 1_000)))
+    headers = {"Content-Type": "application/json", "Content-Encoding": coding}
+    return await edge.post(path, content=content, headers=headers)
+
+
 async def send_body(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
     path, body = chance.choice(list(BODIES.items()))
     content = json.dumps(mutated_json(chance, body) if chance.random() < 0.6 else body).encode()
@@ -104,21 +126,76 @@ async def send_head(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Res
         path = "/" + quote_from_bytes(mutated_bytes(chance, path.encode(), (b"%2e/", b"\0", b"\xff")))
     if chance.random() < 0.5:
         path += "?" + quote_from_bytes(chance.randbytes(chance.randint(0, 40)), safe="=&%+")
-    headers = [
+    method = chance.choice(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"))
+    content = b"{}" if method in ("POST", "PUT", "PATCH") else None
+    return await edge.request(method, path, headers=any_headers(chance), content=content)
+
+
+async def send_head_of_work(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
+    """Put any headers before a body that would be accepted: they come back in answers to it."""
+    path, body = chance.choice(list(BODIES.items()))
+    headers = [(b"content-type", b"application/json"), *any_headers(chance)]
+    return await edge.post(path, headers=headers, content=json.dumps(body).encode())
+
+
+async def ask_of_jobs(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
+    """Ask for jobs that have ended, by paths, cursors and event ids that are nearly right."""
+    jobs = (await edge.get("/v1/jobs", params={"limit": 1})).json()
+    if not jobs["next"]:
+        for _ in range(2):
+            made = (await edge.post("/v1/jobs", json=BODIES["/v1/jobs"])).json()
+            await edge.delete(f"/v1/jobs/{made['id']}")
+        return await ask_of_jobs(edge, chance)
+    job = jobs["data"][0]["id"]
+    told, cursor = f"{job}.1".encode(), jobs["next"].encode()
+
+    def nearly(right: bytes) -> bytes:
+        return mutated_bytes(chance, right, (told, cursor)) if chance.random() < 0.8 else right
+
+    path = chance.choice(
+        (f"/v1/jobs/{job}/events", f"/v1/jobs/{job}/scenes/0", f"/v1/jobs/{job}", "/v1/jobs")
+    )
+    if path == "/v1/jobs":
+        path += f"?limit={chance.choice(NUMBERS)}&after={quote_from_bytes(nearly(cursor))}"
+    elif chance.random() < 0.5:
+        path = "/" + quote_from_bytes(nearly(path.encode()))
+    headers = [(b"last-event-id", plain(nearly(told))), *any_headers(chance)]
+    return await edge.request(chance.choice(("GET", "HEAD")), path, headers=headers)
+
+
+async def offer_key(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
+    """Ask where a key is needed, with one that is none."""
+    offered = b"Bearer sw_0123abcd_" + b"a" * 43
+    headers = [*any_headers(chance), (b"authorization", plain(mutated_bytes(chance, offered, (offered,))))]
+    return await edge.get(GUARDED + chance.choice(PATHS), headers=headers)
+
+
+def any_headers(chance: random.Random) -> list[tuple[bytes, bytes]]:
+    """Up to five, of those that somebody reads."""
+    return [
         (
             chance.choice(HEADERS).encode(),
-            chance.choice(SEEN)
-            if chance.random() < 0.3
-            else bytes(set(chance.randbytes(chance.randint(0, 60))) - set(b"\r\n\0")),
+            chance.choice(SEEN) if chance.random() < 0.3 else plain(chance.randbytes(chance.randint(0, 60))),
         )
         for _ in range(chance.randint(0, 5))
     ]
-    method = chance.choice(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"))
-    content = b"{}" if method in ("POST", "PUT", "PATCH") else None
-    return await edge.request(method, path, headers=headers, content=content)
 
 
-HOW = {"files": merge_files, "bodies": send_body, "heads": send_head}
+def plain(value: bytes) -> bytes:
+    """Leave out what no parser lets through in a header's value."""
+    return value.translate(None, b"\r\n\0")
+
+
+HOW = {
+    "files": merge_files,
+    "bodies": send_body,
+    "coded bodies": send_coded,
+    "heads": send_head,
+    "heads of work": send_head_of_work,
+    "jobs": ask_of_jobs,
+    "keys": offer_key,
+}
+SHARES = {"files": 0.4, "bodies": 0.15, "heads": 0.15, "coded bodies": 0.1, "jobs": 0.1}
 
 
 async def fuzz(edge: httpx.AsyncClient, how: str, times: int) -> Counter[int]:
@@ -144,7 +221,7 @@ async def test_a_seed_of_each(edge: httpx.AsyncClient, how: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
-@pytest.mark.parametrize(("how", "share"), [("files", 0.5), ("bodies", 0.25), ("heads", 0.25)])
-async def test_twenty_thousand(edge: httpx.AsyncClient, how: str, share: float) -> None:
-    counts = await fuzz(edge, how, int(LONG * share))
+@pytest.mark.parametrize("how", HOW)
+async def test_twenty_thousand(edge: httpx.AsyncClient, how: str) -> None:
+    counts = await fuzz(edge, how, int(LONG * SHARES.get(how, 0.05)))
     print(how, dict(counts))
