@@ -197,7 +197,8 @@ BACKGROUND_DEFAULTS = LayerDefaults(num_inference_steps=20, guidance_scale=6.0, 
 
 
 class ServiceConfig(Settings):
-    """All of it. `allowed_hosts`: names and addresses, besides loopback's, at which it may be reached where
+    """All of it. `authentication`: `required` asks everybody for a key, `off` nobody. Where nothing is written
+    keys are required, unless `scenewright serve` itself listens on loopback. `allowed_hosts`: names and addresses, besides loopback's, at which it may be reached where
     nobody is asked for a key; where keys are asked, the only ones, if there are any (http/hosts.py).
     """
 
@@ -219,7 +220,7 @@ class ServiceConfig(Settings):
     jobs: JobConfig = JobConfig()
     logs: LogConfig = LogConfig()
     tracing: TracingConfig = TracingConfig()
-    authentication: Authentication = "auto"
+    authentication: Authentication | None = None
     allowed_hosts: tuple[str, ...] = ()
     state_dir: str = Field("~/.local/state/scenewright", min_length=1)
 
@@ -231,6 +232,23 @@ class ServiceConfig(Settings):
         except RuntimeError:
             raise ValueError(f"{state_dir}: no such home folder is known") from None
         return state_dir
+
+    @field_validator("authentication", mode="before")
+    @classmethod
+    def _as_it_is_meant(cls, authentication: Any) -> Any:
+        if authentication is False:
+            return "off"  # What YAML makes of `off` without quotes.
+        if authentication == "auto":
+            raise ValueError(
+                "auto is gone, since a caller's address proves nothing: write required or off, or leave it out"
+                " (then keys are required, unless `scenewright serve` itself listens on loopback)"
+            )
+        return authentication
+
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether every request but those for public paths needs a key."""
+        return self.authentication != "off"
 
     @property
     def layers(self) -> dict[LayerKind, LayerSettings]:

@@ -83,9 +83,7 @@ def _common_headers(status: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _security(config: ServiceConfig) -> list[dict[str, list[str]]]:
-    """`auto` asks for a key from elsewhere only, so that both are told."""
-    need: list[dict[str, list[str]]] = [{"key": []}]
-    return {"required": need, "off": [], "auto": [*need, {}]}[config.authentication]
+    return [{"key": []}] if config.asks_for_keys else []
 
 
 def _narrow(schema: dict[str, Any], config: ServiceConfig, kind: str | None) -> None:

@@ -7,17 +7,10 @@ from __future__ import annotations
 
 import os
 
-from .keys import Authentication
-
 
 def enabled() -> bool:
     """In this process, as Ray reads it."""
     return os.environ.get("RAY_SERVE_ENABLE_HA_PROXY", "0") == "1"
-
-
-def behind(authentication: Authentication) -> Authentication:
-    """Every caller seems to come from HAProxy's node, and `auto` would take that for its own."""
-    return "required" if authentication == "auto" and enabled() else authentication
 
 
 def reaches_replicas_at(host: str) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
@@ -11,7 +9,6 @@ from starlette.types import ASGIApp
 from deployments.errors import ScenewrightError
 from deployments.work_queue import WorkQueue
 
-from . import haproxy
 from .auth.public_paths import is_public
 from .collecting import freeze, let_go
 from .config import ReplicaOptions, ServiceConfig
@@ -38,7 +35,7 @@ from .routes.scenes import scene_routes
 from .routes.service import service_routes
 from .scene import Graph, Handle
 from .strict_json import InvalidJson
-from .tenants import Tenants, asks_for_key
+from .tenants import Tenants
 from .traced_edge import TracedEdge
 from .tracing import send_traces
 
@@ -61,8 +58,7 @@ class Ingress:
         worker: Handle,
     ) -> None:
         send_traces(config.tracing)
-        asked = haproxy.behind(config.authentication)
-        self._config = fitted(config.model_copy(update={"authentication": asked}))
+        self._config = fitted(config)
         places = {kind: layer.replicas.max_queued_requests for kind, layer in config.layers.items()}
         door, merges = Door(HERE.get, places), merges_under_way(config)
         self._graph = Graph(character, background, merger, door, merges, HERE.get)
@@ -103,9 +99,10 @@ def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
 
 def guard(api: ASGIApp, config: ServiceConfig) -> ASGIApp:
     """Put ids, names and keys before the routes."""
-    counted = RequestSlots(HeadAsGet(api), config.ingress.max_ongoing_requests, is_public)
-    guarded = SlashAfterPrefix(Tenants(counted, config.authentication, config.state_folder))
-    return RequestIds(Hosts(guarded, config.allowed_hosts, partial(asks_for_key, config.authentication)))
+    routes: ASGIApp = RequestSlots(HeadAsGet(api), config.ingress.max_ongoing_requests, is_public)
+    if config.asks_for_keys:
+        routes = Tenants(routes, config.state_folder)
+    return RequestIds(Hosts(SlashAfterPrefix(routes), config.allowed_hosts, config.asks_for_keys))
 
 
 def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:

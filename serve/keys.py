@@ -22,7 +22,7 @@ from typing import ClassVar, Literal, get_args
 
 from pydantic import TypeAdapter
 
-Authentication = Literal["auto", "required", "off"]
+Authentication = Literal["required", "off"]
 Scope = Literal["generate", "jobs", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 FILE = "keys.json"

@@ -52,7 +52,7 @@ def running(
     http = tls.with_whole_paths(deploy.http_options)
     tls.check(http)
     deploy = deploy.model_copy(update={"http_options": http})
-    if config.authentication == "auto":
+    if config.authentication is None:
         config = config.model_copy(update={"authentication": authentication_at(host)})
     config = on_one_node(answering_to(config, named, host))
     try:
@@ -91,10 +91,8 @@ def running(
 
 
 def authentication_at(host: str) -> Authentication:
-    """What `auto` means at this address. HAProxy hides who asks, which does not matter where all are here."""
-    if not is_loopback(host):
-        return "required"
-    return "off" if haproxy.enabled() else "auto"
+    """Return what counts where nothing is written: on loopback alone nobody needs a key."""
+    return "off" if is_loopback(host) else "required"
 
 
 def answering_to(config: ServiceConfig, *hosts: str) -> ServiceConfig:

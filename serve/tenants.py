@@ -1,8 +1,6 @@
 """Who asks: a key is looked at before anything else, and names the tenant that the work belongs to.
 
-Without a setting, whoever connects from this machine needs no key, and whoever connects from elsewhere does.
-Behind HAProxy everybody seems to connect from this machine, so that everybody needs one (haproxy.py).
-`scenewright serve` asks everybody as soon as it listens on more than loopback, and nobody where it does not.
+Where a request comes from decides nothing: behind a proxy or a sidecar everybody comes from one address.
 """
 
 from __future__ import annotations
@@ -19,10 +17,9 @@ from deployments.errors import NotReady
 
 from .auth.public_paths import is_public
 from .error_answers import Refusal, refuse
-from .http.host_names import is_loopback
 from .http.paths import route_path
 from .http.request_slots import hold
-from .keys import Authentication, Key, KeyFile
+from .keys import Key, KeyFile
 from .keys import Scope as KeyScope
 from .quotas import Quota
 
@@ -35,25 +32,16 @@ def tenant_of(request: Request) -> str:
     return str(getattr(request.state, "tenant", ""))
 
 
-def asks_for_key(authentication: Authentication, scope: Scope) -> bool:
-    """Whether whoever sent this request needs a key, for all that is not public."""
-    if authentication != "auto":
-        return authentication == "required"
-    client = scope.get("client")
-    return client is None or not is_loopback(client[0])
-
-
 class Tenants:
     """The layer that knows keys. It sets `tenant` and `quota` of the request's state."""
 
-    def __init__(self, app: ASGIApp, authentication: Authentication, state_folder: Path) -> None:
+    def __init__(self, app: ASGIApp, state_folder: Path) -> None:
         self._app = app
-        self._authentication = authentication
         self._file = KeyFile(state_folder)
         self._quotas: dict[str, tuple[Key, Quota]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._guards(scope):
+        if scope["type"] == "lifespan" or is_public(scope):
             await self._app(scope, receive, send)
             return
         with ExitStack() as leaving:
@@ -73,11 +61,6 @@ class Tenants:
                 await refuse(forbidden, scope, receive, send)
                 return
             await self._app(scope, receive, send)
-
-    def _guards(self, scope: Scope) -> bool:
-        if scope["type"] == "lifespan":
-            return False
-        return not is_public(scope) and asks_for_key(self._authentication, scope)
 
     def _key(self, headers: Headers) -> Key:
         scheme, _, offered = headers.get("authorization", "").partition(" ")

@@ -7,7 +7,7 @@ to read the answers (CSRF): the browser then says so in `Sec-Fetch-Site` or `Ori
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -26,14 +26,14 @@ DEFAULT_PORTS = {"http": "80", "https": "443"}
 class Hosts:
     """The layer that refuses what is sent to another name, or by another site's page.
 
-    `allowed` are the `allowed_hosts`; `asks_for_key` tells whether whoever sent a request needs a key. Where
-    one is needed, the names are checked only if there are `allowed` ones, and those alone count.
+    `allowed` are the `allowed_hosts`. Where keys are asked for, the names are checked only if there are
+    `allowed` ones, and those alone count.
     """
 
-    def __init__(self, app: ASGIApp, allowed: Iterable[str], asks_for_key: Callable[[Scope], bool]) -> None:
+    def __init__(self, app: ASGIApp, allowed: Iterable[str], asks_for_keys: bool) -> None:
         self._app = app
         self._allowed = tuple(allowed)
-        self._asks_for_key = asks_for_key
+        self._asks_for_keys = asks_for_keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope) if scope["type"] in ("http", "websocket") else None
@@ -44,7 +44,7 @@ class Hosts:
 
     def _refusal(self, scope: Scope) -> Refusal | None:
         headers = Headers(scope=scope)
-        needs_key = self._asks_for_key(scope)
+        needs_key = self._asks_for_keys
         if (self._allowed or not needs_key) and not self._answers_to(scope, headers, needs_key):
             message = "this service does not answer to that Host; its operator can add it to allowed_hosts"
             return Refusal(400, "invalid_host", message, "host")

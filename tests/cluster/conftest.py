@@ -60,7 +60,7 @@ def private_ray(**environment: str) -> Iterator[str]:
 def graph(step_s: float = 0.02, **replicas: Any) -> dict[str, Any]:
     """The arguments of serve/simulated.yaml, each generator with a logical GPU of its own."""
     content = yaml.safe_load((SHIPPED_FOLDER / "simulated.yaml").read_text())
-    arguments: dict[str, Any] = content["applications"][0]["args"]
+    arguments: dict[str, Any] = content["applications"][0]["args"] | {"authentication": "off"}
     for kind in ("character", "background"):
         arguments[kind]["generator"]["simulated"] |= {"step_s": step_s}
         arguments[kind]["replicas"] |= {

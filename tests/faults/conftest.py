@@ -37,6 +37,7 @@ def drilled(tmp_path_factory: pytest.TempPathFactory) -> ServiceConfig:
     data["merger"]["num_replicas"] = data["ingress"]["num_replicas"] = 2
     data["limits"]["body_timeout_s"] = BODY_TIMEOUT_S
     data["jobs"]["lease_s"] = LEASE_S
+    data["authentication"] = "off"
     data["state_dir"] = str(tmp_path_factory.mktemp("state"))
     return ServiceConfig.model_validate(data)
 

@@ -124,3 +124,30 @@ def test_another_application_is_refused(tmp_path: Path) -> None:
 def test_without_a_host_only_this_machine_is_served(tmp_path: Path) -> None:
     """Serve's own default is every interface."""
     assert load(changed(tmp_path, "  host: 127.0.0.1\n", "")).host == "127.0.0.1"
+
+
+def test_the_authentication_of_before_is_refused_with_what_to_write_instead(tmp_path: Path) -> None:
+    message = refusal(changed(tmp_path, "    args:\n", "    args:\n      authentication: auto\n"))
+    assert "applications[0].args.authentication: " in message
+    assert "auto is gone" in message and "write required or off, or leave it out" in message
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize("written", ["required", "off", '"off"', "null", "OFF", "no"])
+def test_what_is_written_of_authentication_is_what_counts(tmp_path: Path, written: str) -> None:
+    """YAML reads `off` without quotes as false."""
+    config = load(changed(tmp_path, "    args:\n", f"    args:\n      authentication: {written}\n")).config
+    assert config.asks_for_keys == (written in ("required", "null"))
+    assert config.with_environment({}).authentication == config.authentication
+
+
+@pytest.mark.parametrize("written", ["on", "none", '""', "0", "[]"])
+def test_what_no_authentication_is_called_is_refused(tmp_path: Path, written: str) -> None:
+    file = changed(tmp_path, "    args:\n", f"    args:\n      authentication: {written}\n")
+    assert "authentication: input should be 'required' or 'off'" in refusal(file)
+
+
+@pytest.mark.parametrize("name", sorted(file.name for file in SHIPPED_FOLDER.glob("*.yaml")))
+def test_a_shipped_file_leaves_the_choice_to_how_it_is_served(name: str) -> None:
+    config = load(SHIPPED_FOLDER / name).config
+    assert config.authentication is None and config.asks_for_keys

@@ -22,12 +22,12 @@ def mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize(
     ("mode", "authentication", "status"),
-    [("0", "auto", 404), ("1", "auto", 401), ("1", "required", 401), ("1", "off", 404)],
+    [("0", None, 401), ("1", None, 401), ("1", "required", 401), ("1", "off", 404)],
     indirect=["mode"],
 )
 @pytest.mark.usefixtures("mode")
 async def test_behind_it_nobody_passes_for_a_caller_from_this_machine(
-    config: ServiceConfig, authentication: Authentication, status: int
+    config: ServiceConfig, authentication: Authentication | None, status: int
 ) -> None:
     config = config.model_copy(update={"authentication": authentication})
     ingress = Ingress(config, *[None] * 4)  # type: ignore[arg-type]
@@ -39,7 +39,7 @@ async def test_behind_it_nobody_passes_for_a_caller_from_this_machine(
 @pytest.mark.parametrize(
     ("mode", "host", "asked"),
     [
-        ("0", "127.0.0.1", "auto"),
+        ("0", "127.0.0.1", "off"),
         ("1", "127.0.0.1", "off"),
         ("0", "192.0.2.1", "required"),
         ("1", "0.0.0.0", "required"),  # noqa: S104 (nothing listens)

@@ -18,6 +18,22 @@ def test_on_one_machine_no_replica_waits_for_a_label() -> None:
     assert local.background.replicas.num_gpus == 1
 
 
+@pytest.mark.parametrize(
+    ("host", "asked"),
+    [
+        ("127.0.0.1", "off"),
+        ("127.0.0.2", "off"),
+        ("::1", "off"),
+        ("0.0.0.0", "required"),  # noqa: S104 (nothing listens)
+        ("::", "required"),
+        ("192.0.2.5", "required"),
+        ("::ffff:192.0.2.5", "required"),
+    ],
+)
+def test_only_a_service_on_loopback_alone_asks_nobody(host: str, asked: str) -> None:
+    assert local_cluster.authentication_at(host) == asked
+
+
 def test_a_machine_that_is_too_busy_for_ray_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def late(**options: object) -> None:
         raise Exception("The current node timed out during startup. This could happen because …")

@@ -106,7 +106,7 @@ async def test_a_web_socket_needs_a_key_too(app: ASGIApp, tmp_path: Path) -> Non
     async def ask(*headers: tuple[bytes, bytes]) -> str:
         sent.clear()
         scope = {"type": "websocket", "path": "/v1/live", "headers": list(headers)}
-        await Tenants(inside, "required", tmp_path)(scope, None, send)  # type: ignore[arg-type]
+        await Tenants(inside, tmp_path)(scope, None, send)  # type: ignore[arg-type]
         return str(sent[0]["type"])
 
     assert await ask() == "websocket.close"
