@@ -197,9 +197,10 @@ BACKGROUND_DEFAULTS = LayerDefaults(num_inference_steps=20, guidance_scale=6.0, 
 
 
 class ServiceConfig(Settings):
-    """All of it. `authentication`: `required` asks everybody for a key, `off` nobody. Where nothing is written
-    keys are required, unless `scenewright serve` itself listens on loopback. `allowed_hosts`: names and addresses, besides loopback's, at which it may be reached where
-    nobody is asked for a key; where keys are asked, the only ones, if there are any (http/hosts.py).
+    """All of it. `authentication`: `required` asks everybody for a key, `off` nobody. Where it is left out,
+    keys are required, unless `scenewright serve` itself listens on loopback.
+    `allowed_hosts`: names and addresses, besides loopback's, at which it may be reached where nobody is asked
+    for a key; where keys are asked, the only ones, if there are any (http/hosts.py).
     """
 
     character: LayerSettings = LayerSettings(
@@ -240,8 +241,8 @@ class ServiceConfig(Settings):
             return "off"  # What YAML makes of `off` without quotes.
         if authentication == "auto":
             raise ValueError(
-                "auto is gone, since a caller's address proves nothing: write required or off, or leave it out"
-                " (then keys are required, unless `scenewright serve` itself listens on loopback)"
+                "auto is gone, since a caller's address proves nothing: write required or off, or leave it"
+                " out (then keys are required, unless `scenewright serve` itself listens on loopback)"
             )
         return authentication
 

@@ -82,6 +82,7 @@ def test_the_serve_configuration_is_ours(documents: list[dict[str, Any]], tmp_pa
     file.write_text(only(documents, "RayService")["spec"]["serveConfigV2"])
     assert load(file).host == EVERYWHERE
     assert isinstance(load(file).config, ServiceConfig)
+    assert load(file).config.asks_for_keys
 
 
 def test_the_gpu_overlay_serves_gpu_yaml(gpu: dict[str, Any]) -> None:
