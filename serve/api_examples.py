@@ -93,6 +93,7 @@ EXAMPLES = (
     Example("GET", "/v1/jobs/{job_id}", "/v1/jobs/{job}"),
     Example("GET", "/v1/jobs/{job_id}/events", "/v1/jobs/{job}/events"),
     Example("GET", "/v1/jobs/{job_id}/scenes/{index}", "/v1/jobs/{job}/scenes/0", save="scene-0.jpg"),
+    Example("POST", "/v1/jobs/{job_id}/release", "/v1/jobs/{job}/release"),
     Example("DELETE", "/v1/jobs/{job_id}", "/v1/jobs/{job}"),
     Example("GET", "/v1/models", "/v1/models"),
     Example("GET", "/v1/models/{model_id}", "/v1/models/storybook-character"),

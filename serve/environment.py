@@ -12,6 +12,7 @@ LARGEST_PX = 8_192
 LAYERS = ("character", "background")
 VARIABLES = {
     "allowed_hosts": "SCENEWRIGHT_ALLOWED_HOSTS",
+    "jobs.database": "SCENEWRIGHT_DATABASE",
     "state_dir": "SCENEWRIGHT_STATE_DIR",
     "tracing.endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
 }
@@ -34,6 +35,7 @@ def lay_environment_over(settings: dict[str, Any], environment: Mapping[str, str
     _lay(settings["tracing"], endpoint=_text(environment, "OTEL_EXPORTER_OTLP_ENDPOINT") or None)
     hosts = [name.strip() for name in _text(environment, "SCENEWRIGHT_ALLOWED_HOSTS").split(",")]
     _lay(settings, allowed_hosts=[name for name in hosts if name] or None)
+    _lay(settings["jobs"], database=_text(environment, "SCENEWRIGHT_DATABASE") or None)
     _lay(settings, state_dir=_text(environment, "SCENEWRIGHT_STATE_DIR") or None)
     return settings
 

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from deployments.errors import ScenewrightError
 from deployments.work_queue import WorkQueue
 
+from .auth.open_keys import open_keys
 from .auth.public_paths import is_public
 from .collecting import freeze, let_go
 from .config import ReplicaOptions, ServiceConfig
@@ -101,7 +102,7 @@ def guard(api: ASGIApp, config: ServiceConfig) -> ASGIApp:
     """Put ids, names and keys before the routes."""
     routes: ASGIApp = RequestSlots(HeadAsGet(api), config.ingress.max_ongoing_requests, is_public)
     if config.asks_for_keys:
-        routes = Tenants(routes, config.state_folder)
+        routes = Tenants(routes, lambda: open_keys(config.state_folder, config.jobs))
     return RequestIds(Hosts(SlashAfterPrefix(routes), config.allowed_hosts, config.asks_for_keys))
 
 

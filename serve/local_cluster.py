@@ -20,6 +20,7 @@ from .app import build
 from .config import ReplicaOptions, ServiceConfig
 from .http.host_names import is_loopback, normalised
 from .keys import Authentication
+from .private_files import new_ones_shut
 from .runtime import deploying, private_ray, state_folder, tls
 from .runtime.address import EVERYWHERE, check_port, resolve, url_of
 from .runtime.address import free_port as free_port
@@ -67,7 +68,7 @@ def running(
     folder = tempfile.mkdtemp(prefix="scenewright-", dir="/tmp")  # nosec B108
     rays = f"{folder}/ray"
     settings = {**private_ray.PRIVATE, **haproxy.private_settings(folder), "RAY_TMPDIR": rays}
-    with private_ray.environment(settings), state_folder.in_use(kept, url, say):
+    with private_ray.environment(settings), new_ones_shut(), state_folder.in_use(kept, url, say):
         try:
             say(state_folder.described(kept))
             say("starting Ray…")

@@ -84,13 +84,22 @@ class AsyncScenewright:
         """GET /v1/jobs/{id}: its status, its counts and its scenes."""
         return await self._do(calls.job(job_id))
 
-    async def jobs(self, limit: int = 20, after: str | None = None) -> dict[str, Any]:
-        """GET /v1/jobs: `data`, newest first, and `next`, the `after` of the next page."""
-        return await self._do(calls.jobs(limit, after))
+    async def jobs(
+        self, limit: int = 20, after: str | None = None, tenant: str | None = None
+    ) -> dict[str, Any]:
+        """GET /v1/jobs: `data`, newest first, and `next`, the `after` of the next page.
+
+        An admin's key lists every tenant's, or those of the `tenant`.
+        """
+        return await self._do(calls.jobs(limit, after, tenant))
 
     async def cancel_job(self, job_id: str) -> dict[str, Any]:
         """DELETE /v1/jobs/{id}: cancels it, or removes one that has ended, and its pictures with it."""
         return await self._do(calls.cancel_job(job_id))
+
+    async def release_job(self, job_id: str) -> dict[str, Any]:
+        """POST /v1/jobs/{id}/release: lets a job be painted that is `held`, since its key has ended."""
+        return await self._do(calls.release_job(job_id))
 
     async def job_picture(self, job_id: str, index: int) -> tuple[bytes, str]:
         """GET /v1/jobs/{id}/scenes/{index}: the file, and its format."""

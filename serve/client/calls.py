@@ -117,14 +117,19 @@ def job(job_id: str) -> Call[dict[str, Any]]:
     return Call("GET", _job(job_id), _job_state, repeatable=True)
 
 
-def jobs(limit: int, after: str | None) -> Call[dict[str, Any]]:
-    query = _query(limit=limit) if after is None else _query(limit=limit, after=after)
+def jobs(limit: int, after: str | None, tenant: str | None) -> Call[dict[str, Any]]:
+    given = {name: value for name, value in (("after", after), ("tenant", tenant)) if value is not None}
+    query = _query(limit=limit, **given)
     return Call("GET", "/v1/jobs", _job_list, {"params": query}, repeatable=True)
 
 
 def cancel_job(job_id: str) -> Call[dict[str, Any]]:
     # Not repeatable: asked twice, a job is first cancelled and then removed.
     return Call("DELETE", _job(job_id), _job_state)
+
+
+def release_job(job_id: str) -> Call[dict[str, Any]]:
+    return Call("POST", f"{_job(job_id)}/release", _job_state, repeatable=True)
 
 
 def job_picture(job_id: str, index: int) -> Call[tuple[bytes, str]]:

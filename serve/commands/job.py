@@ -62,12 +62,14 @@ def status(job_id: str, wait: bool, url: str, api_key: str | None) -> None:
 
 @job.command("list")
 @click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
+@click.option("--tenant", help="Whose; an admin's key lists everybody's where not given.")
 @service_options
-def list_(limit: int, url: str, api_key: str | None) -> None:
+def list_(limit: int, tenant: str | None, url: str, api_key: str | None) -> None:
     """List jobs, newest first."""
     with connected(url, api_key) as service:
-        for each in service.jobs(limit)["data"]:
-            click.echo(f"{each['id']}  {_line(each)}")
+        for each in service.jobs(limit, tenant=tenant)["data"]:
+            whose = f"  {each['tenant']}" if "tenant" in each else ""
+            click.echo(f"{each['id']}  {_line(each)}{whose}")
 
 
 @job.command()
@@ -78,6 +80,15 @@ def cancel(job_id: str, url: str, api_key: str | None) -> None:
     with connected(url, api_key) as service:
         found = service.job(job_id)
         click.echo(found["status"] if found["status"] in ENDED else service.cancel_job(job_id)["status"])
+
+
+@job.command()
+@click.argument("job_id", metavar="ID")
+@service_options
+def release(job_id: str, url: str, api_key: str | None) -> None:
+    """Let a job be painted after all that is held, since the key that it came with has ended."""
+    with connected(url, api_key) as service:
+        click.echo(service.release_job(job_id)["status"])
 
 
 @job.command()
@@ -163,7 +174,8 @@ def _until_ended(service: Scenewright, job_id: str) -> dict[str, Any]:
 
 def _line(found: dict[str, Any]) -> str:
     failed = f", {found['failed']} failed" if found["failed"] else ""
-    return f"{found['status']}: {found['done']} of {found['total']}{failed}"
+    held = ", held since its key has ended" if found.get("held") else ""
+    return f"{found['status']}: {found['done']} of {found['total']}{failed}{held}"
 
 
 def _report(found: dict[str, Any]) -> None:

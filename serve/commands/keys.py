@@ -3,15 +3,82 @@
 from __future__ import annotations
 
 import os
+import re
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from pydantic import TypeAdapter, ValidationError
 
-from ..keys import SCOPES, KeyFile, Scope
+from ..keys import ENDED_WORK, SCOPES, EndedWork, Key, Scope
+
+if TYPE_CHECKING:
+    from ..auth.key_store import KeyStore
 
 DEFAULT_STATE_DIR = "~/.local/state/scenewright"
+CONCURRENT = 16
+UNITS_S = {"m": 60, "h": 3_600, "d": 86_400}
+SPAN = re.compile(r"([1-9][0-9]{0,5})([mhd])")
+Result = TypeVar("Result")
+
+
+class Span(click.ParamType[float]):
+    """How long something lasts, in seconds."""
+
+    name = "SPAN"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        if not (span := SPAN.fullmatch(value)):
+            self.fail(f"{value!r} is none of 30m, 12h, 7d")
+        return float(int(span[1]) * UNITS_S[span[2]])
+
+
+class Moment(click.ParamType[float]):
+    """A date, a time, or how long from now."""
+
+    name = "WHEN"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        now = time.time()
+        if span := SPAN.fullmatch(value):
+            return now + int(span[1]) * UNITS_S[span[2]]
+        try:
+            moment = datetime.fromisoformat(value)
+            at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is none of 90d, 12h, 30m, 2030-12-31, 2030-12-31T12:00Z")
+        if at <= now:
+            self.fail(f"{value} is over")
+        return at
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the keys are kept. They are opened late, so that a wrong argument makes no database."""
+
+    state_folder: Path
+    database: str | None
+
+    def open(self) -> KeyStore:
+        from ..auth.open_keys import open_keys
+        from ..jobs.config import JobConfig
+
+        try:
+            jobs = TypeAdapter(JobConfig).validate_python({"database": self.database})
+        except ValidationError:
+            raise click.BadParameter("is no URL of SQLAlchemy's", param_hint="--database") from None
+        return open_keys(self.state_folder, jobs)
+
+
+expires = click.option("--expires", type=Moment(), help="When it ends: 90d, 12h, 2030-12-31; in UTC.")
+rate = click.option("--rate", type=click.FloatRange(0, min_open=True), help="Megapixel-steps a second.")
+burst = click.option("--burst", type=click.FloatRange(0, min_open=True), help="Megapixel-steps at once.")
 
 
 @click.group()
@@ -22,11 +89,16 @@ DEFAULT_STATE_DIR = "~/.local/state/scenewright"
     show_default=True,
     help="Of the service; or the environment's SCENEWRIGHT_STATE_DIR.",
 )
+@click.option(
+    "--database",
+    envvar="SCENEWRIGHT_DATABASE",
+    help="Of the service, where its jobs.database names one; or the environment's SCENEWRIGHT_DATABASE.",
+)
 @click.pass_context
-def keys(context: click.Context, state_dir: str) -> None:
-    """Create, list and revoke API keys. A running service heeds it within a second."""
+def keys(context: click.Context, state_dir: str, database: str | None) -> None:
+    """Create, list, replace and revoke API keys. A running service heeds it within a second."""
     try:
-        context.obj = KeyFile(Path(state_dir).expanduser())
+        context.obj = Place(Path(state_dir).expanduser(), database or None)
     except RuntimeError as error:
         raise click.BadParameter(
             f"{state_dir}: no such home folder is known", param_hint="--state-dir"
@@ -34,7 +106,8 @@ def keys(context: click.Context, state_dir: str) -> None:
 
 
 @keys.command()
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option("--tenant", help="Whose key it is. Where not given, a new tenant called NAME.")
 @click.option(
     "--scope",
     "scopes",
@@ -44,44 +117,125 @@ def keys(context: click.Context, state_dir: str) -> None:
     show_default=True,
     help="What the key may do; more than one may be given.",
 )
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Megapixel-steps a second.")
-@click.option("--burst", type=click.FloatRange(0, min_open=True), help="Megapixel-steps at once.")
-@click.option("--concurrent", type=click.IntRange(1), default=16, show_default=True, help="Requests at once.")
+@expires
+@rate
+@burst
+@click.option(
+    "--concurrent",
+    type=click.IntRange(1),
+    help=f"Requests at once; {CONCURRENT} for a new tenant where not given.",
+)
 @click.pass_obj
-def create(file: KeyFile, /, name: str, scopes: tuple[Scope, ...], **limits: Any) -> None:
-    """Create a key for NAME and print it: it is not kept, and cannot be shown again."""
+def create(
+    place: Place,
+    /,
+    name: str | None,
+    tenant: str | None,
+    scopes: tuple[Scope, ...],
+    expires: float | None,
+    **limits: Any,
+) -> None:
+    """Create a key called NAME and print it: it is not kept, and cannot be shown again.
+
+    What is stored belongs to a tenant, and so do the limits. A tenant may have several keys.
+    """
+    if name is None and tenant is None:
+        raise click.UsageError("give the key a NAME, or its --tenant")
     if limits["burst"] is not None and limits["rate"] is None:
         raise click.UsageError("--burst needs --rate")
-    key, whole = _heeding(lambda: file.create(name, scopes, **limits))
-    click.echo(whole)
-    click.echo(f"id {key.id}, for {', '.join(key.scopes)}", err=True)
+    called = name if name is not None else str(tenant)
+    made = _heeding(place, lambda store: store.create(called, scopes, tenant, expires, CONCURRENT, **limits))
+    _show(*made)
 
 
 @keys.command("list")
 @click.pass_obj
-def list_(file: KeyFile) -> None:
+def list_(place: Place) -> None:
     """List the keys by id, without their secrets."""
-    for key in _heeding(file.all):
-        state = "revoked" if key.revoked_at else ", ".join(key.scopes)
-        created = time.strftime("%Y-%m-%d", time.localtime(key.created_at))
-        click.echo(f"{key.id}  {created}  {state}  {key.name}")
+    now = time.time()
+    for key in _heeding(place, lambda store: store.all()):
+        end = key.end(now)
+        state = end.split()[-1] if end else ", ".join(key.scopes)
+        until = "" if key.expires_at is None or end else f"  until {_minute(key.expires_at)}"
+        used = "never" if key.last_used_at is None else _minute(key.last_used_at)
+        named = key.tenant if key.tenant == key.name else f"{key.tenant}: {key.name}"
+        click.echo(f"{key.id}  {_minute(key.created_at)[:10]}  {state}  {named}{until}  used {used}")
 
 
 @keys.command()
 @click.argument("key_id", metavar="ID")
+@click.option(
+    "--work",
+    type=click.Choice(ENDED_WORK),
+    help="What becomes of its waiting scenes; else what the service's jobs.ended_keys says.",
+)
 @click.pass_obj
-def revoke(file: KeyFile, key_id: str) -> None:
-    """Revoke a key, for good."""
-    if _heeding(lambda: file.revoke(key_id)) is None:
+def revoke(place: Place, key_id: str, work: EndedWork | None) -> None:
+    """Revoke a key, for good. Its waiting work stops, and its streams end."""
+    if _heeding(place, lambda store: store.revoke(key_id, work)) is None:
         raise click.ClickException(f"there is no key {key_id}")
     click.echo(f"{key_id} is revoked")
 
 
-def _heeding(work: Any) -> Any:
+@keys.command()
+@click.argument("key_id", metavar="ID")
+@click.option(
+    "--grace",
+    type=Span(),
+    default=0.0,
+    help="How long the old one still counts: 30m, 12h, 7d. It ends at once where not given.",
+)
+@expires
+@click.pass_obj
+def replace(place: Place, key_id: str, grace: float, expires: float | None) -> None:
+    """Give a key's tenant a new one in its place, and print it. The old one's work goes on."""
+    made = _heeding(place, lambda store: store.replace(key_id, grace, expires))
+    if made is None:
+        raise click.ClickException(f"there is no key {key_id}")
+    _show(*made)
+
+
+@keys.command()
+@click.argument("tenant")
+@rate
+@burst
+@click.option("--concurrent", type=click.IntRange(1), help="Requests at once.")
+@click.pass_obj
+def limit(place: Place, /, tenant: str, **limits: Any) -> None:
+    """Change what TENANT may use."""
+    if all(value is None for value in limits.values()):
+        raise click.UsageError("give at least one of --rate, --burst and --concurrent")
+    if not _heeding(place, lambda store: store.limit(tenant, **limits)):
+        raise click.ClickException(f"there is no tenant {tenant}")
+    click.echo(f"the limits of {tenant} are changed")
+
+
+def _show(key: Key, whole: str) -> None:
+    click.echo(whole)
+    until = "" if key.expires_at is None else f", until {_minute(key.expires_at)} UTC"
+    click.echo(f"id {key.id}, of tenant {key.tenant}, for {', '.join(key.scopes)}{until}", err=True)
+
+
+def _minute(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(at))
+
+
+def _heeding(place: Place, work: Callable[[KeyStore], Result]) -> Result:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from ..auth.key_store import KeyFault
+
     try:
-        return work()
+        return work(place.open())
+    except KeyFault as error:
+        raise click.ClickException(str(error)) from error
     except OSError as error:
-        name = os.fspath(error.filename or "the file of keys")
+        name = os.fspath(error.filename or place.state_folder)
         raise click.ClickException(f"{name}: {error.strerror}") from error
+    except SQLAlchemyError as error:
+        # Not the driver's own message: a password may stand in it.
+        raise click.ClickException(f"the database of keys cannot be used ({type(error).__name__})") from error
+    except ImportError as error:
+        raise click.ClickException(f"the database needs {error.name}, which is not installed") from error
     except ValueError as error:
         raise click.ClickException("the file of keys is damaged") from error

@@ -21,7 +21,7 @@ def accepted(job: JobState) -> JobAccepted:
     return JobAccepted(id=job.id, status=job.status, total=job.total)
 
 
-def summary(job: JobState) -> JobSummary:
+def summary(job: JobState, tells_tenant: bool = False) -> JobSummary:
     return JobSummary(
         id=job.id,
         status=job.status,
@@ -29,13 +29,17 @@ def summary(job: JobState) -> JobSummary:
         created=int(job.created_at),
         done=job.counts.get("succeeded", 0),
         failed=job.counts.get("failed", 0),
+        held=job.held,
+        tenant=job.owner if tells_tenant else None,
     )
 
 
-def whole(job: JobState, address: str) -> JobAnswer:
+def whole(job: JobState, address: str, tells_tenant: bool = False) -> JobAnswer:
     """`address` is the job's own, as its caller reaches it."""
     return JobAnswer(
-        **summary(job).model_dump(), ahead=job.ahead, scenes=[_scene(scene, address) for scene in job.scenes]
+        **summary(job, tells_tenant).model_dump(),
+        ahead=job.ahead,
+        scenes=[_scene(scene, address) for scene in job.scenes],
     )
 
 
@@ -60,7 +64,7 @@ def told_before(job: JobState, last_event_id: str) -> int:
     return 0 if told & ~ended else told
 
 
-def job_events(feed: JobFeed, owner: str, first: JobState, address: str, told: int = 0) -> Work:
+def job_events(feed: JobFeed, first: JobState, address: str, told: int = 0) -> Work:
     """`job.progress` with the counts, `scene.ended` for each scene that has, and at the end `job.ended`.
 
     Whoever connects hears of all that has ended so far and was not told before, so that nothing is missed by
@@ -74,7 +78,7 @@ def job_events(feed: JobFeed, owner: str, first: JobState, address: str, told: i
         def tell_of(name: str, data: dict[str, Any]) -> None:
             tell(Event(name, data, f"{first.id}.{told:x}"))
 
-        with feed.following(owner, first) as followed, suppress(TimeoutError):
+        with feed.following(first) as followed, suppress(TimeoutError):
             async with asyncio.timeout(LONGEST_S):
                 job = followed.state
                 while True:
@@ -84,7 +88,7 @@ def job_events(feed: JobFeed, owner: str, first: JobState, address: str, told: i
                         if scene.status in ENDED and not told >> scene.number & 1:
                             told |= 1 << scene.number
                             tell_of("scene.ended", _scene(scene, address).model_dump(exclude_none=True))
-                    counts = summary(job).model_dump() | {"ahead": job.ahead}
+                    counts = summary(job).model_dump(exclude_none=True) | {"ahead": job.ahead}
                     if job.status in ENDED:
                         tell_of("job.ended", counts)
                         return

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, Field, StringConstraints
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from ..keys import EndedWork
+
 DAY_S = 86_400.0
 
 AtLeastOne = Annotated[int, Field(ge=1)]
@@ -35,7 +37,9 @@ class JobConfig:
     that fsspec knows (`s3://bucket/folder`, with keys and endpoint of the environment), else a folder in it.
 
     `concurrency` scenes are painted at once by a worker. A worker that has not been heard of for `lease_s` is
-    taken for dead, and its scenes are given to another. `max_waiting_scenes` is each caller's.
+    taken for dead, and its scenes are given to another. `max_waiting_scenes` is each tenant's.
+    `ended_keys`: what becomes of the waiting scenes of a key that was revoked or has expired. `hold` keeps
+    them until the tenant or an admin releases or cancels them, for as long as `retention_s`.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -52,6 +56,7 @@ class JobConfig:
     max_json_values: AtLeastOne = 200_000
     min_free_bytes: Annotated[int, Field(ge=0)] = 64 << 20
     retention_s: Seconds = 7 * DAY_S
+    ended_keys: EndedWork = "hold"
 
     def database_url(self, state_dir: Path) -> str:
         return self.database or f"sqlite:///{state_dir / 'jobs.sqlite'}"

@@ -12,6 +12,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 
+from ..private_files import make_file, make_folder, shut
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000
 MIGRATION_LOCK = 7_261_965
@@ -23,7 +25,11 @@ def open_database(url: str) -> Engine:
     parsed = make_url(url)
     sqlite = parsed.get_backend_name() == "sqlite"
     if sqlite and parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        file = Path(parsed.database)
+        make_folder(file.parent)
+        make_file(file)  # SQLite gives the files beside it the same mode.
+        for suffix in ("-wal", "-shm"):
+            shut(file.with_name(file.name + suffix))
     engine = create_engine(parsed, pool_pre_ping=not sqlite)
     if sqlite:
         event.listen(engine, "connect", _prepare)

@@ -23,14 +23,14 @@ from ..error_answers import Refusal
 from ..http.off_loop import off_loop
 from ..logs import logger
 from . import loose_pictures as loose
-from .database import open_database
 from .kept_scenes import answer_in, picture_in
+from .open_state import open_state
 from .open_work import OpenJob, open_jobs
 from .pictures import Pictures, open_pictures
 from .scene_jobs import admit_all
 from .schema import JobRequest
 from .states import ENDED, JobState, NewScene, SceneState
-from .store import JobStore, OtherBody, TooManyWaiting, new_job_id
+from .store import JobStore, KeyEnded, OtherBody, TooManyWaiting, new_job_id
 
 Result = TypeVar("Result")
 JOB_ID = re.compile("[0-9a-f]{32}")
@@ -41,25 +41,32 @@ NO_SCENE = "this job has no such scene, or no picture of it"
 
 
 class JobDesk:
-    """Opened at the first job: an edge without any needs no folder. Raises NotReady where that fails."""
+    """Opened at the first job: an edge without any needs no folder. Raises NotReady where that fails.
+
+    An owner of None is an admin, who lists, sees, ends and releases everybody's jobs.
+    """
 
     def __init__(self, config: ServiceConfig) -> None:
         self._config = config
 
     @cached_property
     def _store(self) -> JobStore:
-        return JobStore(open_database(self._config.jobs.database_url(self._config.state_folder)))
+        return JobStore(open_state(self._config.state_folder, self._config.jobs))
 
     @cached_property
     def _pictures(self) -> Pictures:
         return open_pictures(self._config.jobs.pictures_place(self._config.state_folder))
 
-    async def submit(self, owner: str, asked: JobRequest, digest: str, key: str | None) -> JobState:
-        """Kept for good when this returns. Raises InvalidRequest and Overloaded."""
+    async def submit(
+        self, owner: str, asked: JobRequest, digest: str, key: str | None, key_id: str | None = None
+    ) -> JobState:
+        """Kept for good when this returns. Raises InvalidRequest, Overloaded, and Refusal 401."""
         job_id = new_job_id()
         scenes = await off_loop(lambda: admit_all(asked.scenes, job_id, self._config, owner))
         try:
-            return await self._in_thread(lambda: self._submit(owner, job_id, scenes, digest, key))
+            return await self._in_thread(lambda: self._submit(owner, job_id, scenes, digest, key, key_id))
+        except KeyEnded:
+            raise Refusal(401, "unauthenticated", "this key has ended") from None
         except OtherBody:
             message = "this Idempotency-Key was used for another body in the last 24 hours"
             raise InvalidRequest(message, "Idempotency-Key") from None
@@ -69,18 +76,25 @@ class JobDesk:
             raise Overloaded(message, retry_after_s=full.retry_after_s or UNKNOWN_S) from None
 
     def _submit(
-        self, owner: str, job_id: str, scenes: list[NewScene], digest: str, key: str | None
+        self,
+        owner: str,
+        job_id: str,
+        scenes: list[NewScene],
+        digest: str,
+        key: str | None,
+        key_id: str | None,
     ) -> JobState:
         settings = self._config.jobs
         free = self._pictures.free_bytes()
         if free is not None and free < settings.min_free_bytes:
             raise OSError("no room for pictures")
-        job_id = self._store.submit(job_id, owner, scenes, None, digest, key, settings.max_waiting_scenes)
+        most = settings.max_waiting_scenes
+        job_id = self._store.submit(job_id, owner, scenes, None, digest, key, most, key_id)
         state = self._store.counts(owner, job_id)
         assert state is not None  # noqa: S101 (it was committed a line ago)
         return state
 
-    async def job(self, owner: str, job_id: str) -> JobState:
+    async def job(self, owner: str | None, job_id: str) -> JobState:
         """Raises Refusal 404."""
         _check_id(job_id)
         return _there(await self._in_thread(lambda: self._store.job(owner, job_id)))
@@ -89,12 +103,17 @@ class JobDesk:
         """The jobs of these owners that have not ended. Raises NotReady."""
         return await self._in_thread(lambda: open_jobs(self._store.engine, owners))
 
-    async def end(self, owner: str, job_id: str) -> JobState:
+    async def release(self, owner: str | None, job_id: str) -> JobState:
+        """Let a job be painted that is held since its key ended. Raises Refusal 404."""
+        _check_id(job_id)
+        return _there(await self._in_thread(lambda: self._store.release(owner, job_id)))
+
+    async def end(self, owner: str | None, job_id: str) -> JobState:
         """Cancel a job, or remove one that has ended, its pictures too. Raises Refusal 404."""
         _check_id(job_id)
         return _there(await self._in_thread(lambda: self._end(owner, job_id)))
 
-    def _end(self, owner: str, job_id: str) -> JobState | None:
+    def _end(self, owner: str | None, job_id: str) -> JobState | None:
         found = self._store.counts(owner, job_id)
         if found is None or found.status not in ENDED:
             return self._store.cancel(owner, job_id)
@@ -113,7 +132,9 @@ class JobDesk:
                 loose.tidy(self._store.engine, token, self._pictures.drop)
         return None if removed is None else found
 
-    async def page(self, owner: str, limit: int, after: str | None) -> tuple[list[JobState], str | None]:
+    async def page(
+        self, owner: str | None, limit: int, after: str | None
+    ) -> tuple[list[JobState], str | None]:
         """A page, and the cursor of the next one."""
         place = None if after is None else _place(after)
         found = await self._in_thread(lambda: self._store.page(owner, limit + 1, place))
@@ -143,7 +164,7 @@ class JobDesk:
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         try:
             return await asyncio.to_thread(work)
-        except (SQLAlchemyError, OSError):
+        except (SQLAlchemyError, OSError, ValueError):
             logger.exception("jobs cannot be kept")
             raise NotReady("jobs cannot be kept at present", retry_after_s=5) from None
 

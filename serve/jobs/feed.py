@@ -60,10 +60,10 @@ class JobFeed:
         self._asking: asyncio.Task[None] | None = None
 
     @contextmanager
-    def following(self, owner: str, first: JobState) -> Iterator[Followed]:
-        """Follow a job of which `first` was just read, for its owner."""
-        followed = self._followed.setdefault(first.id, Followed(owner, first))
-        if (followed.state.counts, followed.state.ahead) != (first.counts, first.ahead):
+    def following(self, first: JobState) -> Iterator[Followed]:
+        """Follow a job of which `first` was just read."""
+        followed = self._followed.setdefault(first.id, Followed(first.owner, first))
+        if _told(followed.state) != _told(first):
             followed.tell(first)
         followed.readers += 1
         if self._asking is None or self._asking.done():
@@ -101,13 +101,19 @@ class JobFeed:
                 followed.tell(await self._load(followed.owner, known.id))
             except Exception as fault:
                 self._end(followed, fault)
-        elif now is not None and now.queued and (ahead := _ahead(now, there)) != known.ahead:
-            followed.tell(replace(known, ahead=ahead))
+        elif now is not None:
+            state = replace(known, ahead=_ahead(now, there) if now.queued else known.ahead, held=now.held)
+            if state != known:
+                followed.tell(state)
 
     def _end(self, followed: Followed, fault: Exception) -> None:
         """Whoever follows the job from now on begins anew."""
         self._followed.pop(followed.state.id, None)
         followed.tell(None, fault)
+
+
+def _told(job: JobState) -> tuple[dict[str, int], int, bool]:
+    return job.counts, job.ahead, job.held
 
 
 def _ahead(job: OpenJob, there: Mapping[str, OpenJob]) -> int:

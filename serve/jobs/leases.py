@@ -84,7 +84,7 @@ class Leases:
         in_turn = (
             select(jobs.c.id)
             .outerjoin(under_way, under_way.c.owner == jobs.c.owner)
-            .where(jobs.c.id.in_(select(scenes.c.job_id).where(waiting)))
+            .where(jobs.c.held_at.is_(None), jobs.c.id.in_(select(scenes.c.job_id).where(waiting)))
             .order_by(func.coalesce(under_way.c.n, 0), jobs.c.created_at, jobs.c.id)
             .limit(8)
         )

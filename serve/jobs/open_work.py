@@ -15,12 +15,13 @@ UNDER_WAY = ("queued", "running")
 
 @dataclass(frozen=True)
 class OpenJob:
-    """A job that has not ended, by how many of its scenes wait and are painted."""
+    """A job that has not ended, by how many of its scenes wait and are painted. `held`: states.py."""
 
     owner: str
     created_at: float
     queued: int = 0
     running: int = 0
+    held: bool = False
 
 
 def open_jobs(engine: Engine, owners: Collection[str]) -> dict[str, OpenJob]:
@@ -35,7 +36,7 @@ def open_jobs(engine: Engine, owners: Collection[str]) -> dict[str, OpenJob]:
         .subquery()
     )
     question = (
-        select(counted.c.job_id, counted.c.status, counted.c.n, jobs.c.owner, jobs.c.created_at)
+        select(counted.c.job_id, counted.c.status, counted.c.n, jobs.c.owner, jobs.c.created_at, jobs.c.held_at)
         .join(jobs, jobs.c.id == counted.c.job_id)
         .where(jobs.c.owner.in_(owners))
     )
@@ -49,5 +50,6 @@ def open_jobs(engine: Engine, owners: Collection[str]) -> dict[str, OpenJob]:
                 row.created_at,
                 row.n if row.status == "queued" else queued,
                 row.n if row.status == "running" else running,
+                row.held_at is not None,
             )
     return found

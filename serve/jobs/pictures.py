@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..private_files import make_folder
+
 UNFINISHED = ".unfinished"
 TORN_AFTER_S = 3_600.0
 
@@ -46,7 +48,7 @@ class FolderPictures:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._unfinished = folder / UNFINISHED
-        self._unfinished.mkdir(parents=True, exist_ok=True)
+        make_folder(self._unfinished)
         self._drop_torn()
 
     def put(self, data: bytes) -> str:
@@ -54,7 +56,7 @@ class FolderPictures:
         path = self._path(name)
         if path.exists():
             return name
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         descriptor, beside = tempfile.mkstemp(dir=self._unfinished)
         try:
             with os.fdopen(descriptor, "wb") as file:

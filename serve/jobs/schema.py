@@ -44,6 +44,8 @@ class JobSummary(JobAccepted):
     created: int = Field(description="seconds since 1970")
     done: int = Field(description="scenes that succeeded")
     failed: int
+    held: bool = Field(False, description="its key has ended: what waits is not painted until it is released")
+    tenant: str | None = Field(None, description="whose it is, told to an admin alone")
 
 
 class JobAnswer(JobSummary):
@@ -65,3 +67,6 @@ class ListQuery(BaseModel):
 
     limit: int = Field(20, ge=1, le=100)
     after: str | None = Field(None, max_length=100, description="`next` of the page before")
+    tenant: str | None = Field(
+        None, max_length=64, description="whose jobs: an admin lists everybody's without it"
+    )

@@ -32,7 +32,8 @@ class SceneState:
 @dataclass(frozen=True)
 class JobState:
     """`scenes` are empty where only the counts were asked for. `ahead`: how many scenes of the owner's
-    earlier jobs have not ended, where the job itself was asked for."""
+    earlier jobs have not ended, where the job itself was asked for. `held`: the key that it came
+    with has ended, so what waits of it is not painted until somebody releases it."""
 
     id: str
     created_at: float
@@ -41,6 +42,8 @@ class JobState:
     counts: dict[str, int]
     scenes: tuple[SceneState, ...] = ()
     ahead: int = 0
+    owner: str = ""
+    held: bool = False
 
     @property
     def status(self) -> SceneStatus:

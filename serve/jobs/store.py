@@ -12,14 +12,29 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    and_,
+    delete,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from . import loose_pictures as loose
 from .database import reading
+from .ended_keys import ended
 from .states import JobState, NewScene, SceneState
 from .store_clock import now_of
-from .tables import jobs, scenes
+from .tables import jobs, keys, scenes
 
 IDEMPOTENCY_S = 86_400.0
 LATELY_S = 300.0
@@ -33,12 +48,18 @@ class TooManyWaiting(Exception):
         self.retry_after_s = retry_after_s
 
 
+class KeyEnded(Exception):
+    """The key was revoked or expired since it was looked at."""
+
+
 class OtherBody(Exception):
     """The idempotency key was used for another body."""
 
 
 class JobStore:
-    """`owner` is the caller's own name among tenants; nobody sees another's jobs."""
+    """`owner` is the caller's own name among tenants. Nobody sees another's jobs, but for an admin: where the
+    owner may be None, that means any.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -52,21 +73,24 @@ class JobStore:
         body_hash: str = "",
         key: str | None = None,
         max_waiting: int = 1 << 31,
+        key_id: str | None = None,
     ) -> str:
         """The id of the job, kept for good when this returns; that of an earlier one with the same key.
 
-        Raises OtherBody and TooManyWaiting.
+        `key` is the idempotency key, `key_id` the API key that it was submitted with. Raises OtherBody,
+        TooManyWaiting and KeyEnded.
         """
         try:
             with self.engine.begin() as connection:
                 now = now_of(connection, now)
+                _check_key(connection, key_id, now)
                 if earlier := self._earlier(connection, owner, key, body_hash, now):
                     return earlier
                 waiting = select(func.count()).select_from(scenes.join(jobs)).where(_open(owner))
                 excess = connection.execute(waiting).scalar_one() + len(new) - max_waiting
                 if excess > 0:
                     raise TooManyWaiting(_worked_off_in_s(connection, owner, excess, now))
-                row = {"id": job_id, "owner": owner, "created_at": now, "total": len(new)}
+                row = {"id": job_id, "owner": owner, "created_at": now, "total": len(new), "key_id": key_id}
                 connection.execute(insert(jobs).values(**row, idempotency_key=key, body_hash=body_hash))
                 connection.execute(insert(scenes), [_row(job_id, i, scene) for i, scene in enumerate(new)])
         except IntegrityError:
@@ -77,7 +101,7 @@ class JobStore:
             raise
         return job_id
 
-    def job(self, owner: str, job_id: str) -> JobState | None:
+    def job(self, owner: str | None, job_id: str) -> JobState | None:
         with reading(self.engine) as connection:
             found = connection.execute(select(jobs).where(_mine(owner, job_id))).one_or_none()
             if found is None:
@@ -87,13 +111,13 @@ class JobStore:
                 select(*parts).where(scenes.c.job_id == job_id).order_by(scenes.c.number)
             ).all()
             waits = any(row.status == "queued" for row in rows)
-            ahead = _ahead(connection, owner, found.created_at) if waits else 0
+            ahead = _ahead(connection, found.owner, found.created_at) if waits else 0
         states = tuple(
             SceneState(row.number, row.status, _json(row.error), row.picture, row.format) for row in rows
         )
         return _state(found, Counter(state.status for state in states), states, ahead)
 
-    def counts(self, owner: str, job_id: str) -> JobState | None:
+    def counts(self, owner: str | None, job_id: str) -> JobState | None:
         """The job without its scenes."""
         with reading(self.engine) as connection:
             found = connection.execute(select(jobs).where(_mine(owner, job_id))).one_or_none()
@@ -108,9 +132,9 @@ class JobStore:
         headers = _json(row.headers) or {}
         return SceneState(number, row.status, _json(row.error), row.picture, row.format, headers)
 
-    def page(self, owner: str, limit: int, after: tuple[float, str] | None = None) -> list[JobState]:
+    def page(self, owner: str | None, limit: int, after: tuple[float, str] | None = None) -> list[JobState]:
         """Newest first; `after` is the (created_at, id) of the last one seen."""
-        where: ColumnElement[bool] = jobs.c.owner == owner
+        where: ColumnElement[bool] = true() if owner is None else jobs.c.owner == owner
         if after is not None:
             created_at, job_id = after
             older = or_(
@@ -123,7 +147,13 @@ class JobStore:
             counted = _counts(connection, [row.id for row in found])
         return [_state(row, counted[row.id]) for row in found]
 
-    def cancel(self, owner: str, job_id: str, now: float | None = None) -> JobState | None:
+    def release(self, owner: str | None, job_id: str) -> JobState | None:
+        """Let a job that is held be painted. One that is not stays as it was."""
+        with self.engine.begin() as connection:
+            connection.execute(update(jobs).where(_mine(owner, job_id)).values(held_at=None))
+        return self.counts(owner, job_id)
+
+    def cancel(self, owner: str | None, job_id: str, now: float | None = None) -> JobState | None:
         """Whatever had not ended is cancelled, here and at once. A job that had ended stays as it was."""
         with self.engine.begin() as connection:
             found = connection.execute(
@@ -142,12 +172,12 @@ class JobStore:
                 connection.execute(update(jobs).where(jobs.c.id == job_id).values(cancelled_at=now))
         return self.counts(owner, job_id)
 
-    def note_pictures(self, owner: str, job_id: str) -> list[str]:
+    def note_pictures(self, owner: str | None, job_id: str) -> list[str]:
         """Note that a job is about to be done with its pictures. Return the notes' tokens."""
         with self.engine.begin() as connection:
             return _note_pictures(connection, owner, job_id, now_of(connection))
 
-    def remove(self, owner: str, job_id: str) -> list[str] | None:
+    def remove(self, owner: str | None, job_id: str) -> list[str] | None:
         """Delete a job and its scenes. Return its pictures' notes; None where there is no job."""
         mine = select(jobs.c.id).where(_mine(owner, job_id))
         with self.engine.begin() as connection:
@@ -177,7 +207,7 @@ def new_job_id() -> str:
     return secrets.token_hex(16)
 
 
-def _note_pictures(connection: Connection, owner: str, job_id: str, since: float) -> list[str]:
+def _note_pictures(connection: Connection, owner: str | None, job_id: str, since: float) -> list[str]:
     theirs = select(scenes.c.picture).join(jobs).where(_mine(owner, job_id), scenes.c.picture.is_not(None))
     noted = {secrets.token_hex(16): picture for picture in set(connection.execute(theirs).scalars())}
     for token, picture in noted.items():
@@ -198,8 +228,18 @@ def _row(job_id: str, number: int, scene: NewScene) -> dict[str, Any]:
     }
 
 
-def _mine(owner: str, job_id: str) -> ColumnElement[bool]:
-    return and_(jobs.c.id == job_id, jobs.c.owner == owner)
+def _mine(owner: str | None, job_id: str) -> ColumnElement[bool]:
+    this: ColumnElement[bool] = jobs.c.id == job_id
+    return this if owner is None else and_(this, jobs.c.owner == owner)
+
+
+def _check_key(connection: Connection, key_id: str | None, now: float) -> None:
+    """Raise KeyEnded where the key has. It does not end while the transaction lasts."""
+    if key_id is None:
+        return
+    this = select(keys.c.id).where(keys.c.id == key_id, not_(ended(now))).with_for_update(read=True)
+    if connection.execute(this).first() is None:
+        raise KeyEnded
 
 
 def _open(owner: str) -> ColumnElement[bool]:
@@ -236,7 +276,10 @@ def _state(
     row: Row[Any], counts: Counter[str], states: tuple[SceneState, ...] = (), ahead: int = 0
 ) -> JobState:
     cancelled = row.cancelled_at is not None
-    return JobState(row.id, row.created_at, row.total, cancelled, dict(counts), states, ahead)
+    held = row.held_at is not None and not cancelled and bool(counts["queued"] or counts["running"])
+    return JobState(
+        row.id, row.created_at, row.total, cancelled, dict(counts), states, ahead, row.owner, held
+    )
 
 
 def _json(text: str | None) -> Any:

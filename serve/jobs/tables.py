@@ -1,4 +1,6 @@
-"""The tables of jobs: the same in SQLite and in PostgreSQL. Migrations make them, this describes them.
+"""The tables of jobs and of who may ask for them: the same in SQLite and in PostgreSQL.
+
+Migrations make them, this describes them.
 
 A job's status is nowhere stored: it is counted from its scenes, so that the two cannot disagree.
 """
@@ -20,6 +22,33 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("created_at", Double, nullable=False),
+    Column("rate", Double),
+    Column("burst", Double),
+    Column("concurrent", Integer),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("tenant", String(64), ForeignKey("tenants.name"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+    Column("last_used_at", Double),
+    Column("work", String(8)),
+    Column("settled_at", Double),
+    Index("keys_by_tenant", "tenant"),
+)
+
 jobs = Table(
     "jobs",
     metadata,
@@ -30,8 +59,12 @@ jobs = Table(
     Column("cancelled_at", Double),
     Column("idempotency_key", String(255)),
     Column("body_hash", String(64), nullable=False),
+    Column("key_id", String(64)),
+    Column("held_at", Double),
     UniqueConstraint("owner", "idempotency_key", name="one_job_a_key"),
     Index("jobs_by_owner", "owner", "created_at", "id"),
+    Index("jobs_by_time", "created_at", "id"),
+    Index("jobs_by_key", "key_id"),
 )
 
 scenes = Table(

@@ -27,10 +27,11 @@ from ..pools import HERE
 from ..scene import Graph, Handle, SceneResult, render
 from ..spans import REQUEST_ID, spanning
 from ..tracing import send_traces
+from . import ended_keys
 from . import loose_pictures as loose
-from .database import open_database
 from .kept_scenes import kept_file
 from .leases import Claim, Leases
+from .open_state import open_state
 from .pictures import Pictures, name_of, open_pictures
 from .scene_jobs import ready_to_paint
 
@@ -86,7 +87,7 @@ class JobWorker:
         while True:
             try:
                 return await asyncio.to_thread(_open, self._config, self._state_dir)
-            except (SQLAlchemyError, OSError):
+            except (SQLAlchemyError, OSError, ValueError):
                 logger.exception("the database of jobs cannot be opened")
                 await asyncio.sleep(RETRY_S)
 
@@ -100,6 +101,7 @@ class JobWorker:
             return
 
     async def _turn(self, leases: Leases, pictures: Pictures, engine: Engine) -> None:
+        await asyncio.to_thread(ended_keys.settle, engine, self._config.ended_keys)
         await asyncio.to_thread(leases.recover)
         while len(self._painting) < self._config.concurrency:
             claim = await asyncio.to_thread(leases.claim)
@@ -122,6 +124,7 @@ class JobWorker:
 
     async def _tidy(self, leases: Leases, pictures: Pictures, engine: Engine) -> None:
         """Forget old jobs, and drop the pictures that are nobody's."""
+        await asyncio.to_thread(ended_keys.give_up, engine, self._config.retention_s)
         while await asyncio.to_thread(leases.forget, self._config.retention_s):
             continue
         seen: set[str] = set()
@@ -221,6 +224,6 @@ def _say_why(task: asyncio.Task[None]) -> None:
 
 
 def _open(config: Any, state_dir: Path) -> tuple[Engine, Leases, Pictures]:
-    engine = open_database(config.database_url(state_dir))
+    engine = open_state(state_dir, config)
     leases = Leases(engine, config.lease_s, config.max_attempts, config.max_losses)
     return engine, leases, open_pictures(config.pictures_place(state_dir))

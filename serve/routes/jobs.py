@@ -13,6 +13,7 @@ from deployments.imaging.encoding import media_type
 from ..answers import FORMATS, wants_json
 from ..body import parse, read_json, understand
 from ..config import ServiceConfig
+from ..error_answers import Refusal
 from ..event_stream import EVENTS, EventStream
 from ..http.paths import link
 from ..http.rendering import JsonAnswer
@@ -25,7 +26,7 @@ from ..jobs.states import JobState
 from ..openapi import answered, describe_body, describe_header, describe_query
 from ..scene import Graph
 from ..schema import SceneAnswer
-from ..tenants import tenant_of
+from ..tenants import key_of, tenant_of
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 EVENT_POLL_S = 0.5
@@ -37,6 +38,16 @@ KEPT = ("ETag", "Cache-Control", "Vary")
 def address_of(request: Request, job: JobState) -> str:
     """As its caller reaches it, under whatever prefix."""
     return link(request, f"/v1/jobs/{job.id}")
+
+
+def seen_by(request: Request) -> str | None:
+    """Return the tenant whose jobs a caller sees, lists and ends; None for an admin: everybody's."""
+    return None if is_admin(request) else tenant_of(request)
+
+
+def is_admin(request: Request) -> bool:
+    key = key_of(request)
+    return key is not None and "admin" in key.scopes
 
 
 def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
@@ -65,30 +76,46 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         asked, digest = await understand(
             data, limits, lambda body: (parse(body, JobRequest), digest_of(body))
         )
-        job = await desk.submit(tenant_of(request), asked, digest, key)
+        api_key = key_of(request)
+        job = await desk.submit(tenant_of(request), asked, digest, key, api_key.id if api_key else None)
         headers = {"Location": address_of(request, job)}
         return JSONResponse(accepted(job).model_dump(), 202, headers)
 
     @router.get("/v1/jobs", response_model=JobList, openapi_extra=describe_query(ListQuery))
     async def list_jobs(request: Request) -> Response:
         asked = parse(dict(request.query_params), ListQuery)
-        jobs, cursor = await desk.page(tenant_of(request), asked.limit, asked.after)
-        return JSONResponse({"data": [summary(job).model_dump() for job in jobs], "next": cursor})
+        whose, all_ = seen_by(request), is_admin(request)
+        if asked.tenant is not None:
+            if not all_ and asked.tenant != whose:
+                raise Refusal(403, "forbidden", "only an admin's key lists another tenant's jobs", "tenant")
+            whose = asked.tenant
+        jobs, cursor = await desk.page(whose, asked.limit, asked.after)
+        data = [summary(job, all_).model_dump(exclude_none=True) for job in jobs]
+        return JSONResponse({"data": data, "next": cursor})
 
     @router.get("/v1/jobs/{job_id}", response_model=JobAnswer, response_model_exclude_none=True)
     async def look_at_job(request: Request, job_id: str) -> Response:
-        job = await desk.job(tenant_of(request), job_id)
-        address = address_of(request, job)
+        job = await desk.job(seen_by(request), job_id)
+        address, all_ = address_of(request, job), is_admin(request)
         size = SCENE_BYTES * job.total
-        return JsonAnswer(lambda: whole(job, address).model_dump(exclude_none=True), size)
+        return JsonAnswer(lambda: whole(job, address, all_).model_dump(exclude_none=True), size)
 
     @router.delete("/v1/jobs/{job_id}", response_model=JobAccepted)
     async def end_job(request: Request, job_id: str) -> Response:
         """Cancels what of the job has not ended; a job that has ended is removed, and its pictures with it.
 
-        The scenes of a cancelled job that had ended keep their pictures, until it is removed too.
+        The scenes of a cancelled job that had ended keep their pictures, until it is removed too. An admin
+        ends any tenant's job.
         """
-        return JSONResponse(accepted(await desk.end(tenant_of(request), job_id)).model_dump())
+        return JSONResponse(accepted(await desk.end(seen_by(request), job_id)).model_dump())
+
+    @router.post("/v1/jobs/{job_id}/release", response_model=JobAccepted)
+    async def release_job(request: Request, job_id: str) -> Response:
+        """Lets a job be painted after all that is `held`, since the key that it was submitted with has ended.
+
+        The tenant's other keys do so, and an admin's. A job that is not held stays as it is.
+        """
+        return JSONResponse(accepted(await desk.release(seen_by(request), job_id)).model_dump())
 
     @router.get(
         "/v1/jobs/{job_id}/scenes/{index}",
@@ -119,10 +146,9 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         ),
     )
     async def events_of_job(request: Request, job_id: str) -> Response:
-        tenant = tenant_of(request)
-        job = await desk.job(tenant, job_id)
+        job = await desk.job(seen_by(request), job_id)
         told = told_before(job, request.headers.get("last-event-id", ""))
-        work = job_events(feed, tenant, job, address_of(request, job), told)
-        return EventStream(request, work, place=streams.open(tenant))
+        work = job_events(feed, job, address_of(request, job), told)
+        return EventStream(request, work, place=streams.open(tenant_of(request)))
 
     return router

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..config import ServiceConfig
+from ..private_files import make_folder
 from .errors import CannotStart
 
 KEPT_RUNS = 5
@@ -37,7 +38,7 @@ def with_kept_logs(config: ServiceConfig, say: Callable[[str], None]) -> Service
 def new_folder(state_folder: Path) -> Path:
     """Make the folder for this run's logs, and remove those of all but the last runs. Raises OSError."""
     runs = state_folder / "logs"
-    runs.mkdir(0o700, parents=True, exist_ok=True)
+    make_folder(runs)
     old = sorted(run for run in runs.iterdir() if run.is_dir())
     for run in old[: max(0, len(old) - KEPT_RUNS + 1)]:
         shutil.rmtree(run, ignore_errors=True)

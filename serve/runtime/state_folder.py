@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy.engine import make_url
 
 from ..config import ServiceConfig
+from ..private_files import make_folder, shut_all
 from .waiting import Say
 
 MARK = "served-by"
@@ -38,7 +39,8 @@ def in_use(config: ServiceConfig, url: str, say: Say) -> Iterator[None]:
     """
     folder = config.state_folder
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(folder)
+        shut_all(folder)
         file = os.open(folder / MARK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:
         yield

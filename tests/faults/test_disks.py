@@ -15,7 +15,7 @@ from sqlalchemy import Engine, event
 
 from serve.config import ServiceConfig
 from serve.ingress import build_http
-from serve.jobs import desk
+from serve.jobs import open_state
 from serve.jobs.database import open_database
 from serve.scene import Graph
 
@@ -68,7 +68,7 @@ async def test_no_room_for_the_database(
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages if full else 1 << 30}")
 
     full: list[bool] = []
-    monkeypatch.setattr(desk, "open_database", small)
+    monkeypatch.setattr(open_state, "open_database", small)
     async with client_of(config.model_copy(update={"state_dir": str(tmp_path)}), graph) as http:
         accepted = await submit(http, SCENE)
         full.append(True)

@@ -21,8 +21,8 @@ from examples.storyboard import main as paint_storyboard
 from loadtest import arrivals, mix, record
 from loadtest.commands.compare import _read as read_summary
 from serve import config_file
+from serve.auth.open_keys import open_keys
 from serve.cli import main
-from serve.keys import KeyFile
 from serve.planning.profile import LayerProfile, Profile, read_profile
 
 from .conftest import REPOSITORY
@@ -69,13 +69,12 @@ def test_a_file_of_a_job(tmp_path: Path) -> None:
         assert "no Scenewright at" in said.output, "it came as far as asking"
 
 
-def test_keys(tmp_path: Path) -> None:
-    keys = KeyFile(tmp_path)
-    key, whole = keys.create("one", ("generate",))
-    marked(tmp_path / "keys.json")
-    assert KeyFile(tmp_path).find(whole, 0.0) == key
-    keys.create("two", ("jobs",))
-    assert [each.name for each in keys.all()] == ["one", "two"]
+def test_keys_of_an_earlier_version(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    kept = {"id": "0", "name": "one", "sha256": "0" * 64, "scopes": ["jobs"], "created_at": 1.0}
+    file.write_text(json.dumps([kept]))
+    marked(file)
+    assert [each.name for each in open_keys(tmp_path).all()] == ["one"]
 
 
 def test_a_profile(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+from serve.auth.open_keys import open_keys
 from serve.config import ServiceConfig
-from serve.keys import KeyFile
 from serve.scene import Graph
 
 from .conftest import REPOSITORY, with_worker
@@ -59,7 +59,7 @@ def service(
     data["limits"] |= LIMITS
     for kind in ("character", "background"):
         data[kind]["defaults"] = DEFAULTS
-    _, key = KeyFile(state_dir).create("fuzzing", ("generate", "jobs"))
+    _, key = open_keys(state_dir).create("fuzzing", ("generate", "jobs"))
     with with_worker(ServiceConfig.model_validate(data), graph) as url:
         yield Service(url, key)
 

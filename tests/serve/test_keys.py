@@ -1,63 +1,39 @@
-from __future__ import annotations
+"""What a key is, and when it ends."""
 
-import json
-from pathlib import Path
+from __future__ import annotations
 
 import pytest
 
-from serve.keys import KeyFile
+from serve.keys import Key, digest, id_in
+
+WHOLE = "sw_0a1b_secret"
 
 
-def test_only_a_hash_is_kept(tmp_path: Path) -> None:
-    key, whole = KeyFile(tmp_path).create("me", ("generate",), rate=2.0)
-    kept = (tmp_path / "keys.json").read_text()
-    assert whole.startswith(f"sw_{key.id}_") and len(whole.split("_", 2)[2]) == 43
-    assert whole not in kept and whole.split("_", 2)[2] not in kept
-    assert (tmp_path / "keys.json").stat().st_mode & 0o777 == 0o600
-    found = KeyFile(tmp_path).find(whole, 0)
-    assert found == key and found.rate == 2.0 and found.may("generate") and not found.may("jobs")
+def key(**more: object) -> Key:
+    known = {"id": "0a1b", "tenant": "me", "name": "me", "sha256": digest(WHOLE), "created_at": 0.0}
+    return Key(**{**known, "scopes": ("generate",), **more})  # type: ignore[arg-type]
 
 
-def test_what_is_no_key(tmp_path: Path) -> None:
-    file = KeyFile(tmp_path)
-    assert file.find("sw_00000000_x", 0) is None, "no file at all"
-    key, whole = file.create("me", ("generate",))
-    others = [
-        "",
-        "x",
-        "sw__",
-        whole[:-1],
-        whole + "x",
-        f"sw_{key.id}_",
-        whole.upper(),
-        "sw_é_\udcff",
-        "_" * 9,
-    ]
-    assert [file.find(other, 10) for other in others] == [None] * len(others)
+@pytest.mark.parametrize(
+    "other",
+    ["", "x", "sw__", WHOLE[:-1], WHOLE + "x", "sw_0a1b_", WHOLE.upper(), "sw_é_\udcff", "_" * 9],
+)
+def test_what_is_another_key_or_none(other: str) -> None:
+    assert key().is_of(WHOLE)
+    assert not key().is_of(other)
 
 
-def test_a_running_service_hears_of_changes(tmp_path: Path) -> None:
-    file, other = KeyFile(tmp_path), KeyFile(tmp_path)
-    key, whole = other.create("me", ("admin",))
-    assert file.find(whole, 0)
-    revoked = other.revoke(key.id)
-    assert revoked and revoked.revoked_at
-    assert file.find(whole, 0.5), "not looked at again yet"
-    assert file.find(whole, 1.5) is None
-    assert file.was_revoked(whole)
-    assert not file.was_revoked(f"{whole}x"), "a stranger who knows the id learns nothing"
-    assert other.revoke(key.id) == revoked
-    assert other.revoke("nobody") is None
-    assert [kept.id for kept in other.all()] == [key.id]
+def test_only_the_form_of_a_key_names_an_id() -> None:
+    offered = (WHOLE, "sw_0a1b_a_b", "sw_0a1b", "xx_0a1b_secret", "", "0a1b")
+    assert [id_in(each) for each in offered] == ["0a1b", "0a1b", None, None, None, None]
 
 
-def test_an_admin_may_everything(tmp_path: Path) -> None:
-    key, _ = KeyFile(tmp_path).create("me", ("admin",))
-    assert key.may("generate") and key.may("jobs")
+def test_an_admin_may_everything() -> None:
+    assert key(scopes=("admin",)).may("jobs") and key(scopes=("admin",)).may("generate")
+    assert key().may("generate") and not key().may("jobs") and not key().may("admin")
 
 
-@pytest.mark.parametrize("content", ["", "{", "[{}]", '[{"id": 1}]', json.dumps([{"extra": 1}])])
-def test_a_damaged_file_is_told(tmp_path: Path, content: str) -> None:
-    (tmp_path / "keys.json").write_text(content)
-    with pytest.raises(ValueError, match="validation error"):
-        KeyFile(tmp_path).find("sw_a_b", 0)
+def test_how_a_key_ends() -> None:
+    assert key().end(1e12) is None
+    assert [key(expires_at=10.0).end(now) for now in (9.9, 10.0)] == [None, "has expired"]
+    assert key(revoked_at=5.0, expires_at=3.0).end(1.0) == "was revoked"

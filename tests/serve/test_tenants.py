@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -14,12 +16,14 @@ from PIL import Image
 
 from deployments.errors import Overloaded
 from deployments.messages import LayerJob
+from serve.auth.open_keys import open_keys
 from serve.config import ServiceConfig
 from serve.door import Door
 from serve.ingress import build_http
-from serve.keys import KeyFile, Scope
+from serve.keys import Scope
 from serve.scene import Graph
 
+from ..polling import eventually
 from .conftest import served
 from .test_ingress import SCENE, SMALL, error_of
 
@@ -29,12 +33,19 @@ Ask = Callable[..., httpx.AsyncClient]
 @pytest.fixture
 def ask(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Ask:
     """A client with a key of these scopes, or without one, from this machine or another."""
-    file = KeyFile(tmp_path)
+    store, numbers = open_keys(tmp_path), itertools.count()
 
     def make(
-        *scopes: Scope, authentication: str | None = "required", address: str = "127.0.0.1", **limits: float
+        *scopes: Scope,
+        authentication: str | None = "required",
+        address: str = "127.0.0.1",
+        tenant: str | None = None,
+        **limits: float,
     ) -> httpx.AsyncClient:
-        headers = {"Authorization": f"Bearer {file.create('x', scopes, **limits)[1]}"} if scopes else {}
+        headers = {}
+        if scopes:
+            _, whole = store.create(tenant or f"tenant {next(numbers)}", scopes, tenant, **limits)
+            headers = {"Authorization": f"Bearer {whole}"}
         settings = {"state_dir": str(tmp_path), "authentication": authentication}
         app = served(build_http(config.model_copy(update=settings), graph))
         transport = httpx.ASGITransport(app, client=(address, 1))
@@ -80,9 +91,9 @@ async def test_no_key_no_answer(ask: Ask, header: str | None) -> None:
 
 
 async def test_a_revoked_key_is_told_so(ask: Ask, tmp_path: Path) -> None:
-    file = KeyFile(tmp_path)
-    key, whole = file.create("x", ("generate",))
-    file.revoke(key.id)
+    store = open_keys(tmp_path)
+    key, whole = store.create("x", ("generate",))
+    store.revoke(key.id)
     said = {}
     for offered in (whole, f"{whole}x"):
         answer = await ask().get("/v1/models", headers={"Authorization": f"Bearer {offered}"})
@@ -129,10 +140,70 @@ async def test_a_quota_of_requests_at_once(ask: Ask) -> None:
 
 
 async def test_keys_that_cannot_be_read(ask: Ask, tmp_path: Path) -> None:
+    """Those of an earlier version, which are taken in, or the database itself."""
     client = ask("generate")
     (tmp_path / "keys.json").write_text("{")
     answer = await client.get("/v1/models")
     assert (answer.status_code, error_of(answer)["code"]) == (503, "not_ready")
+    (tmp_path / "keys.json").unlink()
+    assert (await client.get("/v1/models")).status_code == 200
+    assert (await ask().get("/v1/models")).status_code == 401, "no key is asked of a database"
+
+
+async def test_a_key_that_expires(ask: Ask, tmp_path: Path) -> None:
+    _, whole = open_keys(tmp_path).create("short", ("generate",), expires_at=time.time() + 0.2)
+    client = ask()
+    client.headers["Authorization"] = f"Bearer {whole}"
+    assert (await client.get("/v1/models")).status_code == 200
+    await eventually(lambda: ended(client))
+    assert error_of(await client.get("/v1/models"))["message"] == "this key has expired"
+
+
+async def ended(client: httpx.AsyncClient) -> bool:
+    return (await client.get("/v1/models")).status_code == 401
+
+
+async def test_a_tenant_s_keys_share_its_jobs_and_its_quota(ask: Ask, tmp_path: Path) -> None:
+    mine, too = ask("jobs", "generate", rate=0.001, burst=0.009), ask("generate", tenant="tenant 0")
+    replaced = ask("jobs", tenant="tenant 0")
+    job = (await mine.post("/v1/jobs", json={"scenes": [SCENE]})).headers["location"]
+    assert (await replaced.get(job)).status_code == 200
+    assert [each["id"] for each in (await replaced.get("/v1/jobs")).json()["data"]] == [job.split("/")[-1]]
+    painted = []
+    for each in (mine, too, mine):
+        headers = {"Authorization": each.headers["Authorization"]}
+        painted.append((await mine.post("/v1/backgrounds", json=SMALL, headers=headers)).status_code)
+    assert painted == [200, 200, 429], "two pictures fit into the tenant's quota"
+
+
+async def test_an_admin_sees_ends_and_releases_everybody_s_jobs(ask: Ask) -> None:
+    mine, yours, admin = ask("jobs"), ask("jobs"), ask("admin")
+    job = (await mine.post("/v1/jobs", json={"scenes": [SCENE]})).headers["location"]
+    listed = (await admin.get("/v1/jobs")).json()["data"]
+    assert [(each["id"], each["tenant"]) for each in listed] == [(job.split("/")[-1], "tenant 0")]
+    for tenant, count in (("tenant 0", 1), ("tenant 1", 0), ("nobody", 0)):
+        found = (await admin.get("/v1/jobs", params={"tenant": tenant})).json()["data"]
+        assert len(found) == count
+    for params, status in (({"tenant": "tenant 0"}, 403), ({"tenant": "tenant 1"}, 200)):
+        assert (await yours.get("/v1/jobs", params=params)).status_code == status
+    assert "tenant" not in (await mine.get(job)).json()
+    assert (await admin.get(job)).json()["tenant"] == "tenant 0"
+    assert (await yours.post(f"{job}/release")).status_code == 404
+    assert (await admin.post(f"{job}/release")).json()["status"] == "queued"
+    assert (await admin.get(f"{job}/scenes/0")).status_code == 404, "pictures are the tenant's"
+    assert (await admin.delete(job)).json()["status"] == "cancelled"
+    assert (await mine.get(job)).json()["status"] == "cancelled"
+
+
+async def test_last_use_is_noted(ask: Ask, tmp_path: Path) -> None:
+    client = ask("generate")
+    assert open_keys(tmp_path).all()[0].last_used_at is None
+    await client.get("/v1/models")
+
+    async def noted() -> bool:
+        return open_keys(tmp_path).all()[0].last_used_at is not None
+
+    await eventually(noted)
 
 
 async def test_merges_are_charged_by_megapixels(ask: Ask) -> None:

@@ -11,10 +11,11 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serve.auth.open_keys import open_keys
 from serve.auth.public_paths import PUBLIC
 from serve.config import ServiceConfig
 from serve.ingress import build_http
-from serve.keys import SCOPES, KeyFile
+from serve.keys import SCOPES
 from serve.scene import Graph
 from serve.tenants import Tenants
 
@@ -79,8 +80,8 @@ async def test_nothing_else_is_answered(app: ASGIApp, prefix: str, way: str) -> 
 
 
 async def test_a_key_s_scope_counts_under_a_prefix_too(app: ASGIApp, tmp_path: Path) -> None:
-    file = KeyFile(tmp_path)
-    paints, submits = (file.create("x", (scope,))[1] for scope in SCOPES[:2])
+    store = open_keys(tmp_path)
+    paints, submits = (store.create(scope, (scope,))[1] for scope in SCOPES[:2])
     for key, painted, submitted in ((paints, 200, 403), (submits, 403, 202)):
         client = client_of(mounted(app, "/paint"), Authorization=f"Bearer {key}")
         assert (await client.post("/paint/v1/scenes", json=SCENE)).status_code == painted
@@ -106,9 +107,9 @@ async def test_a_web_socket_needs_a_key_too(app: ASGIApp, tmp_path: Path) -> Non
     async def ask(*headers: tuple[bytes, bytes]) -> str:
         sent.clear()
         scope = {"type": "websocket", "path": "/v1/live", "headers": list(headers)}
-        await Tenants(inside, tmp_path)(scope, None, send)  # type: ignore[arg-type]
+        await Tenants(inside, lambda: open_keys(tmp_path))(scope, None, send)  # type: ignore[arg-type]
         return str(sent[0]["type"])
 
     assert await ask() == "websocket.close"
-    key = KeyFile(tmp_path).create("x", ("generate",))[1]
+    key = open_keys(tmp_path).create("x", ("generate",))[1]
     assert await ask((b"authorization", f"Bearer {key}".encode())) == "websocket.accept"

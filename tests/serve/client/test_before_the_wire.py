@@ -303,7 +303,12 @@ def test_an_idempotency_key_that_no_header_can_carry(key: Any) -> None:
 @pytest.mark.parametrize("job_id", ["", ".", "..", "\ud800", None, 5, "j" * 300])
 def test_what_is_no_jobs_id(job_id: Any) -> None:
     service = client()
-    for call in (service.job, service.cancel_job, lambda name: next(service.job_events(name))):
+    for call in (
+        service.job,
+        service.cancel_job,
+        service.release_job,
+        lambda name: next(service.job_events(name)),
+    ):
         assert not_sent(call, job_id).param == "job_id"
     assert not_sent(service.job_picture, job_id, 0).param == "job_id"
 

@@ -10,9 +10,9 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
+from serve.auth.open_keys import open_keys
 from serve.config import ServiceConfig
 from serve.ingress import build_http
-from serve.keys import KeyFile
 from serve.scene import Graph
 
 from ...nginx import PREFIX, nginx
@@ -46,7 +46,7 @@ def start(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Iterator[Start
 
 @pytest.mark.parametrize("way", WAYS)
 def test_keys_are_asked_and_addresses_lead_back(start: Start, way: str, tmp_path: Path) -> None:
-    key = KeyFile(tmp_path).create("x", ("admin",))[1]
+    key = open_keys(tmp_path).create("x", ("admin",))[1]
     base = start(way, "required")
     with httpx.Client(trust_env=False) as http:
         for path in ("/", "/static/main.js", "/healthz", "/readyz", "/openapi.json"):

@@ -21,7 +21,7 @@ from serve.jobs.database import open_database
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
 from serve.jobs.store import JobStore
-from serve.jobs.tables import jobs, scenes
+from serve.jobs.tables import jobs, keys, scenes, tenants
 
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
@@ -72,6 +72,8 @@ def clear(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(delete(scenes))
         connection.execute(delete(jobs))
+        connection.execute(delete(keys))
+        connection.execute(delete(tenants))
 
 
 @pytest.fixture

@@ -1,0 +1,112 @@
+"""The keys as an edge replica knows them: read again from the database once a second, while anybody asks."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from deployments.errors import NotReady
+
+from ..error_answers import Refusal
+from ..keys import Key, digest, id_in
+from ..logs import logger
+from .key_store import KeyStore
+
+CHECK_EVERY_S = 1.0
+"""How long a key that was revoked may still be heard."""
+STALE_AFTER_S = 10.0
+"""How long what was read last counts where the database cannot be read."""
+READ_TIMEOUT_S = 5.0
+NOTE_USE_EVERY_S = 60.0
+NO_KEY = "send a key: Authorization: Bearer sw_…"
+UNKNOWN = "this key is not known here"
+FAULTS = (SQLAlchemyError, OSError, ValueError, TimeoutError)
+
+
+class KeyCache:
+    """`open_store` is called at the first key, in a thread.
+
+    `clock` is monotonic. Keys expire by the database's clock, as it was read with them.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], KeyStore],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._open_store, self._clock = open_store, clock
+        self._store: KeyStore | None = None
+        self._keys: dict[str, Key] = {}
+        self._read_at = float("-inf")
+        self._store_now = 0.0
+        self._reading: asyncio.Task[None] | None = None
+        self._used: dict[str, float] = {}
+        self._noting: set[asyncio.Task[None]] = set()
+
+    async def find(self, offered: str) -> Key:
+        """Return the key that was offered. Raises Refusal 401, and NotReady where the keys cannot be read."""
+        key_id = id_in(offered)
+        if key_id is None:
+            raise Refusal(401, "unauthenticated", UNKNOWN)
+        await self.refresh()
+        key = self._keys.get(key_id)
+        if key is None:
+            digest(offered)  # An unknown id takes as long as a wrong secret.
+        if key is None or not key.is_of(offered):
+            raise Refusal(401, "unauthenticated", UNKNOWN)
+        if end := key.end(self._now()):
+            raise Refusal(401, "unauthenticated", f"this key {end}")
+        self._note_use(key)
+        return key
+
+    async def refresh(self) -> None:
+        """Read the keys again, where that was not done just now. Raises NotReady."""
+        if self._clock() - self._read_at < CHECK_EVERY_S:
+            return
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read())
+        try:
+            await asyncio.wait_for(asyncio.shield(self._reading), READ_TIMEOUT_S)
+        except FAULTS as error:
+            if self._clock() - self._read_at < STALE_AFTER_S:
+                return
+            logger.warning("the keys cannot be read: %s", type(error).__name__)
+            raise NotReady("the keys cannot be read at present", retry_after_s=5) from None
+
+    def end_of(self, key: Key) -> str | None:
+        """Say how a key has ended since it was found, as far as it is known here."""
+        return self._keys.get(key.id, key).end(self._now())
+
+    async def _read(self) -> None:
+        began = self._clock()
+        found, self._store_now = await asyncio.to_thread(self._all)
+        self._keys, self._read_at = {key.id: key for key in found}, began
+        self._used = {key_id: at for key_id, at in self._used.items() if key_id in self._keys}
+
+    def _now(self) -> float:
+        return self._store_now + self._clock() - self._read_at
+
+    def _all(self) -> tuple[tuple[Key, ...], float]:
+        if self._store is None:
+            self._store = self._open_store()
+        return self._store.read()
+
+    def _note_use(self, key: Key) -> None:
+        """Write down that it was used, at most once a minute, and keep nobody waiting for that."""
+        now = self._clock()
+        if now - self._used.get(key.id, float("-inf")) < NOTE_USE_EVERY_S:
+            return
+        self._used[key.id] = now
+        noting = asyncio.create_task(self._note(key.id, self._now()))
+        self._noting.add(noting)
+        noting.add_done_callback(self._noting.discard)
+
+    async def _note(self, key_id: str, at: float) -> None:
+        try:
+            assert self._store is not None  # noqa: S101 (the key was read from it)
+            await asyncio.to_thread(self._store.used, key_id, at)
+        except FAULTS as error:
+            logger.warning("the use of key %s was not noted: %s", key_id, type(error).__name__)

@@ -1,0 +1,98 @@
+"""Requests under way, which end when their key does: what waits or streams for a revoked key stops.
+
+A request is ended as asyncio.timeout ends a block: its task is cancelled, and the cancellation is taken back
+where it left the block.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope, Send
+
+from deployments.errors import NotReady
+
+from ..error_answers import Refusal, error_of, refuse
+from ..event_stream import EVENTS, Event
+from ..keys import Key
+from .key_cache import CHECK_EVERY_S, KeyCache
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class _Live:
+    """One request: what of its answer was sent, and how its key ended."""
+
+    def __init__(self, key: Key, task: asyncio.Task[Any], send: Send) -> None:
+        self.key, self.task, self._send = key, task, send
+        self.started = self.streams = self.over = False
+        self.end: str | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            kind = Headers(raw=message.get("headers", [])).get("content-type", "")
+            self.streams = kind.startswith(EVENTS)
+        elif message["type"] == "http.response.body":
+            self.over = not message.get("more_body", False)
+        await self._send(message)
+
+    def stop(self, end: str) -> None:
+        """End it, unless its answer is being sent already: that is over in a moment."""
+        if self.end is None and not self.over and (self.streams or not self.started):
+            self.end = end
+            self.task.cancel()
+
+
+class LiveRequests:
+    """Those of one edge replica. Keys are looked at once a second while there are any."""
+
+    def __init__(self, keys: KeyCache, every_s: float = CHECK_EVERY_S) -> None:
+        self._keys, self._every_s = keys, every_s
+        self._live: set[_Live] = set()
+        self._watch: asyncio.Task[None] | None = None
+
+    async def run(self, app: App, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the application for a request of this key. Where the key ends first, answer 401."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 (a coroutine of asyncio runs in one)
+        cancelling = task.cancelling()
+        live = _Live(key, task, send)
+        self._live.add(live)
+        if self._watch is None or self._watch.done():
+            self._watch = asyncio.create_task(self._watch_keys())
+        try:
+            await app(scope, receive, live.send)
+        except asyncio.CancelledError:
+            if live.end is None or task.uncancel() > cancelling:
+                raise
+            await _tell(live, scope, receive, send)
+        finally:
+            self._live.discard(live)
+
+    async def _watch_keys(self) -> None:
+        await asyncio.sleep(self._every_s)
+        while self._live:
+            try:
+                await self._keys.refresh()
+            except NotReady:  # Who is under way goes on; who comes is told.
+                await asyncio.sleep(self._every_s)
+                continue
+            for live in tuple(self._live):
+                if end := self._keys.end_of(live.key):
+                    live.stop(end)
+            await asyncio.sleep(self._every_s)
+
+
+async def _tell(live: _Live, scope: Scope, receive: Receive, send: Send) -> None:
+    """Say why it ended: as the answer, or as a stream's last event."""
+    refusal = Refusal(401, "unauthenticated", f"this key {live.end}")
+    if not live.started:
+        await refuse(refusal, scope, receive, send)
+        return
+    request_id = scope.get("state", {}).get("request_id", "")
+    last = Event("error", error_of(refusal, request_id)).encode()
+    await send({"type": "http.response.body", "body": last, "more_body": False})

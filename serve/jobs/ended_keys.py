@@ -1,0 +1,68 @@
+"""What becomes of the jobs of a key that ended: their scenes are held, cancelled, or painted after all.
+
+A held job keeps its scenes as they are and is given to no worker, until its tenant or an admin releases or
+cancels it. Each key's jobs are looked at once, by the worker that first sees that it ended; none comes later,
+since a key that ended submits no job (store.py).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, or_, select, update
+
+from ..keys import EndedWork
+from .database import reading
+from .store_clock import now_of
+from .tables import jobs, keys, scenes
+
+
+def settle(engine: Engine, policy: EndedWork, now: float | None = None) -> int:
+    """Deal with the jobs of keys that ended since. Return how many keys. Raises SQLAlchemyError."""
+    with reading(engine) as connection:
+        now = now_of(connection, now)
+        unsettled = and_(keys.c.settled_at.is_(None), ended(now))
+        found = list(connection.execute(select(keys.c.id).where(unsettled)).scalars())
+    for key_id in found:
+        with engine.begin() as connection:
+            this = select(keys).where(keys.c.id == key_id, unsettled).with_for_update()
+            if (key := connection.execute(this).one_or_none()) is None:
+                continue  # Another worker was first.
+            work = key.work or policy
+            if work == "hold":
+                hold(connection, jobs.c.key_id == key_id, now)
+            elif work == "cancel":
+                cancel(connection, jobs.c.key_id == key_id, now)
+            connection.execute(update(keys).where(keys.c.id == key_id).values(settled_at=now))
+    return len(found)
+
+
+def ended(now: float) -> ColumnElement[bool]:
+    """Tell which keys may not be used any more."""
+    expired = and_(keys.c.expires_at.is_not(None), keys.c.expires_at <= now)  # Never null: it is negated too.
+    return or_(keys.c.revoked_at.is_not(None), expired)
+
+
+def hold(connection: Connection, which: ColumnElement[bool], now: float) -> None:
+    """Keep the waiting scenes of jobs from being painted."""
+    waiting = and_(which, jobs.c.held_at.is_(None), jobs.c.id.in_(_open()))
+    connection.execute(update(jobs).where(waiting).values(held_at=now))
+
+
+def cancel(connection: Connection, which: ColumnElement[bool], now: float) -> None:
+    """Cancel whatever of jobs has not ended."""
+    found = list(connection.execute(select(jobs.c.id).where(which, jobs.c.id.in_(_open()))).scalars())
+    values = {"status": "cancelled", "lease": None, "lease_until": None, "ended_at": now}
+    for job_id in found:
+        theirs = scenes.c.job_id == job_id, scenes.c.status.in_(("queued", "running"))
+        connection.execute(update(scenes).where(*theirs).values(**values))
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(cancelled_at=now))
+
+
+def give_up(engine: Engine, held_s: float, now: float | None = None) -> None:
+    """Cancel what was held for so long that nobody will want it. Raises SQLAlchemyError."""
+    with engine.begin() as connection:
+        now = now_of(connection, now)
+        cancel(connection, and_(jobs.c.held_at < now - held_s, jobs.c.cancelled_at.is_(None)), now)
+
+
+def _open() -> Select[tuple[str]]:
+    return select(scenes.c.job_id).where(scenes.c.status.in_(("queued", "running")))

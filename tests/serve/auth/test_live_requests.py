@@ -1,0 +1,131 @@
+"""A key that ends takes along what waits or streams for it, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from serve.auth.key_store import KeyStore
+from serve.auth.open_keys import open_keys
+from serve.tenants import Tenants
+
+START = {"type": "http.response.start", "status": 200}
+
+
+class Held:
+    """An application that begins an answer of some kind, and waits to be told to go on."""
+
+    def __init__(self, kind: bytes | None) -> None:
+        self._kind = kind
+        self.reached, self.on, self.stopped = asyncio.Event(), asyncio.Event(), False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if self._kind:
+                await send({**START, "headers": [(b"content-type", self._kind)]})
+            self.reached.set()
+            await self.on.wait()
+            if not self._kind:
+                await send({**START, "headers": []})
+            await send({"type": "http.response.body", "body": b"all"})
+        except asyncio.CancelledError:
+            self.stopped = True
+            raise
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> KeyStore:
+    return open_keys(tmp_path)
+
+
+@pytest.fixture
+def asked(store: KeyStore) -> Callable[..., Any]:
+    async def ask(app: Any, whole: str) -> list[Message]:
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        async def receive() -> Message:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        headers = [(b"authorization", f"Bearer {whole}".encode())]
+        scope = {"type": "http", "path": "/v1/models", "method": "GET", "headers": headers}
+        await app(scope, receive, send)
+        return sent
+
+    return ask
+
+
+def body(sent: list[Message]) -> str:
+    return b"".join(each.get("body", b"") for each in sent).decode()
+
+
+async def test_a_stream_ends_with_the_reason(store: KeyStore, asked: Callable[..., Any]) -> None:
+    held = Held(b"text/event-stream; charset=utf-8")
+    app = Tenants(held, lambda: store)
+    key, whole = store.create("x", ("generate",))
+    asking = asyncio.create_task(asked(app, whole))
+    await held.reached.wait()
+    store.revoke(key.id)
+    sent = await asyncio.wait_for(asking, 20)
+    assert held.stopped
+    name, data = body(sent).strip().split("\n")
+    assert name == "event: error"
+    error = json.loads(data.removeprefix("data: "))["error"]
+    assert (error["code"], error["message"]) == ("unauthenticated", "this key was revoked")
+    assert not sent[-1].get("more_body", False)
+
+
+async def test_what_waits_is_answered_401(store: KeyStore, asked: Callable[..., Any]) -> None:
+    held = Held(None)
+    app = Tenants(held, lambda: store)
+    key, whole = store.create("x", ("generate",))
+    asking = asyncio.create_task(asked(app, whole))
+    await held.reached.wait()
+    store.revoke(key.id)
+    sent = await asyncio.wait_for(asking, 20)
+    assert (sent[0]["status"], held.stopped) == (401, True)
+    assert json.loads(body(sent))["error"]["code"] == "unauthenticated"
+
+
+async def test_an_answer_that_is_being_sent_is_sent_whole(store: KeyStore, asked: Callable[..., Any]) -> None:
+    """And so is another key's, of the same tenant."""
+    picture, other, canary = Held(b"image/png"), Held(None), Held(None)
+    key, whole = store.create("x", ("generate",))
+    _, second = store.create("y", ("generate",), "x")
+    tenants = Tenants(picture, lambda: store)
+    app: Any = tenants
+    sending = asyncio.create_task(asked(app, whole))
+    await picture.reached.wait()
+    tenants._app = other
+    waiting = asyncio.create_task(asked(app, second))
+    await other.reached.wait()
+    tenants._app = canary
+    dying = asyncio.create_task(asked(app, whole))
+    await canary.reached.wait()
+    store.revoke(key.id)
+    assert (await asyncio.wait_for(dying, 20))[0]["status"] == 401
+    for each in (picture, other):
+        each.on.set()
+    for each in (sending, waiting):
+        sent = await asyncio.wait_for(each, 20)
+        assert (sent[0]["status"], body(sent)) == (200, "all")
+
+
+async def test_a_caller_that_leaves_is_no_ended_key(store: KeyStore, asked: Callable[..., Any]) -> None:
+    held = Held(None)
+    _, whole = store.create("x", ("generate",))
+    asking = asyncio.create_task(asked(Tenants(held, lambda: store), whole))
+    await held.reached.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert held.stopped
