@@ -124,8 +124,8 @@ def test_what_nobody_releases_is_cancelled_in_the_end(
     store.submit("a", "acme", new(1), NOW, key_id=key.id)
     keys.revoke(key.id)
     ended_keys.settle(engine, "hold", NOW)
-    for before, status in ((NOW, "queued"), (NOW + 1, "cancelled")):
-        ended_keys.give_up(engine, before, NOW + 2)
+    for held_s, status in ((2.0, "queued"), (1.0, "cancelled")):
+        ended_keys.give_up(engine, held_s, NOW + 2)
         job = store.job("acme", "a")
         assert job and job.status == status and job.held == (status == "queued")
 
