@@ -19,6 +19,8 @@ CHECK_EVERY_S = 1.0
 """How long a key that was revoked may still be heard."""
 STALE_AFTER_S = 10.0
 """How long what was read last counts where the database cannot be read."""
+NEW_EVERY_S = 0.1
+"""How often the keys are read at most where keys are offered that are not known yet."""
 READ_TIMEOUT_S = 5.0
 NOTE_USE_EVERY_S = 60.0
 NO_KEY = "send a key: Authorization: Bearer sw_…"
@@ -52,6 +54,8 @@ class KeyCache:
         if key_id is None:
             raise Refusal(401, "unauthenticated", UNKNOWN)
         await self.refresh()
+        if key_id not in self._keys:
+            await self._look_for_new()
         key = self._keys.get(key_id)
         if key is None:
             digest(offered)  # An unknown id takes as long as a wrong secret.
@@ -62,9 +66,17 @@ class KeyCache:
         self._note_use(key)
         return key
 
-    async def refresh(self) -> None:
+    async def _look_for_new(self) -> None:
+        """Read the keys once more: one may have been made since, whose holder need not wait. Raises NotReady."""
+        asked_at = self._clock()
+        for _ in range(2):  # A read that is under way may have begun before.
+            if self._read_at < asked_at:
+                await asyncio.sleep(max(0.0, self._read_at + NEW_EVERY_S - self._clock()))
+                await self.refresh(NEW_EVERY_S)
+
+    async def refresh(self, every_s: float = CHECK_EVERY_S) -> None:
         """Read the keys again, where that was not done just now. Raises NotReady."""
-        if self._clock() - self._read_at < CHECK_EVERY_S:
+        if self._clock() - self._read_at < every_s:
             return
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read())

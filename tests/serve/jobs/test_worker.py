@@ -265,11 +265,12 @@ async def test_scenes_cancelled_at_the_last_moment_leave_no_picture_behind(
 ) -> None:
     job_ids = [await submit(http, SCENE | {"seed": seed}) for seed in range(6)]
 
-    to_cancel = list(job_ids)
+    to_cancel, alone = list(job_ids), asyncio.Lock()
 
     async def cancel() -> None:
-        while to_cancel:  # Each once: what is deleted again is removed.
-            await http.delete(f"/v1/jobs/{to_cancel.pop()}")
+        async with alone:  # Nobody goes on before all of them are cancelled.
+            while to_cancel:  # Each once: what is deleted again is removed.
+                await http.delete(f"/v1/jobs/{to_cancel.pop()}")
 
     late: Any = Late(graph, cancel)
     async with working(mine, replace(graph, merger=late)) as worker:
