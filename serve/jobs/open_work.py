@@ -36,7 +36,9 @@ def open_jobs(engine: Engine, owners: Collection[str]) -> dict[str, OpenJob]:
         .subquery()
     )
     question = (
-        select(counted.c.job_id, counted.c.status, counted.c.n, jobs.c.owner, jobs.c.created_at, jobs.c.held_at)
+        select(
+            counted.c.job_id, counted.c.status, counted.c.n, jobs.c.owner, jobs.c.created_at, jobs.c.held_at
+        )
         .join(jobs, jobs.c.id == counted.c.job_id)
         .where(jobs.c.owner.in_(owners))
     )

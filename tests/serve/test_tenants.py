@@ -166,7 +166,7 @@ async def ended(client: httpx.AsyncClient) -> bool:
 
 
 async def test_a_tenant_s_keys_share_its_jobs_and_its_quota(ask: Ask, tmp_path: Path) -> None:
-    mine, too = ask("jobs", "generate", rate=0.001, burst=0.009), ask("generate", tenant="tenant 0")
+    mine, too = ask("jobs", "generate", rate=0.001, burst=0.017), ask("generate", tenant="tenant 0")
     replaced = ask("jobs", tenant="tenant 0")
     job = (await mine.post("/v1/jobs", json={"scenes": [SCENE]})).headers["location"]
     assert (await replaced.get(job)).status_code == 200

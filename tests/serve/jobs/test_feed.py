@@ -26,11 +26,7 @@ class Store:
         self.looks += 1
         if self.fault is not None:
             raise self.fault
-        there = ((each.id, each.created_at, each.counts) for each in self.jobs.values())
-        return {
-            job_id: OpenJob("a", created, counts.get("queued", 0), counts.get("running", 0))
-            for job_id, created, counts in there
-        }
+        return {each.id: open_job(each) for each in self.jobs.values()}
 
     async def load(self, owner: str, job_id: str) -> JobState:
         self.loads += 1
@@ -38,7 +34,12 @@ class Store:
 
 
 def job(job_id: str, created_at: float = 0.0, **counts: int) -> JobState:
-    return JobState(job_id, created_at, sum(counts.values()), False, counts)
+    return JobState(job_id, created_at, sum(counts.values()), False, counts, owner="a")
+
+
+def open_job(state: JobState) -> OpenJob:
+    queued, running = (state.counts.get(status, 0) for status in ("queued", "running"))
+    return OpenJob(state.owner, state.created_at, queued, running, state.held)
 
 
 async def looked(store: Store, times: int = 3) -> None:
@@ -55,7 +56,7 @@ async def test_idle_streams_share_one_question_and_read_no_job() -> None:
     with ExitStack() as readers:
         waiting = []
         for each in [*store.jobs.values()] * 100:
-            followed = readers.enter_context(feed.following("a", each))
+            followed = readers.enter_context(feed.following(each))
             waiting.append(asyncio.ensure_future(followed.after(followed.state)))
         await looked(store)
         assert store.loads == 0
@@ -73,13 +74,25 @@ async def test_idle_streams_share_one_question_and_read_no_job() -> None:
 async def test_a_fault_reaches_every_reader_and_later_ones_begin_anew() -> None:
     store = Store(x=job("x", queued=1))
     feed = JobFeed(store.look, store.load, 0.001)
-    with feed.following("a", store.jobs["x"]) as first, feed.following("a", store.jobs["x"]) as second:
+    with feed.following(store.jobs["x"]) as first, feed.following(store.jobs["x"]) as second:
         store.fault = NotReady("no database")
         for reader in (first, second):
             with pytest.raises(NotReady):
                 await reader.after(reader.state)
         store.fault = None
-        with feed.following("a", store.jobs["x"]) as third:
+        with feed.following(store.jobs["x"]) as third:
             store.jobs["x"] = job("x", succeeded=1)
             async with asyncio.timeout(30):
                 assert (await third.after(third.state)).status == "succeeded"
+
+
+async def test_readers_are_told_that_a_job_is_held_and_released() -> None:
+    store = Store(x=job("x", queued=1))
+    feed = JobFeed(store.look, store.load, 0.001)
+    with feed.following(store.jobs["x"]) as reader:
+        async with asyncio.timeout(30):
+            for held in (True, False):
+                seen = reader.state
+                store.jobs["x"] = replace(seen, held=held)
+                assert (await reader.after(seen)).held is held
+    assert store.loads == 0
