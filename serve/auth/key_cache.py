@@ -67,7 +67,7 @@ class KeyCache:
         return key
 
     async def _look_for_new(self) -> None:
-        """Read the keys once more: one may have been made since, whose holder need not wait. Raises NotReady."""
+        """Read the keys once more, since one may have just been made. Raises NotReady."""
         asked_at = self._clock()
         for _ in range(2):  # A read that is under way may have begun before.
             if self._read_at < asked_at:

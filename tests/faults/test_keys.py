@@ -18,6 +18,8 @@ from sqlalchemy import Engine
 from serve.auth.key_store import KeyStore
 from serve.auth.open_keys import open_keys
 from serve.config import ServiceConfig
+from serve.jobs import open_state
+from serve.jobs.database import open_database
 from serve.scene import Graph
 
 from ..conftest import Row
@@ -58,8 +60,15 @@ def slow() -> Graph:
 
 
 @pytest.fixture
-def serving(slow: Graph, tmp_path: Path) -> Iterator[Callable[..., Service]]:
-    with ExitStack() as leaving:
+def serving(slow: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Service]]:
+    with ExitStack() as opened, ExitStack() as leaving:
+
+        def to_be_closed(url: str) -> Engine:
+            engine = open_database(url)
+            opened.callback(engine.dispose)
+            return engine
+
+        monkeypatch.setattr(open_state, "open_database", to_be_closed)
 
         def start(**jobs: Any) -> Service:
             plain = simulated_config(step_s=0.02)
