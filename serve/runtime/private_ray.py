@@ -15,6 +15,7 @@ import ray
 from ray._private import ray_constants, services
 
 from ..http import one_zero
+from .driver_metrics import unexported
 from .errors import CannotStart
 from .waiting import Say, saying_what_for
 
@@ -50,7 +51,7 @@ def start(num_cpus: int, folder: str, say: Say) -> None:
     # driver read the variable when ray was imported.
     ray_constants.ENABLE_RAY_CLUSTER = False
     begun = time.monotonic()
-    with saying_what_for(say, lambda: _starting(Path(folder))), _patient_for_the_node():
+    with saying_what_for(say, lambda: _starting(Path(folder))), _patient_for_the_node(), unexported():
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 _start_once(num_cpus, folder)

@@ -25,6 +25,7 @@ from ray.util import list_named_actors
 
 from serve.config_file import SHIPPED_FOLDER
 from serve.local_cluster import free_port
+from serve.runtime.driver_metrics import unexported
 
 from .. import polling
 
@@ -44,7 +45,7 @@ QUICK = {
 def private_ray(**environment: str) -> Iterator[str]:
     """Nothing of another cluster is seen, and nothing is left behind. Gives the folder of this one."""
     folder = tempfile.mkdtemp(prefix="swc-", dir="/tmp")  # Short: sockets live in it.
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, unexported():
         patch.delenv("RAY_ADDRESS", raising=False)
         for name, value in {**QUICK, **environment, "RAY_TMPDIR": folder}.items():
             patch.setenv(name, value)
