@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from .ending import pytest_sessionstart as pytest_sessionstart
+
 
 class Row:
     """One row of docs/reliability.md: the fault, what is promised for it, and what was seen."""
