@@ -18,6 +18,7 @@ from .disconnects import ClientGone
 from .door import Door
 from .edge_slots import fitted
 from .error_answers import Refusal, answer
+from .http.bodiless import Bodiless
 from .http.head import HeadAsGet
 from .http.hosts import Hosts
 from .http.off_loop import take_short_turns
@@ -103,7 +104,8 @@ def guard(api: ASGIApp, config: ServiceConfig) -> ASGIApp:
     routes: ASGIApp = RequestSlots(HeadAsGet(api), config.ingress.max_ongoing_requests, is_public)
     if config.asks_for_keys:
         routes = Tenants(routes, lambda: open_keys(config.state_folder, config.jobs))
-    return RequestIds(Hosts(SlashAfterPrefix(routes), config.allowed_hosts, config.asks_for_keys))
+    named = Hosts(SlashAfterPrefix(routes), config.allowed_hosts, config.asks_for_keys)
+    return RequestIds(Bodiless(named, config.limits.body_timeout_s))
 
 
 def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
