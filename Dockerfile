@@ -44,7 +44,8 @@ ENV PATH=/opt/scenewright/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     RAY_USAGE_STATS_ENABLED=0 \
     RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS=1 \
-    RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=serve.http.one_zero:install \
+    RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=serve.http.proxy_hook:install \
+    RAY_SERVE_HAPROXY_BINARY_PATH=/opt/scenewright/bin/scenewright-haproxy \
     HF_HOME=/models \
     SCENEWRIGHT_STATE_DIR=/var/lib/scenewright
 VOLUME ["/models", "/var/lib/scenewright"]

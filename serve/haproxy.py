@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 
+from .http import haproxy_launcher
+
 
 def enabled() -> bool:
     """In this process, as Ray reads it."""
@@ -33,6 +35,6 @@ def private_settings(folder: str) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": f"{folder}/metrics.sock",
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": folder,
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": f"{folder}/server-state",
+        "RAY_SERVE_HAPROXY_BINARY_PATH": f"{folder}/{haproxy_launcher.SCRIPT}",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
-        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
     }

@@ -9,19 +9,22 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import StringIO
+from pathlib import Path
 from typing import TypeVar
 
 import ray
 from ray import serve
-from ray.serve.schema import DeploymentSchema, ServeDeploySchema
+from ray.serve.schema import DeploymentSchema, HTTPOptionsSchema, ServeDeploySchema
 
 from . import haproxy
 from .app import build
 from .config import ReplicaOptions, ServiceConfig
+from .http import edge_check, haproxy_launcher
+from .http.connection_limits import ConnectionLimits
 from .http.host_names import is_loopback, normalised
 from .keys import Authentication
 from .private_files import new_ones_shut
-from .runtime import deploying, private_ray, state_folder, tls
+from .runtime import deploying, private_ray, spare_process, state_folder, tls
 from .runtime.address import EVERYWHERE, check_port, resolve, url_of
 from .runtime.address import free_port as free_port
 from .runtime.errors import CannotStart as CannotStart
@@ -59,6 +62,7 @@ def running(
     try:
         application = build(config)
         kept = config.with_environment(os.environ)
+        ConnectionLimits.from_environment(os.environ)
     except ValueError as error:
         raise CannotStart(str(error)) from error
     scheme = "https" if http.ssl_certfile else "http"
@@ -68,6 +72,8 @@ def running(
     folder = tempfile.mkdtemp(prefix="scenewright-", dir="/tmp")  # nosec B108
     rays = f"{folder}/ray"
     settings = {**private_ray.PRIVATE, **haproxy.private_settings(folder), "RAY_TMPDIR": rays}
+    if haproxy.enabled():
+        haproxy_launcher.write_script(Path(folder) / haproxy_launcher.SCRIPT)
     with private_ray.environment(settings), new_ones_shut(), state_folder.in_use(kept, url, say):
         try:
             say(state_folder.described(kept))
@@ -84,7 +90,9 @@ def running(
             say("loading the models…")
             deploying.start_serve(deploy, host, port, say)
             deploying.run(application, config, deploy, say)
-            yield url
+            _check_edge(url, http)
+            with spare_process.kept_ready():
+                yield url
         finally:
             with undisturbed():
                 _stop()
@@ -121,6 +129,14 @@ def on_one_node(config: ServiceConfig) -> ServiceConfig:
         "worker": anywhere(config.worker),
     }
     return config.model_copy(update=layers | others)
+
+
+def _check_edge(url: str, http: HTTPOptionsSchema) -> None:
+    """Raise CannotStart where the process that listens has lost its limits, as with another Ray Serve."""
+    try:
+        edge_check.refuses_long_headers(url, tls.trusting(http.ssl_certfile) if http.ssl_certfile else None)
+    except (OSError, edge_check.Unbounded) as error:
+        raise CannotStart(f"{url} does not bound what strangers send: {error}") from error
 
 
 def _check_resources(asked: dict[str, float]) -> None:

@@ -2,61 +2,61 @@
 
 uvicorn's faster protocol, over httptools, writes every such answer in chunks, which HTTP/1.0 does not know
 (RFC 9112, 7.1); its other one, over h11, does not. So a connection whose first request is HTTP/1.0 is h11's.
-Ray Serve has one hook into the process that listens, called before uvicorn chooses its protocol:
-`RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH`.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
-from starlette.middleware import Middleware
-from uvicorn import config as uvicorn_config
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from .plain_headers import PlainHeaders
-
-HOOK = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve.http.one_zero:install"}
-MAX_LINE_BYTES = 64 << 10
-
-
-def install() -> list[Middleware]:
-    """Let uvicorn choose by the first request. Returns what the hook puts before Serve's own code."""
-    uvicorn_config.HTTP_PROTOCOLS["auto"] = f"{__name__}:EitherProtocol"
-    return [Middleware(PlainHeaders)]
+from ..error_answers import Refusal
+from .connection_table import Connection, ConnectionTable
+from .raw_refusals import bytes_of
+from .stalled_writes import StalledWrites
 
 
-class EitherProtocol(HttpToolsProtocol):
-    """httptools' protocol, which hands a connection of HTTP/1.0 to h11's."""
+def is_one_zero(received: bytearray) -> bool | None:
+    """Whether the first request line is of HTTP/1.0; None while it has not ended."""
+    line, ended, _ = bytes(received).lstrip(b"\r\n").partition(b"\n")
+    return line.rstrip().endswith(b" HTTP/1.0") if ended else None
+
+
+def head_has_ended(received: bytearray, within: int) -> bool:
+    """Whether there is an empty line after the first of a request's lines in so many bytes."""
+    start = len(received) - len(received.lstrip(b"\r\n"))
+    return any(received.find(end, start, start + within) >= 0 for end in (b"\n\r\n", b"\n\n"))
+
+
+class OneZeroProtocol(H11Protocol):
+    """h11's protocol for a connection that BoundedProtocol has let in, and whose header is whole."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
-        self._made_of = arguments, more
-        self._first: bytes | None = b""
+        self.ws_protocol_class = None
 
-    def data_received(self, data: bytes) -> None:
-        """Keep what comes until the first line is whole."""
-        if self._first is None:
-            super().data_received(data)
-            return
-        self._first += data
-        line, ended, _ = self._first.lstrip(b"\r\n").partition(b"\n")
-        if not ended and len(self._first) < MAX_LINE_BYTES:
-            return
-        first, self._first = self._first, None
-        if line.rstrip().endswith(b" HTTP/1.0"):
-            self._hand_over(first)
-        else:
-            super().data_received(first)
+    def keep_place(self, table: ConnectionTable, connection: Connection, writes: StalledWrites) -> None:
+        """Take over what bounds the connection."""
+        self._table, self._connection, self._writes = table, connection, writes
+        self.conn = h11.Connection(h11.SERVER, table.limits.header_bytes)
 
-    def _hand_over(self, first: bytes) -> None:
-        """As uvicorn itself does for a WebSocket."""
-        arguments, more = self._made_of
-        transport: asyncio.Transport = self.transport
-        self.connections.discard(self)
-        protocol = H11Protocol(*arguments, **more)
-        protocol.connection_made(transport)
-        transport.set_protocol(protocol)
-        protocol.data_received(first)
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._table.leave(self._connection)
+        self._writes.stop()
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._writes.watch()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._writes.watch()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse in the documented shape."""
+        self.transport.write(bytes_of(Refusal(400, "invalid_request", "this is not an HTTP request")))
+        self.transport.close()
+        self._writes.watch()

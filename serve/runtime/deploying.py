@@ -11,7 +11,7 @@ from ray.serve import Application
 from ray.serve._private import api as private_api
 from ray.serve._private.client import ServeControllerClient
 from ray.serve.context import _get_global_client
-from ray.serve.schema import ServeApplicationSchema, ServeDeploySchema
+from ray.serve.schema import LoggingConfig, ServeApplicationSchema, ServeDeploySchema
 
 from ..config import ServiceConfig
 from .errors import CannotStart
@@ -33,7 +33,7 @@ def start_serve(deploy: ServeDeploySchema, host: str, port: int, say: Say) -> No
             serve.start(
                 proxy_location=deploy.proxy_location,
                 http_options=options,
-                logging_config=deploy.logging_config,
+                logging_config=deploy.logging_config or LoggingConfig(encoding="JSON"),
                 tracing_config=deploy.tracing_config,
                 controller_options=deploy.controller_options,
             )

@@ -14,7 +14,8 @@ from typing import Any
 import ray
 from ray._private import ray_constants, services
 
-from ..http import one_zero
+from ..http import proxy_hook
+from . import spare_process
 from .driver_metrics import unexported
 from .errors import CannotStart
 from .waiting import Say, saying_what_for
@@ -36,7 +37,10 @@ PRIVATE = {
     # How far the log of one replica grows, and how many full ones stay beside it.
     "RAY_ROTATION_MAX_BYTES": str(16 << 20),
     "RAY_ROTATION_BACKUP_COUNT": "2",
-    **one_zero.HOOK,
+    **proxy_hook.HOOK,
+    **spare_process.SETTINGS,
+    # A proxy that has died is missed at the third check, and until then nobody listens.
+    "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "0.2",
     # Ray's own limits are 30 s, 30 s, 60 s and 5 s; past them it ends what is still starting.
     "RAY_gcs_server_port_wait_time_s": f"{LONGEST_START_S:.0f}",
     "RAY_agent_register_timeout_ms": f"{LONGEST_START_S * 1e3:.0f}",

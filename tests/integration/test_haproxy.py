@@ -140,6 +140,22 @@ def test_it_is_haproxy_that_answers(service: Service, http: httpx.Client) -> Non
     assert {http.get(path).status_code for path in ("/healthz", "/readyz", "/", "/openapi.json")} == {200}
 
 
+def test_a_long_header_is_refused_in_our_shape(http: httpx.Client) -> None:
+    assert code_of(http.get("/healthz", headers={"x-a": "a" * 70_000})) == (431, "header_too_large")
+    assert http.get("/healthz", headers={"x-a": "a" * 60_000}).status_code == 200
+
+
+def test_its_own_ports_are_loopback_s(service: Service) -> None:
+    listening = [
+        (socket.laddr.ip, socket.laddr.port)
+        for process in service.processes("haproxy")
+        for socket in process.net_connections("inet")
+        if socket.status == psutil.CONN_LISTEN
+    ]
+    assert {address for address, _ in listening} == {"127.0.0.1"}
+    assert len(set(listening)) == 3
+
+
 def test_it_passes_the_name_on_that_was_asked_for(http: httpx.Client) -> None:
     """On loopback nobody is asked for a key, so another site's name is refused (serve/http/hosts.py)."""
     for host, status in (("localhost:8000", 200), ("page.example", 400)):
@@ -294,7 +310,7 @@ class Watched(httpx.HTTPTransport):
 
 
 def test_an_edge_replica_that_dies_under_load_costs_one_retry(service: Service) -> None:
-    """A caller sees HAProxy's own 500, in plain text, or a connection that ends: our client asks again."""
+    """A caller sees HAProxy's own 500 or 503, or a connection that ends: our client asks again."""
     until(lambda: len(replicas_that(service, "haproxy_server_status", state="UP")) == 2)
     transport = Watched()
     with (
@@ -310,7 +326,8 @@ def test_an_edge_replica_that_dies_under_load_costs_one_retry(service: Service) 
     assert len(pictures) == 1
     lost = [answer for answer in transport.answers if answer != (200, "application/json")]
     assert 1 <= len(lost) <= 3
-    assert set(lost) <= {(500, "text/plain"), (0, "RemoteProtocolError"), (0, "ReadError")}
+    own = {(status, "application/json") for status in (500, 503)}
+    assert set(lost) <= own | {(0, "RemoteProtocolError"), (0, "ReadError")}
 
 
 def replicas_that(service: Service, metric: str, **labels: str) -> set[str]:

@@ -39,3 +39,21 @@ def test_one_id_through_both_branches_and_the_merger(http: httpx.Client) -> None
     assert answer.status_code == 200
     until(lambda: parts_that_saw("trace-me") == set(PARTS))
     assert not [record for _, record in records() if "unmistakable" in json.dumps(record)]
+
+
+def test_the_proxy_s_access_log_is_json_and_has_no_query_strings(http: httpx.Client) -> None:
+    answer = http.get("/v1/models?words=unmistakable", headers={"X-Request-ID": "trace-proxy"})
+    assert answer.status_code == 200
+    assert http.get("/nowhere?words=unmistakable").status_code == 404
+    line = until(lambda: next((each for each in proxy_lines() if "trace-proxy" in each), None))
+    record = json.loads(line)
+    assert (record["component_name"], record["request_id"]) == ("proxy", "trace-proxy")
+    assert "GET /v1/models 200" in record["message"]
+    for line in proxy_lines():
+        json.loads(line)
+        assert "unmistakable" not in line
+
+
+def proxy_lines() -> list[str]:
+    folder = Path(ray._private.worker._global_node.get_logs_dir_path()) / "serve"
+    return [line for file in folder.glob("proxy_*.log") for line in file.read_text().splitlines()]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from serve.http import haproxy_launcher, proxy_hook
 
 REPOSITORY = Path(__file__).parents[2]
 DOCKERFILE = REPOSITORY / "Dockerfile"
@@ -47,3 +50,11 @@ def test_what_is_copied_is_there_and_not_ignored(source: str) -> None:
 
 def test_no_address_of_anybody_s_registry_is_in_it() -> None:
     assert "://" not in re.sub(r"http://127\.0\.0\.1:8000/\S+", "", DOCKERFILE.read_text())
+
+
+def test_whoever_listens_in_it_is_bounded() -> None:
+    text = DOCKERFILE.read_text()
+    assert f"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH={proxy_hook.IMPORT_PATH} " in text
+    assert f"RAY_SERVE_HAPROXY_BINARY_PATH=/opt/scenewright/bin/{haproxy_launcher.SCRIPT} " in text
+    scripts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts[haproxy_launcher.SCRIPT] == "serve.http.haproxy_launcher:main"

@@ -12,6 +12,8 @@ import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
+from serve.http import haproxy_launcher, proxy_hook
+
 REPOSITORY = Path(__file__).parents[2]
 PROVIDER_KEYS = {
     "type",
@@ -67,3 +69,14 @@ def test_gpu_yaml_finds_the_nodes_that_it_asks_for(launcher: dict[str, Any]) -> 
     others = [node for node in types if node["labels"]["accelerator"] != "gpu"]
     needed = sum(config[name]["num_replicas"] * config[name]["num_cpus"] for name in ("merger", "ingress"))
     assert sum(node["resources"]["CPU"] * max(1, node.get("max_workers", 1)) for node in others) >= needed
+
+
+@pytest.mark.parametrize("commands", ["head_start_ray_commands", "worker_start_ray_commands"])
+def test_whoever_listens_on_a_node_is_bounded(launcher: dict[str, Any], commands: str) -> None:
+    start = launcher[commands][-1]
+    for setting in (
+        "RAY_SERVE_ENABLE_HA_PROXY=1",
+        f"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH={proxy_hook.IMPORT_PATH}",
+        f"RAY_SERVE_HAPROXY_BINARY_PATH=/home/ubuntu/scenewright/.venv/bin/{haproxy_launcher.SCRIPT}",
+    ):
+        assert f" {setting} " in start

@@ -142,21 +142,13 @@ def test_policies_and_budgets_select_ray_s_own_labels(documents: list[dict[str, 
     assert all(policy["policyTypes"] == ["Ingress", "Egress"] for policy in policies)
 
 
-def test_haproxy_is_switched_on_at_every_node_or_none(documents: list[dict[str, Any]]) -> None:
-    """Its scrapers reach it then. Ray's nodes do anyway: each replica of the edge has a port."""
-    switches = set()
+def test_haproxy_is_switched_on_at_every_node(documents: list[dict[str, Any]]) -> None:
+    """And its own ports, which are loopback's, are opened to nobody."""
     for pod in ray_pods(only(documents, "RayService")):
         given = {each["name"]: each.get("value") for each in pod["containers"][0].get("env", [])}
-        switches.add(given.get(SWITCH, "0"))
+        assert given.get(SWITCH) == "1"
+        assert float(given["RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S"]) <= 0.5
     (policy,) = (each["spec"] for each in documents if each["metadata"]["name"] == "scenewright-ray")
     among_nodes, *_, scrapers = policy["ingress"]
-    ports = [port["port"] for port in scrapers["ports"]]
-    assert (switches, ports) in (({"0"}, [8080]), ({"1"}, [8080, 9101]))
+    assert [port["port"] for port in scrapers["ports"]] == [8080]
     assert among_nodes == {"from": [{"podSelector": {"matchLabels": {"ray.io/is-ray-node": "yes"}}}]}
-
-
-def test_there_is_an_overlay_with_haproxy(gpu: dict[str, Any]) -> None:
-    """And it is the one for GPUs in all else."""
-    service = only(built(REPOSITORY / "kubernetes/overlays/gpu-haproxy"), "RayService")
-    assert all(pod["containers"][0].pop("env") for pod in ray_pods(service))
-    assert service == gpu

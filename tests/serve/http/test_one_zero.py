@@ -11,9 +11,8 @@ from contextlib import contextmanager
 import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
-from uvicorn import config as uvicorn_config
 
-from serve.http.one_zero import EitherProtocol, install
+from serve.http.bounded_protocol import BoundedProtocol
 
 
 class Streaming:
@@ -39,7 +38,7 @@ class Streaming:
 def serving(app: Streaming) -> Iterator[socket.socket]:
     """A connection to it."""
     server = uvicorn.Server(
-        uvicorn.Config(app, "127.0.0.1", 0, log_level="error", lifespan="off", http=EitherProtocol)
+        uvicorn.Config(app, "127.0.0.1", 0, log_level="error", lifespan="off", http=BoundedProtocol)
     )
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -106,11 +105,3 @@ def test_what_is_no_request_is_refused(nonsense: bytes) -> None:
         connection.sendall(nonsense)
         connection.shutdown(socket.SHUT_WR)
         assert read_to_the_end(connection)[:12] in (b"HTTP/1.1 400", b"")
-
-
-def test_ray_serves_hook_makes_it_the_one_that_uvicorn_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uvicorn_config, "HTTP_PROTOCOLS", dict(uvicorn_config.HTTP_PROTOCOLS))
-    install()
-    config = uvicorn.Config(Streaming())
-    config.load()
-    assert config.http_protocol_class is EitherProtocol

@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
-from uvicorn import config as uvicorn_config
 
-from serve.http.one_zero import install
 from serve.http.plain_headers import PlainHeaders
 
 NAMES = ("x-request-id", "x-session-id", "X-Session_Id", "serve_multiplexed_model_id")
@@ -39,11 +37,6 @@ async def asked(*headers: tuple[bytes, bytes]) -> httpx.Response:
     transport = httpx.ASGITransport(PlainHeaders(serve))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         return await client.get("/healthz", headers=list(headers))
-
-
-def test_the_hook_puts_it_before_serve(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uvicorn_config, "HTTP_PROTOCOLS", dict(uvicorn_config.HTTP_PROTOCOLS))
-    assert [middleware.cls for middleware in install()] == [PlainHeaders]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,93 @@
+"""The connections of one listening process: who waits, who works, and who goes where there are too many.
+
+One that waits (it has sent no whole header, or is kept alive between two requests) costs others nothing to
+lose; so where all places are taken, the one that has waited longest makes room. Silent connections therefore
+never keep a caller out, however many there are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+
+from .connection_limits import ConnectionLimits
+
+LOOKED_AT = 64
+"""Of those that have waited longest; they are asked whether a request has just arrived."""
+
+
+@dataclass(eq=False)
+class Connection:
+    """`drop` ends it at once; `has_unread` tells whether bytes have come that nobody has looked at yet."""
+
+    address: str
+    drop: Callable[[], None]
+    has_unread: Callable[[], bool]
+    works: bool = field(default=False, init=False)
+
+
+class ConnectionTable:
+    """Counts connections by state and by address. Of one event loop."""
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self.limits = limits
+        self._waiting: dict[Connection, None] = {}  # The first has waited longest.
+        self._working: set[Connection] = set()
+        self._sources: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._working)
+
+    @property
+    def working(self) -> int:
+        return len(self._working)
+
+    def enter(self, connection: Connection) -> bool:
+        """Take a place for a new connection, and return whether there is one."""
+        limits = self.limits
+        source = limits.source_of(connection.address)
+        if source is not None and self._sources[source] >= limits.connections_per_address:
+            return False
+        if len(self) >= limits.connections + limits.health_connections and not self._drop_one():
+            return False
+        if source is not None:
+            self._sources[source] += 1
+        self._waiting[connection] = None
+        return True
+
+    def begin(self, connection: Connection) -> bool:
+        """Note that a request's header is whole; return whether there is room for work."""
+        if connection in self._waiting:
+            del self._waiting[connection]
+            self._working.add(connection)
+        return len(self._working) <= self.limits.connections
+
+    def wait(self, connection: Connection) -> None:
+        """Note that it has no request under way."""
+        if connection in self._working:
+            self._working.remove(connection)
+            self._waiting[connection] = None
+
+    def leave(self, connection: Connection) -> None:
+        """Free its place; more than once does no harm."""
+        if connection not in self._waiting and connection not in self._working:
+            return
+        self._waiting.pop(connection, None)
+        self._working.discard(connection)
+        source = self.limits.source_of(connection.address)
+        if source is not None:
+            self._sources[source] -= 1
+            if not self._sources[source]:
+                del self._sources[source]
+
+    def _drop_one(self) -> bool:
+        oldest = next(iter(self._waiting), None)
+        if oldest is None:
+            return False
+        silent = (each for each in islice(self._waiting, LOOKED_AT) if not each.has_unread())
+        victim = next(silent, oldest)
+        self.leave(victim)
+        victim.drop()
+        return True

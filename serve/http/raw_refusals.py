@@ -1,0 +1,49 @@
+"""Errors of the documented shape for what is refused before any application is asked."""
+
+from __future__ import annotations
+
+import json
+import math
+import uuid
+from http import HTTPStatus
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..error_answers import Refusal, error_of
+
+Header = tuple[bytes, bytes]
+
+
+def parts_of(refusal: Refusal) -> tuple[list[Header], bytes]:
+    """Return its headers, which end the connection, and its body, both with a new request id."""
+    request_id = uuid.uuid4().hex
+    body = json.dumps(error_of(refusal, request_id)).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", request_id.encode()),
+        (b"connection", b"close"),
+    ]
+    if refusal.retry_after_s is not None:
+        headers.append((b"retry-after", str(max(1, math.ceil(refusal.retry_after_s))).encode()))
+    return headers, body
+
+
+def bytes_of(refusal: Refusal) -> bytes:
+    """Return the whole answer as it goes over the wire."""
+    headers, body = parts_of(refusal)
+    status = HTTPStatus(refusal.status)
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
+    lines += [name + b": " + value for name, value in headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def answering(refusal: Refusal) -> ASGIApp:
+    """Return an application that answers everything with it."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        headers, body = parts_of(refusal)
+        await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return app

@@ -1,0 +1,35 @@
+"""End a connection whose other side does not read: what is written to it waits in our memory."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class StalledWrites:
+    """Looks at one transport from time to time, while it has something left to send."""
+
+    def __init__(self, transport: asyncio.Transport, stalled_after_s: float) -> None:
+        self._transport = transport
+        self._stalled_after_s = stalled_after_s
+        self._timer: asyncio.TimerHandle | None = None
+        self._left = 0
+
+    def watch(self) -> None:
+        """From now on what is left has to become less, or the connection is dropped."""
+        if self._timer is None:
+            self._left = self._transport.get_write_buffer_size()
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._stalled_after_s, self._look)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = None
+        left = self._transport.get_write_buffer_size()
+        if (left and left >= self._left) or (self._transport.is_closing() and not left):
+            self._transport.abort()
+        elif left:
+            self.watch()

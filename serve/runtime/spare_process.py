@@ -1,0 +1,50 @@
+"""Keep one process of Ray's ready for a proxy that has to start again: until it does, nobody listens.
+
+A new process takes seconds to import Ray Serve, more on a busy machine. Ray gives an actor an idle process
+of the same driver where there is one, and one that has just run a task stays idle.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+from ray.exceptions import RayError
+
+EVERY_S = 2.0
+LONGEST_S = 120.0
+NEEDED = ("ray.serve._private.proxy", "serve.http.proxy_hook")
+SETTINGS = {"RAY_num_workers_soft_limit": "64"}
+"""Below it Ray leaves idle processes alone."""
+
+
+@contextmanager
+def kept_ready() -> Iterator[None]:
+    """Inside the block such a process is there, but for the seconds after it was taken."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_keep_ready, args=(ended,), name="spare-process", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _keep_ready(ended: threading.Event) -> None:
+    prepare = ray.remote(num_cpus=0, max_retries=0)(_prepare)
+    while not ended.is_set():
+        try:
+            ray.get(prepare.remote(), timeout=LONGEST_S)
+        except (RayError, RuntimeError):  # Ray is busy, or gone: others tell of that.
+            if not ray.is_initialized():
+                return
+        ended.wait(EVERY_S)
+
+
+def _prepare() -> None:
+    """Import what a proxy needs."""
+    for name in NEEDED:
+        importlib.import_module(name)

@@ -1,0 +1,250 @@
+"""HAProxy as Ray Serve configures it and we bound it: the real program, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import uvicorn
+from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig, ServerConfig
+from ray.serve.config import HTTPOptions
+
+from serve.http.connection_limits import ConnectionLimits
+from serve.http.haproxy_config import UnknownConfiguration, bounded, early_errors
+from serve.http.haproxy_launcher import SCRIPT, write_script
+from serve.runtime.address import free_port
+
+from ...polling import until
+from .wire import GET, Echo, answers, flood, is_closed
+
+HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n"
+
+
+def ray_s_file(
+    folder: Path, port: int, ports: tuple[int, int], server: int, log: str = "127.0.0.1:514"
+) -> Path:
+    """Let Ray write its configuration, for one replica at port `server`."""
+    configuration = HAProxyConfig(
+        http_options=HTTPOptions(host="127.0.0.1", port=port),
+        socket_path=f"{folder}/admin.sock",
+        server_state_base=str(folder),
+        server_state_file=f"{folder}/state",
+        metrics_socket_path=f"{folder}/metrics.sock",
+        metrics_port=ports[0],
+        stats_port=ports[1],
+        timeout_server_s=30,
+        log_target=log,
+        is_head=True,
+        has_received_routes=True,
+    )
+    replica = BackendConfig(
+        name="http-x",
+        path_prefix="/paint",
+        app_name="x",
+        servers=[ServerConfig("one", "127.0.0.1", server)],
+        http_health_check_path="/healthz",
+    )
+    file = folder / "haproxy.cfg"
+    api = HAProxyApi(configuration, {"http-x": replica}, str(file))
+    api._generate_config_file_internal()
+    return file
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> str:
+    return ray_s_file(tmp_path, 1, (2, 3), 4).read_text()
+
+
+def test_every_line_that_it_changes_is_there_and_once_is_enough(text: str, tmp_path: Path) -> None:
+    changed = bounded(text, ConnectionLimits(), tmp_path)
+    assert bounded(changed, ConnectionLimits(), tmp_path) == changed
+    assert "bind :2" not in changed
+    assert "bind *:3" not in changed
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "    option httplog\n",
+        "frontend prometheus\n",
+        "listen stats\n",
+        "frontend http_frontend\n",
+        "    maxconn ",
+        "    tune.bufsize ",
+        "mode 666",
+        "    errorfile 503 ",
+        "    http-request return status 404 ",
+    ],
+)
+def test_another_ray_is_no_start(text: str, tmp_path: Path, line: str) -> None:
+    assert line in text
+    with pytest.raises(UnknownConfiguration):
+        bounded(text.replace(line, "    # "), ConnectionLimits(), tmp_path)
+
+
+def test_its_program_says_so_and_starts_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "haproxy.cfg"
+    file.write_text("global\n")
+    program = write_script(tmp_path / SCRIPT)
+    ended = subprocess.run([program, "-db", "-f", str(file)], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"{SCRIPT}: Ray's HAProxy configuration has 0 ")
+    assert file.read_text() == "global\n"
+
+
+@pytest.mark.parametrize("name", list(early_errors()))
+def test_what_it_answers_without_a_request_is_in_our_shape(name: str) -> None:
+    head, _, body = early_errors()[name].partition("\r\n\r\n")
+    error = json.loads(body)["error"]
+    assert error.keys() == {"type", "code", "message", "param", "request_id"}
+    assert f"Content-Length: {len(body)}" in head.split("\r\n")
+
+
+@dataclass
+class Running:
+    address: tuple[str, int]
+    ports: tuple[int, int]
+    folder: Path
+    log: socket.socket
+    app: Echo
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.address, 20)
+
+    def ask(self, request: bytes) -> tuple[int, dict[str, str], bytes]:
+        with self.connect() as connection:
+            connection.sendall(request)
+            return answers(connection, 1)[0]
+
+
+@pytest.fixture(scope="module")
+def haproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """It, one replica behind it, and what it logs."""
+    folder = tmp_path_factory.mktemp("ha")
+    app = Echo()
+    config = uvicorn.Config(app, "127.0.0.1", 0, log_level="critical", lifespan="off")
+    server = uvicorn.Server(config)
+    with ExitStack() as stack:
+        listener, log = (stack.enter_context(socket.socket(type=kind)) for kind in (1, 2))
+        for each in (listener, log):
+            each.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(lambda: setattr(server, "should_exit", True))
+        stack.callback(app.go_on.set)
+        port, ports = free_port(), (free_port(), free_port())
+        target = f"127.0.0.1:{log.getsockname()[1]}"
+        file = ray_s_file(folder, port, ports, listener.getsockname()[1], target)
+        environment = {
+            "SCENEWRIGHT_HEADER_TIMEOUT_S": "1",
+            "SCENEWRIGHT_MAX_CONNECTIONS": "8",
+        }
+        program = write_script(folder / SCRIPT)
+        process = stack.enter_context(
+            subprocess.Popen([program, "-db", "-f", str(file)], env=environment, stderr=sys.stderr)
+        )
+        stack.callback(process.kill)
+        running = Running(("127.0.0.1", port), ports, folder, log, app)
+        until(lambda: process.poll() is None and is_up(running))
+        yield running
+
+
+def is_up(running: Running) -> bool:
+    try:
+        return running.ask(b"GET /paint/healthz HTTP/1.1\r\nHost: a\r\n\r\n")[0] == 200
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("request_", "found"),
+    [
+        (HEAD + b"X-A: " + b"a" * 70_000 + b"\r\n\r\n", (431, "header_too_large")),
+        (HEAD + b"a: %s\r\n" % (b"b" * 80) * 800 + b"\r\n", (431, "header_too_large")),
+        (b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", (431, "header_too_large")),
+        (HEAD + b"\r\n", (404, "not_found")),
+    ],
+    ids=["one", "many", "target", "no route"],
+)
+def test_its_own_errors_have_our_shape(haproxy: Running, request_: bytes, found: tuple[int, str]) -> None:
+    status, headers, body = haproxy.ask(request_)
+    error = json.loads(body)["error"]
+    assert (status, error["code"]) == found
+    assert headers["content-type"] == "application/json"
+    assert error["request_id"] == headers.get("x-request-id")
+
+
+@pytest.mark.parametrize(
+    ("request_", "found"),
+    [
+        (HEAD + b"X-A: " + b"a" * 200_000, 400),
+        (HEAD + b"a: b\r\n" * 1_100 + b"\r\n", 400),
+        (b"GARBAGE\r\n\r\n", 400),
+        (HEAD, 408),
+        (HEAD + b"X-A: " + b"a" * 1_000, 408),
+    ],
+    ids=["endless", "fields", "garbage", "slow", "slower"],
+)
+def test_what_it_cannot_read_it_refuses_itself(haproxy: Running, request_: bytes, found: int) -> None:
+    """In our shape only since HAProxy 3.2; the status is the same (docs/cluster.md)."""
+    status, headers, _ = haproxy.ask(request_)
+    assert (status, headers["connection"]) == (found, "close")
+    assert headers["content-type"] in ("text/html", "application/json")
+
+
+def test_a_header_of_60_kb_passes(haproxy: Running) -> None:
+    asked = b"GET /paint/ HTTP/1.1\r\nHost: a\r\nX-A: " + b"a" * 60_000 + b"\r\n\r\n"
+    assert haproxy.ask(asked)[0] == 200
+
+
+def test_a_header_without_end_is_not_taken_in(haproxy: Running) -> None:
+    with haproxy.connect() as connection:
+        connection.sendall(HEAD + b"X-A: ")
+        assert flood(connection, lambda _: b"a" * 65_536, 256 << 20) < 64 << 20
+
+
+def test_a_silent_connection_is_closed(haproxy: Running) -> None:
+    with haproxy.connect() as connection:
+        assert is_closed(connection)
+
+
+def test_health_has_room_beside_silent_connections(haproxy: Running) -> None:
+    """Its limits here: 64 connections that work, and 64 more that ask for health alone."""
+    with ExitStack() as stack:
+        for _ in range(80):
+            stack.enter_context(haproxy.connect())
+        status, headers, body = haproxy.ask(b"GET /paint/ HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (status, json.loads(body)["error"]["code"]) == (429, "overloaded")
+        assert headers["retry-after"] == "1"
+        assert haproxy.ask(GET.replace(b"/healthz", b"/paint/healthz"))[0] == 200
+
+
+def test_nothing_but_the_service_listens_beyond_loopback(haproxy: Running) -> None:
+    for port in haproxy.ports:
+        with socket.socket() as other:
+            other.bind(("127.0.0.2", port))  # Taken, were it bound to every address.
+    assert stat.S_IMODE((haproxy.folder / "admin.sock").stat().st_mode) == 0o600
+
+
+def test_its_log_is_json_without_query_strings(haproxy: Running) -> None:
+    haproxy.ask(b'GET /paint/lo"g?secret=words HTTP/1.1\r\nHost: a\r\nX-Request-ID: mine\r\n\r\n')
+    haproxy.log.settimeout(20)
+    while True:
+        line = haproxy.log.recv(65_536).decode()
+        assert "secret" not in line
+        if "haproxy" in line and 'lo\\"g' in line:
+            break
+    record = json.loads(line[line.index("{") :])
+    assert (record["method"], record["route"], record["status"]) == ("GET", '/paint/lo"g', 200)
+    assert record["request_id"] == "mine"
