@@ -2,8 +2,8 @@
 
 Serve's proxy, and the edge's replicas behind HAProxy, decode some headers as UTF-8 and answer a plain 500
 where they cannot. HTTP allows other bytes in a value (RFC 9110, 5.5), so this layer stands before Serve's own
-code: the hook of proxy_hook.py puts it there. With two others a client would set Serve's own time limit, whose
-answer is in no form of ours, or have its work go on without it.
+code: the hook of proxy_hook.py puts it there. With two others a client would set Serve's own time limit,
+whose answer is in no form of ours, or have its work go on without it.
 """
 
 from __future__ import annotations
