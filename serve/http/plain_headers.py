@@ -82,6 +82,9 @@ def _refusal(scope: Scope) -> Refusal | None:
 
 
 def _is_broken(name: bytes, value: bytes) -> bool:
+    """Whether Serve is to have it as if it were not there; an answer would get an empty id, too."""
+    if name.lower() == SERVE_HTTP_REQUEST_ID_HEADER.encode():
+        return not value.strip()
     return name.lower() in TRACING and not value.isascii()
 
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from ray.serve._private.http_util import RequestIdMiddleware
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
@@ -67,6 +68,14 @@ async def test_a_trace_that_is_not_ascii_is_none() -> None:
         assert (await client.get("/", headers=told)).status_code == 200
     assert (b"accept", b"\xe9") in seen
     assert not {b"traceparent", b"tracestate"} & {name for name, _ in seen}
+
+
+@pytest.mark.parametrize("value", [b"", b"  "])
+async def test_an_empty_id_is_none(value: bytes) -> None:
+    """Serve's own layer would take it for one, and put it on the answer."""
+    transport = httpx.ASGITransport(PlainHeaders(RequestIdMiddleware(serve)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        assert (await client.get("/", headers=[(b"x-request-id", value)])).headers["x-request-id"]
 
 
 async def test_other_headers_may_hold_any_bytes() -> None:
