@@ -20,10 +20,10 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
+from serve.auth.open_keys import open_keys
 from serve.config import ServiceConfig
 from serve.http.plain_headers import PlainHeaders
 from serve.ingress import build_http
-from serve.keys import KeyFile
 from serve.scene import Graph
 
 from ..deployments.imaging.files.test_mutations import FILES, PLACE, TAG
@@ -76,7 +76,7 @@ async def edge(config: ServiceConfig, graph: Graph, tmp_path: Any) -> AsyncItera
         app: ASGIApp = PlainHeaders(served(build_http(asking, graph)))
         return httpx.ASGITransport(app)
 
-    KeyFile(tmp_path).create("one", ("generate", "jobs"))
+    open_keys(tmp_path).create("one", ("generate", "jobs"))
     async with httpx.AsyncClient(
         transport=behind("off"), mounts={GUARDED: behind("required")}, base_url="http://localhost", timeout=60
     ) as client:
