@@ -21,6 +21,7 @@ from .edge_slots import slots_of
 from .ingress import Ingress
 from .jobs.worker import JobWorker
 from .logs import LogConfig
+from .memory_budgets import work_bytes
 from .observed_generators import ObservedBackground, ObservedCharacter
 from .routing import routed
 
@@ -49,7 +50,9 @@ def build(config: ServiceConfig) -> Application:
             (ObservedBackground, config.background),
         )
     )
-    composition = MergerConfig(config.provenance, config.matting, config.signing)
+    composition = MergerConfig(
+        config.provenance, config.matting, config.signing, work_bytes(config), config.merger.at_once
+    )
     merger = deployment("Merger", Merger, config.merger).bind(composition)
     graph = (character, background, merger)
     worker = deployment("JobWorker", JobWorker, config.worker, health_check_period_s=5).bind(config, *graph)

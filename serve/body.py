@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from .config import Limits
 from .disconnects import ClientGone
 from .error_answers import Refusal, first_fault
+from .http.body_budget import announced_bytes, holding
 from .http.content_coding import PIECE_BYTES, decoder_for
 from .http.off_loop import off_loop
 from .strict_json import AT_ONCE_BYTES, decode
@@ -66,12 +67,13 @@ async def bounded(request: Request, max_bytes: int) -> AsyncGenerator[bytes, Non
 
     It is bounded as it is sent too: a compressed body may go on for ever and hold nothing.
     Raises Refusal: 413, before the first where its length was announced; 415 and 400 for how it is encoded.
+    Raises Overloaded where it grows over what all bodies may hold (http/body_budget.py).
     """
     decoder = decoder_for(request.headers)
     too_large = Refusal(413, "payload_too_large", f"the body is limited to {max_bytes} bytes")
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and len(announced) < 20 and int(announced) > max_bytes:
+    if announced_bytes(request.headers) > max_bytes:
         raise too_large
+    hold = holding(request.scope, request.headers, max_bytes)
     sent = received = 0
     async for chunk in request.stream():
         sent += len(chunk)
@@ -81,6 +83,7 @@ async def bounded(request: Request, max_bytes: int) -> AsyncGenerator[bytes, Non
             received += len(piece)
             if received > max_bytes:
                 raise too_large
+            hold(received)
             yield piece
             if received > PIECE_BYTES:
                 await asyncio.sleep(0)

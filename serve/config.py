@@ -35,6 +35,7 @@ from .idle_settings import idle_settings, idle_traces
 from .jobs.config import JobConfig
 from .keys import Authentication
 from .logs import LogConfig
+from .memory_budgets import memory_faults
 from .tracing import TracingConfig
 
 
@@ -126,6 +127,20 @@ class IngressOptions(CpuReplicaOptions):
     max_queued_requests: PositiveInt = 1_024
 
 
+class MergerOptions(CpuReplicaOptions):
+    """`at_once`: how many merges a replica runs at once at most; the others wait, tenant by tenant.
+
+    `work_bytes`: the memory for all that it merges at once, by what each merge will take. null: 700 MB, or
+    what the largest merge within `limits` takes where that is more. With `memory_bytes` set, it must fit
+    into that beside what the process itself takes (memory_budgets.py).
+    """
+
+    num_cpus: float = Field(0.5, ge=0)
+    max_ongoing_requests: PositiveInt = 4
+    at_once: PositiveInt = 4
+    work_bytes: PositiveInt | None = None
+
+
 class LayerDefaults(Settings):
     """What a layer gets where its request is silent."""
 
@@ -148,6 +163,8 @@ class Limits(Settings):
 
     `max_json_values` counts the commas and opening brackets of a body, which parsing takes its time for.
     `max_streams` are the event streams of jobs that one edge replica holds open, beside its requests.
+    `max_bytes_in_flight`: of all request bodies that one edge replica holds, until they are answered; one
+    tenant has half of them at most. null: 128 MiB, or four of the largest body where that is more.
     """
 
     max_image_size: int = Field(1024, ge=64, le=LARGEST_PX)
@@ -161,6 +178,7 @@ class Limits(Settings):
     max_upload_bytes: PositiveInt = 16 << 20
     max_upload_pixels: PositiveInt = 4096 * 4096
     max_deadline_s: float = Field(600.0, gt=0, allow_inf_nan=False)
+    max_bytes_in_flight: PositiveInt | None = None
     body_timeout_s: float = Field(30.0, gt=0, allow_inf_nan=False)
     max_streams: PositiveInt = 256
     max_streams_per_tenant: PositiveInt = 64
@@ -209,7 +227,7 @@ class ServiceConfig(Settings):
     background: LayerSettings = LayerSettings(
         generator=GeneratorConfig(ModelConfig("storybook-background")), defaults=BACKGROUND_DEFAULTS
     )
-    merger: CpuReplicaOptions = CpuReplicaOptions(num_cpus=0.5, max_ongoing_requests=4)
+    merger: MergerOptions = MergerOptions()
     # Streams of jobs and health checks have slots besides these (http/request_slots.py).
     ingress: IngressOptions = IngressOptions(num_cpus=0)
     worker: CpuReplicaOptions = CpuReplicaOptions(num_cpus=0)
@@ -274,6 +292,12 @@ class ServiceConfig(Settings):
             ):
                 if getattr(layer.defaults, name) > most:
                     raise ValueError(f"{kind}.defaults.{name} is over its limit of {most}")
+        return self
+
+    @model_validator(mode="after")
+    def _memory_suffices(self) -> Self:
+        for fault in memory_faults(self):
+            raise ValueError(fault)
         return self
 
     @model_validator(mode="after")

@@ -33,6 +33,9 @@ def idle_settings(config: ServiceConfig) -> Iterator[str]:
     for key in CALLED:
         if getattr(worker, key) != getattr(silent, key):
             yield f"worker.{key} does nothing, since nobody calls the worker: set worker.num_replicas"
+    merger = config.merger
+    if merger.at_once != type(merger)().at_once and merger.at_once > merger.max_ongoing_requests:
+        yield "merger.at_once does nothing over merger.max_ongoing_requests: set both"
     if config.provenance.prompts is False and not config.provenance.embed:
         yield "provenance.prompts does nothing with embed: false"
     matting = config.matting

@@ -19,11 +19,13 @@ from .door import Door
 from .edge_slots import fitted
 from .error_answers import Refusal, answer
 from .http.bodiless import Bodiless
+from .http.body_budget import BoundedBodies
 from .http.head import HeadAsGet
 from .http.hosts import Hosts
 from .http.off_loop import take_short_turns
 from .http.paths import SlashAfterPrefix
 from .http.request_slots import RequestSlots
+from .memory_budgets import bytes_in_flight, largest_body_bytes
 from .observed_edge import ObservedEdge
 from .openapi import ERRORS
 from .pools import HERE
@@ -101,7 +103,8 @@ def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
 
 def guard(api: ASGIApp, config: ServiceConfig) -> ASGIApp:
     """Put ids, names and keys before the routes."""
-    routes: ASGIApp = RequestSlots(HeadAsGet(api), config.ingress.max_ongoing_requests, is_public)
+    bounded = BoundedBodies(HeadAsGet(api), bytes_in_flight(config), largest_body_bytes(config))
+    routes: ASGIApp = RequestSlots(bounded, config.ingress.max_ongoing_requests, is_public)
     if config.asks_for_keys:
         routes = Tenants(routes, lambda: open_keys(config.state_folder, config.jobs))
     named = Hosts(SlashAfterPrefix(routes), config.allowed_hosts, config.asks_for_keys)

@@ -48,16 +48,20 @@ async def read_form(request: Request, limits: Limits, pictures: tuple[str, ...],
     try:
         async with in_time(limits.body_timeout_s):
             form = await parser.parse()
+        return await _sorted(form, limits, pictures, options)
     except MultiPartException as error:
         raise InvalidRequest(f"the body is not a form as expected: {error.message}", "body") from None
-    try:
-        return await _sorted(form, limits, pictures, options)
     finally:
-        await form.close()
+        parser.close()
 
 
 class _Parser(MultiPartParser):
     """Starlette's, to which a part without a file name is a file too: only its name says what it is."""
+
+    def close(self) -> None:
+        """Close its files, those too that the body ended in the middle of."""
+        for file in self._files_to_close_on_error:
+            file.close()
 
     def on_headers_finished(self) -> None:
         """Name the file of a part that has no file name: nothing."""

@@ -61,6 +61,34 @@ def test_a_slow_body(http: httpx.Client, url: str, row: Row) -> None:
     row.saw(f"408 after {time.monotonic() - begun:.1f} s")
 
 
+def test_uploads_that_stall(http: httpx.Client, url: str, row: Row) -> None:
+    count = 40
+    row.promises(
+        f"{count} uploads of 15.9 MB at once that stall",
+        "what their sum may hold is let in, the rest are 429 unread; scenes beside them are painted",
+    )
+    place = urlsplit(url)
+    with ExitStack() as open_ones:
+        uploads = [
+            open_ones.enter_context(socket.create_connection((place.hostname, place.port), 60))
+            for _ in range(count)
+        ]
+        for upload in uploads:
+            upload.sendall(
+                b"POST /v1/merges HTTP/1.1\r\nHost: localhost\r\nContent-Length: 15900000\r\n"
+                b"Content-Type: multipart/form-data; boundary=B\r\n\r\n--B"
+            )
+        begun = time.monotonic()
+        assert http.post("/v1/scenes", json=scene()).status_code == 200
+        took_s = time.monotonic() - begun
+        statuses = Counter(int(upload.recv(4096).split(b" ")[1]) for upload in uploads)
+    assert set(statuses) == {408, 429}
+    assert statuses[429] >= count - 2 * 4, "four at once in each of two edge replicas"
+    row.saw(
+        f"{statuses[429]} 429, {statuses[408]} 408 at their time limit; a scene beside them {took_s:.1f} s"
+    )
+
+
 def test_headers_that_never_end(http: httpx.Client, url: str, row: Row) -> None:
     row.promises("50 callers whose headers never end", "they hold a connection each, and nobody else up")
     place = urlsplit(url)

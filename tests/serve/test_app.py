@@ -9,7 +9,7 @@ from ray.serve import Application
 from ray.serve._private.api import call_user_app_builder_with_args_if_necessary as as_serve_run_does
 
 from serve.app import build
-from serve.config import CpuReplicaOptions, ServiceConfig
+from serve.config import MergerOptions, ServiceConfig
 
 from .conftest import SIMULATED
 
@@ -54,7 +54,7 @@ def test_each_generator_replica_has_its_own_gpu_and_the_rest_none() -> None:
 
 
 def test_the_options_reach_ray() -> None:
-    merger = CpuReplicaOptions(num_replicas=3, num_cpus=0.5, max_ongoing_requests=2, max_queued_requests=5)
+    merger = MergerOptions(num_replicas=3, num_cpus=0.5, max_ongoing_requests=2, max_queued_requests=5)
     deployment = deployments_of(build(ServiceConfig(merger=merger)))["Merger"]
     assert (deployment.num_replicas, deployment.ray_actor_options["num_cpus"]) == (3, 0.5)
     assert (deployment.max_ongoing_requests, deployment.max_queued_requests) == (2, 5)

@@ -1,0 +1,131 @@
+"""Bound the bytes of all request bodies that one process holds, for each tenant and in all.
+
+Ray Serve reads a body on and on, whether the application asks for it or not, so a sender cannot be slowed
+down: it is refused by what its header announces, before any of the body is looked at. A body without a
+length, or a compressed one, is counted when it grows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from deployments.errors import Overloaded
+
+from ..error_answers import CODING, refuse
+
+SMALL_BYTES = 64 << 10
+SMALL_SHARE = 8
+"""An eighth of the budget is for small bodies alone: who asks for a scene is answered beside uploads."""
+RETRY_S = 2.0
+MESSAGE = "too many bytes of request bodies are under way here; come back shortly"
+STATE = "body_share"
+"""The key of a request's state under which its share stands."""
+
+
+class BodyBudget:
+    """Count bytes. `most_bytes` are held in all, and a tenant's large bodies take at most what is left free.
+
+    So one tenant alone has half, two have a third each, and a newcomer finds as much as any of them has
+    (Choudhury and Hahne 1998, dynamic queue length thresholds). Belongs to one event loop.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._held: Counter[str] = Counter()
+
+    @property
+    def held_bytes(self) -> int:
+        """Return what all bodies hold."""
+        return self._held.total()
+
+    def take(self, tenant: str, more_bytes: int, body_bytes: int) -> None:
+        """Count more bytes of a body that has `body_bytes` with them. Raises Overloaded."""
+        free = self._most_bytes - self._held.total()
+        if body_bytes > SMALL_BYTES:
+            free = min(free - self._held[tenant], free - self._most_bytes // SMALL_SHARE)
+        if more_bytes > free:
+            raise Overloaded(MESSAGE, retry_after_s=RETRY_S)
+        self._held[tenant] += more_bytes
+
+    def give_back(self, tenant: str, held_bytes: int) -> None:
+        """Count bytes no longer."""
+        self._held[tenant] -= held_bytes
+        if not self._held[tenant]:
+            del self._held[tenant]
+
+
+class BodyShare:
+    """What one request's body holds of a budget."""
+
+    def __init__(self, budget: BodyBudget, tenant: str) -> None:
+        self._budget = budget
+        self._tenant = tenant
+        self._held_bytes = 0
+
+    def grow_to(self, body_bytes: int) -> None:
+        """Hold so many bytes, if it holds fewer. Raises Overloaded."""
+        more = body_bytes - self._held_bytes
+        if more > 0:
+            self._budget.take(self._tenant, more, body_bytes)
+            self._held_bytes = body_bytes
+
+    def end(self) -> None:
+        """Hold nothing more."""
+        self._budget.give_back(self._tenant, self._held_bytes)
+        self._held_bytes = 0
+
+
+class BoundedBodies:
+    """The layer that refuses what does not fit, with 429, and counts the rest until it is answered.
+
+    `largest_bytes`: what announces more is passed on, since its route refuses it at once.
+    """
+
+    def __init__(self, app: ASGIApp, most_bytes: int, largest_bytes: int) -> None:
+        self._app = app
+        self._largest_bytes = largest_bytes
+        self.budget = BodyBudget(most_bytes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        state = scope.setdefault("state", {})
+        share = BodyShare(self.budget, str(state.get("tenant", "")))
+        announced = announced_bytes(Headers(scope=scope))
+        try:
+            share.grow_to(announced if announced <= self._largest_bytes else 0)
+        except Overloaded as refusal:
+            await refuse(refusal, scope, receive, send)
+            return
+        state[STATE] = share
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            share.end()
+
+
+def holding(scope: Scope, headers: Headers, max_bytes: int) -> Callable[[int], None]:
+    """Return what counts a body as it is received; it raises Overloaded.
+
+    Once a body is no longer small, one whose header does not tell its size counts as the largest that its
+    route takes: those that grow side by side would all be refused half-way.
+    """
+    share: BodyShare | None = scope.get("state", {}).get(STATE)
+    told = announced_bytes(headers) if CODING not in headers else 0
+
+    def hold(received: int) -> None:
+        if share is not None:
+            share.grow_to(received if received <= max(told, SMALL_BYTES) else max_bytes)
+
+    return hold
+
+
+def announced_bytes(headers: Headers) -> int:
+    """Return the body's length as it is announced, 0 where it is not. What is no number counts as none."""
+    announced = headers.get("content-length", "")
+    return int(announced) if announced.isascii() and announced.isdecimal() and len(announced) < 20 else 0
