@@ -5,9 +5,10 @@
 # ADDRESS is an index of CPU builds of torch (the top of scripts/install says where it stands), whose files have no hash
 # here: all others must have the locked one. The bundled models are baked in; others are found under /models, a volume
 # (kubernetes/components/mounted-models), or are downloaded into it.
-ARG PYTHON=3.12
+# For a build that can be repeated, the base image's digest too: `scripts/digests build` writes the argument.
+ARG PYTHON_IMAGE=python:3.12-slim-bookworm
 
-FROM python:${PYTHON}-slim-bookworm AS environment
+FROM ${PYTHON_IMAGE} AS environment
 ARG LOCK=requirements.lock
 ARG TORCH=""
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -18,14 +19,17 @@ COPY pyproject.toml constraints.txt requirements.lock requirements-cpu.lock READ
 COPY serve serve
 COPY deployments deployments
 COPY loadtest loadtest
+COPY models models
 # TORCH is several words. The service is built with the locked setuptools.
 # hadolint ignore=SC2086
 RUN if [ -n "${TORCH}" ]; then pip install ${TORCH} -c constraints.txt torch; fi \
     && pip install --no-deps --require-hashes -r "${LOCK}" \
     && pip install --no-deps --no-build-isolation . \
-    && pip check
+    && pip check \
+    && python -m compileall -q --invalidation-mode unchecked-hash serve deployments \
+    && chmod -R u=rX,go=rX serve deployments models
 
-FROM python:${PYTHON}-slim-bookworm AS runtime
+FROM ${PYTHON_IMAGE} AS runtime
 # bash and wget: KubeRay starts Ray by the one and probes its health by the other. The base image's snapshot of
 # Debian is what pins their versions.
 # hadolint ignore=DL3008
@@ -33,21 +37,22 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends bash wget \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 1000 scenewright \
-    && install -d -o scenewright -g scenewright /models /var/lib/scenewright
+    && install -d -m 0700 -o scenewright -g scenewright /models /var/lib/scenewright
+# Root's, and so is the folder above: the service can neither write its own code nor put other code in its place.
 COPY --from=environment /opt/scenewright /opt/scenewright
-WORKDIR /home/scenewright
-COPY --chown=1000:1000 serve serve
-COPY --chown=1000:1000 deployments deployments
-COPY --chown=1000:1000 models models
+WORKDIR /srv/scenewright
+COPY --from=environment /src/serve serve
+COPY --from=environment /src/deployments deployments
+COPY --from=environment /src/models models
 ENV PATH=/opt/scenewright/bin:$PATH \
-    PYTHONPATH=/home/scenewright \
+    PYTHONPATH=/srv/scenewright \
     PYTHONUNBUFFERED=1 \
     RAY_USAGE_STATS_ENABLED=0 \
     RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS=1 \
     RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=serve.http.proxy_hook:install \
     RAY_SERVE_HAPROXY_BINARY_PATH=/opt/scenewright/bin/scenewright-haproxy \
     HF_HOME=/models \
-    SCENEWRIGHT_STATE_DIR=/var/lib/scenewright
+    SCENEWRIGHT_STATE_DIR=/var/lib/scenewright/state
 VOLUME ["/models", "/var/lib/scenewright"]
 USER 1000:1000
 EXPOSE 8000

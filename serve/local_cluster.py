@@ -88,7 +88,7 @@ def running(
                 listen()
             _check_resources(asked)
             say("loading the models…")
-            deploying.start_serve(deploy, host, port, say)
+            deploying.start_serve(deploy, config.logs, host, port, say)
             deploying.run(application, config, deploy, say)
             _check_edge(url, http)
             with spare_process.kept_ready():

@@ -14,6 +14,7 @@ from ray.serve.context import _get_global_client
 from ray.serve.schema import LoggingConfig, ServeApplicationSchema, ServeDeploySchema
 
 from ..config import ServiceConfig
+from ..logs import LogConfig
 from .errors import CannotStart
 from .private_ray import LONGEST_START_S
 from .waiting import Say, saying_what_for
@@ -23,7 +24,7 @@ BUILT_BY_THE_CONTROLLER = ("deployments", "autoscaling_policy", "runtime_env")
 """What Ray applies only where its controller builds the application, which takes some seconds more."""
 
 
-def start_serve(deploy: ServeDeploySchema, host: str, port: int, say: Say) -> None:
+def start_serve(deploy: ServeDeploySchema, logs: LogConfig, host: str, port: int, say: Say) -> None:
     """Start Serve's controller and its proxy. Raises CannotStart."""
     # A constant of Ray's, for which it has no setting: 60 s.
     vars(private_api)["HTTP_PROXY_TIMEOUT"] = LONGEST_START_S
@@ -33,12 +34,18 @@ def start_serve(deploy: ServeDeploySchema, host: str, port: int, say: Say) -> No
             serve.start(
                 proxy_location=deploy.proxy_location,
                 http_options=options,
-                logging_config=deploy.logging_config or LoggingConfig(encoding="JSON"),
+                logging_config=logs_of_serve(deploy, logs),
                 tracing_config=deploy.tracing_config,
                 controller_options=deploy.controller_options,
             )
         except (TimeoutError, ray.exceptions.RayError) as error:
             raise CannotStart(f"Ray Serve did not start: {_last_line(str(error))}") from error
+
+
+def logs_of_serve(deploy: ServeDeploySchema, logs: LogConfig) -> LoggingConfig:
+    """Return how proxies and controller log: as the replicas do, where the file does not say otherwise."""
+    said = deploy.logging_config.model_dump(exclude_unset=True) if deploy.logging_config else {}
+    return LoggingConfig(**logs.for_serve() | said)
 
 
 def run(application: Application, config: ServiceConfig, deploy: ServeDeploySchema, say: Say) -> None:

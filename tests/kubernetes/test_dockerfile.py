@@ -38,9 +38,7 @@ def test_each_target_ends_as_an_ordinary_user() -> None:
     assert re.findall(r"^USER (\S+)$", text, re.M) == ["1000:1000"]
 
 
-@pytest.mark.parametrize(
-    "source", re.findall(r"^COPY (?!--from)(?:--chown=\S+ )?(.+) \S+$", DOCKERFILE.read_text(), re.M)
-)
+@pytest.mark.parametrize("source", re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE.read_text(), re.M))
 def test_what_is_copied_is_there_and_not_ignored(source: str) -> None:
     kept = [line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line[:1] == "!"]
     for name in source.split():
@@ -58,3 +56,21 @@ def test_whoever_listens_in_it_is_bounded() -> None:
     assert f"RAY_SERVE_HAPROXY_BINARY_PATH=/opt/scenewright/bin/{haproxy_launcher.SCRIPT} " in text
     scripts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["scripts"]
     assert scripts[haproxy_launcher.SCRIPT] == "serve.http.haproxy_launcher:main"
+
+
+def test_the_service_owns_nothing_that_it_runs() -> None:
+    """Neither the code nor the folder that it lies in; what it may write is its state and the models."""
+    text = DOCKERFILE.read_text()
+    assert "--chown" not in text
+    assert re.findall(r"^WORKDIR (\S+)$", text, re.M)[-1] == "/srv/scenewright"
+    assert "chmod -R u=rX,go=rX serve deployments models" in text
+    assert re.findall(r"install -d .*", text) == [
+        "install -d -m 0700 -o scenewright -g scenewright /models /var/lib/scenewright"
+    ]
+
+
+def test_the_base_image_takes_a_digest() -> None:
+    text = DOCKERFILE.read_text()
+    stages = re.findall(r"^FROM (\S+) AS \S+$", text, re.M)
+    assert set(stages) == {"${PYTHON_IMAGE}", "runtime"}
+    assert "sha256:" not in text, "scripts/digests asks for it"

@@ -152,3 +152,26 @@ def test_haproxy_is_switched_on_at_every_node(documents: list[dict[str, Any]]) -
     among_nodes, *_, scrapers = policy["ingress"]
     assert [port["port"] for port in scrapers["ports"]] == [8080]
     assert among_nodes == {"from": [{"podSelector": {"matchLabels": {"ray.io/is-ray-node": "yes"}}}]}
+
+
+def test_callers_are_admitted_by_namespace_and_pod_together(documents: list[dict[str, Any]]) -> None:
+    """Without a namespace's selector, pods of the policy's own namespace are meant."""
+    policies = [document for document in documents if document["kind"] == "NetworkPolicy"]
+    peers = [peer for policy in policies for rule in policy["spec"]["ingress"] for peer in rule["from"]]
+    assert peers
+    for peer in peers:
+        assert peer["podSelector"]["matchLabels"]
+        if "namespaceSelector" in peer:
+            assert list(peer["namespaceSelector"]["matchLabels"]) == ["kubernetes.io/metadata.name"]
+        else:
+            assert list(peer["podSelector"]["matchLabels"]) in (["ray.io/is-ray-node"], ["ray.io/node-type"])
+    (callers,) = (peer for peer in peers if "scenewright/client" in peer["podSelector"]["matchLabels"])
+    assert callers["namespaceSelector"]["matchLabels"] == {
+        "kubernetes.io/metadata.name": policies[0]["metadata"]["namespace"]
+    }
+
+
+def test_proxies_log_json(documents: list[dict[str, Any]]) -> None:
+    """Serve's own proxies log text unless they are told."""
+    deployed = yaml.safe_load(only(documents, "RayService")["spec"]["serveConfigV2"])
+    assert deployed["logging_config"] == {"encoding": "JSON"}

@@ -199,7 +199,7 @@ def ray_serve(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 def served(file: ServeFile, given: SimpleNamespace) -> dict[str, Any]:
     """All that reached Ray Serve of a file, in the file's own shape."""
-    deploying.start_serve(file.deploy, file.host, file.port, print)
+    deploying.start_serve(file.deploy, file.config.logs, file.host, file.port, print)
     deploying.run(None, file.config, file.deploy, print)  # type: ignore[arg-type]
     reached = {
         "proxy_location": given.start["proxy_location"],
@@ -392,3 +392,13 @@ def test_a_failed_deployment_is_one_sentence(
 def test_a_prefix_that_can_be_asked_for(prefix: str, tmp_path: Path) -> None:
     content = laid(SIMULATED, "applications[].route_prefix", prefix, {}, "Merger")
     assert load(written(tmp_path, content)).deploy.applications[0].route_prefix == prefix
+
+
+def test_proxies_log_as_the_replicas_do_unless_the_file_says_otherwise(tmp_path: Path) -> None:
+    content = copy.deepcopy(SIMULATED)
+    content["applications"][0]["args"]["logs"] = {"level": "ERROR", "folder": "/logs"}
+    content.pop("logging_config", None)
+    for said, level in (({}, "ERROR"), ({"log_level": "DEBUG"}, "DEBUG")):
+        file = load(written(tmp_path, content | {"logging_config": said} if said else content))
+        found = deploying.logs_of_serve(file.deploy, file.config.logs)
+        assert (found.encoding, found.log_level, found.logs_dir) == ("JSON", level, "/logs")
