@@ -1,28 +1,44 @@
 """Pictures by their contents: the same bytes are kept once, under the name that is their SHA-256.
 
+A file whose bytes have another name is never handed out: disks lose, cut and rot what they hold.
+
 Who may drop one is decided in the database alone (loose_pictures.py): the clock of a file server is neither
 ours nor the database's.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from ..private_files import make_folder
 
 UNFINISHED = ".unfinished"
 TORN_AFTER_S = 3_600.0
+MOST_BYTES = 512 << 20
+"""No kept file is larger. A damaged one may be, and is not read into memory."""
+LOST = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EIO, errno.EBADMSG)
+"""What an operating system says of one file that is gone, or that its disk can no longer read."""
+
+
+class Damaged(OSError):
+    """A picture that was kept is no longer what it was: `how` says in a word or two what is found there."""
+
+    def __init__(self, name: str, how: str) -> None:
+        super().__init__(f"the kept picture {name} is {how}")
+        self.how = how
 
 
 class Pictures(Protocol):
-    """All raise OSError."""
+    """All raise OSError. `get` returns the very bytes that were put, or raises Damaged; `put` heals those."""
 
     def put(self, data: bytes) -> str: ...
     def get(self, name: str) -> bytes: ...
@@ -34,6 +50,13 @@ class Pictures(Protocol):
 def name_of(data: bytes) -> str:
     """What `put` will call it."""
     return hashlib.sha256(data).hexdigest()
+
+
+def intact(name: str, data: bytes) -> bytes:
+    """Return the bytes of a kept picture. Raises Damaged where they have another name."""
+    if name_of(data) != name:
+        raise Damaged(name, "not what was written" if data else "empty")
+    return data
 
 
 def open_pictures(place: str) -> Pictures:
@@ -54,7 +77,7 @@ class FolderPictures:
     def put(self, data: bytes) -> str:
         name = name_of(data)
         path = self._path(name)
-        if path.exists():
+        if self._has_intact(name):
             return name
         make_folder(path.parent)
         descriptor, beside = tempfile.mkstemp(dir=self._unfinished)
@@ -63,6 +86,8 @@ class FolderPictures:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+            if path.is_dir():
+                _remove(path)
             Path(beside).replace(path)
         except BaseException:
             Path(beside).unlink(missing_ok=True)
@@ -72,16 +97,33 @@ class FolderPictures:
         return name
 
     def get(self, name: str) -> bytes:
-        return self._path(name).read_bytes()
+        try:
+            # Where a pipe lies in its place, to open it must not wait for whoever writes to it.
+            descriptor = os.open(self._path(name), os.O_RDONLY | os.O_NONBLOCK)
+            with os.fdopen(descriptor, "rb") as file:
+                data = _bounded(name, file)
+        except OSError as error:
+            # Without this folder all of it is gone (a disk that is not mounted): no picture is at fault.
+            if error.errno in LOST and self._unfinished.is_dir():
+                raise Damaged(name, "missing" if error.errno == errno.ENOENT else "unreadable") from error
+            raise
+        return intact(name, data)
 
     def has(self, name: str) -> bool:
         return self._path(name).exists()
 
     def drop(self, name: str) -> None:
-        self._path(name).unlink(missing_ok=True)
+        _remove(self._path(name))
 
     def free_bytes(self) -> int | None:
         return shutil.disk_usage(self._folder).free
+
+    def _has_intact(self, name: str) -> bool:
+        try:
+            self.get(name)
+        except Damaged:
+            return False
+        return True
 
     def _drop_torn(self) -> None:
         """What processes that were killed had begun to write, by the clock of the file system itself."""
@@ -105,6 +147,8 @@ class RemotePictures:
             files, root = url_to_fs(url)
         self._files: Any = files
         self._root = str(root).rstrip("/")
+        self._top = self._root[: self._root.find("/", 1)] if "/" in self._root[1:] else self._root
+        """The bucket; of stores without any, the first folder."""
 
     def put(self, data: bytes) -> str:
         name = name_of(data)
@@ -120,8 +164,16 @@ class RemotePictures:
 
     def get(self, name: str) -> bytes:
         with _any_error_as_oserror():
-            data: bytes = self._files.cat_file(self._path(name))
-        return data
+            try:
+                size = self._files.info(self._path(name))["size"] or 0
+                if size > MOST_BYTES:
+                    raise Damaged(name, "not what was written")
+                data: bytes = self._files.cat_file(self._path(name))
+            except (FileNotFoundError, IsADirectoryError) as error:
+                if not self._files.exists(self._top):
+                    raise  # All of it is gone: no picture is at fault.
+                raise Damaged(name, "missing") from error
+        return intact(name, data)
 
     def has(self, name: str) -> bool:
         with _any_error_as_oserror():
@@ -149,6 +201,22 @@ def _any_error_as_oserror() -> Iterator[None]:
         raise
     except Exception as error:
         raise OSError(f"{type(error).__name__}: {error}") from error
+
+
+def _bounded(name: str, file: BinaryIO) -> bytes:
+    """Return what a kept file holds. Raises Damaged where it is none of ours, by its kind or its size."""
+    found = os.fstat(file.fileno())
+    if not stat.S_ISREG(found.st_mode) or found.st_size > MOST_BYTES:
+        raise Damaged(name, "not what was written")
+    return file.read(found.st_size + 1)
+
+
+def _remove(path: Path) -> None:
+    """Remove whatever lies in a picture's place."""
+    try:
+        path.unlink(missing_ok=True)
+    except IsADirectoryError:
+        shutil.rmtree(path)
 
 
 def _sync(folder: Path) -> None:

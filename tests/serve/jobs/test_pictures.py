@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from serve.jobs.pictures import UNFINISHED, Pictures, open_pictures
+from serve.jobs import pictures as kept
+from serve.jobs.pictures import UNFINISHED, Damaged, Pictures, RemotePictures, open_pictures
 
 DATA = b"a picture"
 
@@ -70,3 +75,102 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: py
     with pytest.raises(OSError, match="no space"):
         pictures.put(DATA)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+ROT: dict[str, Callable[[bytes], bytes]] = {
+    "emptied": lambda data: b"",
+    "cut short": lambda data: data[:-1],
+    "made longer": lambda data: data + b"\0",
+    "one bit flipped": lambda data: bytes([data[0] ^ 1]) + data[1:],
+    "another picture": lambda data: b"another picture",
+}
+
+
+def spoil(pictures: Any, name: str, data: bytes | None) -> None:
+    """Write over a kept file behind the store's back; None removes it."""
+    path = pictures._path(name)
+    if isinstance(pictures, RemotePictures):
+        pictures._files.rm_file(path) if data is None else pictures._files.pipe_file(path, data)
+    else:
+        path.unlink() if data is None else path.write_bytes(data)
+
+
+@pytest.mark.parametrize("rot", ROT)
+def test_a_rotten_file_is_never_handed_out_and_healed_by_the_next_who_keeps_it(
+    pictures: Pictures, rot: str
+) -> None:
+    name = pictures.put(DATA)
+    spoil(pictures, name, ROT[rot](DATA))
+    with pytest.raises(Damaged, match=name):
+        pictures.get(name)
+    assert pictures.put(DATA) == name
+    assert pictures.get(name) == DATA
+
+
+def test_a_file_that_is_gone_is_told_from_a_store_that_is_gone(pictures: Pictures) -> None:
+    other, name = pictures.put(b"another"), pictures.put(DATA)
+    spoil(pictures, name, None)
+    with pytest.raises(Damaged, match="missing"):
+        pictures.get(name)
+    assert pictures.get(other) == b"another"
+
+
+def test_a_damaged_file_is_not_read_beyond_what_any_kept_one_has(
+    pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "MOST_BYTES", len(DATA))
+    name = pictures.put(DATA)
+    assert pictures.get(name) == DATA
+    monkeypatch.setattr(kept, "MOST_BYTES", len(DATA) - 1)
+    with pytest.raises(Damaged, match="not what was written"):
+        pictures.get(name)
+
+
+def no_file(path: Path) -> None:
+    path.mkdir()
+    (path / "inside").touch()
+
+
+OTHER_THINGS: dict[str, Callable[[Path], None]] = {
+    "a folder": no_file,
+    "a pipe": os.mkfifo,
+    "a link to nothing": lambda path: path.symlink_to("nothing"),
+    "a link to itself": lambda path: path.symlink_to(path),
+    "a device without end": lambda path: path.symlink_to("/dev/zero"),
+}
+
+
+@pytest.mark.parametrize("thing", OTHER_THINGS)
+def test_something_else_in_its_place(tmp_path: Path, thing: str) -> None:
+    pictures = open_pictures(str(tmp_path))
+    name = pictures.put(DATA)
+    path = tmp_path / name[:2] / name
+    for heal in (lambda: pictures.put(DATA), lambda: pictures.drop(name)):
+        path.unlink()
+        OTHER_THINGS[thing](path)
+        with pytest.raises(Damaged):
+            pictures.get(name)
+        heal()
+    assert not os.path.lexists(path)
+
+
+def test_a_sector_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    pictures = open_pictures(str(tmp_path))
+    name = pictures.put(DATA)
+    with monkeypatch.context() as broken:
+        broken.setattr(kept, "_bounded", fail)
+        with pytest.raises(Damaged, match="unreadable"):
+            pictures.get(name)
+    assert pictures.get(name) == DATA
+
+
+def test_a_disk_that_is_not_mounted_damages_no_picture(tmp_path: Path) -> None:
+    pictures = open_pictures(str(tmp_path / "mounted"))
+    name = pictures.put(DATA)
+    shutil.rmtree(tmp_path / "mounted")
+    (tmp_path / "mounted").mkdir()
+    with pytest.raises(FileNotFoundError):
+        pictures.get(name)

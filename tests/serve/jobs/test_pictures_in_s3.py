@@ -13,7 +13,7 @@ from moto.s3.models import s3_backends
 
 from serve.config import ServiceConfig
 from serve.ingress import build_http
-from serve.jobs.pictures import open_pictures
+from serve.jobs.pictures import Damaged, open_pictures
 from serve.scene import Graph
 
 from ..conftest import heard, served
@@ -44,8 +44,9 @@ def test_a_bucket_that_is_not_there_is_told_and_not_made(bucket: str) -> None:
     pictures = open_pictures(f"s3://{bucket}-mistyped/folder")
     with pytest.raises(OSError, match="bucket"):
         pictures.put(DATA)
-    with pytest.raises(OSError, match="bucket"):
+    with pytest.raises(OSError, match="bucket") as gone:
         pictures.get(NAME)
+    assert not isinstance(gone.value, Damaged)
     pictures.drop(NAME)
     assert list(s3_backends["123456789012"]["aws"].buckets) == [bucket]
 
