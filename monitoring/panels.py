@@ -82,6 +82,12 @@ ROWS = (
                 (Query(share(rate(metrics.DEGRADED), rate(metrics.REQUESTS)), "of all requests"),),
                 "Reduced or placeholder layers: the answer says so too.",
             ),
+            Panel(
+                "Damaged pictures",
+                "ops",
+                (Query(rate(metrics.DAMAGED_PICTURES, "outcome"), "{{outcome}}"),),
+                "Kept pictures of jobs that were found damaged on reading: painted again, or gone for good.",
+            ),
         ),
     ),
     Row(

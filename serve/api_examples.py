@@ -26,7 +26,8 @@ class Example:
     def curl(self) -> str:
         """For a POSIX shell; `$job` is a job's id."""
         words = ["curl", "--fail-with-body", "--silent", "--show-error", "--no-buffer"]
-        if self.method not in ("GET", "POST"):
+        implied = "POST" if self.json is not None or self.files or self.form else "GET"
+        if self.method != implied:
             words += ["-X", self.method]
         words.append(f'"{URL}{self.path.format(job="$job")}"')
         for name, value in self.headers.items():

@@ -41,6 +41,10 @@ scenes of your earlier jobs, which come first. A stream ends after a quarter of 
 whoever connects again hears of every ended scene again, or with `Last-Event-ID` (each event of a job has
 an `id`) of those alone that were not told.
 
+A job's picture that is damaged where it is kept is painted again from the job's own words and seeds: 503
+with `Retry-After` until then, and 410 `gone` where that cannot be done. `repaints` and `changed` of the
+job's scene, and `X-Degraded: picture: repainted` where it is not the same as before, declare it.
+
 OpenAI's client works against `/v1/images/generations`: `OpenAI(base_url="http://127.0.0.1:8000/v1",
 api_key="none")`.
 """

@@ -65,6 +65,7 @@ def _errors(path: str, operation: dict[str, Any]) -> set[str]:
     errors |= WITH_A_KEY if path not in PUBLIC else set()
     errors |= {"503"} if path == "/readyz" else set()
     errors |= {"404"} if "path" in places else set()
+    errors |= {"410"} if path.endswith("/scenes/{index}") else set()
     errors |= {"422"} if "query" in places else set()
     if "requestBody" in operation:
         errors |= WITH_A_BODY

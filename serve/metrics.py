@@ -77,6 +77,12 @@ DEGRADED = Metric("scenewright_degraded", "counter", "Answers that are not as as
 REJECTED = Metric(
     "scenewright_rejected", "counter", "Requests turned away for want of room: 429 and 503.", ("status",)
 )
+DAMAGED_PICTURES = Metric(
+    "scenewright_damaged_pictures",
+    "counter",
+    "Kept pictures found damaged on reading, by outcome: repainted, gone.",
+    ("outcome",),
+)
 
 GENERATOR = (
     QUEUE_WAIT,
@@ -91,7 +97,7 @@ GENERATOR = (
     MODEL_LOAD,
     MEMORY,
 )
-EDGE = (REQUESTS, LATENCY, STAGE, BRANCH_SKEW, DEGRADED, REJECTED)
+EDGE = (REQUESTS, LATENCY, STAGE, BRANCH_SKEW, DEGRADED, REJECTED, DAMAGED_PICTURES)
 
 
 class Recorder:

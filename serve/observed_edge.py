@@ -44,6 +44,8 @@ class ObservedEdge:
             await self._app(scope, receive, passing)
         finally:
             self._record(route_of(scope), status, headers, time.monotonic() - began_at)
+            if outcome := scope.get("state", {}).get("damaged_picture"):
+                self._recorder.add(metrics.DAMAGED_PICTURES, outcome=outcome)
 
     def _record(self, route: str, status: int, headers: Headers, took_s: float) -> None:
         self._recorder.add(metrics.REQUESTS, route=route, status=str(status))

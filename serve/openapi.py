@@ -16,6 +16,7 @@ REFUSALS = {
     401: "no key, or none that is known here",
     403: "the key may not do this, or another site's page asks where no key is needed",
     404: "there is none, or it is another key's",
+    410: "it was kept, is damaged, and cannot be painted again",
     408: "the body came too slowly",
     413: "the body is too large",
     415: "the body, or a part of it, is of another media type than described",

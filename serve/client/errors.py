@@ -8,6 +8,7 @@ ScenewrightError       the service answered with an error, or was never asked
 ├─ Unauthenticated     401
 ├─ Forbidden           403
 ├─ NotFound            404
+├─ Gone                410: a job's picture was damaged, and cannot be painted again
 ├─ Overloaded          429: also where a key's quota is spent
 ├─ GenerationFailed    502
 ├─ NotReady            503
@@ -70,6 +71,9 @@ class Forbidden(ScenewrightError): ...
 class NotFound(ScenewrightError): ...
 
 
+class Gone(ScenewrightError): ...
+
+
 class Overloaded(ScenewrightError): ...
 
 
@@ -102,6 +106,7 @@ BY_STATUS: dict[int, type[ScenewrightError]] = {
     401: Unauthenticated,
     403: Forbidden,
     404: NotFound,
+    410: Gone,
     413: InvalidRequest,
     415: InvalidRequest,
     422: InvalidRequest,

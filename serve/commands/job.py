@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 import click
 
-from ..client import STORY_SEED, Scenewright, read_story, story_requests
+from ..client import STORY_SEED, Gone, NotReady, Scenewright, read_story, story_requests
 from .output import make_folder, write
 from .service import connected, service_options
 
@@ -112,12 +112,20 @@ def fetch(job_id: str, folder: Path, url: str, api_key: str | None) -> None:
     """Write the pictures that a job has so far into a folder: scene-0000.jpg, scene-0001.jpg, …"""
     with connected(url, api_key) as service:
         scenes = [scene["index"] for scene in service.job(job_id)["scenes"] if "url" in scene]
+        gone = False
         for index in scenes:
-            data, wire_format = service.job_picture(job_id, index)
+            try:
+                data, wire_format = service.job_picture(job_id, index)
+            except (Gone, NotReady) as error:
+                gone = True
+                click.echo(f"scene {index}: {error.message}", err=True)
+                continue
             file = folder / f"scene-{index:04}{SUFFIXES.get(wire_format, '')}"
             make_folder(folder)
             write(file, data)
             click.echo(file)
+        if gone:
+            raise click.exceptions.Exit(1)
 
 
 def _scenes(file: TextIO, story_seed: int | None) -> list[dict[str, Any]]:

@@ -49,6 +49,8 @@ def _scene(scene: SceneState, address: str) -> JobScene:
         status=scene.status,
         error=None if scene.error is None else SceneError(**scene.error),
         url=None if scene.picture is None else f"{address}/scenes/{scene.number}",
+        repaints=scene.repaints or None,
+        changed=scene.changed or None,
     )
 
 
@@ -85,7 +87,9 @@ def job_events(feed: JobFeed, first: JobState, address: str, told: int = 0) -> W
                     for scene in job.scenes:
                         if scene.number % 100 == 99:
                             await asyncio.sleep(0)
-                        if scene.status in ENDED and not told >> scene.number & 1:
+                        if scene.status not in ENDED:
+                            told &= ~(1 << scene.number)  # It may have ended before: its picture was damaged.
+                        elif not told >> scene.number & 1:
                             told |= 1 << scene.number
                             tell_of("scene.ended", _scene(scene, address).model_dump(exclude_none=True))
                     counts = summary(job).model_dump(exclude_none=True) | {"ahead": job.ahead}

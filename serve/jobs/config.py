@@ -39,7 +39,8 @@ class JobConfig:
     `concurrency` scenes are painted at once by a worker. A worker that has not been heard of for `lease_s` is
     taken for dead, and its scenes are given to another. `max_waiting_scenes` is each tenant's.
     `ended_keys`: what becomes of the waiting scenes of a key that was revoked or has expired. `hold` keeps
-    them until the tenant or an admin releases or cancels them, for as long as `retention_s`.
+    them until the tenant or an admin releases or cancels them, for as long as `retention_s`. A scene
+    whose kept picture is damaged is painted again up to `max_repaints` times.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -51,6 +52,7 @@ class JobConfig:
     poll_s: Seconds = 0.5
     max_attempts: AtLeastOne = 3
     max_losses: AtLeastOne = 10
+    max_repaints: Annotated[int, Field(ge=0)] = 3
     max_waiting_scenes: AtLeastOne = 20_000
     max_json_bytes: AtLeastOne = 8 << 20
     max_json_values: AtLeastOne = 200_000

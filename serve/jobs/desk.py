@@ -23,10 +23,11 @@ from ..error_answers import Refusal
 from ..http.off_loop import off_loop
 from ..logs import logger
 from . import loose_pictures as loose
+from .damaged_pictures import WAIT_S, Outcome, paint_again, refuse
 from .kept_scenes import answer_in, picture_in
 from .open_state import open_state
 from .open_work import OpenJob, open_jobs
-from .pictures import Pictures, open_pictures
+from .pictures import Damaged, Pictures, open_pictures
 from .scene_jobs import admit_all
 from .schema import JobRequest
 from .states import ENDED, JobState, NewScene, SceneState
@@ -142,24 +143,48 @@ class JobDesk:
         return page, _cursor(page[-1]) if len(found) > limit else None
 
     async def scene(
-        self, owner: str, job_id: str, number: int, whole: bool
+        self,
+        owner: str,
+        job_id: str,
+        number: int,
+        whole: bool,
+        on_damage: Callable[[Outcome], None] = lambda outcome: None,
     ) -> tuple[SceneState, bytes, PictureFormat | None]:
         """A scene's picture and its format; where `whole`, its answer as JSON and None, if it was kept.
 
-        Raises Refusal 404 where there is none, or none yet.
+        Raises Refusal 404 where there is none, or none yet. Where it is damaged: NotReady while it is painted
+        again, Refusal 410 where it cannot be; `on_damage` is called by whoever finds it first.
         """
 
         _check_id(job_id)
 
         def look() -> tuple[SceneState, bytes, PictureFormat | None] | None:
             scene = self._store.scene(owner, job_id, number)
+            refuse(scene)
             if scene is None or scene.picture is None:
                 return None
-            kept = self._pictures.get(scene.picture)
+            kept = self._intact(owner, job_id, scene, on_damage)
             answer = answer_in(kept) if whole else None
             return (scene, answer, None) if answer else (scene, picture_in(kept), scene.format)
 
         return _there(await self._in_thread(look), NO_SCENE)
+
+    def _intact(
+        self, owner: str, job_id: str, scene: SceneState, on_damage: Callable[[Outcome], None]
+    ) -> bytes:
+        assert scene.picture is not None  # noqa: S101 (its caller has looked)
+        for last in (False, True):  # Twice: not every store behind fsspec puts a whole file at once.
+            try:
+                return self._pictures.get(scene.picture)
+            except Damaged as damage:
+                if last:
+                    most = self._config.jobs.max_repaints
+                    outcome = paint_again(self._store.engine, job_id, scene, damage.how, most)
+                    if outcome is not None:
+                        logger.warning("scene %d of job %s: %s; %s", scene.number, job_id, damage, outcome)
+                        on_damage(outcome)
+        refuse(self._store.scene(owner, job_id, scene.number))
+        raise NotReady("the kept picture is being replaced", retry_after_s=WAIT_S)
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         try:

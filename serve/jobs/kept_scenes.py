@@ -6,7 +6,9 @@ Both are one file. An answer is JSON, which begins with a brace; no picture does
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+from collections.abc import Sequence
 
 from ..answers import scene_body
 from ..scene import SceneResult
@@ -14,11 +16,23 @@ from ..scene import SceneResult
 BRACE = b"{"
 
 
-def kept_file(scene: SceneResult, request_id: str) -> bytes:
-    """Return the bytes to keep of a scene."""
+def kept_file(scene: SceneResult, request_id: str, degraded: Sequence[str] = ()) -> bytes:
+    """Return the bytes to keep of a scene. `degraded`: what is to be declared of it besides its own."""
     if not scene.merged.layers:
         return scene.merged.picture.data
-    return json.dumps(scene_body(request_id, scene)).encode()
+    body = scene_body(request_id, scene)
+    body["degraded"] += degraded
+    return json.dumps(body).encode()
+
+
+def painted(scene: SceneResult) -> str:
+    """Return what is equal for scenes with equal pictures; whole answers never are, for the times in them."""
+    if not scene.merged.layers:
+        return hashlib.sha256(scene.merged.picture.data).hexdigest()
+    digest = hashlib.sha256()
+    for _, picture in sorted({**scene.merged.layers, "": scene.merged.picture}.items()):
+        digest.update(hashlib.sha256(picture.data).digest())
+    return digest.hexdigest()
 
 
 def picture_in(kept: bytes) -> bytes:

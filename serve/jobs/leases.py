@@ -25,13 +25,14 @@ LONGEST_WAIT_S = 3_600.0
 
 @dataclass(frozen=True)
 class Claim:
-    """A scene to be painted, by this lease."""
+    """A scene to be painted, by this lease; `first_painted` where it was before (kept_scenes.py)."""
 
     lease: str
     job_id: str
     number: int
     job: str
     deadline_s: float
+    first_painted: str | None = None
 
 
 class Leases:
@@ -64,7 +65,14 @@ class Leases:
                 ).one_or_none()
                 if scene is None:
                     continue
-                claim = Claim(secrets.token_hex(16), job_id, scene.number, scene.job, scene.deadline_s)
+                claim = Claim(
+                    secrets.token_hex(16),
+                    job_id,
+                    scene.number,
+                    scene.job,
+                    scene.deadline_s,
+                    scene.first_painted,
+                )
                 connection.execute(
                     update(scenes)
                     .where(scenes.c.job_id == job_id, scenes.c.number == scene.number)
@@ -133,9 +141,20 @@ class Leases:
         picture_format: str,
         headers: dict[str, str],
         now: float | None = None,
+        painted: str | None = None,
     ) -> bool:
-        """Whether the result is the scene's: False where the lease was lost, and the picture stays loose."""
-        values = {"picture": picture, "format": picture_format, "headers": json.dumps(headers)}
+        """Whether the result is the scene's: False where the lease was lost, and the picture stays loose.
+
+        `painted` tells paintings apart, where the name of their file does not (kept_scenes.py).
+        """
+        first = func.coalesce(scenes.c.first_painted, painted or picture)
+        values = {
+            "picture": picture,
+            "format": picture_format,
+            "headers": json.dumps(headers),
+            "first_painted": first,
+            "changed": first != (painted or picture),
+        }
         mine = update(scenes).where(scenes.c.lease == lease)
         with self._engine.begin() as connection:
             ended = _end("succeeded", now_of(connection, now))

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from deployments.errors import InvalidRequest
 
@@ -34,6 +34,15 @@ def _admit(scene: SceneRequest, job_id: str, number: int, config: ServiceConfig,
     kept = _both_layers(job, priority="batch", deadline_at=0.0)
     kept = replace(kept, merge=replace(job.merge, priority="batch"), deadline_at=0.0)
     return NewScene(KEPT.dump_json(kept).decode(), scene.deadline_s)
+
+
+def can_be_painted(kept: str | None) -> bool:
+    """Return whether a kept scene still has all that it was to be painted from."""
+    try:
+        KEPT.validate_json(kept or "")
+    except ValidationError:
+        return False
+    return True
 
 
 def ready_to_paint(kept: str, deadline_s: float) -> SceneJob:

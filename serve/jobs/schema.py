@@ -38,6 +38,12 @@ class JobScene(Wire):
     status: Status
     error: SceneError | None = None
     url: str | None = Field(None, description="of the picture, once there is one")
+    repaints: int | None = Field(
+        None, description="how often the kept picture was found damaged and painted again; only where it was"
+    )
+    changed: bool | None = Field(
+        None, description="true where it was painted again and is not the same as at first"
+    )
 
 
 class JobSummary(JobAccepted):

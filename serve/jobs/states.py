@@ -21,12 +21,21 @@ class NewScene:
 
 @dataclass(frozen=True)
 class SceneState:
+    """`repaints`: how often its kept picture was damaged and painted again; `changed`: it is another now."""
+
     number: int
     status: SceneStatus
     error: dict[str, Any] | None = None
     picture: str | None = None
     format: PictureFormat | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    repaints: int = 0
+    changed: bool = False
+
+    @property
+    def was_kept(self) -> bool:
+        """Whether it had a picture once."""
+        return self.picture is not None or self.repaints > 0 or (self.error or {}).get("code") == "gone"
 
 
 @dataclass(frozen=True)

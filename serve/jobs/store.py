@@ -10,6 +10,7 @@ import json
 import secrets
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import (
@@ -38,6 +39,7 @@ from .tables import jobs, keys, scenes
 
 IDEMPOTENCY_S = 86_400.0
 LATELY_S = 300.0
+TOLD = ("number", "status", "error", "picture", "format", "repaints", "changed")
 
 
 class TooManyWaiting(Exception):
@@ -106,15 +108,13 @@ class JobStore:
             found = connection.execute(select(jobs).where(_mine(owner, job_id))).one_or_none()
             if found is None:
                 return None
-            parts = (scenes.c.number, scenes.c.status, scenes.c.error, scenes.c.picture, scenes.c.format)
+            parts = [scenes.c[name] for name in TOLD]
             rows = connection.execute(
                 select(*parts).where(scenes.c.job_id == job_id).order_by(scenes.c.number)
             ).all()
             waits = any(row.status == "queued" for row in rows)
             ahead = _ahead(connection, found.owner, found.created_at) if waits else 0
-        states = tuple(
-            SceneState(row.number, row.status, _json(row.error), row.picture, row.format) for row in rows
-        )
+        states = tuple(_scene_state(row) for row in rows)
         return _state(found, Counter(state.status for state in states), states, ahead)
 
     def counts(self, owner: str | None, job_id: str) -> JobState | None:
@@ -129,8 +129,7 @@ class JobStore:
             row = connection.execute(select(scenes).join(jobs).where(where)).one_or_none()
         if row is None:
             return None
-        headers = _json(row.headers) or {}
-        return SceneState(number, row.status, _json(row.error), row.picture, row.format, headers)
+        return replace(_scene_state(row), headers=_json(row.headers) or {})
 
     def page(self, owner: str | None, limit: int, after: tuple[float, str] | None = None) -> list[JobState]:
         """Newest first; `after` is the (created_at, id) of the last one seen."""
@@ -280,6 +279,11 @@ def _state(
     return JobState(
         row.id, row.created_at, row.total, cancelled, dict(counts), states, ahead, row.owner, held
     )
+
+
+def _scene_state(row: Row[Any]) -> SceneState:
+    found = {name: getattr(row, name) for name in TOLD}
+    return SceneState(**found | {"error": _json(row.error)})
 
 
 def _json(text: str | None) -> Any:

@@ -8,6 +8,7 @@ A job's status is nowhere stored: it is counted from its scenes, so that the two
 from __future__ import annotations
 
 from sqlalchemy import (
+    Boolean,
     Column,
     Double,
     ForeignKey,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData()
@@ -85,6 +87,9 @@ scenes = Table(
     Column("picture", String(64)),
     Column("format", String(8)),
     Column("headers", Text),
+    Column("repaints", Integer, nullable=False, server_default="0"),
+    Column("first_painted", String(64)),
+    Column("changed", Boolean, nullable=False, server_default=false()),
     Index("scenes_by_status", "status", "job_id", "not_before"),
     Index("scenes_by_picture", "picture"),
 )

@@ -29,7 +29,8 @@ from ..spans import REQUEST_ID, spanning
 from ..tracing import send_traces
 from . import ended_keys
 from . import loose_pictures as loose
-from .kept_scenes import kept_file
+from .damaged_pictures import OTHER
+from .kept_scenes import kept_file, painted
 from .leases import Claim, Leases
 from .open_state import open_state
 from .pictures import Pictures, name_of, open_pictures
@@ -172,14 +173,19 @@ def _keep(claim: Claim, scene: SceneResult, leases: Leases, pictures: Pictures, 
     All in one thread: a cancel of the task that waits for it parts none of this. Raises OSError and
     SQLAlchemyError.
     """
-    data, wire_format = kept_file(scene, f"{claim.job_id}-{claim.number}"), scene.merged.picture.format
-    name = name_of(data)
+    print_ = painted(scene)
+    degraded = [OTHER] if claim.first_painted not in (None, print_) else []
+    data = kept_file(scene, f"{claim.job_id}-{claim.number}", degraded)
+    name, wire_format = name_of(data), scene.merged.picture.format
+    headers = scene_headers(scene)
+    if degraded:
+        headers["X-Degraded"] = ", ".join([*filter(None, [headers.get("X-Degraded")]), *degraded])
     if not leases.begin_keeping(claim.lease, name):
         return
     kept = False
     try:
         pictures.put(data)
-        kept = leases.succeed(claim.lease, name, wire_format, scene_headers(scene))
+        kept = leases.succeed(claim.lease, name, wire_format, headers, painted=print_)
     finally:
         if not kept:
             _drop(engine, pictures, claim.lease)

@@ -128,7 +128,13 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     )
     async def scene_of_job(request: Request, job_id: str, index: str) -> Response:
         number = int(index) if re.fullmatch("[0-9]{1,4}", index) else -1
-        scene, data, kind = await desk.scene(tenant_of(request), job_id, number, wants_json(request))
+
+        def on_damage(outcome: str) -> None:
+            request.state.damaged_picture = outcome  # ObservedEdge counts it.
+
+        scene, data, kind = await desk.scene(
+            tenant_of(request), job_id, number, wants_json(request), on_damage
+        )
         tag = scene.picture if kind else f"{scene.picture}-json"
         headers = scene.headers | {
             "ETag": f'"{tag}"',

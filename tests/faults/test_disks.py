@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,44 @@ async def test_no_room_for_the_pictures_of_jobs(
     assert job["status"] == "succeeded"
     assert kept.content == painted.content
     row.saw(f"refused {Shelf.refused} times, then kept: the same picture")
+
+
+async def test_kept_pictures_that_rot(config: ServiceConfig, graph: Graph, tmp_path: Path, row: Row) -> None:
+    row.promises(
+        "kept pictures of a job emptied, cut short, changed by a bit, and lost",
+        "never 200: painted again from the job's words and seeds, 503 with Retry-After until then; "
+        "after three times 410 `gone`",
+    )
+    jobs = replace(config.jobs, poll_s=0.02)
+    mine = config.model_copy(update={"state_dir": str(tmp_path), "jobs": jobs})
+    spoils: list[Callable[[Path], Any]] = [
+        lambda file: file.write_bytes(b""),
+        lambda file: file.write_bytes(file.read_bytes()[:-1]),
+        lambda file: file.write_bytes(bytes([file.read_bytes()[0] ^ 1]) + file.read_bytes()[1:]),
+        lambda file: file.unlink(),
+    ]
+    seen = []
+    async with client_of(mine, graph) as http, working(mine, graph):
+        for spoil in spoils:
+            job_id = await submit(http, SCENE)
+            await ended(http, job_id)
+            address = f"/v1/jobs/{job_id}/scenes/0"
+            first = await http.get(address)
+            file = next((tmp_path / "pictures").rglob(first.headers["etag"].strip('"')))
+            spoil(file)
+            answer = await http.get(address)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "not_ready")
+            assert int(answer.headers["retry-after"]) >= 1
+            await ended(http, job_id)
+            seen.append((await http.get(address)).content == first.content)
+            for _ in range(mine.jobs.max_repaints):
+                spoil(file)
+                last = await http.get(address)
+                await ended(http, job_id)
+            assert (last.status_code, last.json()["error"]["code"]) == (410, "gone")
+            await http.delete(f"/v1/jobs/{job_id}")
+    assert all(seen)
+    row.saw(f"503, then 200 and the same picture: {sum(seen)} of {len(seen)}; the fourth time 410 `gone`")
 
 
 async def test_hardly_any_room(config: ServiceConfig, graph: Graph, tmp_path: Path, row: Row) -> None:

@@ -79,6 +79,7 @@ def test_who_needs_a_key_is_told(authentication: Authentication | None, security
         ("get", "/readyz", {"400", "500", "503"}),
         ("get", "/v1/models", {"400", "401", "403", "429", "500", "503"}),
         ("get", "/v1/jobs", {"400", "401", "403", "422", "429", "500", "503"}),
+        ("get", "/v1/jobs/{job_id}/scenes/{index}", {"400", "401", "403", "404", "410", "429", "500", "503"}),
         ("delete", "/v1/jobs/{job_id}", {"400", "401", "403", "404", "429", "500", "503"}),
         (
             "post",

@@ -471,11 +471,11 @@ async def test_a_picture_that_is_removed_while_another_job_gets_it_is_kept_again
 ) -> None:
     kept, real = mine.state_folder / "pictures", Leases.succeed
 
-    def succeed(leases: Leases, *told: Any) -> bool:
+    def succeed(leases: Leases, *told: Any, **more: Any) -> bool:
         for file in kept.rglob("*"):
             if file.is_file():
                 file.unlink()
-        return real(leases, *told)
+        return real(leases, *told, **more)
 
     monkeypatch.setattr(Leases, "succeed", succeed)
     async with working(mine, graph):

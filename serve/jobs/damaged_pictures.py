@@ -1,0 +1,87 @@
+"""Kept pictures that are damaged: each is painted again from its scene's own words and seeds, or given up.
+
+The scene waits for a worker again, as it did at first: what is painted then has the same bytes, where the
+model is `exact` and its weights are those of before. Else it is kept under its new hash, and says so.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Literal
+
+from sqlalchemy import Engine, and_, func, select, update
+
+from deployments.errors import NotReady
+
+from ..error_answers import Refusal
+from . import loose_pictures as loose
+from .scene_jobs import can_be_painted
+from .states import SceneState
+from .store_clock import now_of
+from .tables import scenes
+
+Outcome = Literal["repainted", "gone"]
+OTHER = "picture: repainted"
+"""What a picture says in `degraded` that was painted again and is not the same."""
+WAIT_S = 5.0
+
+
+def paint_again(
+    engine: Engine, job_id: str, seen: SceneState, how: str, most: int, now: float | None = None
+) -> Outcome | None:
+    """Have a scene painted again whose picture is damaged, as often as `most`, or give it up.
+
+    All in one transaction. None where the scene is no longer as it was seen: another reader was first, or
+    its job is removed. `how`: what was found. Raises SQLAlchemyError.
+    """
+    same = and_(
+        scenes.c.job_id == job_id,
+        scenes.c.number == seen.number,
+        scenes.c.status == "succeeded",
+        scenes.c.picture == seen.picture,
+        scenes.c.repaints == seen.repaints,
+    )
+    with engine.begin() as connection:
+        kept = connection.execute(
+            select(scenes.c.job, scenes.c.picture).where(same).with_for_update()
+        ).first()
+        if kept is None:
+            return None
+        # Another scene may have the same picture: who is the last with it is found as for any other.
+        loose.leave(connection, secrets.token_hex(16), kept.picture)
+        why = None
+        if seen.repaints >= most:
+            why = f"it has been painted again {most} times"
+        elif not can_be_painted(kept.job):
+            why = "the words that it was painted from are no longer there"
+        if why is None:
+            changes = {
+                "status": "queued",
+                "not_before": 0.0,
+                "attempts": 0,
+                "losses": 0,
+                "ended_at": None,
+                "error": None,
+                "repaints": scenes.c.repaints + 1,
+                "first_painted": func.coalesce(scenes.c.first_painted, scenes.c.picture),
+            }
+        else:
+            message = f"the kept picture was found {how}, and cannot be made again: {why}"
+            error = {"code": "gone", "message": message, "param": None}
+            changes = {"status": "failed", "error": json.dumps(error), "ended_at": now_of(connection, now)}
+        connection.execute(update(scenes).where(same).values(picture=None, **changes))
+        return "repainted" if why is None else "gone"
+
+
+def refuse(scene: SceneState | None) -> None:
+    """Refuse a scene that had a picture and has none. Raises NotReady, and Refusal 410 where it is gone."""
+    if scene is None or scene.picture is not None or not scene.was_kept:
+        return
+    if scene.status in ("queued", "running"):
+        raise NotReady("the kept picture was damaged; it is being painted again", retry_after_s=WAIT_S)
+    error = scene.error or {"code": "cancelled", "message": "its job was cancelled meanwhile"}
+    message = str(error["message"])
+    if error["code"] != "gone":
+        message = f"the kept picture was damaged, and could not be painted again: {message}"
+    raise Refusal(410, "gone", message)
