@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from serve.cli import main
-from serve.client import STORY_SEED, Scenewright, read_story, story_requests
+from serve.client import STORY_SEED, Gone, Scenewright, read_story, story_requests
 
 from ..test_ingress import SCENE
 
@@ -48,6 +50,24 @@ def test_submitted_waited_for_and_fetched(url: str, file: Path, tmp_path: Path) 
     assert run(url, "remove", job_id).stdout.strip() == "removed"
     gone = run(url, "remove", job_id)
     assert (gone.exit_code, "there is no such job" in gone.stderr) == (1, True)
+
+
+def test_a_picture_that_is_gone_keeps_none_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Service:
+        def job(self, job_id: str) -> Any:
+            return {"scenes": [{"index": index, "url": "x"} for index in range(3)]}
+
+        def job_picture(self, job_id: str, index: int) -> tuple[bytes, str]:
+            if index == 1:
+                raise Gone(410, "gone", "the kept picture was found empty")
+            return b"a picture", "png"
+
+    monkeypatch.setattr(sys.modules["serve.commands.job"], "connected", lambda *told: nullcontext(Service()))
+    fetched = run("http://localhost", "fetch", "a", "-o", tmp_path)
+    assert (fetched.exit_code, fetched.stderr) == (1, "scene 1: the kept picture was found empty\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scene-0000.png", "scene-0002.png"]
 
 
 def test_what_has_not_ended_is_not_removed(url: str, tmp_path: Path) -> None:

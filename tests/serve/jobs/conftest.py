@@ -21,7 +21,7 @@ from serve.jobs.database import open_database
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
 from serve.jobs.store import JobStore
-from serve.jobs.tables import jobs, keys, scenes, tenants
+from serve.jobs.tables import jobs, keys, loose_pictures, scenes, tenants
 
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
@@ -70,6 +70,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 def clear(engine: Engine) -> None:
     with engine.begin() as connection:
+        connection.execute(delete(loose_pictures))
         connection.execute(delete(scenes))
         connection.execute(delete(jobs))
         connection.execute(delete(keys))

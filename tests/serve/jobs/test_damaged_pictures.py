@@ -316,8 +316,6 @@ def notes(engine: Engine) -> list[str]:
 @pytest.fixture
 def seen(engine: Engine, store: JobStore, leases: Leases, config: ServiceConfig) -> SceneState:
     """A scene with a picture, in either database."""
-    with engine.begin() as connection:
-        connection.execute(loose_pictures.delete())
     new = admit_all([SceneRequest.model_validate(SCENE | {"seed": 1})], "a" * 32, config)
     store.submit("a" * 32, "me", new, now=0.0)
     claim = leases.claim(0.0)
