@@ -71,6 +71,13 @@ class ReplicaOptions(Settings):
     surge_percent: int = Field(0, ge=0, le=100)
     autoscaling: dict[str, Any] | None = None
 
+    @property
+    def least_replicas(self) -> int:
+        """How many there are whenever all is well."""
+        if self.autoscaling is not None:
+            return int(self.autoscaling.get("min_replicas", 1))
+        return self.num_replicas or 1
+
     @field_validator("num_gpus")
     @classmethod
     def _whole_or_a_part(cls, gpus: float) -> float:

@@ -92,8 +92,7 @@ def merges_under_way(config: ServiceConfig) -> WorkQueue:
 
 def replicas_of(options: ReplicaOptions) -> int:
     """Return how many replicas there are at least."""
-    least = (options.autoscaling or {}).get("min_replicas", 1)
-    return max(1, least if options.autoscaling is not None else options.num_replicas or 1)
+    return max(1, options.least_replicas)
 
 
 def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ray.serve.exceptions import BackPressureError
@@ -36,15 +36,26 @@ class ServiceState:
     degraded: tuple[str, ...] = ()
 
 
-async def service_state(graph: Graph) -> ServiceState:
-    states = await asyncio.gather(*(_state(graph, kind) for kind in KINDS))
+async def service_state(graph: Graph, wanted: Mapping[LayerKind, int] | None = None) -> ServiceState:
+    """Return the state of all generators, each of which is to have as many replicas as are `wanted`."""
+    states = await asyncio.gather(*(_state(graph, kind, (wanted or {}).get(kind, 0)) for kind in KINDS))
     return ServiceState(
         tuple(text for state in states for text in state.unready),
         tuple(text for state in states for text in state.degraded),
     )
 
 
-async def _state(graph: Graph, kind: LayerKind) -> ServiceState:
+async def _state(graph: Graph, kind: LayerKind, wanted: int) -> ServiceState:
+    state = await _painting(graph, kind)
+    pool = graph.pool(kind)
+    runs = len(pool.standings()) if pool is not None else 0
+    if state == ServiceState() and 0 < runs < wanted:
+        return ServiceState(degraded=(f"{kind}: {runs} of {wanted} replicas run",))
+    return state
+
+
+async def _painting(graph: Graph, kind: LayerKind) -> ServiceState:
+    """Judge those that run."""
     pool = graph.pool(kind)
     told = _told(kind, pool.standings()) if pool is not None else None
     if told is not None:

@@ -34,7 +34,8 @@ class Ready(Wire):
 
 def service_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     router = APIRouter()
-    checks = ReadinessChecks(lambda: service_state(graph))
+    wanted = {kind: layer.replicas.least_replicas for kind, layer in config.layers.items()}
+    checks = ReadinessChecks(lambda: service_state(graph, wanted))
     backend = backend_of({config.character.generator.backend, config.background.generator.backend})
 
     @router.get("/v1/models")

@@ -137,6 +137,27 @@ async def test_no_replica_at_all_is_not_busy(monkeypatch: pytest.MonkeyPatch) ->
     assert state.unready == (f"character: {readiness.NONE_RUNS}",)
 
 
+async def test_fewer_replicas_than_wanted_run() -> None:
+    fewer = ServiceState(degraded=("character: 1 of 2 replicas run",))
+    assert await service_state(told_by(GOOD), {"character": 2, "background": 2}) == fewer
+    assert await service_state(told_by(None), {"character": 2}) == fewer, "busy ones, too"
+    for enough in (told_by(GOOD, GOOD), told_by(GOOD, GOOD, GOOD), graph_of(READY)):
+        assert await service_state(enough, {"character": 2, "background": 2}) == ServiceState()
+    assert (await service_state(told_by(MISSING), {"character": 2})).unready == (
+        "character: unet is missing",
+    )
+
+
+async def test_one_of_two_replicas_is_told_over_http(config: ServiceConfig) -> None:
+    data = config.model_dump()
+    data["character"]["replicas"]["num_replicas"] = 2
+    app = build_http(ServiceConfig.model_validate(data), told_by(GOOD))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+        answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["reasons"] == ["character: 1 of 2 replicas run"]
+
+
 async def test_degraded_over_http(config: ServiceConfig) -> None:
     transport = httpx.ASGITransport(build_http(config, told_by(GOOD, MISSING)))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
