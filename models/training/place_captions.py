@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import zlib
 
-from models.training.place_spec import Place
+from models.training.place_spec import Place, weathers_of
 
 _NOUNS: dict[str, tuple[str, ...]] = {
     "castle": ("castle",) * 8 + ("castle on a hill", "fortress"),
@@ -18,9 +18,16 @@ _NOUNS: dict[str, tuple[str, ...]] = {
     "city": ("city",) * 8 + ("city street", "city skyline"),
     "cave": ("cave",) * 8 + ("cavern", "cave with crystals"),
     "meadow": ("meadow",) * 8 + ("meadow with flowers", "field of flowers"),
+    "room": ("room",) * 7 + ("living room", "bedroom", "room in a house"),
+    "kitchen": ("kitchen",) * 8 + ("kitchen in a house", "farmhouse kitchen"),
+    "garden": ("garden",) * 8 + ("garden with a fence", "flower garden"),
+    "ship": ("ship",) * 7 + ("sailing ship", "ship at sea", "pirate ship"),
+    "spaceship": ("spaceship",) * 8 + ("rocket", "space rocket"),
+    "underwater": ("underwater",) * 6 + ("underwater world", "coral reef", "sea floor", "underwater scene"),
 }
 _PLURAL = ("mountains", "woods", "dunes", "sand dunes")
-_THE_ONLY = ("seaside",)
+_THE_ONLY = ("seaside", "floor")
+_NO_ARTICLE = ("underwater",)
 _TIME_PHRASES: dict[str, tuple[str, ...]] = {
     "dawn": ("at dawn",) * 8 + ("at sunrise", "in the morning"),
     "noon": ("at noon",) * 8 + ("at midday", "in the daytime"),
@@ -64,6 +71,8 @@ def _article(words: str, rng: random.Random) -> str:
     noun_words = words.split()
     if any(words.endswith(p) for p in _PLURAL):
         return words
+    if noun_words[-1] in _NO_ARTICLE:
+        return words
     if noun_words[-1] in _THE_ONLY:
         return f"the {words}"
     if rng.random() < 0.08:
@@ -77,10 +86,11 @@ def _tags(noun: str, time: str, weather: str) -> str:
 
 def _describe(place: Place, rng: random.Random) -> str:
     noun = rng.choice(_NOUNS[place.kind])
-    if rng.random() < 0.15:
+    if noun not in _NO_ARTICLE and rng.random() < 0.15:
         noun = f"{rng.choice(_FILLERS)} {noun}"
     say_time = rng.random() < 0.85
-    say_weather = rng.random() < (0.5 if place.weather == "clear" else 0.83)
+    has_weather = len(weathers_of(place.kind)) > 1
+    say_weather = has_weather and rng.random() < (0.5 if place.weather == "clear" else 0.83)
     time = rng.choice(_TIME_PHRASES[place.time]) if say_time else ""
     style = rng.random()
     if style < 0.22:

@@ -16,11 +16,18 @@ KINDS = (
     "city",
     "cave",
     "meadow",
+    "room",
+    "kitchen",
+    "garden",
+    "ship",
+    "spaceship",
+    "underwater",
 )
 TIMES = ("dawn", "noon", "sunset", "night")
 WEATHERS = ("clear", "cloudy", "rain", "snow", "fog")
 _WEATHER_WEIGHTS = (40, 15, 15, 15, 15)
-LAYOUTS = 8
+_WEATHERLESS = ("underwater",)
+LAYOUTS = 6
 """A small model paints well a castle that it has often seen in the same few spots, and smears any other."""
 
 
@@ -37,11 +44,18 @@ class Place:
     sun: float = 0.3
 
 
+def weathers_of(kind: str) -> tuple[str, ...]:
+    """Return the weathers that a kind of place can have: there is none below the sea."""
+    return ("clear",) if kind in _WEATHERLESS else WEATHERS
+
+
 def sample_place(rng: random.Random) -> Place:
-    """Draw a random place; every kind, time and weather can meet."""
+    """Draw a random place; a kind meets every time, and every weather that it can have."""
     kind = rng.choice(KINDS)
     time = rng.choice(TIMES)
     weather = rng.choices(WEATHERS, _WEATHER_WEIGHTS)[0]
+    if weather not in weathers_of(kind):
+        weather = "clear"
     if kind == "desert" and weather == "snow" and rng.random() < 0.5:
         weather = "clear"
     layout = rng.randrange(LAYOUTS)

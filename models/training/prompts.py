@@ -17,7 +17,7 @@ from deployments.story.prompts import (
 from models.training.figure_captions import with_article
 from models.training.figure_spec import COLORS, Figure
 from models.training.place_captions import is_held_out
-from models.training.place_spec import KINDS, TIMES, WEATHERS, Place
+from models.training.place_spec import KINDS, TIMES, Place, weathers_of
 from models.training.subjects import SUBJECTS
 
 PROMPTS = 240
@@ -123,5 +123,5 @@ def _stratum(spec: Any) -> Any:
 def _strata(subject_name: str) -> list[Any]:
     if subject_name == "character":
         return list(COLORS)
-    every = [Place(kind, time, weather) for kind in KINDS for time in TIMES for weather in WEATHERS]
+    every = [Place(kind, time, weather) for kind in KINDS for time in TIMES for weather in weathers_of(kind)]
     return [_stratum(place) for place in every if is_held_out(place)]
