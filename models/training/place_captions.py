@@ -18,7 +18,7 @@ _NOUNS: dict[str, tuple[str, ...]] = {
     "city": ("city",) * 8 + ("city street", "city skyline"),
     "cave": ("cave",) * 8 + ("cavern", "cave with crystals"),
     "meadow": ("meadow",) * 8 + ("meadow with flowers", "field of flowers"),
-    "room": ("room",) * 7 + ("living room", "bedroom", "room in a house"),
+    "room": ("room",) * 8 + ("living room", "room in a house"),
     "kitchen": ("kitchen",) * 8 + ("kitchen in a house", "farmhouse kitchen"),
     "garden": ("garden",) * 8 + ("garden with a fence", "flower garden"),
     "ship": ("ship",) * 7 + ("sailing ship", "ship at sea", "pirate ship"),

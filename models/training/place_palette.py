@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
 Colour = tuple[float, float, float]
 
@@ -49,6 +50,13 @@ MATERIALS: dict[str, Colour] = {
         "cave": "94705f",
         "cactus": "4f9e5a",
         "flag": "e8463c",
+        "plank": "c9935c",
+        "tile": "e6a57e",
+        "quay": "b98a58",
+        "hull": "8a4b2d",
+        "sail": "fff3d6",
+        "moon": "b48ad0",
+        "seabed": "f0d9a0",
     }.items()
 }
 
@@ -109,6 +117,13 @@ class Palette:
         self.dull = _DULL[weather]
         self.fade = 1.25 if weather == "fog" else 1.0
 
+    def indoors(self) -> Palette:
+        """Return these colours as a lamp shows them in a house at night; by day nothing changes."""
+        inside = copy(self)
+        if self.time == "night":
+            inside.mood = replace(self.mood, ambient=rgb("3c2438"), tint=0.36, dim=0.62)
+        return inside
+
     def lit(self, colour: Colour) -> Colour:
         """A daylight colour under this time's light."""
         c = (colour[0] * self.mood.dim, colour[1] * self.mood.dim, colour[2] * self.mood.dim)
@@ -122,6 +137,8 @@ class Palette:
             base = mix(base, MATERIALS["snow"], 0.6 if name == "sand" else 0.86)
         elif self.snowy and name in ("leaf", "leaf2", "pine", "mesa", "rock", "cactus"):
             base = mix(base, MATERIALS["snow"], 0.22)
+        elif self.snowy and name in ("moon", "quay"):
+            base = mix(base, MATERIALS["snow"], 0.5)
         c = self.lit(base)
         if min(base) > 200:
             glow = {"night": "93aad6", "sunset": "ffd0c4", "dawn": "fff0f2"}.get(self.time, "ffffff")

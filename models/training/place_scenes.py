@@ -7,6 +7,11 @@ from collections.abc import Callable
 from models.training import place_buildings as built
 from models.training import place_nature as nature
 from models.training.place_canvas import Canvas, Curve
+from models.training.place_garden import garden
+from models.training.place_indoors import kitchen, room
+from models.training.place_ship import ship
+from models.training.place_spaceship import spaceship
+from models.training.place_underwater import underwater
 from models.training.place_wild import beach, cave, desert
 
 
@@ -190,4 +195,10 @@ SCENES: dict[str, Callable[[Canvas], None]] = {
     "city": city,
     "cave": cave,
     "meadow": meadow,
+    "room": room,
+    "kitchen": kitchen,
+    "garden": garden,
+    "ship": ship,
+    "spaceship": spaceship,
+    "underwater": underwater,
 }

@@ -6,6 +6,7 @@ import math
 
 from models.training.place_canvas import Canvas
 from models.training.place_palette import WHITE, Colour, mix, rgb
+from models.training.place_spaceship import ringed_planet
 
 
 def draw_sky(c: Canvas) -> None:
@@ -18,6 +19,8 @@ def draw_sky(c: Canvas) -> None:
         _stars(c, 13 if c.place.weather == "clear" else 5)
     if c.place.weather in ("clear", "cloudy", "fog") or c.place.time in ("night", "sunset"):
         _disc(c)
+    if c.place.kind == "spaceship" and c.place.weather in ("clear", "fog"):
+        ringed_planet(c)
     _clouds(c)
 
 

@@ -26,7 +26,8 @@ KINDS = (
 TIMES = ("dawn", "noon", "sunset", "night")
 WEATHERS = ("clear", "cloudy", "rain", "snow", "fog")
 _WEATHER_WEIGHTS = (40, 15, 15, 15, 15)
-_WEATHERLESS = ("underwater",)
+INDOORS = ("room", "kitchen")
+BELOW_WATER = ("underwater",)
 LAYOUTS = 6
 """A small model paints well a castle that it has often seen in the same few spots, and smears any other."""
 
@@ -46,7 +47,7 @@ class Place:
 
 def weathers_of(kind: str) -> tuple[str, ...]:
     """Return the weathers that a kind of place can have: there is none below the sea."""
-    return ("clear",) if kind in _WEATHERLESS else WEATHERS
+    return ("clear",) if kind in BELOW_WATER else WEATHERS
 
 
 def sample_place(rng: random.Random) -> Place:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from PIL import Image
 
 from models.training.place_canvas import Canvas
+from models.training.place_interior import look_out, outside
 from models.training.place_scenes import SCENES
 from models.training.place_sky import draw_sky, draw_weather
-from models.training.place_spec import KINDS, TIMES, WEATHERS, Place, sample_place
+from models.training.place_spec import BELOW_WATER, INDOORS, KINDS, TIMES, WEATHERS, Place, sample_place
 
 __all__ = ["KINDS", "TIMES", "WEATHERS", "Place", "draw_place", "sample_place"]
 
@@ -15,7 +16,16 @@ __all__ = ["KINDS", "TIMES", "WEATHERS", "Place", "draw_place", "sample_place"]
 def draw_place(place: Place, width: int = 512, height: int = 384) -> Image.Image:
     """Render ``place`` as RGB, composed for the given size."""
     canvas = Canvas(place, width, height)
-    draw_sky(canvas)
-    SCENES[place.kind](canvas)
-    draw_weather(canvas)
+    if place.kind in INDOORS:
+        look_out(canvas)
+        draw_sky(canvas)
+        outside(canvas)
+        draw_weather(canvas)
+        SCENES[place.kind](canvas)
+    elif place.kind in BELOW_WATER:
+        SCENES[place.kind](canvas)
+    else:
+        draw_sky(canvas)
+        SCENES[place.kind](canvas)
+        draw_weather(canvas)
     return canvas.image()
