@@ -17,7 +17,8 @@ from models.training.figure_svg import (
 GOLD = paint((240, 186, 52))
 STRAW = paint((236, 200, 112))
 STEEL = paint((180, 190, 204))
-GEMS: tuple[RGB, ...] = ((214, 52, 72), (62, 120, 214), (62, 168, 110))
+RUBY: RGB = (214, 52, 72)
+SAPPHIRE: RGB = (62, 120, 214)
 
 
 def draw_hat(figure: Figure) -> str:
@@ -34,10 +35,9 @@ def draw_hat(figure: Figure) -> str:
         "elf": _leaf_band,
         "explorer": _pith_helmet,
         "girl": _bow,
-        "boy": _cap,
     }
     drawer = drawers.get(figure.role)
-    lift = {"farmer": 14, "explorer": 12, "boy": 14, "pirate": 10}.get(figure.role, 0)
+    lift = {"farmer": 14, "explorer": 12, "pirate": 10}.get(figure.role, 0)
     return f'<g transform="translate(0 {-lift})">{drawer(figure)}</g>' if drawer else ""
 
 
@@ -51,7 +51,7 @@ def _star(x: float, y: float, r: float, fill: str) -> str:
 
 
 def _helmet(figure: Figure) -> str:
-    plume = paint(GEMS[figure.trim])
+    plume = paint(RUBY)
     feather = "M186 84Q176 40 214 34Q262 32 288 84Q292 108 280 120Q262 88 224 82Q206 80 200 90Z"
     shell = (
         "M108 214Q98 70 192 68Q286 70 276 214Q276 226 262 226Q250 226 252 210Q264 144 240 128"
@@ -66,8 +66,8 @@ def _helmet(figure: Figure) -> str:
             "M130 116Q146 92 172 90Q168 102 152 108Q140 114 132 132Z",
         )
         + stroke("M192 70V114", STEEL.line, 5)
-        + dot(122, 180, 8, GOLD.main, GOLD.line, 3.5)
-        + dot(262, 180, 8, GOLD.main, GOLD.line, 3.5)
+        + dot(122, 180, 8, GOLD.main, GOLD.line, 4)
+        + dot(262, 180, 8, GOLD.main, GOLD.line, 4)
     )
 
 
@@ -77,7 +77,7 @@ def _hat_tones(figure: Figure) -> Paint:
 
 def _wizard_hat(figure: Figure) -> str:
     tones = _hat_tones(figure)
-    trim = trim_paint(figure.garment_color, figure.trim)
+    trim = trim_paint(figure.garment_color)
     cone = "M126 130Q152 84 174 46Q194 26 230 40Q246 48 240 58Q224 52 214 60Q236 92 258 130Q192 148 126 130Z"
     brim = "M80 138Q88 116 126 118Q192 132 258 118Q296 116 304 138Q282 158 192 158Q102 158 80 138Z"
     spark = (
@@ -96,9 +96,7 @@ def _wizard_hat(figure: Figure) -> str:
 
 def _witch_hat(figure: Figure) -> str:
     black = paint(COLORS["black"])
-    band = paint(
-        GEMS[figure.trim] if figure.garment_color in ("black", "white") else garment_rgb(figure.garment_color)
-    )
+    band = paint(RUBY if figure.garment_color in ("black", "white") else garment_rgb(figure.garment_color))
     cone = "M130 124Q146 88 158 60Q174 36 216 42Q262 50 272 84Q250 72 224 76Q244 100 254 124Q192 144 130 124Z"
     brim = "M66 136Q84 110 130 118Q192 132 254 118Q300 110 318 136Q286 160 192 157Q98 160 66 136Z"
     return (
@@ -110,18 +108,18 @@ def _witch_hat(figure: Figure) -> str:
 
 
 def _tiara(figure: Figure) -> str:
-    gem = paint(GEMS[figure.trim])
+    gem = paint(SAPPHIRE)
     d = "M138 122Q142 102 148 88L168 104L192 66L216 104L236 88Q242 102 246 122Q192 104 138 122Z"
     return (
         solid(d, GOLD, "M214 70H260V130H214Z")
-        + dot(192, 96, 9, gem.main, gem.line, 3.5)
-        + dot(148, 86, 7, GOLD.light, GOLD.line, 3.5)
-        + dot(236, 86, 7, GOLD.light, GOLD.line, 3.5)
+        + dot(192, 98, 11, gem.main, gem.line, 4)
+        + dot(148, 86, 9, GOLD.light, GOLD.line, 4)
+        + dot(236, 86, 9, GOLD.light, GOLD.line, 4)
     )
 
 
 def _king_crown(figure: Figure) -> str:
-    gem = paint(GEMS[figure.trim])
+    gem = paint(SAPPHIRE)
     d = "M122 128L108 64L150 88L192 50L234 88L276 64L262 128Q192 146 122 128Z"
     balls = "".join(dot(x, y, 10, GOLD.light, GOLD.line) for x, y in ((108, 62), (192, 50), (276, 62)))
     return (
@@ -133,21 +131,21 @@ def _king_crown(figure: Figure) -> str:
 
 
 def _queen_crown(figure: Figure) -> str:
-    gem = paint(GEMS[figure.trim])
+    gem = paint(SAPPHIRE)
     d = "M144 112L134 60L160 76L170 44L192 68L214 44L224 76L250 60L240 112Q192 126 144 112Z"
     balls = "".join(
-        dot(x, y, 7.5, gem.main, gem.line, 3.5) for x, y in ((134, 58), (170, 42), (214, 42), (250, 58))
+        dot(x, y, 7.5, gem.main, gem.line, 4) for x, y in ((134, 58), (170, 42), (214, 42), (250, 58))
     )
     return (
         solid(d, GOLD, "M210 40H260V130H208Z")
         + balls
         + dot(192, 94, 11, gem.main, gem.line)
-        + "".join(dot(x, 214, 8, GOLD.main, GOLD.line, 3.5) for x in (122, 262))
+        + "".join(dot(x, 214, 8, GOLD.main, GOLD.line, 4) for x in (122, 262))
     )
 
 
 def _straw_hat(figure: Figure) -> str:
-    band = paint(GEMS[figure.trim])
+    band = paint(RUBY)
     top = "M134 126Q134 62 192 60Q250 62 250 126Q192 142 134 126Z"
     brim = "M72 138Q100 110 134 116Q192 130 250 116Q284 110 312 138Q280 162 192 160Q104 162 72 138Z"
     return (
@@ -159,26 +157,17 @@ def _straw_hat(figure: Figure) -> str:
 
 
 def _pirate_hat(figure: Figure) -> str:
-    patch = stroke("M122 152L262 196", "rgb(40,34,36)", 6) + path(
-        oval(222, 190, 21, 20), "rgb(46,40,42)", "rgb(22,18,20)"
-    )
-    if figure.hat_look:
-        red = paint((206, 58, 56))
-        tail = "M262 130Q300 128 304 164Q284 154 272 158Q286 176 280 194Q258 176 254 140Z"
-        cloth = "M116 148Q112 82 192 80Q272 82 268 148Q192 118 116 148Z"
-        spots = "".join(dot(x, y, 8, "rgb(252,244,232)") for x, y in ((150, 108), (192, 98), (234, 108)))
-        return patch + solid(tail, red) + solid(cloth, red, "M236 80H280V160H246Z", "", spots)
     dark = paint((64, 52, 50))
     hat = "M78 128Q92 84 134 84Q148 50 192 48Q236 50 250 84Q292 84 306 128Q250 142 192 136Q134 142 78 128Z"
     edge = stroke("M80 122Q94 92 138 92Q192 62 246 92Q290 92 304 122", GOLD.main, 7)
     skull = path(
-        "M174 102Q174 84 192 84Q210 84 210 102Q210 110 204 112V122H180V112Q174 110 174 102Z",
+        "M166 104Q166 76 192 76Q218 76 218 104Q218 114 210 116V126H174V116Q166 114 166 104Z",
         "rgb(250,246,236)",
         dark.line,
-        3.5,
+        5,
     )
-    eyes = dot(185, 102, 4, dark.line) + dot(199, 102, 4, dark.line)
-    return patch + solid(hat, dark, "M80 126Q192 146 304 126V150H80Z", "", edge) + skull + eyes
+    eyes = dot(182, 102, 6.5, dark.line) + dot(202, 102, 6.5, dark.line)
+    return solid(hat, dark, "M80 126Q192 146 304 126V150H80Z", "", edge) + skull + eyes
 
 
 def _leaf_band(figure: Figure) -> str:
@@ -187,7 +176,7 @@ def _leaf_band(figure: Figure) -> str:
     for x, y, turn in ((140, 124, -40), (166, 114, -20), (218, 114, 20), (244, 124, 40)):
         d = f"M{x} {y + 10}Q{x - 17} {y - 8} {x} {y - 28}Q{x + 17} {y - 8} {x} {y + 10}Z"
         out += f'<g transform="rotate({turn} {x} {y})">{path(d, leaf.main, leaf.line)}</g>'
-    gem = paint(GEMS[figure.trim])
+    gem = paint(SAPPHIRE)
     return out + dot(192, 122, 11, gem.main, gem.line)
 
 
@@ -207,22 +196,9 @@ def _pith_helmet(figure: Figure) -> str:
 
 
 def _bow(figure: Figure) -> str:
-    tones = paint(((232, 84, 116), (86, 140, 220), (240, 176, 60))[figure.trim])
-    x, y = (192, 88) if figure.hat_look else (228, 96)
+    tones = paint((232, 84, 116))
+    x, y = 192, 84
     wings = f"M{x} {y}L{x - 40} {y - 26}Q{x - 50} {y} {x - 40} {y + 22}ZM{x} {y}L{x + 40} {y - 26}Q{x + 50} {y} {x + 40} {y + 22}Z"
     return solid(wings, tones, f"M{x - 50} {y + 6}H{x + 50}V{y + 30}H{x - 50}Z") + dot(
         x, y - 1, 12, tones.light, tones.line
-    )
-
-
-def _cap(figure: Figure) -> str:
-    if figure.hair_style == "tousled":
-        return ""
-    tones = paint(((72, 126, 186), (186, 74, 62), (96, 140, 92))[figure.trim])
-    dome = "M116 134Q112 72 192 70Q272 72 268 134Q192 112 116 134Z"
-    peak = "M120 132Q192 100 264 132Q256 150 192 142Q128 150 120 132Z"
-    return (
-        solid(dome, tones, "M236 70H280V150H246Z", oval(160, 94, 18, 9))
-        + dot(192, 70, 9, tones.light, tones.line)
-        + path(peak, tones.shade, tones.line)
     )

@@ -3,101 +3,89 @@
 from models.training.figure_spec import RGB
 from models.training.figure_svg import Paint, box, dot, oval, paint, path, solid, stroke
 
-STEEL: RGB = (196, 206, 218)
+STEEL: RGB = (178, 194, 218)
 WOOD: RGB = (150, 98, 56)
 GOLD: RGB = (232, 182, 66)
-ACCENTS: tuple[RGB, ...] = ((70, 180, 190), (190, 70, 80), (96, 110, 190))
+TEAL: RGB = (50, 168, 186)
+WINE: RGB = (182, 54, 74)
+INDIGO: RGB = (76, 92, 186)
 
 
-def draw_item(item: str | None, x: float, y: float, look: int, hand: Paint) -> str:
-    """The item in a hand at (x, y), with the hand's fingers over it."""
-    accent = paint(ACCENTS[look])
-    fingers = dot(x, y, 17, hand.main, hand.line)
+def draw_item(item: str | None, x: float, y: float, hand: Paint, radius: float) -> str:
+    """The item in a hand of this radius at (x, y), with the hand's fingers over it."""
+    fingers = dot(x, y, radius, hand.main, hand.line)
     if item == "sword":
-        return _sword(x, y, accent) + fingers
+        return _sword(x, y) + fingers
     if item == "staff":
-        return f'<g transform="rotate(4 {x} {y})">{_staff(x, y, accent, look)}</g>{fingers}'
+        return _staff(x, y) + fingers
     if item == "book":
-        return _book(x, y, accent) + dot(x - 26, y + 14, 14, hand.main, hand.line)
+        return _book(x, y) + dot(x - 28, y + 14, radius - 2, hand.main, hand.line)
     if item == "lantern":
         return _lantern(x, y) + fingers
     if item == "shield":
-        return _shield(x, y, accent, look)
+        return _shield(x + 8, y + 6)
     return fingers
 
 
-def _sword(x: float, y: float, accent: Paint) -> str:
+def _sword(x: float, y: float) -> str:
     steel, wood, gold = paint(STEEL), paint(WOOD), paint(GOLD)
-    blade = f"M{x - 13} {y - 26}V{y - 148}L{x} {y - 172}L{x + 13} {y - 148}V{y - 26}Z"
-    half = f"M{x} {y - 180}H{x + 20}V{y}H{x}Z"
-    shine = f"M{x - 8} {y - 30}V{y - 150}H{x - 3}V{y - 30}Z"
+    blade = f"M{x - 16} {y - 26}V{y - 148}L{x} {y - 178}L{x + 16} {y - 148}V{y - 26}Z"
+    half = f"M{x} {y - 190}H{x + 24}V{y}H{x}Z"
     return (
-        f'<g transform="rotate(9 {x} {y})">'
-        + path(box(x - 8, y - 24, 16, 56, 6), wood.main, wood.line)
-        + dot(x, y + 34, 11, accent.main, accent.line)
-        + solid(blade, steel, half, shine)
-        + path(box(x - 36, y - 36, 72, 16, 8), gold.main, gold.line)
+        f'<g transform="rotate(10 {x} {y})">'
+        + path(box(x - 10, y - 24, 20, 60, 7), wood.main, wood.line)
+        + dot(x, y + 38, 13, gold.main, gold.line)
+        + solid(blade, steel, half)
+        + path(box(x - 42, y - 42, 84, 20, 9), gold.main, gold.line)
         + "</g>"
     )
 
 
-def _staff(x: float, y: float, accent: Paint, look: int) -> str:
-    wood = paint(WOOD)
-    top = y - 158
-    pole = solid(box(x - 8, top + 10, 16, 282, 7), wood, f"M{x + 2} {top}h20v300h-20Z")
-    if look == 1:
-        crook = f"M{x} {top + 24}V{top + 4}C{x} {top - 40} {x + 46} {top - 28} {x + 34} {top + 6}"
-        return pole + stroke(crook, wood.line, 22) + stroke(crook, wood.main, 14)
-    claws = path(f"M{x - 24} {top}Q{x} {top + 56} {x + 24} {top}Z", wood.main, wood.line)
-    orb = solid(oval(x, top - 4, 24, 24), accent, "", oval(x - 8, top - 12, 8, 8))
-    return pole + claws + orb
+def _staff(x: float, y: float) -> str:
+    wood, orb = paint(WOOD), paint(TEAL)
+    top = y - 156
+    return (
+        f'<g transform="rotate(9 {x} {y})">'
+        + solid(box(x - 10, top + 10, 20, 290, 8), wood, f"M{x + 2} {top}h20v310h-20Z")
+        + path(f"M{x - 28} {top}Q{x} {top + 62} {x + 28} {top}Z", wood.main, wood.line)
+        + solid(oval(x, top - 6, 29, 29), orb, "", oval(x - 9, top - 15, 9, 9))
+        + "</g>"
+    )
 
 
-def _book(x: float, y: float, accent: Paint) -> str:
-    gold = paint(GOLD)
-    cover = box(x - 32, y - 46, 70, 86, 8)
-    pages = path(box(x - 24, y - 38, 66, 84, 6), "rgb(252,246,230)", "rgb(120,100,80)")
+def _book(x: float, y: float) -> str:
+    gold, cover = paint(GOLD), paint(WINE)
     return (
         f'<g transform="rotate(8 {x} {y})">'
-        + pages
-        + solid(cover, accent, f"M{x - 40} {y - 60}h24v120h-24Z")
-        + dot(x + 11, y - 5, 15, gold.main, gold.line, 3.5)
+        + path(box(x - 26, y - 40, 74, 90, 6), "rgb(252,246,230)", "rgb(96,76,62)")
+        + solid(box(x - 34, y - 50, 76, 92, 8), cover, f"M{x - 44} {y - 60}h26v120h-26Z")
+        + dot(x + 13, y - 6, 18, gold.main, gold.line, 4)
         + "</g>"
     )
 
 
 def _lantern(x: float, y: float) -> str:
-    iron = paint((92, 84, 84))
-    glass = path(box(x - 25, y + 46, 50, 54, 10), "rgb(255,226,110)", iron.line)
-    flame = path(
-        f"M{x} {y + 54}Q{x + 20} {y + 78} {x} {y + 94}Q{x - 20} {y + 78} {x} {y + 54}Z",
-        "rgb(255,160,50)",
-    )
+    iron = paint((84, 76, 80))
+    flame = f"M{x} {y + 56}Q{x + 26} {y + 86} {x} {y + 106}Q{x - 26} {y + 86} {x} {y + 56}Z"
     return (
-        path(oval(x, y + 72, 62, 62), "url(#glow)")
-        + stroke(f"M{x - 16} {y + 42}Q{x} {y - 26} {x + 16} {y + 42}", iron.line, 6)
-        + glass
-        + flame
-        + dot(x, y + 84, 6, "rgb(255,250,215)")
-        + path(f"M{x - 32} {y + 48}L{x - 14} {y + 28}H{x + 14}L{x + 32} {y + 48}Z", iron.main, iron.line)
-        + path(box(x - 31, y + 96, 62, 15, 6), iron.main, iron.line)
+        stroke(f"M{x - 20} {y + 44}Q{x} {y - 28} {x + 20} {y + 44}", iron.line, 8)
+        + path(box(x - 31, y + 48, 62, 62, 10), "rgb(255,230,112)", iron.line)
+        + path(flame, "rgb(255,150,44)")
+        + path(f"M{x - 40} {y + 52}L{x - 18} {y + 26}H{x + 18}L{x + 40} {y + 52}Z", iron.main, iron.line)
+        + path(box(x - 38, y + 106, 76, 18, 7), iron.main, iron.line)
     )
 
 
-def _shield(x: float, y: float, accent: Paint, look: int) -> str:
-    rim, gold = paint(STEEL), paint(GOLD)
-    if look == 1:
-        wood = paint(WOOD)
-        return (
-            solid(oval(x, y - 4, 56, 56), rim, "")
-            + solid(oval(x, y - 4, 43, 43), wood, f"M{x + 8} {y - 60}h60v120h-60Z")
-            + solid(oval(x, y - 4, 18, 18), rim, "", oval(x - 5, y - 10, 6, 6))
-        )
-    outer = _crest(x, y, 54, 72)
-    inner = _crest(x, y - 1, 41, 57)
-    cross = f"M{x - 8} {y - 70}h16v44h40v16h-40v80h-16v-80h-40v-16h40Z"
-    emblem = path(cross, gold.main) if look == 0 else dot(x, y - 10, 21, gold.main, gold.line)
-    return solid(outer, rim) + solid(inner, accent, f"M{x} {y - 80}h70v160h-70Z", "", emblem)
+def _shield(x: float, y: float) -> str:
+    outer = _crest(x, y, 58, 76)
+    cross = f"M{x - 10} {y - 80}h20v56h50v20h-50v90h-20v-90h-50v-20h50Z"
+    return solid(outer, paint(STEEL)) + solid(
+        _crest(x, y - 1, 43, 59),
+        paint(INDIGO),
+        f"M{x} {y - 80}h70v160h-70Z",
+        "",
+        path(cross, paint(GOLD).main),
+    )
 
 
 def _crest(x: float, y: float, w: float, h: float) -> str:

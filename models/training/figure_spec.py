@@ -16,32 +16,47 @@ COLORS: dict[str, RGB] = {
     "brown": (128, 79, 45),
     "orange": (244, 130, 34),
     "pink": (247, 138, 182),
-    "silver": (172, 184, 198),
+    "silver": (158, 174, 198),
     "golden": (220, 160, 34),
 }
 
 HAIR_COLORS: dict[str, RGB] = {
-    "black": (52, 44, 48),
+    "black": (58, 50, 56),
     "brown": (118, 70, 40),
     "blond": (244, 205, 106),
     "red": (190, 76, 36),
-    "white": (244, 243, 240),
-    "grey": (150, 152, 158),
+    "white": (248, 247, 245),
+    "grey": (142, 148, 162),
 }
 
-SKINS: tuple[RGB, ...] = (
-    (255, 222, 196),
-    (250, 206, 170),
-    (232, 178, 134),
-    (190, 130, 88),
-    (136, 88, 60),
-)
-BOOTS: tuple[RGB, ...] = ((112, 70, 44), (74, 70, 76), (140, 84, 54), (92, 56, 50))
-LEGGINGS: tuple[RGB, ...] = ((120, 104, 92), (96, 98, 108), (172, 150, 122))
+# An animal's coat of fur, or a dragon's scales.
+FURS: dict[str, RGB] = {
+    "brown": (150, 96, 56),
+    "golden": (232, 178, 92),
+    "white": (250, 248, 244),
+    "black": (76, 72, 82),
+    "grey": (130, 139, 161),
+    "orange": (240, 138, 48),
+    "red": (206, 62, 48),
+    "green": (92, 172, 84),
+    "blue": (70, 130, 210),
+    "purple": (142, 88, 190),
+}
+ANIMAL_FURS: dict[str, tuple[str, ...]] = {
+    "dog": ("brown", "golden", "white", "black", "grey"),
+    "cat": ("orange", "grey", "black", "white"),
+    "bear": ("brown", "black", "white"),
+    "rabbit": ("white", "grey", "brown"),
+    "fox": ("orange", "white", "grey"),
+    "dragon": ("green", "red", "blue", "purple"),
+}
+
+SKINS: tuple[RGB, ...] = ((255, 220, 194), (240, 190, 148), (190, 130, 88), (136, 88, 60))
 
 GARMENTS = ("armor", "robe", "dress", "tunic", "coat")
 ITEMS = ("sword", "staff", "book", "lantern", "shield")
-EXPRESSIONS = ("smile", "grin", "calm", "joy")
+EXPRESSIONS = ("smile", "grin")
+POSES = ("hanging", "waving")
 
 # The garments a role is likelier to wear, each three times as likely as the rest.
 ROLE_GARMENTS: dict[str, tuple[str, ...]] = {
@@ -58,55 +73,70 @@ ROLE_GARMENTS: dict[str, tuple[str, ...]] = {
     "explorer": ("coat", "tunic"),
     "girl": ("dress",),
     "boy": ("tunic", "coat"),
+    "woman": ("dress", "coat"),
+    "man": ("tunic", "coat"),
+    "grandmother": ("dress", "coat"),
+    "grandfather": ("coat", "tunic"),
+    "dog": ("tunic", "coat"),
+    "cat": ("dress", "coat"),
+    "bear": ("coat", "tunic"),
+    "rabbit": ("dress", "coat"),
+    "fox": ("tunic", "coat"),
+    "dragon": ("armor", "robe"),
 }
 ROLES = tuple(ROLE_GARMENTS)
+AGED = ("grandmother", "grandfather")
 
-# The hair styles a role may have; a robot has no hair.
+# The hair styles a role may have; a robot and the animals have no hair.
 ROLE_HAIR: dict[str, tuple[str, ...]] = {
-    "knight": ("short", "bob", "long"),
-    "wizard": ("short", "long"),
-    "witch": ("long", "bob", "curly"),
-    "princess": ("long", "wavy"),
-    "king": ("short", "bob"),
-    "queen": ("bun",),
-    "farmer": ("short", "bob", "curly"),
-    "pirate": ("short", "long", "curly"),
-    "elf": ("long", "bob"),
-    "robot": ("none",),
-    "explorer": ("short", "bob", "curly"),
-    "girl": ("pigtails", "long"),
-    "boy": ("tousled", "short"),
+    "knight": ("short", "long"),
+    "wizard": ("long",),
+    "witch": ("long", "curly"),
+    "princess": ("long",),
+    "king": ("short",),
+    "queen": ("buns",),
+    "farmer": ("short", "long"),
+    "pirate": ("short", "curly"),
+    "elf": ("long",),
+    "explorer": ("short", "curly"),
+    "girl": ("pigtails",),
+    "boy": ("tousled",),
+    "woman": ("long", "curly"),
+    "man": ("short",),
+    "grandmother": ("bun",),
+    "grandfather": ("bald",),
 }
+HAIR_STYLES = tuple(dict.fromkeys(style for styles in ROLE_HAIR.values() for style in styles))
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: what a caption may say, then the looks it leaves unsaid."""
+    """One figure: what a caption may say, then the looks it leaves unsaid.
+
+    People have hair and a skin, animals have a fur; a robot has none of these.
+    """
 
     role: str
     garment: str
     garment_color: str
-    hair_color: str
-    hair_style: str
+    hair_color: str | None
+    hair_style: str | None
+    fur: str | None
     cape_color: str | None
     item: str | None
-    skin: RGB
-    boots: RGB
-    leggings: RGB
+    skin: RGB | None
     expression: str
-    fringe: int
-    pose: int
-    trim: int
-    item_look: int
-    hat_look: int
-    dx: float
-    dy: float
-    scale: float
+    pose: str
 
     @property
     def has_hair(self) -> bool:
         """Whether hair can be seen at all."""
-        return self.hair_style != "none"
+        return self.hair_color is not None
+
+    @property
+    def is_animal(self) -> bool:
+        """Whether this is an animal, with fur (a dragon: scales) for hair and skin."""
+        return self.fur is not None
 
 
 def garment_rgb(color: str) -> RGB:
@@ -122,27 +152,26 @@ def sample_figure(rng: random.Random) -> Figure:
     colors = tuple(COLORS)
     color_weights = [2.5 if garment == "armor" and color in ("silver", "golden") else 1.0 for color in colors]
     garment_color = rng.choices(colors, color_weights)[0]
-    aged = role in ("wizard", "king")
-    hair_weights = [1, 1, 1, 1, 2, 1.5] if aged else [1, 1.2, 1.2, 1, 0.5, 0.3]
     cape_colors = [color for color in colors if color != garment_color]
-    return Figure(
-        role=role,
-        garment=garment,
-        garment_color=garment_color,
-        hair_color=rng.choices(tuple(HAIR_COLORS), hair_weights)[0],
-        hair_style=rng.choice(ROLE_HAIR[role]),
-        cape_color=rng.choice(cape_colors) if rng.random() < 0.3 else None,
-        item=rng.choice(ITEMS) if rng.random() < 0.7 else None,
-        skin=rng.choice(SKINS),
-        boots=rng.choice(BOOTS),
-        leggings=rng.choice(LEGGINGS),
-        expression=rng.choices(EXPRESSIONS, [4, 3, 2, 1])[0],
-        fringe=rng.randrange(3),
-        pose=rng.randrange(3),
-        trim=rng.randrange(3),
-        item_look=rng.randrange(3),
-        hat_look=rng.randrange(2),
-        dx=rng.uniform(-6, 6),
-        dy=rng.uniform(-6, 4),
-        scale=rng.uniform(0.97, 1.03),
-    )
+    cape = rng.choice(cape_colors) if rng.random() < 0.25 else None
+    item = rng.choice(ITEMS) if rng.random() < 0.6 else None
+    hair, style, fur, skin = None, None, None, None
+    if role in ROLE_HAIR:
+        hair = rng.choices(tuple(HAIR_COLORS), _hair_weights(role))[0]
+        style = rng.choice(ROLE_HAIR[role])
+        skin = rng.choice(SKINS)
+    elif role in ANIMAL_FURS:
+        fur = rng.choice(ANIMAL_FURS[role])
+    expression, pose = rng.choice(EXPRESSIONS), rng.choice(POSES)
+    return Figure(role, garment, garment_color, hair, style, fur, cape, item, skin, expression, pose)
+
+
+def _hair_weights(role: str) -> tuple[float, ...]:
+    """The odds of each of HAIR_COLORS."""
+    if role in AGED:
+        return (0, 0, 0, 0, 1, 1)
+    if role in ("wizard", "king"):
+        return (1, 1, 1, 1, 2, 1.5)
+    if role in ("girl", "boy"):
+        return (1, 1.2, 1.2, 1, 0, 0)
+    return (1, 1.2, 1.2, 1, 0.5, 0.3)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from models.training.figure_spec import COLORS, RGB
 
-LINE = 4.5
+LINE = 6.0
 
 
 class Paint(NamedTuple):
@@ -33,7 +33,7 @@ def mix(a: RGB, b: RGB, share: float) -> RGB:
 def paint(rgb: RGB) -> Paint:
     """The tones that go with a main colour."""
     if min(rgb) > 235:
-        return Paint(css(rgb), "rgb(214,219,230)", "rgb(255,255,255)", "rgb(104,108,126)")
+        return Paint(css(rgb), "rgb(226,231,244)", "rgb(255,255,255)", "rgb(82,86,110)")
     if max(rgb) < 62:
         return Paint(
             css(rgb),
@@ -47,14 +47,30 @@ def paint(rgb: RGB) -> Paint:
     return Paint(css(rgb), css(shade), css(light), css(mix(rgb, (20, 8, 16), 0.66)))
 
 
-TRIM_DARK: tuple[RGB, ...] = ((112, 66, 42), (62, 76, 130), (136, 48, 62))
-TRIM_LIGHT: tuple[RGB, ...] = ((236, 188, 72), (250, 243, 226), (220, 176, 130))
+GOLD: RGB = (236, 188, 72)
+CREAM: RGB = (250, 243, 226)
+NAVY: RGB = (62, 76, 130)
+WINE: RGB = (136, 48, 62)
+LEATHER: RGB = (112, 66, 42)
+TRIMS: dict[str, RGB] = {
+    "red": GOLD,
+    "blue": GOLD,
+    "green": CREAM,
+    "yellow": LEATHER,
+    "purple": GOLD,
+    "white": NAVY,
+    "black": CREAM,
+    "brown": CREAM,
+    "orange": LEATHER,
+    "pink": WINE,
+    "silver": NAVY,
+    "golden": WINE,
+}
 
 
-def trim_paint(color: str, look: int) -> Paint:
+def trim_paint(color: str) -> Paint:
     """A trim that stands out from a garment of this colour."""
-    pale = color in ("white", "yellow", "orange", "pink", "silver", "golden")
-    return paint((TRIM_DARK if pale else TRIM_LIGHT)[look])
+    return paint(TRIMS[color])
 
 
 def path(d: str, fill: str, line: str = "none", width: float = LINE) -> str:
@@ -100,4 +116,4 @@ def solid(d: str, tones: Paint, shade: str = "", light: str = "", extra: str = "
 
 def limb(d: str, tones: Paint, width: float) -> str:
     """A rounded limb along a curve, outlined."""
-    return stroke(d, tones.line, width + 2 * LINE - 1) + stroke(d, tones.main, width)
+    return stroke(d, tones.line, width + 2 * LINE) + stroke(d, tones.main, width)

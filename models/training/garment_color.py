@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 CLOTH_ROWS = ((0.385, 0.295), (0.235, 0.185))
 CLOTH_COLUMNS = (0.40, 0.60)
 BACKDROP_TOLERANCE = 14.0
-"""How far in Lab a pixel must lie from the backdrop to belong to the figure; its floor shadow lies nearer."""
+"""How far in Lab a pixel must lie from the backdrop to belong to the figure; a floor shadow lies nearer."""
 TONE_TOLERANCE = 26.0
 """Pixels further than this from every tone (outlines, seams, a beard) do not vote."""
 DARKER = 0.2

@@ -1,11 +1,13 @@
 """The wording of the bundled models' cards."""
 
+from models.training.figure_spec import COLORS, FURS, GARMENTS, HAIR_COLORS, ITEMS, ROLES
+
 WORDS: dict[str, dict[str, str]] = {
     "character": {
         "shows": "storybook figures on a plain light grey backdrop, 384 by 512 pixels",
-        "reads": "13 roles (knight, wizard, witch, princess, king, queen, farmer, pirate, elf, robot, "
-        "explorer, girl, boy), 5 garments (armor, robe, dress, tunic, coat) in 12 colours, 6 hair colours, "
-        "capes in 12 colours, and 5 things to hold (sword, staff, book, lantern, shield)",
+        "reads": f"{len(ROLES)} roles ({', '.join(ROLES)}), the animals with fur of {len(FURS)} colours, "
+        f"{len(GARMENTS)} garments ({', '.join(GARMENTS)}) in {len(COLORS)} colours, {len(HAIR_COLORS)} hair "
+        f"colours, capes in {len(COLORS)} colours, and {len(ITEMS)} things to hold ({', '.join(ITEMS)})",
         "held_out": "combinations of role, garment and colour",
         "prompt": "a knight in red armor holding a sword, full body, plain light gray studio background",
         "size": "width=384,\n    height=512",

@@ -83,10 +83,11 @@ def held_out_prompts(subject_name: str, count: int = PROMPTS, seed: int = 0) -> 
 
 
 def describe_figure(figure: Figure, rng: random.Random) -> str:
-    """Role, colour and garment always, hair, cape and item sometimes, nothing that is not there."""
+    """Role, colour and garment always, hair or fur, cape and item sometimes, nothing that is not there."""
     garment = f"{figure.garment_color} {figure.garment}"
     thing = garment if figure.garment == "armor" else with_article(garment)
-    text = rng.choice(_OPENINGS) + f"{with_article(figure.role)} {rng.choice(_WEARING)} {thing}"
+    who = f"{figure.fur} {figure.role}" if figure.is_animal and rng.random() < 0.5 else figure.role
+    text = rng.choice(_OPENINGS) + f"{with_article(who)} {rng.choice(_WEARING)} {thing}"
     if figure.has_hair and rng.random() < 0.35:
         text += f" with {figure.hair_color} hair"
     if figure.cape_color and rng.random() < 0.35:

@@ -20,7 +20,7 @@ from deployments.story.prompts import (
     PLAIN_BACKDROP_TERMS,
 )
 from models.training import classifier, evaluate, model_card
-from models.training.figure_spec import COLORS
+from models.training.figure_spec import COLORS, EXPRESSIONS, POSES
 from models.training.figures import draw_figure, sample_figure
 from models.training.garment_color import garment_color
 from models.training.measures import difference
@@ -32,7 +32,10 @@ from models.training.subjects import SUBJECTS
 def render(prompts: list[HeldOutPrompt], seeds: list[int]) -> list[Image.Image]:
     """A model that never errs; the seed moves its figures a little."""
     if hasattr(prompts[0].spec, "garment_color"):
-        moved = [dataclasses.replace(p.spec, dx=seed % 7) for p, seed in zip(prompts, seeds, strict=True)]
+        moved = [
+            dataclasses.replace(p.spec, pose=POSES[seed % 2], expression=EXPRESSIONS[seed // 900_000])
+            for p, seed in zip(prompts, seeds, strict=True)
+        ]
         return [draw_figure(spec) for spec in moved]
     moved = [dataclasses.replace(p.spec, seed=seed) for p, seed in zip(prompts, seeds, strict=True)]
     return [draw_place(spec, 256, 192) for spec in moved]
