@@ -1,4 +1,4 @@
-"""A small network that tells a painted place's kind and time of day."""
+"""A small network that tells a painted place's kind, or that it shows no place, and its time of day."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from safetensors.torch import load_file, save_file
 from models.training.place_spec import KINDS, TIMES
 
 WIDTH, HEIGHT = 128, 96
+NO_PLACE = "no place"
+"""What a blurred, smeared or broken picture is taken for, whatever its colours suggest."""
+ANSWERS = (*KINDS, NO_PLACE)
 WEIGHTS = Path(__file__).with_name("place_classifier.safetensors")
 _CHANNELS = (16, 32, 64, 128)
 
 
 class PlaceClassifier(torch.nn.Module):
-    """(n, 3, 96, 128) in -1..1 to (n, 14): ten kinds, then four times."""
+    """Score (n, 3, 96, 128) in -1..1 as (n, 21): each kind, "no place", then the four times."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,7 +40,7 @@ class PlaceClassifier(torch.nn.Module):
         self.head = torch.nn.Sequential(
             torch.nn.Flatten(),
             torch.nn.Dropout(0.3),
-            torch.nn.Linear(12 * channels, len(KINDS) + len(TIMES)),
+            torch.nn.Linear(12 * channels, len(ANSWERS) + len(TIMES)),
         )
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
@@ -45,16 +48,16 @@ class PlaceClassifier(torch.nn.Module):
         return scores
 
     def loss(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Cross entropy of both answers; `labels` (n, 2) are indices into KINDS and TIMES."""
-        kinds, times = self(pictures).split((len(KINDS), len(TIMES)), dim=1)
+        """Return the cross entropy of both answers; `labels` (n, 2) are indices into ANSWERS and TIMES."""
+        kinds, times = self(pictures).split((len(ANSWERS), len(TIMES)), dim=1)
         return torch.nn.functional.cross_entropy(kinds, labels[:, 0]) + torch.nn.functional.cross_entropy(
             times, labels[:, 1]
         )
 
     def answers(self, pictures: torch.Tensor) -> torch.Tensor:
-        """(n, 2) indices into KINDS and TIMES."""
+        """Return (n, 2) indices into ANSWERS and TIMES."""
         with torch.no_grad():
-            kinds, times = self(pictures).split((len(KINDS), len(TIMES)), dim=1)
+            kinds, times = self(pictures).split((len(ANSWERS), len(TIMES)), dim=1)
         return torch.stack([kinds.argmax(1), times.argmax(1)], dim=1)
 
 
@@ -84,7 +87,7 @@ def to_input(shrunk: torch.Tensor) -> torch.Tensor:
 def classify(classifier: PlaceClassifier, pictures: list[Image.Image]) -> list[Seen]:
     """The kind and time of each picture."""
     batch = to_input(torch.stack([shrink(picture) for picture in pictures]))
-    return [Seen(KINDS[kind], TIMES[time]) for kind, time in classifier.answers(batch).tolist()]
+    return [Seen(ANSWERS[kind], TIMES[time]) for kind, time in classifier.answers(batch).tolist()]
 
 
 def save(classifier: PlaceClassifier, path: Path = WEIGHTS) -> None:

@@ -1,8 +1,9 @@
 """Train and check what the evaluation judges by: `python -m models.training.judges`.
 
-Trains the classifier of places on the renderer's pictures, then asks it and the measure of a garment's colour
-about fresh ones, sharp and softened, and stores their accuracy in judges.json, for the model cards. The
-evaluation itself renders nothing. Four minutes on one thread.
+Trains the classifier of places on the renderer's pictures and on spoiled ones ("no place"), then asks it
+about layouts that it was not trained on, sharp, softened and spoiled, and asks the measure of a garment's
+colour about fresh figures. Stores their accuracy in judges.json, for the model cards. Takes some
+minutes on one thread.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ import torch
 from PIL import Image, ImageFilter
 from torch.nn.functional import interpolate
 
-from models.training import classifier
+from models.training import classifier, spoiled
 from models.training.figures import draw_figure, sample_figure
 from models.training.garment_color import garment_color
-from models.training.place_spec import KINDS, TIMES, Place, sample_place
+from models.training.place_spec import KINDS, TIMES, Place, lay_out, sample_place
 from models.training.places import draw_place
 
 ACCURACY = Path(__file__).with_name("judges.json")
@@ -28,16 +29,24 @@ BATCH = 64
 PEAK_RATE = 3e-3
 # Drawn small, for speed; the shapes are those that the model paints, each with its share.
 _DRAWN_SIZES = (((256, 192), 0.7), ((384, 192), 0.3))
+TRAINED_LAYOUTS = range(48)
+"""More than a model is taught, so that the classifier goes by what is shown and not by where."""
+FRESH_LAYOUTS = range(1_000, 1_200)
+SPOILED_EVERY = 5
+"""One training picture in so many is spoiled."""
 _FIGURE_BLUR_PX = 4
 _PLACE_BLUR_PX = 2
 
 
-def draw_places(count: int, seed: int, blur_px: float = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """uint8 pictures (n, 3, 96, 128), and their kinds and times as indices (n, 2)."""
+def draw_places(
+    count: int, seed: int, layouts: range, blur_px: float = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw uint8 pictures (n, 3, 96, 128), and their kinds and times as indices (n, 2)."""
     rng = random.Random(seed)
     pictures, labels = [], []
     for _ in range(count):
         place: Place = sample_place(rng)
+        place = lay_out(place.kind, place.time, place.weather, rng.choice(layouts))
         (size,) = rng.choices([size for size, _ in _DRAWN_SIZES], [share for _, share in _DRAWN_SIZES])
         picture = draw_place(place, *size).filter(ImageFilter.GaussianBlur(blur_px))
         pictures.append(classifier.shrink(picture))
@@ -45,8 +54,16 @@ def draw_places(count: int, seed: int, blur_px: float = 0) -> tuple[torch.Tensor
     return torch.stack(pictures), torch.tensor(labels)
 
 
+def spoil_some(pictures: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Spoil the first pictures of a batch, and label them as no place; -1..1."""
+    count = len(pictures) // SPOILED_EVERY
+    labels = labels.clone()
+    labels[:count, 0] = classifier.ANSWERS.index(classifier.NO_PLACE)
+    return torch.cat([spoiled.spoil(pictures[:count]), pictures[count:]]), labels
+
+
 def augment(pictures: torch.Tensor) -> torch.Tensor:
-    """Soft, noisy, off-colour and off-centre, as a diffusion model's pictures may be."""
+    """Make pictures soft, noisy, off-colour and off-centre, as a diffusion model's may be."""
     n = len(pictures)
     if torch.rand(()) < 0.5:
         pictures = pictures.flip(-1)
@@ -64,7 +81,7 @@ def augment(pictures: torch.Tensor) -> torch.Tensor:
 
 
 def train_classifier(pictures: torch.Tensor, labels: torch.Tensor, epochs: int) -> classifier.PlaceClassifier:
-    """AdamW, one cycle of the learning rate."""
+    """Train by AdamW, with one cycle of the learning rate."""
     torch.manual_seed(0)
     network = classifier.PlaceClassifier()
     optimizer = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE, weight_decay=0.05)
@@ -74,7 +91,8 @@ def train_classifier(pictures: torch.Tensor, labels: torch.Tensor, epochs: int) 
     for epoch in range(epochs):
         order = torch.randperm(len(pictures))[: len(pictures) // BATCH * BATCH]
         for chosen in order.split(BATCH):
-            loss = network.loss(augment(classifier.to_input(pictures[chosen])), labels[chosen])
+            batch, wanted = spoil_some(classifier.to_input(pictures[chosen]), labels[chosen])
+            loss = network.loss(augment(batch), wanted)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -85,10 +103,11 @@ def train_classifier(pictures: torch.Tensor, labels: torch.Tensor, epochs: int) 
 
 
 def place_accuracy(network: classifier.PlaceClassifier, count: int, seed: int) -> dict[str, float]:
-    """Shares of fresh pictures told right."""
+    """Return the shares told right, of places in layouts not trained on and of the same places spoiled."""
+    torch.manual_seed(seed)
     result: dict[str, float] = {"pictures": count}
     for name, blur_px in (("", 0), ("_soft", _PLACE_BLUR_PX)):
-        pictures, labels = draw_places(count, seed, blur_px)
+        pictures, labels = draw_places(count, seed, FRESH_LAYOUTS, blur_px)
         answers = torch.cat([network.answers(classifier.to_input(part)) for part in pictures.split(BATCH)])
         right = (answers == labels).float()
         night = TIMES.index("night")
@@ -96,11 +115,20 @@ def place_accuracy(network: classifier.PlaceClassifier, count: int, seed: int) -
         result[f"kind{name}"] = round(right[:, 0].mean().item(), 4)
         result[f"time{name}"] = round(right[:, 1].mean().item(), 4)
         result[f"day_night{name}"] = round(day_night.mean().item(), 4)
+    sharp, _ = draw_places(count, seed, FRESH_LAYOUTS)
+    none = classifier.ANSWERS.index(classifier.NO_PLACE)
+    for name, ways in (("no_place", spoiled.TRAINED_ON), ("no_place_other", spoiled.NEVER_SHOWN)):
+        shares = []
+        for way in ways:
+            parts = [way(classifier.to_input(part)) for part in sharp.split(BATCH)]
+            told = torch.cat([network.answers(part)[:, 0] for part in parts])
+            shares.append((told == none).float().mean().item())
+        result[name] = round(sum(shares) / len(shares), 4)
     return result
 
 
 def garment_accuracy(count: int, seed: int) -> dict[str, float]:
-    """Shares of rendered figures whose garment's colour is read right, sharp and softened."""
+    """Return the shares of rendered figures whose garment's colour is read right, sharp and softened."""
     rng = random.Random(seed)
     sharp = soft = 0
     for _ in range(count):
@@ -114,13 +142,13 @@ def garment_accuracy(count: int, seed: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m models.training.judges", description=__doc__)
-    parser.add_argument("--pictures", type=int, default=4_000, help="to train the classifier on")
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--pictures", type=int, default=6_000, help="to train the classifier on")
+    parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--fresh", type=int, default=600, help="pictures to check each judge on")
     options = parser.parse_args()
     torch.set_num_threads(1)
     started = time.monotonic()
-    network = train_classifier(*draw_places(options.pictures, seed=1), options.epochs)
+    network = train_classifier(*draw_places(options.pictures, 1, TRAINED_LAYOUTS), options.epochs)
     classifier.save(network)
     accuracy = {
         "place": place_accuracy(classifier.load(), options.fresh, seed=2),

@@ -59,7 +59,11 @@ def sample_place(rng: random.Random) -> Place:
         weather = "clear"
     if kind == "desert" and weather == "snow" and rng.random() < 0.5:
         weather = "clear"
-    layout = rng.randrange(LAYOUTS)
+    return lay_out(kind, time, weather, rng.randrange(LAYOUTS))
+
+
+def lay_out(kind: str, time: str, weather: str, layout: int) -> Place:
+    """Return a place of this layout: where the horizon, the sun and the main thing are."""
     lot = random.Random(layout)
     focus = lot.choice((0.26, 0.5, 0.5, 0.74))
     sun = lot.uniform(0.14, 0.32)
