@@ -2,7 +2,8 @@
 
 Draws the pictures, fits the latents, trains the decoder and the denoiser, and writes a folder that
 `DiffusionPipeline.from_pretrained` opens. Every stage is stored in --work and skipped when it is there, so an
-interrupted run goes on where it was.
+interrupted run goes on where it was. `python -m models.training draw background --out DIR` only writes
+training pictures.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import torch
 from diffusers import StableDiffusionPipeline
 
-from models.training import autoencoder, diffusion, pictures, text, text_pretraining
+from models.training import autoencoder, diffusion, draw, pictures, text, text_pretraining
 from models.training.latents import FACTOR_PX, FILE, PatchBasis
 from models.training.subjects import SUBJECTS
 
@@ -51,7 +53,10 @@ def latent_factor(folder: Path) -> int:
 
 
 def main() -> None:
-    """Parse the command line and run every stage that is not stored yet."""
+    """Parse the command line and run every stage that is not stored yet, or draw."""
+    if sys.argv[1:2] == ["draw"]:
+        draw.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
     parser.add_argument("subject", choices=sorted(SUBJECTS))
     parser.add_argument("--out", type=Path, help="the model's folder (default models/storybook-SUBJECT)")

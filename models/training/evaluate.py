@@ -1,7 +1,8 @@
 """Does a bundled model paint what it is asked for? `python -m models.training.evaluate character` says.
 
 Paints prompts held out from training with the model's own pipeline and measures the pictures: the garment's
-colour, or the place's kind and time of day; whether seeds matter; how long a picture takes. Renders nothing.
+colour, or the place's kind and time of day; how far their details are from those of drawings; whether seeds
+matter; how long a picture takes. Renders drawings of the same prompts only to compare the pictures with.
 Writes evaluation.json beside the model, and a contact sheet among the pictures of the docs.
 """
 
@@ -30,10 +31,12 @@ from models.training.measures import (
     seed_differences,
 )
 from models.training.prompts import PROMPTS, HeldOutPrompt, held_out_prompts
+from models.training.sliced_wasserstein import distances, take_patches
 from models.training.subjects import SUBJECTS
 
 JUDGES = Path(__file__).with_name("judges.json")
 SEED_PROMPTS = 10
+OTHER_PROMPTS_SEED = 1
 TIMED_PICTURES = 3
 ON_SHEET = 24
 GUIDANCE = {"character": 7.5, "background": 6.0}
@@ -85,14 +88,38 @@ def paint_all(
         print(f"painted {first + len(part)}/{len(prompts)} in {time.monotonic() - started:.0f} s", flush=True)
 
 
+def distance_from_drawings(
+    subject_name: str, painted: list[Image.Image], prompts: list[HeldOutPrompt]
+) -> dict[str, dict[str, float]]:
+    """Compare the pictures with drawings of the same prompts, level by level, and these with other drawings.
+
+    `ratio` is the one distance in terms of the other: near 1 for pictures with the details of drawings.
+    """
+    draw, size = SUBJECTS[subject_name].draw, painted[0].size
+    others = held_out_prompts(subject_name, len(prompts), OTHER_PROMPTS_SEED)
+    drawn = take_patches((draw(prompt.spec, *size) for prompt in prompts), 1)
+    other = take_patches((draw(prompt.spec, *size) for prompt in others), 2)
+    of_painted, of_drawn = distances(take_patches(painted), drawn), distances(other, drawn)
+    return {
+        level: {
+            "painted": round(of_painted[level], 2),
+            "drawn": round(of_drawn[level], 2),
+            "ratio": round(of_painted[level] / of_drawn[level], 2),
+        }
+        for level in of_painted
+    }
+
+
 def evaluate(
     subject_name: str, paint: Paint, prompts: list[HeldOutPrompt], batch: int, sheet: Path
 ) -> dict[str, Any]:
-    """All measures but the settings; saves the contact sheet."""
+    """Take all measures, and save the contact sheet."""
     judge = build_judge(subject_name)
     verdicts: list[Verdict] = []
     entries: list[Entry] = []
+    painted: list[Image.Image] = []
     for first, pictures in paint_all(paint, prompts, batch):
+        painted += pictures
         for offset, (picture, seen) in enumerate(zip(pictures, judge(pictures), strict=True)):
             prompt = prompts[first + offset]
             verdict = Verdict(prompt.prompt, FIRST_SEED + first + offset, asked_of(prompt), seen)
@@ -108,6 +135,7 @@ def evaluate(
         paint([prompt], [number])
     return {
         "adherence": adherence(verdicts),
+        "sliced_wasserstein": distance_from_drawings(subject_name, painted, prompts),
         "seeds": seeds,
         "seconds_per_picture": round((time.monotonic() - started) / len(timed), 2),
         "misses": [vars(verdict) for verdict in verdicts if verdict.asked != verdict.seen],

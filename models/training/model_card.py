@@ -71,6 +71,7 @@ def _fields(folder: Path, report: dict[str, Any], words: dict[str, str]) -> dict
         "adherence": "\n".join(_adherence_rows(report["adherence"])),
         "by_value": "\n".join(_value_rows(report["adherence"])),
         "seeds": _seeds(report["seeds"]),
+        "distances": "\n".join(_distance_rows(report["sliced_wasserstein"])),
         "judge": words["judge"].format(**judge),
     }
 
@@ -85,6 +86,13 @@ def _value_rows(adherence: dict[str, Any]) -> list[str]:
         for name, part in adherence.items()
         if name != "day_night"
         for value, hits in part["by_value"].items()
+    ]
+
+
+def _distance_rows(levels: dict[str, dict[str, float]]) -> list[str]:
+    return [
+        f"| {level} | {apart['painted']:.1f} | {apart['drawn']:.1f} | {apart['ratio']:.2f} |"
+        for level, apart in levels.items()
     ]
 
 

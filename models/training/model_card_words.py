@@ -1,6 +1,7 @@
 """The wording of the bundled models' cards."""
 
 from models.training.figure_spec import COLORS, FURS, GARMENTS, HAIR_COLORS, ITEMS, ROLES
+from models.training.place_spec import KINDS, TIMES, WEATHERS
 
 WORDS: dict[str, dict[str, str]] = {
     "character": {
@@ -17,16 +18,19 @@ WORDS: dict[str, dict[str, str]] = {
     },
     "background": {
         "shows": "storybook landscapes without people, 512 by 384 pixels, or 2:1 as the frame of a scene",
-        "reads": "10 kinds of place (castle, forest, mountains, village, desert, beach, snowy field, city, "
-        "cave, meadow), 4 times of day (dawn, noon, sunset, night) and 5 kinds of weather (clear, cloudy, "
-        "rain, snow, fog)",
+        "reads": f"{len(KINDS)} kinds of place ({', '.join(KINDS)}), {len(TIMES)} times of day "
+        f"({', '.join(TIMES)}) and {len(WEATHERS)} kinds of weather ({', '.join(WEATHERS)})",
         "held_out": "combinations of kind, time and weather; one prompt in ten leaves the weather unsaid",
         "prompt": "beautiful detailed castle at sunset under a clear sky",
         "size": "width=512,\n    height=384",
         "judge": "Kind and time are told by a small classifier trained on rendered places "
-        "(`models/training/place_classifier.safetensors`). On {pictures} freshly rendered places it is right "
-        "for {kind} of the kinds, {time} of the times and {day_night} of day against night; softened with a "
-        "blur for {kind_soft}, {time_soft} and {day_night_soft}.",
+        "(`models/training/place_classifier.safetensors`), and on blurred, smeared, warped, patch-shuffled "
+        "and mixed ones as a class of their own, so that such a picture counts as no place. It is a network's "
+        "word, kinder than an eye. On {pictures} rendered places, in layouts that it was not trained on, it "
+        "is right for {kind} of the kinds, {time} of the times and {day_night} of day against night; "
+        "softened with a blur for {kind_soft}, {time_soft} and {day_night_soft}. Of the same places, spoiled, "
+        "it takes {no_place} for no place; scattered to confetti, which it was not trained on, "
+        "{no_place_other}.",
     },
 }
 
@@ -81,6 +85,13 @@ and sizes far from its own come out distorted. For anything more, configure a la
 | asked for | painted as asked |
 | --- | --- |
 {by_value}
+
+The sliced Wasserstein distance between patches of Laplacian pyramids (Karras et al. 2018, section 5; times
+1,000), from as many drawings of the same prompts, and between these and as many drawings of other prompts:
+
+| level | painted to drawn | drawn to other drawn | ratio |
+| --- | --- | --- | --- |
+{distances}
 
 The first 24 of these pictures, not chosen; in red where the measure saw something else than was asked:
 

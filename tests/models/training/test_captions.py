@@ -38,7 +38,9 @@ from models.training.prompts import describe_figure, describe_place
 from models.training.subjects import SUBJECTS
 
 ROUNDS = 400
-WRONG_ARTICLES = re.compile(r"\ba [aeio]|\ban [^aeio]|\ban? (armor|mountains|woods|dunes)\b", re.IGNORECASE)
+WRONG_ARTICLES = re.compile(
+    r"\ba [aeiou]|\ban (?!underwater)[^aeio]|\ban? (armor|mountains|woods|dunes)\b", re.IGNORECASE
+)
 # What only ever says which weather or time it is, whatever the kind.
 WEATHER_WORDS = {
     "rain": r"rain\w*",

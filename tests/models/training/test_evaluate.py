@@ -112,11 +112,24 @@ def test_a_faultless_model_scores_in_full(name: str, tmp_path: Path) -> None:
         assert part["share"] == 1
         assert sum(value["of"] for value in part["by_value"].values()) == 12
     assert report["misses"] == []
+    assert all(level["ratio"] < 1.5 for level in report["sliced_wasserstein"].values())
     assert report["seeds"]["same_seed_max_levels"] == 0
     assert report["seeds"]["other_seed_mean_levels"] > 0
     assert sheet.stat().st_size <= 400_000
     with Image.open(sheet) as drawn:
         assert drawn.width > 1_000
+
+
+def test_blurred_places_score_low(tmp_path: Path) -> None:
+    def blur(prompts: list[HeldOutPrompt], seeds: list[int]) -> list[Image.Image]:
+        return [picture.filter(ImageFilter.GaussianBlur(16)) for picture in render(prompts, seeds)]
+
+    prompts = held_out_prompts("background", 12)
+    report = evaluate.evaluate("background", blur, prompts, 6, tmp_path / "sheet.jpg")
+    assert report["adherence"]["kind"]["share"] <= 0.1
+    assert {miss["seen"]["kind"] for miss in report["misses"]} >= {classifier.NO_PLACE}
+    finest = max(report["sliced_wasserstein"].values(), key=lambda level: level["ratio"])
+    assert finest["ratio"] > 3
 
 
 def test_a_model_that_ignores_its_prompt_scores_low(tmp_path: Path) -> None:
@@ -142,6 +155,7 @@ def test_the_card_and_checksums_are_written_from_an_evaluation(name: str, judge:
     assert card.startswith("---\nlicense: apache-2.0")
     assert "| 100% |" in card
     assert "the same picture, to the pixel" in card
+    assert "sliced Wasserstein distance" in card
     assert not any(brace in card for brace in "{}")
     sums = model_card.write_checksums(tmp_path).read_text(encoding="utf-8")
     digest = hashlib.sha256(b"weights").hexdigest()
