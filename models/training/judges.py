@@ -32,7 +32,7 @@ _DRAWN_SIZES = (((256, 192), 0.7), ((384, 192), 0.3))
 TRAINED_LAYOUTS = range(48)
 """More than a model is taught, so that the classifier goes by what is shown and not by where."""
 FRESH_LAYOUTS = range(1_000, 1_200)
-SPOILED_EVERY = 5
+SPOILED_EVERY = 3
 """One training picture in so many is spoiled."""
 _FIGURE_BLUR_PX = 4
 _PLACE_BLUR_PX = 2
@@ -143,7 +143,7 @@ def garment_accuracy(count: int, seed: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m models.training.judges", description=__doc__)
     parser.add_argument("--pictures", type=int, default=6_000, help="to train the classifier on")
-    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=18)
     parser.add_argument("--fresh", type=int, default=600, help="pictures to check each judge on")
     options = parser.parse_args()
     torch.set_num_threads(1)

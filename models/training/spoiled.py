@@ -1,4 +1,4 @@
-"""Turn drawn places into pictures of no place: blurred, smeared, patch-shuffled and mixed.
+"""Turn drawn places into pictures of no place: blurred, smeared, warped, mixed, patch-shuffled or scattered.
 
 A painter that has not learnt whole pictures makes such ones. The classifier is trained with them as a class
 of their own, so that they do not count as the kind of place that their colours suggest. Every function takes
@@ -15,10 +15,11 @@ from torch.nn.functional import conv2d, grid_sample, interpolate, pad
 BLUR_PX = (5.0, 12.0)
 """Standard deviations; what is still a place, however soft, has at most 2 px of it."""
 PATCHES_PX = (8, 16, 32)
-SMEAR_PX = (24, 72)
-WARP_PX = (14.0, 30.0)
-MIXED = (0.4, 0.6)
-SCATTER_PX = (6, 16)
+SMEAR_PX = (36, 84)
+WARP_PX = (18.0, 32.0)
+MIXED = (0.45, 0.55)
+SCATTER_PX = (8, 18)
+BLOCKS_PX = (10, 20)
 
 
 def blur(pictures: torch.Tensor) -> torch.Tensor:
@@ -77,8 +78,19 @@ def scatter(pictures: torch.Tensor) -> torch.Tensor:
     return grid_sample(pictures, grid + steps, padding_mode="border", align_corners=False)
 
 
-TRAINED_ON: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = (blur, smear, warp, shuffle_patches, mix)
-NEVER_SHOWN: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = (scatter,)
+def coarsen(pictures: torch.Tensor) -> torch.Tensor:
+    """Make a mosaic of the picture: squares of one colour each."""
+    height, width = pictures.shape[2:]
+    side = _between(*BLOCKS_PX)
+    return interpolate(
+        interpolate(pictures, size=(round(height / side), round(width / side)), mode="area"),
+        size=(height, width),
+    )
+
+
+Way = Callable[[torch.Tensor], torch.Tensor]
+TRAINED_ON: tuple[Way, ...] = (blur, smear, warp, shuffle_patches, mix, scatter)
+NEVER_SHOWN: tuple[Way, ...] = (coarsen,)
 """Kept back, to see whether the classifier knows a spoiled picture of a sort that it was not trained on."""
 
 
