@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
@@ -24,7 +26,9 @@ from .http.head import HeadAsGet
 from .http.hosts import Hosts
 from .http.off_loop import take_short_turns
 from .http.paths import SlashAfterPrefix
+from .http.proxy_hook import missing_setting
 from .http.request_slots import RequestSlots
+from .logs import logger
 from .memory_budgets import bytes_in_flight, largest_body_bytes
 from .observed_edge import ObservedEdge
 from .openapi import ERRORS
@@ -62,6 +66,12 @@ class Ingress:
         worker: Handle,
     ) -> None:
         send_traces(config.tracing)
+        if missing := missing_setting(os.environ):
+            logger.warning(
+                "nothing bounds the headers and connections of callers here: set %s before Ray starts, at"
+                " every node (docs/security.md)",
+                missing,
+            )
         self._config = fitted(config)
         places = {kind: layer.replicas.max_queued_requests for kind, layer in config.layers.items()}
         door, merges = Door(HERE.get, places), merges_under_way(config)

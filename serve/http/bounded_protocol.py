@@ -81,7 +81,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         remote = get_remote_addr(transport)
         self.transport = transport
-        self._connection = Connection(remote[0] if remote else "", self._drop, self._has_unread)
+        self._connection = Connection(remote[0] if remote else "", self._drop, self._is_busy)
         context: ssl.SSLContext | None = getattr(self.config, "tls_context", None)
         if not self.table.enter(self._connection):
             if context is None:
@@ -169,7 +169,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.connections.discard(self)
         protocol = OneZeroProtocol(*arguments, **more)
         protocol.keep_place(self.table, self._connection, self._writes)
-        if not self._may_work(bytes(self._unread.split(b"\n", 1)[0]).split(b" ")[1:2]):
+        method, target, *_ = bytes(self._unread).lstrip(b"\r\n").split(b" ", 2)
+        if not self._may_work(method, target):
             protocol.app = answering(BUSY)
         protocol.connection_made(transport)
         transport.set_protocol(protocol)
@@ -231,7 +232,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head, self._raw_bytes = False, 0
         self._framing_bytes = self._body_bytes = 0
         self._clear_deadline()
-        self.app = self._usual_app if self._may_work([self.url]) else answering(BUSY)
+        may_work = self._may_work(self.parser.get_method(), self.url)
+        self.app = self._usual_app if may_work else answering(BUSY)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -251,8 +253,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             self._writes.watch()
         elif self._discarded_answered() and not self.pipeline:
-            # Its body goes on after the answer: let the rest come, within bounds.
+            # Its body goes on after the answer: let the rest come, within bounds, while there is room.
             self._discarded_bytes = 0
+            self.table.wait(self._connection)
             self._unset_keepalive_if_required()
             self._set_deadline(self._limits.linger_s, self._drop)
         else:
@@ -284,9 +287,10 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
 
-    def _may_work(self, target: list[bytes]) -> bool:
-        path = (target or [b""])[0].partition(b"?")[0]
-        return self.table.begin(self._connection) or path.endswith(PROBES)
+    def _may_work(self, method: bytes, target: bytes) -> bool:
+        """Where all places are taken only checks of health may, which wait for nothing and bring no body."""
+        probes = method in (b"GET", b"HEAD") and target.partition(b"?")[0].endswith(PROBES)
+        return self.table.begin(self._connection) or probes
 
     def _discarded_answered(self) -> bool:
         """Whether the body that arrives belongs to a request that has its answer."""
@@ -346,8 +350,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self.table.leave(self._connection)
         self.transport.abort()
 
-    def _has_unread(self) -> bool:
-        """Ask the kernel whether bytes have come that this process has not read yet."""
+    def _is_busy(self) -> bool:
+        """Whether an answer is still on its way, or bytes have come that this process has not read yet."""
+        if self.transport.get_write_buffer_size():
+            return True
         found = self.transport.get_extra_info("socket")
         if found is None or found.fileno() < 0:
             return False

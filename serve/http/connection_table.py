@@ -15,16 +15,16 @@ from itertools import islice
 from .connection_limits import ConnectionLimits
 
 LOOKED_AT = 64
-"""Of those that have waited longest; they are asked whether a request has just arrived."""
+"""Of those that have waited longest; each is asked whether an answer or a request is on its way."""
 
 
 @dataclass(eq=False)
 class Connection:
-    """`drop` ends it at once; `has_unread` tells whether bytes have come that nobody has looked at yet."""
+    """`drop` ends it at once; `is_busy` says whether bytes are on their way, in or out."""
 
     address: str
     drop: Callable[[], None]
-    has_unread: Callable[[], bool]
+    is_busy: Callable[[], bool]
     works: bool = field(default=False, init=False)
 
 
@@ -86,7 +86,7 @@ class ConnectionTable:
         oldest = next(iter(self._waiting), None)
         if oldest is None:
             return False
-        silent = (each for each in islice(self._waiting, LOOKED_AT) if not each.has_unread())
+        silent = (each for each in islice(self._waiting, LOOKED_AT) if not each.is_busy())
         victim = next(silent, oldest)
         self.leave(victim)
         victim.drop()

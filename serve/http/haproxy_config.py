@@ -134,14 +134,20 @@ def _frontend(limits: ConnectionLimits, connections: int) -> str:
         f"http-request return status 431 {too_large} if {{ url_len gt {limits.header_bytes} }}",
     ]
     if limits.connections_per_address:
-        spared = " ".join(("127.0.0.0/8", "::1", *limits.trusted_proxies))
         lines = [
             "stick-table type ipv6 size 100k expire 60s store conn_cur",
-            f"acl scenewright_spared src {spared}",
             "tcp-request connection track-sc0 src,ipmask(32,64) if !scenewright_spared",
             f"tcp-request connection reject if {{ sc0_conn_cur gt {limits.connections_per_address} }}",
             *lines,
         ]
+    # Silent ones keep a place until they are closed: the last ones are for the node's own health checks.
+    spared = " ".join(("127.0.0.0/8", "::1", *limits.trusted_proxies))
+    full = connections + limits.health_connections // 2
+    lines = [
+        f"acl scenewright_spared src {spared}",
+        f"tcp-request connection reject if {{ fe_conn gt {full} }} !scenewright_spared",
+        *lines,
+    ]
     return "\n".join(f"    {line}" for line in lines)
 
 

@@ -17,6 +17,7 @@ from uvicorn import config as uvicorn_config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import Server
 
+from . import haproxy_launcher
 from .bounded_protocol import BoundedProtocol
 from .connection_limits import ConnectionLimits
 from .connection_table import ConnectionTable
@@ -47,9 +48,15 @@ def install() -> list[Middleware]:
     return [Middleware(PlainHeaders)]
 
 
-def is_installed(environment: Mapping[str, str]) -> bool:
-    """Whether the proxies of a Ray with this environment have our limits."""
-    return environment.get("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH") == IMPORT_PATH
+def missing_setting(environment: Mapping[str, str]) -> str | None:
+    """Return the setting without which those who listen in a Ray of this environment have no limits."""
+    settings = HOOK
+    if environment.get("RAY_SERVE_ENABLE_HA_PROXY") == "1":
+        settings = {**HOOK, "RAY_SERVE_HAPROXY_BINARY_PATH": haproxy_launcher.SCRIPT}
+    for name, value in settings.items():
+        if not environment.get(name, "").endswith(value):
+            return f"{name}={value}"
+    return None
 
 
 def limits_here(environment: Mapping[str, str]) -> ConnectionLimits:

@@ -140,6 +140,45 @@ def test_a_request_that_has_just_come_is_not_what_makes_room(app: Echo, loop: st
         assert answers(asked, 1)[0][0] == 200
 
 
+def test_an_answer_on_its_way_is_not_what_makes_room(app: Echo, loop: str) -> None:
+    app.large = b"a" * (16 * MB)
+    with serving(app, loop, connections=8, health_connections=0) as edge, ExitStack() as stack:
+        asked = stack.enter_context(edge.connect())
+        asked.sendall(GET)
+        edge.settles_at(waiting=1)
+        until(lambda: app.paths)
+        for _ in range(200):
+            stack.enter_context(edge.connect())
+        ((status, _, body),) = answers(asked, 1)
+        assert (status, len(body)) == (200, len(app.large))
+
+
+def test_an_answered_request_keeps_no_place_by_its_body(app: Echo, loop: str) -> None:
+    with (
+        serving(app, loop, connections=8, health_connections=0, linger_s=60) as edge,
+        ExitStack() as stack,
+    ):
+        for _ in range(8):
+            trickles = stack.enter_context(edge.connect())
+            trickles.sendall(b"POST /at-once HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
+            assert answers(trickles, 1)[0][0] == 200
+        with edge.connect() as connection:
+            connection.sendall(GET)
+            assert answers(connection, 1)[0][0] == 200
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_only_reading_is_a_check_of_health(app: Echo, loop: str, version: bytes) -> None:
+    with serving(app, loop, connections=1, health_connections=4) as edge, edge.connect() as busy:
+        busy.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        edge.settles_at(0, working=1)
+        for method, status in ((b"POST", 429), (b"GET", 200), (b"HEAD", 200)):
+            with edge.connect() as connection:
+                connection.sendall(method + b" /healthz HTTP/" + version + b"\r\nHost: a\r\n\r\n")
+                assert int(connection.recv(4_096).split()[1]) == status
+            edge.settles_at(0, working=1)
+
+
 def test_where_all_work_health_is_still_answered(app: Echo, loop: str) -> None:
     with serving(app, loop, connections=8, health_connections=4) as edge, ExitStack() as stack:
         for _ in range(8):

@@ -9,9 +9,9 @@ from serve.http.connection_table import Connection, ConnectionTable
 
 
 def connection(
-    dropped: list[str], address: str = "192.0.2.1", name: str = "", unread: bool = False
+    dropped: list[str], address: str = "192.0.2.1", name: str = "", busy: bool = False
 ) -> Connection:
-    return Connection(address, lambda: dropped.append(name or address), lambda: unread)
+    return Connection(address, lambda: dropped.append(name or address), lambda: busy)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_who_has_waited_longest_makes_room() -> None:
     dropped: list[str] = []
     table = ConnectionTable(ConnectionLimits(connections=2, health_connections=1))
     works, asked, silent = (
-        connection(dropped, name=name, unread=name == "asked") for name in ("works", "asked", "silent")
+        connection(dropped, name=name, busy=name == "asked") for name in ("works", "asked", "silent")
     )
     assert all(table.enter(each) for each in (works, asked, silent))
     assert table.begin(works)

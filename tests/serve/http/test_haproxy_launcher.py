@@ -72,6 +72,21 @@ def test_every_line_that_it_changes_is_there_and_once_is_enough(text: str, tmp_p
     assert "bind *:3" not in changed
 
 
+@pytest.mark.parametrize("per_address", [0, 5])
+def test_its_last_places_are_kept_for_the_node_itself(text: str, tmp_path: Path, per_address: int) -> None:
+    """Checks of health come from there; strangers would take these places, too, by saying nothing."""
+    limits = ConnectionLimits(
+        connections=10,
+        health_connections=4,
+        connections_per_address=per_address,
+        trusted_proxies=("10.0.0.0/8",),
+    )
+    lines = [line.strip() for line in bounded(text, limits, tmp_path).splitlines()]
+    assert "maxconn 84" in lines
+    spared = lines.index("acl scenewright_spared src 127.0.0.0/8 ::1 10.0.0.0/8")
+    assert "tcp-request connection reject if { fe_conn gt 82 } !scenewright_spared" in lines[spared:]
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -36,6 +36,31 @@ def test_behind_haproxy_no_address_is_counted() -> None:
     assert proxy_hook.limits_here(environment).connections_per_address == 0
 
 
+@pytest.mark.parametrize(
+    ("environment", "missing"),
+    [
+        ({}, "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=serve.http.proxy_hook:install"),
+        (proxy_hook.HOOK, None),
+        (
+            {**proxy_hook.HOOK, "RAY_SERVE_ENABLE_HA_PROXY": "1"},
+            "RAY_SERVE_HAPROXY_BINARY_PATH=scenewright-haproxy",
+        ),
+        (
+            {
+                **proxy_hook.HOOK,
+                "RAY_SERVE_ENABLE_HA_PROXY": "1",
+                "RAY_SERVE_HAPROXY_BINARY_PATH": "/usr/bin/scenewright-haproxy",
+            },
+            None,
+        ),
+    ],
+)
+def test_a_ray_that_bounds_nobody_is_known_by_its_environment(
+    environment: dict[str, str], missing: str | None
+) -> None:
+    assert proxy_hook.missing_setting(environment) == missing
+
+
 @pytest.mark.parametrize("name", proxy_hook.NEEDED)
 def test_another_uvicorn_is_no_start(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.delattr(HttpToolsProtocol, name)
