@@ -38,7 +38,7 @@ HEADERS = {
     "X-Degraded": "what is not as asked; only when something is not",
     "Server-Timing": "milliseconds in each stage, such as `character-denoise;dur=812.0`",
     "Location": "where the job is told of",
-    "ETag": "of the picture, which never changes",
+    "ETag": "of the picture; another one only where it was painted again and is not the same",
     "Cache-Control": "`private, immutable` for a picture; `no-store` for events",
     "Vary": "`Accept`, where it chooses between a picture and JSON",
     "Retry-After": "seconds",

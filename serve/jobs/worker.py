@@ -7,6 +7,7 @@ Leases are renewed by a task and a thread of their own, so that nothing else tha
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -37,6 +38,8 @@ from .pictures import Pictures, name_of, open_pictures
 from .scene_jobs import ready_to_paint
 
 RETRY_S = 1.0
+LONGEST_REST_S = 60.0
+"""Before a scene is painted again, where no picture could be kept: by then its disk or bucket may be back."""
 TIDY_EVERY_S = 60.0
 YOUNG_S = 3_600.0
 """Whoever noted a picture may still be about to keep it."""
@@ -53,6 +56,8 @@ class JobWorker:
         self._state_dir = config.state_folder
         self._graph = Graph(character, background, merger, pool=HERE.get)
         self._painting: dict[str, asyncio.Task[None]] = {}
+        self._unkept = 0
+        self._resting_until = 0.0
         self._wake = asyncio.Event()
         self._renewals = ThreadPoolExecutor(1, thread_name_prefix="leases")
         freeze()
@@ -104,7 +109,7 @@ class JobWorker:
     async def _turn(self, leases: Leases, pictures: Pictures, engine: Engine) -> None:
         await asyncio.to_thread(ended_keys.settle, engine, self._config.ended_keys)
         await asyncio.to_thread(leases.recover)
-        while len(self._painting) < self._config.concurrency:
+        while len(self._painting) < self._config.concurrency and time.monotonic() >= self._resting_until:
             claim = await asyncio.to_thread(leases.claim)
             if claim is None:
                 break
@@ -148,15 +153,24 @@ class JobWorker:
             ):
                 scene = await render(self._graph, job)
             await asyncio.to_thread(_keep, claim, scene, leases, pictures, engine)
+            self._unkept = 0
         except (Overloaded, NotReady, OSError) as error:
             if isinstance(error, OSError):
                 logger.warning("a picture of job %s could not be kept: %s", claim.job_id, error)
+                self._rest_from_painting(error)
             wait_s = getattr(error, "retry_after_s", None) or RETRY_S
             await asyncio.to_thread(leases.put_back, claim.lease, wait_s)
         except SQLAlchemyError:
             logger.exception("a scene of job %s could not be written down", claim.job_id)
         except Exception as error:
             await asyncio.to_thread(self._fail, claim, leases, error)
+
+    def _rest_from_painting(self, error: OSError) -> None:
+        """Paint nothing for a while that doubles: where no picture can be kept, it would be for nothing."""
+        if not isinstance(error, loose.BeingDropped):
+            rest_s = min(LONGEST_REST_S, RETRY_S * 2 ** min(self._unkept, 30))
+            self._unkept += 1
+            self._resting_until = time.monotonic() + rest_s
 
     def _fail(self, claim: Claim, leases: Leases, error: Exception) -> None:
         hopeless = isinstance(error, InvalidRequest)

@@ -358,6 +358,36 @@ async def test_whatever_fails_in_its_loop_it_goes_on_or_says_so(
             await worker.check_health()
 
 
+async def test_a_disk_that_takes_nothing_is_not_painted_for_all_the_time(
+    http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a disk was mounted again for reading alone: its worker waits longer each time."""
+    monkeypatch.setattr("serve.jobs.worker.RETRY_S", 0.01)
+    rests: list[float] = []
+    rest, put, full = JobWorker._rest_from_painting, FolderPictures.put, [True]
+
+    def noted(worker: JobWorker, error: OSError) -> None:
+        before = time.monotonic()
+        rest(worker, error)
+        rests.append(worker._resting_until - before)
+
+    def no_room(pictures: FolderPictures, data: bytes) -> str:
+        if full:
+            raise OSError("read-only file system")
+        return put(pictures, data)
+
+    monkeypatch.setattr(JobWorker, "_rest_from_painting", noted)
+    monkeypatch.setattr(FolderPictures, "put", no_room)
+    one = mine.model_copy(update={"jobs": replace(mine.jobs, concurrency=1)})
+    job_id = await submit(http, *[SCENE | {"seed": seed} for seed in range(4)])
+    async with working(one, graph) as worker:
+        await until(lambda: _later(len(rests) >= 4))
+        assert all(rest_s >= 0.01 * 2**count for count, rest_s in enumerate(rests))
+        full.clear()
+        assert (await ended(http, job_id))["status"] == "succeeded"
+        assert worker._unkept == 0
+
+
 async def test_events_to_the_end(http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph) -> None:
     job_id = await submit(http, SCENE, SCENE | {"deadline_s": 0.0001})
     async with working(mine, graph):
