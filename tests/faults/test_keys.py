@@ -147,6 +147,7 @@ def test_a_revoked_key_paints_no_more(
     row.saw(f"{seen}; released, painted on; cancelled")
 
 
+@pytest.mark.slow
 def test_an_expired_key_paints_no_more(serving: Any, admin: Any, row: Row) -> None:
     row.promises("a key expires while its scenes wait", "as when it is revoked")
     service = serving()
@@ -159,6 +160,7 @@ def test_an_expired_key_paints_no_more(serving: Any, admin: Any, row: Row) -> No
     row.saw(f"401, and {SCENES - found['done']} of {SCENES} scenes held")
 
 
+@pytest.mark.slow
 def test_a_key_that_is_replaced_loses_nothing(serving: Any, row: Row) -> None:
     row.promises(
         "a key is replaced while its job is painted",
@@ -175,6 +177,7 @@ def test_a_key_that_is_replaced_loses_nothing(serving: Any, row: Row) -> None:
         assert done(after, job) == SCENES
 
 
+@pytest.mark.slow
 def test_a_tenant_s_other_key_works_on(serving: Any, admin: Any, row: Row) -> None:
     row.promises(
         "one of a tenant's two keys is revoked while both have work",
@@ -194,6 +197,7 @@ def test_a_tenant_s_other_key_works_on(serving: Any, admin: Any, row: Row) -> No
     row.saw(f"{SCENES} of {SCENES} of the other's; the rest of its own once the other key released it")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["cancel", "finish"])
 def test_what_becomes_of_its_work_is_configured(serving: Any, admin: Any, policy: str) -> None:
     service = serving(ended_keys=policy)
