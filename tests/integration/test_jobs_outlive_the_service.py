@@ -19,3 +19,5 @@ def test_a_job_outlives_the_service(tmp_path: Path) -> None:
     with serving(tmp_path) as address, httpx.Client(base_url=address, timeout=60, trust_env=False) as http:
         assert job_of(http, job_id)["done"] >= before
         until(lambda: job_of(http, job_id)["status"] == "succeeded", 120)
+        others_may = [path for path in (tmp_path, *tmp_path.rglob("*")) if path.lstat().st_mode & 0o077]
+        assert others_may == [], "what is kept is this account's alone"
