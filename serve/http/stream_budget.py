@@ -55,15 +55,32 @@ class StreamBudget:
         self._open: dict[str, list[OpenStream]] = {}
         self._leaving = 0
 
-    @contextmanager
-    def open(self, tenant: str) -> Iterator[OpenStream]:
-        """Count one stream for as long as the block lasts. Raises Refusal 429."""
+    def check(self, tenant: str) -> OpenStream | None:
+        """Return whose place a new stream would get, if another's. Raises Refusal 429 where it gets none."""
         mine = self._open.get(tenant, [])
         if tenant and len(mine) >= self._most_per_tenant:
             message = f"this key's tenant may have {self._most_per_tenant} streams open at once"
             raise Refusal(429, "rate_limited", message, retry_after_s=self._frees_in_s(mine))
-        if sum(map(len, self._open.values())) >= self._most:
-            self._recall_for(len(mine))
+        if sum(map(len, self._open.values())) < self._most:
+            return None
+        most = max(self._open.values(), key=len)
+        if len(most) < len(mine) + 2:
+            every = [stream for streams in self._open.values() for stream in streams]
+            message = f"all {self._most} streams are taken; come back shortly"
+            raise Refusal(429, "overloaded", message, retry_after_s=self._frees_in_s(every))
+        if self._leaving >= MOST_LEAVING:
+            message = "streams are making room for others; come back shortly"
+            raise Refusal(429, "overloaded", message, retry_after_s=LEAVING_S)
+        return most[0]
+
+    @contextmanager
+    def open(self, tenant: str) -> Iterator[OpenStream]:
+        """Count one stream for as long as the block lasts. Raises Refusal 429."""
+        oldest = self.check(tenant)
+        if oldest is not None:
+            oldest.recalled.set()
+            self._leaving += 1
+            self._forget(oldest)
         stream = OpenStream(tenant, self._clock(), self._lasts_s)
         self._open.setdefault(tenant, []).append(stream)
         try:
@@ -72,21 +89,6 @@ class StreamBudget:
             if stream.recalled.is_set():
                 self._leaving -= 1
             self._forget(stream)
-
-    def _recall_for(self, mine: int) -> None:
-        """End the oldest stream of the tenant with the most, where that has two more. Raises Refusal 429."""
-        most = max(self._open.values(), key=len)
-        if len(most) < mine + 2:
-            every = [stream for streams in self._open.values() for stream in streams]
-            message = f"all {self._most} streams are taken; come back shortly"
-            raise Refusal(429, "overloaded", message, retry_after_s=self._frees_in_s(every))
-        if self._leaving >= MOST_LEAVING:
-            message = "streams are making room for others; come back shortly"
-            raise Refusal(429, "overloaded", message, retry_after_s=LEAVING_S)
-        oldest = most[0]
-        oldest.recalled.set()
-        self._leaving += 1
-        self._forget(oldest)
 
     def _forget(self, stream: OpenStream) -> None:
         left = self._open.get(stream.tenant, [])

@@ -152,6 +152,7 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         ),
     )
     async def events_of_job(request: Request, job_id: str) -> Response:
+        streams.check(tenant_of(request))  # Whoever asks again and again while it is full reads no job.
         job = await desk.job(seen_by(request), job_id)
         told = told_before(job, request.headers.get("last-event-id", ""))
         work = job_events(feed, job, address_of(request, job), told)

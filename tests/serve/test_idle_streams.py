@@ -31,6 +31,8 @@ async def test_streams_beyond_their_budget_are_refused_and_nothing_else_is(
             ]
             assert [stream.status_code for stream in streams] == [200] * 5 + [429] * 2
             assert all(int(stream.headers["retry-after"]) >= 1 for stream in streams[5:])
+            none = await http.get(f"/v1/jobs/{'0' * len(job)}/events")
+            assert none.status_code == 429, "no job is looked for"
             for path in ("/healthz", "/readyz", f"/v1/jobs/{job}"):
                 assert (await http.get(path)).status_code == 200, "streams hold no request's slot"
             await streams[0].aclose()

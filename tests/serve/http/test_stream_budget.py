@@ -61,6 +61,17 @@ def test_a_tenant_has_so_many() -> None:
     assert not streams.refused("a")
 
 
+def test_to_check_takes_nothing() -> None:
+    streams = Streams(3, 2)
+    for tenant in "aab":
+        streams.ask(tenant)
+    for _ in range(3):
+        assert streams.budget.check("c") is streams.open[0][0]
+        with pytest.raises(Refusal):
+            streams.budget.check("a")
+    assert [streams.count(tenant) for tenant in "abc"] == [2, 1, 0]
+
+
 def test_nobody_has_all_of_them() -> None:
     streams = Streams(10, 3)
     assert [bool(streams.refused("")) for _ in range(11)] == [False] * 10 + [True]
