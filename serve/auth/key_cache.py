@@ -21,6 +21,8 @@ STALE_AFTER_S = 10.0
 """How long what was read last counts where the database cannot be read."""
 NEW_EVERY_S = 0.1
 """How often the keys are read at most where keys are offered that are not known yet."""
+MOST_WAITING = 32
+"""So many requests wait for that at once; a stranger's others are refused at once."""
 READ_TIMEOUT_S = 5.0
 NOTE_USE_EVERY_S = 60.0
 NO_KEY = "send a key: Authorization: Bearer sw_…"
@@ -45,6 +47,7 @@ class KeyCache:
         self._read_at = float("-inf")
         self._store_now = 0.0
         self._reading: asyncio.Task[None] | None = None
+        self._waiting = 0
         self._used: dict[str, float] = {}
         self._noting: set[asyncio.Task[None]] = set()
 
@@ -68,11 +71,17 @@ class KeyCache:
 
     async def _look_for_new(self) -> None:
         """Read the keys once more, since one may have just been made. Raises NotReady."""
+        if self._waiting >= MOST_WAITING:
+            return
         asked_at = self._clock()
-        for _ in range(2):  # A read that is under way may have begun before.
-            if self._read_at < asked_at:
-                await asyncio.sleep(max(0.0, self._read_at + NEW_EVERY_S - self._clock()))
-                await self.refresh(NEW_EVERY_S)
+        self._waiting += 1
+        try:
+            for _ in range(2):  # A read that is under way may have begun before.
+                if self._read_at < asked_at:
+                    await asyncio.sleep(max(0.0, self._read_at + NEW_EVERY_S - self._clock()))
+                    await self.refresh(NEW_EVERY_S)
+        finally:
+            self._waiting -= 1
 
     async def refresh(self, every_s: float = CHECK_EVERY_S) -> None:
         """Read the keys again, where that was not done just now. Raises NotReady."""

@@ -24,7 +24,7 @@ def open_database(url: str) -> Engine:
     """Connected and migrated. Raises SQLAlchemyError, and OSError where SQLite's folder cannot be made."""
     parsed = make_url(url)
     sqlite = parsed.get_backend_name() == "sqlite"
-    if sqlite and parsed.database:
+    if sqlite and parsed.database and not parsed.database.startswith((":memory:", "file:")):
         file = Path(parsed.database)
         make_folder(file.parent)
         make_file(file)  # SQLite gives the files beside it the same mode.

@@ -1,0 +1,69 @@
+"""Keys as an edge replica knows them: new ones at once, and strangers at a bounded cost."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from serve.auth import key_cache
+from serve.auth.key_cache import KeyCache
+from serve.auth.key_store import KeyStore
+from serve.auth.open_keys import open_keys
+from serve.error_answers import Refusal
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> KeyStore:
+    return open_keys(tmp_path)
+
+
+class Reads:
+    """A store whose reads are counted."""
+
+    def __init__(self, store: KeyStore) -> None:
+        self._store, self.count = store, 0
+
+    def __getattr__(self, name: str) -> object:
+        self.count += name == "read"
+        return getattr(self._store, name)
+
+
+async def refused(cache: KeyCache, offered: str) -> bool:
+    try:
+        await cache.find(offered)
+    except Refusal:
+        return True
+    return False
+
+
+async def test_a_new_key_is_known_at_its_first_request(store: KeyStore) -> None:
+    cache = KeyCache(lambda: store)
+    for name in ("first", "second", "third"):
+        key, whole = store.create(name, ("generate",))
+        assert (await cache.find(whole)).id == key.id
+
+
+async def test_strangers_cost_a_read_in_a_tenth_of_a_second(
+    store: KeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_cache, "NEW_EVERY_S", 3_600.0)
+    reads = Reads(store)
+    cache = KeyCache(lambda: reads)  # type: ignore[arg-type, return-value]
+    assert not await refused(cache, store.create("me", ("generate",))[1])
+    asking = [asyncio.ensure_future(refused(cache, f"sw_{n:08x}_x")) for n in range(100)]
+    while (ended := sum(task.done() for task in asking)) < 100 - key_cache.MOST_WAITING:
+        await asyncio.sleep(0)
+    assert (ended, reads.count) == (100 - key_cache.MOST_WAITING, 1), "the others wait their turn"
+    for task in asking:
+        task.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
+    assert cache._waiting == 0
+
+
+@pytest.mark.parametrize(
+    "offered", ["", "x", "sw_", "sw__", "sw_0_", "\udcff", "sk_00000000_x", "sw_" + "0" * 9_999]
+)
+async def test_what_is_no_key(store: KeyStore, offered: str) -> None:
+    assert await refused(KeyCache(lambda: store), offered)
