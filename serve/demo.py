@@ -15,7 +15,7 @@ from . import config_file, local_cluster, readying, stopping
 from .client import Scene, Scenewright, ScenewrightError, ServerUnreachable
 from .commands.group import Command
 from .commands.output import check_writable, picture_format, write
-from .runtime import kept_logs, tls
+from .runtime import kept_logs, ray_processes, tls
 
 CHARACTER = {"prompt": "a knight in silver armor with a red cape holding a sword", "seed": 42}
 BACKGROUND = {"prompt": "a castle at sunset", "seed": 123}
@@ -51,7 +51,7 @@ def main(config: str, file: Path, port: int | None, keep: bool) -> None:
             ) as url,
             Scenewright(url, transport=tls.transport(asked.deploy.http_options)) as service,
         ):
-            reason = readying.wait(service)
+            reason = readying.wait(service, ray_processes.check)
             if reason:
                 raise click.ClickException(f"the service cannot paint: {reason}")
             start_s = time.monotonic() - begun
@@ -62,12 +62,13 @@ def main(config: str, file: Path, port: int | None, keep: bool) -> None:
             if keep:
                 click.echo(f"serving at {url}/ until Ctrl-C")
                 with suppress(KeyboardInterrupt):
-                    stopping.wait()
+                    stopping.wait(ray_processes.check)
     except KeyboardInterrupt:
         raise click.ClickException("interrupted") from None
     except (
         config_file.ConfigFileError,
         local_cluster.CannotStart,
+        local_cluster.RayEnded,
         ScenewrightError,
         ServerUnreachable,
     ) as error:

@@ -24,10 +24,11 @@ from .http.connection_limits import ConnectionLimits
 from .http.host_names import is_loopback, normalised
 from .keys import Authentication
 from .private_files import new_ones_shut
-from .runtime import deploying, private_ray, spare_process, state_folder, tls
+from .runtime import deploying, private_ray, ray_processes, spare_process, state_folder, tls
 from .runtime.address import EVERYWHERE, check_port, resolve, url_of
 from .runtime.address import free_port as free_port
 from .runtime.errors import CannotStart as CannotStart
+from .runtime.errors import RayEnded as RayEnded
 from .runtime.private_ray import OBJECT_STORE_BYTES as OBJECT_STORE_BYTES
 from .stopping import listen, undisturbed
 
@@ -45,7 +46,7 @@ def running(
     """The service's address, once its replicas run (GET /readyz tells whether they can paint).
 
     `deploy` is the Serve file that `config` is from; port 0 takes a free one. Leaving the block by any way
-    stops everything that it started. Raises CannotStart.
+    stops everything that it started. Raises CannotStart, and RayEnded where Ray does not live that long.
     """
     deploy = deploy or deploying.plain()
     named, host = host, resolve(host)
@@ -95,7 +96,7 @@ def running(
                 yield url
         finally:
             with undisturbed():
-                _stop()
+                _stop(rays)
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -149,7 +150,11 @@ def _check_resources(asked: dict[str, float]) -> None:
             )
 
 
-def _stop() -> None:
+def _stop(folder: str) -> None:
+    if ray_processes.ended():
+        # Serve and Ray would ask what is dead, and wait for its answer.
+        ray_processes.end_what_is_left(folder)
+        return
     # Serve kills its controller under a call that Ray then reports on our stdout.
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         if ray.is_initialized():

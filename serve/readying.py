@@ -13,11 +13,18 @@ SETTLED_S = 15.0
 
 
 def wait(
-    service: Scenewright, say: Callable[[str], None] = lambda reason: None, settled_s: float = SETTLED_S
+    service: Scenewright,
+    check: Callable[[], None],
+    say: Callable[[str], None] = lambda reason: None,
+    settled_s: float = SETTLED_S,
 ) -> str:
-    """Empty once the service is ready; else the reason standing for `settled_s`. Says each new reason."""
+    """Empty once the service is ready; else the reason standing for `settled_s`. Says each new reason.
+
+    Whatever `check` raises ends the waiting.
+    """
     standing, since = "", time.monotonic()
     while True:
+        check()
         reason = why_not(service)
         if not reason:
             return ""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+POLL_S = 0.5
 
 
 def listen() -> None:
@@ -21,10 +23,11 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def wait() -> NoReturn:
-    """Until KeyboardInterrupt."""
+def wait(check: Callable[[], None]) -> NoReturn:
+    """Wait until KeyboardInterrupt, or until `check` raises."""
     while True:
-        signal.pause()
+        check()
+        time.sleep(POLL_S)
 
 
 @contextmanager

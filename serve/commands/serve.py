@@ -20,7 +20,7 @@ def serve(config: str, port: int | None, host: str | None) -> None:
     # Ray takes seconds to import, and no other command needs it.
     from .. import config_file, local_cluster, readying, stopping
     from ..client import Scenewright
-    from ..runtime import kept_logs, tls
+    from ..runtime import kept_logs, ray_processes, tls
 
     stopping.listen()
     begun = time.monotonic()
@@ -38,10 +38,13 @@ def serve(config: str, port: int | None, host: str | None) -> None:
         ):
             with Scenewright(url, transport=tls.transport(file.deploy.http_options)) as service:
                 readying.wait(
-                    service, lambda reason: click.echo(f"not ready: {reason}", err=True), float("inf")
+                    service,
+                    ray_processes.check,
+                    lambda reason: click.echo(f"not ready: {reason}", err=True),
+                    float("inf"),
                 )
             click.echo(f"ready in {time.monotonic() - begun:.1f} s at {url}")
-            stopping.wait()
-    except (config_file.ConfigFileError, local_cluster.CannotStart) as error:
+            stopping.wait(ray_processes.check)
+    except (config_file.ConfigFileError, local_cluster.CannotStart, local_cluster.RayEnded) as error:
         raise click.ClickException(str(error)) from error
     click.echo("stopped")

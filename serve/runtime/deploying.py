@@ -15,7 +15,8 @@ from ray.serve.schema import LoggingConfig, ServeApplicationSchema, ServeDeployS
 
 from ..config import ServiceConfig
 from ..logs import LogConfig
-from .errors import CannotStart
+from . import ray_processes
+from .errors import CannotStart, RayEnded
 from .private_ray import LONGEST_START_S
 from .waiting import Say, saying_what_for
 
@@ -61,7 +62,7 @@ def run(application: Application, config: ServiceConfig, deploy: ServeDeploySche
             _wait(options.name)
             _client().wait_for_proxies_serving()
         except (TimeoutError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-            if isinstance(error, CannotStart):
+            if isinstance(error, CannotStart | RayEnded):
                 raise
             raise _failed(options.name, str(error)) from error
 
@@ -103,6 +104,7 @@ def _client() -> ServeControllerClient:
 
 def _wait(name: str) -> None:
     while True:
+        ray_processes.check()
         found = serve.status().applications.get(name)
         status = "" if found is None else str(found.status.value)
         if status == "RUNNING":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from ..http import proxy_hook
 from . import spare_process
 from .driver_metrics import unexported
 from .errors import CannotStart
+from .ray_processes import end_what_is_left, node_lives
 from .waiting import Say, saying_what_for
 
 OBJECT_STORE_BYTES = 384 << 20
@@ -46,6 +46,9 @@ PRIVATE = {
     "RAY_agent_register_timeout_ms": f"{LONGEST_START_S * 1e3:.0f}",
     "RAY_worker_register_timeout_seconds": f"{LONGEST_START_S:.0f}",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+    # A control service of this machine's own does not come back: whatever outlives it ends this soon, not
+    # after a minute.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "8",
 }
 
 
@@ -67,7 +70,7 @@ def start(num_cpus: int, folder: str, say: Say) -> None:
                     raise failure from error
                 # Its node ends itself where its own helpers take longer than a limit that nobody can set.
                 say("this machine is busy, and Ray gave up waiting for its own processes: starting it again…")
-                _end_what_is_left(folder)
+                end_what_is_left(folder)
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
 
 
@@ -81,14 +84,6 @@ def _start_once(num_cpus: int, folder: str) -> None:
         logging_level=logging.ERROR,
         _temp_dir=folder,
     )
-
-
-def _end_what_is_left(folder: str) -> None:
-    """End Ray's processes of a start that failed: each names the folder, which is this start's alone."""
-    for place in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if int(place.name) != os.getpid() and f"{folder}/".encode() in (place / "cmdline").read_bytes():
-                os.kill(int(place.name), signal.SIGKILL)
 
 
 def _failure(folder: Path, begun: float, error: Exception) -> CannotStart:
@@ -121,7 +116,7 @@ def _patient_for_the_node() -> Iterator[None]:
             try:
                 return ask(*arguments, **options)
             except RuntimeError:
-                if time.monotonic() > deadline or not _node_lives():
+                if time.monotonic() > deadline or not node_lives():
                     raise
             time.sleep(POLL_S)
 
@@ -130,25 +125,6 @@ def _patient_for_the_node() -> Iterator[None]:
         yield
     finally:
         services.get_node = ask
-
-
-def _node_lives() -> bool:
-    """Tell whether a child of this process is a raylet; True where the kernel does not say."""
-    known = False
-    for listing in Path("/proc/self/task").glob("*/children"):
-        with suppress(OSError):
-            children = listing.read_text().split()
-            known = True
-            if any(_is_a_raylet(child) for child in children):
-                return True
-    return not known
-
-
-def _is_a_raylet(process: str) -> bool:
-    with suppress(OSError, IndexError):
-        name, _, rest = Path(f"/proc/{process}/stat").read_text().partition("(")[2].rpartition(")")
-        return name == "raylet" and rest.split()[0] not in "ZX"
-    return False
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from ray.exceptions import RayError
 
 EVERY_S = 2.0
 LONGEST_S = 120.0
+LONGEST_JOIN_S = 5.0
 NEEDED = ("ray.serve._private.proxy", "serve.http.proxy_hook")
 SETTINGS = {"RAY_num_workers_soft_limit": "64"}
 """Below it Ray leaves idle processes alone."""
@@ -31,6 +32,8 @@ def kept_ready() -> Iterator[None]:
         yield
     finally:
         ended.set()
+        # A thread that asks Ray while Ray is shut down can crash the process (ray-project/ray#31145).
+        thread.join(LONGEST_JOIN_S)
 
 
 def _keep_ready(ended: threading.Event) -> None:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +10,6 @@ import pytest
 
 from serve.runtime import private_ray
 from serve.runtime.errors import CannotStart
-
-from ...polling import until
 
 
 @pytest.fixture
@@ -41,7 +35,7 @@ def test_a_node_that_registers_late_is_waited_for(monkeypatch: pytest.MonkeyPatc
         return {"node": node}
 
     monkeypatch.setattr(private_ray.services, "get_node", get_node)
-    monkeypatch.setattr(private_ray, "_node_lives", lambda: True)
+    monkeypatch.setattr(private_ray, "node_lives", lambda: True)
     with private_ray._patient_for_the_node():
         assert private_ray.services.get_node("address", "n") == {"node": "n"}
     assert private_ray.services.get_node is get_node
@@ -55,7 +49,7 @@ def test_a_node_that_is_gone_or_far_too_late_is_not(
         raise RuntimeError("no such node")
 
     monkeypatch.setattr(private_ray.services, "get_node", get_node)
-    monkeypatch.setattr(private_ray, "_node_lives", lambda: lives)
+    monkeypatch.setattr(private_ray, "node_lives", lambda: lives)
     monkeypatch.setattr(private_ray, "LONGEST_START_S", longest_s)
     with private_ray._patient_for_the_node(), pytest.raises(RuntimeError):
         private_ray.services.get_node()
@@ -98,21 +92,6 @@ def test_a_ray_that_gave_up_is_started_again(tmp_path: Path, monkeypatch: pytest
     assert [line.rpartition(": ")[2] for line in said] == ["starting it again…", "starting it again…"]
 
 
-def test_what_is_left_of_a_start_is_ended_and_nothing_else(tmp_path: Path) -> None:
-    script = "import time; time.sleep(60)"
-    with (
-        subprocess.Popen([sys.executable, "-c", script, f"--temp={tmp_path}/ray/session"]) as left,
-        subprocess.Popen([sys.executable, "-c", script, f"--temp={tmp_path}/other"]) as other,
-    ):
-        until(
-            lambda: all(b"--temp" in Path(f"/proc/{each.pid}/cmdline").read_bytes() for each in (left, other))
-        )
-        private_ray._end_what_is_left(f"{tmp_path}/ray")
-        assert left.wait(30) == -signal.SIGKILL
-        assert other.poll() is None
-        other.kill()
-
-
 @pytest.mark.parametrize(
     "error",
     [ConnectionError("no\nroute"), RuntimeError("no room"), OSError(28, "No space left"), TimeoutError()],
@@ -132,13 +111,3 @@ def test_ray_s_own_limits_are_raised() -> None:
     longest_s = private_ray.LONGEST_START_S
     assert float(private_ray.PRIVATE["RAY_gcs_server_port_wait_time_s"]) == longest_s
     assert float(private_ray.PRIVATE["RAY_agent_register_timeout_ms"]) == longest_s * 1e3
-
-
-def test_a_node_lives_while_its_process_does(tmp_path: Path) -> None:
-    assert not private_ray._node_lives()
-    raylet = tmp_path / "raylet"
-    raylet.symlink_to(shutil.which("sleep") or "/bin/sleep")
-    with subprocess.Popen([str(raylet), "60"]) as process:
-        assert until(private_ray._node_lives)
-        process.kill()
-        assert until(lambda: not private_ray._node_lives()), "a zombie lives no more"

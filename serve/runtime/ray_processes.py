@@ -1,0 +1,85 @@
+"""Ray's processes of this machine: whether they live, and an end to what is left of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+from ray._private import ray_constants, worker
+
+from .errors import RayEnded
+
+VITAL = {
+    ray_constants.PROCESS_TYPE_GCS_SERVER: "control service",
+    ray_constants.PROCESS_TYPE_RAYLET: "node",
+}
+
+
+def check() -> None:
+    """Raise RayEnded where Ray's control service or node, which this process started, is gone.
+
+    Ray itself goes on without its node for ever, and without its control service for a minute.
+    """
+    for name, process in _vital():
+        if process.poll() is not None:
+            how = f"signal {-process.returncode}" if process.returncode < 0 else f"code {process.returncode}"
+            raise RayEnded(
+                f"Ray's {name} ended ({how}) under the service, which cannot paint without it;"
+                " start the service again: jobs that were accepted are kept, and go on"
+            )
+
+
+def ended() -> bool:
+    """Tell whether one of them is gone."""
+    return any(process.poll() is not None for _, process in _vital())
+
+
+def _vital() -> Iterator[tuple[str, Popen[bytes]]]:
+    node = worker._global_node
+    started: dict[str, list[Any]] = node.all_processes if node is not None else {}
+    for kind, name in VITAL.items():
+        for each in started.get(kind, ()):
+            yield name, each.process
+
+
+def end_what_is_left(folder: str) -> None:
+    """End the processes of the Ray whose sessions are in `folder`, which is one start's alone."""
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if int(place.name) != os.getpid() and _is_of(place, f"{folder}/"):
+                os.kill(int(place.name), signal.SIGKILL)
+
+
+def _is_of(place: Path, folder: str) -> bool:
+    """Tell by its arguments or, since Ray's workers write over those, by the logs that it has open."""
+    if folder.encode() in (place / "cmdline").read_bytes():
+        return True
+    for descriptor in (place / "fd").iterdir():
+        with suppress(OSError):
+            if descriptor.readlink().as_posix().startswith(folder):
+                return True
+    return False
+
+
+def node_lives() -> bool:
+    """Tell whether a child of this process is a raylet; True where the kernel does not say."""
+    known = False
+    for listing in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):
+            children = listing.read_text().split()
+            known = True
+            if any(_is_a_raylet(child) for child in children):
+                return True
+    return not known
+
+
+def _is_a_raylet(process: str) -> bool:
+    with suppress(OSError, IndexError):
+        name, _, rest = Path(f"/proc/{process}/stat").read_text().partition("(")[2].rpartition(")")
+        return name == "raylet" and rest.split()[0] not in "ZX"
+    return False

@@ -1,0 +1,79 @@
+"""A real `scenewright serve` in a process of its own, which a test may kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+from serve import local_cluster
+
+from ..polling import until
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass
+class Served:
+    """`out` is the file with all that it said."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    out: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def answer(self, path: str) -> httpx.Response | None:
+        """None while nothing listens."""
+        assert self.process.poll() is None, self.out.read_text()
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{self.url}{path}", trust_env=False, timeout=5)
+        return None
+
+    def ready(self) -> bool:
+        told = self.answer("/readyz")
+        return told is not None and told.status_code == 200
+
+    def tree(self) -> list[psutil.Process]:
+        """Every process of its own, itself too."""
+        own = psutil.Process(self.process.pid)
+        return [own, *own.children(recursive=True)]
+
+
+@contextmanager
+def served(folder: Path, config: Path, port: int | None = None) -> Iterator[Served]:
+    """Start one with its state in `folder`; stop it as Ctrl-C does, if it still runs."""
+    port = port or local_cluster.free_port()
+    command = [sys.executable, "-m", "serve.cli", "serve", "--config", str(config), "--port", str(port)]
+    environment = {**os.environ, "SCENEWRIGHT_STATE_DIR": str(folder / "state")}
+    out = folder / "out"
+    with out.open("w") as written:
+        process = subprocess.Popen(
+            command, cwd=REPOSITORY, env=environment, stdout=written, stderr=subprocess.STDOUT
+        )
+    try:
+        yield Served(process, port, out)
+    finally:
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGINT)
+        process.wait(90)
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    """Tell whether all of them ended; psutil knows a process from a later one with its number."""
+    return not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes)
+
+
+def wait_until_ready(service: Served) -> None:
+    """Poll until it can paint."""
+    until(service.ready, timeout_s=180)

@@ -1,0 +1,84 @@
+"""`scenewright serve` without Ray's own processes, and those without it."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from ..conftest import Row
+from ..polling import until
+from .conftest import scene
+from .own_process import REPOSITORY, gone, served, wait_until_ready
+
+CONFIG = REPOSITORY / "serve/simulated.yaml"
+LONGEST_END_S = 30.0
+LONGEST_LEFT_S = 15.0
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+@pytest.mark.parametrize(("process", "name"), [("raylet", "node"), ("gcs_server", "control service")])
+def test_ray_dies_under_the_service(tmp_path: Path, row: Row, process: str, name: str) -> None:
+    row.promises(
+        f"Ray's {name} ({process}) killed under `scenewright serve`",
+        f"it ends non-zero within {LONGEST_END_S:.0f} s with a sentence; nothing of its own is left",
+    )
+    with served(tmp_path, CONFIG) as service:
+        wait_until_ready(service)
+        processes = service.tree()
+        victim = next(each for each in processes if each.name() == process)
+        victim.kill()
+        killed = time.monotonic()
+        code = service.process.wait(LONGEST_END_S)
+        took_s = time.monotonic() - killed
+        said = service.out.read_text()
+        assert code not in (0, None), said
+        assert f"Error: Ray's {name} ended" in said
+        until(lambda: gone(processes), timeout_s=LONGEST_LEFT_S)
+        assert is_free(service.port)
+    row.saw(f"exit {code} after {took_s:.1f} s, with the sentence")
+
+
+def test_the_service_itself_is_killed(tmp_path: Path, row: Row) -> None:
+    row.promises(
+        "`scenewright serve` killed (SIGKILL) with a job half done",
+        f"no process of its own after {LONGEST_LEFT_S:.0f} s, the port free; a new start ends the job",
+    )
+    with served(tmp_path, CONFIG) as service:
+        wait_until_ready(service)
+        asked = httpx.post(
+            f"{service.url}/v1/jobs",
+            json={"scenes": [scene(steps=30, seed=n) for n in range(12)]},
+            trust_env=False,
+        )
+        assert asked.status_code == 202, asked.text
+        job = f"/v1/jobs/{asked.json()['id']}"
+        until(lambda: (told := service.answer(job)) is not None and told.json()["done"] > 0)
+        processes = service.tree()
+        psutil.Process(service.process.pid).kill()
+        killed = time.monotonic()
+        until(lambda: gone(processes), timeout_s=LONGEST_LEFT_S)
+        left_s = time.monotonic() - killed
+        assert is_free(service.port)
+    with served(tmp_path, CONFIG, service.port) as again:
+        wait_until_ready(again)
+        until(
+            lambda: (told := again.answer(job)) is not None and told.json()["status"] == "succeeded",
+            timeout_s=120,
+        )
+    row.saw(f"the last process ended {left_s:.1f} s after, and the port was free; the job succeeded")

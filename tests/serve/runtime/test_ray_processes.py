@@ -1,0 +1,88 @@
+"""Ray's processes are missed when they are gone, and none outlives its start."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ray._private import worker
+
+from serve import readying, stopping
+from serve.client import Scenewright
+from serve.runtime import deploying, ray_processes
+from serve.runtime.errors import RayEnded
+
+from ...polling import until
+
+ASLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+@pytest.fixture(params=["gcs_server", "raylet"])
+def process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen]:
+    """One of the two that a service cannot do without; the other lives."""
+    with subprocess.Popen(ASLEEP) as process, subprocess.Popen(ASLEEP) as other:
+        started = {kind: [SimpleNamespace(process=other)] for kind in ("gcs_server", "raylet")}
+        started[request.param] = [SimpleNamespace(process=process)]
+        monkeypatch.setattr(worker, "_global_node", SimpleNamespace(all_processes=started))
+        yield process
+        process.kill()
+        other.kill()
+
+
+def test_nothing_ended_where_nothing_was_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_global_node", None)
+    ray_processes.check()
+    assert not ray_processes.ended()
+
+
+def test_whatever_waits_ends_with_ray(process: subprocess.Popen, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray_processes.check()
+    process.kill()
+    process.wait(30)
+    assert ray_processes.ended()
+    with pytest.raises(RayEnded, match=r"^Ray's (node|control service) ended \(signal 9\) under the service"):
+        stopping.wait(ray_processes.check)
+    with Scenewright("http://127.0.0.1:9") as service, pytest.raises(RayEnded):
+        readying.wait(service, ray_processes.check, settled_s=float("inf"))
+    with pytest.raises(RayEnded):
+        deploying._wait("scenewright")
+
+
+def test_what_is_left_of_a_start_is_ended_and_nothing_else(tmp_path: Path) -> None:
+    script = "import time; time.sleep(60)"
+    with (
+        subprocess.Popen([sys.executable, "-c", script, f"--temp={tmp_path}/ray/session"]) as left,
+        subprocess.Popen([sys.executable, "-c", script, f"--temp={tmp_path}/other"]) as other,
+    ):
+        until(
+            lambda: all(b"--temp" in Path(f"/proc/{each.pid}/cmdline").read_bytes() for each in (left, other))
+        )
+        ray_processes.end_what_is_left(f"{tmp_path}/ray")
+        assert left.wait(30) == -signal.SIGKILL
+        assert other.poll() is None
+        other.kill()
+
+
+def test_a_worker_that_wrote_over_its_arguments_is_ended(tmp_path: Path) -> None:
+    """Ray's workers are called ray::… and say nothing of the folder: their logs are in it."""
+    log = tmp_path / "ray/session/logs/worker.out"
+    log.parent.mkdir(parents=True)
+    with log.open("w") as written, subprocess.Popen(ASLEEP, stdout=written) as left:
+        ray_processes.end_what_is_left(f"{tmp_path}/ray")
+        assert left.wait(30) == -signal.SIGKILL
+
+
+def test_a_node_lives_while_its_process_does(tmp_path: Path) -> None:
+    assert not ray_processes.node_lives()
+    raylet = tmp_path / "raylet"
+    raylet.symlink_to(shutil.which("sleep") or "/bin/sleep")
+    with subprocess.Popen([str(raylet), "60"]) as process:
+        assert until(ray_processes.node_lives)
+        process.kill()
+        assert until(lambda: not ray_processes.node_lives()), "a zombie lives no more"
