@@ -316,6 +316,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._drop()
                 return
             cycle.disconnected = True
+            cycle.waiting_for_100_continue = False  # Nothing is written any more.
             cycle.message_event.set()
         self._discards, self._discarded_bytes = True, 0
         self.table.wait(self._connection)

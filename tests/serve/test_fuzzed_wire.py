@@ -11,14 +11,17 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from serve.config import ServiceConfig
 from serve.http.plain_headers import PlainHeaders
 from serve.ingress import build_http
 from serve.scene import Graph
 
+from ..polling import until
 from .conftest import served
 from .http.wire import Serving, serving
 from .mutations import mutated_bytes
@@ -115,6 +118,24 @@ def fuzz(edge: Serving, times: int) -> Counter[int]:
             assert b"\r\nx-request-id: " in head.lower(), (seed, sent[:300], got[:300])
             assert not body or b'"request_id"' in body, (seed, sent[:300], got[:300])
     return counts
+
+
+def test_an_application_hears_of_no_fault_that_is_the_callers() -> None:
+    """A body that is none, of a caller who waits to be asked for it: the answer has gone out already."""
+    heard: list[Any] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            while not heard or heard[-1] == "http.request":
+                heard.append((await receive())["type"])
+        except RuntimeError as fault:
+            heard.append(fault)
+
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with serving(app) as edge:
+        assert STATUS.match(ask(edge, head + b"zz\r\n"))
+        until(lambda: heard and heard[-1] != "http.request")
+    assert heard == ["http.disconnect"]
 
 
 @pytest.mark.timeout(300)
