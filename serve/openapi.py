@@ -26,6 +26,7 @@ REFUSALS = {
     502: "no attempt gave a usable picture",
     503: "not ready, or out of memory",
     504: "the deadline passed",
+    507: "no room for what would be kept: remove jobs that have ended",
 }
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": text} for status, text in REFUSALS.items()

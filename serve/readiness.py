@@ -12,18 +12,21 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ray.serve.exceptions import BackPressureError
 
 from deployments.messages import LayerKind, Readiness
 from deployments.standing import Standing
 
+from .jobs.disk_space import DiskSpace
 from .scene import Graph, Response
 
 PROBE_TIMEOUT_S = 2.0
 BUSY_TIMEOUT_S = 0.7
 """Of replicas that run: the probes of a kubelet give up after a second."""
+DISK_TIMEOUT_S = 0.2
+NO_ANSWER = "jobs: the disk that holds them does not answer"
 NONE_RUNS = "no replica is running: one is loading its model, or waits for a place"
 KINDS: tuple[LayerKind, ...] = ("character", "background")
 
@@ -34,6 +37,22 @@ class ServiceState:
 
     unready: tuple[str, ...] = ()
     degraded: tuple[str, ...] = ()
+
+
+class DiskCheck:
+    """Look at the disk that jobs are kept on, and never wait long for one that does not answer."""
+
+    def __init__(self, disk: DiskSpace) -> None:
+        self._disk = disk
+        self._looking: asyncio.Task[str | None] | None = None
+
+    async def beside(self, state: ServiceState) -> ServiceState:
+        """Return the state of the generators, degraded too where no new job is taken."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.ensure_future(asyncio.to_thread(self._disk.shortage))
+        done, _ = await asyncio.wait({self._looking}, timeout=DISK_TIMEOUT_S)
+        shortage = self._looking.result() if done else NO_ANSWER
+        return replace(state, degraded=(*state.degraded, shortage)) if shortage else state
 
 
 async def service_state(graph: Graph, wanted: Mapping[LayerKind, int] | None = None) -> ServiceState:

@@ -57,6 +57,8 @@ class JobConfig:
     max_json_bytes: AtLeastOne = 8 << 20
     max_json_values: AtLeastOne = 200_000
     min_free_bytes: Annotated[int, Field(ge=0)] = 64 << 20
+    max_stored_bytes: AtLeastOne = 20 << 30
+    max_stored_scenes: AtLeastOne = 200_000
     retention_s: Seconds = 7 * DAY_S
     ended_keys: EndedWork = "hold"
 

@@ -24,6 +24,7 @@ from ..http.off_loop import off_loop
 from ..logs import logger
 from . import loose_pictures as loose
 from .damaged_pictures import WAIT_S, Outcome, paint_again, refuse
+from .disk_space import FULL, DiskSpace, is_full
 from .kept_scenes import answer_in, picture_in
 from .open_state import open_state
 from .open_work import OpenJob, open_jobs
@@ -32,11 +33,14 @@ from .scene_jobs import admit_all
 from .schema import JobRequest
 from .states import ENDED, JobState, NewScene, SceneState
 from .store import JobStore, KeyEnded, OtherBody, TooManyWaiting, new_job_id
+from .stored_bytes import StorageBudget, StorageFull
 
 Result = TypeVar("Result")
 JOB_ID = re.compile("[0-9a-f]{32}")
 UNKNOWN_S = 30.0
 """Until some scenes are done, where none was lately."""
+ROOM_S = 60.0
+"""Until there may be room: a worker forgets old jobs each minute."""
 NO_JOB = "there is no such job"
 NO_SCENE = "this job has no such scene, or no picture of it"
 
@@ -58,14 +62,20 @@ class JobDesk:
     def _pictures(self) -> Pictures:
         return open_pictures(self._config.jobs.pictures_place(self._config.state_folder))
 
+    @cached_property
+    def _disk(self) -> DiskSpace:
+        return DiskSpace(self._config.jobs, self._config.state_folder)
+
     async def submit(
         self, owner: str, asked: JobRequest, digest: str, key: str | None, key_id: str | None = None
     ) -> JobState:
-        """Kept for good when this returns. Raises InvalidRequest, Overloaded, and Refusal 401."""
+        """Kept for good when this returns. Raises InvalidRequest, Overloaded, and Refusal 401 and 507."""
         job_id = new_job_id()
         scenes = await off_loop(lambda: admit_all(asked.scenes, job_id, self._config, owner))
         try:
             return await self._in_thread(lambda: self._submit(owner, job_id, scenes, digest, key, key_id))
+        except StorageFull as full:
+            raise Refusal(507, "insufficient_storage", str(full), retry_after_s=ROOM_S) from None
         except KeyEnded:
             raise Refusal(401, "unauthenticated", "this key has ended") from None
         except OtherBody:
@@ -86,11 +96,11 @@ class JobDesk:
         key_id: str | None,
     ) -> JobState:
         settings = self._config.jobs
-        free = self._pictures.free_bytes()
-        if free is not None and free < settings.min_free_bytes:
-            raise OSError("no room for pictures")
+        _ = self._pictures  # Where none can be kept, no job is taken.
+        left = self._disk.left_bytes()
+        budget = StorageBudget(settings.max_stored_bytes, settings.max_stored_scenes, left)
         most = settings.max_waiting_scenes
-        job_id = self._store.submit(job_id, owner, scenes, None, digest, key, most, key_id)
+        job_id = self._store.submit(job_id, owner, scenes, None, digest, key, most, key_id, budget)
         state = self._store.counts(owner, job_id)
         assert state is not None  # noqa: S101 (it was committed a line ago)
         return state
@@ -189,8 +199,10 @@ class JobDesk:
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         try:
             return await asyncio.to_thread(work)
-        except (SQLAlchemyError, OSError, ValueError):
+        except (SQLAlchemyError, OSError, ValueError) as error:
             logger.exception("jobs cannot be kept")
+            if is_full(error):
+                raise Refusal(507, "insufficient_storage", FULL, retry_after_s=ROOM_S) from None
             raise NotReady("jobs cannot be kept at present", retry_after_s=5) from None
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, or_, sel
 from ..keys import EndedWork
 from .database import reading
 from .store_clock import now_of
+from .stored_bytes import CANCELLED
 from .tables import jobs, keys, scenes
 
 
@@ -50,10 +51,9 @@ def hold(connection: Connection, which: ColumnElement[bool], now: float) -> None
 def cancel(connection: Connection, which: ColumnElement[bool], now: float) -> None:
     """Cancel whatever of jobs has not ended."""
     found = list(connection.execute(select(jobs.c.id).where(which, jobs.c.id.in_(_open()))).scalars())
-    values = {"status": "cancelled", "lease": None, "lease_until": None, "ended_at": now}
     for job_id in found:
         theirs = scenes.c.job_id == job_id, scenes.c.status.in_(("queued", "running"))
-        connection.execute(update(scenes).where(*theirs).values(**values))
+        connection.execute(update(scenes).where(*theirs).values(**CANCELLED, ended_at=now))
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(cancelled_at=now))
 
 

@@ -119,7 +119,8 @@ class Leases:
             impossible = scenes.c.lease_until > now + 2 * self._lease_s
             gone = and_(scenes.c.status == "running", or_(scenes.c.lease_until < now, impossible))
             hopeless = update(scenes).where(gone, scenes.c.losses >= self._max_losses - 1)
-            failed = connection.execute(hopeless.values(**_end("failed", now), error=json.dumps(error)))
+            ended = _end("failed", now) | {"picture_bytes": 0}
+            failed = connection.execute(hopeless.values(**ended, error=json.dumps(error)))
             again = update(scenes).where(gone).values(**_back(0.0), losses=scenes.c.losses + 1)
             return connection.execute(again).rowcount + failed.rowcount
 
@@ -142,6 +143,7 @@ class Leases:
         headers: dict[str, str],
         now: float | None = None,
         painted: str | None = None,
+        picture_bytes: int = 0,
     ) -> bool:
         """Whether the result is the scene's: False where the lease was lost, and the picture stays loose.
 
@@ -154,6 +156,7 @@ class Leases:
             "headers": json.dumps(headers),
             "first_painted": first,
             "changed": first != (painted or picture),
+            "picture_bytes": picture_bytes,
         }
         mine = update(scenes).where(scenes.c.lease == lease)
         with self._engine.begin() as connection:
@@ -175,7 +178,9 @@ class Leases:
             now = now_of(connection, now)
             over = retry_in_s is None or attempts + 1 >= self._max_attempts
             values = _end("failed", now) if over or retry_in_s is None else _back(now + retry_in_s)
-            counted = {"attempts": attempts + 1, "error": json.dumps(error) if over else None}
+            counted: dict[str, Any] = {"attempts": attempts + 1, "error": json.dumps(error) if over else None}
+            if over:
+                counted["picture_bytes"] = 0
             return connection.execute(update(scenes).where(mine).values(**values, **counted)).rowcount == 1
 
     def put_back(self, lease: str, wait_s: float, now: float | None = None) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from deployments.errors import InvalidRequest
+from deployments.merge_work import written_px
 
 from ..admission import SceneJob, admit_scene
 from ..config import ServiceConfig
@@ -16,6 +17,9 @@ from ..schema import SceneRequest
 from .states import NewScene
 
 KEPT = TypeAdapter(SceneJob)
+BYTES_A_PX, PNG_BYTES_A_PX = 0.5, 3
+LAYERS_BYTES_A_PX = 5
+"""RGBA in PNG, as base64."""
 
 
 def admit_all(
@@ -33,7 +37,16 @@ def _admit(scene: SceneRequest, job_id: str, number: int, config: ServiceConfig,
     # Its deadline is of this process's clock, and means nothing to the one that paints it.
     kept = _both_layers(job, priority="batch", deadline_at=0.0)
     kept = replace(kept, merge=replace(job.merge, priority="batch"), deadline_at=0.0)
-    return NewScene(KEPT.dump_json(kept).decode(), scene.deadline_s)
+    return NewScene(KEPT.dump_json(kept).decode(), scene.deadline_s, expected_bytes(job))
+
+
+def expected_bytes(job: SceneJob) -> int:
+    """Return what is expected of the file that is kept of a scene: its picture, or that and its layers."""
+    character, background = (layer.width_px * layer.height_px for layer in (job.character, job.background))
+    if job.merge.layers:
+        return LAYERS_BYTES_A_PX * written_px(job.merge, character, background)
+    a_px = PNG_BYTES_A_PX if job.merge.output.format == "png" else BYTES_A_PX
+    return round(a_px * written_px(job.merge, character, background))
 
 
 def can_be_painted(kept: str | None) -> bool:

@@ -13,10 +13,14 @@ ENDED = ("succeeded", "failed", "cancelled")
 
 @dataclass(frozen=True)
 class NewScene:
-    """A scene in its resolved form, as JSON: nothing of it is decided later, its seeds least of all."""
+    """A scene in its resolved form, as JSON: nothing of it is decided later, its seeds least of all.
+
+    `picture_bytes`: what its picture is expected to take.
+    """
 
     job: str
     deadline_s: float
+    picture_bytes: int = 0
 
 
 @dataclass(frozen=True)

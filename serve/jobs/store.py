@@ -35,6 +35,7 @@ from .database import reading
 from .ended_keys import ended
 from .states import JobState, NewScene, SceneState
 from .store_clock import now_of
+from .stored_bytes import CANCELLED, ROW_BYTES, StorageBudget
 from .tables import jobs, keys, scenes
 
 IDEMPOTENCY_S = 86_400.0
@@ -76,11 +77,12 @@ class JobStore:
         key: str | None = None,
         max_waiting: int = 1 << 31,
         key_id: str | None = None,
+        budget: StorageBudget | None = None,
     ) -> str:
         """The id of the job, kept for good when this returns; that of an earlier one with the same key.
 
         `key` is the idempotency key, `key_id` the API key that it was submitted with. Raises OtherBody,
-        TooManyWaiting and KeyEnded.
+        TooManyWaiting, KeyEnded and StorageFull.
         """
         try:
             with self.engine.begin() as connection:
@@ -92,9 +94,13 @@ class JobStore:
                 excess = connection.execute(waiting).scalar_one() + len(new) - max_waiting
                 if excess > 0:
                     raise TooManyWaiting(_worked_off_in_s(connection, owner, excess, now))
+                rows = [_row(job_id, number, scene) for number, scene in enumerate(new)]
+                if budget:
+                    new_bytes = sum(each["words_bytes"] + each["picture_bytes"] for each in rows)
+                    budget.check(connection, owner, len(rows), new_bytes)
                 row = {"id": job_id, "owner": owner, "created_at": now, "total": len(new), "key_id": key_id}
                 connection.execute(insert(jobs).values(**row, idempotency_key=key, body_hash=body_hash))
-                connection.execute(insert(scenes), [_row(job_id, i, scene) for i, scene in enumerate(new)])
+                connection.execute(insert(scenes), rows)
         except IntegrityError:
             # The same key, committed by another replica since we looked (PostgreSQL; SQLite lets one write).
             with self.engine.begin() as connection:
@@ -153,7 +159,10 @@ class JobStore:
         return self.counts(owner, job_id)
 
     def cancel(self, owner: str | None, job_id: str, now: float | None = None) -> JobState | None:
-        """Whatever had not ended is cancelled, here and at once. A job that had ended stays as it was."""
+        """Whatever had not ended is cancelled, here and at once. A job that had ended stays as it was.
+
+        Of a cancelled scene the receipt is kept, and not its words.
+        """
         with self.engine.begin() as connection:
             found = connection.execute(
                 select(jobs).where(_mine(owner, job_id)).with_for_update()
@@ -164,9 +173,7 @@ class JobStore:
             ended = update(scenes).where(
                 scenes.c.job_id == job_id, scenes.c.status.in_(("queued", "running"))
             )
-            stopped = connection.execute(
-                ended.values(status="cancelled", lease=None, lease_until=None, ended_at=now)
-            )
+            stopped = connection.execute(ended.values(**CANCELLED, ended_at=now))
             if stopped.rowcount:
                 connection.execute(update(jobs).where(jobs.c.id == job_id).values(cancelled_at=now))
         return self.counts(owner, job_id)
@@ -224,6 +231,8 @@ def _row(job_id: str, number: int, scene: NewScene) -> dict[str, Any]:
         "not_before": 0.0,
         "attempts": 0,
         "losses": 0,
+        "words_bytes": ROW_BYTES + len(scene.job.encode()),
+        "picture_bytes": scene.picture_bytes,
     }
 
 

@@ -8,6 +8,7 @@ A job's status is nowhere stored: it is counted from its scenes, so that the two
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Double,
@@ -90,6 +91,10 @@ scenes = Table(
     Column("repaints", Integer, nullable=False, server_default="0"),
     Column("first_painted", String(64)),
     Column("changed", Boolean, nullable=False, server_default=false()),
+    Column("words_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("picture_bytes", BigInteger, nullable=False, server_default="0"),
+    Index("scenes_by_bytes", "job_id", "words_bytes", "picture_bytes"),
+    Index("scenes_by_expected", "status", "picture_bytes"),
     Index("scenes_by_status", "status", "job_id", "not_before"),
     Index("scenes_by_picture", "picture"),
 )

@@ -199,7 +199,9 @@ def _keep(claim: Claim, scene: SceneResult, leases: Leases, pictures: Pictures, 
     kept = False
     try:
         pictures.put(data)
-        kept = leases.succeed(claim.lease, name, wire_format, headers, painted=print_)
+        kept = leases.succeed(
+            claim.lease, name, wire_format, headers, painted=print_, picture_bytes=len(data)
+        )
     finally:
         if not kept:
             _drop(engine, pictures, claim.lease)

@@ -13,8 +13,9 @@ from deployments.messages import Backend
 from ..answers import backend_of
 from ..config import ServiceConfig
 from ..error_answers import Refusal
+from ..jobs.disk_space import DiskSpace
 from ..models import ModelEntry, ModelList, find, listing
-from ..readiness import service_state
+from ..readiness import DiskCheck, ServiceState, service_state
 from ..readiness_checks import ReadinessChecks
 from ..scene import Graph
 from ..schema import Wire
@@ -25,7 +26,9 @@ class Alive(Wire):
 
 
 class Ready(Wire):
-    """Every generator has painted its warm-up picture. `degraded`: not on all of its replicas, and why."""
+    """Every generator has painted its warm-up picture. `degraded`: not on all of its replicas, or the disk
+    has no room for new jobs; `reasons` say which.
+    """
 
     status: Literal["ready", "degraded"] = "ready"
     reasons: list[str] | None = None
@@ -35,7 +38,12 @@ class Ready(Wire):
 def service_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     router = APIRouter()
     wanted = {kind: layer.replicas.least_replicas for kind, layer in config.layers.items()}
-    checks = ReadinessChecks(lambda: service_state(graph, wanted))
+    disk = DiskCheck(DiskSpace(config.jobs, config.state_folder))
+
+    async def whole_state() -> ServiceState:
+        return await disk.beside(await service_state(graph, wanted))
+
+    checks = ReadinessChecks(whole_state)
     backend = backend_of({config.character.generator.backend, config.background.generator.backend})
 
     @router.get("/v1/models")

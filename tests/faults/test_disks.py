@@ -14,10 +14,12 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from sqlalchemy import Engine, event
 
+from serve.auth.open_keys import open_keys
 from serve.config import ServiceConfig
 from serve.ingress import build_http
 from serve.jobs import open_state
 from serve.jobs.database import open_database
+from serve.jobs.disk_space import DiskSpace
 from serve.scene import Graph
 
 from ..conftest import Row
@@ -53,7 +55,7 @@ async def test_no_room_for_the_database(
 ) -> None:
     row.promises(
         "no room for the database of jobs",
-        "jobs are refused with 503 before they are accepted; accepted ones stay, scenes are painted",
+        "jobs are refused with 507 before they are accepted; accepted ones stay, scenes are painted",
     )
     engines: list[Engine] = []
 
@@ -75,15 +77,14 @@ async def test_no_room_for_the_database(
         full.append(True)
         big = {"scenes": [SCENE | {"character": "a" * 1_500}] * 50}
         refused = await http.post("/v1/jobs", json=big)
-        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "not_ready")
-        assert int(refused.headers["retry-after"]) >= 1
+        assert (refused.status_code, refused.json()["error"]["code"]) == (507, "insufficient_storage")
         assert [job["id"] for job in (await http.get("/v1/jobs")).json()["data"]] == [accepted]
         assert (await http.post("/v1/scenes", json=SCENE)).status_code == 200
         full.clear()
         assert (await http.post("/v1/jobs", json=big)).status_code == 202
     for engine in engines:
         engine.dispose()
-    row.saw("503 `not_ready`, the job before it still there, a scene 200; 202 once there was room")
+    row.saw("507 `insufficient_storage`, the job before it still there, a scene 200; 202 once there was room")
 
 
 async def test_no_room_for_the_pictures_of_jobs(
@@ -154,13 +155,56 @@ async def test_kept_pictures_that_rot(config: ServiceConfig, graph: Graph, tmp_p
 
 
 async def test_hardly_any_room(config: ServiceConfig, graph: Graph, tmp_path: Path, row: Row) -> None:
-    row.promises("less room on the disk than `min_free_bytes`", "jobs are refused with 503 before it is full")
+    row.promises(
+        "less room on the disk than `min_free_bytes`",
+        "jobs are refused with 507 before it is full, and `/readyz` says so",
+    )
     mine = config.model_copy(
         update={"state_dir": str(tmp_path), "jobs": replace(config.jobs, min_free_bytes=1 << 60)}
     )
     async with client_of(mine, graph) as http:
         refused = await http.post("/v1/jobs", json={"scenes": [SCENE]})
-        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "not_ready")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (507, "insufficient_storage")
+        ready = await http.get("/readyz")
+        assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+        assert "disk is nearly full" in ready.json()["reasons"][0]
         assert (await http.get("/v1/jobs")).json()["data"] == []
         assert (await http.post("/v1/scenes", json=SCENE)).status_code == 200
-    row.saw("503 `not_ready`, and a scene 200")
+    row.saw("507 `insufficient_storage`, `/readyz` degraded, and a scene 200")
+
+
+async def test_one_tenant_fills_the_disk(
+    config: ServiceConfig, graph: Graph, tmp_path: Path, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row.promises(
+        "one key submits jobs and cancels them, until it is refused",
+        "507 for that key, before it has half of the disk; another tenant's jobs are taken",
+    )
+    disk = 20_000_000
+    database = tmp_path / "jobs.sqlite"
+
+    def free(self: DiskSpace) -> int:
+        return disk - (database.stat().st_size if database.exists() else 0)
+
+    monkeypatch.setattr(DiskSpace, "free_bytes", free)
+    jobs = replace(config.jobs, min_free_bytes=1_000_000, max_stored_scenes=10_000)
+    mine = config.model_copy(update={"state_dir": str(tmp_path), "jobs": jobs, "authentication": "required"})
+    store = open_keys(tmp_path)
+    callers = [{"Authorization": f"Bearer {store.create(name, ('jobs',), name)[1]}"} for name in "ab"]
+    words = SCENE | {"character": "a" * 1_900, "background": "b" * 1_900}
+    async with client_of(mine, graph) as http:
+        taken, status = 0, 202
+        while status == 202:
+            answer = await http.post("/v1/jobs", json={"scenes": [words] * 50}, headers=callers[0])
+            status = answer.status_code
+            if status == 202:
+                taken += 1
+                await http.delete(f"/v1/jobs/{answer.json()['id']}", headers=callers[0])
+            theirs = await http.post("/v1/jobs", json={"scenes": [SCENE]}, headers=callers[1])
+            assert theirs.status_code == 202
+        assert (status, answer.json()["error"]["code"]) == (507, "insufficient_storage")
+    kept = database.stat().st_size
+    assert kept < disk / 2
+    row.saw(
+        f"507 after {taken} jobs of 50 scenes, all cancelled, in {kept / 1e6:.1f} MB; the other's all 202"
+    )

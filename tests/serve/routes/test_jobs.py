@@ -159,7 +159,7 @@ async def test_no_room_is_told_before_a_job_is_accepted(
     usage = shutil.disk_usage("/")._replace(free=1)
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
     answer = await client.post("/v1/jobs", json=JOB)
-    assert (answer.status_code, error_of(answer)["code"]) == (503, "not_ready")
+    assert (answer.status_code, error_of(answer)["code"]) == (507, "insufficient_storage")
     assert int(answer.headers["retry-after"]) > 0
 
 
