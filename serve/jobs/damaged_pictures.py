@@ -70,6 +70,7 @@ def paint_again(
             message = f"the kept picture was found {how}, and cannot be made again: {why}"
             error = {"code": "gone", "message": message, "param": None}
             changes = {"status": "failed", "error": json.dumps(error), "ended_at": now_of(connection, now)}
+            changes["picture_bytes"] = 0
         connection.execute(update(scenes).where(same).values(picture=None, **changes))
         return "repainted" if why is None else "gone"
 
