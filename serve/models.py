@@ -6,7 +6,15 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from deployments.diffusion.registry import KNOWN_MODELS, CommercialUse, ModelCard, ModelKind, describe
+from deployments.diffusion.model.known_words import GRAMMAR, KnownWords, read_known_words
+from deployments.diffusion.registry import (
+    KNOWN_MODELS,
+    CommercialUse,
+    ModelCard,
+    ModelKind,
+    describe,
+    locate,
+)
 from deployments.messages import LayerKind
 
 from .config import ServiceConfig
@@ -26,6 +34,16 @@ class MemoryRange(Wire):
     most: float
 
 
+class Knows(Wire):
+    """What a small model was taught."""
+
+    words: list[str] = Field(
+        description="those that bring no warning, in lower case, in singular or plural: what it was taught, "
+        "and the words that hold a sentence together"
+    )
+    offers: dict[str, list[str]] = Field(description="what to ask it for, in groups such as places and times")
+
+
 class ModelEntry(Wire):
     id: str
     object: Literal["model"]
@@ -40,6 +58,10 @@ class ModelEntry(Wire):
     commercial_use: CommercialUse
     resolution: Resolution
     memory_gb: MemoryRange | None
+    knows: Knows | None = Field(
+        description="the words that it knows, of a model that says so in known_words.json; a picture's "
+        "warnings name the words of its prompt that are not among them"
+    )
 
 
 class ModelList(Wire):
@@ -53,12 +75,18 @@ def listing(config: ServiceConfig) -> dict[str, Any]:
     """OpenAI's list shape. `serving` names the layers that a model paints here; known others have none."""
     served: dict[str, ModelCard] = {}
     layers: dict[str, list[str]] = {}
+    knows: dict[str, KnownWords | None] = {}
     for kind in ("character", "background"):
-        card = describe(getattr(config, kind).generator.model.source)
+        source = getattr(config, kind).generator.model.source
+        card = describe(source)
         served[card.id] = card
+        knows[card.id] = read_known_words(locate(source))
         layers.setdefault(card.id, []).append(kind)
     cards = list(served.values()) + [card for card in KNOWN_MODELS if card.id not in served]
-    return {"object": "list", "data": [_entry(card, layers.get(card.id, [])) for card in cards]}
+    return {
+        "object": "list",
+        "data": [_entry(card, layers.get(card.id, []), knows.get(card.id)) for card in cards],
+    }
 
 
 def find(config: ServiceConfig, name: str) -> dict[str, Any] | None:
@@ -80,7 +108,7 @@ def names_of(source: str) -> tuple[str, ...]:
     return (source, card.id, *card.aliases)
 
 
-def _entry(card: ModelCard, serving: list[str]) -> dict[str, Any]:
+def _entry(card: ModelCard, serving: list[str], knows: KnownWords | None) -> dict[str, Any]:
     width, height = card.native_size
     return {
         "id": card.id,
@@ -95,4 +123,10 @@ def _entry(card: ModelCard, serving: list[str]) -> dict[str, Any]:
         "memory_gb": None
         if card.memory_gb is None
         else {"least": card.memory_gb[0], "most": card.memory_gb[1]},
+        "knows": None
+        if knows is None
+        else {
+            "words": sorted(knows.words | GRAMMAR),
+            "offers": {name: list(group) for name, group in knows.offers},
+        },
     }

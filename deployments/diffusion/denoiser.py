@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from deployments.diffusion.conditioning import Encoder, Row, truncations
 from deployments.diffusion.config import ModelConfig
 from deployments.diffusion.loader import load, unload
+from deployments.diffusion.model.known_words import KnownWords, read_known_words, unknown_words_warning
 from deployments.diffusion.model_files import fingerprint
 from deployments.diffusion.painter import Painting, PaintRequest, Preview
 from deployments.diffusion.previews import LatentMap, expected_latents, is_being_drawn, latent_map
@@ -67,6 +68,7 @@ class Denoiser:
         self._pipeline: Any = None
         self._device = torch.device("cpu")
         self._encoder: Encoder | None = None
+        self._known: KnownWords | None = None
         self._drawer: SmallVae | LatentMap | None = None
         self._launched: torch.cuda.Event | None = None
 
@@ -95,6 +97,7 @@ class Denoiser:
         by_family = latent_map(place, pipeline.unet.config.in_channels, _is_xl(pipeline))
         self._drawer = small_vae(self._config, place, pipeline) or by_family
         self._encoder = Encoder(pipeline, self._config.prompt_cache)
+        self._known = read_known_words(place)
         # Asked once: diffusers looks through every module for it, a millisecond each time.
         self._device = pipeline._execution_device
         self._pipeline = pipeline
@@ -188,7 +191,10 @@ class Denoiser:
             request,
             steps,
             guided,
-            warnings=truncations(pipeline, request, guided),
+            warnings=(
+                *truncations(pipeline, request, guided),
+                *unknown_words_warning(self.model, request.prompt, self._known),
+            ),
             sampler=type(solver).__name__.removesuffix("Scheduler"),
             latents=noise * solver.init_noise_sigma,
             solver=solver,

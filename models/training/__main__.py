@@ -18,6 +18,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from models.training import autoencoder, diffusion, draw, pictures, text, text_pretraining
+from models.training.known_words import write_known_words
 from models.training.latents import FACTOR_PX, FILE, PatchBasis
 from models.training.subjects import SUBJECTS
 
@@ -101,6 +102,7 @@ def main() -> None:
     autoencoder.fit_encoder(vae, buckets, basis, work, options.encoder_steps, options.seed)
     assemble(out, vae, trainee, tokenizer)
     shutil.copy(work / FILE, out)
+    write_known_words(subject, out)
     print(f"wrote {out}", flush=True)
 
 

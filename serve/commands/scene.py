@@ -97,6 +97,8 @@ def _report(painted: Scene) -> None:
     click.echo("seeds: " + ", ".join(f"{layer} {seed}" for layer, seed in painted.seeds.items()))
     for how in painted.degraded:
         click.echo(f"degraded: {how}")
+    for warning in painted.warnings:
+        click.echo(f"warning: {warning}")
     click.echo("ms: " + ", ".join(f"{stage} {ms:.0f}" for stage, ms in painted.timings_ms.items()))
     if painted.backend == "simulated":
         click.echo("simulated: no model painted this")

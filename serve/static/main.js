@@ -14,6 +14,7 @@ import { layLimits } from "./limits.js";
 import { api } from "./service.js";
 import { fillShelf } from "./shelf.js";
 import { mergeAgain, paintScene, usualBox } from "./painting.js";
+import { tellAll, watchWords } from "./known.js";
 import { key, setKey } from "./storage.js";
 
 const $ = (id) => document.getElementById(id);
@@ -99,6 +100,7 @@ async function open(chosen) {
   const scene = (await store.sceneOf(chosen.id).catch(() => undefined)) ?? chosen;
   const layers = (await store.layersOf(scene.id).catch(() => undefined)) ?? (await board.layersFromJob(scene));
   form.fill(scene.request);
+  tellAll();
   stage.clearFault();
   present({ scene, layers });
   if (working) return;
@@ -200,6 +202,7 @@ async function resume() {
 form.build();
 api().then(layLimits).catch(() => {});  // Without them the service refuses what is too much.
 form.onMergeChange(mergeSoon);
+watchWords();
 $("ask").addEventListener("submit", submit);
 $("stop").addEventListener("click", stop);
 $("key").value = key();

@@ -1,5 +1,6 @@
 // The line at the top: whether the service can paint, and with what. It looks again every few seconds.
 import * as service from "./service.js";
+import { learnWords } from "./known.js";
 
 const $ = (id) => document.getElementById(id);
 const WHEN_READY_MS = 5000;
@@ -42,6 +43,7 @@ async function once() {
 async function known() {
   try {
     const cards = await service.models();
+    learnWords(cards);
     return { names: [...new Set(cards.filter((card) => card.serving?.length).map((card) => card.id))], needsKey: false };
   } catch (error) {
     return error.status === 401 ? { names: [], needsKey: true } : null;

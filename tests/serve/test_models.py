@@ -30,6 +30,7 @@ async def test_the_listing_has_the_shape_of_openais(client: httpx.AsyncClient) -
             "commercial_use",
             "resolution",
             "memory_gb",
+            "knows",
         }
         assert model["object"] == "model"
 
@@ -46,6 +47,15 @@ def test_the_served_models_come_first_and_the_known_ones_after() -> None:
     assert (sd1["commercial_use"], sd1["memory_gb"]) == ("with restrictions", {"least": 4.0, "most": 6.0})
     assert sd1["resolution"] == {"width": 512, "height": 512, "multiple_of": 8}
     assert "stabilityai/stable-diffusion-xl-base-1.0" in others
+
+
+def test_a_served_model_says_what_it_knows_where_it_can() -> None:
+    character, background, *others = listing(ServiceConfig())["data"]
+    assert {"knight", "sword", "the"} <= set(character["knows"]["words"])
+    assert "castle" in background["knows"]["offers"]["places"]
+    assert all(model["knows"] is None for model in others)
+    tune = ServiceConfig().with_environment({"CHARACTER_MODEL": "someone/anime-tune"})
+    assert listing(tune)["data"][0]["knows"] is None
 
 
 def test_one_model_may_serve_both_layers_and_is_listed_once() -> None:

@@ -271,3 +271,13 @@ def test_compiled_it_paints_what_it_paints_otherwise(tiny_sd1: Path) -> None:
         made.load()
         pictures.append(paint(made, asked()).astype(int))
     assert abs(pictures[0] - pictures[1]).max() <= 1
+
+
+def test_words_that_the_model_does_not_know_are_named(tiny_sd1: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "tiny"
+    shutil.copytree(tiny_sd1, folder)
+    (folder / "known_words.json").write_text('{"words": ["red", "knight"]}')
+    made = Denoiser(ModelConfig(str(folder), device="cpu", threads=1))
+    made.load()
+    assert made.begin(asked()).warnings == ()
+    assert made.begin(asked(prompt="a dragon in red")).warnings == ("tiny does not know: dragon",)

@@ -1,0 +1,63 @@
+// Under the fields: which words the models do not know, and what they do know. deployments/diffusion/model/known_words.py
+// follows the same rules.
+import { readStory } from "./story.js";
+
+const LAYERS = ["character", "background"];
+const LISTED = 8;
+const LONGEST = 40;
+const WORD = /[\p{L}\p{M}]+|[\u{2600}-\u{26ff}\u{2700}-\u{27bf}\u{1f000}-\u{1faff}]/gu;
+const $ = (id) => document.getElementById(id);
+const models = {};  // by layer: { id, words, offers }
+
+// What the service's list of models says of those that paint here.
+export function learnWords(cards) {
+  for (const layer of LAYERS) {
+    const card = cards.find(({ serving }) => serving?.includes(layer));
+    models[layer] = card?.knows ? { id: card.id, words: new Set(card.knows.words), offers: card.knows.offers } : undefined;
+  }
+  tellAll();
+}
+
+export function watchWords() {
+  for (const id of [...LAYERS, "storyboard"]) $(id).addEventListener("input", tellAll);
+}
+
+export function tellAll() {
+  for (const layer of LAYERS) tell(layer, hint(layer, $(layer).value));
+  tell("storyboard", LAYERS.map((layer) => hint(layer, told(layer))).filter(Boolean).join(" "));
+}
+
+export function unknownWords(text, words) {
+  const found = new Set(text.normalize("NFC").toLowerCase().match(WORD) ?? []);
+  return [...found].filter((word) => !forms(word).some((form) => words.has(form)));
+}
+
+function hint(layer, text) {
+  const model = models[layer];
+  const unknown = model ? unknownWords(text, model.words).map((word) => word.slice(0, LONGEST)) : [];
+  if (!unknown.length) return "";
+  const more = unknown.length > LISTED ? ` and ${unknown.length - LISTED} more` : "";
+  const offers = Object.entries(model.offers).map(([group, names]) => `${group}: ${names.join(", ")}`);
+  const knows = offers.length ? ` It knows ${offers.join("; ")}.` : "";
+  return `${model.id} does not know: ${unknown.slice(0, LISTED).join(", ")}${more}.${knows}`;
+}
+
+// A storyboard's descriptions of one layer. One that cannot be read yet is told of when it is painted.
+function told(layer) {
+  try {
+    return readStory($("storyboard").value).map((scene) => scene[layer]).join("\n");
+  } catch {
+    return "";
+  }
+}
+
+// Only a change is written, because it is read out.
+function tell(id, words) {
+  const place = $(`${id}-known`);
+  if (place.textContent !== words) place.textContent = words;
+}
+
+function forms(word) {
+  const end = (plural, singular) => (word.endsWith(plural) ? [word.slice(0, -plural.length) + singular] : []);
+  return [word, `${word}s`, ...end("s", ""), ...end("es", ""), ...end("ies", "y"), ...end("ves", "f"), ...end("men", "man")];
+}
