@@ -5,7 +5,8 @@ import { readStory } from "./story.js";
 const LAYERS = ["character", "background"];
 const LISTED = 8;
 const LONGEST = 40;
-const WORD = /[\p{L}\p{M}]+|[\u{2600}-\u{26ff}\u{2700}-\u{27bf}\u{1f000}-\u{1faff}]/gu;
+const WORD = /[\p{L}\p{M}]+|(?=[\u{2600}-\u{10ffff}])\p{So}/gu;
+const VARIATION = /[\ufe00-\ufe0f]/g;
 const $ = (id) => document.getElementById(id);
 const models = {};  // by layer: { id, words, offers }
 
@@ -28,7 +29,7 @@ export function tellAll() {
 }
 
 export function unknownWords(text, words) {
-  const found = new Set(text.normalize("NFC").toLowerCase().match(WORD) ?? []);
+  const found = new Set(text.normalize("NFC").toLowerCase().replace(VARIATION, " ").match(WORD) ?? []);
   return [...found].filter((word) => !forms(word).some((form) => words.has(form)));
 }
 

@@ -1,0 +1,54 @@
+"""Under the fields the page says which words the models do not know, and what they do know."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from deployments.diffusion.model.known_words import GRAMMAR, read_known_words, unknown_words
+from deployments.diffusion.registry import bundled_model
+
+from .conftest import OpenPage
+
+PROMPTS = (
+    "a knight in silver armor",
+    "A DRAGON, the knight's dragons & castles",
+    "two cities of elves; women in the woods",
+    "château cha\u0302teau 🐉 ❤️ 龙 и рыцарь 12 ™",
+)
+
+
+def test_an_unknown_word_is_named_while_typing_and_known_ones_are_offered(open_page: OpenPage) -> None:
+    page = open_page()
+    said = page.locator("#character-known")
+    expect(page.locator("#service")).to_contain_text("Ready")
+    expect(said).to_be_empty()
+    page.locator("#character").fill("a dragon with a hat")
+    expect(said).to_contain_text("storybook-character does not know: dragon, hat.")
+    expect(said).to_contain_text("knight, wizard, witch")
+    page.locator("#character").fill("a wizard in a blue robe")
+    expect(said).to_be_empty()
+    page.locator("#background").fill("a waterfall at night")
+    expect(page.locator("#background-known")).to_contain_text(
+        "storybook-background does not know: waterfall."
+    )
+
+
+def test_a_storyboards_lines_are_read_too(open_page: OpenPage) -> None:
+    page = open_page()
+    page.get_by_text("Storyboard", exact=True).first.click()
+    page.locator("#storyboard").fill("a dragon | a castle | Once.\n| a swamp |")
+    said = page.locator("#storyboard-known")
+    expect(said).to_contain_text("storybook-character does not know: dragon.")
+    expect(said).to_contain_text("storybook-background does not know: swamp.")
+
+
+def test_the_page_and_the_service_take_the_same_words_for_unknown(open_page: OpenPage) -> None:
+    page = open_page()
+    known = read_known_words(bundled_model("storybook-character"))
+    assert known is not None
+    ask = """async ([texts, words]) => {
+        const { unknownWords } = await import("./static/known.js");
+        return texts.map((text) => unknownWords(text, new Set(words)));
+    }"""
+    found = page.evaluate(ask, [PROMPTS, sorted(known.words | GRAMMAR)])
+    assert found == [unknown_words(prompt, known) for prompt in PROMPTS]
