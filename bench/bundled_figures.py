@@ -15,6 +15,8 @@ import numpy as np
 from PIL import Image
 
 from bench.composing.painted import Studio
+from deployments.diffusion.model.known_words import KnownWords, read_known_words, unknown_words
+from deployments.diffusion.registry import bundled_model
 from deployments.imaging.ladder import LEAST_CONFIDENCE
 from deployments.imaging.matting import Cutout, cut_out
 from models.training.contact_sheet import Entry, draw_sheet, save_sheet
@@ -34,9 +36,9 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="a folder for the pictures as they were painted")
     asked = parser.parse_args()
     studio, dice = Studio("character", asked.steps), random.Random(FIRST_SEED)
-    entries, accepted = [], 0
+    known, entries, accepted = read_known_words(bundled_model("storybook-character")), [], 0
     for number in range(asked.count):
-        words = describe_figure(sample_figure(dice), dice)
+        words = _described(dice, known)
         layer = studio.paint(words, FIRST_SEED + number)
         cutout = cut_out(layer.pixels)
         taken = cutout.confidence >= LEAST_CONFIDENCE
@@ -49,6 +51,14 @@ def main() -> None:
             Image.fromarray(layer.pixels).save(asked.keep / f"{FIRST_SEED + number}.png")
     save_sheet(draw_sheet(entries), asked.sheet)
     print(f"{accepted} of {asked.count} accepted, at {asked.steps} steps; the sheet is {asked.sheet}")
+
+
+def _described(dice: random.Random, known: KnownWords | None) -> str:
+    """Describe some figure in words that the model knows, of those that the drawings have."""
+    while True:
+        words = describe_figure(sample_figure(dice), dice)
+        if known is None or not unknown_words(words, known):
+            return words
 
 
 def _on_green(cutout: Cutout) -> Image.Image:

@@ -47,6 +47,7 @@ class Stub(ThreadingHTTPServer):
                     "seeds": {"character": 42, "background": 7},
                     "merge": {},
                     "degraded": ["character: reduced"],
+                    "warnings": ["character: storybook-character does not know: dragon"],
                     "timings_ms": {"merge": 3.2},
                     "layers": {"mask": {"format": "png", "b64_json": base64.b64encode(b"m").decode()}},
                 },
@@ -127,7 +128,13 @@ def test_a_scene(server: Stub, tmp_path: Path) -> None:
     assert file.read_bytes() == JPEG
     assert (tmp_path / "scene-mask.png").read_bytes() == b"m"
     assert "painting…" in result.stderr
-    for said in (str(file), "character 42, background 7", "degraded: character: reduced", "merge 3"):
+    for said in (
+        str(file),
+        "character 42, background 7",
+        "degraded: character: reduced",
+        "warning: character: storybook-character does not know: dragon",
+        "merge 3",
+    ):
         assert said in result.stdout
 
 
