@@ -5,6 +5,7 @@ import { readStory } from "./story.js";
 const LAYERS = ["character", "background"];
 const LISTED = 8;
 const LONGEST = 40;
+const WORD_MS = 400;  // A word that is being written is not read out.
 const WORD = /[\p{L}\p{M}]+|(?=[\u{2600}-\u{10ffff}])\p{So}/gu;
 const VARIATION = /[\ufe00-\ufe0f]/g;
 const $ = (id) => document.getElementById(id);
@@ -20,7 +21,12 @@ export function learnWords(cards) {
 }
 
 export function watchWords() {
-  for (const id of [...LAYERS, "storyboard"]) $(id).addEventListener("input", tellAll);
+  let timer = 0;
+  const soon = () => {
+    clearTimeout(timer);
+    timer = setTimeout(tellAll, WORD_MS);
+  };
+  for (const id of [...LAYERS, "storyboard"]) $(id).addEventListener("input", soon);
 }
 
 export function tellAll() {

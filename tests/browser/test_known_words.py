@@ -35,7 +35,7 @@ def test_an_unknown_word_is_named_while_typing_and_known_ones_are_offered(open_p
 
 def test_a_storyboards_lines_are_read_too(open_page: OpenPage) -> None:
     page = open_page()
-    page.get_by_text("Storyboard", exact=True).first.click()
+    page.get_by_role("radio", name="Storyboard").check()
     page.locator("#storyboard").fill("a dragon | a castle | Once.\n| a swamp |")
     said = page.locator("#storyboard-known")
     expect(said).to_contain_text("storybook-character does not know: dragon.")
@@ -47,7 +47,7 @@ def test_the_page_and_the_service_take_the_same_words_for_unknown(open_page: Ope
     known = read_known_words(bundled_model("storybook-character"))
     assert known is not None
     ask = """async ([texts, words]) => {
-        const { unknownWords } = await import("./static/known.js");
+        const { unknownWords } = await import(new URL("static/known.js", document.baseURI).href);
         return texts.map((text) => unknownWords(text, new Set(words)));
     }"""
     found = page.evaluate(ask, [PROMPTS, sorted(known.words | GRAMMAR)])
