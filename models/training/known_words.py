@@ -17,7 +17,7 @@ from models.training.figure_spec import COLORS, GARMENTS, ITEMS, ROLES
 from models.training.place_spec import KINDS, TIMES, WEATHERS
 from models.training.subjects import Subject
 
-CAPTIONS = 40_000
+CAPTIONS = 20_000
 """So many that the rarest word is among them."""
 OFFERS: dict[str, dict[str, tuple[str, ...]]] = {
     "character": {
