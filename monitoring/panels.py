@@ -73,7 +73,7 @@ ROWS = (
             Panel(
                 "Turned away",
                 "reqps",
-                (Query(rate(metrics.REJECTED) + NEVER_EMPTY, "429 and 503"),),
+                (Query(rate(metrics.REJECTED) + NEVER_EMPTY, "429, 503 and 507"),),
                 "No room, or nobody ready.",
             ),
             Panel(
@@ -87,6 +87,12 @@ ROWS = (
                 "ops",
                 (Query(rate(metrics.DAMAGED_PICTURES, "outcome"), "{{outcome}}"),),
                 "Kept pictures of jobs that were found damaged on reading: painted again, or gone for good.",
+            ),
+            Panel(
+                "Free disk",
+                "bytes",
+                (Query(f"min({metrics.FREE_BYTES.exported})", "free"),),
+                "Where jobs and their pictures are kept: under `jobs.min_free_bytes` no job is taken.",
             ),
         ),
     ),

@@ -75,13 +75,18 @@ BRANCH_SKEW = Metric(
 )
 DEGRADED = Metric("scenewright_degraded", "counter", "Answers that are not as asked, and say so.", ("route",))
 REJECTED = Metric(
-    "scenewright_rejected", "counter", "Requests turned away for want of room: 429 and 503.", ("status",)
+    "scenewright_rejected", "counter", "Requests turned away for want of room: 429, 503 and 507.", ("status",)
 )
 DAMAGED_PICTURES = Metric(
     "scenewright_damaged_pictures",
     "counter",
     "Kept pictures found damaged on reading, by outcome: repainted, gone.",
     ("outcome",),
+)
+FREE_BYTES = Metric(
+    "scenewright_free_bytes",
+    "gauge",
+    "Free on the fuller of the disks that hold jobs and their pictures, where they are this machine's.",
 )
 
 GENERATOR = (
@@ -98,6 +103,7 @@ GENERATOR = (
     MEMORY,
 )
 EDGE = (REQUESTS, LATENCY, STAGE, BRANCH_SKEW, DEGRADED, REJECTED, DAMAGED_PICTURES)
+WORKER = (FREE_BYTES,)
 
 
 class Recorder:

@@ -17,7 +17,7 @@ from .metrics import Recorder
 
 TIMING = re.compile(r"([\w-]+);dur=([\d.]+)")
 LAYER_STAGES = ("queue", "encode", "denoise", "decode")
-NO_ROOM = (429, 503)
+NO_ROOM = (429, 503, 507)
 UNCOUNTED = ("/healthz", "/readyz", "/-/healthz", "/-/routes")
 """Asked every few seconds by machines: they would drown the rest."""
 

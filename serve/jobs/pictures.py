@@ -44,7 +44,6 @@ class Pictures(Protocol):
     def get(self, name: str) -> bytes: ...
     def has(self, name: str) -> bool: ...
     def drop(self, name: str) -> None: ...
-    def free_bytes(self) -> int | None: ...
 
 
 def name_of(data: bytes) -> str:
@@ -115,9 +114,6 @@ class FolderPictures:
     def drop(self, name: str) -> None:
         _remove(self._path(name))
 
-    def free_bytes(self) -> int | None:
-        return shutil.disk_usage(self._folder).free
-
     def _has_intact(self, name: str) -> bool:
         try:
             self.get(name)
@@ -183,9 +179,6 @@ class RemotePictures:
     def drop(self, name: str) -> None:
         with _any_error_as_oserror(), suppress(FileNotFoundError):
             self._files.rm_file(self._path(name))
-
-    def free_bytes(self) -> int | None:
-        return None
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name[:2]}/{name}"

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from deployments.errors import InvalidRequest, NotReady, Overloaded, ScenewrightError
 
+from .. import metrics
 from ..answers import scene_headers
 from ..collecting import freeze, let_go
 from ..config import ServiceConfig
 from ..error_answers import error_of
 from ..logs import logger
+from ..metrics import Recorder
 from ..pools import HERE
 from ..scene import Graph, Handle, SceneResult, render
 from ..spans import REQUEST_ID, spanning
@@ -31,6 +34,7 @@ from ..tracing import send_traces
 from . import ended_keys
 from . import loose_pictures as loose
 from .damaged_pictures import OTHER
+from .disk_space import DiskSpace
 from .kept_scenes import kept_file, painted
 from .leases import Claim, Leases
 from .open_state import open_state
@@ -55,6 +59,8 @@ class JobWorker:
         self._config = config.jobs
         self._state_dir = config.state_folder
         self._graph = Graph(character, background, merger, pool=HERE.get)
+        self._disk = DiskSpace(config.jobs, config.state_folder)
+        self._recorder = Recorder(metrics.WORKER)
         self._painting: dict[str, asyncio.Task[None]] = {}
         self._unkept = 0
         self._resting_until = 0.0
@@ -129,7 +135,11 @@ class JobWorker:
                 self._painting[lease].cancel()
 
     async def _tidy(self, leases: Leases, pictures: Pictures, engine: Engine) -> None:
-        """Forget old jobs, and drop the pictures that are nobody's."""
+        """Forget old jobs, drop the pictures that are nobody's, and record how much room there is."""
+        with suppress(OSError):
+            free = await asyncio.to_thread(self._disk.free_bytes)
+            if free is not None:
+                self._recorder.set(metrics.FREE_BYTES, free)
         await asyncio.to_thread(ended_keys.give_up, engine, self._config.retention_s)
         while await asyncio.to_thread(leases.forget, self._config.retention_s):
             continue

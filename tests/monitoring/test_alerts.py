@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from serve.metrics import EDGE, GENERATOR, LATENCY
+from serve.metrics import EDGE, GENERATOR, LATENCY, WORKER
 
 from .conftest import selectors
 
@@ -22,7 +22,7 @@ RULES: list[dict[str, Any]] = [
 ]
 ALERTS = [rule for rule in RULES if "alert" in rule]
 RECORDED = {rule["record"] for rule in RULES if "record" in rule}
-EXPORTED = {metric.exported for metric in GENERATOR + EDGE}
+EXPORTED = {metric.exported for metric in GENERATOR + EDGE + WORKER}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert") or rule["record"])

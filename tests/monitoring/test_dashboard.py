@@ -10,13 +10,13 @@ import pytest
 
 from monitoring.dashboard import build
 from monitoring.panels import ROWS, Panel
-from serve.metrics import EDGE, GENERATOR, SERVE_TAGS, Metric
+from serve.metrics import EDGE, GENERATOR, SERVE_TAGS, WORKER, Metric
 
 from .conftest import selectors
 
 SHIPPED = Path(__file__).parents[2] / "monitoring/grafana-dashboard.json"
 PANELS = [panel for row in ROWS for panel in row.panels]
-OURS = {metric.exported.removesuffix("_bucket"): metric for metric in GENERATOR + EDGE}
+OURS = {metric.exported.removesuffix("_bucket"): metric for metric in GENERATOR + EDGE + WORKER}
 
 
 def ours(name: str) -> Metric | None:

@@ -27,6 +27,7 @@ from deployments.messages import LayerResult, MergeJob, MergeResult, OutputOptio
 from serve import observed_edge, observed_generators
 from serve.config import ServiceConfig
 from serve.ingress import build_http
+from serve.jobs import worker
 from serve.jobs.worker import JobWorker
 from serve.logs import logger
 from serve.metrics import Metric
@@ -192,6 +193,6 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[Noted]:
         made.append(Noted(allowed))
         return made[-1]
 
-    for module in (observed_edge, observed_generators):
+    for module in (observed_edge, observed_generators, worker):
         monkeypatch.setattr(module, "Recorder", make)
     return made

@@ -7,10 +7,10 @@ import re
 import pytest
 
 from serve import metrics
-from serve.metrics import EDGE, GENERATOR, Metric, Recorder
+from serve.metrics import EDGE, GENERATOR, WORKER, Metric, Recorder
 
 
-@pytest.mark.parametrize("metric", dict.fromkeys(GENERATOR + EDGE), ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", dict.fromkeys(GENERATOR + EDGE + WORKER), ids=lambda metric: metric.name)
 def test_names_say_what_and_in_which_unit(metric: Metric) -> None:
     assert re.fullmatch(r"scenewright_[a-z_]+", metric.name)
     assert not metric.name.endswith("_total")  # Ray adds it to counters.
@@ -21,7 +21,7 @@ def test_names_say_what_and_in_which_unit(metric: Metric) -> None:
 
 
 def test_ray_takes_every_metric() -> None:
-    recorder = Recorder(tuple(dict.fromkeys(GENERATOR + EDGE)))
+    recorder = Recorder(tuple(dict.fromkeys(GENERATOR + EDGE + WORKER)))
     recorder.add(metrics.LAYERS, outcome="painted")
     recorder.add(metrics.WASTED_STEPS, 0)  # Ray itself refuses to count nothing.
     recorder.set(metrics.BACKLOG, 0.0)

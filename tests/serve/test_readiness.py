@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +15,9 @@ from deployments.standing import Standing
 from serve import readiness
 from serve.config import ServiceConfig
 from serve.ingress import build_http
-from serve.readiness import ServiceState, service_state
+from serve.jobs.config import JobConfig
+from serve.jobs.disk_space import DiskSpace
+from serve.readiness import DiskCheck, ServiceState, service_state
 from serve.scene import Graph
 
 from .pools import FakePool
@@ -165,3 +169,23 @@ async def test_degraded_over_http(config: ServiceConfig) -> None:
     assert answer.status_code == 200
     reason = "character: 1 of 2 replicas cannot paint: unet is missing"
     assert answer.json() == {"status": "degraded", "reasons": [reason], "backend": "simulated"}
+
+
+async def test_a_disk_without_room_degrades_and_one_that_does_not_answer_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, looks = threading.Event(), []
+
+    def shortage(self: DiskSpace) -> str | None:
+        looks.append(answers.wait(30))
+        return "jobs: no room"
+
+    monkeypatch.setattr(DiskSpace, "shortage", shortage)
+    monkeypatch.setattr(readiness, "DISK_TIMEOUT_S", 0.01)
+    check, state = DiskCheck(DiskSpace(JobConfig(), tmp_path)), ServiceState(degraded=("character: slow",))
+    for _ in range(3):
+        assert await check.beside(state) == ServiceState(degraded=("character: slow", readiness.NO_ANSWER))
+    answers.set()
+    monkeypatch.setattr(readiness, "DISK_TIMEOUT_S", 30.0)
+    assert await check.beside(state) == ServiceState(degraded=("character: slow", "jobs: no room"))
+    assert len(looks) == 1, "a look that hangs holds one thread, however often it is asked for"

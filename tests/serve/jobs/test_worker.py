@@ -19,9 +19,11 @@ from sqlalchemy import update
 
 from deployments.errors import GenerationFailed, Overloaded
 from deployments.messages import LayerJob
+from serve import metrics
 from serve.config import ServiceConfig
 from serve.ingress import build_http
 from serve.jobs.database import open_database
+from serve.jobs.disk_space import DiskSpace
 from serve.jobs.leases import Leases
 from serve.jobs.loose_pictures import old
 from serve.jobs.pictures import FolderPictures
@@ -32,6 +34,7 @@ from serve.scene import Graph
 
 from ..conftest import served
 from ..events import parse_events
+from ..noted import Noted
 from ..test_ingress import SCENE, SMALL
 from ..test_scene import Response
 
@@ -532,3 +535,17 @@ async def test_a_store_that_fails_leaves_the_job_to_be_removed_again(
         assert (await http.delete(f"/v1/jobs/{job_id}")).status_code == 503
     assert (await http.delete(f"/v1/jobs/{job_id}")).status_code == 200
     assert files_in(mine.state_folder / "pictures") == set()
+
+
+async def test_the_room_on_the_disk_is_recorded(
+    mine: ServiceConfig, graph: Graph, noted: list[Noted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DiskSpace, "free_bytes", lambda self: 12_345)
+    async with working(mine, graph):
+
+        async def recorded() -> bool:
+            return any(
+                12_345 in each.of(metrics.FREE_BYTES) for each in noted if each.allowed == metrics.WORKER
+            )
+
+        await until(recorded)
