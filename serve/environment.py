@@ -13,6 +13,7 @@ LAYERS = ("character", "background")
 VARIABLES = {
     "allowed_hosts": "SCENEWRIGHT_ALLOWED_HOSTS",
     "jobs.database": "SCENEWRIGHT_DATABASE",
+    "jobs.pictures": "SCENEWRIGHT_PICTURES",
     "state_dir": "SCENEWRIGHT_STATE_DIR",
     "tracing.endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
 }
@@ -36,6 +37,7 @@ def lay_environment_over(settings: dict[str, Any], environment: Mapping[str, str
     hosts = [name.strip() for name in _text(environment, "SCENEWRIGHT_ALLOWED_HOSTS").split(",")]
     _lay(settings, allowed_hosts=[name for name in hosts if name] or None)
     _lay(settings["jobs"], database=_text(environment, "SCENEWRIGHT_DATABASE") or None)
+    _lay(settings["jobs"], pictures=_text(environment, "SCENEWRIGHT_PICTURES") or None)
     _lay(settings, state_dir=_text(environment, "SCENEWRIGHT_STATE_DIR") or None)
     return settings
 

@@ -16,6 +16,8 @@ from packaging.version import Version
 REPOSITORY = Path(__file__).parents[2]
 LOCK, CPU_LOCK = REPOSITORY / "requirements.lock", REPOSITORY / "requirements-cpu.lock"
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
+EXTRAS = ("tracing", "postgres", "s3")
+"""The image is for clusters too, whose jobs lie in PostgreSQL and S3."""
 BUILT_FOR_A_DEVICE = re.compile(r"torch|triton|cuda-.+|nvidia-.+")
 
 
@@ -66,7 +68,8 @@ def test_it_says_what_the_constraints_say(locked: dict[str, tuple[Requirement, i
 def needed() -> set[str]:
     """All that the service needs on this machine, by what is installed here."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    direct = [*project["dependencies"], *project["optional-dependencies"]["tracing"]]
+    extras = project["optional-dependencies"]
+    direct = [*project["dependencies"], *(line for extra in EXTRAS for line in extras[extra])]
     pending = [(Requirement(line), {""}) for line in direct]
     found: dict[str, set[str]] = {}
     while pending:
@@ -89,7 +92,8 @@ def test_nothing_is_left_out(locked: dict[str, tuple[Requirement, int]]) -> None
 
 def test_what_the_project_asks_for_is_what_it_gets(locked: dict[str, tuple[Requirement, int]]) -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    for line in project["dependencies"]:
+    extras = project["optional-dependencies"]
+    for line in [*project["dependencies"], *(line for extra in EXTRAS for line in extras[extra])]:
         asked = Requirement(line)
         assert pin_of(locked[canonicalize_name(asked.name)][0]) in asked.specifier, line
 

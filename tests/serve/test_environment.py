@@ -15,6 +15,8 @@ def test_every_documented_name_is_heeded() -> None:
             "DEFAULT_GUIDANCE": "5.5",
             "MAX_IMAGE_SIZE": "2048",
             "SCENEWRIGHT_ALLOWED_HOSTS": "Paint.Example, *.lan.example,",
+            "SCENEWRIGHT_DATABASE": "postgresql+psycopg://me:secret@db/scenes",
+            "SCENEWRIGHT_PICTURES": " s3://bucket/scenes ",
         }
     )
     for layer in (config.character, config.background):
@@ -23,6 +25,8 @@ def test_every_documented_name_is_heeded() -> None:
         assert (layer.defaults.num_inference_steps, layer.defaults.guidance_scale) == (12, 5.5)
     assert config.limits.max_image_size == 2048
     assert config.allowed_hosts == ("paint.example", "*.lan.example")
+    assert config.jobs.database == "postgresql+psycopg://me:secret@db/scenes"
+    assert config.jobs.pictures == "s3://bucket/scenes"
 
 
 def test_a_layers_own_model_comes_before_the_common_one() -> None:
@@ -79,6 +83,7 @@ def test_a_state_folder_in_a_home_that_is_not_known_is_named() -> None:
     ("name", "value"),
     [
         ("SCENEWRIGHT_ALLOWED_HOSTS", "http://paint.example"),
+        ("SCENEWRIGHT_DATABASE", "db.internal"),
         ("SCENEWRIGHT_STATE_DIR", "/somewhere/\udcff"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
     ],
