@@ -19,6 +19,8 @@ from deployments.merger import Merger, MergerConfig
 from .config import ReplicaOptions, ServiceConfig
 from .edge_slots import slots_of
 from .ingress import Ingress
+from .jobs.across_nodes import home_of_jobs
+from .jobs.drivers import refuse_missing_drivers
 from .jobs.worker import JobWorker
 from .logs import LogConfig
 from .memory_budgets import work_bytes
@@ -36,6 +38,8 @@ GENERATOR_HEALTH = {
 def build(config: ServiceConfig) -> Application:
     """The application of `serve run serve/local.yaml`; Serve validates the file's `args` into `config`."""
     config = config.with_environment(os.environ)
+    refuse_missing_drivers(config.jobs)
+    home = home_of_jobs(config)
     deployment = partial(_deployment, config.logs)
     character, background = (
         deployment(
@@ -55,7 +59,9 @@ def build(config: ServiceConfig) -> Application:
     )
     merger = deployment("Merger", Merger, config.merger).bind(composition)
     graph = (character, background, merger)
-    worker = deployment("JobWorker", JobWorker, config.worker, health_check_period_s=5).bind(config, *graph)
+    worker = deployment("JobWorker", JobWorker, config.worker, health_check_period_s=5).bind(
+        config, *graph, home
+    )
     ingress = serve.ingress()(Ingress)
     # One that is to go finishes what it has: nobody else knows of its connections.
     drained = {"graceful_shutdown_timeout_s": config.limits.max_deadline_s}

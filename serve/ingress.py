@@ -28,6 +28,8 @@ from .http.off_loop import take_short_turns
 from .http.paths import SlashAfterPrefix
 from .http.proxy_hook import missing_setting
 from .http.request_slots import RequestSlots
+from .jobs.across_nodes import check_here
+from .jobs.node_local import Marks
 from .logs import logger
 from .memory_budgets import bytes_in_flight, largest_body_bytes
 from .observed_edge import ObservedEdge
@@ -64,7 +66,9 @@ class Ingress:
         background: Handle,
         merger: Handle,
         worker: Handle,
+        home: Marks | None = None,
     ) -> None:
+        check_here(config, home)
         send_traces(config.tracing)
         if missing := missing_setting(os.environ):
             logger.warning(

@@ -28,13 +28,25 @@ def _database(url: str) -> str:
         ) from None
     if "@" in (parsed.host or ""):
         raise ValueError("holds more than one @: one in a password is written %40")
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ValueError("must be PostgreSQL's, or SQLite's on a single node")
+    in_memory = parsed.database in (None, "", ":memory:") or parsed.query.get("mode") == "memory"
+    if parsed.get_backend_name() == "sqlite" and in_memory:
+        raise ValueError("names no file: what lies in memory is lost with its process, and no other sees it")
     return url
+
+
+def _pictures(place: str) -> str:
+    if place.rpartition("::")[2].startswith("memory:"):
+        raise ValueError("must not be in memory, which is lost with its process, and no other sees it")
+    return place
 
 
 @dataclass(frozen=True)
 class JobConfig:
     """`database` is SQLAlchemy's URL, else a SQLite file in the state folder; `pictures` is a folder or a URL
     that fsspec knows (`s3://bucket/folder`, with keys and endpoint of the environment), else a folder in it.
+    On several nodes the database is PostgreSQL's, and a folder is one that all of them mount (node_local.py).
 
     `concurrency` scenes are painted at once by a worker. A worker that has not been heard of for `lease_s` is
     taken for dead, and its scenes are given to another. `max_waiting_scenes` is each tenant's.
@@ -46,7 +58,7 @@ class JobConfig:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     database: Annotated[str, AfterValidator(_database)] | None = field(default=None, repr=False)
-    pictures: Annotated[str, StringConstraints(min_length=1)] | None = None
+    pictures: Annotated[str, StringConstraints(min_length=1), AfterValidator(_pictures)] | None = None
     concurrency: AtLeastOne = 2
     lease_s: Seconds = 15.0
     poll_s: Seconds = 0.5

@@ -33,10 +33,12 @@ from ..spans import REQUEST_ID, spanning
 from ..tracing import send_traces
 from . import ended_keys
 from . import loose_pictures as loose
+from .across_nodes import check_here
 from .damaged_pictures import OTHER
 from .disk_space import DiskSpace
 from .kept_scenes import kept_file, painted
 from .leases import Claim, Leases
+from .node_local import Marks
 from .open_state import open_state
 from .pictures import Pictures, name_of, open_pictures
 from .scene_jobs import ready_to_paint
@@ -54,7 +56,15 @@ TOO_OFTEN = 10
 class JobWorker:
     """Begins by itself. Its health is that of its tasks."""
 
-    def __init__(self, config: ServiceConfig, character: Handle, background: Handle, merger: Handle) -> None:
+    def __init__(
+        self,
+        config: ServiceConfig,
+        character: Handle,
+        background: Handle,
+        merger: Handle,
+        home: Marks | None = None,
+    ) -> None:
+        check_here(config, home)
         send_traces(config.tracing)
         self._config = config.jobs
         self._state_dir = config.state_folder
