@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 
 from serve.config import ServiceConfig
 from serve.config_file import load
+from serve.jobs.config import JobConfig
 
 from .strict_objects import check
 
@@ -117,7 +119,9 @@ def test_ray_is_the_version_that_the_image_has(gpu: dict[str, Any]) -> None:
 def test_nobody_gets_in_without_a_token_and_no_pod_is_root(documents: list[dict[str, Any]]) -> None:
     service = only(documents, "RayService")
     assert service["spec"]["rayClusterConfig"]["authOptions"] == {"mode": "token"}
-    pods = [*ray_pods(service), only(documents, "StatefulSet")["spec"]["template"]["spec"]]
+    sets = [each for each in documents if each["kind"] == "StatefulSet"]
+    assert sets
+    pods = [*ray_pods(service), *(each["spec"]["template"]["spec"] for each in sets)]
     for pod in pods:
         assert pod["securityContext"]["runAsNonRoot"] is True
         for container in pod["containers"]:
@@ -126,6 +130,47 @@ def test_nobody_gets_in_without_a_token_and_no_pod_is_root(documents: list[dict[
             mounted = {mount["name"] for mount in container["volumeMounts"]}
             claimed = {volume["name"] for volume in pod.get("volumes", [])}
             assert mounted <= claimed | {"data"}
+
+
+def test_every_ray_pod_is_told_where_jobs_are_kept(documents: list[dict[str, Any]]) -> None:
+    """A pod without the Secret does not start; a service without what it holds does not either."""
+    for pod in ray_pods(only(documents, "RayService")):
+        for container in pod["containers"]:
+            assert container["envFrom"] == [{"secretRef": {"name": "scenewright-store"}}]
+    (policy,) = (each["spec"] for each in documents if each["metadata"]["name"] == "scenewright-ray")
+    assert [{"port": 5432, "protocol": "TCP"}] in [
+        rule["ports"] for rule in policy["egress"] if "to" not in rule
+    ]
+
+
+def test_a_laptop_brings_what_the_base_needs() -> None:
+    documents = built(REPOSITORY / "kubernetes/overlays/laptop")
+    names = {(each["kind"], each["metadata"]["name"]) for each in documents}
+    for kind in ("Service", "StatefulSet", "NetworkPolicy"):
+        assert (kind, "scenewright-postgres") in names
+    postgres = next(each for each in documents if each["metadata"]["name"] == "scenewright-postgres")
+    (pod,) = (
+        each["spec"]["template"]["spec"]
+        for each in documents
+        if each["kind"] == "StatefulSet" and each["metadata"]["name"] == "scenewright-postgres"
+    )
+    assert postgres["spec"]["selector"] == {"app.kubernetes.io/component": "postgres"}
+    (password,) = (each for each in pod["containers"][0]["env"] if each["name"] == "POSTGRES_PASSWORD")
+    assert password["valueFrom"]["secretKeyRef"]["name"] == "scenewright-store"
+    place = {"name": "pictures", "mountPath": "/var/lib/scenewright/pictures"}
+    for each in ray_pods(only(documents, "RayService")):
+        assert place in each["containers"][0]["volumeMounts"]
+        claim = {"claimName": only(documents, "PersistentVolumeClaim")["metadata"]["name"]}
+        assert {"name": "pictures", "persistentVolumeClaim": claim} in each["volumes"]
+
+
+def test_claimed_pictures_are_where_the_service_keeps_them() -> None:
+    """The image's state folder has no other setting, and the Secret then names no place."""
+    image = (REPOSITORY / "Dockerfile").read_text()
+    (state_dir,) = re.findall(r"SCENEWRIGHT_STATE_DIR=(\S+)", image)
+    assert JobConfig().pictures_place(Path(state_dir)) == "/var/lib/scenewright/pictures"
+    claim = yaml.safe_load((REPOSITORY / "kubernetes/components/claimed-pictures/claim.yaml").read_text())
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
 
 
 def test_the_image_is_that_of_the_overlay(gpu: dict[str, Any]) -> None:
