@@ -1,0 +1,152 @@
+"""kubernetes/base as it ships, on a head's pod and a worker's pod with disks of their own.
+
+The Serve configuration is the manifest's, but for simulated generators, less memory, and no keys.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import ray
+import yaml
+from ray import serve as ray_serve
+from sqlalchemy import Engine
+
+from serve.local_cluster import free_port
+
+from ..cluster.conftest import Service, private_ray
+from ..conftest import Row
+from ..polling import until
+from ..serve.jobs.conftest import clear, postgres
+from .pods import REPOSITORY, Pod, can_mount
+
+__all__ = ["postgres"]
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not can_mount(), reason="needs root, to give processes disks of their own"),
+]
+SCENES = 24
+LEASE_S = 3.0
+
+
+def arguments() -> dict[str, Any]:
+    manifest = yaml.safe_load((REPOSITORY / "kubernetes/base/rayservice.yaml").read_text())
+    args: dict[str, Any] = yaml.safe_load(manifest["spec"]["serveConfigV2"])["applications"][0]["args"]
+    for kind in ("character", "background"):
+        args[kind]["generator"] |= {"backend": "simulated", "simulated": {"step_s": 0.02}}
+        args[kind]["replicas"]["memory_bytes"] = 1_000_000
+    args["merger"]["memory_bytes"] = args["ingress"]["memory_bytes"] = 1_000_000
+    return args | {"authentication": "off", "jobs": {"lease_s": LEASE_S}}
+
+
+class Cluster:
+    """A head that paints nothing, and a worker that can be killed and replaced."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self._folder, self._port = folder, free_port()
+        self._state = folder / "state"
+        self._state.mkdir()
+        self._environment = {**environment, "SCENEWRIGHT_STATE_DIR": str(self._state)}
+        self._pods: list[Pod] = []
+        self.start("--head", f"--port={self._port}", f"--temp-dir={folder}/ray", "--num-cpus=0")
+        until(self._connected)
+        self.worker = self.start_worker()
+
+    def start(self, *options: str) -> Pod:
+        log = self._folder / f"pod-{len(self._pods)}.log"
+        pod = Pod(self._state, log, self._environment, *options, "--include-dashboard=false")
+        self._pods.append(pod)
+        return pod
+
+    def start_worker(self) -> Pod:
+        address = f"--address=127.0.0.1:{self._port}"
+        pod = self.start(address, "--num-cpus=4", "--labels=accelerator=none")
+        until(lambda: ray.cluster_resources().get("CPU") == 4)
+        return pod
+
+    def stop(self) -> None:
+        for pod in reversed(self._pods):
+            pod.kill()
+
+    def _connected(self) -> bool:
+        try:
+            ray.init(address=f"127.0.0.1:{self._port}", namespace="serve", log_to_driver=False)
+        except (ConnectionError, RuntimeError):
+            return False
+        return True
+
+
+@contextmanager
+def pods(**environment: str) -> Iterator[Cluster]:
+    settings = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1", "RAY_AUTH_MODE": "disabled"}
+    with private_ray(**settings) as folder:
+        with tempfile.TemporaryDirectory(prefix="pods-", dir="/tmp", ignore_cleanup_errors=True) as own:
+            cluster = Cluster(Path(own), environment)
+            try:
+                yield cluster
+            finally:
+                ray_serve.shutdown()
+                ray.shutdown()
+                cluster.stop()
+        assert folder
+
+
+def test_without_what_it_needs_the_base_does_not_start(row: Row) -> None:
+    row.promises("kubernetes/base without the Secret's settings", "the start fails, with what to set")
+    with pods():
+        service = Service()
+        service.deploy(arguments())
+        until(lambda: service.status() in ("DEPLOY_FAILED", "RUNNING"))
+        assert service.status() == "DEPLOY_FAILED"
+        said = ray_serve.status().applications["scenewright"].message.strip().splitlines()[-1]
+        for word in ("jobs would be lost between nodes", "SCENEWRIGHT_DATABASE", "SCENEWRIGHT_PICTURES"):
+            assert word in said
+        job = httpx.post(f"{service.url}/v1/jobs", json=job_of(1), trust_env=False)
+        assert job.status_code == 404, "nobody accepts what nobody would paint"
+    row.saw(said.partition(": ")[2][:90] + "…")
+
+
+def test_a_workers_pod_is_killed_and_replaced(postgres: Engine, row: Row, tmp_path: Path) -> None:
+    row.promises("kubernetes/base's worker pod killed midway, and replaced", "no job is lost")
+    clear(postgres)
+    database = postgres.url.render_as_string(hide_password=False)
+    with pods(SCENEWRIGHT_DATABASE=database, SCENEWRIGHT_PICTURES=str(tmp_path)) as cluster:
+        service = Service()
+        service.deploy(arguments())
+        until(service.ready)
+        with httpx.Client(base_url=service.url, timeout=30, trust_env=False) as http:
+            accepted = http.post("/v1/jobs", json=job_of(SCENES))
+            assert accepted.status_code == 202, accepted.text
+            job = f"/v1/jobs/{accepted.json()['id']}"
+            until(lambda: http.get(job).json()["done"] >= 4)
+            assert http.get(job).json()["status"] == "running"
+            cluster.worker.kill()
+            lost_at = done(http, job)
+            cluster.start_worker()
+            until(lambda: (done(http, job) or 0) == SCENES, 150)
+            scenes = http.get(job).json()["scenes"]
+            assert [scene["status"] for scene in scenes] == ["succeeded"] * SCENES
+            assert all(http.get(f"{job}/scenes/{i}").status_code == 200 for i in range(SCENES))
+    assert lost_at is None, "the edge was in the pod as well"
+    row.saw(f"{SCENES} of {SCENES} scenes of a job that was accepted before")
+
+
+def job_of(scenes: int) -> dict[str, Any]:
+    return {"scenes": [{"character": "a", "background": "b", "seed": seed} for seed in range(scenes)]}
+
+
+def done(http: httpx.Client, job: str) -> int | None:
+    """How many scenes; None while nobody answers."""
+    try:
+        answer = http.get(job, timeout=5)
+    except httpx.TransportError:
+        return None
+    return int(answer.json()["done"]) if answer.status_code == 200 else None
