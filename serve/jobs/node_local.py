@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
+from ..private_files import FILE, make_folder
 from .config import JobConfig
 
 MARK = ".scenewright-folder"
@@ -45,7 +46,7 @@ def mark(jobs: JobConfig, state_dir: Path) -> Marks | None:
     """Mark the folders of this node, where they are not yet; None where none is needed. Raises OSError."""
     folders = local_folders(jobs, state_dir)
     for folder in folders.values():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(folder)
         if _mark_of(folder) is None:
             _write(folder / MARK)
     return look(jobs, state_dir) if folders else None
@@ -96,7 +97,7 @@ def _mark_of(folder: Path) -> str | None:
 def _write(file: Path) -> None:
     """Write it whole or not at all; the first of two writers wins, where the file system has links."""
     beside = file.with_name(f"{MARK}.{secrets.token_hex(8)}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE)
     with os.fdopen(descriptor, "w", encoding="ascii") as new:
         new.write(secrets.token_hex(16) + "\n")
     try:

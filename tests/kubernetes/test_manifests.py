@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,6 @@ import yaml
 
 from serve.config import ServiceConfig
 from serve.config_file import load
-from serve.jobs.config import JobConfig
 
 from .strict_objects import check
 
@@ -157,18 +155,16 @@ def test_a_laptop_brings_what_the_base_needs() -> None:
     assert postgres["spec"]["selector"] == {"app.kubernetes.io/component": "postgres"}
     (password,) = (each for each in pod["containers"][0]["env"] if each["name"] == "POSTGRES_PASSWORD")
     assert password["valueFrom"]["secretKeyRef"]["name"] == "scenewright-store"
-    place = {"name": "pictures", "mountPath": "/var/lib/scenewright/pictures"}
+    place = "/var/lib/scenewright-pictures"
     for each in ray_pods(only(documents, "RayService")):
-        assert place in each["containers"][0]["volumeMounts"]
+        (container,) = each["containers"]
+        assert {"name": "pictures", "mountPath": place} in container["volumeMounts"]
+        assert {"name": "SCENEWRIGHT_PICTURES", "value": place} in container["env"]
         claim = {"claimName": only(documents, "PersistentVolumeClaim")["metadata"]["name"]}
         assert {"name": "pictures", "persistentVolumeClaim": claim} in each["volumes"]
 
 
-def test_claimed_pictures_are_where_the_service_keeps_them() -> None:
-    """The image's state folder has no other setting, and the Secret then names no place."""
-    image = (REPOSITORY / "Dockerfile").read_text()
-    (state_dir,) = re.findall(r"SCENEWRIGHT_STATE_DIR=(\S+)", image)
-    assert JobConfig().pictures_place(Path(state_dir)) == "/var/lib/scenewright/pictures"
+def test_pictures_are_claimed_for_several_nodes() -> None:
     claim = yaml.safe_load((REPOSITORY / "kubernetes/components/claimed-pictures/claim.yaml").read_text())
     assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
 
