@@ -86,8 +86,7 @@ class Cluster:
 
 @contextmanager
 def pods(**environment: str) -> Iterator[Cluster]:
-    settings = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1", "RAY_AUTH_MODE": "disabled"}
-    with private_ray(**settings) as folder:
+    with private_ray(RAY_AUTH_MODE="disabled"):
         with tempfile.TemporaryDirectory(prefix="pods-", dir="/tmp", ignore_cleanup_errors=True) as own:
             cluster = Cluster(Path(own), environment)
             try:
@@ -96,7 +95,6 @@ def pods(**environment: str) -> Iterator[Cluster]:
                 ray_serve.shutdown()
                 ray.shutdown()
                 cluster.stop()
-        assert folder
 
 
 def test_without_what_it_needs_the_base_does_not_start(row: Row) -> None:
