@@ -5,7 +5,6 @@ The Serve configuration is the manifest's, but for simulated generators, less me
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +55,8 @@ class Cluster:
         self._state.mkdir()
         self._environment = {**environment, "SCENEWRIGHT_STATE_DIR": str(self._state)}
         self._pods: list[Pod] = []
+
+    def begin(self) -> None:
         self.start("--head", f"--port={self._port}", f"--temp-dir={folder}/ray", "--num-cpus=0")
         until(self._connected)
         self.worker = self.start_worker()
@@ -86,15 +87,16 @@ class Cluster:
 
 @contextmanager
 def pods(**environment: str) -> Iterator[Cluster]:
-    with private_ray(RAY_AUTH_MODE="disabled"):
-        with tempfile.TemporaryDirectory(prefix="pods-", dir="/tmp", ignore_cleanup_errors=True) as own:
-            cluster = Cluster(Path(own), environment)
-            try:
-                yield cluster
-            finally:
+    with private_ray(RAY_AUTH_MODE="disabled") as folder:
+        cluster = Cluster(Path(folder), environment)
+        try:
+            cluster.begin()
+            yield cluster
+        finally:
+            if ray.is_initialized():
                 ray_serve.shutdown()
                 ray.shutdown()
-                cluster.stop()
+            cluster.stop()
 
 
 def test_without_what_it_needs_the_base_does_not_start(row: Row) -> None:
