@@ -57,7 +57,7 @@ class Cluster:
         self._pods: list[Pod] = []
 
     def begin(self) -> None:
-        self.start("--head", f"--port={self._port}", f"--temp-dir={folder}/ray", "--num-cpus=0")
+        self.start("--head", f"--port={self._port}", f"--temp-dir={self._folder}/ray", "--num-cpus=0")
         until(self._connected)
         self.worker = self.start_worker()
 
