@@ -57,13 +57,14 @@ class Cluster:
         self._pods: list[Pod] = []
 
     def begin(self) -> None:
-        self.start("--head", f"--port={self._port}", f"--temp-dir={self._folder}/ray", "--num-cpus=0")
+        alone = ("--num-cpus=0", "--include-dashboard=false")
+        self.start("--head", f"--port={self._port}", f"--temp-dir={self._folder}/ray", *alone)
         until(self._connected)
         self.worker = self.start_worker()
 
     def start(self, *options: str) -> Pod:
         log = self._folder / f"pod-{len(self._pods)}.log"
-        pod = Pod(self._state, log, self._environment, *options, "--include-dashboard=false")
+        pod = Pod(self._state, log, self._environment, *options)
         self._pods.append(pod)
         return pod
 
