@@ -1,6 +1,6 @@
 """kubernetes/base as it ships, on a head's pod and a worker's pod with disks of their own.
 
-The Serve configuration is the manifest's, but for simulated generators, less memory, and no keys.
+The Serve configuration is the manifest's, but for simulated generators, shorter leases, and no keys.
 """
 
 from __future__ import annotations
@@ -41,8 +41,6 @@ def arguments() -> dict[str, Any]:
     args: dict[str, Any] = yaml.safe_load(manifest["spec"]["serveConfigV2"])["applications"][0]["args"]
     for kind in ("character", "background"):
         args[kind]["generator"] |= {"backend": "simulated", "simulated": {"step_s": 0.02}}
-        args[kind]["replicas"]["memory_bytes"] = 1_000_000
-    args["merger"]["memory_bytes"] = args["ingress"]["memory_bytes"] = 1_000_000
     return args | {"authentication": "off", "jobs": {"lease_s": LEASE_S}}
 
 
@@ -70,7 +68,7 @@ class Cluster:
 
     def start_worker(self) -> Pod:
         address = f"--address=127.0.0.1:{self._port}"
-        pod = self.start(address, "--num-cpus=4", "--labels=accelerator=none")
+        pod = self.start(address, "--num-cpus=4", f"--memory={8 << 30}", "--labels=accelerator=none")
         until(lambda: ray.cluster_resources().get("CPU") == 4)
         return pod
 
