@@ -1,0 +1,71 @@
+"""Write down how late an event loop is, from within a process of the service.
+
+`install` is called at the start of every Python process that finds a module with the text SITECUSTOMIZE on
+its path, so it runs in checkouts that know nothing of it. Two kinds of process have such a loop: Serve's
+proxy (uvicorn) and the ingress (Starlette).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+FOLDER = "SCENEWRIGHT_STALLS"
+"""The environment variable that names the folder of the reports: one file a process and loop."""
+EVERY_S = 0.005
+SHORTEST_S = 0.005
+"""Shorter delays are not written down."""
+SITECUSTOMIZE = "from bench.event_loop.probe import install\ninstall()\n"
+
+
+def install() -> None:
+    """Start a probe in the loop of whatever listens in this process, once it does."""
+    if not os.environ.get(FOLDER):
+        return
+    from starlette.applications import Starlette
+    from uvicorn import Server
+
+    watched: dict[int, asyncio.Task[None]] = {}
+
+    def begin(part: str) -> None:
+        loop = asyncio.get_running_loop()
+        if id(loop) not in watched:
+            watched[id(loop)] = loop.create_task(watch(Path(os.environ[FOLDER]) / f"{part}-{os.getpid()}"))
+
+    startup, call = Server.startup, Starlette.__call__
+
+    async def probed_startup(self: Server, sockets: Any = None) -> None:
+        begin("proxy")
+        await startup(self, sockets=sockets)
+
+    async def probed_call(self: Starlette, *arguments: Any) -> None:
+        begin("ingress")
+        await call(self, *arguments)
+
+    Server.startup = probed_startup  # type: ignore[method-assign]
+    Starlette.__call__ = probed_call  # type: ignore[method-assign]
+
+
+async def watch(report: Path) -> None:
+    """Sleep again and again; write when each sleep was due (time.monotonic) and how late it ended."""
+    with report.open("a", buffering=1) as lines:
+        while True:
+            due = time.monotonic() + EVERY_S
+            await asyncio.sleep(EVERY_S)
+            late_s = time.monotonic() - due
+            if late_s >= SHORTEST_S:
+                lines.write(f"{due:.6f} {late_s:.6f}\n")
+
+
+def read_reports(folder: Path, part: str, since: float, until: float) -> list[float]:
+    """Return the delays in seconds of all loops of `part` that began between the two times."""
+    found = []
+    for report in folder.glob(f"{part}-*"):
+        for line in report.read_text().splitlines():
+            due, late_s = map(float, line.split())
+            if since <= due <= until:
+                found.append(late_s)
+    return sorted(found)

@@ -1,0 +1,81 @@
+"""Stalls of the edge's event loops beside four bodies of up to 8 MB, on a real Ray, before and after."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # bench/ is not installed.
+
+from bench.event_loop.bodies import BODIES, MB
+from bench.event_loop.side import REPOSITORY, Seen, ask, service
+
+TITLES = (
+    *("side", "body", "answers", "/healthz p50 ms", "max ms"),
+    *("ingress loop late, max ms", "over 50 ms", "proxy loop late, max ms"),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--before", type=Path, help="a checkout of an earlier commit, measured first")
+    parser.add_argument("--body", choices=list(BODIES), action="append", help="only these; all by default")
+    asked = parser.parse_args()
+    sides = {"before": asked.before.resolve()} if asked.before else {}
+    print(machine())
+    for side, checkout in {**sides, "after": REPOSITORY}.items():
+        print(f"{side}: {commit(checkout)}", flush=True)
+    print(row(TITLES))
+    print(row(["---"] * len(TITLES)))
+    for side, checkout in {**sides, "after": REPOSITORY}.items():
+        with service(checkout) as (url, reports):
+            print(row(cells(side, "none", ask(url, reports, None))), flush=True)
+            for name in asked.body or BODIES:
+                body = BODIES[name]()
+                told = f"4 x {len(body) / MB:.1f} MB of {name}"
+                print(row(cells(side, told, ask(url, reports, body))), flush=True)
+
+
+def machine() -> str:
+    """Name what counts for such figures."""
+    versions = ", ".join(
+        f"{name} {importlib.metadata.version(name)}" for name in ("ray", "uvicorn", "starlette")
+    )
+    load = os.getloadavg()[0]
+    python = platform.python_version()
+    return f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f}; Python {python}, {versions}"
+
+
+def commit(checkout: Path) -> str:
+    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def cells(side: str, body: str, seen: Seen) -> list[str]:
+    """Return one row of the table."""
+    answers = ", ".join(f"{count} x {status}" for status, count in sorted(seen.statuses.items()))
+    return [
+        side,
+        body,
+        answers or "-",
+        f"{1e3 * statistics.median(seen.health_s):.0f}",
+        f"{1e3 * max(seen.health_s):.0f}",
+        f"{1e3 * max(seen.ingress_s, default=0.0):.0f}",
+        str(seen.stalls),
+        f"{1e3 * max(seen.proxy_s, default=0.0):.0f}",
+    ]
+
+
+def row(values: Sequence[str]) -> str:
+    return f"| {' | '.join(values)} |"
+
+
+if __name__ == "__main__":
+    main()
