@@ -117,11 +117,11 @@ def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
 def guard(api: ASGIApp, config: ServiceConfig) -> ASGIApp:
     """Put ids, names and keys before the routes."""
     bounded = BoundedBodies(HeadAsGet(api), bytes_in_flight(config), largest_body_bytes(config))
-    routes: ASGIApp = RequestSlots(bounded, config.ingress.max_ongoing_requests, is_public)
+    bodiless = Bodiless(bounded, config.limits.body_timeout_s)
+    routes: ASGIApp = RequestSlots(bodiless, config.ingress.max_ongoing_requests, is_public)
     if config.asks_for_keys:
         routes = Tenants(routes, lambda: open_keys(config.state_folder, config.jobs))
-    named = Hosts(SlashAfterPrefix(routes), config.allowed_hosts, config.asks_for_keys)
-    return RequestIds(Bodiless(named, config.limits.body_timeout_s))
+    return RequestIds(Hosts(SlashAfterPrefix(routes), config.allowed_hosts, config.asks_for_keys))
 
 
 def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:

@@ -12,6 +12,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..error_answers import Refusal, refuse
+from .paths import route_path
+from .request_slots import HEALTH
 
 METHODS = ("GET", "HEAD", "DELETE", "OPTIONS")
 MAX_BYTES = 16 << 10
@@ -19,7 +21,11 @@ TOO_LARGE = Refusal(413, "payload_too_large", f"the body of such a request is li
 
 
 class Bodiless:
-    """The layer before everything that takes no body. A small one, which some clients send, is let go."""
+    """The layer before everything that takes no body. A small one, which some clients send, is let go.
+
+    It stands behind what asks for keys and counts requests, since it may wait for the end of a body; for one
+    of a health check, which is not counted, it does not wait.
+    """
 
     def __init__(self, app: ASGIApp, timeout_s: float) -> None:
         self._app = app
@@ -34,6 +40,8 @@ class Bodiless:
             if _announced(headers) > MAX_BYTES:
                 raise TOO_LARGE
             if "transfer-encoding" in headers:
+                if route_path(scope) in HEALTH:
+                    raise TOO_LARGE
                 receive = await self._read(receive)
         except Refusal as refusal:
             await refuse(refusal, scope, receive, send)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from serve.config import ServiceConfig
 from serve.http.bodiless import MAX_BYTES, METHODS, Bodiless
+from serve.http.request_slots import HEALTH
+from serve.ingress import guard
+
+from ..conftest import SIMULATED
 
 TIMEOUT_S = 0.2
 
@@ -55,6 +61,39 @@ async def test_a_large_one_is_refused(
     if method != "HEAD":
         assert answer.json()["error"]["code"] == "payload_too_large"
     assert app.received == []
+
+
+async def never() -> Message:
+    raise AssertionError("the body was asked for")
+
+
+def chunked(path: str) -> Scope:
+    headers = [(b"host", b"localhost"), (b"transfer-encoding", b"chunked")]
+    return {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}
+
+
+@pytest.mark.parametrize("path", HEALTH)
+async def test_nobody_waits_for_the_body_of_a_health_check(app: App, path: str) -> None:
+    """Health checks are not counted, so a stranger could take every slot by bodies that never end."""
+    messages: list[Message] = []
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    await Bodiless(app, TIMEOUT_S)(chunked(path), never, send)
+    assert messages[0]["status"] == 413
+
+
+async def test_nobody_waits_for_the_body_of_a_stranger(app: App, tmp_path: Path) -> None:
+    given = {"state_dir": str(tmp_path), "authentication": "required"}
+    edge = guard(app, ServiceConfig.model_validate(SIMULATED | given))
+    messages: list[Message] = []
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    await edge(chunked("/v1/jobs/x/events"), never, send)
+    assert messages[0]["status"] == 401
 
 
 async def test_it_is_refused_at_its_head() -> None:
