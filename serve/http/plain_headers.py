@@ -70,6 +70,8 @@ class PlainHeaders:
 
 
 def _refusal(scope: Scope) -> Refusal | None:
+    if not scope["path"].startswith("/"):  # As in `OPTIONS *`. Serve's own 404 is in no form of ours.
+        return Refusal(400, "invalid_request", "a request's target has to be a path")
     for name, value in scope["headers"]:
         shown = name.decode("latin-1")
         if not name.isascii():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -76,6 +77,21 @@ async def test_an_empty_id_is_none(value: bytes) -> None:
     transport = httpx.ASGITransport(PlainHeaders(RequestIdMiddleware(serve)))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         assert (await client.get("/", headers=[(b"x-request-id", value)])).headers["x-request-id"]
+
+
+async def test_a_target_that_is_no_path() -> None:
+    told: list[Any] = []
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError("nothing is read")
+
+    scope: Scope = {"type": "http", "method": "OPTIONS", "path": "*", "headers": [], "query_string": b""}
+    await PlainHeaders(serve)(scope, receive, send)
+    assert told[0]["status"] == 400
+    assert json.loads(told[1]["body"])["error"]["code"] == "invalid_request"
 
 
 async def test_other_headers_may_hold_any_bytes() -> None:
