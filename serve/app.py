@@ -22,8 +22,8 @@ from .ingress import Ingress
 from .jobs.across_nodes import home_of_jobs
 from .jobs.drivers import refuse_missing_drivers
 from .jobs.worker import JobWorker
-from .logs import LogConfig
-from .memory_budgets import work_bytes
+from .logs import LogConfig, logger
+from .memory_budgets import memory_warnings, work_bytes
 from .observed_generators import ObservedBackground, ObservedCharacter
 from .routing import routed
 
@@ -40,6 +40,8 @@ def build(config: ServiceConfig) -> Application:
     config = config.with_environment(os.environ)
     refuse_missing_drivers(config.jobs)
     home = home_of_jobs(config)
+    for warning in memory_warnings(config):
+        logger.warning(warning)
     deployment = partial(_deployment, config.logs)
     character, background = (
         deployment(

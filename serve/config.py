@@ -138,8 +138,8 @@ class MergerOptions(CpuReplicaOptions):
     """`at_once`: how many merges a replica runs at once at most; the others wait, tenant by tenant.
 
     `work_bytes`: the memory for all that it merges at once, by what each merge will take. null: 700 MB, or
-    what the largest merge within `limits` takes where that is more. With `memory_bytes` set, it must fit
-    into that beside what the process itself takes (memory_budgets.py).
+    what the largest merge within `limits` takes where that is more. Where it does not fit into `memory_bytes`
+    beside what the process itself takes, the service warns (memory_budgets.py).
     """
 
     num_cpus: float = Field(0.5, ge=0)

@@ -47,7 +47,7 @@ def work_bytes(config: ServiceConfig) -> int:
 
 
 def memory_faults(config: ServiceConfig) -> Iterator[str]:
-    """Yield a sentence for each budget that is too small for one request, or too large for its replica."""
+    """Yield a sentence for each budget that is too small for one request."""
     in_flight, body_bytes = bytes_in_flight(config), largest_body_bytes(config)
     if in_flight < LARGEST_AT_ONCE * body_bytes:
         yield (
@@ -60,12 +60,18 @@ def memory_faults(config: ServiceConfig) -> Iterator[str]:
             f"merger.work_bytes must be at least {largest}, which the largest merge takes: set that, or a"
             " smaller limits.max_upload_pixels"
         )
-    yield from _replica_faults(config, "ingress", COPIES_OF_A_BODY * in_flight, "limits.max_bytes_in_flight")
-    yield from _replica_faults(config, "merger", merging, "merger.work_bytes")
 
 
-def _replica_faults(config: ServiceConfig, name: str, held_bytes: int, setting: str) -> Iterator[str]:
-    """Look whether what a replica holds at once fits into the memory that it is promised."""
-    has, needed = getattr(config, name).memory_bytes, PROCESS_BYTES + held_bytes
-    if has is not None and has < needed:
-        yield f"{name}.memory_bytes must be at least {needed} for {setting}: raise it, or lower that"
+def memory_warnings(config: ServiceConfig) -> Iterator[str]:
+    """Yield a sentence for each replica that may take more memory than its node sets aside for it.
+
+    Not refused: Ray places replicas by `memory_bytes` and holds none to it, and small machines say less.
+    """
+    held = {
+        "ingress": (COPIES_OF_A_BODY * bytes_in_flight(config), "limits.max_bytes_in_flight"),
+        "merger": (work_bytes(config), "merger.work_bytes"),
+    }
+    for name, (held_bytes, setting) in held.items():
+        has, needed = getattr(config, name).memory_bytes, PROCESS_BYTES + held_bytes
+        if has is not None and has < needed:
+            yield f"{name}.memory_bytes should be at least {needed} for {setting}: raise it, or lower that"

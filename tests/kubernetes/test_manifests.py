@@ -14,6 +14,7 @@ import yaml
 
 from serve.config import ServiceConfig
 from serve.config_file import load
+from serve.memory_budgets import memory_warnings
 
 from .strict_objects import check
 
@@ -83,6 +84,23 @@ def test_the_serve_configuration_is_ours(documents: list[dict[str, Any]], tmp_pa
     assert load(file).host == EVERYWHERE
     assert isinstance(load(file).config, ServiceConfig)
     assert load(file).config.asks_for_keys
+    assert not list(memory_warnings(load(file).config))
+
+
+def test_the_base_may_be_tried_with_less_memory(tmp_path: Path) -> None:
+    """As a machine smaller than the pods does."""
+    content = yaml.safe_load(only(built(OVERLAYS[0]), "RayService")["spec"]["serveConfigV2"])
+    args = content["applications"][0]["args"]
+    for options in (
+        args["character"]["replicas"],
+        args["background"]["replicas"],
+        args["merger"],
+        args["ingress"],
+    ):
+        options["memory_bytes"] = 1_000_000
+    file = tmp_path / "serve.yaml"
+    file.write_text(yaml.safe_dump(content))
+    assert load(file).config.merger.memory_bytes == 1_000_000
 
 
 def test_the_gpu_overlay_serves_gpu_yaml(gpu: dict[str, Any]) -> None:
