@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, or_, sel
 from ..keys import EndedWork
 from .database import reading
 from .store_clock import now_of
-from .stored_bytes import CANCELLED
+from .stored_bytes import cancel_scenes
 from .tables import jobs, keys, scenes
 
 
@@ -52,8 +52,7 @@ def cancel(connection: Connection, which: ColumnElement[bool], now: float) -> No
     """Cancel whatever of jobs has not ended."""
     found = list(connection.execute(select(jobs.c.id).where(which, jobs.c.id.in_(_open()))).scalars())
     for job_id in found:
-        theirs = scenes.c.job_id == job_id, scenes.c.status.in_(("queued", "running"))
-        connection.execute(update(scenes).where(*theirs).values(**CANCELLED, ended_at=now))
+        cancel_scenes(connection, job_id, now)
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(cancelled_at=now))
 
 

@@ -35,7 +35,7 @@ from .database import reading
 from .ended_keys import ended
 from .states import JobState, NewScene, SceneState
 from .store_clock import now_of
-from .stored_bytes import CANCELLED, ROW_BYTES, StorageBudget
+from .stored_bytes import ROW_BYTES, StorageBudget, cancel_scenes
 from .tables import jobs, keys, scenes
 
 IDEMPOTENCY_S = 86_400.0
@@ -170,11 +170,7 @@ class JobStore:
             if found is None:
                 return None
             now = now_of(connection, now)
-            ended = update(scenes).where(
-                scenes.c.job_id == job_id, scenes.c.status.in_(("queued", "running"))
-            )
-            stopped = connection.execute(ended.values(**CANCELLED, ended_at=now))
-            if stopped.rowcount:
+            if cancel_scenes(connection, job_id, now):
                 connection.execute(update(jobs).where(jobs.c.id == job_id).values(cancelled_at=now))
         return self.counts(owner, job_id)
 

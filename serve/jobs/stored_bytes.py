@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from .tables import jobs, scenes
 
 ROW_BYTES = 1_000
-"""What a scene takes in the database beside its words, with its part of the indexes; measured 600."""
+"""What a scene takes in the database beside its words, with indexes and a job of its own; measured 700."""
 CANCELLED: dict[str, Any] = {
     "status": "cancelled",
     "lease": None,
@@ -24,6 +24,20 @@ CANCELLED: dict[str, Any] = {
     "picture_bytes": 0,
 }
 """The values of a scene that is cancelled."""
+
+
+def cancel_scenes(connection: Connection, job_id: str, now: float) -> int:
+    """Cancel whatever of a job has not ended. Return how many scenes.
+
+    They are deleted and written anew: rows that shrink where they are leave SQLite's pages nearly empty, 4 kB
+    a scene.
+    """
+    waiting = scenes.c.job_id == job_id, scenes.c.status.in_(("queued", "running"))
+    kept = [column for column in scenes.c if column.name not in CANCELLED]
+    gone = connection.execute(delete(scenes).where(*waiting).returning(*kept)).mappings().all()
+    if gone:
+        connection.execute(insert(scenes), [{**row, **CANCELLED, "ended_at": now} for row in gone])
+    return len(gone)
 
 
 class StorageFull(Exception):

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from serve.jobs import disk_space, ended_keys
 from serve.jobs.config import JobConfig
+from serve.jobs.database import open_database
 from serve.jobs.disk_space import DiskSpace, is_full
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
@@ -71,6 +72,22 @@ def test_a_cancelled_scene_keeps_a_receipt_and_not_its_words(
     assert kept(engine) == (3, 3 * ROW_BYTES)
     assert words_of(engine) == [""] * 3
     assert expected(engine) == 0
+
+
+def test_what_is_submitted_and_cancelled_takes_no_more_than_is_counted(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
+    store, new = JobStore(engine), [NewScene("x" * 8_000, 60.0)] * 100
+    for _ in range(20):
+        store.cancel("a", store.submit(new_job_id(), "a", new))
+    with engine.connect() as connection:
+        pages, free, size = (
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+    engine.dispose()
+    assert kept(engine) == (2_000, 2_000 * ROW_BYTES)
+    assert (pages - free) * size < 2_000 * ROW_BYTES
+    engine.dispose()
 
 
 def test_what_is_cancelled_with_its_key_keeps_no_words_either(engine: Engine, submit: Submit) -> None:
