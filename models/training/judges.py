@@ -32,7 +32,7 @@ _DRAWN_SIZES = (((256, 192), 0.7), ((384, 192), 0.3))
 TRAINED_LAYOUTS = range(48)
 """More than a model is taught, so that the classifier goes by what is shown and not by where."""
 FRESH_LAYOUTS = range(1_000, 1_200)
-SPOILED_EVERY = 3
+SPOILED_EVERY = 2
 """One training picture in so many is spoiled."""
 _FIGURE_BLUR_PX = 4
 _PLACE_BLUR_PX = 2
@@ -68,7 +68,7 @@ def augment(pictures: torch.Tensor) -> torch.Tensor:
     if torch.rand(()) < 0.5:
         pictures = pictures.flip(-1)
     if torch.rand(()) < 0.7:
-        small = 0.25 + 0.6 * torch.rand(()).item()
+        small = 0.35 + 0.5 * torch.rand(()).item()
         shrunk = interpolate(pictures, scale_factor=small, mode="bilinear", antialias=True)
         pictures = interpolate(shrunk, size=pictures.shape[-2:], mode="bilinear")
     shift_y, shift_x = (int(torch.randint(-5, 6, ())) for _ in range(2))

@@ -25,12 +25,12 @@ WORDS: dict[str, dict[str, str]] = {
         "size": "width=512,\n    height=384",
         "judge": "Kind and time are told by a small classifier trained on rendered places "
         "(`models/training/place_classifier.safetensors`), and on blurred, smeared, warped, mixed, "
-        "patch-shuffled and scattered ones as a class of their own, so that such a picture counts as no "
-        "place. A network's word is kinder than an eye. On {pictures} rendered places in layouts that it was "
-        "not trained on it is right for {kind} of the kinds, {time} of the times and {day_night} of day "
-        "against night; softened with a blur for {kind_soft}, {time_soft} and {day_night_soft}. Of the same "
-        "places spoiled it takes {no_place} for no place; made a mosaic of, which it was not trained on, "
-        "{no_place_other}.",
+        "patch-shuffled, scattered and doubled ones as a class of their own, so that such a picture counts "
+        "as no place. A network's word is kinder than an eye. On {pictures} rendered places in layouts that "
+        "it was not trained on it is right for {kind} of the kinds, {time} of the times and {day_night} of "
+        "day against night; softened with a blur for {kind_soft}, {time_soft} and {day_night_soft}. Of the "
+        "same places spoiled it takes {no_place} for no place; made a mosaic of, which it was not trained "
+        "on, {no_place_other}.",
     },
 }
 

@@ -1,4 +1,4 @@
-"""Turn drawn places into pictures of no place: blurred, smeared, warped, mixed, patch-shuffled or scattered.
+"""Turn drawn places into pictures of no place: blurred, smeared, warped, mixed, shuffled, scattered, doubled.
 
 A painter that has not learnt whole pictures makes such ones. The classifier is trained with them as a class
 of their own, so that they do not count as the kind of place that their colours suggest. Every function takes
@@ -19,6 +19,9 @@ SMEAR_PX = (36, 84)
 WARP_PX = (18.0, 32.0)
 MIXED = (0.45, 0.55)
 SCATTER_PX = (8, 18)
+GHOSTS = 6
+GHOST_PX = 64
+GHOST_SCATTER_PX = (2.0, 6.0)
 BLOCKS_PX = (10, 20)
 
 
@@ -66,10 +69,22 @@ def mix(pictures: torch.Tensor) -> torch.Tensor:
     return share * pictures + (1 - share) * pictures.roll(1, 0).flip(2)
 
 
+def ghost(pictures: torch.Tensor) -> torch.Tensor:
+    """Lay the picture over itself, moved and mirrored: what a painter makes that cannot choose a layout."""
+    copies = []
+    for _ in range(GHOSTS):
+        moved = pictures.roll(int(torch.randint(-GHOST_PX, GHOST_PX + 1, ())), 3)
+        copies.append(moved.flip(3) if torch.rand(()) < 0.5 else moved)
+    return _scattered(torch.stack(copies).mean(0), _between(*GHOST_SCATTER_PX))
+
+
 def scatter(pictures: torch.Tensor) -> torch.Tensor:
     """Take each pixel from somewhere near it: confetti."""
+    return _scattered(pictures, _between(*SCATTER_PX))
+
+
+def _scattered(pictures: torch.Tensor, reach: float) -> torch.Tensor:
     n, _, height, width = pictures.shape
-    reach = _between(*SCATTER_PX)
     coarse = torch.rand(n, 2, height // 3, width // 3) * 2 - 1
     field = interpolate(coarse, size=(height, width)).permute(0, 2, 3, 1) * reach
     rows, columns = torch.linspace(-1, 1, height), torch.linspace(-1, 1, width)
@@ -89,7 +104,7 @@ def coarsen(pictures: torch.Tensor) -> torch.Tensor:
 
 
 Way = Callable[[torch.Tensor], torch.Tensor]
-TRAINED_ON: tuple[Way, ...] = (blur, smear, warp, shuffle_patches, mix, scatter)
+TRAINED_ON: tuple[Way, ...] = (blur, smear, warp, shuffle_patches, mix, scatter, ghost)
 NEVER_SHOWN: tuple[Way, ...] = (coarsen,)
 """Kept back, to see whether the classifier knows a spoiled picture of a sort that it was not trained on."""
 
