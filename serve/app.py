@@ -68,7 +68,7 @@ def build(config: ServiceConfig) -> Application:
     # One that is to go finishes what it has: nobody else knows of its connections.
     drained = {"graceful_shutdown_timeout_s": config.limits.max_deadline_s}
     edge = config.ingress.model_copy(update={"max_ongoing_requests": slots_of(config)})
-    app: Application = deployment("Ingress", ingress, edge, **drained).bind(config, *graph, worker)
+    app: Application = deployment("Ingress", ingress, edge, **drained).bind(config, *graph, worker, home)
     return app
 
 

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from serve.app import build
 from serve.config import ServiceConfig
 from serve.jobs import across_nodes
 from serve.jobs.across_nodes import check_here, home_of_jobs
 from serve.jobs.config import JobConfig
 from serve.jobs.node_local import Marks, look
+
+from ..test_app import deployments_of
 
 REMOTE = JobConfig(database="postgresql+psycopg://me@db/scenes", pictures="s3://bucket/scenes")
 ELSEWHERE = Marks(machine="another", database=None, pictures=None)
@@ -83,3 +86,12 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: p
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match=r"jobs cannot be kept: .*file"):
         home_of_jobs(config(tmp_path / "file" / "state"))
+
+
+def test_both_that_accept_and_paint_jobs_are_told_of_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Marks(machine="m", database="d", pictures="p")
+    monkeypatch.setattr("serve.app.home_of_jobs", lambda config: home)
+    graph = deployments_of(build(config(tmp_path)))
+    assert graph["Ingress"].init_args[-1] == graph["JobWorker"].init_args[-1] == home
