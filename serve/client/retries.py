@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import NotReady, NotScenewright, OutOfMemory, Overloaded, ServerUnreachable
+from .errors import NotReady, NotScenewright, OutOfMemory, Overloaded, ScenewrightError, ServerUnreachable
 
 WORTH_IT = (Overloaded, NotReady, OutOfMemory)
 FIRST_WAIT_S = 0.5
@@ -37,9 +37,13 @@ class Retries:
 
 def _lost_on_the_way(failure: Exception) -> bool:
     """Nothing answered, or a proxy did in place of a replica that it had lost."""
-    return isinstance(failure, ServerUnreachable) or (
-        isinstance(failure, NotScenewright) and failure.status >= 500
-    )
+    if isinstance(failure, NotScenewright):
+        return failure.status >= 500
+    if isinstance(
+        failure, ScenewrightError
+    ):  # What the service itself answers has an id; HAProxy's has none.
+        return failure.status == 500 and failure.request_id is None
+    return isinstance(failure, ServerUnreachable)
 
 
 NO_RETRIES = Retries(most=0)

@@ -22,6 +22,8 @@ from serve.client import (
     errors,
     synchronous,
 )
+from serve.client.errors import error_of
+from serve.http.haproxy_config import early_errors
 
 BUSY = Overloaded(429, "overloaded", "busy", retry_after_s=7)
 
@@ -147,3 +149,13 @@ def test_a_job_whose_answer_was_lost_is_sent_again_under_the_same_key(slept: lis
     assert keys[0] == keys[1]
     client.submit_job([])
     assert keys[2] != keys[0]
+
+
+def test_what_haproxy_answers_for_a_replica_that_died_is_lost_on_the_way() -> None:
+    """It has the documented shape, and no id: HAProxy reads it from a file (serve/http/haproxy_config.py)."""
+    body = early_errors()["502.http"].partition("\r\n\r\n")[2]
+    lost = error_of(500, json.loads(body))
+    assert Retries().wait_s(lost, 1, repeatable=True, dice=1) == 0.5
+    assert Retries().wait_s(lost, 1, repeatable=False, dice=1) is None
+    own = ScenewrightError(500, "internal", "something went wrong", request_id="a1")
+    assert Retries().wait_s(own, 1, repeatable=True, dice=1) is None
