@@ -85,7 +85,7 @@ ROWS = (
             Panel(
                 "Damaged pictures",
                 "ops",
-                (Query(rate(metrics.DAMAGED_PICTURES, "outcome"), "{{outcome}}"),),
+                (Query(rate(metrics.DAMAGED_PICTURES) + NEVER_EMPTY, "found"),),
                 "Kept pictures of jobs that were found damaged on reading: painted again, or gone for good.",
             ),
             Panel(

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from subprocess import Popen
+from subprocess import Popen  # nosec B404
 from typing import Any
 
 from ray._private import ray_constants, worker
