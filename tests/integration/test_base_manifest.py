@@ -24,8 +24,10 @@ from ..polling import until
 REPOSITORY = Path(__file__).parents[2]
 MANIFEST = REPOSITORY / "kubernetes/base/rayservice.yaml"
 SERVE_RUN = """
-import sys, ray
+import signal, sys, ray
 from ray.serve.scripts import cli
+# Whoever runs the tests in the background of a shell has SIGINT ignored, and so has every child.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 room = {"num_cpus": 8, "_memory": 16_000_000_000, "object_store_memory": 200_000_000}
 ray.init(address="local", namespace="serve", include_dashboard=False, log_to_driver=False, **room)
 cli(["run", sys.argv[1]])
