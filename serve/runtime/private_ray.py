@@ -46,7 +46,7 @@ PRIVATE = {
     "RAY_agent_register_timeout_ms": f"{LONGEST_START_S * 1e3:.0f}",
     "RAY_worker_register_timeout_seconds": f"{LONGEST_START_S:.0f}",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
-    # A control service of this machine's own does not come back: whatever outlives it ends this soon, not
+    # A control service of this machine's own does not come back: what asks for it gives up this soon, not
     # after a minute.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "8",
 }

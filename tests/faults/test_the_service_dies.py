@@ -54,6 +54,7 @@ def test_ray_dies_under_the_service(tmp_path: Path, row: Row, process: str, name
     row.saw(f"exit {code} after {took_s:.1f} s, with the sentence")
 
 
+@pytest.mark.xfail(strict=True, reason="two of Ray's agents report to the dead for 60 s before they end")
 def test_the_service_itself_is_killed(tmp_path: Path, row: Row) -> None:
     row.promises(
         "`scenewright serve` killed (SIGKILL) with a job half done",
