@@ -28,20 +28,23 @@ class Retries:
         backoff_s = FIRST_WAIT_S * 2 ** (tries - 1) * (0.5 + dice / 2)
         if isinstance(failure, WORTH_IT):
             wait_s = backoff_s if failure.retry_after_s is None else failure.retry_after_s
-        elif _lost_on_the_way(failure) and repeatable:
+        elif _never_arrived(failure) or (_lost_on_the_way(failure) and repeatable):
             wait_s = backoff_s
         else:
             return None
         return wait_s if wait_s <= self.longest_wait_s else None
 
 
+def _never_arrived(failure: Exception) -> bool:
+    """A server that closes a connection may say so just as the next request is sent (RFC 9110, 15.5.9)."""
+    return isinstance(failure, ScenewrightError | NotScenewright) and failure.status == 408
+
+
 def _lost_on_the_way(failure: Exception) -> bool:
     """Nothing answered, or a proxy did in place of a replica that it had lost."""
     if isinstance(failure, NotScenewright):
         return failure.status >= 500
-    if isinstance(
-        failure, ScenewrightError
-    ):  # What the service itself answers has an id; HAProxy's has none.
+    if isinstance(failure, ScenewrightError):  # The service's own answers have an id; HAProxy's have none.
         return failure.status == 500 and failure.request_id is None
     return isinstance(failure, ServerUnreachable)
 

@@ -71,7 +71,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._protocol_known = False
         self._in_head, self._head_bytes, self._head_fields, self._raw_bytes = True, 0, 0, 0
         self._framing_bytes, self._body_bytes = 0, 0
-        self._too_large = self._discards = False
+        self._too_large = self._discards = self._between = False
         self._discarded_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._begun = False
@@ -183,7 +183,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 return
             piece = bytes(self._unread[:PIECE_BYTES])
             del self._unread[:PIECE_BYTES]
-            before = self._body_bytes
+            before, self._between = self._body_bytes, False
             try:
                 self.parser.feed_data(piece)
             except httptools.HttpParserUpgrade:
@@ -196,6 +196,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _is_bounded(self, received: int, body: int) -> bool:
         """Count what the parser keeps without telling: a header or a chunk's extension without end."""
+        if self._between:
+            return True  # A request ended with these bytes and no other has begun.
         if self._in_head:
             self._raw_bytes += received
             if self._raw_bytes > self._limits.header_bytes + PIECE_BYTES:
@@ -214,6 +216,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._between = False
         self._head_bytes = self._head_fields = 0
 
     def on_url(self, url: bytes) -> None:
@@ -244,6 +247,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         answered = self._discarded_answered()
         self._in_head, self._raw_bytes, self._head_bytes, self._head_fields = True, 0, 0, 0
+        self._between = True
         if answered:
             self.cycle.more_body = False
             self._rest()

@@ -53,6 +53,12 @@ def test_what_would_fail_again_is_not_asked_again(failure: ScenewrightError) -> 
     assert Retries().wait_s(failure, 1, repeatable=True, dice=0) is None
 
 
+@pytest.mark.parametrize("repeatable", [True, False])
+def test_a_request_that_never_arrived_is_asked_for_again(repeatable: bool) -> None:
+    late = error_of(408, {"error": {"code": "request_timeout", "message": "late"}})
+    assert Retries().wait_s(late, 1, repeatable, dice=1) == 0.5
+
+
 def test_a_lost_answer_is_asked_for_again_only_where_that_does_no_harm() -> None:
     assert Retries().wait_s(ServerUnreachable("cut"), 1, repeatable=True, dice=1) == 0.5
     assert Retries().wait_s(ServerUnreachable("cut"), 1, repeatable=False, dice=1) is None

@@ -153,6 +153,30 @@ def test_an_answer_on_its_way_is_not_what_makes_room(app: Echo, loop: str) -> No
         assert (status, len(body)) == (200, len(app.large))
 
 
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        GET,
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    ],
+    ids=["empty", "length", "chunked"],
+)
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_connection_may_rest(app: Echo, loop: str, request_bytes: bytes, count: int) -> None:
+    """Longer than a header may take: a 408 would be read as the answer to the next request."""
+    with serving(app, loop, header_timeout_s=0.2) as edge, edge.connect() as connection:
+        for _ in range(2):
+            connection.sendall(request_bytes * count)
+            assert [status for status, _, _ in answers(connection, count)] == [200] * count
+            connection.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                connection.recv(1)
+            connection.settimeout(20)
+        connection.sendall(HEAD)
+        assert refusal(connection) == (408, "request_timeout")
+
+
 def test_an_answered_request_keeps_no_place_by_its_body(app: Echo, loop: str) -> None:
     with (
         serving(app, loop, connections=8, health_connections=0, linger_s=60) as edge,
