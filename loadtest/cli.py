@@ -12,7 +12,6 @@ import click
 from .commands.chaos import chaos
 from .commands.compare import compare
 from .commands.find import find
-from .commands.mlperf import mlperf
 from .commands.run import run
 from .commands.soak import soak
 from .commands.step import step
@@ -51,5 +50,5 @@ def main() -> None:
     """
 
 
-for command in (run, find, step, chaos, soak, compare, mlperf):
+for command in (run, find, step, chaos, soak, compare):
     main.add_command(command)

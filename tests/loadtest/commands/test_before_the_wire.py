@@ -28,9 +28,7 @@ def one_sentence(result: Result) -> str:
     return line
 
 
-@pytest.mark.parametrize(
-    "command", [("run", *LOAD), ("soak", "--rate", 1, "--hours", 1), ("mlperf", "--rate", 1)]
-)
+@pytest.mark.parametrize("command", [("run", *LOAD), ("soak", "--rate", 1, "--hours", 1)])
 @pytest.mark.parametrize(
     ("url", "key"),
     [

@@ -199,7 +199,7 @@ def test_compare_exits_by_its_verdict(tmp_path: Path) -> None:
     assert told("compare", base, tmp_path / "no.json").exit_code == 2
 
 
-@pytest.mark.parametrize("command", ["run", "find", "step", "chaos", "soak", "compare", "mlperf"])
+@pytest.mark.parametrize("command", ["run", "find", "step", "chaos", "soak", "compare"])
 def test_every_command_teaches(command: str) -> None:
     result = told(command, "--help")
     assert result.exit_code == 0
