@@ -24,6 +24,13 @@ OBJECT_STORE_BYTES = 384 << 20
 LONGEST_START_S = 300.0
 ATTEMPTS = 6
 POLL_S = 0.2
+PATIENT = {
+    # Ray's own limits are 30 s, 30 s, 60 s and 5 s; past them it ends what is still starting.
+    "RAY_gcs_server_port_wait_time_s": f"{LONGEST_START_S:.0f}",
+    "RAY_agent_register_timeout_ms": f"{LONGEST_START_S * 1e3:.0f}",
+    "RAY_worker_register_timeout_seconds": f"{LONGEST_START_S:.0f}",
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+}
 PRIVATE = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_SERVE_LOG_TO_STDERR": "0",
@@ -41,11 +48,7 @@ PRIVATE = {
     **spare_process.SETTINGS,
     # A proxy that has died is missed at the third check, and until then nobody listens.
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "0.2",
-    # Ray's own limits are 30 s, 30 s, 60 s and 5 s; past them it ends what is still starting.
-    "RAY_gcs_server_port_wait_time_s": f"{LONGEST_START_S:.0f}",
-    "RAY_agent_register_timeout_ms": f"{LONGEST_START_S * 1e3:.0f}",
-    "RAY_worker_register_timeout_seconds": f"{LONGEST_START_S:.0f}",
-    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+    **PATIENT,
     # A control service of this machine's own does not come back: what asks for it gives up this soon, not
     # after a minute.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "8",
@@ -58,7 +61,7 @@ def start(num_cpus: int, folder: str, say: Say) -> None:
     # driver read the variable when ray was imported.
     ray_constants.ENABLE_RAY_CLUSTER = False
     begun = time.monotonic()
-    with saying_what_for(say, lambda: _starting(Path(folder))), _patient_for_the_node(), unexported():
+    with saying_what_for(say, lambda: _starting(Path(folder))), patient_for_the_node(), unexported():
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 _start_once(num_cpus, folder)
@@ -106,7 +109,7 @@ def _starting(folder: Path) -> str:
 
 
 @contextmanager
-def _patient_for_the_node() -> Iterator[None]:
+def patient_for_the_node() -> Iterator[None]:
     """Let ray.init ask for its node longer than the 30 s of its own, while the node's process lives."""
     ask: Callable[..., Any] = services.get_node
     deadline = time.monotonic() + LONGEST_START_S

@@ -26,12 +26,14 @@ from ray.util import list_named_actors
 from serve.config_file import SHIPPED_FOLDER
 from serve.local_cluster import free_port
 from serve.runtime.driver_metrics import unexported
+from serve.runtime.private_ray import PATIENT, patient_for_the_node
 
 from .. import polling
 
 APPLICATION = "scenewright"
 SCENE = {"character": "a knight", "background": "a castle", "output": {"format": "jpeg", "quality": 60}}
 QUICK = {
+    **PATIENT,
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_SERVE_LOG_TO_STDERR": "0",
     # A node that is gone refuses connections, and is given up after three; one that is slow gets its time.
@@ -45,7 +47,7 @@ QUICK = {
 def private_ray(**environment: str) -> Iterator[str]:
     """Nothing of another cluster is seen, and nothing is left behind. Gives the folder of this one."""
     folder = tempfile.mkdtemp(prefix="swc-", dir="/tmp")  # Short: sockets live in it.
-    with pytest.MonkeyPatch.context() as patch, unexported():
+    with pytest.MonkeyPatch.context() as patch, unexported(), patient_for_the_node():
         patch.delenv("RAY_ADDRESS", raising=False)
         for name, value in {**QUICK, **environment, "RAY_TMPDIR": folder}.items():
             patch.setenv(name, value)

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from serve.commands.keys import keys
 from serve.local_cluster import free_port
+from serve.runtime.private_ray import PATIENT
 
 from ..polling import until
 
@@ -26,10 +27,12 @@ MANIFEST = REPOSITORY / "kubernetes/base/rayservice.yaml"
 SERVE_RUN = """
 import signal, sys, ray
 from ray.serve.scripts import cli
+from serve.runtime.private_ray import patient_for_the_node
 # Whoever runs the tests in the background of a shell has SIGINT ignored, and so has every child.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 room = {"num_cpus": 8, "_memory": 16_000_000_000, "object_store_memory": 200_000_000}
-ray.init(address="local", namespace="serve", include_dashboard=False, log_to_driver=False, **room)
+with patient_for_the_node():
+    ray.init(address="local", namespace="serve", include_dashboard=False, log_to_driver=False, **room)
 cli(["run", sys.argv[1]])
 """
 """`serve run` alone would start a Ray with as many CPUs as this machine has, not as the pods have."""
@@ -49,7 +52,8 @@ def url(state_dir: Path) -> Iterator[str]:
     file, log = Path(folder, "serve.yaml"), Path(folder, "log")
     file.write_text(written.replace("\n  port: 8000\n", f"\n  port: {port}\n"))
     given = {"RAY_TMPDIR": folder, "SCENEWRIGHT_STATE_DIR": str(state_dir), "RAY_USAGE_STATS_ENABLED": "0"}
-    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"} | given
+    inherited = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    environment = inherited | PATIENT | given
     with log.open("wb") as output:
         running = subprocess.Popen(
             [sys.executable, "-c", SERVE_RUN, str(file)],

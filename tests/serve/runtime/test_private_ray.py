@@ -36,7 +36,7 @@ def test_a_node_that_registers_late_is_waited_for(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(private_ray.services, "get_node", get_node)
     monkeypatch.setattr(private_ray, "node_lives", lambda: True)
-    with private_ray._patient_for_the_node():
+    with private_ray.patient_for_the_node():
         assert private_ray.services.get_node("address", "n") == {"node": "n"}
     assert private_ray.services.get_node is get_node
 
@@ -51,7 +51,7 @@ def test_a_node_that_is_gone_or_far_too_late_is_not(
     monkeypatch.setattr(private_ray.services, "get_node", get_node)
     monkeypatch.setattr(private_ray, "node_lives", lambda: lives)
     monkeypatch.setattr(private_ray, "LONGEST_START_S", longest_s)
-    with private_ray._patient_for_the_node(), pytest.raises(RuntimeError):
+    with private_ray.patient_for_the_node(), pytest.raises(RuntimeError):
         private_ray.services.get_node()
 
 
