@@ -1,4 +1,4 @@
-"""One real Ray, one real deployment and one real port for all of these tests."""
+"""A real Ray, a real deployment and a real port for the tests of a module."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ def simulated_config(step_s: float = STEP_S) -> ServiceConfig:
         # The same scene is asked for again and again, and must be painted each time.
         arguments[kind]["generator"]["generation"] = {"result_cache_bytes": 0}
     return ServiceConfig.model_validate(arguments)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give a start of Ray on a busy machine its time, which counts as the first test's."""
+    for item in items:
+        if "tests/integration/" in item.path.as_posix() and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(300))
 
 
 @pytest.fixture(scope="module")

@@ -64,7 +64,7 @@ def url(state_dir: Path) -> Iterator[str]:
         )
     address = f"http://127.0.0.1:{port}"
     try:
-        assert until(lambda: running.poll() is not None or answers(address), 150), log.read_text()
+        assert until(lambda: running.poll() is not None or answers(address), 200), log.read_text()
         assert running.poll() is None, log.read_text()
         yield address
     finally:

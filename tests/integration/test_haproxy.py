@@ -26,11 +26,12 @@ from serve.client import Retries, Scenewright
 
 from ..polling import until
 from .conftest import REPOSITORY, simulated_config
-from .test_metrics import AUTOSCALED, empty_panels, samples
-from .test_service import replica
-from .test_streaming import EVENTS, events
+from .one_service.conftest import AUTOSCALED
+from .one_service.test_metrics import Series, empty_panels, samples, wait_for_series
+from .one_service.test_service import replica
+from .one_service.test_streaming import EVENTS, events
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(360)
 
 STEP_S = 0.1
 SCENE_HEADERS = ("x-request-id", "x-seed", "x-merge", "x-backend", "server-timing")
@@ -81,7 +82,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     process = subprocess.Popen([sys.executable, *command], cwd=REPOSITORY, env=environment)
     found = Service(f"http://127.0.0.1:{port}", process, f"127.0.0.1:{metrics}")
     try:
-        until(lambda: ready(found), timeout_s=180)
+        until(lambda: ready(found), timeout_s=300)
         yield found
     finally:
         all_of_it = found.processes() if process.poll() is None else []
@@ -282,13 +283,13 @@ def cancelled(service: Service) -> Counter[str]:
 
 def test_no_panel_is_empty_and_serve_s_own_counters_go_on(service: Service, http: httpx.Client) -> None:
     assert http.post("/v1/scenes", json=scene()).status_code == 200
-    seen: list[tuple[str, dict[str, str]]] = []
 
-    def complete() -> bool:
-        seen.extend((sample.name, sample.labels) for sample in samples(service.metrics))
-        return not empty_panels(seen) and "ray_serve_num_http_requests_total" in dict(seen)
+    def missing(series: Series) -> list[str]:
+        return empty_panels(series) + sorted(
+            {"ray_serve_num_http_requests_total"} - {name for name, _ in series}
+        )
 
-    until(complete)
+    wait_for_series(missing, service.metrics)
     assert any(sample.name == "haproxy_server_current_sessions" for sample in samples(service.haproxy))
 
 
@@ -317,8 +318,8 @@ def test_an_edge_replica_that_dies_under_load_costs_one_retry(service: Service) 
         Scenewright(service.url, retries=Retries(most=1), transport=transport) as client,
         ThreadPoolExecutor(4) as pool,
     ):
-        asked = [pool.submit(client.scene, **scene(50)) for _ in range(4)]
-        until(lambda: len(replicas_that(service, "haproxy_server_current_sessions")) == 2, 4)
+        asked = [pool.submit(client.scene, **scene(80)) for _ in range(4)]
+        until(lambda: len(replicas_that(service, "haproxy_server_current_sessions")) == 2, 8)
         killed = replica("Ingress")
         assert killed is not None
         killed.kill()

@@ -1,4 +1,4 @@
-"""Jobs on real Ray, while what paints them is killed again and again."""
+"""Jobs on real Ray, while what paints them is killed again and again, and when all of it is stopped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import random
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from serve import local_cluster
 
 from ..polling import until
 from .conftest import simulated_config
-from .test_service import replica
+from .one_service.test_service import replica
 
 LAYER: dict[str, Any] = {"prompt": "x", "num_inference_steps": 2, "width": 64, "height": 64}
 FRAME = {"merge": {"width": 128, "height": 64, "mode": "paste"}, "output": {"format": "png"}}
@@ -37,10 +37,31 @@ def serving(state_dir: Path) -> AbstractContextManager[str]:
     return local_cluster.running(config, "127.0.0.1", local_cluster.free_port())
 
 
+class Service:
+    """A service that can be stopped and started again with the same state folder."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir
+        self._running = ExitStack()
+
+    def start(self) -> httpx.Client:
+        url = self._running.enter_context(serving(self.state_dir))
+        return self._running.enter_context(httpx.Client(base_url=url, timeout=60, trust_env=False))
+
+    def stop(self) -> None:
+        self._running.close()
+
+
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(tmp_path_factory.mktemp("state")) as address:
-        yield address
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = Service(tmp_path_factory.mktemp("state"))
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="module")
+def http(service: Service) -> httpx.Client:
+    return service.start()
 
 
 def job_of(http: httpx.Client, job_id: str) -> dict[str, Any]:
@@ -87,3 +108,19 @@ def test_kills_lose_nothing_and_double_nothing(http: httpx.Client, scenes: int, 
     names = [hashlib.sha256(http.get(told["url"]).content).hexdigest() for told in job["scenes"]]
     assert names[0::3] == [expected] * len(names[0::3]), "the pictures that they would have been"
     assert len(set(names)) == 3
+
+
+@pytest.mark.timeout(400)
+def test_a_job_outlives_the_service(service: Service, http: httpx.Client) -> None:
+    """The last test: everything is stopped with a job half done, and the next service finishes it."""
+    until(lambda: http.get("/readyz").status_code == 200)
+    job_id = http.post("/v1/jobs", json={"scenes": [scene(n) for n in range(12)]}).json()["id"]
+    until(lambda: job_of(http, job_id)["done"] > 1)
+    before = job_of(http, job_id)["done"]
+    service.stop()
+    http = service.start()
+    assert job_of(http, job_id)["done"] >= before
+    until(lambda: job_of(http, job_id)["status"] == "succeeded", 120)
+    kept = (service.state_dir, *service.state_dir.rglob("*"))
+    others_may = [path for path in kept if path.lstat().st_mode & 0o077]
+    assert others_may == [], "what is kept is this account's alone"

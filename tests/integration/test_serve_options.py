@@ -69,7 +69,7 @@ def test_a_file_that_asks_for_much_is_served_as_it_says(tmp_path: Path) -> None:
             command, cwd=REPOSITORY, stdout=written, stderr=subprocess.STDOUT, env=environment
         )
     try:
-        assert until(lambda: service.poll() is not None or "ready in" in log.read_text(), 100), (
+        assert until(lambda: service.poll() is not None or "ready in" in log.read_text(), 200), (
             log.read_text()
         )
         said = log.read_text()

@@ -103,6 +103,12 @@ def test_an_address_where_nothing_listens_is_told_before_the_run() -> None:
     assert result.exit_code == 2 and "nothing answers" in result.output
 
 
+def test_a_cluster_that_does_not_answer_is_told(url: str) -> None:
+    result = told("run", "--url", url, "--rate", 1, "--duration", 1, "--ray-address", "127.0.0.1:1")
+    assert result.exit_code == 2, result.output
+    assert "did not tell of its Serve replicas" in result.output
+
+
 @pytest.mark.slow
 def test_find_finds_a_known_capacity(stand_in: StandIn, url: str, mix_file: str, tmp_path: Path) -> None:
     """One slot of 0.25 s serves 4 a second. M/D/1's mean wait is ρ/(2(1-ρ)) services: 2 at ρ = 0.8."""

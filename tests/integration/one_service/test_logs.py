@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import ray
 
-from ..polling import until
+from ...polling import until
 from .test_service import SCENE
 
 PARTS = ("Ingress", "Character", "Background", "Merger")

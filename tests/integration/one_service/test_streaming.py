@@ -11,23 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
-from serve import local_cluster
-
-from ..polling import until
-from .conftest import simulated_config
+from ...polling import until
+from .conftest import STEP_S
 from .test_service import busy, replica
 
 EVENTS = {"Accept": "text/event-stream"}
-STEP_S = 0.2
 STEPS = 150
 """Half a minute of painting: a generator that is idle before that was stopped."""
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    config = simulated_config(STEP_S)
-    with local_cluster.running(config, "127.0.0.1", local_cluster.free_port()) as address:
-        yield address
 
 
 def scene(steps: int) -> dict[str, Any]:
@@ -89,7 +79,7 @@ def leave(http: httpx.Client, after: int) -> None:
         told = events(answer)
         for _ in range(after):
             assert next(told)[0] == "layer.progress"
-        until(lambda: busy("Character") and busy("Background"), 10)
+        until(lambda: busy("Character") and busy("Background"), 20)
     until(lambda: not (busy("Character") or busy("Background")), STEPS * STEP_S / 2)
 
 

@@ -18,7 +18,7 @@ from ray.util import list_named_actors
 
 from serve.cli import main
 
-from ..polling import until
+from ...polling import until
 
 SCENE = {"character": "a knight", "background": "a castle", "seed": 42}
 
@@ -40,7 +40,7 @@ def busy(deployment: str) -> bool:
     names = [actor["name"] for actor in list_named_actors(all_namespaces=True)]
     name = next((name for name in names if f"#{deployment}#" in name), None)
     return name is not None and ray.get(
-        ray.get_actor(name, namespace="serve").get_num_ongoing_requests.remote(), timeout=10
+        ray.get_actor(name, namespace="serve").get_num_ongoing_requests.remote(), timeout=60
     )
 
 
@@ -85,7 +85,7 @@ def test_a_scene_as_json(http: httpx.Client) -> None:
 
 
 def test_both_layers_are_painted_at_the_same_time(http: httpx.Client) -> None:
-    layers = {kind: {"prompt": "x", "num_inference_steps": 40} for kind in ("character", "background")}
+    layers = {kind: {"prompt": "x", "num_inference_steps": 20} for kind in ("character", "background")}
     begun = time.monotonic()
     answer = http.post("/v1/scenes", json=layers)
     took_ms = 1e3 * (time.monotonic() - begun)
@@ -151,14 +151,14 @@ def test_the_command_line_paints(url: str, tmp_path: Path) -> None:
 
 
 def test_a_client_that_leaves_takes_its_work_along(http: httpx.Client, url: str) -> None:
-    leaving = {"prompt": "x", "num_inference_steps": 150}  # 7.5 s of painting
+    leaving = {"prompt": "x", "num_inference_steps": 150}  # half a minute of painting
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(f"{url}/v1/characters", json=leaving, timeout=0.8, trust_env=False)
     begun = time.monotonic()
     until(lambda: not busy("Character"))
     answer = http.post("/v1/characters", json={"prompt": "x", "num_inference_steps": 1})
     assert answer.status_code == 200
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 15
 
 
 @pytest.mark.parametrize("deployment", ["Character", "Merger"])

@@ -15,18 +15,10 @@ from ray.serve.generated.serve_pb2 import ASGIRequest
 
 from serve.http.host_names import is_loopback
 
-from ..polling import until
+from ...polling import until
 
 METHOD = "/ray.serve.ASGIService/HandleRequest"
 """Of the port that Ray Serve opens on every interface for each replica: it unpickles what it is sent."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def careless_shell() -> Iterator[None]:
-    """It would leave Ray's ports without a token, were the service to listen to it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_AUTH_MODE", "disabled")
-        yield
 
 
 class Touch:
@@ -53,7 +45,7 @@ def call(port: int, path: Path, metadata: list[tuple[str, str]]) -> grpc.StatusC
     body = ASGIRequest(pickled_request_metadata=pickle.dumps(Touch(path))).SerializeToString()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         try:
-            channel.unary_unary(METHOD)(body, timeout=10, metadata=metadata)
+            channel.unary_unary(METHOD)(body, timeout=30, metadata=metadata)
         except grpc.RpcError as error:
             return error.code()
     return grpc.StatusCode.OK
@@ -61,6 +53,7 @@ def call(port: int, path: Path, metadata: list[tuple[str, str]]) -> grpc.StatusC
 
 @pytest.mark.usefixtures("url")
 def test_a_replicas_open_port_runs_nothing_for_a_stranger(tmp_path: Path) -> None:
+    """Though the shell that started the service had turned Ray's tokens off (ENVIRONMENT in conftest.py)."""
     assert until(lambda: len(set(open_ports())) >= 5), "one a replica"
     for port in set(open_ports()):
         stranger = tmp_path / f"stranger-{port}"

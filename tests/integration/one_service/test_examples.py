@@ -5,25 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import pytest
 from PIL import Image
 
-from serve import local_cluster
-
-from .conftest import simulated_config
-
-REPOSITORY = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    config = simulated_config(0.01).model_copy(update={"state_dir": str(tmp_path_factory.mktemp("state"))})
-    with local_cluster.running(config, "127.0.0.1", local_cluster.free_port()) as address:
-        yield address
+from ..conftest import REPOSITORY
 
 
 def example(url: str, folder: Path, name: str, *arguments: str) -> str:

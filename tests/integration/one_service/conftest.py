@@ -1,0 +1,52 @@
+"""One real Ray and one service for all of these modules: a start takes a third of a minute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from serve import local_cluster
+from serve.config import ServiceConfig
+from serve.tracing import TracingConfig
+
+from ...otlp_collector import Collector, collecting
+from ..conftest import simulated_config
+
+STEP_S = 0.2
+"""So that the longest picture, of 150 steps, takes half a minute: what is idle before that was stopped."""
+AUTOSCALED = {"min_replicas": 1, "max_replicas": 1}
+ENVIRONMENT = {
+    "RAY_metrics_report_interval_ms": "500",
+    # Of a careless shell: it would leave Ray's ports without a token, were the service to listen to it.
+    "RAY_AUTH_MODE": "disabled",
+}
+
+
+@pytest.fixture(scope="package")
+def collector() -> Iterator[Collector]:
+    with collecting() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="package")
+def url(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    data = simulated_config(STEP_S).model_dump()
+    for kind in ("character", "background"):
+        data[kind]["replicas"] |= {"num_replicas": None, "autoscaling": AUTOSCALED}
+        data[kind]["defaults"]["num_inference_steps"] = 5
+    data["state_dir"] = str(tmp_path_factory.mktemp("state"))
+    config = ServiceConfig.model_validate(data)
+    config = config.model_copy(update={"tracing": TracingConfig(collector.url)})
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in ENVIRONMENT.items():
+            environment.setenv(name, value)
+        with local_cluster.running(config, "127.0.0.1", local_cluster.free_port()) as address:
+            yield address
+
+
+@pytest.fixture(scope="package")
+def http(url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=url, timeout=100, trust_env=False) as client:
+        yield client
