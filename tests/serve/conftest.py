@@ -33,6 +33,7 @@ from serve.logs import logger
 from serve.metrics import Metric
 from serve.scene import Graph
 
+from ..quick_server import QuickServer
 from .noted import Noted
 
 REPOSITORY = Path(__file__).parents[2]
@@ -124,7 +125,7 @@ def client(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
 def listening(app: ASGIApp, root_path: str = "") -> Iterator[str]:
     """The application behind a real port of this machine, for clients that bring their own HTTP."""
     config = uvicorn.Config(app, "127.0.0.1", 0, log_level="error", lifespan="off", root_path=root_path)
-    server = uvicorn.Server(config)
+    server = QuickServer(config)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, args=([listener],))

@@ -169,7 +169,7 @@ def test_a_connection_may_rest(app: Echo, loop: str, request_bytes: bytes, count
         for _ in range(2):
             connection.sendall(request_bytes * count)
             assert [status for status, _, _ in answers(connection, count)] == [200] * count
-            connection.settimeout(0.5)
+            connection.settimeout(0.35)
             with pytest.raises(TimeoutError):
                 connection.recv(1)
             connection.settimeout(20)

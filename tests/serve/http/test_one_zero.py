@@ -14,6 +14,8 @@ from starlette.types import Receive, Scope, Send
 
 from serve.http.bounded_protocol import BoundedProtocol
 
+from ...quick_server import QuickServer
+
 
 class Streaming:
     """Answers with two pieces; the second one once it is told to."""
@@ -37,7 +39,7 @@ class Streaming:
 @contextmanager
 def serving(app: Streaming) -> Iterator[socket.socket]:
     """A connection to it."""
-    server = uvicorn.Server(
+    server = QuickServer(
         uvicorn.Config(app, "127.0.0.1", 0, log_level="error", lifespan="off", http=BoundedProtocol)
     )
     with socket.socket() as listener:

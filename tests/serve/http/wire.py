@@ -21,6 +21,7 @@ from serve.http.connection_limits import ConnectionLimits
 from serve.http.connection_table import ConnectionTable
 
 from ...polling import until
+from ...quick_server import QuickServer
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -93,7 +94,7 @@ def serving(app: ASGIApp, loop: str = "asyncio", tls: Any = None, **limits: Any)
             thread.join()
 
 
-class Server(uvicorn.Server):
+class Server(QuickServer):
     """Starts as the hook lets Serve's start."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
