@@ -24,7 +24,7 @@ from .http.connection_limits import ConnectionLimits
 from .http.host_names import is_loopback, normalised
 from .keys import Authentication
 from .private_files import new_ones_shut
-from .runtime import deploying, private_ray, ray_processes, spare_process, state_folder, tls
+from .runtime import deploying, orphan_reaper, private_ray, ray_processes, spare_process, state_folder, tls
 from .runtime.address import EVERYWHERE, check_port, resolve, url_of
 from .runtime.address import free_port as free_port
 from .runtime.errors import CannotStart as CannotStart
@@ -75,7 +75,12 @@ def running(
     settings = {**private_ray.PRIVATE, **haproxy.private_settings(folder), "RAY_TMPDIR": rays}
     if haproxy.enabled():
         haproxy_launcher.write_script(Path(folder) / haproxy_launcher.SCRIPT)
-    with private_ray.environment(settings), new_ones_shut(), state_folder.in_use(kept, url, say):
+    with (
+        orphan_reaper.reaped_if_killed(folder),
+        private_ray.environment(settings),
+        new_ones_shut(),
+        state_folder.in_use(kept, url, say),
+    ):
         try:
             say(state_folder.described(kept))
             say("starting Ray…")
@@ -153,7 +158,7 @@ def _check_resources(asked: dict[str, float]) -> None:
 def _stop(folder: str) -> None:
     if ray_processes.ended():
         # Serve and Ray would ask what is dead, and wait for its answer.
-        ray_processes.end_what_is_left(folder)
+        orphan_reaper.end_what_is_left(folder)
         return
     # Serve kills its controller under a call that Ray then reports on our stdout.
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):

@@ -17,7 +17,8 @@ from ..http import proxy_hook
 from . import spare_process
 from .driver_metrics import unexported
 from .errors import CannotStart
-from .ray_processes import end_what_is_left, node_lives
+from .orphan_reaper import end_what_is_left
+from .ray_processes import node_lives
 from .waiting import Say, saying_what_for
 
 OBJECT_STORE_BYTES = 384 << 20

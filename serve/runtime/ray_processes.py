@@ -1,9 +1,7 @@
-"""Ray's processes of this machine: whether they live, and an end to what is left of them."""
+"""Tell whether Ray's processes of this machine live."""
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -45,25 +43,6 @@ def _vital() -> Iterator[tuple[str, Popen[bytes]]]:
     for kind, name in VITAL.items():
         for each in started.get(kind, ()):
             yield name, each.process
-
-
-def end_what_is_left(folder: str) -> None:
-    """End the processes of the Ray whose sessions are in `folder`, which is one start's alone."""
-    for place in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if int(place.name) != os.getpid() and _is_of(place, f"{folder}/"):
-                os.kill(int(place.name), signal.SIGKILL)
-
-
-def _is_of(place: Path, folder: str) -> bool:
-    """Tell by its arguments or, since Ray's workers write over those, by the logs that it has open."""
-    if folder.encode() in (place / "cmdline").read_bytes():
-        return True
-    for descriptor in (place / "fd").iterdir():
-        with suppress(OSError):
-            if descriptor.readlink().as_posix().startswith(folder):
-                return True
-    return False
 
 
 def node_lives() -> bool:

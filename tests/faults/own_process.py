@@ -51,11 +51,16 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, config: Path, port: int | None = None) -> Iterator[Served]:
-    """Start one with its state in `folder`; stop it as Ctrl-C does, if it still runs."""
+def served(
+    folder: Path, config: Path, port: int | None = None, settings: dict[str, str] | None = None
+) -> Iterator[Served]:
+    """Start one with its state in `folder` and `settings` in its environment.
+
+    Stop it as Ctrl-C does, if it still runs.
+    """
     port = port or local_cluster.free_port()
     command = [sys.executable, "-m", "serve.cli", "serve", "--config", str(config), "--port", str(port)]
-    environment = {**os.environ, "SCENEWRIGHT_STATE_DIR": str(folder / "state")}
+    environment = {**os.environ, "SCENEWRIGHT_STATE_DIR": str(folder / "state"), **(settings or {})}
     out = folder / "out"
     with out.open("w") as written:
         process = subprocess.Popen(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -52,30 +51,6 @@ def test_whatever_waits_ends_with_ray(process: subprocess.Popen, monkeypatch: py
         readying.wait(service, ray_processes.check, settled_s=float("inf"))
     with pytest.raises(RayEnded):
         deploying._wait("scenewright")
-
-
-def test_what_is_left_of_a_start_is_ended_and_nothing_else(tmp_path: Path) -> None:
-    script = "import time; time.sleep(60)"
-    with (
-        subprocess.Popen([sys.executable, "-c", script, f"--temp={tmp_path}/ray/session"]) as left,
-        subprocess.Popen([sys.executable, "-c", script, f"--temp={tmp_path}/other"]) as other,
-    ):
-        until(
-            lambda: all(b"--temp" in Path(f"/proc/{each.pid}/cmdline").read_bytes() for each in (left, other))
-        )
-        ray_processes.end_what_is_left(f"{tmp_path}/ray")
-        assert left.wait(30) == -signal.SIGKILL
-        assert other.poll() is None
-        other.kill()
-
-
-def test_a_worker_that_wrote_over_its_arguments_is_ended(tmp_path: Path) -> None:
-    """Ray's workers are called ray::… and say nothing of the folder: their logs are in it."""
-    log = tmp_path / "ray/session/logs/worker.out"
-    log.parent.mkdir(parents=True)
-    with log.open("w") as written, subprocess.Popen(ASLEEP, stdout=written) as left:
-        ray_processes.end_what_is_left(f"{tmp_path}/ray")
-        assert left.wait(30) == -signal.SIGKILL
 
 
 def test_a_node_lives_while_its_process_does(tmp_path: Path) -> None:

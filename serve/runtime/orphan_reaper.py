@@ -1,0 +1,147 @@
+"""End the processes of a private Ray once the process that started it is gone, by whatever way.
+
+The reaper is a process of its own, `python -I -S orphan_reaper.py FOLDER`, and its standard input a pipe that
+closes with its parent. It imports nothing but the standard library, so it starts at once and is small.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen  # nosec B404
+
+POLL_S = 0.25
+QUIET_S = 2.0
+"""A process that was being started when its parent died shows itself by then."""
+LONGEST_S = 60.0
+TITLE = b"ray::"
+CHECK_S = 1.0
+READY_S = 20.0
+
+
+@contextmanager
+def reaped_if_killed(folder: str) -> Iterator[None]:
+    """Inside the block a reaper waits that ends the Ray in `folder`/ray, should this process be killed.
+
+    Ray's own agents stay for a minute else. A reaper that is killed has a successor.
+    """
+    ready, ended = threading.Event(), threading.Event()
+    thread = threading.Thread(
+        target=_keep_one, args=(folder, ready, ended), name="orphan-reaper", daemon=True
+    )
+    thread.start()
+    ready.wait(READY_S)
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _keep_one(folder: str, ready: threading.Event, ended: threading.Event) -> None:
+    while not ended.is_set():
+        try:
+            reaper = _started(folder)
+        except OSError:  # No room for one more process: Ray will tell of that.
+            ready.set()
+            ended.wait(CHECK_S)
+            continue
+        with reaper:
+            ready.set()
+            while reaper.poll() is None and not ended.wait(CHECK_S):
+                pass
+            reaper.kill()
+
+
+def _started(folder: str) -> Popen[bytes]:
+    """Start one, and wait until it is deaf to signals.
+
+    It is in a session of its own: who ends a process group spares it. Python closes this end of the pipe in
+    all other children, so nothing but the end of this process is its end of file.
+    """
+    reaper = Popen(  # noqa: S603  # nosec B603
+        [sys.executable, "-I", "-S", __file__, folder],
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=DEVNULL,
+        cwd="/",
+        env={name: value for name, value in os.environ.items() if name != "RAY_TMPDIR"},
+        start_new_session=True,
+    )
+    if reaper.stdout is not None:
+        reaper.stdout.read()
+    return reaper
+
+
+def end_what_is_left(folder: str) -> int:
+    """End the processes of the Ray whose sessions are in `folder`, and return how many there were.
+
+    `folder` is what `RAY_TMPDIR` said to that Ray, and no other Ray's. Linux only: elsewhere it finds none.
+    """
+    found = 0
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if int(place.name) != os.getpid() and _is_of(place, folder):
+                found += _end(place, folder)
+    return found
+
+
+def _end(place: Path, folder: str) -> bool:
+    """Send SIGKILL where it still holds, for another process may have that number by now."""
+    process = os.pidfd_open(int(place.name))
+    try:
+        if not _is_of(place, folder):
+            return False
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+        return True
+    finally:
+        os.close(process)
+
+
+def _is_of(place: Path, folder: str) -> bool:
+    """Tell by the environment that it was started with, or by title and log files together.
+
+    Ray's agents write their titles over their environment. That a path in the folder stands in a command line
+    proves nothing: whoever reads a log there has it in theirs.
+    """
+    if f"RAY_TMPDIR={folder}".encode() in (place / "environ").read_bytes().split(b"\0"):
+        return True
+    return (place / "cmdline").read_bytes().startswith(TITLE) and _writes_to(place, f"{folder}/")
+
+
+def _writes_to(place: Path, folder: str) -> bool:
+    for descriptor in (place / "fd").iterdir():
+        with suppress(OSError):
+            if descriptor.readlink().as_posix().startswith(folder) and _is_writable(place, descriptor.name):
+                return True
+    return False
+
+
+def _is_writable(place: Path, descriptor: str) -> bool:
+    flags = (place / "fdinfo" / descriptor).read_text().partition("flags:")[2].split()[0]
+    return int(flags, 8) & os.O_ACCMODE != os.O_RDONLY
+
+
+def main(folder: str) -> None:
+    """Wait for the parent's end, then end what is left of the Ray in `folder`/ray, and remove `folder`."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # The parent handles these.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Tells the parent that it is ready.
+    sys.stdin.buffer.read()
+    begun = last = time.monotonic()
+    while last - begun < LONGEST_S and time.monotonic() - last < QUIET_S:
+        if end_what_is_left(f"{folder}/ray"):
+            last = time.monotonic()
+        time.sleep(POLL_S)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
