@@ -1,0 +1,82 @@
+"""Tokenizers of the real classes that spell every word letter by letter: made here, without a hub."""
+
+from __future__ import annotations
+
+import string
+from typing import Any
+
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel
+from tokenizers.processors import TemplateProcessing
+from transformers import (
+    BertTokenizer,
+    CLIPTokenizer,
+    GemmaTokenizer,
+    LlamaTokenizer,
+    PreTrainedTokenizerFast,
+    Qwen2Tokenizer,
+    T5Tokenizer,
+)
+
+LETTERS = string.ascii_letters + string.digits + string.punctuation
+BOS, EOS = "<|startoftext|>", "<|endoftext|>"
+CHAT = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
+    "{% if message.content is string %}{{ message.content }}"
+    "{% else %}{% for part in message.content %}{{ part.text }}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""As Qwen's, and for the others that are spoken to as to a chat."""
+
+
+def clip() -> CLIPTokenizer:
+    """Given as files, transformers 5 ignores vocabulary and merges."""
+    letters = sorted(ByteLevel.alphabet())
+    words = [BOS, EOS, *letters, *(f"{letter}</w>" for letter in letters)]
+    return CLIPTokenizer(vocab=_numbered(words), merges=[], model_max_length=77)
+
+
+def t5(longest: int = 512) -> T5Tokenizer:
+    letters = [(letter, -3.0) for letter in LETTERS]
+    specials = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
+    return T5Tokenizer(vocab=[*specials, *letters], extra_ids=0, model_max_length=longest)
+
+
+def gemma() -> GemmaTokenizer:
+    words = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "▁", *LETTERS]
+    return GemmaTokenizer(vocab=_numbered(words), merges=[], model_max_length=8192)
+
+
+def llama() -> LlamaTokenizer:
+    words = ["<unk>", "<s>", "</s>", "▁", *LETTERS]
+    return LlamaTokenizer(vocab=_numbered(words), merges=[], pad_token="</s>", model_max_length=512)
+
+
+def qwen() -> Qwen2Tokenizer:
+    words = [EOS, "<|im_start|>", "<|im_end|>", *sorted(ByteLevel.alphabet())]
+    tokenizer = Qwen2Tokenizer(vocab=_numbered(words), merges=[], model_max_length=4096)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    tokenizer.chat_template = CHAT
+    return tokenizer
+
+
+def glm() -> PreTrainedTokenizerFast:
+    """CogView4's, which has no class of its own."""
+    words = [EOS, "[gMASK]", "<sop>", *sorted(ByteLevel.alphabet())]
+    spelled = Tokenizer(BPE(vocab=_numbered(words), merges=[]))
+    spelled.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    begin = [("[gMASK]", 1), ("<sop>", 2)]
+    spelled.post_processor = TemplateProcessing(single="[gMASK] <sop> $A", special_tokens=begin)
+    return PreTrainedTokenizerFast(tokenizer_object=spelled, pad_token=EOS, eos_token=EOS, model_max_length=1024)
+
+
+def bert() -> BertTokenizer:
+    small = string.ascii_lowercase + string.digits
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = [*specials, *small, *string.punctuation, *(f"##{letter}" for letter in small)]
+    return BertTokenizer(vocab=_numbered(words), model_max_length=77)
+
+
+def _numbered(words: list[str]) -> dict[str, Any]:
+    return {word: number for number, word in enumerate(words)}
