@@ -24,7 +24,7 @@ from bench.step_engine.workload import Arrival, saturated
 from deployments.diffusion.calibration import calibrate
 from deployments.diffusion.config import ModelConfig
 from deployments.diffusion.denoiser import Denoiser, DiffusionPainting
-from deployments.diffusion.loader import compile_unet
+from deployments.diffusion.loader import compile_denoiser
 from deployments.diffusion.painter import PaintRequest
 
 SIZES = {"sd15": (512, 512), "sdxl": (1024, 1024)}
@@ -70,7 +70,7 @@ def _measure(family: str, compiled: bool, asked: argparse.Namespace) -> dict[str
         scale, size, steps, count, max_rows, buckets = "tiny", (64, 64), 2, 2, 4, (2, 4)
     pipeline = random_pipeline(family, scale, device, dtype)
     if compiled:
-        compile_unet(pipeline, device)
+        compile_denoiser(pipeline, device)
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     denoiser = Denoiser(ModelConfig(f"random-{family}", compile=compiled))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from deployments.diffusion.model.families import family_named
+
+Precision = Literal["float32", "float16", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -17,15 +21,36 @@ class LoraConfig:
 
 
 @dataclass(frozen=True)
+class QuantizationConfig:
+    """Keep networks in fewer bits, by diffusers' PipelineQuantizationConfig.
+
+    `backend` is diffusers' name of it, and its Python package has to be installed. `options` are the arguments
+    of its configuration class. `components`: which networks; where none is named, the denoiser alone.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    backend: Literal["bitsandbytes_4bit", "bitsandbytes_8bit", "quanto", "torchao"]
+    options: dict[str, Any] = field(default_factory=dict)
+    components: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """A model and the means by which it fits its device.
 
     `source` is a diffusers folder, a single .safetensors file, or a hub id, in that order of recognition.
-    `device` and `dtype` "auto" mean CUDA in half precision where there is a GPU, else the CPU in single.
+    `family` is told from the model's folder; name it for a hub id that this machine has not fetched, and where
+    the folder leaves it open (docs/models.md).
+    `device` and `dtype` "auto" mean CUDA in half precision where there is a GPU, else the CPU in single;
+    `component_dtypes` sets a part of the model apart, as in `{vae: float32}`.
+    `offload` moves parts of the model to the GPU when they are needed: `model` one network at a time,
+    `sequential` one layer at a time, which needs the least memory and takes the longest. `vae_slicing` decodes
+    one picture at a time, `vae_tiling` one tile of a picture at a time.
     `lazy_load` gives the memory back after the warm-up picture, without which no replica counts as ready, and
     loads the model again at the first job. `unload_after_idle_s` gives it back when no job came for so long.
     `exact` fills every forward up to `exact_rows`, so that a picture is bitwise the same whatever its peers.
-    `compile` compiles the UNet for each row count before the replica is ready: minutes, worth it on a GPU.
+    `compile` compiles the denoiser for each row count before the replica is ready: minutes, worth it on a GPU.
     `prompt_cache` counts encoded prompts.
     `preview_vae`: a small VAE that previews are drawn by, a folder or a hub id of diffusers' AutoencoderTiny
     (`madebyollin/taesd`; for XL `madebyollin/taesdxl`). Where none is named, by the one in the folder
@@ -35,13 +60,17 @@ class ModelConfig:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     source: str
+    family: str | None = None
     lora: tuple[LoraConfig, ...] = ()
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    component_dtypes: dict[str, Precision] = field(default_factory=dict)
     xformers: bool = False
     attention_slicing: bool = False
     vae_slicing: bool = True
-    cpu_offload: bool = False
+    vae_tiling: bool = False
+    offload: Literal["none", "model", "sequential"] = "none"
+    quantization: QuantizationConfig | None = None
     lazy_load: bool = False
     unload_after_idle_s: float | None = None
     threads: int | None = None
@@ -52,6 +81,8 @@ class ModelConfig:
     preview_vae: str | None = None
 
     def __post_init__(self) -> None:
+        if self.family is not None:
+            family_named(self.family)
         if self.exact_rows < 2:
             raise ValueError("exact_rows must be at least 2: a guided picture has two rows")
 

@@ -13,18 +13,22 @@ log = logging.getLogger(__name__)
 def fit(pipeline: Any, config: ModelConfig, device: str) -> None:
     pipeline.set_progress_bar_config(disable=True)
     if config.attention_slicing:
-        pipeline.enable_attention_slicing()
+        pipeline.enable_attention_slicing()  # For the families whose networks know it.
     if config.xformers:  # After slicing: each replaces the attention processors, so the last one holds.
         _try_xformers(pipeline)
     # Every VAE has the method; those without the attribute raise in it.
     if config.vae_slicing and hasattr(pipeline.vae, "use_slicing"):
         pipeline.vae.enable_slicing()
-    if config.cpu_offload and device == "cuda":
+    if config.vae_tiling and hasattr(pipeline.vae, "use_tiling"):
+        pipeline.vae.enable_tiling()
+    if config.offload == "none" or device != "cuda":
+        if config.offload != "none":
+            log.warning("offload does nothing on a CPU: the model is there already")
+        pipeline.to(device)
+    elif config.offload == "model":
         pipeline.enable_model_cpu_offload()
-        return
-    if config.cpu_offload:
-        log.warning("cpu_offload does nothing on a CPU: the model is there already")
-    pipeline.to(device)
+    else:
+        pipeline.enable_sequential_cpu_offload()
 
 
 def _try_xformers(pipeline: Any) -> None:

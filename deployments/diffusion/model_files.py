@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from deployments.diffusion.model import checkpoint
+from deployments.diffusion.model.families import STABLE_DIFFUSION_PIPELINES
 from deployments.diffusion.model.safetensors_header import Header, read_header
 from deployments.diffusion.model.text_to_image import check_parts
 from deployments.diffusion.model.weights import MissingShard, choose
@@ -15,24 +17,30 @@ from deployments.errors import ModelUnusable, NotReady
 
 CHECKSUMS = "SHA256SUMS"
 CONFIG_NAMES = ("config.json", "scheduler_config.json", "tokenizer_config.json", "preprocessor_config.json")
-VOCABULARIES = ("tokenizer.json", "vocab.json")
+VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model")
 PICKLE_SUFFIXES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 NOT_LOADED = ("safety_checker", "feature_extractor", "image_encoder")
 """Painting from text needs none of them."""
+NONE_APART: Mapping[str, str] = {}
 PICKLE = "is a pickle, which can run code when it is read: only safetensors is loaded"
 
 
-def check_model_files(folder: Path, precision: str = "float32", shown: str | None = None) -> None:
+def check_model_files(
+    folder: Path,
+    precision: str = "float32",
+    shown: str | None = None,
+    apart: Mapping[str, str] = NONE_APART,
+) -> None:
     """Check that `folder` is a whole diffusers model of intact safetensors that paints from text.
 
-    Of each part the weights that `precision` (float32, float16 or bfloat16) would read are checked. Raises
-    NotReady or ModelUnusable, naming the file; the folder is called `shown`.
+    Of each part the weights that `precision` (float32, float16 or bfloat16), or that of the part in `apart`,
+    would read are checked. Raises NotReady or ModelUnusable, naming the file; the folder is called `shown`.
     """
     name = shown or folder.resolve().name
     index = read_index(folder, name)
     check_shape(folder, name)
     for part in parts_of(index):
-        _check_part(folder / part, f"{name}/{part}", precision)
+        _check_part(folder / part, f"{name}/{part}", apart.get(part, precision))
     if (folder / CHECKSUMS).exists():
         _check_sums(folder, name)
 
@@ -50,9 +58,12 @@ def read_index(folder: Path, shown: str) -> dict[str, Any]:
 def check_shape(folder: Path, shown: str) -> None:
     """Check by the configuration of its parts that a model paints from text. Raises ModelUnusable.
 
-    What is missing is not missed here.
+    What is missing is not missed here. Families other than Stable Diffusion 1, 2 and XL have one task a class.
     """
-    parts = parts_of(read_index(folder, shown))
+    index = read_index(folder, shown)
+    if index["_class_name"] not in STABLE_DIFFUSION_PIPELINES:
+        return
+    parts = parts_of(index)
     encoders = sorted(part for part in parts if part.startswith("text_encoder"))
     configs = [_config_of(folder / part, f"{shown}/{part}") for part in ("unet", "vae", *encoders)]
     there = [config for config in configs if config is not None]
@@ -118,7 +129,7 @@ def part_weights(folder: Path, shown: str, precision: str) -> dict[str, Header]:
 def check_words(tokenizer: Path, shown: str) -> None:
     """Raise NotReady where a tokenizer has no words: transformers would make one that knows none."""
     if not any((tokenizer / name).is_file() for name in VOCABULARIES):
-        raise NotReady(f"{shown} has no words: {' or '.join(VOCABULARIES)} is missing")
+        raise NotReady(f"{shown} has no words: {' or '.join(VOCABULARIES[:2])} is missing")
 
 
 def read_json(file: Path, shown: str) -> dict[str, Any]:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 import tomllib
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from deployments.diffusion.config import ModelConfig
 from deployments.diffusion.model.checkpoint import own_size, pipeline_class
+from deployments.diffusion.model.families import UNKNOWN, Family, Task, detect, family_named, family_of
 from deployments.diffusion.model_files import check_single_file
 from deployments.errors import NotReady
 
 ModelKind = Literal["character", "background", "any"]
-CommercialUse = Literal["yes", "with restrictions", "unknown: see the model's own card"]
+CommercialUse = Literal["yes", "with restrictions", "no", "unknown: see the model's own card"]
 
 BUNDLED_FOLDER = Path(__file__).resolve().parents[2] / "models"
 XL_PIPELINE = "StableDiffusionXLPipeline"
-CARD_FILES = ("model_index.json", "unet/config.json", "vae/config.json")
+CARD_FILES = ("model_index.json", "unet/config.json", "transformer/config.json", "vae/config.json")
 UNKNOWN_LICENCE = "unknown: see the model's own card"
 
 
@@ -27,7 +29,10 @@ UNKNOWN_LICENCE = "unknown: see the model's own card"
 class ModelCard:
     """What a caller may know of a model. `memory_gb`: (least, most), None where nobody measured it.
 
-    `trained_sizes`: all (width, height) it has seen, where it has seen but a few and others come out worse.
+    `family` is a name of deployments/diffusion/model/families.py, or `unknown`. `num_inference_steps` and
+    `guidance_scale` are the model's own defaults where they are not its family's. `licence_source`: where the
+    licence was read. `trained_sizes`: all (width, height) it has seen, where it has seen but a few and others
+    come out worse.
     """
 
     id: str
@@ -43,6 +48,19 @@ class ModelCard:
     aliases: tuple[str, ...] = ()
     trained_sizes: tuple[tuple[int, int], ...] = ()
     bundled: bool = False
+    family: str = UNKNOWN.name
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    licence_source: str = ""
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        return family_by_name(self.family).tasks
+
+
+def family_by_name(name: str) -> Family:
+    """Return the family of a card."""
+    return UNKNOWN if name == UNKNOWN.name else family_named(name)
 
 
 def _known_models() -> tuple[ModelCard, ...]:
@@ -68,6 +86,26 @@ def describe(source: str) -> ModelCard:
             return card
     place = locate(source)
     return _read_card(source, place, _stamp(place))
+
+
+def card_of(model: ModelConfig) -> ModelCard:
+    """Return a configured model's card. Its family is the one that the operator named, where one is named."""
+    card = describe(model.source)
+    if model.family is None or model.family == card.family:
+        return card
+    family, told = family_named(model.family), card.family != UNKNOWN.name
+    own = {} if told else {"native_size": family.native_size, "latent_factor": 8 * family.patch}
+    return replace(card, family=family.name, **own)
+
+
+def family_in(folder: Path, name: str) -> Family:
+    """Return the family of the model in a folder; UNKNOWN where its configuration is of none."""
+    index = _read_json(folder / "model_index.json")
+    return detect(index, _read_denoiser(folder, index), name) or UNKNOWN
+
+
+def _read_denoiser(folder: Path, index: dict[str, Any]) -> dict[str, Any]:
+    return _read_json(folder / family_of(str(index.get("_class_name"))).denoiser / "config.json")
 
 
 def bundled_model(name: str) -> Path:
@@ -110,16 +148,22 @@ def _stamp(place: Path | None) -> object:
 
 
 def _custom_card(name: str, place: Path | None) -> ModelCard:
-    pipeline, latent_factor, native_size = "unknown", 8, (512, 512)
+    pipeline, latent_factor, native_size, family = "unknown", 8, (512, 512), UNKNOWN
     if place is not None and place.is_dir():
-        latent_factor = _latent_factor(_read_json(place / "vae" / "config.json"))
-        native_size = _native_size(_read_json(place / "unet" / "config.json"), latent_factor)
-        pipeline = str(_read_json(place / "model_index.json").get("_class_name", pipeline))
+        index, vae = _read_json(place / "model_index.json"), _read_json(place / "vae" / "config.json")
+        denoiser = _read_denoiser(place, index)
+        family = detect(index, denoiser, name) or UNKNOWN
+        vae_factor = _vae_factor(vae)
+        latent_factor = vae_factor * family.patch
+        native_size = _native_size(denoiser, vae, vae_factor, family)
+        pipeline = str(index.get("_class_name", pipeline))
     elif place is not None:
         with suppress(NotReady):  # Loading says what is wrong; a card is only a description.
             header = check_single_file(place)
             native_size = own_size(header) or native_size
             pipeline = pipeline_class(header, place.name)
+            is_sd2 = any(name.startswith("cond_stage_model.model.") for name in header.names)
+            family = family_named("sdxl" if pipeline == XL_PIPELINE else "sd2" if is_sd2 else "sd1")
             if pipeline == XL_PIPELINE:
                 native_size = own_size(header) or (1024, 1024)
     return ModelCard(
@@ -132,21 +176,29 @@ def _custom_card(name: str, place: Path | None) -> ModelCard:
         commercial_use="unknown: see the model's own card",
         native_size=native_size,
         latent_factor=latent_factor,
+        family=family.name,
     )
 
 
-def _latent_factor(vae: dict[str, Any]) -> int:
+def _vae_factor(vae: dict[str, Any]) -> int:
+    """How many pixels of a side are one of the latents: each level but the first halves it."""
     levels = vae.get("block_out_channels") or vae.get("decoder_block_out_channels")
+    halvings = vae.get("temperal_downsample")  # Qwen-Image's, spelled as diffusers spells it.
+    if isinstance(halvings, list) and halvings:
+        return int(2 ** len(halvings))
     return int(2 ** (len(levels) - 1)) if isinstance(levels, list) and levels else 8
 
 
-def _native_size(unet: dict[str, Any], latent_factor: int) -> tuple[int, int]:
-    size = unet.get("sample_size")
+def _native_size(
+    denoiser: dict[str, Any], vae: dict[str, Any], vae_factor: int, family: Family
+) -> tuple[int, int]:
+    of_denoiser = family.size_from == "denoiser"
+    size, factor = (denoiser.get("sample_size"), vae_factor) if of_denoiser else (vae.get("sample_size"), 1)
     if isinstance(size, int):
-        return size * latent_factor, size * latent_factor
+        return size * factor, size * factor
     if isinstance(size, list) and len(size) == 2:
-        return int(size[1]) * latent_factor, int(size[0]) * latent_factor  # diffusers says (height, width)
-    return 512, 512
+        return int(size[1]) * factor, int(size[0]) * factor  # diffusers says (height, width)
+    return family.native_size
 
 
 def _read_json(file: Path) -> dict[str, Any]:

@@ -59,7 +59,9 @@ def lay_over(pipeline: Pipeline, loras: tuple[LoraConfig, ...], model: str) -> N
     names = [f"lora_{position}" for position, _ in enumerate(loras)]
     for adapter, lora in zip(names, loras, strict=True):
         file = lora_file(lora.source)
-        _check_form(check_single_file(file), file.name)
+        if not hasattr(pipeline, "load_lora_weights"):
+            raise ModelUnusable(f"the LoRA {file.name} cannot be used: {model} is of a family that takes none")
+        _check_form(check_single_file(file), file.name, pipeline)
         _check_family(check_single_file(file), file.name, pipeline, model)
         _lay_one(pipeline, adapter, file, model)
     if loras:
@@ -67,11 +69,11 @@ def lay_over(pipeline: Pipeline, loras: tuple[LoraConfig, ...], model: str) -> N
             pipeline.set_adapters(names, adapter_weights=[lora.scale for lora in loras])
 
 
-def _check_form(header: Header, shown: str) -> None:
+def _check_form(header: Header, shown: str, pipeline: Pipeline) -> None:
     for piece, form in UNREAD_FORMS.items():
         if any(piece in name for name in header.names):
             raise ModelUnusable(f"the LoRA {shown} cannot be used: it is {form}")
-    for prefix, family in OTHER_FAMILIES.items():
+    for prefix, family in OTHER_FAMILIES.items() if hasattr(pipeline, "unet") else ():
         if any(name.startswith(prefix) for name in header.names):
             raise ModelUnusable(f"the LoRA {shown} cannot be used: it is for {family}")
     for name in sorted(header.names):
@@ -101,14 +103,18 @@ def _lay_one(pipeline: Pipeline, adapter: str, file: Path, model: str) -> None:
 
 def _check_family(header: Header, shown: str, pipeline: Pipeline, model: str) -> None:
     """Look for the names of XL's second text encoder, and of its UNet's blocks as trainers write them."""
-    if not hasattr(pipeline, "text_encoder_2") and any(name.startswith(XL_ONLY) for name in header.names):
+    if not _is_xl(pipeline) and any(name.startswith(XL_ONLY) for name in header.names):
         raise ModelUnusable(f"the LoRA {shown} does not fit {model}: it is for {FAMILIES[True]}")
+
+
+def _is_xl(pipeline: Pipeline) -> bool:
+    return hasattr(pipeline, "unet") and hasattr(pipeline, "text_encoder_2")
 
 
 def _misfit(error: Exception | None, file: Path, pipeline: Pipeline, model: str) -> ModelUnusable:
     """Why the LoRA does not go with the model: by what it says of its own model, else by the first weight."""
     for_xl = _for_xl(check_single_file(file))
-    if for_xl is not None and for_xl != hasattr(pipeline, "text_encoder_2"):
+    if for_xl is not None and for_xl != _is_xl(pipeline):
         return ModelUnusable(f"the LoRA {file.name} does not fit {model}: it is for {FAMILIES[for_xl]}")
     if error is None or "not found in the base model" in str(error):
         why = "it changes no layer that the model has"

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import json
+import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import transformers
 
+from deployments.diffusion.model.families import family_of
 from deployments.diffusion.model.load_errors import blamed, misshapen
+from deployments.diffusion.model.quantization import Quantization
 from deployments.diffusion.model.safetensors_header import Header
 from deployments.diffusion.model_files import (
     NOT_LOADED,
@@ -28,45 +33,77 @@ from deployments.errors import ModelUnusable
 Pipeline = Any
 STEMS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
 """What a library calls the weights of its networks. A part of any other library is a model's own code."""
+OWN_MODULES = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
+"""How diffusers names its pipelines' modules, some of which have a text encoder of their own."""
+RENAMED = {"MT5Tokenizer": "T5Tokenizer", "MT5TokenizerFast": "T5TokenizerFast"}
+"""Classes that transformers 5 has under another name."""
+MAY_BE_LEFT_OUT = ("text_encoder_3", "tokenizer_3")
+"""Stable Diffusion 3 without its largest text encoder."""
 SAFELY = {"use_safetensors": True, "trust_remote_code": False}
 REPORTING = SAFELY | {"output_loading_info": True}
 
 
-def load_folder(folder: Path, shown: str, dtype: Any, precision: str, **arguments: Any) -> Pipeline:
-    """Load the pipeline in `folder` with each part's weights in the variant that suits `precision`.
+@dataclass(frozen=True)
+class Precisions:
+    """The dtype of each part by its name in torch: `whole`, but for the parts that have one of their own."""
 
-    `arguments` are the pipeline class's own. Raises NotReady or ModelUnusable, naming the part and the file.
+    whole: str
+    apart: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, part: str) -> str:
+        return self.apart.get(part, self.whole)
+
+
+def load_folder(
+    folder: Path,
+    shown: str,
+    precisions: Precisions,
+    to_dtype: Callable[[str], Any],
+    quantization: Quantization | None = None,
+    **arguments: Any,
+) -> Pipeline:
+    """Load the pipeline in `folder` with each part's weights in the variant that suits its precision.
+
+    `to_dtype` gives torch's dtype of a name; `arguments` are the pipeline class's own. Raises NotReady or ModelUnusable, naming the part and the file.
     """
-    check_model_files(folder, precision, shown)
+    check_model_files(folder, precisions.whole, shown, precisions.apart)
     index = read_index(folder, shown)
     library: Any = diffusers
     made = getattr(library, index["_class_name"])
-    expected = inspect.signature(made.__init__).parameters
+    with blamed(shown):  # A class whose packages are missing says so when it is used.
+        expected = _parameters(made)
     named = {part: entry for part, entry in parts_of(index).items() if part in expected}
-    for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler"):
+    for part in _required(index, expected):
         if part not in named:
             raise ModelUnusable(f"{shown}/model_index.json names no {part}")
+    _check_named(named, shown, precisions, quantization)
     parts: dict[str, Any] = {
-        part: _load_part(folder / part, f"{shown}/{part}", *entry, dtype, precision)
+        part: _load_part(folder / part, f"{shown}/{part}", entry, precisions.of(part), to_dtype, quantization)
         for part, entry in named.items()
     }
     _check_words(parts, shown)
-    parts |= {part: None for part in NOT_LOADED if part in expected}
+    left_out = (*NOT_LOADED, *MAY_BE_LEFT_OUT)
+    parts |= {part: None for part in left_out if part in expected and part not in parts}
     with blamed(shown):
         return made.from_pretrained(str(folder), local_files_only=True, **SAFELY, **parts, **arguments)
 
 
 def load_network(
-    kind: Any, folder: Path, shown: str, stem: str, weights: Mapping[str, Header], dtype: Any
+    kind: Any, folder: Path, shown: str, stem: str, weights: Mapping[str, Header], dtype: Any, **more: Any
 ) -> Any:
     """Load one network of class `kind` from these of its folder's weight files.
 
-    Raises NotReady or ModelUnusable, naming the file.
+    `more`: how it is quantized. Raises NotReady or ModelUnusable, naming the file.
     """
     files = next(iter(weights)) if len(weights) == 1 else f"{len(weights)} shards"
     with blamed(f"{shown} ({files})"), _plainly_named(folder, stem, weights) as plain:
         network, found = kind.from_pretrained(
-            str(plain), dtype=dtype, local_files_only=True, ignore_mismatched_sizes=True, **REPORTING
+            str(plain),
+            dtype=dtype,
+            local_files_only=True,
+            ignore_mismatched_sizes=True,
+            **REPORTING,
+            **more,
         )
         check_weights(found, shown, weights)
     return network
@@ -86,26 +123,74 @@ def check_weights(found: Mapping[str, Any], shown: str, weights: Mapping[str, He
         raise ModelUnusable(f"{shown} lacks {len(missing)} of its weights, {missing[0]} among them{files}")
 
 
-def _load_part(folder: Path, shown: str, library: str, name: str, dtype: Any, precision: str) -> Any:
-    if library not in STEMS:
-        raise ModelUnusable(f"{shown} is of the library {library}: a model's own code is never run")
+def _parameters(pipeline: Any) -> Mapping[str, Any]:
+    """What a pipeline's class is made of. Raises ImportError where diffusers has but a stand-in for it."""
+    if getattr(pipeline, "_backends", None):
+        pipeline.from_pretrained()
+    return inspect.signature(pipeline.__init__).parameters
+
+
+def _required(index: Mapping[str, Any], expected: Iterable[str]) -> list[str]:
+    """Return the parts that a pipeline cannot do without: the denoiser first."""
+    texts = [part for part in expected if part.startswith(("text_encoder", "tokenizer"))]
+    one, more = ("text_encoder", "tokenizer"), sorted(part for part in texts if part[-1].isdigit())
+    first = [family_of(str(index["_class_name"])).denoiser, "vae", *(part for part in one if part in texts)]
+    return [*first, "scheduler", *(part for part in more if part not in MAY_BE_LEFT_OUT)]
+
+
+def _check_named(
+    named: Mapping[str, Any], shown: str, precisions: Precisions, quantization: Quantization | None
+) -> None:
+    """Raise ModelUnusable where the operator set a part apart that the model does not have."""
+    wanted = set(precisions.apart) | (quantization.components if quantization else set())
+    for part in sorted(wanted - named.keys()):
+        raise ModelUnusable(f"{shown} has no {part} to set apart: it has {', '.join(sorted(named))}")
+
+
+def _load_part(
+    folder: Path,
+    shown: str,
+    entry: tuple[str, str],
+    precision: str,
+    to_dtype: Callable[[str], Any],
+    quantization: Quantization | None,
+) -> Any:
+    library, name = entry
+    module = _module(library, shown)
     with blamed(f"{shown} ({name})"):
-        kind = getattr(importlib.import_module(library), name, None)
+        kind = getattr(importlib.import_module(module), RENAMED.get(name, name), None)
         if kind is None:
             raise ModelUnusable(f"{shown} is a {name}, which the installed {library} does not have")
         if not issubclass(kind, (diffusers.ModelMixin, transformers.PreTrainedModel)):
             return kind.from_pretrained(str(folder), local_files_only=True)
-    return load_network(kind, folder, shown, STEMS[library], part_weights(folder, shown, precision), dtype)
+    by_diffusers = issubclass(kind, diffusers.ModelMixin)
+    stem = STEMS["diffusers" if by_diffusers else "transformers"]
+    weights = part_weights(folder, shown, precision)
+    quantized = quantization.of(folder.name, by_diffusers) if quantization else None
+    more = {} if quantized is None else {"quantization_config": quantized}
+    return load_network(kind, folder, shown, stem, weights, to_dtype(precision), **more)
+
+
+def _module(library: str, shown: str) -> str:
+    """The module that a part's class is in: of the two libraries, or of one of diffusers' own pipelines."""
+    if library in STEMS:
+        return library
+    if OWN_MODULES.fullmatch(library) and importlib.util.find_spec(f"diffusers.pipelines.{library}"):
+        return f"diffusers.pipelines.{library}"
+    raise ModelUnusable(f"{shown} is of the library {library}: a model's own code is never run")
 
 
 def _check_words(parts: Mapping[str, Any], shown: str) -> None:
     """Raise ModelUnusable where a tokenizer knows words that its text encoder does not."""
-    for number in ("", "_2"):
+    for number in ("", "_2", "_3"):
         tokenizer, encoder = parts.get(f"tokenizer{number}"), parts.get(f"text_encoder{number}")
-        if tokenizer is not None and encoder is not None and len(tokenizer) > encoder.config.vocab_size:
+        if tokenizer is None or encoder is None:
+            continue
+        words = len(getattr(tokenizer, "tokenizer", tokenizer))  # A processor has one inside.
+        read = encoder.get_input_embeddings().num_embeddings
+        if words > read:
             raise ModelUnusable(
-                f"{shown}/tokenizer{number} has {len(tokenizer)} words, "
-                f"and text_encoder{number} reads {encoder.config.vocab_size}"
+                f"{shown}/tokenizer{number} has {words} words, and text_encoder{number} reads {read}"
             )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from huggingface_hub import get_cached_repo_tree, snapshot_download
@@ -12,12 +12,12 @@ from huggingface_hub.errors import CachedRepoTreeNotFoundError, LocalEntryNotFou
 
 from deployments.diffusion.model.load_errors import blamed
 from deployments.diffusion.model.weights import SUFFIX, MissingShard, choose
-from deployments.diffusion.model_files import check_shape, parts_of, read_index
+from deployments.diffusion.model_files import NONE_APART, check_shape, parts_of, read_index
 from deployments.errors import NotReady
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
-CONFIGURATION = ("*.json", "*.txt", "*.model")
-"""With the tokenizer's words. Never a pickle, nor weights for another library."""
+CONFIGURATION = ("*.json", "*.txt", "*.model", "*.jinja")
+"""With the tokenizer's words and its template of a chat. Never a pickle, nor weights for another library."""
 
 
 def offline() -> bool:
@@ -35,21 +35,23 @@ def fetch_index(name: str) -> Path:
         return Path(found)
 
 
-def fetch_model(folder: Path, name: str, precision: str) -> Path:
+def fetch_model(folder: Path, name: str, precision: str, apart: Mapping[str, str] = NONE_APART) -> Path:
     """Fetch the rest of a model whose index lies in `folder`: what `precision` reads, and nothing else.
 
-    What cannot paint from text is refused before its weights are fetched. Raises NotReady or ModelUnusable.
+    `apart`: the precision of a part that has one of its own. What cannot paint from text is refused before its
+    weights are fetched. Raises NotReady or ModelUnusable.
     """
     parts = list(parts_of(read_index(folder, name)))
     with blamed(f"the model {name}"):
         _fetch(name, folder, [f"{part}/{kind}" for part in parts for kind in CONFIGURATION], "*.index*.json")
         check_shape(folder, name)
-        wanted = _weights(_files(name, folder), parts, name, precision)
+        precisions = {part: apart.get(part, precision) for part in parts}
+        wanted = _weights(_files(name, folder), precisions, name)
         try:
             _fetch(name, folder, wanted)
         except LocalEntryNotFoundError:
             # Out of the hub's reach another variant that was fetched before will do.
-            if not all(choose(_names(folder / part), precision) for part in parts if _weighs(wanted, part)):
+            if not all(choose(_names(folder / part), precisions[part]) for part in parts if _weighs(wanted, part)):
                 raise
     return folder
 
@@ -74,9 +76,9 @@ def _files(name: str, folder: Path) -> set[str]:
         return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
 
 
-def _weights(files: Iterable[str], parts: list[str], name: str, precision: str) -> list[str]:
+def _weights(files: Iterable[str], precisions: Mapping[str, str], name: str) -> list[str]:
     wanted: list[str] = []
-    for part in parts:
+    for part, precision in precisions.items():
         own = [file.removeprefix(f"{part}/") for file in files if file.startswith(f"{part}/")]
         chosen = choose(own, precision)
         if chosen is None:

@@ -38,10 +38,14 @@ def as_trained(scheduler: Any, says: Sampling, shown: str) -> Any:
     return kind.from_config(config, **changes) if changes else scheduler
 
 
-def check_sampler(scheduler: Any, shown: str) -> None:
-    """Try a model's scheduler out. Raises ModelUnusable, naming it, where it cannot be used."""
+def check_sampler(scheduler: Any, shown: str, by_denoiser: bool) -> None:
+    """Try a model's scheduler out. Raises ModelUnusable, naming it, where it cannot be used.
+
+    `by_denoiser`: it is called by the hand-written denoiser, and not by its own pipeline.
+    """
     part = f"{shown}: its scheduler {type(scheduler).__name__}"
+    shift = {"mu": 1.0} if scheduler.config.get("use_dynamic_shifting") else {}
     with blamed(part):
-        copy.deepcopy(scheduler).set_timesteps(TRIED_STEPS)
-        if not all(hasattr(scheduler, name) for name in USED):
+        copy.deepcopy(scheduler).set_timesteps(TRIED_STEPS, **shift)
+        if by_denoiser and not all(hasattr(scheduler, name) for name in USED):
             raise ModelUnusable(f"{part} is for models of another family")

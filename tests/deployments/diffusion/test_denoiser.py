@@ -246,7 +246,7 @@ def test_in_exact_mode_every_forward_has_as_many_rows(tiny_sd1: Path) -> None:
 def test_compiled_a_forward_has_a_power_of_two_of_rows(
     tiny_sd1: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deployments.diffusion.loader.compile_unet", lambda pipeline, device: None)
+    monkeypatch.setattr("deployments.diffusion.loader.compile_denoiser", lambda pipeline, device: None)
     made = Denoiser(ModelConfig(str(tiny_sd1), device="cpu", threads=1, compile=True))
     made.load()
     read: list[int] = []

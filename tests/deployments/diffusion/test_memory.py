@@ -17,9 +17,9 @@ from deployments.diffusion.memory import fit
 
 def test_memory_savers(tiny_sd1: Path, paint: Callable[[Any], Any], caplog: pytest.LogCaptureFixture) -> None:
     source = str(tiny_sd1)
-    sliced = load(ModelConfig(source=source, device="cpu", attention_slicing=True, cpu_offload=True))
+    sliced = load(ModelConfig(source=source, device="cpu", attention_slicing=True, offload="model"))
     assert {type(processor) for processor in sliced.unet.attn_processors.values()} == {SlicedAttnProcessor}
-    assert caplog.messages == ["cpu_offload does nothing on a CPU: the model is there already"]
+    assert caplog.messages == ["offload does nothing on a CPU: the model is there already"]
     plain = load(ModelConfig(source=source, device="cpu", vae_slicing=False))
     assert not plain.vae.use_slicing
     assert np.allclose(paint(sliced), paint(plain), atol=1e-4)
@@ -50,7 +50,12 @@ class Recorder:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "last"), [({}, "to cuda"), ({"cpu_offload": True}, "enable_model_cpu_offload")]
+    ("wanted", "last"),
+    [
+        ({}, "to cuda"),
+        ({"offload": "model"}, "enable_model_cpu_offload"),
+        ({"offload": "sequential"}, "enable_sequential_cpu_offload"),
+    ],
 )
 def test_on_a_gpu(wanted: dict[str, Any], last: str) -> None:
     pipeline = Recorder()

@@ -325,7 +325,7 @@ def lumina2() -> Any:
             num_kv_heads=1,
             multiple_of=16,
             axes_dim_rope=(4, 2, 2),
-            axes_lens=(512, 64, 64),
+            axes_lens=(300, 64, 64),
             cap_feat_dim=16,
         ),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=6.0),

@@ -1,0 +1,319 @@
+"""The families of text-to-image models that are served: how each is called, and what its requests get by default.
+
+A family is what diffusers' pipeline class and the configuration of the denoiser tell. Steps, guidance and sizes
+are those of the models' own cards; docs/models.md lists them. This module does without torch and diffusers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Guidance = Literal["classifier_free", "embedded", "none"]
+HalfPrecision = Literal["float16", "bfloat16"]
+Task = Literal["text_to_image"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """One row of the table.
+
+    `pipelines`: the classes that model_index.json may name. `index`, `config` and `named` tell families of one
+    class apart: values in model_index.json, values in the denoiser's config.json, a word in the model's name.
+    `guidance`: `classifier_free` reads a negative prompt; `embedded` reads the scale as an input, and `none`
+    was distilled without, so neither has a negative prompt. `guidance_argument`: the name under which the
+    pipeline takes the scale. `no_negative_prompt`: what it takes where a guided request has none.
+    `prompt_tokens`: how many tokens of a prompt are read. `arguments`: further arguments of the pipeline.
+    `shared`: parameters of the denoiser that have no row axis. `row_lists`: those that are lists of one entry
+    a row. `packed`: latents are (rows, tokens, channels). `prediction`: what previews are made from: `flow` is
+    a velocity, where x0 = x - sigma * v; `scheduler` is as the scheduler's configuration says.
+    `native_size`: where the configuration does not tell, by `size_from`: the part whose sample_size counts,
+    in latent pixels for the denoiser and in pixels for the VAE. `patch`: sides are multiples of it in latents.
+    `half`: what a GPU computes in where the operator has not said.
+    """
+
+    name: str
+    title: str
+    pipelines: tuple[str, ...]
+    num_inference_steps: int
+    guidance_scale: float
+    prompt_tokens: int
+    denoiser: Literal["unet", "transformer"] = "transformer"
+    guidance: Guidance = "classifier_free"
+    guidance_argument: str = "guidance_scale"
+    no_negative_prompt: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    shared: frozenset[str] = frozenset()
+    row_lists: frozenset[str] = frozenset()
+    packed: bool = False
+    prediction: Literal["flow", "scheduler"] = "flow"
+    native_size: tuple[int, int] = (1024, 1024)
+    size_from: Literal["denoiser", "vae"] = "vae"
+    patch: int = 2
+    half: HalfPrecision = "bfloat16"
+    quality_terms: bool = False
+    tasks: tuple[Task, ...] = ("text_to_image",)
+    index: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    named: str = ""
+
+    @property
+    def takes_negative_prompt(self) -> bool:
+        return self.guidance == "classifier_free"
+
+    @property
+    def takes_guidance_scale(self) -> bool:
+        return self.guidance != "none"
+
+
+STABLE_DIFFUSION: dict[str, Any] = {
+    "denoiser": "unet",
+    "num_inference_steps": 25,
+    "guidance_scale": 7.5,
+    "prompt_tokens": 77,
+    "prediction": "scheduler",
+    "native_size": (512, 512),
+    "size_from": "denoiser",
+    "patch": 1,
+    "half": "float16",
+    "quality_terms": True,
+}
+READS_512: dict[str, Any] = {"prompt_tokens": 512, "arguments": {"max_sequence_length": 512}}
+IN_ITS_SIZE = {"use_resolution_binning": False}
+"""Else the pipeline paints in the nearest size that it was trained in, and scales the picture."""
+
+FAMILIES: tuple[Family, ...] = (
+    Family(
+        name="sd2",
+        title="Stable Diffusion 2",
+        pipelines=("StableDiffusionPipeline",),
+        config={"cross_attention_dim": 1024},
+        **STABLE_DIFFUSION,
+    ),
+    Family(
+        name="sd1", title="Stable Diffusion 1", pipelines=("StableDiffusionPipeline",), **STABLE_DIFFUSION
+    ),
+    Family(
+        name="sdxl",
+        title="Stable Diffusion XL",
+        pipelines=("StableDiffusionXLPipeline",),
+        **STABLE_DIFFUSION | {"native_size": (1024, 1024)},
+    ),
+    Family(
+        name="sd3",
+        title="Stable Diffusion 3 and 3.5",
+        pipelines=("StableDiffusion3Pipeline",),
+        num_inference_steps=28,
+        guidance_scale=4.5,
+        size_from="denoiser",
+        **READS_512,
+    ),
+    Family(
+        name="flux-dev",
+        title="FLUX.1 [dev]",
+        pipelines=("FluxPipeline",),
+        config={"guidance_embeds": True},
+        guidance="embedded",
+        num_inference_steps=28,
+        guidance_scale=3.5,
+        shared=frozenset({"img_ids", "txt_ids"}),
+        packed=True,
+        **READS_512,
+    ),
+    Family(
+        name="flux-schnell",
+        title="FLUX.1 [schnell]",
+        pipelines=("FluxPipeline",),
+        guidance="none",
+        num_inference_steps=4,
+        guidance_scale=0.0,
+        prompt_tokens=256,
+        arguments={"max_sequence_length": 256},
+        shared=frozenset({"img_ids", "txt_ids"}),
+        packed=True,
+    ),
+    Family(
+        name="flux2",
+        title="FLUX.2 [dev]",
+        pipelines=("Flux2Pipeline",),
+        guidance="embedded",
+        num_inference_steps=50,
+        guidance_scale=4.0,
+        packed=True,
+        **READS_512,
+    ),
+    Family(
+        name="flux2-klein",
+        title="FLUX.2 [klein]",
+        pipelines=("Flux2KleinPipeline",),
+        index={"is_distilled": True},
+        guidance="none",
+        num_inference_steps=4,
+        guidance_scale=1.0,
+        packed=True,
+        **READS_512,
+    ),
+    Family(
+        name="flux2-klein-base",
+        title="FLUX.2 [klein] Base",
+        pipelines=("Flux2KleinPipeline",),
+        num_inference_steps=50,
+        guidance_scale=4.0,
+        packed=True,
+        **READS_512,
+    ),
+    Family(
+        name="qwen-image",
+        title="Qwen-Image",
+        pipelines=("QwenImagePipeline",),
+        num_inference_steps=50,
+        guidance_scale=4.0,
+        guidance_argument="true_cfg_scale",
+        no_negative_prompt=" ",
+        prompt_tokens=1024,
+        arguments={"max_sequence_length": 1024},
+        row_lists=frozenset({"img_shapes", "txt_seq_lens"}),
+        packed=True,
+    ),
+    Family(
+        name="z-image-turbo",
+        title="Z-Image-Turbo",
+        pipelines=("ZImagePipeline",),
+        named="turbo",
+        guidance="none",
+        num_inference_steps=9,
+        guidance_scale=0.0,
+        row_lists=frozenset({"x", "cap_feats"}),
+        **READS_512,
+    ),
+    Family(
+        name="z-image",
+        title="Z-Image",
+        pipelines=("ZImagePipeline",),
+        num_inference_steps=50,
+        guidance_scale=4.0,
+        row_lists=frozenset({"x", "cap_feats"}),
+        **READS_512,
+    ),
+    Family(
+        name="sana",
+        title="Sana",
+        pipelines=("SanaPipeline",),
+        num_inference_steps=20,
+        guidance_scale=4.5,
+        prompt_tokens=300,
+        arguments=IN_ITS_SIZE,
+        size_from="denoiser",
+        patch=1,
+    ),
+    Family(
+        name="pixart-sigma",
+        title="PixArt-Sigma",
+        pipelines=("PixArtSigmaPipeline",),
+        num_inference_steps=20,
+        guidance_scale=4.5,
+        prompt_tokens=300,
+        arguments=IN_ITS_SIZE,
+        prediction="scheduler",
+        size_from="denoiser",
+        half="float16",
+    ),
+    Family(
+        name="lumina2",
+        title="Lumina-Image 2.0",
+        pipelines=("Lumina2Pipeline",),
+        num_inference_steps=50,
+        guidance_scale=4.0,
+        prompt_tokens=256,
+        arguments={"max_sequence_length": 256, "cfg_trunc_ratio": 0.25},
+        size_from="denoiser",
+    ),
+    Family(
+        name="chroma",
+        title="Chroma",
+        pipelines=("ChromaPipeline",),
+        num_inference_steps=40,
+        guidance_scale=3.0,
+        shared=frozenset({"img_ids", "txt_ids"}),
+        packed=True,
+        **READS_512,
+    ),
+    Family(
+        name="hunyuan-dit",
+        title="HunyuanDiT",
+        pipelines=("HunyuanDiTPipeline",),
+        num_inference_steps=50,
+        guidance_scale=5.0,
+        prompt_tokens=256,
+        arguments=IN_ITS_SIZE,
+        shared=frozenset({"image_rotary_emb"}),
+        prediction="scheduler",
+        size_from="denoiser",
+        half="float16",
+    ),
+    Family(
+        name="kolors",
+        title="Kolors",
+        pipelines=("KolorsPipeline",),
+        denoiser="unet",
+        num_inference_steps=50,
+        guidance_scale=5.0,
+        prompt_tokens=256,
+        prediction="scheduler",
+        size_from="denoiser",
+        patch=1,
+        half="float16",
+    ),
+    Family(
+        name="auraflow",
+        title="AuraFlow",
+        pipelines=("AuraFlowPipeline",),
+        num_inference_steps=50,
+        guidance_scale=3.5,
+        prompt_tokens=256,
+    ),
+    Family(
+        name="cogview4",
+        title="CogView4",
+        pipelines=("CogView4Pipeline",),
+        num_inference_steps=50,
+        guidance_scale=3.5,
+        prompt_tokens=1024,
+        arguments={"max_sequence_length": 1024},
+    ),
+)
+
+UNKNOWN = Family(name="unknown", title="a model that is not on this machine yet", pipelines=(), **STABLE_DIFFUSION)
+"""What is assumed of a hub id that nobody told the family of."""
+
+STABLE_DIFFUSION_PIPELINES = frozenset({"StableDiffusionPipeline", "StableDiffusionXLPipeline"})
+PIPELINES = frozenset(pipeline for family in FAMILIES for pipeline in family.pipelines)
+"""The classes of diffusers that are served."""
+
+
+def detect(index: Mapping[str, Any], denoiser: Mapping[str, Any], name: str = "") -> Family | None:
+    """Return the family of a model by its model_index.json, its denoiser's config.json and its name."""
+
+    def fits(family: Family) -> bool:
+        return (
+            index.get("_class_name") in family.pipelines
+            and all(index.get(key) == value for key, value in family.index.items())
+            and all(denoiser.get(key) == value for key, value in family.config.items())
+            and family.named in name.lower()
+        )
+
+    return next(filter(fits, FAMILIES), None)
+
+
+def family_of(pipeline: str) -> Family:
+    """Return a family of this pipeline class: how it is called, which is the same for all of a class."""
+    return next((family for family in FAMILIES if pipeline in family.pipelines), UNKNOWN)
+
+
+def family_named(name: str) -> Family:
+    """Return the family of this name. Raises ValueError with the names that there are."""
+    for family in FAMILIES:
+        if family.name == name:
+            return family
+    raise ValueError(f"there is no family {name!r}: known are {', '.join(each.name for each in FAMILIES)}")
