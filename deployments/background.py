@@ -11,5 +11,7 @@ class Background(Generator):
     kind = "background"
 
     def prompts(self, job: LayerJob) -> tuple[str, str]:
-        prompt = background_prompt(job.prompt) if job.enhance_prompt else job.prompt
-        return prompt, BACKGROUND_NEGATIVE if job.negative_prompt is None else job.negative_prompt
+        wrapped = job.enhance_prompt and self._adds_terms
+        prompt = background_prompt(job.prompt) if wrapped else job.prompt
+        default = BACKGROUND_NEGATIVE if self._negates else ""
+        return prompt, default if job.negative_prompt is None else job.negative_prompt

@@ -11,5 +11,8 @@ class Character(Generator):
     kind = "character"
 
     def prompts(self, job: LayerJob) -> tuple[str, str]:
-        prompt = character_prompt(job.prompt, job.plain_backdrop) if job.enhance_prompt else job.prompt
-        return prompt, CHARACTER_NEGATIVE if job.negative_prompt is None else job.negative_prompt
+        prompt = job.prompt
+        if job.enhance_prompt:
+            prompt = character_prompt(prompt, job.plain_backdrop, self._adds_terms)
+        default = CHARACTER_NEGATIVE if self._negates else ""
+        return prompt, default if job.negative_prompt is None else job.negative_prompt

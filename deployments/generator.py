@@ -10,7 +10,9 @@ from typing import Any, ClassVar, Literal
 
 from deployments.diffusion.config import GenerationConfig, ModelConfig
 from deployments.diffusion.engine import Engine
+from deployments.diffusion.model.families import Family
 from deployments.diffusion.painter import AnyPainter
+from deployments.diffusion.registry import card_of, family_by_name
 from deployments.diffusion.simulated import SimulatedConfig, SimulatedPainter
 from deployments.imaging.placeholder import placeholder
 from deployments.imaging.quality import flaw
@@ -22,18 +24,35 @@ from deployments.workload import Workload
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """`backend` chooses between a real model and the simulated one; only the chosen one's part counts."""
+    """`backend` chooses between a real model and the simulated one; only the chosen one's part counts.
+
+    `quality_terms`: whether a description is wrapped in the words that Stable Diffusion paints better with,
+    and gets its negative prompt. null: for Stable Diffusion 1, 2 and XL alone.
+    """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     model: ModelConfig
     backend: Literal["diffusers", "simulated"] = "diffusers"
     simulated: SimulatedConfig = field(default_factory=SimulatedConfig)
+    quality_terms: bool | None = None
     generation: GenerationConfig = field(default_factory=GenerationConfig)
 
     @property
     def keeps_layers(self) -> bool:
         return self.generation.result_cache_bytes > 0
+
+    @property
+    def adds_quality_terms(self) -> bool:
+        return self._family.quality_terms if self.quality_terms is None else self.quality_terms
+
+    @property
+    def takes_negative_prompt(self) -> bool:
+        return self._family.takes_negative_prompt
+
+    @property
+    def _family(self) -> Family:
+        return family_by_name(card_of(self.model).family)
 
 
 class Generator(ABC):
@@ -51,6 +70,8 @@ class Generator(ABC):
             config.model.lazy_load,
         )
         self._engine.start()
+        self._adds_terms = config.adds_quality_terms
+        self._negates = config.adds_quality_terms and config.takes_negative_prompt
         self._workload = Workload()
         self._warmth = Warmth(keeps=config.keeps_layers)
 

@@ -6,7 +6,7 @@ import secrets
 import time
 from dataclasses import dataclass
 
-from deployments.diffusion.registry import describe
+from deployments.diffusion.registry import ModelCard, card_of, describe, family_by_name
 from deployments.errors import InvalidRequest
 from deployments.messages import (
     Fallback,
@@ -20,6 +20,7 @@ from deployments.messages import (
 )
 
 from .config import LayerSettings, Limits, ServiceConfig
+from .layer_defaults import layer_defaults
 from .models import names_of
 from .schema import CharacterRequest, Layer, LayerRequest, Merge, Output, SceneRequest
 from .sizes import Size, frame_shaped, frame_size, layer_size
@@ -119,8 +120,8 @@ def _job(
     frame: Size | None = None,
 ) -> LayerJob:
     """`frame`: the one that this layer fills, where it should have its shape unless a size was asked for."""
-    defaults, model = settings.defaults, settings.generator.model.source
-    card = describe(model)
+    defaults, model = layer_defaults(kind, settings), settings.generator.model.source
+    card = card_of(settings.generator.model)
     # Only ever compared: a model named by a request is never looked up, since that would open files.
     if asked.model is not None and asked.model not in names_of(model):
         raise InvalidRequest(f"this service paints the {kind} with {card.id}", f"{param}model")
@@ -131,6 +132,7 @@ def _job(
     steps = asked.num_inference_steps
     steps = defaults.num_inference_steps if steps is None else steps
     guidance = defaults.guidance_scale if asked.guidance_scale is None else asked.guidance_scale
+    _check_taken(asked, card, param)
     _within(1, limits.max_steps, steps, f"{param}num_inference_steps")
     _within(0, limits.max_guidance, guidance, f"{param}guidance_scale")
     for name in ("prompt", "negative_prompt"):
@@ -155,11 +157,23 @@ def _job(
     )
 
 
+def _check_taken(asked: Layer, card: ModelCard, param: str) -> None:
+    """Refuse what the model's family has no use for. Raises InvalidRequest with the parameter's path."""
+    family = family_by_name(card.family)
+    if asked.negative_prompt and not family.takes_negative_prompt:
+        message = f"{param}negative_prompt is not for {card.id}: {family.title} reads none"
+        raise InvalidRequest(message, f"{param}negative_prompt")
+    if family.takes_guidance_scale or asked.guidance_scale in (None, family.guidance_scale):
+        return
+    message = f"{param}guidance_scale is not for {card.id}: {family.title} is made to do without"
+    raise InvalidRequest(message, f"{param}guidance_scale")
+
+
 def latent_factor(settings: LayerSettings) -> int:
     """What the sides of a layer are multiples of."""
     if settings.generator.backend == "simulated":
         return 8
-    return describe(settings.generator.model.source).latent_factor
+    return card_of(settings.generator.model).latent_factor
 
 
 def output_options(asked: Output, config: ServiceConfig, accepted: PictureFormat | None) -> OutputOptions:

@@ -34,6 +34,7 @@ from .http.host_names import checked_pattern
 from .idle_settings import idle_settings, idle_traces
 from .jobs.config import JobConfig
 from .keys import Authentication
+from .layer_defaults import layer_defaults
 from .logs import LogConfig
 from .memory_budgets import memory_faults
 from .tracing import TracingConfig
@@ -149,12 +150,12 @@ class MergerOptions(CpuReplicaOptions):
 
 
 class LayerDefaults(Settings):
-    """What a layer gets where its request is silent."""
+    """What a layer gets where its request is silent. null: what suits the model (layer_defaults.py)."""
 
-    num_inference_steps: PositiveInt
-    guidance_scale: float = Field(ge=0, allow_inf_nan=False)
-    width: PositiveInt
-    height: PositiveInt
+    num_inference_steps: PositiveInt | None = None
+    guidance_scale: float | None = Field(None, ge=0, allow_inf_nan=False)
+    width: PositiveInt | None = None
+    height: PositiveInt | None = None
 
 
 class LayerSettings(Settings):
@@ -162,7 +163,7 @@ class LayerSettings(Settings):
 
     generator: GeneratorConfig
     replicas: GeneratorReplicaOptions = GeneratorReplicaOptions()
-    defaults: LayerDefaults
+    defaults: LayerDefaults = LayerDefaults()
 
 
 class Limits(Settings):
@@ -217,9 +218,6 @@ class MergeDefaults(Settings):
 LAID_OVER = "the environment"
 """Its variables are for whatever is served: USE_XFORMERS may be set where nothing has a use for it."""
 
-CHARACTER_DEFAULTS = LayerDefaults(num_inference_steps=25, guidance_scale=7.5, width=384, height=512)
-BACKGROUND_DEFAULTS = LayerDefaults(num_inference_steps=20, guidance_scale=6.0, width=512, height=384)
-
 
 class ServiceConfig(Settings):
     """All of it. `authentication`: `required` asks everybody for a key, `off` nobody. Where it is left out,
@@ -228,12 +226,8 @@ class ServiceConfig(Settings):
     for a key; where keys are asked, the only ones, if there are any (http/hosts.py).
     """
 
-    character: LayerSettings = LayerSettings(
-        generator=GeneratorConfig(ModelConfig("storybook-character")), defaults=CHARACTER_DEFAULTS
-    )
-    background: LayerSettings = LayerSettings(
-        generator=GeneratorConfig(ModelConfig("storybook-background")), defaults=BACKGROUND_DEFAULTS
-    )
+    character: LayerSettings = LayerSettings(generator=GeneratorConfig(ModelConfig("storybook-character")))
+    background: LayerSettings = LayerSettings(generator=GeneratorConfig(ModelConfig("storybook-background")))
     merger: MergerOptions = MergerOptions()
     # Streams of jobs and health checks have slots besides these (http/request_slots.py).
     ingress: IngressOptions = IngressOptions(num_cpus=0)
@@ -293,11 +287,12 @@ class ServiceConfig(Settings):
     @model_validator(mode="after")
     def _defaults_within_limits(self) -> Self:
         for kind, layer in self.layers.items():
+            defaults = layer_defaults(kind, layer)
             for name, most in (
                 ("num_inference_steps", self.limits.max_steps),
                 ("guidance_scale", self.limits.max_guidance),
             ):
-                if getattr(layer.defaults, name) > most:
+                if getattr(defaults, name) > most:
                     raise ValueError(f"{kind}.defaults.{name} is over its limit of {most}")
         return self
 

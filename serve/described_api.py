@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from deployments.diffusion.registry import describe
+from deployments.diffusion.registry import card_of, describe, family_by_name
 
 from .admission import latent_factor
 from .auth.public_paths import PUBLIC
@@ -142,17 +142,30 @@ def _bounds(config: ServiceConfig, kind: str | None, is_layer: bool) -> dict[str
         }
         bounds |= {alias: bounds[name] for name, alias in ALIASES.items()}
     if kind == "character":
-        return bounds | _of_the_model(config.character, limits)
+        return bounds | _of_the_model(config.character, limits, bounds)
     if kind == "background":
-        return bounds | _of_the_model(config.background, limits)
+        return bounds | _of_the_model(config.background, limits, bounds)
     return bounds
 
 
-def _of_the_model(layer: LayerSettings, limits: Limits) -> dict[str, dict[str, Any]]:
+def _of_the_model(
+    layer: LayerSettings, limits: Limits, bounds: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
     source, factor = layer.generator.model.source, latent_factor(layer)
     side = {
         "minimum": -(-limits.min_image_size // factor) * factor,
         "maximum": limits.max_image_size // factor * factor,
         "multipleOf": factor,
     }
-    return {"width": side, "height": side, "model": {"enum": _public_names(source)}}
+    narrowed: dict[str, dict[str, Any]] = {
+        "width": side,
+        "height": side,
+        "model": {"enum": _public_names(source)},
+    }
+    family = family_by_name(card_of(layer.generator.model).family)
+    if "negative_prompt" in bounds and not family.takes_negative_prompt:
+        narrowed["negative_prompt"] = {"maxLength": 0}
+    if "guidance_scale" in bounds and not family.takes_guidance_scale:
+        only = {"minimum": family.guidance_scale, "maximum": family.guidance_scale}
+        narrowed |= {"guidance_scale": only, ALIASES["guidance_scale"]: only}
+    return narrowed

@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from deployments.diffusion.config import ModelConfig
+from deployments.diffusion.registry import card_of, family_by_name
 from deployments.diffusion.simulated import SimulatedConfig
 from deployments.generator import GeneratorConfig
 from deployments.imaging.neural_matting import MattingConfig
 
 if TYPE_CHECKING:
-    from .config import ReplicaOptions, ServiceConfig
+    from .config import LayerSettings, ReplicaOptions, ServiceConfig
 
-OF_ANY_BACKEND = ("source", "lazy_load", "unload_after_idle_s", "threads")
+OF_ANY_BACKEND = ("source", "family", "lazy_load", "unload_after_idle_s", "threads")
 """`source` names the model to callers, and simulated.yaml is made from a real file: threads may stay."""
 CALLED = ("max_ongoing_requests", "max_queued_requests", "autoscaling")
 
@@ -26,6 +27,7 @@ def idle_settings(config: ServiceConfig) -> Iterator[str]:
     """Yield a sentence for each setting that would do nothing."""
     for kind, layer in config.layers.items():
         yield from _of_a_generator(layer.generator, f"{kind}.generator")
+        yield from _of_defaults(layer, kind)
         yield from _of_replicas(layer.replicas, f"{kind}.replicas")
     for name in ("merger", "ingress", "worker"):
         yield from _of_replicas(getattr(config, name), name)
@@ -61,9 +63,15 @@ def _of_a_generator(generator: GeneratorConfig, path: str) -> Iterator[str]:
     if not model.exact and "exact_rows" in _set(model, ModelConfig(model.source)):
         yield f"{path}.model.exact_rows does nothing without exact: true"
     if model.device == "cpu":
-        for key in ("cpu_offload", "xformers"):
-            if getattr(model, key):
+        for key, silent in (("offload", "none"), ("xformers", False)):
+            if getattr(model, key) != silent:
                 yield f"{path}.model.{key} does nothing with device: cpu"
+
+
+def _of_defaults(layer: LayerSettings, kind: str) -> Iterator[str]:
+    family = family_by_name(card_of(layer.generator.model).family)
+    if layer.defaults.guidance_scale is not None and not family.takes_guidance_scale:
+        yield f"{kind}.defaults.guidance_scale does nothing with {family.title}, which does without"
 
 
 def _of_replicas(options: ReplicaOptions, path: str) -> Iterator[str]:

@@ -6,12 +6,14 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from deployments.diffusion.model.families import Task
 from deployments.diffusion.model.known_words import GRAMMAR, KnownWords, read_known_words
 from deployments.diffusion.registry import (
     KNOWN_MODELS,
     CommercialUse,
     ModelCard,
     ModelKind,
+    card_of,
     describe,
     locate,
 )
@@ -53,6 +55,10 @@ class ModelEntry(Wire):
         "can name"
     )
     pipeline: str
+    family: str = Field(
+        description="which kind of model it is; the page Models of the documentation says what each can do"
+    )
+    tasks: list[Task] = Field(description="what it can be asked for")
     licence: str
     attribution: str
     commercial_use: CommercialUse
@@ -77,8 +83,8 @@ def listing(config: ServiceConfig) -> dict[str, Any]:
     layers: dict[str, list[str]] = {}
     knows: dict[str, KnownWords | None] = {}
     for kind in ("character", "background"):
-        source = getattr(config, kind).generator.model.source
-        card = describe(source)
+        model = getattr(config, kind).generator.model
+        source, card = model.source, card_of(model)
         served[card.id] = card
         knows[card.id] = read_known_words(locate(source))
         layers.setdefault(card.id, []).append(kind)
@@ -116,6 +122,8 @@ def _entry(card: ModelCard, serving: list[str], knows: KnownWords | None) -> dic
         "kind": card.kind,
         "serving": serving,
         "pipeline": card.pipeline,
+        "family": card.family,
+        "tasks": list(card.tasks),
         "licence": card.licence,
         "attribution": card.attribution,
         "commercial_use": card.commercial_use,

@@ -24,8 +24,8 @@ class LoraConfig:
 class QuantizationConfig:
     """Keep networks in fewer bits, by diffusers' PipelineQuantizationConfig.
 
-    `backend` is diffusers' name of it, and its Python package has to be installed. `options` are the arguments
-    of its configuration class. `components`: which networks; where none is named, the denoiser alone.
+    `backend` is diffusers' name of it, and its Python package has to be installed. `options` are the
+    arguments of its configuration class. `components`: which networks; by default the denoiser alone.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -40,17 +40,18 @@ class ModelConfig:
     """A model and the means by which it fits its device.
 
     `source` is a diffusers folder, a single .safetensors file, or a hub id, in that order of recognition.
-    `family` is told from the model's folder; name it for a hub id that this machine has not fetched, and where
-    the folder leaves it open (docs/models.md).
+    `family` is told from the model's folder or by a known id; name it for any other hub id, and where a
+    folder leaves it open (docs/models.md).
     `device` and `dtype` "auto" mean CUDA in half precision where there is a GPU, else the CPU in single;
     `component_dtypes` sets a part of the model apart, as in `{vae: float32}`.
     `offload` moves parts of the model to the GPU when they are needed: `model` one network at a time,
-    `sequential` one layer at a time, which needs the least memory and takes the longest. `vae_slicing` decodes
-    one picture at a time, `vae_tiling` one tile of a picture at a time.
+    `sequential` one layer at a time, which needs the least memory and takes the longest. `vae_slicing`
+    decodes one picture at a time, `vae_tiling` one tile of a picture at a time.
     `lazy_load` gives the memory back after the warm-up picture, without which no replica counts as ready, and
     loads the model again at the first job. `unload_after_idle_s` gives it back when no job came for so long.
     `exact` fills every forward up to `exact_rows`, so that a picture is bitwise the same whatever its peers.
-    `compile` compiles the denoiser for each row count before the replica is ready: minutes, worth it on a GPU.
+    `compile` compiles the denoiser for each row count before the replica is ready: minutes, worth it on a
+    GPU.
     `prompt_cache` counts encoded prompts.
     `preview_vae`: a small VAE that previews are drawn by, a folder or a hub id of diffusers' AutoencoderTiny
     (`madebyollin/taesd`; for XL `madebyollin/taesdxl`). Where none is named, by the one in the folder

@@ -39,9 +39,10 @@ FROZEN_BYTES = 256 << 20
 """A UNet of no more has its weights laid out for oneDNN once, not in each forward: for one guided picture
 a fifth less time in bfloat16, a twentieth in float32. Each of some five graphs holds them once more."""
 # The others never had the checker, and their classes warn of arguments that they do not know.
-CLASS_ARGUMENTS: dict[str, dict[str, Any]] = dict.fromkeys(PIPELINES, {}) | dict.fromkeys(
-    ("StableDiffusionPipeline", "HunyuanDiTPipeline"), {"requires_safety_checker": False}
-)
+WITH_A_CHECKER = ("StableDiffusionPipeline", "HunyuanDiTPipeline")
+CLASS_ARGUMENTS: dict[str, dict[str, Any]] = {
+    kind: {"requires_safety_checker": False} if kind in WITH_A_CHECKER else {} for kind in PIPELINES
+}
 
 
 def load(config: ModelConfig) -> Pipeline:
@@ -178,6 +179,7 @@ def _text_to_image(folder: Path, shown: str, name: str) -> str:
     kind = str(read_index(folder, shown)["_class_name"])
     if kind not in PIPELINES:
         raise ModelUnusable(
-            f"the model {name} is of no family that is painted from text here (docs/models.md): it is a {kind}"
+            f"the model {name} is not a text-to-image model of a family that is served "
+            f"(docs/models.md): it is a {kind}"
         )
     return kind

@@ -58,7 +58,8 @@ def read_index(folder: Path, shown: str) -> dict[str, Any]:
 def check_shape(folder: Path, shown: str) -> None:
     """Check by the configuration of its parts that a model paints from text. Raises ModelUnusable.
 
-    What is missing is not missed here. Families other than Stable Diffusion 1, 2 and XL have one task a class.
+    What is missing is not missed here. Families besides Stable Diffusion 1, 2 and XL have a class for each
+    task.
     """
     index = read_index(folder, shown)
     if index["_class_name"] not in STABLE_DIFFUSION_PIPELINES:

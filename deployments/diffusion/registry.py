@@ -93,9 +93,11 @@ def card_of(model: ModelConfig) -> ModelCard:
     card = describe(model.source)
     if model.family is None or model.family == card.family:
         return card
-    family, told = family_named(model.family), card.family != UNKNOWN.name
-    own = {} if told else {"native_size": family.native_size, "latent_factor": 8 * family.patch}
-    return replace(card, family=family.name, **own)
+    family = family_named(model.family)
+    if card.family != UNKNOWN.name:
+        return replace(card, family=family.name)
+    factor = family.vae_factor * family.patch
+    return replace(card, family=family.name, native_size=family.native_size, latent_factor=factor)
 
 
 def family_in(folder: Path, name: str) -> Family:

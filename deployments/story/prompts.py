@@ -16,9 +16,9 @@ BACKGROUND_TERMS = (
 BACKGROUND_NEGATIVE = "people, characters, faces, low quality, blurry"
 
 
-def character_prompt(description: str, plain_backdrop: bool = False) -> str:
-    """A figure's prompt; a figure that will be cut out is asked for on a plain backdrop."""
-    terms = [description, CHARACTER_TERMS]
+def character_prompt(description: str, plain_backdrop: bool = False, quality_terms: bool = True) -> str:
+    """Return a figure's prompt; a figure that will be cut out is asked for on a plain backdrop."""
+    terms = [description, *([CHARACTER_TERMS] if quality_terms else [])]
     if plain_backdrop:
         terms.append(PLAIN_BACKDROP_TERMS)
     return ", ".join(terms)

@@ -18,12 +18,13 @@ def models(url: str, api_key: str | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("model", "paints", "licence", "commercial use", "resolution", "memory (GB)")
+    table = Table("model", "family", "paints", "licence", "commercial use", "resolution", "memory (GB)")
     table.columns[0].no_wrap = True  # an id cut off with dots could not be copied
     for card in cards:
         size, memory = card.get("resolution"), card.get("memory_gb")
         table.add_row(
             card["id"],
+            card.get("family", ""),
             ", ".join(card.get("serving", ())),
             card.get("licence", ""),
             card.get("commercial_use", ""),

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from ..config import BACKGROUND_DEFAULTS, CHARACTER_DEFAULTS
+from ..layer_defaults import STABLE_DIFFUSION
 from .profile import LayerProfile, Profile
 
 STEPS = 20
@@ -20,8 +20,7 @@ STEPS = 20
 Kind = Literal["character", "background"]
 ROUNDS = 3
 DEFAULTS: dict[Kind, int] = {
-    "character": CHARACTER_DEFAULTS.num_inference_steps,
-    "background": BACKGROUND_DEFAULTS.num_inference_steps,
+    kind: defaults.num_inference_steps for kind, defaults in STABLE_DIFFUSION.items()
 }
 STAGES = ("queue", "encode", "denoise", "decode")
 

@@ -8,8 +8,9 @@ from typing import Any
 from deployments.messages import LayerKind
 
 from ..client import Scenewright
-from ..config import LayerDefaults, ServiceConfig
+from ..config import ServiceConfig
 from ..django_settings import READERS
+from ..layer_defaults import layer_defaults
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
@@ -42,7 +43,7 @@ class AgentSettings:
 
     def layer(self, kind: LayerKind) -> dict[str, Any]:
         """A layer's request besides its words, within the project's max_resolution."""
-        settings: LayerDefaults = getattr(self.config, kind).defaults
+        settings = layer_defaults(kind, getattr(self.config, kind))
         most = self.config.limits.max_image_size
         return {
             "num_inference_steps": settings.num_inference_steps,

@@ -13,6 +13,7 @@ from deployments.imaging.provenance import ProvenanceConfig
 from deployments.imaging.signing import SigningConfig
 from serve.config import ServiceConfig
 from serve.known_keys import UnknownKey, check_keys
+from serve.layer_defaults import Defaults, layer_defaults
 
 FILES = sorted((Path(__file__).parents[2] / "serve").glob("*.yaml"))
 
@@ -22,16 +23,8 @@ def test_the_files_that_ship_are_valid_to_ray_and_to_us(file: Path) -> None:
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
     ServeDeploySchema.model_validate(content)
     config = ServiceConfig.model_validate(content["applications"][0]["args"])
-    assert config.character.defaults.model_dump() == {
-        "num_inference_steps": 25,
-        "guidance_scale": 7.5,
-        "width": 384,
-        "height": 512,
-    }
-    assert (config.background.defaults.num_inference_steps, config.background.defaults.guidance_scale) == (
-        20,
-        6.0,
-    )
+    assert layer_defaults("character", config.character) == Defaults(25, 7.5, 384, 512)
+    assert layer_defaults("background", config.background) == Defaults(20, 6.0, 512, 384)
 
 
 def test_there_are_files_that_ship() -> None:

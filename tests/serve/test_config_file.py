@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from serve.config_file import SHIPPED_FOLDER, ConfigFileError, load
+from serve.layer_defaults import layer_defaults
 
 SIMULATED = (SHIPPED_FOLDER / "simulated.yaml").read_text()
 
@@ -30,7 +31,7 @@ def test_every_shipped_file_loads(name: str) -> None:
     file = load(SHIPPED_FOLDER / name)
     assert file.host == "127.0.0.1"
     assert file.port == 8000
-    assert file.config.character.defaults.num_inference_steps == 25
+    assert layer_defaults("character", file.config.character).num_inference_steps == 25
 
 
 def test_a_shipped_file_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

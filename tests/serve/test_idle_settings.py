@@ -35,8 +35,8 @@ def generator(**options: Any) -> dict[str, Any]:
         ),
         (generator(model={"exact_rows": 4}), "model.exact_rows does nothing without exact: true"),
         (
-            generator(model={"device": "cpu", "cpu_offload": True}),
-            "cpu_offload does nothing with device: cpu",
+            generator(model={"device": "cpu", "offload": "model"}),
+            "offload does nothing with device: cpu",
         ),
         (generator(model={"device": "cpu", "xformers": True}), "xformers does nothing with device: cpu"),
         (
@@ -63,7 +63,7 @@ def test_a_setting_that_would_do_nothing_is_refused(settings: dict[str, Any], sa
     "settings",
     [
         generator(model={"exact": True, "exact_rows": 4}),
-        generator(model={"device": "auto", "cpu_offload": True, "xformers": True}),
+        generator(model={"device": "auto", "offload": "model", "xformers": True}),
         generator(backend="simulated", simulated={"step_s": 1}, model={"lazy_load": True}),
         {"merger": {"num_replicas": None, "autoscaling": {"min_replicas": 1}}},
         {"worker": {"num_replicas": 3}},

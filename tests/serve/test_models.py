@@ -25,6 +25,8 @@ async def test_the_listing_has_the_shape_of_openais(client: httpx.AsyncClient) -
             "kind",
             "serving",
             "pipeline",
+            "family",
+            "tasks",
             "licence",
             "attribution",
             "commercial_use",

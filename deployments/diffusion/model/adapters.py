@@ -60,7 +60,7 @@ def lay_over(pipeline: Pipeline, loras: tuple[LoraConfig, ...], model: str) -> N
     for adapter, lora in zip(names, loras, strict=True):
         file = lora_file(lora.source)
         if not hasattr(pipeline, "load_lora_weights"):
-            raise ModelUnusable(f"the LoRA {file.name} cannot be used: {model} is of a family that takes none")
+            raise ModelUnusable(f"the LoRA {file.name} cannot be used: the family of {model} takes none")
         _check_form(check_single_file(file), file.name, pipeline)
         _check_family(check_single_file(file), file.name, pipeline, model)
         _lay_one(pipeline, adapter, file, model)

@@ -1,7 +1,7 @@
-"""The families of text-to-image models that are served: how each is called, and what its requests get by default.
+"""List the families of text-to-image models: how each is called, and what its requests get by default.
 
-A family is what diffusers' pipeline class and the configuration of the denoiser tell. Steps, guidance and sizes
-are those of the models' own cards; docs/models.md lists them. This module does without torch and diffusers.
+A family is what diffusers' pipeline class and the configuration of the denoiser tell. Steps, guidance and
+sizes are those of the models' own cards; docs/models.md lists them. This module needs no torch.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ Task = Literal["text_to_image"]
 class Family:
     """One row of the table.
 
-    `pipelines`: the classes that model_index.json may name. `index`, `config` and `named` tell families of one
-    class apart: values in model_index.json, values in the denoiser's config.json, a word in the model's name.
+    `pipelines`: the classes that model_index.json may name. `index`, `config` and `named` tell families of
+    one class apart: values in model_index.json, in the denoiser's config.json, a word in the model's name.
     `guidance`: `classifier_free` reads a negative prompt; `embedded` reads the scale as an input, and `none`
-    was distilled without, so neither has a negative prompt. `guidance_argument`: the name under which the
+    was distilled without, so neither has a negative prompt. `negative_prompt`: whether the pipeline takes
+    one. `guidance_argument`: the name under which the
     pipeline takes the scale. `no_negative_prompt`: what it takes where a guided request has none.
     `prompt_tokens`: how many tokens of a prompt are read. `arguments`: further arguments of the pipeline.
     `shared`: parameters of the denoiser that have no row axis. `row_lists`: those that are lists of one entry
-    a row. `packed`: latents are (rows, tokens, channels). `prediction`: what previews are made from: `flow` is
-    a velocity, where x0 = x - sigma * v; `scheduler` is as the scheduler's configuration says.
-    `native_size`: where the configuration does not tell, by `size_from`: the part whose sample_size counts,
-    in latent pixels for the denoiser and in pixels for the VAE. `patch`: sides are multiples of it in latents.
+    a row. `packed`: latents are (rows, tokens, channels). `prediction`: what the network predicts: `flow` a
+    velocity, where x0 = x - sigma * v; `scheduler` what the scheduler's configuration says.
+    `size_from`: the part whose sample_size is the native size, in latents for the denoiser and in pixels for
+    the VAE; `native_size` where it has none. `patch`: sides are multiples of it, in latents, of which one is
+    `vae_factor` pixels.
     `half`: what a GPU computes in where the operator has not said.
     """
 
@@ -41,6 +43,7 @@ class Family:
     prompt_tokens: int
     denoiser: Literal["unet", "transformer"] = "transformer"
     guidance: Guidance = "classifier_free"
+    negative_prompt: bool = True
     guidance_argument: str = "guidance_scale"
     no_negative_prompt: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -51,6 +54,7 @@ class Family:
     native_size: tuple[int, int] = (1024, 1024)
     size_from: Literal["denoiser", "vae"] = "vae"
     patch: int = 2
+    vae_factor: int = 8
     half: HalfPrecision = "bfloat16"
     quality_terms: bool = False
     tasks: tuple[Task, ...] = ("text_to_image",)
@@ -60,7 +64,7 @@ class Family:
 
     @property
     def takes_negative_prompt(self) -> bool:
-        return self.guidance == "classifier_free"
+        return self.guidance == "classifier_free" and self.negative_prompt
 
     @property
     def takes_guidance_scale(self) -> bool:
@@ -158,6 +162,7 @@ FAMILIES: tuple[Family, ...] = (
         name="flux2-klein-base",
         title="FLUX.2 [klein] Base",
         pipelines=("Flux2KleinPipeline",),
+        negative_prompt=False,
         num_inference_steps=50,
         guidance_scale=4.0,
         packed=True,
@@ -206,6 +211,7 @@ FAMILIES: tuple[Family, ...] = (
         arguments=IN_ITS_SIZE,
         size_from="denoiser",
         patch=1,
+        vae_factor=32,
     ),
     Family(
         name="pixart-sigma",
@@ -284,7 +290,9 @@ FAMILIES: tuple[Family, ...] = (
     ),
 )
 
-UNKNOWN = Family(name="unknown", title="a model that is not on this machine yet", pipelines=(), **STABLE_DIFFUSION)
+UNKNOWN = Family(
+    name="unknown", title="a model that is not on this machine yet", pipelines=(), **STABLE_DIFFUSION
+)
 """What is assumed of a hub id that nobody told the family of."""
 
 STABLE_DIFFUSION_PIPELINES = frozenset({"StableDiffusionPipeline", "StableDiffusionXLPipeline"})

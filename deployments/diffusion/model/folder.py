@@ -64,7 +64,8 @@ def load_folder(
 ) -> Pipeline:
     """Load the pipeline in `folder` with each part's weights in the variant that suits its precision.
 
-    `to_dtype` gives torch's dtype of a name; `arguments` are the pipeline class's own. Raises NotReady or ModelUnusable, naming the part and the file.
+    `to_dtype` gives torch's dtype of a name; `arguments` are the pipeline class's own. Raises NotReady or
+    ModelUnusable, naming the part and the file.
     """
     check_model_files(folder, precisions.whole, shown, precisions.apart)
     index = read_index(folder, shown)

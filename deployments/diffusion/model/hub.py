@@ -38,8 +38,8 @@ def fetch_index(name: str) -> Path:
 def fetch_model(folder: Path, name: str, precision: str, apart: Mapping[str, str] = NONE_APART) -> Path:
     """Fetch the rest of a model whose index lies in `folder`: what `precision` reads, and nothing else.
 
-    `apart`: the precision of a part that has one of its own. What cannot paint from text is refused before its
-    weights are fetched. Raises NotReady or ModelUnusable.
+    `apart`: the precision of a part that has one of its own. What cannot paint from text is refused before
+    its weights are fetched. Raises NotReady or ModelUnusable.
     """
     parts = list(parts_of(read_index(folder, name)))
     with blamed(f"the model {name}"):
@@ -51,7 +51,8 @@ def fetch_model(folder: Path, name: str, precision: str, apart: Mapping[str, str
             _fetch(name, folder, wanted)
         except LocalEntryNotFoundError:
             # Out of the hub's reach another variant that was fetched before will do.
-            if not all(choose(_names(folder / part), precisions[part]) for part in parts if _weighs(wanted, part)):
+            weighing = [part for part in parts if _weighs(wanted, part)]
+            if not all(choose(_names(folder / part), precisions[part]) for part in weighing):
                 raise
     return folder
 

@@ -49,7 +49,7 @@ class Quantization:
 
 
 def _options(config: QuantizationConfig) -> dict[str, Any]:
-    """Return a backend's arguments. torchao takes an object, named here by its class and given no arguments."""
+    """Return a backend's arguments. torchao takes an object, which is named here by its class."""
     kind = config.options.get("quant_type")
     if config.backend != "torchao" or not isinstance(kind, str):
         return dict(config.options)

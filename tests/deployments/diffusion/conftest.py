@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from deployments.diffusion.painter import Painting, PaintRequest
 from deployments.messages import Backend, Pixels
+
+from . import tiny_families
 
 BETAS: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 WIDTH = 32
@@ -147,6 +150,17 @@ def tiny_sd2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stable Diffusion XL: two text encoders, sizes and pooled text as time embeddings, Euler."""
     return _save_xl(tmp_path_factory.mktemp("models") / "tiny-sdxl", WIDTH)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a family's tiny random model, made once: see tiny_families.py."""
+
+    @cache
+    def made(name: str) -> Path:
+        return tiny_families.save(name, tmp_path_factory.mktemp("models") / f"tiny-{name}")
+
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,7 @@ def test_stable_diffusion_1_5_by_its_name_and_the_one_it_once_had(source: str) -
         native_size=(512, 512),
         memory_gb=(4.0, 6.0),
         latent_factor=8,
+        family="sd1",
     )
 
 
@@ -103,6 +104,7 @@ def test_a_fine_tune_in_a_folder_is_read_from_its_files(tmp_path: Path) -> None:
         commercial_use="unknown: see the model's own card",
         native_size=(512, 384),
         latent_factor=16,
+        family="sd1",
     )
 
 

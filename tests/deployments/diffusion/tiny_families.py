@@ -1,4 +1,4 @@
-"""Tiny random models of each family by the real classes, saved as an operator's folder: some 100 kB, in a second."""
+"""Make tiny random models of each family, by the real classes, as an operator's folder of some 100 kB."""
 
 from __future__ import annotations
 
@@ -49,7 +49,14 @@ WIDTH = 32
 """Of texts and of most hidden states."""
 CHANNELS = 4
 """Of the latents; the real ones have 4, 16 or 32."""
-STRENGTHENED = ("norm_q.weight", "norm_k.weight", "norm_added_k.weight", "norm_added_q.weight", "to_v.weight", "add_v_proj.weight")
+STRENGTHENED = (
+    "norm_q.weight",
+    "norm_k.weight",
+    "norm_added_k.weight",
+    "norm_added_q.weight",
+    "to_v.weight",
+    "add_v_proj.weight",
+)
 """Attention that looks at some words more than at others, of which nearly all are padding."""
 
 
@@ -454,7 +461,10 @@ def cogview4() -> Any:
             sample_size=8,
         ),
         scheduler=FlowMatchEulerDiscreteScheduler(
-            base_shift=0.25, max_shift=0.75, base_image_seq_len=256, use_dynamic_shifting=True,
+            base_shift=0.25,
+            max_shift=0.75,
+            base_image_seq_len=256,
+            use_dynamic_shifting=True,
             time_shift_type="linear",
         ),
     )
@@ -492,7 +502,7 @@ def save(name: str, folder: Path) -> Path:
 
 @torch.no_grad()
 def _fill(network: torch.nn.Module) -> None:
-    """Give a value to what its class leaves empty or at zero, and words their weight: the picture hangs on them."""
+    """Give a value to what its class leaves empty or at zero, and words their weight in the picture."""
     for name, weights in network.named_parameters():
         if not weights.isfinite().all() or not weights.any():
             weights.normal_(std=0.2)

@@ -24,7 +24,8 @@ BOS, EOS = "<|startoftext|>", "<|endoftext|>"
 CHAT = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n"
     "{% if message.content is string %}{{ message.content }}"
-    "{% else %}{% for part in message.content %}{{ part.text }}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% else %}{% for part in message.content %}{{ part.text }}{% endfor %}{% endif %}<|im_end|>\n"
+    "{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 """As Qwen's, and for the others that are spoken to as to a chat."""
@@ -68,7 +69,9 @@ def glm() -> PreTrainedTokenizerFast:
     spelled.pre_tokenizer = ByteLevel(add_prefix_space=False)
     begin = [("[gMASK]", 1), ("<sop>", 2)]
     spelled.post_processor = TemplateProcessing(single="[gMASK] <sop> $A", special_tokens=begin)
-    return PreTrainedTokenizerFast(tokenizer_object=spelled, pad_token=EOS, eos_token=EOS, model_max_length=1024)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=spelled, pad_token=EOS, eos_token=EOS, model_max_length=1024
+    )
 
 
 def bert() -> BertTokenizer:

@@ -253,9 +253,10 @@ def test_another_task_is_refused_before_its_weights_are_fetched(hub: Hub) -> Non
 
 
 def test_another_kind_of_pipeline_is_refused_before_the_rest_is_fetched(hub: Hub) -> None:
-    (hub.root / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
-    assert "is not a text-to-image Stable Diffusion 1, 2 or XL: it is a FluxPipeline" in refusal(
-        ModelUnusable
+    (hub.root / "model_index.json").write_text('{"_class_name": "FluxFillPipeline"}')
+    assert (
+        "is not a text-to-image model of a family that is served (docs/models.md): it is a Flux"
+        in refusal(ModelUnusable)
     )
     assert hub.fetched == ["model_index.json"]
 
