@@ -156,9 +156,11 @@ def _check_resources(asked: dict[str, float]) -> None:
 
 
 def _stop(folder: str) -> None:
+    started = ray_processes.started()
     if ray_processes.ended():
         # Serve and Ray would ask what is dead, and wait for its answer.
         orphan_reaper.end_what_is_left(folder)
+        ray_processes.reap(started)
         return
     # Serve kills its controller under a call that Ray then reports on our stdout.
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
@@ -166,6 +168,7 @@ def _stop(folder: str) -> None:
             with suppress(Exception):
                 serve.shutdown()
         ray.shutdown()
+    ray_processes.reap(started)
 
 
 def _asked_for(config: ServiceConfig, overrides: list[DeploymentSchema]) -> dict[str, float]:

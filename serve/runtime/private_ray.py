@@ -18,7 +18,7 @@ from . import spare_process
 from .driver_metrics import unexported
 from .errors import CannotStart
 from .orphan_reaper import end_what_is_left
-from .ray_processes import node_lives
+from .ray_processes import node_lives, reap, started_before
 from .waiting import Say, saying_what_for
 
 OBJECT_STORE_BYTES = 384 << 20
@@ -75,6 +75,7 @@ def start(num_cpus: int, folder: str, say: Say) -> None:
                 # Its node ends itself where its own helpers take longer than a limit that nobody can set.
                 say("this machine is busy, and Ray gave up waiting for its own processes: starting it again…")
                 end_what_is_left(folder)
+                reap(started_before(error))
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from subprocess import Popen  # nosec B404
+from subprocess import Popen, TimeoutExpired  # nosec B404
 from typing import Any
 
 from ray._private import ray_constants, worker
+from ray._private.node import Node
 
 from .errors import RayEnded
+
+REAPED_WITHIN_S = 30.0
 
 VITAL = {
     ray_constants.PROCESS_TYPE_GCS_SERVER: "control service",
@@ -43,6 +47,30 @@ def _vital() -> Iterator[tuple[str, Popen[bytes]]]:
     for kind, name in VITAL.items():
         for each in started.get(kind, ()):
             yield name, each.process
+
+
+def started() -> list[Popen[bytes]]:
+    """Return the processes of the node that this process has started, if any."""
+    return _processes_of(worker._global_node)
+
+
+def started_before(error: BaseException) -> list[Popen[bytes]]:
+    """Return the processes of a node whose start ended in this error: nothing else still refers to it."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    nodes = {id(node): node for node in (frame.f_locals.get("self") for frame in frames)}
+    return [each for node in nodes.values() if isinstance(node, Node) for each in _processes_of(node)]
+
+
+def _processes_of(node: Node | None) -> list[Popen[bytes]]:
+    infos: Iterable[list[Any]] = node.all_processes.values() if node is not None else ()
+    return [each.process for kind in infos for each in kind]
+
+
+def reap(processes: Iterable[Popen[bytes]]) -> None:
+    """Wait for processes that were ended: Ray itself waits a second, too little on a busy machine."""
+    for process in processes:
+        with suppress(TimeoutExpired):
+            process.wait(REAPED_WITHIN_S)
 
 
 def node_lives() -> bool:

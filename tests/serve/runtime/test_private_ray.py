@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ray._private.node import Node
 
 from serve.runtime import private_ray
 from serve.runtime.errors import CannotStart
+
+from ...polling import until
 
 
 @pytest.fixture
@@ -90,6 +98,29 @@ def test_a_ray_that_gave_up_is_started_again(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(private_ray.ray, "init", init)
     private_ray.start(1, str(tmp_path), said.append)
     assert [line.rpartition(": ")[2] for line in said] == ["starting it again…", "starting it again…"]
+
+
+def test_nothing_of_a_ray_that_gave_up_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even a zombie: Python would warn of a subprocess that nobody has waited for."""
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    environment = {**os.environ, "RAY_TMPDIR": str(tmp_path)}
+    begun: list[subprocess.Popen[bytes]] = []
+
+    class LateNode(Node):
+        def __init__(self) -> None:
+            process = subprocess.Popen(command, env=environment)
+            begun.append(process)
+            until(lambda: b"RAY_TMPDIR" in Path(f"/proc/{process.pid}/environ").read_bytes())
+            self.all_processes = {"raylet": [SimpleNamespace(process=process)]}
+            raise Exception("The current node timed out during startup.")
+
+    def init(**options: Any) -> None:
+        if not begun:
+            LateNode()
+
+    monkeypatch.setattr(private_ray.ray, "init", init)
+    private_ray.start(1, str(tmp_path), lambda text: None)
+    assert [process.returncode for process in begun] == [-signal.SIGKILL]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,6 +52,17 @@ def test_whatever_waits_ends_with_ray(process: subprocess.Popen, monkeypatch: py
         readying.wait(service, ray_processes.check, settled_s=float("inf"))
     with pytest.raises(RayEnded):
         deploying._wait("scenewright")
+
+
+def test_what_ray_ended_is_waited_for_and_what_goes_on_is_not(
+    process: subprocess.Popen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process.kill()
+    ray_processes.reap([process])
+    assert process.returncode == -signal.SIGKILL
+    monkeypatch.setattr(ray_processes, "REAPED_WITHIN_S", 0.01)
+    ray_processes.reap(ray_processes.started())
+    assert {each.returncode for each in ray_processes.started()} == {-signal.SIGKILL, None}
 
 
 def test_a_node_lives_while_its_process_does(tmp_path: Path) -> None:
