@@ -25,11 +25,9 @@ from ..polling import until
 REPOSITORY = Path(__file__).parents[2]
 MANIFEST = REPOSITORY / "kubernetes/base/rayservice.yaml"
 SERVE_RUN = """
-import signal, sys, ray
+import sys, ray
 from ray.serve.scripts import cli
 from serve.runtime.private_ray import patient_for_the_node
-# Whoever runs the tests in the background of a shell has SIGINT ignored, and so has every child.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 room = {"num_cpus": 8, "_memory": 16_000_000_000, "object_store_memory": 200_000_000}
 with patient_for_the_node():
     ray.init(address="local", namespace="serve", include_dashboard=False, log_to_driver=False, **room)

@@ -210,7 +210,7 @@ async def test_a_deadline_that_passes_stops_the_painting(make_job: MakeJob, gate
     engine = engine_of(gated_painter)
     gated_painter.gate.release(1)
     with pytest.raises(DeadlineExceeded):
-        await run(engine, make_job(num_inference_steps=50, deadline_at=time.monotonic() + 0.2), "late")
+        await run(engine, make_job(num_inference_steps=50, deadline_at=time.monotonic() + 1), "late")
     gated_painter.gate.release(60)
     await run(engine, make_job(), "next")
     assert stepped(gated_painter, "late") in ([1], [1, 2])
@@ -223,7 +223,7 @@ async def test_a_clock_that_is_set_moves_no_deadline(
     engine = engine_of(gated_painter)
     told = time.time
     whole = asyncio.create_task(run(engine, make_job(), "whole"))
-    late = asyncio.create_task(run(engine, make_job(seed=1, deadline_at=time.monotonic() + 1), "late"))
+    late = asyncio.create_task(run(engine, make_job(seed=1, deadline_at=time.monotonic() + 2), "late"))
     await until(lambda: len(engine._board.works()) == 2)
     monkeypatch.setattr(time, "time", lambda: told() + jump_s)
     gated_painter.gate.release(1)
