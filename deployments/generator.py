@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 from deployments.diffusion.config import GenerationConfig, ModelConfig
 from deployments.diffusion.engine import Engine
 from deployments.diffusion.model.families import Family
+from deployments.diffusion.model.painter_choice import uses_denoiser
 from deployments.diffusion.painter import AnyPainter
 from deployments.diffusion.registry import card_of, family_by_name
 from deployments.diffusion.simulated import SimulatedConfig, SimulatedPainter
@@ -137,6 +138,10 @@ def _build_painter(config: GeneratorConfig, kind: LayerKind) -> AnyPainter:
     if config.backend == "simulated":
         return SimulatedPainter(config.simulated, kind)
     # torch takes seconds to import: a simulated replica and the edge never pay for it.
-    from deployments.diffusion.denoiser import Denoiser
+    if uses_denoiser(config.model):
+        from deployments.diffusion.denoiser import Denoiser
 
-    return Denoiser(config.model)
+        return Denoiser(config.model)
+    from deployments.diffusion.model.pipeline_painter import PipelinePainter
+
+    return PipelinePainter(config.model)

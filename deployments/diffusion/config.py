@@ -53,6 +53,8 @@ class ModelConfig:
     `compile` compiles the denoiser for each row count before the replica is ready: minutes, worth it on a
     GPU.
     `prompt_cache` counts encoded prompts.
+    `painter`: `denoiser` is the faster one, for Stable Diffusion 1, 2 and XL; `pipeline` runs any
+    text-to-image pipeline of diffusers as it is. `auto` takes the denoiser where it can.
     `preview_vae`: a small VAE that previews are drawn by, a folder or a hub id of diffusers' AutoencoderTiny
     (`madebyollin/taesd`; for XL `madebyollin/taesdxl`). Where none is named, by the one in the folder
     `preview_vae` of the model's own, else by a linear map.
@@ -79,6 +81,7 @@ class ModelConfig:
     exact_rows: int = 8
     compile: bool = False
     prompt_cache: int = 64
+    painter: Literal["auto", "denoiser", "pipeline"] = "auto"
     preview_vae: str | None = None
 
     def __post_init__(self) -> None:

@@ -7,13 +7,11 @@ picture becomes is what the stock pipeline of diffusers would have made of it al
 from __future__ import annotations
 
 import copy
-import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,19 +20,15 @@ from numpy.typing import NDArray
 
 from deployments.diffusion.conditioning import Encoder, Row, truncations
 from deployments.diffusion.config import ModelConfig
-from deployments.diffusion.loader import load, unload
-from deployments.diffusion.model.known_words import KnownWords, read_known_words, unknown_words_warning
-from deployments.diffusion.model_files import fingerprint
+from deployments.diffusion.model.device_memory import within_memory
+from deployments.diffusion.model.families import STABLE_DIFFUSION_PIPELINES
+from deployments.diffusion.model.known_words import unknown_words_warning
+from deployments.diffusion.model.loaded_model import LoadedModel
+from deployments.diffusion.model.pixels import to_uint8
 from deployments.diffusion.painter import Painting, PaintRequest, Preview
-from deployments.diffusion.previews import LatentMap, expected_latents, is_being_drawn, latent_map
-from deployments.diffusion.registry import describe, locate
-from deployments.diffusion.small_vae import SmallVae, small_vae
-from deployments.errors import NotReady, OutOfMemory
-from deployments.messages import Backend, Pixels
-
-log = logging.getLogger(__name__)
-
-Result = TypeVar("Result")
+from deployments.diffusion.previews import expected_latents, is_being_drawn
+from deployments.errors import ModelUnusable, NotReady
+from deployments.messages import Pixels
 
 
 @dataclass(eq=False)
@@ -52,114 +46,50 @@ class DiffusionPainting(Painting):
     drawn: Preview | None = None
 
 
-class Denoiser:
-    """Owns one pipeline, and is used from one thread."""
-
-    backend: Backend = "diffusers"
+class Denoiser(LoadedModel[DiffusionPainting]):
+    """Stable Diffusion 1, 2 and XL, from words alone."""
 
     def __init__(self, config: ModelConfig) -> None:
-        self._config = config
-        card = describe(config.source)
-        self.model = card.id
-        self.native_size = card.native_size
-        self.latent_factor = card.latent_factor
-        self.fixed_rows = config.exact_rows if config.exact else None
-        self.fingerprint = ""
-        self._pipeline: Any = None
-        self._device = torch.device("cpu")
+        super().__init__(config)
         self._encoder: Encoder | None = None
-        self._known: KnownWords | None = None
-        self._drawer: SmallVae | LatentMap | None = None
-        self._launched: torch.cuda.Event | None = None
-
-    @property
-    def loaded(self) -> bool:
-        return self._pipeline is not None
-
-    def load(self) -> None:
-        """Idempotent. Raises NotReady with a reason that names the file at fault."""
-        if self._pipeline is not None:
-            return
-        place = locate(self._config.source)
-        self.fingerprint = fingerprint(place, self._config)
-        pipeline = load(self._config)
-        try:
-            self.adopt(pipeline, place)
-        except NotReady:
-            unload(pipeline)
-            raise
 
     def adopt(self, pipeline: Any, place: Path | None = None) -> None:
-        """Paint with this pipeline, which is on its device already; `place` is the folder it came from.
-
-        Raises NotReady where its small VAE cannot be used.
-        """
-        by_family = latent_map(place, pipeline.unet.config.in_channels, _is_xl(pipeline))
-        self._drawer = small_vae(self._config, place, pipeline) or by_family
+        kind = type(pipeline).__name__
+        if kind not in STABLE_DIFFUSION_PIPELINES:
+            raise ModelUnusable(
+                f"the model {self.model} is a {kind}, and the denoiser paints only Stable Diffusion 1, 2 "
+                "and XL: set painter to auto or pipeline"
+            )
         self._encoder = Encoder(pipeline, self._config.prompt_cache)
-        self._known = read_known_words(place)
-        # Asked once: diffusers looks through every module for it, a millisecond each time.
-        self._device = pipeline._execution_device
-        self._pipeline = pipeline
+        super().adopt(pipeline, place)
 
     def unload(self) -> None:
-        pipeline, drawer = self._pipeline, self._drawer
-        # First of all: where the rest fails, the next load must not take a torn pipeline for a whole one.
-        self._pipeline = self._encoder = self._drawer = None
-        if isinstance(drawer, SmallVae):
-            drawer.close()
-        if pipeline is not None:
-            unload(pipeline)
+        self._encoder = None
+        super().unload()
 
     @torch.inference_mode()
     def begin(self, request: PaintRequest) -> DiffusionPainting:
         if self._pipeline is None or self._encoder is None:
             raise NotReady("the model is not loaded")
         pipeline, encoder = self._pipeline, self._encoder
-        return _within_memory(lambda: self._begin(pipeline, encoder, request))
+        return within_memory(lambda: self._begin(pipeline, encoder, request))
 
     @torch.inference_mode()
     def step(self, paintings: Sequence[DiffusionPainting]) -> None:
         """Raises before any painting has changed; what goes wrong after that is its painting's `fault`."""
-        predictions = _within_memory(lambda: self._predict(paintings))
+        predictions = within_memory(lambda: self._predict(paintings))
         for painting, prediction in zip(paintings, predictions, strict=True):
             try:
-                _within_memory(partial(self._advance, painting, prediction))
+                within_memory(partial(self._advance, painting, prediction))
             except BaseException as error:  # Its own alone, whatever it is: its peers have taken their step.
                 painting.fault = error
-        self._await_step_before()
+        self._clock.await_step_before()
 
     @torch.inference_mode()
     def decode(self, paintings: Sequence[DiffusionPainting]) -> list[Pixels]:
-        images = _within_memory(lambda: self._decode(paintings))
+        images = within_memory(lambda: self._decode(paintings))
         self._pipeline.maybe_free_model_hooks()
-        return [_to_uint8(image) for image in images]
-
-    def measure(self, rows: int) -> float:
-        width, height = self.native_size
-        asked = PaintRequest("", "", 4, 1.0, 0, width, height)
-        paintings = [self.begin(asked) for _ in range(rows)]
-        self.step(paintings)  # The first at a row count allocates, and compiles where that is wanted.
-        return min(self._step_s(paintings) for _ in range(2))
-
-    def _step_s(self, paintings: Sequence[DiffusionPainting]) -> float:
-        began = self._clock_s()
-        self.step(paintings)
-        return self._clock_s() - began
-
-    def _clock_s(self) -> float:
-        """On a CPU its own seconds alone, so that a busy neighbour does not decide what pays."""
-        if not self._on_gpu:
-            return time.process_time() / torch.get_num_threads()
-        torch.cuda.synchronize()
-        return time.perf_counter()
-
-    def free(self) -> None:
-        self._pipeline.maybe_free_model_hooks()
-        torch.cuda.empty_cache()
-        if self.fixed_rows is not None and self.fixed_rows > 2:
-            self.fixed_rows //= 2
-            log.warning("out of memory: pictures repeat bitwise at %d rows from now on", self.fixed_rows)
+        return [to_uint8(image) for image in images]
 
     def _begin(self, pipeline: Any, encoder: Encoder, request: PaintRequest) -> DiffusionPainting:
         # diffusers' own condition: a model distilled for guidance reads the scale itself.
@@ -235,24 +165,6 @@ class Denoiser:
         decoded = vae.decode(_unscaled(latents, vae.config), return_dict=False)[0]
         return pipeline.image_processor.postprocess(decoded, output_type="np")  # type: ignore[no-any-return]
 
-    def _await_step_before(self) -> None:
-        """A GPU works on after a call returns: stay one step ahead of it, so that a cancel is soon felt."""
-        if self._on_gpu:
-            before, self._launched = self._launched, torch.cuda.Event()
-            self._launched.record()
-            if before is not None:
-                before.synchronize()
-
-    @property
-    def _on_gpu(self) -> bool:
-        return self._device.type == "cuda"
-
-    def _filled(self, rows: int) -> int:
-        """Row counts that are the same whatever the peers, or few enough to be compiled."""
-        if self.fixed_rows is not None:
-            return max(rows, self.fixed_rows)
-        return 1 << (rows - 1).bit_length() if self._config.compile else rows
-
     def _advance(self, painting: DiffusionPainting, rows: torch.Tensor) -> None:
         solver, prediction = painting.solver, rows
         timestep = solver.timesteps[painting.done]
@@ -294,25 +206,3 @@ def _unscaled(latents: torch.Tensor, vae: Any) -> torch.Tensor:
 
 def _is_xl(pipeline: Any) -> bool:
     return hasattr(pipeline, "text_encoder_2")
-
-
-def _within_memory(act: Callable[[], Result]) -> Result:
-    """The act's result. Raises OutOfMemory where the device has no room for it."""
-    try:
-        return act()
-    except MemoryError:  # Of numpy and Python themselves.
-        pass
-    except RuntimeError as error:
-        # On the CPU torch has no class for it.
-        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
-            raise
-    # Only here, where the error and the tensors in its frames are gone: https://pytorch.org/docs/stable/notes/faq.html
-    raise OutOfMemory("the device ran out of memory painting this picture")
-
-
-def _to_uint8(image: NDArray[np.floating[Any]]) -> Pixels:
-    """Unit floats to bytes. A picture with NaN in it becomes black, which the quality check refuses."""
-    if not np.isfinite(image).all():
-        return np.zeros(image.shape, np.uint8)
-    pixels: Pixels = (image * 255).round().astype(np.uint8)
-    return pixels

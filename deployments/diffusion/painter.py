@@ -1,4 +1,4 @@
-"""What the engine asks of a model: begin, step, decode. The denoiser and its simulation both answer to it."""
+"""What the engine asks of a model: begin, step, decode. Both painters and their simulation answer to it."""
 
 from __future__ import annotations
 
@@ -63,6 +63,9 @@ class Painting:
     def rows(self) -> int:
         """How many rows of the next forward are this picture's: two under guidance, else one."""
         return 2 if self.guided_now else 1
+
+    def close(self) -> None:
+        """Give up what it holds of the device: nobody wants it any more. On the model's thread."""
 
 
 SomePainting = TypeVar("SomePainting", bound=Painting)

@@ -73,15 +73,18 @@ def latent_map(folder: Path | None, channels: int, xl: bool) -> LatentMap | None
 
 
 def expected_latents(solver: Any, timestep: Any, latents: Any, prediction: Any) -> Any:
-    """The clean latents that a prediction means: DDPM's relations; Salimans & Ho 2022 for the velocity.
+    """The clean latents that a prediction means: DDPM's relations; Salimans & Ho 2022 for the velocity;
+    x0 = x - sigma * v for a flow (Lipman et al. 2023, arXiv 2210.02747).
 
     What scale_model_input gives is the variance-preserving sample, whichever way the solver keeps its own.
     """
+    kind = solver.config.get("prediction_type", "flow_prediction")
+    if kind == "flow_prediction":
+        return latents - float(timestep) / solver.config.num_train_timesteps * prediction
     sample = solver.scale_model_input(latents, timestep)
     schedule = solver.alphas_cumprod.numpy()
     kept = float(np.interp(float(timestep), np.arange(len(schedule)), schedule))
     signal, noise = kept**0.5, (1 - kept) ** 0.5
-    kind = solver.config.prediction_type
     if kind == "sample":
         return prediction
     if kind == "v_prediction":

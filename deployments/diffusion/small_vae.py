@@ -19,6 +19,7 @@ from deployments.diffusion.config import ModelConfig
 from deployments.diffusion.model.folder import REPORTING, STEMS, check_weights, load_network
 from deployments.diffusion.model.hub import HUB_ID, offline
 from deployments.diffusion.model.load_errors import blamed
+from deployments.diffusion.model.networks import denoiser_of, latent_channels
 from deployments.diffusion.model_files import check_network, part_weights
 from deployments.diffusion.previews import to_pixels
 from deployments.errors import ModelUnusable, NotReady
@@ -84,11 +85,12 @@ def small_vae(config: ModelConfig, place: Path | None, pipeline: Any) -> SmallVa
     else:
         name = Path(source).name if Path(source).expanduser().exists() else source
     with blamed(f"the preview VAE {name}"):
-        vae = _read(source, name, pipeline.unet.dtype)
-        if vae.config.latent_channels != pipeline.unet.config.in_channels:
+        vae = _read(source, name, denoiser_of(pipeline).dtype)
+        channels = latent_channels(pipeline)
+        if vae.config.latent_channels != channels:
             raise ModelUnusable(
                 f"the preview VAE {name} is for latents of {vae.config.latent_channels} channels, "
-                f"and the model's have {pipeline.unet.config.in_channels}"
+                f"and the model's have {channels}"
             )
         return SmallVae(vae.to(pipeline._execution_device).requires_grad_(False))
 

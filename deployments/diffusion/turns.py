@@ -55,12 +55,14 @@ class Turns:
         self._prove = prove
         self._failed_in_a_row = 0
         self._finished: list[Work] = []
+        self._open: list[Painting] = []
         self._outbox = Outbox()
 
     def take(self) -> None:
         """Until there is no work left."""
         while not self._board.rest():
             self.take_one()
+        self._close_unwanted()  # What was taken down after its last turn.
 
     def take_one(self) -> None:
         """Raises nothing: what goes wrong is told to those whose work it was.
@@ -88,6 +90,7 @@ class Turns:
             log.error("a turn of the model's thread failed", exc_info=error)
             self._fail_all(failure_of(error, GenerationFailed, FAILED))
         self._outbox.send()
+        self._close_unwanted()
 
     def abandon(self, failure: Failure) -> None:
         """Tell everybody who waits, and whoever comes later, that nothing is painted here any more."""
@@ -98,6 +101,17 @@ class Turns:
         for work in self._board.works():
             self._end(work, failure)
         self._outbox.send()
+
+    def _close_unwanted(self) -> None:
+        """Of what was cancelled, failed, tried again or is done, nothing stays on the device."""
+        wanted = {id(work.painting) for work in self._board.works()}
+        unwanted = [painting for painting in self._open if id(painting) not in wanted]
+        self._open = [painting for painting in self._open if id(painting) in wanted]
+        for painting in unwanted:
+            try:
+                painting.close()
+            except BaseException as error:
+                log.error("a painting could not be closed", exc_info=error)
 
     def _tell_places(self, chosen: Sequence[Work]) -> None:
         """Before the step, which may be a long one."""
@@ -119,6 +133,7 @@ class Turns:
             else:
                 painting.preview_steps = preview_steps(work.previews, painting.steps)
                 work.painting, work.encoded_at = painting, time.perf_counter()
+                self._open.append(painting)
         return [work for work in chosen if work.painting is not None]
 
     def _step(self, works: Sequence[Work]) -> None:

@@ -2,19 +2,29 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from diffusers import DPMSolverMultistepScheduler, FlowMatchEulerDiscreteScheduler
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from deployments.diffusion.previews import (
     BASIS_FILE,
     encode_preview,
+    expected_latents,
     latent_map,
     preview_steps,
 )
 from deployments.diffusion.registry import BUNDLED_FOLDER
+
+FLOW_OF_SANA: dict[str, Any] = {
+    "prediction_type": "flow_prediction",
+    "use_flow_sigmas": True,
+    "flow_shift": 3.0,
+}
 
 
 @pytest.mark.parametrize(
@@ -79,3 +89,16 @@ def test_a_preview_is_a_small_jpeg() -> None:
     data = encode_preview(np.zeros((96, 128, 3), np.uint8))
     assert Image.open(BytesIO(data)).size == (128, 96)
     assert len(data) < 2_000
+
+
+@pytest.mark.parametrize(
+    "solver", [FlowMatchEulerDiscreteScheduler(shift=3.0), DPMSolverMultistepScheduler(**FLOW_OF_SANA)]
+)
+def test_a_flows_expected_end_is_a_straight_line_away(solver: Any) -> None:
+    """Both by its timestep and whatever the shift: x = (1 - sigma) * x0 + sigma * noise, v = noise - x0."""
+    clean, noise = torch.randn(2, 1, 16, 4, 4, generator=torch.Generator().manual_seed(3))
+    solver.set_timesteps(6)
+    for sigma, timestep in zip(solver.sigmas, solver.timesteps, strict=False):
+        sample = (1 - sigma) * clean + sigma * noise
+        expected = expected_latents(solver, timestep, sample, noise - clean)
+        assert torch.allclose(expected, clean, atol=5e-3), "DPM-Solver's timesteps are whole numbers"

@@ -22,6 +22,7 @@ from PIL import Image
 from deployments.diffusion import denoiser as denoising
 from deployments.diffusion.config import ModelConfig
 from deployments.diffusion.denoiser import Denoiser, DiffusionPainting
+from deployments.diffusion.loader import load
 from deployments.diffusion.previews import LatentMap, to_pixels
 from deployments.diffusion.small_vae import MOST_WAITING, SmallVae
 from deployments.errors import NotReady
@@ -140,7 +141,7 @@ def test_the_picture_is_bitwise_the_same(beside: Path, tiny_sd1: Path) -> None:
 
 def test_it_has_the_precision_of_the_model(beside: Path) -> None:
     made = Denoiser(ModelConfig(str(beside), device="cpu", threads=1))
-    pipeline = denoising.load(made._config)
+    pipeline = load(made._config)
     pipeline.to(torch.bfloat16)
     made.adopt(pipeline, beside)
     assert isinstance(made._drawer, SmallVae)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from deployments.diffusion.attempts import SEED_STRIDE
 from deployments.diffusion.config import GenerationConfig
 from deployments.diffusion.engine import Engine
 from deployments.diffusion.health import Unhealthy
-from deployments.diffusion.painter import Painting
+from deployments.diffusion.painter import Painting, PaintRequest
 from deployments.errors import GenerationFailed, OutOfMemory
 from deployments.imaging.quality import flaw
 from deployments.messages import LayerJob, LayerResult, Pixels, Recipe
+
+from .conftest import FakePainter
 
 MakeJob = Callable[..., LayerJob]
 FULL = OutOfMemory("no room")
@@ -248,3 +251,62 @@ async def test_a_picture_that_cannot_begin_fails_alone(make_job: MakeJob, fake_p
     first, second = await paint(engine, make_job(seed=1), make_job(seed=2))
     assert failed_by(first, ValueError)
     assert second.seed == 2
+
+
+@dataclass(eq=False)
+class ClosedPainting(Painting):
+    """Keeps a mark of how it was given up."""
+
+    closed: int = 0
+
+    def close(self) -> None:
+        self.closed += 1
+        raise ValueError("it must disturb nobody")
+
+
+async def test_whatever_becomes_of_a_picture_it_is_closed_once(
+    gated_painter: FakePainter, make_job: MakeJob
+) -> None:
+    """Seeds: 1 is painted, 2 fails in its first step, 3 has no room and is tried again, 4 is cancelled."""
+    painter = gated_painter
+    engine = engine_of(painter)
+    begun: dict[int, list[ClosedPainting]] = {}
+
+    def begin(request: PaintRequest) -> Painting:
+        painting = ClosedPainting(request, request.num_inference_steps, guided=False)
+        begun.setdefault(request.seed, []).append(painting)
+        return painting
+
+    def before(paintings: Sequence[Painting]) -> None:
+        seeds = [painting.request.seed for painting in paintings]
+        if 2 in seeds:
+            raise ValueError("the second")
+        if seeds == [3] and len(begun[3]) == 1:
+            raise FULL
+
+    painter.begin = begin  # type: ignore[method-assign]
+    painter.before = before
+    jobs = [make_job(seed=seed, width_px=64 * seed, fallback="reduce") for seed in (1, 2, 3)]
+    results = asyncio.ensure_future(paint(engine, *jobs))
+    leaving = engine.submit(make_job(seed=4, num_inference_steps=99), "4", "")
+    first = asyncio.ensure_future(anext(leaving))
+    while not first.done():
+        painter.gate.release()  # type: ignore[union-attr]
+        await asyncio.sleep(0.001)
+    await leaving.aclose()
+    while not results.done():
+        painter.gate.release()  # type: ignore[union-attr]
+        await asyncio.sleep(0.001)
+    async with asyncio.timeout(30):
+        while any(painting.closed == 0 for tries in begun.values() for painting in tries):
+            painter.gate.release()  # type: ignore[union-attr]
+            await asyncio.sleep(0.001)
+    one, two, three = results.result()
+    assert (one.degraded, three.degraded) == ((), ("reduced",))
+    assert failed_by(two, ValueError)
+    assert {seed: [painting.closed for painting in tries] for seed, tries in sorted(begun.items())} == {
+        1: [1],
+        2: [1],
+        3: [1, 1],
+        4: [1],
+    }

@@ -1,0 +1,158 @@
+"""Run the calls of one network that several pipelines wait for as a single forward.
+
+Calls with equal keys may share one. A key says of every argument what has to be the same: of a tensor with
+one row for each picture its type and shape, of anything else its value.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate, pairwise
+from typing import Any
+
+import torch
+
+BY_VALUE = frozenset({"img_ids", "txt_ids", "image_rotary_emb"})
+"""Position tables. FLUX's and HunyuanDiT's have no row axis, and could be as long as there are rows; FLUX.2's
+have one, and its transformer reads only the first row."""
+ROW_LISTS = frozenset({"x", "cap_feats", "img_shapes", "txt_seq_lens"})
+"""Lists with one entry for each row (Z-Image, Qwen-Image). In other lists each entry has a row axis, as in
+ControlNet's residuals and IP-Adapter's references."""
+ROW_NUMBERS = frozenset({"timestep"})
+"""May be one number for all rows of a call."""
+PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device)
+MOST_TABLES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A call of a network, as it was made. `names`: of the positional arguments; `rows`: of the first one."""
+
+    positional: tuple[Any, ...]
+    keywords: Mapping[str, Any]
+    names: tuple[str, ...]
+    rows: int
+    key: Hashable
+
+
+class CallReader:
+    """Reads the calls that one request makes of one network; `function` is its method in its class.
+
+    `exact` keeps calls apart whose rows the network would pad to one length.
+    """
+
+    def __init__(self, function: Callable[..., Any], exact: bool = False) -> None:
+        self._parameters = _parameters(function)
+        self._exact = exact
+        self._tables: dict[int, tuple[torch.Tensor, bytes]] = {}
+
+    def read(self, positional: tuple[Any, ...], keywords: Mapping[str, Any]) -> Call:
+        count = len(positional)
+        names = (*self._parameters[:count], *map(str, range(len(self._parameters), count)))
+        first = positional[0] if positional else keywords[self._parameters[0]]
+        rows = len(first)
+        key = (
+            tuple(self._key(value, name, rows) for name, value in zip(names, positional, strict=True)),
+            self._key(dict(keywords), "", rows),
+        )
+        return Call(positional, keywords, names, rows, key)
+
+    def _key(self, value: Any, name: str, rows: int) -> Hashable:
+        if isinstance(value, torch.Tensor):
+            kind = (value.dtype, value.device)
+            if _has_rows(value, name, rows):
+                return ("rows", kind, value.shape[1:])
+            return ("value", kind, value.shape, self._bytes(value, name))
+        if _is_row_list(value, name, rows):
+            return ("row list", frozenset(map(self._entry_key, value)))
+        if isinstance(value, dict):
+            return ("dict", tuple((key, self._key(value[key], str(key), rows)) for key in sorted(value)))
+        if isinstance(value, list | tuple):
+            return (type(value), tuple(self._key(entry, name, rows) for entry in value))
+        if isinstance(value, PLAIN):
+            return (type(value), repr(value))
+        return ("object", id(value))
+
+    def _entry_key(self, entry: Any) -> Hashable:
+        """Of one row of a list. The network pads tensors to the longest first axis."""
+        if isinstance(entry, torch.Tensor):
+            return (entry.dtype, entry.device, entry.shape if self._exact else entry.shape[1:])
+        return self._key(entry, "", 0)
+
+    def _bytes(self, tensor: torch.Tensor, name: str) -> bytes:
+        """Read a table once, not at each step: on a GPU that would wait for all work under way."""
+        known = self._tables.get(id(tensor))
+        if known is not None:
+            return known[1]
+        read = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        if name in BY_VALUE and len(self._tables) < MOST_TABLES:
+            self._tables[id(tensor)] = tensor, read  # Kept, so that no other tensor takes its id.
+        return read
+
+
+def run_together(network: Callable[..., Any], calls: Sequence[Call], filled_rows: int = 0) -> list[Any]:
+    """Run calls of equal keys as one forward, and return what each would have returned alone.
+
+    Repeats the last row until there are `filled_rows`. A call alone, with no row to add, is made as it is.
+    """
+    counts = [call.rows for call in calls]
+    spare = max(0, filled_rows - sum(counts))
+    if len(calls) == 1 and not spare:
+        return [network(*calls[0].positional, **calls[0].keywords)]
+    positional = [
+        _joined([call.positional[place] for call in calls], name, counts, spare)
+        for place, name in enumerate(calls[0].names)
+    ]
+    keywords = _joined([dict(call.keywords) for call in calls], "", counts, spare)
+    return _parts(network(*positional, **keywords), counts, sum(counts) + spare)
+
+
+@cache
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(each.name for each in parameters if each.kind in kinds)[1:]  # Without `self`.
+
+
+def _has_rows(tensor: torch.Tensor, name: str, rows: int) -> bool:
+    if tensor.ndim == 0:
+        return name in ROW_NUMBERS
+    return name not in BY_VALUE and len(tensor) == rows
+
+
+def _is_row_list(value: Any, name: str, rows: int) -> bool:
+    return name in ROW_LISTS and isinstance(value, list) and len(value) == rows
+
+
+def _joined(values: Sequence[Any], name: str, counts: Sequence[int], spare: int) -> Any:
+    first = values[0]
+    if isinstance(first, torch.Tensor):
+        if not _has_rows(first, name, counts[0]):
+            return first
+        rows = [each if each.ndim else each.expand(n) for each, n in zip(values, counts, strict=True)]
+        return torch.cat([*rows, *[rows[-1][-1:]] * spare])
+    if _is_row_list(first, name, counts[0]):
+        return [entry for value in values for entry in value] + [values[-1][-1]] * spare
+    if isinstance(first, dict):
+        return {key: _joined([value[key] for value in values], str(key), counts, spare) for key in first}
+    if isinstance(first, list | tuple):
+        entries = (_joined(entry, name, counts, spare) for entry in zip(*values, strict=True))
+        return type(first)(entries)
+    return first
+
+
+def _parts(output: Any, counts: Sequence[int], rows: int) -> list[Any]:
+    """The part of each call, by rows; what was added to fill the forward is dropped."""
+    bounds = list(pairwise(accumulate(counts, initial=0)))
+    if isinstance(output, torch.Tensor) or (isinstance(output, list) and len(output) == rows):
+        return [output[begin:end] for begin, end in bounds]
+    if isinstance(output, dict):
+        named = {name: _parts(value, counts, rows) for name, value in output.items()}
+        return [type(output)(**{name: parts[i] for name, parts in named.items()}) for i in range(len(counts))]
+    if isinstance(output, list | tuple):
+        placed = [_parts(value, counts, rows) for value in output]
+        return [type(output)(parts[i] for parts in placed) for i in range(len(counts))]
+    return [output] * len(counts)

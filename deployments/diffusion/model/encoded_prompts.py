@@ -1,0 +1,37 @@
+"""Keep the last prompts that a pipeline encoded: scenes are asked for again with other seeds."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any
+
+PLAIN = (type(None), bool, int, float, str)
+"""Values that say all of themselves by `repr`; torch's device and dtype do too."""
+
+
+class EncodedPrompts:
+    """Keeps `capacity` results of a pipeline's `encode_prompt`, by its arguments."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._encoded: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def encode(self, encode_prompt: Callable[..., Any], *positional: Any, **named: Any) -> Any:
+        """Call it, unless its result is kept. It depends on its arguments alone in all of diffusers."""
+        if not all(map(_is_plain, (*positional, *named.values()))):
+            return encode_prompt(*positional, **named)
+        key = repr(positional), repr(sorted(named.items()))
+        if key not in self._encoded:
+            self._encoded[key] = encode_prompt(*positional, **named)
+        self._encoded.move_to_end(key)
+        encoded = self._encoded[key]
+        while len(self._encoded) > self._capacity:
+            self._encoded.popitem(last=False)
+        return encoded
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return isinstance(value, PLAIN) or type(value).__name__ in ("device", "dtype")

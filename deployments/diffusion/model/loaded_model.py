@@ -1,0 +1,119 @@
+"""Hold the pipeline that a replica has loaded, and measure its forwards: what both painters share."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Generic
+
+import torch
+
+from deployments.diffusion.config import ModelConfig
+from deployments.diffusion.loader import load, unload
+from deployments.diffusion.model.device_clock import DeviceClock
+from deployments.diffusion.model.known_words import KnownWords, read_known_words
+from deployments.diffusion.model.networks import has_xl_latents, latent_channels
+from deployments.diffusion.model_files import fingerprint
+from deployments.diffusion.painter import PaintRequest, SomePainting
+from deployments.diffusion.previews import LatentMap, latent_map
+from deployments.diffusion.registry import card_of, locate
+from deployments.diffusion.small_vae import SmallVae, small_vae
+from deployments.errors import NotReady
+from deployments.messages import Backend
+
+log = logging.getLogger(__name__)
+
+
+class LoadedModel(ABC, Generic[SomePainting]):
+    """A Painter without its acts. Owns one pipeline, and is used from one thread."""
+
+    backend: Backend = "diffusers"
+
+    def __init__(self, config: ModelConfig) -> None:
+        self._config = config
+        card = card_of(config)
+        self.model = card.id
+        self.native_size = card.native_size
+        self.latent_factor = card.latent_factor
+        self.fixed_rows = config.exact_rows if config.exact else None
+        self.fingerprint = ""
+        self._pipeline: Any = None
+        self._device = torch.device("cpu")
+        self._clock = DeviceClock(self._device)
+        self._known: KnownWords | None = None
+        self._drawer: SmallVae | LatentMap | None = None
+
+    @abstractmethod
+    def begin(self, request: PaintRequest) -> SomePainting: ...
+
+    @abstractmethod
+    def step(self, paintings: Sequence[SomePainting]) -> None: ...
+
+    @property
+    def loaded(self) -> bool:
+        return self._pipeline is not None
+
+    def load(self) -> None:
+        """Idempotent. Raises NotReady with a reason that names the file at fault."""
+        if self._pipeline is not None:
+            return
+        place = locate(self._config.source)
+        self.fingerprint = fingerprint(place, self._config)
+        pipeline = load(self._config)
+        try:
+            self.adopt(pipeline, place)
+        except NotReady:
+            unload(pipeline)
+            raise
+
+    def adopt(self, pipeline: Any, place: Path | None = None) -> None:
+        """Paint with this pipeline, which is on its device already; `place` is the folder it came from.
+
+        Raises NotReady where its small VAE cannot be used.
+        """
+        by_family = latent_map(place, latent_channels(pipeline), has_xl_latents(pipeline))
+        self._drawer = small_vae(self._config, place, pipeline) or by_family
+        self._known = read_known_words(place)
+        # Asked once: diffusers looks through every module for it, a millisecond each time.
+        self._device = pipeline._execution_device
+        self._clock = DeviceClock(self._device)
+        self._pipeline = pipeline
+
+    def unload(self) -> None:
+        pipeline, drawer = self._pipeline, self._drawer
+        # First of all: where the rest fails, the next load must not take a torn pipeline for a whole one.
+        self._pipeline = self._drawer = None
+        if isinstance(drawer, SmallVae):
+            drawer.close()
+        if pipeline is not None:
+            unload(pipeline)
+
+    def measure(self, rows: int) -> float:
+        width, height = self.native_size
+        asked = PaintRequest("", "", 4, 1.0, 0, width, height)
+        paintings = [self.begin(asked) for _ in range(rows)]
+        self.step(paintings)  # The first at a row count allocates, and compiles where that is wanted.
+        seconds = min(self._step_s(paintings) for _ in range(2))
+        for painting in paintings:
+            painting.close()
+        return seconds
+
+    def free(self) -> None:
+        self._pipeline.maybe_free_model_hooks()
+        torch.cuda.empty_cache()
+        if self.fixed_rows is not None and self.fixed_rows > 2:
+            self.fixed_rows //= 2
+            log.warning("out of memory: pictures repeat bitwise at %d rows from now on", self.fixed_rows)
+
+    def _step_s(self, paintings: Sequence[SomePainting]) -> float:
+        began = self._clock.now_s()
+        self.step(paintings)
+        return self._clock.now_s() - began
+
+    def _filled(self, rows: int) -> int:
+        """Row counts that are the same whatever the peers, or few enough to be compiled."""
+        if self.fixed_rows is not None:
+            return max(rows, self.fixed_rows)
+        return 1 << (rows - 1).bit_length() if self._config.compile else rows

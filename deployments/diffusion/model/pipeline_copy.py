@@ -1,0 +1,119 @@
+"""Copy a pipeline of diffusers for each request: the networks are shared, what its call writes is its own.
+
+The code is the pipeline's. In place of the denoiser and the VAE a copy has stand-ins that hand their calls to
+`wait`, so that the calls of several requests can be run together.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial, wraps
+from typing import Any, Literal
+
+from deployments.diffusion.model.batched_calls import Call, CallReader
+from deployments.diffusion.model.encoded_prompts import EncodedPrompts
+
+Where = Literal["denoiser", "decoder"]
+Wait = Callable[[Where, Call], Any]
+"""Returns what the call returns, once it was made."""
+OnStep = Callable[[Any, Any, Any, Any], None]
+"""Is given the scheduler, the prediction, the timestep and the sample, before the step."""
+NO_NOISE = ("AutoencoderKL", "AsymmetricAutoencoderKL", "AutoencoderTiny")
+"""VAEs that take a generator when they decode, and draw nothing from it."""
+
+
+class PipelineCopies:
+    """Makes them. `denoiser`: its attribute; `capacity`: how many encoded prompts are kept."""
+
+    def __init__(self, pipeline: Any, denoiser: str, capacity: int, exact: bool) -> None:
+        self._pipeline = pipeline
+        self._denoiser = denoiser
+        self._vae_dtype = pipeline.vae.dtype
+        # These pipelines cast it there and back at every picture, in the middle of another's.
+        if hasattr(pipeline, "upcast_vae") and pipeline.vae.config.force_upcast and _is_half(pipeline.vae):
+            pipeline.vae.float()
+        self._exact = exact
+        self._prompts = EncodedPrompts(capacity)
+        kind = type(pipeline)
+        # Asked once: diffusers looks through every module for it, a millisecond each time.
+        own = {"_execution_device": pipeline._execution_device, "maybe_free_model_hooks": lambda self: None}
+        self._kind = type(kind.__name__, (kind,), own)
+
+    def make(self, wait: Wait, before_step: OnStep, after_step: Callable[[], None]) -> Any:
+        """Not by setattr, with which diffusers writes into the configuration that all copies share."""
+        pipeline = self._pipeline
+        made = copy.copy(pipeline)
+        made.__class__ = self._kind
+        # Rebuilding it from its configuration would re-apply defaults that the model's files override.
+        scheduler = copy.deepcopy(pipeline.scheduler)
+        scheduler.step = _observed(scheduler, before_step, after_step)
+        made.__dict__ |= {
+            self._denoiser: _Denoiser(getattr(pipeline, self._denoiser), wait, self._exact),
+            "vae": _Vae(pipeline.vae, wait, self._vae_dtype),
+            "scheduler": scheduler,
+            "encode_prompt": partial(self._prompts.encode, made.encode_prompt),
+            "_num_timesteps": None,
+            "_progress_bar_config": {"disable": True},
+        }
+        return made
+
+
+class _Network:
+    """Stands for a network in a copy of a pipeline: the same in everything but its calls."""
+
+    def __init__(self, network: Any, wait: Wait) -> None:
+        self._network = network
+        self._wait = wait
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._network, name)
+
+
+class _Denoiser(_Network):
+    def __init__(self, network: Any, wait: Wait, exact: bool) -> None:
+        super().__init__(network, wait)
+        self._reader = CallReader(type(network).forward, exact)
+
+    def __call__(self, *positional: Any, **keywords: Any) -> Any:
+        return self._wait("denoiser", self._reader.read(positional, keywords))
+
+    def cache_context(self, *names: Any, **where: Any) -> AbstractContextManager[None]:
+        """Leave out the context of step caches: it is the network's, and others' calls come in between."""
+        return nullcontext()
+
+
+class _Vae(_Network):
+    """`dtype`: what this pipeline has cast it to; the network stays as it is, for all."""
+
+    def __init__(self, network: Any, wait: Wait, dtype: Any) -> None:
+        super().__init__(network, wait)
+        self._reader = CallReader(type(network).decode)
+        self.dtype = dtype
+
+    def decode(self, *positional: Any, **keywords: Any) -> Any:
+        if type(self._network).__name__ in NO_NOISE:
+            keywords.pop("generator", None)
+        return self._wait("decoder", self._reader.read(positional, keywords))
+
+    def to(self, dtype: Any) -> _Vae:
+        self.dtype = dtype
+        return self
+
+
+def _is_half(network: Any) -> bool:
+    return str(network.dtype) == "torch.float16"
+
+
+def _observed(scheduler: Any, before: OnStep, after: Callable[[], None]) -> Callable[..., Any]:
+    step = scheduler.step
+
+    @wraps(step)  # Pipelines ask for its parameters.
+    def observed(model_output: Any, timestep: Any, sample: Any, *more: Any, **named: Any) -> Any:
+        before(scheduler, model_output, timestep, sample)
+        stepped = step(model_output, timestep, sample, *more, **named)
+        after()
+        return stepped
+
+    return observed

@@ -1,0 +1,205 @@
+"""Paint with any text-to-image pipeline of diffusers, unmodified, with many requests in one forward.
+
+Each picture's pipeline runs in a greenlet of its own. A step collects the calls of the denoiser that they
+wait with, and runs those with equal keys as one forward; a decode does the same with their calls of the VAE.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+from weakref import WeakSet
+
+import torch
+
+from deployments.diffusion.conditioning import truncations
+from deployments.diffusion.config import ModelConfig
+from deployments.diffusion.model.batched_calls import run_together
+from deployments.diffusion.model.device_memory import within_memory
+from deployments.diffusion.model.known_words import unknown_words_warning
+from deployments.diffusion.model.loaded_model import LoadedModel
+from deployments.diffusion.model.networks import denoiser_name, denoiser_of
+from deployments.diffusion.model.pipeline_copy import PipelineCopies
+from deployments.diffusion.model.pipeline_run import PipelineRun
+from deployments.diffusion.model.pixels import to_uint8
+from deployments.diffusion.painter import Painting, PaintRequest, Preview
+from deployments.diffusion.previews import expected_latents, is_being_drawn
+from deployments.errors import GenerationFailed, NotReady
+from deployments.messages import Pixels
+
+log = logging.getLogger(__name__)
+
+NOTHING = object()
+
+
+@dataclass(eq=False)
+class PipelinePainting(Painting):
+    """A picture, and the pipeline that paints it.
+
+    `answer`: what its call returned, where that is known and the pipeline has not gone on yet. `counted`: the
+    pipeline's steps that are in `done`. `drawn`: its last preview.
+    """
+
+    run: PipelineRun = field(kw_only=True)
+    answer: Any = NOTHING
+    counted: int = 0
+    drawn: Preview | None = None
+    pixels: Pixels | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows its next call has."""
+        return self.run.call.rows if self.run.at == "denoiser" else 1
+
+    @property
+    def is_in_step(self) -> bool:
+        """Whether its pipeline has to go on to have taken the step that is asked for."""
+        return self.run.at == "denoiser" and self.run.progress.done == self.counted and self.fault is None
+
+    def count(self) -> None:
+        """Account for the steps that its pipeline has taken."""
+        if self.fault is None:
+            self.counted = self.run.progress.done
+            under_way = self.run.at == "denoiser"
+            self.done = min(self.counted, self.steps - 1) if under_way else self.steps
+
+    def close(self) -> None:
+        self.answer = NOTHING
+        self.run.close()
+
+
+class PipelinePainter(LoadedModel[PipelinePainting]):
+    """Any pipeline that has a denoiser, a scheduler and a VAE."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        self._copies: PipelineCopies | None = None
+        self._denoiser: Any = None
+        self._begun: WeakSet[PipelinePainting] = WeakSet()
+
+    def adopt(self, pipeline: Any, place: Path | None = None) -> None:
+        super().adopt(pipeline, place)
+        self._denoiser = denoiser_of(pipeline)
+        self._copies = PipelineCopies(
+            pipeline, denoiser_name(pipeline), self._config.prompt_cache, self.fixed_rows is not None
+        )
+
+    def unload(self) -> None:
+        for painting in list(self._begun):
+            painting.close()
+        self._copies = self._denoiser = None
+        super().unload()
+
+    @torch.inference_mode()
+    def begin(self, request: PaintRequest) -> PipelinePainting:
+        """Run its pipeline up to the first forward."""
+        if self._copies is None:
+            raise NotReady("the model is not loaded")
+        run = within_memory(partial(PipelineRun, self._copies, _arguments(request)))
+        if run.at != "denoiser":
+            raise GenerationFailed("this pipeline paints without its denoiser")
+        guided = request.guidance_scale > 1
+        painting = PipelinePainting(
+            request,
+            run.steps,
+            guided,
+            warnings=(
+                *truncations(self._pipeline, request, guided),
+                *unknown_words_warning(self.model, request.prompt, self._known),
+            ),
+            sampler=type(run.scheduler).__name__.removesuffix("Scheduler"),
+            run=run,
+        )
+        self._begun.add(painting)
+        return painting
+
+    @torch.inference_mode()
+    def step(self, paintings: Sequence[PipelinePainting]) -> None:
+        """Raises before any painting has changed; what goes wrong after that is its painting's `fault`.
+
+        A pipeline that calls its denoiser twice a step has two forwards. Where one of them fails, the
+        pipelines stay at it, and what the others returned is kept.
+        """
+        while in_step := [painting for painting in paintings if painting.is_in_step]:
+            self._answer(in_step, self._denoiser, self._filled)
+            for painting in in_step:
+                self._go_on(painting)
+        for painting in paintings:
+            painting.count()
+        self._clock.await_step_before()
+
+    @torch.inference_mode()
+    def decode(self, paintings: Sequence[PipelinePainting]) -> list[Pixels]:
+        while waiting := [
+            painting for painting in paintings if painting.run and painting.run.at == "decoder"
+        ]:
+            self._answer(waiting, self._pipeline.vae.decode)
+            for painting in waiting:
+                self._go_on(painting)
+        self._pipeline.maybe_free_model_hooks()
+        return [_pixels(painting) for painting in paintings]
+
+    def _answer(
+        self,
+        paintings: Sequence[PipelinePainting],
+        network: Callable[..., Any],
+        filled: Callable[[int], int] = lambda rows: rows,
+    ) -> None:
+        """One forward for each key among their calls. Where it raises, no pipeline has gone on."""
+        alike: dict[Hashable, list[PipelinePainting]] = {}
+        for painting in paintings:
+            if painting.answer is NOTHING:
+                alike.setdefault(painting.run.call.key, []).append(painting)
+        for together in alike.values():
+            calls = [painting.run.call for painting in together]
+            rows = filled(sum(call.rows for call in calls))
+            answers = within_memory(partial(run_together, network, calls, rows))
+            for painting, answer in zip(together, answers, strict=True):
+                painting.answer = answer
+
+    def _go_on(self, painting: PipelinePainting) -> None:
+        """To its next call. Its fault is its own alone, whatever it is: its peers have gone on."""
+        run, answer, painting.answer = painting.run, painting.answer, NOTHING
+        # Only meanwhile: a suspended pipeline that led to its painting would never be freed.
+        run.progress.before_step = partial(self._preview, painting)
+        try:
+            within_memory(partial(run.resume, answer))
+        except BaseException as error:
+            painting.fault = error
+        finally:
+            run.progress.before_step = None
+
+    def _preview(
+        self, painting: PipelinePainting, scheduler: Any, prediction: Any, timestep: Any, sample: Any
+    ) -> None:
+        wanted = painting.done + 1 in painting.preview_steps and not is_being_drawn(painting.drawn)
+        if wanted and self._drawer is not None:
+            expected = expected_latents(scheduler, timestep, sample, prediction)
+            painting.preview = painting.drawn = self._drawer.draw(expected)
+
+
+def _arguments(request: PaintRequest) -> dict[str, Any]:
+    return {
+        "prompt": request.prompt,
+        "negative_prompt": request.negative_prompt,
+        "num_inference_steps": request.num_inference_steps,
+        "guidance_scale": request.guidance_scale,
+        "width": request.width_px,
+        "height": request.height_px,
+        # A generator on the CPU draws the same noise whatever the device.
+        "generator": torch.Generator("cpu").manual_seed(request.seed),
+        "output_type": "np",
+    }
+
+
+def _pixels(painting: PipelinePainting) -> Pixels:
+    """Raises what went wrong after the picture was decoded."""
+    if painting.fault is not None:
+        raise painting.fault
+    if painting.pixels is None:
+        painting.pixels = to_uint8(painting.run.output.images[0])
+    return painting.pixels

@@ -1,0 +1,106 @@
+"""Run one request's pipeline in a greenlet, up to its next call of the denoiser or of the VAE's decoder.
+
+At such a call it is suspended, until whoever runs it has the call's answer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from greenlet import GreenletExit, getcurrent, greenlet
+
+from deployments.diffusion.model.batched_calls import Call
+from deployments.diffusion.model.pipeline_copy import OnStep, PipelineCopies, Where
+
+log = logging.getLogger(__name__)
+
+
+class Progress:
+    """What a greenlet writes. Nothing in it may lead to the greenlet: such a cycle would never be freed."""
+
+    done = 0
+    closed = False
+    outer_mode = True
+    before_step: OnStep | None = None
+
+    def wait(self, where: Where, call: Call) -> Any:
+        if self.closed:  # A pipeline that goes on painting while it unwinds.
+            raise GreenletExit
+        # The mode is the thread's, and a pipeline's own `no_grad` ends long after others began theirs.
+        own = torch.is_grad_enabled()
+        torch.set_grad_enabled(self.outer_mode)
+        try:
+            return getcurrent().parent.switch((where, call))
+        finally:
+            self.outer_mode = torch.is_grad_enabled()
+            torch.set_grad_enabled(own)
+
+    def paint(self, pipeline: Any, arguments: Mapping[str, Any]) -> Any:
+        """The body of the greenlet."""
+        self.outer_mode = torch.is_grad_enabled()
+        try:
+            return pipeline(**arguments)
+        finally:
+            torch.set_grad_enabled(self.outer_mode)
+
+    def begin_step(self, *step: Any) -> None:
+        if self.before_step is not None:
+            self.before_step(*step)
+
+    def end_step(self) -> None:
+        self.done += 1
+
+
+class PipelineRun:
+    """Waits `at` a `call`, or has come to its end, with its `output`. Used from one thread."""
+
+    def __init__(self, copies: PipelineCopies, arguments: Mapping[str, Any]) -> None:
+        """Runs to the first call. Raises what the pipeline raises."""
+        self.progress = Progress()
+        self.at: Where | Literal["end"] = "end"
+        self._call: Call | None = None
+        self.output: Any = None
+        self._pipeline = copies.make(self.progress.wait, self.progress.begin_step, self.progress.end_step)
+        self._greenlet = greenlet(self.progress.paint)
+        self._switch(self._pipeline, arguments)
+
+    @property
+    def call(self) -> Call:
+        """The call that it waits with."""
+        if self._call is None:
+            raise RuntimeError("the pipeline waits with no call")
+        return self._call
+
+    @property
+    def scheduler(self) -> Any:
+        return self._pipeline.scheduler
+
+    @property
+    def steps(self) -> int:
+        """How many there really are: some schedulers take more than were asked for."""
+        return int(self._pipeline.__dict__["_num_timesteps"] or len(self.scheduler.timesteps))
+
+    def resume(self, answer: Any) -> None:
+        """Go on with what the call returns. Raises what the pipeline raises, which ends it."""
+        self._switch(answer)
+
+    def close(self) -> None:
+        """End it wherever it is: it unwinds, and gives up what it holds. Idempotent."""
+        self.progress.closed = True
+        if not self._greenlet.dead:
+            try:
+                self._greenlet.throw(GreenletExit)
+            except BaseException:
+                log.warning("a pipeline failed while it was stopped", exc_info=True)
+        self.at, self._call, self.output, self._pipeline = "end", None, None, None
+
+    def _switch(self, *values: Any) -> None:
+        self.at, self._call = "end", None
+        returned = self._greenlet.switch(*values)
+        if self._greenlet.dead:
+            self.output = returned
+        else:
+            self.at, self._call = returned

@@ -1,0 +1,430 @@
+"""Many requests through one denoiser, each painted by the stock pipeline's own code."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+from diffusers import DiffusionPipeline
+
+from deployments.diffusion.config import GenerationConfig, ModelConfig
+from deployments.diffusion.denoiser import Denoiser
+from deployments.diffusion.engine import Engine
+from deployments.diffusion.model.pipeline_painter import PipelinePainter, PipelinePainting
+from deployments.diffusion.painter import PaintRequest
+from deployments.errors import GenerationFailed, NotReady, OutOfMemory
+from deployments.messages import LayerJob, LayerResult
+
+ASKED = PaintRequest("a red knight", "blurry", 5, 7.5, 11, 64, 96)
+UNETS = ["tiny_sd1", "tiny_sd2", "tiny_sdxl"]
+CLOSE = 1e-5
+FULL = "CUDA out of memory. Tried to allocate 2.00 GiB"
+Floats = np.ndarray[Any, Any]
+
+
+@cache
+def stock_of(folder: Path) -> Any:
+    pipeline: Any = DiffusionPipeline.from_pretrained(folder)
+    pipeline.set_progress_bar_config(disable=True)
+    for convolutional in (pipeline.unet, pipeline.vae):
+        convolutional.to(memory_format=torch.channels_last)
+    return pipeline
+
+
+@cache
+def stock(folder: Path, request: PaintRequest, solver: str = "") -> Floats:
+    """What diffusers itself paints, asked as its own documentation does; in unit floats."""
+    pipeline = stock_of(folder)
+    before = pipeline.scheduler
+    pipeline.scheduler = copy.deepcopy(solver_of(folder, solver))
+    try:
+        return pipeline(  # type: ignore[no-any-return]
+            prompt=request.prompt,
+            negative_prompt=request.negative_prompt,
+            num_inference_steps=request.num_inference_steps,
+            guidance_scale=request.guidance_scale,
+            width=request.width_px,
+            height=request.height_px,
+            generator=torch.Generator("cpu").manual_seed(request.seed),
+            output_type="np",
+        ).images[0]
+    finally:
+        pipeline.scheduler = before
+
+
+@cache
+def solver_of(folder: Path, name: str) -> Any:
+    own = stock_of(folder).scheduler
+    return getattr(diffusers, name).from_config(own.config) if name else own
+
+
+@cache
+def painter_of(folder: Path) -> PipelinePainter:
+    made = PipelinePainter(ModelConfig(str(folder), device="cpu", threads=1))
+    made.load()
+    return made
+
+
+@cache
+def denoiser_of(folder: Path) -> Denoiser:
+    made = Denoiser(ModelConfig(str(folder), device="cpu", threads=1))
+    made.load()
+    return made
+
+
+@pytest.fixture
+def painter(tiny_sd1: Path) -> Iterator[PipelinePainter]:
+    """One for all tests; what a test hooks into its networks is taken out again."""
+    made = painter_of(tiny_sd1)
+    made._pipeline.scheduler = solver_of(tiny_sd1, "")
+    yield made
+    made._pipeline.unet._forward_pre_hooks.clear()
+    made._pipeline.text_encoder._forward_pre_hooks.clear()
+
+
+def finish(painter: PipelinePainter, *paintings: PipelinePainting) -> list[Floats]:
+    """Step them together to their ends, and decode them together."""
+    while under_way := [painting for painting in paintings if painting.done < painting.steps]:
+        painter.step(under_way)
+        assert [painting.fault for painting in under_way] == [None] * len(under_way)
+    painter.decode(paintings)
+    return [painting.run.output.images[0] for painting in paintings]
+
+
+def apart(one: Floats, other: Floats) -> float:
+    return float(np.abs(one - other).max())
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"guidance_scale": 1.0, "seed": 2**53 - 1}, {"negative_prompt": None}]
+)
+@pytest.mark.parametrize("family", UNETS)
+def test_alone_it_is_bitwise_the_stock_pipelines_picture_and_the_denoisers(
+    family: str, changes: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    folder, asked = request.getfixturevalue(family), replace(ASKED, **changes)
+    painter, denoiser = painter_of(folder), denoiser_of(folder)
+    painter._pipeline.scheduler = solver_of(folder, "")
+    painting = painter.begin(asked)
+    assert np.array_equal(finish(painter, painting)[0], stock(folder, asked))
+    same = denoiser.begin(asked)
+    while same.done < same.steps:
+        denoiser.step([same])
+    assert np.array_equal(painter.decode([painting])[0], denoiser.decode([same])[0])
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A request that joins before step `at`, and leaves after `stay` steps if that is given."""
+
+    request: PaintRequest
+    solver: str = ""
+    at: int = 0
+    stay: int | None = None
+
+
+def step_or_split(painter: PipelinePainter, paintings: list[PipelinePainting]) -> None:
+    """As the engine does: where a forward fails, smaller company is tried."""
+    try:
+        painter.step(paintings)
+    except ValueError as error:
+        if len(paintings) == 1:
+            paintings[0].fault = error
+            return
+        middle = len(paintings) // 2
+        step_or_split(painter, paintings[:middle])
+        step_or_split(painter, paintings[middle:])
+
+
+def crowd(painter: PipelinePainter, folder: Path, visits: Sequence[Visit]) -> list[Floats | None]:
+    here: dict[int, PipelinePainting] = {}
+    pictures: list[Floats | None] = [None] * len(visits)
+    for step in range(100):
+        for number, visit in enumerate(visits):
+            if visit.at == step:
+                painter._pipeline.scheduler = solver_of(folder, visit.solver)
+                here[number] = painter.begin(visit.request)
+        step_or_split(painter, list(here.values()))
+        for number, painting in list(here.items()):
+            if painting.fault is not None:
+                del here[number]
+            elif painting.done == painting.steps:
+                [pictures[number]] = finish(painter, here.pop(number))
+            elif painting.done == visits[number].stay:
+                here.pop(number).close()
+    assert not here
+    return pictures
+
+
+TEN = [
+    Visit(ASKED),
+    Visit(replace(ASKED, seed=1, num_inference_steps=9, guidance_scale=3.0, prompt="a witch"), at=0),
+    Visit(replace(ASKED, seed=2, guidance_scale=1.0), "EulerAncestralDiscreteScheduler", at=1),
+    Visit(replace(ASKED, seed=3, num_inference_steps=20), at=1, stay=3),
+    Visit(replace(ASKED, seed=4, guidance_scale=2.0, negative_prompt=None), "DDIMScheduler", at=2),
+    Visit(replace(ASKED, seed=5, guidance_scale=float("inf")), at=2),
+    Visit(replace(ASKED, seed=6, num_inference_steps=7, width_px=96), "UniPCMultistepScheduler", at=3),
+    Visit(replace(ASKED, seed=7, num_inference_steps=12, prompt="a fox"), at=3, stay=1),
+    Visit(replace(ASKED, seed=8, guidance_scale=float("inf")), "DPMSolverMultistepScheduler", at=5),
+    Visit(replace(ASKED, seed=9, num_inference_steps=4, guidance_scale=2.0), "LCMScheduler", at=6),
+]
+"""Ten staggered requests: two leave, and two become infinite, at which `fail_on_nan` fails their crowd."""
+
+
+def fail_on_nan(module: Any, inputs: Any) -> None:
+    if not torch.isfinite(inputs[0]).all():
+        raise ValueError("not a number")
+
+
+@pytest.mark.parametrize("family", UNETS)
+def test_ten_staggered_requests_are_each_the_stock_pipelines(
+    family: str, request: pytest.FixtureRequest
+) -> None:
+    folder = request.getfixturevalue(family)
+    painter = painter_of(folder)
+    forwards: list[int] = []
+    hooks = [
+        painter._pipeline.unet.register_forward_pre_hook(fail_on_nan),
+        painter._pipeline.unet.register_forward_pre_hook(lambda _, inputs: forwards.append(len(inputs[0]))),
+    ]
+    for visit, picture in zip(TEN, crowd(painter, folder, TEN), strict=True):
+        fails = visit.request.guidance_scale == float("inf")
+        assert (picture is None) == (fails or visit.stay is not None)
+        if picture is not None:
+            assert apart(picture, stock(folder, visit.request, visit.solver)) < CLOSE
+    for hook in hooks:
+        hook.remove()
+    assert max(forwards) >= 7, "they did share"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"guidance_scale": 8.0},
+        {"num_inference_steps": 6},
+        {"seed": 12},
+        {"prompt": "a blue knight"},
+        {"negative_prompt": "sharp"},
+    ],
+)
+@pytest.mark.parametrize("family", UNETS)
+def test_so_close_no_two_requests_are(
+    family: str, changes: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    """The negative control: every parameter that leaked between peers would be seen."""
+    folder = request.getfixturevalue(family)
+    assert apart(stock(folder, ASKED), stock(folder, replace(ASKED, **changes))) > 10 * CLOSE
+
+
+@pytest.mark.parametrize("family", ["tiny_sd1", "tiny_sdxl"])
+def test_with_fixed_rows_not_one_bit_depends_on_the_peers(
+    family: str, request: pytest.FixtureRequest
+) -> None:
+    folder = request.getfixturevalue(family)
+    painter = PipelinePainter(ModelConfig(str(folder), device="cpu", threads=1, exact=True))
+    painter.load()
+    read: list[int] = []
+    painter._pipeline.unet.register_forward_pre_hook(lambda _, inputs: read.append(len(inputs[0])))
+    [alone] = finish(painter, painter.begin(ASKED))
+    assert set(read) == {8}
+    peers = [Visit(replace(ASKED, seed=seed, num_inference_steps=2 + seed), at=seed) for seed in range(3)]
+    for together in ([Visit(ASKED), *peers], [*peers, Visit(ASKED, at=1)]):
+        picture = crowd(painter, folder, together)[0 if together[0].request == ASKED else -1]
+        assert picture is not None and np.array_equal(picture, alone)
+    assert apart(alone, stock(folder, ASKED)) < CLOSE
+    painter.free()
+    assert painter.fixed_rows == 4, "with no room for eight, four"
+
+
+def test_a_fault_of_one_pipeline_is_its_own(painter: PipelinePainter, tiny_sd1: Path) -> None:
+    first, second = painter.begin(ASKED), painter.begin(replace(ASKED, seed=5))
+
+    def fail(*step: Any, **named: Any) -> None:
+        raise SystemExit("its scheduler")
+
+    first.run.scheduler.step = fail
+    painter.step([first, second])
+    assert isinstance(first.fault, SystemExit)
+    assert (second.fault, second.done) == (None, 1)
+    [picture] = finish(painter, second)
+    assert apart(picture, stock(tiny_sd1, second.request)) < CLOSE
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError(FULL), RuntimeError("can't allocate memory: 8")])
+def test_no_room_in_a_forward_changes_nothing(
+    painter: PipelinePainter, tiny_sd1: Path, error: RuntimeError
+) -> None:
+    paintings = [painter.begin(replace(ASKED, seed=seed)) for seed in (1, 2)]
+    painter.step(paintings)
+
+    def fail(*inputs: Any) -> None:
+        raise error
+
+    hook = painter._pipeline.unet.register_forward_pre_hook(fail)
+    with pytest.raises(OutOfMemory) as raised:
+        painter.step(paintings)
+    hook.remove()
+    assert raised.value.__context__ is None, "its frames would keep the tensors that are in the way"
+    painter.free()
+    assert [painting.done for painting in paintings] == [1, 1]
+    for painting in paintings:
+        [picture] = finish(painter, painting)
+        assert apart(picture, stock(tiny_sd1, painting.request)) < CLOSE
+
+
+def test_of_two_forwards_the_one_that_succeeds_is_kept(painter: PipelinePainter, tiny_sd1: Path) -> None:
+    """Two sizes cannot share: where one fails, the other's answer waits for its next step."""
+    small, large = painter.begin(ASKED), painter.begin(replace(ASKED, width_px=128))
+    read: list[int] = []
+
+    def fail(module: Any, inputs: Any) -> None:
+        read.append(inputs[0].shape[-1])
+        if read == [8, 16]:
+            raise ValueError("the larger one")
+
+    painter._pipeline.unet.register_forward_pre_hook(fail)
+    with pytest.raises(ValueError, match="larger"):
+        painter.step([small, large])
+    assert (small.done, large.done) == (0, 0)
+    painter.step([small])
+    painter.step([large])
+    assert read == [8, 16, 16]
+    assert np.array_equal(finish(painter, small)[0], stock(tiny_sd1, ASKED))
+    assert np.array_equal(finish(painter, large)[0], stock(tiny_sd1, large.request))
+
+
+def test_a_decode_that_fails_can_be_tried_again(painter: PipelinePainter, tiny_sd1: Path) -> None:
+    paintings = [painter.begin(replace(ASKED, seed=seed)) for seed in (1, 2)]
+    while paintings[0].done < paintings[0].steps:
+        painter.step(paintings)
+    decode, painter._pipeline.vae.decode = painter._pipeline.vae.decode, None
+    with pytest.raises(TypeError):
+        painter.decode(paintings)
+    painter._pipeline.vae.decode = decode
+    for painting in paintings:
+        first = painter.decode([painting])
+        assert np.array_equal(painter.decode([painting]), first)
+        assert apart(painting.run.output.images[0], stock(tiny_sd1, painting.request)) < CLOSE
+
+
+def test_not_a_number_anywhere_becomes_black(painter: PipelinePainter) -> None:
+    paintings = [painter.begin(replace(ASKED, guidance_scale=scale)) for scale in (7.5, float("inf"))]
+    while paintings[0].done < paintings[0].steps:
+        painter.step(paintings)
+    whole, torn = painter.decode(paintings)
+    assert whole.any() and not torn.any()
+
+
+@pytest.mark.parametrize("family", UNETS)
+def test_a_preview_is_the_denoisers(family: str, request: pytest.FixtureRequest) -> None:
+    folder = request.getfixturevalue(family)
+    previews: list[list[Any]] = []
+    painter_of(folder)._pipeline.scheduler = solver_of(folder, "")
+    for made in (painter_of(folder), denoiser_of(folder)):
+        painting: Any = made.begin(ASKED)
+        painting.preview_steps = frozenset({2, 4})
+        seen = []
+        while painting.done < painting.steps:
+            made.step([painting])
+            seen.append(painting.preview)
+            painting.preview = None
+        previews.append(seen)
+    for own, denoisers in zip(*previews, strict=True):
+        assert (own is None) == (denoisers is None)
+        assert own is None or np.array_equal(own, denoisers)
+    assert previews[0][1].std() > 0
+
+
+def test_words_are_encoded_once_and_what_is_not_read_is_told(painter: PipelinePainter) -> None:
+    encoded: list[int] = []
+    painter._pipeline.text_encoder.register_forward_pre_hook(lambda *_: encoded.append(1))
+    for seed in range(3):
+        painter.begin(replace(ASKED, seed=seed, prompt="words that were never read"))
+    assert len(encoded) == 2, "the prompt and the negative prompt"
+    long = painter.begin(replace(ASKED, prompt="knight " * 40, guidance_scale=1.0))
+    assert long.warnings == ("prompt is 242 tokens long; the model reads the first 77",)
+    assert (long.rows, long.steps, long.sampler) == (1, 6, "PNDM")
+
+
+def test_unloaded_it_paints_nothing_and_loaded_again_the_same(tiny_sd1: Path) -> None:
+    made = PipelinePainter(ModelConfig(str(tiny_sd1), device="cpu", threads=1))
+    with pytest.raises(NotReady):
+        made.begin(ASKED)
+    made.load()
+    left = made.begin(ASKED)
+    assert made.measure(1) > 0 and made.measure(4) > 0
+    made.unload()
+    assert left.run.at == "end"
+    assert not made.loaded
+    with pytest.raises(NotReady):
+        made.begin(ASKED)
+    made.load()
+    assert np.array_equal(finish(made, made.begin(ASKED))[0], stock(tiny_sd1, ASKED))
+
+
+async def through_engine(
+    painter: PipelinePainter, jobs: Sequence[LayerJob], leave: Sequence[LayerJob]
+) -> list[Any]:
+    """Results or exceptions. Those that leave do so after their first step."""
+    engine = Engine(
+        painter, lambda pixels: None, lambda job: np.zeros((1, 1, 3), np.uint8), GenerationConfig()
+    )
+    engine.start()
+
+    async def result(job: LayerJob) -> LayerResult:
+        async for event in engine.submit(job, "a red knight", "blurry"):
+            if isinstance(event, LayerResult):
+                return event
+        raise AssertionError("no result")
+
+    async def visit(job: LayerJob) -> None:
+        events = engine.submit(job, "a witch", "")
+        await anext(events)
+        await events.aclose()
+
+    results, *_ = await asyncio.gather(
+        asyncio.gather(*map(result, jobs), return_exceptions=True), *map(visit, leave)
+    )
+    return list(results)
+
+
+async def test_through_the_engine_nothing_is_different(
+    painter: PipelinePainter, tiny_sd1: Path, make_job: Callable[..., LayerJob]
+) -> None:
+    """Ten at once; two go away, two fail, and the device never has room for more than six rows."""
+    painter._pipeline.unet.register_forward_pre_hook(fail_on_nan)
+
+    def full(module: Any, inputs: Any) -> None:
+        if len(inputs[0]) > 6:
+            raise torch.OutOfMemoryError(FULL)
+
+    painter._pipeline.unet.register_forward_pre_hook(full)
+    guidance = [7.5, 1.0, 3.0, float("inf"), 12.0, float("inf"), 2.0, 7.5]
+    jobs = [
+        make_job(seed=seed, num_inference_steps=2 + seed, guidance_scale=scale)
+        for seed, scale in enumerate(guidance)
+    ]
+    leave = [make_job(seed=90 + n, num_inference_steps=40) for n in range(2)]
+    for job, painted in zip(jobs, await through_engine(painter, jobs, leave), strict=True):
+        if job.guidance_scale == float("inf"):
+            assert type(painted) is GenerationFailed and isinstance(painted.__cause__, ValueError)
+            continue
+        asked = replace(
+            ASKED,
+            seed=job.seed,
+            num_inference_steps=job.num_inference_steps,
+            guidance_scale=job.guidance_scale,
+        )
+        assert painted.degraded == ()
+        expected = (stock(tiny_sd1, asked) * 255).round()
+        assert np.abs(painted.pixels.astype(int) - expected).max() <= 1
+    assert [painting.run.at for painting in painter._begun] == ["end"] * len(painter._begun)
