@@ -14,7 +14,7 @@ import ray
 from ray._private import ray_constants, services
 
 from ..http import proxy_hook
-from . import spare_process
+from . import agent_ports, spare_process
 from .driver_metrics import unexported
 from .errors import CannotStart
 from .orphan_reaper import end_what_is_left
@@ -62,7 +62,12 @@ def start(num_cpus: int, folder: str, say: Say) -> None:
     # driver read the variable when ray was imported.
     ray_constants.ENABLE_RAY_CLUSTER = False
     begun = time.monotonic()
-    with saying_what_for(say, lambda: _starting(Path(folder))), patient_for_the_node(), unexported():
+    with (
+        saying_what_for(say, lambda: _starting(Path(folder))),
+        patient_for_the_node(),
+        agent_ports.told_beforehand(),
+        unexported(),
+    ):
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 _start_once(num_cpus, folder)

@@ -1,0 +1,79 @@
+"""Tell Ray's node the ports of its helpers before it starts, since it waits only 30 s to be told.
+
+The limit is in the node's binary and has no setting: past it the node ends itself. On a machine whose cores
+are all busy, its two helpers take longer than that to import their own code.
+"""
+
+from __future__ import annotations
+
+import inspect
+import random
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from ray import _raylet
+from ray._private import services
+
+NATIVE: Any = _raylet  # Its types name only a part of it.
+PORTS = {
+    "metrics_agent_port": NATIVE.METRICS_AGENT_PORT_NAME,
+    "metrics_export_port": NATIVE.METRICS_EXPORT_PORT_NAME,
+    "dashboard_agent_listen_port": NATIVE.DASHBOARD_AGENT_LISTEN_PORT_NAME,
+    "runtime_env_agent_port": NATIVE.RUNTIME_ENV_AGENT_PORT_NAME,
+}
+"""By the parameter of Ray's `start_raylet`: the name of the file in which a helper tells its port."""
+LOWEST = 20_000
+TRIES = 1_000
+
+
+@contextmanager
+def told_beforehand() -> Iterator[None]:
+    """Let every node that starts meanwhile know its helpers' ports, and its helpers take those."""
+    start: Callable[..., Any] = services.start_raylet
+    signature = inspect.signature(start)
+
+    @wraps(start)
+    def start_with_ports(*arguments: Any, **options: Any) -> Any:
+        given = signature.bind(*arguments, **options).arguments
+        chosen = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+        ports = {name: given.get(name) or port for name, port in chosen.items()}
+        for name, port in ports.items():
+            # Of one of them the node has no flag, and asks the file alone.
+            NATIVE.persist_port(given["session_dir"], given["node_id"], PORTS[name], port)
+        return start(*arguments, **(options | ports))
+
+    services.start_raylet = start_with_ports
+    try:
+        yield
+    finally:
+        services.start_raylet = start
+
+
+def free_ports(count: int) -> list[int]:
+    """Return so many ports that nobody listens at, and that the kernel gives to nobody who names none.
+
+    Raises OSError where there are none.
+    """
+    with ExitStack() as held:
+        ports: list[int] = []
+        for port in random.sample(range(LOWEST, _first_given_away()), TRIES):  # nosec B311
+            taken = held.enter_context(socket.socket())
+            with suppress(OSError):
+                taken.bind(("127.0.0.1", port))
+                ports.append(port)
+            if len(ports) == count:
+                return ports
+    raise OSError(f"there are no {count} free ports on loopback")
+
+
+def _first_given_away() -> int:
+    """Return the first port that the kernel gives to those who name none."""
+    with suppress(OSError, ValueError):
+        first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+        if first >= LOWEST + TRIES:
+            return first
+    return 32_768
