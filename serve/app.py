@@ -33,6 +33,8 @@ GENERATOR_HEALTH = {
     "health_check_timeout_s": 30,
     "graceful_shutdown_timeout_s": 20,
 }
+TOO_MANY = {"status_code": 429, "retry_after_s": 1}
+"""What Serve answers where its queue before the edge is full; in our shape by http/serve_answers.py."""
 
 
 def build(config: ServiceConfig) -> Application:
@@ -66,7 +68,7 @@ def build(config: ServiceConfig) -> Application:
     )
     ingress = serve.ingress()(Ingress)
     # One that is to go finishes what it has: nobody else knows of its connections.
-    drained = {"graceful_shutdown_timeout_s": config.limits.max_deadline_s}
+    drained = {"graceful_shutdown_timeout_s": config.limits.max_deadline_s, "backpressure_config": TOO_MANY}
     edge = config.ingress.model_copy(update={"max_ongoing_requests": slots_of(config)})
     app: Application = deployment("Ingress", ingress, edge, **drained).bind(config, *graph, worker, home)
     return app

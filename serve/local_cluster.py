@@ -19,7 +19,7 @@ from ray.serve.schema import DeploymentSchema, HTTPOptionsSchema, ServeDeploySch
 from . import haproxy
 from .app import build
 from .config import ReplicaOptions, ServiceConfig
-from .http import edge_check, haproxy_launcher
+from .http import checked_hosts, edge_check, haproxy_launcher
 from .http.connection_limits import ConnectionLimits
 from .http.host_names import is_loopback, normalised
 from .keys import Authentication
@@ -72,7 +72,12 @@ def running(
     # own it would open to all.
     folder = tempfile.mkdtemp(prefix="scenewright-", dir="/tmp")  # nosec B108
     rays = f"{folder}/ray"
-    settings = {**private_ray.PRIVATE, **haproxy.private_settings(folder), "RAY_TMPDIR": rays}
+    settings = {
+        **private_ray.PRIVATE,
+        **haproxy.private_settings(folder),
+        **checked_hosts.setting_for(kept.allowed_hosts, kept.asks_for_keys),
+        "RAY_TMPDIR": rays,
+    }
     if haproxy.enabled():
         haproxy_launcher.write_script(Path(folder) / haproxy_launcher.SCRIPT)
     with (

@@ -11,6 +11,7 @@ import re
 import resource
 from pathlib import Path
 
+from .checked_hosts import pattern_of
 from .connection_limits import SPARE_FILES, ConnectionLimits
 
 MARK = "# Bounded by Scenewright."
@@ -27,8 +28,10 @@ class UnknownConfiguration(Exception):
     """Says which line Ray did not write."""
 
 
-def bounded(text: str, limits: ConnectionLimits, folder: Path) -> str:
+def bounded(text: str, limits: ConnectionLimits, folder: Path, hosts: tuple[str, ...] | None = None) -> str:
     """Return Ray's configuration with our limits and errors; `folder` holds files of `early_errors`.
+
+    `hosts` are the names that Serve's own routes answer to, or None for all (checked_hosts.py).
 
     Raises UnknownConfiguration. Once is enough: what is bounded already comes back as it is.
     """
@@ -47,7 +50,10 @@ def bounded(text: str, limits: ConnectionLimits, folder: Path) -> str:
         (r"    option httplog", _literal(_defaults(limits, folder))),
         (r"frontend prometheus\n    bind :(\d+)", r"frontend prometheus\n    bind 127.0.0.1:\1"),
         (r"listen stats\n  bind \*:(\d+)", r"listen stats\n  bind 127.0.0.1:\1"),
-        (r"(frontend http_frontend\n    bind \S+:\d+)", _literal(_frontend(limits, connections), after=True)),
+        (
+            r"(frontend http_frontend\n    bind \S+:\d+)",
+            _literal(_frontend(limits, connections, hosts), after=True),
+        ),
         (r"    http-request return status 404 content-type text/plain .*", _literal(_not_found())),
     ):
         changed, count = re.subn(rf"^{line}$", new, changed, flags=re.MULTILINE)
@@ -119,7 +125,7 @@ _LOG = (
 )
 
 
-def _frontend(limits: ConnectionLimits, connections: int) -> str:
+def _frontend(limits: ConnectionLimits, connections: int, hosts: tuple[str, ...] | None) -> str:
     crowded = _answer(429, "overloaded", "all connections of this service are in use", 1)
     message = f"a request's header is limited to {limits.header_bytes} bytes"
     too_large = _answer(431, "header_too_large", message)
@@ -133,6 +139,14 @@ def _frontend(limits: ConnectionLimits, connections: int) -> str:
         f"http-request return status 431 {too_large} if {{ req.hdrs,length gt {limits.header_bytes} }}",
         f"http-request return status 431 {too_large} if {{ url_len gt {limits.header_bytes} }}",
     ]
+    if hosts is not None:
+        message = "this service does not answer to that Host"
+        lines += [
+            "acl scenewright_own path -i /-/healthz /-/routes",
+            f"acl scenewright_host req.hdr(host),host_only,lower -m reg {_quoted(pattern_of(hosts))}",
+            f"http-request return status 400 {_answer(400, 'invalid_host', message)}"
+            " if scenewright_own !scenewright_host { req.hdr(host) -m found }",
+        ]
     if limits.connections_per_address:
         lines = [
             "stick-table type ipv6 size 100k expire 60s store conn_cur",

@@ -11,6 +11,7 @@ import os
 import sys
 from pathlib import Path
 
+from .checked_hosts import checked_hosts
 from .connection_limits import ConnectionLimits
 from .haproxy_config import UnknownConfiguration, bounded, early_errors
 
@@ -31,7 +32,7 @@ def main() -> None:
 def bound(file: Path) -> None:
     """Bound Ray's file where it stands: Ray knows its HAProxy by that name. Raises UnknownConfiguration."""
     limits = ConnectionLimits.from_environment(os.environ)
-    text = bounded(file.read_text(), limits, file.parent)
+    text = bounded(file.read_text(), limits, file.parent, checked_hosts(os.environ))
     for name, content in {**early_errors(), file.name: text}.items():
         new = file.with_name(f".{name}.{os.getpid()}")
         new.write_text(content, newline="")

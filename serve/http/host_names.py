@@ -9,8 +9,13 @@ from starlette._utils import ParsedHost, parse_host_header
 
 
 def parsed(authority: str) -> ParsedHost | None:
-    """Return the host and the port of a Host header, or None where it is malformed."""
-    found = parse_host_header(authority.strip())
+    """Return the host and the port of a Host header, or None where it is malformed.
+
+    A colon with no port after it means the usual port (RFC 3986, 3.2.3).
+    """
+    given = authority.strip()
+    host = given.removesuffix(":")
+    found = parse_host_header(host if host != given and not host.endswith(":") else given)
     return found if found and found.is_valid_port else None
 
 
@@ -52,7 +57,8 @@ def checked_pattern(pattern: str) -> str:
     if pattern == "*":
         return pattern
     front, rest = ("*.", pattern[2:]) if pattern.startswith("*.") else ("", pattern)
-    found = parsed(f"[{rest}]" if ":" in rest and is_address(rest) else rest)
+    host = f"[{rest}]" if ":" in rest and is_address(rest) else rest
+    found = None if host.endswith(":") else parsed(host)
     if found is None or found.port is not None or "*" in rest or (front and is_address(rest)):
         raise ValueError(
             f"{pattern!r} is no host: give a name such as paint.example.com, *.example.com for every name"

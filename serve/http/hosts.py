@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..error_answers import Refusal, refuse
 from .host_names import host_of, is_address, is_loopback, matches, normalised, parsed
 from .paths import route_path
+from .serve_routes import OTHER_HOST
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 PROBES = ("/healthz", "/readyz")
@@ -46,8 +47,7 @@ class Hosts:
         headers = Headers(scope=scope)
         needs_key = self._asks_for_keys
         if (self._allowed or not needs_key) and not self._answers_to(scope, headers, needs_key):
-            message = "this service does not answer to that Host; its operator can add it to allowed_hosts"
-            return Refusal(400, "invalid_host", message, "host")
+            return OTHER_HOST
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
         if changes and not needs_key and self._is_from_another_site(headers):
             return Refusal(403, "forbidden", "a page of another site may not ask for this")

@@ -8,8 +8,6 @@ whose answer is in no form of ours, or have its work go on without it.
 
 from __future__ import annotations
 
-import uuid
-
 from ray.serve._private.constants import (
     SERVE_HTTP_REQUEST_DISCONNECT_DISABLED_HEADER,
     SERVE_HTTP_REQUEST_ID_HEADER,
@@ -17,10 +15,10 @@ from ray.serve._private.constants import (
     SERVE_MULTIPLEXED_MODEL_ID,
     SERVE_SESSION_ID,
 )
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..error_answers import Refusal, refuse
+from ..error_answers import Refusal
+from .raw_refusals import refuse_before_the_application
 
 
 def _normalised(name: str) -> str:
@@ -58,15 +56,7 @@ class PlainHeaders:
                 scope = {**scope, "headers": kept}
             await self._app(scope, receive, send)
             return
-        request_id = uuid.uuid4().hex
-        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
-            await send(message)
-
-        await refuse(refusal, scope, receive, send_with_id)
+        await refuse_before_the_application(refusal, "", scope, receive, send)
 
 
 def _refusal(scope: Scope) -> Refusal | None:

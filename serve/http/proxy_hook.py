@@ -22,6 +22,8 @@ from .bounded_protocol import BoundedProtocol
 from .connection_limits import ConnectionLimits
 from .connection_table import ConnectionTable
 from .plain_headers import PlainHeaders
+from .serve_answers import DocumentedErrors
+from .serve_routes import CheckedHosts
 
 IMPORT_PATH = "serve.http.proxy_hook:install"
 HOOK = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": IMPORT_PATH}
@@ -45,7 +47,8 @@ def install() -> list[Middleware]:
     uvicorn_config.HTTP_PROTOCOLS["auto"] = f"{BoundedProtocol.__module__}:{BoundedProtocol.__name__}"
     if Server.startup is not _startup:
         Server.startup = _startup  # type: ignore[method-assign]
-    return [Middleware(PlainHeaders)]
+    # Each stands before those that are named before it.
+    return [Middleware(DocumentedErrors), Middleware(CheckedHosts), Middleware(PlainHeaders)]
 
 
 def missing_setting(environment: Mapping[str, str]) -> str | None:

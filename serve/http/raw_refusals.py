@@ -7,9 +7,10 @@ import math
 import uuid
 from http import HTTPStatus
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..error_answers import Refusal, error_of
+from ..error_answers import Refusal, error_of, refuse
 
 Header = tuple[bytes, bytes]
 
@@ -47,3 +48,18 @@ def answering(refusal: Refusal) -> ASGIApp:
         await send({"type": "http.response.body", "body": body})
 
     return app
+
+
+async def refuse_before_the_application(
+    refusal: Refusal, request_id: str, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Refuse what the application never sees, under the request's id, or a new one where it has none."""
+    request_id = request_id or uuid.uuid4().hex
+    scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+
+    async def send_with_id(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message)["X-Request-ID"] = request_id
+        await send(message)
+
+    await refuse(refusal, scope, receive, send_with_id)

@@ -164,6 +164,7 @@ def haproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         environment = {
             "SCENEWRIGHT_HEADER_TIMEOUT_S": "1",
             "SCENEWRIGHT_MAX_CONNECTIONS": "8",
+            "SCENEWRIGHT_CHECKED_HOSTS": "paint.example,*.lan",
         }
         program = write_script(folder / SCRIPT)
         process = stack.enter_context(
@@ -216,6 +217,30 @@ def test_what_it_cannot_read_it_refuses_itself(haproxy: Running, request_: bytes
     status, headers, _ = haproxy.ask(request_)
     assert (status, headers["connection"]) == (found, "close")
     assert headers["content-type"] in ("text/html", "application/json")
+
+
+@pytest.mark.parametrize("path", ["/-/routes", "/-/healthz", "/-/ROUTES"])
+@pytest.mark.parametrize(
+    ("host", "answered"),
+    [
+        *(("127.0.0.1:8000", True), ("[::1]:8000", True), ("10.0.0.7", True), ("LocalHost.", True)),
+        *(("a.localhost", True), ("paint.example:8000", True), ("studio.lan", True), ("localhost:", True)),
+        *(
+            ("page.example", False),
+            ("127.0.0.1.page.example", False),
+            ("lan", False),
+            ("paintxexample", False),
+        ),
+    ],
+)
+def test_ray_s_own_routes_answer_to_no_other_name(
+    haproxy: Running, path: str, host: str, answered: bool
+) -> None:
+    status, _, body = haproxy.ask(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    if answered:
+        assert status in (200, 503)  # Without a server that is up yet.
+    else:
+        assert (status, json.loads(body)["error"]["code"]) == (400, "invalid_host")
 
 
 def test_a_header_of_60_kb_passes(haproxy: Running) -> None:

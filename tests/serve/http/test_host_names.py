@@ -37,6 +37,12 @@ def test_loopback(host: str, expected: bool) -> None:
         ("[0:0::1]:8000", "::1"),
         ("[::ffff:127.0.0.1]", "127.0.0.1"),
         ("127.0.0.1", "127.0.0.1"),
+        ("localhost:", "localhost"),
+        ("[::1]:", "::1"),
+        ("paint.example.com.:", "paint.example.com"),
+        ("localhost::", None),
+        ("::1:", None),
+        (":", None),
         ("user@localhost", None),
         ("localhost:99999", None),
         ("localhost:8000:8000", None),
@@ -71,7 +77,18 @@ def test_patterns(given: str, kept: str, inside: str | None, outside: str) -> No
 
 @pytest.mark.parametrize(
     "pattern",
-    ["", "http://a.example", "a.example:8000", "a.example/", "*.192.0.2.1", "a*.example", "**", "*.", "a b"],
+    [
+        "",
+        "http://a.example",
+        "a.example:8000",
+        "a.example:",
+        "a.example/",
+        "*.192.0.2.1",
+        "a*.example",
+        "**",
+        "*.",
+        "a b",
+    ],
 )
 def test_what_is_no_pattern(pattern: str) -> None:
     with pytest.raises(ValueError, match="is no host"):

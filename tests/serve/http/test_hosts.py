@@ -26,6 +26,9 @@ LOOPBACK = [
     "[::1]:8000",
     "127.8.9.1",
     "a.localhost",
+    "localhost:",
+    "127.0.0.1:",
+    "[::1]:",
 ]
 OTHERS = [
     "page.example:8000",

@@ -11,6 +11,8 @@ from uvicorn.server import Server
 from serve.http import proxy_hook
 from serve.http.bounded_protocol import BoundedProtocol
 from serve.http.plain_headers import PlainHeaders
+from serve.http.serve_answers import DocumentedErrors
+from serve.http.serve_routes import CheckedHosts
 
 from .wire import Echo
 
@@ -24,7 +26,11 @@ def _leave_uvicorn_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_makes_ours_the_protocol_that_uvicorn_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCENEWRIGHT_MAX_CONNECTIONS", "77")
-    assert [middleware.cls for middleware in proxy_hook.install()] == [PlainHeaders]
+    assert [middleware.cls for middleware in proxy_hook.install()] == [
+        DocumentedErrors,
+        CheckedHosts,
+        PlainHeaders,
+    ]
     config = uvicorn.Config(Echo())
     config.load()
     assert config.http_protocol_class is BoundedProtocol

@@ -1,0 +1,94 @@
+"""Give the errors that Ray Serve answers by itself, without the application, the documented shape.
+
+Serve answers in plain text where a request takes longer than `http_options.request_timeout_s` (408), where
+its queue is full (429 or 503), where nothing is at a path (404), and where a replica fails (500). The
+application's own errors are JSON, so a plain one is Serve's.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..error_answers import Refusal
+from .raw_refusals import refuse_before_the_application
+from .serve_routes import is_serves_own
+
+READ_BYTES = 4 << 10
+"""So much of what Serve says is looked at."""
+NOT_FOUND = Refusal(404, "not_found", "there is no such route")
+TOO_LATE = Refusal(504, "deadline_exceeded", "the answer took longer than this service allows")
+INTERNAL = Refusal(
+    500, "internal", "something went wrong on our side; the request id finds it in the logs of Ray Serve"
+)
+
+
+class DocumentedErrors:
+    """The layer around Serve's own code that translates its errors."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or is_serves_own(scope):
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(scope, receive, send)
+        try:
+            await self._app(scope, receive, answer.send)
+        finally:
+            # Of a failed replica Serve says nothing, and uvicorn would answer for it.
+            await answer.end()
+
+
+class _Answer:
+    """One answer on its way: passed on as it is, or held until all of it is there to be translated."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope, self._receive, self._send = scope, receive, send
+        self._begun = False
+        self._status = 500
+        self._headers = Headers()
+        self._said = bytearray()
+
+    async def send(self, message: Message) -> None:
+        if self._begun:
+            await self._send(message)
+        elif message["type"] == "http.response.start":
+            self._status, self._headers = message["status"], Headers(raw=message["headers"])
+            if self._status < 400 or not self._headers.get("content-type", "").startswith("text/plain"):
+                self._begun = True
+                await self._send(message)
+        elif message["type"] == "http.response.body":
+            self._said += message.get("body", b"")[: READ_BYTES - len(self._said)]
+            if not message.get("more_body", False):
+                await self.end()
+
+    async def end(self) -> None:
+        """Answer instead of Serve, unless its answer went on as it was."""
+        if self._begun:
+            return
+        self._begun = True
+        refusal = translated(self._status, self._said.decode(errors="replace"), self._headers)
+        request_id = self._headers.get("x-request-id") or Headers(scope=self._scope).get("x-request-id", "")
+        with suppress(OSError):  # The caller may be gone.
+            await refuse_before_the_application(refusal, request_id, self._scope, self._receive, self._send)
+
+
+def translated(status: int, said: str, headers: Headers) -> Refusal:
+    """Return the error of ours that a plain one of Serve's is."""
+    after = headers.get("retry-after", "")
+    retry_after_s = float(after) if after.isdecimal() else None
+    if status == 404:
+        return NOT_FOUND
+    if status == 408:
+        return TOO_LATE
+    if status == 429 or (status == 503 and "backpressure" in said):
+        message = "the service has more requests than it can take; come back shortly"
+        return Refusal(status, "overloaded", message, retry_after_s=retry_after_s or 1.0)
+    if status == 503:
+        message = "no replica of the service can be reached; come back shortly"
+        return Refusal(503, "not_ready", message, retry_after_s=retry_after_s or 5.0)
+    return INTERNAL

@@ -1,0 +1,52 @@
+"""Check the Host of Ray Serve's own routes, /-/healthz and /-/routes, which the application never sees."""
+
+from __future__ import annotations
+
+import os
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..error_answers import Refusal
+from .checked_hosts import are_answered, checked_hosts
+from .host_names import host_of
+from .paths import route_path
+from .raw_refusals import refuse_before_the_application
+
+ROUTES = ("/-/healthz", "/-/routes")
+OTHER_HOST = Refusal(
+    400,
+    "invalid_host",
+    "this service does not answer to that Host; its operator can add it to allowed_hosts",
+    "host",
+)
+
+
+def is_serves_own(scope: Scope) -> bool:
+    """Whether Serve answers this path by itself, whatever the application is."""
+    return route_path(scope).lower() in ROUTES
+
+
+class CheckedHosts:
+    """The layer before Serve's own code that refuses these routes to another name."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._allowed = checked_hosts(os.environ)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused = scope["type"] == "http" and is_serves_own(scope) and not self._answers_to(scope)
+        if refused:
+            request_id = Headers(scope=scope).get("x-request-id", "")
+            await refuse_before_the_application(OTHER_HOST, request_id, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _answers_to(self, scope: Scope) -> bool:
+        if self._allowed is None:
+            return True
+        given = Headers(scope=scope).getlist("host")
+        if not given:
+            return scope.get("http_version") == "1.0"
+        host = host_of(given[0]) if len(given) == 1 else None
+        return host is not None and are_answered(host, self._allowed)
