@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from deployments.bounds import Bytes, Count
 from deployments.errors import CutoutFailed, InvalidRequest
 from deployments.imaging.compositing import compose
 from deployments.imaging.decoding import figure_pixels, open_upright, place_pixels
@@ -51,8 +52,8 @@ class MergerConfig:
     provenance: ProvenanceConfig = field(default_factory=ProvenanceConfig)
     matting: MattingConfig | None = None
     signing: SigningConfig | None = None
-    work_bytes: int = 700_000_000
-    at_once: int = 4
+    work_bytes: Bytes = 700_000_000
+    at_once: Count = 4
 
 
 DEFAULT = MergerConfig()

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 CHANCE = 4.0
 """Standard deviations by which two rates must differ to be believed different: asked every second, three of
 them come up by chance within minutes."""
+LONGEST_S = 366 * 86_400.0
+MOST_REPLICAS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,13 @@ class Goal:
         if not 0 < self.quantile < 1:
             raise ValueError("quantile must lie between 0 and 1")
         for name in ("latency_s", "catch_up_s"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be more than 0")
+            if not 0 < getattr(self, name) <= LONGEST_S:
+                raise ValueError(f"{name} must be more than 0 and at most {LONGEST_S:g}")
         for name in ("other_s", "hold_s", "idle_s"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative")
-        if self.budget is not None and self.budget < 1:
-            raise ValueError("budget must be at least 1")
+            if not 0 <= getattr(self, name) <= LONGEST_S:
+                raise ValueError(f"{name} must not be negative, and at most {LONGEST_S:g}")
+        if self.budget is not None and not 1 <= self.budget <= MOST_REPLICAS:
+            raise ValueError(f"budget must be from 1 to {MOST_REPLICAS}")
 
 
 @dataclass(frozen=True)

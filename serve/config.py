@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PositiveInt,
     ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
+from deployments.bounds import MOST, Bytes, Count, Guidance, Pixels, Seconds, Side, Steps
 from deployments.diffusion.config import ModelConfig
 from deployments.generator import GeneratorConfig
 from deployments.imaging.neural_matting import MattingConfig
@@ -34,10 +34,14 @@ from .http.host_names import checked_pattern
 from .idle_settings import idle_settings, idle_traces
 from .jobs.config import JobConfig
 from .keys import Authentication
+from .known_keys import check_keys
 from .layer_defaults import layer_defaults
 from .logs import LogConfig
 from .memory_budgets import memory_faults
 from .tracing import TracingConfig
+
+Amount = Annotated[float, Field(ge=0, le=1_000_000)]
+"""Of one of Ray's resources."""
 
 
 class Settings(BaseModel):
@@ -60,15 +64,15 @@ class ReplicaOptions(Settings):
     until as many new ones have started. With 0 the old ones go first.
     """
 
-    num_replicas: PositiveInt | None = 1
-    num_cpus: float = Field(1, ge=0)
-    num_gpus: float = Field(0, ge=0)
-    memory_bytes: PositiveInt | None = None
-    resources: dict[str, float] = {}
+    num_replicas: Count | None = 1
+    num_cpus: Amount = 1
+    num_gpus: Amount = 0
+    memory_bytes: Bytes | None = None
+    resources: dict[str, Amount] = {}
     labels: dict[str, str] = {}
     # For a generator: what its forwards hold, and as many again to choose from (diffusion/scheduler.py).
-    max_ongoing_requests: PositiveInt = 16
-    max_queued_requests: PositiveInt = 64
+    max_ongoing_requests: Count = 16
+    max_queued_requests: Count = 64
     surge_percent: int = Field(0, ge=0, le=100)
     autoscaling: dict[str, Any] | None = None
 
@@ -104,6 +108,9 @@ class ReplicaOptions(Settings):
 
             if unknown := options.keys() - AutoscalingConfig.model_fields.keys():
                 raise ValueError(f"Ray Serve's autoscaling has no {sorted(unknown)[0]}")
+            for key, value in options.items():
+                if isinstance(value, int | float) and not 0 <= value <= MOST:
+                    raise ValueError(f"{key} must be from 0 to {MOST}")
             AutoscalingConfig.model_validate(options)
         return options
 
@@ -131,8 +138,8 @@ class CpuReplicaOptions(ReplicaOptions):
 class IngressOptions(CpuReplicaOptions):
     """The edge refuses at once what it cannot take, so its proxy's queue is worked off in moments."""
 
-    max_ongoing_requests: PositiveInt = 200
-    max_queued_requests: PositiveInt = 1_024
+    max_ongoing_requests: Count = 200
+    max_queued_requests: Count = 1_024
 
 
 class MergerOptions(CpuReplicaOptions):
@@ -143,19 +150,19 @@ class MergerOptions(CpuReplicaOptions):
     beside what the process itself takes, the service warns (memory_budgets.py).
     """
 
-    num_cpus: float = Field(0.5, ge=0)
-    max_ongoing_requests: PositiveInt = 4
-    at_once: PositiveInt = 4
-    work_bytes: PositiveInt | None = None
+    num_cpus: Amount = 0.5
+    max_ongoing_requests: Count = 4
+    at_once: Count = 4
+    work_bytes: Bytes | None = None
 
 
 class LayerDefaults(Settings):
     """What a layer gets where its request is silent. null: what suits the model (layer_defaults.py)."""
 
-    num_inference_steps: PositiveInt | None = None
-    guidance_scale: float | None = Field(None, ge=0, allow_inf_nan=False)
-    width: PositiveInt | None = None
-    height: PositiveInt | None = None
+    num_inference_steps: Steps | None = None
+    guidance_scale: Guidance | None = None
+    width: Side | None = None
+    height: Side | None = None
 
 
 class LayerSettings(Settings):
@@ -177,19 +184,19 @@ class Limits(Settings):
 
     max_image_size: int = Field(1024, ge=64, le=LARGEST_PX)
     max_frame_size: int | None = Field(None, ge=64, le=LARGEST_PX)
-    min_image_size: int = Field(64, ge=64)
-    max_steps: PositiveInt = 150
-    max_guidance: float = Field(30.0, ge=0, allow_inf_nan=False)
-    max_prompt_chars: PositiveInt = 2_000
-    max_json_bytes: PositiveInt = 1 << 20
-    max_json_values: PositiveInt = 25_000
-    max_upload_bytes: PositiveInt = 16 << 20
-    max_upload_pixels: PositiveInt = 4096 * 4096
-    max_deadline_s: float = Field(600.0, gt=0, allow_inf_nan=False)
-    max_bytes_in_flight: PositiveInt | None = None
-    body_timeout_s: float = Field(30.0, gt=0, allow_inf_nan=False)
-    max_streams: PositiveInt = 256
-    max_streams_per_tenant: PositiveInt = 64
+    min_image_size: int = Field(64, ge=64, le=LARGEST_PX)
+    max_steps: Steps = 150
+    max_guidance: Guidance = 30.0
+    max_prompt_chars: Count = 2_000
+    max_json_bytes: Bytes = 1 << 20
+    max_json_values: Count = 25_000
+    max_upload_bytes: Bytes = 16 << 20
+    max_upload_pixels: Pixels = 4096 * 4096
+    max_deadline_s: Seconds = 600.0
+    max_bytes_in_flight: Bytes | None = None
+    body_timeout_s: Seconds = 30.0
+    max_streams: Count = 256
+    max_streams_per_tenant: Count = 64
 
     @model_validator(mode="after")
     def _leaves_a_size(self) -> Self:
@@ -209,8 +216,8 @@ class MergeDefaults(Settings):
 
     mode: MergeMode = "auto"
     position: Position = "right"
-    width: PositiveInt = 1024
-    height: PositiveInt = 512
+    width: Side = 1024
+    height: Side = 512
     quality: int = Field(95, ge=1, le=100)
     background_size: Literal["frame", "default"] = "frame"
 
@@ -243,6 +250,13 @@ class ServiceConfig(Settings):
     authentication: Authentication | None = None
     allowed_hosts: tuple[str, ...] = ()
     state_dir: str = Field("~/.local/state/scenewright", min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, settings: Any) -> Any:
+        """Guess what an unknown key was meant to be: Ray's own `serve run` shows what is raised here."""
+        check_keys(settings, cls)
+        return settings
 
     @field_validator("state_dir")
     @classmethod

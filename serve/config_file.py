@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -86,6 +87,7 @@ def _parsed(place: Path, content: dict[str, Any]) -> ServeFile:
     deploy = _validated(ServeDeploySchema, content, place, "")
     config = _validated(ServiceConfig, arguments, place, f"{APPLICATION}.args")
     refuse_unserved(content, deploy, config)
+    _check_finite(content)
     try:
         _check_policy(deploy.applications[0].autoscaling_policy or {})
     except (TypeError, ValueError) as error:
@@ -99,6 +101,18 @@ def _parsed(place: Path, content: dict[str, Any]) -> ServeFile:
         deploy.http_options.port,
         deploy,
     )
+
+
+def _check_finite(value: Any, path: str = "") -> None:
+    """Serve's own schema takes infinity for most of its numbers, and waits that long. Raises ValueError."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check_finite(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _check_finite(item, f"{path}[{index}]")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise UnservedKey(f"{path} must be a finite number")
 
 
 def _validated(model: type[AnyModel], content: dict[str, Any], place: Path, path: str) -> AnyModel:

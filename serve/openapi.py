@@ -25,7 +25,7 @@ REFUSALS = {
     500: "our fault",
     502: "no attempt gave a usable picture",
     503: "not ready, or out of memory",
-    504: "the deadline passed",
+    504: "the deadline passed, or the operator's own limit for an answer",
     507: "no room for what would be kept: remove jobs that have ended",
 }
 ERRORS: dict[int | str, dict[str, Any]] = {

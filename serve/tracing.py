@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from opentelemetry import trace
-from pydantic import Field, StringConstraints
+from pydantic import StringConstraints
+
+from deployments.bounds import Share
 
 SERVICE_NAME = "scenewright"
 
@@ -28,7 +30,7 @@ class TracingConfig:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2_000)] | None = None
-    sampled: Annotated[float, Field(ge=0, le=1)] = 1.0
+    sampled: Share = 1.0
 
 
 def send_traces(config: TracingConfig) -> None:

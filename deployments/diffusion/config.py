@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+from pydantic import Field
+
+from deployments.bounds import (
+    BytesOrNone,
+    Count,
+    CountOrNone,
+    Guidance,
+    Rows,
+    Seconds,
+    SecondsOrNone,
+    Steps,
+)
 from deployments.diffusion.model.families import family_named
 
 Precision = Literal["float32", "float16", "bfloat16"]
@@ -17,7 +29,7 @@ class LoraConfig:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     source: str
-    scale: float = 1.0
+    scale: Annotated[float, Field(ge=-10, le=10)] = 1.0
 
 
 @dataclass(frozen=True)
@@ -75,12 +87,12 @@ class ModelConfig:
     offload: Literal["none", "model", "sequential"] = "none"
     quantization: QuantizationConfig | None = None
     lazy_load: bool = False
-    unload_after_idle_s: float | None = None
-    threads: int | None = None
+    unload_after_idle_s: Seconds | None = None
+    threads: Annotated[int, Field(ge=1, le=4_096)] | None = None
     exact: bool = False
-    exact_rows: int = 8
+    exact_rows: Rows = 8
     compile: bool = False
-    prompt_cache: int = 64
+    prompt_cache: CountOrNone = 64
     painter: Literal["auto", "denoiser", "pipeline"] = "auto"
     preview_vae: str | None = None
 
@@ -104,13 +116,13 @@ class GenerationConfig:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    max_attempts: int = 3
-    reduced_steps: int = 15
-    reduced_guidance_scale: float = 6.0
-    warm_up_steps: int = 2
-    max_rows: int = 16
-    calibration_s: float = 2.0
-    stretch: float = 8.0
-    max_jobs: int = 64
-    wedged_after_s: float = 120.0
-    result_cache_bytes: int = 64 << 20
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    reduced_steps: Steps = 15
+    reduced_guidance_scale: Guidance = 6.0
+    warm_up_steps: Steps = 2
+    max_rows: Rows = 16
+    calibration_s: SecondsOrNone = 2.0
+    stretch: Annotated[float, Field(ge=1, le=1_000_000)] = 8.0
+    max_jobs: Count = 64
+    wedged_after_s: Seconds = 120.0
+    result_cache_bytes: BytesOrNone = 64 << 20

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from deployments.bounds import Factor, SecondsOrNone, Side
 from deployments.diffusion.painter import Painting, PaintRequest
 from deployments.diffusion.simulated_pictures import draw
 from deployments.errors import NotReady
@@ -27,12 +28,12 @@ class SimulatedConfig:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    load_s: float = 0.0
-    encode_s: float = 0.005
-    step_s: float = 0.02
-    decode_s: float = 0.02
-    shared_step_ratio: float = 0.7
-    native_size: tuple[int, int] = (512, 512)
+    load_s: SecondsOrNone = 0.0
+    encode_s: SecondsOrNone = 0.005
+    step_s: SecondsOrNone = 0.02
+    decode_s: SecondsOrNone = 0.02
+    shared_step_ratio: Factor = 0.7
+    native_size: tuple[Side, Side] = (512, 512)
 
 
 class SimulatedPainter:

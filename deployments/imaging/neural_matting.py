@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from deployments.bounds import Side
 from deployments.imaging.confidence import Ramps, judge
 from deployments.imaging.matting import Cutout
 from deployments.messages import Pixels
@@ -42,7 +43,7 @@ class MattingConfig:
 
     model: str = "isnet-anime"
     sha256: str = ""
-    input_px: int = 1024
+    input_px: Side = 1024
 
 
 class NeuralMatte:

@@ -15,7 +15,10 @@ import click
     "--host",
     help="Else the file's: an address such as 127.0.0.1 or ::1, or a name. 0.0.0.0 opens it to the network.",
 )
-def serve(config: str, port: int | None, host: str | None) -> None:
+@click.option(
+    "--check", is_flag=True, help="Check the file, as for Ray's own `serve run`, and start nothing."
+)
+def serve(config: str, port: int | None, host: str | None, check: bool) -> None:
     """Serve in the foreground, on a private Ray, until Ctrl-C."""
     # Ray takes seconds to import, and no other command needs it.
     from .. import config_file, local_cluster, readying, stopping
@@ -26,6 +29,9 @@ def serve(config: str, port: int | None, host: str | None) -> None:
     begun = time.monotonic()
     try:
         file = config_file.load(config)
+        if check:
+            click.echo(f"{file.path} is valid")
+            return
         with (
             suppress(KeyboardInterrupt),
             local_cluster.running(

@@ -10,12 +10,12 @@ from pydantic import AfterValidator, Field, StringConstraints
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from deployments.bounds import Bytes, BytesOrNone, Count, CountOrNone, Seconds
+
 from ..keys import EndedWork
 
 DAY_S = 86_400.0
-
-AtLeastOne = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Many = Annotated[int, Field(ge=1, le=10**9)]
 
 
 def _database(url: str) -> str:
@@ -59,18 +59,18 @@ class JobConfig:
 
     database: Annotated[str, AfterValidator(_database)] | None = field(default=None, repr=False)
     pictures: Annotated[str, StringConstraints(min_length=1), AfterValidator(_pictures)] | None = None
-    concurrency: AtLeastOne = 2
+    concurrency: Count = 2
     lease_s: Seconds = 15.0
     poll_s: Seconds = 0.5
-    max_attempts: AtLeastOne = 3
-    max_losses: AtLeastOne = 10
-    max_repaints: Annotated[int, Field(ge=0)] = 3
-    max_waiting_scenes: AtLeastOne = 20_000
-    max_json_bytes: AtLeastOne = 8 << 20
-    max_json_values: AtLeastOne = 200_000
-    min_free_bytes: Annotated[int, Field(ge=0)] = 64 << 20
-    max_stored_bytes: AtLeastOne = 20 << 30
-    max_stored_scenes: AtLeastOne = 200_000
+    max_attempts: Count = 3
+    max_losses: Count = 10
+    max_repaints: CountOrNone = 3
+    max_waiting_scenes: Many = 20_000
+    max_json_bytes: Bytes = 8 << 20
+    max_json_values: Many = 200_000
+    min_free_bytes: BytesOrNone = 64 << 20
+    max_stored_bytes: Bytes = 20 << 30
+    max_stored_scenes: Many = 200_000
     retention_s: Seconds = 7 * DAY_S
     ended_keys: EndedWork = "hold"
 

@@ -192,6 +192,17 @@ def test_models(server: Stub) -> None:
     assert "Apache-2.0" in result.output
 
 
+def test_serve_checks_a_file_and_starts_nothing(tmp_path: Path) -> None:
+    result = run("serve", "--config", "serve/simulated.yaml", "--check")
+    assert result.exit_code == 0, result.output
+    assert result.output.endswith("serve/simulated.yaml is valid\n")
+    file = tmp_path / "serve.yaml"
+    file.write_text("http_optons: {}\n")
+    result = run("serve", "--config", str(file), "--check")
+    assert result.exit_code == 1
+    assert "http_optons is not a known key; did you mean http_options?" in result.output
+
+
 def test_serve_names_an_unknown_key(tmp_path: Path) -> None:
     file = tmp_path / "odd.yaml"
     file.write_text("aplications: []")

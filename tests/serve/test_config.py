@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,14 @@ def test_an_unknown_key_is_refused_at_every_depth(path: str) -> None:
     for key in path.split(".")[:-1]:
         inner = inner[key]
     inner["tone"] = 1
-    with pytest.raises(ValidationError) as raised:
+    with pytest.raises(ValidationError, match=f"{re.escape(path)} is not a known key"):
         ServiceConfig.model_validate(data)
-    assert ".".join(str(part) for part in raised.value.errors()[0]["loc"]).endswith(path)
+
+
+def test_serve_run_guesses_what_an_unknown_key_was_meant_to_be() -> None:
+    """Ray's own command shows what is raised here; `scenewright serve` reads the file itself."""
+    with pytest.raises(ValidationError, match=r"generator\.generaton is not .*; did you mean generation\?"):
+        ServiceConfig.model_validate({"character": {"generator": {"generaton": {}}}})
 
 
 def test_an_autoscaling_option_that_ray_does_not_know_is_refused() -> None:
