@@ -18,7 +18,7 @@ MET, MISSED, INVALID = 0, 1, 3
 
 
 def finish(summary: Mapping[str, Any], out: Path | None, html: Path | None) -> NoReturn:
-    """Write and tell, and exit: 0 met (or no objective), 1 missed, 3 INVALID."""
+    """Write and tell, and exit: 0 met (or no objective), 1 missed or all failed, 3 INVALID."""
     save(summary, out)
     write(run_page(summary), html)
     tell(summary)
@@ -28,7 +28,14 @@ def finish(summary: Mapping[str, Any], out: Path | None, html: Path | None) -> N
 def exit_code(summary: Mapping[str, Any]) -> int:
     if not summary["valid"]:
         return INVALID
+    if _all_failed(summary):
+        return MISSED
     return MET if summary.get("slo", {}).get("met", True) else MISSED
+
+
+def _all_failed(summary: Mapping[str, Any]) -> bool:
+    """Whether requests were waited for and none was answered: no objective can mean that."""
+    return bool(summary["requests"] > summary["cancelled"]) and not summary["ok"]
 
 
 def save(document: Mapping[str, Any], out: Path | None) -> None:
@@ -66,6 +73,8 @@ def tell(summary: Mapping[str, Any]) -> None:
         click.echo(f"failed      {count} x {code}")
     for term in summary.get("slo", {}).get("terms", []):
         click.echo(f"objective   {term['term']}: {'met' if term['met'] else 'MISSED'}")
+    if _all_failed(summary):
+        click.echo("FAILED      not one request was answered as it should be")
     for warning in summary["warnings"]:
         click.echo(f"note        {warning}")
     for why in summary["invalid_because"]:

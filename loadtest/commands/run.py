@@ -51,8 +51,8 @@ def run(**asked: Any) -> None:
 
     Requests are sent at times drawn before the run, however slow the answers are, and latency counts from
     those times: a service that stalls is not asked less, and pays for the stall. Exits 0 where the objective
-    is met or none is set, 1 where it is missed, 2 for wrong usage, 3 where the run is INVALID: the generator
-    itself was late.
+    is met or none is set, 1 where it is missed or every request failed, 2 for wrong usage, 3 where the run is
+    INVALID: the generator itself was late.
     """
     try:
         summary = carry_out(run_trial(asked))

@@ -51,7 +51,7 @@ def soak(**asked: Any) -> None:
       scripts/serve &        (wait until it says that it is ready)
       python -m loadtest soak --url http://127.0.0.1:8000 --rate 0.3 --hours 1 --pid $!
 
-    Exits 1 where the objective is missed or memory grows.
+    Exits 1 where the objective is missed, memory grows or every request failed.
     """
     window = Window(asked["warmup"], asked["hours"] * 3_600)
     memory = Memory(asked["pid"]) if asked["pid"] else None

@@ -56,6 +56,14 @@ def test_a_missed_objective_exits_1(stand_in: StandIn, url: str, mix_file: str) 
     assert "500 internal" in result.output and "MISSED" in result.output
 
 
+def test_a_run_of_failures_exits_1_without_an_objective(stand_in: StandIn, url: str, mix_file: str) -> None:
+    stand_in.error = lambda number: (503, "not_ready")
+    load = ("--arrival", "constant", "--rate", 4, "--duration", 1, "--warmup", 0, "--mix", mix_file)
+    result = told("run", "--url", url, *load, "--quiet")
+    assert result.exit_code in (1, 3), result.output
+    assert "not one request was answered as it should be" in result.output
+
+
 def test_a_run_that_is_stopped_tells_what_it_saw(url: str, mix_file: str, tmp_path: Path) -> None:
     out = tmp_path / "r.json"
     load = ("--url", url, "--rate", "20", "--duration", "60", "--warmup", "0", "--mix", mix_file)
