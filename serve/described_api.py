@@ -16,6 +16,7 @@ from deployments.diffusion.registry import card_of, describe, family_by_name
 from .admission import latent_factor
 from .auth.public_paths import PUBLIC
 from .config import LayerSettings, Limits, ServiceConfig
+from .layer_defaults import layer_defaults
 from .openai_door.request import SUBJECTS
 from .openapi import describe_answer_header
 from .schema import ALIASES
@@ -90,8 +91,11 @@ def _security(config: ServiceConfig) -> list[dict[str, list[str]]]:
 def _narrow(schema: dict[str, Any], config: ServiceConfig, kind: str | None) -> None:
     """Lay the service's own limits over a body's. `kind` is of the part that the object describes."""
     fields = schema.get("properties", {})
-    bounds = _bounds(config, kind, is_layer="num_inference_steps" in fields)
+    is_layer = "num_inference_steps" in fields
+    bounds, defaults = _bounds(config, kind, is_layer), _defaults(config, kind, is_layer)
     for name, field in fields.items():
+        if name in defaults:
+            field["default"] = defaults[name]
         inside = name if name in ("character", "background", "merge") else kind
         for option in _options(field):
             if option.get("type") in ("integer", "number", "string") and option.get("format") != "binary":
@@ -146,6 +150,21 @@ def _bounds(config: ServiceConfig, kind: str | None, is_layer: bool) -> dict[str
     if kind == "background":
         return bounds | _of_the_model(config.background, limits, bounds)
     return bounds
+
+
+def _defaults(config: ServiceConfig, kind: str | None, is_layer: bool) -> dict[str, Any]:
+    """Return what a field gets where a request is silent, as far as the operator sets it."""
+    if kind == "merge":
+        merge = config.merge
+        return {"mode": merge.mode, "position": merge.position, "width": merge.width, "height": merge.height}
+    for layer, settings in config.layers.items():
+        if kind == layer and is_layer:
+            usual = layer_defaults(layer, settings)
+            return {
+                "num_inference_steps": usual.num_inference_steps,
+                "guidance_scale": usual.guidance_scale,
+            }
+    return {}
 
 
 def _of_the_model(

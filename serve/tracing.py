@@ -8,15 +8,22 @@ the environment's OTEL_EXPORTER_OTLP_* names.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from opentelemetry import trace
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from deployments.bounds import Share
 
 SERVICE_NAME = "scenewright"
+
+
+def _address(endpoint: str) -> str:
+    if not re.fullmatch(r"https?://\S+", endpoint):
+        raise ValueError("must be the collector's address, such as http://collector:4318")
+    return endpoint
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class TracingConfig:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2_000)] | None = None
+    endpoint: Annotated[str, StringConstraints(max_length=2_000), AfterValidator(_address)] | None = None
     sampled: Share = 1.0
 
 

@@ -7,9 +7,10 @@ here are taken and left alone.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from deployments.errors import InvalidRequest
 from deployments.messages import Fallback, PictureFormat
@@ -34,7 +35,18 @@ SEPARATOR = "|"
 Subject = Literal["scene", "character", "background"]
 SUBJECTS: dict[str, Subject] = {subject: subject for subject in get_args(Subject)}
 IGNORED = Annotated[str, StringConstraints(max_length=500)] | None
-Size = Annotated[str, StringConstraints(pattern=r"^(auto|[1-9][0-9]{1,3}x[1-9][0-9]{1,3})$")]
+SIZE = r"(auto|[1-9][0-9]{1,3}x[1-9][0-9]{1,3})"
+
+
+def _a_size(size: str) -> str:
+    if not re.fullmatch(SIZE, size):
+        raise ValueError(
+            "must be WIDTHxHEIGHT in pixels, such as 512x384, each of two to four digits, or auto"
+        )
+    return size
+
+
+Size = Annotated[str, AfterValidator(_a_size), Field(json_schema_extra={"pattern": f"^{SIZE}$"})]
 
 
 class ImagesRequest(Wire):

@@ -2,8 +2,8 @@
 
 const $ = (id) => document.getElementById(id);
 export const LAYERS = {
-  character: { of: "of the character", steps: 25, guidance: 7.5, size: "default" },
-  background: { of: "of the place", steps: 20, guidance: 6, size: "fits the frame" },
+  character: { of: "of the character", size: "default" },
+  background: { of: "of the place", size: "fits the frame" },
 };
 export const SIZES = ["256x256", "256x384", "384x256", "384x512", "512x384", "512x512", "768x512", "1024x512"];
 

@@ -11,10 +11,10 @@ const OF_A_CUTOUT = ["harmonize", "scale", "shadow"];  // A pasted figure keeps 
 export function build() {
   for (const layer of Object.keys(LAYERS)) {
     const fields = document.querySelector(`fieldset[data-layer="${layer}"]`);
-    const { steps, guidance, size } = LAYERS[layer];
+    const { size } = LAYERS[layer];
     fields.append(
-      ...labelled(`${layer}-steps`, "Steps", input({ type: "number", min: 1, placeholder: steps })),
-      ...labelled(`${layer}-guidance`, "Guidance", input({ type: "number", min: 0, step: 0.5, placeholder: guidance })),
+      ...labelled(`${layer}-steps`, "Steps", input({ type: "number", min: 1, placeholder: "default" })),
+      ...labelled(`${layer}-guidance`, "Guidance", input({ type: "number", min: 0, step: 0.5, placeholder: "default" })),
       ...labelled(`${layer}-seed`, "Seed", input({ type: "number", min: 0, max: 2 ** 53 - 1, placeholder: "random" })),
       ...labelled(`${layer}-size`, "Size", choice(SIZES, size)),
       ...labelled(`${layer}-negative`, "Negative prompt", input({ type: "text", placeholder: "default" })),
@@ -88,6 +88,15 @@ export function fill(request) {
   for (const control of [...$("ask").elements]) clearMark(control);
   refresh();
   save();
+}
+
+// What the service merges by where a request is silent: shown until the form is changed.
+export function startFrom({ mode, position, width, height }) {
+  const saved = savedForm();
+  if (!("mode" in saved)) $("mode").value = mode;
+  if (!("position" in saved)) $("ask").elements.position.value = position;
+  if (!("frame" in saved)) choose($("frame"), `${width}x${height}`);
+  refresh();
 }
 
 // The slider ends where the figure fills the frame: beyond it nothing would change.

@@ -1,4 +1,5 @@
-// The service's own limits, as its OpenAPI page states them, laid on the form's controls.
+// The service's own limits and defaults, as its OpenAPI page states them, laid on the form's controls.
+import { startFrom } from "./form.js";
 
 const ROUTES = { character: "v1/characters", background: "v1/backgrounds" };
 const $ = (id) => document.getElementById(id);
@@ -12,11 +13,13 @@ export function layLimits(api) {
     Object.assign($(`${layer}-guidance`), range(bounds("guidance_scale")));
     keepSizes($(`${layer}-size`), bounds);
   }
-  keepSizes($("frame"), boundsOf(bodyOf(api, "v1/scenes").properties.merge));
+  const merge = boundsOf(bodyOf(api, "v1/scenes").properties.merge);
+  startFrom(Object.fromEntries(["mode", "position", "width", "height"].map((name) => [name, merge(name).default])));
+  keepSizes($("frame"), merge);
 }
 
 const bodyOf = (api, route) => api.paths[`/${route}`].post.requestBody.content["application/json"].schema;
-const range = ({ minimum, maximum }) => ({ min: minimum, max: maximum });
+const range = ({ minimum, maximum, default: usual }) => ({ min: minimum, max: maximum, placeholder: usual });
 
 // A field that may be null has its bounds in one of several alternatives.
 function boundsOf(schema) {

@@ -32,9 +32,12 @@ def test_a_services_own_limits_are_told() -> None:
     side = fields["width"]["anyOf"][0]
     assert side == {"type": "integer", "minimum": 64, "maximum": 496, "multipleOf": 16}
     assert fields["num_inference_steps"]["anyOf"][0]["maximum"] == 30
-    assert fields["steps"] == fields["num_inference_steps"] | {
+    usual = {name: value for name, value in fields["num_inference_steps"].items() if name != "default"}
+    alias = fields["steps"] | {"default": None}  # One that is filled in by its default says nothing.
+    assert alias == usual | {
         "title": "steps",
         "description": "another name of num_inference_steps",
+        "default": None,
     }
     assert fields["prompt"]["maxLength"] == 2_000
     assert fields["model"]["anyOf"][0]["enum"] == ["storybook-character"]
@@ -53,6 +56,23 @@ def test_each_layer_has_the_limits_of_its_own_model() -> None:
 
     assert (multiple("character"), multiple("background")) == (16, 8)
     assert "multipleOf" not in scene["merge"]["anyOf"][0]["properties"]["width"]["anyOf"][0]
+
+
+def test_a_services_own_defaults_are_told() -> None:
+    usual = ServiceConfig().background.model_dump()
+    background = usual | {"defaults": usual["defaults"] | {"num_inference_steps": 9, "guidance_scale": 4.5}}
+    merge = {"mode": "paste", "position": "left", "width": 768, "height": 512}
+    page = page_of(ServiceConfig.model_validate({"background": background, "merge": merge}))
+    scene, alone = layer_of(page, "/v1/scenes"), layer_of(page, "/v1/backgrounds")
+    for kind, steps, guidance in (("character", 25, 7.5), ("background", 9, 4.5)):
+        layer = next(option for option in scene[kind]["anyOf"] if option["type"] == "object")["properties"]
+        assert (layer["num_inference_steps"]["default"], layer["guidance_scale"]["default"]) == (
+            steps,
+            guidance,
+        )
+    assert (alone["num_inference_steps"]["default"], alone["guidance_scale"]["default"]) == (9, 4.5)
+    frame = scene["merge"]["anyOf"][0]["properties"]
+    assert {name: frame[name]["default"] for name in merge} == merge
 
 
 def test_a_frame_has_limits_of_its_own() -> None:

@@ -110,6 +110,12 @@ def test_a_stream_without_partial_images(client: OpenAI) -> None:
     assert [event.type for event in stream] == ["image_generation.completed"]
 
 
+@pytest.mark.parametrize("size", ["huge", "512", "512X384", "512 x 384", "0x64", "-64x64", "AUTO", ""])
+def test_a_size_that_is_none_is_told_in_words(client: OpenAI, size: Any) -> None:
+    with pytest.raises(openai.UnprocessableEntityError, match=r"must be WIDTHxHEIGHT .* such as 512x384"):
+        client.images.generate(model="scene", prompt="a | b", size=size)
+
+
 @pytest.mark.parametrize(
     ("asked", "param"),
     [
@@ -146,6 +152,7 @@ def test_refusals_are_the_clients_own_exceptions(client: OpenAI, asked: Any, par
     assert refused.value.code == "invalid_request"
     assert refused.value.param == param
     assert refused.value.request_id
+    assert "pattern" not in refused.value.message
 
 
 def test_other_errors_too(client: OpenAI) -> None:

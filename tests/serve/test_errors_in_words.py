@@ -1,0 +1,41 @@
+"""No error shows a regular expression: what is allowed is said in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from serve.config import ServiceConfig
+from serve.jobs.schema import JobRequest
+from serve.merges import MergesOptions
+from serve.openai_door.request import ImagesRequest
+from serve.schema import CharacterRequest, LayerRequest, SceneRequest, StreamQuery
+
+SEEN = [ServiceConfig, SceneRequest, LayerRequest, CharacterRequest, JobRequest, ImagesRequest]
+SEEN += [MergesOptions, StreamQuery]
+
+
+def patterns(schema: Any) -> Iterator[str]:
+    """Yield what pydantic would show of a core schema."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "str" and "pattern" in schema:
+            yield str(schema["pattern"])
+        for inner in schema.values():
+            yield from patterns(inner)
+    elif isinstance(schema, list | tuple):
+        for inner in schema:
+            yield from patterns(inner)
+
+
+@pytest.mark.parametrize("model", SEEN, ids=lambda model: model.__name__)
+def test_no_model_that_a_person_fills_in_has_a_pattern(model: type[BaseModel]) -> None:
+    assert list(patterns(TypeAdapter(model).core_schema)) == []
+
+
+def test_the_collectors_address_is_asked_for_in_words() -> None:
+    with pytest.raises(ValidationError, match="must be the collector's address, such as http://") as raised:
+        ServiceConfig.model_validate({"tracing": {"endpoint": "collector:4317"}})
+    assert raised.value.errors()[0]["loc"] == ("tracing", "endpoint")
