@@ -57,7 +57,7 @@ class Observed(Generator):
                         if told:
                             self._record_times(event, job.num_inference_steps)
                     yield event
-        except Exception:
+        except Exception:  # Whatever it is, it is counted and raised again.
             outcome = "failed"
             raise
         finally:

@@ -20,6 +20,7 @@ from deployments.messages import LayerKind, Readiness
 from deployments.standing import Standing
 
 from .jobs.disk_space import DiskSpace
+from .logs import logger
 from .scene import Graph, Response
 
 PROBE_TIMEOUT_S = 2.0
@@ -136,7 +137,9 @@ async def _asked(graph: Graph, kind: LayerKind, timeout_s: float) -> str:
         raise
     except BackPressureError:
         return ""  # Its queue is full, so it paints.
-    except Exception:
-        # Whatever a replica died of, it is not ready; the cause stands in the replica's own log.
+    except (
+        Exception
+    ) as error:  # A replica's end raises whatever it died of: it is not ready, and that is logged.
+        logger.warning("no %s replica could be asked whether it is ready: %r", kind, error)
         return "its replica is restarting"
     return "" if readiness.ready else readiness.reason

@@ -54,5 +54,5 @@ class ScenePreviews:
         except asyncio.CancelledError:
             response.cancel()
             raise
-        except Exception:
+        except Exception:  # Whatever the merger raised, the scene itself goes on; the cause is logged.
             logger.warning("a preview of a scene could not be made", exc_info=True)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 
 import numpy as np
@@ -15,7 +20,10 @@ from deployments.imaging.files.orientation import turned_upright
 from deployments.imaging.files.parts import FileParts, NoPicture
 from deployments.messages import Pixels
 
+log = logging.getLogger(__name__)
 SMALLEST_PX = 16
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, ArithmeticError, struct.error, zlib.error)
+"""What Pillow and our own readers raise where a file is not what it says."""
 
 
 def open_upright(data: bytes, param: str, max_pixels: int) -> Image.Image:
@@ -24,7 +32,7 @@ def open_upright(data: bytes, param: str, max_pixels: int) -> Image.Image:
     What the file says besides its pixels may be broken or large: that is never a fault of the picture. `info`
     holds the text of a layer and the XMP, where there are any. Raises InvalidRequest naming `param`.
     """
-    try:
+    with _readable(param, max_pixels):
         parts = _split(data)
         _check_size(parts.size, param, max_pixels)
         if parts.frames > 1:
@@ -34,12 +42,6 @@ def open_upright(data: bytes, param: str, max_pixels: int) -> Image.Image:
             _check_size(picture.size, param, min(max_pixels, parts.size[0] * parts.size[1]))
             picture.load()
             upright = turned_upright(to_srgb(picture, parts), parts.exif, parts.xmp)
-    except InvalidRequest:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_large(param, max_pixels) from None
-    except Exception:  # Decoders of hostile bytes raise whatever they stumble over.
-        raise _not_whole(param) from None
     upright.info.clear()
     upright.info.update(parts.texts, **({"xmp": parts.xmp} if parts.xmp else {}))
     return upright
@@ -47,11 +49,9 @@ def open_upright(data: bytes, param: str, max_pixels: int) -> Image.Image:
 
 def measure(data: bytes, param: str, max_pixels: int) -> int:
     """Return the pixels of a picture file without decoding it. Raises InvalidRequest naming `param`."""
-    try:
+    with _readable(param, max_pixels):
         parts = _split(data)
-    except Exception:
-        raise _not_whole(param) from None
-    _check_size(parts.size, param, max_pixels)
+        _check_size(parts.size, param, max_pixels)
     return parts.size[0] * parts.size[1]
 
 
@@ -66,6 +66,24 @@ def figure_pixels(picture: Image.Image) -> Pixels:
 def place_pixels(picture: Image.Image) -> Pixels:
     """(h, w, 3): what is transparent in a place turns white."""
     return np.asarray(on_white(picture).convert("RGB"))
+
+
+@contextmanager
+def _readable(param: str, max_pixels: int) -> Iterator[None]:
+    """Raise InvalidRequest for whatever is wrong with a file."""
+    try:
+        yield
+    except (InvalidRequest, MemoryError):
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_large(param, max_pixels) from None
+    except DAMAGE:
+        raise _not_whole(param) from None
+    except (
+        Exception
+    ):  # Decoders raise whatever they stumble over, and this may be a fault of ours: it is logged.
+        log.warning("a decoder failed in a way that no damage explains", exc_info=True)
+        raise _not_whole(param) from None
 
 
 def _split(data: bytes) -> FileParts:

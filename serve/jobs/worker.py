@@ -247,7 +247,7 @@ async def _again_and_again(act: Callable[[], Awaitable[None]], rest: Callable[[]
             failures = 0
         except (SQLAlchemyError, OSError):
             logger.exception("jobs cannot be worked off at present")
-        except Exception:
+        except Exception:  # A fault of ours is logged, and ends the replica where it comes again and again.
             failures += 1
             if failures == TOO_OFTEN:
                 raise

@@ -20,6 +20,7 @@ from serve.jobs.disk_space import DiskSpace
 from serve.readiness import DiskCheck, ServiceState, service_state
 from serve.scene import Graph
 
+from .conftest import heard
 from .pools import FakePool
 from .test_scene import NEVER, Handle, Method
 
@@ -42,6 +43,13 @@ async def test_every_reason_is_told() -> None:
         "character: unet is cut short",
         "background: its replica is restarting",
     )
+
+
+async def test_why_no_replica_could_be_asked_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with heard(caplog):
+        await service_state(graph_of(RuntimeError("the socket is gone")))
+    assert "no character replica could be asked whether it is ready" in caplog.text
+    assert "the socket is gone" in caplog.text
 
 
 async def test_a_replica_that_does_not_answer_is_still_loading(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deployments.errors import InvalidRequest
-from deployments.imaging.decoding import figure_pixels, open_upright, place_pixels
+from deployments.imaging import decoding
+from deployments.imaging.decoding import figure_pixels, measure, open_upright, place_pixels
 
 ROOMY = 1_000_000
 ORIENTATION = 0x0112
@@ -45,6 +46,33 @@ def refusal(data: bytes, max_pixels: int = ROOMY) -> str:
         open_upright(data, "character", max_pixels)
     assert raised.value.param == "character"
     return raised.value.message
+
+
+@pytest.mark.parametrize("read", [open_upright, measure])
+def test_a_fault_that_no_damage_explains_is_logged(
+    read: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(InvalidRequest):
+        read(file(SCENERY)[:-30].replace(b"IDAT", b"JDAT"), "character", ROOMY)
+    assert not caplog.records
+
+    def broken(data: bytes) -> Any:
+        raise AttributeError("no such part")
+
+    monkeypatch.setattr(decoding, "_split", broken)
+    with pytest.raises(InvalidRequest, match="character is not a whole PNG, JPEG or WebP picture"):
+        read(file(SCENERY), "character", ROOMY)
+    assert [record.exc_info and str(record.exc_info[1]) for record in caplog.records] == ["no such part"]
+
+
+@pytest.mark.parametrize("read", [open_upright, measure])
+def test_a_machine_without_memory_is_no_damaged_picture(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(data: bytes) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(decoding, "_split", full)
+    with pytest.raises(MemoryError):
+        read(file(SCENERY), "character", ROOMY)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
