@@ -30,7 +30,12 @@ Prediction = Literal["epsilon", "v_prediction"]
 PREDICTIONS: Mapping[str, Prediction] = {
     "eps": "epsilon",
     "epsilon": "epsilon",
+    "epsprediction": "epsilon",
+    "epsilonprediction": "epsilon",
+    "noise": "epsilon",
     "v": "v_prediction",
+    "vparam": "v_prediction",
+    "vparameterization": "v_prediction",
     "vpred": "v_prediction",
     "vprediction": "v_prediction",
     "velocity": "v_prediction",
@@ -41,6 +46,15 @@ ARCHITECTURES: Mapping[str, Prediction] = {
     "stable-diffusion-v2-768-v": "v_prediction",
     "stable-diffusion-v2-512": "epsilon",
 }
+TRAINED_FROM: Mapping[str, Prediction] = {
+    "sd_v1": "epsilon",
+    "sd_v1_v": "v_prediction",
+    "sd_v2": "epsilon",
+    "sd_v2_v": "v_prediction",
+}
+"""What sd-scripts calls the model that it began with, and how it went on training it."""
+PREDICTION_KEYS = ("prediction_type", "parameterization", "parametrization")
+"""ModelSpec's, and that of Stability's own training files."""
 V_KEYS = ("v_parameterization", "v_prediction", "v_pred", "vpred")
 ZERO_SNR_KEYS = ("zero_terminal_snr", "ztsnr", "rescale_betas_zero_snr", "zsnr")
 
@@ -82,14 +96,25 @@ def _check_shape(header: Header, kind: str, has_vae: bool, shown: str) -> None:
 def sampling(header: Header) -> Sampling:
     """Read the marker tensors, which win, and the metadata of a checkpoint."""
     says = {_plain(key): value.strip() for key, value in header.metadata.items()}
-    prediction = PREDICTIONS.get(_letters(says.get("prediction_type", ""))) or next(
-        (said for name, said in ARCHITECTURES.items() if says.get("architecture", "").startswith(name)), None
-    )
+    prediction = _prediction(says)
     if any(_true(says.get(key)) for key in V_KEYS) or "v_pred" in header:
         prediction = "v_prediction"
+    elif prediction is None and any(_false(says.get(key)) for key in V_KEYS):
+        prediction = "epsilon"
     zero_snr = "ztsnr" in header or any(_true(says.get(key)) for key in ZERO_SNR_KEYS)
     edm = "edm_mean" in header or any(name.startswith("edm_vpred.") for name in header.names)
     return Sampling(prediction, zero_snr, edm)
+
+
+def _prediction(says: Mapping[str, str]) -> Prediction | None:
+    """Return what is said in words; the first of the ways to say it counts."""
+    for key in PREDICTION_KEYS:
+        if said := PREDICTIONS.get(_letters(says.get(key, ""))):
+            return said
+    for name, prediction in ARCHITECTURES.items():
+        if says.get("architecture", "").lower().startswith(name):
+            return prediction
+    return TRAINED_FROM.get(says.get("base_model_version", "").lower())
 
 
 def own_size(header: Header) -> tuple[int, int] | None:
@@ -126,3 +151,7 @@ def _letters(text: str) -> str:
 
 def _true(value: Any) -> bool:
     return str(value).lower() in ("true", "1", "yes", "on")
+
+
+def _false(value: Any) -> bool:
+    return str(value).lower() in ("false", "0", "no", "off")
