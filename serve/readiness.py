@@ -137,9 +137,7 @@ async def _asked(graph: Graph, kind: LayerKind, timeout_s: float) -> str:
         raise
     except BackPressureError:
         return ""  # Its queue is full, so it paints.
-    except (
-        Exception
-    ) as error:  # A replica's end raises whatever it died of: it is not ready, and that is logged.
+    except Exception as error:  # A replica raises whatever it died of: it is not ready, and why is logged.
         logger.warning("no %s replica could be asked whether it is ready: %r", kind, error)
         return "its replica is restarting"
     return "" if readiness.ready else readiness.reason

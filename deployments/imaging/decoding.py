@@ -79,9 +79,7 @@ def _readable(param: str, max_pixels: int) -> Iterator[None]:
         raise _too_large(param, max_pixels) from None
     except DAMAGE:
         raise _not_whole(param) from None
-    except (
-        Exception
-    ):  # Decoders raise whatever they stumble over, and this may be a fault of ours: it is logged.
+    except Exception:  # Decoders raise whatever they stumble over; this may be our fault, and is logged.
         log.warning("a decoder failed in a way that no damage explains", exc_info=True)
         raise _not_whole(param) from None
 
