@@ -31,8 +31,8 @@ from loadtest.record import Record, read
 from loadtest.summary import Window
 from loadtest.traffic import Target
 from loadtest.trial import Trial, carry_out
-from serve import local_cluster
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.runtime import local_cluster
 
 REPOSITORY = Path(__file__).parents[1]
 LOADS = (0.7, 0.9, 1.1, 1.5, 5.0)

@@ -27,12 +27,12 @@ from loadtest.record import Record, read
 from loadtest.summary import Window
 from loadtest.traffic import Target
 from loadtest.trial import Trial, carry_out
-from serve import local_cluster
 from serve.client import Scenewright
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
 from serve.planning.measuring import measure
 from serve.planning.profile import Profile
 from serve.planning.simulation import BRANCHES, WARM_UP, Setup, simulate
+from serve.runtime import local_cluster
 
 REPOSITORY = Path(__file__).parents[1]
 SETUPS = (Setup(1, 1, 1), Setup(2, 1, 1), Setup(2, 2, 1), Setup(3, 2, 1))

@@ -23,7 +23,7 @@ from ray.serve.config import AutoscalingConfig
 from bench.pages.scaling import draw
 from bench.scaling.ray_policy import RaysOwn
 from bench.scaling.traces import burst_trace, irregular_trace
-from serve.autoscaling import Goal
+from serve.autoscaling.decide import Goal
 from serve.planning.profile import LayerProfile, Profile
 from serve.planning.scaling import JointScaler
 from serve.planning.simulation import Outcome, Scaler, Setup, poisson, simulate

@@ -11,8 +11,9 @@ ScenewrightError
 ├── DeadlineExceeded      the time the caller gave has run out                 504 deadline_exceeded
 └── InternalError         a fault of ours, or of a library: the log has it     500 internal
 
-The status and code beside each are applied in one table, serve/error_answers.py. Every class passes all of
-its arguments to `super().__init__`: one that does not loses its class on the way through a Ray handle.
+The status and code beside each are applied in one table, serve/http/error_responses.py. Every class passes
+all of its arguments to `super().__init__`: one that does not loses its class on the way through a Ray
+handle.
 """
 
 from __future__ import annotations

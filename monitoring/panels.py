@@ -1,11 +1,11 @@
-"""What the dashboard shows: every panel with its PromQL, over the names in serve/metrics.py and Ray's own."""
+"""List every panel of the dashboard with its PromQL, over names of serve/telemetry/metrics.py and Ray's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from serve import metrics
-from serve.metrics import Metric
+from serve.telemetry import metrics
+from serve.telemetry.metrics import Metric
 
 RATE = "$__rate_interval"
 NEVER_EMPTY = " or vector(0)"

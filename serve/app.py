@@ -16,16 +16,16 @@ from ray.serve import Application
 
 from deployments.merger import Merger, MergerConfig
 
-from .config import ReplicaOptions, ServiceConfig
-from .edge_slots import slots_of
+from .config.memory_budgets import memory_warnings, work_bytes
+from .config.service_config import ReplicaOptions, ServiceConfig
+from .graph.request_router import routed
+from .http.edge_slots import slots_of
 from .ingress import Ingress
-from .jobs.across_nodes import home_of_jobs
-from .jobs.drivers import refuse_missing_drivers
 from .jobs.worker import JobWorker
-from .logs import LogConfig, logger
-from .memory_budgets import memory_warnings, work_bytes
-from .observed_generators import ObservedBackground, ObservedCharacter
-from .routing import routed
+from .state.across_nodes import home_of_jobs
+from .state.drivers import refuse_missing_drivers
+from .telemetry.generators import ObservedBackground, ObservedCharacter
+from .telemetry.logs import LogConfig, logger
 
 # Three failures in a row end a replica, so a wedged step is seen 2 to 3 s after it counts as wedged.
 GENERATOR_HEALTH = {

@@ -11,31 +11,32 @@ from starlette.types import ASGIApp
 from deployments.errors import ScenewrightError
 from deployments.work_queue import WorkQueue
 
+from .auth.middleware import Tenants
 from .auth.open_keys import open_keys
 from .auth.public_paths import is_public
-from .collecting import freeze, let_go
-from .config import ReplicaOptions, ServiceConfig
-from .described_api import DescribedApi
-from .disconnects import ClientGone
-from .door import Door
-from .edge_slots import fitted
-from .error_answers import Refusal, answer
+from .config.memory_budgets import bytes_in_flight, largest_body_bytes
+from .config.service_config import ReplicaOptions, ServiceConfig
+from .graph.admission_control import Door
+from .graph.ref_cleanup import freeze, let_go
+from .graph.replica_registry import HERE
+from .graph.scene import Graph, Handle
 from .http.bodiless import Bodiless
 from .http.body_budget import BoundedBodies
+from .http.disconnects import ClientGone
+from .http.edge_slots import fitted
+from .http.error_responses import Refusal, answer
 from .http.head import HeadAsGet
 from .http.hosts import Hosts
+from .http.http_metrics import ObservedEdge
+from .http.http_tracing import TracedEdge
 from .http.off_loop import take_short_turns
 from .http.paths import SlashAfterPrefix
 from .http.proxy_hook import missing_setting
+from .http.request_ids import RequestIds
 from .http.request_slots import RequestSlots
-from .jobs.across_nodes import check_here
-from .jobs.node_local import Marks
-from .logs import logger
-from .memory_budgets import bytes_in_flight, largest_body_bytes
-from .observed_edge import ObservedEdge
-from .openapi import ERRORS
-from .pools import HERE
-from .request_ids import RequestIds
+from .http.strict_json import InvalidJson
+from .openapi.described_api import DescribedApi
+from .openapi.fragments import ERRORS
 from .routes.images import image_routes
 from .routes.jobs import job_routes
 from .routes.layers import layer_routes
@@ -43,11 +44,10 @@ from .routes.merges import merge_routes
 from .routes.page import page_routes
 from .routes.scenes import scene_routes
 from .routes.service import service_routes
-from .scene import Graph, Handle
-from .strict_json import InvalidJson
-from .tenants import Tenants
-from .traced_edge import TracedEdge
-from .tracing import send_traces
+from .state.across_nodes import check_here
+from .state.node_local import Marks
+from .telemetry.logs import logger
+from .telemetry.tracing import send_traces
 
 UPLOADS_BYTES = 64 << 20
 """Of the files that one of the merger's replicas holds while they wait there."""

@@ -49,7 +49,7 @@ def _page(figures: dict[str, Any]) -> str:
         "",
         "Made by `scripts/bench scale --docs docs`. **Everything here is simulated**: no GPU and no cluster",
         "took part. The replicas are a model of the step engine (serve/planning/), fed with an A100's",
-        "published step times; the joint policy is the service's own code (serve/autoscaling.py), and Ray's",
+        "published step times; the joint policy is the service's own code (serve/autoscaling/), and Ray's",
         "default policy is Ray's own. It holds for queueing, routing and scaling decisions, and says nothing",
         "of pictures a second on a device.",
         "",

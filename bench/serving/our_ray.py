@@ -9,8 +9,8 @@ import yaml
 from ray import serve
 
 from bench.serving.tutorial import graph
-from serve import local_cluster
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.runtime import local_cluster
 
 REPOSITORY = Path(__file__).parents[2]
 

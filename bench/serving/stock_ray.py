@@ -10,7 +10,7 @@ import ray
 from ray import serve
 
 from bench.serving.tutorial import graph
-from serve.local_cluster import OBJECT_STORE_BYTES, free_port
+from serve.runtime.local_cluster import OBJECT_STORE_BYTES, free_port
 
 
 def main() -> None:

@@ -10,10 +10,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from deployments.errors import NotReady
 
-from ..error_answers import Refusal
-from ..keys import Key, digest, id_in
-from ..logs import logger
+from ..http.error_responses import Refusal
+from ..telemetry.logs import logger
 from .key_store import KeyStore
+from .keys import Key, digest, id_in
 
 CHECK_EVERY_S = 1.0
 """How long a key that was revoked may still be heard."""

@@ -10,10 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, func, insert, or_, select, update
 
-from ..jobs.database import reading
-from ..jobs.store_clock import now_of
-from ..jobs.tables import keys, tenants
-from ..keys import EndedWork, Key, Scope, digest
+from ..config.access import EndedWork, Scope
+from ..state.database import reading
+from ..state.store_clock import now_of
+from ..state.tables import keys, tenants
+from .keys import Key, digest
 
 MAX_NAME_CHARS = 64
 LIMITS = ("rate", "burst", "concurrent")

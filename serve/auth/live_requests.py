@@ -15,10 +15,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from deployments.errors import NotReady
 
-from ..error_answers import Refusal, error_of, refuse
-from ..event_stream import EVENTS, Event
-from ..keys import Key
+from ..http.error_responses import Refusal, error_of, refuse
+from ..http.sse import EVENTS, Event
 from .key_cache import CHECK_EVERY_S, KeyCache
+from .keys import Key
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..jobs.config import JobConfig
-from ..jobs.open_state import open_state
+from ..config.job_config import JobConfig
+from ..state.open_state import open_state
 from .key_store import KeyStore
 
 

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from ..keys import ENDED_WORK, SCOPES, EndedWork, Key, Scope
+from ..auth.keys import Key
+from ..config.access import (
+    ENDED_WORK,
+    SCOPES,
+    EndedWork,
+    Scope,
+)
 
 if TYPE_CHECKING:
     from ..auth.key_store import KeyStore
@@ -67,7 +73,7 @@ class Place:
 
     def open(self) -> KeyStore:
         from ..auth.open_keys import open_keys
-        from ..jobs.config import JobConfig
+        from ..config.job_config import JobConfig
 
         try:
             jobs = TypeAdapter(JobConfig).validate_python({"database": self.database})

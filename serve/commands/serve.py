@@ -21,14 +21,14 @@ import click
 def serve(config: str, port: int | None, host: str | None, check: bool) -> None:
     """Serve in the foreground, on a private Ray, until Ctrl-C."""
     # Ray takes seconds to import, and no other command needs it.
-    from .. import config_file, local_cluster, readying, stopping
     from ..client import Scenewright
-    from ..runtime import kept_logs, ray_processes, tls
+    from ..config import serve_file
+    from ..runtime import kept_logs, local_cluster, ray_processes, signals, tls, wait_ready
 
-    stopping.listen()
+    signals.listen()
     begun = time.monotonic()
     try:
-        file = config_file.load(config)
+        file = serve_file.load(config)
         if check:
             click.echo(f"{file.path} is valid")
             return
@@ -43,14 +43,14 @@ def serve(config: str, port: int | None, host: str | None, check: bool) -> None:
             ) as url,
         ):
             with Scenewright(url, transport=tls.transport(file.deploy.http_options)) as service:
-                readying.wait(
+                wait_ready.wait(
                     service,
                     ray_processes.check,
                     lambda reason: click.echo(f"not ready: {reason}", err=True),
                     float("inf"),
                 )
             click.echo(f"ready in {time.monotonic() - begun:.1f} s at {url}")
-            stopping.wait(ray_processes.check)
-    except (config_file.ConfigFileError, local_cluster.CannotStart, local_cluster.RayEnded) as error:
+            signals.wait(ray_processes.check)
+    except (serve_file.ConfigFileError, local_cluster.CannotStart, local_cluster.RayEnded) as error:
         raise click.ClickException(str(error)) from error
     click.echo("stopped")

@@ -11,7 +11,7 @@ import asyncio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..error_answers import Refusal, refuse
+from .error_responses import Refusal, refuse
 from .paths import route_path
 from .request_slots import HEALTH
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deployments.errors import Overloaded
 
-from ..error_answers import CODING, refuse
+from .error_responses import CODING, refuse
 
 SMALL_BYTES = 64 << 10
 SMALL_SHARE = 8

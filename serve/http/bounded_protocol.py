@@ -16,9 +16,9 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import get_remote_addr, is_ssl
 
-from ..error_answers import Refusal
 from .connection_limits import ConnectionLimits
 from .connection_table import Connection, ConnectionTable
+from .error_responses import Refusal
 from .one_zero import OneZeroProtocol, head_has_ended, is_one_zero
 from .raw_refusals import answering, bytes_of
 from .stalled_writes import StalledWrites

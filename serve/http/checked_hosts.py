@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from .host_names import is_address, is_loopback, matches
+from ..config.host_names import is_address, is_loopback, matches
 
 VARIABLE = "SCENEWRIGHT_CHECKED_HOSTS"
 """The names, with commas between them, that count besides addresses and loopback's names."""

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from starlette.datastructures import Headers
 
-from ..error_answers import ACCEPTED_CODINGS, CODING, Refusal
+from .error_responses import ACCEPTED_CODINGS, CODING, Refusal
 
 PIECE_BYTES = 64 << 10
 ZLIB, RAW, GZIP = zlib.MAX_WBITS, -zlib.MAX_WBITS, 16 + zlib.MAX_WBITS

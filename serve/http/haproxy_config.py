@@ -176,7 +176,7 @@ def _answer(status: int, code: str, message: str, retry_after_s: int | None = No
 
 
 def _error(status: int, code: str, message: str, request_id: str | None) -> str:
-    # Not by serve/error_answers.py: this runs at each reload, and may not take the time to import it.
+    # Not by serve/http/error_responses.py: this runs at each reload, and may not take the time to import it.
     kind = {404: "not_found_error", 429: "rate_limit_error"}.get(
         status, "invalid_request_error" if status < 500 else "server_error"
     )

@@ -13,8 +13,15 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..error_answers import Refusal, refuse
-from .host_names import host_of, is_address, is_loopback, matches, normalised, parsed
+from ..config.host_names import (
+    host_of,
+    is_address,
+    is_loopback,
+    matches,
+    normalised,
+    parsed,
+)
+from .error_responses import Refusal, refuse
 from .paths import route_path
 from .serve_routes import OTHER_HOST
 

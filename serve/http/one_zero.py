@@ -11,8 +11,8 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ..error_answers import Refusal
 from .connection_table import Connection, ConnectionTable
+from .error_responses import Refusal
 from .raw_refusals import bytes_of
 from .stalled_writes import StalledWrites
 

@@ -17,7 +17,7 @@ from ray.serve._private.constants import (
 )
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..error_answers import Refusal
+from .error_responses import Refusal
 from .raw_refusals import refuse_before_the_application
 
 

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..error_answers import Refusal, error_of, refuse
+from .error_responses import Refusal, error_of, refuse
 
 Header = tuple[bytes, bytes]
 

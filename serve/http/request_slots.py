@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deployments.errors import Overloaded
 
-from ..error_answers import refuse
+from .error_responses import refuse
 from .paths import route_path
 
 HEALTH = ("/healthz", "/readyz")

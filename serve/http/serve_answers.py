@@ -12,7 +12,7 @@ from contextlib import suppress
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..error_answers import Refusal
+from .error_responses import Refusal
 from .raw_refusals import refuse_before_the_application
 from .serve_routes import is_serves_own
 

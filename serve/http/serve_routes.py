@@ -7,9 +7,9 @@ import os
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..error_answers import Refusal
+from ..config.host_names import host_of
 from .checked_hosts import are_answered, checked_hosts
-from .host_names import host_of
+from .error_responses import Refusal
 from .paths import route_path
 from .raw_refusals import refuse_before_the_application
 

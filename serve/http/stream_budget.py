@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from ..error_answers import Refusal
+from .error_responses import Refusal
 
 LONGEST_RETRY_S = 30.0
 MOST_LEAVING = 16

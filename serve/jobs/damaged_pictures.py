@@ -14,12 +14,12 @@ from sqlalchemy import Engine, and_, func, select, update
 
 from deployments.errors import NotReady
 
-from ..error_answers import Refusal
+from ..http.error_responses import Refusal
+from ..state.store_clock import now_of
+from ..state.tables import scenes
 from . import loose_pictures as loose
 from .scene_jobs import can_be_painted
 from .states import SceneState
-from .store_clock import now_of
-from .tables import scenes
 
 Outcome = Literal["repainted", "gone"]
 OTHER = "picture: repainted"

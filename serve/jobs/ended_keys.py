@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, or_, select, update
 
-from ..keys import EndedWork
-from .database import reading
-from .store_clock import now_of
+from ..config.access import EndedWork
+from ..state.database import reading
+from ..state.store_clock import now_of
+from ..state.tables import jobs, keys, scenes
 from .stored_bytes import cancel_scenes
-from .tables import jobs, keys, scenes
 
 
 def settle(engine: Engine, policy: EndedWork, now: float | None = None) -> int:

@@ -10,8 +10,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from ..answers import scene_body
-from ..scene import SceneResult
+from ..api.responses import scene_body
+from ..graph.scene import SceneResult
 
 BRACE = b"{"
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, Engine, delete, insert, select, text, update
 
-from .store_clock import now_of
-from .tables import loose_pictures, scenes
+from ..state.store_clock import now_of
+from ..state.tables import loose_pictures, scenes
 
 STUCK_S = 600.0
 """Whoever has been dropping a picture for so long is gone."""

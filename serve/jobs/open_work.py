@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, func, select
 
-from .database import reading
-from .tables import jobs, scenes
+from ..state.database import reading
+from ..state.tables import jobs, scenes
 
 UNDER_WAY = ("queued", "running")
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from ..private_files import make_folder
+from ..state.private_files import make_folder
 
 UNFINISHED = ".unfinished"
 TORN_AFTER_S = 3_600.0

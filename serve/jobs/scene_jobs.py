@@ -11,9 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 from deployments.errors import InvalidRequest
 from deployments.merge_work import written_px
 
-from ..admission import SceneJob, admit_scene
-from ..config import ServiceConfig
-from ..schema import SceneRequest
+from ..api.resolve import admit_scene
+from ..api.schema import SceneRequest
+from ..config.service_config import ServiceConfig
+from ..graph.scene_job import SceneJob
 from .states import NewScene
 
 KEPT = TypeAdapter(SceneJob)

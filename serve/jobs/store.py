@@ -30,13 +30,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from ..state.database import reading
+from ..state.store_clock import now_of
+from ..state.tables import jobs, keys, scenes
 from . import loose_pictures as loose
-from .database import reading
 from .ended_keys import ended
 from .states import JobState, NewScene, SceneState
-from .store_clock import now_of
 from .stored_bytes import ROW_BYTES, StorageBudget, cancel_scenes
-from .tables import jobs, keys, scenes
 
 IDEMPOTENCY_S = 86_400.0
 LATELY_S = 300.0

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from .tables import jobs, scenes
+from ..state.tables import jobs, scenes
 
 ROW_BYTES = 1_000
 """What a scene takes in the database beside its words, with indexes and a job of its own; measured 700."""

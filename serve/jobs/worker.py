@@ -20,26 +20,31 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from deployments.errors import InvalidRequest, NotReady, Overloaded, ScenewrightError
 
-from .. import metrics
-from ..answers import scene_headers
-from ..collecting import freeze, let_go
-from ..config import ServiceConfig
-from ..error_answers import error_of
-from ..logs import logger
-from ..metrics import Recorder
-from ..pools import HERE
-from ..scene import Graph, Handle, SceneResult, render
-from ..spans import REQUEST_ID, spanning
-from ..tracing import send_traces
+from ..api.responses import scene_headers
+from ..config.service_config import ServiceConfig
+from ..graph.ref_cleanup import freeze, let_go
+from ..graph.replica_registry import HERE
+from ..graph.scene import (
+    Graph,
+    Handle,
+    SceneResult,
+    render,
+)
+from ..http.error_responses import error_of
+from ..state.across_nodes import check_here
+from ..state.disk_space import DiskSpace
+from ..state.node_local import Marks
+from ..state.open_state import open_state
+from ..telemetry import metrics
+from ..telemetry.logs import logger
+from ..telemetry.metrics import Recorder
+from ..telemetry.scene_spans import REQUEST_ID, spanning
+from ..telemetry.tracing import send_traces
 from . import ended_keys
 from . import loose_pictures as loose
-from .across_nodes import check_here
 from .damaged_pictures import OTHER
-from .disk_space import DiskSpace
 from .kept_scenes import kept_file, painted
 from .leases import Claim, Leases
-from .node_local import Marks
-from .open_state import open_state
 from .pictures import Pictures, name_of, open_pictures
 from .scene_jobs import ready_to_paint
 

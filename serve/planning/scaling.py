@@ -6,7 +6,13 @@ from collections.abc import Mapping
 
 from deployments.workload import WINDOWS_S
 
-from ..autoscaling import BranchLoad, Goal, History, arrival_rate, decide
+from ..autoscaling.decide import (
+    BranchLoad,
+    Goal,
+    History,
+    arrival_rate,
+    decide,
+)
 from .fleet import Fleet
 
 

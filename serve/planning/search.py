@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..autoscaling import Goal as ScalingGoal
+from ..autoscaling.decide import Goal as ScalingGoal
 from .profile import LayerProfile, Profile
 from .scaling import JointScaler
 from .simulation import BRANCHES, Outcome, Setup, poisson, simulate

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from ..answers import size_of
-from ..auth.charges import charged, charged_events, sent
-from ..body import accept
-from ..config import ServiceConfig
-from ..disconnects import abandon_with_client
-from ..event_stream import EVENTS, EventStream
+from ..api.openai_request import ImagesRequest
+from ..api.openai_responses import ImagesAnswer, images_body
+from ..api.responses import size_of
+from ..config.service_config import ServiceConfig
+from ..graph.scene import Graph, all_or_none
+from ..http.body import accept
+from ..http.disconnects import abandon_with_client
 from ..http.rendering import JsonAnswer
-from ..openai_door.answers import ImagesAnswer, images_body
-from ..openai_door.painting import Painting
-from ..openai_door.request import ImagesRequest
-from ..openapi import answered, describe_body
-from ..scene import Graph, all_or_none
+from ..http.sse import EVENTS, EventStream
+from ..openapi.fragments import answered, describe_body
+from .charges import charged, charged_events, sent
+from .openai_painting import Painting
 
 
 def image_routes(config: ServiceConfig, graph: Graph) -> APIRouter:

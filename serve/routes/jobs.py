@@ -10,23 +10,41 @@ from fastapi.responses import JSONResponse
 from deployments.errors import InvalidRequest
 from deployments.imaging.encoding import media_type
 
-from ..answers import FORMATS, wants_json
-from ..body import parse, read_json, understand
-from ..config import ServiceConfig
-from ..error_answers import Refusal
-from ..event_stream import EVENTS, EventStream
+from ..api.responses import FORMATS, wants_json
+from ..api.schema import SceneAnswer
+from ..auth.middleware import key_of, tenant_of
+from ..config.service_config import ServiceConfig
+from ..graph.scene import Graph
+from ..http.body import parse, read_json, understand
+from ..http.error_responses import Refusal
 from ..http.paths import link
 from ..http.rendering import JsonAnswer
+from ..http.sse import EVENTS, EventStream
 from ..http.stream_budget import StreamBudget
-from ..jobs.answers import LONGEST_S, accepted, job_events, summary, told_before, whole
-from ..jobs.desk import JobDesk, digest_of
 from ..jobs.feed import JobFeed
-from ..jobs.schema import JobAccepted, JobAnswer, JobList, JobRequest, ListQuery
+from ..jobs.job_responses import (
+    LONGEST_S,
+    accepted,
+    job_events,
+    summary,
+    told_before,
+    whole,
+)
+from ..jobs.job_schema import (
+    JobAccepted,
+    JobAnswer,
+    JobList,
+    JobRequest,
+    ListQuery,
+)
+from ..jobs.job_service import JobDesk, digest_of
 from ..jobs.states import JobState
-from ..openapi import answered, describe_body, describe_header, describe_query
-from ..scene import Graph
-from ..schema import SceneAnswer
-from ..tenants import key_of, tenant_of
+from ..openapi.fragments import (
+    answered,
+    describe_body,
+    describe_header,
+    describe_query,
+)
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 EVENT_POLL_S = 0.5

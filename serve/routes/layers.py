@@ -7,18 +7,28 @@ from fastapi import APIRouter, Request, Response
 from deployments.errors import InvalidRequest
 from deployments.messages import LayerKind
 
-from .. import answers
-from ..admission import admit_layer, output_options
-from ..auth.charges import charged, charged_events, layer_cost, sent
-from ..body import accept, parse
-from ..config import ServiceConfig
-from ..disconnects import abandon_with_client
-from ..event_stream import EventStream
-from ..openapi import LAYER, describe_body, describe_query
-from ..progress import layer_events
-from ..scene import Graph, render_cutout, render_layer
-from ..schema import CharacterRequest, LayerAnswer, LayerRequest, StreamQuery
-from ..tenants import tenant_of
+from ..api import responses
+from ..api.resolve import admit_layer, output_options
+from ..api.schema import (
+    CharacterRequest,
+    LayerAnswer,
+    LayerRequest,
+    StreamQuery,
+)
+from ..auth.middleware import tenant_of
+from ..config.service_config import ServiceConfig
+from ..graph.scene import Graph, render_cutout, render_layer
+from ..http.body import accept, parse
+from ..http.disconnects import abandon_with_client
+from ..http.sse import EventStream
+from ..openapi.fragments import LAYER, describe_body, describe_query
+from .charges import (
+    charged,
+    charged_events,
+    layer_cost,
+    sent,
+)
+from .scene_events import layer_events
 
 
 def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
@@ -37,13 +47,13 @@ def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         return await paint_layer(request, "character", asked)
 
     async def cut_character_out(request: Request, asked: CharacterRequest) -> Response:
-        output = output_options(asked.output, config, answers.accepted_format(request) or "png")
+        output = output_options(asked.output, config, responses.accepted_format(request) or "png")
         if output.format == "jpeg":
             raise InvalidRequest("a cut-out needs transparency: ask for png or webp", "output.format")
         job = admit_layer("character", asked, config, request.state.request_id, tenant_of(request))
         painting = charged(request, layer_cost(job), sent(graph, job), render_cutout(graph, job, output))
         layer, picture = await abandon_with_client(request, painting)
-        return answers.layer_answer(request, layer, picture)
+        return responses.layer_answer(request, layer, picture)
 
     @router.post(
         "/v1/backgrounds",
@@ -57,14 +67,14 @@ def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
 
     async def paint_layer(request: Request, kind: LayerKind, asked: LayerRequest) -> Response:
         job = admit_layer(kind, asked, config, request.state.request_id, tenant_of(request))
-        output = output_options(asked.output, config, answers.accepted_format(request))
+        output = output_options(asked.output, config, responses.accepted_format(request))
         previews = parse(dict(request.query_params), StreamQuery).previews
         amount, begun = layer_cost(job), sent(graph, job)
-        if answers.wants_events(request):
+        if responses.wants_events(request):
             events = layer_events(graph, job, output, previews)
             return EventStream(request, charged_events(request, amount, begun, events))
         painting = charged(request, amount, begun, render_layer(graph, job, output))
         layer, picture = await abandon_with_client(request, painting)
-        return answers.layer_answer(request, layer, picture)
+        return responses.layer_answer(request, layer, picture)
 
     return router

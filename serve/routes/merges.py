@@ -8,16 +8,22 @@ from fastapi import APIRouter, Request, Response
 
 from deployments.merge_work import upload_megapixels
 
-from .. import answers
-from ..auth.charges import charged
-from ..config import ServiceConfig
-from ..disconnects import abandon_with_client
+from ..api import responses
+from ..api.merge_request import (
+    MergesAnswer,
+    MergesOptions,
+    admit_merge,
+    merges_answer,
+    read_options,
+)
+from ..auth.middleware import tenant_of
+from ..config.service_config import ServiceConfig
+from ..graph.scene import Graph, render_upload
+from ..http.disconnects import abandon_with_client
+from ..http.forms import read_form
 from ..http.off_loop import off_loop
-from ..merges import MergesAnswer, MergesOptions, admit_merge, merges_answer, read_options
-from ..openapi import MERGED, describe_form
-from ..scene import Graph, render_upload
-from ..tenants import tenant_of
-from ..uploads import read_form
+from ..openapi.fragments import MERGED, describe_form
+from .charges import charged
 
 DEADLINE_S = 120.0
 FILES = ("character", "background")
@@ -35,7 +41,7 @@ def merge_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     async def merge_pictures(request: Request) -> Response:
         form = await read_form(request, config.limits, FILES, "options")
         asked = await read_options(form, config.limits)
-        accepted, tenant = answers.accepted_format(request), tenant_of(request)
+        accepted, tenant = responses.accepted_format(request), tenant_of(request)
         job = await off_loop(
             lambda: admit_merge(asked, form, config, request.state.request_id, accepted, tenant)
         )

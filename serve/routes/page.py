@@ -9,9 +9,9 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 
 from ..auth.public_paths import STATIC_FILES, STATIC_FOLDER
-from ..config import ServiceConfig
-from ..error_answers import Refusal
-from ..scene import Graph
+from ..config.service_config import ServiceConfig
+from ..graph.scene import Graph
+from ..http.error_responses import Refusal
 
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",

@@ -10,15 +10,20 @@ from pydantic import Field
 from deployments.errors import NotReady
 from deployments.messages import Backend
 
-from ..answers import backend_of
-from ..config import ServiceConfig
-from ..error_answers import Refusal
-from ..jobs.disk_space import DiskSpace
-from ..models import ModelEntry, ModelList, find, listing
-from ..readiness import DiskCheck, ServiceState, service_state
-from ..readiness_checks import ReadinessChecks
-from ..scene import Graph
-from ..schema import Wire
+from ..api.model_list import (
+    ModelEntry,
+    ModelList,
+    find,
+    listing,
+)
+from ..api.responses import backend_of
+from ..api.schema import Wire
+from ..config.service_config import ServiceConfig
+from ..graph.readiness import DiskCheck, ServiceState, service_state
+from ..graph.readiness_checks import ReadinessChecks
+from ..graph.scene import Graph
+from ..http.error_responses import Refusal
+from ..state.disk_space import DiskSpace
 
 
 class Alive(Wire):

@@ -13,11 +13,11 @@ from ray.serve._private.client import ServeControllerClient
 from ray.serve.context import _get_global_client
 from ray.serve.schema import LoggingConfig, ServeApplicationSchema, ServeDeploySchema
 
-from ..config import ServiceConfig
-from ..logs import LogConfig
+from ..config.service_config import ServiceConfig
+from ..telemetry.logs import LogConfig
 from . import ray_processes
-from .errors import CannotStart, RayEnded
 from .private_ray import LONGEST_START_S
+from .start_errors import CannotStart, RayEnded
 from .waiting import Say, saying_what_for
 
 POLL_S = 0.1

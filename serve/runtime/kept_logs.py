@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ..config import ServiceConfig
-from ..private_files import make_folder
-from .errors import CannotStart
+from ..config.service_config import ServiceConfig
+from ..state.private_files import make_folder
+from .start_errors import CannotStart
 
 KEPT_RUNS = 5
 

@@ -16,9 +16,9 @@ from ray._private import ray_constants, services
 from ..http import proxy_hook
 from . import agent_ports, spare_process
 from .driver_metrics import unexported
-from .errors import CannotStart
 from .orphan_reaper import end_what_is_left
 from .ray_processes import node_lives, reap, started_before
+from .start_errors import CannotStart
 from .waiting import Say, saying_what_for
 
 OBJECT_STORE_BYTES = 384 << 20

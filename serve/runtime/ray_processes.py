@@ -12,7 +12,7 @@ from typing import Any
 from ray._private import ray_constants, worker
 from ray._private.node import Node
 
-from .errors import RayEnded
+from .start_errors import RayEnded
 
 REAPED_WITHIN_S = 30.0
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 from sqlalchemy.engine import make_url
 
-from ..config import ServiceConfig
-from ..private_files import make_folder, shut_all
+from ..config.service_config import ServiceConfig
+from ..state.private_files import make_folder, shut_all
 from .waiting import Say
 
 MARK = "served-by"

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 from ray.serve.schema import HTTPOptionsSchema
 
-from .errors import CannotStart
+from .start_errors import CannotStart
 
 
 def with_whole_paths(http: HTTPOptionsSchema) -> HTTPOptionsSchema:

@@ -8,9 +8,9 @@ from typing import Any
 from deployments.messages import LayerKind
 
 from ..client import Scenewright
-from ..config import ServiceConfig
-from ..django_settings import READERS
-from ..layer_defaults import layer_defaults
+from ..config.django_settings import READERS
+from ..config.layer_defaults import layer_defaults
+from ..config.service_config import ServiceConfig
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 

@@ -10,7 +10,7 @@ import pytest
 
 from bench import peers
 from loadtest import mix
-from serve.config_file import load
+from serve.config.serve_file import load
 
 Bench = Callable[..., tuple[str, dict[str, Any]]]
 

@@ -18,7 +18,7 @@ from bench.event_loop import probe
 from bench.event_loop.bodies import BODIES, MB
 from bench.event_loop.side import Seen
 from bench.stalls import TITLES, cells, machine
-from serve.jobs.config import JobConfig
+from serve.config.job_config import JobConfig
 
 
 @pytest.mark.parametrize("name", BODIES)

@@ -20,9 +20,9 @@ from deployments.imaging.encoding import encode
 from deployments.imaging.placeholder import placeholder
 from deployments.merger import Merger
 from deployments.messages import LayerJob, LayerResult, OutputOptions, StepEvent
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
 from serve.ingress import build_http
-from serve.scene import Graph
 
 from ..serve.conftest import listening, local_handle, served, simulated_config
 

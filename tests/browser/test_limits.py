@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from deployments.background import Background
 from deployments.character import Character
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
 
 from ..serve.conftest import simulated_config
 from .conftest import OpenPage, service

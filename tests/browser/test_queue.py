@@ -15,7 +15,7 @@ from deployments.background import Background
 from deployments.character import Character
 from deployments.diffusion.painter import Painting
 from deployments.diffusion.simulated import SimulatedPainter
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
 
 from ..serve.conftest import simulated_config
 from .conftest import PATIENCE_MS, STEP_S, service

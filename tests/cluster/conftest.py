@@ -23,9 +23,9 @@ from ray.serve.context import _get_global_client
 from ray.serve.schema import ServeDeploySchema
 from ray.util import list_named_actors
 
-from serve.config_file import SHIPPED_FOLDER
-from serve.local_cluster import free_port
+from serve.config.serve_file import SHIPPED_FOLDER
 from serve.runtime.driver_metrics import unexported
+from serve.runtime.local_cluster import free_port
 from serve.runtime.private_ray import PATIENT, patient_for_the_node
 
 from .. import polling

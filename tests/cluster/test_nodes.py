@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from serve.config_file import JOINT_POLICY
+from serve.config.serve_file import JOINT_POLICY
 
 from ..conftest import Row
 from .conftest import Load, Service, cluster_of, graph, node_of, until, visible_gpus

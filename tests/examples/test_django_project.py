@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
 from serve.ingress import build_http
-from serve.scene import Graph
 
 from ..serve.conftest import config, graph, listening, served  # noqa: F401 (fixtures)
 

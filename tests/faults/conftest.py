@@ -15,8 +15,8 @@ import ray
 from ray.exceptions import RayActorError
 from ray.util import list_named_actors
 
-from serve import local_cluster
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.runtime import local_cluster
 
 from ..integration.conftest import simulated_config
 from ..polling import until

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from serve import local_cluster
+from serve.runtime import local_cluster
 
 from ..polling import until
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 import yaml
 
-from serve import local_cluster
+from serve.runtime import local_cluster
 
 from ..conftest import Row
 from ..polling import until

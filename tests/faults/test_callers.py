@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
 
 from ..conftest import Row
 from ..polling import until

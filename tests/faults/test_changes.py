@@ -11,7 +11,7 @@ import pytest
 from ray import serve
 
 from serve.app import build
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
 
 from ..conftest import Row
 from ..polling import until

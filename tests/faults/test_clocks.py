@@ -15,9 +15,9 @@ from deployments.background import Background
 from deployments.character import Character
 from deployments.diffusion.painter import Painting
 from deployments.diffusion.simulated import SimulatedPainter
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
 from serve.ingress import build_http
-from serve.scene import Graph
 
 from ..conftest import Row
 from ..serve.conftest import config, graph, local_handle, served, simulated_config

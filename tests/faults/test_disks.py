@@ -15,12 +15,12 @@ from fsspec.implementations.memory import MemoryFileSystem
 from sqlalchemy import Engine, event
 
 from serve.auth.open_keys import open_keys
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
 from serve.ingress import build_http
-from serve.jobs import open_state
-from serve.jobs.database import open_database
-from serve.jobs.disk_space import DiskSpace
-from serve.scene import Graph
+from serve.state import open_state
+from serve.state.database import open_database
+from serve.state.disk_space import DiskSpace
 
 from ..conftest import Row
 from ..serve.conftest import config, graph, served

@@ -17,10 +17,10 @@ from sqlalchemy import Engine
 
 from serve.auth.key_store import KeyStore
 from serve.auth.open_keys import open_keys
-from serve.config import ServiceConfig
-from serve.jobs import open_state
-from serve.jobs.database import open_database
-from serve.scene import Graph
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
+from serve.state import open_state
+from serve.state.database import open_database
 
 from ..conftest import Row
 from ..polling import until

@@ -13,12 +13,12 @@ from sqlalchemy import Engine
 
 from deployments.errors import DeadlineExceeded
 from deployments.messages import LayerJob
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
 from serve.ingress import build_http
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
 from serve.jobs.store import JobStore, new_job_id
-from serve.scene import Graph
 
 from ..conftest import Row
 from ..serve.conftest import config, graph, served, simulated_config

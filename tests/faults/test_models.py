@@ -14,9 +14,9 @@ import pytest
 from deployments.character import Character
 from deployments.diffusion.config import ModelConfig
 from deployments.generator import GeneratorConfig
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
 from serve.ingress import build_http
-from serve.scene import Graph
 
 from ..conftest import Row
 from ..deployments.diffusion.conftest import one_thread, tiny_sd1

@@ -17,7 +17,7 @@ import yaml
 from ray import serve as ray_serve
 from sqlalchemy import Engine
 
-from serve.local_cluster import free_port
+from serve.runtime.local_cluster import free_port
 
 from ..cluster.conftest import Service, private_ray
 from ..conftest import Row

@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from serve.local_cluster import free_port
+from serve.runtime.local_cluster import free_port
 
 from ..conftest import Row
 from ..polling import until

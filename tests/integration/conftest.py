@@ -9,8 +9,8 @@ import httpx
 import pytest
 import yaml
 
-from serve import local_cluster
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.runtime import local_cluster
 
 REPOSITORY = Path(__file__).parents[2]
 STEP_S = 0.05

@@ -21,8 +21,8 @@ import psutil
 import pytest
 import yaml
 
-from serve import local_cluster
 from serve.client import Retries, Scenewright
+from serve.runtime import local_cluster
 
 from ..polling import until
 from .conftest import REPOSITORY, simulated_config

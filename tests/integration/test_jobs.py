@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from serve import local_cluster
+from serve.runtime import local_cluster
 
 from ..polling import until
 from .conftest import simulated_config

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import ray
 
-from serve import local_cluster
+from serve.runtime import local_cluster
 
 from .conftest import REPOSITORY, simulated_config
 

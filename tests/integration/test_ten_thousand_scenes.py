@@ -16,8 +16,8 @@ import numpy as np
 import psutil
 import pytest
 
-from serve import local_cluster
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.runtime import local_cluster
 
 from ..polling import until
 from .conftest import simulated_config

@@ -12,9 +12,9 @@ import pytest
 import ray
 import yaml
 
-from serve.config import ServiceConfig
-from serve.config_file import load
-from serve.memory_budgets import memory_warnings
+from serve.config.memory_budgets import memory_warnings
+from serve.config.serve_file import load
+from serve.config.service_config import ServiceConfig
 
 from .strict_objects import check
 

@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from serve.metrics import EDGE, GENERATOR, LATENCY, WORKER
+from serve.telemetry.metrics import (
+    EDGE,
+    GENERATOR,
+    LATENCY,
+    WORKER,
+)
 
 from .conftest import selectors
 

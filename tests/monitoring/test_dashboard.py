@@ -10,7 +10,13 @@ import pytest
 
 from monitoring.dashboard import build
 from monitoring.panels import ROWS, Panel
-from serve.metrics import EDGE, GENERATOR, SERVE_TAGS, WORKER, Metric
+from serve.telemetry.metrics import (
+    EDGE,
+    GENERATOR,
+    SERVE_TAGS,
+    WORKER,
+    Metric,
+)
 
 from .conftest import selectors
 

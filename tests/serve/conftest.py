@@ -24,14 +24,15 @@ from deployments.character import Character
 from deployments.errors import CutoutFailed
 from deployments.merger import Merger
 from deployments.messages import LayerResult, MergeJob, MergeResult, OutputOptions, Picture
-from serve import observed_edge, observed_generators
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
+from serve.http import http_metrics
 from serve.ingress import build_http
 from serve.jobs import worker
 from serve.jobs.worker import JobWorker
-from serve.logs import logger
-from serve.metrics import Metric
-from serve.scene import Graph
+from serve.telemetry import generators
+from serve.telemetry.logs import logger
+from serve.telemetry.metrics import Metric
 
 from ..quick_server import QuickServer
 from .noted import Noted
@@ -194,6 +195,6 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[Noted]:
         made.append(Noted(allowed))
         return made[-1]
 
-    for module in (observed_edge, observed_generators, worker):
+    for module in (http_metrics, generators, worker):
         monkeypatch.setattr(module, "Recorder", make)
     return made

@@ -22,8 +22,8 @@ from deployments.errors import ScenewrightError
 from deployments.messages import LayerJob, LayerKind, Priority
 from deployments.standing import Standing
 from deployments.workload import Workload
-from serve.door import Door
-from serve.fair_order import FairOrder
+from serve.graph.admission_control import Door
+from serve.graph.fair_queue import FairOrder
 
 SIDE_PX, STEP_S, MERGE_S, TOLD_EVERY_S = 512, 0.04, 0.1, 1.0
 KINDS: tuple[LayerKind, ...] = ("character", "background")

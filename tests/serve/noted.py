@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve.metrics import Metric, Recorder
+from serve.telemetry.metrics import Metric, Recorder
 
 Recorded = list[tuple[str, float, tuple[str, ...]]]
 

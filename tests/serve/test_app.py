@@ -9,7 +9,7 @@ from ray.serve import Application
 from ray.serve._private.api import call_user_app_builder_with_args_if_necessary as as_serve_run_does
 
 from serve.app import build
-from serve.config import MergerOptions, ServiceConfig
+from serve.config.service_config import MergerOptions, ServiceConfig
 
 from .conftest import SIMULATED
 

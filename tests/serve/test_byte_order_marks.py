@@ -20,9 +20,9 @@ from deployments.diffusion.registry import describe
 from examples.storyboard import main as paint_storyboard
 from loadtest import arrivals, mix, record
 from loadtest.commands.compare import _read as read_summary
-from serve import config_file
 from serve.auth.open_keys import open_keys
 from serve.cli import main
+from serve.config import serve_file
 from serve.planning.profile import LayerProfile, Profile, read_profile
 
 from .conftest import REPOSITORY
@@ -57,8 +57,8 @@ async def test_the_options_of_a_merge(client: httpx.AsyncClient, as_file: bool) 
 
 def test_a_configuration(tmp_path: Path) -> None:
     file = Path(shutil.copy(REPOSITORY / "serve/simulated.yaml", tmp_path))
-    plain = config_file.load(file).config
-    assert config_file.load(marked(file)).config == plain
+    plain = serve_file.load(file).config
+    assert serve_file.load(marked(file)).config == plain
 
 
 def test_a_file_of_a_job(tmp_path: Path) -> None:

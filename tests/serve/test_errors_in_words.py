@@ -8,11 +8,16 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from serve.config import ServiceConfig
-from serve.jobs.schema import JobRequest
-from serve.merges import MergesOptions
-from serve.openai_door.request import ImagesRequest
-from serve.schema import CharacterRequest, LayerRequest, SceneRequest, StreamQuery
+from serve.api.merge_request import MergesOptions
+from serve.api.openai_request import ImagesRequest
+from serve.api.schema import (
+    CharacterRequest,
+    LayerRequest,
+    SceneRequest,
+    StreamQuery,
+)
+from serve.config.service_config import ServiceConfig
+from serve.jobs.job_schema import JobRequest
 
 SEEN = [ServiceConfig, SceneRequest, LayerRequest, CharacterRequest, JobRequest, ImagesRequest]
 SEEN += [MergesOptions, StreamQuery]

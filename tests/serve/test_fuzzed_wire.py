@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
 from serve.http.plain_headers import PlainHeaders
 from serve.ingress import build_http
-from serve.scene import Graph
 
 from ..polling import until
 from .conftest import served

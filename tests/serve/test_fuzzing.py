@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from serve.auth.open_keys import open_keys
-from serve.config import ServiceConfig
-from serve.scene import Graph
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
 
 from .conftest import REPOSITORY, with_worker
 

@@ -13,9 +13,9 @@ import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from serve.autoscaling import Goal
-from serve.config import ServiceConfig
-from serve.config_file import SHIPPED_FOLDER, ConfigFileError, load
+from serve.autoscaling.decide import Goal
+from serve.config.serve_file import SHIPPED_FOLDER, ConfigFileError, load
+from serve.config.service_config import ServiceConfig
 
 NEGATIVE = {"character.generator.model.lora[].scale", "background.generator.model.lora[].scale"}
 ZERO = {

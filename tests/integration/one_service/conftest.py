@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from serve import local_cluster
-from serve.config import ServiceConfig
-from serve.tracing import TracingConfig
+from serve.config.service_config import ServiceConfig
+from serve.runtime import local_cluster
+from serve.telemetry.tracing import TracingConfig
 
 from ...otlp_collector import Collector, collecting
 from ..conftest import simulated_config

@@ -13,7 +13,7 @@ import pytest
 from ray._private.authentication.http_token_authentication import get_auth_headers_if_auth_enabled
 from ray.serve.generated.serve_pb2 import ASGIRequest
 
-from serve.http.host_names import is_loopback
+from serve.config.host_names import is_loopback
 
 from ...polling import until
 

@@ -11,7 +11,7 @@ from serve.auth import key_cache
 from serve.auth.key_cache import KeyCache
 from serve.auth.key_store import KeyStore
 from serve.auth.open_keys import open_keys
-from serve.error_answers import Refusal
+from serve.http.error_responses import Refusal
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from serve.auth.key_store import KeyStore
+from serve.auth.middleware import Tenants
 from serve.auth.open_keys import open_keys
-from serve.tenants import Tenants
 
 START = {"type": "http.response.start", "status": 200}
 

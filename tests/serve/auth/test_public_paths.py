@@ -11,13 +11,13 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serve.auth.middleware import Tenants
 from serve.auth.open_keys import open_keys
 from serve.auth.public_paths import PUBLIC
-from serve.config import ServiceConfig
+from serve.config.access import SCOPES
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
 from serve.ingress import build_http
-from serve.keys import SCOPES
-from serve.scene import Graph
-from serve.tenants import Tenants
 
 from ..conftest import mounted, served
 from ..test_ingress import SCENE, error_of

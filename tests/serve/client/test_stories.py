@@ -11,7 +11,7 @@ import pytest
 
 from serve.client import description_seed, read_story, story_requests
 from serve.client.stories import MAX_SCENES
-from serve.jobs import schema
+from serve.jobs import job_schema
 
 REPOSITORY = Path(__file__).parents[3]
 CASES = json.loads((REPOSITORY / "tests/story_cases.json").read_text())
@@ -30,7 +30,7 @@ def test_the_line_at_fault_is_named(case: dict[str, Any]) -> None:
 
 
 def test_a_story_has_as_many_scenes_as_a_job() -> None:
-    assert schema.MAX_SCENES == MAX_SCENES
+    assert job_schema.MAX_SCENES == MAX_SCENES
     assert len(read_story("a | b\n" * MAX_SCENES)) == MAX_SCENES
     with pytest.raises(ValueError, match="line 1001 is one scene too many"):
         read_story("a | b\n" * (MAX_SCENES + 1))

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from serve.cli import main
-from serve.demo import main as demo
+from serve.commands.demo import main as demo
 
 from ..client.asking import SECRET
 from ..test_cli import Stub, run, server  # noqa: F401 (a fixture)

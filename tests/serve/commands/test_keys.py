@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from serve.auth.keys import Key
 from serve.auth.open_keys import open_keys
 from serve.cli import main
-from serve.keys import Key
 
 
 def run(state_dir: Path, *arguments: str) -> Result:

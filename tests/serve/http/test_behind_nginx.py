@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from serve.auth.open_keys import open_keys
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
 from serve.ingress import build_http
-from serve.scene import Graph
 
 from ...nginx import PREFIX, nginx
 from ..auth.test_public_paths import GUARDED

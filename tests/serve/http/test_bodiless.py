@@ -10,7 +10,7 @@ import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
 from serve.http.bodiless import MAX_BYTES, METHODS, Bodiless
 from serve.http.request_slots import HEALTH
 from serve.ingress import guard

@@ -19,10 +19,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from deployments.errors import Overloaded
 from serve.auth.open_keys import open_keys
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
 from serve.http.body_budget import SMALL_BYTES, BodyBudget, BodyShare, BoundedBodies, holding
 from serve.ingress import build_http
-from serve.scene import Graph
 
 from ...polling import eventually
 from ..conftest import served

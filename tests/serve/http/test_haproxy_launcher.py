@@ -22,7 +22,7 @@ from ray.serve.config import HTTPOptions
 from serve.http.connection_limits import ConnectionLimits
 from serve.http.haproxy_config import UnknownConfiguration, bounded, early_errors
 from serve.http.haproxy_launcher import SCRIPT, write_script
-from serve.runtime.address import free_port
+from serve.runtime.listen_address import free_port
 
 from ...polling import until
 from .wire import GET, Echo, answers, flood, is_closed

@@ -11,9 +11,9 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.routing import Route
 
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
 from serve.ingress import build_api
-from serve.scene import Graph
 
 from ..test_ingress import SCENE
 

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
 from serve.http.hosts import Hosts
 from serve.ingress import build_http
-from serve.scene import Graph
 
 from ..conftest import served
 from ..test_ingress import SCENE, SMALL, error_of

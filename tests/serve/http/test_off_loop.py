@@ -12,12 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
-from serve import body, strict_json
-from serve.http import rendering
+from serve.http import body, rendering, strict_json
 from serve.http.off_loop import off_loop
-from serve.jobs import desk
+from serve.http.strict_json import AT_ONCE_BYTES
+from serve.jobs import job_service
 from serve.routes import jobs as routes
-from serve.strict_json import AT_ONCE_BYTES
 
 from ..test_ingress import SCENE, error_of
 
@@ -72,13 +71,13 @@ async def test_a_long_body_stops_nobody(
 async def test_neither_do_the_scenes_of_a_job(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    threads, admit = [], desk.admit_all
+    threads, admit = [], job_service.admit_all
 
     def noted(*arguments: Any) -> Any:
         threads.append(threading.current_thread().name)
         return admit(*arguments)
 
-    monkeypatch.setattr(desk, "admit_all", noted)
+    monkeypatch.setattr(job_service, "admit_all", noted)
     assert (await client.post("/v1/jobs", json={"scenes": [SCENE]})).status_code == 202
     assert threads == ["off-loop_0"]
 

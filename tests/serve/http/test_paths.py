@@ -7,11 +7,11 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
-from serve import metrics
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
+from serve.http.http_metrics import ObservedEdge
 from serve.ingress import build_http
-from serve.observed_edge import ObservedEdge
-from serve.scene import Graph
+from serve.telemetry import metrics
 
 from ..conftest import mounted, served
 from ..noted import Noted

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 from starlette.responses import PlainTextResponse
 
+from serve.config.host_names import host_of
 from serve.http.checked_hosts import VARIABLE, are_answered, checked_hosts, pattern_of, setting_for
-from serve.http.host_names import host_of
 from serve.http.serve_routes import ROUTES, CheckedHosts
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from serve.error_answers import Refusal
+from serve.http.error_responses import Refusal
 from serve.http.stream_budget import MOST_LEAVING, OpenStream, StreamBudget
 
 LASTS_S = 900.0

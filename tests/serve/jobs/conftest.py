@@ -17,11 +17,17 @@ from moto.server import ThreadedMotoServer
 from s3fs import S3FileSystem
 from sqlalchemy import Engine, delete
 
-from serve.jobs.database import open_database
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
 from serve.jobs.store import JobStore
-from serve.jobs.tables import jobs, keys, loose_pictures, scenes, tenants
+from serve.state.database import open_database
+from serve.state.tables import (
+    jobs,
+    keys,
+    loose_pictures,
+    scenes,
+    tenants,
+)
 
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 

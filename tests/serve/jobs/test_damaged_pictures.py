@@ -14,20 +14,20 @@ import httpx
 import pytest
 from sqlalchemy import Engine, func, select, update
 
-from serve import metrics
-from serve.config import ServiceConfig
+from serve.api.schema import SceneRequest
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
+from serve.http.http_metrics import ObservedEdge
 from serve.ingress import build_http
 from serve.jobs.damaged_pictures import paint_again
-from serve.jobs.database import open_database
 from serve.jobs.leases import Leases
 from serve.jobs.pictures import FolderPictures, intact, open_pictures
 from serve.jobs.scene_jobs import admit_all
 from serve.jobs.states import SceneState
 from serve.jobs.store import JobStore
-from serve.jobs.tables import loose_pictures, scenes
-from serve.observed_edge import ObservedEdge
-from serve.scene import Graph
-from serve.schema import SceneRequest
+from serve.state.database import open_database
+from serve.state.tables import loose_pictures, scenes
+from serve.telemetry import metrics
 
 from ..conftest import heard, served
 from ..events import parse_events

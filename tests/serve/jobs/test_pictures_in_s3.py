@@ -11,10 +11,10 @@ import httpx
 import pytest
 from moto.s3.models import s3_backends
 
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
 from serve.ingress import build_http
 from serve.jobs.pictures import Damaged, open_pictures
-from serve.scene import Graph
 
 from ..conftest import heard, served
 from ..test_ingress import SCENE

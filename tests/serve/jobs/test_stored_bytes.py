@@ -10,15 +10,16 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import OperationalError
 
-from serve.jobs import disk_space, ended_keys
-from serve.jobs.config import JobConfig
-from serve.jobs.database import open_database
-from serve.jobs.disk_space import DiskSpace, is_full
+from serve.config.job_config import JobConfig
+from serve.jobs import ended_keys
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
 from serve.jobs.store import JobStore, new_job_id
 from serve.jobs.stored_bytes import ROW_BYTES, StorageBudget, StorageFull, expected_bytes, stored
-from serve.jobs.tables import jobs, scenes
+from serve.state import disk_space
+from serve.state.database import open_database
+from serve.state.disk_space import DiskSpace, is_full
+from serve.state.tables import jobs, scenes
 
 WORDS, EXPECTED = '{"words": "' + "x" * 989 + '"}', 10_000
 SCENE_BYTES = ROW_BYTES + 1_002

@@ -19,24 +19,24 @@ from sqlalchemy import update
 
 from deployments.errors import GenerationFailed, Overloaded
 from deployments.messages import LayerJob
-from serve import metrics
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
 from serve.ingress import build_http
-from serve.jobs.database import open_database
-from serve.jobs.disk_space import DiskSpace
 from serve.jobs.leases import Leases
 from serve.jobs.loose_pictures import old
 from serve.jobs.pictures import FolderPictures
 from serve.jobs.store import JobStore
-from serve.jobs.tables import scenes
 from serve.jobs.worker import JobWorker
-from serve.scene import Graph
+from serve.state.database import open_database
+from serve.state.disk_space import DiskSpace
+from serve.state.tables import scenes
+from serve.telemetry import metrics
 
 from ..conftest import served
 from ..events import parse_events
+from ..graph.test_scene import Response
 from ..noted import Noted
 from ..test_ingress import SCENE, SMALL
-from ..test_scene import Response
 
 JSON = {"Accept": "application/json"}
 
@@ -424,7 +424,7 @@ async def test_a_worker_whose_loop_is_over_is_not_healthy(mine: ServiceConfig, g
 
 
 async def test_events_end_after_a_while(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve.jobs.answers.LONGEST_S", 0.01)
+    monkeypatch.setattr("serve.jobs.job_responses.LONGEST_S", 0.01)
     job_id = await submit(http, SCENE)
     told = parse_events((await http.get(f"/v1/jobs/{job_id}/events")).text)
     assert [name for name, _ in told] == ["job.progress"]
@@ -464,7 +464,7 @@ async def test_ends_in_another_order_than_the_scenes_are_in(
     with leases.engine.begin() as connection:
         last = scenes.c.number == 2
         connection.execute(update(scenes).where(last).values(status="failed", ended_at=time.time() + 9e4))
-    monkeypatch.setattr("serve.jobs.answers.LONGEST_S", 0.05)
+    monkeypatch.setattr("serve.jobs.job_responses.LONGEST_S", 0.05)
     first = await told_by(http, job_id)
     assert [scene for _, name, scene in first if name == "scene.ended"] == [2]
     async with working(mine, graph):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from serve.autoscaling import Goal
+from serve.autoscaling.decide import Goal
 from serve.planning.profile import LayerProfile, Profile
 from serve.planning.scaling import JointScaler
 from serve.planning.simulation import Setup, poisson, simulate

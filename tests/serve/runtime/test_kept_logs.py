@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from serve.config import ServiceConfig
-from serve.logs import LogConfig
-from serve.runtime.errors import CannotStart
+from serve.config.service_config import ServiceConfig
 from serve.runtime.kept_logs import KEPT_RUNS, new_folder, with_kept_logs
+from serve.runtime.start_errors import CannotStart
+from serve.telemetry.logs import LogConfig
 
 
 def test_a_run_logs_to_a_folder_of_its_own_which_is_named(

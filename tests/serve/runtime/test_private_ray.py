@@ -15,7 +15,7 @@ import pytest
 from ray._private.node import Node
 
 from serve.runtime import private_ray
-from serve.runtime.errors import CannotStart
+from serve.runtime.start_errors import CannotStart
 
 from ...polling import until
 

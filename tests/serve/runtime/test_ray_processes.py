@@ -13,10 +13,9 @@ from types import SimpleNamespace
 import pytest
 from ray._private import worker
 
-from serve import readying, stopping
 from serve.client import Scenewright
-from serve.runtime import deploying, ray_processes
-from serve.runtime.errors import RayEnded
+from serve.runtime import deploying, ray_processes, signals, wait_ready
+from serve.runtime.start_errors import RayEnded
 
 from ...polling import until
 
@@ -47,9 +46,9 @@ def test_whatever_waits_ends_with_ray(process: subprocess.Popen, monkeypatch: py
     process.wait(30)
     assert ray_processes.ended()
     with pytest.raises(RayEnded, match=r"^Ray's (node|control service) ended \(signal 9\) under the service"):
-        stopping.wait(ray_processes.check)
+        signals.wait(ray_processes.check)
     with Scenewright("http://127.0.0.1:9") as service, pytest.raises(RayEnded):
-        readying.wait(service, ray_processes.check, settled_s=float("inf"))
+        wait_ready.wait(service, ray_processes.check, settled_s=float("inf"))
     with pytest.raises(RayEnded):
         deploying._wait("scenewright")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
 from serve.runtime.state_folder import described, in_use
 
 

@@ -13,7 +13,7 @@ import pytest
 from ray.serve.schema import HTTPOptionsSchema
 
 from serve.runtime import tls
-from serve.runtime.errors import CannotStart
+from serve.runtime.start_errors import CannotStart
 
 from ...certificates import Pair, make_pair
 

@@ -15,9 +15,9 @@ from deployments.imaging.enhancing import enhance
 from deployments.imaging.placeholder import placeholder
 from deployments.story.prompts import background_prompt, character_prompt
 from serve.client import InvalidRequest, NotSent, Retries, Scenewright, ServerUnreachable
-from serve.config import ServiceConfig
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
 from serve.ingress import build_http
-from serve.scene import Graph
 from serve.story_agent import (
     AgentSettings,
     ImageEnhancer,

@@ -1,0 +1,140 @@
+"""List the models this service runs, then the others it knows, each with its licence; find one by its id."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from deployments.diffusion.model.families import Task
+from deployments.diffusion.model.known_words import GRAMMAR, KnownWords, read_known_words
+from deployments.diffusion.registry import (
+    KNOWN_MODELS,
+    CommercialUse,
+    ModelCard,
+    ModelKind,
+    card_of,
+    describe,
+    locate,
+)
+from deployments.messages import LayerKind
+
+from ..config.service_config import ServiceConfig
+from .schema import Wire
+
+
+class Resolution(Wire):
+    """In pixels; the sides of a picture are multiples of `multiple_of`."""
+
+    width: int
+    height: int
+    multiple_of: int
+
+
+class MemoryRange(Wire):
+    least: float
+    most: float
+
+
+class Knows(Wire):
+    """What a small model was taught."""
+
+    words: list[str] = Field(
+        description="those that bring no warning, in lower case, in singular or plural: what it was taught, "
+        "and the words that hold a sentence together"
+    )
+    offers: dict[str, list[str]] = Field(description="what to ask it for, in groups such as places and times")
+
+
+class ModelEntry(Wire):
+    id: str
+    object: Literal["model"]
+    kind: ModelKind
+    serving: list[LayerKind] = Field(
+        description="the layers that it paints here; empty for a model that is only known, which no request "
+        "can name"
+    )
+    pipeline: str
+    family: str = Field(
+        description="which kind of model it is; the page Models of the documentation says what each can do"
+    )
+    tasks: list[Task] = Field(description="what it can be asked for")
+    licence: str
+    attribution: str
+    commercial_use: CommercialUse
+    resolution: Resolution
+    memory_gb: MemoryRange | None
+    knows: Knows | None = Field(
+        description="the words that it knows, of a model that says so in known_words.json; a picture's "
+        "warnings name the words of its prompt that are not among them"
+    )
+
+
+class ModelList(Wire):
+    """The models that are served first, then the others that are known."""
+
+    object: Literal["list"]
+    data: list[ModelEntry]
+
+
+def listing(config: ServiceConfig) -> dict[str, Any]:
+    """OpenAI's list shape. `serving` names the layers that a model paints here; known others have none."""
+    served: dict[str, ModelCard] = {}
+    layers: dict[str, list[str]] = {}
+    knows: dict[str, KnownWords | None] = {}
+    for kind in ("character", "background"):
+        model = getattr(config, kind).generator.model
+        source, card = model.source, card_of(model)
+        served[card.id] = card
+        knows[card.id] = read_known_words(locate(source))
+        layers.setdefault(card.id, []).append(kind)
+    cards = list(served.values()) + [card for card in KNOWN_MODELS if card.id not in served]
+    return {
+        "object": "list",
+        "data": [_entry(card, layers.get(card.id, []), knows.get(card.id)) for card in cards],
+    }
+
+
+def find(config: ServiceConfig, name: str) -> dict[str, Any] | None:
+    """Return the listing's entry of a model by its id or another name of it, None where there is none."""
+    for entry in listing(config)["data"]:
+        if name == entry["id"]:
+            return dict(entry)
+    return next((find(config, card.id) for card in KNOWN_MODELS if name in card.aliases), None)
+
+
+def layers_painted_by(config: ServiceConfig, name: str) -> list[LayerKind]:
+    """Return the layers whose model has this name. The name is only compared, and opens no file."""
+    return [kind for kind, layer in config.layers.items() if name in names_of(layer.generator.model.source)]
+
+
+def names_of(source: str) -> tuple[str, ...]:
+    """Return every name by which a request may ask for a configured model."""
+    card = describe(source)
+    return (source, card.id, *card.aliases)
+
+
+def _entry(card: ModelCard, serving: list[str], knows: KnownWords | None) -> dict[str, Any]:
+    width, height = card.native_size
+    return {
+        "id": card.id,
+        "object": "model",
+        "kind": card.kind,
+        "serving": serving,
+        "pipeline": card.pipeline,
+        "family": card.family,
+        "tasks": list(card.tasks),
+        "licence": card.licence,
+        "attribution": card.attribution,
+        "commercial_use": card.commercial_use,
+        "resolution": {"width": width, "height": height, "multiple_of": card.latent_factor},
+        "memory_gb": None
+        if card.memory_gb is None
+        else {"least": card.memory_gb[0], "most": card.memory_gb[1]},
+        "knows": None
+        if knows is None
+        else {
+            "words": sorted(knows.words | GRAMMAR),
+            "offers": {name: list(group) for name, group in knows.offers},
+        },
+    }

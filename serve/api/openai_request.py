@@ -1,0 +1,186 @@
+"""OpenAI's shape of a request for pictures, and what it means here.
+
+`model` is `scene`, `character` or `background`, or the id of a model that is served here. A scene's prompt
+is `character | background`; the fields of the same names do as well. Fields of OpenAI's that have no meaning
+here are taken and left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from deployments.errors import InvalidRequest
+from deployments.messages import Fallback, PictureFormat
+
+from ..config.service_config import ServiceConfig
+from ..http.body import parse
+from .model_list import layers_painted_by, listing
+from .schema import (
+    CharacterRequest,
+    Deadline,
+    LayerOrWords,
+    LayerRequest,
+    Merge,
+    SceneRequest,
+    Seed,
+    Wire,
+    Words,
+)
+
+MAX_IMAGES = 10
+SEPARATOR = "|"
+Subject = Literal["scene", "character", "background"]
+SUBJECTS: dict[str, Subject] = {subject: subject for subject in get_args(Subject)}
+IGNORED = Annotated[str, StringConstraints(max_length=500)] | None
+SIZE = r"(auto|[1-9][0-9]{1,3}x[1-9][0-9]{1,3})"
+
+
+def _a_size(size: str) -> str:
+    if not re.fullmatch(SIZE, size):
+        raise ValueError(
+            "must be WIDTHxHEIGHT in pixels, such as 512x384, each of two to four digits, or auto"
+        )
+    return size
+
+
+Size = Annotated[str, AfterValidator(_a_size), Field(json_schema_extra={"pattern": f"^{SIZE}$"})]
+
+
+class ImagesRequest(Wire):
+    """POST /v1/images/generations."""
+
+    prompt: Words = Field(description="for a scene: `character | background`")
+    model: str = Field(
+        "scene",
+        max_length=200,
+        description="`scene`, `character` or `background`, or a model by its id: it paints the layer that it "
+        "serves, and one that serves both paints a scene where both are described, else a character",
+    )
+    n: int = Field(1, ge=1, le=MAX_IMAGES)
+    size: Size | None = Field(None, description="WIDTHxHEIGHT, or auto for the service's own")
+    output_format: PictureFormat = "png"
+    output_compression: int | None = Field(None, ge=0, le=100, description="quality of JPEG and WebP")
+    response_format: Literal["b64_json", "url"] = Field(
+        "b64_json",
+        description="pictures are not kept to be linked to",
+        json_schema_extra={"enum": ["b64_json"]},
+    )
+    stream: bool = False
+    partial_images: int | None = Field(None, ge=0, le=3, description="with stream: pictures on the way")
+    background: Literal["transparent", "opaque", "auto"] | LayerOrWords | None = Field(
+        None,
+        union_mode="left_to_right",
+        description="OpenAI's word for a character's backdrop; anything else is the scene's place",
+    )
+    character: LayerOrWords | None = None
+    negative_prompt: Words | None = Field(None, description="for every layer that has none of its own")
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    seed: Seed | None = Field(None, description="of the first picture; the next ones count up from it")
+    enhance_prompt: bool = True
+    merge: Merge = Merge()
+    fallback: Fallback = "reduce"
+    deadline_s: Deadline = 120.0
+    quality: IGNORED = None
+    style: IGNORED = None
+    moderation: IGNORED = None
+    user: IGNORED = None
+    safety_identifier: IGNORED = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.stream and self.n > 1:
+            raise ValueError("a stream holds one picture: n must be 1")
+        return self
+
+    def asked_for(self, number: int, config: ServiceConfig) -> SceneRequest | LayerRequest:
+        """The `number`-th picture in our own terms. Raises InvalidRequest naming OpenAI's field."""
+        subject = self._subject(config)
+        if self.response_format == "url":
+            raise InvalidRequest(
+                "pictures are sent as b64_json: nothing is kept to link to", "response_format"
+            )
+        common = {
+            "output": _given(format=self.output_format, quality=self._quality),
+            "fallback": self.fallback,
+            "deadline_s": self.deadline_s,
+        }
+        width, height = self._size
+        if subject == "scene":
+            if self.background == "transparent":
+                raise InvalidRequest("a scene is not transparent: ask for model character", "background")
+            character, background = self._layers()
+            merge = self.merge.model_dump(exclude_unset=True) | _given(width=width, height=height)
+            scene = {"character": character, "background": background, "merge": merge, **common}
+            return parse(scene | _given(seed=self._seed(number)), SceneRequest)
+        layer = {
+            **self._filled({"prompt": self.prompt}),
+            **_given(width=width, height=height, seed=self._seed(number)),
+            **common,
+        }
+        if subject == "character":
+            return parse(layer | {"cutout": self.background == "transparent"}, CharacterRequest)
+        if self.background == "transparent":
+            raise InvalidRequest("only a character can be transparent", "background")
+        return parse(layer, LayerRequest)
+
+    def _subject(self, config: ServiceConfig) -> Subject:
+        """Return what `model` means here. Raises InvalidRequest for a model that is not served."""
+        if self.model in SUBJECTS:
+            return SUBJECTS[self.model]
+        painted = layers_painted_by(config, self.model)
+        if not painted:
+            served = ", ".join(model["id"] for model in listing(config)["data"] if model["serving"])
+            raise InvalidRequest(f"model is one of {', '.join(SUBJECTS)}, {served}", "model")
+        both = SEPARATOR in self.prompt or self.character is not None
+        return "scene" if len(painted) > 1 and both else painted[0]
+
+    def _layers(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        place = None if isinstance(self.background, str) else self.background
+        if self.character is not None and place is not None:
+            figure, place_fields = _fields(self.character), _fields(place)
+        elif self.character is None and place is None:
+            words = [part.strip() for part in self.prompt.split(SEPARATOR)]
+            if len(words) != 2 or not all(words):
+                message = "a scene's prompt is `character | background`, or give both as fields"
+                raise InvalidRequest(message, "prompt")
+            figure, place_fields = ({"prompt": part} for part in words)
+        else:
+            missing = "character" if self.character is None else "background"
+            raise InvalidRequest(f"{missing} is needed where the other is a field", missing)
+        return self._filled(figure), self._filled(place_fields)
+
+    def _filled(self, layer: dict[str, Any]) -> dict[str, Any]:
+        """What is said for all layers, where one does not say it for itself."""
+        shared = _given(
+            negative_prompt=self.negative_prompt,
+            num_inference_steps=self.num_inference_steps,
+            guidance_scale=self.guidance_scale,
+        )
+        return {"enhance_prompt": self.enhance_prompt, **shared, **layer}
+
+    @property
+    def _size(self) -> tuple[int | None, int | None]:
+        if self.size in (None, "auto"):
+            return None, None
+        width, _, height = str(self.size).partition("x")
+        return int(width), int(height)
+
+    @property
+    def _quality(self) -> int | None:
+        return None if self.output_compression is None else max(1, self.output_compression)
+
+    def _seed(self, number: int) -> int | None:
+        return None if self.seed is None else (self.seed + number) % 2**53
+
+
+def _fields(layer: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = layer.model_dump(exclude_unset=True)
+    return fields
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

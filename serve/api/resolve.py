@@ -1,0 +1,203 @@
+"""From the wire to jobs: defaults filled in, seeds chosen, sizes checked against the layer's own model."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from deployments.diffusion.registry import ModelCard, card_of, describe, family_by_name
+from deployments.errors import InvalidRequest
+from deployments.messages import (
+    Fallback,
+    LayerJob,
+    LayerKind,
+    MergeJob,
+    MergeOptions,
+    OutputOptions,
+    PictureFormat,
+)
+
+from ..config.layer_defaults import layer_defaults
+from ..config.service_config import LayerSettings, Limits, ServiceConfig
+from ..graph.scene_job import SceneJob
+from .model_list import names_of
+from .schema import CharacterRequest, Layer, LayerRequest, Merge, Output, SceneRequest
+from .sizes import Size, frame_shaped, frame_size, layer_size
+
+SEED_BITS = 32
+
+
+def admit_scene(
+    request: SceneRequest,
+    config: ServiceConfig,
+    request_id: str,
+    accepted: PictureFormat | None,
+    tenant: str = "",
+) -> SceneJob:
+    """Raises InvalidRequest with the parameter's path."""
+    limits = config.limits
+    options = merge_options(request.merge, config)
+    deadline_at = _deadline_at(request.deadline_s, limits)
+    frame = None if options.mode == "paste" else (options.width_px, options.height_px)
+
+    def layer(kind: LayerKind, asked: Layer, settings: LayerSettings) -> LayerJob:
+        seed = asked.seed if asked.seed is not None else request.seed
+        return _job(
+            kind,
+            asked,
+            settings,
+            limits,
+            request_id,
+            seed,
+            deadline_at,
+            request.fallback,
+            tenant,
+            param=f"{kind}.",
+            plain_backdrop=kind == "character" and options.mode != "paste",
+            frame=frame if kind == "background" and config.merge.background_size == "frame" else None,
+        )
+
+    return SceneJob(
+        layer("character", request.character, config.character),
+        layer("background", request.background, config.background),
+        MergeJob(
+            request_id,
+            options,
+            output_options(request.output, config, accepted),
+            request.enhance,
+            attribution_mark(config) if request.attribution else None,
+            request.layers,
+            tenant,
+        ),
+        deadline_at,
+    )
+
+
+def admit_layer(
+    kind: LayerKind, request: LayerRequest, config: ServiceConfig, request_id: str, tenant: str = ""
+) -> LayerJob:
+    """Raises InvalidRequest with the parameter's path."""
+    settings = config.character if kind == "character" else config.background
+    cutout = isinstance(request, CharacterRequest) and request.cutout
+    deadline_at = _deadline_at(request.deadline_s, config.limits)
+    return _job(
+        kind,
+        request,
+        settings,
+        config.limits,
+        request_id,
+        request.seed,
+        deadline_at,
+        request.fallback,
+        tenant,
+        plain_backdrop=cutout,
+    )
+
+
+def _job(
+    kind: LayerKind,
+    asked: Layer,
+    settings: LayerSettings,
+    limits: Limits,
+    request_id: str,
+    seed: int | None,
+    deadline_at: float,
+    fallback: Fallback,
+    tenant: str,
+    param: str = "",
+    plain_backdrop: bool = False,
+    frame: Size | None = None,
+) -> LayerJob:
+    """`frame`: the one that this layer fills, where it should have its shape unless a size was asked for."""
+    defaults, model = layer_defaults(kind, settings), settings.generator.model.source
+    card = card_of(settings.generator.model)
+    # Only ever compared: a model named by a request is never looked up, since that would open files.
+    if asked.model is not None and asked.model not in names_of(model):
+        raise InvalidRequest(f"this service paints the {kind} with {card.id}", f"{param}model")
+    default = (defaults.width, defaults.height)
+    if frame is not None and asked.width is None and asked.height is None:
+        default = frame_shaped(frame, card, limits)
+    width, height = layer_size((asked.width, asked.height), default, latent_factor(settings), limits, param)
+    steps = asked.num_inference_steps
+    steps = defaults.num_inference_steps if steps is None else steps
+    guidance = defaults.guidance_scale if asked.guidance_scale is None else asked.guidance_scale
+    _check_taken(asked, card, param)
+    _within(1, limits.max_steps, steps, f"{param}num_inference_steps")
+    _within(0, limits.max_guidance, guidance, f"{param}guidance_scale")
+    for name in ("prompt", "negative_prompt"):
+        if len(getattr(asked, name) or "") > limits.max_prompt_chars:
+            message = f"{param}{name} must be at most {limits.max_prompt_chars} characters"
+            raise InvalidRequest(message, f"{param}{name}")
+    return LayerJob(
+        request_id,
+        kind,
+        asked.prompt,
+        steps,
+        guidance,
+        secrets.randbits(SEED_BITS) if seed is None else seed,
+        width,
+        height,
+        deadline_at,
+        asked.negative_prompt,
+        asked.enhance_prompt,
+        plain_backdrop and asked.enhance_prompt,
+        fallback,
+        tenant=tenant,
+    )
+
+
+def _check_taken(asked: Layer, card: ModelCard, param: str) -> None:
+    """Refuse what the model's family has no use for. Raises InvalidRequest with the parameter's path."""
+    family = family_by_name(card.family)
+    if asked.negative_prompt and not family.takes_negative_prompt:
+        message = f"{param}negative_prompt is not for {card.id}: {family.title} reads none"
+        raise InvalidRequest(message, f"{param}negative_prompt")
+    if family.takes_guidance_scale or asked.guidance_scale in (None, family.guidance_scale):
+        return
+    message = f"{param}guidance_scale is not for {card.id}: {family.title} is made to do without"
+    raise InvalidRequest(message, f"{param}guidance_scale")
+
+
+def latent_factor(settings: LayerSettings) -> int:
+    """What the sides of a layer are multiples of."""
+    if settings.generator.backend == "simulated":
+        return 8
+    return card_of(settings.generator.model).latent_factor
+
+
+def output_options(asked: Output, config: ServiceConfig, accepted: PictureFormat | None) -> OutputOptions:
+    quality = config.merge.quality if asked.quality is None else asked.quality
+    return OutputOptions(asked.format or accepted or "jpeg", quality)
+
+
+def attribution_mark(config: ServiceConfig) -> str:
+    """What a scene's visible mark says: that of its model, or of both where they are two."""
+    sources = (config.character.generator.model.source, config.background.generator.model.source)
+    return "; ".join(dict.fromkeys(describe(source).attribution_mark for source in sources))
+
+
+def merge_options(asked: Merge, config: ServiceConfig) -> MergeOptions:
+    default = config.merge
+    width, height = frame_size((asked.width, asked.height), (default.width, default.height), config.limits)
+    return MergeOptions(
+        asked.mode or default.mode,
+        asked.position or default.position,
+        width,
+        height,
+        asked.scale,
+        asked.harmonize,
+        asked.shadow,
+        asked.contrast,
+    )
+
+
+def _deadline_at(deadline_s: float, limits: Limits) -> float:
+    if not 0 < deadline_s <= limits.max_deadline_s:
+        message = f"deadline_s must be more than 0 and at most {limits.max_deadline_s:g} seconds"
+        raise InvalidRequest(message, "deadline_s")
+    return time.monotonic() + deadline_s
+
+
+def _within(least: float, most: float, value: float, param: str) -> None:
+    if not least <= value <= most:
+        raise InvalidRequest(f"{param} must be between {least:g} and {most:.10g}", param)

@@ -1,0 +1,181 @@
+"""Results to HTTP: what the caller accepts, the JSON body, and the headers that every picture carries."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+from fastapi import Request, Response
+
+from deployments.imaging.encoding import media_type
+from deployments.messages import Backend, LayerResult, Picture, PictureFormat
+
+from ..graph.scene import SceneResult
+from ..http.rendering import JsonAnswer, base64_of
+from ..http.sse import EVENTS
+from .schema import LayerAnswer, LayersBody, MergeBody, Models, PictureBody, SceneAnswer, Seeds
+
+WEIGHT = re.compile(r"[01](\.[0-9]{0,3})?")
+MAX_ACCEPT_CHARS = 4_096
+FORMATS: dict[str, PictureFormat] = {"image/jpeg": "jpeg", "image/png": "png", "image/webp": "webp"}
+
+
+def wants_json(request: Request) -> bool:
+    """JSON where it is named before any picture; pictures otherwise, also for `*/*`."""
+    return next((kind == "application/json" for kind in _accepted(request) if _serves(kind)), False)
+
+
+def wants_events(request: Request) -> bool:
+    """A stream of events where it is named before JSON and any picture."""
+    kinds = (kind for kind in _accepted(request) if _serves(kind) or kind == EVENTS)
+    return next(kinds, None) == EVENTS
+
+
+def accepted_format(request: Request) -> PictureFormat | None:
+    """The first picture format that the Accept header names, or None."""
+    return next((FORMATS[kind] for kind in _accepted(request) if kind in FORMATS), None)
+
+
+def _accepted(request: Request) -> list[str]:
+    """Media types in the caller's order of preference; a stable sort keeps equals as they were written."""
+    ranked = []
+    for part in request.headers.get("accept", "*/*")[:MAX_ACCEPT_CHARS].split(","):
+        kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        weight = next((p[2:] for p in parameters if p.startswith("q=")), "1")
+        ranked.append((float(weight) if WEIGHT.fullmatch(weight) else 1.0, kind))
+    return [kind for weight, kind in sorted(ranked, key=lambda item: -item[0]) if weight]
+
+
+def _serves(kind: str) -> bool:
+    return kind in ("application/json", "*/*", "image/*") or kind in FORMATS
+
+
+def scene_answer(request: Request, result: SceneResult) -> Response:
+    """The picture or the JSON, by Accept."""
+    merged, headers = result.merged, scene_headers(result)
+    if wants_json(request):
+        request_id, size = request.state.request_id, size_of(merged.picture, *merged.layers.values())
+        return JsonAnswer(lambda: scene_body(request_id, result), size, headers=headers)
+    return Response(merged.picture.data, media_type=media_type(merged.picture.format), headers=headers)
+
+
+def scene_headers(result: SceneResult) -> dict[str, str]:
+    """What is said beside a scene's picture."""
+    merged = result.merged
+    return {
+        "X-Seed": f"character={result.character.seed}; background={result.background.seed}",
+        "X-Merge": f"{merged.mode}; confidence={merged.confidence:.2f}",
+        **_shared_headers(_degraded(result), (result.character, result.background), _scene_timings(result)),
+    }
+
+
+def scene_body(request_id: str, result: SceneResult) -> dict[str, Any]:
+    """The JSON of a scene, whole."""
+    layers, merged = (result.character, result.background), result.merged
+    body = SceneAnswer(
+        id=request_id,
+        created=int(time.time()),
+        image=picture_body(merged.picture),
+        seeds=Seeds(character=result.character.seed, background=result.background.seed),
+        merge=MergeBody(mode=merged.mode, confidence=round(merged.confidence, 4), box=merged.box),
+        layers=layers_body(merged.layers),
+        degraded=_degraded(result),
+        warnings=[
+            *(f"{layer.kind}: {warning}" for layer in layers for warning in layer.warnings),
+            *(f"merge: {warning}" for warning in merged.warnings),
+        ],
+        models=Models(character=result.character.model, background=result.background.model),
+        timings_ms={name: round(ms, 2) for name, ms in _scene_timings(result).items()},
+    )
+    return body.model_dump(exclude_none=True)
+
+
+def _degraded(result: SceneResult) -> list[str]:
+    return [
+        f"{layer.kind}: {how}" for layer in (result.character, result.background) for how in layer.degraded
+    ]
+
+
+def _scene_timings(result: SceneResult) -> dict[str, float]:
+    merged = result.merged
+    timings = _layer_timings(result.character, "character-") | _layer_timings(
+        result.background, "background-"
+    )
+    return timings | {"merge": merged.merge_ms, "output": merged.output_ms}
+
+
+def layer_answer(request: Request, layer: LayerResult, picture: Picture) -> Response:
+    """As a scene's answer, for one layer."""
+    headers = layer_headers(layer)
+    if wants_json(request):
+        request_id = request.state.request_id
+        return JsonAnswer(lambda: layer_body(request_id, layer, picture), size_of(picture), headers=headers)
+    return Response(picture.data, media_type=media_type(picture.format), headers=headers)
+
+
+def layer_headers(layer: LayerResult) -> dict[str, str]:
+    """What is said beside a layer's picture."""
+    timings = _layer_timings(layer, "")
+    return {"X-Seed": str(layer.seed), **_shared_headers(list(layer.degraded), (layer,), timings)}
+
+
+def layer_body(request_id: str, layer: LayerResult, picture: Picture) -> dict[str, Any]:
+    """The JSON of one layer, whole."""
+    body = LayerAnswer(
+        id=request_id,
+        created=int(time.time()),
+        image=picture_body(picture),
+        seed=layer.seed,
+        degraded=list(layer.degraded),
+        warnings=list(layer.warnings),
+        model=layer.model,
+        timings_ms={name: round(ms, 2) for name, ms in _layer_timings(layer, "").items()},
+    )
+    return body.model_dump()
+
+
+def _layer_timings(layer: LayerResult, prefix: str) -> dict[str, float]:
+    timings = layer.timings
+    return {
+        f"{prefix}queue": timings.queue_ms,
+        f"{prefix}encode": timings.encode_ms,
+        f"{prefix}denoise": timings.denoise_ms,
+        f"{prefix}decode": timings.decode_ms,
+    }
+
+
+def _shared_headers(
+    degraded: list[str], layers: tuple[LayerResult, ...], timings: dict[str, float]
+) -> dict[str, str]:
+    headers = {
+        "X-Backend": backend_of({layer.backend for layer in layers}),
+        "Server-Timing": ", ".join(f"{name};dur={ms:.1f}" for name, ms in timings.items()),
+    }
+    if degraded:
+        headers["X-Degraded"] = ", ".join(degraded)
+    return headers
+
+
+def backend_of(backends: set[Backend]) -> Backend:
+    """One simulated layer makes a simulated picture."""
+    return "simulated" if "simulated" in backends else "diffusers"
+
+
+def layers_body(layers: dict[str, Picture]) -> LayersBody | None:
+    """None where they were not asked for."""
+    return LayersBody(**{name: picture_body(layer) for name, layer in layers.items()}) if layers else None
+
+
+def picture_body(picture: Picture) -> PictureBody:
+    return PictureBody(
+        format=picture.format,
+        width=picture.width_px,
+        height=picture.height_px,
+        b64_json=base64_of(picture.data),
+    )
+
+
+def size_of(*pictures: Picture) -> int:
+    """How many bytes of pictures a body holds."""
+    return sum(len(picture.data) for picture in pictures)

@@ -1,0 +1,268 @@
+"""The wire format: strict pydantic models, unknown fields refused. Field docs become the OpenAPI page.
+
+What a service sets a limit to in its Limits has no bound here: serve/api/resolve.py checks it, so that a
+limit is stated once, and serve/openapi/described_api.py tells it.
+"""
+
+from __future__ import annotations
+
+import re
+from copy import deepcopy
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from deployments.messages import Fallback, MergeMode, PictureFormat, Position
+
+NOT_BLANK = r"[^\s\u0085\u001c-\u001f\ufeff]"
+"""A letter that is white space neither to Python nor to ECMAScript, in which JSON Schema reads it."""
+
+
+def _not_blank(words: str) -> str:
+    if not re.search(NOT_BLANK, words):
+        raise ValueError("must not be blank")
+    return words
+
+
+Words = str
+Prompt = Annotated[Words, AfterValidator(_not_blank), Field(json_schema_extra={"pattern": NOT_BLANK})]
+Seed = Annotated[int, Field(ge=0, le=2**53 - 1, description="any seed a JavaScript number can hold")]
+Deadline = float
+ALIASES = {"num_inference_steps": "steps", "guidance_scale": "cfg_scale"}
+"""Fields that have another name too."""
+
+
+def _describe_aliases(schema: dict[str, Any]) -> None:
+    """Pydantic's schema knows one name a field: the other one, and that only one of them may be given."""
+    described: dict[str, Any] = {}
+    for name, field in schema["properties"].items():
+        described[name] = field
+        if alias := ALIASES.get(name):
+            described[alias] = deepcopy(field) | {"title": alias, "description": f"another name of {name}"}
+    schema["properties"] = described
+    given = {"not": {"type": "null"}}
+    schema["allOf"] = [
+        {"not": {"required": [name, alias], "properties": {name: given, alias: given}}}
+        for name, alias in ALIASES.items()
+    ]
+
+
+OUTSIDE = ("title", "description", "default")
+"""What is said of a field as a whole, beside its alternatives."""
+
+
+def _nullable(field: dict[str, Any]) -> dict[str, Any]:
+    """Add null to what a field's JSON schema allows."""
+    if any(option.get("type") == "null" for option in field.get("anyOf", ())):
+        return field
+    whole = {key: field[key] for key in OUTSIDE if key in field}
+    inner = {key: value for key, value in field.items() if key not in OUTSIDE}
+    return {"anyOf": [*inner.pop("anyOf", ()), *([inner] if inner else ()), {"type": "null"}], **whole}
+
+
+class Wire(BaseModel):
+    """The base of every shape on the wire. In a request, an optional field that is null is left out."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_null_out(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or None not in value.values():
+            return value
+        optional = cls._optional_names()
+        return {name: item for name, item in value.items() if item is not None or name not in optional}
+
+    @classmethod
+    def _optional_names(cls) -> set[str]:
+        """Return the names, aliases too, of the fields that a request may leave out."""
+        names = {name for name, field in cls.model_fields.items() if not field.is_required()}
+        return names | {ALIASES[name] for name in names & ALIASES.keys()}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Describe each field that may be left out as one that may be null too, in requests alone."""
+        schema = handler(core)
+        if handler.mode == "validation":
+            shape = handler.resolve_ref_schema(schema)
+            optional = cls._optional_names()
+            for name, field in shape.get("properties", {}).items():
+                if name in optional:
+                    shape["properties"][name] = _nullable(field)
+        return schema
+
+
+class Output(Wire):
+    """How the answer's pictures are encoded."""
+
+    format: PictureFormat | None = Field(None, description="wins over an Accept header that names a format")
+    quality: int | None = Field(
+        None, ge=1, le=100, description="JPEG and WebP; 95 unless the service says else"
+    )
+
+
+class Layer(Wire):
+    """One layer to paint. What is left out comes from the service's defaults for that layer.
+
+    A scene's background that is given neither width nor height is painted in the shape of the frame that it
+    will fill; with merge.mode paste, in the layer's default size.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_describe_aliases)
+
+    prompt: Prompt
+    negative_prompt: Words | None = None
+    num_inference_steps: int | None = Field(
+        None, validation_alias=AliasChoices("num_inference_steps", "steps")
+    )
+    guidance_scale: float | None = Field(None, validation_alias=AliasChoices("guidance_scale", "cfg_scale"))
+    seed: Seed | None = None
+    width: int | None = None
+    height: int | None = None
+    enhance_prompt: bool = Field(True, description="false sends the words untouched")
+    model: str | None = Field(None, max_length=200)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_name_each(cls, value: Any) -> Any:
+        for name, alias in ALIASES.items():
+            if isinstance(value, dict) and None not in (value.get(name), value.get(alias)):
+                raise ValueError(f"{alias} is another name of {name}: give one of them")
+        return value
+
+
+def _from_words(value: Any) -> Any:
+    return {"prompt": value} if isinstance(value, str) else value
+
+
+LayerOrWords = Annotated[
+    Layer,
+    BeforeValidator(_from_words, json_schema_input_type=Prompt | Layer),
+]
+
+
+class Merge(Wire):
+    """The frame, and how the character is set into it; the first four have defaults of the service."""
+
+    mode: MergeMode | None = Field(None, description="auto unless the service says else")
+    position: Position | None = Field(None, description="right unless the service says else")
+    width: int | None = Field(None, description="1024 unless the service says else")
+    height: int | None = Field(None, description="512 unless the service says else")
+    scale: float = Field(1.0, ge=0.1, le=4)
+    harmonize: float = Field(0.55, ge=0, le=1)
+    shadow: bool = True
+    contrast: float | None = Field(None, ge=0, le=4, description="1.1 for paste, else 1.0")
+
+
+class SceneRequest(Wire):
+    """A character and a place, painted in parallel and merged."""
+
+    character: LayerOrWords
+    background: LayerOrWords
+    seed: Seed | None = Field(None, description="for both layers, unless a layer has its own")
+    merge: Merge = Merge()
+    enhance: bool = False
+    attribution: bool = False
+    layers: bool = False
+    fallback: Fallback = "reduce"
+    output: Output = Output()
+    deadline_s: Deadline = 120.0
+
+
+class LayerRequest(Layer):
+    """One layer alone."""
+
+    output: Output = Output()
+    fallback: Fallback = "reduce"
+    deadline_s: Deadline = 120.0
+
+
+class CharacterRequest(LayerRequest):
+    cutout: bool = Field(False, description="an RGBA PNG of the figure alone")
+
+
+class StreamQuery(BaseModel):
+    """What may stand behind the `?` of a route that streams."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    previews: int = Field(3, ge=0, le=20, description="small JPEGs of each layer on its way, in a stream")
+
+
+class PictureBody(Wire):
+    format: PictureFormat
+    width: int
+    height: int
+    b64_json: str
+
+
+class Seeds(Wire):
+    character: int
+    background: int
+
+
+class Models(Wire):
+    character: str
+    background: str
+
+
+class MergeBody(Wire):
+    mode: Literal["cutout", "paste"]
+    confidence: float
+    box: tuple[int, int, int, int] = Field(description="x, y, width, height of the character in the frame")
+
+
+class LayersBody(Wire):
+    """The clean layers, PNG: before light and shadow. `POST /v1/merges` makes the same picture of them."""
+
+    character: PictureBody = Field(description="the figure as it was cut out, RGBA; all of it where pasted")
+    background: PictureBody = Field(description="the place as it was painted")
+    mask: PictureBody = Field(description="the figure's alpha")
+    painted: PictureBody = Field(description="the figure as it was painted, before it was cut out")
+
+
+class SceneAnswer(Wire):
+    id: str
+    created: int = Field(description="seconds since 1970")
+    image: PictureBody
+    seeds: Seeds
+    merge: MergeBody
+    layers: LayersBody | None = Field(None, description="where the request has `layers` true")
+    degraded: list[str] = Field(description="what is not as asked, `layer: how`")
+    warnings: list[str] = []
+    models: Models
+    timings_ms: dict[str, float]
+
+
+class LayerAnswer(Wire):
+    id: str
+    created: int
+    image: PictureBody
+    seed: int
+    degraded: list[str]
+    warnings: list[str] = []
+    model: str
+    timings_ms: dict[str, float]
+
+
+class ErrorBody(Wire):
+    type: str
+    code: str
+    message: str
+    param: str | None
+    request_id: str
+
+
+class ErrorAnswer(Wire):
+    error: ErrorBody

@@ -1,0 +1,97 @@
+"""Who asks: a key is looked at before anything else, and names the tenant that the work belongs to.
+
+Where a request comes from decides nothing: behind a proxy or a sidecar everybody comes from one address.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from deployments.errors import NotReady
+
+from ..config.access import Scope as KeyScope
+from ..http.error_responses import Refusal, refuse
+from ..http.paths import route_path
+from ..http.request_slots import hold
+from .key_cache import NO_KEY, KeyCache
+from .key_store import KeyStore
+from .keys import Key
+from .live_requests import LiveRequests
+from .public_paths import is_public
+from .quotas import Quota
+
+MANY_QUOTAS = 1_024
+"""From so many on, those that are as good as new are let go: their keys may have been revoked long ago."""
+
+Limits = tuple[float | None, float | None, int | None]
+
+
+def tenant_of(request: Request) -> str:
+    """Return the name of the key's tenant, or an empty one where no key was asked for."""
+    return str(getattr(request.state, "tenant", ""))
+
+
+def key_of(request: Request) -> Key | None:
+    """Return the key that a request came with; None where none was asked for."""
+    key: Key | None = getattr(request.state, "key", None)
+    return key
+
+
+class Tenants:
+    """The layer that knows keys. It sets `tenant`, `key` and `quota` of the request's state."""
+
+    def __init__(self, app: ASGIApp, open_store: Callable[[], KeyStore]) -> None:
+        self._app = app
+        self._keys = KeyCache(open_store)
+        self._live = LiveRequests(self._keys)
+        self._quotas: dict[str, tuple[Limits, Quota]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or is_public(scope):
+            await self._app(scope, receive, send)
+            return
+        with ExitStack() as leaving:
+            try:
+                key = await self._key(Headers(scope=scope))
+                quota = self._quota(key)
+                leaving.enter_context(quota.under_way(time.monotonic))
+                hold(scope, leaving)
+            except (Refusal, NotReady) as refusal:
+                await refuse(refusal, scope, receive, send)
+                return
+            scope["state"] = {**scope.get("state", {}), "tenant": key.tenant, "key": key, "quota": quota}
+            needed = _needed(route_path(scope))
+            if not key.may(needed):
+                may = ", ".join(key.scopes) or "nothing"
+                forbidden = Refusal(403, "forbidden", f"this key has no scope {needed}: it has {may}")
+                await refuse(forbidden, scope, receive, send)
+                return
+            await self._live.run(self._app, key, scope, receive, send)
+
+    async def _key(self, headers: Headers) -> Key:
+        scheme, _, offered = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not offered:
+            raise Refusal(401, "unauthenticated", NO_KEY)
+        return await self._keys.find(offered.strip())
+
+    def _quota(self, key: Key) -> Quota:
+        """Return the quota of a key's tenant: the same for as long as its limits are."""
+        limits = (key.rate, key.burst, key.concurrent)
+        known, quota = self._quotas.get(key.tenant, (None, None))
+        if quota is None or known != limits:
+            quota = Quota(*limits)
+            if len(self._quotas) >= MANY_QUOTAS:
+                now = time.monotonic()
+                self._quotas = {each: kept for each, kept in self._quotas.items() if not kept[1].is_new(now)}
+            self._quotas[key.tenant] = limits, quota
+        return quota
+
+
+def _needed(path: str) -> KeyScope:
+    return "jobs" if path == "/v1/jobs" or path.startswith("/v1/jobs/") else "generate"

@@ -1,0 +1,74 @@
+"""What one key may ask for: a token bucket of work, and requests at once. Each edge replica has its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from deployments.messages import LayerJob
+
+from ..http.error_responses import Refusal
+
+
+def cost(*jobs: LayerJob) -> float:
+    """Return what painting costs, in megapixel-steps. A megapixel read or written costs as much as one."""
+    return sum(job.megapixel_steps for job in jobs)
+
+
+@dataclass
+class Quota:
+    """Of one key. `rate` and `burst` in megapixel-steps; None is without bounds. Time is passed in."""
+
+    rate: float | None = None
+    burst: float | None = None
+    concurrent: int | None = None
+    _began: list[float] = field(default_factory=list, init=False)
+    _took_s: float = field(default=0.0, init=False)
+    _left: float = field(default=0.0, init=False)
+    _at: float | None = field(default=None, init=False)
+
+    @contextmanager
+    def under_way(self, clock: Callable[[], float]) -> Iterator[None]:
+        """Raises Refusal 429, to be asked again when the oldest request has taken as long as the last one."""
+        now = clock()
+        if self.concurrent is not None and len(self._began) >= self.concurrent:
+            message = f"this key may have {self.concurrent} requests under way at once"
+            wait_s = max(0.0, min(self._began) + self._took_s - now)
+            raise Refusal(429, "rate_limited", message, retry_after_s=wait_s)
+        self._began.append(now)
+        try:
+            yield
+        finally:
+            self._began.remove(now)
+            self._took_s = clock() - now
+
+    def is_new(self, now: float) -> bool:
+        """Whether nothing of what was asked for counts any more."""
+        if self._began:
+            return False
+        if self.rate is None or self._at is None:
+            return True
+        return self._left + self.rate * (now - self._at) >= (self.burst or self.rate)
+
+    def spend(self, amount: float, now: float) -> None:
+        """Raises Refusal 429 with the seconds until it could be spent, and 422 where it never can be."""
+        if self.rate is None:
+            return
+        burst = self.rate if self.burst is None else self.burst
+        if amount > burst:
+            message = f"this takes {amount:.1f} megapixel-steps, and this key allows {burst:g} at once"
+            raise Refusal(422, "invalid_request", message)
+        self._left = burst if self._at is None else min(burst, self._left + self.rate * (now - self._at))
+        self._at = now
+        if amount > self._left:
+            wait_s = (amount - self._left) / self.rate
+            message = f"this key's quota allows it in {wait_s:.1f} s"
+            raise Refusal(429, "rate_limited", message, retry_after_s=wait_s)
+        self._left -= amount
+
+    def give_back(self, amount: float) -> None:
+        """Return what was spent on work of which nothing was made."""
+        if self.rate is not None:
+            burst = self.rate if self.burst is None else self.burst
+            self._left = min(burst, self._left + amount)

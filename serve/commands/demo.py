@@ -1,0 +1,103 @@
+"""Start the service, paint one scene from text, say how long each stage took, and stop.
+
+Run by scripts/demo: `python -m serve.commands.demo`.
+
+--keep keeps serving until Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from ..client import (
+    Scene,
+    Scenewright,
+    ScenewrightError,
+    ServerUnreachable,
+)
+from ..config import serve_file
+from ..runtime import kept_logs, local_cluster, ray_processes, signals, tls, wait_ready
+from .group import Command
+from .output import check_writable, picture_format, write
+
+CHARACTER = {"prompt": "a knight in silver armor with a red cape holding a sword", "seed": 42}
+BACKGROUND = {"prompt": "a castle at sunset", "seed": 123}
+KEPT_PORT = 8000
+"""Where the quick start and the clients look for a service."""
+LAYER_STAGES = ("queue", "encode", "denoise", "decode")
+
+
+@click.command(cls=Command)
+@click.option("--config", default="serve/local.yaml", show_default=True)
+@click.option("--output", "file", type=click.Path(path_type=Path), default="scene.jpg", show_default=True)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help=f"Else {KEPT_PORT} with --keep, and a free one without."
+)
+@click.option("--keep", is_flag=True, help="Keep serving until Ctrl-C.")
+def main(config: str, file: Path, port: int | None, keep: bool) -> None:
+    """Start Scenewright, paint one scene into FILE, and stop what was started."""
+    signals.listen()
+    begun = time.monotonic()
+    wire_format = picture_format(file)
+    check_writable(file)
+    try:
+        asked = serve_file.load(config)
+        if port is None:
+            port = KEPT_PORT if keep else 0
+        with (
+            local_cluster.running(
+                kept_logs.with_kept_logs(asked.config, click.echo),
+                "127.0.0.1",
+                port,
+                click.echo,
+                asked.deploy,
+            ) as url,
+            Scenewright(url, transport=tls.transport(asked.deploy.http_options)) as service,
+        ):
+            reason = wait_ready.wait(service, ray_processes.check)
+            if reason:
+                raise click.ClickException(f"the service cannot paint: {reason}")
+            start_s = time.monotonic() - begun
+            click.echo("painting…")
+            painted = service.scene(CHARACTER, BACKGROUND, output={"format": wire_format})
+            write(file, painted.data)
+            click.echo(f"{file.resolve()}\n{_table(painted, start_s, time.monotonic() - begun)}")
+            if keep:
+                click.echo(f"serving at {url}/ until Ctrl-C")
+                with suppress(KeyboardInterrupt):
+                    signals.wait(ray_processes.check)
+    except KeyboardInterrupt:
+        raise click.ClickException("interrupted") from None
+    except (
+        serve_file.ConfigFileError,
+        local_cluster.CannotStart,
+        local_cluster.RayEnded,
+        ScenewrightError,
+        ServerUnreachable,
+    ) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo("stopped")
+
+
+def _table(painted: Scene, start_s: float, in_all_s: float) -> str:
+    """Seconds a stage; the two layers stand side by side, since they are painted at the same time."""
+    ms = painted.timings_ms
+    rows = [f"{'seconds':<10}{'character':>12}{'background':>12}"]
+    rows += [
+        f"{stage:<10}{ms[f'character-{stage}'] / 1e3:>12.2f}{ms[f'background-{stage}'] / 1e3:>12.2f}"
+        for stage in LAYER_STAGES
+    ]
+    rows += [f"{stage:<10}{ms[stage] / 1e3:>12.2f}" for stage in ("merge", "output")]
+    rows += [f"{'start':<10}{start_s:>12.2f}", f"{'in all':<10}{in_all_s:>12.2f}"]
+    rows += [f"degraded: {how}" for how in painted.degraded]
+    if painted.backend == "simulated":
+        rows.append("simulated: no model painted this")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    main()

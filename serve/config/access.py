@@ -1,0 +1,11 @@
+"""Name what may be chosen about keys: whether one is needed, what it may do, what becomes of its work."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Authentication = Literal["required", "off"]
+Scope = Literal["generate", "jobs", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+EndedWork = Literal["hold", "cancel", "finish"]
+ENDED_WORK: tuple[EndedWork, ...] = get_args(EndedWork)

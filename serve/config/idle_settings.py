@@ -1,0 +1,85 @@
+"""Settings that would do nothing beside the others: each is refused, by name, with what makes it count.
+
+Only what was set is looked at: a setting at its default asks for nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from deployments.diffusion.config import ModelConfig
+from deployments.diffusion.registry import card_of, family_by_name
+from deployments.diffusion.simulated import SimulatedConfig
+from deployments.generator import GeneratorConfig
+from deployments.imaging.neural_matting import MattingConfig
+
+if TYPE_CHECKING:
+    from .service_config import LayerSettings, ReplicaOptions, ServiceConfig
+
+OF_ANY_BACKEND = ("source", "family", "lazy_load", "unload_after_idle_s", "threads")
+"""`source` names the model to callers, and simulated.yaml is made from a real file: threads may stay."""
+CALLED = ("max_ongoing_requests", "max_queued_requests", "autoscaling")
+
+
+def idle_settings(config: ServiceConfig) -> Iterator[str]:
+    """Yield a sentence for each setting that would do nothing."""
+    for kind, layer in config.layers.items():
+        yield from _of_a_generator(layer.generator, f"{kind}.generator")
+        yield from _of_defaults(layer, kind)
+        yield from _of_replicas(layer.replicas, f"{kind}.replicas")
+    for name in ("merger", "ingress", "worker"):
+        yield from _of_replicas(getattr(config, name), name)
+    worker, silent = config.worker, type(config.worker)(num_cpus=0)
+    for key in CALLED:
+        if getattr(worker, key) != getattr(silent, key):
+            yield f"worker.{key} does nothing, since nobody calls the worker: set worker.num_replicas"
+    merger = config.merger
+    if merger.at_once != type(merger)().at_once and merger.at_once > merger.max_ongoing_requests:
+        yield "merger.at_once does nothing over merger.max_ongoing_requests: set both"
+    if config.provenance.prompts is False and not config.provenance.embed:
+        yield "provenance.prompts does nothing with embed: false"
+    matting = config.matting
+    if matting and not matting.sha256 and "input_px" in _set(matting, MattingConfig()):
+        yield "matting.input_px does nothing without sha256: models of snipbg's list have a size of their own"
+
+
+def idle_traces(config: ServiceConfig) -> Iterator[str]:
+    """Yield the setting of traces that are sent nowhere, once the environment has been laid over."""
+    if config.tracing.endpoint is None and config.tracing.sampled != 1:
+        yield "tracing.sampled does nothing without tracing.endpoint"
+
+
+def _of_a_generator(generator: GeneratorConfig, path: str) -> Iterator[str]:
+    if generator.backend == "simulated":
+        for key in _set(generator.model, ModelConfig(generator.model.source)):
+            if key not in OF_ANY_BACKEND:
+                yield f"{path}.model.{key} does nothing with backend: simulated"
+        return
+    for key in _set(generator.simulated, SimulatedConfig()):
+        yield f"{path}.simulated.{key} does nothing without backend: simulated"
+    model = generator.model
+    if not model.exact and "exact_rows" in _set(model, ModelConfig(model.source)):
+        yield f"{path}.model.exact_rows does nothing without exact: true"
+    if model.device == "cpu":
+        for key, silent in (("offload", "none"), ("xformers", False)):
+            if getattr(model, key) != silent:
+                yield f"{path}.model.{key} does nothing with device: cpu"
+
+
+def _of_defaults(layer: LayerSettings, kind: str) -> Iterator[str]:
+    family = family_by_name(card_of(layer.generator.model).family)
+    if layer.defaults.guidance_scale is not None and not family.takes_guidance_scale:
+        yield f"{kind}.defaults.guidance_scale does nothing with {family.title}, which does without"
+
+
+def _of_replicas(options: ReplicaOptions, path: str) -> Iterator[str]:
+    if options.autoscaling is not None and options.num_replicas not in (None, 1):
+        yield f"{path}.num_replicas does nothing beside autoscaling: set its min_replicas"
+
+
+def _set(value: Any, silent: Any) -> list[str]:
+    """Return the names of the fields in which two equal kinds of settings differ."""
+    names = (field.name for field in dataclasses.fields(silent))
+    return [name for name in names if getattr(value, name) != getattr(silent, name)]

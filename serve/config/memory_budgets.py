@@ -1,0 +1,77 @@
+"""Set the bytes that the edge and the merger may hold at once, and check them against what a replica has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from deployments.merge_work import merge_memory_bytes
+from deployments.merger import MergerConfig
+
+if TYPE_CHECKING:
+    from .service_config import ServiceConfig
+
+BYTES_IN_FLIGHT = 128 << 20
+LARGEST_AT_ONCE = 4
+"""A budget of bodies holds at least so many of the largest: one tenant has half of it."""
+COPIES_OF_A_BODY = 2
+"""Of a body's bytes at most, while it is read from Ray Serve and taken apart."""
+PROCESS_BYTES = 225_000_000
+"""What a replica of the edge or of the merger takes with nothing under way."""
+
+
+def largest_body_bytes(config: ServiceConfig) -> int:
+    """Return the bytes of the largest body that any route takes."""
+    limits = config.limits
+    return max(limits.max_upload_bytes, limits.max_json_bytes, config.jobs.max_json_bytes)
+
+
+def bytes_in_flight(config: ServiceConfig) -> int:
+    """Return how many bytes of bodies one edge replica holds at most."""
+    given = config.limits.max_bytes_in_flight
+    least = LARGEST_AT_ONCE * largest_body_bytes(config)
+    return max(BYTES_IN_FLIGHT, least) if given is None else given
+
+
+def largest_merge_bytes(config: ServiceConfig) -> int:
+    """Return the memory that the largest merge within the limits takes."""
+    limits = config.limits
+    frame_px = (limits.max_frame_size or limits.max_image_size) ** 2
+    return merge_memory_bytes(frame_px, 2 * limits.max_upload_pixels, limits.max_upload_bytes)
+
+
+def work_bytes(config: ServiceConfig) -> int:
+    """Return the memory for all that one replica of the merger works on at once."""
+    given = config.merger.work_bytes
+    return max(MergerConfig.work_bytes, largest_merge_bytes(config)) if given is None else given
+
+
+def memory_faults(config: ServiceConfig) -> Iterator[str]:
+    """Yield a sentence for each budget that is too small for one request."""
+    in_flight, body_bytes = bytes_in_flight(config), largest_body_bytes(config)
+    if in_flight < LARGEST_AT_ONCE * body_bytes:
+        yield (
+            f"limits.max_bytes_in_flight must be at least {LARGEST_AT_ONCE * body_bytes}:"
+            f" {LARGEST_AT_ONCE} of the largest body, which is limited to {body_bytes} bytes"
+        )
+    merging, largest = work_bytes(config), largest_merge_bytes(config)
+    if merging < largest:
+        yield (
+            f"merger.work_bytes must be at least {largest}, which the largest merge takes: set that, or a"
+            " smaller limits.max_upload_pixels"
+        )
+
+
+def memory_warnings(config: ServiceConfig) -> Iterator[str]:
+    """Yield a sentence for each replica that may take more memory than its node sets aside for it.
+
+    Not refused: Ray places replicas by `memory_bytes` and holds none to it, and small machines say less.
+    """
+    held = {
+        "ingress": (COPIES_OF_A_BODY * bytes_in_flight(config), "limits.max_bytes_in_flight"),
+        "merger": (work_bytes(config), "merger.work_bytes"),
+    }
+    for name, (held_bytes, setting) in held.items():
+        has, needed = getattr(config, name).memory_bytes, PROCESS_BYTES + held_bytes
+        if has is not None and has < needed:
+            yield f"{name}.memory_bytes should be at least {needed} for {setting}: raise it, or lower that"

@@ -1,0 +1,143 @@
+"""Who is let in: a layer that would be late for the work before it is refused before any work is done for it.
+
+Each replica tells how fast it is and how much it has to do (deployments/standing.py), and the door knows what
+it let in itself. A scene's layers are let in together or not at all. What the door cannot foresee, the
+replica's own scheduler refuses.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from deployments.errors import DeadlineExceeded, Overloaded
+from deployments.messages import LayerJob, LayerKind
+from deployments.standing import Standing
+
+from .replica_registry import Pool, nowhere
+
+QUEUE_FULL = "every replica's queue is full; come back shortly"
+CAUTION = 1.4
+"""A wait is taken for so much longer than it is expected to be: shorter work that comes later goes first.
+With 1.0 a quarter of the steps at five times the capacity are for scenes that end too late, with 1.4 a
+fiftieth (tests/serve/graph/test_overload.py)."""
+AFTERWARDS_S = 0.5
+"""For the merge and the network."""
+STALE_S = 3.0
+"""What replicas tell arrives here no later than this."""
+SHARE = 4
+"""A tenant may have so many times as many layers waiting as there are places left: four fifths of them while
+it is alone, and each of two four ninths (Choudhury and Hahne 1998, dynamic queue length thresholds). So there
+is always a place for one that comes anew."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Megapixel-steps a second of all replicas together; zero where that is not known yet."""
+
+    rate: float
+    least_megapixel_step_s: float
+    interactive: float
+
+    @classmethod
+    def of(cls, standings: Sequence[Standing | None]) -> Speed:
+        """A replica that has painted nothing yet counts as an average one, one that cannot as none."""
+        standings = [standing for standing in standings if standing is None or not standing.unready]
+        told = [standing for standing in standings if standing is not None]
+        rates = [1 / standing.megapixel_step_s for standing in told if standing.megapixel_step_s > 0]
+        return cls(
+            len(standings) * sum(rates) / len(rates) if rates else 0.0,
+            min((standing.least_megapixel_step_s for standing in told), default=0.0),
+            sum(standing.interactive for standing in told),
+        )
+
+
+class Door:
+    """Of one process. `places`: how many layers of a kind may wait for a replica. `clock`: the deadlines'."""
+
+    def __init__(
+        self,
+        pool: Callable[[LayerKind], Pool | None] = nowhere,
+        places: Mapping[LayerKind, int] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pool = pool
+        self._places = places or {}
+        self._clock = clock
+        self._inside: dict[LayerKind, list[LayerJob]] = {"character": [], "background": []}
+        self._gone: deque[tuple[float, LayerJob]] = deque()
+
+    @contextmanager
+    def let_in(self, *jobs: LayerJob) -> Iterator[None]:
+        """For as long as the block lasts. Raises Overloaded and DeadlineExceeded."""
+        working = [job for job in jobs if not self._is_warm(job)]
+        for job in working:
+            self._check(job)
+        for job in working:
+            self._inside[job.kind].append(job)
+        try:
+            yield
+        finally:
+            for job in working:
+                self._inside[job.kind].remove(job)
+                self._gone.append((self._clock(), job))
+            self._forget_gone()
+
+    def place_frees_in_s(self, job: LayerJob, places: int = 1) -> float | None:
+        """While such jobs are worked off, one after the other; None where nothing is known of them."""
+        pool = self._pool(job.kind)
+        rate = Speed.of(pool.standings()).rate if pool else 0.0
+        return places * job.megapixel_steps / rate if rate else None
+
+    def _is_warm(self, job: LayerJob) -> bool:
+        """An equal layer that is painted or kept makes it no work at all."""
+        pool = self._pool(job.kind)
+        return pool is not None and pool.is_warm(job)
+
+    def _check(self, job: LayerJob) -> None:
+        pool = self._pool(job.kind)
+        if pool is None:
+            return
+        speed, left_s = Speed.of(pool.standings()), job.deadline_at - self._clock()
+        if job.megapixel_steps * speed.least_megapixel_step_s > left_s:
+            raise DeadlineExceeded("this layer takes longer than the time that was given for it")
+        before = self._before(job, speed)
+        if before and speed.rate:
+            late_s = CAUTION * (before + job.megapixel_steps) / speed.rate + AFTERWARDS_S - left_s
+            if late_s > 0:
+                message = "there is too much to paint before this to have it done in time"
+                raise Overloaded(message, retry_after_s=late_s)
+        self._check_places(job, pool)
+
+    def _before(self, job: LayerJob, speed: Speed) -> float:
+        """In a fair order another tenant has no more painted before it than its own tenant has."""
+        by_tenant: defaultdict[str, float] = defaultdict(float)
+        for other in self._inside[job.kind]:
+            by_tenant[other.tenant] += other.megapixel_steps
+        mine = by_tenant.pop(job.tenant, 0.0)
+        others = sum(min(theirs, mine + job.megapixel_steps) for theirs in by_tenant.values())
+        return mine + others + max(0.0, speed.interactive - self._told(job.kind))
+
+    def _told(self, kind: LayerKind) -> float:
+        """The most that the replicas may have meant of what was let in here; the rest came from elsewhere."""
+        self._forget_gone()
+        lately = [job for _, job in self._gone if job.kind == kind]
+        return sum(job.megapixel_steps for job in [*self._inside[kind], *lately])
+
+    def _forget_gone(self) -> None:
+        """Whether anybody asks for them or not: each holds its request's words."""
+        while self._gone and self._clock() - self._gone[0][0] > STALE_S:
+            self._gone.popleft()
+
+    def _check_places(self, job: LayerJob, pool: Pool) -> None:
+        places = self._places.get(job.kind)
+        if places is None:
+            return
+        waiting = pool.waiting()
+        mine, free = waiting[job.tenant], places - waiting.total()
+        if mine >= SHARE * free:
+            too_many = int((mine - SHARE * free) / (1 + SHARE)) + 1
+            raise Overloaded(QUEUE_FULL, retry_after_s=self.place_frees_in_s(job, too_many))

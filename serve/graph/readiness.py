@@ -1,0 +1,143 @@
+"""Say whether the service can paint, and if not, why.
+
+A generator is ready where one of its replicas is: the others get no work until they are. What each replica
+says of itself arrives here every second (deployments/standing.py), so the answer does not depend on which of
+them happens to be asked, nor on how busy they are. Only before they have said anything is one asked. A
+replica runs only once it has loaded its model or can say why not, and one that cannot paint gets no work and
+answers at once. So where replicas run and none has time to answer, they are painting: busy is ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ray.serve.exceptions import BackPressureError
+
+from deployments.messages import LayerKind, Readiness
+from deployments.standing import Standing
+
+from ..state.disk_space import DiskSpace
+from ..telemetry.logs import logger
+from .scene import Graph, Response
+
+PROBE_TIMEOUT_S = 2.0
+BUSY_TIMEOUT_S = 0.7
+"""Of replicas that run: the probes of a kubelet give up after a second."""
+DISK_TIMEOUT_S = 0.2
+NO_ANSWER = "jobs: the disk that holds them does not answer"
+NONE_RUNS = "no replica is running: one is loading its model, or waits for a place"
+KINDS: tuple[LayerKind, ...] = ("character", "background")
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """One sentence for each generator that cannot paint, and for each that can do so with fewer replicas."""
+
+    unready: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
+
+
+class DiskCheck:
+    """Look at the disk that jobs are kept on, and never wait long for one that does not answer."""
+
+    def __init__(self, disk: DiskSpace) -> None:
+        self._disk = disk
+        self._looking: asyncio.Task[str | None] | None = None
+
+    async def beside(self, state: ServiceState) -> ServiceState:
+        """Return the state of the generators, degraded too where no new job is taken."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.ensure_future(asyncio.to_thread(self._disk.shortage))
+        done, _ = await asyncio.wait({self._looking}, timeout=DISK_TIMEOUT_S)
+        shortage = self._looking.result() if done else NO_ANSWER
+        return replace(state, degraded=(*state.degraded, shortage)) if shortage else state
+
+
+async def service_state(graph: Graph, wanted: Mapping[LayerKind, int] | None = None) -> ServiceState:
+    """Return the state of all generators, each of which is to have as many replicas as are `wanted`."""
+    states = await asyncio.gather(*(_state(graph, kind, (wanted or {}).get(kind, 0)) for kind in KINDS))
+    return ServiceState(
+        tuple(text for state in states for text in state.unready),
+        tuple(text for state in states for text in state.degraded),
+    )
+
+
+async def _state(graph: Graph, kind: LayerKind, wanted: int) -> ServiceState:
+    state = await _painting(graph, kind)
+    pool = graph.pool(kind)
+    runs = len(pool.standings()) if pool is not None else 0
+    if state == ServiceState() and 0 < runs < wanted:
+        return ServiceState(degraded=(f"{kind}: {runs} of {wanted} replicas run",))
+    return state
+
+
+async def _painting(graph: Graph, kind: LayerKind) -> ServiceState:
+    """Judge those that run."""
+    pool = graph.pool(kind)
+    told = _told(kind, pool.standings()) if pool is not None else None
+    if told is not None:
+        return told
+    runs = pool is not None and len(pool.standings()) > 0
+    try:
+        reason = await _asked(graph, kind, BUSY_TIMEOUT_S if runs else PROBE_TIMEOUT_S)
+    except TimeoutError:
+        pool = graph.pool(kind)
+        standings = pool.standings() if pool is not None else ()
+        if standings:
+            return _busy(kind, standings)
+        reason = NONE_RUNS
+    return ServiceState(unready=(f"{kind}: {reason}",)) if reason else ServiceState()
+
+
+def _told(kind: LayerKind, standings: Sequence[Standing | None]) -> ServiceState | None:
+    """By what the replicas say of themselves; None where none of them has yet."""
+    known = [standing for standing in standings if standing is not None]
+    reasons = Counter(standing.unready for standing in known if standing.unready)
+    if not known or (len(known) < len(standings) and reasons.total() == len(known)):
+        return None
+    if not reasons:
+        return ServiceState()
+    if reasons.total() == len(known):
+        return ServiceState(unready=(f"{kind}: {_commonest(reasons)}",))
+    return _degraded(kind, reasons, len(standings))
+
+
+def _busy(kind: LayerKind, standings: Sequence[Standing | None]) -> ServiceState:
+    """Judge replicas of which none had time to answer; some may have said by now that they cannot paint."""
+    told = _told(kind, standings)
+    if told is not None:
+        return told
+    reasons = Counter(standing.unready for standing in standings if standing is not None)
+    return _degraded(kind, reasons, len(standings)) if reasons else ServiceState()
+
+
+def _degraded(kind: LayerKind, reasons: Counter[str], replicas: int) -> ServiceState:
+    count = f"{reasons.total()} of {replicas} replicas cannot paint"
+    return ServiceState(degraded=(f"{kind}: {count}: {_commonest(reasons)}",))
+
+
+def _commonest(reasons: Counter[str]) -> str:
+    """Of equals always the same."""
+    return min(reasons, key=lambda text: (-reasons[text], text))
+
+
+async def _asked(graph: Graph, kind: LayerKind, timeout_s: float) -> str:
+    """What any one replica says; empty where it can paint. Raises TimeoutError where none has time to."""
+    handle = graph.character if kind == "character" else graph.background
+    response: Response = None
+    try:
+        async with asyncio.timeout(timeout_s):
+            response = handle.readiness.remote()
+            readiness: Readiness = await response
+    except TimeoutError:
+        response.cancel()
+        raise
+    except BackPressureError:
+        return ""  # Its queue is full, so it paints.
+    except Exception as error:  # A replica raises whatever it died of: it is not ready, and why is logged.
+        logger.warning("no %s replica could be asked whether it is ready: %r", kind, error)
+        return "its replica is restarting"
+    return "" if readiness.ready else readiness.reason

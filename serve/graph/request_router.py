@@ -1,0 +1,177 @@
+"""Which replica paints which layer, and in which order: asked by Ray Serve in each process that has a handle.
+
+A replica that is not ready gets nothing while another is: one that fails at once is always idle, and would
+draw all the work. Among the ready, an equal layer goes to the replica that paints or keeps it, while that
+accepts work. Where some have unloaded their model, a layer goes to one that has not and that is idle. Every
+other one goes by Ray's own power of two choices. Where layers wait for a replica, they leave in a fair order.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter, OrderedDict, deque
+from collections.abc import Sequence
+from typing import Any
+
+from ray.serve._private.request_router.pow_2_router import PowerOfTwoChoicesRequestRouter
+from ray.serve.config import RequestRouterConfig
+from ray.serve.request_router import PendingRequest, ReplicaID, RunningReplica
+
+from deployments.messages import LayerJob, LayerKind
+from deployments.standing import Standing
+
+from . import replica_registry
+from .fair_queue import FairOrder
+
+TOLD_EVERY_S = 1.0
+SENT_S = 5 * TOLD_EVERY_S
+"""What was sent to a replica is taken for warm there so long: by then it has told so itself."""
+REMEMBERED = 1024
+REFUSED_S = 3 * TOLD_EVERY_S
+"""A replica that has refused a layer is not asked again for so long: by then it has told how it is."""
+
+
+class LayerRouter(PowerOfTwoChoicesRequestRouter):
+    """Registers as the pool of its kind. Ray passes on what `routed` says."""
+
+    def initialize_state(self, **kwargs: Any) -> None:
+        self._keeps_layers: bool = kwargs["keeps_layers"]
+        self._order = FairOrder()
+        self._sent: OrderedDict[str, tuple[ReplicaID, float]] = OrderedDict()
+        self._routed: OrderedDict[tuple[str, str], ReplicaID] = OrderedDict()
+        self._refused: dict[ReplicaID, float] = {}
+        # By its module: Ray pickles this one by value, and with it whatever objects its names stand for.
+        replica_registry.HERE.register(kwargs["kind"], self)
+
+    def standings(self) -> Sequence[Standing | None]:
+        return [Standing.from_stats(replica.routing_stats) for replica in list(self._replicas.values())]
+
+    def waiting(self) -> Counter[str]:
+        jobs = (_job(pending) for pending in self._still_pending())
+        return Counter(job.tenant for job in jobs if job is not None)
+
+    def is_warm(self, job: LayerJob) -> bool:
+        return bool(self._warm(job))
+
+    def was_sent(self, job: LayerJob) -> bool:
+        return (job.request_id, job.kind) in self._routed
+
+    def refused(self, job: LayerJob) -> bool:
+        replica_id = self._routed.pop((job.request_id, job.kind), None)
+        if replica_id is not None:
+            self._refused = {each: at for each, at in self._refused.items() if each in self._replicas}
+            self._refused[replica_id] = self._get_curr_time_s()
+        return any(self._is_ready(replica) is not False for replica in list(self._replicas.values()))
+
+    def apply_locality_routing(self, pending_request: PendingRequest | None = None) -> set[ReplicaID]:
+        """Overrides Ray's: what it chooses from are the ready ones, as long as there are any."""
+        near: set[ReplicaID] = super().apply_locality_routing(pending_request)
+        return near & {replica.replica_id for replica in self._serving()}
+
+    async def choose_replicas(
+        self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
+    ) -> list[list[RunningReplica]]:
+        """The warm ones first, those that have told nothing yet last. The full are passed over."""
+        ranks: list[list[RunningReplica]] = await super().choose_replicas(candidate_replicas, pending_request)
+        job = _job(pending_request)
+        if job is None:
+            return ranks
+        return [*filter(None, (self._warm(job), self._loaded_and_idle())), *ranks, self._unknown()]
+
+    def on_request_routed(self, pending_request: PendingRequest, replica_id: ReplicaID, result: Any) -> None:
+        job = _job(pending_request)
+        if job is None:
+            return
+        self._routed[job.request_id, job.kind] = replica_id
+        while len(self._routed) > REMEMBERED:
+            self._routed.popitem(last=False)
+        if job.no_store or not self._keeps_layers:
+            return
+        now = self._get_curr_time_s()
+        sent_to, at = self._sent.get(job.likeness, (None, 0.0))
+        if sent_to != replica_id or now - at >= SENT_S:  # Not renewed by those that follow it.
+            self._sent[job.likeness] = replica_id, now
+            self._sent.move_to_end(job.likeness)
+            while len(self._sent) > REMEMBERED:
+                self._sent.popitem(last=False)
+
+    def _fulfill_next_pending_request(self, replica: RunningReplica, request_metadata: Any = None) -> None:
+        """Overrides Ray's: it would serve the first that came."""
+        pending = self._still_pending()
+        if pending:
+            served = pending[self._next(replica, pending)]
+            self._cancel_routing_task_for_pending_request(served)
+            self._record_queue_wait_time(served)
+            served.future.set_result(replica)
+            self._remove_pending_request_from_indices(served)
+        self._pending_requests_to_fulfill = deque(self._still_pending())
+
+    def _next(self, replica: RunningReplica, pending: Sequence[PendingRequest]) -> int:
+        jobs = [(_job(each), each.created_at) for each in pending]
+        for index, (job, _) in enumerate(jobs):
+            # It takes nobody's turn on a model.
+            if job is None or (not job.no_store and self._is_kept(job.likeness, replica)):
+                return index
+        # Ray notes when a request came by the time of day, and a deadline is a time of the monotonic clock.
+        now, of_day = time.monotonic(), self._get_curr_time_s()
+        layers = [(job, now - (of_day - since)) for job, since in jobs if job is not None]
+        return self._order.next(layers, now)
+
+    def _still_pending(self) -> list[PendingRequest]:
+        return [pending for pending in list(self._pending_requests_to_fulfill) if not pending.future.done()]
+
+    def _warm(self, job: LayerJob) -> list[RunningReplica]:
+        if job.no_store:
+            return []
+        likeness = job.likeness
+        return [replica for replica in self._serving() if self._is_kept(likeness, replica)]
+
+    def _is_kept(self, likeness: str, replica: RunningReplica) -> bool:
+        sent_to, at = self._sent.get(likeness, (None, 0.0))
+        just_sent = sent_to == replica.replica_id and self._get_curr_time_s() - at < SENT_S
+        return just_sent or likeness in replica.routing_stats.get("warm", ())
+
+    def _loaded_and_idle(self) -> list[RunningReplica]:
+        """None where all have their model loaded. A length that is not known is that of a long idle one."""
+        serving = self._serving()
+        loaded = [each for each in serving if each.routing_stats.get("loaded", True)]
+        if len(loaded) == len(serving):
+            return []
+        lengths = self._replica_queue_len_cache
+        return [replica for replica in loaded if lengths.get(replica.replica_id) in (None, 0)]
+
+    def _is_ready(self, replica: RunningReplica) -> bool | None:
+        """None where it has told nothing yet."""
+        refused_at = self._refused.get(replica.replica_id)
+        if refused_at is not None and self._get_curr_time_s() - refused_at < REFUSED_S:
+            return False
+        return not replica.routing_stats.get("unready") if replica.routing_stats else None
+
+    def _serving(self) -> list[RunningReplica]:
+        """The ready ones; where there is none those that may be; and else all, which then tell why not."""
+        replicas = list(self._replicas.values())
+        told = [self._is_ready(replica) for replica in replicas]
+        best = True if True in told else None if None in told else False
+        return [replica for replica, ready in zip(replicas, told, strict=True) if ready is best]
+
+    def _unknown(self) -> list[RunningReplica]:
+        """One that has told nothing yet: better than to wait for one that is full."""
+        unknown = [each for each in list(self._replicas.values()) if self._is_ready(each) is None]
+        return [random.choice(unknown)] if unknown else []  # noqa: S311 (nothing is secret here)
+
+
+def _job(pending: PendingRequest | None) -> LayerJob | None:
+    """None for questions such as `readiness`."""
+    asked = pending.args[0] if pending is not None and pending.args else None
+    return asked if isinstance(asked, LayerJob) else None
+
+
+def routed(kind: LayerKind, keeps_layers: bool) -> RequestRouterConfig:
+    """What a deployment of generators is given. `keeps_layers`: whether layers outlive their painting."""
+    options: dict[str, Any] = {
+        "request_router_class": LayerRouter,
+        "request_router_kwargs": {"kind": kind, "keeps_layers": keeps_layers},
+        "request_routing_stats_period_s": TOLD_EVERY_S,
+    }
+    return RequestRouterConfig(**options)

@@ -1,0 +1,251 @@
+"""render(): character and background in parallel, then the merger; one deadline over all of it.
+
+Both branches are awaited together so that the first failure is seen at once and stops the other branch; their
+responses, not their pixels, are passed on, so that pixels travel from replica to replica. A branch whose
+replica died is painted again alone: the seed is fixed, so the picture is the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+from ray.exceptions import ObjectLostError, RayActorError, TaskCancelledError
+from ray.serve.exceptions import (
+    BackPressureError,
+    DeploymentUnavailableError,
+    RayServeException,
+    ReplicaUnavailableError,
+)
+from ray.serve.handle import DeploymentHandle
+
+from deployments.errors import DeadlineExceeded, GenerationFailed, NotReady, Overloaded
+from deployments.merge_work import MEGA, work_on_the_way, written_px
+from deployments.messages import (
+    LayerJob,
+    LayerKind,
+    LayerResult,
+    MergeResult,
+    OutputOptions,
+    Picture,
+    UploadJob,
+)
+from deployments.work_queue import Work, WorkQueue
+
+from ..telemetry.scene_spans import branch, finishing, note_loss
+from .admission_control import QUEUE_FULL, Door
+from .replica_registry import Pool, nowhere
+from .scene_job import SceneJob
+from .stream_reader import Tell, follow
+
+Handle = DeploymentHandle[Any]
+Result = TypeVar("Result")
+Response = Any
+"""Ray types what `remote` returns as a response or a stream of them, so that neither can be awaited."""
+
+UNBOUNDED = 1 << 60
+FREES_IN_S = 2.0
+"""A place in a queue, where nobody knows how fast it is worked off."""
+MAX_LOSSES = 3
+"""How often a branch may lose its replica before the request is given up."""
+MAX_REFUSALS = 16
+"""How many replicas may say that they are not ready: each is known to be so from then on."""
+LOST = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError)
+PIXELS_LOST = (ObjectLostError, RayServeException)
+"""The layers' node died after they were painted: Serve tells of a passed response in its general class."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The handles of the three deployments below the ingress, and who is let through to them.
+
+    `merges`: how much of the merger's work this process may have under way. `pool`: what this process knows
+    of the replicas of a generator.
+    """
+
+    character: Handle
+    background: Handle
+    merger: Handle
+    door: Door = field(default_factory=Door)
+    merges: WorkQueue = field(default_factory=lambda: WorkQueue(UNBOUNDED, UNBOUNDED))
+    pool: Callable[[LayerKind], Pool | None] = nowhere
+
+    def painter(self, job: LayerJob) -> Handle:
+        return self.character if job.kind == "character" else self.background
+
+
+@dataclass(frozen=True)
+class SceneResult:
+    character: LayerResult
+    background: LayerResult
+    merged: MergeResult
+
+
+async def render(graph: Graph, job: SceneJob, tell: Tell | None = None) -> SceneResult:
+    """`tell` hears of places in the queue, of each step and of each layer.
+
+    Raises what deployments.errors draws.
+    """
+    async with _admitted(graph, job.deadline_at, job.character, job.background):
+        for _ in range(MAX_LOSSES):
+            painted = await all_or_none(
+                _paint(graph, layer, tell) for layer in (job.character, job.background)
+            )
+            (character_stand_in, character), (background_stand_in, background) = painted
+            merge = partial(graph.merger.merge.remote, job.merge, character_stand_in, background_stand_in)
+            later = job.merge.priority == "batch"
+            work = Work(job.merge.tenant, scene_megapixels(job), later=later)
+            try:
+                merged: MergeResult = await _finish(graph, job.merge.request_id, work, merge)
+            except PIXELS_LOST:
+                continue
+            return SceneResult(character, background, merged)
+        raise GenerationFailed("the painted layers were lost before they could be merged, again and again")
+
+
+async def render_layer(
+    graph: Graph, job: LayerJob, output: OutputOptions, tell: Tell | None = None
+) -> tuple[LayerResult, Picture]:
+    """One layer alone, encoded by the merger's replicas so that the edge never touches pixels."""
+    async with _admitted(graph, job.deadline_at, job):
+        response, layer = await _paint(graph, job, tell)
+        encode = partial(graph.merger.encode.remote, output, response, job.tenant)
+        return layer, await _finish(graph, job.request_id, _alone(job), encode)
+
+
+async def render_cutout(graph: Graph, job: LayerJob, output: OutputOptions) -> tuple[LayerResult, Picture]:
+    """A character without its backdrop. Raises CutoutFailed where it cannot be told from it."""
+    async with _admitted(graph, job.deadline_at, job):
+        response, layer = await _paint(graph, job)
+        cut_out = partial(graph.merger.cut_out.remote, output, response, job.tenant)
+        return layer, await _finish(graph, job.request_id, _alone(job), cut_out)
+
+
+async def render_upload(graph: Graph, job: UploadJob, deadline_at: float) -> MergeResult:
+    """Two picture files merged, decoded and all by the merger's replicas."""
+    async with _Deadline(deadline_at):
+        merge = partial(graph.merger.merge_files.remote, job)
+        merged: MergeResult = await _finish(graph, job.merge.request_id, work_on_the_way(job), merge)
+        return merged
+
+
+def scene_megapixels(job: SceneJob) -> float:
+    """Return what the pictures of a scene's merge are in all."""
+    sizes = (layer.width_px * layer.height_px for layer in (job.character, job.background))
+    return written_px(job.merge, *sizes) / MEGA
+
+
+def _alone(job: LayerJob) -> Work:
+    """The work of a layer's own file."""
+    return Work(job.tenant, job.width_px * job.height_px / MEGA)
+
+
+async def _paint(graph: Graph, job: LayerJob, tell: Tell | None = None) -> tuple[Any, LayerResult]:
+    """The layer, and what stands for it in a further call."""
+    painter, frees_in_s = graph.painter(job), partial(graph.door.place_frees_in_s, job)
+    elsewhere = partial(_another_is_ready, graph, job)
+    with branch(job) as painted:
+        if tell is None:
+            stand_in, layer = await _kept(partial(painter.paint.remote, job), _whole, frees_in_s, elsewhere)
+        else:
+            stream = partial(painter.options(stream=True).stream.remote, job)
+            stand_in, layer = await _kept(stream, partial(follow, tell=tell), frees_in_s, elsewhere)
+        painted(layer)
+        return stand_in, layer
+
+
+async def _finish(graph: Graph, request_id: str, work: Work, call: Callable[[], Response]) -> Any:
+    """What a call of the merger's replicas makes, when its turn has come."""
+    with finishing(request_id) as made:
+        async with graph.merges.turn(work):
+            _, result = await _kept(call)
+        made(result)
+        return result
+
+
+async def _whole(response: Response) -> tuple[Response, Any]:
+    return response, await response
+
+
+async def _kept(
+    call: Callable[[], Response],
+    receive: Callable[[Response], Awaitable[tuple[Any, Any]]] = _whole,
+    frees_in_s: Callable[[], float | None] = lambda: None,
+    elsewhere: Callable[[], bool] = lambda: False,
+) -> tuple[Any, Any]:
+    """Call, and call again where the replica was lost under it, or is not ready while another may be.
+
+    Cancelling this cancels the call.
+    """
+    losses = refusals = 0
+    while True:
+        response = call()
+        try:
+            return await receive(response)
+        except NotReady:
+            refusals += 1
+            if refusals == MAX_REFUSALS or not elsewhere():
+                raise
+        except BackPressureError as error:
+            raise Overloaded(QUEUE_FULL, retry_after_s=frees_in_s() or FREES_IN_S) from error
+        except LOST as error:
+            losses += 1
+            note_loss(losses)
+            if losses == MAX_LOSSES:
+                raise GenerationFailed(
+                    "the replicas painting this request were lost, again and again"
+                ) from error
+        except (asyncio.CancelledError, TaskCancelledError) as error:
+            response.cancel()
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # In local testing mode the class is Ray's own, which asyncio.timeout takes for a failure.
+                raise asyncio.CancelledError from error
+            raise
+
+
+def _another_is_ready(graph: Graph, job: LayerJob) -> bool:
+    """Whether there is one, now that the replica that the job was sent to has said that it is not."""
+    pool = graph.pool(job.kind)
+    return pool is not None and pool.refused(job)
+
+
+@asynccontextmanager
+async def _admitted(graph: Graph, deadline_at: float, *jobs: LayerJob) -> AsyncIterator[None]:
+    """Through the door, and until the deadline."""
+    with graph.door.let_in(*jobs):
+        async with _Deadline(deadline_at):
+            yield
+
+
+async def all_or_none(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """The results of all, or the first failure, with the rest cancelled and gone."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+class _Deadline:
+    """asyncio.timeout_at for a time of the monotonic clock, raising the contract's error."""
+
+    def __init__(self, deadline_at: float) -> None:
+        self._timeout = asyncio.timeout(max(0.0, deadline_at - time.monotonic()))
+
+    async def __aenter__(self) -> None:
+        await self._timeout.__aenter__()
+
+    async def __aexit__(self, *raised: Any) -> None:
+        try:
+            await self._timeout.__aexit__(*raised)
+        except TimeoutError as error:
+            raise DeadlineExceeded("the picture was not done within deadline_s") from error

@@ -1,0 +1,58 @@
+"""Previews of the composed scene, made by the merger's replicas while the layers are still being painted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Self
+
+from deployments.messages import LayerEvent, LayerKind, MergeJob, StepEvent
+
+from ..telemetry.logs import logger
+from .scene import Graph, Response
+
+
+class ScenePreviews:
+    """The n-th is made when both layers have sent their n-th. A late or a failed one is left out."""
+
+    def __init__(self, graph: Graph, merge: MergeJob, tell: Callable[[bytes], None]) -> None:
+        self._graph = graph
+        self._merge = merge
+        self._tell = tell
+        self._latest: dict[LayerKind, bytes] = {}
+        self._sent: Counter[LayerKind] = Counter()
+        self._made = 0
+        self._making: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        if self._making:
+            self._making.cancel()
+            await asyncio.gather(self._making, return_exceptions=True)
+
+    def hear(self, item: LayerEvent) -> None:
+        """Of a place, a step, or a layer."""
+        if not isinstance(item, StepEvent) or item.preview is None:
+            return
+        self._latest[item.kind] = item.preview
+        self._sent[item.kind] += 1
+        idle = self._making is None or self._making.done()
+        if idle and min(self._sent["character"], self._sent["background"]) > self._made:
+            self._made += 1
+            self._making = asyncio.create_task(self._make())
+
+    async def _make(self) -> None:
+        layers = self._latest["character"], self._latest["background"]
+        response: Response = self._graph.merger.preview.remote(
+            self._merge.options, *layers, self._merge.tenant
+        )
+        try:
+            self._tell(await response)
+        except asyncio.CancelledError:
+            response.cancel()
+            raise
+        except Exception:  # Whatever the merger raised, the scene itself goes on; the cause is logged.
+            logger.warning("a preview of a scene could not be made", exc_info=True)

@@ -1,0 +1,100 @@
+"""Multipart forms: bounded in bytes, parts and time while they come in, by Starlette's own parser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import Request
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from deployments.errors import InvalidRequest
+
+from ..config.service_config import Limits
+from .body import bounded, in_time
+from .error_responses import MAX_ECHO_CHARS, Refusal
+
+PICTURES = ("image/png", "image/x-png", "image/jpeg", "image/jpg", "image/pjpeg", "image/webp")
+ANYTHING = ("", "application/octet-stream", "binary/octet-stream", "application/binary")
+"""What clients and stores say of bytes that they do not look into: the picture itself says what it is."""
+MAX_TYPE_CHARS = 1_000
+"""A boundary has 70 at most; to take 50,000 apart would hold up the other requests."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """`files` by field name; `options` is the text of the one field that is not a picture, or empty."""
+
+    files: dict[str, bytes]
+    options: bytes
+
+
+async def read_form(request: Request, limits: Limits, pictures: tuple[str, ...], options: str) -> Form:
+    """One file of each of `pictures`, and `options` as a field or a file.
+
+    Raises Refusal (408, 413, 415), and InvalidRequest for another set of parts.
+    """
+    declared = request.headers.get("content-type", "")
+    kind, parameters = parse_options_header(declared if len(declared) <= MAX_TYPE_CHARS else "")
+    if kind.lower() != b"multipart/form-data" or parameters.get(b"charset", b"utf-8").lower() != b"utf-8":
+        raise Refusal(415, "unsupported_media_type", "send the body as Content-Type: multipart/form-data")
+    parser = _Parser(
+        Headers(raw=[(b"content-type", declared.encode("latin-1"))]),
+        bounded(request, limits.max_upload_bytes),
+        max_files=len(pictures) + 1,
+    )
+    parser.spool_max_size = limits.max_upload_bytes  # Never to the disk.
+    try:
+        async with in_time(limits.body_timeout_s):
+            form = await parser.parse()
+        return await _sorted(form, limits, pictures, options)
+    except MultiPartException as error:
+        raise InvalidRequest(f"the body is not a form as expected: {error.message}", "body") from None
+    finally:
+        parser.close()
+
+
+class _Parser(MultiPartParser):
+    """Starlette's, to which a part without a file name is a file too: only its name says what it is."""
+
+    def close(self) -> None:
+        """Close its files, those too that the body ended in the middle of."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
+    def on_headers_finished(self) -> None:
+        """Name the file of a part that has no file name: nothing."""
+        part = self._current_part
+        if part.content_disposition is not None:
+            _, options = parse_options_header(part.content_disposition)
+            if b"filename" not in options:
+                part.content_disposition = part.content_disposition.rstrip(b"; ") + b'; filename=""'
+        super().on_headers_finished()
+
+
+async def _sorted(form: FormData, limits: Limits, pictures: tuple[str, ...], options: str) -> Form:
+    parts: dict[str, UploadFile] = {}
+    for name, part in form.multi_items():
+        assert isinstance(part, UploadFile)  # noqa: S101 (_Parser makes nothing else)
+        shown = name[:MAX_ECHO_CHARS].encode("ascii", "replace").decode()
+        if name not in (*pictures, options):
+            raise InvalidRequest(f"{shown} is not a known field", shown)
+        if name in parts:
+            raise InvalidRequest(f"{shown} stands twice in the form", shown)
+        parts[name] = part
+    files = {name: await _picture(name, parts.get(name)) for name in pictures}
+    told = await parts[options].read(limits.max_json_bytes + 1) if options in parts else b""
+    if len(told) > limits.max_json_bytes:
+        raise Refusal(413, "payload_too_large", f"{options} is limited to {limits.max_json_bytes} bytes")
+    return Form(files, told)
+
+
+async def _picture(name: str, part: UploadFile | None) -> bytes:
+    if part is None:
+        raise InvalidRequest(f"{name} is required", name)
+    kind = (part.content_type or "").partition(";")[0].strip().lower()
+    unnamed = not part.filename and kind == "text/plain"  # What a part is that says nothing of itself.
+    if kind not in (*PICTURES, *ANYTHING) and not unnamed:
+        raise Refusal(415, "unsupported_media_type", f"{name} must be a PNG, JPEG or WebP picture", name)
+    return await part.read()

@@ -1,0 +1,78 @@
+"""A layer around the edge that records each answer as metrics, from what the answer says of itself.
+
+It reads the status, Server-Timing and X-Degraded that callers get too, so it knows no route from within.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..telemetry import metrics
+from ..telemetry.metrics import Recorder
+from .paths import route_path
+
+TIMING = re.compile(r"([\w-]+);dur=([\d.]+)")
+LAYER_STAGES = ("queue", "encode", "denoise", "decode")
+NO_ROOM = (429, 503, 507)
+UNCOUNTED = ("/healthz", "/readyz", "/-/healthz", "/-/routes")
+"""Asked every few seconds by machines: they would drown the rest."""
+
+
+class ObservedEdge:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._recorder = Recorder(metrics.EDGE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or route_path(scope) in UNCOUNTED:
+            await self._app(scope, receive, send)
+            return
+        began_at = time.monotonic()
+        status, headers = 499, Headers()  # As nginx calls a client that left before the answer.
+
+        async def passing(message: Message) -> None:
+            nonlocal status, headers
+            if message["type"] == "http.response.start":
+                status, headers = message["status"], Headers(raw=message["headers"])
+            await send(message)
+
+        try:
+            await self._app(scope, receive, passing)
+        finally:
+            self._record(route_of(scope), status, headers, time.monotonic() - began_at)
+            if outcome := scope.get("state", {}).get("damaged_picture"):
+                self._recorder.add(metrics.DAMAGED_PICTURES, outcome=outcome)
+
+    def _record(self, route: str, status: int, headers: Headers, took_s: float) -> None:
+        self._recorder.add(metrics.REQUESTS, route=route, status=str(status))
+        if status in NO_ROOM:
+            self._recorder.add(metrics.REJECTED, status=str(status))
+        if status >= 400:
+            return
+        self._recorder.observe(metrics.LATENCY, took_s, route=route)
+        if "x-degraded" in headers:
+            self._recorder.add(metrics.DEGRADED, route=route)
+        timings = {name: float(ms) / 1e3 for name, ms in TIMING.findall(headers.get("server-timing", ""))}
+        self._recorder.observe_stages(
+            {name: timings[name] for name in ("merge", "output") if name in timings}
+        )
+        if "merge" in timings:
+            self._recorder.observe(metrics.BRANCH_SKEW, _skew_s(timings))
+
+
+def route_of(scope: Scope) -> str:
+    """The route's own path and never the caller's: ids and guesses would make a series each."""
+    route = scope.get("route")
+    return str(getattr(route, "path", "")) or "unknown"
+
+
+def _skew_s(timings: dict[str, float]) -> float:
+    character, background = (
+        sum(timings.get(f"{kind}-{stage}", 0.0) for stage in LAYER_STAGES)
+        for kind in ("character", "background")
+    )
+    return abs(character - background)

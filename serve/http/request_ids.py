@@ -1,0 +1,55 @@
+"""The outermost layer of the edge: every request has an id, and no client steers Serve itself."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import uuid
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .error_responses import Refusal, answer
+
+ACCEPTED = re.compile(r"[A-Za-z0-9._:/=+@-]{1,128}")
+SERVE_CONTROL_HEADERS = ("x-request-timeout-seconds", "x-request-disconnect-disabled")
+
+
+class RequestIds:
+    """Takes the request's X-Request-ID: the caller's, or the one that Serve's proxy made.
+
+    The proxy stamps the answer with it too, whatever it is, so an id that is not plain has to be refused.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        offered = ",".join(
+            headers.getlist("x-request-id")
+        )  # Two are not plain, whichever of them Serve takes.
+        plain = ACCEPTED.fullmatch(offered)
+        scope["state"] = {**scope.get("state", {}), "request_id": offered if plain else uuid.uuid4().hex}
+        refusal = _refusal(headers, bool(plain))
+        if refusal:
+            await answer(Request(scope), refusal)(scope, receive, send)
+            return
+        # Starlette answers a fault with our 500 and then raises it again, for a server that logs; ours has.
+        with contextlib.suppress(Exception):
+            await self._app(scope, receive, send)
+
+
+def _refusal(headers: Headers, plain: bool) -> Refusal | None:
+    # With these a client could switch off cancellation, or its own time limit.
+    for name in SERVE_CONTROL_HEADERS:
+        if name in headers:
+            return Refusal(400, "invalid_header", f"the header {name} is not accepted here", name)
+    if "x-request-id" in headers and not plain:
+        message = "x-request-id takes up to 128 letters, digits and . _ : / = + @ -"
+        return Refusal(400, "invalid_header", message, "x-request-id")
+    return None

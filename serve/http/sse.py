@@ -1,0 +1,147 @@
+"""Server-Sent Events: an answer written while the work goes on; the work ends when nobody reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from .disconnects import ClientGone, hang_up
+from .error_responses import error_of
+from .off_loop import off_loop
+from .rendering import Body, render
+from .request_slots import give_back
+from .stream_budget import OpenStream
+
+HEARTBEAT_S = 10.0
+"""Proxies give up on a connection that says nothing, mostly after a minute."""
+LEAVES_WITHIN_S = 5.0
+"""For so long a stream that has to end may still write what its reader has not taken."""
+HEARTBEAT = b": still at it\n\n"
+EVENTS = "text/event-stream"
+
+
+@dataclass(frozen=True)
+class Event:
+    """`id`: what a client that connects again sends as `Last-Event-ID`; one line, or None.
+
+    `data` that takes long to make is a function, which is called off the event loop.
+    """
+
+    name: str
+    data: dict[str, Any] | Body
+    id: str | None = None
+
+    def encode(self) -> bytes:
+        data = render(self.data() if callable(self.data) else self.data)
+        told = "" if self.id is None else f"id: {self.id}\n"
+        return b"".join((f"event: {self.name}\n{told}data: ".encode(), data, b"\n\n"))
+
+
+Work = Callable[[Callable[[Event], None]], Coroutine[Any, Any, None]]
+"""Tells its events as they come to be. How many there can be is bounded by the work itself."""
+
+
+class EventStream(Response):
+    """A fault before the first event is an ordinary answer with its own status; a later one, an event.
+
+    `place`: counts a stream that waits more than it works, in place of the slot that its request holds. When
+    it is recalled, the stream ends as if its time were over.
+    """
+
+    media_type = EVENTS
+
+    def __init__(
+        self,
+        request: Request,
+        work: Work,
+        heartbeat_s: float = HEARTBEAT_S,
+        backend: str | None = None,
+        place: AbstractContextManager[OpenStream] | None = None,
+    ) -> None:
+        told = {} if backend is None else {"X-Backend": backend}
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", **told})
+        del self.headers["content-length"]
+        self._request_id: str = request.state.request_id
+        self._work = work
+        self._heartbeat_s = heartbeat_s
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with ExitStack() as counted:
+            place = None
+            if self._place is not None:
+                place = counted.enter_context(self._place)
+                give_back(scope)
+            await self._stream(place, receive, send)
+
+    async def _stream(self, place: OpenStream | None, receive: Receive, send: Send) -> None:
+        told: asyncio.Queue[Event | None] = asyncio.Queue()
+        working = asyncio.ensure_future(self._work(told.put_nowait))
+        working.add_done_callback(lambda _: told.put_nowait(None))
+        writing = asyncio.ensure_future(self._write(working, told, send))
+        leaving = asyncio.ensure_future(hang_up(receive))
+        ends = {writing, leaving}
+        if place is not None:
+            ends.add(asyncio.ensure_future(_end(place, working, writing)))
+        tasks = (*ends, working)
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if not writing.done():
+                raise ClientGone
+            writing.result()
+        except OSError:  # A server that finds the connection closed while it writes.
+            raise ClientGone from None
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _write(
+        self, working: asyncio.Future[None], told: asyncio.Queue[Event | None], send: Send
+    ) -> None:
+        started = False
+
+        async def write(chunk: bytes, more: bool = True) -> None:
+            nonlocal started
+            if not started:
+                start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+                await send(start)
+                started = True
+            await send({"type": "http.response.body", "body": chunk, "more_body": more})
+
+        while True:
+            try:
+                async with asyncio.timeout(self._heartbeat_s):
+                    event = await told.get()
+            except TimeoutError:
+                await write(HEARTBEAT)
+                continue
+            if event is None:
+                break
+            await write(await off_loop(event.encode) if callable(event.data) else event.encode())
+            await asyncio.sleep(0)  # Of a job that has ended, a thousand may come at once.
+        fault = None if working.cancelled() else working.exception()
+        if isinstance(fault, Exception):
+            if not started:
+                raise fault
+            await write(Event("error", error_of(fault, self._request_id)).encode())
+        await write(b"", more=False)
+
+
+async def _end(place: OpenStream, working: asyncio.Future[None], writing: asyncio.Future[None]) -> None:
+    """Return when a stream whose time is over, or whose place another tenant gets, has to be gone.
+
+    Its work ends, and with it the stream; one whose reader takes nothing is not waited for.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(place.lasts_s):
+            await place.recalled.wait()
+    working.cancel()
+    await asyncio.wait({writing}, timeout=LEAVES_WITHIN_S)

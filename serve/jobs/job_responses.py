@@ -1,0 +1,110 @@
+"""Jobs on the wire, and the events of one."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from ..http.sse import Event, Work
+from .feed import JobFeed
+from .job_schema import (
+    JobAccepted,
+    JobAnswer,
+    JobScene,
+    JobSummary,
+    SceneError,
+)
+from .states import ENDED, JobState, SceneState
+
+LONGEST_S = 900.0
+"""A stream holds one of the edge's slots, also where its reader has vanished without a word."""
+
+
+def accepted(job: JobState) -> JobAccepted:
+    return JobAccepted(id=job.id, status=job.status, total=job.total)
+
+
+def summary(job: JobState, tells_tenant: bool = False) -> JobSummary:
+    return JobSummary(
+        id=job.id,
+        status=job.status,
+        total=job.total,
+        created=int(job.created_at),
+        done=job.counts.get("succeeded", 0),
+        failed=job.counts.get("failed", 0),
+        held=job.held,
+        tenant=job.owner if tells_tenant else None,
+    )
+
+
+def whole(job: JobState, address: str, tells_tenant: bool = False) -> JobAnswer:
+    """`address` is the job's own, as its caller reaches it."""
+    return JobAnswer(
+        **summary(job, tells_tenant).model_dump(),
+        ahead=job.ahead,
+        scenes=[_scene(scene, address) for scene in job.scenes],
+    )
+
+
+def _scene(scene: SceneState, address: str) -> JobScene:
+    return JobScene(
+        index=scene.number,
+        status=scene.status,
+        error=None if scene.error is None else SceneError(**scene.error),
+        url=None if scene.picture is None else f"{address}/scenes/{scene.number}",
+        repaints=scene.repaints or None,
+        changed=scene.changed or None,
+    )
+
+
+def told_before(job: JobState, last_event_id: str) -> int:
+    """Read an event's id: which scenes' ends were told, one bit each, so that order and clocks do not matter.
+
+    None were, says an id of another job, or one that names a scene that has not ended.
+    """
+    job_id, _, bits = last_event_id.partition(".")
+    if job_id != job.id or not re.fullmatch(f"[0-9a-f]{{1,{job.total // 4 + 1}}}", bits):
+        return 0
+    told, ended = int(bits, 16), sum(1 << scene.number for scene in job.scenes if scene.status in ENDED)
+    return 0 if told & ~ended else told
+
+
+def job_events(feed: JobFeed, first: JobState, address: str, told: int = 0) -> Work:
+    """`job.progress` with the counts, `scene.ended` for each scene that has, and at the end `job.ended`.
+
+    Whoever connects hears of all that has ended so far and was not told before, so that nothing is missed by
+    connecting again, as one does when the stream ends without `job.ended`: after a while it does.
+    """
+
+    async def work(tell: Callable[[Event], None]) -> None:
+        nonlocal told
+        last = dict[str, Any]()
+
+        def tell_of(name: str, data: dict[str, Any]) -> None:
+            tell(Event(name, data, f"{first.id}.{told:x}"))
+
+        with feed.following(first) as followed, suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_S):
+                job = followed.state
+                while True:
+                    for scene in job.scenes:
+                        if scene.number % 100 == 99:
+                            await asyncio.sleep(0)
+                        if scene.status not in ENDED:
+                            told &= ~(1 << scene.number)  # It may have ended before: its picture was damaged.
+                        elif not told >> scene.number & 1:
+                            told |= 1 << scene.number
+                            tell_of("scene.ended", _scene(scene, address).model_dump(exclude_none=True))
+                    counts = summary(job).model_dump(exclude_none=True) | {"ahead": job.ahead}
+                    if job.status in ENDED:
+                        tell_of("job.ended", counts)
+                        return
+                    if counts != last:
+                        tell_of("job.progress", counts)
+                        last = counts
+                    job = await followed.after(job)
+
+    return work

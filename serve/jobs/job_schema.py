@@ -1,0 +1,78 @@
+"""The wire format of jobs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..api.schema import SceneRequest, Wire
+
+MAX_SCENES = 1_000
+Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+
+
+class JobRequest(Wire):
+    """Scenes to be painted when there is room; a `deadline_s` counts from when its painting begins."""
+
+    # Only the first fault is told: to collect those of a thousand scenes takes a second.
+    scenes: list[SceneRequest] = Field(min_length=1, max_length=MAX_SCENES, fail_fast=True)
+
+
+class JobAccepted(Wire):
+    """What is said of a job once it is kept for good."""
+
+    id: str
+    status: Status
+    total: int
+
+
+class SceneError(Wire):
+    code: str
+    message: str
+    param: str | None = None
+
+
+class JobScene(Wire):
+    index: int
+    status: Status
+    error: SceneError | None = None
+    url: str | None = Field(None, description="of the picture, once there is one")
+    repaints: int | None = Field(
+        None, description="how often the kept picture was found damaged and painted again; only where it was"
+    )
+    changed: bool | None = Field(
+        None, description="true where it was painted again and is not the same as at first"
+    )
+
+
+class JobSummary(JobAccepted):
+    created: int = Field(description="seconds since 1970")
+    done: int = Field(description="scenes that succeeded")
+    failed: int
+    held: bool = Field(False, description="its key has ended: what waits is not painted until it is released")
+    tenant: str | None = Field(None, description="whose it is, told to an admin alone")
+
+
+class JobAnswer(JobSummary):
+    """`failed` as soon as all scenes have ended and one has failed; the others' pictures are there."""
+
+    ahead: int = Field(description="scenes of your earlier jobs that have not ended: they come first")
+    scenes: list[JobScene]
+
+
+class JobList(Wire):
+    data: list[JobSummary]
+    next: str | None = Field(description="the `after` of the next page, or null on the last")
+
+
+class ListQuery(BaseModel):
+    """What may stand behind the `?` of GET /v1/jobs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: int = Field(20, ge=1, le=100)
+    after: str | None = Field(None, max_length=100, description="`next` of the page before")
+    tenant: str | None = Field(
+        None, max_length=64, description="whose jobs: an admin lists everybody's without it"
+    )

@@ -1,0 +1,240 @@
+"""Jobs as their callers meet them: admitted, kept, looked up. What blocks is done in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from functools import cached_property
+from typing import Any, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from deployments.errors import InvalidRequest, NotReady, Overloaded
+from deployments.messages import PictureFormat
+
+from ..config.service_config import ServiceConfig
+from ..http.error_responses import Refusal
+from ..http.off_loop import off_loop
+from ..state.disk_space import FULL, DiskSpace, is_full
+from ..state.open_state import open_state
+from ..telemetry.logs import logger
+from . import loose_pictures as loose
+from .damaged_pictures import WAIT_S, Outcome, paint_again, refuse
+from .job_schema import JobRequest
+from .kept_scenes import answer_in, picture_in
+from .open_work import OpenJob, open_jobs
+from .pictures import Damaged, Pictures, open_pictures
+from .scene_jobs import admit_all
+from .states import ENDED, JobState, NewScene, SceneState
+from .store import JobStore, KeyEnded, OtherBody, TooManyWaiting, new_job_id
+from .stored_bytes import StorageBudget, StorageFull
+
+Result = TypeVar("Result")
+JOB_ID = re.compile("[0-9a-f]{32}")
+UNKNOWN_S = 30.0
+"""Until some scenes are done, where none was lately."""
+ROOM_S = 60.0
+"""Until there may be room: a worker forgets old jobs each minute."""
+NO_JOB = "there is no such job"
+NO_SCENE = "this job has no such scene, or no picture of it"
+
+
+class JobDesk:
+    """Opened at the first job: an edge without any needs no folder. Raises NotReady where that fails.
+
+    An owner of None is an admin, who lists, sees, ends and releases everybody's jobs.
+    """
+
+    def __init__(self, config: ServiceConfig) -> None:
+        self._config = config
+
+    @cached_property
+    def _store(self) -> JobStore:
+        return JobStore(open_state(self._config.state_folder, self._config.jobs))
+
+    @cached_property
+    def _pictures(self) -> Pictures:
+        return open_pictures(self._config.jobs.pictures_place(self._config.state_folder))
+
+    @cached_property
+    def _disk(self) -> DiskSpace:
+        return DiskSpace(self._config.jobs, self._config.state_folder)
+
+    async def submit(
+        self, owner: str, asked: JobRequest, digest: str, key: str | None, key_id: str | None = None
+    ) -> JobState:
+        """Kept for good when this returns. Raises InvalidRequest, Overloaded, and Refusal 401 and 507."""
+        job_id = new_job_id()
+        scenes = await off_loop(lambda: admit_all(asked.scenes, job_id, self._config, owner))
+        try:
+            return await self._in_thread(lambda: self._submit(owner, job_id, scenes, digest, key, key_id))
+        except StorageFull as full:
+            raise Refusal(507, "insufficient_storage", str(full), retry_after_s=ROOM_S) from None
+        except KeyEnded:
+            raise Refusal(401, "unauthenticated", "this key has ended") from None
+        except OtherBody:
+            message = "this Idempotency-Key was used for another body in the last 24 hours"
+            raise InvalidRequest(message, "Idempotency-Key") from None
+        except TooManyWaiting as full:
+            most = self._config.jobs.max_waiting_scenes
+            message = f"at most {most} scenes may wait at once; come back when some are done"
+            raise Overloaded(message, retry_after_s=full.retry_after_s or UNKNOWN_S) from None
+
+    def _submit(
+        self,
+        owner: str,
+        job_id: str,
+        scenes: list[NewScene],
+        digest: str,
+        key: str | None,
+        key_id: str | None,
+    ) -> JobState:
+        settings = self._config.jobs
+        _ = self._pictures  # Where none can be kept, no job is taken.
+        left = self._disk.left_bytes()
+        budget = StorageBudget(settings.max_stored_bytes, settings.max_stored_scenes, left)
+        most = settings.max_waiting_scenes
+        job_id = self._store.submit(job_id, owner, scenes, None, digest, key, most, key_id, budget)
+        state = self._store.counts(owner, job_id)
+        assert state is not None  # noqa: S101 (it was committed a line ago)
+        return state
+
+    async def job(self, owner: str | None, job_id: str) -> JobState:
+        """Raises Refusal 404."""
+        _check_id(job_id)
+        return _there(await self._in_thread(lambda: self._store.job(owner, job_id)))
+
+    async def open_jobs(self, owners: Collection[str]) -> dict[str, OpenJob]:
+        """The jobs of these owners that have not ended. Raises NotReady."""
+        return await self._in_thread(lambda: open_jobs(self._store.engine, owners))
+
+    async def release(self, owner: str | None, job_id: str) -> JobState:
+        """Let a job be painted that is held since its key ended. Raises Refusal 404."""
+        _check_id(job_id)
+        return _there(await self._in_thread(lambda: self._store.release(owner, job_id)))
+
+    async def end(self, owner: str | None, job_id: str) -> JobState:
+        """Cancel a job, or remove one that has ended, its pictures too. Raises Refusal 404."""
+        _check_id(job_id)
+        return _there(await self._in_thread(lambda: self._end(owner, job_id)))
+
+    def _end(self, owner: str | None, job_id: str) -> JobState | None:
+        found = self._store.counts(owner, job_id)
+        if found is None or found.status not in ENDED:
+            return self._store.cancel(owner, job_id)
+        # The pictures first: where a store fails, the job is still there to be asked for again.
+        noted = self._store.note_pictures(owner, job_id)
+        try:
+            for token in noted:
+                loose.tidy(self._store.engine, token, self._pictures.drop, leaving=job_id)
+        except OSError:
+            loose.forget(self._store.engine, noted)
+            raise
+        # Once more: what was about to be kept for another scene meanwhile, and then was not.
+        removed = self._store.remove(owner, job_id)
+        for token in removed or ():
+            with suppress(OSError):  # Its note stays, and a worker finds it.
+                loose.tidy(self._store.engine, token, self._pictures.drop)
+        return None if removed is None else found
+
+    async def page(
+        self, owner: str | None, limit: int, after: str | None
+    ) -> tuple[list[JobState], str | None]:
+        """A page, and the cursor of the next one."""
+        place = None if after is None else _place(after)
+        found = await self._in_thread(lambda: self._store.page(owner, limit + 1, place))
+        page = found[:limit]
+        return page, _cursor(page[-1]) if len(found) > limit else None
+
+    async def scene(
+        self,
+        owner: str,
+        job_id: str,
+        number: int,
+        whole: bool,
+        on_damage: Callable[[Outcome], None] = lambda outcome: None,
+    ) -> tuple[SceneState, bytes, PictureFormat | None]:
+        """A scene's picture and its format; where `whole`, its answer as JSON and None, if it was kept.
+
+        Raises Refusal 404 where there is none, or none yet. Where it is damaged: NotReady while it is painted
+        again, Refusal 410 where it cannot be; `on_damage` is called by whoever finds it first.
+        """
+
+        _check_id(job_id)
+
+        def look() -> tuple[SceneState, bytes, PictureFormat | None] | None:
+            scene = self._store.scene(owner, job_id, number)
+            refuse(scene)
+            if scene is None or scene.picture is None:
+                return None
+            kept = self._intact(owner, job_id, scene, on_damage)
+            answer = answer_in(kept) if whole else None
+            return (scene, answer, None) if answer else (scene, picture_in(kept), scene.format)
+
+        return _there(await self._in_thread(look), NO_SCENE)
+
+    def _intact(
+        self, owner: str, job_id: str, scene: SceneState, on_damage: Callable[[Outcome], None]
+    ) -> bytes:
+        assert scene.picture is not None  # noqa: S101 (its caller has looked)
+        for last in (False, True):  # Twice: not every store behind fsspec puts a whole file at once.
+            try:
+                return self._pictures.get(scene.picture)
+            except Damaged as damage:
+                if last:
+                    most = self._config.jobs.max_repaints
+                    outcome = paint_again(self._store.engine, job_id, scene, damage.how, most)
+                    if outcome is not None:
+                        logger.warning("scene %d of job %s: %s; %s", scene.number, job_id, damage, outcome)
+                        on_damage(outcome)
+        refuse(self._store.scene(owner, job_id, scene.number))
+        raise NotReady("the kept picture is being replaced", retry_after_s=WAIT_S)
+
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+        try:
+            return await asyncio.to_thread(work)
+        except (SQLAlchemyError, OSError, ValueError) as error:
+            logger.exception("jobs cannot be kept")
+            if is_full(error):
+                raise Refusal(507, "insufficient_storage", FULL, retry_after_s=ROOM_S) from None
+            raise NotReady("jobs cannot be kept at present", retry_after_s=5) from None
+
+
+def digest_of(body: Any) -> str:
+    """Tell one body from another, however it was written. In steps: the encoder in C takes all in one."""
+    digest = hashlib.sha256()
+    for piece in json.JSONEncoder(sort_keys=True).iterencode(body):
+        digest.update(piece.encode())
+    return digest.hexdigest()
+
+
+def _check_id(job_id: str) -> None:
+    """Not every string may stand in a question to a database: PostgreSQL's texts hold no NUL."""
+    if not JOB_ID.fullmatch(job_id):
+        raise Refusal(404, "not_found", NO_JOB)
+
+
+def _there(found: Result | None, message: str = NO_JOB) -> Result:
+    if found is None:
+        raise Refusal(404, "not_found", message)
+    return found
+
+
+def _cursor(job: JobState) -> str:
+    return base64.urlsafe_b64encode(f"{job.created_at!r}:{job.id}".encode()).decode()
+
+
+def _place(cursor: str) -> tuple[float, str]:
+    try:
+        created_at, _, job_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(":")
+        if JOB_ID.fullmatch(job_id):
+            return float(created_at), job_id
+        raise ValueError(job_id)
+    except (binascii.Error, ValueError):
+        raise InvalidRequest("after is not a cursor of this list", "after") from None

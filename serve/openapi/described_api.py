@@ -1,0 +1,190 @@
+"""The whole OpenAPI page: which errors each route has, what every answer carries, and this service's limits.
+
+The wire format's own bounds (serve/api/schema.py) are those of any service. Callers meet narrower ones, so
+the page tells those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+
+from deployments.diffusion.registry import card_of, describe, family_by_name
+
+from ..api.openai_request import SUBJECTS
+from ..api.resolve import latent_factor
+from ..api.schema import ALIASES
+from ..auth.public_paths import PUBLIC
+from ..config.layer_defaults import layer_defaults
+from ..config.service_config import LayerSettings, Limits, ServiceConfig
+from .fragments import describe_answer_header
+
+EVERYWHERE = {"400", "500"}
+WITH_A_KEY = {"401", "403", "429", "503"}
+WITH_A_BODY = {"408", "413", "415", "422"}
+PAINTED = {"502", "504"}
+
+
+class DescribedApi(FastAPI):
+    """FastAPI, whose page is completed when it is first asked for."""
+
+    def __init__(self, config: ServiceConfig, **options: Any) -> None:
+        super().__init__(**options)
+        self._config = config
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = _completed(super().openapi(), self._config)
+        return self.openapi_schema
+
+
+def _completed(page: dict[str, Any], config: ServiceConfig) -> dict[str, Any]:
+    page["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    for path, operations in page["paths"].items():
+        for operation in operations.values():
+            possible = _errors(path, operation)
+            responses = operation["responses"]
+            for status in [status for status in responses if status >= "4" and status not in possible]:
+                del responses[status]
+            for status, response in responses.items():
+                response.setdefault("headers", {}).update(_common_headers(status))
+            if path not in PUBLIC:
+                operation["security"] = _security(config)
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                kind = {"/v1/characters": "character", "/v1/backgrounds": "background"}.get(path)
+                _narrow(content["schema"], config, kind)
+                if path.startswith("/v1/images/"):
+                    _name_models(content["schema"], config)
+    return page
+
+
+def _errors(path: str, operation: dict[str, Any]) -> set[str]:
+    places = {each["in"] for each in operation.get("parameters", [])}
+    errors = set(EVERYWHERE)
+    errors |= WITH_A_KEY if path not in PUBLIC else set()
+    errors |= {"503"} if path == "/readyz" else set()
+    errors |= {"404"} if "path" in places else set()
+    errors |= {"410"} if path.endswith("/scenes/{index}") else set()
+    errors |= {"422"} if "query" in places else set()
+    if "requestBody" in operation:
+        errors |= WITH_A_BODY
+        errors |= PAINTED if "200" in operation["responses"] else set()
+    return errors
+
+
+def _common_headers(status: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    required = {"required": True}
+    yield "X-Request-ID", describe_answer_header("X-Request-ID") | required
+    if status in ("429", "503"):
+        seconds = {"schema": {"type": "integer", "minimum": 1}}
+        yield "Retry-After", describe_answer_header("Retry-After") | seconds | required
+    if status == "401":
+        yield "WWW-Authenticate", describe_answer_header("WWW-Authenticate") | required
+
+
+def _security(config: ServiceConfig) -> list[dict[str, list[str]]]:
+    return [{"key": []}] if config.asks_for_keys else []
+
+
+def _narrow(schema: dict[str, Any], config: ServiceConfig, kind: str | None) -> None:
+    """Lay the service's own limits over a body's. `kind` is of the part that the object describes."""
+    fields = schema.get("properties", {})
+    is_layer = "num_inference_steps" in fields
+    bounds, defaults = _bounds(config, kind, is_layer), _defaults(config, kind, is_layer)
+    for name, field in fields.items():
+        if name in defaults:
+            field["default"] = defaults[name]
+        inside = name if name in ("character", "background", "merge") else kind
+        for option in _options(field):
+            if option.get("type") in ("integer", "number", "string") and option.get("format") != "binary":
+                option.update(bounds.get(name, {}))
+            _narrow(option.get("items", option), config, inside)
+
+
+def _name_models(schema: dict[str, Any], config: ServiceConfig) -> None:
+    """Say what an OpenAI request may name as `model`."""
+    sources = dict.fromkeys(layer.generator.model.source for layer in config.layers.values())
+    served = dict.fromkeys(name for source in sources for name in _public_names(source))
+    for option in _options(schema["properties"]["model"]):
+        if option.get("type") == "string":
+            option["enum"] = [*SUBJECTS, *served]
+
+
+def _public_names(source: str) -> list[str]:
+    """Return a model's names, without the place on this machine that it may be configured by."""
+    card = describe(source)
+    return [card.id, *card.aliases]
+
+
+def _options(field: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if "anyOf" not in field:
+        yield field
+    for option in field.get("anyOf", ()):
+        yield from _options(option)
+
+
+def _bounds(config: ServiceConfig, kind: str | None, is_layer: bool) -> dict[str, dict[str, Any]]:
+    limits = config.limits
+    if kind == "merge":
+        side = {"minimum": limits.min_image_size, "maximum": limits.max_frame_size or limits.max_image_size}
+        return {"width": side, "height": side}
+    words = {"maxLength": limits.max_prompt_chars}
+    bounds: dict[str, dict[str, Any]] = {
+        "character": words,
+        "background": words,
+        "deadline_s": {"exclusiveMinimum": 0, "maximum": limits.max_deadline_s},
+    }
+    if kind is not None:
+        bounds["prompt"] = words  # OpenAI's door takes two in one.
+    if is_layer:
+        bounds |= {
+            "negative_prompt": words,
+            "num_inference_steps": {"minimum": 1, "maximum": limits.max_steps},
+            "guidance_scale": {"minimum": 0, "maximum": limits.max_guidance},
+        }
+        bounds |= {alias: bounds[name] for name, alias in ALIASES.items()}
+    if kind == "character":
+        return bounds | _of_the_model(config.character, limits, bounds)
+    if kind == "background":
+        return bounds | _of_the_model(config.background, limits, bounds)
+    return bounds
+
+
+def _defaults(config: ServiceConfig, kind: str | None, is_layer: bool) -> dict[str, Any]:
+    """Return what a field gets where a request is silent, as far as the operator sets it."""
+    if kind == "merge":
+        merge = config.merge
+        return {"mode": merge.mode, "position": merge.position, "width": merge.width, "height": merge.height}
+    for layer, settings in config.layers.items():
+        if kind == layer and is_layer:
+            usual = layer_defaults(layer, settings)
+            return {
+                "num_inference_steps": usual.num_inference_steps,
+                "guidance_scale": usual.guidance_scale,
+            }
+    return {}
+
+
+def _of_the_model(
+    layer: LayerSettings, limits: Limits, bounds: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    source, factor = layer.generator.model.source, latent_factor(layer)
+    side = {
+        "minimum": -(-limits.min_image_size // factor) * factor,
+        "maximum": limits.max_image_size // factor * factor,
+        "multipleOf": factor,
+    }
+    narrowed: dict[str, dict[str, Any]] = {
+        "width": side,
+        "height": side,
+        "model": {"enum": _public_names(source)},
+    }
+    family = family_by_name(card_of(layer.generator.model).family)
+    if "negative_prompt" in bounds and not family.takes_negative_prompt:
+        narrowed["negative_prompt"] = {"maxLength": 0}
+    if "guidance_scale" in bounds and not family.takes_guidance_scale:
+        only = {"minimum": family.guidance_scale, "maximum": family.guidance_scale}
+        narrowed |= {"guidance_scale": only, ALIASES["guidance_scale"]: only}
+    return narrowed

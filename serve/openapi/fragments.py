@@ -1,0 +1,133 @@
+"""What FastAPI cannot see for itself: bodies are read by hand (strict JSON), every error has one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel
+
+from ..api.responses import FORMATS
+from ..api.schema import ErrorAnswer
+from ..http.sse import EVENTS
+
+REFUSALS = {
+    400: "not JSON, a header that is not accepted, or a Host that this service does not answer to",
+    401: "no key, or none that is known here",
+    403: "the key may not do this, or another site's page asks where no key is needed",
+    404: "there is none, or it is another key's",
+    410: "it was kept, is damaged, and cannot be painted again",
+    408: "the body came too slowly",
+    413: "the body is too large",
+    415: "the body, or a part of it, is of another media type than described",
+    422: "a field is missing, unknown or out of range; `param` names it",
+    429: "overloaded, or over this key's quota; `Retry-After` says when to come back",
+    500: "our fault",
+    502: "no attempt gave a usable picture",
+    503: "not ready, or out of memory",
+    504: "the deadline passed, or the operator's own limit for an answer",
+    507: "no room for what would be kept: remove jobs that have ended",
+}
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorAnswer, "description": text} for status, text in REFUSALS.items()
+}
+HEADERS = {
+    "X-Request-ID": "the caller's own, or a new one",
+    "X-Seed": "the seed that was used; of a scene `character=42; background=123`",
+    "X-Merge": "how the layers became one, and how good the cut-out is: `cutout; confidence=0.97`",
+    "X-Backend": "`diffusers`, or `simulated` where no model has painted",
+    "X-Degraded": "what is not as asked; only when something is not",
+    "Server-Timing": "milliseconds in each stage, such as `character-denoise;dur=812.0`",
+    "Location": "where the job is told of",
+    "ETag": "of the picture; another one only where it was painted again and is not the same",
+    "Cache-Control": "`private, immutable` for a picture; `no-store` for events",
+    "Vary": "`Accept`, where it chooses between a picture and JSON",
+    "Retry-After": "seconds",
+    "WWW-Authenticate": "`Bearer`",
+}
+
+
+def answered(
+    description: str, kinds: Iterable[str] = (), headers: Iterable[str] = (), status: int = 200
+) -> dict[int | str, dict[str, Any]]:
+    """An answer's part of an operation: its media types beside JSON, and the headers that it may carry."""
+    content: dict[str, Any] = {"content": {kind: {} for kind in kinds}} if kinds else {}
+    named = {name: describe_answer_header(name) for name in headers}
+    return {status: {"description": description, "headers": named, **content}}
+
+
+def describe_answer_header(name: str) -> dict[str, Any]:
+    return {"description": HEADERS[name], "schema": {"type": "string"}}
+
+
+BY_ACCEPT = (
+    "JSON, the picture itself, or events on the way to it, by `Accept`: `layer.queued` (`layer`, `ahead`) "
+    "where a layer waits, `layer.progress` (`layer`, `step`, `steps`, `preview`) and `layer.completed`; of a "
+    "scene also `scene.preview` and `scene.completed`; `error` where it fails"
+)
+LAYER = answered(
+    BY_ACCEPT,
+    (*FORMATS, EVENTS),
+    ("X-Seed", "X-Backend", "X-Degraded", "Server-Timing", "Cache-Control"),
+)
+SCENE = answered(
+    BY_ACCEPT,
+    (*FORMATS, EVENTS),
+    ("X-Seed", "X-Merge", "X-Backend", "X-Degraded", "Server-Timing", "Cache-Control"),
+)
+MERGED = answered("JSON or the picture itself, by `Accept`", FORMATS, ("X-Merge", "Server-Timing"))
+
+
+def describe_query(shape: type[BaseModel]) -> dict[str, Any]:
+    """The query's part of an operation."""
+    fields = shape.model_json_schema()["properties"]
+    return {"parameters": [{"name": name, "in": "query", "schema": fields[name]} for name in fields]}
+
+
+def describe_header(name: str, pattern: str, description: str) -> dict[str, Any]:
+    """An optional header's part of an operation."""
+    schema = {"type": "string", "pattern": pattern, "description": description}
+    return {"parameters": [{"name": name, "in": "header", "schema": schema}]}
+
+
+def describe_body(shape: type[BaseModel]) -> dict[str, Any]:
+    """The request body's part of an operation."""
+    content = {"application/json": {"schema": _schema(shape)}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def describe_form(files: tuple[str, ...], field: str, shape: type[BaseModel]) -> dict[str, Any]:
+    """As `describe_body`, for a form of picture `files` and one JSON `field` that may be left out."""
+    picture = {"type": "string", "format": "binary"}
+    properties = {**dict.fromkeys(files, picture), field: _schema(shape)}
+    schema = {
+        "type": "object",
+        "properties": properties,
+        "required": list(files),
+        "additionalProperties": False,
+    }
+    kinds = {**dict.fromkeys(files, ", ".join(FORMATS)), field: "application/json"}
+    encoding = {name: {"contentType": kind} for name, kind in kinds.items()}
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": schema, "encoding": encoding}},
+        }
+    }
+
+
+def _schema(shape: type[BaseModel]) -> Any:
+    schema = shape.model_json_schema(ref_template="#/components/schemas/{model}")
+    return _inlined(schema, schema.pop("$defs", {}))
+
+
+def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
+    """References resolved in place: FastAPI collects components only from what it parses itself."""
+    if isinstance(node, dict):
+        if "$ref" in node:
+            meant = definitions[node["$ref"].rpartition("/")[2]]
+            return _inlined({**meant, **{key: node[key] for key in node if key != "$ref"}}, definitions)
+        return {key: _inlined(value, definitions) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_inlined(item, definitions) for item in node]
+    return node

@@ -1,0 +1,127 @@
+"""A picture of OpenAI's door on its way through the graph: a scene, a layer or a cut-out alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from fastapi import Request
+
+from deployments.errors import InvalidRequest
+from deployments.messages import LayerEvent, LayerJob, LayerKind, Picture, StepEvent
+
+from ..api import responses
+from ..api.openai_request import ImagesRequest
+from ..api.openai_responses import completed_image, partial_image
+from ..api.resolve import admit_layer, admit_scene, output_options
+from ..api.responses import size_of
+from ..api.schema import CharacterRequest, SceneRequest
+from ..auth.middleware import tenant_of
+from ..config.service_config import ServiceConfig
+from ..graph.scene import (
+    Graph,
+    render,
+    render_cutout,
+    render_layer,
+)
+from ..graph.scene_job import SceneJob
+from ..graph.scene_previews import ScenePreviews
+from ..graph.stream_reader import Tell
+from ..http.rendering import later
+from ..http.sse import Event, Work
+from .charges import layer_cost, scene_cost
+
+SIDES = ("width", "height", "merge.width", "merge.height")
+SHARED = ("negative_prompt", "num_inference_steps", "guidance_scale")
+"""Fields that stand for all layers here."""
+
+
+class Painting:
+    """One picture to be painted. Raises InvalidRequest, in OpenAI's names, when it cannot be."""
+
+    def __init__(self, asked: ImagesRequest, number: int, config: ServiceConfig, request: Request) -> None:
+        tenant = tenant_of(request)
+        request_id = request.state.request_id + (f"-{number}" if number else "")
+        try:
+            self._wire = asked.asked_for(number, config)
+            if isinstance(self._wire, SceneRequest):
+                self._job: SceneJob | LayerJob = admit_scene(self._wire, config, request_id, None, tenant)
+            else:
+                kind: LayerKind = "character" if isinstance(self._wire, CharacterRequest) else "background"
+                self._job = admit_layer(kind, self._wire, config, request_id, tenant)
+        except InvalidRequest as error:
+            raise _in_openais_names(error, asked) from None
+        self._output = output_options(self._wire.output, config, None)
+
+    @property
+    def cost(self) -> float:
+        """What it costs its caller's quota."""
+        return scene_cost(self._job) if isinstance(self._job, SceneJob) else layer_cost(self._job)
+
+    @property
+    def jobs(self) -> tuple[LayerJob, ...]:
+        """Its layers."""
+        return (
+            (self._job.character, self._job.background) if isinstance(self._job, SceneJob) else (self._job,)
+        )
+
+    async def paint(self, graph: Graph, tell: Tell | None = None) -> tuple[Picture, dict[str, str]]:
+        """The picture and its headers. Raises what deployments.errors draws."""
+        if isinstance(self._job, SceneJob):
+            scene = await render(graph, self._job, tell)
+            return scene.merged.picture, responses.scene_headers(scene)
+        if isinstance(self._wire, CharacterRequest) and self._wire.cutout:
+            layer, picture = await render_cutout(graph, self._job, self._output)
+        else:
+            layer, picture = await render_layer(graph, self._job, self._output, tell)
+        return picture, responses.layer_headers(layer)
+
+    def events(self, graph: Graph, partial_images: int) -> Work:
+        """OpenAI's events: partial images, then the whole one."""
+
+        async def work(tell: Callable[[Event], None]) -> None:
+            sent = 0
+
+            def on_preview(data: bytes) -> None:
+                nonlocal sent
+                told = partial_image(data, sent, self._size)
+                sent += 1
+                tell(Event(told["type"], told))
+
+            def on_item(item: LayerEvent) -> None:
+                if isinstance(item, StepEvent) and item.preview is not None:
+                    on_preview(item.preview)
+
+            if isinstance(self._job, SceneJob):
+                self._job = replace(
+                    self._job,
+                    character=replace(self._job.character, previews=partial_images),
+                    background=replace(self._job.background, previews=partial_images),
+                )
+                async with ScenePreviews(graph, self._job.merge, on_preview) as previews:
+                    picture, _ = await self.paint(graph, previews.hear)
+            else:
+                self._job = replace(self._job, previews=partial_images)
+                picture, _ = await self.paint(graph, on_item)
+            tell(
+                Event("image_generation.completed", later(lambda: completed_image(picture), size_of(picture)))
+            )
+
+        return work
+
+    @property
+    def _size(self) -> str:
+        sized = self._job.merge.options if isinstance(self._job, SceneJob) else self._job
+        return f"{sized.width_px}x{sized.height_px}"
+
+
+def _in_openais_names(error: InvalidRequest, asked: ImagesRequest) -> InvalidRequest:
+    """Name the field that was sent, in the sentence too."""
+    param = error.param or ""
+    layer, _, name = param.rpartition(".")
+    if param in SIDES:
+        return InvalidRequest(error.message.replace(param, f"size: its {name}", 1), "size")
+    own = getattr(getattr(asked, layer, None), name, None) if layer else None
+    if name in SHARED and getattr(asked, name) is not None and own is None:
+        return InvalidRequest(error.message.replace(param, name, 1), name)
+    return InvalidRequest(error.message, error.param)

@@ -1,0 +1,88 @@
+"""Where a service listens: the address that a host names, a port that is free, and the URL of both."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+from .start_errors import CannotStart
+
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (it is only compared with)  # nosec B104
+"""Addresses that stand for all of this machine's, and where each is reached from here."""
+EXAMPLES = "name an address of this machine, such as 127.0.0.1, ::1, localhost or 0.0.0.0"
+
+
+def resolve(host: str) -> str:
+    """Return the numeric address that `host` names, IPv4 where a name has both. Raises CannotStart.
+
+    Serve binds an IPv6 socket for numeric IPv6 addresses only, so names are looked up here.
+    """
+    text = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return _look_up(text, host)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id is not None:
+            raise CannotStart(
+                f"cannot listen on {host!r}: addresses with a zone (%) cannot stand in a URL; {EXAMPLES}"
+            )
+        address = address.ipv4_mapped or address
+    return str(address)
+
+
+def _look_up(name: str, host: str) -> str:
+    if "://" in name:
+        raise CannotStart(f"cannot listen on {host!r}: leave out the scheme and the path; {EXAMPLES}")
+    before, colon, after = name.rpartition(":")
+    if colon and after.isdigit() and (":" not in before or (before[0] == "[" and before[-1] == "]")):
+        raise CannotStart(f"cannot listen on {host!r}: give the port with --port, and {before} alone here")
+    # Of an empty name the socket would make every address of the machine.
+    if not name or name != name.strip() or not name.isprintable():
+        raise CannotStart(f"cannot listen on {host!r}: {EXAMPLES}")
+    unknown = f"cannot listen on {host!r}: no address is known by that name; {EXAMPLES}"
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise CannotStart(unknown) from error
+    addresses = [str(entry[4][0]) for entry in sorted(found, key=lambda entry: entry[0] != socket.AF_INET)]
+    if not addresses or "%" in addresses[0]:
+        raise CannotStart(unknown)
+    return addresses[0]
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a port of `host`, a numeric address, that nothing listens on now. Raises CannotStart."""
+    return _try_to_bind(host, 0)
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise CannotStart where `host`, a numeric address, cannot be listened on at `port`.
+
+    Serve's proxies share a port with whoever has it, in silence; so it has to be tried first.
+    """
+    _try_to_bind(host, port)
+
+
+def _try_to_bind(host: str, port: int) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        where = f"{bracketed(host)}:{port}" if port else bracketed(host)
+        other = "--port" if port else "--host"
+        message = f"cannot listen on {where}: {error.strerror}; choose another with {other}"
+        raise CannotStart(message) from error
+
+
+def bracketed(host: str) -> str:
+    """Return a numeric address as URLs write it."""
+    return f"[{host}]" if ":" in host else host
+
+
+def url_of(host: str, port: int, scheme: str = "http", prefix: str = "/") -> str:
+    """Return the URL by which this machine reaches a service that listens on `host`."""
+    return f"{scheme}://{bracketed(EVERYWHERE.get(host, host))}:{port}{prefix.rstrip('/')}"

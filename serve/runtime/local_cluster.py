@@ -1,0 +1,222 @@
+"""The whole service on a private Ray of its own, on this machine, for as long as a `with` block lasts."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from io import StringIO
+from pathlib import Path
+from typing import TypeVar
+
+import ray
+from ray import serve
+from ray.serve.schema import DeploymentSchema, HTTPOptionsSchema, ServeDeploySchema
+
+from ..app import build
+from ..config import haproxy_mode
+from ..config.access import Authentication
+from ..config.host_names import is_loopback, normalised
+from ..config.service_config import ReplicaOptions, ServiceConfig
+from ..http import checked_hosts, edge_check, haproxy_launcher
+from ..http.connection_limits import ConnectionLimits
+from ..state.private_files import new_ones_shut
+from . import (
+    deploying,
+    haproxy,
+    orphan_reaper,
+    private_ray,
+    ray_processes,
+    spare_process,
+    state_folder,
+    tls,
+)
+from .listen_address import (
+    EVERYWHERE,
+    check_port,
+    resolve,
+    url_of,
+)
+from .listen_address import free_port as free_port
+from .private_ray import OBJECT_STORE_BYTES as OBJECT_STORE_BYTES
+from .signals import listen, undisturbed
+from .start_errors import CannotStart as CannotStart
+from .start_errors import RayEnded as RayEnded
+
+AnyOptions = TypeVar("AnyOptions", bound=ReplicaOptions)
+
+
+@contextmanager
+def running(
+    config: ServiceConfig,
+    host: str,
+    port: int,
+    say: Callable[[str], None] = lambda text: None,
+    deploy: ServeDeploySchema | None = None,
+) -> Iterator[str]:
+    """The service's address, once its replicas run (GET /readyz tells whether they can paint).
+
+    `deploy` is the Serve file that `config` is from; port 0 takes a free one. Leaving the block by any way
+    stops everything that it started. Raises CannotStart, and RayEnded where Ray does not live that long.
+    """
+    deploy = deploy or deploying.plain()
+    named, host = host, resolve(host)
+    if not haproxy.reaches_replicas_at(host):
+        raise CannotStart("HAProxy asks replicas at 127.0.0.1: let --host be that, or 0.0.0.0")
+    port = port or free_port(host)
+    check_port(host, port)
+    http = tls.with_whole_paths(deploy.http_options)
+    tls.check(http)
+    deploy = deploy.model_copy(update={"http_options": http})
+    if config.authentication is None:
+        config = config.model_copy(update={"authentication": authentication_at(host)})
+    config = on_one_node(answering_to(config, named, host))
+    try:
+        application = build(config)
+        kept = config.with_environment(os.environ)
+        ConnectionLimits.from_environment(os.environ)
+    except ValueError as error:
+        raise CannotStart(str(error)) from error
+    scheme = "https" if http.ssl_certfile else "http"
+    url = url_of(host, port, scheme, deploy.applications[0].route_prefix or "/")
+    # Under /tmp and short: sockets live in it, and a socket's path holds 107 characters. Mode 0700; Ray's
+    # own it would open to all.
+    folder = tempfile.mkdtemp(prefix="scenewright-", dir="/tmp")  # nosec B108
+    rays = f"{folder}/ray"
+    settings = {
+        **private_ray.PRIVATE,
+        **haproxy.private_settings(folder),
+        **checked_hosts.setting_for(kept.allowed_hosts, kept.asks_for_keys),
+        "RAY_TMPDIR": rays,
+    }
+    if haproxy_mode.enabled():
+        haproxy_launcher.write_script(Path(folder) / haproxy_launcher.SCRIPT)
+    with (
+        orphan_reaper.reaped_if_killed(folder),
+        private_ray.environment(settings),
+        new_ones_shut(),
+        state_folder.in_use(kept, url, say),
+    ):
+        try:
+            say(state_folder.described(kept))
+            say("starting Ray…")
+            asked = _asked_for(config, deploy.applications[0].deployments)
+            try:
+                private_ray.start(max(os.cpu_count() or 1, math.ceil(asked["CPU"])), rays, say)
+            except SystemExit:
+                # Of ray.init's own SIGTERM handler, which it leaves behind too.
+                raise KeyboardInterrupt from None
+            finally:
+                listen()
+            _check_resources(asked)
+            say("loading the models…")
+            deploying.start_serve(deploy, config.logs, host, port, say)
+            deploying.run(application, config, deploy, say)
+            _check_edge(url, http)
+            with spare_process.kept_ready():
+                yield url
+        finally:
+            with undisturbed():
+                _stop(rays)
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def authentication_at(host: str) -> Authentication:
+    """Return what counts where nothing is written: on loopback alone nobody needs a key."""
+    return "off" if is_loopback(host) else "required"
+
+
+def answering_to(config: ServiceConfig, *hosts: str) -> ServiceConfig:
+    """Add the name and the address that it listens at to `allowed_hosts`, wherever those count."""
+    counts = config.allowed_hosts or config.authentication == "off"
+    if not counts or not EVERYWHERE.keys().isdisjoint(hosts):
+        return config
+    names = dict.fromkeys(normalised(host) for host in hosts)
+    return config.model_copy(update={"allowed_hosts": (*config.allowed_hosts, *names)})
+
+
+def on_one_node(config: ServiceConfig) -> ServiceConfig:
+    """Nodes are not chosen by label where there is but one, whatever it is called."""
+
+    def anywhere(options: AnyOptions) -> AnyOptions:
+        return options.model_copy(update={"labels": {}})
+
+    layers = {
+        kind: layer.model_copy(update={"replicas": anywhere(layer.replicas)})
+        for kind, layer in (("character", config.character), ("background", config.background))
+    }
+    others = {
+        "merger": anywhere(config.merger),
+        "ingress": anywhere(config.ingress),
+        "worker": anywhere(config.worker),
+    }
+    return config.model_copy(update=layers | others)
+
+
+def _check_edge(url: str, http: HTTPOptionsSchema) -> None:
+    """Raise CannotStart where the process that listens has lost its limits, as with another Ray Serve."""
+    try:
+        edge_check.refuses_long_headers(url, tls.trusting(http.ssl_certfile) if http.ssl_certfile else None)
+    except (OSError, edge_check.Unbounded) as error:
+        raise CannotStart(f"{url} does not bound what strangers send: {error}") from error
+
+
+def _check_resources(asked: dict[str, float]) -> None:
+    there = ray.cluster_resources()
+    for name, amount in asked.items():
+        if amount > there.get(name, 0):
+            raise CannotStart(
+                f"the configuration asks for {amount:g} {name} and this machine has {there.get(name, 0):g};"
+                " on a cluster, deploy it with Ray's own `serve run`"
+            )
+
+
+def _stop(folder: str) -> None:
+    started = ray_processes.started()
+    if ray_processes.ended():
+        # Serve and Ray would ask what is dead, and wait for its answer.
+        orphan_reaper.end_what_is_left(folder)
+        ray_processes.reap(started)
+        return
+    # Serve kills its controller under a call that Ray then reports on our stdout.
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        if ray.is_initialized():
+            with suppress(Exception):
+                serve.shutdown()
+        ray.shutdown()
+    ray_processes.reap(started)
+
+
+def _asked_for(config: ServiceConfig, overrides: list[DeploymentSchema]) -> dict[str, float]:
+    """Logical resources of all replicas at their fewest; autoscaling goes as far as there is room."""
+    total = {"CPU": 0.0, "GPU": 0.0}
+    overridden = {each.name: each.model_dump(exclude_unset=True) for each in overrides}
+    for name, options in (
+        ("Character", config.character.replicas),
+        ("Background", config.background.replicas),
+        ("Merger", config.merger),
+        ("Ingress", config.ingress),
+        ("JobWorker", config.worker),
+    ):
+        override = overridden.get(name, {})
+        asked = {"CPU": options.num_cpus, "GPU": options.num_gpus, "memory": options.memory_bytes or 0}
+        asked |= options.resources
+        if actor := override.get("ray_actor_options"):
+            # They take the place of all that the configuration says; an actor that names no CPUs gets one.
+            named = {"CPU": ("num_cpus", 1), "GPU": ("num_gpus", 0), "memory": ("memory", 0)}
+            asked = {resource: actor.get(key, least) for resource, (key, least) in named.items()}
+            asked |= actor.get("resources") or {}
+        replicas = override.get("num_replicas") or override.get("autoscaling_config") or _replicas(options)
+        replicas = replicas if isinstance(replicas, int) else 1
+        for resource, amount in asked.items():
+            total[resource] = total.get(resource, 0.0) + replicas * (amount or 0)
+    return total
+
+
+def _replicas(options: ReplicaOptions) -> int:
+    if options.autoscaling is None:
+        return options.num_replicas or 1
+    return max(1, int(options.autoscaling.get("min_replicas", 1)))

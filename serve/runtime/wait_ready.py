@@ -1,0 +1,44 @@
+"""Waiting for a service that has just been started to be able to paint, and knowing when it never will."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ..client import Scenewright, ScenewrightError, ServerUnreachable
+
+POLL_S = 0.25
+SETTLED_S = 15.0
+"""A replica loads its model before Serve says that it runs: a reason standing this long stays."""
+
+
+def wait(
+    service: Scenewright,
+    check: Callable[[], None],
+    say: Callable[[str], None] = lambda reason: None,
+    settled_s: float = SETTLED_S,
+) -> str:
+    """Empty once the service is ready; else the reason standing for `settled_s`. Says each new reason.
+
+    Whatever `check` raises ends the waiting.
+    """
+    standing, since = "", time.monotonic()
+    while True:
+        check()
+        reason = why_not(service)
+        if not reason:
+            return ""
+        if reason != standing:
+            standing, since = reason, time.monotonic()
+            say(reason)
+        elif time.monotonic() - since > settled_s:
+            return reason
+        time.sleep(POLL_S)
+
+
+def why_not(service: Scenewright) -> str:
+    """The reason of /readyz, or why it gave none."""
+    try:
+        return service.unready_reason()
+    except (ScenewrightError, ServerUnreachable) as error:
+        return str(error)

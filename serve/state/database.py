@@ -1,0 +1,76 @@
+"""Opening the database of jobs: SQLite so that a commit survives a power cut, PostgreSQL as it is."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+
+from .private_files import make_file, make_folder, shut
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_TIMEOUT_MS = 30_000
+MIGRATION_LOCK = 7_261_965
+"""Any number: PostgreSQL's advisory lock that two replicas starting at once take in turn."""
+
+
+def open_database(url: str) -> Engine:
+    """Connected and migrated. Raises SQLAlchemyError, and OSError where SQLite's folder cannot be made."""
+    parsed = make_url(url)
+    sqlite = parsed.get_backend_name() == "sqlite"
+    if sqlite and parsed.database and not parsed.database.startswith((":memory:", "file:")):
+        file = Path(parsed.database)
+        make_folder(file.parent)
+        make_file(file)  # SQLite gives the files beside it the same mode.
+        for suffix in ("-wal", "-shm"):
+            shut(file.with_name(file.name + suffix))
+    engine = create_engine(parsed, pool_pre_ping=not sqlite)
+    if sqlite:
+        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "begin", _begin)
+    with engine.begin() as connection:
+        if not sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": MIGRATION_LOCK})
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return engine
+
+
+def reading(engine: Engine) -> AbstractContextManager[Connection]:
+    """A connection for questions alone: it waits for no writer, and no writer for it."""
+    return engine.connect().execution_options(scenewright_reads=True)
+
+
+def _prepare(connection: Any, record: Any) -> None:
+    # The driver would begin transactions by itself, and late: at the first write, when a read may be stale.
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    _keep_a_log_ahead(connection)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _keep_a_log_ahead(connection: Any) -> None:
+    """Raises sqlite3.OperationalError where another connection holds the file for longer than the timeout."""
+    until = time.monotonic() + BUSY_TIMEOUT_MS / 1e3
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:  # The one statement for which SQLite does not wait by itself.
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+
+
+def _begin(connection: Connection) -> None:
+    reads = connection.get_execution_options().get("scenewright_reads")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

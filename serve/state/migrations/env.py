@@ -1,0 +1,10 @@
+"""Run by alembic, over the connection of serve.state.database alone: there is no alembic.ini."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from serve.state.tables import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+context.run_migrations()

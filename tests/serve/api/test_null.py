@@ -1,0 +1,182 @@
+"""`null` means left out, on every optional field of every request that the OpenAPI page describes."""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from serve.api.schema import ALIASES, Wire
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
+from serve.http.body import parse
+from serve.ingress import build_api
+
+from ..test_ingress import SCENE, SMALL, error_of
+
+VALUES: dict[str, Any] = {"prompt": "a", "character": "a", "background": "b", "scenes": [SCENE]}
+"""A value for each field that a request needs."""
+
+
+def page() -> dict[str, Any]:
+    nothing: Any = None
+    made: dict[str, Any] = build_api(ServiceConfig(), Graph(nothing, nothing, nothing)).openapi()
+    return made
+
+
+def subclasses(shape: type[Wire]) -> Iterator[type[Wire]]:
+    for each in shape.__subclasses__():
+        yield each
+        yield from subclasses(each)
+
+
+def bodies() -> Iterator[dict[str, Any]]:
+    """The schemas of all that the page says is sent, the fields of a form that are JSON among them."""
+    for operations in page()["paths"].values():
+        for operation in operations.values():
+            for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+                if kind == "application/json":
+                    yield content["schema"]
+                else:
+                    fields = content["schema"]["properties"].values()
+                    yield from (field for field in fields if "title" in field)
+
+
+def shapes() -> list[type[Wire]]:
+    """The classes of what is sent, found by the page's titles: a new route's is among them."""
+    known = {shape.__name__: shape for shape in subclasses(Wire)}
+    return [known[schema["title"]] for schema in bodies()]
+
+
+def inner_shapes(annotation: Any) -> Iterator[type[Wire]]:
+    if isinstance(annotation, type) and issubclass(annotation, Wire):
+        yield annotation
+    for argument in typing.get_args(annotation):
+        yield from inner_shapes(argument)
+
+
+def minimal(shape: type[Wire]) -> dict[str, Any]:
+    return {name: VALUES[name] for name, field in shape.model_fields.items() if field.is_required()}
+
+
+def nulled(shape: type[Wire]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """The path of each optional field at any depth, a body in which it is null, and one without it."""
+    for name, field in shape.model_fields.items():
+        base = minimal(shape)
+        if not field.is_required():
+            for written in filter(None, (name, ALIASES.get(name))):
+                yield written, base | {written: None}, base
+        as_list = typing.get_origin(field.annotation) is list
+        for inner in inner_shapes(field.annotation):
+            for path, with_null, without in nulled(inner):
+                pair = ([with_null], [without]) if as_list else (with_null, without)
+                yield f"{name}.{path}", base | {name: pair[0]}, base | {name: pair[1]}
+
+
+CASES = [
+    pytest.param(shape, with_null, without, id=f"{shape.__name__}-{path}")
+    for shape in shapes()
+    for path, with_null, without in nulled(shape)
+]
+
+
+@pytest.mark.parametrize(("shape", "with_null", "without"), CASES)
+def test_null_is_left_out(shape: type[Wire], with_null: dict[str, Any], without: dict[str, Any]) -> None:
+    made, expected = parse(with_null, shape), parse(without, shape)
+    assert made == expected
+    assert made.model_dump(exclude_unset=True) == expected.model_dump(exclude_unset=True)
+
+
+def test_the_walk_reaches_every_depth_and_every_route() -> None:
+    ids = {str(case.id) for case in CASES}
+    assert {
+        "JobRequest-scenes.merge.shadow",
+        "SceneRequest-character.steps",
+        "ImagesRequest-character.enhance_prompt",
+        "ImagesRequest-stream",
+        "MergesOptions-output.quality",
+        "CharacterRequest-cutout",
+    } <= ids
+
+
+def properties(schema: Any) -> Iterator[tuple[str, bool, dict[str, Any]]]:
+    """Each property of a schema at any depth: its name, whether it is required, and its own schema."""
+    if isinstance(schema, list):
+        for each in schema:
+            yield from properties(each)
+    if not isinstance(schema, dict):
+        return
+    for name, field in schema.get("properties", {}).items():
+        if schema.get("type") == "object":
+            yield name, name in schema.get("required", ()), field
+    for value in schema.values():
+        yield from properties(value)
+
+
+def test_the_page_says_so() -> None:
+    for schema in bodies():
+        for name, required, field in properties(schema):
+            kinds = {option.get("type") for option in field.get("anyOf", [field])}
+            assert ("null" in kinds) != required, (name, json.dumps(field))
+
+
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        ("/v1/scenes", SCENE),
+        ("/v1/characters", SMALL),
+        ("/v1/backgrounds", SMALL),
+        ("/v1/images/generations", {"prompt": "a | b", "size": "128x64", "num_inference_steps": 1}),
+        ("/v1/jobs", {"scenes": [SCENE]}),
+    ],
+)
+async def test_all_of_them_at_once(client: httpx.AsyncClient, route: str, body: dict[str, Any]) -> None:
+    title = page()["paths"][route]["post"]["requestBody"]["content"]["application/json"]["schema"]["title"]
+    shape = next(shape for shape in shapes() if shape.__name__ == title)
+    optional = {name: None for name, field in shape.model_fields.items() if not field.is_required()}
+    answer = await client.post(route, json=optional | body)
+    assert answer.status_code in (200, 202), answer.text
+
+
+@pytest.mark.parametrize(
+    "options", ["null", '{"merge": null, "layers": null}', '{"output": {"format": null}}']
+)
+async def test_the_options_of_a_merge(client: httpx.AsyncClient, options: str) -> None:
+    file = BytesIO()
+    Image.new("RGBA", (64, 64), (200, 30, 30, 255)).save(file, "PNG")
+    files = {"character": file.getvalue(), "background": file.getvalue()}
+    answer = await client.post("/v1/merges", files=files, data={"options": options})
+    plain = await client.post("/v1/merges", files=files)
+    assert (answer.status_code, answer.content) == (200, plain.content)
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (SCENE | {"character": None}, "character"),
+        (SCENE | {"character": {"prompt": None}}, "character.prompt"),
+    ],
+)
+async def test_a_required_field_that_is_null_is_missing(
+    client: httpx.AsyncClient, body: dict[str, Any], param: str
+) -> None:
+    answer = await client.post("/v1/scenes", json=body)
+    assert (answer.status_code, error_of(answer)["message"]) == (422, f"{param} is required")
+
+
+async def test_an_unknown_field_that_is_null_is_unknown(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/scenes", json=SCENE | {"tone": None})
+    assert error_of(answer)["message"] == "tone is not a known field"
+
+
+async def test_one_of_two_names_that_is_null_is_not_given(client: httpx.AsyncClient) -> None:
+    both = {"prompt": "a", "width": 64, "height": 64, "steps": None, "num_inference_steps": 1}
+    assert (await client.post("/v1/characters", json=both)).status_code == 200
+    answer = await client.post("/v1/characters", json=both | {"steps": 1})
+    assert answer.status_code == 422

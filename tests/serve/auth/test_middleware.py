@@ -1,0 +1,241 @@
+"""Keys at the door: who is asked for one, what each may do, and whose job is whose."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import NoReturn
+
+import httpx
+import pytest
+from PIL import Image
+
+from deployments.errors import Overloaded
+from deployments.messages import LayerJob
+from serve.auth.open_keys import open_keys
+from serve.config.access import Scope
+from serve.config.service_config import ServiceConfig
+from serve.graph.admission_control import Door
+from serve.graph.scene import Graph
+from serve.ingress import build_http
+
+from ...polling import eventually
+from ..conftest import served
+from ..test_ingress import SCENE, SMALL, error_of
+
+Ask = Callable[..., httpx.AsyncClient]
+
+
+@pytest.fixture
+def ask(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Ask:
+    """A client with a key of these scopes, or without one, from this machine or another."""
+    store, numbers = open_keys(tmp_path), itertools.count()
+
+    def make(
+        *scopes: Scope,
+        authentication: str | None = "required",
+        address: str = "127.0.0.1",
+        tenant: str | None = None,
+        **limits: float,
+    ) -> httpx.AsyncClient:
+        headers = {}
+        if scopes:
+            _, whole = store.create(tenant or f"tenant {next(numbers)}", scopes, tenant, **limits)
+            headers = {"Authorization": f"Bearer {whole}"}
+        settings = {"state_dir": str(tmp_path), "authentication": authentication}
+        app = served(build_http(config.model_copy(update=settings), graph))
+        transport = httpx.ASGITransport(app, client=(address, 1))
+        return httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("authentication", "address", "status"),
+    [
+        (None, "127.0.0.1", 401),
+        (None, "127.0.0.6", 401),
+        (None, "::1", 401),
+        (None, "192.0.2.1", 401),
+        ("required", "127.0.0.1", 401),
+        ("off", "192.0.2.1", 200),
+    ],
+)
+async def test_who_is_asked_for_a_key(
+    ask: Ask, authentication: str | None, address: str, status: int
+) -> None:
+    """Istio's sidecar hands on every request from 127.0.0.6, Linkerd's from 127.0.0.1."""
+    client = ask(authentication=authentication, address=address)
+    assert (await client.get("/v1/models")).status_code == status
+    assert (await client.get("/healthz")).status_code == 200
+    assert (await client.get("/openapi.json")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer ", "Bearer sw_x_y", "Basic sw_x_y", "sw_x_y", "Bearer é"]
+)
+async def test_no_key_no_answer(ask: Ask, header: str | None) -> None:
+    headers = {} if header is None else {"Authorization": header.encode("utf-8")}
+    answer = await ask().post("/v1/scenes", json=SCENE, headers=headers)  # type: ignore[arg-type]
+    error = error_of(answer)
+    assert (answer.status_code, error["code"], error["type"]) == (
+        401,
+        "unauthenticated",
+        "authentication_error",
+    )
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_revoked_key_is_told_so(ask: Ask, tmp_path: Path) -> None:
+    store = open_keys(tmp_path)
+    key, whole = store.create("x", ("generate",))
+    store.revoke(key.id)
+    said = {}
+    for offered in (whole, f"{whole}x"):
+        answer = await ask().get("/v1/models", headers={"Authorization": f"Bearer {offered}"})
+        assert answer.status_code == 401
+        said[offered] = error_of(answer)["message"]
+    assert said == {whole: "this key was revoked", f"{whole}x": "this key is not known here"}
+
+
+async def test_a_key_does_what_its_scopes_say(ask: Ask) -> None:
+    for scopes, paints, submits in ((("generate",), 200, 403), (("jobs",), 403, 202), (("admin",), 200, 202)):
+        client = ask(*scopes)
+        painted = await client.post("/v1/backgrounds", json=SMALL)
+        submitted = await client.post("/v1/jobs", json={"scenes": [SCENE]})
+        assert (painted.status_code, submitted.status_code) == (paints, submits)
+        refused = painted if paints == 403 else submitted
+        if refused.status_code == 403:
+            assert error_of(refused)["code"] == "forbidden"
+
+
+async def test_anothers_job_is_not_there(ask: Ask) -> None:
+    mine, yours = ask("jobs"), ask("jobs")
+    job = (await mine.post("/v1/jobs", json={"scenes": [SCENE]})).headers["location"]
+    assert (await mine.get(job)).status_code == 200
+    for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/events"), ("GET", "/scenes/0")):
+        assert error_of(await yours.request(method, f"{job}{path}"))["code"] == "not_found"
+    assert (await yours.get("/v1/jobs")).json()["data"] == []
+    assert (await mine.get(job)).json()["status"] == "queued"
+
+
+async def test_a_quota_of_work(ask: Ask) -> None:
+    client = ask("generate", rate=0.001, burst=0.035)
+    spent = [(await client.post("/v1/backgrounds", json=SMALL)).status_code for _ in range(6)]
+    assert spent == [200] * 4 + [429] * 2, "64 x 64 x 1 step is 0.0041 megapixel-steps, and so is its file"
+    refused = await client.post("/v1/scenes", json=SCENE)
+    assert (error_of(refused)["code"], int(refused.headers["retry-after"]) > 1) == ("rate_limited", True)
+    assert (await client.post("/v1/backgrounds", json={})).status_code == 422, "and a wrong one costs nothing"
+
+
+async def test_a_quota_of_requests_at_once(ask: Ask) -> None:
+    client = ask("generate", concurrent=1)
+    answers = await asyncio.gather(*(client.post("/v1/backgrounds", json=SMALL) for _ in range(3)))
+    assert sorted(answer.status_code for answer in answers) == [200, 429, 429]
+    assert (await client.post("/v1/backgrounds", json=SMALL)).status_code == 200
+
+
+async def test_keys_that_cannot_be_read(ask: Ask, tmp_path: Path) -> None:
+    """Those of an earlier version, which are taken in, or the database itself."""
+    client = ask("generate")
+    (tmp_path / "keys.json").write_text("{")
+    answer = await client.get("/v1/models")
+    assert (answer.status_code, error_of(answer)["code"]) == (503, "not_ready")
+    (tmp_path / "keys.json").unlink()
+    assert (await client.get("/v1/models")).status_code == 200
+    assert (await ask().get("/v1/models")).status_code == 401, "no key is asked of a database"
+
+
+async def test_a_key_that_expires(ask: Ask, tmp_path: Path) -> None:
+    store = open_keys(tmp_path)
+    key, whole = store.create("short", ("generate",), expires_at=time.time() + 3_600)
+    client = ask()
+    client.headers["Authorization"] = f"Bearer {whole}"
+    assert (await client.get("/v1/models")).status_code == 200
+    store.replace(key.id, grace_s=0.001)
+    await eventually(lambda: ended(client))
+    assert error_of(await client.get("/v1/models"))["message"] == "this key has expired"
+
+
+async def ended(client: httpx.AsyncClient) -> bool:
+    return (await client.get("/v1/models")).status_code == 401
+
+
+async def test_a_tenant_s_keys_share_its_jobs_and_its_quota(ask: Ask, tmp_path: Path) -> None:
+    mine, too = ask("jobs", "generate", rate=0.001, burst=0.017), ask("generate", tenant="tenant 0")
+    replaced = ask("jobs", tenant="tenant 0")
+    job = (await mine.post("/v1/jobs", json={"scenes": [SCENE]})).headers["location"]
+    assert (await replaced.get(job)).status_code == 200
+    assert [each["id"] for each in (await replaced.get("/v1/jobs")).json()["data"]] == [job.split("/")[-1]]
+    painted = []
+    for each in (mine, too, mine):
+        headers = {"Authorization": each.headers["Authorization"]}
+        painted.append((await mine.post("/v1/backgrounds", json=SMALL, headers=headers)).status_code)
+    assert painted == [200, 200, 429], "two pictures fit into the tenant's quota"
+
+
+async def test_an_admin_sees_ends_and_releases_everybody_s_jobs(ask: Ask) -> None:
+    mine, yours, admin = ask("jobs"), ask("jobs"), ask("admin")
+    job = (await mine.post("/v1/jobs", json={"scenes": [SCENE]})).headers["location"]
+    listed = (await admin.get("/v1/jobs")).json()["data"]
+    assert [(each["id"], each["tenant"]) for each in listed] == [(job.split("/")[-1], "tenant 0")]
+    for tenant, count in (("tenant 0", 1), ("tenant 1", 0), ("nobody", 0)):
+        found = (await admin.get("/v1/jobs", params={"tenant": tenant})).json()["data"]
+        assert len(found) == count
+    for params, status in (({"tenant": "tenant 0"}, 403), ({"tenant": "tenant 1"}, 200)):
+        assert (await yours.get("/v1/jobs", params=params)).status_code == status
+    assert "tenant" not in (await mine.get(job)).json()
+    assert (await admin.get(job)).json()["tenant"] == "tenant 0"
+    assert (await yours.post(f"{job}/release")).status_code == 404
+    assert (await admin.post(f"{job}/release")).json()["status"] == "queued"
+    assert (await admin.get(f"{job}/scenes/0")).status_code == 404, "pictures are the tenant's"
+    assert (await admin.delete(job)).json()["status"] == "cancelled"
+    assert (await mine.get(job)).json()["status"] == "cancelled"
+
+
+async def test_last_use_is_noted(ask: Ask, tmp_path: Path) -> None:
+    client = ask("generate")
+    assert open_keys(tmp_path).all()[0].last_used_at is None
+    await client.get("/v1/models")
+
+    async def noted() -> bool:
+        return open_keys(tmp_path).all()[0].last_used_at is not None
+
+    await eventually(noted)
+
+
+async def test_merges_are_charged_by_megapixels(ask: Ask) -> None:
+    picture = BytesIO()
+    Image.new("RGB", (256, 256), "green").save(picture, "PNG")
+    files = {name: picture.getvalue() for name in ("character", "background")}
+    options = {"options": '{"merge": {"mode": "paste", "width": 256, "height": 256}}'}
+    client = ask("generate", rate=0.001, burst=0.5)
+    answers = [await client.post("/v1/merges", files=files, data=options) for _ in range(3)]
+    assert [each.status_code for each in answers] == [200, 200, 429], "three pictures of 0.066 megapixels"
+    assert error_of(answers[2])["code"] == "rate_limited"
+    poor = await ask("generate", rate=0.01).post("/v1/merges", files=files, data=options)
+    assert poor.status_code == 422
+    broken = files | {"character": b"not a picture"}
+    refused = await client.post("/v1/merges", files=broken, data=options)
+    assert error_of(refused)["param"] == "character"
+
+
+async def test_a_refused_scene_leaves_the_quota_as_it_was(
+    ask: Ask, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Door, *jobs: LayerJob) -> NoReturn:
+        raise Overloaded("full", retry_after_s=1)
+
+    client = ask("generate", rate=0.001, burst=0.01)
+    with monkeypatch.context() as patched:
+        patched.setattr(Door, "let_in", full)
+        for _ in range(3):
+            refused = await client.post("/v1/backgrounds", json=SMALL)
+            assert error_of(refused)["code"] == "overloaded"
+            events = await client.post("/v1/backgrounds", json=SMALL, headers={"Accept": "text/event-stream"})
+            assert error_of(events)["code"] == "overloaded"
+    assert (await client.post("/v1/backgrounds", json=SMALL)).status_code == 200

@@ -1,0 +1,182 @@
+"""Times are those of a clock that stands still; a layer is one megapixel-step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from deployments.errors import DeadlineExceeded, Overloaded
+from deployments.messages import LayerJob, LayerKind
+from deployments.standing import Standing
+from serve.graph.admission_control import (
+    AFTERWARDS_S,
+    CAUTION,
+    STALE_S,
+    Door,
+    Speed,
+)
+
+from ..pools import FakePool
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def layer(deadline_s: float = 1e6, tenant: str = "", **more: Any) -> LayerJob:
+    asked: dict[str, Any] = {"kind": "character", "num_inference_steps": 4, "guidance_scale": 7.5, "seed": 1}
+    size = {"width_px": 500, "height_px": 500}
+    return LayerJob(
+        "id", prompt="a", deadline_at=Clock.now + deadline_s, tenant=tenant, **(asked | size | more)
+    )
+
+
+def one_a_second(interactive: float = 0.0, **more: Any) -> FakePool:
+    return FakePool([Standing(1.0, 0.5, interactive)], **more)
+
+
+def door(pool: FakePool | None = None, clock: Clock | None = None, places: int = 100) -> Door:
+    def known(kind: LayerKind) -> FakePool | None:
+        return pool
+
+    return Door(known, {"character": places, "background": places}, clock or Clock())
+
+
+def refused(made: Door, *jobs: LayerJob) -> Overloaded:
+    with pytest.raises(Overloaded) as raised, made.let_in(*jobs):
+        pass
+    return raised.value
+
+
+def test_a_deadline_is_refused_where_the_work_before_it_takes_longer() -> None:
+    made = door(one_a_second())
+    with ExitStack() as inside:
+        for _ in range(9):
+            inside.enter_context(made.let_in(layer()))
+        needed_s = 10 * CAUTION + AFTERWARDS_S
+        error = refused(made, layer(deadline_s=needed_s - 4))
+        assert error.retry_after_s == pytest.approx(4.0), "by when so much of it is done"
+        with made.let_in(layer(deadline_s=needed_s + 0.01)):
+            pass
+    with made.let_in(layer(deadline_s=needed_s - 4)):
+        """They are gone."""
+
+
+def test_twice_the_replicas_do_twice_the_work() -> None:
+    made = door(FakePool([Standing(1.0, 0.5, 0.0), None]))
+    with ExitStack() as inside:
+        for _ in range(9):
+            inside.enter_context(made.let_in(layer()))
+        with made.let_in(layer(deadline_s=5 * CAUTION + AFTERWARDS_S + 0.01)):
+            pass
+
+
+def test_what_takes_too_long_even_alone_is_told_apart() -> None:
+    made = door(one_a_second())
+    with pytest.raises(DeadlineExceeded), made.let_in(layer(deadline_s=0.4)):
+        pass
+    with made.let_in(layer(deadline_s=0.6)):
+        """Nothing is before it, so the replica decides."""
+
+
+def test_nothing_is_refused_where_nothing_is_known() -> None:
+    for pool in (None, FakePool(), FakePool([None]), FakePool([Standing(0.0, 0.0, 0.0)])):
+        made = door(pool)
+        with made.let_in(layer(deadline_s=0.1)), made.let_in(layer(deadline_s=0.1)):
+            assert made.place_frees_in_s(layer()) is None
+
+
+def test_what_others_sent_counts_and_our_own_only_once() -> None:
+    clock = Clock()
+    made = door(one_a_second(interactive=5.0), clock)
+    tight = layer(deadline_s=5 * CAUTION + AFTERWARDS_S)
+    assert refused(made, tight).retry_after_s == pytest.approx(CAUTION)
+    with ExitStack() as inside:
+        for _ in range(4):
+            inside.enter_context(made.let_in(layer()))
+        assert refused(made, tight).retry_after_s == pytest.approx(CAUTION), "four of the five are ours"
+    quick = layer(deadline_s=2 * CAUTION + AFTERWARDS_S + 0.01)
+    with made.let_in(quick):
+        """The replica has not yet told that our four are done."""
+    clock.now += STALE_S + 0.01
+    refused(made, layer(deadline_s=STALE_S + 2 * CAUTION + AFTERWARDS_S))
+
+
+def test_a_scene_is_let_in_whole_or_not_at_all() -> None:
+    pool = one_a_second(queued=Counter({"": 5}))
+    made = Door(lambda kind: pool, {"character": 100, "background": 5}, Clock())
+    refused(made, layer(), layer(kind="background"))
+    assert made._inside == {"character": [], "background": []}
+
+
+def test_a_tenant_that_comes_anew_waits_for_no_more_than_its_share() -> None:
+    made = door(one_a_second())
+    with ExitStack() as inside:
+        for _ in range(50):
+            inside.enter_context(made.let_in(layer(tenant="greedy")))
+        tight = 3 * CAUTION + AFTERWARDS_S
+        refused(made, layer(tight, tenant="greedy"))
+        with made.let_in(layer(tight, tenant="modest")):
+            refused(made, layer(tight, tenant="modest"))
+
+
+def test_no_tenant_fills_the_queue() -> None:
+    pool = one_a_second(queued=Counter(greedy=79))
+    made = door(pool)
+    with made.let_in(layer(tenant="greedy")):
+        pass
+    pool.queued["greedy"] = 80
+    assert refused(made, layer(tenant="greedy")).retry_after_s == pytest.approx(1.0)
+    with made.let_in(layer(tenant="modest")):
+        pass
+    pool.queued = Counter(greedy=44, modest=44)
+    for tenant in ("greedy", "modest"):
+        with made.let_in(layer(tenant=tenant)):
+            pass
+    pool.queued = Counter(greedy=45, modest=44)
+    refused(made, layer(tenant="greedy"))
+
+
+def test_a_refusal_says_when_so_many_places_are_free() -> None:
+    made = door(FakePool([Standing(2.0, 0.5, 0.0)], queued=Counter(greedy=90)))
+    error = refused(made, layer(tenant="greedy"))
+    assert error.retry_after_s == pytest.approx(2.0 * 11), "at 79 of them it has room again"
+
+
+def test_a_warm_layer_is_no_work() -> None:
+    pool = one_a_second(interactive=50.0, queued=Counter({"": 100}))
+    pool.warm.add(layer().likeness)
+    with door(pool).let_in(layer(deadline_s=0.1)):
+        pass
+    refused(door(pool), layer(seed=2))
+
+
+def test_leaving_by_an_error_is_leaving() -> None:
+    made = door(one_a_second())
+    with pytest.raises(ValueError, match="x"), made.let_in(layer()):
+        raise ValueError("x")
+    assert made._inside["character"] == []
+
+
+def test_a_replica_that_cannot_paint_adds_no_speed() -> None:
+    good, bad = Standing(1.0, 0.5, 0.0), Standing(0.0, 0.0, 0.0, unready="unet is missing")
+    assert Speed.of([good, bad]).rate == Speed.of([good]).rate == 1.0
+    assert Speed.of([good, None]).rate == 2.0
+    assert Speed.of([bad]).rate == 0.0
+
+
+@pytest.mark.parametrize("pool", [None, one_a_second()])
+def test_layers_that_are_done_are_not_kept(pool: FakePool | None) -> None:
+    clock = Clock()
+    made = door(pool, clock)
+    for number in range(1_000):
+        clock.now += 1.0
+        with made.let_in(layer(seed=number)):
+            pass
+    assert len(made._gone) <= STALE_S + 1

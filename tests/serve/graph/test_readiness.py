@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from ray.serve.exceptions import BackPressureError
+
+from deployments.errors import NotReady
+from deployments.messages import LayerKind, Readiness
+from deployments.standing import Standing
+from serve.config.job_config import JobConfig
+from serve.config.service_config import ServiceConfig
+from serve.graph import readiness
+from serve.graph.readiness import DiskCheck, ServiceState, service_state
+from serve.graph.scene import Graph
+from serve.ingress import build_http
+from serve.state.disk_space import DiskSpace
+
+from ..conftest import heard
+from ..pools import FakePool
+from .test_scene import NEVER, Handle, Method
+
+READY = Readiness(True, "", "storybook", "diffusers")
+
+
+def graph_of(character: Any, background: Any = READY) -> Graph:
+    handles: list[Any] = [Handle(readiness=Method(outcome)) for outcome in (character, background)]
+    return Graph(handles[0], handles[1], handles[0])
+
+
+async def test_all_is_ready() -> None:
+    assert await service_state(graph_of(READY)) == ServiceState()
+
+
+async def test_every_reason_is_told() -> None:
+    missing = Readiness(False, "unet is cut short", "storybook", "diffusers")
+    graph = graph_of(missing, RuntimeError("/secret"))
+    assert (await service_state(graph)).unready == (
+        "character: unet is cut short",
+        "background: its replica is restarting",
+    )
+
+
+async def test_why_no_replica_could_be_asked_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with heard(caplog):
+        await service_state(graph_of(RuntimeError("the socket is gone")))
+    assert "no character replica could be asked whether it is ready" in caplog.text
+    assert "the socket is gone" in caplog.text
+
+
+async def test_a_replica_that_does_not_answer_is_still_loading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "PROBE_TIMEOUT_S", 0.05)
+    graph: Any = graph_of(NEVER)
+    assert (await service_state(graph)).unready == (f"character: {readiness.NONE_RUNS}",)
+    assert graph.character.readiness.responses[0].cancelled
+
+
+async def test_a_handle_that_cannot_even_be_asked() -> None:
+    graph: Any = graph_of(READY)
+    graph.character.readiness = None
+    assert (await service_state(graph)).unready == ("character: its replica is restarting",)
+
+
+async def test_ready_over_http(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready", "backend": "simulated"})
+
+
+async def test_a_missing_model_over_http(config: ServiceConfig) -> None:
+    reason = "storybook/model_index.json is missing or cannot be read"
+    torn = Handle(
+        readiness=Method(Readiness(False, reason, "storybook", "diffusers")), paint=Method(NotReady(reason))
+    )
+    graph: Any = Graph(torn, torn, torn)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(build_http(config, graph))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        probe = await client.get("/readyz")
+        asked = await client.post("/v1/characters", json={"prompt": "a knight"})
+        alive = await client.get("/healthz")
+    assert alive.status_code == 200
+    assert probe.json()["error"]["message"] == f"character: {reason}; background: {reason}"
+    assert asked.json()["error"]["message"] == reason
+    for answer in (probe, asked):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "not_ready")
+        assert int(answer.headers["retry-after"]) >= 1
+
+
+GOOD, MISSING = Standing(1.0, 0.1, 0.0), Standing(0.0, 0.0, 0.0, unready="unet is missing")
+
+
+def told_by(*standings: Standing | None, asked: Any = READY) -> Graph:
+    """A graph whose Character replicas say so; `asked` is what any one of them would answer."""
+    pool = FakePool(standings)
+
+    def known(kind: LayerKind) -> FakePool | None:
+        return pool if kind == "character" else None
+
+    return replace(graph_of(asked), pool=known)
+
+
+@pytest.mark.parametrize(
+    "asked", [READY, NEVER, RuntimeError("gone"), Readiness(False, "x", "m", "diffusers")]
+)
+async def test_one_replica_of_two_that_cannot_paint_is_told_steadily(asked: Any) -> None:
+    state = await service_state(told_by(GOOD, MISSING, asked=asked))
+    reason = "character: 1 of 2 replicas cannot paint: unet is missing"
+    assert state == ServiceState(degraded=(reason,)), "whichever happens to be asked"
+
+
+async def test_none_that_can_paint() -> None:
+    corrupt = Standing(0.0, 0.0, 0.0, unready="a is corrupt")
+    for standings in ((MISSING, corrupt), (corrupt, MISSING)):
+        assert (await service_state(told_by(*standings))).unready == ("character: a is corrupt",)
+    state = await service_state(told_by(corrupt, MISSING, MISSING))
+    assert state.unready == ("character: unet is missing",)
+
+
+@pytest.mark.parametrize("standings", [(), (None,), (None, None), (MISSING, None)])
+async def test_what_no_replica_has_told_is_asked(standings: tuple[Standing | None, ...]) -> None:
+    assert await service_state(told_by(*standings)) == ServiceState()
+    torn = Readiness(False, "unet is torn", "m", "diffusers")
+    assert (await service_state(told_by(*standings, asked=torn))).unready == ("character: unet is torn",)
+
+
+async def test_busy_is_ready() -> None:
+    assert await service_state(told_by(GOOD, asked=NEVER)) == ServiceState()
+
+
+@pytest.mark.parametrize("standings", [(None,), (None, None)])
+async def test_running_replicas_without_time_to_answer_are_busy(
+    standings: tuple[None, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "BUSY_TIMEOUT_S", 0.05)
+    assert await service_state(told_by(*standings, asked=NEVER)) == ServiceState()
+    full = BackPressureError(1, 1)
+    assert await service_state(told_by(*standings, asked=full)) == ServiceState(), "a full queue is busy"
+    with_a_bad_one = await service_state(told_by(*standings, MISSING, asked=NEVER))
+    count = f"1 of {len(standings) + 1} replicas cannot paint"
+    assert with_a_bad_one == ServiceState(degraded=(f"character: {count}: unet is missing",))
+
+
+async def test_no_replica_at_all_is_not_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "PROBE_TIMEOUT_S", 0.05)
+    state = await service_state(told_by(asked=NEVER))
+    assert state.unready == (f"character: {readiness.NONE_RUNS}",)
+
+
+async def test_fewer_replicas_than_wanted_run() -> None:
+    fewer = ServiceState(degraded=("character: 1 of 2 replicas run",))
+    assert await service_state(told_by(GOOD), {"character": 2, "background": 2}) == fewer
+    assert await service_state(told_by(None), {"character": 2}) == fewer, "busy ones, too"
+    for enough in (told_by(GOOD, GOOD), told_by(GOOD, GOOD, GOOD), graph_of(READY)):
+        assert await service_state(enough, {"character": 2, "background": 2}) == ServiceState()
+    assert (await service_state(told_by(MISSING), {"character": 2})).unready == (
+        "character: unet is missing",
+    )
+
+
+async def test_one_of_two_replicas_is_told_over_http(config: ServiceConfig) -> None:
+    data = config.model_dump()
+    data["character"]["replicas"]["num_replicas"] = 2
+    app = build_http(ServiceConfig.model_validate(data), told_by(GOOD))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+        answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["reasons"] == ["character: 1 of 2 replicas run"]
+
+
+async def test_degraded_over_http(config: ServiceConfig) -> None:
+    transport = httpx.ASGITransport(build_http(config, told_by(GOOD, MISSING)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        answer = await client.get("/readyz")
+    assert answer.status_code == 200
+    reason = "character: 1 of 2 replicas cannot paint: unet is missing"
+    assert answer.json() == {"status": "degraded", "reasons": [reason], "backend": "simulated"}
+
+
+async def test_a_disk_without_room_degrades_and_one_that_does_not_answer_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, looks = threading.Event(), []
+
+    def shortage(self: DiskSpace) -> str | None:
+        looks.append(answers.wait(30))
+        return "jobs: no room"
+
+    monkeypatch.setattr(DiskSpace, "shortage", shortage)
+    monkeypatch.setattr(readiness, "DISK_TIMEOUT_S", 0.01)
+    check, state = DiskCheck(DiskSpace(JobConfig(), tmp_path)), ServiceState(degraded=("character: slow",))
+    for _ in range(3):
+        assert await check.beside(state) == ServiceState(degraded=("character: slow", readiness.NO_ANSWER))
+    answers.set()
+    monkeypatch.setattr(readiness, "DISK_TIMEOUT_S", 30.0)
+    assert await check.beside(state) == ServiceState(degraded=("character: slow", "jobs: no room"))
+    assert len(looks) == 1, "a look that hangs holds one thread, however often it is asked for"

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from serve.config.service_config import ServiceConfig
+from serve.graph.ref_cleanup import freeze, let_go
+from serve.ingress import Ingress
+
+
+class Held:
+    """In a cycle with itself, as Ray leaves what was awaited."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture
+def resting() -> Iterator[None]:
+    """A process in which the collector does not come by on its own."""
+    gc.unfreeze()
+    gc.disable()
+    yield
+    gc.enable()
+    gc.unfreeze()
+
+
+async def test_what_is_over_is_let_go_at_the_ingresss_health_check(
+    resting: None, config: ServiceConfig
+) -> None:
+    ingress = Ingress(config, *[None] * 4)  # type: ignore[arg-type]
+    ingress.__serve_build_asgi_app__()
+    left = weakref.ref(Held())
+    assert left() is not None
+    await ingress.check_health()
+    assert left() is None
+
+
+async def test_what_is_under_way_at_the_first_health_check_is_let_go_later(
+    resting: None, config: ServiceConfig
+) -> None:
+    ingress = Ingress(config, *[None] * 4)  # type: ignore[arg-type]
+    ingress.__serve_build_asgi_app__()
+    under_way = Held()
+    left = weakref.ref(under_way)
+    await ingress.check_health()
+    del under_way
+    await ingress.check_health()
+    assert left() is None
+
+
+def test_what_a_process_starts_with_is_not_looked_at_again(resting: None) -> None:
+    gc.collect()
+    before = len(gc.get_objects())
+    freeze()
+    assert len(gc.get_objects()) < before / 10
+    left = weakref.ref(Held())
+    let_go()
+    assert left() is None

@@ -1,0 +1,286 @@
+"""Ray's own routing loop, over replicas that only count."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ray.serve._private.common import (
+    DeploymentHandleSource,
+    DeploymentID,
+    ReplicaID,
+    RequestMetadata,
+)
+from ray.serve.request_router import PendingRequest
+
+from deployments.messages import LayerJob
+from deployments.standing import Standing
+from serve.graph.replica_registry import HERE
+from serve.graph.request_router import (
+    REFUSED_S,
+    REMEMBERED,
+    SENT_S,
+    LayerRouter,
+    routed,
+)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    yield
+    HERE._pools.clear()
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Replica:
+    """As much of Ray's wrapper as a router reads."""
+
+    node_id, availability_zone, multiplexed_model_ids = "node", None, frozenset[str]()
+
+    def __init__(self, name: str, room: int = 4) -> None:
+        self.replica_id = ReplicaID(name, DeploymentID("Character"))
+        self.max_ongoing_requests = room
+        self.routing_stats: dict[str, Any] = {}
+        self.ongoing = 0
+
+    async def get_queue_len(self, *, deadline_s: float) -> int:
+        return self.ongoing
+
+    def tells(self, *warm: str, loaded: bool = True, unready: str = "") -> None:
+        self.routing_stats = Standing(1.0, 0.1, 0.0, warm, loaded, unready).as_stats()
+
+
+def router_of(
+    *replicas: Replica, clock: Clock | None = None, kind: Any = LayerRouter, keeps_layers: bool = True
+) -> LayerRouter:
+    made: Any = kind(
+        deployment_id=DeploymentID("Character"),
+        handle_source=DeploymentHandleSource.REPLICA,
+        get_curr_time_s=clock or Clock(),
+        use_replica_queue_len_cache=False,
+        initial_backoff_s=0.001,
+        max_backoff_s=0.001,
+    )
+    made.initialize_state(kind="character", keeps_layers=keeps_layers)
+    made.update_replicas(list(replicas))
+    return made  # type: ignore[no-any-return]
+
+
+def asking(seed: int = 1, **more: Any) -> PendingRequest:
+    job = LayerJob("id", "character", "a", 4, 7.5, seed, 500, 500, **({"deadline_at": 1e9} | more))
+    return PendingRequest([job], {}, RequestMetadata(request_id="r", internal_request_id=f"i{seed}"))
+
+
+def job_of(request: PendingRequest) -> LayerJob:
+    job: LayerJob = request.args[0]
+    return job
+
+
+async def send(router: LayerRouter, request: PendingRequest) -> Replica:
+    """To whom it goes; it stays there."""
+    replica: Any = await asyncio.wait_for(router._choose_replica_for_request(request), 20)
+    replica.ongoing += 1
+    router.on_request_routed(request, replica.replica_id, None)
+    return replica  # type: ignore[no-any-return]
+
+
+async def test_a_layer_goes_where_an_equal_one_is_kept_however_busy() -> None:
+    one, other = Replica("one"), Replica("other")
+    router = router_of(one, other)
+    one.ongoing = 3
+    one.tells(job_of(asking()).likeness)
+    assert await send(router, asking()) is one
+    assert await send(router, asking(seed=2)) is other, "the rest by how busy they are"
+
+
+async def test_a_full_replica_is_not_waited_for() -> None:
+    one, other = Replica("one"), Replica("other")
+    router = router_of(one, other)
+    one.ongoing = 4
+    one.tells(job_of(asking()).likeness)
+    assert await send(router, asking()) is other
+
+
+async def test_an_equal_layer_follows_the_one_just_sent() -> None:
+    clock, replicas = Clock(), [Replica(name, room=100) for name in "abcdef"]
+    router = router_of(*replicas, clock=clock)
+    first = await send(router, asking())
+    for _ in range(10):
+        assert await send(router, asking()) is first
+        clock.now += SENT_S / 11
+    assert router.is_warm(job_of(asking()))
+    assert not router.is_warm(job_of(asking(no_store=True)))
+    clock.now += SENT_S / 11
+    assert not router.is_warm(job_of(asking())), "by now it would have told so itself"
+
+
+async def test_where_nothing_is_kept_only_a_layer_under_way_is_warm() -> None:
+    one, other = Replica("one"), Replica("other")
+    router = router_of(one, other, keeps_layers=False)
+    assert {await send(router, asking()) for _ in range(4)} == {one, other}, "by how busy they are"
+    assert not router.is_warm(job_of(asking()))
+    one.tells(job_of(asking()).likeness)
+    assert router.is_warm(job_of(asking()))
+
+
+async def test_a_model_that_is_loaded_is_not_loaded_once_more_while_it_is_idle() -> None:
+    loaded, *others = (Replica(name) for name in "abcdef")
+    router = router_of(loaded, *others)
+    loaded.tells()
+    for other in others:
+        other.tells(loaded=False)
+    assert await send(router, asking(seed=1)) is loaded
+    router.replica_queue_len_cache.update(loaded.replica_id, 1)
+    loaded.ongoing = 4
+    assert await send(router, asking(seed=2)) in others, "it is not waited for"
+
+
+async def test_a_replica_that_is_not_ready_gets_nothing_however_idle_it_is() -> None:
+    bad, good = Replica("bad"), Replica("good", room=100)
+    router = router_of(bad, good)
+    bad.tells(unready="unet is missing")
+    good.tells()
+    good.ongoing = 50
+    for seed in range(40):
+        assert await send(router, asking(seed)) is good
+    bad.tells()
+    assert await send(router, asking(99)) is bad, "now that it is"
+
+
+async def test_not_even_a_layer_that_it_was_just_sent_or_once_kept() -> None:
+    bad, good = Replica("bad"), Replica("good")
+    router = router_of(bad, good)
+    bad.tells(job_of(asking()).likeness)
+    good.tells()
+    assert await send(router, asking()) is bad
+    bad.tells(job_of(asking()).likeness, unready="the device is lost")
+    assert await send(router, asking()) is good
+    assert router.is_warm(job_of(asking()))
+
+
+async def test_a_full_replica_is_waited_for_where_the_other_is_not_ready() -> None:
+    bad, good = Replica("bad"), Replica("good")
+    router = router_of(bad, good)
+    bad.tells(unready="unet is missing")
+    good.tells()
+    good.ongoing = 4
+    waiting = asyncio.create_task(send(router, asking()))
+    await asyncio.wait([waiting], timeout=0.1)
+    assert not waiting.done()
+    good.ongoing = 0
+    assert await waiting is good
+
+
+async def test_one_that_has_told_nothing_yet_comes_second() -> None:
+    fresh, good = Replica("fresh"), Replica("good")
+    router = router_of(fresh, good)
+    good.tells()
+    for seed in range(4):
+        assert await send(router, asking(seed)) is good
+    assert await send(router, asking(5)) is fresh, "the other is full"
+
+
+async def test_where_none_is_ready_one_of_them_says_why() -> None:
+    bad, worse = Replica("bad", room=100), Replica("worse", room=100)
+    router = router_of(bad, worse)
+    for each in (bad, worse):
+        each.tells(unready="unet is missing")
+    assert {await send(router, asking(seed)) for seed in range(20)} == {bad, worse}
+
+
+async def test_who_has_refused_is_not_asked_again_until_it_has_told_how_it_is() -> None:
+    clock, first, second = Clock(), Replica("first", room=100), Replica("second", room=100)
+    router = router_of(first, second, clock=clock, keeps_layers=False)
+    sent_to = await send(router, asking())
+    other = second if sent_to is first else first
+    assert router.refused(job_of(asking()))
+    for seed in range(10):
+        assert await send(router, asking(seed)) is other
+    assert not router.refused(job_of(asking(9))), "that was the last one"
+    clock.now += REFUSED_S
+    assert router.refused(job_of(asking(77))), "nobody knows where it went"
+    assert {await send(router, asking(seed)) for seed in range(20)} == {first, second}
+
+
+async def test_what_it_knows_of_replicas_and_requests_does_not_grow() -> None:
+    router = router_of(Replica("one", room=10_000))
+    for number in range(3_000):
+        request = asking(number)
+        request.args[0] = replace(request.args[0], request_id=str(number))
+        router.on_request_routed(request, ReplicaID(f"gone-{number}", DeploymentID("Character")), None)
+        router.refused(job_of(request))
+    assert len(router._routed) <= REMEMBERED and len(router._sent) <= REMEMBERED
+    assert len(router._refused) <= 2
+
+
+async def test_those_that_wait_leave_in_a_fair_order() -> None:
+    replica = Replica("one")
+    replica.ongoing = 4
+    router = router_of(replica)
+    left: list[str] = []
+
+    async def wait(request: PendingRequest) -> None:
+        await send(router, request)
+        left.append(job_of(request).tenant)
+
+    tenants = ["greedy"] * 4 + ["modest"] * 2
+    waiting = [asyncio.create_task(wait(asking(seed, tenant=name))) for seed, name in enumerate(tenants)]
+    while router.waiting().total() < 6:
+        await asyncio.sleep(0)
+    assert router.waiting() == Counter(greedy=4, modest=2)
+    for served in range(1, 7):
+        replica.ongoing = 3
+        while len(left) < served:
+            await asyncio.sleep(0)
+    assert left == ["greedy", "modest", "greedy", "modest", "greedy", "greedy"]
+    await asyncio.gather(*waiting)
+    assert router.num_pending_requests == 0
+
+
+async def test_who_gives_up_waiting_is_passed_over() -> None:
+    replica = Replica("one")
+    replica.ongoing = 4
+    router = router_of(replica)
+    gone, stays = (asyncio.create_task(send(router, asking(seed))) for seed in (1, 2))
+    while router.waiting().total() < 2:
+        await asyncio.sleep(0)
+    gone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    assert router.waiting().total() == 1
+    replica.ongoing = 0
+    assert await stays is replica
+
+
+async def test_a_question_is_not_held_up() -> None:
+    replica = Replica("one")
+    router = router_of(replica)
+    question = PendingRequest([], {}, RequestMetadata(request_id="r", internal_request_id="i"))
+    chosen: Any = await asyncio.wait_for(router._choose_replica_for_request(question), 20)
+    assert chosen is replica
+
+
+async def test_it_is_the_pool_of_its_kind() -> None:
+    replica, silent = Replica("one"), Replica("silent")
+    router = router_of(replica, silent)
+    replica.tells("a")
+    assert HERE.get("character") is router
+    assert router.standings() == [Standing(1.0, 0.1, 0.0, ("a",)), None]
+
+
+async def test_it_is_found_by_the_door_as_ray_unpickles_it() -> None:
+    unpickled = routed("character", keeps_layers=True).get_request_router_class()
+    router = router_of(Replica("one"), kind=unpickled)
+    assert HERE.get("character") is router
+    await send(router, asking())
+    assert router.is_warm(job_of(asking()))

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ray.exceptions import ActorDiedError, ObjectLostError
+from ray.serve.exceptions import BackPressureError, RayServeException
+
+from deployments.errors import DeadlineExceeded, GenerationFailed, NotReady, Overloaded
+from deployments.messages import LayerJob, MergeJob, OutputOptions
+from serve.graph import scene
+from serve.graph.scene import Graph
+from serve.graph.scene_job import SceneJob
+
+# The fakes return words where the real ones return pictures.
+render: Any = scene.render
+render_layer: Any = scene.render_layer
+NEVER = "never"
+
+
+class Response:
+    """As Serve's: awaitable, and to be cancelled by hand."""
+
+    def __init__(self, outcome: Any) -> None:
+        self.outcome = outcome
+        self.cancelled = False
+
+    def __await__(self) -> Any:
+        return self._wait().__await__()
+
+    async def _wait(self) -> Any:
+        await asyncio.sleep(0)
+        if self.outcome == NEVER:
+            await asyncio.Event().wait()
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class Method:
+    """A method of a handle: one outcome a call, the last for all further ones."""
+
+    def __init__(self, *outcomes: Any) -> None:
+        self.outcomes = list(outcomes)
+        self.calls: list[tuple[Any, ...]] = []
+        self.responses: list[Response] = []
+
+    def remote(self, *arguments: Any) -> Response:
+        self.calls.append(arguments)
+        outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
+        self.responses.append(Response(outcome))
+        return self.responses[-1]
+
+
+class Handle:
+    def __init__(self, **methods: Method) -> None:
+        vars(self).update(methods)
+
+
+class Fakes:
+    def __init__(self, character: Any = ("C",), background: Any = ("B",), merge: Any = ("M",)) -> None:
+        self.character, self.background = Method(*character), Method(*background)
+        self.merge, self.encode = Method(*merge), Method("file")
+        self.graph: Any = Graph(
+            Handle(paint=self.character),  # type: ignore[arg-type]
+            Handle(paint=self.background),  # type: ignore[arg-type]
+            Handle(merge=self.merge, encode=self.encode),  # type: ignore[arg-type]
+        )
+
+
+def died() -> ActorDiedError:
+    return ActorDiedError()
+
+
+def lost() -> ObjectLostError:
+    return ObjectLostError("00", None, "")
+
+
+@pytest.fixture
+def job() -> SceneJob:
+    deadline_at = time.monotonic() + 30
+    character = LayerJob("id", "character", "a", 1, 1.0, 42, 64, 64, deadline_at)
+    return SceneJob(character, replace(character, kind="background", seed=7), MergeJob("id"), deadline_at)
+
+
+async def test_both_are_painted_and_their_responses_are_merged(job: SceneJob) -> None:
+    fakes = Fakes()
+    result = await render(fakes.graph, job)
+    assert (result.character, result.background, result.merged) == ("C", "B", "M")
+    assert (fakes.character.calls, fakes.background.calls) == ([(job.character,)], [(job.background,)])
+    responses = (fakes.character.responses[0], fakes.background.responses[0])
+    assert fakes.merge.calls == [(job.merge, *responses)], "the responses, not their pixels"
+
+
+@pytest.mark.parametrize("failing", ["character", "background"])
+async def test_the_first_failure_is_told_at_once_and_stops_the_other(job: SceneJob, failing: str) -> None:
+    other = "background" if failing == "character" else "character"
+    fakes = Fakes(**{failing: (NotReady("loading"),), other: (NEVER,)})
+    with pytest.raises(NotReady, match="loading"):
+        await asyncio.wait_for(render(fakes.graph, job), 10)
+    assert getattr(fakes, other).responses[0].cancelled
+    assert fakes.merge.calls == []
+
+
+async def test_a_lost_replica_repaints_its_branch_alone(job: SceneJob) -> None:
+    fakes = Fakes(character=(died(), died(), "C"))
+    assert (await render(fakes.graph, job)).character == "C"
+    assert fakes.character.calls == [(job.character,)] * 3, "the same job with the same seed"
+    assert len(fakes.background.calls) == 1
+    assert fakes.merge.calls[0][1] is fakes.character.responses[2]
+
+
+class Refused:
+    """A pool of so many replicas; each that refuses is one less."""
+
+    def __init__(self, replicas: int) -> None:
+        self.left, self.jobs = replicas, list[LayerJob]()
+
+    def was_sent(self, job: LayerJob) -> bool:
+        return True
+
+    def refused(self, job: LayerJob) -> bool:
+        self.left -= 1
+        self.jobs.append(job)
+        return self.left > 0
+
+    def standings(self) -> list[None]:
+        return []
+
+    waiting = Counter
+
+    def is_warm(self, job: LayerJob) -> bool:
+        return False
+
+
+async def test_a_replica_that_is_not_ready_sends_nobody_away_while_another_is(job: SceneJob) -> None:
+    pool: Any = Refused(3)
+    fakes = Fakes(character=(NotReady("unet is missing"), NotReady("unet is missing"), "C"))
+    graph = replace(fakes.graph, pool=lambda kind: pool if kind == "character" else None)
+    assert (await render(graph, job)).character == "C"
+    assert pool.jobs == [job.character] * 2
+    assert len(fakes.background.calls) == 1
+
+
+async def test_where_no_replica_is_ready_the_reason_is_told(job: SceneJob) -> None:
+    pool: Any = Refused(2)
+    fakes = Fakes(character=(NotReady("unet is missing"),), background=(NEVER,))
+    graph = replace(fakes.graph, pool=lambda kind: pool if kind == "character" else None)
+    with pytest.raises(NotReady, match="unet is missing"):
+        await render(graph, job)
+    assert len(fakes.character.calls) == 2
+
+
+async def test_three_losses_are_enough(job: SceneJob) -> None:
+    fakes = Fakes(background=(died(),), character=(NEVER,))
+    with pytest.raises(GenerationFailed):
+        await render(fakes.graph, job)
+    assert len(fakes.background.calls) == 3
+    assert fakes.character.responses[0].cancelled
+
+
+async def test_a_lost_merger_merges_again_without_repainting(job: SceneJob) -> None:
+    fakes = Fakes(merge=(died(), "M"))
+    assert (await render(fakes.graph, job)).merged == "M"
+    assert [len(method.calls) for method in (fakes.character, fakes.background, fakes.merge)] == [1, 1, 2]
+    assert fakes.merge.calls[0] == fakes.merge.calls[1]
+
+
+@pytest.mark.parametrize("error", [lost, lambda: RayServeException("a response is gone")])
+async def test_lost_pixels_are_painted_again(job: SceneJob, error: Callable[[], Exception]) -> None:
+    fakes = Fakes(merge=(error(), "M"))
+    assert (await render(fakes.graph, job)).merged == "M"
+    assert fakes.character.calls == [(job.character,)] * 2
+    fakes = Fakes(merge=(error(),))
+    with pytest.raises(GenerationFailed):
+        await render(fakes.graph, job)
+
+
+@pytest.mark.parametrize("where", ["character", "merge"])
+async def test_full_queues_are_overload(job: SceneJob, where: str) -> None:
+    fakes = Fakes(**{where: (BackPressureError(1, 1),)})
+    with pytest.raises(Overloaded) as raised:
+        await render(fakes.graph, job)
+    assert raised.value.retry_after_s is not None
+    assert len(getattr(fakes, where).calls) == 1
+
+
+@pytest.mark.parametrize("slow", ["character", "merge"])
+async def test_a_deadline_holds_over_all_of_it(job: SceneJob, slow: str) -> None:
+    fakes = Fakes(**{slow: (NEVER,)})
+    with pytest.raises(DeadlineExceeded):
+        await render(fakes.graph, replace(job, deadline_at=time.monotonic() + 0.1))
+    assert getattr(fakes, slow).responses[0].cancelled
+
+
+async def test_a_deadline_in_the_past(job: SceneJob) -> None:
+    fakes = Fakes(character=(NEVER,), background=(NEVER,))
+    with pytest.raises(DeadlineExceeded):
+        await render(fakes.graph, replace(job, deadline_at=time.monotonic() - 5))
+    assert fakes.merge.calls == []
+
+
+async def test_cancelling_a_scene_cancels_both_branches(job: SceneJob) -> None:
+    fakes = Fakes(character=(NEVER,), background=(NEVER,))
+    rendering = asyncio.create_task(render(fakes.graph, job))
+    while not (fakes.character.responses and fakes.background.responses):
+        await asyncio.sleep(0)
+    rendering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await rendering
+    assert fakes.character.responses[0].cancelled
+    assert fakes.background.responses[0].cancelled
+
+
+async def test_a_layer_alone_is_encoded_by_the_merger(job: SceneJob) -> None:
+    fakes = Fakes(background=(died(), "B"))
+    assert await render_layer(fakes.graph, job.background, OutputOptions("png")) == ("B", "file")
+    assert fakes.encode.calls == [(OutputOptions("png"), fakes.background.responses[1], "")]
+    assert fakes.character.calls == []

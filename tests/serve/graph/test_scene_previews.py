@@ -1,0 +1,36 @@
+"""A preview that cannot be made is left out, and logged."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from deployments.messages import LayerKind, MergeJob, StepEvent
+from serve.graph.scene import Graph
+from serve.graph.scene_previews import ScenePreviews
+
+from ..conftest import heard
+from .test_scene import Handle, Method
+
+
+@pytest.mark.parametrize(("made", "told", "logged"), [(b"jpeg", [b"jpeg"], 0), (KeyError("gone"), [], 1)])
+async def test_whatever_the_merger_raises_is_logged_and_the_scene_goes_on(
+    made: Any, told: list[bytes], logged: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    merger: Any = Handle(preview=Method(made))
+    seen: list[bytes] = []
+    merge = MergeJob(request_id="r")
+    with heard(caplog):
+        async with ScenePreviews(Graph(merger, merger, merger), merge, seen.append) as previews:
+            kinds: tuple[LayerKind, ...] = ("character", "background")
+            for kind in kinds:
+                previews.hear(StepEvent(kind, 1, 2, b"small"))
+            assert previews._making is not None
+            await asyncio.wait([previews._making])
+            assert previews._making.exception() is None
+    assert seen == told
+    messages = {id(record): record.getMessage() for record in caplog.records}
+    assert list(messages.values()) == ["a preview of a scene could not be made"] * logged
+    assert bool(logged) == ("gone" in caplog.text)

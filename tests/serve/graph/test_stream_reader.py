@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deployments.errors import GenerationFailed
+from deployments.messages import LayerResult, LayerTimings, StepEvent
+from serve.graph.scene import Graph, render
+from serve.graph.scene_job import SceneJob
+from serve.graph.stream_reader import follow
+
+from .test_scene import Handle, Method, died, job
+
+__all__ = ["job"]  # a fixture
+
+STEP = StepEvent("character", 1, 1)
+
+
+def layer(kind: Any = "character") -> LayerResult:
+    pixels = np.zeros((1, 1, 3), np.uint8)
+    return LayerResult(kind, pixels, 1, "model", "simulated", LayerTimings(0, 0, 0, 0))
+
+
+class Reference:
+    """Of an item that is in the object store: awaiting it gives the item."""
+
+    def __init__(self, item: Any) -> None:
+        self.item = item
+
+    def __await__(self) -> Any:
+        async def value() -> Any:
+            if isinstance(self.item, Exception):
+                raise self.item
+            return self.item
+
+        return value().__await__()
+
+
+class Streaming:
+    """A streaming call: its items, by reference or not."""
+
+    def __init__(self, *items: Any, by_reference: bool = True) -> None:
+        self.references = [Reference(item) for item in items]
+        self.by_reference = by_reference
+        self.cancelled = False
+
+    async def _to_object_ref_gen(self) -> AsyncIterator[Reference]:
+        if not self.by_reference:
+            raise RuntimeError("no references here")
+
+        async def each() -> AsyncIterator[Reference]:
+            for reference in self.references:
+                yield reference
+
+        return each()
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        for reference in self.references:
+            yield await reference
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+async def test_the_layers_reference_stands_for_it() -> None:
+    painted, told = layer(), list[Any]()
+    response = Streaming(STEP, painted)
+    assert await follow(response, told.append) == (response.references[1], painted)
+    assert told == [STEP, painted]
+
+
+async def test_without_references_the_layer_stands_for_itself() -> None:
+    painted = layer()
+    assert await follow(Streaming(STEP, painted, by_reference=False), lambda item: None) == (painted, painted)
+
+
+async def test_a_stream_without_a_layer_is_a_fault() -> None:
+    with pytest.raises(GenerationFailed):
+        await follow(Streaming(STEP), lambda item: None)
+
+
+class StreamingHandle(Handle):
+    def options(self, *, stream: bool) -> StreamingHandle:
+        assert stream
+        return self
+
+
+class Streams(Method):
+    """As Method, of streaming calls: each outcome is the items of one."""
+
+    def remote(self, *arguments: Any) -> Any:
+        self.calls.append(arguments)
+        return Streaming(*self.outcomes.pop(0))
+
+
+async def test_a_lost_replica_is_followed_again_and_its_reference_is_merged(job: SceneJob) -> None:
+    character, background, told = layer(), layer("background"), list[Any]()
+    paint = Streams((STEP, died()), (STEP, character))
+    merge = Method("M")
+    graph: Any = Graph(
+        StreamingHandle(stream=paint),  # type: ignore[arg-type]
+        StreamingHandle(stream=Streams((background,))),  # type: ignore[arg-type]
+        Handle(merge=merge),  # type: ignore[arg-type]
+    )
+    result = await render(graph, job, told.append)
+    assert (result.character, result.background) == (character, background)
+    assert [reference.item for reference in merge.calls[0][1:]] == [character, background]
+    assert paint.calls == [(job.character,)] * 2
+    assert told.count(STEP) == 2

@@ -1,0 +1,70 @@
+"""Answers as figures: what is counted of them, and that no caller makes a series of its own."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from serve.http import http_metrics
+from serve.telemetry import metrics
+
+from ..noted import Noted
+
+TIMINGS = (
+    "character-queue;dur=100.0, character-encode;dur=10.0, character-denoise;dur=2000.0, "
+    "character-decode;dur=50.0, background-queue;dur=0.0, background-encode;dur=10.0, "
+    "background-denoise;dur=1500.0, background-decode;dur=50.0, merge;dur=40.0, output;dur=9.5"
+)
+
+
+async def scenes(request: Request) -> Response:
+    headers = {"Server-Timing": TIMINGS}
+    if "degraded" in request.query_params:
+        headers["X-Degraded"] = "character: reduced"
+    return PlainTextResponse("", headers=headers)
+
+
+async def full(request: Request) -> Response:
+    return PlainTextResponse("", 429)
+
+
+def edge() -> TestClient:
+    routes = [Route("/v1/scenes", scenes), Route("/v1/jobs/{id}", full), Route("/healthz", scenes)]
+    return TestClient(http_metrics.ObservedEdge(Starlette(routes=routes)))
+
+
+def test_a_scene_s_answer_is_taken_at_its_word(noted: list[Noted]) -> None:
+    edge().get("/v1/scenes")
+    (recorder,) = noted
+    assert recorder.tags(metrics.REQUESTS) == [("/v1/scenes", "200")]
+    assert recorder.tags(metrics.LATENCY) == [("/v1/scenes",)]
+    assert dict(zip(recorder.tags(metrics.STAGE), recorder.of(metrics.STAGE), strict=True)) == {
+        ("merge",): pytest.approx(0.04),
+        ("output",): pytest.approx(0.0095),
+    }
+    assert recorder.of(metrics.BRANCH_SKEW) == pytest.approx([0.6])
+    assert recorder.of(metrics.DEGRADED) == []
+
+
+def test_degraded_and_turned_away(noted: list[Noted]) -> None:
+    client = edge()
+    client.get("/v1/scenes?degraded=1")
+    client.get("/v1/jobs/secret-id")
+    (recorder,) = noted
+    assert recorder.tags(metrics.DEGRADED) == [("/v1/scenes",)]
+    assert recorder.tags(metrics.REJECTED) == [("429",)]
+    assert recorder.tags(metrics.REQUESTS)[-1] == ("/v1/jobs/{id}", "429")
+
+
+def test_no_caller_makes_a_series_of_its_own(noted: list[Noted]) -> None:
+    edge().get("/guess/1")
+    assert noted[0].tags(metrics.REQUESTS) == [("unknown", "404")]
+
+
+def test_probes_are_not_counted(noted: list[Noted]) -> None:
+    edge().get("/healthz")
+    assert noted[0].notes == []

@@ -1,0 +1,82 @@
+"""docs/api.md says what the service does: it is made from the schema, and its examples run."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+from docs import api_page
+from docs.api_examples import EXAMPLES, URL, Example
+
+from ..conftest import REPOSITORY
+from ..test_ingress import SCENE
+
+NAMES = [f"{example.method} {example.path}" for example in EXAMPLES]
+
+
+def test_the_page_is_that_of_the_schema() -> None:
+    kept = (REPOSITORY / "docs/api.md").read_text(encoding="utf-8")
+    assert kept == api_page.page(), "run: python -m docs.api_page > docs/api.md"
+
+
+async def test_every_route_has_an_example(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    routes = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    assert routes == {(example.method, example.route) for example in EXAMPLES}
+
+
+@pytest.fixture
+def job(url_with_worker: str) -> str:
+    """Of one scene, which is painted."""
+    with httpx.Client(base_url=url_with_worker, timeout=60, trust_env=False) as http:
+        job_id: str = http.post("/v1/jobs", json={"scenes": [SCENE]}).json()["id"]
+        assert '"succeeded"' in http.get(f"/v1/jobs/{job_id}/events").text
+    return job_id
+
+
+@pytest.fixture
+def runs(
+    url_with_worker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Example, str], None]:
+    """Holds what an example left behind against what it says that it does; the files it sends are there."""
+    monkeypatch.chdir(tmp_path)
+    Image.linear_gradient("L").convert("RGB").save(tmp_path / "background.jpg")
+    figure = Image.new("RGBA", (96, 128))
+    figure.paste("teal", (30, 20, 66, 120))
+    figure.save(tmp_path / "character.png")
+    monkeypatch.setenv("NO_PROXY", "*")
+
+    def look(example: Example, printed: str) -> None:
+        if example.save:
+            assert (tmp_path / example.save).read_bytes().startswith(b"\xff\xd8")
+        else:
+            assert printed.startswith(("{", "event: ", ":"))
+
+    return look
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)
+def test_the_curl_examples(
+    example: Example, url_with_worker: str, job: str, runs: Callable[[Example, str], None]
+) -> None:
+    script = f"job={job}\n{example.curl().replace(URL, url_with_worker)}"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stdout + done.stderr
+    runs(example, done.stdout)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)
+def test_the_python_examples(
+    example: Example,
+    url_with_worker: str,
+    job: str,
+    runs: Callable[[Example, str], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    exec(example.python().replace(URL, url_with_worker), {"job": job})  # noqa: S102 (it is ours)
+    runs(example, capsys.readouterr().out)

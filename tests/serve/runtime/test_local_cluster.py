@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from serve.config.serve_file import SHIPPED_FOLDER, load
+from serve.config.service_config import ServiceConfig
+from serve.runtime import local_cluster
+from serve.runtime.local_cluster import on_one_node
+
+
+def test_on_one_machine_no_replica_waits_for_a_label() -> None:
+    config = load(SHIPPED_FOLDER / "gpu.yaml").config
+    assert config.character.replicas.labels
+    local = on_one_node(config)
+    everyone = (local.character.replicas, local.background.replicas, local.merger, local.ingress)
+    assert all(options.labels == {} for options in everyone)
+    assert local.character.generator == config.character.generator
+    assert local.background.replicas.num_gpus == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "asked"),
+    [
+        ("127.0.0.1", "off"),
+        ("127.0.0.2", "off"),
+        ("::1", "off"),
+        ("0.0.0.0", "required"),  # noqa: S104 (nothing listens)
+        ("::", "required"),
+        ("192.0.2.5", "required"),
+        ("::ffff:192.0.2.5", "required"),
+    ],
+)
+def test_only_a_service_on_loopback_alone_asks_nobody(host: str, asked: str) -> None:
+    assert local_cluster.authentication_at(host) == asked
+
+
+def test_a_machine_that_is_too_busy_for_ray_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(**options: object) -> None:
+        raise Exception("The current node timed out during startup. This could happen because …")
+
+    monkeypatch.setattr(local_cluster.ray, "init", late)
+    with (
+        pytest.raises(local_cluster.CannotStart, match="too busy"),
+        local_cluster.running(ServiceConfig(), "127.0.0.1", local_cluster.free_port()),
+    ):
+        pass

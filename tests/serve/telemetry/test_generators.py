@@ -1,0 +1,89 @@
+"""What a generator does, as figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from deployments.diffusion.simulated import SimulatedPainter
+from deployments.errors import NotReady
+from deployments.messages import LayerJob
+from serve.telemetry import metrics
+from serve.telemetry.generators import ObservedCharacter
+
+from ..conftest import simulated_config
+from ..noted import Noted
+
+
+async def paint(steps: int = 3, guidance: float = 7.5) -> None:
+    job = LayerJob("r", "character", "x", steps, guidance, 1, 64, 64, 1e12)
+    await ObservedCharacter(simulated_config().character.generator).paint(job)
+
+
+async def test_a_painted_layer(noted: list[Noted]) -> None:
+    await paint()
+    (recorder,) = noted
+    assert recorder.tags(metrics.LAYERS) == [("painted",)]
+    assert recorder.of(metrics.STEPS) == [3]
+    assert recorder.of(metrics.WASTED_STEPS) == []
+    assert recorder.of(metrics.BATCH_ROWS) == [2, 2, 2]
+    assert ("denoise",) in recorder.tags(metrics.STAGE)
+    assert recorder.of(metrics.STEP)[0] > 0
+    assert recorder.of(metrics.BUSY)[0] > 0
+    assert recorder.of(metrics.MEMORY)[0] > 1e6
+    assert recorder.of(metrics.MODEL_LOAD)[0] > 0
+
+
+async def test_gauges_are_told_again_at_every_look_at_its_health(noted: list[Noted]) -> None:
+    generator = ObservedCharacter(simulated_config().character.generator)
+    await generator.check_health()
+    (recorder,) = noted
+    for gauge in (metrics.MODEL_LOAD, metrics.MEMORY):
+        assert len(recorder.of(gauge)) == 2
+
+
+async def test_an_unguided_layer_has_one_row(noted: list[Noted]) -> None:
+    await paint(steps=1, guidance=1.0)
+    assert noted[0].of(metrics.BATCH_ROWS) == [1]
+
+
+async def test_a_layer_that_is_left_has_wasted_its_steps(noted: list[Noted]) -> None:
+    generator = ObservedCharacter(simulated_config().character.generator)
+    job = LayerJob("r", "character", "x", 50, 7.5, 1, 64, 64, 1e12)
+    stream = generator.stream(job)
+    await anext(stream)
+    await anext(stream)
+    await stream.aclose()
+    (recorder,) = noted
+    assert recorder.tags(metrics.LAYERS) == [("cancelled",)]
+    assert recorder.of(metrics.WASTED_STEPS) == recorder.of(metrics.STEPS) == [2]
+
+
+async def test_a_layer_that_fails(noted: list[Noted], monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = ObservedCharacter(simulated_config().character.generator)
+
+    async def broken(*_: Any) -> Any:
+        raise ZeroDivisionError
+        yield
+
+    monkeypatch.setattr(generator._engine, "submit", broken)
+    with pytest.raises(ZeroDivisionError):
+        await generator.paint(LayerJob("r", "character", "x", 5, 7.5, 1, 64, 64, 1e12))
+    assert noted[0].tags(metrics.LAYERS) == [("failed",)]
+
+
+@pytest.mark.parametrize("must_load", [False, True])
+def test_a_model_that_does_not_load_fails_the_start_only_where_that_is_asked(
+    noted: list[Noted], monkeypatch: pytest.MonkeyPatch, must_load: bool
+) -> None:
+    def missing(painter: SimulatedPainter) -> None:
+        raise NotReady("the weights are missing")
+
+    monkeypatch.setattr(SimulatedPainter, "load", missing)
+    config = simulated_config().character.generator
+    if must_load:
+        with pytest.raises(NotReady, match="the weights are missing"):
+            ObservedCharacter(config, must_load=True)
+    else:
+        ObservedCharacter(config)
