@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
+from deployments.diffusion.model.families import family_of_pipeline
 from deployments.diffusion.painter import PaintRequest
 
 Tensor = Any
@@ -69,10 +70,17 @@ class Encoder:
 
 
 def truncations(pipeline: Any, request: PaintRequest, guided: bool) -> tuple[str, ...]:
-    """A sentence for each text that is longer than the model reads."""
-    tokenizer = pipeline.tokenizer
-    room = tokenizer.model_max_length
-    read = ("prompt", "negative_prompt") if guided else ("prompt",)
+    """A sentence for each text that is longer than the model reads.
+
+    Of several text encoders the last reads the most, and what a shorter one leaves out is not lost.
+    """
+    family = family_of_pipeline(pipeline)
+    tokenizers = [getattr(pipeline, f"tokenizer{number}", None) for number in ("_3", "_2", "")]
+    tokenizer = next(tokenizer for tokenizer in tokenizers if tokenizer is not None)
+    if not hasattr(tokenizer, "model_max_length"):  # A processor, which has one inside.
+        tokenizer = tokenizer.tokenizer
+    room = min(tokenizer.model_max_length, family.prompt_tokens)
+    read = ("prompt", "negative_prompt") if guided and family.takes_negative_prompt else ("prompt",)
     return tuple(
         f"{name} is {length} tokens long; the model reads the first {room}"
         for name in read

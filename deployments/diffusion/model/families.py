@@ -315,8 +315,16 @@ def detect(index: Mapping[str, Any], denoiser: Mapping[str, Any], name: str = ""
 
 
 def family_of(pipeline: str) -> Family:
-    """Return a family of this pipeline class: how it is called, which is the same for all of a class."""
+    """Return the first family of this pipeline class, in whose classes and parts they are all alike."""
     return next((family for family in FAMILIES if pipeline in family.pipelines), UNKNOWN)
+
+
+def family_of_pipeline(pipeline: Any) -> Family:
+    """Return the family of a loaded pipeline, by its class and its configuration."""
+    kind = type(pipeline).__name__
+    denoiser = getattr(pipeline, family_of(kind).denoiser, None)
+    index = {**getattr(pipeline, "config", {}), "_class_name": kind}
+    return detect(index, getattr(denoiser, "config", {})) or family_of(kind)
 
 
 def family_named(name: str) -> Family:

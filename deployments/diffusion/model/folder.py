@@ -187,7 +187,8 @@ def _check_words(parts: Mapping[str, Any], shown: str) -> None:
         tokenizer, encoder = parts.get(f"tokenizer{number}"), parts.get(f"text_encoder{number}")
         if tokenizer is None or encoder is None:
             continue
-        words = len(getattr(tokenizer, "tokenizer", tokenizer))  # A processor has one inside.
+        # A processor has one inside.
+        words = len(tokenizer if hasattr(tokenizer, "model_max_length") else tokenizer.tokenizer)
         read = encoder.get_input_embeddings().num_embeddings
         if words > read:
             raise ModelUnusable(

@@ -21,6 +21,7 @@ from diffusers import (
     CogView4Transformer2DModel,
     DDPMScheduler,
     DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
     Flux2KleinPipeline,
     Flux2Pipeline,
@@ -29,6 +30,7 @@ from diffusers import (
     FluxTransformer2DModel,
     HunyuanDiT2DModel,
     HunyuanDiTPipeline,
+    KolorsPipeline,
     Lumina2Pipeline,
     Lumina2Transformer2DModel,
     PixArtSigmaPipeline,
@@ -39,6 +41,7 @@ from diffusers import (
     SanaTransformer2DModel,
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
+    UNet2DConditionModel,
     ZImagePipeline,
     ZImageTransformer2DModel,
 )
@@ -470,6 +473,60 @@ def cogview4() -> Any:
     )
 
 
+def kolors() -> Any:
+    from diffusers.pipelines.kolors import ChatGLMModel
+    from diffusers.pipelines.kolors.text_encoder import ChatGLMConfig
+
+    tokenizer, sizes = tokenizers.chat_glm(), 8
+    config = ChatGLMConfig(
+        num_layers=2,
+        padded_vocab_size=256,
+        hidden_size=16,
+        ffn_hidden_size=16,
+        kv_channels=8,
+        num_attention_heads=2,
+        seq_length=256,
+        multi_query_attention=True,
+        multi_query_group_num=1,
+        add_qkv_bias=True,
+        original_rope=True,
+    )
+    text_encoder = ChatGLMModel(config)
+    with torch.no_grad():
+        for weights in text_encoder.parameters():  # Its class leaves all of them without a value.
+            weights.normal_(std=0.3) if weights.ndim > 1 else weights.fill_(1.0)
+    return KolorsPipeline(
+        vae=_vae(scaling_factor=0.13025),
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        unet=UNet2DConditionModel(
+            block_out_channels=(8, 16),
+            layers_per_block=1,
+            sample_size=8,
+            in_channels=CHANNELS,
+            out_channels=CHANNELS,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+            attention_head_dim=(2, 4),
+            use_linear_projection=True,
+            cross_attention_dim=24,
+            encoder_hid_dim=16,
+            encoder_hid_dim_type="text_proj",
+            addition_embed_type="text_time",
+            addition_time_embed_dim=sizes,
+            projection_class_embeddings_input_dim=16 + 6 * sizes,
+            norm_num_groups=4,
+        ),
+        scheduler=EulerDiscreteScheduler(
+            beta_start=0.00085,
+            beta_end=0.014,
+            beta_schedule="scaled_linear",
+            steps_offset=1,
+            timestep_spacing="leading",
+        ),
+    )
+
+
 TINY: dict[str, Callable[[], Any]] = {
     "sd3": sd3,
     "flux-dev": flux_dev,
@@ -483,6 +540,7 @@ TINY: dict[str, Callable[[], Any]] = {
     "lumina2": lumina2,
     "chroma": chroma,
     "hunyuan-dit": hunyuan_dit,
+    "kolors": kolors,
     "auraflow": auraflow,
     "cogview4": cogview4,
 }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import string
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
@@ -72,6 +75,27 @@ def glm() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(
         tokenizer_object=spelled, pad_token=EOS, eos_token=EOS, model_max_length=1024
     )
+
+
+def chat_glm() -> Any:
+    """Kolors', of diffusers' own class, which reads words as sentencepiece was taught to."""
+    from diffusers.pipelines.kolors import ChatGLMTokenizer
+    from sentencepiece import SentencePieceTrainer
+
+    taught = io.BytesIO()
+    SentencePieceTrainer.train(
+        sentence_iterator=iter([f"{LETTERS} a red knight before a castle by the sea"]),
+        model_writer=taught,
+        vocab_size=120,
+        character_coverage=1.0,
+        model_type="bpe",
+        pad_id=3,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    file = Path(tempfile.mkdtemp(prefix="tiny-chatglm-")) / "tokenizer.model"  # Read again when it is saved.
+    file.write_bytes(taught.getvalue())
+    return ChatGLMTokenizer(str(file))
 
 
 def bert() -> BertTokenizer:

@@ -15,9 +15,11 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline
 
+from deployments.diffusion.conditioning import truncations
 from deployments.diffusion.config import ModelConfig, QuantizationConfig
 from deployments.diffusion.loader import load
 from deployments.diffusion.model.families import FAMILIES, PIPELINES, detect, family_named, family_of
+from deployments.diffusion.painter import PaintRequest
 from deployments.diffusion.registry import card_of, describe
 from deployments.errors import ModelUnusable
 
@@ -219,3 +221,36 @@ def test_every_pipeline_class_of_the_table_is_one_of_diffusers() -> None:
 
 def change(file: Path, **values: Any) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+@pytest.mark.parametrize(
+    ("name", "room"),
+    [("sd3", 512), ("flux-dev", 512), ("flux-schnell", 256), ("pixart-sigma", 300), ("qwen-image", 1024)],
+)
+def test_a_prompt_longer_than_a_family_reads_is_warned_of(
+    name: str, room: int, tiny_model: TinyModel
+) -> None:
+    pipeline = load(ModelConfig(str(tiny_model(name)), device="cpu"))
+    words = "ab" * room  # A token a letter.
+
+    def said(guided: bool) -> list[str]:
+        request = PaintRequest(words, words, 2, 4.0, 0, 64, 64)
+        return [warning.partition(" is ")[0] for warning in truncations(pipeline, request, guided)]
+
+    takes = family_of(type(pipeline).__name__).takes_negative_prompt
+    assert said(guided=True) == (["prompt", "negative_prompt"] if takes else ["prompt"])
+    assert said(guided=False) == ["prompt"]
+    warned = truncations(pipeline, PaintRequest(words, None, 2, 4.0, 0, 64, 64), False)
+    assert warned[0].endswith(f"; the model reads the first {room}")
+    assert truncations(pipeline, PaintRequest("a knight " * 20, None, 2, 4.0, 0, 64, 64), False) == ()
+
+
+def test_without_its_largest_encoder_stable_diffusion_3_reads_77(
+    tiny_model: TinyModel, tmp_path: Path
+) -> None:
+    folder = tmp_path / "small-sd3"
+    shutil.copytree(tiny_model("sd3"), folder)
+    change(folder / "model_index.json", text_encoder_3=[None, None], tokenizer_3=[None, None])
+    pipeline = load(ModelConfig(str(folder), device="cpu"))
+    (warning,) = truncations(pipeline, PaintRequest("ab" * 60, None, 2, 4.0, 0, 64, 64), False)
+    assert warning.endswith("the model reads the first 77")
