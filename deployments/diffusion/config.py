@@ -36,13 +36,14 @@ class LoraConfig:
 class QuantizationConfig:
     """Keep networks in fewer bits, by diffusers' PipelineQuantizationConfig.
 
-    `backend` is diffusers' name of it, and its Python package has to be installed. `options` are the
+    `backend` is diffusers' name of it, and its Python package has to be installed; `bitsandbytes` alone means
+    its four bits. `options` are the
     arguments of its configuration class. `components`: which networks; by default the denoiser alone.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    backend: Literal["bitsandbytes_4bit", "bitsandbytes_8bit", "quanto", "torchao"]
+    backend: Literal["bitsandbytes", "bitsandbytes_4bit", "bitsandbytes_8bit", "gguf", "torchao"]
     options: dict[str, Any] = field(default_factory=dict)
     components: tuple[str, ...] = ()
 

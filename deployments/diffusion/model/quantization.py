@@ -7,6 +7,8 @@ import importlib.util
 from typing import Any
 
 import diffusers
+from diffusers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING as of_diffusers
+from transformers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING as of_transformers
 
 from deployments.diffusion.config import QuantizationConfig
 from deployments.diffusion.model.load_errors import blamed
@@ -16,7 +18,7 @@ library: Any = diffusers
 PACKAGES = {
     "bitsandbytes_4bit": "bitsandbytes",
     "bitsandbytes_8bit": "bitsandbytes",
-    "quanto": "optimum.quanto",
+    "gguf": "gguf",
     "torchao": "torchao",
 }
 """The Python package of each backend."""
@@ -29,23 +31,33 @@ class Quantization:
 
     def __init__(self, config: QuantizationConfig, denoiser: str) -> None:
         """Raises ModelUnusable in one sentence where the backend or its options cannot be used."""
-        package = PACKAGES[config.backend]
+        backend = "bitsandbytes_4bit" if config.backend == "bitsandbytes" else config.backend
+        package = PACKAGES[backend]
         if not _is_installed(package):
             raise ModelUnusable(
-                f"quantization by {config.backend} needs the Python package {package}, which is not installed"
+                f"quantization by {backend} needs the Python package {package}, which is not installed"
             )
-        with blamed(f"quantization by {config.backend}"):
-            self._pipeline = library.PipelineQuantizationConfig(
-                quant_backend=config.backend,
-                quant_kwargs=IMPLIED.get(config.backend, {}) | _options(config),
-                components_to_quantize=list(config.components or (denoiser,)),
+        if backend == "gguf":
+            raise ModelUnusable(
+                "a GGUF file holds a network in another layout than a model's folder, and is not read here: "
+                "quantize the folder by torchao or bitsandbytes"
             )
+        self._backend = backend
+        self._options = IMPLIED.get(backend, {}) | _options(config)
         self.components = frozenset(config.components or (denoiser,))
+        self.of(min(self.components), by_diffusers=True)  # Wrong options are told before anything is fetched.
 
     def of(self, part: str, by_diffusers: bool) -> Any:
-        """Return the configuration for a network; None for one that stays as it is."""
-        with blamed(f"the quantization of {part}"):
-            return self._pipeline._resolve_quant_config(is_diffusers=by_diffusers, module_name=part)
+        """Return the configuration for a network; None for one that stays as it is.
+
+        The two libraries have a class each, of other arguments, so each network is given its own.
+        """
+        if part not in self.components:
+            return None
+        kinds = of_diffusers if by_diffusers else of_transformers
+        with blamed(f"quantization by {self._backend}"):
+            own = kinds[self._backend](**self._options)
+            return library.PipelineQuantizationConfig(quant_mapping={part: own}).quant_mapping[part]
 
 
 def _options(config: QuantizationConfig) -> dict[str, Any]:

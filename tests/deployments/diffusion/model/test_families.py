@@ -19,6 +19,7 @@ from deployments.diffusion.conditioning import truncations
 from deployments.diffusion.config import ModelConfig, QuantizationConfig
 from deployments.diffusion.loader import load
 from deployments.diffusion.model.families import FAMILIES, PIPELINES, detect, family_named, family_of
+from deployments.diffusion.model.quantization import Quantization
 from deployments.diffusion.painter import PaintRequest
 from deployments.diffusion.registry import card_of, describe
 from deployments.errors import ModelUnusable
@@ -189,7 +190,7 @@ def test_a_models_own_code_is_never_run(library: str, tiny_model: TinyModel, tmp
         ("torchao", "torchao"),
         ("bitsandbytes_4bit", "bitsandbytes"),
         ("bitsandbytes_8bit", "bitsandbytes"),
-        ("quanto", "optimum.quanto"),
+        ("gguf", "gguf"),
     ],
 )
 def test_quantization_without_its_package_is_refused_in_a_sentence(
@@ -254,3 +255,20 @@ def test_without_its_largest_encoder_stable_diffusion_3_reads_77(
     pipeline = load(ModelConfig(str(folder), device="cpu"))
     (warning,) = truncations(pipeline, PaintRequest("ab" * 60, None, 2, 4.0, 0, 64, 64), False)
     assert warning.endswith("the model reads the first 77")
+
+
+def test_only_the_named_networks_are_quantized(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deployments.diffusion.model.quantization._is_installed", lambda name: True)
+    config = QuantizationConfig(
+        "bitsandbytes", {"bnb_4bit_quant_type": "nf4"}, ("transformer", "text_encoder")
+    )
+    quantization = Quantization(config, "transformer")
+    for part, by_diffusers in (("transformer", True), ("text_encoder", False)):
+        made = quantization.of(part, by_diffusers)
+        assert (made.load_in_4bit, made.bnb_4bit_quant_type) == (True, "nf4")
+        assert type(made).__module__.startswith("diffusers" if by_diffusers else "transformers")
+    assert quantization.of("vae", by_diffusers=True) is None
+    with pytest.raises(ModelUnusable, match="quantization by torchao could not be loaded: "):
+        Quantization(QuantizationConfig("torchao", {"bits": 3}), "transformer")
+    with pytest.raises(ModelUnusable, match="a GGUF file holds a network in another layout"):
+        Quantization(QuantizationConfig("gguf"), "transformer")
