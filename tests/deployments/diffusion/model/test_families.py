@@ -6,7 +6,9 @@ import inspect
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import diffusers
@@ -18,6 +20,7 @@ from diffusers import DiffusionPipeline
 from deployments.diffusion.conditioning import truncations
 from deployments.diffusion.config import ModelConfig, QuantizationConfig
 from deployments.diffusion.loader import load
+from deployments.diffusion.model import quantization as quantization_module
 from deployments.diffusion.model.families import FAMILIES, PIPELINES, detect, family_named, family_of
 from deployments.diffusion.model.quantization import Quantization
 from deployments.diffusion.painter import PaintRequest
@@ -259,14 +262,16 @@ def test_without_its_largest_encoder_stable_diffusion_3_reads_77(
 
 def test_only_the_named_networks_are_quantized(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deployments.diffusion.model.quantization._is_installed", lambda name: True)
-    config = QuantizationConfig(
-        "bitsandbytes", {"bnb_4bit_quant_type": "nf4"}, ("transformer", "text_encoder")
-    )
-    quantization = Quantization(config, "transformer")
-    for part, by_diffusers in (("transformer", True), ("text_encoder", False)):
-        made = quantization.of(part, by_diffusers)
-        assert (made.load_in_4bit, made.bnb_4bit_quant_type) == (True, "nf4")
-        assert type(made).__module__.startswith("diffusers" if by_diffusers else "transformers")
+    by_theirs = partial(SimpleNamespace, by="transformers")
+    by_diffusers = partial(SimpleNamespace, by="diffusers")
+    monkeypatch.setitem(quantization_module.of_diffusers, "bitsandbytes_4bit", by_diffusers)
+    monkeypatch.setitem(quantization_module.of_transformers, "bitsandbytes_4bit", by_theirs)
+    monkeypatch.setattr(diffusers, "PipelineQuantizationConfig", SimpleNamespace)
+    options, parts = {"bnb_4bit_quant_type": "nf4"}, ("transformer", "text_encoder")
+    quantization = Quantization(QuantizationConfig("bitsandbytes", options, parts), "transformer")
+    wanted: dict[str, Any] = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
+    assert quantization.of("transformer", by_diffusers=True) == by_diffusers(**wanted)
+    assert quantization.of("text_encoder", by_diffusers=False) == by_theirs(**wanted)
     assert quantization.of("vae", by_diffusers=True) is None
     with pytest.raises(ModelUnusable, match="quantization by torchao could not be loaded: "):
         Quantization(QuantizationConfig("torchao", {"bits": 3}), "transformer")
