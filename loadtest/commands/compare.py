@@ -9,6 +9,7 @@ import click
 
 from ..comparison import Figure, differing_tests
 from ..comparison import compare as compared
+from .finite import FiniteRange
 from .parameters import NewFile
 from .results import INVALID, MET, MISSED, save
 
@@ -20,7 +21,7 @@ SUMMARY = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.argument("second", type=SUMMARY)
 @click.option(
     "--tolerance",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.05,
     show_default=True,
     help="A latency may rise by this share.",

@@ -12,6 +12,7 @@ from ..report.tables import seconds
 from ..slo import Slo
 from ..summary import Window
 from ..trial import carry_out
+from .finite import FiniteRange
 from .parameters import OUTPUT, POSITIVE, TARGET, options, trial
 from .results import INVALID, MET, MISSED, save, write
 
@@ -47,7 +48,7 @@ class GeneratorsLimit(Exception):
     show_default=True,
     help="No rate above this is tried.",
 )
-@click.option("--precision", type=click.FloatRange(0.01, 0.5), default=0.05, show_default=True)
+@click.option("--precision", type=FiniteRange(0.01, 0.5), default=0.05, show_default=True)
 @click.option(
     "--duration", type=POSITIVE, default=30.0, show_default=True, help="Measured seconds of a probe."
 )
@@ -58,7 +59,7 @@ class GeneratorsLimit(Exception):
     show_default=True,
     help="Measured seconds of the confirming run.",
 )
-@click.option("--warmup", type=click.FloatRange(min=0), default=5.0, show_default=True)
+@click.option("--warmup", type=FiniteRange(min=0), default=5.0, show_default=True)
 @options(OUTPUT[:2])
 def find(**asked: Any) -> None:
     """Find the highest rate that meets the objective, and confirm it.

@@ -18,8 +18,9 @@ from ..slo import Slo
 from ..summary import Window
 from ..traffic import Target
 from ..trial import Trial
+from .finite import FiniteRange
 
-POSITIVE = click.FloatRange(min=0, min_open=True)
+POSITIVE = FiniteRange(min=0, min_open=True)
 SECRET = ("api_key",)
 
 
@@ -125,7 +126,7 @@ TIME = (
     ),
     click.option(
         "--warmup",
-        type=click.FloatRange(min=0),
+        type=FiniteRange(min=0),
         default=5.0,
         show_default=True,
         help="Seconds before them that are not.",

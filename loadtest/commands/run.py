@@ -39,7 +39,7 @@ ARRIVALS = (
 @click.command()
 @options(TARGET, ARRIVALS)
 @click.option(
-    "--users", type=click.IntRange(min=1), help="A closed loop instead: each sends when it is answered."
+    "--users", type=click.IntRange(1, 100_000), help="A closed loop instead: each sends when it is answered."
 )
 @options(TIME, OUTPUT)
 def run(**asked: Any) -> None:

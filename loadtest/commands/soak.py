@@ -10,6 +10,7 @@ from ..mix import Cancels, Mix, default_mix
 from ..replicas import ClusterError
 from ..summary import Window
 from ..trial import carry_out
+from .finite import FiniteRange
 from .parameters import OUTPUT, POSITIVE, TARGET, options, trial
 from .results import finish
 
@@ -23,14 +24,14 @@ MIB = 1 << 20
 @click.option("--hours", type=POSITIVE, required=True, help="0.1667 is ten minutes.")
 @click.option(
     "--warmup",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=30.0,
     show_default=True,
     help="Seconds before them that count for nothing, memory included.",
 )
 @click.option(
     "--cancelled",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.1,
     show_default=True,
     help="The share of requests that is given up midway.",

@@ -9,6 +9,7 @@ from ..replicas import ClusterError
 from ..stepping import Step, analyse
 from ..summary import Window
 from ..trial import carry_out
+from .finite import FiniteRange
 from .parameters import OUTPUT, POSITIVE, TARGET, options, trial
 from .results import finish
 
@@ -23,12 +24,12 @@ from .results import finish
 @click.option("--hold", type=POSITIVE, default=90.0, show_default=True, help="Seconds of the high rate.")
 @click.option(
     "--after",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=30.0,
     show_default=True,
     help="Seconds of the low rate again.",
 )
-@click.option("--warmup", type=click.FloatRange(min=0), default=5.0, show_default=True)
+@click.option("--warmup", type=FiniteRange(min=0), default=5.0, show_default=True)
 @options(OUTPUT)
 def step(**asked: Any) -> None:
     """Raise the load at once, hold it, lower it: how soon does the service follow?

@@ -21,6 +21,7 @@ from ..config.access import (
     EndedWork,
     Scope,
 )
+from .finite import FiniteRange
 
 if TYPE_CHECKING:
     from ..auth.key_store import KeyStore
@@ -83,8 +84,8 @@ class Place:
 
 
 expires = click.option("--expires", type=Moment(), help="When it ends: 90d, 12h, 2030-12-31; in UTC.")
-rate = click.option("--rate", type=click.FloatRange(0, min_open=True), help="Megapixel-steps a second.")
-burst = click.option("--burst", type=click.FloatRange(0, min_open=True), help="Megapixel-steps at once.")
+rate = click.option("--rate", type=FiniteRange(0, 1e9, min_open=True), help="Megapixel-steps a second.")
+burst = click.option("--burst", type=FiniteRange(0, 1e9, min_open=True), help="Megapixel-steps at once.")
 
 
 @click.group()
@@ -128,7 +129,7 @@ def keys(context: click.Context, state_dir: str, database: str | None) -> None:
 @burst
 @click.option(
     "--concurrent",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 1_000_000),
     help=f"Requests at once; {CONCURRENT} for a new tenant where not given.",
 )
 @click.pass_obj
@@ -205,7 +206,7 @@ def replace(place: Place, key_id: str, grace: float, expires: float | None) -> N
 @click.argument("tenant")
 @rate
 @burst
-@click.option("--concurrent", type=click.IntRange(1), help="Requests at once.")
+@click.option("--concurrent", type=click.IntRange(1, 1_000_000), help="Requests at once.")
 @click.pass_obj
 def limit(place: Place, /, tenant: str, **limits: Any) -> None:
     """Change what TENANT may use."""

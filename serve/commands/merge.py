@@ -13,6 +13,7 @@ from deployments.imaging.attribution import TEXT
 from deployments.merger import Merger
 from deployments.messages import MergeJob, MergeMode, MergeOptions, OutputOptions, Position, UploadJob
 
+from .finite import FiniteRange
 from .output import check_writable, picture_format, write
 
 PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -32,13 +33,13 @@ PLACING = ("mode", "position", "width_px", "height_px", "scale", "harmonize", "s
 @click.option("--position", type=click.Choice(get_args(Position)), help="right where not given.")
 @click.option("--width", "width_px", type=SIDE, help="Of the merged picture; 1024 where not given.")
 @click.option("--height", "height_px", type=SIDE, help="Of the merged picture; 512 where not given.")
-@click.option("--scale", type=click.FloatRange(0.1, 4), help="Of the figure; 1.0 where not given.")
+@click.option("--scale", type=FiniteRange(0.1, 4), help="Of the figure; 1.0 where not given.")
 @click.option(
-    "--harmonize", type=click.FloatRange(0, 1), help="How much of the place's light it takes on; else 0.55."
+    "--harmonize", type=FiniteRange(0, 1), help="How much of the place's light it takes on; else 0.55."
 )
 @click.option("--shadow/--no-shadow", default=None, help="Under its feet; there where not given.")
 @click.option(
-    "--contrast", type=click.FloatRange(0, 4), help="1.1 for paste and 1.0 for a cut-out where not given."
+    "--contrast", type=FiniteRange(0, 4), help="1.1 for paste and 1.0 for a cut-out where not given."
 )
 @click.option("--enhance", is_flag=True, help="Sharper, with a little more contrast and colour.")
 @click.option("--attribution", is_flag=True, help=f"Mark the picture: {TEXT}.")

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
+from .finite import FiniteRange
+
 
 @click.command()
-@click.option(
-    "--rps", type=click.FloatRange(0, 10_000, min_open=True), required=True, help="Scenes a second."
-)
+@click.option("--rps", type=FiniteRange(0, 10_000, min_open=True), required=True, help="Scenes a second.")
 @click.option(
     "--p95",
-    type=click.FloatRange(0, 3_600, min_open=True),
+    type=FiniteRange(0, 3_600, min_open=True),
     required=True,
     help="Seconds, for 95% of the scenes.",
 )

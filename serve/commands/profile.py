@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from .finite import FiniteRange
 from .output import check_writable, write
 from .service import connected, service_options
 
@@ -25,7 +26,7 @@ from .service import connected, service_options
 @click.option(
     "--start",
     "start_s",
-    type=click.FloatRange(0, 3_600),
+    type=FiniteRange(0, 3_600),
     default=30.0,
     show_default=True,
     help="Seconds that a replica takes to start, as its log or `ray status` says.",

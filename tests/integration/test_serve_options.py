@@ -39,6 +39,7 @@ def test_a_file_that_asks_for_much_is_served_as_it_says(tmp_path: Path) -> None:
         "ssl_certfile": str(pair.certificate),
         "ssl_keyfile_password": "open",
         "keep_alive_timeout_s": 1,
+        "request_timeout_s": 10,
     }
     content["logging_config"] = {"logs_dir": str(logs), "log_level": "DEBUG"}
     application = content["applications"][0]
@@ -49,6 +50,7 @@ def test_a_file_that_asks_for_much_is_served_as_it_says(tmp_path: Path) -> None:
         "deployments": [{"name": "Merger", "num_replicas": 2, "ray_actor_options": {"num_cpus": 0}}],
     }
     application["args"]["state_dir"] = str(tmp_path / "state")
+    application["args"]["character"]["generator"]["simulated"] = {"step_s": 0.5}
     file, log = tmp_path / "serve.yaml", tmp_path / "log"
     file.write_text(yaml.safe_dump(content))
     command = [
@@ -81,7 +83,16 @@ def test_a_file_that_asks_for_much_is_served_as_it_says(tmp_path: Path) -> None:
         trusted = HTTPOptionsSchema(ssl_keyfile=str(pair.key), ssl_certfile=str(pair.certificate))
         with httpx.Client(transport=tls.transport(trusted), base_url=url, timeout=60) as http:
             assert http.get("/readyz").json()["status"] == "ready"
-            assert http.get(f"https://[::1]:{port}/readyz").status_code == 404, "outside of the route prefix"
+            outside = http.get(f"https://[::1]:{port}/readyz")
+            assert (outside.status_code, outside.json()["error"]["code"]) == (404, "not_found")
+            routes = f"https://[::1]:{port}/-/routes"
+            assert http.get(routes).json() == {"/paint": "painter"}
+            rebound = http.get(routes, headers={"Host": "page.example"})
+            assert (rebound.status_code, rebound.json()["error"]["code"]) == (400, "invalid_host")
+            slow = {"prompt": "a knight", "num_inference_steps": 150}
+            late = http.post("/v1/characters", json=slow, headers={"X-Request-ID": "late"})
+            assert (late.status_code, late.json()["error"]["code"]) == (504, "deadline_exceeded")
+            assert late.json()["error"]["request_id"] == late.headers["x-request-id"] == "late"
         with Scenewright(url, transport=tls.transport(trusted)) as client:
             events = client.scene_events("a knight", "a castle")
             steps = {event.steps for event in events if isinstance(event, Progress)}
