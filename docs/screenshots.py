@@ -28,6 +28,7 @@ SCENE = ("a knight in silver armor with a red cape", "a castle at sunset")
 def main() -> None:
     parser = argparse.ArgumentParser(description="Pictures of the page and of the guides into docs/pictures.")
     parser.add_argument("--url", default="http://127.0.0.1:8000")
+    parser.add_argument("--only", choices=("page", "guides"), help="else both")
     asked = parser.parse_args()
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:
@@ -36,10 +37,12 @@ def main() -> None:
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=arguments)
-        take_page(browser, asked.url)
-        with TemporaryDirectory() as folder:
-            for name, picture in guide_pictures.take(asked.url, browser, Path(folder)):
-                write(picture, name)
+        if asked.only != "guides":
+            take_page(browser, asked.url)
+        if asked.only != "page":
+            with TemporaryDirectory() as folder:
+                for name, picture in guide_pictures.take(asked.url, browser, Path(folder)):
+                    write(picture, name)
         browser.close()
 
 

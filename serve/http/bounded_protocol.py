@@ -21,7 +21,7 @@ from .connection_table import Connection, ConnectionTable
 from .error_responses import Refusal
 from .one_zero import OneZeroProtocol, head_has_ended, is_one_zero
 from .raw_refusals import answering, bytes_of
-from .stalled_writes import StalledWrites
+from .stalled_writes import StalledWrites, WatchedWrites
 from .tls_handshake import shake_hands
 
 PIECE_BYTES = 4 << 10
@@ -56,7 +56,7 @@ class HeldFlow(FlowControl):
             super().resume_reading()
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
     """One connection. `table` is that of all connections of this process."""
 
     table: ClassVar[ConnectionTable] = ConnectionTable(ConnectionLimits())
@@ -121,10 +121,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self._writes.stop()
             super().connection_lost(exc)
             self._unset_keepalive_if_required()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._writes.watch()
 
     # What arrives.
 

@@ -14,7 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from .connection_table import Connection, ConnectionTable
 from .error_responses import Refusal
 from .raw_refusals import bytes_of
-from .stalled_writes import StalledWrites
+from .stalled_writes import StalledWrites, WatchedWrites
 
 
 def is_one_zero(received: bytearray) -> bool | None:
@@ -29,7 +29,7 @@ def head_has_ended(received: bytearray, within: int) -> bool:
     return any(received.find(end, start, start + within) >= 0 for end in (b"\n\r\n", b"\n\n"))
 
 
-class OneZeroProtocol(H11Protocol):
+class OneZeroProtocol(WatchedWrites, H11Protocol):
     """h11's protocol for a connection that BoundedProtocol has let in, and whose header is whole."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
@@ -46,10 +46,6 @@ class OneZeroProtocol(H11Protocol):
         self._writes.stop()
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._writes.watch()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

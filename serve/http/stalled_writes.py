@@ -33,3 +33,13 @@ class StalledWrites:
             self._transport.abort()
         elif left:
             self.watch()
+
+
+class WatchedWrites(asyncio.Protocol):
+    """Added to a protocol of uvicorn's: watch a connection as soon as its other side stops reading."""
+
+    _writes: StalledWrites
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._writes.watch()

@@ -123,9 +123,11 @@ def client(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
 
 
 @contextmanager
-def listening(app: ASGIApp, root_path: str = "") -> Iterator[str]:
+def listening(app: ASGIApp, root_path: str = "", **options: Any) -> Iterator[str]:
     """The application behind a real port of this machine, for clients that bring their own HTTP."""
-    config = uvicorn.Config(app, "127.0.0.1", 0, log_level="error", lifespan="off", root_path=root_path)
+    config = uvicorn.Config(
+        app, "127.0.0.1", 0, log_level="error", lifespan="off", root_path=root_path, **options
+    )
     server = QuickServer(config)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -68,14 +68,22 @@ def body(sent: list[Message]) -> str:
     return b"".join(each.get("body", b"") for each in sent).decode()
 
 
-async def test_a_stream_ends_with_the_reason(store: KeyStore, asked: Callable[..., Any]) -> None:
-    held = Held(b"text/event-stream; charset=utf-8")
-    app = Tenants(held, lambda: store)
+async def revoked_meanwhile(
+    app: Tenants, held: Held, store: KeyStore, asked: Callable[..., Any]
+) -> list[Message]:
+    """Return what a request is sent whose key is revoked while the application has it."""
     key, whole = store.create("x", ("generate",))
     asking = asyncio.create_task(asked(app, whole))
     await held.reached.wait()
     store.revoke(key.id)
-    sent = await asyncio.wait_for(asking, 20)
+    sent: list[Message] = await asyncio.wait_for(asking, 20)
+    return sent
+
+
+async def test_a_stream_ends_with_the_reason(store: KeyStore, asked: Callable[..., Any]) -> None:
+    held = Held(b"text/event-stream; charset=utf-8")
+    app = Tenants(held, lambda: store)
+    sent = await revoked_meanwhile(app, held, store, asked)
     assert held.stopped
     name, data = body(sent).strip().split("\n")
     assert name == "event: error"
@@ -87,11 +95,7 @@ async def test_a_stream_ends_with_the_reason(store: KeyStore, asked: Callable[..
 async def test_what_waits_is_answered_401(store: KeyStore, asked: Callable[..., Any]) -> None:
     held = Held(None)
     app = Tenants(held, lambda: store)
-    key, whole = store.create("x", ("generate",))
-    asking = asyncio.create_task(asked(app, whole))
-    await held.reached.wait()
-    store.revoke(key.id)
-    sent = await asyncio.wait_for(asking, 20)
+    sent = await revoked_meanwhile(app, held, store, asked)
     assert (sent[0]["status"], held.stopped) == (401, True)
     assert json.loads(body(sent))["error"]["code"] == "unauthenticated"
 

@@ -7,14 +7,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import pytest
-import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from serve.http.bounded_protocol import BoundedProtocol
 
-from ...quick_server import QuickServer
+from ..conftest import listening
 
 
 class Streaming:
@@ -39,22 +39,13 @@ class Streaming:
 @contextmanager
 def serving(app: Streaming) -> Iterator[socket.socket]:
     """A connection to it."""
-    server = QuickServer(
-        uvicorn.Config(app, "127.0.0.1", 0, log_level="error", lifespan="off", http=BoundedProtocol)
-    )
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
+    with listening(app, http=BoundedProtocol) as url:
+        where = urlsplit(url)
         try:
-            while not server.started and thread.is_alive():
-                thread.join(0.01)
-            with socket.create_connection(listener.getsockname(), timeout=20) as connection:
+            with socket.create_connection((where.hostname, where.port), timeout=20) as connection:
                 yield connection
         finally:
-            server.should_exit = True
             app.go_on.set()
-            thread.join()
 
 
 def read_until(connection: socket.socket, end: bytes) -> bytes:

@@ -117,13 +117,19 @@ def test_a_key_that_has_ended_submits_nothing_more(store: JobStore, keys: KeySto
     assert store.job(None, "x") is None
 
 
-def test_what_nobody_releases_is_cancelled_in_the_end(
-    engine: Engine, store: JobStore, keys: KeyStore, new: New
-) -> None:
+def hold(engine: Engine, store: JobStore, keys: KeyStore, new: New) -> str:
+    """Hold acme's job `a`, and return the id of its key, which was revoked."""
     key, _ = keys.create("acme", ("jobs",))
     store.submit("a", "acme", new(1), NOW, key_id=key.id)
     keys.revoke(key.id)
     ended_keys.settle(engine, "hold", NOW)
+    return key.id
+
+
+def test_what_nobody_releases_is_cancelled_in_the_end(
+    engine: Engine, store: JobStore, keys: KeyStore, new: New
+) -> None:
+    hold(engine, store, keys, new)
     for held_s, status in ((2.0, "queued"), (1.0, "cancelled")):
         ended_keys.give_up(engine, held_s, NOW + 2)
         job = store.job("acme", "a")
@@ -133,11 +139,7 @@ def test_what_nobody_releases_is_cancelled_in_the_end(
 def test_a_second_word_on_a_revoked_key_counts(
     engine: Engine, store: JobStore, keys: KeyStore, new: New
 ) -> None:
-    key, _ = keys.create("acme", ("jobs",))
-    store.submit("a", "acme", new(1), NOW, key_id=key.id)
-    keys.revoke(key.id)
-    ended_keys.settle(engine, "hold", NOW)
-    keys.revoke(key.id, "cancel")
+    keys.revoke(hold(engine, store, keys, new), "cancel")
     assert ended_keys.settle(engine, "hold", NOW) == 1
     job = store.job("acme", "a")
     assert job and job.status == "cancelled"
