@@ -102,6 +102,6 @@ HOSTS = some.sampled_from(["a", "example", "localhost", "paint", "b-c", "127", "
 def test_haproxy_reads_the_same_names(parts: list[str], end: str) -> None:
     allowed = ("paint.example", "*.lan", "b-c")
     host = host_of(written := ".".join(parts) + end)
-    if host is None or re.fullmatch(r"[0-9.]+", written):
-        return  # HAProxy lets odd numbers pass, such as 127.1: no name server gives such a name away.
+    if host is None or re.fullmatch(r"[0-9.]+", written) or ".." in written:
+        return  # No name server gives such names away: 127.1, which HAProxy lets pass, or an empty part.
     assert bool(re.match(pattern_of(allowed), written)) == are_answered(host, allowed)
