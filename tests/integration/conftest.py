@@ -25,13 +25,6 @@ def simulated_config(step_s: float = STEP_S) -> ServiceConfig:
     return ServiceConfig.model_validate(arguments)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give a start of Ray on a busy machine its time, which counts as the first test's."""
-    for item in items:
-        if "tests/integration/" in item.path.as_posix() and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(300))
-
-
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     with local_cluster.running(simulated_config(), "127.0.0.1", local_cluster.free_port()) as address:

@@ -37,7 +37,7 @@ def test_a_model_is_made_from_nothing_and_paints(subject: str, tmp_path: Path) -
         "--encoder-steps=2",
         "--threads=1",
     ]
-    finished = subprocess.run([*command, *tiny], capture_output=True, text=True, timeout=110, check=False)
+    finished = subprocess.run([*command, *tiny], capture_output=True, text=True, timeout=280, check=False)
     assert finished.returncode == 0, finished.stderr[-2000:]
     assert f"wrote {out}" in finished.stdout
     assert (out / FILE).exists()
@@ -53,7 +53,7 @@ def test_a_model_is_made_from_nothing_and_paints(subject: str, tmp_path: Path) -
 def test_a_model_in_other_latents_is_refused_at_once(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "models.training", "character", "--work", str(tmp_path / "work")]
     old = ["--start-from", "models/storybook-character"]
-    finished = subprocess.run([*command, *old], capture_output=True, text=True, timeout=110, check=False)
+    finished = subprocess.run([*command, *old], capture_output=True, text=True, timeout=280, check=False)
     assert finished.returncode == 2
     assert "latents of another size" in finished.stderr
     assert not (tmp_path / "work").exists()
