@@ -15,16 +15,31 @@ from typing import Any
 
 import torch
 
-BY_VALUE = frozenset({"img_ids", "txt_ids", "image_rotary_emb"})
-"""Position tables. FLUX's and HunyuanDiT's have no row axis, and could be as long as there are rows; FLUX.2's
-have one, and its transformer reads only the first row."""
-ROW_LISTS = frozenset({"x", "cap_feats", "img_shapes", "txt_seq_lens"})
-"""Lists with one entry for each row (Z-Image, Qwen-Image). In other lists each entry has a row axis, as in
-ControlNet's residuals and IP-Adapter's references."""
 ROW_NUMBERS = frozenset({"timestep"})
 """May be one number for all rows of a call."""
 PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device)
 MOST_TABLES = 8
+
+
+@dataclass(frozen=True)
+class RowRules:
+    """How a family's network takes the rows of its pictures.
+
+    `shared`: parameters without a row axis, compared by value (FLUX's position tables, which could be as long
+    as there are rows). `row_lists`: lists with one entry for each row (Z-Image's texts). In other lists each
+    entry has a row axis, as in ControlNet's residuals and IP-Adapter's references.
+    """
+
+    shared: frozenset[str] = frozenset()
+    row_lists: frozenset[str] = frozenset()
+
+    def has_rows(self, tensor: torch.Tensor, name: str, rows: int) -> bool:
+        if tensor.ndim == 0:
+            return name in ROW_NUMBERS
+        return name not in self.shared and len(tensor) == rows
+
+    def is_row_list(self, value: Any, name: str, rows: int) -> bool:
+        return name in self.row_lists and isinstance(value, list) and len(value) == rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +51,7 @@ class Call:
     names: tuple[str, ...]
     rows: int
     key: Hashable
+    rules: RowRules
 
 
 class CallReader:
@@ -44,8 +60,9 @@ class CallReader:
     `exact` keeps calls apart whose rows the network would pad to one length.
     """
 
-    def __init__(self, function: Callable[..., Any], exact: bool = False) -> None:
+    def __init__(self, function: Callable[..., Any], rules: RowRules, exact: bool = False) -> None:
         self._parameters = _parameters(function)
+        self._rules = rules
         self._exact = exact
         self._tables: dict[int, tuple[torch.Tensor, bytes]] = {}
 
@@ -58,15 +75,15 @@ class CallReader:
             tuple(self._key(value, name, rows) for name, value in zip(names, positional, strict=True)),
             self._key(dict(keywords), "", rows),
         )
-        return Call(positional, keywords, names, rows, key)
+        return Call(positional, keywords, names, rows, key, self._rules)
 
     def _key(self, value: Any, name: str, rows: int) -> Hashable:
         if isinstance(value, torch.Tensor):
             kind = (value.dtype, value.device)
-            if _has_rows(value, name, rows):
+            if self._rules.has_rows(value, name, rows):
                 return ("rows", kind, value.shape[1:])
             return ("value", kind, value.shape, self._bytes(value, name))
-        if _is_row_list(value, name, rows):
+        if self._rules.is_row_list(value, name, rows):
             return ("row list", frozenset(map(self._entry_key, value)))
         if isinstance(value, dict):
             return ("dict", tuple((key, self._key(value[key], str(key), rows)) for key in sorted(value)))
@@ -88,7 +105,7 @@ class CallReader:
         if known is not None:
             return known[1]
         read = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-        if name in BY_VALUE and len(self._tables) < MOST_TABLES:
+        if name in self._rules.shared and len(self._tables) < MOST_TABLES:
             self._tables[id(tensor)] = tensor, read  # Kept, so that no other tensor takes its id.
         return read
 
@@ -102,11 +119,11 @@ def run_together(network: Callable[..., Any], calls: Sequence[Call], filled_rows
     spare = max(0, filled_rows - sum(counts))
     if len(calls) == 1 and not spare:
         return [network(*calls[0].positional, **calls[0].keywords)]
+    join = _Joiner(calls[0].rules, counts, spare)
     positional = [
-        _joined([call.positional[place] for call in calls], name, counts, spare)
-        for place, name in enumerate(calls[0].names)
+        join([call.positional[place] for call in calls], name) for place, name in enumerate(calls[0].names)
     ]
-    keywords = _joined([dict(call.keywords) for call in calls], "", counts, spare)
+    keywords = join([dict(call.keywords) for call in calls])
     return _parts(network(*positional, **keywords), counts, sum(counts) + spare)
 
 
@@ -117,31 +134,32 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(each.name for each in parameters if each.kind in kinds)[1:]  # Without `self`.
 
 
-def _has_rows(tensor: torch.Tensor, name: str, rows: int) -> bool:
-    if tensor.ndim == 0:
-        return name in ROW_NUMBERS
-    return name not in BY_VALUE and len(tensor) == rows
+@dataclass(frozen=True)
+class _Joiner:
+    """Makes one argument of those of several calls, of `counts` rows each, and `spare` more."""
 
+    rules: RowRules
+    counts: Sequence[int]
+    spare: int
 
-def _is_row_list(value: Any, name: str, rows: int) -> bool:
-    return name in ROW_LISTS and isinstance(value, list) and len(value) == rows
+    def __call__(self, values: Sequence[Any], name: str = "") -> Any:
+        first = values[0]
+        if isinstance(first, torch.Tensor):
+            return self._joined(values) if self.rules.has_rows(first, name, self.counts[0]) else first
+        if self.rules.is_row_list(first, name, self.counts[0]):
+            return [entry for value in values for entry in value] + [values[-1][-1]] * self.spare
+        if isinstance(first, dict):
+            return {key: self([value[key] for value in values], str(key)) for key in first}
+        if isinstance(first, list | tuple):
+            return type(first)(self(entries, name) for entries in zip(*values, strict=True))
+        return first
 
-
-def _joined(values: Sequence[Any], name: str, counts: Sequence[int], spare: int) -> Any:
-    first = values[0]
-    if isinstance(first, torch.Tensor):
-        if not _has_rows(first, name, counts[0]):
-            return first
-        rows = [each if each.ndim else each.expand(n) for each, n in zip(values, counts, strict=True)]
-        return torch.cat([*rows, *[rows[-1][-1:]] * spare])
-    if _is_row_list(first, name, counts[0]):
-        return [entry for value in values for entry in value] + [values[-1][-1]] * spare
-    if isinstance(first, dict):
-        return {key: _joined([value[key] for value in values], str(key), counts, spare) for key in first}
-    if isinstance(first, list | tuple):
-        entries = (_joined(entry, name, counts, spare) for entry in zip(*values, strict=True))
-        return type(first)(entries)
-    return first
+    def _joined(self, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+        rows = [
+            tensor if tensor.ndim else tensor.expand(count)
+            for tensor, count in zip(tensors, self.counts, strict=True)
+        ]
+        return torch.cat([*rows, *[rows[-1][-1:]] * self.spare])
 
 
 def _parts(output: Any, counts: Sequence[int], rows: int) -> list[Any]:

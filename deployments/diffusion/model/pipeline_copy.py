@@ -12,8 +12,9 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial, wraps
 from typing import Any, Literal
 
-from deployments.diffusion.model.batched_calls import Call, CallReader
+from deployments.diffusion.model.batched_calls import Call, CallReader, RowRules
 from deployments.diffusion.model.encoded_prompts import EncodedPrompts
+from deployments.diffusion.model.families import Family
 
 Where = Literal["denoiser", "decoder"]
 Wait = Callable[[Where, Call], Any]
@@ -25,11 +26,13 @@ NO_NOISE = ("AutoencoderKL", "AsymmetricAutoencoderKL", "AutoencoderTiny")
 
 
 class PipelineCopies:
-    """Makes them. `denoiser`: its attribute; `capacity`: how many encoded prompts are kept."""
+    """Makes them. `capacity`: how many encoded prompts are kept; `exact`: as in CallReader."""
 
-    def __init__(self, pipeline: Any, denoiser: str, capacity: int, exact: bool) -> None:
+    def __init__(self, pipeline: Any, family: Family, capacity: int, exact: bool) -> None:
         self._pipeline = pipeline
-        self._denoiser = denoiser
+        self._denoiser = family.denoiser
+        self._rules = RowRules(family.shared, family.row_lists)
+        self._exact = exact
         self._vae_dtype = pipeline.vae.dtype
         # These pipelines cast it there and back at every picture, in the middle of another's.
         if hasattr(pipeline, "upcast_vae") and pipeline.vae.config.force_upcast and _is_half(pipeline.vae):
@@ -50,7 +53,7 @@ class PipelineCopies:
         scheduler = copy.deepcopy(pipeline.scheduler)
         scheduler.step = _observed(scheduler, before_step, after_step)
         made.__dict__ |= {
-            self._denoiser: _Denoiser(getattr(pipeline, self._denoiser), wait, self._exact),
+            self._denoiser: _Denoiser(getattr(pipeline, self._denoiser), wait, self._rules, self._exact),
             "vae": _Vae(pipeline.vae, wait, self._vae_dtype),
             "scheduler": scheduler,
             "encode_prompt": partial(self._prompts.encode, made.encode_prompt),
@@ -72,9 +75,9 @@ class _Network:
 
 
 class _Denoiser(_Network):
-    def __init__(self, network: Any, wait: Wait, exact: bool) -> None:
+    def __init__(self, network: Any, wait: Wait, rules: RowRules, exact: bool) -> None:
         super().__init__(network, wait)
-        self._reader = CallReader(type(network).forward, exact)
+        self._reader = CallReader(type(network).forward, rules, exact)
 
     def __call__(self, *positional: Any, **keywords: Any) -> Any:
         return self._wait("denoiser", self._reader.read(positional, keywords))
@@ -89,7 +92,7 @@ class _Vae(_Network):
 
     def __init__(self, network: Any, wait: Wait, dtype: Any) -> None:
         super().__init__(network, wait)
-        self._reader = CallReader(type(network).decode)
+        self._reader = CallReader(type(network).decode, RowRules())
         self.dtype = dtype
 
     def decode(self, *positional: Any, **keywords: Any) -> Any:

@@ -19,15 +19,18 @@ import torch
 from deployments.diffusion.conditioning import truncations
 from deployments.diffusion.config import ModelConfig
 from deployments.diffusion.model.batched_calls import run_together
+from deployments.diffusion.model.call_arguments import call_arguments, is_guided
 from deployments.diffusion.model.device_memory import within_memory
+from deployments.diffusion.model.families import UNKNOWN, family_of
 from deployments.diffusion.model.known_words import unknown_words_warning
 from deployments.diffusion.model.loaded_model import LoadedModel
-from deployments.diffusion.model.networks import denoiser_name, denoiser_of
+from deployments.diffusion.model.packed_latents import as_image
 from deployments.diffusion.model.pipeline_copy import PipelineCopies
 from deployments.diffusion.model.pipeline_run import PipelineRun
 from deployments.diffusion.model.pixels import to_uint8
 from deployments.diffusion.painter import Painting, PaintRequest, Preview
 from deployments.diffusion.previews import expected_latents, is_being_drawn
+from deployments.diffusion.registry import card_of, family_by_name
 from deployments.errors import GenerationFailed, NotReady
 from deployments.messages import Pixels
 
@@ -77,15 +80,19 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
+        self._family = UNKNOWN
         self._copies: PipelineCopies | None = None
         self._denoiser: Any = None
         self._begun: WeakSet[PipelinePainting] = WeakSet()
 
     def adopt(self, pipeline: Any, place: Path | None = None) -> None:
         super().adopt(pipeline, place)
-        self._denoiser = denoiser_of(pipeline)
+        kind = type(pipeline).__name__
+        named = family_by_name(card_of(self._config).family)
+        self._family = named if kind in named.pipelines else family_of(kind)
+        self._denoiser = getattr(pipeline, self._family.denoiser)
         self._copies = PipelineCopies(
-            pipeline, denoiser_name(pipeline), self._config.prompt_cache, self.fixed_rows is not None
+            pipeline, self._family, self._config.prompt_cache, self.fixed_rows is not None
         )
 
     def unload(self) -> None:
@@ -99,10 +106,13 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         """Run its pipeline up to the first forward."""
         if self._copies is None:
             raise NotReady("the model is not loaded")
-        run = within_memory(partial(PipelineRun, self._copies, _arguments(request)))
+        arguments = call_arguments(self._family, request)
+        # A generator on the CPU draws the same noise whatever the device.
+        arguments |= {"generator": torch.Generator("cpu").manual_seed(request.seed), "output_type": "np"}
+        run = within_memory(partial(PipelineRun, self._copies, arguments))
         if run.at != "denoiser":
             raise GenerationFailed("this pipeline paints without its denoiser")
-        guided = request.guidance_scale > 1
+        guided = is_guided(self._family, request)
         painting = PipelinePainting(
             request,
             run.steps,
@@ -179,21 +189,8 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         wanted = painting.done + 1 in painting.preview_steps and not is_being_drawn(painting.drawn)
         if wanted and self._drawer is not None:
             expected = expected_latents(scheduler, timestep, sample, prediction)
-            painting.preview = painting.drawn = self._drawer.draw(expected)
-
-
-def _arguments(request: PaintRequest) -> dict[str, Any]:
-    return {
-        "prompt": request.prompt,
-        "negative_prompt": request.negative_prompt,
-        "num_inference_steps": request.num_inference_steps,
-        "guidance_scale": request.guidance_scale,
-        "width": request.width_px,
-        "height": request.height_px,
-        # A generator on the CPU draws the same noise whatever the device.
-        "generator": torch.Generator("cpu").manual_seed(request.seed),
-        "output_type": "np",
-    }
+            image = as_image(self._pipeline, expected, painting.request)
+            painting.preview = painting.drawn = self._drawer.draw(image)
 
 
 def _pixels(painting: PipelinePainting) -> Pixels:

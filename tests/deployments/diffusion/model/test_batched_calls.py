@@ -11,7 +11,8 @@ import torch
 from diffusers import FluxTransformer2DModel, QwenImageTransformer2DModel, ZImageTransformer2DModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 
-from deployments.diffusion.model.batched_calls import Call, CallReader, run_together
+from deployments.diffusion.model.batched_calls import Call, CallReader, RowRules, run_together
+from deployments.diffusion.model.families import family_named
 
 
 class Summing(torch.nn.Module):
@@ -40,8 +41,15 @@ def _tensors(value: Any) -> list[torch.Tensor]:
     return [tensor for entry in entries for tensor in _tensors(entry)]
 
 
-def read(*positional: Any, network: Any = Summing, exact: bool = False, **named: Any) -> Call:
-    return CallReader(network.forward, exact).read(positional, named)
+def rules_of(family: str) -> RowRules:
+    named = family_named(family)
+    return RowRules(named.shared, named.row_lists)
+
+
+def read(
+    *positional: Any, network: Any = Summing, family: str = "sd1", exact: bool = False, **named: Any
+) -> Call:
+    return CallReader(network.forward, rules_of(family), exact).read(positional, named)
 
 
 def rows(count: int, *shape: int, seed: int = 0) -> torch.Tensor:
@@ -142,7 +150,10 @@ class Listed(torch.nn.Module):
 
 def test_lists_of_one_entry_a_row_are_put_one_behind_the_other() -> None:
     network = Listed()
-    calls = [read([rows(1, 2, seed=n)] * n, [rows(7 + n, 4, seed=n)] * n, network=Listed) for n in (1, 2, 3)]
+    calls = [
+        read([rows(1, 2, seed=n)] * n, [rows(7 + n, 4, seed=n)] * n, network=Listed, family="z-image")
+        for n in (1, 2, 3)
+    ]
     for call, (answer,) in zip(calls, shared(network, *calls, filled=9), strict=True):
         [alone] = network(*call.positional)
         assert len(answer) == call.rows
@@ -153,7 +164,7 @@ def test_exactly_the_same_needs_lists_of_equal_lengths() -> None:
     """A network pads them to the longest, and so a picture would depend on its peers."""
 
     def key(words: int, exact: bool) -> Any:
-        return read([rows(1, 2)], [rows(words, 4)], network=Listed, exact=exact).key
+        return read([rows(1, 2)], [rows(words, 4)], network=Listed, family="z-image", exact=exact).key
 
     assert key(7, exact=False) == key(9, exact=False)
     assert key(7, exact=True) == key(7, exact=True) != key(9, exact=True)
@@ -176,7 +187,7 @@ def flux() -> Any:
 
 
 def flux_call(seed: int, shift: float = 0.0, tokens: int = 4) -> Call:
-    return CallReader(FluxTransformer2DModel.forward).read(
+    return CallReader(FluxTransformer2DModel.forward, rules_of("flux-dev")).read(
         (),
         {
             "hidden_states": rows(1, tokens, 16, seed=seed),
@@ -222,7 +233,7 @@ def test_z_images_texts_may_be_of_unequal_length() -> None:
         if "pad_token" in name:  # Made by torch.empty.
             torch.nn.init.normal_(weights)
     calls = [
-        CallReader(type(network).forward).read(
+        CallReader(type(network).forward, rules_of("z-image")).read(
             ([rows(16, 1, 4, 4, seed=words)], torch.tensor([0.3]), [rows(words, 16, seed=words)]),
             {"return_dict": False},
         )
@@ -247,7 +258,7 @@ def test_qwen_images_texts_share_at_equal_length() -> None:
     ).eval()
 
     def call(seed: int, words: int) -> Call:
-        return CallReader(type(network).forward).read(
+        return CallReader(type(network).forward, rules_of("qwen-image")).read(
             (),
             {
                 "hidden_states": rows(1, 4, 16, seed=seed),
@@ -267,7 +278,7 @@ def test_qwen_images_texts_share_at_equal_length() -> None:
 
 @pytest.mark.parametrize("network", [lambda x: None, lambda x: {"a": None, "b": x}, lambda x: [x, (x, None)]])
 def test_answers_of_any_make_are_taken_apart(network: Callable[[Any], Any]) -> None:
-    calls = [CallReader(lambda self, x: None).read((rows(n, 2, seed=n),), {}) for n in (1, 2)]
+    calls = [CallReader(lambda self, x: None, RowRules()).read((rows(n, 2, seed=n),), {}) for n in (1, 2)]
     answers = run_together(network, calls)
     for call, answer in zip(calls, answers, strict=True):
         assert str(answer) == str(network(call.positional[0]))

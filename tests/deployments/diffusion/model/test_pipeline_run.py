@@ -13,6 +13,7 @@ import torch
 from diffusers import DiffusionPipeline
 
 from deployments.diffusion.model.batched_calls import run_together
+from deployments.diffusion.model.families import family_named
 from deployments.diffusion.model.pipeline_copy import PipelineCopies
 from deployments.diffusion.model.pipeline_run import PipelineRun
 
@@ -25,6 +26,7 @@ ASKED: dict[str, Any] = {
     "height": 64,
     "output_type": "np",
 }
+SD1 = family_named("sd1")
 Begin = Callable[..., PipelineRun]
 
 
@@ -35,7 +37,7 @@ def pipeline(tiny_sd1: Path) -> Any:
 
 @pytest.fixture
 def begin(pipeline: Any) -> Begin:
-    copies = PipelineCopies(pipeline, "unet", 4, exact=False)
+    copies = PipelineCopies(pipeline, SD1, 4, exact=False)
 
     def run(seed: int = 7, **changes: Any) -> PipelineRun:
         generator = torch.Generator().manual_seed(seed)
@@ -110,7 +112,7 @@ def test_a_pipeline_that_goes_on_while_it_is_stopped_is_ended(pipeline: Any) -> 
                 self.unet(torch.zeros(1, 4, 8, 8), 1, encoder_hidden_states=None)
 
     stubborn = Stubborn(**pipeline.components, requires_safety_checker=False)
-    run = PipelineRun(PipelineCopies(stubborn, "unet", 4, exact=False), ASKED)
+    run = PipelineRun(PipelineCopies(stubborn, SD1, 4, exact=False), ASKED)
     run.close()
     assert (run.at, ends) == ("end", ["finally"])
 
@@ -164,7 +166,7 @@ class Half(torch.nn.Module):
 def test_a_vae_that_one_pipeline_casts_stays_as_it_is_for_the_others() -> None:
     class Casting:
         _execution_device = "cpu"
-        denoiser = torch.nn.Linear(2, 2)
+        unet = torch.nn.Linear(2, 2)
         scheduler = type("Scheduler", (), {"step": lambda *asked: None})()
 
         def __init__(self) -> None:
@@ -185,7 +187,7 @@ def test_a_vae_that_one_pipeline_casts_stays_as_it_is_for_the_others() -> None:
             return picture
 
     casting = Casting()
-    copies = PipelineCopies(casting, "denoiser", 4, exact=False)
+    copies = PipelineCopies(casting, SD1, 4, exact=False)
     first, second = PipelineRun(copies, {}), PipelineRun(copies, {})
     for run in (first, second):
         run.resume(run_together(casting.vae.decode, [run.call])[0])

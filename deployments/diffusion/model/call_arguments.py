@@ -1,0 +1,32 @@
+"""Ask a family's pipeline for a picture, under the names that its call has for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deployments.diffusion.model.families import Family
+from deployments.diffusion.painter import PaintRequest
+
+
+def call_arguments(family: Family, request: PaintRequest) -> dict[str, Any]:
+    """Return the arguments of the pipeline's call, but for its generator and output type."""
+    scale = request.guidance_scale if family.takes_guidance_scale else family.guidance_scale
+    arguments: dict[str, Any] = {
+        "prompt": request.prompt,
+        "num_inference_steps": request.num_inference_steps,
+        family.guidance_argument: scale,
+        "width": request.width_px,
+        "height": request.height_px,
+        **family.arguments,
+    }
+    negative_prompt = request.negative_prompt
+    if negative_prompt is None and is_guided(family, request):
+        negative_prompt = family.no_negative_prompt
+    if family.takes_negative_prompt and negative_prompt is not None:  # Else what the pipeline has for none.
+        arguments["negative_prompt"] = negative_prompt
+    return arguments
+
+
+def is_guided(family: Family, request: PaintRequest) -> bool:
+    """Whether a forward has rows without the prompt too, where the family does not always have them."""
+    return family.guidance == "classifier_free" and request.guidance_scale > 1

@@ -1,0 +1,236 @@
+"""Every family through the pipeline painter: in any company each picture is its stock pipeline's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from deployments.diffusion.config import ModelConfig
+from deployments.diffusion.loader import load
+from deployments.diffusion.model.call_arguments import call_arguments
+from deployments.diffusion.model.families import family_named
+from deployments.diffusion.model.pipeline_painter import PipelinePainter, PipelinePainting
+from deployments.diffusion.painter import PaintRequest
+
+from ..tiny_families import TINY
+
+ASKED = PaintRequest("a red knight", None, 4, 3.0, 11, 64, 96)
+CLOSE = 1e-5
+TinyModel = Callable[[str], Path]
+Floats = np.ndarray[Any, Any]
+
+
+@cache
+def painter_of(folder: Path, family: str, exact: bool) -> PipelinePainter:
+    made = PipelinePainter(config_of(folder, family, exact))
+    made.load()
+    return made
+
+
+@cache
+def stock_of(folder: Path, family: str) -> Any:
+    return load(config_of(folder, family, False))
+
+
+def config_of(folder: Path, family: str, exact: bool) -> ModelConfig:
+    return ModelConfig(str(folder), family=family, device="cpu", threads=1, exact=exact)
+
+
+@cache
+def stock(folder: Path, family: str, request: PaintRequest) -> Floats:
+    """What the pipeline paints when it is called as diffusers' documentation does; in unit floats."""
+    pipeline = stock_of(folder, family)
+    generator = torch.Generator("cpu").manual_seed(request.seed)
+    asked = call_arguments(family_named(family), request)
+    return pipeline(**asked, generator=generator, output_type="np").images[0]  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A request that joins before step `at`, and leaves after `stay` steps if that is given."""
+
+    request: PaintRequest
+    at: int = 0
+    stay: int | None = None
+
+
+FAILS = "fails"
+TEN = [
+    Visit(ASKED),
+    Visit(replace(ASKED, seed=1, num_inference_steps=6, guidance_scale=2.0)),
+    Visit(replace(ASKED, seed=2, guidance_scale=1.0), at=1),
+    Visit(replace(ASKED, seed=3, num_inference_steps=20), at=1, stay=3),
+    Visit(replace(ASKED, seed=4, prompt="a witch in a long red coat"), at=1),
+    Visit(replace(ASKED, seed=5, prompt=FAILS, num_inference_steps=9), at=2),
+    Visit(replace(ASKED, seed=6, negative_prompt="blurry"), at=2),
+    Visit(replace(ASKED, seed=7, prompt="a fox", num_inference_steps=12), at=3, stay=1),
+    Visit(replace(ASKED, seed=8, prompt=FAILS), at=3),
+    Visit(replace(ASKED, seed=9, num_inference_steps=3, width_px=96), at=4),
+]
+
+
+@contextmanager
+def failing_in_company(painter: PipelinePainter, here: dict[int, PipelinePainting]) -> Iterator[list[int]]:
+    """Forwards fail that a request called FAILS has a part in, from its second step on; gives their rows."""
+    forwards: list[int] = []
+
+    def look(network: Any, positional: Any, named: Any) -> None:
+        first = positional[0] if positional else next(iter(named.values()))
+        forwards.append(len(first))
+        for painting in here.values():
+            call = painting.run.call if painting.run.at == "denoiser" else None
+            if call is None or painting.request.prompt != FAILS or not painting.done:
+                continue
+            own = call.positional[0] if call.positional else next(iter(call.keywords.values()))
+            if any(torch.equal(row, mine) for row in first for mine in own if row.shape == mine.shape):
+                raise ValueError(FAILS)
+
+    hook = painter._denoiser.register_forward_pre_hook(look, with_kwargs=True)
+    try:
+        yield forwards
+    finally:
+        hook.remove()
+
+
+def step_or_split(painter: PipelinePainter, paintings: list[PipelinePainting]) -> None:
+    """As the engine does: where a forward fails, smaller company is tried."""
+    try:
+        painter.step(paintings)
+    except ValueError as error:
+        if len(paintings) == 1:
+            paintings[0].fault = error
+            return
+        middle = len(paintings) // 2
+        step_or_split(painter, paintings[:middle])
+        step_or_split(painter, paintings[middle:])
+
+
+def crowd(painter: PipelinePainter, visits: Sequence[Visit]) -> tuple[list[Floats | None], list[int]]:
+    here: dict[int, PipelinePainting] = {}
+    pictures: list[Floats | None] = [None] * len(visits)
+    with failing_in_company(painter, here) as forwards:
+        for step in range(30):
+            for number, visit in enumerate(visits):
+                if visit.at == step:
+                    here[number] = painter.begin(visit.request)
+            step_or_split(painter, list(here.values()))
+            for number, painting in list(here.items()):
+                if painting.fault is not None:
+                    here.pop(number).close()
+                elif painting.done == painting.steps:
+                    painter.decode([painting])
+                    pictures[number] = here.pop(number).run.output.images[0]
+                elif painting.done == visits[number].stay:
+                    here.pop(number).close()
+    assert not here
+    return pictures, forwards
+
+
+def apart(one: Floats, other: Floats) -> float:
+    return float(np.abs(one - other).max())
+
+
+@pytest.mark.parametrize("family", TINY)
+def test_ten_staggered_requests_are_each_the_stock_pipelines(family: str, tiny_model: TinyModel) -> None:
+    folder = tiny_model(family)
+    pictures, forwards = crowd(painter_of(folder, family, False), TEN)
+    for visit, picture in zip(TEN, pictures, strict=True):
+        assert (picture is None) == (visit.request.prompt == FAILS or visit.stay is not None)
+        if picture is not None:
+            assert apart(picture, stock(folder, family, visit.request)) < CLOSE
+    assert max(forwards) >= 4, "they did share"
+
+
+@pytest.mark.parametrize("family", TINY)
+def test_alone_it_is_bitwise_the_stock_pipelines(family: str, tiny_model: TinyModel) -> None:
+    folder = tiny_model(family)
+    for request in (ASKED, replace(ASKED, guidance_scale=1.0, seed=2**53 - 1)):
+        [picture], _ = crowd(painter_of(folder, family, False), [Visit(request)])
+        assert picture is not None and np.array_equal(picture, stock(folder, family, request))
+
+
+@pytest.mark.parametrize("family", TINY)
+def test_with_fixed_rows_not_one_bit_depends_on_the_peers(family: str, tiny_model: TinyModel) -> None:
+    folder = tiny_model(family)
+    painter = painter_of(folder, family, True)
+    [alone], forwards = crowd(painter, [Visit(ASKED)])
+    assert set(forwards) == {8}
+    peers = [Visit(replace(ASKED, seed=seed, num_inference_steps=2 + seed), at=seed) for seed in range(2)]
+    for together in ([Visit(ASKED), *peers], [*peers, Visit(ASKED, at=1)]):
+        pictures, _ = crowd(painter, together)
+        picture = pictures[[visit.request for visit in together].index(ASKED)]
+        assert alone is not None and picture is not None and np.array_equal(picture, alone)
+
+
+@pytest.mark.parametrize("changes", [{"num_inference_steps": 5}, {"prompt": "a blue knight"}, {"seed": 12}])
+@pytest.mark.parametrize("family", TINY)
+def test_so_close_no_two_requests_are(family: str, changes: dict[str, Any], tiny_model: TinyModel) -> None:
+    """The negative control: what leaked between peers would be seen."""
+    folder = tiny_model(family)
+    assert apart(stock(folder, family, ASKED), stock(folder, family, replace(ASKED, **changes))) > 10 * CLOSE
+
+
+@pytest.mark.parametrize("family", ["qwen-image", "cogview4"])
+def test_two_calls_a_step_are_two_forwards_and_one_step(family: str, tiny_model: TinyModel) -> None:
+    """The one that fails is made again, and the one that succeeded is not."""
+    folder = tiny_model(family)
+    painter = painter_of(folder, family, False)
+    free = replace(ASKED, guidance_scale=1.0, seed=5)
+    asked = [ASKED, replace(ASKED, seed=4), free]
+    paintings = [painter.begin(request) for request in asked]
+    forwards: list[int] = []
+
+    def second_fails(network: Any, positional: Any, named: Any) -> None:
+        forwards.append(len(named["hidden_states"]))
+        if len(forwards) == 2:
+            raise ValueError("the second")
+
+    hook = painter._denoiser.register_forward_pre_hook(second_fails, with_kwargs=True)
+    with pytest.raises(ValueError, match="the second"):
+        painter.step(paintings)
+    assert [painting.done for painting in paintings] == [0, 0, 0]
+    painter.step(paintings)
+    assert ([painting.done for painting in paintings], forwards) == ([1, 1, 1], [3, 2, 2])
+    painter.step(paintings)
+    assert ([painting.done for painting in paintings], forwards[3:]) == ([2, 2, 2], [3, 2])
+    hook.remove()
+    while paintings[0].done < paintings[0].steps:
+        painter.step(paintings)
+    painter.decode(paintings)
+    for painting in paintings:
+        assert apart(painting.run.output.images[0], stock(folder, family, painting.request)) < 1e-5
+
+
+def test_rows_of_a_call_are_what_the_engine_is_told(tiny_model: TinyModel) -> None:
+    rows = {
+        family: painter_of(tiny_model(family), family, False).begin(ASKED).rows
+        for family in ("sd3", "flux-dev", "qwen-image", "z-image")
+    }
+    assert rows == {"sd3": 2, "flux-dev": 1, "qwen-image": 1, "z-image": 2}
+
+
+@pytest.mark.parametrize("family", TINY)
+def test_previews_are_of_the_predicted_picture(family: str, tiny_model: TinyModel) -> None:
+    """They are in its shape, and the picture is the same with them."""
+    folder = tiny_model(family)
+    painter = painter_of(folder, family, False)
+    painting = painter.begin(ASKED)
+    painting.preview_steps = frozenset({2, 4})
+    seen: list[Any] = []
+    while painting.done < painting.steps:
+        painter.step([painting])
+        assert painting.fault is None
+        seen.append(painting.preview)
+        painting.preview = None
+    painter.decode([painting])
+    assert np.array_equal(painting.run.output.images[0], stock(folder, family, ASKED))
+    assert [preview is not None for preview in seen] == [False, True, False, True]
+    assert seen[1].shape[0] > seen[1].shape[1] and seen[1].std() > 0
