@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # models/ and bench/ are not
 from PIL import Image, ImageDraw, ImageFont
 
 from bench.composing.painted import Studio
-from deployments.imaging.compositing import Composition, compose
+from deployments.imaging.composite.compositing import Composition, compose
 from deployments.messages import MergeOptions, Position
 from models.training.contact_sheet import save_sheet
 

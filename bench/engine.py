@@ -24,10 +24,10 @@ from bench.step_engine.clocks import Clock, Meter
 from bench.step_engine.contenders import Served, dynamic_batching, one_at_a_time, step_engine
 from bench.step_engine.machine import machine
 from bench.step_engine.workload import QUICK_STEPS, STEPS, Arrival, poisson, saturated
-from deployments.diffusion.calibration import calibrate
-from deployments.diffusion.config import GenerationConfig, ModelConfig
-from deployments.diffusion.denoiser import Denoiser
-from deployments.diffusion.loader import load
+from deployments.diffusion.engine.calibration import calibrate
+from deployments.diffusion.model.denoiser import Denoiser
+from deployments.diffusion.model.loader import load
+from deployments.diffusion.model.model_config import GenerationConfig, ModelConfig
 
 LOAD = 0.8
 """Of what the stock pipeline can serve."""

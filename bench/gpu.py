@@ -21,10 +21,10 @@ from bench.step_engine.contenders import one_at_a_time, step_engine
 from bench.step_engine.machine import machine
 from bench.step_engine.random_pipelines import random_pipeline
 from bench.step_engine.workload import Arrival, saturated
-from deployments.diffusion.calibration import calibrate
-from deployments.diffusion.config import ModelConfig
-from deployments.diffusion.denoiser import Denoiser, DiffusionPainting
-from deployments.diffusion.loader import compile_denoiser
+from deployments.diffusion.engine.calibration import calibrate
+from deployments.diffusion.model.denoiser import Denoiser, DiffusionPainting
+from deployments.diffusion.model.loader import compile_denoiser
+from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.painter import PaintRequest
 
 SIZES = {"sd15": (512, 512), "sdxl": (1024, 1024)}

@@ -8,19 +8,19 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from deployments.diffusion.config import GenerationConfig, ModelConfig
-from deployments.diffusion.engine import Engine
+from deployments.diffusion.engine.engine import Engine
 from deployments.diffusion.model.families import Family
+from deployments.diffusion.model.model_config import GenerationConfig, ModelConfig
 from deployments.diffusion.model.painter_choice import uses_denoiser
+from deployments.diffusion.model.registry import card_of, family_by_name
 from deployments.diffusion.painter import AnyPainter
-from deployments.diffusion.registry import card_of, family_by_name
-from deployments.diffusion.simulated import SimulatedConfig, SimulatedPainter
+from deployments.diffusion.simulated.simulated_painter import SimulatedConfig, SimulatedPainter
 from deployments.imaging.placeholder import placeholder
 from deployments.imaging.quality import flaw
 from deployments.messages import LayerEvent, LayerJob, LayerKind, LayerResult, Readiness, StepEvent
-from deployments.standing import Standing
-from deployments.warmth import Warmth
-from deployments.workload import Workload
+from deployments.reports.cached_layers import Warmth
+from deployments.reports.load_report import Workload
+from deployments.reports.routing_stats import Standing
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _build_painter(config: GeneratorConfig, kind: LayerKind) -> AnyPainter:
         return SimulatedPainter(config.simulated, kind)
     # torch takes seconds to import: a simulated replica and the edge never pay for it.
     if uses_denoiser(config.model):
-        from deployments.diffusion.denoiser import Denoiser
+        from deployments.diffusion.model.denoiser import Denoiser
 
         return Denoiser(config.model)
     from deployments.diffusion.model.pipeline_painter import PipelinePainter

@@ -6,9 +6,9 @@ pixel of the two files, and 36 a pixel of the frame.
 
 from __future__ import annotations
 
-from deployments.imaging.compositing import LARGEST_LAYER_PX
+from deployments.imaging.composite.compositing import LARGEST_LAYER_PX
 from deployments.messages import LayerResult, MergeJob, UploadJob
-from deployments.work_queue import Work
+from deployments.queueing.work_queue import Work
 
 FILE_BYTES_A_PX = 17
 FRAME_BYTES_A_PX = 40

@@ -11,16 +11,22 @@ from typing import ClassVar
 
 from deployments.bounds import Bytes, Count
 from deployments.errors import CutoutFailed, InvalidRequest
-from deployments.imaging.compositing import compose
-from deployments.imaging.decoding import figure_pixels, open_upright, place_pixels
+from deployments.imaging.composite.compositing import compose
+from deployments.imaging.composite.layer_tags import as_before
+from deployments.imaging.cutout.cutout_fallback import LEAST_CONFIDENCE, climb
+from deployments.imaging.cutout.neural_matting import MattingConfig, NeuralMatte
+from deployments.imaging.files.decoding import figure_pixels, open_upright, place_pixels
+from deployments.imaging.files.signing import SigningConfig
+from deployments.imaging.files.writing import PictureWriter
 from deployments.imaging.finishing import Origin, finish
-from deployments.imaging.ladder import LEAST_CONFIDENCE, climb
-from deployments.imaging.layer_tags import as_before
-from deployments.imaging.neural_matting import MattingConfig, NeuralMatte
+from deployments.imaging.marks.provenance import (
+    Provenance,
+    ProvenanceConfig,
+    combine,
+    declared_source,
+    of_layers,
+)
 from deployments.imaging.previews import compose_preview
-from deployments.imaging.provenance import Provenance, ProvenanceConfig, combine, declared_source, of_layers
-from deployments.imaging.signing import SigningConfig
-from deployments.imaging.writing import PictureWriter
 from deployments.merge_work import (
     work_of_cutout,
     work_of_encoding,
@@ -37,7 +43,7 @@ from deployments.messages import (
     Picture,
     UploadJob,
 )
-from deployments.queued_threads import QueuedThreads
+from deployments.queueing.queued_threads import QueuedThreads
 
 
 @dataclass(frozen=True)

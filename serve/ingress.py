@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from deployments.errors import ScenewrightError
-from deployments.work_queue import WorkQueue
+from deployments.queueing.work_queue import WorkQueue
 
 from .auth.middleware import Tenants
 from .auth.open_keys import open_keys

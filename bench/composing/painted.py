@@ -7,7 +7,7 @@ import time
 
 from deployments.background import Background
 from deployments.character import Character
-from deployments.diffusion.config import ModelConfig
+from deployments.diffusion.model.model_config import ModelConfig
 from deployments.generator import Generator, GeneratorConfig
 from deployments.messages import LayerJob, LayerKind, LayerResult
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from bench.known_alpha.sets import Sample
 from bench.known_alpha.storybook import storybook
-from deployments.imaging.compositing import LEAST_CONFIDENCE, compose
-from deployments.imaging.harmonising import harmonise, mean_lab
-from deployments.imaging.matting import cut_out
-from deployments.imaging.pasting import paste
-from deployments.imaging.placing import cover, place, resize_figure
+from deployments.imaging.composite.compositing import LEAST_CONFIDENCE, compose
+from deployments.imaging.composite.harmonising import harmonise, mean_lab
+from deployments.imaging.composite.pasting import paste
+from deployments.imaging.composite.placing import cover, place, resize_figure
+from deployments.imaging.cutout.matting import cut_out
 from deployments.messages import MergeOptions, Pixels
 from models.training.places import draw_place, sample_place
 

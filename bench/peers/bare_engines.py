@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # bench/ is not installed.
 
 from deployments.background import Background
 from deployments.character import Character
-from deployments.diffusion.config import ModelConfig
+from deployments.diffusion.model.model_config import ModelConfig
 from deployments.generator import Generator, GeneratorConfig
 from deployments.messages import LayerJob, LayerKind
 from loadtest import mix as mixes

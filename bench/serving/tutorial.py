@@ -13,9 +13,9 @@ from ray import serve
 from ray.serve import Application
 from ray.serve.handle import DeploymentHandle
 
-from deployments.diffusion.simulated_pictures import draw
-from deployments.imaging.encoding import encode
-from deployments.imaging.pasting import paste
+from deployments.diffusion.simulated.simulated_pictures import draw
+from deployments.imaging.composite.pasting import paste
+from deployments.imaging.files.encoding import encode
 from deployments.messages import MergeOptions, OutputOptions, Pixels
 
 Handle = DeploymentHandle[Any]

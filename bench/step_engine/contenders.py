@@ -10,18 +10,18 @@ import torch
 
 from bench.step_engine.clocks import Clock
 from bench.step_engine.workload import Arrival
-from deployments.diffusion.attempts import Attempts
-from deployments.diffusion.batch_key import BatchKey
-from deployments.diffusion.board import Board
-from deployments.diffusion.calibration import Calibration
-from deployments.diffusion.config import GenerationConfig
-from deployments.diffusion.denoiser import Denoiser
-from deployments.diffusion.health import Health
-from deployments.diffusion.pace import Pace
-from deployments.diffusion.result_cache import ResultCache
-from deployments.diffusion.scheduler import Scheduler
-from deployments.diffusion.turns import Turns
-from deployments.diffusion.work import Listener
+from deployments.diffusion.engine.calibration import Calibration
+from deployments.diffusion.engine.job_table import Board
+from deployments.diffusion.engine.result_cache import ResultCache
+from deployments.diffusion.engine.retry_policy import Attempts
+from deployments.diffusion.engine.step_loop import Turns
+from deployments.diffusion.engine.watchdog import Health
+from deployments.diffusion.engine.work_item import Listener
+from deployments.diffusion.model.denoiser import Denoiser
+from deployments.diffusion.model.model_config import GenerationConfig
+from deployments.diffusion.scheduling.batch_key import BatchKey
+from deployments.diffusion.scheduling.cost_model import Pace
+from deployments.diffusion.scheduling.scheduler import Scheduler
 from deployments.messages import LayerJob, LayerResult
 
 Served = list[tuple[Arrival, float]]

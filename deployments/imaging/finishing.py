@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deployments.imaging.attribution import mark
-from deployments.imaging.compositing import Composition
-from deployments.imaging.enhancing import enhance
-from deployments.imaging.layer_tags import KEY, Tagged, tags_of
-from deployments.imaging.provenance import Provenance
-from deployments.imaging.writing import PictureWriter
+from deployments.imaging.composite.compositing import Composition
+from deployments.imaging.composite.enhancing import enhance
+from deployments.imaging.composite.layer_tags import KEY, Tagged, tags_of
+from deployments.imaging.files.writing import PictureWriter
+from deployments.imaging.marks.attribution import mark
+from deployments.imaging.marks.provenance import Provenance
 from deployments.messages import LayerKind, MergeJob, MergeResult, OutputOptions, Picture, Pixels
 
 LOSSLESS = OutputOptions("png")

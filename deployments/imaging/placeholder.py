@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from deployments.imaging.fonts import Font, load_font
+from deployments.imaging.marks.fonts import Font, load_font
 from deployments.messages import LayerKind, Pixels
 
 LABEL = "placeholder"

@@ -8,8 +8,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from deployments.imaging.compositing import compose
-from deployments.imaging.encoding import encode
+from deployments.imaging.composite.compositing import compose
+from deployments.imaging.files.encoding import encode
 from deployments.messages import MergeOptions, OutputOptions, Pixels
 
 WIDTH_PX = 384

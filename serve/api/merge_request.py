@@ -9,8 +9,8 @@ from fastapi import Request, Response
 from pydantic import Field
 
 from deployments.errors import InvalidRequest
-from deployments.imaging.decoding import measure
-from deployments.imaging.encoding import media_type
+from deployments.imaging.files.decoding import measure
+from deployments.imaging.files.encoding import media_type
 from deployments.messages import MergeJob, MergeResult, PictureFormat, UploadJob
 
 from ..config.service_config import Limits, ServiceConfig

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from deployments.diffusion.model.families import Task
 from deployments.diffusion.model.known_words import GRAMMAR, KnownWords, read_known_words
-from deployments.diffusion.registry import (
+from deployments.diffusion.model.registry import (
     KNOWN_MODELS,
     CommercialUse,
     ModelCard,

@@ -5,7 +5,12 @@ from __future__ import annotations
 import secrets
 import time
 
-from deployments.diffusion.registry import ModelCard, card_of, describe, family_by_name
+from deployments.diffusion.model.registry import (
+    ModelCard,
+    card_of,
+    describe,
+    family_by_name,
+)
 from deployments.errors import InvalidRequest
 from deployments.messages import (
     Fallback,

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from deployments.imaging.encoding import media_type
+from deployments.imaging.files.encoding import media_type
 from deployments.messages import Backend, LayerResult, Picture, PictureFormat
 
 from ..graph.scene import SceneResult

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from deployments.diffusion.registry import ModelCard
+from deployments.diffusion.model.registry import ModelCard
 from deployments.errors import InvalidRequest
 
 from ..config.service_config import Limits

@@ -13,7 +13,7 @@ from typing import Any
 from ray.serve.autoscaling_policy import replica_queue_length_autoscaling_policy
 from ray.serve.config import AutoscalingContext
 
-from deployments.workload import WINDOWS_S, WorkReport
+from deployments.reports.load_report import WINDOWS_S, WorkReport
 
 from .decide import (
     BranchLoad,

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import click
 
 from deployments.errors import InvalidRequest, ScenewrightError
-from deployments.imaging.attribution import TEXT
+from deployments.imaging.marks.attribution import TEXT
 from deployments.merger import Merger
 from deployments.messages import MergeJob, MergeMode, MergeOptions, OutputOptions, Position, UploadJob
 

@@ -9,11 +9,11 @@ import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from deployments.diffusion.config import ModelConfig
-from deployments.diffusion.registry import card_of, family_by_name
-from deployments.diffusion.simulated import SimulatedConfig
+from deployments.diffusion.model.model_config import ModelConfig
+from deployments.diffusion.model.registry import card_of, family_by_name
+from deployments.diffusion.simulated.simulated_painter import SimulatedConfig
 from deployments.generator import GeneratorConfig
-from deployments.imaging.neural_matting import MattingConfig
+from deployments.imaging.cutout.neural_matting import MattingConfig
 
 if TYPE_CHECKING:
     from .service_config import LayerSettings, ReplicaOptions, ServiceConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deployments.diffusion.registry import card_of, family_by_name
+from deployments.diffusion.model.registry import card_of, family_by_name
 from deployments.messages import LayerKind
 
 if TYPE_CHECKING:

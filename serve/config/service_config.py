@@ -21,11 +21,11 @@ from pydantic import (
 )
 
 from deployments.bounds import MOST, Bytes, Count, Guidance, Pixels, Seconds, Side, Steps
-from deployments.diffusion.config import ModelConfig
+from deployments.diffusion.model.model_config import ModelConfig
 from deployments.generator import GeneratorConfig
-from deployments.imaging.neural_matting import MattingConfig
-from deployments.imaging.provenance import ProvenanceConfig
-from deployments.imaging.signing import SigningConfig
+from deployments.imaging.cutout.neural_matting import MattingConfig
+from deployments.imaging.files.signing import SigningConfig
+from deployments.imaging.marks.provenance import ProvenanceConfig
 from deployments.messages import LayerKind, MergeMode, Position
 
 from ..telemetry.logs import LogConfig

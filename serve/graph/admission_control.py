@@ -1,8 +1,8 @@
 """Who is let in: a layer that would be late for the work before it is refused before any work is done for it.
 
-Each replica tells how fast it is and how much it has to do (deployments/standing.py), and the door knows what
-it let in itself. A scene's layers are let in together or not at all. What the door cannot foresee, the
-replica's own scheduler refuses.
+Each replica tells how fast it is and how much it has to do (deployments/reports/routing_stats.py), and the
+door knows what it let in itself. A scene's layers are let in together or not at all. What the door cannot
+foresee, the replica's own scheduler refuses.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from deployments.errors import DeadlineExceeded, Overloaded
 from deployments.messages import LayerJob, LayerKind
-from deployments.standing import Standing
+from deployments.reports.routing_stats import Standing
 
 from .replica_registry import Pool, nowhere
 

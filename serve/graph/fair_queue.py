@@ -22,7 +22,7 @@ class FairOrder:
         clock that their `deadline_at` is of.
 
         Interactive work goes first. Batch work past the middle of its time counts as such, as it does in the
-        replicas (deployments/diffusion/scheduler.py).
+        replicas (deployments/diffusion/scheduling/scheduler.py).
         """
         urgent = [index for index, (job, since) in enumerate(waiting) if not _stands_back(job, since, now)]
         heads: dict[str, int] = {}

@@ -1,10 +1,10 @@
 """Say whether the service can paint, and if not, why.
 
 A generator is ready where one of its replicas is: the others get no work until they are. What each replica
-says of itself arrives here every second (deployments/standing.py), so the answer does not depend on which of
-them happens to be asked, nor on how busy they are. Only before they have said anything is one asked. A
-replica runs only once it has loaded its model or can say why not, and one that cannot paint gets no work and
-answers at once. So where replicas run and none has time to answer, they are painting: busy is ready.
+says of itself arrives here every second (deployments/reports/routing_stats.py), so the answer does not depend
+on which of them happens to be asked, nor on how busy they are. Only before they have said anything is one
+asked. A replica runs only once it has loaded its model or can say why not, and one that cannot paint gets no
+work and answers at once. So where replicas run and none has time to answer, they are painting: busy is ready.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from ray.serve.exceptions import BackPressureError
 
 from deployments.messages import LayerKind, Readiness
-from deployments.standing import Standing
+from deployments.reports.routing_stats import Standing
 
 from ..state.disk_space import DiskSpace
 from ..telemetry.logs import logger

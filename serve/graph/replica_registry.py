@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from deployments.messages import LayerJob, LayerKind
-from deployments.standing import Standing
+from deployments.reports.routing_stats import Standing
 
 
 class Pool(Protocol):

@@ -19,7 +19,7 @@ from ray.serve.config import RequestRouterConfig
 from ray.serve.request_router import PendingRequest, ReplicaID, RunningReplica
 
 from deployments.messages import LayerJob, LayerKind
-from deployments.standing import Standing
+from deployments.reports.routing_stats import Standing
 
 from . import replica_registry
 from .fair_queue import FairOrder

@@ -35,7 +35,7 @@ from deployments.messages import (
     Picture,
     UploadJob,
 )
-from deployments.work_queue import Work, WorkQueue
+from deployments.queueing.work_queue import Work, WorkQueue
 
 from ..telemetry.scene_spans import branch, finishing, note_loss
 from .admission_control import QUEUE_FULL, Door

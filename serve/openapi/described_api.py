@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from deployments.diffusion.registry import card_of, describe, family_by_name
+from deployments.diffusion.model.registry import card_of, describe, family_by_name
 
 from ..api.openai_request import SUBJECTS
 from ..api.resolve import latent_factor

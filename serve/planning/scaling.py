@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deployments.workload import WINDOWS_S
+from deployments.reports.load_report import WINDOWS_S
 
 from ..autoscaling.decide import (
     BranchLoad,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from deployments.errors import InvalidRequest
-from deployments.imaging.encoding import media_type
+from deployments.imaging.files.encoding import media_type
 
 from ..api.responses import FORMATS, wants_json
 from ..api.schema import SceneAnswer

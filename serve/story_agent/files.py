@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from deployments.errors import InvalidRequest
-from deployments.imaging.decoding import open_upright
+from deployments.imaging.files.decoding import open_upright
 from deployments.messages import PictureFormat
 
 FORMATS: dict[str, PictureFormat] = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp"}

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from deployments.imaging.attribution import TEXT, mark
-from deployments.imaging.encoding import encode
-from deployments.imaging.enhancing import enhance
+from deployments.imaging.composite.enhancing import enhance
+from deployments.imaging.files.encoding import encode
+from deployments.imaging.marks.attribution import TEXT, mark
 from deployments.imaging.placeholder import placeholder
 from deployments.imaging.quality import flaw
 from deployments.messages import LayerKind, OutputOptions

@@ -7,7 +7,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from deployments.imaging.decoding import figure_pixels, place_pixels
+from deployments.imaging.files.decoding import figure_pixels, place_pixels
 from deployments.merger import Merger
 from deployments.messages import LayerKind, LayerResult, LayerTimings, MergeJob, MergeOptions, OutputOptions
 

@@ -14,7 +14,7 @@ from deployments.errors import NotReady
 from deployments.generator import Generator, GeneratorConfig
 from deployments.log_file import log_through
 from deployments.messages import LayerEvent, LayerJob, LayerResult, StepEvent
-from deployments.workload import WorkReport
+from deployments.reports.load_report import WorkReport
 
 from . import metrics
 from .logs import SERVE_LOGGER
@@ -25,7 +25,8 @@ class Observed(Generator):
     """Goes before a generator among the bases of a class.
 
     `must_load`: a replica whose model does not load does not start, and it is Serve that tries again. Else it
-    tells so in /readyz, gets no work, and tries again by itself (deployments/diffusion/load_retries.py).
+    tells so in /readyz, gets no work, and tries again by itself
+    (deployments/diffusion/engine/load_retries.py).
     """
 
     def __init__(self, config: GeneratorConfig, must_load: bool = False) -> None:

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from deployments.background import Background
 from deployments.character import Character
-from deployments.imaging.encoding import encode
+from deployments.imaging.files.encoding import encode
 from deployments.imaging.placeholder import placeholder
 from deployments.merger import Merger
 from deployments.messages import LayerJob, LayerResult, OutputOptions, StepEvent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from deployments.diffusion.model.known_words import GRAMMAR, read_known_words, unknown_words
-from deployments.diffusion.registry import bundled_model
+from deployments.diffusion.model.registry import bundled_model
 
 from .conftest import OpenPage
 

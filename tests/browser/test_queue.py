@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from deployments.background import Background
 from deployments.character import Character
 from deployments.diffusion.painter import Painting
-from deployments.diffusion.simulated import SimulatedPainter
+from deployments.diffusion.simulated.simulated_painter import SimulatedPainter
 from serve.config.service_config import ServiceConfig
 
 from ..serve.conftest import simulated_config

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from deployments.diffusion.config import ModelConfig
-from deployments.diffusion.simulated import SimulatedConfig
+from deployments.diffusion.model.model_config import ModelConfig
+from deployments.diffusion.simulated.simulated_painter import SimulatedConfig
 from deployments.generator import GeneratorConfig
 from deployments.messages import LayerJob
 

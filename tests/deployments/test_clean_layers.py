@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bench.known_alpha.sets import samples
-from deployments.imaging.compositing import LARGEST_LAYER_PX
-from deployments.imaging.encoding import encode
-from deployments.imaging.layer_tags import KEY
-from deployments.imaging.pasting import paste
+from deployments.imaging.composite.compositing import LARGEST_LAYER_PX
+from deployments.imaging.composite.layer_tags import KEY
+from deployments.imaging.composite.pasting import paste
+from deployments.imaging.files.encoding import encode
 from deployments.merger import Merger
 from deployments.messages import (
     LayerResult,

@@ -13,7 +13,7 @@ from deployments.failures import KINDS, failure_of, in_thread
 from deployments.merger import Merger
 from deployments.messages import OutputOptions
 
-from .diffusion.test_hostile_errors import HOSTILE, name_of
+from .diffusion.engine.test_hostile_errors import HOSTILE, name_of
 
 SAID = "something went wrong inside of a replica"
 

@@ -10,13 +10,13 @@ import pytest
 
 from deployments.background import Background
 from deployments.character import Character
-from deployments.diffusion.config import ModelConfig
-from deployments.diffusion.health import Unhealthy
-from deployments.diffusion.simulated import SimulatedPainter
+from deployments.diffusion.engine.watchdog import Unhealthy
+from deployments.diffusion.model.model_config import ModelConfig
+from deployments.diffusion.simulated.simulated_painter import SimulatedPainter
 from deployments.errors import NotReady
 from deployments.generator import GeneratorConfig
 from deployments.messages import LayerJob, LayerResult, StepEvent
-from deployments.standing import Standing
+from deployments.reports.routing_stats import Standing
 
 MakeJob = Callable[..., LayerJob]
 
@@ -117,7 +117,7 @@ async def test_one_that_cannot_paint_says_so_and_does_not_look_idle(make_job: Ma
 async def test_a_model_that_comes_later_is_loaded_then(
     simulated: GeneratorConfig, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deployments.diffusion.load_retries.FIRST_S", 0.01)
+    monkeypatch.setattr("deployments.diffusion.engine.load_retries.FIRST_S", 0.01)
     whole = SimulatedPainter.load
     attempts = []
 

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from deployments.errors import CutoutFailed
-from deployments.imaging.attribution import mark
-from deployments.imaging.enhancing import enhance
-from deployments.imaging.pasting import paste
-from deployments.imaging.provenance import ProvenanceConfig
+from deployments.imaging.composite.enhancing import enhance
+from deployments.imaging.composite.pasting import paste
+from deployments.imaging.marks.attribution import mark
+from deployments.imaging.marks.provenance import ProvenanceConfig
 from deployments.merger import Merger, MergerConfig
 from deployments.messages import (
     LayerKind,

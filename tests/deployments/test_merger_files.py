@@ -10,9 +10,9 @@ from PIL import Image
 
 from bench.known_alpha.sets import samples
 from deployments.errors import CutoutFailed, InvalidRequest
-from deployments.imaging.encoding import encode
-from deployments.imaging.pasting import paste
-from deployments.imaging.provenance import Provenance, declared_source
+from deployments.imaging.composite.pasting import paste
+from deployments.imaging.files.encoding import encode
+from deployments.imaging.marks.provenance import Provenance, declared_source
 from deployments.merger import Merger
 from deployments.messages import (
     LayerResult,

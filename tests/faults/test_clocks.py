@@ -14,7 +14,7 @@ import pytest
 from deployments.background import Background
 from deployments.character import Character
 from deployments.diffusion.painter import Painting
-from deployments.diffusion.simulated import SimulatedPainter
+from deployments.diffusion.simulated.simulated_painter import SimulatedPainter
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from deployments.character import Character
-from deployments.diffusion.config import ModelConfig
+from deployments.diffusion.model.model_config import ModelConfig
 from deployments.generator import GeneratorConfig
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph

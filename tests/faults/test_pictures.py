@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from deployments.diffusion.config import GenerationConfig, ModelConfig
-from deployments.diffusion.denoiser import Denoiser
-from deployments.diffusion.engine import Engine
+from deployments.diffusion.engine.engine import Engine
+from deployments.diffusion.model.denoiser import Denoiser
+from deployments.diffusion.model.model_config import GenerationConfig, ModelConfig
 from deployments.errors import GenerationFailed
 from deployments.imaging.quality import flaw
 from deployments.messages import LayerJob, LayerResult

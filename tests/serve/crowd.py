@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 
-from deployments.diffusion.batch_key import BatchKey
-from deployments.diffusion.pace import Pace
-from deployments.diffusion.scheduler import JobState, Scheduler
+from deployments.diffusion.scheduling.batch_key import BatchKey
+from deployments.diffusion.scheduling.cost_model import Pace
+from deployments.diffusion.scheduling.scheduler import JobState, Scheduler
 from deployments.errors import ScenewrightError
 from deployments.messages import LayerJob, LayerKind, Priority
-from deployments.standing import Standing
-from deployments.workload import Workload
+from deployments.reports.load_report import Workload
+from deployments.reports.routing_stats import Standing
 from serve.graph.admission_control import Door
 from serve.graph.fair_queue import FairOrder
 

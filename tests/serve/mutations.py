@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from deployments.imaging.layer_tags import KEY
+from deployments.imaging.composite.layer_tags import KEY
 
 NUMBERS = (0, -1, 1, 255, 256, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1)
 KINDS = (

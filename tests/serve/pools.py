@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from deployments.messages import LayerJob
-from deployments.standing import Standing
+from deployments.reports.routing_stats import Standing
 
 
 @dataclass

@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from deployments.diffusion.model_files import check_model_files
-from deployments.diffusion.registry import describe
+from deployments.diffusion.model.model_files import check_model_files
+from deployments.diffusion.model.registry import describe
 from examples.storyboard import main as paint_storyboard
 from loadtest import arrivals, mix, record
 from loadtest.commands.compare import _read as read_summary

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deployments.diffusion.config import LoraConfig
 from deployments.diffusion.model.load_errors import blamed, mismatch
+from deployments.diffusion.model.model_config import LoraConfig
+from deployments.diffusion.model.model_files import check_single_file
 from deployments.diffusion.model.safetensors_header import Header
-from deployments.diffusion.model_files import check_single_file
 from deployments.errors import ModelUnusable, NotReady
 
 Pipeline = Any

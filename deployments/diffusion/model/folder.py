@@ -19,15 +19,15 @@ import transformers
 
 from deployments.diffusion.model.families import family_of
 from deployments.diffusion.model.load_errors import blamed, misshapen
-from deployments.diffusion.model.quantization import Quantization
-from deployments.diffusion.model.safetensors_header import Header
-from deployments.diffusion.model_files import (
+from deployments.diffusion.model.model_files import (
     NOT_LOADED,
     check_model_files,
     part_weights,
     parts_of,
     read_index,
 )
+from deployments.diffusion.model.quantization import Quantization
+from deployments.diffusion.model.safetensors_header import Header
 from deployments.errors import ModelUnusable
 
 Pipeline = Any

@@ -11,8 +11,13 @@ from huggingface_hub import get_cached_repo_tree, snapshot_download
 from huggingface_hub.errors import CachedRepoTreeNotFoundError, LocalEntryNotFoundError
 
 from deployments.diffusion.model.load_errors import blamed
+from deployments.diffusion.model.model_files import (
+    NONE_APART,
+    check_shape,
+    parts_of,
+    read_index,
+)
 from deployments.diffusion.model.weights import SUFFIX, MissingShard, choose
-from deployments.diffusion.model_files import NONE_APART, check_shape, parts_of, read_index
 from deployments.errors import NotReady
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)

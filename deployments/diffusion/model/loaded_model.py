@@ -10,16 +10,16 @@ from typing import Any, Generic
 
 import torch
 
-from deployments.diffusion.config import ModelConfig
-from deployments.diffusion.loader import load, unload
+from deployments.diffusion.latent_previews import LatentMap, latent_map
 from deployments.diffusion.model.device_clock import DeviceClock
 from deployments.diffusion.model.known_words import KnownWords, read_known_words
+from deployments.diffusion.model.loader import load, unload
+from deployments.diffusion.model.model_config import ModelConfig
+from deployments.diffusion.model.model_files import fingerprint
 from deployments.diffusion.model.networks import has_xl_latents, latent_channels
-from deployments.diffusion.model_files import fingerprint
+from deployments.diffusion.model.registry import card_of, locate
+from deployments.diffusion.model.small_vae import SmallVae, small_vae
 from deployments.diffusion.painter import PaintRequest, SomePainting
-from deployments.diffusion.previews import LatentMap, latent_map
-from deployments.diffusion.registry import card_of, locate
-from deployments.diffusion.small_vae import SmallVae, small_vae
 from deployments.errors import NotReady
 from deployments.messages import Backend
 

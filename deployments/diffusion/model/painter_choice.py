@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from deployments.diffusion.config import ModelConfig
 from deployments.diffusion.model.families import STABLE_DIFFUSION_PIPELINES
-from deployments.diffusion.registry import card_of, family_by_name
+from deployments.diffusion.model.model_config import ModelConfig
+from deployments.diffusion.model.registry import card_of, family_by_name
 
 
 def uses_denoiser(config: ModelConfig) -> bool:

@@ -16,21 +16,21 @@ from weakref import WeakSet
 
 import torch
 
-from deployments.diffusion.conditioning import truncations
-from deployments.diffusion.config import ModelConfig
+from deployments.diffusion.latent_previews import expected_latents, is_being_drawn
 from deployments.diffusion.model.batched_calls import run_together
 from deployments.diffusion.model.call_arguments import call_arguments, is_guided
+from deployments.diffusion.model.conditioning import truncations
 from deployments.diffusion.model.device_memory import within_memory
 from deployments.diffusion.model.families import UNKNOWN, family_of
 from deployments.diffusion.model.known_words import unknown_words_warning
 from deployments.diffusion.model.loaded_model import LoadedModel
+from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.packed_latents import as_image
 from deployments.diffusion.model.pipeline_copy import PipelineCopies
 from deployments.diffusion.model.pipeline_run import PipelineRun
 from deployments.diffusion.model.pixels import to_uint8
+from deployments.diffusion.model.registry import card_of, family_by_name
 from deployments.diffusion.painter import Painting, PaintRequest, Preview
-from deployments.diffusion.previews import expected_latents, is_being_drawn
-from deployments.diffusion.registry import card_of, family_by_name
 from deployments.errors import GenerationFailed, NotReady
 from deployments.messages import Pixels
 

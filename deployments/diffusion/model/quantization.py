@@ -10,8 +10,8 @@ import diffusers
 from diffusers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING as of_diffusers
 from transformers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING as of_transformers
 
-from deployments.diffusion.config import QuantizationConfig
 from deployments.diffusion.model.load_errors import blamed
+from deployments.diffusion.model.model_config import QuantizationConfig
 from deployments.errors import ModelUnusable
 
 library: Any = diffusers

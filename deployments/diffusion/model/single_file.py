@@ -12,15 +12,15 @@ import diffusers
 from deployments.diffusion.model.checkpoint import pipeline_class, sampling
 from deployments.diffusion.model.hub import offline
 from deployments.diffusion.model.load_errors import blamed, diagnose
-from deployments.diffusion.model.sampler import as_trained
-from deployments.diffusion.model.text_to_image import check_parts
-from deployments.diffusion.model_files import (
+from deployments.diffusion.model.model_files import (
     NOT_LOADED,
     check_single_file,
     check_words,
     parts_of,
     read_index,
 )
+from deployments.diffusion.model.sampler import as_trained
+from deployments.diffusion.model.text_to_image import check_parts
 from deployments.errors import ModelUnusable
 
 Pipeline = Any

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from bench.known_alpha.sets import samples
-from deployments.imaging.pasting import paste
+from deployments.imaging.composite.pasting import paste
 from deployments.messages import MergeOptions
 
 FIGURE = next(samples("plain", 1, held_out=True)).pixels

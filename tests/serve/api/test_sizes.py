@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.diffusion.registry import describe
+from deployments.diffusion.model.registry import describe
 from deployments.errors import InvalidRequest
 from serve.api.sizes import frame_shaped, frame_size, layer_size
 from serve.config.service_config import Limits

@@ -11,7 +11,7 @@ from ray.serve._private.common import DeploymentID
 from ray.serve.autoscaling_policy import _apply_app_level_autoscaling_config
 from ray.serve.config import AutoscalingConfig, AutoscalingContext, AutoscalingPolicy
 
-from deployments.workload import WINDOWS_S, WorkReport
+from deployments.reports.load_report import WINDOWS_S, WorkReport
 from serve.autoscaling.policy import JointPolicy, load_of
 from serve.config.serve_file import (
     JOINT_POLICY,

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from deployments.background import Background
 from deployments.character import Character
-from deployments.diffusion.config import ModelConfig
 from deployments.diffusion.model.families import FAMILIES
-from deployments.diffusion.registry import KNOWN_MODELS
+from deployments.diffusion.model.model_config import ModelConfig
+from deployments.diffusion.model.registry import KNOWN_MODELS
 from deployments.errors import InvalidRequest
 from deployments.generator import GeneratorConfig
 from deployments.messages import LayerJob

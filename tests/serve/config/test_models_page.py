@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from deployments.diffusion.model.families import FAMILIES, Family
-from deployments.diffusion.registry import KNOWN_MODELS, ModelCard
+from deployments.diffusion.model.registry import KNOWN_MODELS, ModelCard
 from serve.config.known_keys import check_keys
 from serve.config.service_config import ServiceConfig
 

@@ -9,9 +9,9 @@ import yaml
 from pydantic import ValidationError
 from ray.serve.schema import ServeDeploySchema
 
-from deployments.imaging.neural_matting import MattingConfig
-from deployments.imaging.provenance import ProvenanceConfig
-from deployments.imaging.signing import SigningConfig
+from deployments.imaging.cutout.neural_matting import MattingConfig
+from deployments.imaging.files.signing import SigningConfig
+from deployments.imaging.marks.provenance import ProvenanceConfig
 from serve.config.known_keys import UnknownKey, check_keys
 from serve.config.layer_defaults import Defaults, layer_defaults
 from serve.config.service_config import ServiceConfig

@@ -10,7 +10,7 @@ import pytest
 
 from deployments.errors import DeadlineExceeded, Overloaded
 from deployments.messages import LayerJob, LayerKind
-from deployments.standing import Standing
+from deployments.reports.routing_stats import Standing
 from serve.graph.admission_control import (
     AFTERWARDS_S,
     CAUTION,

@@ -11,7 +11,7 @@ from ray.serve.exceptions import BackPressureError
 
 from deployments.errors import NotReady
 from deployments.messages import LayerKind, Readiness
-from deployments.standing import Standing
+from deployments.reports.routing_stats import Standing
 from serve.config.job_config import JobConfig
 from serve.config.service_config import ServiceConfig
 from serve.graph import readiness

@@ -18,7 +18,7 @@ from ray.serve._private.common import (
 from ray.serve.request_router import PendingRequest
 
 from deployments.messages import LayerJob
-from deployments.standing import Standing
+from deployments.reports.routing_stats import Standing
 from serve.graph.replica_registry import HERE
 from serve.graph.request_router import (
     REFUSED_S,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deployments.imaging.enhancing import enhance
+from deployments.imaging.composite.enhancing import enhance
 from deployments.imaging.placeholder import placeholder
 from deployments.story.prompts import background_prompt, character_prompt
 from serve.client import InvalidRequest, NotSent, Retries, Scenewright, ServerUnreachable

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deployments.diffusion.simulated import SimulatedPainter
+from deployments.diffusion.simulated.simulated_painter import SimulatedPainter
 from deployments.errors import NotReady
 from deployments.messages import LayerJob
 from serve.telemetry import metrics

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from deployments.diffusion.config import LoraConfig, ModelConfig
-from deployments.diffusion.loader import load
+from deployments.diffusion.model.loader import load
+from deployments.diffusion.model.model_config import LoraConfig, ModelConfig
 from deployments.errors import ModelUnusable, NotReady
 
 LAYER = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"

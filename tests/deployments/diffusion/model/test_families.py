@@ -17,14 +17,14 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline
 
-from deployments.diffusion.conditioning import truncations
-from deployments.diffusion.config import ModelConfig, QuantizationConfig
-from deployments.diffusion.loader import load
 from deployments.diffusion.model import quantization as quantization_module
+from deployments.diffusion.model.conditioning import truncations
 from deployments.diffusion.model.families import FAMILIES, PIPELINES, detect, family_named, family_of
+from deployments.diffusion.model.loader import load
+from deployments.diffusion.model.model_config import ModelConfig, QuantizationConfig
 from deployments.diffusion.model.quantization import Quantization
+from deployments.diffusion.model.registry import card_of, describe
 from deployments.diffusion.painter import PaintRequest
-from deployments.diffusion.registry import card_of, describe
 from deployments.errors import ModelUnusable
 
 from ..tiny_families import TINY
@@ -131,7 +131,7 @@ def test_a_model_of_another_family_than_the_operator_named_is_refused(tiny_model
 
 
 def test_each_part_is_loaded_in_its_own_dtype(tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deployments.diffusion.loader._cpu_has_bfloat16", lambda: True)
+    monkeypatch.setattr("deployments.diffusion.model.loader._cpu_has_bfloat16", lambda: True)
     apart: Any = {"vae": "float32", "text_encoder_2": "float32"}
     source = str(tiny_model("flux-dev"))
     pipeline = load(ModelConfig(source, device="cpu", dtype="bfloat16", component_dtypes=apart))

@@ -15,8 +15,8 @@ import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from safetensors.torch import load_file, save_file
 
-from deployments.diffusion.config import ModelConfig
-from deployments.diffusion.loader import load
+from deployments.diffusion.model.loader import load
+from deployments.diffusion.model.model_config import ModelConfig
 from deployments.errors import ModelUnusable, NotReady
 
 Paint = Callable[[Any], Any]
@@ -161,7 +161,7 @@ def test_on_a_gpu_the_half_precision_is_read(
     shutil.copytree(saved("sd1", "fp16", False), model, dirs_exist_ok=True)
     (model / f"unet/{UNET}.safetensors").write_bytes(b"torn")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr("deployments.diffusion.loader.fit", lambda pipeline, config, device: None)
+    monkeypatch.setattr("deployments.diffusion.model.loader.fit", lambda pipeline, config, device: None)
     pipeline = load(ModelConfig(source=str(model)))
     assert {part.dtype for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder)} == {torch.float16}
 

@@ -15,9 +15,9 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from deployments.diffusion.config import ModelConfig
-from deployments.diffusion.loader import load
 from deployments.diffusion.model.hub import fetch_index, fetch_model
+from deployments.diffusion.model.loader import load
+from deployments.diffusion.model.model_config import ModelConfig
 from deployments.errors import ModelUnusable, NotReady
 
 NAME = "someone/dragons"
@@ -200,7 +200,7 @@ def test_a_gpu_fetches_the_half_precision_alone(
 ) -> None:
     add(hub, halves("fp16"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr("deployments.diffusion.loader.fit", lambda pipeline, config, device: None)
+    monkeypatch.setattr("deployments.diffusion.model.loader.fit", lambda pipeline, config, device: None)
     assert load(ModelConfig(NAME)).unet.dtype == torch.float16
     assert weights(hub) == HALF
 

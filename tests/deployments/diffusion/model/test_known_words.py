@@ -19,7 +19,7 @@ from deployments.diffusion.model.known_words import (
     unknown_words,
     unknown_words_warning,
 )
-from deployments.diffusion.registry import bundled_model
+from deployments.diffusion.model.registry import bundled_model
 from deployments.story.prompts import background_prompt, character_prompt
 
 KNOWN = KnownWords(frozenset({"knight", "elf", "city", "dunes", "red", "armor", "woman", "château"}))

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployments.diffusion.config import ModelConfig
-from deployments.diffusion.denoiser import Denoiser
+from deployments.diffusion.model.denoiser import Denoiser
+from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.painter_choice import uses_denoiser
 from deployments.diffusion.model.pipeline_painter import PipelinePainter
 from deployments.errors import ModelUnusable

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from deployments.diffusion.config import ModelConfig
-from deployments.diffusion.loader import load
 from deployments.diffusion.model.call_arguments import call_arguments
 from deployments.diffusion.model.families import family_named
+from deployments.diffusion.model.loader import load
+from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.pipeline_painter import PipelinePainter, PipelinePainting
 from deployments.diffusion.painter import PaintRequest
 

@@ -16,9 +16,9 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline
 
-from deployments.diffusion.config import GenerationConfig, ModelConfig
-from deployments.diffusion.denoiser import Denoiser
-from deployments.diffusion.engine import Engine
+from deployments.diffusion.engine.engine import Engine
+from deployments.diffusion.model.denoiser import Denoiser
+from deployments.diffusion.model.model_config import GenerationConfig, ModelConfig
 from deployments.diffusion.model.pipeline_painter import PipelinePainter, PipelinePainting
 from deployments.diffusion.painter import PaintRequest
 from deployments.errors import GenerationFailed, NotReady, OutOfMemory

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deployments.errors import InvalidRequest
-from deployments.imaging.decoding import figure_pixels, open_upright
+from deployments.imaging.composite.layer_tags import KEY
+from deployments.imaging.files.decoding import figure_pixels, open_upright
 from deployments.imaging.files.parts import MAX_PIECES
-from deployments.imaging.layer_tags import KEY
 from deployments.messages import Pixels
 
 from .making import (

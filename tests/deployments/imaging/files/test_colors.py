@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from deployments.imaging.decoding import figure_pixels, open_upright
+from deployments.imaging.files.decoding import figure_pixels, open_upright
 from deployments.messages import Pixels
 
 from .making import PIXELS, SMOOTH, SRGB, chunk, png, saved

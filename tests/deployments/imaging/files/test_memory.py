@@ -16,7 +16,7 @@ BYTES_A_PIXEL = 26
 SIDE = 2048
 PROGRAM = """
 import pathlib, sys
-from deployments.imaging.decoding import figure_pixels, open_upright, place_pixels
+from deployments.imaging.files.decoding import figure_pixels, open_upright, place_pixels
 
 def said(name):
     lines = pathlib.Path("/proc/self/status").read_text().splitlines()

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deployments.errors import InvalidRequest
-from deployments.imaging.decoding import figure_pixels, open_upright, place_pixels
-from deployments.imaging.encoding import encode
-from deployments.imaging.layer_tags import KEY
+from deployments.imaging.composite.layer_tags import KEY
+from deployments.imaging.files.decoding import figure_pixels, open_upright, place_pixels
+from deployments.imaging.files.encoding import encode
 from deployments.merger import Merger
 from deployments.messages import MergeJob, MergeOptions, OutputOptions, UploadJob
 

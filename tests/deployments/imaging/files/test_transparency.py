@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployments.imaging.decoding import figure_pixels, open_upright, place_pixels
+from deployments.imaging.files.decoding import figure_pixels, open_upright, place_pixels
 from deployments.messages import Pixels
 
 from .making import chunk, png

@@ -1,0 +1,307 @@
+"""The engine of a generator replica: jobs come in on the event loop, and one thread, which owns the model,
+paints them all at once, a step at a time (deployments/diffusion/engine/step_loop.py).
+
+A job becomes a stream that ends in a LayerResult: of QueueEvents while it waits, where they are wanted, then
+of StepEvents.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+
+from deployments.diffusion.engine.calibration import Calibration, calibrate
+from deployments.diffusion.engine.job_table import Board
+from deployments.diffusion.engine.load_retries import LoadRetries
+from deployments.diffusion.engine.result_cache import ResultCache
+from deployments.diffusion.engine.retry_policy import Attempts
+from deployments.diffusion.engine.step_events import step_event
+from deployments.diffusion.engine.step_loop import Turns
+from deployments.diffusion.engine.watchdog import Health, Unhealthy, device_is_lost
+from deployments.diffusion.engine.work_item import (
+    Listener,
+    News,
+    Place,
+    Progress,
+)
+from deployments.diffusion.model.model_config import GenerationConfig
+from deployments.diffusion.painter import AnyPainter, PaintRequest
+from deployments.diffusion.scheduling.batch_key import BatchKey
+from deployments.diffusion.scheduling.cost_model import Pace
+from deployments.diffusion.scheduling.scheduler import Scheduler
+from deployments.errors import DeadlineExceeded, GenerationFailed, NotReady, ScenewrightError
+from deployments.failures import Failure, failure_of
+from deployments.log_file import see_log
+from deployments.messages import LayerEvent, LayerJob, LayerResult, Pixels, QueueEvent, Readiness
+
+log = logging.getLogger(__name__)
+
+LOAD_S = 36.0
+"""What a load is expected to take at the least: fifty times as long, half an hour, and it is wedged."""
+
+
+class Engine:
+    """`flaw` says what is wrong with a picture, or None; `placeholder` paints the declared stand-in."""
+
+    def __init__(
+        self,
+        painter: AnyPainter,
+        flaw: Callable[[Pixels], str | None],
+        placeholder: Callable[[LayerJob], Pixels],
+        config: GenerationConfig,
+        unload_after_idle_s: float | None = None,
+        lazy_load: bool = False,
+    ) -> None:
+        self._painter = painter
+        self._config = config
+        self._unload_after_idle_s = unload_after_idle_s
+        self._lazy_load = lazy_load
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="painter")
+        self._health = Health(config.wedged_after_s)
+        results = ResultCache(config.result_cache_bytes)
+        self._board = Board(self._scheduler(Calibration(1, {1: 0.0})), results, self._wake)
+        attempts = Attempts(config, painter.latent_factor)
+        self._turns = Turns(
+            painter,
+            self._board,
+            attempts,
+            self._health,
+            flaw,
+            placeholder,
+            self._load_again,
+            self._prove,
+        )
+        self._jobs = 0
+        self._idle: asyncio.TimerHandle | None = None
+        self._load_s = LOAD_S
+        self._retries = LoadRetries()
+        self._unready: Failure | None = Failure(NotReady, "the model has not been loaded yet", None, 5)
+
+    def start(self) -> None:
+        """Load the model, paint a warm-up picture.
+
+        Where that fails, `readiness` and `submit` tell why, and it is tried again: see `check_health`.
+        """
+        self._thread.submit(self._start).result()
+
+    def readiness(self) -> Readiness:
+        self._retry_if_due()
+        unready = self._why_not()
+        reason = unready.message if unready else ""
+        return Readiness(unready is None, reason, self._painter.model, self._painter.backend)
+
+    def require_ready(self) -> None:
+        """Raises NotReady with the reason."""
+        self._retry_if_due()
+        if unready := self._why_not():
+            raise unready.error()
+
+    @property
+    def loaded(self) -> bool:
+        return self._painter.loaded
+
+    @property
+    def least_megapixel_step_s(self) -> float:
+        """Zero before the model is loaded."""
+        return self._board.scheduler.pace.least_megapixel_step_s
+
+    def check_health(self) -> None:
+        """Raises Unhealthy where only a new replica can help; a model that did not load is tried again."""
+        self._retry_if_due()
+        fault = self._health.fault(time.monotonic())
+        if fault is not None:
+            raise Unhealthy(fault)
+
+    async def submit(
+        self, job: LayerJob, prompt: str, negative_prompt: str
+    ) -> AsyncGenerator[LayerEvent, None]:
+        """Paint a job. Closing the iterator, or cancelling the task that reads it, stops it at its next step.
+
+        The steps of a picture that is tried again are told again, from the first. Raises Overloaded or
+        DeadlineExceeded at once where it could not be done in time.
+        """
+        self.require_ready()
+        if job.deadline_at < time.monotonic():
+            raise DeadlineExceeded("the deadline passed before this layer was painted")
+        request = PaintRequest(
+            prompt,
+            negative_prompt or None,  # Without words there is none, and XL's zeros are not an empty text.
+            job.num_inference_steps,
+            job.guidance_scale,
+            job.seed,
+            job.width_px,
+            job.height_px,
+            job.guidance_interval,
+        )
+        loop = asyncio.get_running_loop()
+        entered = self._board.enter(job, request, self._painter.fingerprint, loop)
+        if isinstance(entered, LayerResult):
+            yield entered
+            return
+        work, listener = entered
+        self._busy()
+        try:
+            while True:
+                news = await _next_news(job, listener)
+                if isinstance(news, Place):
+                    yield QueueEvent(job.kind, news.ahead)
+                elif isinstance(news, Progress):
+                    yield await step_event(job, listener, news)
+                elif isinstance(news, LayerResult):
+                    yield replace(news, cached=listener.joined)
+                    return
+                else:
+                    raise news.error()
+        finally:
+            self._board.leave(work, listener)
+            self._done(loop)
+
+    def _wake(self) -> None:
+        """Raises NotReady where the model's thread takes no more work."""
+        try:
+            self._thread.submit(self._run)
+        except RuntimeError as error:
+            self._health.lose("the model's thread has ended")
+            raise NotReady("this replica is being replaced", retry_after_s=5) from error
+
+    def _run(self) -> None:
+        """The step loop, on the model's thread. Whatever ends it is known to health and to all who wait."""
+        try:
+            self._turns.take()
+        except BaseException as error:
+            self._health.lose("the step loop has ended")
+            self._turns.abandon(Failure(NotReady, "this replica is being replaced", None, 5, error))
+            # Last, as below: an error that cannot be told true from false cannot be logged either.
+            log.critical("the step loop has ended", exc_info=error)
+
+    def _busy(self) -> None:
+        self._jobs += 1
+        if self._idle:
+            self._idle.cancel()
+
+    def _done(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._jobs -= 1
+        if not self._jobs and self._unload_after_idle_s is not None:
+            self._idle = loop.call_later(self._unload_after_idle_s, self._thread.submit, self._unload)
+
+    def _why_not(self) -> Failure | None:
+        """Why this replica should get no work now."""
+        fault = self._health.fault(time.monotonic())
+        return self._unready if fault is None else Failure(NotReady, fault, None, 5)
+
+    def _retry_if_due(self) -> None:
+        if self._retries.take(time.monotonic()):
+            with suppress(RuntimeError):  # A thread that takes no work any more is found by the next job.
+                self._thread.submit(self._start)
+
+    def _start(self) -> None:
+        """On the model's thread, as all that follows. Raises nothing."""
+        began = time.monotonic()
+        self._health.begin_act(began, self._load_s)
+        try:
+            self._warm_up()
+        except BaseException as error:
+            self._not_loaded(error)
+        else:
+            self._load_s = max(LOAD_S, time.monotonic() - began)
+            self._retries.succeeded()
+            self._unready = None
+        finally:
+            self._health.end_act()
+
+    def _load_again(self) -> Failure | None:
+        """Where it was unloaded; at no cost where it is there."""
+        self._health.begin_act(time.monotonic(), self._load_s)
+        try:
+            self._painter.load()
+        except BaseException as error:
+            return self._not_loaded(error)
+        finally:
+            self._health.end_act()
+        return None
+
+    def _prove(self) -> Failure | None:
+        """Paint the warm-up picture, to see whether the model still can."""
+        self._health.begin_act(time.monotonic(), self._load_s)
+        try:
+            self._paint_warm_up()
+        except BaseException as error:
+            return self._not_loaded(error)
+        finally:
+            self._health.end_act()
+        return None
+
+    def _unload(self) -> None:
+        self._health.begin_act(time.monotonic(), self._load_s)
+        try:
+            self._painter.unload()
+        except BaseException as error:
+            self._not_loaded(error)
+        finally:
+            self._health.end_act()
+
+    def _not_loaded(self, error: BaseException) -> Failure:
+        """This replica gets no work until an attempt to load the model succeeds."""
+        told = failure_of(error, GenerationFailed, see_log())
+        if device_is_lost(error):
+            self._health.lose("the device is lost to this process")
+        try:
+            self._painter.unload()  # Its memory is free meanwhile, and the next attempt reads its files anew.
+        except BaseException as again:
+            log.error("the model could not be unloaded", exc_info=again)
+        wait_s = max(self._retries.failed(time.monotonic()), told.retry_after_s or 0.0)
+        kind, reason = told.kind, told.message
+        if not issubclass(kind, NotReady):
+            joint = ";" if kind is GenerationFailed else ":"
+            kind, reason = NotReady, f"the warm-up picture failed{joint} {reason}"
+        is_new = self._unready is None or self._unready.message != reason
+        self._unready = failure = Failure(kind, reason, None, wait_s, error)
+        if not isinstance(error, ScenewrightError):
+            log.error("the model cannot paint", exc_info=error)
+        elif is_new:  # It is tried again and again, mostly with the same end.
+            log.error("the model cannot paint: %s", reason)
+        return failure
+
+    def _warm_up(self) -> None:
+        self._painter.load()
+        self._board.adopt(self._scheduler(self._calibration()))
+        self._paint_warm_up()
+        if self._lazy_load:
+            self._painter.unload()
+
+    def _paint_warm_up(self) -> None:
+        width, height = self._painter.native_size
+        request = PaintRequest("warm-up", "", self._config.warm_up_steps, 7.5, 0, width, height)
+        painting = self._painter.begin(request)
+        while painting.done < painting.steps:
+            self._painter.step([painting])
+            if painting.fault is not None:
+                raise painting.fault
+        self._painter.decode([painting])
+
+    def _calibration(self) -> Calibration:
+        fixed = self._painter.fixed_rows
+        if fixed is not None:
+            return Calibration(fixed, {fixed: self._painter.measure(fixed)})
+        found = calibrate(self._painter.measure, self._config.max_rows, self._config.calibration_s)
+        times = ", ".join(f"{rows}: {1e3 * seconds:.1f}" for rows, seconds in found.seconds.items())
+        log.info("forwards of up to %d rows pay (ms by rows: %s)", found.cap_rows, times)
+        return found
+
+    def _scheduler(self, calibration: Calibration) -> Scheduler:
+        pace = Pace(BatchKey(*self._painter.native_size), calibration.seconds)
+        return Scheduler(pace, calibration.cap_rows, self._config.stretch, self._config.max_jobs)
+
+
+async def _next_news(job: LayerJob, listener: Listener) -> News:
+    try:
+        # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the news.
+        async with asyncio.timeout(max(0.0, job.deadline_at - time.monotonic())):
+            return await listener.news.get()
+    except TimeoutError:
+        raise DeadlineExceeded("the deadline passed before this layer was painted") from None

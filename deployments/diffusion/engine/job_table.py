@@ -1,0 +1,226 @@
+"""Every layer that is wanted, under one lock: event loops put them up and take them down, the model's thread
+paints them. Equal jobs are one piece of work, and a layer painted before is not painted again."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from deployments.diffusion.engine.result_cache import LayerKey, ResultCache
+from deployments.diffusion.engine.retry_policy import Attempt
+from deployments.diffusion.engine.work_item import (
+    Listener,
+    News,
+    Place,
+    Work,
+)
+from deployments.diffusion.latent_previews import preview_steps
+from deployments.diffusion.painter import PaintRequest
+from deployments.diffusion.scheduling.batch_key import BatchKey
+from deployments.diffusion.scheduling.scheduler import JobState, Scheduler
+from deployments.errors import DeadlineExceeded, Overloaded
+from deployments.failures import Failure
+from deployments.messages import LayerJob, LayerResult, LayerTimings
+
+
+class Board:
+    """`wake` is called, under the lock, when work comes while the model's thread rests. It may raise.
+
+    `clock` is that of the deadlines of the jobs that are put up.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        results: ResultCache,
+        wake: Callable[[], object],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.scheduler = scheduler
+        self._results = results
+        self._wake = wake
+        self._clock = clock
+        self._resting = True
+        self._closed: Failure | None = None
+        self._lock = threading.Lock()
+        self._works: dict[JobState, Work] = {}
+        self._by_key: dict[LayerKey, Work] = {}
+
+    def enter(
+        self, job: LayerJob, request: PaintRequest, fingerprint: str, loop: asyncio.AbstractEventLoop
+    ) -> LayerResult | tuple[Work, Listener]:
+        """The layer, where an equal one is kept; else the work that it becomes, or joins.
+
+        Raises Overloaded or DeadlineExceeded where it could not be done by its deadline, and what `close` was
+        given once that was called.
+        """
+        key = None if job.no_store else LayerKey(fingerprint, job.kind, request, job.fallback)
+        with self._lock:
+            if self._closed is not None:
+                raise self._closed.error()
+            if key is not None:
+                if kept := self._results.get(key):
+                    return replace(kept, cached=True, timings=LayerTimings(0.0, 0.0, 0.0, 0.0))
+                if work := self._by_key.get(key):
+                    return work, _join(work, job, loop)
+            now, listener = self._clock(), Listener(loop, followed=job.followed)
+            state = _state(job, request, now)
+            self._refuse(state, now)
+            work = Work(job, Attempt(request), state, key, [listener], job.previews, time.perf_counter())
+            if self._resting:
+                self._wake()  # Where it raises there is nobody to paint, so nothing is put up.
+                self._resting = False
+            self._put(work)
+        return work, listener
+
+    def leave(self, work: Work, listener: Listener) -> None:
+        """What nobody waits for any more is not painted any further."""
+        with self._lock:
+            work.listeners.remove(listener)
+            if not work.listeners:
+                self._drop(work)
+
+    def wants(self, work: Work) -> bool:
+        return work.state in self._works
+
+    def choose(self) -> list[Work]:
+        """For the next turn, the most urgent first."""
+        with self._lock:
+            return [self._works[state] for state in self.scheduler.choose(self._clock())]
+
+    def places(self, chosen: Sequence[Work]) -> list[tuple[list[Listener], Place]]:
+        """What is new of the queue since `chosen` was, and who should hear it: nothing where nobody waits."""
+        if len(chosen) == len(self.scheduler) and all(work.painting is not None for work in chosen):
+            return []
+        with self._lock:
+            moved = [work for work in self._works.values() if _has_moved(work)]
+            for work in moved:
+                work.place = Place(work.state.ahead)
+            return [(_followers(work), work.place) for work in moved if work.place]
+
+    def rest(self) -> bool:
+        """Whether the model's thread may: the next work will wake it."""
+        with self._lock:
+            self._resting = not self._works
+            return self._resting
+
+    def stepped(self, work: Work) -> bool:
+        """Whether it has no steps left."""
+        painting, state = work.painting, work.state
+        if painting is None:
+            return False
+        with self._lock:
+            state.steps_left, state.rows = painting.steps - painting.done, painting.rows
+            if state.steps_left == 0:
+                self.scheduler.remove(state)
+            return state.steps_left == 0
+
+    def observe(self, key: BatchKey, rows: int, seconds: float) -> None:
+        with self._lock:
+            self.scheduler.observe(key, rows, seconds)
+
+    def lower_cap(self, key: BatchKey, failed_rows: int) -> int:
+        """The rows that a forward may hold from now on."""
+        with self._lock:
+            self.scheduler.lower_cap(key, failed_rows)
+            return self.scheduler.cap_rows(key)
+
+    def try_again(self, work: Work, attempt: Attempt) -> None:
+        """As another attempt, in the place that it had."""
+        with self._lock:
+            if work.state in self._works:
+                self._drop(work)
+                work.state = _state(work.job, attempt.request, work.state.arrived_at)
+                work.attempt, work.painting = attempt, None
+                self._put(work)
+
+    def end(self, work: Work, news: News) -> list[Listener]:
+        """Take it down. Those who wait for its one terminal state; nobody where it was taken down before."""
+        with self._lock:
+            if work.state not in self._works:
+                return []
+            self._drop(work)
+            if work.key is not None and isinstance(news, LayerResult):
+                self._results.put(work.key, news)
+            return list(work.listeners)
+
+    def close(self, failure: Failure) -> list[Listener]:
+        """Take everything down, and refuse what comes from now on. All who waited."""
+        with self._lock:
+            self._closed = failure
+            listeners = [listener for work in self._works.values() for listener in work.listeners]
+            for work in list(self._works.values()):
+                self._drop(work)
+            return listeners
+
+    def adopt(self, scheduler: Scheduler) -> None:
+        """Schedule by this one from now on, with all that waits."""
+        with self._lock:
+            for state in self._works:
+                scheduler.add(state)
+            self.scheduler = scheduler
+
+    def works(self) -> list[Work]:
+        with self._lock:
+            return list(self._works.values())
+
+    def _refuse(self, state: JobState, now: float) -> None:
+        refusal = self.scheduler.refusal(state, now)
+        if refusal is None:
+            return
+        if refusal.reason == "too late":
+            raise DeadlineExceeded("this layer takes longer than the time that was given for it")
+        message = "there is too much to paint before this to have it done in time"
+        raise Overloaded(message, retry_after_s=max(1.0, refusal.retry_after_s))
+
+    def _put(self, work: Work) -> None:
+        self._works[work.state] = work
+        self.scheduler.add(work.state)
+        if work.key is not None:
+            self._by_key[work.key] = work
+
+    def _drop(self, work: Work) -> None:
+        """Idempotent."""
+        self._works.pop(work.state, None)
+        self.scheduler.remove(work.state)
+        if work.key is not None and self._by_key.get(work.key) is work:
+            del self._by_key[work.key]
+
+
+def _join(work: Work, job: LayerJob, loop: asyncio.AbstractEventLoop) -> Listener:
+    """As urgent as its most urgent caller asks, with all the previews that any of them asked for."""
+    listener = Listener(loop, joined=True, followed=job.followed)
+    work.listeners.append(listener)
+    if job.followed and work.place is not None and work.painting is None:
+        listener.hear(work.place)
+    work.state.deadline_at = min(work.state.deadline_at, job.deadline_at)
+    if job.priority == "interactive":
+        work.state.priority = "interactive"
+    if job.previews > work.previews:
+        work.previews = job.previews
+        if work.painting is not None:
+            work.painting.preview_steps |= preview_steps(job.previews, work.painting.steps)
+    return listener
+
+
+def _has_moved(work: Work) -> bool:
+    told = 0 if work.place is None else work.place.ahead
+    return work.painting is None and work.state.ahead != told
+
+
+def _followers(work: Work) -> list[Listener]:
+    return [listener for listener in work.listeners if listener.followed]
+
+
+def _state(job: LayerJob, request: PaintRequest, arrived_at: float) -> JobState:
+    return JobState(
+        BatchKey(request.width_px, request.height_px),
+        2 if request.guidance_scale > 1 else 1,
+        request.num_inference_steps,
+        arrived_at,
+        job.deadline_at,
+        job.priority,
+    )

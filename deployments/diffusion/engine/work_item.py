@@ -1,0 +1,106 @@
+"""A job on its way through the engine: who waits for it, what is painted, and when each stage ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+
+from deployments.diffusion.engine.result_cache import LayerKey
+from deployments.diffusion.engine.retry_policy import Attempt
+from deployments.diffusion.painter import Painting, Preview
+from deployments.diffusion.scheduling.scheduler import JobState
+from deployments.failures import Failure
+from deployments.messages import LayerJob, LayerResult, LayerTimings
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """A step is done; `preview` is not yet encoded."""
+
+    step: int
+    steps: int
+    preview: Preview | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """`ahead` others are before it; 0 when its turn has come."""
+
+    ahead: int
+
+
+News = Place | Progress | LayerResult | Failure
+
+
+@dataclass(eq=False)
+class Listener:
+    """One caller, on its own event loop; `joined` if another's work was under way for it already.
+
+    `followed`: it hears of places in the queue too. `ended`: the last of its news has come.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    joined: bool = False
+    followed: bool = False
+    news: asyncio.Queue[News] = field(default_factory=asyncio.Queue)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def hear(self, news: News) -> None:
+        """On its own loop."""
+        self.news.put_nowait(news)
+        if isinstance(news, LayerResult | Failure):
+            self.ended.set()
+
+
+@dataclass(eq=False)
+class Work:
+    """One layer to paint, for one caller or for several that asked for the same.
+
+    The four times are of one clock, in seconds: each stage of the present attempt ends at one. `place` is the
+    last that was told, None where it never had to wait.
+    """
+
+    job: LayerJob
+    attempt: Attempt
+    state: JobState
+    key: LayerKey | None
+    listeners: list[Listener]
+    previews: int
+    queued_at: float
+    begun_at: float = 0.0
+    encoded_at: float = 0.0
+    denoised_at: float = 0.0
+    painting: Painting | None = None
+    place: Place | None = None
+
+    def timings(self, decoded_at: float) -> LayerTimings:
+        """What an attempt took that came to nothing counts as time in the queue, and a stage that was never
+        reached as none."""
+        ends = accumulate((self.queued_at, self.begun_at, self.encoded_at, self.denoised_at, decoded_at), max)
+        return LayerTimings(*(1e3 * (end - begin) for begin, end in pairwise(ends)))
+
+
+class Outbox:
+    """News collected during a turn, and sent to each event loop at once: waking one costs more than a step's
+    own bookkeeping."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[asyncio.AbstractEventLoop, list[tuple[Listener, News]]] = {}
+
+    def put(self, listeners: Iterable[Listener], news: News) -> None:
+        for listener in listeners:
+            self._waiting.setdefault(listener.loop, []).append((listener, news))
+
+    def send(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for loop, letters in waiting.items():
+            with suppress(RuntimeError):  # A closed loop has nobody left to tell.
+                loop.call_soon_threadsafe(_hand_over, letters)
+
+
+def _hand_over(letters: list[tuple[Listener, News]]) -> None:
+    for listener, news in letters:
+        listener.hear(news)

@@ -1,0 +1,191 @@
+"""A model's files → a pipeline on its device; and back to nothing."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+
+from deployments.diffusion.model.adapters import lay_over
+from deployments.diffusion.model.device_placement import fit
+from deployments.diffusion.model.families import (
+    PIPELINES,
+    STABLE_DIFFUSION_PIPELINES,
+    Family,
+    family_of,
+)
+from deployments.diffusion.model.folder import Precisions, load_folder
+from deployments.diffusion.model.hub import HUB_ID, fetch_index, fetch_model
+from deployments.diffusion.model.load_errors import blamed
+from deployments.diffusion.model.model_config import ModelConfig
+from deployments.diffusion.model.model_files import PICKLE_SUFFIXES, read_index
+from deployments.diffusion.model.quantization import Quantization
+from deployments.diffusion.model.registry import (
+    card_of,
+    describe,
+    family_by_name,
+    family_in,
+    locate,
+)
+from deployments.diffusion.model.sampler import check_sampler
+from deployments.diffusion.model.single_file import load_single_file
+from deployments.errors import ModelUnusable, NotReady
+
+log = logging.getLogger(__name__)
+# diffusers claims to be typed and is not: its objects are Any here.
+Pipeline = Any
+library: Any = diffusers
+
+FROZEN_BYTES = 256 << 20
+"""A UNet of no more has its weights laid out for oneDNN once, not in each forward: for one guided picture
+a fifth less time in bfloat16, a twentieth in float32. Each of some five graphs holds them once more."""
+# The others never had the checker, and their classes warn of arguments that they do not know.
+WITH_A_CHECKER = ("StableDiffusionPipeline", "HunyuanDiTPipeline")
+CLASS_ARGUMENTS: dict[str, dict[str, Any]] = {
+    kind: {"requires_safety_checker": False} if kind in WITH_A_CHECKER else {} for kind in PIPELINES
+}
+
+
+def load(config: ModelConfig) -> Pipeline:
+    """Load the model onto its device, ready to paint.
+
+    Raises NotReady, or ModelUnusable where no second try would help, with the part, the file and the reason.
+    """
+    name = describe(config.source).id
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    for package in (library, transformers):
+        package.utils.logging.disable_progress_bar()
+    with blamed(f"the model {name}"):
+        device = _device(config)
+        pipeline = _read(config, name, device)
+        kind = type(pipeline).__name__
+        check_sampler(pipeline.scheduler, name, by_denoiser=kind in STABLE_DIFFUSION_PIPELINES)
+        lay_over(pipeline, config.lora, name)
+        if kind in STABLE_DIFFUSION_PIPELINES:
+            for convolutional in (pipeline.unet, pipeline.vae):
+                convolutional.to(memory_format=torch.channels_last)
+        fit(pipeline, config, device)
+        if config.compile:
+            compile_denoiser(pipeline, device)
+    return pipeline
+
+
+def compile_denoiser(pipeline: Pipeline, device: str) -> None:
+    """Compile at the next forward of each row count and size, which takes minutes then.
+
+    A transformer by its repeated blocks, whose one graph serves them all.
+    """
+    if family_of(type(pipeline).__name__).denoiser == "transformer":
+        pipeline.transformer.compile_repeated_blocks()
+        return
+    weights = sum(each.nbytes for each in pipeline.unet.parameters())
+    options = {"freezing": True} if device == "cpu" and weights <= FROZEN_BYTES else None
+    # One graph for each: the default limit of 8 is too few.
+    pipeline.unet.compile(dynamic=False, recompile_limit=64, options=options)
+
+
+def unload(pipeline: Pipeline) -> None:
+    """Gives the memory back, whoever still holds the pipeline object; it cannot paint afterwards."""
+    pipeline.remove_all_hooks()
+    for component in list(pipeline.components):
+        setattr(pipeline, component, None)
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _device(config: ModelConfig) -> str:
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise ModelUnusable("the model is set to run on a GPU and there is none: set device to auto or cpu")
+    if config.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return config.device
+
+
+def _precisions(config: ModelConfig, device: str, family: Family) -> Precisions:
+    for wanted in (config.dtype, *config.component_dtypes.values()):
+        _check_precision(wanted, device)
+    whole = config.dtype
+    if whole == "auto":
+        whole = family.half if device == "cuda" else "float32"
+    return Precisions(whole, config.component_dtypes)
+
+
+def _check_precision(wanted: str, device: str) -> None:
+    if wanted == "float16" and device == "cpu":
+        raise ModelUnusable(
+            "float16 is far too slow on a CPU: set dtype to auto or float32, or give it a GPU"
+        )
+    if wanted == "bfloat16" and device == "cpu" and not _cpu_has_bfloat16():
+        raise ModelUnusable("this CPU has no bfloat16 of its own, which makes it slow: set dtype to float32")
+
+
+def _cpu_has_bfloat16() -> bool:
+    """By the names of x86's and ARM's instructions."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
+
+
+def _read(config: ModelConfig, name: str, device: str) -> Pipeline:
+    source, place = config.source, locate(config.source)
+    if place is not None and place.is_file():
+        return _read_file(config, place, device)
+    if place is not None:
+        folder, shown = place, place.resolve().name
+        kind = _text_to_image(folder, shown, name)
+    else:
+        if not HUB_ID.fullmatch(source) or source.endswith((".safetensors", *PICKLE_SUFFIXES)):
+            raise NotReady(f"the model {Path(source).name} is neither here nor the id of one on the hub")
+        folder, shown = fetch_index(name), name
+        kind = _text_to_image(folder, shown, name)
+    precisions = _precisions(config, device, family_of(kind))
+    quantization = None
+    if config.quantization is not None:
+        quantization = Quantization(config.quantization, family_of(kind).denoiser)
+    if place is None:
+        fetch_model(folder, name, precisions.whole, precisions.apart)
+    _check_family(config, folder, name)
+    return load_folder(folder, shown, precisions, _to_dtype, quantization, **CLASS_ARGUMENTS[kind])
+
+
+def _read_file(config: ModelConfig, file: Path, device: str) -> Pipeline:
+    """Read a checkpoint of Stable Diffusion. Raises ModelUnusable for what only a folder can be asked for."""
+    for key in ("component_dtypes", "quantization"):
+        if getattr(config, key):
+            raise ModelUnusable(f"{file.name} is a single file: {key} is for a model's folder")
+    family = family_of("StableDiffusionPipeline")
+    return load_single_file(file, _to_dtype(_precisions(config, device, family).whole), CLASS_ARGUMENTS)
+
+
+def _to_dtype(precision: str) -> torch.dtype:
+    dtype: torch.dtype = getattr(torch, precision)
+    return dtype
+
+
+def _check_family(config: ModelConfig, folder: Path, name: str) -> None:
+    """Raise ModelUnusable where requests would get another family's defaults than the model's."""
+    kind, assumed = str(read_index(folder, name)["_class_name"]), card_of(config).family
+    if kind in family_by_name(assumed).pipelines:
+        return
+    found = family_in(folder, name).name
+    if config.family is not None:
+        raise ModelUnusable(f"the model {name} is not of the family {config.family}: it is {found}")
+    if kind not in STABLE_DIFFUSION_PIPELINES:
+        raise ModelUnusable(f"the model {name} is a {kind}: set its family in the configuration, to {found}")
+
+
+def _text_to_image(folder: Path, shown: str, name: str) -> str:
+    """The class of the pipeline, where it is one that paints from text."""
+    kind = str(read_index(folder, shown)["_class_name"])
+    if kind not in PIPELINES:
+        raise ModelUnusable(
+            f"the model {name} is not a text-to-image model of a family that is served "
+            f"(docs/models.md): it is a {kind}"
+        )
+    return kind

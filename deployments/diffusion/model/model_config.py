@@ -1,0 +1,130 @@
+"""What a generator replica loads and how it runs it; fixed when the replica starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from deployments.bounds import (
+    BytesOrNone,
+    Count,
+    CountOrNone,
+    Guidance,
+    Rows,
+    Seconds,
+    SecondsOrNone,
+    Steps,
+)
+from deployments.diffusion.model.families import family_named
+
+Precision = Literal["float32", "float16", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class LoraConfig:
+    """A LoRA file or folder (safetensors) laid over the model at `scale`."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    source: str
+    scale: Annotated[float, Field(ge=-10, le=10)] = 1.0
+
+
+@dataclass(frozen=True)
+class QuantizationConfig:
+    """Keep networks in fewer bits, by diffusers' PipelineQuantizationConfig.
+
+    `backend` is diffusers' name of it, and its Python package has to be installed; `bitsandbytes` alone means
+    its four bits. `options` are the
+    arguments of its configuration class. `components`: which networks; by default the denoiser alone.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    backend: Literal["bitsandbytes", "bitsandbytes_4bit", "bitsandbytes_8bit", "gguf", "torchao"]
+    options: dict[str, Any] = field(default_factory=dict)
+    components: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A model and the means by which it fits its device.
+
+    `source` is a diffusers folder, a single .safetensors file, or a hub id, in that order of recognition.
+    `family` is told from the model's folder or by a known id; name it for any other hub id, and where a
+    folder leaves it open (docs/models.md).
+    `device` and `dtype` "auto" mean CUDA in half precision where there is a GPU, else the CPU in single;
+    `component_dtypes` sets a part of the model apart, as in `{vae: float32}`.
+    `offload` moves parts of the model to the GPU when they are needed: `model` one network at a time,
+    `sequential` one layer at a time, which needs the least memory and takes the longest. `vae_slicing`
+    decodes one picture at a time, `vae_tiling` one tile of a picture at a time.
+    `lazy_load` gives the memory back after the warm-up picture, without which no replica counts as ready, and
+    loads the model again at the first job. `unload_after_idle_s` gives it back when no job came for so long.
+    `exact` fills every forward up to `exact_rows`, so that a picture is bitwise the same whatever its peers.
+    `compile` compiles the denoiser for each row count before the replica is ready: minutes, worth it on a
+    GPU.
+    `prompt_cache` counts encoded prompts.
+    `painter`: `denoiser` is the faster one, for Stable Diffusion 1, 2 and XL; `pipeline` runs any
+    text-to-image pipeline of diffusers as it is. `auto` takes the denoiser where it can.
+    `preview_vae`: a small VAE that previews are drawn by, a folder or a hub id of diffusers' AutoencoderTiny
+    (`madebyollin/taesd`; for XL `madebyollin/taesdxl`). Where none is named, by the one in the folder
+    `preview_vae` of the model's own, else by a linear map.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    source: str
+    family: str | None = None
+    lora: tuple[LoraConfig, ...] = ()
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    component_dtypes: dict[str, Precision] = field(default_factory=dict)
+    xformers: bool = False
+    attention_slicing: bool = False
+    vae_slicing: bool = True
+    vae_tiling: bool = False
+    offload: Literal["none", "model", "sequential"] = "none"
+    quantization: QuantizationConfig | None = None
+    lazy_load: bool = False
+    unload_after_idle_s: Seconds | None = None
+    threads: Annotated[int, Field(ge=1, le=4_096)] | None = None
+    exact: bool = False
+    exact_rows: Rows = 8
+    compile: bool = False
+    prompt_cache: CountOrNone = 64
+    painter: Literal["auto", "denoiser", "pipeline"] = "auto"
+    preview_vae: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.family is not None:
+            family_named(self.family)
+        if self.exact_rows < 2:
+            raise ValueError("exact_rows must be at least 2: a guided picture has two rows")
+
+
+@dataclass(frozen=True)
+class GenerationConfig:
+    """How jobs share a model, and what becomes of a bad picture.
+
+    At the start forwards of up to `max_rows` are tried, as far as `calibration_s` goes, to find how many pay.
+    A job may take `stretch` times as long as alone before it goes first
+    (deployments/diffusion/scheduling/scheduler.py); beyond `max_jobs` at once they are refused. A step longer
+    than `wedged_after_s` makes a replica unhealthy. A bad picture is tried again, `max_attempts` in all; one
+    that the device has no room for is reduced. Finished layers are kept for an equal job while they fit in
+    `result_cache_bytes`.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    reduced_steps: Steps = 15
+    reduced_guidance_scale: Guidance = 6.0
+    warm_up_steps: Steps = 2
+    max_rows: Rows = 16
+    calibration_s: SecondsOrNone = 2.0
+    stretch: Annotated[float, Field(ge=1, le=1_000_000)] = 8.0
+    max_jobs: Count = 64
+    wedged_after_s: Seconds = 120.0
+    result_cache_bytes: BytesOrNone = 64 << 20

@@ -1,0 +1,83 @@
+"""How long a forward takes, by shape and rows: what calibration measured, corrected by what is seen since."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import median
+
+from deployments.diffusion.scheduling.batch_key import BatchKey
+
+SEEN = 9
+"""Measurements remembered for each shape: few enough to follow a change, enough to outvote a stray one."""
+MOST_SHAPES = 256
+"""Of so many shapes what was seen is remembered, the last ones: callers choose among thousands."""
+UNSEEN = 0.5
+"""Of what its area suggests: a size that was never painted is not said to take longer than this."""
+
+
+@dataclass
+class _Seen:
+    """Seconds measured over seconds expected."""
+
+    recent: deque[float] = field(default_factory=lambda: deque(maxlen=SEEN))
+    best: float = float("inf")
+
+
+class Pace:
+    """`seconds` of a forward by its rows, measured at the size of `native`; at least one of them."""
+
+    def __init__(self, native: BatchKey, seconds: Mapping[int, float]) -> None:
+        self._native = native
+        self._points = sorted(seconds.items())
+        self._seen: dict[BatchKey, _Seen] = {}
+
+    def observe(self, key: BatchKey, rows: int, seconds: float) -> None:
+        expected_s = self._expected_s(key, rows)
+        if expected_s > 0:
+            seen = self._seen.pop(key) if key in self._seen else _Seen()
+            self._seen[key] = seen
+            if len(self._seen) > MOST_SHAPES:
+                del self._seen[next(iter(self._seen))]
+            seen.recent.append(seconds / expected_s)
+            seen.best = min(seen.best, seconds / expected_s)
+
+    def forward_s(self, key: BatchKey, rows: int) -> float:
+        """What to expect of the next one."""
+        seen = self._seen.get(key)
+        return self._expected_s(key, rows) * (median(seen.recent) if seen else 1.0)
+
+    def best_s(self, key: BatchKey, rows: int) -> float:
+        """What it takes when nothing disturbs it, and surely not less."""
+        seen = self._seen.get(key)
+        unseen = 1.0 if key == self._native else UNSEEN
+        return self._expected_s(key, rows) * (min(unseen, seen.best) if seen else unseen)
+
+    @property
+    def least_megapixel_step_s(self) -> float:
+        """A megapixel-step of any picture surely takes no less, alone and undisturbed."""
+        native = self._native
+        return UNSEEN * self.best_s(native, 1) / (native.width_px * native.height_px / 1e6)
+
+    def area_ratio(self, key: BatchKey) -> float:
+        return key.width_px * key.height_px / (self._native.width_px * self._native.height_px)
+
+    def _expected_s(self, key: BatchKey, rows: int) -> float:
+        return self._native_s(rows) * self.area_ratio(key)
+
+    def _native_s(self, rows: int) -> float:
+        """Straight lines between the measured row counts; beyond the last, its seconds a row."""
+        below = above = self._points[0]
+        for point in self._points:
+            if point[0] <= rows:
+                below = above = point
+            else:
+                above = point
+                break
+        if rows > below[0] == above[0]:
+            return below[1] * rows / below[0]
+        if below[0] == above[0]:
+            return below[1]
+        part = (rows - below[0]) / (above[0] - below[0])
+        return below[1] + part * (above[1] - below[1])

@@ -1,0 +1,136 @@
+"""Whose step is next: no torch, no clock, no Ray. Times are seconds of any one clock, and are passed in.
+
+Every job has a time at which it is due: when it would be done if it ran `stretch` times slower than alone,
+and never later than the last moment to begin what is left of it in time for its deadline:
+
+    due_at = min(arrived_at + stretch * remaining_s, deadline_at - remaining_s)
+
+The job that is due first leads the turn, and those that may share its forward fill the room beside it. Short
+work goes first, since its due time is near; long work ages into being first, since whatever arrives after a
+job's due time is due later still. So a job waits at most for those that arrived before it was due.
+
+Batch work has a turn only where no interactive job waits, so that it never costs one more than the step that
+was under way when it came. Past the middle of the time that it has, it counts as interactive, so that endless
+interactive work only delays it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from deployments.diffusion.scheduling.batch_key import BatchKey
+from deployments.diffusion.scheduling.cost_model import Pace
+from deployments.diffusion.scheduling.row_limits import Room
+from deployments.messages import Priority
+
+
+@dataclass(eq=False)
+class JobState:
+    """One job as the scheduler sees it. `rows`: of its next forward. `ahead`: how many were more urgent when
+    the last turn was chosen, 0 for those that were in it."""
+
+    key: BatchKey
+    rows: int
+    steps_left: int
+    arrived_at: float
+    deadline_at: float
+    priority: Priority = "interactive"
+    ahead: int = 0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a job is not let in: too late even on an idle replica, or because of those that are before it."""
+
+    reason: Literal["too late", "too many"]
+    retry_after_s: float = 0.0
+
+
+class Scheduler:
+    """`cap_rows` is the room of one forward at the pace's native size, found by calibration."""
+
+    def __init__(self, pace: Pace, cap_rows: int, stretch: float, max_jobs: int) -> None:
+        self.pace = pace
+        self._room = Room(cap_rows)
+        self._stretch = stretch
+        self._max_jobs = max_jobs
+        self._jobs: list[JobState] = []
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def refusal(self, job: JobState, now: float) -> Refusal | None:
+        """None where the job can be added and be done by its deadline, as far as can be told."""
+        least_s = job.steps_left * self.pace.best_s(job.key, job.rows)
+        if now + least_s > job.deadline_at:
+            return Refusal("too late")
+        if len(self._jobs) >= self._max_jobs:
+            return Refusal("too many", min(map(self._remaining_s, self._jobs), default=0.0))
+        rank = self._rank(job, now)
+        before = [other for other in self._jobs if self._rank(other, now) <= rank]
+        if not before:
+            return None
+        finish_at = now + max(self._remaining_s(job), self._shared_s([*before, job]))
+        return Refusal("too many", finish_at - job.deadline_at) if finish_at > job.deadline_at else None
+
+    def add(self, job: JobState) -> None:
+        self._jobs.append(job)
+
+    def remove(self, job: JobState) -> None:
+        """Idempotent."""
+        if job in self._jobs:
+            self._jobs.remove(job)
+
+    def choose(self, now: float) -> list[JobState]:
+        """Those of the next turn, the most urgent first; they share a key and fit in its room."""
+        by_urgency = sorted(self._jobs, key=lambda job: self._rank(job, now))
+        if not by_urgency:
+            return []
+        lead = by_urgency[0]
+        room = self.cap_rows(lead.key)
+        chosen: list[JobState] = []
+        for place, job in enumerate(by_urgency):
+            job.ahead = place
+            alike = (job.key, _stands_back(job, now)) == (lead.key, _stands_back(lead, now))
+            fits = alike and job.rows <= room
+            if job is lead or fits:
+                chosen.append(job)
+                job.ahead = 0
+                room -= job.rows
+        return chosen
+
+    def due_at(self, job: JobState) -> float:
+        remaining_s = self._remaining_s(job)
+        return min(job.arrived_at + self._stretch * remaining_s, job.deadline_at - remaining_s)
+
+    def _rank(self, job: JobState, now: float) -> tuple[bool, float]:
+        return _stands_back(job, now), self.due_at(job)
+
+    def cap_rows(self, key: BatchKey) -> int:
+        return self._room.rows(key, self.pace.area_ratio(key))
+
+    def lower_cap(self, key: BatchKey, failed_rows: int) -> None:
+        """The device had no room for so many rows."""
+        self._room.lower(key, self.pace.area_ratio(key), failed_rows)
+
+    def observe(self, key: BatchKey, rows: int, seconds: float) -> None:
+        """A forward that succeeded."""
+        self.pace.observe(key, rows, seconds)
+        self._room.had(key, rows)
+
+    def _remaining_s(self, job: JobState) -> float:
+        return job.steps_left * self.pace.forward_s(job.key, job.rows)
+
+    def _shared_s(self, jobs: Iterable[JobState]) -> float:
+        """Of all their steps, were every forward full."""
+        total_s = 0.0
+        for job in jobs:
+            cap = max(self.cap_rows(job.key), job.rows)
+            total_s += job.steps_left * self.pace.forward_s(job.key, cap) * job.rows / cap
+        return total_s
+
+
+def _stands_back(job: JobState, now: float) -> bool:
+    return job.priority == "batch" and now < (job.arrived_at + job.deadline_at) / 2

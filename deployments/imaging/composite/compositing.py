@@ -1,0 +1,143 @@
+"""One picture of a character and a place: cut out and set in, or laid over half the frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageEnhance
+
+from deployments.errors import CutoutFailed
+from deployments.imaging.composite import pasting
+from deployments.imaging.composite.harmonising import harmonise
+from deployments.imaging.composite.pasting import Box
+from deployments.imaging.composite.placing import (
+    Placement,
+    at_most,
+    cover,
+    place,
+    resize_figure,
+)
+from deployments.imaging.composite.shadow import cast
+from deployments.imaging.cutout.cutout_fallback import LEAST_CONFIDENCE, Matte, climb
+from deployments.imaging.cutout.matting import Cutout
+from deployments.messages import MergeOptions, Pixels
+
+Mode = Literal["cutout", "paste"]
+LARGEST_LAYER_PX = 1 << 21
+"""Pixels of a layer, or twice the frame's. Both layers then fit into one upload again, however noisy."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The clean layers, before light and shadow: `compose` makes the picture of the first two again.
+
+    `figure` is what was cut out, or all of the picture where it was pasted; `background` (h, w, 3) the place;
+    `painted` (h, w, 3 or 4) the figure's picture before it was cut out.
+    """
+
+    figure: Cutout
+    background: Pixels
+    painted: Pixels
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an earlier merge found out about a character: whether it can be cut out, and how well."""
+
+    mode: Mode
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Composition:
+    """`picture` is RGB of the frame's size; `reason` says why it was not cut out by the keyer, else empty."""
+
+    picture: Image.Image
+    box: Box
+    mode: Mode
+    confidence: float
+    parts: Parts
+    options: MergeOptions
+    reason: str = ""
+
+
+def compose(
+    character: Pixels,
+    background: Pixels,
+    options: MergeOptions,
+    network: Matte | None = None,
+    found: Found | None = None,
+) -> Composition:
+    """Both pictures (h, w, 3 or 4); the same pixels and options give the same bytes.
+
+    `network` may cut out what the keyer cannot. `found` spares an `auto` merge the attempt, and gives an RGBA
+    character the confidence that it was cut out with. Raises CutoutFailed where `options.mode` is `cutout`
+    and the confidence is below 0.5 all the same.
+    """
+    most_px = max(LARGEST_LAYER_PX, 2 * options.width_px * options.height_px)
+    if options.mode == "paste":
+        return _pasted(character, background, options, most_px)
+    if options.mode == "auto" and found is not None and found.mode == "paste":
+        return _pasted(character, background, options, most_px, found.confidence)
+
+    # A photograph of many megapixels is made smaller before it is cut out: more is never seen.
+    painted = at_most(character, most_px)
+    cutout, reason = climb(painted, network)
+    if found is not None and found.mode == "cutout" and painted.shape[2] == 4:
+        cutout = replace(cutout, confidence=found.confidence)
+    placement = place(cutout.alpha, options) if cutout.confidence >= LEAST_CONFIDENCE else None
+    if placement is None:
+        if options.mode == "cutout":
+            advice = "ask for a plain backdrop, or use merge.mode auto"
+            raise CutoutFailed(f"{_failure(cutout.confidence)}; {advice}", "merge.mode")
+        return _pasted(character, background, options, most_px, cutout.confidence)
+
+    covered = cover(background, options.width_px, options.height_px)
+    figure = resize_figure(cutout.foreground, cutout.alpha, placement)
+    figure = harmonise(figure, covered, placement.box, options.harmonize)
+    frame = _ground(covered, figure, placement, options)
+    parts = Parts(cutout, _no_larger(background, covered, most_px), painted)
+    picture = _set_in(Image.fromarray(figure), Image.fromarray(frame), placement.box, options)
+    return Composition(picture, placement.box, "cutout", cutout.confidence, parts, options, reason)
+
+
+def _failure(confidence: float) -> str:
+    if confidence >= LEAST_CONFIDENCE:
+        return "the character's picture is transparent all over"
+    return f"the character could not be cut out (confidence {confidence:.2f})"
+
+
+def _no_larger(layer: Pixels, in_the_frame: Pixels, most_px: int) -> Pixels:
+    """A layer (h, w, 3 or 4) that is too large is kept as it is in the frame: that gives the same picture."""
+    return layer if layer.shape[0] * layer.shape[1] <= most_px else in_the_frame
+
+
+def _ground(frame: Pixels, figure: Pixels, placement: Placement, options: MergeOptions) -> Pixels:
+    return cast(frame, figure, placement.box) if options.shadow and placement.grounded else frame
+
+
+def _set_in(figure: Image.Image, frame: Image.Image, box: Box, options: MergeOptions) -> Image.Image:
+    """The figure (RGBA, of the box's size, lit) over the frame (RGB, with its shadow)."""
+    frame.paste(figure, box[:2], figure)
+    contrast = 1.0 if options.contrast is None else options.contrast
+    return frame if contrast == 1.0 else ImageEnhance.Contrast(frame).enhance(contrast)
+
+
+def _pasted(
+    character: Pixels,
+    background: Pixels,
+    options: MergeOptions,
+    most_px: int,
+    fell_back_at: float | None = None,
+) -> Composition:
+    """As the original merge does it; `fell_back_at` is the confidence of the cut-out where one was tried."""
+    frame, figure, box = pasting.lay_out(character, background, options)
+    painted = _no_larger(character, np.asarray(figure), most_px)
+    alpha = painted[..., 3] if painted.shape[2] == 4 else np.full(painted.shape[:2], 255, np.uint8)
+    whole = Cutout(painted[..., :3], alpha, 0.0 if fell_back_at is None else fell_back_at)
+    parts = Parts(whole, _no_larger(background, np.asarray(frame), most_px), painted)
+    reason = "" if fell_back_at is None else f"{_failure(fell_back_at)}, so it was pasted"
+    picture = pasting.put(figure, frame, box, options)
+    return Composition(picture, box, "paste", whole.confidence, parts, options, reason)

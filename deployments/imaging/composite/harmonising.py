@@ -1,0 +1,82 @@
+"""The place's light on the figure: colours move towards those behind it, and never clip on the way."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deployments.imaging.composite.pasting import Box
+from deployments.messages import Pixels
+
+Vector = NDArray[np.float64]
+
+LIGHTNESS_WEIGHT = 0.8
+DARKEST_SHIFT, BRIGHTEST_SHIFT = -16.0, 12.0
+LONGEST_TINT = 16.0
+STEP_PX = 5
+"""Mean colours are taken from every fifth pixel across and down."""
+OPAQUE = 230
+MOST_CLIPPED = 0.01
+LINEAR_STEPS = np.arange(256) / 255
+LINEAR = np.where(LINEAR_STEPS <= 0.04045, LINEAR_STEPS / 12.92, ((LINEAR_STEPS + 0.055) / 1.055) ** 2.4)
+"""Linear light of each 8-bit level (IEC 61966-2-1)."""
+
+
+def harmonise(figure: Pixels, frame: Pixels, box: Box, strength: float) -> Pixels:
+    """The figure (h, w, 4) RGBA lit as the `frame` (H, W, 3) behind it in `box`; alpha stays as it is.
+
+    `strength` 0..1 is the share of the way between the two mean colours in Lab, lightness less and within
+    limits. The way is gone by one curve a channel in linear light, as a change of lamps would.
+    """
+    seen = figure[::STEP_PX, ::STEP_PX]
+    seen = seen[seen[..., 3] >= OPAQUE][:, :3]
+    if strength <= 0 or not len(seen):
+        return figure
+    x, y, wide, high = box
+    behind = frame[y : y + high : STEP_PX, x : x + wide : STEP_PX].reshape(-1, 3)
+    own, other = mean_lab(seen), mean_lab(behind)
+    table = _curves(own, _shift(own, other, strength))
+    if _newly_clipped(seen, table) > MOST_CLIPPED:
+        table = _curves(own, _shift(own, other, strength / 2))
+    lit = cv2.LUT(np.ascontiguousarray(figure[..., :3]), table[None])
+    return np.asarray(cv2.merge([*cv2.split(lit), figure[..., 3]]), np.uint8)
+
+
+def mean_lab(colors: Pixels) -> Vector:
+    """(3,) mean CIE Lab of (n, 3) RGB."""
+    scaled = colors.astype(np.float32)[None] / np.float32(255)
+    return np.asarray(cv2.cvtColor(scaled, cv2.COLOR_RGB2LAB)[0].mean(0), np.float64)
+
+
+def _shift(own: Vector, other: Vector, strength: float) -> Vector:
+    shift = strength * (other - own)
+    shift[0] = np.clip(LIGHTNESS_WEIGHT * shift[0], DARKEST_SHIFT, BRIGHTEST_SHIFT)
+    shift[1:] *= min(1.0, LONGEST_TINT / max(1e-6, float(np.hypot(*shift[1:]))))
+    return shift
+
+
+def _curves(own: Vector, shift: Vector) -> Pixels:
+    """(256, 3) table. A gain g below 1 multiplies; above 1 it is g x / (1 + (g - 1) x), which ends at 1."""
+    gains = _linear_rgb(own + shift) / _linear_rgb(own)
+    light = LINEAR[:, None]
+    level = _linear_rgb(own)
+    # The bent curve lifts the mean level by less than g: ask for the g that brings it where it should be.
+    goal = np.clip(level * gains, 0.002, 0.97)
+    bent = goal * (1 - level) / (level * (1 - goal))
+    lit = np.where(gains < 1, gains * light, bent * light / (1 + (bent - 1) * light))
+    coded = np.where(lit <= 0.0031308, 12.92 * lit, 1.055 * np.maximum(lit, 1e-9) ** (1 / 2.4) - 0.055)
+    return np.asarray(np.clip(np.rint(255 * coded), 0, 255), np.uint8)
+
+
+def _linear_rgb(lab: Vector) -> Vector:
+    """(3,) linear light 0.004..0.97 of one Lab colour."""
+    rgb = cv2.cvtColor(lab.astype(np.float32)[None, None], cv2.COLOR_LAB2RGB)[0, 0]
+    return np.asarray(np.clip(np.interp(rgb, LINEAR_STEPS, LINEAR), 0.004, 0.97), np.float64)
+
+
+def _newly_clipped(colors: Pixels, table: Pixels) -> float:
+    """The share of (n, 3) pixels that reach 0 or 255 in a channel by the table, and did not before."""
+    before = ((colors == 0) | (colors == 255)).any(1)
+    lit = np.stack([table[colors[:, channel], channel] for channel in range(3)], 1)
+    return float((((lit == 0) | (lit == 255)).any(1) & ~before).mean())

@@ -1,0 +1,100 @@
+"""Where a figure stands in the frame, and the place behind it: proportions are kept, nothing is stretched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from deployments.imaging.composite.pasting import Box
+from deployments.messages import MergeOptions, Pixels, Position
+
+FEET_LINE = 0.965
+TALLEST = 0.9
+LARGEST_ENLARGEMENT = 1.15
+CENTERS: dict[Position, float] = {"left": 0.25, "center": 0.5, "right": 0.75}
+VISIBLE = 128
+"""Alpha from which a pixel counts as the figure when its extent is measured."""
+CROPPED_SHARE = 0.08
+"""Of the picture's width: with more of the figure on the bottom row, the picture has cut it off."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """`source` is the figure's (x, y, w, h) in its picture, `box` in the frame; `grounded`: it has feet."""
+
+    source: Box
+    box: Box
+    grounded: bool
+
+
+def place(alpha: Pixels, options: MergeOptions) -> Placement | None:
+    """Where the figure of (h, w) alpha goes, or None if there is none to see.
+
+    A full figure's feet stand on the ground line. One that its picture cuts off at the bottom stands flush
+    with the frame's bottom, at its own size; not so one that fills its picture to all four edges, which was
+    trimmed. Neither ever leaves the frame, whatever `options.scale` asks.
+    """
+    x, y, wide, high = cv2.boundingRect((alpha >= VISIBLE).astype(np.uint8))
+    if not wide:
+        return None
+    trimmed = (high, wide) == alpha.shape
+    on_edge = y + high == alpha.shape[0] and (alpha[-1] >= VISIBLE).mean() > CROPPED_SHARE
+    cropped = on_edge and not trimmed
+    ground_px = options.height_px if cropped else round(FEET_LINE * options.height_px)
+    largest = min(ground_px / high, options.width_px / wide)
+    usual = 1.0 if cropped else min(TALLEST * options.height_px / high, LARGEST_ENLARGEMENT)
+    # Bounded before it is scaled: else a figure too wide for its frame would be as large at 0.9 as at 1.0.
+    factor = min(min(usual, largest) * options.scale, largest)
+    box_wide, box_high = max(1, round(wide * factor)), max(1, round(high * factor))
+    left = round(CENTERS[options.position] * options.width_px - box_wide / 2)
+    left = min(max(left, 0), options.width_px - box_wide)
+    return Placement((x, y, wide, high), (left, ground_px - box_high, box_wide, box_high), not cropped)
+
+
+def resize_figure(foreground: Pixels, alpha: Pixels, placement: Placement) -> Pixels:
+    """(box height, box width, 4) RGBA; colours are averaged by coverage: none bleed in from outside."""
+    x, y, wide, high = placement.source
+    window = np.s_[y : y + high, x : x + wide]
+    return _resize_rgba(foreground[window], alpha[window], placement.box[2:])
+
+
+def _resize_rgba(color: cv2.typing.MatLike, coverage: Pixels, size: tuple[int, int]) -> Pixels:
+    high, wide = coverage.shape
+    if size != (wide, high):
+        weight = cv2.merge([coverage] * 3)
+        premultiplied = cv2.merge([*cv2.split(cv2.multiply(color, weight, scale=1 / 255)), coverage])
+        resized = cv2.resize(premultiplied, size, interpolation=_filter(size[1] < high))
+        coverage = np.ascontiguousarray(resized[..., 3])
+        color = cv2.divide(resized[..., :3], cv2.merge([coverage] * 3), scale=255)
+    return np.asarray(cv2.merge([*cv2.split(color), coverage]), np.uint8)
+
+
+def at_most(pixels: Pixels, most_px: int) -> Pixels:
+    """The picture (h, w, 3 or 4) itself, or a smaller one of the same shape, of at most so many pixels."""
+    high, wide = pixels.shape[:2]
+    if high * wide <= most_px:
+        return pixels
+    factor = (most_px / (high * wide)) ** 0.5
+    size = (max(1, int(wide * factor)), max(1, int(high * factor)))
+    if pixels.shape[2] == 4:
+        color, coverage = np.ascontiguousarray(pixels[..., :3]), np.ascontiguousarray(pixels[..., 3])
+        return _resize_rgba(color, coverage, size)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def cover(background: Pixels, width_px: int, height_px: int) -> Pixels:
+    """(height_px, width_px, 3) RGB: the middle of the place, scaled until it fills the frame."""
+    high, wide = background.shape[:2]
+    factor = max(width_px / wide, height_px / high)
+    cut_wide, cut_high = min(wide, round(width_px / factor)), min(high, round(height_px / factor))
+    left, top = (wide - cut_wide) // 2, (high - cut_high) // 2
+    middle = np.ascontiguousarray(background[top : top + cut_high, left : left + cut_wide, :3])
+    if (cut_wide, cut_high) == (width_px, height_px):
+        return middle
+    return np.asarray(cv2.resize(middle, (width_px, height_px), interpolation=_filter(factor < 1)), np.uint8)
+
+
+def _filter(shrinking: bool) -> int:
+    return cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC

@@ -1,0 +1,63 @@
+"""The edge of a figure: how much of each pixel it covers, and its own colour there without the backdrop's."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from deployments.imaging.cutout.backdrop import Mask, Plane
+from deployments.messages import Pixels
+
+BAND_PX = 2
+LEAST_CONTRAST = 18.0
+"""RGB levels between figure and backdrop: with less, coverage cannot be told from noise."""
+CLIP = 0.04
+
+_BAND = np.ones((2 * BAND_PX + 1,) * 2, np.uint8)
+
+
+def resolve_edges(pixels: Pixels, backdrop: Plane, figure: Mask, off: Plane) -> tuple[Pixels, Plane]:
+    """`pixels` (h, w, 3) with the edge's colours made clean, and the coverage alpha (h, w) 0..1.
+
+    `backdrop` (h, w, 3) is in RGB levels, `off` (h, w) the distance to it. In a band of two pixels around the
+    figure alpha is the projection of I - B on F - B and the clean colour B + (I - B) / alpha, the solution of
+    I = alpha F + (1 - alpha) B (Smith & Blinn, "Blue screen matting", 1996), F being the figure nearby.
+    """
+    solid = figure.astype(np.uint8)
+    inner = cv2.erode(solid, _BAND, borderValue=1)
+    rows, columns = np.nonzero(cv2.dilate(solid, _BAND) != inner)
+    alpha = inner.astype(np.float32)
+    clean = pixels.copy()
+    if not rows.size:
+        return clean, alpha
+
+    near = _nearby_figure(pixels, solid, off)[rows // 2, columns // 2]
+    behind = backdrop[rows, columns]
+    seen = pixels[rows, columns].astype(np.float32)
+    way = near - behind
+    length = np.einsum("ij,ij->i", way, way)
+    cover = np.einsum("ij,ij->i", seen - behind, way) / np.maximum(length, 1)
+    cover = np.clip((cover - CLIP) / (1 - 2 * CLIP), 0, 1)
+    soft_cover = cv2.GaussianBlur(solid.astype(np.float32), (3, 3), 0)[rows, columns]
+    sharp = np.clip((np.sqrt(length) - LEAST_CONTRAST) / LEAST_CONTRAST, 0, 1)
+    cover = soft_cover + (cover - soft_cover) * sharp
+    alpha[rows, columns] = cover
+
+    unmixed = behind + (seen - behind) / np.maximum(cover, 0.1)[:, None]
+    trust = (np.clip((cover - 0.1) / 0.4, 0, 1) * sharp)[:, None]
+    color = near + (unmixed - near) * trust
+    clean[rows, columns] = np.clip(np.rint(color), 0, 255).astype(np.uint8)
+    return clean, alpha
+
+
+def _nearby_figure(pixels: Pixels, solid: Pixels, off: Plane) -> Plane:
+    """(h/2, w/2, 3) RGB: the figure's mean colour around each place, from near by or else from farther off.
+
+    Pixels far from the backdrop weigh more: those are the outline, and not its blend with what is behind.
+    """
+    inside = cv2.erode(solid, np.ones((3, 3), np.uint8), borderValue=1)
+    half = np.s_[::2, ::2]
+    weight = inside[half] * (off[half] * off[half] + np.float32(1e-3))
+    weighted = cv2.merge([*(channel * weight for channel in cv2.split(pixels[half])), weight])
+    total = cv2.blur(weighted, (5, 5)) + np.float32(1e-3) * cv2.blur(weighted, (17, 17))
+    return np.asarray(total[..., :3] / np.maximum(total[..., 3:], 1e-6), np.float32)

@@ -1,0 +1,160 @@
+"""Admit work by the memory it will take and by whose turn it is: the queue before a pool of threads or calls.
+
+One tenant never takes all of it. Large work leaves a place and an eighth of the memory to small work, so that
+a scene of somebody else is merged beside the largest upload instead of behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from deployments.errors import Overloaded
+from deployments.queueing.start_time_fair_queue import FairQueue
+
+SMALL_SHARE = 8
+"""Work that takes more than this fraction of the memory is large."""
+PATIENCE = 8
+"""How often work may be passed over for its size before the memory that it needs is kept free for it."""
+SHARE = 4
+"""A tenant may have so many times as many pieces waiting as places are left (Choudhury and Hahne 1998)."""
+FULL = "too much of this tenant's work is waiting to be merged; come back shortly"
+RETRY_AFTER_S = 2.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """`cost` in megapixels. `later`: the tenant's other work goes before it, and has half of the slots."""
+
+    tenant: str
+    cost: float
+    memory_bytes: int = 0
+    later: bool = False
+
+
+@dataclass(eq=False)
+class _Waiting:
+    work: Work
+    granted: asyncio.Future[None]
+    passed_over: int = 0
+
+
+@dataclass
+class _Running:
+    """What is under way of one kind: all of it, or large work alone."""
+
+    bytes: int = 0
+    count: Counter[str] = field(default_factory=Counter)
+
+    def add(self, work: Work, sign: int) -> None:
+        self.bytes += sign * work.memory_bytes
+        self.count[work.tenant] += sign
+        if not self.count[work.tenant]:
+            del self.count[work.tenant]
+
+
+class WorkQueue:
+    """Belongs to one event loop. `slots` pieces run at once, in `memory_bytes`; `places` may wait."""
+
+    def __init__(self, slots: int, memory_bytes: int, places: int | None = None) -> None:
+        self._slots = slots
+        self._memory_bytes = memory_bytes
+        self._places = places
+        self._order = FairQueue()
+        self._waiting: list[_Waiting] = []
+        self._all, self._large, self._later = _Running(), _Running(), _Running()
+
+    @asynccontextmanager
+    async def turn(self, work: Work) -> AsyncIterator[None]:
+        """Wait for a turn, and hold it for the block. Raises Overloaded."""
+        release = await self.take(work)
+        try:
+            yield
+        finally:
+            release()
+
+    async def take(self, work: Work) -> Callable[[], None]:
+        """Wait for a turn. Return what gives it back. Raises Overloaded."""
+        self._check_places(work)
+        mine = _Waiting(work, asyncio.get_running_loop().create_future())
+        self._waiting.append(mine)
+        self._grant()
+        try:
+            await mine.granted
+        except asyncio.CancelledError:
+            if mine.granted.cancelled():
+                self._waiting = [each for each in self._waiting if each is not mine]
+            else:  # Both happened at once.
+                self._give_back(work)
+            raise
+        return lambda: self._give_back(work)
+
+    def _check_places(self, work: Work) -> None:
+        if self._places is None:
+            return
+        mine = sum(each.work.tenant == work.tenant for each in self._waiting)
+        if mine >= SHARE * (self._places - len(self._waiting)):
+            raise Overloaded(FULL, retry_after_s=RETRY_AFTER_S)
+
+    def _give_back(self, work: Work) -> None:
+        self._count(work, -1)
+        self._grant()
+
+    def _grant(self) -> None:
+        while (chosen := self._next()) is not None:
+            self._waiting.remove(chosen)
+            self._order.start(chosen.work.tenant, chosen.work.cost)
+            self._count(chosen.work, 1)
+            chosen.granted.set_result(None)
+
+    def _next(self) -> _Waiting | None:
+        """Return the first that fits, in fair order; count those that were passed over for it."""
+        self._waiting = [each for each in self._waiting if not each.granted.done()]
+        passed: list[_Waiting] = []
+        for tenant in self._order.ordered(each.work.tenant for each in self._waiting):
+            own = [each for each in self._waiting if each.work.tenant == tenant]
+            for each in sorted(own, key=lambda one: one.work.later):
+                if self._fits(each.work):
+                    for one in passed:
+                        one.passed_over += 1
+                    return each
+                passed.append(each)
+        return None
+
+    def _fits(self, work: Work) -> bool:
+        everything, large = self._all, self._large
+        if work.later and self._later.count[work.tenant] >= max(1, self._slots // 2):
+            return False
+        if everything.count.total() >= self._slots or (
+            everything.count[work.tenant] >= max(1, self._slots - 1)
+        ):
+            return False
+        if everything.count and everything.bytes + work.memory_bytes > self._memory_bytes:
+            return False
+        if self._is_large(work):
+            return not large.count or (
+                large.count.total() < self._slots - 1
+                and large.count[work.tenant] < max(1, self._slots // 2)
+                and large.bytes + work.memory_bytes <= self._memory_bytes - self._for_small
+            )
+        if any(each.passed_over >= PATIENCE for each in self._waiting):
+            small = everything.bytes - large.bytes
+            return not small or small + work.memory_bytes <= self._for_small
+        return True
+
+    @property
+    def _for_small(self) -> int:
+        return self._memory_bytes // SMALL_SHARE
+
+    def _is_large(self, work: Work) -> bool:
+        return work.memory_bytes > self._for_small
+
+    def _count(self, work: Work, sign: int) -> None:
+        self._all.add(work, sign)
+        if self._is_large(work):
+            self._large.add(work, sign)
+        if work.later:
+            self._later.add(work, sign)

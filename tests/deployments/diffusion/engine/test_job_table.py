@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deployments.diffusion.engine.job_table import Board
+from deployments.diffusion.engine.result_cache import ResultCache
+from deployments.diffusion.engine.retry_policy import Attempt
+from deployments.diffusion.engine.work_item import Listener, Place, Work
+from deployments.diffusion.painter import PaintRequest
+from deployments.diffusion.scheduling.batch_key import BatchKey
+from deployments.diffusion.scheduling.cost_model import Pace
+from deployments.diffusion.scheduling.scheduler import Scheduler
+from deployments.errors import Overloaded
+from deployments.messages import LayerJob, LayerResult, LayerTimings
+
+MakeJob = Callable[..., LayerJob]
+REQUEST = PaintRequest("words", "", 4, 7.5, 42, 64, 64)
+
+
+class Woken:
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self) -> None:
+        self.times += 1
+
+
+def board_of(woken: Woken, max_jobs: int = 8, cap_rows: int = 8) -> Board:
+    scheduler = Scheduler(Pace(BatchKey(64, 64), {1: 0.01}), cap_rows, 8.0, max_jobs)
+    return Board(scheduler, ResultCache(1 << 20), woken, clock=lambda: 100.0)
+
+
+def enter(board: Board, job: LayerJob, request: PaintRequest = REQUEST) -> tuple[Work, Listener]:
+    entered = board.enter(job, request, "model", asyncio.get_running_loop())
+    assert not isinstance(entered, LayerResult)
+    return entered
+
+
+def layer() -> LayerResult:
+    return LayerResult(
+        "character", np.zeros((4, 4, 3), np.uint8), 42, "m", "simulated", LayerTimings(1, 2, 3, 4)
+    )
+
+
+async def test_the_models_thread_is_woken_once_and_again_after_it_rested(make_job: MakeJob) -> None:
+    woken = Woken()
+    board = board_of(woken)
+    works = [enter(board, make_job(no_store=True)) for _ in range(3)]
+    assert woken.times == 1
+    assert not board.rest()
+    for work, listener in works:
+        board.leave(work, listener)
+    assert board.rest()
+    enter(board, make_job())
+    assert woken.times == 2
+
+
+async def test_an_equal_job_joins_and_makes_it_as_urgent_as_itself(make_job: MakeJob) -> None:
+    board = board_of(Woken())
+    work, _ = enter(board, make_job(deadline_at=500.0, priority="batch"))
+    joined, listener = enter(board, make_job(deadline_at=300.0, previews=2))
+    assert joined is work and listener.joined
+    assert (work.state.deadline_at, work.state.priority, work.previews) == (300.0, "interactive", 2)
+    assert enter(board, make_job(fallback="none", deadline_at=500.0))[0] is not work
+    assert enter(board, make_job(no_store=True, deadline_at=500.0))[0] is not work
+
+
+async def test_what_ended_is_kept_for_the_next_and_told_once(make_job: MakeJob) -> None:
+    board = board_of(Woken())
+    work, listener = enter(board, make_job())
+    assert board.end(work, layer()) == [listener]
+    assert board.end(work, layer()) == []
+    board.leave(work, listener)
+    again = board.enter(make_job(), REQUEST, "model", asyncio.get_running_loop())
+    assert isinstance(again, LayerResult) and again.cached
+    assert board.enter(make_job(), REQUEST, "other weights", asyncio.get_running_loop()) is not again
+
+
+async def test_another_attempt_keeps_its_place_and_its_callers(make_job: MakeJob) -> None:
+    board = board_of(Woken())
+    work, listener = enter(board, make_job())
+    before, smaller = work.state, PaintRequest("words", "", 2, 1.0, 42, 64, 32)
+    board.try_again(work, Attempt(smaller, 2, reduced=True))
+    assert work.state is not before
+    assert (work.state.arrived_at, work.state.key, work.state.rows) == (100.0, BatchKey(64, 32), 1)
+    assert board.choose() == [work]
+    board.leave(work, listener)
+    board.try_again(work, Attempt(REQUEST, 3))
+    assert board.works() == [], "nobody waits for it"
+
+
+async def test_a_refused_job_leaves_nothing_behind(make_job: MakeJob) -> None:
+    woken = Woken()
+    board = board_of(woken, max_jobs=0)
+    with pytest.raises(Overloaded) as refused:
+        enter(board, make_job())
+    assert refused.value.retry_after_s == 1.0
+    assert (board.works(), woken.times) == ([], 0)
+
+
+async def test_a_picture_without_steps_left_is_not_chosen(make_job: MakeJob) -> None:
+    board = board_of(Woken())
+    work, _ = enter(board, make_job())
+    painting: Any = type("Painting", (), {"steps": 4, "done": 3, "rows": 2})()
+    work.painting = painting
+    assert not board.stepped(work)
+    assert board.choose() == [work]
+    painting.done = 4
+    assert board.stepped(work)
+    assert board.choose() == []
+    assert not board.rest(), "it is still to be decoded"
+
+
+async def test_those_that_wait_hear_their_places_once_and_again_when_they_move(make_job: MakeJob) -> None:
+    board = board_of(Woken(), cap_rows=2)
+    far = {"deadline_at": 500.0, "followed": True}
+    works = [enter(board, make_job(seed=seed, **far), seeded(seed))[0] for seed in range(3)]
+    first, second, third = works
+    assert places(board) == [(second, 1), (third, 2)]
+    assert places(board) == [], "nothing has changed"
+    silent, _ = enter(board, make_job(seed=9, deadline_at=500.0), seeded(9))
+    assert places(board) == [], "its caller does not follow it"
+    board.leave(first, first.listeners[0])
+    assert places(board) == [(second, 0), (third, 1)]
+    second.painting = begun()
+    assert places(board) == []
+    board.leave(second, second.listeners[0])
+    board.leave(silent, silent.listeners[0])
+    assert places(board) == [(third, 0)]
+
+
+async def test_who_joins_one_that_waits_hears_its_place_at_once(make_job: MakeJob) -> None:
+    board = board_of(Woken(), cap_rows=2)
+    enter(board, make_job(seed=1, deadline_at=500.0), seeded(1))
+    job = make_job(seed=2, deadline_at=500.0, followed=True)
+    enter(board, job, seeded(2))
+    board.places(board.choose())
+    _, listener = enter(board, job, seeded(2))
+    assert listener.news.get_nowait() == Place(1)
+    _, unfollowed = enter(board, make_job(seed=2, deadline_at=500.0), seeded(2))
+    assert unfollowed.news.empty()
+
+
+async def test_where_nobody_waits_nothing_is_looked_at(make_job: MakeJob) -> None:
+    board = board_of(Woken())
+    work, _ = enter(board, make_job(followed=True))
+    work.painting = begun()
+    chosen = board.choose()
+    board._works = None  # type: ignore[assignment]
+    assert board.places(chosen) == []
+
+
+def seeded(seed: int) -> PaintRequest:
+    return PaintRequest("words", "", 4, 7.5, seed, 64, 64)
+
+
+def begun() -> Any:
+    return type("Painting", (), {"steps": 4, "done": 0, "rows": 2})()
+
+
+def places(board: Board) -> list[tuple[Work, int]]:
+    """Of those whose callers hear of them after the next choice."""
+    told = board.places(board.choose())
+    return [
+        (work, place.ahead)
+        for listeners, place in told
+        for work in board.works()
+        if work.listeners == listeners
+    ]

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from deployments.diffusion.engine.retry_policy import SEED_STRIDE, Attempt, Attempts
+from deployments.diffusion.model.model_config import GenerationConfig
+from deployments.diffusion.painter import PaintRequest
+from deployments.messages import LayerJob
+
+MakeJob = Callable[..., LayerJob]
+Next = Callable[[LayerJob, Attempt], Attempt | None]
+
+
+def attempts(latent_factor: int = 8, **config: Any) -> Attempts:
+    return Attempts(GenerationConfig(**config), latent_factor)
+
+
+def first(job: LayerJob) -> Attempt:
+    return Attempt(
+        PaintRequest(
+            job.prompt, "", job.num_inference_steps, job.guidance_scale, job.seed, job.width_px, job.height_px
+        )
+    )
+
+
+def follow(job: LayerJob, after: Next) -> list[Attempt]:
+    made, attempt = [], after(job, first(job))
+    while attempt is not None:
+        made.append(attempt)
+        attempt = after(job, attempt)
+    return made
+
+
+def test_a_flawed_picture_is_painted_again_from_other_seeds(make_job: MakeJob) -> None:
+    job = make_job()
+    made = follow(job, attempts().after_flaw)
+    assert [attempt.request.seed for attempt in made] == [42 + SEED_STRIDE, 42 + 2 * SEED_STRIDE]
+    assert {attempt.degraded(job) for attempt in made} == {("reseeded",)}
+    assert first(job).degraded(job) == ()
+
+
+def test_a_derived_seed_can_be_asked_for_again(make_job: MakeJob) -> None:
+    largest = 2**53 - 1
+    made = follow(make_job(seed=largest), attempts().after_flaw)
+    assert all(0 <= attempt.request.seed <= largest for attempt in made)
+
+
+@pytest.mark.parametrize("factor", [8, 16])
+def test_without_room_the_picture_is_reduced_and_says_so(make_job: MakeJob, factor: int) -> None:
+    job = make_job(num_inference_steps=25, guidance_scale=7.5, width_px=384, height_px=512)
+    attempt = follow(job, attempts(factor).after_no_room)[0]
+    reduced = attempt.request
+    assert (reduced.num_inference_steps, reduced.guidance_scale, reduced.seed) == (15, 6.0, 42)
+    assert reduced.width_px < 384
+    assert reduced.height_px < 512
+    assert reduced.width_px % factor == reduced.height_px % factor == 0
+    assert abs(reduced.width_px / reduced.height_px - 0.75) < 0.05
+    assert attempt.degraded(job) == ("reduced",)
+
+
+def test_what_is_already_small_is_not_made_larger(make_job: MakeJob) -> None:
+    job = make_job(num_inference_steps=4, guidance_scale=2.0, width_px=64, height_px=512)
+    reduced = follow(job, attempts().after_no_room)[0].request
+    assert (reduced.num_inference_steps, reduced.guidance_scale, reduced.width_px) == (4, 2.0, 64)
+
+
+def test_each_attempt_without_room_is_smaller_and_they_end(make_job: MakeJob) -> None:
+    job = make_job(width_px=512, height_px=512)
+    sides = [512, *(attempt.request.width_px for attempt in follow(job, attempts().after_no_room))]
+    assert len(sides) == 3
+    assert all(one > other for one, other in pairwise(sides))
+
+
+def test_no_room_for_the_smallest_picture_is_not_tried_twice(make_job: MakeJob) -> None:
+    assert follow(make_job(guidance_scale=6.0, width_px=64, height_px=64), attempts().after_no_room) == []
+
+
+def test_without_a_fallback_no_room_is_an_error_at_once(make_job: MakeJob) -> None:
+    assert follow(make_job(fallback="none", width_px=512), attempts().after_no_room) == []
+
+
+def test_reduced_and_reseeded_are_both_told(make_job: MakeJob) -> None:
+    job = make_job(width_px=128)
+    reduced = attempts().after_no_room(job, first(job))
+    assert reduced is not None
+    both = attempts().after_flaw(job, reduced)
+    assert both is not None
+    assert both.degraded(job) == ("reduced", "reseeded")
+    assert attempts().after_flaw(job, both) is None
+
+
+@pytest.mark.parametrize("most", [1, 5])
+def test_the_number_of_attempts_is_a_setting(make_job: MakeJob, most: int) -> None:
+    assert len(follow(make_job(), attempts(max_attempts=most).after_flaw)) == most - 1

@@ -1,0 +1,312 @@
+"""Faults: each costs the request that has it, and no other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deployments.diffusion.engine.engine import Engine
+from deployments.diffusion.engine.retry_policy import SEED_STRIDE
+from deployments.diffusion.engine.watchdog import Unhealthy
+from deployments.diffusion.model.model_config import GenerationConfig
+from deployments.diffusion.painter import Painting, PaintRequest
+from deployments.errors import GenerationFailed, OutOfMemory
+from deployments.imaging.quality import flaw
+from deployments.messages import LayerJob, LayerResult, Pixels, Recipe
+
+from ..conftest import FakePainter
+
+MakeJob = Callable[..., LayerJob]
+FULL = OutOfMemory("no room")
+
+
+def noise(painting: Painting) -> Pixels:
+    shape = (painting.request.height_px, painting.request.width_px, 3)
+    return np.random.default_rng(painting.request.seed).integers(0, 256, shape, np.uint8)
+
+
+def engine_of(painter: Any) -> Engine:
+    engine = Engine(
+        painter,
+        flaw,
+        lambda job: np.full((job.height_px, job.width_px, 3), 99, np.uint8),
+        GenerationConfig(),
+    )
+    engine.start()
+    decode = painter.decode
+
+    def with_noise(paintings: Sequence[Painting]) -> list[Pixels]:
+        flat = decode(paintings)
+        return [
+            picture if picture[0, 0, 0] == 0 else noise(each)
+            for picture, each in zip(flat, paintings, strict=True)
+        ]
+
+    painter.decode = with_noise
+    return engine
+
+
+async def paint(engine: Engine, *jobs: LayerJob) -> list[Any]:
+    """Results or exceptions, painted together; each is called by its seed."""
+
+    async def one(job: LayerJob) -> LayerResult:
+        async for event in engine.submit(job, str(job.seed), ""):
+            if isinstance(event, LayerResult):
+                return event
+        raise AssertionError("no result")
+
+    return await asyncio.gather(*map(one, jobs), return_exceptions=True)
+
+
+def failed_by(told: Any, kind: type[BaseException]) -> bool:
+    """Whether a caller was told in words of ours of a model that raised so; the log has the rest."""
+    return (
+        type(told) is GenerationFailed
+        and str(told) == "the model failed while it painted this layer; the replica's log says why"
+        and isinstance(told.__cause__, kind)
+    )
+
+
+def poison(seed: int, error: BaseException) -> Callable[[Sequence[Painting]], None]:
+    def check(paintings: Sequence[Painting]) -> None:
+        if any(painting.request.seed == seed for painting in paintings):
+            raise error
+
+    return check
+
+
+async def test_a_crowd_without_room_is_split_and_nothing_is_lost(
+    make_job: MakeJob, fake_painter: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = engine_of(fake_painter)
+
+    def room_for_two(paintings: Sequence[Painting]) -> None:
+        if len(paintings) > 2:
+            raise FULL
+
+    fake_painter.before = room_for_two
+    results = await paint(engine, *(make_job(seed=seed) for seed in range(1, 9)))
+    assert [(result.seed, result.degraded) for result in results] == [(seed, ()) for seed in range(1, 9)]
+    assert max(len(forward) for forward in fake_painter.forwards) == 2
+    assert len(fake_painter.begun) == 8, "none was begun again"
+    assert 1 <= fake_painter.frees <= 4, "the room that was found is remembered"
+    engine.check_health()
+
+
+async def test_alone_without_room_it_is_reduced_and_its_peers_are_not(
+    make_job: MakeJob, fake_painter: Any
+) -> None:
+    engine = engine_of(fake_painter)
+
+    def no_large(paintings: Sequence[Painting]) -> None:
+        if any(painting.request.width_px > 256 for painting in paintings):
+            raise FULL
+
+    fake_painter.before = no_large
+    small, large = await paint(
+        engine, make_job(seed=1), make_job(seed=2, width_px=320, height_px=320, num_inference_steps=25)
+    )
+    assert (small.degraded, large.degraded) == ((), ("reduced",))
+    assert large.pixels.shape == (224, 224, 3)
+    assert fake_painter.begun[-1].num_inference_steps == 15
+    assert large.recipe == Recipe("2", "", 15, 6.0), "what was painted, not what was asked"
+    engine.check_health()
+
+
+async def test_two_pictures_without_room_in_a_minute_make_it_unhealthy(
+    make_job: MakeJob, fake_painter: Any
+) -> None:
+    engine = engine_of(fake_painter)
+    fake_painter.before = poison(2, FULL)
+    for _ in range(2):
+        engine.check_health()
+        [error] = await paint(engine, make_job(seed=2, fallback="none"))
+        assert isinstance(error, OutOfMemory) and str(error) == "no room"
+    with pytest.raises(Unhealthy, match="no room"):
+        engine.check_health()
+
+
+@pytest.mark.parametrize("culprit", [1, 4, 8])
+async def test_a_fault_in_a_crowd_is_traced_to_the_one_that_causes_it(
+    make_job: MakeJob, fake_painter: Any, culprit: int
+) -> None:
+    engine = engine_of(fake_painter)
+    fake_painter.before = poison(culprit, RuntimeError("a poisoned prompt"))
+    results = await paint(engine, *(make_job(seed=seed) for seed in range(1, 9)))
+    for seed, result in enumerate(results, 1):
+        if seed == culprit:
+            assert failed_by(result, RuntimeError)
+        else:
+            assert (result.seed, result.degraded) == (seed, ())
+    for seed in set(range(1, 9)) - {culprit}:
+        taken = [step for forward in fake_painter.forwards for name, step in forward if name == str(seed)]
+        assert taken == [1, 2, 3, 4], "no step was taken twice or left out"
+
+
+async def test_a_fault_in_a_pictures_own_part_of_a_step_is_its_own(
+    make_job: MakeJob, fake_painter: Any
+) -> None:
+    engine = engine_of(fake_painter)
+
+    def mark(paintings: Sequence[Painting]) -> None:
+        for painting in paintings:
+            if painting.request.seed == 1:
+                painting.fault = RuntimeError("its solver")
+
+    fake_painter.before = mark
+    first, second = await paint(engine, make_job(seed=1), make_job(seed=2))
+    assert failed_by(first, RuntimeError)
+    assert second.seed == 2
+
+
+@pytest.mark.parametrize("error", [FULL, RuntimeError("decoder")])
+async def test_pictures_that_cannot_be_decoded_together_are_decoded_alone(
+    make_job: MakeJob, fake_painter: Any, error: Exception
+) -> None:
+    engine = engine_of(fake_painter)
+
+    def alone(paintings: Sequence[Painting]) -> None:
+        if len(paintings) > 1:
+            raise error
+
+    fake_painter.on_decode = alone
+    results = await paint(engine, make_job(seed=1), make_job(seed=2))
+    assert [result.degraded for result in results] == [(), ()]
+
+
+async def test_a_picture_that_cannot_be_decoded_fails_alone(make_job: MakeJob, fake_painter: Any) -> None:
+    engine = engine_of(fake_painter)
+    fake_painter.on_decode = poison(1, RuntimeError("decoder"))
+    first, second = await paint(engine, make_job(seed=1), make_job(seed=2))
+    assert failed_by(first, RuntimeError)
+    assert second.seed == 2
+
+
+async def test_a_flawed_picture_is_painted_again_from_another_seed(
+    make_job: MakeJob, fake_painter: Any
+) -> None:
+    engine = engine_of(fake_painter)
+    fake_painter.shade = lambda request: 0 if request.seed == 42 else 1
+    [result] = await paint(engine, make_job())
+    assert (result.seed, result.degraded) == (42 + SEED_STRIDE, ("reseeded",))
+    assert not (await paint(engine, make_job()))[0].cached, "only what is as asked is kept"
+
+
+async def test_after_three_flawed_pictures_it_fails(make_job: MakeJob, fake_painter: Any) -> None:
+    engine = engine_of(fake_painter)
+    fake_painter.shade = lambda request: 0
+    [error] = await paint(engine, make_job())
+    assert isinstance(error, GenerationFailed)
+    assert "the last one was too dark" in str(error)
+    assert error.param == "character"
+    assert len(fake_painter.begun) == 3
+
+
+@pytest.mark.parametrize("fault", ["flaw", "room"])
+async def test_the_last_resort_is_a_placeholder_of_the_size_asked_for(
+    make_job: MakeJob, fake_painter: Any, fault: str
+) -> None:
+    engine = engine_of(fake_painter)
+    if fault == "flaw":
+        fake_painter.shade = lambda request: 0
+    else:
+        fake_painter.before = poison(42, FULL)
+    [result] = await paint(engine, make_job(fallback="placeholder"))
+    assert (result.degraded, result.seed, result.recipe) == (("placeholder",), 42, None)
+    assert result.pixels.shape == (96, 64, 3)
+    assert (result.pixels == 99).all()
+
+
+async def test_no_room_to_begin_is_no_room(make_job: MakeJob, fake_painter: Any) -> None:
+    engine = engine_of(fake_painter)
+    begin = fake_painter.begin
+
+    def full(request: Any) -> Painting:
+        if request.width_px > 64:
+            raise FULL
+        painting: Painting = begin(request)
+        return painting
+
+    fake_painter.begin = full
+    first, second = await paint(engine, make_job(seed=1, width_px=72), make_job(seed=2))
+    assert (first.degraded, second.degraded) == (("reduced",), ())
+
+
+async def test_a_picture_that_cannot_begin_fails_alone(make_job: MakeJob, fake_painter: Any) -> None:
+    engine = engine_of(fake_painter)
+    begin = fake_painter.begin
+
+    def broken(request: Any) -> Painting:
+        if request.seed == 1:
+            raise ValueError("its words")
+        painting: Painting = begin(request)
+        return painting
+
+    fake_painter.begin = broken
+    first, second = await paint(engine, make_job(seed=1), make_job(seed=2))
+    assert failed_by(first, ValueError)
+    assert second.seed == 2
+
+
+@dataclass(eq=False)
+class ClosedPainting(Painting):
+    """Keeps a mark of how it was given up."""
+
+    closed: int = 0
+
+    def close(self) -> None:
+        self.closed += 1
+        raise ValueError("it must disturb nobody")
+
+
+async def test_whatever_becomes_of_a_picture_it_is_closed_once(
+    gated_painter: FakePainter, make_job: MakeJob
+) -> None:
+    """Seeds: 1 is painted, 2 fails in its first step, 3 has no room and is tried again, 4 is cancelled."""
+    painter = gated_painter
+    engine = engine_of(painter)
+    begun: dict[int, list[ClosedPainting]] = {}
+
+    def begin(request: PaintRequest) -> Painting:
+        painting = ClosedPainting(request, request.num_inference_steps, guided=False)
+        begun.setdefault(request.seed, []).append(painting)
+        return painting
+
+    def before(paintings: Sequence[Painting]) -> None:
+        seeds = [painting.request.seed for painting in paintings]
+        if 2 in seeds:
+            raise ValueError("the second")
+        if seeds == [3] and len(begun[3]) == 1:
+            raise FULL
+
+    painter.begin = begin  # type: ignore[method-assign]
+    painter.before = before
+    jobs = [make_job(seed=seed, width_px=64 * seed, fallback="reduce") for seed in (1, 2, 3)]
+    results = asyncio.ensure_future(paint(engine, *jobs))
+    leaving = engine.submit(make_job(seed=4, num_inference_steps=99), "4", "")
+    first = asyncio.ensure_future(anext(leaving))
+    while not first.done():
+        painter.gate.release()  # type: ignore[union-attr]
+        await asyncio.sleep(0.001)
+    await leaving.aclose()
+    while not results.done():
+        painter.gate.release()  # type: ignore[union-attr]
+        await asyncio.sleep(0.001)
+    async with asyncio.timeout(30):
+        while any(painting.closed == 0 for tries in begun.values() for painting in tries):
+            painter.gate.release()  # type: ignore[union-attr]
+            await asyncio.sleep(0.001)
+    one, two, three = results.result()
+    assert (one.degraded, three.degraded) == ((), ("reduced",))
+    assert failed_by(two, ValueError)
+    assert {seed: [painting.closed for painting in tries] for seed, tries in sorted(begun.items())} == {
+        1: [1],
+        2: [1],
+        3: [1, 1],
+        4: [1],
+    }

@@ -1,0 +1,152 @@
+"""What files tell of where they come from, read back with Pillow."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deployments.imaging.files.encoding import encode
+from deployments.imaging.marks.provenance import (
+    SOFTWARE,
+    VOCABULARY,
+    Provenance,
+    Source,
+    combine,
+    declared_source,
+    of_layers,
+)
+from deployments.messages import LayerResult, LayerTimings, OutputOptions, PictureFormat, Recipe
+
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+XMP = "http://ns.adobe.com/xap/1.0/"
+IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+FORMATS: tuple[PictureFormat, ...] = ("jpeg", "png", "webp")
+RECIPE = Recipe("a knight, Größe, рыцарь", "blurry", 25, 7.5, "DPMSolverMultistep")
+CHARACTER = LayerResult(
+    "character",
+    np.zeros((64, 48, 3), np.uint8),
+    42,
+    "storybook-character",
+    "diffusers",
+    LayerTimings(0, 0, 0, 0),
+    recipe=RECIPE,
+)
+BACKGROUND = replace(
+    CHARACTER,
+    kind="background",
+    pixels=np.zeros((48, 96, 3), np.uint8),
+    seed=123,
+    model="fine, tuned",
+    recipe=Recipe("a castle", "people", 20, 6.0),
+)
+PICTURE = Image.new("RGB", (32, 16), "green")
+
+
+def written(told: Provenance | None, picture_format: PictureFormat) -> Image.Image:
+    return Image.open(BytesIO(encode(PICTURE, OutputOptions(picture_format), provenance=told).data))
+
+
+def xmp_of(picture: Image.Image) -> dict[str, str]:
+    """The attributes of its one description. (Pillow's own `getxmp` wants a package that we do not need.)"""
+    packet = picture.info["xmp"]
+    description = ElementTree.fromstring(packet).find(f".//{{{RDF}}}Description")  # noqa: S314
+    assert description is not None
+    return description.attrib
+
+
+def parameters_of(picture: Image.Image) -> str:
+    if picture.format == "PNG":
+        return str(picture.info.get("parameters", ""))
+    comment = picture.getexif().get_ifd(0x8769).get(0x9286, b"UNICODE\0")
+    assert comment.startswith(b"UNICODE\0")
+    return str(comment[8:].decode("utf-16-be"))
+
+
+@pytest.mark.parametrize("picture_format", FORMATS)
+def test_a_scene_tells_its_source_its_software_and_its_recipe(picture_format: PictureFormat) -> None:
+    picture = written(of_layers(CHARACTER, BACKGROUND), picture_format)
+    assert xmp_of(picture) == {
+        f"{{{IPTC}}}DigitalSourceType": VOCABULARY + "trainedAlgorithmicMedia",
+        f"{{{XMP}}}CreatorTool": SOFTWARE,
+        f"{{{RDF}}}about": "",
+    }
+    software = picture.info["Software"] if picture_format == "png" else picture.getexif()[0x0131]
+    assert software == SOFTWARE
+    assert parameters_of(picture) == (
+        "a knight, Größe, рыцарь | a castle\n"
+        "Negative prompt: blurry | people\n"
+        "Steps: 25, Sampler: DPMSolverMultistep, CFG scale: 7.5, Seed: 42, Size: 48x64, "
+        "Model: storybook-character, Background Steps: 20, Background CFG scale: 6.0, Background Seed: 123, "
+        'Background Size: 96x48, Background Model: "fine, tuned"'
+    )
+
+
+@pytest.mark.parametrize("picture_format", FORMATS)
+def test_nothing_told_nothing_written(picture_format: PictureFormat) -> None:
+    picture = written(None, picture_format)
+    assert not {"xmp", "exif", "Software", "parameters"} & picture.info.keys()
+
+
+@pytest.mark.parametrize("picture_format", FORMATS)
+def test_the_words_can_be_left_out(picture_format: PictureFormat) -> None:
+    told = parameters_of(written(replace(of_layers(CHARACTER), prompts=""), picture_format))
+    assert told.startswith("Steps: 25, ")
+    assert "knight" not in told
+
+
+@pytest.mark.parametrize("picture_format", FORMATS)
+def test_the_pixels_are_untouched_and_the_bytes_repeat(picture_format: PictureFormat) -> None:
+    told, output = of_layers(CHARACTER, BACKGROUND), OutputOptions(picture_format)
+    assert encode(PICTURE, output, provenance=told) == encode(PICTURE, output, provenance=told)
+    assert written(told, picture_format).tobytes() == written(None, picture_format).tobytes()
+
+
+@pytest.mark.parametrize("picture_format", FORMATS)
+def test_no_prompt_is_too_long_for_the_file(picture_format: PictureFormat) -> None:
+    dragons = "🐉" * 100_000
+    endless = replace(CHARACTER, recipe=replace(RECIPE, prompt=dragons, negative_prompt=dragons))
+    told = parameters_of(written(of_layers(endless, endless), picture_format))
+    assert told.count("…") == 4
+    assert told.endswith("Model: storybook-character")
+
+
+def test_what_no_model_painted_does_not_claim_one() -> None:
+    simulated = replace(CHARACTER, backend="simulated")
+    placeholder = replace(BACKGROUND, degraded=("placeholder",), recipe=None)
+    assert of_layers(simulated, placeholder).source == "algorithmicMedia"
+    assert of_layers(CHARACTER, placeholder).source == "compositeWithTrainedAlgorithmicMedia"
+    assert of_layers(CHARACTER, placeholder).prompts.count(" | ") == 0
+    assert "Background Seed: 123" in of_layers(CHARACTER, placeholder).settings
+
+
+@pytest.mark.parametrize(
+    ("sources", "whole"),
+    [
+        (("trainedAlgorithmicMedia",) * 2, "trainedAlgorithmicMedia"),
+        (("trainedAlgorithmicMedia", None), "compositeWithTrainedAlgorithmicMedia"),
+        (("composite", "compositeWithTrainedAlgorithmicMedia"), "compositeWithTrainedAlgorithmicMedia"),
+        (("algorithmicMedia", None), "composite"),
+        ((None, None), "composite"),
+    ],
+)
+def test_a_composite_is_of_what_it_is_made_of(sources: tuple[Source | None, ...], whole: Source) -> None:
+    assert combine(*sources) == whole
+
+
+@pytest.mark.parametrize("picture_format", FORMATS)
+def test_what_a_file_declares_is_read_back(picture_format: PictureFormat) -> None:
+    assert declared_source(written(Provenance("algorithmicMedia"), picture_format)) == "algorithmicMedia"
+    assert declared_source(written(Provenance(None), picture_format)) is None
+    assert declared_source(written(None, picture_format)) is None
+
+
+def test_the_software_is_this_release() -> None:
+    project = tomllib.loads((Path(__file__).parents[4] / "pyproject.toml").read_text())["project"]
+    assert f"Scenewright {project['version']}" == SOFTWARE

@@ -1,0 +1,154 @@
+"""Who is next, who fits, and who is refused, where several tenants want the merger."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from deployments.errors import Overloaded
+from deployments.queueing.queued_threads import QueuedThreads
+from deployments.queueing.work_queue import Work, WorkQueue
+
+LARGE = 500
+Release = Callable[[], None]
+
+
+class Taken:
+    """Ask for turns, and see which are granted."""
+
+    def __init__(self, queue: WorkQueue) -> None:
+        self.queue = queue
+        self.turns: dict[str, asyncio.Task[Release]] = {}
+
+    async def ask(self, name: str, work: Work) -> None:
+        self.turns[name] = asyncio.create_task(self.queue.take(work))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    def granted(self) -> set[str]:
+        return {name for name, turn in self.turns.items() if turn.done() and not turn.cancelled()}
+
+    async def end(self, name: str) -> None:
+        self.turns.pop(name).result()()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+
+async def test_a_bystander_is_merged_beside_the_largest_uploads() -> None:
+    asked = Taken(WorkQueue(4, 1_000))
+    for number in range(16):
+        await asked.ask(f"upload {number}", Work("attacker", 30, LARGE, later=True))
+    await asked.ask("scene", Work("bystander", 0.5, 28))
+    assert asked.granted() == {"upload 0", "scene"}
+
+
+async def test_uploads_of_ones_own_hold_up_no_scene() -> None:
+    asked = Taken(WorkQueue(4, 1_000))
+    for number in range(16):
+        await asked.ask(f"upload {number}", Work("", 1, 20, later=True))
+    await asked.ask("scene", Work("", 1, 20))
+    assert asked.granted() == {"upload 0", "upload 1", "scene"}
+
+
+async def test_tenants_take_turns_by_what_they_have_had() -> None:
+    asked = Taken(WorkQueue(1, 1_000))
+    await asked.ask("first", Work("a", 1))
+    for number in range(6):
+        await asked.ask(f"a{number}", Work("a", 1))
+    for number in range(2):
+        await asked.ask(f"b{number}", Work("b", 3))
+    order, running = [], "first"
+    while asked.turns:
+        await asked.end(running)
+        if asked.turns:
+            running = next(iter(asked.granted()))
+            order.append(running[0])
+    assert order == ["b", "a", "a", "a", "b", "a", "a", "a"]
+
+
+async def test_what_is_larger_than_the_memory_runs_alone() -> None:
+    asked = Taken(WorkQueue(4, 1_000))
+    await asked.ask("huge", Work("a", 1, 5_000))
+    await asked.ask("small", Work("b", 1, 10))
+    assert asked.granted() == {"huge"}
+    await asked.end("huge")
+    assert asked.granted() == {"small"}
+
+
+async def test_large_work_is_not_passed_over_for_ever() -> None:
+    asked = Taken(WorkQueue(4, 1_000))
+    await asked.ask("s0", Work("a", 0.1, 120))
+    await asked.ask("s1", Work("b", 0.1, 120))
+    await asked.ask("large", Work("c", 30, 875))
+    for number in range(2, 40):
+        if "large" in asked.granted():
+            break
+        await asked.ask(f"s{number}", Work("ab"[number % 2], 0.1, 120))
+        await asked.end(min(asked.granted() - {"large"}, key=lambda name: int(name[1:])))
+    assert "large" in asked.granted()
+
+
+async def test_a_newcomer_finds_a_place_where_another_has_filled_the_queue() -> None:
+    asked = Taken(WorkQueue(1, 1_000, places=10))
+    for number in range(30):
+        await asked.ask(str(number), Work("attacker", 1))
+    refused = [turn.exception() for turn in asked.turns.values() if turn.done()][1:]
+    assert len(refused) == 21
+    assert all(isinstance(error, Overloaded) and error.retry_after_s for error in refused)
+    await asked.ask("new", Work("bystander", 1))
+    assert not asked.turns["new"].done()
+    await asked.end("0")
+    assert "new" in asked.granted()
+
+
+async def test_those_who_leave_take_nothing_with_them() -> None:
+    """Bounds hold at every moment, and at the end all of it is free."""
+    queue, chance = WorkQueue(3, 1_000), random.Random(7)
+    held: list[Work] = []
+
+    async def caller() -> None:
+        for _ in range(30):
+            work = Work(chance.choice("abc"), chance.random(), chance.choice((10, 200, 900)))
+            async with queue.turn(work):
+                held.append(work)
+                assert len(held) <= 3
+                assert sum(each.memory_bytes for each in held) <= 1_000
+                try:
+                    await asyncio.sleep(chance.random() / 500)
+                finally:
+                    held.remove(work)
+
+    callers = [asyncio.create_task(caller()) for _ in range(12)]
+    for each in callers[::3]:
+        await asyncio.sleep(0.005)
+        each.cancel()
+    done = await asyncio.gather(*callers, return_exceptions=True)
+    assert sum(isinstance(each, asyncio.CancelledError) for each in done) == 4
+    assert [each for each in done if isinstance(each, AssertionError)] == []
+    for _ in range(3):
+        async with asyncio.timeout(5), queue.turn(Work("d", 1, 1_000)):
+            assert held == []
+
+
+async def test_a_thread_whose_caller_left_keeps_its_memory_until_it_ends() -> None:
+    go_on, started, queue = threading.Event(), threading.Event(), QueuedThreads(1, 1_000)
+
+    def work() -> None:
+        started.set()
+        go_on.wait(10)
+
+    first = asyncio.create_task(queue.run(Work("a", 1), work))
+    while not started.is_set():
+        await asyncio.sleep(0.001)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    second = asyncio.create_task(queue.run(Work("b", 1), lambda: 2))
+    await asyncio.sleep(0.01)
+    assert not second.done()
+    go_on.set()
+    assert await asyncio.wait_for(second, 10) == 2
