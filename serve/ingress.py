@@ -22,6 +22,7 @@ from .graph.replica_registry import HERE
 from .graph.scene import Graph, Handle
 from .http.bodiless import Bodiless
 from .http.body_budget import BoundedBodies
+from .http.checked_hosts import setting_for
 from .http.disconnects import ClientGone
 from .http.edge_slots import fitted
 from .http.error_responses import Refusal, answer
@@ -76,6 +77,14 @@ class Ingress:
                 " every node (docs/security.md)",
                 missing,
             )
+        for name, names in setting_for(config.allowed_hosts, config.asks_for_keys).items():
+            if name not in os.environ:
+                logger.warning(
+                    "/-/healthz and /-/routes answer to any Host here: set %s=%s before Ray starts, at every"
+                    " node (docs/security.md)",
+                    name,
+                    names,
+                )
         self._config = fitted(config)
         places = {kind: layer.replicas.max_queued_requests for kind, layer in config.layers.items()}
         door, merges = Door(HERE.get, places), merges_under_way(config)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -11,8 +13,12 @@ from hypothesis import strategies as some
 from starlette.responses import PlainTextResponse
 
 from serve.config.host_names import host_of
+from serve.config.service_config import ServiceConfig
 from serve.http.checked_hosts import VARIABLE, are_answered, checked_hosts, pattern_of, setting_for
 from serve.http.serve_routes import ROUTES, CheckedHosts
+from serve.ingress import Ingress
+
+from ..conftest import heard
 
 
 async def asked(path: str, *hosts: str, root_path: str = "") -> httpx.Response:
@@ -93,6 +99,39 @@ def test_it_checks_where_the_rest_does(
     allowed: tuple[str, ...], asks: bool, hosts: tuple[str, ...] | None
 ) -> None:
     assert checked_hosts(setting_for(allowed, asks)) == hosts
+
+
+@pytest.mark.parametrize(
+    ("settings", "variable", "warns"),
+    [
+        ({"authentication": "off"}, None, True),
+        ({"authentication": "off"}, "", False),
+        ({"authentication": "required", "allowed_hosts": ["a.example"]}, None, True),
+        ({"authentication": "required"}, None, False),
+        ({"authentication": "off", "allowed_hosts": ["*"]}, None, False),
+    ],
+)
+def test_the_edge_says_where_nobody_checks(
+    settings: dict[str, Any],
+    variable: str | None,
+    warns: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    if variable is not None:
+        monkeypatch.setenv(VARIABLE, variable)
+    nobody: Any = None
+    with heard(caplog):
+        Ingress(
+            ServiceConfig.model_validate({"state_dir": str(tmp_path), **settings}),
+            nobody,
+            nobody,
+            nobody,
+            nobody,
+        )
+    assert ("answer to any Host here" in caplog.text) is warns
 
 
 HOSTS = some.sampled_from(["a", "example", "localhost", "paint", "b-c", "127", "0", "lan", ""])
