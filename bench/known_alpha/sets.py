@@ -10,11 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.known_alpha import backdrops, figure
+from bench.known_alpha import backdrops, figure, people, stage, strangers
 from bench.known_alpha.figure import Color, Plane
 
-SetName = Literal["plain", "studio", "hard", "busy"]
-SETS: tuple[SetName, ...] = ("plain", "studio", "hard", "busy")
+SetName = Literal["plain", "studio", "hard", "busy", "clean", "floor", "alike"]
+SETS: tuple[SetName, ...] = ("plain", "studio", "hard", "busy", "clean", "floor", "alike")
+STAGED: tuple[SetName, ...] = ("clean", "floor", "alike")
+"""Sets whose held-out pictures have other shapes too: `people` to tune on, `strangers` to report on."""
 FIRST_HELD_OUT_SEED = 100_000
 
 
@@ -33,8 +35,14 @@ def samples(name: SetName, count: int, held_out: bool) -> Iterator[Sample]:
 
 
 def sample(name: SetName, seed: int) -> Sample:
-    """plain: gradient, noise. studio: light, floor, shadow, blur. hard: clothes like the paper, JPEG 90."""
+    """plain: gradient, noise. studio: light, floor, shadow, blur. hard: clothes like the paper, JPEG 90.
+
+    Staged, on paper of any colour: clean: light, grain. floor: also a floor with shadows. alike: also clothes
+    like the paper.
+    """
     dice = np.random.default_rng([SETS.index(name), seed])
+    if name in STAGED:
+        return _staged(name, dice, held_out=seed >= FIRST_HELD_OUT_SEED)
     color = backdrops.paper(dice)
     drawn = figure.draw(dice, _like(dice, color) if name == "hard" else None)
     match name:
@@ -42,7 +50,7 @@ def sample(name: SetName, seed: int) -> Sample:
             behind = backdrops.plain(dice, color)
         case "studio":
             behind = backdrops.studio(dice, color, drawn.feet)
-        case "busy":
+        case _:
             behind = backdrops.busy(dice)
     alpha: cv2.typing.MatLike = drawn.alpha
     mixed: cv2.typing.MatLike = behind + (drawn.color - behind) * alpha[..., None]
@@ -52,6 +60,16 @@ def sample(name: SetName, seed: int) -> Sample:
     mixed = mixed + dice.normal(0, dice.uniform(0.5, 3.0), mixed.shape)
     pixels = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
     return Sample(_jpeg(pixels) if name == "hard" else pixels, np.asarray(alpha, np.float32))
+
+
+def _staged(name: SetName, dice: np.random.Generator, held_out: bool) -> Sample:
+    paper = stage.color(dice)
+    cloth = stage.alike(dice, paper) if name == "alike" else None
+    drawn = (strangers if held_out else people).draw(dice, cloth)
+    floor = name == "floor" or (name == "alike" and dice.random() < 0.5)
+    behind = stage.backdrop(dice, paper, drawn, floor)
+    mixed = behind + (drawn.color - behind) * drawn.alpha[..., None]
+    return Sample(*stage.develop(dice, np.asarray(mixed, np.float32), drawn.alpha))
 
 
 def _like(dice: np.random.Generator, color: Color) -> Color:
