@@ -1,21 +1,32 @@
-"""How far a cut-out can be trusted: a product of ramps, each 0 where its measure says no and 1 where yes."""
+"""Tell how far a cut-out can be trusted: the error it is expected to have, and what refuses it.
+
+The refusal is a product of ramps, each 0 where its measure says no and 1 where yes.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import cv2
 import numpy as np
 
-from deployments.imaging.cutout.backdrop import Fit, Mask, Plane
+from deployments.imaging.cutout.backdrop import Fit, Mask, Plane, parts
+from deployments.imaging.cutout.enclosure import cautious, eager, overlap, with_every_sight, with_sure_sights
+from deployments.imaging.cutout.enclosure import solid as solid_figure
+from deployments.imaging.cutout.evidence import Evidence
 
 Frame = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """Shares are 0..1; `separation` is in units of the backdrop's noise, lengths in silhouette perimeters."""
+class Measures:
+    """Shares are 0..1; `separation` is in units of the backdrop's noise, lengths in silhouette perimeters.
+
+    The `differs` are 1 - IoU with a figure decided otherwise; `faintest` is the tenth percentile of the
+    edge's deviation, in Delta E.
+    """
 
     coverage: float
     inliers: float
@@ -26,6 +37,11 @@ class Evidence:
     top_leak: float
     roughness: float
     translucency: float
+    softness: float
+    eager_differs: float
+    cautious_differs: float
+    sights_differ: float
+    faintest: float
 
 
 Ramps = tuple[tuple[str, float, float], ...]
@@ -46,9 +62,31 @@ RAMPS: Ramps = (
 """As measured on the pictures of bench/known_alpha."""
 
 
-def confidence(evidence: Evidence) -> float:
-    """0..1."""
-    return judge(asdict(evidence), RAMPS)
+DOUBTS = (
+    ("cautious_differs", 0.17, 0.004),
+    ("eager_differs", 0.19, 0.004),
+    ("softness", 0.44, 0.01),
+    ("faintest", -0.43, 2.0),
+    ("coverage", -0.27, 0.02),
+)
+"""(measure, exponent, what is added to it): least squares on log(1 - IoU) over the tuning pictures."""
+SCALE = 0.56
+SIGHTS = 0.4
+"""Of what is neither surely a sight through the figure nor surely cloth: it is large where it is wrong."""
+EXPECTED_ERROR = ((0.0, 0.03, 0.12, 0.5), (1.0, 0.8, 0.5, 0.0))
+"""1 - IoU, and the confidence that it means: a cut-out below an IoU of 0.9 is to be below 0.8."""
+
+
+def confidence(measures: Measures) -> float:
+    """Judge a cut-out by the error that it is expected to have, and by what refuses it: 0..1."""
+    return float(np.interp(expected_error(measures), *EXPECTED_ERROR)) * judge(asdict(measures), RAMPS)
+
+
+def expected_error(measures: Measures) -> float:
+    """Predict 1 - IoU: a product of powers, and what sights through the figure may be mistaken."""
+    doubts = asdict(measures)
+    product: float = math.prod((doubts[name] + more) ** power for name, power, more in DOUBTS)
+    return SCALE * product + SIGHTS * measures.sights_differ
 
 
 def judge(measures: Mapping[str, float], ramps: Ramps) -> float:
@@ -59,30 +97,35 @@ def judge(measures: Mapping[str, float], ramps: Ramps) -> float:
     return score
 
 
-def gather(fit: Fit, figure: Mask, alpha: Plane, off: Plane, noise: float, picture: Frame) -> Evidence:
-    """What a cut-out shows of itself, (h, w) in a window of the picture; `off` is Delta E off the backdrop.
+def gather(fit: Fit, figure: Mask, alpha: Plane, evidence: Evidence, picture: Frame) -> Measures:
+    """Measure what a cut-out shows of itself, (h, w) in a window of the picture.
 
     `picture` is the whole picture's height and width, and the window's top and left in it.
     """
     high, wide, top, left = picture
     area = int(np.count_nonzero(figure))
     if not area:
-        return Evidence(0.0, fit.inliers, fit.error, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
+        return Measures(0.0, fit.inliers, fit.error, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0)
     solid = figure.astype(np.uint8)
     edge = cv2.erode(solid, np.ones((3, 3), np.uint8), borderValue=1) != solid
+    off, noise = evidence.calm, evidence.noise
     inside = cv2.dilate(off * solid, np.ones((5, 5), np.uint8))[edge] / noise
     # A chin that does not quite meet its collar is still one figure.
     joined = cv2.dilate(solid[::2, ::2], np.ones((3, 3), np.uint8))
-    _, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    _, areas = parts(joined)
     # A line may be so thin that the half size has none of it.
-    largest, whole = int(stats[1:, cv2.CC_STAT_AREA].max(initial=0)), max(1, int(joined.sum()))
+    largest, whole = int(areas.max()), max(1, int(areas.sum()))
     perimeter = max(1, int(np.count_nonzero(edge)))
+
+    half = evidence.halved()
+    decided = solid_figure(half)
+    soft = int(np.count_nonzero((alpha > 0.05) & (alpha < 0.95)))
 
     upper = round(0.6 * high)
     on_rim = np.count_nonzero(figure[0]) if top == 0 else 0
     on_rim += np.count_nonzero(figure[: upper - top, 0]) if left == 0 else 0
     on_rim += np.count_nonzero(figure[: upper - top, -1]) if left + figure.shape[1] == wide else 0
-    return Evidence(
+    return Measures(
         coverage=area / (high * wide),
         inliers=fit.inliers,
         fit_error=fit.error,
@@ -91,5 +134,10 @@ def gather(fit: Fit, figure: Mask, alpha: Plane, off: Plane, noise: float, pictu
         weak_edge=float((inside < 7).mean()) if inside.size else 1.0,
         top_leak=on_rim / (wide + 2 * upper),
         roughness=perimeter / (2 * float(np.sqrt(np.pi * area))),
-        translucency=int(np.count_nonzero((alpha > 0.05) & (alpha < 0.95))) / perimeter,
+        translucency=soft / perimeter,
+        softness=soft / area,
+        eager_differs=1 - overlap(decided, eager(half)),
+        cautious_differs=1 - overlap(decided, cautious(half)),
+        sights_differ=1 - overlap(with_sure_sights(half), with_every_sight(half)),
+        faintest=float(np.percentile(inside, 10)) * noise if inside.size else 0.0,
     )

@@ -12,38 +12,18 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from deployments.imaging.cutout.backdrop import (
-    SMALLEST_NOISE,
-    Fit,
-    Mask,
-    Plane,
-    fit_border,
-    length,
-    refit,
-    to_lab,
-)
+from deployments.imaging.cutout.backdrop import Mask, Plane, fit_border, length, to_lab
 from deployments.imaging.cutout.confidence import confidence, gather
 from deployments.imaging.cutout.edges import resolve_edges
-from deployments.imaging.cutout.silhouette import (
-    BACKDROP_SIGMAS,
-    feet_row,
-    floor_shadow,
-    from_border,
-    like_shadow,
-    slopes,
-    soft_light,
-    solid,
-)
+from deployments.imaging.cutout.enclosure import solid
+from deployments.imaging.cutout.evidence import gather_evidence
+from deployments.imaging.cutout.learning import LEAST_BACKDROP, learn
 from deployments.messages import Pixels
 
 Window = tuple[slice, slice]
 
 SMALL_PX = 128
 MIDDLE_PX = 256
-FIGURE_SIGMAS = 4.2
-LEAST_BACKDROP = 0.04
-CHI3_MEDIAN = 1.538
-"""Median length of a vector of three standard normals: turns a median Delta E into a sigma per channel."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +45,7 @@ def cut_out(pixels: Pixels) -> Cutout:
         return Cutout(np.ascontiguousarray(pixels[..., :3]), np.ascontiguousarray(pixels[..., 3]), 1.0)
     high, wide = pixels.shape[:2]
     fit = fit_border(to_lab(_within(pixels, SMALL_PX)))
-    surface, sure = _learn(_within(pixels, MIDDLE_PX), fit)
+    surface, sure = learn(_within(pixels, MIDDLE_PX), fit)
     if sure.mean() < LEAST_BACKDROP:
         return Cutout(pixels, np.zeros((high, wide), np.uint8), 0.0)
 
@@ -75,60 +55,15 @@ def cut_out(pixels: Pixels) -> Cutout:
     size = (seen.shape[1], seen.shape[0])
     sure = cv2.resize(sure[middle_window].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     backdrop = np.asarray(cv2.resize(_to_rgb(surface), size, interpolation=cv2.INTER_LINEAR), np.float32)
-    signed = _deviation(seen, surface)
-    off, calm = length(signed), length(cv2.GaussianBlur(signed, (3, 3), 0))
-    noise = _noise(off, sure)
-    # Either alone is not enough: hairs drown in the blur, pale clothes in the grain.
-    evident = cv2.max(off * (1 / noise), calm * (1 / _noise(calm, sure)))
-    below = feet_row(~sure)
-    if below is not None:  # The ground right under the soles is in a shadow that no backdrop shows.
-        evident[below:][like_shadow(seen[below:], backdrop[below:])] = 0
-    figure = solid(evident, signed, FIGURE_SIGMAS)
-    clean, cover = resolve_edges(seen, backdrop, figure, off)
+    evidence = gather_evidence(seen, surface, backdrop, sure)
+    figure = solid(evidence)
+    clean, cover = resolve_edges(seen, backdrop, figure, length(evidence.signed))
     picture = (high, wide, window[0].start, window[1].start)
-    trusted = confidence(gather(fit, figure, cover, calm, noise, picture))
+    trusted = confidence(gather(fit, figure, cover, evidence, picture))
 
     foreground, alpha = pixels.copy(), np.zeros((high, wide), np.uint8)
     foreground[window], alpha[window] = clean, np.rint(cover * 255).astype(np.uint8)
     return Cutout(foreground, alpha, trusted)
-
-
-def _learn(middle: Pixels, fit: Fit) -> tuple[Plane, Mask]:
-    """The backdrop's surface (h, w, 3) Lab at the middle size, and where it is surely seen (h, w).
-
-    Guessed from the border's fit, learned from that guess, guessed again, and learned again.
-    """
-    lab = to_lab(middle)
-    surface = np.asarray(cv2.resize(fit.surface, (lab.shape[1], lab.shape[0])), np.float32)
-    slope, noise, off = slopes(lab), fit.noise, length(lab - surface)
-    # Only the first surface tells soft light by its fading edge: one that has learned the fade hides it.
-    soft = soft_light(slope, off, noise)
-    for _ in range(2):
-        sure = from_border(off < BACKDROP_SIGMAS * noise) | soft
-        sure |= floor_shadow(sure, slope, surface, middle)
-        sure = cv2.erode(sure.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=1) > 0
-        if sure.mean() < LEAST_BACKDROP:
-            break
-        surface = refit(lab, sure)
-        off = length(lab - surface)
-        noise = _noise(off, sure)
-    return surface, sure
-
-
-def _deviation(pixels: Pixels, surface: Plane) -> Plane:
-    """(h, w, 3) Lab: full-size pixels less the backdrop; in steps of 0.4 and 1, for 8-bit Lab is quick."""
-    lab = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)
-    coded = surface * np.array((2.55, 1, 1), np.float32) + np.array((0, 128, 128), np.float32)
-    behind = cv2.resize(coded, (pixels.shape[1], pixels.shape[0]), interpolation=cv2.INTER_LINEAR)
-    off = np.asarray(cv2.subtract(lab, behind, dtype=cv2.CV_32F), np.float32)
-    off[..., 0] *= 1 / 2.55
-    return off
-
-
-def _noise(off: Plane, sure: Mask) -> float:
-    """Sigma per channel on the sure backdrop; `off` and `sure` (h, w)."""
-    seen = off[::2, ::3][sure[::2, ::3]]
-    return max(SMALLEST_NOISE, float(np.median(seen)) / CHI3_MEDIAN) if seen.size else SMALLEST_NOISE
 
 
 def _surroundings(sure: Mask, high: int, wide: int) -> tuple[Window, Window]:
