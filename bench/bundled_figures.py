@@ -1,4 +1,4 @@
-"""Characters of the bundled model, cut out: how many are accepted, and a contact sheet to look at."""
+"""Count the bundled model's characters that are cut out well: accepted, without chips, no part missing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 import os
 import random
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -15,17 +17,25 @@ import numpy as np
 from PIL import Image
 
 from bench.composing.painted import Studio
+from bench.known_alpha.flaws import LOST_SHARE, RIM_SHARE, Flaws, flaws
+from bench.known_alpha.storybook import storybook
 from deployments.diffusion.model.known_words import KnownWords, read_known_words, unknown_words
 from deployments.diffusion.model.registry import bundled_model
 from deployments.imaging.cutout.cutout_fallback import LEAST_CONFIDENCE
 from deployments.imaging.cutout.matting import Cutout, cut_out
+from deployments.messages import Pixels
 from models.training.contact_sheet import Entry, draw_sheet, save_sheet
-from models.training.figure_spec import sample_figure
+from models.training.figure_spec import Figure, sample_figure
 from models.training.prompts import describe_figure
 
 FIRST_SEED = 700_000
 BEHIND = np.array((70, 150, 90), np.float32)
 """A green that no garment has: what is left of the backdrop shows against it, and holes do."""
+OTHER_GARMENT_SLACK_PX = 16
+"""How far the outline of the same figure may move when its garment has another colour."""
+
+Judged = tuple[int, str, Pixels, Cutout, Flaws]
+"""Seed, words, picture, cut-out, and what is wrong with it."""
 
 
 def main() -> None:
@@ -34,31 +44,65 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--sheet", type=Path, default=Path("build/bundled-figures.jpg"))
     parser.add_argument("--keep", type=Path, help="a folder for the pictures as they were painted")
+    parser.add_argument(
+        "--drawn", action="store_true", help="the training's drawings, whose alpha is known, instead"
+    )
     asked = parser.parse_args()
-    studio, dice = Studio("character", asked.steps), random.Random(FIRST_SEED)
-    known, entries, accepted = read_known_words(bundled_model("storybook-character")), [], 0
-    for number in range(asked.count):
-        words = _described(dice, known)
-        layer = studio.paint(words, FIRST_SEED + number)
-        cutout = cut_out(layer.pixels)
+    entries, accepted, clean = [], 0, 0
+    judged = drawn(asked.count) if asked.drawn else bundled(asked.count, asked.steps)
+    for seed, words, painted, cutout, found in judged:
         taken = cutout.confidence >= LEAST_CONFIDENCE
         accepted += taken
-        said = f"confidence {cutout.confidence:.2f}"
-        entries.append(Entry(_on_green(cutout), words, said if not taken else ""))
-        print(f"{FIRST_SEED + number}  {said}  {words}", flush=True)
+        clean += found.clean
+        said = ", ".join([f"confidence {cutout.confidence:.2f}", *_said(found)])
+        entries.append(Entry(_on_green(cutout), words, "" if taken and found.clean else said))
+        print(f"{seed}  {said}  {words}", flush=True)
         if asked.keep is not None:
             asked.keep.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(layer.pixels).save(asked.keep / f"{FIRST_SEED + number}.png")
+            Image.fromarray(painted).save(asked.keep / f"{seed}.png")
     save_sheet(draw_sheet(entries), asked.sheet)
-    print(f"{accepted} of {asked.count} accepted, at {asked.steps} steps; the sheet is {asked.sheet}")
+    print(f"{accepted} of {asked.count} accepted; the sheet is {asked.sheet}")
+    print(f"{clean} of {asked.count} without chips, pale rims or lost parts")
 
 
-def _described(dice: random.Random, known: KnownWords | None) -> str:
-    """Describe some figure in words that the model knows, of those that the drawings have."""
+def bundled(count: int, steps: int) -> Iterator[Judged]:
+    """Paint each figure twice, then in a garment that no backdrop is like, to see what the first one lost."""
+    studio, dice = Studio("character", steps), random.Random(FIRST_SEED)
+    known = read_known_words(bundled_model("storybook-character"))
+    for seed in range(FIRST_SEED, FIRST_SEED + count):
+        figure = _figure(dice, known)
+        words = describe_figure(figure, random.Random(seed))
+        other = replace(figure, garment_color="green" if figure.garment_color == "purple" else "purple")
+        painted = studio.paint(words, seed).pixels
+        cutout = cut_out(painted)
+        whole = cut_out(studio.paint(describe_figure(other, random.Random(seed)), seed).pixels).alpha >= 128
+        yield seed, words, painted, cutout, flaws(cutout, painted, whole, OTHER_GARMENT_SLACK_PX)
+
+
+def drawn(count: int) -> Iterator[Judged]:
+    """Judge the training drawings by their true alpha: in any garment, then in white, then in silver."""
+    for number in range(count):
+        garment = (None, "white", "silver")[number % 3]
+        picture = storybook(number, True, True, garment)
+        cutout = cut_out(picture.pixels)
+        found = flaws(cutout, picture.pixels, picture.alpha >= 0.5)
+        yield number, f"a drawing in {garment or 'any colour'}", picture.pixels, cutout, found
+
+
+def _said(found: Flaws) -> list[str]:
+    return [
+        *([f"{found.chips} chips"] if found.chips else []),
+        *([f"pale rim {found.pale_rim:.1%}"] if found.pale_rim > RIM_SHARE else []),
+        *([f"lost {found.lost:.1%}"] if found.lost > LOST_SHARE else []),
+    ]
+
+
+def _figure(dice: random.Random, known: KnownWords | None) -> Figure:
+    """Draw some figure whose description is in words that the model knows."""
     while True:
-        words = describe_figure(sample_figure(dice), dice)
-        if known is None or not unknown_words(words, known):
-            return words
+        figure = sample_figure(dice)
+        if known is None or not unknown_words(describe_figure(figure, random.Random(0)), known):
+            return figure
 
 
 def _on_green(cutout: Cutout) -> Image.Image:
