@@ -45,9 +45,11 @@ def layer_defaults(kind: LayerKind, settings: LayerSettings) -> Defaults:
         guidance = guidance if card.guidance_scale is None else card.guidance_scale
         scale = (card.native_size[0] * card.native_size[1]) ** 0.5 / NATIVE_PX
         width, height = (_multiple(side * scale, card.latent_factor) for side in (width, height))
+    if given.guidance_scale is not None and family.takes_guidance_scale:
+        guidance = given.guidance_scale  # Else DEFAULT_GUIDANCE may be set, which is for every model.
     return Defaults(
         steps if given.num_inference_steps is None else given.num_inference_steps,
-        guidance if given.guidance_scale is None else given.guidance_scale,
+        guidance,
         width if given.width is None else given.width,
         height if given.height is None else given.height,
     )

@@ -14,6 +14,7 @@ import transformers
 from deployments.diffusion.model.adapters import lay_over
 from deployments.diffusion.model.device_placement import fit
 from deployments.diffusion.model.families import (
+    FAMILIES,
     PIPELINES,
     STABLE_DIFFUSION_PIPELINES,
     Family,
@@ -29,7 +30,6 @@ from deployments.diffusion.model.registry import (
     card_of,
     describe,
     family_by_name,
-    family_in,
     locate,
 )
 from deployments.diffusion.model.sampler import check_sampler
@@ -148,9 +148,9 @@ def _read(config: ModelConfig, name: str, device: str) -> Pipeline:
     quantization = None
     if config.quantization is not None:
         quantization = Quantization(config.quantization, family_of(kind).denoiser)
+    _check_family(config, folder, name)
     if place is None:
         fetch_model(folder, name, precisions.whole, precisions.apart)
-    _check_family(config, folder, name)
     return load_folder(folder, shown, precisions, _to_dtype, quantization, **CLASS_ARGUMENTS[kind])
 
 
@@ -159,8 +159,12 @@ def _read_file(config: ModelConfig, file: Path, device: str) -> Pipeline:
     for key in ("component_dtypes", "quantization"):
         if getattr(config, key):
             raise ModelUnusable(f"{file.name} is a single file: {key} is for a model's folder")
-    family = family_of("StableDiffusionPipeline")
-    return load_single_file(file, _to_dtype(_precisions(config, device, family).whole), CLASS_ARGUMENTS)
+    precisions = _precisions(config, device, family_of("StableDiffusionPipeline"))
+    pipeline = load_single_file(file, _to_dtype(precisions.whole), CLASS_ARGUMENTS)
+    kind, named = type(pipeline).__name__, config.family
+    if named is not None and kind not in family_by_name(named).pipelines:
+        raise ModelUnusable(f"the model {file.name} is not of the family {named}: it is a {kind}")
+    return pipeline
 
 
 def _to_dtype(precision: str) -> torch.dtype:
@@ -173,7 +177,7 @@ def _check_family(config: ModelConfig, folder: Path, name: str) -> None:
     kind, assumed = str(read_index(folder, name)["_class_name"]), card_of(config).family
     if kind in family_by_name(assumed).pipelines:
         return
-    found = family_in(folder, name).name
+    found = " or ".join(family.name for family in FAMILIES if kind in family.pipelines)
     if config.family is not None:
         raise ModelUnusable(f"the model {name} is not of the family {config.family}: it is {found}")
     if kind not in STABLE_DIFFUSION_PIPELINES:

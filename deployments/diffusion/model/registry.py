@@ -100,12 +100,6 @@ def card_of(model: ModelConfig) -> ModelCard:
     return replace(card, family=family.name, native_size=family.native_size, latent_factor=factor)
 
 
-def family_in(folder: Path, name: str) -> Family:
-    """Return the family of the model in a folder; UNKNOWN where its configuration is of none."""
-    index = _read_json(folder / "model_index.json")
-    return detect(index, _read_denoiser(folder, index), name) or UNKNOWN
-
-
 def _read_denoiser(folder: Path, index: dict[str, Any]) -> dict[str, Any]:
     return _read_json(folder / family_of(str(index.get("_class_name"))).denoiser / "config.json")
 

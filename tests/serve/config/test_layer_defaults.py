@@ -75,6 +75,14 @@ def test_the_operator_decides_before_the_model() -> None:
     assert layer_defaults("background", laid_over.background) == Defaults(8, 0.0, 1024, 768)
 
 
+def test_an_environment_for_every_model_guides_none_that_was_made_without() -> None:
+    laid_over = ServiceConfig().with_environment({"DIFFUSION_MODEL": SCHNELL, "DEFAULT_GUIDANCE": "7"})
+    assert layer_defaults("character", laid_over.character).guidance_scale == 0
+    assert admitted(laid_over).guidance_scale == 0
+    guided = ServiceConfig().with_environment({"DIFFUSION_MODEL": DEV, "DEFAULT_GUIDANCE": "7"})
+    assert admitted(guided).guidance_scale == 7
+
+
 def test_a_family_is_named_for_a_hub_id_that_is_not_known() -> None:
     config = painted_by("someone/tuned-flux", model={"family": "flux-dev"})
     assert layer_defaults("character", config.character) == Defaults(28, 3.5, 768, 1024)

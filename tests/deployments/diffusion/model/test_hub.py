@@ -297,6 +297,20 @@ def test_offline_is_honoured(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     assert hub.fetched == []
 
 
+def test_another_family_is_fetched_whole_once_its_family_is_named(
+    hub: Hub, tiny_model: Callable[[str], Path]
+) -> None:
+    shutil.rmtree(hub.root)
+    shutil.copytree(tiny_model("z-image"), hub.root)
+    said = refusal(ModelUnusable)
+    assert said.startswith(f"the model {NAME} is a ZImagePipeline: set its family in the configuration, ")
+    assert said.endswith(", to z-image-turbo or z-image")
+    assert not weights(hub)
+    pipeline = load(ModelConfig(NAME, device="cpu", family="z-image"))
+    assert type(pipeline).__name__ == "ZImagePipeline"
+    assert "tokenizer/chat_template.jinja" in hub.fetched
+
+
 def test_a_model_that_the_hub_has_not(hub: Hub) -> None:
     told = refusal(ModelUnusable, source="someone/else")
     assert told.startswith("the model someone/else could not be loaded: the hub has no such model")

@@ -306,3 +306,25 @@ def test_what_is_missing_in_the_folder_beside_it(
     with pytest.raises(NotReady) as raised:
         load(ModelConfig(source=str(file), device="cpu"))
     assert raised.value.message.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"family": "flux-dev"},
+            "the model dragons.safetensors is not of the family flux-dev: it is a ",
+        ),
+        (
+            {"component_dtypes": {"vae": "float32"}},
+            "dragons.safetensors is a single file: component_dtypes is for a model's folder",
+        ),
+    ],
+)
+def test_what_only_a_folder_can_be_asked_for(
+    tiny_sd1: Path, tmp_path: Path, settings: dict[str, Any], said: str
+) -> None:
+    file = single_with_folder(tiny_sd1, tmp_path)
+    with pytest.raises(NotReady) as raised:
+        load(ModelConfig(source=str(file), device="cpu", **settings))
+    assert raised.value.message.startswith(said)
