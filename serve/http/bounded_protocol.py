@@ -71,7 +71,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
         self._protocol_known = False
         self._in_head, self._head_bytes, self._head_fields, self._raw_bytes = True, 0, 0, 0
         self._framing_bytes, self._body_bytes = 0, 0
-        self._too_large = self._discards = self._between = False
+        self._too_large = self._discards = self._between = self._is_request = False
         self._discarded_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._begun = False
@@ -212,7 +212,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._between = False
+        self._between, self._is_request = False, True
         self._head_bytes = self._head_fields = 0
 
     def on_url(self, url: bytes) -> None:
@@ -243,7 +243,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
         super().on_message_complete()
         answered = self._discarded_answered()
         self._in_head, self._raw_bytes, self._head_bytes, self._head_fields = True, 0, 0, 0
-        self._between = True
+        self._between, self._is_request = True, False
         if answered:
             self.cycle.more_body = False
             self._rest()
@@ -328,8 +328,11 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
         self._set_deadline(self._limits.linger_s, self._drop)
 
     def _late(self) -> None:
-        """A connection that never sent a byte of a request is closed without a word."""
-        if self._raw_bytes or self._unread:
+        """A connection that never sent a byte of a request is closed without a word.
+
+        Empty lines before one are none of it (RFC 9112, 2.2): some clients end a body with one.
+        """
+        if self._is_request or self._unread.strip(b"\r\n"):
             self._refuse(TOO_LATE)
         else:
             self._drop()

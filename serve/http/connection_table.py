@@ -20,7 +20,10 @@ LOOKED_AT = 64
 
 @dataclass(eq=False)
 class Connection:
-    """`drop` ends it at once; `is_busy` says whether bytes are on their way, in or out."""
+    """`drop` ends it at once; `is_busy` says whether bytes are on their way, in or out.
+
+    `works`: whether it has a request under way, as the table knows.
+    """
 
     address: str
     drop: Callable[[], None]
@@ -62,6 +65,7 @@ class ConnectionTable:
         if connection in self._waiting:
             del self._waiting[connection]
             self._working.add(connection)
+            connection.works = True
         return len(self._working) <= self.limits.connections
 
     def wait(self, connection: Connection) -> None:
@@ -69,6 +73,7 @@ class ConnectionTable:
         if connection in self._working:
             self._working.remove(connection)
             self._waiting[connection] = None
+            connection.works = False
 
     def leave(self, connection: Connection) -> None:
         """Free its place; more than once does no harm."""

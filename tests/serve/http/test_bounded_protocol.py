@@ -113,7 +113,7 @@ def test_one_that_falls_silent_is_closed(app: Echo, loop: str, before: bytes, se
             assert answers(connection, 1)[0][0] == 200
             sent = sent or b"\r\n"  # Else uvicorn's time for kept connections counts.
         connection.sendall(sent)
-        if sent:
+        if sent.strip():  # Empty lines before a request are none of it.
             assert refusal(connection)[0] in (408, 400)
         assert is_closed(connection)
         edge.settles_at(0)
@@ -175,6 +175,58 @@ def test_a_connection_may_rest(app: Echo, loop: str, request_bytes: bytes, count
             connection.settimeout(20)
         connection.sendall(HEAD)
         assert refusal(connection) == (408, "request_timeout")
+
+
+@pytest.mark.parametrize(
+    ("head", "pieces"),
+    [
+        (b"Content-Length: 4\r\n\r\n", [b"abcd"]),
+        (b"Content-Length: 8\r\n\r\n", [b"a"] * 8),
+        (b"Transfer-Encoding: chunked\r\n\r\n", [b"3\r\nabc\r\n"] * 6 + [b"0\r\n\r\n"]),
+    ],
+    ids=["at once", "slowly", "chunked"],
+)
+def test_a_body_that_comes_after_its_header_may_take_longer_than_one(
+    app: Echo, loop: str, head: bytes, pieces: list[bytes]
+) -> None:
+    """As a picture may that is painted meanwhile: most clients send the header and the body apart."""
+    with serving(app, loop, header_timeout_s=0.2) as edge, edge.connect() as connection:
+        connection.sendall(b"POST /slow HTTP/1.1\r\nHost: a\r\n" + head)
+        edge.settles_at(working=1)
+        for piece in pieces:
+            assert is_silent(connection, 0.08)
+            connection.sendall(piece)
+        assert is_silent(connection, 0.5)
+        app.go_on.set()
+        assert answers(connection, 1)[0][0] == 200
+        assert is_silent(connection, 0.35), "and then it may rest"
+        connection.sendall(GET)
+        assert answers(connection, 1)[0][0] == 200
+
+
+def is_silent(connection: socket.socket, seconds: float) -> bool:
+    """Whether nothing comes, its end neither, for so long."""
+    connection.settimeout(seconds)
+    try:
+        connection.recv(1, socket.MSG_PEEK)
+    except TimeoutError:
+        return True
+    finally:
+        connection.settimeout(20)
+    return False
+
+
+def test_an_empty_line_after_a_request_is_no_part_of_the_next(app: Echo, loop: str) -> None:
+    """A 408 would be read as the answer to it."""
+    with serving(app, loop, header_timeout_s=0.2) as edge, edge.connect() as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\na")
+        assert answers(connection, 1)[0][0] == 200
+        connection.sendall(b"\r\n")
+        assert is_silent(connection, 0.05)
+        connection.sendall(GET)
+        assert answers(connection, 1)[0][0] == 200
+        connection.sendall(b"\r\n")
+        assert connection.recv(1) == b"", "closed without a word"
 
 
 def test_an_answered_request_keeps_no_place_by_its_body(app: Echo, loop: str) -> None:
