@@ -1,0 +1,62 @@
+"""Over HTTP a field that a model's family has no use for is refused, on every route that has layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+SCHNELL = "black-forest-labs/FLUX.1-schnell"
+NEGATED = {"prompt": "a castle", "negative_prompt": "people"}
+
+
+@pytest.fixture
+def client(client_with: Callable[..., httpx.AsyncClient]) -> httpx.AsyncClient:
+    """Both layers are said to be painted by FLUX.1 schnell."""
+    layer = {"generator": {"backend": "simulated", "model": {"source": SCHNELL}}}
+    return client_with(character=layer, background=layer)
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "param"),
+    [
+        ("/v1/backgrounds", NEGATED, "negative_prompt"),
+        ("/v1/characters", NEGATED, "negative_prompt"),
+        ("/v1/characters", {"prompt": "a knight", "cfg_scale": 7.5}, "guidance_scale"),
+        ("/v1/scenes", {"character": "a knight", "background": NEGATED}, "background.negative_prompt"),
+        (
+            "/v1/scenes",
+            {"character": {"prompt": "a knight", "guidance_scale": 3}, "background": "a castle"},
+            "character.guidance_scale",
+        ),
+        ("/v1/images/generations", NEGATED | {"prompt": "a knight | a castle"}, "negative_prompt"),
+        ("/v1/images/generations", {"prompt": "a knight | a castle", "guidance_scale": 2}, "guidance_scale"),
+        (
+            "/v1/jobs",
+            {"scenes": [{"character": "a knight", "background": NEGATED}]},
+            "scenes.0.background.negative_prompt",
+        ),
+    ],
+)
+async def test_a_field_without_a_use_is_refused(
+    client: httpx.AsyncClient, route: str, body: dict[str, Any], param: str
+) -> None:
+    answer = await client.post(route, json=body)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (422, "invalid_request", param)
+    assert f"is not for {SCHNELL}: FLUX.1 [schnell] " in error["message"]
+
+
+async def test_a_silent_request_is_painted_as_the_model_likes(client: httpx.AsyncClient) -> None:
+    (served, *_) = (await client.get("/v1/models")).json()["data"]
+    assert (served["id"], served["family"], served["tasks"]) == (SCHNELL, "flux-schnell", ["text_to_image"])
+    assert (served["licence"], served["commercial_use"]) == ("Apache-2.0", "yes")
+    answer = await client.post("/v1/characters", json={"prompt": "a knight", "negative_prompt": ""})
+    assert answer.status_code == 200
+    page = (await client.get("/openapi.json")).json()
+    body = page["paths"]["/v1/characters"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body["properties"]["num_inference_steps"]["default"] == 4
+    told = str(body["properties"]["guidance_scale"]) + str(body["properties"]["negative_prompt"])
+    assert "'maximum': 0.0" in told and "'maxLength': 0" in told
