@@ -11,11 +11,13 @@ import os
 from functools import partial
 from typing import Any
 
+import ray
 from ray import serve
 from ray.serve import Application
 
 from deployments.merger import Merger, MergerConfig
 
+from .config import haproxy_mode
 from .config.memory_budgets import memory_warnings, work_bytes
 from .config.service_config import ReplicaOptions, ServiceConfig
 from .graph.request_router import routed
@@ -40,6 +42,7 @@ TOO_MANY = {"status_code": 429, "retry_after_s": 1}
 def build(config: ServiceConfig) -> Application:
     """The application of `serve run serve/local.yaml`; Serve validates the file's `args` into `config`."""
     config = config.with_environment(os.environ)
+    haproxy_mode.refuse_without(config, ray.is_initialized())
     refuse_missing_drivers(config.jobs)
     home = home_of_jobs(config)
     for warning in memory_warnings(config):

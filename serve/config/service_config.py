@@ -136,8 +136,14 @@ class CpuReplicaOptions(ReplicaOptions):
 
 
 class IngressOptions(CpuReplicaOptions):
-    """The edge refuses at once what it cannot take, so its proxy's queue is worked off in moments."""
+    """The edge refuses at once what it cannot take, so its proxy's queue is worked off in moments.
 
+    `haproxy`: HAProxy listens, in place of Ray Serve's own proxies. `scenewright serve` starts it so. On
+    another Ray it takes variables on every node (docs/cluster.md), and without them nothing is deployed.
+    RAY_SERVE_ENABLE_HA_PROXY, 0 or 1, has the last word.
+    """
+
+    haproxy: bool = False
     max_ongoing_requests: Count = 200
     max_queued_requests: Count = 1_024
 

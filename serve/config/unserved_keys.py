@@ -49,7 +49,11 @@ def refuse_unserved(content: dict[str, Any], deploy: ServeDeploySchema, config: 
     for path, pattern, value in _walk(content):
         if pattern in UNSERVED and _asks_for_something(value):
             raise UnservedKey(f"{path} does nothing here, since {UNSERVED[pattern]}")
-    for fault in (*_http(deploy.http_options), *_tracing(deploy, config), *_application(deploy, config)):
+    for fault in (
+        *_http(deploy.http_options, config),
+        *_tracing(deploy, config),
+        *_application(deploy, config),
+    ):
         raise UnservedKey(fault)
 
 
@@ -71,7 +75,7 @@ def _asks_for_something(value: Any) -> bool:
     return value not in (None, False, [], "")
 
 
-def _http(http: HTTPOptionsSchema) -> Iterator[str]:
+def _http(http: HTTPOptionsSchema, config: ServiceConfig) -> Iterator[str]:
     if not 0 <= http.port <= 65_535:
         yield "http_options.port must be from 0 to 65535; 0 takes a free one"
     timeout_s = http.request_timeout_s
@@ -85,7 +89,7 @@ def _http(http: HTTPOptionsSchema) -> Iterator[str]:
         yield "http_options.ssl_keyfile and ssl_certfile do nothing here without each other: give both"
     if http.ssl_keyfile_password and not http.ssl_keyfile:
         yield "http_options.ssl_keyfile_password does nothing here without ssl_keyfile and ssl_certfile"
-    if http.ssl_keyfile and haproxy_mode.enabled():
+    if http.ssl_keyfile and haproxy_mode.asked_for(config):
         yield "http_options.ssl_keyfile does nothing behind Ray's HAProxy: end TLS in a proxy before it"
 
 

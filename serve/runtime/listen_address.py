@@ -56,6 +56,15 @@ def free_port(host: str = "127.0.0.1") -> int:
     return _try_to_bind(host, 0)
 
 
+def is_free(host: str, port: int) -> bool:
+    """Tell whether `host`, a numeric address, can be listened on at `port`."""
+    try:
+        _try_to_bind(host, port)
+    except CannotStart:
+        return False
+    return True
+
+
 def check_port(host: str, port: int) -> None:
     """Raise CannotStart where `host`, a numeric address, cannot be listened on at `port`.
 

@@ -62,7 +62,17 @@ def running(
     `deploy` is the Serve file that `config` is from; port 0 takes a free one. Leaving the block by any way
     stops everything that it started. Raises CannotStart, and RayEnded where Ray does not live that long.
     """
-    deploy = deploy or deploying.plain()
+    with (
+        private_ray.environment(haproxy.switch(config)),
+        _running(config, host, port, say, deploy or deploying.plain()) as url,
+    ):
+        yield url
+
+
+@contextmanager
+def _running(
+    config: ServiceConfig, host: str, port: int, say: Callable[[str], None], deploy: ServeDeploySchema
+) -> Iterator[str]:
     named, host = host, resolve(host)
     if not haproxy.reaches_replicas_at(host):
         raise CannotStart("HAProxy asks replicas at 127.0.0.1: let --host be that, or 0.0.0.0")
@@ -82,6 +92,7 @@ def running(
         raise CannotStart(str(error)) from error
     scheme = "https" if http.ssl_certfile else "http"
     url = url_of(host, port, scheme, deploy.applications[0].route_prefix or "/")
+    ports = haproxy.private_ports(host, port, say)
     # Under /tmp and short: sockets live in it, and a socket's path holds 107 characters. Mode 0700; Ray's
     # own it would open to all.
     folder = tempfile.mkdtemp(prefix="scenewright-", dir="/tmp")  # nosec B108
@@ -89,6 +100,7 @@ def running(
     settings = {
         **private_ray.PRIVATE,
         **haproxy.private_settings(folder),
+        **ports,
         **checked_hosts.setting_for(kept.allowed_hosts, kept.asks_for_keys),
         "RAY_TMPDIR": rays,
     }

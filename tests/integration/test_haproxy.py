@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -22,7 +22,7 @@ import pytest
 import yaml
 
 from serve.client import Retries, Scenewright
-from serve.runtime import local_cluster
+from serve.runtime import haproxy, local_cluster
 
 from ..polling import until
 from .conftest import REPOSITORY, simulated_config
@@ -67,31 +67,32 @@ class Service:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """In a process of its own: Ray reads the mode when it is imported."""
+    """As its file asks for it, in a process of its own, beside whatever has HAProxy's usual ports."""
     folder = tmp_path_factory.mktemp("haproxy")
     (folder / "serve.yaml").write_text(yaml.safe_dump(configuration(str(folder / "state"))))
-    port, stats, metrics, fallback = (local_cluster.free_port() for _ in range(4))
+    port, metrics = (local_cluster.free_port() for _ in range(2))
     environment = os.environ | {
-        "RAY_SERVE_ENABLE_HA_PROXY": "1",
-        "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
-        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback),
         "RAY_metrics_report_interval_ms": "500",
     }
     command = ["-m", "serve.cli", "serve", "--config", str(folder / "serve.yaml"), "--port", str(port)]
-    process = subprocess.Popen([sys.executable, *command], cwd=REPOSITORY, env=environment)
-    found = Service(f"http://127.0.0.1:{port}", process, f"127.0.0.1:{metrics}")
-    try:
-        until(lambda: ready(found), timeout_s=300)
-        yield found
-    finally:
-        all_of_it = found.processes() if process.poll() is None else []
-        process.terminate()
+    with ExitStack() as others:
+        for usual, _ in haproxy.PORTS.values():
+            with suppress(OSError):
+                others.enter_context(socket.create_server(("127.0.0.1", usual)))
+        process = subprocess.Popen([sys.executable, *command], cwd=REPOSITORY, env=environment)
+        found = Service(f"http://127.0.0.1:{port}", process, f"127.0.0.1:{metrics}")
         try:
-            process.wait(90)
+            until(lambda: ready(found), timeout_s=300)
+            yield found
         finally:
-            for each in psutil.wait_procs(all_of_it, timeout=60)[1]:
-                each.kill()
+            all_of_it = found.processes() if process.poll() is None else []
+            process.terminate()
+            try:
+                process.wait(90)
+            finally:
+                for each in psutil.wait_procs(all_of_it, timeout=60)[1]:
+                    each.kill()
 
 
 def configuration(state_dir: str) -> dict[str, Any]:
@@ -101,7 +102,7 @@ def configuration(state_dir: str) -> dict[str, Any]:
         data[kind]["replicas"] |= {"num_replicas": None, "autoscaling": AUTOSCALED}
         data[kind]["replicas"] |= {"max_ongoing_requests": 2, "max_queued_requests": 4}
         data[kind]["generator"]["generation"]["max_attempts"] = 1
-    data["ingress"]["num_replicas"] = 2
+    data["ingress"] |= {"num_replicas": 2, "haproxy": True}
     data["limits"]["body_timeout_s"] = 1.0
     data["state_dir"] = state_dir
     content: dict[str, Any] = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())
@@ -346,10 +347,10 @@ def replicas_that(service: Service, metric: str, **labels: str) -> set[str]:
 def test_a_haproxy_that_dies_comes_back(service: Service) -> None:
     running = service.processes("haproxy")
     assert running
-    for haproxy in running:
+    for each in running:
         with suppress(psutil.NoSuchProcess):  # One that a reload left behind may end by itself.
-            haproxy.kill()
-            haproxy.wait(30)
+            each.kill()
+            each.wait(30)
     until(lambda: ready(service))
     answer = httpx.post(f"{service.url}/v1/scenes", json=scene(), timeout=60, trust_env=False)
     assert answer.status_code == 200
