@@ -81,4 +81,4 @@ def gone(processes: list[psutil.Process]) -> bool:
 
 def wait_until_ready(service: Served) -> None:
     """Poll until it can paint."""
-    until(service.ready, timeout_s=180)
+    until(service.ready, timeout_s=300)

@@ -22,7 +22,7 @@ CONFIG = REPOSITORY / "serve/simulated.yaml"
 LONGEST_END_S = 30.0
 LONGEST_LEFT_S = 15.0
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_000)]
 
 
 def is_free(port: int) -> bool:
