@@ -112,15 +112,35 @@ def test_kills_lose_nothing_and_double_nothing(http: httpx.Client, scenes: int, 
 
 @pytest.mark.timeout(400)
 def test_a_job_outlives_the_service(service: Service, http: httpx.Client) -> None:
-    """The last test: everything is stopped with a job half done, and the next service finishes it."""
+    """The last test: everything is stopped with a job half done, and the next service finishes it.
+
+    A picture that is there already rots meanwhile, and is painted again.
+    """
     until(lambda: http.get("/readyz").status_code == 200)
     job_id = http.post("/v1/jobs", json={"scenes": [scene(n) for n in range(12)]}).json()["id"]
     until(lambda: job_of(http, job_id)["done"] > 1)
-    before = job_of(http, job_id)["done"]
+    job = job_of(http, job_id)
+    painted = next(told["url"] for told in job["scenes"] if told["status"] == "succeeded")
+    picture = http.get(painted)
     service.stop()
+    rot(service.state_dir, picture.content)
     http = service.start()
-    assert job_of(http, job_id)["done"] >= before
+    assert job_of(http, job_id)["done"] >= job["done"]
+    damaged = http.get(painted)
+    assert (damaged.status_code, damaged.json()["error"]["code"]) == (503, "not_ready")
+    assert int(damaged.headers["retry-after"]) >= 1
     until(lambda: job_of(http, job_id)["status"] == "succeeded", 120)
+    assert http.get(painted).content == picture.content, "from the same words and seed"
+    (mended,) = (told for told in job_of(http, job_id)["scenes"] if told["url"] == painted)
+    assert mended["repaints"] == 1
     kept = (service.state_dir, *service.state_dir.rglob("*"))
     others_may = [path for path in kept if path.lstat().st_mode & 0o077]
     assert others_may == [], "what is kept is this account's alone"
+
+
+def rot(folder: Path, content: bytes) -> None:
+    """Change one bit of the file that holds this."""
+    (file,) = (path for path in folder.rglob("*") if path.is_file() and path.read_bytes() == content)
+    spoiled = bytearray(content)
+    spoiled[len(spoiled) // 2] ^= 1
+    file.write_bytes(spoiled)
