@@ -90,15 +90,21 @@ def test_the_service_itself_is_killed(tmp_path: Path, row: Row, mode: str) -> No
     row.saw(f"the last process ended {left_s:.1f} s after, and the port was free; the job succeeded")
 
 
-@pytest.mark.parametrize("process", ["gcs_server", "raylet"])
-def test_the_service_is_killed_while_ray_starts(tmp_path: Path, process: str) -> None:
+@pytest.mark.parametrize(("process", "name"), [("gcs_server", "control service"), ("raylet", "node")])
+def test_the_service_is_killed_while_ray_starts(tmp_path: Path, row: Row, process: str, name: str) -> None:
+    row.promises(
+        f"`scenewright serve` killed (SIGKILL) as Ray's {name} ({process}) starts",
+        f"no process and no folder of its Ray after {LONGEST_LEFT_S:.0f} s",
+    )
     with served(tmp_path, CONFIG) as service:
         started = until(lambda: next((each for each in service.tree() if named(each) == process), None))
         rays = started.environ()["RAY_TMPDIR"]
         service.process.kill()
-        until(lambda: not of_ray(rays), timeout_s=LONGEST_LEFT_S)
-        until(lambda: not Path(rays).parent.exists(), timeout_s=LONGEST_LEFT_S)
+        killed = time.monotonic()
+        until(lambda: not of_ray(rays) and not Path(rays).parent.exists(), timeout_s=LONGEST_LEFT_S)
+        left_s = time.monotonic() - killed
         assert is_free(service.port)
+    row.saw(f"gone {left_s:.1f} s after")
 
 
 def named(process: psutil.Process) -> str:
