@@ -75,7 +75,10 @@ def _running(
 ) -> Iterator[str]:
     named, host = host, resolve(host)
     if not haproxy.reaches_replicas_at(host):
-        raise CannotStart("HAProxy asks replicas at 127.0.0.1: let --host be that, or 0.0.0.0")
+        raise CannotStart(
+            "HAProxy asks replicas at 127.0.0.1: let --host be that, or 0.0.0.0, or let"
+            f" {haproxy_mode.SWITCH}=0 start Ray Serve's own proxies"
+        )
     port = port or free_port(host)
     check_port(host, port)
     http = tls.with_whole_paths(deploy.http_options)
