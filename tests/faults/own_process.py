@@ -81,4 +81,7 @@ def gone(processes: list[psutil.Process]) -> bool:
 
 def wait_until_ready(service: Served) -> None:
     """Poll until it can paint."""
-    until(service.ready, timeout_s=300)
+    try:
+        until(service.ready, timeout_s=300)
+    except AssertionError as error:
+        raise AssertionError(service.out.read_text()) from error
