@@ -70,7 +70,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
         self._unread = bytearray()
         self._protocol_known = False
         self._in_head, self._head_bytes, self._head_fields, self._raw_bytes = True, 0, 0, 0
-        self._framing_bytes, self._body_bytes = 0, 0
+        self._framing_bytes, self._body_bytes, self._piece_body_bytes = 0, 0, 0
         self._too_large = self._discards = self._between = self._is_request = False
         self._discarded_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
@@ -179,7 +179,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
                 return
             piece = bytes(self._unread[:PIECE_BYTES])
             del self._unread[:PIECE_BYTES]
-            before, self._between = self._body_bytes, False
+            self._piece_body_bytes, self._between = 0, False
             try:
                 self.parser.feed_data(piece)
             except httptools.HttpParserUpgrade:
@@ -187,10 +187,10 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
             except httptools.HttpParserError:
                 self._refuse(self._header_too_large() if self._too_large else MALFORMED)
                 return
-            if not self._is_bounded(len(piece), self._body_bytes - before):
+            if not self._is_bounded(len(piece)):
                 return
 
-    def _is_bounded(self, received: int, body: int) -> bool:
+    def _is_bounded(self, received: int) -> bool:
         """Count what the parser keeps without telling: a header or a chunk's extension without end."""
         if self._between:
             return True  # A request ended with these bytes and no other has begun.
@@ -200,7 +200,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
                 self._refuse(self._header_too_large())
                 return False
             return True
-        self._framing_bytes += received - body
+        self._framing_bytes += received - self._piece_body_bytes
         if self._framing_bytes > self._limits.header_bytes + FRAMING_TO_BODY * self._body_bytes:
             self._refuse(MALFORMED)
             return False
@@ -237,6 +237,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
+        self._piece_body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:

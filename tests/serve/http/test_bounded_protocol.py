@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 from collections.abc import Iterator
@@ -313,6 +314,16 @@ def test_a_large_body_arrives_whole(edge: Serving) -> None:
             b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n" + b"a" * 9_000_000
         )
         assert answers(connection, 1)[0][2] == b'{"length": 9000000, "headers": 2}'
+
+
+def test_one_large_body_after_another_arrives_whole(edge: Serving) -> None:
+    """As by any client, or a HAProxy, that keeps its connections."""
+    with edge.connect() as connection:
+        for size in (500_000, 20_000, 300_000):
+            head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size
+            connection.sendall(head + b"a" * size)
+            status, _, body = answers(connection, 1)[0]
+            assert (status, json.loads(body)["length"]) == (200, size)
 
 
 def test_pipelined_requests_are_all_answered_in_turn(edge: Serving, app: Echo) -> None:
