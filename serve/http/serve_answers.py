@@ -1,8 +1,8 @@
 """Give the errors that Ray Serve answers by itself, without the application, the documented shape.
 
 Serve answers in plain text where a request takes longer than `http_options.request_timeout_s` (408), where
-its queue is full (429 or 503), where nothing is at a path (404), and where a replica fails (500). The
-application's own errors are JSON, so a plain one is Serve's.
+its queue is full (429 or 503), where nothing is at a path (404), and where a replica fails (500). It gives
+them no length, as applications do; another application of the same Serve may well answer in plain text.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from .serve_routes import is_serves_own
 
 READ_BYTES = 4 << 10
 """So much of what Serve says is looked at."""
+PLAIN = (404, 408, 429, 503)
+"""Statuses of those that Serve writes itself; a 500 in plain text is nobody's documented error."""
 NOT_FOUND = Refusal(404, "not_found", "there is no such route")
 TOO_LATE = Refusal(504, "deadline_exceeded", "the answer took longer than this service allows")
 INTERNAL = Refusal(
@@ -58,13 +60,18 @@ class _Answer:
             await self._send(message)
         elif message["type"] == "http.response.start":
             self._status, self._headers = message["status"], Headers(raw=message["headers"])
-            if self._status < 400 or not self._headers.get("content-type", "").startswith("text/plain"):
+            if not self._is_serves_own():
                 self._begun = True
                 await self._send(message)
         elif message["type"] == "http.response.body":
             self._said += message.get("body", b"")[: READ_BYTES - len(self._said)]
             if not message.get("more_body", False):
                 await self.end()
+
+    def _is_serves_own(self) -> bool:
+        plain = self._headers.get("content-type", "").startswith("text/plain")
+        written_by_serve = self._status in PLAIN and "content-length" not in self._headers
+        return plain and (written_by_serve or self._status == 500)
 
     async def end(self) -> None:
         """Answer instead of Serve, unless its answer went on as it was."""

@@ -14,7 +14,7 @@ from ray.serve._private.http_util import (
     send_http_response_on_exception,
 )
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
-from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.http.serve_answers import DocumentedErrors
@@ -103,9 +103,12 @@ async def pieces() -> AsyncGenerator[bytes, None]:
         JSONResponse({"error": {"code": "overloaded"}}, 429),
         JSONResponse({"error": {"code": "not_ready"}}, 503, {"Retry-After": "2"}),
         PlainTextResponse("fine"),
+        PlainTextResponse("another application's", 403),
+        PlainTextResponse("Not Found", 404),
+        Response("another application's", 422, media_type="text/plain"),
         StreamingResponse(pieces(), media_type="text/event-stream"),
     ],
-    ids=["429", "503", "plain", "stream"],
+    ids=["429", "503", "plain", "plain 403", "plain 404", "plain 422", "events"],
 )
 async def test_what_the_application_answers_stays(answer: Any) -> None:
     seen: list[Message] = []
