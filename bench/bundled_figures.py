@@ -17,8 +17,6 @@ import numpy as np
 from PIL import Image
 
 from bench.composing.painted import Studio
-from bench.known_alpha.flaws import LOST_SHARE, RIM_SHARE, Flaws, flaws
-from bench.known_alpha.storybook import storybook
 from deployments.diffusion.model.known_words import KnownWords, read_known_words, unknown_words
 from deployments.diffusion.model.registry import bundled_model
 from deployments.imaging.cutout.cutout_fallback import LEAST_CONFIDENCE
@@ -27,6 +25,13 @@ from deployments.messages import Pixels
 from models.training.contact_sheet import Entry, draw_sheet, save_sheet
 from models.training.figure_spec import Figure, sample_figure
 from models.training.prompts import describe_figure
+from tests.support.known_alpha.flaws import (
+    LOST_SHARE,
+    RIM_SHARE,
+    Flaws,
+    flaws,
+)
+from tests.support.known_alpha.storybook import storybook
 
 FIRST_SEED = 700_000
 BEHIND = np.array((70, 150, 90), np.float32)

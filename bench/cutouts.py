@@ -16,11 +16,16 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from bench.known_alpha.agreement import folder, overlap, rank_correlation, report
-from bench.known_alpha.flaws import Flaws, flaws
-from bench.known_alpha.sets import SETS, Sample, samples
-from bench.known_alpha.storybook import storybook
 from deployments.imaging.cutout.matting import Cutout, cut_out
+from tests.support.known_alpha.agreement import (
+    folder,
+    overlap,
+    rank_correlation,
+    report,
+)
+from tests.support.known_alpha.flaws import Flaws, flaws
+from tests.support.known_alpha.sets import SETS, Sample, samples
+from tests.support.known_alpha.storybook import storybook
 
 BEHIND = np.array((70, 150, 90), np.float32)
 SHEET_ACROSS = 10

@@ -19,15 +19,15 @@ import cv2
 import numpy as np
 import PIL
 
-from bench.known_alpha.quality import report_cutouts, report_harmonising, report_refusals
-from bench.known_alpha.sets import SETS, samples
-from bench.known_alpha.storybook import storybook
 from deployments.imaging.composite.compositing import compose
 from deployments.imaging.composite.enhancing import enhance
 from deployments.imaging.composite.pasting import paste
 from deployments.imaging.files.encoding import encode
 from deployments.messages import MergeOptions, OutputOptions
 from models.training.places import draw_place, sample_place
+from tests.support.known_alpha.quality import report_cutouts, report_harmonising, report_refusals
+from tests.support.known_alpha.sets import SETS, samples
+from tests.support.known_alpha.storybook import storybook
 
 
 def main() -> None:

@@ -23,11 +23,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # bench/ is not installed.
 import yaml
 
 from bench.pages import peers as page
-from loadtest.record import read
-from loadtest.summary import Window
+from loadtest.analysis.summary import Window
+from loadtest.traffic.record import read
 
 REPOSITORY = Path(__file__).parents[1]
-PEERS = REPOSITORY / "bench/peers"
+PEERS = REPOSITORY / "bench/peer_servers"
 MIX = PEERS / "mix.json"
 OURS = ["-m", "serve.cli", "serve", "--config"]
 COMPILED = "scenewright, bfloat16, compiled"

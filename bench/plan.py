@@ -21,12 +21,12 @@ import ray
 import yaml
 
 from bench.pages.sections import write_section
-from loadtest.arrivals import poisson
-from loadtest.mix import Mix
-from loadtest.record import Record, read
-from loadtest.summary import Window
-from loadtest.traffic import Target
-from loadtest.trial import Trial, carry_out
+from loadtest.analysis.summary import Window
+from loadtest.traffic.arrivals import poisson
+from loadtest.traffic.loops import Target
+from loadtest.traffic.mix import Mix
+from loadtest.traffic.record import Record, read
+from loadtest.trial.trial import Trial, carry_out
 from serve.client import Scenewright
 from serve.config.service_config import ServiceConfig
 from serve.planning.measuring import measure

@@ -15,10 +15,10 @@ from typing import Any
 import gevent
 from locust import FastHttpUser, events, task
 
-from loadtest import mix as mixes
-from loadtest.address import AddressError, base_address, bearer
-from loadtest.check import flaw
-from loadtest.plan import endless
+from loadtest.traffic import mix as mixes
+from loadtest.traffic.address import AddressError, base_address, bearer
+from loadtest.traffic.picture_check import flaw
+from loadtest.traffic.request_plan import endless
 
 ACCEPT = {"picture": "image/*", "json": "application/json"}
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from loadtest.record import Record
-from loadtest.summary import Window
+from loadtest.analysis.summary import Window
+from loadtest.traffic.record import Record
 
 from .bars import bars
 from .sections import write_section

@@ -4,9 +4,9 @@ from typing import Any
 
 import click
 
-from ..faults import Fault, Faults, costs
-from ..replicas import ClusterError
-from ..trial import carry_out
+from ..cluster.replicas import ClusterError
+from ..trial.fault_schedule import Fault, Faults, costs
+from ..trial.trial import carry_out
 from .parameters import OUTPUT, POSITIVE, TARGET, TIME, options
 from .results import finish
 from .run import ARRIVALS, run_trial

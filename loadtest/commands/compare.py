@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from ..comparison import Figure, differing_tests
-from ..comparison import compare as compared
+from ..analysis.comparison import Figure, differing_tests
+from ..analysis.comparison import compare as compared
 from .finite import FiniteRange
 from .parameters import NewFile
 from .results import INVALID, MET, MISSED, save

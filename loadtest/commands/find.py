@@ -5,13 +5,15 @@ from typing import Any
 
 import click
 
-from .. import arrivals, machine, search
-from ..replicas import ClusterError
+from ..analysis import rate_search
+from ..analysis.slo import Slo
+from ..analysis.summary import Window
+from ..cluster import machine
+from ..cluster.replicas import ClusterError
 from ..report.page import search_page
 from ..report.tables import seconds
-from ..slo import Slo
-from ..summary import Window
-from ..trial import carry_out
+from ..traffic import arrivals
+from ..trial.trial import carry_out
 from .finite import FiniteRange
 from .parameters import OUTPUT, POSITIVE, TARGET, options, trial
 from .results import INVALID, MET, MISSED, save, write
@@ -96,7 +98,7 @@ def find(**asked: Any) -> None:
     limit = None
     rate = None
     try:
-        rate = search.highest(probe, asked["start_rps"], asked["most_rps"], asked["precision"])
+        rate = rate_search.highest(probe, asked["start_rps"], asked["most_rps"], asked["precision"])
     except GeneratorsLimit as reached:
         limit = str(reached)
     except (ClusterError, arrivals.ArrivalsError) as error:

@@ -10,14 +10,19 @@ from typing import Any
 
 import click
 
-from .. import mix as mixes
-from .. import slo as slos
-from ..address import AddressError, base_address, bearer, check_listening
-from ..mix import Mix
-from ..slo import Slo
-from ..summary import Window
-from ..traffic import Target
-from ..trial import Trial
+from ..analysis import slo as slos
+from ..analysis.slo import Slo
+from ..analysis.summary import Window
+from ..traffic import mix as mixes
+from ..traffic.address import (
+    AddressError,
+    base_address,
+    bearer,
+    check_listening,
+)
+from ..traffic.loops import Target
+from ..traffic.mix import Mix
+from ..trial.trial import Trial
 from .finite import FiniteRange
 
 POSITIVE = FiniteRange(min=0, min_open=True)

@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from .. import arrivals
-from ..replicas import ClusterError
-from ..summary import Window
-from ..trial import Trial, carry_out
+from ..analysis.summary import Window
+from ..cluster.replicas import ClusterError
+from ..traffic import arrivals
+from ..trial.trial import Trial, carry_out
 from .parameters import OUTPUT, POSITIVE, TARGET, TIME, options, trial
 from .results import finish
 

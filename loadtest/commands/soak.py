@@ -4,12 +4,12 @@ from typing import Any
 
 import click
 
-from .. import arrivals
-from ..memory import Memory, slope
-from ..mix import Cancels, Mix, default_mix
-from ..replicas import ClusterError
-from ..summary import Window
-from ..trial import carry_out
+from ..analysis.summary import Window
+from ..cluster.replicas import ClusterError
+from ..traffic import arrivals
+from ..traffic.mix import Cancels, Mix, default_mix
+from ..trial.memory import Memory, slope
+from ..trial.trial import carry_out
 from .finite import FiniteRange
 from .parameters import OUTPUT, POSITIVE, TARGET, options, trial
 from .results import finish

@@ -4,11 +4,11 @@ from typing import Any
 
 import click
 
-from .. import arrivals
-from ..replicas import ClusterError
-from ..stepping import Step, analyse
-from ..summary import Window
-from ..trial import carry_out
+from ..analysis.stepping import Step, analyse
+from ..analysis.summary import Window
+from ..cluster.replicas import ClusterError
+from ..traffic import arrivals
+from ..trial.trial import carry_out
 from .finite import FiniteRange
 from .parameters import OUTPUT, POSITIVE, TARGET, options, trial
 from .results import finish

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..record import CANCELLED, OK
+from ..traffic.record import CANCELLED, OK
 from .frame import Frame
 from .scales import upto
 

@@ -8,11 +8,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.known_alpha.agreement import folder, overlap, rank_correlation, report
-from bench.known_alpha.flaws import chips, flaws, lost_part, pale_rim
-from bench.known_alpha.sets import STAGED, SetName, sample
 from deployments.imaging.cutout.matting import Cutout
 from deployments.messages import Pixels
+from tests.support.known_alpha.agreement import (
+    folder,
+    overlap,
+    rank_correlation,
+    report,
+)
+from tests.support.known_alpha.flaws import (
+    chips,
+    flaws,
+    lost_part,
+    pale_rim,
+)
+from tests.support.known_alpha.sets import STAGED, SetName, sample
 
 GRAY, RED = 128, (170, 40, 40)
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from bench.overload import LOADS, cells, config, figures, lateness_ms, later, page
-from loadtest.record import Record
-from loadtest.summary import Window
+from loadtest.analysis.summary import Window
+from loadtest.traffic.record import Record
 
 Bench = Callable[..., tuple[str, dict[str, Any]]]
 WINDOW = Window(warmup_s=10, duration_s=20)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench import peers
-from loadtest import mix
+from loadtest.traffic import mix
 from serve.config.serve_file import load
 
 Bench = Callable[..., tuple[str, dict[str, Any]]]

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bench.known_alpha.sets import samples
 from deployments.imaging.composite.compositing import LARGEST_LAYER_PX
 from deployments.imaging.composite.layer_tags import KEY
 from deployments.imaging.composite.pasting import paste
@@ -31,6 +30,7 @@ from deployments.messages import (
     Pixels,
     UploadJob,
 )
+from tests.support.known_alpha.sets import samples
 
 PNG = OutputOptions("png")
 LARGE = next(each.pixels for each in samples("plain", 20, held_out=True) if each.alpha[-1].max() == 0)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.known_alpha.sets import samples
 from deployments.errors import CutoutFailed, InvalidRequest
 from deployments.merger import Merger
 from deployments.messages import (
@@ -21,6 +20,7 @@ from deployments.messages import (
     PictureFormat,
     Pixels,
 )
+from tests.support.known_alpha.sets import samples
 
 BLACK = np.zeros((512, 384, 3), np.uint8)
 PLACE = np.full((384, 512, 3), (90, 140, 110), np.uint8)

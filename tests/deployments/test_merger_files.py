@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.known_alpha.sets import samples
 from deployments.errors import CutoutFailed, InvalidRequest
 from deployments.imaging.composite.pasting import paste
 from deployments.imaging.files.encoding import encode
@@ -24,6 +23,7 @@ from deployments.messages import (
     Pixels,
     UploadJob,
 )
+from tests.support.known_alpha.sets import samples
 
 PNG = OutputOptions("png")
 FRAME = MergeOptions(width_px=512, height_px=256)

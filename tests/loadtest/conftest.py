@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from loadtest.mix import Mix, parse
-from loadtest.summary import Window
-from loadtest.traffic import Target
-from loadtest.trial import Trial, carry_out
+from loadtest.analysis.summary import Window
+from loadtest.traffic.loops import Target
+from loadtest.traffic.mix import Mix, parse
+from loadtest.trial.trial import Trial, carry_out
 
 from .stand_in import StandIn, serving
 

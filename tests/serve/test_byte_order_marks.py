@@ -18,8 +18,8 @@ from PIL import Image
 from deployments.diffusion.model.model_files import check_model_files
 from deployments.diffusion.model.registry import describe
 from examples.storyboard import main as paint_storyboard
-from loadtest import arrivals, mix, record
 from loadtest.commands.compare import _read as read_summary
+from loadtest.traffic import arrivals, mix, record
 from serve.auth.open_keys import open_keys
 from serve.cli import main
 from serve.config import serve_file

@@ -16,8 +16,8 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image, ImageEnhance
 
-from bench.known_alpha.sets import samples
 from serve.cli import main
+from tests.support.known_alpha.sets import samples
 
 JPEG = b"a jpeg"
 CARD = {

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from bench.pages import peers
-from loadtest.record import Record
-from loadtest.summary import Window
+from loadtest.analysis.summary import Window
+from loadtest.traffic.record import Record
 
 ROOT = Path(__file__).parents[3]
 

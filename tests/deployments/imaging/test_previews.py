@@ -5,9 +5,9 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from bench.known_alpha.sets import samples
 from deployments.imaging.previews import compose_preview
 from deployments.messages import MergeMode, MergeOptions
+from tests.support.known_alpha.sets import samples
 
 
 def jpeg(picture: Image.Image) -> bytes:

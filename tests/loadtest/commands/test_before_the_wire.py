@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from loadtest.cli import main
-from loadtest.traffic import Target
+from loadtest.traffic.loops import Target
 
 from .test_commands import MIX, mix_file, told  # noqa: F401 (a fixture)
 

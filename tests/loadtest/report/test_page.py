@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loadtest.record import Record
+from loadtest.analysis.slo import parse
+from loadtest.analysis.summary import Window, summarise
 from loadtest.report.page import run_page, search_page
-from loadtest.slo import parse
-from loadtest.summary import Window, summarise
+from loadtest.traffic.record import Record
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 SHAPES = {"svg", "line", "path", "rect", "polyline", "text", "title"}

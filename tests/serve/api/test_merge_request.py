@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.known_alpha.sets import samples
 from deployments.imaging.composite.pasting import paste
 from deployments.messages import MergeOptions
+from tests.support.known_alpha.sets import samples
 
 FIGURE = next(samples("plain", 1, held_out=True)).pixels
 PLACE = np.random.default_rng(1).integers(40, 200, (96, 192, 3), np.uint8)

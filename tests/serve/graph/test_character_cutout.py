@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 from ray import serve as ray_serve
 
-from bench.known_alpha.sets import samples
 from deployments.messages import LayerJob, LayerResult, LayerTimings
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
+from tests.support.known_alpha.sets import samples
 
 BODY = {"prompt": "a knight", "seed": 1, "num_inference_steps": 2, "cutout": True}
 

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bench.known_alpha.sets import samples
 from deployments.errors import CutoutFailed
 from deployments.imaging.composite.compositing import Found, compose
 from deployments.imaging.composite.pasting import paste
 from deployments.imaging.composite.placing import cover
 from deployments.messages import MergeMode, MergeOptions, Pixels, Position
+from tests.support.known_alpha.sets import samples
 
 
 @pytest.fixture(scope="module")

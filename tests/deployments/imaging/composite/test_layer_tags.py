@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bench.known_alpha.sets import samples
 from deployments.imaging.composite.compositing import Composition, Found, compose
 from deployments.imaging.composite.layer_tags import (
     KEY,
@@ -24,6 +23,7 @@ from deployments.imaging.composite.layer_tags import (
 )
 from deployments.imaging.files.encoding import encode
 from deployments.messages import MergeJob, MergeOptions, OutputOptions, UploadJob
+from tests.support.known_alpha.sets import samples
 
 PLACE = np.random.default_rng(1).integers(40, 200, (96, 192, 3), np.uint8)
 FIGURE = next(samples("plain", 1, held_out=True)).pixels

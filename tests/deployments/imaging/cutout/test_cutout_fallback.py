@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.known_alpha.sets import samples
 from deployments.errors import CutoutFailed
 from deployments.imaging.composite.compositing import compose
 from deployments.imaging.cutout.cutout_fallback import climb
 from deployments.imaging.cutout.matting import Cutout
 from deployments.messages import MergeOptions, Pixels
+from tests.support.known_alpha.sets import samples
 
 FIGURE = next(samples("plain", 1, held_out=True))
 BUSY = np.random.default_rng(0).integers(0, 256, (128, 96, 3), np.uint8)

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.known_alpha.agreement import rank_correlation
-from bench.known_alpha.sets import SetName, samples
-from bench.known_alpha.storybook import storybook
 from deployments.imaging.cutout.matting import Cutout, cut_out
 from deployments.messages import Pixels
+from tests.support.known_alpha.agreement import rank_correlation
+from tests.support.known_alpha.sets import SetName, samples
+from tests.support.known_alpha.storybook import storybook
 
 
 def overlap(cutout: Cutout, true_alpha: np.ndarray) -> float:

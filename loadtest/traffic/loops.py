@@ -1,0 +1,143 @@
+"""Sending: an open loop at the intended times whatever the answers do, and a closed loop of busy users."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import aiohttp
+
+from .exchange import Answered, Refused, exchange
+from .picture_check import flaw
+from .record import CANCELLED, OK, Record
+from .request_plan import Ask
+
+Sink = Callable[[Record], None]
+HEADROOM_S = 0.05
+"""From the start of the clock to the first intended time, so that the first request is not late at once."""
+
+
+@dataclass(frozen=True)
+class Target:
+    url: str
+    timeout_s: float = 150.0
+    api_key: str | None = field(default=None, repr=False)
+
+
+class Traffic:
+    """Requests to one service, on one clock, until the block is left; `in_flight` are under way now."""
+
+    def __init__(self, target: Target, sink: Sink) -> None:
+        self._target, self._sink = target, sink
+        # One thread: decoding pictures must not take a core from a service on the same machine.
+        self._checking = ThreadPoolExecutor(1, thread_name_prefix="check")
+        self.in_flight = 0
+
+    async def __aenter__(self) -> Self:
+        key = self._target.api_key
+        self._http = aiohttp.ClientSession(
+            f"{self._target.url}/",
+            # A connection that the server drops while it idles would look like an error of the server's.
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=1.0),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            read_bufsize=1 << 20,
+        )
+        self._start = asyncio.get_running_loop().time() + HEADROOM_S
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        await self._http.close()
+        self._checking.shutdown(wait=False, cancel_futures=True)
+
+    def now(self) -> float:
+        """Seconds after the run's start."""
+        return asyncio.get_running_loop().time() - self._start
+
+    async def open_loop(self, asks: Iterable[Ask]) -> None:
+        """Each at its `at_s`, never waiting for an answer; returns when the last answer is here."""
+        async with asyncio.TaskGroup() as group:
+            for ask in asks:
+                await asyncio.sleep(max(0.0, (ask.at_s or 0.0) - self.now()))
+                group.create_task(self.send(ask, ask.at_s or 0.0))
+
+    async def closed_loop(self, asks: Iterator[Ask], users: int, until_s: float) -> None:
+        """`users` that each send their next request when the last is answered, until `until_s`."""
+        await asyncio.sleep(max(0.0, -self.now()))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(users):
+                group.create_task(self._user(asks, until_s))
+
+    async def _user(self, asks: Iterator[Ask], until_s: float) -> None:
+        while (at_s := self.now()) < until_s:
+            await self.send(next(asks), at_s)
+
+    async def send(self, ask: Ask, intended_s: float) -> None:
+        """Ask, check the answer, and give its record to the sink."""
+        self._sink(await self.checked(ask, *await self.answered(ask, intended_s)))
+
+    async def answered(self, ask: Ask, intended_s: float) -> tuple[Record, list[bytes]]:
+        """The record as far as HTTP tells, and the pictures, which nobody has looked at yet."""
+        sent_s = self.now()
+        answered = Answered()
+        self.in_flight += 1
+        try:
+            code = await self._outcome(ask, answered)
+        finally:
+            self.in_flight -= 1
+        record = Record(
+            index=ask.index,
+            entry=ask.entry,
+            route=ask.path,
+            intended_s=intended_s,
+            sent_s=sent_s,
+            done_s=self.now(),
+            code=code,
+            status=answered.status,
+            first_byte_s=answered.first_byte_at,
+            stages_s=answered.stages_s,
+            pictures=len(answered.pictures),
+            received_bytes=sum(map(len, answered.pictures)),
+            request_id=answered.request_id,
+            backend=answered.backend,
+            degraded=answered.degraded,
+        )
+        return record, answered.pictures
+
+    async def checked(self, ask: Ask, record: Record, pictures: list[bytes]) -> Record:
+        """In a thread, with the clock read already: the time to decode a picture is not the service's."""
+        if not record.ok:
+            return record
+        loop = asyncio.get_running_loop()
+        if len(pictures) != (len(ask.body["scenes"]) if ask.route == "jobs" else 1):
+            return replace(record, code="bad picture: missing")
+        for picture in pictures:
+            if found := await loop.run_in_executor(self._checking, flaw, picture, ask.wanted):
+                return replace(record, code=f"bad picture: {found}")
+        return record
+
+    async def _outcome(self, ask: Ask, answered: Answered) -> str:
+        gives_up_s = ask.cancel_after_s if ask.cancel_after_s is not None else float("inf")
+        try:
+            async with asyncio.timeout(min(gives_up_s, self._target.timeout_s)):
+                await exchange(self._http, ask, answered, self.now)
+        except aiohttp.ServerTimeoutError:
+            return "connection timeout"
+        except TimeoutError:
+            return CANCELLED if gives_up_s < self._target.timeout_s else "timeout"
+        except Refused as refusal:
+            return refusal.code
+        except aiohttp.ClientSSLError:
+            return "TLS failed"
+        except aiohttp.ClientConnectorDNSError:
+            return "host unknown"
+        except aiohttp.ClientConnectorError:
+            return "connection refused"
+        except aiohttp.ClientError:
+            return "connection lost"
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return "malformed answer"
+        return OK
