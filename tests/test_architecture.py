@@ -1,0 +1,47 @@
+"""Hold ARCHITECTURE.md to the tree: paths exist, no folder is missing, the layers are import-linter's."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+PAGE = (REPOSITORY / "ARCHITECTURE.md").read_text(encoding="utf-8")
+PATHS = re.findall(r"`([\w.]+(?:/[\w.]*)+)`", PAGE)
+CONTAINERS = ("serve", "deployments", "deployments.diffusion", "deployments.imaging", "loadtest")
+
+
+@pytest.mark.parametrize("path", sorted(set(PATHS)))
+def test_what_it_names_exists(path: str) -> None:
+    found = REPOSITORY / path
+    assert found.is_dir() if path.endswith("/") else found.is_file()
+
+
+def test_it_names_every_folder() -> None:
+    folders = {
+        f"{file.parent.relative_to(REPOSITORY)}/"
+        for top in ("serve", "deployments", "loadtest")
+        for file in (REPOSITORY / top).rglob("*.py")
+    }
+    below = {"serve/state/migrations/", "serve/state/migrations/versions/"}
+    above = {"serve/", "deployments/", "deployments/diffusion/", "deployments/imaging/"}
+    assert folders - below - above <= set(PATHS)
+
+
+def test_a_scene_has_twelve_stations() -> None:
+    stations = re.findall(r"^(\d+)\. `[\w/]+\.py`", PAGE, re.MULTILINE)
+    assert stations == [str(number) for number in range(1, 13)]
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_its_layers_are_the_linter_s(container: str) -> None:
+    contracts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"][
+        "contracts"
+    ]
+    held = next(each for each in contracts if each.get("containers") == [container])
+    drawn = re.search(rf"^`{re.escape(container)}`\n\n```\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL)
+    assert drawn is not None
+    assert drawn[1].splitlines() == held["layers"]
