@@ -79,15 +79,16 @@ def load(config: ModelConfig) -> Pipeline:
 def compile_denoiser(pipeline: Pipeline, device: str) -> None:
     """Compile at the next forward of each row count and size, which takes minutes then.
 
-    A transformer by its repeated blocks, whose one graph serves them all.
+    Where diffusers knows a transformer's repeated blocks, these, whose one graph serves them all.
     """
-    if family_of(type(pipeline).__name__).denoiser == "transformer":
-        pipeline.transformer.compile_repeated_blocks()
+    denoiser = getattr(pipeline, family_of(type(pipeline).__name__).denoiser)
+    if getattr(denoiser, "_repeated_blocks", None):
+        denoiser.compile_repeated_blocks()
         return
-    weights = sum(each.nbytes for each in pipeline.unet.parameters())
+    weights = sum(each.nbytes for each in denoiser.parameters())
     options = {"freezing": True} if device == "cpu" and weights <= FROZEN_BYTES else None
     # One graph for each: the default limit of 8 is too few.
-    pipeline.unet.compile(dynamic=False, recompile_limit=64, options=options)
+    denoiser.compile(dynamic=False, recompile_limit=64, options=options)
 
 
 def unload(pipeline: Pipeline) -> None:

@@ -21,7 +21,8 @@ def test_memory_savers(tiny_sd1: Path, paint: Callable[[Any], Any], caplog: pyte
     assert {type(processor) for processor in sliced.unet.attn_processors.values()} == {SlicedAttnProcessor}
     assert caplog.messages == ["offload does nothing on a CPU: the model is there already"]
     plain = load(ModelConfig(source=source, device="cpu", vae_slicing=False))
-    assert not plain.vae.use_slicing
+    assert not plain.vae.use_slicing and not plain.vae.use_tiling
+    assert load(ModelConfig(source=source, device="cpu", vae_tiling=True)).vae.use_tiling
     assert np.allclose(paint(sliced), paint(plain), atol=1e-4)
 
 

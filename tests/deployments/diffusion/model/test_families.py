@@ -20,7 +20,8 @@ from diffusers import DiffusionPipeline
 from deployments.diffusion.model import quantization as quantization_module
 from deployments.diffusion.model.conditioning import truncations
 from deployments.diffusion.model.families import FAMILIES, PIPELINES, detect, family_named, family_of
-from deployments.diffusion.model.loader import load
+from deployments.diffusion.model.folder import Precisions
+from deployments.diffusion.model.loader import _precisions, load
 from deployments.diffusion.model.model_config import ModelConfig, QuantizationConfig
 from deployments.diffusion.model.quantization import Quantization
 from deployments.diffusion.model.registry import card_of, describe
@@ -53,6 +54,26 @@ def test_a_familys_folder_is_opened_and_paints_as_stock_does(name: str, tiny_mod
     assert np.array_equal(picture, paint(DiffusionPipeline.from_pretrained(str(folder))))
     for other in (paint(ours, prompt="a castle by the sea"), paint(ours, steps=3)):
         assert np.abs(picture - other).max() > 1e-3
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # torch's own compiler.
+@pytest.mark.parametrize("name", NAMES)
+def test_every_familys_denoiser_can_be_compiled(name: str, tiny_model: TinyModel) -> None:
+    pipeline = load(ModelConfig(str(tiny_model(name)), device="cpu", compile=True))
+    denoiser = getattr(pipeline, family_of(type(pipeline).__name__).denoiser)
+    # Only at its first forward would it take its time.
+    assert any(module._compiled_call_impl is not None for module in denoiser.modules())
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_half_precision_on_a_gpu_is_what_the_family_is_made_for(family: Any) -> None:
+    def precisions(**config: Any) -> Precisions:
+        return _precisions(ModelConfig("any", **config), "cuda", family)
+
+    halves = ("sd1", "sd2", "sdxl", "kolors", "pixart-sigma", "hunyuan-dit")
+    assert precisions().of("vae") == ("float16" if family.name in halves else "bfloat16")
+    assert precisions(dtype="float32").of("transformer") == "float32"
+    assert precisions(component_dtypes={"vae": "float32"}).of("vae") == "float32"
 
 
 @pytest.mark.parametrize("name", NAMES)
