@@ -23,12 +23,17 @@ from bench.pages import engine as engine_page
 from bench.step_engine.clocks import Clock, Meter
 from bench.step_engine.contenders import Served, dynamic_batching, one_at_a_time, step_engine
 from bench.step_engine.machine import machine
+from bench.step_engine.random_pipelines import random_pipeline
 from bench.step_engine.workload import QUICK_STEPS, STEPS, Arrival, poisson, saturated
 from deployments.diffusion.engine.calibration import calibrate
 from deployments.diffusion.model.denoiser import Denoiser
-from deployments.diffusion.model.loader import load
+from deployments.diffusion.model.loader import compile_denoiser, load
 from deployments.diffusion.model.model_config import GenerationConfig, ModelConfig
+from deployments.diffusion.model.pipeline_painter import PipelinePainter
+from deployments.diffusion.model.registry import locate
 
+RANDOM_DIT = "random-dit"
+DIT_SIZE = (128, 128)
 LOAD = 0.8
 """Of what the stock pipeline can serve."""
 Figures = dict[str, float | None]
@@ -44,39 +49,70 @@ def main() -> None:
     )
     parser.add_argument("--clocks", nargs="+", choices=["cpu", "wall"], default=["cpu", "wall"])
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="of both sides")
+    parser.add_argument(
+        "--painter",
+        choices=["denoiser", "pipeline"],
+        default="denoiser",
+        help="pipeline: with that painter too, and then all with a random DiT of 100 M parameters",
+    )
     parser.add_argument("--compile", action="store_true", help="the step engine, and stock once more")
     parser.add_argument("--quick", action="store_true", help="a few small pictures: does it run?")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--docs", type=Path, help="also write them into performance.md in this folder")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    config = ModelConfig(asked.model, device="cpu", threads=1, dtype=asked.dtype)
-    pipeline = load(config)
-    denoiser = Denoiser(replace(config, compile=asked.compile))
-    denoiser.load()
-    size, steps, counts = (
-        denoiser.native_size,
-        STEPS,
-        {"saturated": asked.saturated, "poisson": asked.poisson},
-    )
+    reports = [_measure(asked, asked.model)]
+    if asked.painter == "pipeline":
+        reports.append(_measure(asked, RANDOM_DIT))
+    if asked.json:
+        asked.json.write_text(
+            json.dumps(reports[0] | {"dit": reports[1]} if reports[1:] else reports[0], indent=1)
+        )
+    if asked.docs:
+        for report in reports:
+            engine_page.write(report, asked.docs)
+
+
+def _measure(asked: argparse.Namespace, model: str) -> dict[str, Any]:
+    """All contenders with one model."""
+    config = ModelConfig(model, device="cpu", threads=1, dtype=asked.dtype)
+    pipeline = _pipeline(config, asked)
+    painters: dict[str, Denoiser | PipelinePainter] = {}
+    if model != RANDOM_DIT:
+        painters["step engine"] = Denoiser(replace(config, compile=asked.compile))
+    if asked.painter == "pipeline":
+        name = "step engine, pipelines" if painters else "step engine"
+        painters[name] = PipelinePainter(replace(config, compile=asked.compile))
+    for painter in painters.values():
+        painter.adopt(_pipeline(replace(config, compile=asked.compile), asked), locate(model))
+    size, steps = next(iter(painters.values())).native_size, STEPS
+    counts = {"saturated": asked.saturated, "poisson": asked.poisson}
+    if model == RANDOM_DIT:
+        size = DIT_SIZE
     if asked.quick:
         size, steps, counts = (64, 64), QUICK_STEPS, {"saturated": 6, "poisson": 6}
-        denoiser.native_size = size
+    for painter in painters.values():
+        painter.native_size = size
     generation = GenerationConfig()
-    calibration = calibrate(denoiser.measure, generation.max_rows, generation.calibration_s)
-    meter = Meter(denoiser._pipeline)
+    calibration = calibrate(
+        next(iter(painters.values())).measure, generation.max_rows, generation.calibration_s
+    )
+    meters = {name: Meter(painter._pipeline) for name, painter in painters.items()}
     contenders: dict[str, Contender] = {
         "stock, one at a time": partial(one_at_a_time, pipeline),
         "dynamic batching": partial(dynamic_batching, pipeline),
-        "step engine": partial(step_engine, denoiser, calibration),
     }
+    for name, painter in painters.items():
+        contenders[name] = partial(step_engine, painter, calibration)
     if asked.compile:
-        contenders["stock, compiled"] = partial(one_at_a_time, load(replace(config, compile=True)))
+        compiled = _pipeline(replace(config, compile=True), asked)
+        contenders["stock, compiled"] = partial(one_at_a_time, compiled)
     for contender in contenders.values():  # The first picture of each allocates.
         contender(saturated(1, size, steps[:1]), Clock("cpu"))
     report: dict[str, Any] = {
         "machine": machine(),
-        "model": asked.model,
+        "model": model,
+        "painter": asked.painter,
         "dtype": asked.dtype,
         "compiled": asked.compile,
         "size": size,
@@ -86,32 +122,41 @@ def main() -> None:
         "runs": {},
     }
     print(", ".join(f"{name} {value}" for name, value in report["machine"].items()))
-    print(f"{asked.model} {size[0]}x{size[1]}, requests of {steps} steps, one thread; ", end="")
+    print(f"{model} {size[0]}x{size[1]}, requests of {steps} steps, one thread; ", end="")
     print(f"{asked.dtype}, {'compiled, ' if asked.compile else ''}{calibration.cap_rows} rows a forward")
     for kind in asked.clocks:
-        figures = _compare(contenders, saturated(counts["saturated"], size, steps), kind, meter)
+        figures = _compare(contenders, saturated(counts["saturated"], size, steps), kind, meters)
         _print(f"saturated by {counts['saturated']}, {kind} clock", figures)
         rate = LOAD * (figures["stock, one at a time"]["pictures_per_s"] or 1.0)
-        paced = _compare(contenders, poisson(counts["poisson"], rate, size, steps), kind, meter)
+        paced = _compare(contenders, poisson(counts["poisson"], rate, size, steps), kind, meters)
         _print(f"{counts['poisson']} by Poisson at {LOAD} of stock's capacity, {kind} clock", paced)
         report["runs"][kind] = {"saturated": figures, "poisson": paced}
-    if asked.json:
-        asked.json.write_text(json.dumps(report, indent=1))
-    if asked.docs:
-        engine_page.write(report, asked.docs)
+    return report
+
+
+def _pipeline(config: ModelConfig, asked: argparse.Namespace) -> Any:
+    if config.source != RANDOM_DIT:
+        return load(config)
+    scale = "tiny" if asked.quick else "full"
+    pipeline = random_pipeline("dit", scale, "cpu", getattr(torch, asked.dtype))
+    if config.compile:
+        compile_denoiser(pipeline, "cpu")
+    return pipeline
 
 
 def _compare(
-    contenders: dict[str, Contender], arrivals: list[Arrival], kind: str, meter: Meter
+    contenders: dict[str, Contender], arrivals: list[Arrival], kind: str, meters: dict[str, Meter]
 ) -> dict[str, Figures]:
     figures = {}
     for name, contender in contenders.items():
-        clock, cpu, meter.spent_s = Clock(kind), Clock("cpu"), 0.0
+        for meter in meters.values():
+            meter.spent_s = 0.0
+        clock, cpu = Clock(kind), Clock("cpu")
         served = contender(arrivals, clock)
         assert len(served) == len(arrivals)
         figures[name] = _figures(served, clock)
-        if meter.spent_s:
-            figures[name]["overhead_percent"] = 100 * (1 - meter.spent_s / cpu.busy_s())
+        if name in meters:
+            figures[name]["overhead_percent"] = 100 * (1 - meters[name].spent_s / cpu.busy_s())
     return figures
 
 
@@ -141,10 +186,11 @@ def _print(title: str, figures: dict[str, Figures]) -> None:
         print(
             f"{name:28}" + "".join(f"{'' if value is None else format(value, '.3f'):>14}" for value in values)
         )
-    ours = figures["step engine"]
-    pairs = [(ours[column], stock[column]) for column in columns[:-1]]
-    ratios = [f"{one / other:.2f}" if one and other else "" for one, other in pairs]
-    print(f"{'step engine / stock':28}" + "".join(f"{ratio:>14}" for ratio in ratios))
+    for name in figures:
+        if name.startswith("step engine"):
+            pairs = [(figures[name][column], stock[column]) for column in columns[:-1]]
+            ratios = [f"{one / other:.2f}" if one and other else "" for one, other in pairs]
+            print(f"{name + ' / stock':28}" + "".join(f"{ratio:>14}" for ratio in ratios))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ def write(report: dict[str, Any], folder: Path) -> None:
     Compiled models have a part of their own, and so has the wall clock where it is all there is.
     """
     name = "engine-compiled" if report["compiled"] else "engine"
+    if report.get("painter") == "pipeline":
+        name += "-dit" if report["model"] == "random-dit" else "-pipelines"
     if list(report["runs"]) == ["wall"]:
         name += "-wall"
     pictures = folder / "pictures"
@@ -62,17 +64,23 @@ def _forwards(ms_by_rows: dict[Any, float]) -> str:
 
 
 def _table(rows: dict[str, dict[str, float | None]]) -> list[str]:
-    ours, stock = rows["step engine"], rows["stock, one at a time"]
+    stock = rows["stock, one at a time"]
     told = [
         f"| {name} | " + " | ".join(_cell(column, row.get(column)) for column in HEADS) + " |"
         for name, row in rows.items()
     ]
-    ratios = [_ratio(ours.get(column), stock.get(column)) for column in HEADS]
+    ratios = [
+        f"| {name} / stock | "
+        + " | ".join(_ratio(row.get(column), stock.get(column)) for column in HEADS)
+        + " |"
+        for name, row in rows.items()
+        if name.startswith("step engine")
+    ]
     return [
         "| | " + " | ".join(HEADS.values()) + " |",
         "|---" * (len(HEADS) + 1) + "|",
         *told,
-        "| step engine / stock | " + " | ".join(ratios) + " |",
+        *ratios,
     ]
 
 

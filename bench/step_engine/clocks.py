@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from deployments.diffusion.model.networks import denoiser_of
+
 BASES = {"cpu": time.process_time, "wall": time.perf_counter}
 
 
@@ -32,9 +34,10 @@ class Meter:
 
     def __init__(self, pipeline: Any) -> None:
         self.spent_s = 0.0
+        network = denoiser_of(pipeline)
         # A compiled module is called by this; metering inside it would be compiled too.
-        call = "forward" if pipeline.unet._compiled_call_impl is None else "_compiled_call_impl"
-        setattr(pipeline.unet, call, self._metered(getattr(pipeline.unet, call)))
+        call = "forward" if network._compiled_call_impl is None else "_compiled_call_impl"
+        setattr(network, call, self._metered(getattr(network, call)))
         pipeline.vae.decode = self._metered(pipeline.vae.decode)
         pipeline.encode_prompt = self._metered(pipeline.encode_prompt)
 

@@ -17,8 +17,9 @@ from deployments.diffusion.engine.retry_policy import Attempts
 from deployments.diffusion.engine.step_loop import Turns
 from deployments.diffusion.engine.watchdog import Health
 from deployments.diffusion.engine.work_item import Listener
-from deployments.diffusion.model.denoiser import Denoiser
+from deployments.diffusion.model.families import family_of_pipeline
 from deployments.diffusion.model.model_config import GenerationConfig
+from deployments.diffusion.painter import AnyPainter
 from deployments.diffusion.scheduling.batch_key import BatchKey
 from deployments.diffusion.scheduling.cost_model import Pace
 from deployments.diffusion.scheduling.scheduler import Scheduler
@@ -39,15 +40,24 @@ def dynamic_batching(pipeline: Any, arrivals: Sequence[Arrival], clock: Clock) -
 
 
 def step_engine(
-    denoiser: Denoiser, calibration: Calibration, arrivals: Sequence[Arrival], clock: Clock
+    painter: AnyPainter, calibration: Calibration, arrivals: Sequence[Arrival], clock: Clock
 ) -> Served:
     """Ours, turn by turn."""
     config = GenerationConfig()
-    pace = Pace(BatchKey(*denoiser.native_size), calibration.seconds)
+    pace = Pace(BatchKey(*painter.native_size), calibration.seconds)
     scheduler = Scheduler(pace, calibration.cap_rows, config.stretch, max_jobs=len(arrivals))
     board = Board(scheduler, ResultCache(0), lambda: None, clock.now)
-    attempts = Attempts(config, denoiser.latent_factor)
-    turns = Turns(denoiser, board, attempts, Health(1e9), lambda pixels: None, lambda job: None)  # type: ignore[arg-type,return-value]
+    attempts = Attempts(config, painter.latent_factor)
+    turns = Turns(
+        painter,
+        board,
+        attempts,
+        Health(1e9),
+        flaw=lambda pixels: None,
+        placeholder=lambda job: None,  # type: ignore[arg-type,return-value]
+        load=lambda: None,
+        prove=lambda: None,
+    )
     coming, waiting, served = list(arrivals), [], []
     loop: Any = _Instantly()
     while coming or waiting:
@@ -69,6 +79,7 @@ def step_engine(
 
 def _served_by(pipeline: Any, arrivals: Sequence[Arrival], clock: Clock, most: int) -> Served:
     left, served = list(arrivals), []
+    arguments = family_of_pipeline(pipeline).arguments
     while left:
         clock.skip_to(left[0].at_s)
         first, now = left[0].request, clock.now()
@@ -83,6 +94,7 @@ def _served_by(pipeline: Any, arrivals: Sequence[Arrival], clock: Clock, most: i
             width=first.width_px,
             height=first.height_px,
             generator=[torch.Generator("cpu").manual_seed(arrival.request.seed) for arrival in together],
+            **arguments,
         )
         left = [arrival for arrival in left if arrival not in together]
         served += [(arrival, clock.now() - arrival.at_s) for arrival in together]

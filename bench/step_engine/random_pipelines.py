@@ -8,20 +8,33 @@ import torch
 from diffusers import (
     AutoencoderKL,
     DPMSolverMultistepScheduler,
+    PixArtSigmaPipeline,
+    PixArtTransformer2DModel,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    T5Config,
+    T5EncoderModel,
+)
 
 BOS, EOS = "<|startoftext|>", "<|endoftext|>"
 VAE_WIDTHS = {"full": (128, 256, 512, 512), "tiny": (8, 8, 8, 8)}
 
 
 def random_pipeline(family: str, scale: str, device: str, dtype: torch.dtype) -> Any:
-    """`family` sd15 or sdxl, `scale` full or tiny; on its device, in channels-last."""
+    """`family` sd15, sdxl or dit, `scale` full or tiny; on its device, the UNets in channels-last."""
     torch.manual_seed(0)
+    if family == "dit":
+        pipeline = _dit(scale)
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline.to(device, dtype)
     pipeline = _sdxl(scale) if family == "sdxl" else _sd15(scale)
     pipeline.set_progress_bar_config(disable=True)
     for convolutional in (pipeline.unet, pipeline.vae):
@@ -85,6 +98,30 @@ def _sdxl(scale: str) -> Any:
         unet=unet,
         scheduler=_solver(),
     )
+
+
+def _dit(scale: str) -> Any:
+    """PixArt-Sigma's transformer, of 109 M parameters in place of 610 M; its words by a small T5."""
+    tiny = scale == "tiny"
+    tokenizer = _tokenizer()
+    heads, head_width, layers = (2, 16, 2) if tiny else (12, 64, 10)
+    width = heads * head_width
+    text = T5Config(
+        vocab_size=len(tokenizer), d_model=64, d_kv=16, d_ff=128, num_layers=2, num_heads=4, dropout_rate=0.0
+    )
+    transformer = PixArtTransformer2DModel(
+        num_attention_heads=heads,
+        attention_head_dim=head_width,
+        num_layers=layers,
+        in_channels=4,
+        out_channels=8,
+        cross_attention_dim=width,
+        caption_channels=64,
+        sample_size=128,
+        use_additional_conditions=False,
+    )
+    vae = _vae("tiny", 0.13025)
+    return PixArtSigmaPipeline(tokenizer, T5EncoderModel(text), vae, transformer, _solver())
 
 
 def _tiny_blocks() -> dict[str, Any]:
