@@ -30,8 +30,8 @@ from deployments.diffusion.model.pipeline_copy import PipelineCopies
 from deployments.diffusion.model.pipeline_run import PipelineRun
 from deployments.diffusion.model.pixels import to_uint8
 from deployments.diffusion.model.registry import card_of, family_by_name
-from deployments.diffusion.painter import Painting, PaintRequest, Preview
-from deployments.errors import GenerationFailed, NotReady
+from deployments.diffusion.painter import WHOLE, Painting, PaintRequest, Preview
+from deployments.errors import GenerationFailed, InvalidRequest, NotReady
 from deployments.messages import Pixels
 
 log = logging.getLogger(__name__)
@@ -106,6 +106,8 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         """Run its pipeline up to the first forward."""
         if self._copies is None:
             raise NotReady("the model is not loaded")
+        if request.guidance_interval != WHOLE:
+            raise InvalidRequest("this model is painted by its pipeline, which guides every step")
         arguments = call_arguments(self._family, request)
         # A generator on the CPU draws the same noise whatever the device.
         arguments |= {"generator": torch.Generator("cpu").manual_seed(request.seed), "output_type": "np"}

@@ -44,3 +44,35 @@ def test_the_page_has_both_sides_their_ratio_and_the_machine(
     assert "2: 80 ms (40.0 a row)" in page.partition(f"<!-- {section}: begin -->")[2]
     plots = list((tmp_path / "pictures").iterdir())
     assert len(plots) == 3 and all(f"pictures/{plot.name}" in page for plot in plots)
+
+
+def test_each_painter_has_its_ratio_and_the_dit_a_part_of_its_own(tmp_path: Path) -> None:
+    page = (ROOT / "docs/performance.md").read_text()
+    for section in ("engine-pipelines", "engine-dit"):
+        if f"<!-- {section}: begin -->" not in page:
+            page += f"\n<!-- {section}: begin -->\n<!-- {section}: end -->\n"
+    (tmp_path / "performance.md").write_text(page)
+    runs = {
+        "stock, one at a time": row(2.0),
+        "step engine": row(3.0),
+        "step engine, pipelines": row(4.0),
+    }
+    report: dict[str, Any] = {
+        "model": "m",
+        "painter": "pipeline",
+        "size": [384, 512],
+        "counts": {"saturated": 6, "poisson": 7},
+        "cap_rows": 8,
+        "dtype": "float32",
+        "compiled": False,
+        "ms_by_rows": {"1": 50.0},
+        "machine": {},
+        "runs": {"cpu": {"saturated": runs, "poisson": runs}},
+    }
+    engine.write(report, tmp_path)
+    engine.write(report | {"model": "random-dit"}, tmp_path)
+    page = (tmp_path / "performance.md").read_text()
+    for section in ("engine-pipelines", "engine-dit"):
+        written = page.partition(f"<!-- {section}: begin -->")[2].partition(f"<!-- {section}: end -->")[0]
+        assert "| step engine / stock | 1.50 |" in written
+        assert "| step engine, pipelines / stock | 2.00 |" in written

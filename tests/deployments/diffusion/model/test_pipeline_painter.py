@@ -21,7 +21,7 @@ from deployments.diffusion.model.denoiser import Denoiser
 from deployments.diffusion.model.model_config import GenerationConfig, ModelConfig
 from deployments.diffusion.model.pipeline_painter import PipelinePainter, PipelinePainting
 from deployments.diffusion.painter import PaintRequest
-from deployments.errors import GenerationFailed, NotReady, OutOfMemory
+from deployments.errors import GenerationFailed, InvalidRequest, NotReady, OutOfMemory
 from deployments.messages import LayerJob, LayerResult
 
 ASKED = PaintRequest("a red knight", "blurry", 5, 7.5, 11, 64, 96)
@@ -353,6 +353,12 @@ def test_words_are_encoded_once_and_what_is_not_read_is_told(painter: PipelinePa
     long = painter.begin(replace(ASKED, prompt="knight " * 40, guidance_scale=1.0))
     assert long.warnings == ("prompt is 242 tokens long; the model reads the first 77",)
     assert (long.rows, long.steps, long.sampler) == (1, 6, "PNDM")
+
+
+def test_guidance_in_a_part_of_the_steps_is_refused(painter: PipelinePainter) -> None:
+    """A pipeline as it is cannot do it, and a picture with another guidance is not what was asked for."""
+    with pytest.raises(InvalidRequest, match="guides every step"):
+        painter.begin(replace(ASKED, guidance_interval=(0.25, 0.75)))
 
 
 def test_unloaded_it_paints_nothing_and_loaded_again_the_same(tiny_sd1: Path) -> None:
