@@ -45,7 +45,7 @@ def test_a_scene_is_told_step_by_step(http: httpx.Client) -> None:
 
 
 def test_http_one_zero_streams_without_chunks_until_the_connection_ends(http: httpx.Client) -> None:
-    body = json.dumps(scene(5)).encode()
+    body = json.dumps(scene(15)).encode()
     head = f"POST /v1/scenes HTTP/1.0\r\nAccept: text/event-stream\r\nContent-Length: {len(body)}\r\n"
     head += f"Host: {http.base_url.host}\r\nContent-Type: application/json\r\n\r\n"
     with socket.create_connection((http.base_url.host, http.base_url.port or 80), timeout=60) as connection:
