@@ -20,6 +20,7 @@ from diffusers import StableDiffusionPipeline
 from models.training import autoencoder, diffusion, draw, pictures, text, text_pretraining
 from models.training.known_words import write_known_words
 from models.training.latents import FACTOR_PX, FILE, PatchBasis
+from models.training.linear_encoder import set_linear_encoder
 from models.training.subjects import SUBJECTS
 
 
@@ -64,8 +65,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="checkpoints (default build/training/SUBJECT)")
     parser.add_argument("--start-from", type=Path, help="train a finished model's folder further")
     parser.add_argument("--pictures", type=int, default=3_000, help="at most; a subject may have fewer")
-    parser.add_argument("--decoder-steps", type=int, default=2_000, help="decoder steps of 16 crops")
-    parser.add_argument("--encoder-steps", type=int, default=400)
+    parser.add_argument("--decoder-steps", type=int, default=8_000, help="decoder steps of 4 crops")
     parser.add_argument("--text-steps", type=int, default=1_500)
     parser.add_argument("--steps", type=int, default=4_000, help="denoiser steps of 64 pictures")
     parser.add_argument("--threads", type=int, default=2)
@@ -98,8 +98,17 @@ def main() -> None:
         text_pretraining.pretrain(subject, tokenizer, text_encoder, work, options.text_steps, options.seed)
         trainee = diffusion.Trainee.of(diffusion.build_unet(subject), text_encoder)
     diffusion.train(subject, tokenizer, trainee, buckets, work, options.steps, options.seed, options.device)
-    autoencoder.train_decoder(vae, buckets, basis, work, options.decoder_steps, options.seed, options.device)
-    autoencoder.fit_encoder(vae, buckets, basis, work, options.encoder_steps, options.seed)
+    autoencoder.train_decoder(
+        vae,
+        buckets,
+        basis,
+        work,
+        options.decoder_steps,
+        options.seed,
+        options.device,
+        trained=options.start_from is not None,
+    )
+    set_linear_encoder(vae, basis, buckets[0].latents)
     assemble(out, vae, trainee, tokenizer)
     shutil.copy(work / FILE, out)
     write_known_words(subject, out)

@@ -8,34 +8,44 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderTiny
-from torch.nn.functional import interpolate, l1_loss, mse_loss
+from torch.nn.functional import interpolate, l1_loss
 
+from models.training.fast_decode import paint
+from models.training.kept_rows import hold
 from models.training.latents import FACTOR_PX, PatchBasis
+from models.training.linear_start import linear_start
 from models.training.muon import MuonAdamW
 from models.training.pictures import Bucket
 
 CROP_PX = (192, 256)
-BATCH = 16
+BATCH = 4
 RATE = 1e-3
+ADAM_RATE = 3e-4
 LAST_RATE_SHARE = 0.02
 AVERAGE = 0.995
 LATENT_NOISE = 0.3
 """The decoder is also given latents with up to this much noise: it has to clean what the denoiser leaves."""
-SCALING = 4.0
+SCALING = 16.0
 """AutoencoderTiny's decoder bounds its input at 3, softly (tanh). The first latent component, a patch's
-brightness, reaches 7: divided by this, none comes near the bound."""
+brightness, reaches 7: divided by this, it is bent by less than 1%."""
+EXACT_SHARE = 0.05
+"""The last steps run every layer, as the finished decoder does."""
 HELD_OUT_EVERY = 24
-_HELD_OUT_PICTURES = 16
+_HELD_OUT_PICTURES = 4
 
 
 def build_autoencoder(channels: int) -> AutoencoderTiny:
-    """Build six levels, which make a latent factor of 32; most blocks are on the small, cheap levels."""
+    """Build six levels, which make a latent factor of 32; most blocks are on the small, cheap levels.
+
+    The eleven blocks of the smallest level count up to 33 columns or rows, of 32 pixels each
+    (`linear_start`). The encoder has no blocks: it is linear.
+    """
     return AutoencoderTiny(
         latent_channels=channels,
-        encoder_block_out_channels=(16,) * 6,
-        decoder_block_out_channels=(64,) * 6,
-        num_encoder_blocks=(0, 1, 1, 2, 2, 3),
-        num_decoder_blocks=(5, 5, 5, 3, 1, 0),
+        encoder_block_out_channels=(48,) * 6,
+        decoder_block_out_channels=(64 if channels <= 32 else 80,) * 6,
+        num_encoder_blocks=(0,) * 6,
+        num_decoder_blocks=(11, 3, 3, 3, 1, 0),
         scaling_factor=SCALING,
     )
 
@@ -45,7 +55,7 @@ def _gradients(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _crops(buckets: list[Bucket], generator: torch.Generator) -> torch.Tensor:
-    """Cut (16, 3, 192, 256) anywhere, not aligned with the patch grid: the decoder must not learn one."""
+    """Cut (4, 3, 192, 256) anywhere, not aligned with the patch grid: the decoder must not learn one."""
     weights = torch.tensor([float(len(bucket.specs)) for bucket in buckets])
     height, width = CROP_PX
     out = []
@@ -81,15 +91,19 @@ def train_decoder(
     steps: int,
     seed: int,
     device: str = "cpu",
+    trained: bool = False,
 ) -> None:
     """Minimize L1 on pixels and twice as much on their gradients, by Muon. Resumes.
 
-    Leaves the averaged weights in `vae`.
+    Starts at the linear inverse unless `vae` is `trained`. Leaves the averaged weights in `vae`.
     """
-    learnt = copy.deepcopy(vae.decoder).to(device, memory_format=torch.channels_last)
+    started = copy.deepcopy(vae)
+    masks = linear_start(started, basis, buckets[0].latents)
+    learnt = copy.deepcopy((vae if trained else started).decoder)
+    learnt = learnt.to(device, memory_format=torch.channels_last)
     average = copy.deepcopy(learnt).requires_grad_(False)
     last_layer = f"layers.{len(learnt.layers) - 1}"
-    optimizer = MuonAdamW(learnt, ("layers.0", last_layer), RATE, RATE)
+    optimizer = MuonAdamW(learnt, ("layers.0", last_layer), RATE, ADAM_RATE)
     checkpoint, first = folder / "decoder.pt", 0
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=device)
@@ -97,6 +111,7 @@ def train_decoder(
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
         first = state["step"]
+    put_back = hold(learnt, masks)
     generator = torch.Generator().manual_seed(seed + first)
     started, running = time.monotonic(), 0.0
     for step in range(first, steps):
@@ -105,16 +120,15 @@ def train_decoder(
         noise = LATENT_NOISE * torch.rand(BATCH, 1, 1, 1, generator=generator)
         noisy = latents + noise * torch.randn(latents.shape, generator=generator)
         pixels = pixels.to(device)
-        with torch.autocast(device, torch.bfloat16):
-            given = (noisy / SCALING).to(device).contiguous(memory_format=torch.channels_last)
-            painted = learnt(given)
-        painted = painted.float()
+        given = (noisy / SCALING).to(device).contiguous(memory_format=torch.channels_last)
+        painted = paint(learnt, given, exact=step > (1 - EXACT_SHARE) * steps)
         loss = l1_loss(painted, pixels)
         error = loss.item()
         for ours, theirs in zip(_gradients(painted), _gradients(pixels), strict=True):
             loss = loss + l1_loss(ours, theirs)
         falling = (1 - step / steps) / 0.6
         optimizer.step(loss, min((step + 1) / 30, max(LAST_RATE_SHARE, min(1.0, falling))))
+        put_back()
         with torch.no_grad():
             decay = min(AVERAGE, (step + 1) / (step + 10))
             torch._foreach_lerp_(list(average.parameters()), list(learnt.parameters()), 1 - decay)
@@ -133,31 +147,6 @@ def train_decoder(
             torch.save(stored, partial)
             partial.replace(checkpoint)
     vae.decoder.load_state_dict(average.state_dict())
-
-
-def fit_encoder(
-    vae: AutoencoderTiny, buckets: list[Bucket], basis: PatchBasis, folder: Path, steps: int, seed: int
-) -> None:
-    """Regress the encoder on the linear latents; text-to-image never runs it, image-to-image does."""
-    checkpoint = folder / "encoder.pt"
-    if checkpoint.exists():
-        vae.encoder.load_state_dict(torch.load(checkpoint))
-        return
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(vae.encoder.parameters(), lr=2e-3)
-    for step in range(steps):
-        optimizer.param_groups[0]["lr"] = 2e-3 * max(0.01, 1 - step / steps)
-        pixels = _crops(buckets, generator)
-        loss = mse_loss(vae.encoder(pixels), basis.encode(pixels) / SCALING)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if step % 100 == 99 or step == steps - 1:
-            print(
-                f"encoder {step + 1}/{steps} error {loss.item() * SCALING**2:.3f} of unit variance",
-                flush=True,
-            )
-    torch.save(vae.encoder.state_dict(), checkpoint)
 
 
 assert CROP_PX[0] % FACTOR_PX == CROP_PX[1] % FACTOR_PX == 0

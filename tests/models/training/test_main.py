@@ -34,7 +34,6 @@ def test_a_model_is_made_from_nothing_and_paints(subject: str, tmp_path: Path) -
         "--text-steps=2",
         "--steps=2",
         "--decoder-steps=2",
-        "--encoder-steps=2",
         "--threads=1",
     ]
     finished = subprocess.run([*command, *tiny], capture_output=True, text=True, timeout=280, check=False)
