@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,10 @@ from deployments.diffusion.painter import Preview
 from deployments.messages import Pixels
 
 BASIS_FILE = "latent_basis.safetensors"
-"""Beside a bundled model: its latents are gain * components @ (patch - mean) of 16x16-pixel patches."""
-CELL_PX = 4
-"""Pixels of preview along a patch of 16."""
+"""Beside a bundled model: its latents are gain * components @ (patch - mean) of 16x16 patches, of the picture
+or, in a model of latent factor 32, of the picture at half its size."""
+SHRINK = 4
+"""Pixels of the picture along one of the preview."""
 # Fitted by ComfyUI (latent_formats.py) over the scaled latents of each family: rows are latent channels.
 SD_MAP = [
     [0.3512, 0.2297, 0.3227],
@@ -65,7 +67,7 @@ class LatentMap:
 def latent_map(folder: Path | None, channels: int, xl: bool) -> LatentMap | None:
     """The one for this model: its own, its family's, or none."""
     if folder is not None and (folder / BASIS_FILE).is_file():
-        return _basis_map(load_file(folder / BASIS_FILE))
+        return _basis_map(load_file(folder / BASIS_FILE), _cell(folder))
     if channels != 4:
         return None
     matrix, shift = (XL_MAP, XL_SHIFT) if xl else (SD_MAP, [0.0, 0.0, 0.0])
@@ -113,16 +115,26 @@ def encode_preview(pixels: Pixels) -> bytes:
     return stream.getvalue()
 
 
-def _basis_map(basis: dict[str, Floats]) -> LatentMap:
+def _cell(folder: Path) -> int:
+    """Return how many of the preview's pixels lie along a latent's patch of 16: each level but one halves."""
+    try:
+        levels = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8-sig"))
+        halvings: int = len(levels["decoder_block_out_channels"]) - 1
+    except (OSError, ValueError, KeyError, TypeError):
+        halvings = 4
+    return min(max((1 << halvings) // SHRINK, 1), 16)
+
+
+def _basis_map(basis: dict[str, Floats], cell: int) -> LatentMap:
     """The linear inverse, patch = components.T @ (latent / gain) + mean, averaged over cells."""
-    inverse = _pooled(basis["components"] / basis["gain"][:, None])
-    return LatentMap(inverse, _pooled(basis["mean"][None])[0], CELL_PX)
+    inverse = _pooled(basis["components"] / basis["gain"][:, None], cell)
+    return LatentMap(inverse, _pooled(basis["mean"][None], cell)[0], cell)
 
 
-def _pooled(patches: Floats) -> Floats:
+def _pooled(patches: Floats, cell: int) -> Floats:
     """(n, 3 * side * side) to (n, cell * cell * 3)."""
     side = round((patches.shape[1] / 3) ** 0.5)
-    share = side // CELL_PX
-    cells = patches.reshape(-1, 3, CELL_PX, share, CELL_PX, share).mean(axis=(3, 5))
+    share = side // cell
+    cells = patches.reshape(-1, 3, cell, share, cell, share).mean(axis=(3, 5))
     pooled: Floats = np.moveaxis(cells, 1, -1).reshape(len(patches), -1)
     return pooled

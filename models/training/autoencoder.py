@@ -19,8 +19,8 @@ from models.training.pictures import Bucket
 
 CROP_PX = (192, 256)
 BATCH = 4
-RATE = 1e-3
-ADAM_RATE = 3e-4
+RATE = 4e-4
+ADAM_RATE = 1.5e-4
 LAST_RATE_SHARE = 0.02
 AVERAGE = 0.995
 LATENT_NOISE = 0.3

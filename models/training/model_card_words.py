@@ -49,7 +49,8 @@ It was trained from nothing, on a CPU, to run on a CPU: it is the model that Sce
 
 Every training picture was drawn by our own program in `models/training/`: {reads}. The captions were
 written by the same program. No third-party pictures, captions or weights were used. The latents are a
-fixed linear basis of 16 by 16 pixel patches; the decoder, the text encoder, its vocabulary and the denoiser
+fixed linear basis of 16 by 16 pixel patches of the picture at half its size; the decoder starts at their
+linear inverse and learns the full size and the edges. The text encoder, its vocabulary and the denoiser
 (v-prediction, zero terminal signal) were trained from random weights.
 
 ## Use
@@ -98,10 +99,6 @@ The first 24 of these pictures, not chosen; in red where the measure saw somethi
 ![contact sheet](../../docs/pictures/storybook-{subject}.jpg)
 
 ## Make it again
-
-These weights were made by an earlier form of the training, on four layouts of each place and latents of the
-full-size picture. The training has changed since (half-size latents, Muon, eight layouts): these
-commands make the next model, in place of this one.
 
 ```
 python -m models.training {subject}

@@ -62,6 +62,20 @@ def test_a_models_own_basis_is_undone_and_averaged(tmp_path: Path) -> None:
         assert np.abs(shown[4 + row, column] - expected).max() <= 1
 
 
+def test_latents_of_the_half_size_picture_are_shown_in_cells_of_eight(tmp_path: Path) -> None:
+    basis = orthonormal_basis(tmp_path)
+    (tmp_path / "vae").mkdir()
+    (tmp_path / "vae" / "config.json").write_text('{"decoder_block_out_channels": [8, 8, 8, 8, 8, 8]}')
+    latents = np.random.default_rng(1).normal(size=(24, 3, 2)).astype(np.float32)
+    to_colours = latent_map(tmp_path, 24, xl=False)
+    assert to_colours is not None
+    shown = to_colours(latents)
+    assert shown.shape == (24, 16, 3)
+    patch = (latents[:, 1, 0] / basis["gain"]) @ basis["components"] + basis["mean"]
+    cell = patch.reshape(3, 16, 16)[:, 4:6, 14:16].mean(axis=(1, 2))
+    assert np.abs(shown[8 + 2, 7] - (cell / 2 + 0.5).clip(0, 1) * 255).max() <= 1
+
+
 @pytest.mark.parametrize("name", ["storybook-character", "storybook-background"])
 def test_a_bundled_models_grey_is_grey(name: str) -> None:
     folder = BUNDLED_FOLDER / name

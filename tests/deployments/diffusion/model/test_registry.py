@@ -68,15 +68,25 @@ def test_the_later_stable_diffusions(
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "native_size"),
-    [("storybook-character", "character", (384, 512)), ("storybook-background", "background", (512, 384))],
+    ("name", "kind", "native_size", "latent_factor"),
+    [
+        ("storybook-character", "character", (384, 512), 16),
+        ("storybook-background", "background", (512, 384), 32),
+    ],
 )
-def test_the_bundled_models_by_name_and_by_folder(name: str, kind: str, native_size: tuple[int, int]) -> None:
+def test_the_bundled_models_by_name_and_by_folder(
+    name: str, kind: str, native_size: tuple[int, int], latent_factor: int
+) -> None:
     folder = REPOSITORY / "models" / name
     assert bundled_model(name) == locate(name) == folder
     card = describe(name)
     assert card == describe(str(folder))
-    assert (card.id, card.kind, card.native_size, card.latent_factor) == (name, kind, native_size, 16)
+    assert (card.id, card.kind, card.native_size, card.latent_factor) == (
+        name,
+        kind,
+        native_size,
+        latent_factor,
+    )
     assert card.licence == "Apache-2.0"
     assert card.attribution == card.attribution_mark == "Painted by the Scenewright storybook models"
     assert card.commercial_use == "yes"
