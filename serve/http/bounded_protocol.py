@@ -133,6 +133,8 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
         if self._discards:
             self._discard(len(data))
             return
+        if self._between and not self._unread and not data.strip(b"\r\n"):
+            return  # Empty lines are no part of a request (RFC 9112, 2.2): some clients end a body with one.
         self._unset_keepalive_if_required()
         self._unread += data
         if self._deadline is None and not self._connection.works:
@@ -329,10 +331,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
         self._set_deadline(self._limits.linger_s, self._drop)
 
     def _late(self) -> None:
-        """A connection that never sent a byte of a request is closed without a word.
-
-        Empty lines before one are none of it (RFC 9112, 2.2): some clients end a body with one.
-        """
+        """A connection that never sent a byte of a request is closed without a word."""
         if self._is_request or self._unread.strip(b"\r\n"):
             self._refuse(TOO_LATE)
         else:
