@@ -60,7 +60,7 @@ def to_lab(pixels: Pixels | Plane) -> Plane:
 
 def noise_of(off: Plane, sure: Mask) -> float:
     """Sigma per channel on the sure backdrop; `off` and `sure` (h, w)."""
-    seen = off[sure]
+    seen = off[sure][::2]
     return max(SMALLEST_NOISE, float(np.median(seen)) / CHI3_MEDIAN) if seen.size else SMALLEST_NOISE
 
 
@@ -105,7 +105,7 @@ def fit_border(lab: Plane) -> Fit:
     )
 
 
-def refit(lab: Plane, sure: Mask) -> Plane:
+def refit(lab: Plane, sure: Mask, fine: bool) -> Plane:
     """The backdrop (h, w, 3) from all that is surely backdrop: a cubic, and on it what the cubic leaves.
 
     What it leaves (shadows, spots of light) is spread by normalised convolution, narrow where the sure
@@ -125,7 +125,7 @@ def refit(lab: Plane, sure: Mask) -> Plane:
     for reach in (0.3, 0.1, 0.04):
         field = _spread(coarse, field, int(reach * coarse.shape[0]) | 1)
     field = cv2.resize(field, (wide, high), interpolation=cv2.INTER_LINEAR)
-    return surface + _spread(left, field, int(0.012 * high) | 1)
+    return surface + (_spread(left, field, int(0.012 * high) | 1) if fine else field)
 
 
 def _spread(left: cv2.typing.MatLike, field: cv2.typing.MatLike, size_px: int) -> Plane:

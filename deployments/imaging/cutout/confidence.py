@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -73,18 +73,18 @@ DOUBTS = (
 SCALE = 0.56
 SIGHTS = 0.4
 """Of what is neither surely a sight through the figure nor surely cloth: it is large where it is wrong."""
-EXPECTED_ERROR = ((0.0, 0.03, 0.12, 0.5), (1.0, 0.8, 0.5, 0.0))
+EXPECTED_ERROR = ((0.0, 0.025, 0.12, 0.5), (1.0, 0.8, 0.5, 0.0))
 """1 - IoU, and the confidence that it means: a cut-out below an IoU of 0.9 is to be below 0.8."""
 
 
 def confidence(measures: Measures) -> float:
     """Judge a cut-out by the error that it is expected to have, and by what refuses it: 0..1."""
-    return float(np.interp(expected_error(measures), *EXPECTED_ERROR)) * judge(asdict(measures), RAMPS)
+    return float(np.interp(expected_error(measures), *EXPECTED_ERROR)) * judge(vars(measures), RAMPS)
 
 
 def expected_error(measures: Measures) -> float:
     """Predict 1 - IoU: a product of powers, and what sights through the figure may be mistaken."""
-    doubts = asdict(measures)
+    doubts = vars(measures)
     product: float = math.prod((doubts[name] + more) ** power for name, power, more in DOUBTS)
     return SCALE * product + SIGHTS * measures.sights_differ
 

@@ -35,7 +35,7 @@ def learn(middle: Pixels, fit: Fit) -> tuple[Plane, Mask]:
     lab = to_lab(calm)
     surface = np.asarray(cv2.resize(fit.surface, (lab.shape[1], lab.shape[0])), np.float32)
     slope, noise, off = slopes(lab), fit.noise, length(lab - surface)
-    grain = float(np.percentile(slope[: max(1, len(slope) // 8)], 95))
+    grain = float(np.percentile(slope[: max(1, len(slope) // 8) : 2, ::2], 95))
     level = min(max(1.3 * grain, LEAST_SLOPE), MOST_SLOPE)
     for last in (False, True):
         plain = ((off < BACKDROP_SIGMAS * noise) & (slope < level)).astype(np.uint8)
@@ -47,7 +47,7 @@ def learn(middle: Pixels, fit: Fit) -> tuple[Plane, Mask]:
         sure = cv2.erode(sure.astype(np.uint8), _EDGE, borderValue=1) > 0
         if sure.mean() < LEAST_BACKDROP:
             break
-        surface = refit(lab, sure)
+        surface = refit(lab, sure, fine=last)
         off = length(lab - surface)
         noise = noise_of(off[::2, ::3], sure[::2, ::3])
     return surface, sure
