@@ -37,7 +37,7 @@ from serve.runtime import local_cluster
 REPOSITORY = Path(__file__).parents[1]
 LOADS = (0.7, 0.9, 1.1, 1.5, 5.0)
 TIRED, TIRED_LOAD = 3.0, 0.9
-"""At last every step becomes so much slower in the middle of a run, which no door can have foreseen."""
+"""At last every step becomes so much slower in the middle of a run, which nothing can foresee."""
 STEP_S, STEPS, PICTURES, REPLICAS = 0.1, (10, 20, 30), 2, 2
 DEADLINES_S = (8.0, 14.0, 20.0)
 CAPACITY = REPLICAS * PICTURES / (STEP_S * (1 + 0.7 * (PICTURES - 1)))
@@ -208,7 +208,7 @@ def page(head: str, measured: Mapping[float, Figures], tired: Figures, kept: flo
             f"|{'---|' * len(TITLES)}",
             *(f"| {' | '.join(cells(load, figures))} |" for load, figures in rows),
             "",
-            f"\\* Half-way all steps become {TIRED:g} times as slow, which no door can have foreseen. At"
+            f"\\* Half-way all steps become {TIRED:g} times as slow, which nothing can foresee. At"
             f" {LOADS[-1]:g} times the capacity the goodput is {100 * kept:.0f}% of its peak at lower loads.",
         ]
     )

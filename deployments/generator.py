@@ -18,9 +18,9 @@ from deployments.diffusion.simulated.simulated_painter import SimulatedConfig, S
 from deployments.imaging.placeholder import placeholder
 from deployments.imaging.quality import flaw
 from deployments.messages import LayerEvent, LayerJob, LayerKind, LayerResult, Readiness, StepEvent
-from deployments.reports.cached_layers import Warmth
-from deployments.reports.load_report import Workload
-from deployments.reports.routing_stats import Standing
+from deployments.reports.cached_layers import CachedLayers
+from deployments.reports.load_report import LoadTracker
+from deployments.reports.routing_stats import RoutingStats
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class Generator(ABC):
         self._engine.start()
         self._adds_terms = config.adds_quality_terms
         self._negates = config.adds_quality_terms and config.takes_negative_prompt
-        self._workload = Workload()
-        self._warmth = Warmth(keeps=config.keeps_layers)
+        self._workload = LoadTracker()
+        self._warmth = CachedLayers(keeps=config.keeps_layers)
 
     @abstractmethod
     def prompts(self, job: LayerJob) -> tuple[str, str]:
@@ -114,7 +114,7 @@ class Generator(ABC):
         return self._engine.readiness()
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
-        """What the autoscaling follows, asked for by Ray Serve under this name: a WorkReport's fields.
+        """What the autoscaling follows, asked for by Ray Serve under this name: LoadReport's fields.
 
         Nothing of a replica that cannot paint: it must not look like an idle one.
         """
@@ -123,8 +123,8 @@ class Generator(ABC):
         return self._workload.report().as_numbers()
 
     async def record_routing_stats(self) -> dict[str, Any]:
-        """What the senders of work follow, asked for by Ray Serve under this name: a Standing's fields."""
-        return Standing(
+        """What the senders of work follow, asked for by Ray Serve under this name: RoutingStats' fields."""
+        return RoutingStats(
             self._workload.megapixel_step_s,
             self._engine.least_megapixel_step_s,
             self._workload.interactive_megapixel_steps,

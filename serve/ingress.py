@@ -11,13 +11,13 @@ from starlette.types import ASGIApp
 from deployments.errors import ScenewrightError
 from deployments.queueing.work_queue import WorkQueue
 
-from .auth.middleware import Tenants
+from .auth.middleware import AuthMiddleware
 from .auth.open_keys import open_keys
 from .auth.public_paths import is_public
 from .config.memory_budgets import bytes_in_flight, largest_body_bytes
 from .config.service_config import ReplicaOptions, ServiceConfig
-from .graph.admission_control import Door
-from .graph.ref_cleanup import freeze, let_go
+from .graph.admission_control import AdmissionControl
+from .graph.ref_cleanup import clean_up, freeze
 from .graph.replica_registry import HERE
 from .graph.scene import Graph, Handle
 from .http.bodiless import Bodiless
@@ -28,8 +28,8 @@ from .http.edge_slots import fitted
 from .http.error_responses import Refusal, answer
 from .http.head import HeadAsGet
 from .http.hosts import Hosts
-from .http.http_metrics import ObservedEdge
-from .http.http_tracing import TracedEdge
+from .http.http_metrics import HttpMetrics
+from .http.http_tracing import HttpTracing
 from .http.off_loop import take_short_turns
 from .http.paths import SlashAfterPrefix
 from .http.proxy_hook import missing_setting
@@ -87,19 +87,19 @@ class Ingress:
                 )
         self._config = fitted(config)
         places = {kind: layer.replicas.max_queued_requests for kind, layer in config.layers.items()}
-        door, merges = Door(HERE.get, places), merges_under_way(config)
-        self._graph = Graph(character, background, merger, door, merges, HERE.get)
+        admission, merges = AdmissionControl(HERE.get, places), merges_under_way(config)
+        self._graph = Graph(character, background, merger, admission, merges, HERE.get)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         take_short_turns()
         api = build_api(self._config, self._graph)
         api.openapi()  # Made now and kept: it takes longer than a request may hold up the others.
-        app = TracedEdge(ObservedEdge(guard(api, self._config)))
+        app = HttpTracing(HttpMetrics(guard(api, self._config)))
         freeze()
         return app
 
     async def check_health(self) -> None:
-        let_go()
+        clean_up()
 
 
 def merges_under_way(config: ServiceConfig) -> WorkQueue:
@@ -129,7 +129,7 @@ def guard(api: ASGIApp, config: ServiceConfig) -> ASGIApp:
     bodiless = Bodiless(bounded, config.limits.body_timeout_s)
     routes: ASGIApp = RequestSlots(bodiless, config.ingress.max_ongoing_requests, is_public)
     if config.asks_for_keys:
-        routes = Tenants(routes, lambda: open_keys(config.state_folder, config.jobs))
+        routes = AuthMiddleware(routes, lambda: open_keys(config.state_folder, config.jobs))
     return RequestIds(Hosts(SlashAfterPrefix(routes), config.allowed_hosts, config.asks_for_keys))
 
 
@@ -143,7 +143,7 @@ def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         responses=ERRORS,
-        # Its own spans would hold paths and queries as they came, so the caller's words: TracedEdge's do not.
+        # Its own spans would hold paths and queries as they came, so the caller's words: ours do not.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     for kind in (ScenewrightError, Refusal, InvalidJson, HTTPException, ClientGone, Exception):

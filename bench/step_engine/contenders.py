@@ -11,17 +11,17 @@ import torch
 from bench.step_engine.clocks import Clock
 from bench.step_engine.workload import Arrival
 from deployments.diffusion.engine.calibration import Calibration
-from deployments.diffusion.engine.job_table import Board
+from deployments.diffusion.engine.job_table import JobTable
 from deployments.diffusion.engine.result_cache import ResultCache
-from deployments.diffusion.engine.retry_policy import Attempts
-from deployments.diffusion.engine.step_loop import Turns
-from deployments.diffusion.engine.watchdog import Health
+from deployments.diffusion.engine.retry_policy import RetryPolicy
+from deployments.diffusion.engine.step_loop import StepLoop
+from deployments.diffusion.engine.watchdog import Watchdog
 from deployments.diffusion.engine.work_item import Listener
 from deployments.diffusion.model.families import family_of_pipeline
 from deployments.diffusion.model.model_config import GenerationConfig
 from deployments.diffusion.painter import AnyPainter
 from deployments.diffusion.scheduling.batch_key import BatchKey
-from deployments.diffusion.scheduling.cost_model import Pace
+from deployments.diffusion.scheduling.cost_model import CostModel
 from deployments.diffusion.scheduling.scheduler import Scheduler
 from deployments.messages import LayerJob, LayerResult
 
@@ -44,15 +44,15 @@ def step_engine(
 ) -> Served:
     """Ours, turn by turn."""
     config = GenerationConfig()
-    pace = Pace(BatchKey(*painter.native_size), calibration.seconds)
+    pace = CostModel(BatchKey(*painter.native_size), calibration.seconds)
     scheduler = Scheduler(pace, calibration.cap_rows, config.stretch, max_jobs=len(arrivals))
-    board = Board(scheduler, ResultCache(0), lambda: None, clock.now)
-    attempts = Attempts(config, painter.latent_factor)
-    turns = Turns(
+    board = JobTable(scheduler, ResultCache(0), lambda: None, clock.now)
+    attempts = RetryPolicy(config, painter.latent_factor)
+    turns = StepLoop(
         painter,
         board,
         attempts,
-        Health(1e9),
+        Watchdog(1e9),
         flaw=lambda pixels: None,
         placeholder=lambda job: None,  # type: ignore[arg-type,return-value]
         load=lambda: None,

@@ -8,7 +8,7 @@ REMEMBERED = 128
 """Told to every sender every second or so, at sixteen letters each."""
 
 
-class Warmth:
+class CachedLayers:
     """The most recently asked for. `keeps`: whether a layer outlives its painting."""
 
     def __init__(self, keeps: bool) -> None:

@@ -25,7 +25,7 @@ REMEMBERED = 64
 
 
 @dataclass(frozen=True)
-class WorkReport:
+class LoadReport:
     """`backlog_s`: seconds of work under way or waiting. `request_s`: of one request, at the present sharing
     of forwards; `service_s`: of one alone. `arrived`: requests in the last seconds of each of WINDOWS_S;
     nothing was counted before `age_s` ago. Zero where nothing is known yet.
@@ -67,7 +67,7 @@ class _Task:
         return self.step_units * self.steps
 
 
-class Workload:
+class LoadTracker:
     """`clock` gives seconds. Not for several threads: it lives on the replica's event loop."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -113,14 +113,14 @@ class Workload:
             self._pass_time()
             self._tasks.discard(task)
 
-    def report(self) -> WorkReport:
+    def report(self) -> LoadReport:
         self._pass_time()
         now = self._clock()
         self._forget_old()
         seconds_per_unit = self.megapixel_step_s
         left = sum(task.step_units * task.steps_left for task in self._tasks)
         typical = sum(task.step_units * task.steps for task in self._arrivals) / max(1, len(self._arrivals))
-        return WorkReport(
+        return LoadReport(
             backlog_s=left * seconds_per_unit,
             request_s=typical * seconds_per_unit,
             service_s=typical * min(self._fastest, default=seconds_per_unit),

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 
 @dataclass(frozen=True)
-class Standing:
+class RoutingStats:
     """Work is in megapixel-steps. `interactive`: how much of it is under way or waits here, batch work aside.
 
     `megapixel_step_s`: seconds that one takes at the present sharing of forwards; zero where nothing was

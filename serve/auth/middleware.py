@@ -43,7 +43,7 @@ def key_of(request: Request) -> Key | None:
     return key
 
 
-class Tenants:
+class AuthMiddleware:
     """The layer that knows keys. It sets `tenant`, `key` and `quota` of the request's state."""
 
     def __init__(self, app: ASGIApp, open_store: Callable[[], KeyStore]) -> None:

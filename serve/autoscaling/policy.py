@@ -13,7 +13,7 @@ from typing import Any
 from ray.serve.autoscaling_policy import replica_queue_length_autoscaling_policy
 from ray.serve.config import AutoscalingContext
 
-from deployments.reports.load_report import WINDOWS_S, WorkReport
+from deployments.reports.load_report import WINDOWS_S, LoadReport
 
 from .decide import (
     BranchLoad,
@@ -84,7 +84,7 @@ def load_of(context: AutoscalingContext) -> BranchLoad:
     )
 
 
-def _latest_reports(context: AutoscalingContext) -> list[WorkReport]:
+def _latest_reports(context: AutoscalingContext) -> list[LoadReport]:
     """Of each replica. Ray's own aggregate is a mean over the look-back, and so lags behind."""
     numbers: dict[Any, dict[str, float]] = {}
     for name, by_replica in (context.raw_metrics or {}).items():
@@ -94,5 +94,5 @@ def _latest_reports(context: AutoscalingContext) -> list[WorkReport]:
     reports = []
     for reported in numbers.values():
         with suppress(KeyError):  # It reports nothing of ours yet.
-            reports.append(WorkReport.from_numbers(reported))
+            reports.append(LoadReport.from_numbers(reported))
     return reports

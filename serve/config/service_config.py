@@ -180,7 +180,7 @@ class LayerSettings(Settings):
 
 
 class Limits(Settings):
-    """What is refused at the door. `max_frame_size` is for merges, where it is not `max_image_size` too.
+    """Limits of a request. `max_frame_size` is for merges, where it is not `max_image_size` too.
 
     `max_json_values` counts the commas and opening brackets of a body, which parsing takes its time for.
     `max_streams` are the event streams of jobs that one edge replica holds open, beside its requests.

@@ -1,8 +1,8 @@
-"""Who is let in: a layer that would be late for the work before it is refused before any work is done for it.
+"""Admit a request's layers, or refuse at once those that would be late for the work before them.
 
-Each replica tells how fast it is and how much it has to do (deployments/reports/routing_stats.py), and the
-door knows what it let in itself. A scene's layers are let in together or not at all. What the door cannot
-foresee, the replica's own scheduler refuses.
+Each replica reports how fast it is and how much it holds (deployments/reports/routing_stats.py), and this
+process knows what it admitted itself. A scene's layers are admitted together or not at all. What cannot be
+foreseen here, the replica's own scheduler refuses.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from deployments.errors import DeadlineExceeded, Overloaded
 from deployments.messages import LayerJob, LayerKind
-from deployments.reports.routing_stats import Standing
+from deployments.reports.routing_stats import RoutingStats
 
 from .replica_registry import Pool, nowhere
 
@@ -43,7 +43,7 @@ class Speed:
     interactive: float
 
     @classmethod
-    def of(cls, standings: Sequence[Standing | None]) -> Speed:
+    def of(cls, standings: Sequence[RoutingStats | None]) -> Speed:
         """A replica that has painted nothing yet counts as an average one, one that cannot as none."""
         standings = [standing for standing in standings if standing is None or not standing.unready]
         told = [standing for standing in standings if standing is not None]
@@ -55,7 +55,7 @@ class Speed:
         )
 
 
-class Door:
+class AdmissionControl:
     """Of one process. `places`: how many layers of a kind may wait for a replica. `clock`: the deadlines'."""
 
     def __init__(
@@ -71,7 +71,7 @@ class Door:
         self._gone: deque[tuple[float, LayerJob]] = deque()
 
     @contextmanager
-    def let_in(self, *jobs: LayerJob) -> Iterator[None]:
+    def admit(self, *jobs: LayerJob) -> Iterator[None]:
         """For as long as the block lasts. Raises Overloaded and DeadlineExceeded."""
         working = [job for job in jobs if not self._is_warm(job)]
         for job in working:
@@ -113,7 +113,7 @@ class Door:
         self._check_places(job, pool)
 
     def _before(self, job: LayerJob, speed: Speed) -> float:
-        """In a fair order another tenant has no more painted before it than its own tenant has."""
+        """Bound the other tenants' work ahead of this job by the work that its own tenant has ahead of it."""
         by_tenant: defaultdict[str, float] = defaultdict(float)
         for other in self._inside[job.kind]:
             by_tenant[other.tenant] += other.megapixel_steps
@@ -122,7 +122,7 @@ class Door:
         return mine + others + max(0.0, speed.interactive - self._told(job.kind))
 
     def _told(self, kind: LayerKind) -> float:
-        """The most that the replicas may have meant of what was let in here; the rest came from elsewhere."""
+        """Return the most work admitted here that the replicas can have reported; the rest is others'."""
         self._forget_gone()
         lately = [job for _, job in self._gone if job.kind == kind]
         return sum(job.megapixel_steps for job in [*self._inside[kind], *lately])

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from deployments.messages import LayerJob
 
 
-class FairOrder:
+class LayerFairQueue:
     def __init__(self) -> None:
         self._ends: dict[str, float] = {}
         self._virtual = 0.0

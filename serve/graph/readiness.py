@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from ray.serve.exceptions import BackPressureError
 
 from deployments.messages import LayerKind, Readiness
-from deployments.reports.routing_stats import Standing
+from deployments.reports.routing_stats import RoutingStats
 
 from ..state.disk_space import DiskSpace
 from ..telemetry.logs import logger
@@ -92,7 +92,7 @@ async def _painting(graph: Graph, kind: LayerKind) -> ServiceState:
     return ServiceState(unready=(f"{kind}: {reason}",)) if reason else ServiceState()
 
 
-def _told(kind: LayerKind, standings: Sequence[Standing | None]) -> ServiceState | None:
+def _told(kind: LayerKind, standings: Sequence[RoutingStats | None]) -> ServiceState | None:
     """By what the replicas say of themselves; None where none of them has yet."""
     known = [standing for standing in standings if standing is not None]
     reasons = Counter(standing.unready for standing in known if standing.unready)
@@ -105,7 +105,7 @@ def _told(kind: LayerKind, standings: Sequence[Standing | None]) -> ServiceState
     return _degraded(kind, reasons, len(standings))
 
 
-def _busy(kind: LayerKind, standings: Sequence[Standing | None]) -> ServiceState:
+def _busy(kind: LayerKind, standings: Sequence[RoutingStats | None]) -> ServiceState:
     """Judge replicas of which none had time to answer; some may have said by now that they cannot paint."""
     told = _told(kind, standings)
     if told is not None:

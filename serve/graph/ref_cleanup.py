@@ -20,5 +20,5 @@ def freeze() -> None:
         gc.freeze()
 
 
-def let_go() -> None:
+def clean_up() -> None:
     gc.collect()

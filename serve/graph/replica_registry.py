@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from deployments.messages import LayerJob, LayerKind
-from deployments.reports.routing_stats import Standing
+from deployments.reports.routing_stats import RoutingStats
 
 
 class Pool(Protocol):
-    def standings(self) -> Sequence[Standing | None]:
+    def standings(self) -> Sequence[RoutingStats | None]:
         """Of each replica; None of one that has not told it yet."""
 
     def waiting(self) -> Counter[str]:
@@ -27,7 +27,7 @@ class Pool(Protocol):
         """The replica that got the job was not ready. Whether there is another one to try."""
 
 
-class Pools:
+class ReplicaRegistry:
     """Ray Serve makes the routers, each where and when its handle is first used, and hands them to nobody:
     they register here, in their own process."""
 
@@ -46,4 +46,4 @@ def nowhere(kind: LayerKind) -> Pool | None:
     return None
 
 
-HERE = Pools()
+HERE = ReplicaRegistry()

@@ -19,10 +19,10 @@ from ray.serve.config import RequestRouterConfig
 from ray.serve.request_router import PendingRequest, ReplicaID, RunningReplica
 
 from deployments.messages import LayerJob, LayerKind
-from deployments.reports.routing_stats import Standing
+from deployments.reports.routing_stats import RoutingStats
 
 from . import replica_registry
-from .fair_queue import FairOrder
+from .fair_queue import LayerFairQueue
 
 TOLD_EVERY_S = 1.0
 SENT_S = 5 * TOLD_EVERY_S
@@ -37,15 +37,15 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
 
     def initialize_state(self, **kwargs: Any) -> None:
         self._keeps_layers: bool = kwargs["keeps_layers"]
-        self._order = FairOrder()
+        self._order = LayerFairQueue()
         self._sent: OrderedDict[str, tuple[ReplicaID, float]] = OrderedDict()
         self._routed: OrderedDict[tuple[str, str], ReplicaID] = OrderedDict()
         self._refused: dict[ReplicaID, float] = {}
         # By its module: Ray pickles this one by value, and with it whatever objects its names stand for.
         replica_registry.HERE.register(kwargs["kind"], self)
 
-    def standings(self) -> Sequence[Standing | None]:
-        return [Standing.from_stats(replica.routing_stats) for replica in list(self._replicas.values())]
+    def standings(self) -> Sequence[RoutingStats | None]:
+        return [RoutingStats.from_stats(replica.routing_stats) for replica in list(self._replicas.values())]
 
     def waiting(self) -> Counter[str]:
         jobs = (_job(pending) for pending in self._still_pending())

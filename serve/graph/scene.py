@@ -38,7 +38,7 @@ from deployments.messages import (
 from deployments.queueing.work_queue import Work, WorkQueue
 
 from ..telemetry.scene_spans import branch, finishing, note_loss
-from .admission_control import QUEUE_FULL, Door
+from .admission_control import QUEUE_FULL, AdmissionControl
 from .replica_registry import Pool, nowhere
 from .scene_job import SceneJob
 from .stream_reader import Tell, follow
@@ -62,7 +62,7 @@ PIXELS_LOST = (ObjectLostError, RayServeException)
 
 @dataclass(frozen=True)
 class Graph:
-    """The handles of the three deployments below the ingress, and who is let through to them.
+    """Hold the handles of the three deployments below the ingress, and the admission control before them.
 
     `merges`: how much of the merger's work this process may have under way. `pool`: what this process knows
     of the replicas of a generator.
@@ -71,7 +71,7 @@ class Graph:
     character: Handle
     background: Handle
     merger: Handle
-    door: Door = field(default_factory=Door)
+    admission: AdmissionControl = field(default_factory=AdmissionControl)
     merges: WorkQueue = field(default_factory=lambda: WorkQueue(UNBOUNDED, UNBOUNDED))
     pool: Callable[[LayerKind], Pool | None] = nowhere
 
@@ -147,7 +147,7 @@ def _alone(job: LayerJob) -> Work:
 
 async def _paint(graph: Graph, job: LayerJob, tell: Tell | None = None) -> tuple[Any, LayerResult]:
     """The layer, and what stands for it in a further call."""
-    painter, frees_in_s = graph.painter(job), partial(graph.door.place_frees_in_s, job)
+    painter, frees_in_s = graph.painter(job), partial(graph.admission.place_frees_in_s, job)
     elsewhere = partial(_another_is_ready, graph, job)
     with branch(job) as painted:
         if tell is None:
@@ -217,8 +217,8 @@ def _another_is_ready(graph: Graph, job: LayerJob) -> bool:
 
 @asynccontextmanager
 async def _admitted(graph: Graph, deadline_at: float, *jobs: LayerJob) -> AsyncIterator[None]:
-    """Through the door, and until the deadline."""
-    with graph.door.let_in(*jobs):
+    """Hold the admission of these jobs, and give up at the deadline."""
+    with graph.admission.admit(*jobs):
         async with _Deadline(deadline_at):
             yield
 

@@ -22,7 +22,7 @@ UNCOUNTED = ("/healthz", "/readyz", "/-/healthz", "/-/routes")
 """Asked every few seconds by machines: they would drown the rest."""
 
 
-class ObservedEdge:
+class HttpMetrics:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._recorder = Recorder(metrics.EDGE)

@@ -17,7 +17,7 @@ PROPAGATOR = TraceContextTextMapPropagator()
 CARRIERS = ("traceparent", "tracestate")
 
 
-class TracedEdge:
+class HttpTracing:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 

@@ -45,7 +45,7 @@ NO_JOB = "there is no such job"
 NO_SCENE = "this job has no such scene, or no picture of it"
 
 
-class JobDesk:
+class JobService:
     """Opened at the first job: an edge without any needs no folder. Raises NotReady where that fails.
 
     An owner of None is an admin, who lists, sees, ends and releases everybody's jobs.

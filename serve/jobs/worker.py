@@ -22,7 +22,7 @@ from deployments.errors import InvalidRequest, NotReady, Overloaded, Scenewright
 
 from ..api.responses import scene_headers
 from ..config.service_config import ServiceConfig
-from ..graph.ref_cleanup import freeze, let_go
+from ..graph.ref_cleanup import clean_up, freeze
 from ..graph.replica_registry import HERE
 from ..graph.scene import (
     Graph,
@@ -88,7 +88,7 @@ class JobWorker:
     async def check_health(self) -> None:
         if self._working.done():
             raise RuntimeError("the job worker's loop has ended")
-        let_go()
+        clean_up()
 
     async def stop(self) -> None:
         """Drop what is under way; its leases run out."""

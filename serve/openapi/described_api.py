@@ -137,7 +137,7 @@ def _bounds(config: ServiceConfig, kind: str | None, is_layer: bool) -> dict[str
         "deadline_s": {"exclusiveMinimum": 0, "maximum": limits.max_deadline_s},
     }
     if kind is not None:
-        bounds["prompt"] = words  # OpenAI's door takes two in one.
+        bounds["prompt"] = words  # The OpenAI-compatible endpoint takes two in one.
     if is_layer:
         bounds |= {
             "negative_prompt": words,

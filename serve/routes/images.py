@@ -1,4 +1,4 @@
-"""POST /v1/images/generations: the door that OpenAI's client knocks at."""
+"""POST /v1/images/generations: the OpenAI-compatible endpoint."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ from ..jobs.job_schema import (
     JobRequest,
     ListQuery,
 )
-from ..jobs.job_service import JobDesk, digest_of
+from ..jobs.job_service import JobService, digest_of
 from ..jobs.states import JobState
 from ..openapi.fragments import (
     answered,
@@ -70,7 +70,7 @@ def is_admin(request: Request) -> bool:
 
 def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     router = APIRouter()
-    desk = JobDesk(config)
+    desk = JobService(config)
     feed = JobFeed(desk.open_jobs, desk.job, EVENT_POLL_S)
     streams = StreamBudget(config.limits.max_streams, config.limits.max_streams_per_tenant, LONGEST_S)
     own = {name: getattr(config.jobs, name) for name in ("max_json_bytes", "max_json_values")}
@@ -148,7 +148,7 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         number = int(index) if re.fullmatch("[0-9]{1,4}", index) else -1
 
         def on_damage(outcome: str) -> None:
-            request.state.damaged_picture = outcome  # ObservedEdge counts it.
+            request.state.damaged_picture = outcome  # HttpMetrics counts it.
 
         scene, data, kind = await desk.scene(
             tenant_of(request), job_id, number, wants_json(request), on_damage

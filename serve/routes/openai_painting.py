@@ -1,4 +1,4 @@
-"""A picture of OpenAI's door on its way through the graph: a scene, a layer or a cut-out alike."""
+"""Paint what the OpenAI-compatible endpoint asks for: a scene, a layer or a cut-out."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from deployments.errors import NotReady
 from deployments.generator import Generator, GeneratorConfig
 from deployments.log_file import log_through
 from deployments.messages import LayerEvent, LayerJob, LayerResult, StepEvent
-from deployments.reports.load_report import WorkReport
+from deployments.reports.load_report import LoadReport
 
 from . import metrics
 from .logs import SERVE_LOGGER
@@ -98,7 +98,7 @@ class Observed(Generator):
         self._recorder.set(metrics.MODEL_LOAD, self._model_load_s)
         self._recorder.set(metrics.MEMORY, _peak_memory_bytes())
 
-    def _set_backlog(self, report: WorkReport) -> None:
+    def _set_backlog(self, report: LoadReport) -> None:
         self._recorder.set(metrics.BACKLOG, report.backlog_s)
 
 

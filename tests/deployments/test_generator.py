@@ -16,7 +16,7 @@ from deployments.diffusion.simulated.simulated_painter import SimulatedPainter
 from deployments.errors import NotReady
 from deployments.generator import GeneratorConfig
 from deployments.messages import LayerJob, LayerResult, StepEvent
-from deployments.reports.routing_stats import Standing
+from deployments.reports.routing_stats import RoutingStats
 
 MakeJob = Callable[..., LayerJob]
 
@@ -77,12 +77,12 @@ async def test_its_health_is_the_engines(simulated: GeneratorConfig, monkeypatch
 
 async def test_it_tells_how_it_stands(simulated: GeneratorConfig, make_job: MakeJob) -> None:
     generator = Character(simulated)
-    assert Standing.from_stats(await generator.record_routing_stats()) == Standing(0.0, 0.0, 0.0)
+    assert RoutingStats.from_stats(await generator.record_routing_stats()) == RoutingStats(0.0, 0.0, 0.0)
     job = make_job()
     async for _ in generator.stream(job):
-        under_way = Standing(**await generator.record_routing_stats())
+        under_way = RoutingStats(**await generator.record_routing_stats())
         assert under_way.warm == (job.likeness,)
-    done = Standing(**await generator.record_routing_stats())
+    done = RoutingStats(**await generator.record_routing_stats())
     assert done.megapixel_step_s > 0
     assert (done.interactive, done.warm) == (0.0, (job.likeness,))
 
@@ -105,7 +105,7 @@ async def test_batch_work_stands_before_nobody(simulated: GeneratorConfig, make_
 
 async def test_one_that_cannot_paint_says_so_and_does_not_look_idle(make_job: MakeJob, tmp_path: Any) -> None:
     generator = Character(GeneratorConfig(ModelConfig(str(tmp_path / "gone"))))
-    told = Standing(**await generator.record_routing_stats())
+    told = RoutingStats(**await generator.record_routing_stats())
     assert told.unready == (await generator.readiness()).reason != ""
     for _ in range(5):
         with pytest.raises(NotReady):
@@ -135,5 +135,5 @@ async def test_a_model_that_comes_later_is_loaded_then(
             await generator.check_health()
             await asyncio.sleep(0.001)
     assert len(attempts) == 4
-    assert Standing(**await generator.record_routing_stats()).unready == ""
+    assert RoutingStats(**await generator.record_routing_stats()).unready == ""
     assert (await generator.paint(make_job())).degraded == ()

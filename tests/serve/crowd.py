@@ -1,4 +1,4 @@
-"""The door, the fair order, the replicas' schedulers and their reports, all real, on a clock that jumps.
+"""Run admission control, the fair queue, the schedulers and their reports, all real, on a clock that jumps.
 
 Only what takes time is made up: a forward takes `STEP_S` for one picture and 0.7 of it for each further one,
 a merge `MERGE_S`. Replicas tell how they stand once a second.
@@ -16,14 +16,14 @@ from functools import partial
 from itertools import count
 
 from deployments.diffusion.scheduling.batch_key import BatchKey
-from deployments.diffusion.scheduling.cost_model import Pace
+from deployments.diffusion.scheduling.cost_model import CostModel
 from deployments.diffusion.scheduling.scheduler import JobState, Scheduler
 from deployments.errors import ScenewrightError
 from deployments.messages import LayerJob, LayerKind, Priority
-from deployments.reports.load_report import Workload
-from deployments.reports.routing_stats import Standing
-from serve.graph.admission_control import Door
-from serve.graph.fair_queue import FairOrder
+from deployments.reports.load_report import LoadTracker
+from deployments.reports.routing_stats import RoutingStats
+from serve.graph.admission_control import AdmissionControl
+from serve.graph.fair_queue import LayerFairQueue
 
 SIDE_PX, STEP_S, MERGE_S, TOLD_EVERY_S = 512, 0.04, 0.1, 1.0
 KINDS: tuple[LayerKind, ...] = ("character", "background")
@@ -61,15 +61,15 @@ class Scene:
 
 class Replica:
     def __init__(self, clock: Callable[[], float]) -> None:
-        pace = Pace(KEY, {2 * n: forward_s(n) for n in (1, 2, PICTURES)})
+        pace = CostModel(KEY, {2 * n: forward_s(n) for n in (1, 2, PICTURES)})
         self.scheduler = Scheduler(pace, 2 * PICTURES, 8.0, 64)
-        self.workload = Workload(clock)
+        self.workload = LoadTracker(clock)
         self.works: dict[JobState, tuple[Scene, LayerJob, ExitStack, Callable[[int], None]]] = {}
         self.stepping = False
-        self.told: Standing | None = None
+        self.told: RoutingStats | None = None
 
     def tell(self) -> None:
-        self.told = Standing(
+        self.told = RoutingStats(
             self.workload.megapixel_step_s,
             self.scheduler.pace.least_megapixel_step_s,
             self.workload.interactive_megapixel_steps,
@@ -79,10 +79,10 @@ class Replica:
 class Pool:
     def __init__(self, clock: Callable[[], float]) -> None:
         self.replicas = [Replica(clock) for _ in range(REPLICAS)]
-        self.order = FairOrder()
+        self.order = LayerFairQueue()
         self.queue: list[tuple[Scene, LayerJob, float]] = []
 
-    def standings(self) -> Sequence[Standing | None]:
+    def standings(self) -> Sequence[RoutingStats | None]:
         return [replica.told for replica in self.replicas]
 
     def waiting(self) -> Counter[str]:
@@ -98,7 +98,7 @@ class Crowd:
     def __init__(self) -> None:
         self.now = 0.0
         self.pools = {kind: Pool(lambda: self.now) for kind in KINDS}
-        self.door = Door(self.pools.get, dict.fromkeys(KINDS, PLACES), lambda: self.now)
+        self.admission = AdmissionControl(self.pools.get, dict.fromkeys(KINDS, PLACES), lambda: self.now)
         self.scenes: list[Scene] = []
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
@@ -135,7 +135,7 @@ class Crowd:
     def _arrive(self, scene: Scene) -> None:
         if scene.layers["character"].priority == "interactive":  # Jobs come from elsewhere.
             try:
-                scene.inside.enter_context(self.door.let_in(*scene.layers.values()))
+                scene.inside.enter_context(self.admission.admit(*scene.layers.values()))
             except ScenewrightError:
                 self._end(scene, 429)
                 return

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from deployments.messages import LayerJob
-from deployments.reports.routing_stats import Standing
+from deployments.reports.routing_stats import RoutingStats
 
 
 @dataclass
 class FakePool:
-    told: Sequence[Standing | None] = ()
+    told: Sequence[RoutingStats | None] = ()
     queued: Counter[str] = field(default_factory=Counter)
     warm: set[str] = field(default_factory=set)
 
-    def standings(self) -> Sequence[Standing | None]:
+    def standings(self) -> Sequence[RoutingStats | None]:
         return self.told
 
     def waiting(self) -> Counter[str]:

@@ -16,13 +16,13 @@ from contextlib import suppress
 from dataclasses import replace
 
 from deployments.diffusion.engine.calibration import Calibration, calibrate
-from deployments.diffusion.engine.job_table import Board
+from deployments.diffusion.engine.job_table import JobTable
 from deployments.diffusion.engine.load_retries import LoadRetries
 from deployments.diffusion.engine.result_cache import ResultCache
-from deployments.diffusion.engine.retry_policy import Attempts
+from deployments.diffusion.engine.retry_policy import RetryPolicy
 from deployments.diffusion.engine.step_events import step_event
-from deployments.diffusion.engine.step_loop import Turns
-from deployments.diffusion.engine.watchdog import Health, Unhealthy, device_is_lost
+from deployments.diffusion.engine.step_loop import StepLoop
+from deployments.diffusion.engine.watchdog import Unhealthy, Watchdog, device_is_lost
 from deployments.diffusion.engine.work_item import (
     Listener,
     News,
@@ -32,7 +32,7 @@ from deployments.diffusion.engine.work_item import (
 from deployments.diffusion.model.model_config import GenerationConfig
 from deployments.diffusion.painter import AnyPainter, PaintRequest
 from deployments.diffusion.scheduling.batch_key import BatchKey
-from deployments.diffusion.scheduling.cost_model import Pace
+from deployments.diffusion.scheduling.cost_model import CostModel
 from deployments.diffusion.scheduling.scheduler import Scheduler
 from deployments.errors import DeadlineExceeded, GenerationFailed, NotReady, ScenewrightError
 from deployments.failures import Failure, failure_of
@@ -62,11 +62,11 @@ class Engine:
         self._unload_after_idle_s = unload_after_idle_s
         self._lazy_load = lazy_load
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="painter")
-        self._health = Health(config.wedged_after_s)
+        self._health = Watchdog(config.wedged_after_s)
         results = ResultCache(config.result_cache_bytes)
-        self._board = Board(self._scheduler(Calibration(1, {1: 0.0})), results, self._wake)
-        attempts = Attempts(config, painter.latent_factor)
-        self._turns = Turns(
+        self._board = JobTable(self._scheduler(Calibration(1, {1: 0.0})), results, self._wake)
+        attempts = RetryPolicy(config, painter.latent_factor)
+        self._turns = StepLoop(
             painter,
             self._board,
             attempts,
@@ -294,7 +294,7 @@ class Engine:
         return found
 
     def _scheduler(self, calibration: Calibration) -> Scheduler:
-        pace = Pace(BatchKey(*self._painter.native_size), calibration.seconds)
+        pace = CostModel(BatchKey(*self._painter.native_size), calibration.seconds)
         return Scheduler(pace, calibration.cap_rows, self._config.stretch, self._config.max_jobs)
 
 

@@ -15,7 +15,7 @@ from deployments.diffusion.engine.work_item import (
     Listener,
     News,
     Place,
-    Work,
+    WorkItem,
 )
 from deployments.diffusion.latent_previews import preview_steps
 from deployments.diffusion.painter import PaintRequest
@@ -26,7 +26,7 @@ from deployments.failures import Failure
 from deployments.messages import LayerJob, LayerResult, LayerTimings
 
 
-class Board:
+class JobTable:
     """`wake` is called, under the lock, when work comes while the model's thread rests. It may raise.
 
     `clock` is that of the deadlines of the jobs that are put up.
@@ -46,12 +46,12 @@ class Board:
         self._resting = True
         self._closed: Failure | None = None
         self._lock = threading.Lock()
-        self._works: dict[JobState, Work] = {}
-        self._by_key: dict[LayerKey, Work] = {}
+        self._works: dict[JobState, WorkItem] = {}
+        self._by_key: dict[LayerKey, WorkItem] = {}
 
     def enter(
         self, job: LayerJob, request: PaintRequest, fingerprint: str, loop: asyncio.AbstractEventLoop
-    ) -> LayerResult | tuple[Work, Listener]:
+    ) -> LayerResult | tuple[WorkItem, Listener]:
         """The layer, where an equal one is kept; else the work that it becomes, or joins.
 
         Raises Overloaded or DeadlineExceeded where it could not be done by its deadline, and what `close` was
@@ -69,29 +69,29 @@ class Board:
             now, listener = self._clock(), Listener(loop, followed=job.followed)
             state = _state(job, request, now)
             self._refuse(state, now)
-            work = Work(job, Attempt(request), state, key, [listener], job.previews, time.perf_counter())
+            work = WorkItem(job, Attempt(request), state, key, [listener], job.previews, time.perf_counter())
             if self._resting:
                 self._wake()  # Where it raises there is nobody to paint, so nothing is put up.
                 self._resting = False
             self._put(work)
         return work, listener
 
-    def leave(self, work: Work, listener: Listener) -> None:
+    def leave(self, work: WorkItem, listener: Listener) -> None:
         """What nobody waits for any more is not painted any further."""
         with self._lock:
             work.listeners.remove(listener)
             if not work.listeners:
                 self._drop(work)
 
-    def wants(self, work: Work) -> bool:
+    def wants(self, work: WorkItem) -> bool:
         return work.state in self._works
 
-    def choose(self) -> list[Work]:
+    def choose(self) -> list[WorkItem]:
         """For the next turn, the most urgent first."""
         with self._lock:
             return [self._works[state] for state in self.scheduler.choose(self._clock())]
 
-    def places(self, chosen: Sequence[Work]) -> list[tuple[list[Listener], Place]]:
+    def places(self, chosen: Sequence[WorkItem]) -> list[tuple[list[Listener], Place]]:
         """What is new of the queue since `chosen` was, and who should hear it: nothing where nobody waits."""
         if len(chosen) == len(self.scheduler) and all(work.painting is not None for work in chosen):
             return []
@@ -107,7 +107,7 @@ class Board:
             self._resting = not self._works
             return self._resting
 
-    def stepped(self, work: Work) -> bool:
+    def stepped(self, work: WorkItem) -> bool:
         """Whether it has no steps left."""
         painting, state = work.painting, work.state
         if painting is None:
@@ -128,7 +128,7 @@ class Board:
             self.scheduler.lower_cap(key, failed_rows)
             return self.scheduler.cap_rows(key)
 
-    def try_again(self, work: Work, attempt: Attempt) -> None:
+    def try_again(self, work: WorkItem, attempt: Attempt) -> None:
         """As another attempt, in the place that it had."""
         with self._lock:
             if work.state in self._works:
@@ -137,7 +137,7 @@ class Board:
                 work.attempt, work.painting = attempt, None
                 self._put(work)
 
-    def end(self, work: Work, news: News) -> list[Listener]:
+    def end(self, work: WorkItem, news: News) -> list[Listener]:
         """Take it down. Those who wait for its one terminal state; nobody where it was taken down before."""
         with self._lock:
             if work.state not in self._works:
@@ -163,7 +163,7 @@ class Board:
                 scheduler.add(state)
             self.scheduler = scheduler
 
-    def works(self) -> list[Work]:
+    def works(self) -> list[WorkItem]:
         with self._lock:
             return list(self._works.values())
 
@@ -176,13 +176,13 @@ class Board:
         message = "there is too much to paint before this to have it done in time"
         raise Overloaded(message, retry_after_s=max(1.0, refusal.retry_after_s))
 
-    def _put(self, work: Work) -> None:
+    def _put(self, work: WorkItem) -> None:
         self._works[work.state] = work
         self.scheduler.add(work.state)
         if work.key is not None:
             self._by_key[work.key] = work
 
-    def _drop(self, work: Work) -> None:
+    def _drop(self, work: WorkItem) -> None:
         """Idempotent."""
         self._works.pop(work.state, None)
         self.scheduler.remove(work.state)
@@ -190,7 +190,7 @@ class Board:
             del self._by_key[work.key]
 
 
-def _join(work: Work, job: LayerJob, loop: asyncio.AbstractEventLoop) -> Listener:
+def _join(work: WorkItem, job: LayerJob, loop: asyncio.AbstractEventLoop) -> Listener:
     """As urgent as its most urgent caller asks, with all the previews that any of them asked for."""
     listener = Listener(loop, joined=True, followed=job.followed)
     work.listeners.append(listener)
@@ -206,12 +206,12 @@ def _join(work: Work, job: LayerJob, loop: asyncio.AbstractEventLoop) -> Listene
     return listener
 
 
-def _has_moved(work: Work) -> bool:
+def _has_moved(work: WorkItem) -> bool:
     told = 0 if work.place is None else work.place.ahead
     return work.painting is None and work.state.ahead != told
 
 
-def _followers(work: Work) -> list[Listener]:
+def _followers(work: WorkItem) -> list[Listener]:
     return [listener for listener in work.listeners if listener.followed]
 
 

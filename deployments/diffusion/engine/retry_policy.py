@@ -33,7 +33,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Attempts:
+class RetryPolicy:
     """The next attempt after one that failed, or None where there is none."""
 
     config: GenerationConfig

@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from deployments.diffusion.engine.job_table import Board
-from deployments.diffusion.engine.retry_policy import Attempt, Attempts
-from deployments.diffusion.engine.watchdog import Health, device_is_lost
+from deployments.diffusion.engine.job_table import JobTable
+from deployments.diffusion.engine.retry_policy import Attempt, RetryPolicy
+from deployments.diffusion.engine.watchdog import Watchdog, device_is_lost
 from deployments.diffusion.engine.work_item import (
     News,
     Outbox,
     Progress,
-    Work,
+    WorkItem,
 )
 from deployments.diffusion.latent_previews import preview_steps
 from deployments.diffusion.painter import AnyPainter, Painting
@@ -32,7 +32,7 @@ DOUBTS = 3
 FAILED = "the model failed while it painted this layer; the replica's log says why"
 
 
-class Turns:
+class StepLoop:
     """`flaw` says what is wrong with a picture, or None; `placeholder` paints the declared stand-in.
 
     `load` loads the model where that is not done yet: it raises nothing, and gives the failure if there is
@@ -42,9 +42,9 @@ class Turns:
     def __init__(
         self,
         painter: AnyPainter,
-        board: Board,
-        attempts: Attempts,
-        health: Health,
+        board: JobTable,
+        attempts: RetryPolicy,
+        health: Watchdog,
         flaw: Callable[[Pixels], str | None],
         placeholder: Callable[[LayerJob], Pixels],
         load: Callable[[], Failure | None],
@@ -59,7 +59,7 @@ class Turns:
         self._load = load
         self._prove = prove
         self._failed_in_a_row = 0
-        self._finished: list[Work] = []
+        self._finished: list[WorkItem] = []
         self._open: list[Painting] = []
         self._outbox = Outbox()
 
@@ -118,13 +118,13 @@ class Turns:
             except BaseException as error:
                 log.error("a painting could not be closed", exc_info=error)
 
-    def _tell_places(self, chosen: Sequence[Work]) -> None:
+    def _tell_places(self, chosen: Sequence[WorkItem]) -> None:
         """Before the step, which may be a long one."""
         for listeners, place in self._board.places(chosen):
             self._outbox.put(listeners, place)
         self._outbox.send()
 
-    def _admit(self, chosen: Sequence[Work]) -> list[Work]:
+    def _admit(self, chosen: Sequence[WorkItem]) -> list[WorkItem]:
         """Those of the chosen that can be stepped."""
         for work in [work for work in chosen if work.painting is None][:AT_ONCE]:
             work.begun_at = time.perf_counter()
@@ -141,7 +141,7 @@ class Turns:
                 self._open.append(painting)
         return [work for work in chosen if work.painting is not None]
 
-    def _step(self, works: Sequence[Work]) -> None:
+    def _step(self, works: Sequence[WorkItem]) -> None:
         """One forward. Where it fails, smaller company is tried, down to the one that makes it fail."""
         key, rows = works[0].state.key, sum(work.state.rows for work in works)
         began = time.perf_counter()
@@ -167,7 +167,7 @@ class Turns:
             for work in works:
                 self._after_step(work)
 
-    def _after_step(self, work: Work) -> None:
+    def _after_step(self, work: WorkItem) -> None:
         painting = work.painting
         if painting is None or not self._board.wants(work):
             return
@@ -192,7 +192,7 @@ class Turns:
             self._finished = [work for work in self._finished if work not in together]
             self._decode(together)
 
-    def _decode(self, works: Sequence[Work]) -> None:
+    def _decode(self, works: Sequence[WorkItem]) -> None:
         try:
             with self._act():
                 pictures = self._painter.decode([work.painting for work in works])
@@ -212,7 +212,7 @@ class Turns:
             except BaseException as error:
                 self._fail(work, error)
 
-    def _judge(self, work: Work, pixels: Pixels) -> None:
+    def _judge(self, work: WorkItem, pixels: Pixels) -> None:
         reason = self._flaw(pixels)
         self._failed_in_a_row = 0
         if reason is None:
@@ -223,7 +223,7 @@ class Turns:
         again = self._attempts.after_flaw(work.job, work.attempt)
         self._try_again(work, again, Failure(GenerationFailed, message, work.job.kind))
 
-    def _no_room(self, work: Work, error: OutOfMemory) -> None:
+    def _no_room(self, work: WorkItem, error: OutOfMemory) -> None:
         """Not even for this picture alone."""
         self._free()
         if not work.attempt.reduced:
@@ -233,7 +233,7 @@ class Turns:
             work, again, failure_of(error, OutOfMemory, "the device has no room for this picture")
         )
 
-    def _fail(self, work: Work, error: BaseException) -> None:
+    def _fail(self, work: WorkItem, error: BaseException) -> None:
         """What the model raised for this picture is told to its callers alone."""
         if isinstance(error, ScenewrightError):
             self._try_again(work, None, failure_of(error, GenerationFailed, FAILED))
@@ -244,7 +244,7 @@ class Turns:
             self._health.lose("the device is lost to this process")
         self._try_again(work, None, failure_of(error, GenerationFailed, FAILED))
 
-    def _try_again(self, work: Work, again: Attempt | None, failure: Failure) -> None:
+    def _try_again(self, work: WorkItem, again: Attempt | None, failure: Failure) -> None:
         if again is not None:
             self._board.try_again(work, again)
         elif work.job.fallback == "placeholder" and not issubclass(failure.kind, NotReady | InvalidRequest):
@@ -252,7 +252,7 @@ class Turns:
         else:
             self._end(work, failure)
 
-    def _stand_in(self, work: Work) -> LayerResult | None:
+    def _stand_in(self, work: WorkItem) -> LayerResult | None:
         """The declared placeholder; None where not even that can be painted."""
         work.painting = None
         try:
@@ -268,7 +268,7 @@ class Turns:
         except BaseException as error:
             log.error("the device's memory could not be given back", exc_info=error)
 
-    def _result(self, work: Work, pixels: Pixels, seed: int, degraded: tuple[str, ...]) -> LayerResult:
+    def _result(self, work: WorkItem, pixels: Pixels, seed: int, degraded: tuple[str, ...]) -> LayerResult:
         pixels.setflags(write=False)  # It may be handed to many.
         return LayerResult(
             work.job.kind,
@@ -282,7 +282,7 @@ class Turns:
             _recipe(work.painting) if work.painting is not None else None,
         )
 
-    def _end(self, work: Work, news: News) -> None:
+    def _end(self, work: WorkItem, news: News) -> None:
         self._outbox.put(self._board.end(work, news), news)
         work.painting = None
 

@@ -27,7 +27,7 @@ class Unhealthy(Exception):
     """Told to whoever decides on replicas, never to a caller."""
 
 
-class Health:
+class Watchdog:
     """Times are seconds of one monotonic clock, and are passed in."""
 
     def __init__(self, wedged_after_s: float) -> None:

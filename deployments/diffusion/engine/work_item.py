@@ -56,7 +56,7 @@ class Listener:
 
 
 @dataclass(eq=False)
-class Work:
+class WorkItem:
     """One layer to paint, for one caller or for several that asked for the same.
 
     The four times are of one clock, in seconds: each stage of the present attempt ends at one. `place` is the

@@ -25,7 +25,7 @@ class _Seen:
     best: float = float("inf")
 
 
-class Pace:
+class CostModel:
     """`seconds` of a forward by its rows, measured at the size of `native`; at least one of them."""
 
     def __init__(self, native: BatchKey, seconds: Mapping[int, float]) -> None:

@@ -23,7 +23,7 @@ class _Lowered:
     succeeded: int = 0
 
 
-class Room:
+class RowLimits:
     """`cap_rows` is that of a picture whose area is 1.0; areas are given as ratios to it."""
 
     def __init__(self, cap_rows: int) -> None:

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deployments.diffusion.scheduling.batch_key import BatchKey
-from deployments.diffusion.scheduling.cost_model import Pace
-from deployments.diffusion.scheduling.row_limits import Room
+from deployments.diffusion.scheduling.cost_model import CostModel
+from deployments.diffusion.scheduling.row_limits import RowLimits
 from deployments.messages import Priority
 
 
@@ -51,9 +51,9 @@ class Refusal:
 class Scheduler:
     """`cap_rows` is the room of one forward at the pace's native size, found by calibration."""
 
-    def __init__(self, pace: Pace, cap_rows: int, stretch: float, max_jobs: int) -> None:
+    def __init__(self, pace: CostModel, cap_rows: int, stretch: float, max_jobs: int) -> None:
         self.pace = pace
-        self._room = Room(cap_rows)
+        self._room = RowLimits(cap_rows)
         self._stretch = stretch
         self._max_jobs = max_jobs
         self._jobs: list[JobState] = []

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from deployments.messages import LayerJob
-from deployments.reports.load_report import WINDOWS_S, Workload, WorkReport
+from deployments.reports.load_report import WINDOWS_S, LoadReport, LoadTracker
 
 
 class Clock:
@@ -22,7 +22,7 @@ def job(steps: int = 10, width_px: int = 500, height_px: int = 400) -> LayerJob:
     return LayerJob("r", "character", "x", steps, 7.5, 1, width_px, height_px, 1e12)
 
 
-def paint(workload: Workload, clock: Clock, step_s: float, steps: int = 10) -> None:
+def paint(workload: LoadTracker, clock: Clock, step_s: float, steps: int = 10) -> None:
     with workload.job(job(steps)) as stepped:
         for step in range(1, steps + 1):
             clock.now += step_s
@@ -30,13 +30,13 @@ def paint(workload: Workload, clock: Clock, step_s: float, steps: int = 10) -> N
 
 
 def test_nothing_is_known_at_first() -> None:
-    report = Workload(Clock()).report()
+    report = LoadTracker(Clock()).report()
     assert (report.backlog_s, report.request_s, report.service_s, report.jobs) == (0.0, 0.0, 0.0, 0)
 
 
 def test_the_backlog_is_the_time_it_takes() -> None:
     clock = Clock()
-    workload = Workload(clock)
+    workload = LoadTracker(clock)
     paint(workload, clock, step_s=0.2)
     with workload.job(job(steps=10)) as stepped, workload.job(job(steps=40)):
         assert workload.report().backlog_s == pytest.approx(50 * 0.2)
@@ -49,7 +49,7 @@ def test_the_backlog_is_the_time_it_takes() -> None:
 
 def test_a_larger_picture_is_more_work() -> None:
     clock = Clock()
-    workload = Workload(clock)
+    workload = LoadTracker(clock)
     paint(workload, clock, step_s=0.2)
     with workload.job(job(width_px=1000, height_px=800)):
         assert workload.report().backlog_s == pytest.approx(4 * 10 * 0.2)
@@ -57,7 +57,7 @@ def test_a_larger_picture_is_more_work() -> None:
 
 def test_idle_time_is_no_work() -> None:
     clock = Clock()
-    workload = Workload(clock)
+    workload = LoadTracker(clock)
     paint(workload, clock, step_s=0.2)
     clock.now += 30
     paint(workload, clock, step_s=0.2)
@@ -66,7 +66,7 @@ def test_idle_time_is_no_work() -> None:
 
 def test_shared_forwards_make_a_request_cheaper_but_not_its_service_time() -> None:
     clock = Clock()
-    workload = Workload(clock)
+    workload = LoadTracker(clock)
     paint(workload, clock, step_s=0.2)
     for _ in range(40):  # Four at once, each forward of all four as long as one alone.
         with ExitStack() as together:
@@ -82,7 +82,7 @@ def test_shared_forwards_make_a_request_cheaper_but_not_its_service_time() -> No
 
 def test_arrivals_are_counted_and_forgotten() -> None:
     clock = Clock()
-    workload = Workload(clock)
+    workload = LoadTracker(clock)
     for _ in range(3):
         paint(workload, clock, step_s=0.01)
     clock.now += 6
@@ -96,7 +96,7 @@ def test_arrivals_are_counted_and_forgotten() -> None:
 
 def test_what_a_cache_answers_is_no_work() -> None:
     clock = Clock()
-    workload = Workload(clock)
+    workload = LoadTracker(clock)
     paint(workload, clock, step_s=0.2)
     before = workload.report()
     with workload.job(job()):
@@ -106,15 +106,15 @@ def test_what_a_cache_answers_is_no_work() -> None:
 
 def test_a_report_survives_being_flattened() -> None:
     clock = Clock()
-    workload = Workload(clock)
+    workload = LoadTracker(clock)
     paint(workload, clock, step_s=0.2)
     report = workload.report()
-    assert WorkReport.from_numbers(report.as_numbers()) == report
+    assert LoadReport.from_numbers(report.as_numbers()) == report
 
 
 def test_a_job_that_fails_is_no_measure_of_speed_and_leaves_nothing() -> None:
     clock = Clock()
-    workload = Workload(clock)
+    workload = LoadTracker(clock)
     paint(workload, clock, step_s=0.2)
     with pytest.raises(ZeroDivisionError), workload.job(job()):
         raise ZeroDivisionError
@@ -124,7 +124,7 @@ def test_a_job_that_fails_is_no_measure_of_speed_and_leaves_nothing() -> None:
 
 def test_old_arrivals_are_forgotten_whether_anybody_asks_or_not() -> None:
     clock = Clock()
-    workload = Workload(clock)
+    workload = LoadTracker(clock)
     for _ in range(1_000):
         paint(workload, clock, step_s=1.0)
     assert len(workload._arrivals) <= WINDOWS_S[-1] / 10 + 1

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from deployments.reports.routing_stats import Standing
+from deployments.reports.routing_stats import RoutingStats
 
 
 def test_what_is_told_is_what_is_heard() -> None:
-    standing = Standing(0.5, 0.1, 12.0, ("a", "b"))
-    assert Standing.from_stats(standing.as_stats()) == standing
+    standing = RoutingStats(0.5, 0.1, 12.0, ("a", "b"))
+    assert RoutingStats.from_stats(standing.as_stats()) == standing
 
 
 def test_a_replica_that_has_told_nothing_yet() -> None:
-    assert Standing.from_stats({}) is None
+    assert RoutingStats.from_stats({}) is None

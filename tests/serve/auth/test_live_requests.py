@@ -12,7 +12,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from serve.auth.key_store import KeyStore
-from serve.auth.middleware import Tenants
+from serve.auth.middleware import AuthMiddleware
 from serve.auth.open_keys import open_keys
 
 START = {"type": "http.response.start", "status": 200}
@@ -69,7 +69,7 @@ def body(sent: list[Message]) -> str:
 
 
 async def revoked_meanwhile(
-    app: Tenants, held: Held, store: KeyStore, asked: Callable[..., Any]
+    app: AuthMiddleware, held: Held, store: KeyStore, asked: Callable[..., Any]
 ) -> list[Message]:
     """Return what a request is sent whose key is revoked while the application has it."""
     key, whole = store.create("x", ("generate",))
@@ -82,7 +82,7 @@ async def revoked_meanwhile(
 
 async def test_a_stream_ends_with_the_reason(store: KeyStore, asked: Callable[..., Any]) -> None:
     held = Held(b"text/event-stream; charset=utf-8")
-    app = Tenants(held, lambda: store)
+    app = AuthMiddleware(held, lambda: store)
     sent = await revoked_meanwhile(app, held, store, asked)
     assert held.stopped
     name, data = body(sent).strip().split("\n")
@@ -94,7 +94,7 @@ async def test_a_stream_ends_with_the_reason(store: KeyStore, asked: Callable[..
 
 async def test_what_waits_is_answered_401(store: KeyStore, asked: Callable[..., Any]) -> None:
     held = Held(None)
-    app = Tenants(held, lambda: store)
+    app = AuthMiddleware(held, lambda: store)
     sent = await revoked_meanwhile(app, held, store, asked)
     assert (sent[0]["status"], held.stopped) == (401, True)
     assert json.loads(body(sent))["error"]["code"] == "unauthenticated"
@@ -105,7 +105,7 @@ async def test_an_answer_that_is_being_sent_is_sent_whole(store: KeyStore, asked
     picture, other, canary = Held(b"image/png"), Held(None), Held(None)
     key, whole = store.create("x", ("generate",))
     _, second = store.create("y", ("generate",), "x")
-    tenants = Tenants(picture, lambda: store)
+    tenants = AuthMiddleware(picture, lambda: store)
     app: Any = tenants
     sending = asyncio.create_task(asked(app, whole))
     await picture.reached.wait()
@@ -127,7 +127,7 @@ async def test_an_answer_that_is_being_sent_is_sent_whole(store: KeyStore, asked
 async def test_a_caller_that_leaves_is_no_ended_key(store: KeyStore, asked: Callable[..., Any]) -> None:
     held = Held(None)
     _, whole = store.create("x", ("generate",))
-    asking = asyncio.create_task(asked(Tenants(held, lambda: store), whole))
+    asking = asyncio.create_task(asked(AuthMiddleware(held, lambda: store), whole))
     await held.reached.wait()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""Keys at the door: who is asked for one, what each may do, and whose job is whose."""
+"""Keys: who is asked for one, what each may do, and whose job is whose."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from deployments.messages import LayerJob
 from serve.auth.open_keys import open_keys
 from serve.config.access import Scope
 from serve.config.service_config import ServiceConfig
-from serve.graph.admission_control import Door
+from serve.graph.admission_control import AdmissionControl
 from serve.graph.scene import Graph
 from serve.ingress import build_http
 
@@ -227,12 +227,12 @@ async def test_merges_are_charged_by_megapixels(ask: Ask) -> None:
 async def test_a_refused_scene_leaves_the_quota_as_it_was(
     ask: Ask, graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: Door, *jobs: LayerJob) -> NoReturn:
+    def full(self: AdmissionControl, *jobs: LayerJob) -> NoReturn:
         raise Overloaded("full", retry_after_s=1)
 
     client = ask("generate", rate=0.001, burst=0.01)
     with monkeypatch.context() as patched:
-        patched.setattr(Door, "let_in", full)
+        patched.setattr(AdmissionControl, "admit", full)
         for _ in range(3):
             refused = await client.post("/v1/backgrounds", json=SMALL)
             assert error_of(refused)["code"] == "overloaded"

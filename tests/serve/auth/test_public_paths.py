@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serve.auth.middleware import Tenants
+from serve.auth.middleware import AuthMiddleware
 from serve.auth.open_keys import open_keys
 from serve.auth.public_paths import PUBLIC
 from serve.config.access import SCOPES
@@ -107,7 +107,7 @@ async def test_a_web_socket_needs_a_key_too(app: ASGIApp, tmp_path: Path) -> Non
     async def ask(*headers: tuple[bytes, bytes]) -> str:
         sent.clear()
         scope = {"type": "websocket", "path": "/v1/live", "headers": list(headers)}
-        await Tenants(inside, lambda: open_keys(tmp_path))(scope, None, send)  # type: ignore[arg-type]
+        await AuthMiddleware(inside, lambda: open_keys(tmp_path))(scope, None, send)  # type: ignore[arg-type]
         return str(sent[0]["type"])
 
     assert await ask() == "websocket.close"

@@ -11,7 +11,7 @@ from ray.serve._private.common import DeploymentID
 from ray.serve.autoscaling_policy import _apply_app_level_autoscaling_config
 from ray.serve.config import AutoscalingConfig, AutoscalingContext, AutoscalingPolicy
 
-from deployments.reports.load_report import WINDOWS_S, WorkReport
+from deployments.reports.load_report import WINDOWS_S, LoadReport
 from serve.autoscaling.policy import JointPolicy, load_of
 from serve.config.serve_file import (
     JOINT_POLICY,
@@ -27,7 +27,7 @@ def report(
     rps: float = 1.0, request_s: float = 2.0, service_s: float = 2.0, backlog_s: float = 0.0
 ) -> dict[str, float]:
     arrived = tuple(round(rps * window_s) for window_s in WINDOWS_S)
-    return WorkReport(backlog_s, request_s, service_s, arrived, age_s=900.0, jobs=0).as_numbers()
+    return LoadReport(backlog_s, request_s, service_s, arrived, age_s=900.0, jobs=0).as_numbers()
 
 
 def context(name: str, *reports: dict[str, float], **changes: Any) -> AutoscalingContext:

@@ -10,12 +10,12 @@ import pytest
 
 from deployments.errors import DeadlineExceeded, Overloaded
 from deployments.messages import LayerJob, LayerKind
-from deployments.reports.routing_stats import Standing
+from deployments.reports.routing_stats import RoutingStats
 from serve.graph.admission_control import (
     AFTERWARDS_S,
     CAUTION,
     STALE_S,
-    Door,
+    AdmissionControl,
     Speed,
 )
 
@@ -38,71 +38,71 @@ def layer(deadline_s: float = 1e6, tenant: str = "", **more: Any) -> LayerJob:
 
 
 def one_a_second(interactive: float = 0.0, **more: Any) -> FakePool:
-    return FakePool([Standing(1.0, 0.5, interactive)], **more)
+    return FakePool([RoutingStats(1.0, 0.5, interactive)], **more)
 
 
-def door(pool: FakePool | None = None, clock: Clock | None = None, places: int = 100) -> Door:
+def control(pool: FakePool | None = None, clock: Clock | None = None, places: int = 100) -> AdmissionControl:
     def known(kind: LayerKind) -> FakePool | None:
         return pool
 
-    return Door(known, {"character": places, "background": places}, clock or Clock())
+    return AdmissionControl(known, {"character": places, "background": places}, clock or Clock())
 
 
-def refused(made: Door, *jobs: LayerJob) -> Overloaded:
-    with pytest.raises(Overloaded) as raised, made.let_in(*jobs):
+def refused(made: AdmissionControl, *jobs: LayerJob) -> Overloaded:
+    with pytest.raises(Overloaded) as raised, made.admit(*jobs):
         pass
     return raised.value
 
 
 def test_a_deadline_is_refused_where_the_work_before_it_takes_longer() -> None:
-    made = door(one_a_second())
+    made = control(one_a_second())
     with ExitStack() as inside:
         for _ in range(9):
-            inside.enter_context(made.let_in(layer()))
+            inside.enter_context(made.admit(layer()))
         needed_s = 10 * CAUTION + AFTERWARDS_S
         error = refused(made, layer(deadline_s=needed_s - 4))
         assert error.retry_after_s == pytest.approx(4.0), "by when so much of it is done"
-        with made.let_in(layer(deadline_s=needed_s + 0.01)):
+        with made.admit(layer(deadline_s=needed_s + 0.01)):
             pass
-    with made.let_in(layer(deadline_s=needed_s - 4)):
+    with made.admit(layer(deadline_s=needed_s - 4)):
         """They are gone."""
 
 
 def test_twice_the_replicas_do_twice_the_work() -> None:
-    made = door(FakePool([Standing(1.0, 0.5, 0.0), None]))
+    made = control(FakePool([RoutingStats(1.0, 0.5, 0.0), None]))
     with ExitStack() as inside:
         for _ in range(9):
-            inside.enter_context(made.let_in(layer()))
-        with made.let_in(layer(deadline_s=5 * CAUTION + AFTERWARDS_S + 0.01)):
+            inside.enter_context(made.admit(layer()))
+        with made.admit(layer(deadline_s=5 * CAUTION + AFTERWARDS_S + 0.01)):
             pass
 
 
 def test_what_takes_too_long_even_alone_is_told_apart() -> None:
-    made = door(one_a_second())
-    with pytest.raises(DeadlineExceeded), made.let_in(layer(deadline_s=0.4)):
+    made = control(one_a_second())
+    with pytest.raises(DeadlineExceeded), made.admit(layer(deadline_s=0.4)):
         pass
-    with made.let_in(layer(deadline_s=0.6)):
+    with made.admit(layer(deadline_s=0.6)):
         """Nothing is before it, so the replica decides."""
 
 
 def test_nothing_is_refused_where_nothing_is_known() -> None:
-    for pool in (None, FakePool(), FakePool([None]), FakePool([Standing(0.0, 0.0, 0.0)])):
-        made = door(pool)
-        with made.let_in(layer(deadline_s=0.1)), made.let_in(layer(deadline_s=0.1)):
+    for pool in (None, FakePool(), FakePool([None]), FakePool([RoutingStats(0.0, 0.0, 0.0)])):
+        made = control(pool)
+        with made.admit(layer(deadline_s=0.1)), made.admit(layer(deadline_s=0.1)):
             assert made.place_frees_in_s(layer()) is None
 
 
 def test_what_others_sent_counts_and_our_own_only_once() -> None:
     clock = Clock()
-    made = door(one_a_second(interactive=5.0), clock)
+    made = control(one_a_second(interactive=5.0), clock)
     tight = layer(deadline_s=5 * CAUTION + AFTERWARDS_S)
     assert refused(made, tight).retry_after_s == pytest.approx(CAUTION)
     with ExitStack() as inside:
         for _ in range(4):
-            inside.enter_context(made.let_in(layer()))
+            inside.enter_context(made.admit(layer()))
         assert refused(made, tight).retry_after_s == pytest.approx(CAUTION), "four of the five are ours"
     quick = layer(deadline_s=2 * CAUTION + AFTERWARDS_S + 0.01)
-    with made.let_in(quick):
+    with made.admit(quick):
         """The replica has not yet told that our four are done."""
     clock.now += STALE_S + 0.01
     refused(made, layer(deadline_s=STALE_S + 2 * CAUTION + AFTERWARDS_S))
@@ -110,41 +110,41 @@ def test_what_others_sent_counts_and_our_own_only_once() -> None:
 
 def test_a_scene_is_let_in_whole_or_not_at_all() -> None:
     pool = one_a_second(queued=Counter({"": 5}))
-    made = Door(lambda kind: pool, {"character": 100, "background": 5}, Clock())
+    made = AdmissionControl(lambda kind: pool, {"character": 100, "background": 5}, Clock())
     refused(made, layer(), layer(kind="background"))
     assert made._inside == {"character": [], "background": []}
 
 
 def test_a_tenant_that_comes_anew_waits_for_no_more_than_its_share() -> None:
-    made = door(one_a_second())
+    made = control(one_a_second())
     with ExitStack() as inside:
         for _ in range(50):
-            inside.enter_context(made.let_in(layer(tenant="greedy")))
+            inside.enter_context(made.admit(layer(tenant="greedy")))
         tight = 3 * CAUTION + AFTERWARDS_S
         refused(made, layer(tight, tenant="greedy"))
-        with made.let_in(layer(tight, tenant="modest")):
+        with made.admit(layer(tight, tenant="modest")):
             refused(made, layer(tight, tenant="modest"))
 
 
 def test_no_tenant_fills_the_queue() -> None:
     pool = one_a_second(queued=Counter(greedy=79))
-    made = door(pool)
-    with made.let_in(layer(tenant="greedy")):
+    made = control(pool)
+    with made.admit(layer(tenant="greedy")):
         pass
     pool.queued["greedy"] = 80
     assert refused(made, layer(tenant="greedy")).retry_after_s == pytest.approx(1.0)
-    with made.let_in(layer(tenant="modest")):
+    with made.admit(layer(tenant="modest")):
         pass
     pool.queued = Counter(greedy=44, modest=44)
     for tenant in ("greedy", "modest"):
-        with made.let_in(layer(tenant=tenant)):
+        with made.admit(layer(tenant=tenant)):
             pass
     pool.queued = Counter(greedy=45, modest=44)
     refused(made, layer(tenant="greedy"))
 
 
 def test_a_refusal_says_when_so_many_places_are_free() -> None:
-    made = door(FakePool([Standing(2.0, 0.5, 0.0)], queued=Counter(greedy=90)))
+    made = control(FakePool([RoutingStats(2.0, 0.5, 0.0)], queued=Counter(greedy=90)))
     error = refused(made, layer(tenant="greedy"))
     assert error.retry_after_s == pytest.approx(2.0 * 11), "at 79 of them it has room again"
 
@@ -152,20 +152,20 @@ def test_a_refusal_says_when_so_many_places_are_free() -> None:
 def test_a_warm_layer_is_no_work() -> None:
     pool = one_a_second(interactive=50.0, queued=Counter({"": 100}))
     pool.warm.add(layer().likeness)
-    with door(pool).let_in(layer(deadline_s=0.1)):
+    with control(pool).admit(layer(deadline_s=0.1)):
         pass
-    refused(door(pool), layer(seed=2))
+    refused(control(pool), layer(seed=2))
 
 
 def test_leaving_by_an_error_is_leaving() -> None:
-    made = door(one_a_second())
-    with pytest.raises(ValueError, match="x"), made.let_in(layer()):
+    made = control(one_a_second())
+    with pytest.raises(ValueError, match="x"), made.admit(layer()):
         raise ValueError("x")
     assert made._inside["character"] == []
 
 
 def test_a_replica_that_cannot_paint_adds_no_speed() -> None:
-    good, bad = Standing(1.0, 0.5, 0.0), Standing(0.0, 0.0, 0.0, unready="unet is missing")
+    good, bad = RoutingStats(1.0, 0.5, 0.0), RoutingStats(0.0, 0.0, 0.0, unready="unet is missing")
     assert Speed.of([good, bad]).rate == Speed.of([good]).rate == 1.0
     assert Speed.of([good, None]).rate == 2.0
     assert Speed.of([bad]).rate == 0.0
@@ -174,9 +174,9 @@ def test_a_replica_that_cannot_paint_adds_no_speed() -> None:
 @pytest.mark.parametrize("pool", [None, one_a_second()])
 def test_layers_that_are_done_are_not_kept(pool: FakePool | None) -> None:
     clock = Clock()
-    made = door(pool, clock)
+    made = control(pool, clock)
     for number in range(1_000):
         clock.now += 1.0
-        with made.let_in(layer(seed=number)):
+        with made.admit(layer(seed=number)):
             pass
     assert len(made._gone) <= STALE_S + 1

@@ -11,7 +11,7 @@ from ray.serve.exceptions import BackPressureError
 
 from deployments.errors import NotReady
 from deployments.messages import LayerKind, Readiness
-from deployments.reports.routing_stats import Standing
+from deployments.reports.routing_stats import RoutingStats
 from serve.config.job_config import JobConfig
 from serve.config.service_config import ServiceConfig
 from serve.graph import readiness
@@ -89,10 +89,10 @@ async def test_a_missing_model_over_http(config: ServiceConfig) -> None:
         assert int(answer.headers["retry-after"]) >= 1
 
 
-GOOD, MISSING = Standing(1.0, 0.1, 0.0), Standing(0.0, 0.0, 0.0, unready="unet is missing")
+GOOD, MISSING = RoutingStats(1.0, 0.1, 0.0), RoutingStats(0.0, 0.0, 0.0, unready="unet is missing")
 
 
-def told_by(*standings: Standing | None, asked: Any = READY) -> Graph:
+def told_by(*standings: RoutingStats | None, asked: Any = READY) -> Graph:
     """A graph whose Character replicas say so; `asked` is what any one of them would answer."""
     pool = FakePool(standings)
 
@@ -112,7 +112,7 @@ async def test_one_replica_of_two_that_cannot_paint_is_told_steadily(asked: Any)
 
 
 async def test_none_that_can_paint() -> None:
-    corrupt = Standing(0.0, 0.0, 0.0, unready="a is corrupt")
+    corrupt = RoutingStats(0.0, 0.0, 0.0, unready="a is corrupt")
     for standings in ((MISSING, corrupt), (corrupt, MISSING)):
         assert (await service_state(told_by(*standings))).unready == ("character: a is corrupt",)
     state = await service_state(told_by(corrupt, MISSING, MISSING))
@@ -120,7 +120,7 @@ async def test_none_that_can_paint() -> None:
 
 
 @pytest.mark.parametrize("standings", [(), (None,), (None, None), (MISSING, None)])
-async def test_what_no_replica_has_told_is_asked(standings: tuple[Standing | None, ...]) -> None:
+async def test_what_no_replica_has_told_is_asked(standings: tuple[RoutingStats | None, ...]) -> None:
     assert await service_state(told_by(*standings)) == ServiceState()
     torn = Readiness(False, "unet is torn", "m", "diffusers")
     assert (await service_state(told_by(*standings, asked=torn))).unready == ("character: unet is torn",)

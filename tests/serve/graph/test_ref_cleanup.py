@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from serve.config.service_config import ServiceConfig
-from serve.graph.ref_cleanup import freeze, let_go
+from serve.graph.ref_cleanup import clean_up, freeze
 from serve.ingress import Ingress
 
 
@@ -58,5 +58,5 @@ def test_what_a_process_starts_with_is_not_looked_at_again(resting: None) -> Non
     freeze()
     assert len(gc.get_objects()) < before / 10
     left = weakref.ref(Held())
-    let_go()
+    clean_up()
     assert left() is None

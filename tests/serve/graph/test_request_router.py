@@ -18,7 +18,7 @@ from ray.serve._private.common import (
 from ray.serve.request_router import PendingRequest
 
 from deployments.messages import LayerJob
-from deployments.reports.routing_stats import Standing
+from deployments.reports.routing_stats import RoutingStats
 from serve.graph.replica_registry import HERE
 from serve.graph.request_router import (
     REFUSED_S,
@@ -57,7 +57,7 @@ class Replica:
         return self.ongoing
 
     def tells(self, *warm: str, loaded: bool = True, unready: str = "") -> None:
-        self.routing_stats = Standing(1.0, 0.1, 0.0, warm, loaded, unready).as_stats()
+        self.routing_stats = RoutingStats(1.0, 0.1, 0.0, warm, loaded, unready).as_stats()
 
 
 def router_of(
@@ -275,7 +275,7 @@ async def test_it_is_the_pool_of_its_kind() -> None:
     router = router_of(replica, silent)
     replica.tells("a")
     assert HERE.get("character") is router
-    assert router.standings() == [Standing(1.0, 0.1, 0.0, ("a",)), None]
+    assert router.standings() == [RoutingStats(1.0, 0.1, 0.0, ("a",)), None]
 
 
 async def test_it_is_found_by_the_door_as_ray_unpickles_it() -> None:

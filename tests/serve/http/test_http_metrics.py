@@ -34,7 +34,7 @@ async def full(request: Request) -> Response:
 
 def edge() -> TestClient:
     routes = [Route("/v1/scenes", scenes), Route("/v1/jobs/{id}", full), Route("/healthz", scenes)]
-    return TestClient(http_metrics.ObservedEdge(Starlette(routes=routes)))
+    return TestClient(http_metrics.HttpMetrics(Starlette(routes=routes)))
 
 
 def test_a_scene_s_answer_is_taken_at_its_word(noted: list[Noted]) -> None:

@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
-from serve.http.http_tracing import TracedEdge
+from serve.http.http_tracing import HttpTracing
 from serve.ingress import build_http
 from serve.telemetry.scene_spans import note_loss, spanning
 
@@ -32,7 +32,7 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> Iterator[Traces]:
 
 
 def client_of(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(served(TracedEdge(build_http(config, graph))))
+    transport = httpx.ASGITransport(served(HttpTracing(build_http(config, graph))))
     return httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
-from serve.http.http_metrics import ObservedEdge
+from serve.http.http_metrics import HttpMetrics
 from serve.ingress import build_http
 from serve.telemetry import metrics
 
@@ -75,7 +75,7 @@ async def test_the_description_names_its_place(below: httpx.AsyncClient) -> None
 
 
 async def test_metrics_know_no_prefix(config: ServiceConfig, graph: Graph, noted: list[Noted]) -> None:
-    app = mounted(ObservedEdge(served(build_http(config, graph))), "/paint")
+    app = mounted(HttpMetrics(served(build_http(config, graph))), "/paint")
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
     for path in ("/paint/healthz", "/paint/readyz", "/paint/v1/models"):
         assert (await client.get(path)).status_code == 200

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, func, select, update
 from serve.api.schema import SceneRequest
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
-from serve.http.http_metrics import ObservedEdge
+from serve.http.http_metrics import HttpMetrics
 from serve.ingress import build_http
 from serve.jobs.damaged_pictures import paint_again
 from serve.jobs.leases import Leases
@@ -50,7 +50,7 @@ def mine(request: pytest.FixtureRequest, config: ServiceConfig, tmp_path: Path) 
 
 @pytest.fixture
 async def http(mine: ServiceConfig, graph: Graph, noted: list[Noted]) -> AsyncIterator[httpx.AsyncClient]:
-    app = ObservedEdge(served(build_http(mine, graph)))
+    app = HttpMetrics(served(build_http(mine, graph)))
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client

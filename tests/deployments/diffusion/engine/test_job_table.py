@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployments.diffusion.engine.job_table import Board
+from deployments.diffusion.engine.job_table import JobTable
 from deployments.diffusion.engine.result_cache import ResultCache
 from deployments.diffusion.engine.retry_policy import Attempt
-from deployments.diffusion.engine.work_item import Listener, Place, Work
+from deployments.diffusion.engine.work_item import Listener, Place, WorkItem
 from deployments.diffusion.painter import PaintRequest
 from deployments.diffusion.scheduling.batch_key import BatchKey
-from deployments.diffusion.scheduling.cost_model import Pace
+from deployments.diffusion.scheduling.cost_model import CostModel
 from deployments.diffusion.scheduling.scheduler import Scheduler
 from deployments.errors import Overloaded
 from deployments.messages import LayerJob, LayerResult, LayerTimings
@@ -30,12 +30,12 @@ class Woken:
         self.times += 1
 
 
-def board_of(woken: Woken, max_jobs: int = 8, cap_rows: int = 8) -> Board:
-    scheduler = Scheduler(Pace(BatchKey(64, 64), {1: 0.01}), cap_rows, 8.0, max_jobs)
-    return Board(scheduler, ResultCache(1 << 20), woken, clock=lambda: 100.0)
+def board_of(woken: Woken, max_jobs: int = 8, cap_rows: int = 8) -> JobTable:
+    scheduler = Scheduler(CostModel(BatchKey(64, 64), {1: 0.01}), cap_rows, 8.0, max_jobs)
+    return JobTable(scheduler, ResultCache(1 << 20), woken, clock=lambda: 100.0)
 
 
-def enter(board: Board, job: LayerJob, request: PaintRequest = REQUEST) -> tuple[Work, Listener]:
+def enter(board: JobTable, job: LayerJob, request: PaintRequest = REQUEST) -> tuple[WorkItem, Listener]:
     entered = board.enter(job, request, "model", asyncio.get_running_loop())
     assert not isinstance(entered, LayerResult)
     return entered
@@ -163,7 +163,7 @@ def begun() -> Any:
     return type("Painting", (), {"steps": 4, "done": 0, "rows": 2})()
 
 
-def places(board: Board) -> list[tuple[Work, int]]:
+def places(board: JobTable) -> list[tuple[WorkItem, int]]:
     """Of those whose callers hear of them after the next choice."""
     told = board.places(board.choose())
     return [

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deployments.diffusion.engine.retry_policy import SEED_STRIDE, Attempt, Attempts
+from deployments.diffusion.engine.retry_policy import SEED_STRIDE, Attempt, RetryPolicy
 from deployments.diffusion.model.model_config import GenerationConfig
 from deployments.diffusion.painter import PaintRequest
 from deployments.messages import LayerJob
@@ -15,8 +15,8 @@ MakeJob = Callable[..., LayerJob]
 Next = Callable[[LayerJob, Attempt], Attempt | None]
 
 
-def attempts(latent_factor: int = 8, **config: Any) -> Attempts:
-    return Attempts(GenerationConfig(**config), latent_factor)
+def attempts(latent_factor: int = 8, **config: Any) -> RetryPolicy:
+    return RetryPolicy(GenerationConfig(**config), latent_factor)
 
 
 def first(job: LayerJob) -> Attempt:

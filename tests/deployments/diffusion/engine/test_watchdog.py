@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from deployments.diffusion.engine.watchdog import WEDGED_STEPS, WINDOW_S, Health
+from deployments.diffusion.engine.watchdog import WEDGED_STEPS, WINDOW_S, Watchdog
 
 
 def test_an_act_that_does_not_end_is_a_fault() -> None:
-    health = Health(wedged_after_s=10)
+    health = Watchdog(wedged_after_s=10)
     health.begin_act(100.0)
     assert health.fault(109.0) is None
     assert health.fault(112.0) == "a step has been under way for 12 s"
@@ -13,18 +13,18 @@ def test_an_act_that_does_not_end_is_a_fault() -> None:
 
 
 def test_a_step_that_is_known_to_be_slow_has_its_time() -> None:
-    health = Health(wedged_after_s=10)
+    health = Watchdog(wedged_after_s=10)
     health.begin_act(0.0, expected_s=1.0)
     assert health.fault(WEDGED_STEPS - 1.0) is None
     assert health.fault(WEDGED_STEPS + 1.0) is not None
 
 
 def test_an_idle_thread_is_well() -> None:
-    assert Health(1).fault(1e9) is None
+    assert Watchdog(1).fault(1e9) is None
 
 
 def test_no_room_twice_in_a_minute_is_a_fault_and_once_is_not() -> None:
-    health = Health(10)
+    health = Watchdog(10)
     health.ran_out_of_memory(0.0)
     assert health.fault(1.0) is None
     health.ran_out_of_memory(WINDOW_S + 1)

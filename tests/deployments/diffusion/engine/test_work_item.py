@@ -9,7 +9,7 @@ from deployments.diffusion.engine.work_item import (
     Listener,
     Outbox,
     Progress,
-    Work,
+    WorkItem,
 )
 from deployments.diffusion.painter import PaintRequest
 from deployments.diffusion.scheduling.batch_key import BatchKey
@@ -22,7 +22,7 @@ MakeJob = Callable[..., LayerJob]
 def test_the_stages_follow_each_other(make_job: MakeJob) -> None:
     attempt = Attempt(PaintRequest("words", "", 4, 7.5, 1, 64, 64))
     state = JobState(BatchKey(64, 64), 2, 4, time.time(), 1e12)
-    work = Work(make_job(), attempt, state, None, [], 0, queued_at=1.0)
+    work = WorkItem(make_job(), attempt, state, None, [], 0, queued_at=1.0)
     work.begun_at, work.encoded_at, work.denoised_at = 1.5, 2.5, 5.5
     assert work.timings(6.0) == LayerTimings(500.0, 1000.0, 3000.0, 500.0)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from deployments.diffusion.scheduling.batch_key import BatchKey
-from deployments.diffusion.scheduling.cost_model import MOST_SHAPES, SEEN, Pace
+from deployments.diffusion.scheduling.cost_model import MOST_SHAPES, SEEN, CostModel
 
 NATIVE, DOUBLE = BatchKey(64, 64), BatchKey(128, 64)
 MEASURED = {1: 1.0, 2: 1.5, 4: 2.0}
@@ -11,34 +11,34 @@ MEASURED = {1: 1.0, 2: 1.5, 4: 2.0}
 
 @pytest.mark.parametrize(("rows", "seconds"), [(1, 1.0), (2, 1.5), (3, 1.75), (4, 2.0), (8, 4.0)])
 def test_between_and_beyond_what_was_measured(rows: int, seconds: float) -> None:
-    assert Pace(NATIVE, MEASURED).forward_s(NATIVE, rows) == pytest.approx(seconds)
+    assert CostModel(NATIVE, MEASURED).forward_s(NATIVE, rows) == pytest.approx(seconds)
 
 
 def test_one_measurement_is_enough() -> None:
-    pace = Pace(NATIVE, {8: 2.0})
+    pace = CostModel(NATIVE, {8: 2.0})
     assert (pace.forward_s(NATIVE, 2), pace.forward_s(NATIVE, 16)) == (2.0, 4.0)
 
 
 def test_a_larger_picture_takes_longer() -> None:
-    assert Pace(NATIVE, MEASURED).forward_s(DOUBLE, 2) == 3.0
+    assert CostModel(NATIVE, MEASURED).forward_s(DOUBLE, 2) == 3.0
 
 
 def test_what_is_seen_corrects_what_was_measured_in_each_size() -> None:
-    pace = Pace(NATIVE, MEASURED)
+    pace = CostModel(NATIVE, MEASURED)
     pace.observe(DOUBLE, 2, 6.0)
     assert pace.forward_s(DOUBLE, 4) == 8.0
     assert pace.forward_s(NATIVE, 4) == 2.0
 
 
 def test_one_step_that_took_forever_changes_nothing() -> None:
-    pace = Pace(NATIVE, MEASURED)
+    pace = CostModel(NATIVE, MEASURED)
     for seconds in (1.5, 1000.0, 1.5):
         pace.observe(NATIVE, 2, seconds)
     assert pace.forward_s(NATIVE, 2) == 1.5
 
 
 def test_a_lasting_change_is_followed() -> None:
-    pace = Pace(NATIVE, MEASURED)
+    pace = CostModel(NATIVE, MEASURED)
     for seconds in [1.5] * SEEN + [3.0] * SEEN:
         pace.observe(NATIVE, 2, seconds)
     assert pace.forward_s(NATIVE, 2) == 3.0
@@ -46,7 +46,7 @@ def test_a_lasting_change_is_followed() -> None:
 
 
 def test_of_a_size_never_seen_little_is_claimed() -> None:
-    pace = Pace(NATIVE, MEASURED)
+    pace = CostModel(NATIVE, MEASURED)
     assert pace.best_s(DOUBLE, 2) == 1.5
     assert pace.best_s(NATIVE, 2) == 1.5
     pace.observe(DOUBLE, 2, 1.2)
@@ -54,19 +54,19 @@ def test_of_a_size_never_seen_little_is_claimed() -> None:
 
 
 def test_a_pace_of_nothing_learns_nothing() -> None:
-    pace = Pace(NATIVE, {1: 0.0})
+    pace = CostModel(NATIVE, {1: 0.0})
     pace.observe(NATIVE, 1, 5.0)
     assert pace.forward_s(NATIVE, 1) == 0.0
 
 
 def test_no_picture_is_said_to_need_more_than_half_of_what_the_fastest_needed() -> None:
-    pace = Pace(NATIVE, MEASURED)
+    pace = CostModel(NATIVE, MEASURED)
     assert pace.least_megapixel_step_s == pytest.approx(0.5 * 1.0 / 0.004096)
-    assert Pace(NATIVE, {1: 0.0}).least_megapixel_step_s == 0.0
+    assert CostModel(NATIVE, {1: 0.0}).least_megapixel_step_s == 0.0
 
 
 def test_of_thousands_of_shapes_the_last_ones_are_remembered() -> None:
-    pace = Pace(NATIVE, MEASURED)
+    pace = CostModel(NATIVE, MEASURED)
     shapes = [BatchKey(8 * width, 64) for width in range(8, 8 + 2 * MOST_SHAPES)]
     for shape in shapes:
         pace.observe(NATIVE, 2, 3.0)

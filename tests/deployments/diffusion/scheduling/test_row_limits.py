@@ -1,23 +1,23 @@
 from __future__ import annotations
 
 from deployments.diffusion.scheduling.batch_key import BatchKey
-from deployments.diffusion.scheduling.row_limits import MOST_SHAPES, PATIENCE, Room
+from deployments.diffusion.scheduling.row_limits import MOST_SHAPES, PATIENCE, RowLimits
 
 KEY, OTHER = BatchKey(512, 512), BatchKey(1024, 1024)
 
 
-def succeed(room: Room, rows: int, times: int) -> None:
+def succeed(room: RowLimits, rows: int, times: int) -> None:
     for _ in range(times):
         room.had(KEY, rows)
 
 
 def test_a_larger_picture_has_fewer_rows_and_a_smaller_one_no_more() -> None:
-    room = Room(8)
+    room = RowLimits(8)
     assert [room.rows(KEY, area) for area in (0.25, 1.0, 2.0, 4.0, 100.0)] == [8, 8, 4, 2, 1]
 
 
 def test_it_is_halved_for_that_size_alone() -> None:
-    room = Room(8)
+    room = RowLimits(8)
     room.lower(KEY, 1.0, 8)
     assert (room.rows(KEY, 1.0), room.rows(OTHER, 1.0)) == (4, 8)
     room.lower(KEY, 1.0, 3)
@@ -26,7 +26,7 @@ def test_it_is_halved_for_that_size_alone() -> None:
 
 
 def test_it_is_doubled_again_after_a_while_of_full_forwards() -> None:
-    room = Room(8)
+    room = RowLimits(8)
     room.lower(KEY, 1.0, 8)
     room.lower(KEY, 1.0, 4)
     assert room.rows(KEY, 1.0) == 2
@@ -41,7 +41,7 @@ def test_it_is_doubled_again_after_a_while_of_full_forwards() -> None:
 
 
 def test_each_failure_makes_it_more_patient() -> None:
-    room = Room(8)
+    room = RowLimits(8)
     for failures in range(1, 5):
         room.lower(KEY, 1.0, 8)
         needed = 0
@@ -52,7 +52,7 @@ def test_each_failure_makes_it_more_patient() -> None:
 
 
 def test_of_thousands_of_shapes_the_last_ones_are_remembered() -> None:
-    room = Room(8)
+    room = RowLimits(8)
     shapes = [BatchKey(8 * width, 64) for width in range(8, 8 + 2 * MOST_SHAPES)]
     for shape in shapes:
         room.lower(shape, 1.0, 8)

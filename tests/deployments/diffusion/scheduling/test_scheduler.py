@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from deployments.diffusion.scheduling.batch_key import BatchKey
-from deployments.diffusion.scheduling.cost_model import Pace
+from deployments.diffusion.scheduling.cost_model import CostModel
 from deployments.diffusion.scheduling.scheduler import JobState, Refusal, Scheduler
 
 SMALL, LARGE = BatchKey(64, 64), BatchKey(128, 64)
@@ -17,7 +17,7 @@ STRETCH = 4.0
 
 def scheduler(cap_rows: int = 4, step_s: float = 1.0, max_jobs: int = 100) -> Scheduler:
     """A forward over one picture takes `step_s`, whatever its rows; of the large ones twice that."""
-    return Scheduler(Pace(SMALL, {1: step_s, 64: step_s}), cap_rows, STRETCH, max_jobs)
+    return Scheduler(CostModel(SMALL, {1: step_s, 64: step_s}), cap_rows, STRETCH, max_jobs)
 
 
 def job(steps: int, at: float = 0.0, key: BatchKey = SMALL, rows: int = 2, **more: object) -> JobState:
