@@ -23,8 +23,8 @@ class Family:
     one class apart: values in model_index.json, in the denoiser's config.json, a word in the model's name.
     `guidance`: `classifier_free` reads a negative prompt; `embedded` reads the scale as an input, and `none`
     was distilled without, so neither has a negative prompt. `negative_prompt`: whether the pipeline takes
-    one. `guidance_argument`: the name under which the
-    pipeline takes the scale. `no_negative_prompt`: what it takes where a guided request has none.
+    one. `guidance_argument`: the name under which the pipeline takes the scale. `guided_above`: above this
+    scale it guides. `no_negative_prompt`: what it takes where a guided request has none.
     `prompt_tokens`: how many tokens of a prompt are read. `arguments`: further arguments of the pipeline.
     `shared`: parameters of the denoiser that have no row axis. `row_lists`: those that are lists of one entry
     a row. `packed`: latents are (rows, tokens, channels). `prediction`: what the network predicts: `flow` a
@@ -45,6 +45,7 @@ class Family:
     guidance: Guidance = "classifier_free"
     negative_prompt: bool = True
     guidance_argument: str = "guidance_scale"
+    guided_above: float = 1.0
     no_negative_prompt: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     shared: frozenset[str] = frozenset()
@@ -199,6 +200,7 @@ FAMILIES: tuple[Family, ...] = (
         name="z-image",
         title="Z-Image",
         pipelines=("ZImagePipeline",),
+        guided_above=0.0,
         num_inference_steps=50,
         guidance_scale=4.0,
         row_lists=frozenset({"x", "cap_feats"}),

@@ -217,6 +217,25 @@ def test_rows_of_a_call_are_what_the_engine_is_told(tiny_model: TinyModel) -> No
     assert rows == {"sd3": 2, "flux-dev": 1, "qwen-image": 1, "z-image": 2}
 
 
+@pytest.mark.parametrize("scale", [0.0, 0.5, 1.0, 3.0])
+@pytest.mark.parametrize("family", ["sd3", "chroma", "z-image"])
+def test_a_picture_is_guided_where_its_pipeline_guides(
+    family: str, scale: float, tiny_model: TinyModel
+) -> None:
+    """Z-Image does so at any scale above 0."""
+    painting = painter_of(tiny_model(family), family, False).begin(replace(ASKED, guidance_scale=scale))
+    assert painting.guided == painting.run._pipeline.do_classifier_free_guidance
+
+
+def test_so_many_rows_are_measured_as_are_asked_for(tiny_model: TinyModel) -> None:
+    painter = painter_of(tiny_model("z-image"), "z-image", False)
+    forwards: list[int] = []
+    hook = painter._denoiser.register_forward_pre_hook(lambda network, given: forwards.append(len(given[0])))
+    painter.measure(2)
+    hook.remove()
+    assert forwards == [2, 2, 2]
+
+
 @pytest.mark.parametrize("family", TINY)
 def test_previews_are_of_the_predicted_picture(family: str, tiny_model: TinyModel) -> None:
     """They are in its shape, and the picture is the same with them."""
