@@ -180,7 +180,7 @@ def train(
             now = time.monotonic()
             trained_s, last = trained_s + now - last, now
             print(f"step {step + 1}/{steps} loss {running:.4f} {trained_s:.0f} s", flush=True)
-        if step % 200 == 199 or step == steps - 1:
+        if step % 50 == 49 or step == steps - 1:
             stored = {"unet": trainee.unet.state_dict(), "average": trainee.average.state_dict()}
             stored |= {"optimizer": optimizer.state_dict(), "step": step + 1, "trained_s": trained_s}
             partial = checkpoint.with_suffix(".partial")
