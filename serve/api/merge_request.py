@@ -1,4 +1,4 @@
-"""What a merge of two files asks for, and what it is answered with."""
+"""The request and the response of a merge of two files."""
 
 from __future__ import annotations
 
@@ -62,7 +62,10 @@ def admit_merge(
     accepted: PictureFormat | None,
     tenant: str = "",
 ) -> UploadJob:
-    """Raises InvalidRequest with the parameter's path, or with that of the file that is no picture."""
+    """Turn a merge request into a job.
+
+    Raises InvalidRequest with the parameter's path, or with that of the file that is no picture.
+    """
     most_px = config.limits.max_upload_pixels
     merge = MergeJob(
         request_id,
@@ -87,7 +90,10 @@ def admit_merge(
 
 
 async def read_options(form: Form, limits: Limits) -> MergesOptions:
-    """`param` of a fault is the path that it has in a scene's request, such as `merge.width`."""
+    """Read the form's `options`.
+
+    `param` of a fault is the path that it has in a scene's request, such as `merge.width`.
+    """
     return await understand(form.options.strip() or b"null", limits, _options)
 
 
@@ -98,7 +104,7 @@ def _options(asked: Any) -> MergesOptions:
 
 
 def merges_answer(request: Request, merged: MergeResult) -> Response:
-    """As a scene's, but for what only painting knows: no X-Seed and no X-Backend."""
+    """Answer as for a scene, but without what only painting knows: no X-Seed and no X-Backend."""
     timings = {"merge": merged.merge_ms, "output": merged.output_ms}
     headers = {
         "X-Merge": f"{merged.mode}; confidence={merged.confidence:.2f}",

@@ -78,7 +78,10 @@ class ModelList(Wire):
 
 
 def listing(config: ServiceConfig) -> dict[str, Any]:
-    """OpenAI's list shape. `serving` names the layers that a model paints here; known others have none."""
+    """Return OpenAI's list shape.
+
+    `serving` names the layers that a model paints here; known others have none.
+    """
     served: dict[str, ModelCard] = {}
     layers: dict[str, list[str]] = {}
     knows: dict[str, KnownWords | None] = {}

@@ -97,7 +97,7 @@ class ImagesRequest(Wire):
         return self
 
     def asked_for(self, number: int, config: ServiceConfig) -> SceneRequest | LayerRequest:
-        """The `number`-th picture in our own terms. Raises InvalidRequest naming OpenAI's field."""
+        """Return the `number`-th picture as our own request. Raises InvalidRequest naming OpenAI's field."""
         subject = self._subject(config)
         if self.response_format == "url":
             raise InvalidRequest(
@@ -154,7 +154,7 @@ class ImagesRequest(Wire):
         return self._filled(figure), self._filled(place_fields)
 
     def _filled(self, layer: dict[str, Any]) -> dict[str, Any]:
-        """What is said for all layers, where one does not say it for itself."""
+        """Add what is given for all layers to a layer that does not give it itself."""
         shared = _given(
             negative_prompt=self.negative_prompt,
             num_inference_steps=self.num_inference_steps,

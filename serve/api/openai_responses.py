@@ -1,4 +1,4 @@
-"""What OpenAI's client reads: the answer, and the events of a stream."""
+"""The responses that OpenAI's client reads: the JSON body, and the events of a stream."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ImagesAnswer(Wire):
 
 
 def images_body(pictures: list[Picture]) -> dict[str, Any]:
-    """The answer that is not a stream."""
+    """Return the response that is not a stream."""
     return {
         "created": int(time.time()),
         "data": [{"b64_json": base64_of(picture.data)} for picture in pictures],
@@ -37,7 +37,7 @@ def images_body(pictures: list[Picture]) -> dict[str, Any]:
 
 
 def partial_image(data: bytes, index: int, size: str) -> dict[str, Any]:
-    """A picture on its way: `size` is of the one that it will be, this one is a small JPEG."""
+    """Return the event of a picture on its way: `size` is that of the final one, this one is a small JPEG."""
     return {
         "type": "image_generation.partial_image",
         "b64_json": base64_of(data),
@@ -47,7 +47,7 @@ def partial_image(data: bytes, index: int, size: str) -> dict[str, Any]:
 
 
 def completed_image(picture: Picture) -> dict[str, Any]:
-    """The last event. There are no tokens here, but the client's type wants them counted."""
+    """Return the last event. There are no tokens here, but the client's type wants them counted."""
     usage: dict[str, Any] = dict.fromkeys(("input_tokens", "output_tokens", "total_tokens"), 0)
     return {
         "type": "image_generation.completed",

@@ -1,4 +1,4 @@
-"""From the wire to jobs: defaults filled in, seeds chosen, sizes checked against the layer's own model."""
+"""Turn requests into jobs: fill in defaults, choose seeds, check sizes against each layer's own model."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def admit_scene(
     accepted: PictureFormat | None,
     tenant: str = "",
 ) -> SceneJob:
-    """Raises InvalidRequest with the parameter's path."""
+    """Turn a scene's request into a job. Raises InvalidRequest with the parameter's path."""
     limits = config.limits
     options = merge_options(request.merge, config)
     deadline_at = _deadline_at(request.deadline_s, limits)
@@ -81,7 +81,7 @@ def admit_scene(
 def admit_layer(
     kind: LayerKind, request: LayerRequest, config: ServiceConfig, request_id: str, tenant: str = ""
 ) -> LayerJob:
-    """Raises InvalidRequest with the parameter's path."""
+    """Turn a layer's request into a job. Raises InvalidRequest with the parameter's path."""
     settings = config.character if kind == "character" else config.background
     cutout = isinstance(request, CharacterRequest) and request.cutout
     deadline_at = _deadline_at(request.deadline_s, config.limits)
@@ -113,7 +113,10 @@ def _job(
     plain_backdrop: bool = False,
     frame: Size | None = None,
 ) -> LayerJob:
-    """`frame`: the one that this layer fills, where it should have its shape unless a size was asked for."""
+    """Make a layer's job.
+
+    `frame`: the one that this layer fills and whose shape it takes, unless the request gives a size.
+    """
     defaults, model = layer_defaults(kind, settings), settings.generator.model.source
     card = card_of(settings.generator.model)
     # Only ever compared: a model named by a request is never looked up, since that would open files.
@@ -164,7 +167,7 @@ def _check_taken(asked: Layer, card: ModelCard, param: str) -> None:
 
 
 def latent_factor(settings: LayerSettings) -> int:
-    """What the sides of a layer are multiples of."""
+    """Return the number that a layer's sides are multiples of."""
     if settings.generator.backend == "simulated":
         return 8
     return card_of(settings.generator.model).latent_factor
@@ -176,7 +179,7 @@ def output_options(asked: Output, config: ServiceConfig, accepted: PictureFormat
 
 
 def attribution_mark(config: ServiceConfig) -> str:
-    """What a scene's visible mark says: that of its model, or of both where they are two."""
+    """Return the text of a scene's visible mark: that of its model, or of both where they are two."""
     sources = (config.character.generator.model.source, config.background.generator.model.source)
     return "; ".join(dict.fromkeys(describe(source).attribution_mark for source in sources))
 

@@ -22,23 +22,26 @@ FORMATS: dict[str, PictureFormat] = {"image/jpeg": "jpeg", "image/png": "png", "
 
 
 def wants_json(request: Request) -> bool:
-    """JSON where it is named before any picture; pictures otherwise, also for `*/*`."""
+    """Return True where JSON is named before any picture. False otherwise, also for `*/*`."""
     return next((kind == "application/json" for kind in _accepted(request) if _serves(kind)), False)
 
 
 def wants_events(request: Request) -> bool:
-    """A stream of events where it is named before JSON and any picture."""
+    """Return True where a stream of events is named before JSON and any picture."""
     kinds = (kind for kind in _accepted(request) if _serves(kind) or kind == EVENTS)
     return next(kinds, None) == EVENTS
 
 
 def accepted_format(request: Request) -> PictureFormat | None:
-    """The first picture format that the Accept header names, or None."""
+    """Return the first picture format that the Accept header names, or None."""
     return next((FORMATS[kind] for kind in _accepted(request) if kind in FORMATS), None)
 
 
 def _accepted(request: Request) -> list[str]:
-    """Media types in the caller's order of preference; a stable sort keeps equals as they were written."""
+    """Return media types in the caller's order of preference.
+
+    A stable sort keeps equals as they were written.
+    """
     ranked = []
     for part in request.headers.get("accept", "*/*")[:MAX_ACCEPT_CHARS].split(","):
         kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
@@ -52,7 +55,7 @@ def _serves(kind: str) -> bool:
 
 
 def scene_answer(request: Request, result: SceneResult) -> Response:
-    """The picture or the JSON, by Accept."""
+    """Answer with the picture or the JSON, by Accept."""
     merged, headers = result.merged, scene_headers(result)
     if wants_json(request):
         request_id, size = request.state.request_id, size_of(merged.picture, *merged.layers.values())
@@ -61,7 +64,7 @@ def scene_answer(request: Request, result: SceneResult) -> Response:
 
 
 def scene_headers(result: SceneResult) -> dict[str, str]:
-    """What is said beside a scene's picture."""
+    """Return the headers of a scene's picture."""
     merged = result.merged
     return {
         "X-Seed": f"character={result.character.seed}; background={result.background.seed}",
@@ -71,7 +74,7 @@ def scene_headers(result: SceneResult) -> dict[str, str]:
 
 
 def scene_body(request_id: str, result: SceneResult) -> dict[str, Any]:
-    """The JSON of a scene, whole."""
+    """Return a scene's whole JSON."""
     layers, merged = (result.character, result.background), result.merged
     body = SceneAnswer(
         id=request_id,
@@ -106,7 +109,7 @@ def _scene_timings(result: SceneResult) -> dict[str, float]:
 
 
 def layer_answer(request: Request, layer: LayerResult, picture: Picture) -> Response:
-    """As a scene's answer, for one layer."""
+    """Answer with one layer: the picture or the JSON, by Accept."""
     headers = layer_headers(layer)
     if wants_json(request):
         request_id = request.state.request_id
@@ -115,13 +118,13 @@ def layer_answer(request: Request, layer: LayerResult, picture: Picture) -> Resp
 
 
 def layer_headers(layer: LayerResult) -> dict[str, str]:
-    """What is said beside a layer's picture."""
+    """Return the headers of a layer's picture."""
     timings = _layer_timings(layer, "")
     return {"X-Seed": str(layer.seed), **_shared_headers(list(layer.degraded), (layer,), timings)}
 
 
 def layer_body(request_id: str, layer: LayerResult, picture: Picture) -> dict[str, Any]:
-    """The JSON of one layer, whole."""
+    """Return one layer's whole JSON."""
     body = LayerAnswer(
         id=request_id,
         created=int(time.time()),
@@ -158,12 +161,12 @@ def _shared_headers(
 
 
 def backend_of(backends: set[Backend]) -> Backend:
-    """One simulated layer makes a simulated picture."""
+    """Return the picture's backend: one simulated layer makes it simulated."""
     return "simulated" if "simulated" in backends else "diffusers"
 
 
 def layers_body(layers: dict[str, Picture]) -> LayersBody | None:
-    """None where they were not asked for."""
+    """Return the layers' part of the body, None where the request did not want them."""
     return LayersBody(**{name: picture_body(layer) for name, layer in layers.items()}) if layers else None
 
 
@@ -177,5 +180,5 @@ def picture_body(picture: Picture) -> PictureBody:
 
 
 def size_of(*pictures: Picture) -> int:
-    """How many bytes of pictures a body holds."""
+    """Return how many bytes of pictures a body holds."""
     return sum(len(picture.data) for picture in pictures)

@@ -1,7 +1,7 @@
 """The wire format: strict pydantic models, unknown fields refused. Field docs become the OpenAPI page.
 
 What a service sets a limit to in its Limits has no bound here: serve/api/resolve.py checks it, so that a
-limit is stated once, and serve/openapi/described_api.py tells it.
+limit is stated once, and serve/openapi/described_api.py publishes it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ ALIASES = {"num_inference_steps": "steps", "guidance_scale": "cfg_scale"}
 
 
 def _describe_aliases(schema: dict[str, Any]) -> None:
-    """Pydantic's schema knows one name a field: the other one, and that only one of them may be given."""
+    """Describe both names of a field, and that only one of them may be given: pydantic's schema knows one."""
     described: dict[str, Any] = {}
     for name, field in schema["properties"].items():
         described[name] = field

@@ -1,4 +1,4 @@
-"""Widths and heights: those asked for are checked, those left out are the service's defaults, made to fit."""
+"""Widths and heights: check those of a request, and fit the service's defaults for those left out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ LONGEST_SHAPE = 2.0
 def layer_size(
     asked: tuple[int | None, int | None], default: Size, factor: int, limits: Limits, prefix: str
 ) -> Size:
-    """Raises InvalidRequest with the parameter's path; sides are multiples of the model's latent factor."""
+    """Return a layer's size.
+
+    Raises InvalidRequest with the parameter's path; sides are multiples of the model's latent factor.
+    """
     size = _filled(asked, default, factor, limits.max_image_size, limits, prefix)
     for name, side in zip(("width", "height"), asked, strict=True):
         if side is not None and side % factor:
@@ -31,7 +34,9 @@ def layer_size(
 
 
 def frame_shaped(frame: Size, card: ModelCard, limits: Limits) -> Size:
-    """What a model should paint to fill `frame`: of the sizes it was trained in, the one nearest in shape.
+    """Return the size in which a model should paint to fill `frame`.
+
+    Of the sizes it was trained in, the one nearest in shape.
 
     Where only a native size is known: the frame's shape (no longer than 2:1) at about as many pixels, in
     multiples of 64, which every level of a Stable Diffusion UNet halves evenly.
@@ -56,7 +61,7 @@ def frame_shaped(frame: Size, card: ModelCard, limits: Limits) -> Size:
 
 
 def frame_size(asked: tuple[int | None, int | None], default: Size, limits: Limits) -> Size:
-    """Raises InvalidRequest with the parameter's path."""
+    """Return the size of a merge's frame. Raises InvalidRequest with the parameter's path."""
     return _filled(asked, default, 1, limits.max_frame_size or limits.max_image_size, limits, "merge.")
 
 
