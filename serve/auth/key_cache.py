@@ -1,4 +1,4 @@
-"""The keys as an edge replica knows them: read again from the database once a second, while anybody asks."""
+"""The keys as an edge replica knows them: read again from the database once a second, while in use."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class KeyCache:
         return self._store.read()
 
     def _note_use(self, key: Key) -> None:
-        """Write down that it was used, at most once a minute, and keep nobody waiting for that."""
+        """Note in the database that the key was used, at most once a minute and in the background."""
         now = self._clock()
         if now - self._used.get(key.id, float("-inf")) < NOTE_USE_EVERY_S:
             return

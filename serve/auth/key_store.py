@@ -21,7 +21,7 @@ LIMITS = ("rate", "burst", "concurrent")
 
 
 class KeyFault(ValueError):
-    """What was asked for cannot be; its message says why."""
+    """The request cannot be met; the message says why."""
 
 
 class KeyStore:
@@ -78,7 +78,7 @@ class KeyStore:
             now = now_of(connection)
             values: dict[str, Any] = {"revoked_at": func.coalesce(keys.c.revoked_at, now)}
             if work:
-                # Of one that had ended before, its work is looked at once more.
+                # The work of a key that had ended before is checked once more.
                 values |= {"work": work, "settled_at": None}
             connection.execute(update(keys).where(keys.c.id == key_id).values(values))
             return _one(connection, key_id)

@@ -1,7 +1,7 @@
 """API keys: what one is, what it may do, and when it ends.
 
 A key is `sw_ID_SECRET`. Its id is no secret; of the secret, 32 random bytes, only the SHA-256 of the whole
-key is kept (auth/key_store.py). Whoever reads what is kept can use none of them.
+key is kept (auth/key_store.py). Reading what is kept lets nobody use a key.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class _Live:
 
 
 class LiveRequests:
-    """Those of one edge replica. Keys are looked at once a second while there are any."""
+    """The requests of one edge replica. Their keys are checked once a second while there are any."""
 
     def __init__(self, keys: KeyCache, every_s: float = CHECK_EVERY_S) -> None:
         self._keys, self._every_s = keys, every_s
@@ -78,7 +78,7 @@ class LiveRequests:
         while self._live:
             try:
                 await self._keys.refresh()
-            except NotReady:  # Who is under way goes on; who comes is told.
+            except NotReady:  # Running requests go on; new ones get the error.
                 await asyncio.sleep(self._every_s)
                 continue
             for live in tuple(self._live):

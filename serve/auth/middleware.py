@@ -1,6 +1,6 @@
-"""Who asks: a key is looked at before anything else, and names the tenant that the work belongs to.
+"""Check the key before anything else; it names the tenant that the work belongs to.
 
-Where a request comes from decides nothing: behind a proxy or a sidecar everybody comes from one address.
+Where a request comes from decides nothing: behind a proxy or a sidecar all callers have one address.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ Limits = tuple[float | None, float | None, int | None]
 
 
 def tenant_of(request: Request) -> str:
-    """Return the name of the key's tenant, or an empty one where no key was asked for."""
+    """Return the name of the key's tenant, or an empty one where the service needs no key."""
     return str(getattr(request.state, "tenant", ""))
 
 
 def key_of(request: Request) -> Key | None:
-    """Return the key that a request came with; None where none was asked for."""
+    """Return the key that a request came with; None where the service needs none."""
     key: Key | None = getattr(request.state, "key", None)
     return key
 

@@ -1,4 +1,4 @@
-"""What is answered without a key, where keys are asked for. All else asks, under any prefix."""
+"""The paths that need no key where the service needs keys. All others need one, under any prefix."""
 
 from __future__ import annotations
 
@@ -17,5 +17,8 @@ PUBLIC = frozenset(
 
 
 def is_public(scope: Scope) -> bool:
-    """Whether the path is one of the listed ones, letter by letter: not with another slash, dot or case."""
+    """Return whether the path is one of the listed ones, letter by letter.
+
+    Not with another slash, dot or case.
+    """
     return route_path(scope) in PUBLIC

@@ -1,4 +1,4 @@
-"""What one key may ask for: a token bucket of work, and requests at once. Each edge replica has its own."""
+"""The quota of one key: a token bucket of work, and requests at once. Each edge replica has its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ def cost(*jobs: LayerJob) -> float:
 
 @dataclass
 class Quota:
-    """Of one key. `rate` and `burst` in megapixel-steps; None is without bounds. Time is passed in."""
+    """The quota of one key.
+
+    `rate` and `burst` in megapixel-steps; None is without bounds. Time is passed in.
+    """
 
     rate: float | None = None
     burst: float | None = None
@@ -30,7 +33,10 @@ class Quota:
 
     @contextmanager
     def under_way(self, clock: Callable[[], float]) -> Iterator[None]:
-        """Raises Refusal 429, to be asked again when the oldest request has taken as long as the last one."""
+        """Count a request while the block lasts.
+
+        Raises Refusal 429, to be retried when the oldest request has taken as long as the last one.
+        """
         now = clock()
         if self.concurrent is not None and len(self._began) >= self.concurrent:
             message = f"this key may have {self.concurrent} requests under way at once"
@@ -44,7 +50,7 @@ class Quota:
             self._took_s = clock() - now
 
     def is_new(self, now: float) -> bool:
-        """Whether nothing of what was asked for counts any more."""
+        """Return True once nothing that was used counts any more."""
         if self._began:
             return False
         if self.rate is None or self._at is None:
@@ -52,7 +58,10 @@ class Quota:
         return self._left + self.rate * (now - self._at) >= (self.burst or self.rate)
 
     def spend(self, amount: float, now: float) -> None:
-        """Raises Refusal 429 with the seconds until it could be spent, and 422 where it never can be."""
+        """Spend `amount`, in megapixel-steps.
+
+        Raises Refusal 429 with the seconds until it could be spent, and 422 where it never can be.
+        """
         if self.rate is None:
             return
         burst = self.rate if self.burst is None else self.burst
