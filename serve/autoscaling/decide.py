@@ -1,4 +1,4 @@
-"""How many replicas each branch should have: a pure function of the work that they hold. No Ray and no clock.
+"""Decide how many replicas each branch should have: a pure function of their work, without Ray or a clock.
 
 Work is measured in seconds of one replica, so that forty steps count twice as much as twenty, and a slow
 model more than a fast one. A branch needs enough replicas that a request waits too long only rarely
@@ -57,7 +57,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class BranchLoad:
-    """What is known of one branch now.
+    """The load of one branch now.
 
     `offered`: seconds of one replica's work that arrive each second, so the replicas that it keeps busy.
     `backlog_s`: seconds of one replica's work that are under way or wait. `service_s`: one request alone.
@@ -79,7 +79,10 @@ History = tuple[tuple[float, int], ...]
 def decide(
     loads: Mapping[str, BranchLoad], goal: Goal, histories: Mapping[str, History], now: float
 ) -> tuple[dict[str, int], dict[str, History]]:
-    """Replicas for each branch, and what to remember for the next decision. `now` in seconds of any clock."""
+    """Return each branch's replicas, and what to remember for the next decision.
+
+    `now` in seconds of any clock.
+    """
     wait_s = _waiting_time(loads, goal)
     quantile = goal.quantile ** (1 / max(1, len(loads)))
     counts, remembered = {}, {}
@@ -95,7 +98,7 @@ def decide(
 
 
 def required(load: BranchLoad, goal: Goal, wait_s: float, quantile: float) -> int:
-    """Replicas for this load alone, between 0 and `most`."""
+    """Return the replicas for this load alone, between 0 and `most`."""
     if load.offered <= 0 and load.backlog_s <= 0:
         return 0
     # What is under way where nobody waits (Little's law) is no backlog.
@@ -106,7 +109,9 @@ def required(load: BranchLoad, goal: Goal, wait_s: float, quantile: float) -> in
 
 
 def staffing(offered: float, service_s: float, wait_s: float, miss: float, most: int) -> int:
-    """The fewest servers with which at most `miss` of the requests wait longer than `wait_s`; at most `most`.
+    """Return the fewest servers with which at most `miss` of the requests wait longer than `wait_s`.
+
+    At most `most`.
 
     Erlang's C formula, P(wait > t) = C(n, a) exp(-(n - a) t / s), with the exponent doubled: equal service
     times halve the wait (Allen and Cunneen's correction for a service time without variance).
@@ -125,7 +130,7 @@ def staffing(offered: float, service_s: float, wait_s: float, miss: float, most:
 
 
 def arrival_rate(counts: Sequence[float], windows_s: Sequence[float], age_s: float) -> float:
-    """Requests a second over the longest time in which nothing has changed.
+    """Return the requests a second over the longest time in which nothing has changed.
 
     `counts` are the arrivals in the last 5, 10, … seconds of `windows_s`; nothing was counted before `age_s`
     ago. A window grows as long as the time that it would add saw the same rate, but for chance: arrivals of a
@@ -145,13 +150,19 @@ def arrival_rate(counts: Sequence[float], windows_s: Sequence[float], age_s: flo
 
 
 def _waiting_time(loads: Mapping[str, BranchLoad], goal: Goal) -> dict[str, float]:
-    """What each branch's own painting leaves; a tenth of it where the goal cannot be met by any number."""
+    """Return what each branch's own painting leaves of the latency goal.
+
+    A tenth of the painting where no number of replicas meets the goal.
+    """
     left_s = goal.latency_s - goal.other_s
     return {name: max(left_s - load.service_s, 0.1 * load.service_s) for name, load in loads.items()}
 
 
 def _remember(history: History, now: float, wanted: int, keep_s: float) -> History:
-    """An earlier wish that a later one exceeds or equals can never again be the highest."""
+    """Add `wanted` to the history.
+
+    Drop an earlier wish that a later one exceeds or equals: it can never again be the highest.
+    """
     kept = tuple((time, count) for time, count in history if now - time <= keep_s and count > wanted)
     return (*kept, (now, wanted))
 
@@ -170,7 +181,10 @@ def _bounded(count: int, load: BranchLoad) -> int:
 def _shared(
     counts: Mapping[str, int], loads: Mapping[str, BranchLoad], budget: int, catch_up_s: float
 ) -> dict[str, int]:
-    """Replica by replica to the branch that is busiest with what it has: the slower half sets the pace."""
+    """Give each next replica to the branch that is busiest with what it has.
+
+    The slower half sets the pace.
+    """
     pressure = {name: load.offered + load.backlog_s / catch_up_s for name, load in loads.items()}
     shares = {name: min(counts[name], max(1, load.least)) for name, load in loads.items()}
     while sum(shares.values()) < budget:

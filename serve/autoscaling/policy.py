@@ -39,7 +39,10 @@ class JointPolicy:
         self._goal = Goal(**goal)
 
     def __call__(self, contexts: Contexts) -> tuple[dict[Any, float], dict[Any, dict[str, Any]]]:
-        """Replicas and remembered state for each deployment; other deployments follow Ray's own policy."""
+        """Return replicas and state for each deployment.
+
+        Deployments other than the branches follow Ray's own policy.
+        """
         branches = {key: context for key, context in contexts.items() if context.deployment_name in BRANCHES}
         counts: dict[Any, float] = {}
         states: dict[Any, dict[str, Any]] = {}
@@ -60,11 +63,11 @@ class JointPolicy:
 
 
 def load_of(context: AutoscalingContext) -> BranchLoad:
-    """One branch's load, summed over its replicas' latest reports."""
+    """Sum one branch's load over its replicas' latest reports."""
     reports = _latest_reports(context)
     queued = context.total_queued_requests or 0.0
     if not reports:
-        # Nobody reports where nothing runs yet: somebody waiting is reason enough for a replica.
+        # Where nothing runs yet nothing reports: a waiting request is reason enough for a replica.
         queued = max(queued, context.total_num_requests)
     arrived = [sum(counts) for counts in zip(*(report.arrived for report in reports), strict=True)]
     rate = arrival_rate(
@@ -85,7 +88,10 @@ def load_of(context: AutoscalingContext) -> BranchLoad:
 
 
 def _latest_reports(context: AutoscalingContext) -> list[LoadReport]:
-    """Of each replica. Ray's own aggregate is a mean over the look-back, and so lags behind."""
+    """Return each replica's latest report.
+
+    Ray's own aggregate is a mean over the look-back, and so lags behind.
+    """
     numbers: dict[Any, dict[str, float]] = {}
     for name, by_replica in (context.raw_metrics or {}).items():
         for replica, series in by_replica.items():
