@@ -1,4 +1,4 @@
-"""What the service answers, as Python's objects."""
+"""The service's responses as Python objects."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Painted:
 
     @cached_property
     def image(self) -> Image.Image:
-        """The picture in Pillow, decoded when first looked at."""
+        """Return the picture as a Pillow image, decoded when first used."""
         from PIL import Image
 
         return Image.open(BytesIO(self.data))
@@ -110,7 +110,7 @@ SceneEvent = Queued | Progress | LayerDone | ScenePreview | Scene
 
 
 def scene_of(body: dict[str, Any], backend: str) -> Scene:
-    """Raises KeyError, TypeError and ValueError for another form, as all of these."""
+    """Read a scene. Raises KeyError, TypeError and ValueError for another form, as all functions here."""
     layers = body.get("layers") or {}
     return Scene(
         **_picture(body),
@@ -132,7 +132,7 @@ def layer_of(body: dict[str, Any], backend: str) -> Layer:
 
 
 def scene_event_of(name: str, data: dict[str, Any], backend: str) -> SceneEvent | None:
-    """None for an event of a later version."""
+    """Read an event of a scene; None for an event of a later version."""
     if name == "layer.progress":
         preview = base64.b64decode(data["preview"]) if "preview" in data else None
         return Progress(data["layer"], data["step"], data["steps"], preview)

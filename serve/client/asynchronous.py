@@ -53,72 +53,81 @@ class AsyncScenewright:
         await self._http.aclose()
 
     async def scene(self, character: Words, background: Words, **options: Any) -> Scene:
-        """POST /v1/scenes; `options` are its other fields, such as `seed`, `merge` or `layers`."""
+        """Paint a scene: POST /v1/scenes.
+
+        `options` are its other fields, such as `seed`, `merge` or `layers`.
+        """
         return await self._do(calls.scene(character, background, options))
 
     def scene_events(
         self, character: Words, background: Words, previews: int = 3, **options: Any
     ) -> AsyncGenerator[SceneEvent, None]:
-        """The steps of both layers as they are painted, then the Scene. Closing it stops the painting."""
+        """Yield both layers' places in the queue, their steps, then the Scene.
+
+        Closing it stops the painting.
+        """
         return self._follow(calls.scene_stream(character, background, previews, options))
 
     async def character(self, prompt: str, **options: Any) -> Layer:
-        """POST /v1/characters."""
+        """Paint a character: POST /v1/characters."""
         return await self._do(calls.layer("character", prompt, options))
 
     async def background(self, prompt: str, **options: Any) -> Layer:
-        """POST /v1/backgrounds."""
+        """Paint a background: POST /v1/backgrounds."""
         return await self._do(calls.layer("background", prompt, options))
 
     async def merge(self, character: File, background: File, **options: Any) -> Scene:
-        """POST /v1/merges, of files or their bytes. The answer knows no seeds."""
+        """Merge two files, or their bytes: POST /v1/merges. The answer knows no seeds."""
         return await self._do(calls.merge(character, background, options))
 
     async def submit_job(
         self, scenes: Sequence[Mapping[str, Any]], idempotency_key: str | None = None
     ) -> dict[str, Any]:
-        """POST /v1/jobs, of scene requests as dictionaries. When this returns, the job is kept for good."""
+        """Submit scene requests, as dictionaries: POST /v1/jobs.
+
+        When this returns, the job is kept for good.
+        """
         return await self._do(calls.submit_job(scenes, idempotency_key))
 
     async def job(self, job_id: str) -> dict[str, Any]:
-        """GET /v1/jobs/{id}: its status, its counts and its scenes."""
+        """Return a job's status, counts and scenes: GET /v1/jobs/{id}."""
         return await self._do(calls.job(job_id))
 
     async def jobs(
         self, limit: int = 20, after: str | None = None, tenant: str | None = None
     ) -> dict[str, Any]:
-        """GET /v1/jobs: `data`, newest first, and `next`, the `after` of the next page.
+        """List jobs: GET /v1/jobs. Returns `data`, newest first, and `next`, the `after` of the next page.
 
         An admin's key lists every tenant's, or those of the `tenant`.
         """
         return await self._do(calls.jobs(limit, after, tenant))
 
     async def cancel_job(self, job_id: str) -> dict[str, Any]:
-        """DELETE /v1/jobs/{id}: cancels it, or removes one that has ended, and its pictures with it."""
+        """Cancel a job, or remove one that has ended, with its pictures: DELETE /v1/jobs/{id}."""
         return await self._do(calls.cancel_job(job_id))
 
     async def release_job(self, job_id: str) -> dict[str, Any]:
-        """POST /v1/jobs/{id}/release: lets a job be painted that is `held`, since its key has ended."""
+        """Have a job painted that is `held` since its key has ended: POST /v1/jobs/{id}/release."""
         return await self._do(calls.release_job(job_id))
 
     async def job_picture(self, job_id: str, index: int) -> tuple[bytes, str]:
-        """GET /v1/jobs/{id}/scenes/{index}: the file, and its format."""
+        """Return a scene's file and its format: GET /v1/jobs/{id}/scenes/{index}."""
         return await self._do(calls.job_picture(job_id, index))
 
     def job_events(self, job_id: str) -> AsyncGenerator[JobEvent, None]:
-        """Each scene as it ends, and the counts. Asked for again after a break, it misses nothing."""
+        """Yield each scene as it ends, and the counts. Called again after a break, it misses nothing."""
         return self._follow(calls.job_events(job_id))
 
     async def models(self) -> list[dict[str, Any]]:
-        """GET /v1/models."""
+        """List the models: GET /v1/models."""
         return await self._do(calls.models())
 
     async def ready(self) -> bool:
-        """Whether the service can paint."""
+        """Return whether the service can paint."""
         return not await self.unready_reason()
 
     async def unready_reason(self) -> str:
-        """GET /readyz, once: why the service cannot paint yet, empty when it can."""
+        """Return why the service cannot paint yet, empty when it can: GET /readyz, once."""
         call = calls.readiness()
         try:
             read_answer(await self._send(call, JSON), call)
@@ -135,7 +144,10 @@ class AsyncScenewright:
         return await self._persist(attempt, call.repeatable)
 
     async def _follow(self, stream: Stream[T]) -> AsyncGenerator[T, None]:
-        """Tried again only until it begins: what was told cannot be told anew."""
+        """Yield a stream's events.
+
+        Retried only until it begins: events that were sent cannot be sent again.
+        """
         answer = await self._persist(lambda: self._open(stream), stream.call.repeatable)
         events = Events(answer, stream)
         try:

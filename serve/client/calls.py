@@ -106,7 +106,10 @@ def merge(character: File, background: File, options: dict[str, Any]) -> Call[Sc
 
 
 def submit_job(scenes: Sequence[Mapping[str, Any]], key: str | None) -> Call[dict[str, Any]]:
-    """A key of its own where none is given, so that a lost answer can be asked for again."""
+    """Return the call that submits a job.
+
+    Without a key it makes one, so that the call can be repeated after a lost answer.
+    """
     headers = {**JSON, "Idempotency-Key": _header("idempotency_key", key or uuid.uuid4().hex)}
     listed = list(scenes) if isinstance(scenes, Sequence) else scenes
     content = {"content": encoded({"scenes": listed})}
@@ -124,7 +127,7 @@ def jobs(limit: int, after: str | None, tenant: str | None) -> Call[dict[str, An
 
 
 def cancel_job(job_id: str) -> Call[dict[str, Any]]:
-    # Not repeatable: asked twice, a job is first cancelled and then removed.
+    # Not repeatable: called twice, a job is first cancelled and then removed.
     return Call("DELETE", _job(job_id), _job_state)
 
 
@@ -160,7 +163,7 @@ def readiness() -> Call[None]:
 
 
 def _job(job_id: str) -> str:
-    """Raises NotSent for what would be another path."""
+    """Return a job's path. Raises NotSent for an id that would make another path."""
     try:
         name = quote(job_id, "")
     except (TypeError, UnicodeError):
@@ -171,7 +174,7 @@ def _job(job_id: str) -> str:
 
 
 def _header(name: str, value: str) -> str:
-    """Raises NotSent."""
+    """Check a header's value. Raises NotSent."""
     plain = isinstance(value, str) and value.isascii() and value.isprintable()
     if not plain or value != value.strip() or len(value) > MAX_NAME:
         message = f"{name} must be at most {MAX_NAME} plain ASCII characters, without spaces around them"
@@ -180,7 +183,7 @@ def _header(name: str, value: str) -> str:
 
 
 def _query(**values: int | str) -> dict[str, int | str]:
-    """Raises NotSent for what no address can hold."""
+    """Check a query's values. Raises NotSent for what no address can hold."""
     for name, value in values.items():
         if not isinstance(value, int | str):
             raise not_sent(f"{name} must be a number or text, and not {type(value).__name__}", name)
@@ -189,7 +192,7 @@ def _query(**values: int | str) -> dict[str, int | str]:
 
 
 def _file(name: str, given: File) -> bytes:
-    """Raises NotSent."""
+    """Return a file's bytes. Raises NotSent."""
     if isinstance(given, bytes):
         return given
     try:
@@ -202,14 +205,14 @@ def _file(name: str, given: File) -> bytes:
 
 
 def _patience_s(options: dict[str, Any]) -> float:
-    """Anything but seconds is the service's to refuse."""
+    """Return the seconds to wait for an answer. The service refuses a deadline that is no number."""
     deadline_s = options.get("deadline_s")
     # An integer may be larger than any float.
     return (min(deadline_s, LONGEST_S) if isinstance(deadline_s, int | float) else 0.0) + GRACE_S
 
 
 def _seeded(words: Words) -> bool:
-    """Whether asking again gives the same picture."""
+    """Return whether a second request gives the same picture."""
     return isinstance(words, Mapping) and words.get("seed") is not None
 
 
@@ -241,7 +244,7 @@ def _ready(answer: httpx.Response) -> None:
 
 
 def _with(body: Any, **fields: type) -> dict[str, Any]:
-    """`body` as it came. Raises KeyError and TypeError where it lacks what every version has."""
+    """Return `body` as it came. Raises KeyError and TypeError where it lacks what every version has."""
     for name, kind in fields.items():
         if not isinstance(body[name], kind):
             raise TypeError(name)

@@ -25,7 +25,7 @@ def encoded(body: Any) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """Any mapping is an object, and NumPy's numbers are numbers."""
+    """Turn any mapping into an object, and NumPy's numbers into numbers."""
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, numbers.Integral):
@@ -36,7 +36,7 @@ def _plain(value: Any) -> Any:
 
 
 def _faults(body: Any) -> Iterator[tuple[str, str]]:
-    """Each fault as a field's path, such as `scenes.0.character`, and what is wrong with it."""
+    """Yield each fault as a field's path, such as `scenes.0.character`, and what is wrong with it."""
     left = [("", 0, body)]
     while left:
         path, depth, value = left.pop()

@@ -1,4 +1,4 @@
-"""What the environment says of the way to a service: a proxy, and the certificates that are trusted."""
+"""The environment's settings for the connection: a proxy, and the certificates that are trusted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Way:
 
 
 def options_of(url: str) -> tuple[Way, dict[str, Any]]:
-    """For httpx.Client and httpx.AsyncClient alike. Raises NotSent."""
+    """Return the options for httpx.Client and httpx.AsyncClient alike. Raises NotSent."""
     parsed = httpx.URL(url)
     # Read here and not by httpx: a proxy or certificates that this address does not need stop nobody.
     options: dict[str, Any] = {"trust_env": False, "verify": _trusted(parsed.scheme)}
@@ -44,7 +44,10 @@ def _is_loopback(host: str) -> bool:
 
 
 def _proxy_variable(url: httpx.URL) -> str | None:
-    """The name of the variable that counts: small letters win, as in curl and the standard library."""
+    """Return the name of the proxy variable that counts.
+
+    Small letters win, as in curl and the standard library.
+    """
     proxies = getproxies_environment()
     host = f"{url.host}:{url.port}" if url.port else url.host
     if proxy_bypass(host):
@@ -57,7 +60,10 @@ def _proxy_variable(url: httpx.URL) -> str | None:
 
 
 def _proxy(name: str, value: str) -> httpx.Proxy:
-    """Raises NotSent outside of any `except`: what httpx says of a proxy may hold its password."""
+    """Make the proxy.
+
+    Raises NotSent outside of any `except`: httpx's message about a proxy may hold its password.
+    """
     address = value.strip() if "://" in value else f"http://{value.strip()}"
     scheme = address.partition("://")[0].lower()
     if scheme in ("socks5", "socks5h") and find_spec("socksio") is None:
@@ -75,9 +81,12 @@ def _proxy(name: str, value: str) -> httpx.Proxy:
 
 
 def _trusted(scheme: str) -> ssl.SSLContext:
-    """SSL_CERT_FILE or SSL_CERT_DIR where one is set, else those that httpx brings. Raises NotSent."""
+    """Trust SSL_CERT_FILE or SSL_CERT_DIR where one is set, else the certificates of httpx.
+
+    Raises NotSent.
+    """
     if scheme != "https":
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # It trusts nobody, and is not asked.
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # It trusts nobody, and is never used.
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     name = "SSL_CERT_FILE" if file else "SSL_CERT_DIR"
     try:

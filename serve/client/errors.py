@@ -23,7 +23,7 @@ from typing import Any
 
 
 class ServerUnreachable(ConnectionError):
-    """Nothing answered at the address, or not to the end. `refused`: no program listens there."""
+    """No answer came from the address, or not a whole one. `refused`: no program listens there."""
 
     def __init__(self, message: str, refused: bool = False) -> None:
         super().__init__(message)
@@ -121,7 +121,10 @@ def not_sent(message: str, param: str | None = None) -> NotSent:
 
 
 def error_of(status: int, body: Any, retry_after_s: float | None = None) -> ScenewrightError:
-    """From an answer's JSON or a stream's. Raises KeyError and TypeError for a body of another form."""
+    """Make the error of a response or of a stream's event.
+
+    Raises KeyError and TypeError for a body of another form.
+    """
     error = body["error"]
     code, message = error["code"], error["message"]
     if not isinstance(code, str) or not isinstance(message, str):

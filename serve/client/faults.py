@@ -1,4 +1,4 @@
-"""What can go wrong on the way, each in one sentence that says what to do, and never with a secret in it."""
+"""The faults of a connection, each in one sentence that says what to do, and never with a secret in it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,10 @@ def _tls_fault(error: ssl.SSLError, way: Way) -> NotSent:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error, then what it came from; asyncio gathers several attempts to connect in a group."""
+    """Yield the error, then its causes.
+
+    asyncio gathers several attempts to connect in a group.
+    """
     seen: set[int] = set()
     left: list[BaseException | None] = [error]
     while left:

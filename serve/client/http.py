@@ -1,4 +1,4 @@
-"""What both clients share of HTTP: how they connect, requests, answers, and lines of events."""
+"""The HTTP that both clients share: connections, requests, responses, and lines of events."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def connection(url: str, api_key: str | None, timeout_s: float) -> tuple[Way, di
 def request_of(
     http: httpx.Client | httpx.AsyncClient, call: Call[Any], accept: str, timeout_s: float
 ) -> httpx.Request:
-    """Raises NotSent."""
+    """Build the request of a call. Raises NotSent."""
     timeout_s = min(call.timeout_s or max(timeout_s, call.at_least_s), LONGEST_S)
     try:
         return http.build_request(
@@ -46,7 +46,10 @@ def request_of(
 
 
 def read_answer(answer: httpx.Response, call: Call[T]) -> T:
-    """Raises ScenewrightError. A body of another shape is another server's."""
+    """Read the result of a call.
+
+    Raises ScenewrightError. A body of another shape is another server's.
+    """
     try:
         if not answer.is_success:
             raise error_of(answer.status_code, answer.json(), _retry_after_s(answer))
@@ -63,7 +66,7 @@ class Events:
         self.ended = False
 
     def hear(self, line: str) -> Any:
-        """What the line completes, or None. Raises ScenewrightError for an `error`."""
+        """Return the event that the line completes, or None. Raises ScenewrightError for an `error`."""
         if line.startswith("event: "):
             self._name = line.removeprefix("event: ")
         if not line.startswith("data: "):
@@ -79,13 +82,13 @@ class Events:
         return event
 
     def check_ended(self) -> None:
-        """Raises ServerUnreachable for a stream that broke off."""
+        """Raise ServerUnreachable for a stream that broke off."""
         if not self.ended:
             raise ServerUnreachable("the service stopped telling before the work was done")
 
 
 def is_stream(answer: httpx.Response) -> bool:
-    """Whether it may be a stream of events: a page of another server's is not."""
+    """Return whether the response may be a stream of events: a page of another server's is not."""
     kind = answer.headers.get("content-type", "")
     return not kind or kind.startswith("text/event-stream")
 

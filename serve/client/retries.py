@@ -1,4 +1,4 @@
-"""Which failures are worth another try, and when. A pure function of what was answered."""
+"""Decide which failures are worth another try, and when: a pure function of the failure."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ FIRST_WAIT_S = 0.5
 
 @dataclass(frozen=True)
 class Retries:
-    """At most `most` further tries; a wait longer than `longest_wait_s` is the caller's to decide."""
+    """The retry policy: at most `most` further tries.
+
+    A wait over `longest_wait_s` is the caller's to decide.
+    """
 
     most: int = 3
     longest_wait_s: float = 60.0
 
     def wait_s(self, failure: Exception, tries: int, repeatable: bool, dice: float) -> float | None:
-        """Seconds until the next try after `tries` of them, or None where `failure` is to be raised.
+        """Return the seconds until the next try after `tries` tries, or None where `failure` is to be raised.
 
-        `repeatable` work may be asked for again though an answer was lost on the way. `dice` in 0..1 spreads
+        `repeatable` work may be sent again though an answer was lost on the way. `dice` in 0..1 spreads
         many clients over the second half of the wait (AWS's "equal jitter").
         """
         if tries > self.most:
@@ -36,12 +39,15 @@ class Retries:
 
 
 def _never_arrived(failure: Exception) -> bool:
-    """A server that closes a connection may say so just as the next request is sent (RFC 9110, 15.5.9)."""
+    """Return True for a 408.
+
+    A server that closes a connection may say so just as the next request is sent (RFC 9110, 15.5.9).
+    """
     return isinstance(failure, ScenewrightError | NotScenewright) and failure.status == 408
 
 
 def _lost_on_the_way(failure: Exception) -> bool:
-    """Nothing answered, or a proxy did in place of a replica that it had lost."""
+    """Return True where no answer came, or a proxy answered in place of a replica that it had lost."""
     if isinstance(failure, NotScenewright):
         return failure.status >= 500
     if isinstance(failure, ScenewrightError):  # The service's own answers have an id; HAProxy's have none.

@@ -1,7 +1,7 @@
 """Read a story file, and give each description its seed. `serve/static/story.js` follows the same rules.
 
-A scene a line: `who | where | what is told`. Who or where left empty stays as in the scene before; what is
-told may be left out. Empty lines and lines that begin with `#` do not count.
+A scene a line: `who | where | words`. Who or where left empty stays as in the scene before; the words
+may be left out. Empty lines and lines that begin with `#` do not count.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FNV_OFFSET, FNV_PRIME = 0x811C9DC5, 0x01000193
 
 @dataclass(frozen=True)
 class StoryScene:
-    """One scene of a story; `words` are told beside its picture and not painted."""
+    """One scene of a story; `words` are shown beside its picture and not painted."""
 
     character: str
     background: str
