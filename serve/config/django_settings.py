@@ -14,7 +14,10 @@ BLEND_MODES = {"alpha": "paste", "normal": "paste", "paste": "paste", "auto": "a
 
 
 def lay_django_over(settings: dict[str, Any], django: Any) -> dict[str, Any]:
-    """`settings` is a ServiceConfig as plain data, and is changed. Raises ValueError naming the setting."""
+    """Lay Django's settings over `settings`, a ServiceConfig as plain data.
+
+    `settings` is changed. Raises ValueError naming the setting.
+    """
     has = django if isinstance(django, Mapping) else {name: getattr(django, name, None) for name in READERS}
     found = {name: has[name] for name in READERS if has.get(name) is not None}
     if not found:

@@ -21,7 +21,10 @@ VARIABLES = {
 
 
 def lay_environment_over(settings: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    """`settings` is a ServiceConfig as plain data, and is changed. Raises ValueError naming the variable."""
+    """Lay the environment over `settings`, a ServiceConfig as plain data.
+
+    `settings` is changed. Raises ValueError naming the variable.
+    """
     limits = settings["limits"]
     xformers, slicing = _switch(environment, "USE_XFORMERS"), _switch(environment, "ATTENTION_SLICING")
     steps = _number(environment, "DEFAULT_STEPS", 1, limits["max_steps"], whole=True)

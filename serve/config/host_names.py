@@ -37,13 +37,16 @@ def is_address(host: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or an address is this machine's own, whatever a name server says (RFC 6761)."""
+    """Return whether a name or an address is this machine's own, whatever a name server says (RFC 6761)."""
     address, name = _address(host), host.lower().removesuffix(".")
     return address.is_loopback if address else name == "localhost" or name.endswith(".localhost")
 
 
 def matches(host: str, patterns: Iterable[str]) -> bool:
-    """Whether a normalised host is one of the `allowed_hosts`; a `*` alone, which allows all, counts not."""
+    """Return whether a normalised host is one of the `allowed_hosts`.
+
+    A `*` alone, which allows all, does not count.
+    """
     return any(
         host.endswith(pattern[1:]) and len(host) >= len(pattern)
         if pattern.startswith("*.")

@@ -1,6 +1,6 @@
 """Settings that would do nothing beside the others: each is refused, by name, with what makes it count.
 
-Only what was set is looked at: a setting at its default asks for nothing.
+Only what was set is checked: a setting at its default has nothing to do.
 """
 
 from __future__ import annotations

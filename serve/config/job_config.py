@@ -1,4 +1,4 @@
-"""Where jobs are kept, how long, and how they are worked off."""
+"""The settings of jobs: where they are kept, how long, and how they are worked off."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Many = Annotated[int, Field(ge=1, le=10**9)]
 
 
 def _database(url: str) -> str:
-    """Refuse it here, where nothing of it is shown: in a driver's own message a password may stand."""
+    """Refuse a wrong URL here, without showing it: a driver's own message may hold a password."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):

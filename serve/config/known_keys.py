@@ -36,7 +36,7 @@ def check_keys(value: Any, annotation: Any, path: str = "") -> None:
 
 
 def _shapes(annotation: Any) -> Iterator[type]:
-    """The models and dataclasses anywhere in an annotation such as `list[A] | None`."""
+    """Yield the models and dataclasses anywhere in an annotation such as `list[A] | None`."""
     if isinstance(annotation, type) and (
         issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation)
     ):

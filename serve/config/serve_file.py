@@ -33,7 +33,7 @@ class ConfigFileError(ValueError):
 
 @dataclass(frozen=True)
 class ServeFile:
-    """What one file asks for: of the service in `config`, and of Ray Serve in `deploy`."""
+    """The contents of one file: the service's settings in `config`, and Ray Serve's in `deploy`."""
 
     path: Path
     config: ServiceConfig
@@ -43,7 +43,7 @@ class ServeFile:
 
 
 def load(path: str | Path) -> ServeFile:
-    """Raises ConfigFileError."""
+    """Read a Serve file. Raises ConfigFileError."""
     place = _find(Path(path))
     try:
         return _parsed(place, _read(place))
@@ -52,7 +52,10 @@ def load(path: str | Path) -> ServeFile:
 
 
 def _find(path: Path) -> Path:
-    """As given, else beside this package: `serve/local.yaml` also works away from the checkout."""
+    """Find a file as given, else beside this package.
+
+    `serve/local.yaml` also works away from the checkout.
+    """
     for place in (path, SHIPPED_FOLDER.parent / path):
         if place.is_file():
             return place
@@ -104,7 +107,10 @@ def _parsed(place: Path, content: dict[str, Any]) -> ServeFile:
 
 
 def _check_finite(value: Any, path: str = "") -> None:
-    """Serve's own schema takes infinity for most of its numbers, and waits that long. Raises ValueError."""
+    """Raise ValueError for infinity.
+
+    Serve's own schema takes it for most of its numbers, and waits that long.
+    """
     if isinstance(value, dict):
         for key, item in value.items():
             _check_finite(item, f"{path}.{key}" if path else str(key))
@@ -126,7 +132,10 @@ def _validated(model: type[AnyModel], content: dict[str, Any], place: Path, path
 
 
 def _check_policy(policy: dict[str, Any]) -> None:
-    """Ray would find a wrong goal only in its controller, once deployed. Raises TypeError and ValueError."""
+    """Check an autoscaling policy.
+
+    Ray would find a wrong goal only in its controller, once deployed. Raises TypeError and ValueError.
+    """
     check_keys(policy, AutoscalingPolicy)
     if policy.get("policy_function") == JOINT_POLICY:
         check_keys(policy.get("policy_kwargs") or {}, Goal, "policy_kwargs")

@@ -78,7 +78,7 @@ class ReplicaOptions(Settings):
 
     @property
     def least_replicas(self) -> int:
-        """How many there are whenever all is well."""
+        """Return how many replicas there are whenever all is well."""
         if self.autoscaling is not None:
             return int(self.autoscaling.get("min_replicas", 1))
         return self.num_replicas or 1
@@ -130,7 +130,10 @@ class GeneratorReplicaOptions(ReplicaOptions):
 
 
 class CpuReplicaOptions(ReplicaOptions):
-    """Of a deployment that holds no GPU, so that there is room for its successors while it is there."""
+    """The options of a deployment that holds no GPU.
+
+    There is room for its successors while it is still there.
+    """
 
     surge_percent: int = Field(25, ge=0, le=100)  # Of few, one: Serve rounds up.
 
@@ -163,7 +166,7 @@ class MergerOptions(CpuReplicaOptions):
 
 
 class LayerDefaults(Settings):
-    """What a layer gets where its request is silent. null: what suits the model (layer_defaults.py)."""
+    """A layer's defaults where its request is silent. null: what suits the model (layer_defaults.py)."""
 
     num_inference_steps: Steps | None = None
     guidance_scale: Guidance | None = None
@@ -214,7 +217,7 @@ class Limits(Settings):
 
 
 class MergeDefaults(Settings):
-    """What a scene's merge gets where its request is silent; `quality` is also that of a layer alone.
+    """The defaults of a scene's merge where its request is silent; `quality` is also that of a layer alone.
 
     `background_size` frame: a scene's background that nobody gave a size is painted in the frame's own shape,
     except for `paste`. default: always in its layer's default size.
@@ -233,10 +236,12 @@ LAID_OVER = "the environment"
 
 
 class ServiceConfig(Settings):
-    """All of it. `authentication`: `required` asks everybody for a key, `off` nobody. Where it is left out,
-    keys are required, unless `scenewright serve` itself listens on loopback.
-    `allowed_hosts`: names and addresses, besides loopback's, at which it may be reached where nobody is asked
-    for a key; where keys are asked, the only ones, if there are any (http/hosts.py).
+    """All settings of a service.
+
+    `authentication`: with `required` every request needs a key, with `off` none does. Where it is left out,
+    keys are required, unless `scenewright serve` itself listens on loopback. `allowed_hosts`: names and
+    addresses, besides loopback's, at which the service may be reached where no key is needed; where keys are
+    required, the only ones, if there are any (http/hosts.py).
     """
 
     character: LayerSettings = LayerSettings(generator=GeneratorConfig(ModelConfig("storybook-character")))
@@ -287,7 +292,7 @@ class ServiceConfig(Settings):
 
     @property
     def asks_for_keys(self) -> bool:
-        """Whether every request but those for public paths needs a key."""
+        """Return whether every request but those for public paths needs a key."""
         return self.authentication != "off"
 
     @property
@@ -296,7 +301,7 @@ class ServiceConfig(Settings):
 
     @property
     def state_folder(self) -> Path:
-        """Where jobs, their pictures and the keys are kept."""
+        """Return the folder of jobs, their pictures and the keys."""
         return Path(self.state_dir).expanduser()
 
     @field_validator("allowed_hosts")
@@ -329,7 +334,7 @@ class ServiceConfig(Settings):
         return self
 
     def with_environment(self, environment: Mapping[str, str]) -> Self:
-        """The documented environment names laid over the file's settings. Raises ValueError by name."""
+        """Lay the documented environment names over the file's settings. Raises ValueError by name."""
         settings = lay_environment_over(self.model_dump(), environment)
         try:
             return self.model_validate(settings, context=LAID_OVER)
@@ -338,5 +343,8 @@ class ServiceConfig(Settings):
 
     @classmethod
     def from_django(cls, settings: Any) -> Self:
-        """Of a Django project's settings, module or mapping: STABLE_DIFFUSION_CONFIG, IMAGE_MERGE_CONFIG."""
+        """Read a Django project's settings, module or mapping.
+
+        It reads STABLE_DIFFUSION_CONFIG and IMAGE_MERGE_CONFIG.
+        """
         return cls.model_validate(lay_django_over(cls().model_dump(), settings))

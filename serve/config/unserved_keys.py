@@ -58,7 +58,7 @@ def refuse_unserved(content: dict[str, Any], deploy: ServeDeploySchema, config: 
 
 
 def _walk(value: Any, path: str = "", pattern: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Yield each key's path, its path without indices, and its value; what is in `args` is not Ray's."""
+    """Yield each key's path, its path without indices, and its value. What is in `args` is not Ray's."""
     if isinstance(value, list):
         for index, item in enumerate(value):
             yield from _walk(item, f"{path}[{index}]", f"{pattern}[]")
