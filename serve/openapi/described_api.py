@@ -1,7 +1,7 @@
 """The whole OpenAPI page: which errors each route has, what every answer carries, and this service's limits.
 
 The wire format's own bounds (serve/api/schema.py) are those of any service. Callers meet narrower ones, so
-the page tells those.
+the page states those.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PAINTED = {"502", "504"}
 
 
 class DescribedApi(FastAPI):
-    """FastAPI, whose page is completed when it is first asked for."""
+    """FastAPI, whose page is completed at its first request."""
 
     def __init__(self, config: ServiceConfig, **options: Any) -> None:
         super().__init__(**options)

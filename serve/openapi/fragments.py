@@ -1,4 +1,4 @@
-"""What FastAPI cannot see for itself: bodies are read by hand (strict JSON), every error has one shape."""
+"""Parts that FastAPI cannot see for itself: bodies are read by hand (strict JSON), errors have one shape."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ HEADERS = {
 def answered(
     description: str, kinds: Iterable[str] = (), headers: Iterable[str] = (), status: int = 200
 ) -> dict[int | str, dict[str, Any]]:
-    """An answer's part of an operation: its media types beside JSON, and the headers that it may carry."""
+    """Return a response's part of an operation: media types beside JSON, and headers that it may carry."""
     content: dict[str, Any] = {"content": {kind: {} for kind in kinds}} if kinds else {}
     named = {name: describe_answer_header(name) for name in headers}
     return {status: {"description": description, "headers": named, **content}}
@@ -79,25 +79,25 @@ MERGED = answered("JSON or the picture itself, by `Accept`", FORMATS, ("X-Merge"
 
 
 def describe_query(shape: type[BaseModel]) -> dict[str, Any]:
-    """The query's part of an operation."""
+    """Return the query's part of an operation."""
     fields = shape.model_json_schema()["properties"]
     return {"parameters": [{"name": name, "in": "query", "schema": fields[name]} for name in fields]}
 
 
 def describe_header(name: str, pattern: str, description: str) -> dict[str, Any]:
-    """An optional header's part of an operation."""
+    """Return an optional header's part of an operation."""
     schema = {"type": "string", "pattern": pattern, "description": description}
     return {"parameters": [{"name": name, "in": "header", "schema": schema}]}
 
 
 def describe_body(shape: type[BaseModel]) -> dict[str, Any]:
-    """The request body's part of an operation."""
+    """Return the request body's part of an operation."""
     content = {"application/json": {"schema": _schema(shape)}}
     return {"requestBody": {"required": True, "content": content}}
 
 
 def describe_form(files: tuple[str, ...], field: str, shape: type[BaseModel]) -> dict[str, Any]:
-    """As `describe_body`, for a form of picture `files` and one JSON `field` that may be left out."""
+    """Return a form's part of an operation: picture `files`, and one JSON `field` that may be left out."""
     picture = {"type": "string", "format": "binary"}
     properties = {**dict.fromkeys(files, picture), field: _schema(shape)}
     schema = {
@@ -122,7 +122,7 @@ def _schema(shape: type[BaseModel]) -> Any:
 
 
 def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
-    """References resolved in place: FastAPI collects components only from what it parses itself."""
+    """Resolve references in place: FastAPI collects components only from what it parses itself."""
     if isinstance(node, dict):
         if "$ref" in node:
             meant = definitions[node["$ref"].rpartition("/")[2]]
