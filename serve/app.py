@@ -40,7 +40,10 @@ TOO_MANY = {"status_code": 429, "retry_after_s": 1}
 
 
 def build(config: ServiceConfig) -> Application:
-    """The application of `serve run serve/local.yaml`; Serve validates the file's `args` into `config`."""
+    """Build the application of `serve run serve/local.yaml`.
+
+    Serve validates the file's `args` into `config`.
+    """
     config = config.with_environment(os.environ)
     haproxy_mode.refuse_without(config, ray.is_initialized())
     refuse_missing_drivers(config.jobs)
@@ -70,7 +73,7 @@ def build(config: ServiceConfig) -> Application:
         config, *graph, home
     )
     ingress = serve.ingress()(Ingress)
-    # One that is to go finishes what it has: nobody else knows of its connections.
+    # A replica that stops finishes what it has: no other knows its connections.
     drained = {"graceful_shutdown_timeout_s": config.limits.max_deadline_s, "backpressure_config": TOO_MANY}
     edge = config.ingress.model_copy(update={"max_ongoing_requests": slots_of(config)})
     app: Application = deployment("Ingress", ingress, edge, **drained).bind(config, *graph, worker, home)

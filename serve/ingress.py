@@ -103,7 +103,7 @@ class Ingress:
 
 
 def merges_under_way(config: ServiceConfig) -> WorkQueue:
-    """Bound what one ingress sends to the merger's replicas: a newcomer finds a place in one of them.
+    """Bound what one ingress sends to the merger's replicas, so that a newcomer finds a place in one of them.
 
     It is three quarters of what they accept, shared by the ingresses.
     """
@@ -119,7 +119,7 @@ def replicas_of(options: ReplicaOptions) -> int:
 
 
 def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
-    """Every route, over any graph of handles, behind ids, names and keys."""
+    """Build every route, over any graph of handles, behind ids, names and keys."""
     return guard(build_api(config, graph), config)
 
 
@@ -134,7 +134,7 @@ def guard(api: ASGIApp, config: ServiceConfig) -> ASGIApp:
 
 
 def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
-    """The routes alone."""
+    """Build the routes alone."""
     app = DescribedApi(
         config,
         title="Scenewright",
