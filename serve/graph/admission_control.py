@@ -27,7 +27,7 @@ fiftieth (tests/serve/graph/test_overload.py)."""
 AFTERWARDS_S = 0.5
 """For the merge and the network."""
 STALE_S = 3.0
-"""What replicas tell arrives here no later than this."""
+"""A replica's report arrives here no later than this."""
 SHARE = 4
 """A tenant may have so many times as many layers waiting as there are places left: four fifths of them while
 it is alone, and each of two four ninths (Choudhury and Hahne 1998, dynamic queue length thresholds). So there
@@ -44,7 +44,10 @@ class Speed:
 
     @classmethod
     def of(cls, standings: Sequence[RoutingStats | None]) -> Speed:
-        """A replica that has painted nothing yet counts as an average one, one that cannot as none."""
+        """Sum the replicas' speeds.
+
+        A replica that has painted nothing yet counts as an average one, one that cannot paint as none.
+        """
         standings = [standing for standing in standings if standing is None or not standing.unready]
         told = [standing for standing in standings if standing is not None]
         rates = [1 / standing.megapixel_step_s for standing in told if standing.megapixel_step_s > 0]
@@ -56,7 +59,10 @@ class Speed:
 
 
 class AdmissionControl:
-    """Of one process. `places`: how many layers of a kind may wait for a replica. `clock`: the deadlines'."""
+    """Admission control for one process.
+
+    `places`: how many layers of a kind may wait for a replica. `clock`: the deadlines'.
+    """
 
     def __init__(
         self,
@@ -72,7 +78,7 @@ class AdmissionControl:
 
     @contextmanager
     def admit(self, *jobs: LayerJob) -> Iterator[None]:
-        """For as long as the block lasts. Raises Overloaded and DeadlineExceeded."""
+        """Admit the layers for as long as the block lasts. Raises Overloaded and DeadlineExceeded."""
         working = [job for job in jobs if not self._is_warm(job)]
         for job in working:
             self._check(job)
@@ -87,13 +93,16 @@ class AdmissionControl:
             self._forget_gone()
 
     def place_frees_in_s(self, job: LayerJob, places: int = 1) -> float | None:
-        """While such jobs are worked off, one after the other; None where nothing is known of them."""
+        """Return the seconds until `places` such jobs are worked off, one after the other.
+
+        None where the replicas' speed is not known.
+        """
         pool = self._pool(job.kind)
         rate = Speed.of(pool.standings()).rate if pool else 0.0
         return places * job.megapixel_steps / rate if rate else None
 
     def _is_warm(self, job: LayerJob) -> bool:
-        """An equal layer that is painted or kept makes it no work at all."""
+        """Return True where an equal layer is painted or kept, which leaves no work to do."""
         pool = self._pool(job.kind)
         return pool is not None and pool.is_warm(job)
 
@@ -113,7 +122,11 @@ class AdmissionControl:
         self._check_places(job, pool)
 
     def _before(self, job: LayerJob, speed: Speed) -> float:
-        """Bound the other tenants' work ahead of this job by the work that its own tenant has ahead of it."""
+        """Return the work ahead of this job.
+
+        Fair queueing bounds the other tenants' work ahead of it by the work that its own tenant has ahead of
+        it.
+        """
         by_tenant: defaultdict[str, float] = defaultdict(float)
         for other in self._inside[job.kind]:
             by_tenant[other.tenant] += other.megapixel_steps
@@ -128,7 +141,7 @@ class AdmissionControl:
         return sum(job.megapixel_steps for job in [*self._inside[kind], *lately])
 
     def _forget_gone(self) -> None:
-        """Whether anybody asks for them or not: each holds its request's words."""
+        """Forget jobs that ended long ago, without waiting for a request: each holds its words."""
         while self._gone and self._clock() - self._gone[0][0] > STALE_S:
             self._gone.popleft()
 

@@ -1,8 +1,8 @@
-"""Whose layer is next where several wait for a replica: no Ray and no clock.
+"""Choose the next layer where several wait for a replica: no Ray and no clock.
 
 Start-time fair queueing (Goyal, Vin and Cheng 1996): each tenant's work is laid end to end on one virtual
-time, and the piece that begins first is next. So tenants that wait get equal shares of the work, whoever asks
-for more; one that comes anew is next at once, and none is owed anything for the time when it asked nothing.
+time, and the piece that begins first is next. So tenants that wait get equal shares of the work, however much
+one requests; a newcomer is next at once, and none is owed anything for the time when it requested nothing.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ class LayerFairQueue:
         self._virtual = 0.0
 
     def next(self, waiting: Sequence[tuple[LayerJob, float]], now: float) -> int:
-        """The index of the one to be served: of jobs, the oldest first, each with the time it came, by the
-        clock that their `deadline_at` is of.
+        """Return the index of the layer to serve next.
+
+        `waiting`: jobs, the oldest first, each with the time it came, by the clock that their `deadline_at`
+        is of.
 
         Interactive work goes first. Batch work past the middle of its time counts as such, as it does in the
         replicas (deployments/diffusion/scheduling/scheduler.py).

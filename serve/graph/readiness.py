@@ -2,8 +2,8 @@
 
 A generator is ready where one of its replicas is: the others get no work until they are. What each replica
 says of itself arrives here every second (deployments/reports/routing_stats.py), so the answer does not depend
-on which of them happens to be asked, nor on how busy they are. Only before they have said anything is one
-asked. A replica runs only once it has loaded its model or can say why not, and one that cannot paint gets no
+on which of them answers, nor on how busy they are. Only before they have said anything is one called.
+A replica runs only once it has loaded its model or can say why not, and one that cannot paint gets no
 work and answers at once. So where replicas run and none has time to answer, they are painting: busy is ready.
 """
 
@@ -75,7 +75,7 @@ async def _state(graph: Graph, kind: LayerKind, wanted: int) -> ServiceState:
 
 
 async def _painting(graph: Graph, kind: LayerKind) -> ServiceState:
-    """Judge those that run."""
+    """Judge the replicas that run."""
     pool = graph.pool(kind)
     told = _told(kind, pool.standings()) if pool is not None else None
     if told is not None:
@@ -93,7 +93,7 @@ async def _painting(graph: Graph, kind: LayerKind) -> ServiceState:
 
 
 def _told(kind: LayerKind, standings: Sequence[RoutingStats | None]) -> ServiceState | None:
-    """By what the replicas say of themselves; None where none of them has yet."""
+    """Judge by the replicas' own reports; None where none of them has reported yet."""
     known = [standing for standing in standings if standing is not None]
     reasons = Counter(standing.unready for standing in known if standing.unready)
     if not known or (len(known) < len(standings) and reasons.total() == len(known)):
@@ -120,12 +120,15 @@ def _degraded(kind: LayerKind, reasons: Counter[str], replicas: int) -> ServiceS
 
 
 def _commonest(reasons: Counter[str]) -> str:
-    """Of equals always the same."""
+    """Return the commonest text; of equally common ones always the same."""
     return min(reasons, key=lambda text: (-reasons[text], text))
 
 
 async def _asked(graph: Graph, kind: LayerKind, timeout_s: float) -> str:
-    """What any one replica says; empty where it can paint. Raises TimeoutError where none has time to."""
+    """Return what any one replica says; empty where it can paint.
+
+    Raises TimeoutError where none has time to answer.
+    """
     handle = graph.character if kind == "character" else graph.background
     response: Response = None
     try:

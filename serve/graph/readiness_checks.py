@@ -17,7 +17,7 @@ UNKNOWN = ServiceState(unready=("the replicas are being asked at present",))
 
 
 class ReadinessChecks:
-    """Of one process. `ask` finds the service's state out."""
+    """The readiness checks of one process. `ask` finds the service's state out."""
 
     def __init__(self, ask: Callable[[], Awaitable[ServiceState]]) -> None:
         self._ask = ask

@@ -1,4 +1,4 @@
-"""The replicas of one kind of layer, as those who send them work see them."""
+"""The replicas of one kind of layer, for those who send them work."""
 
 from __future__ import annotations
 
@@ -12,24 +12,27 @@ from deployments.reports.routing_stats import RoutingStats
 
 class Pool(Protocol):
     def standings(self) -> Sequence[RoutingStats | None]:
-        """Of each replica; None of one that has not told it yet."""
+        """Return each replica's report; None for one that has not reported yet."""
 
     def waiting(self) -> Counter[str]:
-        """How many layers of each tenant wait outside of the replicas for room in one of them."""
+        """Count the layers of each tenant that wait outside of the replicas for room in one of them."""
 
     def is_warm(self, job: LayerJob) -> bool:
-        """Whether an equal layer is painted or kept."""
+        """Return whether an equal layer is painted or kept."""
 
     def was_sent(self, job: LayerJob) -> bool:
-        """Whether the job was handed to a replica."""
+        """Return whether the job was handed to a replica."""
 
     def refused(self, job: LayerJob) -> bool:
-        """The replica that got the job was not ready. Whether there is another one to try."""
+        """Note that the replica of the job was not ready. Return whether there is another one to try."""
 
 
 class ReplicaRegistry:
-    """Ray Serve makes the routers, each where and when its handle is first used, and hands them to nobody:
-    they register here, in their own process."""
+    """The routers of this process.
+
+    Ray Serve makes them, each where and when its handle is first used, and hands them to nobody: they
+    register here, in their own process.
+    """
 
     def __init__(self) -> None:
         self._pools: dict[str, Pool] = {}
@@ -42,7 +45,7 @@ class ReplicaRegistry:
 
 
 def nowhere(kind: LayerKind) -> Pool | None:
-    """Of a process without routers."""
+    """Return no pool, for a process without routers."""
     return None
 
 

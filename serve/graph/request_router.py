@@ -1,9 +1,11 @@
-"""Which replica paints which layer, and in which order: asked by Ray Serve in each process that has a handle.
+"""Choose which replica paints which layer, and in which order.
+
+Ray Serve calls it in each process that has a handle.
 
 A replica that is not ready gets nothing while another is: one that fails at once is always idle, and would
 draw all the work. Among the ready, an equal layer goes to the replica that paints or keeps it, while that
 accepts work. Where some have unloaded their model, a layer goes to one that has not and that is idle. Every
-other one goes by Ray's own power of two choices. Where layers wait for a replica, they leave in a fair order.
+other one follows Ray's own power of two choices. Where layers wait for a replica, they leave in a fair order.
 """
 
 from __future__ import annotations
@@ -26,10 +28,10 @@ from .fair_queue import LayerFairQueue
 
 TOLD_EVERY_S = 1.0
 SENT_S = 5 * TOLD_EVERY_S
-"""What was sent to a replica is taken for warm there so long: by then it has told so itself."""
+"""What was sent to a replica is taken for warm there so long: by then it has reported so itself."""
 REMEMBERED = 1024
 REFUSED_S = 3 * TOLD_EVERY_S
-"""A replica that has refused a layer is not asked again for so long: by then it has told how it is."""
+"""A replica that has refused a layer gets none for so long: by then it has reported how it is."""
 
 
 class LayerRouter(PowerOfTwoChoicesRequestRouter):
@@ -65,14 +67,14 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
         return any(self._is_ready(replica) is not False for replica in list(self._replicas.values()))
 
     def apply_locality_routing(self, pending_request: PendingRequest | None = None) -> set[ReplicaID]:
-        """Overrides Ray's: what it chooses from are the ready ones, as long as there are any."""
+        """Choose from the ready replicas only, as long as there are any. Overrides Ray's."""
         near: set[ReplicaID] = super().apply_locality_routing(pending_request)
         return near & {replica.replica_id for replica in self._serving()}
 
     async def choose_replicas(
         self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
     ) -> list[list[RunningReplica]]:
-        """The warm ones first, those that have told nothing yet last. The full are passed over."""
+        """Rank the warm ones first, those that have not reported yet last. Pass over the full ones."""
         ranks: list[list[RunningReplica]] = await super().choose_replicas(candidate_replicas, pending_request)
         job = _job(pending_request)
         if job is None:
@@ -97,7 +99,10 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
                 self._sent.popitem(last=False)
 
     def _fulfill_next_pending_request(self, replica: RunningReplica, request_metadata: Any = None) -> None:
-        """Overrides Ray's: it would serve the first that came."""
+        """Serve the pending request that is next in the fair order.
+
+        Overrides Ray's, which would serve the first that came.
+        """
         pending = self._still_pending()
         if pending:
             served = pending[self._next(replica, pending)]
@@ -133,7 +138,10 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
         return just_sent or likeness in replica.routing_stats.get("warm", ())
 
     def _loaded_and_idle(self) -> list[RunningReplica]:
-        """None where all have their model loaded. A length that is not known is that of a long idle one."""
+        """Return the loaded replicas that are idle, none where all have their model loaded.
+
+        Treat a replica with an unknown queue length as idle.
+        """
         serving = self._serving()
         loaded = [each for each in serving if each.routing_stats.get("loaded", True)]
         if len(loaded) == len(serving):
@@ -142,33 +150,36 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
         return [replica for replica in loaded if lengths.get(replica.replica_id) in (None, 0)]
 
     def _is_ready(self, replica: RunningReplica) -> bool | None:
-        """None where it has told nothing yet."""
+        """Return whether the replica is ready; None where it has not reported yet."""
         refused_at = self._refused.get(replica.replica_id)
         if refused_at is not None and self._get_curr_time_s() - refused_at < REFUSED_S:
             return False
         return not replica.routing_stats.get("unready") if replica.routing_stats else None
 
     def _serving(self) -> list[RunningReplica]:
-        """The ready ones; where there is none those that may be; and else all, which then tell why not."""
+        """Return the ready replicas, else those that may be, else all: these then say why they are not."""
         replicas = list(self._replicas.values())
         told = [self._is_ready(replica) for replica in replicas]
         best = True if True in told else None if None in told else False
         return [replica for replica, ready in zip(replicas, told, strict=True) if ready is best]
 
     def _unknown(self) -> list[RunningReplica]:
-        """One that has told nothing yet: better than to wait for one that is full."""
+        """Return one replica that has not reported yet: better than waiting for one that is full."""
         unknown = [each for each in list(self._replicas.values()) if self._is_ready(each) is None]
         return [random.choice(unknown)] if unknown else []  # noqa: S311 (nothing is secret here)
 
 
 def _job(pending: PendingRequest | None) -> LayerJob | None:
-    """None for questions such as `readiness`."""
+    """Return the layer's job; None for calls such as `readiness`."""
     asked = pending.args[0] if pending is not None and pending.args else None
     return asked if isinstance(asked, LayerJob) else None
 
 
 def routed(kind: LayerKind, keeps_layers: bool) -> RequestRouterConfig:
-    """What a deployment of generators is given. `keeps_layers`: whether layers outlive their painting."""
+    """Return the router of a deployment of generators.
+
+    `keeps_layers`: whether layers outlive their painting.
+    """
     options: dict[str, Any] = {
         "request_router_class": LayerRouter,
         "request_router_kwargs": {"kind": kind, "keeps_layers": keeps_layers},

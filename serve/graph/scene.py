@@ -57,7 +57,7 @@ MAX_REFUSALS = 16
 """How many replicas may say that they are not ready: each is known to be so from then on."""
 LOST = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError)
 PIXELS_LOST = (ObjectLostError, RayServeException)
-"""The layers' node died after they were painted: Serve tells of a passed response in its general class."""
+"""The layers' node died after they were painted: Serve reports a passed response in its general class."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,9 @@ class SceneResult:
 
 
 async def render(graph: Graph, job: SceneJob, tell: Tell | None = None) -> SceneResult:
-    """`tell` hears of places in the queue, of each step and of each layer.
+    """Paint both layers in parallel, then merge them.
+
+    `tell` is called with places in the queue, with each step and with each layer.
 
     Raises what deployments.errors draws.
     """
@@ -111,7 +113,7 @@ async def render(graph: Graph, job: SceneJob, tell: Tell | None = None) -> Scene
 async def render_layer(
     graph: Graph, job: LayerJob, output: OutputOptions, tell: Tell | None = None
 ) -> tuple[LayerResult, Picture]:
-    """One layer alone, encoded by the merger's replicas so that the edge never touches pixels."""
+    """Paint one layer alone, encoded by the merger's replicas so that the edge never touches pixels."""
     async with _admitted(graph, job.deadline_at, job):
         response, layer = await _paint(graph, job, tell)
         encode = partial(graph.merger.encode.remote, output, response, job.tenant)
@@ -119,7 +121,10 @@ async def render_layer(
 
 
 async def render_cutout(graph: Graph, job: LayerJob, output: OutputOptions) -> tuple[LayerResult, Picture]:
-    """A character without its backdrop. Raises CutoutFailed where it cannot be told from it."""
+    """Paint a character without its backdrop.
+
+    Raises CutoutFailed where the figure cannot be separated from it.
+    """
     async with _admitted(graph, job.deadline_at, job):
         response, layer = await _paint(graph, job)
         cut_out = partial(graph.merger.cut_out.remote, output, response, job.tenant)
@@ -127,7 +132,7 @@ async def render_cutout(graph: Graph, job: LayerJob, output: OutputOptions) -> t
 
 
 async def render_upload(graph: Graph, job: UploadJob, deadline_at: float) -> MergeResult:
-    """Two picture files merged, decoded and all by the merger's replicas."""
+    """Merge two picture files, decoding included, in the merger's replicas."""
     async with _Deadline(deadline_at):
         merge = partial(graph.merger.merge_files.remote, job)
         merged: MergeResult = await _finish(graph, job.merge.request_id, work_on_the_way(job), merge)
@@ -141,12 +146,12 @@ def scene_megapixels(job: SceneJob) -> float:
 
 
 def _alone(job: LayerJob) -> Work:
-    """The work of a layer's own file."""
+    """Return the work of a layer's own file."""
     return Work(job.tenant, job.width_px * job.height_px / MEGA)
 
 
 async def _paint(graph: Graph, job: LayerJob, tell: Tell | None = None) -> tuple[Any, LayerResult]:
-    """The layer, and what stands for it in a further call."""
+    """Return the layer's object ref, to pass to a further call, and the layer."""
     painter, frees_in_s = graph.painter(job), partial(graph.admission.place_frees_in_s, job)
     elsewhere = partial(_another_is_ready, graph, job)
     with branch(job) as painted:
@@ -160,7 +165,7 @@ async def _paint(graph: Graph, job: LayerJob, tell: Tell | None = None) -> tuple
 
 
 async def _finish(graph: Graph, request_id: str, work: Work, call: Callable[[], Response]) -> Any:
-    """What a call of the merger's replicas makes, when its turn has come."""
+    """Return the result of a call of the merger's replicas, made when its turn has come."""
     with finishing(request_id) as made:
         async with graph.merges.turn(work):
             _, result = await _kept(call)
@@ -210,7 +215,7 @@ async def _kept(
 
 
 def _another_is_ready(graph: Graph, job: LayerJob) -> bool:
-    """Whether there is one, now that the replica that the job was sent to has said that it is not."""
+    """Return whether another replica is ready, after the job's own has said that it is not."""
     pool = graph.pool(job.kind)
     return pool is not None and pool.refused(job)
 
@@ -224,7 +229,7 @@ async def _admitted(graph: Graph, deadline_at: float, *jobs: LayerJob) -> AsyncI
 
 
 async def all_or_none(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """The results of all, or the first failure, with the rest cancelled and gone."""
+    """Return all results, or raise the first failure with the rest cancelled and gone."""
     tasks = [asyncio.ensure_future(each) for each in work]
     try:
         return await asyncio.gather(*tasks)

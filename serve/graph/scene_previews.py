@@ -14,7 +14,7 @@ from .scene import Graph, Response
 
 
 class ScenePreviews:
-    """The n-th is made when both layers have sent their n-th. A late or a failed one is left out."""
+    """Makes the n-th preview when both layers have sent their n-th. A late or a failed one is left out."""
 
     def __init__(self, graph: Graph, merge: MergeJob, tell: Callable[[bytes], None]) -> None:
         self._graph = graph
@@ -34,7 +34,7 @@ class ScenePreviews:
             await asyncio.gather(self._making, return_exceptions=True)
 
     def hear(self, item: LayerEvent) -> None:
-        """Of a place, a step, or a layer."""
+        """Take in a queue position, a step or a layer."""
         if not isinstance(item, StepEvent) or item.preview is None:
             return
         self._latest[item.kind] = item.preview

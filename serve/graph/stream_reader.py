@@ -1,4 +1,4 @@
-"""A layer that tells of its steps while it is painted: one streaming call of a generator's replica."""
+"""Read a layer and its steps while it is painted: one streaming call of a generator's replica."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from deployments.errors import GenerationFailed
 from deployments.messages import LayerEvent, LayerResult
 
 Tell = Callable[[LayerEvent], None]
-"""Hears of places in the queue, of every step and of the layer at the end. A layer that is painted again
-tells its steps again."""
+"""Called with places in the queue, every step, and the layer at the end. A layer that is painted again
+reports its steps again."""
 
 
 async def follow(response: Any, tell: Tell) -> tuple[Any, LayerResult]:
-    """The layer at the end of a streaming call, and what stands for it in a further call.
+    """Return the object ref for a further call, and the layer, at the end of a streaming call.
 
-    That is its object's reference, so that pixels go from replica to replica here too.
+    With the ref pixels go from replica to replica here too.
     """
     painted: tuple[Any, LayerResult] | None = None
     # To the very end: a generator that is dropped before it is done leaves its task to be cleaned up by Ray.
@@ -30,7 +30,7 @@ async def follow(response: Any, tell: Tell) -> tuple[Any, LayerResult]:
 
 
 async def _items(response: Any) -> AsyncIterator[tuple[Any, Any]]:
-    """Each item beside its reference, or beside itself where there are none: locally, and over gRPC."""
+    """Yield each item with its reference, or with itself where there is none: locally, and over gRPC."""
     try:
         references = await response._to_object_ref_gen()
     except RuntimeError:
