@@ -9,7 +9,7 @@ METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 def allowed_methods(request: Request) -> str:
-    """As the header is written: `GET, POST`."""
+    """Return the methods as the header is written: `GET, POST`."""
     routes = request.app.routes
     scopes = {method: {**request.scope, "method": method} for method in METHODS}
     found = {

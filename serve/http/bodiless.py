@@ -1,6 +1,6 @@
 """Refuse a large body where no route reads one: it would lie in memory for as long as the answer takes.
 
-Ray Serve reads the body of a request on and on while it is answered, whether anybody asks for it or not; an
+Ray Serve reads the body of a request on and on while it is answered, whether the application reads it; an
 answer that is a stream of events lasts for hours.
 """
 
@@ -23,7 +23,7 @@ TOO_LARGE = Refusal(413, "payload_too_large", f"the body of such a request is li
 class Bodiless:
     """The layer before everything that takes no body. A small one, which some clients send, is let go.
 
-    It stands behind what asks for keys and counts requests, since it may wait for the end of a body; for one
+    It runs behind what checks keys and counts requests, since it may wait for the end of a body; for one
     of a health check, which is not counted, it does not wait.
     """
 

@@ -1,4 +1,4 @@
-"""Reading a request's body: type, size and time are bounded before a byte of it is believed."""
+"""Read a request's body: type, size and time are bounded before a byte of it is believed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 
 async def accept(request: Request, shape: type[Asked], limits: Limits) -> Asked:
-    """What was asked, in its own type. Raises Refusal, InvalidJson, and InvalidRequest naming the field."""
+    """Read a request's body as `shape`. Raises Refusal, InvalidJson, and InvalidRequest naming the field."""
     return await understand(await read_json(request, limits), limits, lambda body: parse(body, shape))
 
 
@@ -38,7 +38,7 @@ async def understand(data: bytes, limits: Limits, read: Callable[[Any], Result])
 
 
 def parse(body: Any, shape: type[Asked]) -> Asked:
-    """Raises InvalidRequest naming the first field at fault."""
+    """Return the body as `shape`. Raises InvalidRequest naming the first field at fault."""
     try:
         return shape.model_validate(body)
     except ValidationError as error:
@@ -46,7 +46,7 @@ def parse(body: Any, shape: type[Asked]) -> Asked:
 
 
 async def read_json(request: Request, limits: Limits) -> bytes:
-    """The body of a request that says it is JSON. Raises Refusal (408, 413, 415)."""
+    """Return the body of a request that says it is JSON. Raises Refusal (408, 413, 415)."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise Refusal(415, "unsupported_media_type", "send the body as Content-Type: application/json")
@@ -54,7 +54,10 @@ async def read_json(request: Request, limits: Limits) -> bytes:
 
 
 async def read_bytes(request: Request, max_bytes: int, timeout_s: float) -> bytes:
-    """Raises Refusal: 413 as soon as the body is over the limit, announced or not, 408 when it dawdles."""
+    """Return the whole body.
+
+    Raises Refusal: 413 as soon as the body is over the limit, announced or not, 408 when it is late.
+    """
     body = bytearray()
     async with in_time(timeout_s):
         async for chunk in bounded(request, max_bytes):
@@ -63,7 +66,7 @@ async def read_bytes(request: Request, max_bytes: int, timeout_s: float) -> byte
 
 
 async def bounded(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
-    """The body in pieces, decompressed, letting others run between them.
+    """Yield the body in pieces, decompressed, letting others run between them.
 
     It is bounded as it is sent too: a compressed body may go on for ever and hold nothing.
     Raises Refusal: 413, before the first where its length was announced; 415 and 400 for how it is encoded.
@@ -92,7 +95,10 @@ async def bounded(request: Request, max_bytes: int) -> AsyncGenerator[bytes, Non
 
 @asynccontextmanager
 async def in_time(timeout_s: float) -> AsyncGenerator[None, None]:
-    """For reading a body inside: raises Refusal (408) when it dawdles, ClientGone when its sender leaves."""
+    """Bound the time of reading a body inside.
+
+    Raises Refusal (408) when it is late, ClientGone when its sender leaves.
+    """
     try:
         async with asyncio.timeout(timeout_s):
             yield

@@ -1,6 +1,6 @@
 """Bound the bytes of all request bodies that one process holds, for each tenant and in all.
 
-Ray Serve reads a body on and on, whether the application asks for it or not, so a sender cannot be slowed
+Ray Serve reads a body on and on, whether the application reads it or not, so a sender cannot be slowed
 down: it is refused by what its header announces, before any of the body is looked at. A body without a
 length, or a compressed one, is counted when it grows.
 """
@@ -59,7 +59,7 @@ class BodyBudget:
 
 
 class BodyShare:
-    """What one request's body holds of a budget."""
+    """The bytes of a budget that one request's body holds."""
 
     def __init__(self, budget: BodyBudget, tenant: str) -> None:
         self._budget = budget
@@ -112,7 +112,7 @@ class BoundedBodies:
 def holding(scope: Scope, headers: Headers, max_bytes: int) -> Callable[[int], None]:
     """Return what counts a body as it is received; it raises Overloaded.
 
-    Once a body is no longer small, one whose header does not tell its size counts as the largest that its
+    Once a body is no longer small, one whose header does not give its size counts as the largest that its
     route takes: those that grow side by side would all be refused half-way.
     """
     share: BodyShare | None = scope.get("state", {}).get(STATE)

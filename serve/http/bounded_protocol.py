@@ -160,7 +160,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
         return True
 
     def _hand_over(self) -> None:
-        """As uvicorn itself does for a WebSocket."""
+        """Hand the connection to the protocol for HTTP/1.0, as uvicorn itself does for a WebSocket."""
         arguments, more = self._made_of
         transport = self.transport
         self._clear_deadline()
@@ -185,7 +185,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
             try:
                 self.parser.feed_data(piece)
             except httptools.HttpParserUpgrade:
-                pass  # Answered as if it had not asked, which HTTP allows; it says nothing more.
+                pass  # Answered as if without Upgrade, which HTTP allows; it says nothing more.
             except httptools.HttpParserError:
                 self._refuse(self._header_too_large() if self._too_large else MALFORMED)
                 return
@@ -193,7 +193,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
                 return
 
     def _is_bounded(self, received: int) -> bool:
-        """Count what the parser keeps without telling: a header or a chunk's extension without end."""
+        """Count what the parser keeps in silence: a header or a chunk's extension without end."""
         if self._between:
             return True  # A request ended with these bytes and no other has begun.
         if self._in_head:
@@ -291,12 +291,15 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
             )
 
     def _may_work(self, method: bytes, target: bytes) -> bool:
-        """Where all places are taken only checks of health may, which wait for nothing and bring no body."""
+        """Return whether the request may be worked on.
+
+        Where all places are taken only health checks may, which wait for nothing and bring no body.
+        """
         probes = method in (b"GET", b"HEAD") and target.partition(b"?")[0].endswith(PROBES)
         return self.table.begin(self._connection) or probes
 
     def _discarded_answered(self) -> bool:
-        """Whether the body that arrives belongs to a request that has its answer."""
+        """Return whether the body that arrives belongs to a request that has its answer."""
         return not self._in_head and self.cycle is not None and self.cycle.response_complete
 
     def _discard_body(self, received: int) -> bool:
@@ -331,7 +334,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
         self._set_deadline(self._limits.linger_s, self._drop)
 
     def _late(self) -> None:
-        """A connection that never sent a byte of a request is closed without a word."""
+        """Refuse a late request. Close a connection that never sent a byte of one without a word."""
         if self._is_request or self._unread.strip(b"\r\n"):
             self._refuse(TOO_LATE)
         else:
@@ -355,7 +358,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
         self.transport.abort()
 
     def _is_busy(self) -> bool:
-        """Whether an answer is still on its way, or bytes have come that this process has not read yet."""
+        """Return whether an answer is still being sent, or bytes have come that are not read yet."""
         if self.transport.get_write_buffer_size():
             return True
         found = self.transport.get_extra_info("socket")

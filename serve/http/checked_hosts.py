@@ -1,7 +1,7 @@
-"""Tell the processes that listen which names Ray Serve's own routes answer to.
+"""Pass to the processes that listen the names that Ray Serve's own routes answer to.
 
 They know no configuration, so `scenewright serve` puts it into their environment. Elsewhere nothing is
-checked there: a cluster is reached by names of its own, and asks for keys.
+checked there: a cluster has names of its own, and requires keys.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def checked_hosts(environment: Mapping[str, str]) -> tuple[str, ...] | None:
 
 
 def are_answered(host: str, allowed: Iterable[str]) -> bool:
-    """Whether Serve's routes answer to a normalised host.
+    """Return whether Serve's routes answer to a normalised host.
 
-    An address always counts: no name server can rebind it, and a kubelet asks by the pod's.
+    An address always counts: no name server can rebind it, and a kubelet uses the pod's.
     """
     return is_address(host) or is_loopback(host) or matches(host, allowed)
 

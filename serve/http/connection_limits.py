@@ -1,4 +1,4 @@
-"""What one caller may take of the process that listens: header bytes, header time, connections.
+"""The limits of one caller of the process that listens: header bytes, header time, connections.
 
 Set in the environment of every node, since they count before any configuration file does.
 """
@@ -27,7 +27,7 @@ def _networks(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionLimits:
-    """`connections` may work at once; `health_connections` more are answered where they ask for health.
+    """`connections` may work at once; `health_connections` more are answered if they request health checks.
 
     `connections_per_address` counts an IPv6 /64 as one address, and neither loopback nor
     `trusted_proxies` (networks); 0 switches it off.
@@ -45,7 +45,7 @@ class ConnectionLimits:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read the documented names. Raises ValueError that tells which is wrong."""
+        """Read the documented names. Raises ValueError naming the wrong one."""
         given: dict[str, Any] = {}
         for field, (name, read, least, most) in NAMES.items():
             text = environment.get(name, "").strip()

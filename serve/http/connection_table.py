@@ -1,4 +1,4 @@
-"""The connections of one listening process: who waits, who works, and who goes where there are too many.
+"""The connections of one listening process: which wait, which work, and which are closed when too many.
 
 One that waits (it has sent no whole header, or is kept alive between two requests) costs others nothing to
 lose; so where all places are taken, the one that has waited longest makes room. Silent connections therefore
@@ -32,7 +32,7 @@ class Connection:
 
 
 class ConnectionTable:
-    """Counts connections by state and by address. Of one event loop."""
+    """Counts one event loop's connections by state and by address."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits

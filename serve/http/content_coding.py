@@ -21,7 +21,7 @@ class Decoder(Protocol):
         """Yield pieces of at most PIECE_BYTES. Raises Refusal 400 for what is not so encoded."""
 
     def finish(self) -> None:
-        """Raises Refusal 400 where more was to come."""
+        """Raise Refusal 400 where more was to come."""
 
 
 def decoder_for(headers: Headers) -> Decoder:
@@ -37,19 +37,19 @@ def decoder_for(headers: Headers) -> Decoder:
 
 
 class AsItIs:
-    """Of a body that is not compressed."""
+    """Reads a body that is not compressed."""
 
     def feed(self, sent: bytes) -> Iterator[bytes]:
-        """Cut into pieces."""
+        """Cut the body into pieces."""
         for start in range(0, len(sent), PIECE_BYTES):
             yield sent[start : start + PIECE_BYTES]
 
     def finish(self) -> None:
-        """Nothing can be missing."""
+        """Do nothing: nothing can be missing."""
 
 
 class Inflated:
-    """Of gzip (one member), and of deflate with or without zlib's header: clients send both."""
+    """Inflates gzip (one member), and deflate with or without zlib's header: clients send both."""
 
     def __init__(self, coding: str) -> None:
         self._coding = coding

@@ -1,4 +1,4 @@
-"""When the client goes away, so does its work."""
+"""Cancel the work of a client that goes away."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ Result = TypeVar("Result")
 
 
 class ClientGone(Exception):
-    """Nobody is left to read an answer."""
+    """The client is gone, so nobody is left to read an answer."""
 
 
 async def abandon_with_client(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """The work's result; the work is cancelled if the client hangs up first. Raises ClientGone then."""
+    """Return the work's result.
+
+    If the client hangs up first, cancel the work and raise ClientGone.
+    """
     working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(hang_up(request.receive))
     try:
@@ -26,7 +29,7 @@ async def abandon_with_client(request: Request, work: Coroutine[Any, Any, Result
             return working.result()
         raise ClientGone
     finally:
-        # Both are waited for: what nobody takes from a task is complained of once it is collected.
+        # Both are waited for: asyncio logs an error that nobody took from a task.
         leaving.cancel()
         if not working.done():
             working.cancel()
@@ -34,6 +37,6 @@ async def abandon_with_client(request: Request, work: Coroutine[Any, Any, Result
 
 
 async def hang_up(receive: Receive) -> None:
-    """Returns when the client is gone."""
+    """Wait until the client is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass

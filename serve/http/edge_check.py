@@ -1,4 +1,4 @@
-"""Try at the start whether the process that listens bounds what a stranger sends it."""
+"""Check at the start that the process that listens bounds what a stranger sends it."""
 
 from __future__ import annotations
 

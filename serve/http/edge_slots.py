@@ -10,7 +10,7 @@ from .request_slots import HEALTH_SLOTS
 
 
 def slots_of(config: ServiceConfig) -> int:
-    """Return what Ray Serve is told as the edge's `max_ongoing_requests`."""
+    """Return the edge's `max_ongoing_requests` for Ray Serve."""
     return config.ingress.max_ongoing_requests + config.limits.max_streams + HEALTH_SLOTS
 
 

@@ -66,7 +66,10 @@ class Refusal(Exception):
 
 
 def answer(request: Request, error: Exception) -> JSONResponse:
-    """The answer to any exception; what is not in the table is a 500 that says nothing of its cause."""
+    """Return the answer to any exception.
+
+    What is not in the table is a 500 that says nothing of its cause.
+    """
     status, _, _, param, retry_after_s = _facts(error)
     headers = {"Retry-After": str(max(1, math.ceil(retry_after_s)))} if retry_after_s is not None else {}
     if isinstance(error, HTTPException):
@@ -89,7 +92,7 @@ async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -
 
 
 def error_of(error: Exception, request_id: str) -> dict[str, Any]:
-    """The body alone, as it also stands in a stream of events and beside a job's scene."""
+    """Return the body alone, as it also is in a stream of events and beside a job's scene."""
     status, code, message, param, _ = _facts(error)
     if status == 500:
         logger.error("request %s failed", request_id, exc_info=error)
@@ -130,7 +133,7 @@ def _facts(error: Exception) -> tuple[int, str, str, str | None, float | None]:
 
 
 def first_fault(error: ValidationError) -> InvalidRequest:
-    """A sentence and the dotted path of the first field at fault; later ones are mostly consequences."""
+    """Name the first field at fault by its dotted path, in a sentence. Later ones are mostly consequences."""
     fault = error.errors(include_url=False, include_context=False)[0]
     param = ".".join(str(part) for part in fault["loc"])[:MAX_ECHO_CHARS] or "body"
     param = param.encode("ascii", "replace").decode()

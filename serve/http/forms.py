@@ -31,7 +31,7 @@ class Form:
 
 
 async def read_form(request: Request, limits: Limits, pictures: tuple[str, ...], options: str) -> Form:
-    """One file of each of `pictures`, and `options` as a field or a file.
+    """Read one file of each of `pictures`, and `options` as a field or a file.
 
     Raises Refusal (408, 413, 415), and InvalidRequest for another set of parts.
     """

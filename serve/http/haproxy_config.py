@@ -1,6 +1,6 @@
 """Bound the configuration that Ray Serve writes for its HAProxy, before HAProxy reads it.
 
-Ray has no settings for what stands here. Each change names the line of Ray's that it replaces or follows, and
+Ray has no settings for what is set here. Each change names the line of Ray's that it replaces or follows, and
 fails where there is none: a Ray whose lines are others does not serve at all, instead of without limits.
 """
 
@@ -73,7 +73,7 @@ def early_errors() -> dict[str, str]:
     return {
         "400.http": _file(400, "Bad Request", _error(400, "invalid_request", _NOT_HTTP, None)),
         "408.http": _file(408, "Request Timeout", _error(408, "request_timeout", _LATE, None)),
-        # A replica that died with the request; our client asks again.
+        # A replica that died with the request; our client tries again.
         "502.http": _file(500, "Internal Server Error", _error(500, "internal", _LOST, None)),
     }
 

@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def bound(file: Path) -> None:
-    """Bound Ray's file where it stands: Ray knows its HAProxy by that name. Raises UnknownConfiguration."""
+    """Bound Ray's file in place: Ray knows its HAProxy by that name. Raises UnknownConfiguration."""
     limits = ConnectionLimits.from_environment(os.environ)
     text = bounded(file.read_text(), limits, file.parent, checked_hosts(os.environ))
     for name, content in {**early_errors(), file.name: text}.items():

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadAsGet:
-    """Ask the application as GET would, pass on how its answer begins, and stop it there.
+    """Calls the application as GET would, passes on how its answer begins, and stops it there.
 
     A stream of events ends with its headers. Routes need not know: a new GET route answers HEAD too.
     """

@@ -1,4 +1,4 @@
-"""Which names this service answers to, and whose pages may change something where nobody is asked for a key.
+"""Check the host that a request names, and whose page it is from where no key is needed for a change.
 
 A page on another site can point its own name at 127.0.0.1 (DNS rebinding): the browser then takes this
 service for a part of that site, and sends `Host` with its name. Or it sends requests here without being able
@@ -34,7 +34,7 @@ DEFAULT_PORTS = {"http": "80", "https": "443"}
 class Hosts:
     """The layer that refuses what is sent to another name, or by another site's page.
 
-    `allowed` are the `allowed_hosts`. Where keys are asked for, the names are checked only if there are
+    `allowed` are the `allowed_hosts`. Where keys are required, the names are checked only if there are
     `allowed` ones, and those alone count.
     """
 
@@ -84,14 +84,17 @@ class Hosts:
         return not all(self._is_own(origin.strip(), headers) for origin in headers.getlist("origin"))
 
     def _is_own(self, origin: str, headers: Headers) -> bool:
-        """X-Forwarded-Host may count here: a page cannot add it without asking first (a CORS preflight)."""
+        """Return whether the origin is this service.
+
+        X-Forwarded-Host may count here: a page cannot add it without a CORS preflight.
+        """
         try:
             parts = urlsplit(origin)
         except ValueError:
             return False
         there, default = parsed(parts.netloc), DEFAULT_PORTS.get(parts.scheme)
         if there is None or default is None:
-            return False  # `null` too: a page whose site the browser does not tell.
+            return False  # `null` too: a page whose site the browser hides.
         name = normalised(there.host)
         forwarded = headers.get("x-forwarded-host", "").partition(",")[0]
         for here in (parsed(headers.get("host", "")), parsed(forwarded)):

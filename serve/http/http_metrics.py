@@ -65,7 +65,7 @@ class HttpMetrics:
 
 
 def route_of(scope: Scope) -> str:
-    """The route's own path and never the caller's: ids and guesses would make a series each."""
+    """Return the route's own path and never the caller's: ids and guesses would make a series each."""
     route = scope.get("route")
     return str(getattr(route, "path", "")) or "unknown"
 

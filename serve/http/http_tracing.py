@@ -49,7 +49,10 @@ class HttpTracing:
 
 
 def _callers_trace(headers: Headers) -> Context | None:
-    """None where none is told, or two; an empty one where what is told is not well-formed."""
+    """Return the caller's trace.
+
+    None where it gives none, or two; an empty one where what it gives is not well-formed.
+    """
     said = {name: headers.getlist(name) for name in CARRIERS}
     if len(said["traceparent"]) != 1:
         return None

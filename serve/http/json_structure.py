@@ -29,14 +29,17 @@ class InvalidJson(ValueError):
 
 @dataclass
 class _Strings:
-    """Where the last piece ended: inside of a string or not, and how long that string is so far."""
+    """The state after the last piece: inside of a string or not, and how long that string is so far."""
 
     inside: bool = False
     length: int = 0
 
 
 def check_structure(body: bytes, max_values: int) -> None:
-    """Raises InvalidJson. A body that is not JSON may pass: the parser says what is wrong with it."""
+    """Check the bounds of a body.
+
+    Raises InvalidJson. A body that is not JSON may pass: the parser says what is wrong with it.
+    """
     values, depth, blank = 0, 0, 0
     for outside in _outside_of_strings(body):
         values += outside.count(b",") + outside.count(b"[") + outside.count(b"{")

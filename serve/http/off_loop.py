@@ -27,7 +27,7 @@ async def off_loop(work: Callable[[], Result]) -> Result:
 
 
 def take_short_turns() -> None:
-    """Let the event loop wait less for what runs beside it. Of this process, for as long as it lives."""
+    """Let the event loop wait less for what runs beside it, in this process for as long as it lives."""
     sys.setswitchinterval(SWITCH_S)
 
 

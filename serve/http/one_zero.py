@@ -18,19 +18,19 @@ from .stalled_writes import StalledWrites, WatchedWrites
 
 
 def is_one_zero(received: bytearray) -> bool | None:
-    """Whether the first request line is of HTTP/1.0; None while it has not ended."""
+    """Return whether the first request line is of HTTP/1.0; None while it has not ended."""
     line, ended, _ = bytes(received).lstrip(b"\r\n").partition(b"\n")
     return line.rstrip().endswith(b" HTTP/1.0") if ended else None
 
 
 def head_has_ended(received: bytearray, within: int) -> bool:
-    """Whether there is an empty line after the first of a request's lines in so many bytes."""
+    """Return whether an empty line follows a request's first line within so many bytes."""
     start = len(received) - len(received.lstrip(b"\r\n"))
     return any(received.find(end, start, start + within) >= 0 for end in (b"\n\r\n", b"\n\n"))
 
 
 class OneZeroProtocol(WatchedWrites, H11Protocol):
-    """h11's protocol for a connection that BoundedProtocol has let in, and whose header is whole."""
+    """h11's protocol for a connection that BoundedProtocol has admitted, and whose header is whole."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)

@@ -1,6 +1,6 @@
 """A request's path as the routes see it, and as the caller does, under any prefix.
 
-Two can stand before the routes: `http_options.root_path` and an application's `route_prefix`. Both are in
+Two can precede the routes: `http_options.root_path` and an application's `route_prefix`. Both are in
 `scope["path"]`, and in `scope["root_path"]` too. A reverse proxy may cut another off before we see it.
 """
 
@@ -45,7 +45,7 @@ class SlashAfterPrefix:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or route_path(scope):
             await self._app(scope, receive, send)
             return
-        # Relative: whatever stands before it, a proxy's prefix or TLS, stays.
+        # Relative: whatever precedes it, a proxy's prefix or TLS, stays.
         query = scope.get("query_string", b"").decode("latin-1")
         target = f"./{scope['path'].rpartition('/')[2]}/" + (f"?{query}" if query else "")
         await RedirectResponse(target)(scope, receive, send)

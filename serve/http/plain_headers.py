@@ -1,7 +1,7 @@
 """Refuse headers that Ray Serve would stumble over, or obey, before the application sees them.
 
 Serve's proxy, and the edge's replicas behind HAProxy, decode some headers as UTF-8 and answer a plain 500
-where they cannot. HTTP allows other bytes in a value (RFC 9110, 5.5), so this layer stands before Serve's own
+where they cannot. HTTP allows other bytes in a value (RFC 9110, 5.5), so this layer runs before Serve's own
 code: the hook of proxy_hook.py puts it there. With two others a client would set Serve's own time limit,
 whose answer is in no form of ours, or have its work go on without it.
 """
@@ -22,7 +22,7 @@ from .raw_refusals import refuse_before_the_application
 
 
 def _normalised(name: str) -> str:
-    """As Serve compares them: proxies write hyphens for underscores."""
+    """Spell a header's name as Serve compares it: proxies write hyphens for underscores."""
     return name.lower().replace("-", "_")
 
 
@@ -74,7 +74,7 @@ def _refusal(scope: Scope) -> Refusal | None:
 
 
 def _is_broken(name: bytes, value: bytes) -> bool:
-    """Whether Serve is to have it as if it were not there; an answer would get an empty id, too."""
+    """Return whether Serve must not see the header; an answer would get an empty id, too."""
     if name.lower() == SERVE_HTTP_REQUEST_ID_HEADER.encode():
         return not value.strip()
     return name.lower() in TRACING and not value.isascii()

@@ -47,7 +47,7 @@ def install() -> list[Middleware]:
     uvicorn_config.HTTP_PROTOCOLS["auto"] = f"{BoundedProtocol.__module__}:{BoundedProtocol.__name__}"
     if Server.startup is not _startup:
         Server.startup = _startup  # type: ignore[method-assign]
-    # Each stands before those that are named before it.
+    # Each runs before those that are named before it.
     return [Middleware(DocumentedErrors), Middleware(CheckedHosts), Middleware(PlainHeaders)]
 
 
@@ -89,7 +89,10 @@ _uvicorn_startup = Server.startup
 
 
 async def _startup(self: Server, sockets: list[socket.socket] | None = None) -> None:
-    """Listen without TLS, which our protocol then speaks itself: a connection counts before its handshake."""
+    """Listen without TLS, which our protocol then speaks.
+
+    A connection counts before its handshake.
+    """
     config = self.config
     if not config.loaded:
         config.load()

@@ -1,4 +1,4 @@
-"""Errors of the documented shape for what is refused before any application is asked."""
+"""Errors of the documented shape for what is refused before any application runs."""
 
 from __future__ import annotations
 

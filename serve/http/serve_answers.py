@@ -41,7 +41,7 @@ class DocumentedErrors:
         try:
             await self._app(scope, receive, answer.send)
         finally:
-            # Of a failed replica Serve says nothing, and uvicorn would answer for it.
+            # Serve says nothing of a failed replica, and uvicorn would answer instead.
             await answer.end()
 
 

@@ -23,7 +23,7 @@ OTHER_HOST = Refusal(
 
 
 def is_serves_own(scope: Scope) -> bool:
-    """Whether Serve answers this path by itself, whatever the application is."""
+    """Return whether Serve answers this path by itself, whatever the application is."""
     return route_path(scope).lower() in ROUTES
 
 

@@ -49,7 +49,7 @@ Work = Callable[[Callable[[Event], None]], Coroutine[Any, Any, None]]
 
 
 class EventStream(Response):
-    """A fault before the first event is an ordinary answer with its own status; a later one, an event.
+    """Answers a fault before the first event with its own status; a later one becomes an event.
 
     `place`: counts a stream that waits more than it works, in place of the slot that its request holds. When
     it is recalled, the stream ends as if its time were over.

@@ -15,7 +15,7 @@ class StalledWrites:
         self._left = 0
 
     def watch(self) -> None:
-        """From now on what is left has to become less, or the connection is dropped."""
+        """Drop the connection unless what is left becomes less from now on."""
         if self._timer is None:
             self._left = self._transport.get_write_buffer_size()
             loop = asyncio.get_running_loop()

@@ -1,7 +1,7 @@
 """Budget streams that may stay open for long: in all, and for each tenant, in max-min fairness.
 
 A stream that waits costs little, but each holds one of the slots that Ray Serve gives a replica. So there are
-at most so many, and whoever asks for one more is refused at once, with 429.
+at most so many, and a request for one more is refused at once, with 429.
 """
 
 from __future__ import annotations
@@ -34,11 +34,13 @@ class OpenStream:
 
 
 class StreamBudget:
-    """Of one process. `most` streams are open at once, `most_per_tenant` of them one tenant's.
+    """The streams of one process.
+
+    `most` streams are open at once, `most_per_tenant` of them one tenant's.
 
     Where all are taken, a tenant with fewer streams than another gets the place of that one's oldest stream.
-    So no number of tenants that came earlier keeps a new one out. Whoever has no tenant's name, since nobody
-    is asked for a key, has all of them. `lasts_s`: no stream is open for longer.
+    So no number of tenants that came earlier keeps a new one out. Callers without a tenant's name, where no
+    key is needed, may have all of them. `lasts_s`: no stream is open for longer.
     """
 
     def __init__(
@@ -98,6 +100,9 @@ class StreamBudget:
             self._open.pop(stream.tenant, None)
 
     def _frees_in_s(self, streams: list[OpenStream]) -> float:
-        """At the latest; they mostly end earlier, so that asking again sooner is worth it."""
+        """Return the seconds until a place frees at the latest.
+
+        Streams mostly end earlier, so retrying sooner is worth it.
+        """
         oldest = min(stream.since for stream in streams)
         return min(LONGEST_RETRY_S, max(1.0, oldest + self._lasts_s - self._clock()))

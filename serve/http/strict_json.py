@@ -1,7 +1,7 @@
 """JSON that means one thing: UTF-8, finite numbers, no duplicate keys, no lone surrogates, bounded depth.
 
 The standard parser takes NaN and lets the last of two equal keys win; both end as a 500, or as a picture that
-nobody asked for. Its bounds are looked at before (serve/http/json_structure.py).
+nobody asked for. Its bounds are checked before (serve/http/json_structure.py).
 """
 
 from __future__ import annotations
@@ -58,7 +58,11 @@ def _refuse_constant(name: str) -> Never:
 
 
 def _finite(literal: str) -> float:
-    """Whole numbers are whole however they are written: JSON Schema takes 42.0 for an integer too."""
+    """Return a finite number.
+
+    Whole numbers are ints however they are written: JSON Schema takes 42.0 for an integer too. Raises
+    InvalidJson.
+    """
     value = float(literal)
     if not math.isfinite(value):
         raise InvalidJson("a number is too large")

@@ -34,7 +34,7 @@ async def shake_hands(
 
 
 def _hand(protocol: Any, data: bytes) -> None:
-    """As an event loop gives data to any asyncio.BufferedProtocol."""
+    """Give data to the protocol as an event loop does to any asyncio.BufferedProtocol."""
     while data:
         buffer = protocol.get_buffer(len(data))
         taken = min(len(buffer), len(data))
