@@ -48,7 +48,7 @@ def paint_again(
         ).first()
         if kept is None:
             return None
-        # Another scene may have the same picture: who is the last with it is found as for any other.
+        # Another scene may have the same picture: its last scene is found as for any other.
         loose.leave(connection, secrets.token_hex(16), kept.picture)
         why = None
         if seen.repaints >= most:

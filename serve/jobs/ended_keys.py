@@ -1,7 +1,7 @@
-"""What becomes of the jobs of a key that ended: their scenes are held, cancelled, or painted after all.
+"""Settle the jobs of a key that ended: their scenes are held, cancelled, or painted after all.
 
 A held job keeps its scenes as they are and is given to no worker, until its tenant or an admin releases or
-cancels it. Each key's jobs are looked at once, by the worker that first sees that it ended; none comes later,
+cancels it. Each key's jobs are settled once, by the worker that first sees that it ended; none comes later,
 since a key that ended submits no job (store.py).
 """
 
@@ -37,7 +37,7 @@ def settle(engine: Engine, policy: EndedWork, now: float | None = None) -> int:
 
 
 def ended(now: float) -> ColumnElement[bool]:
-    """Tell which keys may not be used any more."""
+    """Return the condition for keys that may not be used any more."""
     expired = and_(keys.c.expires_at.is_not(None), keys.c.expires_at <= now)  # Never null: it is negated too.
     return or_(keys.c.revoked_at.is_not(None), expired)
 
@@ -49,7 +49,7 @@ def hold(connection: Connection, which: ColumnElement[bool], now: float) -> None
 
 
 def cancel(connection: Connection, which: ColumnElement[bool], now: float) -> None:
-    """Cancel whatever of jobs has not ended."""
+    """Cancel the scenes of jobs that have not ended."""
     found = list(connection.execute(select(jobs.c.id).where(which, jobs.c.id.in_(_open()))).scalars())
     for job_id in found:
         cancel_scenes(connection, job_id, now)

@@ -1,7 +1,7 @@
-"""Tell all open event streams how their jobs change: one question to the database for all of them.
+"""Report to all open event streams how their jobs change: one database query for all of them.
 
 A scene that ends leaves the waiting and the running ones for good, so a job whose counts of those two stay as
-they were has nothing new to tell. Only a job whose counts changed is read, once for all of its streams.
+they were has nothing new to report. Only a job whose counts changed is read, once for all of its streams.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Followed:
 
 
 class JobFeed:
-    """Asks as long as somebody reads. `look` finds the open jobs of owners, `load` reads one job whole."""
+    """Polls as long as a stream reads. `look` finds the open jobs of owners, `load` reads one job whole."""
 
     def __init__(
         self,
@@ -107,7 +107,10 @@ class JobFeed:
                 followed.tell(state)
 
     def _end(self, followed: Followed, fault: Exception) -> None:
-        """Whoever follows the job from now on begins anew."""
+        """End the streams of a job with a fault.
+
+        A stream that follows the job from now on starts afresh.
+        """
         self._followed.pop(followed.state.id, None)
         followed.tell(None, fault)
 

@@ -41,7 +41,7 @@ def summary(job: JobState, tells_tenant: bool = False) -> JobSummary:
 
 
 def whole(job: JobState, address: str, tells_tenant: bool = False) -> JobAnswer:
-    """`address` is the job's own, as its caller reaches it."""
+    """Return the whole job as its response. `address` is the job's own, as its caller reaches it."""
     return JobAnswer(
         **summary(job, tells_tenant).model_dump(),
         ahead=job.ahead,
@@ -61,9 +61,11 @@ def _scene(scene: SceneState, address: str) -> JobScene:
 
 
 def told_before(job: JobState, last_event_id: str) -> int:
-    """Read an event's id: which scenes' ends were told, one bit each, so that order and clocks do not matter.
+    """Read which scenes' ends an event's id says were sent.
 
-    None were, says an id of another job, or one that names a scene that has not ended.
+    It has one bit for each scene, so that order and clocks do not matter.
+
+    None were, by an id of another job, or one that names a scene that has not ended.
     """
     job_id, _, bits = last_event_id.partition(".")
     if job_id != job.id or not re.fullmatch(f"[0-9a-f]{{1,{job.total // 4 + 1}}}", bits):
@@ -73,10 +75,10 @@ def told_before(job: JobState, last_event_id: str) -> int:
 
 
 def job_events(feed: JobFeed, first: JobState, address: str, told: int = 0) -> Work:
-    """`job.progress` with the counts, `scene.ended` for each scene that has, and at the end `job.ended`.
+    """Stream `job.progress` with the counts, `scene.ended` for each scene that has, then `job.ended`.
 
-    Whoever connects hears of all that has ended so far and was not told before, so that nothing is missed by
-    connecting again, as one does when the stream ends without `job.ended`: after a while it does.
+    A new stream sends all that has ended so far and was not sent before, so that nothing is missed by
+    connecting again, as a client does when the stream ends without `job.ended`: after a while it does.
     """
 
     async def work(tell: Callable[[Event], None]) -> None:

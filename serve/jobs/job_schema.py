@@ -15,7 +15,7 @@ Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 class JobRequest(Wire):
     """Scenes to be painted when there is room; a `deadline_s` counts from when its painting begins."""
 
-    # Only the first fault is told: to collect those of a thousand scenes takes a second.
+    # Only the first fault is reported: to collect those of a thousand scenes takes a second.
     scenes: list[SceneRequest] = Field(min_length=1, max_length=MAX_SCENES, fail_fast=True)
 
 

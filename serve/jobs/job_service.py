@@ -1,4 +1,4 @@
-"""Jobs as their callers meet them: admitted, kept, looked up. What blocks is done in threads."""
+"""Jobs for their callers: admit, keep, look up. What blocks runs in threads."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ NO_SCENE = "this job has no such scene, or no picture of it"
 
 
 class JobService:
-    """Opened at the first job: an edge without any needs no folder. Raises NotReady where that fails.
+    """The jobs' database, opened at the first job: an edge without jobs needs no folder.
+
+    Raises NotReady where that fails.
 
     An owner of None is an admin, who lists, sees, ends and releases everybody's jobs.
     """
@@ -69,7 +71,10 @@ class JobService:
     async def submit(
         self, owner: str, asked: JobRequest, digest: str, key: str | None, key_id: str | None = None
     ) -> JobState:
-        """Kept for good when this returns. Raises InvalidRequest, Overloaded, and Refusal 401 and 507."""
+        """Submit a job, kept for good when this returns.
+
+        Raises InvalidRequest, Overloaded, and Refusal 401 and 507.
+        """
         job_id = new_job_id()
         scenes = await off_loop(lambda: admit_all(asked.scenes, job_id, self._config, owner))
         try:
@@ -106,12 +111,12 @@ class JobService:
         return state
 
     async def job(self, owner: str | None, job_id: str) -> JobState:
-        """Raises Refusal 404."""
+        """Return a job. Raises Refusal 404."""
         _check_id(job_id)
         return _there(await self._in_thread(lambda: self._store.job(owner, job_id)))
 
     async def open_jobs(self, owners: Collection[str]) -> dict[str, OpenJob]:
-        """The jobs of these owners that have not ended. Raises NotReady."""
+        """Return the jobs of these owners that have not ended. Raises NotReady."""
         return await self._in_thread(lambda: open_jobs(self._store.engine, owners))
 
     async def release(self, owner: str | None, job_id: str) -> JobState:
@@ -128,7 +133,7 @@ class JobService:
         found = self._store.counts(owner, job_id)
         if found is None or found.status not in ENDED:
             return self._store.cancel(owner, job_id)
-        # The pictures first: where a store fails, the job is still there to be asked for again.
+        # The pictures first: where a store fails, the job is still there for another request.
         noted = self._store.note_pictures(owner, job_id)
         try:
             for token in noted:
@@ -146,7 +151,7 @@ class JobService:
     async def page(
         self, owner: str | None, limit: int, after: str | None
     ) -> tuple[list[JobState], str | None]:
-        """A page, and the cursor of the next one."""
+        """Return a page, and the cursor of the next one."""
         place = None if after is None else _place(after)
         found = await self._in_thread(lambda: self._store.page(owner, limit + 1, place))
         page = found[:limit]
@@ -160,10 +165,12 @@ class JobService:
         whole: bool,
         on_damage: Callable[[Outcome], None] = lambda outcome: None,
     ) -> tuple[SceneState, bytes, PictureFormat | None]:
-        """A scene's picture and its format; where `whole`, its answer as JSON and None, if it was kept.
+        """Return a scene's picture and format.
+
+        Where `whole`, its answer as JSON and None, if it was kept.
 
         Raises Refusal 404 where there is none, or none yet. Where it is damaged: NotReady while it is painted
-        again, Refusal 410 where it cannot be; `on_damage` is called by whoever finds it first.
+        again, Refusal 410 where it cannot be; `on_damage` is called by the first that finds it.
         """
 
         _check_id(job_id)
@@ -207,7 +214,10 @@ class JobService:
 
 
 def digest_of(body: Any) -> str:
-    """Tell one body from another, however it was written. In steps: the encoder in C takes all in one."""
+    """Return a digest that is equal for equal bodies, however written.
+
+    In steps: the encoder in C takes all in one.
+    """
     digest = hashlib.sha256()
     for piece in json.JSONEncoder(sort_keys=True).iterencode(body):
         digest.update(piece.encode())
@@ -215,7 +225,10 @@ def digest_of(body: Any) -> str:
 
 
 def _check_id(job_id: str) -> None:
-    """Not every string may stand in a question to a database: PostgreSQL's texts hold no NUL."""
+    """Refuse an id that no job has.
+
+    Not every string may be in a database query: PostgreSQL's texts hold no NUL.
+    """
     if not JOB_ID.fullmatch(job_id):
         raise Refusal(404, "not_found", NO_JOB)
 

@@ -1,4 +1,4 @@
-"""What is kept of a job's scene: its picture, or its whole answer where its layers were asked for.
+"""The kept file of a job's scene: its picture, or its whole answer where its layers were requested.
 
 Both are one file. An answer is JSON, which begins with a brace; no picture does.
 """

@@ -1,6 +1,6 @@
-"""What is known of jobs, for those who work them off: taking a scene, keeping it, ending it.
+"""Jobs for the workers: take a scene, keep it, end it.
 
-A scene is worked on by whoever holds its lease. Each taking makes a new lease, and a scene is ended only by
+Only the holder of a scene's lease works on it. Each taking makes a new lease, and a scene is ended only by
 the lease that it has: a worker that was taken for dead and comes back changes nothing. Execution is at least
 once, the result exactly once.
 """
@@ -48,7 +48,10 @@ class Leases:
         self._max_losses = max_losses
 
     def claim(self, now: float | None = None) -> Claim | None:
-        """The next scene: of the caller with the fewest under way, its oldest job, the first that waits."""
+        """Take the next scene.
+
+        Of the caller with the fewest under way, its oldest job's first that waits.
+        """
         with self._engine.begin() as connection:
             now = now_of(connection, now)
             waiting = and_(
@@ -99,7 +102,10 @@ class Leases:
         return list(connection.execute(in_turn).scalars())
 
     def renew(self, leases: Iterable[str], now: float | None = None) -> set[str]:
-        """Those that still hold; the others' scenes were cancelled, or given to somebody else."""
+        """Renew leases, and return those that still hold.
+
+        The others' scenes were cancelled, or given to another worker.
+        """
         mine = scenes.c.lease.in_(list(leases))
         with self._engine.begin() as connection:
             until = now_of(connection, now) + self._lease_s
@@ -145,9 +151,11 @@ class Leases:
         painted: str | None = None,
         picture_bytes: int = 0,
     ) -> bool:
-        """Whether the result is the scene's: False where the lease was lost, and the picture stays loose.
+        """Keep the result as the scene's.
 
-        `painted` tells paintings apart, where the name of their file does not (kept_scenes.py).
+        Returns False where the lease was lost, and the picture stays loose.
+
+        `painted` distinguishes paintings, where the name of their file does not (kept_scenes.py).
         """
         first = func.coalesce(scenes.c.first_painted, painted or picture)
         values = {
@@ -184,7 +192,7 @@ class Leases:
             return connection.execute(update(scenes).where(mine).values(**values, **counted)).rowcount == 1
 
     def put_back(self, lease: str, wait_s: float, now: float | None = None) -> bool:
-        """For later, and no attempt: there was no room for it."""
+        """Return a scene to the queue for later, without counting an attempt: there was no room for it."""
         mine = update(scenes).where(scenes.c.lease == lease)
         with self._engine.begin() as connection:
             values = _back(now_of(connection, now) + wait_s)

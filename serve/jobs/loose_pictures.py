@@ -1,6 +1,6 @@
 """Pictures that may have no scene: about to be kept for one, or left behind by one that is gone.
 
-A picture is named by its contents, so two scenes may have the same one, and whoever is done with it must not
+A picture is named by its contents, so two scenes may have the same one, and one that is done with it must not
 take it from the other. Therefore it is noted here before it is written, and before its last scene is deleted;
 one that nobody else has or notes is marked, dropped, and only then the note is taken down. Nobody begins to
 keep a picture that is marked. A process that is killed in between leaves its note, and another finds it.
@@ -41,18 +41,18 @@ def begin(connection: Connection, token: str, picture: str, now: float) -> None:
 
 
 def settle(connection: Connection, token: str) -> None:
-    """The picture is a scene's."""
+    """Remove the note: the picture is a scene's."""
     connection.execute(delete(loose_pictures).where(loose_pictures.c.token == token))
 
 
 def forget(engine: Engine, tokens: Sequence[str]) -> None:
-    """Take notes down whose pictures are somebody's after all."""
+    """Remove the notes whose pictures are a scene's after all."""
     with engine.begin() as connection:
         connection.execute(delete(loose_pictures).where(loose_pictures.c.token.in_(tokens)))
 
 
 def old(engine: Engine, older_than_s: float, limit: int = 100, now: float | None = None) -> list[str]:
-    """The tokens of notes, the oldest first. Raises SQLAlchemyError."""
+    """Return the tokens of notes, the oldest first. Raises SQLAlchemyError."""
     with engine.begin() as connection:
         before = now_of(connection, now) - older_than_s
         noted = select(loose_pictures.c.token).where(loose_pictures.c.since < before)
@@ -85,7 +85,10 @@ def tidy(
 
 
 def _mark(engine: Engine, token: str, now: float | None, leaving: str | None) -> str | None:
-    """The picture that is to be dropped; None where it is somebody else's too, or where he drops it."""
+    """Mark the picture to drop, and return it.
+
+    None where another has it too, or where another drops it.
+    """
     mine = loose_pictures.c.token == token
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":  # SQLite lets one write at a time as it is.

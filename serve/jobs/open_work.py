@@ -1,4 +1,4 @@
-"""What of the waiting and running scenes is whose: one question to the database, however many ask."""
+"""Count each owner's waiting and running scenes: one database query for any number of callers."""
 
 from __future__ import annotations
 

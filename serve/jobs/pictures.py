@@ -47,7 +47,7 @@ class Pictures(Protocol):
 
 
 def name_of(data: bytes) -> str:
-    """What `put` will call it."""
+    """Return the name that `put` gives it."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -59,13 +59,13 @@ def intact(name: str, data: bytes) -> bytes:
 
 
 def open_pictures(place: str) -> Pictures:
-    """A folder of this machine, or whatever fsspec finds behind a URL. Raises OSError."""
+    """Open a folder of this machine, or what fsspec finds behind a URL. Raises OSError."""
     place = place.removeprefix("file://")
     return RemotePictures(place) if "://" in place else FolderPictures(Path(place))
 
 
 class FolderPictures:
-    """On this machine, and on its disk before `put` returns."""
+    """Pictures in a folder of this machine, and on its disk before `put` returns."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -97,7 +97,7 @@ class FolderPictures:
 
     def get(self, name: str) -> bytes:
         try:
-            # Where a pipe lies in its place, to open it must not wait for whoever writes to it.
+            # Where a pipe lies in its place, opening it must not wait for a writer.
             descriptor = os.open(self._path(name), os.O_RDONLY | os.O_NONBLOCK)
             with os.fdopen(descriptor, "rb") as file:
                 data = _bounded(name, file)
@@ -122,7 +122,7 @@ class FolderPictures:
         return True
 
     def _drop_torn(self) -> None:
-        """What processes that were killed had begun to write, by the clock of the file system itself."""
+        """Remove what killed processes had begun to write, by the clock of the file system itself."""
         with suppress(OSError), tempfile.NamedTemporaryFile(dir=self._unfinished) as new:
             now = os.fstat(new.fileno()).st_mtime
             for beside in self._unfinished.iterdir():
@@ -134,7 +134,7 @@ class FolderPictures:
 
 
 class RemotePictures:
-    """Behind fsspec: `s3://` with the extra `s3`, and what else is installed. The bucket has to be there."""
+    """Behind fsspec: `s3://` with the extra `s3`, and what else is installed. The bucket has to exist."""
 
     def __init__(self, url: str) -> None:
         from fsspec.core import url_to_fs
@@ -186,8 +186,11 @@ class RemotePictures:
 
 @contextmanager
 def _any_error_as_oserror() -> Iterator[None]:
-    """botocore has errors of its own for a server that is gone or keys that are not there, and fsspec raises
-    others for a kind of store that it does not know or that is not installed."""
+    """Raise OSError for other errors.
+
+    botocore has its own for a server that is gone or keys that are not there, and fsspec raises others for a
+    kind of store that it does not know or that is not installed.
+    """
     try:
         yield
     except OSError:
@@ -205,7 +208,7 @@ def _bounded(name: str, file: BinaryIO) -> bytes:
 
 
 def _remove(path: Path) -> None:
-    """Remove whatever lies in a picture's place."""
+    """Remove what lies in a picture's place."""
     try:
         path.unlink(missing_ok=True)
     except IsADirectoryError:

@@ -26,7 +26,7 @@ LAYERS_BYTES_A_PX = 5
 def admit_all(
     scenes: list[SceneRequest], job_id: str, config: ServiceConfig, owner: str = ""
 ) -> list[NewScene]:
-    """Raises InvalidRequest with the path of the first parameter at fault."""
+    """Resolve a job's scenes. Raises InvalidRequest with the path of the first parameter at fault."""
     return [_admit(scene, job_id, number, config, owner) for number, scene in enumerate(scenes)]
 
 
@@ -60,7 +60,7 @@ def can_be_painted(kept: str | None) -> bool:
 
 
 def ready_to_paint(kept: str, deadline_s: float) -> SceneJob:
-    """The deadline counts from when the painting begins: a batch may wait."""
+    """Return a kept scene's job. The deadline counts from when the painting begins: a batch may wait."""
     deadline_at = time.monotonic() + deadline_s
     return replace(_both_layers(KEPT.validate_json(kept), deadline_at=deadline_at), deadline_at=deadline_at)
 

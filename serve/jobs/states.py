@@ -1,4 +1,4 @@
-"""A job and its scenes as they are told: what was asked for, how far it is, what came of it."""
+"""A job and its scenes as reported: the request, how far it is, and its result."""
 
 from __future__ import annotations
 
@@ -38,15 +38,18 @@ class SceneState:
 
     @property
     def was_kept(self) -> bool:
-        """Whether it had a picture once."""
+        """Return whether it had a picture once."""
         return self.picture is not None or self.repaints > 0 or (self.error or {}).get("code") == "gone"
 
 
 @dataclass(frozen=True)
 class JobState:
-    """`scenes` are empty where only the counts were asked for. `ahead`: how many scenes of the owner's
-    earlier jobs have not ended, where the job itself was asked for. `held`: the key that it came
-    with has ended, so what waits of it is not painted until somebody releases it."""
+    """The state of a job.
+
+    `scenes` are empty where only the counts were requested. `ahead`: how many scenes of the owner's earlier
+    jobs have not ended, where the job itself was requested. `held`: the key that it came with has ended, so
+    what waits of it is not painted until it is released.
+    """
 
     id: str
     created_at: float
@@ -60,7 +63,7 @@ class JobState:
 
     @property
     def status(self) -> SceneStatus:
-        """`failed` where any scene failed, once all have ended."""
+        """Return `failed` where any scene failed, once all have ended."""
         if self.cancelled:
             return "cancelled"
         if sum(self.counts.get(status, 0) for status in ENDED) == self.total:

@@ -1,4 +1,4 @@
-"""What is known of jobs, for those who asked for them: submitting, looking, cancelling.
+"""Jobs for their callers: submit, look up, cancel.
 
 Every method is one transaction. Without `now`, in seconds since 1970, it is whatever time the database has.
 All of them raise SQLAlchemyError.
@@ -79,7 +79,9 @@ class JobStore:
         key_id: str | None = None,
         budget: StorageBudget | None = None,
     ) -> str:
-        """The id of the job, kept for good when this returns; that of an earlier one with the same key.
+        """Return the job's id, kept for good when this returns.
+
+        That of an earlier job with the same key, if there is one.
 
         `key` is the idempotency key, `key_id` the API key that it was submitted with. Raises OtherBody,
         TooManyWaiting, KeyEnded and StorageFull.
@@ -124,7 +126,7 @@ class JobStore:
         return _state(found, Counter(state.status for state in states), states, ahead)
 
     def counts(self, owner: str | None, job_id: str) -> JobState | None:
-        """The job without its scenes."""
+        """Return the job without its scenes."""
         with reading(self.engine) as connection:
             found = connection.execute(select(jobs).where(_mine(owner, job_id))).one_or_none()
             return None if found is None else _state(found, _counts(connection, [job_id])[job_id])
@@ -138,7 +140,7 @@ class JobStore:
         return replace(_scene_state(row), headers=_json(row.headers) or {})
 
     def page(self, owner: str | None, limit: int, after: tuple[float, str] | None = None) -> list[JobState]:
-        """Newest first; `after` is the (created_at, id) of the last one seen."""
+        """Return jobs, newest first. `after` is the (created_at, id) of the last one seen."""
         where: ColumnElement[bool] = true() if owner is None else jobs.c.owner == owner
         if after is not None:
             created_at, job_id = after
@@ -159,7 +161,7 @@ class JobStore:
         return self.counts(owner, job_id)
 
     def cancel(self, owner: str | None, job_id: str, now: float | None = None) -> JobState | None:
-        """Whatever had not ended is cancelled, here and at once. A job that had ended stays as it was.
+        """Cancel what has not ended, here and at once. A job that had ended stays as it was.
 
         Of a cancelled scene the receipt is kept, and not its words.
         """
@@ -205,7 +207,7 @@ class JobStore:
 
 
 def new_job_id() -> str:
-    """128 bits that nobody guesses."""
+    """Return 128 random bits, which nobody guesses."""
     return secrets.token_hex(16)
 
 
@@ -251,7 +253,7 @@ def _open(owner: str) -> ColumnElement[bool]:
 
 
 def _worked_off_in_s(connection: Connection, owner: str, count: int, now: float) -> float | None:
-    """So many of the owner's scenes, at the pace of the last minutes."""
+    """Return the seconds for so many of the owner's scenes, at the pace of the last minutes."""
     since = now - LATELY_S
     done = select(func.count()).select_from(scenes.join(jobs))
     lately = connection.execute(done.where(jobs.c.owner == owner, scenes.c.ended_at > since)).scalar_one()
@@ -259,7 +261,10 @@ def _worked_off_in_s(connection: Connection, owner: str, count: int, now: float)
 
 
 def _ahead(connection: Connection, owner: str, created_at: float) -> int:
-    """They come first, since of each caller the oldest job does (serve/jobs/leases.py)."""
+    """Count the open scenes of the owner's earlier jobs.
+
+    They come first, since of each caller the oldest job does (serve/jobs/leases.py).
+    """
     earlier = select(func.count()).select_from(scenes.join(jobs))
     return connection.execute(earlier.where(_open(owner), jobs.c.created_at < created_at)).scalar_one()
 

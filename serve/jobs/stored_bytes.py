@@ -29,7 +29,7 @@ CANCELLED: dict[str, Any] = {
 def cancel_scenes(connection: Connection, job_id: str, now: float) -> int:
     """Cancel whatever of a job has not ended. Return how many scenes.
 
-    They are deleted and written anew: rows that shrink where they are leave SQLite's pages nearly empty, 4 kB
+    They are deleted and added again: rows that shrink where they are leave SQLite's pages nearly empty, 4 kB
     a scene.
     """
     waiting = scenes.c.job_id == job_id, scenes.c.status.in_(("queued", "running"))
@@ -46,7 +46,7 @@ class StorageFull(Exception):
 
 @dataclass(frozen=True)
 class StorageBudget:
-    """What one tenant may keep, and how much the disk has left; None where it is not this machine's.
+    """The budget of one tenant, and what the disk has left; None where it is not this machine's.
 
     `left_bytes` is what is free beyond what has to stay free.
     """

@@ -59,7 +59,7 @@ TOO_OFTEN = 10
 
 
 class JobWorker:
-    """Begins by itself. Its health is that of its tasks."""
+    """Starts by itself. Its health is that of its tasks."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class JobWorker:
         self._renewals.shutdown(wait=False)
 
     async def _work(self) -> None:
-        """Where one of the three ends, all do."""
+        """Run the three tasks; where one ends, all do."""
         engine, leases, pictures = await self._open()
         renew_s = min(self._config.poll_s, self._config.lease_s / 3)
         async with asyncio.TaskGroup() as tasks:
@@ -110,7 +110,10 @@ class JobWorker:
             )
 
     async def _open(self) -> tuple[Engine, Leases, Pictures]:
-        """A database that is not there yet keeps jobs waiting, and nothing else of the service."""
+        """Open the database, trying until it is there.
+
+        A missing one keeps jobs waiting, and nothing else of the service.
+        """
         while True:
             try:
                 return await asyncio.to_thread(_open, self._config, self._state_dir)
@@ -119,7 +122,7 @@ class JobWorker:
                 await asyncio.sleep(RETRY_S)
 
     async def _rest(self) -> None:
-        """Until a scene has ended, or a while has passed."""
+        """Wait until a scene has ended, or a while has passed."""
         self._wake.clear()
         try:
             async with asyncio.timeout(self._config.poll_s):
@@ -139,7 +142,7 @@ class JobWorker:
             task.add_done_callback(partial(self._let_go, claim.lease))
 
     async def _renew(self, leases: Leases) -> None:
-        """Scenes whose leases were lost are not painted any further."""
+        """Renew the leases, and stop painting scenes whose leases were lost."""
         mine = list(self._painting)
         if not mine:
             return
@@ -170,7 +173,10 @@ class JobWorker:
         _say_why(task)
 
     async def _paint(self, claim: Claim, leases: Leases, pictures: Pictures, engine: Engine) -> None:
-        """Whatever goes wrong in here that is not written down: the lease runs out, and it is tried again."""
+        """Paint a scene and keep it.
+
+        On a fault that is not noted the lease runs out, and the scene is tried again.
+        """
         try:
             job = ready_to_paint(claim.job, claim.deadline_s)
             with spanning(
@@ -236,7 +242,7 @@ def _keep(claim: Claim, scene: SceneResult, leases: Leases, pictures: Pictures, 
 
 
 def _drop(engine: Engine, pictures: Pictures, token: str) -> None:
-    """What cannot be dropped now is dropped later: it stays noted."""
+    """Drop a picture. One that cannot be dropped now stays noted, and is dropped later."""
     try:
         loose.tidy(engine, token, pictures.drop)
     except (SQLAlchemyError, OSError) as error:
@@ -244,7 +250,10 @@ def _drop(engine: Engine, pictures: Pictures, token: str) -> None:
 
 
 async def _again_and_again(act: Callable[[], Awaitable[None]], rest: Callable[[], Awaitable[None]]) -> None:
-    """Act and rest, for ever. Raises what no database and no disk explains, once it happens often."""
+    """Act and rest, for ever.
+
+    Raises what neither the database nor the disk explains, once it happens often.
+    """
     failures = 0
     while True:
         try:
@@ -252,7 +261,7 @@ async def _again_and_again(act: Callable[[], Awaitable[None]], rest: Callable[[]
             failures = 0
         except (SQLAlchemyError, OSError):
             logger.exception("jobs cannot be worked off at present")
-        except Exception:  # A fault of ours is logged, and ends the replica where it comes again and again.
+        except Exception:  # A fault of ours is logged, and ends the replica once it happens often.
             failures += 1
             if failures == TOO_OFTEN:
                 raise
@@ -265,7 +274,7 @@ def _sleeping(seconds: float) -> Callable[[], Awaitable[None]]:
 
 
 def _say_why(task: asyncio.Task[None]) -> None:
-    """Nobody awaits it: what it raised would be lost."""
+    """Log why a task ended: nobody awaits it, so its error would be lost."""
     if not task.cancelled() and (error := task.exception()):
         logger.error("a task of the job worker has ended", exc_info=error)
 
