@@ -12,7 +12,7 @@ REMEMBERED_S = 60.0
 
 
 class Fleet:
-    """`target` replicas were asked for; `ready` take requests, at the times of `starting` more will."""
+    """`target` replicas are wanted; `ready` take requests, and more will at the times of `starting`."""
 
     def __init__(self, layer: LayerProfile, count: int, dice: random.Random) -> None:
         self.layer = layer
@@ -30,14 +30,17 @@ class Fleet:
         self._counted_at = 0.0
 
     def choose(self) -> Replica:
-        """Ray Serve's default: of two replicas taken by chance, the one with fewer requests."""
+        """Choose by Ray Serve's default: of two replicas taken by chance, the one with fewer requests."""
         if len(self.ready) < 3:
             return min(self.ready, key=lambda replica: len(replica.tasks))
         first, second = self._dice.sample(self.ready, 2)
         return first if len(first.tasks) <= len(second.tasks) else second
 
     def scale(self, target: int, now: float) -> int:
-        """How many replicas begin to start, each done after the layer's `start_s`."""
+        """Scale to `target`.
+
+        Return how many replicas begin to start, each done after the layer's `start_s`.
+        """
         self.count_time(now)
         self.target = target
         surplus = len(self.ready) + len(self.starting) - target
@@ -53,7 +56,7 @@ class Fleet:
         return missing
 
     def finish_starting(self, now: float) -> bool:
-        """Whether a replica that was being started is ready now; it may have been called off."""
+        """Make one replica that was starting ready. Return False where it has been called off."""
         due = [at for at in self.starting if at <= now]
         if not due:
             return False
@@ -64,7 +67,7 @@ class Fleet:
         return True
 
     def count_time(self, now: float) -> None:
-        """Each replica that was asked for holds its GPU, be it starting, painting or draining."""
+        """Count replica seconds: each replica holds its GPU, be it starting, painting or draining."""
         self.gone_busy_s += sum(replica.busy_s for replica in self.draining if not replica.tasks)
         self.draining = [replica for replica in self.draining if replica.tasks]
         held = len(self.ready) + len(self.starting) + len(self.draining)

@@ -1,4 +1,4 @@
-"""A profile of a running service, over HTTP: what its own Server-Timing says while it is asked for more.
+"""Profile a running service over HTTP: what its own Server-Timing says under more and more requests.
 
 The service must have one replica of each generator and nothing else to do, else the figures are of a mixture.
 """
@@ -26,7 +26,7 @@ STAGES = ("queue", "encode", "denoise", "decode")
 
 
 class Service(Protocol):
-    """What is used of serve.client.Scenewright; painted scenes tell `timings_ms` and `backend`."""
+    """The part of serve.client.Scenewright in use; painted scenes have `timings_ms` and `backend`."""
 
     def scene(self, character: Any, background: Any, **options: Any) -> Any: ...
 
@@ -40,7 +40,7 @@ class _Painted:
         return float(self.scene.timings_ms[name]) / 1e3
 
     def other_s(self) -> float:
-        """What neither a generator nor the merger accounts for."""
+        """Return the seconds that neither a generator nor the merger accounts for."""
         layers = (sum(self.stage_s(f"{kind}-{stage}") for stage in STAGES) for kind in DEFAULTS)
         return max(0.0, self.took_s - max(layers) - self.stage_s("merge") - self.stage_s("output"))
 
@@ -48,7 +48,9 @@ class _Painted:
 def measure(
     service: Service, device: str, most_pictures: int, start_s: float, say: Callable[[str], None]
 ) -> Profile:
-    """Seconds of every stage, medians; forwards of 1, 2, 4, … pictures, as many as a replica takes together.
+    """Measure the median seconds of every stage.
+
+    Of forwards of 1, 2, 4, … pictures, as many as a replica takes together.
 
     A scene's own layers run on two replicas at the same time, so both branches are measured at once.
     """
@@ -95,7 +97,7 @@ class _Company:
         return self._painted[pictures]
 
     def that_share(self, kind: Kind, most: int) -> list[int]:
-        """1, 2, 4, … as far as all go into one forward, and the most that do."""
+        """Return 1, 2, 4, … as far as all go into one forward, and the most that do."""
         shared, too_many = [1], 2 * most
         while True:
             pictures = min(2 * shared[-1], (shared[-1] + too_many) // 2, most)
@@ -107,7 +109,7 @@ class _Company:
                 shared.append(pictures)
 
     def _waited(self, kind: Kind, pictures: int) -> bool:
-        """Whether one of them began only when another was done, in most rounds: once may be a hiccup."""
+        """Return whether a picture began only when another was done, in most rounds: once may be a hiccup."""
         queued_s = [painted.stage_s(f"{kind}-queue") for painted in self.of(pictures)]
         longest_s = [max(queued_s[begin : begin + pictures]) for begin in range(0, len(queued_s), pictures)]
         return statistics.median(longest_s) > _median(self.of(pictures), f"{kind}-denoise") / 2
@@ -121,7 +123,7 @@ def _paint(service: Service) -> _Painted:
 
 
 def _paint_together(service: Service, pictures: int) -> list[_Painted]:
-    """Each round starts at once, and when the last one is over: else forwards are shared by ever fewer."""
+    """Paint in rounds that start and end together: else forwards are shared by ever fewer."""
     painted = []
     with ThreadPoolExecutor(pictures) as pool:
         for _ in range(ROUNDS):

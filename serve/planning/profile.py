@@ -1,4 +1,4 @@
-"""What a device was measured to do: `scenewright profile` writes it, `scenewright plan` reads it."""
+"""The measured profile of a device: `scenewright profile` writes it, `scenewright plan` reads it."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class LayerProfile(Measured):
 
     @property
     def most_pictures(self) -> int:
-        """In one forward."""
+        """Return the most pictures in one forward."""
         return max(self.step_s)
 
     def forward_s(self, pictures: int) -> float:
-        """Straight lines between what was measured. `pictures` is at most `most_pictures`."""
+        """Interpolate linearly between what was measured. `pictures` is at most `most_pictures`."""
         if pictures in self.step_s:
             return self.step_s[pictures]
         for below, above in pairwise(sorted(self.step_s)):
@@ -57,12 +57,12 @@ class LayerProfile(Measured):
 
     @property
     def alone_s(self) -> float:
-        """One request on an idle replica."""
+        """Return the seconds of one request on an idle replica."""
         return self.encode_s + self.steps * self.step_s[1] + self.decode_s
 
     @property
     def crowded_s(self) -> float:
-        """The replica's time that one request takes where forwards are shared as well as they can be."""
+        """Return the replica's seconds for one request where forwards are shared as well as they can be."""
         cheapest = min(self.forward_s(count) / count for count in range(1, self.most_pictures + 1))
         return self.encode_s + self.steps * cheapest + self.decode_s
 
@@ -79,12 +79,12 @@ class Profile(Measured):
 
     @property
     def alone_s(self) -> float:
-        """A scene on an idle service: no number of replicas makes it faster."""
+        """Return a scene's seconds on an idle service: no number of replicas makes it faster."""
         return max(self.character.alone_s, self.background.alone_s) + self.merge_s + self.other_s
 
 
 def read_profile(file: Path) -> Profile:
-    """Raises ProfileError, naming the file and the fault."""
+    """Read a profile. Raises ProfileError, naming the file and the fault."""
     try:
         return Profile.model_validate_json(file.read_bytes().removeprefix(BOM_UTF8))
     except OSError as error:

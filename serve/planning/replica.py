@@ -26,7 +26,7 @@ class Task:
 
 
 class Replica:
-    """All times are seconds of the simulation's clock. `version` tells which planned end still counts."""
+    """All times are seconds of the simulation's clock. `version` says which planned end still counts."""
 
     def __init__(self, layer: LayerProfile) -> None:
         self._layer = layer
@@ -41,7 +41,7 @@ class Replica:
         self.busy_s = 0.0
 
     def arrive(self, task: Task, now: float) -> float:
-        """When to call `turn` next; an earlier such time is void."""
+        """Take in a task. Return when to call `turn` next; an earlier such time is void."""
         self.tasks.append(task)
         self._new.append(task)
         if not self._batch or now <= self._from:
@@ -52,7 +52,10 @@ class Replica:
         return self._from + self._turns * self._turn_s
 
     def turn(self, now: float) -> tuple[list[Task], float, float | None]:
-        """The planned turns are over: who is done, when their pictures are decoded, and the next such end."""
+        """End the planned turns.
+
+        Returns which tasks are done, when their pictures are decoded, and the next such end.
+        """
         for task in self._batch:
             task.steps_left -= self._turns
         self.busy_s += self._turns * self._turn_s
@@ -65,7 +68,7 @@ class Replica:
         return done, self._free_at, self._begin(self._free_at) if self.tasks else None
 
     def left_s(self) -> float:
-        """Seconds of work that it holds, at its present sharing."""
+        """Return the seconds of work that it holds, at its present sharing."""
         sharing = max(1, min(len(self.tasks), self._layer.most_pictures))
         step_s = self._layer.forward_s(sharing) / sharing
         return sum(task.steps_left for task in self.tasks) * step_s
@@ -80,7 +83,7 @@ class Replica:
             if task.begun_at is None:
                 task.begun_at = now
         self._turn_s = self._layer.forward_s(len(self._batch))
-        # Who runs comes ever nearer to being due than who waits, so nobody changes before one of them is
+        # A running task comes ever nearer to being due than a waiting one, so the batch stays until one is
         # done.
         self._turns = min(task.steps_left for task in self._batch)
         self.version += 1

@@ -46,7 +46,7 @@ class JointScaler:
 
 
 def _request_s(fleet: Fleet) -> float:
-    """Of one replica, at the present sharing of its forwards."""
+    """Return one replica's seconds for a request, at the present sharing of its forwards."""
     layer = fleet.layer
     running = [len(replica.tasks) for replica in fleet.ready if replica.tasks]
     sharing = min(layer.most_pictures, max(1, round(sum(running) / len(running)))) if running else 1

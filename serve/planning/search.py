@@ -1,4 +1,4 @@
-"""How many replicas a load needs: the fewest GPUs with which a simulated service keeps the latency goal."""
+"""Search how many replicas a load needs: the fewest GPUs whose simulated service keeps the latency goal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AUTOSCALED_S = 1_800.0
 
 
 class NoPlan(ValueError):
-    """No number of replicas reaches the goal; says why."""
+    """Raised where no number of replicas reaches the goal; says why."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Planner:
         self._evaluated: dict[Setup, Outcome] = {}
 
     def plan(self) -> Plan:
-        """Raises NoPlan."""
+        """Return the plan. Raises NoPlan."""
         if self._profile.alone_s > self._goal.latency_s:
             raise NoPlan(
                 f"a scene alone on idle replicas takes {self._profile.alone_s:.2f} s on"
@@ -96,7 +96,7 @@ class Planner:
         return self._evaluated[setup]
 
     def least(self, kind: str) -> int:
-        """Fewer replicas could not even keep up, however well they share their forwards."""
+        """Return the fewest replicas that could keep up, however well they share their forwards."""
         layer: LayerProfile = getattr(self._profile, kind)
         return math.floor(self._goal.rps * layer.crowded_s) + 1
 

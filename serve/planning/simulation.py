@@ -67,14 +67,14 @@ class Outcome:
 
 
 def poisson(rps: float, scenes: int, seed: int = 0) -> NDArray[np.float64]:
-    """Arrival times of independent users."""
+    """Return the arrival times of independent users."""
     return np.cumsum(np.random.default_rng(seed).exponential(1 / rps, scenes))
 
 
 def simulate(
     profile: Profile, setup: Setup, arrivals: Sequence[float], seed: int = 0, scaler: Scaler | None = None
 ) -> Outcome:
-    """`arrivals` in seconds, ascending."""
+    """Simulate the service. `arrivals` in seconds, ascending."""
     return _Run(profile, setup, arrivals, seed, scaler).outcome()
 
 
