@@ -1,4 +1,4 @@
-"""Tell Ray's node the ports of its helpers before it starts, since it waits only 30 s to be told.
+"""Give Ray's node the ports of its helpers before it starts, since it waits only 30 s for them.
 
 The limit is in the node's binary and has no setting: past it the node ends itself. On a machine whose cores
 are all busy, its two helpers take longer than that to import their own code.
@@ -25,14 +25,14 @@ PORTS = {
     "dashboard_agent_listen_port": NATIVE.DASHBOARD_AGENT_LISTEN_PORT_NAME,
     "runtime_env_agent_port": NATIVE.RUNTIME_ENV_AGENT_PORT_NAME,
 }
-"""By the parameter of Ray's `start_raylet`: the name of the file in which a helper tells its port."""
+"""By the parameter of Ray's `start_raylet`: the name of the file in which a helper writes its port."""
 LOWEST = 20_000
 TRIES = 1_000
 
 
 @contextmanager
 def told_beforehand() -> Iterator[None]:
-    """Let every node that starts meanwhile know its helpers' ports, and its helpers take those."""
+    """Give every node that starts meanwhile its helpers' ports, and have its helpers take those."""
     start: Callable[..., Any] = services.start_raylet
     signature = inspect.signature(start)
 
@@ -42,7 +42,7 @@ def told_beforehand() -> Iterator[None]:
         chosen = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         ports = {name: given.get(name) or port for name, port in chosen.items()}
         for name, port in ports.items():
-            # Of one of them the node has no flag, and asks the file alone.
+            # For one of them the node has no flag, and reads the file alone.
             NATIVE.persist_port(given["session_dir"], given["node_id"], PORTS[name], port)
         return start(*arguments, **(options | ports))
 
@@ -54,7 +54,7 @@ def told_beforehand() -> Iterator[None]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return so many ports that nobody listens at, and that the kernel gives to nobody who names none.
+    """Return so many ports that nobody listens at, and that the kernel gives to no socket bound to port 0.
 
     Raises OSError where there are none.
     """
@@ -71,7 +71,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def _first_given_away() -> int:
-    """Return the first port that the kernel gives to those who name none."""
+    """Return the first port that the kernel gives to a socket bound to port 0."""
     with suppress(OSError, ValueError):
         first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
         if first >= LOWEST + TRIES:

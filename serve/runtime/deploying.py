@@ -68,7 +68,7 @@ def run(application: Application, config: ServiceConfig, deploy: ServeDeploySche
 
 
 def needs_the_controller(deploy: ServeDeploySchema) -> bool:
-    """Tell whether the file asks for anything that `serve.run` does not apply."""
+    """Return whether the file sets anything that `serve.run` does not apply."""
     application = deploy.applications[0]
     asked = any(getattr(application, key) for key in BUILT_BY_THE_CONTROLLER)
     return asked or deploy.target_capacity is not None

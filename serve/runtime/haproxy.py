@@ -1,6 +1,6 @@
 """Ray Serve's HAProxy mode: `RAY_SERVE_ENABLE_HA_PROXY=1` in the environment of every node.
 
-HAProxy then stands before the edge's replicas, in place of Serve's own proxies (docs/cluster.md).
+HAProxy then runs before the edge's replicas, in place of Serve's own proxies (docs/cluster.md).
 """
 
 from __future__ import annotations
@@ -38,15 +38,18 @@ def switch(config: ServiceConfig) -> dict[str, str]:
 
 
 def reaches_replicas_at(host: str) -> bool:
-    """On their own machine it asks them at 127.0.0.1, and they listen where the service does."""
+    """Return whether HAProxy reaches the replicas of a service at `host`.
+
+    On their own machine it calls them at 127.0.0.1, and they listen where the service does.
+    """
     return not enabled() or host in ("127.0.0.1", "localhost", "0.0.0.0")  # noqa: S104  # nosec B104
 
 
 def private_settings(folder: str) -> dict[str, str]:
-    """Of a Ray that is this machine's alone; none where the mode is off.
+    """Return the settings of a Ray that is this machine's alone; none where the mode is off.
 
-    By default every HAProxy of a machine has its files under /tmp/haproxy-serve, where whoever has an account
-    commands it by its socket; a replica that is to go stays 30 s, for load balancers that hear of it late;
+    By default every HAProxy of a machine has its files under /tmp/haproxy-serve, where any account
+    commands it by its socket; a replica that stops stays 30 s, for load balancers that learn of it late;
     and a HAProxy that has died is missed 30 s later, at the third check.
     """
     if not enabled():
@@ -66,7 +69,7 @@ def private_ports(host: str, port: int, say: Say) -> dict[str, str]:
     """Choose the ports besides `host`:`port`, and say which of them are not the usual ones.
 
     HAProxy does not start where one of its own is taken, as by another service of this machine; the fallback
-    would share its port with whoever has it. Ports that the environment names are taken as they are. Raises
+    would share its port with another process. Ports that the environment names are taken as they are. Raises
     CannotStart where one of these is taken.
     """
     if not enabled():

@@ -1,4 +1,4 @@
-"""Where a service listens: the address that a host names, a port that is free, and the URL of both."""
+"""The address that a service listens on: from a host's name, with a free port, and the URL of both."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _look_up(name: str, host: str) -> str:
     before, colon, after = name.rpartition(":")
     if colon and after.isdigit() and (":" not in before or (before[0] == "[" and before[-1] == "]")):
         raise CannotStart(f"cannot listen on {host!r}: give the port with --port, and {before} alone here")
-    # Of an empty name the socket would make every address of the machine.
+    # For an empty name the socket would take every address of the machine.
     if not name or name != name.strip() or not name.isprintable():
         raise CannotStart(f"cannot listen on {host!r}: {EXAMPLES}")
     unknown = f"cannot listen on {host!r}: no address is known by that name; {EXAMPLES}"
@@ -57,7 +57,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def is_free(host: str, port: int) -> bool:
-    """Tell whether `host`, a numeric address, can be listened on at `port`."""
+    """Return whether `host`, a numeric address, can be listened on at `port`."""
     try:
         _try_to_bind(host, port)
     except CannotStart:
@@ -68,7 +68,7 @@ def is_free(host: str, port: int) -> bool:
 def check_port(host: str, port: int) -> None:
     """Raise CannotStart where `host`, a numeric address, cannot be listened on at `port`.
 
-    Serve's proxies share a port with whoever has it, in silence; so it has to be tried first.
+    Serve's proxies share a port with its holder, in silence; so it has to be tried first.
     """
     _try_to_bind(host, port)
 

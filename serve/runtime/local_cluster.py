@@ -57,7 +57,7 @@ def running(
     say: Callable[[str], None] = lambda text: None,
     deploy: ServeDeploySchema | None = None,
 ) -> Iterator[str]:
-    """The service's address, once its replicas run (GET /readyz tells whether they can paint).
+    """Yield the service's address, once its replicas run (GET /readyz says whether they can paint).
 
     `deploy` is the Serve file that `config` is from; port 0 takes a free one. Leaving the block by any way
     stops everything that it started. Raises CannotStart, and RayEnded where Ray does not live that long.
@@ -140,7 +140,7 @@ def _running(
 
 
 def authentication_at(host: str) -> Authentication:
-    """Return what counts where nothing is written: on loopback alone nobody needs a key."""
+    """Return the default authentication: on loopback alone no key is needed."""
     return "off" if is_loopback(host) else "required"
 
 
@@ -154,7 +154,7 @@ def answering_to(config: ServiceConfig, *hosts: str) -> ServiceConfig:
 
 
 def on_one_node(config: ServiceConfig) -> ServiceConfig:
-    """Nodes are not chosen by label where there is but one, whatever it is called."""
+    """Remove the labels that choose nodes: there is but one node, whatever it is called."""
 
     def anywhere(options: AnyOptions) -> AnyOptions:
         return options.model_copy(update={"labels": {}})
@@ -192,7 +192,7 @@ def _check_resources(asked: dict[str, float]) -> None:
 def _stop(folder: str) -> None:
     started = ray_processes.started()
     if ray_processes.ended():
-        # Serve and Ray would ask what is dead, and wait for its answer.
+        # Serve and Ray would call what is dead, and wait for its answer.
         orphan_reaper.end_what_is_left(folder)
         ray_processes.reap(started)
         return
@@ -206,7 +206,10 @@ def _stop(folder: str) -> None:
 
 
 def _asked_for(config: ServiceConfig, overrides: list[DeploymentSchema]) -> dict[str, float]:
-    """Logical resources of all replicas at their fewest; autoscaling goes as far as there is room."""
+    """Sum the logical resources of all replicas at their fewest.
+
+    Autoscaling goes as far as there is room.
+    """
     total = {"CPU": 0.0, "GPU": 0.0}
     overridden = {each.name: each.model_dump(exclude_unset=True) for each in overrides}
     for name, options in (
@@ -220,7 +223,7 @@ def _asked_for(config: ServiceConfig, overrides: list[DeploymentSchema]) -> dict
         asked = {"CPU": options.num_cpus, "GPU": options.num_gpus, "memory": options.memory_bytes or 0}
         asked |= options.resources
         if actor := override.get("ray_actor_options"):
-            # They take the place of all that the configuration says; an actor that names no CPUs gets one.
+            # They replace all that the configuration says; an actor that names no CPUs gets one.
             named = {"CPU": ("num_cpus", 1), "GPU": ("num_gpus", 0), "memory": ("memory", 0)}
             asked = {resource: actor.get(key, least) for resource, (key, least) in named.items()}
             asked |= actor.get("resources") or {}

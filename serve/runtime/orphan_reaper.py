@@ -28,9 +28,9 @@ READY_S = 20.0
 
 @contextmanager
 def reaped_if_killed(folder: str) -> Iterator[None]:
-    """Inside the block a reaper waits that ends the Ray in `folder`/ray, should this process be killed.
+    """Keep a reaper while the block runs; it ends the Ray in `folder`/ray should this process be killed.
 
-    Ray's own agents stay for a minute else. A reaper that is killed has a successor.
+    Otherwise Ray's own agents stay for a minute. A reaper that is killed has a successor.
     """
     ready, ended = threading.Event(), threading.Event()
     thread = threading.Thread(
@@ -49,7 +49,7 @@ def _keep_one(folder: str, ready: threading.Event, ended: threading.Event) -> No
     while not ended.is_set():
         try:
             reaper = _started(folder)
-        except OSError:  # No room for one more process: Ray will tell of that.
+        except OSError:  # No room for one more process: Ray will report that.
             ready.set()
             ended.wait(CHECK_S)
             continue
@@ -106,10 +106,10 @@ def _end(place: Path, folder: str) -> bool:
 
 
 def _is_of(place: Path, folder: str) -> bool:
-    """Tell by the environment that it was started with, or by title and log files together.
+    """Recognise it by the environment that it was started with, or by title and log files together.
 
-    Ray's agents write their titles over their environment. That a path in the folder stands in a command line
-    proves nothing: whoever reads a log there has it in theirs.
+    Ray's agents write their titles over their environment. A path in the folder in a command line
+    proves nothing: a program that reads a log there has one too.
     """
     if f"RAY_TMPDIR={folder}".encode() in (place / "environ").read_bytes().split(b"\0"):
         return True
@@ -133,7 +133,7 @@ def main(folder: str) -> None:
     """Wait for the parent's end, then end what is left of the Ray in `folder`/ray, and remove `folder`."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # The parent handles these.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Tells the parent that it is ready.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Signals to the parent that it is ready.
     sys.stdin.buffer.read()
     begun = last = time.monotonic()
     while last - begun < LONGEST_S and time.monotonic() - last < QUIET_S:

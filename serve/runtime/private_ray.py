@@ -35,7 +35,7 @@ PATIENT = {
 PRIVATE = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_SERVE_LOG_TO_STDERR": "0",
-    # Else a wedged replica gets 20 s to end gracefully, and holds its requests for as long.
+    # Otherwise a wedged replica gets 20 s to end gracefully, and holds its requests for as long.
     "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
     # Nothing of ours blocks a replica's event loop: it needs no second one for our code, nor a third for its
     # calls: up to a quarter more scenes a second (scripts/bench serve).
@@ -50,7 +50,7 @@ PRIVATE = {
     # A proxy that has died is missed at the third check, and until then nobody listens.
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "0.2",
     **PATIENT,
-    # A control service of this machine's own does not come back: what asks for it gives up this soon, not
+    # A control service of this machine's own does not come back: its callers give up this soon, not
     # after a minute.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "8",
 }
@@ -58,7 +58,7 @@ PRIVATE = {
 
 def start(num_cpus: int, folder: str, say: Say) -> None:
     """Start Ray with its sessions in `folder`, again where it gave up. Raises CannotStart."""
-    # Else Ray listens on every interface, and whoever reaches its ports runs code here (CVE-2023-48022). The
+    # Else Ray listens on every interface, and any caller of its ports runs code here (CVE-2023-48022). The
     # driver read the variable when ray was imported.
     ray_constants.ENABLE_RAY_CLUSTER = False
     begun = time.monotonic()
@@ -77,7 +77,7 @@ def start(num_cpus: int, folder: str, say: Say) -> None:
                 late = "timed out" in str(error) and time.monotonic() - begun < LONGEST_START_S
                 if attempt == ATTEMPTS or not late:
                     raise failure from error
-                # Its node ends itself where its own helpers take longer than a limit that nobody can set.
+                # Its node ends itself where its own helpers take longer than a limit that cannot be set.
                 say("this machine is busy, and Ray gave up waiting for its own processes: starting it again…")
                 end_what_is_left(folder)
                 reap(started_before(error))
@@ -105,7 +105,7 @@ def _failure(folder: Path, begun: float, error: Exception) -> CannotStart:
 
 
 def _starting(folder: Path) -> str:
-    """Return which of Ray's processes has not come up yet, as its files tell."""
+    """Return which of Ray's processes has not come up yet, by its files."""
     session = folder / "session_latest"
     with suppress(OSError):
         if any((session / "logs").glob("raylet.*")):
@@ -117,7 +117,7 @@ def _starting(folder: Path) -> str:
 
 @contextmanager
 def patient_for_the_node() -> Iterator[None]:
-    """Let ray.init ask for its node longer than the 30 s of its own, while the node's process lives."""
+    """Let ray.init wait for its node longer than its own 30 s, while the node's process lives."""
     ask: Callable[..., Any] = services.get_node
     deadline = time.monotonic() + LONGEST_START_S
 
@@ -139,8 +139,10 @@ def patient_for_the_node() -> Iterator[None]:
 
 @contextmanager
 def environment(changes: dict[str, str]) -> Iterator[None]:
-    """Set what Ray reads when it starts, and what it must not. RAY_ADDRESS would lead it to somebody else's
-    cluster, and RAY_AUTH_MODE could leave its ports without a token."""
+    """Set what Ray reads when it starts, and unset what it must not.
+
+    RAY_ADDRESS would lead it to another cluster, and RAY_AUTH_MODE could leave its ports without a token.
+    """
     before = dict(os.environ)
     for name in ("RAY_ADDRESS", "RAY_AUTH_MODE"):
         os.environ.pop(name, None)

@@ -1,4 +1,4 @@
-"""Tell whether Ray's processes of this machine live."""
+"""Check whether Ray's processes of this machine live."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def check() -> None:
 
 
 def ended() -> bool:
-    """Tell whether one of them is gone."""
+    """Return whether one of them is gone."""
     return any(process.poll() is not None for _, process in _vital())
 
 
@@ -74,7 +74,7 @@ def reap(processes: Iterable[Popen[bytes]]) -> None:
 
 
 def node_lives() -> bool:
-    """Tell whether a child of this process is a raylet; True where the kernel does not say."""
+    """Return whether a child of this process is a raylet; True where the kernel does not say."""
     known = False
     for listing in Path("/proc/self/task").glob("*/children"):
         with suppress(OSError):

@@ -14,7 +14,7 @@ POLL_S = 0.5
 
 
 def listen() -> None:
-    """From here on both signals raise KeyboardInterrupt in the main thread."""
+    """Make both signals raise KeyboardInterrupt in the main thread from now on."""
     for number in SIGNALS:
         signal.signal(number, _interrupt)
 
@@ -32,7 +32,7 @@ def wait(check: Callable[[], None]) -> NoReturn:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Inside this block both signals are ignored: a second Ctrl-C must not leave half of a cluster behind."""
+    """Ignore both signals while the block runs: a second Ctrl-C must not leave half of a cluster behind."""
     before = [signal.signal(number, signal.SIG_IGN) for number in SIGNALS]
     try:
         yield

@@ -24,7 +24,7 @@ SETTINGS = {"RAY_num_workers_soft_limit": "64"}
 
 @contextmanager
 def kept_ready() -> Iterator[None]:
-    """Inside the block such a process is there, but for the seconds after it was taken."""
+    """Keep such a process ready while the block runs, except for the seconds after one was taken."""
     ended = threading.Event()
     thread = threading.Thread(target=_keep_ready, args=(ended,), name="spare-process", daemon=True)
     thread.start()
@@ -32,7 +32,7 @@ def kept_ready() -> Iterator[None]:
         yield
     finally:
         ended.set()
-        # A thread that asks Ray while Ray is shut down can crash the process (ray-project/ray#31145).
+        # A thread that calls Ray while Ray is shut down can crash the process (ray-project/ray#31145).
         thread.join(LONGEST_JOIN_S)
 
 
@@ -41,7 +41,7 @@ def _keep_ready(ended: threading.Event) -> None:
     while not ended.is_set():
         try:
             ray.get(prepare.remote(), timeout=LONGEST_S)
-        except (RayError, RuntimeError):  # Ray is busy, or gone: others tell of that.
+        except (RayError, RuntimeError):  # Ray is busy, or gone: others report that.
             if not ray.is_initialized():
                 return
         ended.wait(EVERY_S)

@@ -1,4 +1,4 @@
-"""What stops a service from starting, and from running on."""
+"""The errors that stop a service from starting, and from running on."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ MARK = "served-by"
 
 
 def described(config: ServiceConfig) -> str:
-    """Return the start-up line that says where what lasts is kept."""
+    """Return the start-up line that names the folder of what lasts."""
     kept = ["keys"]
     elsewhere = []
     for what, where in (("jobs", config.jobs.database), ("their pictures", config.jobs.pictures)):

@@ -33,7 +33,7 @@ def check(http: HTTPOptionsSchema) -> None:
             raise CannotStart(f"http_options.{key}: {file} cannot be read: {error.strerror}") from error
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        # A function, or OpenSSL would ask for a password on the terminal.
+        # A function, or OpenSSL would prompt for a password on the terminal.
         server.load_cert_chain(
             http.ssl_certfile, http.ssl_keyfile, password=lambda: http.ssl_keyfile_password or ""
         )

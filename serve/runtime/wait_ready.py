@@ -1,4 +1,4 @@
-"""Waiting for a service that has just been started to be able to paint, and knowing when it never will."""
+"""Wait until a service that was just started can paint, and know when it never will."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ def wait(
     say: Callable[[str], None] = lambda reason: None,
     settled_s: float = SETTLED_S,
 ) -> str:
-    """Empty once the service is ready; else the reason standing for `settled_s`. Says each new reason.
+    """Return an empty string once the service is ready, else the reason unchanged for `settled_s`.
 
-    Whatever `check` raises ends the waiting.
+    Says each new reason.
+
+    An error that `check` raises ends the waiting.
     """
     standing, since = "", time.monotonic()
     while True:
@@ -37,7 +39,7 @@ def wait(
 
 
 def why_not(service: Scenewright) -> str:
-    """The reason of /readyz, or why it gave none."""
+    """Return the reason of /readyz, or why it gave none."""
     try:
         return service.unready_reason()
     except (ScenewrightError, ServerUnreachable) as error:

@@ -1,4 +1,4 @@
-"""Saying what is waited for, where waiting takes longer than a moment."""
+"""Say what is waited for, where waiting takes longer than a moment."""
 
 from __future__ import annotations
 
