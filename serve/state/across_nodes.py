@@ -1,4 +1,4 @@
-"""Refusing a node-local store where the application's replicas run on several nodes that do not share it."""
+"""Refuse a node-local store where the application's replicas run on several nodes that do not share it."""
 
 from __future__ import annotations
 

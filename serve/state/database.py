@@ -1,4 +1,4 @@
-"""Opening the database of jobs: SQLite so that a commit survives a power cut, PostgreSQL as it is."""
+"""Open the database of jobs: SQLite so that a commit survives a power cut, PostgreSQL as it is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MIGRATION_LOCK = 7_261_965
 
 
 def open_database(url: str) -> Engine:
-    """Connected and migrated. Raises SQLAlchemyError, and OSError where SQLite's folder cannot be made."""
+    """Connect, and migrate. Raises SQLAlchemyError, and OSError where SQLite's folder cannot be made."""
     parsed = make_url(url)
     sqlite = parsed.get_backend_name() == "sqlite"
     if sqlite and parsed.database and not parsed.database.startswith((":memory:", "file:")):
@@ -45,7 +45,7 @@ def open_database(url: str) -> Engine:
 
 
 def reading(engine: Engine) -> AbstractContextManager[Connection]:
-    """A connection for questions alone: it waits for no writer, and no writer for it."""
+    """Open a connection for queries alone: it waits for no writer, and no writer for it."""
     return engine.connect().execution_options(scenewright_reads=True)
 
 
@@ -59,7 +59,10 @@ def _prepare(connection: Any, record: Any) -> None:
 
 
 def _keep_a_log_ahead(connection: Any) -> None:
-    """Raises sqlite3.OperationalError where another connection holds the file for longer than the timeout."""
+    """Switch SQLite to its write-ahead log.
+
+    Raises sqlite3.OperationalError where another connection holds the file for longer than the timeout.
+    """
     until = time.monotonic() + BUSY_TIMEOUT_MS / 1e3
     while True:
         try:

@@ -16,7 +16,7 @@ FULL = "the disk of this service is full; no job is taken until there is room"
 
 
 class DiskSpace:
-    """Of the disks of this machine that hold the database and the pictures; those elsewhere are not known."""
+    """The disks of this machine that hold the database and the pictures. Those elsewhere are not known."""
 
     def __init__(self, jobs: JobConfig, state_folder: Path) -> None:
         self._min_free_bytes = jobs.min_free_bytes
@@ -45,7 +45,7 @@ class DiskSpace:
 
 
 def is_full(error: BaseException) -> bool:
-    """Tell whether a database or a file system refused for want of room."""
+    """Return whether a database or a file system refused for want of room."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     said = str(getattr(error, "orig", ""))

@@ -1,4 +1,4 @@
-"""Whether what a database's and a picture store's URL ask for is installed."""
+"""Check that the drivers for the URLs of the database and the picture store are installed."""
 
 from __future__ import annotations
 

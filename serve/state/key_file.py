@@ -1,4 +1,4 @@
-"""The keys of earlier versions: a file of the state folder, which is taken into the database once.
+"""The keys of earlier versions: a file of the state folder, taken into the database once.
 
 There a key and its tenant were one. So each becomes a tenant that is called by the key's id, which its jobs
 were kept under, and sees what it saw and no more.
@@ -27,7 +27,7 @@ TAKEN = "keys.json.taken"
 
 @dataclass(frozen=True)
 class FileKey:
-    """A key as it stood in the file."""
+    """A key as it was in the file."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 

@@ -1,4 +1,4 @@
-"""Whether all replicas that accept or paint jobs have the same database and the same pictures.
+"""Check that all replicas that accept or paint jobs have the same database and the same pictures.
 
 A file is no place for the jobs of several nodes: each would have one of its own under the same name. So a
 folder is marked with a random id when the application is built, and every replica must find the same mark.
@@ -22,7 +22,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True, kw_only=True)
 class Marks:
-    """What one node has: its machine's id, and the marks of its folders, None for those without one."""
+    """The marks of one node: its machine's id, and the marks of its folders, None for those without one."""
 
     machine: str
     database: str | None
@@ -35,7 +35,7 @@ def local_folders(jobs: JobConfig, state_dir: Path) -> dict[str, Path]:
     url = make_url(jobs.database_url(state_dir))
     if url.get_backend_name() == "sqlite":
         folders["database"] = Path(str(url.database)).parent
-    # What fsspec caches (simplecache::s3://…) is in the place that stands last.
+    # What fsspec caches (simplecache::s3://…) is in the place that comes last.
     scheme, separator, path = jobs.pictures_place(state_dir).rpartition("::")[2].rpartition("://")
     if not separator or scheme in ("file", "local"):
         folders["pictures"] = Path(path)

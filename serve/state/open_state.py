@@ -1,4 +1,4 @@
-"""Opening what a service keeps in its database: jobs, tenants and keys, those of earlier versions too."""
+"""Open what a service keeps in its database: jobs, tenants and keys, those of earlier versions too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What time it is for jobs: by the clock of the database, which all who share it agree on."""
+"""The time for jobs: by the clock of the database, which all who share it agree on."""
 
 from __future__ import annotations
 
