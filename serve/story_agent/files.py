@@ -1,4 +1,4 @@
-"""Picture files: their folders made, their formats by their suffixes."""
+"""Picture files: make their folders, find their formats by their suffixes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_PIXELS = 64_000_000
 
 
 def format_of(path: str | Path) -> PictureFormat:
-    """Raises ValueError for a suffix that names none."""
+    """Return a file's format. Raises ValueError for a suffix that names none."""
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         raise ValueError(f"{path} must end in one of {', '.join(FORMATS)}")
@@ -24,7 +24,7 @@ def format_of(path: str | Path) -> PictureFormat:
 
 
 def open_picture(path: str | Path) -> Image.Image:
-    """RGB or RGBA, upright, in sRGB. Raises OSError for what is not a picture."""
+    """Open a picture as RGB or RGBA, upright, in sRGB. Raises OSError for what is not a picture."""
     try:
         return open_upright(Path(path).read_bytes(), str(path), MAX_PIXELS)
     except InvalidRequest as error:
@@ -32,7 +32,7 @@ def open_picture(path: str | Path) -> Image.Image:
 
 
 def write(path: str | Path, data: bytes) -> str:
-    """The path, as Django's fields take it."""
+    """Write a file. Return its path, as Django's fields take it."""
     file = Path(path)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(data)

@@ -1,4 +1,4 @@
-"""What needs no model: enhancing, the quality check, the placeholder and the attribution mark, on files."""
+"""Work on files that needs no model: enhancing, quality check, placeholder, attribution mark."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class ImageEnhancer:
 
     @staticmethod
     def enhance_image(image_path: str | Path, output_path: str | Path | None = None) -> str:
-        """Into `output_path`, or in place. Raises OSError for what is not a picture."""
+        """Enhance a picture into `output_path`, or in place. Raises OSError for what is not a picture."""
         return _save(enhance(open_picture(image_path)), output_path or image_path)
 
 
 def validate_image_quality(image_path: str | Path) -> bool:
-    """Whether the file is a picture at all, and neither black, white nor flat."""
+    """Return whether the file is a picture at all, and neither black, white nor flat."""
     try:
         found = flaw(np.asarray(open_picture(image_path)))
     except OSError as error:
@@ -47,13 +47,13 @@ def create_placeholder_image(
     height: int = 384,
     kind: LayerKind = "background",
 ) -> str:
-    """A drawn stand-in that says it is one."""
+    """Draw a placeholder that says it is one."""
     pixels = placeholder(kind, width, height, prompt)
     return write(output_path, encode(pixels, OutputOptions(format_of(output_path), QUALITY)).data)
 
 
 def add_attribution(image_path: str | Path, text: str = TEXT, output_path: str | Path | None = None) -> str:
-    """The mark at the bottom right, into `output_path` or in place."""
+    """Put the mark at the bottom right, into `output_path` or in place."""
     return _save(mark(open_picture(image_path), text), output_path or image_path)
 
 

@@ -28,7 +28,7 @@ AT_ONCE = 8
 class ImageGenerationService:
     """Raises serve.client's ScenewrightError and ServerUnreachable, but for `generate_with_fallback`.
 
-    `placeholders` lists the files that hold a placeholder, whoever drew it.
+    `placeholders` lists the files that hold a placeholder, ours or the service's.
     """
 
     def __init__(self, service: Scenewright | None = None, settings: AgentSettings | None = None) -> None:
@@ -39,7 +39,10 @@ class ImageGenerationService:
     def generate_character_image(
         self, prompt: str, output_path: str | Path, seed: int = CHARACTER_SEED
     ) -> str:
-        """The path of the file written. A prompt made by `optimize_character_prompt` is not wrapped again."""
+        """Paint a character, and return the file's path.
+
+        A prompt made by `optimize_character_prompt` is not wrapped again.
+        """
         return self._generate("character", prompt, output_path, seed)
 
     def generate_background_image(
@@ -50,7 +53,7 @@ class ImageGenerationService:
     def generate_multiple_images(
         self, prompts: Sequence[str], output_dir: str | Path, kind: LayerKind = "character"
     ) -> list[str]:
-        """OUTPUT_DIR/image_1.png, image_2.png, …, painted at the same time, each with its fallbacks."""
+        """Paint OUTPUT_DIR/image_1.png, image_2.png, … at the same time, each with its fallbacks."""
         paths = [Path(output_dir) / f"image_{number}.png" for number in range(1, len(prompts) + 1)]
         with ThreadPoolExecutor(AT_ONCE) as workers:
             each = partial(self.generate_with_fallback, kind=kind)
@@ -59,7 +62,10 @@ class ImageGenerationService:
     def generate_with_fallback(
         self, prompt: str, output_path: str | Path, kind: LayerKind = "character", seed: int | None = None
     ) -> str:
-        """As asked; else with fewer steps or smaller; at last a placeholder, also where nobody answers."""
+        """Paint as requested, else with fewer steps or smaller, at last a placeholder.
+
+        A placeholder also where no service answers.
+        """
         seed = SEEDS[kind] if seed is None else seed
         try:
             return self._generate(kind, prompt, output_path, seed, fallback="placeholder")
@@ -71,7 +77,10 @@ class ImageGenerationService:
         return path
 
     def optimize_character_prompt(self, description: str) -> str:
-        """The words as the model reads them: for a plain backdrop too where the figure will be cut out."""
+        """Return the words as the model reads them.
+
+        For a plain backdrop too where the figure will be cut out.
+        """
         return character_prompt(description, plain_backdrop=self._settings.config.merge.mode != "paste")
 
     def optimize_background_prompt(self, description: str) -> str:

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class ImageMergeService:
-    """By IMAGE_MERGE_CONFIG: target_size, quality, character_position and blend_mode."""
+    """Merges by IMAGE_MERGE_CONFIG: target_size, quality, character_position and blend_mode."""
 
     def __init__(self, service: Scenewright | None = None, settings: AgentSettings | None = None) -> None:
         self._settings = settings or default_settings()
@@ -28,7 +28,10 @@ class ImageMergeService:
     def merge_images(
         self, character_path: str | Path, background_path: str | Path, output_path: str | Path
     ) -> str:
-        """The path written. Raises OSError for a file that is no picture, and ScenewrightError."""
+        """Merge two files, and return the path written.
+
+        Raises OSError for a file that is no picture, and ScenewrightError.
+        """
         merge = self._settings.merge()
         output = OutputOptions(format_of(output_path), self._settings.config.merge.quality)
         files = Path(character_path), Path(background_path)
@@ -55,7 +58,7 @@ def _merge_here(files: tuple[Path, Path], options: MergeOptions, output: OutputO
 
 
 def _layer(kind: LayerKind, file: Path) -> LayerResult:
-    """A file stands in for what a generator painted."""
+    """Read a file in place of what a generator painted."""
     opened = open_picture(file)
     pixels = figure_pixels(opened) if kind == "character" else place_pixels(opened)
     return LayerResult(kind, pixels, 0, "file", "diffusers", LayerTimings(0.0, 0.0, 0.0, 0.0))

@@ -1,4 +1,4 @@
-"""Where the service is, and what a Django project's settings ask of it."""
+"""The service's address, and a Django project's settings for it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class AgentSettings:
 
     @classmethod
     def from_django(cls, settings: Any = None) -> AgentSettings:
-        """Of the project's settings, or of those given. Raises ValueError naming a setting that cannot be."""
+        """Read the project's settings, or those given. Raises ValueError naming a setting that cannot be."""
         if settings is None:
             from django import conf
 
@@ -38,11 +38,11 @@ class AgentSettings:
         )
 
     def connect(self) -> Scenewright:
-        """Raises NotSent for an address, a key or an environment that cannot be."""
+        """Connect to the service. Raises NotSent for an address, a key or an environment that cannot be."""
         return Scenewright(self.url, self.api_key)
 
     def layer(self, kind: LayerKind) -> dict[str, Any]:
-        """A layer's request besides its words, within the project's max_resolution."""
+        """Return a layer's request besides its words, within the project's max_resolution."""
         settings = layer_defaults(kind, getattr(self.config, kind))
         most = self.config.limits.max_image_size
         return {
@@ -63,7 +63,7 @@ class AgentSettings:
 
 
 def default_settings() -> AgentSettings:
-    """The Django project's where there is one, else those of a service on this machine."""
+    """Return the Django project's settings where there is one, else those of a service on this machine."""
     try:
         from django.conf import settings
         from django.core.exceptions import ImproperlyConfigured
