@@ -22,10 +22,10 @@ from .metrics import Recorder
 
 
 class Observed(Generator):
-    """Goes before a generator among the bases of a class.
+    """Comes before a generator among the bases of a class.
 
     `must_load`: a replica whose model does not load does not start, and it is Serve that tries again. Else it
-    tells so in /readyz, gets no work, and tries again by itself
+    says so in /readyz, gets no work, and tries again by itself
     (deployments/diffusion/engine/load_retries.py).
     """
 
@@ -89,7 +89,7 @@ class Observed(Generator):
         self._set_backlog(report)
 
     async def check_health(self) -> None:
-        # Ray forgets a gauge that was not set for two of its reports; Serve comes by here often enough.
+        # Ray forgets a gauge that was not set for two of its reports; Serve calls this often enough.
         self._set_gauges()
         await super().check_health()
 

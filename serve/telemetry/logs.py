@@ -30,7 +30,7 @@ class LogConfig:
     folder: str | None = None
 
     def for_serve(self) -> dict[str, Any]:
-        """As ray.serve.schema.LoggingConfig takes it."""
+        """Return it as ray.serve.schema.LoggingConfig takes it."""
         return {
             "encoding": self.encoding,
             "log_level": self.level,

@@ -25,7 +25,7 @@ class Metric:
 
     @property
     def exported(self) -> str:
-        """The name of its series in Prometheus; of a histogram, of its buckets."""
+        """Return the name of its series in Prometheus; of a histogram, of its buckets."""
         suffix = {"counter": "_total", "gauge": "", "histogram": "_bucket"}[self.kind]
         return f"ray_{self.name}{suffix}"
 
@@ -125,7 +125,7 @@ class Recorder:
             self._made[metric.name] = makers[metric.kind](metric.name, **options)
 
     def add(self, metric: Metric, amount: float = 1.0, **tags: str) -> None:
-        """To a counter. Nothing is no amount that Ray would take."""
+        """Add to a counter. Skip zero: Ray rejects zero increments."""
         if amount > 0:
             self._made[metric.name].inc(amount, tags=tags or None)
 

@@ -28,7 +28,10 @@ def spanning(
     context: Context | None = None,
     kind: SpanKind = SpanKind.INTERNAL,
 ) -> Iterator[Span]:
-    """A span around what is done inside; a fault is told by its class, since its message may hold prompts."""
+    """Make a span of the block.
+
+    A fault is recorded by its class, since its message may hold prompts.
+    """
     tracer = trace.get_tracer("scenewright")
     with tracer.start_as_current_span(
         name, context, kind, attributes, record_exception=False, set_status_on_exception=False
@@ -43,7 +46,7 @@ def spanning(
 
 @contextmanager
 def branch(job: LayerJob) -> Iterator[Callable[[LayerResult], None]]:
-    """One layer, from the call to its pixels; the layer itself is told at the end."""
+    """Record one layer, from the call to its pixels. The layer itself is given at the end."""
     asked: dict[str, AttributeValue] = {
         REQUEST_ID: job.request_id,
         "scenewright.width_px": job.width_px,
@@ -75,7 +78,7 @@ def branch(job: LayerJob) -> Iterator[Callable[[LayerResult], None]]:
 
 @contextmanager
 def finishing(request_id: str) -> Iterator[Callable[[object], None]]:
-    """One call of the merger's replicas; what it made is told at the end."""
+    """Record one call of the merger's replicas. What it made is given at the end."""
     began_ns = time.time_ns()
     with spanning("merger", {REQUEST_ID: request_id}) as span:
 
@@ -89,12 +92,15 @@ def finishing(request_id: str) -> Iterator[Callable[[object], None]]:
 
 
 def note_loss(losses: int) -> None:
-    """That the call under way has lost its replica, and is made again."""
+    """Record that the call under way has lost its replica, and is made again."""
     trace.get_current_span().add_event("replica lost", {"scenewright.losses": losses})
 
 
 def _stages(took_ms: Mapping[str, float], began_ns: int) -> None:
-    """One after the other up to now: before the first lies the wait for a replica that is free."""
+    """Record the stages one after the other up to now.
+
+    Before the first lies the wait for a replica that is free.
+    """
     tracer = trace.get_tracer("scenewright")
     at_ns = max(began_ns, time.time_ns() - round(sum(took_ms.values()) * NS_PER_MS))
     for name, ms in took_ms.items():

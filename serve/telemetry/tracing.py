@@ -1,4 +1,4 @@
-"""Where traces go: OTLP over HTTP to a collector, once one is named. Without one nothing is recorded.
+"""Send traces: OTLP over HTTP to a collector, once one is named. Without one nothing is recorded.
 
 The spans themselves are of OpenTelemetry's own API (serve/telemetry/scene_spans.py,
 serve/http/http_tracing.py), which does nothing where no provider is set. Headers, certificates and time
@@ -41,7 +41,7 @@ class TracingConfig:
 
 
 def send_traces(config: TracingConfig) -> None:
-    """Of this process, from now on. Raises ValueError where the exporter is not installed.
+    """Send this process's traces from now on. Raises ValueError where the exporter is not installed.
 
     A provider that is there already, such as that of Ray Serve's own tracing, stays and gets our spans too.
     """
