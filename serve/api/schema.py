@@ -59,7 +59,7 @@ def _describe_aliases(schema: dict[str, Any]) -> None:
 
 
 OUTSIDE = ("title", "description", "default")
-"""What is said of a field as a whole, beside its alternatives."""
+"""The keys that describe a field as a whole, beside its alternatives."""
 
 
 def _nullable(field: dict[str, Any]) -> dict[str, Any]:
