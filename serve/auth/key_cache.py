@@ -22,7 +22,7 @@ STALE_AFTER_S = 10.0
 NEW_EVERY_S = 0.1
 """How often the keys are read at most where keys are offered that are not known yet."""
 MOST_WAITING = 32
-"""So many requests wait for that at once; a stranger's others are refused at once."""
+"""The requests that wait for that at once; a stranger's others are refused at once."""
 READ_TIMEOUT_S = 5.0
 NOTE_USE_EVERY_S = 60.0
 NO_KEY = "send a key: Authorization: Bearer sw_…"

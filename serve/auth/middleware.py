@@ -27,18 +27,18 @@ from .public_paths import is_public
 from .quotas import Quota
 
 MANY_QUOTAS = 1_024
-"""From so many on, those that are as good as new are let go: their keys may have been revoked long ago."""
+"""Beyond this number, quotas as good as new are dropped: their keys may have been revoked long ago."""
 
 Limits = tuple[float | None, float | None, int | None]
 
 
 def tenant_of(request: Request) -> str:
-    """Return the name of the key's tenant, or an empty one where the service needs no key."""
+    """Return the name of the key's tenant, or an empty one where no key was required."""
     return str(getattr(request.state, "tenant", ""))
 
 
 def key_of(request: Request) -> Key | None:
-    """Return the key that a request came with; None where the service needs none."""
+    """Return the key that a request came with; None where none was required."""
     key: Key | None = getattr(request.state, "key", None)
     return key
 
