@@ -7,7 +7,7 @@ a scene is done with its slower half: the time that it may wait is what the slow
 latency goal, a shortage of GPUs is shared so that both are equally busy, and neither branch shrinks while the
 other grows.
 
-More replicas are asked for at once. Fewer, only when nothing in the last `hold_s` would have needed more;
+More replicas are requested at once. Fewer, only when nothing in the last `hold_s` would have needed more;
 none at all, only where that is allowed and nothing came for `idle_s`.
 """
 
@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 CHANCE = 4.0
-"""Standard deviations by which two rates must differ to be believed different: asked every second, three of
+"""Standard deviations by which two rates must differ to be believed different: checked every second, three of
 them come up by chance within minutes."""
 LONGEST_S = 366 * 86_400.0
 MOST_REPLICAS = 1_000_000
@@ -61,7 +61,7 @@ class BranchLoad:
 
     `offered`: seconds of one replica's work that arrive each second, so the replicas that it keeps busy.
     `backlog_s`: seconds of one replica's work that are under way or wait. `service_s`: one request alone.
-    `replicas`: those asked for so far. `least` and `most` bound the answer.
+    `replicas`: those requested so far. `least` and `most` bound the answer.
     """
 
     offered: float

@@ -24,12 +24,12 @@ from .decide import (
 
 BRANCHES = ("Character", "Background")
 LEAST_WEIGHT = 1e-9
-"""Of a replica that nothing arrived at lately: it counts only where all are so."""
+"""The weight of a replica that nothing arrived at lately: it counts only where all are so."""
 LEAST_REQUEST_S = 1e-3
-"""Stands for the work of a waiting request where nobody knows yet how long one takes."""
+"""The work of a waiting request while it is not known how long one takes."""
 
 Contexts = Mapping[Any, AutoscalingContext]
-"""By Ray's DeploymentID."""
+"""The key is Ray's DeploymentID."""
 
 
 class JointPolicy:
