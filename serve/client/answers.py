@@ -36,7 +36,7 @@ class _Painted:
 class Scene(_Painted):
     """A painted scene. `seeds` are empty where nothing was painted.
 
-    `layers`, where they were asked for, are PNG files: `character` (the figure as cut out), `background`
+    `layers`, where they were requested, are PNG files: `character` (the figure as cut out), `background`
     (the place as painted), `mask` (the figure's alpha) and `painted` (the figure before it was cut out). A
     merge of the first two with the same options gives the same picture.
     """

@@ -27,7 +27,7 @@ class Way:
 def options_of(url: str) -> tuple[Way, dict[str, Any]]:
     """Return the options for httpx.Client and httpx.AsyncClient alike. Raises NotSent."""
     parsed = httpx.URL(url)
-    # Read here and not by httpx: a proxy or certificates that this address does not need stop nobody.
+    # Read here and not by httpx: a proxy or certificates that this address does not need must not fail it.
     options: dict[str, Any] = {"trust_env": False, "verify": _trusted(parsed.scheme)}
     # A proxy set for the internet would swallow requests to this machine.
     name = None if _is_loopback(parsed.host) else _proxy_variable(parsed)

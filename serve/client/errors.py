@@ -1,7 +1,7 @@
 """Everything that the client raises.
 
 ServerUnreachable      nothing answered, or not to the end
-ScenewrightError       the service answered with an error, or was never asked
+ScenewrightError       the service answered with an error, or got no request
 ├─ NotSent             nothing was sent: the address, the key, the proxy, a certificate or a field is wrong
 ├─ InvalidRequest      400, 413, 415, 422: `param` names the field
 │  └─ CutoutFailed

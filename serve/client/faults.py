@@ -15,7 +15,7 @@ from .errors import NotScenewright, NotSent, ScenewrightError, ServerUnreachable
 
 CA_FOLLOWS = "SSL_CERT_FILE names the file of a certificate authority to trust"
 NO_HTTP = r"Server disconnected|illegal (status|header)"
-"""What h11 says of bytes that are none of HTTP's."""
+"""h11's messages about bytes that are not HTTP."""
 ITS_OWN = {10: "it has expired", 62: "it is for another host name", 64: "it is for another address"}
 """OpenSSL's codes of X509_V_ERR_*, for certificates that only the service's owner can mend."""
 

@@ -14,7 +14,7 @@ from .errors import NotScenewright, ScenewrightError, ServerUnreachable, error_o
 
 T = TypeVar("T")
 NOT_OURS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
-"""What an answer in no form of ours makes its reader raise."""
+"""The errors that a response in no form of ours raises in its reader."""
 
 
 def connection(url: str, api_key: str | None, timeout_s: float) -> tuple[Way, dict[str, Any]]:

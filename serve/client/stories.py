@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 FORM = "who | where | what is told"
 MAX_SCENES = 1_000
-"""As many as one job may have."""
+"""The most scenes that one job may have."""
 STORY_SEED = 42
 BLANK = "\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
-"""What JavaScript calls white space; a byte order mark is some."""
+"""The characters that are white space in JavaScript; a byte order mark is one."""
 _EDGES = re.compile(f"^[{BLANK}]+|[{BLANK}]+$")
 _BLANKS = re.compile(f"[{BLANK}]+")
 FNV_OFFSET, FNV_PRIME = 0x811C9DC5, 0x01000193
