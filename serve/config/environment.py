@@ -17,7 +17,7 @@ VARIABLES = {
     "state_dir": "SCENEWRIGHT_STATE_DIR",
     "tracing.endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
 }
-"""By the field that a variable's words are laid into, where only the field's own type checks them."""
+"""The field that a variable's words are laid into, where only the field's own type checks them."""
 
 
 def lay_environment_over(settings: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 BYTES_IN_FLIGHT = 128 << 20
 LARGEST_AT_ONCE = 4
-"""A budget of bodies holds at least so many of the largest: one tenant has half of it."""
+"""A budget of bodies holds at least this many of the largest: one tenant has half of it."""
 COPIES_OF_A_BODY = 2
-"""Of a body's bytes at most, while it is read from Ray Serve and taken apart."""
+"""The copies of a body's bytes at most, while it is read from Ray Serve and taken apart."""
 PROCESS_BYTES = 225_000_000
-"""What a replica of the edge or of the merger takes with nothing under way."""
+"""The memory of an edge or merger replica with nothing under way."""
 
 
 def largest_body_bytes(config: ServiceConfig) -> int:

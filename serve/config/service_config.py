@@ -41,7 +41,7 @@ from .layer_defaults import layer_defaults
 from .memory_budgets import memory_faults
 
 Amount = Annotated[float, Field(ge=0, le=1_000_000)]
-"""Of one of Ray's resources."""
+"""An amount of one of Ray's resources."""
 
 
 class Settings(BaseModel):

@@ -33,7 +33,7 @@ UNSERVED = {
     "applications[].deployments[].deployment_actors": "no deployment of Scenewright's would call"
     " them: take it out",
 }
-"""By path; an empty value asks for nothing, and passes."""
+"""The refused keys by path; an empty value does nothing, and passes."""
 PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[^\s/?#%{}@\\]+)+")
 PREFIX_RULE = (
     "must be a path such as /paint: a slash at its begin, none at its end, no space and none of ?#%{}@"
