@@ -25,13 +25,13 @@ CAUTION = 1.4
 With 1.0 a quarter of the steps at five times the capacity are for scenes that end too late, with 1.4 a
 fiftieth (tests/serve/graph/test_overload.py)."""
 AFTERWARDS_S = 0.5
-"""For the merge and the network."""
+"""The seconds for the merge and the network."""
 STALE_S = 3.0
 """A replica's report arrives here no later than this."""
 SHARE = 4
 """A tenant may have so many times as many layers waiting as there are places left: four fifths of them while
 it is alone, and each of two four ninths (Choudhury and Hahne 1998, dynamic queue length thresholds). So there
-is always a place for one that comes anew."""
+is always a place for a new one."""
 
 
 @dataclass(frozen=True)

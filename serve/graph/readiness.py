@@ -25,7 +25,7 @@ from .scene import Graph, Response
 
 PROBE_TIMEOUT_S = 2.0
 BUSY_TIMEOUT_S = 0.7
-"""Of replicas that run: the probes of a kubelet give up after a second."""
+"""The limit for replicas that run: the probes of a kubelet give up after a second."""
 DISK_TIMEOUT_S = 0.2
 NO_ANSWER = "jobs: the disk that holds them does not answer"
 NONE_RUNS = "no replica is running: one is loading its model, or waits for a place"

@@ -28,10 +28,10 @@ from .fair_queue import LayerFairQueue
 
 TOLD_EVERY_S = 1.0
 SENT_S = 5 * TOLD_EVERY_S
-"""What was sent to a replica is taken for warm there so long: by then it has reported so itself."""
+"""A replica counts as warm for what was sent to it this long: by then it has reported so itself."""
 REMEMBERED = 1024
 REFUSED_S = 3 * TOLD_EVERY_S
-"""A replica that has refused a layer gets none for so long: by then it has reported how it is."""
+"""A replica that has refused a layer gets none for this long: by then it has reported its state."""
 
 
 class LayerRouter(PowerOfTwoChoicesRequestRouter):

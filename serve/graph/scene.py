@@ -50,7 +50,7 @@ Response = Any
 
 UNBOUNDED = 1 << 60
 FREES_IN_S = 2.0
-"""A place in a queue, where nobody knows how fast it is worked off."""
+"""The wait for a place in a queue, where its speed is not known."""
 MAX_LOSSES = 3
 """How often a branch may lose its replica before the request is given up."""
 MAX_REFUSALS = 16
