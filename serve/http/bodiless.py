@@ -1,6 +1,6 @@
 """Refuse a large body where no route reads one: it would lie in memory for as long as the answer takes.
 
-Ray Serve reads the body of a request on and on while it is answered, whether the application reads it; an
+Ray Serve reads a request's body on and on while answering it, whether or not the application reads it; an
 answer that is a stream of events lasts for hours.
 """
 

@@ -19,11 +19,11 @@ from .error_responses import CODING, refuse
 
 SMALL_BYTES = 64 << 10
 SMALL_SHARE = 8
-"""An eighth of the budget is for small bodies alone: who asks for a scene is answered beside uploads."""
+"""An eighth of the budget is for small bodies alone: scene requests are answered beside uploads."""
 RETRY_S = 2.0
 MESSAGE = "too many bytes of request bodies are under way here; come back shortly"
 STATE = "body_share"
-"""The key of a request's state under which its share stands."""
+"""The key of a request's state that holds its share."""
 
 
 class BodyBudget:
@@ -67,7 +67,7 @@ class BodyShare:
         self._held_bytes = 0
 
     def grow_to(self, body_bytes: int) -> None:
-        """Hold so many bytes, if it holds fewer. Raises Overloaded."""
+        """Hold at least this many bytes. Raises Overloaded."""
         more = body_bytes - self._held_bytes
         if more > 0:
             self._budget.take(self._tenant, more, body_bytes)

@@ -25,14 +25,14 @@ from .stalled_writes import StalledWrites, WatchedWrites
 from .tls_handshake import shake_hands
 
 PIECE_BYTES = 4 << 10
-"""So much is parsed at once: what a piece holds too much is known before the next one."""
+"""The bytes parsed at once: what a piece holds too much is known before the next one."""
 MOST_PIPELINED = 16
 """Requests of one connection that wait for the answer to an earlier one; later ones are not even parsed."""
 FRAMING_TO_BODY = 16
 """Bytes of chunk sizes, extensions and trailers for each byte of a body: clients that send single bytes in
 chunks have six."""
 LINGER_BYTES = 1 << 20
-"""What may still come after an answer that did not wait for the body."""
+"""The bytes that may still come after an answer that did not wait for the body."""
 PROBES = (b"/healthz", b"/readyz", b"/-/healthz", b"/-/routes")
 BUSY = Refusal(429, "overloaded", "all connections of this service are in use", retry_after_s=1)
 MALFORMED = Refusal(400, "invalid_request", "this is not an HTTP request")

@@ -66,7 +66,7 @@ class ConnectionLimits:
         return cls(**given)
 
     def source_of(self, address: str) -> str | None:
-        """Return what counts as one caller of `connections_per_address`; None where nobody counts."""
+        """Return what counts as one caller of `connections_per_address`; None where it does not count."""
         if not self.connections_per_address:
             return None
         try:

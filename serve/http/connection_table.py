@@ -15,7 +15,7 @@ from itertools import islice
 from .connection_limits import ConnectionLimits
 
 LOOKED_AT = 64
-"""Of those that have waited longest; each is asked whether an answer or a request is on its way."""
+"""How many of the longest waiting are checked for an answer or a request on its way."""
 
 
 @dataclass(eq=False)

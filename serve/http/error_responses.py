@@ -46,7 +46,7 @@ TYPES = {
 MAX_ECHO_CHARS = 60
 CODING = "Content-Encoding"
 ACCEPTED_CODINGS = ("gzip", "deflate")
-"""What a compressed body may be sent in (serve/http/content_coding.py)."""
+"""The codings in which a compressed body may be sent (serve/http/content_coding.py)."""
 
 
 class Refusal(Exception):

@@ -17,7 +17,7 @@ from .error_responses import MAX_ECHO_CHARS, Refusal
 
 PICTURES = ("image/png", "image/x-png", "image/jpeg", "image/jpg", "image/pjpeg", "image/webp")
 ANYTHING = ("", "application/octet-stream", "binary/octet-stream", "application/binary")
-"""What clients and stores say of bytes that they do not look into: the picture itself says what it is."""
+"""Media types of clients and stores that do not read the bytes: the picture itself says what it is."""
 MAX_TYPE_CHARS = 1_000
 """A boundary has 70 at most; to take 50,000 apart would hold up the other requests."""
 

@@ -16,7 +16,7 @@ from .connection_limits import SPARE_FILES, ConnectionLimits
 
 MARK = "# Bounded by Scenewright."
 BUFFER_BYTES = 96 << 10
-"""Of one request's header: HAProxy itself refuses what does not fit, with 400."""
+"""The bytes of one request's header: HAProxy itself refuses what does not fit, with 400."""
 CONNECTIONS = 8
 """HAProxy's connections for each of a replica's: one that waits costs it a few kilobytes."""
 FILES_A_CONNECTION = 3

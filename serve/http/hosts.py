@@ -27,7 +27,7 @@ from .serve_routes import OTHER_HOST
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 PROBES = ("/healthz", "/readyz")
-"""A kubelet and load balancers ask these by the address of the pod, `scenewright serve` by its own."""
+"""A kubelet and load balancers call these by the address of the pod, `scenewright serve` by its own."""
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 

@@ -19,7 +19,7 @@ TIMING = re.compile(r"([\w-]+);dur=([\d.]+)")
 LAYER_STAGES = ("queue", "encode", "denoise", "decode")
 NO_ROOM = (429, 503, 507)
 UNCOUNTED = ("/healthz", "/readyz", "/-/healthz", "/-/routes")
-"""Asked every few seconds by machines: they would drown the rest."""
+"""Machines call these every few seconds: they would drown the rest."""
 
 
 class HttpMetrics:

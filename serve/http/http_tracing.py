@@ -13,7 +13,7 @@ from .http_metrics import UNCOUNTED, route_of
 from .paths import route_path
 
 PROPAGATOR = TraceContextTextMapPropagator()
-"""W3C's, and no baggage: that would let callers write into our traces."""
+"""W3C's propagator, and no baggage: that would let callers write into our traces."""
 CARRIERS = ("traceparent", "tracestate")
 
 

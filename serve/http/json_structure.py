@@ -12,10 +12,10 @@ from dataclasses import dataclass
 WINDOW_BYTES = 64 << 10
 MAX_DEPTH = 64
 MAX_STRING_BYTES = 1_250_000
-"""As it is written: 100,000 letters, the most that a field takes, as pairs of `\\uXXXX`, and some more."""
+"""The length as written: 100,000 letters, the most that a field takes, as pairs of `\\uXXXX`, and more."""
 MAX_NUMBER_CHARS = 1_000
 MAX_BLANK_WINDOWS = 32
-"""In a row: two megabytes of white space."""
+"""The windows in a row: two megabytes of white space."""
 BRACKETS = b"[]{}"
 NOT_BRACKETS = bytes(set(range(256)) - set(BRACKETS))
 NUMBER = b"+-.0123456789Ee"

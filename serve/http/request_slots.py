@@ -27,7 +27,7 @@ SHARE = 4
 PUBLIC = "(public)"
 RETRY_S = 2.0
 HELD = "held"
-"""The key of a request's state under which stands what it gives back when it becomes a stream."""
+"""The key of a request's state that holds what it gives back when it becomes a stream."""
 
 
 class RequestSlots:

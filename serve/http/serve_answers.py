@@ -17,9 +17,9 @@ from .raw_refusals import refuse_before_the_application
 from .serve_routes import is_serves_own
 
 READ_BYTES = 4 << 10
-"""So much of what Serve says is looked at."""
+"""The bytes of Serve's own answer that are read."""
 PLAIN = (404, 408, 429, 503)
-"""Statuses of those that Serve writes itself; a 500 in plain text is nobody's documented error."""
+"""The statuses that Serve writes itself; a 500 in plain text is no documented error."""
 NOT_FOUND = Refusal(404, "not_found", "there is no such route")
 TOO_LATE = Refusal(504, "deadline_exceeded", "the answer took longer than this service allows")
 INTERNAL = Refusal(

@@ -22,7 +22,7 @@ from .stream_budget import OpenStream
 HEARTBEAT_S = 10.0
 """Proxies give up on a connection that says nothing, mostly after a minute."""
 LEAVES_WITHIN_S = 5.0
-"""For so long a stream that has to end may still write what its reader has not taken."""
+"""The seconds in which a stream that has to end may still write what its reader has not taken."""
 HEARTBEAT = b": still at it\n\n"
 EVENTS = "text/event-stream"
 
@@ -45,7 +45,7 @@ class Event:
 
 
 Work = Callable[[Callable[[Event], None]], Coroutine[Any, Any, None]]
-"""Tells its events as they come to be. How many there can be is bounded by the work itself."""
+"""Sends its events as they come to be. The work itself bounds how many there can be."""
 
 
 class EventStream(Response):

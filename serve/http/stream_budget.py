@@ -16,7 +16,7 @@ from .error_responses import Refusal
 
 LONGEST_RETRY_S = 30.0
 MOST_LEAVING = 16
-"""So many streams may have lost their place and not ended yet, since their readers take nothing."""
+"""The streams that may have lost their place and not ended yet, since their readers take nothing."""
 LEAVING_S = 2.0
 
 

@@ -18,11 +18,11 @@ __all__ = ["MAX_DEPTH", "InvalidJson", "decode"]
 
 MAX_VALUES = 25_000
 MAX_KEYS = 1_000
-"""Of one object: none that is asked for has a tenth of it."""
+"""The keys of one object: no valid request has a tenth of it."""
 MAX_DIGITS = 300
 """No integer that passes is too large to be a float."""
 EXACT = 2**53
-"""Up to here a float holds every integer."""
+"""The largest number up to which a float holds every integer."""
 AT_ONCE_BYTES = 16 << 10
 """So much is parsed by C in a millisecond or two, during which no other thread runs. More of it by Python."""
 
