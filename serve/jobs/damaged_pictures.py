@@ -23,7 +23,7 @@ from .states import SceneState
 
 Outcome = Literal["repainted", "gone"]
 OTHER = "picture: repainted"
-"""What a picture says in `degraded` that was painted again and is not the same."""
+"""The word in `degraded` of a picture that was painted again and is not the same."""
 WAIT_S = 5.0
 
 

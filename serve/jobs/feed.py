@@ -16,7 +16,7 @@ from .open_work import OpenJob
 from .states import JobState
 
 LEAST_REST = 20
-"""The pause after a question is at least so many times as long as the question took."""
+"""The pause after a query is at least this many times as long as the query took."""
 
 
 @dataclass(eq=False)

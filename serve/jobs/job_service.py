@@ -38,15 +38,15 @@ from .stored_bytes import StorageBudget, StorageFull
 Result = TypeVar("Result")
 JOB_ID = re.compile("[0-9a-f]{32}")
 UNKNOWN_S = 30.0
-"""Until some scenes are done, where none was lately."""
+"""The seconds until some scenes are done, where none was lately."""
 ROOM_S = 60.0
-"""Until there may be room: a worker forgets old jobs each minute."""
+"""The seconds until there may be room: a worker forgets old jobs each minute."""
 NO_JOB = "there is no such job"
 NO_SCENE = "this job has no such scene, or no picture of it"
 
 
 class JobService:
-    """The jobs' database, opened at the first job: an edge without jobs needs no folder.
+    """Opens the jobs' database at the first job: an edge without jobs needs no folder.
 
     Raises NotReady where that fails.
 

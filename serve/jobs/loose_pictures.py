@@ -16,7 +16,7 @@ from ..state.store_clock import now_of
 from ..state.tables import loose_pictures, scenes
 
 STUCK_S = 600.0
-"""Whoever has been dropping a picture for so long is gone."""
+"""A process that has been dropping a picture for so long is gone."""
 
 
 class BeingDropped(OSError):

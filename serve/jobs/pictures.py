@@ -26,7 +26,7 @@ TORN_AFTER_S = 3_600.0
 MOST_BYTES = 512 << 20
 """No kept file is larger. A damaged one may be, and is not read into memory."""
 LOST = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EIO, errno.EBADMSG)
-"""What an operating system says of one file that is gone, or that its disk can no longer read."""
+"""The errors of an operating system for a file that is gone, or that its disk can no longer read."""
 
 
 class Damaged(OSError):

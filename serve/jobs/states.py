@@ -63,7 +63,7 @@ class JobState:
 
     @property
     def status(self) -> SceneStatus:
-        """Return `failed` where any scene failed, once all have ended."""
+        """Return the status; `failed` where any scene failed, once all have ended."""
         if self.cancelled:
             return "cancelled"
         if sum(self.counts.get(status, 0) for status in ENDED) == self.total:

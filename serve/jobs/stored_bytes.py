@@ -1,7 +1,7 @@
 """Budget what the jobs of a tenant keep on the disk: rows, words and pictures.
 
 A scene counts its words from when it is submitted, and its picture by what is expected until it is there. One
-that is cancelled keeps a row as its receipt, and nothing of what it was asked for.
+that is cancelled keeps a row as its receipt, and nothing of its request.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 from ..state.tables import jobs, scenes
 
 ROW_BYTES = 1_000
-"""What a scene takes in the database beside its words, with indexes and a job of its own; measured 700."""
+"""The bytes of a scene in the database beside its words, with indexes and a job of its own; measured 700."""
 CANCELLED: dict[str, Any] = {
     "status": "cancelled",
     "lease": None,

@@ -50,10 +50,10 @@ from .scene_jobs import ready_to_paint
 
 RETRY_S = 1.0
 LONGEST_REST_S = 60.0
-"""Before a scene is painted again, where no picture could be kept: by then its disk or bucket may be back."""
+"""The pause before painting again where no picture could be kept: by then its disk or bucket may be back."""
 TIDY_EVERY_S = 60.0
 YOUNG_S = 3_600.0
-"""Whoever noted a picture may still be about to keep it."""
+"""A younger note's process may still be about to keep the picture."""
 TOO_OFTEN = 10
 """Failures in a row that neither the database nor a disk explains: a new worker may fare better."""
 
