@@ -23,7 +23,7 @@ class Fleet:
         self.target = count
         self.arrivals: deque[float] = deque()
         self.waiting: list[int] = []
-        """Scenes that came while there was no replica at all."""
+        """The scenes that came while there was no replica at all."""
         self.replica_s = 0.0
         self.gone_busy_s = 0.0
         self.most_ready = count

@@ -16,7 +16,7 @@ from ..config.layer_defaults import STABLE_DIFFUSION
 from .profile import LayerProfile, Profile
 
 STEPS = 20
-"""Of each request: enough that joining in the middle of a neighbour's step hardly counts."""
+"""The steps of each request: enough that joining in the middle of a neighbour's step hardly counts."""
 Kind = Literal["character", "background"]
 ROUNDS = 3
 DEFAULTS: dict[Kind, int] = {
@@ -83,7 +83,7 @@ def measure(
 
 
 class _Company:
-    """Requests in company of so many, each number measured once."""
+    """Requests several at a time, each number measured once."""
 
     def __init__(self, service: Service, say: Callable[[str], None]) -> None:
         self._service = service
@@ -123,7 +123,7 @@ def _paint(service: Service) -> _Painted:
 
 
 def _paint_together(service: Service, pictures: int) -> list[_Painted]:
-    """Paint in rounds that start and end together: else forwards are shared by ever fewer."""
+    """Paint in rounds, each begun at once when the last is over: else forwards are shared by ever fewer."""
     painted = []
     with ThreadPoolExecutor(pictures) as pool:
         for _ in range(ROUNDS):

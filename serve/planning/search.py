@@ -12,10 +12,10 @@ from .scaling import JointScaler
 from .simulation import BRANCHES, Outcome, Setup, poisson, simulate
 
 MOST_REPLICAS = 512
-"""Of one branch. Beyond it the search gives up."""
+"""The replicas of one branch. Beyond it the search gives up."""
 MERGER_UTILISATION = 0.5
 AUTOSCALED_S = 1_800.0
-"""Of the arrivals, simulated with the scaling policy too."""
+"""The seconds of arrivals that are simulated with the scaling policy too."""
 
 
 class NoPlan(ValueError):

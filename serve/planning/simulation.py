@@ -25,7 +25,7 @@ BRANCHES = ("character", "background")
 WARM_UP = 0.1
 """The part of the scenes, from the first, that is painted but not counted: the service starts empty."""
 Scaler = Callable[[float, Mapping[str, Fleet]], Mapping[str, int]]
-"""Given the time and the fleets, the replicas that each should have. Asked once a second."""
+"""Given the time and the fleets, returns the replicas that each should have. Called once a second."""
 TICK_S = 1.0
 
 
