@@ -25,7 +25,7 @@ PORTS = {
     "dashboard_agent_listen_port": NATIVE.DASHBOARD_AGENT_LISTEN_PORT_NAME,
     "runtime_env_agent_port": NATIVE.RUNTIME_ENV_AGENT_PORT_NAME,
 }
-"""By the parameter of Ray's `start_raylet`: the name of the file in which a helper writes its port."""
+"""The name of the file with a helper's port, by the parameter of Ray's `start_raylet`."""
 LOWEST = 20_000
 TRIES = 1_000
 

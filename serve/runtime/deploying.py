@@ -22,7 +22,7 @@ from .waiting import Say, saying_what_for
 
 POLL_S = 0.1
 BUILT_BY_THE_CONTROLLER = ("deployments", "autoscaling_policy", "runtime_env")
-"""What Ray applies only where its controller builds the application, which takes some seconds more."""
+"""The keys that Ray applies only where its controller builds the application: some seconds more."""
 
 
 def start_serve(deploy: ServeDeploySchema, logs: LogConfig, host: str, port: int, say: Say) -> None:

@@ -20,7 +20,7 @@ PORTS = {
     "RAY_SERVE_HAPROXY_METRICS_PORT": (9101, "HAProxy's own metrics"),
     FALLBACK: (8500, "the proxy for when HAProxy reaches no replica"),
 }
-"""Besides the service's own: Ray's usual port for each, and what listens there."""
+"""The ports besides the service's own: Ray's usual port for each, and what listens there."""
 
 
 def switch(config: ServiceConfig) -> dict[str, str]:

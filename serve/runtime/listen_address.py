@@ -8,7 +8,7 @@ import socket
 from .start_errors import CannotStart
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (it is only compared with)  # nosec B104
-"""Addresses that stand for all of this machine's, and where each is reached from here."""
+"""Addresses that mean all of this machine's, and where each is reached from here."""
 EXAMPLES = "name an address of this machine, such as 127.0.0.1, ::1, localhost or 0.0.0.0"
 
 

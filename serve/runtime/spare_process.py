@@ -19,7 +19,7 @@ LONGEST_S = 120.0
 LONGEST_JOIN_S = 5.0
 NEEDED = ("ray.serve._private.proxy", "serve.http.proxy_hook")
 SETTINGS = {"RAY_num_workers_soft_limit": "64"}
-"""Below it Ray leaves idle processes alone."""
+"""The limit below which Ray leaves idle processes alone."""
 
 
 @contextmanager

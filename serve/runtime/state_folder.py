@@ -17,7 +17,7 @@ MARK = "served-by"
 
 
 def described(config: ServiceConfig) -> str:
-    """Return the start-up line that names the folder of what lasts."""
+    """Return the start-up line that says where jobs, pictures and keys are kept."""
     kept = ["keys"]
     elsewhere = []
     for what, where in (("jobs", config.jobs.database), ("their pictures", config.jobs.pictures)):

@@ -9,7 +9,7 @@ from ..client import Scenewright, ScenewrightError, ServerUnreachable
 
 POLL_S = 0.25
 SETTLED_S = 15.0
-"""A replica loads its model before Serve says that it runs: a reason standing this long stays."""
+"""A replica loads its model before Serve says that it runs: a reason unchanged for this long stays."""
 
 
 def wait(
