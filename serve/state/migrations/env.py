@@ -1,4 +1,7 @@
-"""Run by alembic, over the connection of serve.state.database alone: there is no alembic.ini."""
+"""Run the migrations from alembic, over the connection of serve.state.database alone.
+
+There is no alembic.ini.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often a scene was painted again, and whether it came out as before."""
+"""Count how often a scene was painted again, and note whether it came out as before."""
 
 from __future__ import annotations
 

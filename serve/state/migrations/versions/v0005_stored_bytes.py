@@ -1,4 +1,4 @@
-"""How many bytes each scene keeps: of its words, and of its picture."""
+"""Count the bytes that each scene keeps: of its words, and of its picture."""
 
 from __future__ import annotations
 
