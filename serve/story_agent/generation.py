@@ -22,7 +22,7 @@ CHARACTER_SEED = 42
 BACKGROUND_SEED = 123
 SEEDS: dict[LayerKind, int] = {"character": CHARACTER_SEED, "background": BACKGROUND_SEED}
 AT_ONCE = 8
-"""The service shares its steps among what is asked for at the same time, and says when it is too much."""
+"""The service shares its steps among requests at the same time, and says when it is too much."""
 
 
 class ImageGenerationService:
