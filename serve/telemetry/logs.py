@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 SERVE_LOGGER = logging.getLogger("ray.serve")
-"""Ray Serve's own: in a replica it writes to that replica's file."""
+"""Ray Serve's own logger: in a replica it writes to that replica's file."""
 logger = logging.getLogger("ray.serve.scenewright")
-"""Below Serve's logger, whose handlers and formats are set up in every replica. Never given prompts."""
+"""Our logger below Serve's, whose handlers and formats are set up in every replica. Never given prompts."""
 
 
 @dataclass(frozen=True)
