@@ -36,7 +36,7 @@ GENERATOR_HEALTH = {
     "graceful_shutdown_timeout_s": 20,
 }
 TOO_MANY = {"status_code": 429, "retry_after_s": 1}
-"""What Serve answers where its queue before the edge is full; in our shape by http/serve_answers.py."""
+"""Serve's answer where its queue before the edge is full; in our shape by http/serve_answers.py."""
 
 
 def build(config: ServiceConfig) -> Application:

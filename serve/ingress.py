@@ -51,11 +51,11 @@ from .telemetry.logs import logger
 from .telemetry.tracing import send_traces
 
 UPLOADS_BYTES = 64 << 20
-"""Of the files that one of the merger's replicas holds while they wait there."""
+"""The bytes of files that one of the merger's replicas holds while they wait there."""
 
 
 class Ingress:
-    """Its application is built in the replica, where its handles are.
+    """The edge's deployment. Its application is built in the replica, where its handles are.
 
     It never calls the worker: Serve deploys what an application is bound to, and they meet in the database.
     """
