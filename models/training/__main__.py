@@ -27,7 +27,7 @@ from models.training.subjects import SUBJECTS
 def assemble(
     folder: Path, vae: torch.nn.Module, trainee: diffusion.Trainee, tokenizer: object
 ) -> StableDiffusionPipeline:
-    """The averaged networks in half precision, as a StableDiffusionPipeline, safetensors only."""
+    """Assemble the averaged networks in half precision, as a StableDiffusionPipeline, safetensors only."""
     pipeline = StableDiffusionPipeline(
         vae=vae,
         text_encoder=trainee.text,

@@ -1,4 +1,4 @@
-"""A small network that tells a painted place's kind, or that it shows no place, and its time of day."""
+"""Classify a painted place by a small network: its kind, or that it shows no place, and its time of day."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models.training.place_spec import KINDS, TIMES
 
 WIDTH, HEIGHT = 128, 96
 NO_PLACE = "no place"
-"""What a blurred, smeared or broken picture is taken for, whatever its colours suggest."""
+"""The answer for a blurred, smeared or broken picture, whatever its colours suggest."""
 ANSWERS = (*KINDS, NO_PLACE)
 WEIGHTS = Path(__file__).with_name("place_classifier.safetensors")
 _CHANNELS = (16, 32, 64, 128)
@@ -63,7 +63,7 @@ class PlaceClassifier(torch.nn.Module):
 
 @dataclass(frozen=True)
 class Seen:
-    """What the classifier takes a picture for."""
+    """The classifier's answer for a picture."""
 
     kind: str
     time: str
@@ -74,30 +74,30 @@ class Seen:
 
 
 def shrink(picture: Image.Image) -> torch.Tensor:
-    """A picture of any size and shape as the classifier looks at it: uint8 (3, 96, 128)."""
+    """Shrink a picture of any size and shape to what the classifier looks at: uint8 (3, 96, 128)."""
     small = picture.convert("RGB").resize((WIDTH, HEIGHT), Image.Resampling.BOX)
     return torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
 
 
 def to_input(shrunk: torch.Tensor) -> torch.Tensor:
-    """uint8 to -1..1."""
+    """Convert uint8 to -1..1."""
     return shrunk.float() / 127.5 - 1
 
 
 def classify(classifier: PlaceClassifier, pictures: list[Image.Image]) -> list[Seen]:
-    """The kind and time of each picture."""
+    """Return the kind and time of each picture."""
     batch = to_input(torch.stack([shrink(picture) for picture in pictures]))
     return [Seen(ANSWERS[kind], TIMES[time]) for kind, time in classifier.answers(batch).tolist()]
 
 
 def save(classifier: PlaceClassifier, path: Path = WEIGHTS) -> None:
-    """Half precision: a quarter of a megabyte."""
+    """Save in half precision: a quarter of a megabyte."""
     save_file({name: tensor.half().contiguous() for name, tensor in classifier.state_dict().items()}, path)
     path.chmod(0o644)
 
 
 def load(path: Path = WEIGHTS) -> PlaceClassifier:
-    """The classifier that ships, or one stored elsewhere."""
+    """Load the classifier that ships, or one stored elsewhere."""
     classifier = PlaceClassifier()
     classifier.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
     return classifier.eval()

@@ -1,4 +1,4 @@
-"""Many small pictures on one sheet, each over what was asked and what was seen."""
+"""Draw many small pictures on one sheet, each over what was requested and what was seen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PAPER, _INK, _WRONG = (255, 255, 255), (40, 40, 44), (190, 30, 30)
 
 @dataclass(frozen=True)
 class Entry:
-    """A picture, what was asked for, and what the judge saw instead, if it did."""
+    """A picture, the words it was painted from, and what the judge saw instead, if it did."""
 
     picture: Image.Image
     asked: str
@@ -26,7 +26,7 @@ class Entry:
 
 
 def draw_sheet(entries: list[Entry]) -> Image.Image:
-    """The pictures in rows of six, in the order given."""
+    """Draw the pictures in rows of six, in the order given."""
     first = entries[0].picture
     tall = round(_CELL_PX * first.height / first.width)
     step_x, step_y = _CELL_PX + _GAP_PX, tall + _TEXT_PX + _GAP_PX
@@ -44,7 +44,7 @@ def draw_sheet(entries: list[Entry]) -> Image.Image:
 
 
 def save_sheet(sheet: Image.Image, target: Path) -> None:
-    """A JPEG of at most 400 kB."""
+    """Save as a JPEG of at most 400 kB."""
     target.parent.mkdir(parents=True, exist_ok=True)
     for quality in (90, 85, 80, 70, 60, 45, 30):
         sheet.save(target, quality=quality, optimize=True)
@@ -53,7 +53,7 @@ def save_sheet(sheet: Image.Image, target: Path) -> None:
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
-    """The text in lines no wider than a picture."""
+    """Wrap the text into lines no wider than a picture."""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word

@@ -1,4 +1,4 @@
-"""Does a bundled model paint what it is asked for? `python -m models.training.evaluate character` says.
+"""Measure whether a bundled model paints its prompts: `python -m models.training.evaluate character`.
 
 Paints prompts held out from training with the model's own pipeline and measures the pictures: the garment's
 colour, or the place's kind and time of day; how far their details are from those of drawings; whether seeds
@@ -44,7 +44,7 @@ GUIDANCE = {"character": 7.5, "background": 6.0}
 
 
 def asked_of(prompt: HeldOutPrompt) -> Attributes:
-    """What will be measured of this prompt's picture."""
+    """Return what will be measured of this prompt's picture."""
     spec = prompt.spec
     if hasattr(spec, "garment_color"):
         return {"garment_color": spec.garment_color}
@@ -52,7 +52,7 @@ def asked_of(prompt: HeldOutPrompt) -> Attributes:
 
 
 def build_judge(subject_name: str) -> Callable[[list[Image.Image]], list[Attributes]]:
-    """Looks at pictures; knows nothing of the prompts."""
+    """Build a judge that looks at pictures; it knows nothing of the prompts."""
     if subject_name == "character":
         return lambda pictures: [{"garment_color": garment_color(picture)} for picture in pictures]
     network = classifier.load()
@@ -60,7 +60,7 @@ def build_judge(subject_name: str) -> Callable[[list[Image.Image]], list[Attribu
 
 
 def load_painter(folder: Path, steps: int, guidance: float) -> Paint:
-    """Paints with the folder's own pipeline, at the model's own size, one seed per picture."""
+    """Build a painter with the folder's own pipeline, at the model's own size, one seed per picture."""
     pipeline: Any = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
 
@@ -80,7 +80,7 @@ def load_painter(folder: Path, steps: int, guidance: float) -> Paint:
 def paint_all(
     paint: Paint, prompts: list[HeldOutPrompt], batch: int
 ) -> Iterator[tuple[int, list[Image.Image]]]:
-    """Batches of pictures, each with the number of its first prompt."""
+    """Yield batches of pictures, each with the number of its first prompt."""
     started = time.monotonic()
     for first in range(0, len(prompts), batch):
         part = prompts[first : first + batch]

@@ -15,7 +15,7 @@ TONGUE = "rgb(236,104,120)"
 
 
 def draw_animal_back(figure: Figure) -> str:
-    """The tail, and a dragon's wings, behind the body."""
+    """Draw the tail, and a dragon's wings, behind the body."""
     fur = skin_paint(figure)
     drawers: dict[str, Callable[[Paint], str]] = {
         "dog": _dog_tail,
@@ -29,7 +29,7 @@ def draw_animal_back(figure: Figure) -> str:
 
 
 def draw_animal_head(figure: Figure) -> str:
-    """The head with its ears and its face."""
+    """Draw the head with its ears and its face."""
     drawers = {
         "dog": _dog,
         "cat": _cat,
@@ -47,7 +47,7 @@ def _skull(fur: Paint) -> str:
 
 
 def _eyes(x: float = 40, y: float = 164, iris: str = DARK) -> str:
-    """Dark eyes in white, that show on any fur."""
+    """Draw dark eyes in white, that show on any fur."""
     out = ""
     for side in (-1, 1):
         middle = 192 + side * x
@@ -69,7 +69,7 @@ def _nose(fill: RGB, y: float = 190, rx: float = 19, ry: float = 14) -> str:
 
 
 def _pale(figure: Figure) -> Paint:
-    """The tones of a muzzle: cream, or grey where the fur is white or black."""
+    """Return the tones of a muzzle: cream, or grey where the fur is white or black."""
     return paint(
         {"white": (232, 228, 232), "black": (196, 190, 200), "grey": (226, 230, 240)}.get(
             figure.fur or "", CREAM

@@ -30,7 +30,7 @@ QUALITY = (
 )
 SETTING = ("full body", "plain light gray studio background")
 ADJECTIVES = ("brave", "happy", "tiny", "mysterious", "noble", "kind", "cheerful", "cute", "wise", "friendly")
-"""What no picture shows; captions have them now and then, so that they disturb nothing."""
+"""Adjectives that no picture shows; captions have them now and then, so that they disturb nothing."""
 GROWN = ("knight", "wizard", "witch", "king", "queen", "farmer", "pirate", "elf", "explorer")
 WEARING = ("in", "in", "wearing", "wearing", "dressed in", "with")
 HOLDING = ("holding", "holding", "carrying", "with", "with")
@@ -40,18 +40,18 @@ COLORS_SAID = (*COLORS, "gold")
 
 
 def is_held_out(figure: Figure) -> bool:
-    """Whether this role, garment and colour are kept out of training."""
+    """Return whether this role, garment and colour are kept out of training."""
     key = f"{figure.role}|{figure.garment}|{figure.garment_color}"
     return zlib.crc32(key.encode()) % HELD_OUT == 0
 
 
 def with_article(words: str) -> str:
-    """The words with "a" or "an" before them."""
+    """Return the words with "a" or "an" before them."""
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
 def caption_figure(figure: Figure, rng: random.Random) -> str:
-    """One of many captions for a figure."""
+    """Return one of many captions for a figure."""
     garment = _garment(figure, rng)
     hair = _hair(figure, rng) if rng.random() < 0.65 else None
     cape = _cape(figure, rng) if rng.random() < 0.85 else None
@@ -65,14 +65,14 @@ def caption_figure(figure: Figure, rng: random.Random) -> str:
 
 
 def _word(words: tuple[str, ...], rng: random.Random) -> str | None:
-    """The usual word three times in four, else one of the others; None where there are none."""
+    """Return the usual word three times in four, else one of the others; None where there are none."""
     if len(words) < 2 or rng.random() < 0.75:
         return words[0] if words else None
     return rng.choice(words[1:])
 
 
 def _noun(figure: Figure, rng: random.Random) -> tuple[str, str | None]:
-    """Who it is with an adjective or two, and the fur where it is left for a phrase of its own."""
+    """Word who it is with an adjective or two, and the fur where it is left for a phrase of its own."""
     noun = _word(ROLE_WORDS[figure.role], rng) or figure.role
     phrase = None
     if figure.fur is not None and rng.random() < 0.75:
@@ -96,7 +96,7 @@ def _noun(figure: Figure, rng: random.Random) -> tuple[str, str | None]:
 
 
 def _garment(figure: Figure, rng: random.Random) -> str | None:
-    """The garment with its colour; now and then either alone, or neither."""
+    """Word the garment with its colour; now and then either alone, or neither."""
     garment = _word(GARMENT_WORDS[figure.garment], rng)
     color = _word(COLOR_WORDS.get(figure.garment_color, (figure.garment_color,)), rng)
     lot = rng.random()

@@ -1,4 +1,4 @@
-"""What each role wears on its head."""
+"""Draw the headgear of each role."""
 
 import math
 
@@ -22,7 +22,7 @@ SAPPHIRE: RGB = (62, 120, 214)
 
 
 def draw_hat(figure: Figure) -> str:
-    """The role's headgear."""
+    """Draw the role's headgear."""
     drawers = {
         "knight": _helmet,
         "wizard": _wizard_hat,

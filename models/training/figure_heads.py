@@ -11,14 +11,14 @@ _BEARDED = ("king", "wizard", "man", "grandfather")
 
 
 def hair_paint(figure: Figure) -> Paint:
-    """The tones of the figure's hair. Raises ValueError for a figure without any."""
+    """Return the tones of the figure's hair. Raises ValueError for a figure without any."""
     if figure.hair_color is None:
         raise ValueError(f"a {figure.role} has no hair")
     return paint(HAIR_COLORS[figure.hair_color])
 
 
 def draw_back_hair(figure: Figure) -> str:
-    """The hair that falls behind the body."""
+    """Draw the hair that falls behind the body."""
     if not figure.has_hair:
         return ""
     tones, style = hair_paint(figure), figure.hair_style
@@ -53,7 +53,7 @@ def draw_back_hair(figure: Figure) -> str:
 
 
 def draw_head(figure: Figure) -> str:
-    """The bare head with its face."""
+    """Draw the bare head with its face."""
     if figure.role == "robot":
         return _robot_head(figure)
     skin = skin_paint(figure)
@@ -75,7 +75,7 @@ def draw_head(figure: Figure) -> str:
 
 
 def draw_eyes(x: float, y: float, lashes: bool = False) -> str:
-    """Two large dark eyes with a light in each, `x` px either side of the middle."""
+    """Draw two large dark eyes with a light in each, `x` px either side of the middle."""
     out = ""
     for side in (-1, 1):
         middle = 192 + side * x
@@ -86,7 +86,7 @@ def draw_eyes(x: float, y: float, lashes: bool = False) -> str:
 
 
 def draw_mouth(figure: Figure, y: float) -> str:
-    """A smile, closed or open."""
+    """Draw a smile, closed or open."""
     if figure.expression == "grin":
         return path(
             f"M168 {y - 7}Q192 {y - 1} 216 {y - 7}Q213 {y + 18} 192 {y + 18}Q171 {y + 18} 168 {y - 7}Z",
@@ -126,7 +126,7 @@ def _robot_head(figure: Figure) -> str:
 
 
 def draw_front_hair(figure: Figure) -> str:
-    """The hair over the brow and beside the face."""
+    """Draw the hair over the brow and beside the face."""
     if not figure.has_hair:
         return ""
     tones, style = hair_paint(figure), figure.hair_style
@@ -168,7 +168,7 @@ def draw_front_hair(figure: Figure) -> str:
 
 
 def draw_beard(figure: Figure) -> str:
-    """The beard of a king, a wizard or a man, or a grandfather's moustache."""
+    """Draw the beard of a king, a wizard or a man, or a grandfather's moustache."""
     if figure.role not in _BEARDED:
         return ""
     tones = hair_paint(figure)
@@ -192,7 +192,7 @@ def draw_beard(figure: Figure) -> str:
 
 
 def draw_glasses(figure: Figure) -> str:
-    """The round glasses of a grandmother or a grandfather."""
+    """Draw the round glasses of a grandmother or a grandfather."""
     if figure.role not in AGED:
         return ""
     out = ""

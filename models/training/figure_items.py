@@ -12,7 +12,7 @@ INDIGO: RGB = (76, 92, 186)
 
 
 def draw_item(item: str | None, x: float, y: float, hand: Paint, radius: float) -> str:
-    """The item in a hand of this radius at (x, y), with the hand's fingers over it."""
+    """Draw the item in a hand of this radius at (x, y), with the hand's fingers over it."""
     fingers = dot(x, y, radius, hand.main, hand.line)
     if item == "sword":
         return _sword(x, y) + fingers

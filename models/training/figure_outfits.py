@@ -30,14 +30,14 @@ HOLDING_ARM = "M240 266Q278 286 295 324"
 
 
 def skin_paint(figure: Figure) -> Paint:
-    """The tones of the figure's hands and face."""
+    """Return the tones of the figure's hands and face."""
     if figure.fur is not None:
         return paint(FURS[figure.fur])
     return paint(figure.skin or METAL)
 
 
 def draw_legs(figure: Figure) -> str:
-    """Both legs with their boots, or an animal's paws."""
+    """Draw both legs with their boots, or an animal's paws."""
     own = skin_paint(figure)
     bare = figure.is_animal or figure.role == "robot"
     cloth = own if bare else paint(LEGGINGS)
@@ -76,7 +76,7 @@ def draw_legs(figure: Figure) -> str:
 
 
 def draw_cape(figure: Figure) -> str:
-    """The cape behind the body."""
+    """Draw the cape behind the body."""
     if figure.cape_color is None:
         return ""
     tones = paint(garment_rgb(figure.cape_color))
@@ -86,7 +86,7 @@ def draw_cape(figure: Figure) -> str:
 
 
 def draw_cape_collar(figure: Figure) -> str:
-    """The part of the cape that lies over the shoulders."""
+    """Draw the part of the cape that lies over the shoulders."""
     if figure.cape_color is None:
         return ""
     tones = paint(garment_rgb(figure.cape_color))
@@ -96,7 +96,7 @@ def draw_cape_collar(figure: Figure) -> str:
 
 
 def draw_arm(figure: Figure, free: bool) -> str:
-    """One sleeve and its hand."""
+    """Draw one sleeve and its hand."""
     tones, hand = paint(garment_rgb(figure.garment_color)), skin_paint(figure)
     curve, hx, hy = FREE_ARMS[figure.pose] if free else (HOLDING_ARM, HAND_X, HAND_Y)
     palm = dot(hx, hy, HAND_R, hand.main, hand.line)
@@ -115,7 +115,7 @@ def draw_arm(figure: Figure, free: bool) -> str:
 
 
 def draw_garment(figure: Figure) -> str:
-    """The garment over the torso."""
+    """Draw the garment over the torso."""
     tones = paint(garment_rgb(figure.garment_color))
     trim = trim_paint(figure.garment_color)
     metal = figure.garment_color in ("silver", "golden")
@@ -125,7 +125,7 @@ def draw_garment(figure: Figure) -> str:
 
 
 def _bands(metal: bool) -> str:
-    """Slanting bands of shine for cloth of silver or gold."""
+    """Draw slanting bands of shine for cloth of silver or gold."""
     return "M156 236H178L150 480H120ZM222 330H236L262 480H240Z" if metal else ""
 
 

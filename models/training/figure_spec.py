@@ -1,4 +1,4 @@
-"""What a picture-book figure is made of, and how figures are drawn by lot."""
+"""Specify what a picture-book figure is made of, and draw figures by lot."""
 
 import random
 from dataclasses import dataclass
@@ -130,17 +130,17 @@ class Figure:
 
     @property
     def has_hair(self) -> bool:
-        """Whether hair can be seen at all."""
+        """Return whether hair can be seen at all."""
         return self.hair_color is not None
 
     @property
     def is_animal(self) -> bool:
-        """Whether this is an animal, with fur (a dragon: scales) for hair and skin."""
+        """Return whether this is an animal, with fur (a dragon: scales) for hair and skin."""
         return self.fur is not None
 
 
 def garment_rgb(color: str) -> RGB:
-    """The main fill of a garment of this colour."""
+    """Return the main fill of a garment of this colour."""
     return COLORS[color]
 
 
@@ -167,7 +167,7 @@ def sample_figure(rng: random.Random) -> Figure:
 
 
 def _hair_weights(role: str) -> tuple[float, ...]:
-    """The odds of each of HAIR_COLORS."""
+    """Return the odds of each of HAIR_COLORS."""
     if role in AGED:
         return (0, 0, 0, 0, 1, 1)
     if role in ("wizard", "king"):

@@ -19,19 +19,19 @@ class Paint(NamedTuple):
 
 
 def css(rgb: RGB) -> str:
-    """The CSS form of a colour."""
+    """Return the CSS form of a colour."""
     return f"rgb({rgb[0]},{rgb[1]},{rgb[2]})"
 
 
 def mix(a: RGB, b: RGB, share: float) -> RGB:
-    """`a` with `share` of `b` mixed in."""
+    """Mix `share` of `b` into `a`."""
     r, g, bl = (round(x + (y - x) * share) for x, y in zip(a, b, strict=True))
     return (r, g, bl)
 
 
 @lru_cache(maxsize=256)
 def paint(rgb: RGB) -> Paint:
-    """The tones that go with a main colour."""
+    """Return the tones that go with a main colour."""
     if min(rgb) > 235:
         return Paint(css(rgb), "rgb(226,231,244)", "rgb(255,255,255)", "rgb(82,86,110)")
     if max(rgb) < 62:
@@ -69,12 +69,12 @@ TRIMS: dict[str, RGB] = {
 
 
 def trim_paint(color: str) -> Paint:
-    """A trim that stands out from a garment of this colour."""
+    """Return a trim that stands out from a garment of this colour."""
     return paint(TRIMS[color])
 
 
 def path(d: str, fill: str, line: str = "none", width: float = LINE) -> str:
-    """A filled and outlined path."""
+    """Return a filled and outlined path."""
     return (
         f'<path d="{d}" fill="{fill}" stroke="{line}" stroke-width="{width}" '
         'stroke-linejoin="round" stroke-linecap="round"/>'
@@ -82,17 +82,17 @@ def path(d: str, fill: str, line: str = "none", width: float = LINE) -> str:
 
 
 def stroke(d: str, line: str, width: float = LINE) -> str:
-    """An open line."""
+    """Return an open line."""
     return path(d, "none", line, width)
 
 
 def oval(x: float, y: float, rx: float, ry: float) -> str:
-    """The path data of an ellipse."""
+    """Return the path data of an ellipse."""
     return f"M{x - rx} {y}a{rx} {ry} 0 1 1 {2 * rx} 0a{rx} {ry} 0 1 1 {-2 * rx} 0Z"
 
 
 def box(x: float, y: float, w: float, h: float, r: float) -> str:
-    """The path data of a rounded box."""
+    """Return the path data of a rounded box."""
     return (
         f"M{x + r} {y}h{w - 2 * r}q{r} 0 {r} {r}v{h - 2 * r}q0 {r} {-r} {r}"
         f"h{2 * r - w}q{-r} 0 {-r} {-r}v{2 * r - h}q0 {-r} {r} {-r}Z"
@@ -100,12 +100,12 @@ def box(x: float, y: float, w: float, h: float, r: float) -> str:
 
 
 def dot(x: float, y: float, r: float, fill: str, line: str = "none", width: float = LINE) -> str:
-    """A disc."""
+    """Return a disc."""
     return path(oval(x, y, r, r), fill, line, width)
 
 
 def solid(d: str, tones: Paint, shade: str = "", light: str = "", extra: str = "") -> str:
-    """A shape with a shade and a light kept inside its outline."""
+    """Return a shape with a shade and a light kept inside its outline."""
     name = f"c{zlib.crc32(d.encode())}"
     inner = (path(shade, tones.shade) if shade else "") + (path(light, tones.light) if light else "")
     return (
@@ -115,5 +115,5 @@ def solid(d: str, tones: Paint, shade: str = "", light: str = "", extra: str = "
 
 
 def limb(d: str, tones: Paint, width: float) -> str:
-    """A rounded limb along a curve, outlined."""
+    """Return a rounded limb along a curve, outlined."""
     return stroke(d, tones.line, width + 2 * LINE) + stroke(d, tones.main, width)

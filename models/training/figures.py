@@ -35,7 +35,7 @@ BACKDROP: RGB = (211, 211, 211)
 
 
 def figure_svg(figure: Figure, width: int = WIDTH, height: int = HEIGHT, backdrop: RGB = BACKDROP) -> str:
-    """The picture of a figure as an SVG document. No shadow: it would be cut out with the figure."""
+    """Return the picture of a figure as an SVG document. No shadow: it would be cut out with the figure."""
     parts = (
         draw_cape(figure),
         draw_animal_back(figure) if figure.is_animal else draw_back_hair(figure),
@@ -68,5 +68,5 @@ def _head_parts(figure: Figure) -> tuple[str, ...]:
 
 
 def draw_figure(figure: Figure, width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
-    """The picture of a figure; the same figure always gives the same pixels."""
+    """Draw a figure; the same figure always gives the same pixels."""
     return rasterise(figure_svg(figure, width, height), width, height)

@@ -1,4 +1,4 @@
-"""Which of the twelve colours is a painted figure's garment? Read off the chest and the skirt."""
+"""Find which of the twelve colours a painted figure's garment has, off the chest and the skirt."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 CLOTH_ROWS = ((0.385, 0.295), (0.235, 0.185))
 CLOTH_COLUMNS = (0.40, 0.60)
 BACKDROP_TOLERANCE = 14.0
-"""How far in Lab a pixel must lie from the backdrop to belong to the figure; a floor shadow lies nearer."""
+"""Least distance in Lab of a figure's pixel from the backdrop; a floor shadow lies nearer."""
 TONE_TOLERANCE = 26.0
 """Pixels further than this from every tone (outlines, seams, a beard) do not vote."""
 DARKER = 0.2
@@ -22,13 +22,13 @@ DARKER = 0.2
 
 
 def garment_color(picture: Image.Image) -> str:
-    """The colour that most pixels of the garment are nearest to."""
+    """Return the colour that most pixels of the garment are nearest to."""
     votes = color_votes(picture)
     return max(votes, key=lambda color: votes[color])
 
 
 def color_votes(picture: Image.Image) -> dict[str, float]:
-    """Each colour's share of the garment's pixels."""
+    """Return each colour's share of the garment's pixels."""
     lab = to_lab(np.asarray(picture.convert("RGB"), dtype=np.float64))
     height, width = lab.shape[:2]
     soles = _soles(lab)
@@ -42,7 +42,7 @@ def color_votes(picture: Image.Image) -> dict[str, float]:
 
 
 def to_lab(rgb: Floats) -> Floats:
-    """sRGB in 0..255 to CIE L*a*b* under D65."""
+    """Convert sRGB in 0..255 to CIE L*a*b* under D65."""
     share = rgb / 255
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
     to_xyz = np.array([[0.41246, 0.35758, 0.18044], [0.21267, 0.71515, 0.07218], [0.01933, 0.11919, 0.95030]])
@@ -53,7 +53,7 @@ def to_lab(rgb: Floats) -> Floats:
 
 
 def _soles(lab: Floats) -> int:
-    """The lowest row where the figure, set off from the light backdrop, is as wide as a boot."""
+    """Return the lowest row where the figure, set off from the light backdrop, is as wide as a boot."""
     height, width = lab.shape[:2]
     middle = lab[:, round(0.3 * width) : round(0.7 * width)]
     edges = np.concatenate([lab[:, : width // 32], lab[:, -(width // 32) :]], axis=1)
@@ -64,7 +64,7 @@ def _soles(lab: Floats) -> int:
 
 
 def _distance(pixels: Floats, color: RGB) -> Floats:
-    """How far each Lab pixel lies from the colour's lit or shaded tone, whichever is nearer."""
+    """Return how far each Lab pixel lies from the colour's lit or shaded tone, whichever is nearer."""
     lit = np.array(color, dtype=np.float64)
     tones = to_lab(np.stack([lit, lit * (1 - DARKER)]))
     distances: Floats = np.linalg.norm(pixels[:, None] - tones[None], axis=-1).min(axis=1)

@@ -103,7 +103,7 @@ def train_classifier(pictures: torch.Tensor, labels: torch.Tensor, epochs: int) 
 
 
 def place_accuracy(network: classifier.PlaceClassifier, count: int, seed: int) -> dict[str, float]:
-    """Return the shares told right, of places in layouts not trained on and of the same places spoiled."""
+    """Return the shares classified right, of places in layouts not trained on and of these spoiled."""
     torch.manual_seed(seed)
     result: dict[str, float] = {"pictures": count}
     for name, blur_px in (("", 0), ("_soft", _PLACE_BLUR_PX)):

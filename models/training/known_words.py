@@ -1,4 +1,4 @@
-"""Collect the words that a model is taught, and what to offer to those who ask for anything else.
+"""Collect the words that a model is taught, and suggestions for prompts beyond them.
 
 They are stored beside the weights, and the service warns of a description with other words. Words that people
 say in many ways are known only in the ways that captions say them.

@@ -15,7 +15,7 @@ def set_linear_encoder(vae: AutoencoderTiny, basis: PatchBasis, latents: torch.T
     """Make `vae.encode` what `basis.encode` is, for an encoder of six levels without blocks.
 
     Each convolution of stride 2 gathers patches of twice the side: all their pixels up to 4 x 4, the main
-    components of 8 x 8, which `latents` of training pictures tell, and at 16 x 16 the latents.
+    components of 8 x 8, which `latents` of training pictures give, and at 16 x 16 the latents.
     """
     first, halving, *gathering, last = (m for m in vae.encoder.layers if isinstance(m, nn.Conv2d))
     for convolution in (first, halving, *gathering, last):

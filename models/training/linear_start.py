@@ -1,6 +1,6 @@
 """Set an AutoencoderTiny's decoder to the linear inverse of the latents, to be trained from there.
 
-The decoder doubles a picture by repeating pixels, and a convolution then cannot tell the left half of a
+The decoder doubles a picture by repeating pixels, and a convolution then cannot separate the left half of a
 repeated pixel from the right one: it would have to learn each patch from its neighbours. So four channels
 carry a code. On the smallest level the blocks count the columns and rows from the border, where the padding
 is zero, as even and odd; on every larger level a pixel whose left neighbour has the same code is a right
@@ -28,7 +28,7 @@ from models.training.quarter_gates import write_gates
 
 
 class LinearStart:
-    """Write the linear inverse into a decoder of one width; `masks` tell the elements that are to stay."""
+    """Write the linear inverse into a decoder of one width; `masks` mark the elements that are to stay."""
 
     def __init__(self, decoder: nn.Module, basis: PatchBasis, latents: torch.Tensor, scaling: float) -> None:
         self._layers: list[Any] = [*decoder.layers]  # type: ignore[misc]

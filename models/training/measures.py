@@ -1,4 +1,4 @@
-"""What the evaluation counts: answers as asked, and how far pictures are apart."""
+"""Measure what the evaluation counts: pictures as requested, and how far pictures are apart."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Paint = Callable[[list[HeldOutPrompt], list[int]], list[Image.Image]]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a prompt asked for and what its picture shows, attribute by attribute."""
+    """A prompt's attributes and those that its picture shows, one by one."""
 
     prompt: str
     seed: int
@@ -32,7 +32,7 @@ class Verdict:
 
 
 def adherence(verdicts: list[Verdict]) -> dict[str, Any]:
-    """For every attribute the share that is as asked: of all pictures, and of those asked for each value."""
+    """Return for every attribute the share as requested: of all pictures, and of those for each value."""
     result: dict[str, Any] = {}
     for name in verdicts[0].asked:
         groups: dict[str, list[bool]] = {}
@@ -48,13 +48,13 @@ def adherence(verdicts: list[Verdict]) -> dict[str, Any]:
 
 
 def difference(one: Image.Image, other: Image.Image) -> tuple[float, float]:
-    """The mean distance in levels of 255, and the share of pixels that differ visibly."""
+    """Return the mean distance in levels of 255, and the share of pixels that differ visibly."""
     levels = np.abs(np.asarray(one, dtype=np.int16) - np.asarray(other, dtype=np.int16))
     return float(levels.mean()), float((levels.max(axis=-1) > VISIBLE_LEVELS).mean())
 
 
 def seed_differences(paint: Paint, prompts: list[HeldOutPrompt]) -> dict[str, float]:
-    """One seed twice, which must give one picture, and another seed, which must give another."""
+    """Compare one seed twice, which must give one picture, and another seed, which must give another."""
     apart, visible, repeated = [], [], []
     for number, prompt in enumerate(prompts):
         seeds = (FIRST_SEED + number, FIRST_SEED + number, OTHER_SEED + number)

@@ -26,7 +26,7 @@ _ROWS = {
 
 
 def write_card(folder: Path) -> Path:
-    """README.md in the model's folder. Raises FileNotFoundError before the model was evaluated."""
+    """Write README.md in the model's folder. Raises FileNotFoundError before the model was evaluated."""
     report = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
     words = WORDS[report["subject"]]
     target = folder / "README.md"
@@ -35,7 +35,7 @@ def write_card(folder: Path) -> Path:
 
 
 def write_checksums(folder: Path) -> Path:
-    """SHA256SUMS of all that the pipeline reads, in the form of sha256sum."""
+    """Write SHA256SUMS of all that the pipeline reads, in the form of sha256sum."""
     files = sorted(
         file
         for pattern in ("*.safetensors", "*.json", "*.txt")
@@ -52,7 +52,7 @@ def write_checksums(folder: Path) -> Path:
 
 
 def percent(share: float) -> str:
-    """0.9958 as 99.6%; only a whole is 100%."""
+    """Write 0.9958 as 99.6%; only a whole is 100%."""
     return f"{100 * share:.1f}%" if share < 1 else "100%"
 
 

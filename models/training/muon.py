@@ -80,7 +80,7 @@ def split_parameters(
 
 
 class MuonAdamW:
-    """Both optimizers as one, at one learning rate."""
+    """A combination of both optimizers, at one learning rate."""
 
     def __init__(
         self, network: torch.nn.Module, first_and_last: tuple[str, ...], muon_rate: float, adam_rate: float

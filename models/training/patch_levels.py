@@ -12,7 +12,7 @@ QUARTERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 Maps = tuple[list[torch.Tensor], list[torch.Tensor]]
 SAMPLES = 20_000
 MARGIN = 0.35
-"""What the samples may be exceeded by, as a share of their range."""
+"""The margin by which samples may be exceeded, as a share of their range."""
 
 
 @dataclass

@@ -9,7 +9,7 @@ LAMP = rgb("ffcf5e")
 
 
 def _pane(c: Canvas, depth: float) -> Colour:
-    """Window colour: lit after dark, cool glass by day."""
+    """Return the window colour: lit after dark, cool glass by day."""
     if c.place.time == "night":
         return LAMP
     if c.place.time == "sunset":
@@ -18,7 +18,7 @@ def _pane(c: Canvas, depth: float) -> Colour:
 
 
 def window(c: Canvas, x: float, y: float, w: float, h: float, depth: float) -> None:
-    """An arched window centred at x, its top at y; it glows at night."""
+    """Draw an arched window centred at x, its top at y; it glows at night."""
     if c.place.time == "night":
         glow = c.stops(((0.0, LAMP, 0.4), (1.0, LAMP, 0.0)), radial=True)
         c.oval(x, y + h / 2, w * 1.7, h * 1.3, glow)
@@ -26,7 +26,7 @@ def window(c: Canvas, x: float, y: float, w: float, h: float, depth: float) -> N
 
 
 def _merlons(c: Canvas, x: float, y: float, w: float, fill: Colour) -> None:
-    """Crenellations along the top of a wall."""
+    """Draw crenellations along the top of a wall."""
     size = 9 * c.u
     n = max(2, round(w / (2 * size)))
     step = w / (n - 0.5)
@@ -37,7 +37,7 @@ def _merlons(c: Canvas, x: float, y: float, w: float, fill: Colour) -> None:
 
 
 def tower(c: Canvas, x: float, foot: float, w: float, h: float, cone: bool, roof: str) -> None:
-    """A round tower centred at x; a cone roof with a flag, or battlements."""
+    """Draw a round tower centred at x; a cone roof with a flag, or battlements."""
     u, d = c.u, 0.86
     stone, dark = c.pal.at("stone", d), c.pal.at("stone", d, 0.26)
     top = foot - h
@@ -81,7 +81,7 @@ def tower(c: Canvas, x: float, foot: float, w: float, h: float, cone: bool, roof
 
 
 def castle(c: Canvas, x: float, foot: float) -> None:
-    """A castle of several towers around a keep, standing on ``foot``."""
+    """Draw a castle of several towers around a keep, standing on ``foot``."""
     u, rng, d = c.u, c.rng, 0.86
     roof = rng.choice(("roof", "roof2", "roof"))
     k = rng.uniform(0.9, 1.08)
@@ -109,7 +109,7 @@ def castle(c: Canvas, x: float, foot: float) -> None:
 
 
 def cottage(c: Canvas, x: float, foot: float, w: float, depth: float) -> None:
-    """A gabled cottage ``w`` wide, with chimney, door and windows."""
+    """Draw a gabled cottage ``w`` wide, with chimney, door and windows."""
     u, rng = c.u, c.rng
     roof = rng.choice(("roof", "roof", "roof2", "mesa"))
     h = w * rng.uniform(0.5, 0.62)
@@ -155,7 +155,7 @@ def cottage(c: Canvas, x: float, foot: float, w: float, depth: float) -> None:
 
 
 def skyline(c: Canvas, foot: float, tall: float, depth: float, panes: bool) -> None:
-    """A row of tower blocks across the picture."""
+    """Draw a row of tower blocks across the picture."""
     u, rng = c.u, c.rng
     x = -rng.uniform(0, 30) * u
     last = 0.0
@@ -170,7 +170,7 @@ def skyline(c: Canvas, foot: float, tall: float, depth: float, panes: bool) -> N
 
 
 def block(c: Canvas, x: float, foot: float, w: float, h: float, depth: float, panes: bool) -> None:
-    """One tower block with a simple roof shape and a grid of windows."""
+    """Draw one tower block with a simple roof shape and a grid of windows."""
     u, rng = c.u, c.rng
     name = rng.choice(("tower", "tower2", "rock", "wall"))
     body = c.pal.at(name, depth, 0.08)

@@ -34,11 +34,11 @@ class Canvas:
         self._body: list[str] = []
 
     def fade(self, top: Colour, bottom: Colour, a: float = 1.0, b: float = 1.0) -> str:
-        """A vertical gradient fill over a shape's own box."""
+        """Draw a vertical gradient fill over a shape's own box."""
         return self.stops(((0.0, top, a), (1.0, bottom, b)))
 
     def stops(self, stops: Sequence[tuple[float, Colour, float]], radial: bool = False) -> str:
-        """A gradient fill of (offset, colour, opacity) stops."""
+        """Draw a gradient fill of (offset, colour, opacity) stops."""
         name = f"g{len(self._defs)}"
         inner = "".join(
             f'<stop offset="{o:.3f}" stop-color="{css(c)}" stop-opacity="{a:.3f}"/>' for o, c, a in stops
@@ -52,18 +52,18 @@ class Canvas:
         return f"url(#{name})"
 
     def path(self, d: str, fill: Colour | str, extra: str = "") -> None:
-        """A filled path."""
+        """Draw a filled path."""
         paint = fill if isinstance(fill, str) else css(fill)
         self._body.append(f'<path d="{d}" fill="{paint}" {extra}/>')
 
     def poly(self, points: Sequence[Point], fill: Colour | str, extra: str = "") -> None:
-        """A filled polygon."""
+        """Draw a filled polygon."""
         self.path("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points) + "Z", fill, extra)
 
     def rect(
         self, x: float, y: float, w: float, h: float, fill: Colour | str, r: float = 0, a: float = 1
     ) -> None:
-        """A filled rectangle with rounded corners of radius ``r``."""
+        """Draw a filled rectangle with rounded corners of radius ``r``."""
         paint = fill if isinstance(fill, str) else css(fill)
         self._body.append(
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(w, 0.1):.1f}" height="{max(h, 0.1):.1f}" '
@@ -71,7 +71,7 @@ class Canvas:
         )
 
     def oval(self, x: float, y: float, rx: float, ry: float, fill: Colour | str, a: float = 1) -> None:
-        """A filled ellipse."""
+        """Draw a filled ellipse."""
         arc = f"a{rx:.1f} {ry:.1f} 0 1 1"
         self.path(
             f"M{x - rx:.1f} {y:.1f}{arc} {2 * rx:.1f} 0{arc} {-2 * rx:.1f} 0Z",
@@ -80,7 +80,7 @@ class Canvas:
         )
 
     def line(self, points: Sequence[Point], width: float, colour: Colour, a: float = 1) -> None:
-        """A round-ended stroke."""
+        """Draw a round-ended stroke."""
         d = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
         self.path(
             d,
@@ -90,7 +90,7 @@ class Canvas:
         )
 
     def curve(self, y: float, amp: float, length: float = 300.0) -> Curve:
-        """A gentle rolling height line around ``y``, ``length`` design pixels a wave."""
+        """Return a gentle rolling height line around ``y``, ``length`` design pixels a wave."""
         k = math.tau / (length * self.u)
         p, q = self.rng.uniform(0, math.tau), self.rng.uniform(0, math.tau)
 
@@ -108,7 +108,7 @@ class Canvas:
         self.poly([*points, (self.w + step, low), (0, low)], fill)
 
     def mist(self, y: float, half: float, strength: float = 0.35) -> None:
-        """A soft band of haze across the whole picture."""
+        """Draw a soft band of haze across the whole picture."""
         c = self.pal.haze
         if self.place.weather == "fog":
             strength = min(0.85, strength * 1.9)

@@ -125,5 +125,5 @@ def caption_place(place: Place, rng: random.Random) -> str:
 
 
 def is_held_out(place: Place) -> bool:
-    """Whether this kind, time and weather are kept back from training."""
+    """Return whether this kind, time and weather are kept back from training."""
     return zlib.crc32(f"{place.kind}|{place.time}|{place.weather}".encode()) % 12 == 0

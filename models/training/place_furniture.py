@@ -22,12 +22,12 @@ def in_light(c: Canvas, colour: Colour, share: float = 0.22) -> Colour:
 
 
 def lamps_are_lit(c: Canvas) -> bool:
-    """Whether lamps are lit."""
+    """Return whether lamps are lit."""
     return c.place.time in ("night", "sunset")
 
 
 def sofa(c: Canvas, x: float, foot: float, w: float, cloth: Colour) -> None:
-    """A sofa ``w`` wide, seen from the front."""
+    """Draw a sofa ``w`` wide, seen from the front."""
     u, h = c.u, 92 * c.u
     top, shaded = foot - h, in_shade(c, cloth)
     c.oval(x, foot - 1 * u, w * 0.56, 9 * u, c.pal.at("plank", 1, 0.4), 0.6)
@@ -58,7 +58,7 @@ def sofa(c: Canvas, x: float, foot: float, w: float, cloth: Colour) -> None:
 
 
 def floor_lamp(c: Canvas, x: float, foot: float, h: float) -> None:
-    """A tall lamp, lit in the evening."""
+    """Draw a tall lamp, lit in the evening."""
     u, top = c.u, foot - h
     if lamps_are_lit(c):
         glow = c.stops(((0.0, LAMP, 0.7), (0.4, _WARM, 0.32), (1.0, _WARM, 0.0)), radial=True)
@@ -79,7 +79,7 @@ def floor_lamp(c: Canvas, x: float, foot: float, h: float) -> None:
 
 
 def ceiling_lamp(c: Canvas, x: float, y: float) -> None:
-    """A lamp that hangs from the ceiling, lit."""
+    """Draw a lamp that hangs from the ceiling, lit."""
     u = c.u
     glow = c.stops(((0.0, LAMP, 0.7), (0.4, _WARM, 0.32), (1.0, _WARM, 0.0)), radial=True)
     c.oval(x, y + 60 * u, 170 * u, 150 * u, glow)
@@ -94,7 +94,7 @@ def ceiling_lamp(c: Canvas, x: float, y: float) -> None:
 
 
 def bookcase(c: Canvas, x: float, foot: float, w: float, h: float) -> None:
-    """A bookcase with three shelves of thick books."""
+    """Draw a bookcase with three shelves of thick books."""
     u, top, wood = c.u, foot - h, c.pal.at("trunk", 1, -0.04)
     c.rect(x - w / 2, top, w, h, wood, 4 * u)
     c.rect(x - w / 2 + 8 * u, top + 8 * u, w - 16 * u, h - 16 * u, c.pal.at("trunk", 1, 0.5))
@@ -114,7 +114,7 @@ def bookcase(c: Canvas, x: float, foot: float, w: float, h: float) -> None:
 
 
 def fireplace(c: Canvas, x: float, foot: float, w: float) -> None:
-    """A chimney breast of brick with a fire."""
+    """Draw a chimney breast of brick with a fire."""
     u, brick = c.u, c.pal.lit(rgb("b5583f"))
     h = 122 * u
     top = foot - h
@@ -147,7 +147,7 @@ def fireplace(c: Canvas, x: float, foot: float, w: float) -> None:
 
 
 def plant(c: Canvas, x: float, foot: float, h: float) -> None:
-    """A pot plant with five big leaves."""
+    """Draw a pot plant with five big leaves."""
     u, green = c.u, c.pal.lit(rgb("3f9d55"))
     pot = c.pal.lit(rgb("cf6f45"))
     base = foot - h * 0.34
@@ -166,7 +166,7 @@ def plant(c: Canvas, x: float, foot: float, h: float) -> None:
 
 
 def wall_picture(c: Canvas, x: float, y: float, w: float, colour: Colour) -> None:
-    """A framed landscape on the wall."""
+    """Draw a framed landscape on the wall."""
     u, h = c.u, w * 0.8
     c.rect(x - w / 2, y, w, h, c.pal.at("trunk", 1), 3 * u)
     ix, iy, iw, ih = x - w / 2 + 7 * u, y + 7 * u, w - 14 * u, h - 14 * u

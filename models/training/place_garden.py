@@ -116,7 +116,7 @@ def _flagstones(c: Canvas, x: float, top: float) -> None:
 
 
 def garden(c: Canvas) -> None:
-    """A garden with a fence, a rose arch and beds of flowers on both sides of a path."""
+    """Draw a garden with a fence, a rose arch and beds of flowers on both sides of a path."""
     u, seed = c.u, c.place.seed
     x = c.w * (0.5 + (c.place.focus - 0.5) * 0.9)
     nature.hills(c, c.horizon - 12 * u, 16 * u, 0.3, length=340)

@@ -34,7 +34,7 @@ _CUPBOARDS = ("4fb0a5", "5a86c8", "d96a54")
 
 
 def room(c: Canvas) -> None:
-    """A living room: sofa under the window, lamp, bookcase or fireplace, rug."""
+    """Draw a living room: sofa under the window, lamp, bookcase or fireplace, rug."""
     u, o, seed = c.u, opening(c), c.place.seed
     foot = FLOOR * c.h
     c.pal = c.pal.indoors()
@@ -72,7 +72,7 @@ def room(c: Canvas) -> None:
 
 
 def kitchen(c: Canvas) -> None:
-    """A kitchen: worktop under the window, stove with its hood, fridge, pans on the wall."""
+    """Draw a kitchen: worktop under the window, stove with its hood, fridge, pans on the wall."""
     u, o, seed = c.u, opening(c), c.place.seed
     foot = FLOOR * c.h
     c.pal = c.pal.indoors()

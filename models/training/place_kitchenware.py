@@ -1,4 +1,4 @@
-"""What stands and hangs in the kitchen: few, large shapes."""
+"""Things that stand and hang in the kitchen: few, large shapes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from models.training.place_palette import Colour, rgb
 
 
 def worktop(c: Canvas, left: float, right: float, base: float, h: float, front: Colour) -> None:
-    """A row of cupboards under a worktop."""
+    """Draw a row of cupboards under a worktop."""
     u, top = c.u, base - h
     c.rect(left, top + 10 * u, right - left, h - 10 * u, front)
     c.rect(left, base - 9 * u, right - left, 9 * u, in_shade(c, front, 0.6))
@@ -25,7 +25,7 @@ def worktop(c: Canvas, left: float, right: float, base: float, h: float, front: 
 
 
 def stove(c: Canvas, x: float, base: float, h: float, pot: bool) -> None:
-    """A stove with an oven door, a pot or a pan and its hood."""
+    """Draw a stove with an oven door, a pot or a pan and its hood."""
     u, w, top = c.u, 94 * c.u, base - h - 3 * c.u
     white, metal = c.pal.at("snow", 1, 0.06), c.pal.lit(METAL)
     hood = c.pal.lit(rgb("aeb7c4"))
@@ -67,7 +67,7 @@ def stove(c: Canvas, x: float, base: float, h: float, pot: bool) -> None:
 
 
 def fridge(c: Canvas, x: float, base: float, w: float, h: float, colour: Colour) -> None:
-    """A rounded fridge with two doors."""
+    """Draw a rounded fridge with two doors."""
     u, top = c.u, base - h
     c.rect(x - w / 2, top, w, h, colour, 14 * u)
     edge = w * 0.2
@@ -85,7 +85,7 @@ def fridge(c: Canvas, x: float, base: float, w: float, h: float, colour: Colour)
 
 
 def hanging_pans(c: Canvas, x: float, y: float, w: float) -> None:
-    """Two pans that hang from a rail."""
+    """Draw two pans that hang from a rail."""
     u, metal = c.u, c.pal.lit(METAL)
     c.rect(x - w / 2, y, w, 7 * u, c.pal.at("trunk", 1), 3 * u)
     copper = c.pal.lit(rgb("d07a3e"))
@@ -96,7 +96,7 @@ def hanging_pans(c: Canvas, x: float, y: float, w: float) -> None:
 
 
 def shelf(c: Canvas, x: float, y: float, w: float) -> None:
-    """Two boards with plates and jars."""
+    """Draw two boards with plates and jars."""
     u = c.u
     for row, dy in enumerate((38, 88)):
         base = y + dy * u

@@ -7,7 +7,7 @@ from models.training.place_palette import Colour, mix, rgb
 
 
 def hills(c: Canvas, y: float, amp: float, depth: float, name: str = "grass", length: float = 300) -> Curve:
-    """A rolling plane with its foot lost in haze; ``y`` and ``amp`` in pixels."""
+    """Draw a rolling plane with its foot lost in haze; ``y`` and ``amp`` in pixels."""
     line = c.curve(y, amp, length)
     near = c.pal.at(name, depth)
     c.ground(line, c.fade(near, mix(near, c.pal.haze, 0.35 * (1 - depth))), 104 * c.u)
@@ -15,14 +15,14 @@ def hills(c: Canvas, y: float, amp: float, depth: float, name: str = "grass", le
 
 
 def foreground(c: Canvas, name: str = "grass", top: float = 0.765) -> Curve:
-    """The calm near ground."""
+    """Draw the calm near ground."""
     line = c.curve(top * c.h, 8 * c.u, 520)
     c.ground(line, c.fade(c.pal.at(name, 1.0, -0.08), c.pal.at(name, 1.0, 0.22)))
     return line
 
 
 def road(c: Canvas, target: float, top: float, name: str = "path") -> None:
-    """A path that winds from the bottom edge up to ``target`` at height ``top``."""
+    """Draw a path that winds from the bottom edge up to ``target`` at height ``top``."""
     u = c.u
     x0 = c.w * 0.5 + (target - c.w * 0.5) * 0.3 + c.rng.uniform(-40, 40) * u
     bend = c.rng.choice((-1, 1)) * 70 * u
@@ -37,7 +37,7 @@ def road(c: Canvas, target: float, top: float, name: str = "path") -> None:
 
 
 def mountain_range(c: Canvas, base: float, tall: float, depth: float, caps: bool = True) -> None:
-    """Jagged peaks, each with a lit and a shaded face and a snow cap."""
+    """Draw jagged peaks, each with a lit and a shaded face and a snow cap."""
     n = max(2, round(c.w / (tall * 1.15)))
     order = list(range(n + 1))
     c.rng.shuffle(order)
@@ -91,7 +91,7 @@ def _peak(c: Canvas, x: float, base: float, high: float, half: float, depth: flo
 
 
 def round_tree(c: Canvas, x: float, y: float, size: float, depth: float, name: str = "leaf") -> None:
-    """A lollipop tree, ``size`` pixels tall, standing at (x, y)."""
+    """Draw a lollipop tree, ``size`` pixels tall, standing at (x, y)."""
     r = size * 0.33
     c.rect(x - size * 0.05, y - size * 0.5, size * 0.1, size * 0.52, c.pal.at("trunk", depth, 0.15))
     dark = c.pal.at(name, depth, 0.25)
@@ -108,7 +108,7 @@ def round_tree(c: Canvas, x: float, y: float, size: float, depth: float, name: s
 
 
 def conifer(c: Canvas, x: float, y: float, size: float, depth: float) -> None:
-    """A fir of three stacked skirts."""
+    """Draw a fir of three stacked skirts."""
     c.rect(x - size * 0.045, y - size * 0.16, size * 0.09, size * 0.17, c.pal.at("trunk", depth, 0.2))
     for k in range(3):
         top = y - size * (0.52 + 0.24 * k)
@@ -130,7 +130,7 @@ def conifer(c: Canvas, x: float, y: float, size: float, depth: float) -> None:
 
 
 def bare_tree(c: Canvas, x: float, y: float, size: float, depth: float) -> None:
-    """A leafless winter tree with thick boughs."""
+    """Draw a leafless winter tree with thick boughs."""
     wood, u = c.pal.at("trunk", depth, 0.25), c.u
     top = y - size
     c.line([(x, y), (x, y - size * 0.55), (x + size * 0.04, top)], max(5 * u, size * 0.07), wood)
@@ -141,7 +141,7 @@ def bare_tree(c: Canvas, x: float, y: float, size: float, depth: float) -> None:
 
 
 def bush(c: Canvas, x: float, y: float, size: float, depth: float, name: str = "leaf") -> None:
-    """A low clump of leaves (snow-topped in snow)."""
+    """Draw a low clump of leaves (snow-topped in snow)."""
     fill = c.pal.at(name, depth, 0.14)
     for k, r in ((-0.55, 0.42), (0.55, 0.4), (0.0, 0.6)):
         c.oval(x + k * size, y - r * size * 0.5, r * size, r * size * 0.86, fill)
@@ -153,7 +153,7 @@ FLOWERS = (rgb("ff6f7d"), rgb("ffd23f"), rgb("ffffff"), rgb("b77bff"), rgb("ff9a
 
 
 def flower(c: Canvas, x: float, y: float, r: float, colour: Colour) -> None:
-    """A big simple bloom on a stalk."""
+    """Draw a big simple bloom on a stalk."""
     petal, u = c.pal.lit(mix(colour, (255, 255, 255), 0.05)), c.u
     c.line([(x, y), (x, y + r * 2.6)], 4 * u, c.pal.at("leaf", 1.0, 0.15))
     for dx, dy in ((0, -1), (0.95, -0.31), (0.59, 0.81), (-0.59, 0.81), (-0.95, -0.31)):

@@ -125,13 +125,13 @@ class Palette:
         return inside
 
     def lit(self, colour: Colour) -> Colour:
-        """A daylight colour under this time's light."""
+        """Return a daylight colour under this time's light."""
         c = (colour[0] * self.mood.dim, colour[1] * self.mood.dim, colour[2] * self.mood.dim)
         dull = self.dull * (0.5 if self.time == "night" else 1.0)
         return mix(mix(c, self.mood.ambient, self.mood.tint), self.grey, dull)
 
     def at(self, name: str, depth: float, shade: float = 0.0) -> Colour:
-        """Material ``name`` at ``depth`` (0 far, 1 near); ``shade`` darkens or lightens."""
+        """Return material ``name`` at ``depth`` (0 far, 1 near); ``shade`` darkens or lightens."""
         base = MATERIALS[name]
         if self.snowy and name in ("grass", "path", "sand", "road"):
             base = mix(base, MATERIALS["snow"], 0.6 if name == "sand" else 0.86)

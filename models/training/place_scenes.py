@@ -16,13 +16,13 @@ from models.training.place_wild import beach, cave, desert
 
 
 def _spread(c: Canvas, spacing: float, jitter: float = 0.35) -> list[float]:
-    """Positions across the width about ``spacing`` design pixels apart."""
+    """Return positions across the width about ``spacing`` design pixels apart."""
     n = max(2, round(c.w / (spacing * c.u)))
     return [(i + 0.5 + c.rng.uniform(-jitter, jitter)) * c.w / n for i in range(n)]
 
 
 def _grove(c: Canvas, line: Curve, spacing: float, size: float, depth: float, firs: float) -> None:
-    """Trees of mixed kinds along a height line."""
+    """Draw trees of mixed kinds along a height line."""
     for x in _spread(c, spacing):
         s = size * c.rng.uniform(0.75, 1.2) * c.u
         y = line(x) + 4 * c.u
@@ -33,7 +33,7 @@ def _grove(c: Canvas, line: Curve, spacing: float, size: float, depth: float, fi
 
 
 def castle(c: Canvas) -> None:
-    """A castle on its own hill in the chosen third."""
+    """Draw a castle on its own hill in the chosen third."""
     u, x = c.u, c.place.focus * c.w
     if c.rng.random() < 0.4:
         nature.mountain_range(c, c.horizon + 20 * u, 96 * u, 0.3)
@@ -60,7 +60,7 @@ def castle(c: Canvas) -> None:
 
 
 def forest(c: Canvas) -> None:
-    """Three or four layers of trees around a clearing."""
+    """Draw three or four layers of trees around a clearing."""
     u = c.u
     firs = c.rng.choice((0.25, 0.5, 0.8))
     for dy, size, depth, gap in ((-8, 92, 0.22, 38), (18, 128, 0.46, 58)):
@@ -91,7 +91,7 @@ def forest(c: Canvas) -> None:
 
 
 def mountains(c: Canvas) -> None:
-    """Two jagged ranges above a fir-edged valley."""
+    """Draw two jagged ranges above a fir-edged valley."""
     u = c.u
     nature.mountain_range(c, c.horizon + 16 * u, c.rng.uniform(165, 200) * u, 0.34)
     c.mist(c.horizon, 40 * u, 0.5)
@@ -108,7 +108,7 @@ def mountains(c: Canvas) -> None:
 
 
 def village(c: Canvas) -> None:
-    """Cottages clustered on a rise."""
+    """Draw cottages clustered on a rise."""
     u, x = c.u, c.place.focus * c.w
     nature.hills(c, c.horizon - 26 * u, 26 * u, 0.26, length=340)
     c.mist(c.horizon, 34 * u)
@@ -131,7 +131,7 @@ def village(c: Canvas) -> None:
 
 
 def snowy_field(c: Canvas) -> None:
-    """White rolling ground with winter trees."""
+    """Draw white rolling ground with winter trees."""
     u = c.u
     nature.hills(c, c.horizon - 22 * u, 22 * u, 0.3, "rock", 320)
     c.mist(c.horizon, 30 * u)
@@ -150,7 +150,7 @@ def snowy_field(c: Canvas) -> None:
 
 
 def city(c: Canvas) -> None:
-    """Two skylines behind a tree-lined road."""
+    """Draw two skylines behind a tree-lined road."""
     u = c.u
     built.skyline(c, c.horizon + 20 * u, 150 * u, 0.3, panes=False)
     c.mist(c.horizon - 10 * u, 50 * u, 0.45)
@@ -165,7 +165,7 @@ def city(c: Canvas) -> None:
 
 
 def meadow(c: Canvas) -> None:
-    """Rolling green with big flowers and a lone tree."""
+    """Draw rolling green with big flowers and a lone tree."""
     u, rng = c.u, c.rng
     nature.hills(c, c.horizon - 20 * u, 24 * u, 0.26, length=360)
     c.mist(c.horizon, 34 * u)

@@ -127,7 +127,7 @@ def _hull(c: Canvas, x: float, y: float, half: float, way: float, band: Colour) 
 
 
 def ship(c: Canvas) -> None:
-    """A sailing ship with bellied sails, seen from a wooden quay."""
+    """Draw a sailing ship with bellied sails, seen from a wooden quay."""
     u, seed = c.u, c.place.seed
     top = 0.765 * c.h
     _sea(c, top)

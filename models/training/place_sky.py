@@ -10,7 +10,7 @@ from models.training.place_spaceship import ringed_planet
 
 
 def draw_sky(c: Canvas) -> None:
-    """Gradient, then the disc, stars and clouds that the weather lets through."""
+    """Draw the gradient, then the disc, stars and clouds that the weather lets through."""
     top, middle, low = c.pal.sky
     deep = c.horizon + 50 * c.u
     c.rect(0, 0, c.w, deep, c.stops(((0.0, top, 1), (0.5, middle, 1), (0.92, low, 1))))
@@ -81,7 +81,7 @@ def _stars(c: Canvas, count: int) -> None:
 
 
 def cloud(c: Canvas, x: float, y: float, size: float, lit: Colour, shade: Colour) -> None:
-    """One puffy cloud with a flat foot."""
+    """Draw one puffy cloud with a flat foot."""
     s = size * c.u
     a = 1.0
     fill = c.fade(lit, shade)
@@ -123,7 +123,7 @@ def _clouds(c: Canvas) -> None:
 
 
 def draw_weather(c: Canvas) -> None:
-    """Rain, snowflakes or fog in front of the scene."""
+    """Draw rain, snowflakes or fog in front of the scene."""
     span = c.w / (512 * c.u)
     if c.place.weather == "rain":
         _rain(c, round(8 * span))

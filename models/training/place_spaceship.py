@@ -72,7 +72,7 @@ def _rocks(c: Canvas, base: float, depth: float, tall: float) -> None:
 
 
 def spaceship(c: Canvas) -> None:
-    """A rocket on its fins on the ground of another planet."""
+    """Draw a rocket on its fins on the ground of another planet."""
     u, seed = c.u, c.place.seed
     _rocks(c, c.horizon + 24 * u, 0.5, 96)
     c.mist(c.horizon + 10 * u, 34 * u)

@@ -1,4 +1,4 @@
-"""What a place is: its kind, time, weather and layout seed."""
+"""Specify a place: its kind, time, weather and layout seed."""
 
 from __future__ import annotations
 

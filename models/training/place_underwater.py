@@ -11,7 +11,7 @@ _FISH = (("ff9a2c", "fff4e0"), ("ffd83c", "3a5fd0"), ("ff5d7a", "ffe0a0"))
 
 
 def underwater(c: Canvas) -> None:
-    """The floor of the sea between corals, with fish and the light of the surface."""
+    """Draw the floor of the sea between corals, with fish and the light of the surface."""
     u, seed = c.u, c.place.seed
     top, middle, low, ray = (rgb(code) for code in WATER[c.place.time])
     c.rect(0, 0, c.w, c.h, c.stops(((0.0, top, 1), (0.22, middle, 1), (0.85, low, 1))))

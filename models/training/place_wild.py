@@ -10,7 +10,7 @@ from models.training.place_palette import mix, rgb
 
 
 def _dune(c: Canvas, x: float, y: float, half: float, high: float, depth: float) -> None:
-    """A dune with a lit face and a curving shaded face, its crest at (x, y - high)."""
+    """Draw a dune with a lit face and a curving shaded face, its crest at (x, y - high)."""
     lit, dark = c.pal.at("sand", depth, -0.06), c.pal.at("sand", depth, 0.22)
     s, top = -c.side, y - high
     c.path(
@@ -26,7 +26,7 @@ def _dune(c: Canvas, x: float, y: float, half: float, high: float, depth: float)
 
 
 def _cactus(c: Canvas, x: float, y: float, size: float, depth: float) -> None:
-    """A saguaro with two arms."""
+    """Draw a saguaro with two arms."""
     green, w = c.pal.at("cactus", depth), max(8 * c.u, size * 0.19)
     c.line([(x, y), (x, y - size)], w, green)
     for s, a, b in ((-1, 0.38, 0.72), (1, 0.5, 0.86)):
@@ -42,7 +42,7 @@ def _cactus(c: Canvas, x: float, y: float, size: float, depth: float) -> None:
 
 
 def desert(c: Canvas) -> None:
-    """Mesas or pyramids behind dunes, with a few cacti."""
+    """Draw mesas or pyramids behind dunes, with a few cacti."""
     u, rng, x = c.u, c.rng, c.place.focus * c.w
     foot = c.horizon + 12 * u
     pyramids = rng.random() < 0.4
@@ -105,7 +105,7 @@ def desert(c: Canvas) -> None:
 
 
 def _palm(c: Canvas, x: float, y: float, size: float, lean: float) -> None:
-    """A leaning palm with broad leaves."""
+    """Draw a leaning palm with broad leaves."""
     u, d = c.u, 0.96
     tx, ty = x + lean * size * 0.32, y - size
     wood = c.pal.at("trunk", d, 0.05)
@@ -130,7 +130,7 @@ def _palm(c: Canvas, x: float, y: float, size: float, lean: float) -> None:
 
 
 def beach(c: Canvas) -> None:
-    """Sea under the sky, a glittering sun path, sand and palms."""
+    """Draw sea under the sky, a glittering sun path, sand and palms."""
     u, rng, y0 = c.u, c.rng, c.horizon
     isle = c.w - c.place.focus * c.w
     for dx, r in ((0, 84), (70, 56)):
@@ -173,7 +173,7 @@ def beach(c: Canvas) -> None:
 
 
 def _mouth(c: Canvas, grow: float, depth: float, shade: float) -> None:
-    """A sheet of rock with a ragged opening, hung with stalactites."""
+    """Draw a sheet of rock with a ragged opening, hung with stalactites."""
     u, rng = c.u, c.rng
     cx = c.w * (0.5 + (c.place.focus - 0.5) * 0.3)
     half = min(c.w * 0.4, 260 * u) + grow * u
@@ -198,7 +198,7 @@ def _mouth(c: Canvas, grow: float, depth: float, shade: float) -> None:
 
 
 def _crystals(c: Canvas, x: float, y: float, size: float) -> None:
-    """A cluster of glowing crystals."""
+    """Draw a cluster of glowing crystals."""
     hue = rgb(("7fe9ff", "d79bff", "8dffc9")[c.place.seed % 3])
     glow = c.stops(((0.0, hue, 0.5), (1.0, hue, 0.0)), radial=True)
     c.oval(x, y - size * 0.4, size * 1.5, size * 1.2, glow)
@@ -214,7 +214,7 @@ def _crystals(c: Canvas, x: float, y: float, size: float) -> None:
 
 
 def cave(c: Canvas) -> None:
-    """Looking out of a cave at the sky and a far range."""
+    """Draw the view out of a cave at the sky and a far range."""
     u, rng = c.u, c.rng
     if rng.random() < 0.5:
         nature.mountain_range(c, c.horizon + 30 * u, 110 * u, 0.34)

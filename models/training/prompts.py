@@ -47,7 +47,7 @@ _WEATHERS = {
 
 @dataclass(frozen=True)
 class HeldOutPrompt:
-    """What the model is told, as the service tells it, and the Figure or Place that it must show."""
+    """The prompt, as the service words it, and the Figure or Place that the picture must show."""
 
     prompt: str
     negative_prompt: str
@@ -55,7 +55,7 @@ class HeldOutPrompt:
 
 
 def held_out_prompts(subject_name: str, count: int = PROMPTS, seed: int = 0) -> list[HeldOutPrompt]:
-    """`count` different prompts, the same for the same seed. Raises ValueError where there are not as many.
+    """Return `count` different prompts, the same for the same seed. Raises ValueError where there are fewer.
 
     Evenly shared among the garment's colours, or the held-out combinations of a place, for by the sampler's
     own shares one in six figures is blue and one in ninety brown.
@@ -83,7 +83,7 @@ def held_out_prompts(subject_name: str, count: int = PROMPTS, seed: int = 0) -> 
 
 
 def describe_figure(figure: Figure, rng: random.Random) -> str:
-    """Role, colour and garment always, hair or fur, cape and item sometimes, nothing that is not there."""
+    """Name role, colour and garment always, hair or fur, cape and item sometimes, and nothing not there."""
     garment = f"{figure.garment_color} {figure.garment}"
     thing = garment if figure.garment == "armor" else with_article(garment)
     who = f"{figure.fur} {figure.role}" if figure.is_animal and rng.random() < 0.5 else figure.role
@@ -98,7 +98,7 @@ def describe_figure(figure: Figure, rng: random.Random) -> str:
 
 
 def describe_place(place: Place, rng: random.Random, say_weather: bool = True) -> str:
-    """Kind and time always, the weather where asked."""
+    """Name kind and time always, the weather where requested."""
     noun = rng.choice(_MOODS) + place.kind
     if place.kind != "mountains":
         noun = with_article(noun)

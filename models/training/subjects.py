@@ -1,4 +1,4 @@
-"""What a model is taught: the pictures' sampler, renderer, captions and sizes, one record per model."""
+"""Define what a model learns: the pictures' sampler, renderer, captions and sizes, one record per model."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Subject:
         return self.sizes[0][:2]
 
     def sample_for_training(self, rng: random.Random) -> Any:
-        """A spec whose combination of attributes is not kept back for the evaluation."""
+        """Sample a spec whose combination of attributes is not kept back for the evaluation."""
         while self.held_out(spec := self.sample(rng)):
             pass
         return spec

@@ -28,7 +28,10 @@ def _captions(subject: Subject, count: int, seed: int) -> Iterator[str]:
 
 
 def build_tokenizer(subject: Subject, folder: Path, seed: int) -> CLIPTokenizer:
-    """Byte-pair vocabulary in CLIP's own form. Raises RuntimeError if it does not survive a round trip."""
+    """Build a byte-pair vocabulary in CLIP's own form.
+
+    Raises RuntimeError if it does not survive a round trip.
+    """
     target = folder / "tokenizer"
     if not target.exists():
         bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token=EOS))

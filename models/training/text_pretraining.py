@@ -1,4 +1,4 @@
-"""The text encoder's head start: to tell from the words alone everything that the words say of a picture.
+"""Pretrain the text encoder: to find from the words alone everything that the words say of a picture.
 
 Left to the denoiser's loss, a text encoder learns the nouns and never which of three colours is the
 garment's: most of that loss is about noise, and a wrong colour costs little of the rest. Naming the
@@ -41,14 +41,17 @@ class AttributeHeads(torch.nn.Module):
         return {name: head(pooled) for name, head in self.heads.items()}
 
     def truth(self, name: str, specs: list[Any]) -> torch.Tensor:
-        """(batch,) the index of each spec's own value."""
+        """Return (batch,) the index of each spec's own value."""
         return torch.tensor([self.values[name].index(getattr(spec, name)) for spec in specs])
 
 
 def pretrain(
     subject: Subject, tokenizer: CLIPTokenizer, text: CLIPTextModel, folder: Path, steps: int, seed: int
 ) -> None:
-    """AdamW, warm-up and linear decay. The result is stored in `folder`, and read back when it is there."""
+    """Train by AdamW, warm-up and linear decay.
+
+    The result is stored in `folder`, and read back when it is there.
+    """
     stored = folder / "text.pt"
     if stored.exists():
         text.load_state_dict(torch.load(stored))
