@@ -1,4 +1,6 @@
-"""The same requests and checks under Locust: `locust -f loadtest/locustfile.py --host http://127.0.0.1:8000`.
+"""Send the same requests and checks by Locust.
+
+    locust -f loadtest/locustfile.py --host http://127.0.0.1:8000
 
 Locust's users are a closed loop: while the service stalls they wait and send less, so its percentiles hide
 stalls that `python -m loadtest run` shows. LOADTEST_MIX names a mix file, LOADTEST_SEED the seed and
@@ -24,7 +26,10 @@ ACCEPT = {"picture": "image/*", "json": "application/json"}
 
 
 def _mix() -> mixes.Mix:
-    """Raises MixError: a mix with what Locust does not do is refused, and Locust does not start."""
+    """Read the mix.
+
+    Raises MixError, so that Locust does not start, for a mix with what Locust does not do.
+    """
     file = os.environ.get("LOADTEST_MIX")
     mix = mixes.load(Path(file)) if file else mixes.default_mix()
     for entry in mix.requests:
@@ -49,13 +54,13 @@ except (mixes.MixError, ValueError) as error:
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def refresh_clock(environment: Any, **_: Any) -> None:
-    """--run-time counts from the loop's last look at the clock, which is as old as Locust's imports took."""
+    """Refresh the loop's clock, from which --run-time counts: it is as old as Locust's imports took."""
     gevent.get_hub().loop.update_now()
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def check_address(environment: Any, **_: Any) -> None:
-    """Locust's own word on an address that cannot be is a traceback for each user."""
+    """Check the address, on which Locust itself would print a traceback for each user."""
     try:
         environment.host = base_address(environment.host) if environment.host else None
     except AddressError as error:
@@ -63,13 +68,13 @@ def check_address(environment: Any, **_: Any) -> None:
 
 
 class Reader(FastHttpUser):
-    """Asks for one picture after another."""
+    """Requests one picture after another."""
 
     network_timeout = connection_timeout = 150.0
     default_headers: dict[str, str] | None = {"Authorization": f"Bearer {key}"} if key else None
 
     def __init__(self, environment: Any) -> None:
-        """The page of Locust's own may have been given another address."""
+        """Check the address again: Locust's own page may have set another."""
         self.host = self.host and base_address(self.host)
         super().__init__(environment)
 

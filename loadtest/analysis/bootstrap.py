@@ -1,4 +1,4 @@
-"""How sure a difference between two runs is: moving-block bootstrap intervals (Künsch, 1989).
+"""Estimate how sure a difference between two runs is: moving-block bootstrap intervals (Künsch, 1989).
 
 Requests in one queue slow each other, so neighbours are drawn together, in blocks of the square root of their
 number; drawing them one by one would call chance a regression.
@@ -30,14 +30,17 @@ class Interval:
 
 
 def ratio(first: Values, second: Values, statistic: Statistic, seed: int = 1) -> Interval:
-    """Of the second's statistic to the first's. Both in the order in which they were sent, none empty."""
+    """Return the second's statistic over the first's.
+
+    Both in the order in which they were sent, none empty.
+    """
     dice = np.random.default_rng(seed)
     drawn = _resampled(second, statistic, dice) / _resampled(first, statistic, dice)
     return _interval(float(statistic(second) / statistic(first)), drawn)
 
 
 def difference(first: Values, second: Values, statistic: Statistic, seed: int = 1) -> Interval:
-    """The second's statistic less the first's."""
+    """Return the second's statistic less the first's."""
     dice = np.random.default_rng(seed)
     drawn = _resampled(second, statistic, dice) - _resampled(first, statistic, dice)
     return _interval(float(statistic(second) - statistic(first)), drawn)
@@ -49,7 +52,7 @@ def _interval(estimate: float, drawn: Values) -> Interval:
 
 
 def _resampled(values: Values, statistic: Statistic, dice: np.random.Generator) -> Values:
-    """The statistic of each round's resample."""
+    """Return the statistic of each round's resample."""
     count = len(values)
     block = max(1, round(math.sqrt(count)))
     rounds = max(1, min(ROUNDS, AT_ONCE // count))

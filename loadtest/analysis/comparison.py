@@ -1,4 +1,4 @@
-"""Two runs side by side, and whether the second is worse."""
+"""Compare two runs, and decide whether the second is worse."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ SAME_TEST = ("arrival", "rate", "users", "duration", "warmup", "mix", "variation
 
 @dataclass(frozen=True)
 class Figure:
-    """`first` and `second` in seconds, or shares; the interval is of their ratio, or difference."""
+    """One compared figure.
+
+    `first` and `second` in seconds, or shares; the interval is of their ratio, or difference.
+    """
 
     name: str
     first: float
@@ -35,7 +38,10 @@ class Figure:
 
 
 def compare(first: Mapping[str, Any], second: Mapping[str, Any], tolerance: float) -> list[Figure]:
-    """A latency is worse where the whole interval of its ratio lies above 1 + `tolerance`."""
+    """Compare two runs.
+
+    A latency is worse where the whole interval of its ratio lies above 1 + `tolerance`.
+    """
     latencies = _latencies(first), _latencies(second)
     figures = []
     for name, (percent, needed) in PERCENTILES.items():
@@ -53,7 +59,7 @@ def compare(first: Mapping[str, Any], second: Mapping[str, Any], tolerance: floa
 
 
 def differing_tests(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
-    """What of the two runs' configurations differs that should not."""
+    """List what differs between the two runs' configurations, and should not."""
     configs = first.get("config", {}), second.get("config", {})
     return [name for name in SAME_TEST if configs[0].get(name) != configs[1].get(name)]
 
@@ -79,7 +85,7 @@ def _oks(summary: Mapping[str, Any]) -> Values:
 
 
 def _percentile(values: Values, percent: float) -> Values:
-    """Nearest rank."""
+    """Return the percentile by nearest rank."""
     rank = min(values.shape[-1] - 1, int(values.shape[-1] * percent / 100))
     return np.partition(values, rank, axis=-1)[..., rank]
 

@@ -1,4 +1,4 @@
-"""The highest rate that meets an objective: doubled until it fails, halved in between, then confirmed."""
+"""Find the highest rate that meets an objective: double until it fails, halve in between, then confirm."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_HALVINGS = 4
 
 
 def highest(probe: Probe, start_rps: float, most_rps: float, precision: float) -> float | None:
-    """Within `precision` (0.05 is 5%), or None where not even the lowest rate that was tried holds.
+    """Return the rate within `precision` (0.05 is 5%), or None if not even the lowest rate tried holds.
 
     A search picks the luckiest of its probes, so what it finds is run again, longer, and lowered by
     `precision` until that holds: MLPerf's rule for its Server scenario.

@@ -22,7 +22,7 @@ UNITS = {"ms": 1e-3, "s": 1.0, "%": 1e-2, "/s": 1.0}
 
 
 class SloError(ValueError):
-    """Fit to be shown as it is."""
+    """The objective is malformed. The message is fit to be shown as it is."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Term:
     written: str
 
     def value(self, summary: Mapping[str, Any]) -> float | None:
-        """The run's figure that is bound, or None where the run has none."""
+        """Return the run's figure that is bound, or None where the run has none."""
         if self.metric in LATENCIES:
             latencies = summary["latency_s"]
             return None if latencies is None else float(latencies[self.metric])
@@ -58,7 +58,7 @@ class Slo:
 
     @property
     def latency_bound_s(self) -> float | None:
-        """What a single answer is held to for goodput: the widest upper bound on latency."""
+        """Return the latency that one answer must meet for goodput: the widest upper bound on latency."""
         return max(
             (t.bound for t in self.terms if t.metric in LATENCIES and "<" in t.comparison), default=None
         )
@@ -67,7 +67,7 @@ class Slo:
         return all(term.met(summary) for term in self.terms)
 
     def verdict(self, summary: Mapping[str, Any]) -> dict[str, Any]:
-        """For the summary: each term, what was seen, and whether it is met."""
+        """Return for the summary each term, what was seen, and whether it is met."""
         terms = [
             {"term": term.written, "value": term.value(summary), "met": term.met(summary)}
             for term in self.terms
@@ -79,7 +79,7 @@ class Slo:
 
 
 def parse(text: str) -> Slo:
-    """Raises SloError naming the term at fault."""
+    """Parse an objective. Raises SloError naming the term at fault."""
     return Slo(tuple(_term(part) for part in text.split(",")))
 
 

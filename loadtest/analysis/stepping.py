@@ -1,4 +1,4 @@
-"""What a step in the load did: when more replicas were decided on, when they ran, when latency was back."""
+"""Measure the effect of a step in the load: more replicas decided on, more running, latency back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def analyse(
     replicas: Sequence[Mapping[str, Any]],
     bound_s: float | None,
 ) -> dict[str, Any]:
-    """Seconds after the rise; None where it never came to be, or no cluster told of its replicas.
+    """Return seconds after the rise; None where it never came to be, or no cluster reported its replicas.
 
     Latency is back when no later slice of 5 s has a p95 over `bound_s`, or without one over 1.5 times the p95
     before the rise, and none has an error.
@@ -74,7 +74,7 @@ def _time_to_decision(step: Step, replicas: Sequence[Mapping[str, Any]]) -> floa
 
 
 def _time_to_replicas(step: Step, replicas: Sequence[Mapping[str, Any]]) -> float | None:
-    """Until as many run as ever did while the load was high."""
+    """Return the seconds until as many run as ever did while the load was high."""
     running = [(seen["at_s"], sum(seen["replicas"].values())) for seen in replicas]
     base = max((count for at_s, count in running if at_s < step.rises_s), default=0)
     most = max((count for at_s, count in running if step.rises_s <= at_s < step.falls_s), default=0)

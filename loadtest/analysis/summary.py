@@ -1,4 +1,4 @@
-"""All of a run's records as one JSON document: the figures, what they rest on, and the series behind them."""
+"""Summarise a run's records as one JSON document: figures, what they rest on, and the series behind them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .slo import Slo
 
 @dataclass(frozen=True)
 class Window:
-    """What is measured: the requests whose intended time lies in it, after the warm-up."""
+    """The measured window: the requests whose intended time lies in it, after the warm-up."""
 
     warmup_s: float
     duration_s: float
@@ -31,7 +31,9 @@ class Window:
 def summarise(
     records: Iterable[Record], window: Window, slo: Slo | None = None, closed_loop: bool = False
 ) -> dict[str, Any]:
-    """Latencies are those of good answers, from the intended send time; cancelled requests count as neither.
+    """Summarise a run.
+
+    Latencies: good answers, from the intended send time; cancelled requests count as neither.
 
     Rates count what ended inside the window, whenever it was sent. Goodput: good answers within the SLO's
     latency bound, or all good ones where it has none.
@@ -91,7 +93,7 @@ def _first_bytes(records: Iterable[Record]) -> dict[str, float] | None:
 
 
 def _stages(records: Iterable[Record]) -> dict[str, Any]:
-    """As the service tells them in Server-Timing."""
+    """Return the stages as the service reports them in Server-Timing."""
     stages: dict[str, Histogram] = {}
     for record in records:
         for name, took_s in record.stages_s.items() if record.ok else ():
@@ -100,7 +102,7 @@ def _stages(records: Iterable[Record]) -> dict[str, Any]:
 
 
 def _series(records: Sequence[Record], window: Window) -> dict[str, list[Any]]:
-    """Every request, in the order of intended times, the warm-up's too, for plots and intervals."""
+    """Return every request, in the order of intended times, the warm-up's too, for plots and intervals."""
     return {
         "intended_s": [round(record.intended_s, 4) for record in records],
         "latency_s": [round(record.latency_s, 5) for record in records],

@@ -1,4 +1,4 @@
-"""Whether a run may be believed: a generator that could not keep its own times measured itself."""
+"""Decide whether a run may be believed: a generator that could not keep its own times measured itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ P95_NEEDS = 90
 
 
 def faults(measured: Sequence[Record], latency_s: dict[str, float] | None) -> list[str]:
-    """Why these figures are INVALID; none where they stand."""
+    """Return why these figures are INVALID; none where they are valid."""
     if not measured:
         return ["no request fell into the measured time"]
     lag = Histogram(record.send_lag_s for record in measured).percentiles_s()
@@ -30,7 +30,7 @@ def faults(measured: Sequence[Record], latency_s: dict[str, float] | None) -> li
 
 
 def warnings(measured: Sequence[Record], ok: int, closed_loop: bool) -> list[str]:
-    """What a reader should know before quoting a figure of this run."""
+    """List what a reader should know before quoting a figure of this run."""
     said = []
     if closed_loop:
         said.append(

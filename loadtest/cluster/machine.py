@@ -1,4 +1,4 @@
-"""Where a run was made."""
+"""Describe the machine that a run was made on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def describe() -> dict[str, Any]:
-    """Of the machine that sends; load averages are those at the time of asking."""
+    """Describe the machine that sends; load averages are those at the time of the call."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),

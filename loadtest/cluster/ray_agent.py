@@ -1,4 +1,4 @@
-"""`python -m loadtest.cluster.ray_agent ADDRESS`: tells how many replicas run, and ends one when told to.
+"""`python -m loadtest.cluster.ray_agent ADDRESS`: reports how many replicas run, and ends one on command.
 
 A process of its own, so that Ray's threads never make the generator late; the only file that imports Ray, by
 its public interface alone. A line of JSON each second on stdout: {"replicas": {deployment: running},
@@ -34,7 +34,10 @@ def main(address: str) -> None:
 
 
 def _reach(address: str) -> None:
-    """Raises OSError where nobody listens at host:port, which Ray itself tries for a minute and more."""
+    """Connect once.
+
+    Raises OSError where nobody listens at host:port, which Ray itself tries for a minute and more.
+    """
     host, _, port = address.rpartition(":")
     if host and "/" not in host and port.isdecimal():
         socket.create_connection((host, int(port)), REACHED_WITHIN_S).close()
@@ -63,7 +66,7 @@ def _obey() -> None:
 
 
 def _end(deployment: str) -> str | None:
-    """Serve names its replicas' actors SERVE_REPLICA::application#deployment#id."""
+    """End a replica. Serve names its actors SERVE_REPLICA::application#deployment#id."""
     import ray
     from ray.util import list_named_actors
 

@@ -1,4 +1,4 @@
-"""Replicas over time, as a Ray cluster tells them through loadtest.cluster.ray_agent."""
+"""Watch replicas over time, as a Ray cluster reports them through loadtest.cluster.ray_agent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ READY_TIMEOUT_S = 60.0
 
 
 class ClusterError(RuntimeError):
-    """Fit to be shown as it is."""
+    """The cluster failed. The message is fit to be shown as it is."""
 
 
 class Replicas:
@@ -26,7 +26,7 @@ class Replicas:
         self._ended: asyncio.Queue[str | None] = asyncio.Queue()
 
     async def __aenter__(self) -> Self:
-        """Raises ClusterError where the cluster does not answer."""
+        """Start to watch. Raises ClusterError where the cluster does not answer."""
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "loadtest.cluster.ray_agent", self._address),
             stdin=asyncio.subprocess.PIPE,
@@ -44,7 +44,7 @@ class Replicas:
         return self
 
     def clock(self, now: Callable[[], float]) -> None:
-        """From here on, what is seen carries these times; what was seen before is forgotten."""
+        """Time what is seen from here on by this clock; forget what was seen before."""
         self.seen.clear()
         self._now = now
 
@@ -54,8 +54,8 @@ class Replicas:
         await self._stop()
 
     async def end_one(self, deployment: str) -> str | None:
-        """The name of the replica's actor that was ended, or None where there was none."""
-        assert self._process.stdin is not None  # noqa: S101 (for mypy: it was asked for)
+        """End one replica. Return the name of its actor, or None where there was none."""
+        assert self._process.stdin is not None  # noqa: S101 (for mypy: it was requested)
         self._process.stdin.write(f"end {deployment}\n".encode())
         await self._process.stdin.drain()
         return await self._ended.get()
@@ -67,10 +67,10 @@ class Replicas:
                 self._ended.put_nowait(told["ended"])
             else:
                 self.seen.append({"at_s": round(self._now(), 2), **told})
-        self._ended.put_nowait(None)  # The agent is gone: whoever waits for its answer waits no longer.
+        self._ended.put_nowait(None)  # The agent is gone: end the wait for its answer.
 
     async def _line(self) -> bytes:
-        assert self._process.stdout is not None  # noqa: S101 (for mypy: it was asked for)
+        assert self._process.stdout is not None  # noqa: S101 (for mypy: it was requested)
         return await self._process.stdout.readline()
 
     async def _stop(self) -> None:

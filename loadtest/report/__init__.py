@@ -1,1 +1,1 @@
-"""One HTML file a run: plots drawn here as SVG, nothing fetched from anywhere, no script."""
+"""Write one HTML file a run: plots drawn here as SVG, nothing fetched from anywhere, no script."""

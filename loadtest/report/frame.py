@@ -1,4 +1,4 @@
-"""A plot's frame: axes, grid, legend, and the marks put into it. Colours are classes of style.css."""
+"""Draw a plot's frame: axes, grid, legend, and the marks put into it. Colours are classes of style.css."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Point = tuple[float, float]
 
 
 class Frame:
-    """`x` and `y` are (low, high) in the values' own units."""
+    """The frame of a plot. `x` and `y` are (low, high) in the values' own units."""
 
     def __init__(self, x: Point, y: Point, x_label: str, y_label: str, logarithmic_y: bool = False) -> None:
         self.x = Scale(*x, LEFT, WIDTH - RIGHT)
@@ -30,7 +30,7 @@ class Frame:
         self._legend.append((colour, name))
 
     def steps(self, points: Sequence[Point], colour: str, name: str) -> None:
-        """Each value holds until the next."""
+        """Draw a step line: each value holds until the next."""
         corners = [corner for (x, y), (to, _) in pairwise(points) for corner in ((x, y), (to, y))]
         self.line([*corners, points[-1]], colour, name)
 
@@ -49,7 +49,7 @@ class Frame:
         )
 
     def upright(self, x: float, title: str) -> None:
-        """A line across the plot at `x`, with its words beside it."""
+        """Draw a line across the plot at `x`, with its words beside it."""
         at, words = self.x.px(x), escape(title)
         # Near the right edge the words stand before the line.
         side, shift = ("end", -4) if at > WIDTH - 160 else ("start", 4)
@@ -61,7 +61,7 @@ class Frame:
         )
 
     def svg(self, title: str, x_names: dict[float, str] | None = None) -> str:
-        """`x_names` take the place of the x axis's ticks."""
+        """Return the SVG. `x_names` replace the ticks of the x axis."""
         return (
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
             f"{self._grid(x_names)}{''.join(self._marks)}{self._named()}</svg>"

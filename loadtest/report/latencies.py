@@ -1,4 +1,7 @@
-"""How long requests took: over time, how often, and by percentile. None where there is nothing to plot."""
+"""Plot how long requests took: over time, how often, and by percentile.
+
+None where there is nothing to plot.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ BINS = 40
 
 
 def latency_over_time(series: Series, faults: Sequence[Mapping[str, Any]]) -> str | None:
-    """A dot a request at its intended time; logarithmic where one slow answer would flatten all others."""
+    """Plot each request at its intended time; logarithmic if one slow answer would flatten all others."""
     good, cancelled, failed = _points(series)
     everything = [*good, *cancelled, *failed]
     if not everything:
@@ -41,7 +44,7 @@ def latency_over_time(series: Series, faults: Sequence[Mapping[str, Any]]) -> st
 
 
 def distribution(series: Series) -> str | None:
-    """How many answers took how long."""
+    """Plot how many answers took how long."""
     latencies = _measured_latencies(series)
     if len(latencies) < 2:
         return None
@@ -57,7 +60,7 @@ def distribution(series: Series) -> str | None:
 
 
 def percentiles(series: Series) -> str | None:
-    """Latency by percentile, the axis drawn out towards 100% as HdrHistogram's plots have it."""
+    """Plot latency by percentile, the axis drawn out towards 100% as HdrHistogram's plots have it."""
     latencies = _measured_latencies(series)
     if len(latencies) < 2:
         return None
@@ -79,7 +82,7 @@ def _points(series: Series) -> tuple[list[Point], list[Point], list[Point]]:
 
 
 def _thinned(points: list[Point]) -> list[Point]:
-    """The lowest and the highest of each of many slices: a long run's file stays small, with its tails."""
+    """Return the lowest and highest of each of many slices: a long run's file stays small, with its tails."""
     if len(points) <= MANY_DOTS:
         return points
     size = math.ceil(2 * len(points) / MANY_DOTS)

@@ -1,4 +1,4 @@
-"""The report of one run, soak, step or chaos: everything in one HTML file."""
+"""Write the report of one run, soak, step or chaos: everything in one HTML file."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run_page(summary: Mapping[str, Any]) -> str:
 
 
 def search_page(found: Mapping[str, Any]) -> str:
-    """Of `find`: the highest rate that meets the objective, and every probe on the way to it."""
+    """Write the page of `find`: the highest rate that meets the objective, and each probe on the way."""
     rate = found["rate_rps"]
     verdict = f"{rate:.3g} requests a second" if rate is not None else "no rate"
     heading = f"<h1>{escape(verdict)} meet {escape(found['slo'])}</h1>"

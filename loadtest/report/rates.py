@@ -1,4 +1,4 @@
-"""What was answered of what was offered: over time, and over the probes of a search."""
+"""Plot the answered against the offered rate: over time, and over the probes of a search."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Series = Mapping[str, Sequence[Any]]
 
 
 def throughput(series: Series) -> str | None:
-    """Offered and answered a second, in slices wide enough to hold some requests each."""
+    """Plot offered and answered a second, in slices wide enough to hold some requests each."""
     if not series["intended_s"]:
         return None
     sent = np.array(series["intended_s"])
@@ -42,7 +42,7 @@ def throughput(series: Series) -> str | None:
 
 
 def load_curve(probes: Sequence[Mapping[str, Any]]) -> str | None:
-    """What was answered of what was offered, over the probes of a search."""
+    """Plot the answered against the offered rate, over the probes of a search."""
     if not probes:
         return None
     ordered = sorted(probes, key=lambda probe: float(probe["offered_rps"]))

@@ -1,4 +1,4 @@
-"""From values to pixels, with the ticks that a reader expects."""
+"""Map values to pixels, with the ticks that a reader expects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Scale:
-    """`low`..`high` lie on `from_px`..`to_px`, evenly or by their logarithm."""
+    """A scale. `low`..`high` lie on `from_px`..`to_px`, evenly or by their logarithm."""
 
     low: float
     high: float
@@ -17,7 +17,7 @@ class Scale:
     logarithmic: bool = False
 
     def px(self, value: float) -> float:
-        """Values beyond the ends lie on them."""
+        """Return the pixel of a value. Values beyond the ends lie on them."""
         low, high, at = self.low, self.high, min(max(value, self.low), self.high)
         if self.logarithmic:
             low, high, at = math.log(low), math.log(high), math.log(at)
@@ -32,12 +32,12 @@ class Scale:
 
 
 def upto(largest: float) -> float:
-    """An end for an axis that starts at 0: a little above what it must hold."""
+    """Return an end for an axis that starts at 0: a little above what it must hold."""
     return largest * 1.05 if largest > 0 else 1.0
 
 
 def label(value: float) -> str:
-    """Three digits at most where that is enough."""
+    """Write a value with three digits at most where that is enough."""
     return f"{value:.3g}" if abs(value) < 1_000 else f"{value:,.0f}"
 
 

@@ -1,4 +1,4 @@
-"""What the service tells of itself: its stages, its replicas, its memory."""
+"""Plot what the service reports of itself: its stages, its replicas, its memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COLOURS = ("one", "two", "three", "four", "five", "six")
 
 
 def stages(stages_s: Mapping[str, Mapping[str, float]]) -> str | None:
-    """The p95 of each stage behind its p50."""
+    """Plot the p95 of each stage behind its p50."""
     if not stages_s:
         return None
     most = max(found["p95"] for found in stages_s.values())

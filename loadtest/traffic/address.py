@@ -1,4 +1,4 @@
-"""The service's base address and the API key, checked before a run begins."""
+"""Check the service's base address and the API key before a run begins."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CONNECT_S = 5.0
 
 
 class AddressError(ValueError):
-    """Fit to be shown as it is: no password and no key is in it."""
+    """The address or the key is unfit. The message can be shown: no password and no key is in it."""
 
 
 def base_address(given: str) -> str:
@@ -40,7 +40,7 @@ def bearer(key: str | None) -> str | None:
 
 
 def check_listening(url: str) -> None:
-    """Connect once, with TLS where the address asks for it. Raises AddressError saying why it cannot be."""
+    """Connect once, with TLS for https addresses. Raises AddressError saying why it cannot be."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
@@ -59,7 +59,7 @@ def check_listening(url: str) -> None:
 
 
 def _parsed(address: str) -> SplitResult | None:
-    """None for what no connection can be made to."""
+    """Parse the address. Return None where no connection can be made to it."""
     if not address.isprintable() or " " in address:
         return None
     try:

@@ -1,4 +1,4 @@
-"""When requests are meant to be sent: seconds after the start, all drawn before the run, from a seed."""
+"""Draw when to send requests: seconds after the start, all drawn before the run, from a seed."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ MAX_ARRIVALS = 5_000_000
 
 
 class ArrivalsError(ValueError):
-    """Fit to be shown as it is."""
+    """The arrivals cannot be drawn or read. The message is fit to be shown as it is."""
 
 
 def poisson(rate_rps: float, duration_s: float, seed: int) -> list[float]:
-    """Independent users: exponential gaps of mean 1 / rate."""
+    """Draw the arrivals of independent users: exponential gaps of mean 1 / rate."""
     dice = np.random.default_rng(seed)
     return _renewal(lambda count: dice.exponential(1 / rate_rps, count), rate_rps, duration_s)
 
 
 def gamma(rate_rps: float, duration_s: float, seed: int, variation: float) -> list[float]:
-    """Gamma gaps of mean 1 / rate; `variation` is their standard deviation over their mean.
+    """Draw gamma gaps of mean 1 / rate; `variation` is their standard deviation over their mean.
 
     1 is Poisson, above it arrivals come in bursts, below it they come more evenly.
     """
@@ -35,13 +35,13 @@ def gamma(rate_rps: float, duration_s: float, seed: int, variation: float) -> li
 
 
 def constant(rate_rps: float, duration_s: float) -> list[float]:
-    """One every 1 / rate seconds, the first at once."""
+    """Return one every 1 / rate seconds, the first at once."""
     _check_count(rate_rps, duration_s)
     return [number / rate_rps for number in range(math.ceil(rate_rps * duration_s - 1e-9))]
 
 
 def trace(file: Path, duration_s: float | None = None) -> list[float]:
-    """The times in `file`: seconds, one a line, ascending; what follows a # is a comment.
+    """Read the times in `file`: seconds, one a line, ascending; what follows a # is a comment.
 
     With `duration_s`, only those before it. Raises ArrivalsError naming the line.
     """

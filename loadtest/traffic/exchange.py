@@ -1,4 +1,4 @@
-"""One request and its answer over HTTP, in each of the four forms: picture, JSON, stream of events, job."""
+"""Exchange one request and its answer over HTTP, in four forms: picture, JSON, stream of events, job."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Refused(Exception):
 
 @dataclass
 class Answered:
-    """What has come so far; it is filled in as it comes, so that a failure keeps what came before it."""
+    """The answer so far; filled in as it comes, so that a failure keeps what came before it."""
 
     status: int | None = None
     pictures: list[bytes] = field(default_factory=list)
@@ -64,7 +64,7 @@ async def exchange(
 
 
 def _below(path: str) -> str:
-    """Relative, so that it is joined to a base address that has a path of its own."""
+    """Return a relative path, to be joined to a base address that has a path of its own."""
     return path.lstrip("/")
 
 
@@ -96,7 +96,7 @@ def _picture(body: Any) -> bytes:
 
 
 async def _stream(response: aiohttp.ClientResponse, answered: Answered) -> None:
-    """Until the last event: `scene.completed`, or `layer.completed` where a layer alone was asked for."""
+    """Read to the last event: `scene.completed`, or `layer.completed` where a layer alone was requested."""
     alone = not response.url.path.endswith("/scenes")
     async for event in events(response):
         if event.name == "error":
@@ -111,7 +111,7 @@ async def _stream(response: aiohttp.ClientResponse, answered: Answered) -> None:
 
 
 async def _job(http: aiohttp.ClientSession, ask: Ask, answered: Answered, now: Callable[[], float]) -> None:
-    """Submitted, awaited, and each picture fetched: the job is done when its last picture is here."""
+    """Submit a job, await it, and fetch each picture: the job is done when its last picture is here."""
     headers = {"Content-Type": "application/json"}
     async with http.post(_below(ask.path), data=ask.encoded, headers=headers) as response:
         await _heed(response, answered, now)

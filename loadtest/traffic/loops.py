@@ -1,4 +1,4 @@
-"""Sending: an open loop at the intended times whatever the answers do, and a closed loop of busy users."""
+"""Send requests: an open loop at the intended times whatever the answers do, and one of busy users."""
 
 from __future__ import annotations
 
@@ -54,18 +54,18 @@ class Traffic:
         self._checking.shutdown(wait=False, cancel_futures=True)
 
     def now(self) -> float:
-        """Seconds after the run's start."""
+        """Return seconds after the run's start."""
         return asyncio.get_running_loop().time() - self._start
 
     async def open_loop(self, asks: Iterable[Ask]) -> None:
-        """Each at its `at_s`, never waiting for an answer; returns when the last answer is here."""
+        """Send each at its `at_s`, never waiting for an answer; return when the last answer is here."""
         async with asyncio.TaskGroup() as group:
             for ask in asks:
                 await asyncio.sleep(max(0.0, (ask.at_s or 0.0) - self.now()))
                 group.create_task(self.send(ask, ask.at_s or 0.0))
 
     async def closed_loop(self, asks: Iterator[Ask], users: int, until_s: float) -> None:
-        """`users` that each send their next request when the last is answered, until `until_s`."""
+        """Run `users` that each send their next request when the last is answered, until `until_s`."""
         await asyncio.sleep(max(0.0, -self.now()))
         async with asyncio.TaskGroup() as group:
             for _ in range(users):
@@ -80,7 +80,7 @@ class Traffic:
         self._sink(await self.checked(ask, *await self.answered(ask, intended_s)))
 
     async def answered(self, ask: Ask, intended_s: float) -> tuple[Record, list[bytes]]:
-        """The record as far as HTTP tells, and the pictures, which nobody has looked at yet."""
+        """Return the record as far as HTTP shows it, and the pictures, not yet checked."""
         sent_s = self.now()
         answered = Answered()
         self.in_flight += 1
@@ -108,7 +108,7 @@ class Traffic:
         return record, answered.pictures
 
     async def checked(self, ask: Ask, record: Record, pictures: list[bytes]) -> Record:
-        """In a thread, with the clock read already: the time to decode a picture is not the service's."""
+        """Check the pictures in a thread, the clock read already: the time to decode is not the service's."""
         if not record.ok:
             return record
         loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""What is asked for: a JSON file of weighted requests, strict, with a default one beside this file.
+"""Define what to send: a JSON file of weighted requests, strict, with a default one beside this file.
 
 Lists are choices: each request draws one of them.
 """
@@ -39,7 +39,7 @@ class Strict(BaseModel):
 
 
 class Cancels(Strict):
-    """That share of the requests is given up after a time drawn evenly from `after_s`."""
+    """Cancellation of that share of the requests, after a time drawn evenly from `after_s`."""
 
     share: float = Field(gt=0, le=1)
     after_s: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]]
@@ -74,7 +74,10 @@ class Entry(Strict):
 
 
 class Mix(Strict):
-    """`seeds`: how many different ones are sent. None: every request has its own, so no cache can answer."""
+    """Weighted requests.
+
+    `seeds`: how many different ones are sent. None: every request has its own, so no cache can answer.
+    """
 
     characters: list[Annotated[str, Field(min_length=1)]] = Field(min_length=1)
     backgrounds: list[Annotated[str, Field(min_length=1)]] = Field(min_length=1)
@@ -96,7 +99,7 @@ def default_mix() -> Mix:
 
 
 def load(file: Path) -> Mix:
-    """Raises MixError."""
+    """Read a mix. Raises MixError."""
     try:
         return parse(file.read_text(encoding="utf-8-sig"), str(file))
     except (OSError, UnicodeDecodeError) as error:
@@ -104,7 +107,7 @@ def load(file: Path) -> Mix:
 
 
 def parse(text: str, name: str = "mix") -> Mix:
-    """Raises MixError."""
+    """Parse a mix. Raises MixError."""
     try:
         return Mix.model_validate(json.loads(text, object_pairs_hook=_no_key_twice))
     except json.JSONDecodeError as error:

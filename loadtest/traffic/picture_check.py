@@ -1,4 +1,4 @@
-"""Whether an answer is the picture that was asked for. A 200 with a bad picture is a failure."""
+"""Check that an answer is the requested picture. A 200 with a bad picture is a failure."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ LEAST_DEVIATION = 5.0
 
 @dataclass(frozen=True)
 class Wanted:
-    """None: any."""
+    """The picture that was requested. None: any."""
 
     size_px: tuple[int, int] | None = None
     format: str | None = None
 
 
 def flaw(data: bytes, wanted: Wanted) -> str | None:
-    """What is wrong with an encoded picture, in a word or two, or None. Decodes every pixel."""
+    """Name what is wrong with an encoded picture, in a word or two, or None. Decodes every pixel."""
     try:
         with warnings.catch_warnings(), Image.open(BytesIO(data), formats=["JPEG", "PNG", "WEBP"]) as picture:
             warnings.simplefilter("error")

@@ -1,4 +1,4 @@
-"""What is kept of each request: one line of JSON, written as it ends."""
+"""Keep one line of JSON for each request, written as it ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CANCELLED = "cancelled"
 
 @dataclass(frozen=True)
 class Record:
-    """Times are seconds after the run's start. `code` is "ok", "cancelled", or what went wrong.
+    """One request. Times are seconds after the run's start. `code` is "ok", "cancelled", or what went wrong.
 
     `intended_s` is when it was to be sent and `sent_s` when it was; in a closed loop they are the same.
     """
@@ -37,7 +37,7 @@ class Record:
 
     @property
     def latency_s(self) -> float:
-        """From the intended send time: a request that waited for a stalled client has waited."""
+        """Measure from the intended send time: a request that waited for a stalled client has waited."""
         return self.done_s - self.intended_s
 
     @property
@@ -54,14 +54,14 @@ class Record:
 
 
 def write(record: Record, file: TextIO) -> None:
-    """Latency and send lag stand in the line too, for whoever reads it with another tool."""
+    """Write the record, with its latency and send lag for readers with other tools."""
     line: dict[str, Any] = asdict(record)
     line["latency_s"], line["send_lag_s"] = record.latency_s, record.send_lag_s
     file.write(json.dumps(line) + "\n")
 
 
 def read(file: Path) -> Iterator[Record]:
-    """Raises ValueError naming the line."""
+    """Read records. Raises ValueError naming the line."""
     with file.open(encoding="utf-8-sig") as lines:
         for number, line in enumerate(lines, 1):
             try:

@@ -1,4 +1,4 @@
-"""Which request is sent when: the mix drawn over the arrivals, from a seed."""
+"""Plan which request is sent when: the mix drawn over the arrivals, from a seed."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Ask:
 
 
 def plan(mix: Mix, arrivals: Iterable[float], seed: int) -> list[Ask]:
-    """One ask an arrival."""
+    """Return one ask an arrival."""
     dice = random.Random(seed)  # noqa: S311 (these dice guard no secret)
     return [_draw(mix, dice, index, at_s) for index, at_s in enumerate(arrivals)]
 
 
 def endless(mix: Mix, seed: int) -> Iterator[Ask]:
-    """For a closed loop, where an answer's arrival decides when the next request is sent."""
+    """Yield requests for a closed loop, where an answer's arrival decides when the next is sent."""
     dice = random.Random(seed)  # noqa: S311 (these dice guard no secret)
     return (_draw(mix, dice, index, None) for index in count())
 
@@ -64,7 +64,7 @@ def _draw(mix: Mix, dice: random.Random, index: int, at_s: float | None) -> Ask:
 def _scene(
     mix: Mix, entry: Entry, dice: random.Random, same: Wanted | None = None
 ) -> tuple[dict[str, Any], Wanted]:
-    """With `same`, a further scene of a job, whose picture must be of that size and format."""
+    """Build a scene. With `same`, a further scene of a job, whose picture must be of that size and format."""
     wanted = same or Wanted(_one(dice, entry.frame), _one(dice, entry.format))
     steps = _one(dice, entry.steps)
     merge: dict[str, Any] = {} if wanted.size_px is None else _sides(wanted.size_px)

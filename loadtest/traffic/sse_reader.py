@@ -1,4 +1,4 @@
-"""Server-sent events off a response, as the HTML standard's section 9.2.6 reads them."""
+"""Read server-sent events off a response, as the HTML standard's section 9.2.6 has it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ class Event:
 
 
 async def events(response: aiohttp.ClientResponse) -> AsyncIterator[Event]:
-    """Comments, ids and retry times are passed over. Raises ValueError for a line that is too long."""
+    """Yield the events; pass over comments, ids and retry times.
+
+    Raises ValueError for a line that is too long.
+    """
     name, data = "message", list[str]()
     async for line in _lines(response):
         if not line:
@@ -35,7 +38,7 @@ async def events(response: aiohttp.ClientResponse) -> AsyncIterator[Event]:
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[str]:
-    """aiohttp's own line reader stops at 512 KiB, less than a picture."""
+    """Yield lines. aiohttp's own line reader stops at 512 KiB, less than a picture."""
     pieces: list[bytes] = []
     size = 0
     async for chunk in response.content.iter_any():

@@ -1,4 +1,4 @@
-"""Faults on a timetable while the load runs, and what each of them cost."""
+"""Strike faults on a timetable while the load runs, and find what each of them cost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Fault:
         return self.command if self.command is not None else f"end a replica of {self.deployment}"
 
     async def strike(self, replicas: Replicas | None) -> str:
-        """What came of it, in words."""
+        """Run the fault. Return what came of it, in words."""
         if self.command is not None:
             return await _shell(self.command)
         if replicas is None:
@@ -37,7 +37,7 @@ class Fault:
 
 @dataclass
 class Faults:
-    """One every `every_s` from `from_s` until `until_s`, drawn from a seed; `struck` tells of each."""
+    """One fault every `every_s` from `from_s` until `until_s`, drawn from a seed; `struck` lists each."""
 
     choices: Sequence[Fault]
     every_s: float
@@ -77,7 +77,7 @@ async def _shell(command: str) -> str:
 def costs(
     struck: Sequence[Mapping[str, Any]], series: Mapping[str, Sequence[Any]], ends_s: float
 ) -> list[dict[str, Any]]:
-    """Each fault, with the failed and the slowest of the requests under way from it until the next."""
+    """Return each fault, with the failed and the slowest of the requests under way from it until the next."""
     told = []
     rows = list(zip(series["intended_s"], series["latency_s"], series["code"], strict=True))
     for number, fault in enumerate(struck):

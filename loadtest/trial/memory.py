@@ -1,4 +1,4 @@
-"""Whether a service grows: the memory of its processes over time, and the slope of that."""
+"""Measure whether a service grows: the memory of its processes over time, and the slope of that."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOT_SETTLED = 0.2
 
 @dataclass
 class Memory:
-    """Watches a process and all its descendants, summing what each would give back if it ended (USS)."""
+    """Watches a process and all its descendants, summing what each would free if it ended (USS)."""
 
     pid: int
     seen: list[dict[str, float]] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Memory:
 
 
 def tree_bytes(pid: int) -> int:
-    """0 where the process is gone."""
+    """Return the bytes of a process and its descendants; 0 where it is gone."""
     try:
         root = psutil.Process(pid)
         family = [root, *root.children(recursive=True)]
@@ -53,7 +53,7 @@ def _unique_bytes(process: psutil.Process) -> int:
 
 
 def slope(seen: Sequence[dict[str, float]], warmup_s: float = 0.0) -> dict[str, Any] | None:
-    """Least squares once settled: bytes an hour with 95% bounds, or None with under 4 points."""
+    """Fit least squares once settled: bytes an hour with 95% bounds, or None with under 4 points."""
     settled_s = max(warmup_s, NOT_SETTLED * seen[-1]["at_s"] if seen else 0.0)
     settled = [each for each in seen if each["at_s"] >= settled_s]
     if len(settled) < 4:

@@ -1,4 +1,4 @@
-"""How a run goes, a line a second: in place on a terminal, one under the other elsewhere."""
+"""Show how a run goes, a line a second: in place on a terminal, one under the other elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One measured run, whoever asks for it: the load, the faults and watchers beside it, and its summary."""
+"""Run one measured trial for any command: the load, the faults and watchers beside it, and its summary."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Beside = Callable[[Clock, Replicas | None], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Trial:
-    """`arrivals` are seconds after the start, or the number of `users` of a closed loop."""
+    """The trial. `arrivals` are seconds after the start, or the number of `users` of a closed loop."""
 
     target: Target
     mix: Mix
@@ -44,7 +44,10 @@ class Trial:
 
 
 def carry_out(trial: Trial, *beside: Beside) -> dict[str, Any]:
-    """The summary. Ctrl-C ends the run early, with what there is, marked INVALID. Raises ClusterError."""
+    """Run the trial, and return the summary.
+
+    Ctrl-C ends the run early, with what there is, marked INVALID. Raises ClusterError.
+    """
     records: list[Record] = []
     seen: list[dict[str, Any]] = []
     began = datetime.now(UTC).isoformat(timespec="seconds")
