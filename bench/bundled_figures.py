@@ -37,7 +37,7 @@ FIRST_SEED = 700_000
 BEHIND = np.array((70, 150, 90), np.float32)
 """A green that no garment has: what is left of the backdrop shows against it, and holes do."""
 OTHER_GARMENT_SLACK_PX = 16
-"""How far the outline of the same figure may move when its garment has another colour."""
+"""Pixels that the outline of a figure may move when its garment has another colour."""
 
 Judged = tuple[int, str, Pixels, Cutout, Flaws]
 """Seed, words, picture, cut-out, and what is wrong with it."""

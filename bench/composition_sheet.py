@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _sheet(rows: list[tuple[str, Composition, Composition]]) -> Image.Image:
-    """A scene a row: pasted on the left, composed on the right."""
+    """Draw a scene a row: pasted on the left, composed on the right."""
     wide, high = CELL_PX
     step = high + TEXT_PX + GAP_PX
     sheet = Image.new("RGB", (2 * wide + 3 * GAP_PX, len(rows) * step + GAP_PX), "white")

@@ -83,7 +83,7 @@ def _print_flaws(counted: list[Flaws]) -> None:
 
 
 def _row(pictures: list[Sample], cutouts: list[Cutout]) -> np.ndarray:
-    """The first ten, painted above and on green below, at half the size."""
+    """Draw the first ten, painted above and on green below, at half the size."""
     columns = []
     for picture, cutout in list(zip(pictures, cutouts, strict=True))[:SHEET_ACROSS]:
         share = cutout.alpha[..., None] / np.float32(255)

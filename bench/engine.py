@@ -35,7 +35,7 @@ from deployments.diffusion.model.registry import locate
 RANDOM_DIT = "random-dit"
 DIT_SIZE = (128, 128)
 LOAD = 0.8
-"""Of what the stock pipeline can serve."""
+"""A share of what the stock pipeline can serve."""
 Figures = dict[str, float | None]
 Contender = Callable[[Sequence[Arrival], Clock], Served]
 
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def _measure(asked: argparse.Namespace, model: str) -> dict[str, Any]:
-    """All contenders with one model."""
+    """Measure all contenders with one model."""
     config = ModelConfig(model, device="cpu", threads=1, dtype=asked.dtype)
     pipeline = _pipeline(config, asked)
     painters: dict[str, Denoiser | PipelinePainter] = {}
@@ -161,7 +161,7 @@ def _compare(
 
 
 def _figures(served: Served, clock: Clock) -> Figures:
-    """Seconds from a request's arrival to its picture."""
+    """Return seconds from a request's arrival to its picture."""
 
     def mean_of(wanted: Callable[[int], bool]) -> float | None:
         waits = [wait for arrival, wait in served if wanted(arrival.request.num_inference_steps)]

@@ -23,7 +23,7 @@ DRILLS = ("tests/faults", "tests/cluster/test_nodes.py", "tests/cluster/test_ten
 """A process each: a process is in one Ray cluster at a time. What has no row of its own runs along."""
 
 RAN = {0: 0, 1: 1, 5: 0}
-"""pytest's exit codes that tell of promises; 5: none of the tests was chosen."""
+"""pytest's exit codes that judge promises; 5: none of the tests was chosen."""
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def run(drill: str, more: list[str]) -> tuple[list[tuple[str, str, str]], int | None]:
-    """Its rows, and 0 or 1 as all promises were kept or not; None where some were not put to the test."""
+    """Return its rows, and 0 or 1 as all promises were kept or not; None where some were not tested."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "drill.xml"
         command = [sys.executable, "-m", "pytest", drill, "-m", "slow or not slow", f"--junitxml={report}"]
@@ -55,7 +55,7 @@ def run(drill: str, more: list[str]) -> tuple[list[tuple[str, str, str]], int | 
 
 
 def read_rows(report: str) -> Iterator[tuple[str, str, str]]:
-    """(fault, promise, seen) of each test that names its fault, in the order in which they ran."""
+    """Return (fault, promise, seen) of each test that names its fault, in the order in which they ran."""
     for case in ElementTree.fromstring(report).iter("testcase"):  # noqa: S314 (pytest wrote it a moment ago)
         told = {each.get("name"): each.get("value") or "" for each in case.iter("property")}
         if "fault" in told:
@@ -70,7 +70,7 @@ def table(rows: list[tuple[str, str, str]]) -> str:
 
 
 def told(rows: list[tuple[str, str, str]]) -> str:
-    """What stands in the document: the table, and where it was made."""
+    """Return the document's section: the table, and where it was made."""
     made = (
         f"`scripts/bench faults` on {date.today().isoformat()}, {platform.machine()} with {os.cpu_count()}"
         " processors, simulated generators:"

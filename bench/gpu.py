@@ -107,7 +107,7 @@ def _seconds(act: Any) -> float:
 
 
 def _repeats(denoiser: Denoiser, rows: int, arrivals: Sequence[Arrival]) -> bool:
-    """Whether a picture is bitwise the same alone and first or last among others, at this row count."""
+    """Return whether a picture is bitwise the same alone, first and last among others, at this row count."""
     subject, *others = (arrival.request for arrival in arrivals)
     peers = others[: rows // 2 - 1]
     denoiser.fixed_rows = rows

@@ -41,7 +41,7 @@ TIRED, TIRED_LOAD = 3.0, 0.9
 STEP_S, STEPS, PICTURES, REPLICAS = 0.1, (10, 20, 30), 2, 2
 DEADLINES_S = (8.0, 14.0, 20.0)
 CAPACITY = REPLICAS * PICTURES / (STEP_S * (1 + 0.7 * (PICTURES - 1)))
-"""Steps a second of each layer, every forward full: whoever asks for less must not count for more."""
+"""Steps a second of each layer, every forward full: a request for fewer steps must not count for more."""
 TITLES = (
     *("load", "asked, steps/s", "goodput, steps/s", "200", "429", "504", "other"),
     *("429 p50/p99 ms", "504 late by at most ms"),
@@ -87,14 +87,14 @@ def config() -> ServiceConfig:
     arguments = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())["applications"][0]["args"]
     for kind in ("character", "background"):
         arguments[kind]["generator"]["simulated"]["step_s"] = STEP_S
-        # Each load asks for the same pictures as the one before: none may be answered from a cache.
+        # Each load requests the same pictures as the one before: none may be answered from a cache.
         arguments[kind]["generator"]["generation"] = {"max_rows": 2 * PICTURES, "result_cache_bytes": 0}
         arguments[kind]["replicas"] |= {"num_replicas": REPLICAS, "max_ongoing_requests": 4 * PICTURES}
     return ServiceConfig.model_validate(arguments)
 
 
 def learn(url: str) -> None:
-    """The first pictures tell the replicas their speed."""
+    """Paint the first pictures, by which the replicas learn their speed."""
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
         for seed in range(4):
             http.post(
@@ -123,7 +123,7 @@ def measure(url: str, load: float, duration_s: float) -> Figures:
 
 
 def figures(records: Sequence[Record], window: Window) -> Figures:
-    """Of the requests that were meant to be sent after the warm-up; goodput, of what ended after it."""
+    """Summarise the requests meant to be sent after the warm-up; goodput, of what ended after it."""
     asked = [each for each in records if window.holds(each.intended_s)]
     good = [each for each in records if each.ok and window.holds(each.done_s)]
     refused_ms = sorted(1e3 * (each.done_s - each.sent_s) for each in asked if each.status == 429)
@@ -144,7 +144,7 @@ def steps_of(record: Record) -> int:
 
 
 def lateness_ms(records: Sequence[Record]) -> Iterator[float]:
-    """Of a 504, after the deadline as the caller counts it; one that comes early was hopeless."""
+    """Yield how late each 504 is after the deadline as the caller counts it; an early one was hopeless."""
     for each in records:
         if each.status == 504:
             deadline_s = float(each.entry.split()[3])
@@ -153,7 +153,7 @@ def lateness_ms(records: Sequence[Record]) -> Iterator[float]:
 
 @contextmanager
 def later(after_s: float, act: Callable[[], None]) -> Iterator[None]:
-    """Beside what the block does. Raises what `act` raises."""
+    """Run `act` beside the block. Raises what `act` raises."""
     with ThreadPoolExecutor(1) as thread:
 
         def wait_and_act() -> None:
@@ -166,7 +166,7 @@ def later(after_s: float, act: Callable[[], None]) -> Iterator[None]:
 
 
 def tire() -> None:
-    """Every generator's steps become slower where it runs."""
+    """Slow down every generator's steps where it runs."""
 
     def slower(replica: Any) -> None:
         painter = replica._replica_impl._user_callable_wrapper.user_callable._engine._painter

@@ -118,7 +118,7 @@ def bare_engines(asked: argparse.Namespace) -> dict[str, float]:
 
 
 def environment() -> dict[str, str]:
-    """Every server has one thread a model, as serve/local.yaml has."""
+    """Return the environment: every server has one thread a model, as serve/local.yaml has."""
     path = os.pathsep.join([str(REPOSITORY), *sys.path[1:]])
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
 
@@ -131,7 +131,7 @@ def running(name: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         words = [str(compiled(Path(folder))) if word == COMPILED else word for word in SERVERS[name]]
         command = [sys.executable, *words, str(port)]
-        # A session of its own: LitServe leaves its workers behind when it is told to stop.
+        # A session of its own: LitServe leaves its workers behind when it is stopped.
         server = subprocess.Popen(command, cwd=REPOSITORY, env=environment(), start_new_session=True)
         try:
             url = f"http://127.0.0.1:{port}"
@@ -146,7 +146,7 @@ def running(name: str) -> Iterator[str]:
 
 
 def compiled(folder: Path) -> Path:
-    """serve/local.yaml with compiled models in bfloat16."""
+    """Return serve/local.yaml with compiled models in bfloat16."""
     content = yaml.safe_load((REPOSITORY / "serve/local.yaml").read_text())
     for kind in ("character", "background"):
         generator = content["applications"][0]["args"][kind]["generator"]

@@ -37,7 +37,7 @@ from serve.runtime import local_cluster
 REPOSITORY = Path(__file__).parents[1]
 SETUPS = (Setup(1, 1, 1), Setup(2, 1, 1), Setup(2, 2, 1), Setup(3, 2, 1))
 LOADS = (0.5, 0.65, 0.8)
-"""Of what the slower branch does where every forward is full."""
+"""Shares of what the slower branch does where every forward is full."""
 STEP_S, PICTURES, MOST_TRIED = 0.03, 4, 8
 """Pictures of the native size in one forward; of a smaller one there are more, which the profile finds."""
 MIX = Mix.model_validate(
@@ -58,7 +58,7 @@ class Compared:
     failed: int
 
     def percentiles(self, percent: float) -> tuple[float, float, float]:
-        """Measured, planned, and how far the plan is off."""
+        """Return the percentile in seconds as measured, as planned, and how far the plan is off."""
         measured, planned = (
             float(np.percentile(each, percent)) for each in (self.measured_s, self.planned_s)
         )
@@ -95,7 +95,7 @@ def main() -> None:
 
 
 def measured_profile() -> Profile:
-    """Of a service with one replica of each, as `scenewright profile` takes it."""
+    """Measure a service with one replica of each, as `scenewright profile` does."""
     with (
         local_cluster.running(config(SETUPS[0]), "127.0.0.1", local_cluster.free_port()) as url,
         Scenewright(url) as service,
@@ -108,7 +108,7 @@ def measured_profile() -> Profile:
 def compare(
     profile: Profile, setups: Sequence[Setup], loads: Sequence[float], scenes: int
 ) -> Iterator[Compared]:
-    """The service and the simulation get the very same arrivals, so that chance plays for both alike."""
+    """Send the very same arrivals to the service and the simulation, so that chance plays for both alike."""
     seeds = count(7)
     for setup in setups:
         most_rps = min(getattr(setup, kind) / getattr(profile, kind).crowded_s for kind in BRANCHES)
@@ -128,7 +128,7 @@ def compare(
 
 
 def run(url: str, arrivals: Sequence[float]) -> list[Record]:
-    """In the order of their arrival."""
+    """Run the arrivals. Return the records in the order of their arrival."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "records.jsonl"
         carry_out(
@@ -141,7 +141,7 @@ def config(setup: Setup) -> ServiceConfig:
     arguments = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())["applications"][0]["args"]
     for kind in BRANCHES:
         arguments[kind]["generator"]["simulated"]["step_s"] = STEP_S
-        # Each load asks for the same pictures as the one before: none may be answered from a cache.
+        # Each load requests the same pictures as the one before: none may be answered from a cache.
         arguments[kind]["generator"]["generation"] = {"max_rows": 2 * PICTURES, "result_cache_bytes": 0}
         arguments[kind]["replicas"] |= {"num_replicas": getattr(setup, kind), "max_ongoing_requests": 64}
     return ServiceConfig.model_validate(arguments)

@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def _layer(steps: int) -> LayerProfile:
-    """An A100's published step times of Stable Diffusion 1.5 at 512 x 512, guided, fp16, compiled."""
+    """Return an A100's published step times of Stable Diffusion 1.5 at 512 x 512, guided, fp16, compiled."""
     step_s = {1: 1 / 49.7, 2: 2 / 61.0, 4: 4 / 69.1, 8: 8 / 73.0, 16: 16 / 74.9}
     return LayerProfile(steps=steps, encode_s=0.01, step_s=step_s, decode_s=0.03, start_s=20.0)
 
@@ -75,11 +75,11 @@ PROFILE = Profile(
 GOAL = Goal(latency_s=3.0, other_s=0.1, catch_up_s=30.0)
 STEP_HOLD_S = 60.0
 SEEDS = range(8, 13)
-"""Of the irregular traces: one might suit somebody."""
+"""Seeds of the irregular traces: a single one might suit a policy by chance."""
 
 
 def efficiency(scenes_a_pair: int) -> list[dict[str, float]]:
-    """Scenes a second of so many pairs under more load than they carry, against so many times one pair's."""
+    """Return scenes a second of so many overloaded pairs, against so many times one pair's."""
     rates = []
     for pairs in PAIRS:
         scenes = scenes_a_pair * pairs
@@ -101,7 +101,10 @@ def efficiency(scenes_a_pair: int) -> list[dict[str, float]]:
 
 
 def step(until_s: float) -> dict[str, float]:
-    """From a load for one pair to a load for eight. Replicas are held shortly: too many are seen to go."""
+    """Step from a load for one pair to a load for eight.
+
+    Replicas are held shortly: too many are seen to go.
+    """
     at_s = 60.0
     quiet, loud = poisson(0.5, 200, seed=1), at_s + poisson(11.0, int(22 * until_s), seed=2)
     arrivals = [*quiet[quiet < at_s].tolist(), *loud[loud < until_s].tolist()]
@@ -119,7 +122,7 @@ def step(until_s: float) -> dict[str, float]:
 
 
 def bursts(arrivals: list[float]) -> dict[str, Any]:
-    """The same trace for each policy; the joint one holds its replicas for shorter and longer."""
+    """Run the same trace for each policy; the joint one holds its replicas for shorter and longer."""
     scalers: dict[str, Scaler] = {
         f"joint, hold {hold_s:g} s": _joint(hold_s) for hold_s in (60, 120, 300, 600)
     }
@@ -131,7 +134,7 @@ def bursts(arrivals: list[float]) -> dict[str, Any]:
 
 
 def irregular(length_s: float, seeds: Sequence[int]) -> dict[str, Any]:
-    """Of each policy the mean over all traces, and the worst and the best of them."""
+    """Return for each policy the mean over all traces, and the worst and the best of them."""
     scalers: dict[str, Callable[[], Scaler]] = {
         "joint, hold 120 s": partial(_joint, 120),
         "joint, hold 600 s": partial(_joint, 600),
@@ -159,7 +162,7 @@ def _joint(hold_s: float) -> JointScaler:
 
 
 def _quick_ray(target: float, delay_s: float) -> RaysOwn:
-    """Up after two seconds, down after `delay_s`."""
+    """Configure Ray's policy: up after two seconds, down after `delay_s`."""
     return RaysOwn(
         _config(target_ongoing_requests=float(target), upscale_delay_s=2.0, downscale_delay_s=float(delay_s))
     )

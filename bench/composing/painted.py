@@ -1,4 +1,4 @@
-"""Layers painted by the bundled models through the replicas' own classes, without Ray and without HTTP."""
+"""Paint layers with the bundled models through the replicas' own classes, without Ray and without HTTP."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ SITECUSTOMIZE = "from bench.event_loop.probe import install\ninstall()\n"
 
 
 def install() -> None:
-    """Start a probe in the loop of whatever listens in this process, once it does."""
+    """Start a probe in the loop of each server that listens in this process, once it does."""
     if not os.environ.get(FOLDER):
         return
     from starlette.applications import Starlette

@@ -1,4 +1,4 @@
-"""One side of the comparison: a service of one checkout, what it is asked, and what was seen."""
+"""Run one side of the comparison: a service of one checkout, the bodies sent to it, and the delays seen."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STALL_S = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What came of one kind of body: how health checks fared (seconds), and how late the loops were."""
+    """Results for one kind of body: how health checks fared (seconds), and how late the loops were."""
 
     statuses: Counter[int]
     health_s: list[float]
@@ -38,7 +38,7 @@ class Seen:
 
     @property
     def stalls(self) -> int:
-        """How often the ingress's loop stood still for longer than 50 ms."""
+        """Count how often the ingress's loop stood still for longer than 50 ms."""
         return sum(late > STALL_S for late in self.ingress_s)
 
 
@@ -88,7 +88,7 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def ask(url: str, reports: Path, body: bytes | None, rest_s: float = 5.0) -> Seen:
-    """Send `body` four times at once, and ask for health meanwhile. None: ask for health alone."""
+    """Send `body` four times at once, and request health meanwhile. None: request health alone."""
     ended = threading.Event()
     with ThreadPoolExecutor(AT_ONCE + 1) as pool:
         since = time.monotonic()

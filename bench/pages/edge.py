@@ -1,4 +1,4 @@
-"""The edge's part of docs/performance.md: a row for each graph, against the tutorial's as Ray ships."""
+"""Write the edge's part of docs/performance.md: a row for each graph, against the tutorial's as Ray ships."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from bench.pages.sections import write_section
 
 
 def write(report: Mapping[str, Any], sides: Sequence[str], against: str, folder: Path) -> None:
-    """Of performance.md in `folder`: `report` is what `bench serve` writes as JSON, `sides` name its rows."""
+    """Write into `folder`/performance.md.
+
+    `report` is what `bench serve` writes as JSON, `sides` name its rows.
+    """
     lines = [
         f"{report['rounds']} rounds of {report['scenes']} scenes a side. "
         + ", ".join(f"{name} {value}" for name, value in report["machine"].items())

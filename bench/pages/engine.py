@@ -1,4 +1,4 @@
-"""The step engine's part of docs/performance.md, from the report of scripts/bench engine."""
+"""Write the step engine's part of docs/performance.md, from the report of scripts/bench engine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TITLES = {"saturated": "Saturated", "poisson": "Poisson arrivals at 0.8 of what 
 
 
 def write(report: dict[str, Any], folder: Path) -> None:
-    """Into `folder`/performance.md, and its plots into `folder`/pictures.
+    """Write into `folder`/performance.md, and its plots into `folder`/pictures.
 
     Compiled models have a part of their own, and so has the wall clock where it is all there is.
     """

@@ -1,4 +1,4 @@
-"""The peers' part of docs/performance.md, from the summaries of scripts/bench peers."""
+"""Write the peers' part of docs/performance.md, from the summaries of scripts/bench peers."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ SHORT_STEPS = 8
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one server. `short`: the requests of so few steps; latencies are those under Poisson arrivals, in
-    seconds, and None where nothing was answered. Steps are those of either layer."""
+    """The figures of one server.
+
+    `short`: the requests of so few steps; latencies are those under Poisson arrivals, in seconds, and None
+    where nothing was answered. Steps are those of either layer.
+    """
 
     saturated_rps: float
     saturated_steps_s: float
@@ -38,19 +41,19 @@ class Figures:
 
 @dataclass(frozen=True)
 class Run:
-    """What `loadtest run` says of itself, its requests, and what of its time was measured."""
+    """The report of `loadtest run` on itself, its requests, and what of its time was measured."""
 
     summary: dict[str, Any]
     records: Sequence[Record]
     window: Window
 
     def good(self, at: Callable[[Record], float]) -> list[Record]:
-        """Answered as they should be, and that time of theirs was measured."""
+        """Return the requests answered as they should be, within the time that was measured."""
         return [each for each in self.records if each.ok and self.window.holds(at(each))]
 
 
 def figures_of(saturated: Run, poisson: Run) -> Figures:
-    """Of a closed loop, for what is done in its time, and of Poisson arrivals, for how long they wait."""
+    """Summarise a closed loop, for what is done in its time, and Poisson arrivals, for how long they wait."""
     latency = poisson.summary["latency_s"] or {}
     done = saturated.good(lambda each: each.done_s)
     good = poisson.good(lambda each: each.intended_s)
@@ -76,12 +79,12 @@ def figures_of(saturated: Run, poisson: Run) -> Figures:
 
 
 def steps_of(record: Record) -> int:
-    """The mix names its requests by their steps."""
+    """Return the steps of a request: the mix names its requests by them."""
     return int(record.entry.split()[0])
 
 
 def write(figures: Mapping[str, Figures], bare: Mapping[str, float] | None, users: int, folder: Path) -> None:
-    """Into `folder`/performance.md, and its plots into `folder`/pictures."""
+    """Write into `folder`/performance.md, and its plots into `folder`/pictures."""
     pictures = folder / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
     plots = {

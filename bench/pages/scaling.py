@@ -1,5 +1,6 @@
-"""docs/scaling.md and its plots, from the figures of scripts/bench scale. Every plot says that it is
-simulated.
+"""Write docs/scaling.md and its plots, from the figures of scripts/bench scale.
+
+Every plot says that it is simulated.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ Lines = dict[str, Points]
 
 
 def draw(figures: dict[str, Any], folder: Path) -> None:
-    """Writes scaling.md into `folder`, and its plots beside it in pictures/."""
+    """Write scaling.md into `folder`, and its plots beside it in pictures/."""
     pictures = folder / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
     rows = figures["efficiency"]
@@ -103,7 +104,7 @@ def _spent(run: dict[str, Any]) -> str:
 
 
 def _steps(targets: Sequence[tuple[float, float]]) -> Points:
-    """Each count holds until the next."""
+    """Return the corners of a step line: each count holds until the next."""
     corners: list[tuple[float, float]] = []
     for at, count in targets:
         if corners:

@@ -1,4 +1,4 @@
-"""The parts of a page that a benchmark writes, between marks that Markdown does not show."""
+"""Replace the parts of a page that a benchmark writes, between marks that Markdown does not show."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def with_section(page: str, name: str, body: str) -> str:
-    """The page with `body` as what lies between `<!-- name: begin -->` and `<!-- name: end -->`.
+    """Return the page with `body` as what lies between `<!-- name: begin -->` and `<!-- name: end -->`.
 
     Raises ValueError where the page has no such marks.
     """

@@ -1,4 +1,4 @@
-"""Both engines of Scenewright in one process, a thread each, and nothing else: no HTTP, no Ray, no merging.
+"""Run Scenewright's two engines in one process, a thread each, and nothing else: no HTTP, no Ray, no merging.
 
 Prints, as JSON, the scenes and the steps of each layer a second that so many callers get, each of whom waits
 for both layers of the last one.
@@ -41,7 +41,7 @@ def _config(kind: LayerKind) -> GeneratorConfig:
 async def _closed_loop(
     engines: list[Generator], asks: Iterator[Ask], users: int, until_s: float
 ) -> list[tuple[float, int]]:
-    """When each scene ended, in seconds from the start, and its steps."""
+    """Return when each scene ended, in seconds from the start, and its steps."""
     begun, ended = time.monotonic(), list[tuple[float, int]]()
 
     async def call() -> None:

@@ -1,4 +1,4 @@
-"""What every peer does with the models: stock diffusers, and the plain paste. Only the serving differs."""
+"""Paint as every peer does: stock diffusers, and the plain paste. Only the serving differs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GUIDANCE = {"character": 7.5, "background": 6.0}
 
 
 def load(kind: str) -> Any:
-    """The bundled model of that layer, on the GPU where there is one."""
+    """Load the bundled model of that layer, on the GPU where there is one."""
     torch.set_num_threads(1)
     diffusers.utils.logging.set_verbosity_error()
     diffusers.utils.logging.disable_progress_bar()
@@ -31,7 +31,7 @@ def load(kind: str) -> Any:
 
 
 def paint(pipeline: Any, kind: str, scene: dict[str, Any]) -> Image.Image:
-    """A layer of what `POST /v1/scenes` brings: a string, or an object with a prompt and perhaps steps."""
+    """Paint a layer of what `POST /v1/scenes` brings: a string, or an object with a prompt and any steps."""
     asked = scene[kind]
     layer: dict[str, Any] = {"prompt": asked} if isinstance(asked, str) else asked
     width, height = SIZES[kind]
@@ -47,7 +47,7 @@ def paint(pipeline: Any, kind: str, scene: dict[str, Any]) -> Image.Image:
 
 
 def merge(character: Image.Image, background: Image.Image, scene: dict[str, Any]) -> bytes:
-    """The frame, a JPEG: the character over its right half."""
+    """Merge into the frame, a JPEG: the character over its right half."""
     sides = scene.get("merge", {})
     width, height = sides.get("width", 1024), sides.get("height", 512)
     frame = background.resize((width, height), Image.Resampling.LANCZOS)

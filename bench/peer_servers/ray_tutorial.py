@@ -13,7 +13,7 @@ import sys
 import tempfile
 from typing import Any
 
-# Loopback only, before ray is imported: whoever reaches Ray's ports runs code here.
+# Loopback only, before ray is imported: anyone who reaches Ray's ports runs code here.
 os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 
 import painting

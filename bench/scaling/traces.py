@@ -9,12 +9,12 @@ import numpy as np
 
 
 def burst_trace(length_s: float, seed: int = 7) -> list[float]:
-    """A calm, and every ten minutes a minute of eight times its rate."""
+    """Return a calm, and every ten minutes a minute of eight times its rate."""
     return _trace(length_s, [(at, at + 60.0) for at in np.arange(480.0, length_s, 600.0)], seed)
 
 
 def irregular_trace(length_s: float, seed: int) -> list[float]:
-    """The same calm, with bursts that come by chance, every ten minutes on average, for 20 to 120 s."""
+    """Return the same calm, with bursts by chance, every ten minutes on average, for 20 to 120 s."""
     dice = np.random.default_rng(seed)
     begins = np.cumsum(dice.exponential(600.0, math.ceil(length_s / 100.0)))
     return _trace(length_s, [(at, at + dice.uniform(20.0, 120.0)) for at in begins], seed)

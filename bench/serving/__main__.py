@@ -1,6 +1,6 @@
 """The whole graph over generators that take no time, and a tutorial's graph: one Ray at a time, in turn.
 
-The tutorial's stands in a Ray with every setting as it ships; both stand in one with the settings of
+The tutorial's runs in a Ray with every setting as it ships; both run in one with the settings of
 scripts/serve, and in one that has HAProxy before it besides.
 """
 
@@ -33,7 +33,7 @@ SIZES = {
     "512 x 512: SD 1.5's": (_sides(512, 512), _sides(1024, 512)),
     "1024 x 1024: SDXL's": (_sides(1024, 1024), _sides(1024, 1024)),
 }
-"""Of each layer, and of the frame."""
+"""Sides of each layer, and of the frame."""
 OURS, OURS_PROXIED = "scenewright", "scenewright, HAProxy"
 TUTORIAL = "tutorial"
 TUTORIAL_HERE, TUTORIAL_PROXIED = "tutorial, our settings", "tutorial, our settings, HAProxy"

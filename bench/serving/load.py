@@ -19,7 +19,7 @@ SEEDS = count(1)
 
 @dataclass
 class Measured:
-    """Of all rounds together. `cpu_s`: of the service's processes, not of the callers."""
+    """Totals of all rounds. `cpu_s`: of the service's processes, not of the callers."""
 
     answers: int = 0
     took_s: float = 0.0
@@ -38,7 +38,10 @@ class Measured:
 def load(
     url: str, layer: dict[str, int], frame: dict[str, int], callers: int, scenes: int, into: Measured
 ) -> None:
-    """So many scenes, by so many callers that each wait for their answer. Raises where one is no picture."""
+    """Send so many scenes, by so many callers that each wait for the answer.
+
+    Raises where one is no picture.
+    """
     used_s, begun = service_cpu_s(), time.perf_counter()
     into.latencies_s += asyncio.run(_callers(url, layer, frame, callers, scenes))
     into.took_s += time.perf_counter() - begun
@@ -77,7 +80,7 @@ def _scene(layer: dict[str, int], frame: dict[str, int]) -> dict[str, Any]:
 
 
 def service_cpu_s() -> float:
-    """Of all processes that this one started: Ray's own, and Serve's."""
+    """Sum the CPU seconds of all processes that this one started: Ray's own, and Serve's."""
     total = 0.0
     for process in psutil.Process().children(recursive=True):
         try:

@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def no_op() -> ServiceConfig:
-    """serve/simulated.yaml, with generators that take no time at all and keep nothing."""
+    """Return serve/simulated.yaml with generators that take no time at all and keep nothing."""
     data = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())["applications"][0]["args"]
     for kind in ("character", "background"):
         no_time = {"encode_s": 0.0, "step_s": 0.0, "decode_s": 0.0}

@@ -1,4 +1,4 @@
-"""A side that stands in a Ray of its own, and so in a process of its own, since a process has but one."""
+"""Run a side in a Ray of its own, and so in a process of its own, since a process has but one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from serve.runtime.local_cluster import free_port
 
 @contextmanager
 def standing(module: str, environment: Mapping[str, str]) -> Iterator[str]:
-    """The address that `python -m module` prints when it stands; it goes when its input ends."""
+    """Yield the address that `python -m module` prints when it is up; it ends when its input ends."""
     command = [sys.executable, "-m", module]
     with (
         tempfile.TemporaryFile("w+") as said,
@@ -41,6 +41,6 @@ def standing(module: str, environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def haproxy() -> dict[str, str]:
-    """Of a Ray whose edge stands behind HAProxy, with ports that nobody has."""
+    """Return the environment of a Ray whose edge is behind HAProxy, with free ports."""
     ports = ("HAPROXY_STATS", "HAPROXY_METRICS", "FALLBACK_PROXY_HTTP")
     return {"RAY_SERVE_ENABLE_HA_PROXY": "1"} | {f"RAY_SERVE_{port}_PORT": str(free_port()) for port in ports}

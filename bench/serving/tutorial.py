@@ -53,7 +53,7 @@ class Ingress:
 
 
 def graph() -> Application:
-    """The limits are those of serve/local.yaml's graph, not Serve's own lower ones."""
+    """Build the graph, with the limits of serve/local.yaml's graph, not Serve's own lower ones."""
 
     def deployed(target: Any, name: str, most: int) -> Any:
         return serve.deployment(

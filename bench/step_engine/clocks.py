@@ -1,4 +1,4 @@
-"""Time as a benchmark of one thread has it: that of the work alone, and waiting for an arrival takes none."""
+"""Count time as a benchmark of one thread does: that of the work alone; waiting for an arrival takes none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ BASES = {"cpu": time.process_time, "wall": time.perf_counter}
 
 
 class Clock:
-    """`cpu` counts this process's own seconds, so that a busy neighbour does not; `wall` counts all."""
+    """A clock.
+
+    `cpu` counts this process's own seconds, so that a busy neighbour does not; `wall` counts all.
+    """
 
     def __init__(self, kind: str) -> None:
         self._base = BASES[kind]

@@ -30,19 +30,19 @@ MOST_TOGETHER = 8
 
 
 def one_at_a_time(pipeline: Any, arrivals: Sequence[Arrival], clock: Clock) -> Served:
-    """The stock pipeline, first come first served."""
+    """Run the stock pipeline, first come first served."""
     return _served_by(pipeline, arrivals, clock, most=1)
 
 
 def dynamic_batching(pipeline: Any, arrivals: Sequence[Arrival], clock: Clock) -> Served:
-    """The stock pipeline, over all that wait and have the first one's size, steps and guidance."""
+    """Run the stock pipeline over all that wait and have the first one's size, steps and guidance."""
     return _served_by(pipeline, arrivals, clock, MOST_TOGETHER)
 
 
 def step_engine(
     painter: AnyPainter, calibration: Calibration, arrivals: Sequence[Arrival], clock: Clock
 ) -> Served:
-    """Ours, turn by turn."""
+    """Run our step loop, step by step."""
     config = GenerationConfig()
     pace = CostModel(BatchKey(*painter.native_size), calibration.seconds)
     scheduler = Scheduler(pace, calibration.cap_rows, config.stretch, max_jobs=len(arrivals))

@@ -1,4 +1,4 @@
-"""The line that every table begins with: on what, and with what, it was measured."""
+"""Describe where a table was measured, and with what: its first line."""
 
 from __future__ import annotations
 

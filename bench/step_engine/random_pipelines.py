@@ -29,7 +29,7 @@ VAE_WIDTHS = {"full": (128, 256, 512, 512), "tiny": (8, 8, 8, 8)}
 
 
 def random_pipeline(family: str, scale: str, device: str, dtype: torch.dtype) -> Any:
-    """`family` sd15, sdxl or dit, `scale` full or tiny; on its device, the UNets in channels-last."""
+    """Build `family` sd15, sdxl or dit at `scale` full or tiny; on its device, the UNets in channels-last."""
     torch.manual_seed(0)
     if family == "dit":
         pipeline = _dit(scale)
@@ -66,7 +66,7 @@ def _sd15(scale: str) -> Any:
 
 
 def _sdxl(scale: str) -> Any:
-    """After the base model's published configuration: three levels, the depth in the last two."""
+    """Build after the base model's published configuration: three levels, the depth in the last two."""
     tiny = scale == "tiny"
     widths = (32, 32) if tiny else (768, 1280)
     full: dict[str, Any] = {
@@ -101,7 +101,7 @@ def _sdxl(scale: str) -> Any:
 
 
 def _dit(scale: str) -> Any:
-    """PixArt-Sigma's transformer, of 109 M parameters in place of 610 M; its words by a small T5."""
+    """Build PixArt-Sigma's transformer, of 109 M parameters in place of 610 M; its words by a small T5."""
     tiny = scale == "tiny"
     tokenizer = _tokenizer()
     heads, head_width, layers = (2, 16, 2) if tiny else (12, 64, 10)
@@ -169,7 +169,7 @@ def _text(tokenizer: CLIPTokenizer, width: int, layers: int, heads: int) -> CLIP
 
 
 def _tokenizer() -> CLIPTokenizer:
-    """Spells every word letter by letter: the UNet reads 77 tokens whatever they are."""
+    """Spell every word letter by letter: the UNet always reads 77 tokens."""
     letters = sorted(ByteLevel.alphabet())
     words = [BOS, EOS, *letters, *(f"{letter}</w>" for letter in letters)]
     return CLIPTokenizer(vocab={word: i for i, word in enumerate(words)}, merges=[], model_max_length=77)

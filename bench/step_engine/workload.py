@@ -1,4 +1,4 @@
-"""What is asked of the contenders: requests of different words, seeds, steps and guidance, at their times."""
+"""Define the contenders' requests: of different words, seeds, steps and guidance, at their times."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ WEARS = ("red", "blue", "green", "golden", "black", "white")
 
 @dataclass(frozen=True)
 class Arrival:
-    """`at_s`: seconds after the first."""
+    """A request. `at_s`: seconds after the first."""
 
     at_s: float
     request: PaintRequest
 
 
 def saturated(count: int, size: tuple[int, int], steps: Sequence[int]) -> list[Arrival]:
-    """All at once."""
+    """Return arrivals all at once."""
     return [Arrival(0.0, request) for request in _requests(count, size, steps)]
 
 
@@ -38,7 +38,7 @@ def poisson(count: int, per_s: float, size: tuple[int, int], steps: Sequence[int
 
 
 def _requests(count: int, size: tuple[int, int], steps: Sequence[int]) -> list[PaintRequest]:
-    """Every step count as often as the next, in an order that is always the same."""
+    """Return every step count as often as the next, in an order that is always the same."""
     dice = random.Random(1)
     counts = [steps[number % len(steps)] for number in range(count)]
     dice.shuffle(counts)
