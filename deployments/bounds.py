@@ -1,4 +1,6 @@
-"""What a number of a configuration may be. Pydantic reads these where a file is read, and refuses by name.
+"""Bounds on the numbers of a configuration.
+
+Pydantic checks them when a file is read, and names what it refuses.
 
 The upper bounds are far beyond what anybody needs: they stop slips, such as milliseconds in place of seconds.
 Each interval is finite, so that neither infinity nor NaN lies in it.

@@ -1,4 +1,4 @@
-"""Everything that can go wrong with a request, as one tree.
+"""Define everything that can go wrong with a request, as one tree.
 
 ScenewrightError
 ├── InvalidRequest        the words or pictures sent cannot be used            422 invalid_request
@@ -20,7 +20,10 @@ from __future__ import annotations
 
 
 class ScenewrightError(Exception):
-    """`message` is shown to the caller as it is: no paths, class names or values of other requests."""
+    """The root of the tree.
+
+    `message` is shown to the caller as it is: no paths, class names or values of other requests.
+    """
 
     def __init__(self, message: str, param: str | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(message, param, retry_after_s)
@@ -49,11 +52,11 @@ class GenerationFailed(ScenewrightError):
 
 
 class NotReady(ScenewrightError):
-    """Its cause can pass: a file that is not there yet or cannot be read, a hub that cannot be reached."""
+    """The cause can pass: a file that is missing or unreadable for now, a hub that cannot be reached."""
 
 
 class ModelUnusable(NotReady):
-    """Its cause cannot pass: corrupt files, another kind of model, a setting that cannot be followed here."""
+    """The cause cannot pass: corrupt files, another kind of model, a setting that cannot be followed here."""
 
 
 class OutOfMemory(ScenewrightError):

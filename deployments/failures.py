@@ -1,7 +1,7 @@
 """Say how a piece of work failed, so that each caller raises an error of its own.
 
 An exception of a library may not be copied, pickled or printed: its constructor may take keywords alone, its
-arguments may hold locks, its `__str__` may raise. So none is handed on. A Failure keeps what may be told, and
+arguments may hold locks, its `__str__` may raise. So none is handed on. A Failure keeps what may be seen, and
 makes a fresh error for each caller.
 """
 
@@ -44,14 +44,14 @@ class Failure:
     cause: BaseException | None = None
 
     def error(self) -> ScenewrightError:
-        """A fresh error, to be raised once."""
+        """Return a fresh error, to be raised once."""
         error = self.kind(self.message, self.param, self.retry_after_s)
         error.__cause__ = self.cause
         return error
 
 
 def failure_of(error: BaseException, otherwise: type[ScenewrightError], message: str) -> Failure:
-    """What may be told of `error`: its own words if it is one of ours, else `otherwise` with `message`.
+    """Return what callers may see of `error`: its own words if it is ours, else `otherwise` with `message`.
 
     The local variables of its frames are cleared: they may hold a picture, or half a device's memory.
     """
@@ -66,7 +66,7 @@ def failure_of(error: BaseException, otherwise: type[ScenewrightError], message:
 async def in_thread(
     work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
 ) -> Result:
-    """Do `work` in a thread. Raises errors of ours alone, whatever it raises.
+    """Run `work` in a thread. Raises only errors of ours, whatever `work` raises.
 
     asyncio never wakes a task whose thread raised StopIteration, and takes CancelledError for a cancel.
     """
@@ -84,7 +84,7 @@ async def in_thread(
 
 
 def _told(error: BaseException, name: str, kind: Any) -> Any:
-    """None where a subclass does not have it, or makes something else of it."""
+    """Return an attribute of an error; None where a subclass lacks it, or makes something else of it."""
     try:
         value = getattr(error, name)
     except BaseException:
@@ -93,7 +93,7 @@ def _told(error: BaseException, name: str, kind: Any) -> Any:
 
 
 def _clear(error: BaseException | None) -> None:
-    """Of an error and of what led to it."""
+    """Clear the frames of an error and of what led to it."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

@@ -1,4 +1,4 @@
-"""What the character's and the background's replicas share: one engine, made from plain configuration."""
+"""Share one engine, made from plain configuration, between the character's and the background's replicas."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from deployments.reports.routing_stats import RoutingStats
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """`backend` chooses between a real model and the simulated one; only the chosen one's part counts.
+    """Choose a real model or the simulated one by `backend`; only the chosen one's part counts.
 
     `quality_terms`: whether a description is wrapped in the words that Stable Diffusion paints better with,
     and gets its negative prompt. null: for Stable Diffusion 1, 2 and XL alone.
@@ -78,10 +78,10 @@ class Generator(ABC):
 
     @abstractmethod
     def prompts(self, job: LayerJob) -> tuple[str, str]:
-        """The prompt and the negative prompt that the model will read."""
+        """Return the prompt and the negative prompt that the model will read."""
 
     async def stream(self, job: LayerJob) -> AsyncGenerator[LayerEvent, None]:
-        """Its place in the queue, where the job is `followed`; a step event a step; then the layer."""
+        """Yield the queue position, where the job is `followed`; an event for each step; then the layer."""
         # Before it is counted: what fails at once is neither work that arrived nor work that was done.
         self._engine.require_ready()
         as_asked = False
@@ -99,7 +99,7 @@ class Generator(ABC):
             self._warmth.end(job, as_asked)
 
     async def paint(self, job: LayerJob) -> LayerResult:
-        """The layer alone. Raises what deployments.errors draws."""
+        """Return the layer alone. Raises the errors of deployments.errors."""
         async with aclosing(self.stream(job)) as events:
             async for event in events:
                 if isinstance(event, LayerResult):
@@ -107,14 +107,17 @@ class Generator(ABC):
         raise AssertionError("the engine ended a job without a result")
 
     async def check_health(self) -> None:
-        """Serve asks every second, and replaces the replica where this raises thrice."""
+        """Raise if this replica must be replaced.
+
+        Serve calls it every second, and acts on the third failure.
+        """
         self._engine.check_health()
 
     async def readiness(self) -> Readiness:
         return self._engine.readiness()
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
-        """What the autoscaling follows, asked for by Ray Serve under this name: LoadReport's fields.
+        """Return LoadReport's fields for autoscaling. Ray Serve calls it by this name.
 
         Nothing of a replica that cannot paint: it must not look like an idle one.
         """
@@ -123,7 +126,7 @@ class Generator(ABC):
         return self._workload.report().as_numbers()
 
     async def record_routing_stats(self) -> dict[str, Any]:
-        """What the senders of work follow, asked for by Ray Serve under this name: RoutingStats' fields."""
+        """Return RoutingStats' fields for the request router. Ray Serve calls it by this name."""
         return RoutingStats(
             self._workload.megapixel_step_s,
             self._engine.least_megapixel_step_s,

@@ -16,7 +16,7 @@ def see_log() -> str:
 
 
 def log_file() -> str | None:
-    """The path of the file that the records of this package go to; None where they go to none."""
+    """Return the path of the file that the records of this package go to; None where they go to none."""
     logger: logging.Logger | None = OURS
     while logger is not None:
         for handler in logger.handlers:

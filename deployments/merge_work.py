@@ -1,4 +1,4 @@
-"""Say what a piece of the merger's work costs: megapixels for its tenant, and the memory that it will take.
+"""Compute the cost of a piece of the merger's work: megapixels for its tenant, and the memory it will take.
 
 Memory was measured over PNG, JPEG and WebP of every colour mode, with all options on: at most 16.5 bytes a
 pixel of the two files, and 36 a pixel of the frame.
@@ -15,7 +15,7 @@ FRAME_BYTES_A_PX = 40
 LAYER_BYTES_A_PX = 17
 CUTOUT_BYTES_A_PX = 40
 COPIES = 3
-"""Of a file's bytes: as it came, without its metadata, and in the decoder."""
+"""Copies of a file's bytes: as it came, without its metadata, and in the decoder."""
 PREVIEW_MEGAPIXELS, PREVIEW_BYTES = 0.1, 8 << 20
 MEGA = 1e6
 
@@ -44,11 +44,11 @@ def work_of_scene(job: MergeJob, character: LayerResult, background: LayerResult
 
 
 def work_of_upload(job: UploadJob) -> Work:
-    """Return the work of merging two files, by the sizes that their headers tell."""
+    """Return the work of merging two files, by the sizes in their headers."""
     options = job.merge.options
     layers_px = job.character_px + job.background_px
     files_bytes = len(job.character) + len(job.background)
-    # The files' own tags may ask for a frame as large as is allowed.
+    # The files' own tags may name a frame as large as is allowed.
     frame_px = max(options.width_px * options.height_px, job.max_frame_px**2 if _takes_tags(job) else 0)
     memory_bytes = merge_memory_bytes(frame_px, layers_px, files_bytes)
     return Work(job.merge.tenant, upload_megapixels(job), memory_bytes, later=True)

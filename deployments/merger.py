@@ -48,7 +48,9 @@ from deployments.queueing.queued_threads import QueuedThreads
 
 @dataclass(frozen=True)
 class MergerConfig:
-    """`matting` None: what the keyer cannot cut out is pasted. `signing` None: no C2PA.
+    """The merger's settings.
+
+    `matting` None: what the keyer cannot cut out is pasted. `signing` None: no C2PA.
 
     `work_bytes`: the memory for all that is merged at once; `at_once`: how many merges at most.
     """
@@ -68,7 +70,7 @@ DEFAULT = MergerConfig()
 class Merger:
     """Keeps nothing of a request, so any may merge anything; pixels come straight from the generators.
 
-    Raises ValueError where its configuration asks for what is not on this machine.
+    Raises ValueError where its configuration needs what this machine lacks.
     """
 
     def __init__(self, config: MergerConfig = DEFAULT) -> None:
@@ -77,27 +79,27 @@ class Merger:
         self._queue = QueuedThreads(config.at_once, config.work_bytes)
 
     async def merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
-        """Raises CutoutFailed where `cutout` was insisted on and there is no good matte."""
+        """Merge two layers. Raises CutoutFailed where `cutout` was insisted on and there is no good matte."""
         return await self._queue.run(
             work_of_scene(job, character, background), self._merge, job, character, background
         )
 
     async def merge_files(self, job: UploadJob) -> MergeResult:
-        """Two picture files. Raises InvalidRequest naming the one at fault, and CutoutFailed."""
+        """Merge two picture files. Raises InvalidRequest naming the one at fault, and CutoutFailed."""
         return await self._queue.run(work_of_upload(job), self._merge_files, job)
 
     async def encode(self, output: OutputOptions, layer: LayerResult, tenant: str = "") -> Picture:
-        """One layer alone, as a file."""
+        """Encode one layer alone, as a file."""
         return await self._queue.run(work_of_encoding(layer, tenant), self._encode, output, layer)
 
     async def cut_out(self, output: OutputOptions, layer: LayerResult, tenant: str = "") -> Picture:
-        """The figure of one layer alone, RGBA. Raises CutoutFailed, or InvalidRequest for a JPEG."""
+        """Cut out the figure of one layer alone, RGBA. Raises CutoutFailed, or InvalidRequest for a JPEG."""
         return await self._queue.run(work_of_cutout(layer, tenant), self._cut_out, output, layer)
 
     async def preview(
         self, options: MergeOptions, character: bytes, background: bytes, tenant: str = ""
     ) -> bytes:
-        """Of the scene, from small pictures of its layers: a small JPEG."""
+        """Preview the scene, from small pictures of its layers: a small JPEG."""
         return await self._queue.run(work_of_preview(tenant), compose_preview, options, character, background)
 
     def _encode(self, output: OutputOptions, layer: LayerResult) -> Picture:

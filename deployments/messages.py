@@ -1,4 +1,4 @@
-"""What crosses a process: one frozen dataclass a message, arrays and plain values only."""
+"""Define the messages between processes: one frozen dataclass each, of arrays and plain values only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Pixels = NDArray[np.uint8]
 class SentWithTimeLeft:
     """Pickle `deadline_at`, a time of the process's own monotonic clock, as the seconds that are left.
 
-    Two machines' clocks tell different times, so no time of day crosses a process: the receiver counts what
+    Two machines' clocks differ, so no time of day crosses a process: the receiver counts what
     is left from when it has the message, as gRPC does.
     """
 
@@ -44,7 +44,7 @@ class LayerJob(SentWithTimeLeft):
     `negative_prompt` None means the layer's default one. `deadline_at` is a time of this process's monotonic
     clock, in seconds. `previews` are sent on the way, spread evenly. `guidance_interval`: the part of the
     steps, as fractions, that is guided. `no_store`: neither answered from an equal job's layer nor kept for
-    one. `tenant`: whose share of the replicas it takes; empty where callers are not told apart. `followed`:
+    one. `tenant`: whose share of the replicas it takes; empty where callers share one. `followed`:
     its caller hears of its place in the queue.
     """
 
@@ -70,12 +70,12 @@ class LayerJob(SentWithTimeLeft):
 
     @property
     def megapixel_steps(self) -> float:
-        """What it costs to paint, whatever the model."""
+        """Return the cost to paint it, whatever the model."""
         return self.width_px * self.height_px * self.num_inference_steps / 1e6
 
     @property
     def likeness(self) -> str:
-        """Equal for jobs of one model whose pictures are equal."""
+        """Return a key that is equal for jobs of one model whose pictures are equal."""
         asked = (
             self.kind,
             self.prompt,
@@ -95,7 +95,10 @@ class LayerJob(SentWithTimeLeft):
 
 @dataclass(frozen=True)
 class QueueEvent:
-    """`ahead` layers are before it on its replica, those under way among them; 0 when its turn has come."""
+    """A place in the queue.
+
+    `ahead` layers are before it on its replica, those under way among them; 0 when its turn has come.
+    """
 
     kind: LayerKind
     ahead: int
@@ -103,7 +106,7 @@ class QueueEvent:
 
 @dataclass(frozen=True)
 class StepEvent:
-    """`step` of `steps` are done; `preview` is a small JPEG where one was asked for."""
+    """A finished step: `step` of `steps` are done; `preview` is a small JPEG where the job wants one."""
 
     kind: LayerKind
     step: int
@@ -123,7 +126,7 @@ class LayerTimings:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a model was really given, after wrapping and reducing: with the seed, enough to paint it again."""
+    """The final input of a model, after wrapping and reducing: with the seed, enough to paint it again."""
 
     prompt: str
     negative_prompt: str
@@ -152,12 +155,12 @@ class LayerResult:
 
 
 LayerEvent = QueueEvent | StepEvent | LayerResult
-"""What is told of a layer: its place while it waits, its steps, and the layer itself at the end."""
+"""The events of a layer: its place while it waits, its steps, and the layer itself at the end."""
 
 
 @dataclass(frozen=True)
 class Readiness:
-    """Whether a generator replica has painted its warm-up picture, and if not, why."""
+    """Readiness of a generator replica: whether it has painted its warm-up picture, and if not, why."""
 
     ready: bool
     reason: str
@@ -167,7 +170,7 @@ class Readiness:
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """`quality` 1..100 counts for JPEG and WebP."""
+    """The output format. `quality` 1..100 counts for JPEG and WebP."""
 
     format: PictureFormat = "jpeg"
     quality: int = 95
@@ -189,7 +192,7 @@ class MergeOptions:
 
 @dataclass(frozen=True)
 class MergeJob:
-    """How two painted layers become one encoded picture; `attribution` is the mark's text, or None.
+    """One merge of two painted layers into an encoded picture; `attribution` is the mark's text, or None.
 
     `tenant` and `priority` say whose turn it is, as in a LayerJob.
     """
@@ -210,7 +213,7 @@ class UploadJob:
 
     `given` names the fields of the merge's options that the caller set: layers of an earlier scene know the
     rest themselves, up to a frame of `max_frame_px` a side. A file of more than `max_pixels` is refused
-    before it is decoded. `character_px` and `background_px` are the pixels that their headers tell, by
+    before it is decoded. `character_px` and `background_px` are the pixels that their headers give, by
     which memory is kept for them.
     """
 
@@ -236,9 +239,9 @@ class Picture:
 
 @dataclass(frozen=True)
 class MergeResult:
-    """`box` is the character's (x, y, width, height) in the frame.
+    """The merged picture. `box` is the character's (x, y, width, height) in the frame.
 
-    `layers` are given where asked for, clean: `character` (RGBA) as cut out, `background` as painted, `mask`
+    `layers` are given where requested, clean: `character` (RGBA) as cut out, `background` as painted, `mask`
     the character's alpha, `painted` the character before it was cut out. Merged with the same options,
     `character` and `background` are the picture again.
 

@@ -52,11 +52,11 @@ class LatentMap:
     cell: int = 1
 
     def draw(self, latents: Any) -> Pixels:
-        """Of the first of a tensor, (n, channels, h, w)."""
+        """Return a preview of the first of a tensor, (n, channels, h, w)."""
         return self(latents[0].float().cpu().numpy())
 
     def __call__(self, latents: Floats) -> Pixels:
-        """(channels, h, w) to (cell * h, cell * w, 3)."""
+        """Map (channels, h, w) to (cell * h, cell * w, 3)."""
         _, height, width = latents.shape
         colours = np.moveaxis(latents, 0, -1) @ self.matrix + self.shift
         cells = colours.reshape(height, width, self.cell, self.cell, 3).swapaxes(1, 2)
@@ -65,7 +65,7 @@ class LatentMap:
 
 
 def latent_map(folder: Path | None, channels: int, xl: bool) -> LatentMap | None:
-    """The one for this model: its own, its family's, or none."""
+    """Return the map for this model: its own, its family's, or none."""
     if folder is not None and (folder / BASIS_FILE).is_file():
         return _basis_map(load_file(folder / BASIS_FILE), _cell(folder))
     if channels != 4:
@@ -75,8 +75,10 @@ def latent_map(folder: Path | None, channels: int, xl: bool) -> LatentMap | None
 
 
 def expected_latents(solver: Any, timestep: Any, latents: Any, prediction: Any) -> Any:
-    """The clean latents that a prediction means: DDPM's relations; Salimans & Ho 2022 for the velocity;
-    x0 = x - sigma * v for a flow (Lipman et al. 2023, arXiv 2210.02747).
+    """Return the clean latents that a prediction implies.
+
+    DDPM's relations; Salimans & Ho 2022 for the velocity; x0 = x - sigma * v for a flow (Lipman et al. 2023,
+    arXiv 2210.02747).
 
     What scale_model_input gives is the variance-preserving sample, whichever way the solver keeps its own.
     """
@@ -95,7 +97,10 @@ def expected_latents(solver: Any, timestep: Any, latents: Any, prediction: Any) 
 
 
 def preview_steps(wanted: int, steps: int) -> frozenset[int]:
-    """After which steps, counted from 1, evenly spread; the last one is followed by the picture itself."""
+    """Return the steps, counted from 1 and evenly spread, that have a preview.
+
+    The picture itself follows the last.
+    """
     return frozenset(round(number * steps / (wanted + 1)) for number in range(1, wanted + 1)) - {0, steps}
 
 
@@ -104,7 +109,7 @@ def is_being_drawn(preview: Preview | None) -> bool:
 
 
 def to_pixels(image: Floats) -> Pixels:
-    """Of -1..1; NaN is black."""
+    """Convert -1..1 to bytes; NaN is black."""
     pixels: Pixels = (np.nan_to_num(image / 2 + 0.5).clip(0, 1) * 255).round().astype(np.uint8)
     return pixels
 
@@ -126,13 +131,13 @@ def _cell(folder: Path) -> int:
 
 
 def _basis_map(basis: dict[str, Floats], cell: int) -> LatentMap:
-    """The linear inverse, patch = components.T @ (latent / gain) + mean, averaged over cells."""
+    """Return the linear inverse, patch = components.T @ (latent / gain) + mean, averaged over cells."""
     inverse = _pooled(basis["components"] / basis["gain"][:, None], cell)
     return LatentMap(inverse, _pooled(basis["mean"][None], cell)[0], cell)
 
 
 def _pooled(patches: Floats, cell: int) -> Floats:
-    """(n, 3 * side * side) to (n, cell * cell * 3)."""
+    """Average (n, 3 * side * side) to (n, cell * cell * 3)."""
     side = round((patches.shape[1] / 3) ** 0.5)
     share = side // cell
     cells = patches.reshape(-1, 3, cell, share, cell, share).mean(axis=(3, 5))

@@ -1,4 +1,4 @@
-"""What the engine asks of a model: begin, step, decode. Both painters and their simulation answer to it."""
+"""The interface of the engine to a model: begin, step, decode. Both painters and their simulation have it."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ class Painting:
 
     @property
     def guided_now(self) -> bool:
-        """Whether the next step is one with guidance."""
+        """Return whether the next step is one with guidance."""
         begin, end = self.request.guidance_interval
         return self.guided and begin <= self.done / self.steps < end
 
     @property
     def rows(self) -> int:
-        """How many rows of the next forward are this picture's: two under guidance, else one."""
+        """Return how many rows of the next forward are this picture's: two under guidance, else one."""
         return 2 if self.guided_now else 1
 
     def close(self) -> None:
-        """Give up what it holds of the device: nobody wants it any more. On the model's thread."""
+        """Free what it holds of the device: nobody wants it any more. On the model's thread."""
 
 
 SomePainting = TypeVar("SomePainting", bound=Painting)
@@ -87,11 +87,11 @@ class Painter(Protocol[SomePainting]):
 
     @property
     def fixed_rows(self) -> int | None:
-        """The row count that every forward is filled up to; None where it varies."""
+        """Return the row count that every forward is filled up to; None where it varies."""
 
     @property
     def fingerprint(self) -> str:
-        """Of the weights that are loaded: where it differs, so may the pictures."""
+        """Identify the weights that are loaded: where it differs, so may the pictures."""
 
     def load(self) -> None: ...
 
@@ -99,16 +99,16 @@ class Painter(Protocol[SomePainting]):
         """Read the words, draw the noise."""
 
     def step(self, paintings: Sequence[SomePainting]) -> None:
-        """One forward over all of them. Where it raises, none of them has changed."""
+        """Run one forward over all of them. Where it raises, none of them has changed."""
 
     def decode(self, paintings: Sequence[SomePainting]) -> list[Pixels]:
-        """RGB pixels of finished paintings of one size. Changes none of them."""
+        """Return RGB pixels of finished paintings of one size. Changes none of them."""
 
     def measure(self, rows: int) -> float:
-        """Seconds of one forward over so many rows at the native size."""
+        """Return seconds of one forward over so many rows at the native size."""
 
     def free(self) -> None:
-        """After an OutOfMemory: give back what can be given back."""
+        """Free what can be freed after an OutOfMemory."""
 
     def unload(self) -> None: ...
 

@@ -1,4 +1,4 @@
-"""From a composition to what is answered: finish, mark, encode, and the layers where they are asked for."""
+"""Finish a composition for the response: finish, mark, encode, and the layers if requested."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOSSLESS = OutputOptions("png")
 
 @dataclass(frozen=True)
 class Origin:
-    """What is told of the picture and of each of its layers, and the pixels that these were."""
+    """The provenance of the picture and of each of its layers, and their pixels."""
 
     picture: Provenance
     layers: Mapping[LayerKind, Provenance]
@@ -31,7 +31,7 @@ class Origin:
 def finish(
     made: Composition, job: MergeJob, origin: Origin, writer: PictureWriter, started: float
 ) -> MergeResult:
-    """`started` is when the merge began, in seconds of time.perf_counter."""
+    """Finish a composition. `started` is when the merge began, in seconds of time.perf_counter."""
     picture = made.picture
     if job.enhance:
         picture = enhance(picture)
@@ -60,7 +60,7 @@ def finish(
 
 
 def _layers(made: Composition, origin: Origin, writer: PictureWriter) -> dict[str, Picture]:
-    """The clean layers as files."""
+    """Return the clean layers as files."""
     tags, parts = tags_of(made), made.parts
     pixels: dict[Tagged, Pixels] = {
         "character": parts.figure.rgba(),

@@ -1,4 +1,4 @@
-"""A drawn stand-in for a layer that could not be painted: pleasant, and plainly not the real thing."""
+"""Draw a fallback picture for a layer that could not be painted: pleasant, and plainly not the real thing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Plane = NDArray[np.floating[Any]]
 
 
 def placeholder(kind: LayerKind, width_px: int, height_px: int, words: str) -> Pixels:
-    """(height_px, width_px, 3) RGB: a cloaked figure on a plain backdrop, or hills under a sky; labelled.
+    """Draw (height_px, width_px, 3) RGB, labelled: a cloaked figure on a plain backdrop, or hills and sky.
 
     `words` choose the hue, and stand under the label as far as they fit. The same arguments
     (and fonts on the machine) give the same pixels.
@@ -65,18 +65,18 @@ def _hills(width_px: int, height_px: int, hue: float) -> Plane:
 
 
 def _span_px(width_px: int, height_px: int) -> float:
-    """The width which the figure is drawn in: it keeps its shape in a frame that is too wide for it."""
+    """Return the width to draw the figure in: it keeps its shape in a frame that is too wide for it."""
     return min(width_px, 0.75 * height_px)
 
 
 def _grid(width_px: int, height_px: int) -> tuple[Plane, Plane]:
-    """x and y of the centre of every pixel, each (height_px, width_px)."""
+    """Return x and y of the centre of every pixel, each (height_px, width_px)."""
     x, y = np.meshgrid(np.arange(width_px) + 0.5, np.arange(height_px) + 0.5)
     return x.astype(np.float32), y.astype(np.float32)
 
 
 def _edge(inside_px: Plane) -> Plane:
-    """How much of each pixel a shape covers, 0..1, from the signed distance to its outline."""
+    """Return how much of each pixel a shape covers, 0..1, from the signed distance to its outline."""
     cover: Plane = np.clip(inside_px + 0.5, 0, 1)
     return cover
 
@@ -86,7 +86,7 @@ def _mix(under: Plane, over: Plane, cover: Plane) -> Plane:
 
 
 def _shade(hue: float, lightness: Plane) -> Plane:
-    """(h, w, 3) in 0..255: one muted hue, at the lightness (0..1) of each pixel."""
+    """Return (h, w, 3) in 0..255: one muted hue, at the lightness (0..1) of each pixel."""
     dark, light = (np.array(hls_to_rgb(hue % 1, level, 0.35), np.float32) * 255 for level in (0.2, 0.9))
     mixed: Plane = dark + (light - dark) * ((lightness - 0.2) / 0.7)[..., None]
     return mixed

@@ -1,4 +1,4 @@
-"""What a scene will look like, from small pictures of its half-painted layers."""
+"""Preview a scene, from small pictures of its half-painted layers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ QUALITY = 75
 
 
 def compose_preview(options: MergeOptions, character: bytes, background: bytes) -> bytes:
-    """A JPEG of the frame's shape, at most 384 wide. What cannot be cut out yet is pasted."""
+    """Return a JPEG of the frame's shape, at most 384 wide. What cannot be cut out yet is pasted."""
     scale = min(1.0, WIDTH_PX / options.width_px)
     small = replace(
         options,

@@ -1,4 +1,4 @@
-"""Whether a painted picture is one at all, or a black, white or empty frame."""
+"""Check that a painted picture is one at all, and no black, white or empty frame."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LEAST_STD = 5
 
 
 def flaw(pixels: Pixels) -> str | None:
-    """Why the picture is unusable ("too dark", "too bright", "flat"), or None when it is fine.
+    """Return why the picture is unusable ("too dark", "too bright", "flat"), or None when it is fine.
 
     `pixels` is (h, w, channels) uint8; mean and standard deviation are those over all of its values together.
     """

@@ -24,7 +24,7 @@ class QueuedThreads(WorkQueue):
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Result:
-        """Do `work` in a thread when its turn comes. Raises errors of ours alone.
+        """Run `work` in a thread when its turn comes. Raises only errors of ours.
 
         A thread cannot be stopped: where its caller leaves, its turn ends when the thread does.
         """

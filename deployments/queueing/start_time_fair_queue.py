@@ -1,4 +1,4 @@
-"""Order the work of several tenants so that each gets an equal share, whoever asks for more.
+"""Order the work of several tenants so that each gets an equal share, however much one requests.
 
 Start-time fair queueing (Goyal, Vin and Cheng 1996): each tenant's work is laid end to end on one virtual
 time, and the piece that begins first is next. No clock, no Ray and no asyncio.

@@ -18,7 +18,7 @@ from deployments.queueing.start_time_fair_queue import FairQueue
 SMALL_SHARE = 8
 """Work that takes more than this fraction of the memory is large."""
 PATIENCE = 8
-"""How often work may be passed over for its size before the memory that it needs is kept free for it."""
+"""Times that work may be passed over for its size before the memory it needs is kept free for it."""
 SHARE = 4
 """A tenant may have so many times as many pieces waiting as places are left (Choudhury and Hahne 1998)."""
 FULL = "too much of this tenant's work is waiting to be merged; come back shortly"
@@ -27,7 +27,10 @@ RETRY_AFTER_S = 2.0
 
 @dataclass(frozen=True)
 class Work:
-    """`cost` in megapixels. `later`: the tenant's other work goes before it, and has half of the slots."""
+    """A piece of work.
+
+    `cost` in megapixels. `later`: the tenant's other work goes before it, and has half of the slots.
+    """
 
     tenant: str
     cost: float
@@ -44,7 +47,7 @@ class _Waiting:
 
 @dataclass
 class _Running:
-    """What is under way of one kind: all of it, or large work alone."""
+    """Work of one kind that is under way: all of it, or large work alone."""
 
     bytes: int = 0
     count: Counter[str] = field(default_factory=Counter)
@@ -77,7 +80,7 @@ class WorkQueue:
             release()
 
     async def take(self, work: Work) -> Callable[[], None]:
-        """Wait for a turn. Return what gives it back. Raises Overloaded."""
+        """Wait for a turn. Return a function that ends it. Raises Overloaded."""
         self._check_places(work)
         mine = _Waiting(work, asyncio.get_running_loop().create_future())
         self._waiting.append(mine)

@@ -1,15 +1,15 @@
-"""The likenesses of the layers that a replica paints or keeps: an equal job costs nothing here."""
+"""List the cache keys of the layers that a replica paints or keeps: an equal job costs nothing here."""
 
 from __future__ import annotations
 
 from deployments.messages import LayerJob
 
 REMEMBERED = 128
-"""Told to every sender every second or so, at sixteen letters each."""
+"""Sent to every sender every second or so, at sixteen letters each."""
 
 
 class CachedLayers:
-    """The most recently asked for. `keeps`: whether a layer outlives its painting."""
+    """The most recently requested layers. `keeps`: whether a layer outlives its painting."""
 
     def __init__(self, keeps: bool) -> None:
         self._keeps = keeps
@@ -23,7 +23,7 @@ class CachedLayers:
                 del self._likenesses[next(iter(self._likenesses))]
 
     def end(self, job: LayerJob, as_asked: bool) -> None:
-        """`as_asked`: it was painted, and nothing about it is degraded."""
+        """Record that a layer ended. `as_asked`: it was painted, and nothing about it is degraded."""
         if not (as_asked and self._keeps):
             self._likenesses.pop(job.likeness, None)
 

@@ -1,4 +1,4 @@
-"""How much work a generator replica holds and how fast it does it, told in seconds of this replica.
+"""Report how much work a generator replica holds and how fast it does it, in seconds of this replica.
 
 A step costs in proportion to its picture's area, and what a megapixel-step costs is learned from the time
 that the replica is busy. So it stands for whatever the engine does to share its forwards, and needs no model
@@ -21,14 +21,16 @@ WINDOWS_S = (5, 10, 20, 40, 60)
 FORGETTING = 0.995
 """A step: the cost of a megapixel-step is an average over about the last two hundred."""
 REMEMBERED = 64
-"""Finished jobs; the fastest of them tells how long one takes alone."""
+"""Finished jobs; the fastest of them shows how long one takes alone."""
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """`backlog_s`: seconds of work under way or waiting. `request_s`: of one request, at the present sharing
-    of forwards; `service_s`: of one alone. `arrived`: requests in the last seconds of each of WINDOWS_S;
-    nothing was counted before `age_s` ago. Zero where nothing is known yet.
+    """The load of one replica.
+
+    `backlog_s`: seconds of work under way or waiting. `request_s`: of one request, at the present sharing of
+    forwards; `service_s`: of one alone. `arrived`: requests in the last seconds of each of WINDOWS_S; nothing
+    was counted before `age_s` ago. Zero where nothing is known yet.
     """
 
     backlog_s: float
@@ -39,14 +41,14 @@ class LoadReport:
     jobs: int
 
     def as_numbers(self) -> dict[str, float]:
-        """Flat, as Ray wants it; `from_numbers` reads it."""
+        """Return a flat form, as Ray wants it; `from_numbers` reads it."""
         numbers = {name: float(getattr(self, name)) for name in SCALARS}
         windows = zip(WINDOWS_S, self.arrived, strict=True)
         return numbers | {f"arrived_{window_s}s": float(count) for window_s, count in windows}
 
     @classmethod
     def from_numbers(cls, numbers: Mapping[str, float]) -> Self:
-        """Raises KeyError where one is missing."""
+        """Read the flat form. Raises KeyError where a number is missing."""
         scalars: dict[str, Any] = {name: numbers[name] for name in SCALARS}
         return cls(arrived=tuple(int(numbers[f"arrived_{window_s}s"]) for window_s in WINDOWS_S), **scalars)
 
@@ -68,7 +70,10 @@ class _Task:
 
 
 class LoadTracker:
-    """`clock` gives seconds. Not for several threads: it lives on the replica's event loop."""
+    """Track the load.
+
+    `clock` gives seconds. Not for several threads: it lives on the replica's event loop.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -82,7 +87,7 @@ class LoadTracker:
 
     @contextmanager
     def job(self, job: LayerJob) -> Iterator[Callable[[int], None]]:
-        """Holds the job's work while the block lasts; call what it gives with each step that is done."""
+        """Hold the job's work while the block lasts; call what it gives with each step that is done."""
         self._pass_time()
         task = _Task(
             self._clock(),
@@ -130,22 +135,22 @@ class LoadTracker:
         )
 
     def _arrived(self, now: float) -> tuple[int, ...]:
-        """In each window. They stand in the order in which they came."""
+        """Count the requests in each window. They are in order of arrival."""
         times = [task.arrived_at for task in self._arrivals]
         return tuple(len(times) - bisect_left(times, now - window_s) for window_s in WINDOWS_S)
 
     @property
     def megapixel_step_s(self) -> float:
-        """At the present sharing of forwards; zero where none was done yet."""
+        """Return the seconds of a megapixel-step at the present sharing of forwards; zero before any."""
         return self._busy_s / self._done_units if self._done_units else 0.0
 
     @property
     def interactive_megapixel_steps(self) -> float:
-        """Under way or waiting: what stands before another interactive request."""
+        """Sum the work before another interactive request: under way or waiting."""
         return sum(task.step_units * task.steps_left for task in self._tasks if task.urgent)
 
     def _forget_old(self) -> None:
-        """Whether anybody asks for a report or not."""
+        """Forget old arrivals, whether or not a report is requested."""
         while self._arrivals and self._clock() - self._arrivals[0].arrived_at > WINDOWS_S[-1]:
             self._arrivals.popleft()
 

@@ -1,4 +1,4 @@
-"""How a generator replica stands, as it tells those who send it work."""
+"""Report the load of a generator replica to the request router."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class RoutingStats:
     unready: str = ""
 
     def as_stats(self) -> dict[str, Any]:
-        """As Ray Serve carries it; `from_stats` reads it."""
+        """Return the form that Ray Serve carries; `from_stats` reads it."""
         return asdict(self)
 
     @classmethod
     def from_stats(cls, stats: Mapping[str, Any]) -> Self | None:
-        """None where the replica has not told it yet."""
+        """Read that form. Return None where the replica has not reported yet."""
         return cls(**stats) if stats else None

@@ -1,4 +1,4 @@
-"""Words to prompts: how a description is wrapped before a model reads it (the wording is the contract's)."""
+"""Wrap a description into a prompt before a model reads it (the wording is the contract's)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BACKGROUND_NEGATIVE = "people, characters, faces, low quality, blurry"
 
 
 def character_prompt(description: str, plain_backdrop: bool = False, quality_terms: bool = True) -> str:
-    """Return a figure's prompt; a figure that will be cut out is asked for on a plain backdrop."""
+    """Return a figure's prompt; a figure that will be cut out gets a plain backdrop."""
     terms = [description, *([CHARACTER_TERMS] if quality_terms else [])]
     if plain_backdrop:
         terms.append(PLAIN_BACKDROP_TERMS)

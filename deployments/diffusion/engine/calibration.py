@@ -1,4 +1,4 @@
-"""How many rows a forward should hold: as many as still make it more efficient, found by trying."""
+"""Find how many rows a forward should hold: as many as still make it more efficient, by trying."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LEAST_GAIN = 0.05
 
 @dataclass(frozen=True)
 class Calibration:
-    """`seconds` of a forward by its rows, of those that were tried."""
+    """The best row count. `seconds`: what a forward took, by its rows, for those that were tried."""
 
     cap_rows: int
     seconds: dict[int, float]

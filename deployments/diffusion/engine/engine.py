@@ -1,5 +1,7 @@
-"""The engine of a generator replica: jobs come in on the event loop, and one thread, which owns the model,
-paints them all at once, a step at a time (deployments/diffusion/engine/step_loop.py).
+"""The engine of a generator replica.
+
+Jobs come in on the event loop. One thread owns the model and paints them all at once, a step at a time
+(deployments/diffusion/engine/step_loop.py).
 
 A job becomes a stream that ends in a LayerResult: of QueueEvents while it waits, where they are wanted, then
 of StepEvents.
@@ -42,11 +44,14 @@ from deployments.messages import LayerEvent, LayerJob, LayerResult, Pixels, Queu
 log = logging.getLogger(__name__)
 
 LOAD_S = 36.0
-"""What a load is expected to take at the least: fifty times as long, half an hour, and it is wedged."""
+"""Least expected seconds of a load: at fifty times as long, half an hour, it counts as wedged."""
 
 
 class Engine:
-    """`flaw` says what is wrong with a picture, or None; `placeholder` paints the declared stand-in."""
+    """Paint jobs.
+
+    `flaw` names what is wrong with a picture, or None; `placeholder` paints the fallback picture.
+    """
 
     def __init__(
         self,
@@ -85,7 +90,7 @@ class Engine:
     def start(self) -> None:
         """Load the model, paint a warm-up picture.
 
-        Where that fails, `readiness` and `submit` tell why, and it is tried again: see `check_health`.
+        Where that fails, `readiness` and `submit` say why, and it is tried again: see `check_health`.
         """
         self._thread.submit(self._start).result()
 
@@ -96,7 +101,7 @@ class Engine:
         return Readiness(unready is None, reason, self._painter.model, self._painter.backend)
 
     def require_ready(self) -> None:
-        """Raises NotReady with the reason."""
+        """Raise NotReady, with the reason, unless this replica is ready."""
         self._retry_if_due()
         if unready := self._why_not():
             raise unready.error()
@@ -107,11 +112,14 @@ class Engine:
 
     @property
     def least_megapixel_step_s(self) -> float:
-        """Zero before the model is loaded."""
+        """Return the least seconds of a megapixel-step; zero before the model is loaded."""
         return self._board.scheduler.pace.least_megapixel_step_s
 
     def check_health(self) -> None:
-        """Raises Unhealthy where only a new replica can help; a model that did not load is tried again."""
+        """Check health.
+
+        Raises Unhealthy where only a new replica can help; a model that did not load is tried again.
+        """
         self._retry_if_due()
         fault = self._health.fault(time.monotonic())
         if fault is not None:
@@ -122,7 +130,7 @@ class Engine:
     ) -> AsyncGenerator[LayerEvent, None]:
         """Paint a job. Closing the iterator, or cancelling the task that reads it, stops it at its next step.
 
-        The steps of a picture that is tried again are told again, from the first. Raises Overloaded or
+        The steps of a picture that is tried again are reported again, from the first. Raises Overloaded or
         DeadlineExceeded at once where it could not be done in time.
         """
         self.require_ready()
@@ -162,7 +170,7 @@ class Engine:
             self._done(loop)
 
     def _wake(self) -> None:
-        """Raises NotReady where the model's thread takes no more work."""
+        """Wake the model's thread. Raises NotReady where it takes no more work."""
         try:
             self._thread.submit(self._run)
         except RuntimeError as error:
@@ -170,13 +178,16 @@ class Engine:
             raise NotReady("this replica is being replaced", retry_after_s=5) from error
 
     def _run(self) -> None:
-        """The step loop, on the model's thread. Whatever ends it is known to health and to all who wait."""
+        """Run the step loop on the model's thread.
+
+        Report whatever ends it to the watchdog and to every waiting caller.
+        """
         try:
             self._turns.take()
         except BaseException as error:
             self._health.lose("the step loop has ended")
             self._turns.abandon(Failure(NotReady, "this replica is being replaced", None, 5, error))
-            # Last, as below: an error that cannot be told true from false cannot be logged either.
+            # Last, as below: an error whose `bool` raises cannot be logged either.
             log.critical("the step loop has ended", exc_info=error)
 
     def _busy(self) -> None:
@@ -190,7 +201,7 @@ class Engine:
             self._idle = loop.call_later(self._unload_after_idle_s, self._thread.submit, self._unload)
 
     def _why_not(self) -> Failure | None:
-        """Why this replica should get no work now."""
+        """Return why this replica should get no work now."""
         fault = self._health.fault(time.monotonic())
         return self._unready if fault is None else Failure(NotReady, fault, None, 5)
 
@@ -200,7 +211,7 @@ class Engine:
                 self._thread.submit(self._start)
 
     def _start(self) -> None:
-        """On the model's thread, as all that follows. Raises nothing."""
+        """Load the model on the model's thread, where all that follows runs too. Raises nothing."""
         began = time.monotonic()
         self._health.begin_act(began, self._load_s)
         try:
@@ -215,7 +226,7 @@ class Engine:
             self._health.end_act()
 
     def _load_again(self) -> Failure | None:
-        """Where it was unloaded; at no cost where it is there."""
+        """Load the model again where it was unloaded; free where it is loaded."""
         self._health.begin_act(time.monotonic(), self._load_s)
         try:
             self._painter.load()
@@ -246,12 +257,12 @@ class Engine:
             self._health.end_act()
 
     def _not_loaded(self, error: BaseException) -> Failure:
-        """This replica gets no work until an attempt to load the model succeeds."""
+        """Accept no work until an attempt to load the model succeeds."""
         told = failure_of(error, GenerationFailed, see_log())
         if device_is_lost(error):
             self._health.lose("the device is lost to this process")
         try:
-            self._painter.unload()  # Its memory is free meanwhile, and the next attempt reads its files anew.
+            self._painter.unload()  # Frees memory meanwhile; the next attempt reads the files again.
         except BaseException as again:
             log.error("the model could not be unloaded", exc_info=again)
         wait_s = max(self._retries.failed(time.monotonic()), told.retry_after_s or 0.0)

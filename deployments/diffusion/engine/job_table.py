@@ -1,5 +1,8 @@
-"""Every layer that is wanted, under one lock: event loops put them up and take them down, the model's thread
-paints them. Equal jobs are one piece of work, and a layer painted before is not painted again."""
+"""Track every layer that waits or runs, under one lock.
+
+Event loops add and remove layers, the model's thread paints them. Equal jobs are one work item, and a layer
+painted before is not painted again.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ from deployments.messages import LayerJob, LayerResult, LayerTimings
 
 
 class JobTable:
-    """`wake` is called, under the lock, when work comes while the model's thread rests. It may raise.
+    """The jobs of one engine.
+
+    `wake` is called, under the lock, when work comes while the model's thread rests. It may raise.
 
     `clock` is that of the deadlines of the jobs that are put up.
     """
@@ -52,7 +57,7 @@ class JobTable:
     def enter(
         self, job: LayerJob, request: PaintRequest, fingerprint: str, loop: asyncio.AbstractEventLoop
     ) -> LayerResult | tuple[WorkItem, Listener]:
-        """The layer, where an equal one is kept; else the work that it becomes, or joins.
+        """Return the layer, where an equal one is kept; else the work that it becomes, or joins.
 
         Raises Overloaded or DeadlineExceeded where it could not be done by its deadline, and what `close` was
         given once that was called.
@@ -77,7 +82,7 @@ class JobTable:
         return work, listener
 
     def leave(self, work: WorkItem, listener: Listener) -> None:
-        """What nobody waits for any more is not painted any further."""
+        """Remove a listener; drop the work item that nobody waits for any more."""
         with self._lock:
             work.listeners.remove(listener)
             if not work.listeners:
@@ -87,12 +92,15 @@ class JobTable:
         return work.state in self._works
 
     def choose(self) -> list[WorkItem]:
-        """For the next turn, the most urgent first."""
+        """Return the work items of the next step, the most urgent first."""
         with self._lock:
             return [self._works[state] for state in self.scheduler.choose(self._clock())]
 
     def places(self, chosen: Sequence[WorkItem]) -> list[tuple[list[Listener], Place]]:
-        """What is new of the queue since `chosen` was, and who should hear it: nothing where nobody waits."""
+        """Return the queue positions that changed since `chosen` was picked, each with its listeners.
+
+        Empty if nobody waits.
+        """
         if len(chosen) == len(self.scheduler) and all(work.painting is not None for work in chosen):
             return []
         with self._lock:
@@ -102,13 +110,13 @@ class JobTable:
             return [(_followers(work), work.place) for work in moved if work.place]
 
     def rest(self) -> bool:
-        """Whether the model's thread may: the next work will wake it."""
+        """Return whether the model's thread may rest: the next work will wake it."""
         with self._lock:
             self._resting = not self._works
             return self._resting
 
     def stepped(self, work: WorkItem) -> bool:
-        """Whether it has no steps left."""
+        """Update the steps left of a work item. Return whether it has none."""
         painting, state = work.painting, work.state
         if painting is None:
             return False
@@ -123,13 +131,13 @@ class JobTable:
             self.scheduler.observe(key, rows, seconds)
 
     def lower_cap(self, key: BatchKey, failed_rows: int) -> int:
-        """The rows that a forward may hold from now on."""
+        """Lower the row limit. Return the rows that a forward may hold from now on."""
         with self._lock:
             self.scheduler.lower_cap(key, failed_rows)
             return self.scheduler.cap_rows(key)
 
     def try_again(self, work: WorkItem, attempt: Attempt) -> None:
-        """As another attempt, in the place that it had."""
+        """Queue another attempt, in the place that the work item had."""
         with self._lock:
             if work.state in self._works:
                 self._drop(work)
@@ -138,7 +146,10 @@ class JobTable:
                 self._put(work)
 
     def end(self, work: WorkItem, news: News) -> list[Listener]:
-        """Take it down. Those who wait for its one terminal state; nobody where it was taken down before."""
+        """Remove a work item.
+
+        Return the listeners to its one terminal state; none if it was removed before.
+        """
         with self._lock:
             if work.state not in self._works:
                 return []
@@ -148,7 +159,7 @@ class JobTable:
             return list(work.listeners)
 
     def close(self, failure: Failure) -> list[Listener]:
-        """Take everything down, and refuse what comes from now on. All who waited."""
+        """Remove everything, and refuse what comes from now on. Return all listeners that waited."""
         with self._lock:
             self._closed = failure
             listeners = [listener for work in self._works.values() for listener in work.listeners]
@@ -157,7 +168,7 @@ class JobTable:
             return listeners
 
     def adopt(self, scheduler: Scheduler) -> None:
-        """Schedule by this one from now on, with all that waits."""
+        """Schedule with this scheduler from now on, with all that waits."""
         with self._lock:
             for state in self._works:
                 scheduler.add(state)
@@ -183,7 +194,7 @@ class JobTable:
             self._by_key[work.key] = work
 
     def _drop(self, work: WorkItem) -> None:
-        """Idempotent."""
+        """Remove a work item. Idempotent."""
         self._works.pop(work.state, None)
         self.scheduler.remove(work.state)
         if work.key is not None and self._by_key.get(work.key) is work:
@@ -191,7 +202,7 @@ class JobTable:
 
 
 def _join(work: WorkItem, job: LayerJob, loop: asyncio.AbstractEventLoop) -> Listener:
-    """As urgent as its most urgent caller asks, with all the previews that any of them asked for."""
+    """Add a listener; raise the item's urgency and previews to the most that any caller wants."""
     listener = Listener(loop, joined=True, followed=job.followed)
     work.listeners.append(listener)
     if job.followed and work.place is not None and work.painting is None:

@@ -18,7 +18,7 @@ class LoadRetries:
         self._due_at: float | None = None
 
     def failed(self, now: float) -> float:
-        """Seconds until the next attempt is due."""
+        """Return seconds until the next attempt is due."""
         wait_s, self._wait_s = self._wait_s, min(2 * self._wait_s, LONGEST_S)
         self._due_at = now + wait_s
         return wait_s
@@ -27,7 +27,7 @@ class LoadRetries:
         self._wait_s, self._due_at = FIRST_S, None
 
     def take(self, now: float) -> bool:
-        """Whether an attempt is due; whoever is told so makes it, and says how it ended."""
+        """Return whether an attempt is due; if so, the caller makes it, and reports how it ended."""
         if self._due_at is None or now < self._due_at:
             return False
         self._due_at = None

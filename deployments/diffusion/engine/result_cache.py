@@ -37,7 +37,7 @@ class ResultCache:
         return result
 
     def put(self, key: LayerKey, result: LayerResult) -> None:
-        """Only a layer as it was asked for is kept: the next one may be painted better."""
+        """Keep a layer, unless it is degraded: the next one may be painted better."""
         size = _size_bytes(result)
         if result.degraded or size > self._budget_bytes:
             return

@@ -15,13 +15,13 @@ from deployments.messages import LayerJob
 SEED_STRIDE = 1_000_003
 """Between the seeds of successive attempts: far from the neighbours that people choose by hand."""
 SEEDS = 2**53
-"""Derived seeds stay below it, like those of requests: a seed that we report can be asked for again."""
+"""Derived seeds stay below it, like those of requests: a seed that we report can be requested again."""
 SMALLEST_PX = 64
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """How a job is to be painted this time; `number` counts from 1."""
+    """One attempt at a job: how to paint it this time; `number` counts from 1."""
 
     request: PaintRequest
     number: int = 1
@@ -53,7 +53,7 @@ class RetryPolicy:
         return replace(attempt, request=reduced, number=attempt.number + 1, reduced=True)
 
     def _reduced(self, asked: PaintRequest) -> PaintRequest:
-        """Fewer steps, less guidance and about half the pixels; never below the smallest size served."""
+        """Take fewer steps, less guidance and about half the pixels; never below the smallest size served."""
 
         def smaller(side_px: int) -> int:
             return max(SMALLEST_PX, round(side_px * 0.7 / self.latent_factor) * self.latent_factor)

@@ -1,5 +1,8 @@
-"""What a caller hears of a step. Its preview, where it asked for one, holds up its own news alone: never the
-painting, nor the picture that comes of it."""
+"""Report each step to a caller.
+
+A preview, where the caller wants one, delays its own event alone: never the painting, nor the finished
+picture.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 async def step_event(job: LayerJob, listener: Listener, progress: Progress) -> StepEvent:
-    """`deadline_at` of the job is by the monotonic clock."""
+    """Return the event of one step. `deadline_at` of the job is by the monotonic clock."""
     preview = progress.preview if progress.step in preview_steps(job.previews, progress.steps) else None
     try:
         if isinstance(preview, Future):
@@ -32,7 +35,7 @@ async def step_event(job: LayerJob, listener: Listener, progress: Progress) -> S
 
 
 async def _drawn(preview: Future[Pixels | None], listener: Listener, deadline_at: float) -> Pixels | None:
-    """None where the picture itself is done first."""
+    """Wait for a preview. Return None where the picture itself is done first."""
     drawing = asyncio.wrap_future(preview)
     either: set[asyncio.Future[Any]] = {drawing, asyncio.ensure_future(listener.ended.wait())}
     try:

@@ -1,5 +1,7 @@
-"""What the model's thread does, a turn at a time: admit the most urgent, step them together, finish those
-that have no steps left, deliver what is new."""
+"""Run the model's thread, a step at a time.
+
+Admit the most urgent, step them together, finish those that have no steps left, deliver the events.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ FAILED = "the model failed while it painted this layer; the replica's log says w
 
 
 class StepLoop:
-    """`flaw` says what is wrong with a picture, or None; `placeholder` paints the declared stand-in.
+    """Paint on one thread.
+
+    `flaw` names what is wrong with a picture, or None; `placeholder` paints the fallback picture.
 
     `load` loads the model where that is not done yet: it raises nothing, and gives the failure if there is
     one. `prove` paints a picture that is known to work, and gives the failure where it does not.
@@ -64,13 +68,13 @@ class StepLoop:
         self._outbox = Outbox()
 
     def take(self) -> None:
-        """Until there is no work left."""
+        """Step until there is no work left."""
         while not self._board.rest():
             self.take_one()
         self._close_unwanted()  # What was taken down after its last turn.
 
     def take_one(self) -> None:
-        """Raises nothing: what goes wrong is told to those whose work it was.
+        """Run one step. Raises nothing: an error goes to the callers of the work that failed.
 
         Not even SystemExit or CancelledError: on this thread they mean nothing but that a model raised them.
         """
@@ -98,7 +102,7 @@ class StepLoop:
         self._close_unwanted()
 
     def abandon(self, failure: Failure) -> None:
-        """Tell everybody who waits, and whoever comes later, that nothing is painted here any more."""
+        """Fail every waiting and later caller: nothing is painted here any more."""
         self._outbox.put(self._board.close(failure), failure)
         self._outbox.send()
 
@@ -108,7 +112,7 @@ class StepLoop:
         self._outbox.send()
 
     def _close_unwanted(self) -> None:
-        """Of what was cancelled, failed, tried again or is done, nothing stays on the device."""
+        """Free the device memory of paintings that were cancelled, failed, retried or finished."""
         wanted = {id(work.painting) for work in self._board.works()}
         unwanted = [painting for painting in self._open if id(painting) not in wanted]
         self._open = [painting for painting in self._open if id(painting) in wanted]
@@ -119,13 +123,13 @@ class StepLoop:
                 log.error("a painting could not be closed", exc_info=error)
 
     def _tell_places(self, chosen: Sequence[WorkItem]) -> None:
-        """Before the step, which may be a long one."""
+        """Send the queue positions before the step, which may be a long one."""
         for listeners, place in self._board.places(chosen):
             self._outbox.put(listeners, place)
         self._outbox.send()
 
     def _admit(self, chosen: Sequence[WorkItem]) -> list[WorkItem]:
-        """Those of the chosen that can be stepped."""
+        """Begin the chosen that are new. Return those of the chosen that can be stepped."""
         for work in [work for work in chosen if work.painting is None][:AT_ONCE]:
             work.begun_at = time.perf_counter()
             try:
@@ -142,7 +146,10 @@ class StepLoop:
         return [work for work in chosen if work.painting is not None]
 
     def _step(self, works: Sequence[WorkItem]) -> None:
-        """One forward. Where it fails, smaller company is tried, down to the one that makes it fail."""
+        """Run one forward.
+
+        If it fails, try smaller batches, down to the one picture that makes it fail.
+        """
         key, rows = works[0].state.key, sum(work.state.rows for work in works)
         began = time.perf_counter()
         try:
@@ -224,7 +231,7 @@ class StepLoop:
         self._try_again(work, again, Failure(GenerationFailed, message, work.job.kind))
 
     def _no_room(self, work: WorkItem, error: OutOfMemory) -> None:
-        """Not even for this picture alone."""
+        """Handle a lack of memory for this picture alone."""
         self._free()
         if not work.attempt.reduced:
             self._health.ran_out_of_memory(time.monotonic())
@@ -234,7 +241,7 @@ class StepLoop:
         )
 
     def _fail(self, work: WorkItem, error: BaseException) -> None:
-        """What the model raised for this picture is told to its callers alone."""
+        """Report what the model raised for this picture to its callers alone."""
         if isinstance(error, ScenewrightError):
             self._try_again(work, None, failure_of(error, GenerationFailed, FAILED))
             return
@@ -253,7 +260,7 @@ class StepLoop:
             self._end(work, failure)
 
     def _stand_in(self, work: WorkItem) -> LayerResult | None:
-        """The declared placeholder; None where not even that can be painted."""
+        """Paint the declared fallback picture. Return None if even that fails."""
         work.painting = None
         try:
             return self._result(work, self._placeholder(work.job), work.job.seed, ("placeholder",))
@@ -262,7 +269,7 @@ class StepLoop:
             return None
 
     def _free(self) -> None:
-        """What cannot be given back must not fail those who have done nothing."""
+        """Free device memory. A failure to do so must not fail other requests."""
         try:
             self._painter.free()
         except BaseException as error:
@@ -288,7 +295,7 @@ class StepLoop:
 
     @contextmanager
     def _act(self, expected_s: float = 0.0) -> Iterator[None]:
-        """The heartbeat."""
+        """Send the heartbeat while the block runs."""
         self._health.begin_act(time.monotonic(), expected_s)
         try:
             yield

@@ -1,5 +1,7 @@
-"""Is this replica worth keeping? A step that never ends, a lost device or loop, or a device again without
-room, says no."""
+"""Decide whether this replica is worth keeping.
+
+It is not after a step that never ends, a lost device or loop, or a device that lacks memory again.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +22,15 @@ LOST_DEVICE = (
     "context is destroyed",
     "has fallen off the bus",
 )
-"""What CUDA says once its context can do nothing more in this process (its cudaError_t)."""
+"""Messages of CUDA once its context can do nothing more in this process (its cudaError_t)."""
 
 
 class Unhealthy(Exception):
-    """Told to whoever decides on replicas, never to a caller."""
+    """The replica must be replaced. Raised to those who decide on replicas, never to a caller."""
 
 
 class Watchdog:
-    """Times are seconds of one monotonic clock, and are passed in."""
+    """Watch the model's thread. Times are seconds of one monotonic clock, and are passed in."""
 
     def __init__(self, wedged_after_s: float) -> None:
         self._wedged_after_s = wedged_after_s
@@ -37,22 +39,22 @@ class Watchdog:
         self._lost = ""
 
     def begin_act(self, now: float, expected_s: float = 0.0) -> None:
-        """The heartbeat: an act of the model's thread begins, and its expected length."""
+        """Record the heartbeat: an act of the model's thread begins, and its expected length."""
         self._act = now, max(self._wedged_after_s, WEDGED_STEPS * expected_s)
 
     def end_act(self) -> None:
         self._act = None
 
     def ran_out_of_memory(self, now: float) -> None:
-        """For one request alone; where a smaller batch was the answer, nothing is wrong."""
+        """Record a lack of memory for one request alone; if a smaller batch was enough, nothing is wrong."""
         self._no_room.append(now)
 
     def lose(self, what: str) -> None:
-        """Something is gone that only another process can have again."""
+        """Record the loss of something that only a new process can get back."""
         self._lost = self._lost or what
 
     def fault(self, now: float) -> str | None:
-        """What is wrong, or None."""
+        """Return what is wrong, or None."""
         act = self._act
         if self._lost:
             return self._lost
@@ -64,7 +66,7 @@ class Watchdog:
 
 
 def device_is_lost(error: BaseException) -> bool:
-    """Whether the device does nothing more for this process, by what `error` or its cause says."""
+    """Return whether the device is lost to this process, by what `error` or its cause says."""
     at: BaseException | None = error
     for _ in range(8):
         if at is None:

@@ -1,4 +1,4 @@
-"""A job on its way through the engine: who waits for it, what is painted, and when each stage ended."""
+"""Track one job through the engine: its callers, what is painted, and when each stage ended."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Place:
-    """`ahead` others are before it; 0 when its turn has come."""
+    """A position in the queue. `ahead` others are before it; 0 when its turn has come."""
 
     ahead: int
 
@@ -49,7 +49,7 @@ class Listener:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def hear(self, news: News) -> None:
-        """On its own loop."""
+        """Queue an event for the caller, on the caller's own loop."""
         self.news.put_nowait(news)
         if isinstance(news, LayerResult | Failure):
             self.ended.set()
@@ -57,10 +57,10 @@ class Listener:
 
 @dataclass(eq=False)
 class WorkItem:
-    """One layer to paint, for one caller or for several that asked for the same.
+    """One layer to paint, for one caller or for several with equal requests.
 
     The four times are of one clock, in seconds: each stage of the present attempt ends at one. `place` is the
-    last that was told, None where it never had to wait.
+    last that was reported, None where it never had to wait.
     """
 
     job: LayerJob
@@ -77,15 +77,19 @@ class WorkItem:
     place: Place | None = None
 
     def timings(self, decoded_at: float) -> LayerTimings:
-        """What an attempt took that came to nothing counts as time in the queue, and a stage that was never
-        reached as none."""
+        """Return the milliseconds of each stage.
+
+        A failed attempt counts as time in the queue, and a stage that was never reached as none.
+        """
         ends = accumulate((self.queued_at, self.begun_at, self.encoded_at, self.denoised_at, decoded_at), max)
         return LayerTimings(*(1e3 * (end - begin) for begin, end in pairwise(ends)))
 
 
 class Outbox:
-    """News collected during a turn, and sent to each event loop at once: waking one costs more than a step's
-    own bookkeeping."""
+    """Collect the events of a step, and send them to each event loop at once.
+
+    Waking a loop costs more than the bookkeeping of a step.
+    """
 
     def __init__(self) -> None:
         self._waiting: dict[asyncio.AbstractEventLoop, list[tuple[Listener, News]]] = {}

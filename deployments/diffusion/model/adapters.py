@@ -21,7 +21,7 @@ UNREAD_FORMS: Mapping[str, str] = {
     ".dora_scale": "a DoRA",
     "bundle_emb.": "a LoRA with embeddings bundled in",
 }
-"""What the loader of diffusers does not read, or reads in part, by a piece of its tensors' names."""
+"""Adapters that the loader of diffusers does not read, or reads in part, by a piece of its tensors' names."""
 OTHER_FAMILIES: Mapping[str, str] = {
     "transformer.": "a model with a transformer, such as Flux or Stable Diffusion 3",
     "lora_transformer_": "a model with a transformer, such as Flux or Stable Diffusion 3",
@@ -38,7 +38,10 @@ LORA_PIECES = ("lora", "hada_w", "lokr_", "oft_")
 
 
 def lora_file(source: str) -> Path:
-    """The LoRA's one file, `source` itself or alone in its folder. Raises NotReady or ModelUnusable."""
+    """Return the LoRA's one file, `source` itself or alone in its folder.
+
+    Raises NotReady or ModelUnusable.
+    """
     path = Path(source).expanduser()
     with blamed(f"the LoRA {path.name}"):
         files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
@@ -112,7 +115,7 @@ def _is_xl(pipeline: Pipeline) -> bool:
 
 
 def _misfit(error: Exception | None, file: Path, pipeline: Pipeline, model: str) -> ModelUnusable:
-    """Why the LoRA does not go with the model: by what it says of its own model, else by the first weight."""
+    """Say why the LoRA does not fit the model: by what it says of its own model, else by the first weight."""
     for_xl = _for_xl(check_single_file(file))
     if for_xl is not None and for_xl != _is_xl(pipeline):
         return ModelUnusable(f"the LoRA {file.name} does not fit {model}: it is for {FAMILIES[for_xl]}")
@@ -125,7 +128,7 @@ def _misfit(error: Exception | None, file: Path, pipeline: Pipeline, model: str)
 
 
 def _for_xl(header: Header) -> bool | None:
-    """Whether its metadata says that the LoRA is for Stable Diffusion XL; None where it says nothing."""
+    """Return whether the metadata says that the LoRA is for Stable Diffusion XL; None if it does not say."""
     says = " ".join(
         header.metadata.get(key, "") for key in ("ss_base_model_version", "modelspec.architecture")
     )

@@ -23,7 +23,7 @@ MOST_TABLES = 8
 
 @dataclass(frozen=True)
 class RowRules:
-    """How a family's network takes the rows of its pictures.
+    """Rules for how a family's network takes the rows of its pictures.
 
     `shared`: parameters without a row axis, compared by value (FLUX's position tables, which could be as long
     as there are rows). `row_lists`: lists with one entry for each row (Z-Image's texts). In other lists each
@@ -94,7 +94,7 @@ class CallReader:
         return ("object", id(value))
 
     def _entry_key(self, entry: Any) -> Hashable:
-        """Of one row of a list. The network pads tensors to the longest first axis."""
+        """Return the key of one row of a list. The network pads tensors to the longest first axis."""
         if isinstance(entry, torch.Tensor):
             return (entry.dtype, entry.device, entry.shape if self._exact else entry.shape[1:])
         return self._key(entry, "", 0)
@@ -163,7 +163,7 @@ class _Joiner:
 
 
 def _parts(output: Any, counts: Sequence[int], rows: int) -> list[Any]:
-    """The part of each call, by rows; what was added to fill the forward is dropped."""
+    """Return the part of each call, by rows; drop what was added to fill the forward."""
     bounds = list(pairwise(accumulate(counts, initial=0)))
     if isinstance(output, torch.Tensor) or (isinstance(output, list) and len(output) == rows):
         return [output[begin:end] for begin, end in bounds]

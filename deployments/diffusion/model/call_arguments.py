@@ -28,5 +28,5 @@ def call_arguments(family: Family, request: PaintRequest) -> dict[str, Any]:
 
 
 def is_guided(family: Family, request: PaintRequest) -> bool:
-    """Whether a forward has rows without the prompt too, where the family does not always have them."""
+    """Return whether a forward also has rows without the prompt, if the family does not always have them."""
     return family.guidance == "classifier_free" and request.guidance_scale > family.guided_above

@@ -24,7 +24,7 @@ OTHER_KINDS: Mapping[str, tuple[str, ...]] = {
     "a text encoder alone": ("text_model.", "text_projection"),
     "an embedding": ("emb_params", "string_to_param", "clip_l", "clip_g"),
 }
-"""What a file that is no whole checkpoint may be, by a piece of its tensors' names; the first that fits."""
+"""Kinds of files that are no whole checkpoint, by a piece of their tensors' names; the first that fits."""
 
 Prediction = Literal["epsilon", "v_prediction"]
 PREDICTIONS: Mapping[str, Prediction] = {
@@ -41,7 +41,7 @@ PREDICTIONS: Mapping[str, Prediction] = {
     "velocity": "v_prediction",
 }
 PREFIXES = ("modelspec.", "ss_")
-"""Of Stability's ModelSpec (https://github.com/Stability-AI/ModelSpec) and of kohya's sd-scripts."""
+"""Prefixes of Stability's ModelSpec (https://github.com/Stability-AI/ModelSpec) and sd-scripts of kohya."""
 ARCHITECTURES: Mapping[str, Prediction] = {
     "stable-diffusion-v2-768-v": "v_prediction",
     "stable-diffusion-v2-512": "epsilon",
@@ -52,7 +52,7 @@ TRAINED_FROM: Mapping[str, Prediction] = {
     "sd_v2": "epsilon",
     "sd_v2_v": "v_prediction",
 }
-"""What sd-scripts calls the model that it began with, and how it went on training it."""
+"""Base models by sd-scripts' names for them, and how sd-scripts went on training each."""
 PREDICTION_KEYS = ("prediction_type", "parameterization", "parametrization")
 """ModelSpec's, and that of Stability's own training files."""
 V_KEYS = ("v_parameterization", "v_prediction", "v_pred", "vpred")
@@ -61,7 +61,10 @@ ZERO_SNR_KEYS = ("zero_terminal_snr", "ztsnr", "rescale_betas_zero_snr", "zsnr")
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a checkpoint says that it was trained; None where it says nothing. `edm`: with EDM's own noise."""
+    """The training method that a checkpoint declares; None if it does not say.
+
+    `edm`: with EDM's own noise.
+    """
 
     prediction: Prediction | None = None
     zero_snr: bool = False
@@ -118,7 +121,7 @@ def _prediction(says: Mapping[str, str]) -> Prediction | None:
 
 
 def own_size(header: Header) -> tuple[int, int] | None:
-    """The (width, height) that ModelSpec's `resolution` names, where it is a plausible one."""
+    """Return the (width, height) that ModelSpec's `resolution` names, where it is a plausible one."""
     sides = header.metadata.get("modelspec.resolution", "").lower().split("x")
     if not all(side.isascii() and side.isdigit() and len(side) <= 4 for side in sides):
         return None

@@ -1,4 +1,4 @@
-"""Words → what the UNet reads: the pipeline's own encoding, kept for words that come again."""
+"""Encode words as the UNet reads them: the pipeline's own encoding, kept for words that come again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Tensor = Any
 
 @dataclass(frozen=True)
 class Row:
-    """What one row of a forward reads: `text` (1, tokens, width); the rest only where the model has it.
+    """The words of one row of a forward: `text` (1, tokens, width); the rest only where the model has it.
 
     `pooled` (1, width) and `sizes` (1, 6): Stable Diffusion XL's added conditions.
     """
@@ -26,7 +26,7 @@ class Row:
 
 
 class Encoder:
-    """Keeps the last `capacity` texts: scenes are asked for again with other seeds."""
+    """Keeps the last `capacity` texts: callers request the same scene again with other seeds."""
 
     def __init__(self, pipeline: Any, capacity: int) -> None:
         self._pipeline = pipeline
@@ -34,14 +34,14 @@ class Encoder:
         self._texts: OrderedDict[tuple[str, str | None, bool], tuple[Tensor, ...]] = OrderedDict()
 
     def rows(self, request: PaintRequest, guided: bool) -> list[Row]:
-        """The row without the prompt, under guidance, and the row with it."""
+        """Return the row without the prompt, under guidance, and the row with it."""
         text, without, *pooled = self._encode(request, guided)
         sizes = self._sizes(request, text) if pooled else None
         with_prompt = Row(text, pooled[0] if pooled else None, sizes)
         return [Row(without, pooled[1] if pooled else None, sizes), with_prompt] if guided else [with_prompt]
 
     def _encode(self, request: PaintRequest, guided: bool) -> tuple[Tensor, ...]:
-        """In the pipeline's order: prompt, negative prompt, and for XL the pooled of each."""
+        """Encode in the pipeline's order: prompt, negative prompt, and for XL the pooled of each."""
         key = (request.prompt, request.negative_prompt if guided else None, guided)
         if key in self._texts:
             self._texts.move_to_end(key)
@@ -70,7 +70,7 @@ class Encoder:
 
 
 def truncations(pipeline: Any, request: PaintRequest, guided: bool) -> tuple[str, ...]:
-    """A sentence for each text that is longer than the model reads.
+    """Return a sentence for each text that is longer than the model reads.
 
     Of several text encoders the last reads the most, and what a shorter one leaves out is not lost.
     """

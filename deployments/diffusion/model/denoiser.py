@@ -76,7 +76,10 @@ class Denoiser(LoadedModel[DiffusionPainting]):
 
     @torch.inference_mode()
     def step(self, paintings: Sequence[DiffusionPainting]) -> None:
-        """Raises before any painting has changed; what goes wrong after that is its painting's `fault`."""
+        """Run one step.
+
+        Raises before any painting has changed; what fails after that is its painting's `fault`.
+        """
         predictions = within_memory(lambda: self._predict(paintings))
         for painting, prediction in zip(paintings, predictions, strict=True):
             try:
@@ -116,7 +119,7 @@ class Denoiser(LoadedModel[DiffusionPainting]):
             scale = torch.tensor([request.guidance_scale - 1])
             embedded = pipeline.get_guidance_scale_embedding(scale, embedding_dim=distilled)
             guidance = embedded.to(self._device, dtype)
-        steps = len(solver.timesteps)  # Some solvers (PNDM, Heun) take more than were asked for.
+        steps = len(solver.timesteps)  # Some solvers (PNDM, Heun) take more than requested.
         return DiffusionPainting(
             request,
             steps,
@@ -134,7 +137,7 @@ class Denoiser(LoadedModel[DiffusionPainting]):
         )
 
     def _predict(self, paintings: Sequence[DiffusionPainting]) -> list[torch.Tensor]:
-        """The UNet's rows of each painting, (rows, channels, h, w)."""
+        """Return the UNet's rows of each painting, (rows, channels, h, w)."""
         samples, timesteps, rows, guidance = [], [], [], []
         for painting in paintings:
             timestep = painting.solver.timesteps[painting.done]
@@ -156,7 +159,7 @@ class Denoiser(LoadedModel[DiffusionPainting]):
         return list(read[: len(rows)].split(counts))
 
     def _decode(self, paintings: Sequence[DiffusionPainting]) -> NDArray[np.floating[Any]]:
-        """(n, height, width, 3), in 0..1."""
+        """Return (n, height, width, 3), in 0..1."""
         pipeline, vae = self._pipeline, self._pipeline.vae
         # XL's VAE overflows in half precision; the stock pipeline casts it there and back at every picture.
         if _is_xl(pipeline) and vae.dtype == torch.float16 and vae.config.force_upcast:

@@ -1,4 +1,4 @@
-"""Tell a lack of memory on the device from other errors."""
+"""Distinguish a lack of memory on the device from other errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Puts a loaded pipeline on its device, with the memory savers its configuration asks for."""
+"""Put a loaded pipeline on its device, with the memory savers of its configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep the last prompts that a pipeline encoded: scenes are asked for again with other seeds."""
+"""Keep the last prompts that a pipeline encoded: callers request the same scene again with other seeds."""
 
 from __future__ import annotations
 

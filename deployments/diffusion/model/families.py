@@ -1,6 +1,6 @@
 """List the families of text-to-image models: how each is called, and what its requests get by default.
 
-A family is what diffusers' pipeline class and the configuration of the denoiser tell. Steps, guidance and
+A family follows from diffusers' pipeline class and the configuration of the denoiser. Steps, guidance and
 sizes are those of the models' own cards; docs/models.md lists them. This module needs no torch.
 """
 
@@ -19,20 +19,19 @@ Task = Literal["text_to_image"]
 class Family:
     """One row of the table.
 
-    `pipelines`: the classes that model_index.json may name. `index`, `config` and `named` tell families of
-    one class apart: values in model_index.json, in the denoiser's config.json, a word in the model's name.
-    `guidance`: `classifier_free` reads a negative prompt; `embedded` reads the scale as an input, and `none`
-    was distilled without, so neither has a negative prompt. `negative_prompt`: whether the pipeline takes
-    one. `guidance_argument`: the name under which the pipeline takes the scale. `guided_above`: above this
-    scale it guides. `no_negative_prompt`: what it takes where a guided request has none.
+    `pipelines`: the classes that model_index.json may name. `index`, `config` and `named` separate the
+    families of one class: values in model_index.json, in the denoiser's config.json, a word in the model's
+    name. `guidance`: `classifier_free` reads a negative prompt; `embedded` reads the scale as an input, and
+    `none` was distilled without, so neither has a negative prompt. `negative_prompt`: whether the pipeline
+    takes one. `guidance_argument`: the name under which the pipeline takes the scale. `guided_above`: above
+    this scale it guides. `no_negative_prompt`: what it takes where a guided request has none.
     `prompt_tokens`: how many tokens of a prompt are read. `arguments`: further arguments of the pipeline.
     `shared`: parameters of the denoiser that have no row axis. `row_lists`: those that are lists of one entry
     a row. `packed`: latents are (rows, tokens, channels). `prediction`: what the network predicts: `flow` a
-    velocity, where x0 = x - sigma * v; `scheduler` what the scheduler's configuration says.
-    `size_from`: the part whose sample_size is the native size, in latents for the denoiser and in pixels for
-    the VAE; `native_size` where it has none. `patch`: sides are multiples of it, in latents, of which one is
-    `vae_factor` pixels.
-    `half`: what a GPU computes in where the operator has not said.
+    velocity, where x0 = x - sigma * v; `scheduler` what the scheduler's configuration says. `size_from`: the
+    part whose sample_size is the native size, in latents for the denoiser and in pixels for the VAE;
+    `native_size` where it has none. `patch`: sides are multiples of it, in latents, of which one is
+    `vae_factor` pixels. `half`: what a GPU computes in where the operator has not said.
     """
 
     name: str
@@ -298,7 +297,7 @@ FAMILIES: tuple[Family, ...] = (
 UNKNOWN = Family(
     name="unknown", title="a model that is not on this machine yet", pipelines=(), **STABLE_DIFFUSION
 )
-"""What is assumed of a hub id that nobody told the family of."""
+"""The family assumed of a hub id for which none is configured."""
 
 STABLE_DIFFUSION_PIPELINES = frozenset({"StableDiffusionPipeline", "StableDiffusionXLPipeline"})
 PIPELINES = frozenset(pipeline for family in FAMILIES for pipeline in family.pipelines)

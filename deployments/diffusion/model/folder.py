@@ -32,9 +32,9 @@ from deployments.errors import ModelUnusable
 
 Pipeline = Any
 STEMS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
-"""What a library calls the weights of its networks. A part of any other library is a model's own code."""
+"""File stems of the weights of each library's networks. A part of any other library is a model's own code."""
 OWN_MODULES = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
-"""How diffusers names its pipelines' modules, some of which have a text encoder of their own."""
+"""Names of diffusers' own pipelines' modules, some of which have a text encoder of their own."""
 RENAMED = {"MT5Tokenizer": "T5Tokenizer", "MT5TokenizerFast": "T5TokenizerFast"}
 """Classes that transformers 5 has under another name."""
 MAY_BE_LEFT_OUT = ("text_encoder_3", "tokenizer_3")
@@ -125,7 +125,10 @@ def check_weights(found: Mapping[str, Any], shown: str, weights: Mapping[str, He
 
 
 def _parameters(pipeline: Any) -> Mapping[str, Any]:
-    """What a pipeline's class is made of. Raises ImportError where diffusers has but a stand-in for it."""
+    """Return the parts that a pipeline's class takes.
+
+    Raises ImportError where diffusers has only a dummy of the class.
+    """
     if getattr(pipeline, "_backends", None):
         pipeline.from_pretrained()
     return inspect.signature(pipeline.__init__).parameters
@@ -173,7 +176,7 @@ def _load_part(
 
 
 def _module(library: str, shown: str) -> str:
-    """The module that a part's class is in: of the two libraries, or of one of diffusers' own pipelines."""
+    """Return the module of a part's class: one of the two libraries, or of diffusers' own pipelines."""
     if library in STEMS:
         return library
     if OWN_MODULES.fullmatch(library) and importlib.util.find_spec(f"diffusers.pipelines.{library}"):
@@ -198,7 +201,7 @@ def _check_words(parts: Mapping[str, Any], shown: str) -> None:
 
 @contextmanager
 def _plainly_named(folder: Path, stem: str, weights: Mapping[str, Header]) -> Iterator[Path]:
-    """A folder of links, where the chosen weights have the one name that both libraries look for.
+    """Make a folder of links, where the chosen weights have the one name that both libraries look for.
 
     Variants and shards have several spellings, and each library reads others of them.
     """

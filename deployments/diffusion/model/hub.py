@@ -26,7 +26,7 @@ CONFIGURATION = ("*.json", "*.txt", "*.model", "*.jinja")
 
 
 def offline() -> bool:
-    """Whether the hub is not to be asked."""
+    """Return whether to stay off the hub."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON")
 
 
@@ -63,7 +63,7 @@ def fetch_model(folder: Path, name: str, precision: str, apart: Mapping[str, str
 
 
 def _fetch(name: str, folder: Path, patterns: list[str], but: str | None = None) -> None:
-    """Of the commit whose snapshot `folder` is, so that all files are of one."""
+    """Fetch files of the commit whose snapshot `folder` is, so that all files are of one."""
     if patterns:
         snapshot_download(
             name,
@@ -75,7 +75,7 @@ def _fetch(name: str, folder: Path, patterns: list[str], but: str | None = None)
 
 
 def _files(name: str, folder: Path) -> set[str]:
-    """All of the repository's, else, where an older hub client fetched it, those that are here."""
+    """Return all files of the repository, or those on disk where an older hub client fetched it."""
     try:
         return {file.path for file in get_cached_repo_tree(name, revision=folder.name)}
     except CachedRepoTreeNotFoundError:

@@ -51,7 +51,7 @@ def blamed(part: str) -> Iterator[None]:
 
 
 def diagnose(error: Exception) -> tuple[type[NotReady], str]:
-    """NotReady where the cause can pass, else ModelUnusable; and the cause in a few words."""
+    """Return NotReady where the cause can pass, else ModelUnusable; and the cause in a few words."""
     # torch's own out-of-memory error by its name: this module does without torch.
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return NotReady, "there is not enough memory for it"
@@ -73,7 +73,7 @@ def diagnose(error: Exception) -> tuple[type[NotReady], str]:
 
 
 def mismatch(error: Exception) -> str:
-    """The first weight whose shape is not what the model has, in words; empty where that is not the cause."""
+    """Describe the first weight whose shape differs from the model's; empty if that is not the cause."""
     text = str(error)
     found = TORCH_MISMATCH.search(text) or DIFFUSERS_MISMATCH.search(text)
     if found is None:
@@ -111,7 +111,7 @@ def _hub(error: Exception) -> tuple[type[NotReady], str] | None:
 
 
 def _is_http(error: BaseException | None) -> bool:
-    """Whether it is one of the hub client's own HTTP library, whichever that is in this version."""
+    """Return whether it is an error of the hub client's HTTP library, whichever this version uses."""
     return any(kind.__module__.startswith("httpx") for kind in type(error).__mro__)
 
 
@@ -122,7 +122,7 @@ def _unreadable(error: OSError) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """Without the folders of this machine: anybody may read it."""
+    """Return the first line without the folders of this machine: anybody may read it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     line = lines[-1] if "following error" in lines[0] else lines[0]
     return PATHS.sub("", line)[:LONGEST_REASON]

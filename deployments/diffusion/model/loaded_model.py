@@ -56,7 +56,7 @@ class LoadedModel(ABC, Generic[SomePainting]):
         return self._pipeline is not None
 
     def load(self) -> None:
-        """Idempotent. Raises NotReady with a reason that names the file at fault."""
+        """Load the model. Idempotent. Raises NotReady with a reason that names the file at fault."""
         if self._pipeline is not None:
             return
         place = locate(self._config.source)
@@ -113,7 +113,7 @@ class LoadedModel(ABC, Generic[SomePainting]):
         return self._clock.now_s() - began
 
     def _filled(self, rows: int) -> int:
-        """Row counts that are the same whatever the peers, or few enough to be compiled."""
+        """Return row counts that are the same whatever the peers, or few enough to be compiled."""
         if self.fixed_rows is not None:
             return max(rows, self.fixed_rows)
         return 1 << (rows - 1).bit_length() if self._config.compile else rows

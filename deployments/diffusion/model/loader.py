@@ -1,4 +1,4 @@
-"""A model's files → a pipeline on its device; and back to nothing."""
+"""Load a model's files as a pipeline on its device, and unload it again."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def compile_denoiser(pipeline: Pipeline, device: str) -> None:
 
 
 def unload(pipeline: Pipeline) -> None:
-    """Gives the memory back, whoever still holds the pipeline object; it cannot paint afterwards."""
+    """Free the memory, even if others still hold the pipeline object; it cannot paint afterwards."""
     pipeline.remove_all_hooks()
     for component in list(pipeline.components):
         setattr(pipeline, component, None)
@@ -128,7 +128,7 @@ def _check_precision(wanted: str, device: str) -> None:
 
 
 def _cpu_has_bfloat16() -> bool:
-    """By the names of x86's and ARM's instructions."""
+    """Return whether the CPU has bfloat16, by the names of x86's and ARM's instructions."""
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
 
@@ -156,7 +156,10 @@ def _read(config: ModelConfig, name: str, device: str) -> Pipeline:
 
 
 def _read_file(config: ModelConfig, file: Path, device: str) -> Pipeline:
-    """Read a checkpoint of Stable Diffusion. Raises ModelUnusable for what only a folder can be asked for."""
+    """Read a checkpoint of Stable Diffusion.
+
+    Raises ModelUnusable for settings that only a folder supports.
+    """
     for key in ("component_dtypes", "quantization"):
         if getattr(config, key):
             raise ModelUnusable(f"{file.name} is a single file: {key} is for a model's folder")
@@ -186,7 +189,7 @@ def _check_family(config: ModelConfig, folder: Path, name: str) -> None:
 
 
 def _text_to_image(folder: Path, shown: str, name: str) -> str:
-    """The class of the pipeline, where it is one that paints from text."""
+    """Return the class of the pipeline, where it is one that paints from text."""
     kind = str(read_index(folder, shown)["_class_name"])
     if kind not in PIPELINES:
         raise ModelUnusable(

@@ -1,4 +1,4 @@
-"""What a generator replica loads and how it runs it; fixed when the replica starts."""
+"""Configure what a generator replica loads and how it runs it; fixed when the replica starts."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ModelConfig:
     """A model and the means by which it fits its device.
 
     `source` is a diffusers folder, a single .safetensors file, or a hub id, in that order of recognition.
-    `family` is told from the model's folder or by a known id; name it for any other hub id, and where a
+    `family` is known from the model's folder or by a known id; name it for any other hub id, and where a
     folder leaves it open (docs/models.md).
     `device` and `dtype` "auto" mean CUDA in half precision where there is a GPU, else the CPU in single;
     `component_dtypes` sets a part of the model apart, as in `{vae: float32}`.
@@ -61,7 +61,7 @@ class ModelConfig:
     `sequential` one layer at a time, which needs the least memory and takes the longest. `vae_slicing`
     decodes one picture at a time, `vae_tiling` one tile of a picture at a time.
     `lazy_load` gives the memory back after the warm-up picture, without which no replica counts as ready, and
-    loads the model again at the first job. `unload_after_idle_s` gives it back when no job came for so long.
+    loads the model again at the first job. `unload_after_idle_s` unloads it when no job came for so long.
     `exact` fills every forward up to `exact_rows`, so that a picture is bitwise the same whatever its peers.
     `compile` compiles the denoiser for each row count before the replica is ready: minutes, worth it on a
     GPU.
@@ -106,7 +106,7 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class GenerationConfig:
-    """How jobs share a model, and what becomes of a bad picture.
+    """Settings for how jobs share a model, and what becomes of a bad picture.
 
     At the start forwards of up to `max_rows` are tried, as far as `calibration_s` goes, to find how many pay.
     A job may take `stretch` times as long as alone before it goes first

@@ -1,4 +1,4 @@
-"""Is a model on disk whole, and safe to read? Asked before torch ever opens it."""
+"""Check that a model on disk is whole and safe to read, before torch ever opens it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def check_model_files(
 
 
 def read_index(folder: Path, shown: str) -> dict[str, Any]:
-    """A model's model_index.json, whose `_class_name` is a name. Raises NotReady or ModelUnusable."""
+    """Return a model's model_index.json, whose `_class_name` is a name. Raises NotReady or ModelUnusable."""
     index = read_json(folder / "model_index.json", f"{shown}/model_index.json")
     if not isinstance(index.get("_class_name"), str):
         raise ModelUnusable(
@@ -73,7 +73,7 @@ def check_shape(folder: Path, shown: str) -> None:
 
 
 def parts_of(index: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """The library and class of each part that a model_index.json names, and that is loaded."""
+    """Return the library and class of each part that a model_index.json names, and that is loaded."""
     return {
         part: (str(entry[0]), str(entry[1]))
         for part, entry in index.items()
@@ -90,7 +90,7 @@ def check_network(folder: Path, shown: str, precision: str = "float32") -> None:
 
 
 def fingerprint(place: Path | None, *settings: object) -> str:
-    """Of a model's files and of the settings that shape its pictures; of the settings alone on the hub."""
+    """Hash a model's files and the settings that shape its pictures; the settings alone on the hub."""
     digest = hashlib.sha256(repr(settings).encode())
     if place is not None:
         for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
@@ -110,12 +110,15 @@ def check_single_file(file: Path) -> Header:
 
 
 def single_file_pipeline(file: Path) -> str:
-    """The pipeline class a single checkpoint belongs to, told from the names of its tensors."""
+    """Return the pipeline class that a single checkpoint belongs to, by the names of its tensors."""
     return checkpoint.pipeline_class(check_single_file(file), file.name)
 
 
 def part_weights(folder: Path, shown: str, precision: str) -> dict[str, Header]:
-    """The files that a part's weights are read from, with their headers. Raises NotReady, naming the file."""
+    """Return the files that a part's weights are read from, with their headers.
+
+    Raises NotReady, naming the file.
+    """
     files = {file.name for file in folder.iterdir()}
     chosen = choose(files, precision)
     if chosen is None:
@@ -134,7 +137,7 @@ def check_words(tokenizer: Path, shown: str) -> None:
 
 
 def read_json(file: Path, shown: str) -> dict[str, Any]:
-    """The object in a JSON file. Raises NotReady where it cannot be read, else ModelUnusable."""
+    """Return the object in a JSON file. Raises NotReady where it cannot be read, else ModelUnusable."""
     try:
         content = json.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -179,7 +182,7 @@ def _refuse_without_weights(files: set[str], folder: Path, shown: str) -> NoRetu
 
 
 def _listed(index: Path, shown: str) -> list[str]:
-    """The files that an index of shards lists."""
+    """Return the files that an index of shards lists."""
     weights = read_json(index, f"{shown}/{index.name}").get("weight_map", {})
     if not isinstance(weights, dict) or not all(isinstance(name, str) for name in weights.values()):
         raise ModelUnusable(f"{shown}/{index.name} lists no files")

@@ -6,7 +6,7 @@ from typing import Any
 
 DENOISERS = ("transformer", "unet")
 XL_SCALING_FACTOR = 0.13025
-"""Of the VAE of Stable Diffusion XL, which PixArt-Sigma, HunyuanDiT, Kolors and AuraFlow have too."""
+"""Scaling factor of Stable Diffusion XL's VAE, also in PixArt-Sigma, HunyuanDiT, Kolors and AuraFlow."""
 
 
 def denoiser_name(pipeline: Any) -> str:

@@ -8,7 +8,7 @@ from deployments.diffusion.model.registry import card_of, family_by_name
 
 
 def uses_denoiser(config: ModelConfig) -> bool:
-    """Whether the denoiser paints this model; else the pipeline painter, which paints any.
+    """Return whether the denoiser paints this model; else the pipeline painter, which paints any.
 
     `auto` takes the denoiser where it is known, before the model is loaded, that it can.
     """

@@ -1,6 +1,6 @@
 """Copy a pipeline of diffusers for each request: the networks are shared, what its call writes is its own.
 
-The code is the pipeline's. In place of the denoiser and the VAE a copy has stand-ins that hand their calls to
+The code is the pipeline's. In place of the denoiser and the VAE a copy has proxies that hand their calls to
 `wait`, so that the calls of several requests can be run together.
 """
 
@@ -26,7 +26,7 @@ NO_NOISE = ("AutoencoderKL", "AsymmetricAutoencoderKL", "AutoencoderTiny")
 
 
 class PipelineCopies:
-    """Makes them. `capacity`: how many encoded prompts are kept; `exact`: as in CallReader."""
+    """Makes the copies. `capacity`: how many encoded prompts are kept; `exact`: as in CallReader."""
 
     def __init__(self, pipeline: Any, family: Family, capacity: int, exact: bool) -> None:
         self._pipeline = pipeline
@@ -45,7 +45,10 @@ class PipelineCopies:
         self._kind = type(kind.__name__, (kind,), own)
 
     def make(self, wait: Wait, before_step: OnStep, after_step: Callable[[], None]) -> Any:
-        """Not by setattr, with which diffusers writes into the configuration that all copies share."""
+        """Copy the pipeline.
+
+        Not by setattr, with which diffusers writes into the configuration that all copies share.
+        """
         pipeline = self._pipeline
         made = copy.copy(pipeline)
         made.__class__ = self._kind
@@ -64,7 +67,7 @@ class PipelineCopies:
 
 
 class _Network:
-    """Stands for a network in a copy of a pipeline: the same in everything but its calls."""
+    """Replaces a network in a copy of a pipeline: the same in everything but its calls."""
 
     def __init__(self, network: Any, wait: Wait) -> None:
         self._network = network
@@ -88,7 +91,7 @@ class _Denoiser(_Network):
 
 
 class _Vae(_Network):
-    """`dtype`: what this pipeline has cast it to; the network stays as it is, for all."""
+    """The VAE in a copy. `dtype`: what this pipeline has cast it to; the network stays as it is, for all."""
 
     def __init__(self, network: Any, wait: Wait, dtype: Any) -> None:
         super().__init__(network, wait)
@@ -112,7 +115,7 @@ def _is_half(network: Any) -> bool:
 def _observed(scheduler: Any, before: OnStep, after: Callable[[], None]) -> Callable[..., Any]:
     step = scheduler.step
 
-    @wraps(step)  # Pipelines ask for its parameters.
+    @wraps(step)  # Pipelines inspect its parameters.
     def observed(model_output: Any, timestep: Any, sample: Any, *more: Any, **named: Any) -> Any:
         before(scheduler, model_output, timestep, sample)
         stepped = step(model_output, timestep, sample, *more, **named)

@@ -55,12 +55,12 @@ class PipelinePainting(Painting):
 
     @property
     def rows(self) -> int:
-        """How many rows its next call has."""
+        """Return how many rows its next call has."""
         return self.run.call.rows if self.run.at == "denoiser" else 1
 
     @property
     def is_in_step(self) -> bool:
-        """Whether its pipeline has to go on to have taken the step that is asked for."""
+        """Return whether its pipeline must go on to finish the step under way."""
         return self.run.at == "denoiser" and self.run.progress.done == self.counted and self.fault is None
 
     def count(self) -> None:
@@ -131,7 +131,9 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
 
     @torch.inference_mode()
     def step(self, paintings: Sequence[PipelinePainting]) -> None:
-        """Raises before any painting has changed; what goes wrong after that is its painting's `fault`.
+        """Run one step.
+
+        Raises before any painting has changed; what fails after that is its painting's `fault`.
 
         A pipeline that calls its denoiser twice a step has two forwards. Where one of them fails, the
         pipelines stay at it, and what the others returned is kept.
@@ -161,7 +163,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         network: Callable[..., Any],
         filled: Callable[[int], int] = lambda rows: rows,
     ) -> None:
-        """One forward for each key among their calls. Where it raises, no pipeline has gone on."""
+        """Run one forward for each key among their calls. Where it raises, no pipeline has gone on."""
         alike: dict[Hashable, list[PipelinePainting]] = {}
         for painting in paintings:
             if painting.answer is NOTHING:
@@ -174,7 +176,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
                 painting.answer = answer
 
     def _go_on(self, painting: PipelinePainting) -> None:
-        """To its next call. Its fault is its own alone, whatever it is: its peers have gone on."""
+        """Run the pipeline to its next call. Its fault is its own alone: its peers have gone on."""
         run, answer, painting.answer = painting.run, painting.answer, NOTHING
         # Only meanwhile: a suspended pipeline that led to its painting would never be freed.
         run.progress.before_step = partial(self._preview, painting)
@@ -196,7 +198,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
 
 
 def _pixels(painting: PipelinePainting) -> Pixels:
-    """Raises what went wrong after the picture was decoded."""
+    """Return the pixels. Raises what went wrong after the picture was decoded."""
     if painting.fault is not None:
         raise painting.fault
     if painting.pixels is None:

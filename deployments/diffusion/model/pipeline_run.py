@@ -1,6 +1,6 @@
 """Run one request's pipeline in a greenlet, up to its next call of the denoiser or of the VAE's decoder.
 
-At such a call it is suspended, until whoever runs it has the call's answer.
+At such a call it is suspended, until its runner has the call's result.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ log = logging.getLogger(__name__)
 
 
 class Progress:
-    """What a greenlet writes. Nothing in it may lead to the greenlet: such a cycle would never be freed."""
+    """Values that a greenlet writes.
+
+    Nothing in it may lead to the greenlet: such a cycle would never be freed.
+    """
 
     done = 0
     closed = False
@@ -39,7 +42,7 @@ class Progress:
             torch.set_grad_enabled(own)
 
     def paint(self, pipeline: Any, arguments: Mapping[str, Any]) -> Any:
-        """The body of the greenlet."""
+        """Run the pipeline: the body of the greenlet."""
         self.outer_mode = torch.is_grad_enabled()
         try:
             return pipeline(**arguments)
@@ -58,7 +61,7 @@ class PipelineRun:
     """Waits `at` a `call`, or has come to its end, with its `output`. Used from one thread."""
 
     def __init__(self, copies: PipelineCopies, arguments: Mapping[str, Any]) -> None:
-        """Runs to the first call. Raises what the pipeline raises."""
+        """Run to the first call. Raises what the pipeline raises."""
         self.progress = Progress()
         self.at: Where | Literal["end"] = "end"
         self._call: Call | None = None
@@ -69,7 +72,7 @@ class PipelineRun:
 
     @property
     def call(self) -> Call:
-        """The call that it waits with."""
+        """Return the call that it waits with."""
         if self._call is None:
             raise RuntimeError("the pipeline waits with no call")
         return self._call
@@ -80,7 +83,7 @@ class PipelineRun:
 
     @property
     def steps(self) -> int:
-        """How many there really are: some schedulers take more than were asked for."""
+        """Return how many steps there really are: some schedulers take more than requested."""
         return int(self._pipeline.__dict__["_num_timesteps"] or len(self.scheduler.timesteps))
 
     def resume(self, answer: Any) -> None:

@@ -23,14 +23,14 @@ PACKAGES = {
 }
 """The Python package of each backend."""
 IMPLIED = {"bitsandbytes_4bit": {"load_in_4bit": True}, "bitsandbytes_8bit": {"load_in_8bit": True}}
-"""What a backend's configuration needs to be told besides its name."""
+"""The arguments that a backend's configuration needs besides its name."""
 
 
 class Quantization:
-    """Tells, part by part, how a network is to be loaded."""
+    """Say, part by part, how a network is to be loaded."""
 
     def __init__(self, config: QuantizationConfig, denoiser: str) -> None:
-        """Raises ModelUnusable in one sentence where the backend or its options cannot be used."""
+        """Check the configuration. Raises ModelUnusable in one sentence where it cannot be used."""
         backend = "bitsandbytes_4bit" if config.backend == "bitsandbytes" else config.backend
         package = PACKAGES[backend]
         if not _is_installed(package):
@@ -45,7 +45,7 @@ class Quantization:
         self._backend = backend
         self._options = IMPLIED.get(backend, {}) | _options(config)
         self.components = frozenset(config.components or (denoiser,))
-        self.of(min(self.components), by_diffusers=True)  # Wrong options are told before anything is fetched.
+        self.of(min(self.components), by_diffusers=True)  # Report wrong options before anything is fetched.
 
     def of(self, part: str, by_diffusers: bool) -> Any:
         """Return the configuration for a network; None for one that stays as it is.

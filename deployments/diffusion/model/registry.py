@@ -1,4 +1,4 @@
-"""Which models there are: the known ones with their licences, and a card for any other."""
+"""List the models that there are: the known ones with their licences, and a card for any other."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNKNOWN_LICENCE = "unknown: see the model's own card"
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a caller may know of a model. `memory_gb`: (least, most), None where nobody measured it.
+    """Facts of a model for callers. `memory_gb`: (least, most), None where nobody measured it.
 
     `family` is a name of deployments/diffusion/model/families.py, or `unknown`. `num_inference_steps` and
     `guidance_scale` are the model's own defaults where they are not its family's. `licence_source`: where the
@@ -79,7 +79,10 @@ KNOWN_MODELS = _known_models()
 
 
 def describe(source: str) -> ModelCard:
-    """A known model's card, else a fine-tune's. For configured sources only: it opens any path given."""
+    """Return a known model's card, else a fine-tune's.
+
+    For configured sources only: it opens any path given.
+    """
     bundled = _bundled_of_path(source)
     for card in KNOWN_MODELS:
         if source == card.id or source in card.aliases or bundled == card.id:
@@ -105,14 +108,14 @@ def _read_denoiser(folder: Path, index: dict[str, Any]) -> dict[str, Any]:
 
 
 def bundled_model(name: str) -> Path:
-    """The folder of a bundled model. Raises NotReady for a name that is not one."""
+    """Return the folder of a bundled model. Raises NotReady for a name that is not one."""
     if not any(card.bundled and card.id == name for card in KNOWN_MODELS):
         raise NotReady(f"there is no bundled model called {name}")
     return BUNDLED_FOLDER / name
 
 
 def locate(source: str) -> Path | None:
-    """Where a model lies on this machine; None where `source` can only be a hub id, or nothing."""
+    """Return where a model lies on this machine; None where `source` can only be a hub id, or nothing."""
     if any(card.bundled and card.id == source for card in KNOWN_MODELS):
         return bundled_model(source)
     path = Path(source).expanduser()
@@ -132,7 +135,7 @@ def _read_card(source: str, place: Path | None, stamp: object) -> ModelCard:
 
 
 def _stamp(place: Path | None) -> object:
-    """What is different once one of the files that a card is made of has changed."""
+    """Return a value that changes once one of the files that a card is made of has changed."""
     found: list[tuple[int, int] | None] = []
     for file in () if place is None else (place, *(place / name for name in CARD_FILES)):
         try:
@@ -177,7 +180,7 @@ def _custom_card(name: str, place: Path | None) -> ModelCard:
 
 
 def _vae_factor(vae: dict[str, Any]) -> int:
-    """How many pixels of a side are one of the latents: each level but the first halves it."""
+    """Return how many pixels of a side are one of the latents: each level but the first halves it."""
     levels = vae.get("block_out_channels") or vae.get("decoder_block_out_channels")
     halvings = vae.get("temperal_downsample")  # Qwen-Image's, spelled as diffusers spells it.
     if isinstance(halvings, list) and halvings:

@@ -20,7 +20,10 @@ METADATA = "__metadata__"
 
 @dataclass(frozen=True)
 class Header:
-    """`shapes`: of each tensor by its name. `metadata`: what the trainer wrote beside them."""
+    """The header of a safetensors file.
+
+    `shapes`: of each tensor by its name. `metadata`: what the trainer wrote.
+    """
 
     shapes: dict[str, tuple[int, ...]]
     metadata: dict[str, str]

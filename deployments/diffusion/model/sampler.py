@@ -14,7 +14,7 @@ from deployments.errors import ModelUnusable
 library: Any = diffusers
 TRIED_STEPS = 10
 USED = ("scale_model_input", "init_noise_sigma", "step")
-"""What the denoiser asks of a scheduler."""
+"""Attributes of a scheduler that the denoiser uses."""
 
 
 def as_trained(scheduler: Any, says: Sampling, shown: str) -> Any:

@@ -79,7 +79,7 @@ def _check_complete(pipeline: Pipeline, shown: str) -> None:
 
 
 def _part_at_fault(error: Exception) -> str:
-    """The part that diffusers was loading; "the pipeline" where it was none."""
+    """Return the part that diffusers was loading; "the pipeline" where it was none."""
     raised: BaseException | None = error
     while raised is not None:  # diffusers raises some of them again, as others.
         for frame, _ in traceback.walk_tb(raised.__traceback__):

@@ -28,7 +28,7 @@ from deployments.messages import Pixels
 log = logging.getLogger(__name__)
 
 SUBFOLDER = "preview_vae"
-"""Of a model's own folder."""
+"""The folder of a preview VAE in a model's own folder."""
 KIND = "AutoencoderTiny"
 LONGEST_SIDE_PX = 256
 MOST_WAITING = 16
@@ -36,7 +36,7 @@ MOST_WAITING = 16
 
 
 class SmallVae:
-    """Owns a network, on its device already; `close` gives it back."""
+    """Owns a network, on its device already; `close` frees it."""
 
     def __init__(self, vae: Any) -> None:
         self._vae = vae
@@ -44,7 +44,7 @@ class SmallVae:
         self._room = threading.Semaphore(MOST_WAITING)
 
     def draw(self, latents: Any) -> Future[Pixels | None] | None:
-        """What will be the picture of scaled latents, (1, channels, h, w), with no side above 256 pixels.
+        """Decode a preview of scaled latents, (1, channels, h, w), with no side above 256 pixels.
 
         None where as many as may wait do so already; it comes to None where it could not be drawn.
         """
@@ -55,7 +55,7 @@ class SmallVae:
         return drawing
 
     def close(self) -> None:
-        """Waits for the one that is being drawn, and draws no other."""
+        """Wait for the preview that is being drawn, and draw no other."""
         self._thread.shutdown(cancel_futures=True)
         self._vae = None
 
@@ -73,7 +73,7 @@ class SmallVae:
 
 
 def small_vae(config: ModelConfig, place: Path | None, pipeline: Any) -> SmallVae | None:
-    """The one that is configured, else the one in the model's own folder; None where there is neither.
+    """Return the VAE that is configured, else the one in the model's own folder; None where there is neither.
 
     On the pipeline's device, in its precision. Raises NotReady with a reason that names it.
     """

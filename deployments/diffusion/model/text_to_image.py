@@ -1,4 +1,4 @@
-"""Does a model paint pictures from words alone? Told from its configuration, before its weights are read."""
+"""Check that a model paints pictures from words alone, by its configuration, before its weights are read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from deployments.errors import ModelUnusable
 
 LATENT_CHANNELS = 4
-"""Of a VAE that says nothing of them."""
+"""Latent channels of a VAE whose configuration does not name them."""
 Config = Mapping[str, Any]
 
 
@@ -61,7 +61,7 @@ def check_parts(unet: Config, vae: Config, text_encoders: Sequence[Config], show
 
 
 def _check_added(unet: Config, text_encoder_2: Config, shown: str) -> None:
-    """Stable Diffusion XL's six numbers and its pooled text; the refiner has five."""
+    """Check Stable Diffusion XL's six numbers and its pooled text; the refiner has five."""
     times = _number(unet, "addition_time_embed_dim", 0)
     read = _number(unet, "projection_class_embeddings_input_dim", 0)
     pooled = _number(text_encoder_2, "projection_dim", 0)

@@ -28,11 +28,11 @@ ORDER: Mapping[str, tuple[str, ...]] = {
     "float16": ("fp16", "bf16", "", "fp32"),
     "bfloat16": ("bf16", "fp16", "", "fp32"),
 }
-"""Which variant to read for a precision, the best first: half precision, where it will do, halves them."""
+"""Variants to read for a precision, the best first: half precision, where it will do, halves them."""
 
 
 class MissingShard(Exception):
-    """`file` is not there."""
+    """A shard, `file`, is missing."""
 
     def __init__(self, file: str) -> None:
         super().__init__(file)
@@ -50,7 +50,7 @@ class WeightFiles:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Those to read where nothing lists them. Raises MissingShard."""
+        """Return the files to read where no index lists them. Raises MissingShard."""
         if self.whole is not None:
             return (self.whole,)
         sets = Counter(count for _, count in self.shards)
@@ -59,7 +59,7 @@ class WeightFiles:
         return self._listed_by((number, count) for number in range(1, count + 1))
 
     def listed(self, names: Iterable[str]) -> tuple[str, ...]:
-        """The files that an index lists, whichever way it spells them. Raises MissingShard."""
+        """Return the files that an index lists, whichever way it spells them. Raises MissingShard."""
         return tuple(self._listed(name) for name in sorted(set(names)))
 
     def _listed(self, name: str) -> str:
@@ -78,7 +78,7 @@ class WeightFiles:
 
 
 def choose(files: Iterable[str], precision: str) -> WeightFiles | None:
-    """The weights to read for `precision` among a part's files; None where there are none.
+    """Return the weights to read for `precision` among a part's files; None where there are none.
 
     A variant counts as there if one of its weight files is: people fetch every *.json and one variant.
     """

@@ -1,4 +1,4 @@
-"""Who may share a forward."""
+"""Decide which requests may share a forward."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BatchKey:
-    """Who may share a forward: those with equal keys.
+    """The key of a batch: requests with equal keys may share a forward.
 
     One model serves a replica, with its LoRAs at fixed scales and its texts padded to one length, so the size
     is all that can differ.

@@ -1,4 +1,4 @@
-"""How long a forward takes, by shape and rows: what calibration measured, corrected by what is seen since."""
+"""Predict the seconds of a forward, by shape and rows: as calibrated, corrected by what is seen since."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from deployments.diffusion.scheduling.batch_key import BatchKey
 SEEN = 9
 """Measurements remembered for each shape: few enough to follow a change, enough to outvote a stray one."""
 MOST_SHAPES = 256
-"""Of so many shapes what was seen is remembered, the last ones: callers choose among thousands."""
+"""Shapes whose measurements are remembered, the last ones: callers choose among thousands."""
 UNSEEN = 0.5
-"""Of what its area suggests: a size that was never painted is not said to take longer than this."""
+"""A share of what the area suggests: the lower bound for a size that was never painted."""
 
 
 @dataclass
@@ -26,7 +26,7 @@ class _Seen:
 
 
 class CostModel:
-    """`seconds` of a forward by its rows, measured at the size of `native`; at least one of them."""
+    """Seconds of forwards. `seconds`: by rows, measured at the size of `native`; at least one of them."""
 
     def __init__(self, native: BatchKey, seconds: Mapping[int, float]) -> None:
         self._native = native
@@ -44,19 +44,19 @@ class CostModel:
             seen.best = min(seen.best, seconds / expected_s)
 
     def forward_s(self, key: BatchKey, rows: int) -> float:
-        """What to expect of the next one."""
+        """Predict the seconds of the next forward."""
         seen = self._seen.get(key)
         return self._expected_s(key, rows) * (median(seen.recent) if seen else 1.0)
 
     def best_s(self, key: BatchKey, rows: int) -> float:
-        """What it takes when nothing disturbs it, and surely not less."""
+        """Return the seconds that a forward takes at least, when nothing disturbs it."""
         seen = self._seen.get(key)
         unseen = 1.0 if key == self._native else UNSEEN
         return self._expected_s(key, rows) * (min(unseen, seen.best) if seen else unseen)
 
     @property
     def least_megapixel_step_s(self) -> float:
-        """A megapixel-step of any picture surely takes no less, alone and undisturbed."""
+        """Return the least seconds of a megapixel-step of any picture, alone and undisturbed."""
         native = self._native
         return UNSEEN * self.best_s(native, 1) / (native.width_px * native.height_px / 1e6)
 
@@ -67,7 +67,7 @@ class CostModel:
         return self._native_s(rows) * self.area_ratio(key)
 
     def _native_s(self, rows: int) -> float:
-        """Straight lines between the measured row counts; beyond the last, its seconds a row."""
+        """Interpolate linearly between the measured row counts; beyond the last, use its seconds a row."""
         below = above = self._points[0]
         for point in self._points:
             if point[0] <= rows:

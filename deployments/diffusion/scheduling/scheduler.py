@@ -1,4 +1,6 @@
-"""Whose step is next: no torch, no clock, no Ray. Times are seconds of any one clock, and are passed in.
+"""Decide which job steps next: no torch, no clock, no Ray.
+
+Times are seconds of any one clock, and are passed in.
 
 Every job has a time at which it is due: when it would be done if it ran `stretch` times slower than alone,
 and never later than the last moment to begin what is left of it in time for its deadline:
@@ -28,8 +30,11 @@ from deployments.messages import Priority
 
 @dataclass(eq=False)
 class JobState:
-    """One job as the scheduler sees it. `rows`: of its next forward. `ahead`: how many were more urgent when
-    the last turn was chosen, 0 for those that were in it."""
+    """One job as the scheduler sees it.
+
+    `rows`: of its next forward. `ahead`: how many were more urgent when the last step was chosen, 0 for those
+    that were in it.
+    """
 
     key: BatchKey
     rows: int
@@ -42,14 +47,17 @@ class JobState:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a job is not let in: too late even on an idle replica, or because of those that are before it."""
+    """The reason to refuse a job: too late even on an idle replica, or too many others before it."""
 
     reason: Literal["too late", "too many"]
     retry_after_s: float = 0.0
 
 
 class Scheduler:
-    """`cap_rows` is the room of one forward at the pace's native size, found by calibration."""
+    """Choose jobs by urgency.
+
+    `cap_rows`: of one forward at the cost model's native size, found by calibration.
+    """
 
     def __init__(self, pace: CostModel, cap_rows: int, stretch: float, max_jobs: int) -> None:
         self.pace = pace
@@ -62,7 +70,7 @@ class Scheduler:
         return len(self._jobs)
 
     def refusal(self, job: JobState, now: float) -> Refusal | None:
-        """None where the job can be added and be done by its deadline, as far as can be told."""
+        """Return None where the job can be added and, as far as known, be done by its deadline."""
         least_s = job.steps_left * self.pace.best_s(job.key, job.rows)
         if now + least_s > job.deadline_at:
             return Refusal("too late")
@@ -79,12 +87,12 @@ class Scheduler:
         self._jobs.append(job)
 
     def remove(self, job: JobState) -> None:
-        """Idempotent."""
+        """Remove a job. Idempotent."""
         if job in self._jobs:
             self._jobs.remove(job)
 
     def choose(self, now: float) -> list[JobState]:
-        """Those of the next turn, the most urgent first; they share a key and fit in its room."""
+        """Return the jobs of the next step, the most urgent first; they share a key and fit its row limit."""
         by_urgency = sorted(self._jobs, key=lambda job: self._rank(job, now))
         if not by_urgency:
             return []
@@ -112,11 +120,11 @@ class Scheduler:
         return self._room.rows(key, self.pace.area_ratio(key))
 
     def lower_cap(self, key: BatchKey, failed_rows: int) -> None:
-        """The device had no room for so many rows."""
+        """Record that the device had no room for so many rows."""
         self._room.lower(key, self.pace.area_ratio(key), failed_rows)
 
     def observe(self, key: BatchKey, rows: int, seconds: float) -> None:
-        """A forward that succeeded."""
+        """Record a forward that succeeded."""
         self.pace.observe(key, rows, seconds)
         self._room.had(key, rows)
 
@@ -124,7 +132,7 @@ class Scheduler:
         return job.steps_left * self.pace.forward_s(job.key, job.rows)
 
     def _shared_s(self, jobs: Iterable[JobState]) -> float:
-        """Of all their steps, were every forward full."""
+        """Return the seconds of all their steps, were every forward full."""
         total_s = 0.0
         for job in jobs:
             cap = max(self.cap_rows(job.key), job.rows)

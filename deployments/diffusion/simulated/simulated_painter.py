@@ -1,4 +1,4 @@
-"""A stand-in for a model: it takes a measured time a step, and stamps what it makes as simulated.
+"""Simulate a model: take a measured time a step, and stamp the pictures as simulated.
 
 It supports claims about queueing, routing, scaling and faults; never about pictures or their speed.
 """
@@ -62,7 +62,7 @@ class SimulatedPainter:
     def free(self) -> None: ...
 
     def measure(self, rows: int) -> float:
-        """Known, so nobody need wait for it."""
+        """Return the configured seconds: nobody need wait for them."""
         return self._config.step_s * (1 + self._config.shared_step_ratio * (rows / 2 - 1))
 
     def begin(self, request: PaintRequest) -> Painting:

@@ -1,4 +1,4 @@
-"""What the simulation paints: a figure before a plain backdrop, or a sky; each has SIMULATED on it."""
+"""Draw the simulation's pictures: a figure before a plain backdrop, or a sky; each has SIMULATED on it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ Colours = NDArray[np.int64]
 
 
 def draw(kind: LayerKind, width_px: int, height_px: int, seed: int) -> Pixels:
-    """(height_px, width_px, 3) RGB. The seed chooses the colours; the same arguments give the same pixels."""
+    """Draw (height_px, width_px, 3) RGB.
+
+    The seed chooses the colours; the same arguments give the same pixels.
+    """
     colours = np.random.default_rng(seed).integers(50, 170, (2, 3))
     picture = _sky(width_px, height_px, colours)
     if kind == "character":
@@ -35,7 +38,7 @@ def _sky(width_px: int, height_px: int, colours: Colours) -> Image.Image:
 
 
 def _figure(picture: Image.Image, colours: Colours) -> None:
-    """A head, a wide robe with the stamp across it, two shoes; it keeps its shape in any frame."""
+    """Draw a head, a wide robe with the stamp across it, two shoes; it keeps its shape in any frame."""
     tall = min(picture.height, picture.width / 0.75)
     middle, top = picture.width / 2, 0.5 * (picture.height - tall)
 
@@ -53,7 +56,7 @@ def _figure(picture: Image.Image, colours: Colours) -> None:
 
 
 def _stamp(picture: Image.Image, x: float, y: float, room_px: float) -> None:
-    """White with a black rim, centred, and as wide as its room."""
+    """Draw the stamp: white with a black rim, centred, and as wide as its room."""
     size_px = max(6.0, 10 * room_px / ImageFont.load_default(10).getlength(STAMP))
     rim_px = max(1, round(size_px / 16))
     font = ImageFont.load_default(size_px)

@@ -1,4 +1,4 @@
-"""One picture of a character and a place: cut out and set in, or laid over half the frame."""
+"""Compose a character and a place into one picture: cut out and set in, or laid over half the frame."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Found:
-    """What an earlier merge found out about a character: whether it can be cut out, and how well."""
+    """Findings of an earlier merge about a character: whether it can be cut out, and how well."""
 
     mode: Mode
     confidence: float
@@ -52,7 +52,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Composition:
-    """`picture` is RGB of the frame's size; `reason` says why it was not cut out by the keyer, else empty."""
+    """The composed scene.
+
+    `picture` is RGB of the frame's size; `reason`: why the keyer did not cut it out, else empty.
+    """
 
     picture: Image.Image
     box: Box
@@ -70,7 +73,7 @@ def compose(
     network: Matte | None = None,
     found: Found | None = None,
 ) -> Composition:
-    """Both pictures (h, w, 3 or 4); the same pixels and options give the same bytes.
+    """Compose both pictures (h, w, 3 or 4); the same pixels and options give the same bytes.
 
     `network` may cut out what the keyer cannot. `found` spares an `auto` merge the attempt, and gives an RGBA
     character the confidence that it was cut out with. Raises CutoutFailed where `options.mode` is `cutout`
@@ -110,7 +113,7 @@ def _failure(confidence: float) -> str:
 
 
 def _no_larger(layer: Pixels, in_the_frame: Pixels, most_px: int) -> Pixels:
-    """A layer (h, w, 3 or 4) that is too large is kept as it is in the frame: that gives the same picture."""
+    """Shrink a layer (h, w, 3 or 4) that is too large to its size in the frame, for the same picture."""
     return layer if layer.shape[0] * layer.shape[1] <= most_px else in_the_frame
 
 
@@ -119,7 +122,7 @@ def _ground(frame: Pixels, figure: Pixels, placement: Placement, options: MergeO
 
 
 def _set_in(figure: Image.Image, frame: Image.Image, box: Box, options: MergeOptions) -> Image.Image:
-    """The figure (RGBA, of the box's size, lit) over the frame (RGB, with its shadow)."""
+    """Set the figure (RGBA, of the box's size, lit) into the frame (RGB, with its shadow)."""
     frame.paste(figure, box[:2], figure)
     contrast = 1.0 if options.contrast is None else options.contrast
     return frame if contrast == 1.0 else ImageEnhance.Contrast(frame).enhance(contrast)
@@ -132,7 +135,7 @@ def _pasted(
     most_px: int,
     fell_back_at: float | None = None,
 ) -> Composition:
-    """As the original merge does it; `fell_back_at` is the confidence of the cut-out where one was tried."""
+    """Paste as the original merge does; `fell_back_at` is the confidence of a cut-out that was tried."""
     frame, figure, box = pasting.lay_out(character, background, options)
     painted = _no_larger(character, np.asarray(figure), most_px)
     alpha = painted[..., 3] if painted.shape[2] == 4 else np.full(painted.shape[:2], 255, np.uint8)

@@ -24,7 +24,7 @@ LINEAR = np.where(LINEAR_STEPS <= 0.04045, LINEAR_STEPS / 12.92, ((LINEAR_STEPS 
 
 
 def harmonise(figure: Pixels, frame: Pixels, box: Box, strength: float) -> Pixels:
-    """The figure (h, w, 4) RGBA lit as the `frame` (H, W, 3) behind it in `box`; alpha stays as it is.
+    """Return the figure (h, w, 4) RGBA lit as the `frame` (H, W, 3) behind it in `box`; alpha stays as it is.
 
     `strength` 0..1 is the share of the way between the two mean colours in Lab, lightness less and within
     limits. The way is gone by one curve a channel in linear light, as a change of lamps would.
@@ -44,7 +44,7 @@ def harmonise(figure: Pixels, frame: Pixels, box: Box, strength: float) -> Pixel
 
 
 def mean_lab(colors: Pixels) -> Vector:
-    """(3,) mean CIE Lab of (n, 3) RGB."""
+    """Return (3,) mean CIE Lab of (n, 3) RGB."""
     scaled = colors.astype(np.float32)[None] / np.float32(255)
     return np.asarray(cv2.cvtColor(scaled, cv2.COLOR_RGB2LAB)[0].mean(0), np.float64)
 
@@ -57,11 +57,14 @@ def _shift(own: Vector, other: Vector, strength: float) -> Vector:
 
 
 def _curves(own: Vector, shift: Vector) -> Pixels:
-    """(256, 3) table. A gain g below 1 multiplies; above 1 it is g x / (1 + (g - 1) x), which ends at 1."""
+    """Return a (256, 3) table.
+
+    A gain g below 1 multiplies; above 1 it is g x / (1 + (g - 1) x), which ends at 1.
+    """
     gains = _linear_rgb(own + shift) / _linear_rgb(own)
     light = LINEAR[:, None]
     level = _linear_rgb(own)
-    # The bent curve lifts the mean level by less than g: ask for the g that brings it where it should be.
+    # The bent curve lifts the mean level by less than g: solve for the g that brings it where it should be.
     goal = np.clip(level * gains, 0.002, 0.97)
     bent = goal * (1 - level) / (level * (1 - goal))
     lit = np.where(gains < 1, gains * light, bent * light / (1 + (bent - 1) * light))
@@ -70,13 +73,13 @@ def _curves(own: Vector, shift: Vector) -> Pixels:
 
 
 def _linear_rgb(lab: Vector) -> Vector:
-    """(3,) linear light 0.004..0.97 of one Lab colour."""
+    """Return (3,) linear light 0.004..0.97 of one Lab colour."""
     rgb = cv2.cvtColor(lab.astype(np.float32)[None, None], cv2.COLOR_LAB2RGB)[0, 0]
     return np.asarray(np.clip(np.interp(rgb, LINEAR_STEPS, LINEAR), 0.004, 0.97), np.float64)
 
 
 def _newly_clipped(colors: Pixels, table: Pixels) -> float:
-    """The share of (n, 3) pixels that reach 0 or 255 in a channel by the table, and did not before."""
+    """Return the share of (n, 3) pixels that reach 0 or 255 in a channel by the table, and did not before."""
     before = ((colors == 0) | (colors == 255)).any(1)
     lit = np.stack([table[colors[:, channel], channel] for channel in range(3)], 1)
     return float((((lit == 0) | (lit == 255)).any(1) & ~before).mean())

@@ -1,4 +1,4 @@
-"""What a layer's file says of its scene, for a merge of layers that leaves out how they were merged."""
+"""Write into a layer's file how its scene was merged, for a later merge of layers that leaves it out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ Tagged = LayerKind | Literal["painted"]
 
 @dataclass(frozen=True)
 class LayerTag:
-    """`scene` is the same in all layers of one picture; the rest is how that picture was made."""
+    """The tag of a layer.
+
+    `scene` is the same in all layers of one picture; the rest is how that picture was made.
+    """
 
     layer: Tagged
     scene: str
@@ -37,7 +40,7 @@ _JSON = TypeAdapter(LayerTag)
 
 
 def tags_of(made: Composition) -> dict[Tagged, str]:
-    """A text for the file of each layer that `made` can be made of again."""
+    """Return a text for the file of each layer from which `made` can be made again."""
     digest = hashlib.sha256(made.parts.background.tobytes() + made.parts.figure.rgba().tobytes())
     tag = LayerTag("character", digest.hexdigest()[:16], made.mode, made.confidence, made.options)
     layers: tuple[Tagged, ...] = ("character", "background", "painted")
@@ -45,7 +48,7 @@ def tags_of(made: Composition) -> dict[Tagged, str]:
 
 
 def read_tag(picture: Image.Image, max_frame_px: int) -> LayerTag | None:
-    """A file's own tag; None where it has none that can be believed."""
+    """Return a file's own tag; None where it has none that can be believed."""
     text: Any = picture.info.get(KEY)
     if not isinstance(text, str) or len(text) > LONGEST_CHARS:
         return None
@@ -57,7 +60,7 @@ def read_tag(picture: Image.Image, max_frame_px: int) -> LayerTag | None:
 
 
 def _possible(tag: LayerTag, max_frame_px: int) -> bool:
-    """A tag is a caller's word, and is held to the bounds of a request."""
+    """Return whether a tag is within the bounds of a request: it is a caller's word."""
     asked = tag.options
     return (
         (LEAST_CONFIDENCE if tag.mode == "cutout" else 0) <= tag.confidence <= 1
@@ -71,7 +74,7 @@ def _possible(tag: LayerTag, max_frame_px: int) -> bool:
 def as_before(
     character: Image.Image, background: Image.Image, job: UploadJob
 ) -> tuple[MergeOptions, Found | None]:
-    """The options to merge two opened files with, and what an earlier merge found out about the character.
+    """Return the options to merge two opened files with, and an earlier merge's findings about the character.
 
     What was not given is as in the scene where both files are layers of the same one.
     """

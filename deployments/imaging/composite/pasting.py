@@ -13,7 +13,7 @@ Box = tuple[int, int, int, int]
 
 
 def paste(character: Pixels, background: Pixels, options: MergeOptions) -> tuple[Image.Image, Box]:
-    """The merged frame, RGB, (options.width_px, options.height_px), and where the character stands in it.
+    """Return the merged frame, RGB, (options.width_px, options.height_px), and the character's place in it.
 
     Either input may be (h, w, 3) or (h, w, 4). `scale`, `harmonize` and `shadow` have no meaning here.
     """
@@ -24,7 +24,7 @@ def paste(character: Pixels, background: Pixels, options: MergeOptions) -> tuple
 def lay_out(
     character: Pixels, background: Pixels, options: MergeOptions
 ) -> tuple[Image.Image, Image.Image, Box]:
-    """The frame (RGB) and the figure (RGBA) as they are before one is pasted on the other, and where."""
+    """Return the frame (RGB) and the figure (RGBA) as they are before the paste, and the figure's place."""
     frame = Image.fromarray(background).convert("RGB")
     frame = frame.resize((options.width_px, options.height_px), Image.Resampling.LANCZOS)
     figure = Image.fromarray(character).convert("RGBA")
@@ -34,7 +34,7 @@ def lay_out(
 
 
 def put(figure: Image.Image, frame: Image.Image, box: Box, options: MergeOptions) -> Image.Image:
-    """A picture of the laid out figure on the frame, with the merge's contrast; the frame stays as it is."""
+    """Paste the laid out figure on a copy of the frame, with the merge's contrast."""
     picture = frame.copy()
     picture.paste(figure, box[:2], figure)
     contrast = CONTRAST if options.contrast is None else options.contrast

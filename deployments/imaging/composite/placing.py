@@ -1,4 +1,4 @@
-"""Where a figure stands in the frame, and the place behind it: proportions are kept, nothing is stretched."""
+"""Place a figure in the frame, and the place behind it: proportions are kept, nothing is stretched."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ CENTERS: dict[Position, float] = {"left": 0.25, "center": 0.5, "right": 0.75}
 VISIBLE = 128
 """Alpha from which a pixel counts as the figure when its extent is measured."""
 CROPPED_SHARE = 0.08
-"""Of the picture's width: with more of the figure on the bottom row, the picture has cut it off."""
+"""A share of the picture's width: with more of the figure on the bottom row, the picture has cut it off."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """`source` is the figure's (x, y, w, h) in its picture, `box` in the frame; `grounded`: it has feet."""
+    """A place in the frame.
+
+    `source` is the figure's (x, y, w, h) in its picture, `box` in the frame; `grounded`: it has feet.
+    """
 
     source: Box
     box: Box
@@ -30,7 +33,7 @@ class Placement:
 
 
 def place(alpha: Pixels, options: MergeOptions) -> Placement | None:
-    """Where the figure of (h, w) alpha goes, or None if there is none to see.
+    """Return where the figure of (h, w) alpha goes, or None if there is none to see.
 
     A full figure's feet stand on the ground line. One that its picture cuts off at the bottom stands flush
     with the frame's bottom, at its own size; not so one that fills its picture to all four edges, which was
@@ -54,7 +57,7 @@ def place(alpha: Pixels, options: MergeOptions) -> Placement | None:
 
 
 def resize_figure(foreground: Pixels, alpha: Pixels, placement: Placement) -> Pixels:
-    """(box height, box width, 4) RGBA; colours are averaged by coverage: none bleed in from outside."""
+    """Return (box height, box width, 4) RGBA; colours are averaged by coverage, so none bleed in."""
     x, y, wide, high = placement.source
     window = np.s_[y : y + high, x : x + wide]
     return _resize_rgba(foreground[window], alpha[window], placement.box[2:])
@@ -72,7 +75,7 @@ def _resize_rgba(color: cv2.typing.MatLike, coverage: Pixels, size: tuple[int, i
 
 
 def at_most(pixels: Pixels, most_px: int) -> Pixels:
-    """The picture (h, w, 3 or 4) itself, or a smaller one of the same shape, of at most so many pixels."""
+    """Return the picture (h, w, 3 or 4), or a smaller one of the same shape, of at most so many pixels."""
     high, wide = pixels.shape[:2]
     if high * wide <= most_px:
         return pixels
@@ -85,7 +88,7 @@ def at_most(pixels: Pixels, most_px: int) -> Pixels:
 
 
 def cover(background: Pixels, width_px: int, height_px: int) -> Pixels:
-    """(height_px, width_px, 3) RGB: the middle of the place, scaled until it fills the frame."""
+    """Return (height_px, width_px, 3) RGB: the middle of the place, scaled until it fills the frame."""
     high, wide = background.shape[:2]
     factor = max(width_px / wide, height_px / high)
     cut_wide, cut_high = min(wide, round(width_px / factor)), min(high, round(height_px / factor))

@@ -1,4 +1,4 @@
-"""A contact shadow: dark where the feet touch the ground, fading within a foot's length."""
+"""Cast a contact shadow: dark where the feet touch the ground, fading within a foot's length."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deployments.imaging.composite.pasting import Box
 from deployments.messages import Pixels
 
 FEET_SHARE = 0.05
-"""Of the figure's height, from its lowest point: what touches the ground."""
+"""A share of the figure's height, from its lowest point: what touches the ground."""
 CONTACT = (0.42, 0.014, 0.012)
 AMBIENT = (0.26, 0.06, 0.02)
 """Darkness 0..1, and spread across and down in figure heights: one close and dark, one wide and faint."""
@@ -18,7 +18,7 @@ REACH = 3.0
 
 
 def cast(frame: Pixels, figure: Pixels, box: Box) -> Pixels:
-    """A copy of `frame` (H, W, 3) with the shadow of the `figure` (h, w, 4) RGBA that stands in `box`.
+    """Return a copy of `frame` (H, W, 3) with the shadow of the `figure` (h, w, 4) RGBA placed in `box`.
 
     Made at a quarter of the size: the profile of the feet, blurred across, times a Gaussian down from their
     line; so that nothing is darkened except around them.

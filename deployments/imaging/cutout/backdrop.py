@@ -27,7 +27,10 @@ CHI3_MEDIAN = 1.538
 
 @dataclass(frozen=True)
 class Fit:
-    """`surface` (h, w, 3) Lab; of the border `inliers` (0..1) lie on it, `error` and `noise` in Delta E."""
+    """A fitted backdrop.
+
+    `surface` (h, w, 3) Lab; of the border `inliers` (0..1) lie on it, `error` and `noise` in Delta E.
+    """
 
     surface: Plane
     inliers: float
@@ -36,7 +39,7 @@ class Fit:
 
 
 def length(vectors: cv2.typing.MatLike) -> Plane:
-    """(h, w): the Euclidean length of each of (h, w, 3)."""
+    """Return (h, w): the Euclidean length of each of (h, w, 3)."""
     squares = cv2.transform(cv2.multiply(vectors, vectors), np.ones((1, 3), np.float32))
     return np.asarray(cv2.sqrt(squares), np.float32)
 
@@ -53,19 +56,19 @@ def parts(mask: Mask | cv2.typing.MatLike, connectivity: int = 8) -> tuple[Label
 
 
 def to_lab(pixels: Pixels | Plane) -> Plane:
-    """(h, w, 3) RGB, 0..255, to Lab."""
+    """Convert (h, w, 3) RGB, 0..255, to Lab."""
     scaled = np.multiply(pixels[..., :3], np.float32(1 / 255), dtype=np.float32)
     return np.asarray(cv2.cvtColor(scaled, cv2.COLOR_RGB2LAB), np.float32)
 
 
 def noise_of(off: Plane, sure: Mask) -> float:
-    """Sigma per channel on the sure backdrop; `off` and `sure` (h, w)."""
+    """Return sigma per channel on the sure backdrop; `off` and `sure` (h, w)."""
     seen = off[sure][::2]
     return max(SMALLEST_NOISE, float(np.median(seen)) / CHI3_MEDIAN) if seen.size else SMALLEST_NOISE
 
 
 def fit_border(lab: Plane) -> Fit:
-    """A quadratic through the border band, by reweighted least squares with Geman-McClure weights.
+    """Fit a quadratic to the border band, by reweighted least squares with Geman-McClure weights.
 
     The bottom and the lower sides count for less: that is where figures touch the edge. Robust weights as in
     Holland & Welsch, "Robust regression using iteratively reweighted least-squares" (1977).
@@ -77,7 +80,7 @@ def fit_border(lab: Plane) -> Fit:
     trust[:, :band] = trust[:, -band:] = np.linspace(1, 0.35, high, dtype=np.float32)[:, None]
     trust[-band:] = 0.15
     trust[:band] = 1
-    trust[1::2, ::2] = trust[::2, 1::2] = 0  # every second pixel of so narrow a band tells as much
+    trust[1::2, ::2] = trust[::2, 1::2] = 0  # every second pixel of so narrow a band say as much
     near = trust > 0
     x, y, spatial = (
         terms[near].astype(np.float64),
@@ -106,7 +109,7 @@ def fit_border(lab: Plane) -> Fit:
 
 
 def refit(lab: Plane, sure: Mask, fine: bool) -> Plane:
-    """The backdrop (h, w, 3) from all that is surely backdrop: a cubic, and on it what the cubic leaves.
+    """Fit the backdrop (h, w, 3) to all that is surely backdrop: a cubic, and on it what the cubic leaves.
 
     What it leaves (shadows, spots of light) is spread by normalised convolution, narrow where the sure
     backdrop is near and wide where it is not (Knutsson & Westin, "Normalized convolution", 1993).
@@ -141,7 +144,7 @@ def _spread(left: cv2.typing.MatLike, field: cv2.typing.MatLike, size_px: int) -
 
 @lru_cache(maxsize=16)
 def _terms(high: int, wide: int, degree: int) -> Plane:
-    """(high, wide, terms): every x^i y^j with i + j <= degree, x and y in -1..1."""
+    """Return (high, wide, terms): every x^i y^j with i + j <= degree, x and y in -1..1."""
     x, y = np.meshgrid(np.linspace(-1, 1, wide), np.linspace(-1, 1, high))
     powers = [x**i * y**j for i in range(degree + 1) for j in range(degree + 1 - i)]
     return np.stack(powers, 2).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Tell how far a cut-out can be trusted: the error it is expected to have, and what refuses it.
+"""Judge how far a cut-out can be trusted: the error it is expected to have, and what refuses it.
 
 The refusal is a product of ramps, each 0 where its measure says no and 1 where yes.
 """
@@ -72,7 +72,7 @@ DOUBTS = (
 """(measure, exponent, what is added to it): least squares on log(1 - IoU) over the tuning pictures."""
 SCALE = 0.56
 SIGHTS = 0.4
-"""Of what is neither surely a sight through the figure nor surely cloth: it is large where it is wrong."""
+"""Weight of what is neither surely a sight through the figure nor surely cloth: large where it is wrong."""
 EXPECTED_ERROR = ((0.0, 0.025, 0.12, 0.5), (1.0, 0.8, 0.5, 0.0))
 """1 - IoU, and the confidence that it means: a cut-out below an IoU of 0.9 is to be below 0.8."""
 
@@ -90,7 +90,7 @@ def expected_error(measures: Measures) -> float:
 
 
 def judge(measures: Mapping[str, float], ramps: Ramps) -> float:
-    """0..1: the product of all ramps."""
+    """Return 0..1: the product of all ramps."""
     score = 1.0
     for measure, none, full in ramps:
         score *= min(1.0, max(0.0, (measures[measure] - none) / (full - none)))

@@ -1,4 +1,4 @@
-"""Who cuts a figure out: the keyer, and where it is unsure and there is one, a network."""
+"""Choose who cuts a figure out: the keyer, and where it is unsure and there is one, a network."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from deployments.messages import Pixels
 
 LEAST_CONFIDENCE = 0.5
 Matte = Callable[[Pixels], Cutout]
-"""Of (h, w, 3) RGB."""
+"""A function that cuts out of (h, w, 3) RGB."""
 
 
 def climb(pixels: Pixels, network: Matte | None = None) -> tuple[Cutout, str]:
-    """The first cut-out of at least 0.5 confidence, else the better one; and why it is not the keyer's.
+    """Return the first cut-out of at least 0.5 confidence, else the better one; and why not the keyer's.
 
     A picture with transparency is its own cut-out.
     """

@@ -10,7 +10,7 @@ from deployments.messages import Pixels
 
 BAND_PX = 2
 LEAST_CONTRAST = 18.0
-"""RGB levels between figure and backdrop: with less, coverage cannot be told from noise."""
+"""RGB levels between figure and backdrop: with less, coverage cannot be separated from noise."""
 CLIP = 0.04
 OWN_FROM = 14.0
 """RGB levels off every mixture of figure and backdrop: at twice as many the colour is an outline's own."""
@@ -24,7 +24,7 @@ _RIM = np.ones((3, 3), np.uint8)
 
 
 def resolve_edges(pixels: Pixels, backdrop: Plane, figure: Mask, off: Plane) -> tuple[Pixels, Plane]:
-    """`pixels` (h, w, 3) with the edge's colours made clean, and the coverage alpha (h, w) 0..1.
+    """Return `pixels` (h, w, 3) with clean colours at the edge, and the coverage alpha (h, w) 0..1.
 
     `backdrop` (h, w, 3) is in RGB levels, `off` (h, w) the distance to it. In a band of two pixels around the
     figure alpha is the projection of I - B on F - B and the clean colour B + (I - B) / alpha, the solution of
@@ -82,7 +82,7 @@ def _without_chips(alpha: Plane) -> None:
 
 
 def _nearby_figure(pixels: Pixels, solid: Pixels, off: Plane) -> Plane:
-    """(h/2, w/2, 3) RGB: the figure's mean colour around each place, from near by or else from farther off.
+    """Return (h/2, w/2, 3) RGB: the figure's mean colour around each place, from near by or else farther off.
 
     Pixels far from the backdrop weigh more: those are the outline, and not its blend with what is behind.
     """

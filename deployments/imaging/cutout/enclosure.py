@@ -12,12 +12,12 @@ from deployments.imaging.cutout.silhouette import from_border
 HOLE_RESIDUAL = 1.45
 """Delta E of a whole region: less is the backdrop, seen through a bent arm."""
 LIGHT_WEIGHT = 0.45
-"""Of a step of lightness against one of hue: light varies behind a figure, the backdrop's hue does not."""
+"""Weight of a step of lightness against one of hue: behind a figure light varies, the hue does not."""
 SMALLEST_HOLE_PX = 14
 FAR_PART = 0.1
-"""Of the largest part: what is smaller and far from it is not the figure's."""
+"""A share of the largest part: what is smaller and far from it is not the figure's."""
 FAR_SHARE = 0.03
-"""Of the picture's height: from here on a part is far."""
+"""A share of the picture's height: from here on a part is far."""
 
 _SQUARE = np.ones((3, 3), np.uint8)
 
@@ -59,7 +59,7 @@ def with_every_sight(evidence: Evidence) -> Mask:
 
 
 def overlap(one: Mask, other: Mask) -> float:
-    """Tell the intersection of two masks over their union: 0..1."""
+    """Return the intersection of two masks over their union: 0..1."""
     return int(np.count_nonzero(one & other)) / max(1, int(np.count_nonzero(one | other)))
 
 

@@ -1,4 +1,4 @@
-"""Gather what tells a figure from its backdrop at the full size."""
+"""Gather what sets a figure apart from its backdrop at the full size."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ LIGHT_VARIES = 3.0
 """Delta E a channel that the light behind a figure may be off what was learned."""
 FIGURE_SIGMAS = 4.2
 BLEEDING = 0.15
-"""Of the strongest deviation within four pixels: less may be its colour, smeared by JPEG or a small model."""
+"""A share of the strongest deviation within four pixels: less may be its colour, smeared by JPEG or model."""
 
 PALE = 20.0
 """Delta E: what is farther off the backdrop is no smear of another colour."""
 ABOVE_SOLES = 0.5
-"""Of a dark part's area: with as much above the soles it is no ground."""
+"""A share of a dark part's area: with as much above the soles it is no ground."""
 
 _NEAR = np.ones((9, 9), np.uint8)
 _LARGE = np.ones((5, 5), np.uint8)
@@ -29,7 +29,7 @@ _BESIDE = np.ones((11, 11), np.uint8)
 
 @dataclass(frozen=True)
 class Evidence:
-    """Of a window (h, w) of the picture: how far each pixel is from the backdrop.
+    """The evidence in a window (h, w) of the picture: how far each pixel is from the backdrop.
 
     `sigmas` is in units of the backdrop's noise; `signed` (h, w, 3) in Lab, of the picture without its grain;
     `calm` its length after a blur, and `noise` its sigma on the backdrop, in Delta E; `shaded` is what may be
@@ -92,7 +92,7 @@ def _under_soles(shadow: Mask, feet: int) -> Mask:
 
 
 def _bleeding(off: Plane, sigmas: Plane) -> Mask:
-    """Tell where (h, w) a little colour of something strong near by is smeared over the backdrop."""
+    """Find where (h, w) a little colour of something strong near by is smeared over the backdrop."""
     strongest = cv2.dilate(off, _NEAR)
     pale = (sigmas > FIGURE_SIGMAS) & (off < PALE)
     weak = pale & (off < BLEEDING * strongest)
@@ -103,13 +103,13 @@ def _bleeding(off: Plane, sigmas: Plane) -> Mask:
 
 
 def _coded(surface: Plane, size: tuple[int, int]) -> Plane:
-    """Lab (height, width, 3) of the backdrop, in the units of 8-bit Lab."""
+    """Return Lab (height, width, 3) of the backdrop, in the units of 8-bit Lab."""
     coded = surface * np.array((2.55, 1, 1), np.float32) + np.array((0, 128, 128), np.float32)
     return np.asarray(cv2.resize(coded, (size[1], size[0]), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _deviation(pixels: Pixels, behind: Plane) -> Plane:
-    """(h, w, 3) Lab: pixels less the coded backdrop; in steps of 0.4 and 1, for 8-bit Lab is quick."""
+    """Return (h, w, 3) Lab: pixels less the coded backdrop; in steps of 0.4 and 1, for 8-bit Lab is quick."""
     off = np.asarray(
         cv2.subtract(cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB), behind, dtype=cv2.CV_32F), np.float32
     )

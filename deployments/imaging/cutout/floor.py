@@ -10,17 +10,17 @@ from deployments.imaging.cutout.silhouette import from_border
 from deployments.messages import Pixels
 
 FEET_FROM = 0.9
-"""Of a full figure's height: its feet are below it, and the dark ground right under them."""
+"""A share of a full figure's height: its feet are below it, and the dark ground right under them."""
 KNEES_FROM = 0.75
 SHADOWS_FROM = 0.55
-"""Of a full figure's height: a shadow on the floor is looked for below it."""
+"""A share of a full figure's height: a shadow on the floor is searched below it."""
 SHADOW_TINT = 0.05
-"""Of the backdrop's length in RGB: a shadow is grayer or bluer by less."""
+"""A share of the backdrop's length in RGB: a shadow is grayer or bluer by less."""
 SOFTNESS = 0.16
 """Slope per pixel, of the darkness near by: a shadow's edge is flatter, that of gray boots steeper."""
 NEARLY_AS_BRIGHT = 1.02
 MOST_RISE = 0.03
-"""Of the picture's height: a shadow on the floor spreads aside and down; what rises from it is a gown."""
+"""A share of the picture's height: a shadow on the floor spreads aside and down; what rises is a gown."""
 
 _CAST = np.ones((9, 9), np.uint8)
 _GAP = np.ones((5, 5), np.uint8)
@@ -63,13 +63,13 @@ def floor_shadow(backdrop: Mask, slope: Plane, off: Plane, surface: Plane, rgb: 
 
 
 def _darker(surface: Plane, rgb: Pixels) -> Mask:
-    """Tell where (h, w, 3) RGB is the `surface` (h, w, 3) in Lab, in shadow."""
+    """Find where (h, w, 3) RGB is the `surface` (h, w, 3) in Lab, in shadow."""
     behind = cv2.cvtColor(np.ascontiguousarray(surface), cv2.COLOR_LAB2RGB) * np.float32(255)
     return like_shadow(rgb, behind, NEARLY_AS_BRIGHT)
 
 
 def like_shadow(rgb: Pixels, behind: Plane, brightest: float = 1.12) -> Mask:
-    """Tell which of (h, w, 3) RGB have the hue of what is `behind`, at 0.5 to `brightest` of its light."""
+    """Find which of (h, w, 3) RGB have the hue of what is `behind`, at 0.5 to `brightest` of its light."""
     seen = rgb.astype(np.float32)
     power = np.maximum(np.einsum("ijk,ijk->ij", behind, behind), 1)  # A backdrop may be black.
     scale = np.einsum("ijk,ijk->ij", seen, behind) / power

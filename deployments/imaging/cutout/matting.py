@@ -1,6 +1,6 @@
-"""Cutting a figure off a plain backdrop: a keyer that learns its backdrop, as one knows a blue screen.
+"""Cut a figure off a plain backdrop: a keyer that learns its backdrop, as one knows a blue screen.
 
-The border band tells the backdrop's surface; floods from the border find what surely lies on it, also in soft
+The border band shows the backdrop's surface; floods from the border find what surely lies on it, also in soft
 shadow; from that the backdrop is learned again, under the figure too; what deviates from it, or is enclosed
 by what deviates, is figure; and in the band between them coverage is solved for.
 """
@@ -28,19 +28,25 @@ MIDDLE_PX = 256
 
 @dataclass(frozen=True)
 class Cutout:
-    """`foreground` (h, w, 3) RGB without the backdrop's colour; `alpha` (h, w); `confidence` 0..1."""
+    """A cut-out figure.
+
+    `foreground` (h, w, 3) RGB without the backdrop's colour; `alpha` (h, w); `confidence` 0..1.
+    """
 
     foreground: Pixels
     alpha: Pixels
     confidence: float
 
     def rgba(self) -> Pixels:
-        """The figure (h, w, 4), black where it is not: a viewer that ignores alpha shows no backdrop."""
+        """Return the figure (h, w, 4), black elsewhere: a viewer that ignores alpha shows no backdrop."""
         return np.dstack([self.foreground * (self.alpha > 0)[..., None], self.alpha])
 
 
 def cut_out(pixels: Pixels) -> Cutout:
-    """The figure of (h, w, 3) RGB; of RGBA its own alpha, as it came. The same pixels give the same bytes."""
+    """Cut the figure out of (h, w, 3) RGB; of RGBA keep its own alpha.
+
+    The same pixels give the same bytes.
+    """
     if pixels.shape[2] == 4:
         return Cutout(np.ascontiguousarray(pixels[..., :3]), np.ascontiguousarray(pixels[..., 3]), 1.0)
     high, wide = pixels.shape[:2]
@@ -67,7 +73,7 @@ def cut_out(pixels: Pixels) -> Cutout:
 
 
 def _surroundings(sure: Mask, high: int, wide: int) -> tuple[Window, Window]:
-    """Where anything is not surely backdrop, as a window of the full size (high, wide) and of `sure`'s."""
+    """Find what is not surely backdrop, as a window of the full size (high, wide) and of that of `sure`."""
     x, y, across, down = cv2.boundingRect((~sure).astype(np.uint8))
     x, y, right, bottom = max(0, x - 3), max(0, y - 3), x + across + 3, y + down + 3
     right, bottom = min(right, sure.shape[1]), min(bottom, sure.shape[0])

@@ -33,7 +33,9 @@ COLOR_REACH_PX = (9, 49)
 
 @dataclass(frozen=True)
 class MattingConfig:
-    """`model` is a name of snipbg's list, or the path of an ONNX file of your own with its `sha256`.
+    """The network.
+
+    `model` is a name of snipbg's list, or the path of an ONNX file of your own with its `sha256`.
 
     isnet-anime is Apache-2.0, 176 MB, and made for illustration; u2netp is Apache-2.0 and 4.6 MB. A file of
     your own takes (1, 3, `input_px`, `input_px`) RGB, -0.5..0.5, and gives an alpha first of all.
@@ -47,7 +49,10 @@ class MattingConfig:
 
 
 class NeuralMatte:
-    """Raises ValueError where the extra or the model's file is missing, or the file is another one."""
+    """Cut out with a network.
+
+    Raises ValueError where the extra or the model's file is missing, or the file is another one.
+    """
 
     def __init__(self, config: MattingConfig) -> None:
         try:
@@ -66,7 +71,7 @@ class NeuralMatte:
         self._remover.load()
 
     def cut_out(self, pixels: Pixels) -> Cutout:
-        """The figure of (h, w, 3) RGB, as the network sees it."""
+        """Cut the figure out of (h, w, 3) RGB, as the network sees it."""
         seen = np.asarray(self._remover.predict_mask(Image.fromarray(pixels)), np.uint8)
         alpha = np.asarray(cv2.LUT(seen, LEVELS), np.uint8)
         return Cutout(_clean(pixels, alpha), alpha, judge(_measures(alpha), RAMPS))
@@ -110,7 +115,7 @@ def _measures(alpha: Pixels) -> dict[str, float]:
 
 
 def _clean(pixels: Pixels, alpha: Pixels) -> Pixels:
-    """`pixels` with the edge's colours taken from the sure figure near by, or else from farther off."""
+    """Return `pixels` with the edge's colours taken from the sure figure near by, or else farther off."""
     sure = (alpha >= 250).astype(np.float32)
     weighted = cv2.merge([*(channel * sure for channel in cv2.split(pixels.astype(np.float32))), sure])
     near_px, far_px = ((reach, reach) for reach in COLOR_REACH_PX)

@@ -1,4 +1,4 @@
-"""Tell backdrop from figure before edges are looked at: floods from the border, and soft lights."""
+"""Separate backdrop from figure before the edges: floods from the border, and soft lights."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def soft_light(lab: Plane, slope: Plane, backdrop: Mask, surface: Plane, level: 
 
 
 def slopes(lab: Plane) -> Plane:
-    """(h, w) Delta E per pixel."""
+    """Return (h, w) Delta E per pixel."""
     smooth = cv2.GaussianBlur(lab, (3, 3), 0)
     across, down = cv2.Sobel(smooth, -1, 1, 0, scale=1 / 8), cv2.Sobel(smooth, -1, 0, 1, scale=1 / 8)
     return length(cv2.magnitude(across, down))
@@ -62,7 +62,7 @@ def without_grain(figure: Mask) -> Mask:
 def _mean_by_label(
     labels: cv2.typing.MatLike, values: Plane, count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """How many pixels each label has, and the mean (count, 3) of `values` (n, 3) over them."""
+    """Return how many pixels each label has, and the mean (count, 3) of `values` (n, 3) over them."""
     pixels = np.bincount(labels, minlength=count)
     sums = [np.bincount(labels, weights=values[:, channel], minlength=count) for channel in range(3)]
     return pixels, np.stack(sums, 1) / np.maximum(pixels, 1)[:, None]

@@ -1,4 +1,4 @@
-"""From a file's own colours to 8-bit sRGB, its transparency kept: RGB or RGBA, as its sender saw it."""
+"""Convert a file's own colours to 8-bit sRGB, its transparency kept: RGB or RGBA, as its sender saw it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ Alpha = NDArray[np.uint8]
 
 
 def to_srgb(image: Image.Image, parts: FileParts) -> Image.Image:
-    """`image` is that of `parts.bare`, decoded. A profile that is broken, or of other colours, is ignored."""
+    """Convert `image`, that of `parts.bare` decoded.
+
+    A profile that is broken, or of other colours, is ignored.
+    """
     if not parts.profile and not parts.transparent and image.mode in ("RGB", "RGBA"):
         return image.copy()
     alpha = _alpha(image, parts)
@@ -33,7 +36,7 @@ def to_srgb(image: Image.Image, parts: FileParts) -> Image.Image:
 
 
 def _alpha(image: Image.Image, parts: FileParts) -> Alpha | None:
-    """(h, w), None where nothing is transparent by the file's own word."""
+    """Return (h, w), None where nothing is transparent by the file's own word."""
     if parts.transparent is not None:
         return _keyed(image, parts.bare, parts.transparent)
     if image.mode == "P" and "transparency" in image.info:
@@ -42,7 +45,7 @@ def _alpha(image: Image.Image, parts: FileParts) -> Alpha | None:
 
 
 def _keyed(image: Image.Image, bare: bytes, key: TransparentColor) -> Alpha:
-    """Transparent where the file's own samples are the key's, at their own depth."""
+    """Return where the file's own samples are the transparent colour, at their own depth."""
     samples: NDArray[np.uint8] | NDArray[np.uint16]
     if len(key.samples) == 3 and key.bits == 16:  # Pillow keeps but the upper half of these.
         samples = np.asarray(cv2.imdecode(np.frombuffer(bare, np.uint8), cv2.IMREAD_UNCHANGED), np.uint16)
@@ -57,7 +60,7 @@ def _keyed(image: Image.Image, bare: bytes, key: TransparentColor) -> Alpha:
 
 
 def _without_alpha(image: Image.Image, grey: bool) -> Image.Image:
-    """RGB, L or CMYK, of 8 bits."""
+    """Convert to RGB, L or CMYK, of 8 bits."""
     if image.mode == "I;16":
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in _SPACES:
@@ -68,7 +71,10 @@ def _without_alpha(image: Image.Image, grey: bool) -> Image.Image:
 
 
 def _by_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
-    """As littlecms converts it, None where the profile is broken, is of other colours, or changes nothing."""
+    """Convert by littlecms.
+
+    Return None where the profile is broken, is of other colours, or changes nothing.
+    """
     try:
         own = ImageCms.ImageCmsProfile(BytesIO(profile))
         said = own.profile
@@ -94,6 +100,6 @@ def _srgb() -> ImageCms.ImageCmsProfile:
 
 @cache
 def _swatches() -> Image.Image:
-    """Every combination of 18 levels a channel."""
+    """Return every combination of 18 levels a channel."""
     levels = np.arange(0, 256, 15, dtype=np.uint8)
     return Image.fromarray(np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, -1, 3))

@@ -1,4 +1,4 @@
-"""Files from elsewhere to pixels: measured before they are decoded, turned upright, one frame and no more."""
+"""Decode files from elsewhere: measured before they are decoded, turned upright, one frame and no more."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from deployments.messages import Pixels
 log = logging.getLogger(__name__)
 SMALLEST_PX = 16
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, ArithmeticError, struct.error, zlib.error)
-"""What Pillow and our own readers raise where a file is not what it says."""
+"""Errors that Pillow and our own readers raise where a file is not what it says."""
 
 
 def open_upright(data: bytes, param: str, max_pixels: int) -> Image.Image:
-    """A whole PNG, JPEG or WebP picture as RGB or RGBA in sRGB, its EXIF orientation applied.
+    """Open a whole PNG, JPEG or WebP picture as RGB or RGBA in sRGB, its EXIF orientation applied.
 
     What the file says besides its pixels may be broken or large: that is never a fault of the picture. `info`
     holds the text of a layer and the XMP, where there are any. Raises InvalidRequest naming `param`.
@@ -38,7 +38,7 @@ def open_upright(data: bytes, param: str, max_pixels: int) -> Image.Image:
         if parts.frames > 1:
             raise InvalidRequest(f"{param} is an animation; send one picture", param)
         with Image.open(BytesIO(parts.bare), formats=(parts.format,)) as picture:
-            # No more than what its header told: memory was kept for so much.
+            # No more than its header declared: memory was kept for so much.
             _check_size(picture.size, param, min(max_pixels, parts.size[0] * parts.size[1]))
             picture.load()
             upright = turned_upright(to_srgb(picture, parts), parts.exif, parts.xmp)
@@ -56,7 +56,7 @@ def measure(data: bytes, param: str, max_pixels: int) -> int:
 
 
 def figure_pixels(picture: Image.Image) -> Pixels:
-    """(h, w, 4) where some of the picture is transparent, else (h, w, 3): an alpha all 255 tells nothing."""
+    """Return (h, w, 4) if any pixel is transparent, else (h, w, 3): an alpha all 255 says nothing."""
     if not picture.has_transparency_data:
         return np.asarray(picture.convert("RGB"))
     pixels = np.asarray(picture.convert("RGBA"))
@@ -64,13 +64,13 @@ def figure_pixels(picture: Image.Image) -> Pixels:
 
 
 def place_pixels(picture: Image.Image) -> Pixels:
-    """(h, w, 3): what is transparent in a place turns white."""
+    """Return (h, w, 3), where what is transparent in a place is white."""
     return np.asarray(on_white(picture).convert("RGB"))
 
 
 @contextmanager
 def _readable(param: str, max_pixels: int) -> Iterator[None]:
-    """Raise InvalidRequest for whatever is wrong with a file."""
+    """Raise InvalidRequest for anything wrong with a file."""
     try:
         yield
     except (InvalidRequest, MemoryError):

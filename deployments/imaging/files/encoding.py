@@ -1,4 +1,4 @@
-"""Pixels to the bytes of a file."""
+"""Encode pixels as the bytes of a file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def encode(
     provenance: Provenance | None = None,
     texts: dict[str, str] | None = None,
 ) -> Picture:
-    """The picture as a file: an image, or pixels of (h, w), (h, w, 3) or (h, w, 4) uint8.
+    """Encode the picture as a file: an image, or pixels of (h, w), (h, w, 3) or (h, w, 4) uint8.
 
     `optimize` asks JPEG for its best Huffman tables. JPEG has no alpha: there the transparent turns white.
     `texts` by keyword are written into a PNG, and into nothing else.
@@ -39,12 +39,12 @@ def encode(
 
 
 def media_type(picture_format: PictureFormat) -> str:
-    """The Content-Type of a file that `encode` made."""
+    """Return the Content-Type of a file that `encode` made."""
     return f"image/{picture_format}"
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """The image without alpha: laid over white where it had any, else itself."""
+    """Return the image without alpha: laid over white where it had any, else itself."""
     if not image.has_transparency_data:
         return image
     white = Image.new("RGBA", image.size, "white")

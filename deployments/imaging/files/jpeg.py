@@ -25,7 +25,7 @@ _ICC = b"ICC_PROFILE\0"
 
 
 def split(data: bytes) -> FileParts:
-    """Raises NoPicture."""
+    """Split a JPEG into its parts. Raises NoPicture."""
     parts, bare = FileParts("JPEG"), [START]
     profile: dict[int, tuple[int, bytes]] = {}
     at, lost = 2, False
@@ -65,7 +65,7 @@ def split(data: bytes) -> FileParts:
 
 
 def _next_marker(data: bytes, at: int) -> int:
-    """Where it begins: what stands between two segments is passed over, as libjpeg does."""
+    """Find where the next marker begins; pass over what is between two segments, as libjpeg does."""
     found = _MARKER.search(data, at)
     if found is None or found.end() + 2 > len(data):
         raise NoPicture("no more segments")
@@ -78,14 +78,14 @@ def _is_segment(data: bytes, at: int) -> bool:
 
 
 def _believable(data: bytes, at: int, end: int) -> bool:
-    """Whether a segment, and no chance bytes of another one, begins here: what follows it tells."""
+    """Return whether a segment, and no chance bytes of another one, begins here: by what follows it."""
     if data[at + 1] == _SOS:
         return 1 <= data[at + 4] <= 4 and end - at - 2 == 6 + 2 * data[at + 4]
     return data[at + 1] in _SEGMENTS and end >= at + 4 and _is_segment(data, end)
 
 
 def _kept(marker: int, content: bytes) -> list[bytes]:
-    """The two application segments that say how colours are coded, without what else they say."""
+    """Return the two application segments that say how colours are coded, without what else they say."""
     if marker == 0xE0 and content.startswith(b"JFIF\0") and len(content) >= 14:
         return [_JFIF]
     if marker == 0xEE and content.startswith(b"Adobe") and len(content) >= 12:
@@ -104,7 +104,7 @@ def _read(marker: int, content: bytes, parts: FileParts, profile: dict[int, tupl
 
 
 def _joined(profile: dict[int, tuple[int, bytes]]) -> bytes:
-    """The colour profile, or nothing where one of its segments is missing."""
+    """Return the colour profile, or nothing where one of its segments is missing."""
     pieces = [profile[number] for number in sorted(profile)]
     if not pieces or any(count != len(pieces) for count, _ in pieces) or max(profile) != len(pieces):
         return b""

@@ -1,4 +1,4 @@
-"""Which way up a picture is, by EXIF (CIPA DC-008) or else by XMP: read by itself, and nothing else is."""
+"""Find which way up a picture is, by EXIF (CIPA DC-008) or else by XMP; read nothing else of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TURNS = {
 
 
 def turned_upright(image: Image.Image, exif: Iterable[bytes], xmp: bytes) -> Image.Image:
-    """By the first block of `exif` that can be read, else by `xmp`; itself where neither says anything."""
+    """Turn by the first block of `exif` that can be read, else by `xmp`; not at all if neither says how."""
     said = next((value for block in exif if (value := _orientation(block))), 0)
     if not said and (found := _IN_XMP.search(xmp)):
         said = int(found[1])
@@ -31,7 +31,7 @@ def turned_upright(image: Image.Image, exif: Iterable[bytes], xmp: bytes) -> Ima
 
 
 def _orientation(block: bytes) -> int:
-    """1 to 8, or 0 where a TIFF block does not say."""
+    """Return 1 to 8, or 0 where a TIFF block does not say."""
     block = block.removeprefix(b"Exif\0\0")
     order = _ORDERS.get(block[:2])
     if order is None:

@@ -1,4 +1,4 @@
-"""A picture file taken apart: what its pixels need, and what it says of itself besides."""
+"""Split a picture file into what its pixels need, and what it says of itself besides."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ LAYER_TAG = "scenewright:clean-layer"
 MAX_PIECES = 200_000
 """Chunks or segments of one file: more are no picture's, and would only cost time."""
 MAX_SEARCHES = 64
-"""How often in one file, and at how many places each time, a part is looked for behind a wrong length."""
+"""Searches in one file, and places in each, for a part behind a wrong length."""
 MAX_PROFILE_BYTES = 32 << 20
 MAX_TEXT_BYTES = 1 << 20
-"""Of a packed text, unpacked: what is longer is cut."""
+"""Bytes of a packed text, unpacked: what is longer is cut."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,9 @@ class TransparentColor:
 
 @dataclass
 class FileParts:
-    """`bare` is a file of `size` (width, height) with the same pixels that says nothing else.
+    """The parts of a file.
+
+    `bare` is a file of `size` (width, height) with the same pixels that says nothing else.
 
     `grey` where it has no colour channels. `exif` (TIFF blocks), `xmp`, `profile` (ICC) and `texts` are as
     they came, broken or not.
@@ -49,7 +51,7 @@ class NoPicture(ValueError):
 
 
 def unpacked(data: bytes, most_bytes: int) -> bytes:
-    """At most so much of a zlib stream, as far as it can be read: it never grows beyond that in memory."""
+    """Unpack at most so much of a zlib stream, as far as it can be read: never more than that in memory."""
     stream = zlib.decompressobj()
     try:
         return stream.decompress(data, most_bytes)

@@ -32,7 +32,7 @@ Chunk = tuple[bytes, bytes, bool]
 
 
 def split(data: bytes) -> FileParts:
-    """Raises NoPicture."""
+    """Split a PNG into its parts. Raises NoPicture."""
     parts = FileParts("PNG")
     header = palette = transparency = b""
     pixels: list[bytes] = []
@@ -88,7 +88,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _chunks(data: bytes) -> Iterator[Chunk]:
-    """All up to the end, or to the file's: a chunk whose length is wrong hides none that comes after it."""
+    """Yield all chunks up to the end, or to the file's: a chunk whose length is wrong hides none after it."""
     at, searches = len(SIGNATURE), 0
     for _ in range(MAX_PIECES):
         if at + 8 > len(data):
@@ -111,7 +111,7 @@ def _chunks(data: bytes) -> Iterator[Chunk]:
 
 
 def _begins(data: bytes, at: int) -> bool:
-    """Whether a chunk can begin there, or the file ends there."""
+    """Return whether a chunk can begin there, or the file ends there."""
     if at + 12 > len(data):
         return at == len(data)
     kind = data[at + 4 : at + 8]
@@ -120,7 +120,7 @@ def _begins(data: bytes, at: int) -> bool:
 
 
 def _search(data: bytes, start: int) -> int | None:
-    """The next chunk that is kept and whole, of the first few that look like one."""
+    """Find the next chunk that is kept and whole, of the first few that look like one."""
     for found in islice(_KEPT.finditer(data, start), MAX_SEARCHES):
         at = found.start() - 4
         end = at + 12 + int.from_bytes(data[at : at + 4])
@@ -130,7 +130,7 @@ def _search(data: bytes, start: int) -> int | None:
 
 
 def _read_text(kind: bytes, content: bytes, parts: FileParts, packed: set[bytes]) -> None:
-    """Of each known keyword the first: what is packed costs time, whether it can be read or not."""
+    """Read the first text of each known keyword: what is packed costs time, whether it can be read or not."""
     keyword, _, rest = content.partition(b"\0")
     if keyword not in (_TAG, _XMP, *_RAW_EXIF) or keyword in packed:
         return
@@ -146,7 +146,7 @@ def _read_text(kind: bytes, content: bytes, parts: FileParts, packed: set[bytes]
 
 
 def _from_hex(text: bytes) -> bytes:
-    """ImageMagick's form: the name, the length, and lines of digits."""
+    """Decode ImageMagick's form: the name, the length, and lines of digits."""
     try:
         return bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("ascii"))
     except ValueError:

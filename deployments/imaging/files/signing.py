@@ -1,6 +1,6 @@
 """C2PA: a signed statement in the file of what a picture is made of, for operators who have a certificate.
 
-Needs the `c2pa` extra. Signatures are made anew each time, so signed files of one picture differ in bytes.
+Needs the `c2pa` extra. Signatures are made again each time, so signed files of one picture differ in bytes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ _QUICK = {"builder": {"thumbnail": {"enabled": False}}, "verify": {"verify_after
 
 @dataclass(frozen=True)
 class SigningConfig:
-    """`certificate` is a PEM file of the whole chain, leaf first; `key` is the leaf's, PEM, PKCS #8."""
+    """The signing key.
+
+    `certificate` is a PEM file of the whole chain, leaf first; `key` is the leaf's, PEM, PKCS #8.
+    """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
@@ -33,7 +36,7 @@ class SigningConfig:
 
 
 class PictureSigner:
-    """Raises ValueError where the extra, the certificate or the key is missing."""
+    """Sign pictures. Raises ValueError where the extra, the certificate or the key is missing."""
 
     def __init__(self, config: SigningConfig) -> None:
         try:
@@ -53,7 +56,7 @@ class PictureSigner:
             raise ValueError(f"signing: the certificate and its key do not work: {error}") from error
 
     def sign(self, picture: Picture, source: Source | None, ingredients: Mapping[str, Picture]) -> Picture:
-        """The same picture with a manifest: created by us, from the `ingredients` by title."""
+        """Return the same picture with a manifest: created by us, from the `ingredients` by title."""
         c2pa = self._c2pa
         made: dict[str, object] = {"action": "c2pa.created", "softwareAgent": _AGENT}
         if source is not None:

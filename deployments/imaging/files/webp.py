@@ -23,7 +23,7 @@ _KEPT = re.compile(rb"ALPH|VP8 |VP8L")
 
 
 def split(data: bytes) -> FileParts:
-    """Raises NoPicture."""
+    """Split a WebP file into its parts. Raises NoPicture."""
     parts = FileParts("WEBP")
     extended = alpha = picture = b""
     animation: list[bytes] = []
@@ -68,7 +68,10 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """All up to the file's end, whatever length it claims. Raises NoPicture for a picture that is cut off."""
+    """Yield all chunks up to the file's end, whatever length it claims.
+
+    Raises NoPicture for a picture that is cut off.
+    """
     at, searches = HEADER_BYTES, 0
     for _ in range(MAX_PIECES):
         if at + 8 > len(data):
@@ -87,13 +90,13 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _begins(data: bytes, at: int) -> bool:
-    """Whether a chunk can begin there, or the file ends there."""
+    """Return whether a chunk can begin there, or the file ends there."""
     kind = data[at : at + 4]
     return at >= len(data) or (len(kind) == 4 and all(0x20 <= letter < 0x7F for letter in kind))
 
 
 def _search(data: bytes, start: int) -> int | None:
-    """The next chunk of the picture, behind one whose length is wrong."""
+    """Find the next chunk of the picture, behind one whose length is wrong."""
     for found in islice(_KEPT.finditer(data, start), MAX_SEARCHES):
         at = found.start()
         length = int.from_bytes(data[at + 4 : at + 8], "little")
@@ -105,7 +108,7 @@ def _search(data: bytes, start: int) -> int | None:
 
 
 def _size(kind: bytes, content: bytes) -> tuple[int, int]:
-    """(width, height) as the picture's own stream begins with it."""
+    """Return (width, height) as the picture's own stream begins with it."""
     if kind == b"VP8L":
         packed = int.from_bytes(content[1:5], "little")
         return (packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1

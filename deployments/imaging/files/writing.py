@@ -1,4 +1,4 @@
-"""The files that leave the service: encoded, their provenance inside, and signed where that is set up."""
+"""Write the files that leave the service: encoded, their provenance inside, signed where that is set up."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from deployments.imaging.marks.provenance import Provenance, ProvenanceConfig
 from deployments.messages import LayerKind, OutputOptions, Picture, Pixels
 
 INGREDIENT = OutputOptions("jpeg", 90)
-"""How a layer is encoded to be named in a signature: only its hash goes into the file."""
+"""Format of a layer that a signature names: only its hash goes into the file."""
 
 
 class PictureWriter:
-    """Raises ValueError where signing is set up and cannot work."""
+    """Write pictures. Raises ValueError where signing is set up and cannot work."""
 
     def __init__(self, config: ProvenanceConfig, signing: SigningConfig | None = None) -> None:
         self._config = config
@@ -33,7 +33,7 @@ class PictureWriter:
         texts: dict[str, str] | None = None,
         optimize: bool = False,
     ) -> Picture:
-        """`told` as far as the operator lets it be; `ingredients` are what a signature says it is made of."""
+        """Write the file, with `told` as far as the operator allows. A signature names the `ingredients`."""
         embedded = told if self._config.prompts else replace(told, prompts="")
         picture = encode(image, output, optimize, embedded if self._config.embed else None, texts)
         if self._signer is None:

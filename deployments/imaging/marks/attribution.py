@@ -17,7 +17,7 @@ BLACK_ALPHA = 128
 
 
 def mark(image: Image.Image, text: str = TEXT, font_path: str | Path | None = None) -> Image.Image:
-    """A marked copy, same size and mode: the text ends 10 px from the right and bottom edges, the box 5.
+    """Return a marked copy, same size and mode: the text ends 10 px from right and bottom, the box 5.
 
     A text too long for the picture's width is broken between words. One with no character is no mark.
     """
@@ -42,7 +42,7 @@ def mark(image: Image.Image, text: str = TEXT, font_path: str | Path | None = No
 
 
 def _text_box(text: str, font: Font) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) of a text set at (0, 0), in whole pixels, as Pillow measures it."""
+    """Return (left, top, right, bottom) of a text set at (0, 0), in whole pixels, as Pillow measures it."""
     ruler = ImageDraw.Draw(Image.new("L", (1, 1)))
     left, top, right, bottom = ruler.multiline_textbbox((0, 0), text, font=font)
     return int(left), int(top), int(right), int(bottom)

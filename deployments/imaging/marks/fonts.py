@@ -37,7 +37,7 @@ _SPELLED = str.maketrans(
 
 
 def load_font(size_px: int, text: str, font_path: str | Path | None = None) -> tuple[Font, str]:
-    """A font at `size_px`, and the text to draw with it.
+    """Return a font at `size_px`, and the text to draw with it.
 
     The first of these with a glyph for every character of the text: the file at `font_path`, the system's
     DejaVu or Noto. Otherwise Pillow's own font, which has ASCII alone, and the text spelled in ASCII.
@@ -50,7 +50,7 @@ def load_font(size_px: int, text: str, font_path: str | Path | None = None) -> t
 
 
 def to_ascii(text: str) -> str:
-    """The text without its accents, ligatures spelled out; a letter with no ASCII spelling becomes `?`."""
+    """Return the text without accents, ligatures spelled out; a letter with no ASCII spelling becomes `?`."""
     decomposed = unicodedata.normalize("NFKD", text.translate(_SPELLED)).translate(_SPELLED)
     bare = "".join(character for character in decomposed if not unicodedata.combining(character))
     return bare.encode("ascii", "replace").decode("ascii")
@@ -58,7 +58,7 @@ def to_ascii(text: str) -> str:
 
 @lru_cache(maxsize=4)
 def system_fonts(folders: tuple[Path, ...]) -> tuple[Path, ...]:
-    """The DejaVu and Noto files under `folders`, best first, found once for the life of the process."""
+    """Find the DejaVu and Noto files under `folders`, best first, once for the life of the process."""
     return tuple(dict.fromkeys(_search(folders)))
 
 
@@ -70,10 +70,10 @@ def _search(folders: tuple[Path, ...]) -> Iterator[Path]:
 
 @lru_cache(maxsize=256)
 def _draws(path: Path, characters: frozenset[str]) -> bool:
-    """Whether the file is a font with a glyph for each character.
+    """Return whether the file is a font with a glyph for each character.
 
-    FreeType draws the font's missing-glyph box without complaint, and Pillow does not tell, so the picture of
-    each character is compared with that of a code point which no font has.
+    FreeType draws the font's missing-glyph box without complaint, and Pillow does not report it, so the
+    picture of each character is compared with that of a code point which no font has.
     """
     try:
         font = ImageFont.truetype(path, _PROBE_SIZE_PX)

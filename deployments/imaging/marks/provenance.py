@@ -1,4 +1,4 @@
-"""Where a picture comes from, told inside its file: the kind of source (IPTC), the software, the recipe.
+"""Write a picture's origin into its file: the kind of source (IPTC), the software, the recipe.
 
 The kind is IPTC's Digital Source Type (cv.iptc.org/newscodes/digitalsourcetype) in XMP; the recipe is the
 `parameters` text that image tools read (PNG tEXt; EXIF UserComment in JPEG and WebP). Nothing in it changes
@@ -40,7 +40,10 @@ _EXIF_SOFTWARE, _EXIF_IFD, _EXIF_USER_COMMENT = 0x0131, 0x8769, 0x9286
 
 @dataclass(frozen=True)
 class ProvenanceConfig:
-    """`embed` false writes nothing into files; `prompts` false leaves the words out of what is written."""
+    """Settings for what is written into files.
+
+    `embed` false writes nothing into files; `prompts` false leaves the words out of it.
+    """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
@@ -50,7 +53,7 @@ class ProvenanceConfig:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What one file says of itself, as far as it is known; None is a kind that nobody declared.
+    """Facts that one file states of itself, as far as known; None is a kind that nobody declared.
 
     `prompts` (two lines) and `settings` (one) together are the `parameters` text.
     """
@@ -65,12 +68,12 @@ class Provenance:
 
 
 def of_layers(*layers: LayerResult) -> Provenance:
-    """One painted layer's, or a scene's of its character and its background, in that order."""
+    """Return the provenance of one painted layer, or of a scene's character and background, in that order."""
     return Provenance(combine(*map(_layer_source, layers)), _prompts(layers), _settings(layers))
 
 
 def combine(*sources: Source | None) -> Source:
-    """A picture's kind, from the kinds of what it is made of."""
+    """Return a picture's kind, from the kinds of what it is made of."""
     kinds = set(sources)
     if len(kinds) == 1 and (only := kinds.pop()) is not None:
         return only
@@ -79,7 +82,7 @@ def combine(*sources: Source | None) -> Source:
 
 
 def declared_source(picture: Image.Image) -> Source | None:
-    """What an opened file says of its own kind, as far as we know the word."""
+    """Return the kind that an opened file declares of itself, where we know the word."""
     xmp = picture.info.get("xmp")
     found = _DECLARED.search(xmp.encode() if isinstance(xmp, str) else xmp or b"")
     known: tuple[Source, ...] = (TRAINED, "compositeWithTrainedAlgorithmicMedia", DRAWN, "composite")
@@ -89,7 +92,7 @@ def declared_source(picture: Image.Image) -> Source | None:
 def save_arguments(
     provenance: Provenance | None, picture_format: PictureFormat, texts: dict[str, str]
 ) -> dict[str, Any]:
-    """What Pillow's `save` needs to write it. `texts` are further texts, which PNG alone can hold."""
+    """Return what Pillow's `save` needs to write it. `texts` are further texts, which PNG alone can hold."""
     if picture_format == "png":
         return {"pnginfo": _png_texts(provenance, texts)}
     if provenance is None:
@@ -120,12 +123,15 @@ def _xmp(source: Source | None) -> bytes:
 
 
 def _layer_source(layer: LayerResult) -> Source:
-    """A placeholder and a simulated picture are drawn by plain code, and no model had a part in them."""
+    """Return a layer's kind.
+
+    Plain code draws a placeholder and a simulated picture: no model had a part in them.
+    """
     return DRAWN if layer.backend == "simulated" or "placeholder" in layer.degraded else TRAINED
 
 
 def _prompts(layers: tuple[LayerResult, ...]) -> str:
-    """The words the models read, of both layers as `character | background`."""
+    """Return the words the models read, of both layers as `character | background`."""
     recipes = [layer.recipe for layer in layers if layer.recipe is not None]
     if not recipes:
         return ""
@@ -135,7 +141,7 @@ def _prompts(layers: tuple[LayerResult, ...]) -> str:
 
 
 def _settings(layers: tuple[LayerResult, ...]) -> str:
-    """`Steps: 25, CFG scale: 7.5, Seed: 42, ...`; those of a second layer with its name before each.
+    """Return `Steps: 25, CFG scale: 7.5, Seed: 42, ...`; those of a second layer with its name before each.
 
     The form is that of AUTOMATIC1111's stable-diffusion-webui, whose readers take any `Key: value` they find.
     """
