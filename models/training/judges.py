@@ -33,7 +33,7 @@ TRAINED_LAYOUTS = range(48)
 """More than a model is taught, so that the classifier goes by what is shown and not by where."""
 FRESH_LAYOUTS = range(1_000, 1_200)
 SPOILED_EVERY = 2
-"""One training picture in so many is spoiled."""
+"""One training picture in this many is spoiled."""
 _FIGURE_BLUR_PX = 4
 _PLACE_BLUR_PX = 2
 

@@ -18,7 +18,7 @@ from models.training.place_spec import KINDS, TIMES, WEATHERS
 from models.training.subjects import Subject
 
 CAPTIONS = 20_000
-"""So many that the rarest word is among them."""
+"""Captions drawn: enough for the rarest word to be among them."""
 OFFERS: dict[str, dict[str, tuple[str, ...]]] = {
     "character": {
         "figures": ROLES,

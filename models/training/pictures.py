@@ -18,7 +18,7 @@ from models.training.subjects import Subject
 
 BASIS_PICTURES = 400
 REPEATS_BEFORE_ENOUGH = 20
-"""Sampling stops when so many draws for each picture kept have brought nothing new."""
+"""Draws for each picture kept, without anything new, after which sampling stops."""
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,10 @@ from models.training.subjects import SUBJECTS
 
 PROMPTS = 240
 _WEATHER_UNSAID_EVERY = 10
-"""One place in so many leaves its weather unsaid; the others name a combination that was held out."""
+"""One place in this many leaves its weather unsaid; the others name a combination that was held out."""
 
 _TRIES = 20_000
-"""So many figures or places without a new prompt, and there are no more to be had."""
+"""Figures or places without a new prompt after which none is left to find."""
 _OPENINGS = ("", "", "", "portrait of ", "a drawing of ")
 _WEARING = ("in", "wearing", "dressed in")
 _MOODS = ("", "", "", "old ", "magical ", "quiet ", "lonely ", "peaceful ")
