@@ -29,7 +29,7 @@ def analyse(
     replicas: Sequence[Mapping[str, Any]],
     bound_s: float | None,
 ) -> dict[str, Any]:
-    """Return seconds after the rise; None where it never came to be, or no cluster reported its replicas.
+    """Return seconds after the rise; None where it never happened, or no cluster reported its replicas.
 
     Latency is back when no later slice of 5 s has a p95 over `bound_s`, or without one over 1.5 times the p95
     before the rise, and none has an error.

@@ -76,7 +76,7 @@ class Traffic:
             await self.send(next(asks), at_s)
 
     async def send(self, ask: Ask, intended_s: float) -> None:
-        """Ask, check the answer, and give its record to the sink."""
+        """Send a request, check the answer, and give its record to the sink."""
         self._sink(await self.checked(ask, *await self.answered(ask, intended_s)))
 
     async def answered(self, ask: Ask, intended_s: float) -> tuple[Record, list[bytes]]:

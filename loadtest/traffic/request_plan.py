@@ -38,7 +38,7 @@ class Ask:
 
 
 def plan(mix: Mix, arrivals: Iterable[float], seed: int) -> list[Ask]:
-    """Return one ask an arrival."""
+    """Return one request for each arrival."""
     dice = random.Random(seed)  # noqa: S311 (these dice guard no secret)
     return [_draw(mix, dice, index, at_s) for index, at_s in enumerate(arrivals)]
 
