@@ -1,1 +1,1 @@
-"""Measure how long the edge's event loops stand still: a probe in its processes, and hard bodies."""
+"""Measure how long the edge's event loops stall: a probe in its processes, and hard bodies."""

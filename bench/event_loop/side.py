@@ -38,7 +38,7 @@ class Seen:
 
     @property
     def stalls(self) -> int:
-        """Count how often the ingress's loop stood still for longer than 50 ms."""
+        """Count how often the ingress's loop stalled for longer than 50 ms."""
         return sum(late > STALL_S for late in self.ingress_s)
 
 
