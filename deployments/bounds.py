@@ -2,7 +2,7 @@
 
 Pydantic checks them when a file is read, and names what it refuses.
 
-The upper bounds are far beyond what anybody needs: they stop slips, such as milliseconds in place of seconds.
+The upper bounds are far beyond any real need: they stop slips, such as milliseconds in place of seconds.
 Each interval is finite, so that neither infinity nor NaN lies in it.
 """
 

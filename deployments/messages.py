@@ -137,7 +137,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class LayerResult:
-    """A painted layer; `degraded` names what is not as asked, `warnings` what the caller should know.
+    """A painted layer; `degraded` names what differs from the job, `warnings` what the caller should know.
 
     `cached`: it was painted for another job, equal to this one.
     """

@@ -20,7 +20,7 @@ SMALL_SHARE = 8
 PATIENCE = 8
 """Times that work may be passed over for its size before the memory it needs is kept free for it."""
 SHARE = 4
-"""A tenant may have so many times as many pieces waiting as places are left (Choudhury and Hahne 1998)."""
+"""A tenant's waiting pieces at most, as a multiple of the places left (Choudhury and Hahne 1998)."""
 FULL = "too much of this tenant's work is waiting to be merged; come back shortly"
 RETRY_AFTER_S = 2.0
 

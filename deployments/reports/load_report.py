@@ -1,7 +1,7 @@
 """Report how much work a generator replica holds and how fast it does it, in seconds of this replica.
 
 A step costs in proportion to its picture's area, and what a megapixel-step costs is learned from the time
-that the replica is busy. So it stands for whatever the engine does to share its forwards, and needs no model
+that the replica is busy. So it covers whatever the engine does to share its forwards, and needs no model
 of it.
 """
 

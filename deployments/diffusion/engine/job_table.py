@@ -76,7 +76,7 @@ class JobTable:
             self._refuse(state, now)
             work = WorkItem(job, Attempt(request), state, key, [listener], job.previews, time.perf_counter())
             if self._resting:
-                self._wake()  # Where it raises there is nobody to paint, so nothing is put up.
+                self._wake()  # Where it raises no thread can paint, so nothing is queued.
                 self._resting = False
             self._put(work)
         return work, listener

@@ -1,7 +1,7 @@
 """One layer, tried until it is usable: what to try after a picture that was not.
 
 A picture that fails its check is painted again from a derived seed; one that the device has no room for is
-reduced, if the job's fallback allows. What is not as asked is named in `degraded`.
+reduced, if the job's fallback allows. `degraded` names what differs from the request.
 """
 
 from __future__ import annotations

@@ -28,9 +28,9 @@ from deployments.messages import LayerJob, LayerResult, Pixels, Recipe
 log = logging.getLogger(__name__)
 
 AT_ONCE = 2
-"""Pictures begun, and pictures decoded, in one turn: the others must not wait longer than a step or so."""
+"""Pictures begun, and pictures decoded, in one step: the others must not wait longer than a step or so."""
 DOUBTS = 3
-"""So many pictures failed in a row: perhaps it is not they, but the model."""
+"""Failures in a row after which the model itself is tested."""
 FAILED = "the model failed while it painted this layer; the replica's log says why"
 
 
@@ -71,7 +71,7 @@ class StepLoop:
         """Step until there is no work left."""
         while not self._board.rest():
             self.take_one()
-        self._close_unwanted()  # What was taken down after its last turn.
+        self._close_unwanted()  # What was removed after its last step.
 
     def take_one(self) -> None:
         """Run one step. Raises nothing: an error goes to the callers of the work that failed.
@@ -95,7 +95,7 @@ class StepLoop:
                 broken = self._prove()
                 if broken is not None:
                     self._fail_all(broken)
-        except BaseException as error:  # Nobody's in particular, so everybody's.
+        except BaseException as error:  # The error belongs to no single request, so fail them all.
             log.error("a turn of the model's thread failed", exc_info=error)
             self._fail_all(failure_of(error, GenerationFailed, FAILED))
         self._outbox.send()

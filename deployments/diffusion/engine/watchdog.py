@@ -10,7 +10,7 @@ from collections import deque
 WINDOW_S = 60.0
 TOO_MANY = 2
 WEDGED_STEPS = 50
-"""A step is wedged only beyond so many times what it was expected to take."""
+"""A step is wedged only beyond this multiple of its expected seconds."""
 LOST_DEVICE = (
     "device-side assert",
     "illegal memory access",

@@ -101,7 +101,7 @@ class Outbox:
     def send(self) -> None:
         waiting, self._waiting = self._waiting, {}
         for loop, letters in waiting.items():
-            with suppress(RuntimeError):  # A closed loop has nobody left to tell.
+            with suppress(RuntimeError):  # A closed loop has no listener left.
                 loop.call_soon_threadsafe(_hand_over, letters)
 
 

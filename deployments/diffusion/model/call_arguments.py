@@ -1,4 +1,4 @@
-"""Ask a family's pipeline for a picture, under the names that its call has for it."""
+"""Build the call of a family's pipeline, under the names that it has for the arguments."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ GRAMMAR = frozenset(_GRAMMAR.split())
 
 @dataclass(frozen=True)
 class KnownWords:
-    """The words that a model was taught, in lower case, and by what it is good for, what to ask it for."""
+    """The words that a model was taught, in lower case, and suggestions of prompts by what it is good for."""
 
     words: frozenset[str]
     offers: tuple[tuple[str, tuple[str, ...]], ...] = ()

@@ -76,7 +76,7 @@ class LoadedModel(ABC, Generic[SomePainting]):
         by_family = latent_map(place, latent_channels(pipeline), has_xl_latents(pipeline))
         self._drawer = small_vae(self._config, place, pipeline) or by_family
         self._known = read_known_words(place)
-        # Asked once: diffusers looks through every module for it, a millisecond each time.
+        # Read once: diffusers looks through every module for it, a millisecond each time.
         self._device = pipeline._execution_device
         self._clock = DeviceClock(self._device)
         self._pipeline = pipeline

@@ -40,7 +40,7 @@ class PipelineCopies:
         self._exact = exact
         self._prompts = EncodedPrompts(capacity)
         kind = type(pipeline)
-        # Asked once: diffusers looks through every module for it, a millisecond each time.
+        # Read once: diffusers looks through every module for it, a millisecond each time.
         own = {"_execution_device": pipeline._execution_device, "maybe_free_model_hooks": lambda self: None}
         self._kind = type(kind.__name__, (kind,), own)
 

@@ -91,7 +91,7 @@ class PipelineRun:
         self._switch(answer)
 
     def close(self) -> None:
-        """End it wherever it is: it unwinds, and gives up what it holds. Idempotent."""
+        """End it wherever it is: it unwinds, and frees what it holds. Idempotent."""
         self.progress.closed = True
         if not self._greenlet.dead:
             try:

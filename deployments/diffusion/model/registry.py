@@ -122,13 +122,13 @@ def locate(source: str) -> Path | None:
     return path if path.exists() else None
 
 
-@cache  # Asked several times a request, and a look at every folder of the path each time; sources are few.
+@cache  # Called several times a request, and a look at every folder of the path each time; sources are few.
 def _bundled_of_path(source: str) -> str | None:
     path = Path(source).expanduser().resolve()
     return path.name if path.parent == BUNDLED_FOLDER else None
 
 
-@lru_cache(maxsize=64)  # Asked several times a request, and a file is read again when it has changed.
+@lru_cache(maxsize=64)  # Called several times a request, and a file is read again when it has changed.
 def _read_card(source: str, place: Path | None, stamp: object) -> ModelCard:
     name = source if place is None else (place.resolve().stem if place.is_file() else place.resolve().name)
     return _custom_card(name, place)

@@ -62,7 +62,7 @@ class SimulatedPainter:
     def free(self) -> None: ...
 
     def measure(self, rows: int) -> float:
-        """Return the configured seconds: nobody need wait for them."""
+        """Return the configured seconds at once, without a measurement."""
         return self._config.step_s * (1 + self._config.shared_step_ratio * (rows / 2 - 1))
 
     def begin(self, request: PaintRequest) -> Painting:

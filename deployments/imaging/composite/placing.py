@@ -37,7 +37,7 @@ def place(alpha: Pixels, options: MergeOptions) -> Placement | None:
 
     A full figure's feet stand on the ground line. One that its picture cuts off at the bottom stands flush
     with the frame's bottom, at its own size; not so one that fills its picture to all four edges, which was
-    trimmed. Neither ever leaves the frame, whatever `options.scale` asks.
+    trimmed. Neither ever leaves the frame, whatever `options.scale` is.
     """
     x, y, wide, high = cv2.boundingRect((alpha >= VISIBLE).astype(np.uint8))
     if not wide:

@@ -21,7 +21,7 @@ def encode(
 ) -> Picture:
     """Encode the picture as a file: an image, or pixels of (h, w), (h, w, 3) or (h, w, 4) uint8.
 
-    `optimize` asks JPEG for its best Huffman tables. JPEG has no alpha: there the transparent turns white.
+    `optimize` gives JPEG its best Huffman tables. JPEG has no alpha: there the transparent turns white.
     `texts` by keyword are written into a PNG, and into nothing else.
     """
     if not isinstance(image, Image.Image):
