@@ -79,10 +79,12 @@ def load(config: ModelConfig) -> Pipeline:
 def compile_denoiser(pipeline: Pipeline, device: str) -> None:
     """Compile at the next forward of each row count and size, which takes minutes then.
 
-    Where diffusers knows a transformer's repeated blocks, these, whose one graph serves them all.
+    Of a transformer compile the repeated blocks, whose one graph serves them all. A UNet's blocks differ from
+    each other, and its weights can be frozen as a whole.
     """
-    denoiser = getattr(pipeline, family_of(type(pipeline).__name__).denoiser)
-    if getattr(denoiser, "_repeated_blocks", None):
+    name = family_of(type(pipeline).__name__).denoiser
+    denoiser = getattr(pipeline, name)
+    if name == "transformer" and getattr(denoiser, "_repeated_blocks", None):
         denoiser.compile_repeated_blocks()
         return
     weights = sum(each.nbytes for each in denoiser.parameters())

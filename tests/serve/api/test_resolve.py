@@ -118,7 +118,7 @@ def test_a_smaller_limit_refuses_what_is_asked_and_shrinks_what_is_not() -> None
     assert refusal(small, merge={"width": 301})[0] == "merge.width"
     job = admitted(small)
     assert (job.character.width_px, job.character.height_px) == (224, 288)
-    assert (job.background.width_px, job.background.height_px) == (288, 144)
+    assert (job.background.width_px, job.background.height_px) == (288, 128)
     assert (job.merge.options.width_px, job.merge.options.height_px) == (300, 150)
 
 
