@@ -19,7 +19,8 @@ from bench.pages.sections import write_section
 
 REPOSITORY = Path(__file__).parents[1]
 DOCUMENT = REPOSITORY / "docs/reliability.md"
-DRILLS = ("tests/faults", "tests/cluster/test_nodes.py", "tests/cluster/test_ten_thousand.py")
+CLUSTERS = ("test_nodes", "test_pods", "test_ten_thousand")
+DRILLS = ("tests/faults", *(f"tests/cluster/{name}.py" for name in CLUSTERS))
 """A process each: a process is in one Ray cluster at a time. What has no row of its own runs along."""
 
 RAN = {0: 0, 1: 1, 5: 0}

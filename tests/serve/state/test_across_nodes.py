@@ -1,4 +1,4 @@
-"""What build and replicas do about the nodes there are; tests/faults/test_pods.py has real ones."""
+"""What build and replicas do about the nodes there are; tests/cluster/test_pods.py has real ones."""
 
 from __future__ import annotations
 

@@ -19,10 +19,10 @@ from sqlalchemy import Engine
 
 from serve.runtime.local_cluster import free_port
 
-from ..cluster.conftest import Service, private_ray
 from ..conftest import Row
 from ..polling import until
 from ..serve.jobs.conftest import clear, postgres
+from .conftest import Service, private_ray
 from .pods import REPOSITORY, Pod, can_mount
 
 __all__ = ["postgres"]
