@@ -24,6 +24,7 @@ from serve.client import (
 )
 from serve.client.errors import error_of
 from serve.http.haproxy_config import early_errors
+from serve.http.serve_answers import INTERNAL
 
 BUSY = Overloaded(429, "overloaded", "busy", retry_after_s=7)
 
@@ -57,6 +58,15 @@ def test_what_would_fail_again_is_not_asked_again(failure: ScenewrightError) -> 
 def test_a_request_that_never_arrived_is_asked_for_again(repeatable: bool) -> None:
     late = error_of(408, {"error": {"code": "request_timeout", "message": "late"}})
     assert Retries().wait_s(late, 1, repeatable, dice=1) == 0.5
+
+
+def test_what_serve_says_for_a_replica_that_died_is_asked_for_again() -> None:
+    body = {"error": {"code": "internal", "message": INTERNAL.message, "request_id": "r"}}
+    lost = error_of(500, body)
+    assert Retries().wait_s(lost, 1, repeatable=True, dice=1) == 0.5
+    assert Retries().wait_s(lost, 1, repeatable=False, dice=1) is None
+    own = error_of(500, {"error": {**body["error"], "message": "something went wrong on our side"}})
+    assert Retries().wait_s(own, 1, repeatable=True, dice=1) is None
 
 
 def test_a_lost_answer_is_asked_for_again_only_where_that_does_no_harm() -> None:
