@@ -97,8 +97,12 @@ def test_the_service_is_killed_while_ray_starts(tmp_path: Path, row: Row, proces
         f"no process and no folder of its Ray after {LONGEST_LEFT_S:.0f} s",
     )
     with served(tmp_path, CONFIG) as service:
-        started = until(lambda: next((each for each in service.tree() if named(each) == process), None))
-        rays = started.environ()["RAY_TMPDIR"]
+        # A process that has just been started shows no environment for a moment.
+        rays = until(
+            lambda: next(
+                (each.environ().get("RAY_TMPDIR") for each in service.tree() if named(each) == process), None
+            )
+        )
         service.process.kill()
         killed = time.monotonic()
         until(lambda: not of_ray(rays) and not Path(rays).parent.exists(), timeout_s=LONGEST_LEFT_S)
