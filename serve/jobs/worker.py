@@ -91,12 +91,12 @@ class JobWorker:
         clean_up()
 
     async def stop(self) -> None:
-        """Drop what is under way; its leases run out."""
+        """Drop what is under way; its leases run out. Wait for a renewal that holds a database connection."""
         tasks = [self._working, *self._painting.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._renewals.shutdown(wait=False)
+        await asyncio.to_thread(self._renewals.shutdown)
 
     async def _work(self) -> None:
         """Run the three tasks; where one ends, all do."""

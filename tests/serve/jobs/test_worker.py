@@ -549,3 +549,23 @@ async def test_the_room_on_the_disk_is_recorded(
             )
 
         await until(recorded)
+
+
+async def test_it_stops_once_no_renewal_is_under_way(
+    http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that is closed after the worker has no connection left in use."""
+    entered, go_on, renewed = threading.Event(), threading.Event(), threading.Event()
+
+    def renew(self: Leases, tokens: Any) -> set[str]:
+        entered.set()
+        assert go_on.wait(30)
+        renewed.set()
+        return set(tokens)
+
+    monkeypatch.setattr(Leases, "renew", renew)
+    await submit(http, *[SCENE | {"seed": seed} for seed in range(20)])
+    async with working(mine, graph):
+        await until(lambda: _later(entered.is_set()))
+        threading.Timer(0.3, go_on.set).start()
+    assert renewed.is_set()
