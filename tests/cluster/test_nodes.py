@@ -77,7 +77,7 @@ def test_an_upgrade_under_load_costs_no_request_and_a_bad_model_replaces_nothing
 ) -> None:
     row.promises(
         "an upgrade to a model that does not load, under load",
-        "the good replicas stay, the upgrade is told to have failed, 0 failures",
+        "the good replicas stay, the upgrade is reported as failed, 0 failures",
     )
     careful = {"num_replicas": 1, "surge_percent": 100}
     service.deploy(graph(**careful))

@@ -67,7 +67,7 @@ def test_a_header_without_end(http: httpx.Client, url: str, row: Row, piece: byt
 def test_silent_connections(http: httpx.Client, url: str, row: Row) -> None:
     row.promises(
         "3,000 connections that say nothing, and more each second",
-        "whoever asks is answered; they are closed",
+        "every other caller is answered; they are closed",
     )
     with ExitStack() as stack:
         for _ in range(3_000):
@@ -99,7 +99,7 @@ def trickled(connection: socket.socket) -> Iterator[bytes]:
 
 
 def test_a_proxy_dies(http: httpx.Client, url: str, row: Row) -> None:
-    row.promises("Serve's proxy killed", "somebody listens again within 5 s")
+    row.promises("Serve's proxy killed", "the port is listened on again within 5 s")
     killed = until(proxy)
     killed.kill()
     killed.wait(30)
