@@ -231,10 +231,11 @@ def _heeding(place: Place, work: Callable[[KeyStore], Result]) -> Result:
     from sqlalchemy.exc import SQLAlchemyError
 
     from ..auth.key_store import KeyFault
+    from ..state.database import NewerDatabase
 
     try:
         return work(place.open())
-    except KeyFault as error:
+    except (KeyFault, NewerDatabase) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         name = os.fspath(error.filename or place.state_folder)

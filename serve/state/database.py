@@ -10,6 +10,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 
 from .private_files import make_file, make_folder, shut
@@ -20,8 +21,21 @@ MIGRATION_LOCK = 7_261_965
 """Any number: PostgreSQL's advisory lock that two replicas starting at once take in turn."""
 
 
+class NewerDatabase(ValueError):
+    """The database was migrated by a newer version of this software."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the database was migrated by a newer version: install that version again, or restore the backup"
+            " from before the upgrade (docs/upgrading.md)"
+        )
+
+
 def open_database(url: str) -> Engine:
-    """Connect, and migrate. Raises SQLAlchemyError, and OSError where SQLite's folder cannot be made."""
+    """Connect, and migrate.
+
+    Raises SQLAlchemyError, NewerDatabase, and OSError where SQLite's folder cannot be made.
+    """
     parsed = make_url(url)
     sqlite = parsed.get_backend_name() == "sqlite"
     if sqlite and parsed.database and not parsed.database.startswith((":memory:", "file:")):
@@ -40,7 +54,10 @@ def open_database(url: str) -> Engine:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:  # Its revision is none of ours.
+            raise NewerDatabase from error
     return engine
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -109,6 +111,15 @@ def test_what_goes_wrong_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd/jobs.sqlite").write_bytes(b"x" * 4_096)
     assert "the database of keys cannot be used" in run(tmp_path / "odd", "list").stderr
+
+
+def test_a_database_of_a_newer_version(tmp_path: Path) -> None:
+    run(tmp_path, "create", "acme")
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.commit()
+    listed = run(tmp_path, "list")
+    assert listed.exit_code == 1 and "migrated by a newer version" in listed.stderr
 
 
 def test_a_password_in_the_database_s_address_is_shown_nowhere(tmp_path: Path) -> None:
