@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
+from deployments import __version__
 from deployments.errors import ScenewrightError
 from deployments.queueing.work_queue import WorkQueue
 
@@ -138,7 +139,7 @@ def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
     app = DescribedApi(
         config,
         title="Scenewright",
-        version="0.1.0",
+        version=__version__,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

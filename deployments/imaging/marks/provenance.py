@@ -16,9 +16,10 @@ from typing import Any, ClassVar, Literal
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from deployments import __version__
 from deployments.messages import LayerResult, PictureFormat
 
-SOFTWARE = "Scenewright 0.1.0"
+SOFTWARE = f"Scenewright {__version__}"
 VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 LONGEST_PROMPT = 3_000
 """Characters of each prompt: a JPEG's EXIF segment ends at 64 kB."""

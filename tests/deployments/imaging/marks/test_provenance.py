@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import replace
 from io import BytesIO
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -145,8 +143,3 @@ def test_what_a_file_declares_is_read_back(picture_format: PictureFormat) -> Non
     assert declared_source(written(Provenance("algorithmicMedia"), picture_format)) == "algorithmicMedia"
     assert declared_source(written(Provenance(None), picture_format)) is None
     assert declared_source(written(None, picture_format)) is None
-
-
-def test_the_software_is_this_release() -> None:
-    project = tomllib.loads((Path(__file__).parents[4] / "pyproject.toml").read_text())["project"]
-    assert f"Scenewright {project['version']}" == SOFTWARE

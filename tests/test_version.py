@@ -1,0 +1,29 @@
+"""One version, which every place shows."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+from deployments import __version__
+from deployments.imaging.marks.provenance import SOFTWARE
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def test_the_distribution_has_it() -> None:
+    assert version("scenewright") == __version__
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert "version" not in project, "it is written in deployments/__init__.py"
+
+
+def test_pictures_name_it() -> None:
+    assert f"Scenewright {__version__}" == SOFTWARE
+
+
+def test_the_changelog_s_newest_release_is_this_one() -> None:
+    changelog = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    releases = re.findall(r"^## \[([\d.]+)\]", changelog, re.MULTILINE)
+    assert releases[0] == __version__
