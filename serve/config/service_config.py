@@ -135,6 +135,7 @@ class CpuReplicaOptions(ReplicaOptions):
     There is room for its successors while it is still there.
     """
 
+    num_cpus: Amount = 0
     surge_percent: int = Field(25, ge=0, le=100)  # Of few, one: Serve rounds up.
 
 
@@ -248,8 +249,8 @@ class ServiceConfig(Settings):
     background: LayerSettings = LayerSettings(generator=GeneratorConfig(ModelConfig("storybook-background")))
     merger: MergerOptions = MergerOptions()
     # Streams of jobs and health checks have slots besides these (http/request_slots.py).
-    ingress: IngressOptions = IngressOptions(num_cpus=0)
-    worker: CpuReplicaOptions = CpuReplicaOptions(num_cpus=0)
+    ingress: IngressOptions = IngressOptions()
+    worker: CpuReplicaOptions = CpuReplicaOptions()
     merge: MergeDefaults = MergeDefaults()
     provenance: ProvenanceConfig = ProvenanceConfig()
     matting: MattingConfig | None = None

@@ -150,3 +150,9 @@ def test_a_databases_password_stands_in_no_repr_and_no_refusal() -> None:
         with pytest.raises(ValidationError) as caught:
             ServiceConfig.model_validate(wrong)
         assert "sup3rsecret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("deployment", ["ingress", "worker", "merger"])
+def test_a_key_that_is_set_changes_no_other(deployment: str) -> None:
+    alone = getattr(ServiceConfig(**{deployment: {"memory_bytes": 10**9}}), deployment)
+    assert alone == getattr(ServiceConfig(), deployment).model_copy(update={"memory_bytes": 10**9})
