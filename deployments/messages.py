@@ -178,10 +178,14 @@ class OutputOptions:
 
 @dataclass(frozen=True)
 class MergeOptions:
-    """The frame, and how the character is set into it. `contrast` None: 1.1 for `paste`, else 1.0."""
+    """The frame, and how the character is set into it.
+
+    `position` as a number is the share of the frame's width at which the figure's middle stands. `contrast`
+    None: 1.1 for `paste`, else 1.0.
+    """
 
     mode: MergeMode = "auto"
-    position: Position = "right"
+    position: Position | float = "right"
     width_px: int = 1024
     height_px: int = 512
     scale: float = 1.0

@@ -20,13 +20,14 @@ from deployments.messages import (
     MergeOptions,
     OutputOptions,
     PictureFormat,
+    Position,
 )
 
 from ..config.layer_defaults import layer_defaults
 from ..config.service_config import LayerSettings, Limits, ServiceConfig
 from ..graph.scene_job import SceneJob
 from .model_list import names_of
-from .schema import CharacterRequest, Layer, LayerRequest, Merge, Output, SceneRequest
+from .schema import At, CharacterRequest, Layer, LayerRequest, Merge, Output, SceneRequest
 from .sizes import Size, frame_shaped, frame_size, layer_size
 
 SEED_BITS = 32
@@ -189,7 +190,7 @@ def merge_options(asked: Merge, config: ServiceConfig) -> MergeOptions:
     width, height = frame_size((asked.width, asked.height), (default.width, default.height), config.limits)
     return MergeOptions(
         asked.mode or default.mode,
-        asked.position or default.position,
+        default.position if asked.position is None else _place(asked.position),
         width,
         height,
         asked.scale,
@@ -197,6 +198,10 @@ def merge_options(asked: Merge, config: ServiceConfig) -> MergeOptions:
         asked.shadow,
         asked.contrast,
     )
+
+
+def _place(asked: Position | At) -> Position | float:
+    return asked.x if isinstance(asked, At) else asked
 
 
 def _deadline_at(deadline_s: float, limits: Limits) -> float:

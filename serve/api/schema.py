@@ -18,6 +18,9 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
+    TypeAdapter,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
@@ -152,11 +155,30 @@ LayerOrWords = Annotated[
 ]
 
 
+class At(Wire):
+    """A place of the caller's own between the frame's edges."""
+
+    x: float = Field(ge=0, le=1, description="of the frame's width: there the figure's middle stands")
+
+
+_POSITION = TypeAdapter[Position](Position)
+
+
+def _position(value: Any, plain: ValidatorFunctionWrapHandler) -> Position | At:
+    """Read a word or a place. A plain union would name each of its parts in a fault's path."""
+    if isinstance(value, dict | At):
+        return At.model_validate(value)
+    return _POSITION.validate_python(value)
+
+
+AnyPosition = Annotated[Position | At, WrapValidator(_position)]
+
+
 class Merge(Wire):
     """The frame, and how the character is set into it; the first four have defaults of the service."""
 
     mode: MergeMode | None = Field(None, description="auto unless the service says else")
-    position: Position | None = Field(None, description="right unless the service says else")
+    position: AnyPosition | None = Field(None, description="right unless the service says else")
     width: int | None = Field(None, description="1024 unless the service says else")
     height: int | None = Field(None, description="512 unless the service says else")
     scale: float = Field(1.0, ge=0.1, le=4)

@@ -11,10 +11,11 @@ import click
 from deployments.errors import InvalidRequest, ScenewrightError
 from deployments.imaging.marks.attribution import TEXT
 from deployments.merger import Merger
-from deployments.messages import MergeJob, MergeMode, MergeOptions, OutputOptions, Position, UploadJob
+from deployments.messages import MergeJob, MergeMode, MergeOptions, OutputOptions, UploadJob
 
 from .finite import FiniteRange
 from .output import check_writable, picture_format, write
+from .position import PositionParam
 
 PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, writable=True, path_type=Path)
@@ -30,7 +31,7 @@ PLACING = ("mode", "position", "width_px", "height_px", "scale", "harmonize", "s
 @click.argument("background", type=PICTURE, metavar=NAMES["background"])
 @click.option("-o", "--output", "file", required=True, type=click.Path(path_type=Path), metavar="FILE")
 @click.option("--mode", type=click.Choice(get_args(MergeMode)), help="auto where not given.")
-@click.option("--position", type=click.Choice(get_args(Position)), help="right where not given.")
+@click.option("--position", type=PositionParam(), help="right where not given.")
 @click.option("--width", "width_px", type=SIDE, help="Of the merged picture; 1024 where not given.")
 @click.option("--height", "height_px", type=SIDE, help="Of the merged picture; 512 where not given.")
 @click.option("--scale", type=FiniteRange(0.1, 4), help="Of the figure; 1.0 where not given.")

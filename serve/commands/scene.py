@@ -7,11 +7,12 @@ from typing import Any, get_args
 
 import click
 
-from deployments.messages import Fallback, MergeMode, PictureFormat, Position
+from deployments.messages import Fallback, MergeMode, PictureFormat
 
 from ..client import Scene
 from .live import paint
 from .output import check_writable, picture_format, write
+from .position import PositionParam, on_the_wire
 from .service import connected, service_options
 
 
@@ -23,7 +24,7 @@ from .service import connected, service_options
 @click.option("--character-seed", type=int)
 @click.option("--background-seed", type=int)
 @click.option("--steps", type=int, help="Denoising steps of each layer.")
-@click.option("--position", type=click.Choice(get_args(Position)), help="Where the character stands.")
+@click.option("--position", type=PositionParam(), help="Where the character stands.")
 @click.option(
     "--mode", type=click.Choice(get_args(MergeMode)), help="How the character is set into the place."
 )
@@ -83,7 +84,10 @@ def _layer(prompt: str, options: dict[str, Any], kind: str) -> dict[str, Any]:
 
 def _request(options: dict[str, Any], wire_format: str) -> dict[str, Any]:
     """The request's fields besides the layers. What was not asked for is left to the service's defaults."""
-    merge = _given(**{name: options[name] for name in ("position", "mode", "width", "height")})
+    merge = _given(
+        position=on_the_wire(options["position"]),
+        **{name: options[name] for name in ("mode", "width", "height")},
+    )
     switches = {name: True for name in ("enhance", "attribution", "layers") if options[name]}
     rest = _given(seed=options["seed"], fallback=options["fallback"], merge=merge or None)
     return {**rest, **switches, "output": {"format": wire_format}}

@@ -47,7 +47,7 @@ OPTIONS = st.builds(
         mode, position, *frame, scale, harmonize, shadow, contrast
     ),
     mode=st.sampled_from(["auto", "paste"]),
-    position=st.sampled_from(["left", "center", "right"]),
+    position=st.sampled_from(["left", "center", "right"]) | st.floats(0, 1),
     frame=FRAMES,
     scale=st.floats(0.1, 4),
     harmonize=st.floats(0, 1),
@@ -189,7 +189,15 @@ def test_a_layer_that_was_flattened_is_a_picture_to_cut_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"width_px": 1e30}, {"height_px": 1 << 40}, {"scale": float("nan")}], ids=str
+    "wrong",
+    [
+        {"width_px": 1e30},
+        {"height_px": 1 << 40},
+        {"scale": float("nan")},
+        {"position": 1.5},
+        {"position": float("nan")},
+    ],
+    ids=str,
 )
 def test_a_text_that_says_the_impossible_is_passed_over(wrong: dict[str, Any]) -> None:
     scene = painted(MergeJob("r", MergeOptions(width_px=256, height_px=128), PNG, layers=True))

@@ -145,6 +145,16 @@ def test_a_scene_asks_for_no_more_than_was_said(server: Stub, tmp_path: Path) ->
     ]
 
 
+def test_a_position_may_be_a_share_of_the_width(server: Stub, tmp_path: Path) -> None:
+    asked = ("scene", "a", "b", "-o", tmp_path / "s.png", "--url", server.url, "--position")
+    assert run(*asked, "0.3").exit_code == 0
+    assert server.asked[0]["merge"] == {"position": {"x": 0.3}}
+    for wrong in ("up", "1.1", "-1", "nan"):
+        result = run(*asked, wrong)
+        assert result.exit_code == 2
+        assert "nor a number from 0 to 1" in result.stderr
+
+
 def test_format_wins_over_the_suffix(server: Stub, tmp_path: Path) -> None:
     assert (
         run("scene", "a", "b", "-o", tmp_path / "s.bin", "--format", "webp", "--url", server.url).exit_code

@@ -65,6 +65,7 @@ def _possible(tag: LayerTag, max_frame_px: int) -> bool:
     return (
         (LEAST_CONFIDENCE if tag.mode == "cutout" else 0) <= tag.confidence <= 1
         and all(SMALLEST_FRAME_PX <= side <= max_frame_px for side in (asked.width_px, asked.height_px))
+        and (isinstance(asked.position, str) or 0 <= asked.position <= 1)
         and 0.1 <= asked.scale <= 4
         and 0 <= asked.harmonize <= 1
         and 0 <= (asked.contrast or 0) <= 4

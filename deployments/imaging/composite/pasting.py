@@ -41,6 +41,8 @@ def put(figure: Image.Image, frame: Image.Image, box: Box, options: MergeOptions
     return ImageEnhance.Contrast(picture).enhance(contrast)
 
 
-def _left_edge(position: Position, width_px: int) -> int:
+def _left_edge(position: Position | float, width_px: int) -> int:
     half_px = width_px // 2
+    if not isinstance(position, str):
+        return min(max(int(position * width_px - half_px / 2), 0), width_px - half_px)
     return {"left": 0, "center": (width_px - half_px) // 2, "right": half_px}[position]

@@ -51,9 +51,14 @@ def place(alpha: Pixels, options: MergeOptions) -> Placement | None:
     # Bounded before it is scaled: else a figure too wide for its frame would be as large at 0.9 as at 1.0.
     factor = min(min(usual, largest) * options.scale, largest)
     box_wide, box_high = max(1, round(wide * factor)), max(1, round(high * factor))
-    left = round(CENTERS[options.position] * options.width_px - box_wide / 2)
+    left = round(center_of(options.position) * options.width_px - box_wide / 2)
     left = min(max(left, 0), options.width_px - box_wide)
     return Placement((x, y, wide, high), (left, ground_px - box_high, box_wide, box_high), not cropped)
+
+
+def center_of(position: Position | float) -> float:
+    """Return the share of the frame's width at which the figure's middle stands."""
+    return CENTERS[position] if isinstance(position, str) else position
 
 
 def resize_figure(foreground: Pixels, alpha: Pixels, placement: Placement) -> Pixels:

@@ -98,7 +98,7 @@ async def test_the_answer_as_json(client: httpx.AsyncClient) -> None:
 
 
 async def test_layers_of_a_scene_give_the_scene_again(client: httpx.AsyncClient) -> None:
-    asked = {"mode": "auto", "position": "left", "width": 256, "height": 128, "harmonize": 0.9}
+    asked = {"mode": "auto", "position": {"x": 0.4}, "width": 256, "height": 128, "harmonize": 0.9}
     scene = {"character": "a knight", "background": "a castle", "seed": 3, "layers": True}
     png = {"output": {"format": "png"}}
     painted = (await client.post("/v1/scenes", json={**scene, "merge": asked, **png}, headers=JSON)).json()

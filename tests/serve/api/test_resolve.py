@@ -11,6 +11,7 @@ from serve.api.resolve import admit_layer, admit_scene
 from serve.api.schema import CharacterRequest, LayerRequest, SceneRequest
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene_job import SceneJob
+from serve.http.body import parse
 
 BUNDLED = ServiceConfig()
 
@@ -55,6 +56,31 @@ def test_a_background_fills_its_frame_unless_it_is_pasted_or_has_a_size(
     job = admitted(**changes)
     assert (job.background.width_px, job.background.height_px) == size
     assert (job.character.width_px, job.character.height_px) == (384, 512)
+
+
+@pytest.mark.parametrize(("position", "meant"), [({"x": 0}, 0.0), ({"x": 0.3}, 0.3), ("left", "left")])
+def test_a_position_is_a_word_or_a_share_of_the_width(position: Any, meant: Any) -> None:
+    assert admitted(merge={"position": position}).merge.options.position == meant
+
+
+@pytest.mark.parametrize(
+    ("position", "param"),
+    [
+        ("up", "merge.position"),
+        (0.3, "merge.position"),
+        (["left"], "merge.position"),
+        ({}, "merge.position.x"),
+        ({"x": -0.1}, "merge.position.x"),
+        ({"x": 1.1}, "merge.position.x"),
+        ({"x": "0.5"}, "merge.position.x"),
+        ({"x": True}, "merge.position.x"),
+        ({"x": 0.5, "y": 0.5}, "merge.position.y"),
+    ],
+)
+def test_a_position_that_is_none_is_refused_by_its_path(position: Any, param: str) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        parse({"character": "a", "background": "b", "merge": {"position": position}}, SceneRequest)
+    assert raised.value.param == param
 
 
 def test_the_service_may_keep_to_one_size() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
@@ -49,6 +51,26 @@ def test_another_frame_and_contrast(position: Position, x_px: int) -> None:
     image, box = paste(character, background, options)
     assert_identical(image, reference(character, background, (200, 120), x_px, 0.7))
     assert box == (x_px, 0, 100, 120)
+
+
+@pytest.mark.parametrize("size", [(200, 120), (101, 67), (64, 100)])
+@pytest.mark.parametrize(("word", "x"), [("left", 0.25), ("center", 0.5), ("right", 0.75)])
+def test_a_share_of_the_width_is_the_middle_of_what_is_pasted(
+    word: Position, x: float, size: tuple[int, int]
+) -> None:
+    character, background = noise(3, 40, 30, 4), noise(4, 30, 40, 4)
+    options = MergeOptions("paste", word, *size)
+    by_word, by_share = (
+        paste(character, background, each) for each in (options, replace(options, position=x))
+    )
+    assert by_word[1] == by_share[1]
+    assert_identical(by_share[0], by_word[0])
+
+
+@pytest.mark.parametrize(("x", "x_px"), [(0.0, 0), (0.1, 0), (0.3, 10), (0.6, 70), (1.0, 100)])
+def test_what_is_pasted_never_leaves_the_frame(x: float, x_px: int) -> None:
+    options = MergeOptions("paste", x, 200, 120)
+    assert paste(noise(3, 40, 30, 4), noise(4, 30, 40, 4), options)[1] == (x_px, 0, 100, 120)
 
 
 def test_a_contrast_of_one_changes_nothing_and_of_zero_leaves_grey() -> None:

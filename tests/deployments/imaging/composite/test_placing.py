@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from deployments.imaging.composite.placing import (
+    CENTERS,
     FEET_LINE,
     cover,
     place,
@@ -30,6 +33,24 @@ def test_a_full_figure_stands_on_the_ground_line(position: Position, share: floa
     assert placement.grounded
     assert y + high == round(FEET_LINE * 512)
     assert x + wide / 2 == pytest.approx(share * 1024, abs=1)
+
+
+@pytest.mark.parametrize("frame", [(1024, 512), (101, 67), (64, 1024)])
+@pytest.mark.parametrize("word", ["left", "center", "right"])
+def test_a_share_of_the_width_is_where_a_words_figure_stands(word: Position, frame: tuple[int, int]) -> None:
+    by_word = MergeOptions("auto", word, *frame)
+    assert place(standing(180, 430), by_word) == place(
+        standing(180, 430), replace(by_word, position=CENTERS[word])
+    )
+
+
+@pytest.mark.parametrize("bottom", [480, 512])
+@pytest.mark.parametrize("x", [0.0, 0.1, 0.37, 0.5, 0.93, 1.0])
+def test_a_figure_stands_where_it_is_placed_and_inside_the_frame(x: float, bottom: int) -> None:
+    placement = place(standing(180, 400, bottom=bottom), MergeOptions(position=x))
+    assert placement is not None
+    left, _, wide, _ = placement.box
+    assert left == min(max(round(1024 * x - wide / 2), 0), 1024 - wide)
 
 
 @pytest.mark.parametrize(("wide", "high"), [(180, 430), (60, 470), (300, 90), (12, 14)])

@@ -1,0 +1,41 @@
+"""The `--position` of a figure: a word, or a share of the picture's width."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import click
+
+from deployments.messages import Position
+
+WORDS: tuple[Position, ...] = get_args(Position)
+
+
+class PositionParam(click.ParamType):
+    """Read `left`, `center`, `right`, or a number from 0 to 1: where the figure's middle stands."""
+
+    name = "position"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Show what may be written."""
+        return f"[{'|'.join(WORDS)}|0..1]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Position | float:
+        """Fail in one sentence."""
+        for word in WORDS:
+            if value == word:
+                return word
+        try:
+            share = float(value)
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 1:
+            self.fail(f"{value!r} is none of {', '.join(WORDS)}, nor a number from 0 to 1", param, ctx)
+        return share
+
+
+def on_the_wire(position: Position | float | None) -> Any:
+    """Return a position as the service takes it."""
+    return {"x": position} if isinstance(position, float) else position
