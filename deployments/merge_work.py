@@ -6,6 +6,8 @@ pixel of the two files, and 36 a pixel of the frame.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from deployments.imaging.composite.compositing import LARGEST_LAYER_PX
 from deployments.messages import LayerResult, MergeJob, UploadJob
 from deployments.queueing.work_queue import Work
@@ -14,55 +16,63 @@ FILE_BYTES_A_PX = 17
 FRAME_BYTES_A_PX = 40
 LAYER_BYTES_A_PX = 17
 CUTOUT_BYTES_A_PX = 40
+FIGURE_BYTES_A_PX = 12
+"""Of the frame, for each further figure: it is there in its own size and lit, and the frame once more."""
 COPIES = 3
 """Copies of a file's bytes: as it came, without its metadata, and in the decoder."""
 PREVIEW_MEGAPIXELS, PREVIEW_BYTES = 0.1, 8 << 20
 MEGA = 1e6
 
 
-def written_px(job: MergeJob, character_px: int, background_px: int) -> int:
-    """Return the pixels of every picture that a merge writes."""
+def written_px(job: MergeJob, character_px: int | Sequence[int], background_px: int) -> int:
+    """Return the pixels of every picture that a merge writes. `character_px`: of one figure, or of each."""
     frame_px = job.options.width_px * job.options.height_px
     if not job.layers:
         return frame_px
     most_px = max(LARGEST_LAYER_PX, 2 * frame_px)
-    return frame_px + 3 * min(character_px, most_px) + min(background_px, most_px)
+    figures_px = [character_px] if isinstance(character_px, int) else character_px
+    return frame_px + 3 * sum(min(each, most_px) for each in figures_px) + min(background_px, most_px)
 
 
-def merge_memory_bytes(frame_px: int, layers_px: int, files_bytes: int = 0) -> int:
-    """Return the most that one merge takes: `layers_px` of both pictures, `files_bytes` of both files."""
-    return FRAME_BYTES_A_PX * frame_px + FILE_BYTES_A_PX * layers_px + COPIES * files_bytes
+def merge_memory_bytes(frame_px: int, layers_px: int, files_bytes: int = 0, figures: int = 1) -> int:
+    """Return the most that one merge takes: `layers_px` of all pictures, `files_bytes` of all files."""
+    a_px = FRAME_BYTES_A_PX + FIGURE_BYTES_A_PX * (figures - 1)
+    return a_px * frame_px + FILE_BYTES_A_PX * layers_px + COPIES * files_bytes
 
 
-def work_of_scene(job: MergeJob, character: LayerResult, background: LayerResult) -> Work:
-    """Return the work of merging two painted layers."""
-    character_px, background_px = px_of(character), px_of(background)
+def work_of_scene(job: MergeJob, characters: Sequence[LayerResult], background: LayerResult) -> Work:
+    """Return the work of merging painted layers."""
+    characters_px, background_px = [px_of(character) for character in characters], px_of(background)
     frame_px = job.options.width_px * job.options.height_px
-    memory_bytes = merge_memory_bytes(frame_px, character_px + background_px)
-    cost = written_px(job, character_px, background_px) / MEGA
+    memory_bytes = merge_memory_bytes(
+        frame_px, sum(characters_px) + background_px, figures=len(characters_px)
+    )
+    cost = written_px(job, characters_px, background_px) / MEGA
     return Work(job.tenant, cost, memory_bytes, job.priority == "batch")
 
 
 def work_of_upload(job: UploadJob) -> Work:
-    """Return the work of merging two files, by the sizes in their headers."""
+    """Return the work of merging files, by the sizes in their headers."""
     options = job.merge.options
     layers_px = job.character_px + job.background_px
-    files_bytes = len(job.character) + len(job.background)
+    files_bytes = _files_bytes(job)
     # The files' own tags may name a frame as large as is allowed.
     frame_px = max(options.width_px * options.height_px, job.max_frame_px**2 if _takes_tags(job) else 0)
-    memory_bytes = merge_memory_bytes(frame_px, layers_px, files_bytes)
+    memory_bytes = merge_memory_bytes(frame_px, layers_px, files_bytes, len(job.characters))
     return Work(job.merge.tenant, upload_megapixels(job), memory_bytes, later=True)
 
 
 def work_on_the_way(job: UploadJob) -> Work:
     """Return a merge's work to its sender: the replica holds the files until it is done."""
-    return Work(
-        job.merge.tenant, upload_megapixels(job), len(job.character) + len(job.background), later=True
-    )
+    return Work(job.merge.tenant, upload_megapixels(job), _files_bytes(job), later=True)
+
+
+def _files_bytes(job: UploadJob) -> int:
+    return sum(map(len, job.characters)) + len(job.background)
 
 
 def upload_megapixels(job: UploadJob) -> float:
-    """Return what a merge of two files costs its tenant: what is read and what is written."""
+    """Return what a merge of files costs its tenant: what is read and what is written."""
     read_px = job.character_px + job.background_px
     return (read_px + written_px(job.merge, job.character_px, job.background_px)) / MEGA
 
@@ -77,9 +87,9 @@ def work_of_cutout(layer: LayerResult, tenant: str) -> Work:
     return Work(tenant, px_of(layer) / MEGA, CUTOUT_BYTES_A_PX * px_of(layer))
 
 
-def work_of_preview(tenant: str) -> Work:
+def work_of_preview(tenant: str, characters: int = 1) -> Work:
     """Return the work of a preview, whose pictures are small."""
-    return Work(tenant, PREVIEW_MEGAPIXELS, PREVIEW_BYTES)
+    return Work(tenant, characters * PREVIEW_MEGAPIXELS, characters * PREVIEW_BYTES)
 
 
 def px_of(layer: LayerResult) -> int:

@@ -6,19 +6,21 @@ Its work waits for its turn, tenant by tenant, and for the memory that it will t
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from deployments.bounds import Bytes, Count
 from deployments.errors import CutoutFailed, InvalidRequest
 from deployments.imaging.composite.compositing import compose
-from deployments.imaging.composite.layer_tags import as_before
+from deployments.imaging.composite.group_composing import compose_group
+from deployments.imaging.composite.layer_tags import as_before, group_as_before
 from deployments.imaging.cutout.cutout_fallback import LEAST_CONFIDENCE, climb
 from deployments.imaging.cutout.neural_matting import MattingConfig, NeuralMatte
 from deployments.imaging.files.decoding import figure_pixels, open_upright, place_pixels
 from deployments.imaging.files.signing import SigningConfig
 from deployments.imaging.files.writing import PictureWriter
-from deployments.imaging.finishing import Origin, finish
+from deployments.imaging.finishing import Origin, finish, group_origin
 from deployments.imaging.marks.provenance import (
     Provenance,
     ProvenanceConfig,
@@ -26,7 +28,7 @@ from deployments.imaging.marks.provenance import (
     declared_source,
     of_layers,
 )
-from deployments.imaging.previews import compose_preview
+from deployments.imaging.previews import compose_group_preview, compose_preview
 from deployments.merge_work import (
     work_of_cutout,
     work_of_encoding,
@@ -35,6 +37,7 @@ from deployments.merge_work import (
     work_of_upload,
 )
 from deployments.messages import (
+    FigureOptions,
     LayerResult,
     MergeJob,
     MergeOptions,
@@ -81,11 +84,18 @@ class Merger:
     async def merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
         """Merge two layers. Raises CutoutFailed where `cutout` was insisted on and there is no good matte."""
         return await self._queue.run(
-            work_of_scene(job, character, background), self._merge, job, character, background
+            work_of_scene(job, (character,), background), self._merge, job, character, background
         )
 
+    async def merge_group(
+        self, job: MergeJob, background: LayerResult, *characters: LayerResult
+    ) -> MergeResult:
+        """Merge several characters, one for each of `job.figures`, and a place. Raises CutoutFailed."""
+        work = work_of_scene(job, characters, background)
+        return await self._queue.run(work, self._merge_group, job, background, characters)
+
     async def merge_files(self, job: UploadJob) -> MergeResult:
-        """Merge two picture files. Raises InvalidRequest naming the one at fault, and CutoutFailed."""
+        """Merge picture files. Raises InvalidRequest naming the one at fault, and CutoutFailed."""
         return await self._queue.run(work_of_upload(job), self._merge_files, job)
 
     async def encode(self, output: OutputOptions, layer: LayerResult, tenant: str = "") -> Picture:
@@ -102,6 +112,18 @@ class Merger:
         """Preview the scene, from small pictures of its layers: a small JPEG."""
         return await self._queue.run(work_of_preview(tenant), compose_preview, options, character, background)
 
+    async def group_preview(
+        self,
+        options: MergeOptions,
+        figures: Sequence[FigureOptions],
+        background: bytes,
+        characters: Sequence[bytes],
+        tenant: str = "",
+    ) -> bytes:
+        """Preview a scene of several characters: a small JPEG."""
+        work = work_of_preview(tenant, len(characters))
+        return await self._queue.run(work, compose_group_preview, options, figures, background, characters)
+
     def _encode(self, output: OutputOptions, layer: LayerResult) -> Picture:
         return self._writer.write(layer.pixels, output, of_layers(layer))
 
@@ -115,7 +137,42 @@ class Merger:
         )
         return finish(made, job, origin, self._writer, started)
 
+    def _merge_group(
+        self, job: MergeJob, background: LayerResult, characters: Sequence[LayerResult]
+    ) -> MergeResult:
+        started = time.perf_counter()
+        figures = [character.pixels for character in characters]
+        made = compose_group(figures, background.pixels, job.options, job.figures, self._network)
+        told = [of_layers(character) for character in characters]
+        origin = group_origin(
+            of_layers(*characters, background), told, figures, of_layers(background), background.pixels
+        )
+        return finish(made, job, origin, self._writer, started)
+
+    def _merge_group_files(self, job: UploadJob) -> MergeResult:
+        started = time.perf_counter()
+        characters = [
+            open_upright(file, f"character.{index}", job.max_pixels)
+            for index, file in enumerate(job.characters)
+        ]
+        background = open_upright(job.background, "background", job.max_pixels)
+        options, asked, found = group_as_before(characters, background, job)
+        figures, place = [figure_pixels(each) for each in characters], place_pixels(background)
+        made = compose_group(figures, place, options, asked, self._network, found)
+        sources = [declared_source(each) for each in characters]
+        behind = declared_source(background)
+        origin = group_origin(
+            Provenance(combine(*sources, behind)),
+            [Provenance(source) for source in sources],
+            figures,
+            Provenance(behind),
+            place,
+        )
+        return finish(made, job.merge, origin, self._writer, started)
+
     def _merge_files(self, job: UploadJob) -> MergeResult:
+        if job.merge.figures:
+            return self._merge_group_files(job)
         started = time.perf_counter()
         character = open_upright(job.character, "character", job.max_pixels)
         background = open_upright(job.background, "background", job.max_pixels)

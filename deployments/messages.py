@@ -194,11 +194,29 @@ class MergeOptions:
     contrast: float | None = None
 
 
+MAX_FIGURES = 4
+MAX_DEPTH = 100.0
+
+
+@dataclass(frozen=True)
+class FigureOptions:
+    """Where one of several figures stands.
+
+    `position` None: beside the others, spread evenly. `scale` multiplies that of the merge. A figure of more
+    `depth` stands behind one of less; of equal ones the later in the list is in front.
+    """
+
+    position: Position | float | None = None
+    scale: float = 1.0
+    depth: float = 0.0
+
+
 @dataclass(frozen=True)
 class MergeJob:
     """One merge of two painted layers into an encoded picture; `attribution` is the mark's text, or None.
 
-    `tenant` and `priority` say whose turn it is, as in a LayerJob.
+    `tenant` and `priority` say whose turn it is, as in a LayerJob. `figures`: one for each of several
+    characters, and none for a character alone, which stands as the options say.
     """
 
     request_id: str
@@ -209,16 +227,18 @@ class MergeJob:
     layers: bool = False
     tenant: str = ""
     priority: Priority = "interactive"
+    figures: tuple[FigureOptions, ...] = ()
 
 
 @dataclass(frozen=True)
 class UploadJob:
-    """Two picture files from elsewhere, as they came, and how to merge them.
+    """Picture files from elsewhere, as they came, and how to merge them.
 
     `given` names the fields of the merge's options that the caller set: layers of an earlier scene know the
-    rest themselves, up to a frame of `max_frame_px` a side. A file of more than `max_pixels` is refused
-    before it is decoded. `character_px` and `background_px` are the pixels that their headers give, by
-    which memory is kept for them.
+    rest themselves, up to a frame of `max_frame_px` a side. `further` characters stand beside the first, and
+    `given_figures` says the same of each of `merge.figures`. A file of more than `max_pixels` is refused
+    before it is decoded. `character_px`, of all characters, and `background_px` are the pixels that their
+    headers give, by which memory is kept for them.
     """
 
     merge: MergeJob
@@ -229,6 +249,13 @@ class UploadJob:
     max_frame_px: int = 1024
     character_px: int = 0
     background_px: int = 0
+    further: tuple[bytes, ...] = ()
+    given_figures: tuple[frozenset[str], ...] = ()
+
+    @property
+    def characters(self) -> tuple[bytes, ...]:
+        """Return the files of all figures."""
+        return (self.character, *self.further)
 
 
 @dataclass(frozen=True)
@@ -242,8 +269,20 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class FigureResult:
+    """How one of several figures was set in. `box` is its (x, y, width, height) in the frame."""
+
+    mode: Literal["cutout", "paste"]
+    confidence: float
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
 class MergeResult:
     """The merged picture. `box` is the character's (x, y, width, height) in the frame.
+
+    Of several characters `figures` has each, `box` is around all of them, `mode` is `paste` where one of them
+    was pasted, and `confidence` the least; the layers are `character-0`, `mask-0`, `painted-0` and so on.
 
     `layers` are given where requested, clean: `character` (RGBA) as cut out, `background` as painted, `mask`
     the character's alpha, `painted` the character before it was cut out. Merged with the same options,
@@ -260,3 +299,4 @@ class MergeResult:
     output_ms: float
     layers: dict[str, Picture] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    figures: tuple[FigureResult, ...] = ()

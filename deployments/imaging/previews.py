@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO
 
@@ -9,8 +10,9 @@ import numpy as np
 from PIL import Image
 
 from deployments.imaging.composite.compositing import compose
+from deployments.imaging.composite.group_composing import compose_group
 from deployments.imaging.files.encoding import encode
-from deployments.messages import MergeOptions, OutputOptions, Pixels
+from deployments.messages import FigureOptions, MergeOptions, OutputOptions, Pixels
 
 WIDTH_PX = 384
 QUALITY = 75
@@ -18,15 +20,27 @@ QUALITY = 75
 
 def compose_preview(options: MergeOptions, character: bytes, background: bytes) -> bytes:
     """Return a JPEG of the frame's shape, at most 384 wide. What cannot be cut out yet is pasted."""
+    picture = compose(_decode(character), _decode(background), _small(options)).picture
+    return encode(picture, OutputOptions("jpeg", QUALITY)).data
+
+
+def compose_group_preview(
+    options: MergeOptions, figures: Sequence[FigureOptions], background: bytes, characters: Sequence[bytes]
+) -> bytes:
+    """Return the same of several characters."""
+    pictures = [_decode(character) for character in characters]
+    made = compose_group(pictures, _decode(background), _small(options), figures)
+    return encode(made.picture, OutputOptions("jpeg", QUALITY)).data
+
+
+def _small(options: MergeOptions) -> MergeOptions:
     scale = min(1.0, WIDTH_PX / options.width_px)
-    small = replace(
+    return replace(
         options,
         mode="paste" if options.mode == "paste" else "auto",
         width_px=max(1, round(options.width_px * scale)),
         height_px=max(1, round(options.height_px * scale)),
     )
-    picture = compose(_decode(character), _decode(background), small).picture
-    return encode(picture, OutputOptions("jpeg", QUALITY)).data
 
 
 def _decode(file: bytes) -> Pixels:

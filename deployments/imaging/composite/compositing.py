@@ -94,25 +94,26 @@ def compose(
     if placement is None:
         if options.mode == "cutout":
             advice = "ask for a plain backdrop, or use merge.mode auto"
-            raise CutoutFailed(f"{_failure(cutout.confidence)}; {advice}", "merge.mode")
+            raise CutoutFailed(f"{failure(cutout.confidence)}; {advice}", "merge.mode")
         return _pasted(character, background, options, most_px, cutout.confidence)
 
     covered = cover(background, options.width_px, options.height_px)
     figure = resize_figure(cutout.foreground, cutout.alpha, placement)
     figure = harmonise(figure, covered, placement.box, options.harmonize)
     frame = _ground(covered, figure, placement, options)
-    parts = Parts(cutout, _no_larger(background, covered, most_px), painted)
+    parts = Parts(cutout, no_larger(background, covered, most_px), painted)
     picture = _set_in(Image.fromarray(figure), Image.fromarray(frame), placement.box, options)
     return Composition(picture, placement.box, "cutout", cutout.confidence, parts, options, reason)
 
 
-def _failure(confidence: float) -> str:
+def failure(confidence: float) -> str:
+    """Say why a figure with this confidence is not cut out."""
     if confidence >= LEAST_CONFIDENCE:
         return "the character's picture is transparent all over"
     return f"the character could not be cut out (confidence {confidence:.2f})"
 
 
-def _no_larger(layer: Pixels, in_the_frame: Pixels, most_px: int) -> Pixels:
+def no_larger(layer: Pixels, in_the_frame: Pixels, most_px: int) -> Pixels:
     """Shrink a layer (h, w, 3 or 4) that is too large to its size in the frame, for the same picture."""
     return layer if layer.shape[0] * layer.shape[1] <= most_px else in_the_frame
 
@@ -137,10 +138,10 @@ def _pasted(
 ) -> Composition:
     """Paste as the original merge does; `fell_back_at` is the confidence of a cut-out that was tried."""
     frame, figure, box = pasting.lay_out(character, background, options)
-    painted = _no_larger(character, np.asarray(figure), most_px)
+    painted = no_larger(character, np.asarray(figure), most_px)
     alpha = painted[..., 3] if painted.shape[2] == 4 else np.full(painted.shape[:2], 255, np.uint8)
     whole = Cutout(painted[..., :3], alpha, 0.0 if fell_back_at is None else fell_back_at)
-    parts = Parts(whole, _no_larger(background, np.asarray(frame), most_px), painted)
-    reason = "" if fell_back_at is None else f"{_failure(fell_back_at)}, so it was pasted"
+    parts = Parts(whole, no_larger(background, np.asarray(frame), most_px), painted)
+    reason = "" if fell_back_at is None else f"{failure(fell_back_at)}, so it was pasted"
     picture = pasting.put(figure, frame, box, options)
     return Composition(picture, box, "paste", whole.confidence, parts, options, reason)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -29,16 +31,32 @@ def harmonise(figure: Pixels, frame: Pixels, box: Box, strength: float) -> Pixel
     `strength` 0..1 is the share of the way between the two mean colours in Lab, lightness less and within
     limits. The way is gone by one curve a channel in linear light, as a change of lamps would.
     """
-    seen = figure[::STEP_PX, ::STEP_PX]
-    seen = seen[seen[..., 3] >= OPAQUE][:, :3]
+    return harmonise_together([figure], frame, [box], strength)[0]
+
+
+def harmonise_together(
+    figures: Sequence[Pixels], frame: Pixels, boxes: Sequence[Box], strength: float
+) -> list[Pixels]:
+    """Return several figures under one light: one curve for all, so that they keep their differences."""
+    seen = np.concatenate([_sampled(figure) for figure in figures])
     if strength <= 0 or not len(seen):
-        return figure
-    x, y, wide, high = box
-    behind = frame[y : y + high : STEP_PX, x : x + wide : STEP_PX].reshape(-1, 3)
+        return list(figures)
+    behind = np.concatenate(
+        [frame[y : y + high : STEP_PX, x : x + wide : STEP_PX].reshape(-1, 3) for x, y, wide, high in boxes]
+    )
     own, other = mean_lab(seen), mean_lab(behind)
     table = _curves(own, _shift(own, other, strength))
     if _newly_clipped(seen, table) > MOST_CLIPPED:
         table = _curves(own, _shift(own, other, strength / 2))
+    return [_lit(figure, table) for figure in figures]
+
+
+def _sampled(figure: Pixels) -> Pixels:
+    seen = figure[::STEP_PX, ::STEP_PX]
+    return np.asarray(seen[seen[..., 3] >= OPAQUE][:, :3])
+
+
+def _lit(figure: Pixels, table: Pixels) -> Pixels:
     lit = cv2.LUT(np.ascontiguousarray(figure[..., :3]), table[None])
     return np.asarray(cv2.merge([*cv2.split(lit), figure[..., 3]]), np.uint8)
 

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 from deployments.imaging.composite.compositing import Composition, Found, Mode
+from deployments.imaging.composite.group_composing import GroupComposition
 from deployments.imaging.cutout.cutout_fallback import LEAST_CONFIDENCE
 from deployments.imaging.files.parts import LAYER_TAG
-from deployments.messages import LayerKind, MergeOptions, UploadJob
+from deployments.messages import (
+    MAX_DEPTH,
+    MAX_FIGURES,
+    FigureOptions,
+    LayerKind,
+    MergeOptions,
+    Position,
+    UploadJob,
+)
 
 KEY = LAYER_TAG
 """The keyword of the PNG text that holds a tag."""
 LONGEST_CHARS = 4_000
 SMALLEST_FRAME_PX = 64
 
+Options = TypeVar("Options", MergeOptions, FigureOptions)
 Tagged = LayerKind | Literal["painted"]
 
 
@@ -26,7 +37,8 @@ Tagged = LayerKind | Literal["painted"]
 class LayerTag:
     """The tag of a layer.
 
-    `scene` is the same in all layers of one picture; the rest is how that picture was made.
+    `scene` is the same in all layers of one picture; the rest is how that picture was made. Where it has
+    several `figures`, `index` says which of them this layer is.
     """
 
     layer: Tagged
@@ -34,8 +46,11 @@ class LayerTag:
     mode: Mode
     confidence: float
     options: MergeOptions
+    figures: tuple[FigureOptions, ...] = ()
+    index: int | None = None
 
 
+OF_SEVERAL = {"figures", "index"}
 _JSON = TypeAdapter(LayerTag)
 
 
@@ -44,7 +59,31 @@ def tags_of(made: Composition) -> dict[Tagged, str]:
     digest = hashlib.sha256(made.parts.background.tobytes() + made.parts.figure.rgba().tobytes())
     tag = LayerTag("character", digest.hexdigest()[:16], made.mode, made.confidence, made.options)
     layers: tuple[Tagged, ...] = ("character", "background", "painted")
-    return {layer: _JSON.dump_json(replace(tag, layer=layer)).decode() for layer in layers}
+    return {layer: _text(replace(tag, layer=layer)) for layer in layers}
+
+
+def group_tags(made: GroupComposition) -> tuple[str, list[dict[Tagged, str]]]:
+    """Return a text for the file of the place, and texts for those of each figure."""
+    digest = hashlib.sha256(made.background.tobytes())
+    for figure in made.figures:
+        digest.update(figure.cutout.rgba().tobytes())
+    scene = digest.hexdigest()[:16]
+    place = LayerTag("background", scene, made.mode, made.confidence, made.options, made.asked)
+    layers: tuple[Tagged, ...] = ("character", "painted")
+    figures = [
+        {
+            layer: _text(
+                replace(place, layer=layer, mode=figure.mode, confidence=figure.confidence, index=index)
+            )
+            for layer in layers
+        }
+        for index, figure in enumerate(made.figures)
+    ]
+    return _text(place), figures
+
+
+def _text(tag: LayerTag) -> str:
+    return _JSON.dump_json(tag, exclude=None if tag.figures else OF_SEVERAL).decode()
 
 
 def read_tag(picture: Image.Image, max_frame_px: int) -> LayerTag | None:
@@ -65,11 +104,23 @@ def _possible(tag: LayerTag, max_frame_px: int) -> bool:
     return (
         (LEAST_CONFIDENCE if tag.mode == "cutout" else 0) <= tag.confidence <= 1
         and all(SMALLEST_FRAME_PX <= side <= max_frame_px for side in (asked.width_px, asked.height_px))
-        and (isinstance(asked.position, str) or 0 <= asked.position <= 1)
+        and _standing(asked.position)
         and 0.1 <= asked.scale <= 4
         and 0 <= asked.harmonize <= 1
         and 0 <= (asked.contrast or 0) <= 4
+        and len(tag.figures) <= MAX_FIGURES
+        and (tag.index is None or 0 <= tag.index < len(tag.figures))
+        and all(
+            (figure.position is None or _standing(figure.position))
+            and 0.1 <= figure.scale <= 4
+            and 0 <= figure.depth <= MAX_DEPTH
+            for figure in tag.figures
+        )
     )
+
+
+def _standing(position: Position | float) -> bool:
+    return isinstance(position, str) or 0 <= position <= 1
 
 
 def as_before(
@@ -79,13 +130,63 @@ def as_before(
 
     What was not given is as in the scene where both files are layers of the same one.
     """
-    tags = [read_tag(picture, job.max_frame_px) for picture in (character, background)]
-    figure, place = tags
+    figure, place = (read_tag(picture, job.max_frame_px) for picture in (character, background))
     options = job.merge.options
     if figure is None or figure.layer == "background":
         return options, None
-    if place == replace(figure, layer="background"):
-        options = replace(figure.options, **{name: getattr(options, name) for name in job.given})
+    if _of_one_scene(figure, place):
+        options = _given(_alone(figure), options, job.given)
+    return options, _found(figure)
+
+
+def group_as_before(
+    characters: Sequence[Image.Image], background: Image.Image, job: UploadJob
+) -> tuple[MergeOptions, list[FigureOptions], list[Found | None]]:
+    """Return the same for several characters: the merge's options, each figure's, and what was found of each.
+
+    A figure of another scene, or of none, stands where the request says.
+    """
+    place = read_tag(background, job.max_frame_px)
+    asked, options = job.merge.figures, job.merge.options
+    figures: list[FigureOptions] = []
+    found: list[Found | None] = []
+    for index, character in enumerate(characters):
+        tag = read_tag(character, job.max_frame_px)
+        own = FigureOptions()
+        if tag is not None and tag.layer != "background" and _of_one_scene(tag, place):
+            options = tag.options
+            own = tag.figures[tag.index] if tag.index is not None else FigureOptions(tag.options.position)
+        figures.append(_given(own, asked[index], job.given_figures[index]))
+        found.append(None if tag is None or tag.layer == "background" else _found(tag))
+    return _given(options, job.merge.options, job.given), figures, found
+
+
+def _of_one_scene(figure: LayerTag, place: LayerTag | None) -> bool:
+    """Return whether both are layers of the same picture."""
+    if not figure.figures:
+        return place == replace(figure, layer="background")
+    return (
+        place is not None
+        and (place.layer, place.scene) == ("background", figure.scene)
+        and (place.options, place.figures) == (figure.options, figure.figures)
+    )
+
+
+def _alone(figure: LayerTag) -> MergeOptions:
+    """Return the options by which a figure stands alone, where it was one of several too."""
+    if figure.index is None:
+        return figure.options
+    own = figure.figures[figure.index]
+    scale = min(max(figure.options.scale * own.scale, 0.1), 4.0)
+    position = "center" if own.position is None else own.position
+    return replace(figure.options, position=position, scale=scale)
+
+
+def _given(before: Options, asked: Options, given: frozenset[str]) -> Options:
+    return replace(before, **{name: getattr(asked, name) for name in given})
+
+
+def _found(figure: LayerTag) -> Found | None:
     fell_back = figure.mode == "paste" and figure.options.mode == "auto"
     cut_out = figure.mode == "cutout" and figure.layer == "character"
-    return options, Found(figure.mode, figure.confidence) if fell_back or cut_out else None
+    return Found(figure.mode, figure.confidence) if fell_back or cut_out else None

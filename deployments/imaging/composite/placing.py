@@ -21,6 +21,14 @@ CROPPED_SHARE = 0.08
 
 
 @dataclass(frozen=True)
+class Extent:
+    """A figure's (x, y, w, h) in its picture; `cropped`: the picture cuts it off at the bottom."""
+
+    source: Box
+    cropped: bool
+
+
+@dataclass(frozen=True)
 class Placement:
     """A place in the frame.
 
@@ -39,21 +47,46 @@ def place(alpha: Pixels, options: MergeOptions) -> Placement | None:
     with the frame's bottom, at its own size; not so one that fills its picture to all four edges, which was
     trimmed. Neither ever leaves the frame, whatever `options.scale` is.
     """
+    extent = extent_of(alpha)
+    if extent is None:
+        return None
+    size = size_in(extent, options, options.scale)
+    return stand(extent, size, left_edge(options.position, size[0], options.width_px), options)
+
+
+def extent_of(alpha: Pixels) -> Extent | None:
+    """Return what is to be seen of (h, w) alpha, or None."""
     x, y, wide, high = cv2.boundingRect((alpha >= VISIBLE).astype(np.uint8))
     if not wide:
         return None
     trimmed = (high, wide) == alpha.shape
     on_edge = y + high == alpha.shape[0] and (alpha[-1] >= VISIBLE).mean() > CROPPED_SHARE
-    cropped = on_edge and not trimmed
-    ground_px = options.height_px if cropped else round(FEET_LINE * options.height_px)
-    largest = min(ground_px / high, options.width_px / wide)
-    usual = 1.0 if cropped else min(TALLEST * options.height_px / high, LARGEST_ENLARGEMENT)
+    return Extent((x, y, wide, high), on_edge and not trimmed)
+
+
+def size_in(extent: Extent, options: MergeOptions, scale: float) -> tuple[int, int]:
+    """Return a figure's (width, height) in the frame."""
+    _, _, wide, high = extent.source
+    largest = min(_ground_px(extent, options) / high, options.width_px / wide)
+    usual = 1.0 if extent.cropped else min(TALLEST * options.height_px / high, LARGEST_ENLARGEMENT)
     # Bounded before it is scaled: else a figure too wide for its frame would be as large at 0.9 as at 1.0.
-    factor = min(min(usual, largest) * options.scale, largest)
-    box_wide, box_high = max(1, round(wide * factor)), max(1, round(high * factor))
-    left = round(center_of(options.position) * options.width_px - box_wide / 2)
-    left = min(max(left, 0), options.width_px - box_wide)
-    return Placement((x, y, wide, high), (left, ground_px - box_high, box_wide, box_high), not cropped)
+    factor = min(min(usual, largest) * scale, largest)
+    return max(1, round(wide * factor)), max(1, round(high * factor))
+
+
+def left_edge(position: Position | float, wide: int, frame_px: int) -> int:
+    """Return where a figure of this width begins, inside the frame."""
+    return min(max(round(center_of(position) * frame_px - wide / 2), 0), frame_px - wide)
+
+
+def stand(extent: Extent, size: tuple[int, int], left: int, options: MergeOptions) -> Placement:
+    """Return the place of a figure of this size, from its left edge."""
+    box = (left, _ground_px(extent, options) - size[1], *size)
+    return Placement(extent.source, box, not extent.cropped)
+
+
+def _ground_px(extent: Extent, options: MergeOptions) -> int:
+    return options.height_px if extent.cropped else round(FEET_LINE * options.height_px)
 
 
 def center_of(position: Position | float) -> float:

@@ -10,7 +10,7 @@ from PIL import Image
 from deployments.imaging.files.encoding import encode
 from deployments.imaging.files.signing import PictureSigner, SigningConfig
 from deployments.imaging.marks.provenance import Provenance, ProvenanceConfig
-from deployments.messages import LayerKind, OutputOptions, Picture, Pixels
+from deployments.messages import OutputOptions, Picture, Pixels
 
 INGREDIENT = OutputOptions("jpeg", 90)
 """Format of a layer that a signature names: only its hash goes into the file."""
@@ -29,7 +29,7 @@ class PictureWriter:
         output: OutputOptions,
         told: Provenance,
         *,
-        ingredients: Mapping[LayerKind, Pixels] | None = None,
+        ingredients: Mapping[str, Pixels] | None = None,
         texts: dict[str, str] | None = None,
         optimize: bool = False,
     ) -> Picture:

@@ -22,7 +22,7 @@ from deployments.messages import LayerResult, PictureFormat
 SOFTWARE = f"Scenewright {__version__}"
 VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 LONGEST_PROMPT = 3_000
-"""Characters of each prompt: a JPEG's EXIF segment ends at 64 kB."""
+"""Characters of each prompt of two layers, and fewer of more: a JPEG's EXIF segment ends at 64 kB."""
 
 Source = Literal[
     "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "algorithmicMedia", "composite"
@@ -69,7 +69,7 @@ class Provenance:
 
 
 def of_layers(*layers: LayerResult) -> Provenance:
-    """Return the provenance of one painted layer, or of a scene's character and background, in that order."""
+    """Return the provenance of one painted layer, or of a scene's characters and its place."""
     return Provenance(combine(*map(_layer_source, layers)), _prompts(layers), _settings(layers))
 
 
@@ -132,12 +132,13 @@ def _layer_source(layer: LayerResult) -> Source:
 
 
 def _prompts(layers: tuple[LayerResult, ...]) -> str:
-    """Return the words the models read, of both layers as `character | background`."""
+    """Return the words the models read, of all layers as `character | background`."""
     recipes = [layer.recipe for layer in layers if layer.recipe is not None]
     if not recipes:
         return ""
-    words = " | ".join(_shortened(recipe.prompt) for recipe in recipes)
-    negative = " | ".join(_shortened(recipe.negative_prompt) for recipe in recipes)
+    longest = 2 * LONGEST_PROMPT // max(2, len(recipes))
+    words = " | ".join(_shortened(recipe.prompt, longest) for recipe in recipes)
+    negative = " | ".join(_shortened(recipe.negative_prompt, longest) for recipe in recipes)
     return f"{words}\nNegative prompt: {negative}"
 
 
@@ -147,8 +148,10 @@ def _settings(layers: tuple[LayerResult, ...]) -> str:
     The form is that of AUTOMATIC1111's stable-diffusion-webui, whose readers take any `Key: value` they find.
     """
     told: list[str] = []
-    for layer in layers:
-        prefix = f"{layer.kind.capitalize()} " if told else ""
+    for index, layer in enumerate(layers):
+        again = sum(other.kind == layer.kind for other in layers[: index + 1])
+        name = layer.kind.capitalize() + (f" {again}" if again > 1 else "")
+        prefix = f"{name} " if told else ""
         told += [f"{prefix}{key}: {_quoted(value)}" for key, value in _layer_settings(layer)]
     return ", ".join(told)
 
@@ -170,5 +173,5 @@ def _quoted(value: object) -> str:
     return json.dumps(text) if set(text) & set(',:\n"') else text
 
 
-def _shortened(words: str) -> str:
-    return words if len(words) <= LONGEST_PROMPT else words[: LONGEST_PROMPT - 1] + "…"
+def _shortened(words: str, longest: int) -> str:
+    return words if len(words) <= longest else words[: longest - 1] + "…"
