@@ -16,7 +16,7 @@ FILE_BYTES_A_PX = 17
 FRAME_BYTES_A_PX = 40
 LAYER_BYTES_A_PX = 17
 CUTOUT_BYTES_A_PX = 40
-FIGURE_BYTES_A_PX = 12
+FIGURE_BYTES_A_PX = 10
 """Of the frame, for each further figure: it is there in its own size and lit, and the frame once more."""
 COPIES = 3
 """Copies of a file's bytes: as it came, without its metadata, and in the decoder."""

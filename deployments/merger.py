@@ -152,7 +152,7 @@ class Merger:
     def _merge_group_files(self, job: UploadJob) -> MergeResult:
         started = time.perf_counter()
         characters = [
-            open_upright(file, f"character.{index}", job.max_pixels)
+            open_upright(file, job.character_name(index), job.max_pixels)
             for index, file in enumerate(job.characters)
         ]
         background = open_upright(job.background, "background", job.max_pixels)

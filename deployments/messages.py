@@ -257,6 +257,10 @@ class UploadJob:
         """Return the files of all figures."""
         return (self.character, *self.further)
 
+    def character_name(self, index: int) -> str:
+        """Return the name of a figure's file in an error: `character`, of several `character.0` and so on."""
+        return f"character.{index}" if self.further else "character"
+
 
 @dataclass(frozen=True)
 class Picture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from fastapi import Request, Response
@@ -11,23 +12,46 @@ from pydantic import Field
 from deployments.errors import InvalidRequest
 from deployments.imaging.files.decoding import measure
 from deployments.imaging.files.encoding import media_type
-from deployments.messages import MergeJob, MergeResult, PictureFormat, UploadJob
+from deployments.messages import MAX_FIGURES, MergeJob, MergeResult, PictureFormat, UploadJob
 
 from ..config.service_config import Limits, ServiceConfig
 from ..http.body import parse, understand
 from ..http.forms import Form
 from ..http.rendering import JsonAnswer
 from . import responses
-from .resolve import attribution_mark, merge_options, output_options
-from .schema import LayersBody, Merge, MergeBody, Output, PictureBody, Wire
+from .resolve import (
+    attribution_mark,
+    figure_options,
+    merge_options,
+    output_options,
+    refuse_one_position,
+)
+from .schema import (
+    GroupLayersBody,
+    LayersBody,
+    Merge,
+    MergeBody,
+    Output,
+    PictureBody,
+    Standing,
+    Wire,
+)
 
 WIRE_NAMES = {"width": "width_px", "height": "height_px"}
 
 
 class MergesOptions(Wire):
-    """The `options` of a merge. What it leaves out of `merge` is as in the scene whose layers are sent."""
+    """The `options` of a merge. What it leaves out of `merge` is as in the scene whose layers are sent.
+
+    The same is true of what it leaves out of each of `figures`, which are as many as the form has
+    `character` files, in their order. Without `figures` several files stand side by side, or as they stood in
+    their scene.
+    """
 
     merge: Merge = Merge()
+    figures: list[Standing] | None = Field(
+        None, min_length=1, max_length=MAX_FIGURES, description="where each of several characters stands"
+    )
     enhance: bool = False
     attribution: bool = False
     layers: bool = False
@@ -47,7 +71,9 @@ class MergesAnswer(Wire):
     image: PictureBody
     seeds: Unknown = Unknown()
     merge: MergeBody
-    layers: LayersBody | None = Field(None, description="where the options have `layers` true")
+    layers: LayersBody | GroupLayersBody | None = Field(
+        None, description="where the options have `layers` true"
+    )
     degraded: tuple[str, ...] = Field((), description="always empty: nothing is painted here")
     warnings: list[str]
     models: Unknown = Unknown()
@@ -67,6 +93,8 @@ def admit_merge(
     Raises InvalidRequest with the parameter's path, or with that of the file that is no picture.
     """
     most_px = config.limits.max_upload_pixels
+    characters, background = form.files["character"], form.files["background"][0]
+    figures = _figures(asked, len(characters))
     merge = MergeJob(
         request_id,
         merge_options(asked.merge, config),
@@ -75,18 +103,42 @@ def admit_merge(
         attribution_mark(config) if asked.attribution else None,
         asked.layers,
         tenant,
+        figures=tuple(map(figure_options, figures)),
     )
-    given = {name for name in asked.merge.model_fields_set if getattr(asked.merge, name) is not None}
-    return UploadJob(
+    job = UploadJob(
         merge,
-        form.files["character"],
-        form.files["background"],
+        characters[0],
+        background,
         most_px,
-        frozenset(WIRE_NAMES.get(name, name) for name in given),
+        _given(asked.merge),
         config.limits.max_frame_size or config.limits.max_image_size,
-        measure(form.files["character"], "character", most_px),
-        measure(form.files["background"], "background", most_px),
+        further=characters[1:],
+        given_figures=tuple(map(_given, figures)),
     )
+    characters_px = sum(
+        measure(file, job.character_name(index), most_px) for index, file in enumerate(characters)
+    )
+    if characters_px > most_px:
+        message = f"the characters have {characters_px} pixels together, and may have {most_px}"
+        raise InvalidRequest(message, "character")
+    return replace(job, character_px=characters_px, background_px=measure(background, "background", most_px))
+
+
+def _figures(asked: MergesOptions, characters: int) -> list[Standing]:
+    """Return where each of several characters stands, nothing for one alone. Raises InvalidRequest."""
+    if asked.figures is None and characters == 1:
+        return []
+    refuse_one_position(asked.merge)
+    figures = [Standing()] * characters if asked.figures is None else asked.figures
+    if len(figures) != characters:
+        message = f"figures has {len(figures)} places for {characters} character files"
+        raise InvalidRequest(message, "figures")
+    return figures
+
+
+def _given(asked: Merge | Standing) -> frozenset[str]:
+    given = {name for name in asked.model_fields_set if getattr(asked, name) is not None}
+    return frozenset(WIRE_NAMES.get(name, name) for name in given)
 
 
 async def read_options(form: Form, limits: Limits) -> MergesOptions:
@@ -107,7 +159,7 @@ def merges_answer(request: Request, merged: MergeResult) -> Response:
     """Answer as for a scene, but without what only painting knows: no X-Seed and no X-Backend."""
     timings = {"merge": merged.merge_ms, "output": merged.output_ms}
     headers = {
-        "X-Merge": f"{merged.mode}; confidence={merged.confidence:.2f}",
+        "X-Merge": responses.merge_header(merged),
         "Server-Timing": ", ".join(f"{name};dur={ms:.1f}" for name, ms in timings.items()),
     }
     picture = merged.picture
@@ -119,11 +171,13 @@ def merges_answer(request: Request, merged: MergeResult) -> Response:
             id=request.state.request_id,
             created=int(time.time()),
             image=responses.picture_body(picture),
-            merge=MergeBody(mode=merged.mode, confidence=round(merged.confidence, 4), box=merged.box),
-            layers=responses.layers_body(merged.layers),
+            merge=responses.merge_body(merged),
+            layers=responses.layers_body(merged),
             warnings=[f"merge: {warning}" for warning in merged.warnings],
             timings_ms={name: round(ms, 2) for name, ms in timings.items()},
         )
-        return made.model_dump(exclude=None if made.layers else {"layers"})
+        # Not all that is None: seeds and models are, and are told.
+        left_out: dict[str, Any] = {} if made.layers else {"layers": True}
+        return made.model_dump(exclude=left_out if merged.figures else {**left_out, "merge": {"figures"}})
 
     return JsonAnswer(body, responses.size_of(picture, *merged.layers.values()), headers=headers)

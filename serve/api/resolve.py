@@ -14,6 +14,7 @@ from deployments.diffusion.model.registry import (
 from deployments.errors import InvalidRequest
 from deployments.messages import (
     Fallback,
+    FigureOptions,
     LayerJob,
     LayerKind,
     MergeJob,
@@ -27,7 +28,7 @@ from ..config.layer_defaults import layer_defaults
 from ..config.service_config import LayerSettings, Limits, ServiceConfig
 from ..graph.scene_job import SceneJob
 from .model_list import names_of
-from .schema import At, CharacterRequest, Layer, LayerRequest, Merge, Output, SceneRequest
+from .schema import At, CharacterRequest, Layer, LayerRequest, Merge, Output, SceneRequest, Standing
 from .sizes import Size, frame_shaped, frame_size, layer_size
 
 SEED_BITS = 32
@@ -198,6 +199,19 @@ def merge_options(asked: Merge, config: ServiceConfig) -> MergeOptions:
         asked.shadow,
         asked.contrast,
     )
+
+
+def figure_options(asked: Standing) -> FigureOptions:
+    """Return where one of several figures stands."""
+    position = None if asked.position is None else _place(asked.position)
+    return FigureOptions(position, asked.scale, asked.depth)
+
+
+def refuse_one_position(asked: Merge) -> None:
+    """Refuse the position of one figure where there are several. Raises InvalidRequest."""
+    if asked.position is not None:
+        message = "merge.position is that of one figure: several have one each, or spread evenly without"
+        raise InvalidRequest(message, "merge.position")
 
 
 def _place(asked: Position | At) -> Position | float:

@@ -9,12 +9,22 @@ from typing import Any
 from fastapi import Request, Response
 
 from deployments.imaging.files.encoding import media_type
-from deployments.messages import Backend, LayerResult, Picture, PictureFormat
+from deployments.messages import Backend, LayerResult, MergeResult, Picture, PictureFormat
 
 from ..graph.scene import SceneResult
 from ..http.rendering import JsonAnswer, base64_of
 from ..http.sse import EVENTS
-from .schema import LayerAnswer, LayersBody, MergeBody, Models, PictureBody, SceneAnswer, Seeds
+from .schema import (
+    FigureBody,
+    GroupLayersBody,
+    LayerAnswer,
+    LayersBody,
+    MergeBody,
+    Models,
+    PictureBody,
+    SceneAnswer,
+    Seeds,
+)
 
 WEIGHT = re.compile(r"[01](\.[0-9]{0,3})?")
 MAX_ACCEPT_CHARS = 4_096
@@ -68,7 +78,7 @@ def scene_headers(result: SceneResult) -> dict[str, str]:
     merged = result.merged
     return {
         "X-Seed": f"character={result.character.seed}; background={result.background.seed}",
-        "X-Merge": f"{merged.mode}; confidence={merged.confidence:.2f}",
+        "X-Merge": merge_header(merged),
         **_shared_headers(_degraded(result), (result.character, result.background), _scene_timings(result)),
     }
 
@@ -81,8 +91,8 @@ def scene_body(request_id: str, result: SceneResult) -> dict[str, Any]:
         created=int(time.time()),
         image=picture_body(merged.picture),
         seeds=Seeds(character=result.character.seed, background=result.background.seed),
-        merge=MergeBody(mode=merged.mode, confidence=round(merged.confidence, 4), box=merged.box),
-        layers=layers_body(merged.layers),
+        merge=merge_body(merged),
+        layers=layers_body(merged),
         degraded=_degraded(result),
         warnings=[
             *(f"{layer.kind}: {warning}" for layer in layers for warning in layer.warnings),
@@ -165,9 +175,44 @@ def backend_of(backends: set[Backend]) -> Backend:
     return "simulated" if "simulated" in backends else "diffusers"
 
 
-def layers_body(layers: dict[str, Picture]) -> LayersBody | None:
+def merge_header(merged: MergeResult) -> str:
+    """Return `cutout; confidence=0.97`; of several figures `cutout,paste; confidence=0.97,0.31`."""
+    figures = merged.figures or (merged,)
+    modes = ",".join(figure.mode for figure in figures)
+    return f"{modes}; confidence={','.join(f'{figure.confidence:.2f}' for figure in figures)}"
+
+
+def merge_body(merged: MergeResult) -> MergeBody:
+    """Return the merge's part of the body; `figures` None where there is one character alone."""
+    figures = [
+        FigureBody(mode=figure.mode, confidence=round(figure.confidence, 4), box=figure.box)
+        for figure in merged.figures
+    ]
+    return MergeBody(
+        mode=merged.mode,
+        confidence=round(merged.confidence, 4),
+        box=merged.box,
+        figures=figures or None,
+    )
+
+
+def layers_body(merged: MergeResult) -> LayersBody | GroupLayersBody | None:
     """Return the layers' part of the body, None where the request did not want them."""
-    return LayersBody(**{name: picture_body(layer) for name, layer in layers.items()}) if layers else None
+    pictures = {name: picture_body(layer) for name, layer in merged.layers.items()}
+    if not pictures:
+        return None
+    if not merged.figures:
+        return LayersBody(**pictures)
+    each = {
+        name: [pictures[f"{name}-{index}"] for index in range(len(merged.figures))]
+        for name in ("character", "mask", "painted")
+    }
+    return GroupLayersBody(
+        characters=each["character"],
+        background=pictures["background"],
+        masks=each["mask"],
+        painted=each["painted"],
+    )
 
 
 def picture_body(picture: Picture) -> PictureBody:

@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from deployments.messages import Fallback, MergeMode, PictureFormat, Position
+from deployments.messages import MAX_DEPTH, Fallback, MergeMode, PictureFormat, Position
 
 NOT_BLANK = r"[^\s\u0085\u001c-\u001f\ufeff]"
 """A letter that is white space neither to Python nor to ECMAScript, in which JSON Schema reads it."""
@@ -187,6 +187,20 @@ class Merge(Wire):
     contrast: float | None = Field(None, ge=0, le=4, description="1.1 for paste, else 1.0")
 
 
+Depth = Annotated[
+    float,
+    Field(ge=0, le=MAX_DEPTH, description="who has more stands behind; of equal ones the later is in front"),
+]
+
+
+class Standing(Wire):
+    """Where one of several figures stands."""
+
+    position: AnyPosition | None = Field(None, description="beside the others, spread evenly, unless given")
+    scale: float = Field(1.0, ge=0.1, le=4, description="besides that of `merge`")
+    depth: Depth = 0.0
+
+
 class SceneRequest(Wire):
     """A character and a place, painted in parallel and merged."""
 
@@ -239,10 +253,19 @@ class Models(Wire):
     background: str
 
 
+class FigureBody(Wire):
+    mode: Literal["cutout", "paste"]
+    confidence: float
+    box: tuple[int, int, int, int] = Field(description="x, y, width, height of the figure in the frame")
+
+
 class MergeBody(Wire):
+    """Of several characters: `paste` where one was pasted, the least confidence, and the box around all."""
+
     mode: Literal["cutout", "paste"]
     confidence: float
     box: tuple[int, int, int, int] = Field(description="x, y, width, height of the character in the frame")
+    figures: list[FigureBody] | None = Field(None, description="one for each of several characters")
 
 
 class LayersBody(Wire):
@@ -254,13 +277,24 @@ class LayersBody(Wire):
     painted: PictureBody = Field(description="the figure as it was painted, before it was cut out")
 
 
+class GroupLayersBody(Wire):
+    """The clean layers of several characters: one of each list for each of them, in their order."""
+
+    characters: list[PictureBody]
+    background: PictureBody
+    masks: list[PictureBody]
+    painted: list[PictureBody]
+
+
 class SceneAnswer(Wire):
     id: str
     created: int = Field(description="seconds since 1970")
     image: PictureBody
     seeds: Seeds
     merge: MergeBody
-    layers: LayersBody | None = Field(None, description="where the request has `layers` true")
+    layers: LayersBody | GroupLayersBody | None = Field(
+        None, description="where the request has `layers` true"
+    )
     degraded: list[str] = Field(description="what is not as asked, `layer: how`")
     warnings: list[str] = []
     models: Models

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
@@ -38,7 +39,8 @@ class Scene(_Painted):
 
     `layers`, where they were requested, are PNG files: `character` (the figure as cut out), `background`
     (the place as painted), `mask` (the figure's alpha) and `painted` (the figure before it was cut out). A
-    merge of the first two with the same options gives the same picture.
+    merge of the first two with the same options gives the same picture. Those of several figures, and their
+    seeds, are `character-0`, `mask-0`, `painted-0` and so on.
     """
 
     seeds: dict[str, int]
@@ -115,11 +117,23 @@ def scene_of(body: dict[str, Any], backend: str) -> Scene:
     return Scene(
         **_picture(body),
         **{name: body[name] for name in ("id", "merge", "degraded", "timings_ms")},
-        seeds={layer: seed for layer, seed in body["seeds"].items() if seed is not None},
+        seeds={name: seed for name, seed in _flat(body["seeds"]) if seed is not None},
         backend=backend,
-        layers={name: base64.b64decode(picture["b64_json"]) for name, picture in layers.items()},
+        layers={name: base64.b64decode(picture["b64_json"]) for name, picture in _flat(layers)},
         warnings=body.get("warnings", []),
     )
+
+
+SINGULAR = {"characters": "character", "masks": "mask"}
+
+
+def _flat(parts: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield what there is by name; of several figures each by its index, such as `character-0`."""
+    for name, part in parts.items():
+        if isinstance(part, list):
+            yield from ((f"{SINGULAR.get(name, name)}-{index}", each) for index, each in enumerate(part))
+        else:
+            yield name, part
 
 
 def layer_of(body: dict[str, Any], backend: str) -> Layer:

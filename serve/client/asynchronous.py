@@ -76,8 +76,11 @@ class AsyncScenewright:
         """Paint a background: POST /v1/backgrounds."""
         return await self._do(calls.layer("background", prompt, options))
 
-    async def merge(self, character: File, background: File, **options: Any) -> Scene:
-        """Merge two files, or their bytes: POST /v1/merges. The answer knows no seeds."""
+    async def merge(self, character: File | Sequence[File], background: File, **options: Any) -> Scene:
+        """Merge two files, or their bytes: POST /v1/merges. The answer knows no seeds.
+
+        Several characters are a list; `figures` of the options says where each of them stands.
+        """
         return await self._do(calls.merge(character, background, options))
 
     async def submit_job(

@@ -93,9 +93,10 @@ def layer(kind: str, prompt: str, options: dict[str, Any]) -> Call[Layer]:
     )
 
 
-def merge(character: File, background: File, options: dict[str, Any]) -> Call[Scene]:
-    given = {"character": character, "background": background}
-    files = {name: (name, _file(name, file)) for name, file in given.items()}
+def merge(character: File | Sequence[File], background: File, options: dict[str, Any]) -> Call[Scene]:
+    figures: Sequence[Any] = character if isinstance(character, list | tuple) else [character]
+    given = [*(("character", file) for file in figures), ("background", background)]
+    files = [(name, (name, _file(name, file))) for name, file in given]
     return Call(
         "POST",
         "/v1/merges",

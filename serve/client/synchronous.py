@@ -76,8 +76,11 @@ class Scenewright:
         """Paint a background: POST /v1/backgrounds."""
         return self._do(calls.layer("background", prompt, options))
 
-    def merge(self, character: File, background: File, **options: Any) -> Scene:
-        """Merge two files, or their bytes: POST /v1/merges. The answer knows no seeds."""
+    def merge(self, character: File | Sequence[File], background: File, **options: Any) -> Scene:
+        """Merge two files, or their bytes: POST /v1/merges. The answer knows no seeds.
+
+        Several characters are a list; `figures` of the options says where each of them stands.
+        """
         return self._do(calls.merge(character, background, options))
 
     def submit_job(

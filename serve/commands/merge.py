@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,11 +12,20 @@ import click
 from deployments.errors import InvalidRequest, ScenewrightError
 from deployments.imaging.marks.attribution import TEXT
 from deployments.merger import Merger
-from deployments.messages import MergeJob, MergeMode, MergeOptions, OutputOptions, UploadJob
+from deployments.messages import (
+    MAX_FIGURES,
+    FigureOptions,
+    MergeJob,
+    MergeMode,
+    MergeOptions,
+    OutputOptions,
+    Position,
+    UploadJob,
+)
 
 from .finite import FiniteRange
 from .output import check_writable, picture_format, write
-from .position import PositionParam
+from .position import PositionParam, of_each
 
 PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, writable=True, path_type=Path)
@@ -23,7 +33,7 @@ LARGEST_SIDE_PX = 8_192
 SIDE = click.IntRange(64, LARGEST_SIDE_PX)
 MAX_PIXELS = 64_000_000
 NAMES = {"character": "CHARACTER.png", "background": "BACKGROUND.png"}
-PLACING = ("mode", "position", "width_px", "height_px", "scale", "harmonize", "shadow", "contrast")
+PLACING = ("mode", "width_px", "height_px", "scale", "harmonize", "shadow", "contrast")
 
 
 @click.command(short_help="Set one picture file into another, without a service.")
@@ -31,7 +41,21 @@ PLACING = ("mode", "position", "width_px", "height_px", "scale", "harmonize", "s
 @click.argument("background", type=PICTURE, metavar=NAMES["background"])
 @click.option("-o", "--output", "file", required=True, type=click.Path(path_type=Path), metavar="FILE")
 @click.option("--mode", type=click.Choice(get_args(MergeMode)), help="auto where not given.")
-@click.option("--position", type=PositionParam(), help="right where not given.")
+@click.option(
+    "--character",
+    "further",
+    type=PICTURE,
+    multiple=True,
+    metavar="FILE",
+    help=f"Another figure beside CHARACTER.png, up to {MAX_FIGURES} in all.",
+)
+@click.option(
+    "--position",
+    "positions",
+    type=PositionParam(),
+    multiple=True,
+    help="right where not given. Once for each of several figures, which else spread evenly.",
+)
 @click.option("--width", "width_px", type=SIDE, help="Of the merged picture; 1024 where not given.")
 @click.option("--height", "height_px", type=SIDE, help="Of the merged picture; 512 where not given.")
 @click.option("--scale", type=FiniteRange(0.1, 4), help="Of the figure; 1.0 where not given.")
@@ -52,6 +76,8 @@ def merge(
     enhance: bool,
     attribution: bool,
     layers: Path | None,
+    further: tuple[Path, ...],
+    positions: tuple[Position | float, ...],
     **asked: Any,
 ) -> None:
     """Set the figure of CHARACTER.png into BACKGROUND.png, on this machine, without a service.
@@ -61,30 +87,42 @@ def merge(
     output = OutputOptions(picture_format(file))
     check_writable(file)
     given = {name: asked[name] for name in PLACING if asked[name] is not None}
+    characters = (character, *further)
+    if len(characters) > MAX_FIGURES:
+        raise click.BadParameter(f"there are {MAX_FIGURES} figures at most", param_hint="--character")
+    standing = of_each(positions, len(characters))
+    if standing and not further:
+        given["position"] = standing[0]
+    figures = [FigureOptions(each) for each in standing] or [FigureOptions()] * len(characters)
     mark = TEXT if attribution else None
     job = MergeJob("merge", MergeOptions(**given), output, enhance, mark, layers is not None)
-    files = {"character": character, "background": background}
-    contents = {name: _read(path, name) for name, path in files.items()}
+    job = replace(job, figures=tuple(figures) if further else ())
     upload = UploadJob(
         job,
-        contents["character"],
-        contents["background"],
+        _read(character, "character"),
+        _read(background, "background"),
         max_pixels=MAX_PIXELS,
         given=frozenset(given),
         max_frame_px=LARGEST_SIDE_PX,
+        further=tuple(_read(file, "character") for file in further),
+        given_figures=(frozenset({"position"} if standing else ()),) * len(job.figures),
     )
+    files = {upload.character_name(index): file for index, file in enumerate(characters)}
+    files["background"] = background
     try:
         merged = asyncio.run(Merger().merge_files(upload))
     except ScenewrightError as error:
         if isinstance(error, InvalidRequest) and error.param in files:
             message = f"{files[error.param]}: {error.message}"
-            raise click.BadParameter(message, param_hint=NAMES[error.param]) from error
+            hint = NAMES.get(error.param, "--character")
+            raise click.BadParameter(message, param_hint=hint) from error
         raise click.ClickException(error.message) from error
     write(file, merged.picture.data)
     click.echo(file)
     for name, picture in merged.layers.items():
         write(Path(layers or ".", f"{name}.png"), picture.data)
-    click.echo(f"merge: {merged.mode}, confidence {merged.confidence:.2f}")
+    for figure in merged.figures or (merged,):
+        click.echo(f"merge: {figure.mode}, confidence {figure.confidence:.2f}")
     for warning in merged.warnings:
         click.echo(warning)
 

@@ -11,7 +11,7 @@ from deployments.messages import Position
 WORDS: tuple[Position, ...] = get_args(Position)
 
 
-class PositionParam(click.ParamType):
+class PositionParam(click.ParamType[Position | float]):
     """Read `left`, `center`, `right`, or a number from 0 to 1: where the figure's middle stands."""
 
     name = "position"
@@ -34,6 +34,14 @@ class PositionParam(click.ParamType):
         if not 0 <= share <= 1:
             self.fail(f"{value!r} is none of {', '.join(WORDS)}, nor a number from 0 to 1", param, ctx)
         return share
+
+
+def of_each(given: tuple[Position | float, ...], figures: int) -> list[Position | float]:
+    """Return the positions of all figures, or none. Raises BadParameter where some have one."""
+    if given and len(given) != figures:
+        message = f"there are {figures} figures and {len(given)} positions: give one of each, or none"
+        raise click.BadParameter(message, param_hint="--position")
+    return list(given)
 
 
 def on_the_wire(position: Position | float | None) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from deployments.merge_work import merge_memory_bytes
 from deployments.merger import MergerConfig
+from deployments.messages import MAX_FIGURES
 
 if TYPE_CHECKING:
     from .service_config import ServiceConfig
@@ -37,7 +38,9 @@ def largest_merge_bytes(config: ServiceConfig) -> int:
     """Return the memory that the largest merge within the limits takes."""
     limits = config.limits
     frame_px = (limits.max_frame_size or limits.max_image_size) ** 2
-    return merge_memory_bytes(frame_px, 2 * limits.max_upload_pixels, limits.max_upload_bytes)
+    # All characters of a merge together have as many pixels at most as the place.
+    pixels = 2 * limits.max_upload_pixels
+    return merge_memory_bytes(frame_px, pixels, limits.max_upload_bytes, MAX_FIGURES)
 
 
 def work_bytes(config: ServiceConfig) -> int:

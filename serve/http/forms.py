@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -24,14 +26,14 @@ MAX_TYPE_CHARS = 1_000
 
 @dataclass(frozen=True)
 class Form:
-    """`files` by field name; `options` is the text of the one field that is not a picture, or empty."""
+    """`files` by field name, in the form's order; `options` is the text of the other field, or empty."""
 
-    files: dict[str, bytes]
+    files: dict[str, tuple[bytes, ...]]
     options: bytes
 
 
-async def read_form(request: Request, limits: Limits, pictures: tuple[str, ...], options: str) -> Form:
-    """Read one file of each of `pictures`, and `options` as a field or a file.
+async def read_form(request: Request, limits: Limits, pictures: Mapping[str, int], options: str) -> Form:
+    """Read the files of each of `pictures`, one to so many, and `options` as a field or a file.
 
     Raises Refusal (408, 413, 415), and InvalidRequest for another set of parts.
     """
@@ -42,7 +44,7 @@ async def read_form(request: Request, limits: Limits, pictures: tuple[str, ...],
     parser = _Parser(
         Headers(raw=[(b"content-type", declared.encode("latin-1"))]),
         bounded(request, limits.max_upload_bytes),
-        max_files=len(pictures) + 1,
+        max_files=2 * (sum(pictures.values()) + 1),  # A few too many are refused by their name.
     )
     parser.spool_max_size = limits.max_upload_bytes  # Never to the disk.
     try:
@@ -73,26 +75,33 @@ class _Parser(MultiPartParser):
         super().on_headers_finished()
 
 
-async def _sorted(form: FormData, limits: Limits, pictures: tuple[str, ...], options: str) -> Form:
-    parts: dict[str, UploadFile] = {}
+async def _sorted(form: FormData, limits: Limits, pictures: Mapping[str, int], options: str) -> Form:
+    most = {**pictures, options: 1}
+    parts: defaultdict[str, list[UploadFile]] = defaultdict(list)
     for name, part in form.multi_items():
         assert isinstance(part, UploadFile)  # noqa: S101 (_Parser makes nothing else)
         shown = name[:MAX_ECHO_CHARS].encode("ascii", "replace").decode()
-        if name not in (*pictures, options):
+        if name not in most:
             raise InvalidRequest(f"{shown} is not a known field", shown)
-        if name in parts:
-            raise InvalidRequest(f"{shown} stands twice in the form", shown)
-        parts[name] = part
-    files = {name: await _picture(name, parts.get(name)) for name in pictures}
-    told = await parts[options].read(limits.max_json_bytes + 1) if options in parts else b""
+        parts[name].append(part)
+        if len(parts[name]) > most[name]:
+            often = "twice" if most[name] == 1 else f"more than {most[name]} times"
+            raise InvalidRequest(f"{shown} stands {often} in the form", shown)
+    files = {name: await _pictures(name, parts[name]) for name in pictures}
+    told = b"".join([await part.read(limits.max_json_bytes + 1) for part in parts[options]])
     if len(told) > limits.max_json_bytes:
         raise Refusal(413, "payload_too_large", f"{options} is limited to {limits.max_json_bytes} bytes")
     return Form(files, told)
 
 
-async def _picture(name: str, part: UploadFile | None) -> bytes:
-    if part is None:
+async def _pictures(name: str, parts: list[UploadFile]) -> tuple[bytes, ...]:
+    if not parts:
         raise InvalidRequest(f"{name} is required", name)
+    names = [name] if len(parts) == 1 else [f"{name}.{index}" for index in range(len(parts))]
+    return tuple([await _picture(each, part) for each, part in zip(names, parts, strict=True)])
+
+
+async def _picture(name: str, part: UploadFile) -> bytes:
     kind = (part.content_type or "").partition(";")[0].strip().lower()
     unnamed = not part.filename and kind == "text/plain"  # What a part is that says nothing of itself.
     if kind not in (*PICTURES, *ANYTHING) and not unnamed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -96,10 +96,17 @@ def describe_body(shape: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def describe_form(files: tuple[str, ...], field: str, shape: type[BaseModel]) -> dict[str, Any]:
-    """Return a form's part of an operation: picture `files`, and one JSON `field` that may be left out."""
+def describe_form(files: Mapping[str, int], field: str, shape: type[BaseModel]) -> dict[str, Any]:
+    """Return a form's part of an operation.
+
+    It has picture `files`, each once or up to so many times, and one JSON `field` that may be left out.
+    """
     picture = {"type": "string", "format": "binary"}
-    properties = {**dict.fromkeys(files, picture), field: _schema(shape)}
+    pictures: dict[str, Any] = {
+        name: picture if most == 1 else {"type": "array", "items": picture, "minItems": 1, "maxItems": most}
+        for name, most in files.items()
+    }
+    properties = {**pictures, field: _schema(shape)}
     schema = {
         "type": "object",
         "properties": properties,

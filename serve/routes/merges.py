@@ -7,6 +7,7 @@ import time
 from fastapi import APIRouter, Request, Response
 
 from deployments.merge_work import upload_megapixels
+from deployments.messages import MAX_FIGURES
 
 from ..api import responses
 from ..api.merge_request import (
@@ -26,7 +27,7 @@ from ..openapi.fragments import MERGED, describe_form
 from .charges import charged
 
 DEADLINE_S = 120.0
-FILES = ("character", "background")
+FILES = {"character": MAX_FIGURES, "background": 1}
 
 
 def merge_routes(config: ServiceConfig, graph: Graph) -> APIRouter:

@@ -237,6 +237,30 @@ def test_merge_pastes_as_pillow_does(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(Image.open(tmp_path / "m.png")), np.asarray(expected))
 
 
+def test_merge_sets_in_several_figures(tmp_path: Path) -> None:
+    Image.fromarray(next(samples("plain", 1, held_out=True)).pixels).save(tmp_path / "c.png")
+    Image.effect_noise((64, 48), 50).convert("RGB").save(tmp_path / "b.png")
+    asked = ["merge", tmp_path / "c.png", tmp_path / "b.png", "--width", 256, "--height", 128]
+    two = [*asked, "--character", tmp_path / "c.png", "-o"]
+    result = run(*two, tmp_path / "m.png", "--layers", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("merge: cutout, confidence") == 2
+    placed = run(*two, tmp_path / "p.png", "--position", "0.2", "--position", "right")
+    assert placed.exit_code == 0, placed.output
+    layers = [tmp_path / f"{name}.png" for name in ("character-0", "background", "character-1")]
+    again = run("merge", *layers[:2], "--character", layers[2], "-o", tmp_path / "again.png")
+    assert again.exit_code == 0, again.output
+    pictures = [Image.open(tmp_path / name).tobytes() for name in ("m.png", "again.png", "p.png")]
+    assert pictures[0] == pictures[1] != pictures[2]
+
+    one_position = run(*two, tmp_path / "p.png", "--position", "0.2")
+    assert one_position.exit_code == 2
+    assert "there are 2 figures and 1 positions" in one_position.stderr
+    assert run(*two, tmp_path / "p.png", *["--character", tmp_path / "c.png"] * 3).exit_code == 2
+    broken = run(*asked, "--character", tmp_path / "b.txt", "-o", tmp_path / "p.png")
+    assert broken.exit_code == 2
+
+
 def test_merge_gives_a_scene_again_from_the_layers_it_wrote(tmp_path: Path) -> None:
     Image.fromarray(next(samples("plain", 1, held_out=True)).pixels).save(tmp_path / "c.png")
     Image.effect_noise((64, 48), 50).convert("RGB").save(tmp_path / "b.webp")

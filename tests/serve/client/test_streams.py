@@ -168,3 +168,22 @@ def test_a_merge_sends_files() -> None:
     assert scene.seeds == {}
     body = seen[0].read()
     assert b"figure" in body and b"place" in body and b'{"merge":{"position":"left"}}' in body
+
+
+def test_a_merge_of_several_characters_names_what_it_got_by_index() -> None:
+    seen: list[httpx.Request] = []
+    picture = ANSWER["image"]
+    layers = {"characters": [picture] * 2, "background": picture, "masks": [picture] * 2}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        seeds = {"characters": [1, 2], "background": 3}
+        return httpx.Response(200, json=ANSWER | {"seeds": seeds, "layers": layers})
+
+    client = Scenewright("http://scenes:1", transport=httpx.MockTransport(answer))
+    scene = client.merge([b"knight", b"dragon"], b"place", figures=[{}, {"depth": 1}])
+    assert scene.seeds == {"character-0": 1, "character-1": 2, "background": 3}
+    assert list(scene.layers) == ["character-0", "character-1", "background", "mask-0", "mask-1"]
+    body = seen[0].read()
+    assert body.count(b'; name="character"') == 2
+    assert b"knight" in body and b"dragon" in body and b'{"figures":[{},{"depth":1}]}' in body

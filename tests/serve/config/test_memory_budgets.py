@@ -49,7 +49,7 @@ def test_a_larger_limit_brings_its_budget_along() -> None:
             {"jobs": {"max_json_bytes": 64 << 20}, "limits": {"max_bytes_in_flight": 128 << 20}},
             "limits.max_bytes_in_flight must be at least 268435456",
         ),
-        ({"merger": {"work_bytes": 500_000_000}}, "merger.work_bytes must be at least 662700032"),
+        ({"merger": {"work_bytes": 500_000_000}}, "merger.work_bytes must be at least 694157312"),
         ({"merger": {"at_once": 0}}, "merger.at_once"),
         ({"merger": {"work_bytes": -1}}, "merger.work_bytes"),
         ({"merger": {"at_once": 9}}, "merger.at_once does nothing over merger.max_ongoing_requests"),

@@ -55,9 +55,13 @@ async def test_a_form_is_described(page: dict[str, Any]) -> None:
     content = page["paths"]["/v1/merges"]["post"]["requestBody"]["content"]
     form = content["multipart/form-data"]["schema"]
     assert form["required"] == ["character", "background"]
-    assert form["properties"]["character"] == {"type": "string", "format": "binary"}
+    picture = {"type": "string", "format": "binary"}
+    assert form["properties"]["background"] == picture
+    several = {"type": "array", "items": picture, "minItems": 1, "maxItems": 4}
+    assert form["properties"]["character"] == several
     assert set(form["properties"]["options"]["properties"]) == {
         "merge",
+        "figures",
         "enhance",
         "attribution",
         "layers",
