@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deployments.imaging.composite.compositing import LARGEST_LAYER_PX
-from deployments.messages import LayerResult, MergeJob, UploadJob
+from deployments.messages import LayerResult, MergeJob, PictureJob, UploadJob
 from deployments.queueing.work_queue import Work
 
 FILE_BYTES_A_PX = 17
 FRAME_BYTES_A_PX = 40
 LAYER_BYTES_A_PX = 17
+READ_BYTES_A_PX = 30
 CUTOUT_BYTES_A_PX = 40
 FIGURE_BYTES_A_PX = 10
 """Of the frame, for each further figure: it is there in its own size and lit, and the frame once more."""
@@ -69,6 +70,22 @@ def work_on_the_way(job: UploadJob) -> Work:
 
 def _files_bytes(job: UploadJob) -> int:
     return sum(map(len, job.characters)) + len(job.background)
+
+
+def work_of_reading(job: PictureJob) -> Work:
+    """Return the work of reading one file and writing it as PNG."""
+    memory_bytes = READ_BYTES_A_PX * job.pixels + COPIES * len(job.data)
+    return Work(job.tenant, read_megapixels(job.pixels), memory_bytes, later=True)
+
+
+def read_on_the_way(job: PictureJob) -> Work:
+    """Return a picture's work to its sender: the replica holds the file until it is done."""
+    return Work(job.tenant, read_megapixels(job.pixels), len(job.data), later=True)
+
+
+def read_megapixels(pixels: int) -> float:
+    """Return what a picture costs its tenant: what is read and what is written."""
+    return 2 * pixels / MEGA
 
 
 def upload_megapixels(job: UploadJob) -> float:

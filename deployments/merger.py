@@ -18,6 +18,7 @@ from deployments.imaging.composite.layer_tags import as_before, group_as_before
 from deployments.imaging.cutout.cutout_fallback import LEAST_CONFIDENCE, climb
 from deployments.imaging.cutout.neural_matting import MattingConfig, NeuralMatte
 from deployments.imaging.files.decoding import figure_pixels, open_upright, place_pixels
+from deployments.imaging.files.encoding import encode
 from deployments.imaging.files.signing import SigningConfig
 from deployments.imaging.files.writing import PictureWriter
 from deployments.imaging.finishing import Origin, finish, group_origin
@@ -33,6 +34,7 @@ from deployments.merge_work import (
     work_of_cutout,
     work_of_encoding,
     work_of_preview,
+    work_of_reading,
     work_of_scene,
     work_of_upload,
 )
@@ -44,6 +46,7 @@ from deployments.messages import (
     MergeResult,
     OutputOptions,
     Picture,
+    PictureJob,
     UploadJob,
 )
 from deployments.queueing.queued_threads import QueuedThreads
@@ -97,6 +100,10 @@ class Merger:
     async def merge_files(self, job: UploadJob) -> MergeResult:
         """Merge picture files. Raises InvalidRequest naming the one at fault, and CutoutFailed."""
         return await self._queue.run(work_of_upload(job), self._merge_files, job)
+
+    async def read_picture(self, job: PictureJob) -> Picture:
+        """Read a picture file and write it as a plain PNG. Raises InvalidRequest naming the one at fault."""
+        return await self._queue.run(work_of_reading(job), self._read_picture, job)
 
     async def encode(self, output: OutputOptions, layer: LayerResult, tenant: str = "") -> Picture:
         """Encode one layer alone, as a file."""
@@ -169,6 +176,10 @@ class Merger:
             place,
         )
         return finish(made, job.merge, origin, self._writer, started)
+
+    def _read_picture(self, job: PictureJob) -> Picture:
+        pixels = figure_pixels(open_upright(job.data, job.param, job.max_pixels))
+        return encode(pixels, OutputOptions("png"))
 
     def _merge_files(self, job: UploadJob) -> MergeResult:
         if job.merge.figures:

@@ -263,6 +263,22 @@ class UploadJob:
 
 
 @dataclass(frozen=True)
+class PictureJob:
+    """One picture file from elsewhere, to be read once and written anew.
+
+    `param` names it in errors. A file of more than `max_pixels` is refused before it is decoded; `pixels` are
+    those that its header gives, by which memory is kept for it.
+    """
+
+    request_id: str
+    data: bytes
+    param: str
+    max_pixels: int
+    pixels: int
+    tenant: str = ""
+
+
+@dataclass(frozen=True)
 class Picture:
     """An encoded picture."""
 

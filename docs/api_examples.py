@@ -12,7 +12,7 @@ URL = "http://127.0.0.1:8000"
 
 @dataclass(frozen=True)
 class Example:
-    """`path` may hold `{job}`, the id of a job. `save` is the file that the answer is written to."""
+    """`path` may hold `{job}` or `{picture}`, an id. `save` is the file that the answer is written to."""
 
     method: str
     route: str
@@ -24,12 +24,12 @@ class Example:
     save: str | None = None
 
     def curl(self) -> str:
-        """For a POSIX shell; `$job` is a job's id."""
+        """For a POSIX shell; `$job` and `$picture` are ids."""
         words = ["curl", "--fail-with-body", "--silent", "--show-error", "--no-buffer"]
         implied = "POST" if self.json is not None or self.files or self.form else "GET"
         if self.method != implied:
             words += ["-X", self.method]
-        words.append(f'"{URL}{self.path.format(job="$job")}"')
+        words.append(f'"{URL}{self.path.format(job="$job", picture="$picture")}"')
         for name, value in self.headers.items():
             words += ["-H", shlex.quote(f"{name}: {value}")]
         if self.json is not None:
@@ -43,8 +43,8 @@ class Example:
         return " ".join(words)
 
     def python(self) -> str:
-        """With httpx; `job` is a job's id."""
-        quote = "f" if "{job}" in self.path else ""
+        """With httpx; `job` and `picture` are ids."""
+        quote = "f" if "{" in self.path else ""
         arguments = [f'{quote}"{URL}{self.path}"']
         if self.json is not None:
             arguments.append(f"json={self.json!r}")
@@ -96,6 +96,15 @@ EXAMPLES = (
     Example("GET", "/v1/jobs/{job_id}/scenes/{index}", "/v1/jobs/{job}/scenes/0", save="scene-0.jpg"),
     Example("POST", "/v1/jobs/{job_id}/release", "/v1/jobs/{job}/release"),
     Example("DELETE", "/v1/jobs/{job_id}", "/v1/jobs/{job}"),
+    Example("POST", "/v1/pictures", "/v1/pictures", files={"file": "character.png"}),
+    Example(
+        "GET",
+        "/v1/pictures/{picture_id}",
+        "/v1/pictures/{picture}",
+        headers={"Accept": "image/png"},
+        save="picture.png",
+    ),
+    Example("DELETE", "/v1/pictures/{picture_id}", "/v1/pictures/{picture}"),
     Example("GET", "/v1/models", "/v1/models"),
     Example("GET", "/v1/models/{model_id}", "/v1/models/storybook-character"),
     Example("GET", "/healthz", "/healthz"),

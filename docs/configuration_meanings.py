@@ -28,6 +28,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "signing": "The certificate that signs pictures by C2PA. null: pictures are not signed.",
         "limits": "Limits of requests.",
         "jobs": "Where jobs are kept, and how they are worked off.",
+        "pictures": "How many uploaded pictures are kept, and for how long. They lie where the jobs' pictures do.",
         "logs": "What is logged, and in which form.",
         "tracing": "Where traces are sent.",
         "authentication": "`required`: every request needs a key. `off`: none does. null: required, unless"
@@ -164,6 +165,10 @@ MEANINGS: dict[str, dict[str, str]] = {
         "max_streams": "Event streams of jobs that one ingress replica holds open.",
         "max_streams_per_tenant": "Those of one tenant.",
     },
+    "PictureConfig": {
+        "max_kept": "Uploaded pictures that one tenant keeps at once.",
+        "retention_s": "Seconds that a picture is kept after its last upload. What waits for it keeps it longer.",
+    },
     "JobConfig": {
         "database": "SQLAlchemy's URL of PostgreSQL or of a SQLite file. null: a SQLite file in the state folder.",
         "pictures": "A folder or a URL that fsspec knows, such as `s3://bucket/folder`. null: a folder in the state"
@@ -179,7 +184,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "max_json_values": "Values in a job's body.",
         "min_free_bytes": "New jobs are refused while the disk has less than this free: 507.",
         "max_stored_bytes": "Bytes that one tenant's jobs may keep.",
-        "max_stored_scenes": "Scenes that one tenant's jobs may keep.",
+        "max_stored_scenes": "Scenes of jobs, and uploaded pictures, that one tenant may keep.",
         "retention_s": "How long a job is kept after it has ended.",
         "ended_keys": "What happens to waiting scenes of a key that was revoked or has expired: `hold` until the"
         " tenant or an admin decides, `cancel`, or `finish`.",

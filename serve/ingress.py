@@ -44,6 +44,7 @@ from .routes.jobs import job_routes
 from .routes.layers import layer_routes
 from .routes.merges import merge_routes
 from .routes.page import page_routes
+from .routes.pictures import picture_routes
 from .routes.scenes import scene_routes
 from .routes.service import service_routes
 from .state.across_nodes import check_here
@@ -156,6 +157,7 @@ def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
         merge_routes,
         image_routes,
         job_routes,
+        picture_routes,
         service_routes,
         page_routes,
     )

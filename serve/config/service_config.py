@@ -39,6 +39,7 @@ from .job_config import JobConfig
 from .known_keys import check_keys
 from .layer_defaults import layer_defaults
 from .memory_budgets import memory_faults
+from .picture_config import PictureConfig
 
 Amount = Annotated[float, Field(ge=0, le=1_000_000)]
 """An amount of one of Ray's resources."""
@@ -257,6 +258,7 @@ class ServiceConfig(Settings):
     signing: SigningConfig | None = None
     limits: Limits = Limits()
     jobs: JobConfig = JobConfig()
+    pictures: PictureConfig = PictureConfig()
     logs: LogConfig = LogConfig()
     tracing: TracingConfig = TracingConfig()
     authentication: Authentication | None = None

@@ -25,7 +25,7 @@ from ray.serve.exceptions import (
 from ray.serve.handle import DeploymentHandle
 
 from deployments.errors import DeadlineExceeded, GenerationFailed, NotReady, Overloaded
-from deployments.merge_work import MEGA, work_on_the_way, written_px
+from deployments.merge_work import MEGA, read_on_the_way, work_on_the_way, written_px
 from deployments.messages import (
     LayerJob,
     LayerKind,
@@ -33,6 +33,7 @@ from deployments.messages import (
     MergeResult,
     OutputOptions,
     Picture,
+    PictureJob,
     UploadJob,
 )
 from deployments.queueing.work_queue import Work, WorkQueue
@@ -137,6 +138,14 @@ async def render_upload(graph: Graph, job: UploadJob, deadline_at: float) -> Mer
         merge = partial(graph.merger.merge_files.remote, job)
         merged: MergeResult = await _finish(graph, job.merge.request_id, work_on_the_way(job), merge)
         return merged
+
+
+async def read_picture(graph: Graph, job: PictureJob, deadline_at: float) -> Picture:
+    """Read a picture file from elsewhere in the merger's replicas, and get it back as a plain PNG."""
+    async with _Deadline(deadline_at):
+        read = partial(graph.merger.read_picture.remote, job)
+        picture: Picture = await _finish(graph, job.request_id, read_on_the_way(job), read)
+        return picture
 
 
 def scene_megapixels(job: SceneJob) -> float:

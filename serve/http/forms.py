@@ -32,8 +32,10 @@ class Form:
     options: bytes
 
 
-async def read_form(request: Request, limits: Limits, pictures: Mapping[str, int], options: str) -> Form:
-    """Read the files of each of `pictures`, one to so many, and `options` as a field or a file.
+async def read_form(
+    request: Request, limits: Limits, pictures: Mapping[str, int], options: str | None = None
+) -> Form:
+    """Read the files of each of `pictures`, one to so many, and `options`, if any, as a field or a file.
 
     Raises Refusal (408, 413, 415), and InvalidRequest for another set of parts.
     """
@@ -75,8 +77,8 @@ class _Parser(MultiPartParser):
         super().on_headers_finished()
 
 
-async def _sorted(form: FormData, limits: Limits, pictures: Mapping[str, int], options: str) -> Form:
-    most = {**pictures, options: 1}
+async def _sorted(form: FormData, limits: Limits, pictures: Mapping[str, int], options: str | None) -> Form:
+    most = {**pictures, **({} if options is None else {options: 1})}
     parts: defaultdict[str, list[UploadFile]] = defaultdict(list)
     for name, part in form.multi_items():
         assert isinstance(part, UploadFile)  # noqa: S101 (_Parser makes nothing else)
@@ -88,7 +90,7 @@ async def _sorted(form: FormData, limits: Limits, pictures: Mapping[str, int], o
             often = "twice" if most[name] == 1 else f"more than {most[name]} times"
             raise InvalidRequest(f"{shown} stands {often} in the form", shown)
     files = {name: await _pictures(name, parts[name]) for name in pictures}
-    told = b"".join([await part.read(limits.max_json_bytes + 1) for part in parts[options]])
+    told = b"".join([await part.read(limits.max_json_bytes + 1) for part in parts[options or ""]])
     if len(told) > limits.max_json_bytes:
         raise Refusal(413, "payload_too_large", f"{options} is limited to {limits.max_json_bytes} bytes")
     return Form(files, told)

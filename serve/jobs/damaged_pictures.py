@@ -15,9 +15,9 @@ from sqlalchemy import Engine, and_, func, select, update
 from deployments.errors import NotReady
 
 from ..http.error_responses import Refusal
+from ..pictures import loose_pictures as loose
 from ..state.store_clock import now_of
 from ..state.tables import scenes
-from . import loose_pictures as loose
 from .scene_jobs import can_be_painted
 from .states import SceneState
 

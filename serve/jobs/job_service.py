@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hashlib
@@ -13,34 +12,31 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any, TypeVar
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from deployments.errors import InvalidRequest, NotReady, Overloaded
 from deployments.messages import PictureFormat
 
 from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal
 from ..http.off_loop import off_loop
-from ..state.disk_space import FULL, DiskSpace, is_full
+from ..pictures import loose_pictures as loose
+from ..pictures.in_thread import ROOM_S, in_thread
+from ..pictures.picture_files import Damaged, Pictures, open_pictures
+from ..state.disk_space import DiskSpace
 from ..state.open_state import open_state
+from ..state.storage_budget import StorageBudget, StorageFull
 from ..telemetry.logs import logger
-from . import loose_pictures as loose
 from .damaged_pictures import WAIT_S, Outcome, paint_again, refuse
 from .job_schema import JobRequest
 from .kept_scenes import answer_in, picture_in
 from .open_work import OpenJob, open_jobs
-from .pictures import Damaged, Pictures, open_pictures
 from .scene_jobs import admit_all
 from .states import ENDED, JobState, NewScene, SceneState
 from .store import JobStore, KeyEnded, OtherBody, TooManyWaiting, new_job_id
-from .stored_bytes import StorageBudget, StorageFull
 
 Result = TypeVar("Result")
 JOB_ID = re.compile("[0-9a-f]{32}")
 UNKNOWN_S = 30.0
 """The seconds until some scenes are done, where none was lately."""
-ROOM_S = 60.0
-"""The seconds until there may be room: a worker forgets old jobs each minute."""
 NO_JOB = "there is no such job"
 NO_SCENE = "this job has no such scene, or no picture of it"
 
@@ -204,13 +200,7 @@ class JobService:
         raise NotReady("the kept picture is being replaced", retry_after_s=WAIT_S)
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
-        try:
-            return await asyncio.to_thread(work)
-        except (SQLAlchemyError, OSError, ValueError) as error:
-            logger.exception("jobs cannot be kept")
-            if is_full(error):
-                raise Refusal(507, "insufficient_storage", FULL, retry_after_s=ROOM_S) from None
-            raise NotReady("jobs cannot be kept at present", retry_after_s=5) from None
+        return await in_thread(work, "jobs")
 
 
 def digest_of(body: Any) -> str:

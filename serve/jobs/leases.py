@@ -15,9 +15,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, or_, select, update
 
+from ..pictures import loose_pictures as loose
 from ..state.store_clock import now_of
 from ..state.tables import jobs, scenes
-from . import loose_pictures as loose
 
 LONGEST_WAIT_S = 3_600.0
 """Nothing waits longer for its next attempt: a time beyond it was written before the clock was set back."""

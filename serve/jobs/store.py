@@ -30,13 +30,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from ..pictures import loose_pictures as loose
 from ..state.database import reading
+from ..state.storage_budget import StorageBudget
 from ..state.store_clock import now_of
 from ..state.tables import jobs, keys, scenes
-from . import loose_pictures as loose
 from .ended_keys import ended
 from .states import JobState, NewScene, SceneState
-from .stored_bytes import ROW_BYTES, StorageBudget, cancel_scenes
+from .stored_bytes import ROW_BYTES, cancel_scenes
 
 IDEMPOTENCY_S = 86_400.0
 LATELY_S = 300.0

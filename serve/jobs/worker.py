@@ -31,6 +31,9 @@ from ..graph.scene import (
     render,
 )
 from ..http.error_responses import error_of
+from ..pictures import loose_pictures as loose
+from ..pictures.picture_files import Pictures, name_of, open_pictures
+from ..pictures.store import forget_expired
 from ..state.across_nodes import check_here
 from ..state.disk_space import DiskSpace
 from ..state.node_local import Marks
@@ -41,11 +44,9 @@ from ..telemetry.metrics import Recorder
 from ..telemetry.scene_spans import REQUEST_ID, spanning
 from ..telemetry.tracing import send_traces
 from . import ended_keys
-from . import loose_pictures as loose
 from .damaged_pictures import OTHER
 from .kept_scenes import kept_file, painted
 from .leases import Claim, Leases
-from .pictures import Pictures, name_of, open_pictures
 from .scene_jobs import ready_to_paint
 
 RETRY_S = 1.0
@@ -160,6 +161,8 @@ class JobWorker:
                 self._recorder.set(metrics.FREE_BYTES, free)
         await asyncio.to_thread(ended_keys.give_up, engine, self._config.retention_s)
         while await asyncio.to_thread(leases.forget, self._config.retention_s):
+            continue
+        while await asyncio.to_thread(forget_expired, engine):
             continue
         seen: set[str] = set()
         while tokens := set(await asyncio.to_thread(loose.old, engine, YOUNG_S)) - seen:

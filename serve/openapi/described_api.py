@@ -25,6 +25,8 @@ EVERYWHERE = {"400", "500"}
 WITH_A_KEY = {"401", "403", "429", "503"}
 WITH_A_BODY = {"408", "413", "415", "422"}
 PAINTED = {"502", "504"}
+KEPT_FILES = ("/v1/jobs/{job_id}/scenes/{index}", "/v1/pictures/{picture_id}")
+KEEPING = ("/v1/jobs", "/v1/pictures")
 
 
 class DescribedApi(FastAPI):
@@ -43,8 +45,8 @@ class DescribedApi(FastAPI):
 def _completed(page: dict[str, Any], config: ServiceConfig) -> dict[str, Any]:
     page["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for path, operations in page["paths"].items():
-        for operation in operations.values():
-            possible = _errors(path, operation)
+        for method, operation in operations.items():
+            possible = _errors(path, method, operation)
             responses = operation["responses"]
             for status in [status for status in responses if status >= "4" and status not in possible]:
                 del responses[status]
@@ -60,13 +62,15 @@ def _completed(page: dict[str, Any], config: ServiceConfig) -> dict[str, Any]:
     return page
 
 
-def _errors(path: str, operation: dict[str, Any]) -> set[str]:
+def _errors(path: str, method: str, operation: dict[str, Any]) -> set[str]:
     places = {each["in"] for each in operation.get("parameters", [])}
     errors = set(EVERYWHERE)
     errors |= WITH_A_KEY if path not in PUBLIC else set()
     errors |= {"503"} if path == "/readyz" else set()
     errors |= {"404"} if "path" in places else set()
-    errors |= {"410"} if path.endswith("/scenes/{index}") else set()
+    errors |= {"410"} if method == "get" and path in KEPT_FILES else set()
+    errors |= {"422"} if method == "delete" and path in KEPT_FILES else set()
+    errors |= {"507"} if method == "post" and path in KEEPING else set()
     errors |= {"422"} if "query" in places else set()
     if "requestBody" in operation:
         errors |= WITH_A_BODY

@@ -16,7 +16,7 @@ REFUSALS = {
     401: "no key, or none that is known here",
     403: "the key may not do this, or another site's page asks where no key is needed",
     404: "there is none, or it is another key's",
-    410: "it was kept, is damaged, and cannot be painted again",
+    410: "it was kept, is damaged, and cannot be made again",
     408: "the body came too slowly",
     413: "the body is too large",
     415: "the body, or a part of it, is of another media type than described",
@@ -26,7 +26,7 @@ REFUSALS = {
     502: "no attempt gave a usable picture",
     503: "not ready, or out of memory",
     504: "the deadline passed, or the operator's own limit for an answer",
-    507: "no room for what would be kept: remove jobs that have ended",
+    507: "no room for what would be kept: remove jobs that have ended, or uploaded pictures",
 }
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": text} for status, text in REFUSALS.items()
@@ -96,7 +96,9 @@ def describe_body(shape: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def describe_form(files: Mapping[str, int], field: str, shape: type[BaseModel]) -> dict[str, Any]:
+def describe_form(
+    files: Mapping[str, int], field: str | None = None, shape: type[BaseModel] | None = None
+) -> dict[str, Any]:
     """Return a form's part of an operation.
 
     It has picture `files`, each once or up to so many times, and one JSON `field` that may be left out.
@@ -106,14 +108,15 @@ def describe_form(files: Mapping[str, int], field: str, shape: type[BaseModel]) 
         name: picture if most == 1 else {"type": "array", "items": picture, "minItems": 1, "maxItems": most}
         for name, most in files.items()
     }
-    properties = {**pictures, field: _schema(shape)}
+    options = {} if field is None or shape is None else {field: _schema(shape)}
+    properties = {**pictures, **options}
     schema = {
         "type": "object",
         "properties": properties,
         "required": list(files),
         "additionalProperties": False,
     }
-    kinds = {**dict.fromkeys(files, ", ".join(FORMATS)), field: "application/json"}
+    kinds = {**dict.fromkeys(files, ", ".join(FORMATS)), **dict.fromkeys(options, "application/json")}
     encoding = {name: {"contentType": kind} for name, kind in kinds.items()}
     return {
         "requestBody": {

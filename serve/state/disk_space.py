@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..config.job_config import JobConfig
 
 MIB = 1 << 20
-FULL = "the disk of this service is full; no job is taken until there is room"
+FULL = "the disk of this service is full; nothing is kept until there is room"
 
 
 class DiskSpace:

@@ -1,4 +1,4 @@
-"""The tables of jobs and of who may ask for them: the same in SQLite and in PostgreSQL.
+"""The tables of jobs, of uploaded pictures and of who may ask for them: alike in SQLite and PostgreSQL.
 
 Migrations make them, this describes them.
 
@@ -107,4 +107,27 @@ loose_pictures = Table(
     Column("since", Double, nullable=False),
     Column("dropping_at", Double),
     Index("loose_pictures_by_picture", "picture"),
+)
+
+pictures = Table(
+    "pictures",
+    metadata,
+    Column("owner", String(64), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Index("pictures_by_name", "name"),
+    Index("pictures_by_expiry", "expires_at"),
+)
+
+picture_holds = Table(
+    "picture_holds",
+    metadata,
+    Column("holder", String(80), primary_key=True),
+    Column("owner", String(64), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Index("picture_holds_by_picture", "owner", "name"),
 )

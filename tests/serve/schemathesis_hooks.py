@@ -19,6 +19,7 @@ IN_WORDS_ALONE = {
     ("POST /v1/merges", "background"),
     ("POST /v1/merges", "figures"),  # As many as there are characters.
     ("POST /v1/merges", "merge.position"),  # Of several, each has its own.
+    ("POST /v1/pictures", "file"),
     ("POST /v1/images/generations", "body"),  # A stream holds one picture.
     ("POST /v1/images/generations", "size"),  # The model's multiples, as text.
     ("POST /v1/images/generations", "prompt"),  # Of a scene, two descriptions with a bar between them.

@@ -42,7 +42,10 @@ OPTIONS: dict[str, Any] = {
     "merge": {"mode": "paste", "width": 64, "height": 64, "position": "left", "scale": 1.0, "contrast": 1.0},
     "output": {"format": "png"},
 }
-PATHS = (*BODIES, "/v1/jobs", "/v1/models", "/v1/models/x", "/healthz", "/readyz", "/", "/openapi.json")
+PATHS = (
+    *(*BODIES, "/v1/jobs", "/v1/pictures", "/v1/pictures/pic_0", "/v1/models", "/v1/models/x"),
+    *("/healthz", "/readyz", "/", "/openapi.json"),
+)
 HEADERS = (
     *("host", "origin", "accept", "accept-encoding", "content-type", "content-encoding", "content-length"),
     *("authorization", "x-request-id", "x-session-id", "serve_multiplexed_model_id", "idempotency-key"),
@@ -99,6 +102,19 @@ async def merge_files(edge: httpx.AsyncClient, chance: random.Random) -> httpx.R
     options = json.dumps(OPTIONS if chance.random() < 0.7 else mutated_json(chance, OPTIONS))
     files = {"character": ("c.png", file(FILES["a layer"])), "background": ("b.png", file(PLACE))}
     return await edge.post("/v1/merges", files=files, data={"options": options})
+
+
+async def upload_file(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
+    """Upload a damaged file, then look at what was kept under an id that is nearly right."""
+    data = mutated_bytes(chance, with_chunk(chance, chance.choice(CORPUS)), CORPUS)
+    field = chance.choice(("file", "file", "file", "url", ""))
+    answer = await edge.post("/v1/pictures", files={field: ("p.png", data)})
+    if answer.status_code != 200 or chance.random() < 0.5:
+        return answer
+    kept = answer.json()["id"].encode()
+    name = quote_from_bytes(mutated_bytes(chance, kept, (kept,)) if chance.random() < 0.5 else kept)
+    method = chance.choice(("GET", "HEAD", "DELETE"))
+    return await edge.request(method, f"/v1/pictures/{name}", headers=any_headers(chance))
 
 
 async def send_coded(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
@@ -188,6 +204,7 @@ def plain(value: bytes) -> bytes:
 
 HOW = {
     "files": merge_files,
+    "uploads": upload_file,
     "bodies": send_body,
     "coded bodies": send_coded,
     "heads": send_head,

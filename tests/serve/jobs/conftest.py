@@ -25,6 +25,8 @@ from serve.state.tables import (
     jobs,
     keys,
     loose_pictures,
+    picture_holds,
+    pictures,
     scenes,
     tenants,
 )
@@ -77,6 +79,8 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 def clear(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(delete(loose_pictures))
+        connection.execute(delete(picture_holds))
+        connection.execute(delete(pictures))
         connection.execute(delete(scenes))
         connection.execute(delete(jobs))
         connection.execute(delete(keys))

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine
 
-from serve.jobs import loose_pictures as loose
 from serve.jobs.leases import Claim, Leases
 from serve.jobs.store import JobStore, new_job_id
+from serve.pictures import loose_pictures as loose
 
 from ...polling import until
 from .conftest import clear

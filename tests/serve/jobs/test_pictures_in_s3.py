@@ -14,7 +14,7 @@ from moto.s3.models import s3_backends
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
-from serve.jobs.pictures import Damaged, open_pictures
+from serve.pictures.picture_files import Damaged, open_pictures
 
 from ..conftest import heard, served
 from ..test_ingress import SCENE

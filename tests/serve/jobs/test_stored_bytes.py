@@ -15,10 +15,11 @@ from serve.jobs import ended_keys
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
 from serve.jobs.store import JobStore, new_job_id
-from serve.jobs.stored_bytes import ROW_BYTES, StorageBudget, StorageFull, expected_bytes, stored
+from serve.jobs.stored_bytes import ROW_BYTES
 from serve.state import disk_space
 from serve.state.database import open_database
 from serve.state.disk_space import DiskSpace, is_full
+from serve.state.storage_budget import StorageBudget, StorageFull, expected_bytes, stored
 from serve.state.tables import jobs, scenes
 
 WORDS, EXPECTED = '{"words": "' + "x" * 989 + '"}', 10_000

@@ -23,10 +23,10 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
 from serve.jobs.leases import Leases
-from serve.jobs.loose_pictures import old
-from serve.jobs.pictures import FolderPictures
 from serve.jobs.store import JobStore
 from serve.jobs.worker import JobWorker
+from serve.pictures.loose_pictures import old
+from serve.pictures.picture_files import FolderPictures
 from serve.state.database import open_database
 from serve.state.disk_space import DiskSpace
 from serve.state.tables import scenes

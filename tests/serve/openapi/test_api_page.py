@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import httpx
@@ -40,6 +41,16 @@ def job(url_with_worker: str) -> str:
 
 
 @pytest.fixture
+def picture(url_with_worker: str) -> str:
+    """Uploaded."""
+    data = BytesIO()
+    Image.linear_gradient("L").save(data, "PNG")
+    with httpx.Client(base_url=url_with_worker, timeout=60, trust_env=False) as http:
+        picture_id: str = http.post("/v1/pictures", files={"file": data.getvalue()}).json()["id"]
+    return picture_id
+
+
+@pytest.fixture
 def runs(
     url_with_worker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Example, str], None]:
@@ -53,7 +64,7 @@ def runs(
 
     def look(example: Example, printed: str) -> None:
         if example.save:
-            assert (tmp_path / example.save).read_bytes().startswith(b"\xff\xd8")
+            assert (tmp_path / example.save).read_bytes().startswith((b"\xff\xd8", b"\x89PNG"))
         else:
             assert printed.startswith(("{", "event: ", ":"))
 
@@ -62,9 +73,13 @@ def runs(
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)
 def test_the_curl_examples(
-    example: Example, url_with_worker: str, job: str, runs: Callable[[Example, str], None]
+    example: Example,
+    url_with_worker: str,
+    job: str,
+    picture: str,
+    runs: Callable[[Example, str], None],
 ) -> None:
-    script = f"job={job}\n{example.curl().replace(URL, url_with_worker)}"
+    script = f"job={job}\npicture={picture}\n{example.curl().replace(URL, url_with_worker)}"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
     runs(example, done.stdout)
@@ -75,8 +90,9 @@ def test_the_python_examples(
     example: Example,
     url_with_worker: str,
     job: str,
+    picture: str,
     runs: Callable[[Example, str], None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    exec(example.python().replace(URL, url_with_worker), {"job": job})  # noqa: S102 (it is ours)
+    exec(example.python().replace(URL, url_with_worker), {"job": job, "picture": picture})  # noqa: S102 (it is ours)
     runs(example, capsys.readouterr().out)

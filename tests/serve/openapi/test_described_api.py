@@ -104,8 +104,10 @@ def test_who_needs_a_key_is_told(authentication: Authentication | None, security
         (
             "post",
             "/v1/jobs",
-            {"400", "401", "403", "408", "413", "415", "422", "429", "500", "503"},
+            {"400", "401", "403", "408", "413", "415", "422", "429", "500", "503", "507"},
         ),
+        ("get", "/v1/pictures/{picture_id}", {"400", "401", "403", "404", "410", "429", "500", "503"}),
+        ("delete", "/v1/pictures/{picture_id}", {"400", "401", "403", "404", "422", "429", "500", "503"}),
     ],
 )
 def test_a_route_is_told_with_its_own_errors(method: str, route: str, errors: set[str]) -> None:

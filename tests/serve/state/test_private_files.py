@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from serve.auth.open_keys import open_keys
-from serve.jobs.pictures import FolderPictures
+from serve.pictures.picture_files import FolderPictures
 from serve.state.private_files import new_ones_shut, shut_all
 
 

@@ -1,9 +1,10 @@
-"""Pictures that may have no scene: about to be kept for one, or left behind by one that is gone.
+"""Pictures that may have no owner: about to be kept for one, or left behind by one that is gone.
 
-A picture is named by its contents, so two scenes may have the same one, and one that is done with it must not
-take it from the other. Therefore it is noted here before it is written, and before its last scene is deleted;
-one that nobody else has or notes is marked, dropped, and only then the note is taken down. Nobody begins to
-keep a picture that is marked. A process that is killed in between leaves its note, and another finds it.
+Owners are scenes and uploads. A picture is named by its contents, so two may have the same one, and one that
+is done with it must not take it from the other. Therefore it is noted here before it is written, and before
+its last owner is deleted; one that nobody else has or notes is marked, dropped, and only then the note is
+taken down. Nobody begins to keep a picture that is marked. A process that is killed in between leaves its
+note, and another finds it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection, Engine, delete, insert, select, text, update
 
 from ..state.store_clock import now_of
-from ..state.tables import loose_pictures, scenes
+from ..state.tables import loose_pictures, pictures, scenes
 
 STUCK_S = 600.0
 """A process that has been dropping a picture for so long is gone."""
@@ -24,7 +25,7 @@ class BeingDropped(OSError):
 
 
 def leave(connection: Connection, token: str, picture: str, since: float = 0.0) -> None:
-    """Note that a scene which had it is gone. `token`: whose note it is; any that nobody else has."""
+    """Note that an owner of it is gone. `token`: whose note it is; any that nobody else has."""
     connection.execute(insert(loose_pictures).values(token=token, picture=picture, since=since))
 
 
@@ -41,12 +42,12 @@ def begin(connection: Connection, token: str, picture: str, now: float) -> None:
 
 
 def settle(connection: Connection, token: str) -> None:
-    """Remove the note: the picture is a scene's."""
+    """Remove the note: the picture has an owner."""
     connection.execute(delete(loose_pictures).where(loose_pictures.c.token == token))
 
 
 def forget(engine: Engine, tokens: Sequence[str]) -> None:
-    """Remove the notes whose pictures are a scene's after all."""
+    """Remove the notes whose pictures have an owner after all."""
     with engine.begin() as connection:
         connection.execute(delete(loose_pictures).where(loose_pictures.c.token.in_(tokens)))
 
@@ -102,7 +103,8 @@ def _mark(engine: Engine, token: str, now: float | None, leaving: str | None) ->
         owners = select(scenes.c.number).where(scenes.c.picture == found.picture)
         if leaving is not None:
             owners = owners.where(scenes.c.job_id != leaving)
-        if any(connection.execute(each.limit(1)).first() for each in (others, owners)):
+        uploads = select(pictures.c.name).where(pictures.c.name == found.picture)
+        if any(connection.execute(each.limit(1)).first() for each in (others, owners, uploads)):
             settle(connection, token)
             return None
         connection.execute(update(loose_pictures).where(mine).values(dropping_at=now))

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from serve.jobs import pictures as kept
-from serve.jobs.pictures import UNFINISHED, Damaged, Pictures, RemotePictures, open_pictures
+from serve.pictures import picture_files as kept
+from serve.pictures.picture_files import UNFINISHED, Damaged, Pictures, RemotePictures, open_pictures
 
 DATA = b"a picture"
 

@@ -1,0 +1,146 @@
+"""Rows of uploaded pictures: whose they are, until when, and what holds them for longer.
+
+Every method is one transaction. Without `now`, in seconds since 1970, it is whatever time the database has.
+All of them raise SQLAlchemyError. A picture that is not its asker's is not there.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, func, insert, select, update
+
+from ..state.database import reading
+from ..state.storage_budget import StorageBudget, StorageFull
+from ..state.store_clock import now_of
+from ..state.tables import picture_holds, pictures
+from . import loose_pictures as loose
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptPicture:
+    """An uploaded picture. `name` is that of its file: the SHA-256 of its bytes."""
+
+    name: str
+    width: int
+    height: int
+    bytes: int
+    expires_at: float = 0.0
+
+
+class Held(Exception):
+    """Something that has not ended holds the picture."""
+
+
+class PictureStore:
+    def __init__(self, engine: Engine, retention_s: float, max_kept: int) -> None:
+        self.engine = engine
+        self._retention_s = retention_s
+        self._max_kept = max_kept
+
+    def begin(self, owner: str, new: KeptPicture, budget: StorageBudget, now: float | None = None) -> str:
+        """Note that a picture is about to be kept, and return the note's token.
+
+        Raises StorageFull where there is no room for it, and BeingDropped.
+        """
+        token = secrets.token_hex(16)
+        with self.engine.begin() as connection:
+            now = now_of(connection, now)
+            if connection.execute(select(pictures.c.name).where(_mine(owner, new.name))).first() is None:
+                count = select(func.count()).where(pictures.c.owner == owner).select_from(pictures)
+                if connection.execute(count).scalar_one() >= self._max_kept:
+                    raise StorageFull(f"{self._max_kept} uploaded pictures may be kept; remove some")
+                budget.check(connection, owner, 1, new.bytes)
+            loose.begin(connection, token, new.name, now)
+        return token
+
+    def keep(self, owner: str, new: KeptPicture, token: str, now: float | None = None) -> float:
+        """Keep a picture whose file is written, and return when it expires. One that was kept lasts anew."""
+        with self.engine.begin() as connection:
+            now = now_of(connection, now)
+            expires_at = now + self._retention_s
+            again = update(pictures).where(_mine(owner, new.name)).values(expires_at=expires_at)
+            if connection.execute(again).rowcount == 0:
+                row = {"owner": owner, "name": new.name, "width": new.width, "height": new.height}
+                times = {"created_at": now, "expires_at": expires_at}
+                connection.execute(insert(pictures).values(**row, bytes=new.bytes, **times))
+            loose.settle(connection, token)
+        return expires_at
+
+    def find(self, owner: str, names: Iterable[str], now: float | None = None) -> Mapping[str, KeptPicture]:
+        """Return those of the named that the owner has and that have not expired."""
+        with reading(self.engine) as connection:
+            now = now_of(connection, now)
+            mine = and_(pictures.c.owner == owner, pictures.c.name.in_(list(names)))
+            found = connection.execute(select(pictures).where(mine, _lasts(now))).all()
+        return {
+            row.name: KeptPicture(
+                name=row.name,
+                width=row.width,
+                height=row.height,
+                bytes=row.bytes,
+                expires_at=row.expires_at,
+            )
+            for row in found
+        }
+
+    def remove(self, owner: str, name: str, now: float | None = None) -> str | None:
+        """Delete a picture. Return its note's token; None where there is none. Raises Held."""
+        with self.engine.begin() as connection:
+            now = now_of(connection, now)
+            there = select(pictures.c.name).where(_mine(owner, name), _lasts(now)).with_for_update()
+            if connection.execute(there).first() is None:
+                return None
+            if connection.execute(select(_is_held()).where(_mine(owner, name))).scalar():
+                raise Held
+            return _delete(connection, owner, name)
+
+
+def forget_expired(engine: Engine, limit: int = 100, now: float | None = None) -> int:
+    """Delete expired pictures that nothing holds: how many. Their files are loose from then on."""
+    with engine.begin() as connection:
+        now = now_of(connection, now)
+        old = select(pictures.c.owner, pictures.c.name).where(~_lasts(now)).limit(limit)
+        gone = connection.execute(old.with_for_update(skip_locked=True)).all()
+        for row in gone:
+            _delete(connection, row.owner, row.name)
+        return len(gone)
+
+
+def hold(connection: Connection, holder: str, owner: str, names: Iterable[str], now: float) -> set[str]:
+    """Keep pictures for as long as `holder` holds them. Return those that are not there to be held."""
+    missing = set()
+    for name in set(names):
+        there = select(pictures.c.name).where(_mine(owner, name), _lasts(now)).with_for_update()
+        if connection.execute(there).first() is None:
+            missing.add(name)
+        else:
+            connection.execute(insert(picture_holds).values(holder=holder, owner=owner, name=name))
+    return missing
+
+
+def release(connection: Connection, holder: str) -> None:
+    """Hold nothing for `holder` any more."""
+    connection.execute(delete(picture_holds).where(picture_holds.c.holder == holder))
+
+
+def _mine(owner: str, name: str) -> ColumnElement[bool]:
+    return and_(pictures.c.owner == owner, pictures.c.name == name)
+
+
+def _is_held() -> ColumnElement[bool]:
+    same = and_(picture_holds.c.owner == pictures.c.owner, picture_holds.c.name == pictures.c.name)
+    return exists(select(picture_holds.c.holder).where(same))
+
+
+def _lasts(now: float) -> ColumnElement[bool]:
+    return (pictures.c.expires_at > now) | _is_held()
+
+
+def _delete(connection: Connection, owner: str, name: str) -> str:
+    token = secrets.token_hex(16)
+    loose.leave(connection, token, name)
+    connection.execute(delete(pictures).where(_mine(owner, name)))
+    return token

@@ -1,0 +1,83 @@
+"""/v1/pictures: pictures that callers upload, to paint from."""
+
+from __future__ import annotations
+
+import time
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from deployments.imaging.files.decoding import measure
+from deployments.merge_work import read_megapixels
+from deployments.messages import PictureJob
+
+from ..api.picture_answer import PictureAnswer
+from ..api.responses import wants_json
+from ..auth.middleware import tenant_of
+from ..config.service_config import ServiceConfig
+from ..graph.scene import Graph, read_picture
+from ..http.disconnects import abandon_with_client
+from ..http.error_responses import Refusal
+from ..http.forms import read_form
+from ..http.off_loop import off_loop
+from ..openapi.fragments import answered, describe_form
+from ..pictures.service import PictureService, id_of
+from ..pictures.store import KeptPicture
+from .charges import charged
+
+FILE = "file"
+DEADLINE_S = 120.0
+PNG = "image/png"
+
+
+def picture_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
+    router = APIRouter()
+    service, limits = PictureService(config), config.limits
+
+    @router.post(
+        "/v1/pictures",
+        response_model=PictureAnswer,
+        responses=answered("kept for good until it expires"),
+        openapi_extra=describe_form({FILE: 1}),
+    )
+    async def upload_picture(request: Request) -> Response:
+        """Reads a PNG, JPEG or WebP picture and keeps it for a day. The same picture has the same id."""
+        form = await read_form(request, limits, {FILE: 1})
+        data, tenant = form.files[FILE][0], tenant_of(request)
+        pixels = await off_loop(lambda: measure(data, FILE, limits.max_upload_pixels))
+        job = PictureJob(request.state.request_id, data, FILE, limits.max_upload_pixels, pixels, tenant)
+        reading = read_picture(graph, job, time.monotonic() + DEADLINE_S)
+        work = charged(request, read_megapixels(pixels), lambda: True, reading)
+        picture = await abandon_with_client(request, work)
+        return JSONResponse(_told(await service.keep(tenant, picture)))
+
+    @router.get(
+        "/v1/pictures/{picture_id}",
+        response_model=PictureAnswer,
+        responses=answered("the picture, or JSON, by `Accept`", (PNG,), ("ETag", "Cache-Control", "Vary")),
+    )
+    async def look_at_picture(request: Request, picture_id: str) -> Response:
+        tenant = tenant_of(request)
+        if wants_json(request):
+            return JSONResponse(_told(await service.find(tenant, picture_id)), headers={"Vary": "Accept"})
+        try:
+            kept, data = await service.read(tenant, picture_id)
+        except Refusal as refusal:
+            if refusal.status == 410:
+                request.state.damaged_picture = "gone"  # HttpMetrics counts it.
+            raise
+        headers = {"ETag": f'"{kept.name}"', "Cache-Control": "private, immutable", "Vary": "Accept"}
+        return Response(data, media_type=PNG, headers=headers)
+
+    @router.delete("/v1/pictures/{picture_id}", response_model=PictureAnswer)
+    async def remove_picture(request: Request, picture_id: str) -> Response:
+        """Removes a picture. One that something still waits for is refused: end that first."""
+        return JSONResponse(_told(await service.remove(tenant_of(request), picture_id)))
+
+    return router
+
+
+def _told(kept: KeptPicture) -> dict[str, object]:
+    expires_at = int(kept.expires_at)
+    answer = PictureAnswer(id=id_of(kept.name), width=kept.width, height=kept.height, expires_at=expires_at)
+    return answer.model_dump()

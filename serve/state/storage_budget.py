@@ -1,0 +1,64 @@
+"""Budget what a tenant keeps on the disk: the scenes of its jobs and the pictures that it has uploaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from .tables import jobs, pictures, scenes
+
+ROOM = "remove jobs that have ended, or uploaded pictures"
+
+
+class StorageFull(Exception):
+    """The message says whose storage, and what makes room."""
+
+
+@dataclass(frozen=True)
+class StorageBudget:
+    """The budget of one tenant, and what the disk has left; None where it is not this machine's.
+
+    `max_scenes` counts the rows of scenes and of uploaded pictures. `left_bytes` is what is free beyond what
+    has to stay free.
+    """
+
+    max_bytes: int
+    max_scenes: int
+    left_bytes: int | None = None
+
+    def check(self, connection: Connection, owner: str, new_rows: int, new_bytes: int) -> None:
+        """Raise StorageFull where something new does not fit beside what is kept already."""
+        kept_rows, kept_bytes = stored(connection, owner)
+        if kept_rows + new_rows > self.max_scenes:
+            raise StorageFull(f"{self.max_scenes} scenes of jobs may be kept, pictures among them; {ROOM}")
+        if kept_bytes + new_bytes > self.max_bytes:
+            raise StorageFull(f"{self.max_bytes} bytes of jobs may be kept, pictures among them; {ROOM}")
+        if self.left_bytes is None:
+            return
+        left = self.left_bytes - expected_bytes(connection) - new_bytes
+        if left < 0:
+            raise StorageFull("the disk of this service is nearly full")
+        # Nobody takes more than is left to the others then: one tenant has half of the disk at most.
+        if owner and kept_bytes + new_bytes > left:
+            raise StorageFull(f"the disk has less left than your jobs keep; {ROOM}")
+
+
+def stored(connection: Connection, owner: str) -> tuple[int, int]:
+    """Return how many scenes and uploaded pictures of an owner are kept, and their bytes."""
+    held = func.coalesce(func.sum(scenes.c.words_bytes + scenes.c.picture_bytes), 0)
+    of_jobs = select(func.count(), held).select_from(scenes.join(jobs)).where(jobs.c.owner == owner)
+    count, size = connection.execute(of_jobs).one()
+    uploaded = select(func.count(), func.coalesce(func.sum(pictures.c.bytes), 0))
+    pictures_count, pictures_size = connection.execute(uploaded.where(pictures.c.owner == owner)).one()
+    return int(count + pictures_count), int(size + pictures_size)
+
+
+def expected_bytes(connection: Connection) -> int:
+    """Return the bytes of all pictures that are still to be painted for jobs."""
+    waiting = scenes.c.status.in_(("queued", "running"))
+    return int(
+        connection.execute(
+            select(func.coalesce(func.sum(scenes.c.picture_bytes), 0)).where(waiting)
+        ).scalar_one()
+    )

@@ -1,0 +1,104 @@
+"""Rows of uploaded pictures, in SQLite and in PostgreSQL: how long they last, and what lets them go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Engine, select
+
+from serve.pictures import loose_pictures as loose
+from serve.pictures.store import Held, KeptPicture, PictureStore, forget_expired, hold, release
+from serve.state.storage_budget import StorageBudget, StorageFull, stored
+from serve.state.tables import loose_pictures
+
+NOW, DAY_S = 1_000_000.0, 86_400.0
+A_LOT = StorageBudget(1 << 30, 1_000)
+Keep = Callable[..., float]
+
+
+def a_picture(name: str = "a" * 64, size: int = 500) -> KeptPicture:
+    return KeptPicture(name=name, width=30, height=20, bytes=size)
+
+
+@pytest.fixture
+def store(engine: Engine) -> PictureStore:
+    return PictureStore(engine, DAY_S, max_kept=3)
+
+
+@pytest.fixture
+def keep(store: PictureStore) -> Keep:
+    def make(owner: str = "a", name: str = "a" * 64, now: float = NOW) -> float:
+        token = store.begin(owner, a_picture(name), A_LOT, now)
+        return store.keep(owner, a_picture(name), token, now)
+
+    return make
+
+
+def dropped(engine: Engine, now: float) -> list[str]:
+    """Take down every note, and return the files that are dropped for it."""
+    gone: list[str] = []
+    with engine.connect() as connection:
+        tokens = list(connection.execute(select(loose_pictures.c.token)).scalars())
+    for token in tokens:
+        loose.tidy(engine, token, gone.append, now)
+    return gone
+
+
+def test_a_picture_lasts_a_day_from_its_last_upload(store: PictureStore, keep: Keep) -> None:
+    assert keep() == NOW + DAY_S
+    assert keep(now=NOW + 100) == NOW + DAY_S + 100
+    assert store.find("a", ["a" * 64], NOW + DAY_S + 99)["a" * 64].width == 30
+    assert store.find("a", ["a" * 64], NOW + DAY_S + 101) == {}
+    assert store.find("b", ["a" * 64], NOW) == {}
+
+
+def test_what_has_expired_is_forgotten_and_its_file_dropped(engine: Engine, keep: Keep) -> None:
+    keep(name="a" * 64)
+    keep(name="b" * 64, now=NOW + 100)
+    assert forget_expired(engine, now=NOW + DAY_S) == 1
+    assert dropped(engine, NOW + DAY_S) == ["a" * 64]
+    assert forget_expired(engine, now=NOW + DAY_S) == 0
+
+
+def test_a_file_that_another_tenant_has_too_stays(engine: Engine, store: PictureStore, keep: Keep) -> None:
+    keep("a"), keep("b")
+    assert store.remove("a", "a" * 64, NOW)
+    assert dropped(engine, NOW) == []
+    assert store.remove("b", "a" * 64, NOW)
+    assert dropped(engine, NOW) == ["a" * 64]
+    assert store.remove("b", "a" * 64, NOW) is None
+
+
+def test_what_is_held_neither_expires_nor_is_removed_until_it_is_released(
+    engine: Engine, store: PictureStore, keep: Keep
+) -> None:
+    keep()
+    with engine.begin() as connection:
+        assert hold(connection, "job:1", "a", ["a" * 64, "c" * 64], NOW) == {"c" * 64}
+    late = NOW + 2 * DAY_S
+    assert forget_expired(engine, now=late) == 0 and store.find("a", ["a" * 64], late)
+    with pytest.raises(Held):
+        store.remove("a", "a" * 64, late)
+    with engine.begin() as connection:
+        release(connection, "job:1")
+    assert forget_expired(engine, now=late) == 1
+
+
+def test_the_number_and_the_bytes_are_bounded(engine: Engine, store: PictureStore, keep: Keep) -> None:
+    for name in "abc":
+        keep(name=64 * name)
+    with pytest.raises(StorageFull, match="3 uploaded pictures"):
+        store.begin("a", a_picture("d" * 64), A_LOT, NOW)
+    with engine.connect() as connection:
+        assert stored(connection, "a") == (3, 1_500)
+    with pytest.raises(StorageFull, match="bytes"):
+        store.begin("b", a_picture(size=5_000), StorageBudget(4_000, 10), NOW)
+
+
+def test_a_picture_whose_file_was_never_written_leaves_a_note_alone(
+    engine: Engine, store: PictureStore
+) -> None:
+    store.begin("a", a_picture(), A_LOT, NOW)
+    assert store.find("a", ["a" * 64], NOW) == {}
+    assert dropped(engine, NOW) == ["a" * 64]

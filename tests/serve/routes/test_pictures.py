@@ -1,0 +1,218 @@
+"""POST, GET, HEAD and DELETE of /v1/pictures, over real HTTP semantics and real stores."""
+
+from __future__ import annotations
+
+import struct
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serve.auth.quotas import Quota
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
+from serve.ingress import build_api, build_http
+from serve.state.disk_space import DiskSpace
+
+from ..conftest import served
+
+Ask = Callable[..., httpx.AsyncClient]
+TINTS = np.random.default_rng(7).integers(0, 255, (24, 40, 3)).astype(np.uint8)
+
+
+def a_file(pixels: Any = TINTS, kind: str = "PNG") -> bytes:
+    data = BytesIO()
+    Image.fromarray(pixels).save(data, kind)
+    return data.getvalue()
+
+
+def a_huge_file() -> bytes:
+    """200 megapixels in a header, and next to nothing behind it."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    header = struct.pack(">IIBBBBB", 20_000, 10_000, 8, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+class As:
+    """Puts a tenant, and its quota, where the middleware of keys puts them."""
+
+    def __init__(self, app: ASGIApp, tenant: str, quota: Quota | None = None) -> None:
+        self._app, self._state = app, {"tenant": tenant, "quota": quota}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = {**scope.get("state", {}), **self._state}
+        await self._app(scope, receive, send)
+
+
+@pytest.fixture
+def mine(config: ServiceConfig, tmp_path: Path) -> ServiceConfig:
+    return config.model_copy(update={"state_dir": str(tmp_path / "state")})
+
+
+@pytest.fixture
+def ask(mine: ServiceConfig, graph: Graph) -> Ask:
+    def make(tenant: str = "a", quota: Quota | None = None, **changes: Any) -> httpx.AsyncClient:
+        config = mine.model_copy(update=changes)
+        app = As(build_http(config, graph), tenant, quota)
+        return httpx.AsyncClient(transport=httpx.ASGITransport(served(app)), base_url="http://localhost")
+
+    return make
+
+
+async def upload(client: httpx.AsyncClient, data: bytes = b"", field: str = "file") -> httpx.Response:
+    return await client.post("/v1/pictures", files={field: ("picture.png", data or a_file(), "image/png")})
+
+
+def error_of(answer: httpx.Response) -> tuple[int, str, str | None]:
+    error = answer.json()["error"]
+    assert set(error) == {"type", "code", "message", "param", "request_id"}
+    return answer.status_code, error["code"], error["param"]
+
+
+def files_of(config: ServiceConfig) -> list[Path]:
+    folder = Path(config.jobs.pictures_place(config.state_folder))
+    return [file for file in folder.glob("??/*") if file.is_file()]
+
+
+async def test_a_picture_is_kept_for_a_day_under_an_id_of_its_contents(ask: Ask) -> None:
+    client = ask()
+    first = (await upload(client)).json()
+    again = (await upload(client, a_file())).json()
+    other = (await upload(client, a_file(255 - TINTS))).json()
+    assert set(first) == {"id", "width", "height", "expires_at"}
+    assert first["id"].startswith("pic_") and (first["width"], first["height"]) == (40, 24)
+    assert 86_300 < first["expires_at"] - time.time() < 86_500
+    assert again["id"] == first["id"] != other["id"]
+
+
+async def test_what_comes_back_is_the_picture_itself_or_what_is_known_of_it(ask: Ask) -> None:
+    client = ask()
+    told = (await upload(client)).json()
+    address = f"/v1/pictures/{told['id']}"
+    picture = await client.get(address, headers={"Accept": "image/*"})
+    assert picture.headers["content-type"] == "image/png" and picture.headers["etag"]
+    assert (np.asarray(Image.open(BytesIO(picture.content))) == TINTS).all()
+    assert (await client.get(address, headers={"Accept": "application/json"})).json() == told
+    head = await client.head(address)
+    assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", picture.headers["etag"])
+
+
+async def test_what_is_removed_is_gone_and_so_is_its_file(ask: Ask, mine: ServiceConfig) -> None:
+    client = ask()
+    told = (await upload(client)).json()
+    address = f"/v1/pictures/{told['id']}"
+    assert len(files_of(mine)) == 1
+    assert (await client.delete(address)).json() == told
+    assert files_of(mine) == []
+    for gone in (await client.get(address), await client.delete(address)):
+        assert error_of(gone) == (404, "not_found", None)
+
+
+async def test_another_tenant_s_picture_is_not_there_and_stays_when_an_equal_one_goes(ask: Ask) -> None:
+    a, b = ask("a"), ask("b")
+    address = f"/v1/pictures/{(await upload(a)).json()['id']}"
+    for refused in (await b.get(address), await b.delete(address), await b.head(address)):
+        assert refused.status_code == 404
+    await upload(b)
+    assert (await b.delete(address)).status_code == 200
+    assert (await a.get(address)).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["pic_", "pic_%00", "pic_" + "0" * 64, "x" * 4_000, "pic_" + "A" * 64])
+async def test_an_id_that_no_picture_has(ask: Ask, name: str) -> None:
+    assert error_of(await ask().get(f"/v1/pictures/{name}")) == (404, "not_found", None)
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "code"),
+    [
+        (b"no picture at all", 422, "invalid_request"),
+        (a_huge_file(), 422, "invalid_request"),
+        (a_file()[:200], 422, "invalid_request"),
+        (bytes(17 << 20), 413, "payload_too_large"),
+    ],
+    ids=["words", "200 megapixels", "cut off", "17 MiB"],
+)
+async def test_what_cannot_be_read_is_refused_and_keeps_nothing(
+    ask: Ask, mine: ServiceConfig, data: bytes, status: int, code: str
+) -> None:
+    refused = await upload(ask(), data)
+    assert error_of(refused) == (status, code, "file" if status == 422 else None)
+    assert files_of(mine) == []
+
+
+async def test_nothing_is_fetched_from_an_address(ask: Ask) -> None:
+    client = ask()
+    asked = await client.post("/v1/pictures", json={"url": "http://localhost/picture.png"})
+    assert error_of(asked) == (415, "unsupported_media_type", None)
+    form = {"file": ("picture.png", a_file()), "url": (None, "http://localhost/picture.png")}
+    refused = await client.post("/v1/pictures", files=form)
+    assert error_of(refused) == (422, "invalid_request", "url")
+    assert "url is not a known field" in refused.json()["error"]["message"]
+
+
+async def test_the_number_of_pictures_is_bounded_for_each_tenant(ask: Ask, mine: ServiceConfig) -> None:
+    few = replace(mine.pictures, max_kept=2)
+    client = ask("a", pictures=few)
+    pictures = [a_file(np.full((20, 20, 3), tint, np.uint8)) for tint in range(3)]
+    told = [await upload(client, data) for data in pictures]
+    assert [answer.status_code for answer in told] == [200, 200, 507]
+    assert error_of(told[2])[1] == "insufficient_storage" and told[2].headers["retry-after"]
+    assert (await upload(client, pictures[0])).status_code == 200, "it is kept already"
+    assert (await upload(ask("b", pictures=few), pictures[2])).status_code == 200
+    await client.delete(f"/v1/pictures/{told[0].json()['id']}")
+    assert (await upload(client, pictures[2])).status_code == 200
+
+
+async def test_its_bytes_count_among_those_that_a_tenant_may_keep(ask: Ask, mine: ServiceConfig) -> None:
+    little = replace(mine.jobs, max_stored_bytes=2_000)
+    client = ask("a", jobs=little)
+    assert (await upload(client)).status_code == 507
+    assert (await upload(client, a_file(np.zeros((20, 20, 3), np.uint8)))).status_code == 200
+
+
+async def test_a_disk_that_is_nearly_full_keeps_nothing_more(
+    ask: Ask, mine: ServiceConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DiskSpace, "left_bytes", lambda self: 100)
+    assert error_of(await upload(ask())) == (507, "insufficient_storage", None)
+    assert files_of(mine) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"rotten"], ids=["emptied", "rotten"])
+async def test_a_damaged_file_is_gone_until_it_is_uploaded_again(
+    ask: Ask, mine: ServiceConfig, damage: bytes
+) -> None:
+    client = ask()
+    address = f"/v1/pictures/{(await upload(client)).json()['id']}"
+    files_of(mine)[0].write_bytes(damage)
+    gone = await client.get(address)
+    assert error_of(gone) == (410, "gone", None) and "upload it again" in gone.json()["error"]["message"]
+    await upload(client)
+    assert (await client.get(address)).status_code == 200
+
+
+async def test_an_upload_is_charged_by_its_megapixels(ask: Ask) -> None:
+    quota = Quota(rate=1e-9, burst=0.003)
+    client = ask("a", quota)
+    assert [(await upload(client)).status_code for _ in range(2)] == [200, 429]
+
+
+async def test_the_page_of_the_api_names_what_may_go_wrong(mine: ServiceConfig, graph: Graph) -> None:
+    paths = build_api(mine, graph).openapi()["paths"]
+    assert {"410", "404"} <= set(paths["/v1/pictures/{picture_id}"]["get"]["responses"])
+    assert "410" not in paths["/v1/pictures/{picture_id}"]["delete"]["responses"]
+    assert {"507", "413", "415", "422"} <= set(paths["/v1/pictures"]["post"]["responses"])
