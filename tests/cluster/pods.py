@@ -42,6 +42,11 @@ class Pod:
                 env={**os.environ, **environment, "PYTHONPATH": str(REPOSITORY)},
             )
 
+    @property
+    def ended(self) -> bool:
+        """Tell whether it ended by itself, as Ray's node does where its helpers are slower than 30 s."""
+        return self._process.poll() is not None
+
     def kill(self) -> None:
         """End all of its processes at once, as a node's power cut does."""
         with suppress(psutil.NoSuchProcess):
