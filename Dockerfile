@@ -16,6 +16,7 @@ RUN python -m venv /opt/scenewright
 ENV PATH=/opt/scenewright/bin:$PATH
 WORKDIR /src
 COPY pyproject.toml constraints.txt requirements.lock requirements-cpu.lock README.md LICENSE ./
+COPY client client
 COPY serve serve
 COPY deployments deployments
 COPY loadtest loadtest
@@ -24,7 +25,7 @@ COPY models models
 # hadolint ignore=SC2086
 RUN if [ -n "${TORCH}" ]; then pip install ${TORCH} -c constraints.txt torch; fi \
     && pip install --no-deps --require-hashes -r "${LOCK}" \
-    && pip install --no-deps --no-build-isolation . \
+    && pip install --no-deps --no-build-isolation ./client . \
     && pip check \
     && python -m compileall -q --invalidation-mode unchecked-hash serve deployments \
     && chmod -R u=rX,go=rX serve deployments models

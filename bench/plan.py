@@ -27,7 +27,7 @@ from loadtest.traffic.loops import Target
 from loadtest.traffic.mix import Mix
 from loadtest.traffic.record import Record, read
 from loadtest.trial.trial import Trial, carry_out
-from serve.client import Scenewright
+from scenewright import Scenewright
 from serve.config.service_config import ServiceConfig
 from serve.planning.measuring import measure
 from serve.planning.profile import Profile

@@ -6,7 +6,7 @@
 # %%
 import os
 
-from serve.client import Progress, Scene, Scenewright, ScenewrightError, ServerUnreachable
+from scenewright import Progress, Scene, Scenewright, ScenewrightError, ServerUnreachable
 
 url = os.environ.get("SCENEWRIGHT_URL") or "http://127.0.0.1:8000"
 try:

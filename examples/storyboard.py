@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from serve.client import (
+from scenewright import (
     STORY_SEED,
     Scenewright,
     ScenewrightError,

@@ -11,7 +11,14 @@ import pytest
 REPOSITORY = Path(__file__).parents[1]
 PAGE = (REPOSITORY / "ARCHITECTURE.md").read_text(encoding="utf-8")
 PATHS = re.findall(r"`([\w.]+(?:/[\w.]*)+)`", PAGE)
-CONTAINERS = ("serve", "deployments", "deployments.diffusion", "deployments.imaging", "loadtest")
+CONTAINERS = (
+    "serve",
+    "deployments",
+    "deployments.diffusion",
+    "deployments.imaging",
+    "loadtest",
+    "scenewright",
+)
 
 
 @pytest.mark.parametrize("path", sorted(set(PATHS)))
@@ -23,11 +30,17 @@ def test_what_it_names_exists(path: str) -> None:
 def test_it_names_every_folder() -> None:
     folders = {
         f"{file.parent.relative_to(REPOSITORY)}/"
-        for top in ("serve", "deployments", "loadtest")
+        for top in ("client/scenewright", "serve", "deployments", "loadtest")
         for file in (REPOSITORY / top).rglob("*.py")
     }
     below = {"serve/state/migrations/", "serve/state/migrations/versions/"}
-    above = {"serve/", "deployments/", "deployments/diffusion/", "deployments/imaging/"}
+    above = {
+        "client/scenewright/",
+        "serve/",
+        "deployments/",
+        "deployments/diffusion/",
+        "deployments/imaging/",
+    }
     assert folders - below - above <= set(PATHS)
 
 

@@ -1,61 +1,28 @@
-"""A client: `Scenewright("http://127.0.0.1:8000").scene("a knight", "a castle").save("scene.jpg")`.
+"""Name the client where it used to be: `serve.client` and its modules are those of `scenewright`."""
 
-It knows the service by its HTTP contract alone, and needs httpx; `.image`, Pillow. `AsyncScenewright` is
-the same with `await`.
-"""
+from __future__ import annotations
 
-from .answers import JobEvent, Layer, LayerDone, Progress, Queued, Scene, ScenePreview
-from .asynchronous import AsyncScenewright
-from .errors import (
-    CutoutFailed,
-    DeadlineExceeded,
-    Forbidden,
-    GenerationFailed,
-    Gone,
-    InvalidRequest,
-    NotFound,
-    NotReady,
-    NotScenewright,
-    NotSent,
-    OutOfMemory,
-    Overloaded,
-    ScenewrightError,
-    ServerUnreachable,
-    Unauthenticated,
+import sys
+from importlib import import_module
+
+from scenewright import *  # noqa: F403
+from scenewright import __all__ as __all__
+
+MODULES = (
+    "address",
+    "answers",
+    "asynchronous",
+    "calls",
+    "encoding",
+    "environment",
+    "errors",
+    "faults",
+    "http",
+    "retries",
+    "stories",
+    "synchronous",
 )
-from .retries import Retries
-from .stories import STORY_SEED, StoryScene, description_seed, read_story, story_requests
-from .synchronous import Scenewright
+"""One module under both names, and no second copy: an `except` of either name catches the same class."""
 
-__all__ = [
-    "STORY_SEED",
-    "AsyncScenewright",
-    "CutoutFailed",
-    "DeadlineExceeded",
-    "Forbidden",
-    "GenerationFailed",
-    "Gone",
-    "InvalidRequest",
-    "JobEvent",
-    "Layer",
-    "LayerDone",
-    "NotFound",
-    "NotReady",
-    "NotScenewright",
-    "NotSent",
-    "OutOfMemory",
-    "Overloaded",
-    "Progress",
-    "Queued",
-    "Retries",
-    "Scene",
-    "ScenePreview",
-    "Scenewright",
-    "ScenewrightError",
-    "ServerUnreachable",
-    "StoryScene",
-    "Unauthenticated",
-    "description_seed",
-    "read_story",
-    "story_requests",
-]
+for _name in MODULES:
+    sys.modules[f"{__name__}.{_name}"] = globals()[_name] = import_module(f"scenewright.{_name}")

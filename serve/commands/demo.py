@@ -13,16 +13,12 @@ from pathlib import Path
 
 import click
 
-from ..client import (
-    Scene,
-    Scenewright,
-    ScenewrightError,
-    ServerUnreachable,
-)
+from scenewright import Scene, Scenewright, ScenewrightError, ServerUnreachable
+from scenewright.commands.group import Command
+from scenewright.commands.output import check_writable, picture_format, write
+
 from ..config import serve_file
 from ..runtime import kept_logs, local_cluster, ray_processes, signals, tls, wait_ready
-from .group import Command
-from .output import check_writable, picture_format, write
 
 CHARACTER = {"prompt": "a knight in silver armor with a red cape holding a sword", "seed": 42}
 BACKGROUND = {"prompt": "a castle at sunset", "seed": 123}

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from pydantic import TypeAdapter, ValidationError
 
+from scenewright.commands.finite import FiniteRange
+
 from ..auth.keys import Key
 from ..config.access import (
     ENDED_WORK,
@@ -21,7 +23,6 @@ from ..config.access import (
     EndedWork,
     Scope,
 )
-from .finite import FiniteRange
 
 if TYPE_CHECKING:
     from ..auth.key_store import KeyStore

@@ -22,10 +22,9 @@ from deployments.messages import (
     Position,
     UploadJob,
 )
-
-from .finite import FiniteRange
-from .output import check_writable, picture_format, write
-from .position import PositionParam, of_each
+from scenewright.commands.finite import FiniteRange
+from scenewright.commands.output import check_writable, picture_format, write
+from scenewright.commands.position import PositionParam, of_each
 
 PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, writable=True, path_type=Path)

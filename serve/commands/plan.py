@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .finite import FiniteRange
+from scenewright.commands.finite import FiniteRange
 
 
 @click.command()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from .finite import FiniteRange
-from .output import check_writable, write
-from .service import connected, service_options
+from scenewright.commands.finite import FiniteRange
+from scenewright.commands.output import check_writable, write
+from scenewright.commands.service import connected, service_options
 
 
 @click.command(short_help="Measure a running service, for `scenewright plan`.")

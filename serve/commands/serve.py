@@ -21,7 +21,8 @@ import click
 def serve(config: str, port: int | None, host: str | None, check: bool) -> None:
     """Serve in the foreground, on a private Ray, until Ctrl-C."""
     # Ray takes seconds to import, and no other command needs it.
-    from ..client import Scenewright
+    from scenewright import Scenewright
+
     from ..config import serve_file
     from ..runtime import kept_logs, local_cluster, ray_processes, signals, tls, wait_ready
 

@@ -26,7 +26,7 @@ STAGES = ("queue", "encode", "denoise", "decode")
 
 
 class Service(Protocol):
-    """The part of serve.client.Scenewright in use; painted scenes have `timings_ms` and `backend`."""
+    """The part of scenewright.Scenewright in use; painted scenes have `timings_ms` and `backend`."""
 
     def scene(self, character: Any, background: Any, **options: Any) -> Any: ...
 

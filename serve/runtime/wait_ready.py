@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from ..client import Scenewright, ScenewrightError, ServerUnreachable
+from scenewright import Scenewright, ScenewrightError, ServerUnreachable
 
 POLL_S = 0.25
 SETTLED_S = 15.0

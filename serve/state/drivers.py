@@ -18,7 +18,7 @@ def refuse_missing_drivers(jobs: JobConfig) -> None:
             raise ValueError("jobs.database names a driver that SQLAlchemy does not know") from None
         except ImportError as error:
             raise ValueError(
-                f"jobs.database needs {error.name}, which is not installed: pip install '.[postgres]'"
+                f"jobs.database needs {error.name}, which is not installed: pip install ./client '.[postgres]'"
             ) from None
     scheme, separator, _ = (jobs.pictures or "").partition("://")
     if separator:
@@ -26,6 +26,6 @@ def refuse_missing_drivers(jobs: JobConfig) -> None:
             try:
                 get_filesystem_class(part)
             except ImportError as error:
-                raise ValueError(f"jobs.pictures: {error}; for S3: pip install '.[s3]'") from None
+                raise ValueError(f"jobs.pictures: {error}; for S3: pip install ./client '.[s3]'") from None
             except ValueError:
                 raise ValueError(f"jobs.pictures: {part}:// is nothing that fsspec knows") from None

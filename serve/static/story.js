@@ -1,4 +1,4 @@
-// A story's text: scenes, and each description's seed. serve/client/stories.py follows the same rules.
+// A story's text: scenes, and each description's seed. client/scenewright/stories.py follows the same rules.
 
 const FORM = "who | where | what is told";
 export const MOST_SCENES = 1000;

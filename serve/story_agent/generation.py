@@ -11,8 +11,8 @@ from typing import Any
 
 from deployments.messages import LayerKind
 from deployments.story.prompts import BACKGROUND_TERMS, CHARACTER_TERMS, background_prompt, character_prompt
+from scenewright import Scenewright, ScenewrightError, ServerUnreachable
 
-from ..client import Scenewright, ScenewrightError, ServerUnreachable
 from .files import format_of, write
 from .finishing import create_placeholder_image
 from .settings import AgentSettings, default_settings
@@ -26,7 +26,7 @@ AT_ONCE = 8
 
 
 class ImageGenerationService:
-    """Raises serve.client's ScenewrightError and ServerUnreachable, but for `generate_with_fallback`.
+    """Raises scenewright's ScenewrightError and ServerUnreachable, but for `generate_with_fallback`.
 
     `placeholders` lists the files that hold a placeholder, ours or the service's.
     """

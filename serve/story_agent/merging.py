@@ -10,8 +10,8 @@ from pathlib import Path
 from deployments.imaging.files.decoding import figure_pixels, place_pixels
 from deployments.merger import Merger
 from deployments.messages import LayerKind, LayerResult, LayerTimings, MergeJob, MergeOptions, OutputOptions
+from scenewright import NotFound, Scenewright, ServerUnreachable
 
-from ..client import NotFound, Scenewright, ServerUnreachable
 from .files import format_of, open_picture, write
 from .settings import AgentSettings, default_settings
 

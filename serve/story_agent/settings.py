@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deployments.messages import LayerKind
+from scenewright import Scenewright
 
-from ..client import Scenewright
 from ..config.django_settings import READERS
 from ..config.layer_defaults import layer_defaults
 from ..config.service_config import ServiceConfig

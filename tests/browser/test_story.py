@@ -1,4 +1,4 @@
-"""The page reads stories by the cases that `serve.client` is held to (tests/serve/client/test_stories.py)."""
+"""The page reads stories by the cases that the client is held to (tests/client/test_stories.py)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, Request, expect
 
-from serve.client import read_story, story_requests
+from scenewright import read_story, story_requests
 
 from .test_painting import paint
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from examples.storyboard import storyboard
-from serve.client import StoryScene
+from scenewright import StoryScene
 
 
 def test_a_scene_without_a_picture_is_left_out_and_words_are_only_words() -> None:

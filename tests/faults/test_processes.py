@@ -10,7 +10,7 @@ import httpx
 import pytest
 import ray
 
-from serve.client import Scenewright
+from scenewright import Scenewright
 
 from ..conftest import Row
 from ..polling import until

@@ -21,7 +21,7 @@ import psutil
 import pytest
 import yaml
 
-from serve.client import Retries, Scenewright
+from scenewright import Retries, Scenewright
 from serve.runtime import haproxy, local_cluster
 
 from ..polling import until

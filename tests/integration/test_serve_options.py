@@ -16,8 +16,8 @@ import pytest
 import yaml
 from ray.serve.schema import HTTPOptionsSchema
 
-from serve.client import Scenewright
-from serve.client.answers import Progress
+from scenewright import Scenewright
+from scenewright.answers import Progress
 from serve.runtime import tls
 
 from ..certificates import make_pair

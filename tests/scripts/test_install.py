@@ -30,7 +30,8 @@ def checkout(tmp_path: Path) -> Path:
     (folder / "scripts").mkdir(parents=True)
     for name in ("install", "demo", "serve"):
         shutil.copy(SCRIPTS / name, folder / "scripts")
-    for name in ("pyproject.toml", "constraints.txt"):
+    (folder / "client").mkdir()
+    for name in ("pyproject.toml", "client/pyproject.toml", "constraints.txt"):
         (folder / name).write_text("")
     (tmp_path / "bin").mkdir()
     for name, program in (("python3.13", PYTHON), ("chromium", "#!/bin/bash\n"), ("nginx", "#!/bin/bash\n")):

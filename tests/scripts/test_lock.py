@@ -18,6 +18,8 @@ LOCK, CPU_LOCK = REPOSITORY / "requirements.lock", REPOSITORY / "requirements-cp
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 EXTRAS = ("tracing", "postgres", "s3")
 """The image is for clusters too, whose jobs lie in PostgreSQL and S3."""
+CLIENT = "scenewright-client"
+"""Installed from client/ of the same tree, like the service itself."""
 BUILT_FOR_A_DEVICE = re.compile(r"torch|triton|cuda-.+|nvidia-.+")
 
 
@@ -79,6 +81,9 @@ def needed() -> set[str]:
         if marker is not None and not any(marker.evaluate(each) for each in environments):  # type: ignore[arg-type]
             continue
         name, asked = canonicalize_name(requirement.name), {"", *requirement.extras}
+        if name == CLIENT:
+            pending += [(Requirement(line), asked) for line in requires(name) or ()]
+            continue
         if asked <= found.get(name, set()):
             continue
         found[name] = found.get(name, set()) | asked
@@ -95,6 +100,8 @@ def test_what_the_project_asks_for_is_what_it_gets(locked: dict[str, tuple[Requi
     extras = project["optional-dependencies"]
     for line in [*project["dependencies"], *(line for extra in EXTRAS for line in extras[extra])]:
         asked = Requirement(line)
+        if asked.name == CLIENT:
+            continue
         assert pin_of(locked[canonicalize_name(asked.name)][0]) in asked.specifier, line
 
 

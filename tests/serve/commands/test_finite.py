@@ -15,8 +15,12 @@ def numbers(command: click.Command, path: str = "") -> Iterator[tuple[str, click
     for parameter in command.params:
         if isinstance(parameter.type, click.types.FloatParamType):
             yield f"{path} {parameter.opts[0]}".strip(), parameter.type
-    for name, below in getattr(command, "commands", {}).items():
-        yield from numbers(below, f"{path} {name}".strip())
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from numbers(below, f"{path} {name}".strip())
 
 
 ALL = dict(numbers(main))

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from ray._private import worker
 
-from serve.client import Scenewright
+from scenewright import Scenewright
 from serve.runtime import deploying, ray_processes, signals, wait_ready
 from serve.runtime.start_errors import RayEnded
 

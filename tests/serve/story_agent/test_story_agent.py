@@ -14,7 +14,7 @@ from PIL import Image
 from deployments.imaging.composite.enhancing import enhance
 from deployments.imaging.placeholder import placeholder
 from deployments.story.prompts import background_prompt, character_prompt
-from serve.client import InvalidRequest, NotSent, Retries, Scenewright, ServerUnreachable
+from scenewright import InvalidRequest, NotSent, Retries, Scenewright, ServerUnreachable
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.template.loader import render_to_string
 
-from serve.client import ScenewrightError
+from scenewright import ScenewrightError
 from serve.story_agent import AgentSettings, ImageGenerationService
 from storybook.story import STORY, illustrate
 

@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 import pytest
 
-from serve.client import InvalidRequest, NotSent, Scenewright
+from scenewright import InvalidRequest, NotSent, Scenewright
 
 from .asking import BOTH, NEVER, SECRET, not_sent, raised
 from .test_synchronous import ANSWER

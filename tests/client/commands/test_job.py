@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from serve.cli import main
-from serve.client import STORY_SEED, Gone, Scenewright, read_story, story_requests
+from scenewright import STORY_SEED, Gone, Scenewright, read_story, story_requests
+from scenewright.cli import main
 
-from ..test_ingress import SCENE
+from ...serve.test_ingress import SCENE
 
 
 @pytest.fixture
@@ -64,7 +64,9 @@ def test_a_picture_that_is_gone_keeps_none_of_the_others(
                 raise Gone(410, "gone", "the kept picture was found empty")
             return b"a picture", "png"
 
-    monkeypatch.setattr(sys.modules["serve.commands.job"], "connected", lambda *told: nullcontext(Service()))
+    monkeypatch.setattr(
+        sys.modules["scenewright.commands.job"], "connected", lambda *told: nullcontext(Service())
+    )
     fetched = run("http://localhost", "fetch", "a", "-o", tmp_path)
     assert (fetched.exit_code, fetched.stderr) == (1, "scene 1: the kept picture was found empty\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scene-0000.png", "scene-0002.png"]

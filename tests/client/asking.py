@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from serve.client import AsyncScenewright, NotSent, Retries, Scenewright, ScenewrightError, ServerUnreachable
+from scenewright import AsyncScenewright, NotSent, Retries, Scenewright, ScenewrightError, ServerUnreachable
 
 SECRET = "sup3rsecret"
 NEVER = Retries(most=0)

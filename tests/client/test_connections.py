@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from serve.client import NotScenewright, NotSent, Scenewright, ServerUnreachable
+from scenewright import NotScenewright, NotSent, Scenewright, ServerUnreachable
 
 from .asking import BOTH, NEVER, SECRET, not_sent, raised
 
@@ -287,7 +287,7 @@ def test_what_only_the_caller_can_mend_is_not_tried_again(
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     context, _ = certificate(tmp_path)
     waits: list[float] = []
-    monkeypatch.setattr("serve.client.synchronous.time.sleep", waits.append)
+    monkeypatch.setattr("scenewright.synchronous.time.sleep", waits.append)
     with answering(tls=context) as port, pytest.raises(NotSent):
         Scenewright(f"https://localhost:{port}").models()
     assert waits == []

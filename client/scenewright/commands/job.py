@@ -9,7 +9,9 @@ from typing import Any, TextIO
 
 import click
 
-from ..client import STORY_SEED, Gone, NotReady, Scenewright, read_story, story_requests
+from ..errors import Gone, NotReady
+from ..stories import STORY_SEED, read_story, story_requests
+from ..synchronous import Scenewright
 from .output import make_folder, write
 from .service import connected, service_options
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from ..client import NotSent, Scenewright, ScenewrightError, ServerUnreachable
+from ..errors import NotSent, ScenewrightError, ServerUnreachable
+from ..synchronous import Scenewright
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 

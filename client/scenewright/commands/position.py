@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import click
 
-from deployments.messages import Position
+from ..choices import Position
 
 WORDS: tuple[Position, ...] = get_args(Position)
 

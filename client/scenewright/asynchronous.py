@@ -1,4 +1,4 @@
-"""The client for asyncio: serve.client.synchronous, with `await`."""
+"""The client for asyncio: scenewright.synchronous, with `await`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ JSON, EVENTS = "application/json", "text/event-stream"
 class AsyncScenewright:
     """One service, over one pool of connections, which leaving an `async with` closes.
 
-    Every method raises ScenewrightError and ServerUnreachable (serve.client.errors); making one, NotSent.
+    Every method raises ScenewrightError and ServerUnreachable (scenewright.errors); making one, NotSent.
     """
 
     def __init__(

@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from ..client import LayerDone, Progress, Queued, Scene, ScenePreview, Scenewright
-from ..client.answers import SceneEvent
+from ..answers import LayerDone, Progress, Queued, Scene, SceneEvent, ScenePreview
+from ..synchronous import Scenewright
 from .output import make_folder, write
 
 PREVIEWS = 10

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from serve.client import description_seed, read_story, story_requests
-from serve.client.stories import MAX_SCENES
+from scenewright import description_seed, read_story, story_requests
+from scenewright.stories import MAX_SCENES
 from serve.jobs import job_schema
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[2]
 CASES = json.loads((REPOSITORY / "tests/story_cases.json").read_text())
 
 

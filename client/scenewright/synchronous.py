@@ -25,7 +25,7 @@ JSON, EVENTS = "application/json", "text/event-stream"
 class Scenewright:
     """One service, over one pool of connections, which leaving a `with` closes.
 
-    Every method raises ScenewrightError and ServerUnreachable (serve.client.errors); making one, NotSent.
+    Every method raises ScenewrightError and ServerUnreachable (scenewright.errors); making one, NotSent.
     """
 
     def __init__(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from deployments.messages import PictureFormat
+from ..choices import PictureFormat
 
 FORMATS: dict[str, PictureFormat] = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp"}
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from serve.client import (
+from scenewright import (
     GenerationFailed,
     InvalidRequest,
     NotReady,
@@ -22,7 +22,7 @@ from serve.client import (
     errors,
     synchronous,
 )
-from serve.client.errors import error_of
+from scenewright.errors import error_of
 from serve.http.haproxy_config import early_errors
 from serve.http.serve_answers import INTERNAL
 

@@ -7,9 +7,8 @@ from typing import Any, get_args
 
 import click
 
-from deployments.messages import Fallback, MergeMode, PictureFormat
-
-from ..client import Scene
+from ..answers import Scene
+from ..choices import Fallback, MergeMode, PictureFormat
 from .live import paint
 from .output import check_writable, picture_format, write
 from .position import PositionParam, on_the_wire

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from serve.client import (
+from scenewright import (
     AsyncScenewright,
     GenerationFailed,
     JobEvent,

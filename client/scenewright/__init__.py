@@ -1,0 +1,64 @@
+"""A client: `Scenewright("http://127.0.0.1:8000").scene("a knight", "a castle").save("scene.jpg")`.
+
+It knows the service by its HTTP contract alone, and needs httpx; `.image`, Pillow. `AsyncScenewright` is
+the same with `await`.
+"""
+
+from .answers import JobEvent, Layer, LayerDone, Progress, Queued, Scene, ScenePreview
+from .asynchronous import AsyncScenewright
+from .errors import (
+    CutoutFailed,
+    DeadlineExceeded,
+    Forbidden,
+    GenerationFailed,
+    Gone,
+    InvalidRequest,
+    NotFound,
+    NotReady,
+    NotScenewright,
+    NotSent,
+    OutOfMemory,
+    Overloaded,
+    ScenewrightError,
+    ServerUnreachable,
+    Unauthenticated,
+)
+from .retries import Retries
+from .stories import STORY_SEED, StoryScene, description_seed, read_story, story_requests
+from .synchronous import Scenewright
+
+__version__ = "0.2.0"
+"""The version of the client's distribution; its pyproject.toml reads it here."""
+
+__all__ = [
+    "STORY_SEED",
+    "AsyncScenewright",
+    "CutoutFailed",
+    "DeadlineExceeded",
+    "Forbidden",
+    "GenerationFailed",
+    "Gone",
+    "InvalidRequest",
+    "JobEvent",
+    "Layer",
+    "LayerDone",
+    "NotFound",
+    "NotReady",
+    "NotScenewright",
+    "NotSent",
+    "OutOfMemory",
+    "Overloaded",
+    "Progress",
+    "Queued",
+    "Retries",
+    "Scene",
+    "ScenePreview",
+    "Scenewright",
+    "ScenewrightError",
+    "ServerUnreachable",
+    "StoryScene",
+    "Unauthenticated",
+    "description_seed",
+    "read_story",
+    "story_requests",
+]

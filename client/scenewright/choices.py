@@ -1,0 +1,11 @@
+"""List the words that a request chooses from, as the service spells them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+LayerKind = Literal["character", "background"]
+Fallback = Literal["none", "reduce", "placeholder"]
+MergeMode = Literal["auto", "cutout", "paste"]
+Position = Literal["left", "center", "right"]
+PictureFormat = Literal["jpeg", "png", "webp"]

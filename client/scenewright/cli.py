@@ -1,0 +1,54 @@
+"""Define `scenewright`, the one command: a client's own commands, and those that installed packages add.
+
+A package adds a command by an entry point in the group `scenewright.commands`; one of a client's name
+takes its place.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from . import __version__
+from .commands.group import ExtensibleCommands
+from .commands.job import job
+from .commands.models import models
+from .commands.scene import scene
+
+GROUP = "scenewright.commands"
+
+
+def installed_version() -> str:
+    """Return the service's version where it is installed, else the client's."""
+    try:
+        return version("scenewright")
+    except PackageNotFoundError:
+        return __version__
+
+
+def _print_version(context: click.Context, option: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        click.echo(f"scenewright, version {installed_version()}")
+        context.exit()
+
+
+@click.group(
+    cls=ExtensibleCommands,
+    entry_point_group=GROUP,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+def main() -> None:
+    """Paint story scenes: a character and a place, painted in parallel and merged into one picture."""
+
+
+for command in (job, models, scene):
+    main.add_command(command)

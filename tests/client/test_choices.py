@@ -1,0 +1,15 @@
+"""The words that a request chooses from are the service's."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from deployments import messages
+from scenewright import choices
+
+
+@pytest.mark.parametrize("name", ["LayerKind", "Fallback", "MergeMode", "Position", "PictureFormat"])
+def test_they_are_the_services(name: str) -> None:
+    assert get_args(getattr(choices, name)) == get_args(getattr(messages, name))
