@@ -27,11 +27,11 @@ from deployments.imaging.cutout.neural_matting import MattingConfig
 from deployments.imaging.files.signing import SigningConfig
 from deployments.imaging.marks.provenance import ProvenanceConfig
 from deployments.messages import LayerKind, MergeMode, Position
+from scenewright.django_settings import lay_django_over
 
 from ..telemetry.logs import LogConfig
 from ..telemetry.tracing import TracingConfig
 from .access import Authentication
-from .django_settings import lay_django_over
 from .environment import LARGEST_PX, first_fault, lay_environment_over
 from .host_names import checked_pattern
 from .idle_settings import idle_settings, idle_traces

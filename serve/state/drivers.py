@@ -18,7 +18,8 @@ def refuse_missing_drivers(jobs: JobConfig) -> None:
             raise ValueError("jobs.database names a driver that SQLAlchemy does not know") from None
         except ImportError as error:
             raise ValueError(
-                f"jobs.database needs {error.name}, which is not installed: pip install ./client '.[postgres]'"
+                f"jobs.database needs {error.name}, which is not installed: "
+                "pip install ./client '.[postgres]'"
             ) from None
     scheme, separator, _ = (jobs.pictures or "").partition("://")
     if separator:

@@ -1,22 +1,15 @@
-"""Story Agent's classes, served: names, arguments, seeds, fallbacks and files of old, painted by the service.
+"""Name Story Agent's classes where they used to be: these are the modules of `scenewright.story_agent`."""
 
-Configured by a Django project's STABLE_DIFFUSION_CONFIG and IMAGE_MERGE_CONFIG, its SCENEWRIGHT_URL and
-SCENEWRIGHT_API_KEY; without Django, by `AgentSettings`.
-"""
+from __future__ import annotations
 
-from .finishing import ImageEnhancer, add_attribution, create_placeholder_image, validate_image_quality
-from .generation import BACKGROUND_SEED, CHARACTER_SEED, ImageGenerationService
-from .merging import ImageMergeService
-from .settings import AgentSettings
+import sys
+from importlib import import_module
 
-__all__ = [
-    "BACKGROUND_SEED",
-    "CHARACTER_SEED",
-    "AgentSettings",
-    "ImageEnhancer",
-    "ImageGenerationService",
-    "ImageMergeService",
-    "add_attribution",
-    "create_placeholder_image",
-    "validate_image_quality",
-]
+from scenewright.story_agent import *  # noqa: F403
+from scenewright.story_agent import __all__ as __all__
+
+MODULES = ("files", "finishing", "generation", "merging", "settings")
+"""One module under both names, and no second copy of its classes."""
+
+for _name in MODULES:
+    sys.modules[f"{__name__}.{_name}"] = globals()[_name] = import_module(f"scenewright.story_agent.{_name}")

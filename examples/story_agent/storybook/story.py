@@ -4,7 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from serve.story_agent import ImageEnhancer, ImageGenerationService, ImageMergeService, validate_image_quality
+from scenewright.story_agent import (
+    ImageEnhancer,
+    ImageGenerationService,
+    ImageMergeService,
+    validate_image_quality,
+)
 
 
 @dataclass(frozen=True)

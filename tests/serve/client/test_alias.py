@@ -1,32 +1,41 @@
-"""`serve.client`, where the client used to be: the same modules under their old names."""
+"""The names that the client had as a part of the service: the same modules under their old names."""
 
 from __future__ import annotations
 
 import pkgutil
 from importlib import import_module
+from types import ModuleType
 
 import pytest
 
-import scenewright
+import scenewright.story_agent
 import serve.client
+import serve.story_agent
 
-OF_THE_COMMAND_LINE = {"__main__", "cli", "commands"}
-MODULES = {each.name for each in pkgutil.iter_modules(scenewright.__path__)} - OF_THE_COMMAND_LINE
-NEW = {"choices"}
-
-
-def test_every_module_has_its_old_name() -> None:
-    assert set(serve.client.MODULES) == MODULES - NEW
-
-
-@pytest.mark.parametrize("name", serve.client.MODULES)
-def test_it_is_the_same_module(name: str) -> None:
-    module = import_module(f"scenewright.{name}")
-    assert import_module(f"serve.client.{name}") is module
-    assert getattr(serve.client, name) is module
+PAIRS = [(serve.client, scenewright), (serve.story_agent, scenewright.story_agent)]
+ADDED = {"__main__", "choices", "cli", "commands", "django_settings", "story_agent"} | {
+    "fonts",
+    "placeholders",
+    "prompts",
+}
+"""What came after the move, or had another name."""
 
 
-def test_it_has_all_that_the_client_has() -> None:
-    assert serve.client.__all__ == scenewright.__all__
-    for name in scenewright.__all__:
-        assert getattr(serve.client, name) is getattr(scenewright, name)
+@pytest.mark.parametrize(("old", "new"), PAIRS)
+def test_every_module_has_its_old_name(old: ModuleType, new: ModuleType) -> None:
+    assert set(old.MODULES) == {each.name for each in pkgutil.iter_modules(new.__path__)} - ADDED
+
+
+@pytest.mark.parametrize(("old", "new"), PAIRS)
+def test_each_is_the_same_module(old: ModuleType, new: ModuleType) -> None:
+    for name in old.MODULES:
+        module = import_module(f"{new.__name__}.{name}")
+        assert import_module(f"{old.__name__}.{name}") is module
+        assert getattr(old, name) is module
+
+
+@pytest.mark.parametrize(("old", "new"), PAIRS)
+def test_it_has_all_that_the_new_one_has(old: ModuleType, new: ModuleType) -> None:
+    assert old.__all__ == new.__all__
+    for name in new.__all__:
+        assert getattr(old, name) is getattr(new, name)

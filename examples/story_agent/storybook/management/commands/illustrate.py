@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.template.loader import render_to_string
 
 from scenewright import ScenewrightError
-from serve.story_agent import AgentSettings, ImageGenerationService
+from scenewright.story_agent import AgentSettings, ImageGenerationService
 from storybook.story import STORY, illustrate
 
 

@@ -12,23 +12,29 @@ import pytest
 from PIL import Image
 
 from deployments.imaging.composite.enhancing import enhance
-from deployments.imaging.placeholder import placeholder
+from deployments.imaging.composite.pasting import paste
+from deployments.imaging.files.decoding import open_upright
+from deployments.imaging.quality import flaw
+from deployments.messages import MergeOptions
 from deployments.story.prompts import background_prompt, character_prompt
 from scenewright import InvalidRequest, NotSent, Retries, Scenewright, ServerUnreachable
-from serve.config.service_config import ServiceConfig
-from serve.graph.scene import Graph
-from serve.ingress import build_http
-from serve.story_agent import (
+from scenewright.story_agent import (
     AgentSettings,
     ImageEnhancer,
     ImageGenerationService,
     ImageMergeService,
     add_attribution,
     create_placeholder_image,
+    prompts,
     validate_image_quality,
 )
+from scenewright.story_agent.files import open_picture
+from scenewright.story_agent.settings import MergeSettings
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
+from serve.ingress import build_http
 
-from ..conftest import listening, served
+from ...serve.conftest import listening, served
 
 DJANGO = SimpleNamespace(
     STABLE_DIFFUSION_CONFIG={"default_steps": 3, "default_guidance": 7.0, "max_resolution": 384},
@@ -124,7 +130,9 @@ def test_nobody_there_is_a_placeholder_at_last(nobody: Scenewright, tmp_path: Pa
         painter.generate_character_image("a knight", tmp_path / "x.png")
     path = painter.generate_with_fallback("a knight", tmp_path / "figure.png")
     with Image.open(path) as picture:
-        assert np.array_equal(np.asarray(picture), placeholder("character", 384, 512, "a knight"))
+        assert picture.size == (384, 512)
+    other = create_placeholder_image("a fox", tmp_path / "other.png", 384, 512, kind="character")
+    assert validate_image_quality(path) and Path(other).read_bytes() != Path(path).read_bytes()
     place = painter.generate_with_fallback("a castle", tmp_path / "place.png", kind="background")
     with Image.open(place) as picture:
         assert picture.size == (512, 384)
@@ -153,6 +161,67 @@ def test_merging(
         assert np.asarray(left)[4, 4].std() < 5 < np.asarray(right)[4, -4].std()
 
 
+@pytest.fixture
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client is installed without the service."""
+    monkeypatch.setattr("scenewright.story_agent.merging.entry_points", lambda group: ())
+
+
+@pytest.mark.usefixtures("_alone")
+@pytest.mark.parametrize("position", ["left", "center", "right"])
+def test_without_the_service_s_code_it_pastes_as_the_service_would(
+    position: str, nobody: Scenewright, tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (64, 48, 4), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "c.png")
+    Image.fromarray(noise[..., :3]).save(tmp_path / "b.png")
+    asked = AgentSettings(merging=MergeSettings("paste", position, 255, 128))
+    ImageMergeService(nobody, asked).merge_images(tmp_path / "c.png", tmp_path / "b.png", tmp_path / "m.png")
+    expected, _ = paste(noise, noise[..., :3], MergeOptions("paste", position, 255, 128))  # type: ignore[arg-type]
+    with Image.open(tmp_path / "m.png") as picture:
+        assert np.array_equal(np.asarray(picture), np.asarray(expected))
+
+
+@pytest.mark.usefixtures("_alone")
+def test_without_the_service_s_code_nothing_is_cut_out(nobody: Scenewright, tmp_path: Path) -> None:
+    file = create_placeholder_image("a castle", tmp_path / "p.png")
+    asked = AgentSettings(merging=MergeSettings("cutout"))
+    with pytest.raises(ServerUnreachable):
+        ImageMergeService(nobody, asked).merge_images(file, file, tmp_path / "m.png")
+    assert not (tmp_path / "m.png").exists()
+
+
+@pytest.mark.parametrize("words", ["a knight", "ein Ritter für Æthelred", "騎士"])
+def test_the_client_s_words_are_the_service_s(words: str) -> None:
+    assert prompts.background_prompt(words) == background_prompt(words)
+    for plain in (True, False):
+        assert prompts.character_prompt(words, plain) == character_prompt(words, plain)
+
+
+@pytest.mark.parametrize("colour", [(9, 9, 9), (10, 10, 10), (246, 246, 246), (3, 200, 90)])
+def test_the_check_is_the_service_s(colour: tuple[int, int, int], tmp_path: Path) -> None:
+    picture = Image.new("RGB", (64, 64), colour)
+    picture.save(tmp_path / "c.png")
+    assert validate_image_quality(tmp_path / "c.png") == (flaw(np.asarray(picture)) is None)
+
+
+def test_a_picture_is_opened_as_the_service_opens_it(tmp_path: Path) -> None:
+    """Upright, and small or broken files refused."""
+    wide = Image.effect_noise((64, 32), 50).convert("RGB")
+    exif = wide.getexif()
+    exif[0x0112] = 6
+    wide.save(tmp_path / "turned.png", exif=exif)
+    opened = open_picture(tmp_path / "turned.png")
+    theirs = open_upright((tmp_path / "turned.png").read_bytes(), "image", 10_000)
+    assert opened.size == (32, 64) and opened.tobytes() == theirs.tobytes()
+    Image.new("RGB", (15, 64)).save(tmp_path / "small.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "turned.png").read_bytes()[:900])
+    Image.new("1", (9_000, 9_000)).save(tmp_path / "huge.png")
+    for name, why in (("small", "at least 16"), ("cut", "not a whole"), ("huge", "64 million")):
+        with pytest.raises(OSError, match=why):
+            open_picture(tmp_path / f"{name}.png")
+
+
 def test_enhancing_the_mark_and_the_check(tmp_path: Path) -> None:
     path = create_placeholder_image("a castle", tmp_path / "p.png", 512, 384)
     with Image.open(path) as picture:
@@ -176,7 +245,9 @@ def test_settings_without_the_dictionaries_are_the_defaults() -> None:
     bare = AgentSettings.from_django(
         SimpleNamespace(SCENEWRIGHT_URL="http://scenes:1", SCENEWRIGHT_API_KEY="k")
     )
-    assert (bare.url, bare.api_key, bare.config) == ("http://scenes:1", "k", ServiceConfig())
+    assert bare == AgentSettings("http://scenes:1", "k")
+    assert bare.layer("character") == bare.layer("background") == {}, "the service knows its models' defaults"
+    assert bare.merge() == {"mode": "auto", "position": "right", "width": 1024, "height": 512}
 
 
 def test_what_holds_a_placeholder_is_known(

@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deployments.messages import LayerKind
-from deployments.story.prompts import BACKGROUND_TERMS, CHARACTER_TERMS, background_prompt, character_prompt
-from scenewright import Scenewright, ScenewrightError, ServerUnreachable
-
+from ..choices import LayerKind
+from ..errors import ScenewrightError, ServerUnreachable
+from ..synchronous import Scenewright
 from .files import format_of, write
 from .finishing import create_placeholder_image
+from .prompts import BACKGROUND_TERMS, CHARACTER_TERMS, background_prompt, character_prompt
 from .settings import AgentSettings, default_settings
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ AT_ONCE = 8
 
 
 class ImageGenerationService:
-    """Raises scenewright's ScenewrightError and ServerUnreachable, but for `generate_with_fallback`.
+    """Raises ScenewrightError and ServerUnreachable, but for `generate_with_fallback`.
 
     `placeholders` lists the files that hold a placeholder, ours or the service's.
     """
@@ -71,8 +71,7 @@ class ImageGenerationService:
             return self._generate(kind, prompt, output_path, seed, fallback="placeholder")
         except (ScenewrightError, ServerUnreachable) as error:
             log.warning("a placeholder stands for %s: %s", output_path, error)
-        size = self._settings.layer(kind)
-        path = create_placeholder_image(prompt, output_path, size["width"], size["height"], kind)
+        path = create_placeholder_image(prompt, output_path, *self._settings.size(kind), kind)
         self.placeholders.append(path)
         return path
 
@@ -81,7 +80,7 @@ class ImageGenerationService:
 
         For a plain backdrop too where the figure will be cut out.
         """
-        return character_prompt(description, plain_backdrop=self._settings.config.merge.mode != "paste")
+        return character_prompt(description, plain_backdrop=self._settings.merging.mode != "paste")
 
     def optimize_background_prompt(self, description: str) -> str:
         return background_prompt(description)

@@ -1,0 +1,23 @@
+"""Provide Story Agent's classes, with its names, arguments, seeds and files, painted by a running service.
+
+They need the extra `django` of scenewright-client. They are configured by a Django project's
+STABLE_DIFFUSION_CONFIG and IMAGE_MERGE_CONFIG, its SCENEWRIGHT_URL and SCENEWRIGHT_API_KEY; without a
+project, by `AgentSettings`.
+"""
+
+from .finishing import ImageEnhancer, add_attribution, create_placeholder_image, validate_image_quality
+from .generation import BACKGROUND_SEED, CHARACTER_SEED, ImageGenerationService
+from .merging import ImageMergeService
+from .settings import AgentSettings
+
+__all__ = [
+    "BACKGROUND_SEED",
+    "CHARACTER_SEED",
+    "AgentSettings",
+    "ImageEnhancer",
+    "ImageGenerationService",
+    "ImageMergeService",
+    "add_attribution",
+    "create_placeholder_image",
+    "validate_image_quality",
+]
