@@ -9,3 +9,4 @@ Fallback = Literal["none", "reduce", "placeholder"]
 MergeMode = Literal["auto", "cutout", "paste"]
 Position = Literal["left", "center", "right"]
 PictureFormat = Literal["jpeg", "png", "webp"]
+MAX_FIGURES = 4

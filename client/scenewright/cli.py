@@ -13,6 +13,7 @@ import click
 from . import __version__
 from .commands.group import ExtensibleCommands
 from .commands.job import job
+from .commands.merge import merge
 from .commands.models import models
 from .commands.scene import scene
 
@@ -50,5 +51,5 @@ def main() -> None:
     """Paint story scenes: a character and a place, painted in parallel and merged into one picture."""
 
 
-for command in (job, models, scene):
+for command in (job, merge, models, scene):
     main.add_command(command)

@@ -13,3 +13,7 @@ from scenewright import choices
 @pytest.mark.parametrize("name", ["LayerKind", "Fallback", "MergeMode", "Position", "PictureFormat"])
 def test_they_are_the_services(name: str) -> None:
     assert get_args(getattr(choices, name)) == get_args(getattr(messages, name))
+
+
+def test_so_are_the_most_figures() -> None:
+    assert choices.MAX_FIGURES == messages.MAX_FIGURES

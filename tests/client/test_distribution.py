@@ -1,0 +1,160 @@
+"""`scenewright-client`, built and installed where nothing else is: what comes along, and that it works."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from email.parser import HeaderParser
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+import scenewright
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
+from serve.ingress import build_http
+
+from ..serve.conftest import listening, served
+
+REPOSITORY = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+NO_REGISTRY = re.compile(r"Failed to fetch|error sending request|dns error|[Cc]ould not connect|timed out")
+PAINT = """
+import asyncio, sys
+from scenewright import AsyncScenewright, Scenewright
+url, file = sys.argv[1:]
+with Scenewright(url) as service:
+    service.scene("a knight", "a castle", seed=7).save(file)
+
+async def ready():
+    async with AsyncScenewright(url) as service:
+        return await service.ready()
+
+print(asyncio.run(ready()), sorted({"PIL", "click", "django", "numpy", "serve"} & sys.modules.keys()))
+"""
+STORY = """
+import sys
+from scenewright import Scenewright
+from scenewright.story_agent import ImageEnhancer, ImageGenerationService, ImageMergeService
+url, folder = sys.argv[1:]
+with Scenewright(url) as service:
+    painter = ImageGenerationService(service)
+    figure = painter.generate_character_image("a knight", f"{folder}/c.png")
+    place = painter.generate_background_image("a castle", f"{folder}/b.png")
+    scene = ImageMergeService(service).merge_images(figure, place, f"{folder}/s.jpg")
+print(ImageEnhancer.enhance_image(scene), "numpy" in sys.modules)
+"""
+
+
+def run(*command: object, **options: object) -> subprocess.CompletedProcess[str]:
+    words = [str(word) for word in command]
+    return subprocess.run(words, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload,no-any-return]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the wheel and the source distribution."""
+    source, folder = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
+    ignored = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
+    shutil.copytree(REPOSITORY / "client", source, ignore=ignored, dirs_exist_ok=True)
+    here = ("--offline", "--no-build-isolation", "--python", sys.executable)
+    done = run(BIN / "uv", "build", *here, "--out-dir", folder, source)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> Path:
+    (found,) = built.glob("*.whl")
+    return found
+
+
+def install(environment: Path, wheel: Path, extra: str = "") -> None:
+    """Install the wheel, in the versions that this environment has. Skips where no registry answers."""
+    pins = ("--constraint", REPOSITORY / "constraints.txt", "--python", environment / "bin/python")
+    done = run(BIN / "uv", "pip", "install", *pins, f"{wheel}{extra}")
+    if done.returncode and NO_REGISTRY.search(done.stderr):
+        pytest.skip(f"no package registry can be reached: {done.stderr.strip().splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with the client and what it needs, and nothing else."""
+    environment = tmp_path_factory.mktemp("alone") / "venv"
+    made = run(BIN / "uv", "venv", "--python", sys.executable, environment)
+    assert made.returncode == 0, made.stderr
+    install(environment, wheel)
+    return environment
+
+
+@pytest.fixture(scope="module")
+def url(config: ServiceConfig, graph: Graph) -> Iterator[str]:
+    with listening(served(build_http(config, graph))) as address:
+        yield address
+
+
+def test_both_archives_pass_twine(built: Path) -> None:
+    done = run(sys.executable, "-m", "twine", "check", "--strict", *sorted(built.iterdir()))
+    assert (done.returncode, done.stdout.count("PASSED")) == (0, 2), done.stdout + done.stderr
+
+
+def test_the_wheel_holds_the_client_its_types_and_its_licence(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
+        told = HeaderParser().parsestr(archive.read(metadata).decode())
+    assert {name.partition("/")[0] for name in names} == {"scenewright", metadata.partition("/")[0]}
+    assert "scenewright/py.typed" in names
+    assert any(name.endswith("/licenses/LICENSE") for name in names)
+    modules = {
+        str(file.relative_to(REPOSITORY / "client")) for file in REPOSITORY.glob("client/scenewright/**/*.py")
+    }
+    assert modules <= set(names)
+    assert (told["Name"], told["Version"]) == ("scenewright-client", scenewright.__version__)
+    needed = [Requirement(line) for line in told.get_all("Requires-Dist", [])]
+    assert [each.name for each in needed if each.marker is None] == ["httpx"]
+    assert set(told.get_all("Provides-Extra", [])) == {"cli", "django"}
+
+
+def test_the_source_can_be_built_anew(built: Path) -> None:
+    (archive,) = built.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        names = {name.partition("/")[2] for name in opened.getnames()}
+    assert {"pyproject.toml", "README.md", "LICENSE", "scenewright/py.typed"} <= names
+
+
+def test_its_licence_is_the_service_s() -> None:
+    assert (REPOSITORY / "client/LICENSE").read_bytes() == (REPOSITORY / "LICENSE").read_bytes()
+
+
+def test_it_brings_fewer_than_ten_packages_and_paints(alone: Path, url: str, tmp_path: Path) -> None:
+    listed = run(BIN / "uv", "pip", "list", "--python", alone / "bin/python", "--format", "freeze").stdout
+    assert 2 <= len(listed.split()) < 10, listed
+    done = run(alone / "bin/python", "-c", PAINT, url, tmp_path / "scene.jpg", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "True []\n"), done.stderr
+    assert (tmp_path / "scene.jpg").read_bytes().startswith(b"\xff\xd8")
+    said = run(alone / "bin/scenewright", "models", cwd=tmp_path)
+    assert said.returncode == 1
+    assert said.stderr == "scenewright: the command line needs click: pip install 'scenewright-client[cli]'\n"
+
+
+def test_with_its_extras_it_has_a_command_line_and_story_agent(
+    alone: Path, wheel: Path, url: str, tmp_path: Path
+) -> None:
+    install(alone, wheel, "[cli,django]")
+    said = run(alone / "bin/scenewright", "--help", cwd=tmp_path)
+    commands = said.stdout.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in commands] == ["job", "merge", "models", "scene"], said.stderr
+    told = run(alone / "bin/scenewright", "--version", cwd=tmp_path)
+    assert told.stdout == f"scenewright, version {scenewright.__version__}\n"
+    listed = run(alone / "bin/scenewright", "models", "--url", url, cwd=tmp_path)
+    assert listed.returncode == 0 and "simulated" in listed.stdout, listed.stderr
+    done = run(alone / "bin/python", "-c", STORY, url, tmp_path, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 's.jpg'} False\n"), done.stderr
