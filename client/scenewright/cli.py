@@ -11,13 +11,11 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from . import __version__
-from .commands.group import ExtensibleCommands
+from .commands.group import GROUP, ExtensibleCommands
 from .commands.job import job
 from .commands.merge import merge
 from .commands.models import models
 from .commands.scene import scene
-
-GROUP = "scenewright.commands"
 
 
 def installed_version() -> str:

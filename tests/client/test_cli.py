@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from scenewright import __main__, cli
+from scenewright.commands.group import GROUP
 
 
 @click.command()
@@ -31,7 +32,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> dict[str, EntryPoint]:
 
 
 def point(name: str, value: str) -> EntryPoint:
-    return EntryPoint(name, value, cli.GROUP)
+    return EntryPoint(name, value, GROUP)
 
 
 def test_alone_it_has_its_own_commands(added: dict[str, EntryPoint]) -> None:
@@ -66,8 +67,14 @@ def test_a_command_that_cannot_be_imported_is_a_sentence(added: dict[str, EntryP
 
 
 def test_the_service_adds_its_commands() -> None:
-    names = {each.name for each in entry_points(group=cli.GROUP)}
+    names = {each.name for each in entry_points(group=GROUP)}
     assert names == {"keys", "merge", "plan", "profile", "serve"}
+
+
+def test_alone_it_knows_no_way_to_start_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scenewright.commands.service.entry_points", lambda group: ())
+    result = run("models", "--url", "http://127.0.0.1:9")
+    assert (result.exit_code, result.stderr) == (3, "Error: no Scenewright at http://127.0.0.1:9\n")
 
 
 def test_the_version_is_the_services_where_it_is_installed() -> None:

@@ -100,7 +100,7 @@ def run(*arguments: object) -> Result:
 def test_help_lists_every_command() -> None:
     result = run("--help")
     assert result.exit_code == 0
-    for name in ("serve", "scene", "merge", "models", "job", "plan", "profile"):
+    for name in ("serve", "scene", "merge", "models", "job", "keys", "plan", "profile"):
         assert f"\n  {name} " in result.output
 
 

@@ -10,6 +10,9 @@ from typing import Any
 
 import click
 
+GROUP = "scenewright.commands"
+"""The entry points of the commands that other packages add to `scenewright`."""
+
 
 class _InOneSentence(click.Command):
     """Escapes what the terminal's encoding cannot show, and tells of the machine's faults in a sentence."""

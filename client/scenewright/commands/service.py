@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 from typing import Any
 
 import click
 
 from ..errors import NotSent, ScenewrightError, ServerUnreachable
 from ..synchronous import Scenewright
+from .group import GROUP
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
@@ -47,9 +49,8 @@ def connected(url: str, api_key: str | None) -> Iterator[Scenewright]:
         with Scenewright(url, api_key) as service:
             yield service
     except ServerUnreachable as error:
-        raise NoServer(
-            f"{error}; start one with `scenewright serve`" if error.refused else str(error)
-        ) from error
+        can_start = error.refused and any(each.name == "serve" for each in entry_points(group=GROUP))
+        raise NoServer(f"{error}; start one with `scenewright serve`" if can_start else str(error)) from error
     except NotSent as error:
         raise NotAsked(error.message) from error
     except ScenewrightError as error:
