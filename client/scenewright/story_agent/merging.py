@@ -41,7 +41,10 @@ class ImageMergeService:
         a file that is no picture, and ScenewrightError.
         """
         merge = self._settings.merge()
-        output = {"format": format_of(output_path), "quality": self._settings.merging.quality}
+        output: dict[str, Any] = {
+            "format": format_of(output_path),
+            "quality": self._settings.merging.quality,
+        }
         character, background = Path(character_path), Path(background_path)
         contents = character.read_bytes(), background.read_bytes()
         try:

@@ -53,8 +53,8 @@ def _hills(draw: ImageDraw.ImageDraw, width: int, height: int, hue: float) -> No
     for y in range(height):
         draw.line((0, y, width, y), fill=_shade(hue, 0.6 + 0.3 * y / height))
     sun = 0.09 * height
-    x, y = 0.72 * width, 0.28 * height
-    draw.ellipse((x - sun, y - sun, x + sun, y + sun), fill=(246, 246, 246))
+    across, down = 0.72 * width, 0.28 * height
+    draw.ellipse((across - sun, down - sun, across + sun, down + sun), fill=(246, 246, 246))
     for number, (begins, lightness) in enumerate(RANGES):
         peak = width * (0.25 + 0.3 * number)
         crest = [(0, begins * height), (peak, (begins - 0.1) * height), (width, begins * height)]
