@@ -106,12 +106,17 @@ class QueueEvent:
 
 @dataclass(frozen=True)
 class StepEvent:
-    """A finished step: `step` of `steps` are done; `preview` is a small JPEG where the job wants one."""
+    """A finished step: `step` of `steps` are done; `preview` is a small JPEG where the job wants one.
+
+    `batch_rows`: of the largest forward in the step, of all layers that shared it. Events are equal whatever
+    their peers.
+    """
 
     kind: LayerKind
     step: int
     steps: int
     preview: bytes | None = None
+    batch_rows: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def step_engine(
     config = GenerationConfig()
     pace = CostModel(BatchKey(*painter.native_size), calibration.seconds)
     scheduler = Scheduler(pace, calibration.cap_rows, config.stretch, max_jobs=len(arrivals))
-    board = JobTable(scheduler, ResultCache(0), lambda: None, clock.now)
+    board = JobTable(scheduler, ResultCache(0), lambda: None, painter.first_forwards, clock.now)
     attempts = RetryPolicy(config, painter.latent_factor)
     turns = StepLoop(
         painter,

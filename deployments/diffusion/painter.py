@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -64,8 +64,35 @@ class Painting:
         """Return how many rows of the next forward are this picture's: two under guidance, else one."""
         return 2 if self.guided_now else 1
 
+    @property
+    def calls(self) -> int:
+        """Return how many forwards a step of this picture has a part in."""
+        return 1
+
+    @property
+    def forward_key(self) -> Hashable:
+        """Return what two pictures of one size must have equal to share a forward."""
+        return None
+
     def close(self) -> None:
         """Free what it holds of the device: nobody wants it any more. On the model's thread."""
+
+
+def forward_rows(paintings: Sequence[Painting]) -> list[int]:
+    """Return the rows of each forward of the next step: at least one for each kind of call."""
+    alike: dict[Hashable, list[Painting]] = {}
+    for painting in paintings:
+        alike.setdefault(painting.forward_key, []).append(painting)
+    forwards = []
+    for together in alike.values():
+        for call in range(max(painting.calls for painting in together)):
+            forwards.append(sum(painting.rows for painting in together if painting.calls > call))
+    return forwards
+
+
+def guided_rows(request: PaintRequest, guides: bool = True) -> int:
+    """Return the rows of the first forward where guidance doubles them. `guides`: whether the model does."""
+    return Painting(request, request.num_inference_steps, guides and request.guidance_scale > 1).rows
 
 
 SomePainting = TypeVar("SomePainting", bound=Painting)
@@ -94,6 +121,9 @@ class Painter(Protocol[SomePainting]):
         """Identify the weights that are loaded: where it differs, so may the pictures."""
 
     def load(self) -> None: ...
+
+    def first_forwards(self, request: PaintRequest) -> Sequence[int]:
+        """Return the rows of each forward of such a picture's first step, alone. From any thread."""
 
     def begin(self, request: PaintRequest) -> SomePainting:
         """Read the words, draw the noise."""

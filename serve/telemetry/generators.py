@@ -39,20 +39,17 @@ class Observed(Generator):
         self._recorder = Recorder(metrics.GENERATOR)
         self._model_load_s = time.monotonic() - began_at
         self._set_gauges()
-        self._stepping: dict[int, int] = {}
         self._busy_since: float | None = None
 
     async def stream(self, job: LayerJob) -> AsyncGenerator[LayerEvent, None]:
         told, outcome = 0, "cancelled"
-        rows = 2 if job.guidance_scale > 1 else 1
         self._begin()
         try:
             async with aclosing(super().stream(job)) as events:
                 async for event in events:
                     if isinstance(event, StepEvent):
                         told += 1
-                        self._stepping[id(job)] = rows
-                        self._recorder.observe(metrics.BATCH_ROWS, sum(self._stepping.values()))
+                        self._recorder.observe(metrics.BATCH_ROWS, event.batch_rows)
                     elif isinstance(event, LayerResult):
                         outcome = "degraded" if event.degraded else "painted" if told else "cached"
                         if told:
@@ -62,7 +59,6 @@ class Observed(Generator):
             outcome = "failed"
             raise
         finally:
-            self._stepping.pop(id(job), None)
             useful = job.num_inference_steps if outcome == "painted" else 0
             self._recorder.add(metrics.LAYERS, outcome=outcome)
             self._recorder.add(metrics.STEPS, told)

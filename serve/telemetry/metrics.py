@@ -43,7 +43,7 @@ STEP = Metric("scenewright_step_seconds", "histogram", "One denoising step of a 
 BATCH_ROWS = Metric(
     "scenewright_batch_rows",
     "histogram",
-    "Rows of the layers under way at a step; a guided layer has two.",
+    "Rows of the largest forward in a layer's step; most models have two for a guided layer.",
     boundaries=ROWS,
 )
 BUSY = Metric("scenewright_busy_seconds", "counter", "Time in which a replica had a layer to paint.")

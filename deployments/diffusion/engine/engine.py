@@ -69,7 +69,9 @@ class Engine:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="painter")
         self._health = Watchdog(config.wedged_after_s)
         results = ResultCache(config.result_cache_bytes)
-        self._board = JobTable(self._scheduler(Calibration(1, {1: 0.0})), results, self._wake)
+        self._board = JobTable(
+            self._scheduler(Calibration(1, {1: 0.0})), results, self._wake, painter.first_forwards
+        )
         attempts = RetryPolicy(config, painter.latent_factor)
         self._turns = StepLoop(
             painter,
@@ -289,11 +291,14 @@ class Engine:
         width, height = self._painter.native_size
         request = PaintRequest("warm-up", "", self._config.warm_up_steps, 7.5, 0, width, height)
         painting = self._painter.begin(request)
-        while painting.done < painting.steps:
-            self._painter.step([painting])
-            if painting.fault is not None:
-                raise painting.fault
-        self._painter.decode([painting])
+        try:
+            while painting.done < painting.steps:
+                self._painter.step([painting])
+                if painting.fault is not None:
+                    raise painting.fault
+            self._painter.decode([painting])
+        finally:
+            painting.close()
 
     def _calibration(self) -> Calibration:
         fixed = self._painter.fixed_rows

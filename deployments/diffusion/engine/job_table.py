@@ -34,7 +34,8 @@ class JobTable:
 
     `wake` is called, under the lock, when work comes while the model's thread rests. It may raise.
 
-    `clock` is that of the deadlines of the jobs that are put up.
+    `first_forwards` gives the rows of each forward of a first step. `clock` is that of the deadlines
+    of the jobs that are put up.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class JobTable:
         scheduler: Scheduler,
         results: ResultCache,
         wake: Callable[[], object],
+        first_forwards: Callable[[PaintRequest], Sequence[int]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.scheduler = scheduler
         self._results = results
         self._wake = wake
+        self._first_forwards = first_forwards
         self._clock = clock
         self._resting = True
         self._closed: Failure | None = None
@@ -72,7 +75,7 @@ class JobTable:
                 if work := self._by_key.get(key):
                     return work, _join(work, job, loop)
             now, listener = self._clock(), Listener(loop, followed=job.followed)
-            state = _state(job, request, now)
+            state = self._state(job, request, now)
             self._refuse(state, now)
             work = WorkItem(job, Attempt(request), state, key, [listener], job.previews, time.perf_counter())
             if self._resting:
@@ -121,14 +124,16 @@ class JobTable:
         if painting is None:
             return False
         with self._lock:
-            state.steps_left, state.rows = painting.steps - painting.done, painting.rows
+            state.steps_left = painting.steps - painting.done
+            state.rows, state.calls, state.forward_key = painting.rows, painting.calls, painting.forward_key
             if state.steps_left == 0:
                 self.scheduler.remove(state)
             return state.steps_left == 0
 
-    def observe(self, key: BatchKey, rows: int, seconds: float) -> None:
+    def observe(self, key: BatchKey, forwards: Sequence[int], seconds: float) -> None:
+        """Record a step that succeeded, by the rows of each of its forwards."""
         with self._lock:
-            self.scheduler.observe(key, rows, seconds)
+            self.scheduler.observe(key, forwards, seconds)
 
     def lower_cap(self, key: BatchKey, failed_rows: int) -> int:
         """Lower the row limit. Return the rows that a forward may hold from now on."""
@@ -141,7 +146,7 @@ class JobTable:
         with self._lock:
             if work.state in self._works:
                 self._drop(work)
-                work.state = _state(work.job, attempt.request, work.state.arrived_at)
+                work.state = self._state(work.job, attempt.request, work.state.arrived_at)
                 work.attempt, work.painting = attempt, None
                 self._put(work)
 
@@ -177,6 +182,18 @@ class JobTable:
     def works(self) -> list[WorkItem]:
         with self._lock:
             return list(self._works.values())
+
+    def _state(self, job: LayerJob, request: PaintRequest, arrived_at: float) -> JobState:
+        forwards = self._first_forwards(request)
+        return JobState(
+            BatchKey(request.width_px, request.height_px),
+            max(forwards),
+            request.num_inference_steps,
+            arrived_at,
+            job.deadline_at,
+            job.priority,
+            calls=len(forwards),
+        )
 
     def _refuse(self, state: JobState, now: float) -> None:
         refusal = self.scheduler.refusal(state, now)
@@ -224,14 +241,3 @@ def _has_moved(work: WorkItem) -> bool:
 
 def _followers(work: WorkItem) -> list[Listener]:
     return [listener for listener in work.listeners if listener.followed]
-
-
-def _state(job: LayerJob, request: PaintRequest, arrived_at: float) -> JobState:
-    return JobState(
-        BatchKey(request.width_px, request.height_px),
-        2 if request.guidance_scale > 1 else 1,
-        request.num_inference_steps,
-        arrived_at,
-        job.deadline_at,
-        job.priority,
-    )

@@ -31,7 +31,7 @@ async def step_event(job: LayerJob, listener: Listener, progress: Progress) -> S
     except ScenewrightError:
         log.warning("a preview could not be encoded", exc_info=True)
         encoded = None
-    return StepEvent(job.kind, progress.step, progress.steps, encoded)
+    return StepEvent(job.kind, progress.step, progress.steps, encoded, progress.batch_rows)
 
 
 async def _drawn(preview: Future[Pixels | None], listener: Listener, deadline_at: float) -> Pixels | None:

@@ -20,7 +20,7 @@ from deployments.diffusion.engine.work_item import (
     WorkItem,
 )
 from deployments.diffusion.latent_previews import preview_steps
-from deployments.diffusion.painter import AnyPainter, Painting
+from deployments.diffusion.painter import AnyPainter, Painting, forward_rows
 from deployments.errors import GenerationFailed, InvalidRequest, NotReady, OutOfMemory, ScenewrightError
 from deployments.failures import Failure, failure_of
 from deployments.messages import LayerJob, LayerResult, Pixels, Recipe
@@ -150,11 +150,13 @@ class StepLoop:
 
         If it fails, try smaller batches, down to the one picture that makes it fail.
         """
-        key, rows = works[0].state.key, sum(work.state.rows for work in works)
+        key, paintings = works[0].state.key, [work.painting for work in works if work.painting is not None]
+        forwards = forward_rows(paintings)
+        rows = max(forwards)
         began = time.perf_counter()
         try:
-            with self._act(self._board.scheduler.pace.forward_s(key, rows)):
-                self._painter.step([work.painting for work in works])
+            with self._act(self._board.scheduler.pace.step_s(key, forwards)):
+                self._painter.step(paintings)
         except OutOfMemory as error:
             if len(works) == 1:
                 self._no_room(works[0], error)
@@ -170,11 +172,11 @@ class StepLoop:
             self._step(works[:middle])
             self._step(works[middle:])
         else:
-            self._board.observe(key, rows, time.perf_counter() - began)
+            self._board.observe(key, forwards, time.perf_counter() - began)
             for work in works:
-                self._after_step(work)
+                self._after_step(work, rows)
 
-    def _after_step(self, work: WorkItem) -> None:
+    def _after_step(self, work: WorkItem, batch_rows: int) -> None:
         painting = work.painting
         if painting is None or not self._board.wants(work):
             return
@@ -184,7 +186,7 @@ class StepLoop:
             self._fail(work, painting.fault)
         else:
             preview, painting.preview = painting.preview, None
-            self._outbox.put(work.listeners, Progress(painting.done, painting.steps, preview))
+            self._outbox.put(work.listeners, Progress(painting.done, painting.steps, preview, batch_rows))
             if self._board.stepped(work):
                 work.denoised_at = time.perf_counter()
                 self._finished.append(work)

@@ -18,11 +18,12 @@ from deployments.messages import LayerJob, LayerResult, LayerTimings
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """A step is done; `preview` is not yet encoded."""
+    """A step is done; `preview` is not yet encoded. `batch_rows`: of the largest forward in the step."""
 
     step: int
     steps: int
     preview: Preview | None = None
+    batch_rows: int = 0
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,13 @@ def call_arguments(family: Family, request: PaintRequest) -> dict[str, Any]:
     return arguments
 
 
+def first_forwards(family: Family, request: PaintRequest) -> list[int]:
+    """Return the rows of each forward of the first step of such a request, alone."""
+    if not is_guided(family, request):
+        return [1]
+    return [1] * family.guided_calls if family.guided_calls > 1 else [2]
+
+
 def is_guided(family: Family, request: PaintRequest) -> bool:
     """Return whether a forward also has rows without the prompt, if the family does not always have them."""
     return family.guidance == "classifier_free" and request.guidance_scale > family.guided_above

@@ -26,7 +26,7 @@ from deployments.diffusion.model.known_words import unknown_words_warning
 from deployments.diffusion.model.loaded_model import LoadedModel
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.pixels import to_uint8
-from deployments.diffusion.painter import Painting, PaintRequest, Preview
+from deployments.diffusion.painter import Painting, PaintRequest, Preview, guided_rows
 from deployments.errors import ModelUnusable, NotReady
 from deployments.messages import Pixels
 
@@ -52,6 +52,7 @@ class Denoiser(LoadedModel[DiffusionPainting]):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
         self._encoder: Encoder | None = None
+        self._is_distilled = False
 
     def adopt(self, pipeline: Any, place: Path | None = None) -> None:
         kind = type(pipeline).__name__
@@ -62,10 +63,14 @@ class Denoiser(LoadedModel[DiffusionPainting]):
             )
         self._encoder = Encoder(pipeline, self._config.prompt_cache)
         super().adopt(pipeline, place)
+        self._is_distilled = pipeline.unet.config.time_cond_proj_dim is not None
 
     def unload(self) -> None:
         self._encoder = None
         super().unload()
+
+    def first_forwards(self, request: PaintRequest) -> Sequence[int]:
+        return [guided_rows(request, not self._is_distilled)]
 
     @torch.inference_mode()
     def begin(self, request: PaintRequest) -> DiffusionPainting:
@@ -176,8 +181,10 @@ class Denoiser(LoadedModel[DiffusionPainting]):
             prediction = without + painting.request.guidance_scale * (with_prompt - without)
         wanted = painting.done + 1 in painting.preview_steps and not is_being_drawn(painting.drawn)
         if wanted and self._drawer is not None:
-            expected = expected_latents(solver, timestep, painting.latents, prediction)
-            painting.preview = painting.drawn = self._drawer.draw(expected)
+            draw, latents = self._drawer.draw, painting.latents
+            painting.preview = painting.drawn = self._or_no_preview(
+                lambda: draw(expected_latents(solver, timestep, latents, prediction))
+            )
         painting.latents = solver.step(
             prediction, timestep, painting.latents, **painting.solver_extras, return_dict=False
         )[0]

@@ -24,7 +24,9 @@ class Family:
     name. `guidance`: `classifier_free` reads a negative prompt; `embedded` reads the scale as an input, and
     `none` was distilled without, so neither has a negative prompt. `negative_prompt`: whether the pipeline
     takes one. `guidance_argument`: the name under which the pipeline takes the scale. `guided_above`: above
-    this scale it guides. `no_negative_prompt`: what it takes where a guided request has none.
+    this scale it guides. `guided_calls`: calls of the denoiser in a guided step: 2 where the one without the
+    prompt is a call of its own, else both are rows of one. `no_negative_prompt`: what it takes where a guided
+    request has none.
     `prompt_tokens`: how many tokens of a prompt are read. `arguments`: further arguments of the pipeline.
     `shared`: parameters of the denoiser that have no row axis. `row_lists`: those that are lists of one entry
     a row. `packed`: latents are (rows, tokens, channels). `prediction`: what the network predicts: `flow` a
@@ -45,6 +47,7 @@ class Family:
     negative_prompt: bool = True
     guidance_argument: str = "guidance_scale"
     guided_above: float = 1.0
+    guided_calls: int = 1
     no_negative_prompt: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     shared: frozenset[str] = frozenset()
@@ -165,6 +168,7 @@ FAMILIES: tuple[Family, ...] = (
         title="FLUX.2 [klein] Base",
         pipelines=("Flux2KleinPipeline",),
         negative_prompt=False,
+        guided_calls=2,
         num_inference_steps=50,
         guidance_scale=4.0,
         shared=frozenset({"img_ids", "txt_ids"}),
@@ -175,6 +179,7 @@ FAMILIES: tuple[Family, ...] = (
         name="qwen-image",
         title="Qwen-Image",
         pipelines=("QwenImagePipeline",),
+        guided_calls=2,
         num_inference_steps=50,
         guidance_scale=4.0,
         guidance_argument="true_cfg_scale",
@@ -233,6 +238,7 @@ FAMILIES: tuple[Family, ...] = (
         name="lumina2",
         title="Lumina-Image 2.0",
         pipelines=("Lumina2Pipeline",),
+        guided_calls=2,
         num_inference_steps=50,
         guidance_scale=4.0,
         prompt_tokens=256,
@@ -243,6 +249,7 @@ FAMILIES: tuple[Family, ...] = (
         name="chroma",
         title="Chroma",
         pipelines=("ChromaPipeline",),
+        guided_calls=2,
         num_inference_steps=40,
         guidance_scale=3.0,
         shared=frozenset({"img_ids", "txt_ids"}),
@@ -287,6 +294,7 @@ FAMILIES: tuple[Family, ...] = (
         name="cogview4",
         title="CogView4",
         pipelines=("CogView4Pipeline",),
+        guided_calls=2,
         num_inference_steps=50,
         guidance_scale=3.5,
         prompt_tokens=1024,

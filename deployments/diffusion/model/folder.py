@@ -8,7 +8,7 @@ import inspect
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +39,8 @@ RENAMED = {"MT5Tokenizer": "T5Tokenizer", "MT5TokenizerFast": "T5TokenizerFast"}
 """Classes that transformers 5 has under another name."""
 MAY_BE_LEFT_OUT = ("text_encoder_3", "tokenizer_3")
 """Stable Diffusion 3 without its largest text encoder."""
+UNREAD = {"AutoencoderTiny": frozenset({"block_out_channels"})}
+"""Keys that a class of diffusers writes into its config.json, and warns about when it reads them."""
 SAFELY = {"use_safetensors": True, "trust_remote_code": False}
 REPORTING = SAFELY | {"output_loading_info": True}
 
@@ -97,7 +99,8 @@ def load_network(
     `more`: how it is quantized. Raises NotReady or ModelUnusable, naming the file.
     """
     files = next(iter(weights)) if len(weights) == 1 else f"{len(weights)} shards"
-    with blamed(f"{shown} ({files})"), _plainly_named(folder, stem, weights) as plain:
+    unread = UNREAD.get(kind.__name__, frozenset())
+    with blamed(f"{shown} ({files})"), _plainly_named(folder, stem, weights, unread) as plain:
         network, found = kind.from_pretrained(
             str(plain),
             dtype=dtype,
@@ -200,8 +203,12 @@ def _check_words(parts: Mapping[str, Any], shown: str) -> None:
 
 
 @contextmanager
-def _plainly_named(folder: Path, stem: str, weights: Mapping[str, Header]) -> Iterator[Path]:
+def _plainly_named(
+    folder: Path, stem: str, weights: Mapping[str, Header], unread: Collection[str] = ()
+) -> Iterator[Path]:
     """Make a folder of links, where the chosen weights have the one name that both libraries look for.
+
+    Its config.json lacks the keys that are `unread`.
 
     Variants and shards have several spellings, and each library reads others of them.
     """
@@ -210,11 +217,24 @@ def _plainly_named(folder: Path, stem: str, weights: Mapping[str, Header]) -> It
         for file in folder.iterdir():
             if file.suffix == ".json" and ".index." not in file.name:
                 (plain / file.name).symlink_to(file.resolve())
+        if unread:
+            _leave_out(plain / "config.json", unread)
         if len(weights) == 1:
             (plain / f"{stem}.safetensors").symlink_to((folder / next(iter(weights))).resolve())
         else:
             _link_shards(folder, plain, stem, weights)
         yield plain
+
+
+def _leave_out(config: Path, keys: Collection[str]) -> None:
+    """Replace a link to a configuration by a copy without these keys. What cannot be read stays as it is."""
+    try:
+        read = json.loads(config.read_text(encoding="utf-8"))
+        kept = {key: value for key, value in read.items() if key not in keys}
+    except (OSError, ValueError, AttributeError):
+        return
+    config.unlink()
+    config.write_text(json.dumps(kept), encoding="utf-8")
 
 
 def _link_shards(folder: Path, plain: Path, stem: str, weights: Mapping[str, Header]) -> None:

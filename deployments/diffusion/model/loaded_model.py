@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Generic
 
@@ -19,7 +19,7 @@ from deployments.diffusion.model.model_files import fingerprint
 from deployments.diffusion.model.networks import has_xl_latents, latent_channels
 from deployments.diffusion.model.registry import card_of, locate
 from deployments.diffusion.model.small_vae import SmallVae, small_vae
-from deployments.diffusion.painter import PaintRequest, SomePainting
+from deployments.diffusion.painter import PaintRequest, Preview, SomePainting
 from deployments.errors import NotReady
 from deployments.messages import Backend
 
@@ -44,6 +44,7 @@ class LoadedModel(ABC, Generic[SomePainting]):
         self._clock = DeviceClock(self._device)
         self._known: KnownWords | None = None
         self._drawer: SmallVae | LatentMap | None = None
+        self._preview_failed = False
 
     @abstractmethod
     def begin(self, request: PaintRequest) -> SomePainting: ...
@@ -93,12 +94,15 @@ class LoadedModel(ABC, Generic[SomePainting]):
     def measure(self, rows: int) -> float:
         width, height = self.native_size
         asked = PaintRequest("", "", 4, 0.0, 0, width, height)  # No family guides at 0: one row each.
-        paintings = [self.begin(asked) for _ in range(rows)]
-        self.step(paintings)  # The first at a row count allocates, and compiles where that is wanted.
-        seconds = min(self._step_s(paintings) for _ in range(2))
-        for painting in paintings:
-            painting.close()
-        return seconds
+        paintings: list[SomePainting] = []
+        try:
+            for _ in range(rows):
+                paintings.append(self.begin(asked))
+            self.step(paintings)  # The first at a row count allocates, and compiles where that is wanted.
+            return min(self._step_s(paintings) for _ in range(2))
+        finally:
+            for painting in paintings:
+                painting.close()
 
     def free(self) -> None:
         self._pipeline.maybe_free_model_hooks()
@@ -106,6 +110,16 @@ class LoadedModel(ABC, Generic[SomePainting]):
         if self.fixed_rows is not None and self.fixed_rows > 2:
             self.fixed_rows //= 2
             log.warning("out of memory: pictures repeat bitwise at %d rows from now on", self.fixed_rows)
+
+    def _or_no_preview(self, draw: Callable[[], Preview | None]) -> Preview | None:
+        """Return a preview, or None where it fails: the picture is worth more. Logged once a model."""
+        try:
+            return draw()
+        except BaseException:
+            if not self._preview_failed:
+                log.warning("a preview could not be drawn; others that fail are not logged", exc_info=True)
+            self._preview_failed = True
+            return None
 
     def _step_s(self, paintings: Sequence[SomePainting]) -> float:
         began = self._clock.now_s()

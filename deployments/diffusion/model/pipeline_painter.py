@@ -18,10 +18,10 @@ import torch
 
 from deployments.diffusion.latent_previews import expected_latents, is_being_drawn
 from deployments.diffusion.model.batched_calls import run_together
-from deployments.diffusion.model.call_arguments import call_arguments, is_guided
+from deployments.diffusion.model.call_arguments import call_arguments, first_forwards, is_guided
 from deployments.diffusion.model.conditioning import truncations
 from deployments.diffusion.model.device_memory import within_memory
-from deployments.diffusion.model.families import UNKNOWN, family_of
+from deployments.diffusion.model.families import family_of
 from deployments.diffusion.model.known_words import unknown_words_warning
 from deployments.diffusion.model.loaded_model import LoadedModel
 from deployments.diffusion.model.model_config import ModelConfig
@@ -44,12 +44,15 @@ class PipelinePainting(Painting):
     """A picture, and the pipeline that paints it.
 
     `answer`: what its call returned, where that is known and the pipeline has not gone on yet. `counted`: the
-    pipeline's steps that are in `done`. `drawn`: its last preview.
+    pipeline's steps that are in `done`. `calls_seen`: of the denoiser in its last step, at first
+    as its family makes them; `calls_made`: in the step under way. `drawn`: its last preview.
     """
 
     run: PipelineRun = field(kw_only=True)
     answer: Any = NOTHING
     counted: int = 0
+    calls_seen: int = 1
+    calls_made: int = 0
     drawn: Preview | None = None
     pixels: Pixels | None = None
 
@@ -57,6 +60,14 @@ class PipelinePainting(Painting):
     def rows(self) -> int:
         """Return how many rows its next call has."""
         return self.run.call.rows if self.run.at == "denoiser" else 1
+
+    @property
+    def calls(self) -> int:
+        return self.calls_seen
+
+    @property
+    def forward_key(self) -> Hashable:
+        return self.run.call.key if self.run.at == "denoiser" else None
 
     @property
     def is_in_step(self) -> bool:
@@ -67,6 +78,7 @@ class PipelinePainting(Painting):
         """Account for the steps that its pipeline has taken."""
         if self.fault is None:
             self.counted = self.run.progress.done
+            self.calls_seen, self.calls_made = max(1, self.calls_made), 0
             under_way = self.run.at == "denoiser"
             self.done = min(self.counted, self.steps - 1) if under_way else self.steps
 
@@ -80,7 +92,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
-        self._family = UNKNOWN
+        self._family = family_by_name(card_of(config).family)
         self._copies: PipelineCopies | None = None
         self._denoiser: Any = None
         self._begun: WeakSet[PipelinePainting] = WeakSet()
@@ -100,6 +112,9 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
             painting.close()
         self._copies = self._denoiser = None
         super().unload()
+
+    def first_forwards(self, request: PaintRequest) -> Sequence[int]:
+        return first_forwards(self._family, request)
 
     @torch.inference_mode()
     def begin(self, request: PaintRequest) -> PipelinePainting:
@@ -125,6 +140,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
             ),
             sampler=type(run.scheduler).__name__.removesuffix("Scheduler"),
             run=run,
+            calls_seen=len(self.first_forwards(request)),
         )
         self._begun.add(painting)
         return painting
@@ -141,6 +157,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         while in_step := [painting for painting in paintings if painting.is_in_step]:
             self._answer(in_step, self._denoiser, self._filled)
             for painting in in_step:
+                painting.calls_made += 1
                 self._go_on(painting)
         for painting in paintings:
             painting.count()
@@ -192,9 +209,13 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
     ) -> None:
         wanted = painting.done + 1 in painting.preview_steps and not is_being_drawn(painting.drawn)
         if wanted and self._drawer is not None:
-            expected = expected_latents(scheduler, timestep, sample, prediction)
-            image = as_image(self._pipeline, expected, painting.request)
-            painting.preview = painting.drawn = self._drawer.draw(image)
+            draw = self._drawer.draw
+
+            def drawn() -> Preview | None:
+                expected = expected_latents(scheduler, timestep, sample, prediction)
+                return draw(as_image(self._pipeline, expected, painting.request))
+
+            painting.preview = painting.drawn = self._or_no_preview(drawn)
 
 
 def _pixels(painting: PipelinePainting) -> Pixels:

@@ -42,6 +42,7 @@ class SmallVae:
         self._vae = vae
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="previews")
         self._room = threading.Semaphore(MOST_WAITING)
+        self._failed = False
 
     def draw(self, latents: Any) -> Future[Pixels | None] | None:
         """Decode a preview of scaled latents, (1, channels, h, w), with no side above 256 pixels.
@@ -65,7 +66,9 @@ class SmallVae:
             own = latents.to(self._vae.dtype) / self._vae.config.scaling_factor
             image = self._vae.decode(own, return_dict=False)[0][0].float().cpu().numpy()
         except BaseException:  # No room for it, as a rule: the picture is worth more than its preview.
-            log.warning("a preview could not be drawn", exc_info=True)
+            if not self._failed:
+                log.warning("a preview could not be drawn; others that fail are not logged", exc_info=True)
+            self._failed = True
             return None
         picture = Image.fromarray(to_pixels(np.moveaxis(image, 0, -1)))
         picture.thumbnail((LONGEST_SIDE_PX, LONGEST_SIDE_PX))

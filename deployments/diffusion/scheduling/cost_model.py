@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -33,8 +33,9 @@ class CostModel:
         self._points = sorted(seconds.items())
         self._seen: dict[BatchKey, _Seen] = {}
 
-    def observe(self, key: BatchKey, rows: int, seconds: float) -> None:
-        expected_s = self._expected_s(key, rows)
+    def observe(self, key: BatchKey, forwards: Sequence[int], seconds: float) -> None:
+        """Record the seconds of a step, by the rows of each of its forwards."""
+        expected_s = sum(self._expected_s(key, rows) for rows in forwards)
         if expected_s > 0:
             seen = self._seen.pop(key) if key in self._seen else _Seen()
             self._seen[key] = seen
@@ -47,6 +48,10 @@ class CostModel:
         """Predict the seconds of the next forward."""
         seen = self._seen.get(key)
         return self._expected_s(key, rows) * (median(seen.recent) if seen else 1.0)
+
+    def step_s(self, key: BatchKey, forwards: Sequence[int]) -> float:
+        """Predict the seconds of the next step, by the rows of each of its forwards."""
+        return sum(self.forward_s(key, rows) for rows in forwards)
 
     def best_s(self, key: BatchKey, rows: int) -> float:
         """Return the seconds that a forward takes at least, when nothing disturbs it."""

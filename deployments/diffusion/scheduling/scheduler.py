@@ -18,7 +18,8 @@ interactive work only delays it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,7 +34,8 @@ class JobState:
     """One job as the scheduler sees it.
 
     `rows`: of its next forward. `ahead`: how many were more urgent when the last step was chosen, 0 for those
-    that were in it.
+    that were in it. `calls`: forwards in each of its steps. `forward_key`: jobs of one size share a forward
+    where it is equal; None where that is not known yet, or no matter.
     """
 
     key: BatchKey
@@ -43,6 +45,8 @@ class JobState:
     deadline_at: float
     priority: Priority = "interactive"
     ahead: int = 0
+    calls: int = 1
+    forward_key: Hashable = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Scheduler:
 
     def refusal(self, job: JobState, now: float) -> Refusal | None:
         """Return None where the job can be added and, as far as known, be done by its deadline."""
-        least_s = job.steps_left * self.pace.best_s(job.key, job.rows)
+        least_s = job.steps_left * job.calls * self.pace.best_s(job.key, job.rows)
         if now + least_s > job.deadline_at:
             return Refusal("too late")
         if len(self._jobs) >= self._max_jobs:
@@ -123,20 +127,29 @@ class Scheduler:
         """Record that the device had no room for so many rows."""
         self._room.lower(key, self.pace.area_ratio(key), failed_rows)
 
-    def observe(self, key: BatchKey, rows: int, seconds: float) -> None:
-        """Record a forward that succeeded."""
-        self.pace.observe(key, rows, seconds)
-        self._room.had(key, rows)
+    def observe(self, key: BatchKey, forwards: Sequence[int], seconds: float) -> None:
+        """Record a step that succeeded, by the rows of each of its forwards."""
+        self.pace.observe(key, forwards, seconds)
+        self._room.had(key, max(forwards))
 
     def _remaining_s(self, job: JobState) -> float:
-        return job.steps_left * self.pace.forward_s(job.key, job.rows)
+        return job.steps_left * job.calls * self.pace.forward_s(job.key, job.rows)
 
-    def _shared_s(self, jobs: Iterable[JobState]) -> float:
-        """Return the seconds of all their steps, were every forward full."""
+    def _shared_s(self, jobs: Sequence[JobState]) -> float:
+        """Return the seconds of all their steps, were every forward as full as it can be.
+
+        A job whose calls are known shares with its like alone, and with those that may yet turn out to be.
+        """
+        rows: Counter[tuple[BatchKey, Hashable]] = Counter()
+        for job in jobs:
+            rows[job.key, job.forward_key] += job.rows
         total_s = 0.0
         for job in jobs:
-            cap = max(self.cap_rows(job.key), job.rows)
-            total_s += job.steps_left * self.pace.forward_s(job.key, cap) * job.rows / cap
+            cap = self.cap_rows(job.key)
+            if job.forward_key is not None:
+                cap = min(cap, rows[job.key, job.forward_key] + rows[job.key, None])
+            cap = max(cap, job.rows)
+            total_s += job.steps_left * job.calls * self.pace.forward_s(job.key, cap) * job.rows / cap
         return total_s
 
 

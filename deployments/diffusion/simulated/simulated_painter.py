@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from deployments.bounds import Factor, SecondsOrNone, Side
-from deployments.diffusion.painter import Painting, PaintRequest
+from deployments.diffusion.painter import Painting, PaintRequest, guided_rows
 from deployments.diffusion.simulated.simulated_pictures import draw
 from deployments.errors import NotReady
 from deployments.messages import Backend, LayerKind, Pixels
@@ -64,6 +64,9 @@ class SimulatedPainter:
     def measure(self, rows: int) -> float:
         """Return the configured seconds at once, without a measurement."""
         return self._config.step_s * (1 + self._config.shared_step_ratio * (rows / 2 - 1))
+
+    def first_forwards(self, request: PaintRequest) -> Sequence[int]:
+        return [guided_rows(request)]
 
     def begin(self, request: PaintRequest) -> Painting:
         if not self.loaded:

@@ -23,7 +23,7 @@ from diffusers import (
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from deployments.diffusion.painter import Painting, PaintRequest
+from deployments.diffusion.painter import Painting, PaintRequest, guided_rows
 from deployments.messages import Backend, Pixels
 
 from . import tiny_families
@@ -72,6 +72,9 @@ class FakePainter:
 
     def measure(self, rows: int) -> float:
         return 1e-4
+
+    def first_forwards(self, request: PaintRequest) -> Sequence[int]:
+        return [guided_rows(request)]
 
     def begin(self, request: PaintRequest) -> Painting:
         if request.prompt != "warm-up":

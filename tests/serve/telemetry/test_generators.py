@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from deployments.diffusion.painter import Painting, PaintRequest
 from deployments.diffusion.simulated.simulated_painter import SimulatedPainter
 from deployments.errors import NotReady
 from deployments.messages import LayerJob
@@ -46,6 +48,20 @@ async def test_gauges_are_told_again_at_every_look_at_its_health(noted: list[Not
 async def test_an_unguided_layer_has_one_row(noted: list[Noted]) -> None:
     await paint(steps=1, guidance=1.0)
     assert noted[0].of(metrics.BATCH_ROWS) == [1]
+
+
+async def test_rows_are_those_of_the_painter_and_not_a_guess(
+    noted: list[Noted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some models read the guidance as an input, and have one row a picture whatever its scale."""
+    begin = SimulatedPainter.begin
+
+    def with_one_row(painter: SimulatedPainter, request: PaintRequest) -> Painting:
+        return replace(begin(painter, request), guided=False)
+
+    monkeypatch.setattr(SimulatedPainter, "begin", with_one_row)
+    await paint(steps=2, guidance=7.5)
+    assert noted[0].of(metrics.BATCH_ROWS) == [1, 1]
 
 
 async def test_a_layer_that_is_left_has_wasted_its_steps(noted: list[Noted]) -> None:

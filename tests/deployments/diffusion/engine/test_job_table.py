@@ -11,11 +11,11 @@ from deployments.diffusion.engine.job_table import JobTable
 from deployments.diffusion.engine.result_cache import ResultCache
 from deployments.diffusion.engine.retry_policy import Attempt
 from deployments.diffusion.engine.work_item import Listener, Place, WorkItem
-from deployments.diffusion.painter import PaintRequest
+from deployments.diffusion.painter import Painting, PaintRequest, guided_rows
 from deployments.diffusion.scheduling.batch_key import BatchKey
 from deployments.diffusion.scheduling.cost_model import CostModel
 from deployments.diffusion.scheduling.scheduler import Scheduler
-from deployments.errors import Overloaded
+from deployments.errors import DeadlineExceeded, Overloaded
 from deployments.messages import LayerJob, LayerResult, LayerTimings
 
 MakeJob = Callable[..., LayerJob]
@@ -30,9 +30,18 @@ class Woken:
         self.times += 1
 
 
-def board_of(woken: Woken, max_jobs: int = 8, cap_rows: int = 8) -> JobTable:
+def two_rows(request: PaintRequest) -> list[int]:
+    return [guided_rows(request)]
+
+
+def board_of(
+    woken: Woken,
+    max_jobs: int = 8,
+    cap_rows: int = 8,
+    forwards: Callable[[PaintRequest], list[int]] = two_rows,
+) -> JobTable:
     scheduler = Scheduler(CostModel(BatchKey(64, 64), {1: 0.01}), cap_rows, 8.0, max_jobs)
-    return JobTable(scheduler, ResultCache(1 << 20), woken, clock=lambda: 100.0)
+    return JobTable(scheduler, ResultCache(1 << 20), woken, forwards, lambda: 100.0)
 
 
 def enter(board: JobTable, job: LayerJob, request: PaintRequest = REQUEST) -> tuple[WorkItem, Listener]:
@@ -106,8 +115,7 @@ async def test_a_refused_job_leaves_nothing_behind(make_job: MakeJob) -> None:
 async def test_a_picture_without_steps_left_is_not_chosen(make_job: MakeJob) -> None:
     board = board_of(Woken())
     work, _ = enter(board, make_job())
-    painting: Any = type("Painting", (), {"steps": 4, "done": 3, "rows": 2})()
-    work.painting = painting
+    painting = work.painting = Painting(REQUEST, 4, guided=True, done=3)
     assert not board.stepped(work)
     assert board.choose() == [work]
     painting.done = 4
@@ -172,3 +180,22 @@ def places(board: JobTable) -> list[tuple[WorkItem, int]]:
         for work in board.works()
         if work.listeners == listeners
     ]
+
+
+@pytest.mark.parametrize(("forwards", "begun"), [([1], 4), ([2], 2), ([1, 1], 4)])
+async def test_a_first_step_has_as_many_jobs_as_the_painter_has_room_for(
+    make_job: MakeJob, forwards: list[int], begun: int
+) -> None:
+    """FLUX has one row a picture where it is guided too, and Qwen-Image two forwards of one row."""
+    board = board_of(Woken(), cap_rows=4, forwards=lambda request: forwards)
+    works = [enter(board, make_job(no_store=True))[0] for _ in range(8)]
+    assert len(board.choose()) == begun
+    assert {(work.state.rows, work.state.calls) for work in works} == {(max(forwards), len(forwards))}
+
+
+async def test_two_calls_a_step_take_twice_as_long(make_job: MakeJob) -> None:
+    """Four steps of 10 ms each fit into the 50 ms that are left, and eight do not."""
+    in_time = make_job(no_store=True, deadline_at=100.05)
+    enter(board_of(Woken(), forwards=lambda request: [1]), in_time)
+    with pytest.raises(DeadlineExceeded):
+        enter(board_of(Woken(), forwards=lambda request: [1, 1]), in_time)

@@ -258,10 +258,28 @@ class ClosedPainting(Painting):
     """Keeps a mark of how it was given up."""
 
     closed: int = 0
+    harmless: bool = False
 
     def close(self) -> None:
         self.closed += 1
-        raise ValueError("it must disturb nobody")
+        if not self.harmless:
+            raise ValueError("it must disturb nobody")
+
+
+def test_the_warm_up_picture_is_closed_whether_it_is_painted_or_not(fake_painter: FakePainter) -> None:
+    begun: list[ClosedPainting] = []
+
+    def begin(request: PaintRequest) -> Painting:
+        begun.append(ClosedPainting(request, request.num_inference_steps, guided=False, harmless=True))
+        return begun[-1]
+
+    fake_painter.begin = begin  # type: ignore[method-assign]
+    engine = engine_of(fake_painter)
+    assert engine.readiness().ready
+    fake_painter.decode = None  # type: ignore[assignment,method-assign]
+    engine._thread.submit(engine._start).result()
+    assert not engine.readiness().ready
+    assert [painting.closed for painting in begun] == [1, 1]
 
 
 async def test_whatever_becomes_of_a_picture_it_is_closed_once(

@@ -18,7 +18,7 @@ from deployments.diffusion.model.families import family_named
 from deployments.diffusion.model.loader import load
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.pipeline_painter import PipelinePainter, PipelinePainting
-from deployments.diffusion.painter import PaintRequest
+from deployments.diffusion.painter import PaintRequest, forward_rows
 
 from ..tiny_families import TINY
 
@@ -209,12 +209,44 @@ def test_two_calls_a_step_are_two_forwards_and_one_step(family: str, tiny_model:
         assert apart(painting.run.output.images[0], stock(folder, family, painting.request)) < 1e-5
 
 
-def test_rows_of_a_call_are_what_the_engine_is_told(tiny_model: TinyModel) -> None:
-    rows = {
-        family: painter_of(tiny_model(family), family, False).begin(ASKED).rows
-        for family in ("sd3", "flux-dev", "qwen-image", "z-image")
-    }
-    assert rows == {"sd3": 2, "flux-dev": 1, "qwen-image": 1, "z-image": 2}
+@pytest.mark.parametrize("scale", [0.5, 1.0, 3.5])
+@pytest.mark.parametrize("family", TINY)
+def test_rows_of_a_call_are_what_the_engine_is_told(family: str, scale: float, tiny_model: TinyModel) -> None:
+    """Before it has begun, once it has, and by what its pipeline then does."""
+    painter, asked = painter_of(tiny_model(family), family, False), replace(ASKED, guidance_scale=scale)
+    forwards: list[int] = []
+
+    def look(network: Any, positional: Any, named: Any) -> None:
+        forwards.append(len(positional[0] if positional else next(iter(named.values()))))
+
+    hook = painter._denoiser.register_forward_pre_hook(look, with_kwargs=True)
+    expected = painter.first_forwards(asked)
+    painting = painter.begin(asked)
+    assert (painting.rows, painting.calls) == (expected[0], len(expected))
+    assert forward_rows([painting]) == expected
+    painter.step([painting])
+    hook.remove()
+    painting.close()
+    assert forwards == expected
+
+
+def test_calls_of_unlike_shape_are_told_as_forwards_of_their_own(tiny_model: TinyModel) -> None:
+    painter = painter_of(tiny_model("qwen-image"), "qwen-image", False)
+    texts = ["a fox", "a fox", "a witch in a long red coat", "an old mill"]
+    scales = [1.0, 3.0, 3.0, 1.0]
+    paintings = [
+        painter.begin(replace(ASKED, prompt=text, guidance_scale=scale, seed=seed))
+        for seed, (text, scale) in enumerate(zip(texts, scales, strict=True))
+    ]
+    counted: list[int] = []
+    hook = painter._denoiser.register_forward_pre_hook(
+        lambda network, given, named: counted.append(len(named["hidden_states"])), with_kwargs=True
+    )
+    predicted = forward_rows(paintings)
+    painter.step(paintings)
+    hook.remove()
+    assert sum(predicted) == sum(counted) == 6
+    assert predicted[0] == 2 and len(predicted) > 3
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.5, 1.0, 3.0])

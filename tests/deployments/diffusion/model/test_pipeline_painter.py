@@ -344,6 +344,55 @@ def test_a_preview_is_the_denoisers(family: str, request: pytest.FixtureRequest)
     assert previews[0][1].std() > 0
 
 
+@pytest.mark.parametrize("made", [painter_of, denoiser_of])
+def test_a_preview_that_fails_costs_the_preview_alone_and_is_logged_once(
+    made: Any, tiny_sd1: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    painter = made(tiny_sd1)
+    painter._pipeline.scheduler = solver_of(tiny_sd1, "")
+
+    class Torn:
+        def draw(self, latents: Any) -> None:
+            raise SystemExit("no preview of these latents")
+
+    monkeypatch.setattr(painter, "_drawer", Torn())
+    monkeypatch.setattr(painter, "_preview_failed", False)
+    painting = painter.begin(ASKED)
+    painting.preview_steps = frozenset({1, 2, 3})
+    while painting.done < painting.steps:
+        painter.step([painting])
+        assert (painting.fault, painting.preview) == (None, None)
+    expected = (stock(tiny_sd1, ASKED) * 255).round()
+    assert np.abs(painter.decode([painting])[0] - expected).max() <= 1
+    assert caplog.text.count("a preview could not be drawn") == 1
+
+
+@pytest.mark.parametrize("fails", ["begin", "step"])
+def test_a_measurement_that_fails_leaves_nothing_open(
+    fails: str, painter: PipelinePainter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, begun = set(painter._begun), []
+    begin = painter.begin
+
+    def two_at_most(request: PaintRequest) -> PipelinePainting:
+        if fails == "begin" and len(begun) == 2:
+            raise OutOfMemory(FULL)
+        begun.append(begin(request))
+        return begun[-1]
+
+    def full(module: Any, inputs: Any) -> None:
+        raise torch.OutOfMemoryError(FULL)
+
+    monkeypatch.setattr(painter, "begin", two_at_most)
+    if fails == "step":
+        painter._pipeline.unet.register_forward_pre_hook(full)
+    with pytest.raises(OutOfMemory):
+        painter.measure(4)
+    assert len(begun) == (2 if fails == "begin" else 4)
+    assert [painting.run.at for painting in begun] == ["end"] * len(begun)
+    assert all(painting.run.at == "end" for painting in set(painter._begun) - before)
+
+
 def test_words_are_encoded_once_and_what_is_not_read_is_told(painter: PipelinePainter) -> None:
     encoded: list[int] = []
     painter._pipeline.text_encoder.register_forward_pre_hook(lambda *_: encoded.append(1))

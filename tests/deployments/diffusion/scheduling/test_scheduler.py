@@ -250,3 +250,12 @@ def test_each_job_knows_how_many_are_more_urgent_and_those_in_the_turn_that_none
     made.remove(middle)
     assert made.choose(0.0) == [long]
     assert (long.ahead, other.ahead) == (0, 1)
+
+
+@pytest.mark.parametrize(("forward_keys", "is_refused"), [("aa", False), ("ab", True)])
+def test_jobs_that_cannot_share_a_forward_are_not_expected_to(forward_keys: str, is_refused: bool) -> None:
+    """Texts of two lengths are two forwards a step: all ten steps of three jobs take more than 13 s."""
+    made = scheduler(cap_rows=6)
+    for forward_key in forward_keys:
+        made.add(job(10, deadline_at=12.0, forward_key=forward_key))
+    assert (made.refusal(job(10, deadline_at=13.0), 0.0) is not None) is is_refused
