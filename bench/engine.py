@@ -7,6 +7,7 @@ import json
 import os
 import statistics
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -24,7 +25,7 @@ from bench.step_engine.clocks import Clock, Meter
 from bench.step_engine.contenders import Served, dynamic_batching, one_at_a_time, step_engine
 from bench.step_engine.machine import machine
 from bench.step_engine.random_pipelines import random_pipeline
-from bench.step_engine.workload import QUICK_STEPS, STEPS, Arrival, poisson, saturated
+from bench.step_engine.workload import QUICK_STEPS, STEPS, Arrival, counts_within, poisson, saturated
 from deployments.diffusion.engine.calibration import calibrate
 from deployments.diffusion.model.denoiser import Denoiser
 from deployments.diffusion.model.loader import compile_denoiser, load
@@ -34,6 +35,7 @@ from deployments.diffusion.model.registry import locate
 
 RANDOM_DIT = "random-dit"
 DIT_SIZE = (128, 128)
+PIPELINE_MINUTES = 9.0
 LOAD = 0.8
 """A share of what the stock pipeline can serve."""
 Figures = dict[str, float | None]
@@ -45,9 +47,14 @@ def main() -> None:
     parser.add_argument("--model", default="storybook-character")
     parser.add_argument("--saturated", type=int, default=48, help="requests that come all at once")
     parser.add_argument(
-        "--poisson", type=int, default=240, help="requests that come by chance: queues build up"
+        "--poisson", type=int, default=240, help="requests that come by chance: queues build up; 0 for none"
     )
-    parser.add_argument("--clocks", nargs="+", choices=["cpu", "wall"], default=["cpu", "wall"])
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        help="as many requests as fit into them, in place of the two counts; 9 with --painter pipeline",
+    )
+    parser.add_argument("--clocks", nargs="+", choices=["cpu", "wall"], help="both, but for --minutes: cpu")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="of both sides")
     parser.add_argument(
         "--painter",
@@ -60,21 +67,31 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--docs", type=Path, help="also write them into performance.md in this folder")
     asked = parser.parse_args()
+    if asked.painter == "pipeline" and asked.minutes is None:
+        asked.minutes = PIPELINE_MINUTES
+    asked.clocks = asked.clocks or (["cpu", "wall"] if asked.minutes is None else ["cpu"])
     torch.set_num_threads(1)
-    reports = [_measure(asked, asked.model)]
-    if asked.painter == "pipeline":
-        reports.append(_measure(asked, RANDOM_DIT))
-    if asked.json:
-        asked.json.write_text(
-            json.dumps(reports[0] | {"dit": reports[1]} if reports[1:] else reports[0], indent=1)
-        )
-    if asked.docs:
-        for report in reports:
-            engine_page.write(report, asked.docs)
+    models = [asked.model, RANDOM_DIT] if asked.painter == "pipeline" else [asked.model]
+    reports: list[dict[str, Any]] = []
+    ends_at = time.perf_counter() + 60 * (asked.minutes or 0.0)
+    for number, model in enumerate(models):  # Each is written as it comes.
+        share = (1 / 3, 1.0)[number] if len(models) == 2 else 1.0
+        budget_s = share * (ends_at - time.perf_counter()) if asked.minutes else None
+        reports.append(_measure(asked, model, budget_s))
+        if asked.json:
+            told = reports[0] | {"dit": reports[1]} if reports[1:] else reports[0]
+            asked.json.write_text(json.dumps(told, indent=1))
+        if asked.docs:
+            engine_page.write(reports[-1], asked.docs)
 
 
-def _measure(asked: argparse.Namespace, model: str) -> dict[str, Any]:
-    """Measure all contenders with one model."""
+def _measure(asked: argparse.Namespace, model: str, budget_s: float | None) -> dict[str, Any]:
+    """Measure all contenders with one model, within this budget if there is one.
+
+    Where both painters are compared, by the bundled model, nothing comes by chance: what matters is which is
+    faster, and what each does outside the model.
+    """
+    began_at = time.perf_counter()
     config = ModelConfig(model, device="cpu", threads=1, dtype=asked.dtype)
     pipeline = _pipeline(config, asked)
     painters: dict[str, Denoiser | PipelinePainter] = {}
@@ -89,8 +106,10 @@ def _measure(asked: argparse.Namespace, model: str) -> dict[str, Any]:
     counts = {"saturated": asked.saturated, "poisson": asked.poisson}
     if model == RANDOM_DIT:
         size = DIT_SIZE
+    compares_painters = len(painters) > 1
     if asked.quick:
-        size, steps, counts = (64, 64), QUICK_STEPS, {"saturated": 6, "poisson": 6}
+        size, steps = (64, 64), QUICK_STEPS
+        counts = {"saturated": 6, "poisson": 0 if compares_painters else 6}
     for painter in painters.values():
         painter.native_size = size
     generation = GenerationConfig()
@@ -109,6 +128,12 @@ def _measure(asked: argparse.Namespace, model: str) -> dict[str, Any]:
         contenders["stock, compiled"] = partial(one_at_a_time, compiled)
     for contender in contenders.values():  # The first picture of each allocates.
         contender(saturated(1, size, steps[:1]), Clock("cpu"))
+    if budget_s is not None and not asked.quick:
+        left_s = budget_s - (time.perf_counter() - began_at)
+        picture_s = statistics.mean(steps) * calibration.seconds.get(2, 2 * calibration.seconds[1])
+        counts = counts_within(
+            left_s / len(asked.clocks), picture_s, len(contenders), len(steps), not compares_painters
+        )
     report: dict[str, Any] = {
         "machine": machine(),
         "model": model,
@@ -124,13 +149,17 @@ def _measure(asked: argparse.Namespace, model: str) -> dict[str, Any]:
     print(", ".join(f"{name} {value}" for name, value in report["machine"].items()))
     print(f"{model} {size[0]}x{size[1]}, requests of {steps} steps, one thread; ", end="")
     print(f"{asked.dtype}, {'compiled, ' if asked.compile else ''}{calibration.cap_rows} rows a forward")
+    sys.stdout.flush()
     for kind in asked.clocks:
         figures = _compare(contenders, saturated(counts["saturated"], size, steps), kind, meters)
         _print(f"saturated by {counts['saturated']}, {kind} clock", figures)
+        report["runs"][kind] = {"saturated": figures}
+        if not counts["poisson"]:
+            continue
         rate = LOAD * (figures["stock, one at a time"]["pictures_per_s"] or 1.0)
         paced = _compare(contenders, poisson(counts["poisson"], rate, size, steps), kind, meters)
         _print(f"{counts['poisson']} by Poisson at {LOAD} of stock's capacity, {kind} clock", paced)
-        report["runs"][kind] = {"saturated": figures, "poisson": paced}
+        report["runs"][kind]["poisson"] = paced
     return report
 
 
@@ -191,6 +220,7 @@ def _print(title: str, figures: dict[str, Figures]) -> None:
             pairs = [(figures[name][column], stock[column]) for column in columns[:-1]]
             ratios = [f"{one / other:.2f}" if one and other else "" for one, other in pairs]
             print(f"{name + ' / stock':28}" + "".join(f"{ratio:>14}" for ratio in ratios))
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

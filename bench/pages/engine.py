@@ -16,6 +16,7 @@ HEADS = {
     "long_mean_s": "mean of 50 steps, s",
     "overhead_percent": "overhead",
 }
+ENGINE, PIPELINES = "step engine", "step engine, pipelines"
 CLOCKS = {"cpu": "the process's own CPU time", "wall": "the wall clock"}
 TITLES = {"saturated": "Saturated", "poisson": "Poisson arrivals at 0.8 of what stock can serve"}
 
@@ -38,6 +39,7 @@ def write(report: dict[str, Any], folder: Path) -> None:
         f"{name}-waiting": ("poisson", "mean_s", "Mean seconds from arrival to picture, Poisson at 0.8"),
         f"{name}-short": ("poisson", "short_mean_s", "The same, of requests of 8 steps or fewer"),
     }
+    plots = {plot: what for plot, what in plots.items() if what[0] in report["runs"][clock]}
     for plot, (run, column, title) in plots.items():
         rows = report["runs"][clock][run]
         figures = {contender: row[column] for contender, row in rows.items() if row[column] is not None}
@@ -46,8 +48,9 @@ def write(report: dict[str, Any], folder: Path) -> None:
     width, height = report["size"]
     lines = [
         f"{report['model']} at {width}x{height}, {report['dtype']}, one thread, {report['cap_rows']} rows a"
-        f" forward; {report['counts']['saturated']} requests at once, then {report['counts']['poisson']}"
-        f" by chance. Machine: {machine}.",
+        f" forward; {report['counts']['saturated']} requests at once"
+        + (f", then {report['counts']['poisson']} by chance" if report["counts"]["poisson"] else "")
+        + f". Machine: {machine}.",
         "",
         f"A forward by its rows: {_forwards(report['ms_by_rows'])}.",
         "",
@@ -76,6 +79,13 @@ def _table(rows: dict[str, dict[str, float | None]]) -> list[str]:
         for name, row in rows.items()
         if name.startswith("step engine")
     ]
+    if PIPELINES in rows:
+        one, other = rows[PIPELINES], rows[ENGINE]
+        cells = [
+            "" if column == "overhead_percent" else _ratio(one.get(column), other.get(column))
+            for column in HEADS
+        ]
+        ratios.append(f"| {PIPELINES} / {ENGINE} | " + " | ".join(cells) + " |")
     return [
         "| | " + " | ".join(HEADS.values()) + " |",
         "|---" * (len(HEADS) + 1) + "|",

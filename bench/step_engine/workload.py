@@ -37,6 +37,20 @@ def poisson(count: int, per_s: float, size: tuple[int, int], steps: Sequence[int
     return arrivals
 
 
+def counts_within(
+    budget_s: float, picture_s: float, contenders: int, step_counts: int, by_chance: bool
+) -> dict[str, int]:
+    """Return how many requests fit into a budget, where one takes stock `picture_s`.
+
+    All step counts come equally often. A third of what comes by chance is saturated. There is always one
+    request of each step count.
+    """
+    pictures = budget_s / (contenders * picture_s)
+    rounds = max(1, int(pictures / step_counts / (3 if by_chance else 1)))
+    poisson = max(1, int(pictures / step_counts) - rounds) * step_counts if by_chance else 0
+    return {"saturated": rounds * step_counts, "poisson": poisson}
+
+
 def _requests(count: int, size: tuple[int, int], steps: Sequence[int]) -> list[PaintRequest]:
     """Return every step count as often as the next, in an order that is always the same."""
     dice = random.Random(1)

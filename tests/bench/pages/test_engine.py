@@ -76,3 +76,25 @@ def test_each_painter_has_its_ratio_and_the_dit_a_part_of_its_own(tmp_path: Path
         written = page.partition(f"<!-- {section}: begin -->")[2].partition(f"<!-- {section}: end -->")[0]
         assert "| step engine / stock | 1.50 |" in written
         assert "| step engine, pipelines / stock | 2.00 |" in written
+        assert "| step engine, pipelines / step engine | 1.33 |" in written
+
+
+def test_without_arrivals_by_chance_nothing_is_said_of_them(tmp_path: Path) -> None:
+    (tmp_path / "performance.md").write_text((ROOT / "docs/performance.md").read_text())
+    report: dict[str, Any] = {
+        "model": "m",
+        "painter": "pipeline",
+        "size": [384, 512],
+        "counts": {"saturated": 6, "poisson": 0},
+        "cap_rows": 8,
+        "dtype": "float32",
+        "compiled": False,
+        "ms_by_rows": {"1": 50.0},
+        "machine": {},
+        "runs": {"cpu": {"saturated": {"stock, one at a time": row(2.0), "step engine": row(3.0)}}},
+    }
+    engine.write(report, tmp_path)
+    page = (tmp_path / "performance.md").read_text()
+    written = page.partition("<!-- engine-pipelines: begin -->")[2].partition("<!-- engine-pipelines: end")[0]
+    assert "6 requests at once. Machine" in written
+    assert "Poisson" not in written and written.count(".svg") == 1
