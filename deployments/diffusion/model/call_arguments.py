@@ -29,7 +29,7 @@ def call_arguments(family: Family, request: PaintRequest) -> dict[str, Any]:
 
 def first_forwards(family: Family, request: PaintRequest) -> list[int]:
     """Return the rows of each forward of the first step of such a request, alone."""
-    if not is_guided(family, request):
+    if not is_guided(family, request) or request.guidance_interval[0] > 0:
         return [1]
     return [1] * family.guided_calls if family.guided_calls > 1 else [2]
 

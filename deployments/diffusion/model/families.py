@@ -25,8 +25,8 @@ class Family:
     `none` was distilled without, so neither has a negative prompt. `negative_prompt`: whether the pipeline
     takes one. `guidance_argument`: the name under which the pipeline takes the scale. `guided_above`: above
     this scale it guides. `guided_calls`: calls of the denoiser in a guided step: 2 where the one without the
-    prompt is a call of its own, else both are rows of one. `no_negative_prompt`: what it takes where a guided
-    request has none.
+    prompt is a call of its own, else both are rows of one; `prompt_first`: there the rows with the prompt are
+    the first. `no_negative_prompt`: what it takes where a guided request has none.
     `prompt_tokens`: how many tokens of a prompt are read. `arguments`: further arguments of the pipeline.
     `shared`: parameters of the denoiser that have no row axis. `row_lists`: those that are lists of one entry
     a row. `packed`: latents are (rows, tokens, channels). `prediction`: what the network predicts: `flow` a
@@ -48,6 +48,7 @@ class Family:
     guidance_argument: str = "guidance_scale"
     guided_above: float = 1.0
     guided_calls: int = 1
+    prompt_first: bool = False
     no_negative_prompt: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     shared: frozenset[str] = frozenset()
@@ -205,6 +206,7 @@ FAMILIES: tuple[Family, ...] = (
         title="Z-Image",
         pipelines=("ZImagePipeline",),
         guided_above=0.0,
+        prompt_first=True,
         num_inference_steps=50,
         guidance_scale=4.0,
         row_lists=frozenset({"x", "cap_feats"}),

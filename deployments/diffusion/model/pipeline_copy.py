@@ -15,6 +15,7 @@ from typing import Any, Literal
 from deployments.diffusion.model.batched_calls import Call, CallReader, RowRules
 from deployments.diffusion.model.encoded_prompts import EncodedPrompts
 from deployments.diffusion.model.families import Family
+from deployments.diffusion.model.unguided_step import UnguidedSteps
 
 Where = Literal["denoiser", "decoder"]
 Wait = Callable[[Where, Call], Any]
@@ -30,6 +31,7 @@ class PipelineCopies:
 
     def __init__(self, pipeline: Any, family: Family, capacity: int, exact: bool) -> None:
         self._pipeline = pipeline
+        self._family = family
         self._denoiser = family.denoiser
         self._rules = RowRules(family.shared, family.row_lists)
         self._exact = exact
@@ -44,8 +46,14 @@ class PipelineCopies:
         own = {"_execution_device": pipeline._execution_device, "maybe_free_model_hooks": lambda self: None}
         self._kind = type(kind.__name__, (kind,), own)
 
-    def make(self, wait: Wait, before_step: OnStep, after_step: Callable[[], None]) -> Any:
-        """Copy the pipeline.
+    def make(
+        self,
+        wait: Wait,
+        before_step: OnStep,
+        after_step: Callable[[], None],
+        unguided: Callable[[int], int | None] = lambda steps: None,
+    ) -> Any:
+        """Copy the pipeline. `unguided` gives the step under way, of so many, where it has no guidance.
 
         Not by setattr, with which diffusers writes into the configuration that all copies share.
         """
@@ -56,7 +64,14 @@ class PipelineCopies:
         scheduler = copy.deepcopy(pipeline.scheduler)
         scheduler.step = _observed(scheduler, before_step, after_step)
         made.__dict__ |= {
-            self._denoiser: _Denoiser(getattr(pipeline, self._denoiser), wait, self._rules, self._exact),
+            self._denoiser: _Denoiser(
+                getattr(pipeline, self._denoiser),
+                wait,
+                self._rules,
+                self._exact,
+                UnguidedSteps(self._family.prompt_first, self._family.guided_calls),
+                lambda: unguided(len(scheduler.timesteps)),
+            ),
             "vae": _Vae(pipeline.vae, wait, self._vae_dtype),
             "scheduler": scheduler,
             "encode_prompt": partial(self._prompts.encode, made.encode_prompt),
@@ -78,12 +93,26 @@ class _Network:
 
 
 class _Denoiser(_Network):
-    def __init__(self, network: Any, wait: Wait, rules: RowRules, exact: bool) -> None:
+    def __init__(
+        self,
+        network: Any,
+        wait: Wait,
+        rules: RowRules,
+        exact: bool,
+        unguided_steps: UnguidedSteps,
+        unguided: Callable[[], int | None],
+    ) -> None:
         super().__init__(network, wait)
         self._reader = CallReader(type(network).forward, rules, exact)
+        self._unguided_steps = unguided_steps
+        self._unguided = unguided
 
     def __call__(self, *positional: Any, **keywords: Any) -> Any:
-        return self._wait("denoiser", self._reader.read(positional, keywords))
+        call, make = self._reader.read(positional, keywords), partial(self._wait, "denoiser")
+        step = self._unguided()
+        if step is None:
+            return make(call)
+        return self._unguided_steps.make(call, step, self._reader.read, make)
 
     def cache_context(self, *names: Any, **where: Any) -> AbstractContextManager[None]:
         """Leave out the context of step caches: it is the network's, and others' calls come in between."""

@@ -121,15 +121,16 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         """Run its pipeline up to the first forward."""
         if self._copies is None:
             raise NotReady("the model is not loaded")
-        if request.guidance_interval != WHOLE:
-            raise InvalidRequest("this model is painted by its pipeline, which guides every step")
+        guided = is_guided(self._family, request)
+        if request.guidance_interval != WHOLE and self._family.guidance != "classifier_free":
+            raise InvalidRequest("this model has no step without its guidance")
         arguments = call_arguments(self._family, request)
         # A generator on the CPU draws the same noise whatever the device.
         arguments |= {"generator": torch.Generator("cpu").manual_seed(request.seed), "output_type": "np"}
-        run = within_memory(partial(PipelineRun, self._copies, arguments))
+        guided_in = request.guidance_interval if guided else WHOLE
+        run = within_memory(partial(PipelineRun, self._copies, arguments, guided_in))
         if run.at != "denoiser":
             raise GenerationFailed("this pipeline paints without its denoiser")
-        guided = is_guided(self._family, request)
         painting = PipelinePainting(
             request,
             run.steps,

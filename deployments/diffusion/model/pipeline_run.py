@@ -14,6 +14,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 from deployments.diffusion.model.batched_calls import Call
 from deployments.diffusion.model.pipeline_copy import OnStep, PipelineCopies, Where
+from deployments.diffusion.painter import WHOLE
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class Progress:
     closed = False
     outer_mode = True
     before_step: OnStep | None = None
+    guided_in = WHOLE
 
     def wait(self, where: Where, call: Call) -> Any:
         if self.closed:  # A pipeline that goes on painting while it unwinds.
@@ -49,6 +51,11 @@ class Progress:
         finally:
             torch.set_grad_enabled(self.outer_mode)
 
+    def unguided(self, steps: int) -> int | None:
+        """Return the step under way where guidance is left out of it."""
+        begin, end = self.guided_in
+        return None if begin <= self.done / steps < end else self.done
+
     def begin_step(self, *step: Any) -> None:
         if self.before_step is not None:
             self.before_step(*step)
@@ -60,13 +67,24 @@ class Progress:
 class PipelineRun:
     """Waits `at` a `call`, or has come to its end, with its `output`. Used from one thread."""
 
-    def __init__(self, copies: PipelineCopies, arguments: Mapping[str, Any]) -> None:
-        """Run to the first call. Raises what the pipeline raises."""
+    def __init__(
+        self,
+        copies: PipelineCopies,
+        arguments: Mapping[str, Any],
+        guided_in: tuple[float, float] = WHOLE,
+    ) -> None:
+        """Run to the first call. Raises what the pipeline raises.
+
+        `guided_in`: the part of the steps that has guidance, of a picture that is guided.
+        """
         self.progress = Progress()
+        self.progress.guided_in = guided_in
         self.at: Where | Literal["end"] = "end"
         self._call: Call | None = None
         self.output: Any = None
-        self._pipeline = copies.make(self.progress.wait, self.progress.begin_step, self.progress.end_step)
+        self._pipeline = copies.make(
+            self.progress.wait, self.progress.begin_step, self.progress.end_step, self.progress.unguided
+        )
         self._greenlet = greenlet(self.progress.paint)
         self._switch(self._pipeline, arguments)
 

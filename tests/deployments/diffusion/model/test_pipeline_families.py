@@ -19,6 +19,7 @@ from deployments.diffusion.model.loader import load
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.pipeline_painter import PipelinePainter, PipelinePainting
 from deployments.diffusion.painter import PaintRequest, forward_rows
+from deployments.errors import InvalidRequest
 
 from ..tiny_families import TINY
 
@@ -247,6 +248,43 @@ def test_calls_of_unlike_shape_are_told_as_forwards_of_their_own(tiny_model: Tin
     hook.remove()
     assert sum(predicted) == sum(counted) == 6
     assert predicted[0] == 2 and len(predicted) > 3
+
+
+@pytest.mark.parametrize(
+    "family", [name for name in TINY if family_named(name).guidance == "classifier_free"]
+)
+def test_a_step_outside_the_guidance_interval_is_a_step_without_guidance(
+    family: str, tiny_model: TinyModel
+) -> None:
+    """No step of it is guided: the picture is that of no guidance, and each step has one row."""
+    folder = tiny_model(family)
+    painter = painter_of(folder, family, False)
+    asked = replace(ASKED, negative_prompt="blurry", guidance_interval=(0.0, 0.0))
+    plain = replace(ASKED, guidance_scale=0.0)
+    forwards: list[int] = []
+    hook = painter._denoiser.register_forward_pre_hook(
+        lambda network, given, named: forwards.append(len(given[0] if given else next(iter(named.values())))),
+        with_kwargs=True,
+    )
+    [picture, other], _ = crowd(painter, [Visit(asked), Visit(replace(asked, seed=12), at=1)])
+    hook.remove()
+    assert picture is not None and apart(picture, stock(folder, family, plain)) < CLOSE
+    assert other is not None and apart(other, stock(folder, family, replace(plain, seed=12))) < CLOSE
+    assert sum(forwards) == 2 * ASKED.num_inference_steps
+    # Lumina 2 guides the first quarter of its steps alone.
+    interval = (0.25, 1.0) if family == "lumina2" else (0.5, 1.0)
+    partly = replace(asked, guidance_scale=12.0, guidance_interval=interval)
+    [partial_picture], _ = crowd(painter, [Visit(partly)])
+    assert partial_picture is not None
+    for scale in [12.0] if family == "lumina2" else [0.0, 12.0]:
+        whole = stock(folder, family, replace(ASKED, negative_prompt="blurry", guidance_scale=scale))
+        assert apart(partial_picture, whole) > 10 * CLOSE
+
+
+@pytest.mark.parametrize("family", ["flux-dev", "flux-schnell"])
+def test_where_guidance_is_no_row_no_step_is_without_it(family: str, tiny_model: TinyModel) -> None:
+    with pytest.raises(InvalidRequest, match="no step without its guidance"):
+        painter_of(tiny_model(family), family, False).begin(replace(ASKED, guidance_interval=(0.25, 0.75)))
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.5, 1.0, 3.0])

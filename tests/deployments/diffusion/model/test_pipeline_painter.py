@@ -21,7 +21,7 @@ from deployments.diffusion.model.denoiser import Denoiser
 from deployments.diffusion.model.model_config import GenerationConfig, ModelConfig
 from deployments.diffusion.model.pipeline_painter import PipelinePainter, PipelinePainting
 from deployments.diffusion.painter import PaintRequest
-from deployments.errors import GenerationFailed, InvalidRequest, NotReady, OutOfMemory
+from deployments.errors import GenerationFailed, NotReady, OutOfMemory
 from deployments.messages import LayerJob, LayerResult
 
 ASKED = PaintRequest("a red knight", "blurry", 5, 7.5, 11, 64, 96)
@@ -404,10 +404,28 @@ def test_words_are_encoded_once_and_what_is_not_read_is_told(painter: PipelinePa
     assert (long.rows, long.steps, long.sampler) == (1, 6, "PNDM")
 
 
-def test_guidance_in_a_part_of_the_steps_is_refused(painter: PipelinePainter) -> None:
-    """A pipeline as it is cannot do it, and a picture with another guidance is not what was asked for."""
-    with pytest.raises(InvalidRequest, match="guides every step"):
-        painter.begin(replace(ASKED, guidance_interval=(0.25, 0.75)))
+@pytest.mark.parametrize("interval", [(0.25, 0.75), (0.0, 0.5), (0.5, 1.0), (0.5, 0.5)])
+@pytest.mark.parametrize("family", UNETS)
+def test_guidance_in_a_part_of_the_steps_is_the_denoisers(
+    family: str, interval: tuple[float, float], request: pytest.FixtureRequest
+) -> None:
+    """A step outside has one row, and the picture is bitwise the same."""
+    folder, asked = request.getfixturevalue(family), replace(ASKED, guidance_interval=interval)
+    painter, denoiser = painter_of(folder), denoiser_of(folder)
+    painter._pipeline.scheduler = solver_of(folder, "")
+    assert painter.first_forwards(asked) == denoiser.first_forwards(asked)
+    painting, same = painter.begin(asked), denoiser.begin(asked)
+    rows = []
+    while same.done < same.steps:
+        assert painting.rows == same.rows
+        rows.append(same.rows)
+        painter.step([painting])
+        denoiser.step([same])
+    assert np.array_equal(painter.decode([painting])[0], denoiser.decode([same])[0])
+    assert 1 in rows
+    if interval != (0.5, 0.5):
+        assert 2 in rows
+        assert apart(painting.run.output.images[0], stock(folder, ASKED)) > 10 * CLOSE
 
 
 def test_unloaded_it_paints_nothing_and_loaded_again_the_same(tiny_sd1: Path) -> None:
