@@ -49,7 +49,7 @@ from deployments.messages import (
     PictureJob,
     UploadJob,
 )
-from deployments.queueing.queued_threads import QueuedThreads
+from deployments.queueing.work_queue import QueuedThreads
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from .config import haproxy_mode
 from .config.memory_budgets import memory_warnings, work_bytes
 from .config.service_config import ReplicaOptions, ServiceConfig
 from .graph.request_router import routed
-from .http.edge_slots import slots_of
+from .http.request_slots import slots_of
 from .ingress import Ingress
 from .jobs.worker import JobWorker
 from .state.across_nodes import home_of_jobs

@@ -12,30 +12,24 @@ from deployments import __version__
 from deployments.errors import ScenewrightError
 from deployments.queueing.work_queue import WorkQueue
 
-from .auth.middleware import AuthMiddleware
-from .auth.open_keys import open_keys
-from .auth.public_paths import is_public
+from .auth.key_store import open_keys
+from .auth.middleware import AuthMiddleware, is_public
 from .config.memory_budgets import bytes_in_flight, largest_body_bytes
 from .config.service_config import ReplicaOptions, ServiceConfig
 from .graph.admission_control import AdmissionControl
 from .graph.ref_cleanup import clean_up, freeze
 from .graph.replica_registry import HERE
 from .graph.scene import Graph, Handle
-from .http.bodiless import Bodiless
-from .http.body_budget import BoundedBodies
+from .http.body_limits import Bodiless, BoundedBodies
 from .http.checked_hosts import setting_for
-from .http.disconnects import ClientGone
-from .http.edge_slots import fitted
-from .http.error_responses import Refusal, answer
-from .http.head import HeadAsGet
+from .http.error_responses import ClientGone, Refusal, answer
 from .http.hosts import Hosts
-from .http.http_metrics import HttpMetrics
-from .http.http_tracing import HttpTracing
+from .http.http_telemetry import HttpMetrics, HttpTracing
 from .http.off_loop import take_short_turns
-from .http.paths import SlashAfterPrefix
+from .http.paths import HeadAsGet, SlashAfterPrefix
 from .http.proxy_hook import missing_setting
 from .http.request_ids import RequestIds
-from .http.request_slots import RequestSlots
+from .http.request_slots import RequestSlots, fitted
 from .http.strict_json import InvalidJson
 from .openapi.described_api import DescribedApi
 from .openapi.fragments import ERRORS

@@ -1,19 +1,25 @@
-"""Admit work by the memory it will take and by whose turn it is: the queue before a pool of threads or calls.
+"""Admit work by the memory it will take and by whose turn it is, and run it in threads.
 
-One tenant never takes all of it. Large work leaves a place and an eighth of the memory to small work, so that
-a scene of somebody else is merged beside the largest upload instead of behind it.
+The tenants' turns are those of start-time fair queueing (Goyal, Vin and Cheng 1996): each tenant's work is
+laid end to end on one virtual time, and the piece that begins first is next. One tenant never takes all of
+it. Large work leaves a place and an eighth of the memory to small work, so that a scene of somebody else is
+merged beside the largest upload instead of behind it. Memory that was freed is handed back to the system: the
+C library would keep it for later.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, ParamSpec, TypeVar
 
 from deployments.errors import Overloaded
-from deployments.queueing.start_time_fair_queue import FairQueue
+from deployments.failures import in_thread
 
 SMALL_SHARE = 8
 """Work that takes more than this fraction of the memory is large."""
@@ -23,6 +29,31 @@ SHARE = 4
 """A tenant's waiting pieces at most, as a multiple of the places left (Choudhury and Hahne 1998)."""
 FULL = "too much of this tenant's work is waiting to be merged; come back shortly"
 RETRY_AFTER_S = 2.0
+WORTH_BYTES = 64 << 20
+"""Less comes and goes all the time."""
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class FairQueue:
+    """Remember how much of each tenant's work was started. An idle tenant is owed nothing."""
+
+    def __init__(self) -> None:
+        self._ends: dict[str, float] = {}
+        self._virtual = 0.0
+
+    def ordered(self, tenants: Iterable[str]) -> list[str]:
+        """Return the tenants, the one whose turn it is first; equals stay in the order given."""
+        return sorted(dict.fromkeys(tenants), key=self._begin)
+
+    def start(self, tenant: str, cost: float) -> None:
+        """Count a piece of work as started."""
+        self._virtual = max(self._virtual, self._begin(tenant))
+        self._ends[tenant] = self._begin(tenant) + cost
+        self._ends = {name: end for name, end in self._ends.items() if end > self._virtual}
+
+    def _begin(self, tenant: str) -> float:
+        return max(self._virtual, self._ends.get(tenant, 0.0))
 
 
 @dataclass(frozen=True)
@@ -161,3 +192,45 @@ class WorkQueue:
             self._large.add(work, sign)
         if work.later:
             self._later.add(work, sign)
+
+
+def return_freed_memory(used_bytes: int) -> None:
+    """Trim the heap where so much was used. Only glibc can do it."""
+    trim = _trim()
+    if used_bytes >= WORTH_BYTES and trim is not None:
+        trim(0)
+
+
+@cache
+def _trim() -> Any:
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):
+        return None
+
+
+class QueuedThreads(WorkQueue):
+    """A queue of work that is done in threads."""
+
+    async def run(
+        self,
+        asked: Work,
+        work: Callable[Arguments, Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """Run `work` in a thread when its turn comes. Raises only errors of ours.
+
+        A thread cannot be stopped: where its caller leaves, its turn ends when the thread does.
+        """
+        release = await self.take(asked)
+
+        def done(working: asyncio.Future[Result]) -> None:
+            if not working.cancelled():
+                working.exception()  # Its caller may have left.
+            return_freed_memory(asked.memory_bytes)
+            release()
+
+        working = asyncio.ensure_future(in_thread(work, *args, **kwargs))
+        working.add_done_callback(done)
+        return await asyncio.shield(working)

@@ -6,13 +6,15 @@ Every method is one transaction. All of them raise SQLAlchemyError.
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, func, insert, or_, select, update
 
 from ..config.access import EndedWork, Scope
-from ..state.database import reading
-from ..state.store_clock import now_of
+from ..config.job_config import JobConfig
+from ..state.database import now_of, reading
+from ..state.open_state import open_state
 from ..state.tables import keys, tenants
 from .keys import Key, digest
 
@@ -146,3 +148,11 @@ def _key(row: Row[Any]) -> Key:
     kept = dict(row._mapping)
     del kept["settled_at"]
     return Key(**kept | {"scopes": tuple(kept["scopes"].split())})
+
+
+def open_keys(state_folder: Path, jobs: JobConfig | None = None) -> KeyStore:
+    """Return the keys of the service with this state folder and these settings.
+
+    Raises OSError, SQLAlchemyError, and ValueError where a file of keys of earlier versions is damaged.
+    """
+    return KeyStore(open_state(state_folder, jobs or JobConfig()))

@@ -1,6 +1,7 @@
 """Check the key before anything else; it names the tenant that the work belongs to.
 
-Where a request comes from decides nothing: behind a proxy or a sidecar all callers have one address.
+A fixed list of paths needs no key. All others need one, under any prefix. Where a request comes from decides
+nothing: behind a proxy or a sidecar all callers have one address.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
 from fastapi import Request
 from starlette.datastructures import Headers
@@ -23,13 +25,25 @@ from .key_cache import NO_KEY, KeyCache
 from .key_store import KeyStore
 from .keys import Key
 from .live_requests import LiveRequests
-from .public_paths import is_public
 from .quotas import Quota
 
+STATIC_FOLDER = Path(__file__).parents[1] / "static"
+STATIC_SUFFIXES = (".html", ".css", ".js", ".svg")
+STATIC_FILES = tuple(sorted(file.name for file in STATIC_FOLDER.iterdir() if file.suffix in STATIC_SUFFIXES))
+PUBLIC = frozenset(
+    {"/", "/healthz", "/readyz", "/openapi.json", *(f"/static/{name}" for name in STATIC_FILES)}
+)
 MANY_QUOTAS = 1_024
 """Beyond this number, quotas as good as new are dropped: their keys may have been revoked long ago."""
-
 Limits = tuple[float | None, float | None, int | None]
+
+
+def is_public(scope: Scope) -> bool:
+    """Return whether the path is one of the listed ones, letter by letter.
+
+    Not with another slash, dot or case.
+    """
+    return route_path(scope) in PUBLIC
 
 
 def tenant_of(request: Request) -> str:

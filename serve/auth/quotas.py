@@ -6,14 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from deployments.messages import LayerJob
-
 from ..http.error_responses import Refusal
-
-
-def cost(*jobs: LayerJob) -> float:
-    """Return what painting costs, in megapixel-steps. A megapixel read or written costs as much as one."""
-    return sum(job.megapixel_steps for job in jobs)
 
 
 @dataclass

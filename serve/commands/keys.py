@@ -74,7 +74,7 @@ class Place:
     database: str | None
 
     def open(self) -> KeyStore:
-        from ..auth.open_keys import open_keys
+        from ..auth.key_store import open_keys
         from ..config.job_config import JobConfig
 
         try:

@@ -1,26 +1,114 @@
-"""Read a request's body: type, size and time are bounded before a byte of it is believed."""
+"""Read a request's body, and see whether its sender is still there.
+
+Type, size and time are bounded before a byte of the body is believed. A compressed one (RFC 9110, 8.4) is
+decoded a piece at a time, and never more at once.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+import zlib
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from ..config.service_config import Limits
-from .body_budget import announced_bytes, holding
-from .content_coding import PIECE_BYTES, decoder_for
-from .disconnects import ClientGone
-from .error_responses import Refusal, first_fault
+from .body_limits import announced_bytes, holding
+from .error_responses import ACCEPTED_CODINGS, CODING, ClientGone, Refusal, first_fault
 from .off_loop import off_loop
 from .strict_json import AT_ONCE_BYTES, decode
 
+PIECE_BYTES = 64 << 10
+ZLIB, RAW, GZIP = zlib.MAX_WBITS, -zlib.MAX_WBITS, 16 + zlib.MAX_WBITS
 Asked = TypeVar("Asked", bound=BaseModel)
 Result = TypeVar("Result")
+
+
+class Decoder(Protocol):
+    """Turns what is sent into what is meant."""
+
+    def feed(self, sent: bytes) -> Iterator[bytes]:
+        """Yield pieces of at most PIECE_BYTES. Raises Refusal 400 for what is not so encoded."""
+
+    def finish(self) -> None:
+        """Raise Refusal 400 where more was to come."""
+
+
+def decoder_for(headers: Headers) -> Decoder:
+    """Choose by Content-Encoding. Raises Refusal 415 for codings that are not known here."""
+    named = [coding.strip().lower() for coding in ",".join(headers.getlist(CODING)).split(",")]
+    codings = [coding.removeprefix("x-") for coding in named if coding not in ("", "identity")]
+    if not codings:
+        return AsItIs()
+    if len(codings) == 1 and codings[0] in ACCEPTED_CODINGS:
+        return Inflated(codings[0])
+    message = f"a body is sent as it is, or with one Content-Encoding of {' and '.join(ACCEPTED_CODINGS)}"
+    raise Refusal(415, "unsupported_media_type", message, CODING)
+
+
+class AsItIs:
+    """Reads a body that is not compressed."""
+
+    def feed(self, sent: bytes) -> Iterator[bytes]:
+        """Cut the body into pieces."""
+        for start in range(0, len(sent), PIECE_BYTES):
+            yield sent[start : start + PIECE_BYTES]
+
+    def finish(self) -> None:
+        """Do nothing: nothing can be missing."""
+
+
+class Inflated:
+    """Inflates gzip (one member), and deflate with or without zlib's header: clients send both."""
+
+    def __init__(self, coding: str) -> None:
+        self._coding = coding
+        self._head = b""
+        self._inflating = zlib.decompressobj(GZIP) if coding == "gzip" else None
+
+    def feed(self, sent: bytes) -> Iterator[bytes]:
+        """Inflate into pieces."""
+        if self._inflating is None:
+            self._head += sent
+            if len(self._head) < 2:
+                return
+            sent, self._head = self._head, b""
+            self._inflating = zlib.decompressobj(ZLIB if _has_zlib_header(sent) else RAW)
+        inflating = self._inflating
+        if inflating.eof and sent:
+            raise self._refused("goes on after its end")
+        while True:
+            try:
+                piece = inflating.decompress(sent, PIECE_BYTES)
+            except zlib.error:
+                raise self._refused("is not what that names") from None
+            if piece:
+                yield piece
+            sent = inflating.unconsumed_tail
+            if not sent and len(piece) < PIECE_BYTES:
+                break
+        if inflating.unused_data:
+            raise self._refused("goes on after its end")
+
+    def finish(self) -> None:
+        """Refuse what was cut short."""
+        if self._inflating is None or not self._inflating.eof:
+            raise self._refused("is cut short")
+
+    def _refused(self, fault: str) -> Refusal:
+        return Refusal(
+            400, "invalid_request", f"the body's Content-Encoding is {self._coding}, and it {fault}", CODING
+        )
+
+
+def _has_zlib_header(data: bytes) -> bool:
+    return data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0
 
 
 async def accept(request: Request, shape: type[Asked], limits: Limits) -> Asked:
@@ -70,27 +158,30 @@ async def bounded(request: Request, max_bytes: int) -> AsyncGenerator[bytes, Non
 
     It is bounded as it is sent too: a compressed body may go on for ever and hold nothing.
     Raises Refusal: 413, before the first where its length was announced; 415 and 400 for how it is encoded.
-    Raises Overloaded where it grows over what all bodies may hold (http/body_budget.py).
+    Raises Overloaded where it grows over what all bodies may hold (http/body_limits.py).
     """
     decoder = decoder_for(request.headers)
-    too_large = Refusal(413, "payload_too_large", f"the body is limited to {max_bytes} bytes")
     if announced_bytes(request.headers) > max_bytes:
-        raise too_large
+        raise _too_large(max_bytes)
     hold = holding(request.scope, request.headers, max_bytes)
     sent = received = 0
     async for chunk in request.stream():
         sent += len(chunk)
         if sent > max_bytes:
-            raise too_large
+            raise _too_large(max_bytes)
         for piece in decoder.feed(chunk):
             received += len(piece)
             if received > max_bytes:
-                raise too_large
+                raise _too_large(max_bytes)
             hold(received)
             yield piece
             if received > PIECE_BYTES:
                 await asyncio.sleep(0)
     decoder.finish()
+
+
+def _too_large(max_bytes: int) -> Refusal:
+    return Refusal(413, "payload_too_large", f"the body is limited to {max_bytes} bytes")
 
 
 @asynccontextmanager
@@ -106,3 +197,29 @@ async def in_time(timeout_s: float) -> AsyncGenerator[None, None]:
         raise Refusal(408, "request_timeout", f"the body did not arrive within {timeout_s:g} s") from None
     except ClientDisconnect:
         raise ClientGone from None
+
+
+async def abandon_with_client(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """Return the work's result.
+
+    If the client hangs up first, cancel the work and raise ClientGone.
+    """
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(hang_up(request.receive))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientGone
+    finally:
+        # Both are waited for: asyncio logs an error that nobody took from a task.
+        leaving.cancel()
+        if not working.done():
+            working.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def hang_up(receive: Receive) -> None:
+    """Wait until the client is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

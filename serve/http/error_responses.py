@@ -9,6 +9,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
@@ -16,8 +17,6 @@ from deployments import errors
 from deployments.errors import InvalidRequest
 
 from ..telemetry.logs import logger
-from .allowed_methods import allowed_methods
-from .disconnects import ClientGone
 from .strict_json import InvalidJson
 
 TABLE: tuple[tuple[type[Exception], int, str], ...] = (
@@ -46,7 +45,8 @@ TYPES = {
 MAX_ECHO_CHARS = 60
 CODING = "Content-Encoding"
 ACCEPTED_CODINGS = ("gzip", "deflate")
-"""The codings in which a compressed body may be sent (serve/http/content_coding.py)."""
+"""The codings in which a compressed body may be sent (serve/http/body.py)."""
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 class Refusal(Exception):
@@ -63,6 +63,10 @@ class Refusal(Exception):
         super().__init__(status, code, message, param, retry_after_s)
         self.status, self.code, self.message, self.param = status, code, message, param
         self.retry_after_s = retry_after_s
+
+
+class ClientGone(Exception):
+    """The client is gone, so nobody is left to read an answer."""
 
 
 def answer(request: Request, error: Exception) -> JSONResponse:
@@ -145,3 +149,17 @@ def first_fault(error: ValidationError) -> InvalidRequest:
         return InvalidRequest(f"{param} must be an object", param)
     message = fault["msg"].removeprefix("Value error, ")
     return InvalidRequest(f"{param}: {message[0].lower()}{message[1:]}", param)
+
+
+def allowed_methods(request: Request) -> str:
+    """Return the methods as the header is written: `GET, POST`."""
+    routes = request.app.routes
+    scopes = {method: {**request.scope, "method": method} for method in METHODS}
+    found = {
+        method
+        for method, scope in scopes.items()
+        if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    }
+    if "GET" in found:
+        found.add("HEAD")  # Answered by serve/http/paths.py, which the routes do not know of.
+    return ", ".join(sorted(found))

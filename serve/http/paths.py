@@ -1,4 +1,4 @@
-"""A request's path as the routes see it, and as the caller does, under any prefix.
+"""Read a request's path as the routes see it, and as the caller does, under any prefix; answer HEAD as GET.
 
 Two can precede the routes: `http_options.root_path` and an application's `route_prefix`. Both are in
 `scope["path"]`, and in `scope["root_path"]` too. A reverse proxy may cut another off before we see it.
@@ -6,12 +6,13 @@ Two can precede the routes: `http_options.root_path` and an application's `route
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from starlette._utils import get_route_path
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FORWARDED = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+){1,16}")
 LONGEST_CHARS = 255
@@ -49,3 +50,39 @@ class SlashAfterPrefix:
         query = scope.get("query_string", b"").decode("latin-1")
         target = f"./{scope['path'].rpartition('/')[2]}/" + (f"?{query}" if query else "")
         await RedirectResponse(target)(scope, receive, send)
+
+
+class HeadAsGet:
+    """Calls the application as GET would, passes on how its answer begins, and stops it there.
+
+    A stream of events ends with its headers. Routes need not know: a new GET route answers HEAD too.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        begun = asyncio.Event()
+
+        async def pass_start(message: Message) -> None:
+            if message["type"] == "http.response.start" and not begun.is_set():
+                await send(message)
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                begun.set()
+
+        asked = {**scope, "method": "GET"}
+        answering = asyncio.ensure_future(self._app(asked, receive, pass_start))
+        beginning = asyncio.ensure_future(begun.wait())
+        try:
+            await asyncio.wait({answering, beginning}, return_when=asyncio.FIRST_COMPLETED)
+            if answering.done():
+                answering.result()
+        finally:
+            if "route" in asked:
+                scope["route"] = asked["route"]  # The layers outside of this one count by it.
+            for task in (answering, beginning):
+                task.cancel()
+            await asyncio.gather(answering, beginning, return_exceptions=True)

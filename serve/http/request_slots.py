@@ -12,10 +12,13 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from ray import serve
+from ray.serve.exceptions import RayServeException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deployments.errors import Overloaded
 
+from ..config.service_config import ServiceConfig
 from .error_responses import refuse
 from .paths import route_path
 
@@ -78,3 +81,29 @@ def give_back(scope: Scope) -> None:
     """Give back what a request holds: from now on it is a stream, which is counted elsewhere."""
     for held in scope.get("state", {}).get(HELD, ()):
         held.close()
+
+
+def slots_of(config: ServiceConfig) -> int:
+    """Return the edge's `max_ongoing_requests` for Ray Serve."""
+    return config.ingress.max_ongoing_requests + config.limits.max_streams + HEALTH_SLOTS
+
+
+def within(config: ServiceConfig, slots: int) -> ServiceConfig:
+    """Divide fewer slots in the same proportions: one in eight, and one at least, is for health checks."""
+    wanted = slots_of(config)
+    if slots >= wanted:
+        return config
+    rest = max(2, slots - max(1, slots // 8))
+    streams = max(1, rest * config.limits.max_streams // (wanted - HEALTH_SLOTS))
+    ingress = config.ingress.model_copy(update={"max_ongoing_requests": rest - streams})
+    limits = config.limits.model_copy(update={"max_streams": streams})
+    return config.model_copy(update={"ingress": ingress, "limits": limits})
+
+
+def fitted(config: ServiceConfig) -> ServiceConfig:
+    """Divide the slots that this replica really has: `deployments` of a Serve file may set them, too."""
+    try:
+        context = serve.get_replica_context()
+    except RayServeException:
+        return config
+    return within(config, context._deployment_config.max_ongoing_requests)

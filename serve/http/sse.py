@@ -12,8 +12,8 @@ from fastapi import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from .disconnects import ClientGone, hang_up
-from .error_responses import error_of
+from .body import hang_up
+from .error_responses import ClientGone, error_of
 from .off_loop import off_loop
 from .rendering import Body, render
 from .request_slots import give_back

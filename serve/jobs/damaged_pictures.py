@@ -16,7 +16,7 @@ from deployments.errors import NotReady
 
 from ..http.error_responses import Refusal
 from ..pictures import loose_pictures as loose
-from ..state.store_clock import now_of
+from ..state.database import now_of
 from ..state.tables import scenes
 from .scene_jobs import can_be_painted
 from .states import SceneState

@@ -10,8 +10,7 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, or_, select, update
 
 from ..config.access import EndedWork
-from ..state.database import reading
-from ..state.store_clock import now_of
+from ..state.database import now_of, reading
 from ..state.tables import jobs, keys, scenes
 from .stored_bytes import cancel_scenes
 

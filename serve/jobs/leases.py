@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, or_, select, update
 
 from ..pictures import loose_pictures as loose
-from ..state.store_clock import now_of
+from ..state.database import now_of
 from ..state.tables import jobs, scenes
 
 LONGEST_WAIT_S = 3_600.0

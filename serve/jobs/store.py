@@ -31,9 +31,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from ..pictures import loose_pictures as loose
-from ..state.database import reading
+from ..state.database import now_of, reading
 from ..state.storage_budget import StorageBudget
-from ..state.store_clock import now_of
 from ..state.tables import jobs, keys, scenes
 from .ended_keys import ended
 from .states import JobState, NewScene, SceneState

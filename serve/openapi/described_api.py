@@ -16,7 +16,7 @@ from deployments.diffusion.model.registry import card_of, describe, family_by_na
 from ..api.openai_request import SUBJECTS
 from ..api.resolve import latent_factor
 from ..api.schema import ALIASES
-from ..auth.public_paths import PUBLIC
+from ..auth.middleware import PUBLIC
 from ..config.layer_defaults import layer_defaults
 from ..config.service_config import LayerSettings, Limits, ServiceConfig
 from .fragments import describe_answer_header

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, Engine, delete, insert, select, text, update
 
-from ..state.store_clock import now_of
+from ..state.database import now_of
 from ..state.tables import loose_pictures, pictures, scenes
 
 STUCK_S = 600.0

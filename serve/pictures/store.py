@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, func, insert, select, update
 
-from ..state.database import reading
+from ..state.database import now_of, reading
 from ..state.storage_budget import StorageBudget, StorageFull
-from ..state.store_clock import now_of
 from ..state.tables import picture_holds, pictures
 from . import loose_pictures as loose
 

@@ -18,15 +18,20 @@ from deployments.errors import CutoutFailed, DeadlineExceeded, InvalidRequest
 from deployments.merge_work import MEGA
 from deployments.messages import LayerJob
 
-from ..auth.quotas import Quota, cost
+from ..auth.quotas import Quota
 from ..graph.scene import Graph, scene_megapixels
 from ..graph.scene_job import SceneJob
-from ..http.disconnects import ClientGone
+from ..http.error_responses import ClientGone
 from ..http.sse import Event, Work
 
 Result = TypeVar("Result")
 UNFINISHED = (DeadlineExceeded, InvalidRequest, ClientGone, asyncio.CancelledError)
 """Not our refusal and not our fault: paid for where the work was begun."""
+
+
+def cost(*jobs: LayerJob) -> float:
+    """Return what painting costs, in megapixel-steps. A megapixel read or written costs as much as one."""
+    return sum(job.megapixel_steps for job in jobs)
 
 
 def scene_cost(job: SceneJob) -> float:

@@ -9,8 +9,7 @@ from ..api.openai_responses import ImagesAnswer, images_body
 from ..api.responses import size_of
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, all_or_none
-from ..http.body import accept
-from ..http.disconnects import abandon_with_client
+from ..http.body import abandon_with_client, accept
 from ..http.rendering import JsonAnswer
 from ..http.sse import EVENTS, EventStream
 from ..openapi.fragments import answered, describe_body

@@ -18,8 +18,7 @@ from ..api.schema import (
 from ..auth.middleware import tenant_of
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, render_cutout, render_layer
-from ..http.body import accept, parse
-from ..http.disconnects import abandon_with_client
+from ..http.body import abandon_with_client, accept, parse
 from ..http.sse import EventStream
 from ..openapi.fragments import LAYER, describe_body, describe_query
 from .charges import (

@@ -20,7 +20,7 @@ from ..api.merge_request import (
 from ..auth.middleware import tenant_of
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, render_upload
-from ..http.disconnects import abandon_with_client
+from ..http.body import abandon_with_client
 from ..http.forms import read_form
 from ..http.off_loop import off_loop
 from ..openapi.fragments import MERGED, describe_form

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 
-from ..auth.public_paths import STATIC_FILES, STATIC_FOLDER
+from ..auth.middleware import STATIC_FILES, STATIC_FOLDER
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph
 from ..http.error_responses import Refusal

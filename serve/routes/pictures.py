@@ -16,7 +16,7 @@ from ..api.responses import wants_json
 from ..auth.middleware import tenant_of
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, read_picture
-from ..http.disconnects import abandon_with_client
+from ..http.body import abandon_with_client
 from ..http.error_responses import Refusal
 from ..http.forms import read_form
 from ..http.off_loop import off_loop

@@ -1,4 +1,7 @@
-"""Open the database of jobs: SQLite so that a commit survives a power cut, PostgreSQL as it is."""
+"""Open the database of jobs: SQLite so that a commit survives a power cut, PostgreSQL as it is.
+
+The time for jobs is that of the database's clock, which all who share it agree on.
+"""
 
 from __future__ import annotations
 
@@ -94,3 +97,16 @@ def _keep_a_log_ahead(connection: Any) -> None:
 def _begin(connection: Connection) -> None:
     reads = connection.get_execution_options().get("scenewright_reads")
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def now_of(connection: Connection, given: float | None = None) -> float:
+    """Return the seconds since 1970 by the database's clock; those that were `given`, where they were.
+
+    PostgreSQL has a clock of its own, and its callers' may differ by minutes. A SQLite file is this
+    machine's, and so is its clock.
+    """
+    if given is not None:
+        return given
+    if connection.dialect.name != "postgresql":
+        return time.time()
+    return float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())

@@ -1,7 +1,7 @@
 """Send traces: OTLP over HTTP to a collector, once one is named. Without one nothing is recorded.
 
 The spans themselves are of OpenTelemetry's own API (serve/telemetry/scene_spans.py,
-serve/http/http_tracing.py), which does nothing where no provider is set. Headers, certificates and time
+serve/http/http_telemetry.py), which does nothing where no provider is set. Headers, certificates and time
 limits of the collector are read by the exporter from the environment's OTEL_EXPORTER_OTLP_* names.
 """
 

@@ -14,7 +14,7 @@ import pytest
 from deployments.character import Character
 from deployments.errors import GenerationFailed, NotReady, OutOfMemory, Overloaded
 from deployments.messages import LayerEvent, LayerJob
-from serve.auth.open_keys import open_keys
+from serve.auth.key_store import open_keys
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http

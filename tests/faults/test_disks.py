@@ -14,7 +14,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from sqlalchemy import Engine, event
 
-from serve.auth.open_keys import open_keys
+from serve.auth.key_store import open_keys
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http

@@ -15,8 +15,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from serve.auth.key_store import KeyStore
-from serve.auth.open_keys import open_keys
+from serve.auth.key_store import KeyStore, open_keys
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.state import open_state

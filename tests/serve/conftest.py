@@ -26,7 +26,7 @@ from deployments.merger import Merger
 from deployments.messages import LayerResult, MergeJob, MergeResult, OutputOptions, Picture
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
-from serve.http import http_metrics
+from serve.http import http_telemetry
 from serve.ingress import build_http
 from serve.jobs import worker
 from serve.jobs.worker import JobWorker
@@ -197,6 +197,6 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[Noted]:
         made.append(Noted(allowed))
         return made[-1]
 
-    for module in (http_metrics, generators, worker):
+    for module in (http_telemetry, generators, worker):
         monkeypatch.setattr(module, "Recorder", make)
     return made

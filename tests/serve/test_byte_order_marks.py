@@ -20,7 +20,7 @@ from deployments.diffusion.model.registry import describe
 from examples.storyboard import main as paint_storyboard
 from loadtest.commands.compare import _read as read_summary
 from loadtest.traffic import arrivals, mix, record
-from serve.auth.open_keys import open_keys
+from serve.auth.key_store import open_keys
 from serve.cli import main
 from serve.config import serve_file
 from serve.planning.profile import LayerProfile, Profile, read_profile

@@ -20,7 +20,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from serve.auth.open_keys import open_keys
+from serve.auth.key_store import open_keys
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.http.plain_headers import PlainHeaders

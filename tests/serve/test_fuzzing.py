@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from serve.auth.open_keys import open_keys
+from serve.auth.key_store import open_keys
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 

@@ -10,8 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from deployments.errors import Overloaded
-from deployments.queueing.queued_threads import QueuedThreads
-from deployments.queueing.work_queue import Work, WorkQueue
+from deployments.queueing.work_queue import QueuedThreads, Work, WorkQueue
 
 LARGE = 500
 Release = Callable[[], None]

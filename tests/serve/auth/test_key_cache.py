@@ -9,8 +9,7 @@ import pytest
 
 from serve.auth import key_cache
 from serve.auth.key_cache import KeyCache
-from serve.auth.key_store import KeyStore
-from serve.auth.open_keys import open_keys
+from serve.auth.key_store import KeyStore, open_keys
 from serve.http.error_responses import Refusal
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from serve.auth.key_store import KeyFault, KeyStore
-from serve.auth.open_keys import open_keys
+from serve.auth.key_store import KeyFault, KeyStore, open_keys
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from serve.auth.key_store import KeyStore
+from serve.auth.key_store import KeyStore, open_keys
 from serve.auth.middleware import AuthMiddleware
-from serve.auth.open_keys import open_keys
 
 START = {"type": "http.response.start", "status": 200}
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from deployments.errors import Overloaded
 from deployments.messages import LayerJob
-from serve.auth.open_keys import open_keys
+from serve.auth.key_store import open_keys
 from serve.config.access import Scope
 from serve.config.service_config import ServiceConfig
 from serve.graph.admission_control import AdmissionControl

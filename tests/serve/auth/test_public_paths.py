@@ -11,9 +11,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serve.auth.middleware import AuthMiddleware
-from serve.auth.open_keys import open_keys
-from serve.auth.public_paths import PUBLIC
+from serve.auth.key_store import open_keys
+from serve.auth.middleware import PUBLIC, AuthMiddleware
 from serve.config.access import SCOPES
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph

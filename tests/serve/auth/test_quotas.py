@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.messages import LayerJob
-from serve.auth.quotas import Quota, cost
+from serve.auth.quotas import Quota
 from serve.http.error_responses import Refusal
+from serve.routes.charges import cost
 
 
 def test_the_cost_of_work() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from serve.auth.key_store import open_keys
 from serve.auth.keys import Key
-from serve.auth.open_keys import open_keys
 from serve.cli import main
 
 

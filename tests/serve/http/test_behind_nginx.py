@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
-from serve.auth.open_keys import open_keys
+from serve.auth.key_store import open_keys
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http

@@ -11,7 +11,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from serve.config.service_config import ServiceConfig
-from serve.http.bodiless import MAX_BYTES, METHODS, Bodiless
+from serve.http.body_limits import MAX_BYTES, METHODS, Bodiless
 from serve.http.request_slots import HEALTH
 from serve.ingress import guard
 

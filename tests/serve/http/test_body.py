@@ -10,8 +10,7 @@ from fastapi import Request
 
 from serve.config.service_config import Limits
 from serve.http.body import read_bytes
-from serve.http.disconnects import ClientGone
-from serve.http.error_responses import Refusal
+from serve.http.error_responses import ClientGone, Refusal
 
 JSON = {"Content-Type": "application/json"}
 MIB = 1 << 20

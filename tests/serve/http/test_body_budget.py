@@ -18,10 +18,10 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
 from deployments.errors import Overloaded
-from serve.auth.open_keys import open_keys
+from serve.auth.key_store import open_keys
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
-from serve.http.body_budget import SMALL_BYTES, BodyBudget, BodyShare, BoundedBodies, holding
+from serve.http.body_limits import SMALL_BYTES, BodyBudget, BodyShare, BoundedBodies, holding
 from serve.ingress import build_http
 
 from ...polling import eventually

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from starlette.datastructures import Headers
 
-from serve.http.content_coding import PIECE_BYTES, decoder_for
+from serve.http.body import PIECE_BYTES, decoder_for
 from serve.http.error_responses import Refusal
 
 from ..test_ingress import SCENE, SMALL, error_of

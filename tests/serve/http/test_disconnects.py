@@ -10,7 +10,8 @@ from serve.api.resolve import admit_scene
 from serve.api.schema import SceneRequest
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import render
-from serve.http.disconnects import ClientGone, abandon_with_client
+from serve.http.body import abandon_with_client
+from serve.http.error_responses import ClientGone
 
 from ..graph.test_scene import NEVER, Fakes
 

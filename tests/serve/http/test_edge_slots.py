@@ -4,7 +4,7 @@ import pytest
 
 from serve.app import build
 from serve.config.service_config import ServiceConfig
-from serve.http.edge_slots import fitted, slots_of, within
+from serve.http.request_slots import fitted, slots_of, within
 
 from ..conftest import SIMULATED
 from ..test_app import deployments_of

@@ -11,8 +11,7 @@ from ray.exceptions import RayTaskError
 from deployments import errors
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
-from serve.http.disconnects import ClientGone
-from serve.http.error_responses import Refusal, answer
+from serve.http.error_responses import ClientGone, Refusal, answer
 from serve.http.strict_json import InvalidJson
 from serve.ingress import build_http
 

@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from serve.http import http_metrics
+from serve.http import http_telemetry
 from serve.telemetry import metrics
 
 from ..noted import Noted
@@ -34,7 +34,7 @@ async def full(request: Request) -> Response:
 
 def edge() -> TestClient:
     routes = [Route("/v1/scenes", scenes), Route("/v1/jobs/{id}", full), Route("/healthz", scenes)]
-    return TestClient(http_metrics.HttpMetrics(Starlette(routes=routes)))
+    return TestClient(http_telemetry.HttpMetrics(Starlette(routes=routes)))
 
 
 def test_a_scene_s_answer_is_taken_at_its_word(noted: list[Noted]) -> None:

@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
-from serve.http.http_tracing import HttpTracing
+from serve.http.http_telemetry import HttpTracing
 from serve.ingress import build_http
 from serve.telemetry.scene_spans import note_loss, spanning
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve.http import json_structure
-from serve.http.json_structure import MAX_DEPTH, MAX_STRING_BYTES, InvalidJson, check_structure
+from serve.http import strict_json
+from serve.http.strict_json import MAX_DEPTH, MAX_STRING_BYTES, InvalidJson, check_structure
 
 MIB = 1 << 20
 ANY = 10**9
@@ -38,7 +38,7 @@ def test_it_counts_as_a_parser_would(value: Any, window: int, ascii_only: bool) 
     outside = STRING.sub(b"", body)
     count = sum(map(outside.count, (b",", b"[", b"{")))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(json_structure, "WINDOW_BYTES", window)
+        patched.setattr(strict_json, "WINDOW_BYTES", window)
         check_structure(body, count)
         if count:
             assert refusal(body, count - 1) == f"the body holds more than {count - 1} values"
@@ -48,7 +48,7 @@ def test_it_counts_as_a_parser_would(value: Any, window: int, ascii_only: bool) 
 @given(st.binary(max_size=40), st.integers(1, 9))
 def test_what_is_not_json_is_no_fault_of_it(body: bytes, window: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(json_structure, "WINDOW_BYTES", window)
+        patched.setattr(strict_json, "WINDOW_BYTES", window)
         check_structure(body, ANY)
 
 

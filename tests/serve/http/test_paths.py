@@ -9,7 +9,7 @@ import pytest
 
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
-from serve.http.http_metrics import HttpMetrics
+from serve.http.http_telemetry import HttpMetrics
 from serve.ingress import build_http
 from serve.telemetry import metrics
 

@@ -8,7 +8,7 @@ import pytest
 from fastapi import Request
 
 from deployments.errors import GenerationFailed, Overloaded
-from serve.http.disconnects import ClientGone
+from serve.http.error_responses import ClientGone
 from serve.http.sse import Event, EventStream, Work
 from serve.http.stream_budget import StreamBudget
 

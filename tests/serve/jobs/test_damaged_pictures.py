@@ -17,7 +17,7 @@ from sqlalchemy import Engine, func, select, update
 from serve.api.schema import SceneRequest
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
-from serve.http.http_metrics import HttpMetrics
+from serve.http.http_telemetry import HttpMetrics
 from serve.ingress import build_http
 from serve.jobs.damaged_pictures import paint_again
 from serve.jobs.leases import Leases

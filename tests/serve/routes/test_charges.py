@@ -20,8 +20,7 @@ from deployments.errors import (
     Overloaded,
 )
 from serve.auth.quotas import Quota
-from serve.http.disconnects import ClientGone
-from serve.http.error_responses import Refusal
+from serve.http.error_responses import ClientGone, Refusal
 from serve.routes.charges import charged, charged_events
 
 NOTHING_MADE = [Overloaded("x"), NotReady("x"), GenerationFailed("x"), OutOfMemory("x"), ValueError("x")]

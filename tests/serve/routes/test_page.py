@@ -7,7 +7,7 @@ import re
 import httpx
 import pytest
 
-from serve.auth.public_paths import STATIC_FOLDER as FOLDER
+from serve.auth.middleware import STATIC_FOLDER as FOLDER
 
 FILES = sorted(file.name for file in FOLDER.iterdir())
 

@@ -11,8 +11,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, text
 
+from serve.auth.key_store import open_keys
 from serve.auth.keys import digest
-from serve.auth.open_keys import open_keys
 from serve.config.job_config import JobConfig
 from serve.jobs import ended_keys
 from serve.jobs.leases import Leases

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from serve.auth.open_keys import open_keys
+from serve.auth.key_store import open_keys
 from serve.pictures.picture_files import FolderPictures
 from serve.state.private_files import new_ones_shut, shut_all
 

@@ -1,6 +1,6 @@
-"""A layer around the edge that records each answer as metrics, from what the answer says of itself.
+"""Record each answer as metrics, and each request as a span in the trace that its `traceparent` names.
 
-It reads the status, Server-Timing and X-Degraded that callers get too, so it knows no route from within.
+The metrics read the status, Server-Timing and X-Degraded that callers get too, so they know no route.
 """
 
 from __future__ import annotations
@@ -8,11 +8,15 @@ from __future__ import annotations
 import re
 import time
 
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..telemetry import metrics
 from ..telemetry.metrics import Recorder
+from ..telemetry.scene_spans import REQUEST_ID, spanning
 from .paths import route_path
 
 TIMING = re.compile(r"([\w-]+);dur=([\d.]+)")
@@ -20,6 +24,9 @@ LAYER_STAGES = ("queue", "encode", "denoise", "decode")
 NO_ROOM = (429, 503, 507)
 UNCOUNTED = ("/healthz", "/readyz", "/-/healthz", "/-/routes")
 """Machines call these every few seconds: they would drown the rest."""
+PROPAGATOR = TraceContextTextMapPropagator()
+"""W3C's propagator, and no baggage: that would let callers write into our traces."""
+CARRIERS = ("traceparent", "tracestate")
 
 
 class HttpMetrics:
@@ -76,3 +83,45 @@ def _skew_s(timings: dict[str, float]) -> float:
         for kind in ("character", "background")
     )
     return abs(character - background)
+
+
+class HttpTracing:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or route_path(scope) in UNCOUNTED:
+            await self._app(scope, receive, send)
+            return
+        status = 499  # As nginx calls a client that left before the answer.
+
+        async def passing(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        method = scope["method"]
+        asked = {"http.request.method": method}
+        with spanning(method, asked, _callers_trace(Headers(scope=scope)), SpanKind.SERVER) as span:
+            try:
+                await self._app(scope, receive, passing)
+            finally:
+                route = route_of(scope)
+                span.update_name(f"{method} {route}")
+                span.set_attribute("http.route", route)
+                span.set_attribute("http.response.status_code", status)
+                span.set_attribute(REQUEST_ID, scope.get("state", {}).get("request_id", ""))
+                if status >= 500:
+                    span.set_status(StatusCode.ERROR)
+
+
+def _callers_trace(headers: Headers) -> Context | None:
+    """Return the caller's trace.
+
+    None where it gives none, or two; an empty one where what it gives is not well-formed.
+    """
+    said = {name: headers.getlist(name) for name in CARRIERS}
+    if len(said["traceparent"]) != 1:
+        return None
+    return PROPAGATOR.extract({name: ",".join(values) for name, values in said.items() if values})
