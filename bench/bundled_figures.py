@@ -19,8 +19,7 @@ from PIL import Image
 from bench.composing.painted import Studio
 from deployments.diffusion.model.known_words import KnownWords, read_known_words, unknown_words
 from deployments.diffusion.model.registry import bundled_model
-from deployments.imaging.cutout.cutout_fallback import LEAST_CONFIDENCE
-from deployments.imaging.cutout.matting import Cutout, cut_out
+from deployments.imaging.cutout.matting import LEAST_CONFIDENCE, Cutout, cut_out
 from deployments.messages import Pixels
 from models.training.contact_sheet import Entry, draw_sheet, save_sheet
 from models.training.figure_spec import Figure, sample_figure

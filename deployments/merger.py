@@ -15,12 +15,11 @@ from deployments.errors import CutoutFailed, InvalidRequest
 from deployments.imaging.composite.compositing import compose
 from deployments.imaging.composite.group_composing import compose_group
 from deployments.imaging.composite.layer_tags import as_before, group_as_before
-from deployments.imaging.cutout.cutout_fallback import LEAST_CONFIDENCE, climb
+from deployments.imaging.cutout.matting import LEAST_CONFIDENCE, climb
 from deployments.imaging.cutout.neural_matting import MattingConfig, NeuralMatte
 from deployments.imaging.files.decoding import figure_pixels, open_upright, place_pixels
-from deployments.imaging.files.encoding import encode
+from deployments.imaging.files.encoding import PictureWriter, encode
 from deployments.imaging.files.signing import SigningConfig
-from deployments.imaging.files.writing import PictureWriter
 from deployments.imaging.finishing import Origin, finish, group_origin
 from deployments.imaging.marks.provenance import (
     Provenance,

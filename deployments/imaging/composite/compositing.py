@@ -20,8 +20,7 @@ from deployments.imaging.composite.placing import (
     resize_figure,
 )
 from deployments.imaging.composite.shadow import cast
-from deployments.imaging.cutout.cutout_fallback import LEAST_CONFIDENCE, Matte, climb
-from deployments.imaging.cutout.matting import Cutout
+from deployments.imaging.cutout.matting import LEAST_CONFIDENCE, Cutout, Matte, climb
 from deployments.messages import MergeOptions, Pixels
 
 Mode = Literal["cutout", "paste"]

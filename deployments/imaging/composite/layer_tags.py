@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from deployments.imaging.composite.compositing import Composition, Found, Mode
 from deployments.imaging.composite.group_composing import GroupComposition
-from deployments.imaging.cutout.cutout_fallback import LEAST_CONFIDENCE
+from deployments.imaging.cutout.matting import LEAST_CONFIDENCE
 from deployments.imaging.files.parts import LAYER_TAG
 from deployments.messages import (
     MAX_DEPTH,

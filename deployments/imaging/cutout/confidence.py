@@ -13,9 +13,15 @@ import cv2
 import numpy as np
 
 from deployments.imaging.cutout.backdrop import Fit, Mask, Plane, parts
-from deployments.imaging.cutout.enclosure import cautious, eager, overlap, with_every_sight, with_sure_sights
-from deployments.imaging.cutout.enclosure import solid as solid_figure
-from deployments.imaging.cutout.evidence import Evidence
+from deployments.imaging.cutout.figure_mask import (
+    Evidence,
+    cautious,
+    eager,
+    overlap,
+    with_every_sight,
+    with_sure_sights,
+)
+from deployments.imaging.cutout.figure_mask import solid as solid_figure
 
 Frame = tuple[int, int, int, int]
 

@@ -11,7 +11,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from deployments.imaging.files.encoding import media_type
 from deployments.imaging.marks.provenance import SOFTWARE, VOCABULARY, Source
 from deployments.messages import Picture
 
@@ -77,6 +76,6 @@ class PictureSigner:
         ):
             for title, part in ingredients.items():
                 described = {"title": title, "label": title, "instance_id": title, "relationship": PART}
-                builder.add_ingredient(described, media_type(part.format), BytesIO(part.data))
-            builder.sign(signer, media_type(picture.format), BytesIO(picture.data), signed)
+                builder.add_ingredient(described, f"image/{part.format}", BytesIO(part.data))
+            builder.sign(signer, f"image/{picture.format}", BytesIO(picture.data), signed)
         return replace(picture, data=signed.getvalue())

@@ -7,8 +7,7 @@ import pytest
 
 from deployments.errors import CutoutFailed
 from deployments.imaging.composite.compositing import compose
-from deployments.imaging.cutout.cutout_fallback import climb
-from deployments.imaging.cutout.matting import Cutout
+from deployments.imaging.cutout.matting import Cutout, climb
 from deployments.messages import MergeOptions, Pixels
 from tests.support.known_alpha.sets import samples
 
