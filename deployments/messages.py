@@ -45,7 +45,7 @@ class LayerJob(SentWithTimeLeft):
     clock, in seconds. `previews` are sent on the way, spread evenly. `guidance_interval`: the part of the
     steps, as fractions, that is guided. `no_store`: neither answered from an equal job's layer nor kept for
     one. `tenant`: whose share of the replicas it takes; empty where callers share one. `followed`:
-    its caller hears of its place in the queue.
+    its caller hears of its place in the queue. `figure`: which of its scene's several characters it is.
     """
 
     request_id: str
@@ -67,6 +67,7 @@ class LayerJob(SentWithTimeLeft):
     no_store: bool = False
     tenant: str = ""
     followed: bool = False
+    figure: int | None = None
 
     @property
     def megapixel_steps(self) -> float:

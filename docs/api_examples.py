@@ -68,8 +68,17 @@ class Example:
 
 
 SCENE = {"character": "a knight in silver armor", "background": "a castle at sunset", "seed": 42}
+CAST = {
+    "characters": [
+        {"prompt": "a knight in silver armor", "position": {"x": 0.3}},
+        {"prompt": "a green dragon", "position": {"x": 0.65}, "scale": 0.9, "depth": 1},
+    ],
+    "background": "a castle at sunset",
+    "seed": 42,
+}
 EXAMPLES = (
     Example("POST", "/v1/scenes", "/v1/scenes", SCENE, save="scene.jpg"),
+    Example("POST", "/v1/scenes", "/v1/scenes", CAST, save="cast.jpg"),
     Example("POST", "/v1/scenes", "/v1/scenes?previews=2", SCENE, {"Accept": "text/event-stream"}),
     Example(
         "POST", "/v1/characters", "/v1/characters", {"prompt": "a knight"}, {"Accept": "application/json"}

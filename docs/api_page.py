@@ -31,9 +31,12 @@ An answer is JSON, a picture or a stream of events, by `Accept`: `application/js
 - `layer.queued` (`layer`, `ahead`) only where a layer waits on its replica: `ahead` layers come before
   it, those under way among them. It is told again when that changes, and with 0 when its turn has come;
 - `layer.progress` (`layer`, `step`, `steps`, and on some of them `preview`, a small JPEG in base64);
-- `scene.preview` (`preview`), both layers together so far;
+- `scene.preview` (`preview`), all layers together so far;
 - `layer.completed` (`layer`, `seed`, `degraded`);
 - `scene.completed` with the JSON answer; or `error` with the error's body.
+
+Of several characters (`characters`) each event of one has its `index` too. Their seeds, where only the
+scene's own is given, are that seed for the first, one more for the second, and so on.
 
 A layer alone has the first two, and ends with `layer.completed` and the JSON answer. Pass over events
 that you do not know, and lines that begin with a colon, which only keep the connection alive. The

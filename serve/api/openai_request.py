@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from deployments.errors import InvalidRequest
-from deployments.messages import Fallback, PictureFormat
+from deployments.messages import MAX_FIGURES, Fallback, PictureFormat
 
 from ..config.service_config import ServiceConfig
 from ..http.body import parse
@@ -21,6 +21,7 @@ from .model_list import layers_painted_by, listing
 from .schema import (
     CharacterRequest,
     Deadline,
+    FigureOrWords,
     LayerOrWords,
     LayerRequest,
     Merge,
@@ -76,6 +77,9 @@ class ImagesRequest(Wire):
         description="OpenAI's word for a character's backdrop; anything else is the scene's place",
     )
     character: LayerOrWords | None = None
+    characters: list[FigureOrWords] | None = Field(
+        None, min_length=1, max_length=MAX_FIGURES, description="several figures instead of `character`"
+    )
     negative_prompt: Words | None = Field(None, description="for every layer that has none of its own")
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
@@ -112,9 +116,9 @@ class ImagesRequest(Wire):
         if subject == "scene":
             if self.background == "transparent":
                 raise InvalidRequest("a scene is not transparent: ask for model character", "background")
-            character, background = self._layers()
+            layers = self._layers()
             merge = self.merge.model_dump(exclude_unset=True) | _given(width=width, height=height)
-            scene = {"character": character, "background": background, "merge": merge, **common}
+            scene = {**layers, "merge": merge, **common}
             return parse(scene | _given(seed=self._seed(number)), SceneRequest)
         layer = {
             **self._filled({"prompt": self.prompt}),
@@ -135,23 +139,30 @@ class ImagesRequest(Wire):
         if not painted:
             served = ", ".join(model["id"] for model in listing(config)["data"] if model["serving"])
             raise InvalidRequest(f"model is one of {', '.join(SUBJECTS)}, {served}", "model")
-        both = SEPARATOR in self.prompt or self.character is not None
+        both = SEPARATOR in self.prompt or self.character is not None or self.characters is not None
         return "scene" if len(painted) > 1 and both else painted[0]
 
-    def _layers(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _layers(self) -> dict[str, Any]:
+        """Return the scene's layers by name. Raises InvalidRequest."""
         place = None if isinstance(self.background, str) else self.background
-        if self.character is not None and place is not None:
-            figure, place_fields = _fields(self.character), _fields(place)
-        elif self.character is None and place is None:
+        if self.character is not None and self.characters is not None:
+            raise InvalidRequest("give character or characters", "characters")
+        described = self.character is not None or self.characters is not None
+        if not described and place is None:
             words = [part.strip() for part in self.prompt.split(SEPARATOR)]
             if len(words) != 2 or not all(words):
                 message = "a scene's prompt is `character | background`, or give both as fields"
                 raise InvalidRequest(message, "prompt")
-            figure, place_fields = ({"prompt": part} for part in words)
-        else:
-            missing = "character" if self.character is None else "background"
+            names = ("character", "background")
+            return {name: self._filled({"prompt": part}) for name, part in zip(names, words, strict=True)}
+        if not described or place is None:
+            missing = "background" if described else "character"
             raise InvalidRequest(f"{missing} is needed where the other is a field", missing)
-        return self._filled(figure), self._filled(place_fields)
+        background = self._filled(_fields(place))
+        if self.characters is not None:
+            figures = [self._filled(_fields(figure)) for figure in self.characters]
+            return {"characters": figures, "background": background}
+        return {"character": self._filled(_fields(self.character)), "background": background}
 
     def _filled(self, layer: dict[str, Any]) -> dict[str, Any]:
         """Add what is given for all layers to a layer that does not give it itself."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from dataclasses import replace
 
 from deployments.diffusion.model.registry import (
     ModelCard,
@@ -32,6 +33,8 @@ from .schema import At, CharacterRequest, Layer, LayerRequest, Merge, Output, Sc
 from .sizes import Size, frame_shaped, frame_size, layer_size
 
 SEED_BITS = 32
+SEEDS = 2**53
+"""As many seeds as there are, from 0 (serve/api/schema.py)."""
 
 
 def admit_scene(
@@ -47,36 +50,45 @@ def admit_scene(
     deadline_at = _deadline_at(request.deadline_s, limits)
     frame = None if options.mode == "paste" else (options.width_px, options.height_px)
 
-    def layer(kind: LayerKind, asked: Layer, settings: LayerSettings) -> LayerJob:
+    def layer(kind: LayerKind, asked: Layer, figure: int | None = None) -> LayerJob:
         seed = asked.seed if asked.seed is not None else request.seed
-        return _job(
+        if figure and asked.seed is None and seed is not None:
+            seed = (seed + figure) % SEEDS  # Two equal descriptions are two figures.
+        job = _job(
             kind,
             asked,
-            settings,
+            config.layers[kind],
             limits,
             request_id,
             seed,
             deadline_at,
             request.fallback,
             tenant,
-            param=f"{kind}.",
+            param=f"{kind}." if figure is None else f"{kind}s.{figure}.",
             plain_backdrop=kind == "character" and options.mode != "paste",
             frame=frame if kind == "background" and config.merge.background_size == "frame" else None,
         )
+        return replace(job, figure=figure)
 
+    several = request.characters or []
+    if several:
+        refuse_one_position(request.merge)
+    merge = MergeJob(
+        request_id,
+        options,
+        output_options(request.output, config, accepted),
+        request.enhance,
+        attribution_mark(config) if request.attribution else None,
+        request.layers,
+        tenant,
+        figures=tuple(map(figure_options, several)),
+    )
     return SceneJob(
-        layer("character", request.character, config.character),
-        layer("background", request.background, config.background),
-        MergeJob(
-            request_id,
-            options,
-            output_options(request.output, config, accepted),
-            request.enhance,
-            attribution_mark(config) if request.attribution else None,
-            request.layers,
-            tenant,
-        ),
+        None if request.character is None else layer("character", request.character),
+        layer("background", request.background),
+        merge,
         deadline_at,
+        tuple(layer("character", asked, index) for index, asked in enumerate(several)),
     )
 
 

@@ -17,6 +17,8 @@ from ..http.sse import EVENTS
 from .schema import (
     FigureBody,
     GroupLayersBody,
+    GroupModels,
+    GroupSeeds,
     LayerAnswer,
     LayersBody,
     MergeBody,
@@ -77,44 +79,63 @@ def scene_headers(result: SceneResult) -> dict[str, str]:
     """Return the headers of a scene's picture."""
     merged = result.merged
     return {
-        "X-Seed": f"character={result.character.seed}; background={result.background.seed}",
+        "X-Seed": _seed_header(result),
         "X-Merge": merge_header(merged),
-        **_shared_headers(_degraded(result), (result.character, result.background), _scene_timings(result)),
+        **_shared_headers(_degraded(result), result.layers, _scene_timings(result)),
     }
+
+
+def _seed_header(result: SceneResult) -> str:
+    """Return `character=42; background=123`; of several figures `characters=42,43; background=123`."""
+    name = "characters" if result.character is None else "character"
+    seeds = ",".join(str(layer.seed) for layer in result.figures)
+    return f"{name}={seeds}; background={result.background.seed}"
+
+
+def _named(result: SceneResult) -> list[tuple[str, LayerResult]]:
+    """Return each layer with its path in the request, such as `character` or `characters.0`."""
+    names = [f"characters.{index}" for index in range(len(result.characters))] or ["character"]
+    return [*zip(names, result.figures, strict=True), ("background", result.background)]
 
 
 def scene_body(request_id: str, result: SceneResult) -> dict[str, Any]:
     """Return a scene's whole JSON."""
-    layers, merged = (result.character, result.background), result.merged
+    merged, place = result.merged, result.background
+    seeds: Seeds | GroupSeeds
+    models: Models | GroupModels
+    if result.character is None:
+        seeds = GroupSeeds(characters=[layer.seed for layer in result.characters], background=place.seed)
+        models = GroupModels(characters=[layer.model for layer in result.characters], background=place.model)
+    else:
+        seeds = Seeds(character=result.character.seed, background=place.seed)
+        models = Models(character=result.character.model, background=place.model)
     body = SceneAnswer(
         id=request_id,
         created=int(time.time()),
         image=picture_body(merged.picture),
-        seeds=Seeds(character=result.character.seed, background=result.background.seed),
+        seeds=seeds,
         merge=merge_body(merged),
         layers=layers_body(merged),
         degraded=_degraded(result),
         warnings=[
-            *(f"{layer.kind}: {warning}" for layer in layers for warning in layer.warnings),
+            *(f"{name}: {warning}" for name, layer in _named(result) for warning in layer.warnings),
             *(f"merge: {warning}" for warning in merged.warnings),
         ],
-        models=Models(character=result.character.model, background=result.background.model),
+        models=models,
         timings_ms={name: round(ms, 2) for name, ms in _scene_timings(result).items()},
     )
     return body.model_dump(exclude_none=True)
 
 
 def _degraded(result: SceneResult) -> list[str]:
-    return [
-        f"{layer.kind}: {how}" for layer in (result.character, result.background) for how in layer.degraded
-    ]
+    return [f"{name}: {how}" for name, layer in _named(result) for how in layer.degraded]
 
 
 def _scene_timings(result: SceneResult) -> dict[str, float]:
-    merged = result.merged
-    timings = _layer_timings(result.character, "character-") | _layer_timings(
-        result.background, "background-"
-    )
+    """Return the stages of each layer by name, such as `character-queue` or `character-0-queue`."""
+    merged, timings = result.merged, dict[str, float]()
+    for name, layer in _named(result):
+        timings |= _layer_timings(layer, f"{name.replace('characters.', 'character-')}-")
     return timings | {"merge": merged.merge_ms, "output": merged.output_ms}
 
 

@@ -19,14 +19,15 @@ from pydantic import (
     Field,
     GetJsonSchemaHandler,
     TypeAdapter,
+    ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, InitErrorDetails
 
-from deployments.messages import MAX_DEPTH, Fallback, MergeMode, PictureFormat, Position
+from deployments.messages import MAX_DEPTH, MAX_FIGURES, Fallback, MergeMode, PictureFormat, Position
 
 NOT_BLANK = r"[^\s\u0085\u001c-\u001f\ufeff]"
 """A letter that is white space neither to Python nor to ECMAScript, in which JSON Schema reads it."""
@@ -201,12 +202,38 @@ class Standing(Wire):
     depth: Depth = 0.0
 
 
-class SceneRequest(Wire):
-    """A character and a place, painted in parallel and merged."""
+class Figure(Layer, Standing):
+    """One of several characters: a layer, and where it stands."""
 
-    character: LayerOrWords
+
+FigureOrWords = Annotated[
+    Figure,
+    BeforeValidator(_from_words, json_schema_input_type=Prompt | Figure),
+]
+
+
+def _describe_either(schema: dict[str, Any]) -> None:
+    """Describe that a scene has a character or several: pydantic's schema knows two fields."""
+    given = {"not": {"type": "null"}}
+    schema["oneOf"] = [
+        {"required": [name], "properties": {name: given}} for name in ("character", "characters")
+    ]
+
+
+class SceneRequest(Wire):
+    """One to four characters and a place, painted in parallel and merged."""
+
+    model_config = ConfigDict(json_schema_extra=_describe_either)
+
+    character: LayerOrWords | None = Field(None, description="this or `characters`")
+    characters: list[FigureOrWords] | None = Field(
+        None, min_length=1, max_length=MAX_FIGURES, description="several figures, set in by depth"
+    )
     background: LayerOrWords
-    seed: Seed | None = Field(None, description="for both layers, unless a layer has its own")
+    seed: Seed | None = Field(
+        None,
+        description="for layers without their own; counts up over several characters",
+    )
     merge: Merge = Merge()
     enhance: bool = False
     attribution: bool = False
@@ -214,6 +241,26 @@ class SceneRequest(Wire):
     fallback: Fallback = "reduce"
     output: Output = Output()
     deadline_s: Deadline = 120.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        one, several = (value.get(name) is not None for name in ("character", "characters"))
+        if not one and not several:
+            raise _fault("missing", "character", value)
+        if one and several:
+            raise _fault("value_error", "characters", value, ValueError("give character or characters"))
+        return value
+
+
+def _fault(kind: str, name: str, value: Any, error: ValueError | None = None) -> ValidationError:
+    """Return a fault of one field: what a validator of the whole raises has no path."""
+    line: InitErrorDetails = {"type": kind, "loc": (name,), "input": value}
+    if error is not None:
+        line["ctx"] = {"error": error}
+    return ValidationError.from_exception_data("SceneRequest", [line])
 
 
 class LayerRequest(Layer):
@@ -248,8 +295,22 @@ class Seeds(Wire):
     background: int
 
 
+class GroupSeeds(Wire):
+    """Those of several characters, in their order."""
+
+    characters: list[int]
+    background: int
+
+
 class Models(Wire):
     character: str
+    background: str
+
+
+class GroupModels(Wire):
+    """Those of several characters, in their order."""
+
+    characters: list[str]
     background: str
 
 
@@ -290,14 +351,16 @@ class SceneAnswer(Wire):
     id: str
     created: int = Field(description="seconds since 1970")
     image: PictureBody
-    seeds: Seeds
+    seeds: Seeds | GroupSeeds
     merge: MergeBody
     layers: LayersBody | GroupLayersBody | None = Field(
         None, description="where the request has `layers` true"
     )
-    degraded: list[str] = Field(description="what is not as asked, `layer: how`")
+    degraded: list[str] = Field(
+        description="what is not as asked, `layer: how`, with its path such as `characters.0`"
+    )
     warnings: list[str] = []
-    models: Models
+    models: Models | GroupModels
     timings_ms: dict[str, float]
 
 

@@ -8,7 +8,7 @@ foreseen here, the replica's own scheduler refuses.
 from __future__ import annotations
 
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,17 +80,26 @@ class AdmissionControl:
     def admit(self, *jobs: LayerJob) -> Iterator[None]:
         """Admit the layers for as long as the block lasts. Raises Overloaded and DeadlineExceeded."""
         working = [job for job in jobs if not self._is_warm(job)]
+        beside: Counter[LayerKind] = Counter()
         for job in working:
-            self._check(job)
-        for job in working:
+            # A scene's further figures come after its first, and take places of their own.
+            try:
+                self._check(job, beside[job.kind])
+            except BaseException:
+                self._leave(working[: beside.total()])
+                raise
             self._inside[job.kind].append(job)
+            beside[job.kind] += 1
         try:
             yield
         finally:
-            for job in working:
-                self._inside[job.kind].remove(job)
-                self._gone.append((self._clock(), job))
+            self._leave(working)
+            self._gone.extend((self._clock(), job) for job in working)
             self._forget_gone()
+
+    def _leave(self, jobs: Sequence[LayerJob]) -> None:
+        for job in jobs:
+            self._inside[job.kind].remove(job)
 
     def place_frees_in_s(self, job: LayerJob, places: int = 1) -> float | None:
         """Return the seconds until `places` such jobs are worked off, one after the other.
@@ -106,7 +115,7 @@ class AdmissionControl:
         pool = self._pool(job.kind)
         return pool is not None and pool.is_warm(job)
 
-    def _check(self, job: LayerJob) -> None:
+    def _check(self, job: LayerJob, beside: int) -> None:
         pool = self._pool(job.kind)
         if pool is None:
             return
@@ -119,7 +128,7 @@ class AdmissionControl:
             if late_s > 0:
                 message = "there is too much to paint before this to have it done in time"
                 raise Overloaded(message, retry_after_s=late_s)
-        self._check_places(job, pool)
+        self._check_places(job, pool, beside)
 
     def _before(self, job: LayerJob, speed: Speed) -> float:
         """Return the work ahead of this job.
@@ -145,12 +154,13 @@ class AdmissionControl:
         while self._gone and self._clock() - self._gone[0][0] > STALE_S:
             self._gone.popleft()
 
-    def _check_places(self, job: LayerJob, pool: Pool) -> None:
+    def _check_places(self, job: LayerJob, pool: Pool, beside: int) -> None:
+        """Refuse a layer without a place to wait in; `beside` layers of its scene take one before it."""
         places = self._places.get(job.kind)
         if places is None:
             return
         waiting = pool.waiting()
-        mine, free = waiting[job.tenant], places - waiting.total()
+        mine, free = waiting[job.tenant] + beside, places - waiting.total() - beside
         if mine >= SHARE * free:
             too_many = int((mine - SHARE * free) / (1 + SHARE)) + 1
             raise Overloaded(QUEUE_FULL, retry_after_s=self.place_frees_in_s(job, too_many))

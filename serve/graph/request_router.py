@@ -34,6 +34,10 @@ REFUSED_S = 3 * TOLD_EVERY_S
 """A replica that has refused a layer gets none for this long: by then it has reported its state."""
 
 
+RoutedAs = tuple[str, LayerKind, int | None]
+"""What no two layers of a request have in common."""
+
+
 class LayerRouter(PowerOfTwoChoicesRequestRouter):
     """Registers as the pool of its kind. Ray passes on what `routed` says."""
 
@@ -41,7 +45,7 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
         self._keeps_layers: bool = kwargs["keeps_layers"]
         self._order = LayerFairQueue()
         self._sent: OrderedDict[str, tuple[ReplicaID, float]] = OrderedDict()
-        self._routed: OrderedDict[tuple[str, str], ReplicaID] = OrderedDict()
+        self._routed: OrderedDict[RoutedAs, ReplicaID] = OrderedDict()
         self._refused: dict[ReplicaID, float] = {}
         # By its module: Ray pickles this one by value, and with it whatever objects its names stand for.
         replica_registry.HERE.register(kwargs["kind"], self)
@@ -57,10 +61,10 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
         return bool(self._warm(job))
 
     def was_sent(self, job: LayerJob) -> bool:
-        return (job.request_id, job.kind) in self._routed
+        return _routed_as(job) in self._routed
 
     def refused(self, job: LayerJob) -> bool:
-        replica_id = self._routed.pop((job.request_id, job.kind), None)
+        replica_id = self._routed.pop(_routed_as(job), None)
         if replica_id is not None:
             self._refused = {each: at for each, at in self._refused.items() if each in self._replicas}
             self._refused[replica_id] = self._get_curr_time_s()
@@ -85,7 +89,7 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
         job = _job(pending_request)
         if job is None:
             return
-        self._routed[job.request_id, job.kind] = replica_id
+        self._routed[_routed_as(job)] = replica_id
         while len(self._routed) > REMEMBERED:
             self._routed.popitem(last=False)
         if job.no_store or not self._keeps_layers:
@@ -167,6 +171,10 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
         """Return one replica that has not reported yet: better than waiting for one that is full."""
         unknown = [each for each in list(self._replicas.values()) if self._is_ready(each) is None]
         return [random.choice(unknown)] if unknown else []  # noqa: S311 (nothing is secret here)
+
+
+def _routed_as(job: LayerJob) -> RoutedAs:
+    return job.request_id, job.kind, job.figure
 
 
 def _job(pending: PendingRequest | None) -> LayerJob | None:

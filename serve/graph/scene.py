@@ -1,6 +1,6 @@
-"""render(): character and background in parallel, then the merger; one deadline over all of it.
+"""render(): characters and background in parallel, then the merger; one deadline over all of it.
 
-Both branches are awaited together so that the first failure is seen at once and stops the other branch; their
+All branches are awaited together so that the first failure is seen at once and stops the others; their
 responses, not their pixels, are passed on, so that pixels travel from replica to replica. A branch whose
 replica died is painted again alone: the seed is fixed, so the picture is the same.
 """
@@ -27,6 +27,7 @@ from ray.serve.handle import DeploymentHandle
 from deployments.errors import DeadlineExceeded, GenerationFailed, NotReady, Overloaded
 from deployments.merge_work import MEGA, read_on_the_way, work_on_the_way, written_px
 from deployments.messages import (
+    LayerEvent,
     LayerJob,
     LayerKind,
     LayerResult,
@@ -80,35 +81,64 @@ class Graph:
         return self.character if job.kind == "character" else self.background
 
 
+SceneTell = Callable[[LayerEvent, int | None], None]
+"""Called with the events of all layers, and with the index of a figure among several."""
+
+
 @dataclass(frozen=True)
 class SceneResult:
-    character: LayerResult
+    """A painted scene: one `character`, or several `characters`."""
+
+    character: LayerResult | None
     background: LayerResult
     merged: MergeResult
+    characters: tuple[LayerResult, ...] = ()
+
+    @property
+    def figures(self) -> tuple[LayerResult, ...]:
+        """Return the characters, one or several."""
+        return (self.character,) if self.character is not None else self.characters
+
+    @property
+    def layers(self) -> tuple[LayerResult, ...]:
+        """Return all layers, the place last."""
+        return (*self.figures, self.background)
 
 
-async def render(graph: Graph, job: SceneJob, tell: Tell | None = None) -> SceneResult:
-    """Paint both layers in parallel, then merge them.
+async def render(graph: Graph, job: SceneJob, tell: SceneTell | None = None) -> SceneResult:
+    """Paint all layers in parallel, then merge them.
 
     `tell` is called with places in the queue, with each step and with each layer.
 
     Raises what deployments.errors draws.
     """
-    async with _admitted(graph, job.deadline_at, job.character, job.background):
+    async with _admitted(graph, job.deadline_at, *job.layers):
         for _ in range(MAX_LOSSES):
-            painted = await all_or_none(
-                _paint(graph, layer, tell) for layer in (job.character, job.background)
-            )
-            (character_stand_in, character), (background_stand_in, background) = painted
-            merge = partial(graph.merger.merge.remote, job.merge, character_stand_in, background_stand_in)
+            painted = await all_or_none(_paint(graph, layer, _of_layer(layer, tell)) for layer in job.layers)
+            *figures, (place, background) = painted
+            merge = _merging(graph, job, [response for response, _ in figures], place)
             later = job.merge.priority == "batch"
             work = Work(job.merge.tenant, scene_megapixels(job), later=later)
             try:
                 merged: MergeResult = await _finish(graph, job.merge.request_id, work, merge)
             except PIXELS_LOST:
                 continue
-            return SceneResult(character, background, merged)
+            characters = tuple(layer for _, layer in figures)
+            if job.character is not None:
+                return SceneResult(characters[0], background, merged)
+            return SceneResult(None, background, merged, characters)
         raise GenerationFailed("the painted layers were lost before they could be merged, again and again")
+
+
+def _of_layer(job: LayerJob, tell: SceneTell | None) -> Tell | None:
+    return None if tell is None else lambda item: tell(item, job.figure)
+
+
+def _merging(graph: Graph, job: SceneJob, figures: list[Any], place: Any) -> Callable[[], Response]:
+    """Return the call of the merger. Every response is an argument of its own: Serve resolves no others."""
+    if job.character is not None:
+        return partial(graph.merger.merge.remote, job.merge, *figures, place)
+    return partial(graph.merger.merge_group.remote, job.merge, place, *figures)
 
 
 async def render_layer(
@@ -150,8 +180,8 @@ async def read_picture(graph: Graph, job: PictureJob, deadline_at: float) -> Pic
 
 def scene_megapixels(job: SceneJob) -> float:
     """Return what the pictures of a scene's merge are in all."""
-    sizes = (layer.width_px * layer.height_px for layer in (job.character, job.background))
-    return written_px(job.merge, *sizes) / MEGA
+    *figures_px, place_px = (layer.width_px * layer.height_px for layer in job.layers)
+    return written_px(job.merge, figures_px, place_px) / MEGA
 
 
 def _alone(job: LayerJob) -> Work:

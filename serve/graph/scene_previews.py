@@ -12,16 +12,21 @@ from deployments.messages import LayerEvent, LayerKind, MergeJob, StepEvent
 from ..telemetry.logs import logger
 from .scene import Graph, Response
 
+Branch = tuple[LayerKind, int | None]
+PLACE: Branch = ("background", None)
+
 
 class ScenePreviews:
-    """Makes the n-th preview when both layers have sent their n-th. A late or a failed one is left out."""
+    """Makes the n-th preview when all layers have sent their n-th. A late or a failed one is left out."""
 
     def __init__(self, graph: Graph, merge: MergeJob, tell: Callable[[bytes], None]) -> None:
         self._graph = graph
         self._merge = merge
         self._tell = tell
-        self._latest: dict[LayerKind, bytes] = {}
-        self._sent: Counter[LayerKind] = Counter()
+        figures = range(len(merge.figures)) if merge.figures else (None,)
+        self._figures: list[Branch] = [("character", index) for index in figures]
+        self._latest: dict[Branch, bytes] = {}
+        self._sent: Counter[Branch] = Counter()
         self._made = 0
         self._making: asyncio.Task[None] | None = None
 
@@ -33,21 +38,24 @@ class ScenePreviews:
             self._making.cancel()
             await asyncio.gather(self._making, return_exceptions=True)
 
-    def hear(self, item: LayerEvent) -> None:
-        """Take in a queue position, a step or a layer."""
+    def hear(self, item: LayerEvent, index: int | None = None) -> None:
+        """Take in a queue position, a step or a layer; `index` is that of one of several figures."""
         if not isinstance(item, StepEvent) or item.preview is None:
             return
-        self._latest[item.kind] = item.preview
-        self._sent[item.kind] += 1
+        self._latest[item.kind, index] = item.preview
+        self._sent[item.kind, index] += 1
         idle = self._making is None or self._making.done()
-        if idle and min(self._sent["character"], self._sent["background"]) > self._made:
+        if idle and min(self._sent[branch] for branch in (*self._figures, PLACE)) > self._made:
             self._made += 1
             self._making = asyncio.create_task(self._make())
 
     async def _make(self) -> None:
-        layers = self._latest["character"], self._latest["background"]
-        response: Response = self._graph.merger.preview.remote(
-            self._merge.options, *layers, self._merge.tenant
+        figures, place = [self._latest[branch] for branch in self._figures], self._latest[PLACE]
+        merge, merger = self._merge, self._graph.merger
+        response: Response = (
+            merger.group_preview.remote(merge.options, merge.figures, place, figures, merge.tenant)
+            if merge.figures
+            else merger.preview.remote(merge.options, figures[0], place, merge.tenant)
         )
         try:
             self._tell(await response)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import defaultdict
 
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, StatusCode
@@ -78,11 +79,13 @@ def route_of(scope: Scope) -> str:
 
 
 def _skew_s(timings: dict[str, float]) -> float:
-    character, background = (
-        sum(timings.get(f"{kind}-{stage}", 0.0) for stage in LAYER_STAGES)
-        for kind in ("character", "background")
-    )
-    return abs(character - background)
+    """Return what the first of a scene's layers waited for the last, 0 where none was painted."""
+    took: defaultdict[str, float] = defaultdict(float)
+    for name, seconds in timings.items():
+        layer, _, stage = name.rpartition("-")
+        if layer and stage in LAYER_STAGES:
+            took[layer] += seconds
+    return max(took.values()) - min(took.values()) if took else 0.0
 
 
 class HttpTracing:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -36,18 +35,18 @@ def _admit(scene: SceneRequest, job_id: str, number: int, config: ServiceConfig,
     except InvalidRequest as error:
         raise InvalidRequest(error.message, f"scenes.{number}.{error.param}") from None
     # Its deadline is of this process's clock, and means nothing to the one that paints it.
-    kept = _both_layers(job, priority="batch", deadline_at=0.0)
+    kept = job.with_layers(priority="batch", deadline_at=0.0)
     kept = replace(kept, merge=replace(job.merge, priority="batch"), deadline_at=0.0)
     return NewScene(KEPT.dump_json(kept).decode(), scene.deadline_s, expected_bytes(job))
 
 
 def expected_bytes(job: SceneJob) -> int:
     """Return what is expected of the file that is kept of a scene: its picture, or that and its layers."""
-    character, background = (layer.width_px * layer.height_px for layer in (job.character, job.background))
+    *figures_px, place_px = (layer.width_px * layer.height_px for layer in job.layers)
     if job.merge.layers:
-        return LAYERS_BYTES_A_PX * written_px(job.merge, character, background)
+        return LAYERS_BYTES_A_PX * written_px(job.merge, figures_px, place_px)
     a_px = PNG_BYTES_A_PX if job.merge.output.format == "png" else BYTES_A_PX
-    return round(a_px * written_px(job.merge, character, background))
+    return round(a_px * written_px(job.merge, figures_px, place_px))
 
 
 def can_be_painted(kept: str | None) -> bool:
@@ -62,10 +61,5 @@ def can_be_painted(kept: str | None) -> bool:
 def ready_to_paint(kept: str, deadline_s: float) -> SceneJob:
     """Return a kept scene's job. The deadline counts from when the painting begins: a batch may wait."""
     deadline_at = time.monotonic() + deadline_s
-    return replace(_both_layers(KEPT.validate_json(kept), deadline_at=deadline_at), deadline_at=deadline_at)
-
-
-def _both_layers(job: SceneJob, **changes: Any) -> SceneJob:
-    return replace(
-        job, character=replace(job.character, **changes), background=replace(job.background, **changes)
-    )
+    job = KEPT.validate_json(kept).with_layers(deadline_at=deadline_at)
+    return replace(job, deadline_at=deadline_at)

@@ -29,6 +29,10 @@ KEPT_FILES = ("/v1/jobs/{job_id}/scenes/{index}", "/v1/pictures/{picture_id}")
 KEEPING = ("/v1/jobs", "/v1/pictures")
 
 
+PARTS = {name: name for name in ("character", "background", "merge")} | {"characters": "character"}
+"""The fields that hold a layer or the merge, and which."""
+
+
 class DescribedApi(FastAPI):
     """FastAPI, whose page is completed at its first request."""
 
@@ -100,11 +104,12 @@ def _narrow(schema: dict[str, Any], config: ServiceConfig, kind: str | None) -> 
     for name, field in fields.items():
         if name in defaults:
             field["default"] = defaults[name]
-        inside = name if name in ("character", "background", "merge") else kind
+        inside = PARTS.get(name, kind)
         for option in _options(field):
-            if option.get("type") in ("integer", "number", "string") and option.get("format") != "binary":
-                option.update(bounds.get(name, {}))
-            _narrow(option.get("items", option), config, inside)
+            for inner in _options(option.get("items", option)):
+                if inner.get("type") in ("integer", "number", "string") and inner.get("format") != "binary":
+                    inner.update(bounds.get(name, {}))
+                _narrow(inner, config, inside)
 
 
 def _name_models(schema: dict[str, Any], config: ServiceConfig) -> None:
@@ -137,6 +142,7 @@ def _bounds(config: ServiceConfig, kind: str | None, is_layer: bool) -> dict[str
     words = {"maxLength": limits.max_prompt_chars}
     bounds: dict[str, dict[str, Any]] = {
         "character": words,
+        "characters": words,
         "background": words,
         "deadline_s": {"exclusiveMinimum": 0, "maximum": limits.max_deadline_s},
     }

@@ -33,11 +33,14 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 HEADERS = {
     "X-Request-ID": "the caller's own, or a new one",
-    "X-Seed": "the seed that was used; of a scene `character=42; background=123`",
-    "X-Merge": "how the layers became one, and how good the cut-out is: `cutout; confidence=0.97`",
+    "X-Seed": "the seed that was used; of a scene `character=42; background=123`, of several "
+    "characters `characters=42,43; background=123`",
+    "X-Merge": "how the layers became one, and how good the cut-out is: `cutout; confidence=0.97`, of "
+    "several characters `cutout,paste; confidence=0.97,0.31`",
     "X-Backend": "`diffusers`, or `simulated` where no model has painted",
     "X-Degraded": "what is not as asked; only when something is not",
-    "Server-Timing": "milliseconds in each stage, such as `character-denoise;dur=812.0`",
+    "Server-Timing": "milliseconds in each stage, such as `character-denoise;dur=812.0`, of several "
+    "characters `character-0-denoise`",
     "Location": "where the job is told of",
     "ETag": "of the picture; another one only where it was painted again and is not the same",
     "Cache-Control": "`private, immutable` for a picture; `no-store` for events",
@@ -62,8 +65,9 @@ def describe_answer_header(name: str) -> dict[str, Any]:
 
 BY_ACCEPT = (
     "JSON, the picture itself, or events on the way to it, by `Accept`: `layer.queued` (`layer`, `ahead`) "
-    "where a layer waits, `layer.progress` (`layer`, `step`, `steps`, `preview`) and `layer.completed`; of a "
-    "scene also `scene.preview` and `scene.completed`; `error` where it fails"
+    "where a layer waits, `layer.progress` (`layer`, `step`, `steps`, `preview`) and `layer.completed`, all "
+    "with the `index` of one of several characters; of a scene also `scene.preview` and `scene.completed`; "
+    "`error` where it fails"
 )
 LAYER = answered(
     BY_ACCEPT,

@@ -36,7 +36,7 @@ def cost(*jobs: LayerJob) -> float:
 
 def scene_cost(job: SceneJob) -> float:
     """Return what a scene costs: its layers' steps, and the pictures that its merge writes."""
-    return cost(job.character, job.background) + scene_megapixels(job)
+    return cost(*job.layers) + scene_megapixels(job)
 
 
 def layer_cost(job: LayerJob) -> float:

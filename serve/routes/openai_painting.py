@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from fastapi import Request
 
@@ -20,13 +21,13 @@ from ..auth.middleware import tenant_of
 from ..config.service_config import ServiceConfig
 from ..graph.scene import (
     Graph,
+    SceneTell,
     render,
     render_cutout,
     render_layer,
 )
 from ..graph.scene_job import SceneJob
 from ..graph.scene_previews import ScenePreviews
-from ..graph.stream_reader import Tell
 from ..http.rendering import later
 from ..http.sse import Event, Work
 from .charges import layer_cost, scene_cost
@@ -61,11 +62,9 @@ class Painting:
     @property
     def jobs(self) -> tuple[LayerJob, ...]:
         """Its layers."""
-        return (
-            (self._job.character, self._job.background) if isinstance(self._job, SceneJob) else (self._job,)
-        )
+        return self._job.layers if isinstance(self._job, SceneJob) else (self._job,)
 
-    async def paint(self, graph: Graph, tell: Tell | None = None) -> tuple[Picture, dict[str, str]]:
+    async def paint(self, graph: Graph, tell: SceneTell | None = None) -> tuple[Picture, dict[str, str]]:
         """The picture and its headers. Raises what deployments.errors draws."""
         if isinstance(self._job, SceneJob):
             scene = await render(graph, self._job, tell)
@@ -73,7 +72,8 @@ class Painting:
         if isinstance(self._wire, CharacterRequest) and self._wire.cutout:
             layer, picture = await render_cutout(graph, self._job, self._output)
         else:
-            layer, picture = await render_layer(graph, self._job, self._output, tell)
+            hear = None if tell is None else lambda item: tell(item, None)
+            layer, picture = await render_layer(graph, self._job, self._output, hear)
         return picture, responses.layer_headers(layer)
 
     def events(self, graph: Graph, partial_images: int) -> Work:
@@ -88,16 +88,12 @@ class Painting:
                 sent += 1
                 tell(Event(told["type"], told))
 
-            def on_item(item: LayerEvent) -> None:
+            def on_item(item: LayerEvent, index: int | None) -> None:
                 if isinstance(item, StepEvent) and item.preview is not None:
                     on_preview(item.preview)
 
             if isinstance(self._job, SceneJob):
-                self._job = replace(
-                    self._job,
-                    character=replace(self._job.character, previews=partial_images),
-                    background=replace(self._job.background, previews=partial_images),
-                )
+                self._job = self._job.with_layers(previews=partial_images)
                 async with ScenePreviews(graph, self._job.merge, on_preview) as previews:
                     picture, _ = await self.paint(graph, previews.hear)
             else:
@@ -121,7 +117,14 @@ def _in_openais_names(error: InvalidRequest, asked: ImagesRequest) -> InvalidReq
     layer, _, name = param.rpartition(".")
     if param in SIDES:
         return InvalidRequest(error.message.replace(param, f"size: its {name}", 1), "size")
-    own = getattr(getattr(asked, layer, None), name, None) if layer else None
+    own = getattr(_part(asked, layer), name, None) if layer else None
     if name in SHARED and getattr(asked, name) is not None and own is None:
         return InvalidRequest(error.message.replace(param, name, 1), name)
     return InvalidRequest(error.message, error.param)
+
+
+def _part(asked: ImagesRequest, path: str) -> Any:
+    """Return the part of a request at a path such as `characters.0`, None where there is none."""
+    name, _, index = path.partition(".")
+    part = getattr(asked, name, None)
+    return part[int(index)] if isinstance(part, list) and index.isdigit() else part

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from deployments.messages import LayerEvent, LayerJob, LayerResult, OutputOptions, QueueEvent
 
@@ -20,18 +21,15 @@ def scene_events(graph: Graph, job: SceneJob, previews: int) -> Work:
     """`layer.queued` where a layer waits, and again when its place changes; `layer.progress` a step,
     `layer.completed` a layer, then `scene.completed` with the JSON answer.
 
-    Between them `scene.preview`, each time that both layers have sent one more preview.
+    Those of several characters have an `index`. Between them `scene.preview`, each time that all layers have
+    sent one more preview.
     """
-    job = replace(
-        job,
-        character=replace(job.character, previews=previews, followed=True),
-        background=replace(job.background, previews=previews, followed=True),
-    )
+    job = job.with_layers(previews=previews, followed=True)
 
     async def work(tell: Callable[[Event], None]) -> None:
-        def on_item(item: LayerEvent) -> None:
-            tell(_event(item))
-            composed.hear(item)
+        def on_item(item: LayerEvent, index: int | None) -> None:
+            tell(_event(item, index))
+            composed.hear(item, index)
 
         def on_preview(picture: bytes) -> None:
             tell(Event("scene.preview", {"preview": base64.b64encode(picture).decode("ascii")}))
@@ -61,14 +59,15 @@ def layer_events(graph: Graph, job: LayerJob, output: OutputOptions, previews: i
     return work
 
 
-def _event(item: LayerEvent) -> Event:
+def _event(item: LayerEvent, index: int | None = None) -> Event:
+    told: dict[str, Any] = {"layer": item.kind}
+    if index is not None:
+        told["index"] = index
     if isinstance(item, LayerResult):
-        return Event(
-            "layer.completed", {"layer": item.kind, "seed": item.seed, "degraded": list(item.degraded)}
-        )
+        return Event("layer.completed", told | {"seed": item.seed, "degraded": list(item.degraded)})
     if isinstance(item, QueueEvent):
-        return Event("layer.queued", {"layer": item.kind, "ahead": item.ahead})
-    told: dict[str, str | int] = {"layer": item.kind, "step": item.step, "steps": item.steps}
+        return Event("layer.queued", told | {"ahead": item.ahead})
+    told |= {"step": item.step, "steps": item.steps}
     if item.preview is not None:
         told["preview"] = base64.b64encode(item.preview).decode("ascii")
     return Event("layer.progress", told)

@@ -37,7 +37,7 @@ def scene_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         accepted = responses.accepted_format(request)
         job = admit_scene(asked, config, request.state.request_id, accepted, tenant_of(request))
         previews = parse(dict(request.query_params), StreamQuery).previews
-        amount, begun = scene_cost(job), sent(graph, job.character, job.background)
+        amount, begun = scene_cost(job), sent(graph, *job.layers)
         if responses.wants_events(request):
             work = charged_events(request, amount, begun, scene_events(graph, job, previews))
             return EventStream(request, work, backend=backend)

@@ -53,6 +53,8 @@ def branch(job: LayerJob) -> Iterator[Callable[[LayerResult], None]]:
         "scenewright.height_px": job.height_px,
         "scenewright.steps": job.num_inference_steps,
     }
+    if job.figure is not None:
+        asked["scenewright.figure"] = job.figure
     began_ns = time.time_ns()
     with spanning(job.kind, asked) as span:
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from serve.api.schema import ALIASES, Wire
+from serve.api.schema import ALIASES, SceneRequest, Wire
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.http.body import parse
@@ -20,8 +20,10 @@ from serve.ingress import build_api
 
 from ..test_ingress import SCENE, SMALL, error_of
 
-VALUES: dict[str, Any] = {"prompt": "a", "character": "a", "background": "b", "scenes": [SCENE]}
+VALUES: dict[str, Any] = {"prompt": "a", "background": "b", "scenes": [SCENE], "x": 0.5}
 """A value for each field that a request needs."""
+EITHER = {"character": "a", "characters": ["a"]}
+"""A scene needs one of these."""
 
 
 def page() -> dict[str, Any]:
@@ -61,18 +63,25 @@ def inner_shapes(annotation: Any) -> Iterator[type[Wire]]:
         yield from inner_shapes(argument)
 
 
-def minimal(shape: type[Wire]) -> dict[str, Any]:
-    return {name: VALUES[name] for name, field in shape.model_fields.items() if field.is_required()}
+def minimal(shape: type[Wire], beside: str = "", null: bool = False) -> dict[str, Any]:
+    """What a request needs beside one field, or where that one is null."""
+    needed = {name: VALUES[name] for name, field in shape.model_fields.items() if field.is_required()}
+    if shape is not SceneRequest or (beside in EITHER and not null):
+        return needed
+    name = "characters" if beside == "character" else "character"
+    return needed | {name: EITHER[name]}
 
 
 def nulled(shape: type[Wire]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     """The path of each optional field at any depth, a body in which it is null, and one without it."""
     for name, field in shape.model_fields.items():
-        base = minimal(shape)
         if not field.is_required():
+            base = minimal(shape, name, null=True)
             for written in filter(None, (name, ALIASES.get(name))):
                 yield written, base | {written: None}, base
-        as_list = typing.get_origin(field.annotation) is list
+        base = minimal(shape, name)
+        options = (field.annotation, *typing.get_args(field.annotation))
+        as_list = any(typing.get_origin(option) is list for option in options)
         for inner in inner_shapes(field.annotation):
             for path, with_null, without in nulled(inner):
                 pair = ([with_null], [without]) if as_list else (with_null, without)
@@ -98,6 +107,10 @@ def test_the_walk_reaches_every_depth_and_every_route() -> None:
     assert {
         "JobRequest-scenes.merge.shadow",
         "SceneRequest-character.steps",
+        "SceneRequest-characters",
+        "SceneRequest-characters.position",
+        "SceneRequest-characters.steps",
+        "MergesOptions-figures.depth",
         "ImagesRequest-character.enhance_prompt",
         "ImagesRequest-stream",
         "MergesOptions-output.quality",

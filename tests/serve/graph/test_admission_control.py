@@ -180,3 +180,25 @@ def test_layers_that_are_done_are_not_kept(pool: FakePool | None) -> None:
         with made.admit(layer(seed=number)):
             pass
     assert len(made._gone) <= STALE_S + 1
+
+
+def test_a_scenes_figures_count_for_each_other() -> None:
+    """Four of one kind take four times as long as one, and leave no trace where they are refused."""
+    made = control(one_a_second())
+    for figures in (1, 4):
+        needed_s = figures * CAUTION + AFTERWARDS_S
+        jobs = [layer(deadline_s=needed_s + 0.01, seed=seed, figure=seed) for seed in range(figures)]
+        with made.admit(*jobs):
+            pass
+    late = [layer(deadline_s=3 * CAUTION + AFTERWARDS_S, seed=seed, figure=seed) for seed in range(4)]
+    assert refused(made, *late).retry_after_s == pytest.approx(CAUTION)
+    with made.admit(*late[:3]):
+        """Nothing of those that were refused is left before it."""
+
+
+def test_a_scenes_figures_take_a_place_each() -> None:
+    pool = one_a_second(queued=Counter(a=3))
+    made = control(pool, places=4)
+    with made.admit(layer(tenant="b")):
+        """The last place is for a new tenant."""
+    refused(made, *(layer(tenant="b", seed=seed) for seed in range(2)))

@@ -212,6 +212,19 @@ async def test_who_has_refused_is_not_asked_again_until_it_has_told_how_it_is() 
     assert {await send(router, asking(seed)) for seed in range(20)} == {first, second}
 
 
+async def test_each_figure_of_a_request_was_sent_where_it_was_sent() -> None:
+    first, second = Replica("first", room=100), Replica("second", room=100)
+    router = router_of(first, second, keeps_layers=False)
+    jobs = [replace(job_of(asking(seed)), figure=seed) for seed in range(2)]
+    for job, replica in zip(jobs, (first, second), strict=True):
+        request = asking()
+        request.args[0] = job
+        router.on_request_routed(request, replica.replica_id, None)
+    assert all(map(router.was_sent, jobs))
+    assert router.refused(jobs[0]), "the second is ready"
+    assert {await send(router, asking(seed)) for seed in range(9)} == {second}
+
+
 async def test_what_it_knows_of_replicas_and_requests_does_not_grow() -> None:
     router = router_of(Replica("one", room=10_000))
     for number in range(3_000):

@@ -225,3 +225,28 @@ async def test_a_layer_alone_is_encoded_by_the_merger(job: SceneJob) -> None:
     assert await render_layer(fakes.graph, job.background, OutputOptions("png")) == ("B", "file")
     assert fakes.encode.calls == [(OutputOptions("png"), fakes.background.responses[1], "")]
     assert fakes.character.calls == []
+
+
+async def test_several_characters_are_painted_together_and_merged_by_their_responses(job: SceneJob) -> None:
+    assert job.character is not None
+    figures = tuple(replace(job.character, seed=seed, figure=seed) for seed in range(3))
+    several = replace(job, character=None, characters=figures)
+    fakes = Fakes(character=("C0", "C1", "C2"))
+    group = Method("M")
+    fakes.graph.merger.merge_group = group
+    result = await render(fakes.graph, several)
+    assert (result.character, result.characters, result.background) == (None, ("C0", "C1", "C2"), "B")
+    assert fakes.character.calls == [(each,) for each in figures]
+    place, *their = (*fakes.background.responses, *fakes.character.responses)
+    assert group.calls == [(job.merge, place, *their)], "the responses, not their pixels"
+    assert fakes.merge.calls == []
+
+
+async def test_one_figure_that_fails_stops_all_others(job: SceneJob) -> None:
+    assert job.character is not None
+    figures = tuple(replace(job.character, seed=seed, figure=seed) for seed in range(3))
+    fakes = Fakes(character=(NEVER, NotReady("loading"), NEVER), background=(NEVER,))
+    with pytest.raises(NotReady, match="loading"):
+        await asyncio.wait_for(render(fakes.graph, replace(job, character=None, characters=figures)), 10)
+    responses = [*fakes.character.responses, *fakes.background.responses]
+    assert [response.cancelled for response in responses if response.outcome == NEVER] == [True] * 3

@@ -68,3 +68,9 @@ def test_no_caller_makes_a_series_of_its_own(noted: list[Noted]) -> None:
 def test_probes_are_not_counted(noted: list[Noted]) -> None:
     edge().get("/healthz")
     assert noted[0].notes == []
+
+
+def test_the_skew_of_several_figures_is_from_the_first_layer_to_the_last() -> None:
+    timings = {"character-0-denoise": 2.0, "character-0-queue": 0.5, "character-1-denoise": 1.0}
+    assert http_telemetry._skew_s(timings | {"background-denoise": 1.5, "merge": 9.0}) == pytest.approx(1.5)
+    assert http_telemetry._skew_s({"merge": 9.0, "output": 1.0}) == 0

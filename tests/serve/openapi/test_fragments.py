@@ -37,11 +37,12 @@ async def test_every_route_is_there(page: dict[str, Any]) -> None:
 
 async def test_bodies_are_described(page: dict[str, Any]) -> None:
     scene = body_of(page, "/v1/scenes")
-    assert scene["required"] == ["character", "background"]
+    assert scene["required"] == ["background"]
+    assert [option["required"] for option in scene["oneOf"]] == [["character"], ["characters"]]
     assert scene["additionalProperties"] is False
     assert {"seed", "merge", "enhance", "fallback", "output", "deadline_s"} <= set(scene["properties"])
     kinds = [kind.get("type") for kind in scene["properties"]["character"]["anyOf"]]
-    assert kinds == ["string", "object"]
+    assert kinds == ["string", "object", "null"]
     assert scene["properties"]["merge"]["anyOf"][0]["properties"]["mode"]["anyOf"][0]["enum"] == [
         "auto",
         "cutout",
