@@ -21,7 +21,7 @@ COPY serve serve
 COPY deployments deployments
 COPY loadtest loadtest
 COPY models models
-# TORCH is several words. The service is built with the locked setuptools.
+# TORCH is several words. The service and its client are built with the locked setuptools.
 # hadolint ignore=SC2086
 RUN if [ -n "${TORCH}" ]; then pip install ${TORCH} -c constraints.txt torch; fi \
     && pip install --no-deps --require-hashes -r "${LOCK}" \

@@ -9,6 +9,8 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 LAYERS = ("character", "background")
+LARGEST_SIDE_PX, MOST_STEPS, MOST_GUIDANCE = 8_192, 10_000, 1_000
+"""As the service bounds its own settings: a slip is named where it stands."""
 DTYPES = {"fp16": "float16", "half": "float16", "fp32": "float32", "bf16": "bfloat16"}
 BLEND_MODES = {"alpha": "paste", "normal": "paste", "paste": "paste", "auto": "auto", "cutout": "cutout"}
 
@@ -71,7 +73,7 @@ def _safety_checker(settings: dict[str, Any], value: Any) -> None:
 
 def _max_resolution(settings: dict[str, Any], value: Any) -> None:
     settings["limits"]["max_image_size"] = max(
-        _pair(value) if isinstance(value, (tuple, list)) else (_whole(value),)
+        _pair(value) if isinstance(value, (tuple, list)) else (_side(value),)
     )
 
 
@@ -119,22 +121,28 @@ def _whole(value: Any) -> int:
     return value
 
 
-def _quality(value: Any) -> int:
-    if _whole(value) > 100:
-        raise ValueError(f"must be at most 100, not {value!r}")
-    return _whole(value)
+def _at_most(most: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        if _whole(value) > most:
+            raise ValueError(f"must be at most {most}, not {value!r}")
+        return _whole(value)
+
+    return read
 
 
 def _number(value: Any) -> float:
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1e6:
-        raise ValueError(f"must be a number, not {value!r}")
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= MOST_GUIDANCE:
+        raise ValueError(f"must be a number from 0 to {MOST_GUIDANCE}, not {value!r}")
     return float(value)
 
 
 def _pair(value: Any) -> tuple[int, int]:
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         raise ValueError(f"must be (width, height), not {value!r}")
-    return _whole(value[0]), _whole(value[1])
+    return _side(value[0]), _side(value[1])
+
+
+_side = _at_most(LARGEST_SIDE_PX)
 
 
 READERS: dict[str, dict[str, Any]] = {
@@ -145,13 +153,13 @@ READERS: dict[str, dict[str, Any]] = {
         "enable_attention_slicing": _model("attention_slicing", _switch),
         "enable_xformers": _model("xformers", _switch),
         "safety_checker": _safety_checker,
-        "default_steps": _default("num_inference_steps", _whole),
+        "default_steps": _default("num_inference_steps", _at_most(MOST_STEPS)),
         "default_guidance": _default("guidance_scale", _number),
         "max_resolution": _max_resolution,
     },
     "IMAGE_MERGE_CONFIG": {
         "target_size": _target_size,
-        "quality": _merge("quality", _quality),
+        "quality": _merge("quality", _at_most(100)),
         "character_position": _merge("position", _one_of(("left", "center", "right"))),
         "blend_mode": _merge("mode", _blend_mode),
     },

@@ -40,14 +40,14 @@ print(asyncio.run(ready()), sorted({"PIL", "click", "django", "numpy", "serve"} 
 """
 STORY = """
 import sys
-from scenewright import Scenewright
+from django.conf import settings
 from scenewright.story_agent import ImageEnhancer, ImageGenerationService, ImageMergeService
 url, folder = sys.argv[1:]
-with Scenewright(url) as service:
-    painter = ImageGenerationService(service)
-    figure = painter.generate_character_image("a knight", f"{folder}/c.png")
-    place = painter.generate_background_image("a castle", f"{folder}/b.png")
-    scene = ImageMergeService(service).merge_images(figure, place, f"{folder}/s.jpg")
+settings.configure(SCENEWRIGHT_URL=url, STABLE_DIFFUSION_CONFIG={"default_steps": 2})
+painter = ImageGenerationService()
+figure = painter.generate_character_image("a knight", f"{folder}/c.png")
+place = painter.generate_background_image("a castle", f"{folder}/b.png")
+scene = ImageMergeService().merge_images(figure, place, f"{folder}/s.jpg")
 print(ImageEnhancer.enhance_image(scene), "numpy" in sys.modules)
 """
 

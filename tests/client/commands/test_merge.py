@@ -52,6 +52,24 @@ def test_it_merges_as_the_service_s_own_command(url: str, files: list[Path], tmp
     assert (tmp_path / "layers/background.png").exists()
 
 
+def test_several_figures(url: str, files: list[Path], tmp_path: Path) -> None:
+    asked = [*files, "--character", files[0], "--width", 256, "--height", 128, "--position", "0.2"]
+    asked += ["--position", "right", "--mode", "paste"]
+    result = run(merge, *asked, "-o", tmp_path / "there.png", "--url", url)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("merge: paste, confidence") == 2
+    assert run(local, *asked, "-o", tmp_path / "here.png").exit_code == 0
+    pictures = [Image.open(tmp_path / name).tobytes() for name in ("there.png", "here.png")]
+    assert pictures[0] == pictures[1]
+    further = tmp_path / "words.png"
+    further.write_text("no picture")
+    broken = run(merge, *files, "--character", further, "-o", tmp_path / "n.png", "--url", url)
+    assert broken.exit_code == 2
+    assert f"Invalid value for --character: {further}: " in broken.stderr
+    too_many = run(merge, *files, *["--character", files[0]] * 4, "-o", tmp_path / "n.png", "--url", url)
+    assert "there are 4 figures at most" in too_many.stderr
+
+
 def test_the_file_at_fault_is_named(url: str, files: list[Path], tmp_path: Path) -> None:
     files[1].write_text("no picture")
     result = run(merge, *files, "-o", tmp_path / "m.png", "--url", url)

@@ -161,6 +161,20 @@ def test_merging(
         assert np.asarray(left)[4, 4].std() < 5 < np.asarray(right)[4, -4].std()
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("STABLE_DIFFUSION_CONFIG", "default_step", 30),
+        ("STABLE_DIFFUSION_CONFIG", "max_resolution", 10**9),
+        ("IMAGE_MERGE_CONFIG", "target_size", (10**6, 10**6)),
+        ("IMAGE_MERGE_CONFIG", "quality", 0),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(name: str, key: str, value: object) -> None:
+    with pytest.raises(ValueError, match=rf"^{name}\['{key}'\] "):
+        AgentSettings.from_django(SimpleNamespace(**{name: {key: value}}))
+
+
 @pytest.fixture
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client is installed without the service."""
