@@ -5,18 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).parents[1]))  # models/ and bench/ are not installed.
-
 import numpy as np
 from PIL import Image
 
-from bench.composing.painted import Studio
+from bench.composition_sheet.painted import Studio
 from deployments.diffusion.model.known_words import KnownWords, read_known_words, unknown_words
 from deployments.diffusion.model.registry import bundled_model
 from deployments.imaging.cutout.matting import LEAST_CONFIDENCE, Cutout, cut_out

@@ -5,13 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import sys
 import time
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).parents[1]))  # models/ and bench/ are not installed.
-
 import cv2
 import numpy as np
 from PIL import Image

@@ -1,4 +1,4 @@
-"""The fault drill: runs every row of docs/reliability.md and writes what was promised and seen into it."""
+"""Run every fault of docs/reliability.md and write what was promised and seen into it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # bench/ is not installed.
 
 from bench.pages.sections import write_section
 

@@ -1,26 +1,23 @@
-"""Pipelines of SD 1.5's and SDXL's sizes, random weights: stock against the step engine, compiled and not."""
+"""Measure SD 1.5- and SDXL-sized pipelines of random weights: stock or step engine, compiled or not."""
 
 from __future__ import annotations
 
 import argparse
 import gc
 import json
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # bench/ is not installed.
-
 import numpy as np
 import torch
 
-from bench.step_engine.clocks import Clock
-from bench.step_engine.contenders import one_at_a_time, step_engine
-from bench.step_engine.machine import machine
-from bench.step_engine.random_pipelines import random_pipeline
-from bench.step_engine.workload import Arrival, saturated
+from bench.engine.clocks import Clock
+from bench.engine.contenders import one_at_a_time, step_engine
+from bench.engine.machine import machine
+from bench.engine.random_pipelines import random_pipeline
+from bench.engine.workload import Arrival, saturated
 from deployments.diffusion.engine.calibration import calibrate
 from deployments.diffusion.model.denoiser import Denoiser, DiffusionPainting
 from deployments.diffusion.model.loader import compile_denoiser

@@ -1,4 +1,4 @@
-"""The merge: cut-out quality on figures with known alpha, harmonising, and the time of a 1024x512 scene."""
+"""Measure the merge: cut-outs of figures with known alpha, harmonising, the time of a 1024x512 scene."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ import os
 import platform
 import random
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # Before numpy: the figures are for one core.
-sys.path.insert(0, str(Path(__file__).parents[1]))  # models/ and bench/ are not installed.
-
 import cv2
 import numpy as np
 import PIL

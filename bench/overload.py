@@ -1,4 +1,4 @@
-"""Overload on a real Ray, simulated generators: goodput by load, how fast refusals are, how late a 504 is."""
+"""Overload a real Ray, simulated generators: goodput by load, how fast refusals are, how late a 504 is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import platform
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,8 +15,6 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import httpx
 import ray

@@ -1,4 +1,4 @@
-"""The plan against the truth: p95 of four real services under three loads each, and as it was planned."""
+"""Hold the plan against the truth: p95 of four real services under three loads each, and as planned."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import argparse
 import json
 import os
 import platform
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 import ray

@@ -16,11 +16,11 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Callable[..., tuple[str, dict[str, Any]]]:
-    """What bench/NAME.py printed, and its report."""
+    """Run `scripts/bench NAME` in small; return what it printed, and its report."""
 
     def run(name: str, *arguments: str) -> tuple[str, dict[str, Any]]:
         report = tmp_path / "report.json"
-        command = [sys.executable, f"bench/{name}.py", "--quick", "--json", str(report), *arguments]
+        command = [sys.executable, "-m", f"bench.{name}", "--quick", "--json", str(report), *arguments]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout, json.loads(report.read_text())

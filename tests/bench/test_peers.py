@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench import peers
+from bench.peers import __main__ as peers
 from loadtest.traffic import mix
 from serve.config.serve_file import load
 

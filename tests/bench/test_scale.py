@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import scale
-from bench.pages import scaling
+from bench.scale import __main__ as scale
+from bench.scale import scaling_page as scaling
 
 
 def test_a_policy_that_asks_for_too_many_is_seen_to_overshoot(monkeypatch: pytest.MonkeyPatch) -> None:

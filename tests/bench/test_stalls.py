@@ -14,10 +14,10 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from uvicorn import Server
 
-from bench.event_loop import probe
-from bench.event_loop.bodies import BODIES, MB
-from bench.event_loop.side import Seen
-from bench.stalls import TITLES, cells, machine
+from bench.stalls import probe
+from bench.stalls.__main__ import TITLES, cells, machine
+from bench.stalls.bodies import BODIES, MB
+from bench.stalls.side import Seen
 from serve.config.job_config import JobConfig
 
 

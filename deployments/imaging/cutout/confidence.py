@@ -65,7 +65,7 @@ RAMPS: Ramps = (
     ("roughness", 9, 5.5),
     ("translucency", 6, 3.5),
 )
-"""As measured on the pictures of bench/known_alpha."""
+"""As measured on the pictures of tests/support/known_alpha."""
 
 
 DOUBTS = (

@@ -1,7 +1,7 @@
-"""The whole graph over generators that take no time, and a tutorial's graph: one Ray at a time, in turn.
+"""Measure the edge alone: scenes a second of no-op generators, against a tutorial's Ray Serve graph.
 
-The tutorial's runs in a Ray with every setting as it ships; both run in one with the settings of
-scripts/serve, and in one that has HAProxy before it besides.
+One Ray at a time, in turn. The tutorial's graph runs in a Ray with every setting as it ships; both graphs run
+in one with the settings of scripts/serve, and in one that has HAProxy before it besides.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ import fastapi
 import ray
 import starlette
 
-from bench.pages import edge
-from bench.serving.load import Measured, load
-from bench.serving.processes import haproxy, standing
+from bench.serve import serve_page
+from bench.serve.load import Measured, load
+from bench.serve.processes import haproxy, standing
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def _sides(width: int, height: int) -> dict[str, int]:
@@ -49,9 +51,9 @@ class Stand(NamedTuple):
 
 
 STANDS = (
-    Stand("bench.serving.stock_ray", dict, {TUTORIAL: ""}),
-    Stand("bench.serving.our_ray", dict, {OURS: "", TUTORIAL_HERE: "/tutorial"}),
-    Stand("bench.serving.our_ray", haproxy, {OURS_PROXIED: "", TUTORIAL_PROXIED: "/tutorial"}),
+    Stand("bench.serve.stock_ray", dict, {TUTORIAL: ""}),
+    Stand("bench.serve.our_ray", dict, {OURS: "", TUTORIAL_HERE: "/tutorial"}),
+    Stand("bench.serve.our_ray", haproxy, {OURS_PROXIED: "", TUTORIAL_PROXIED: "/tutorial"}),
 )
 Turns = dict[tuple[str, int], dict[str, Measured]]
 """By size, callers and side."""
@@ -66,6 +68,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--docs", type=Path, help="also write the table into performance.md in this folder")
     asked = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ["PYTHONPATH"] = str(REPOSITORY)  # For the workers of each Ray.
     if asked.quick:
         asked.rounds, asked.scenes, asked.callers = 1, 8, [2]
     sizes = dict(list(SIZES.items())[: 2 if asked.quick else None])
@@ -88,7 +92,7 @@ def main() -> None:
     if asked.json:
         asked.json.write_text(json.dumps(report, indent=1) + "\n")
     if asked.docs:
-        edge.write(report, SIDES, TUTORIAL, asked.docs)
+        serve_page.write(report, SIDES, TUTORIAL, asked.docs)
 
 
 def _take_turn(stand: Stand, turns: Turns, scenes: int) -> None:

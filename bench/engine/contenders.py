@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from bench.step_engine.clocks import Clock
-from bench.step_engine.workload import Arrival
+from bench.engine.clocks import Clock
+from bench.engine.workload import Arrival
 from deployments.diffusion.engine.calibration import Calibration
 from deployments.diffusion.engine.job_table import JobTable
 from deployments.diffusion.engine.result_cache import ResultCache

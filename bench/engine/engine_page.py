@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .bars import bars
-from .sections import write_section
+from bench.pages.bars import bars
+from bench.pages.sections import write_section
 
 HEADS = {
     "pictures_per_s": "pictures/s",

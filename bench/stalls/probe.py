@@ -18,7 +18,7 @@ FOLDER = "SCENEWRIGHT_STALLS"
 EVERY_S = 0.005
 SHORTEST_S = 0.005
 """Shorter delays are not written down."""
-SITECUSTOMIZE = "from bench.event_loop.probe import install\ninstall()\n"
+SITECUSTOMIZE = "from bench.stalls.probe import install\ninstall()\n"
 
 
 def install() -> None:

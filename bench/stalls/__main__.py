@@ -1,4 +1,4 @@
-"""Stalls of the edge's event loops beside four bodies of up to 8 MB, on a real Ray, before and after."""
+"""Measure stalls of the edge's event loops beside four bodies of up to 8 MB, on a real Ray."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ import os
 import platform
 import statistics
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # bench/ is not installed.
-
-from bench.event_loop.bodies import BODIES, MB
-from bench.event_loop.side import REPOSITORY, Seen, ask, service
+from bench.stalls.bodies import BODIES, MB
+from bench.stalls.side import REPOSITORY, Seen, ask, service
 
 TITLES = (
     *("side", "body", "answers", "/healthz p50 ms", "max ms"),

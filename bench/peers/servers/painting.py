@@ -10,7 +10,7 @@ import diffusers
 import torch
 from PIL import Image, ImageEnhance
 
-MODELS = Path(__file__).parents[2] / "models"
+MODELS = Path(__file__).parents[3] / "models"
 PROMPTS = {
     "character": "{}, full body, plain light gray studio background",
     "background": "beautiful detailed {}, cinematic lighting",

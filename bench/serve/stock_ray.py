@@ -9,7 +9,7 @@ import tempfile
 import ray
 from ray import serve
 
-from bench.serving.tutorial import graph
+from bench.serve.tutorial import graph
 from serve.runtime.local_cluster import OBJECT_STORE_BYTES, free_port
 
 

@@ -1,4 +1,4 @@
-"""Scaling by simulation: 1 to 32 pairs, a step of load, bursts against Ray's own policy, all in one run."""
+"""Simulate scaling: 1 to 32 pairs, a step of load, bursts against Ray's own policy, all in one run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import platform
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,15 +13,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import numpy as np
 import ray
 from ray.serve.config import AutoscalingConfig
 
-from bench.pages.scaling import draw
-from bench.scaling.ray_policy import RaysOwn
-from bench.scaling.traces import burst_trace, irregular_trace
+from bench.scale.ray_policy import RaysOwn
+from bench.scale.scaling_page import draw
+from bench.scale.traces import burst_trace, irregular_trace
 from serve.autoscaling.decide import Goal
 from serve.planning.profile import LayerProfile, Profile
 from serve.planning.scaling import JointScaler

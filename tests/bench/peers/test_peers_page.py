@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.pages import peers
+from bench.peers import peers_page as peers
 from loadtest.analysis.summary import Window
 from loadtest.traffic.record import Record
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # bench/ is not installed.
+sys.path.insert(0, str(Path(__file__).parents[3]))  # bench/ is not installed.
 
 from deployments.background import Background
 from deployments.character import Character

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from bench.scaling import traces
+from bench.scale import traces
 
 
 def test_bursts_are_louder_than_the_calm() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import httpx
 
-from .probe import FOLDER, SITECUSTOMIZE, read_reports
+from bench.stalls.probe import FOLDER, SITECUSTOMIZE, read_reports
 
 REPOSITORY = Path(__file__).parents[2]
 AT_ONCE = 4

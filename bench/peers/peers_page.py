@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from bench.pages.bars import bars
+from bench.pages.sections import write_section
 from loadtest.analysis.summary import Window
 from loadtest.traffic.record import Record
-
-from .bars import bars
-from .sections import write_section
 
 SHORT_STEPS = 8
 

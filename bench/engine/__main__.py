@@ -1,4 +1,4 @@
-"""The step engine against the stock pipeline and dynamic batching: throughput, and waiting under load."""
+"""Measure the step engine against the stock pipeline and dynamic batching: throughput, and waits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,17 +14,15 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # Before torch: the figures are for one core.
-sys.path.insert(0, str(Path(__file__).parents[1]))  # bench/ is not installed.
-
 import numpy as np
 import torch
 
-from bench.pages import engine as engine_page
-from bench.step_engine.clocks import Clock, Meter
-from bench.step_engine.contenders import Served, dynamic_batching, one_at_a_time, step_engine
-from bench.step_engine.machine import machine
-from bench.step_engine.random_pipelines import random_pipeline
-from bench.step_engine.workload import QUICK_STEPS, STEPS, Arrival, counts_within, poisson, saturated
+from bench.engine import engine_page
+from bench.engine.clocks import Clock, Meter
+from bench.engine.contenders import Served, dynamic_batching, one_at_a_time, step_engine
+from bench.engine.machine import machine
+from bench.engine.random_pipelines import random_pipeline
+from bench.engine.workload import QUICK_STEPS, STEPS, Arrival, counts_within, poisson, saturated
 from deployments.diffusion.engine.calibration import calibrate
 from deployments.diffusion.model.denoiser import Denoiser
 from deployments.diffusion.model.loader import compile_denoiser, load

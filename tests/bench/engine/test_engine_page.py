@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.pages import engine
+from bench.engine import engine_page as engine
 
 ROOT = Path(__file__).parents[3]
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from ray.serve.config import AutoscalingConfig
 
-from bench import scale
-from bench.scaling.ray_policy import RaysOwn
+from bench.scale import __main__ as scale
+from bench.scale.ray_policy import RaysOwn
 from serve.planning.simulation import Setup, simulate
 
 

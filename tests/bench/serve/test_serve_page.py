@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.pages import edge
+from bench.serve import serve_page as edge
 
 
 def test_each_side_stands_against_the_tutorials(tmp_path: Path) -> None:

@@ -1,18 +1,15 @@
-"""Ten scenes of the bundled models, each as the original merge pastes it and as `auto` composes it."""
+"""Paint ten scenes of the bundled models, each as the original merge pastes it and as `auto` composes it."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).parents[1]))  # models/ and bench/ are not installed.
-
 from PIL import Image, ImageDraw, ImageFont
 
-from bench.composing.painted import Studio
+from bench.composition_sheet.painted import Studio
 from deployments.imaging.composite.compositing import Composition, compose
 from deployments.messages import MergeOptions, Position
 from models.training.contact_sheet import save_sheet

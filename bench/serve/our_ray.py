@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from ray import serve
 
-from bench.serving.tutorial import graph
+from bench.serve.tutorial import graph
 from serve.config.service_config import ServiceConfig
 from serve.runtime import local_cluster
 

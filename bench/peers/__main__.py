@@ -1,4 +1,4 @@
-"""Scenewright and three peers on the same bundled models, one after the other, under the same load."""
+"""Measure Scenewright and three peers on the same models, one after the other, under the same load."""
 
 from __future__ import annotations
 
@@ -18,16 +18,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # bench/ is not installed.
-
 import yaml
 
-from bench.pages import peers as page
+from bench.peers import peers_page as page
 from loadtest.analysis.summary import Window
 from loadtest.traffic.record import read
 
-REPOSITORY = Path(__file__).parents[1]
-PEERS = REPOSITORY / "bench/peer_servers"
+REPOSITORY = Path(__file__).parents[2]
+PEERS = REPOSITORY / "bench/peers/servers"
 MIX = PEERS / "mix.json"
 OURS = ["-m", "serve.cli", "serve", "--config"]
 COMPILED = "scenewright, bfloat16, compiled"
