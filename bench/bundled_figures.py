@@ -19,8 +19,8 @@ from deployments.diffusion.model.registry import bundled_model
 from deployments.imaging.cutout.matting import LEAST_CONFIDENCE, Cutout, cut_out
 from deployments.messages import Pixels
 from models.training.contact_sheet import Entry, draw_sheet, save_sheet
-from models.training.figure_spec import Figure, sample_figure
-from models.training.prompts import describe_figure
+from models.training.evaluation.held_out_prompts import describe_figure
+from models.training.figures.figure_spec import Figure, sample_figure
 from tests.support.known_alpha.flaws import (
     LOST_SHARE,
     RIM_SHARE,

@@ -21,7 +21,7 @@ from deployments.imaging.composite.enhancing import enhance
 from deployments.imaging.composite.pasting import paste
 from deployments.imaging.files.encoding import encode
 from deployments.messages import MergeOptions, OutputOptions
-from models.training.places import draw_place, sample_place
+from models.training.places.draw_place import draw_place, sample_place
 from tests.support.known_alpha.quality import report_cutouts, report_harmonising, report_refusals
 from tests.support.known_alpha.sets import SETS, samples
 from tests.support.known_alpha.storybook import storybook

@@ -2,8 +2,8 @@
 
 Draws the pictures, fits the latents, trains the decoder and the denoiser, and writes a folder that
 `DiffusionPipeline.from_pretrained` opens. Every stage is stored in --work and skipped when it is there, so an
-interrupted run goes on where it was. `python -m models.training draw background --out DIR` only writes
-training pictures.
+interrupted run goes on where it was. `draw`, `evaluate`, `judges` and `model_card` are commands of their own:
+`python -m models.training draw background --out DIR` only writes training pictures.
 """
 
 from __future__ import annotations
@@ -12,16 +12,25 @@ import argparse
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from diffusers import StableDiffusionPipeline
 
-from models.training import autoencoder, diffusion, draw, pictures, text, text_pretraining
-from models.training.known_words import write_known_words
-from models.training.latents import FACTOR_PX, FILE, PatchBasis
-from models.training.linear_encoder import set_linear_encoder
+from models.training import draw, evaluate, judges, model_card, training_pictures
+from models.training.known_words_file import write_known_words
+from models.training.networks import autoencoder, diffusion, text, text_pretraining
+from models.training.networks.latents import FACTOR_PX, FILE, PatchBasis
+from models.training.networks.linear_encoder import set_linear_encoder
 from models.training.subjects import SUBJECTS
+
+COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    "draw": draw.main,
+    "evaluate": evaluate.main,
+    "judges": judges.main,
+    "model_card": model_card.main,
+}
 
 
 def assemble(
@@ -55,9 +64,9 @@ def latent_factor(folder: Path) -> int:
 
 
 def main() -> None:
-    """Parse the command line and run every stage that is not stored yet, or draw."""
-    if sys.argv[1:2] == ["draw"]:
-        draw.main(sys.argv[2:])
+    """Parse the command line and run every stage that is not stored yet, or another command."""
+    if command := COMMANDS.get(sys.argv[1] if sys.argv[1:] else ""):
+        command(sys.argv[2:])
         return
     parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
     parser.add_argument("subject", choices=sorted(SUBJECTS))
@@ -85,7 +94,7 @@ def main() -> None:
         shutil.copy(options.start_from / FILE, work)
         shutil.copytree(options.start_from / "tokenizer", work / "tokenizer")
 
-    buckets = pictures.draw_buckets(subject, work, options.pictures, options.seed)
+    buckets = training_pictures.draw_buckets(subject, work, options.pictures, options.seed)
     basis = PatchBasis.load(work / FILE)
     tokenizer = text.build_tokenizer(subject, work, options.seed)
     torch.manual_seed(options.seed)

@@ -19,10 +19,11 @@ import torch
 from diffusers import DiffusionPipeline
 from PIL import Image
 
-from models.training import classifier
 from models.training.contact_sheet import Entry, draw_sheet, save_sheet
-from models.training.garment_color import garment_color
-from models.training.measures import (
+from models.training.evaluation import classifier
+from models.training.evaluation.garment_color import garment_color
+from models.training.evaluation.held_out_prompts import PROMPTS, HeldOutPrompt, held_out_prompts
+from models.training.evaluation.measures import (
     FIRST_SEED,
     Attributes,
     Paint,
@@ -30,8 +31,7 @@ from models.training.measures import (
     adherence,
     seed_differences,
 )
-from models.training.prompts import PROMPTS, HeldOutPrompt, held_out_prompts
-from models.training.sliced_wasserstein import distances, take_patches
+from models.training.evaluation.sliced_wasserstein import distances, take_patches
 from models.training.subjects import SUBJECTS
 
 JUDGES = Path(__file__).with_name("judges.json")
@@ -142,7 +142,7 @@ def evaluate(
     }
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m models.training.evaluate", description=__doc__)
     parser.add_argument("subject", choices=sorted(SUBJECTS))
     parser.add_argument("--model", type=Path, help="the model's folder (default models/storybook-SUBJECT)")
@@ -153,7 +153,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--guidance", type=float, help="default: the service's")
     parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     folder = options.model or Path("models") / f"storybook-{options.subject}"
     out = options.out or folder

@@ -18,11 +18,11 @@ import torch
 from PIL import Image, ImageFilter
 from torch.nn.functional import interpolate
 
-from models.training import classifier, spoiled
-from models.training.figures import draw_figure, sample_figure
-from models.training.garment_color import garment_color
-from models.training.place_spec import KINDS, TIMES, Place, lay_out, sample_place
-from models.training.places import draw_place
+from models.training.evaluation import classifier, spoiled
+from models.training.evaluation.garment_color import garment_color
+from models.training.figures.draw_figure import draw_figure, sample_figure
+from models.training.places.draw_place import draw_place
+from models.training.places.place_spec import KINDS, TIMES, Place, lay_out, sample_place
 
 ACCURACY = Path(__file__).with_name("judges.json")
 BATCH = 64
@@ -140,12 +140,12 @@ def garment_accuracy(count: int, seed: int) -> dict[str, float]:
     return {"pictures": count, "color": round(sharp / count, 4), "color_soft": round(soft / count, 4)}
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m models.training.judges", description=__doc__)
     parser.add_argument("--pictures", type=int, default=6_000, help="to train the classifier on")
     parser.add_argument("--epochs", type=int, default=18)
     parser.add_argument("--fresh", type=int, default=600, help="pictures to check each judge on")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     started = time.monotonic()
     network = train_classifier(*draw_places(options.pictures, 1, TRAINED_LAYOUTS), options.epochs)

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from models.training.model_card_words import TEMPLATE, WORDS
+from models.training.evaluation.model_card_words import TEMPLATE, WORDS
 
 CHECKSUMS = "SHA256SUMS"
 _NOT_LOADED = ("evaluation.json", CHECKSUMS)
@@ -110,10 +110,10 @@ def _seeds(seeds: dict[str, float]) -> str:
     )
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m models.training.model_card", description=__doc__)
     parser.add_argument("folder", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     print(write_card(options.folder), write_checksums(options.folder))
 
 

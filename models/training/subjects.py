@@ -9,7 +9,10 @@ from typing import Any
 
 from PIL import Image
 
-from models.training import figure_captions, figure_spec, figures, place_captions, place_spec, places
+from models.training.figures import figure_captions, figure_spec
+from models.training.figures.draw_figure import draw_figure, sample_figure
+from models.training.places import place_captions, place_spec
+from models.training.places.draw_place import draw_place, sample_place
 
 CHARACTER_NEGATIVE = "blurry, low quality, distorted, extra limbs, bad anatomy"
 BACKGROUND_NEGATIVE = "people, characters, faces, low quality, blurry"
@@ -50,9 +53,9 @@ SUBJECTS = {
         "character",
         ((384, 512, 1.0),),
         CHARACTER_NEGATIVE,
-        figures.sample_figure,
+        sample_figure,
         figure_captions.is_held_out,
-        figures.draw_figure,
+        draw_figure,
         figure_captions.caption_figure,
         {
             "role": figure_spec.ROLES,
@@ -73,9 +76,9 @@ SUBJECTS = {
         # The frame of a scene is 2:1, so the model also learns that shape.
         ((512, 384, 0.7), (768, 384, 0.3)),
         BACKGROUND_NEGATIVE,
-        places.sample_place,
+        sample_place,
         place_captions.is_held_out,
-        places.draw_place,
+        draw_place,
         place_captions.caption_place,
         {"kind": place_spec.KINDS, "time": place_spec.TIMES, "weather": place_spec.WEATHERS},
         latent_channels=32,

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from models.training.figure_captions import caption_figure, with_article
-from models.training.figure_spec import (
+from models.training.evaluation.held_out_prompts import describe_figure, describe_place
+from models.training.figures.figure_captions import caption_figure, with_article
+from models.training.figures.figure_spec import (
     ANIMAL_FURS,
     COLORS,
     FURS,
@@ -21,7 +22,7 @@ from models.training.figure_spec import (
     Figure,
     sample_figure,
 )
-from models.training.figure_words import (
+from models.training.figures.figure_words import (
     ANIMAL_FUR_WORDS,
     COLOR_WORDS,
     EXPRESSION_WORDS,
@@ -32,9 +33,8 @@ from models.training.figure_words import (
     POSE_WORDS,
     ROLE_WORDS,
 )
-from models.training.place_captions import caption_place
-from models.training.place_spec import KINDS, TIMES, WEATHERS, Place, sample_place
-from models.training.prompts import describe_figure, describe_place
+from models.training.places.place_captions import caption_place
+from models.training.places.place_spec import KINDS, TIMES, WEATHERS, Place, sample_place
 from models.training.subjects import SUBJECTS
 
 ROUNDS = 400

@@ -57,3 +57,14 @@ def test_it_is_a_word_of_the_training_command(
     __main__.main()
     assert "wrote 2 pictures" in capsys.readouterr().out
     assert len(list((tmp_path / "d").iterdir())) == 4
+
+
+@pytest.mark.parametrize("word", ["evaluate", "judges", "model_card"])
+def test_so_are_the_others(
+    word: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["models.training", word, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        __main__.main()
+    assert ended.value.code == 0
+    assert f"models.training.{word}" in capsys.readouterr().out

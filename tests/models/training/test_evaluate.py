@@ -19,13 +19,14 @@ from deployments.story.prompts import (
     CHARACTER_TERMS,
     PLAIN_BACKDROP_TERMS,
 )
-from models.training import classifier, evaluate, model_card
-from models.training.figure_spec import COLORS, EXPRESSIONS, POSES
-from models.training.figures import draw_figure, sample_figure
-from models.training.garment_color import garment_color
-from models.training.measures import difference
-from models.training.places import draw_place, sample_place
-from models.training.prompts import HeldOutPrompt, held_out_prompts
+from models.training import evaluate, model_card
+from models.training.evaluation import classifier
+from models.training.evaluation.garment_color import garment_color
+from models.training.evaluation.held_out_prompts import HeldOutPrompt, held_out_prompts
+from models.training.evaluation.measures import difference
+from models.training.figures.draw_figure import draw_figure, sample_figure
+from models.training.figures.figure_spec import COLORS, EXPRESSIONS, POSES
+from models.training.places.draw_place import draw_place, sample_place
 from models.training.subjects import SUBJECTS
 
 

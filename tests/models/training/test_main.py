@@ -11,9 +11,9 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline
 
-from models.training.latents import FILE
-from models.training.pictures import sample_specs
+from models.training.networks.latents import FILE
 from models.training.subjects import SUBJECTS
+from models.training.training_pictures import sample_specs
 
 
 @pytest.mark.parametrize("subject", ["background", pytest.param("character", marks=pytest.mark.slow)])

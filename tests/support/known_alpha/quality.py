@@ -13,7 +13,7 @@ from deployments.imaging.composite.pasting import paste
 from deployments.imaging.composite.placing import cover, place, resize_figure
 from deployments.imaging.cutout.matting import cut_out
 from deployments.messages import MergeOptions, Pixels
-from models.training.places import draw_place, sample_place
+from models.training.places.draw_place import draw_place, sample_place
 from tests.support.known_alpha.sets import Sample
 from tests.support.known_alpha.storybook import storybook
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from models.training.figures import HEIGHT, WIDTH, figure_svg, sample_figure
+from models.training.figures.draw_figure import HEIGHT, WIDTH, figure_svg, sample_figure
 from models.training.raster import rasterise
 from tests.support.known_alpha.sets import FIRST_HELD_OUT_SEED, Sample
 

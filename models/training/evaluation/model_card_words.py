@@ -1,0 +1,114 @@
+"""The wording of the bundled models' cards."""
+
+from models.training.figures.figure_spec import COLORS, FURS, GARMENTS, HAIR_COLORS, ITEMS, ROLES
+from models.training.places.place_spec import KINDS, TIMES, WEATHERS
+
+WORDS: dict[str, dict[str, str]] = {
+    "character": {
+        "shows": "storybook figures on a plain light grey backdrop, 384 by 512 pixels",
+        "reads": f"{len(ROLES)} roles ({', '.join(ROLES)}), the animals with fur of {len(FURS)} colours, "
+        f"{len(GARMENTS)} garments ({', '.join(GARMENTS)}) in {len(COLORS)} colours, {len(HAIR_COLORS)} hair "
+        f"colours, capes in {len(COLORS)} colours, and {len(ITEMS)} things to hold ({', '.join(ITEMS)})",
+        "held_out": "combinations of role, garment and colour",
+        "prompt": "a knight in red armor holding a sword, full body, plain light gray studio background",
+        "size": "width=384,\n    height=512",
+        "judge": "The garment's colour is read off the pixels of chest and skirt "
+        "(`models/training/evaluation/garment_color.py`). On {pictures} freshly rendered figures that "
+        "measure is right for {color}, softened with a blur for {color_soft}.",
+    },
+    "background": {
+        "shows": "storybook landscapes without people, 512 by 384 pixels, or 2:1 as the frame of a scene",
+        "reads": f"{len(KINDS)} kinds of place ({', '.join(KINDS)}), {len(TIMES)} times of day "
+        f"({', '.join(TIMES)}) and {len(WEATHERS)} kinds of weather ({', '.join(WEATHERS)})",
+        "held_out": "combinations of kind, time and weather; one prompt in ten leaves the weather unsaid",
+        "prompt": "beautiful detailed castle at sunset under a clear sky",
+        "size": "width=512,\n    height=384",
+        "judge": "Kind and time are told by a small classifier trained on rendered places "
+        "(`models/training/place_classifier.safetensors`), and on blurred, smeared, warped, mixed, "
+        "patch-shuffled, scattered and doubled ones as a class of their own, so that such a picture counts "
+        "as no place. A network's word is kinder than an eye. On {pictures} rendered places in layouts that "
+        "it was not trained on it is right for {kind} of the kinds, {time} of the times and {day_night} of "
+        "day against night; softened with a blur for {kind_soft}, {time_soft} and {day_night_soft}. Of the "
+        "same places spoiled it takes {no_place} for no place; made a mosaic of, which it was not trained "
+        "on, {no_place_other}.",
+    },
+}
+
+TEMPLATE = """---
+license: apache-2.0
+library_name: diffusers
+pipeline_tag: text-to-image
+---
+
+# storybook-{subject}
+
+A small text-to-image diffusion model ({megabytes} MB, a `StableDiffusionPipeline`) that paints {shows}.
+It was trained from nothing, on a CPU, to run on a CPU: it is the model that Scenewright starts with.
+
+## How it was made
+
+Every training picture was drawn by our own program in `models/training/`: {reads}. The captions were
+written by the same program. No third-party pictures, captions or weights were used. The latents are a
+fixed linear basis of 16 by 16 pixel patches of the picture at half its size; the decoder starts at their
+linear inverse and learns the full size and the edges. The text encoder, its vocabulary and the denoiser
+(v-prediction, zero terminal signal) were trained from random weights.
+
+## Use
+
+```python
+from diffusers import DiffusionPipeline
+
+pipeline = DiffusionPipeline.from_pretrained("models/storybook-{subject}")
+image = pipeline(
+    "{prompt}",
+    num_inference_steps={steps},
+    {size},
+).images[0]
+```
+
+It is meant for picture-book scenes, demonstrations and tests. It knows the things named above and very
+little else: other words change a picture little or at random, it paints one style only, it cannot write,
+and sizes far from its own come out distorted. For anything more, configure a larger model.
+
+## Figures
+
+{prompts} prompts held out from training ({held_out}), worded and given negative prompts as the service does;
+{steps} steps, guidance {guidance_scale}, float32.
+
+| measure | result |
+| --- | --- |
+{adherence}
+{seeds}
+| seconds a picture, one at a time, {threads} CPU thread(s) | {seconds_per_picture} |
+
+{judge}
+
+| asked for | painted as asked |
+| --- | --- |
+{by_value}
+
+The sliced Wasserstein distance between patches of Laplacian pyramids (Karras et al. 2018, section 5; times
+1,000), from as many drawings of the same prompts, and between these and as many drawings of other prompts:
+
+| level | painted to drawn | drawn to other drawn | ratio |
+| --- | --- | --- | --- |
+{distances}
+
+The first 24 of these pictures, not chosen; in red where the measure saw something else than was asked:
+
+![contact sheet](../../docs/pictures/storybook-{subject}.jpg)
+
+## Make it again
+
+```
+python -m models.training {subject}
+python -m models.training.judges
+python -m models.training.evaluate {subject}
+python -m models.training.model_card models/storybook-{subject}
+sha256sum --check SHA256SUMS   # in the model's folder
+```
+
+## Licence
+
+Apache-2.0, the weights as well as the code that made them. The pictures it paints are yours.
+"""
