@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from .ending import pytest_sessionstart as pytest_sessionstart
+from tests.support.ending import pytest_sessionstart as pytest_sessionstart
 
 # In the background of a shell SIGINT is ignored, and every program that a test starts would ignore it too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

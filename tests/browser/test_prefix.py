@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from ..nginx import PREFIX, nginx
+from tests.support.nginx import PREFIX, nginx
+
 from ..serve.conftest import local_graph, simulated_config, with_worker
 from .conftest import OpenPage
 from .test_painting import paint, painted, steps

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from scenewright import InvalidRequest, NotSent, Scenewright
+from tests.support.asking import BOTH, NEVER, SECRET, not_sent, raised
 
-from .asking import BOTH, NEVER, SECRET, not_sent, raised
 from .test_synchronous import ANSWER
 
 Ask = Callable[..., None]

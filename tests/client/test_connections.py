@@ -20,8 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from scenewright import NotScenewright, NotSent, Scenewright, ServerUnreachable
-
-from .asking import BOTH, NEVER, SECRET, not_sent, raised
+from tests.support.asking import BOTH, NEVER, SECRET, not_sent, raised
 
 Ask = Callable[..., None]
 MODELS = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"data": []}'

@@ -27,8 +27,7 @@ from serve.config.serve_file import SHIPPED_FOLDER
 from serve.runtime.driver_metrics import unexported
 from serve.runtime.local_cluster import free_port
 from serve.runtime.private_ray import PATIENT, patient_for_the_node
-
-from .. import polling
+from tests.support import polling
 
 APPLICATION = "scenewright"
 SCENE = {"character": "a knight", "background": "a castle", "output": {"format": "jpeg", "quality": 60}}

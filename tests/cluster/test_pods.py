@@ -18,12 +18,12 @@ from ray import serve as ray_serve
 from sqlalchemy import Engine
 
 from serve.runtime.local_cluster import free_port
+from tests.support.pods import REPOSITORY, Pod, can_mount
+from tests.support.polling import until
 
 from ..conftest import Row
-from ..polling import until
 from ..serve.jobs.conftest import clear, postgres
 from .conftest import Service, private_ray
-from .pods import REPOSITORY, Pod, can_mount
 
 __all__ = ["postgres"]
 

@@ -17,9 +17,9 @@ from ray.util import list_named_actors
 
 from serve.config.service_config import ServiceConfig
 from serve.runtime import local_cluster
+from tests.support.polling import until
 
 from ..integration.conftest import simulated_config
-from ..polling import until
 
 BODY_TIMEOUT_S = 1.0
 LEASE_S = 3.0

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from serve.runtime import local_cluster
+from tests.support.polling import until
 
 from ..conftest import Row
-from ..polling import until
 
 REPOSITORY = Path(__file__).parents[2]
 

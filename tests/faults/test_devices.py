@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from deployments.errors import OutOfMemory
+from tests.support.polling import until
 
 from ..conftest import Row
-from ..polling import until
 from .conftest import WEDGED_AFTER_S, asked, at_work, change, full_strength, painting, replicas, scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

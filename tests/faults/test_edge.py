@@ -12,8 +12,9 @@ import httpx
 import psutil
 import pytest
 
+from tests.support.polling import until
+
 from ..conftest import Row
-from ..polling import until
 from .conftest import scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

@@ -20,9 +20,9 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.state import open_state
 from serve.state.database import open_database
+from tests.support.polling import until
 
 from ..conftest import Row
-from ..polling import until
 from ..serve.conftest import graph, local_graph, simulated_config, with_worker
 from ..serve.jobs.conftest import clear, postgres
 

@@ -10,8 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.polling import until
+
 from ..conftest import Row
-from ..polling import until
 from .conftest import change, full_strength, replicas, scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

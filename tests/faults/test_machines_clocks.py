@@ -19,11 +19,11 @@ from serve.ingress import build_http
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
 from serve.jobs.store import JobStore, new_job_id
+from tests.support.another_machine import Gathering, machine
 
 from ..conftest import Row
 from ..serve.conftest import config, graph, served, simulated_config
 from ..serve.jobs.conftest import clear, postgres
-from .another_machine import Gathering, machine
 
 __all__ = ["config", "graph", "postgres"]
 

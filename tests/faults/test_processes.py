@@ -11,9 +11,9 @@ import pytest
 import ray
 
 from scenewright import Scenewright
+from tests.support.polling import until
 
 from ..conftest import Row
-from ..polling import until
 from .conftest import LEASE_S, actor, asked, at_work, full_strength, ongoing, replicas, scene
 
 ENDED = ("succeeded", "failed", "cancelled")

@@ -12,11 +12,11 @@ import psutil
 import pytest
 
 from serve.runtime.local_cluster import free_port
+from tests.support.own_process import REPOSITORY, gone, served, wait_until_ready
+from tests.support.polling import until
 
 from ..conftest import Row
-from ..polling import until
 from .conftest import scene
-from .own_process import REPOSITORY, gone, served, wait_until_ready
 
 CONFIG = REPOSITORY / "serve/simulated.yaml"
 LONGEST_END_S = 30.0

@@ -19,8 +19,7 @@ from click.testing import CliRunner
 from serve.commands.keys import keys
 from serve.runtime.local_cluster import free_port
 from serve.runtime.private_ray import PATIENT
-
-from ..polling import until
+from tests.support.polling import until
 
 REPOSITORY = Path(__file__).parents[2]
 MANIFEST = REPOSITORY / "kubernetes/base/rayservice.yaml"

@@ -23,8 +23,8 @@ import yaml
 
 from scenewright import Retries, Scenewright
 from serve.runtime import haproxy, local_cluster
+from tests.support.polling import until
 
-from ..polling import until
 from .conftest import REPOSITORY, simulated_config
 from .one_service.conftest import AUTOSCALED
 from .one_service.test_metrics import Series, empty_panels, samples, wait_for_series

@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from serve.runtime import local_cluster
+from tests.support.polling import until
 
-from ..polling import until
 from .conftest import simulated_config
 from .one_service.test_service import replica
 

@@ -19,9 +19,8 @@ from ray.serve.schema import HTTPOptionsSchema
 from scenewright import Scenewright
 from scenewright.answers import Progress
 from serve.runtime import tls
-
-from ..certificates import make_pair
-from ..polling import until
+from tests.support.certificates import make_pair
+from tests.support.polling import until
 
 REPOSITORY = Path(__file__).parents[2]
 

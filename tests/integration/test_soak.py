@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from serve.runtime import local_cluster
+from tests.support.polling import until
 
-from ..polling import until
 from .conftest import REPOSITORY
 
 MOST_MIB_AN_HOUR = 400

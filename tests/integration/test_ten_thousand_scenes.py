@@ -18,8 +18,8 @@ import pytest
 
 from serve.config.service_config import ServiceConfig
 from serve.runtime import local_cluster
+from tests.support.polling import until
 
-from ..polling import until
 from .conftest import simulated_config
 
 SCENES = int(os.environ.get("SOAK_SCENES", "10000"))

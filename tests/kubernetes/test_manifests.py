@@ -15,8 +15,7 @@ import yaml
 from serve.config.memory_budgets import memory_warnings
 from serve.config.serve_file import load
 from serve.config.service_config import ServiceConfig
-
-from .strict_objects import check
+from tests.support.strict_objects import check
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 (of a pod, which network-policies.yaml shuts)
 

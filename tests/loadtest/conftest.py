@@ -9,8 +9,7 @@ from loadtest.analysis.summary import Window
 from loadtest.traffic.loops import Target
 from loadtest.traffic.mix import Mix, parse
 from loadtest.trial.trial import Trial, carry_out
-
-from .stand_in import StandIn, serving
+from tests.support.stand_in import StandIn, serving
 
 SMALL = """{"characters": ["a knight"], "backgrounds": ["a castle"],
             "requests": [{"name": "scene", "frame": ["64x64"]}]}"""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .stand_in import StandIn
+from tests.support.stand_in import StandIn
 
 REPOSITORY = Path(__file__).parents[2]
 MIX = {"characters": ["a"], "backgrounds": ["b"], "requests": [{"name": "mine", "frame": ["64x64"]}]}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ..polling import until
+from tests.support.polling import until
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 PYTHON = """#!/bin/bash

@@ -33,9 +33,8 @@ from serve.jobs.worker import JobWorker
 from serve.telemetry import generators
 from serve.telemetry.logs import logger
 from serve.telemetry.metrics import Metric
-
-from ..quick_server import QuickServer
-from .noted import Noted
+from tests.support.noted import Noted
+from tests.support.quick_server import QuickServer
 
 REPOSITORY = Path(__file__).parents[2]
 SIMULATED = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())["applications"][0]["args"]

@@ -25,11 +25,11 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.http.plain_headers import PlainHeaders
 from serve.ingress import build_http
+from tests.support.mutations import NUMBERS, mutated_bytes, mutated_json, with_chunk, with_tag
 
 from ..deployments.imaging.files.test_mutations import FILES, PLACE, TAG
 from .conftest import served
 from .http.test_hostile_bodies import BODIES
-from .mutations import NUMBERS, mutated_bytes, mutated_json, with_chunk, with_tag
 
 FIRST_SEED = int(os.environ.get("PYTEST_FUZZ_SEED", "1"))
 SHORT, LONG = 150, 20_000

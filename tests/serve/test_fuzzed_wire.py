@@ -20,11 +20,11 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.http.plain_headers import PlainHeaders
 from serve.ingress import build_http
+from tests.support.mutations import mutated_bytes
+from tests.support.polling import until
+from tests.support.wire import Serving, serving
 
-from ..polling import until
 from .conftest import served
-from .http.wire import Serving, serving
-from .mutations import mutated_bytes
 from .test_fuzzed_edge import HEADERS, SEEN, plain
 
 FIRST_SEED = int(os.environ.get("PYTEST_FUZZ_SEED", "1"))

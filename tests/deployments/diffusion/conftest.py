@@ -25,8 +25,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from deployments.diffusion.painter import Painting, PaintRequest, guided_rows
 from deployments.messages import Backend, Pixels
-
-from . import tiny_families
+from tests.support import tiny_families
 
 BETAS: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 WIDTH = 32

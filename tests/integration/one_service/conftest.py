@@ -10,8 +10,8 @@ import pytest
 from serve.config.service_config import ServiceConfig
 from serve.runtime import local_cluster
 from serve.telemetry.tracing import TracingConfig
+from tests.support.otlp_collector import Collector, collecting
 
-from ...otlp_collector import Collector, collecting
 from ..conftest import simulated_config
 
 STEP_S = 0.2

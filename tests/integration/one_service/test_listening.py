@@ -14,8 +14,7 @@ from ray._private.authentication.http_token_authentication import get_auth_heade
 from ray.serve.generated.serve_pb2 import ASGIRequest
 
 from serve.config.host_names import is_loopback
-
-from ...polling import until
+from tests.support.polling import until
 
 METHOD = "/ray.serve.ASGIService/HandleRequest"
 """Of the port that Ray Serve opens on every interface for each replica: it unpickles what it is sent."""

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import ray
 
-from ...polling import until
+from tests.support.polling import until
+
 from .test_service import SCENE
 
 PARTS = ("Ingress", "Character", "Background", "Merger")

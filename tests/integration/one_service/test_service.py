@@ -17,8 +17,7 @@ from PIL import Image
 from ray.util import list_named_actors
 
 from serve.cli import main
-
-from ...polling import until
+from tests.support.polling import until
 
 SCENE = {"character": "a knight", "background": "a castle", "seed": 42}
 

@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from ...polling import until
+from tests.support.polling import until
+
 from .conftest import STEP_S
 from .test_service import busy, replica
 

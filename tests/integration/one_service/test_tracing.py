@@ -5,8 +5,9 @@ from __future__ import annotations
 import httpx
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from ...otlp_collector import Collector
-from ...polling import until
+from tests.support.otlp_collector import Collector
+from tests.support.polling import until
+
 from .test_service import SCENE
 
 CALLERS = "0af7651916cd43dd8448eb211c80319c"

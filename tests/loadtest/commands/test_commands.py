@@ -14,8 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from loadtest.cli import main
-
-from ..stand_in import StandIn
+from tests.support.stand_in import StandIn
 
 MIX = {"characters": ["a"], "backgrounds": ["b"], "requests": [{"name": "scene", "frame": ["64x64"]}]}
 

@@ -13,8 +13,7 @@ from loadtest.traffic import arrivals
 from loadtest.traffic.loops import Target
 from loadtest.traffic.mix import Mix, parse
 from loadtest.traffic.request_plan import plan
-
-from ..stand_in import StandIn, encoded
+from tests.support.stand_in import StandIn, encoded
 
 Measure = Callable[..., dict[str, Any]]
 STALL_S = 2.0

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.trial.fault_schedule import Fault, Faults, costs
-
-from ..stand_in import StandIn
+from tests.support.stand_in import StandIn
 
 
 def test_faults_strike_on_their_timetable_while_the_load_runs(

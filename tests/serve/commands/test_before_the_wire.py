@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 
 from serve.cli import main
 from serve.commands.demo import main as demo
+from tests.support.asking import SECRET
 
-from ...client.asking import SECRET
 from ..test_cli import Stub, run, server  # noqa: F401 (a fixture)
 
 NOBODY = "http://127.0.0.1:9"

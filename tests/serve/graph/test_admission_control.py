@@ -18,8 +18,7 @@ from serve.graph.admission_control import (
     AdmissionControl,
     Speed,
 )
-
-from ..pools import FakePool
+from tests.support.pools import FakePool
 
 
 class Clock:

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from ..crowd import Crowd, arrivals, capacity
+from tests.support.crowd import Crowd, arrivals, capacity
 
 STEPS = (10, 20, 30)
 FROM_S, UNTIL_S = 20.0, 120.0

@@ -19,9 +19,9 @@ from serve.graph.readiness import DiskCheck, ServiceState, service_state
 from serve.graph.scene import Graph
 from serve.ingress import build_http
 from serve.state.disk_space import DiskSpace
+from tests.support.pools import FakePool
 
 from ..conftest import heard
-from ..pools import FakePool
 from .test_scene import NEVER, Handle, Method
 
 READY = Readiness(True, "", "storybook", "diffusers")

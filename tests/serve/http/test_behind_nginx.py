@@ -14,8 +14,8 @@ from serve.auth.key_store import open_keys
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
+from tests.support.nginx import PREFIX, nginx
 
-from ...nginx import PREFIX, nginx
 from ..auth.test_public_paths import GUARDED
 from ..conftest import listening, mounted, served
 from ..test_ingress import SCENE, SMALL, error_of

@@ -23,8 +23,8 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.http.body_limits import SMALL_BYTES, BodyBudget, BodyShare, BoundedBodies, holding
 from serve.ingress import build_http
+from tests.support.polling import eventually
 
-from ...polling import eventually
 from ..conftest import served
 from ..test_ingress import SCENE
 

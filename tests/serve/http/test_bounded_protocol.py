@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from serve.http.bounded_protocol import MOST_PIPELINED
-
-from ...certificates import Pair, make_pair
-from ...polling import until
-from .wire import GET, Echo, Serving, answers, flood, is_closed, refusal, serving
+from tests.support.certificates import Pair, make_pair
+from tests.support.polling import until
+from tests.support.wire import GET, Echo, Serving, answers, flood, is_closed, refusal, serving
 
 MB = 1 << 20
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n"

@@ -11,9 +11,8 @@ import pytest
 import uvicorn
 
 from serve.http.edge_check import Unbounded, refuses_long_headers
-
-from ...polling import until
-from .wire import Echo, serving
+from tests.support.polling import until
+from tests.support.wire import Echo, serving
 
 
 def test_ours_passes() -> None:

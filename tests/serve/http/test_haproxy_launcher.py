@@ -23,9 +23,8 @@ from serve.http.connection_limits import ConnectionLimits
 from serve.http.haproxy_config import UnknownConfiguration, bounded, early_errors
 from serve.http.haproxy_launcher import SCRIPT, write_script
 from serve.runtime.listen_address import free_port
-
-from ...polling import until
-from .wire import GET, Echo, answers, flood, is_closed
+from tests.support.polling import until
+from tests.support.wire import GET, Echo, answers, flood, is_closed
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n"
 

@@ -11,8 +11,7 @@ from starlette.testclient import TestClient
 
 from serve.http import http_telemetry
 from serve.telemetry import metrics
-
-from ..noted import Noted
+from tests.support.noted import Noted
 
 TIMINGS = (
     "character-queue;dur=100.0, character-encode;dur=10.0, character-denoise;dur=2000.0, "

@@ -13,8 +13,7 @@ from serve.http.bounded_protocol import BoundedProtocol
 from serve.http.plain_headers import PlainHeaders
 from serve.http.serve_answers import DocumentedErrors
 from serve.http.serve_routes import CheckedHosts
-
-from .wire import Echo
+from tests.support.wire import Echo
 
 
 @pytest.fixture(autouse=True)

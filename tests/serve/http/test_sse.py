@@ -11,8 +11,7 @@ from deployments.errors import GenerationFailed, Overloaded
 from serve.http.error_responses import ClientGone
 from serve.http.sse import Event, EventStream, Work
 from serve.http.stream_budget import StreamBudget
-
-from ..events import parse_events
+from tests.support.events import parse_events
 
 Tell = Callable[[Event], None]
 

@@ -28,10 +28,10 @@ from serve.pictures.picture_files import FolderPictures, intact, open_pictures
 from serve.state.database import open_database
 from serve.state.tables import loose_pictures, scenes
 from serve.telemetry import metrics
+from tests.support.events import parse_events
+from tests.support.noted import Noted
 
 from ..conftest import heard, served
-from ..events import parse_events
-from ..noted import Noted
 from ..test_ingress import SCENE
 from .test_pictures import ROT, spoil
 from .test_worker import JSON, ended, submit, until, working

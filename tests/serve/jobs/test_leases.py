@@ -9,8 +9,8 @@ from sqlalchemy import Engine
 from serve.jobs.leases import Claim, Leases
 from serve.jobs.store import JobStore, new_job_id
 from serve.pictures import loose_pictures as loose
+from tests.support.polling import until
 
-from ...polling import until
 from .conftest import clear
 from .test_store import New, submit
 

@@ -31,11 +31,11 @@ from serve.state.database import open_database
 from serve.state.disk_space import DiskSpace
 from serve.state.tables import scenes
 from serve.telemetry import metrics
+from tests.support.events import parse_events
+from tests.support.noted import Noted
 
 from ..conftest import served
-from ..events import parse_events
 from ..graph.test_scene import Response
-from ..noted import Noted
 from ..test_ingress import SCENE, SMALL
 
 JSON = {"Accept": "application/json"}

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from ..events import parse_events
+from tests.support.events import parse_events
+
 from ..test_ingress import SCENE, SMALL, error_of
 
 JOB = {"scenes": [SCENE]}

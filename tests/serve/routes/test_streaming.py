@@ -17,9 +17,9 @@ from deployments.merger import Merger
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
+from tests.support.events import parse_events
 
 from ..conftest import local_handle, served, simulated_config
-from ..events import parse_events
 from ..test_ingress import SCENE, SMALL, error_of
 
 EVENTS = {"Accept": "text/event-stream"}

@@ -16,9 +16,8 @@ import pytest
 
 from serve.runtime import orphan_reaper
 from serve.runtime.orphan_reaper import reaped_if_killed
-
-from ...faults.own_process import gone
-from ...polling import until
+from tests.support.own_process import gone
+from tests.support.polling import until
 
 SLEEP = "import time; time.sleep(60)"
 STARTER = """

@@ -16,8 +16,7 @@ from ray._private.node import Node
 
 from serve.runtime import private_ray
 from serve.runtime.start_errors import CannotStart
-
-from ...polling import until
+from tests.support.polling import until
 
 
 @pytest.fixture

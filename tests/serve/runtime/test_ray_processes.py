@@ -16,8 +16,7 @@ from ray._private import worker
 from scenewright import Scenewright
 from serve.runtime import deploying, ray_processes, signals, wait_ready
 from serve.runtime.start_errors import RayEnded
-
-from ...polling import until
+from tests.support.polling import until
 
 ASLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 

@@ -14,8 +14,7 @@ from ray.serve.schema import HTTPOptionsSchema
 
 from serve.runtime import tls
 from serve.runtime.start_errors import CannotStart
-
-from ...certificates import Pair, make_pair
+from tests.support.certificates import Pair, make_pair
 
 
 def options(pair: Pair, **more: Any) -> HTTPOptionsSchema:

@@ -27,8 +27,7 @@ from deployments.diffusion.model.quantization import Quantization
 from deployments.diffusion.model.registry import card_of, describe
 from deployments.diffusion.painter import PaintRequest
 from deployments.errors import ModelUnusable
-
-from ..tiny_families import TINY
+from tests.support.tiny_families import TINY
 
 TinyModel = Callable[[str], Path]
 NAMES = [pytest.param(name, id=name) for name in TINY]

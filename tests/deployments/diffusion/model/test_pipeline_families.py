@@ -20,8 +20,7 @@ from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.pipeline_painter import PipelinePainter, PipelinePainting
 from deployments.diffusion.painter import PaintRequest, forward_rows
 from deployments.errors import InvalidRequest
-
-from ..tiny_families import TINY
+from tests.support.tiny_families import TINY
 
 ASKED = PaintRequest("a red knight", None, 4, 3.0, 11, 64, 96)
 CLOSE = 1e-5

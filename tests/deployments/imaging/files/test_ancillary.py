@@ -16,8 +16,7 @@ from deployments.imaging.composite.layer_tags import KEY
 from deployments.imaging.files.decoding import figure_pixels, open_upright
 from deployments.imaging.files.parts import MAX_PIECES
 from deployments.messages import Pixels
-
-from .making import (
+from tests.support.making import (
     PIXELS,
     SIGNATURE,
     SMOOTH,

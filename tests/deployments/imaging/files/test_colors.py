@@ -13,8 +13,7 @@ from PIL import Image, ImageCms
 
 from deployments.imaging.files.decoding import figure_pixels, open_upright
 from deployments.messages import Pixels
-
-from .making import PIXELS, SMOOTH, SRGB, chunk, png, saved
+from tests.support.making import PIXELS, SMOOTH, SRGB, chunk, png, saved
 
 SRGB_PROFILE = ImageCms.createProfile("sRGB")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from .making import saved
+from tests.support.making import saved
 
 BYTES_A_PIXEL = 26
 SIDE = 2048

@@ -18,8 +18,21 @@ from deployments.imaging.files.decoding import figure_pixels, open_upright, plac
 from deployments.imaging.files.encoding import encode
 from deployments.merger import Merger
 from deployments.messages import MergeJob, MergeOptions, OutputOptions, UploadJob
+from tests.support.making import (
+    PIXELS,
+    SMOOTH,
+    SRGB,
+    XMP,
+    chunk,
+    exif,
+    jpeg,
+    piece,
+    png,
+    saved,
+    segment,
+    webp,
+)
 
-from .making import PIXELS, SMOOTH, SRGB, XMP, chunk, exif, jpeg, piece, png, saved, segment, webp
 from .test_colors import GREY, PRESS, WIDE
 
 TAG = (

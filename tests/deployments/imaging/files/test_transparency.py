@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from deployments.imaging.files.decoding import figure_pixels, open_upright, place_pixels
 from deployments.messages import Pixels
-
-from .making import chunk, png
+from tests.support.making import chunk, png
 
 DICE = np.random.default_rng(2)
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6

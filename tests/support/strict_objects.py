@@ -12,7 +12,7 @@ from cloudcoil.models.kubernetes.networking import v1 as networking
 from cloudcoil.models.kubernetes.policy import v1 as policy
 from pydantic import BaseModel, RootModel
 
-from .ray_service import RayService
+from tests.support.ray_service import RayService
 
 KINDS: dict[tuple[str, str], type[BaseModel]] = {
     ("ray.io/v1", "RayService"): RayService,

@@ -19,9 +19,8 @@ from serve.http import proxy_hook
 from serve.http.bounded_protocol import BoundedProtocol
 from serve.http.connection_limits import ConnectionLimits
 from serve.http.connection_table import ConnectionTable
-
-from ...polling import until
-from ...quick_server import QuickServer
+from tests.support.polling import until
+from tests.support.quick_server import QuickServer
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 

@@ -15,8 +15,7 @@ import httpx
 import psutil
 
 from serve.runtime import local_cluster
-
-from ..polling import until
+from tests.support.polling import until
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -46,7 +46,7 @@ from diffusers import (
     ZImageTransformer2DModel,
 )
 
-from . import tiny_tokenizers as tokenizers
+from tests.support import tiny_tokenizers as tokenizers
 
 WIDTH = 32
 """Of texts and of most hidden states."""

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from .certificates import make_pair
-from .polling import until
+from tests.support.certificates import make_pair
+from tests.support.polling import until
 
 PREFIX = "/paint"
 NO_NGINX = "no nginx here: nothing was tested behind a reverse proxy (Debian, Ubuntu: apt install nginx)"
-UNPACKED = Path(__file__).parents[1] / ".venv/nginx"
+UNPACKED = Path(__file__).parents[2] / ".venv/nginx"
 """Where scripts/install puts it."""
 CONFIGURATION = """
 daemon off; pid {folder}/pid; error_log {folder}/log; worker_processes 1;{user}

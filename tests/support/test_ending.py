@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 PASSES = "def test_it(): pass"
 FAILS = "def test_it(): assert False"
 FAILS_AT_ITS_END = (
@@ -66,7 +66,7 @@ def ended(folder: Path, *plugins: str) -> subprocess.CompletedProcess[str]:
 )
 def test_its_status_is_pytest_s(tmp_path: Path, test: str, status: int, closing: str) -> None:
     (tmp_path / "test_it.py").write_text(CRASHES + LINGERS + test)
-    session = ended(tmp_path, "-p", "tests.ending")
+    session = ended(tmp_path, "-p", "tests.support.ending")
     assert session.returncode == status, session.stderr
     assert closing in session.stdout.splitlines()[-1]
     assert (tmp_path / "j.xml").read_text().endswith("</testsuites>")
@@ -74,7 +74,7 @@ def test_its_status_is_pytest_s(tmp_path: Path, test: str, status: int, closing:
 
 
 def test_options_that_are_wrong_are_an_error_still(tmp_path: Path) -> None:
-    session = ended(tmp_path, "-p", "tests.ending", "--no-such-option")
+    session = ended(tmp_path, "-p", "tests.support.ending", "--no-such-option")
     assert session.returncode == 4 and "--no-such-option" in session.stderr
 
 
@@ -87,7 +87,7 @@ def test_all_our_sessions_end_so() -> None:
     script = "import sys, pytest; raise SystemExit(pytest.main(sys.argv[1:]))"
     crash = f"{CRASHES}\n{script}"
     session = subprocess.run(
-        [sys.executable, "-c", crash, "--collect-only", "-q", "tests/test_ending.py"],
+        [sys.executable, "-c", crash, "--collect-only", "-q", "tests/support/test_ending.py"],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
