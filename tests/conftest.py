@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.drill_row import Row
 from tests.support.ending import pytest_sessionstart as pytest_sessionstart
 
 # In the background of a shell SIGINT is ignored, and every program that a test starts would ignore it too.
@@ -15,20 +16,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 # Ray gives its workers a niceness of 15: they would wait for whatever else runs beside the tests.
 os.environ.setdefault("RAY_worker_niceness", "0")
-
-
-class Row:
-    """One row of docs/reliability.md: the fault, what is promised for it, and what was seen."""
-
-    def __init__(self, record_property: Callable[[str, object], None]) -> None:
-        self._record = record_property
-
-    def promises(self, fault: str, promise: str) -> None:
-        self._record("fault", fault)
-        self._record("promise", promise)
-
-    def saw(self, seen: str) -> None:
-        self._record("seen", seen)
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ import asyncio
 import os
 import shutil
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -18,20 +17,12 @@ from deployments.background import Background
 from deployments.character import Character
 from deployments.imaging.files.encoding import encode
 from deployments.imaging.placeholder import placeholder
-from deployments.merger import Merger
 from deployments.messages import LayerJob, LayerResult, OutputOptions, StepEvent
-from serve.config.service_config import ServiceConfig
-from serve.graph.scene import Graph
-from serve.ingress import build_http
-
-from ..serve.conftest import listening, local_handle, served, simulated_config
+from tests.support.local_service import service, simulated_config
+from tests.support.page_actions import PATIENCE_MS, STEP_S, OpenPage
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-STEP_S = 0.02
 NO_BROWSER = "no Chromium here: the page was NOT tested (Debian, Ubuntu: apt install chromium)"
-PATIENCE_MS = 60_000
-"""How long a test waits for what must come; a machine that is busy elsewhere is slow."""
-OpenPage = Callable[..., Page]
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -115,18 +106,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     state_dir = str(tmp_path_factory.mktemp("state"))
     config = simulated_config(STEP_S).model_copy(update={"state_dir": state_dir})
     with service(config, SketchedCharacter, SketchedBackground) as address:
-        yield address
-
-
-@contextmanager
-def service(config: ServiceConfig, character: type[Character], background: type[Background]) -> Iterator[str]:
-    """The address of the whole graph, painted by these."""
-    graph = Graph(
-        local_handle(character, config.character.generator),
-        local_handle(background, config.background.generator),
-        local_handle(Merger),
-    )
-    with listening(served(build_http(config, graph))) as address:
         yield address
 
 

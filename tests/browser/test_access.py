@@ -6,8 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from .conftest import OpenPage
-from .test_painting import paint, painted, steps
+from tests.support.page_actions import OpenPage, paint, painted, steps
 
 
 def serious(page: Page) -> list[str]:

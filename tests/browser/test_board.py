@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from ..serve.conftest import local_graph, simulated_config, with_worker
-from .conftest import OpenPage
-from .test_composition import body_of, change, copied_curl, on_the_screen, repeated
-from .test_painting import paint, steps
-from .test_storyboard import tell
+from tests.support.local_service import local_graph, simulated_config, with_worker
+from tests.support.page_actions import (
+    OpenPage,
+    body_of,
+    change,
+    copied_curl,
+    on_the_screen,
+    paint,
+    repeated,
+    steps,
+    tell,
+)
 
 STORY = "# two scenes\n\na knight | a castle | Once.\n| a forest | Twice."
 

@@ -2,61 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable
-from io import BytesIO
 
-import httpx
 import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import Page, expect
 
-from deployments.messages import Pixels
 from deployments.story.prompts import character_prompt
-
-from .conftest import OpenPage
-from .test_painting import paint, painted, steps
-
-Change = Callable[[Page], object]
+from tests.support.page_actions import (
+    Change,
+    OpenPage,
+    body_of,
+    change,
+    copied_curl,
+    on_the_screen,
+    paint,
+    painted,
+    repeated,
+    steps,
+)
 
 
 @pytest.fixture
 def page(open_page: OpenPage) -> Page:
     return open_page(permissions=["clipboard-read", "clipboard-write"], accept_downloads=True)
-
-
-def on_the_screen(page: Page) -> Pixels:
-    with page.expect_download() as download:
-        page.get_by_role("link", name="Download").click()
-    with Image.open(download.value.path()) as picture:
-        return np.asarray(picture)
-
-
-def copied_curl(page: Page) -> str:
-    page.get_by_role("button", name="Copy as curl").click()
-    expect(page.get_by_text("Copied, as a curl command.")).to_be_visible()
-    return str(page.evaluate("navigator.clipboard.readText()"))
-
-
-def body_of(command: str) -> dict[str, object]:
-    body: dict[str, object] = json.loads(re.search("-d '(.*)' -o", command)[1].replace("'\\''", "'"))  # type: ignore[index]
-    return body
-
-
-def repeated(url: str, body: object) -> Pixels:
-    answer = httpx.post(f"{url}/v1/scenes", json=body, timeout=300, trust_env=False)
-    assert answer.status_code == 200, answer.text
-    with Image.open(BytesIO(answer.content)) as picture:
-        return np.asarray(picture)
-
-
-def change(page: Page, act: Change) -> None:
-    with page.expect_response("**/v1/merges") as merged:
-        act(page)
-    assert merged.value.ok, merged.value.text()
-    expect(page.get_by_text("Composition updated.")).to_be_visible()
 
 
 CHANGES: dict[str, Change] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from .test_painting import paint, painted, steps
+from tests.support.page_actions import paint, painted, steps
 
 
 def refuse(page: Page, status: int, code: str, message: str, **more: object) -> None:

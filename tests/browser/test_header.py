@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from .test_painting import paint
+from tests.support.page_actions import paint
 
 
 def header(page: Page) -> str:

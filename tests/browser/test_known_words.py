@@ -6,8 +6,7 @@ from playwright.sync_api import expect
 
 from deployments.diffusion.model.known_words import GRAMMAR, read_known_words, unknown_words
 from deployments.diffusion.model.registry import bundled_model
-
-from .conftest import OpenPage
+from tests.support.page_actions import OpenPage
 
 PROMPTS = (
     "a knight in silver armor",

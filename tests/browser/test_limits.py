@@ -10,9 +10,8 @@ from playwright.sync_api import expect
 from deployments.background import Background
 from deployments.character import Character
 from serve.config.service_config import ServiceConfig
-
-from ..serve.conftest import simulated_config
-from .conftest import OpenPage, service
+from tests.support.local_service import service, simulated_config
+from tests.support.page_actions import OpenPage
 
 
 @pytest.fixture(scope="module")

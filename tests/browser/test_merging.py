@@ -10,7 +10,7 @@ from io import BytesIO
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
-from .test_painting import paint, painted, steps
+from tests.support.page_actions import paint, painted, steps
 
 
 def a_picture() -> str:

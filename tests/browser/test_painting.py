@@ -9,26 +9,7 @@ from threading import Event
 import pytest
 from playwright.sync_api import Page, expect
 
-from .conftest import OpenPage
-
-
-def paint(page: Page) -> None:
-    page.get_by_role("button", name="Paint", exact=True).click()
-
-
-def painted(page: Page) -> None:
-    expect(page.get_by_role("status").filter(has_text="Done.")).to_be_visible()
-
-
-def steps(page: Page, number: str) -> None:
-    """Of both layers."""
-    page.get_by_text("Painting", exact=True).click()
-    for layer in ("character", "background"):
-        page.locator(f"#{layer}-steps").fill(number)
-
-
-def seeds(page: Page) -> list[str]:
-    return re.findall(r"seed (\d+)", page.locator("#layers").inner_text())
+from tests.support.page_actions import OpenPage, paint, painted, seeds, steps
 
 
 def test_both_layers_come_out_of_the_noise_and_then_the_scene(page: Page, held: Event) -> None:

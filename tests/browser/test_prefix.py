@@ -11,11 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.support.local_service import local_graph, simulated_config, with_worker
 from tests.support.nginx import PREFIX, nginx
-
-from ..serve.conftest import local_graph, simulated_config, with_worker
-from .conftest import OpenPage
-from .test_painting import paint, painted, steps
+from tests.support.page_actions import OpenPage, paint, painted, steps
 
 Service = Callable[[str], AbstractContextManager[str]]
 

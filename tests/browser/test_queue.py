@@ -16,10 +16,8 @@ from deployments.character import Character
 from deployments.diffusion.painter import Painting
 from deployments.diffusion.simulated.simulated_painter import SimulatedPainter
 from serve.config.service_config import ServiceConfig
-
-from ..serve.conftest import simulated_config
-from .conftest import PATIENCE_MS, STEP_S, service
-from .test_painting import paint, painted
+from tests.support.local_service import service, simulated_config
+from tests.support.page_actions import PATIENCE_MS, STEP_S, paint, painted
 
 HEARD = """() => {
   window.heard = [];

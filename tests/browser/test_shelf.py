@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from .test_painting import paint, painted, seeds, steps
+from tests.support.page_actions import paint, painted, seeds, steps
 
 
 def test_a_scene_is_there_after_a_reload_with_all_that_made_it(page: Page) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 from playwright.sync_api import Page, Request, expect
 
 from scenewright import read_story, story_requests
-
-from .test_painting import paint
+from tests.support.page_actions import paint
 
 TESTS = Path(__file__).parents[1]
 CASES = json.loads((TESTS / "story_cases.json").read_text())

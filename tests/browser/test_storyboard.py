@@ -9,16 +9,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
-from .test_painting import paint, steps
-
-STORY = "a knight | a castle\n| a forest\na wizard | a cave"
-
-
-def tell(page: Page, story: str = STORY) -> None:
-    steps(page, "2")
-    page.get_by_role("radio", name="Storyboard").check()
-    page.get_by_label("A scene a line").fill(story)
-    paint(page)
+from tests.support.page_actions import tell
 
 
 def without_jobs(page: Page) -> None:

@@ -2,4 +2,6 @@
 
 from __future__ import annotations
 
-from ..serve.conftest import config, graph, url_with_worker  # noqa: F401 (fixtures)
+from tests.support.local_service import config as config
+from tests.support.local_service import graph as graph
+from tests.support.local_service import url_with_worker as url_with_worker

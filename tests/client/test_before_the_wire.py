@@ -17,8 +17,7 @@ import pytest
 
 from scenewright import InvalidRequest, NotSent, Scenewright
 from tests.support.asking import BOTH, NEVER, SECRET, not_sent, raised
-
-from .test_synchronous import ANSWER
+from tests.support.client_answers import ANSWER
 
 Ask = Callable[..., None]
 CIRCULAR: list[Any] = []

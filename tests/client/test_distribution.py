@@ -19,8 +19,7 @@ import scenewright
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
-
-from ..serve.conftest import listening, served
+from tests.support.local_service import listening, served
 
 REPOSITORY = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

@@ -25,8 +25,7 @@ from scenewright import (
     Scenewright,
     ServerUnreachable,
 )
-
-from .test_synchronous import ANSWER
+from tests.support.client_answers import ANSWER
 
 PREVIEW = base64.b64encode(b"small").decode()
 TOLD: list[tuple[str, dict[str, Any]]] = [

@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 import ast
-import base64
 import json
 import sys
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 
 import httpx
 import pytest
-from PIL import Image
 
 import scenewright
 from scenewright import InvalidRequest, Retries, Scenewright, ScenewrightError, ServerUnreachable
-
-
-def a_png(colour: str = "red") -> bytes:
-    data = BytesIO()
-    Image.new("RGB", (8, 4), colour).save(data, "PNG")
-    return data.getvalue()
-
-
-def picture(data: bytes) -> dict[str, object]:
-    return {"format": "png", "width": 8, "height": 4, "b64_json": base64.b64encode(data).decode()}
-
-
-ANSWER = {
-    "id": "abc",
-    "created": 1,
-    "image": picture(a_png()),
-    "seeds": {"character": 42, "background": 123},
-    "merge": {"mode": "cutout", "confidence": 0.97, "box": [1, 2, 3, 4]},
-    "degraded": ["character: reduced"],
-    "models": {"character": "a", "background": "b"},
-    "timings_ms": {"merge": 3.0},
-}
+from tests.support.client_answers import ANSWER, a_png, picture
 
 
 def service(answer: Callable[[httpx.Request], httpx.Response], **options: object) -> Scenewright:

@@ -15,9 +15,9 @@ from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE
 from ray.cluster_utils import Cluster
 
 from serve.runtime.local_cluster import free_port
-
-from .conftest import Load, Service, graph, private_ray, until
-from .test_nodes import POLICY
+from tests.support.node_policy import POLICY
+from tests.support.polling import until
+from tests.support.ray_cluster import Load, Service, graph, private_ray
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1200)]
 

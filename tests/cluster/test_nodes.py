@@ -8,18 +8,14 @@ from typing import Any
 
 import pytest
 
-from serve.config.serve_file import JOINT_POLICY
-
-from ..conftest import Row
-from .conftest import Load, Service, cluster_of, graph, node_of, until, visible_gpus
+from tests.support.drill_row import Row
+from tests.support.node_policy import POLICY
+from tests.support.polling import until
+from tests.support.ray_cluster import Load, Service, cluster_of, graph, node_of, visible_gpus
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
 
 GPU_NODE = {"num_cpus": 2, "num_gpus": 2, "labels": {"accelerator": "gpu"}}
-POLICY = {
-    "policy_function": JOINT_POLICY,
-    "policy_kwargs": {"latency_s": 2.0, "hold_s": 3.0, "idle_s": 5.0, "catch_up_s": 5.0},
-}
 AUTOSCALED = {
     "min_replicas": 1,
     "max_replicas": 2,

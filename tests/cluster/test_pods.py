@@ -18,12 +18,11 @@ from ray import serve as ray_serve
 from sqlalchemy import Engine
 
 from serve.runtime.local_cluster import free_port
+from tests.support.databases import clear, postgres
+from tests.support.drill_row import Row
 from tests.support.pods import REPOSITORY, Pod, can_mount
 from tests.support.polling import until
-
-from ..conftest import Row
-from ..serve.jobs.conftest import clear, postgres
-from .conftest import Service, private_ray
+from tests.support.ray_cluster import Service, private_ray
 
 __all__ = ["postgres"]
 

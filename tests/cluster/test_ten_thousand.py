@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from ..conftest import Row
-from .conftest import Load, Service, cluster_of, graph, until
+from tests.support.drill_row import Row
+from tests.support.polling import until
+from tests.support.ray_cluster import Load, Service, cluster_of, graph
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(3_000)]
 

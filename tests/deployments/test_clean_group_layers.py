@@ -16,8 +16,7 @@ from PIL import Image
 from deployments.imaging.composite.layer_tags import KEY
 from deployments.imaging.files.encoding import encode
 from deployments.messages import FigureOptions, MergeJob, MergeOptions, MergeResult, Pixels, UploadJob
-
-from .test_clean_layers import (
+from tests.support.clean_layers import (
     CROPPED,
     FULL,
     MERGER,

@@ -18,51 +18,28 @@ from deployments.imaging.composite.compositing import LARGEST_LAYER_PX
 from deployments.imaging.composite.layer_tags import KEY
 from deployments.imaging.composite.pasting import paste
 from deployments.imaging.files.encoding import encode
-from deployments.merger import Merger
 from deployments.messages import (
-    LayerResult,
-    LayerTimings,
     MergeJob,
     MergeOptions,
     MergeResult,
-    OutputOptions,
-    Picture,
-    Pixels,
     UploadJob,
 )
-from tests.support.known_alpha.sets import samples
-
-PNG = OutputOptions("png")
-LARGE = next(each.pixels for each in samples("plain", 20, held_out=True) if each.alpha[-1].max() == 0)
-FULL = np.asarray(Image.fromarray(LARGE).reduce(2))
-CROPPED = FULL[:175]
-NOISE = np.random.default_rng(3).integers(0, 256, (96, 64, 3), np.uint8)
-FIGURES = {"full": FULL, "cropped": CROPPED, "not to be cut out": NOISE}
-PLACE = np.asarray(Image.effect_mandelbrot((192, 96), (-2, -1, 1, 1), 9).convert("RGB")) // 2 + 60
-MERGER = Merger()
-
-FRAMES = st.sampled_from([(256, 128), (128, 128), (64, 100), (101, 67), (192, 96)])
-OPTIONS = st.builds(
-    lambda mode, position, frame, scale, harmonize, shadow, contrast: MergeOptions(
-        mode, position, *frame, scale, harmonize, shadow, contrast
-    ),
-    mode=st.sampled_from(["auto", "paste"]),
-    position=st.sampled_from(["left", "center", "right"]) | st.floats(0, 1),
-    frame=FRAMES,
-    scale=st.floats(0.1, 4),
-    harmonize=st.floats(0, 1),
-    shadow=st.booleans(),
-    contrast=st.none() | st.floats(0, 4),
+from tests.support.clean_layers import (
+    CROPPED,
+    FULL,
+    MERGER,
+    NAMES,
+    NOISE,
+    OPTIONS,
+    PLACE,
+    PNG,
+    layer,
+    painted,
+    pixels,
+    same,
 )
-NAMES = frozenset(MergeOptions.__dataclass_fields__)
 
-
-def layer(pixels: Pixels) -> LayerResult:
-    return LayerResult("character", pixels, 1, "model", "diffusers", LayerTimings(0, 0, 0, 0))
-
-
-def painted(job: MergeJob, figure: Pixels = FULL, place: Pixels = PLACE) -> MergeResult:
-    return asyncio.run(MERGER.merge(job, layer(figure), layer(place)))
+FIGURES = {"full": FULL, "cropped": CROPPED, "not to be cut out": NOISE}
 
 
 def merged(
@@ -70,16 +47,6 @@ def merged(
 ) -> MergeResult:
     files = scene.layers[character].data, scene.layers["background"].data
     return asyncio.run(MERGER.merge_files(UploadJob(job, *files, max_pixels=1 << 24, given=given)))
-
-
-def pixels(picture: Picture) -> Pixels:
-    return np.asarray(Image.open(BytesIO(picture.data)))
-
-
-def same(one: MergeResult, other: MergeResult) -> bool:
-    assert (one.mode, one.box, one.warnings) == (other.mode, other.box, other.warnings)
-    assert one.confidence == pytest.approx(other.confidence)
-    return np.array_equal(pixels(one.picture), pixels(other.picture))
 
 
 @settings(max_examples=30, deadline=None)

@@ -12,8 +12,7 @@ from deployments.errors import CutoutFailed, InternalError, InvalidRequest, Scen
 from deployments.failures import KINDS, failure_of, in_thread
 from deployments.merger import Merger
 from deployments.messages import OutputOptions
-
-from .diffusion.engine.test_hostile_errors import HOSTILE, name_of
+from tests.support.hostile_errors import HOSTILE, name_of
 
 SAID = "something went wrong inside of a replica"
 

@@ -14,8 +14,7 @@ from PIL import Image
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
-
-from ..serve.conftest import config, graph, listening, served  # noqa: F401 (fixtures)
+from tests.support.local_service import config, graph, listening, served  # noqa: F401
 
 PROJECT = Path(__file__).parents[2] / "examples/story_agent"
 VIEWS = """

@@ -5,26 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from collections.abc import Iterator
 
 import httpx
 import pytest
-import ray
-from ray.exceptions import RayActorError
-from ray.util import list_named_actors
 
 from serve.config.service_config import ServiceConfig
 from serve.runtime import local_cluster
+from tests.support.drilled_service import (
+    BODY_TIMEOUT_S,
+    LEASE_S,
+    WEDGED_AFTER_S,
+    full_strength,
+)
 from tests.support.polling import until
-
-from ..integration.conftest import simulated_config
-
-BODY_TIMEOUT_S = 1.0
-LEASE_S = 3.0
-WEDGED_AFTER_S = 2.0
-REPLICAS = {"Character": 2, "Background": 2, "Merger": 2, "Ingress": 2, "JobWorker": 1}
+from tests.support.running_service import simulated_config
 
 
 @pytest.fixture(scope="package")
@@ -54,66 +49,3 @@ def http(url: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=url, timeout=90, trust_env=False) as client:
         until(lambda: full_strength() and client.get("/readyz").status_code == 200)
         yield client
-
-
-def scene(steps: int = 2, **more: Any) -> dict[str, Any]:
-    layers = {kind: {"prompt": "x", "num_inference_steps": steps} for kind in ("character", "background")}
-    return {**layers, "seed": 42, "merge": {"width": 256, "height": 128}, **more}
-
-
-def asked(http: httpx.Client, pool: ThreadPoolExecutor, **request: Any) -> Future[httpx.Response]:
-    return pool.submit(http.post, "/v1/scenes", json=scene(**request))
-
-
-def replicas(deployment: str) -> list[str]:
-    """The names of its replicas' actors."""
-    actors = list_named_actors(all_namespaces=True)
-    return [actor["name"] for actor in actors if f"#{deployment}#" in actor["name"]]
-
-
-def at_work(deployment: str) -> str | None:
-    """The name of one of its replicas that has a request under way."""
-    return next((name for name in replicas(deployment) if ongoing(name)), None)
-
-
-def ongoing(name: str) -> int:
-    """0 for one that has just died: it is listed a while longer."""
-    try:
-        return int(ray.get(actor(name).get_num_ongoing_requests.remote(), timeout=30))
-    except (RayActorError, ValueError):
-        return 0
-
-
-def painting() -> int:
-    """How many layers are being painted now."""
-    return sum(ongoing(name) for kind in ("Character", "Background") for name in replicas(kind))
-
-
-def actor(name: str) -> Any:
-    return ray.get_actor(name, namespace="serve")
-
-
-def change(name: str, act: Callable[[Any], Any]) -> None:
-    """Calls `act` with the object that a replica's actor serves, where that lives.
-
-    `act` must be a nested function or a lambda: those travel whole, and a replica has no tests to import.
-    """
-    ray.get(
-        actor(name).__ray_call__.remote(
-            lambda replica: act(replica._replica_impl._user_callable_wrapper.user_callable)
-        ),
-        timeout=30,
-    )
-
-
-def full_strength(expected: dict[str, int] = REPLICAS) -> bool:
-    """By the actors that live, and by Serve: it takes seconds to see that one has died."""
-    from ray import serve
-
-    deployments = serve.status().applications["scenewright"].deployments
-    return expected == {
-        name: len(replicas(name))
-        for name, told in deployments.items()
-        if {str(getattr(state, "value", state)): n for state, n in told.replica_states.items()}
-        == {"RUNNING": len(replicas(name))}
-    }

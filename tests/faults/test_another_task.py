@@ -16,9 +16,8 @@ import pytest
 import yaml
 
 from serve.runtime import local_cluster
+from tests.support.drill_row import Row
 from tests.support.polling import until
-
-from ..conftest import Row
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -14,10 +14,9 @@ import httpx
 import pytest
 
 from serve.config.service_config import ServiceConfig
+from tests.support.drill_row import Row
+from tests.support.drilled_service import BODY_TIMEOUT_S, asked, painting, scene
 from tests.support.polling import until
-
-from ..conftest import Row
-from .conftest import BODY_TIMEOUT_S, asked, painting, scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

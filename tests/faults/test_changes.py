@@ -12,10 +12,9 @@ from ray import serve
 
 from serve.app import build
 from serve.config.service_config import ServiceConfig
+from tests.support.drill_row import Row
+from tests.support.drilled_service import REPLICAS, full_strength, scene
 from tests.support.polling import until
-
-from ..conftest import Row
-from .conftest import REPLICAS, full_strength, scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

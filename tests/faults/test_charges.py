@@ -18,9 +18,8 @@ from serve.auth.key_store import open_keys
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
-
-from ..conftest import Row
-from ..serve.conftest import config, graph, local_handle, served
+from tests.support.drill_row import Row
+from tests.support.local_service import config, graph, local_handle, served
 
 __all__ = ["config", "graph"]
 

@@ -18,10 +18,9 @@ from deployments.diffusion.simulated.simulated_painter import SimulatedPainter
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
-
-from ..conftest import Row
-from ..serve.conftest import config, graph, local_handle, served, simulated_config
-from ..serve.jobs.test_worker import ended, submit, working
+from tests.support.drill_row import Row
+from tests.support.job_requests import ended, submit, working
+from tests.support.local_service import config, graph, local_handle, served, simulated_config
 
 __all__ = ["config", "graph"]
 

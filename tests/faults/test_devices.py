@@ -12,10 +12,18 @@ import numpy as np
 import pytest
 
 from deployments.errors import OutOfMemory
+from tests.support.drill_row import Row
+from tests.support.drilled_service import (
+    WEDGED_AFTER_S,
+    asked,
+    at_work,
+    change,
+    full_strength,
+    painting,
+    replicas,
+    scene,
+)
 from tests.support.polling import until
-
-from ..conftest import Row
-from .conftest import WEDGED_AFTER_S, asked, at_work, change, full_strength, painting, replicas, scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

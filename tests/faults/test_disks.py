@@ -21,10 +21,10 @@ from serve.ingress import build_http
 from serve.state import open_state
 from serve.state.database import open_database
 from serve.state.disk_space import DiskSpace
-
-from ..conftest import Row
-from ..serve.conftest import config, graph, served
-from ..serve.jobs.test_worker import ended, submit, until, working
+from tests.support.drill_row import Row
+from tests.support.job_requests import ended, submit, working
+from tests.support.local_service import config, graph, served
+from tests.support.polling import eventually
 
 __all__ = ["config", "graph"]
 
@@ -105,7 +105,7 @@ async def test_no_room_for_the_pictures_of_jobs(
         async def refused_often() -> bool:
             return Shelf.refused > mine.jobs.max_attempts
 
-        await until(refused_often)
+        await eventually(refused_often)
         assert (await http.get(f"/v1/jobs/{job_id}")).json()["status"] != "failed"
         monkeypatch.setattr(Shelf, "full", False)
         job = await ended(http, job_id)

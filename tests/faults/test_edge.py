@@ -12,10 +12,9 @@ import httpx
 import psutil
 import pytest
 
+from tests.support.drill_row import Row
+from tests.support.drilled_service import scene
 from tests.support.polling import until
-
-from ..conftest import Row
-from .conftest import scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"

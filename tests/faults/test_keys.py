@@ -20,11 +20,10 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.state import open_state
 from serve.state.database import open_database
+from tests.support.databases import clear, postgres
+from tests.support.drill_row import Row
+from tests.support.local_service import graph, local_graph, simulated_config, with_worker
 from tests.support.polling import until
-
-from ..conftest import Row
-from ..serve.conftest import graph, local_graph, simulated_config, with_worker
-from ..serve.jobs.conftest import clear, postgres
 
 __all__ = ["graph", "postgres"]
 

@@ -10,10 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.drill_row import Row
+from tests.support.drilled_service import change, full_strength, replicas, scene
 from tests.support.polling import until
-
-from ..conftest import Row
-from .conftest import change, full_strength, replicas, scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -20,10 +20,9 @@ from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
 from serve.jobs.store import JobStore, new_job_id
 from tests.support.another_machine import Gathering, machine
-
-from ..conftest import Row
-from ..serve.conftest import config, graph, served, simulated_config
-from ..serve.jobs.conftest import clear, postgres
+from tests.support.databases import clear, postgres
+from tests.support.drill_row import Row
+from tests.support.local_service import config, graph, served, simulated_config
 
 __all__ = ["config", "graph", "postgres"]
 

@@ -17,10 +17,9 @@ from deployments.generator import GeneratorConfig
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
-
-from ..conftest import Row
-from ..deployments.diffusion.conftest import one_thread, tiny_sd1
-from ..serve.conftest import config, graph, local_handle, served
+from tests.support.drill_row import Row
+from tests.support.local_service import config, graph, local_handle, served
+from tests.support.tiny_models import one_thread, tiny_sd1
 
 __all__ = ["config", "graph", "one_thread", "tiny_sd1"]
 

@@ -16,10 +16,9 @@ from deployments.diffusion.model.model_config import GenerationConfig, ModelConf
 from deployments.errors import GenerationFailed
 from deployments.imaging.quality import flaw
 from deployments.messages import LayerJob, LayerResult
-
-from ..conftest import Row
-from ..deployments.conftest import make_job
-from ..deployments.diffusion.conftest import one_thread, tiny_sd1
+from tests.support.drill_row import Row
+from tests.support.layer_jobs import make_job
+from tests.support.tiny_models import one_thread, tiny_sd1
 
 __all__ = ["make_job", "one_thread", "tiny_sd1"]
 

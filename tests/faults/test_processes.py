@@ -11,10 +11,18 @@ import pytest
 import ray
 
 from scenewright import Scenewright
+from tests.support.drill_row import Row
+from tests.support.drilled_service import (
+    LEASE_S,
+    actor,
+    asked,
+    at_work,
+    full_strength,
+    ongoing,
+    replicas,
+    scene,
+)
 from tests.support.polling import until
-
-from ..conftest import Row
-from .conftest import LEASE_S, actor, asked, at_work, full_strength, ongoing, replicas, scene
 
 ENDED = ("succeeded", "failed", "cancelled")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

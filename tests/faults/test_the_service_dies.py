@@ -12,11 +12,10 @@ import psutil
 import pytest
 
 from serve.runtime.local_cluster import free_port
+from tests.support.drill_row import Row
+from tests.support.drilled_service import scene
 from tests.support.own_process import REPOSITORY, gone, served, wait_until_ready
 from tests.support.polling import until
-
-from ..conftest import Row
-from .conftest import scene
 
 CONFIG = REPOSITORY / "serve/simulated.yaml"
 LONGEST_END_S = 30.0

@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
-import yaml
 
-from serve.config.service_config import ServiceConfig
 from serve.runtime import local_cluster
-
-REPOSITORY = Path(__file__).parents[2]
-STEP_S = 0.05
-
-
-def simulated_config(step_s: float = STEP_S) -> ServiceConfig:
-    arguments = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())["applications"][0]["args"]
-    for kind in ("character", "background"):
-        arguments[kind]["generator"]["simulated"]["step_s"] = step_s
-        # The same scene is asked for again and again, and must be painted each time.
-        arguments[kind]["generator"]["generation"] = {"result_cache_bytes": 0}
-    return ServiceConfig.model_validate(arguments)
+from tests.support.running_service import simulated_config
 
 
 @pytest.fixture(scope="module")

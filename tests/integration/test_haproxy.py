@@ -23,13 +23,9 @@ import yaml
 
 from scenewright import Retries, Scenewright
 from serve.runtime import haproxy, local_cluster
+from tests.support.exported_metrics import Series, empty_panels, samples, wait_for_series
 from tests.support.polling import until
-
-from .conftest import REPOSITORY, simulated_config
-from .one_service.conftest import AUTOSCALED
-from .one_service.test_metrics import Series, empty_panels, samples, wait_for_series
-from .one_service.test_service import replica
-from .one_service.test_streaming import EVENTS, events
+from tests.support.running_service import AUTOSCALED, EVENTS, REPOSITORY, events, replica, simulated_config
 
 pytestmark = pytest.mark.timeout(360)
 

@@ -17,9 +17,7 @@ import pytest
 
 from serve.runtime import local_cluster
 from tests.support.polling import until
-
-from .conftest import simulated_config
-from .one_service.test_service import replica
+from tests.support.running_service import replica, simulated_config
 
 LAYER: dict[str, Any] = {"prompt": "x", "num_inference_steps": 2, "width": 64, "height": 64}
 FRAME = {"merge": {"width": 128, "height": 64, "mode": "paste"}, "output": {"format": "png"}}

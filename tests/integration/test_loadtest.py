@@ -13,8 +13,7 @@ import pytest
 import ray
 
 from serve.runtime import local_cluster
-
-from .conftest import REPOSITORY, simulated_config
+from tests.support.running_service import REPOSITORY, simulated_config
 
 MIX = {
     "characters": ["a knight"],

@@ -12,8 +12,7 @@ import pytest
 from serve.config.service_config import ServiceConfig
 from serve.runtime import local_cluster
 from tests.support.polling import until
-
-from .conftest import simulated_config
+from tests.support.running_service import simulated_config
 
 pytestmark = pytest.mark.timeout(300)
 

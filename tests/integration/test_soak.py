@@ -15,8 +15,7 @@ import pytest
 
 from serve.runtime import local_cluster
 from tests.support.polling import until
-
-from .conftest import REPOSITORY
+from tests.support.running_service import REPOSITORY
 
 MOST_MIB_AN_HOUR = 400
 """Were the 0.6 MB of one layer kept of each request, it would be 1,200 MiB an hour at this rate. Seen of a

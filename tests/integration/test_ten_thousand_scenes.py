@@ -19,8 +19,7 @@ import pytest
 from serve.config.service_config import ServiceConfig
 from serve.runtime import local_cluster
 from tests.support.polling import until
-
-from .conftest import simulated_config
+from tests.support.running_service import simulated_config
 
 SCENES = int(os.environ.get("SOAK_SCENES", "10000"))
 CALLERS = 8

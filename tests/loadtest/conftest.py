@@ -9,6 +9,7 @@ from loadtest.analysis.summary import Window
 from loadtest.traffic.loops import Target
 from loadtest.traffic.mix import Mix, parse
 from loadtest.trial.trial import Trial, carry_out
+from tests.support.load_commands import mix_file as mix_file
 from tests.support.stand_in import StandIn, serving
 
 SMALL = """{"characters": ["a knight"], "backgrounds": ["a castle"],

@@ -16,8 +16,7 @@ from serve.telemetry.metrics import (
     LATENCY,
     WORKER,
 )
-
-from .conftest import selectors
+from tests.support.promql import selectors
 
 MONITORING = Path(__file__).parents[2] / "monitoring"
 RULES: list[dict[str, Any]] = [

@@ -17,8 +17,7 @@ from serve.telemetry.metrics import (
     WORKER,
     Metric,
 )
-
-from .conftest import selectors
+from tests.support.promql import selectors
 
 SHIPPED = Path(__file__).parents[2] / "monitoring/grafana-dashboard.json"
 PANELS = [panel for row in ROWS for panel in row.panels]

@@ -13,7 +13,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from .test_lock import LOCK, REPOSITORY, entries, pin_of
+from tests.support.locks import LOCK, REPOSITORY, entries, pin_of
 
 AUDIT = REPOSITORY / "scripts/audit"
 

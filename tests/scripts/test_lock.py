@@ -13,32 +13,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-REPOSITORY = Path(__file__).parents[2]
-LOCK, CPU_LOCK = REPOSITORY / "requirements.lock", REPOSITORY / "requirements-cpu.lock"
-HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
+from tests.support.locks import CPU_LOCK, LOCK, REPOSITORY, entries, pin_of
+
 EXTRAS = ("tracing", "postgres", "s3")
 """The image is for clusters too, whose jobs lie in PostgreSQL and S3."""
 CLIENT = "scenewright-client"
 """Installed from client/ of the same tree, like the service itself."""
 BUILT_FOR_A_DEVICE = re.compile(r"torch|triton|cuda-.+|nvidia-.+")
-
-
-def entries(lock: Path) -> dict[str, tuple[Requirement, int]]:
-    """What is pinned, and by how many hashes."""
-    text = re.sub(r"^#.*\n", "", lock.read_text(), flags=re.M).replace("\\\n", " ")
-    found = {}
-    for line in text.splitlines():
-        requirement, hashes = Requirement(line.partition(" --hash")[0]), HASH.findall(line)
-        assert line.count("--hash") == len(hashes)
-        assert requirement.name not in found
-        found[requirement.name] = requirement, len(hashes)
-    return found
-
-
-def pin_of(requirement: Requirement) -> Version:
-    (only,) = requirement.specifier
-    assert only.operator == "=="
-    return Version(only.version)
 
 
 @pytest.fixture(scope="module")

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-import uvicorn
-import yaml
-from ray import serve as ray_serve
-from ray.serve._private.http_util import RequestIdMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from deployments.background import Background
-from deployments.character import Character
 from deployments.errors import CutoutFailed
 from deployments.merger import Merger
 from deployments.messages import LayerResult, MergeJob, MergeResult, OutputOptions, Picture
@@ -29,49 +16,17 @@ from serve.graph.scene import Graph
 from serve.http import http_telemetry
 from serve.ingress import build_http
 from serve.jobs import worker
-from serve.jobs.worker import JobWorker
 from serve.telemetry import generators
-from serve.telemetry.logs import logger
 from serve.telemetry.metrics import Metric
+from tests.support.local_service import config as config
+from tests.support.local_service import graph as graph
+from tests.support.local_service import (
+    local_handle,
+    served,
+)
+from tests.support.local_service import url_with_worker as url_with_worker
 from tests.support.noted import Noted
-from tests.support.quick_server import QuickServer
-
-REPOSITORY = Path(__file__).parents[2]
-SIMULATED = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())["applications"][0]["args"]
-
-
-def simulated_config(step_s: float = 0.001) -> ServiceConfig:
-    config = ServiceConfig.model_validate({**SIMULATED, "authentication": "off"})
-    for kind in ("character", "background"):
-        data = config.model_dump()
-        data[kind]["generator"]["simulated"] |= {"step_s": step_s, "encode_s": 0.0, "decode_s": 0.0}
-        config = ServiceConfig.model_validate(data)
-    return config
-
-
-def local_handle(replica_class: Any, *arguments: object) -> Any:
-    deployment: Any = ray_serve.deployment(replica_class, name=replica_class.__name__)
-    application = deployment.bind(*arguments)
-    return ray_serve.run(application, name=replica_class.__name__, _local_testing_mode=True)
-
-
-@pytest.fixture(scope="session")
-def config(tmp_path_factory: pytest.TempPathFactory) -> ServiceConfig:
-    state_dir = tmp_path_factory.mktemp("state")
-    return simulated_config().model_copy(update={"state_dir": str(state_dir)})
-
-
-def local_graph(config: ServiceConfig) -> Graph:
-    return Graph(
-        local_handle(Character, config.character.generator),
-        local_handle(Background, config.background.generator),
-        local_handle(Merger),
-    )
-
-
-@pytest.fixture(scope="session")
-def graph(config: ServiceConfig) -> Graph:
-    return local_graph(config)
+from tests.support.stub_service import server as server
 
 
 class ParticularMerger(Merger):
@@ -90,55 +45,11 @@ def particular(graph: Graph) -> Graph:
     return replace(graph, merger=local_handle(ParticularMerger))
 
 
-@contextmanager
-def heard(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """What is logged reaches `caplog`: Serve's logger passes nothing on to the root's handlers."""
-    logger.addHandler(caplog.handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(caplog.handler)
-
-
-def served(app: ASGIApp) -> ASGIApp:
-    """Behind the layer that Serve puts around every application, where answers get their X-Request-ID."""
-    return RequestIdMiddleware(app)
-
-
-def mounted(app: ASGIApp, prefix: str) -> ASGIApp:
-    """As Serve does it under a `route_prefix`: the path keeps the prefix, and `root_path` names it."""
-
-    async def below(scope: Scope, receive: Receive, send: Send) -> None:
-        await app({**scope, "root_path": prefix}, receive, send)
-
-    return below
-
-
 @pytest.fixture
 def client(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
     """Asks the application in this process; an error that escapes it fails the test."""
     transport = httpx.ASGITransport(served(build_http(config, graph)), raise_app_exceptions=True)
     return httpx.AsyncClient(transport=transport, base_url="http://localhost")
-
-
-@contextmanager
-def listening(app: ASGIApp, root_path: str = "", **options: Any) -> Iterator[str]:
-    """The application behind a real port of this machine, for clients that bring their own HTTP."""
-    config = uvicorn.Config(
-        app, "127.0.0.1", 0, log_level="error", lifespan="off", root_path=root_path, **options
-    )
-    server = QuickServer(config)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        try:
-            while not server.started and thread.is_alive():
-                thread.join(0.01)
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 @pytest.fixture
@@ -153,39 +64,6 @@ def client_with(config: ServiceConfig, graph: Graph) -> Callable[..., httpx.Asyn
         return httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
     return make
-
-
-@contextmanager
-def with_worker(config: ServiceConfig, graph: Graph, route_prefix: str = "") -> Iterator[str]:
-    """The whole edge behind a real port, and beside it a worker of its jobs."""
-    config = config.model_copy(update={"jobs": replace(config.jobs, poll_s=0.02)})
-    stopping = threading.Event()
-
-    async def work() -> None:
-        worker = JobWorker(config, graph.character, graph.background, graph.merger)
-        while not stopping.is_set():
-            await asyncio.sleep(0.02)
-        await worker.stop()
-
-    thread = threading.Thread(target=asyncio.run, args=(work(),))
-    thread.start()
-    try:
-        app = served(build_http(config, graph))
-        with listening(mounted(app, route_prefix) if route_prefix else app) as address:
-            yield address
-    finally:
-        stopping.set()
-        thread.join()
-
-
-@pytest.fixture(scope="module")
-def url_with_worker(
-    config: ServiceConfig, graph: Graph, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """Serve with a worker of this module's own: tests of the worker break what all workers share."""
-    state_dir = tmp_path_factory.mktemp("state")
-    with with_worker(config.model_copy(update={"state_dir": str(state_dir)}), graph) as url:
-        yield url
 
 
 @pytest.fixture

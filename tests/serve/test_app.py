@@ -5,24 +5,14 @@ from typing import Any
 
 import pytest
 import yaml
-from ray.serve import Application
 from ray.serve._private.api import call_user_app_builder_with_args_if_necessary as as_serve_run_does
 
 from serve.app import build
 from serve.config.service_config import MergerOptions, ServiceConfig
-
-from .conftest import SIMULATED
+from tests.support.built import deployments_of
+from tests.support.local_service import SIMULATED
 
 FILES = sorted((Path(__file__).parents[2] / "serve").glob("*.yaml"))
-
-
-def deployments_of(application: Application) -> dict[str, Any]:
-    """Every deployment of the graph by name; an application's arguments are applications."""
-    found = {application._bound_deployment.name: application._bound_deployment}
-    for argument in application._bound_deployment.init_args:
-        if isinstance(argument, Application):
-            found |= deployments_of(argument)
-    return found
 
 
 @pytest.fixture(autouse=True)

@@ -24,9 +24,8 @@ from serve.auth.key_store import open_keys
 from serve.cli import main
 from serve.config import serve_file
 from serve.planning.profile import LayerProfile, Profile, read_profile
-
-from .conftest import REPOSITORY
-from .test_ingress import SCENE
+from tests.support.local_service import REPOSITORY
+from tests.support.scene_requests import SCENE
 
 
 def marked(file: Path) -> Path:

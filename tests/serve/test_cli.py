@@ -2,99 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image, ImageEnhance
 
-from serve.cli import main
 from tests.support.known_alpha.sets import samples
-
-JPEG = b"a jpeg"
-CARD = {
-    "id": "storybook-character",
-    "serving": ["character"],
-    "licence": "Apache-2.0",
-    "commercial_use": "yes",
-    "resolution": {"width": 384, "height": 512, "multiple_of": 16},
-    "memory_gb": None,
-}
-
-
-class Stub(ThreadingHTTPServer):
-    """Answers what `answers` holds for a path, and keeps what it was asked."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), StubHandler)
-        self.asked: list[Any] = []
-        self.pictures: dict[str, bytes] = {}
-        self.answers: dict[str, tuple[int, dict[str, Any]]] = {
-            "/v1/models": (200, {"data": [CARD]}),
-            "/v1/scenes": (
-                200,
-                {
-                    "id": "r",
-                    "image": {"format": "jpeg", "b64_json": base64.b64encode(JPEG).decode()},
-                    "seeds": {"character": 42, "background": 7},
-                    "merge": {},
-                    "degraded": ["character: reduced"],
-                    "warnings": ["character: storybook-character does not know: dragon"],
-                    "timings_ms": {"merge": 3.2},
-                    "layers": {"mask": {"format": "png", "b64_json": base64.b64encode(b"m").decode()}},
-                },
-            ),
-        }
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class StubHandler(BaseHTTPRequestHandler):
-    server: Stub
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self.server.asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-        self._answer()
-
-    def _answer(self) -> None:
-        picture = self.server.pictures.get(self.path)
-        status, body = (200, None) if picture else self.server.answers[self.path]
-        data = picture or json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("content-type", "image/jpeg" if picture else "application/json")
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
-@pytest.fixture
-def server() -> Iterator[Stub]:
-    with Stub() as stub:
-        thread = threading.Thread(target=stub.serve_forever, args=(0.01,))
-        thread.start()
-        yield stub
-        stub.shutdown()
-        thread.join()
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+from tests.support.stub_service import JPEG, Stub, run
 
 
 def test_help_lists_every_command() -> None:

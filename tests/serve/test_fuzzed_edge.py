@@ -25,11 +25,11 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.http.plain_headers import PlainHeaders
 from serve.ingress import build_http
+from tests.support.fuzzed_headers import HEADERS, SEEN, plain
+from tests.support.hostile_bodies import BODIES
+from tests.support.local_service import served
 from tests.support.mutations import NUMBERS, mutated_bytes, mutated_json, with_chunk, with_tag
-
-from ..deployments.imaging.files.test_mutations import FILES, PLACE, TAG
-from .conftest import served
-from .http.test_hostile_bodies import BODIES
+from tests.support.picture_files import FILES, PLACE, TAG
 
 FIRST_SEED = int(os.environ.get("PYTEST_FUZZ_SEED", "1"))
 SHORT, LONG = 150, 20_000
@@ -46,20 +46,6 @@ PATHS = (
     *(*BODIES, "/v1/jobs", "/v1/pictures", "/v1/pictures/pic_0", "/v1/models", "/v1/models/x"),
     *("/healthz", "/readyz", "/", "/openapi.json"),
 )
-HEADERS = (
-    *("host", "origin", "accept", "accept-encoding", "content-type", "content-encoding", "content-length"),
-    *("authorization", "x-request-id", "x-session-id", "serve_multiplexed_model_id", "idempotency-key"),
-    *(
-        "last-event-id",
-        "traceparent",
-        "tracestate",
-        "sec-fetch-site",
-        "x-forwarded-host",
-        "x-forwarded-prefix",
-    ),
-    *("x-request-timeout-seconds", "x-request-disconnect-disabled", "if-none-match", "range", "expect"),
-)
-SEEN = (b"application/json", b"*/*", b"image/png;q=0.5", b"text/event-stream", b"localhost", b"gzip", b"1")
 
 
 @pytest.fixture
@@ -195,11 +181,6 @@ def any_headers(chance: random.Random) -> list[tuple[bytes, bytes]]:
         )
         for _ in range(chance.randint(0, 5))
     ]
-
-
-def plain(value: bytes) -> bytes:
-    """Leave out what no parser lets through in a header's value."""
-    return value.translate(None, b"\r\n\0")
 
 
 HOW = {

@@ -20,12 +20,11 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.http.plain_headers import PlainHeaders
 from serve.ingress import build_http
+from tests.support.fuzzed_headers import HEADERS, SEEN, plain
+from tests.support.local_service import served
 from tests.support.mutations import mutated_bytes
 from tests.support.polling import until
 from tests.support.wire import Serving, serving
-
-from .conftest import served
-from .test_fuzzed_edge import HEADERS, SEEN, plain
 
 FIRST_SEED = int(os.environ.get("PYTEST_FUZZ_SEED", "1"))
 SHORT, LONG = 200, 5_000

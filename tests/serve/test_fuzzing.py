@@ -14,8 +14,7 @@ import pytest
 from serve.auth.key_store import open_keys
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
-
-from .conftest import REPOSITORY, with_worker
+from tests.support.local_service import REPOSITORY, with_worker
 
 SLOWEST_S = 2
 LIMITS = {"max_image_size": 128, "max_steps": 8}

@@ -8,18 +8,7 @@ import httpx
 import pytest
 from PIL import Image
 
-SMALL: dict[str, Any] = {"prompt": "a", "steps": 1, "width": 64, "height": 64}
-SCENE: dict[str, Any] = {"character": SMALL, "background": SMALL, "merge": {"width": 128, "height": 64}}
-
-
-def error_of(answer: httpx.Response) -> dict[str, Any]:
-    """The one shape of every error, whatever went wrong."""
-    body: dict[str, Any] = answer.json()
-    assert set(body) == {"error"}
-    error: dict[str, Any] = body["error"]
-    assert set(error) == {"type", "code", "message", "param", "request_id"}
-    assert error["request_id"] == answer.headers["x-request-id"]
-    return error
+from tests.support.scene_requests import SCENE, SMALL, error_of
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,7 @@ from click.testing import CliRunner, Result
 
 from scenewright import STORY_SEED, Gone, Scenewright, read_story, story_requests
 from scenewright.cli import main
-
-from ...serve.test_ingress import SCENE
+from tests.support.scene_requests import SCENE
 
 
 @pytest.fixture

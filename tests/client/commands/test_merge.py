@@ -16,8 +16,7 @@ from serve.commands.merge import merge as local
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
-
-from ...serve.conftest import listening, served
+from tests.support.local_service import listening, served
 
 
 @pytest.fixture(scope="module")

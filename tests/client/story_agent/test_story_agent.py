@@ -33,8 +33,7 @@ from scenewright.story_agent.settings import MergeSettings
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
-
-from ...serve.conftest import listening, served
+from tests.support.local_service import listening, served
 
 DJANGO = SimpleNamespace(
     STABLE_DIFFUSION_CONFIG={"default_steps": 3, "default_guidance": 7.0, "max_resolution": 384},

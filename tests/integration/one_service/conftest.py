@@ -11,12 +11,8 @@ from serve.config.service_config import ServiceConfig
 from serve.runtime import local_cluster
 from serve.telemetry.tracing import TracingConfig
 from tests.support.otlp_collector import Collector, collecting
+from tests.support.running_service import AUTOSCALED, ONE_STEP_S, simulated_config
 
-from ..conftest import simulated_config
-
-STEP_S = 0.2
-"""So that the longest picture, of 150 steps, takes half a minute: what is idle before that was stopped."""
-AUTOSCALED = {"min_replicas": 1, "max_replicas": 1}
 ENVIRONMENT = {
     "RAY_metrics_report_interval_ms": "500",
     # Of a careless shell: it would leave Ray's ports without a token, were the service to listen to it.
@@ -32,7 +28,7 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(scope="package")
 def url(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    data = simulated_config(STEP_S).model_dump()
+    data = simulated_config(ONE_STEP_S).model_dump()
     for kind in ("character", "background"):
         data[kind]["replicas"] |= {"num_replicas": None, "autoscaling": AUTOSCALED}
         data[kind]["defaults"]["num_inference_steps"] = 5

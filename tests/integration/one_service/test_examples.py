@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 from PIL import Image
 
-from ..conftest import REPOSITORY
+from tests.support.running_service import REPOSITORY
 
 
 def example(url: str, folder: Path, name: str, *arguments: str) -> str:

@@ -11,8 +11,7 @@ import httpx
 import ray
 
 from tests.support.polling import until
-
-from .test_service import SCENE
+from tests.support.running_service import SCENE
 
 PARTS = ("Ingress", "Character", "Background", "Merger")
 

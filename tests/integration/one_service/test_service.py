@@ -9,38 +9,13 @@ from io import BytesIO
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
-import ray
 from click.testing import CliRunner
 from PIL import Image
-from ray.util import list_named_actors
 
 from serve.cli import main
 from tests.support.polling import until
-
-SCENE = {"character": "a knight", "background": "a castle", "seed": 42}
-
-
-def replica(deployment: str) -> psutil.Process | None:
-    """Its process, found among those that this one started."""
-    title = f"ray::ServeReplica:scenewright:{deployment}"
-    for process in psutil.Process().children(recursive=True):
-        try:
-            if "".join(process.cmdline()[:1]).startswith(title):  # Ray adds the method it is at.
-                return process
-        except psutil.Error:
-            continue
-    return None
-
-
-def busy(deployment: str) -> bool:
-    """Whether a request is under way at the deployment's replica, and not merely queued for it."""
-    names = [actor["name"] for actor in list_named_actors(all_namespaces=True)]
-    name = next((name for name in names if f"#{deployment}#" in name), None)
-    return name is not None and ray.get(
-        ray.get_actor(name, namespace="serve").get_num_ongoing_requests.remote(), timeout=60
-    )
+from tests.support.running_service import SCENE, busy, replica
 
 
 def timings(answer: httpx.Response) -> dict[str, float]:

@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import random
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.support.polling import until
+from tests.support.running_service import EVENTS, ONE_STEP_S, busy, events, replica
 
-from .conftest import STEP_S
-from .test_service import busy, replica
-
-EVENTS = {"Accept": "text/event-stream"}
 STEPS = 150
 """Half a minute of painting: a generator that is idle before that was stopped."""
 
@@ -24,15 +20,6 @@ STEPS = 150
 def scene(steps: int) -> dict[str, Any]:
     layer = {"prompt": "x", "num_inference_steps": steps, "width": 64, "height": 64}
     return {"character": layer, "background": layer, "seed": 1, "merge": {"width": 128, "height": 64}}
-
-
-def events(answer: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
-    name = ""
-    for line in answer.iter_lines():
-        if line.startswith("event: "):
-            name = line.removeprefix("event: ")
-        elif line.startswith("data: "):
-            yield name, json.loads(line.removeprefix("data: "))
 
 
 def test_a_scene_is_told_step_by_step(http: httpx.Client) -> None:
@@ -81,7 +68,7 @@ def leave(http: httpx.Client, after: int) -> None:
         for _ in range(after):
             assert next(told)[0] == "layer.progress"
         until(lambda: busy("Character") and busy("Background"), 20)
-    until(lambda: not (busy("Character") or busy("Background")), STEPS * STEP_S / 2)
+    until(lambda: not (busy("Character") or busy("Background")), STEPS * ONE_STEP_S / 2)
 
 
 def test_a_lost_replica_is_heard_and_costs_nothing(http: httpx.Client) -> None:

@@ -7,8 +7,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.support.otlp_collector import Collector
 from tests.support.polling import until
-
-from .test_service import SCENE
+from tests.support.running_service import SCENE
 
 CALLERS = "0af7651916cd43dd8448eb211c80319c"
 PATHS = (

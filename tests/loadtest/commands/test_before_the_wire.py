@@ -13,8 +13,7 @@ from click.testing import CliRunner, Result
 
 from loadtest.cli import main
 from loadtest.traffic.loops import Target
-
-from .test_commands import MIX, mix_file, told  # noqa: F401 (a fixture)
+from tests.support.load_commands import MIX, told
 
 SECRET = "sup3rsecret"
 LOAD = ("--rate", 20, "--duration", 0.3, "--warmup", 0, "--quiet")
@@ -46,7 +45,7 @@ def test_nothing_is_sent(command: tuple[object, ...], url: str, key: str) -> Non
 
 
 @pytest.mark.parametrize("option", ["--out", "--html", "--records"])
-def test_a_full_disk(option: str, url: str, mix_file: str) -> None:  # noqa: F811
+def test_a_full_disk(option: str, url: str, mix_file: str) -> None:
     result = told("run", "--url", url, *LOAD, "--mix", mix_file, option, "/dev/full")
     assert "No space left on device" in one_sentence(result)
 

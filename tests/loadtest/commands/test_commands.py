@@ -11,23 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from loadtest.cli import main
+from tests.support.load_commands import told
 from tests.support.stand_in import StandIn
-
-MIX = {"characters": ["a"], "backgrounds": ["b"], "requests": [{"name": "scene", "frame": ["64x64"]}]}
-
-
-@pytest.fixture
-def mix_file(tmp_path: Path) -> str:
-    file = tmp_path / "mix.json"
-    file.write_text(json.dumps(MIX))
-    return str(file)
-
-
-def told(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(word) for word in words])
 
 
 def test_a_run_writes_all_it_promises(url: str, mix_file: str, tmp_path: Path) -> None:

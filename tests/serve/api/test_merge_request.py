@@ -15,21 +15,7 @@ from PIL import Image
 
 from deployments.imaging.composite.pasting import paste
 from deployments.messages import MergeOptions
-from tests.support.known_alpha.sets import samples
-
-FIGURE = next(samples("plain", 1, held_out=True)).pixels
-PLACE = np.random.default_rng(1).integers(40, 200, (96, 192, 3), np.uint8)
-SMALL = {"merge": {"width": 256, "height": 128}}
-
-
-def file(pixels: Any, kind: str = "PNG", **options: Any) -> bytes:
-    data = BytesIO()
-    Image.fromarray(pixels).save(data, kind, **options)
-    return data.getvalue()
-
-
-CHARACTER, BACKGROUND = file(FIGURE), file(PLACE)
-JSON = {"Accept": "application/json"}
+from tests.support.merge_requests import BACKGROUND, CHARACTER, FIGURE, JSON, PLACE, SMALL, error_of, file
 
 
 async def merge(
@@ -45,12 +31,6 @@ async def merge(
     words = options if isinstance(options, str) else json.dumps(options)
     data = {} if options is None else {"options": words}
     return await client.post("/v1/merges", files=sent, data=data, headers=headers)
-
-
-def error_of(answer: httpx.Response) -> tuple[int, str, str | None]:
-    error = answer.json()["error"]
-    assert error["request_id"] == answer.headers["x-request-id"]
-    return answer.status_code, error["code"], error["param"]
 
 
 def picture(answer: httpx.Response) -> Image.Image:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from .test_merge_request import BACKGROUND, CHARACTER, FIGURE, JSON, SMALL, error_of, file
+from tests.support.merge_requests import BACKGROUND, CHARACTER, FIGURE, JSON, SMALL, error_of, file
 
 Parts = list[tuple[str, tuple[str, bytes]]]
 

@@ -10,9 +10,8 @@ from serve.api.model_list import listing
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_api, build_http
-
-from ..conftest import served
-from ..test_ingress import error_of
+from tests.support.local_service import served
+from tests.support.scene_requests import error_of
 
 
 async def test_the_listing_has_the_shape_of_openais(client: httpx.AsyncClient) -> None:

@@ -17,8 +17,7 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.http.body import parse
 from serve.ingress import build_api
-
-from ..test_ingress import SCENE, SMALL, error_of
+from tests.support.scene_requests import SCENE, SMALL, error_of
 
 VALUES: dict[str, Any] = {"prompt": "a", "background": "b", "scenes": [SCENE], "x": 0.5}
 """A value for each field that a request needs."""

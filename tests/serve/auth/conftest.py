@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ..jobs.conftest import engine as engine
-from ..jobs.conftest import postgres as postgres
-from ..jobs.conftest import sqlite as sqlite
+from tests.support.databases import engine as engine
+from tests.support.databases import postgres as postgres
+from tests.support.databases import sqlite as sqlite

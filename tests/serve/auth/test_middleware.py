@@ -22,10 +22,9 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.admission_control import AdmissionControl
 from serve.graph.scene import Graph
 from serve.ingress import build_http
+from tests.support.local_service import served
 from tests.support.polling import eventually
-
-from ..conftest import served
-from ..test_ingress import SCENE, SMALL, error_of
+from tests.support.scene_requests import SCENE, SMALL, error_of
 
 Ask = Callable[..., httpx.AsyncClient]
 

@@ -17,33 +17,11 @@ from serve.config.access import SCOPES
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
-
-from ..conftest import mounted, served
-from ..test_ingress import SCENE, error_of
+from tests.support.guarded_routes import GUARDED
+from tests.support.local_service import mounted, served
+from tests.support.scene_requests import SCENE, error_of
 
 PREFIXES = ["", "/paint", "/a/b", "/v1", "/healthz", "/static/main.js"]
-GUARDED = [
-    ("GET", "/v1/models"),
-    ("HEAD", "/v1/models"),
-    ("OPTIONS", "/v1/models"),
-    ("POST", "/v1/scenes"),
-    ("GET", "/v1/jobs"),
-    ("GET", "/v1/nothing"),
-    ("GET", "/nothing"),
-    ("GET", "//v1/models"),
-    ("GET", "/v1//models"),
-    ("GET", "/V1/models"),
-    ("GET", "/./v1/models"),
-    ("GET", "/static/../v1/models"),
-    ("GET", "/static/..%2fv1/models"),
-    ("GET", "/healthz/"),
-    ("GET", "/healthz/../v1/models"),
-    ("GET", "/healthz%00"),
-    ("GET", "/Healthz"),
-    ("GET", "/static/"),
-    ("GET", "/static/nothing.js"),
-    ("GET", "//"),
-]
 
 
 @pytest.fixture(params=PREFIXES)

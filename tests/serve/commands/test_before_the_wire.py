@@ -14,8 +14,7 @@ from click.testing import CliRunner, Result
 from serve.cli import main
 from serve.commands.demo import main as demo
 from tests.support.asking import SECRET
-
-from ..test_cli import Stub, run, server  # noqa: F401 (a fixture)
+from tests.support.stub_service import Stub, run
 
 NOBODY = "http://127.0.0.1:9"
 NO_ENVIRONMENT = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -57,7 +56,7 @@ def test_nothing_is_sent(command: tuple[str, ...], url: str, environment: dict[s
     assert CliRunner().invoke(main, command, env=environment | {"SCENEWRIGHT_URL": url}).exit_code == 2
 
 
-def test_the_environment_may_say_where_the_service_is(server: Stub, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_the_environment_may_say_where_the_service_is(server: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCENEWRIGHT_URL", f"{server.url}//")
     monkeypatch.setenv("SCENEWRIGHT_API_KEY", "k\n")
     assert "storybook-character" in run("models").output
@@ -127,7 +126,7 @@ def test_a_jobs_key_that_no_header_can_carry(key: str, tmp_path: Path) -> None:
 )
 def test_a_place_that_cannot_be_written(
     words: tuple[str, ...],
-    server: Stub,  # noqa: F811
+    server: Stub,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -150,7 +149,7 @@ def process(*words: str | bytes, **more: object) -> subprocess.CompletedProcess[
 
 
 @pytest.fixture
-def named(server: Stub) -> Iterator[Stub]:  # noqa: F811
+def named(server: Stub) -> Iterator[Stub]:
     server.answers["/v1/models"] = (200, {"data": [{"id": "größer", "serving": []}]})
     return server
 

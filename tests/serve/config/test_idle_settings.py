@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from serve.config.service_config import ServiceConfig
-
-from ..conftest import SIMULATED
+from tests.support.local_service import SIMULATED
 
 
 def generator(**options: Any) -> dict[str, Any]:

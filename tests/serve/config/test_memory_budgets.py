@@ -18,8 +18,7 @@ from serve.config.memory_budgets import (
     work_bytes,
 )
 from serve.config.service_config import ServiceConfig
-
-from ..test_app import deployments_of
+from tests.support.built import deployments_of
 
 REPOSITORY = Path(__file__).parents[3]
 

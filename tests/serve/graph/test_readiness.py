@@ -19,10 +19,9 @@ from serve.graph.readiness import DiskCheck, ServiceState, service_state
 from serve.graph.scene import Graph
 from serve.ingress import build_http
 from serve.state.disk_space import DiskSpace
+from tests.support.fake_handles import NEVER, Handle, Method
+from tests.support.local_service import heard
 from tests.support.pools import FakePool
-
-from ..conftest import heard
-from .test_scene import NEVER, Handle, Method
 
 READY = Readiness(True, "", "storybook", "diffusers")
 

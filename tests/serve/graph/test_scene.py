@@ -8,87 +8,22 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ray.exceptions import ActorDiedError, ObjectLostError
+from ray.exceptions import ObjectLostError
 from ray.serve.exceptions import BackPressureError, RayServeException
 
 from deployments.errors import DeadlineExceeded, GenerationFailed, NotReady, Overloaded
-from deployments.messages import LayerJob, MergeJob, OutputOptions
+from deployments.messages import LayerJob, OutputOptions
 from serve.graph import scene
-from serve.graph.scene import Graph
 from serve.graph.scene_job import SceneJob
+from tests.support.fake_handles import NEVER, Fakes, Method, died
 
 # The fakes return words where the real ones return pictures.
 render: Any = scene.render
 render_layer: Any = scene.render_layer
-NEVER = "never"
-
-
-class Response:
-    """As Serve's: awaitable, and to be cancelled by hand."""
-
-    def __init__(self, outcome: Any) -> None:
-        self.outcome = outcome
-        self.cancelled = False
-
-    def __await__(self) -> Any:
-        return self._wait().__await__()
-
-    async def _wait(self) -> Any:
-        await asyncio.sleep(0)
-        if self.outcome == NEVER:
-            await asyncio.Event().wait()
-        if isinstance(self.outcome, Exception):
-            raise self.outcome
-        return self.outcome
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-class Method:
-    """A method of a handle: one outcome a call, the last for all further ones."""
-
-    def __init__(self, *outcomes: Any) -> None:
-        self.outcomes = list(outcomes)
-        self.calls: list[tuple[Any, ...]] = []
-        self.responses: list[Response] = []
-
-    def remote(self, *arguments: Any) -> Response:
-        self.calls.append(arguments)
-        outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
-        self.responses.append(Response(outcome))
-        return self.responses[-1]
-
-
-class Handle:
-    def __init__(self, **methods: Method) -> None:
-        vars(self).update(methods)
-
-
-class Fakes:
-    def __init__(self, character: Any = ("C",), background: Any = ("B",), merge: Any = ("M",)) -> None:
-        self.character, self.background = Method(*character), Method(*background)
-        self.merge, self.encode = Method(*merge), Method("file")
-        self.graph: Any = Graph(
-            Handle(paint=self.character),  # type: ignore[arg-type]
-            Handle(paint=self.background),  # type: ignore[arg-type]
-            Handle(merge=self.merge, encode=self.encode),  # type: ignore[arg-type]
-        )
-
-
-def died() -> ActorDiedError:
-    return ActorDiedError()
 
 
 def lost() -> ObjectLostError:
     return ObjectLostError("00", None, "")
-
-
-@pytest.fixture
-def job() -> SceneJob:
-    deadline_at = time.monotonic() + 30
-    character = LayerJob("id", "character", "a", 1, 1.0, 42, 64, 64, deadline_at)
-    return SceneJob(character, replace(character, kind="background", seed=7), MergeJob("id"), deadline_at)
 
 
 async def test_both_are_painted_and_their_responses_are_merged(job: SceneJob) -> None:

@@ -10,9 +10,8 @@ import pytest
 from deployments.messages import LayerKind, MergeJob, StepEvent
 from serve.graph.scene import Graph
 from serve.graph.scene_previews import ScenePreviews
-
-from ..conftest import heard
-from .test_scene import Handle, Method
+from tests.support.fake_handles import Handle, Method
+from tests.support.local_service import heard
 
 
 @pytest.mark.parametrize(("made", "told", "logged"), [(b"jpeg", [b"jpeg"], 0), (KeyError("gone"), [], 1)])

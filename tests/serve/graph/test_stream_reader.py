@@ -11,10 +11,7 @@ from deployments.messages import LayerResult, LayerTimings, StepEvent
 from serve.graph.scene import Graph, render
 from serve.graph.scene_job import SceneJob
 from serve.graph.stream_reader import follow
-
-from .test_scene import Handle, Method, died, job
-
-__all__ = ["job"]  # a fixture
+from tests.support.fake_handles import Handle, Method, died
 
 STEP = StepEvent("character", 1, 1)
 

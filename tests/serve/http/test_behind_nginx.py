@@ -14,11 +14,10 @@ from serve.auth.key_store import open_keys
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
+from tests.support.guarded_routes import GUARDED
+from tests.support.local_service import listening, mounted, served
 from tests.support.nginx import PREFIX, nginx
-
-from ..auth.test_public_paths import GUARDED
-from ..conftest import listening, mounted, served
-from ..test_ingress import SCENE, SMALL, error_of
+from tests.support.scene_requests import SCENE, SMALL, error_of
 
 WAYS = ("X-Forwarded-Prefix", "root_path", "route_prefix")
 Start = Callable[..., str]

@@ -14,8 +14,7 @@ from serve.config.service_config import ServiceConfig
 from serve.http.body_limits import MAX_BYTES, METHODS, Bodiless
 from serve.http.request_slots import HEALTH
 from serve.ingress import guard
-
-from ..conftest import SIMULATED
+from tests.support.local_service import SIMULATED
 
 TIMEOUT_S = 0.2
 

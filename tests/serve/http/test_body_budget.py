@@ -23,10 +23,9 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.http.body_limits import SMALL_BYTES, BodyBudget, BodyShare, BoundedBodies, holding
 from serve.ingress import build_http
+from tests.support.local_service import served
 from tests.support.polling import eventually
-
-from ..conftest import served
-from ..test_ingress import SCENE
+from tests.support.scene_requests import SCENE
 
 MB = 1 << 20
 SMALL_LIMITS = {"max_upload_bytes": MB, "max_json_bytes": MB, "max_bytes_in_flight": 4 * MB}

@@ -16,8 +16,7 @@ from starlette.datastructures import Headers
 
 from serve.http.body import PIECE_BYTES, decoder_for
 from serve.http.error_responses import Refusal
-
-from ..test_ingress import SCENE, SMALL, error_of
+from tests.support.scene_requests import SCENE, SMALL, error_of
 
 JSON = {"Content-Type": "application/json"}
 MIB = 1 << 20

@@ -12,8 +12,7 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import render
 from serve.http.body import abandon_with_client
 from serve.http.error_responses import ClientGone
-
-from ..graph.test_scene import NEVER, Fakes
+from tests.support.fake_handles import NEVER, Fakes
 
 
 class Client:

@@ -5,9 +5,8 @@ import pytest
 from serve.app import build
 from serve.config.service_config import ServiceConfig
 from serve.http.request_slots import fitted, slots_of, within
-
-from ..conftest import SIMULATED
-from ..test_app import deployments_of
+from tests.support.built import deployments_of
+from tests.support.local_service import SIMULATED
 
 
 def test_serve_has_slots_for_requests_and_streams_and_health() -> None:

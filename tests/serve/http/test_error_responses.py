@@ -14,9 +14,8 @@ from serve.graph.scene import Graph
 from serve.http.error_responses import ClientGone, Refusal, answer
 from serve.http.strict_json import InvalidJson
 from serve.ingress import build_http
-
-from ..conftest import heard
-from ..graph.test_scene import Handle, Method
+from tests.support.fake_handles import Handle, Method
+from tests.support.local_service import heard
 
 SCENE = {"character": "a knight", "background": "a castle"}
 

@@ -14,8 +14,7 @@ from starlette.routing import Route
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_api
-
-from ..test_ingress import SCENE
+from tests.support.scene_requests import SCENE
 
 VARYING = ("date", "x-request-id")
 

@@ -13,21 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from ..test_ingress import SCENE, SMALL
+from tests.support.hostile_bodies import BODIES
 
 CORPUS = 2_000
-BODIES: dict[str, dict[str, Any]] = {
-    "/v1/scenes": SCENE | {"seed": 1, "fallback": "none", "output": {"format": "png"}},
-    "/v1/characters": SMALL | {"cutout": False, "negative_prompt": "x"},
-    "/v1/backgrounds": SMALL | {"guidance_scale": 2.0, "enhance_prompt": False},
-    "/v1/images/generations": {
-        "model": "scene",
-        "prompt": "a | b",
-        "num_inference_steps": 1,
-        "size": "128x64",
-    },
-    "/v1/jobs": {"scenes": [SCENE]},
-}
 VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 0.5, -0.0, 2**31, 2**53, 2**63, -(2**64), 10**299, 1e308, -1e308, 5e-324),
     *("", " ", "a", "\x00", "\x1b[31m", "‮", "é" * 50, "𝕏", "\r\nX-Seed: 1", "%s%n{0}", "../../etc/passwd"),

@@ -13,9 +13,8 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.http.hosts import Hosts
 from serve.ingress import build_http
-
-from ..conftest import served
-from ..test_ingress import SCENE, SMALL, error_of
+from tests.support.local_service import served
+from tests.support.scene_requests import SCENE, SMALL, error_of
 
 Ask = Callable[..., httpx.AsyncClient]
 LOOPBACK = [

@@ -14,10 +14,9 @@ from serve.graph.scene import Graph
 from serve.http.http_telemetry import HttpTracing
 from serve.ingress import build_http
 from serve.telemetry.scene_spans import note_loss, spanning
+from tests.support.local_service import served
+from tests.support.scene_requests import SCENE, SMALL
 from tests.support.traces import Traces, recorded, trace_of
-
-from ..conftest import served
-from ..test_ingress import SCENE, SMALL
 
 LAYER_STAGES = ["queue", "encode", "denoise", "decode"]
 SECRET = "a very private knight"

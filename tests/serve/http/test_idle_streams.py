@@ -11,9 +11,8 @@ import httpx
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
-
-from ..conftest import listening
-from ..test_ingress import SCENE
+from tests.support.local_service import listening
+from tests.support.scene_requests import SCENE
 
 
 async def test_streams_beyond_their_budget_are_refused_and_nothing_else_is(

@@ -17,8 +17,7 @@ from serve.http.off_loop import off_loop
 from serve.http.strict_json import AT_ONCE_BYTES
 from serve.jobs import job_service
 from serve.routes import jobs as routes
-
-from ..test_ingress import SCENE, error_of
+from tests.support.scene_requests import SCENE, error_of
 
 JSON = {"Content-Type": "application/json"}
 LONG = json.dumps(SCENE).ljust(AT_ONCE_BYTES + 1)

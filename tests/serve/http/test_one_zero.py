@@ -13,8 +13,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from serve.http.bounded_protocol import BoundedProtocol
-
-from ..conftest import listening
+from tests.support.local_service import listening
 
 
 class Streaming:

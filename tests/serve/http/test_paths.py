@@ -12,10 +12,9 @@ from serve.graph.scene import Graph
 from serve.http.http_telemetry import HttpMetrics
 from serve.ingress import build_http
 from serve.telemetry import metrics
+from tests.support.local_service import mounted, served
 from tests.support.noted import Noted
-
-from ..conftest import mounted, served
-from ..test_ingress import SCENE
+from tests.support.scene_requests import SCENE
 
 
 @pytest.fixture

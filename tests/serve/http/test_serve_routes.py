@@ -17,8 +17,7 @@ from serve.config.service_config import ServiceConfig
 from serve.http.checked_hosts import VARIABLE, are_answered, checked_hosts, pattern_of, setting_for
 from serve.http.serve_routes import ROUTES, CheckedHosts
 from serve.ingress import Ingress
-
-from ..conftest import heard
+from tests.support.local_service import heard
 
 
 async def asked(path: str, *hosts: str, root_path: str = "") -> httpx.Response:

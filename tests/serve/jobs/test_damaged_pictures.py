@@ -29,12 +29,12 @@ from serve.state.database import open_database
 from serve.state.tables import loose_pictures, scenes
 from serve.telemetry import metrics
 from tests.support.events import parse_events
+from tests.support.job_requests import JSON, ended, submit, working
+from tests.support.local_service import heard, served
 from tests.support.noted import Noted
-
-from ..conftest import heard, served
-from ..test_ingress import SCENE
-from .test_pictures import ROT, spoil
-from .test_worker import JSON, ended, submit, until, working
+from tests.support.picture_rot import ROT, spoil
+from tests.support.polling import eventually
+from tests.support.scene_requests import SCENE
 
 WAYS: dict[str, Callable[[bytes], bytes | None]] = {**ROT, "missing": lambda data: None}
 PAINTED = SCENE | {"seed": 1, "output": {"format": "png"}}
@@ -240,7 +240,7 @@ async def test_two_jobs_with_the_same_picture_are_both_healed(
         await ended(http, first.split("/")[3])
         # What was noted as loose is tidied meanwhile: it is theirs.
         engine = open_database(mine.jobs.database_url(mine.state_folder))
-        await until(lambda: asyncio.to_thread(lambda: not notes(engine)))
+        await eventually(lambda: asyncio.to_thread(lambda: not notes(engine)))
         engine.dispose()
     for url in (first, second):
         assert (await http.get(url)).content == before.content

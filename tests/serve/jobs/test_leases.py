@@ -9,10 +9,9 @@ from sqlalchemy import Engine
 from serve.jobs.leases import Claim, Leases
 from serve.jobs.store import JobStore, new_job_id
 from serve.pictures import loose_pictures as loose
+from tests.support.databases import clear
+from tests.support.job_rows import New, submit
 from tests.support.polling import until
-
-from .conftest import clear
-from .test_store import New, submit
 
 ERROR = {"code": "c", "message": "m"}
 

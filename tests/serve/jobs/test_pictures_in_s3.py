@@ -15,11 +15,11 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
 from serve.pictures.picture_files import Damaged, open_pictures
-
-from ..conftest import heard, served
-from ..test_ingress import SCENE
-from .conftest import serving_s3
-from .test_worker import ended, submit, until, working
+from tests.support.job_requests import ended, submit, working
+from tests.support.local_service import heard, served
+from tests.support.polling import eventually
+from tests.support.s3_server import serving_s3
+from tests.support.scene_requests import SCENE
 
 DATA = b"a picture"
 NAME = hashlib.sha256(DATA).hexdigest()
@@ -117,7 +117,7 @@ async def test_a_job_waits_for_its_bucket(
     async with client_of(mine, graph) as http, working(mine, graph):
         with heard(caplog):
             job_id = await submit(http, SCENE)
-            await until(told)
+            await eventually(told)
         assert (
             f"a picture of job {job_id} could not be kept: The specified bucket does not exist" in caplog.text
         )

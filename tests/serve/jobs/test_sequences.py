@@ -12,8 +12,7 @@ from sqlalchemy import Engine
 from serve.jobs.leases import Claim, Leases
 from serve.jobs.states import ENDED, NewScene
 from serve.jobs.store import JobStore, new_job_id
-
-from .conftest import clear
+from tests.support.databases import clear
 
 OWNERS = st.sampled_from(["a", "b"])
 

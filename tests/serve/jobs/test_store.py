@@ -1,19 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from serve.jobs.leases import Leases
-from serve.jobs.states import NewScene
 from serve.jobs.store import LATELY_S, JobStore, OtherBody, TooManyWaiting, new_job_id
+from tests.support.job_rows import New, submit
 
-New = Callable[[int], list[NewScene]]
 DAY_S = 86_400
-
-
-def submit(store: JobStore, scenes: list[NewScene], owner: str = "me", now: float = 0, **more: object) -> str:
-    return store.submit(new_job_id(), owner, scenes, now, **more)  # type: ignore[arg-type]
 
 
 def test_a_new_job_waits(store: JobStore, new: New) -> None:

@@ -8,7 +8,6 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,22 +31,12 @@ from serve.state.disk_space import DiskSpace
 from serve.state.tables import scenes
 from serve.telemetry import metrics
 from tests.support.events import parse_events
+from tests.support.fake_handles import Response
+from tests.support.job_requests import JSON, ended, submit, working
+from tests.support.local_service import served
 from tests.support.noted import Noted
-
-from ..conftest import served
-from ..graph.test_scene import Response
-from ..test_ingress import SCENE, SMALL
-
-JSON = {"Accept": "application/json"}
-
-
-async def until(look: Callable[[], Awaitable[Any]], timeout_s: float = 60) -> Any:
-    """What `look` gives, once that is true."""
-    deadline = time.monotonic() + timeout_s
-    while not (value := await look()):
-        assert time.monotonic() < deadline, "it never came to be"
-        await asyncio.sleep(0.01)
-    return value
+from tests.support.polling import eventually
+from tests.support.scene_requests import SCENE, SMALL
 
 
 @pytest.fixture
@@ -61,15 +50,6 @@ async def http(mine: ServiceConfig, graph: Graph) -> AsyncIterator[httpx.AsyncCl
     transport = httpx.ASGITransport(served(build_http(mine, graph)), raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
-
-
-@asynccontextmanager
-async def working(config: ServiceConfig, graph: Graph) -> AsyncIterator[JobWorker]:
-    worker = JobWorker(config, graph.character, graph.background, graph.merger)
-    try:
-        yield worker
-    finally:
-        await worker.stop()
 
 
 def apart_from_times(answer: dict[str, Any]) -> dict[str, Any]:
@@ -104,21 +84,6 @@ async def test_a_scene_with_layers_keeps_its_whole_answer(
     assert (without.headers["content-type"], without.content) == ("image/png", picture.content)
     await http.delete(f"/v1/jobs/{job_id}")
     assert files_in(mine.state_folder / "pictures") == set()
-
-
-async def ended(http: httpx.AsyncClient, job_id: str) -> dict[str, Any]:
-    async def look() -> Any:
-        job = (await http.get(f"/v1/jobs/{job_id}")).json()
-        return job if job["status"] in ("succeeded", "failed", "cancelled") else None
-
-    job: dict[str, Any] = await until(look)
-    return job
-
-
-async def submit(http: httpx.AsyncClient, *scenes: Any) -> str:
-    answer = await http.post("/v1/jobs", json={"scenes": scenes})
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["id"])
 
 
 async def test_a_job_is_painted_as_its_scenes_would_be(
@@ -182,7 +147,7 @@ async def test_a_scene_that_found_no_room_is_not_a_failed_attempt(
     job_id = await submit(http, SCENE)
     full, handle = refusing(graph, *[Overloaded("full", retry_after_s=0.01)] * 5)
     async with working(mine, full):
-        await until(lambda: _later(len(handle.jobs) > 5))
+        await eventually(lambda: _later(len(handle.jobs) > 5))
         await http.delete(f"/v1/jobs/{job_id}")
 
 
@@ -196,10 +161,10 @@ async def test_cancelling_stops_what_is_under_way(
     job_id = await submit(http, SCENE, SCENE, SCENE)
     stuck, handle = refusing(graph)
     async with working(mine, stuck):
-        await until(lambda: _later(handle.jobs))
+        await eventually(lambda: _later(handle.jobs))
         cancelled = await http.delete(f"/v1/jobs/{job_id}")
         assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
-        await until(lambda: _later(all(response.cancelled for response in handle.responses)))
+        await eventually(lambda: _later(all(response.cancelled for response in handle.responses)))
     job = (await http.get(f"/v1/jobs/{job_id}")).json()
     assert {scene["status"] for scene in job["scenes"]} == {"cancelled"}
 
@@ -210,7 +175,7 @@ async def test_a_worker_that_dies_loses_nothing(
     job_id = await submit(http, SCENE | {"seed": 1}, SCENE | {"seed": 2})
     stuck, handle = refusing(graph)
     async with working(mine, stuck):
-        await until(lambda: _later(len(handle.jobs) == 2))
+        await eventually(lambda: _later(len(handle.jobs) == 2))
     assert (await http.get(f"/v1/jobs/{job_id}")).json()["status"] == "running", "nobody has noticed yet"
     async with working(mine, graph):
         assert (await ended(http, job_id))["done"] == 2
@@ -222,7 +187,7 @@ async def test_a_long_scene_keeps_its_lease(
     job_id = await submit(http, SCENE)
     stuck, handle = refusing(graph)
     async with working(mine, stuck):
-        await until(lambda: _later(len(handle.jobs) == 1))
+        await eventually(lambda: _later(len(handle.jobs) == 1))
         async with working(mine, graph):  # which would take it, were it free
             await asyncio.sleep(3 * mine.jobs.lease_s)
             assert (await http.get(f"/v1/jobs/{job_id}")).json()["status"] == "running"
@@ -277,9 +242,9 @@ async def test_scenes_cancelled_at_the_last_moment_leave_no_picture_behind(
 
     late: Any = Late(graph, cancel)
     async with working(mine, replace(graph, merger=late)) as worker:
-        await until(lambda: _later(not worker._painting and late))
+        await eventually(lambda: _later(not worker._painting and late))
         jobs = [await ended(http, job_id) for job_id in job_ids]
-        await until(lambda: _later(not worker._painting))
+        await eventually(lambda: _later(not worker._painting))
     assert {job["status"] for job in jobs} == {"cancelled"}
     assert pictures_in(mine) == []
 
@@ -298,13 +263,13 @@ async def test_a_picture_that_is_being_written_when_its_scene_is_cancelled_goes_
 
     monkeypatch.setattr(FolderPictures, "put", slow)
     async with working(mine, graph) as worker:
-        await until(lambda: _later(writing.is_set()))
+        await eventually(lambda: _later(writing.is_set()))
         await http.delete(f"/v1/jobs/{job_id}")
-        await until(lambda: _later(not worker._painting))
+        await eventually(lambda: _later(not worker._painting))
         may_go_on.set()
-        await until(lambda: _later(worker._renewals.submit(lambda: True).result()))
+        await eventually(lambda: _later(worker._renewals.submit(lambda: True).result()))
         engine = open_database(mine.jobs.database_url(mine.state_folder))
-        await until(lambda: asyncio.to_thread(lambda: not old(engine, 0.0, now=1e12)))
+        await eventually(lambda: asyncio.to_thread(lambda: not old(engine, 0.0, now=1e12)))
         engine.dispose()
     assert pictures_in(mine) == []
 
@@ -329,9 +294,9 @@ async def test_deletes_that_take_long_outlast_no_lease(
     stuck, handle = refusing(graph)
     await submit(http, SCENE)
     async with working(forgetful, stuck):
-        await until(lambda: _later(len(handle.jobs) == 1 and dropping.is_set()))
+        await eventually(lambda: _later(len(handle.jobs) == 1 and dropping.is_set()))
         async with working(mine, graph):  # which would take it, were it free
-            await until(lambda: _later(not pictures_in(mine)))
+            await eventually(lambda: _later(not pictures_in(mine)))
         assert len(handle.jobs) == 1 and not handle.responses[0].cancelled
 
 
@@ -356,7 +321,7 @@ async def test_whatever_fails_in_its_loop_it_goes_on_or_says_so(
 
     monkeypatch.setattr(Leases, "recover", always)
     async with working(mine, graph) as worker:
-        await until(lambda: _later(worker._working.done()))
+        await eventually(lambda: _later(worker._working.done()))
         with pytest.raises(RuntimeError, match="ended"):
             await worker.check_health()
 
@@ -384,7 +349,7 @@ async def test_a_disk_that_takes_nothing_is_not_painted_for_all_the_time(
     one = mine.model_copy(update={"jobs": replace(mine.jobs, concurrency=1)})
     job_id = await submit(http, *[SCENE | {"seed": seed} for seed in range(4)])
     async with working(one, graph) as worker:
-        await until(lambda: _later(len(rests) >= 4))
+        await eventually(lambda: _later(len(rests) >= 4))
         assert all(rest_s >= 0.01 * 2**count for count, rest_s in enumerate(rests))
         full.clear()
         assert (await ended(http, job_id))["status"] == "succeeded"
@@ -413,7 +378,7 @@ async def test_a_worker_without_a_database_waits_for_one(
         await asyncio.sleep(0.1)
         await worker.check_health()
         (tmp_path / "file").unlink()
-        await until(lambda: _later((tmp_path / "file" / "pictures").exists()))
+        await eventually(lambda: _later((tmp_path / "file" / "pictures").exists()))
 
 
 async def test_a_worker_whose_loop_is_over_is_not_healthy(mine: ServiceConfig, graph: Graph) -> None:
@@ -517,7 +482,7 @@ async def test_a_picture_that_is_removed_while_another_job_gets_it_is_kept_again
         async def there() -> bool:
             return (await http.get(job["scenes"][0]["url"])).status_code == 200
 
-        await until(there)
+        await eventually(there)
 
 
 async def test_a_store_that_fails_leaves_the_job_to_be_removed_again(
@@ -548,7 +513,7 @@ async def test_the_room_on_the_disk_is_recorded(
                 12_345 in each.of(metrics.FREE_BYTES) for each in noted if each.allowed == metrics.WORKER
             )
 
-        await until(recorded)
+        await eventually(recorded)
 
 
 async def test_it_stops_once_no_renewal_is_under_way(
@@ -566,6 +531,6 @@ async def test_it_stops_once_no_renewal_is_under_way(
     monkeypatch.setattr(Leases, "renew", renew)
     await submit(http, *[SCENE | {"seed": seed} for seed in range(20)])
     async with working(mine, graph):
-        await until(lambda: _later(entered.is_set()))
+        await eventually(lambda: _later(entered.is_set()))
         threading.Timer(0.3, go_on.set).start()
     assert renewed.is_set()

@@ -6,8 +6,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from serve.jobs.worker import TOO_OFTEN, _again_and_again
-
-from ..conftest import heard
+from tests.support.local_service import heard
 
 
 class Enough(BaseException):

@@ -13,9 +13,8 @@ from PIL import Image
 
 from docs import api_page
 from docs.api_examples import EXAMPLES, URL, Example
-
-from ..conftest import REPOSITORY
-from ..test_ingress import SCENE
+from tests.support.local_service import REPOSITORY
+from tests.support.scene_requests import SCENE
 
 NAMES = [f"{example.method} {example.path}" for example in EXAMPLES]
 

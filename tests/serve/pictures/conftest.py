@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..jobs.conftest import bucket as bucket
-from ..jobs.conftest import engine as engine
-from ..jobs.conftest import postgres as postgres
-from ..jobs.conftest import s3 as s3
-from ..jobs.conftest import sqlite as sqlite
+from tests.support.databases import engine as engine
+from tests.support.databases import postgres as postgres
+from tests.support.databases import sqlite as sqlite
+from tests.support.s3_server import bucket as bucket
+from tests.support.s3_server import s3 as s3

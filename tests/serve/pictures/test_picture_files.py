@@ -7,12 +7,12 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from serve.pictures import picture_files as kept
-from serve.pictures.picture_files import UNFINISHED, Damaged, Pictures, RemotePictures, open_pictures
+from serve.pictures.picture_files import UNFINISHED, Damaged, Pictures, open_pictures
+from tests.support.picture_rot import ROT, spoil
 
 DATA = b"a picture"
 
@@ -75,24 +75,6 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: py
     with pytest.raises(OSError, match="no space"):
         pictures.put(DATA)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-
-
-ROT: dict[str, Callable[[bytes], bytes]] = {
-    "emptied": lambda data: b"",
-    "cut short": lambda data: data[:-1],
-    "made longer": lambda data: data + b"\0",
-    "one bit flipped": lambda data: bytes([data[0] ^ 1]) + data[1:],
-    "another picture": lambda data: b"another picture",
-}
-
-
-def spoil(pictures: Any, name: str, data: bytes | None) -> None:
-    """Write over a kept file behind the store's back; None removes it."""
-    path = pictures._path(name)
-    if isinstance(pictures, RemotePictures):
-        pictures._files.rm_file(path) if data is None else pictures._files.pipe_file(path, data)
-    else:
-        path.unlink() if data is None else path.write_bytes(data)
 
 
 @pytest.mark.parametrize("rot", ROT)

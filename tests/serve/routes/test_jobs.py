@@ -11,8 +11,7 @@ import httpx
 import pytest
 
 from tests.support.events import parse_events
-
-from ..test_ingress import SCENE, SMALL, error_of
+from tests.support.scene_requests import SCENE, SMALL, error_of
 
 JOB = {"scenes": [SCENE]}
 

@@ -15,8 +15,7 @@ from PIL import Image
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
-
-from ..conftest import listening, served
+from tests.support.local_service import listening, served
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,7 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_api, build_http
 from serve.state.disk_space import DiskSpace
-
-from ..conftest import served
+from tests.support.local_service import served
 
 Ask = Callable[..., httpx.AsyncClient]
 TINTS = np.random.default_rng(7).integers(0, 255, (24, 40, 3)).astype(np.uint8)

@@ -14,9 +14,8 @@ from PIL import Image
 
 from deployments.diffusion.simulated import simulated_painter
 from deployments.imaging.marks.provenance import LONGEST_PROMPT
-
-from ..events import parse_events
-from ..test_ingress import SMALL, error_of
+from tests.support.events import parse_events
+from tests.support.scene_requests import SMALL, error_of
 
 JSON, EVENTS = {"Accept": "application/json"}, {"Accept": "text/event-stream"}
 FIGURE = {"prompt": "a knight", "steps": 1, "width": 128, "height": 192}

@@ -18,9 +18,8 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
 from tests.support.events import parse_events
-
-from ..conftest import local_handle, served, simulated_config
-from ..test_ingress import SCENE, SMALL, error_of
+from tests.support.local_service import local_handle, served, simulated_config
+from tests.support.scene_requests import SCENE, SMALL, error_of
 
 EVENTS = {"Accept": "text/event-stream"}
 

@@ -14,8 +14,7 @@ from serve.config.service_config import ServiceConfig
 from serve.state import across_nodes
 from serve.state.across_nodes import check_here, home_of_jobs
 from serve.state.node_local import Marks, look
-
-from ..test_app import deployments_of
+from tests.support.built import deployments_of
 
 REMOTE = JobConfig(database="postgresql+psycopg://me@db/scenes", pictures="s3://bucket/scenes")
 ELSEWHERE = Marks(machine="another", database=None, pictures=None)

@@ -13,9 +13,8 @@ from deployments.errors import NotReady
 from deployments.messages import LayerJob
 from serve.telemetry import metrics
 from serve.telemetry.generators import ObservedCharacter
+from tests.support.local_service import simulated_config
 from tests.support.noted import Noted
-
-from ..conftest import simulated_config
 
 
 async def paint(steps: int = 3, guidance: float = 7.5) -> None:

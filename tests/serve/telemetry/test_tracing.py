@@ -10,9 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from serve.config.service_config import ServiceConfig
+from tests.support.local_service import REPOSITORY
 from tests.support.otlp_collector import Collector, collecting
-
-from ..conftest import REPOSITORY
 
 SEND = """
 import sys

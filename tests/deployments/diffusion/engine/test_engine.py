@@ -18,33 +18,10 @@ from deployments.diffusion.engine.work_item import Progress
 from deployments.diffusion.model.model_config import GenerationConfig
 from deployments.errors import DeadlineExceeded, NotReady, OutOfMemory, Overloaded
 from deployments.messages import LayerEvent, LayerJob, LayerResult, QueueEvent, StepEvent
+from tests.support.engines import engine_of, run
+from tests.support.polling import eventually
 
 MakeJob = Callable[..., LayerJob]
-
-
-def engine_of(painter: Any, config: GenerationConfig | None = None, **more: Any) -> Engine:
-    engine = Engine(
-        painter,
-        lambda pixels: None,
-        lambda job: np.zeros((1, 1, 3), np.uint8),
-        config or GenerationConfig(),
-        **more,
-    )
-    engine.start()
-    return engine
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.001)
-
-
-async def run(engine: Engine, job: LayerJob, prompt: str = "words") -> LayerResult:
-    events = [event async for event in engine.submit(job, prompt, "")]
-    assert all(isinstance(event, StepEvent) for event in events[:-1])
-    assert isinstance(events[-1], LayerResult)
-    return events[-1]
 
 
 def stepped(painter: Any, prompt: str) -> list[int]:
@@ -90,9 +67,9 @@ async def test_jobs_share_their_forwards_and_join_and_leave_between_steps(
     engine = engine_of(gated_painter)
     first = asyncio.create_task(run(engine, make_job(num_inference_steps=5, seed=1), "first"))
     gated_painter.gate.release(2)
-    await until(lambda: len(gated_painter.forwards) == 2)
+    await eventually(lambda: len(gated_painter.forwards) == 2)
     second = asyncio.create_task(run(engine, make_job(num_inference_steps=2, seed=2), "second"))
-    await until(lambda: engine._board.works()[-1].job.seed == 2)
+    await eventually(lambda: engine._board.works()[-1].job.seed == 2)
     gated_painter.gate.release(10)
     results = await asyncio.gather(first, second)
     assert [result.pixels[0, 0, 0] for result in results] == [1, 2]
@@ -114,15 +91,15 @@ async def test_a_caller_hears_its_place_while_it_waits(make_job: MakeJob, gated_
             told.setdefault(seed, []).append(event)
 
     tasks = [asyncio.create_task(follow(0))]
-    await until(lambda: bool(gated_painter.begun))
+    await eventually(lambda: bool(gated_painter.begun))
     tasks += [
         asyncio.create_task(follow(1)),
         asyncio.create_task(follow(2)),
         asyncio.create_task(follow(3, False)),
     ]
-    await until(lambda: len(engine._board.works()) == 4)
+    await eventually(lambda: len(engine._board.works()) == 4)
     gated_painter.gate.release()
-    await until(lambda: 2 in told)
+    await eventually(lambda: 2 in told)
     assert told[2] == [QueueEvent("character", 2)], "told before the step, not after it"
     gated_painter.gate.release(100)
     await asyncio.gather(*tasks)
@@ -149,7 +126,7 @@ async def test_at_most_two_pictures_are_decoded_between_two_steps(
 ) -> None:
     engine = engine_of(gated_painter)
     tasks = [asyncio.create_task(run(engine, make_job(seed=seed), str(seed))) for seed in range(5)]
-    await until(lambda: len(engine._board.works()) == 5)
+    await eventually(lambda: len(engine._board.works()) == 5)
     gated_painter.gate.release(100)
     await asyncio.gather(*tasks)
     assert max(len(together) for together in gated_painter.decoded) == 2
@@ -188,7 +165,7 @@ async def test_a_job_behind_too_much_work_is_told_when_to_come_back(
     engine = engine_of(gated_painter)
     soon = time.monotonic() + 100
     first = asyncio.create_task(run(engine, make_job(num_inference_steps=20, deadline_at=soon), "first"))
-    await until(lambda: bool(engine._board.works()))
+    await eventually(lambda: bool(engine._board.works()))
     with pytest.raises(Overloaded) as refused:
         await run(engine, make_job(num_inference_steps=20, seed=1, deadline_at=soon + 10), "second")
     assert refused.value.retry_after_s is not None and 1 <= refused.value.retry_after_s < 160
@@ -199,7 +176,7 @@ async def test_a_job_behind_too_much_work_is_told_when_to_come_back(
 async def test_more_jobs_than_there_is_room_for_are_refused(make_job: MakeJob, gated_painter: Any) -> None:
     engine = engine_of(gated_painter, GenerationConfig(max_jobs=1))
     first = asyncio.create_task(run(engine, make_job()))
-    await until(lambda: bool(engine._board.works()))
+    await eventually(lambda: bool(engine._board.works()))
     with pytest.raises(Overloaded):
         await run(engine, make_job(seed=1))
     gated_painter.gate.release(4)
@@ -224,7 +201,7 @@ async def test_a_clock_that_is_set_moves_no_deadline(
     told = time.time
     whole = asyncio.create_task(run(engine, make_job(), "whole"))
     late = asyncio.create_task(run(engine, make_job(seed=1, deadline_at=time.monotonic() + 2), "late"))
-    await until(lambda: len(engine._board.works()) == 2)
+    await eventually(lambda: len(engine._board.works()) == 2)
     monkeypatch.setattr(time, "time", lambda: told() + jump_s)
     gated_painter.gate.release(1)
     with pytest.raises(DeadlineExceeded):
@@ -239,19 +216,19 @@ async def test_an_abandoned_job_stops_at_its_next_step_and_disturbs_nobody(
 ) -> None:
     engine = engine_of(gated_painter)
     peer = asyncio.create_task(run(engine, make_job(num_inference_steps=30, seed=7), "peer"))
-    await until(lambda: bool(engine._board.works()))
+    await eventually(lambda: bool(engine._board.works()))
     if how == "close":
         events = engine.submit(make_job(num_inference_steps=40), "gone", "")
         opening = asyncio.ensure_future(anext(events))
-        await until(lambda: len(engine._board.works()) == 2)
+        await eventually(lambda: len(engine._board.works()) == 2)
         gated_painter.gate.release(3)
         assert await opening == StepEvent("character", 1, 40)
         await events.aclose()
     else:
         task = asyncio.create_task(run(engine, make_job(num_inference_steps=40), "gone"))
-        await until(lambda: len(engine._board.works()) == 2)
+        await eventually(lambda: len(engine._board.works()) == 2)
         gated_painter.gate.release(3)
-        await until(lambda: bool(stepped(gated_painter, "gone")))
+        await eventually(lambda: bool(stepped(gated_painter, "gone")))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -271,7 +248,7 @@ async def test_a_caller_who_leaves_just_when_there_is_news_has_left(
 ) -> None:
     engine = engine_of(gated_painter)
     leaving = asyncio.create_task(run(engine, make_job(num_inference_steps=40)))
-    await until(lambda: bool(engine._board.works()))
+    await eventually(lambda: bool(engine._board.works()))
     (work,) = engine._board.works()
     work.listeners[0].news.put_nowait(Progress(1, 40))
     leaving.cancel()
@@ -286,9 +263,9 @@ async def test_a_job_cancelled_before_its_turn_is_never_painted(
 ) -> None:
     engine = engine_of(gated_painter)
     first = asyncio.create_task(run(engine, make_job(), "first"))
-    await until(lambda: bool(gated_painter.begun))
+    await eventually(lambda: bool(gated_painter.begun))
     queued = asyncio.create_task(run(engine, make_job(width_px=128), "queued"))
-    await until(lambda: len(engine._board.works()) == 2)
+    await eventually(lambda: len(engine._board.works()) == 2)
     queued.cancel()
     with pytest.raises(asyncio.CancelledError):
         await queued
@@ -302,9 +279,9 @@ async def test_batch_work_stands_back(make_job: MakeJob, gated_painter: Any) -> 
     engine = engine_of(gated_painter)
     batch = asyncio.create_task(run(engine, make_job(priority="batch", num_inference_steps=9), "batch"))
     gated_painter.gate.release(1)
-    await until(lambda: len(gated_painter.forwards) == 1)
+    await eventually(lambda: len(gated_painter.forwards) == 1)
     asked = asyncio.create_task(run(engine, make_job(seed=1, num_inference_steps=3), "asked"))
-    await until(lambda: len(engine._board.works()) == 2)
+    await eventually(lambda: len(engine._board.works()) == 2)
     gated_painter.gate.release(20)
     await asyncio.gather(batch, asked)
     order = [forward[0][0] for forward in gated_painter.forwards]
@@ -315,7 +292,7 @@ async def test_batch_work_stands_back(make_job: MakeJob, gated_painter: Any) -> 
 async def test_an_equal_job_waits_for_the_one_under_way(make_job: MakeJob, gated_painter: Any) -> None:
     engine = engine_of(gated_painter)
     tasks = [asyncio.create_task(run(engine, make_job(previews=count))) for count in (0, 2)]
-    await until(lambda: bool(engine._board.works()) and len(engine._board.works()[0].listeners) == 2)
+    await eventually(lambda: bool(engine._board.works()) and len(engine._board.works()[0].listeners) == 2)
     gated_painter.gate.release(4)
     first, second = await asyncio.gather(*tasks)
     assert len(gated_painter.begun) == 1
@@ -328,9 +305,9 @@ async def test_whoever_joined_is_not_left_when_the_first_one_goes(
 ) -> None:
     engine = engine_of(gated_painter)
     first = asyncio.create_task(run(engine, make_job()))
-    await until(lambda: bool(gated_painter.begun))
+    await eventually(lambda: bool(gated_painter.begun))
     second = asyncio.create_task(run(engine, make_job()))
-    await until(lambda: len(engine._board.works()[0].listeners) == 2)
+    await eventually(lambda: len(engine._board.works()[0].listeners) == 2)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
@@ -368,7 +345,7 @@ async def test_a_model_that_cannot_be_loaded_again_gets_no_work_until_it_can(
         await run(engine, make_job())
     assert not engine.readiness().ready
     fake_painter.load_error = None
-    await until(lambda: engine.readiness().ready)
+    await eventually(lambda: engine.readiness().ready)
     assert (await run(engine, make_job())).seed == 42
 
 
@@ -423,8 +400,8 @@ async def test_a_step_that_never_ends_is_seen(make_job: MakeJob, gated_painter: 
     engine = engine_of(gated_painter, GenerationConfig(wedged_after_s=0.05))
     engine.check_health()
     task = asyncio.create_task(run(engine, make_job()))
-    await until(lambda: bool(gated_painter.begun))
-    await until(lambda: engine._health.fault(time.monotonic()) is not None)
+    await eventually(lambda: bool(gated_painter.begun))
+    await eventually(lambda: engine._health.fault(time.monotonic()) is not None)
     with pytest.raises(Unhealthy, match="under way"):
         engine.check_health()
     gated_painter.gate.release(4)
@@ -449,7 +426,7 @@ async def test_an_idle_model_is_unloaded_and_the_next_job_loads_it_again(
     engine = engine_of(fake_painter, unload_after_idle_s=0.05)
     await run(engine, make_job())
     assert fake_painter.loads == 1
-    await until(lambda: not fake_painter.loaded)
+    await eventually(lambda: not fake_painter.loaded)
     assert (await run(engine, make_job(seed=1))).seed == 1
     assert fake_painter.loads == 2
 
@@ -464,7 +441,7 @@ async def test_a_model_with_a_job_is_not_idle(make_job: MakeJob, gated_painter: 
     gated_painter.gate.release(20)
     await long
     assert gated_painter.loads == 1
-    await until(lambda: not gated_painter.loaded)
+    await eventually(lambda: not gated_painter.loaded)
 
 
 async def test_a_new_job_begins_the_idle_time_anew(make_job: MakeJob, gated_painter: Any) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import pickle
-import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -17,42 +15,18 @@ from deployments.diffusion.engine.watchdog import Unhealthy
 from deployments.diffusion.model.model_config import GenerationConfig
 from deployments.errors import GenerationFailed, InvalidRequest, NotReady, OutOfMemory, ScenewrightError
 from deployments.messages import LayerJob
-
-from .test_engine import engine_of, run, until
+from tests.support.engines import engine_of, run
+from tests.support.hostile_errors import (
+    HOSTILE,
+    KeywordsAlone,
+    Locked,
+    OwnInvalidRequest,
+    Wordless,
+    name_of,
+)
+from tests.support.polling import eventually
 
 MakeJob = Callable[..., LayerJob]
-
-
-class KeywordsAlone(Exception):
-    """`copy` and `pickle` call its class with what is in `args`, and so fail."""
-
-    def __init__(self, *, reason: str) -> None:
-        super().__init__(reason)
-
-
-class Locked(Exception):
-    def __init__(self) -> None:
-        super().__init__(threading.Lock())
-
-
-class Wordless(Exception):
-    def __str__(self) -> NoReturn:
-        raise ZeroDivisionError
-
-    __repr__ = __str__
-
-
-class Uncopied(Exception):
-    def __copy__(self) -> NoReturn:
-        raise SystemExit
-
-    def __reduce__(self) -> NoReturn:
-        raise KeyboardInterrupt
-
-
-class Frozen(Exception):
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(name)
 
 
 class Undecided(Exception):
@@ -62,47 +36,9 @@ class Undecided(Exception):
         raise ValueError
 
 
-class OwnOutOfMemory(OutOfMemory):
-    """One of ours whose constructor is not ours, and which never called it."""
-
-    def __init__(self, *, device: str) -> None:
-        Exception.__init__(self, device)
-
-
-class OwnInvalidRequest(InvalidRequest):
-    def __init__(self, *, word: str) -> None:
-        super().__init__(f"the word {word} is refused here", "prompt")
-
-
-HOSTILE = [
-    KeywordsAlone(reason="x"),
-    Locked(),
-    Wordless(),
-    Uncopied(),
-    Frozen("x"),
-    OwnOutOfMemory(device="cuda:0"),
-    OwnInvalidRequest(word="x"),
-    MemoryError(),
-    StopIteration("x"),
-    StopAsyncIteration("x"),
-    SystemExit(1),
-    KeyboardInterrupt(),
-    GeneratorExit(),
-    asyncio.CancelledError(),
-    concurrent.futures.CancelledError(),
-    TimeoutError(),
-    BaseExceptionGroup("x", [SystemExit(1)]),
-    UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"),
-]
-
-
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deployments.diffusion.engine.load_retries.FIRST_S", 0.01)
-
-
-def name_of(error: BaseException) -> str:
-    return type(error).__name__
 
 
 def throw(error: BaseException) -> Callable[..., NoReturn]:
@@ -136,7 +72,7 @@ async def test_whatever_a_model_raises_each_caller_gets_an_error_of_its_own(
         with pytest.raises(Unhealthy, match="no room"):  # Twice in a minute.
             engine.check_health()
         return
-    await until(lambda: engine.readiness().ready)
+    await eventually(lambda: engine.readiness().ready)
     assert (await run(engine, make_job(seed=2))).seed == 2
 
 
@@ -212,7 +148,7 @@ async def test_a_step_loop_that_ends_is_unhealthy_and_all_who_wait_are_told(
 ) -> None:
     engine = engine_of(gated_painter)
     waiting = [asyncio.create_task(run(engine, make_job(seed=seed), str(seed))) for seed in range(3)]
-    await until(lambda: len(engine._board.works()) == 3)
+    await eventually(lambda: len(engine._board.works()) == 3)
     engine._board.rest = throw(error)  # type: ignore[method-assign]
     gated_painter.gate.release(100)
     told = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 60)
@@ -262,10 +198,10 @@ async def test_a_model_that_fails_again_and_again_must_prove_that_it_paints(
         assert engine.readiness().ready
         with pytest.raises(GenerationFailed):
             await run(engine, make_job(seed=seed))
-    await until(lambda: not engine.readiness().ready)
+    await eventually(lambda: not engine.readiness().ready)
     engine.check_health()
     broken = False
-    await until(lambda: engine.readiness().ready)
+    await eventually(lambda: engine.readiness().ready)
     assert (await run(engine, make_job())).seed == 42
 
 
@@ -285,4 +221,4 @@ async def test_an_idle_model_that_cannot_be_unloaded_is_seen(make_job: MakeJob, 
     engine = engine_of(fake_painter, unload_after_idle_s=0.01)
     fake_painter.unload = throw(Locked())
     await run(engine, make_job())
-    await until(lambda: not engine.readiness().ready)
+    await eventually(lambda: not engine.readiness().ready)

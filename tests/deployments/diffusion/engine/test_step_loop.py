@@ -18,8 +18,7 @@ from deployments.diffusion.painter import Painting, PaintRequest
 from deployments.errors import GenerationFailed, OutOfMemory
 from deployments.imaging.quality import flaw
 from deployments.messages import LayerJob, LayerResult, Pixels, Recipe
-
-from ..conftest import FakePainter
+from tests.support.fake_painter import FakePainter
 
 MakeJob = Callable[..., LayerJob]
 FULL = OutOfMemory("no room")

@@ -12,30 +12,8 @@ import torch
 from deployments.diffusion.latent_previews import LatentMap
 from deployments.diffusion.model.denoiser import Denoiser, DiffusionPainting
 from deployments.diffusion.model.model_config import ModelConfig
-from deployments.diffusion.painter import PaintRequest
 from deployments.errors import NotReady, OutOfMemory
-from deployments.messages import Pixels
-
-
-def asked(**changes: Any) -> PaintRequest:
-    request: dict[str, Any] = {
-        "prompt": "a red knight",
-        "negative_prompt": "blurry",
-        "num_inference_steps": 3,
-        "guidance_scale": 7.5,
-        "seed": 11,
-        "width_px": 64,
-        "height_px": 96,
-    }
-    return PaintRequest(**(request | changes))
-
-
-def paint(denoiser: Denoiser, request: PaintRequest) -> Pixels:
-    painting = denoiser.begin(request)
-    while painting.done < painting.steps:
-        denoiser.step([painting])
-        assert painting.fault is None
-    return denoiser.decode([painting])[0]
+from tests.support.denoisers import asked, paint
 
 
 @cache

@@ -28,9 +28,8 @@ from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.small_vae import MOST_WAITING, SmallVae
 from deployments.errors import NotReady
 from deployments.messages import LayerJob, LayerResult, Pixels, StepEvent
-
-from ..engine.test_engine import engine_of
-from .test_denoiser import asked, paint
+from tests.support.denoisers import asked, paint
+from tests.support.engines import engine_of
 
 MakeJob = Callable[..., LayerJob]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import zlib
 from io import BytesIO
 from typing import Any
@@ -14,76 +13,20 @@ from PIL import Image, ImageCms
 from deployments.imaging.files.decoding import figure_pixels, open_upright
 from deployments.messages import Pixels
 from tests.support.making import PIXELS, SMOOTH, SRGB, chunk, png, saved
+from tests.support.picture_files import (
+    GREY,
+    NAMED,
+    PRESS,
+    WHITE,
+    WIDE,
+    profile,
+)
 
 SRGB_PROFILE = ImageCms.createProfile("sRGB")
 
 
 def seen(data: bytes) -> Pixels:
     return figure_pixels(open_upright(data, "character", 1_000_000))
-
-
-def tag(signature: bytes, content: bytes) -> tuple[bytes, bytes]:
-    return signature, content + b"\0" * (-len(content) % 4)
-
-
-def fixed(*values: float) -> bytes:
-    return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
-
-
-def profile(space: bytes, *tags: tuple[bytes, bytes], kind: bytes = b"mntr", pcs: bytes = b"XYZ ") -> bytes:
-    """ICC, version 2."""
-    table, body = struct.pack(">I", len(tags)), b""
-    start = 128 + 4 + 12 * len(tags)
-    for signature, content in tags:
-        table += signature + struct.pack(">II", start + len(body), len(content))
-        body += content
-    head = struct.pack(">I4sI4s4s4s", 0, b"lcms", 0x02400000, kind, space, pcs) + b"\0" * 12 + b"acsp"
-    head = head.ljust(68, b"\0") + fixed(0.9642, 1.0, 0.8249)
-    whole = head.ljust(128, b"\0") + table + body
-    return struct.pack(">I", len(whole)) + whole[4:]
-
-
-def gamma(value: float) -> bytes:
-    return b"curv\0\0\0\0" + struct.pack(">IH", 1, round(value * 256))
-
-
-def text(words: bytes) -> bytes:
-    return b"desc\0\0\0\0" + struct.pack(">I", len(words) + 1) + words + b"\0" * 79
-
-
-WHITE = tag(b"wtpt", b"XYZ \0\0\0\0" + fixed(0.9642, 1.0, 0.8249))
-NAMED = tag(b"desc", text(b"test"))
-ADOBE = {
-    b"r": (0.60974, 0.31111, 0.01947),
-    b"g": (0.20528, 0.62567, 0.06087),
-    b"b": (0.14919, 0.06322, 0.74457),
-}
-WIDE = profile(
-    b"RGB ",
-    NAMED,
-    WHITE,
-    *(tag(name + b"XYZ", b"XYZ \0\0\0\0" + fixed(*values)) for name, values in ADOBE.items()),
-    *(tag(name + b"TRC", gamma(2.2)) for name in ADOBE),
-)
-"""Adobe RGB's primaries."""
-GREY = profile(b"GRAY", NAMED, WHITE, tag(b"kTRC", gamma(1.0)))
-"""Linear light."""
-
-
-def ink_table() -> bytes:
-    """Of a press: 16 corners of ink to Lab, every ink alone darkens by its share."""
-    corners = np.stack(np.meshgrid(*[[0, 1]] * 4, indexing="ij"), -1).reshape(-1, 4)
-    lightness = np.clip(100 - corners @ (30, 35, 10, 80), 4, 100)
-    a = corners @ (-30, 60, -5, 0)
-    b = corners @ (-40, -5, 80, 0)
-    lab = np.stack([lightness * 255 / 100, a + 128, b + 128], -1)
-    identity = fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
-    linear = bytes(range(256))
-    head = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + identity
-    return head + linear * 4 + np.clip(np.rint(lab), 0, 255).astype(np.uint8).tobytes() + linear * 3
-
-
-PRESS = profile(b"CMYK", NAMED, WHITE, tag(b"A2B0", ink_table()), kind=b"prtr", pcs=b"Lab ")
 
 
 def expected(image: Image.Image, own: bytes) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,54 +12,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deployments.errors import InvalidRequest
-from deployments.imaging.composite.layer_tags import KEY
 from deployments.imaging.files.decoding import figure_pixels, open_upright, place_pixels
-from deployments.imaging.files.encoding import encode
 from deployments.merger import Merger
-from deployments.messages import MergeJob, MergeOptions, OutputOptions, UploadJob
-from tests.support.making import (
-    PIXELS,
-    SMOOTH,
-    SRGB,
-    XMP,
-    chunk,
-    exif,
-    jpeg,
-    piece,
-    png,
-    saved,
-    segment,
-    webp,
-)
+from deployments.messages import MergeJob, MergeOptions, UploadJob
+from tests.support.picture_files import CLEAR, FILES, PLACE
 
-from .test_colors import GREY, PRESS, WIDE
-
-TAG = (
-    '{"layer":"%s","scene":"0","mode":"%s","confidence":0.9,"options":{"mode":"auto","position":"left",'
-    '"width_px":128,"height_px":64,"scale":1.0,"harmonize":0.5,"shadow":true,"contrast":null}}'
-)
-CLEAR = Image.fromarray(SMOOTH).convert("RGBA")
 CLEAR.putalpha(Image.radial_gradient("L").resize(CLEAR.size))
-MOVING = {"save_all": True, "append_images": [Image.fromarray(PIXELS)]}
-FILES: dict[str, bytes] = {
-    "png": png(PIXELS, before=[chunk(b"tEXt", b"a\0b"), chunk(b"eXIf", exif(6)), chunk(b"tRNS", b"\0" * 6)]),
-    "png in grey": png(PIXELS[..., 0] >> 6, 2, before=[chunk(b"tRNS", b"\0\1")]),
-    "png at 16 bits": png(PIXELS.astype("u2") << 7, 16, before=[chunk(b"tRNS", b"\0\1\0\1\0\1")]),
-    "png by a profile": png(PIXELS, before=[chunk(b"iCCP", b"x\0\0" + zlib.compress(WIDE, 0))]),
-    "png in grey by a profile": saved(PIXELS[..., 0], "PNG", icc_profile=GREY),
-    "png by a palette": saved(Image.fromarray(PIXELS).quantize(9), "PNG", transparency=2),
-    "png with alpha": saved(CLEAR, "PNG", xmp=XMP),
-    "jpeg": jpeg(
-        segment(0xE1, b"Exif\0\0" + exif(3)), segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP)
-    ),
-    "jpeg of a press": saved(CLEAR.convert("CMYK"), "JPEG", icc_profile=PRESS, progressive=True),
-    "webp": webp(before=[piece(b"ICCP", SRGB)], after=[piece(b"EXIF", exif(8)), piece(b"XMP ", XMP)]),
-    "webp with alpha": saved(CLEAR, "WEBP", quality=50, exif=exif(2)),
-    "animation": saved(SMOOTH, "WEBP", **MOVING),
-    "moving png": saved(SMOOTH, "PNG", **MOVING),
-    "a layer": encode(CLEAR, OutputOptions("png"), texts={KEY: TAG % ("character", "cutout")}).data,
-}
-PLACE = encode(SMOOTH, OutputOptions("png"), texts={KEY: TAG % ("background", "cutout")}).data
 
 Edit = tuple[str, float, bytes]
 HOW = st.sampled_from(["write", "cut", "insert"])

@@ -1,4 +1,4 @@
-"""Ray clusters of several nodes on this machine, with logical GPUs and simulated generators."""
+"""Run Ray clusters of several nodes on this machine, with logical GPUs and simulated generators."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, Self
 
 import httpx
@@ -27,10 +26,14 @@ from serve.config.serve_file import SHIPPED_FOLDER
 from serve.runtime.driver_metrics import unexported
 from serve.runtime.local_cluster import free_port
 from serve.runtime.private_ray import PATIENT, patient_for_the_node
-from tests.support import polling
+from tests.support.polling import until
 
 APPLICATION = "scenewright"
+
+
 SCENE = {"character": "a knight", "background": "a castle", "output": {"format": "jpeg", "quality": 60}}
+
+
 QUICK = {
     **PATIENT,
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -116,9 +119,6 @@ class Service:
             return httpx.get(f"{self.url}/readyz", trust_env=False, timeout=5).status_code == 200
         except httpx.TransportError:
             return False
-
-
-until = partial(polling.until, timeout_s=120.0)
 
 
 class Load:

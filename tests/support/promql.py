@@ -1,4 +1,4 @@
-"""PromQL, read by the parser of a Prometheus implementation."""
+"""Read PromQL with the parser of a Prometheus implementation."""
 
 from __future__ import annotations
 

@@ -1,0 +1,16 @@
+"""Look into what serve.app:build made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray.serve import Application
+
+
+def deployments_of(application: Application) -> dict[str, Any]:
+    """Every deployment of the graph by name; an application's arguments are applications."""
+    found = {application._bound_deployment.name: application._bound_deployment}
+    for argument in application._bound_deployment.init_args:
+        if isinstance(argument, Application):
+            found |= deployments_of(argument)
+    return found

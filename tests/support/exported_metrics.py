@@ -1,0 +1,76 @@
+"""Read what a service exports, and which panels of the dashboard that leaves empty."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import promql_parser
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from monitoring.panels import NEVER_EMPTY, ROWS
+
+EXPORTED_WITHIN_S = 90.0
+
+
+Series = set[tuple[str, frozenset[tuple[str, str]]]]
+"""Names, each with its labels and their values."""
+
+
+def scrape(*addresses: str) -> Series:
+    """Every series that is exported at these addresses."""
+    found = (sample for address in addresses for sample in samples(address))
+    return {(sample.name, frozenset(sample.labels.items())) for sample in found}
+
+
+def wait_for_series(missing: Callable[[Series], object], *addresses: str) -> Series:
+    """Return all that was scraped, as Prometheus keeps it, once nothing is missing in it.
+
+    Between two reports that are late, Ray shows no gauge.
+    """
+    series = scrape(*addresses)
+    deadline = time.monotonic() + EXPORTED_WITHIN_S
+    while absent := missing(series):
+        assert time.monotonic() < deadline, absent
+        time.sleep(0.5)
+        series |= scrape(*addresses)
+    return series
+
+
+def samples(address: str) -> list[Sample]:
+    text = httpx.get(f"http://{address}/metrics", trust_env=False).text
+    return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+
+
+def selects(selector: Any, series: Series) -> bool:
+    matchers = selector.matchers.matchers
+    assert all(matcher.op == promql_parser.MatchOp.Equal for matcher in matchers)
+    wanted = {(matcher.name, matcher.value) for matcher in matchers}
+    return any(name == selector.name and wanted <= labels for name, labels in series)
+
+
+def selectors(node: Any) -> Iterator[Any]:
+    if isinstance(node, promql_parser.VectorSelector):
+        yield node
+    elif isinstance(node, promql_parser.MatrixSelector):
+        yield node.vector_selector
+    else:
+        for name in ("lhs", "rhs", "expr", "args"):
+            inner = getattr(node, name, None) or []
+            for child in inner if isinstance(inner, list) else [inner]:
+                yield from selectors(child)
+
+
+def empty_panels(series: Series) -> list[str]:
+    return [
+        f"{panel.title}: {selector.name}"
+        for row in ROWS
+        for panel in row.panels
+        for query in panel.queries
+        if NEVER_EMPTY not in query.expression
+        for selector in selectors(promql_parser.parse(query.expression.replace("$__rate_interval", "1m")))
+        if not selects(selector, series)
+    ]

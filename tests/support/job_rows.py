@@ -1,0 +1,14 @@
+"""Submit jobs to a store, without HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from serve.jobs.states import NewScene
+from serve.jobs.store import JobStore, new_job_id
+
+New = Callable[[int], list[NewScene]]
+
+
+def submit(store: JobStore, scenes: list[NewScene], owner: str = "me", now: float = 0, **more: object) -> str:
+    return store.submit(new_job_id(), owner, scenes, now, **more)  # type: ignore[arg-type]

@@ -1,0 +1,22 @@
+"""Requests for scenes, and what an answer's error says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+SMALL: dict[str, Any] = {"prompt": "a", "steps": 1, "width": 64, "height": 64}
+
+
+SCENE: dict[str, Any] = {"character": SMALL, "background": SMALL, "merge": {"width": 128, "height": 64}}
+
+
+def error_of(answer: httpx.Response) -> dict[str, Any]:
+    """The one shape of every error, whatever went wrong."""
+    body: dict[str, Any] = answer.json()
+    assert set(body) == {"error"}
+    error: dict[str, Any] = body["error"]
+    assert set(error) == {"type", "code", "message", "param", "request_id"}
+    assert error["request_id"] == answer.headers["x-request-id"]
+    return error
