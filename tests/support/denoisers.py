@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deployments.diffusion.model.denoiser import Denoiser
+from deployments.diffusion.model.pipeline_painter import PipelinePainter, PipelinePainting
 from deployments.diffusion.painter import PaintRequest
 from deployments.messages import Pixels
 
@@ -28,3 +29,16 @@ def paint(denoiser: Denoiser, request: PaintRequest) -> Pixels:
         denoiser.step([painting])
         assert painting.fault is None
     return denoiser.decode([painting])[0]
+
+
+def step_or_split(painter: PipelinePainter, paintings: list[PipelinePainting]) -> None:
+    """Step as the engine does: where a forward fails, try smaller groups."""
+    try:
+        painter.step(paintings)
+    except ValueError as error:
+        if len(paintings) == 1:
+            paintings[0].fault = error
+            return
+        middle = len(paintings) // 2
+        step_or_split(painter, paintings[:middle])
+        step_or_split(painter, paintings[middle:])

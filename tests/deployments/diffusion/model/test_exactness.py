@@ -4,7 +4,6 @@ pipeline's, in a crowd within one level of eight bits, and with fixed rows the s
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -13,11 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import numpy as np
 import pytest
-import torch
-from diffusers import DiffusionPipeline
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
@@ -26,6 +22,7 @@ from deployments.diffusion.model.denoiser import Denoiser, DiffusionPainting
 from deployments.diffusion.model.model_config import GenerationConfig, ModelConfig
 from deployments.diffusion.painter import PaintRequest
 from deployments.messages import LayerJob, LayerResult, Pixels
+from tests.support.stock_pipelines import solver_of, stock
 
 FAMILIES = ["tiny_sd1", "tiny_sd2", "tiny_sdxl"]
 SOLVERS = [
@@ -41,13 +38,9 @@ MOST_ROWS = 8
 ASKED = PaintRequest("a red knight", "blurry", 5, 7.5, 11, 64, 96)
 
 
-@cache
-def stock_of(folder: Path) -> Any:
-    pipeline: Any = DiffusionPipeline.from_pretrained(folder)
-    pipeline.set_progress_bar_config(disable=True)
-    for convolutional in (pipeline.unet, pipeline.vae):
-        convolutional.to(memory_format=torch.channels_last)
-    return pipeline
+def stock_levels(folder: Path, solver: str, request: PaintRequest) -> Pixels:
+    """Return what diffusers itself paints, in levels of 255."""
+    return np.asarray(stock(folder, request, solver, output_type="pil"))
 
 
 @cache
@@ -56,31 +49,6 @@ def denoiser_of(folder: Path, exact: bool = False) -> Denoiser:
     made = Denoiser(config)
     made.load()
     return made
-
-
-@cache
-def solver_of(folder: Path, name: str) -> Any:
-    return getattr(diffusers, name).from_config(stock_of(folder).scheduler.config)
-
-
-def stock(folder: Path, solver: str, request: PaintRequest) -> Pixels:
-    """What diffusers itself paints, asked as its own documentation does."""
-    pipeline = stock_of(folder)
-    before, pipeline.scheduler = pipeline.scheduler, copy.deepcopy(solver_of(folder, solver))
-    try:
-        return np.asarray(
-            pipeline(
-                prompt=request.prompt,
-                negative_prompt=request.negative_prompt,
-                num_inference_steps=request.num_inference_steps,
-                guidance_scale=request.guidance_scale,
-                width=request.width_px,
-                height=request.height_px,
-                generator=torch.Generator("cpu").manual_seed(request.seed),
-            ).images[0]
-        )
-    finally:
-        pipeline.scheduler = before
 
 
 @dataclass(frozen=True)
@@ -138,7 +106,7 @@ def test_alone_it_is_the_stock_pipelines_picture(
     family: str, solver: str, request: pytest.FixtureRequest
 ) -> None:
     folder = request.getfixturevalue(family)
-    assert np.array_equal(alone(folder, solver, ASKED), stock(folder, solver, ASKED))
+    assert np.array_equal(alone(folder, solver, ASKED), stock_levels(folder, solver, ASKED))
 
 
 @pytest.mark.parametrize(
@@ -152,7 +120,7 @@ def test_so_it_is_whatever_is_asked(
     folder = request.getfixturevalue(family)
     asked = replace(ASKED, **changes)
     solver = "DPMSolverMultistepScheduler"
-    assert np.array_equal(alone(folder, solver, asked), stock(folder, solver, asked))
+    assert np.array_equal(alone(folder, solver, asked), stock_levels(folder, solver, asked))
 
 
 @pytest.mark.parametrize("zeros", [True, False])
@@ -164,8 +132,8 @@ def test_an_xl_without_a_negative_prompt_reads_zeros_where_the_model_says_so(
     (folder / "model_index.json").write_text(json.dumps(index))
     solver = "EulerDiscreteScheduler"
     none, empty = (alone(folder, solver, replace(ASKED, negative_prompt=negative)) for negative in (None, ""))
-    assert np.array_equal(none, stock(folder, solver, replace(ASKED, negative_prompt=None)))
-    assert np.array_equal(empty, stock(folder, solver, replace(ASKED, negative_prompt="")))
+    assert np.array_equal(none, stock_levels(folder, solver, replace(ASKED, negative_prompt=None)))
+    assert np.array_equal(empty, stock_levels(folder, solver, replace(ASKED, negative_prompt="")))
     assert np.array_equal(none, empty) == (not zeros)
 
 
@@ -180,7 +148,7 @@ def test_in_a_crowd_of_all_solvers_it_is_the_same_within_a_level(
     ]
     gone = Visit(replace(ASKED, seed=99, num_inference_steps=9), SOLVERS[0], stay=2)
     for visit, picture in zip(visits, paint(folder, [gone, *visits])[1:], strict=True):
-        assert levels_apart(picture, stock(folder, visit.solver, visit.request)) <= 1
+        assert levels_apart(picture, stock_levels(folder, visit.solver, visit.request)) <= 1
 
 
 @pytest.mark.parametrize(
@@ -235,7 +203,7 @@ few = settings(
 def test_random_peers_change_nothing(tiny_sd1: Path, peers: list[Visit]) -> None:
     for visit, picture in zip([SUBJECT, *peers], paint(tiny_sd1, [SUBJECT, *peers]), strict=True):
         if picture is not None:
-            assert levels_apart(picture, stock(tiny_sd1, visit.solver, visit.request)) <= 1
+            assert levels_apart(picture, stock_levels(tiny_sd1, visit.solver, visit.request)) <= 1
 
 
 @few
@@ -255,7 +223,7 @@ def test_with_fixed_rows_the_pictures_are_the_stock_pipelines_within_a_level(
 ) -> None:
     folder = request.getfixturevalue(family)
     painted = alone(folder, SUBJECT.solver, ASKED, exact=True)
-    assert levels_apart(painted, stock(folder, SUBJECT.solver, ASKED)) <= 1
+    assert levels_apart(painted, stock_levels(folder, SUBJECT.solver, ASKED)) <= 1
 
 
 @pytest.mark.parametrize("exact", [False, True])
@@ -294,6 +262,6 @@ async def test_through_the_engine_nothing_is_different(
             width_px=job.width_px,
         )
         assert painted.degraded == ()
-        assert levels_apart(painted.pixels, stock(tiny_sd1, solver, asked)) <= 1
+        assert levels_apart(painted.pixels, stock_levels(tiny_sd1, solver, asked)) <= 1
         if exact:
             assert np.array_equal(painted.pixels, alone(tiny_sd1, solver, asked, exact=True))

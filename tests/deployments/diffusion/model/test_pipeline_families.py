@@ -20,6 +20,7 @@ from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.pipeline_painter import PipelinePainter, PipelinePainting
 from deployments.diffusion.painter import PaintRequest, forward_rows
 from deployments.errors import InvalidRequest
+from tests.support.denoisers import step_or_split
 from tests.support.tiny_families import TINY
 
 ASKED = PaintRequest("a red knight", None, 4, 3.0, 11, 64, 96)
@@ -98,19 +99,6 @@ def failing_in_company(painter: PipelinePainter, here: dict[int, PipelinePaintin
         yield forwards
     finally:
         hook.remove()
-
-
-def step_or_split(painter: PipelinePainter, paintings: list[PipelinePainting]) -> None:
-    """As the engine does: where a forward fails, smaller company is tried."""
-    try:
-        painter.step(paintings)
-    except ValueError as error:
-        if len(paintings) == 1:
-            paintings[0].fault = error
-            return
-        middle = len(paintings) // 2
-        step_or_split(painter, paintings[:middle])
-        step_or_split(painter, paintings[middle:])
 
 
 def crowd(painter: PipelinePainter, visits: Sequence[Visit]) -> tuple[list[Floats | None], list[int]]:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import numpy as np
 import pytest
 import torch
-from diffusers import DiffusionPipeline
 
 from deployments.diffusion.engine.engine import Engine
 from deployments.diffusion.model.denoiser import Denoiser
@@ -23,48 +20,14 @@ from deployments.diffusion.model.pipeline_painter import PipelinePainter, Pipeli
 from deployments.diffusion.painter import PaintRequest
 from deployments.errors import GenerationFailed, NotReady, OutOfMemory
 from deployments.messages import LayerJob, LayerResult
+from tests.support.denoisers import step_or_split
+from tests.support.stock_pipelines import solver_of, stock
 
 ASKED = PaintRequest("a red knight", "blurry", 5, 7.5, 11, 64, 96)
 UNETS = ["tiny_sd1", "tiny_sd2", "tiny_sdxl"]
 CLOSE = 1e-5
 FULL = "CUDA out of memory. Tried to allocate 2.00 GiB"
 Floats = np.ndarray[Any, Any]
-
-
-@cache
-def stock_of(folder: Path) -> Any:
-    pipeline: Any = DiffusionPipeline.from_pretrained(folder)
-    pipeline.set_progress_bar_config(disable=True)
-    for convolutional in (pipeline.unet, pipeline.vae):
-        convolutional.to(memory_format=torch.channels_last)
-    return pipeline
-
-
-@cache
-def stock(folder: Path, request: PaintRequest, solver: str = "") -> Floats:
-    """What diffusers itself paints, asked as its own documentation does; in unit floats."""
-    pipeline = stock_of(folder)
-    before = pipeline.scheduler
-    pipeline.scheduler = copy.deepcopy(solver_of(folder, solver))
-    try:
-        return pipeline(  # type: ignore[no-any-return]
-            prompt=request.prompt,
-            negative_prompt=request.negative_prompt,
-            num_inference_steps=request.num_inference_steps,
-            guidance_scale=request.guidance_scale,
-            width=request.width_px,
-            height=request.height_px,
-            generator=torch.Generator("cpu").manual_seed(request.seed),
-            output_type="np",
-        ).images[0]
-    finally:
-        pipeline.scheduler = before
-
-
-@cache
-def solver_of(folder: Path, name: str) -> Any:
-    own = stock_of(folder).scheduler
-    return getattr(diffusers, name).from_config(own.config) if name else own
 
 
 @cache
@@ -130,19 +93,6 @@ class Visit:
     solver: str = ""
     at: int = 0
     stay: int | None = None
-
-
-def step_or_split(painter: PipelinePainter, paintings: list[PipelinePainting]) -> None:
-    """As the engine does: where a forward fails, smaller company is tried."""
-    try:
-        painter.step(paintings)
-    except ValueError as error:
-        if len(paintings) == 1:
-            paintings[0].fault = error
-            return
-        middle = len(paintings) // 2
-        step_or_split(painter, paintings[:middle])
-        step_or_split(painter, paintings[middle:])
 
 
 def crowd(painter: PipelinePainter, folder: Path, visits: Sequence[Visit]) -> list[Floats | None]:
