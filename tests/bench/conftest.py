@@ -1,28 +1,5 @@
-"""Benchmarks in their smallest form: whether they run, never what they find."""
+"""Give the benchmarks' tests a way to run one in small."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
-import pytest
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Callable[..., tuple[str, dict[str, Any]]]:
-    """Run `scripts/bench NAME` in small; return what it printed, and its report."""
-
-    def run(name: str, *arguments: str) -> tuple[str, dict[str, Any]]:
-        report = tmp_path / "report.json"
-        command = [sys.executable, "-m", f"bench.{name}", "--quick", "--json", str(report), *arguments]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout, json.loads(report.read_text())
-
-    return run
+from tests.support.bench_runs import bench as bench

@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
-Bench = Callable[..., tuple[str, dict[str, Any]]]
+from tests.support.bench_runs import Bench
 
 
 @pytest.mark.slow

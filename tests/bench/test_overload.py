@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from bench.overload import LOADS, cells, config, figures, lateness_ms, later, page
 from loadtest.analysis.summary import Window
 from loadtest.traffic.record import Record
+from tests.support.bench_runs import Bench
 
-Bench = Callable[..., tuple[str, dict[str, Any]]]
 WINDOW = Window(warmup_s=10, duration_s=20)
 
 

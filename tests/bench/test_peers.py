@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bench.peers import __main__ as peers
 from loadtest.traffic import mix
 from serve.config.serve_file import load
-
-Bench = Callable[..., tuple[str, dict[str, Any]]]
+from tests.support.bench_runs import Bench
 
 
 def test_the_compiled_service_differs_in_how_its_models_are_run_alone(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from monitoring.panels import NEVER_EMPTY, ROWS
+from tests.support.promql import selectors
 
 EXPORTED_WITHIN_S = 90.0
 
@@ -52,18 +53,6 @@ def selects(selector: Any, series: Series) -> bool:
     return any(name == selector.name and wanted <= labels for name, labels in series)
 
 
-def selectors(node: Any) -> Iterator[Any]:
-    if isinstance(node, promql_parser.VectorSelector):
-        yield node
-    elif isinstance(node, promql_parser.MatrixSelector):
-        yield node.vector_selector
-    else:
-        for name in ("lhs", "rhs", "expr", "args"):
-            inner = getattr(node, name, None) or []
-            for child in inner if isinstance(inner, list) else [inner]:
-                yield from selectors(child)
-
-
 def empty_panels(series: Series) -> list[str]:
     return [
         f"{panel.title}: {selector.name}"
@@ -71,6 +60,6 @@ def empty_panels(series: Series) -> list[str]:
         for panel in row.panels
         for query in panel.queries
         if NEVER_EMPTY not in query.expression
-        for selector in selectors(promql_parser.parse(query.expression.replace("$__rate_interval", "1m")))
+        for selector in selectors(query.expression)
         if not selects(selector, series)
     ]

@@ -1,0 +1,29 @@
+"""What needs a real GPU; the device is a constant, so that these tests can be tried on a CPU too."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+
+from tests.support.bench_runs import bench as bench
+from tests.support.tiny_models import tiny_sd1 as tiny_sd1
+from tests.support.tiny_models import tiny_sdxl as tiny_sdxl
+
+NO_GPU = "no GPU here: the engine on a GPU was NOT tested (it needs CUDA, and a torch built for it)"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/gpu/" in item.path.as_posix():
+            item.add_marker(pytest.mark.gpu)
+
+
+@pytest.fixture(scope="session")
+def device() -> str:
+    """`cuda`, or what TESTS_GPU_DEVICE names: `cpu` tries the tests themselves where there is no GPU."""
+    named = os.environ.get("TESTS_GPU_DEVICE", "cuda")
+    if named == "cuda" and not torch.cuda.is_available():
+        pytest.skip(NO_GPU)
+    return named
