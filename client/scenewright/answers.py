@@ -68,10 +68,14 @@ class Layer(_Painted):
 
 @dataclass(frozen=True)
 class Queued:
-    """A layer waits for `ahead` others, those under way among them; 0 when its turn has come."""
+    """A layer waits for `ahead` others, those under way among them; 0 when its turn has come.
+
+    `index`: which of several characters it is, here and in the events below.
+    """
 
     layer: str
     ahead: int
+    index: int | None = None
 
 
 @dataclass(frozen=True)
@@ -82,20 +86,22 @@ class Progress:
     step: int
     steps: int
     preview: bytes | None = None
+    index: int | None = None
 
 
 @dataclass(frozen=True)
 class LayerDone:
-    """A layer is painted, and waits for the other."""
+    """A layer is painted, and waits for the others."""
 
     layer: str
     seed: int
     degraded: list[str]
+    index: int | None = None
 
 
 @dataclass(frozen=True)
 class ScenePreview:
-    """Both layers together, so far: a small JPEG."""
+    """All layers together, so far: a small JPEG."""
 
     data: bytes
 
@@ -149,11 +155,11 @@ def scene_event_of(name: str, data: dict[str, Any], backend: str) -> SceneEvent 
     """Read an event of a scene; None for an event of a later version."""
     if name == "layer.progress":
         preview = base64.b64decode(data["preview"]) if "preview" in data else None
-        return Progress(data["layer"], data["step"], data["steps"], preview)
+        return Progress(data["layer"], data["step"], data["steps"], preview, data.get("index"))
     if name == "layer.queued":
-        return Queued(data["layer"], data["ahead"])
+        return Queued(data["layer"], data["ahead"], data.get("index"))
     if name == "layer.completed":
-        return LayerDone(data["layer"], data["seed"], data["degraded"])
+        return LayerDone(data["layer"], data["seed"], data["degraded"], data.get("index"))
     if name == "scene.preview":
         return ScenePreview(base64.b64decode(data["preview"]))
     return scene_of(data, backend) if name == "scene.completed" else None

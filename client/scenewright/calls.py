@@ -50,20 +50,23 @@ class Stream(Generic[T]):
     last: str
 
 
-def scene(character: Words, background: Words, options: dict[str, Any]) -> Call[Scene]:
+def scene(character: Words | Sequence[Words], background: Words, options: dict[str, Any]) -> Call[Scene]:
+    figures: list[Any] = list(character) if isinstance(character, list | tuple) else [character]
+    name = "characters" if isinstance(character, list | tuple) else "character"
+    layers = {name: character, "background": background}
     return Call(
         "POST",
         "/v1/scenes",
         lambda answer: scene_of(answer.json(), _backend(answer.headers)),
-        {"content": encoded({"character": character, "background": background, **options})},
+        {"content": encoded({**layers, **options})},
         JSON,
         at_least_s=_patience_s(options),
-        repeatable=_seeded(options) or all(_seeded(layer) for layer in (character, background)),
+        repeatable=_seeded(options) or all(_seeded(layer) for layer in (*figures, background)),
     )
 
 
 def scene_stream(
-    character: Words, background: Words, previews: int, options: dict[str, Any]
+    character: Words | Sequence[Words], background: Words, previews: int, options: dict[str, Any]
 ) -> Stream[SceneEvent]:
     asked = scene(character, background, options)
     content = {**asked.content, "params": _query(previews=previews)}

@@ -52,15 +52,15 @@ class Scenewright:
     def close(self) -> None:
         self._http.close()
 
-    def scene(self, character: Words, background: Words, **options: Any) -> Scene:
-        """Paint a scene: POST /v1/scenes.
+    def scene(self, character: Words | Sequence[Words], background: Words, **options: Any) -> Scene:
+        """Paint a scene: POST /v1/scenes. A list of one to four characters paints several figures.
 
         `options` are its other fields, such as `seed`, `merge` or `layers`.
         """
         return self._do(calls.scene(character, background, options))
 
     def scene_events(
-        self, character: Words, background: Words, previews: int = 3, **options: Any
+        self, character: Words | Sequence[Words], background: Words, previews: int = 3, **options: Any
     ) -> Generator[SceneEvent, None, None]:
         """Yield both layers' places in the queue, their steps, then the Scene.
 

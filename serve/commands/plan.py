@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from deployments.messages import MAX_FIGURES
 from scenewright.commands.finite import FiniteRange
 
 
@@ -28,9 +29,16 @@ from scenewright.commands.finite import FiniteRange
 @click.option(
     "--scenes", type=click.IntRange(500, 1_000_000), default=10_000, show_default=True, help="Simulated."
 )
+@click.option(
+    "--figures",
+    type=click.IntRange(1, MAX_FIGURES),
+    default=1,
+    show_default=True,
+    help="Characters in each scene.",
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The plan as JSON.")
-def plan(rps: float, p95: float, file: Path, scenes: int, seed: int, as_json: bool) -> None:
+def plan(rps: float, p95: float, file: Path, scenes: int, figures: int, seed: int, as_json: bool) -> None:
     """Work out how many GPUs a load needs.
 
     Simulates the service over Poisson arrivals: both branches, the sharing of forwards, routing and merging.
@@ -43,7 +51,7 @@ def plan(rps: float, p95: float, file: Path, scenes: int, seed: int, as_json: bo
 
     try:
         profile = read_profile(file)
-        planned = Planner(profile, Goal(rps, p95), scenes, seed).plan()
+        planned = Planner(profile, Goal(rps, p95, figures=figures), scenes, seed).plan()
     except (ProfileError, NoPlan) as error:
         raise click.ClickException(str(error)) from error
     click.echo(json.dumps(as_data(planned, profile), indent=2) if as_json else as_text(planned, profile))

@@ -14,8 +14,9 @@ HOURS_A_DAY, DAYS_A_MONTH = 24, 30
 def as_text(plan: Plan, profile: Profile) -> str:
     goal, setup, outcome = plan.goal, plan.chosen.setup, plan.chosen.outcome
     simulated = " (a simulated profile: no device was measured)" if profile.backend == "simulated" else ""
+    figures = f" of {goal.figures} figures" if goal.figures > 1 else ""
     lines = [
-        f"{goal.rps:g} scenes/s, {goal.percent:g}% within {goal.latency_s:g} s,"
+        f"{goal.rps:g} scenes/s{figures}, {goal.percent:g}% within {goal.latency_s:g} s,"
         f" on {profile.device}{simulated}",
         f"one scene alone: {profile.alone_s:.2f} s",
         "",
@@ -49,6 +50,7 @@ def as_data(plan: Plan, profile: Profile) -> dict[str, Any]:
         "rps": plan.goal.rps,
         "latency_s": plan.goal.latency_s,
         "percent": plan.goal.percent,
+        "figures": plan.goal.figures,
         "chosen": _data(plan.chosen),
         "spare": _replicas(plan.spare),
         "autoscaled": {

@@ -24,11 +24,12 @@ class NoPlan(ValueError):
 
 @dataclass(frozen=True)
 class Goal:
-    """`percent` of the scenes done within `latency_s`, at `rps` scenes a second."""
+    """`percent` of the scenes done within `latency_s`, at `rps` scenes a second of so many `figures`."""
 
     rps: float
     latency_s: float
     percent: float = 95.0
+    figures: int = 1
 
 
 @dataclass(frozen=True)
@@ -85,20 +86,24 @@ class Planner:
         other_s = self._profile.merge_s + self._profile.other_s
         goal = ScalingGoal(self._goal.latency_s, self._goal.percent / 100, other_s)
         arrivals = [at for at in self._arrivals if at <= AUTOSCALED_S]
-        return simulate(self._profile, setup, arrivals, self._seed, JointScaler(goal, most=MOST_REPLICAS))
+        scaler = JointScaler(goal, most=MOST_REPLICAS)
+        return simulate(self._profile, setup, arrivals, self._seed, scaler, self._goal.figures)
 
     def meets(self, setup: Setup) -> bool:
         return self._percentile_s(setup) <= self._goal.latency_s
 
     def evaluate(self, setup: Setup) -> Outcome:
         if setup not in self._evaluated:
-            self._evaluated[setup] = simulate(self._profile, setup, self._arrivals, self._seed)
+            self._evaluated[setup] = simulate(
+                self._profile, setup, self._arrivals, self._seed, figures=self._goal.figures
+            )
         return self._evaluated[setup]
 
     def least(self, kind: str) -> int:
         """Return the fewest replicas that could keep up, however well they share their forwards."""
         layer: LayerProfile = getattr(self._profile, kind)
-        return math.floor(self._goal.rps * layer.crowded_s) + 1
+        layers = self._goal.figures if kind == "character" else 1
+        return math.floor(self._goal.rps * layers * layer.crowded_s) + 1
 
     def _first(self) -> Setup:
         counts = {kind: self.least(kind) for kind in BRANCHES}

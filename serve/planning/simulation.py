@@ -1,6 +1,6 @@
 """The fork and the join as a discrete-event simulation: two fleets paint, a pool merges, a policy may scale.
 
-Every scene's two layers start at once, and it can be merged when the later one is done. Where a replica holds
+Every scene's layers start at once, and it can be merged when the last one is done. Where a replica holds
 one picture at a time this is a queue with a known mean (M/D/1, Pollaczek and Khinchine): the tests check
 that.
 """
@@ -72,18 +72,31 @@ def poisson(rps: float, scenes: int, seed: int = 0) -> NDArray[np.float64]:
 
 
 def simulate(
-    profile: Profile, setup: Setup, arrivals: Sequence[float], seed: int = 0, scaler: Scaler | None = None
+    profile: Profile,
+    setup: Setup,
+    arrivals: Sequence[float],
+    seed: int = 0,
+    scaler: Scaler | None = None,
+    figures: int = 1,
 ) -> Outcome:
-    """Simulate the service. `arrivals` in seconds, ascending."""
-    return _Run(profile, setup, arrivals, seed, scaler).outcome()
+    """Simulate the service. `arrivals` in seconds, ascending; each scene has so many `figures`."""
+    return _Run(profile, setup, arrivals, seed, scaler, figures).outcome()
 
 
 class _Run:
     def __init__(
-        self, profile: Profile, setup: Setup, arrivals: Sequence[float], seed: int, scaler: Scaler | None
+        self,
+        profile: Profile,
+        setup: Setup,
+        arrivals: Sequence[float],
+        seed: int,
+        scaler: Scaler | None,
+        figures: int,
     ) -> None:
         dice = random.Random(seed)  # noqa: S311 (routing, not secrets)
         self._profile, self._arrivals, self._scaler = profile, arrivals, scaler
+        self._layers = {"character": figures, "background": 1}
+        self._unpainted = [figures + 1] * len(arrivals)
         self._fleets = {kind: Fleet(getattr(profile, kind), getattr(setup, kind), dice) for kind in BRANCHES}
         self._mergers = [0.0] * setup.merger
         self._merging_s = 0.0
@@ -111,11 +124,12 @@ class _Run:
 
     def _scene(self, scene: int, now: float) -> None:
         for kind, fleet in self._fleets.items():
-            fleet.arrived(now)
-            if fleet.ready:
-                self._paint(kind, scene, now)
-            else:
-                fleet.waiting.append(scene)
+            for _ in range(self._layers[kind]):
+                fleet.arrived(now)
+                if fleet.ready:
+                    self._paint(kind, scene, now)
+                else:
+                    fleet.waiting.append(scene)
 
     def _paint(self, kind: str, scene: int, now: float) -> None:
         fleet = self._fleets[kind]
@@ -131,7 +145,8 @@ class _Run:
             done, decoded_at, next_end = replica.turn(now)
             for task in done:
                 begun_at = now if task.begun_at is None else task.begun_at
-                self._queued[kind][task.scene] = begun_at - self._arrivals[task.scene]
+                queued_s = begun_at - self._arrivals[task.scene]
+                self._queued[kind][task.scene] = max(queued_s, self._queued[kind][task.scene])
                 self._at(decoded_at, partial(self._painted, kind, task.scene))
             if next_end is not None:
                 self._plan(kind, replica, next_end)
@@ -139,8 +154,9 @@ class _Run:
         self._at(end, ends)
 
     def _painted(self, kind: str, scene: int, now: float) -> None:
-        self._done_at[kind][scene] = now
-        if all(times[scene] for times in self._done_at.values()):
+        self._done_at[kind][scene] = now  # Of the last of its figures.
+        self._unpainted[scene] -= 1
+        if not self._unpainted[scene]:
             free_at = heapq.heappop(self._mergers)
             ended = max(now, free_at) + self._profile.merge_s
             heapq.heappush(self._mergers, ended)

@@ -31,6 +31,9 @@ PREVIEW = base64.b64encode(b"small").decode()
 TOLD: list[tuple[str, dict[str, Any]]] = [
     ("layer.queued", {"layer": "character", "ahead": 1}),
     ("layer.progress", {"layer": "character", "step": 1, "steps": 2}),
+    ("layer.queued", {"layer": "character", "index": 1, "ahead": 2}),
+    ("layer.progress", {"layer": "character", "index": 1, "step": 1, "steps": 2}),
+    ("layer.completed", {"layer": "character", "index": 1, "seed": 43, "degraded": []}),
     ("layer.progress", {"layer": "character", "step": 2, "steps": 2, "preview": PREVIEW}),
     ("layer.completed", {"layer": "character", "seed": 42, "degraded": []}),
     ("something.new", {}),
@@ -40,6 +43,9 @@ TOLD: list[tuple[str, dict[str, Any]]] = [
 READ = [
     Queued("character", 1),
     Progress("character", 1, 2),
+    Queued("character", 2, 1),
+    Progress("character", 1, 2, index=1),
+    LayerDone("character", 43, [], 1),
     Progress("character", 2, 2, b"small"),
     LayerDone("character", 42, []),
     ScenePreview(b"small"),

@@ -50,6 +50,19 @@ def test_a_scene_is_asked_for_and_read(tmp_path: Path) -> None:
     assert (tmp_path / "scene.png").read_bytes() == a_png()
 
 
+def test_a_list_of_characters_paints_several() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json=ANSWER | {"seeds": {"characters": [1, 2], "background": 3}})
+
+    figures = ["a knight", {"prompt": "a dragon", "position": {"x": 0.7}, "depth": 1}]
+    scene = service(answer).scene(figures, "a castle", seed=1)
+    assert json.loads(seen[0].content) == {"characters": figures, "background": "a castle", "seed": 1}
+    assert scene.seeds == {"character-0": 1, "character-1": 2, "background": 3}
+
+
 def test_an_answer_is_awaited_longer_than_its_deadline() -> None:
     seen: list[httpx.Request] = []
 

@@ -61,6 +61,29 @@ def test_a_scene_asks_for_no_more_than_was_said(server: Stub, tmp_path: Path) ->
     ]
 
 
+def test_a_scene_of_several_figures(server: Stub, tmp_path: Path) -> None:
+    asked = ["scene", "a knight", "a castle", "--character", "a dragon", "--url", server.url]
+    assert run(*asked, "-o", tmp_path / "s.png", "--steps", 4, "--character-seed", 7).exit_code == 0
+    placed = run(*asked, "-o", tmp_path / "s.png", "--position", "left", "--position", "0.7")
+    assert placed.exit_code == 0
+    assert [request["characters"] for request in server.asked] == [
+        [
+            {"prompt": "a knight", "seed": 7, "num_inference_steps": 4},
+            {"prompt": "a dragon", "num_inference_steps": 4},
+        ],
+        [
+            {"prompt": "a knight", "position": "left"},
+            {"prompt": "a dragon", "position": {"x": 0.7}},
+        ],
+    ]
+    assert all("character" not in request and "merge" not in request for request in server.asked)
+    for wrong in (["--position", "left"], ["--character", "a", "--character", "b", "--character", "c"]):
+        result = run(*asked, "-o", tmp_path / "s.png", *wrong)
+        assert result.exit_code == 2
+        assert "figures" in result.stderr
+    assert len(server.asked) == 2
+
+
 def test_a_position_may_be_a_share_of_the_width(server: Stub, tmp_path: Path) -> None:
     asked = ("scene", "a", "b", "-o", tmp_path / "s.png", "--url", server.url, "--position")
     assert run(*asked, "0.3").exit_code == 0

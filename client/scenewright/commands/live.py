@@ -1,4 +1,4 @@
-"""Painting a scene while a terminal shows how far both layers are, and a folder takes their previews."""
+"""Painting a scene while a terminal shows how far its layers are, and a folder takes their previews."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def paint(service: Scenewright, request: dict[str, Any], previews: Path | None) 
     events: Iterable[SceneEvent]
     with closing(service.scene_events(previews=PREVIEWS if previews else 0, **request)) as events:
         kept = events if previews is None else _kept(events, previews)
-        last = _with_bars(kept) if watched else _last(kept)
+        character = request["character"]
+        figures = len(character) if isinstance(character, list) else None
+        last = _with_bars(kept, figures) if watched else _last(kept)
     assert isinstance(last, Scene)  # noqa: S101 (the client raises where a stream ends without)
     return last
 
@@ -39,7 +41,7 @@ def _last(events: Iterable[SceneEvent]) -> SceneEvent | None:
     return last[0] if last else None
 
 
-def _with_bars(events: Iterable[SceneEvent]) -> SceneEvent | None:
+def _with_bars(events: Iterable[SceneEvent], figures: int | None) -> SceneEvent | None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
@@ -53,24 +55,44 @@ def _with_bars(events: Iterable[SceneEvent]) -> SceneEvent | None:
     )
     last = None
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks = {layer: bars.add_task(name, total=None, waits="") for layer, name in NAMES.items()}
+        names = {_name_of(layer, index): _shown(layer, index) for layer, index in _layers(figures)}
+        tasks = {layer: bars.add_task(name, total=None, waits="") for layer, name in names.items()}
         for last in events:
             if isinstance(last, Queued):
-                bars.update(tasks[last.layer], waits=f"{last.ahead} before it" if last.ahead else "")
+                task = tasks[_name_of(last.layer, last.index)]
+                bars.update(task, waits=f"{last.ahead} before it" if last.ahead else "")
             elif isinstance(last, Progress):
-                bars.update(tasks[last.layer], completed=last.step, total=last.steps, waits="")
+                task = tasks[_name_of(last.layer, last.index)]
+                bars.update(task, completed=last.step, total=last.steps, waits="")
             elif isinstance(last, LayerDone):
-                bars.stop_task(tasks[last.layer])
+                bars.stop_task(tasks[_name_of(last.layer, last.index)])
     return last
 
 
+def _layers(figures: int | None) -> list[tuple[str, int | None]]:
+    """Return the layers in the order of their bars; `figures`: how many, None for a character alone."""
+    indices: Iterable[int | None] = (None,) if figures is None else range(figures)
+    return [*(("character", index) for index in indices), ("background", None)]
+
+
+def _name_of(layer: str, index: int | None) -> str:
+    return layer if index is None else f"{layer}-{index}"
+
+
+def _shown(layer: str, index: int | None) -> str:
+    return NAMES[layer] if index is None else f"{NAMES[layer]} {index + 1}"
+
+
 def _kept(events: Iterable[SceneEvent], folder: Path) -> Generator[SceneEvent, None, None]:
-    """FOLDER/character-007.jpg is the character after seven steps; scene-2.jpg the second of both."""
+    """FOLDER/character-007.jpg is the character after seven steps; scene-2.jpg the second of all layers.
+
+    The second of several characters after seven steps is character-1-007.jpg.
+    """
     make_folder(folder)
     together = 0
     for event in events:
         if isinstance(event, Progress) and event.preview:
-            write(folder / f"{event.layer}-{event.step:03}.jpg", event.preview)
+            write(folder / f"{_name_of(event.layer, event.index)}-{event.step:03}.jpg", event.preview)
         elif isinstance(event, ScenePreview):
             together += 1
             write(folder / f"scene-{together}.jpg", event.data)

@@ -1,4 +1,4 @@
-"""`scenewright scene`: two descriptions in, one picture out, painted by a running service."""
+"""`scenewright scene`: descriptions in, one picture out, painted by a running service."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, get_args
 import click
 
 from ..answers import Scene
-from ..choices import Fallback, MergeMode, PictureFormat
+from ..choices import MAX_FIGURES, Fallback, MergeMode, PictureFormat, Position
 from .live import paint
 from .output import check_writable, picture_format, write
-from .position import PositionParam, on_the_wire
+from .position import PositionParam, of_each, on_the_wire
 from .service import connected, service_options
 
 
@@ -19,11 +19,24 @@ from .service import connected, service_options
 @click.argument("character")
 @click.argument("background")
 @click.option("-o", "--output", "file", required=True, type=click.Path(path_type=Path), metavar="FILE")
-@click.option("--seed", type=int, help="For both layers; random where not given.")
-@click.option("--character-seed", type=int)
+@click.option(
+    "--character",
+    "further",
+    multiple=True,
+    metavar="WORDS",
+    help=f"Another figure beside CHARACTER, up to {MAX_FIGURES} in all; a later one is in front.",
+)
+@click.option("--seed", type=int, help="For all layers, one more for each further figure; else random.")
+@click.option("--character-seed", type=int, help="For CHARACTER alone.")
 @click.option("--background-seed", type=int)
 @click.option("--steps", type=int, help="Denoising steps of each layer.")
-@click.option("--position", type=PositionParam(), help="Where the character stands.")
+@click.option(
+    "--position",
+    "positions",
+    type=PositionParam(),
+    multiple=True,
+    help="Where the character stands. Once for each of several, which else spread evenly.",
+)
 @click.option(
     "--mode", type=click.Choice(get_args(MergeMode)), help="How the character is set into the place."
 )
@@ -34,7 +47,8 @@ from .service import connected, service_options
 @click.option(
     "--layers",
     is_flag=True,
-    help="Also write FILE-character.png, -background.png, -mask.png and -painted.png.",
+    help="Also write FILE-character.png, -background.png, -mask.png and -painted.png; of several figures"
+    " -character-0.png and so on.",
 )
 @click.option(
     "--format", "format_", type=click.Choice(get_args(PictureFormat)), help="Else from FILE's suffix."
@@ -43,7 +57,7 @@ from .service import connected, service_options
     "--previews",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="Also write how both layers came to be, step by step.",
+    help="Also write how all layers came to be, step by step.",
 )
 @click.option(
     "--fallback", type=click.Choice(get_args(Fallback)), help="For a layer that cannot be as asked."
@@ -52,6 +66,8 @@ from .service import connected, service_options
 def scene(
     character: str,
     background: str,
+    further: tuple[str, ...],
+    positions: tuple[Position | float, ...],
     file: Path,
     previews: Path | None,
     url: str,
@@ -61,11 +77,17 @@ def scene(
     """Paint CHARACTER before BACKGROUND (both in words) into FILE, by a running service."""
     wire_format = options["format_"] or picture_format(file)
     check_writable(file)
-    layers = {
-        "character": _layer(character, options, "character"),
-        "background": _layer(background, options, "background"),
-    }
-    request = {**layers, **_request(options, wire_format)}
+    if 1 + len(further) > MAX_FIGURES:
+        raise click.BadParameter(f"there are {MAX_FIGURES} figures at most", param_hint="--character")
+    standing = [on_the_wire(position) for position in of_each(positions, 1 + len(further))]
+    first = _layer(character, options, "character")
+    layers: dict[str, Any] = {"character": first, "background": _layer(background, options, "background")}
+    if further:
+        figures = [first, *(_given(prompt=words, num_inference_steps=options["steps"]) for words in further)]
+        places = [{"position": position} for position in standing] or [{}] * len(figures)
+        layers["character"] = [{**figure, **place} for figure, place in zip(figures, places, strict=True)]
+        standing = []
+    request = {**layers, **_request(options, standing, wire_format)}
     with connected(url, api_key) as service:
         painted = paint(service, request, previews)
     write(file, painted.data)
@@ -81,10 +103,10 @@ def _layer(prompt: str, options: dict[str, Any], kind: str) -> dict[str, Any]:
     return _given(prompt=prompt, seed=options[f"{kind}_seed"], num_inference_steps=options["steps"])
 
 
-def _request(options: dict[str, Any], wire_format: str) -> dict[str, Any]:
+def _request(options: dict[str, Any], standing: list[Any], wire_format: str) -> dict[str, Any]:
     """The request's fields besides the layers. What was not asked for is left to the service's defaults."""
     merge = _given(
-        position=on_the_wire(options["position"]),
+        position=standing[0] if standing else None,
         **{name: options[name] for name in ("mode", "width", "height")},
     )
     switches = {name: True for name in ("enhance", "attribution", "layers") if options[name]}

@@ -32,6 +32,13 @@ def test_the_slower_branch_gets_more() -> None:
     assert chosen.character > chosen.background >= 3
 
 
+def test_several_figures_need_so_many_times_the_replicas() -> None:
+    plan = Planner(PROFILE, Goal(rps=1.0, latency_s=8.0, figures=3), scenes=1_000).plan()
+    assert plan.chosen.setup.character > 9 > plan.chosen.setup.background
+    assert "1 scenes/s of 3 figures" in as_text(plan, PROFILE)
+    assert as_data(plan, PROFILE)["figures"] == 3
+
+
 def test_a_goal_below_the_time_of_one_scene_is_refused_with_the_reason() -> None:
     with pytest.raises(NoPlan, match=r"takes 3\.00 s on test card, so no number of replicas keeps 2 s"):
         Planner(PROFILE, Goal(rps=1.0, latency_s=2.0), scenes=500).plan()

@@ -48,6 +48,19 @@ def test_a_scene_alone_takes_its_slower_branch_and_the_merge() -> None:
     assert outcome.late_layer_s == pytest.approx(np.full(18, 1.75))
 
 
+def test_a_scene_of_several_figures_waits_for_the_last_of_them() -> None:
+    """Three layers of a second each on one replica, which paints one picture at a time."""
+    arrivals = [100.0 * scene for scene in range(20)]
+    one_replica = simulate(profile(), Setup(1, 1, 1), arrivals, figures=3)
+    assert one_replica.latency_s == pytest.approx(np.full(18, 3.0))
+    assert one_replica.late_layer_s == pytest.approx(np.full(18, 2.0))
+    assert one_replica.utilisation["character"] == pytest.approx(
+        3 * one_replica.utilisation["background"], rel=0.01
+    )
+    one_each = simulate(profile(), Setup(3, 1, 1), arrivals, figures=3)
+    assert one_each.latency_s.min() == pytest.approx(1.0)
+
+
 def test_a_shared_forward_carries_more_than_one_after_the_other() -> None:
     shared = profile(*[layer({1: 0.1, 4: 0.16})] * 2)
     arrivals = poisson(1.5, 5_000).tolist()

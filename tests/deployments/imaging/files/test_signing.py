@@ -15,6 +15,7 @@ from PIL import Image
 from deployments.imaging.files.signing import PictureSigner, SigningConfig
 from deployments.merger import Merger, MergerConfig
 from deployments.messages import (
+    FigureOptions,
     LayerKind,
     LayerResult,
     LayerTimings,
@@ -124,6 +125,17 @@ async def test_a_signed_scene_names_both_layers(
     # The authority is nobody's, so it is not trusted; everything else about the file must hold.
     faults = {status["code"] for status in report.get("validation_status", [])}
     assert faults <= {"signingCredential.untrusted"}
+
+
+async def test_a_signed_scene_names_every_figure(signing: SigningConfig) -> None:
+    job = MergeJob("r", figures=(FigureOptions(),) * 3)
+    characters = [layer("character")] * 3
+    signed = await Merger(MergerConfig(signing=signing)).merge_group(job, layer("background"), *characters)
+    with c2pa.Reader("image/jpeg", BytesIO(signed.picture.data)) as reader:
+        report = json.loads(reader.json())
+    manifest = report["manifests"][report["active_manifest"]]
+    names = {part["title"] for part in manifest["ingredients"]}
+    assert names == {"character-0", "character-1", "character-2", "background"}
 
 
 async def test_a_picture_changed_after_signing_is_found_out(signing: SigningConfig) -> None:
