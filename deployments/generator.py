@@ -139,7 +139,7 @@ class Generator(ABC):
 
 def _build_painter(config: GeneratorConfig, kind: LayerKind) -> AnyPainter:
     if config.backend == "simulated":
-        return SimulatedPainter(config.simulated, kind)
+        return SimulatedPainter(config.simulated, kind, card_of(config.model).id)
     # torch takes seconds to import: a simulated replica and the edge never pay for it.
     if uses_denoiser(config.model):
         from deployments.diffusion.model.denoiser import Denoiser

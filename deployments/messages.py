@@ -21,6 +21,11 @@ Pixels = NDArray[np.uint8]
 """(height, width, 3) RGB or (height, width, 4) RGBA."""
 
 
+def generator_name(kind: LayerKind, model: str = "") -> str:
+    """Return the name of the generator that paints with a model of a layer; without one, with its first."""
+    return f"{kind}:{model}" if model else kind
+
+
 class SentWithTimeLeft:
     """Pickle `deadline_at`, a time of the process's own monotonic clock, as the seconds that are left.
 
@@ -46,6 +51,8 @@ class LayerJob(SentWithTimeLeft):
     steps, as fractions, that is guided. `no_store`: neither answered from an equal job's layer nor kept for
     one. `tenant`: whose share of the replicas it takes; empty where callers share one. `followed`:
     its caller hears of its place in the queue. `figure`: which of its scene's several characters it is.
+    `model`: the id of that one of its layer's models that paints it; empty for the first, which is the
+    default.
     """
 
     request_id: str
@@ -68,6 +75,12 @@ class LayerJob(SentWithTimeLeft):
     tenant: str = ""
     followed: bool = False
     figure: int | None = None
+    model: str = ""
+
+    @property
+    def generator(self) -> str:
+        """Return the name of the generator that paints it."""
+        return generator_name(self.kind, self.model)
 
     @property
     def megapixel_steps(self) -> float:
@@ -79,6 +92,7 @@ class LayerJob(SentWithTimeLeft):
         """Return a key that is equal for jobs of one model whose pictures are equal."""
         asked = (
             self.kind,
+            self.model,
             self.prompt,
             self.negative_prompt,
             self.num_inference_steps,

@@ -3,6 +3,8 @@
 ingress (HTTP) ──► character ─┐
                └─► background ┴─► merger
 jobs' worker ────► the same three
+
+A layer with several models has a deployment for each of them.
 """
 
 # No `from __future__ import annotations`: Serve reads build's annotation as it stands, to validate `args`.
@@ -18,6 +20,7 @@ from ray.serve import Application
 from deployments.merger import Merger, MergerConfig
 
 from .config import haproxy_mode
+from .config.layer_models import deployment_names
 from .config.memory_budgets import memory_warnings, work_bytes
 from .config.service_config import ReplicaOptions, ServiceConfig
 from .graph.request_router import routed
@@ -51,32 +54,33 @@ def build(config: ServiceConfig) -> Application:
     for warning in memory_warnings(config):
         logger.warning(warning)
     deployment = partial(_deployment, config.logs)
-    character, background = (
-        deployment(
-            replica_class.kind.capitalize(),
-            replica_class,
+    names = deployment_names(config.generators)
+    generators = {
+        generator: deployment(
+            names[generator],
+            ObservedCharacter if generator.startswith(ObservedCharacter.kind) else ObservedBackground,
             settings.replicas,
-            request_router_config=routed(replica_class.kind, settings.generator.keeps_layers),
+            request_router_config=routed(generator, settings.generator.keeps_layers),
             **GENERATOR_HEALTH,
         ).bind(settings.generator, must_load=settings.replicas.starts_only_loaded)
-        for replica_class, settings in (
-            (ObservedCharacter, config.character),
-            (ObservedBackground, config.background),
-        )
-    )
+        for generator, settings in config.generators.items()
+    }
     composition = MergerConfig(
         config.provenance, config.matting, config.signing, work_bytes(config), config.merger.at_once
     )
     merger = deployment("Merger", Merger, config.merger).bind(composition)
-    graph = (character, background, merger)
+    # Those that need not be there are apart from the two that always are.
+    graph = (generators.pop("character"), generators.pop("background"), merger)
     worker = deployment("JobWorker", JobWorker, config.worker, health_check_period_s=5).bind(
-        config, *graph, home
+        config, *graph, home, generators
     )
     ingress = serve.ingress()(Ingress)
     # A replica that stops finishes what it has: no other knows its connections.
     drained = {"graceful_shutdown_timeout_s": config.limits.max_deadline_s, "backpressure_config": TOO_MANY}
     edge = config.ingress.model_copy(update={"max_ongoing_requests": slots_of(config)})
-    app: Application = deployment("Ingress", ingress, edge, **drained).bind(config, *graph, worker, home)
+    app: Application = deployment("Ingress", ingress, edge, **drained).bind(
+        config, *graph, worker, home, generators
+    )
     return app
 
 

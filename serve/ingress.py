@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -64,6 +65,7 @@ class Ingress:
         merger: Handle,
         worker: Handle,
         home: Marks | None = None,
+        others: Mapping[str, Handle] | None = None,
     ) -> None:
         check_here(config, home)
         send_traces(config.tracing)
@@ -82,9 +84,9 @@ class Ingress:
                     names,
                 )
         self._config = fitted(config)
-        places = {kind: layer.replicas.max_queued_requests for kind, layer in config.layers.items()}
+        places = {name: model.replicas.max_queued_requests for name, model in config.generators.items()}
         admission, merges = AdmissionControl(HERE.get, places), merges_under_way(config)
-        self._graph = Graph(character, background, merger, admission, merges, HERE.get)
+        self._graph = Graph(character, background, merger, admission, merges, HERE.get, others or {})
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         take_short_turns()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import Field
@@ -14,11 +15,12 @@ from deployments.diffusion.model.registry import (
     ModelCard,
     ModelKind,
     card_of,
-    describe,
     locate,
 )
 from deployments.messages import LayerKind
 
+from ..config.layer_defaults import Defaults, layer_defaults
+from ..config.layer_models import find_model
 from ..config.service_config import ServiceConfig
 from .schema import Wire
 
@@ -31,7 +33,16 @@ class Resolution(Wire):
     multiple_of: int
 
 
+class LayerUsual(Wire):
+    num_inference_steps: int
+    guidance_scale: float
+    width: int
+    height: int
+
+
 class MemoryRange(Wire):
+    """In GB of the GPU: of the weights in half precision and of the pictures under way."""
+
     least: float
     most: float
 
@@ -53,6 +64,12 @@ class ModelEntry(Wire):
     serving: list[LayerKind] = Field(
         description="the layers that it paints here; empty for a model that is only known, which no request "
         "can name"
+    )
+    default_for: list[LayerKind] = Field(
+        description="the layers that it paints where a request names no model"
+    )
+    defaults: dict[LayerKind, LayerUsual] = Field(
+        description="for each layer that it paints, what a request gets that leaves it out"
     )
     pipeline: str
     family: str = Field(
@@ -77,25 +94,31 @@ class ModelList(Wire):
     data: list[ModelEntry]
 
 
+@dataclass(frozen=True)
+class _Served:
+    """A model, and its defaults by the layers that it paints."""
+
+    card: ModelCard
+    knows: KnownWords | None = None
+    defaults: dict[LayerKind, Defaults] = field(default_factory=dict)
+    default_for: list[LayerKind] = field(default_factory=list)
+
+
 def listing(config: ServiceConfig) -> dict[str, Any]:
     """Return OpenAI's list shape.
 
     `serving` names the layers that a model paints here; known others have none.
     """
-    served: dict[str, ModelCard] = {}
-    layers: dict[str, list[str]] = {}
-    knows: dict[str, KnownWords | None] = {}
-    for kind in ("character", "background"):
-        model = getattr(config, kind).generator.model
-        source, card = model.source, card_of(model)
-        served[card.id] = card
-        knows[card.id] = read_known_words(locate(source))
-        layers.setdefault(card.id, []).append(kind)
-    cards = list(served.values()) + [card for card in KNOWN_MODELS if card.id not in served]
-    return {
-        "object": "list",
-        "data": [_entry(card, layers.get(card.id, []), knows.get(card.id)) for card in cards],
-    }
+    served: dict[str, _Served] = {}
+    for kind, layer in config.layers.items():
+        for model, settings in layer.by_model.items():
+            card, place = card_of(settings.generator.model), locate(settings.generator.model.source)
+            here = served.setdefault(card.id, _Served(card, read_known_words(place)))
+            here.defaults[kind] = layer_defaults(kind, settings)
+            if not model:
+                here.default_for.append(kind)
+    others = [_Served(card) for card in KNOWN_MODELS if card.id not in served]
+    return {"object": "list", "data": [_entry(each) for each in (*served.values(), *others)]}
 
 
 def find(config: ServiceConfig, name: str) -> dict[str, Any] | None:
@@ -108,22 +131,19 @@ def find(config: ServiceConfig, name: str) -> dict[str, Any] | None:
 
 def layers_painted_by(config: ServiceConfig, name: str) -> list[LayerKind]:
     """Return the layers whose model has this name. The name is only compared, and opens no file."""
-    return [kind for kind, layer in config.layers.items() if name in names_of(layer.generator.model.source)]
+    return [kind for kind, layer in config.layers.items() if find_model(layer, name) is not None]
 
 
-def names_of(source: str) -> tuple[str, ...]:
-    """Return every name by which a request may ask for a configured model."""
-    card = describe(source)
-    return (source, card.id, *card.aliases)
-
-
-def _entry(card: ModelCard, serving: list[str], knows: KnownWords | None) -> dict[str, Any]:
+def _entry(served: _Served) -> dict[str, Any]:
+    card, knows = served.card, served.knows
     width, height = card.native_size
     return {
         "id": card.id,
         "object": "model",
         "kind": card.kind,
-        "serving": serving,
+        "serving": list(served.defaults),
+        "default_for": served.default_for,
+        "defaults": {kind: vars(defaults) for kind, defaults in served.defaults.items()},
         "pipeline": card.pipeline,
         "family": card.family,
         "tasks": list(card.tasks),

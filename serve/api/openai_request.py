@@ -102,7 +102,7 @@ class ImagesRequest(Wire):
 
     def asked_for(self, number: int, config: ServiceConfig) -> SceneRequest | LayerRequest:
         """Return the `number`-th picture as our own request. Raises InvalidRequest naming OpenAI's field."""
-        subject = self._subject(config)
+        subject, named = self._subject(config)
         if self.response_format == "url":
             raise InvalidRequest(
                 "pictures are sent as b64_json: nothing is kept to link to", "response_format"
@@ -116,12 +116,12 @@ class ImagesRequest(Wire):
         if subject == "scene":
             if self.background == "transparent":
                 raise InvalidRequest("a scene is not transparent: ask for model character", "background")
-            layers = self._layers()
+            layers = self._layers(named)
             merge = self.merge.model_dump(exclude_unset=True) | _given(width=width, height=height)
             scene = {**layers, "merge": merge, **common}
             return parse(scene | _given(seed=self._seed(number)), SceneRequest)
         layer = {
-            **self._filled({"prompt": self.prompt}),
+            **self._filled({"prompt": self.prompt}, named),
             **_given(width=width, height=height, seed=self._seed(number)),
             **common,
         }
@@ -131,19 +131,22 @@ class ImagesRequest(Wire):
             raise InvalidRequest("only a character can be transparent", "background")
         return parse(layer, LayerRequest)
 
-    def _subject(self, config: ServiceConfig) -> Subject:
-        """Return what `model` means here. Raises InvalidRequest for a model that is not served."""
+    def _subject(self, config: ServiceConfig) -> tuple[Subject, str | None]:
+        """Return what `model` means here, and which model it names.
+
+        Raises InvalidRequest for one that is not served.
+        """
         if self.model in SUBJECTS:
-            return SUBJECTS[self.model]
+            return SUBJECTS[self.model], None
         painted = layers_painted_by(config, self.model)
         if not painted:
             served = ", ".join(model["id"] for model in listing(config)["data"] if model["serving"])
             raise InvalidRequest(f"model is one of {', '.join(SUBJECTS)}, {served}", "model")
         both = SEPARATOR in self.prompt or self.character is not None or self.characters is not None
-        return "scene" if len(painted) > 1 and both else painted[0]
+        return "scene" if len(painted) > 1 and both else painted[0], self.model
 
-    def _layers(self) -> dict[str, Any]:
-        """Return the scene's layers by name. Raises InvalidRequest."""
+    def _layers(self, model: str | None) -> dict[str, Any]:
+        """Return the scene's layers by name, painted by `model` where they name none. Raises InvalidRequest."""
         place = None if isinstance(self.background, str) else self.background
         if self.character is not None and self.characters is not None:
             raise InvalidRequest("give character or characters", "characters")
@@ -154,22 +157,25 @@ class ImagesRequest(Wire):
                 message = "a scene's prompt is `character | background`, or give both as fields"
                 raise InvalidRequest(message, "prompt")
             names = ("character", "background")
-            return {name: self._filled({"prompt": part}) for name, part in zip(names, words, strict=True)}
+            return {
+                name: self._filled({"prompt": part}, model) for name, part in zip(names, words, strict=True)
+            }
         if not described or place is None:
             missing = "background" if described else "character"
             raise InvalidRequest(f"{missing} is needed where the other is a field", missing)
-        background = self._filled(_fields(place))
+        background = self._filled(_fields(place), model)
         if self.characters is not None:
-            figures = [self._filled(_fields(figure)) for figure in self.characters]
+            figures = [self._filled(_fields(figure), model) for figure in self.characters]
             return {"characters": figures, "background": background}
-        return {"character": self._filled(_fields(self.character)), "background": background}
+        return {"character": self._filled(_fields(self.character), model), "background": background}
 
-    def _filled(self, layer: dict[str, Any]) -> dict[str, Any]:
+    def _filled(self, layer: dict[str, Any], model: str | None) -> dict[str, Any]:
         """Add what is given for all layers to a layer that does not give it itself."""
         shared = _given(
             negative_prompt=self.negative_prompt,
             num_inference_steps=self.num_inference_steps,
             guidance_scale=self.guidance_scale,
+            model=model,
         )
         return {"enhance_prompt": self.enhance_prompt, **shared, **layer}
 

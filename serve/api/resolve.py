@@ -26,9 +26,9 @@ from deployments.messages import (
 )
 
 from ..config.layer_defaults import layer_defaults
-from ..config.service_config import LayerSettings, Limits, ServiceConfig
+from ..config.layer_models import find_model, model_id
+from ..config.service_config import Limits, ModelSettings, ServiceConfig
 from ..graph.scene_job import SceneJob
-from .model_list import names_of
 from .schema import At, CharacterRequest, Layer, LayerRequest, Merge, Output, SceneRequest, Standing
 from .sizes import Size, frame_shaped, frame_size, layer_size
 
@@ -45,9 +45,8 @@ def admit_scene(
     tenant: str = "",
 ) -> SceneJob:
     """Turn a scene's request into a job. Raises InvalidRequest with the parameter's path."""
-    limits = config.limits
     options = merge_options(request.merge, config)
-    deadline_at = _deadline_at(request.deadline_s, limits)
+    deadline_at = _deadline_at(request.deadline_s, config.limits)
     frame = None if options.mode == "paste" else (options.width_px, options.height_px)
 
     def layer(kind: LayerKind, asked: Layer, figure: int | None = None) -> LayerJob:
@@ -57,8 +56,7 @@ def admit_scene(
         job = _job(
             kind,
             asked,
-            config.layers[kind],
-            limits,
+            config,
             request_id,
             seed,
             deadline_at,
@@ -73,37 +71,33 @@ def admit_scene(
     several = request.characters or []
     if several:
         refuse_one_position(request.merge)
+    character = None if request.character is None else layer("character", request.character)
+    background = layer("background", request.background)
+    characters = tuple(layer("character", asked, index) for index, asked in enumerate(several))
+    painted = (*filter(None, (character,)), *characters, background)
     merge = MergeJob(
         request_id,
         options,
         output_options(request.output, config, accepted),
         request.enhance,
-        attribution_mark(config) if request.attribution else None,
+        attribution_mark(config, *painted) if request.attribution else None,
         request.layers,
         tenant,
         figures=tuple(map(figure_options, several)),
     )
-    return SceneJob(
-        None if request.character is None else layer("character", request.character),
-        layer("background", request.background),
-        merge,
-        deadline_at,
-        tuple(layer("character", asked, index) for index, asked in enumerate(several)),
-    )
+    return SceneJob(character, background, merge, deadline_at, characters)
 
 
 def admit_layer(
     kind: LayerKind, request: LayerRequest, config: ServiceConfig, request_id: str, tenant: str = ""
 ) -> LayerJob:
     """Turn a layer's request into a job. Raises InvalidRequest with the parameter's path."""
-    settings = config.character if kind == "character" else config.background
     cutout = isinstance(request, CharacterRequest) and request.cutout
     deadline_at = _deadline_at(request.deadline_s, config.limits)
     return _job(
         kind,
         request,
-        settings,
-        config.limits,
+        config,
         request_id,
         request.seed,
         deadline_at,
@@ -116,8 +110,7 @@ def admit_layer(
 def _job(
     kind: LayerKind,
     asked: Layer,
-    settings: LayerSettings,
-    limits: Limits,
+    config: ServiceConfig,
     request_id: str,
     seed: int | None,
     deadline_at: float,
@@ -131,11 +124,13 @@ def _job(
 
     `frame`: the one that this layer fills and whose shape it takes, unless the request gives a size.
     """
-    defaults, model = layer_defaults(kind, settings), settings.generator.model.source
-    card = card_of(settings.generator.model)
-    # Only ever compared: a model named by a request is never looked up, since that would open files.
-    if asked.model is not None and asked.model not in names_of(model):
-        raise InvalidRequest(f"this service paints the {kind} with {card.id}", f"{param}model")
+    limits, layer = config.limits, config.layers[kind]
+    found = find_model(layer, asked.model)
+    if found is None:
+        served = " or ".join(map(model_id, layer.by_model.values()))
+        raise InvalidRequest(f"this service paints the {kind} with {served}", f"{param}model")
+    model, settings = found
+    defaults, card = layer_defaults(kind, settings), card_of(settings.generator.model)
     default = (defaults.width, defaults.height)
     if frame is not None and asked.width is None and asked.height is None:
         default = frame_shaped(frame, card, limits)
@@ -165,6 +160,7 @@ def _job(
         plain_backdrop and asked.enhance_prompt,
         fallback,
         tenant=tenant,
+        model=model,
     )
 
 
@@ -180,8 +176,8 @@ def _check_taken(asked: Layer, card: ModelCard, param: str) -> None:
     raise InvalidRequest(message, f"{param}guidance_scale")
 
 
-def latent_factor(settings: LayerSettings) -> int:
-    """Return the number that a layer's sides are multiples of."""
+def latent_factor(settings: ModelSettings) -> int:
+    """Return the number that the sides of a model's pictures are multiples of."""
     if settings.generator.backend == "simulated":
         return 8
     return card_of(settings.generator.model).latent_factor
@@ -192,10 +188,10 @@ def output_options(asked: Output, config: ServiceConfig, accepted: PictureFormat
     return OutputOptions(asked.format or accepted or "jpeg", quality)
 
 
-def attribution_mark(config: ServiceConfig) -> str:
-    """Return the text of a scene's visible mark: that of its model, or of both where they are two."""
-    sources = (config.character.generator.model.source, config.background.generator.model.source)
-    return "; ".join(dict.fromkeys(describe(source).attribution_mark for source in sources))
+def attribution_mark(config: ServiceConfig, *jobs: LayerJob) -> str:
+    """Return the text of a scene's visible mark: that of its model, or of all where they are several."""
+    models = [config.generators[job.generator].generator.model for job in jobs]
+    return "; ".join(dict.fromkeys(describe(model.source).attribution_mark for model in models))
 
 
 def merge_options(asked: Merge, config: ServiceConfig) -> MergeOptions:

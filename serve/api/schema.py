@@ -135,7 +135,11 @@ class Layer(Wire):
     width: int | None = None
     height: int | None = None
     enhance_prompt: bool = Field(True, description="false sends the words untouched")
-    model: str | None = Field(None, max_length=200)
+    model: str | None = Field(
+        None,
+        max_length=200,
+        description="which of the layer's models paints it, by its id in `/v1/models`; else its first",
+    )
 
     @model_validator(mode="before")
     @classmethod

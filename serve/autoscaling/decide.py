@@ -5,7 +5,7 @@ model more than a fast one. A branch needs enough replicas that a request waits 
 (`staffing`), and some more while there is a backlog to work off. Both branches are decided together, because
 a scene is done with its slower half: the time that it may wait is what the slower branch leaves of the
 latency goal, a shortage of GPUs is shared so that both are equally busy, and neither branch shrinks while the
-other grows.
+other grows. Where a layer has several models, each is a branch of its own beside the other layer's.
 
 More replicas are requested at once. Fewer, only when nothing in the last `hold_s` would have needed more;
 none at all, only where that is allowed and nothing came for `idle_s`.
@@ -61,7 +61,8 @@ class BranchLoad:
 
     `offered`: seconds of one replica's work that arrive each second, so the replicas that it keeps busy.
     `backlog_s`: seconds of one replica's work that are under way or wait. `service_s`: one request alone.
-    `replicas`: those requested so far. `least` and `most` bound the answer.
+    `replicas`: those requested so far. `least` and `most` bound the answer. `layer`: where several branches
+    paint the same one with different models, which; a scene waits for one of them.
     """
 
     offered: float
@@ -70,6 +71,7 @@ class BranchLoad:
     replicas: int
     least: int
     most: int
+    layer: str = ""
 
 
 History = tuple[tuple[float, int], ...]
@@ -84,14 +86,17 @@ def decide(
     `now` in seconds of any clock.
     """
     wait_s = _waiting_time(loads, goal)
-    quantile = goal.quantile ** (1 / max(1, len(loads)))
+    layers = {name: load.layer or name for name, load in loads.items()}
+    quantile = goal.quantile ** (1 / max(1, len(set(layers.values()))))
     counts, remembered = {}, {}
     for name, load in loads.items():
         wanted = required(load, goal, wait_s[name], quantile)
         remembered[name] = _remember(histories.get(name, ()), now, wanted, max(goal.hold_s, goal.idle_s))
         counts[name] = _bounded(_held(remembered[name], goal, now), load)
-    if any(counts[name] > load.replicas for name, load in loads.items()):
-        counts = {name: max(counts[name], _bounded(load.replicas, load)) for name, load in loads.items()}
+    growing = {layers[name] for name, load in loads.items() if counts[name] > load.replicas}
+    for name, load in loads.items():
+        if growing - {layers[name]}:
+            counts[name] = max(counts[name], _bounded(load.replicas, load))
     if goal.budget is not None and sum(counts.values()) > goal.budget:
         counts = _shared(counts, loads, goal.budget, goal.catch_up_s)
     return counts, remembered

@@ -22,7 +22,7 @@ from .decide import (
     decide,
 )
 
-BRANCHES = ("Character", "Background")
+LAYERS = ("Character", "Background")
 LEAST_WEIGHT = 1e-9
 """The weight of a replica that nothing arrived at lately: it counts only where all are so."""
 LEAST_REQUEST_S = 1e-3
@@ -43,7 +43,9 @@ class JointPolicy:
 
         Deployments other than the branches follow Ray's own policy.
         """
-        branches = {key: context for key, context in contexts.items() if context.deployment_name in BRANCHES}
+        branches = {
+            key: context for key, context in contexts.items() if layer_of(context.deployment_name) in LAYERS
+        }
         counts: dict[Any, float] = {}
         states: dict[Any, dict[str, Any]] = {}
         for key in contexts.keys() - branches.keys():
@@ -60,6 +62,11 @@ class JointPolicy:
                 counts[key] = decided[name]
                 states[key] = {"history": remembered[name]}
         return counts, states
+
+
+def layer_of(deployment: str) -> str:
+    """Return the layer of a generator's deployment: `Character` of Character and of `Character-MODEL`."""
+    return deployment.partition("-")[0]
 
 
 def load_of(context: AutoscalingContext) -> BranchLoad:
@@ -84,6 +91,7 @@ def load_of(context: AutoscalingContext) -> BranchLoad:
         replicas=context.target_num_replicas,
         least=context.capacity_adjusted_min_replicas,
         most=context.capacity_adjusted_max_replicas,
+        layer=layer_of(context.deployment_name),
     )
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from .layer_models import names_of
+
 LARGEST_PX = 8_192
 """The longest side that any service may be set to."""
 LAYERS = ("character", "background")
@@ -31,10 +33,12 @@ def lay_environment_over(settings: dict[str, Any], environment: Mapping[str, str
     guidance = _number(environment, "DEFAULT_GUIDANCE", 0, limits["max_guidance"])
     size = _number(environment, "MAX_IMAGE_SIZE", limits["min_image_size"], LARGEST_PX, whole=True)
     for kind in LAYERS:
-        model, defaults = settings[kind]["generator"]["model"], settings[kind]["defaults"]
         source = _text(environment, f"{kind.upper()}_MODEL") or _text(environment, "DIFFUSION_MODEL")
-        _lay(model, source=source or None, xformers=xformers, attention_slicing=slicing)
-        _lay(defaults, num_inference_steps=steps, guidance_scale=guidance)
+        if source:
+            settings[kind] = _painted_first_by(source, settings[kind])
+        for each in (settings[kind], *settings[kind]["models"]):
+            _lay(each["generator"]["model"], xformers=xformers, attention_slicing=slicing)
+            _lay(each["defaults"], num_inference_steps=steps, guidance_scale=guidance)
     _lay(limits, max_image_size=size)
     _lay(settings["tracing"], endpoint=_text(environment, "OTEL_EXPORTER_OTLP_ENDPOINT") or None)
     hosts = [name.strip() for name in _text(environment, "SCENEWRIGHT_ALLOWED_HOSTS").split(",")]
@@ -43,6 +47,16 @@ def lay_environment_over(settings: dict[str, Any], environment: Mapping[str, str
     _lay(settings["jobs"], pictures=_text(environment, "SCENEWRIGHT_PICTURES") or None)
     _lay(settings, state_dir=_text(environment, "SCENEWRIGHT_STATE_DIR") or None)
     return settings
+
+
+def _painted_first_by(source: str, layer: dict[str, Any]) -> dict[str, Any]:
+    """Make a model the layer's first: one that is listed already, else in place of the first."""
+    first, others = {key: layer[key] for key in layer if key != "models"}, list(layer["models"])
+    for number, other in enumerate(others):
+        if source in names_of(other["generator"]["model"]["source"]):
+            return {**others.pop(number), "models": [first, *others]}
+    first["generator"]["model"]["source"] = source
+    return {**first, "models": others}
 
 
 def first_fault(error: ValidationError) -> str:

@@ -15,8 +15,10 @@ from deployments.diffusion.simulated.simulated_painter import SimulatedConfig
 from deployments.generator import GeneratorConfig
 from deployments.imaging.cutout.neural_matting import MattingConfig
 
+from .layer_models import settings_path
+
 if TYPE_CHECKING:
-    from .service_config import LayerSettings, ReplicaOptions, ServiceConfig
+    from .service_config import ModelSettings, ReplicaOptions, ServiceConfig
 
 OF_ANY_BACKEND = ("source", "family", "lazy_load", "unload_after_idle_s", "threads")
 """`source` names the model to callers, and simulated.yaml is made from a real file: threads may stay."""
@@ -25,10 +27,11 @@ CALLED = ("max_ongoing_requests", "max_queued_requests", "autoscaling")
 
 def idle_settings(config: ServiceConfig) -> Iterator[str]:
     """Yield a sentence for each setting that would do nothing."""
-    for kind, layer in config.layers.items():
-        yield from _of_a_generator(layer.generator, f"{kind}.generator")
-        yield from _of_defaults(layer, kind)
-        yield from _of_replicas(layer.replicas, f"{kind}.replicas")
+    for name, model in config.generators.items():
+        path = settings_path(name)
+        yield from _of_a_generator(model.generator, f"{path}.generator")
+        yield from _of_defaults(model, path)
+        yield from _of_replicas(model.replicas, f"{path}.replicas")
     for name in ("merger", "ingress", "worker"):
         yield from _of_replicas(getattr(config, name), name)
     worker, silent = config.worker, type(config.worker)(num_cpus=0)
@@ -68,10 +71,10 @@ def _of_a_generator(generator: GeneratorConfig, path: str) -> Iterator[str]:
                 yield f"{path}.model.{key} does nothing with device: cpu"
 
 
-def _of_defaults(layer: LayerSettings, kind: str) -> Iterator[str]:
-    family = family_by_name(card_of(layer.generator.model).family)
-    if layer.defaults.guidance_scale is not None and not family.takes_guidance_scale:
-        yield f"{kind}.defaults.guidance_scale does nothing with {family.title}, which does without"
+def _of_defaults(model: ModelSettings, path: str) -> Iterator[str]:
+    family = family_by_name(card_of(model.generator.model).family)
+    if model.defaults.guidance_scale is not None and not family.takes_guidance_scale:
+        yield f"{path}.defaults.guidance_scale does nothing with {family.title}, which does without"
 
 
 def _of_replicas(options: ReplicaOptions, path: str) -> Iterator[str]:

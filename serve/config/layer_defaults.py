@@ -9,7 +9,7 @@ from deployments.diffusion.model.registry import card_of, family_by_name
 from deployments.messages import LayerKind
 
 if TYPE_CHECKING:
-    from .service_config import LayerSettings
+    from .service_config import ModelSettings
 
 NATIVE_PX = 512
 """The side of the picture that Stable Diffusion 1 was trained on, for which the sizes below are."""
@@ -32,8 +32,11 @@ STABLE_DIFFUSION: dict[LayerKind, Defaults] = {
 """Those of every Stable Diffusion 1, 2 and XL, and the shapes of every other family."""
 
 
-def layer_defaults(kind: LayerKind, settings: LayerSettings) -> Defaults:
-    """Return a layer's defaults. A family that is no Stable Diffusion has its shape in its native pixels."""
+def layer_defaults(kind: LayerKind, settings: ModelSettings) -> Defaults:
+    """Return a layer's defaults with one of its models.
+
+    A family that is no Stable Diffusion has its shape in its native pixels.
+    """
     contract, given = STABLE_DIFFUSION[kind], settings.defaults
     card = card_of(settings.generator.model)
     family = family_by_name(card.family)

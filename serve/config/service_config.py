@@ -26,7 +26,7 @@ from deployments.generator import GeneratorConfig
 from deployments.imaging.cutout.neural_matting import MattingConfig
 from deployments.imaging.files.signing import SigningConfig
 from deployments.imaging.marks.provenance import ProvenanceConfig
-from deployments.messages import LayerKind, MergeMode, Position
+from deployments.messages import LayerKind, MergeMode, Position, generator_name
 from scenewright.django_settings import lay_django_over
 
 from ..telemetry.logs import LogConfig
@@ -38,6 +38,7 @@ from .idle_settings import idle_settings, idle_traces
 from .job_config import JobConfig
 from .known_keys import check_keys
 from .layer_defaults import layer_defaults
+from .layer_models import first_of_models, model_id, name_faults, settings_path
 from .memory_budgets import memory_faults
 from .picture_config import PictureConfig
 
@@ -176,12 +177,37 @@ class LayerDefaults(Settings):
     height: Side | None = None
 
 
-class LayerSettings(Settings):
-    """One generator: its model, its replicas, its defaults."""
+class ModelSettings(Settings):
+    """One model of a layer, which is one generator: its replicas, its defaults."""
 
     generator: GeneratorConfig
     replicas: GeneratorReplicaOptions = GeneratorReplicaOptions()
     defaults: LayerDefaults = LayerDefaults()
+
+
+class LayerSettings(ModelSettings):
+    """The model that paints a layer where a request names none, and in `models` the others.
+
+    Where there is no `generator`, the first of `models` is that one.
+    """
+
+    models: tuple[ModelSettings, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _first_of_models(cls, layer: Any) -> Any:
+        return first_of_models(layer, ModelSettings)
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        for fault in name_faults((self, *self.models)):
+            raise ValueError(fault)
+        return self
+
+    @property
+    def by_model(self) -> dict[str, ModelSettings]:
+        """Return every model by its `LayerJob.model`, the first one first."""
+        return {"": self} | {model_id(model): model for model in self.models}
 
 
 class Limits(Settings):
@@ -303,6 +329,15 @@ class ServiceConfig(Settings):
         return {"character": self.character, "background": self.background}
 
     @property
+    def generators(self) -> dict[str, ModelSettings]:
+        """Return every model of every layer by its generator's name, each layer's first one first."""
+        return {
+            generator_name(kind, model): settings
+            for kind, layer in self.layers.items()
+            for model, settings in layer.by_model.items()
+        }
+
+    @property
     def state_folder(self) -> Path:
         """Return the folder of jobs, their pictures and the keys."""
         return Path(self.state_dir).expanduser()
@@ -315,13 +350,14 @@ class ServiceConfig(Settings):
     @model_validator(mode="after")
     def _defaults_within_limits(self) -> Self:
         for kind, layer in self.layers.items():
-            defaults = layer_defaults(kind, layer)
-            for name, most in (
-                ("num_inference_steps", self.limits.max_steps),
-                ("guidance_scale", self.limits.max_guidance),
-            ):
-                if getattr(defaults, name) > most:
-                    raise ValueError(f"{kind}.defaults.{name} is over its limit of {most}")
+            for model, settings in layer.by_model.items():
+                defaults, path = layer_defaults(kind, settings), settings_path(generator_name(kind, model))
+                for name, most in (
+                    ("num_inference_steps", self.limits.max_steps),
+                    ("guidance_scale", self.limits.max_guidance),
+                ):
+                    if getattr(defaults, name) > most:
+                        raise ValueError(f"{path}.defaults.{name} is over its limit of {most}")
         return self
 
     @model_validator(mode="after")

@@ -15,9 +15,11 @@ from typing import Any
 from ray.serve.schema import HTTPOptionsSchema, ServeDeploySchema
 
 from . import haproxy_mode
+from .layer_models import deployment_names
 from .service_config import ServiceConfig
 
-DEPLOYMENTS = ("Character", "Background", "Merger", "Ingress", "JobWorker")
+OTHERS = ("Merger", "Ingress", "JobWorker")
+"""The deployments that paint no layer."""
 APPLICATION = "applications[0]"
 BY_SERVE_RUN = "take it out, or deploy the file with Ray's own `serve run`"
 UNSERVED = {
@@ -120,13 +122,14 @@ def _application(deploy: ServeDeploySchema, config: ServiceConfig) -> Iterator[s
         yield f"{APPLICATION}.route_prefix {PREFIX_RULE}; or / alone"
     elif application.route_prefix.endswith("/v1"):
         yield f"{APPLICATION}.route_prefix must not end in /v1: each route adds its own"
+    names = (*deployment_names(config.generators).values(), *OTHERS)
     for index, deployment in enumerate(application.deployments):
         path = f"{APPLICATION}.deployments[{index}]"
-        if deployment.name not in DEPLOYMENTS:
-            yield f"{path}.name must be one of {', '.join(DEPLOYMENTS)}"
+        if deployment.name not in names:
+            yield f"{path}.name must be one of {', '.join(names)}"
         if "backpressure_config" in deployment.model_fields_set and deployment.name != "Ingress":
             yield f"{path}.backpressure_config does nothing here, since only Ingress answers over HTTP"
-    replicas = [layer.replicas for layer in config.layers.values()]
+    replicas = [model.replicas for model in config.generators.values()]
     scaled = any(options.autoscaling for options in (*replicas, config.merger, config.ingress, config.worker))
     scaled |= any(deployment.is_autoscaling_configured() for deployment in application.deployments)
     if application.autoscaling_policy and not scaled:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from deployments.errors import DeadlineExceeded, Overloaded
-from deployments.messages import LayerJob, LayerKind
+from deployments.messages import LayerJob
 from deployments.reports.routing_stats import RoutingStats
 
 from .replica_registry import Pool, nowhere
@@ -61,35 +61,35 @@ class Speed:
 class AdmissionControl:
     """Admission control for one process.
 
-    `places`: how many layers of a kind may wait for a replica. `clock`: the deadlines'.
+    `places`: how many layers of a generator may wait for a replica. `clock`: the deadlines'.
     """
 
     def __init__(
         self,
-        pool: Callable[[LayerKind], Pool | None] = nowhere,
-        places: Mapping[LayerKind, int] | None = None,
+        pool: Callable[[str], Pool | None] = nowhere,
+        places: Mapping[str, int] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pool = pool
         self._places = places or {}
         self._clock = clock
-        self._inside: dict[LayerKind, list[LayerJob]] = {"character": [], "background": []}
+        self._inside: defaultdict[str, list[LayerJob]] = defaultdict(list)
         self._gone: deque[tuple[float, LayerJob]] = deque()
 
     @contextmanager
     def admit(self, *jobs: LayerJob) -> Iterator[None]:
         """Admit the layers for as long as the block lasts. Raises Overloaded and DeadlineExceeded."""
         working = [job for job in jobs if not self._is_warm(job)]
-        beside: Counter[LayerKind] = Counter()
+        beside: Counter[str] = Counter()
         for job in working:
             # A scene's further figures come after its first, and take places of their own.
             try:
-                self._check(job, beside[job.kind])
+                self._check(job, beside[job.generator])
             except BaseException:
                 self._leave(working[: beside.total()])
                 raise
-            self._inside[job.kind].append(job)
-            beside[job.kind] += 1
+            self._inside[job.generator].append(job)
+            beside[job.generator] += 1
         try:
             yield
         finally:
@@ -99,24 +99,24 @@ class AdmissionControl:
 
     def _leave(self, jobs: Sequence[LayerJob]) -> None:
         for job in jobs:
-            self._inside[job.kind].remove(job)
+            self._inside[job.generator].remove(job)
 
     def place_frees_in_s(self, job: LayerJob, places: int = 1) -> float | None:
         """Return the seconds until `places` such jobs are worked off, one after the other.
 
         None where the replicas' speed is not known.
         """
-        pool = self._pool(job.kind)
+        pool = self._pool(job.generator)
         rate = Speed.of(pool.standings()).rate if pool else 0.0
         return places * job.megapixel_steps / rate if rate else None
 
     def _is_warm(self, job: LayerJob) -> bool:
         """Return True where an equal layer is painted or kept, which leaves no work to do."""
-        pool = self._pool(job.kind)
+        pool = self._pool(job.generator)
         return pool is not None and pool.is_warm(job)
 
     def _check(self, job: LayerJob, beside: int) -> None:
-        pool = self._pool(job.kind)
+        pool = self._pool(job.generator)
         if pool is None:
             return
         speed, left_s = Speed.of(pool.standings()), job.deadline_at - self._clock()
@@ -137,17 +137,17 @@ class AdmissionControl:
         it.
         """
         by_tenant: defaultdict[str, float] = defaultdict(float)
-        for other in self._inside[job.kind]:
+        for other in self._inside[job.generator]:
             by_tenant[other.tenant] += other.megapixel_steps
         mine = by_tenant.pop(job.tenant, 0.0)
         others = sum(min(theirs, mine + job.megapixel_steps) for theirs in by_tenant.values())
-        return mine + others + max(0.0, speed.interactive - self._told(job.kind))
+        return mine + others + max(0.0, speed.interactive - self._told(job.generator))
 
-    def _told(self, kind: LayerKind) -> float:
+    def _told(self, generator: str) -> float:
         """Return the most work admitted here that the replicas can have reported; the rest is others'."""
         self._forget_gone()
-        lately = [job for _, job in self._gone if job.kind == kind]
-        return sum(job.megapixel_steps for job in [*self._inside[kind], *lately])
+        lately = [job for _, job in self._gone if job.generator == generator]
+        return sum(job.megapixel_steps for job in [*self._inside[generator], *lately])
 
     def _forget_gone(self) -> None:
         """Forget jobs that ended long ago, without waiting for a request: each holds its words."""
@@ -156,7 +156,7 @@ class AdmissionControl:
 
     def _check_places(self, job: LayerJob, pool: Pool, beside: int) -> None:
         """Refuse a layer without a place to wait in; `beside` layers of its scene take one before it."""
-        places = self._places.get(job.kind)
+        places = self._places.get(job.generator)
         if places is None:
             return
         waiting = pool.waiting()

@@ -5,13 +5,16 @@ says of itself arrives here every second (deployments/reports/routing_stats.py),
 on which of them answers, nor on how busy they are. Only before they have said anything is one called.
 A replica runs only once it has loaded its model or can say why not, and one that cannot paint gets no
 work and answers at once. So where replicas run and none has time to answer, they are painting: busy is ready.
+
+A layer with several models can be painted while one of them can: the service is then degraded, and requests
+for another one are refused by its own replicas.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ray.serve.exceptions import BackPressureError
@@ -56,43 +59,65 @@ class DiskCheck:
         return replace(state, degraded=(*state.degraded, shortage)) if shortage else state
 
 
-async def service_state(graph: Graph, wanted: Mapping[LayerKind, int] | None = None) -> ServiceState:
+async def service_state(graph: Graph, wanted: Mapping[str, int] | None = None) -> ServiceState:
     """Return the state of all generators, each of which is to have as many replicas as are `wanted`."""
-    states = await asyncio.gather(*(_state(graph, kind, (wanted or {}).get(kind, 0)) for kind in KINDS))
+    states = await asyncio.gather(*(_layer(graph, kind, wanted or {}) for kind in KINDS))
+    return _all_of(states)
+
+
+async def _layer(graph: Graph, kind: LayerKind, wanted: Mapping[str, int]) -> ServiceState:
+    """Return the state of a layer: one generator that can paint is enough."""
+    names = [name for name in graph.generators if name.partition(":")[0] == kind]
+    # One that may have no replicas starts with its first request: a probe would be one.
+    awake = [name for name in names if len(names) == 1 or not _asleep(graph, name, wanted)] or names
+    states = await asyncio.gather(*(_state(graph, name, wanted.get(name, 0)) for name in awake))
+    if all(state.unready for state in states):
+        return _all_of(states)
+    whole = _all_of(states)
+    return ServiceState(degraded=(*whole.unready, *whole.degraded))
+
+
+def _asleep(graph: Graph, name: str, wanted: Mapping[str, int]) -> bool:
+    pool = graph.pool(name)
+    return wanted.get(name) == 0 and (pool is None or not pool.standings())
+
+
+def _all_of(states: Iterable[ServiceState]) -> ServiceState:
+    states = tuple(states)
     return ServiceState(
         tuple(text for state in states for text in state.unready),
         tuple(text for state in states for text in state.degraded),
     )
 
 
-async def _state(graph: Graph, kind: LayerKind, wanted: int) -> ServiceState:
-    state = await _painting(graph, kind)
-    pool = graph.pool(kind)
+async def _state(graph: Graph, name: str, wanted: int) -> ServiceState:
+    state = await _painting(graph, name)
+    pool = graph.pool(name)
     runs = len(pool.standings()) if pool is not None else 0
     if state == ServiceState() and 0 < runs < wanted:
-        return ServiceState(degraded=(f"{kind}: {runs} of {wanted} replicas run",))
+        return ServiceState(degraded=(f"{name}: {runs} of {wanted} replicas run",))
     return state
 
 
-async def _painting(graph: Graph, kind: LayerKind) -> ServiceState:
+async def _painting(graph: Graph, name: str) -> ServiceState:
     """Judge the replicas that run."""
-    pool = graph.pool(kind)
-    told = _told(kind, pool.standings()) if pool is not None else None
+    pool = graph.pool(name)
+    told = _told(name, pool.standings()) if pool is not None else None
     if told is not None:
         return told
     runs = pool is not None and len(pool.standings()) > 0
     try:
-        reason = await _asked(graph, kind, BUSY_TIMEOUT_S if runs else PROBE_TIMEOUT_S)
+        reason = await _asked(graph, name, BUSY_TIMEOUT_S if runs else PROBE_TIMEOUT_S)
     except TimeoutError:
-        pool = graph.pool(kind)
+        pool = graph.pool(name)
         standings = pool.standings() if pool is not None else ()
         if standings:
-            return _busy(kind, standings)
+            return _busy(name, standings)
         reason = NONE_RUNS
-    return ServiceState(unready=(f"{kind}: {reason}",)) if reason else ServiceState()
+    return ServiceState(unready=(f"{name}: {reason}",)) if reason else ServiceState()
 
 
-def _told(kind: LayerKind, standings: Sequence[RoutingStats | None]) -> ServiceState | None:
+def _told(name: str, standings: Sequence[RoutingStats | None]) -> ServiceState | None:
     """Judge by the replicas' own reports; None where none of them has reported yet."""
     known = [standing for standing in standings if standing is not None]
     reasons = Counter(standing.unready for standing in known if standing.unready)
@@ -101,22 +126,22 @@ def _told(kind: LayerKind, standings: Sequence[RoutingStats | None]) -> ServiceS
     if not reasons:
         return ServiceState()
     if reasons.total() == len(known):
-        return ServiceState(unready=(f"{kind}: {_commonest(reasons)}",))
-    return _degraded(kind, reasons, len(standings))
+        return ServiceState(unready=(f"{name}: {_commonest(reasons)}",))
+    return _degraded(name, reasons, len(standings))
 
 
-def _busy(kind: LayerKind, standings: Sequence[RoutingStats | None]) -> ServiceState:
+def _busy(name: str, standings: Sequence[RoutingStats | None]) -> ServiceState:
     """Judge replicas of which none had time to answer; some may have said by now that they cannot paint."""
-    told = _told(kind, standings)
+    told = _told(name, standings)
     if told is not None:
         return told
     reasons = Counter(standing.unready for standing in standings if standing is not None)
-    return _degraded(kind, reasons, len(standings)) if reasons else ServiceState()
+    return _degraded(name, reasons, len(standings)) if reasons else ServiceState()
 
 
-def _degraded(kind: LayerKind, reasons: Counter[str], replicas: int) -> ServiceState:
+def _degraded(name: str, reasons: Counter[str], replicas: int) -> ServiceState:
     count = f"{reasons.total()} of {replicas} replicas cannot paint"
-    return ServiceState(degraded=(f"{kind}: {count}: {_commonest(reasons)}",))
+    return ServiceState(degraded=(f"{name}: {count}: {_commonest(reasons)}",))
 
 
 def _commonest(reasons: Counter[str]) -> str:
@@ -124,12 +149,12 @@ def _commonest(reasons: Counter[str]) -> str:
     return min(reasons, key=lambda text: (-reasons[text], text))
 
 
-async def _asked(graph: Graph, kind: LayerKind, timeout_s: float) -> str:
+async def _asked(graph: Graph, name: str, timeout_s: float) -> str:
     """Return what any one replica says; empty where it can paint.
 
     Raises TimeoutError where none has time to answer.
     """
-    handle = graph.character if kind == "character" else graph.background
+    handle = graph.generators[name]
     response: Response = None
     try:
         async with asyncio.timeout(timeout_s):
@@ -141,6 +166,6 @@ async def _asked(graph: Graph, kind: LayerKind, timeout_s: float) -> str:
     except BackPressureError:
         return ""  # Its queue is full, so it paints.
     except Exception as error:  # A replica raises whatever it died of: it is not ready, and why is logged.
-        logger.warning("no %s replica could be asked whether it is ready: %r", kind, error)
+        logger.warning("no %s replica could be asked whether it is ready: %r", name, error)
         return "its replica is restarting"
     return "" if readiness.ready else readiness.reason

@@ -1,4 +1,4 @@
-"""The replicas of one kind of layer, for those who send them work."""
+"""The replicas of one generator, for those who send them work."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
-from deployments.messages import LayerJob, LayerKind
+from deployments.messages import LayerJob
 from deployments.reports.routing_stats import RoutingStats
 
 
@@ -37,14 +37,14 @@ class ReplicaRegistry:
     def __init__(self) -> None:
         self._pools: dict[str, Pool] = {}
 
-    def register(self, kind: LayerKind, pool: Pool) -> None:
-        self._pools[kind] = pool
+    def register(self, generator: str, pool: Pool) -> None:
+        self._pools[generator] = pool
 
-    def get(self, kind: LayerKind) -> Pool | None:
-        return self._pools.get(kind)
+    def get(self, generator: str) -> Pool | None:
+        return self._pools.get(generator)
 
 
-def nowhere(kind: LayerKind) -> Pool | None:
+def nowhere(generator: str) -> Pool | None:
     """Return no pool, for a process without routers."""
     return None
 

@@ -20,7 +20,7 @@ from ray.serve._private.request_router.pow_2_router import PowerOfTwoChoicesRequ
 from ray.serve.config import RequestRouterConfig
 from ray.serve.request_router import PendingRequest, ReplicaID, RunningReplica
 
-from deployments.messages import LayerJob, LayerKind
+from deployments.messages import LayerJob
 from deployments.reports.routing_stats import RoutingStats
 
 from . import replica_registry
@@ -39,7 +39,7 @@ RoutedAs = tuple[str, LayerKind, int | None]
 
 
 class LayerRouter(PowerOfTwoChoicesRequestRouter):
-    """Registers as the pool of its kind. Ray passes on what `routed` says."""
+    """Registers as the pool of its generator. Ray passes on what `routed` says."""
 
     def initialize_state(self, **kwargs: Any) -> None:
         self._keeps_layers: bool = kwargs["keeps_layers"]
@@ -48,7 +48,7 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
         self._routed: OrderedDict[RoutedAs, ReplicaID] = OrderedDict()
         self._refused: dict[ReplicaID, float] = {}
         # By its module: Ray pickles this one by value, and with it whatever objects its names stand for.
-        replica_registry.HERE.register(kwargs["kind"], self)
+        replica_registry.HERE.register(kwargs["generator"], self)
 
     def standings(self) -> Sequence[RoutingStats | None]:
         return [RoutingStats.from_stats(replica.routing_stats) for replica in list(self._replicas.values())]
@@ -183,14 +183,14 @@ def _job(pending: PendingRequest | None) -> LayerJob | None:
     return asked if isinstance(asked, LayerJob) else None
 
 
-def routed(kind: LayerKind, keeps_layers: bool) -> RequestRouterConfig:
-    """Return the router of a deployment of generators.
+def routed(generator: str, keeps_layers: bool) -> RequestRouterConfig:
+    """Return the router of a generator's deployment.
 
     `keeps_layers`: whether layers outlive their painting.
     """
     options: dict[str, Any] = {
         "request_router_class": LayerRouter,
-        "request_router_kwargs": {"kind": kind, "keeps_layers": keeps_layers},
+        "request_router_kwargs": {"generator": generator, "keeps_layers": keeps_layers},
         "request_routing_stats_period_s": TOLD_EVERY_S,
     }
     return RequestRouterConfig(**options)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,12 +24,11 @@ from ray.serve.exceptions import (
 )
 from ray.serve.handle import DeploymentHandle
 
-from deployments.errors import DeadlineExceeded, GenerationFailed, NotReady, Overloaded
+from deployments.errors import DeadlineExceeded, GenerationFailed, InvalidRequest, NotReady, Overloaded
 from deployments.merge_work import MEGA, read_on_the_way, work_on_the_way, written_px
 from deployments.messages import (
     LayerEvent,
     LayerJob,
-    LayerKind,
     LayerResult,
     MergeResult,
     OutputOptions,
@@ -64,10 +63,11 @@ PIXELS_LOST = (ObjectLostError, RayServeException)
 
 @dataclass(frozen=True)
 class Graph:
-    """Hold the handles of the three deployments below the ingress, and the admission control before them.
+    """Hold the handles of the deployments below the ingress, and the admission control before them.
 
     `merges`: how much of the merger's work this process may have under way. `pool`: what this process knows
-    of the replicas of a generator.
+    of the replicas of a generator, by its name. `others`: the generators of the models that are not the first
+    of their layer, by their names.
     """
 
     character: Handle
@@ -75,10 +75,19 @@ class Graph:
     merger: Handle
     admission: AdmissionControl = field(default_factory=AdmissionControl)
     merges: WorkQueue = field(default_factory=lambda: WorkQueue(UNBOUNDED, UNBOUNDED))
-    pool: Callable[[LayerKind], Pool | None] = nowhere
+    pool: Callable[[str], Pool | None] = nowhere
+    others: Mapping[str, Handle] = field(default_factory=dict)
+
+    @property
+    def generators(self) -> dict[str, Handle]:
+        return {"character": self.character, "background": self.background, **self.others}
 
     def painter(self, job: LayerJob) -> Handle:
-        return self.character if job.kind == "character" else self.background
+        """Return the generator that paints a job. Raises InvalidRequest where there is none any more."""
+        painter = self.generators.get(job.generator)
+        if painter is None:
+            raise InvalidRequest(f"{job.model} no longer paints the {job.kind} here", f"{job.kind}.model")
+        return painter
 
 
 SceneTell = Callable[[LayerEvent, int | None], None]
@@ -255,7 +264,7 @@ async def _kept(
 
 def _another_is_ready(graph: Graph, job: LayerJob) -> bool:
     """Return whether another replica is ready, after the job's own has said that it is not."""
-    pool = graph.pool(job.kind)
+    pool = graph.pool(job.generator)
     return pool is not None and pool.refused(job)
 
 

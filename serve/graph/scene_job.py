@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -33,9 +34,13 @@ class SceneJob(SentWithTimeLeft):
 
     def with_layers(self, **changes: Any) -> Self:
         """Return the scene with these fields of every layer changed."""
+        return self.map_layers(lambda layer: replace(layer, **changes))
+
+    def map_layers(self, change: Callable[[LayerJob], LayerJob]) -> Self:
+        """Return the scene with every layer changed, in the order of `layers`."""
         return replace(
             self,
-            character=None if self.character is None else replace(self.character, **changes),
-            characters=tuple(replace(each, **changes) for each in self.characters),
-            background=replace(self.background, **changes),
+            character=None if self.character is None else change(self.character),
+            characters=tuple(map(change, self.characters)),
+            background=change(self.background),
         )

@@ -9,10 +9,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from deployments.errors import InvalidRequest
 from deployments.merge_work import written_px
+from deployments.messages import LayerJob
 
 from ..api.resolve import admit_scene
-from ..api.schema import SceneRequest
-from ..config.service_config import ServiceConfig
+from ..api.schema import Layer, SceneRequest
+from ..config.layer_models import find_model, model_id
+from ..config.service_config import LayerSettings, ServiceConfig
 from ..graph.scene_job import SceneJob
 from .states import NewScene
 
@@ -36,6 +38,8 @@ def _admit(scene: SceneRequest, job_id: str, number: int, config: ServiceConfig,
         raise InvalidRequest(error.message, f"scenes.{number}.{error.param}") from None
     # Its deadline is of this process's clock, and means nothing to the one that paints it.
     kept = job.with_layers(priority="batch", deadline_at=0.0)
+    asked = iter((*(scene.characters or filter(None, (scene.character,))), scene.background))
+    kept = kept.map_layers(lambda layer: replace(layer, model=_named(config.layers[layer.kind], next(asked))))
     kept = replace(kept, merge=replace(job.merge, priority="batch"), deadline_at=0.0)
     return NewScene(KEPT.dump_json(kept).decode(), scene.deadline_s, expected_bytes(job))
 
@@ -58,8 +62,24 @@ def can_be_painted(kept: str | None) -> bool:
     return True
 
 
-def ready_to_paint(kept: str, deadline_s: float) -> SceneJob:
+def ready_to_paint(kept: str, deadline_s: float, config: ServiceConfig) -> SceneJob:
     """Return a kept scene's job. The deadline counts from when the painting begins: a batch may wait."""
     deadline_at = time.monotonic() + deadline_s
     job = KEPT.validate_json(kept).with_layers(deadline_at=deadline_at)
-    return replace(job, deadline_at=deadline_at)
+    served = job.map_layers(lambda layer: _as_served(layer, config.layers[layer.kind]))
+    return replace(served, deadline_at=deadline_at)
+
+
+def _named(layer: LayerSettings, asked: Layer) -> str:
+    """Return the id of the model that a request names, empty where it names none.
+
+    Which model is a layer's first may have changed by the time a job is painted.
+    """
+    found = find_model(layer, asked.model)
+    return model_id(found[1]) if asked.model is not None and found is not None else ""
+
+
+def _as_served(job: LayerJob, layer: LayerSettings) -> LayerJob:
+    """Return a kept layer's job with its model as it is served now."""
+    found = find_model(layer, job.model or None)
+    return job if found is None else replace(job, model=found[0])

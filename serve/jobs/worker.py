@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -69,12 +69,14 @@ class JobWorker:
         background: Handle,
         merger: Handle,
         home: Marks | None = None,
+        others: Mapping[str, Handle] | None = None,
     ) -> None:
         check_here(config, home)
         send_traces(config.tracing)
+        self._service = config
         self._config = config.jobs
         self._state_dir = config.state_folder
-        self._graph = Graph(character, background, merger, pool=HERE.get)
+        self._graph = Graph(character, background, merger, pool=HERE.get, others=others or {})
         self._disk = DiskSpace(config.jobs, config.state_folder)
         self._recorder = Recorder(metrics.WORKER)
         self._painting: dict[str, asyncio.Task[None]] = {}
@@ -181,7 +183,7 @@ class JobWorker:
         On a fault that is not noted the lease runs out, and the scene is tried again.
         """
         try:
-            job = ready_to_paint(claim.job, claim.deadline_s)
+            job = ready_to_paint(claim.job, claim.deadline_s, self._service)
             with spanning(
                 "job scene", {"scenewright.job_id": claim.job_id, REQUEST_ID: job.merge.request_id}
             ):

@@ -6,6 +6,7 @@ the page states those.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -114,7 +115,7 @@ def _narrow(schema: dict[str, Any], config: ServiceConfig, kind: str | None) -> 
 
 def _name_models(schema: dict[str, Any], config: ServiceConfig) -> None:
     """Say what an OpenAI request may name as `model`."""
-    sources = dict.fromkeys(layer.generator.model.source for layer in config.layers.values())
+    sources = dict.fromkeys(model.generator.model.source for model in config.generators.values())
     served = dict.fromkeys(name for source in sources for name in _public_names(source))
     for option in _options(schema["properties"]["model"]):
         if option.get("type") == "string":
@@ -156,9 +157,9 @@ def _bounds(config: ServiceConfig, kind: str | None, is_layer: bool) -> dict[str
         }
         bounds |= {alias: bounds[name] for name, alias in ALIASES.items()}
     if kind == "character":
-        return bounds | _of_the_model(config.character, limits, bounds)
+        return bounds | _of_the_models(config.character, limits, bounds)
     if kind == "background":
-        return bounds | _of_the_model(config.background, limits, bounds)
+        return bounds | _of_the_models(config.background, limits, bounds)
     return bounds
 
 
@@ -177,10 +178,12 @@ def _defaults(config: ServiceConfig, kind: str | None, is_layer: bool) -> dict[s
     return {}
 
 
-def _of_the_model(
+def _of_the_models(
     layer: LayerSettings, limits: Limits, bounds: dict[str, dict[str, Any]]
 ) -> dict[str, dict[str, Any]]:
-    source, factor = layer.generator.model.source, latent_factor(layer)
+    """Return what every model of a layer bounds, whichever a request names."""
+    models = [model.generator.model for model in layer.by_model.values()]
+    factor = math.gcd(*map(latent_factor, layer.by_model.values()))
     side = {
         "minimum": -(-limits.min_image_size // factor) * factor,
         "maximum": limits.max_image_size // factor * factor,
@@ -189,12 +192,13 @@ def _of_the_model(
     narrowed: dict[str, dict[str, Any]] = {
         "width": side,
         "height": side,
-        "model": {"enum": _public_names(source)},
+        "model": {"enum": [name for model in models for name in _public_names(model.source)]},
     }
-    family = family_by_name(card_of(layer.generator.model).family)
-    if "negative_prompt" in bounds and not family.takes_negative_prompt:
+    families = [family_by_name(card_of(model).family) for model in models]
+    if "negative_prompt" in bounds and not any(family.takes_negative_prompt for family in families):
         narrowed["negative_prompt"] = {"maxLength": 0}
-    if "guidance_scale" in bounds and not family.takes_guidance_scale:
-        only = {"minimum": family.guidance_scale, "maximum": family.guidance_scale}
+    if "guidance_scale" in bounds and not any(family.takes_guidance_scale for family in families):
+        scales = [family.guidance_scale for family in families]
+        only = {"minimum": min(scales), "maximum": max(scales)}
         narrowed |= {"guidance_scale": only, ALIASES["guidance_scale"]: only}
     return narrowed

@@ -48,7 +48,7 @@ def sent(graph: Graph, *jobs: LayerJob) -> Callable[[], bool]:
     """Say later whether any of the layers was handed to a replica; true where nothing is known."""
 
     def was_sent() -> bool:
-        pools = [(graph.pool(job.kind), job) for job in jobs]
+        pools = [(graph.pool(job.generator), job) for job in jobs]
         return any(pool is None or pool.was_sent(job) for pool, job in pools)
 
     return was_sent

@@ -24,7 +24,7 @@ from .scene_events import scene_events
 
 def scene_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     router = APIRouter()
-    backend = responses.backend_of({config.character.generator.backend, config.background.generator.backend})
+    backend = responses.backend_of({model.generator.backend for model in config.generators.values()})
 
     @router.post(
         "/v1/scenes",

@@ -42,14 +42,14 @@ class Ready(Wire):
 
 def service_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     router = APIRouter()
-    wanted = {kind: layer.replicas.least_replicas for kind, layer in config.layers.items()}
+    wanted = {name: model.replicas.least_replicas for name, model in config.generators.items()}
     disk = DiskCheck(DiskSpace(config.jobs, config.state_folder))
 
     async def whole_state() -> ServiceState:
         return await disk.beside(await service_state(graph, wanted))
 
     checks = ReadinessChecks(whole_state)
-    backend = backend_of({config.character.generator.backend, config.background.generator.backend})
+    backend = backend_of({model.generator.backend for model in config.generators.values()})
 
     @router.get("/v1/models")
     async def list_models() -> ModelList:

@@ -20,7 +20,8 @@ from ..app import build
 from ..config import haproxy_mode
 from ..config.access import Authentication
 from ..config.host_names import is_loopback, normalised
-from ..config.service_config import ReplicaOptions, ServiceConfig
+from ..config.layer_models import deployment_names
+from ..config.service_config import ModelSettings, ReplicaOptions, ServiceConfig
 from ..http import checked_hosts, edge_check, haproxy_launcher
 from ..http.connection_limits import ConnectionLimits
 from ..state.private_files import new_ones_shut
@@ -47,6 +48,7 @@ from .start_errors import CannotStart as CannotStart
 from .start_errors import RayEnded as RayEnded
 
 AnyOptions = TypeVar("AnyOptions", bound=ReplicaOptions)
+AnyModel = TypeVar("AnyModel", bound=ModelSettings)
 
 
 @contextmanager
@@ -159,9 +161,14 @@ def on_one_node(config: ServiceConfig) -> ServiceConfig:
     def anywhere(options: AnyOptions) -> AnyOptions:
         return options.model_copy(update={"labels": {}})
 
+    def model_anywhere(model: AnyModel) -> AnyModel:
+        return model.model_copy(update={"replicas": anywhere(model.replicas)})
+
     layers = {
-        kind: layer.model_copy(update={"replicas": anywhere(layer.replicas)})
-        for kind, layer in (("character", config.character), ("background", config.background))
+        kind: model_anywhere(layer).model_copy(
+            update={"models": tuple(model_anywhere(each) for each in layer.models)}
+        )
+        for kind, layer in config.layers.items()
     }
     others = {
         "merger": anywhere(config.merger),
@@ -211,10 +218,10 @@ def _asked_for(config: ServiceConfig, overrides: list[DeploymentSchema]) -> dict
     Autoscaling goes as far as there is room.
     """
     total = {"CPU": 0.0, "GPU": 0.0}
+    names = deployment_names(config.generators)
     overridden = {each.name: each.model_dump(exclude_unset=True) for each in overrides}
     for name, options in (
-        ("Character", config.character.replicas),
-        ("Background", config.background.replicas),
+        *((names[name], model.replicas) for name, model in config.generators.items()),
         ("Merger", config.merger),
         ("Ingress", config.ingress),
         ("JobWorker", config.worker),

@@ -10,6 +10,7 @@ from contextlib import aclosing
 
 from deployments.background import Background
 from deployments.character import Character
+from deployments.diffusion.model.registry import card_of
 from deployments.errors import NotReady
 from deployments.generator import Generator, GeneratorConfig
 from deployments.log_file import log_through
@@ -36,7 +37,7 @@ class Observed(Generator):
         readiness = self._engine.readiness()
         if must_load and not readiness.ready:
             raise NotReady(readiness.reason)
-        self._recorder = Recorder(metrics.GENERATOR)
+        self._recorder = Recorder(metrics.GENERATOR, card_of(config.model).id)
         self._model_load_s = time.monotonic() - began_at
         self._set_gauges()
         self._busy_since: float | None = None

@@ -1,7 +1,8 @@
 """Every metric of ours, in one place: what the generators and the edge record, and what monitoring/ draws.
 
 They go through Ray's metrics, so each node's metrics port exports them under `ray_` and this name, counters
-with `_total` behind it, each with the tags `application`, `deployment` and `replica` of its replica.
+with `_total` behind it, each with the tags `application`, `deployment` and `replica` of its replica, and
+those of a generator with its `model`.
 """
 
 from __future__ import annotations
@@ -109,7 +110,8 @@ WORKER = (FREE_BYTES,)
 class Recorder:
     """Records one replica's metrics. Made inside of the replica: Ray takes its tags from where it is made."""
 
-    def __init__(self, metrics: tuple[Metric, ...]) -> None:
+    def __init__(self, metrics: tuple[Metric, ...], model: str = "") -> None:
+        """Make the metrics. `model`: the id of a generator's model."""
         from ray.serve import metrics as ray_metrics
 
         makers: dict[str, Any] = {
@@ -119,10 +121,12 @@ class Recorder:
         }
         self._made: dict[str, Any] = {}
         for metric in metrics:
-            options: dict[str, Any] = {"description": metric.description, "tag_keys": metric.tags}
+            # Empty at the edge: one name has the same labels wherever it is recorded.
+            options: dict[str, Any] = {"description": metric.description, "tag_keys": (*metric.tags, "model")}
             if metric.kind == "histogram":
                 options["boundaries"] = list(metric.boundaries)
             self._made[metric.name] = makers[metric.kind](metric.name, **options)
+            self._made[metric.name].set_default_tags({"model": model})
 
     def add(self, metric: Metric, amount: float = 1.0, **tags: str) -> None:
         """Add to a counter. Skip zero: Ray rejects zero increments."""

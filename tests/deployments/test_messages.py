@@ -55,6 +55,7 @@ def test_whoever_asks_and_when_changes_no_picture(
     "other",
     [
         {"kind": "background"},
+        {"model": "another"},
         {"prompt": "a Knight"},
         {"negative_prompt": ""},
         {"num_inference_steps": 5},

@@ -70,8 +70,8 @@ def client_with(config: ServiceConfig, graph: Graph) -> Callable[..., httpx.Asyn
 def noted(monkeypatch: pytest.MonkeyPatch) -> list[Noted]:
     made: list[Noted] = []
 
-    def make(allowed: tuple[Metric, ...]) -> Noted:
-        made.append(Noted(allowed))
+    def make(allowed: tuple[Metric, ...], model: str = "") -> Noted:
+        made.append(Noted(allowed, model))
         return made[-1]
 
     for module in (http_telemetry, generators, worker):

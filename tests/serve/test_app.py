@@ -6,12 +6,25 @@ from typing import Any
 import pytest
 import yaml
 from ray.serve._private.api import call_user_app_builder_with_args_if_necessary as as_serve_run_does
+from ray.serve._private.build_app import build_app
 
 from serve.app import build
 from serve.config.service_config import MergerOptions, ServiceConfig
 from tests.support.built import deployments_of
 from tests.support.local_service import SIMULATED
 
+SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
+TWO_MODELS = {
+    "character": {
+        "models": [
+            {"generator": {"model": {"source": SDXL}}, "replicas": {"num_replicas": 2, "num_gpus": 1}},
+            {
+                "generator": {"model": {"source": "my/tune"}},
+                "replicas": {"num_gpus": 0.5, "autoscaling": {"min_replicas": 0, "max_replicas": 4}},
+            },
+        ]
+    }
+}
 FILES = sorted((Path(__file__).parents[2] / "serve").glob("*.yaml"))
 
 
@@ -73,6 +86,30 @@ def test_whether_a_generator_starts_without_its_model(options: dict[str, Any], m
     data["character"]["replicas"] |= options
     graph = deployments_of(build(ServiceConfig.model_validate(data)))
     assert graph["Character"].init_kwargs == {"must_load": must_load}
+
+
+def test_each_model_of_a_layer_is_a_deployment_of_its_own() -> None:
+    graph = deployments_of(build(ServiceConfig.model_validate(TWO_MODELS)))
+    generators = {"Character", "Character-my-tune", "Background"}
+    assert graph.keys() == generators | {"Merger", "Ingress", "JobWorker"}
+    first, other = graph["Character"], graph["Character-my-tune"]
+    assert (first.ray_actor_options["num_gpus"], other.ray_actor_options["num_gpus"]) == (1, 0.5)
+    assert first.num_replicas == 2
+    scaling = other._deployment_config.autoscaling_config
+    assert (scaling.min_replicas, scaling.max_replicas) == (0, 4)
+    assert [each.init_args[0].model.source for each in (first, other)] == [SDXL, "my/tune"]
+    routers = [each._deployment_config.request_router_config.request_router_kwargs for each in (first, other)]
+    assert [router["generator"] for router in routers] == ["character", "character:my/tune"]
+
+
+def test_ray_finds_the_handles_of_all_models() -> None:
+    application = build(ServiceConfig.model_validate(TWO_MODELS))
+    built = build_app(application, name="scenewright")
+    assert {each.name for each in built.deployments} == deployments_of(application).keys()
+    for name in ("Ingress", "JobWorker"):
+        (found,) = (each for each in built.deployments if each.name == name)
+        (others,) = (argument for argument in found.init_args if isinstance(argument, dict))
+        assert others == {"character:my/tune": built.deployment_handles["Character-my-tune"]}
 
 
 def test_the_environment_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:

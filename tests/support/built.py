@@ -11,6 +11,7 @@ def deployments_of(application: Application) -> dict[str, Any]:
     """Every deployment of the graph by name; an application's arguments are applications."""
     found = {application._bound_deployment.name: application._bound_deployment}
     for argument in application._bound_deployment.init_args:
-        if isinstance(argument, Application):
-            found |= deployments_of(argument)
+        for each in argument.values() if isinstance(argument, dict) else (argument,):
+            if isinstance(each, Application):
+                found |= deployments_of(each)
     return found

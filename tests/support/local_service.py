@@ -56,12 +56,17 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> ServiceConfig:
     return simulated_config().model_copy(update={"state_dir": str(state_dir)})
 
 
-def local_graph(config: ServiceConfig) -> Graph:
-    return Graph(
-        local_handle(Character, config.character.generator),
-        local_handle(Background, config.background.generator),
-        local_handle(Merger),
-    )
+def local_graph(
+    config: ServiceConfig,
+    character: type[Character] = Character,
+    background: type[Background] = Background,
+) -> Graph:
+    generators = {
+        name: local_handle(character if name.startswith("character") else background, model.generator)
+        for name, model in config.generators.items()
+    }
+    first = generators.pop("character"), generators.pop("background")
+    return Graph(*first, local_handle(Merger), others=generators)
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +125,7 @@ def with_worker(config: ServiceConfig, graph: Graph, route_prefix: str = "") -> 
     stopping = threading.Event()
 
     async def work() -> None:
-        worker = JobWorker(config, graph.character, graph.background, graph.merger)
+        worker = JobWorker(config, graph.character, graph.background, graph.merger, others=graph.others)
         while not stopping.is_set():
             await asyncio.sleep(0.02)
         await worker.stop()
@@ -139,11 +144,7 @@ def with_worker(config: ServiceConfig, graph: Graph, route_prefix: str = "") -> 
 @contextmanager
 def service(config: ServiceConfig, character: type[Character], background: type[Background]) -> Iterator[str]:
     """The address of the whole graph, painted by these."""
-    graph = Graph(
-        local_handle(character, config.character.generator),
-        local_handle(background, config.background.generator),
-        local_handle(Merger),
-    )
+    graph = local_graph(config, character, background)
     with listening(served(build_http(config, graph))) as address:
         yield address
 

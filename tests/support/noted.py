@@ -10,8 +10,9 @@ Recorded = list[tuple[str, float, tuple[str, ...]]]
 class Noted:
     """`allowed` are the metrics it was made for; one that is not among them fails the test."""
 
-    def __init__(self, allowed: tuple[Metric, ...]) -> None:
+    def __init__(self, allowed: tuple[Metric, ...], model: str = "") -> None:
         self.allowed = allowed
+        self.model = model
         self.notes: Recorded = []
 
     def add(self, metric: Metric, amount: float = 1.0, **tags: str) -> None:

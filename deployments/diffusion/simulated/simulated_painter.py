@@ -39,13 +39,14 @@ class SimulatedConfig:
 class SimulatedPainter:
     """Paints a seeded plain figure, or a plain sky, that says SIMULATED."""
 
-    model = "simulated"
     backend: Backend = "simulated"
     latent_factor = 8
     fixed_rows: int | None = None
     fingerprint = "simulated"
 
-    def __init__(self, config: SimulatedConfig, kind: LayerKind = "character") -> None:
+    def __init__(self, config: SimulatedConfig, kind: LayerKind = "character", model: str = "") -> None:
+        """Simulate `model`: results give its id after the word `simulated`."""
+        self.model = f"simulated {model}".rstrip()
         self._config = config
         self._kind = kind
         self.native_size = config.native_size

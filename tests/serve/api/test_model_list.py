@@ -23,6 +23,8 @@ async def test_the_listing_has_the_shape_of_openais(client: httpx.AsyncClient) -
             "object",
             "kind",
             "serving",
+            "default_for",
+            "defaults",
             "pipeline",
             "family",
             "tasks",

@@ -102,7 +102,10 @@ async def test_the_json_of_a_scene(client: httpx.AsyncClient) -> None:
     assert body["id"] == answer.headers["x-request-id"]
     assert (body["seeds"], body["degraded"]) == ({"character": 42, "background": 42}, [])
     assert body["merge"] == {"mode": "paste", "confidence": 0.0, "box": [64, 0, 64, 64]}
-    assert body["models"] == {"character": "simulated", "background": "simulated"}
+    assert body["models"] == {
+        "character": "simulated storybook-character",
+        "background": "simulated storybook-background",
+    }
     sizes = dict.fromkeys(("character", "background", "mask", "painted"), (64, 64))
     assert set(body["layers"]) == set(sizes)
     for picture, size in (
@@ -136,7 +139,7 @@ async def test_a_layer_alone(client: httpx.AsyncClient, kind: str) -> None:
         "decode",
     ]
     body = (await client.post(f"/v1/{kind}s", json=asked, headers=JSON)).json()
-    assert (body["seed"], body["model"], body["degraded"]) == (5, "simulated", [])
+    assert (body["seed"], body["model"], body["degraded"]) == (5, f"simulated storybook-{kind}", [])
     assert base64.b64decode(body["image"]["b64_json"]) == picture.content
 
 

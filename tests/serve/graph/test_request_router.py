@@ -61,7 +61,11 @@ class Replica:
 
 
 def router_of(
-    *replicas: Replica, clock: Clock | None = None, kind: Any = LayerRouter, keeps_layers: bool = True
+    *replicas: Replica,
+    clock: Clock | None = None,
+    kind: Any = LayerRouter,
+    keeps_layers: bool = True,
+    generator: str = "character",
 ) -> LayerRouter:
     made: Any = kind(
         deployment_id=DeploymentID("Character"),
@@ -71,7 +75,7 @@ def router_of(
         initial_backoff_s=0.001,
         max_backoff_s=0.001,
     )
-    made.initialize_state(kind="character", keeps_layers=keeps_layers)
+    made.initialize_state(generator=generator, keeps_layers=keeps_layers)
     made.update_replicas(list(replicas))
     return made  # type: ignore[no-any-return]
 
@@ -289,6 +293,12 @@ async def test_it_is_the_pool_of_its_kind() -> None:
     replica.tells("a")
     assert HERE.get("character") is router
     assert router.standings() == [RoutingStats(1.0, 0.1, 0.0, ("a",)), None]
+
+
+async def test_each_model_of_a_layer_has_a_pool_of_its_own() -> None:
+    first, other = router_of(Replica("one")), router_of(Replica("two"), generator="character:b")
+    assert (HERE.get("character"), HERE.get("character:b")) == (first, other)
+    assert HERE.get(job_of(asking(model="b")).generator) is other
 
 
 async def test_it_is_found_by_the_door_as_ray_unpickles_it() -> None:
