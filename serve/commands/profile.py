@@ -31,13 +31,29 @@ from scenewright.commands.service import connected, service_options
     show_default=True,
     help="Seconds that a replica takes to start, as its log or `ray status` says.",
 )
+@click.option("--character-model", metavar="ID", help="One of `scenewright models`; else the layer's first.")
+@click.option("--background-model", metavar="ID")
 @service_options
-def profile(file: Path, device: str, pictures: int, start_s: float, url: str, api_key: str | None) -> None:
+def profile(
+    file: Path,
+    device: str,
+    pictures: int,
+    start_s: float,
+    character_model: str | None,
+    background_model: str | None,
+    url: str,
+    api_key: str | None,
+) -> None:
     """Measure a running service, one replica of each generator and otherwise idle, into a file."""
-    from ..planning.measuring import measure
+    from ..planning.measuring import Kind, measure, steps_of
 
     check_writable(file)
+    named: dict[Kind, str | None] = {"character": character_model, "background": background_model}
+    models = {kind: model for kind, model in named.items() if model is not None}
     with connected(url, api_key) as service:
-        measured = measure(service, device, pictures, start_s, lambda text: click.echo(text, err=True))
+        steps = steps_of(service.models(), models)
+        measured = measure(
+            service, device, pictures, start_s, lambda text: click.echo(text, err=True), models, steps
+        )
     write(file, f"{measured.model_dump_json(indent=2)}\n".encode())
     click.echo(file)

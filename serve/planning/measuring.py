@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -46,24 +46,33 @@ class _Painted:
 
 
 def measure(
-    service: Service, device: str, most_pictures: int, start_s: float, say: Callable[[str], None]
+    service: Service,
+    device: str,
+    most_pictures: int,
+    start_s: float,
+    say: Callable[[str], None],
+    models: Mapping[Kind, str] | None = None,
+    steps: Mapping[Kind, int] = DEFAULTS,
 ) -> Profile:
     """Measure the median seconds of every stage.
 
     Of forwards of 1, 2, 4, … pictures, as many as a replica takes together.
 
     A scene's own layers run on two replicas at the same time, so both branches are measured at once.
+    `models` paint the layers, else their first ones; a request has so many `steps`.
     """
+    models = models or {}
     say("warming up…")
-    _paint(service)
-    company = _Company(service, say)
+    _paint(service, models)
+    company = _Company(service, say, models)
     alone = company.of(1)
 
     def layer(kind: Kind) -> LayerProfile:
         shared = company.that_share(kind, most_pictures)
         say(f"{kind}: at most {shared[-1]} in one forward")
         return LayerProfile(
-            steps=DEFAULTS[kind],
+            model=models.get(kind, ""),
+            steps=steps[kind],
             encode_s=_median(alone, f"{kind}-encode"),
             step_s={
                 pictures: _median(company.of(pictures), f"{kind}-denoise") / STEPS for pictures in shared
@@ -82,18 +91,31 @@ def measure(
     )
 
 
+def steps_of(cards: Iterable[Mapping[str, Any]], models: Mapping[Kind, str]) -> dict[Kind, int]:
+    """Return the steps that a request of each layer has by default, as `/v1/models` says of its model."""
+    steps = dict(DEFAULTS)
+    for card in cards:
+        for kind in DEFAULTS:
+            usual = card.get("defaults", {}).get(kind)
+            chosen = card["id"] == models[kind] if kind in models else kind in card.get("default_for", ())
+            if usual and chosen:
+                steps[kind] = int(usual["num_inference_steps"])
+    return steps
+
+
 class _Company:
     """Requests several at a time, each number measured once."""
 
-    def __init__(self, service: Service, say: Callable[[str], None]) -> None:
+    def __init__(self, service: Service, say: Callable[[str], None], models: Mapping[Kind, str]) -> None:
         self._service = service
+        self._models = models
         self._say = say
         self._painted: dict[int, list[_Painted]] = {}
 
     def of(self, pictures: int) -> list[_Painted]:
         if pictures not in self._painted:
             self._say(f"{pictures} at a time…")
-            self._painted[pictures] = _paint_together(self._service, pictures)
+            self._painted[pictures] = _paint_together(self._service, pictures, self._models)
         return self._painted[pictures]
 
     def that_share(self, kind: Kind, most: int) -> list[int]:
@@ -115,19 +137,22 @@ class _Company:
         return statistics.median(longest_s) > _median(self.of(pictures), f"{kind}-denoise") / 2
 
 
-def _paint(service: Service) -> _Painted:
-    layer = {"prompt": "a lighthouse", "num_inference_steps": STEPS}
+def _paint(service: Service, models: Mapping[Kind, str]) -> _Painted:
+    def layer(kind: Kind) -> dict[str, Any]:
+        named = {"model": models[kind]} if kind in models else {}
+        return {"prompt": "a lighthouse", "num_inference_steps": STEPS, **named}
+
     began_at = time.monotonic()
-    scene = service.scene(layer, layer)
+    scene = service.scene(layer("character"), layer("background"))
     return _Painted(scene, time.monotonic() - began_at)
 
 
-def _paint_together(service: Service, pictures: int) -> list[_Painted]:
+def _paint_together(service: Service, pictures: int, models: Mapping[Kind, str]) -> list[_Painted]:
     """Paint in rounds, each begun at once when the last is over: else forwards are shared by ever fewer."""
     painted = []
     with ThreadPoolExecutor(pictures) as pool:
         for _ in range(ROUNDS):
-            painted += list(pool.map(lambda _: _paint(service), range(pictures)))
+            painted += list(pool.map(lambda _: _paint(service, models), range(pictures)))
     return painted
 
 

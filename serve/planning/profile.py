@@ -22,7 +22,9 @@ class Measured(BaseModel):
 
 
 class LayerProfile(Measured):
-    """One layer on one replica. `step_s`: seconds of one forward by the number of pictures in it.
+    """One layer on one replica, by its first model where `model` names none.
+
+    `step_s`: seconds of one forward by the number of pictures in it.
 
     `start_s` is the time from asking for a replica until it has painted its warm-up picture, on a node that
     is there already.
@@ -33,6 +35,7 @@ class LayerProfile(Measured):
     step_s: dict[PositiveInt, PositiveSeconds]
     decode_s: Seconds
     start_s: Seconds = 30.0
+    model: str = ""
 
     @model_validator(mode="after")
     def _from_one_picture_up(self) -> Self:

@@ -15,7 +15,9 @@ def as_text(plan: Plan, profile: Profile) -> str:
     goal, setup, outcome = plan.goal, plan.chosen.setup, plan.chosen.outcome
     simulated = " (a simulated profile: no device was measured)" if profile.backend == "simulated" else ""
     figures = f" of {goal.figures} figures" if goal.figures > 1 else ""
+    models = {kind: getattr(profile, kind).model for kind in ("character", "background")}
     lines = [
+        *(f"{kind}: {model}" for kind, model in models.items() if model),
         f"{goal.rps:g} scenes/s{figures}, {goal.percent:g}% within {goal.latency_s:g} s,"
         f" on {profile.device}{simulated}",
         f"one scene alone: {profile.alone_s:.2f} s",
@@ -46,6 +48,7 @@ def as_text(plan: Plan, profile: Profile) -> str:
 def as_data(plan: Plan, profile: Profile) -> dict[str, Any]:
     return {
         "device": profile.device,
+        "models": {kind: getattr(profile, kind).model or None for kind in ("character", "background")},
         "backend": profile.backend,
         "rps": plan.goal.rps,
         "latency_s": plan.goal.latency_s,

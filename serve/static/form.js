@@ -2,6 +2,7 @@
 import { descriptionSeed, readStory, STORY_SEED } from "./story.js";
 import { choice, choose, input, kind, labelled, LAYERS, SIZES } from "./controls.js";
 import { clearMark } from "./marks.js";
+import { chooseModel, tellDefaults } from "./models.js";
 import { savedForm, saveForm } from "./storage.js";
 
 const $ = (id) => document.getElementById(id);
@@ -13,12 +14,15 @@ export function build() {
     const fields = document.querySelector(`fieldset[data-layer="${layer}"]`);
     const { size } = LAYERS[layer];
     fields.append(
+      ...labelled(`${layer}-model`, "Model", Object.assign(document.createElement("select"), { hidden: true })),
       ...labelled(`${layer}-steps`, "Steps", input({ type: "number", min: 1, placeholder: "default" })),
       ...labelled(`${layer}-guidance`, "Guidance", input({ type: "number", min: 0, step: 0.5, placeholder: "default" })),
       ...labelled(`${layer}-seed`, "Seed", input({ type: "number", min: 0, max: 2 ** 53 - 1, placeholder: "random" })),
       ...labelled(`${layer}-size`, "Size", choice(SIZES, size)),
       ...labelled(`${layer}-negative`, "Negative prompt", input({ type: "text", placeholder: "default" })),
     );
+    $(`${layer}-model`).labels[0].hidden = true;  // Until the service has several.
+    $(`${layer}-model`).addEventListener("input", () => tellDefaults(layer));
   }
   restore();
   $("ask").addEventListener("input", ({ target }) => clearMark(target));
@@ -69,6 +73,7 @@ export function fill(request) {
     for (const name of Object.keys(LAYERS)) {
       const asked = request[name];
       $(name).value = asked.prompt;
+      chooseModel(name, asked.model);
       $(`${name}-steps`).value = asked.num_inference_steps ?? "";
       $(`${name}-guidance`).value = asked.guidance_scale ?? "";
       $(`${name}-negative`).value = asked.negative_prompt ?? "";
@@ -114,6 +119,7 @@ export function setSeeds(seeds) {
 function layer(name, prompt) {
   const asked = { prompt: prompt.trim() };
   const value = (suffix) => $(`${name}-${suffix}`).value;
+  if (value("model")) asked.model = value("model");
   if (value("steps")) asked.num_inference_steps = Number(value("steps"));
   if (value("guidance")) asked.guidance_scale = Number(value("guidance"));
   if (value("seed")) asked.seed = Number(value("seed"));

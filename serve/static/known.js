@@ -1,5 +1,6 @@
 // Under the fields: which words the models do not know, and what they do know. deployments/diffusion/model/known_words.py
 // follows the same rules.
+import { modelOf } from "./models.js";
 import { readStory } from "./story.js";
 
 const LAYERS = ["character", "background"];
@@ -9,14 +10,11 @@ const WORD_MS = 400;  // A word that is being written is not read out.
 const WORD = /[\p{L}\p{M}]+|(?=[\u{2600}-\u{10ffff}])\p{So}/gu;
 const VARIATION = /[\ufe00-\ufe0f]/g;
 const $ = (id) => document.getElementById(id);
-const models = {};  // by layer: { id, words, offers }
+const models = {};  // by id: { id, words, offers }
 
 // What the service's list of models says of those that paint here.
 export function learnWords(cards) {
-  for (const layer of LAYERS) {
-    const card = cards.find(({ serving }) => serving?.includes(layer));
-    models[layer] = card?.knows ? { id: card.id, words: new Set(card.knows.words), offers: card.knows.offers } : undefined;
-  }
+  for (const { id, knows } of cards) models[id] = knows ? { id, words: new Set(knows.words), offers: knows.offers } : undefined;
   tellAll();
 }
 
@@ -26,7 +24,7 @@ export function watchWords() {
     clearTimeout(timer);
     timer = setTimeout(tellAll, WORD_MS);
   };
-  for (const id of [...LAYERS, "storyboard"]) $(id).addEventListener("input", soon);
+  for (const id of [...LAYERS, ...LAYERS.map((layer) => `${layer}-model`), "storyboard"]) $(id).addEventListener("input", soon);
 }
 
 export function tellAll() {
@@ -40,7 +38,7 @@ export function unknownWords(text, words) {
 }
 
 function hint(layer, text) {
-  const model = models[layer];
+  const model = models[modelOf(layer)?.id];
   const unknown = model ? unknownWords(text, model.words).map((word) => word.slice(0, LONGEST)) : [];
   if (!unknown.length) return "";
   const more = unknown.length > LISTED ? ` and ${unknown.length - LISTED} more` : "";

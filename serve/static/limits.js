@@ -1,5 +1,6 @@
 // The service's own limits and defaults, as its OpenAPI page states them, laid on the form's controls.
 import { startFrom } from "./form.js";
+import { tellDefaults } from "./models.js";
 
 const ROUTES = { character: "v1/characters", background: "v1/backgrounds" };
 const $ = (id) => document.getElementById(id);
@@ -12,6 +13,7 @@ export function layLimits(api) {
     Object.assign($(`${layer}-steps`), range(bounds("num_inference_steps")));
     Object.assign($(`${layer}-guidance`), range(bounds("guidance_scale")));
     keepSizes($(`${layer}-size`), bounds);
+    tellDefaults(layer);
   }
   const merge = boundsOf(bodyOf(api, "v1/scenes").properties.merge);
   startFrom(Object.fromEntries(["mode", "position", "width", "height"].map((name) => [name, merge(name).default])));

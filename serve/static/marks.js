@@ -7,7 +7,7 @@ const $ = (id) => document.getElementById(id);
 export function controlOf(param) {
   const [name, field] = (param ?? "").replace(/^scenes\.\d+\./, "").split(".");
   if (name === "merge") return field === "position" ? document.querySelector("input[name=position]:checked") : $(field === "width" || field === "height" ? "frame" : field);
-  const suffix = { num_inference_steps: "steps", guidance_scale: "guidance", seed: "seed", width: "size", height: "size", negative_prompt: "negative" }[field];
+  const suffix = { num_inference_steps: "steps", guidance_scale: "guidance", seed: "seed", width: "size", height: "size", negative_prompt: "negative", model: "model" }[field];
   if (!(name in LAYERS)) return name === "scenes" ? $("storyboard") : null;
   return suffix ? $(`${name}-${suffix}`) : $(kind() === "scene" ? name : "storyboard");
 }

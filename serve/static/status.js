@@ -1,6 +1,7 @@
 // The line at the top: whether the service can paint, and with what. It looks again every few seconds.
 import * as service from "./service.js";
 import { learnWords } from "./known.js";
+import { offerModels } from "./models.js";
 
 const $ = (id) => document.getElementById(id);
 const WHEN_READY_MS = 5000;
@@ -43,6 +44,7 @@ async function once() {
 async function known() {
   try {
     const cards = await service.models();
+    offerModels(cards);
     learnWords(cards);
     return { names: [...new Set(cards.filter((card) => card.serving?.length).map((card) => card.id))], needsKey: false };
   } catch (error) {

@@ -23,14 +23,19 @@ def test_help_lists_every_command() -> None:
 def test_a_scene(server: Stub, tmp_path: Path) -> None:
     file = tmp_path / "scene.jpg"
     file.write_bytes(b"old")
-    layers = ["--seed", 1, "--character-seed", 2, "--steps", 4]
+    layers = ["--seed", 1, "--character-seed", 2, "--steps", 4, "--character-model", "some/model"]
     frame = ["--position", "left", "--mode", "paste", "--width", 512, "--height", 256]
     switches = ["--enhance", "--attribution", "--layers", "--fallback", "none"]
     result = run("scene", "a knight", "a castle", "-o", file, *layers, *frame, *switches, "--url", server.url)
     assert result.exit_code == 0, result.output
     assert server.asked == [
         {
-            "character": {"prompt": "a knight", "seed": 2, "num_inference_steps": 4},
+            "character": {
+                "prompt": "a knight",
+                "seed": 2,
+                "model": "some/model",
+                "num_inference_steps": 4,
+            },
             "background": {"prompt": "a castle", "num_inference_steps": 4},
             "seed": 1,
             "merge": {"position": "left", "mode": "paste", "width": 512, "height": 256},
@@ -139,6 +144,7 @@ def test_models(server: Stub) -> None:
     assert result.exit_code == 0
     assert "storybook-character" in result.output
     assert "Apache-2.0" in result.output
+    assert "character (default)" in result.output
 
 
 def test_serve_checks_a_file_and_starts_nothing(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ JPEG = b"a jpeg"
 CARD = {
     "id": "storybook-character",
     "serving": ["character"],
+    "default_for": ["character"],
     "licence": "Apache-2.0",
     "commercial_use": "yes",
     "resolution": {"width": 384, "height": 512, "multiple_of": 16},

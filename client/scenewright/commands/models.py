@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
@@ -25,7 +26,7 @@ def models(url: str, api_key: str | None) -> None:
         table.add_row(
             card["id"],
             card.get("family", ""),
-            ", ".join(card.get("serving", ())),
+            ", ".join(_layer(card, kind) for kind in card.get("serving", ())),
             card.get("licence", ""),
             card.get("commercial_use", ""),
             f"{size['width']}x{size['height']}" if size else "",
@@ -33,6 +34,10 @@ def models(url: str, api_key: str | None) -> None:
         )
     # A pipe has no width, and rich would fold the table into 80 columns.
     Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _layer(card: dict[str, Any], kind: str) -> str:
+    return f"{kind} (default)" if kind in card.get("default_for", ()) else str(kind)
 
 
 def _range(memory: dict[str, float]) -> str:

@@ -29,6 +29,8 @@ from .service import connected, service_options
 @click.option("--seed", type=int, help="For all layers, one more for each further figure; else random.")
 @click.option("--character-seed", type=int, help="For CHARACTER alone.")
 @click.option("--background-seed", type=int)
+@click.option("--character-model", metavar="ID", help="One of `scenewright models`; else the layer's first.")
+@click.option("--background-model", metavar="ID")
 @click.option("--steps", type=int, help="Denoising steps of each layer.")
 @click.option(
     "--position",
@@ -100,7 +102,12 @@ def scene(
 
 
 def _layer(prompt: str, options: dict[str, Any], kind: str) -> dict[str, Any]:
-    return _given(prompt=prompt, seed=options[f"{kind}_seed"], num_inference_steps=options["steps"])
+    return _given(
+        prompt=prompt,
+        seed=options[f"{kind}_seed"],
+        model=options[f"{kind}_model"],
+        num_inference_steps=options["steps"],
+    )
 
 
 def _request(options: dict[str, Any], standing: list[Any], wire_format: str) -> dict[str, Any]:

@@ -18,9 +18,10 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, ["plan", *map(str, arguments)])
 
 
-def profile(folder: Path) -> Path:
-    file = folder / "profile.json"
-    file.write_text(PROFILE.model_dump_json())
+def profile(folder: Path, name: str = "profile", model: str = "") -> Path:
+    file = folder / f"{name}.json"
+    named = PROFILE.model_copy(update={"character": LAYER.model_copy(update={"model": model})})
+    file.write_text(named.model_dump_json())
     return file
 
 
@@ -33,6 +34,23 @@ def test_a_plan(tmp_path: Path) -> None:
 def test_a_plan_as_json(tmp_path: Path) -> None:
     result = run("--rps", 1, "--p95", 4, "--profile", profile(tmp_path), "--scenes", 1000, "--json")
     assert json.loads(result.output)["chosen"]["latency_s"]["p95"] <= 4
+
+
+def test_a_plan_for_several_models(tmp_path: Path) -> None:
+    one, other = profile(tmp_path, "one"), profile(tmp_path, "other", "some/model")
+    asked = ("--p95", 4, "--scenes", 1000, "--profile", one, "--rps", 1, "--profile", other, "--rps", 2)
+    text = run(*asked).output
+    assert "\n\ncharacter: some/model\n2 scenes/s" in text
+    data = json.loads(run(*asked, "--json").output)
+    assert [each["models"]["character"] for each in data["plans"]] == [None, "some/model"]
+    assert data["gpus"] == sum(each["chosen"]["gpus"] for each in data["plans"])
+    assert text.endswith(f"GPUs of all models: {data['gpus']}\n")
+
+
+def test_each_profile_has_its_load(tmp_path: Path) -> None:
+    result = run("--rps", 1, "--p95", 4, "--profile", profile(tmp_path), "--rps", 2)
+    assert result.exit_code == 2
+    assert "--rps once for each --profile" in result.output
 
 
 def test_an_impossible_goal_is_a_sentence(tmp_path: Path) -> None:

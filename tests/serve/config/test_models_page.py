@@ -62,9 +62,11 @@ def test_each_configuration_of_the_page_is_taken(block: str) -> None:
     settings: dict[str, Any] = yaml.safe_load(block)
     check_keys(settings, ServiceConfig)
     config = ServiceConfig.model_validate(settings)
-    for kind in settings:
-        assert config.layers[kind].generator.model.source == settings[kind]["generator"]["model"]["source"]
+    for kind, layer in settings.items():
+        models = [*([layer] if "generator" in layer else []), *layer.get("models", ())]
+        served = [each.generator.model.source for each in config.layers[kind].by_model.values()]
+        assert served == [each["generator"]["model"]["source"] for each in models]
 
 
 def test_there_is_a_configuration_for_each_case() -> None:
-    assert len(BLOCKS) == 6
+    assert len(BLOCKS) == 7

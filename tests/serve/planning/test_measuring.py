@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from serve.planning.measuring import STEPS, measure
+from serve.planning.measuring import STEPS, measure, steps_of
 from serve.planning.profile import Profile
 
 
@@ -24,12 +24,14 @@ class KnownService:
         self.most_backgrounds = most_backgrounds
         self.hiccup_in = hiccup_in
         self.asked = count()
+        self.models: set[Any] = set()
 
     def come_together(self, pictures: int) -> None:
         self.at_once, self.asked = pictures, count()
 
     def scene(self, character: Any, background: Any, **options: Any) -> Any:
         assert character["num_inference_steps"] == background["num_inference_steps"] == STEPS
+        self.models.add((character.get("model"), background.get("model")))
         step_ms = 100.0 + 30.0 * (self.at_once - 1)
         number, place = divmod(next(self.asked), self.at_once)
         is_last = place == self.at_once - 1
@@ -80,3 +82,17 @@ def test_of_pictures_that_do_not_share_a_forward_nothing_is_measured(most: int) 
 def test_a_hiccup_is_not_taken_for_a_lack_of_room() -> None:
     measured, _ = measured_of(KnownService(hiccup_in=1), most_pictures=8)
     assert measured.background.most_pictures == 8
+
+
+def test_a_profile_of_a_model_that_is_not_the_first() -> None:
+    service = KnownService()
+    cards = [
+        {"id": "a", "default_for": ["background"], "defaults": {"background": {"num_inference_steps": 8}}},
+        {"id": "b", "defaults": {"character": {"num_inference_steps": 4}}},
+        {"id": "known"},
+    ]
+    steps = steps_of(cards, {"character": "b"})
+    measured = measure(service, "card", 1, 1.0, lambda text: None, {"character": "b"}, steps)
+    assert (measured.character.model, measured.character.steps) == ("b", 4)
+    assert (measured.background.model, measured.background.steps) == ("", 8)
+    assert service.models == {("b", None)}

@@ -1,0 +1,36 @@
+// Which model paints a layer, where the service has several for it.
+import { LAYERS } from "./controls.js";
+import { savedForm } from "./storage.js";
+
+const $ = (id) => document.getElementById(id);
+const served = {};  // by layer: the service's cards, the one that paints where a request names none first
+
+// What the service's list of models says of those that paint here.
+export function offerModels(cards) {
+  for (const layer of Object.keys(LAYERS)) {
+    const first = (card) => (card.default_for?.includes(layer) ? 0 : 1);
+    served[layer] = cards.filter(({ serving }) => serving?.includes(layer)).sort((one, other) => first(one) - first(other));
+    const select = $(`${layer}-model`);
+    const wanted = select.options.length ? select.value : savedForm()[`${layer}-model`];
+    select.replaceChildren(...served[layer].map((card, index) => new Option(card.id, index ? card.id : "")));
+    chooseModel(layer, wanted);
+    for (const each of [select, select.labels[0]]) each.hidden = served[layer].length < 2;
+  }
+}
+
+// Another model than those that are offered leaves it at the first.
+export function chooseModel(layer, id = "") {
+  const select = $(`${layer}-model`);
+  select.value = [...select.options].some(({ value }) => value === id) ? id : "";
+  tellDefaults(layer);
+}
+
+export const modelOf = (layer) => served[layer]?.find(({ id }) => id === $(`${layer}-model`).value) ?? served[layer]?.[0];
+
+// What the model takes where its fields are left empty.
+export function tellDefaults(layer) {
+  const usual = modelOf(layer)?.defaults?.[layer];
+  if (!usual) return;
+  $(`${layer}-steps`).placeholder = usual.num_inference_steps;
+  $(`${layer}-guidance`).placeholder = usual.guidance_scale;
+}
