@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from deployments.diffusion.model.checkpoint import own_size, pipeline_class
+from deployments.diffusion.model.counted_memory import counted_memory_gb
 from deployments.diffusion.model.families import UNKNOWN, Family, Task, detect, family_named, family_of
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.model_files import check_single_file
@@ -27,7 +28,7 @@ UNKNOWN_LICENCE = "unknown: see the model's own card"
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Facts of a model for callers. `memory_gb`: (least, most), None where nobody measured it.
+    """Facts of a model for callers. `memory_gb`: (least, most), None where it is not known.
 
     `family` is a name of deployments/diffusion/model/families.py, or `unknown`. `num_inference_steps` and
     `guidance_scale` are the model's own defaults where they are not its family's. `licence_source`: where the
@@ -175,6 +176,7 @@ def _custom_card(name: str, place: Path | None) -> ModelCard:
         commercial_use="unknown: see the model's own card",
         native_size=native_size,
         latent_factor=latent_factor,
+        memory_gb=None if place is None else counted_memory_gb(place),
         family=family.name,
     )
 
