@@ -38,6 +38,14 @@ MEANINGS: dict[str, dict[str, str]] = {
         "state_dir": "The folder of jobs, pictures, keys and logs.",
     },
     "LayerSettings": {
+        "generator": "The model, and how it is run. Not required where `models` lists one.",
+        "replicas": "Ray Serve's options of the deployment.",
+        "defaults": "Values for requests that leave them out.",
+        "models": "More models of the layer, each with `generator`, `replicas` and `defaults` of its own and a"
+        " deployment of its own ([Models](models.md#several-models-for-a-layer)). Without a `generator` beside them the"
+        " first of them is the layer's default.",
+    },
+    "ModelSettings": {
         "generator": "The model, and how it is run.",
         "replicas": "Ray Serve's options of the deployment.",
         "defaults": "Values for requests that leave them out.",
@@ -202,13 +210,14 @@ MEANINGS: dict[str, dict[str, str]] = {
 }
 
 VARIABLES = {
-    "DIFFUSION_MODEL": "`character.generator.model.source` and `background.generator.model.source`",
+    "DIFFUSION_MODEL": "`character.generator.model.source` and `background.generator.model.source`; one that a"
+    " layer's `models` lists becomes its first instead",
     "CHARACTER_MODEL": "`character.generator.model.source`; wins over `DIFFUSION_MODEL`",
     "BACKGROUND_MODEL": "`background.generator.model.source`; wins over `DIFFUSION_MODEL`",
-    "USE_XFORMERS": "`xformers` of both models",
-    "ATTENTION_SLICING": "`attention_slicing` of both models",
-    "DEFAULT_STEPS": "`defaults.num_inference_steps` of both layers",
-    "DEFAULT_GUIDANCE": "`defaults.guidance_scale` of both layers",
+    "USE_XFORMERS": "`xformers` of all models",
+    "ATTENTION_SLICING": "`attention_slicing` of all models",
+    "DEFAULT_STEPS": "`defaults.num_inference_steps` of all models",
+    "DEFAULT_GUIDANCE": "`defaults.guidance_scale` of all models",
     "MAX_IMAGE_SIZE": "`limits.max_image_size`",
     "SCENEWRIGHT_ALLOWED_HOSTS": "`allowed_hosts`, separated by commas",
     "SCENEWRIGHT_DATABASE": "`jobs.database`",

@@ -65,7 +65,7 @@ def _places(schema: Schema) -> dict[str, list[str]]:
     def walk(title: str, path: str) -> None:
         part = schema if title == "ServiceConfig" else schema["$defs"][title]
         for key, value in part["properties"].items():
-            if inner := _model_in(value):
+            if (inner := _model_in(value)) and inner != "ModelSettings":  # Which has its layer's own keys.
                 place = f"{path}.{key}" if path else key
                 found.setdefault(inner, []).append(place)
                 walk(inner, place)

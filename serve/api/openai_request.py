@@ -146,7 +146,7 @@ class ImagesRequest(Wire):
         return "scene" if len(painted) > 1 and both else painted[0], self.model
 
     def _layers(self, model: str | None) -> dict[str, Any]:
-        """Return the scene's layers by name, painted by `model` where they name none. Raises InvalidRequest."""
+        """Return the scene's layers by name; `model` paints those that name none. Raises InvalidRequest."""
         place = None if isinstance(self.background, str) else self.background
         if self.character is not None and self.characters is not None:
             raise InvalidRequest("give character or characters", "characters")

@@ -20,7 +20,7 @@ from ray.serve._private.request_router.pow_2_router import PowerOfTwoChoicesRequ
 from ray.serve.config import RequestRouterConfig
 from ray.serve.request_router import PendingRequest, ReplicaID, RunningReplica
 
-from deployments.messages import LayerJob
+from deployments.messages import LayerJob, LayerKind
 from deployments.reports.routing_stats import RoutingStats
 
 from . import replica_registry

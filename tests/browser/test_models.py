@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import expect
 
 from serve.config.service_config import ServiceConfig
-
 from tests.support.local_service import service, simulated_config
 
 from .conftest import OpenPage, SketchedBackground, SketchedCharacter

@@ -9,6 +9,7 @@ from ray.serve._private.api import call_user_app_builder_with_args_if_necessary 
 from ray.serve._private.build_app import build_app
 
 from serve.app import build
+from serve.config.serve_file import load
 from serve.config.service_config import MergerOptions, ServiceConfig
 from tests.support.built import deployments_of
 from tests.support.local_service import SIMULATED
@@ -25,6 +26,7 @@ TWO_MODELS = {
         ]
     }
 }
+EXAMPLE = Path(__file__).parents[2] / "examples" / "several_models.yaml"
 FILES = sorted((Path(__file__).parents[2] / "serve").glob("*.yaml"))
 
 
@@ -100,6 +102,15 @@ def test_each_model_of_a_layer_is_a_deployment_of_its_own() -> None:
     assert [each.init_args[0].model.source for each in (first, other)] == [SDXL, "my/tune"]
     routers = [each._deployment_config.request_router_config.request_router_kwargs for each in (first, other)]
     assert [router["generator"] for router in routers] == ["character", "character:my/tune"]
+
+
+def test_the_example_of_several_models_is_served() -> None:
+    file = load(EXAMPLE)
+    graph = deployments_of(build(file.config))
+    generators = {name for name, each in graph.items() if each.ray_actor_options["num_gpus"]}
+    assert generators == {"Character", "Character-black-forest-labs-FLUX.1-schnell", "Background"}
+    asleep = graph["Character-black-forest-labs-FLUX.1-schnell"]._deployment_config.autoscaling_config
+    assert (asleep.min_replicas, asleep.max_replicas, asleep.look_back_period_s) == (0, 2, 5)
 
 
 def test_ray_finds_the_handles_of_all_models() -> None:

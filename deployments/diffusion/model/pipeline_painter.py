@@ -123,7 +123,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
             raise NotReady("the model is not loaded")
         guided = is_guided(self._family, request)
         if request.guidance_interval != WHOLE and self._family.guidance != "classifier_free":
-            raise InvalidRequest("this model has no step without its guidance")
+            raise InvalidRequest("this model has no step without its guidance", "guidance_interval")
         arguments = call_arguments(self._family, request)
         # A generator on the CPU draws the same noise whatever the device.
         arguments |= {"generator": torch.Generator("cpu").manual_seed(request.seed), "output_type": "np"}

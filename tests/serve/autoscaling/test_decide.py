@@ -192,3 +192,22 @@ def test_chance_does_not_move_the_rate_and_a_change_does(
 def test_a_goal_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Goal(**wrong)  # type: ignore[arg-type]
+
+
+def test_models_of_one_layer_are_alternatives_and_not_both_waited_for() -> None:
+    busy = replace(IDLE, offered=3.0, service_s=2.0, replicas=4)
+    one = {"Character": replace(busy, layer="Character"), "Background": replace(busy, layer="Background")}
+    two = one | {"Character-b": replace(busy, layer="Character")}
+    alone, beside = (decide(each, GOAL, {}, 0.0)[0] for each in (one, two))
+    assert {name: beside[name] for name in one} == alone
+
+
+def test_a_model_may_shrink_while_another_of_its_layer_grows() -> None:
+    growing = replace(IDLE, offered=9.0, service_s=2.0, replicas=2, layer="Character")
+    resting = replace(IDLE, replicas=9, layer="Character")
+    other_layer = replace(IDLE, replicas=9, layer="Background")
+    counts, _ = decide(
+        {"Character": growing, "Character-b": resting, "Background": other_layer}, GOAL, {}, 0.0
+    )
+    assert counts["Character"] > 2
+    assert (counts["Character-b"], counts["Background"]) == (resting.least, 9)

@@ -85,6 +85,17 @@ def test_both_branches_grow_with_the_work_and_not_with_the_requests() -> None:
     assert named["Character"] > 8 > named["Background"] >= 2
 
 
+def test_each_model_of_a_layer_is_decided_by_its_own_work() -> None:
+    busy, calm = report(rps=4.0), report(rps=0.1)
+    named = ("Character", "Character-my-tune", "Background", "Merger")
+    given = contexts(*(context(name, calm if name == "Character" else busy) for name in named))
+    counts, states = JointPolicy(latency_s=8)(given)
+    decided = {key.name: count for key, count in counts.items()}
+    assert decided["Character-my-tune"] == decided["Background"] > decided["Character"]
+    assert [key.name for key, state in states.items() if "history" in state] == list(named[:3])
+    assert load_of(context("Character-my-tune", busy)).layer == "Character"
+
+
 def test_what_is_remembered_travels_through_ray() -> None:
     """Ray copies the state, keeps its own counters in it, and lays its bounds and delays over the answer."""
     policy: Callable[..., Any] = _apply_app_level_autoscaling_config(JointPolicy(latency_s=8, hold_s=60))

@@ -201,3 +201,16 @@ def test_a_scenes_figures_take_a_place_each() -> None:
     with made.admit(layer(tenant="b")):
         """The last place is for a new tenant."""
     refused(made, *(layer(tenant="b", seed=seed) for seed in range(2)))
+
+
+def test_the_models_of_a_layer_are_admitted_apart() -> None:
+    full, free = one_a_second(queued=Counter({"": 400})), one_a_second()
+    pools = {"character": full, "character:b": free}
+    made = AdmissionControl(pools.get, {"character": 100, "character:b": 100}, Clock())
+    refused(made, layer())
+    with made.admit(layer(model="b")):
+        assert made.place_frees_in_s(layer(model="b")) == pytest.approx(1.0)
+    with ExitStack() as inside:
+        for _ in range(9):
+            inside.enter_context(made.admit(layer(model="b")))
+        refused(made, layer(deadline_s=10 * CAUTION + AFTERWARDS_S - 4, model="b"))

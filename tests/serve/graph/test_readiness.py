@@ -196,3 +196,41 @@ async def test_a_disk_without_room_degrades_and_one_that_does_not_answer_is_not_
     monkeypatch.setattr(readiness, "DISK_TIMEOUT_S", 30.0)
     assert await check.beside(state) == ServiceState(degraded=("character: slow", "jobs: no room"))
     assert len(looks) == 1, "a look that hangs holds one thread, however often it is asked for"
+
+
+def with_other(other: Any, **pools: FakePool) -> Graph:
+    """A graph with two models of the character; the first is ready."""
+    graph = graph_of(READY)
+    handle: Any = Handle(readiness=Method(other))
+    named = {name.replace("_", ":"): pool for name, pool in pools.items()}
+    return replace(graph, others={"character:b": handle}, pool=named.get)
+
+
+async def test_a_model_that_may_sleep_is_neither_woken_nor_missed() -> None:
+    for pools in ({}, {"character_b": FakePool()}):
+        graph: Any = with_other(RuntimeError("asked"), **pools)
+        assert await service_state(graph, {"character": 1, "character:b": 0}) == ServiceState()
+        assert not graph.others["character:b"].readiness.responses
+
+
+async def test_one_that_is_awake_is_judged_and_so_is_one_that_should_be() -> None:
+    graph = with_other(READY, character_b=FakePool([MISSING]))
+    state = await service_state(graph, {"character": 1, "character:b": 0})
+    assert state == ServiceState(degraded=("character:b: unet is missing",))
+    silent = with_other(RuntimeError("gone"))
+    state = await service_state(silent, {"character": 1, "character:b": 1})
+    assert state == ServiceState(degraded=("character:b: its replica is restarting",))
+
+
+async def test_where_all_of_a_layer_sleep_they_are_asked() -> None:
+    graph = with_other(Readiness(False, "unet is missing", "m", "diffusers"))
+    assert await service_state(graph, {"character": 0, "character:b": 0}) == ServiceState(
+        degraded=("character:b: unet is missing",)
+    )
+
+
+async def test_where_none_can_paint_every_reason_is_told() -> None:
+    torn = Readiness(False, "vae is missing", "m", "diffusers")
+    graph = replace(with_other(torn), character=Handle(readiness=Method(torn)))  # type: ignore[arg-type]
+    state = await service_state(graph)
+    assert state == ServiceState(unready=("character: vae is missing", "character:b: vae is missing"))

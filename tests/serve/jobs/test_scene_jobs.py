@@ -24,7 +24,7 @@ def kept(*scenes: dict[str, Any]) -> list[NewScene]:
 
 def test_several_characters_are_kept_with_their_seeds_and_places() -> None:
     (scene,) = kept({"characters": ["a", {"prompt": "b", "position": {"x": 0.3}, "depth": 2}]})
-    job = ready_to_paint(scene.job, 60)
+    job = ready_to_paint(scene.job, 60, BUNDLED)
     assert job.character is None
     assert [(each.prompt, each.figure, each.priority) for each in job.characters] == [
         ("a", 0, "batch"),
@@ -33,14 +33,14 @@ def test_several_characters_are_kept_with_their_seeds_and_places() -> None:
     assert len({each.seed for each in job.characters}) == 2
     assert [(each.position, each.depth) for each in job.merge.figures] == [(None, 0.0), (0.3, 2.0)]
     assert all(59 < each.deadline_at - time.monotonic() <= 60 for each in job.layers)
-    assert ready_to_paint(scene.job, 60).characters[0].seed == job.characters[0].seed
+    assert ready_to_paint(scene.job, 60, BUNDLED).characters[0].seed == job.characters[0].seed
 
 
 def test_what_an_earlier_version_kept_is_painted_still() -> None:
     (scene,) = kept({"character": "a", "seed": 5})
     old = json.loads(scene.job)
     del old["characters"], old["character"]["figure"], old["merge"]["figures"]
-    job = ready_to_paint(json.dumps(old), 60)
+    job = ready_to_paint(json.dumps(old), 60, BUNDLED)
     assert (job.figures[0].seed, job.figures[0].figure, job.characters) == (5, None, ())
 
 

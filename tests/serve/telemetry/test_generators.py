@@ -36,6 +36,11 @@ async def test_a_painted_layer(noted: list[Noted]) -> None:
     assert recorder.of(metrics.MODEL_LOAD)[0] > 0
 
 
+async def test_all_figures_have_the_label_of_its_model(noted: list[Noted]) -> None:
+    ObservedCharacter(simulated_config().character.generator)
+    assert [recorder.model for recorder in noted] == ["storybook-character"]
+
+
 async def test_gauges_are_told_again_at_every_look_at_its_health(noted: list[Noted]) -> None:
     generator = ObservedCharacter(simulated_config().character.generator)
     await generator.check_health()
