@@ -18,8 +18,7 @@ from deployments.diffusion.simulated.simulated_painter import SimulatedConfig, S
 from deployments.imaging.placeholder import placeholder
 from deployments.imaging.quality import flaw
 from deployments.messages import LayerEvent, LayerJob, LayerKind, LayerResult, Readiness, StepEvent
-from deployments.reports.cached_layers import CachedLayers
-from deployments.reports.load_report import LoadTracker
+from deployments.reports.load_report import CachedLayers, LoadTracker
 from deployments.reports.routing_stats import RoutingStats
 
 

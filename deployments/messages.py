@@ -88,9 +88,12 @@ class LayerJob(SentWithTimeLeft):
         return self.width_px * self.height_px * self.num_inference_steps / 1e6
 
     @property
-    def likeness(self) -> str:
-        """Return a key that is equal for jobs of one model whose pictures are equal."""
-        asked = (
+    def picture_key(self) -> tuple[object, ...]:
+        """Return all that a picture depends on: jobs of one model with equal keys have equal pictures.
+
+        `fallback` is in it, since it decides what a failure becomes.
+        """
+        return (
             self.kind,
             self.model,
             self.prompt,
@@ -105,7 +108,11 @@ class LayerJob(SentWithTimeLeft):
             self.fallback,
             self.guidance_interval,
         )
-        return hashlib.blake2s(repr(asked).encode(), digest_size=8).hexdigest()
+
+    @property
+    def likeness(self) -> str:
+        """Return the picture key as a short hash, to send to other processes."""
+        return hashlib.blake2s(repr(self.picture_key).encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True)

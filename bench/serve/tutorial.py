@@ -13,7 +13,7 @@ from ray import serve
 from ray.serve import Application
 from ray.serve.handle import DeploymentHandle
 
-from deployments.diffusion.simulated.simulated_pictures import draw
+from deployments.diffusion.simulated.simulated_painter import draw
 from deployments.imaging.composite.pasting import paste
 from deployments.imaging.files.encoding import encode
 from deployments.messages import MergeOptions, OutputOptions, Pixels

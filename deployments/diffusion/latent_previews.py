@@ -96,14 +96,6 @@ def expected_latents(solver: Any, timestep: Any, latents: Any, prediction: Any) 
     return (sample - noise * prediction) / max(signal, LEAST_SIGNAL)
 
 
-def preview_steps(wanted: int, steps: int) -> frozenset[int]:
-    """Return the steps, counted from 1 and evenly spread, that have a preview.
-
-    The picture itself follows the last.
-    """
-    return frozenset(round(number * steps / (wanted + 1)) for number in range(1, wanted + 1)) - {0, steps}
-
-
 def is_being_drawn(preview: Preview | None) -> bool:
     return isinstance(preview, Future) and not preview.done()
 

@@ -95,6 +95,14 @@ def guided_rows(request: PaintRequest, guides: bool = True) -> int:
     return Painting(request, request.num_inference_steps, guides and request.guidance_scale > 1).rows
 
 
+def preview_steps(wanted: int, steps: int) -> frozenset[int]:
+    """Return the steps, counted from 1 and evenly spread, that have a preview.
+
+    The picture itself follows the last.
+    """
+    return frozenset(round(number * steps / (wanted + 1)) for number in range(1, wanted + 1)) - {0, steps}
+
+
 SomePainting = TypeVar("SomePainting", bound=Painting)
 
 

@@ -2,7 +2,7 @@
 
 A step costs in proportion to its picture's area, and what a megapixel-step costs is learned from the time
 that the replica is busy. So it covers whatever the engine does to share its forwards, and needs no model
-of it.
+of it. The layers that it paints or keeps are listed by their cache keys: an equal job costs nothing here.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ FORGETTING = 0.995
 """A step: the cost of a megapixel-step is an average over about the last two hundred."""
 REMEMBERED = 64
 """Finished jobs; the fastest of them shows how long one takes alone."""
+SCALARS = ("backlog_s", "request_s", "service_s", "age_s", "jobs")
+REMEMBERED_LAYERS = 128
+"""Sent to every sender every second or so, at sixteen letters each."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,6 @@ class LoadReport:
         """Read the flat form. Raises KeyError where a number is missing."""
         scalars: dict[str, Any] = {name: numbers[name] for name in SCALARS}
         return cls(arrived=tuple(int(numbers[f"arrived_{window_s}s"]) for window_s in WINDOWS_S), **scalars)
-
-
-SCALARS = ("backlog_s", "request_s", "service_s", "age_s", "jobs")
 
 
 @dataclass(eq=False)
@@ -159,3 +159,26 @@ class LoadTracker:
         if self._tasks:
             self._busy_s += now - self._told_at
         self._told_at = now
+
+
+class CachedLayers:
+    """The most recently requested layers. `keeps`: whether a layer outlives its painting."""
+
+    def __init__(self, keeps: bool) -> None:
+        self._keeps = keeps
+        self._likenesses: dict[str, None] = {}
+
+    def begin(self, job: LayerJob) -> None:
+        if not job.no_store:
+            self._likenesses.pop(job.likeness, None)
+            self._likenesses[job.likeness] = None
+            while len(self._likenesses) > REMEMBERED_LAYERS:
+                del self._likenesses[next(iter(self._likenesses))]
+
+    def end(self, job: LayerJob, as_asked: bool) -> None:
+        """Record that a layer ended. `as_asked`: it was painted, and nothing about it is degraded."""
+        if not (as_asked and self._keeps):
+            self._likenesses.pop(job.likeness, None)
+
+    def likenesses(self) -> tuple[str, ...]:
+        return tuple(self._likenesses)

@@ -27,7 +27,7 @@ class Observed(Generator):
 
     `must_load`: a replica whose model does not load does not start, and it is Serve that tries again. Else it
     says so in /readyz, gets no work, and tries again by itself
-    (deployments/diffusion/engine/load_retries.py).
+    (deployments/diffusion/engine/watchdog.py).
     """
 
     def __init__(self, config: GeneratorConfig, must_load: bool = False) -> None:

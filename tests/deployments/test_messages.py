@@ -48,6 +48,7 @@ def test_the_defaults_are_the_contracts() -> None:
 def test_whoever_asks_and_when_changes_no_picture(
     make_job: Callable[..., LayerJob], same: dict[str, Any]
 ) -> None:
+    assert make_job(**same).picture_key == make_job().picture_key
     assert make_job(**same).likeness == make_job().likeness
 
 
@@ -69,9 +70,10 @@ def test_whoever_asks_and_when_changes_no_picture(
         {"guidance_interval": (0.0, 0.5)},
     ],
 )
-def test_all_that_a_picture_depends_on_is_in_its_likeness(
+def test_all_that_a_picture_depends_on_is_in_its_keys(
     make_job: Callable[..., LayerJob], other: dict[str, Any]
 ) -> None:
+    assert make_job(**other).picture_key != make_job().picture_key
     assert make_job(**other).likeness != make_job().likeness
 
 

@@ -19,17 +19,16 @@ from dataclasses import replace
 
 from deployments.diffusion.engine.calibration import Calibration, calibrate
 from deployments.diffusion.engine.job_table import JobTable
-from deployments.diffusion.engine.load_retries import LoadRetries
 from deployments.diffusion.engine.result_cache import ResultCache
 from deployments.diffusion.engine.retry_policy import RetryPolicy
-from deployments.diffusion.engine.step_events import step_event
 from deployments.diffusion.engine.step_loop import StepLoop
-from deployments.diffusion.engine.watchdog import Unhealthy, Watchdog, device_is_lost
+from deployments.diffusion.engine.watchdog import LoadRetries, Unhealthy, Watchdog, device_is_lost
 from deployments.diffusion.engine.work_item import (
     Listener,
     News,
     Place,
     Progress,
+    step_event,
 )
 from deployments.diffusion.model.model_config import GenerationConfig
 from deployments.diffusion.painter import AnyPainter, PaintRequest

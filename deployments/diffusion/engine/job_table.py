@@ -20,8 +20,7 @@ from deployments.diffusion.engine.work_item import (
     Place,
     WorkItem,
 )
-from deployments.diffusion.latent_previews import preview_steps
-from deployments.diffusion.painter import PaintRequest
+from deployments.diffusion.painter import PaintRequest, preview_steps
 from deployments.diffusion.scheduling.batch_key import BatchKey
 from deployments.diffusion.scheduling.scheduler import JobState, Scheduler
 from deployments.errors import DeadlineExceeded, Overloaded
@@ -65,7 +64,7 @@ class JobTable:
         Raises Overloaded or DeadlineExceeded where it could not be done by its deadline, and what `close` was
         given once that was called.
         """
-        key = None if job.no_store else LayerKey(fingerprint, job.kind, request, job.fallback)
+        key = None if job.no_store else (fingerprint, job.picture_key)
         with self._lock:
             if self._closed is not None:
                 raise self._closed.error()

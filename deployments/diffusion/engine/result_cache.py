@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 
-from deployments.diffusion.painter import PaintRequest
-from deployments.messages import Fallback, LayerKind, LayerResult
+from deployments.messages import LayerResult
 
+LayerKey = tuple[str, tuple[object, ...]]
+"""The fingerprint of a model's weights, and the picture key of a job."""
 ENTRY_BYTES = 4096
 """Charged for each entry beside its pixels: its words and the dictionary's own room."""
-
-
-@dataclass(frozen=True)
-class LayerKey:
-    """Equal keys, equal pictures. `fallback` since it decides what a failure becomes."""
-
-    fingerprint: str
-    kind: LayerKind
-    request: PaintRequest
-    fallback: Fallback
 
 
 class ResultCache:

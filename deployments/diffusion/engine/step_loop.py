@@ -19,8 +19,7 @@ from deployments.diffusion.engine.work_item import (
     Progress,
     WorkItem,
 )
-from deployments.diffusion.latent_previews import preview_steps
-from deployments.diffusion.painter import AnyPainter, Painting, forward_rows
+from deployments.diffusion.painter import AnyPainter, Painting, forward_rows, preview_steps
 from deployments.errors import GenerationFailed, InvalidRequest, NotReady, OutOfMemory, ScenewrightError
 from deployments.failures import Failure, failure_of
 from deployments.messages import LayerJob, LayerResult, Pixels, Recipe

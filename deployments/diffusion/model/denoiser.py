@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from deployments.diffusion.latent_previews import expected_latents, is_being_drawn
 from deployments.diffusion.model.conditioning import Encoder, Row, truncations
-from deployments.diffusion.model.device_memory import within_memory
+from deployments.diffusion.model.device import within_memory
 from deployments.diffusion.model.families import STABLE_DIFFUSION_PIPELINES
 from deployments.diffusion.model.known_words import unknown_words_warning
 from deployments.diffusion.model.loaded_model import LoadedModel

@@ -11,7 +11,7 @@ from typing import Any, Generic
 import torch
 
 from deployments.diffusion.latent_previews import LatentMap, latent_map
-from deployments.diffusion.model.device_clock import DeviceClock
+from deployments.diffusion.model.device import DeviceClock
 from deployments.diffusion.model.known_words import KnownWords, read_known_words
 from deployments.diffusion.model.loader import load, unload
 from deployments.diffusion.model.model_config import ModelConfig

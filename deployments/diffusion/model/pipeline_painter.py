@@ -20,7 +20,7 @@ from deployments.diffusion.latent_previews import expected_latents, is_being_dra
 from deployments.diffusion.model.batched_calls import run_together
 from deployments.diffusion.model.call_arguments import call_arguments, first_forwards, is_guided
 from deployments.diffusion.model.conditioning import truncations
-from deployments.diffusion.model.device_memory import within_memory
+from deployments.diffusion.model.device import within_memory
 from deployments.diffusion.model.families import family_of
 from deployments.diffusion.model.known_words import unknown_words_warning
 from deployments.diffusion.model.loaded_model import LoadedModel

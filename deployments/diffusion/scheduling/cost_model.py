@@ -1,4 +1,9 @@
-"""Predict the seconds of a forward, by shape and rows: as calibrated, corrected by what is seen since."""
+"""Predict the seconds of a forward, by shape and rows, and limit how many rows it may hold.
+
+Seconds are as calibrated, corrected by what is seen since. The row limit starts at what calibration found to
+pay, is less where the device had no room for it, and rises again when it has had room for a while (another
+process freed its memory).
+"""
 
 from __future__ import annotations
 
@@ -12,9 +17,12 @@ from deployments.diffusion.scheduling.batch_key import BatchKey
 SEEN = 9
 """Measurements remembered for each shape: few enough to follow a change, enough to outvote a stray one."""
 MOST_SHAPES = 256
-"""Shapes whose measurements are remembered, the last ones: callers choose among thousands."""
+"""Shapes that are remembered, with what was measured or had no room: callers choose among thousands."""
 UNSEEN = 0.5
 """A share of what the area suggests: the lower bound for a size that was never painted."""
+PATIENCE = 200
+"""Full forwards that succeed before twice as many rows are tried again, twice as many after each failure. One
+costs a forward: half a per cent of the time at the worst."""
 
 
 @dataclass
@@ -86,3 +94,41 @@ class CostModel:
             return below[1]
         part = (rows - below[0]) / (above[0] - below[0])
         return below[1] + part * (above[1] - below[1])
+
+
+@dataclass
+class _Lowered:
+    rows: int
+    patience: int = PATIENCE
+    succeeded: int = 0
+
+
+class RowLimits:
+    """Row limits by batch key. `cap_rows`: for a picture of area 1.0; areas are given as ratios to it."""
+
+    def __init__(self, cap_rows: int) -> None:
+        self._cap_rows = cap_rows
+        self._lowered: dict[BatchKey, _Lowered] = {}
+
+    def rows(self, key: BatchKey, area: float) -> int:
+        """Return the limit. A larger picture fills the device with fewer rows."""
+        calibrated = max(1, min(int(self._cap_rows / area), self._cap_rows))
+        lowered = self._lowered.get(key)
+        return min(calibrated, lowered.rows) if lowered else calibrated
+
+    def lower(self, key: BatchKey, area: float, failed_rows: int) -> None:
+        """Halve the limit for now: the device had no room for so many rows."""
+        rows = max(1, min(failed_rows // 2, self.rows(key, area)))
+        before = self._lowered.pop(key, None)
+        self._lowered[key] = _Lowered(rows, 2 * before.patience if before else PATIENCE)
+        if len(self._lowered) > MOST_SHAPES:
+            del self._lowered[next(iter(self._lowered))]
+
+    def had(self, key: BatchKey, rows: int) -> None:
+        """Record that the device had room for so many rows."""
+        lowered = self._lowered.get(key)
+        if lowered is None or rows < lowered.rows:
+            return
+        lowered.succeeded += 1
+        if lowered.succeeded >= lowered.patience:
+            lowered.rows, lowered.succeeded = 2 * lowered.rows, 0

@@ -24,8 +24,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deployments.diffusion.scheduling.batch_key import BatchKey
-from deployments.diffusion.scheduling.cost_model import CostModel
-from deployments.diffusion.scheduling.row_limits import RowLimits
+from deployments.diffusion.scheduling.cost_model import CostModel, RowLimits
 from deployments.messages import Priority
 
 

@@ -16,9 +16,9 @@ from deployments.diffusion.latent_previews import (
     encode_preview,
     expected_latents,
     latent_map,
-    preview_steps,
 )
 from deployments.diffusion.model.registry import BUNDLED_FOLDER
+from deployments.diffusion.painter import preview_steps
 
 FLOW_OF_SANA: dict[str, Any] = {
     "prediction_type": "flow_prediction",

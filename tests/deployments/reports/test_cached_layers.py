@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from deployments.messages import LayerJob
-from deployments.reports.cached_layers import REMEMBERED, CachedLayers
+from deployments.reports.load_report import REMEMBERED_LAYERS, CachedLayers
 
 MakeJob = Callable[..., LayerJob]
 
@@ -37,11 +37,11 @@ def test_what_may_not_be_stored_is_not_told(make_job: MakeJob) -> None:
 
 
 def test_the_least_recently_asked_for_are_forgotten(make_job: MakeJob) -> None:
-    warmth, jobs = CachedLayers(keeps=True), [make_job(seed=seed) for seed in range(REMEMBERED + 1)]
+    warmth, jobs = CachedLayers(keeps=True), [make_job(seed=seed) for seed in range(REMEMBERED_LAYERS + 1)]
     for job in jobs[:-1]:
         warmth.begin(job)
     warmth.begin(jobs[0])
     warmth.begin(jobs[-1])
     told = warmth.likenesses()
-    assert len(told) == REMEMBERED
+    assert len(told) == REMEMBERED_LAYERS
     assert jobs[0].likeness in told and jobs[1].likeness not in told

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from deployments.diffusion.engine.result_cache import ENTRY_BYTES, LayerKey, ResultCache
-from deployments.diffusion.painter import PaintRequest
-from deployments.messages import LayerResult, LayerTimings
+from deployments.messages import LayerJob, LayerResult, LayerTimings
 
-REQUEST: dict[str, Any] = {
+JOB: dict[str, Any] = {
+    "request_id": "r",
+    "kind": "character",
+    "deadline_at": 1e12,
     "prompt": "a knight",
     "negative_prompt": "",
     "num_inference_steps": 4,
@@ -20,10 +22,8 @@ REQUEST: dict[str, Any] = {
 }
 
 
-def key(**changes: Any) -> LayerKey:
-    whole: dict[str, Any] = {"fingerprint": "f", "kind": "character", "fallback": "reduce"}
-    mine = {name: changes.pop(name) for name in list(changes) if name in whole}
-    return LayerKey(request=PaintRequest(**(REQUEST | changes)), **(whole | mine))
+def key(fingerprint: str = "f", **changes: Any) -> LayerKey:
+    return fingerprint, LayerJob(**(JOB | changes)).picture_key
 
 
 def layer(seed: int = 1, degraded: tuple[str, ...] = (), side: int = 16) -> LayerResult:

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deployments.diffusion.engine.step_events import step_event
-from deployments.diffusion.engine.work_item import Listener, Place, Progress
+from deployments.diffusion.engine.work_item import Listener, Place, Progress, step_event
 from deployments.errors import GenerationFailed
 from deployments.failures import Failure
 from deployments.messages import LayerJob, Pixels, StepEvent

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from deployments.diffusion.scheduling.batch_key import BatchKey
-from deployments.diffusion.scheduling.row_limits import MOST_SHAPES, PATIENCE, RowLimits
+from deployments.diffusion.scheduling.cost_model import MOST_SHAPES, PATIENCE, RowLimits
 
 KEY, OTHER = BatchKey(512, 512), BatchKey(1024, 1024)
 

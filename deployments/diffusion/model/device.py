@@ -1,10 +1,16 @@
-"""Measure forwards on their device, and keep at most one step ahead of it."""
+"""Measure forwards on their device, keep at most one step ahead of it, and recognise a lack of its memory."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
+
+from deployments.errors import OutOfMemory
+
+Result = TypeVar("Result")
 
 
 class DeviceClock:
@@ -28,3 +34,17 @@ class DeviceClock:
             self._launched.record()
             if before is not None:
                 before.synchronize()
+
+
+def within_memory(act: Callable[[], Result]) -> Result:
+    """Return the act's result. Raises OutOfMemory where the device has no room for it."""
+    try:
+        return act()
+    except MemoryError:  # Of numpy and Python themselves.
+        pass
+    except RuntimeError as error:
+        # On the CPU torch has no class for it.
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
+    # Only here, where the error and the tensors in its frames are gone: https://pytorch.org/docs/stable/notes/faq.html
+    raise OutOfMemory("the device ran out of memory painting this picture")
