@@ -18,6 +18,11 @@ handle.
 
 from __future__ import annotations
 
+TOO_LONG = "this layer takes longer than the time that was given for it"
+TOO_MUCH_AHEAD = "there is too much to paint before this to have it done in time"
+DEADLINE_PASSED = "the deadline passed before this layer was painted"
+"""Refusals for lack of time, by admission control at the edge and by the engine in a replica."""
+
 
 class ScenewrightError(Exception):
     """The root of the tree.

@@ -42,7 +42,7 @@ class SentWithTimeLeft:
         vars(self).update(state | {"deadline_at": time.monotonic() + state["deadline_at"]})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LayerJob(SentWithTimeLeft):
     """One layer to paint, in the caller's own words; the replica wraps them into its prompt.
 

@@ -25,14 +25,16 @@ class Studio:
         self._generator = replica(GeneratorConfig(ModelConfig(f"storybook-{kind}", threads=1)))
 
     def paint(self, words: str, seed: int) -> LayerResult:
+        width_px, height_px = SIZES[self._kind]
         job = LayerJob(
-            f"bench-{seed}",
-            self._kind,
-            words,
-            self._steps,
-            GUIDANCE[self._kind],
-            seed,
-            *SIZES[self._kind],
+            request_id=f"bench-{seed}",
+            kind=self._kind,
+            prompt=words,
+            num_inference_steps=self._steps,
+            guidance_scale=GUIDANCE[self._kind],
+            seed=seed,
+            width_px=width_px,
+            height_px=height_px,
             deadline_at=time.monotonic() + PATIENCE_S,
             plain_backdrop=self._kind == "character",
         )

@@ -108,14 +108,14 @@ def _alike(request: Any) -> tuple[Any, ...]:
 def _job(arrival: Arrival) -> LayerJob:
     asked = arrival.request
     return LayerJob(
-        "bench",
-        "character",
-        asked.prompt,
-        asked.num_inference_steps,
-        asked.guidance_scale,
-        asked.seed,
-        asked.width_px,
-        asked.height_px,
+        request_id="bench",
+        kind="character",
+        prompt=asked.prompt,
+        num_inference_steps=asked.num_inference_steps,
+        guidance_scale=asked.guidance_scale,
+        seed=asked.seed,
+        width_px=asked.width_px,
+        height_px=asked.height_px,
         deadline_at=1e12,
         no_store=True,
     )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from deployments.errors import DeadlineExceeded, Overloaded
+from deployments.errors import TOO_LONG, TOO_MUCH_AHEAD, DeadlineExceeded, Overloaded
 from deployments.messages import LayerJob
 from deployments.reports.routing_stats import RoutingStats
 
@@ -121,13 +121,12 @@ class AdmissionControl:
             return
         speed, left_s = Speed.of(pool.standings()), job.deadline_at - self._clock()
         if job.megapixel_steps * speed.least_megapixel_step_s > left_s:
-            raise DeadlineExceeded("this layer takes longer than the time that was given for it")
+            raise DeadlineExceeded(TOO_LONG)
         before = self._before(job, speed)
         if before and speed.rate:
             late_s = CAUTION * (before + job.megapixel_steps) / speed.rate + AFTERWARDS_S - left_s
             if late_s > 0:
-                message = "there is too much to paint before this to have it done in time"
-                raise Overloaded(message, retry_after_s=late_s)
+                raise Overloaded(TOO_MUCH_AHEAD, retry_after_s=late_s)
         self._check_places(job, pool, beside)
 
     def _before(self, job: LayerJob, speed: Speed) -> float:

@@ -52,7 +52,18 @@ async def test_a_generators_machine(
             painted = await http.post("/v1/scenes", json=SCENE | {"deadline_s": 60})
         assert painted.status_code == 200, painted.text
         begun = time.monotonic()
-        job = LayerJob("id", "character", "a", 400, 7.5, 1, 256, 256, begun + 0.5, fallback="none")
+        job = LayerJob(
+            request_id="id",
+            kind="character",
+            prompt="a",
+            num_inference_steps=400,
+            guidance_scale=7.5,
+            seed=1,
+            width_px=256,
+            height_px=256,
+            deadline_at=begun + 0.5,
+            fallback="none",
+        )
         with pytest.raises(DeadlineExceeded):
             await far.remote(job)
         took_s = time.monotonic() - begun

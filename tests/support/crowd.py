@@ -121,7 +121,18 @@ class Crowd:
         priority: Priority = "interactive",
     ) -> None:
         deadline_at = at + deadline_s
-        job = LayerJob("id", "character", "a", steps, 7.5, 1, SIDE_PX, SIDE_PX, deadline_at, tenant=tenant)
+        job = LayerJob(
+            request_id="id",
+            kind="character",
+            prompt="a",
+            num_inference_steps=steps,
+            guidance_scale=7.5,
+            seed=1,
+            width_px=SIDE_PX,
+            height_px=SIDE_PX,
+            deadline_at=deadline_at,
+            tenant=tenant,
+        )
         scene = Scene({kind: replace(job, kind=kind, priority=priority) for kind in KINDS}, at)
         self.scenes.append(scene)
         self.at(at, partial(self._arrive, scene))

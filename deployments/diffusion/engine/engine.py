@@ -35,7 +35,7 @@ from deployments.diffusion.painter import AnyPainter, PaintRequest
 from deployments.diffusion.scheduling.batch_key import BatchKey
 from deployments.diffusion.scheduling.cost_model import CostModel
 from deployments.diffusion.scheduling.scheduler import Scheduler
-from deployments.errors import DeadlineExceeded, GenerationFailed, NotReady, ScenewrightError
+from deployments.errors import DEADLINE_PASSED, DeadlineExceeded, GenerationFailed, NotReady, ScenewrightError
 from deployments.failures import Failure, failure_of
 from deployments.log_file import see_log
 from deployments.messages import LayerEvent, LayerJob, LayerResult, Pixels, QueueEvent, Readiness
@@ -136,7 +136,7 @@ class Engine:
         """
         self.require_ready()
         if job.deadline_at < time.monotonic():
-            raise DeadlineExceeded("the deadline passed before this layer was painted")
+            raise DeadlineExceeded(DEADLINE_PASSED)
         request = PaintRequest(
             prompt,
             negative_prompt or None,  # Without words there is none, and XL's zeros are not an empty text.
@@ -319,4 +319,4 @@ async def _next_news(job: LayerJob, listener: Listener) -> News:
         async with asyncio.timeout(max(0.0, job.deadline_at - time.monotonic())):
             return await listener.news.get()
     except TimeoutError:
-        raise DeadlineExceeded("the deadline passed before this layer was painted") from None
+        raise DeadlineExceeded(DEADLINE_PASSED) from None

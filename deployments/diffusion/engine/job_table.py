@@ -23,7 +23,7 @@ from deployments.diffusion.engine.work_item import (
 from deployments.diffusion.painter import PaintRequest, preview_steps
 from deployments.diffusion.scheduling.batch_key import BatchKey
 from deployments.diffusion.scheduling.scheduler import JobState, Scheduler
-from deployments.errors import DeadlineExceeded, Overloaded
+from deployments.errors import TOO_LONG, TOO_MUCH_AHEAD, DeadlineExceeded, Overloaded
 from deployments.failures import Failure
 from deployments.messages import LayerJob, LayerResult, LayerTimings
 
@@ -199,9 +199,8 @@ class JobTable:
         if refusal is None:
             return
         if refusal.reason == "too late":
-            raise DeadlineExceeded("this layer takes longer than the time that was given for it")
-        message = "there is too much to paint before this to have it done in time"
-        raise Overloaded(message, retry_after_s=max(1.0, refusal.retry_after_s))
+            raise DeadlineExceeded(TOO_LONG)
+        raise Overloaded(TOO_MUCH_AHEAD, retry_after_s=max(1.0, refusal.retry_after_s))
 
     def _put(self, work: WorkItem) -> None:
         self._works[work.state] = work

@@ -19,7 +19,17 @@ class Clock:
 
 
 def job(steps: int = 10, width_px: int = 500, height_px: int = 400) -> LayerJob:
-    return LayerJob("r", "character", "x", steps, 7.5, 1, width_px, height_px, 1e12)
+    return LayerJob(
+        request_id="r",
+        kind="character",
+        prompt="x",
+        num_inference_steps=steps,
+        guidance_scale=7.5,
+        seed=1,
+        width_px=width_px,
+        height_px=height_px,
+        deadline_at=1e12,
+    )
 
 
 def paint(workload: LoadTracker, clock: Clock, step_s: float, steps: int = 10) -> None:

@@ -13,7 +13,17 @@ from serve.routes.charges import cost
 
 
 def test_the_cost_of_work() -> None:
-    job = LayerJob("id", "character", "a", 20, 7.5, 1, 500, 400, 0.0)
+    job = LayerJob(
+        request_id="id",
+        kind="character",
+        prompt="a",
+        num_inference_steps=20,
+        guidance_scale=7.5,
+        seed=1,
+        width_px=500,
+        height_px=400,
+        deadline_at=0.0,
+    )
     assert cost(job, job) == pytest.approx(8.0)
 
 

@@ -136,7 +136,18 @@ def test_a_familys_defaults_are_within_the_services_limits() -> None:
 
 def prompts(replica_class: Any, source: str, *, terms: bool | None = None, **job: Any) -> tuple[str, str]:
     replica = replica_class(GeneratorConfig(ModelConfig(source), "simulated", quality_terms=terms))
-    asked = LayerJob("r", replica.kind, WORDS, 1, 1.0, 0, 64, 64, 1e12, **job)
+    asked = LayerJob(
+        request_id="r",
+        kind=replica.kind,
+        prompt=WORDS,
+        num_inference_steps=1,
+        guidance_scale=1.0,
+        seed=0,
+        width_px=64,
+        height_px=64,
+        deadline_at=1e12,
+        **job,
+    )
     prompt, negative = replica.prompts(asked)
     return prompt, negative
 

@@ -32,7 +32,11 @@ def layer(deadline_s: float = 1e6, tenant: str = "", **more: Any) -> LayerJob:
     asked: dict[str, Any] = {"kind": "character", "num_inference_steps": 4, "guidance_scale": 7.5, "seed": 1}
     size = {"width_px": 500, "height_px": 500}
     return LayerJob(
-        "id", prompt="a", deadline_at=Clock.now + deadline_s, tenant=tenant, **(asked | size | more)
+        request_id="id",
+        prompt="a",
+        deadline_at=Clock.now + deadline_s,
+        tenant=tenant,
+        **(asked | size | more),
     )
 
 

@@ -12,7 +12,18 @@ from serve.graph.fair_queue import LayerFairQueue
 
 def layer(tenant: str = "", steps: int = 4, **more: Any) -> LayerJob:
     asked: dict[str, Any] = {"deadline_at": 1e9} | more
-    return LayerJob("id", "character", "a", steps, 7.5, 1, 500, 500, tenant=tenant, **asked)
+    return LayerJob(
+        request_id="id",
+        kind="character",
+        prompt="a",
+        num_inference_steps=steps,
+        guidance_scale=7.5,
+        seed=1,
+        width_px=500,
+        height_px=500,
+        tenant=tenant,
+        **asked,
+    )
 
 
 def served(

@@ -81,7 +81,17 @@ def router_of(
 
 
 def asking(seed: int = 1, **more: Any) -> PendingRequest:
-    job = LayerJob("id", "character", "a", 4, 7.5, seed, 500, 500, **({"deadline_at": 1e9} | more))
+    job = LayerJob(
+        request_id="id",
+        kind="character",
+        prompt="a",
+        num_inference_steps=4,
+        guidance_scale=7.5,
+        seed=seed,
+        width_px=500,
+        height_px=500,
+        **({"deadline_at": 1e9} | more),
+    )
     return PendingRequest([job], {}, RequestMetadata(request_id="r", internal_request_id=f"i{seed}"))
 
 

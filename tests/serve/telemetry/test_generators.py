@@ -18,7 +18,17 @@ from tests.support.noted import Noted
 
 
 async def paint(steps: int = 3, guidance: float = 7.5) -> None:
-    job = LayerJob("r", "character", "x", steps, guidance, 1, 64, 64, 1e12)
+    job = LayerJob(
+        request_id="r",
+        kind="character",
+        prompt="x",
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+        seed=1,
+        width_px=64,
+        height_px=64,
+        deadline_at=1e12,
+    )
     await ObservedCharacter(simulated_config().character.generator).paint(job)
 
 
@@ -70,7 +80,17 @@ async def test_rows_are_those_of_the_painter_and_not_a_guess(
 
 async def test_a_layer_that_is_left_has_wasted_its_steps(noted: list[Noted]) -> None:
     generator = ObservedCharacter(simulated_config().character.generator)
-    job = LayerJob("r", "character", "x", 50, 7.5, 1, 64, 64, 1e12)
+    job = LayerJob(
+        request_id="r",
+        kind="character",
+        prompt="x",
+        num_inference_steps=50,
+        guidance_scale=7.5,
+        seed=1,
+        width_px=64,
+        height_px=64,
+        deadline_at=1e12,
+    )
     stream = generator.stream(job)
     await anext(stream)
     await anext(stream)
@@ -89,7 +109,19 @@ async def test_a_layer_that_fails(noted: list[Noted], monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(generator._engine, "submit", broken)
     with pytest.raises(ZeroDivisionError):
-        await generator.paint(LayerJob("r", "character", "x", 5, 7.5, 1, 64, 64, 1e12))
+        await generator.paint(
+            LayerJob(
+                request_id="r",
+                kind="character",
+                prompt="x",
+                num_inference_steps=5,
+                guidance_scale=7.5,
+                seed=1,
+                width_px=64,
+                height_px=64,
+                deadline_at=1e12,
+            )
+        )
     assert noted[0].tags(metrics.LAYERS) == [("failed",)]
 
 
