@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from PIL.ImageFont import FreeTypeFont
 
-from deployments.imaging.marks.fonts import Font, load_font
+from deployments.imaging.marks.fonts import load_font
 from deployments.messages import LayerKind, Pixels
 
 LABEL = "placeholder"
@@ -26,7 +27,7 @@ def placeholder(kind: LayerKind, width_px: int, height_px: int, words: str) -> P
     """Draw (height_px, width_px, 3) RGB, labelled: a cloaked figure on a plain backdrop, or hills and sky.
 
     `words` choose the hue, and stand under the label as far as they fit. The same arguments
-    (and fonts on the machine) give the same pixels.
+    give the same pixels.
     """
     hue = zlib.crc32(words.encode("utf-8", "replace")) / 2**32
     canvas = _figure(width_px, height_px, hue) if kind == "character" else _hills(width_px, height_px, hue)
@@ -104,7 +105,7 @@ def _write(image: Image.Image, text: str, down: float, room_px: int, size_px: in
     draw.text(((image.width - font.getlength(text)) / 2, image.height * down), text, fill="white", font=font)
 
 
-def _cut(text: str, font: Font, room_px: int) -> str:
+def _cut(text: str, font: FreeTypeFont, room_px: int) -> str:
     if font.getlength(text) <= room_px:
         return text
     while text and font.getlength(text + "...") > room_px:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from PIL import Image, ImageDraw
+from PIL.ImageFont import FreeTypeFont
 
-from deployments.imaging.marks.fonts import Font, load_font
+from deployments.imaging.marks.fonts import load_font
 
 TEXT = "Generated with Stable Diffusion"
 SMALLEST_FONT_PX = 12
@@ -16,14 +15,14 @@ WHITE_ALPHA = 200
 BLACK_ALPHA = 128
 
 
-def mark(image: Image.Image, text: str = TEXT, font_path: str | Path | None = None) -> Image.Image:
+def mark(image: Image.Image, text: str = TEXT) -> Image.Image:
     """Return a marked copy, same size and mode: the text ends 10 px from right and bottom, the box 5.
 
     A text too long for the picture's width is broken between words. One with no character is no mark.
     """
     if not text.strip():
         return image.copy()
-    font, text = load_font(max(SMALLEST_FONT_PX, min(image.size) // 40), text, font_path)
+    font, text = load_font(max(SMALLEST_FONT_PX, min(image.size) // 40), text)
     text = _wrapped(text, font, image.width - 2 * MARGIN_PX)
     bounds = _text_box(text, font)
     text_width_px, text_height_px = bounds[2] - bounds[0], bounds[3] - bounds[1]
@@ -41,14 +40,14 @@ def mark(image: Image.Image, text: str = TEXT, font_path: str | Path | None = No
     return marked.convert(image.mode)
 
 
-def _text_box(text: str, font: Font) -> tuple[int, int, int, int]:
+def _text_box(text: str, font: FreeTypeFont) -> tuple[int, int, int, int]:
     """Return (left, top, right, bottom) of a text set at (0, 0), in whole pixels, as Pillow measures it."""
     ruler = ImageDraw.Draw(Image.new("L", (1, 1)))
     left, top, right, bottom = ruler.multiline_textbbox((0, 0), text, font=font)
     return int(left), int(top), int(right), int(bottom)
 
 
-def _wrapped(text: str, font: Font, room_px: int) -> str:
+def _wrapped(text: str, font: FreeTypeFont, room_px: int) -> str:
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word

@@ -1,31 +1,17 @@
-"""A font that can really draw the text at hand, on a machine that may have none."""
+"""A font that can really draw the text at hand: DejaVu Sans, which is bundled, so that each node draws alike.
+
+DejaVu Sans 2.37, with its licence beside it (LICENSE_DEJAVU): Latin, Greek, Cyrillic and more, no Chinese.
+"""
 
 from __future__ import annotations
 
-import os
 import unicodedata
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
 from PIL import ImageFont
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-
-FONT_FOLDERS: tuple[Path, ...] = tuple(
-    Path(os.path.expanduser(folder))  # noqa: PTH111  Path.expanduser raises where there is no home.
-    for folder in (
-        "/usr/share/fonts",
-        "/usr/local/share/fonts",
-        "~/.local/share/fonts",
-        "~/.fonts",
-        "/System/Library/Fonts",
-        "/Library/Fonts",
-        "C:/Windows/Fonts",
-    )
-)
-FONT_FILES = ("DejaVuSans.[to]tf", "NotoSans-Regular.[to]tf", "NotoSans*-Regular.[to]t[fc]")
-
+FONT_FILE = Path(__file__).with_name("DejaVuSans.ttf")
 # At text sizes a real glyph can rasterise to the same few pixels as the missing-glyph box.
 _PROBE_SIZE_PX = 40
 _NO_SUCH_CHARACTER = "\U0010ffff"
@@ -36,17 +22,10 @@ _SPELLED = str.maketrans(
 )
 
 
-def load_font(size_px: int, text: str, font_path: str | Path | None = None) -> tuple[Font, str]:
-    """Return a font at `size_px`, and the text to draw with it.
-
-    The first of these with a glyph for every character of the text: the file at `font_path`, the system's
-    DejaVu or Noto. Otherwise Pillow's own font, which has ASCII alone, and the text spelled in ASCII.
-    """
-    configured = () if font_path is None else (Path(font_path),)
-    for path in (*configured, *system_fonts(FONT_FOLDERS)):
-        if _draws(path, frozenset(text)):
-            return ImageFont.truetype(path, size_px), text
-    return ImageFont.load_default(size_px), to_ascii(text)
+def load_font(size_px: int, text: str) -> tuple[ImageFont.FreeTypeFont, str]:
+    """Return the font at `size_px`, and the text to draw with it, ASCII where the font has no glyph."""
+    drawn = "".join(each if each.isspace() or _has_glyph(each) else to_ascii(each) for each in text)
+    return _font(size_px), drawn
 
 
 def to_ascii(text: str) -> str:
@@ -56,33 +35,22 @@ def to_ascii(text: str) -> str:
     return bare.encode("ascii", "replace").decode("ascii")
 
 
-@lru_cache(maxsize=4)
-def system_fonts(folders: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Find the DejaVu and Noto files under `folders`, best first, once for the life of the process."""
-    return tuple(dict.fromkeys(_search(folders)))
+@lru_cache(maxsize=16)
+def _font(size_px: int) -> ImageFont.FreeTypeFont:
+    # Pillow's other layout needs a library that not every node has.
+    return ImageFont.truetype(FONT_FILE, size_px, layout_engine=ImageFont.Layout.BASIC)
 
 
-def _search(folders: tuple[Path, ...]) -> Iterator[Path]:
-    for pattern in FONT_FILES:
-        for folder in folders:
-            yield from sorted(folder.rglob(pattern))
-
-
-@lru_cache(maxsize=256)
-def _draws(path: Path, characters: frozenset[str]) -> bool:
-    """Return whether the file is a font with a glyph for each character.
+@lru_cache(maxsize=1024)
+def _has_glyph(character: str) -> bool:
+    """Return whether the font has a glyph for the character.
 
     FreeType draws the font's missing-glyph box without complaint, and Pillow does not report it, so the
-    picture of each character is compared with that of a code point which no font has.
+    character's picture is compared with that of a code point which no font has.
     """
-    try:
-        font = ImageFont.truetype(path, _PROBE_SIZE_PX)
-    except OSError:
-        return False
-    missing = _picture(font, _NO_SUCH_CHARACTER)
-    return all(_picture(font, character) != missing for character in characters if not character.isspace())
+    return _picture(character) != _picture(_NO_SUCH_CHARACTER)
 
 
-def _picture(font: ImageFont.FreeTypeFont, character: str) -> tuple[tuple[int, int], bytes]:
-    mask = font.getmask(character)
+def _picture(character: str) -> tuple[tuple[int, int], bytes]:
+    mask = _font(_PROBE_SIZE_PX).getmask(character)
     return mask.size, bytes(mask)
