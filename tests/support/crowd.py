@@ -17,7 +17,7 @@ from itertools import count
 
 from deployments.diffusion.scheduling.batch_key import BatchKey
 from deployments.diffusion.scheduling.cost_model import CostModel
-from deployments.diffusion.scheduling.scheduler import JobState, Scheduler
+from deployments.diffusion.scheduling.scheduler import ScheduledJob, Scheduler
 from deployments.errors import ScenewrightError
 from deployments.messages import LayerJob, LayerKind, Priority
 from deployments.reports.load_report import LoadTracker
@@ -64,7 +64,7 @@ class Replica:
         pace = CostModel(KEY, {2 * n: forward_s(n) for n in (1, 2, PICTURES)})
         self.scheduler = Scheduler(pace, 2 * PICTURES, 8.0, 64)
         self.workload = LoadTracker(clock)
-        self.works: dict[JobState, tuple[Scene, LayerJob, ExitStack, Callable[[int], None]]] = {}
+        self.works: dict[ScheduledJob, tuple[Scene, LayerJob, ExitStack, Callable[[int], None]]] = {}
         self.stepping = False
         self.told: RoutingStats | None = None
 
@@ -163,7 +163,7 @@ class Crowd:
                     break
                 jobs = [(job, since) for _, job, since in pool.queue]
                 scene, job, _ = pool.queue.pop(pool.order.next(jobs, self.now))
-                state = JobState(KEY, 2, job.num_inference_steps, self.now, job.deadline_at, job.priority)
+                state = ScheduledJob(KEY, 2, job.num_inference_steps, self.now, job.deadline_at, job.priority)
                 if replica.scheduler.refusal(state, self.now):
                     self._end(scene, 429)
                     continue
@@ -179,7 +179,7 @@ class Crowd:
         replica.stepping = True
         self.at(self.now + forward_s(len(chosen)), partial(self._stepped, replica, chosen))
 
-    def _stepped(self, replica: Replica, chosen: Iterable[JobState]) -> None:
+    def _stepped(self, replica: Replica, chosen: Iterable[ScheduledJob]) -> None:
         replica.stepping = False
         for state in chosen:
             if state in replica.works:  # Its caller may have left meanwhile.
@@ -195,7 +195,7 @@ class Crowd:
         self._step(replica)
         self._send()
 
-    def _leave(self, replica: Replica, state: JobState) -> None:
+    def _leave(self, replica: Replica, state: ScheduledJob) -> None:
         *_, held, _ = replica.works.pop(state)
         held.close()
         replica.scheduler.remove(state)

@@ -28,6 +28,7 @@ from deployments.diffusion.engine.work_item import (
     News,
     Place,
     Progress,
+    WorkItem,
     step_event,
 )
 from deployments.diffusion.model.model_config import GenerationConfig
@@ -308,7 +309,7 @@ class Engine:
         log.info("forwards of up to %d rows pay (ms by rows: %s)", found.cap_rows, times)
         return found
 
-    def _scheduler(self, calibration: Calibration) -> Scheduler:
+    def _scheduler(self, calibration: Calibration) -> Scheduler[WorkItem]:
         pace = CostModel(BatchKey(*self._painter.native_size), calibration.seconds)
         return Scheduler(pace, calibration.cap_rows, self._config.stretch, self._config.max_jobs)
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from deployments.diffusion.engine.result_cache import LayerKey, ResultCache
-from deployments.diffusion.engine.retry_policy import Attempt
 from deployments.diffusion.engine.work_item import (
     Listener,
     News,
@@ -22,7 +21,7 @@ from deployments.diffusion.engine.work_item import (
 )
 from deployments.diffusion.painter import PaintRequest, preview_steps
 from deployments.diffusion.scheduling.batch_key import BatchKey
-from deployments.diffusion.scheduling.scheduler import JobState, Scheduler
+from deployments.diffusion.scheduling.scheduler import Scheduler
 from deployments.errors import TOO_LONG, TOO_MUCH_AHEAD, DeadlineExceeded, Overloaded
 from deployments.failures import Failure
 from deployments.messages import LayerJob, LayerResult, LayerTimings
@@ -39,7 +38,7 @@ class JobTable:
 
     def __init__(
         self,
-        scheduler: Scheduler,
+        scheduler: Scheduler[WorkItem],
         results: ResultCache,
         wake: Callable[[], object],
         first_forwards: Callable[[PaintRequest], Sequence[int]],
@@ -53,7 +52,7 @@ class JobTable:
         self._resting = True
         self._closed: Failure | None = None
         self._lock = threading.Lock()
-        self._works: dict[JobState, WorkItem] = {}
+        self._works: dict[WorkItem, None] = {}
         self._by_key: dict[LayerKey, WorkItem] = {}
 
     def enter(
@@ -74,9 +73,10 @@ class JobTable:
                 if work := self._by_key.get(key):
                     return work, _join(work, job, loop)
             now, listener = self._clock(), Listener(loop, followed=job.followed)
-            state = self._state(job, request, now)
-            self._refuse(state, now)
-            work = WorkItem(job, Attempt(request), state, key, [listener], job.previews, time.perf_counter())
+            work = self._work_item(job, request, now)
+            self._refuse(work, now)
+            work.result_key = key
+            work.listeners.append(listener)
             if self._resting:
                 self._wake()  # Where it raises no thread can paint, so nothing is queued.
                 self._resting = False
@@ -91,12 +91,12 @@ class JobTable:
                 self._drop(work)
 
     def wants(self, work: WorkItem) -> bool:
-        return work.state in self._works
+        return work in self._works
 
     def choose(self) -> list[WorkItem]:
         """Return the work items of the next step, the most urgent first."""
         with self._lock:
-            return [self._works[state] for state in self.scheduler.choose(self._clock())]
+            return self.scheduler.choose(self._clock())
 
     def places(self, chosen: Sequence[WorkItem]) -> list[tuple[list[Listener], Place]]:
         """Return the queue positions that changed since `chosen` was picked, each with its listeners.
@@ -106,9 +106,9 @@ class JobTable:
         if len(chosen) == len(self.scheduler) and all(work.painting is not None for work in chosen):
             return []
         with self._lock:
-            moved = [work for work in self._works.values() if _has_moved(work)]
+            moved = [work for work in self._works if _has_moved(work)]
             for work in moved:
-                work.place = Place(work.state.ahead)
+                work.place = Place(work.ahead)
             return [(_followers(work), work.place) for work in moved if work.place]
 
     def rest(self) -> bool:
@@ -119,15 +119,15 @@ class JobTable:
 
     def stepped(self, work: WorkItem) -> bool:
         """Update the steps left of a work item. Return whether it has none."""
-        painting, state = work.painting, work.state
+        painting = work.painting
         if painting is None:
             return False
         with self._lock:
-            state.steps_left = painting.steps - painting.done
-            state.rows, state.calls, state.forward_key = painting.rows, painting.calls, painting.forward_key
-            if state.steps_left == 0:
-                self.scheduler.remove(state)
-            return state.steps_left == 0
+            work.steps_left = painting.steps - painting.done
+            work.rows, work.calls, work.forward_key = painting.rows, painting.calls, painting.forward_key
+            if work.steps_left == 0:
+                self.scheduler.remove(work)
+            return work.steps_left == 0
 
     def observe(self, key: BatchKey, forwards: Sequence[int], seconds: float) -> None:
         """Record a step that succeeded, by the rows of each of its forwards."""
@@ -140,13 +140,14 @@ class JobTable:
             self.scheduler.lower_cap(key, failed_rows)
             return self.scheduler.cap_rows(key)
 
-    def try_again(self, work: WorkItem, attempt: Attempt) -> None:
-        """Queue another attempt, in the place that the work item had."""
+    def try_again(self, work: WorkItem, request: PaintRequest) -> None:
+        """Queue another attempt, in the place that the work item had, and as urgent as it was."""
         with self._lock:
-            if work.state in self._works:
+            if work in self._works:
                 self._drop(work)
-                work.state = self._state(work.job, attempt.request, work.state.arrived_at)
-                work.attempt, work.painting = attempt, None
+                work.request, work.painting, work.ahead = request, None, 0
+                work.attempt += 1
+                self._plan(work)
                 self._put(work)
 
     def end(self, work: WorkItem, news: News) -> list[Listener]:
@@ -155,47 +156,58 @@ class JobTable:
         Return the listeners to its one terminal state; none if it was removed before.
         """
         with self._lock:
-            if work.state not in self._works:
+            if work not in self._works:
                 return []
             self._drop(work)
-            if work.key is not None and isinstance(news, LayerResult):
-                self._results.put(work.key, news)
+            if work.result_key is not None and isinstance(news, LayerResult):
+                self._results.put(work.result_key, news)
             return list(work.listeners)
 
     def close(self, failure: Failure) -> list[Listener]:
         """Remove everything, and refuse what comes from now on. Return all listeners that waited."""
         with self._lock:
             self._closed = failure
-            listeners = [listener for work in self._works.values() for listener in work.listeners]
-            for work in list(self._works.values()):
+            listeners = [listener for work in self._works for listener in work.listeners]
+            for work in list(self._works):
                 self._drop(work)
             return listeners
 
-    def adopt(self, scheduler: Scheduler) -> None:
+    def adopt(self, scheduler: Scheduler[WorkItem]) -> None:
         """Schedule with this scheduler from now on, with all that waits."""
         with self._lock:
-            for state in self._works:
-                scheduler.add(state)
+            for work in self._works:
+                scheduler.add(work)
             self.scheduler = scheduler
 
     def works(self) -> list[WorkItem]:
         with self._lock:
-            return list(self._works.values())
+            return list(self._works)
 
-    def _state(self, job: LayerJob, request: PaintRequest, arrived_at: float) -> JobState:
-        forwards = self._first_forwards(request)
-        return JobState(
+    def _work_item(self, job: LayerJob, request: PaintRequest, now: float) -> WorkItem:
+        work = WorkItem(
             BatchKey(request.width_px, request.height_px),
-            max(forwards),
-            request.num_inference_steps,
-            arrived_at,
-            job.deadline_at,
-            job.priority,
-            calls=len(forwards),
+            rows=1,
+            steps_left=request.num_inference_steps,
+            arrived_at=now,
+            deadline_at=job.deadline_at,
+            priority=job.priority,
+            job=job,
+            request=request,
+            previews=job.previews,
+            queued_at=time.perf_counter(),
         )
+        self._plan(work)
+        return work
 
-    def _refuse(self, state: JobState, now: float) -> None:
-        refusal = self.scheduler.refusal(state, now)
+    def _plan(self, work: WorkItem) -> None:
+        """Set what the scheduler counts with before the first step of an attempt."""
+        forwards = self._first_forwards(work.request)
+        work.key = BatchKey(work.request.width_px, work.request.height_px)
+        work.steps_left = work.request.num_inference_steps
+        work.rows, work.calls, work.forward_key = max(forwards), len(forwards), None
+
+    def _refuse(self, work: WorkItem, now: float) -> None:
+        refusal = self.scheduler.refusal(work, now)
         if refusal is None:
             return
         if refusal.reason == "too late":
@@ -203,17 +215,17 @@ class JobTable:
         raise Overloaded(TOO_MUCH_AHEAD, retry_after_s=max(1.0, refusal.retry_after_s))
 
     def _put(self, work: WorkItem) -> None:
-        self._works[work.state] = work
-        self.scheduler.add(work.state)
-        if work.key is not None:
-            self._by_key[work.key] = work
+        self._works[work] = None
+        self.scheduler.add(work)
+        if work.result_key is not None:
+            self._by_key[work.result_key] = work
 
     def _drop(self, work: WorkItem) -> None:
         """Remove a work item. Idempotent."""
-        self._works.pop(work.state, None)
-        self.scheduler.remove(work.state)
-        if work.key is not None and self._by_key.get(work.key) is work:
-            del self._by_key[work.key]
+        self._works.pop(work, None)
+        self.scheduler.remove(work)
+        if work.result_key is not None and self._by_key.get(work.result_key) is work:
+            del self._by_key[work.result_key]
 
 
 def _join(work: WorkItem, job: LayerJob, loop: asyncio.AbstractEventLoop) -> Listener:
@@ -222,9 +234,9 @@ def _join(work: WorkItem, job: LayerJob, loop: asyncio.AbstractEventLoop) -> Lis
     work.listeners.append(listener)
     if job.followed and work.place is not None and work.painting is None:
         listener.hear(work.place)
-    work.state.deadline_at = min(work.state.deadline_at, job.deadline_at)
+    work.deadline_at = min(work.deadline_at, job.deadline_at)
     if job.priority == "interactive":
-        work.state.priority = "interactive"
+        work.priority = "interactive"
     if job.previews > work.previews:
         work.previews = job.previews
         if work.painting is not None:
@@ -234,7 +246,7 @@ def _join(work: WorkItem, job: LayerJob, loop: asyncio.AbstractEventLoop) -> Lis
 
 def _has_moved(work: WorkItem) -> bool:
     told = 0 if work.place is None else work.place.ahead
-    return work.painting is None and work.state.ahead != told
+    return work.painting is None and work.ahead != told
 
 
 def _followers(work: WorkItem) -> list[Listener]:

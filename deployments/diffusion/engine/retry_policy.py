@@ -1,16 +1,16 @@
 """One layer, tried until it is usable: what to try after a picture that was not.
 
 A picture that fails its check is painted again from a derived seed; one that the device has no room for is
-reduced, if the job's fallback allows. `degraded` names what differs from the request.
+reduced, if the job's fallback allows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from deployments.diffusion.engine.work_item import WorkItem
 from deployments.diffusion.model.model_config import GenerationConfig
 from deployments.diffusion.painter import PaintRequest
-from deployments.messages import LayerJob
 
 SEED_STRIDE = 1_000_003
 """Between the seeds of successive attempts: far from the neighbours that people choose by hand."""
@@ -20,37 +20,24 @@ SMALLEST_PX = 64
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """One attempt at a job: how to paint it this time; `number` counts from 1."""
-
-    request: PaintRequest
-    number: int = 1
-    reduced: bool = False
-
-    def degraded(self, job: LayerJob) -> tuple[str, ...]:
-        reseeded = self.request.seed != job.seed
-        return ("reduced",) * self.reduced + ("reseeded",) * reseeded
-
-
-@dataclass(frozen=True)
 class RetryPolicy:
-    """The next attempt after one that failed, or None where there is none."""
+    """Give the request of the next attempt after one that failed, or None where there is none."""
 
     config: GenerationConfig
     latent_factor: int
 
-    def after_flaw(self, job: LayerJob, attempt: Attempt) -> Attempt | None:
-        if attempt.number >= self.config.max_attempts:
+    def after_flaw(self, work: WorkItem) -> PaintRequest | None:
+        if work.attempt >= self.config.max_attempts:
             return None
-        seed = (job.seed + attempt.number * SEED_STRIDE) % SEEDS
-        return replace(attempt, request=replace(attempt.request, seed=seed), number=attempt.number + 1)
+        seed = (work.job.seed + work.attempt * SEED_STRIDE) % SEEDS
+        return replace(work.request, seed=seed)
 
-    def after_no_room(self, job: LayerJob, attempt: Attempt) -> Attempt | None:
-        reduced = self._reduced(attempt.request)
-        spent = attempt.number >= self.config.max_attempts
-        if spent or job.fallback == "none" or reduced == attempt.request:
+    def after_no_room(self, work: WorkItem) -> PaintRequest | None:
+        reduced = self._reduced(work.request)
+        spent = work.attempt >= self.config.max_attempts
+        if spent or work.job.fallback == "none" or reduced == work.request:
             return None
-        return replace(attempt, request=reduced, number=attempt.number + 1, reduced=True)
+        return reduced
 
     def _reduced(self, asked: PaintRequest) -> PaintRequest:
         """Take fewer steps, less guidance and about half the pixels; never below the smallest size served."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from deployments.diffusion.engine.job_table import JobTable
-from deployments.diffusion.engine.retry_policy import Attempt, RetryPolicy
+from deployments.diffusion.engine.retry_policy import RetryPolicy
 from deployments.diffusion.engine.watchdog import Watchdog, device_is_lost
 from deployments.diffusion.engine.work_item import (
     News,
@@ -19,7 +19,7 @@ from deployments.diffusion.engine.work_item import (
     Progress,
     WorkItem,
 )
-from deployments.diffusion.painter import AnyPainter, Painting, forward_rows, preview_steps
+from deployments.diffusion.painter import AnyPainter, Painting, PaintRequest, forward_rows, preview_steps
 from deployments.errors import GenerationFailed, InvalidRequest, NotReady, OutOfMemory, ScenewrightError
 from deployments.failures import Failure, failure_of
 from deployments.messages import LayerJob, LayerResult, Pixels, Recipe
@@ -133,7 +133,7 @@ class StepLoop:
             work.begun_at = time.perf_counter()
             try:
                 with self._act():
-                    painting = self._painter.begin(work.attempt.request)
+                    painting = self._painter.begin(work.request)
             except OutOfMemory as error:
                 self._no_room(work, error)
             except BaseException as error:
@@ -149,7 +149,7 @@ class StepLoop:
 
         If it fails, try smaller batches, down to the one picture that makes it fail.
         """
-        key, paintings = works[0].state.key, [work.painting for work in works if work.painting is not None]
+        key, paintings = works[0].key, [work.painting for work in works if work.painting is not None]
         forwards = forward_rows(paintings)
         rows = max(forwards)
         began = time.perf_counter()
@@ -193,10 +193,10 @@ class StepLoop:
     def _finish(self) -> None:
         self._finished = [work for work in self._finished if self._board.wants(work)]
         if self._finished:
-            key = self._finished[0].state.key
+            key = self._finished[0].key
             # One alone is what decodes the same whatever the peers.
             most = AT_ONCE if self._painter.fixed_rows is None else 1
-            together = [work for work in self._finished if work.state.key == key][:most]
+            together = [work for work in self._finished if work.key == key][:most]
             self._finished = [work for work in self._finished if work not in together]
             self._decode(together)
 
@@ -224,19 +224,19 @@ class StepLoop:
         reason = self._flaw(pixels)
         self._failed_in_a_row = 0
         if reason is None:
-            degraded = work.attempt.degraded(work.job)
-            self._end(work, self._result(work, pixels, work.attempt.request.seed, degraded))
+            degraded = work.degraded
+            self._end(work, self._result(work, pixels, work.request.seed, degraded))
             return
         message = f"no attempt gave a usable picture: the last one was {reason}"
-        again = self._attempts.after_flaw(work.job, work.attempt)
+        again = self._attempts.after_flaw(work)
         self._try_again(work, again, Failure(GenerationFailed, message, work.job.kind))
 
     def _no_room(self, work: WorkItem, error: OutOfMemory) -> None:
         """Handle a lack of memory for this picture alone."""
         self._free()
-        if not work.attempt.reduced:
+        if not work.is_reduced:
             self._health.ran_out_of_memory(time.monotonic())
-        again = self._attempts.after_no_room(work.job, work.attempt)
+        again = self._attempts.after_no_room(work)
         self._try_again(
             work, again, failure_of(error, OutOfMemory, "the device has no room for this picture")
         )
@@ -252,7 +252,7 @@ class StepLoop:
             self._health.lose("the device is lost to this process")
         self._try_again(work, None, failure_of(error, GenerationFailed, FAILED))
 
-    def _try_again(self, work: WorkItem, again: Attempt | None, failure: Failure) -> None:
+    def _try_again(self, work: WorkItem, again: PaintRequest | None, failure: Failure) -> None:
         if again is not None:
             self._board.try_again(work, again)
         elif work.job.fallback == "placeholder" and not issubclass(failure.kind, NotReady | InvalidRequest):

@@ -17,10 +17,9 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from deployments.diffusion.engine.result_cache import LayerKey
-from deployments.diffusion.engine.retry_policy import Attempt
 from deployments.diffusion.latent_previews import encode_preview
-from deployments.diffusion.painter import Painting, Preview, preview_steps
-from deployments.diffusion.scheduling.scheduler import JobState
+from deployments.diffusion.painter import Painting, PaintRequest, Preview, preview_steps
+from deployments.diffusion.scheduling.scheduler import ScheduledJob
 from deployments.errors import ScenewrightError
 from deployments.failures import Failure, in_thread
 from deployments.messages import LayerJob, LayerResult, LayerTimings, Pixels, StepEvent
@@ -69,25 +68,40 @@ class Listener:
 
 
 @dataclass(eq=False)
-class WorkItem:
+class WorkItem(ScheduledJob):
     """One layer to paint, for one caller or for several with equal requests.
 
-    The four times are of one clock, in seconds: each stage of the present attempt ends at one. `place` is the
-    last that was reported, None where it never had to wait.
+    `request`: how to paint it this time; `attempt` counts from 1. The four times are of one clock, in
+    seconds: each stage of the present attempt ends at one. `place` is the last that was reported, None where
+    it never had to wait.
     """
 
-    job: LayerJob
-    attempt: Attempt
-    state: JobState
-    key: LayerKey | None
-    listeners: list[Listener]
-    previews: int
-    queued_at: float
+    job: LayerJob = field(kw_only=True)
+    request: PaintRequest = field(kw_only=True)
+    result_key: LayerKey | None = field(default=None, kw_only=True)
+    listeners: list[Listener] = field(default_factory=list, kw_only=True)
+    previews: int = 0
+    attempt: int = 1
+    queued_at: float = 0.0
     begun_at: float = 0.0
     encoded_at: float = 0.0
     denoised_at: float = 0.0
     painting: Painting | None = None
     place: Place | None = None
+
+    @property
+    def is_reduced(self) -> bool:
+        """Return whether this attempt's picture is less than the job's."""
+        job, request = self.job, self.request
+        size = (request.width_px, request.height_px) != (job.width_px, job.height_px)
+        fewer = request.num_inference_steps != job.num_inference_steps
+        return size or fewer or request.guidance_scale != job.guidance_scale
+
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """Name what differs from the job."""
+        reseeded = self.request.seed != self.job.seed
+        return ("reduced",) * self.is_reduced + ("reseeded",) * reseeded
 
     def timings(self, decoded_at: float) -> LayerTimings:
         """Return the milliseconds of each stage.

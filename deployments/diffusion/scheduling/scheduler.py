@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from deployments.diffusion.scheduling.batch_key import BatchKey
 from deployments.diffusion.scheduling.cost_model import CostModel, RowLimits
@@ -29,8 +29,8 @@ from deployments.messages import Priority
 
 
 @dataclass(eq=False)
-class JobState:
-    """One job as the scheduler sees it.
+class ScheduledJob:
+    """One job as the scheduler sees it: the engine's work items are of this class.
 
     `rows`: of its next forward. `ahead`: how many were more urgent when the last step was chosen, 0 for those
     that were in it. `calls`: forwards in each of its steps. `forward_key`: jobs of one size share a forward
@@ -48,6 +48,9 @@ class JobState:
     forward_key: Hashable = None
 
 
+Job = TypeVar("Job", bound=ScheduledJob)
+
+
 @dataclass(frozen=True)
 class Refusal:
     """The reason to refuse a job: too late even on an idle replica, or too many others before it."""
@@ -56,7 +59,7 @@ class Refusal:
     retry_after_s: float = 0.0
 
 
-class Scheduler:
+class Scheduler(Generic[Job]):
     """Choose jobs by urgency.
 
     `cap_rows`: of one forward at the cost model's native size, found by calibration.
@@ -67,12 +70,12 @@ class Scheduler:
         self._room = RowLimits(cap_rows)
         self._stretch = stretch
         self._max_jobs = max_jobs
-        self._jobs: list[JobState] = []
+        self._jobs: list[Job] = []
 
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def refusal(self, job: JobState, now: float) -> Refusal | None:
+    def refusal(self, job: Job, now: float) -> Refusal | None:
         """Return None where the job can be added and, as far as known, be done by its deadline."""
         least_s = job.steps_left * job.calls * self.pace.best_s(job.key, job.rows)
         if now + least_s > job.deadline_at:
@@ -86,22 +89,22 @@ class Scheduler:
         finish_at = now + max(self._remaining_s(job), self._shared_s([*before, job]))
         return Refusal("too many", finish_at - job.deadline_at) if finish_at > job.deadline_at else None
 
-    def add(self, job: JobState) -> None:
+    def add(self, job: Job) -> None:
         self._jobs.append(job)
 
-    def remove(self, job: JobState) -> None:
+    def remove(self, job: Job) -> None:
         """Remove a job. Idempotent."""
         if job in self._jobs:
             self._jobs.remove(job)
 
-    def choose(self, now: float) -> list[JobState]:
+    def choose(self, now: float) -> list[Job]:
         """Return the jobs of the next step, the most urgent first; they share a key and fit its row limit."""
         by_urgency = sorted(self._jobs, key=lambda job: self._rank(job, now))
         if not by_urgency:
             return []
         lead = by_urgency[0]
         room = self.cap_rows(lead.key)
-        chosen: list[JobState] = []
+        chosen: list[Job] = []
         for place, job in enumerate(by_urgency):
             job.ahead = place
             alike = (job.key, _stands_back(job, now)) == (lead.key, _stands_back(lead, now))
@@ -112,11 +115,11 @@ class Scheduler:
                 room -= job.rows
         return chosen
 
-    def due_at(self, job: JobState) -> float:
+    def due_at(self, job: Job) -> float:
         remaining_s = self._remaining_s(job)
         return min(job.arrived_at + self._stretch * remaining_s, job.deadline_at - remaining_s)
 
-    def _rank(self, job: JobState, now: float) -> tuple[bool, float]:
+    def _rank(self, job: Job, now: float) -> tuple[bool, float]:
         return _stands_back(job, now), self.due_at(job)
 
     def cap_rows(self, key: BatchKey) -> int:
@@ -131,10 +134,10 @@ class Scheduler:
         self.pace.observe(key, forwards, seconds)
         self._room.had(key, max(forwards))
 
-    def _remaining_s(self, job: JobState) -> float:
+    def _remaining_s(self, job: Job) -> float:
         return job.steps_left * job.calls * self.pace.forward_s(job.key, job.rows)
 
-    def _shared_s(self, jobs: Sequence[JobState]) -> float:
+    def _shared_s(self, jobs: Sequence[Job]) -> float:
         """Return the seconds of all their steps, were every forward as full as it can be.
 
         A job whose calls are known shares with its like alone, and with those that may yet turn out to be.
@@ -152,5 +155,5 @@ class Scheduler:
         return total_s
 
 
-def _stands_back(job: JobState, now: float) -> bool:
+def _stands_back(job: ScheduledJob, now: float) -> bool:
     return job.priority == "batch" and now < (job.arrived_at + job.deadline_at) / 2

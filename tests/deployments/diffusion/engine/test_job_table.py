@@ -9,7 +9,6 @@ import pytest
 
 from deployments.diffusion.engine.job_table import JobTable
 from deployments.diffusion.engine.result_cache import ResultCache
-from deployments.diffusion.engine.retry_policy import Attempt
 from deployments.diffusion.engine.work_item import Listener, Place, WorkItem
 from deployments.diffusion.painter import Painting, PaintRequest, guided_rows
 from deployments.diffusion.scheduling.batch_key import BatchKey
@@ -74,7 +73,7 @@ async def test_an_equal_job_joins_and_makes_it_as_urgent_as_itself(make_job: Mak
     work, _ = enter(board, make_job(deadline_at=500.0, priority="batch"))
     joined, listener = enter(board, make_job(deadline_at=300.0, previews=2))
     assert joined is work and listener.joined
-    assert (work.state.deadline_at, work.state.priority, work.previews) == (300.0, "interactive", 2)
+    assert (work.deadline_at, work.priority, work.previews) == (300.0, "interactive", 2)
     assert enter(board, make_job(fallback="none", deadline_at=500.0))[0] is not work
     assert enter(board, make_job(no_store=True, deadline_at=500.0))[0] is not work
 
@@ -93,13 +92,15 @@ async def test_what_ended_is_kept_for_the_next_and_told_once(make_job: MakeJob) 
 async def test_another_attempt_keeps_its_place_and_its_callers(make_job: MakeJob) -> None:
     board = board_of(Woken())
     work, listener = enter(board, make_job())
-    before, smaller = work.state, PaintRequest("words", "", 2, 1.0, 42, 64, 32)
-    board.try_again(work, Attempt(smaller, 2, reduced=True))
-    assert work.state is not before
-    assert (work.state.arrived_at, work.state.key, work.state.rows) == (100.0, BatchKey(64, 32), 1)
+    smaller = PaintRequest("words", "", 2, 1.0, 42, 64, 32)
+    _, other = enter(board, make_job(deadline_at=300.0))
+    board.try_again(work, smaller)
+    assert (work.attempt, work.deadline_at) == (2, 300.0), "as urgent as the most urgent of its callers"
+    assert (work.arrived_at, work.key, work.rows) == (100.0, BatchKey(64, 32), 1)
     assert board.choose() == [work]
-    board.leave(work, listener)
-    board.try_again(work, Attempt(REQUEST, 3))
+    for each in (listener, other):
+        board.leave(work, each)
+    board.try_again(work, REQUEST)
     assert board.works() == [], "nobody waits for it"
 
 
@@ -190,7 +191,7 @@ async def test_a_first_step_has_as_many_jobs_as_the_painter_has_room_for(
     board = board_of(Woken(), cap_rows=4, forwards=lambda request: forwards)
     works = [enter(board, make_job(no_store=True))[0] for _ in range(8)]
     assert len(board.choose()) == begun
-    assert {(work.state.rows, work.state.calls) for work in works} == {(max(forwards), len(forwards))}
+    assert {(work.rows, work.calls) for work in works} == {(max(forwards), len(forwards))}
 
 
 async def test_two_calls_a_step_take_twice_as_long(make_job: MakeJob) -> None:

@@ -1,37 +1,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from deployments.diffusion.engine.retry_policy import SEED_STRIDE, Attempt, RetryPolicy
+from deployments.diffusion.engine.retry_policy import SEED_STRIDE, RetryPolicy
+from deployments.diffusion.engine.work_item import WorkItem
 from deployments.diffusion.model.model_config import GenerationConfig
 from deployments.diffusion.painter import PaintRequest
+from deployments.diffusion.scheduling.batch_key import BatchKey
 from deployments.messages import LayerJob
 
 MakeJob = Callable[..., LayerJob]
-Next = Callable[[LayerJob, Attempt], Attempt | None]
+Next = Callable[[WorkItem], PaintRequest | None]
 
 
 def attempts(latent_factor: int = 8, **config: Any) -> RetryPolicy:
     return RetryPolicy(GenerationConfig(**config), latent_factor)
 
 
-def first(job: LayerJob) -> Attempt:
-    return Attempt(
-        PaintRequest(
-            job.prompt, "", job.num_inference_steps, job.guidance_scale, job.seed, job.width_px, job.height_px
-        )
+def first(job: LayerJob) -> WorkItem:
+    request = PaintRequest(
+        job.prompt, "", job.num_inference_steps, job.guidance_scale, job.seed, job.width_px, job.height_px
     )
+    return WorkItem(BatchKey(job.width_px, job.height_px), 2, 4, 0.0, 1e9, job=job, request=request)
 
 
-def follow(job: LayerJob, after: Next) -> list[Attempt]:
-    made, attempt = [], after(job, first(job))
-    while attempt is not None:
-        made.append(attempt)
-        attempt = after(job, attempt)
+def follow(job: LayerJob, after: Next) -> list[WorkItem]:
+    """Return the work item at each further attempt."""
+    made, work = [], first(job)
+    while (request := after(work)) is not None:
+        work = replace(work, request=request, attempt=work.attempt + 1)
+        made.append(work)
     return made
 
 
@@ -39,8 +42,8 @@ def test_a_flawed_picture_is_painted_again_from_other_seeds(make_job: MakeJob) -
     job = make_job()
     made = follow(job, attempts().after_flaw)
     assert [attempt.request.seed for attempt in made] == [42 + SEED_STRIDE, 42 + 2 * SEED_STRIDE]
-    assert {attempt.degraded(job) for attempt in made} == {("reseeded",)}
-    assert first(job).degraded(job) == ()
+    assert {attempt.degraded for attempt in made} == {("reseeded",)}
+    assert first(job).degraded == ()
 
 
 def test_a_derived_seed_can_be_asked_for_again(make_job: MakeJob) -> None:
@@ -59,7 +62,7 @@ def test_without_room_the_picture_is_reduced_and_says_so(make_job: MakeJob, fact
     assert reduced.height_px < 512
     assert reduced.width_px % factor == reduced.height_px % factor == 0
     assert abs(reduced.width_px / reduced.height_px - 0.75) < 0.05
-    assert attempt.degraded(job) == ("reduced",)
+    assert attempt.degraded == ("reduced",)
 
 
 def test_what_is_already_small_is_not_made_larger(make_job: MakeJob) -> None:
@@ -85,12 +88,9 @@ def test_without_a_fallback_no_room_is_an_error_at_once(make_job: MakeJob) -> No
 
 def test_reduced_and_reseeded_are_both_told(make_job: MakeJob) -> None:
     job = make_job(width_px=128)
-    reduced = attempts().after_no_room(job, first(job))
-    assert reduced is not None
-    both = attempts().after_flaw(job, reduced)
-    assert both is not None
-    assert both.degraded(job) == ("reduced", "reseeded")
-    assert attempts().after_flaw(job, both) is None
+    turns = iter((attempts().after_no_room, attempts().after_flaw, attempts().after_flaw))
+    made = follow(job, lambda work: next(turns)(work))
+    assert [work.degraded for work in made] == [("reduced",), ("reduced", "reseeded")]
 
 
 @pytest.mark.parametrize("most", [1, 5])

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from deployments.diffusion.engine.retry_policy import Attempt
 from deployments.diffusion.engine.work_item import (
     Listener,
     Outbox,
@@ -13,16 +12,14 @@ from deployments.diffusion.engine.work_item import (
 )
 from deployments.diffusion.painter import PaintRequest
 from deployments.diffusion.scheduling.batch_key import BatchKey
-from deployments.diffusion.scheduling.scheduler import JobState
 from deployments.messages import LayerJob, LayerTimings
 
 MakeJob = Callable[..., LayerJob]
 
 
 def test_the_stages_follow_each_other(make_job: MakeJob) -> None:
-    attempt = Attempt(PaintRequest("words", "", 4, 7.5, 1, 64, 64))
-    state = JobState(BatchKey(64, 64), 2, 4, time.time(), 1e12)
-    work = WorkItem(make_job(), attempt, state, None, [], 0, queued_at=1.0)
+    request = PaintRequest("words", "", 4, 7.5, 1, 64, 64)
+    work = WorkItem(BatchKey(64, 64), 2, 4, time.time(), 1e12, job=make_job(), request=request, queued_at=1.0)
     work.begun_at, work.encoded_at, work.denoised_at = 1.5, 2.5, 5.5
     assert work.timings(6.0) == LayerTimings(500.0, 1000.0, 3000.0, 500.0)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 
 from deployments.diffusion.scheduling.batch_key import BatchKey
 from deployments.diffusion.scheduling.cost_model import CostModel
-from deployments.diffusion.scheduling.scheduler import JobState, Refusal, Scheduler
+from deployments.diffusion.scheduling.scheduler import Refusal, ScheduledJob, Scheduler
 
 SMALL, LARGE = BatchKey(64, 64), BatchKey(128, 64)
 STRETCH = 4.0
@@ -20,11 +20,13 @@ def scheduler(cap_rows: int = 4, step_s: float = 1.0, max_jobs: int = 100) -> Sc
     return Scheduler(CostModel(SMALL, {1: step_s, 64: step_s}), cap_rows, STRETCH, max_jobs)
 
 
-def job(steps: int, at: float = 0.0, key: BatchKey = SMALL, rows: int = 2, **more: object) -> JobState:
-    return JobState(key, rows, steps, at, **({"deadline_at": 1e9} | more))  # type: ignore[arg-type]
+def job(steps: int, at: float = 0.0, key: BatchKey = SMALL, rows: int = 2, **more: object) -> ScheduledJob:
+    return ScheduledJob(key, rows, steps, at, **({"deadline_at": 1e9} | more))  # type: ignore[arg-type]
 
 
-def run(made: Scheduler, jobs: list[JobState], each_turn: Callable[[list[JobState], float], None]) -> None:
+def run(
+    made: Scheduler, jobs: list[ScheduledJob], each_turn: Callable[[list[ScheduledJob], float], None]
+) -> None:
     """Turns of one second until all is done; jobs come at their times."""
     waiting, now = sorted(jobs, key=lambda each: each.arrived_at), 0.0
     while waiting or len(made):
@@ -124,7 +126,7 @@ def test_batch_work_is_only_delayed_by_interactive_work_without_an_end() -> None
     endless = [job(4, at=float(at)) for at in range(0, 200, 4)]
     late = job(6, deadline_at=100.0, priority="batch")
 
-    def check(chosen: list[JobState], now: float) -> None:
+    def check(chosen: list[ScheduledJob], now: float) -> None:
         if late in chosen:
             turns.append(now)
 
@@ -191,7 +193,7 @@ some_jobs = some.lists(
 
 
 @given(some_jobs, some.integers(1, 9))
-def test_nobody_starves(jobs: list[JobState], cap_rows: int) -> None:
+def test_nobody_starves(jobs: list[ScheduledJob], cap_rows: int) -> None:
     """A job waits only for turns led by jobs that came before it was due: no longer than their work."""
     made = scheduler(cap_rows=cap_rows)
     due_at = {each: made.due_at(each) for each in jobs}
@@ -200,7 +202,7 @@ def test_nobody_starves(jobs: list[JobState], cap_rows: int) -> None:
     }
     waited = dict.fromkeys(jobs, 0)
 
-    def check(chosen: list[JobState], now: float) -> None:
+    def check(chosen: list[ScheduledJob], now: float) -> None:
         for each in jobs:
             if each.steps_left and each.arrived_at <= now and each not in chosen:
                 waited[each] += 1
@@ -212,13 +214,13 @@ def test_nobody_starves(jobs: list[JobState], cap_rows: int) -> None:
 
 @given(some_jobs, some.integers(2, 9))
 def test_a_turn_is_one_key_within_its_room_and_every_step_is_taken_once(
-    jobs: list[JobState], cap_rows: int
+    jobs: list[ScheduledJob], cap_rows: int
 ) -> None:
     made = scheduler(cap_rows=cap_rows)
     asked = sum(each.steps_left for each in jobs)
     taken = 0
 
-    def check(chosen: list[JobState], now: float) -> None:
+    def check(chosen: list[ScheduledJob], now: float) -> None:
         nonlocal taken
         taken += len(chosen)
         if chosen:
