@@ -7,6 +7,7 @@ import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
+import scenewright
 from deployments import __version__
 from deployments.imaging.marks.provenance import SOFTWARE
 
@@ -17,6 +18,10 @@ def test_the_distribution_has_it() -> None:
     assert version("scenewright") == __version__
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     assert "version" not in project, "it is written in deployments/__init__.py"
+
+
+def test_the_client_is_of_the_same_release() -> None:
+    assert version("scenewright-client") == scenewright.__version__ == __version__
 
 
 def test_pictures_name_it() -> None:
