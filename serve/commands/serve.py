@@ -16,9 +16,14 @@ import click
     help="Else the file's: an address such as 127.0.0.1 or ::1, or a name. 0.0.0.0 opens it to the network.",
 )
 @click.option(
+    "--metrics-port",
+    type=click.IntRange(1, 65535),
+    help="Where Prometheus reads metrics on this machine: http://127.0.0.1:PORT/metrics. Else a free one.",
+)
+@click.option(
     "--check", is_flag=True, help="Check the file, as for Ray's own `serve run`, and start nothing."
 )
-def serve(config: str, port: int | None, host: str | None, check: bool) -> None:
+def serve(config: str, port: int | None, host: str | None, metrics_port: int | None, check: bool) -> None:
     """Serve in the foreground, on a private Ray, until Ctrl-C."""
     # Ray takes seconds to import, and no other command needs it.
     from scenewright import Scenewright
@@ -41,6 +46,7 @@ def serve(config: str, port: int | None, host: str | None, check: bool) -> None:
                 file.port if port is None else port,
                 click.echo,
                 file.deploy,
+                metrics_port,
             ) as url,
         ):
             with Scenewright(url, transport=tls.transport(file.deploy.http_options)) as service:
@@ -51,6 +57,8 @@ def serve(config: str, port: int | None, host: str | None, check: bool) -> None:
                     float("inf"),
                 )
             click.echo(f"ready in {time.monotonic() - begun:.1f} s at {url}")
+            if metrics_port is not None:
+                click.echo(f"metrics for Prometheus at http://127.0.0.1:{metrics_port}/metrics")
             signals.wait(ray_processes.check)
     except (serve_file.ConfigFileError, local_cluster.CannotStart, local_cluster.RayEnded) as error:
         raise click.ClickException(str(error)) from error

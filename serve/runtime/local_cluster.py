@@ -58,22 +58,29 @@ def running(
     port: int,
     say: Callable[[str], None] = lambda text: None,
     deploy: ServeDeploySchema | None = None,
+    metrics_port: int | None = None,
 ) -> Iterator[str]:
     """Yield the service's address, once its replicas run (GET /readyz says whether they can paint).
 
-    `deploy` is the Serve file that `config` is from; port 0 takes a free one. Leaving the block by any way
-    stops everything that it started. Raises CannotStart, and RayEnded where Ray does not live that long.
+    `deploy` is the Serve file that `config` is from; port 0 takes a free one. Prometheus reads metrics at
+    `metrics_port`, else at a free one. Leaving the block by any way stops everything that it started. Raises
+    CannotStart, and RayEnded where Ray does not live that long.
     """
     with (
         private_ray.environment(haproxy.switch(config)),
-        _running(config, host, port, say, deploy or deploying.plain()) as url,
+        _running(config, host, port, say, deploy or deploying.plain(), metrics_port) as url,
     ):
         yield url
 
 
 @contextmanager
 def _running(
-    config: ServiceConfig, host: str, port: int, say: Callable[[str], None], deploy: ServeDeploySchema
+    config: ServiceConfig,
+    host: str,
+    port: int,
+    say: Callable[[str], None],
+    deploy: ServeDeploySchema,
+    metrics_port: int | None,
 ) -> Iterator[str]:
     named, host = host, resolve(host)
     if not haproxy.reaches_replicas_at(host):
@@ -83,6 +90,8 @@ def _running(
         )
     port = port or free_port(host)
     check_port(host, port)
+    if metrics_port is not None:
+        check_port("127.0.0.1", metrics_port)
     http = tls.with_whole_paths(deploy.http_options)
     tls.check(http)
     deploy = deploy.model_copy(update={"http_options": http})
@@ -122,7 +131,7 @@ def _running(
             say("starting Ray…")
             asked = _asked_for(config, deploy.applications[0].deployments)
             try:
-                private_ray.start(max(os.cpu_count() or 1, math.ceil(asked["CPU"])), rays, say)
+                private_ray.start(max(os.cpu_count() or 1, math.ceil(asked["CPU"])), rays, say, metrics_port)
             except SystemExit:
                 # Of ray.init's own SIGTERM handler, which it leaves behind too.
                 raise KeyboardInterrupt from None

@@ -56,8 +56,11 @@ PRIVATE = {
 }
 
 
-def start(num_cpus: int, folder: str, say: Say) -> None:
-    """Start Ray with its sessions in `folder`, again where it gave up. Raises CannotStart."""
+def start(num_cpus: int, folder: str, say: Say, metrics_port: int | None = None) -> None:
+    """Start Ray with its sessions in `folder`, again where it gave up. Raises CannotStart.
+
+    `metrics_port` is where Prometheus reads its metrics; None takes a free port.
+    """
     # Else Ray listens on every interface, and any caller of its ports runs code here (CVE-2023-48022). The
     # driver read the variable when ray was imported.
     ray_constants.ENABLE_RAY_CLUSTER = False
@@ -70,7 +73,7 @@ def start(num_cpus: int, folder: str, say: Say) -> None:
     ):
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                _start_once(num_cpus, folder)
+                _start_once(num_cpus, folder, metrics_port)
                 break
             except Exception as error:
                 failure = _failure(Path(folder), begun, error)
@@ -84,7 +87,7 @@ def start(num_cpus: int, folder: str, say: Say) -> None:
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
 
 
-def _start_once(num_cpus: int, folder: str) -> None:
+def _start_once(num_cpus: int, folder: str, metrics_port: int | None) -> None:
     ray.init(
         address="local",
         num_cpus=num_cpus,
@@ -93,6 +96,7 @@ def _start_once(num_cpus: int, folder: str) -> None:
         log_to_driver=False,
         logging_level=logging.ERROR,
         _temp_dir=folder,
+        _metrics_export_port=metrics_port,
     )
 
 

@@ -1,8 +1,7 @@
-"""Alert rules: read, held against the metrics that exist, and run by promtool where it is installed."""
+"""Alert rules: read, held against the metrics that exist, and run by promtool."""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,9 @@ from serve.telemetry.metrics import (
     LATENCY,
     WORKER,
 )
-from tests.support.promql import selectors
+
+from ..support.prometheus import program
+from ..support.promql import selectors
 
 MONITORING = Path(__file__).parents[2] / "monitoring"
 RULES: list[dict[str, Any]] = [
@@ -63,11 +64,14 @@ def test_the_objective_s_latency_is_a_bucket_s_bound() -> None:
 
 
 @pytest.mark.parametrize(
-    "what", [("check", "rules", "alerts.yaml"), ("test", "rules", "alerts_test.yaml")], ids=str
+    "what",
+    [
+        ("check", "rules", "alerts.yaml"),
+        ("test", "rules", "alerts_test.yaml"),
+        ("check", "config", "prometheus.yaml"),
+    ],
+    ids=str,
 )
 def test_promtool(what: tuple[str, ...]) -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool is not installed; it comes with Prometheus")
-    result = subprocess.run([promtool, *what], cwd=MONITORING, capture_output=True, text=True)
+    result = subprocess.run([program("promtool"), *what], cwd=MONITORING, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr

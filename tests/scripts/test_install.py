@@ -34,7 +34,10 @@ def checkout(tmp_path: Path) -> Path:
     for name in ("pyproject.toml", "client/pyproject.toml", "constraints.txt"):
         (folder / name).write_text("")
     (tmp_path / "bin").mkdir()
-    for name, program in (("python3.13", PYTHON), ("chromium", "#!/bin/bash\n"), ("nginx", "#!/bin/bash\n")):
+    for name, program in (
+        ("python3.13", PYTHON),
+        *((each, "#!/bin/bash\n") for each in ("chromium", "nginx", "promtool")),
+    ):
         (tmp_path / "bin" / name).write_text(program)
         (tmp_path / "bin" / name).chmod(0o755)
     return folder

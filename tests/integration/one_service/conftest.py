@@ -27,7 +27,12 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="package")
-def url(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def metrics_port() -> int:
+    return local_cluster.free_port()
+
+
+@pytest.fixture(scope="package")
+def url(collector: Collector, metrics_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     data = simulated_config(ONE_STEP_S).model_dump()
     for kind in ("character", "background"):
         data[kind]["replicas"] |= {"num_replicas": None, "autoscaling": AUTOSCALED}
@@ -38,7 +43,8 @@ def url(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with pytest.MonkeyPatch.context() as environment:
         for name, value in ENVIRONMENT.items():
             environment.setenv(name, value)
-        with local_cluster.running(config, "127.0.0.1", local_cluster.free_port()) as address:
+        port = local_cluster.free_port()
+        with local_cluster.running(config, "127.0.0.1", port, metrics_port=metrics_port) as address:
             yield address
 
 

@@ -1,0 +1,19 @@
+"""The real Prometheus: Debian's, which scripts/install unpacks into .venv."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+UNPACKED = Path(__file__).parents[2] / ".venv/prometheus"
+
+
+def program(name: str) -> str:
+    """Return the path of `prometheus` or `promtool`; skip where neither the machine nor .venv has it."""
+    found = shutil.which(name, path=f"{os.environ['PATH']}{os.pathsep}{UNPACKED}")
+    if found is None:
+        pytest.skip(f"no {name} here: scripts/install unpacks Debian's package prometheus into .venv")
+    return found
