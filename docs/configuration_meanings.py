@@ -29,6 +29,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "limits": "Limits of requests.",
         "jobs": "Where jobs are kept, and how they are worked off.",
         "pictures": "How many uploaded pictures are kept, and for how long. They lie where the jobs' pictures do.",
+        "webhooks": "Where webhooks may be sent.",
         "logs": "What is logged, and in which form.",
         "tracing": "Where traces are sent.",
         "authentication": "`required`: every request needs a key. `off`: none does. null: required, unless"
@@ -196,6 +197,12 @@ MEANINGS: dict[str, dict[str, str]] = {
         "retention_s": "How long a job is kept after it has ended.",
         "ended_keys": "What happens to waiting scenes of a key that was revoked or has expired: `hold` until the"
         " tenant or an admin decides, `cancel`, or `finish`.",
+    },
+    "WebhookConfig": {
+        "allowed_hosts": "Hosts that webhooks may be sent to, such as `hooks.example.com` or `*.example.com`."
+        " Empty: a job with a webhook is refused.",
+        "private_network": "Also allow plain http, and hosts of this machine or of a private network.",
+        "timeout_s": "How long a receiver may take to answer.",
     },
     "LogConfig": {
         "encoding": "The form of log lines.",

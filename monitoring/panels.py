@@ -94,6 +94,15 @@ ROWS = (
                 (Query(f"min({metrics.FREE_BYTES.exported})", "free"),),
                 "Where jobs and their pictures are kept: under `jobs.min_free_bytes` no job is taken.",
             ),
+            Panel(
+                "Webhooks",
+                "ops",
+                tuple(
+                    Query(rate(metrics.WEBHOOKS, where=f'{{outcome="{outcome}"}}') + NEVER_EMPTY, outcome)
+                    for outcome in ("delivered", "retried", "failed")
+                ),
+                "Attempts to deliver them. Failed: given up after a day, or refused for good.",
+            ),
         ),
     ),
     Row(

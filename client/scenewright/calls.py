@@ -109,14 +109,17 @@ def merge(character: File | Sequence[File], background: File, options: dict[str,
     )
 
 
-def submit_job(scenes: Sequence[Mapping[str, Any]], key: str | None) -> Call[dict[str, Any]]:
+def submit_job(
+    scenes: Sequence[Mapping[str, Any]], key: str | None, webhook_url: str | None = None
+) -> Call[dict[str, Any]]:
     """Return the call that submits a job.
 
     Without a key it makes one, so that the call can be repeated after a lost answer.
     """
     headers = {**JSON, "Idempotency-Key": _header("idempotency_key", key or uuid.uuid4().hex)}
     listed = list(scenes) if isinstance(scenes, Sequence) else scenes
-    content = {"content": encoded({"scenes": listed})}
+    webhook = {} if webhook_url is None else {"webhook": {"url": webhook_url}}
+    content = {"content": encoded({"scenes": listed, **webhook})}
     return Call("POST", "/v1/jobs", _accepted, content, headers, repeatable=True)
 
 

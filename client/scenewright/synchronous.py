@@ -84,13 +84,16 @@ class Scenewright:
         return self._do(calls.merge(character, background, options))
 
     def submit_job(
-        self, scenes: Sequence[Mapping[str, Any]], idempotency_key: str | None = None
+        self,
+        scenes: Sequence[Mapping[str, Any]],
+        idempotency_key: str | None = None,
+        webhook_url: str | None = None,
     ) -> dict[str, Any]:
         """Submit scene requests, as dictionaries: POST /v1/jobs.
 
-        When this returns, the job is kept for good.
+        When this returns, the job is kept for good. Its end is told to `webhook_url`.
         """
-        return self._do(calls.submit_job(scenes, idempotency_key))
+        return self._do(calls.submit_job(scenes, idempotency_key, webhook_url))
 
     def job(self, job_id: str) -> dict[str, Any]:
         """Return a job's status, counts and scenes: GET /v1/jobs/{id}."""

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from pydantic import TypeAdapter, ValidationError
 
 from scenewright.commands.finite import FiniteRange
 
@@ -23,11 +19,13 @@ from ..config.access import (
     EndedWork,
     Scope,
 )
+from .state_place import StatePlace, place_of, state_options
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from ..auth.key_store import KeyStore
 
-DEFAULT_STATE_DIR = "~/.local/state/scenewright"
 CONCURRENT = 16
 UNITS_S = {"m": 60, "h": 3_600, "d": 86_400}
 SPAN = re.compile(r"([1-9][0-9]{0,5})([mhd])")
@@ -66,51 +64,17 @@ class Moment(click.ParamType[float]):
         return at
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where the keys are kept. They are opened late, so that a wrong argument makes no database."""
-
-    state_folder: Path
-    database: str | None
-
-    def open(self) -> KeyStore:
-        from ..auth.key_store import open_keys
-        from ..config.job_config import JobConfig
-
-        try:
-            jobs = TypeAdapter(JobConfig).validate_python({"database": self.database})
-        except ValidationError:
-            raise click.BadParameter("is no URL of SQLAlchemy's", param_hint="--database") from None
-        return open_keys(self.state_folder, jobs)
-
-
 expires = click.option("--expires", type=Moment(), help="When it ends: 90d, 12h, 2030-12-31; in UTC.")
 rate = click.option("--rate", type=FiniteRange(0, 1e9, min_open=True), help="Megapixel-steps a second.")
 burst = click.option("--burst", type=FiniteRange(0, 1e9, min_open=True), help="Megapixel-steps at once.")
 
 
 @click.group()
-@click.option(
-    "--state-dir",
-    envvar="SCENEWRIGHT_STATE_DIR",
-    default=DEFAULT_STATE_DIR,
-    show_default=True,
-    help="Of the service; or the environment's SCENEWRIGHT_STATE_DIR.",
-)
-@click.option(
-    "--database",
-    envvar="SCENEWRIGHT_DATABASE",
-    help="Of the service, where its jobs.database names one; or the environment's SCENEWRIGHT_DATABASE.",
-)
+@state_options
 @click.pass_context
 def keys(context: click.Context, state_dir: str, database: str | None) -> None:
     """Create, list, replace and revoke API keys. A running service heeds it within a second."""
-    try:
-        context.obj = Place(Path(state_dir).expanduser(), database or None)
-    except RuntimeError as error:
-        raise click.BadParameter(
-            f"{state_dir}: no such home folder is known", param_hint="--state-dir"
-        ) from error
+    context.obj = place_of(state_dir, database)
 
 
 @keys.command()
@@ -135,7 +99,7 @@ def keys(context: click.Context, state_dir: str, database: str | None) -> None:
 )
 @click.pass_obj
 def create(
-    place: Place,
+    place: StatePlace,
     /,
     name: str | None,
     tenant: str | None,
@@ -158,7 +122,7 @@ def create(
 
 @keys.command("list")
 @click.pass_obj
-def list_(place: Place) -> None:
+def list_(place: StatePlace) -> None:
     """List the keys by id, without their secrets."""
     now = time.time()
     for key in _heeding(place, lambda store: store.all()):
@@ -178,7 +142,7 @@ def list_(place: Place) -> None:
     help="What becomes of its waiting scenes; else what the service's jobs.ended_keys says.",
 )
 @click.pass_obj
-def revoke(place: Place, key_id: str, work: EndedWork | None) -> None:
+def revoke(place: StatePlace, key_id: str, work: EndedWork | None) -> None:
     """Revoke a key, for good. Its waiting work stops, and its streams end."""
     if _heeding(place, lambda store: store.revoke(key_id, work)) is None:
         raise click.ClickException(f"there is no key {key_id}")
@@ -195,7 +159,7 @@ def revoke(place: Place, key_id: str, work: EndedWork | None) -> None:
 )
 @expires
 @click.pass_obj
-def replace(place: Place, key_id: str, grace: float, expires: float | None) -> None:
+def replace(place: StatePlace, key_id: str, grace: float, expires: float | None) -> None:
     """Give a key's tenant a new one in its place, and print it. The old one's work goes on."""
     made = _heeding(place, lambda store: store.replace(key_id, grace, expires))
     if made is None:
@@ -209,7 +173,7 @@ def replace(place: Place, key_id: str, grace: float, expires: float | None) -> N
 @burst
 @click.option("--concurrent", type=click.IntRange(1, 1_000_000), help="Requests at once.")
 @click.pass_obj
-def limit(place: Place, /, tenant: str, **limits: Any) -> None:
+def limit(place: StatePlace, /, tenant: str, **limits: Any) -> None:
     """Change what TENANT may use."""
     if all(value is None for value in limits.values()):
         raise click.UsageError("give at least one of --rate, --burst and --concurrent")
@@ -228,23 +192,13 @@ def _minute(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.gmtime(at))
 
 
-def _heeding(place: Place, work: Callable[[KeyStore], Result]) -> Result:
-    from sqlalchemy.exc import SQLAlchemyError
+def _heeding(place: StatePlace, work: Callable[[KeyStore], Result]) -> Result:
+    def heed(engine: Engine) -> Result:
+        from ..auth.key_store import KeyFault, KeyStore
 
-    from ..auth.key_store import KeyFault
-    from ..state.database import NewerDatabase
+        try:
+            return work(KeyStore(engine))
+        except KeyFault as error:
+            raise click.ClickException(str(error)) from error
 
-    try:
-        return work(place.open())
-    except (KeyFault, NewerDatabase) as error:
-        raise click.ClickException(str(error)) from error
-    except OSError as error:
-        name = os.fspath(error.filename or place.state_folder)
-        raise click.ClickException(f"{name}: {error.strerror}") from error
-    except SQLAlchemyError as error:
-        # Not the driver's own message: a password may stand in it.
-        raise click.ClickException(f"the database of keys cannot be used ({type(error).__name__})") from error
-    except ImportError as error:
-        raise click.ClickException(f"the database needs {error.name}, which is not installed") from error
-    except ValueError as error:
-        raise click.ClickException("the file of keys is damaged") from error
+    return place.use(heed)

@@ -41,6 +41,9 @@ def idle_settings(config: ServiceConfig) -> Iterator[str]:
     merger = config.merger
     if merger.at_once != type(merger)().at_once and merger.at_once > merger.max_ongoing_requests:
         yield "merger.at_once does nothing over merger.max_ongoing_requests: set both"
+    hooks = config.webhooks
+    if not hooks.allowed_hosts and hooks != type(hooks)():
+        yield "webhooks does nothing without webhooks.allowed_hosts: no webhook is sent anywhere"
     if config.provenance.prompts is False and not config.provenance.embed:
         yield "provenance.prompts does nothing with embed: false"
     matting = config.matting

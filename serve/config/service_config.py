@@ -41,6 +41,7 @@ from .layer_defaults import layer_defaults
 from .layer_models import first_of_models, model_id, name_faults, settings_path
 from .memory_budgets import memory_faults
 from .picture_config import PictureConfig
+from .webhook_config import WebhookConfig
 
 Amount = Annotated[float, Field(ge=0, le=1_000_000)]
 """An amount of one of Ray's resources."""
@@ -285,6 +286,7 @@ class ServiceConfig(Settings):
     limits: Limits = Limits()
     jobs: JobConfig = JobConfig()
     pictures: PictureConfig = PictureConfig()
+    webhooks: WebhookConfig = WebhookConfig()
     logs: LogConfig = LogConfig()
     tracing: TracingConfig = TracingConfig()
     authentication: Authentication | None = None

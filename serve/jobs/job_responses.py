@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..http.sse import Event, Work
+from ..webhooks.outbox import Delivery
 from .feed import JobFeed
 from .job_schema import (
     JobAccepted,
@@ -16,6 +17,7 @@ from .job_schema import (
     JobScene,
     JobSummary,
     SceneError,
+    WebhookState,
 )
 from .states import ENDED, JobState, SceneState
 
@@ -45,8 +47,16 @@ def whole(job: JobState, address: str, tells_tenant: bool = False) -> JobAnswer:
     return JobAnswer(
         **summary(job, tells_tenant).model_dump(),
         ahead=job.ahead,
+        webhook=_webhook(job.webhook),
         scenes=[_scene(scene, address) for scene in job.scenes],
     )
+
+
+def _webhook(delivery: Delivery | None) -> WebhookState | None:
+    if delivery is None:
+        return None
+    names = ("id", "url", "status", "attempts", "last_error")
+    return WebhookState(**{name: getattr(delivery, name) for name in names})
 
 
 def _scene(scene: SceneState, address: str) -> JobScene:

@@ -12,11 +12,18 @@ MAX_SCENES = 1_000
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 
+class Webhook(Wire):
+    """Where the end of a job is told: a signed POST, as Standard Webhooks says (docs/guides/webhooks.md)."""
+
+    url: str = Field(max_length=2_000, description="https, and a host that this service may send to")
+
+
 class JobRequest(Wire):
     """Scenes to be painted when there is room; a `deadline_s` counts from when its painting begins."""
 
     # Only the first fault is reported: to collect those of a thousand scenes takes a second.
     scenes: list[SceneRequest] = Field(min_length=1, max_length=MAX_SCENES, fail_fast=True)
+    webhook: Webhook | None = None
 
 
 class JobAccepted(Wire):
@@ -54,10 +61,21 @@ class JobSummary(JobAccepted):
     tenant: str | None = Field(None, description="whose it is, told to an admin alone")
 
 
+class WebhookState(Wire):
+    """`pending` until the job has ended; `due` while it is tried; `failed` once it was given up."""
+
+    id: str
+    url: str
+    status: Literal["pending", "due", "delivered", "failed"]
+    attempts: int
+    last_error: str | None = None
+
+
 class JobAnswer(JobSummary):
     """`failed` as soon as all scenes have ended and one has failed; the others' pictures are there."""
 
     ahead: int = Field(description="scenes of your earlier jobs that have not ended: they come first")
+    webhook: WebhookState | None = None
     scenes: list[JobScene]
 
 

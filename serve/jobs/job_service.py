@@ -25,6 +25,7 @@ from ..state.disk_space import DiskSpace
 from ..state.open_state import open_state
 from ..state.storage_budget import StorageBudget, StorageFull
 from ..telemetry.logs import logger
+from ..webhooks.targets import Forbidden, check_url
 from .damaged_pictures import WAIT_S, Outcome, paint_again, refuse
 from .job_schema import JobRequest
 from .kept_scenes import answer_in, picture_in
@@ -72,9 +73,17 @@ class JobService:
         Raises InvalidRequest, Overloaded, and Refusal 401 and 507.
         """
         job_id = new_job_id()
+        url = asked.webhook.url if asked.webhook else None
+        if url is not None:
+            try:
+                check_url(url, self._config.webhooks)
+            except Forbidden as error:
+                raise InvalidRequest(f"webhook.url {error}", "webhook.url") from None
         scenes = await off_loop(lambda: admit_all(asked.scenes, job_id, self._config, owner))
         try:
-            return await self._in_thread(lambda: self._submit(owner, job_id, scenes, digest, key, key_id))
+            return await self._in_thread(
+                lambda: self._submit(owner, job_id, scenes, digest, key, key_id, url)
+            )
         except StorageFull as full:
             raise Refusal(507, "insufficient_storage", str(full), retry_after_s=ROOM_S) from None
         except KeyEnded:
@@ -95,13 +104,16 @@ class JobService:
         digest: str,
         key: str | None,
         key_id: str | None,
+        webhook_url: str | None,
     ) -> JobState:
         settings = self._config.jobs
         _ = self._pictures  # Where none can be kept, no job is taken.
         left = self._disk.left_bytes()
         budget = StorageBudget(settings.max_stored_bytes, settings.max_stored_scenes, left)
         most = settings.max_waiting_scenes
-        job_id = self._store.submit(job_id, owner, scenes, None, digest, key, most, key_id, budget)
+        job_id = self._store.submit(
+            job_id, owner, scenes, None, digest, key, most, key_id, budget, webhook_url
+        )
         state = self._store.counts(owner, job_id)
         assert state is not None  # noqa: S101 (it was committed a line ago)
         return state

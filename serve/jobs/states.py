@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from deployments.messages import PictureFormat
 
+from ..webhooks.outbox import Delivery
+
 SceneStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 ENDED = ("succeeded", "failed", "cancelled")
 
@@ -60,6 +62,7 @@ class JobState:
     ahead: int = 0
     owner: str = ""
     held: bool = False
+    webhook: Delivery | None = None
 
     @property
     def status(self) -> SceneStatus:

@@ -34,6 +34,7 @@ from ..pictures import loose_pictures as loose
 from ..state.database import now_of, reading
 from ..state.storage_budget import StorageBudget
 from ..state.tables import jobs, keys, scenes
+from ..webhooks import outbox
 from .ended_keys import ended
 from .states import JobState, NewScene, SceneState
 from .stored_bytes import ROW_BYTES, cancel_scenes
@@ -78,12 +79,14 @@ class JobStore:
         max_waiting: int = 1 << 31,
         key_id: str | None = None,
         budget: StorageBudget | None = None,
+        webhook_url: str | None = None,
     ) -> str:
         """Return the job's id, kept for good when this returns.
 
         That of an earlier job with the same key, if there is one.
 
-        `key` is the idempotency key, `key_id` the API key that it was submitted with. Raises OtherBody,
+        `key` is the idempotency key, `key_id` the API key that it was submitted with, `webhook_url` where its
+        end is told. Raises OtherBody,
         TooManyWaiting, KeyEnded and StorageFull.
         """
         try:
@@ -103,6 +106,8 @@ class JobStore:
                 row = {"id": job_id, "owner": owner, "created_at": now, "total": len(new), "key_id": key_id}
                 connection.execute(insert(jobs).values(**row, idempotency_key=key, body_hash=body_hash))
                 connection.execute(insert(scenes), rows)
+                if webhook_url is not None:
+                    outbox.add(connection, job_id, owner, webhook_url, now)
         except IntegrityError:
             # The same key, committed by another replica since we looked (PostgreSQL; SQLite lets one write).
             with self.engine.begin() as connection:
@@ -122,8 +127,10 @@ class JobStore:
             ).all()
             waits = any(row.status == "queued" for row in rows)
             ahead = _ahead(connection, found.owner, found.created_at) if waits else 0
+            webhook = outbox.of_job(connection, job_id)
         states = tuple(_scene_state(row) for row in rows)
-        return _state(found, Counter(state.status for state in states), states, ahead)
+        state = _state(found, Counter(state.status for state in states), states, ahead)
+        return replace(state, webhook=webhook)
 
     def counts(self, owner: str | None, job_id: str) -> JobState | None:
         """Return the job without its scenes."""

@@ -43,6 +43,7 @@ from ..telemetry.logs import logger
 from ..telemetry.metrics import Recorder
 from ..telemetry.scene_spans import REQUEST_ID, spanning
 from ..telemetry.tracing import send_traces
+from ..webhooks.sender import WebhookSender
 from . import ended_keys
 from .damaged_pictures import OTHER
 from .kept_scenes import kept_file, painted
@@ -75,6 +76,7 @@ class JobWorker:
         send_traces(config.tracing)
         self._service = config
         self._config = config.jobs
+        self._webhooks = config.webhooks
         self._state_dir = config.state_folder
         self._graph = Graph(character, background, merger, pool=HERE.get, others=others or {})
         self._disk = DiskSpace(config.jobs, config.state_folder)
@@ -102,10 +104,20 @@ class JobWorker:
         await asyncio.to_thread(self._renewals.shutdown)
 
     async def _work(self) -> None:
-        """Run the three tasks; where one ends, all do."""
+        """Run the four tasks; where one ends, all do."""
         engine, leases, pictures = await self._open()
+        sender = WebhookSender(engine, self._webhooks, self._recorder)
+        try:
+            await self._work_off(engine, leases, pictures, sender)
+        finally:
+            await sender.close()
+
+    async def _work_off(
+        self, engine: Engine, leases: Leases, pictures: Pictures, sender: WebhookSender
+    ) -> None:
         renew_s = min(self._config.poll_s, self._config.lease_s / 3)
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_again_and_again(sender.turn, _sleeping(self._config.poll_s)))
             tasks.create_task(_again_and_again(partial(self._turn, leases, pictures, engine), self._rest))
             tasks.create_task(_again_and_again(partial(self._renew, leases), _sleeping(renew_s)))
             tasks.create_task(

@@ -99,6 +99,32 @@ scenes = Table(
     Index("scenes_by_picture", "picture"),
 )
 
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("job_id", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("due_at", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("delivered_at", Double),
+    Column("failed_at", Double),
+    Column("last_error", Text),
+    Index("webhook_deliveries_by_job", "job_id"),
+    Index("webhook_deliveries_by_due", "delivered_at", "failed_at", "due_at"),
+)
+
+webhook_secrets = Table(
+    "webhook_secrets",
+    metadata,
+    Column("owner", String(64), primary_key=True),
+    Column("secret", Text, nullable=False),
+    Column("previous", Text),
+    Column("rotated_at", Double),
+)
+
 loose_pictures = Table(
     "loose_pictures",
     metadata,

@@ -90,6 +90,13 @@ FREE_BYTES = Metric(
     "Free on the fuller of the disks that hold jobs and their pictures, where they are this machine's.",
 )
 
+WEBHOOKS = Metric(
+    "scenewright_webhooks",
+    "counter",
+    "Attempts to deliver webhooks by outcome: delivered, retried, failed (given up).",
+    ("outcome",),
+)
+
 GENERATOR = (
     QUEUE_WAIT,
     STAGE,
@@ -104,7 +111,7 @@ GENERATOR = (
     MEMORY,
 )
 EDGE = (REQUESTS, LATENCY, STAGE, BRANCH_SKEW, DEGRADED, REJECTED, DAMAGED_PICTURES)
-WORKER = (FREE_BYTES,)
+WORKER = (FREE_BYTES, WEBHOOKS)
 
 
 class Recorder:

@@ -68,7 +68,7 @@ def test_a_command_that_cannot_be_imported_is_a_sentence(added: dict[str, EntryP
 
 def test_the_service_adds_its_commands() -> None:
     names = {each.name for each in entry_points(group=GROUP)}
-    assert names == {"keys", "merge", "plan", "profile", "serve"}
+    assert names == {"keys", "merge", "plan", "profile", "serve", "webhooks"}
 
 
 def test_alone_it_knows_no_way_to_start_a_service(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,8 @@ from serve.telemetry.metrics import (
     LATENCY,
     WORKER,
 )
-
-from ..support.prometheus import program
-from ..support.promql import selectors
+from tests.support.prometheus import program
+from tests.support.promql import selectors
 
 MONITORING = Path(__file__).parents[2] / "monitoring"
 RULES: list[dict[str, Any]] = [

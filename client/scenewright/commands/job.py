@@ -29,12 +29,16 @@ def job() -> None:
 @click.argument("file", type=click.File(encoding="utf-8-sig"))
 @click.option("--idempotency-key", help="The same key and scenes within 24 hours mean the same job.")
 @click.option("--story-seed", type=int, help=f"Paints a story differently; {STORY_SEED} where not given.")
+@click.option(
+    "--webhook", metavar="URL", help="Told of the job's end; the service must allow its host."
+)
 @click.option("--wait", is_flag=True, help="Until the job has ended; exits 1 if any scene failed.")
 @service_options
 def submit(
     file: TextIO,
     idempotency_key: str | None,
     story_seed: int | None,
+    webhook: str | None,
     wait: bool,
     url: str,
     api_key: str | None,
@@ -46,7 +50,7 @@ def submit(
     """
     scenes = _scenes(file, story_seed)
     with connected(url, api_key) as service:
-        job_id = service.submit_job(scenes, idempotency_key)["id"]
+        job_id = service.submit_job(scenes, idempotency_key, webhook)["id"]
         click.echo(job_id)
         if wait:
             _report(_until_ended(service, job_id))

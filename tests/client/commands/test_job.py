@@ -111,7 +111,7 @@ def test_a_story_file_is_submitted_as_the_scenes_that_it_tells(
 ) -> None:
     submitted: list[Any] = []
 
-    def submit(self: Scenewright, scenes: list[Any], key: str | None = None) -> dict[str, str]:
+    def submit(self: Scenewright, scenes: list[Any], *_: str | None) -> dict[str, str]:
         submitted.append(scenes)
         return {"id": "j1"}
 

@@ -11,10 +11,9 @@ import pytest
 import yaml
 
 from serve.runtime.listen_address import free_port
-
-from ...polling import until
-from ...support.prometheus import program
-from .test_service import SCENE
+from tests.support.polling import until
+from tests.support.prometheus import program
+from tests.support.running_service import SCENE
 
 MONITORING = Path(__file__).parents[3] / "monitoring"
 DOCUMENTED = "127.0.0.1:9464"

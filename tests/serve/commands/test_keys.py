@@ -110,7 +110,7 @@ def test_what_goes_wrong_is_a_sentence(tmp_path: Path) -> None:
     assert run(tmp_path / "file", "create", "x").exit_code == 1
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd/jobs.sqlite").write_bytes(b"x" * 4_096)
-    assert "the database of keys cannot be used" in run(tmp_path / "odd", "list").stderr
+    assert "the database cannot be used" in run(tmp_path / "odd", "list").stderr
 
 
 def test_a_database_of_a_newer_version(tmp_path: Path) -> None:

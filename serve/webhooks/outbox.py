@@ -1,0 +1,177 @@
+"""The webhooks to be delivered, in the database of the jobs that they tell of.
+
+A delivery is written with its job, in one transaction, and falls due once no scene of the job is open: so
+none is lost, whatever dies in between. It is sent at least once, always with the same id.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    and_,
+    exists,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    update,
+)
+
+from ..state.database import now_of, reading
+from ..state.tables import jobs, scenes, webhook_deliveries
+
+deliveries = webhook_deliveries
+
+EVENT = "job.ended"
+RETRY_AFTER_S = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 21_600, 36_000)
+"""The pauses between attempts: a day in all, but for a few minutes."""
+LEASE_S = 120.0
+"""For so long a delivery under way is nobody else's; longer than any attempt takes."""
+LONGEST_ERROR = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """`status` is pending (its job has not ended), due, delivered or failed."""
+
+    id: str
+    owner: str
+    job_id: str
+    url: str
+    status: Literal["pending", "due", "delivered", "failed"]
+    attempts: int
+    created_at: float
+    due_at: float
+    last_error: str | None = None
+
+
+def add(connection: Connection, job_id: str, owner: str, url: str, now: float) -> None:
+    """Write down that a job's end is to be told, inside of the transaction that keeps the job."""
+    row = {"id": f"msg_{secrets.token_hex(12)}", "job_id": job_id, "owner": owner, "url": url}
+    connection.execute(insert(deliveries).values(**row, created_at=now, due_at=now, attempts=0))
+
+
+def claim(engine: Engine, limit: int, busy: Collection[str] = (), now: float | None = None) -> list[Delivery]:
+    """Take deliveries that are due, the longest due first, none of the tenants that are `busy`."""
+    with engine.begin() as connection:
+        now = now_of(connection, now)
+        due = (
+            select(deliveries)
+            .where(_open(), _job_has_ended(), deliveries.c.due_at <= now, deliveries.c.owner.not_in(busy))
+            .order_by(deliveries.c.due_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True, of=deliveries)
+        )
+        rows = connection.execute(due).all()
+        if rows:
+            taken = deliveries.c.id.in_([row.id for row in rows])
+            connection.execute(update(deliveries).where(taken).values(due_at=now + LEASE_S))
+    return [_delivery(row, "due") for row in rows]
+
+
+def payload(engine: Engine, job_id: str) -> dict[str, Any] | None:
+    """Return what is told of a job that has ended; None where it was removed meanwhile."""
+    with reading(engine) as connection:
+        job = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+        if job is None:
+            return None
+        grouped = (
+            select(scenes.c.status, func.count()).where(scenes.c.job_id == job_id).group_by(scenes.c.status)
+        )
+        counts = {str(status): int(n) for status, n in connection.execute(grouped)}
+        last = select(func.max(scenes.c.ended_at)).where(scenes.c.job_id == job_id)
+        ended_at = connection.execute(last).scalar_one() or job.created_at
+    status = (
+        "cancelled" if job.cancelled_at is not None else "failed" if counts.get("failed") else "succeeded"
+    )
+    return {
+        "type": EVENT,
+        "timestamp": datetime.fromtimestamp(ended_at, UTC).isoformat(timespec="seconds"),
+        "data": {
+            "id": job_id,
+            "status": status,
+            "total": job.total,
+            "done": counts.get("succeeded", 0),
+            "failed": counts.get("failed", 0),
+            "created": int(job.created_at),
+        },
+    }
+
+
+def delivered(engine: Engine, delivery: Delivery, now: float | None = None) -> None:
+    with engine.begin() as connection:
+        values = {"delivered_at": now_of(connection, now), "last_error": None}
+        _write(connection, delivery, values)
+
+
+def failed(
+    engine: Engine, delivery: Delivery, error: str, final: bool = False, now: float | None = None
+) -> bool:
+    """Count an attempt. Return whether there will be another: not after a day, nor where it is `final`."""
+    with engine.begin() as connection:
+        now = now_of(connection, now)
+        again = not final and delivery.attempts < len(RETRY_AFTER_S)
+        values: dict[str, Any] = {"last_error": error[:LONGEST_ERROR]}
+        values |= {"due_at": now + RETRY_AFTER_S[delivery.attempts]} if again else {"failed_at": now}
+        _write(connection, delivery, values)
+    return again
+
+
+def listed(engine: Engine, owner: str | None = None, limit: int = 100) -> list[Delivery]:
+    """Return deliveries, the newest first; those of one tenant, or all."""
+    ended = _job_has_ended().label("ended")
+    rows = select(deliveries, ended).order_by(deliveries.c.created_at.desc(), deliveries.c.id).limit(limit)
+    with reading(engine) as connection:
+        found = connection.execute(rows if owner is None else rows.where(deliveries.c.owner == owner)).all()
+    return [_delivery(row, "due" if row.ended else "pending") for row in found]
+
+
+def of_job(connection: Connection, job_id: str) -> Delivery | None:
+    """Return the delivery that tells of a job's end, if there is one."""
+    ended = _job_has_ended().label("ended")
+    row = connection.execute(select(deliveries, ended).where(deliveries.c.job_id == job_id)).one_or_none()
+    return None if row is None else _delivery(row, "due" if row.ended else "pending")
+
+
+def replay(engine: Engine, delivery_id: str, now: float | None = None) -> bool:
+    """Send a delivery again, with its id, as soon as its job has ended. Return whether it exists."""
+    values = {"delivered_at": None, "failed_at": None, "attempts": 0, "last_error": None}
+    with engine.begin() as connection:
+        this = update(deliveries).where(deliveries.c.id == delivery_id)
+        return connection.execute(this.values(due_at=now_of(connection, now), **values)).rowcount == 1
+
+
+def _write(connection: Connection, delivery: Delivery, values: dict[str, Any]) -> None:
+    """Write an attempt's outcome down, unless the delivery was replayed meanwhile."""
+    this = and_(deliveries.c.id == delivery.id, deliveries.c.attempts == delivery.attempts)
+    connection.execute(update(deliveries).where(this).values(attempts=delivery.attempts + 1, **values))
+
+
+def _open() -> ColumnElement[bool]:
+    return and_(deliveries.c.delivered_at.is_(None), deliveries.c.failed_at.is_(None))
+
+
+def _job_has_ended() -> ColumnElement[bool]:
+    open_ = and_(
+        scenes.c.job_id == deliveries.c.job_id, or_(scenes.c.status == "queued", scenes.c.status == "running")
+    )
+    return not_(exists().where(open_))
+
+
+def _delivery(row: Any, waiting: Literal["pending", "due"]) -> Delivery:
+    status: Literal["pending", "due", "delivered", "failed"] = waiting
+    if row.delivered_at is not None:
+        status = "delivered"
+    elif row.failed_at is not None:
+        status = "failed"
+    names = ("id", "owner", "job_id", "url", "attempts", "created_at", "due_at", "last_error")
+    return Delivery(status=status, **{name: getattr(row, name) for name in names})

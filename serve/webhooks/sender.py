@@ -1,0 +1,125 @@
+"""Send webhooks as Standard Webhooks 1.0 says: signed, tried again for a day, never redirected.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from sqlalchemy import Engine
+from standardwebhooks import Webhook
+
+from ..config.webhook_config import WebhookConfig
+from ..telemetry import metrics
+from ..telemetry.logs import logger
+from ..telemetry.metrics import Recorder
+from . import outbox
+from .outbox import Delivery
+from .secrets import signing_secrets
+from .targets import Forbidden, address_of, check_url
+
+AT_ONCE = 16
+AT_ONCE_PER_TENANT = 4
+"""So that one tenant's silent receivers leave places to the others."""
+GONE = 410
+"""The receiver wants no more of them."""
+
+
+class WebhookSender:
+    """Deliver what is due, beside the painting: with connections and time limits of its own."""
+
+    def __init__(self, engine: Engine, config: WebhookConfig, recorder: Recorder) -> None:
+        self._engine = engine
+        self._config = config
+        self._recorder = recorder
+        self._sending: dict[asyncio.Task[None], str] = {}
+        self._http = httpx.AsyncClient(
+            follow_redirects=False,
+            trust_env=False,
+            timeout=config.timeout_s,
+            limits=httpx.Limits(max_connections=AT_ONCE),
+        )
+
+    async def turn(self) -> None:
+        """Begin to send what is due, as far as there are places. Raises SQLAlchemyError."""
+        if (room := AT_ONCE - len(self._sending)) <= 0:
+            return
+        busy = [owner for owner, n in Counter(self._sending.values()).items() if n >= AT_ONCE_PER_TENANT]
+        limit = min(room, AT_ONCE_PER_TENANT)
+        for delivery in await asyncio.to_thread(outbox.claim, self._engine, limit, busy):
+            task = asyncio.create_task(self._deliver(delivery))
+            self._sending[task] = delivery.owner
+            task.add_done_callback(self._ended)
+
+    async def close(self) -> None:
+        """Drop what is under way: it is sent again, by whoever comes next."""
+        for task in self._sending:
+            task.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
+        await self._http.aclose()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._sending[task]
+        if not task.cancelled() and (error := task.exception()):
+            logger.warning(
+                "a webhook's outcome could not be written down, so it is sent again", exc_info=error
+            )
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        body = await asyncio.to_thread(outbox.payload, self._engine, delivery.job_id)
+        if body is None:
+            return
+        secrets = await asyncio.to_thread(signing_secrets, self._engine, delivery.owner)
+        error, final = None, False
+        try:
+            async with asyncio.timeout(self._config.timeout_s):
+                status = await self._post(delivery, body, secrets)
+        except Forbidden as refused:
+            error, final = f"the address {refused}", True
+        except (TimeoutError, httpx.TimeoutException):
+            error = f"no answer within {self._config.timeout_s:g} s"
+        except (httpx.HTTPError, OSError) as fault:
+            error = f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__
+        else:
+            if not 200 <= status < 300:
+                error, final = f"answered {status}", status == GONE
+        await self._note(delivery, error, final)
+
+    async def _note(self, delivery: Delivery, error: str | None, final: bool) -> None:
+        if error is None:
+            await asyncio.to_thread(outbox.delivered, self._engine, delivery)
+            self._recorder.add(metrics.WEBHOOKS, outcome="delivered")
+            return
+        again = await asyncio.to_thread(outbox.failed, self._engine, delivery, error, final)
+        self._recorder.add(metrics.WEBHOOKS, outcome="retried" if again else "failed")
+        if not again:
+            logger.warning("webhook %s of job %s is given up: %s", delivery.id, delivery.job_id, error)
+
+    async def _post(self, delivery: Delivery, body: dict[str, Any], secrets: list[str]) -> int:
+        check_url(delivery.url, self._config)  # The operator may have taken the host off the list since.
+        url = httpx.URL(delivery.url)
+        host = url.netloc.decode()
+        target = url.copy_with(host=await address_of(url, self._config))
+        data, at = json.dumps(body, separators=(",", ":")), datetime.now(UTC)
+        headers = {
+            "Host": host,
+            "Content-Type": "application/json",
+            "User-Agent": "Scenewright-Webhooks",
+            "webhook-id": delivery.id,
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": " ".join(Webhook(secret).sign(delivery.id, at, data) for secret in secrets),
+        }
+        # The certificate is checked against the name, though the address is connected to.
+        extensions = {"sni_hostname": url.host}
+        request = self._http.build_request(
+            "POST", target, content=data, headers=headers, extensions=extensions
+        )
+        answer = await self._http.send(request, stream=True)  # What it answers is not read.
+        await answer.aclose()
+        return answer.status_code
