@@ -217,10 +217,15 @@ FigureOrWords = Annotated[
 
 
 def _describe_either(schema: dict[str, Any]) -> None:
-    """Describe that a scene has a character or several: pydantic's schema knows two fields."""
+    """Describe that a scene has a character, or several that have a position each.
+
+    pydantic's schema knows two fields.
+    """
     given = {"not": {"type": "null"}}
+    unplaced = {"not": {"type": "object", "required": ["position"], "properties": {"position": given}}}
     schema["oneOf"] = [
-        {"required": [name], "properties": {name: given}} for name in ("character", "characters")
+        {"required": ["character"], "properties": {"character": given}},
+        {"required": ["characters"], "properties": {"characters": given, "merge": unplaced}},
     ]
 
 

@@ -25,6 +25,8 @@ IN_WORDS_ALONE = {
     ("POST /v1/images/generations", "prompt"),  # Of a scene, two descriptions with a bar between them.
     ("POST /v1/images/generations", "character"),  # Of a scene, both or neither.
     ("POST /v1/images/generations", "background"),
+    ("POST /v1/images/generations", "characters"),  # Not with a character too.
+    ("POST /v1/images/generations", "merge.position"),  # Of several, each has its own.
 }
 """Parameters that may be refused (422) though they fit the schema, for the reason given beside them."""
 SHORTEST_DEADLINE_S = 5.0

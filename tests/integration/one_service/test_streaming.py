@@ -80,3 +80,18 @@ def test_a_lost_replica_is_heard_and_costs_nothing(http: httpx.Client) -> None:
         rest = list(told)
     assert rest[-1][0] == "scene.completed", rest[-1]
     assert rest[-1][1]["image"] == whole["image"]
+
+
+def test_several_figures_travel_from_replica_to_replica(http: httpx.Client) -> None:
+    """With previews of all of them on the way: both of the merger's calls get every figure."""
+    figure = {"prompt": "a knight", "width": 128, "height": 192}
+    frame = {"width": 256, "height": 128}
+    asked = {"characters": [figure] * 4, "background": "a castle", "seed": 90, "merge": frame}
+    with http.stream("POST", "/v1/scenes?previews=2", json=asked, headers=EVENTS) as answer:
+        told = list(events(answer))
+    done = {data.get("index") for name, data in told if name == "layer.completed"}
+    assert done == {0, 1, 2, 3, None}
+    name, whole = told[-1]
+    assert name == "scene.completed", whole
+    assert whole["seeds"]["characters"] == [90, 91, 92, 93]
+    assert [figure["mode"] for figure in whole["merge"]["figures"]] == ["cutout"] * 4
