@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deployments.messages import LayerKind, MergeJob, StepEvent
+from deployments.messages import FigureOptions, LayerKind, MergeJob, StepEvent
 from serve.graph.scene import Graph
 from serve.graph.scene_previews import ScenePreviews
 from tests.support.fake_handles import Handle, Method
@@ -33,3 +33,20 @@ async def test_whatever_the_merger_raises_is_logged_and_the_scene_goes_on(
     messages = {id(record): record.getMessage() for record in caplog.records}
     assert list(messages.values()) == ["a preview of a scene could not be made"] * logged
     assert bool(logged) == ("gone" in caplog.text)
+
+
+async def test_of_several_figures_every_one_is_waited_for() -> None:
+    merger: Any = Handle(group_preview=Method(b"jpeg"))
+    merge = MergeJob(request_id="r", figures=(FigureOptions(), FigureOptions(0.3)))
+    seen: list[bytes] = []
+    async with ScenePreviews(Graph(merger, merger, merger), merge, seen.append) as previews:
+        previews.hear(StepEvent("character", 1, 2, b"first"), 0)
+        previews.hear(StepEvent("background", 1, 2, b"place"))
+        previews.hear(StepEvent("character", 2, 2, b"first again"), 0)
+        assert previews._making is None
+        previews.hear(StepEvent("character", 1, 2, b"second"), 1)
+        assert previews._making is not None
+        await asyncio.wait([previews._making])
+    assert seen == [b"jpeg"]
+    (called,) = merger.group_preview.calls
+    assert called == (merge.options, merge.figures, b"place", [b"first again", b"second"], "")
