@@ -42,7 +42,11 @@ def pixels(picture: dict[str, str]) -> Any:
 async def test_the_answer_has_a_list_of_each(client: httpx.AsyncClient) -> None:
     body = await painted(client, layers=True)
     assert body["seeds"] == {"characters": [7, 8], "background": 7}
-    assert body["models"] == {"characters": ["simulated"] * 2, "background": "simulated"}
+    models = {
+        "characters": ["simulated storybook-character"] * 2,
+        "background": "simulated storybook-background",
+    }
+    assert body["models"] == models
     one, other = body["merge"]["figures"]
     assert (one["mode"], other["mode"], body["merge"]["mode"]) == ("cutout", "cutout", "cutout")
     assert one["box"][0] + one["box"][2] <= other["box"][0], "from left to right"
