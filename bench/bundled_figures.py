@@ -48,9 +48,9 @@ def main() -> None:
     parser.add_argument(
         "--drawn", action="store_true", help="the training's drawings, whose alpha is known, instead"
     )
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     entries, accepted, clean = [], 0, 0
-    judged = drawn(asked.count) if asked.drawn else bundled(asked.count, asked.steps)
+    judged = drawn(arguments.count) if arguments.drawn else bundled(arguments.count, arguments.steps)
     for seed, words, painted, cutout, found in judged:
         taken = cutout.confidence >= LEAST_CONFIDENCE
         accepted += taken
@@ -58,12 +58,12 @@ def main() -> None:
         said = ", ".join([f"confidence {cutout.confidence:.2f}", *_said(found)])
         entries.append(Entry(_on_green(cutout), words, "" if taken and found.clean else said))
         print(f"{seed}  {said}  {words}", flush=True)
-        if asked.keep is not None:
-            asked.keep.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(painted).save(asked.keep / f"{seed}.png")
-    save_sheet(draw_sheet(entries), asked.sheet)
-    print(f"{accepted} of {asked.count} accepted; the sheet is {asked.sheet}")
-    print(f"{clean} of {asked.count} without chips, pale rims or lost parts")
+        if arguments.keep is not None:
+            arguments.keep.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(painted).save(arguments.keep / f"{seed}.png")
+    save_sheet(draw_sheet(entries), arguments.sheet)
+    print(f"{accepted} of {arguments.count} accepted; the sheet is {arguments.sheet}")
+    print(f"{clean} of {arguments.count} without chips, pale rims or lost parts")
 
 
 def bundled(count: int, steps: int) -> Iterator[Judged]:

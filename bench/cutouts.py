@@ -40,17 +40,17 @@ def main() -> None:
     parser.add_argument(
         "--sheet", type=Path, help="a contact sheet: each set's first ten, painted and cut out"
     )
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    held_out = not asked.tuning
+    held_out = not arguments.tuning
     sets: dict[str, list[Sample]] = {}
-    if asked.pictures is not None:
-        sets[asked.pictures.name[:13]] = list(folder(asked.pictures))
+    if arguments.pictures is not None:
+        sets[arguments.pictures.name[:13]] = list(folder(arguments.pictures))
     else:
-        sets = {name: list(samples(name, asked.count, held_out)) for name in SETS}
+        sets = {name: list(samples(name, arguments.count, held_out)) for name in SETS}
         for garment in (None, "white", "silver"):
             drawn = [
-                storybook(number, held_out, garment is not None, garment) for number in range(asked.count)
+                storybook(number, held_out, garment is not None, garment) for number in range(arguments.count)
             ]
             sets[f"drawn {garment or 'any'}"] = drawn
     print(f"{'set':14}{'IoU':>8}{'worst':>8}{'<0.9':>8}{'of them>=.8':>12}{'confidence':>12}{'accepted':>10}")
@@ -69,9 +69,9 @@ def main() -> None:
     print(f"\nrank correlation of confidence and IoU: {rank_correlation(*zip(*pairs, strict=True)):.3f}")
     print(f"CPU ms a cut-out: {statistics.median(spent):.1f} median, {np.percentile(spent, 95):.1f} p95")
     _print_flaws(counted)
-    if asked.sheet is not None:
-        asked.sheet.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.vstack(rows)).save(asked.sheet)
+    if arguments.sheet is not None:
+        arguments.sheet.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.vstack(rows)).save(arguments.sheet)
 
 
 def _print_flaws(counted: list[Flaws]) -> None:

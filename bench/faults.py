@@ -28,17 +28,17 @@ RAN = {0: 0, 1: 1, 5: 0}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pytest", nargs="*", help="after --: arguments for pytest, as in: -- -k merger")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     rows, codes = [], []
     for drill in DRILLS:
-        made, code = run(drill, asked.pytest)
+        made, code = run(drill, arguments.pytest)
         rows += made
         codes.append(code)
     print(table(rows))
     if None in codes:
         sys.exit("bench: not all of the drill came to be, so the document stays as it was")
-    if not asked.pytest:
-        write_section(DOCUMENT, "drill", told(rows))
+    if not arguments.pytest:
+        write_section(DOCUMENT, "drill", table_of(rows))
     sys.exit(max(code for code in codes if code is not None))
 
 
@@ -56,10 +56,14 @@ def run(drill: str, more: list[str]) -> tuple[list[tuple[str, str, str]], int | 
 def read_rows(report: str) -> Iterator[tuple[str, str, str]]:
     """Return (fault, promise, seen) of each test that names its fault, in the order in which they ran."""
     for case in ElementTree.fromstring(report).iter("testcase"):  # noqa: S314 (pytest wrote it a moment ago)
-        told = {each.get("name"): each.get("value") or "" for each in case.iter("property")}
-        if "fault" in told:
+        properties = {each.get("name"): each.get("value") or "" for each in case.iter("property")}
+        if "fault" in properties:
             failed = case.find("failure") is not None
-            yield told["fault"], told["promise"], "**not kept**" if failed else told.get("seen", "")
+            yield (
+                properties["fault"],
+                properties["promise"],
+                "**not kept**" if failed else properties.get("seen", ""),
+            )
 
 
 def table(rows: list[tuple[str, str, str]]) -> str:
@@ -68,7 +72,7 @@ def table(rows: list[tuple[str, str, str]]) -> str:
     )
 
 
-def told(rows: list[tuple[str, str, str]]) -> str:
+def table_of(rows: list[tuple[str, str, str]]) -> str:
     """Return the document's section: the table, and where it was made."""
     made = (
         f"`scripts/bench faults` on {date.today().isoformat()}, {platform.machine()} with {os.cpu_count()}"

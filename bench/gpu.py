@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from bench.engine.arrivals import Arrival, saturated
 from bench.engine.clocks import Clock
 from bench.engine.contenders import one_at_a_time, step_engine
 from bench.engine.machine import machine
 from bench.engine.random_pipelines import random_pipeline
-from bench.engine.workload import Arrival, saturated
 from deployments.diffusion.engine.calibration import calibrate
 from deployments.diffusion.model.denoiser import Denoiser, DiffusionPainting
 from deployments.diffusion.model.loader import compile_denoiser
@@ -37,15 +37,15 @@ def main() -> None:
     parser.add_argument("--no-compile", action="store_true", help="leave the compiled runs out")
     parser.add_argument("--quick", action="store_true", help="tiny pipelines and pictures: does it run?")
     parser.add_argument("--json", type=Path, help="also write the figures here")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     facts = machine()
     print(", ".join(f"{name} {value}" for name, value in facts.items()))
     print(f"{'':14}{'compiled':>10}{'stock/s':>10}{'engine/s':>10}{'stock s':>10}{'cap rows':>10}", end="")
     print(f"{'peak GiB':>10}  ms a row by rows; repeats bitwise at")
     rows = []
-    for family in asked.families:
-        for compiled in (False,) if asked.no_compile else (False, True):
-            row = _measure(family, compiled, asked)
+    for family in arguments.families:
+        for compiled in (False,) if arguments.no_compile else (False, True):
+            row = _measure(family, compiled, arguments)
             rows.append(row)
             print(
                 f"{family:14}{compiled!s:>10}{row['stock_per_s']:10.2f}{row['engine_per_s']:10.2f}"
@@ -54,16 +54,18 @@ def main() -> None:
             )
             gc.collect()
             torch.cuda.empty_cache()
-    if asked.json:
-        asked.json.write_text(json.dumps({"machine": facts, "steps": asked.steps, "runs": rows}, indent=1))
+    if arguments.json:
+        arguments.json.write_text(
+            json.dumps({"machine": facts, "steps": arguments.steps, "runs": rows}, indent=1)
+        )
 
 
-def _measure(family: str, compiled: bool, asked: argparse.Namespace) -> dict[str, Any]:
+def _measure(family: str, compiled: bool, arguments: argparse.Namespace) -> dict[str, Any]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.float16 if device == "cuda" else torch.float32
-    scale, size, steps, count = "full", SIZES[family], asked.steps, asked.count
-    max_rows, buckets = asked.max_rows, BUCKETS
-    if asked.quick:
+    scale, size, steps, count = "full", SIZES[family], arguments.steps, arguments.count
+    max_rows, buckets = arguments.max_rows, BUCKETS
+    if arguments.quick:
         scale, size, steps, count, max_rows, buckets = "tiny", (64, 64), 2, 2, 4, (2, 4)
     pipeline = random_pipeline(family, scale, device, dtype)
     if compiled:

@@ -32,24 +32,26 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=60, help="pictures of each set")
     parser.add_argument("--tuning", action="store_true", help="the seeds that thresholds were chosen on")
     parser.add_argument("--rounds", type=int, default=60, help="merges to time")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     cv2.setNumThreads(1)
     print(
         f"{_processor()}; Python {platform.python_version()}, OpenCV {cv2.__version__}, "
         f"numpy {np.__version__}, Pillow {PIL.__version__}; one thread; load {os.getloadavg()[0]:.1f}"
     )
-    print(f"{asked.count} pictures a set, {'tuning' if asked.tuning else 'held-out'} seeds\n")
+    print(f"{arguments.count} pictures a set, {'tuning' if arguments.tuning else 'held-out'} seeds\n")
     print(f"{'set':14}{'IoU':>8}{'worst':>8}{'alpha MAE':>11}{'accepted':>10}{'P(IoU>=.8|acc.)':>17}")
-    held_out = not asked.tuning
+    held_out = not arguments.tuning
     for name in SETS:
-        report_cutouts(name, samples(name, asked.count, held_out))
+        report_cutouts(name, samples(name, arguments.count, held_out))
     for kind, softened in (("storybook", False), ("as painted", True)):
-        report_cutouts(kind, (storybook(number, held_out, softened) for number in range(asked.count)))
+        report_cutouts(kind, (storybook(number, held_out, softened) for number in range(arguments.count)))
     for garment in ("white", "silver"):
-        report_cutouts(garment, (storybook(number, held_out, True, garment) for number in range(asked.count)))
-    report_refusals(asked.count)
-    report_harmonising(asked.count, held_out)
-    _report_times(asked.rounds, held_out)
+        report_cutouts(
+            garment, (storybook(number, held_out, True, garment) for number in range(arguments.count))
+        )
+    report_refusals(arguments.count)
+    report_harmonising(arguments.count, held_out)
+    _report_times(arguments.rounds, held_out)
 
 
 def _report_times(rounds: int, held_out: bool) -> None:

@@ -52,8 +52,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="seconds of three loads: does it run?")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--docs", type=Path, help="also write the table into reliability.md in this folder")
-    asked = parser.parse_args()
-    loads, duration_s = (LOADS[-2:], 5.0) if asked.quick else (LOADS, asked.duration)
+    arguments = parser.parse_args()
+    loads, duration_s = (LOADS[-2:], 5.0) if arguments.quick else (LOADS, arguments.duration)
     head = (
         f"{REPLICAS} replicas of each generator, simulated, capacity {CAPACITY:.1f} steps/s."
         f" {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}."
@@ -73,11 +73,11 @@ def main() -> None:
     peak = max(figures["goodput"] or 0.0 for load, figures in measured.items() if load < LOADS[-1])
     kept = (measured[LOADS[-1]]["goodput"] or 0.0) / peak if peak else 0.0
     print(f"goodput at {LOADS[-1]:g} times the capacity: {100 * kept:.0f}% of its peak at lower loads")
-    if asked.json:
-        told = {"loads": measured, "tired": tired, "kept": kept}
-        asked.json.write_text(json.dumps(told, indent=2) + "\n")
-    if asked.docs:
-        write_section(asked.docs / "reliability.md", "overload", page(head, measured, tired, kept))
+    if arguments.json:
+        results = {"loads": measured, "tired": tired, "kept": kept}
+        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
+    if arguments.docs:
+        write_section(arguments.docs / "reliability.md", "overload", page(head, measured, tired, kept))
 
 
 def config() -> ServiceConfig:
@@ -121,18 +121,18 @@ def measure(url: str, load: float, duration_s: float) -> Figures:
 
 def figures(records: Sequence[Record], window: Window) -> Figures:
     """Summarise the requests meant to be sent after the warm-up; goodput, of what ended after it."""
-    asked = [each for each in records if window.holds(each.intended_s)]
+    arguments = [each for each in records if window.holds(each.intended_s)]
     good = [each for each in records if each.ok and window.holds(each.done_s)]
-    refused_ms = sorted(1e3 * (each.done_s - each.sent_s) for each in asked if each.status == 429)
-    counts = {status: sum(each.status == status for each in asked) for status in (200, 429, 504)}
+    refused_ms = sorted(1e3 * (each.done_s - each.sent_s) for each in arguments if each.status == 429)
+    counts = {status: sum(each.status == status for each in arguments) for status in (200, 429, 504)}
     return {
-        "asked": sum(map(steps_of, asked)) / window.duration_s,
+        "asked": sum(map(steps_of, arguments)) / window.duration_s,
         "goodput": sum(map(steps_of, good)) / window.duration_s,
         **{f"answered_{status}": count for status, count in counts.items()},
-        "answered_otherwise": len(asked) - sum(counts.values()),
+        "answered_otherwise": len(arguments) - sum(counts.values()),
         "refused_p50_ms": refused_ms[len(refused_ms) // 2] if refused_ms else None,
         "refused_p99_ms": refused_ms[len(refused_ms) * 99 // 100] if refused_ms else None,
-        "late_ms": max(lateness_ms(asked), default=None),
+        "late_ms": max(lateness_ms(arguments), default=None),
     }
 
 

@@ -68,8 +68,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one service, a few scenes: does it run?")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--docs", type=Path, help="also write the table into cluster.md in this folder")
-    asked = parser.parse_args()
-    setups, loads, scenes = (SETUPS[:1], LOADS[:1], 12) if asked.quick else (SETUPS, LOADS, asked.scenes)
+    arguments = parser.parse_args()
+    setups, loads, scenes = (
+        (SETUPS[:1], LOADS[:1], 12) if arguments.quick else (SETUPS, LOADS, arguments.scenes)
+    )
     head = (
         f"{STEP_S:g} s a step of one picture, {PICTURES} pictures a forward, {scenes} scenes each."
         f" {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},"
@@ -85,10 +87,10 @@ def main() -> None:
         print(line(each), flush=True)
     worst = max(abs(each.percentiles(95)[2]) for each in compared)
     print(f"p95 is planned within {100 * worst:.1f}% of what was measured, in all {len(compared)}")
-    if asked.json:
-        asked.json.write_text(json.dumps([figures(each) for each in compared], indent=2) + "\n")
-    if asked.docs:
-        write_section(asked.docs / "cluster.md", "plan", page(compared, head))
+    if arguments.json:
+        arguments.json.write_text(json.dumps([figures(each) for each in compared], indent=2) + "\n")
+    if arguments.docs:
+        write_section(arguments.docs / "cluster.md", "plan", page(compared, head))
 
 
 def measured_profile() -> Profile:

@@ -58,8 +58,11 @@ def failure_of(error: BaseException, otherwise: type[ScenewrightError], message:
     _clear(error)
     for kind in KINDS:
         if isinstance(error, kind):
-            param, retry_after_s = _told(error, "param", str), _told(error, "retry_after_s", int | float)
-            return Failure(kind, _told(error, "message", str) or message, param, retry_after_s, error)
+            param, retry_after_s = (
+                _attribute(error, "param", str),
+                _attribute(error, "retry_after_s", int | float),
+            )
+            return Failure(kind, _attribute(error, "message", str) or message, param, retry_after_s, error)
     return Failure(otherwise, message, cause=error)
 
 
@@ -83,7 +86,7 @@ async def in_thread(
     return done
 
 
-def _told(error: BaseException, name: str, kind: Any) -> Any:
+def _attribute(error: BaseException, name: str, kind: Any) -> Any:
     """Return an attribute of an error; None where a subclass lacks it, or makes something else of it."""
     try:
         value = getattr(error, name)

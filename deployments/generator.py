@@ -72,30 +72,30 @@ class Generator(ABC):
         self._engine.start()
         self._adds_terms = config.adds_quality_terms
         self._negates = config.adds_quality_terms and config.takes_negative_prompt
-        self._workload = LoadTracker()
-        self._warmth = CachedLayers(keeps=config.keeps_layers)
+        self._load_tracker = LoadTracker()
+        self._cached_layers = CachedLayers(keeps=config.keeps_layers)
 
     @abstractmethod
     def prompts(self, job: LayerJob) -> tuple[str, str]:
         """Return the prompt and the negative prompt that the model will read."""
 
     async def stream(self, job: LayerJob) -> AsyncGenerator[LayerEvent, None]:
-        """Yield the queue position, where the job is `followed`; an event for each step; then the layer."""
+        """Yield places in the queue if the job wants `queue_events`, then each step, then the layer."""
         # Before it is counted: what fails at once is neither work that arrived nor work that was done.
         self._engine.require_ready()
-        as_asked = False
-        self._warmth.begin(job)
+        as_requested = False
+        self._cached_layers.begin(job)
         try:
-            with self._workload.job(job) as stepped:
+            with self._load_tracker.job(job) as stepped:
                 async with aclosing(self._engine.submit(job, *self.prompts(job))) as events:
                     async for event in events:
                         if isinstance(event, StepEvent):
                             stepped(event.step)
                         elif isinstance(event, LayerResult):
-                            as_asked = not event.degraded
+                            as_requested = not event.degraded
                         yield event
         finally:
-            self._warmth.end(job, as_asked)
+            self._cached_layers.end(job, as_requested)
 
     async def paint(self, job: LayerJob) -> LayerResult:
         """Return the layer alone. Raises the errors of deployments.errors."""
@@ -122,15 +122,15 @@ class Generator(ABC):
         """
         if not self._engine.readiness().ready:
             return {}
-        return self._workload.report().as_numbers()
+        return self._load_tracker.report().as_numbers()
 
     async def record_routing_stats(self) -> dict[str, Any]:
         """Return RoutingStats' fields for the request router. Ray Serve calls it by this name."""
         return RoutingStats(
-            self._workload.megapixel_step_s,
+            self._load_tracker.megapixel_step_s,
             self._engine.least_megapixel_step_s,
-            self._workload.interactive_megapixel_steps,
-            self._warmth.likenesses(),
+            self._load_tracker.interactive_megapixel_steps,
+            self._cached_layers.cache_keys(),
             self._engine.loaded,
             self._engine.readiness().reason,
         ).as_stats()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from deployments.imaging.composite.compositing import LARGEST_LAYER_PX
 from deployments.messages import LayerResult, MergeJob, PictureJob, UploadJob
-from deployments.queueing.work_queue import Work
+from deployments.queueing.work_queue import QueuedWork
 
 FILE_BYTES_A_PX = 17
 FRAME_BYTES_A_PX = 40
@@ -41,7 +41,7 @@ def merge_memory_bytes(frame_px: int, layers_px: int, files_bytes: int = 0, figu
     return a_px * frame_px + FILE_BYTES_A_PX * layers_px + COPIES * files_bytes
 
 
-def work_of_scene(job: MergeJob, characters: Sequence[LayerResult], background: LayerResult) -> Work:
+def scene_work(job: MergeJob, characters: Sequence[LayerResult], background: LayerResult) -> QueuedWork:
     """Return the work of merging painted layers."""
     characters_px, background_px = [px_of(character) for character in characters], px_of(background)
     frame_px = job.options.width_px * job.options.height_px
@@ -49,38 +49,38 @@ def work_of_scene(job: MergeJob, characters: Sequence[LayerResult], background: 
         frame_px, sum(characters_px) + background_px, figures=len(characters_px)
     )
     cost = written_px(job, characters_px, background_px) / MEGA
-    return Work(job.tenant, cost, memory_bytes, job.priority == "batch")
+    return QueuedWork(job.tenant, cost, memory_bytes, job.priority == "batch")
 
 
-def work_of_upload(job: UploadJob) -> Work:
+def upload_work(job: UploadJob) -> QueuedWork:
     """Return the work of merging files, by the sizes in their headers."""
     options = job.merge.options
     layers_px = job.character_px + job.background_px
     files_bytes = _files_bytes(job)
     # The files' own tags may name a frame as large as is allowed.
-    frame_px = max(options.width_px * options.height_px, job.max_frame_px**2 if _takes_tags(job) else 0)
+    frame_px = max(options.width_px * options.height_px, job.max_frame_px**2 if _uses_tags(job) else 0)
     memory_bytes = merge_memory_bytes(frame_px, layers_px, files_bytes, len(job.characters))
-    return Work(job.merge.tenant, upload_megapixels(job), memory_bytes, later=True)
+    return QueuedWork(job.merge.tenant, upload_megapixels(job), memory_bytes, later=True)
 
 
-def work_on_the_way(job: UploadJob) -> Work:
+def work_in_transit(job: UploadJob) -> QueuedWork:
     """Return a merge's work to its sender: the replica holds the files until it is done."""
-    return Work(job.merge.tenant, upload_megapixels(job), _files_bytes(job), later=True)
+    return QueuedWork(job.merge.tenant, upload_megapixels(job), _files_bytes(job), later=True)
 
 
 def _files_bytes(job: UploadJob) -> int:
     return sum(map(len, job.characters)) + len(job.background)
 
 
-def work_of_reading(job: PictureJob) -> Work:
+def work_of_reading(job: PictureJob) -> QueuedWork:
     """Return the work of reading one file and writing it as PNG."""
     memory_bytes = READ_BYTES_A_PX * job.pixels + COPIES * len(job.data)
-    return Work(job.tenant, read_megapixels(job.pixels), memory_bytes, later=True)
+    return QueuedWork(job.tenant, read_megapixels(job.pixels), memory_bytes, later=True)
 
 
-def read_on_the_way(job: PictureJob) -> Work:
+def read_on_the_way(job: PictureJob) -> QueuedWork:
     """Return a picture's work to its sender: the replica holds the file until it is done."""
-    return Work(job.tenant, read_megapixels(job.pixels), len(job.data), later=True)
+    return QueuedWork(job.tenant, read_megapixels(job.pixels), len(job.data), later=True)
 
 
 def read_megapixels(pixels: int) -> float:
@@ -94,19 +94,19 @@ def upload_megapixels(job: UploadJob) -> float:
     return (read_px + written_px(job.merge, job.character_px, job.background_px)) / MEGA
 
 
-def work_of_encoding(layer: LayerResult, tenant: str) -> Work:
+def encoding_work(layer: LayerResult, tenant: str) -> QueuedWork:
     """Return the work of writing one layer as a file."""
-    return Work(tenant, px_of(layer) / MEGA, LAYER_BYTES_A_PX * px_of(layer))
+    return QueuedWork(tenant, px_of(layer) / MEGA, LAYER_BYTES_A_PX * px_of(layer))
 
 
-def work_of_cutout(layer: LayerResult, tenant: str) -> Work:
+def cutout_work(layer: LayerResult, tenant: str) -> QueuedWork:
     """Return the work of cutting one layer out."""
-    return Work(tenant, px_of(layer) / MEGA, CUTOUT_BYTES_A_PX * px_of(layer))
+    return QueuedWork(tenant, px_of(layer) / MEGA, CUTOUT_BYTES_A_PX * px_of(layer))
 
 
-def work_of_preview(tenant: str, characters: int = 1) -> Work:
+def preview_work(tenant: str, characters: int = 1) -> QueuedWork:
     """Return the work of a preview, whose pictures are small."""
-    return Work(tenant, characters * PREVIEW_MEGAPIXELS, characters * PREVIEW_BYTES)
+    return QueuedWork(tenant, characters * PREVIEW_MEGAPIXELS, characters * PREVIEW_BYTES)
 
 
 def px_of(layer: LayerResult) -> int:
@@ -115,5 +115,5 @@ def px_of(layer: LayerResult) -> int:
     return int(high * wide)
 
 
-def _takes_tags(job: UploadJob) -> bool:
+def _uses_tags(job: UploadJob) -> bool:
     return not {"width_px", "height_px"} <= job.given

@@ -30,12 +30,12 @@ from deployments.imaging.marks.provenance import (
 )
 from deployments.imaging.previews import compose_group_preview, compose_preview
 from deployments.merge_work import (
-    work_of_cutout,
-    work_of_encoding,
-    work_of_preview,
+    cutout_work,
+    encoding_work,
+    preview_work,
+    scene_work,
+    upload_work,
     work_of_reading,
-    work_of_scene,
-    work_of_upload,
 )
 from deployments.messages import (
     FigureOptions,
@@ -73,7 +73,7 @@ DEFAULT = MergerConfig()
 
 
 class Merger:
-    """Keeps nothing of a request, so any may merge anything; pixels come straight from the generators.
+    """Keep nothing of a request, so any may merge anything; pixels come straight from the generators.
 
     Raises ValueError where its configuration needs what this machine lacks.
     """
@@ -86,19 +86,19 @@ class Merger:
     async def merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
         """Merge two layers. Raises CutoutFailed where `cutout` was insisted on and there is no good matte."""
         return await self._queue.run(
-            work_of_scene(job, (character,), background), self._merge, job, character, background
+            scene_work(job, (character,), background), self._merge, job, character, background
         )
 
     async def merge_group(
         self, job: MergeJob, background: LayerResult, *characters: LayerResult
     ) -> MergeResult:
         """Merge several characters, one for each of `job.figures`, and a place. Raises CutoutFailed."""
-        work = work_of_scene(job, characters, background)
+        work = scene_work(job, characters, background)
         return await self._queue.run(work, self._merge_group, job, background, characters)
 
     async def merge_files(self, job: UploadJob) -> MergeResult:
         """Merge picture files. Raises InvalidRequest naming the one at fault, and CutoutFailed."""
-        return await self._queue.run(work_of_upload(job), self._merge_files, job)
+        return await self._queue.run(upload_work(job), self._merge_files, job)
 
     async def read_picture(self, job: PictureJob) -> Picture:
         """Read a picture file and write it as a plain PNG. Raises InvalidRequest naming the one at fault."""
@@ -106,17 +106,17 @@ class Merger:
 
     async def encode(self, output: OutputOptions, layer: LayerResult, tenant: str = "") -> Picture:
         """Encode one layer alone, as a file."""
-        return await self._queue.run(work_of_encoding(layer, tenant), self._encode, output, layer)
+        return await self._queue.run(encoding_work(layer, tenant), self._encode, output, layer)
 
     async def cut_out(self, output: OutputOptions, layer: LayerResult, tenant: str = "") -> Picture:
         """Cut out the figure of one layer alone, RGBA. Raises CutoutFailed, or InvalidRequest for a JPEG."""
-        return await self._queue.run(work_of_cutout(layer, tenant), self._cut_out, output, layer)
+        return await self._queue.run(cutout_work(layer, tenant), self._cut_out, output, layer)
 
     async def preview(
         self, options: MergeOptions, character: bytes, background: bytes, tenant: str = ""
     ) -> bytes:
         """Preview the scene, from small pictures of its layers: a small JPEG."""
-        return await self._queue.run(work_of_preview(tenant), compose_preview, options, character, background)
+        return await self._queue.run(preview_work(tenant), compose_preview, options, character, background)
 
     async def group_preview(
         self,
@@ -127,7 +127,7 @@ class Merger:
         tenant: str = "",
     ) -> bytes:
         """Preview a scene of several characters: a small JPEG."""
-        work = work_of_preview(tenant, len(characters))
+        work = preview_work(tenant, len(characters))
         return await self._queue.run(work, compose_group_preview, options, figures, background, characters)
 
     def _encode(self, output: OutputOptions, layer: LayerResult) -> Picture:
@@ -149,9 +149,9 @@ class Merger:
         started = time.perf_counter()
         figures = [character.pixels for character in characters]
         made = compose_group(figures, background.pixels, job.options, job.figures, self._network)
-        told = [of_layers(character) for character in characters]
+        reported = [of_layers(character) for character in characters]
         origin = group_origin(
-            of_layers(*characters, background), told, figures, of_layers(background), background.pixels
+            of_layers(*characters, background), reported, figures, of_layers(background), background.pixels
         )
         return finish(made, job, origin, self._writer, started)
 
@@ -162,9 +162,9 @@ class Merger:
             for index, file in enumerate(job.characters)
         ]
         background = open_upright(job.background, "background", job.max_pixels)
-        options, asked, found = group_as_before(characters, background, job)
+        options, requested, found = group_as_before(characters, background, job)
         figures, place = [figure_pixels(each) for each in characters], place_pixels(background)
-        made = compose_group(figures, place, options, asked, self._network, found)
+        made = compose_group(figures, place, options, requested, self._network, found)
         sources = [declared_source(each) for each in characters]
         behind = declared_source(background)
         origin = group_origin(
@@ -203,5 +203,5 @@ class Merger:
         cutout, _ = climb(layer.pixels, self._network)
         if cutout.confidence < LEAST_CONFIDENCE:
             message = f"the character could not be cut out (confidence {cutout.confidence:.2f})"
-            raise CutoutFailed(f"{message}; ask for a plain backdrop", "cutout")
+            raise CutoutFailed(f"{message}; request a plain backdrop", "cutout")
         return self._writer.write(cutout.rgba(), output, of_layers(layer))

@@ -49,7 +49,7 @@ class LayerJob(SentWithTimeLeft):
     `negative_prompt` None means the layer's default one. `deadline_at` is a time of this process's monotonic
     clock, in seconds. `previews` are sent on the way, spread evenly. `guidance_interval`: the part of the
     steps, as fractions, that is guided. `no_store`: neither answered from an equal job's layer nor kept for
-    one. `tenant`: whose share of the replicas it takes; empty where callers share one. `followed`:
+    one. `tenant`: whose share of the replicas it takes; empty where callers share one. `queue_events`:
     its caller hears of its place in the queue. `figure`: which of its scene's several characters it is.
     `model`: the id of that one of its layer's models that paints it; empty for the first, which is the
     default.
@@ -73,7 +73,7 @@ class LayerJob(SentWithTimeLeft):
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     no_store: bool = False
     tenant: str = ""
-    followed: bool = False
+    queue_events: bool = False
     figure: int | None = None
     model: str = ""
 
@@ -110,7 +110,7 @@ class LayerJob(SentWithTimeLeft):
         )
 
     @property
-    def likeness(self) -> str:
+    def cache_key(self) -> str:
         """Return the picture key as a short hash, to send to other processes."""
         return hashlib.blake2s(repr(self.picture_key).encode(), digest_size=8).hexdigest()
 
@@ -227,7 +227,7 @@ MAX_DEPTH = 100.0
 
 @dataclass(frozen=True)
 class FigureOptions:
-    """Where one of several figures stands.
+    """Placement of one of several figures.
 
     `position` None: beside the others, spread evenly. `scale` multiplies that of the merge. A figure of more
     `depth` stands behind one of less; of equal ones the later in the list is in front.
@@ -317,7 +317,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class FigureResult:
-    """How one of several figures was set in. `box` is its (x, y, width, height) in the frame."""
+    """Figure of several as it was set in. `box` is its (x, y, width, height) in the frame."""
 
     mode: Literal["cutout", "paste"]
     confidence: float

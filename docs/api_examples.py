@@ -1,4 +1,4 @@
-"""One example a route, told in curl and in Python: docs/api.md shows them, and the tests run them."""
+"""Give one example a route, in curl and in Python: docs/api.md shows them, and the tests run them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Example:
     save: str | None = None
 
     def curl(self) -> str:
-        """For a POSIX shell; `$job` and `$picture` are ids."""
+        """Write the example for a POSIX shell; `$job` and `$picture` are ids."""
         words = ["curl", "--fail-with-body", "--silent", "--show-error", "--no-buffer"]
         implied = "POST" if self.json is not None or self.files or self.form else "GET"
         if self.method != implied:
@@ -43,7 +43,7 @@ class Example:
         return " ".join(words)
 
     def python(self) -> str:
-        """With httpx; `job` and `picture` are ids."""
+        """Write the example with httpx; `job` and `picture` are ids."""
         quote = "f" if "{" in self.path else ""
         arguments = [f'{quote}"{URL}{self.path}"']
         if self.json is not None:

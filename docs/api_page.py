@@ -22,14 +22,14 @@ come with a `Content-Encoding` of gzip or deflate: its limits are those of what 
 
 Every answer carries `X-Request-ID`, the caller's own or a new one. An error is `{"error": {"type",
 "code", "message", "param", "request_id"}}`; `param` names the field at fault. 429 and 503 carry
-`Retry-After`. Where the service asks for keys, send `Authorization: Bearer sw_…` (`scenewright keys
+`Retry-After`. Where the service requires keys, send `Authorization: Bearer sw_…` (`scenewright keys
 create NAME`).
 
 An answer is JSON, a picture or a stream of events, by `Accept`: `application/json`, `image/jpeg`,
 `image/png`, `image/webp`, `text/event-stream`. The events of a scene:
 
 - `layer.queued` (`layer`, `ahead`) only where a layer waits on its replica: `ahead` layers come before
-  it, those under way among them. It is told again when that changes, and with 0 when its turn has come;
+  it, those under way among them. It is sent again when that changes, and with 0 when its turn has come;
 - `layer.progress` (`layer`, `step`, `steps`, and on some of them `preview`, a small JPEG in base64);
 - `scene.preview` (`preview`), all layers together so far;
 - `layer.completed` (`layer`, `seed`, `degraded`);
@@ -42,8 +42,8 @@ A layer alone has the first two, and ends with `layer.completed` and the JSON an
 that you do not know, and lines that begin with a colon, which only keep the connection alive. The
 events of a job are `scene.ended`, `job.progress` and `job.ended`; `ahead` in the latter two counts the
 scenes of your earlier jobs, which come first. A stream ends after a quarter of an hour at the latest;
-whoever connects again hears of every ended scene again, or with `Last-Event-ID` (each event of a job has
-an `id`) of those alone that were not told.
+a client that connects again gets every ended scene again, or with `Last-Event-ID` (each event of a job has
+an `id`) of those alone that were not sent.
 
 A job's picture that is damaged where it is kept is painted again from the job's own words and seeds: 503
 with `Retry-After` until then, and 410 `gone` where that cannot be done. `repaints` and `changed` of the
@@ -55,7 +55,7 @@ api_key="none")`.
 
 
 def page() -> str:
-    """The whole file."""
+    """Write the whole file."""
     nothing: Any = None
     api = build_api(ServiceConfig(), Graph(nothing, nothing, nothing)).openapi()
     parts = [HEAD]
@@ -80,11 +80,11 @@ def _route(method: str, path: str, operation: dict[str, Any], api: dict[str, Any
         for each in parameters:
             yield f"- `{each['name']}` ({each['in']}): {_kind(each['schema'], api)}"
         yield ""
-    answers = [(status, answer) for status, answer in operation["responses"].items() if status < "3"]
-    for status, answer in answers:
-        kinds = ", ".join(f"`{kind}`" for kind in answer.get("content", {}))
+    responses = [(status, response) for status, response in operation["responses"].items() if status < "3"]
+    for status, response in responses:
+        kinds = ", ".join(f"`{kind}`" for kind in response.get("content", {}))
         yield f"Answers {status}: {kinds}.\n"
-        shape = answer.get("content", {}).get("application/json", {}).get("schema")
+        shape = response.get("content", {}).get("application/json", {}).get("schema")
         if shape and "$ref" in shape:
             yield from _fields(shape, api)
     errors = sorted(status for status in operation["responses"] if status >= "4")
@@ -101,7 +101,7 @@ def _fields(shape: dict[str, Any], api: dict[str, Any]) -> Iterator[str]:
 
 
 def _lines(shape: dict[str, Any], api: dict[str, Any], indent: str = "") -> Iterator[str]:
-    """A line a field, and below an object's the lines of its own fields."""
+    """Yield a line a field, and below an object's the lines of its own fields."""
     shape = _resolved(shape, api)
     for name, field in shape.get("properties", {}).items():
         needed = " **required**" if name in shape.get("required", []) else ""
@@ -113,14 +113,14 @@ def _lines(shape: dict[str, Any], api: dict[str, Any], indent: str = "") -> Iter
 
 
 def _kind(field: dict[str, Any], api: dict[str, Any]) -> str:
-    """Type, bounds, default and description, on one line."""
+    """Write type, bounds, default and description, on one line."""
     shape, options = _resolved(field, api), _options(field, api)
-    said = [" or ".join(dict.fromkeys(_type(option, api) for option in options))]
+    facts = [" or ".join(dict.fromkeys(_type(option, api) for option in options))]
     for option in options:
-        said += [f"{words} {option[key]}" for key, words in BOUNDS.items() if key in option]
+        facts += [f"{words} {option[key]}" for key, words in BOUNDS.items() if key in option]
     if isinstance(shape.get("default"), bool | int | float | str):
-        said.append(f"default `{json.dumps(shape['default'])}`")
-    text = ", ".join(dict.fromkeys(said))
+        facts.append(f"default `{json.dumps(shape['default'])}`")
+    text = ", ".join(dict.fromkeys(facts))
     described = next((each for each in (shape, *options[:1]) if "description" in each), None)
     if described is None or (described is not shape and len(options) > 1):
         return f"{text}."
@@ -128,7 +128,7 @@ def _kind(field: dict[str, Any], api: dict[str, Any]) -> str:
 
 
 def _options(field: dict[str, Any], api: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a field may be, besides null."""
+    """Return the types that a field may have, besides null."""
     shape = _resolved(field, api)
     options = [_resolved(option, api) for option in shape.get("anyOf", [shape])]
     return [option for option in options if option.get("type") != "null"]

@@ -1,4 +1,4 @@
-"""What each key of the configuration means, by the model that declares it."""
+"""Give the meaning of each key of the configuration, by the model that declares it."""
 
 from __future__ import annotations
 

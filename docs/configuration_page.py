@@ -53,7 +53,7 @@ def page() -> str:
 
 
 def meaning(title: str, key: str) -> str:
-    """Return what a key means. Raises KeyError where nobody has written it down."""
+    """Return what a key means. Raises KeyError where it is not written down."""
     own = MEANINGS[title]
     return own[key] if key in own else REPLICAS[key]
 
@@ -148,7 +148,7 @@ def _environment() -> Iterator[str]:
         yield f"| `{name}` | {default} | {bounds} | {means} |\n"
     yield (
         "\nTorch, Ray, fsspec (`AWS_…`) and the hub (`HF_HOME`, `HF_TOKEN`) read their own variables, and"
-        " `scenewright` reads `SCENEWRIGHT_URL` and `SCENEWRIGHT_API_KEY`, the service that its commands ask.\n\n"
+        " `scenewright` reads `SCENEWRIGHT_URL` and `SCENEWRIGHT_API_KEY`, the service that its commands call.\n\n"
     )
 
 

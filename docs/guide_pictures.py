@@ -22,11 +22,11 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 PAPER, GAP, WIDTH = (247, 241, 228), 8, 760
 CHEQUERS = ((255, 255, 255), (225, 220, 210))
 HALF_WAY = r"character\D*1[2-9]/25"
-Taken = Iterator[tuple[str, Image.Image]]
+Picture = Iterator[tuple[str, Image.Image]]
 
 
-def take(url: str, browser: Browser, folder: Path) -> Taken:
-    """Each picture with its name. What the guides' commands write goes into the folder."""
+def draw_guides(url: str, browser: Browser, folder: Path) -> Picture:
+    """Yield each picture with its name. What the guides' commands write goes into the folder."""
     yield "storyboard", quick_start(url, folder)
     yield "guide-python", python_guide(url, folder)
     yield from command_line_guide(url, browser, folder)
@@ -34,7 +34,7 @@ def take(url: str, browser: Browser, folder: Path) -> Taken:
 
 
 def python_guide(url: str, folder: Path) -> Image.Image:
-    """The first piece of code, and below its scene the three layers."""
+    """Run the first piece of code, and show its scene above the three layers."""
     code = blocks("python", "python")[0].replace(DEFAULT_URL, url)
     names: dict[str, Any] = {}
     before = Path.cwd()
@@ -50,8 +50,8 @@ def python_guide(url: str, folder: Path) -> Image.Image:
     return stacked([beside([scene.image]), beside(layers)])
 
 
-def command_line_guide(url: str, browser: Browser, folder: Path) -> Taken:
-    """All commands, one after the other, as a reader would type them."""
+def command_line_guide(url: str, browser: Browser, folder: Path) -> Picture:
+    """Run all commands, one after the other, as a reader would type them."""
     program = str(Path(sys.executable).with_name("scenewright"))
     sessions = {}
     for line in blocks("command-line", "sh")[0].splitlines():
@@ -68,7 +68,7 @@ def command_line_guide(url: str, browser: Browser, folder: Path) -> Taken:
 
 
 def quick_start(url: str, folder: Path) -> Image.Image:
-    """The storyboard of the example's story, three scenes a row."""
+    """Draw the storyboard of the example's story, three scenes a row."""
     program = [
         sys.executable,
         str(EXAMPLES / "storyboard.py"),
@@ -82,7 +82,7 @@ def quick_start(url: str, folder: Path) -> Image.Image:
 
 
 def story_guide(url: str, browser: Browser, folder: Path) -> Image.Image:
-    """The Django project's own command, and the page that it writes."""
+    """Run the Django project's own command, and show the page that it writes."""
     command = [sys.executable, "manage.py", "illustrate", "--output", str(folder / "story")]
     subprocess.run(command, cwd=EXAMPLES / "story_agent", env=environment(url), check=True)  # noqa: S603
     page = browser.new_page(viewport={"width": 480, "height": 400})
@@ -106,7 +106,7 @@ def photographed(browser: Browser, markup: str) -> Image.Image:
 
 
 def on_chequers(picture: Image.Image, side: int = 16) -> Image.Image:
-    """So that one sees where it is transparent."""
+    """Set a picture on a chequered ground, which shows where it is transparent."""
     if picture.mode != "RGBA":
         return picture.convert("RGB")
     ground = Image.new("RGB", picture.size, CHEQUERS[0])
@@ -118,7 +118,7 @@ def on_chequers(picture: Image.Image, side: int = 16) -> Image.Image:
 
 
 def beside(pictures: Sequence[Image.Image], width: int = WIDTH) -> Image.Image:
-    """Of one height, and together so wide."""
+    """Set pictures of one height side by side, together so wide."""
     shapes = [picture.width / picture.height for picture in pictures]
     height = (width - GAP * (len(pictures) - 1)) / sum(shapes)
     sizes = [(round(height * shape), round(height)) for shape in shapes]

@@ -1,6 +1,6 @@
-"""Takes the pictures of the page and of the guides, from a running service: `python docs/screenshots.py`.
+"""Take the pictures of the page and of the guides, from a running service: `python docs/screenshots.py`.
 
-Paint with the models that the pictures are to show (`scripts/serve`), started anew: what it has painted
+Paint with the models that the pictures are to show (`scripts/serve`), freshly started: what it has painted
 before is not painted again, and nothing half-painted could be seen. It needs Chromium and the dev extra.
 """
 
@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Pictures of the page and of the guides into docs/pictures.")
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--only", choices=("page", "guides"), help="else both")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:
         raise SystemExit("there is no Chromium here; Debian, Ubuntu: apt install chromium")
@@ -37,18 +37,18 @@ def main() -> None:
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=arguments)
-        if asked.only != "guides":
-            take_page(browser, asked.url)
-        if asked.only != "page":
+        if options.only != "guides":
+            capture_page(browser, options.url)
+        if options.only != "page":
             with TemporaryDirectory() as folder:
-                for name, picture in guide_pictures.take(asked.url, browser, Path(folder)):
+                for name, picture in guide_pictures.draw_guides(options.url, browser, Path(folder)):
                     write(picture, name)
         browser.close()
 
 
-def take_page(browser: Browser, url: str) -> None:
+def capture_page(browser: Browser, url: str) -> None:
     desktop = open_page(browser, url)
-    ask(desktop)
+    submit_form(desktop)
     expect(desktop.locator("#page-character .step")).to_have_text(re.compile("^(1[0-9]|2[0-9]) of|painted"))
     keep(desktop, "page-painting")
     done(desktop)
@@ -61,7 +61,7 @@ def take_page(browser: Browser, url: str) -> None:
         ),
     ):
         page = open_page(browser, url, **options)
-        ask(page)
+        submit_form(page)
         done(page)
         keep(page, name)
 
@@ -75,7 +75,7 @@ def open_page(browser: Browser, url: str, **options: object) -> Page:
     return page
 
 
-def ask(page: Page) -> None:
+def submit_form(page: Page) -> None:
     for label, words in zip(("Who is in it?", "Where are they?"), SCENE, strict=True):
         page.get_by_label(label).fill(words)
     page.get_by_text("Painting", exact=True).click()

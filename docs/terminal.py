@@ -19,7 +19,7 @@ from rich.text import Text
 
 COLUMNS, LINES = 80, 24
 REDRAWN = re.compile(r"(?:\r?\x1b\[2K|\r?\x1b\[1A\x1b\[2K)+")
-"""How rich clears what it is about to draw anew: line by line, upwards."""
+"""Rich clears what it is about to redraw like this: line by line, upwards."""
 CURSOR = re.compile(r"\x1b\[\?25[lh]")
 WEB_FONT = re.compile(r"@font-face \{.*?\}", re.DOTALL)
 """It would be fetched from elsewhere."""
@@ -27,13 +27,13 @@ WEB_FONT = re.compile(r"@font-face \{.*?\}", re.DOTALL)
 
 @dataclass(frozen=True)
 class Session:
-    """`screens`: each state of what was drawn anew; `end`: what was left standing. Both have colours."""
+    """`screens`: each state of what was redrawn; `end`: what was left standing. Both have colours."""
 
     screens: tuple[str, ...]
     end: str
 
     def first(self, words: str) -> str:
-        """The first screen that shows the expression. Raises LookupError where none did."""
+        """Return the first screen that shows the expression. Raises LookupError where none did."""
         for screen in self.screens:
             if re.search(words, plain(screen)):
                 return screen
@@ -41,11 +41,11 @@ class Session:
 
 
 def run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Session:
-    """Until it ends. Raises CalledProcessError, with all that it wrote."""
+    """Run a program until it ends. Raises CalledProcessError, with all that it wrote."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-    told = {**environment, "TERM": "xterm-256color"}
-    program = subprocess.Popen(command, cwd=folder, env=told, stdin=theirs, stdout=theirs, stderr=theirs)  # noqa: S603
+    settings = {**environment, "TERM": "xterm-256color"}
+    program = subprocess.Popen(command, cwd=folder, env=settings, stdin=theirs, stdout=theirs, stderr=theirs)  # noqa: S603
     os.close(theirs)
     written = bytearray()
     while chunk := _read(ours):
@@ -63,7 +63,7 @@ def plain(screen: str) -> str:
 
 
 def as_svg(title: str, *screens: str) -> str:
-    """One below the other, in a window."""
+    """Draw the lines one below the other, in a window."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
     for screen in screens:
         for line in Text.from_ansi(screen.strip("\n")).split("\n", allow_blank=True):
@@ -73,7 +73,7 @@ def as_svg(title: str, *screens: str) -> str:
 
 
 def _read(terminal: int) -> bytes:
-    """Empty at the end, which Linux tells by an error."""
+    """Read what there is: nothing at the end, which Linux reports by an error."""
     try:
         return os.read(terminal, 1 << 16)
     except OSError:

@@ -37,7 +37,7 @@ print({name: len(data) for name, data in scene.layers.items()})
 
 # %% [markdown]
 # ## Step by step
-# Both layers are painted at the same time, and tell of it.
+# Both layers are painted at the same time, and report each step.
 
 # %%
 for event in service.scene_events("a wizard in a purple robe", "a snowy mountain", previews=2, seed=1):

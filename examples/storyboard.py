@@ -41,7 +41,7 @@ PAGE = """<!doctype html>
 
 
 def paint(service: Scenewright, scenes: list[dict[str, Any]], folder: Path) -> dict[int, Path]:
-    """The picture files by the number of their scene. A scene that fails is told, and left out."""
+    """The picture files by the number of their scene. A scene that fails is reported, and left out."""
     key = hashlib.sha256(json.dumps([str(folder.resolve()), scenes]).encode()).hexdigest()
     job = service.submit_job(scenes, idempotency_key=key)["id"]
     pictures = {}
@@ -78,23 +78,23 @@ def main() -> None:
         "--seed", type=int, default=STORY_SEED, help="another one paints the whole story differently"
     )
     parser.add_argument("--url", default=os.environ.get("SCENEWRIGHT_URL") or "http://127.0.0.1:8000")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        print(make(asked))
-    # ValueError: a line of the story is none; OSError: a file cannot be read or written, or nobody serves.
+        print(make(arguments))
+    # ValueError: a line of the story is none; OSError: a file cannot be read or written, or no service runs.
     except (ScenewrightError, ValueError, OSError) as error:
         hint = "; start one with scripts/serve" if getattr(error, "refused", False) else ""
         raise SystemExit(f"storyboard: {error}{hint}") from None
 
 
-def make(asked: argparse.Namespace) -> Path:
+def make(arguments: argparse.Namespace) -> Path:
     """The page that was written."""
-    frames = read_story(asked.story.read_text(encoding="utf-8-sig"))
-    asked.output.mkdir(parents=True, exist_ok=True)
-    with Scenewright(asked.url, os.environ.get("SCENEWRIGHT_API_KEY")) as service:
-        pictures = paint(service, story_requests(frames, asked.seed), asked.output)
-    book = asked.output / "index.html"
-    title = asked.story.stem.replace("_", " ").capitalize()
+    frames = read_story(arguments.story.read_text(encoding="utf-8-sig"))
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    with Scenewright(arguments.url, os.environ.get("SCENEWRIGHT_API_KEY")) as service:
+        pictures = paint(service, story_requests(frames, arguments.seed), arguments.output)
+    book = arguments.output / "index.html"
+    title = arguments.story.stem.replace("_", " ").capitalize()
     book.write_text(storyboard(title, frames, pictures), encoding="utf-8")
     return book
 

@@ -18,7 +18,7 @@ from .commands.step import step
 
 
 class Commands(click.Group):
-    """Escapes what the terminal's encoding cannot show, and reports a full disk in a sentence."""
+    """Escape what the terminal's encoding cannot show, and report a full disk in a sentence."""
 
     def invoke(self, context: click.Context) -> Any:
         for stream in (sys.stdout, sys.stderr):

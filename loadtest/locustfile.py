@@ -47,7 +47,7 @@ def _seed() -> int:
 
 try:
     # One sequence for all users.
-    asks, key = endless(_mix(), _seed()), bearer(os.environ.get("SCENEWRIGHT_API_KEY"))
+    requests, key = endless(_mix(), _seed()), bearer(os.environ.get("SCENEWRIGHT_API_KEY"))
 except (mixes.MixError, ValueError) as error:
     sys.exit(f"locustfile: {error}")
 
@@ -68,7 +68,7 @@ def check_address(environment: Any, **_: Any) -> None:
 
 
 class Reader(FastHttpUser):
-    """Requests one picture after another."""
+    """Request one picture after another."""
 
     network_timeout = connection_timeout = 150.0
     default_headers: dict[str, str] | None = {"Authorization": f"Bearer {key}"} if key else None
@@ -80,12 +80,12 @@ class Reader(FastHttpUser):
 
     @task
     def picture(self) -> None:
-        ask = next(asks)
-        headers = {"Accept": ACCEPT[ask.answer]}
+        request = next(requests)
+        headers = {"Accept": ACCEPT[request.answer]}
         with self.client.post(
-            ask.path, json=ask.body, headers=headers, name=ask.entry, catch_response=True
+            request.path, json=request.body, headers=headers, name=request.entry, catch_response=True
         ) as response:
             if response.status_code != 200:
                 response.failure(f"status {response.status_code}")
-            elif ask.answer == "picture" and (found := flaw(response.content or b"", ask.wanted)):
+            elif request.answer == "picture" and (found := flaw(response.content or b"", request.wanted)):
                 response.failure(f"bad picture: {found}")

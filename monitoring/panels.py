@@ -50,7 +50,7 @@ def quantiles(metric: Metric, by: str = "") -> tuple[Query, ...]:
 
 
 def mean(metric: Metric, by: str) -> str:
-    """Of a histogram."""
+    """Return the query for a percentile of a histogram."""
     base = metric.exported.removesuffix("_bucket")
     return f"sum by ({by}) (rate({base}_sum[{RATE}])) / sum by ({by}) (rate({base}_count[{RATE}]))"
 
@@ -74,7 +74,7 @@ ROWS = (
                 "Turned away",
                 "reqps",
                 (Query(rate(metrics.REJECTED) + NEVER_EMPTY, "429, 503 and 507"),),
-                "No room, or nobody ready.",
+                "No room, or no replica ready.",
             ),
             Panel(
                 "Degraded",

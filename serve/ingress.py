@@ -23,10 +23,10 @@ from .graph.replica_registry import HERE
 from .graph.scene import Graph, Handle
 from .http.body_limits import Bodiless, BoundedBodies
 from .http.checked_hosts import setting_for
-from .http.error_responses import ClientGone, Refusal, answer
+from .http.error_responses import ClientGone, Refusal, error_response
 from .http.hosts import Hosts
 from .http.http_telemetry import HttpMetrics, HttpTracing
-from .http.off_loop import take_short_turns
+from .http.off_loop import shorten_thread_slices
 from .http.paths import HeadAsGet, SlashAfterPrefix
 from .http.proxy_hook import missing_setting
 from .http.request_ids import RequestIds
@@ -75,7 +75,7 @@ class Ingress:
                 " every node (docs/security.md)",
                 missing,
             )
-        for name, names in setting_for(config.allowed_hosts, config.asks_for_keys).items():
+        for name, names in setting_for(config.allowed_hosts, config.requires_keys).items():
             if name not in os.environ:
                 logger.warning(
                     "/-/healthz and /-/routes answer to any Host here: set %s=%s before Ray starts, at every"
@@ -89,7 +89,7 @@ class Ingress:
         self._graph = Graph(character, background, merger, admission, merges, HERE.get, others or {})
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
-        take_short_turns()
+        shorten_thread_slices()
         api = build_api(self._config, self._graph)
         api.openapi()  # Made now and kept: it takes longer than a request may hold up the others.
         app = HttpTracing(HttpMetrics(guard(api, self._config)))
@@ -126,9 +126,9 @@ def guard(api: ASGIApp, config: ServiceConfig) -> ASGIApp:
     bounded = BoundedBodies(HeadAsGet(api), bytes_in_flight(config), largest_body_bytes(config))
     bodiless = Bodiless(bounded, config.limits.body_timeout_s)
     routes: ASGIApp = RequestSlots(bodiless, config.ingress.max_ongoing_requests, is_public)
-    if config.asks_for_keys:
+    if config.requires_keys:
         routes = AuthMiddleware(routes, lambda: open_keys(config.state_folder, config.jobs))
-    return RequestIds(Hosts(SlashAfterPrefix(routes), config.allowed_hosts, config.asks_for_keys))
+    return RequestIds(Hosts(SlashAfterPrefix(routes), config.allowed_hosts, config.requires_keys))
 
 
 def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
@@ -145,7 +145,7 @@ def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     for kind in (ScenewrightError, Refusal, InvalidJson, HTTPException, ClientGone, Exception):
-        app.add_exception_handler(kind, answer)
+        app.add_exception_handler(kind, error_response)
 
     groups = (
         scene_routes,

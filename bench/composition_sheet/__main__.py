@@ -36,9 +36,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=len(SCENES))
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--sheet", type=Path, default=Path("build/composition.jpg"))
-    asked = parser.parse_args()
-    scenes = SCENES[: asked.count]
-    characters, backgrounds = Studio("character", asked.steps), Studio("background", asked.steps)
+    arguments = parser.parse_args()
+    scenes = SCENES[: arguments.count]
+    characters, backgrounds = Studio("character", arguments.steps), Studio("background", arguments.steps)
     rows = []
     for number, (character, background, position) in enumerate(scenes):
         figure = characters.paint(character, FIRST_SEED + number).pixels
@@ -46,8 +46,8 @@ def main() -> None:
         pair = [compose(figure, place, MergeOptions(mode, position)) for mode in ("paste", "auto")]
         rows.append((f"{character}, {background}", *pair))
         print(f"{pair[1].mode}  confidence {pair[1].confidence:.2f}  {rows[-1][0]}", flush=True)
-    save_sheet(_sheet(rows), asked.sheet)
-    print(f"{len(rows)} scenes at {asked.steps} steps; the sheet is {asked.sheet}")
+    save_sheet(_sheet(rows), arguments.sheet)
+    print(f"{len(rows)} scenes at {arguments.steps} steps; the sheet is {arguments.sheet}")
 
 
 def _sheet(rows: list[tuple[str, Composition, Composition]]) -> Image.Image:

@@ -19,11 +19,11 @@ import numpy as np
 import torch
 
 from bench.engine import engine_page
+from bench.engine.arrivals import QUICK_STEPS, STEPS, Arrival, counts_within, poisson, saturated
 from bench.engine.clocks import Clock, Meter
 from bench.engine.contenders import Served, dynamic_batching, one_at_a_time, step_engine
 from bench.engine.machine import machine
 from bench.engine.random_pipelines import random_pipeline
-from bench.engine.workload import QUICK_STEPS, STEPS, Arrival, counts_within, poisson, saturated
 from deployments.diffusion.engine.calibration import calibrate
 from deployments.diffusion.model.denoiser import Denoiser
 from deployments.diffusion.model.loader import compile_denoiser, load
@@ -64,48 +64,48 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few small pictures: does it run?")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--docs", type=Path, help="also write them into performance.md in this folder")
-    asked = parser.parse_args()
-    if asked.painter == "pipeline" and asked.minutes is None:
-        asked.minutes = PIPELINE_MINUTES
-    asked.clocks = asked.clocks or (["cpu", "wall"] if asked.minutes is None else ["cpu"])
+    arguments = parser.parse_args()
+    if arguments.painter == "pipeline" and arguments.minutes is None:
+        arguments.minutes = PIPELINE_MINUTES
+    arguments.clocks = arguments.clocks or (["cpu", "wall"] if arguments.minutes is None else ["cpu"])
     torch.set_num_threads(1)
-    models = [asked.model, RANDOM_DIT] if asked.painter == "pipeline" else [asked.model]
+    models = [arguments.model, RANDOM_DIT] if arguments.painter == "pipeline" else [arguments.model]
     reports: list[dict[str, Any]] = []
-    ends_at = time.perf_counter() + 60 * (asked.minutes or 0.0)
+    ends_at = time.perf_counter() + 60 * (arguments.minutes or 0.0)
     for number, model in enumerate(models):  # Each is written as it comes.
         share = (1 / 3, 1.0)[number] if len(models) == 2 else 1.0
-        budget_s = share * (ends_at - time.perf_counter()) if asked.minutes else None
-        reports.append(_measure(asked, model, budget_s))
-        if asked.json:
-            told = reports[0] | {"dit": reports[1]} if reports[1:] else reports[0]
-            asked.json.write_text(json.dumps(told, indent=1))
-        if asked.docs:
-            engine_page.write(reports[-1], asked.docs)
+        budget_s = share * (ends_at - time.perf_counter()) if arguments.minutes else None
+        reports.append(_measure(arguments, model, budget_s))
+        if arguments.json:
+            reported = reports[0] | {"dit": reports[1]} if reports[1:] else reports[0]
+            arguments.json.write_text(json.dumps(reported, indent=1))
+        if arguments.docs:
+            engine_page.write(reports[-1], arguments.docs)
 
 
-def _measure(asked: argparse.Namespace, model: str, budget_s: float | None) -> dict[str, Any]:
+def _measure(arguments: argparse.Namespace, model: str, budget_s: float | None) -> dict[str, Any]:
     """Measure all contenders with one model, within this budget if there is one.
 
     Where both painters are compared, by the bundled model, nothing comes by chance: what matters is which is
     faster, and what each does outside the model.
     """
     began_at = time.perf_counter()
-    config = ModelConfig(model, device="cpu", threads=1, dtype=asked.dtype)
-    pipeline = _pipeline(config, asked)
+    config = ModelConfig(model, device="cpu", threads=1, dtype=arguments.dtype)
+    pipeline = _pipeline(config, arguments)
     painters: dict[str, Denoiser | PipelinePainter] = {}
     if model != RANDOM_DIT:
-        painters["step engine"] = Denoiser(replace(config, compile=asked.compile))
-    if asked.painter == "pipeline":
+        painters["step engine"] = Denoiser(replace(config, compile=arguments.compile))
+    if arguments.painter == "pipeline":
         name = "step engine, pipelines" if painters else "step engine"
-        painters[name] = PipelinePainter(replace(config, compile=asked.compile))
+        painters[name] = PipelinePainter(replace(config, compile=arguments.compile))
     for painter in painters.values():
-        painter.adopt(_pipeline(replace(config, compile=asked.compile), asked), locate(model))
+        painter.adopt(_pipeline(replace(config, compile=arguments.compile), arguments), locate(model))
     size, steps = next(iter(painters.values())).native_size, STEPS
-    counts = {"saturated": asked.saturated, "poisson": asked.poisson}
+    counts = {"saturated": arguments.saturated, "poisson": arguments.poisson}
     if model == RANDOM_DIT:
         size = DIT_SIZE
     compares_painters = len(painters) > 1
-    if asked.quick:
+    if arguments.quick:
         size, steps = (64, 64), QUICK_STEPS
         counts = {"saturated": 6, "poisson": 0 if compares_painters else 6}
     for painter in painters.values():
@@ -121,23 +121,23 @@ def _measure(asked: argparse.Namespace, model: str, budget_s: float | None) -> d
     }
     for name, painter in painters.items():
         contenders[name] = partial(step_engine, painter, calibration)
-    if asked.compile:
-        compiled = _pipeline(replace(config, compile=True), asked)
+    if arguments.compile:
+        compiled = _pipeline(replace(config, compile=True), arguments)
         contenders["stock, compiled"] = partial(one_at_a_time, compiled)
     for contender in contenders.values():  # The first picture of each allocates.
         contender(saturated(1, size, steps[:1]), Clock("cpu"))
-    if budget_s is not None and not asked.quick:
+    if budget_s is not None and not arguments.quick:
         left_s = budget_s - (time.perf_counter() - began_at)
         picture_s = statistics.mean(steps) * calibration.seconds.get(2, 2 * calibration.seconds[1])
         counts = counts_within(
-            left_s / len(asked.clocks), picture_s, len(contenders), len(steps), not compares_painters
+            left_s / len(arguments.clocks), picture_s, len(contenders), len(steps), not compares_painters
         )
     report: dict[str, Any] = {
         "machine": machine(),
         "model": model,
-        "painter": asked.painter,
-        "dtype": asked.dtype,
-        "compiled": asked.compile,
+        "painter": arguments.painter,
+        "dtype": arguments.dtype,
+        "compiled": arguments.compile,
         "size": size,
         "counts": counts,
         "cap_rows": calibration.cap_rows,
@@ -146,9 +146,11 @@ def _measure(asked: argparse.Namespace, model: str, budget_s: float | None) -> d
     }
     print(", ".join(f"{name} {value}" for name, value in report["machine"].items()))
     print(f"{model} {size[0]}x{size[1]}, requests of {steps} steps, one thread; ", end="")
-    print(f"{asked.dtype}, {'compiled, ' if asked.compile else ''}{calibration.cap_rows} rows a forward")
+    print(
+        f"{arguments.dtype}, {'compiled, ' if arguments.compile else ''}{calibration.cap_rows} rows a forward"
+    )
     sys.stdout.flush()
-    for kind in asked.clocks:
+    for kind in arguments.clocks:
         figures = _compare(contenders, saturated(counts["saturated"], size, steps), kind, meters)
         _print(f"saturated by {counts['saturated']}, {kind} clock", figures)
         report["runs"][kind] = {"saturated": figures}
@@ -161,11 +163,11 @@ def _measure(asked: argparse.Namespace, model: str, budget_s: float | None) -> d
     return report
 
 
-def _pipeline(config: ModelConfig, asked: argparse.Namespace) -> Any:
+def _pipeline(config: ModelConfig, arguments: argparse.Namespace) -> Any:
     if config.source != RANDOM_DIT:
         return load(config)
-    scale = "tiny" if asked.quick else "full"
-    pipeline = random_pipeline("dit", scale, "cpu", getattr(torch, asked.dtype))
+    scale = "tiny" if arguments.quick else "full"
+    pipeline = random_pipeline("dit", scale, "cpu", getattr(torch, arguments.dtype))
     if config.compile:
         compile_denoiser(pipeline, "cpu")
     return pipeline

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from bench.engine.arrivals import Arrival
 from bench.engine.clocks import Clock
-from bench.engine.workload import Arrival
 from deployments.diffusion.engine.calibration import Calibration
 from deployments.diffusion.engine.job_table import JobTable
 from deployments.diffusion.engine.result_cache import ResultCache
@@ -44,13 +44,13 @@ def step_engine(
 ) -> Served:
     """Run our step loop, step by step."""
     config = GenerationConfig()
-    pace = CostModel(BatchKey(*painter.native_size), calibration.seconds)
-    scheduler = Scheduler(pace, calibration.cap_rows, config.stretch, max_jobs=len(arrivals))
-    board = JobTable(scheduler, ResultCache(0), lambda: None, painter.first_forwards, clock.now)
+    cost_model = CostModel(BatchKey(*painter.native_size), calibration.seconds)
+    scheduler = Scheduler(cost_model, calibration.cap_rows, config.stretch, max_jobs=len(arrivals))
+    job_table = JobTable(scheduler, ResultCache(0), lambda: None, painter.first_forwards, clock.now)
     attempts = RetryPolicy(config, painter.latent_factor)
-    turns = StepLoop(
+    step_loop = StepLoop(
         painter,
-        board,
+        job_table,
         attempts,
         Watchdog(1e9),
         flaw=lambda pixels: None,
@@ -63,13 +63,13 @@ def step_engine(
     while coming or waiting:
         while coming and coming[0].at_s <= clock.now():
             arrival = coming.pop(0)
-            entered = board.enter(_job(arrival), arrival.request, "", loop)
+            entered = job_table.enter(_job(arrival), arrival.request, "", loop)
             assert not isinstance(entered, LayerResult)
             waiting.append((arrival, entered[1]))
-        if board.rest():
+        if job_table.rest():
             clock.skip_to(coming[0].at_s)
             continue
-        turns.take_one()
+        step_loop.run_step()
         for arrival, listener in list(waiting):
             if _is_done(listener):
                 waiting.remove((arrival, listener))
@@ -106,16 +106,16 @@ def _alike(request: Any) -> tuple[Any, ...]:
 
 
 def _job(arrival: Arrival) -> LayerJob:
-    asked = arrival.request
+    arguments = arrival.request
     return LayerJob(
         request_id="bench",
         kind="character",
-        prompt=asked.prompt,
-        num_inference_steps=asked.num_inference_steps,
-        guidance_scale=asked.guidance_scale,
-        seed=asked.seed,
-        width_px=asked.width_px,
-        height_px=asked.height_px,
+        prompt=arguments.prompt,
+        num_inference_steps=arguments.num_inference_steps,
+        guidance_scale=arguments.guidance_scale,
+        seed=arguments.seed,
+        width_px=arguments.width_px,
+        height_px=arguments.height_px,
         deadline_at=1e12,
         no_store=True,
     )

@@ -68,7 +68,7 @@ def _forwards(ms_by_rows: dict[Any, float]) -> str:
 
 def _table(rows: dict[str, dict[str, float | None]]) -> list[str]:
     stock = rows["stock, one at a time"]
-    told = [
+    reported = [
         f"| {name} | " + " | ".join(_cell(column, row.get(column)) for column in HEADS) + " |"
         for name, row in rows.items()
     ]
@@ -89,7 +89,7 @@ def _table(rows: dict[str, dict[str, float | None]]) -> list[str]:
     return [
         "| | " + " | ".join(HEADS.values()) + " |",
         "|---" * (len(HEADS) + 1) + "|",
-        *told,
+        *reported,
         *ratios,
     ]
 

@@ -55,39 +55,40 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="seconds of one user and one peer: does it run?")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--docs", type=Path, help="also write the tables into performance.md in this folder")
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.users, asked.saturated, asked.poisson, asked.rate = 1, 10.0, 10.0, 0.5
-        asked.only = asked.only or ["fastapi-diffusers"]
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.users, arguments.saturated, arguments.poisson, arguments.rate = 1, 10.0, 10.0, 0.5
+        arguments.only = arguments.only or ["fastapi-diffusers"]
     print(
-        f"steps {{4, 8, 20, 20, 30, 50}} of both layers; {asked.users} users; load {os.getloadavg()[0]:.1f}"
+        f"steps {{4, 8, 20, 20, 30, 50}} of both layers, {arguments.users} users,"
+        f" load {os.getloadavg()[0]:.1f}"
     )
     print(
         f"{'':31}saturated/min   steps/s   Poisson/min   mean s    p95 s   p95 s of <= 8   failed", flush=True
     )
     figures: dict[str, page.Figures] = {}
-    for name in [name for name in SERVERS if name in (asked.only or SERVERS)]:
-        figures[name] = measured(name, asked)
-        asked.rate = asked.rate or LOAD * figures[name].saturated_rps
+    for name in [name for name in SERVERS if name in (arguments.only or SERVERS)]:
+        figures[name] = measured(name, arguments)
+        arguments.rate = arguments.rate or LOAD * figures[name].saturated_rps
         print(line(name, figures[name]), flush=True)
-    bare = bare_engines(asked) if not asked.only or BARE in asked.only else None
+    bare = bare_engines(arguments) if not arguments.only or BARE in arguments.only else None
     if bare is not None:
         print(
             f"{BARE:31}{60 * bare['throughput_rps']:13.1f}{bare['steps_s']:10.1f}   one process, no merging"
         )
-    if asked.json:
-        told = {name: asdict(each) for name, each in figures.items()} | {BARE: bare}
-        asked.json.write_text(json.dumps(told, indent=2) + "\n")
-    if asked.docs:
-        page.write(figures, bare, asked.users, asked.docs)
+    if arguments.json:
+        reported = {name: asdict(each) for name, each in figures.items()} | {BARE: bare}
+        arguments.json.write_text(json.dumps(reported, indent=2) + "\n")
+    if arguments.docs:
+        page.write(figures, bare, arguments.users, arguments.docs)
 
 
-def measured(name: str, asked: argparse.Namespace) -> page.Figures:
+def measured(name: str, arguments: argparse.Namespace) -> page.Figures:
     with running(name) as url:
-        saturated = loaded(url, asked.saturated, "--users", str(asked.users), "--seed", "1")
-        rate = asked.rate or LOAD * saturated.summary["throughput_rps"]
+        saturated = loaded(url, arguments.saturated, "--users", str(arguments.users), "--seed", "1")
+        rate = arguments.rate or LOAD * saturated.summary["throughput_rps"]
         # Other pictures than before: Scenewright would answer the same ones from its cache.
-        poisson = loaded(url, asked.poisson, "--rate", str(rate), "--seed", "2")
+        poisson = loaded(url, arguments.poisson, "--rate", str(rate), "--seed", "2")
     return page.figures_of(saturated, poisson)
 
 
@@ -105,8 +106,8 @@ def loaded(url: str, duration_s: float, *load: str) -> page.Run:
         return page.Run(json.loads(out.read_text()), list(read(records)), Window(WARM_UP_S, duration_s))
 
 
-def bare_engines(asked: argparse.Namespace) -> dict[str, float]:
-    load = [str(MIX), str(asked.users), str(WARM_UP_S), str(asked.saturated)]
+def bare_engines(arguments: argparse.Namespace) -> dict[str, float]:
+    load = [str(MIX), str(arguments.users), str(WARM_UP_S), str(arguments.saturated)]
     command = [sys.executable, str(PEERS / "bare_engines.py"), *load]
     done = subprocess.run(command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True)
     if done.returncode:
@@ -173,7 +174,7 @@ def line(name: str, each: page.Figures) -> str:
     )
     return (
         f"{name:31}{60 * each.saturated_rps:13.1f}{each.saturated_steps_s:10.1f}{60 * each.offered_rps:14.1f}"
-        f"{times}{each.failed:9}" + "".join(f"   {told}" for told in each.told)
+        f"{times}{each.failed:9}" + "".join(f"   {reported}" for reported in each.reported)
     )
 
 

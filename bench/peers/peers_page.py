@@ -34,7 +34,7 @@ class Figures:
     p95_s: float | None
     short_p95_s: float | None
     failed: int
-    told: list[str]
+    reported: list[str]
     machine: dict[str, Any] = field(default_factory=dict)
 
 
@@ -69,7 +69,7 @@ def figures_of(saturated: Run, poisson: Run) -> Figures:
         p95_s=latency.get("p95"),
         short_p95_s=float(np.percentile(shorts, 95)) if shorts else None,
         failed=sum(sum(run["errors"].values()) for run in runs),
-        told=[
+        reported=[
             *(f"INVALID: {reason}" for run in runs for reason in run["invalid_because"]),
             *([f"{degraded} degraded"] if degraded else []),
         ],
@@ -117,5 +117,5 @@ def _row(name: str, each: Figures) -> str:
     cells = [name, f"{60 * each.saturated_rps:.1f}", f"{each.saturated_steps_s:.1f}"]
     cells += [f"{60 * each.offered_rps:.1f}"]
     cells += ["" if it is None else f"{it:.2f}" for it in (each.mean_s, each.p95_s, each.short_p95_s)]
-    cells += [f"{each.answered}, {each.answered_short}", str(each.failed), "; ".join(each.told)]
+    cells += [f"{each.answered}, {each.answered_short}", str(each.failed), "; ".join(each.reported)]
     return "| " + " | ".join(cells) + " |"

@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the smallest form, for tests")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--docs", type=Path, help="also write scaling.md and its plots into this folder")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     print(
         f"SIMULATED: no GPU and no Ray cluster was used. {platform.machine()}, Python"
         f" {platform.python_version()}, numpy {np.__version__}, Ray {ray.__version__}'s own policy code;"
@@ -43,16 +43,16 @@ def main() -> None:
     print(f"profile: {PROFILE.device}; a scene alone {PROFILE.alone_s:.2f} s; a replica starts in 20 s\n")
     figures = {
         "profile": PROFILE.model_dump(mode="json"),
-        "efficiency": efficiency(200 if asked.quick else 1_500),
-        "step": step(180.0 if asked.quick else 300.0),
-        "bursts": bursts(burst_trace(600.0 if asked.quick else 3_600.0)),
-        "irregular": irregular(600.0, SEEDS[:1]) if asked.quick else irregular(7_200.0, SEEDS),
+        "efficiency": efficiency(200 if arguments.quick else 1_500),
+        "step": step(180.0 if arguments.quick else 300.0),
+        "bursts": bursts(burst_trace(600.0 if arguments.quick else 3_600.0)),
+        "irregular": irregular(600.0, SEEDS[:1]) if arguments.quick else irregular(7_200.0, SEEDS),
     }
     _print(figures)
-    if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=2) + "\n")
-    if asked.docs:
-        draw(figures, asked.docs)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+    if arguments.docs:
+        draw(figures, arguments.docs)
 
 
 def _layer(steps: int) -> LayerProfile:

@@ -20,7 +20,7 @@ import starlette
 
 from bench.serve import serve_page
 from bench.serve.load import Measured, load
-from bench.serve.processes import haproxy, standing
+from bench.serve.processes import haproxy, running_server
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -42,7 +42,7 @@ TUTORIAL_HERE, TUTORIAL_PROXIED = "tutorial, our settings", "tutorial, our setti
 SIDES = (OURS, OURS_PROXIED, TUTORIAL, TUTORIAL_HERE, TUTORIAL_PROXIED)
 
 
-class Stand(NamedTuple):
+class Server(NamedTuple):
     """A Ray, and where in it each side is."""
 
     module: str
@@ -50,12 +50,12 @@ class Stand(NamedTuple):
     paths: dict[str, str]
 
 
-STANDS = (
-    Stand("bench.serve.stock_ray", dict, {TUTORIAL: ""}),
-    Stand("bench.serve.our_ray", dict, {OURS: "", TUTORIAL_HERE: "/tutorial"}),
-    Stand("bench.serve.our_ray", haproxy, {OURS_PROXIED: "", TUTORIAL_PROXIED: "/tutorial"}),
+SERVERS = (
+    Server("bench.serve.stock_ray", dict, {TUTORIAL: ""}),
+    Server("bench.serve.our_ray", dict, {OURS: "", TUTORIAL_HERE: "/tutorial"}),
+    Server("bench.serve.our_ray", haproxy, {OURS_PROXIED: "", TUTORIAL_PROXIED: "/tutorial"}),
 )
-Turns = dict[tuple[str, int], dict[str, Measured]]
+Rounds = dict[tuple[str, int], dict[str, Measured]]
 """By size, callers and side."""
 
 
@@ -67,39 +67,44 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one round of a few scenes: does it run?")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--docs", type=Path, help="also write the table into performance.md in this folder")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ["PYTHONPATH"] = str(REPOSITORY)  # For the workers of each Ray.
-    if asked.quick:
-        asked.rounds, asked.scenes, asked.callers = 1, 8, [2]
-    sizes = dict(list(SIZES.items())[: 2 if asked.quick else None])
+    if arguments.quick:
+        arguments.rounds, arguments.scenes, arguments.callers = 1, 8, [2]
+    sizes = dict(list(SIZES.items())[: 2 if arguments.quick else None])
     machine = _machine()
     print(", ".join(f"{name} {value}" for name, value in machine.items()))
-    print(f"no-op generators; {asked.rounds} rounds of {asked.scenes} scenes a side, in turn\n", flush=True)
-    turns: Turns = {
-        (size, callers): {side: Measured() for side in SIDES} for size in sizes for callers in asked.callers
+    print(
+        f"no-op generators; {arguments.rounds} rounds of {arguments.scenes} scenes a side, in turn\n",
+        flush=True,
+    )
+    rounds: Rounds = {
+        (size, callers): {side: Measured() for side in SIDES}
+        for size in sizes
+        for callers in arguments.callers
     }
-    for number in range(asked.rounds):
-        for stand in STANDS if number % 2 else reversed(STANDS):
-            print(f"round {number + 1} of {asked.rounds}: {', '.join(stand.paths)}", flush=True)
-            _take_turn(stand, turns, asked.scenes)
+    for number in range(arguments.rounds):
+        for server in SERVERS if number % 2 else reversed(SERVERS):
+            print(f"round {number + 1} of {arguments.rounds}: {', '.join(server.paths)}", flush=True)
+            _run_round(server, rounds, arguments.scenes)
     runs = [
         {"size": size, "callers": callers, **{side: each.figures() for side, each in measured.items()}}
-        for (size, callers), measured in turns.items()
+        for (size, callers), measured in rounds.items()
     ]
-    report = {"machine": machine, "rounds": asked.rounds, "scenes": asked.scenes, "runs": runs}
+    report = {"machine": machine, "rounds": arguments.rounds, "scenes": arguments.scenes, "runs": runs}
     _print(runs)
-    if asked.json:
-        asked.json.write_text(json.dumps(report, indent=1) + "\n")
-    if asked.docs:
-        serve_page.write(report, SIDES, TUTORIAL, asked.docs)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+    if arguments.docs:
+        serve_page.write(report, SIDES, TUTORIAL, arguments.docs)
 
 
-def _take_turn(stand: Stand, turns: Turns, scenes: int) -> None:
-    with standing(stand.module, stand.environment()) as url:
-        for (size, callers), measured in turns.items():
+def _run_round(server: Server, rounds: Rounds, scenes: int) -> None:
+    with running_server(server.module, server.environment()) as url:
+        for (size, callers), measured in rounds.items():
             layer, frame = SIZES[size]
-            for side, path in stand.paths.items():
+            for side, path in server.paths.items():
                 load(url + path, layer, frame, callers, max(2 * callers, scenes // 4), Measured())
                 load(url + path, layer, frame, callers, scenes, measured[side])
 

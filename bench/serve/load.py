@@ -57,10 +57,10 @@ async def _callers(
     async def call(http: aiohttp.ClientSession) -> None:
         for _ in left:
             begun = time.perf_counter()
-            async with http.post(f"{url}/v1/scenes", json=_scene(layer, frame)) as answer:
-                data = await answer.read()
+            async with http.post(f"{url}/v1/scenes", json=_scene(layer, frame)) as response:
+                data = await response.read()
             took.append(time.perf_counter() - begun)
-            assert answer.status == 200, data
+            assert response.status == 200, data
         with Image.open(BytesIO(data)) as picture:
             assert picture.size == (frame["width"], frame["height"])
 

@@ -13,7 +13,7 @@ from serve.runtime.local_cluster import free_port
 
 
 @contextmanager
-def standing(module: str, environment: Mapping[str, str]) -> Iterator[str]:
+def running_server(module: str, environment: Mapping[str, str]) -> Iterator[str]:
     """Yield the address that `python -m module` prints when it is up; it ends when its input ends."""
     command = [sys.executable, "-m", module]
     with (

@@ -27,8 +27,8 @@ class Painter:
         self.kind = kind
 
     def paint(self, scene: dict[str, Any]) -> Pixels:
-        asked = scene[self.kind]
-        return draw(self.kind, asked["width"], asked["height"], scene["seed"])
+        arguments = scene[self.kind]
+        return draw(self.kind, arguments["width"], arguments["height"], scene["seed"])
 
 
 class Merger:

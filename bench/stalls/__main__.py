@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.stalls.bodies import BODIES, MB
-from bench.stalls.side import REPOSITORY, Seen, ask, service
+from bench.stalls.side import REPOSITORY, Seen, request, service
 
 TITLES = (
     *("side", "body", "answers", "/healthz p50 ms", "max ms"),
@@ -24,8 +24,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--before", type=Path, help="a checkout of an earlier commit, measured first")
     parser.add_argument("--body", choices=list(BODIES), action="append", help="only these; all by default")
-    asked = parser.parse_args()
-    sides = {"before": asked.before.resolve()} if asked.before else {}
+    arguments = parser.parse_args()
+    sides = {"before": arguments.before.resolve()} if arguments.before else {}
     print(machine())
     for side, checkout in {**sides, "after": REPOSITORY}.items():
         print(f"{side}: {commit(checkout)}", flush=True)
@@ -33,11 +33,11 @@ def main() -> None:
     print(row(["---"] * len(TITLES)))
     for side, checkout in {**sides, "after": REPOSITORY}.items():
         with service(checkout) as (url, reports):
-            print(row(cells(side, "none", ask(url, reports, None))), flush=True)
-            for name in asked.body or BODIES:
+            print(row(cells(side, "none", request(url, reports, None))), flush=True)
+            for name in arguments.body or BODIES:
                 body = BODIES[name]()
-                told = f"4 x {len(body) / MB:.1f} MB of {name}"
-                print(row(cells(side, told, ask(url, reports, body))), flush=True)
+                reported = f"4 x {len(body) / MB:.1f} MB of {name}"
+                print(row(cells(side, reported, request(url, reports, body))), flush=True)
 
 
 def machine() -> str:

@@ -87,12 +87,12 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError("the service did not start")
 
 
-def ask(url: str, reports: Path, body: bytes | None, rest_s: float = 5.0) -> Seen:
+def request(url: str, reports: Path, body: bytes | None, rest_s: float = 5.0) -> Seen:
     """Send `body` four times at once, and request health meanwhile. None: request health alone."""
     ended = threading.Event()
     with ThreadPoolExecutor(AT_ONCE + 1) as pool:
         since = time.monotonic()
-        health = pool.submit(ask_for_health, url, ended)
+        health = pool.submit(poll_health, url, ended)
         if body is None:
             ended.wait(rest_s)
             statuses: Counter[int] = Counter()
@@ -116,7 +116,7 @@ def post(url: str, body: bytes) -> int:
     ).status_code
 
 
-def ask_for_health(url: str, ended: threading.Event) -> list[float]:
+def poll_health(url: str, ended: threading.Event) -> list[float]:
     took = []
     with httpx.Client(base_url=url, timeout=180, trust_env=False) as client:
         while not ended.is_set():

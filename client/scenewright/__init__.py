@@ -4,7 +4,6 @@ It knows the service by its HTTP contract alone, and needs httpx; `.image`, Pill
 the same with `await`.
 """
 
-from .answers import JobEvent, Layer, LayerDone, Progress, Queued, Scene, ScenePreview
 from .asynchronous import AsyncScenewright
 from .errors import (
     CutoutFailed,
@@ -23,6 +22,7 @@ from .errors import (
     ServerUnreachable,
     Unauthenticated,
 )
+from .responses import JobEvent, Layer, LayerDone, Progress, Queued, Scene, ScenePreview
 from .retries import Retries
 from .stories import STORY_SEED, StoryScene, description_seed, read_story, story_requests
 from .synchronous import Scenewright

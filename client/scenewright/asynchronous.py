@@ -11,11 +11,11 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from . import calls
-from .answers import JobEvent, Layer, Scene, SceneEvent
 from .calls import Call, File, Stream, Words
 from .errors import ScenewrightError, ServerUnreachable
 from .faults import in_our_words
-from .http import Events, another_server, connection, is_stream, read_answer, request_of
+from .http import Events, another_server, connection, is_stream, read_response, request_of
+from .responses import JobEvent, Layer, Scene, SceneEvent
 from .retries import Retries
 
 T = TypeVar("T")
@@ -136,7 +136,7 @@ class AsyncScenewright:
         """Return why the service cannot paint yet, empty when it can: GET /readyz, once."""
         call = calls.readiness()
         try:
-            read_answer(await self._send(call, JSON), call)
+            read_response(await self._send(call, JSON), call)
         except ScenewrightError as error:
             if error.status != 503:
                 raise
@@ -145,7 +145,7 @@ class AsyncScenewright:
 
     async def _do(self, call: Call[T]) -> T:
         async def attempt() -> T:
-            return read_answer(await self._send(call, JSON), call)
+            return read_response(await self._send(call, JSON), call)
 
         return await self._persist(attempt, call.repeatable)
 
@@ -154,15 +154,15 @@ class AsyncScenewright:
 
         Retried only until it begins: events that were sent cannot be sent again.
         """
-        answer = await self._persist(lambda: self._open(stream), stream.call.repeatable)
-        events = Events(answer, stream)
+        response = await self._persist(lambda: self._open(stream), stream.call.repeatable)
+        events = Events(response, stream)
         try:
             with in_our_words(self._way):
-                async for line in answer.aiter_lines():
-                    if (event := events.hear(line)) is not None:
+                async for line in response.aiter_lines():
+                    if (event := events.feed(line)) is not None:
                         yield event
         finally:
-            await answer.aclose()
+            await response.aclose()
         events.check_ended()
 
     async def _persist(self, attempt: Callable[[], Awaitable[T]], repeatable: bool) -> T:
@@ -177,15 +177,15 @@ class AsyncScenewright:
         raise AssertionError("unreachable")
 
     async def _open(self, stream: Stream[T]) -> httpx.Response:
-        answer = await self._send(stream.call, EVENTS, stream=True)
-        if not answer.is_success:
+        response = await self._send(stream.call, EVENTS, stream=True)
+        if not response.is_success:
             with in_our_words(self._way):
-                await answer.aread()
-            read_answer(answer, stream.call)
-        if not is_stream(answer):
-            await answer.aclose()
-            raise another_server(answer)
-        return answer
+                await response.aread()
+            read_response(response, stream.call)
+        if not is_stream(response):
+            await response.aclose()
+            raise another_server(response)
+        return response
 
     async def _send(self, call: Call[T], accept: str, stream: bool = False) -> httpx.Response:
         with in_our_words(self._way):

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import httpx
 
-from .answers import JobEvent, Layer, Scene, SceneEvent, layer_of, scene_event_of, scene_of
 from .encoding import encoded
 from .errors import not_sent
+from .responses import JobEvent, Layer, Scene, SceneEvent, layer_of, scene_event_of, scene_of
 
 T = TypeVar("T")
 Words = str | Mapping[str, Any]
@@ -57,7 +57,7 @@ def scene(character: Words | Sequence[Words], background: Words, options: dict[s
     return Call(
         "POST",
         "/v1/scenes",
-        lambda answer: scene_of(answer.json(), _backend(answer.headers)),
+        lambda response: scene_of(response.json(), _backend(response.headers)),
         {"content": encoded({**layers, **options})},
         JSON,
         at_least_s=_patience_s(options),
@@ -68,16 +68,16 @@ def scene(character: Words | Sequence[Words], background: Words, options: dict[s
 def scene_stream(
     character: Words | Sequence[Words], background: Words, previews: int, options: dict[str, Any]
 ) -> Stream[SceneEvent]:
-    asked = scene(character, background, options)
-    content = {**asked.content, "params": _query(previews=previews)}
+    whole = scene(character, background, options)
+    content = {**whole.content, "params": _query(previews=previews)}
     call = Call(
-        asked.method,
-        asked.path,
+        whole.method,
+        whole.path,
         _nothing,
         content,
         JSON,
-        at_least_s=asked.at_least_s,
-        repeatable=asked.repeatable,
+        at_least_s=whole.at_least_s,
+        repeatable=whole.repeatable,
     )
     return Stream(
         call, lambda name, data, headers: scene_event_of(name, data, _backend(headers)), "scene.completed"
@@ -88,7 +88,7 @@ def layer(kind: str, prompt: str, options: dict[str, Any]) -> Call[Layer]:
     return Call(
         "POST",
         f"/v1/{kind}s",
-        lambda answer: layer_of(answer.json(), _backend(answer.headers)),
+        lambda response: layer_of(response.json(), _backend(response.headers)),
         {"content": encoded({"prompt": prompt, **options})},
         JSON,
         at_least_s=_patience_s(options),
@@ -103,7 +103,7 @@ def merge(character: File | Sequence[File], background: File, options: dict[str,
     return Call(
         "POST",
         "/v1/merges",
-        lambda answer: scene_of(answer.json(), ""),
+        lambda response: scene_of(response.json(), ""),
         {"files": files, "data": {"options": encoded(options).decode()}},
         repeatable=True,
     )
@@ -143,14 +143,14 @@ def release_job(job_id: str) -> Call[dict[str, Any]]:
 
 
 def job_picture(job_id: str, index: int) -> Call[tuple[bytes, str]]:
-    def read(answer: httpx.Response) -> tuple[bytes, str]:
-        kind, _, wire_format = answer.headers.get("content-type", "").partition("/")
+    def read(response: httpx.Response) -> tuple[bytes, str]:
+        kind, _, wire_format = response.headers.get("content-type", "").partition("/")
         if (kind, wire_format) == ("application", "json"):  # The whole answer of a scene with layers.
-            scene = scene_of(answer.json(), answer.headers.get("x-backend", ""))
+            scene = scene_of(response.json(), response.headers.get("x-backend", ""))
             return scene.data, scene.format
         if kind != "image":
             raise ValueError("no picture")
-        return answer.content, wire_format
+        return response.content, wire_format
 
     number = quote(str(_query(index=index)["index"]), "")
     return Call("GET", f"{_job(job_id)}/scenes/{number}", read, repeatable=True)
@@ -227,27 +227,27 @@ def _backend(headers: httpx.Headers) -> str:
     return str(headers.get("x-backend", ""))
 
 
-def _accepted(answer: httpx.Response) -> dict[str, Any]:
-    return _with(answer.json(), id=str)
+def _accepted(response: httpx.Response) -> dict[str, Any]:
+    return _with(response.json(), id=str)
 
 
-def _job_state(answer: httpx.Response) -> dict[str, Any]:
-    return _with(answer.json(), id=str, status=str)
+def _job_state(response: httpx.Response) -> dict[str, Any]:
+    return _with(response.json(), id=str, status=str)
 
 
-def _job_list(answer: httpx.Response) -> dict[str, Any]:
-    body = _with(answer.json(), data=list)
+def _job_list(response: httpx.Response) -> dict[str, Any]:
+    body = _with(response.json(), data=list)
     for each in body["data"]:
         _with(each, id=str, status=str)
     return body
 
 
-def _cards(answer: httpx.Response) -> list[dict[str, Any]]:
-    return [_with(card, id=str) for card in answer.json()["data"]]
+def _cards(response: httpx.Response) -> list[dict[str, Any]]:
+    return [_with(card, id=str) for card in response.json()["data"]]
 
 
-def _ready(answer: httpx.Response) -> None:
-    _with(answer.json(), status=str)
+def _ready(response: httpx.Response) -> None:
+    _with(response.json(), status=str)
 
 
 def _with(body: Any, **fields: type) -> dict[str, Any]:
@@ -258,4 +258,4 @@ def _with(body: Any, **fields: type) -> dict[str, Any]:
     return dict(body)
 
 
-def _nothing(answer: httpx.Response) -> None: ...
+def _nothing(response: httpx.Response) -> None: ...

@@ -26,8 +26,8 @@ def installed_version() -> str:
         return __version__
 
 
-def _print_version(context: click.Context, option: click.Parameter, asked: bool) -> None:
-    if asked and not context.resilient_parsing:
+def _print_version(context: click.Context, option: click.Parameter, requested: bool) -> None:
+    if requested and not context.resilient_parsing:
         click.echo(f"scenewright, version {installed_version()}")
         context.exit()
 

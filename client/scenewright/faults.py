@@ -34,11 +34,11 @@ def translated(error: Exception, way: Way) -> ServerUnreachable | ScenewrightErr
     below = list(_chain(error))
     if isinstance(error, httpx.ProxyError):
         status = re.match(r"\d{3}\b", str(error))
-        said = f" (HTTP {status[0]})" if status else ""
-        return ServerUnreachable(f"the proxy that {way.proxy} names does not lead to {way.url}{said}")
+        code = f" (HTTP {status[0]})" if status else ""
+        return ServerUnreachable(f"the proxy that {way.proxy} names does not lead to {way.url}{code}")
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         tls = next((each for each in below if isinstance(each, ssl.SSLError)), None)
-        return _tls_fault(tls, way) if tls else _nobody(below, way)
+        return _tls_fault(tls, way) if tls else _unreachable(below, way)
     if isinstance(error, httpx.TimeoutException):
         return ServerUnreachable(f"{way.url} did not answer in time")
     if isinstance(error, httpx.DecodingError):
@@ -50,7 +50,7 @@ def translated(error: Exception, way: Way) -> ServerUnreachable | ScenewrightErr
     return ServerUnreachable(f"the connection to {way.url} broke off before the answer was whole")
 
 
-def _nobody(below: list[BaseException], way: Way) -> ServerUnreachable:
+def _unreachable(below: list[BaseException], way: Way) -> ServerUnreachable:
     if way.proxy is not None:
         return ServerUnreachable(f"the proxy that {way.proxy} names does not answer, on the way to {way.url}")
     if any(isinstance(each, socket.gaierror) for each in below):

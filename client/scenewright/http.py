@@ -45,27 +45,27 @@ def request_of(
         raise not_sent("the request holds what cannot be sent in an address") from error
 
 
-def read_answer(answer: httpx.Response, call: Call[T]) -> T:
+def read_response(response: httpx.Response, call: Call[T]) -> T:
     """Read the result of a call.
 
     Raises ScenewrightError. A body of another shape is another server's.
     """
     try:
-        if not answer.is_success:
-            raise error_of(answer.status_code, answer.json(), _retry_after_s(answer))
-        return call.read(answer)
+        if not response.is_success:
+            raise error_of(response.status_code, response.json(), _retry_after_s(response))
+        return call.read(response)
     except NOT_OURS as error:
-        raise another_server(answer) from error
+        raise another_server(response) from error
 
 
 class Events:
     """Lines in, events out. `ended` once the last event has come."""
 
-    def __init__(self, answer: httpx.Response, stream: Stream[T]) -> None:
-        self._answer, self._stream, self._name = answer, stream, ""
+    def __init__(self, response: httpx.Response, stream: Stream[T]) -> None:
+        self._response, self._stream, self._name = response, stream, ""
         self.ended = False
 
-    def hear(self, line: str) -> Any:
+    def feed(self, line: str) -> Any:
         """Return the event that the line completes, or None. Raises ScenewrightError for an `error`."""
         if line.startswith("event: "):
             self._name = line.removeprefix("event: ")
@@ -74,10 +74,10 @@ class Events:
         try:
             data = json.loads(line.removeprefix("data: "))
             if self._name == "error":
-                raise error_of(self._answer.status_code, data)
-            event = self._stream.read(self._name, data, self._answer.headers)
+                raise error_of(self._response.status_code, data)
+            event = self._stream.read(self._name, data, self._response.headers)
         except NOT_OURS as error:
-            raise another_server(self._answer) from error
+            raise another_server(self._response) from error
         self.ended = self._name == self._stream.last
         return event
 
@@ -87,30 +87,30 @@ class Events:
             raise ServerUnreachable("the service stopped telling before the work was done")
 
 
-def is_stream(answer: httpx.Response) -> bool:
+def is_stream(response: httpx.Response) -> bool:
     """Return whether the response may be a stream of events: a page of another server's is not."""
-    kind = answer.headers.get("content-type", "")
+    kind = response.headers.get("content-type", "")
     return not kind or kind.startswith("text/event-stream")
 
 
-def another_server(answer: httpx.Response) -> ScenewrightError:
+def another_server(response: httpx.Response) -> ScenewrightError:
     """Say so, and where it redirects to: no redirect is followed, since a key would go along."""
-    status = answer.status_code
+    status = response.status_code
     message = f"what answers there is not Scenewright (HTTP {status}): is the address right?"
-    if answer.has_redirect_location:
-        message = f"the address redirects{_target(answer)} (HTTP {status}): give the one that it leads to"
+    if response.has_redirect_location:
+        message = f"the address redirects{_target(response)} (HTTP {status}): give the one that it leads to"
     return NotScenewright(status, "not_scenewright", message)
 
 
-def _target(answer: httpx.Response) -> str:
+def _target(response: httpx.Response) -> str:
     try:
-        target = httpx.URL(answer.headers["location"])
+        target = httpx.URL(response.headers["location"])
     except (httpx.InvalidURL, ValueError):
         return ""
     port = f":{target.port}" if target.port else ""
     return f" to {target.scheme}://{target.host}{port}" if target.host else ""
 
 
-def _retry_after_s(answer: httpx.Response) -> float | None:
-    told = answer.headers.get("retry-after", "")
-    return float(told) if told.isascii() and told.isdigit() else None
+def _retry_after_s(response: httpx.Response) -> float | None:
+    reported = response.headers.get("retry-after", "")
+    return float(reported) if reported.isascii() and reported.isdigit() else None

@@ -8,7 +8,7 @@ from .errors import NotReady, NotScenewright, OutOfMemory, Overloaded, Scenewrig
 
 WORTH_IT = (Overloaded, NotReady, OutOfMemory)
 FIRST_WAIT_S = 0.5
-SAID_BY_SERVE = "in the logs of Ray Serve"
+SERVE_LOG_HINT = "in the logs of Ray Serve"
 """The end of a 500 that Ray Serve gives in place of a replica that died."""
 
 
@@ -53,7 +53,7 @@ def _lost_on_the_way(failure: Exception) -> bool:
     if isinstance(failure, NotScenewright):
         return failure.status >= 500
     if isinstance(failure, ScenewrightError):  # The service's own answers have an id; HAProxy's have none.
-        lost = failure.request_id is None or failure.message.endswith(SAID_BY_SERVE)
+        lost = failure.request_id is None or failure.message.endswith(SERVE_LOG_HINT)
         return failure.status == 500 and lost
     return isinstance(failure, ServerUnreachable)
 

@@ -11,11 +11,11 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from . import calls
-from .answers import JobEvent, Layer, Scene, SceneEvent
 from .calls import Call, File, Stream, Words
 from .errors import ScenewrightError, ServerUnreachable
 from .faults import in_our_words
-from .http import Events, another_server, connection, is_stream, read_answer, request_of
+from .http import Events, another_server, connection, is_stream, read_response, request_of
+from .responses import JobEvent, Layer, Scene, SceneEvent
 from .retries import Retries
 
 T = TypeVar("T")
@@ -134,7 +134,7 @@ class Scenewright:
         """Return why the service cannot paint yet, empty when it can: GET /readyz, once."""
         call = calls.readiness()
         try:
-            read_answer(self._send(call, JSON), call)
+            read_response(self._send(call, JSON), call)
         except ScenewrightError as error:
             if error.status != 503:
                 raise
@@ -142,22 +142,22 @@ class Scenewright:
         return ""
 
     def _do(self, call: Call[T]) -> T:
-        return self._persist(lambda: read_answer(self._send(call, JSON), call), call.repeatable)
+        return self._persist(lambda: read_response(self._send(call, JSON), call), call.repeatable)
 
     def _follow(self, stream: Stream[T]) -> Generator[T, None, None]:
         """Yield a stream's events.
 
         Retried only until it begins: events that were sent cannot be sent again.
         """
-        answer = self._persist(lambda: self._open(stream), stream.call.repeatable)
-        events = Events(answer, stream)
+        response = self._persist(lambda: self._open(stream), stream.call.repeatable)
+        events = Events(response, stream)
         try:
             with in_our_words(self._way):
-                for line in answer.iter_lines():
-                    if (event := events.hear(line)) is not None:
+                for line in response.iter_lines():
+                    if (event := events.feed(line)) is not None:
                         yield event
         finally:
-            answer.close()
+            response.close()
         events.check_ended()
 
     def _persist(self, attempt: Callable[[], T], repeatable: bool) -> T:
@@ -172,15 +172,15 @@ class Scenewright:
         raise AssertionError("unreachable")
 
     def _open(self, stream: Stream[T]) -> httpx.Response:
-        answer = self._send(stream.call, EVENTS, stream=True)
-        if not answer.is_success:
+        response = self._send(stream.call, EVENTS, stream=True)
+        if not response.is_success:
             with in_our_words(self._way):
-                answer.read()
-            read_answer(answer, stream.call)
-        if not is_stream(answer):
-            answer.close()
-            raise another_server(answer)
-        return answer
+                response.read()
+            read_response(response, stream.call)
+        if not is_stream(response):
+            response.close()
+            raise another_server(response)
+        return response
 
     def _send(self, call: Call[T], accept: str, stream: bool = False) -> httpx.Response:
         with in_our_words(self._way):

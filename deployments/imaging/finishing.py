@@ -38,7 +38,7 @@ class Origin:
 
 def group_origin(
     picture: Provenance,
-    told: Sequence[Provenance],
+    provenance: Sequence[Provenance],
     figures: Sequence[Pixels],
     background: Provenance,
     place: Pixels,
@@ -47,7 +47,7 @@ def group_origin(
     names = [f"character-{index}" for index in range(len(figures))]
     return Origin(
         picture,
-        {**dict(zip(names, told, strict=True)), "background": background},
+        {**dict(zip(names, provenance, strict=True)), "background": background},
         {**dict(zip(names, figures, strict=True)), "background": place},
     )
 
@@ -103,8 +103,10 @@ def _layers(made: Composition, origin: Origin, writer: PictureWriter) -> dict[st
         "painted": parts.painted,
     }
 
-    def file(layer: Tagged, told: Provenance) -> Picture:
-        return writer.write(np.ascontiguousarray(pixels[layer]), LOSSLESS, told, texts={KEY: tags[layer]})
+    def file(layer: Tagged, provenance: Provenance) -> Picture:
+        return writer.write(
+            np.ascontiguousarray(pixels[layer]), LOSSLESS, provenance, texts={KEY: tags[layer]}
+        )
 
     return {
         "character": file("character", origin.layers["character"]),
@@ -118,15 +120,15 @@ def _group_layers(made: GroupComposition, origin: Origin, writer: PictureWriter)
     """Return the clean layers of several figures as files, each figure's three by its index."""
     place, figures = group_tags(made)
 
-    def file(pixels: Pixels, told: Provenance, tag: str) -> Picture:
-        return writer.write(np.ascontiguousarray(pixels), LOSSLESS, told, texts={KEY: tag})
+    def file(pixels: Pixels, provenance: Provenance, tag: str) -> Picture:
+        return writer.write(np.ascontiguousarray(pixels), LOSSLESS, provenance, texts={KEY: tag})
 
     layers = {"background": file(made.background[..., :3], origin.layers["background"], place)}
     for index, (figure, tags) in enumerate(zip(made.figures, figures, strict=True)):
-        told = origin.layers[f"character-{index}"]
+        provenance = origin.layers[f"character-{index}"]
         layers |= {
-            f"character-{index}": file(figure.cutout.rgba(), told, tags["character"]),
+            f"character-{index}": file(figure.cutout.rgba(), provenance, tags["character"]),
             f"mask-{index}": writer.write(np.ascontiguousarray(figure.cutout.alpha), LOSSLESS, Provenance()),
-            f"painted-{index}": file(figure.painted, told, tags["painted"]),
+            f"painted-{index}": file(figure.painted, provenance, tags["painted"]),
         }
     return layers

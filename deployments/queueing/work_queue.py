@@ -57,7 +57,7 @@ class FairQueue:
 
 
 @dataclass(frozen=True)
-class Work:
+class QueuedWork:
     """A piece of work.
 
     `cost` in megapixels. `later`: the tenant's other work goes before it, and has half of the slots.
@@ -71,7 +71,7 @@ class Work:
 
 @dataclass(eq=False)
 class _Waiting:
-    work: Work
+    work: QueuedWork
     granted: asyncio.Future[None]
     passed_over: int = 0
 
@@ -83,7 +83,7 @@ class _Running:
     bytes: int = 0
     count: Counter[str] = field(default_factory=Counter)
 
-    def add(self, work: Work, sign: int) -> None:
+    def add(self, work: QueuedWork, sign: int) -> None:
         self.bytes += sign * work.memory_bytes
         self.count[work.tenant] += sign
         if not self.count[work.tenant]:
@@ -91,7 +91,7 @@ class _Running:
 
 
 class WorkQueue:
-    """Belongs to one event loop. `slots` pieces run at once, in `memory_bytes`; `places` may wait."""
+    """Queue work on one event loop. `slots` pieces run at once, in `memory_bytes`; `places` may wait."""
 
     def __init__(self, slots: int, memory_bytes: int, places: int | None = None) -> None:
         self._slots = slots
@@ -102,15 +102,15 @@ class WorkQueue:
         self._all, self._large, self._later = _Running(), _Running(), _Running()
 
     @asynccontextmanager
-    async def turn(self, work: Work) -> AsyncIterator[None]:
+    async def slot(self, work: QueuedWork) -> AsyncIterator[None]:
         """Wait for a turn, and hold it for the block. Raises Overloaded."""
-        release = await self.take(work)
+        release = await self.acquire(work)
         try:
             yield
         finally:
             release()
 
-    async def take(self, work: Work) -> Callable[[], None]:
+    async def acquire(self, work: QueuedWork) -> Callable[[], None]:
         """Wait for a turn. Return a function that ends it. Raises Overloaded."""
         self._check_places(work)
         mine = _Waiting(work, asyncio.get_running_loop().create_future())
@@ -126,14 +126,14 @@ class WorkQueue:
             raise
         return lambda: self._give_back(work)
 
-    def _check_places(self, work: Work) -> None:
+    def _check_places(self, work: QueuedWork) -> None:
         if self._places is None:
             return
         mine = sum(each.work.tenant == work.tenant for each in self._waiting)
         if mine >= SHARE * (self._places - len(self._waiting)):
             raise Overloaded(FULL, retry_after_s=RETRY_AFTER_S)
 
-    def _give_back(self, work: Work) -> None:
+    def _give_back(self, work: QueuedWork) -> None:
         self._count(work, -1)
         self._grant()
 
@@ -158,7 +158,7 @@ class WorkQueue:
                 passed.append(each)
         return None
 
-    def _fits(self, work: Work) -> bool:
+    def _fits(self, work: QueuedWork) -> bool:
         everything, large = self._all, self._large
         if work.later and self._later.count[work.tenant] >= max(1, self._slots // 2):
             return False
@@ -183,10 +183,10 @@ class WorkQueue:
     def _for_small(self) -> int:
         return self._memory_bytes // SMALL_SHARE
 
-    def _is_large(self, work: Work) -> bool:
+    def _is_large(self, work: QueuedWork) -> bool:
         return work.memory_bytes > self._for_small
 
-    def _count(self, work: Work, sign: int) -> None:
+    def _count(self, work: QueuedWork, sign: int) -> None:
         self._all.add(work, sign)
         if self._is_large(work):
             self._large.add(work, sign)
@@ -214,7 +214,7 @@ class QueuedThreads(WorkQueue):
 
     async def run(
         self,
-        asked: Work,
+        queued: QueuedWork,
         work: Callable[Arguments, Result],
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
@@ -223,12 +223,12 @@ class QueuedThreads(WorkQueue):
 
         A thread cannot be stopped: where its caller leaves, its turn ends when the thread does.
         """
-        release = await self.take(asked)
+        release = await self.acquire(queued)
 
         def done(working: asyncio.Future[Result]) -> None:
             if not working.cancelled():
                 working.exception()  # Its caller may have left.
-            return_freed_memory(asked.memory_bytes)
+            return_freed_memory(queued.memory_bytes)
             release()
 
         working = asyncio.ensure_future(in_thread(work, *args, **kwargs))

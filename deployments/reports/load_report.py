@@ -166,19 +166,19 @@ class CachedLayers:
 
     def __init__(self, keeps: bool) -> None:
         self._keeps = keeps
-        self._likenesses: dict[str, None] = {}
+        self._cache_keys: dict[str, None] = {}
 
     def begin(self, job: LayerJob) -> None:
         if not job.no_store:
-            self._likenesses.pop(job.likeness, None)
-            self._likenesses[job.likeness] = None
-            while len(self._likenesses) > REMEMBERED_LAYERS:
-                del self._likenesses[next(iter(self._likenesses))]
+            self._cache_keys.pop(job.cache_key, None)
+            self._cache_keys[job.cache_key] = None
+            while len(self._cache_keys) > REMEMBERED_LAYERS:
+                del self._cache_keys[next(iter(self._cache_keys))]
 
-    def end(self, job: LayerJob, as_asked: bool) -> None:
-        """Record that a layer ended. `as_asked`: it was painted, and nothing about it is degraded."""
-        if not (as_asked and self._keeps):
-            self._likenesses.pop(job.likeness, None)
+    def end(self, job: LayerJob, as_requested: bool) -> None:
+        """Record that a layer ended. `as_requested`: it was painted, and nothing about it is degraded."""
+        if not (as_requested and self._keeps):
+            self._cache_keys.pop(job.cache_key, None)
 
-    def likenesses(self) -> tuple[str, ...]:
-        return tuple(self._likenesses)
+    def cache_keys(self) -> tuple[str, ...]:
+        return tuple(self._cache_keys)

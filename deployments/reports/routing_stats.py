@@ -12,7 +12,7 @@ class RoutingStats:
     """Work is in megapixel-steps. `interactive`: how much of it is under way or waits here, batch work aside.
 
     `megapixel_step_s`: seconds that one takes at the present sharing of forwards; zero where nothing was
-    painted yet. `least_megapixel_step_s`: surely no less. `warm`: likenesses of the layers that are painted
+    painted yet. `least_megapixel_step_s`: surely no less. `cached`: likenesses of the layers that are painted
     or kept here. `loaded`: whether the model is, or would have to be loaded first. `unready`: why it should
     get no work, empty where it should.
     """
@@ -20,7 +20,7 @@ class RoutingStats:
     megapixel_step_s: float
     least_megapixel_step_s: float
     interactive: float
-    warm: tuple[str, ...] = ()
+    cached: tuple[str, ...] = ()
     loaded: bool = True
     unready: str = ""
 

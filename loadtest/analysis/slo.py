@@ -41,11 +41,11 @@ class Term:
             return None if latencies is None else float(latencies[self.metric])
         if self.metric in RATES:
             return float(summary[f"{self.metric}_rps"])
-        answered = summary["requests"] - summary["cancelled"]
-        if not answered:
+        completed = summary["requests"] - summary["cancelled"]
+        if not completed:
             return None
-        counted = summary["ok"] if self.metric == "ok" else answered - summary["ok"]
-        return float(counted / answered)
+        counted = summary["ok"] if self.metric == "ok" else completed - summary["ok"]
+        return float(counted / completed)
 
     def met(self, summary: Mapping[str, Any]) -> bool:
         value = self.value(summary)

@@ -31,17 +31,17 @@ def faults(measured: Sequence[Record], latency_s: dict[str, float] | None) -> li
 
 def warnings(measured: Sequence[Record], ok: int, closed_loop: bool) -> list[str]:
     """List what a reader should know before quoting a figure of this run."""
-    said = []
+    warnings = []
     if closed_loop:
-        said.append(
+        warnings.append(
             "a closed loop sends less while the service is slow: it hides stalls (coordinated omission)"
         )
     for name, needed in (("p95", P95_NEEDS), ("p99", P99_NEEDS)):
         if ok < needed:
-            said.append(f"{ok} answers are too few for a {name}: {needed} make a claim at 99% confidence")
+            warnings.append(f"{ok} answers are too few for a {name}: {needed} make a claim at 99% confidence")
             break
     if any(record.backend == "simulated" for record in measured):
-        said.append("simulated generators answered: no figure here says how fast pictures are painted")
+        warnings.append("simulated generators answered: no figure here says how fast pictures are painted")
     if degraded := sum(record.degraded for record in measured):
-        said.append(f"{degraded} answers were degraded: not painted as they were asked for")
-    return said
+        warnings.append(f"{degraded} answers were degraded: not painted as requested")
+    return warnings

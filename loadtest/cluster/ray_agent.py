@@ -19,7 +19,7 @@ from typing import Any
 
 PERIOD_S = 1.0
 REACHED_WITHIN_S = 5.0
-TELLING = threading.Lock()
+REPORTING = threading.Lock()
 
 
 def main(address: str) -> None:
@@ -29,7 +29,7 @@ def main(address: str) -> None:
     ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, namespace="serve")
     threading.Thread(target=_obey, daemon=True).start()
     while True:
-        _tell(_replicas())
+        _report(_replicas())
         time.sleep(PERIOD_S)
 
 
@@ -62,7 +62,7 @@ def _obey() -> None:
     for line in sys.stdin:
         command, _, deployment = line.strip().partition(" ")
         if command == "end":
-            _tell({"ended": _end(deployment)})
+            _report({"ended": _end(deployment)})
 
 
 def _end(deployment: str) -> str | None:
@@ -83,8 +83,8 @@ def _end(deployment: str) -> str | None:
     return str(name)
 
 
-def _tell(message: dict[str, Any]) -> None:
-    with TELLING:
+def _report(message: dict[str, Any]) -> None:
+    with REPORTING:
         print(json.dumps(message), flush=True)
 
 

@@ -17,7 +17,7 @@ class ClusterError(RuntimeError):
 
 
 class Replicas:
-    """Watches from when the block is entered until it is left; `seen` is what it saw."""
+    """Watch from when the block is entered until it is left; `seen` is what it saw."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -39,7 +39,7 @@ class Replicas:
                 first = await self._line()
         if not first:
             await self._stop()
-            raise ClusterError(f"the Ray cluster at {self._address} did not tell of its Serve replicas")
+            raise ClusterError(f"the Ray cluster at {self._address} did not report its Serve replicas")
         self._reading = asyncio.create_task(self._read())
         return self
 
@@ -62,11 +62,11 @@ class Replicas:
 
     async def _read(self) -> None:
         while line := await self._line():
-            told = json.loads(line)
-            if "ended" in told:
-                self._ended.put_nowait(told["ended"])
+            message = json.loads(line)
+            if "ended" in message:
+                self._ended.put_nowait(message["ended"])
             else:
-                self.seen.append({"at_s": round(self._now(), 2), **told})
+                self.seen.append({"at_s": round(self._now(), 2), **message})
         self._ended.put_nowait(None)  # The agent is gone: end the wait for its answer.
 
     async def _line(self) -> bytes:

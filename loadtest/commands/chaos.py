@@ -23,33 +23,33 @@ from .run import ARRIVALS, run_trial
     help="A fault: end one of this deployment's replicas, or of `any`; needs --ray-address.",
 )
 @options(TIME, OUTPUT)
-def chaos(commands: tuple[str, ...], deployments: tuple[str, ...], every: float, **asked: Any) -> None:
+def chaos(commands: tuple[str, ...], deployments: tuple[str, ...], every: float, **given: Any) -> None:
     """Send a load, and a fault every some seconds: what does each cost the callers?
 
     \b
       python -m loadtest chaos --url http://127.0.0.1:8000 --rate 1 --every 20 \\
         --ray-address 127.0.0.1:6379 --end-replica Character --end-replica Merger --slo 'ok>=99.9%'
 
-    Faults are drawn at random from those given, by --seed; each is told with the requests under way.
+    Faults are drawn at random from those given, by --seed; each is reported with the requests under way.
     """
     choices = [*(Fault(command=text) for text in commands), *(Fault(deployment=name) for name in deployments)]
     if not choices:
         raise click.UsageError("chaos needs a fault: --command or --end-replica")
-    if deployments and asked["ray_address"] is None:
+    if deployments and given["ray_address"] is None:
         raise click.UsageError("--end-replica needs the cluster's --ray-address")
-    trial = run_trial({**asked, "users": None})
+    trial = run_trial({**given, "users": None})
     trial.config.update(every=every, faults=[str(choice) for choice in choices])
-    faults = Faults(choices, every, asked["warmup"] + every / 2, trial.window.end_s, asked["seed"])
+    faults = Faults(choices, every, given["warmup"] + every / 2, trial.window.end_s, given["seed"])
     try:
         summary = carry_out(trial, faults)
     except ClusterError as error:
         raise click.UsageError(str(error)) from error
     last_s = max((record_s for record_s in summary["series"]["intended_s"]), default=0.0)
-    summary["faults"] = costs(faults.struck, summary["series"], last_s + asked["timeout_s"])
+    summary["faults"] = costs(faults.struck, summary["series"], last_s + given["timeout_s"])
     for fault in summary["faults"]:
         slowest = "-" if fault["slowest_s"] is None else f"{fault['slowest_s']:.2f} s"
         click.echo(
             f"{fault['at_s']:7.1f} s   {fault['what']}: {fault.get('result', 'not done in time')}; of "
             f"{fault['requests']} requests {fault['failed']} failed, the slowest took {slowest}"
         )
-    finish(summary, asked["out"], asked["html"])
+    finish(summary, given["out"], given["html"])

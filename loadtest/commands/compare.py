@@ -28,7 +28,7 @@ SUMMARY = click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @click.option("--out", type=NewFile(), help="The comparison, JSON.")
 def compare(first: Path, second: Path, tolerance: float, out: Path | None) -> None:
-    """Is the run SECOND worse than FIRST? Both are summaries that `run --out` wrote.
+    """Compare two runs: is SECOND worse than FIRST? Both are summaries that `run --out` wrote.
 
     \b
       python -m loadtest compare before.json after.json

@@ -63,7 +63,7 @@ class GeneratorsLimit(Exception):
 )
 @click.option("--warmup", type=FiniteRange(min=0), default=5.0, show_default=True)
 @options(OUTPUT[:2])
-def find(**asked: Any) -> None:
+def find(**given: Any) -> None:
     """Find the highest rate that meets the objective, and confirm it.
 
     \b
@@ -73,24 +73,24 @@ def find(**asked: Any) -> None:
     run again, longer and with other arrivals, and lowered until it holds. Exits 1 where no rate holds, 3
     where the generator was the limit.
     """
-    slo: Slo | None = asked["slo"]
+    slo: Slo | None = given["slo"]
     if slo is None:
         raise click.UsageError("find needs an objective: --slo 'p95<8s,ok>=99%'")
     probes: list[dict[str, Any]] = []
     last: dict[str, Any] = {}
 
     def probe(rate_rps: float, confirms: bool) -> bool:
-        window = Window(asked["warmup"], asked["confirm"] if confirms else asked["duration"])
-        seed = asked["seed"] + len(probes)
-        summary = carry_out(trial(window, arrivals.poisson(rate_rps, window.end_s, seed), asked, seed=seed))
+        window = Window(given["warmup"], given["confirm"] if confirms else given["duration"])
+        seed = given["seed"] + len(probes)
+        summary = carry_out(trial(window, arrivals.poisson(rate_rps, window.end_s, seed), given, seed=seed))
         last.update(summary)
         met = summary["valid"] and slo.met(summary)
         purpose = "confirm" if confirms else "search"
         kept = {name: summary[name] for name in KEPT}
         probes.append({"rate_rps": rate_rps, "purpose": purpose, "met": met, **kept})
         p95 = seconds(summary["latency_s"]["p95"] if summary["latency_s"] else None)
-        said = "met" if met else "missed" if summary["valid"] else "INVALID"
-        click.echo(f"{purpose:8} {rate_rps:8.3g}/s   p95 {p95}   {said}")
+        verdict = "met" if met else "missed" if summary["valid"] else "INVALID"
+        click.echo(f"{purpose:8} {rate_rps:8.3g}/s   p95 {p95}   {verdict}")
         if not summary["valid"]:
             raise GeneratorsLimit("; ".join(summary["invalid_because"]))
         return met
@@ -98,7 +98,7 @@ def find(**asked: Any) -> None:
     limit = None
     rate = None
     try:
-        rate = rate_search.highest(probe, asked["start_rps"], asked["most_rps"], asked["precision"])
+        rate = rate_search.highest(probe, given["start_rps"], given["most_rps"], given["precision"])
     except GeneratorsLimit as reached:
         limit = str(reached)
     except (ClusterError, arrivals.ArrivalsError) as error:
@@ -112,8 +112,8 @@ def find(**asked: Any) -> None:
         "machine": machine.describe(),
         "config": last["config"],
     }
-    save(found, asked["out"])
-    write(search_page(found), asked["html"])
+    save(found, given["out"])
+    write(search_page(found), given["html"])
     if limit is not None:
         click.echo(f"INVALID: {limit}")
         sys.exit(INVALID)

@@ -1,4 +1,4 @@
-"""What the commands share: options, and how they become a trial."""
+"""Declare the options that the commands share, and build a trial of them."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class NewFile(click.ParamType[Path]):
 
 TARGET = (
     click.option("--url", required=True, type=UrlType(), help="The service's address."),
-    click.option("--mix", type=MixType(), help="What to ask for, JSON; a mix of scenes where not given."),
+    click.option("--mix", type=MixType(), help="The request mix, JSON; by default a mix of scenes."),
     click.option(
         "--seed",
         type=click.IntRange(min=0),
@@ -117,7 +117,9 @@ TARGET = (
         envvar="SCENEWRIGHT_API_KEY",
         help="A bearer token; or SCENEWRIGHT_API_KEY.",
     ),
-    click.option("--ray-address", help="Of the service's Ray cluster (host:port): tells replicas over time."),
+    click.option(
+        "--ray-address", help="Of the service's Ray cluster (host:port): reports replicas over time."
+    ),
     click.option("--quiet", is_flag=True, help="No line a second."),
 )
 OUTPUT = (
@@ -140,38 +142,38 @@ TIME = (
 
 
 def options(*groups: tuple[Callable[[Any], Any], ...]) -> Callable[[Any], Any]:
-    """The groups' options on a command, in their order."""
+    """Add the groups' options to a command, in their order."""
     every = [option for group in groups for option in group]
     return lambda command: reduce(lambda inner, option: option(inner), reversed(every), command)
 
 
-def trial(window: Window, arrivals: list[float], asked: dict[str, Any], **more: Any) -> Trial:
-    """Of a command's own parameters. Raises click.UsageError where nothing listens at the address."""
-    check(asked["url"])
+def trial(window: Window, arrivals: list[float], given: dict[str, Any], **more: Any) -> Trial:
+    """Build a trial of a command's parameters. Raises click.UsageError where nothing listens."""
+    check(given["url"])
     return Trial(
-        target=Target(asked["url"], asked["timeout_s"], asked["api_key"]),
-        mix=asked["mix"] or mixes.default_mix(),
+        target=Target(given["url"], given["timeout_s"], given["api_key"]),
+        mix=given["mix"] or mixes.default_mix(),
         window=window,
         arrivals=arrivals,
-        slo=asked["slo"],
-        ray_address=asked["ray_address"],
-        quiet=asked["quiet"],
-        config=described(asked),
-        **{"seed": asked["seed"], **more},
+        slo=given["slo"],
+        ray_address=given["ray_address"],
+        quiet=given["quiet"],
+        config=described(given),
+        **{"seed": given["seed"], **more},
     )
 
 
-def described(asked: dict[str, Any]) -> dict[str, Any]:
-    """For the summary: what was asked for, without secrets and without the mix, which stands there whole."""
+def described(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the given options for the summary, without secrets and without the mix, which is there whole."""
     return {
         name: value if isinstance(value, (int, float, list)) else str(value)
-        for name, value in asked.items()
+        for name, value in given.items()
         if value is not None and name not in (*SECRET, "mix")
     }
 
 
 def check(url: str) -> None:
-    """Raises click.UsageError where no connection can be made."""
+    """Connect once. Raises click.UsageError where no connection can be made."""
     try:
         check_listening(url)
     except AddressError as error:

@@ -1,4 +1,4 @@
-"""What a run leaves behind: files, words on stdout, and an exit code."""
+"""Write the results of a run: files, words on stdout, and an exit code."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ MET, MISSED, INVALID = 0, 1, 3
 
 
 def finish(summary: Mapping[str, Any], out: Path | None, html: Path | None) -> NoReturn:
-    """Write and tell, and exit: 0 met (or no objective), 1 missed or all failed, 3 INVALID."""
+    """Write and report the summary, and exit: 0 met (or no objective), 1 missed or all failed, 3 INVALID."""
     save(summary, out)
     write(run_page(summary), html)
-    tell(summary)
+    report(summary)
     sys.exit(exit_code(summary))
 
 
@@ -34,7 +34,7 @@ def exit_code(summary: Mapping[str, Any]) -> int:
 
 
 def _all_failed(summary: Mapping[str, Any]) -> bool:
-    """Whether requests were waited for and none was answered: no objective can mean that."""
+    """Return whether requests were awaited and none was answered: no objective can mean that."""
     return bool(summary["requests"] > summary["cancelled"]) and not summary["ok"]
 
 
@@ -43,7 +43,7 @@ def save(document: Mapping[str, Any], out: Path | None) -> None:
 
 
 def write(text: str, file: Path | None) -> None:
-    """Raises click.ClickException, such as on a full disk."""
+    """Write a file. Raises click.ClickException, such as on a full disk."""
     try:
         if file is not None:
             file.write_text(text, encoding="utf-8")
@@ -52,10 +52,10 @@ def write(text: str, file: Path | None) -> None:
         raise click.ClickException(f"{name} cannot be written: {error.strerror}") from error
 
 
-def tell(summary: Mapping[str, Any]) -> None:
-    """On stdout, for people."""
-    answered = summary["requests"] - summary["cancelled"]
-    share = f" ({100 * summary['ok'] / answered:.4g}%)" if answered else ""
+def report(summary: Mapping[str, Any]) -> None:
+    """Print the summary for people."""
+    completed = summary["requests"] - summary["cancelled"]
+    share = f" ({100 * summary['ok'] / completed:.4g}%)" if completed else ""
     click.echo(
         f"requests    {summary['requests']}, ok {summary['ok']}{share}, cancelled {summary['cancelled']}"
     )

@@ -42,7 +42,7 @@ ARRIVALS = (
     "--users", type=click.IntRange(1, 100_000), help="A closed loop instead: each sends when it is answered."
 )
 @options(TIME, OUTPUT)
-def run(**asked: Any) -> None:
+def run(**given: Any) -> None:
     """Send a load, measure and check every answer.
 
     \b
@@ -50,40 +50,40 @@ def run(**asked: Any) -> None:
       python -m loadtest run --url … --arrival gamma --rate 4 --slo 'p95<8s,ok>=99%' --out r.json
 
     Requests are sent at times drawn before the run, however slow the answers are, and latency counts from
-    those times: a service that stalls is not asked less, and pays for the stall. Exits 0 where the objective
-    is met or none is set, 1 where it is missed or every request failed, 2 for wrong usage, 3 where the run is
-    INVALID: the generator itself was late.
+    those times: a service that stalls gets no fewer requests, and pays for the stall. Exits 0 where the
+    objective is met or none is set, 1 where it is missed or every request failed, 2 for wrong usage, 3 where
+    the run is INVALID: the generator itself was late.
     """
     try:
-        summary = carry_out(run_trial(asked))
+        summary = carry_out(run_trial(given))
     except ClusterError as error:
         raise click.UsageError(str(error)) from error
-    finish(summary, asked["out"], asked["html"])
+    finish(summary, given["out"], given["html"])
 
 
-def run_trial(asked: dict[str, Any], **more: Any) -> Trial:
-    """Raises click.UsageError."""
-    window = Window(asked["warmup"], asked["duration"])
-    if asked["users"] is not None:
-        if asked["rate"] is not None or asked["trace"] is not None:
+def run_trial(given: dict[str, Any], **more: Any) -> Trial:
+    """Build the trial of a run. Raises click.UsageError."""
+    window = Window(given["warmup"], given["duration"])
+    if given["users"] is not None:
+        if given["rate"] is not None or given["trace"] is not None:
             raise click.UsageError("--users is a closed loop: it has no --rate and no --trace")
-        return trial(window, [], asked, users=asked["users"], records=asked["records"], **more)
-    return trial(window, drawn(asked, window.end_s), asked, records=asked["records"], **more)
+        return trial(window, [], given, users=given["users"], records=given["records"], **more)
+    return trial(window, drawn(given, window.end_s), given, records=given["records"], **more)
 
 
-def drawn(asked: dict[str, Any], ends_s: float) -> list[float]:
-    """The arrivals until `ends_s`. Raises click.UsageError."""
-    if (asked["arrival"] == "trace") != (asked["trace"] is not None):
+def drawn(given: dict[str, Any], ends_s: float) -> list[float]:
+    """Return the arrivals until `ends_s`. Raises click.UsageError."""
+    if (given["arrival"] == "trace") != (given["trace"] is not None):
         raise click.UsageError("--arrival trace and --trace FILE go together")
-    if (asked["arrival"] == "trace") == (asked["rate"] is not None):
+    if (given["arrival"] == "trace") == (given["rate"] is not None):
         raise click.UsageError("give --rate, or --arrival trace with --trace FILE, or --users")
     try:
-        if asked["arrival"] == "trace":
-            return arrivals.trace(asked["trace"], ends_s)
-        if asked["arrival"] == "constant":
-            return arrivals.constant(asked["rate"], ends_s)
-        if asked["arrival"] == "gamma":
-            return arrivals.gamma(asked["rate"], ends_s, asked["seed"], asked["variation"])
-        return arrivals.poisson(asked["rate"], ends_s, asked["seed"])
+        if given["arrival"] == "trace":
+            return arrivals.trace(given["trace"], ends_s)
+        if given["arrival"] == "constant":
+            return arrivals.constant(given["rate"], ends_s)
+        if given["arrival"] == "gamma":
+            return arrivals.gamma(given["rate"], ends_s, given["seed"], given["variation"])
+        return arrivals.poisson(given["rate"], ends_s, given["seed"])
     except arrivals.ArrivalsError as error:
         raise click.UsageError(str(error)) from error

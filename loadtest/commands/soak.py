@@ -8,7 +8,7 @@ from ..analysis.summary import Window
 from ..cluster.replicas import ClusterError
 from ..traffic import arrivals
 from ..traffic.mix import Cancels, Mix, default_mix
-from ..trial.memory import Memory, slope
+from ..trial.process_memory import ProcessMemory, slope
 from ..trial.trial import carry_out
 from .finite import FiniteRange
 from .parameters import OUTPUT, POSITIVE, TARGET, options, trial
@@ -45,8 +45,8 @@ MIB = 1 << 20
     help="MiB an hour; a slope that is surely above it is a failure.",
 )
 @options(OUTPUT)
-def soak(**asked: Any) -> None:
-    """A steady load for hours, some of it cancelled: does anything grow, does anything fail?
+def soak(**given: Any) -> None:
+    """Run a steady load for hours, some of it cancelled: does anything grow, does anything fail?
 
     \b
       scripts/serve &        (wait until it says that it is ready)
@@ -54,23 +54,26 @@ def soak(**asked: Any) -> None:
 
     Exits 1 where the objective is missed, memory grows or every request failed.
     """
-    window = Window(asked["warmup"], asked["hours"] * 3_600)
-    memory = Memory(asked["pid"]) if asked["pid"] else None
-    mix = with_cancels(asked["mix"] or default_mix(), asked["cancelled"])
+    window = Window(given["warmup"], given["hours"] * 3_600)
+    process_memory = ProcessMemory(given["pid"]) if given["pid"] else None
+    mix = with_cancels(given["mix"] or default_mix(), given["cancelled"])
     try:
-        times = arrivals.poisson(asked["rate"], window.end_s, asked["seed"])
-        load = trial(window, times, {**asked, "mix": mix}, records=asked["records"])
-        summary = carry_out(load, *([memory] if memory else []))
+        times = arrivals.poisson(given["rate"], window.end_s, given["seed"])
+        load = trial(window, times, {**given, "mix": mix}, records=given["records"])
+        summary = carry_out(load, *([process_memory] if process_memory else []))
     except (ClusterError, arrivals.ArrivalsError) as error:
         raise click.UsageError(str(error)) from error
-    if memory is not None:
-        summary["memory"] = {"slope": slope(memory.seen, asked["warmup"]), "seen": memory.seen}
-        _judge_growth(summary, asked["most_growth"])
-    finish(summary, asked["out"], asked["html"])
+    if process_memory is not None:
+        summary["memory"] = {
+            "slope": slope(process_memory.seen, given["warmup"]),
+            "seen": process_memory.seen,
+        }
+        _judge_growth(summary, given["most_growth"])
+    finish(summary, given["out"], given["html"])
 
 
 def with_cancels(mix: Mix, share: float) -> Mix:
-    """Every request that does not say of itself how often it is cancelled."""
+    """Cancel a share of the requests whose entry sets none of its own."""
     if not share:
         return mix
     cancels = Cancels(share=share, after_s=GIVEN_UP_AFTER_S)

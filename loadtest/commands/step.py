@@ -31,33 +31,33 @@ from .results import finish
 )
 @click.option("--warmup", type=FiniteRange(min=0), default=5.0, show_default=True)
 @options(OUTPUT)
-def step(**asked: Any) -> None:
+def step(**given: Any) -> None:
     """Raise the load at once, hold it, lower it: how soon does the service follow?
 
     \b
       python -m loadtest step --url http://127.0.0.1:8000 --low 0.5 --high 3 \\
         --ray-address 127.0.0.1:6379 --html step.html
 
-    With --ray-address it tells when more replicas were decided on and when they ran; without, only when
+    With --ray-address it reports when more replicas were decided on and when they ran; without, only when
     latency was back: under the objective's bound, or within 1.5 times what it was before.
     """
-    rises_s = asked["warmup"] + asked["before"]
-    falls_s = rises_s + asked["hold"]
-    plan = Step(rises_s, falls_s, falls_s + asked["after"])
-    window = Window(asked["warmup"], plan.ends_s - asked["warmup"])
+    rises_s = given["warmup"] + given["before"]
+    falls_s = rises_s + given["hold"]
+    plan = Step(rises_s, falls_s, falls_s + given["after"])
+    window = Window(given["warmup"], plan.ends_s - given["warmup"])
     try:
         times = [
-            *arrivals.poisson(asked["low"], rises_s, asked["seed"]),
-            *(rises_s + at_s for at_s in arrivals.poisson(asked["high"], asked["hold"], asked["seed"] + 1)),
-            *(falls_s + at_s for at_s in arrivals.poisson(asked["low"], asked["after"], asked["seed"] + 2)),
+            *arrivals.poisson(given["low"], rises_s, given["seed"]),
+            *(rises_s + at_s for at_s in arrivals.poisson(given["high"], given["hold"], given["seed"] + 1)),
+            *(falls_s + at_s for at_s in arrivals.poisson(given["low"], given["after"], given["seed"] + 2)),
         ]
-        summary = carry_out(trial(window, times, asked, records=asked["records"]))
+        summary = carry_out(trial(window, times, given, records=given["records"]))
     except (ClusterError, arrivals.ArrivalsError) as error:
         raise click.UsageError(str(error)) from error
-    bound_s = asked["slo"].latency_bound_s if asked["slo"] else None
-    told = analyse(plan, asked["warmup"], summary["series"], summary["replicas"], bound_s)
-    summary["step"] = told
+    bound_s = given["slo"].latency_bound_s if given["slo"] else None
+    reported = analyse(plan, given["warmup"], summary["series"], summary["replicas"], bound_s)
+    summary["step"] = reported
     for name in ("time_to_decision_s", "time_to_replicas_s", "time_to_recovery_s"):
         words = name.removesuffix("_s").replace("_", " ")
-        click.echo(f"{words:18} {'-' if told[name] is None else f'{told[name]:.1f} s'}")
-    finish(summary, asked["out"], asked["html"])
+        click.echo(f"{words:18} {'-' if reported[name] is None else f'{reported[name]:.1f} s'}")
+    finish(summary, given["out"], given["html"])

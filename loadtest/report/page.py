@@ -27,10 +27,13 @@ def run_page(summary: Mapping[str, Any]) -> str:
         (latencies.percentiles(series), "The tail: each step right is ten times fewer requests."),
         (
             service.stages(summary["stages_s"]),
-            "p50 in front of p95, as the service tells it in Server-Timing.",
+            "p50 in front of p95, as the service reports it in Server-Timing.",
         ),
-        (service.replicas(summary.get("replicas", [])), "Running replicas, as the cluster tells it."),
-        (service.memory(summary.get("memory", {}).get("seen", [])), "Summed over the service's processes."),
+        (service.replicas(summary.get("replicas", [])), "Running replicas, as the cluster reports them."),
+        (
+            service.memory_plot(summary.get("memory", {}).get("seen", [])),
+            "Summed over the service's processes.",
+        ),
     ]
     parts = [
         _heading("Load test", summary),
@@ -100,10 +103,10 @@ def _heading(title: str, summary: Mapping[str, Any]) -> str:
 
 def _tiles(summary: Mapping[str, Any]) -> str:
     latency = summary["latency_s"] or {}
-    answered = summary["requests"] - summary["cancelled"]
+    completed = summary["requests"] - summary["cancelled"]
     tiles = {
         "requests": f"{summary['requests']:,}",
-        "ok": f"{100 * summary['ok'] / answered:.4g}%" if answered else "-",
+        "ok": f"{100 * summary['ok'] / completed:.4g}%" if completed else "-",
         "offered": f"{summary['offered_rps']:.3g}/s",
         "throughput": f"{summary['throughput_rps']:.3g}/s",
         "goodput": f"{summary['goodput_rps']:.3g}/s",
@@ -151,5 +154,5 @@ def _faults(faults: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _provenance(summary: Mapping[str, Any]) -> str:
-    told = {"machine": summary["machine"], "config": summary["config"]}
-    return f"<h2>Machine and configuration</h2><pre>{escape(json.dumps(told, indent=1))}</pre>"
+    shown = {"machine": summary["machine"], "config": summary["config"]}
+    return f"<h2>Machine and configuration</h2><pre>{escape(json.dumps(shown, indent=1))}</pre>"

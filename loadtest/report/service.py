@@ -16,7 +16,7 @@ def stages(stages_s: Mapping[str, Mapping[str, float]]) -> str | None:
     if not stages_s:
         return None
     most = max(found["p95"] for found in stages_s.values())
-    frame = Frame((0, len(stages_s)), (0, upto(most)), "stage, as Server-Timing tells it", "seconds")
+    frame = Frame((0, len(stages_s)), (0, upto(most)), "stage, as Server-Timing reports it", "seconds")
     for at, (name, found) in enumerate(stages_s.items()):
         frame.bar(at + 0.15, at + 0.85, found["p95"], "quiet", f"{name}: p95 {label(found['p95'])} s")
         frame.bar(at + 0.15, at + 0.85, found["p50"], "one", f"{name}: p50 {label(found['p50'])} s")
@@ -35,7 +35,7 @@ def replicas(seen: Sequence[Mapping[str, Any]]) -> str | None:
     return frame.svg("Replicas over time")
 
 
-def memory(seen: Sequence[Mapping[str, float]]) -> str | None:
+def memory_plot(seen: Sequence[Mapping[str, float]]) -> str | None:
     if len(seen) < 2:
         return None
     sizes = [each["bytes"] / 2**20 for each in seen]

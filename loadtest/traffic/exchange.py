@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from .request_plan import Ask
+from .request_plan import PlannedRequest
 from .sse_reader import events
 
 ACCEPT = {"picture": "image/*", "json": "application/json", "stream": "text/event-stream"}
@@ -32,7 +32,7 @@ class Refused(Exception):
 
 
 @dataclass
-class Answered:
+class Received:
     """The answer so far; filled in as it comes, so that a failure keeps what came before it."""
 
     status: int | None = None
@@ -45,21 +45,21 @@ class Answered:
 
 
 async def exchange(
-    http: aiohttp.ClientSession, ask: Ask, answered: Answered, now: Callable[[], float]
+    http: aiohttp.ClientSession, request: PlannedRequest, received: Received, now: Callable[[], float]
 ) -> None:
-    """Fill `answered`. Raises Refused, ValueError for an answer out of shape, and aiohttp's errors."""
-    if ask.route == "jobs":
-        return await _job(http, ask, answered, now)
-    headers = {"Accept": ACCEPT[ask.answer], "Content-Type": "application/json"}
-    async with http.post(_below(ask.path), data=ask.encoded, headers=headers) as response:
-        await _heed(response, answered, now)
-        if ask.answer == "stream":
-            return await _stream(response, answered)
+    """Fill `received`. Raises Refused, ValueError for an answer out of shape, and aiohttp's errors."""
+    if request.route == "jobs":
+        return await _job(http, request, received, now)
+    headers = {"Accept": ACCEPT[request.answer], "Content-Type": "application/json"}
+    async with http.post(_below(request.path), data=request.encoded, headers=headers) as response:
+        await _heed(response, received, now)
+        if request.answer == "stream":
+            return await _stream(response, received)
         body = await response.read()
-    if ask.answer == "json":
-        answered.pictures.append(_picture(json.loads(body)))
+    if request.answer == "json":
+        received.pictures.append(_picture(json.loads(body)))
     else:
-        answered.pictures.append(body)
+        received.pictures.append(body)
     return None
 
 
@@ -68,14 +68,14 @@ def _below(path: str) -> str:
     return path.lstrip("/")
 
 
-async def _heed(response: aiohttp.ClientResponse, answered: Answered, now: Callable[[], float]) -> None:
-    answered.status = response.status
-    answered.first_byte_at = answered.first_byte_at or now()
-    answered.request_id = response.headers.get("X-Request-ID")
-    answered.backend = response.headers.get("X-Backend")
-    answered.degraded = "X-Degraded" in response.headers
+async def _heed(response: aiohttp.ClientResponse, received: Received, now: Callable[[], float]) -> None:
+    received.status = response.status
+    received.first_byte_at = received.first_byte_at or now()
+    received.request_id = response.headers.get("X-Request-ID")
+    received.backend = response.headers.get("X-Backend")
+    received.degraded = "X-Degraded" in response.headers
     timing = ", ".join(response.headers.getall("Server-Timing", []))
-    answered.stages_s |= {name: float(ms) / 1e3 for name, ms in TIMING.findall(timing)}
+    received.stages_s |= {name: float(ms) / 1e3 for name, ms in TIMING.findall(timing)}
     if response.status >= 300:
         raise Refused(_code(response.status, await response.read()))
 
@@ -95,7 +95,7 @@ def _picture(body: Any) -> bytes:
         raise ValueError("no picture in the JSON") from error
 
 
-async def _stream(response: aiohttp.ClientResponse, answered: Answered) -> None:
+async def _stream(response: aiohttp.ClientResponse, received: Received) -> None:
     """Read to the last event: `scene.completed`, or `layer.completed` where a layer alone was requested."""
     alone = not response.url.path.endswith("/scenes")
     async for event in events(response):
@@ -103,21 +103,23 @@ async def _stream(response: aiohttp.ClientResponse, answered: Answered) -> None:
             raise Refused(f"event {_code(0, event.data.encode()).removeprefix('0').strip()}".strip())
         if event.name == "scene.completed" or (alone and event.name == "layer.completed"):
             body = json.loads(event.data)
-            answered.pictures.append(_picture(body))
-            answered.degraded |= bool(body.get("degraded"))
-            answered.stages_s |= {name: ms / 1e3 for name, ms in body.get("timings_ms", {}).items()}
+            received.pictures.append(_picture(body))
+            received.degraded |= bool(body.get("degraded"))
+            received.stages_s |= {name: ms / 1e3 for name, ms in body.get("timings_ms", {}).items()}
             return
     raise ValueError("the stream ended without its last event")
 
 
-async def _job(http: aiohttp.ClientSession, ask: Ask, answered: Answered, now: Callable[[], float]) -> None:
+async def _job(
+    http: aiohttp.ClientSession, request: PlannedRequest, received: Received, now: Callable[[], float]
+) -> None:
     """Submit a job, await it, and fetch each picture: the job is done when its last picture is here."""
     headers = {"Content-Type": "application/json"}
-    async with http.post(_below(ask.path), data=ask.encoded, headers=headers) as response:
-        await _heed(response, answered, now)
+    async with http.post(_below(request.path), data=request.encoded, headers=headers) as response:
+        await _heed(response, received, now)
         job = json.loads(await response.read())["id"]
     try:
-        while (state := await _json(http, f"{ask.path}/{job}", answered, now))["status"] not in TERMINAL:
+        while (state := await _json(http, f"{request.path}/{job}", received, now))["status"] not in TERMINAL:
             await asyncio.sleep(POLL_S)
         for scene in state["scenes"]:
             if scene["status"] != "succeeded":
@@ -127,16 +129,16 @@ async def _job(http: aiohttp.ClientSession, ask: Ask, answered: Answered, now: C
             if not known:
                 raise ValueError("a picture that is elsewhere")
             async with http.get(f"v1/{rest}") as response:
-                await _heed(response, answered, now)
-                answered.pictures.append(await response.read())
+                await _heed(response, received, now)
+                received.pictures.append(await response.read())
         if state["status"] != "succeeded":
             raise Refused(f"job {state['status']}")
     except asyncio.CancelledError:
-        async with asyncio.timeout(GOODBYE_S), http.delete(_below(f"{ask.path}/{job}")):
+        async with asyncio.timeout(GOODBYE_S), http.delete(_below(f"{request.path}/{job}")):
             raise
 
 
-async def _json(http: aiohttp.ClientSession, path: str, answered: Answered, now: Callable[[], float]) -> Any:
+async def _json(http: aiohttp.ClientSession, path: str, received: Received, now: Callable[[], float]) -> Any:
     async with http.get(_below(path)) as response:
-        await _heed(response, answered, now)
+        await _heed(response, received, now)
         return json.loads(await response.read())

@@ -10,10 +10,10 @@ from typing import Self
 
 import aiohttp
 
-from .exchange import Answered, Refused, exchange
+from .exchange import Received, Refused, exchange
 from .picture_check import flaw
 from .record import CANCELLED, OK, Record
-from .request_plan import Ask
+from .request_plan import PlannedRequest
 
 Sink = Callable[[Record], None]
 HEADROOM_S = 0.05
@@ -57,73 +57,73 @@ class Traffic:
         """Return seconds after the run's start."""
         return asyncio.get_running_loop().time() - self._start
 
-    async def open_loop(self, asks: Iterable[Ask]) -> None:
+    async def open_loop(self, requests: Iterable[PlannedRequest]) -> None:
         """Send each at its `at_s`, never waiting for an answer; return when the last answer is here."""
         async with asyncio.TaskGroup() as group:
-            for ask in asks:
-                await asyncio.sleep(max(0.0, (ask.at_s or 0.0) - self.now()))
-                group.create_task(self.send(ask, ask.at_s or 0.0))
+            for request in requests:
+                await asyncio.sleep(max(0.0, (request.at_s or 0.0) - self.now()))
+                group.create_task(self.send(request, request.at_s or 0.0))
 
-    async def closed_loop(self, asks: Iterator[Ask], users: int, until_s: float) -> None:
+    async def closed_loop(self, requests: Iterator[PlannedRequest], users: int, until_s: float) -> None:
         """Run `users` that each send their next request when the last is answered, until `until_s`."""
         await asyncio.sleep(max(0.0, -self.now()))
         async with asyncio.TaskGroup() as group:
             for _ in range(users):
-                group.create_task(self._user(asks, until_s))
+                group.create_task(self._user(requests, until_s))
 
-    async def _user(self, asks: Iterator[Ask], until_s: float) -> None:
+    async def _user(self, requests: Iterator[PlannedRequest], until_s: float) -> None:
         while (at_s := self.now()) < until_s:
-            await self.send(next(asks), at_s)
+            await self.send(next(requests), at_s)
 
-    async def send(self, ask: Ask, intended_s: float) -> None:
+    async def send(self, request: PlannedRequest, intended_s: float) -> None:
         """Send a request, check the answer, and give its record to the sink."""
-        self._sink(await self.checked(ask, *await self.answered(ask, intended_s)))
+        self._sink(await self.checked(request, *await self.attempt(request, intended_s)))
 
-    async def answered(self, ask: Ask, intended_s: float) -> tuple[Record, list[bytes]]:
+    async def attempt(self, request: PlannedRequest, intended_s: float) -> tuple[Record, list[bytes]]:
         """Return the record as far as HTTP shows it, and the pictures, not yet checked."""
         sent_s = self.now()
-        answered = Answered()
+        received = Received()
         self.in_flight += 1
         try:
-            code = await self._outcome(ask, answered)
+            code = await self._outcome(request, received)
         finally:
             self.in_flight -= 1
         record = Record(
-            index=ask.index,
-            entry=ask.entry,
-            route=ask.path,
+            index=request.index,
+            entry=request.entry,
+            route=request.path,
             intended_s=intended_s,
             sent_s=sent_s,
             done_s=self.now(),
             code=code,
-            status=answered.status,
-            first_byte_s=answered.first_byte_at,
-            stages_s=answered.stages_s,
-            pictures=len(answered.pictures),
-            received_bytes=sum(map(len, answered.pictures)),
-            request_id=answered.request_id,
-            backend=answered.backend,
-            degraded=answered.degraded,
+            status=received.status,
+            first_byte_s=received.first_byte_at,
+            stages_s=received.stages_s,
+            pictures=len(received.pictures),
+            received_bytes=sum(map(len, received.pictures)),
+            request_id=received.request_id,
+            backend=received.backend,
+            degraded=received.degraded,
         )
-        return record, answered.pictures
+        return record, received.pictures
 
-    async def checked(self, ask: Ask, record: Record, pictures: list[bytes]) -> Record:
+    async def checked(self, request: PlannedRequest, record: Record, pictures: list[bytes]) -> Record:
         """Check the pictures in a thread, the clock read already: the time to decode is not the service's."""
         if not record.ok:
             return record
         loop = asyncio.get_running_loop()
-        if len(pictures) != (len(ask.body["scenes"]) if ask.route == "jobs" else 1):
+        if len(pictures) != (len(request.body["scenes"]) if request.route == "jobs" else 1):
             return replace(record, code="bad picture: missing")
         for picture in pictures:
-            if found := await loop.run_in_executor(self._checking, flaw, picture, ask.wanted):
+            if found := await loop.run_in_executor(self._checking, flaw, picture, request.wanted):
                 return replace(record, code=f"bad picture: {found}")
         return record
 
-    async def _outcome(self, ask: Ask, answered: Answered) -> str:
-        gives_up_s = ask.cancel_after_s if ask.cancel_after_s is not None else float("inf")
+    async def _outcome(self, request: PlannedRequest, received: Received) -> str:
+        gives_up_s = request.cancel_after_s if request.cancel_after_s is not None else float("inf")
         try:
             async with asyncio.timeout(min(gives_up_s, self._target.timeout_s)):
-                await exchange(self._http, ask, answered, self.now)
+                await exchange(self._http, request, received, self.now)
         except aiohttp.ServerTimeoutError:
             return "connection timeout"
         except TimeoutError:

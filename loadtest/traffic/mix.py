@@ -20,7 +20,7 @@ SIZE = re.compile(r"([1-9][0-9]{1,4})x([1-9][0-9]{1,4})")
 
 
 class MixError(ValueError):
-    """Names the key at fault; fit to be shown as it is."""
+    """Name the key at fault; fit to be shown as it is."""
 
 
 def _size(value: Any) -> tuple[int, int]:

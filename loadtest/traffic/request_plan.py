@@ -16,7 +16,7 @@ MAX_SEED = 2**53 - 1
 
 
 @dataclass(frozen=True)
-class Ask:
+class PlannedRequest:
     """One request: what is sent, and what its answer must be. `at_s` is None in a closed loop."""
 
     index: int
@@ -37,19 +37,19 @@ class Ask:
         return json.dumps(self.body).encode()
 
 
-def plan(mix: Mix, arrivals: Iterable[float], seed: int) -> list[Ask]:
+def plan(mix: Mix, arrivals: Iterable[float], seed: int) -> list[PlannedRequest]:
     """Return one request for each arrival."""
     dice = random.Random(seed)  # noqa: S311 (these dice guard no secret)
     return [_draw(mix, dice, index, at_s) for index, at_s in enumerate(arrivals)]
 
 
-def endless(mix: Mix, seed: int) -> Iterator[Ask]:
+def endless(mix: Mix, seed: int) -> Iterator[PlannedRequest]:
     """Yield requests for a closed loop, where an answer's arrival decides when the next is sent."""
     dice = random.Random(seed)  # noqa: S311 (these dice guard no secret)
     return (_draw(mix, dice, index, None) for index in count())
 
 
-def _draw(mix: Mix, dice: random.Random, index: int, at_s: float | None) -> Ask:
+def _draw(mix: Mix, dice: random.Random, index: int, at_s: float | None) -> PlannedRequest:
     (entry,) = dice.choices(mix.requests, [each.weight for each in mix.requests])
     body, wanted = _scene(mix, entry, dice)
     if entry.route in ("characters", "backgrounds"):
@@ -58,7 +58,7 @@ def _draw(mix: Mix, dice: random.Random, index: int, at_s: float | None) -> Ask:
         body = {"scenes": [body, *(_scene(mix, entry, dice, wanted)[0] for _ in range(entry.scenes - 1))]}
     cancel = entry.cancels if entry.cancels and dice.random() < entry.cancels.share else None
     after_s = dice.uniform(*cancel.after_s) if cancel else None
-    return Ask(index, at_s, entry.name, entry.route, entry.answer, body, wanted, after_s)
+    return PlannedRequest(index, at_s, entry.name, entry.route, entry.answer, body, wanted, after_s)
 
 
 def _scene(

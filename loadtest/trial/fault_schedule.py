@@ -52,9 +52,9 @@ class Faults:
         while at_s < self.until_s:
             await asyncio.sleep(max(0.0, at_s - now()))
             fault = dice.choice(self.choices)
-            told = {"at_s": round(now(), 3), "what": str(fault)}
-            self.struck.append(told)
-            told["result"] = await fault.strike(replicas)
+            report = {"at_s": round(now(), 3), "what": str(fault)}
+            self.struck.append(report)
+            report["result"] = await fault.strike(replicas)
             at_s += self.every_s
 
 
@@ -78,7 +78,7 @@ def costs(
     struck: Sequence[Mapping[str, Any]], series: Mapping[str, Sequence[Any]], ends_s: float
 ) -> list[dict[str, Any]]:
     """Return each fault, with the failed and the slowest of the requests under way from it until the next."""
-    told = []
+    report = []
     rows = list(zip(series["intended_s"], series["latency_s"], series["code"], strict=True))
     for number, fault in enumerate(struck):
         until_s = struck[number + 1]["at_s"] if number + 1 < len(struck) else ends_s
@@ -89,5 +89,5 @@ def costs(
         ]
         failed = sum(code not in (OK, CANCELLED) for _, code in touched)
         slowest = max((latency_s for latency_s, code in touched if code == OK), default=None)
-        told.append({**fault, "requests": len(touched), "failed": failed, "slowest_s": slowest})
-    return told
+        report.append({**fault, "requests": len(touched), "failed": failed, "slowest_s": slowest})
+    return report

@@ -18,7 +18,7 @@ from ..cluster.replicas import Replicas
 from ..traffic.loops import Target, Traffic
 from ..traffic.mix import Mix
 from ..traffic.record import Record, write
-from ..traffic.request_plan import Ask, endless, plan
+from ..traffic.request_plan import PlannedRequest, endless, plan
 from .progress import Progress
 
 Clock = Callable[[], float]
@@ -72,7 +72,7 @@ def carry_out(trial: Trial, *beside: Beside) -> dict[str, Any]:
 async def _carry_out(
     trial: Trial, records: list[Record], seen: list[dict[str, Any]], beside: Sequence[Beside]
 ) -> None:
-    asks: list[Ask] = plan(trial.mix, trial.arrivals, trial.seed)
+    requests: list[PlannedRequest] = plan(trial.mix, trial.arrivals, trial.seed)
     progress = Progress(sys.stderr, trial.window.end_s)
     async with AsyncExitStack() as stack:
         lines = stack.enter_context(trial.records.open("w")) if trial.records else None
@@ -93,7 +93,7 @@ async def _carry_out(
             companions.append(asyncio.ensure_future(progress.show(traffic.now, lambda: traffic.in_flight)))
         try:
             if trial.users is None:
-                await traffic.open_loop(asks)
+                await traffic.open_loop(requests)
             else:
                 until_s = trial.window.end_s
                 await traffic.closed_loop(endless(trial.mix, trial.seed), trial.users, until_s)

@@ -43,7 +43,7 @@ GUIDANCE = {"character": 7.5, "background": 6.0}
 """The service's defaults."""
 
 
-def asked_of(prompt: HeldOutPrompt) -> Attributes:
+def requested_of(prompt: HeldOutPrompt) -> Attributes:
     """Return what will be measured of this prompt's picture."""
     spec = prompt.spec
     if hasattr(spec, "garment_color"):
@@ -122,7 +122,7 @@ def evaluate(
         painted += pictures
         for offset, (picture, seen) in enumerate(zip(pictures, judge(pictures), strict=True)):
             prompt = prompts[first + offset]
-            verdict = Verdict(prompt.prompt, FIRST_SEED + first + offset, asked_of(prompt), seen)
+            verdict = Verdict(prompt.prompt, FIRST_SEED + first + offset, requested_of(prompt), seen)
             verdicts.append(verdict)
             if len(entries) < ON_SHEET:
                 entries.append(_entry(picture, verdict))

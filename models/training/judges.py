@@ -108,7 +108,7 @@ def place_accuracy(network: classifier.PlaceClassifier, count: int, seed: int) -
     result: dict[str, float] = {"pictures": count}
     for name, blur_px in (("", 0), ("_soft", _PLACE_BLUR_PX)):
         pictures, labels = draw_places(count, seed, FRESH_LAYOUTS, blur_px)
-        answers = torch.cat([network.answers(classifier.to_input(part)) for part in pictures.split(BATCH)])
+        answers = torch.cat([network.predict(classifier.to_input(part)) for part in pictures.split(BATCH)])
         right = (answers == labels).float()
         night = TIMES.index("night")
         day_night = ((answers[:, 1] == night) == (labels[:, 1] == night)).float()
@@ -121,8 +121,8 @@ def place_accuracy(network: classifier.PlaceClassifier, count: int, seed: int) -
         shares = []
         for way in ways:
             parts = [way(classifier.to_input(part)) for part in sharp.split(BATCH)]
-            told = torch.cat([network.answers(part)[:, 0] for part in parts])
-            shares.append((told == none).float().mean().item())
+            judged = torch.cat([network.predict(part)[:, 0] for part in parts])
+            shares.append((judged == none).float().mean().item())
         result[name] = round(sum(shares) / len(shares), 4)
     return result
 

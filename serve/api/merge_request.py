@@ -17,7 +17,7 @@ from deployments.messages import MAX_FIGURES, MergeJob, MergeResult, PictureForm
 from ..config.service_config import Limits, ServiceConfig
 from ..http.body import parse, understand
 from ..http.forms import Form
-from ..http.rendering import JsonAnswer
+from ..http.rendering import JsonResponse
 from . import responses
 from .resolve import (
     attribution_mark,
@@ -33,7 +33,7 @@ from .schema import (
     MergeBody,
     Output,
     PictureBody,
-    Standing,
+    Placing,
     Wire,
 )
 
@@ -49,7 +49,7 @@ class MergesOptions(Wire):
     """
 
     merge: Merge = Merge()
-    figures: list[Standing] | None = Field(
+    figures: list[Placing] | None = Field(
         None, min_length=1, max_length=MAX_FIGURES, description="where each of several characters stands"
     )
     enhance: bool = False
@@ -59,13 +59,13 @@ class MergesOptions(Wire):
 
 
 class Unknown(Wire):
-    """Nobody painted anything here."""
+    """Seeds of a merge: no layer was painted here."""
 
     character: None = None
     background: None = None
 
 
-class MergesAnswer(Wire):
+class MergesResponse(Wire):
     id: str
     created: int = Field(description="seconds since 1970")
     image: PictureBody
@@ -81,7 +81,7 @@ class MergesAnswer(Wire):
 
 
 def admit_merge(
-    asked: MergesOptions,
+    requested: MergesOptions,
     form: Form,
     config: ServiceConfig,
     request_id: str,
@@ -94,14 +94,14 @@ def admit_merge(
     """
     most_px = config.limits.max_upload_pixels
     characters, background = form.files["character"], form.files["background"][0]
-    figures = _figures(asked, len(characters))
+    figures = _figures(requested, len(characters))
     merge = MergeJob(
         request_id,
-        merge_options(asked.merge, config),
-        output_options(asked.output, config, accepted),
-        asked.enhance,
-        attribution_mark(config) if asked.attribution else None,
-        asked.layers,
+        merge_options(requested.merge, config),
+        output_options(requested.output, config, accepted),
+        requested.enhance,
+        attribution_mark(config) if requested.attribution else None,
+        requested.layers,
         tenant,
         figures=tuple(map(figure_options, figures)),
     )
@@ -110,7 +110,7 @@ def admit_merge(
         characters[0],
         background,
         most_px,
-        _given(asked.merge),
+        _given(requested.merge),
         config.limits.max_frame_size or config.limits.max_image_size,
         further=characters[1:],
         given_figures=tuple(map(_given, figures)),
@@ -124,20 +124,20 @@ def admit_merge(
     return replace(job, character_px=characters_px, background_px=measure(background, "background", most_px))
 
 
-def _figures(asked: MergesOptions, characters: int) -> list[Standing]:
+def _figures(requested: MergesOptions, characters: int) -> list[Placing]:
     """Return where each of several characters stands, nothing for one alone. Raises InvalidRequest."""
-    if asked.figures is None and characters == 1:
+    if requested.figures is None and characters == 1:
         return []
-    refuse_one_position(asked.merge)
-    figures = [Standing()] * characters if asked.figures is None else asked.figures
+    refuse_one_position(requested.merge)
+    figures = [Placing()] * characters if requested.figures is None else requested.figures
     if len(figures) != characters:
         message = f"figures has {len(figures)} places for {characters} character files"
         raise InvalidRequest(message, "figures")
     return figures
 
 
-def _given(asked: Merge | Standing) -> frozenset[str]:
-    given = {name for name in asked.model_fields_set if getattr(asked, name) is not None}
+def _given(requested: Merge | Placing) -> frozenset[str]:
+    given = {name for name in requested.model_fields_set if getattr(requested, name) is not None}
     return frozenset(WIRE_NAMES.get(name, name) for name in given)
 
 
@@ -149,13 +149,13 @@ async def read_options(form: Form, limits: Limits) -> MergesOptions:
     return await understand(form.options.strip() or b"null", limits, _options)
 
 
-def _options(asked: Any) -> MergesOptions:
-    if not isinstance(asked, dict | None):
+def _options(requested: Any) -> MergesOptions:
+    if not isinstance(requested, dict | None):
         raise InvalidRequest("options must be an object", "options")
-    return parse(asked or {}, MergesOptions)
+    return parse(requested or {}, MergesOptions)
 
 
-def merges_answer(request: Request, merged: MergeResult) -> Response:
+def merges_response(request: Request, merged: MergeResult) -> Response:
     """Answer as for a scene, but without what only painting knows: no X-Seed and no X-Backend."""
     timings = {"merge": merged.merge_ms, "output": merged.output_ms}
     headers = {
@@ -167,7 +167,7 @@ def merges_answer(request: Request, merged: MergeResult) -> Response:
         return Response(picture.data, media_type=media_type(picture.format), headers=headers)
 
     def body() -> dict[str, Any]:
-        made = MergesAnswer(
+        made = MergesResponse(
             id=request.state.request_id,
             created=int(time.time()),
             image=responses.picture_body(picture),
@@ -176,8 +176,8 @@ def merges_answer(request: Request, merged: MergeResult) -> Response:
             warnings=[f"merge: {warning}" for warning in merged.warnings],
             timings_ms={name: round(ms, 2) for name, ms in timings.items()},
         )
-        # Not all that is None: seeds and models are, and are told.
+        # Not all that is None: seeds and models are, and are sent.
         left_out: dict[str, Any] = {} if made.layers else {"layers": True}
         return made.model_dump(exclude=left_out if merged.figures else {**left_out, "merge": {"figures"}})
 
-    return JsonAnswer(body, responses.size_of(picture, *merged.layers.values()), headers=headers)
+    return JsonResponse(body, responses.size_of(picture, *merged.layers.values()), headers=headers)

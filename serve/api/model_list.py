@@ -26,7 +26,7 @@ from .schema import Wire
 
 
 class Resolution(Wire):
-    """In pixels; the sides of a picture are multiples of `multiple_of`."""
+    """Sizes in pixels; the sides of a picture are multiples of `multiple_of`."""
 
     width: int
     height: int
@@ -48,13 +48,13 @@ class MemoryRange(Wire):
 
 
 class Knows(Wire):
-    """What a small model was taught."""
+    """Subjects that a small model was taught."""
 
     words: list[str] = Field(
         description="those that bring no warning, in lower case, in singular or plural: what it was taught, "
         "and the words that hold a sentence together"
     )
-    offers: dict[str, list[str]] = Field(description="what to ask it for, in groups such as places and times")
+    offers: dict[str, list[str]] = Field(description="what it can paint, in groups such as places and times")
 
 
 class ModelEntry(Wire):
@@ -75,7 +75,7 @@ class ModelEntry(Wire):
     family: str = Field(
         description="which kind of model it is; the page Models of the documentation says what each can do"
     )
-    tasks: list[Task] = Field(description="what it can be asked for")
+    tasks: list[Task] = Field(description="the tasks that it can do")
     licence: str
     attribution: str
     commercial_use: CommercialUse

@@ -100,7 +100,7 @@ class ImagesRequest(Wire):
             raise ValueError("a stream holds one picture: n must be 1")
         return self
 
-    def asked_for(self, number: int, config: ServiceConfig) -> SceneRequest | LayerRequest:
+    def to_request(self, number: int, config: ServiceConfig) -> SceneRequest | LayerRequest:
         """Return the `number`-th picture as our own request. Raises InvalidRequest naming OpenAI's field."""
         subject, named = self._subject(config)
         if self.response_format == "url":
@@ -115,7 +115,7 @@ class ImagesRequest(Wire):
         width, height = self._size
         if subject == "scene":
             if self.background == "transparent":
-                raise InvalidRequest("a scene is not transparent: ask for model character", "background")
+                raise InvalidRequest("a scene is not transparent: use model character", "background")
             layers = self._layers(named)
             merge = self.merge.model_dump(exclude_unset=True) | _given(width=width, height=height)
             scene = {**layers, "merge": merge, **common}

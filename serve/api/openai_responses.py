@@ -17,8 +17,8 @@ class ImageData(Wire):
     b64_json: str
 
 
-class ImagesAnswer(Wire):
-    """One picture for each that was asked for."""
+class ImagesResponse(Wire):
+    """Wire form: one picture for each requested one."""
 
     created: int = Field(description="seconds since 1970")
     data: list[ImageData]

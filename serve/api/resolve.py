@@ -29,7 +29,7 @@ from ..config.layer_defaults import layer_defaults
 from ..config.layer_models import find_model, model_id
 from ..config.service_config import Limits, ModelSettings, ServiceConfig
 from ..graph.scene_job import SceneJob
-from .schema import At, CharacterRequest, Layer, LayerRequest, Merge, Output, SceneRequest, Standing
+from .schema import At, CharacterRequest, Layer, LayerRequest, Merge, Output, Placing, SceneRequest
 from .sizes import Size, frame_shaped, frame_size, layer_size
 
 SEED_BITS = 32
@@ -49,13 +49,13 @@ def admit_scene(
     deadline_at = _deadline_at(request.deadline_s, config.limits)
     frame = None if options.mode == "paste" else (options.width_px, options.height_px)
 
-    def layer(kind: LayerKind, asked: Layer, figure: int | None = None) -> LayerJob:
-        seed = asked.seed if asked.seed is not None else request.seed
-        if figure and asked.seed is None and seed is not None:
+    def layer(kind: LayerKind, requested: Layer, figure: int | None = None) -> LayerJob:
+        seed = requested.seed if requested.seed is not None else request.seed
+        if figure and requested.seed is None and seed is not None:
             seed = (seed + figure) % SEEDS  # Two equal descriptions are two figures.
         job = _job(
             kind,
-            asked,
+            requested,
             config,
             request_id,
             seed,
@@ -73,7 +73,7 @@ def admit_scene(
         refuse_one_position(request.merge)
     character = None if request.character is None else layer("character", request.character)
     background = layer("background", request.background)
-    characters = tuple(layer("character", asked, index) for index, asked in enumerate(several))
+    characters = tuple(layer("character", requested, index) for index, requested in enumerate(several))
     painted = (*filter(None, (character,)), *characters, background)
     merge = MergeJob(
         request_id,
@@ -109,7 +109,7 @@ def admit_layer(
 
 def _job(
     kind: LayerKind,
-    asked: Layer,
+    requested: Layer,
     config: ServiceConfig,
     request_id: str,
     seed: int | None,
@@ -125,52 +125,54 @@ def _job(
     `frame`: the one that this layer fills and whose shape it takes, unless the request gives a size.
     """
     limits, layer = config.limits, config.layers[kind]
-    found = find_model(layer, asked.model)
+    found = find_model(layer, requested.model)
     if found is None:
         served = " or ".join(map(model_id, layer.by_model.values()))
         raise InvalidRequest(f"this service paints the {kind} with {served}", f"{param}model")
     model, settings = found
     defaults, card = layer_defaults(kind, settings), card_of(settings.generator.model)
     default = (defaults.width, defaults.height)
-    if frame is not None and asked.width is None and asked.height is None:
+    if frame is not None and requested.width is None and requested.height is None:
         default = frame_shaped(frame, card, limits)
-    width, height = layer_size((asked.width, asked.height), default, latent_factor(settings), limits, param)
-    steps = asked.num_inference_steps
+    width, height = layer_size(
+        (requested.width, requested.height), default, latent_factor(settings), limits, param
+    )
+    steps = requested.num_inference_steps
     steps = defaults.num_inference_steps if steps is None else steps
-    guidance = defaults.guidance_scale if asked.guidance_scale is None else asked.guidance_scale
-    _check_taken(asked, card, param)
+    guidance = defaults.guidance_scale if requested.guidance_scale is None else requested.guidance_scale
+    _check_supported(requested, card, param)
     _within(1, limits.max_steps, steps, f"{param}num_inference_steps")
     _within(0, limits.max_guidance, guidance, f"{param}guidance_scale")
     for name in ("prompt", "negative_prompt"):
-        if len(getattr(asked, name) or "") > limits.max_prompt_chars:
+        if len(getattr(requested, name) or "") > limits.max_prompt_chars:
             message = f"{param}{name} must be at most {limits.max_prompt_chars} characters"
             raise InvalidRequest(message, f"{param}{name}")
     return LayerJob(
         request_id=request_id,
         kind=kind,
-        prompt=asked.prompt,
+        prompt=requested.prompt,
         num_inference_steps=steps,
         guidance_scale=guidance,
         seed=secrets.randbits(SEED_BITS) if seed is None else seed,
         width_px=width,
         height_px=height,
         deadline_at=deadline_at,
-        negative_prompt=asked.negative_prompt,
-        enhance_prompt=asked.enhance_prompt,
-        plain_backdrop=plain_backdrop and asked.enhance_prompt,
+        negative_prompt=requested.negative_prompt,
+        enhance_prompt=requested.enhance_prompt,
+        plain_backdrop=plain_backdrop and requested.enhance_prompt,
         fallback=fallback,
         tenant=tenant,
         model=model,
     )
 
 
-def _check_taken(asked: Layer, card: ModelCard, param: str) -> None:
+def _check_supported(requested: Layer, card: ModelCard, param: str) -> None:
     """Refuse what the model's family has no use for. Raises InvalidRequest with the parameter's path."""
     family = family_by_name(card.family)
-    if asked.negative_prompt and not family.takes_negative_prompt:
+    if requested.negative_prompt and not family.takes_negative_prompt:
         message = f"{param}negative_prompt is not for {card.id}: {family.title} reads none"
         raise InvalidRequest(message, f"{param}negative_prompt")
-    if family.takes_guidance_scale or asked.guidance_scale in (None, family.guidance_scale):
+    if family.takes_guidance_scale or requested.guidance_scale in (None, family.guidance_scale):
         return
     message = f"{param}guidance_scale is not for {card.id}: {family.title} is made to do without"
     raise InvalidRequest(message, f"{param}guidance_scale")
@@ -183,9 +185,9 @@ def latent_factor(settings: ModelSettings) -> int:
     return card_of(settings.generator.model).latent_factor
 
 
-def output_options(asked: Output, config: ServiceConfig, accepted: PictureFormat | None) -> OutputOptions:
-    quality = config.merge.quality if asked.quality is None else asked.quality
-    return OutputOptions(asked.format or accepted or "jpeg", quality)
+def output_options(requested: Output, config: ServiceConfig, accepted: PictureFormat | None) -> OutputOptions:
+    quality = config.merge.quality if requested.quality is None else requested.quality
+    return OutputOptions(requested.format or accepted or "jpeg", quality)
 
 
 def attribution_mark(config: ServiceConfig, *jobs: LayerJob) -> str:
@@ -194,36 +196,38 @@ def attribution_mark(config: ServiceConfig, *jobs: LayerJob) -> str:
     return "; ".join(dict.fromkeys(describe(model.source).attribution_mark for model in models))
 
 
-def merge_options(asked: Merge, config: ServiceConfig) -> MergeOptions:
+def merge_options(requested: Merge, config: ServiceConfig) -> MergeOptions:
     default = config.merge
-    width, height = frame_size((asked.width, asked.height), (default.width, default.height), config.limits)
+    width, height = frame_size(
+        (requested.width, requested.height), (default.width, default.height), config.limits
+    )
     return MergeOptions(
-        asked.mode or default.mode,
-        default.position if asked.position is None else _place(asked.position),
+        requested.mode or default.mode,
+        default.position if requested.position is None else _place(requested.position),
         width,
         height,
-        asked.scale,
-        asked.harmonize,
-        asked.shadow,
-        asked.contrast,
+        requested.scale,
+        requested.harmonize,
+        requested.shadow,
+        requested.contrast,
     )
 
 
-def figure_options(asked: Standing) -> FigureOptions:
+def figure_options(requested: Placing) -> FigureOptions:
     """Return where one of several figures stands."""
-    position = None if asked.position is None else _place(asked.position)
-    return FigureOptions(position, asked.scale, asked.depth)
+    position = None if requested.position is None else _place(requested.position)
+    return FigureOptions(position, requested.scale, requested.depth)
 
 
-def refuse_one_position(asked: Merge) -> None:
+def refuse_one_position(requested: Merge) -> None:
     """Refuse the position of one figure where there are several. Raises InvalidRequest."""
-    if asked.position is not None:
+    if requested.position is not None:
         message = "merge.position is that of one figure: several have one each, or spread evenly without"
         raise InvalidRequest(message, "merge.position")
 
 
-def _place(asked: Position | At) -> Position | float:
-    return asked.x if isinstance(asked, At) else asked
+def _place(requested: Position | At) -> Position | float:
+    return requested.x if isinstance(requested, At) else requested
 
 
 def _deadline_at(deadline_s: float, limits: Limits) -> float:

@@ -12,19 +12,19 @@ from deployments.imaging.files.encoding import media_type
 from deployments.messages import Backend, LayerResult, MergeResult, Picture, PictureFormat
 
 from ..graph.scene import SceneResult
-from ..http.rendering import JsonAnswer, base64_of
+from ..http.rendering import JsonResponse, base64_of
 from ..http.sse import EVENTS
 from .schema import (
     FigureBody,
     GroupLayersBody,
     GroupModels,
     GroupSeeds,
-    LayerAnswer,
+    LayerResponse,
     LayersBody,
     MergeBody,
     Models,
     PictureBody,
-    SceneAnswer,
+    SceneResponse,
     Seeds,
 )
 
@@ -66,12 +66,12 @@ def _serves(kind: str) -> bool:
     return kind in ("application/json", "*/*", "image/*") or kind in FORMATS
 
 
-def scene_answer(request: Request, result: SceneResult) -> Response:
+def scene_response(request: Request, result: SceneResult) -> Response:
     """Answer with the picture or the JSON, by Accept."""
     merged, headers = result.merged, scene_headers(result)
     if wants_json(request):
         request_id, size = request.state.request_id, size_of(merged.picture, *merged.layers.values())
-        return JsonAnswer(lambda: scene_body(request_id, result), size, headers=headers)
+        return JsonResponse(lambda: scene_body(request_id, result), size, headers=headers)
     return Response(merged.picture.data, media_type=media_type(merged.picture.format), headers=headers)
 
 
@@ -109,7 +109,7 @@ def scene_body(request_id: str, result: SceneResult) -> dict[str, Any]:
     else:
         seeds = Seeds(character=result.character.seed, background=place.seed)
         models = Models(character=result.character.model, background=place.model)
-    body = SceneAnswer(
+    body = SceneResponse(
         id=request_id,
         created=int(time.time()),
         image=picture_body(merged.picture),
@@ -139,12 +139,12 @@ def _scene_timings(result: SceneResult) -> dict[str, float]:
     return timings | {"merge": merged.merge_ms, "output": merged.output_ms}
 
 
-def layer_answer(request: Request, layer: LayerResult, picture: Picture) -> Response:
+def layer_response(request: Request, layer: LayerResult, picture: Picture) -> Response:
     """Answer with one layer: the picture or the JSON, by Accept."""
     headers = layer_headers(layer)
     if wants_json(request):
         request_id = request.state.request_id
-        return JsonAnswer(lambda: layer_body(request_id, layer, picture), size_of(picture), headers=headers)
+        return JsonResponse(lambda: layer_body(request_id, layer, picture), size_of(picture), headers=headers)
     return Response(picture.data, media_type=media_type(picture.format), headers=headers)
 
 
@@ -156,7 +156,7 @@ def layer_headers(layer: LayerResult) -> dict[str, str]:
 
 def layer_body(request_id: str, layer: LayerResult, picture: Picture) -> dict[str, Any]:
     """Return one layer's whole JSON."""
-    body = LayerAnswer(
+    body = LayerResponse(
         id=request_id,
         created=int(time.time()),
         image=picture_body(picture),

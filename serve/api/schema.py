@@ -108,7 +108,7 @@ class Wire(BaseModel):
 
 
 class Output(Wire):
-    """How the answer's pictures are encoded."""
+    """Encoding of the response's pictures."""
 
     format: PictureFormat | None = Field(None, description="wins over an Accept header that names a format")
     quality: int | None = Field(
@@ -198,15 +198,15 @@ Depth = Annotated[
 ]
 
 
-class Standing(Wire):
-    """Where one of several figures stands."""
+class Placing(Wire):
+    """Placement of one of several figures."""
 
     position: AnyPosition | None = Field(None, description="beside the others, spread evenly, unless given")
     scale: float = Field(1.0, ge=0.1, le=4, description="besides that of `merge`")
     depth: Depth = 0.0
 
 
-class Figure(Layer, Standing):
+class Figure(Layer, Placing):
     """One of several characters: a layer, and where it stands."""
 
 
@@ -285,7 +285,7 @@ class CharacterRequest(LayerRequest):
 
 
 class StreamQuery(BaseModel):
-    """What may stand behind the `?` of a route that streams."""
+    """Query parameters of a route that streams."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -330,7 +330,7 @@ class FigureBody(Wire):
 
 
 class MergeBody(Wire):
-    """Of several characters: `paste` where one was pasted, the least confidence, and the box around all."""
+    """Merge of several characters: `paste` where one was, the least confidence, and the box around all."""
 
     mode: Literal["cutout", "paste"]
     confidence: float
@@ -356,7 +356,7 @@ class GroupLayersBody(Wire):
     painted: list[PictureBody]
 
 
-class SceneAnswer(Wire):
+class SceneResponse(Wire):
     id: str
     created: int = Field(description="seconds since 1970")
     image: PictureBody
@@ -366,14 +366,14 @@ class SceneAnswer(Wire):
         None, description="where the request has `layers` true"
     )
     degraded: list[str] = Field(
-        description="what is not as asked, `layer: how`, with its path such as `characters.0`"
+        description="what is not as requested, `layer: how`, with its path such as `characters.0`"
     )
     warnings: list[str] = []
     models: Models | GroupModels
     timings_ms: dict[str, float]
 
 
-class LayerAnswer(Wire):
+class LayerResponse(Wire):
     id: str
     created: int
     image: PictureBody
@@ -392,5 +392,5 @@ class ErrorBody(Wire):
     request_id: str
 
 
-class ErrorAnswer(Wire):
+class ErrorResponse(Wire):
     error: ErrorBody

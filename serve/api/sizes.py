@@ -16,14 +16,14 @@ LONGEST_SHAPE = 2.0
 
 
 def layer_size(
-    asked: tuple[int | None, int | None], default: Size, factor: int, limits: Limits, prefix: str
+    requested: tuple[int | None, int | None], default: Size, factor: int, limits: Limits, prefix: str
 ) -> Size:
     """Return a layer's size.
 
     Raises InvalidRequest with the parameter's path; sides are multiples of the model's latent factor.
     """
-    size = _filled(asked, default, factor, limits.max_image_size, limits, prefix)
-    for name, side in zip(("width", "height"), asked, strict=True):
+    size = _filled(requested, default, factor, limits.max_image_size, limits, prefix)
+    for name, side in zip(("width", "height"), requested, strict=True):
         if side is not None and side % factor:
             param = f"{prefix}{name}"
             nearest = max(
@@ -60,19 +60,24 @@ def frame_shaped(frame: Size, card: ModelCard, limits: Limits) -> Size:
     return min(fitting, key=misfit)
 
 
-def frame_size(asked: tuple[int | None, int | None], default: Size, limits: Limits) -> Size:
+def frame_size(requested: tuple[int | None, int | None], default: Size, limits: Limits) -> Size:
     """Return the size of a merge's frame. Raises InvalidRequest with the parameter's path."""
-    return _filled(asked, default, 1, limits.max_frame_size or limits.max_image_size, limits, "merge.")
+    return _filled(requested, default, 1, limits.max_frame_size or limits.max_image_size, limits, "merge.")
 
 
 def _filled(
-    asked: tuple[int | None, int | None], default: Size, factor: int, most: int, limits: Limits, prefix: str
+    requested: tuple[int | None, int | None],
+    default: Size,
+    factor: int,
+    most: int,
+    limits: Limits,
+    prefix: str,
 ) -> Size:
-    for name, side in zip(("width", "height"), asked, strict=True):
+    for name, side in zip(("width", "height"), requested, strict=True):
         if side is not None and not limits.min_image_size <= side <= most:
             param = f"{prefix}{name}"
             bounds = f"between {limits.min_image_size} and {most} pixels"
             raise InvalidRequest(f"{param} must be {bounds}", param)
     scale = min(1.0, most / max(default))
     width, height = (max(limits.min_image_size, int(side * scale) // factor * factor) for side in default)
-    return asked[0] or width, asked[1] or height
+    return requested[0] or width, requested[1] or height

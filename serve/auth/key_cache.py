@@ -73,11 +73,11 @@ class KeyCache:
         """Read the keys once more, since one may have just been made. Raises NotReady."""
         if self._waiting >= MOST_WAITING:
             return
-        asked_at = self._clock()
+        requested_at = self._clock()
         self._waiting += 1
         try:
             for _ in range(2):  # A read that is under way may have begun before.
-                if self._read_at < asked_at:
+                if self._read_at < requested_at:
                     await asyncio.sleep(max(0.0, self._read_at + NEW_EVERY_S - self._clock()))
                     await self.refresh(NEW_EVERY_S)
         finally:

@@ -39,9 +39,9 @@ class KeyStore:
     def read(self) -> tuple[tuple[Key, ...], float]:
         """Return all keys, and the seconds since 1970 by the clock that their ends go by."""
         limits = (tenants.c[name] for name in LIMITS)
-        asked = select(keys, *limits).join(tenants).order_by(keys.c.created_at, keys.c.id)
+        statement = select(keys, *limits).join(tenants).order_by(keys.c.created_at, keys.c.id)
         with reading(self._engine) as connection:
-            return tuple(map(_key, connection.execute(asked))), now_of(connection)
+            return tuple(map(_key, connection.execute(statement))), now_of(connection)
 
     def create(
         self,
@@ -107,8 +107,8 @@ class KeyStore:
         """Change what a tenant may use; False where there is none."""
         given = {name: value for name, value in limits.items() if value is not None}
         with self._engine.begin() as connection:
-            asked = update(tenants).where(tenants.c.name == tenant).values(given)
-            return connection.execute(asked).rowcount == 1
+            statement = update(tenants).where(tenants.c.name == tenant).values(given)
+            return connection.execute(statement).rowcount == 1
 
     def used(self, key_id: str, at: float) -> None:
         """Note that a key was used."""
@@ -139,8 +139,8 @@ def _add(
 
 
 def _one(connection: Connection, key_id: str) -> Key | None:
-    asked = select(keys, *(tenants.c[name] for name in LIMITS)).join(tenants).where(keys.c.id == key_id)
-    found = connection.execute(asked).one_or_none()
+    statement = select(keys, *(tenants.c[name] for name in LIMITS)).join(tenants).where(keys.c.id == key_id)
+    found = connection.execute(statement).one_or_none()
     return None if found is None else _key(found)
 
 

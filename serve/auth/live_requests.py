@@ -69,7 +69,7 @@ class LiveRequests:
         except asyncio.CancelledError:
             if live.end is None or task.uncancel() > cancelling:
                 raise
-            await _tell(live, scope, receive, send)
+            await _watch(live, scope, receive, send)
         finally:
             self._live.discard(live)
 
@@ -87,7 +87,7 @@ class LiveRequests:
             await asyncio.sleep(self._every_s)
 
 
-async def _tell(live: _Live, scope: Scope, receive: Receive, send: Send) -> None:
+async def _watch(live: _Live, scope: Scope, receive: Receive, send: Send) -> None:
     """Say why it ended: as the answer, or as a stream's last event."""
     refusal = Refusal(401, "unauthenticated", f"this key {live.end}")
     if not live.started:

@@ -10,7 +10,6 @@ from scenewright import __all__ as __all__
 
 MODULES = (
     "address",
-    "answers",
     "asynchronous",
     "calls",
     "encoding",
@@ -18,6 +17,7 @@ MODULES = (
     "errors",
     "faults",
     "http",
+    "responses",
     "retries",
     "stories",
     "synchronous",
@@ -26,3 +26,4 @@ MODULES = (
 
 for _name in MODULES:
     sys.modules[f"{__name__}.{_name}"] = globals()[_name] = import_module(f"scenewright.{_name}")
+sys.modules[f"{__name__}.answers"] = import_module("scenewright.responses")  # Its name before 0.2.

@@ -41,18 +41,18 @@ def main(config: str, file: Path, port: int | None, keep: bool) -> None:
     wire_format = picture_format(file)
     check_writable(file)
     try:
-        asked = serve_file.load(config)
+        loaded = serve_file.load(config)
         if port is None:
             port = KEPT_PORT if keep else 0
         with (
             local_cluster.running(
-                kept_logs.with_kept_logs(asked.config, click.echo),
+                kept_logs.with_kept_logs(loaded.config, click.echo),
                 "127.0.0.1",
                 port,
                 click.echo,
-                asked.deploy,
+                loaded.deploy,
             ) as url,
-            Scenewright(url, transport=tls.transport(asked.deploy.http_options)) as service,
+            Scenewright(url, transport=tls.transport(loaded.deploy.http_options)) as service,
         ):
             reason = wait_ready.wait(service, ray_processes.check)
             if reason:
@@ -80,7 +80,7 @@ def main(config: str, file: Path, port: int | None, keep: bool) -> None:
 
 
 def _table(painted: Scene, start_s: float, in_all_s: float) -> str:
-    """Seconds a stage; the two layers stand side by side, since they are painted at the same time."""
+    """List the seconds of each stage; the layers are side by side, since they are painted together."""
     ms = painted.timings_ms
     rows = [f"{'seconds':<10}{'character':>12}{'background':>12}"]
     rows += [

@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 
 
 class Span(click.ParamType[float]):
-    """How long something lasts, in seconds."""
+    """Duration in seconds."""
 
     name = "SPAN"
 

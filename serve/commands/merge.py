@@ -42,7 +42,7 @@ def merge(
     layers: Path | None,
     further: tuple[Path, ...],
     positions: tuple[Position | float, ...],
-    **asked: Any,
+    **options: Any,
 ) -> None:
     """Set the figure of CHARACTER.png into BACKGROUND.png, on this machine, without a service.
 
@@ -50,12 +50,12 @@ def merge(
     """
     output = OutputOptions(picture_format(file))
     check_writable(file)
-    given = {IN_PIXELS.get(name, name): asked[name] for name in PLACING if asked[name] is not None}
+    given = {IN_PIXELS.get(name, name): options[name] for name in PLACING if options[name] is not None}
     characters = all_characters(character, further)
-    standing = of_each(positions, len(characters))
-    if standing and not further:
-        given["position"] = standing[0]
-    figures = [FigureOptions(each) for each in standing] or [FigureOptions()] * len(characters)
+    positions_given = of_each(positions, len(characters))
+    if positions_given and not further:
+        given["position"] = positions_given[0]
+    figures = [FigureOptions(each) for each in positions_given] or [FigureOptions()] * len(characters)
     mark = TEXT if attribution else None
     job = MergeJob("merge", MergeOptions(**given), output, enhance, mark, layers is not None)
     job = replace(job, figures=tuple(figures) if further else ())
@@ -67,7 +67,7 @@ def merge(
         given=frozenset(given),
         max_frame_px=LARGEST_SIDE_PX,
         further=tuple(read(file, "character") for file in further),
-        given_figures=(frozenset({"position"} if standing else ()),) * len(job.figures),
+        given_figures=(frozenset({"position"} if positions_given else ()),) * len(job.figures),
     )
     files = {upload.character_name(index): file for index, file in enumerate(characters)}
     files["background"] = background

@@ -1,6 +1,6 @@
 """Read Ray Serve's HAProxy mode: `RAY_SERVE_ENABLE_HA_PROXY=1` in the environment of every node.
 
-The configuration asks for it by `ingress.haproxy`, and `scenewright serve` switches it on for the Ray that it
+The configuration requests it by `ingress.haproxy`, and `scenewright serve` switches it on for the Ray that it
 starts (serve/runtime/haproxy.py).
 """
 
@@ -18,17 +18,17 @@ def enabled() -> bool:
     return os.environ.get(SWITCH, "0") == "1"
 
 
-def asked_for(config: ServiceConfig) -> bool:
+def is_requested(config: ServiceConfig) -> bool:
     """Say whether HAProxy is to listen: the environment has the last word."""
-    said = os.environ.get(SWITCH)
-    return config.ingress.haproxy if said is None else said == "1"
+    value = os.environ.get(SWITCH)
+    return config.ingress.haproxy if value is None else value == "1"
 
 
 def refuse_without(config: ServiceConfig, on_ray: bool) -> None:
-    """Raise ValueError on a Ray that does not say which mode it has, where `config` asks for HAProxy."""
+    """Raise ValueError on a Ray that does not say which mode it has, where `config` requests HAProxy."""
     if config.ingress.haproxy and on_ray and SWITCH not in os.environ:
         raise ValueError(
-            f"ingress.haproxy asks for HAProxy, and Ray was started without: set {SWITCH}=1 and the other"
+            f"ingress.haproxy requests HAProxy, and Ray was started without: set {SWITCH}=1 and the other"
             f" variables of docs/cluster.md on every node before Ray starts there, or {SWITCH}=0 for Ray"
             " Serve's own proxies"
         )

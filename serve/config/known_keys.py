@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 
 class UnknownKey(ValueError):
-    """Names the key by its path, and the nearest known one."""
+    """Name the key by its path, and the nearest known one."""
 
 
 def check_keys(value: Any, annotation: Any, path: str = "") -> None:

@@ -28,7 +28,7 @@ AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
 class ConfigFileError(ValueError):
-    """Names the file, the key and the fault, fit to be shown as it is."""
+    """Name the file, the key and the fault, fit to be shown as it is."""
 
 
 @dataclass(frozen=True)

@@ -322,7 +322,7 @@ class ServiceConfig(Settings):
         return authentication
 
     @property
-    def asks_for_keys(self) -> bool:
+    def requires_keys(self) -> bool:
         """Return whether every request but those for public paths needs a key."""
         return self.authentication != "off"
 

@@ -24,7 +24,7 @@ APPLICATION = "applications[0]"
 BY_SERVE_RUN = "take it out, or deploy the file with Ray's own `serve run`"
 UNSERVED = {
     "grpc_options": "Scenewright has no gRPC methods: take it out",
-    "http_options.ssl_ca_certs": "Ray Serve asks no client for a certificate, so it would check none:"
+    "http_options.ssl_ca_certs": "Ray Serve requests no client certificate, so it would check none:"
     " take it out, and check client certificates in a proxy before the service",
     "applications[].logging_config": "Scenewright's deployments have logs of their own: set"
     f" {APPLICATION}.args.logs",
@@ -43,13 +43,13 @@ PREFIX_RULE = (
 
 
 class UnservedKey(ValueError):
-    """Names the key, says why it would do nothing, and what to do instead."""
+    """Name the key, why it would do nothing, and what to do instead."""
 
 
 def refuse_unserved(content: dict[str, Any], deploy: ServeDeploySchema, config: ServiceConfig) -> None:
     """Raise UnservedKey for the first key of `content`, the file as it was read, that would do nothing."""
     for path, pattern, value in _walk(content):
-        if pattern in UNSERVED and _asks_for_something(value):
+        if pattern in UNSERVED and _is_set(value):
             raise UnservedKey(f"{path} does nothing here, since {UNSERVED[pattern]}")
     for fault in (
         *_http(deploy.http_options, config),
@@ -71,9 +71,9 @@ def _walk(value: Any, path: str = "", pattern: str = "") -> Iterator[tuple[str, 
             yield from _walk(item, *inner)
 
 
-def _asks_for_something(value: Any) -> bool:
+def _is_set(value: Any) -> bool:
     if isinstance(value, dict):
-        return any(_asks_for_something(item) for item in value.values())
+        return any(_is_set(item) for item in value.values())
     return value not in (None, False, [], "")
 
 
@@ -91,7 +91,7 @@ def _http(http: HTTPOptionsSchema, config: ServiceConfig) -> Iterator[str]:
         yield "http_options.ssl_keyfile and ssl_certfile do nothing here without each other: give both"
     if http.ssl_keyfile_password and not http.ssl_keyfile:
         yield "http_options.ssl_keyfile_password does nothing here without ssl_keyfile and ssl_certfile"
-    if http.ssl_keyfile and haproxy_mode.asked_for(config):
+    if http.ssl_keyfile and haproxy_mode.is_requested(config):
         yield "http_options.ssl_keyfile does nothing behind Ray's HAProxy: end TLS in a proxy before it"
 
 

@@ -17,7 +17,7 @@ from deployments.errors import TOO_LONG, TOO_MUCH_AHEAD, DeadlineExceeded, Overl
 from deployments.messages import LayerJob
 from deployments.reports.routing_stats import RoutingStats
 
-from .replica_registry import Pool, nowhere
+from .replica_registry import Replicas, nowhere
 
 QUEUE_FULL = "every replica's queue is full; come back shortly"
 CAUTION = 1.4
@@ -43,18 +43,18 @@ class Speed:
     interactive: float
 
     @classmethod
-    def of(cls, standings: Sequence[RoutingStats | None]) -> Speed:
+    def of(cls, stats: Sequence[RoutingStats | None]) -> Speed:
         """Sum the replicas' speeds.
 
         A replica that has painted nothing yet counts as an average one, one that cannot paint as none.
         """
-        standings = [standing for standing in standings if standing is None or not standing.unready]
-        told = [standing for standing in standings if standing is not None]
-        rates = [1 / standing.megapixel_step_s for standing in told if standing.megapixel_step_s > 0]
+        stats = [each for each in stats if each is None or not each.unready]
+        known = [each for each in stats if each is not None]
+        rates = [1 / each.megapixel_step_s for each in known if each.megapixel_step_s > 0]
         return cls(
-            len(standings) * sum(rates) / len(rates) if rates else 0.0,
-            min((standing.least_megapixel_step_s for standing in told), default=0.0),
-            sum(standing.interactive for standing in told),
+            len(stats) * sum(rates) / len(rates) if rates else 0.0,
+            min((each.least_megapixel_step_s for each in known), default=0.0),
+            sum(each.interactive for each in known),
         )
 
 
@@ -66,20 +66,20 @@ class AdmissionControl:
 
     def __init__(
         self,
-        pool: Callable[[str], Pool | None] = nowhere,
+        replicas: Callable[[str], Replicas | None] = nowhere,
         places: Mapping[str, int] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._pool = pool
+        self._replicas_of = replicas
         self._places = places or {}
         self._clock = clock
         self._inside: defaultdict[str, list[LayerJob]] = defaultdict(list)
-        self._gone: deque[tuple[float, LayerJob]] = deque()
+        self._ended: deque[tuple[float, LayerJob]] = deque()
 
     @contextmanager
     def admit(self, *jobs: LayerJob) -> Iterator[None]:
         """Admit the layers for as long as the block lasts. Raises Overloaded and DeadlineExceeded."""
-        working = [job for job in jobs if not self._is_warm(job)]
+        working = [job for job in jobs if not self._is_cached(job)]
         beside: Counter[str] = Counter()
         for job in working:
             # A scene's further figures come after its first, and take places of their own.
@@ -94,8 +94,8 @@ class AdmissionControl:
             yield
         finally:
             self._leave(working)
-            self._gone.extend((self._clock(), job) for job in working)
-            self._forget_gone()
+            self._ended.extend((self._clock(), job) for job in working)
+            self._forget_ended()
 
     def _leave(self, jobs: Sequence[LayerJob]) -> None:
         for job in jobs:
@@ -106,20 +106,20 @@ class AdmissionControl:
 
         None where the replicas' speed is not known.
         """
-        pool = self._pool(job.generator)
-        rate = Speed.of(pool.standings()).rate if pool else 0.0
+        replicas = self._replicas_of(job.generator)
+        rate = Speed.of(replicas.routing_stats()).rate if replicas else 0.0
         return places * job.megapixel_steps / rate if rate else None
 
-    def _is_warm(self, job: LayerJob) -> bool:
+    def _is_cached(self, job: LayerJob) -> bool:
         """Return True where an equal layer is painted or kept, which leaves no work to do."""
-        pool = self._pool(job.generator)
-        return pool is not None and pool.is_warm(job)
+        replicas = self._replicas_of(job.generator)
+        return replicas is not None and replicas.is_cached(job)
 
     def _check(self, job: LayerJob, beside: int) -> None:
-        pool = self._pool(job.generator)
-        if pool is None:
+        replicas = self._replicas_of(job.generator)
+        if replicas is None:
             return
-        speed, left_s = Speed.of(pool.standings()), job.deadline_at - self._clock()
+        speed, left_s = Speed.of(replicas.routing_stats()), job.deadline_at - self._clock()
         if job.megapixel_steps * speed.least_megapixel_step_s > left_s:
             raise DeadlineExceeded(TOO_LONG)
         before = self._before(job, speed)
@@ -127,7 +127,7 @@ class AdmissionControl:
             late_s = CAUTION * (before + job.megapixel_steps) / speed.rate + AFTERWARDS_S - left_s
             if late_s > 0:
                 raise Overloaded(TOO_MUCH_AHEAD, retry_after_s=late_s)
-        self._check_places(job, pool, beside)
+        self._check_places(job, replicas, beside)
 
     def _before(self, job: LayerJob, speed: Speed) -> float:
         """Return the work ahead of this job.
@@ -140,25 +140,25 @@ class AdmissionControl:
             by_tenant[other.tenant] += other.megapixel_steps
         mine = by_tenant.pop(job.tenant, 0.0)
         others = sum(min(theirs, mine + job.megapixel_steps) for theirs in by_tenant.values())
-        return mine + others + max(0.0, speed.interactive - self._told(job.generator))
+        return mine + others + max(0.0, speed.interactive - self._reported_at_most(job.generator))
 
-    def _told(self, generator: str) -> float:
+    def _reported_at_most(self, generator: str) -> float:
         """Return the most work admitted here that the replicas can have reported; the rest is others'."""
-        self._forget_gone()
-        lately = [job for _, job in self._gone if job.generator == generator]
+        self._forget_ended()
+        lately = [job for _, job in self._ended if job.generator == generator]
         return sum(job.megapixel_steps for job in [*self._inside[generator], *lately])
 
-    def _forget_gone(self) -> None:
+    def _forget_ended(self) -> None:
         """Forget jobs that ended long ago, without waiting for a request: each holds its words."""
-        while self._gone and self._clock() - self._gone[0][0] > STALE_S:
-            self._gone.popleft()
+        while self._ended and self._clock() - self._ended[0][0] > STALE_S:
+            self._ended.popleft()
 
-    def _check_places(self, job: LayerJob, pool: Pool, beside: int) -> None:
+    def _check_places(self, job: LayerJob, replicas: Replicas, beside: int) -> None:
         """Refuse a layer without a place to wait in; `beside` layers of its scene take one before it."""
         places = self._places.get(job.generator)
         if places is None:
             return
-        waiting = pool.waiting()
+        waiting = replicas.waiting()
         mine, free = waiting[job.tenant] + beside, places - waiting.total() - beside
         if mine >= SHARE * free:
             too_many = int((mine - SHARE * free) / (1 + SHARE)) + 1

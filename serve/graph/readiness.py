@@ -30,7 +30,7 @@ PROBE_TIMEOUT_S = 2.0
 BUSY_TIMEOUT_S = 0.7
 """The limit for replicas that run: the probes of a kubelet give up after a second."""
 DISK_TIMEOUT_S = 0.2
-NO_ANSWER = "jobs: the disk that holds them does not answer"
+NO_RESPONSE = "jobs: the disk that holds them does not answer"
 NONE_RUNS = "no replica is running: one is loading its model, or waits for a place"
 KINDS: tuple[LayerKind, ...] = ("character", "background")
 
@@ -55,7 +55,7 @@ class DiskCheck:
         if self._looking is None or self._looking.done():
             self._looking = asyncio.ensure_future(asyncio.to_thread(self._disk.shortage))
         done, _ = await asyncio.wait({self._looking}, timeout=DISK_TIMEOUT_S)
-        shortage = self._looking.result() if done else NO_ANSWER
+        shortage = self._looking.result() if done else NO_RESPONSE
         return replace(state, degraded=(*state.degraded, shortage)) if shortage else state
 
 
@@ -78,8 +78,8 @@ async def _layer(graph: Graph, kind: LayerKind, wanted: Mapping[str, int]) -> Se
 
 
 def _asleep(graph: Graph, name: str, wanted: Mapping[str, int]) -> bool:
-    pool = graph.pool(name)
-    return wanted.get(name) == 0 and (pool is None or not pool.standings())
+    replicas = graph.replicas(name)
+    return wanted.get(name) == 0 and (replicas is None or not replicas.routing_stats())
 
 
 def _all_of(states: Iterable[ServiceState]) -> ServiceState:
@@ -92,8 +92,8 @@ def _all_of(states: Iterable[ServiceState]) -> ServiceState:
 
 async def _state(graph: Graph, name: str, wanted: int) -> ServiceState:
     state = await _painting(graph, name)
-    pool = graph.pool(name)
-    runs = len(pool.standings()) if pool is not None else 0
+    replicas = graph.replicas(name)
+    runs = len(replicas.routing_stats()) if replicas is not None else 0
     if state == ServiceState() and 0 < runs < wanted:
         return ServiceState(degraded=(f"{name}: {runs} of {wanted} replicas run",))
     return state
@@ -101,42 +101,42 @@ async def _state(graph: Graph, name: str, wanted: int) -> ServiceState:
 
 async def _painting(graph: Graph, name: str) -> ServiceState:
     """Judge the replicas that run."""
-    pool = graph.pool(name)
-    told = _told(name, pool.standings()) if pool is not None else None
-    if told is not None:
-        return told
-    runs = pool is not None and len(pool.standings()) > 0
+    replicas = graph.replicas(name)
+    reported = _judge_reports(name, replicas.routing_stats()) if replicas is not None else None
+    if reported is not None:
+        return reported
+    runs = replicas is not None and len(replicas.routing_stats()) > 0
     try:
-        reason = await _asked(graph, name, BUSY_TIMEOUT_S if runs else PROBE_TIMEOUT_S)
+        reason = await _probe(graph, name, BUSY_TIMEOUT_S if runs else PROBE_TIMEOUT_S)
     except TimeoutError:
-        pool = graph.pool(name)
-        standings = pool.standings() if pool is not None else ()
-        if standings:
-            return _busy(name, standings)
+        replicas = graph.replicas(name)
+        stats = replicas.routing_stats() if replicas is not None else ()
+        if stats:
+            return _busy(name, stats)
         reason = NONE_RUNS
     return ServiceState(unready=(f"{name}: {reason}",)) if reason else ServiceState()
 
 
-def _told(name: str, standings: Sequence[RoutingStats | None]) -> ServiceState | None:
+def _judge_reports(name: str, stats: Sequence[RoutingStats | None]) -> ServiceState | None:
     """Judge by the replicas' own reports; None where none of them has reported yet."""
-    known = [standing for standing in standings if standing is not None]
-    reasons = Counter(standing.unready for standing in known if standing.unready)
-    if not known or (len(known) < len(standings) and reasons.total() == len(known)):
+    known = [each for each in stats if each is not None]
+    reasons = Counter(each.unready for each in known if each.unready)
+    if not known or (len(known) < len(stats) and reasons.total() == len(known)):
         return None
     if not reasons:
         return ServiceState()
     if reasons.total() == len(known):
         return ServiceState(unready=(f"{name}: {_commonest(reasons)}",))
-    return _degraded(name, reasons, len(standings))
+    return _degraded(name, reasons, len(stats))
 
 
-def _busy(name: str, standings: Sequence[RoutingStats | None]) -> ServiceState:
+def _busy(name: str, stats: Sequence[RoutingStats | None]) -> ServiceState:
     """Judge replicas of which none had time to answer; some may have said by now that they cannot paint."""
-    told = _told(name, standings)
-    if told is not None:
-        return told
-    reasons = Counter(standing.unready for standing in standings if standing is not None)
-    return _degraded(name, reasons, len(standings)) if reasons else ServiceState()
+    reported = _judge_reports(name, stats)
+    if reported is not None:
+        return reported
+    reasons = Counter(each.unready for each in stats if each is not None)
+    return _degraded(name, reasons, len(stats)) if reasons else ServiceState()
 
 
 def _degraded(name: str, reasons: Counter[str], replicas: int) -> ServiceState:
@@ -149,7 +149,7 @@ def _commonest(reasons: Counter[str]) -> str:
     return min(reasons, key=lambda text: (-reasons[text], text))
 
 
-async def _asked(graph: Graph, name: str, timeout_s: float) -> str:
+async def _probe(graph: Graph, name: str, timeout_s: float) -> str:
     """Return what any one replica says; empty where it can paint.
 
     Raises TimeoutError where none has time to answer.
@@ -166,6 +166,6 @@ async def _asked(graph: Graph, name: str, timeout_s: float) -> str:
     except BackPressureError:
         return ""  # Its queue is full, so it paints.
     except Exception as error:  # A replica raises whatever it died of: it is not ready, and why is logged.
-        logger.warning("no %s replica could be asked whether it is ready: %r", name, error)
+        logger.warning("the readiness of no %s replica could be probed: %r", name, error)
         return "its replica is restarting"
     return "" if readiness.ready else readiness.reason

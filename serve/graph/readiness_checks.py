@@ -13,33 +13,33 @@ from .readiness import ServiceState
 
 MOST_WAITING = 16
 """Half of the slots that are left to health checks (http/request_slots.py)."""
-UNKNOWN = ServiceState(unready=("the replicas are being asked at present",))
+UNKNOWN = ServiceState(unready=("the replicas are being probed",))
 
 
 class ReadinessChecks:
-    """The readiness checks of one process. `ask` finds the service's state out."""
+    """The readiness checks of one process. `probe` finds the service's state out."""
 
-    def __init__(self, ask: Callable[[], Awaitable[ServiceState]]) -> None:
-        self._ask = ask
-        self._asking: asyncio.Task[ServiceState] | None = None
+    def __init__(self, probe: Callable[[], Awaitable[ServiceState]]) -> None:
+        self._probe = probe
+        self._probing: asyncio.Task[ServiceState] | None = None
         self._waiting = 0
         self._last = UNKNOWN
 
     async def state(self) -> ServiceState:
         """Return the state, or the last known one where many wait for it already."""
-        if self._asking is None:
-            self._asking = asyncio.ensure_future(self._asked())
+        if self._probing is None:
+            self._probing = asyncio.ensure_future(self._run_probe())
         if self._waiting >= MOST_WAITING:
             return self._last
         self._waiting += 1
         try:
-            return await asyncio.shield(self._asking)
+            return await asyncio.shield(self._probing)
         finally:
             self._waiting -= 1
 
-    async def _asked(self) -> ServiceState:
+    async def _run_probe(self) -> ServiceState:
         try:
-            self._last = await self._ask()
+            self._last = await self._probe()
         finally:
-            self._asking = None
+            self._probing = None
         return self._last

@@ -10,14 +10,14 @@ from deployments.messages import LayerJob
 from deployments.reports.routing_stats import RoutingStats
 
 
-class Pool(Protocol):
-    def standings(self) -> Sequence[RoutingStats | None]:
+class Replicas(Protocol):
+    def routing_stats(self) -> Sequence[RoutingStats | None]:
         """Return each replica's report; None for one that has not reported yet."""
 
     def waiting(self) -> Counter[str]:
         """Count the layers of each tenant that wait outside of the replicas for room in one of them."""
 
-    def is_warm(self, job: LayerJob) -> bool:
+    def is_cached(self, job: LayerJob) -> bool:
         """Return whether an equal layer is painted or kept."""
 
     def was_sent(self, job: LayerJob) -> bool:
@@ -35,16 +35,16 @@ class ReplicaRegistry:
     """
 
     def __init__(self) -> None:
-        self._pools: dict[str, Pool] = {}
+        self._by_kind: dict[str, Replicas] = {}
 
-    def register(self, generator: str, pool: Pool) -> None:
-        self._pools[generator] = pool
+    def register(self, generator: str, replicas: Replicas) -> None:
+        self._by_kind[generator] = replicas
 
-    def get(self, generator: str) -> Pool | None:
-        return self._pools.get(generator)
+    def get(self, generator: str) -> Replicas | None:
+        return self._by_kind.get(generator)
 
 
-def nowhere(generator: str) -> Pool | None:
+def nowhere(generator: str) -> Replicas | None:
     """Return no pool, for a process without routers."""
     return None
 

@@ -26,11 +26,11 @@ from deployments.reports.routing_stats import RoutingStats
 from . import replica_registry
 from .fair_queue import LayerFairQueue
 
-TOLD_EVERY_S = 1.0
-SENT_S = 5 * TOLD_EVERY_S
+REPORT_EVERY_S = 1.0
+SENT_S = 5 * REPORT_EVERY_S
 """A replica counts as warm for what was sent to it this long: by then it has reported so itself."""
 REMEMBERED = 1024
-REFUSED_S = 3 * TOLD_EVERY_S
+REFUSED_S = 3 * REPORT_EVERY_S
 """A replica that has refused a layer gets none for this long: by then it has reported its state."""
 
 
@@ -50,15 +50,15 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
         # By its module: Ray pickles this one by value, and with it whatever objects its names stand for.
         replica_registry.HERE.register(kwargs["generator"], self)
 
-    def standings(self) -> Sequence[RoutingStats | None]:
+    def routing_stats(self) -> Sequence[RoutingStats | None]:
         return [RoutingStats.from_stats(replica.routing_stats) for replica in list(self._replicas.values())]
 
     def waiting(self) -> Counter[str]:
         jobs = (_job(pending) for pending in self._still_pending())
         return Counter(job.tenant for job in jobs if job is not None)
 
-    def is_warm(self, job: LayerJob) -> bool:
-        return bool(self._warm(job))
+    def is_cached(self, job: LayerJob) -> bool:
+        return bool(self._cached(job))
 
     def was_sent(self, job: LayerJob) -> bool:
         return _routed_as(job) in self._routed
@@ -83,7 +83,7 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
         job = _job(pending_request)
         if job is None:
             return ranks
-        return [*filter(None, (self._warm(job), self._loaded_and_idle())), *ranks, self._unknown()]
+        return [*filter(None, (self._cached(job), self._loaded_and_idle())), *ranks, self._unknown()]
 
     def on_request_routed(self, pending_request: PendingRequest, replica_id: ReplicaID, result: Any) -> None:
         job = _job(pending_request)
@@ -95,10 +95,10 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
         if job.no_store or not self._keeps_layers:
             return
         now = self._get_curr_time_s()
-        sent_to, at = self._sent.get(job.likeness, (None, 0.0))
+        sent_to, at = self._sent.get(job.cache_key, (None, 0.0))
         if sent_to != replica_id or now - at >= SENT_S:  # Not renewed by those that follow it.
-            self._sent[job.likeness] = replica_id, now
-            self._sent.move_to_end(job.likeness)
+            self._sent[job.cache_key] = replica_id, now
+            self._sent.move_to_end(job.cache_key)
             while len(self._sent) > REMEMBERED:
                 self._sent.popitem(last=False)
 
@@ -120,7 +120,7 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
         jobs = [(_job(each), each.created_at) for each in pending]
         for index, (job, _) in enumerate(jobs):
             # It takes nobody's turn on a model.
-            if job is None or (not job.no_store and self._is_kept(job.likeness, replica)):
+            if job is None or (not job.no_store and self._is_kept(job.cache_key, replica)):
                 return index
         # Ray notes when a request came by the time of day, and a deadline is a time of the monotonic clock.
         now, of_day = time.monotonic(), self._get_curr_time_s()
@@ -130,16 +130,16 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
     def _still_pending(self) -> list[PendingRequest]:
         return [pending for pending in list(self._pending_requests_to_fulfill) if not pending.future.done()]
 
-    def _warm(self, job: LayerJob) -> list[RunningReplica]:
+    def _cached(self, job: LayerJob) -> list[RunningReplica]:
         if job.no_store:
             return []
-        likeness = job.likeness
-        return [replica for replica in self._serving() if self._is_kept(likeness, replica)]
+        cache_key = job.cache_key
+        return [replica for replica in self._serving() if self._is_kept(cache_key, replica)]
 
-    def _is_kept(self, likeness: str, replica: RunningReplica) -> bool:
-        sent_to, at = self._sent.get(likeness, (None, 0.0))
+    def _is_kept(self, cache_key: str, replica: RunningReplica) -> bool:
+        sent_to, at = self._sent.get(cache_key, (None, 0.0))
         just_sent = sent_to == replica.replica_id and self._get_curr_time_s() - at < SENT_S
-        return just_sent or likeness in replica.routing_stats.get("warm", ())
+        return just_sent or cache_key in replica.routing_stats.get("cached", ())
 
     def _loaded_and_idle(self) -> list[RunningReplica]:
         """Return the loaded replicas that are idle, none where all have their model loaded.
@@ -163,9 +163,9 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
     def _serving(self) -> list[RunningReplica]:
         """Return the ready replicas, else those that may be, else all: these then say why they are not."""
         replicas = list(self._replicas.values())
-        told = [self._is_ready(replica) for replica in replicas]
-        best = True if True in told else None if None in told else False
-        return [replica for replica, ready in zip(replicas, told, strict=True) if ready is best]
+        readiness = [self._is_ready(replica) for replica in replicas]
+        best = True if True in readiness else None if None in readiness else False
+        return [replica for replica, ready in zip(replicas, readiness, strict=True) if ready is best]
 
     def _unknown(self) -> list[RunningReplica]:
         """Return one replica that has not reported yet: better than waiting for one that is full."""
@@ -179,8 +179,8 @@ def _routed_as(job: LayerJob) -> RoutedAs:
 
 def _job(pending: PendingRequest | None) -> LayerJob | None:
     """Return the layer's job; None for calls such as `readiness`."""
-    asked = pending.args[0] if pending is not None and pending.args else None
-    return asked if isinstance(asked, LayerJob) else None
+    argument = pending.args[0] if pending is not None and pending.args else None
+    return argument if isinstance(argument, LayerJob) else None
 
 
 def routed(generator: str, keeps_layers: bool) -> RequestRouterConfig:
@@ -191,6 +191,6 @@ def routed(generator: str, keeps_layers: bool) -> RequestRouterConfig:
     options: dict[str, Any] = {
         "request_router_class": LayerRouter,
         "request_router_kwargs": {"generator": generator, "keeps_layers": keeps_layers},
-        "request_routing_stats_period_s": TOLD_EVERY_S,
+        "request_routing_stats_period_s": REPORT_EVERY_S,
     }
     return RequestRouterConfig(**options)

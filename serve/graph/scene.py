@@ -25,7 +25,7 @@ from ray.serve.exceptions import (
 from ray.serve.handle import DeploymentHandle
 
 from deployments.errors import DeadlineExceeded, GenerationFailed, InvalidRequest, NotReady, Overloaded
-from deployments.merge_work import MEGA, read_on_the_way, work_on_the_way, written_px
+from deployments.merge_work import MEGA, read_on_the_way, work_in_transit, written_px
 from deployments.messages import (
     LayerEvent,
     LayerJob,
@@ -36,13 +36,13 @@ from deployments.messages import (
     PictureJob,
     UploadJob,
 )
-from deployments.queueing.work_queue import Work, WorkQueue
+from deployments.queueing.work_queue import QueuedWork, WorkQueue
 
 from ..telemetry.scene_spans import branch, finishing, note_loss
 from .admission_control import QUEUE_FULL, AdmissionControl
-from .replica_registry import Pool, nowhere
+from .replica_registry import Replicas, nowhere
 from .scene_job import SceneJob
-from .stream_reader import Tell, follow
+from .stream_reader import OnEvent, follow
 
 Handle = DeploymentHandle[Any]
 Result = TypeVar("Result")
@@ -65,9 +65,9 @@ PIXELS_LOST = (ObjectLostError, RayServeException)
 class Graph:
     """Hold the handles of the deployments below the ingress, and the admission control before them.
 
-    `merges`: how much of the merger's work this process may have under way. `pool`: what this process knows
-    of the replicas of a generator, by its name. `others`: the generators of the models that are not the first
-    of their layer, by their names.
+    `merges`: how much of the merger's work this process may have under way. `replicas`: what this process
+    knows of the replicas of a generator, by its name. `others`: the generators of the models that are not the
+    first of their layer, by their names.
     """
 
     character: Handle
@@ -75,7 +75,7 @@ class Graph:
     merger: Handle
     admission: AdmissionControl = field(default_factory=AdmissionControl)
     merges: WorkQueue = field(default_factory=lambda: WorkQueue(UNBOUNDED, UNBOUNDED))
-    pool: Callable[[str], Pool | None] = nowhere
+    replicas: Callable[[str], Replicas | None] = nowhere
     others: Mapping[str, Handle] = field(default_factory=dict)
 
     @property
@@ -114,20 +114,22 @@ class SceneResult:
         return (*self.figures, self.background)
 
 
-async def render(graph: Graph, job: SceneJob, tell: SceneTell | None = None) -> SceneResult:
+async def render(graph: Graph, job: SceneJob, on_event: SceneTell | None = None) -> SceneResult:
     """Paint all layers in parallel, then merge them.
 
-    `tell` is called with places in the queue, with each step and with each layer.
+    `on_event` is called with places in the queue, with each step and with each layer.
 
     Raises what deployments.errors draws.
     """
     async with _admitted(graph, job.deadline_at, *job.layers):
         for _ in range(MAX_LOSSES):
-            painted = await all_or_none(_paint(graph, layer, _of_layer(layer, tell)) for layer in job.layers)
+            painted = await all_or_none(
+                _paint(graph, layer, _of_layer(layer, on_event)) for layer in job.layers
+            )
             *figures, (place, background) = painted
             merge = _merging(graph, job, [response for response, _ in figures], place)
             later = job.merge.priority == "batch"
-            work = Work(job.merge.tenant, scene_megapixels(job), later=later)
+            work = QueuedWork(job.merge.tenant, scene_megapixels(job), later=later)
             try:
                 merged: MergeResult = await _finish(graph, job.merge.request_id, work, merge)
             except PIXELS_LOST:
@@ -139,8 +141,8 @@ async def render(graph: Graph, job: SceneJob, tell: SceneTell | None = None) -> 
         raise GenerationFailed("the painted layers were lost before they could be merged, again and again")
 
 
-def _of_layer(job: LayerJob, tell: SceneTell | None) -> Tell | None:
-    return None if tell is None else lambda item: tell(item, job.figure)
+def _of_layer(job: LayerJob, on_event: SceneTell | None) -> OnEvent | None:
+    return None if on_event is None else lambda item: on_event(item, job.figure)
 
 
 def _merging(graph: Graph, job: SceneJob, figures: list[Any], place: Any) -> Callable[[], Response]:
@@ -151,11 +153,11 @@ def _merging(graph: Graph, job: SceneJob, figures: list[Any], place: Any) -> Cal
 
 
 async def render_layer(
-    graph: Graph, job: LayerJob, output: OutputOptions, tell: Tell | None = None
+    graph: Graph, job: LayerJob, output: OutputOptions, on_event: OnEvent | None = None
 ) -> tuple[LayerResult, Picture]:
     """Paint one layer alone, encoded by the merger's replicas so that the edge never touches pixels."""
     async with _admitted(graph, job.deadline_at, job):
-        response, layer = await _paint(graph, job, tell)
+        response, layer = await _paint(graph, job, on_event)
         encode = partial(graph.merger.encode.remote, output, response, job.tenant)
         return layer, await _finish(graph, job.request_id, _alone(job), encode)
 
@@ -175,7 +177,7 @@ async def render_upload(graph: Graph, job: UploadJob, deadline_at: float) -> Mer
     """Merge two picture files, decoding included, in the merger's replicas."""
     async with _Deadline(deadline_at):
         merge = partial(graph.merger.merge_files.remote, job)
-        merged: MergeResult = await _finish(graph, job.merge.request_id, work_on_the_way(job), merge)
+        merged: MergeResult = await _finish(graph, job.merge.request_id, work_in_transit(job), merge)
         return merged
 
 
@@ -193,29 +195,29 @@ def scene_megapixels(job: SceneJob) -> float:
     return written_px(job.merge, figures_px, place_px) / MEGA
 
 
-def _alone(job: LayerJob) -> Work:
+def _alone(job: LayerJob) -> QueuedWork:
     """Return the work of a layer's own file."""
-    return Work(job.tenant, job.width_px * job.height_px / MEGA)
+    return QueuedWork(job.tenant, job.width_px * job.height_px / MEGA)
 
 
-async def _paint(graph: Graph, job: LayerJob, tell: Tell | None = None) -> tuple[Any, LayerResult]:
+async def _paint(graph: Graph, job: LayerJob, on_event: OnEvent | None = None) -> tuple[Any, LayerResult]:
     """Return the layer's object ref, to pass to a further call, and the layer."""
     painter, frees_in_s = graph.painter(job), partial(graph.admission.place_frees_in_s, job)
     elsewhere = partial(_another_is_ready, graph, job)
     with branch(job) as painted:
-        if tell is None:
-            stand_in, layer = await _kept(partial(painter.paint.remote, job), _whole, frees_in_s, elsewhere)
+        if on_event is None:
+            ref, layer = await _kept(partial(painter.paint.remote, job), _whole, frees_in_s, elsewhere)
         else:
             stream = partial(painter.options(stream=True).stream.remote, job)
-            stand_in, layer = await _kept(stream, partial(follow, tell=tell), frees_in_s, elsewhere)
+            ref, layer = await _kept(stream, partial(follow, on_event=on_event), frees_in_s, elsewhere)
         painted(layer)
-        return stand_in, layer
+        return ref, layer
 
 
-async def _finish(graph: Graph, request_id: str, work: Work, call: Callable[[], Response]) -> Any:
+async def _finish(graph: Graph, request_id: str, work: QueuedWork, call: Callable[[], Response]) -> Any:
     """Return the result of a call of the merger's replicas, made when its turn has come."""
     with finishing(request_id) as made:
-        async with graph.merges.turn(work):
+        async with graph.merges.slot(work):
             _, result = await _kept(call)
         made(result)
         return result
@@ -264,8 +266,8 @@ async def _kept(
 
 def _another_is_ready(graph: Graph, job: LayerJob) -> bool:
     """Return whether another replica is ready, after the job's own has said that it is not."""
-    pool = graph.pool(job.generator)
-    return pool is not None and pool.refused(job)
+    replicas = graph.replicas(job.generator)
+    return replicas is not None and replicas.refused(job)
 
 
 @asynccontextmanager

@@ -19,10 +19,10 @@ PLACE: Branch = ("background", None)
 class ScenePreviews:
     """Makes the n-th preview when all layers have sent their n-th. A late or a failed one is left out."""
 
-    def __init__(self, graph: Graph, merge: MergeJob, tell: Callable[[bytes], None]) -> None:
+    def __init__(self, graph: Graph, merge: MergeJob, on_preview: Callable[[bytes], None]) -> None:
         self._graph = graph
         self._merge = merge
-        self._tell = tell
+        self._on_preview = on_preview
         figures = range(len(merge.figures)) if merge.figures else (None,)
         self._figures: list[Branch] = [("character", index) for index in figures]
         self._latest: dict[Branch, bytes] = {}
@@ -38,7 +38,7 @@ class ScenePreviews:
             self._making.cancel()
             await asyncio.gather(self._making, return_exceptions=True)
 
-    def hear(self, item: LayerEvent, index: int | None = None) -> None:
+    def on_event(self, item: LayerEvent, index: int | None = None) -> None:
         """Take in a queue position, a step or a layer; `index` is that of one of several figures."""
         if not isinstance(item, StepEvent) or item.preview is None:
             return
@@ -58,7 +58,7 @@ class ScenePreviews:
             else merger.preview.remote(merge.options, figures[0], place, merge.tenant)
         )
         try:
-            self._tell(await response)
+            self._on_preview(await response)
         except asyncio.CancelledError:
             response.cancel()
             raise

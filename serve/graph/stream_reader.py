@@ -8,22 +8,22 @@ from typing import Any
 from deployments.errors import GenerationFailed
 from deployments.messages import LayerEvent, LayerResult
 
-Tell = Callable[[LayerEvent], None]
+OnEvent = Callable[[LayerEvent], None]
 """Called with places in the queue, every step, and the layer at the end. A layer that is painted again
 reports its steps again."""
 
 
-async def follow(response: Any, tell: Tell) -> tuple[Any, LayerResult]:
+async def follow(response: Any, on_event: OnEvent) -> tuple[Any, LayerResult]:
     """Return the object ref for a further call, and the layer, at the end of a streaming call.
 
     With the ref pixels go from replica to replica here too.
     """
     painted: tuple[Any, LayerResult] | None = None
     # To the very end: a generator that is dropped before it is done leaves its task to be cleaned up by Ray.
-    async for stand_in, item in _items(response):
-        tell(item)
+    async for ref, item in _items(response):
+        on_event(item)
         if isinstance(item, LayerResult):
-            painted = stand_in, item
+            painted = ref, item
     if painted is None:
         raise GenerationFailed("the layer ended without a picture")
     return painted

@@ -26,7 +26,7 @@ from .strict_json import AT_ONCE_BYTES, decode
 
 PIECE_BYTES = 64 << 10
 ZLIB, RAW, GZIP = zlib.MAX_WBITS, -zlib.MAX_WBITS, 16 + zlib.MAX_WBITS
-Asked = TypeVar("Asked", bound=BaseModel)
+Shape = TypeVar("Shape", bound=BaseModel)
 Result = TypeVar("Result")
 
 
@@ -111,7 +111,7 @@ def _has_zlib_header(data: bytes) -> bool:
     return data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0
 
 
-async def accept(request: Request, shape: type[Asked], limits: Limits) -> Asked:
+async def accept(request: Request, shape: type[Shape], limits: Limits) -> Shape:
     """Read a request's body as `shape`. Raises Refusal, InvalidJson, and InvalidRequest naming the field."""
     return await understand(await read_json(request, limits), limits, lambda body: parse(body, shape))
 
@@ -119,13 +119,13 @@ async def accept(request: Request, shape: type[Asked], limits: Limits) -> Asked:
 async def understand(data: bytes, limits: Limits, read: Callable[[Any], Result]) -> Result:
     """Decode JSON and hand it to `read`: here if it is small, else off the event loop. Raises InvalidJson."""
 
-    def work() -> Result:
+    def read_decoded() -> Result:
         return read(decode(data, limits.max_json_values))
 
-    return work() if len(data) <= AT_ONCE_BYTES else await off_loop(work)
+    return read_decoded() if len(data) <= AT_ONCE_BYTES else await off_loop(read_decoded)
 
 
-def parse(body: Any, shape: type[Asked]) -> Asked:
+def parse(body: Any, shape: type[Shape]) -> Shape:
     """Return the body as `shape`. Raises InvalidRequest naming the first field at fault."""
     try:
         return shape.model_validate(body)
@@ -199,12 +199,12 @@ async def in_time(timeout_s: float) -> AsyncGenerator[None, None]:
         raise ClientGone from None
 
 
-async def abandon_with_client(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+async def abandon_with_client(request: Request, read_decoded: Coroutine[Any, Any, Result]) -> Result:
     """Return the work's result.
 
     If the client hangs up first, cancel the work and raise ClientGone.
     """
-    working = asyncio.ensure_future(work)
+    working = asyncio.ensure_future(read_decoded)
     leaving = asyncio.ensure_future(hang_up(request.receive))
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)

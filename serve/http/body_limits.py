@@ -123,11 +123,11 @@ def holding(scope: Scope, headers: Headers, max_bytes: int) -> Callable[[int], N
     route takes: those that grow side by side would all be refused half-way.
     """
     share: BodyShare | None = scope.get("state", {}).get(STATE)
-    told = announced_bytes(headers) if CODING not in headers else 0
+    reported = announced_bytes(headers) if CODING not in headers else 0
 
     def hold(received: int) -> None:
         if share is not None:
-            share.grow_to(received if received <= max(told, SMALL_BYTES) else max_bytes)
+            share.grow_to(received if received <= max(reported, SMALL_BYTES) else max_bytes)
 
     return hold
 

@@ -41,11 +41,11 @@ CROWDED = Refusal(429, "rate_limited", "too many connections from this address",
 
 
 class HeaderTooLarge(Exception):
-    """Raised in a parser's callback."""
+    """Refusal, raised in a parser's callback."""
 
 
 class HeldFlow(FlowControl):
-    """Reads on only when all that was read has been parsed."""
+    """Read on only when all that was read has been parsed."""
 
     def __init__(self, transport: asyncio.Transport, unread: bytearray) -> None:
         super().__init__(transport)
@@ -137,7 +137,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
             return  # Empty lines are no part of a request (RFC 9112, 2.2): some clients end a body with one.
         self._unset_keepalive_if_required()
         self._unread += data
-        if self._deadline is None and not self._connection.works:
+        if self._deadline is None and not self._connection.busy:
             self._set_deadline(self._limits.header_timeout_s, self._late)
         if self._protocol_known or self._choose_protocol():
             self._parse()
@@ -168,7 +168,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
         protocol = OneZeroProtocol(*arguments, **more)
         protocol.keep_place(self.table, self._connection, self._writes)
         method, target, *_ = bytes(self._unread).lstrip(b"\r\n").split(b" ", 2)
-        if not self._may_work(method, target):
+        if not self._may_begin(method, target):
             protocol.app = answering(BUSY)
         protocol.connection_made(transport)
         transport.set_protocol(protocol)
@@ -206,7 +206,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
         if self._framing_bytes > self._limits.header_bytes + FRAMING_TO_BODY * self._body_bytes:
             self._refuse(MALFORMED)
             return False
-        if self._discarded_answered():
+        if self._discarded_responded():
             return self._discard_body(received)
         return True
 
@@ -233,8 +233,8 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
         self._in_head, self._raw_bytes = False, 0
         self._framing_bytes = self._body_bytes = 0
         self._clear_deadline()
-        may_work = self._may_work(self.parser.get_method(), self.url)
-        self.app = self._usual_app if may_work else answering(BUSY)
+        may_begin = self._may_begin(self.parser.get_method(), self.url)
+        self.app = self._usual_app if may_begin else answering(BUSY)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -244,10 +244,10 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        answered = self._discarded_answered()
+        responded = self._discarded_responded()
         self._in_head, self._raw_bytes, self._head_bytes, self._head_fields = True, 0, 0, 0
         self._between, self._is_request = True, False
-        if answered:
+        if responded:
             self.cycle.more_body = False
             self._rest()
 
@@ -255,7 +255,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
         super().on_response_complete()
         if self.transport.is_closing():
             self._writes.watch()
-        elif self._discarded_answered() and not self.pipeline:
+        elif self._discarded_responded() and not self.pipeline:
             # Its body goes on after the answer: let the rest come, within bounds, while there is room.
             self._discarded_bytes = 0
             self.table.wait(self._connection)
@@ -290,7 +290,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
 
-    def _may_work(self, method: bytes, target: bytes) -> bool:
+    def _may_begin(self, method: bytes, target: bytes) -> bool:
         """Return whether the request may be worked on.
 
         Where all places are taken only health checks may, which wait for nothing and bring no body.
@@ -298,7 +298,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
         probes = method in (b"GET", b"HEAD") and target.partition(b"?")[0].endswith(PROBES)
         return self.table.begin(self._connection) or probes
 
-    def _discarded_answered(self) -> bool:
+    def _discarded_responded(self) -> bool:
         """Return whether the body that arrives belongs to a request that has its answer."""
         return not self._in_head and self.cycle is not None and self.cycle.response_complete
 

@@ -17,10 +17,10 @@ VARIABLE = "SCENEWRIGHT_CHECKED_HOSTS"
 OWN_NAMES = (r"[0-9.]+", r"\[[0-9a-f:.]+\]", r"(.*\.)?localhost")
 
 
-def setting_for(allowed_hosts: Iterable[str], asks_for_keys: bool) -> dict[str, str]:
+def setting_for(allowed_hosts: Iterable[str], requires_keys: bool) -> dict[str, str]:
     """Return the environment in which Serve's routes check what the application itself does (hosts.py)."""
     names = tuple(allowed_hosts)
-    unchecked = "*" in names or (asks_for_keys and not names)
+    unchecked = "*" in names or (requires_keys and not names)
     return {} if unchecked else {VARIABLE: ",".join(names)}
 
 
@@ -30,7 +30,7 @@ def checked_hosts(environment: Mapping[str, str]) -> tuple[str, ...] | None:
     return None if names is None else tuple(name for name in names.split(",") if name)
 
 
-def are_answered(host: str, allowed: Iterable[str]) -> bool:
+def are_allowed(host: str, allowed: Iterable[str]) -> bool:
     """Return whether Serve's routes answer to a normalised host.
 
     An address always counts: no name server can rebind it, and a kubelet uses the pod's.
@@ -39,6 +39,6 @@ def are_answered(host: str, allowed: Iterable[str]) -> bool:
 
 
 def pattern_of(allowed: Iterable[str]) -> str:
-    """Return are_answered() as a regular expression, over a Host in lower case without its port."""
+    """Return are_allowed() as a regular expression, over a Host in lower case without its port."""
     names = (rf".+\.{re.escape(name[2:])}" if name.startswith("*.") else re.escape(name) for name in allowed)
     return "^(" + "|".join((*OWN_NAMES, *names)) + r")\.?$"

@@ -22,17 +22,17 @@ LOOKED_AT = 64
 class Connection:
     """`drop` ends it at once; `is_busy` says whether bytes are on their way, in or out.
 
-    `works`: whether it has a request under way, as the table knows.
+    `busy`: whether it has a request under way, as the table knows.
     """
 
     address: str
     drop: Callable[[], None]
     is_busy: Callable[[], bool]
-    works: bool = field(default=False, init=False)
+    busy: bool = field(default=False, init=False)
 
 
 class ConnectionTable:
-    """Counts one event loop's connections by state and by address."""
+    """Count one event loop's connections by state and by address."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
@@ -65,7 +65,7 @@ class ConnectionTable:
         if connection in self._waiting:
             del self._waiting[connection]
             self._working.add(connection)
-            connection.works = True
+            connection.busy = True
         return len(self._working) <= self.limits.connections
 
     def wait(self, connection: Connection) -> None:
@@ -73,7 +73,7 @@ class ConnectionTable:
         if connection in self._working:
             self._working.remove(connection)
             self._waiting[connection] = None
-            connection.works = False
+            connection.busy = False
 
     def leave(self, connection: Connection) -> None:
         """Free its place; more than once does no harm."""

@@ -12,22 +12,22 @@ LONGEST_S = 60.0
 
 
 class Unbounded(Exception):
-    """Says what was answered instead of 431."""
+    """Say what was answered instead of 431."""
 
 
 def refuses_long_headers(url: str, tls: ssl.SSLContext | None) -> None:
     """Send one header over the limit to `url`. Raises Unbounded, and OSError where nobody listens."""
     where = urlsplit(url)
     host, port = where.hostname or "", where.port or (443 if tls else 80)
-    asked = f"GET /-/healthz HTTP/1.1\r\nHost: {where.netloc}\r\nX-Fill: {'a' * TOO_MANY_BYTES}\r\n\r\n"
+    probe = f"GET /-/healthz HTTP/1.1\r\nHost: {where.netloc}\r\nX-Fill: {'a' * TOO_MANY_BYTES}\r\n\r\n"
     with socket.create_connection((host, port), LONGEST_S) as plain:
         connection = tls.wrap_socket(plain, server_hostname=host) if tls else plain
         with connection:
             with suppress(ConnectionError):  # Refused before its end; the answer may be there all the same.
-                connection.sendall(asked.encode())
-            answer = _first_line(connection)
-    if answer.split(" ")[1:2] != ["431"]:
-        raise Unbounded(f"a header of {TOO_MANY_BYTES} bytes was answered {answer!r}, and not 431")
+                connection.sendall(probe.encode())
+            response = _first_line(connection)
+    if response.split(" ")[1:2] != ["431"]:
+        raise Unbounded(f"a header of {TOO_MANY_BYTES} bytes was answered {response!r}, and not 431")
 
 
 def _first_line(connection: socket.socket) -> str:

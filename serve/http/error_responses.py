@@ -69,7 +69,7 @@ class ClientGone(Exception):
     """The client is gone, so nobody is left to read an answer."""
 
 
-def answer(request: Request, error: Exception) -> JSONResponse:
+def error_response(request: Request, error: Exception) -> JSONResponse:
     """Return the answer to any exception.
 
     What is not in the table is a 500 that says nothing of its cause.
@@ -92,7 +92,7 @@ async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -
     if scope["type"] == "websocket":
         await WebSocketClose(1008)(scope, receive, send)
         return
-    await answer(Request(scope), error)(scope, receive, send)
+    await error_response(Request(scope), error)(scope, receive, send)
 
 
 def error_of(error: Exception, request_id: str) -> dict[str, Any]:

@@ -90,10 +90,10 @@ async def _sorted(form: FormData, limits: Limits, pictures: Mapping[str, int], o
             often = "twice" if most[name] == 1 else f"more than {most[name]} times"
             raise InvalidRequest(f"{shown} stands {often} in the form", shown)
     files = {name: await _pictures(name, parts[name]) for name in pictures}
-    told = b"".join([await part.read(limits.max_json_bytes + 1) for part in parts[options or ""]])
-    if len(told) > limits.max_json_bytes:
+    option_bytes = b"".join([await part.read(limits.max_json_bytes + 1) for part in parts[options or ""]])
+    if len(option_bytes) > limits.max_json_bytes:
         raise Refusal(413, "payload_too_large", f"{options} is limited to {limits.max_json_bytes} bytes")
-    return Form(files, told)
+    return Form(files, option_bytes)
 
 
 async def _pictures(name: str, parts: list[UploadFile]) -> tuple[bytes, ...]:

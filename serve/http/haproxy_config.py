@@ -25,7 +25,7 @@ PROBES = r"path -m end /healthz /readyz /-/routes"
 
 
 class UnknownConfiguration(Exception):
-    """Says which line Ray did not write."""
+    """Say which line Ray did not write."""
 
 
 def bounded(text: str, limits: ConnectionLimits, folder: Path, hosts: tuple[str, ...] | None = None) -> str:
@@ -88,10 +88,10 @@ def _connections(limits: ConnectionLimits) -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY:
         return wanted
-    room = (hard - SPARE_FILES) // FILES_A_CONNECTION - limits.health_connections
-    if room < limits.connections:
+    limit = (hard - SPARE_FILES) // FILES_A_CONNECTION - limits.health_connections
+    if limit < limits.connections:
         raise UnknownConfiguration(f"this machine allows {hard} open files, too few for HAProxy (ulimit -n)")
-    return min(wanted, room)
+    return min(wanted, limit)
 
 
 def _buffer(line: re.Match[str]) -> str:
@@ -110,8 +110,9 @@ def _defaults(limits: ConnectionLimits, folder: Path) -> str:
         f"errorfile 400 {folder}/400.http",
         f"errorfile 408 {folder}/408.http",
         f"errorfile 502 {folder}/502.http",
-        f"http-error status 503 {_answer(503, 'not_ready', 'no replica can be reached', 2)}",
-        f"http-error status 504 {_answer(504, 'deadline_exceeded', 'the replica did not answer in time')}",
+        f"http-error status 503 {_error_reply(503, 'not_ready', 'no replica can be reached', 2)}",
+        "http-error status 504"
+        f" {_error_reply(504, 'deadline_exceeded', 'the replica did not answer in time')}",
         f"log-format {_quoted(_LOG)}",
     ]
     return "\n".join(f"    {line}" for line in lines)
@@ -126,9 +127,9 @@ _LOG = (
 
 
 def _frontend(limits: ConnectionLimits, connections: int, hosts: tuple[str, ...] | None) -> str:
-    crowded = _answer(429, "overloaded", "all connections of this service are in use", 1)
+    crowded = _error_reply(429, "overloaded", "all connections of this service are in use", 1)
     message = f"a request's header is limited to {limits.header_bytes} bytes"
-    too_large = _answer(431, "header_too_large", message)
+    too_large = _error_reply(431, "header_too_large", message)
     lines = [
         "http-request set-var(txn.scenewright_method) method",
         "http-request set-var(txn.scenewright_path) path,bytes(0,300)",
@@ -144,7 +145,7 @@ def _frontend(limits: ConnectionLimits, connections: int, hosts: tuple[str, ...]
         lines += [
             "acl scenewright_own path -i /-/healthz /-/routes",
             f"acl scenewright_host req.hdr(host),host_only,lower -m reg {_quoted(pattern_of(hosts))}",
-            f"http-request return status 400 {_answer(400, 'invalid_host', message)}"
+            f"http-request return status 400 {_error_reply(400, 'invalid_host', message)}"
             " if scenewright_own !scenewright_host { req.hdr(host) -m found }",
         ]
     if limits.connections_per_address:
@@ -166,10 +167,10 @@ def _frontend(limits: ConnectionLimits, connections: int, hosts: tuple[str, ...]
 
 
 def _not_found() -> str:
-    return f"    http-request return status 404 {_answer(404, 'not_found', 'there is no such route')}"
+    return f"    http-request return status 404 {_error_reply(404, 'not_found', 'there is no such route')}"
 
 
-def _answer(status: int, code: str, message: str, retry_after_s: int | None = None) -> str:
+def _error_reply(status: int, code: str, message: str, retry_after_s: int | None = None) -> str:
     body = _quoted(_error(status, code, message, "%ID"))
     wait = "" if retry_after_s is None else f" hdr Retry-After {retry_after_s}"
     return f"content-type application/json lf-string {body} hdr X-Request-ID %ID{wait}"

@@ -38,10 +38,10 @@ class Hosts:
     `allowed` ones, and those alone count.
     """
 
-    def __init__(self, app: ASGIApp, allowed: Iterable[str], asks_for_keys: bool) -> None:
+    def __init__(self, app: ASGIApp, allowed: Iterable[str], requires_keys: bool) -> None:
         self._app = app
         self._allowed = tuple(allowed)
-        self._asks_for_keys = asks_for_keys
+        self._requires_keys = requires_keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope) if scope["type"] in ("http", "websocket") else None
@@ -52,15 +52,15 @@ class Hosts:
 
     def _refusal(self, scope: Scope) -> Refusal | None:
         headers = Headers(scope=scope)
-        needs_key = self._asks_for_keys
-        if (self._allowed or not needs_key) and not self._answers_to(scope, headers, needs_key):
+        needs_key = self._requires_keys
+        if (self._allowed or not needs_key) and not self._allows(scope, headers, needs_key):
             return OTHER_HOST
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
         if changes and not needs_key and self._is_from_another_site(headers):
-            return Refusal(403, "forbidden", "a page of another site may not ask for this")
+            return Refusal(403, "forbidden", "a page of another site may not send this request")
         return None
 
-    def _answers_to(self, scope: Scope, headers: Headers, needs_key: bool) -> bool:
+    def _allows(self, scope: Scope, headers: Headers, needs_key: bool) -> bool:
         given = headers.getlist("host")
         if "*" in self._allowed:
             return True

@@ -105,8 +105,8 @@ class HttpTracing:
             await send(message)
 
         method = scope["method"]
-        asked = {"http.request.method": method}
-        with spanning(method, asked, _callers_trace(Headers(scope=scope)), SpanKind.SERVER) as span:
+        requested = {"http.request.method": method}
+        with spanning(method, requested, _callers_trace(Headers(scope=scope)), SpanKind.SERVER) as span:
             try:
                 await self._app(scope, receive, passing)
             finally:

@@ -26,7 +26,7 @@ async def off_loop(work: Callable[[], Result]) -> Result:
     return await asyncio.get_running_loop().run_in_executor(_thread(), _uncollected, work)
 
 
-def take_short_turns() -> None:
+def shorten_thread_slices() -> None:
     """Let the event loop wait less for what runs beside it, in this process for as long as it lives."""
     sys.setswitchinterval(SWITCH_S)
 

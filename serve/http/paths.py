@@ -31,13 +31,13 @@ def link(request: Request, path: str) -> str:
     """
     prefix = str(request.scope.get("root_path", "")).rstrip("/")
     if not prefix:
-        said = request.headers.get("x-forwarded-prefix", "").rstrip("/")
-        prefix = said if len(said) <= LONGEST_CHARS and FORWARDED.fullmatch(said) else ""
+        forwarded = request.headers.get("x-forwarded-prefix", "").rstrip("/")
+        prefix = forwarded if len(forwarded) <= LONGEST_CHARS and FORWARDED.fullmatch(forwarded) else ""
     return prefix + path
 
 
 class SlashAfterPrefix:
-    """Redirects /paint to /paint/, below which the page's relative addresses are."""
+    """Redirect /paint to /paint/, below which the page's relative addresses are."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -73,16 +73,16 @@ class HeadAsGet:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 begun.set()
 
-        asked = {**scope, "method": "GET"}
-        answering = asyncio.ensure_future(self._app(asked, receive, pass_start))
+        requested = {**scope, "method": "GET"}
+        answering = asyncio.ensure_future(self._app(requested, receive, pass_start))
         beginning = asyncio.ensure_future(begun.wait())
         try:
             await asyncio.wait({answering, beginning}, return_when=asyncio.FIRST_COMPLETED)
             if answering.done():
                 answering.result()
         finally:
-            if "route" in asked:
-                scope["route"] = asked["route"]  # The layers outside of this one count by it.
+            if "route" in requested:
+                scope["route"] = requested["route"]  # The layers outside of this one count by it.
             for task in (answering, beginning):
                 task.cancel()
             await asyncio.gather(answering, beginning, return_exceptions=True)

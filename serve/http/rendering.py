@@ -20,7 +20,7 @@ ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",",
 Body = Callable[[], dict[str, Any]]
 
 
-class JsonAnswer(Response):
+class JsonResponse(Response):
     """A JSON answer that is made when it is sent: off the event loop where its pictures are large."""
 
     media_type = "application/json"

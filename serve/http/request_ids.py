@@ -10,14 +10,14 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .error_responses import Refusal, answer
+from .error_responses import Refusal, error_response
 
 ACCEPTED = re.compile(r"[A-Za-z0-9._:/=+@-]{1,128}")
 SERVE_CONTROL_HEADERS = ("x-request-timeout-seconds", "x-request-disconnect-disabled")
 
 
 class RequestIds:
-    """Takes the request's X-Request-ID: the caller's, or the one that Serve's proxy made.
+    """Take the request's X-Request-ID: the caller's, or the one that Serve's proxy made.
 
     The proxy stamps the answer with it too, whatever it is, so an id that is not plain has to be refused.
     """
@@ -37,7 +37,7 @@ class RequestIds:
         scope["state"] = {**scope.get("state", {}), "request_id": offered if plain else uuid.uuid4().hex}
         refusal = _refusal(headers, bool(plain))
         if refusal:
-            await answer(Request(scope), refusal)(scope, receive, send)
+            await error_response(Request(scope), refusal)(scope, receive, send)
             return
         # Starlette answers a fault with our 500 and then raises it again, for a server that logs; ours has.
         with contextlib.suppress(Exception):

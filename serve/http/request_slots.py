@@ -46,7 +46,7 @@ class RequestSlots:
         self._app = app
         self._most = most
         self._is_public = is_public
-        self._taken: Counter[str] = Counter()
+        self._in_use: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or route_path(scope) in HEALTH:
@@ -55,21 +55,21 @@ class RequestSlots:
         tenant = str(scope.setdefault("state", {}).get("tenant", ""))
         if not tenant and self._is_public(scope):
             tenant = PUBLIC
-        free = self._most - self._taken.total()
-        if free <= 0 or (tenant and self._taken[tenant] >= SHARE * free):
+        free = self._most - self._in_use.total()
+        if free <= 0 or (tenant and self._in_use[tenant] >= SHARE * free):
             message = "too many requests are under way here; come back shortly"
             await refuse(Overloaded(message, retry_after_s=RETRY_S), scope, receive, send)
             return
         with ExitStack() as held:
-            self._taken[tenant] += 1
+            self._in_use[tenant] += 1
             held.callback(self._give_back, tenant)
             hold(scope, held)
             await self._app(scope, receive, send)
 
     def _give_back(self, tenant: str) -> None:
-        self._taken[tenant] -= 1
-        if not self._taken[tenant]:
-            del self._taken[tenant]
+        self._in_use[tenant] -= 1
+        if not self._in_use[tenant]:
+            del self._in_use[tenant]
 
 
 def hold(scope: Scope, held: ExitStack) -> None:

@@ -37,15 +37,15 @@ class DocumentedErrors:
         if scope["type"] != "http" or is_serves_own(scope):
             await self._app(scope, receive, send)
             return
-        answer = _Answer(scope, receive, send)
+        response = _Response(scope, receive, send)
         try:
-            await self._app(scope, receive, answer.send)
+            await self._app(scope, receive, response.send)
         finally:
             # Serve says nothing of a failed replica, and uvicorn would answer instead.
-            await answer.end()
+            await response.end()
 
 
-class _Answer:
+class _Response:
     """One answer on its way: passed on as it is, or held until all of it is there to be translated."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,7 +53,7 @@ class _Answer:
         self._begun = False
         self._status = 500
         self._headers = Headers()
-        self._said = bytearray()
+        self._body = bytearray()
 
     async def send(self, message: Message) -> None:
         if self._begun:
@@ -64,7 +64,7 @@ class _Answer:
                 self._begun = True
                 await self._send(message)
         elif message["type"] == "http.response.body":
-            self._said += message.get("body", b"")[: READ_BYTES - len(self._said)]
+            self._body += message.get("body", b"")[: READ_BYTES - len(self._body)]
             if not message.get("more_body", False):
                 await self.end()
 
@@ -78,13 +78,13 @@ class _Answer:
         if self._begun:
             return
         self._begun = True
-        refusal = translated(self._status, self._said.decode(errors="replace"), self._headers)
+        refusal = translated(self._status, self._body.decode(errors="replace"), self._headers)
         request_id = self._headers.get("x-request-id") or Headers(scope=self._scope).get("x-request-id", "")
         with suppress(OSError):  # The caller may be gone.
             await refuse_before_the_application(refusal, request_id, self._scope, self._receive, self._send)
 
 
-def translated(status: int, said: str, headers: Headers) -> Refusal:
+def translated(status: int, body: str, headers: Headers) -> Refusal:
     """Return the error of ours that a plain one of Serve's is."""
     after = headers.get("retry-after", "")
     retry_after_s = float(after) if after.isdecimal() else None
@@ -92,7 +92,7 @@ def translated(status: int, said: str, headers: Headers) -> Refusal:
         return NOT_FOUND
     if status == 408:
         return TOO_LATE
-    if status == 429 or (status == 503 and "backpressure" in said):
+    if status == 429 or (status == 503 and "backpressure" in body):
         message = "the service has more requests than it can take; come back shortly"
         return Refusal(status, "overloaded", message, retry_after_s=retry_after_s or 1.0)
     if status == 503:

@@ -40,16 +40,16 @@ class Event:
 
     def encode(self) -> bytes:
         data = render(self.data() if callable(self.data) else self.data)
-        told = "" if self.id is None else f"id: {self.id}\n"
-        return b"".join((f"event: {self.name}\n{told}data: ".encode(), data, b"\n\n"))
+        events = "" if self.id is None else f"id: {self.id}\n"
+        return b"".join((f"event: {self.name}\n{events}data: ".encode(), data, b"\n\n"))
 
 
-Work = Callable[[Callable[[Event], None]], Coroutine[Any, Any, None]]
+EventProducer = Callable[[Callable[[Event], None]], Coroutine[Any, Any, None]]
 """Sends its events as they come to be. The work itself bounds how many there can be."""
 
 
 class EventStream(Response):
-    """Answers a fault before the first event with its own status; a later one becomes an event.
+    """Answer a fault before the first event with its own status; a later one becomes an event.
 
     `place`: counts a stream that waits more than it works, in place of the slot that its request holds. When
     it is recalled, the stream ends as if its time were over.
@@ -60,13 +60,13 @@ class EventStream(Response):
     def __init__(
         self,
         request: Request,
-        work: Work,
+        work: EventProducer,
         heartbeat_s: float = HEARTBEAT_S,
         backend: str | None = None,
         place: AbstractContextManager[OpenStream] | None = None,
     ) -> None:
-        told = {} if backend is None else {"X-Backend": backend}
-        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", **told})
+        events = {} if backend is None else {"X-Backend": backend}
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", **events})
         del self.headers["content-length"]
         self._request_id: str = request.state.request_id
         self._work = work
@@ -82,10 +82,10 @@ class EventStream(Response):
             await self._stream(place, receive, send)
 
     async def _stream(self, place: OpenStream | None, receive: Receive, send: Send) -> None:
-        told: asyncio.Queue[Event | None] = asyncio.Queue()
-        working = asyncio.ensure_future(self._work(told.put_nowait))
-        working.add_done_callback(lambda _: told.put_nowait(None))
-        writing = asyncio.ensure_future(self._write(working, told, send))
+        events: asyncio.Queue[Event | None] = asyncio.Queue()
+        working = asyncio.ensure_future(self._work(events.put_nowait))
+        working.add_done_callback(lambda _: events.put_nowait(None))
+        writing = asyncio.ensure_future(self._write(working, events, send))
         leaving = asyncio.ensure_future(hang_up(receive))
         ends = {writing, leaving}
         if place is not None:
@@ -104,7 +104,7 @@ class EventStream(Response):
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _write(
-        self, working: asyncio.Future[None], told: asyncio.Queue[Event | None], send: Send
+        self, working: asyncio.Future[None], events: asyncio.Queue[Event | None], send: Send
     ) -> None:
         started = False
 
@@ -119,7 +119,7 @@ class EventStream(Response):
         while True:
             try:
                 async with asyncio.timeout(self._heartbeat_s):
-                    event = await told.get()
+                    event = await events.get()
             except TimeoutError:
                 await write(HEARTBEAT)
                 continue

@@ -6,7 +6,7 @@ import asyncio
 
 
 class StalledWrites:
-    """Looks at one transport from time to time, while it has something left to send."""
+    """Look at one transport from time to time, while it has something left to send."""
 
     def __init__(self, transport: asyncio.Transport, stalled_after_s: float) -> None:
         self._transport = transport

@@ -1,7 +1,7 @@
 """Decode JSON that means one thing: UTF-8, finite numbers, no duplicate keys, no lone surrogates.
 
 The standard parser takes NaN and lets the last of two equal keys win; both end as a 500, or as a picture that
-nobody asked for.
+no caller requested.
 
 Before it is parsed, what the body can hold is bounded: values, depth, and the lengths of strings and numbers.
 A body is looked at in pieces of 64 kB, by operations on bytes alone: a few milliseconds for eight megabytes,
@@ -112,7 +112,7 @@ def decode(body: bytes, max_values: int = MAX_VALUES) -> Any:
         raise InvalidJson("the body is not UTF-8") from None
     check_structure(body, max_values)
     try:
-        value = (json.JSONDecoder if len(body) <= AT_ONCE_BYTES else _InTurns)(**HOOKS).decode(text)
+        value = (json.JSONDecoder if len(body) <= AT_ONCE_BYTES else _InSlices)(**HOOKS).decode(text)
     except json.JSONDecodeError as error:
         raise InvalidJson(f"{error.msg} at line {error.lineno} column {error.colno}") from None
     if b"\\ud" in body or b"\\uD" in body:
@@ -167,7 +167,7 @@ def _check_unicode(value: Any) -> None:
             pending += item
 
 
-class _InTurns(json.JSONDecoder):
+class _InSlices(json.JSONDecoder):
     """The standard library's parser in Python: slower, and others get to run between any two values."""
 
     def __init__(self, **hooks: Any) -> None:

@@ -37,7 +37,7 @@ def _hand(protocol: Any, data: bytes) -> None:
     """Give data to the protocol as an event loop does to any asyncio.BufferedProtocol."""
     while data:
         buffer = protocol.get_buffer(len(data))
-        taken = min(len(buffer), len(data))
-        buffer[:taken] = data[:taken]
-        protocol.buffer_updated(taken)
-        data = data[taken:]
+        count = min(len(buffer), len(data))
+        buffer[:count] = data[:count]
+        protocol.buffer_updated(count)
+        data = data[count:]

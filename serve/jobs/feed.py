@@ -20,7 +20,7 @@ LEAST_REST = 20
 
 
 @dataclass(eq=False)
-class Followed:
+class FeedEntry:
     """One job that streams follow: its latest state, or the fault that ended it."""
 
     owner: str
@@ -37,7 +37,7 @@ class Followed:
             await self.changed.wait()
         return self.state
 
-    def tell(self, state: JobState | None, fault: Exception | None = None) -> None:
+    def update(self, state: JobState | None, fault: Exception | None = None) -> None:
         """Wake every reader."""
         self.state, self.fault = state or self.state, fault
         self.changed.set()
@@ -45,7 +45,7 @@ class Followed:
 
 
 class JobFeed:
-    """Polls as long as a stream reads. `look` finds the open jobs of owners, `load` reads one job whole."""
+    """Poll as long as a stream reads. `look` finds the open jobs of owners, `load` reads one job whole."""
 
     def __init__(
         self,
@@ -56,66 +56,66 @@ class JobFeed:
         self._look = look
         self._load = load
         self._poll_s = poll_s
-        self._followed: dict[str, Followed] = {}
-        self._asking: asyncio.Task[None] | None = None
+        self._entries: dict[str, FeedEntry] = {}
+        self._polling: asyncio.Task[None] | None = None
 
     @contextmanager
-    def following(self, first: JobState) -> Iterator[Followed]:
+    def following(self, first: JobState) -> Iterator[FeedEntry]:
         """Follow a job of which `first` was just read."""
-        followed = self._followed.setdefault(first.id, Followed(first.owner, first))
-        if _told(followed.state) != _told(first):
-            followed.tell(first)
-        followed.readers += 1
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.ensure_future(self._ask())
+        entry = self._entries.setdefault(first.id, FeedEntry(first.owner, first))
+        if _reported(entry.state) != _reported(first):
+            entry.update(first)
+        entry.readers += 1
+        if self._polling is None or self._polling.done():
+            self._polling = asyncio.ensure_future(self._poll())
         try:
-            yield followed
+            yield entry
         finally:
-            followed.readers -= 1
-            if not followed.readers and self._followed.get(first.id) is followed:
-                del self._followed[first.id]
-            if not self._followed and self._asking is not None:
-                self._asking.cancel()
-                self._asking = None
+            entry.readers -= 1
+            if not entry.readers and self._entries.get(first.id) is entry:
+                del self._entries[first.id]
+            if not self._entries and self._polling is not None:
+                self._polling.cancel()
+                self._polling = None
 
-    async def _ask(self) -> None:
+    async def _poll(self) -> None:
         took_s = 0.0
         while True:
             await asyncio.sleep(max(self._poll_s, LEAST_REST * took_s))
             began = time.monotonic()
             try:
-                there = await self._look({followed.owner for followed in self._followed.values()})
+                there = await self._look({entry.owner for entry in self._entries.values()})
             except Exception as fault:
-                for followed in list(self._followed.values()):
-                    self._end(followed, fault)
+                for entry in list(self._entries.values()):
+                    self._end(entry, fault)
                 continue
             took_s = time.monotonic() - began
-            for followed in list(self._followed.values()):
-                await self._compare(followed, there)
+            for entry in list(self._entries.values()):
+                await self._compare(entry, there)
 
-    async def _compare(self, followed: Followed, there: Mapping[str, OpenJob]) -> None:
-        known, now = followed.state, there.get(followed.state.id)
+    async def _compare(self, entry: FeedEntry, there: Mapping[str, OpenJob]) -> None:
+        known, now = entry.state, there.get(entry.state.id)
         counts = (now.queued, now.running) if now else (0, 0)
         if counts != (known.counts.get("queued", 0), known.counts.get("running", 0)):
             try:
-                followed.tell(await self._load(followed.owner, known.id))
+                entry.update(await self._load(entry.owner, known.id))
             except Exception as fault:
-                self._end(followed, fault)
+                self._end(entry, fault)
         elif now is not None:
             state = replace(known, ahead=_ahead(now, there) if now.queued else known.ahead, held=now.held)
             if state != known:
-                followed.tell(state)
+                entry.update(state)
 
-    def _end(self, followed: Followed, fault: Exception) -> None:
+    def _end(self, entry: FeedEntry, fault: Exception) -> None:
         """End the streams of a job with a fault.
 
         A stream that follows the job from now on starts afresh.
         """
-        self._followed.pop(followed.state.id, None)
-        followed.tell(None, fault)
+        self._entries.pop(entry.state.id, None)
+        entry.update(None, fault)
 
 
-def _told(job: JobState) -> tuple[dict[str, int], int, bool]:
+def _reported(job: JobState) -> tuple[dict[str, int], int, bool]:
     return job.counts, job.ahead, job.held
 
 

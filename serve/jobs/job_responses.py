@@ -8,12 +8,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from ..http.sse import Event, Work
+from ..http.sse import Event, EventProducer
 from ..webhooks.outbox import Delivery
 from .feed import JobFeed
 from .job_schema import (
     JobAccepted,
-    JobAnswer,
+    JobResponse,
     JobScene,
     JobSummary,
     SceneError,
@@ -29,7 +29,7 @@ def accepted(job: JobState) -> JobAccepted:
     return JobAccepted(id=job.id, status=job.status, total=job.total)
 
 
-def summary(job: JobState, tells_tenant: bool = False) -> JobSummary:
+def summary(job: JobState, with_tenant: bool = False) -> JobSummary:
     return JobSummary(
         id=job.id,
         status=job.status,
@@ -38,14 +38,14 @@ def summary(job: JobState, tells_tenant: bool = False) -> JobSummary:
         done=job.counts.get("succeeded", 0),
         failed=job.counts.get("failed", 0),
         held=job.held,
-        tenant=job.owner if tells_tenant else None,
+        tenant=job.owner if with_tenant else None,
     )
 
 
-def whole(job: JobState, address: str, tells_tenant: bool = False) -> JobAnswer:
+def whole(job: JobState, address: str, with_tenant: bool = False) -> JobResponse:
     """Return the whole job as its response. `address` is the job's own, as its caller reaches it."""
-    return JobAnswer(
-        **summary(job, tells_tenant).model_dump(),
+    return JobResponse(
+        **summary(job, with_tenant).model_dump(),
         ahead=job.ahead,
         webhook=_webhook(job.webhook),
         scenes=[_scene(scene, address) for scene in job.scenes],
@@ -70,7 +70,7 @@ def _scene(scene: SceneState, address: str) -> JobScene:
     )
 
 
-def told_before(job: JobState, last_event_id: str) -> int:
+def already_sent(job: JobState, last_event_id: str) -> int:
     """Read which scenes' ends an event's id says were sent.
 
     It has one bit for each scene, so that order and clocks do not matter.
@@ -80,43 +80,43 @@ def told_before(job: JobState, last_event_id: str) -> int:
     job_id, _, bits = last_event_id.partition(".")
     if job_id != job.id or not re.fullmatch(f"[0-9a-f]{{1,{job.total // 4 + 1}}}", bits):
         return 0
-    told, ended = int(bits, 16), sum(1 << scene.number for scene in job.scenes if scene.status in ENDED)
-    return 0 if told & ~ended else told
+    sent, ended = int(bits, 16), sum(1 << scene.number for scene in job.scenes if scene.status in ENDED)
+    return 0 if sent & ~ended else sent
 
 
-def job_events(feed: JobFeed, first: JobState, address: str, told: int = 0) -> Work:
+def job_events(feed: JobFeed, first: JobState, address: str, sent: int = 0) -> EventProducer:
     """Stream `job.progress` with the counts, `scene.ended` for each scene that has, then `job.ended`.
 
     A new stream sends all that has ended so far and was not sent before, so that nothing is missed by
     connecting again, as a client does when the stream ends without `job.ended`: after a while it does.
     """
 
-    async def work(tell: Callable[[Event], None]) -> None:
-        nonlocal told
+    async def produce(on_event: Callable[[Event], None]) -> None:
+        nonlocal sent
         last = dict[str, Any]()
 
-        def tell_of(name: str, data: dict[str, Any]) -> None:
-            tell(Event(name, data, f"{first.id}.{told:x}"))
+        def report(name: str, data: dict[str, Any]) -> None:
+            on_event(Event(name, data, f"{first.id}.{sent:x}"))
 
-        with feed.following(first) as followed, suppress(TimeoutError):
+        with feed.following(first) as entry, suppress(TimeoutError):
             async with asyncio.timeout(LONGEST_S):
-                job = followed.state
+                job = entry.state
                 while True:
                     for scene in job.scenes:
                         if scene.number % 100 == 99:
                             await asyncio.sleep(0)
                         if scene.status not in ENDED:
-                            told &= ~(1 << scene.number)  # It may have ended before: its picture was damaged.
-                        elif not told >> scene.number & 1:
-                            told |= 1 << scene.number
-                            tell_of("scene.ended", _scene(scene, address).model_dump(exclude_none=True))
+                            sent &= ~(1 << scene.number)  # It may have ended before: its picture was damaged.
+                        elif not sent >> scene.number & 1:
+                            sent |= 1 << scene.number
+                            report("scene.ended", _scene(scene, address).model_dump(exclude_none=True))
                     counts = summary(job).model_dump(exclude_none=True) | {"ahead": job.ahead}
                     if job.status in ENDED:
-                        tell_of("job.ended", counts)
+                        report("job.ended", counts)
                         return
                     if counts != last:
-                        tell_of("job.progress", counts)
+                        report("job.progress", counts)
                         last = counts
-                    job = await followed.after(job)
+                    job = await entry.after(job)
 
-    return work
+    return produce

@@ -27,7 +27,7 @@ class JobRequest(Wire):
 
 
 class JobAccepted(Wire):
-    """What is said of a job once it is kept for good."""
+    """Description of a job once it is kept for good."""
 
     id: str
     status: Status
@@ -58,7 +58,7 @@ class JobSummary(JobAccepted):
     done: int = Field(description="scenes that succeeded")
     failed: int
     held: bool = Field(False, description="its key has ended: what waits is not painted until it is released")
-    tenant: str | None = Field(None, description="whose it is, told to an admin alone")
+    tenant: str | None = Field(None, description="its tenant, shown to an admin alone")
 
 
 class WebhookState(Wire):
@@ -71,7 +71,7 @@ class WebhookState(Wire):
     last_error: str | None = None
 
 
-class JobAnswer(JobSummary):
+class JobResponse(JobSummary):
     """`failed` as soon as all scenes have ended and one has failed; the others' pictures are there."""
 
     ahead: int = Field(description="scenes of your earlier jobs that have not ended: they come first")
@@ -85,12 +85,12 @@ class JobList(Wire):
 
 
 class ListQuery(BaseModel):
-    """What may stand behind the `?` of GET /v1/jobs."""
+    """Query parameters of GET /v1/jobs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     limit: int = Field(20, ge=1, le=100)
     after: str | None = Field(None, max_length=100, description="`next` of the page before")
     tenant: str | None = Field(
-        None, max_length=64, description="whose jobs: an admin lists everybody's without it"
+        None, max_length=64, description="the tenant; without it an admin lists all jobs"
     )

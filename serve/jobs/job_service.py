@@ -28,7 +28,7 @@ from ..telemetry.logs import logger
 from ..webhooks.targets import Forbidden, check_url
 from .damaged_pictures import WAIT_S, Outcome, paint_again, refuse
 from .job_schema import JobRequest
-from .kept_scenes import answer_in, picture_in
+from .kept_scenes import picture_in, response_in
 from .open_work import OpenJob, open_jobs
 from .scene_jobs import admit_all
 from .states import ENDED, JobState, NewScene, SceneState
@@ -43,11 +43,11 @@ NO_SCENE = "this job has no such scene, or no picture of it"
 
 
 class JobService:
-    """Opens the jobs' database at the first job: an edge without jobs needs no folder.
+    """Open the jobs' database at the first job: an edge without jobs needs no folder.
 
     Raises NotReady where that fails.
 
-    An owner of None is an admin, who lists, sees, ends and releases everybody's jobs.
+    An owner of None is an admin, who lists, sees, ends and releases all jobs.
     """
 
     def __init__(self, config: ServiceConfig) -> None:
@@ -66,20 +66,20 @@ class JobService:
         return DiskSpace(self._config.jobs, self._config.state_folder)
 
     async def submit(
-        self, owner: str, asked: JobRequest, digest: str, key: str | None, key_id: str | None = None
+        self, owner: str, requested: JobRequest, digest: str, key: str | None, key_id: str | None = None
     ) -> JobState:
         """Submit a job, kept for good when this returns.
 
         Raises InvalidRequest, Overloaded, and Refusal 401 and 507.
         """
         job_id = new_job_id()
-        url = asked.webhook.url if asked.webhook else None
+        url = requested.webhook.url if requested.webhook else None
         if url is not None:
             try:
                 check_url(url, self._config.webhooks)
             except Forbidden as error:
                 raise InvalidRequest(f"webhook.url {error}", "webhook.url") from None
-        scenes = await off_loop(lambda: admit_all(asked.scenes, job_id, self._config, owner))
+        scenes = await off_loop(lambda: admit_all(requested.scenes, job_id, self._config, owner))
         try:
             return await self._in_thread(
                 lambda: self._submit(owner, job_id, scenes, digest, key, key_id, url)
@@ -189,8 +189,8 @@ class JobService:
             if scene is None or scene.picture is None:
                 return None
             kept = self._intact(owner, job_id, scene, on_damage)
-            answer = answer_in(kept) if whole else None
-            return (scene, answer, None) if answer else (scene, picture_in(kept), scene.format)
+            response = response_in(kept) if whole else None
+            return (scene, response, None) if response else (scene, picture_in(kept), scene.format)
 
         return _there(await self._in_thread(look), NO_SCENE)
 

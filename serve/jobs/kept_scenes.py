@@ -42,6 +42,6 @@ def picture_in(kept: bytes) -> bytes:
     return base64.b64decode(json.loads(kept)["image"]["b64_json"])
 
 
-def answer_in(kept: bytes) -> bytes | None:
+def response_in(kept: bytes) -> bytes | None:
     """Return the JSON of a kept file, or None where only the picture was kept."""
     return kept if kept.startswith(BRACE) else None

@@ -58,7 +58,7 @@ class Leases:
                 scenes.c.status == "queued",
                 or_(scenes.c.not_before <= now, scenes.c.not_before > now + LONGEST_WAIT_S),
             )
-            for job_id in self._jobs_in_turn(connection, waiting):
+            for job_id in self._jobs_in_order(connection, waiting):
                 scene = connection.execute(
                     select(scenes)
                     .where(scenes.c.job_id == job_id, waiting)
@@ -84,7 +84,7 @@ class Leases:
                 return claim
         return None
 
-    def _jobs_in_turn(self, connection: Connection, waiting: ColumnElement[bool]) -> list[str]:
+    def _jobs_in_order(self, connection: Connection, waiting: ColumnElement[bool]) -> list[str]:
         under_way = (
             select(jobs.c.owner, func.count().label("n"))
             .select_from(scenes.join(jobs))

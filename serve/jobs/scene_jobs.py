@@ -38,8 +38,10 @@ def _admit(scene: SceneRequest, job_id: str, number: int, config: ServiceConfig,
         raise InvalidRequest(error.message, f"scenes.{number}.{error.param}") from None
     # Its deadline is of this process's clock, and means nothing to the one that paints it.
     kept = job.with_layers(priority="batch", deadline_at=0.0)
-    asked = iter((*(scene.characters or filter(None, (scene.character,))), scene.background))
-    kept = kept.map_layers(lambda layer: replace(layer, model=_named(config.layers[layer.kind], next(asked))))
+    requested = iter((*(scene.characters or filter(None, (scene.character,))), scene.background))
+    kept = kept.map_layers(
+        lambda layer: replace(layer, model=_named(config.layers[layer.kind], next(requested)))
+    )
     kept = replace(kept, merge=replace(job.merge, priority="batch"), deadline_at=0.0)
     return NewScene(KEPT.dump_json(kept).decode(), scene.deadline_s, expected_bytes(job))
 
@@ -70,13 +72,13 @@ def ready_to_paint(kept: str, deadline_s: float, config: ServiceConfig) -> Scene
     return replace(served, deadline_at=deadline_at)
 
 
-def _named(layer: LayerSettings, asked: Layer) -> str:
+def _named(layer: LayerSettings, requested: Layer) -> str:
     """Return the id of the model that a request names, empty where it names none.
 
     Which model is a layer's first may have changed by the time a job is painted.
     """
-    found = find_model(layer, asked.model)
-    return model_id(found[1]) if asked.model is not None and found is not None else ""
+    found = find_model(layer, requested.model)
+    return model_id(found[1]) if requested.model is not None and found is not None else ""
 
 
 def _as_served(job: LayerJob, layer: LayerSettings) -> LayerJob:

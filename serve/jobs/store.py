@@ -41,7 +41,7 @@ from .stored_bytes import ROW_BYTES, cancel_scenes
 
 IDEMPOTENCY_S = 86_400.0
 LATELY_S = 300.0
-TOLD = ("number", "status", "error", "picture", "format", "repaints", "changed")
+REPORTED_COLUMNS = ("number", "status", "error", "picture", "format", "repaints", "changed")
 
 
 class TooManyWaiting(Exception):
@@ -121,7 +121,7 @@ class JobStore:
             found = connection.execute(select(jobs).where(_mine(owner, job_id))).one_or_none()
             if found is None:
                 return None
-            parts = [scenes.c[name] for name in TOLD]
+            parts = [scenes.c[name] for name in REPORTED_COLUMNS]
             rows = connection.execute(
                 select(*parts).where(scenes.c.job_id == job_id).order_by(scenes.c.number)
             ).all()
@@ -299,7 +299,7 @@ def _state(
 
 
 def _scene_state(row: Row[Any]) -> SceneState:
-    found = {name: getattr(row, name) for name in TOLD}
+    found = {name: getattr(row, name) for name in REPORTED_COLUMNS}
     return SceneState(**found | {"error": _json(row.error)})
 
 

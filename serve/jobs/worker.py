@@ -61,7 +61,7 @@ TOO_OFTEN = 10
 
 
 class JobWorker:
-    """Starts by itself. Its health is that of its tasks."""
+    """Paint the scenes of jobs. It starts by itself; its health is that of its tasks."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class JobWorker:
         self._config = config.jobs
         self._webhooks = config.webhooks
         self._state_dir = config.state_folder
-        self._graph = Graph(character, background, merger, pool=HERE.get, others=others or {})
+        self._graph = Graph(character, background, merger, replicas=HERE.get, others=others or {})
         self._disk = DiskSpace(config.jobs, config.state_folder)
         self._recorder = Recorder(metrics.WORKER)
         self._painting: dict[str, asyncio.Task[None]] = {}
@@ -87,8 +87,8 @@ class JobWorker:
         self._wake = asyncio.Event()
         self._renewals = ThreadPoolExecutor(1, thread_name_prefix="leases")
         freeze()
-        self._working = asyncio.get_running_loop().create_task(self._work())
-        self._working.add_done_callback(_say_why)
+        self._working = asyncio.get_running_loop().create_task(self._run())
+        self._working.add_done_callback(_log_error)
 
     async def check_health(self) -> None:
         if self._working.done():
@@ -103,7 +103,7 @@ class JobWorker:
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(self._renewals.shutdown)
 
-    async def _work(self) -> None:
+    async def _run(self) -> None:
         """Run the four tasks; where one ends, all do."""
         engine, leases, pictures = await self._open()
         sender = WebhookSender(engine, self._webhooks, self._recorder)
@@ -118,7 +118,9 @@ class JobWorker:
         renew_s = min(self._config.poll_s, self._config.lease_s / 3)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_again_and_again(sender.turn, _sleeping(self._config.poll_s)))
-            tasks.create_task(_again_and_again(partial(self._turn, leases, pictures, engine), self._rest))
+            tasks.create_task(
+                _again_and_again(partial(self._claim_scenes, leases, pictures, engine), self._rest)
+            )
             tasks.create_task(_again_and_again(partial(self._renew, leases), _sleeping(renew_s)))
             tasks.create_task(
                 _again_and_again(partial(self._tidy, leases, pictures, engine), _sleeping(TIDY_EVERY_S))
@@ -145,7 +147,7 @@ class JobWorker:
         except TimeoutError:
             return
 
-    async def _turn(self, leases: Leases, pictures: Pictures, engine: Engine) -> None:
+    async def _claim_scenes(self, leases: Leases, pictures: Pictures, engine: Engine) -> None:
         await asyncio.to_thread(ended_keys.settle, engine, self._config.ended_keys)
         await asyncio.to_thread(leases.recover)
         while len(self._painting) < self._config.concurrency and time.monotonic() >= self._resting_until:
@@ -154,7 +156,7 @@ class JobWorker:
                 break
             task = asyncio.create_task(self._paint(claim, leases, pictures, engine))
             self._painting[claim.lease] = task
-            task.add_done_callback(partial(self._let_go, claim.lease))
+            task.add_done_callback(partial(self._forget, claim.lease))
 
     async def _renew(self, leases: Leases) -> None:
         """Renew the leases, and stop painting scenes whose leases were lost."""
@@ -184,10 +186,10 @@ class JobWorker:
             for token in tokens:
                 await asyncio.to_thread(_drop, engine, pictures, token)
 
-    def _let_go(self, lease: str, task: asyncio.Task[None]) -> None:
+    def _forget(self, lease: str, task: asyncio.Task[None]) -> None:
         del self._painting[lease]
         self._wake.set()
-        _say_why(task)
+        _log_error(task)
 
     async def _paint(self, claim: Claim, leases: Leases, pictures: Pictures, engine: Engine) -> None:
         """Paint a scene and keep it.
@@ -224,8 +226,8 @@ class JobWorker:
         hopeless = isinstance(error, InvalidRequest)
         if not isinstance(error, ScenewrightError):
             logger.error("scene %d of job %s failed", claim.number, claim.job_id)
-        told: dict[str, Any] = error_of(error, f"{claim.job_id}-{claim.number}")["error"]
-        shown = {name: told[name] for name in ("code", "message", "param")}
+        reported: dict[str, Any] = error_of(error, f"{claim.job_id}-{claim.number}")["error"]
+        shown = {name: reported[name] for name in ("code", "message", "param")}
         leases.fail(claim.lease, shown, None if hopeless else RETRY_S)
 
 
@@ -290,7 +292,7 @@ def _sleeping(seconds: float) -> Callable[[], Awaitable[None]]:
     return partial(asyncio.sleep, seconds)
 
 
-def _say_why(task: asyncio.Task[None]) -> None:
+def _log_error(task: asyncio.Task[None]) -> None:
     """Log why a task ended: nobody awaits it, so its error would be lost."""
     if not task.cancelled() and (error := task.exception()):
         logger.error("a task of the job worker has ended", exc_info=error)

@@ -20,7 +20,7 @@ from ..api.schema import ALIASES
 from ..auth.middleware import PUBLIC
 from ..config.layer_defaults import layer_defaults
 from ..config.service_config import LayerSettings, Limits, ServiceConfig
-from .fragments import describe_answer_header
+from .fragments import describe_response_header
 
 EVERYWHERE = {"400", "500"}
 WITH_A_KEY = {"401", "403", "429", "503"}
@@ -85,16 +85,16 @@ def _errors(path: str, method: str, operation: dict[str, Any]) -> set[str]:
 
 def _common_headers(status: str) -> Iterator[tuple[str, dict[str, Any]]]:
     required = {"required": True}
-    yield "X-Request-ID", describe_answer_header("X-Request-ID") | required
+    yield "X-Request-ID", describe_response_header("X-Request-ID") | required
     if status in ("429", "503"):
         seconds = {"schema": {"type": "integer", "minimum": 1}}
-        yield "Retry-After", describe_answer_header("Retry-After") | seconds | required
+        yield "Retry-After", describe_response_header("Retry-After") | seconds | required
     if status == "401":
-        yield "WWW-Authenticate", describe_answer_header("WWW-Authenticate") | required
+        yield "WWW-Authenticate", describe_response_header("WWW-Authenticate") | required
 
 
 def _security(config: ServiceConfig) -> list[dict[str, list[str]]]:
-    return [{"key": []}] if config.asks_for_keys else []
+    return [{"key": []}] if config.requires_keys else []
 
 
 def _narrow(schema: dict[str, Any], config: ServiceConfig, kind: str | None) -> None:

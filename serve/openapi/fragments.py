@@ -8,13 +8,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..api.responses import FORMATS
-from ..api.schema import ErrorAnswer
+from ..api.schema import ErrorResponse
 from ..http.sse import EVENTS
 
 REFUSALS = {
     400: "not JSON, a header that is not accepted, or a Host that this service does not answer to",
     401: "no key, or none that is known here",
-    403: "the key may not do this, or another site's page asks where no key is needed",
+    403: "the key may not do this, or another site's page sent this where no key is needed",
     404: "there is none, or it is another key's",
     410: "it was kept, is damaged, and cannot be made again",
     408: "the body came too slowly",
@@ -29,7 +29,7 @@ REFUSALS = {
     507: "no room for what would be kept: remove jobs that have ended, or uploaded pictures",
 }
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorAnswer, "description": text} for status, text in REFUSALS.items()
+    status: {"model": ErrorResponse, "description": text} for status, text in REFUSALS.items()
 }
 HEADERS = {
     "X-Request-ID": "the caller's own, or a new one",
@@ -38,10 +38,10 @@ HEADERS = {
     "X-Merge": "how the layers became one, and how good the cut-out is: `cutout; confidence=0.97`, of "
     "several characters `cutout,paste; confidence=0.97,0.31`",
     "X-Backend": "`diffusers`, or `simulated` where no model has painted",
-    "X-Degraded": "what is not as asked; only when something is not",
+    "X-Degraded": "what is not as requested; only when something is not",
     "Server-Timing": "milliseconds in each stage, such as `character-denoise;dur=812.0`, of several "
     "characters `character-0-denoise`",
-    "Location": "where the job is told of",
+    "Location": "the job's address",
     "ETag": "of the picture; another one only where it was painted again and is not the same",
     "Cache-Control": "`private, immutable` for a picture; `no-store` for events",
     "Vary": "`Accept`, where it chooses between a picture and JSON",
@@ -50,16 +50,16 @@ HEADERS = {
 }
 
 
-def answered(
+def responses_of(
     description: str, kinds: Iterable[str] = (), headers: Iterable[str] = (), status: int = 200
 ) -> dict[int | str, dict[str, Any]]:
     """Return a response's part of an operation: media types beside JSON, and headers that it may carry."""
     content: dict[str, Any] = {"content": {kind: {} for kind in kinds}} if kinds else {}
-    named = {name: describe_answer_header(name) for name in headers}
+    named = {name: describe_response_header(name) for name in headers}
     return {status: {"description": description, "headers": named, **content}}
 
 
-def describe_answer_header(name: str) -> dict[str, Any]:
+def describe_response_header(name: str) -> dict[str, Any]:
     return {"description": HEADERS[name], "schema": {"type": "string"}}
 
 
@@ -69,17 +69,17 @@ BY_ACCEPT = (
     "with the `index` of one of several characters; of a scene also `scene.preview` and `scene.completed`; "
     "`error` where it fails"
 )
-LAYER = answered(
+LAYER = responses_of(
     BY_ACCEPT,
     (*FORMATS, EVENTS),
     ("X-Seed", "X-Backend", "X-Degraded", "Server-Timing", "Cache-Control"),
 )
-SCENE = answered(
+SCENE = responses_of(
     BY_ACCEPT,
     (*FORMATS, EVENTS),
     ("X-Seed", "X-Merge", "X-Backend", "X-Degraded", "Server-Timing", "Cache-Control"),
 )
-MERGED = answered("JSON or the picture itself, by `Accept`", FORMATS, ("X-Merge", "Server-Timing"))
+MERGED = responses_of("JSON or the picture itself, by `Accept`", FORMATS, ("X-Merge", "Server-Timing"))
 
 
 def describe_query(shape: type[BaseModel]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class Damaged(OSError):
 
 
 class Pictures(Protocol):
-    """All raise OSError. `get` returns the very bytes that were put, or raises Damaged; `put` heals those."""
+    """Keep pictures. All methods raise OSError; `get` raises Damaged for other bytes, which `put` heals."""
 
     def put(self, data: bytes) -> str: ...
     def get(self, name: str) -> bytes: ...
@@ -134,7 +134,7 @@ class FolderPictures:
 
 
 class RemotePictures:
-    """Behind fsspec: `s3://` with the extra `s3`, and what else is installed. The bucket has to exist."""
+    """Keep pictures by fsspec: `s3://` with the extra `s3`, and others. The bucket has to exist."""
 
     def __init__(self, url: str) -> None:
         from fsspec.core import url_to_fs
@@ -152,7 +152,7 @@ class RemotePictures:
             try:
                 self._files.pipe_file(self._path(name), data)
             except FileNotFoundError:
-                # Only in stores that have folders. S3 makes a bucket that is not there, if asked for parents.
+                # Only in stores that have folders. S3 makes a missing bucket where parents are requested.
                 with suppress(FileExistsError):
                     self._files.mkdir(f"{self._root}/{name[:2]}", create_parents=False)
                 self._files.pipe_file(self._path(name), data)

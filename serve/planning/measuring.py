@@ -50,7 +50,7 @@ def measure(
     device: str,
     most_pictures: int,
     start_s: float,
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
     models: Mapping[Kind, str] | None = None,
     steps: Mapping[Kind, int] = DEFAULTS,
 ) -> Profile:
@@ -62,14 +62,14 @@ def measure(
     `models` paint the layers, else their first ones; a request has so many `steps`.
     """
     models = models or {}
-    say("warming up…")
+    notify("warming up…")
     _paint(service, models)
-    company = _Company(service, say, models)
+    company = _Company(service, notify, models)
     alone = company.of(1)
 
     def layer(kind: Kind) -> LayerProfile:
         shared = company.that_share(kind, most_pictures)
-        say(f"{kind}: at most {shared[-1]} in one forward")
+        notify(f"{kind}: at most {shared[-1]} in one forward")
         return LayerProfile(
             model=models.get(kind, ""),
             steps=steps[kind],
@@ -104,17 +104,17 @@ def steps_of(cards: Iterable[Mapping[str, Any]], models: Mapping[Kind, str]) -> 
 
 
 class _Company:
-    """Requests several at a time, each number measured once."""
+    """Request several at a time, each number measured once."""
 
-    def __init__(self, service: Service, say: Callable[[str], None], models: Mapping[Kind, str]) -> None:
+    def __init__(self, service: Service, notify: Callable[[str], None], models: Mapping[Kind, str]) -> None:
         self._service = service
         self._models = models
-        self._say = say
+        self._notify = notify
         self._painted: dict[int, list[_Painted]] = {}
 
     def of(self, pictures: int) -> list[_Painted]:
         if pictures not in self._painted:
-            self._say(f"{pictures} at a time…")
+            self._notify(f"{pictures} at a time…")
             self._painted[pictures] = _paint_together(self._service, pictures, self._models)
         return self._painted[pictures]
 

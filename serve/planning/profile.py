@@ -26,7 +26,7 @@ class LayerProfile(Measured):
 
     `step_s`: seconds of one forward by the number of pictures in it.
 
-    `start_s` is the time from asking for a replica until it has painted its warm-up picture, on a node that
+    `start_s` is the time from requesting a replica until it has painted its warm-up picture, on a node that
     is there already.
     """
 

@@ -35,30 +35,30 @@ class Replica:
         self._batch: list[Task] = []
         self._free_at = 0.0
         self._from = 0.0
-        self._turn_s = layer.step_s[1]
-        self._turns = 0
+        self._step_s = layer.step_s[1]
+        self._steps_to_go = 0
         self.version = 0
         self.busy_s = 0.0
 
     def arrive(self, task: Task, now: float) -> float:
-        """Take in a task. Return when to call `turn` next; an earlier such time is void."""
+        """Take in a task. Return when to call `run_steps` next; an earlier such time is void."""
         self.tasks.append(task)
         self._new.append(task)
         if not self._batch or now <= self._from:
             return self._begin(max(now, self._free_at))
-        done = math.ceil((now - self._from) / self._turn_s - 1e-9)
-        self._turns = min(self._turns, max(1, done))
+        done = math.ceil((now - self._from) / self._step_s - 1e-9)
+        self._steps_to_go = min(self._steps_to_go, max(1, done))
         self.version += 1
-        return self._from + self._turns * self._turn_s
+        return self._from + self._steps_to_go * self._step_s
 
-    def turn(self, now: float) -> tuple[list[Task], float, float | None]:
+    def run_steps(self, now: float) -> tuple[list[Task], float, float | None]:
         """End the planned turns.
 
         Returns which tasks are done, when their pictures are decoded, and the next such end.
         """
         for task in self._batch:
-            task.steps_left -= self._turns
-        self.busy_s += self._turns * self._turn_s
+            task.steps_left -= self._steps_to_go
+        self.busy_s += self._steps_to_go * self._step_s
         done = [task for task in self._batch if task.steps_left == 0]
         self.tasks = [task for task in self.tasks if task.steps_left]
         decoding_s = len(done) * self._layer.decode_s
@@ -82,12 +82,12 @@ class Replica:
         for task in self._batch:
             if task.begun_at is None:
                 task.begun_at = now
-        self._turn_s = self._layer.forward_s(len(self._batch))
+        self._step_s = self._layer.forward_s(len(self._batch))
         # A running task comes ever nearer to being due than a waiting one, so the batch stays until one is
         # done.
-        self._turns = min(task.steps_left for task in self._batch)
+        self._steps_to_go = min(task.steps_left for task in self._batch)
         self.version += 1
-        return self._from + self._turns * self._turn_s
+        return self._from + self._steps_to_go * self._step_s
 
     def _due_at(self, task: Task) -> float:
         return task.arrived_at + STRETCH * task.steps_left * self._layer.step_s[1]

@@ -19,7 +19,7 @@ AUTOSCALED_S = 1_800.0
 
 
 class NoPlan(ValueError):
-    """Raised where no number of replicas reaches the goal; says why."""
+    """Report that no number of replicas reaches the goal, and why."""
 
 
 @dataclass(frozen=True)

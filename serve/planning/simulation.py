@@ -142,7 +142,7 @@ class _Run:
         def ends(now: float) -> None:
             if replica.version != version:
                 return
-            done, decoded_at, next_end = replica.turn(now)
+            done, decoded_at, next_end = replica.run_steps(now)
             for task in done:
                 begun_at = now if task.begun_at is None else task.begun_at
                 queued_s = begun_at - self._arrivals[task.scene]

@@ -22,7 +22,7 @@ from ..auth.quotas import Quota
 from ..graph.scene import Graph, scene_megapixels
 from ..graph.scene_job import SceneJob
 from ..http.error_responses import ClientGone
-from ..http.sse import Event, Work
+from ..http.sse import Event, EventProducer
 
 Result = TypeVar("Result")
 UNFINISHED = (DeadlineExceeded, InvalidRequest, ClientGone, asyncio.CancelledError)
@@ -48,8 +48,8 @@ def sent(graph: Graph, *jobs: LayerJob) -> Callable[[], bool]:
     """Say later whether any of the layers was handed to a replica; true where nothing is known."""
 
     def was_sent() -> bool:
-        pools = [(graph.pool(job.generator), job) for job in jobs]
-        return any(pool is None or pool.was_sent(job) for pool, job in pools)
+        groups = [(graph.replicas(job.generator), job) for job in jobs]
+        return any(replicas is None or replicas.was_sent(job) for replicas, job in groups)
 
     return was_sent
 
@@ -81,12 +81,14 @@ async def charged(
         work.close()  # Where it was refused before it began.
 
 
-def charged_events(request: Request, amount: float, begun: Callable[[], bool], work: Work) -> Work:
+def charged_events(
+    request: Request, amount: float, begun: Callable[[], bool], work: EventProducer
+) -> EventProducer:
     """Do the work of a stream, and charge for it."""
 
-    async def doing(tell: Callable[[Event], None]) -> None:
+    async def doing(on_event: Callable[[Event], None]) -> None:
         with charge(request, amount, begun):
-            await work(tell)
+            await work(on_event)
 
     return doing
 

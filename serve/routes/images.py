@@ -5,14 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from ..api.openai_request import ImagesRequest
-from ..api.openai_responses import ImagesAnswer, images_body
+from ..api.openai_responses import ImagesResponse, images_body
 from ..api.responses import size_of
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, all_or_none
 from ..http.body import abandon_with_client, accept
-from ..http.rendering import JsonAnswer
+from ..http.rendering import JsonResponse
 from ..http.sse import EVENTS, EventStream
-from ..openapi.fragments import answered, describe_body
+from ..openapi.fragments import describe_body, responses_of
 from .charges import charged, charged_events, sent
 from .openai_painting import Painting
 
@@ -22,8 +22,8 @@ def image_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
 
     @router.post(
         "/v1/images/generations",
-        response_model=ImagesAnswer,
-        responses=answered(
+        response_model=ImagesResponse,
+        responses=responses_of(
             "JSON, or events with `stream`",
             (EVENTS,),
             ("X-Seed", "X-Backend", "X-Degraded", "Cache-Control"),
@@ -31,12 +31,12 @@ def image_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         openapi_extra=describe_body(ImagesRequest),
     )
     async def generate_images(request: Request) -> Response:
-        asked = await accept(request, ImagesRequest, config.limits)
-        paintings = [Painting(asked, number, config, request) for number in range(asked.n)]
+        requested = await accept(request, ImagesRequest, config.limits)
+        paintings = [Painting(requested, number, config, request) for number in range(requested.n)]
         amount = sum(painting.cost for painting in paintings)
         begun = sent(graph, *(job for painting in paintings for job in painting.jobs))
-        if asked.stream:
-            events = paintings[0].events(graph, asked.partial_images or 0)
+        if requested.stream:
+            events = paintings[0].events(graph, requested.partial_images or 0)
             return EventStream(request, charged_events(request, amount, begun, events))
         work = all_or_none(painting.paint(graph) for painting in paintings)
         painted = await abandon_with_client(request, charged(request, amount, begun, work))
@@ -46,6 +46,6 @@ def image_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         }
         given = {name: value for name, value in headers.items() if value}
         pictures = [picture for picture, _ in painted]
-        return JsonAnswer(lambda: images_body(pictures), size_of(*pictures), headers=given)
+        return JsonResponse(lambda: images_body(pictures), size_of(*pictures), headers=given)
 
     return router

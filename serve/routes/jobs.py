@@ -11,55 +11,55 @@ from deployments.errors import InvalidRequest
 from deployments.imaging.files.encoding import media_type
 
 from ..api.responses import FORMATS, wants_json
-from ..api.schema import SceneAnswer
+from ..api.schema import SceneResponse
 from ..auth.middleware import key_of, tenant_of
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph
 from ..http.body import parse, read_json, understand
 from ..http.error_responses import Refusal
 from ..http.paths import link
-from ..http.rendering import JsonAnswer
+from ..http.rendering import JsonResponse
 from ..http.sse import EVENTS, EventStream
 from ..http.stream_budget import StreamBudget
 from ..jobs.feed import JobFeed
 from ..jobs.job_responses import (
     LONGEST_S,
     accepted,
+    already_sent,
     job_events,
     summary,
-    told_before,
     whole,
 )
 from ..jobs.job_schema import (
     JobAccepted,
-    JobAnswer,
     JobList,
     JobRequest,
+    JobResponse,
     ListQuery,
 )
 from ..jobs.job_service import JobService, digest_of
 from ..jobs.states import JobState
 from ..openapi.fragments import (
-    answered,
     describe_body,
     describe_header,
     describe_query,
+    responses_of,
 )
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 EVENT_POLL_S = 0.5
 SCENE_BYTES = 1_000
-"""A scene of a job costs about as much to tell as so many bytes of a picture."""
+"""A scene of a job costs about as much to report as so many bytes of a picture."""
 KEPT = ("ETag", "Cache-Control", "Vary")
 
 
 def address_of(request: Request, job: JobState) -> str:
-    """As its caller reaches it, under whatever prefix."""
+    """Return the job's address as its caller reaches it, under whatever prefix."""
     return link(request, f"/v1/jobs/{job.id}")
 
 
 def seen_by(request: Request) -> str | None:
-    """Return the tenant whose jobs a caller sees, lists and ends; None for an admin: everybody's."""
+    """Return the tenant whose jobs a caller sees, lists and ends; None for an admin: all tenants'."""
     return None if is_admin(request) else tenant_of(request)
 
 
@@ -70,8 +70,8 @@ def is_admin(request: Request) -> bool:
 
 def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     router = APIRouter()
-    desk = JobService(config)
-    feed = JobFeed(desk.open_jobs, desk.job, EVENT_POLL_S)
+    service = JobService(config)
+    feed = JobFeed(service.open_jobs, service.job, EVENT_POLL_S)
     streams = StreamBudget(config.limits.max_streams, config.limits.max_streams_per_tenant, LONGEST_S)
     own = {name: getattr(config.jobs, name) for name in ("max_json_bytes", "max_json_values")}
     limits = config.limits.model_copy(update=own)
@@ -80,7 +80,7 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         "/v1/jobs",
         status_code=202,
         response_model=JobAccepted,
-        responses=answered("kept for good", headers=("Location",), status=202),
+        responses=responses_of("kept for good", headers=("Location",), status=202),
         openapi_extra=describe_body(JobRequest)
         | describe_header(
             "Idempotency-Key", f"^{KEY.pattern}$", "the same key and body within 24 hours mean the same job"
@@ -91,54 +91,56 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         if key is not None and not KEY.fullmatch(key):
             raise InvalidRequest("an Idempotency-Key is 1 to 255 visible ASCII characters", "Idempotency-Key")
         data = await read_json(request, limits)
-        asked, digest = await understand(
+        requested, digest = await understand(
             data, limits, lambda body: (parse(body, JobRequest), digest_of(body))
         )
         api_key = key_of(request)
-        job = await desk.submit(tenant_of(request), asked, digest, key, api_key.id if api_key else None)
+        job = await service.submit(
+            tenant_of(request), requested, digest, key, api_key.id if api_key else None
+        )
         headers = {"Location": address_of(request, job)}
         return JSONResponse(accepted(job).model_dump(), 202, headers)
 
     @router.get("/v1/jobs", response_model=JobList, openapi_extra=describe_query(ListQuery))
     async def list_jobs(request: Request) -> Response:
-        asked = parse(dict(request.query_params), ListQuery)
+        requested = parse(dict(request.query_params), ListQuery)
         whose, all_ = seen_by(request), is_admin(request)
-        if asked.tenant is not None:
-            if not all_ and asked.tenant != whose:
+        if requested.tenant is not None:
+            if not all_ and requested.tenant != whose:
                 raise Refusal(403, "forbidden", "only an admin's key lists another tenant's jobs", "tenant")
-            whose = asked.tenant
-        jobs, cursor = await desk.page(whose, asked.limit, asked.after)
+            whose = requested.tenant
+        jobs, cursor = await service.page(whose, requested.limit, requested.after)
         data = [summary(job, all_).model_dump(exclude_none=True) for job in jobs]
         return JSONResponse({"data": data, "next": cursor})
 
-    @router.get("/v1/jobs/{job_id}", response_model=JobAnswer, response_model_exclude_none=True)
+    @router.get("/v1/jobs/{job_id}", response_model=JobResponse, response_model_exclude_none=True)
     async def look_at_job(request: Request, job_id: str) -> Response:
-        job = await desk.job(seen_by(request), job_id)
+        job = await service.job(seen_by(request), job_id)
         address, all_ = address_of(request, job), is_admin(request)
         size = SCENE_BYTES * job.total
-        return JsonAnswer(lambda: whole(job, address, all_).model_dump(exclude_none=True), size)
+        return JsonResponse(lambda: whole(job, address, all_).model_dump(exclude_none=True), size)
 
     @router.delete("/v1/jobs/{job_id}", response_model=JobAccepted)
     async def end_job(request: Request, job_id: str) -> Response:
-        """Cancels what of the job has not ended; a job that has ended is removed, and its pictures with it.
+        """Cancel the scenes of a job that have not ended; remove a job that has, and its pictures with it.
 
         The scenes of a cancelled job that had ended keep their pictures, until it is removed too. An admin
         ends any tenant's job.
         """
-        return JSONResponse(accepted(await desk.end(seen_by(request), job_id)).model_dump())
+        return JSONResponse(accepted(await service.end(seen_by(request), job_id)).model_dump())
 
     @router.post("/v1/jobs/{job_id}/release", response_model=JobAccepted)
     async def release_job(request: Request, job_id: str) -> Response:
-        """Lets a job be painted after all that is `held`, since the key that it was submitted with has ended.
+        """Release a `held` job, whose key has ended, so that it is painted after all.
 
         The tenant's other keys do so, and an admin's. A job that is not held stays as it is.
         """
-        return JSONResponse(accepted(await desk.release(seen_by(request), job_id)).model_dump())
+        return JSONResponse(accepted(await service.release(seen_by(request), job_id)).model_dump())
 
     @router.get(
         "/v1/jobs/{job_id}/scenes/{index}",
-        response_model=SceneAnswer,
-        responses=answered(
+        response_model=SceneResponse,
+        responses=responses_of(
             "the picture; or JSON as of /v1/scenes, where `Accept` names it first and the scene has `layers`",
             FORMATS,
             ("X-Seed", "X-Merge", "X-Backend", "X-Degraded", "Server-Timing", *KEPT),
@@ -150,7 +152,7 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         def on_damage(outcome: str) -> None:
             request.state.damaged_picture = outcome  # HttpMetrics counts it.
 
-        scene, data, kind = await desk.scene(
+        scene, data, kind = await service.scene(
             tenant_of(request), job_id, number, wants_json(request), on_damage
         )
         tag = scene.picture if kind else f"{scene.picture}-json"
@@ -163,17 +165,19 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
 
     @router.get(
         "/v1/jobs/{job_id}/events",
-        responses=answered("events", (EVENTS,), ("Cache-Control",)),
+        responses=responses_of("events", (EVENTS,), ("Cache-Control",)),
         response_class=Response,
         openapi_extra=describe_header(
-            "Last-Event-ID", ".*", "the `id` of the last event that came: scenes that were told are not again"
+            "Last-Event-ID",
+            ".*",
+            "the `id` of the last event that came: scenes that were sent are not sent again",
         ),
     )
     async def events_of_job(request: Request, job_id: str) -> Response:
-        streams.check(tenant_of(request))  # Whoever asks again and again while it is full reads no job.
-        job = await desk.job(seen_by(request), job_id)
-        told = told_before(job, request.headers.get("last-event-id", ""))
-        work = job_events(feed, job, address_of(request, job), told)
+        streams.check(tenant_of(request))  # A caller that retries while it is full reads no job.
+        job = await service.job(seen_by(request), job_id)
+        sent = already_sent(job, request.headers.get("last-event-id", ""))
+        work = job_events(feed, job, address_of(request, job), sent)
         return EventStream(request, work, place=streams.open(tenant_of(request)))
 
     return router

@@ -11,8 +11,8 @@ from ..api import responses
 from ..api.resolve import admit_layer, output_options
 from ..api.schema import (
     CharacterRequest,
-    LayerAnswer,
     LayerRequest,
+    LayerResponse,
     StreamQuery,
 )
 from ..auth.middleware import tenant_of
@@ -35,38 +35,38 @@ def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
 
     @router.post(
         "/v1/characters",
-        response_model=LayerAnswer,
+        response_model=LayerResponse,
         responses=LAYER,
         openapi_extra=describe_body(CharacterRequest) | describe_query(StreamQuery),
     )
     async def paint_character(request: Request) -> Response:
-        asked = await accept(request, CharacterRequest, config.limits)
-        if asked.cutout:
-            return await cut_character_out(request, asked)
-        return await paint_layer(request, "character", asked)
+        requested = await accept(request, CharacterRequest, config.limits)
+        if requested.cutout:
+            return await cut_character_out(request, requested)
+        return await paint_layer(request, "character", requested)
 
-    async def cut_character_out(request: Request, asked: CharacterRequest) -> Response:
-        output = output_options(asked.output, config, responses.accepted_format(request) or "png")
+    async def cut_character_out(request: Request, requested: CharacterRequest) -> Response:
+        output = output_options(requested.output, config, responses.accepted_format(request) or "png")
         if output.format == "jpeg":
-            raise InvalidRequest("a cut-out needs transparency: ask for png or webp", "output.format")
-        job = admit_layer("character", asked, config, request.state.request_id, tenant_of(request))
+            raise InvalidRequest("a cut-out needs transparency: use png or webp", "output.format")
+        job = admit_layer("character", requested, config, request.state.request_id, tenant_of(request))
         painting = charged(request, layer_cost(job), sent(graph, job), render_cutout(graph, job, output))
         layer, picture = await abandon_with_client(request, painting)
-        return responses.layer_answer(request, layer, picture)
+        return responses.layer_response(request, layer, picture)
 
     @router.post(
         "/v1/backgrounds",
-        response_model=LayerAnswer,
+        response_model=LayerResponse,
         responses=LAYER,
         openapi_extra=describe_body(LayerRequest) | describe_query(StreamQuery),
     )
     async def paint_background(request: Request) -> Response:
-        asked = await accept(request, LayerRequest, config.limits)
-        return await paint_layer(request, "background", asked)
+        requested = await accept(request, LayerRequest, config.limits)
+        return await paint_layer(request, "background", requested)
 
-    async def paint_layer(request: Request, kind: LayerKind, asked: LayerRequest) -> Response:
-        job = admit_layer(kind, asked, config, request.state.request_id, tenant_of(request))
-        output = output_options(asked.output, config, responses.accepted_format(request))
+    async def paint_layer(request: Request, kind: LayerKind, requested: LayerRequest) -> Response:
+        job = admit_layer(kind, requested, config, request.state.request_id, tenant_of(request))
+        output = output_options(requested.output, config, responses.accepted_format(request))
         previews = parse(dict(request.query_params), StreamQuery).previews
         amount, begun = layer_cost(job), sent(graph, job)
         if responses.wants_events(request):
@@ -74,6 +74,6 @@ def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
             return EventStream(request, charged_events(request, amount, begun, events))
         painting = charged(request, amount, begun, render_layer(graph, job, output))
         layer, picture = await abandon_with_client(request, painting)
-        return responses.layer_answer(request, layer, picture)
+        return responses.layer_response(request, layer, picture)
 
     return router

@@ -11,10 +11,10 @@ from deployments.messages import MAX_FIGURES
 
 from ..api import responses
 from ..api.merge_request import (
-    MergesAnswer,
     MergesOptions,
+    MergesResponse,
     admit_merge,
-    merges_answer,
+    merges_response,
     read_options,
 )
 from ..auth.middleware import tenant_of
@@ -35,20 +35,20 @@ def merge_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
 
     @router.post(
         "/v1/merges",
-        response_model=MergesAnswer,
+        response_model=MergesResponse,
         responses=MERGED,
         openapi_extra=describe_form(FILES, "options", MergesOptions),
     )
     async def merge_pictures(request: Request) -> Response:
         form = await read_form(request, config.limits, FILES, "options")
-        asked = await read_options(form, config.limits)
+        requested = await read_options(form, config.limits)
         accepted, tenant = responses.accepted_format(request), tenant_of(request)
         job = await off_loop(
-            lambda: admit_merge(asked, form, config, request.state.request_id, accepted, tenant)
+            lambda: admit_merge(requested, form, config, request.state.request_id, accepted, tenant)
         )
         work = render_upload(graph, job, time.monotonic() + DEADLINE_S)
         merging = charged(request, upload_megapixels(job), lambda: True, work)
         merged = await abandon_with_client(request, merging)
-        return merges_answer(request, merged)
+        return merges_response(request, merged)
 
     return router

@@ -1,4 +1,4 @@
-"""Paint what the OpenAI-compatible endpoint asks for: a scene, a layer or a cut-out."""
+"""Paint the requests of the OpenAI-compatible endpoint: a scene, a layer or a cut-out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ..graph.scene import (
 from ..graph.scene_job import SceneJob
 from ..graph.scene_previews import ScenePreviews
 from ..http.rendering import later
-from ..http.sse import Event, Work
+from ..http.sse import Event, EventProducer
 from .charges import layer_cost, scene_cost
 
 SIDES = ("width", "height", "merge.width", "merge.height")
@@ -40,53 +40,55 @@ SHARED = ("negative_prompt", "num_inference_steps", "guidance_scale")
 class Painting:
     """One picture to be painted. Raises InvalidRequest, in OpenAI's names, when it cannot be."""
 
-    def __init__(self, asked: ImagesRequest, number: int, config: ServiceConfig, request: Request) -> None:
+    def __init__(
+        self, requested: ImagesRequest, number: int, config: ServiceConfig, request: Request
+    ) -> None:
         tenant = tenant_of(request)
         request_id = request.state.request_id + (f"-{number}" if number else "")
         try:
-            self._wire = asked.asked_for(number, config)
+            self._wire = requested.to_request(number, config)
             if isinstance(self._wire, SceneRequest):
                 self._job: SceneJob | LayerJob = admit_scene(self._wire, config, request_id, None, tenant)
             else:
                 kind: LayerKind = "character" if isinstance(self._wire, CharacterRequest) else "background"
                 self._job = admit_layer(kind, self._wire, config, request_id, tenant)
         except InvalidRequest as error:
-            raise _in_openais_names(error, asked) from None
+            raise _in_openais_names(error, requested) from None
         self._output = output_options(self._wire.output, config, None)
 
     @property
     def cost(self) -> float:
-        """What it costs its caller's quota."""
+        """Return what it costs its caller's quota."""
         return scene_cost(self._job) if isinstance(self._job, SceneJob) else layer_cost(self._job)
 
     @property
     def jobs(self) -> tuple[LayerJob, ...]:
-        """Its layers."""
+        """Return the jobs of its layers."""
         return self._job.layers if isinstance(self._job, SceneJob) else (self._job,)
 
-    async def paint(self, graph: Graph, tell: SceneTell | None = None) -> tuple[Picture, dict[str, str]]:
-        """The picture and its headers. Raises what deployments.errors draws."""
+    async def paint(self, graph: Graph, on_event: SceneTell | None = None) -> tuple[Picture, dict[str, str]]:
+        """Return the picture and its headers. Raises what deployments.errors draws."""
         if isinstance(self._job, SceneJob):
-            scene = await render(graph, self._job, tell)
+            scene = await render(graph, self._job, on_event)
             return scene.merged.picture, responses.scene_headers(scene)
         if isinstance(self._wire, CharacterRequest) and self._wire.cutout:
             layer, picture = await render_cutout(graph, self._job, self._output)
         else:
-            hear = None if tell is None else lambda item: tell(item, None)
+            hear = None if on_event is None else lambda item: on_event(item, None)
             layer, picture = await render_layer(graph, self._job, self._output, hear)
         return picture, responses.layer_headers(layer)
 
-    def events(self, graph: Graph, partial_images: int) -> Work:
-        """OpenAI's events: partial images, then the whole one."""
+    def events(self, graph: Graph, partial_images: int) -> EventProducer:
+        """Stream OpenAI's events: partial images, then the whole one."""
 
-        async def work(tell: Callable[[Event], None]) -> None:
+        async def produce(on_event: Callable[[Event], None]) -> None:
             sent = 0
 
             def on_preview(data: bytes) -> None:
                 nonlocal sent
-                told = partial_image(data, sent, self._size)
+                event_data = partial_image(data, sent, self._size)
                 sent += 1
-                tell(Event(told["type"], told))
+                on_event(Event(event_data["type"], event_data))
 
             def on_item(item: LayerEvent, index: int | None) -> None:
                 if isinstance(item, StepEvent) and item.preview is not None:
@@ -95,15 +97,15 @@ class Painting:
             if isinstance(self._job, SceneJob):
                 self._job = self._job.with_layers(previews=partial_images)
                 async with ScenePreviews(graph, self._job.merge, on_preview) as previews:
-                    picture, _ = await self.paint(graph, previews.hear)
+                    picture, _ = await self.paint(graph, previews.on_event)
             else:
                 self._job = replace(self._job, previews=partial_images)
                 picture, _ = await self.paint(graph, on_item)
-            tell(
+            on_event(
                 Event("image_generation.completed", later(lambda: completed_image(picture), size_of(picture)))
             )
 
-        return work
+        return produce
 
     @property
     def _size(self) -> str:
@@ -111,20 +113,20 @@ class Painting:
         return f"{sized.width_px}x{sized.height_px}"
 
 
-def _in_openais_names(error: InvalidRequest, asked: ImagesRequest) -> InvalidRequest:
+def _in_openais_names(error: InvalidRequest, requested: ImagesRequest) -> InvalidRequest:
     """Name the field that was sent, in the sentence too."""
     param = error.param or ""
     layer, _, name = param.rpartition(".")
     if param in SIDES:
         return InvalidRequest(error.message.replace(param, f"size: its {name}", 1), "size")
-    own = getattr(_part(asked, layer), name, None) if layer else None
-    if name in SHARED and getattr(asked, name) is not None and own is None:
+    own = getattr(_part(requested, layer), name, None) if layer else None
+    if name in SHARED and getattr(requested, name) is not None and own is None:
         return InvalidRequest(error.message.replace(param, name, 1), name)
     return InvalidRequest(error.message, error.param)
 
 
-def _part(asked: ImagesRequest, path: str) -> Any:
+def _part(requested: ImagesRequest, path: str) -> Any:
     """Return the part of a request at a path such as `characters.0`, None where there is none."""
     name, _, index = path.partition(".")
-    part = getattr(asked, name, None)
+    part = getattr(requested, name, None)
     return part[int(index)] if isinstance(part, list) and index.isdigit() else part

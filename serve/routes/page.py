@@ -43,13 +43,13 @@ def page_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
 
     @router.get("/")
     async def page(request: Request) -> Response:
-        return _answer(request, files["index.html"])
+        return _respond(request, files["index.html"])
 
     @router.get("/static/{name}")
     async def static_file(request: Request, name: str) -> Response:
         if name not in files:
             raise Refusal(404, "not_found", "there is no such file")
-        return _answer(request, files[name])
+        return _respond(request, files[name])
 
     return router
 
@@ -59,7 +59,7 @@ def _read(file: Path) -> StaticFile:
     return StaticFile(data, MEDIA_TYPES[file.suffix], f'"{hashlib.sha256(data).hexdigest()[:32]}"')
 
 
-def _answer(request: Request, file: StaticFile) -> Response:
+def _respond(request: Request, file: StaticFile) -> Response:
     headers = HEADERS | {"ETag": file.etag}
     known = (tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(","))
     if file.etag in known:

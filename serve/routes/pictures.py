@@ -20,7 +20,7 @@ from ..http.body import abandon_with_client
 from ..http.error_responses import Refusal
 from ..http.forms import read_form
 from ..http.off_loop import off_loop
-from ..openapi.fragments import answered, describe_form
+from ..openapi.fragments import describe_form, responses_of
 from ..pictures.service import PictureService, id_of
 from ..pictures.store import KeptPicture
 from .charges import charged
@@ -37,7 +37,7 @@ def picture_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     @router.post(
         "/v1/pictures",
         response_model=PictureAnswer,
-        responses=answered("kept for good until it expires"),
+        responses=responses_of("kept for good until it expires"),
         openapi_extra=describe_form({FILE: 1}),
     )
     async def upload_picture(request: Request) -> Response:
@@ -49,17 +49,19 @@ def picture_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         reading = read_picture(graph, job, time.monotonic() + DEADLINE_S)
         work = charged(request, read_megapixels(pixels), lambda: True, reading)
         picture = await abandon_with_client(request, work)
-        return JSONResponse(_told(await service.keep(tenant, picture)))
+        return JSONResponse(_reported(await service.keep(tenant, picture)))
 
     @router.get(
         "/v1/pictures/{picture_id}",
         response_model=PictureAnswer,
-        responses=answered("the picture, or JSON, by `Accept`", (PNG,), ("ETag", "Cache-Control", "Vary")),
+        responses=responses_of(
+            "the picture, or JSON, by `Accept`", (PNG,), ("ETag", "Cache-Control", "Vary")
+        ),
     )
     async def look_at_picture(request: Request, picture_id: str) -> Response:
         tenant = tenant_of(request)
         if wants_json(request):
-            return JSONResponse(_told(await service.find(tenant, picture_id)), headers={"Vary": "Accept"})
+            return JSONResponse(_reported(await service.find(tenant, picture_id)), headers={"Vary": "Accept"})
         try:
             kept, data = await service.read(tenant, picture_id)
         except Refusal as refusal:
@@ -72,12 +74,12 @@ def picture_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     @router.delete("/v1/pictures/{picture_id}", response_model=PictureAnswer)
     async def remove_picture(request: Request, picture_id: str) -> Response:
         """Removes a picture. One that something still waits for is refused: end that first."""
-        return JSONResponse(_told(await service.remove(tenant_of(request), picture_id)))
+        return JSONResponse(_reported(await service.remove(tenant_of(request), picture_id)))
 
     return router
 
 
-def _told(kept: KeptPicture) -> dict[str, object]:
+def _reported(kept: KeptPicture) -> dict[str, object]:
     expires_at = int(kept.expires_at)
-    answer = PictureAnswer(id=id_of(kept.name), width=kept.width, height=kept.height, expires_at=expires_at)
-    return answer.model_dump()
+    response = PictureAnswer(id=id_of(kept.name), width=kept.width, height=kept.height, expires_at=expires_at)
+    return response.model_dump()

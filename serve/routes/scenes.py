@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from ..api import responses
 from ..api.resolve import admit_scene
-from ..api.schema import SceneAnswer, SceneRequest, StreamQuery
+from ..api.schema import SceneRequest, SceneResponse, StreamQuery
 from ..auth.middleware import tenant_of
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, render
@@ -28,14 +28,14 @@ def scene_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
 
     @router.post(
         "/v1/scenes",
-        response_model=SceneAnswer,
+        response_model=SceneResponse,
         responses=SCENE,
         openapi_extra=describe_body(SceneRequest) | describe_query(StreamQuery),
     )
     async def paint_scene(request: Request) -> Response:
-        asked = await accept(request, SceneRequest, config.limits)
+        requested = await accept(request, SceneRequest, config.limits)
         accepted = responses.accepted_format(request)
-        job = admit_scene(asked, config, request.state.request_id, accepted, tenant_of(request))
+        job = admit_scene(requested, config, request.state.request_id, accepted, tenant_of(request))
         previews = parse(dict(request.query_params), StreamQuery).previews
         amount, begun = scene_cost(job), sent(graph, *job.layers)
         if responses.wants_events(request):
@@ -43,6 +43,6 @@ def scene_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
             return EventStream(request, work, backend=backend)
         painting = charged(request, amount, begun, render(graph, job))
         result = await abandon_with_client(request, painting)
-        return responses.scene_answer(request, result)
+        return responses.scene_response(request, result)
 
     return router

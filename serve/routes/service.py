@@ -1,4 +1,4 @@
-"""What the service says of itself: its models, that it is alive, that it can paint."""
+"""Report on the service itself: its models, that it is alive, that it can paint."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ class Alive(Wire):
 
 
 class Ready(Wire):
-    """Every generator has painted its warm-up picture. `degraded`: not on all of its replicas, or the disk
-    has no room for new jobs; `reasons` say which.
+    """Readiness: every generator has painted its warm-up picture.
+
+    `degraded`: not on all of its replicas, or the disk has no room for new jobs; `reasons` say which.
     """
 
     status: Literal["ready", "degraded"] = "ready"
@@ -57,7 +58,7 @@ def service_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
 
     @router.get("/v1/models/{model_id:path}")
     async def look_at_model(model_id: str) -> ModelEntry:
-        """An id may hold slashes, written as they are or as `%2F`."""
+        """Describe one model. Its id may hold slashes, written as they are or as `%2F`."""
         found = find(config, model_id)
         if found is None:
             raise Refusal(404, "not_found", "there is no such model; GET /v1/models lists them")

@@ -31,7 +31,7 @@ TRIES = 1_000
 
 
 @contextmanager
-def told_beforehand() -> Iterator[None]:
+def announced_ports() -> Iterator[None]:
     """Give every node that starts meanwhile its helpers' ports, and have its helpers take those."""
     start: Callable[..., Any] = services.start_raylet
     signature = inspect.signature(start)
@@ -61,9 +61,9 @@ def free_ports(count: int) -> list[int]:
     with ExitStack() as held:
         ports: list[int] = []
         for port in random.sample(range(LOWEST, _first_given_away()), TRIES):  # nosec B311
-            taken = held.enter_context(socket.socket())
+            held_socket = held.enter_context(socket.socket())
             with suppress(OSError):
-                taken.bind(("127.0.0.1", port))
+                held_socket.bind(("127.0.0.1", port))
                 ports.append(port)
             if len(ports) == count:
                 return ports

@@ -18,19 +18,19 @@ from ..telemetry.logs import LogConfig
 from . import ray_processes
 from .private_ray import LONGEST_START_S
 from .start_errors import CannotStart, RayEnded
-from .waiting import Say, saying_what_for
+from .waiting import Notify, reporting_progress
 
 POLL_S = 0.1
 BUILT_BY_THE_CONTROLLER = ("deployments", "autoscaling_policy", "runtime_env")
 """The keys that Ray applies only where its controller builds the application: some seconds more."""
 
 
-def start_serve(deploy: ServeDeploySchema, logs: LogConfig, host: str, port: int, say: Say) -> None:
+def start_serve(deploy: ServeDeploySchema, logs: LogConfig, host: str, port: int, notify: Notify) -> None:
     """Start Serve's controller and its proxy. Raises CannotStart."""
     # A constant of Ray's, for which it has no setting: 60 s.
     vars(private_api)["HTTP_PROXY_TIMEOUT"] = LONGEST_START_S
     options = deploy.http_options.model_dump() | {"host": host, "port": port}
-    with saying_what_for(say, lambda: "Ray Serve's proxy to listen"):
+    with reporting_progress(notify, lambda: "Ray Serve's proxy to listen"):
         try:
             serve.start(
                 proxy_location=deploy.proxy_location,
@@ -45,14 +45,14 @@ def start_serve(deploy: ServeDeploySchema, logs: LogConfig, host: str, port: int
 
 def logs_of_serve(deploy: ServeDeploySchema, logs: LogConfig) -> LoggingConfig:
     """Return how proxies and controller log: as the replicas do, where the file does not say otherwise."""
-    said = deploy.logging_config.model_dump(exclude_unset=True) if deploy.logging_config else {}
-    return LoggingConfig(**logs.for_serve() | said)
+    configured = deploy.logging_config.model_dump(exclude_unset=True) if deploy.logging_config else {}
+    return LoggingConfig(**logs.for_serve() | configured)
 
 
-def run(application: Application, config: ServiceConfig, deploy: ServeDeploySchema, say: Say) -> None:
+def run(application: Application, config: ServiceConfig, deploy: ServeDeploySchema, notify: Notify) -> None:
     """Deploy and wait until every replica runs. `application` is what `config` builds. Raises CannotStart."""
     options = deploy.applications[0]
-    with saying_what_for(say, lambda: _pending(options.name)):
+    with reporting_progress(notify, lambda: _pending(options.name)):
         try:
             if needs_the_controller(deploy):
                 _client().deploy_apps(with_arguments(deploy, config))
@@ -70,8 +70,8 @@ def run(application: Application, config: ServiceConfig, deploy: ServeDeploySche
 def needs_the_controller(deploy: ServeDeploySchema) -> bool:
     """Return whether the file sets anything that `serve.run` does not apply."""
     application = deploy.applications[0]
-    asked = any(getattr(application, key) for key in BUILT_BY_THE_CONTROLLER)
-    return asked or deploy.target_capacity is not None
+    is_set = any(getattr(application, key) for key in BUILT_BY_THE_CONTROLLER)
+    return is_set or deploy.target_capacity is not None
 
 
 def with_arguments(deploy: ServeDeploySchema, config: ServiceConfig) -> ServeDeploySchema:

@@ -21,13 +21,13 @@ NO_AGENT = {"metrics_agent_port": 0}
 @contextmanager
 def unexported() -> Iterator[None]:
     """Let each `ray.init` inside this block connect as if its node had no agent for metrics."""
-    ask: Callable[..., dict[str, Any]] = services.get_node
+    get_node: Callable[..., dict[str, Any]] = services.get_node
 
-    def ask_without_the_agent(*arguments: Any, **options: Any) -> dict[str, Any]:
-        return {**ask(*arguments, **options), **NO_AGENT}
+    def get_node_without_agent(*arguments: Any, **options: Any) -> dict[str, Any]:
+        return {**get_node(*arguments, **options), **NO_AGENT}
 
-    services.get_node = ask_without_the_agent
+    services.get_node = get_node_without_agent
     try:
         yield
     finally:
-        services.get_node = ask
+        services.get_node = get_node

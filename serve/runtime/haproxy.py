@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 
-from ..config.haproxy_mode import SWITCH, asked_for, enabled
+from ..config.haproxy_mode import SWITCH, enabled, is_requested
 from ..config.service_config import ServiceConfig
 from ..http import haproxy_launcher
 from .listen_address import free_port, is_free
 from .start_errors import CannotStart
-from .waiting import Say
+from .waiting import Notify
 
 FALLBACK = "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT"
 PORTS = {
@@ -25,13 +25,13 @@ PORTS = {
 
 def switch(config: ServiceConfig) -> dict[str, str]:
     """Return what the environment of a private Ray has to say of the mode. Raises CannotStart."""
-    if not asked_for(config):
+    if not is_requested(config):
         return {}
     try:
         haproxy_launcher.find_haproxy()
     except (ImportError, OSError) as error:
         raise CannotStart(
-            f"HAProxy is asked for, and there is none here: ray[serve] brings it along on Linux. {SWITCH}=0"
+            f"HAProxy is requested, and there is none here: ray[serve] brings it along on Linux. {SWITCH}=0"
             " starts Ray Serve's own proxies in its place, with the same limits"
         ) from error
     return {SWITCH: "1"}
@@ -65,7 +65,7 @@ def private_settings(folder: str) -> dict[str, str]:
     }
 
 
-def private_ports(host: str, port: int, say: Say) -> dict[str, str]:
+def private_ports(host: str, port: int, notify: Notify) -> dict[str, str]:
     """Choose the ports besides `host`:`port`, and say which of them are not the usual ones.
 
     HAProxy does not start where one of its own is taken, as by another service of this machine; the fallback
@@ -78,22 +78,22 @@ def private_ports(host: str, port: int, say: Say) -> dict[str, str]:
     for name, (usual, what) in PORTS.items():
         where = host if name == FALLBACK else "127.0.0.1"
         others = {port, *chosen.values()}
-        if said := os.environ.get(name):
-            chosen[name] = _as_named(name, said, where, others)
+        if value := os.environ.get(name):
+            chosen[name] = _as_named(name, value, where, others)
             continue
         chosen[name] = usual
         while chosen[name] in others or not is_free(where, chosen[name]):
             chosen[name] = free_port(where)
         if chosen[name] != usual:
-            say(f"note: port {usual} is taken, so {what} has port {chosen[name]}; {name} names another")
+            notify(f"note: port {usual} is taken, so {what} has port {chosen[name]}; {name} names another")
     return {name: str(number) for name, number in chosen.items()}
 
 
-def _as_named(name: str, said: str, where: str, others: set[int]) -> int:
-    if not (said.isascii() and said.isdigit() and 1 <= int(said) <= 65_535):
+def _as_named(name: str, value: str, where: str, others: set[int]) -> int:
+    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65_535):
         raise CannotStart(f"{name} must be a port, from 1 to 65535")
-    if int(said) in others or not is_free(where, int(said)):
+    if int(value) in others or not is_free(where, int(value)):
         raise CannotStart(
-            f"{name}: port {said} of {where} is taken; name another, or leave it out for a free one"
+            f"{name}: port {value} of {where} is taken; name another, or leave it out for a free one"
         )
-    return int(said)
+    return int(value)

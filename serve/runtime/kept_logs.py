@@ -16,7 +16,7 @@ from .start_errors import CannotStart
 KEPT_RUNS = 5
 
 
-def with_kept_logs(config: ServiceConfig, say: Callable[[str], None]) -> ServiceConfig:
+def with_kept_logs(config: ServiceConfig, notify: Callable[[str], None]) -> ServiceConfig:
     """Let the replicas log to a folder of this run in the state folder, and say where that is.
 
     A folder that the configuration names is taken as it is. Where none can be made, the logs go with Ray.
@@ -29,9 +29,9 @@ def with_kept_logs(config: ServiceConfig, say: Callable[[str], None]) -> Service
         except ValueError as error:
             raise CannotStart(str(error)) from error
         except OSError as error:
-            say(f"note: logs are not kept, {error.strerror}: {error.filename}")
+            notify(f"note: logs are not kept, {error.strerror}: {error.filename}")
             return config
-    say(f"logs in {folder}")
+    notify(f"logs in {folder}")
     return config.model_copy(update={"logs": replace(config.logs, folder=folder)})
 
 

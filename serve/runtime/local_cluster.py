@@ -56,7 +56,7 @@ def running(
     config: ServiceConfig,
     host: str,
     port: int,
-    say: Callable[[str], None] = lambda text: None,
+    notify: Callable[[str], None] = lambda text: None,
     deploy: ServeDeploySchema | None = None,
     metrics_port: int | None = None,
 ) -> Iterator[str]:
@@ -68,7 +68,7 @@ def running(
     """
     with (
         private_ray.environment(haproxy.switch(config)),
-        _running(config, host, port, say, deploy or deploying.plain(), metrics_port) as url,
+        _running(config, host, port, notify, deploy or deploying.plain(), metrics_port) as url,
     ):
         yield url
 
@@ -78,14 +78,14 @@ def _running(
     config: ServiceConfig,
     host: str,
     port: int,
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
     deploy: ServeDeploySchema,
     metrics_port: int | None,
 ) -> Iterator[str]:
     named, host = host, resolve(host)
     if not haproxy.reaches_replicas_at(host):
         raise CannotStart(
-            "HAProxy asks replicas at 127.0.0.1: let --host be that, or 0.0.0.0, or let"
+            "HAProxy reaches replicas at 127.0.0.1: let --host be that, or 0.0.0.0, or let"
             f" {haproxy_mode.SWITCH}=0 start Ray Serve's own proxies"
         )
     port = port or free_port(host)
@@ -106,7 +106,7 @@ def _running(
         raise CannotStart(str(error)) from error
     scheme = "https" if http.ssl_certfile else "http"
     url = url_of(host, port, scheme, deploy.applications[0].route_prefix or "/")
-    ports = haproxy.private_ports(host, port, say)
+    ports = haproxy.private_ports(host, port, notify)
     # Under /tmp and short: sockets live in it, and a socket's path holds 107 characters. Mode 0700; Ray's
     # own it would open to all.
     folder = tempfile.mkdtemp(prefix="scenewright-", dir="/tmp")  # nosec B108
@@ -115,7 +115,7 @@ def _running(
         **private_ray.PRIVATE,
         **haproxy.private_settings(folder),
         **ports,
-        **checked_hosts.setting_for(kept.allowed_hosts, kept.asks_for_keys),
+        **checked_hosts.setting_for(kept.allowed_hosts, kept.requires_keys),
         "RAY_TMPDIR": rays,
     }
     if haproxy_mode.enabled():
@@ -124,23 +124,25 @@ def _running(
         orphan_reaper.reaped_if_killed(folder),
         private_ray.environment(settings),
         new_ones_shut(),
-        state_folder.in_use(kept, url, say),
+        state_folder.in_use(kept, url, notify),
     ):
         try:
-            say(state_folder.described(kept))
-            say("starting Ray…")
-            asked = _asked_for(config, deploy.applications[0].deployments)
+            notify(state_folder.described(kept))
+            notify("starting Ray…")
+            requested = _requested_resources(config, deploy.applications[0].deployments)
             try:
-                private_ray.start(max(os.cpu_count() or 1, math.ceil(asked["CPU"])), rays, say, metrics_port)
+                private_ray.start(
+                    max(os.cpu_count() or 1, math.ceil(requested["CPU"])), rays, notify, metrics_port
+                )
             except SystemExit:
                 # Of ray.init's own SIGTERM handler, which it leaves behind too.
                 raise KeyboardInterrupt from None
             finally:
                 listen()
-            _check_resources(asked)
-            say("loading the models…")
-            deploying.start_serve(deploy, config.logs, host, port, say)
-            deploying.run(application, config, deploy, say)
+            _check_resources(requested)
+            notify("loading the models…")
+            deploying.start_serve(deploy, config.logs, host, port, notify)
+            deploying.run(application, config, deploy, notify)
             _check_edge(url, http)
             with spare_process.kept_ready():
                 yield url
@@ -195,12 +197,12 @@ def _check_edge(url: str, http: HTTPOptionsSchema) -> None:
         raise CannotStart(f"{url} does not bound what strangers send: {error}") from error
 
 
-def _check_resources(asked: dict[str, float]) -> None:
+def _check_resources(requested: dict[str, float]) -> None:
     there = ray.cluster_resources()
-    for name, amount in asked.items():
+    for name, amount in requested.items():
         if amount > there.get(name, 0):
             raise CannotStart(
-                f"the configuration asks for {amount:g} {name} and this machine has {there.get(name, 0):g};"
+                f"the configuration requests {amount:g} {name} and this machine has {there.get(name, 0):g};"
                 " on a cluster, deploy it with Ray's own `serve run`"
             )
 
@@ -221,7 +223,7 @@ def _stop(folder: str) -> None:
     ray_processes.reap(started)
 
 
-def _asked_for(config: ServiceConfig, overrides: list[DeploymentSchema]) -> dict[str, float]:
+def _requested_resources(config: ServiceConfig, overrides: list[DeploymentSchema]) -> dict[str, float]:
     """Sum the logical resources of all replicas at their fewest.
 
     Autoscaling goes as far as there is room.
@@ -236,16 +238,16 @@ def _asked_for(config: ServiceConfig, overrides: list[DeploymentSchema]) -> dict
         ("JobWorker", config.worker),
     ):
         override = overridden.get(name, {})
-        asked = {"CPU": options.num_cpus, "GPU": options.num_gpus, "memory": options.memory_bytes or 0}
-        asked |= options.resources
+        requested = {"CPU": options.num_cpus, "GPU": options.num_gpus, "memory": options.memory_bytes or 0}
+        requested |= options.resources
         if actor := override.get("ray_actor_options"):
             # They replace all that the configuration says; an actor that names no CPUs gets one.
             named = {"CPU": ("num_cpus", 1), "GPU": ("num_gpus", 0), "memory": ("memory", 0)}
-            asked = {resource: actor.get(key, least) for resource, (key, least) in named.items()}
-            asked |= actor.get("resources") or {}
+            requested = {resource: actor.get(key, least) for resource, (key, least) in named.items()}
+            requested |= actor.get("resources") or {}
         replicas = override.get("num_replicas") or override.get("autoscaling_config") or _replicas(options)
         replicas = replicas if isinstance(replicas, int) else 1
-        for resource, amount in asked.items():
+        for resource, amount in requested.items():
             total[resource] = total.get(resource, 0.0) + replicas * (amount or 0)
     return total
 

@@ -19,7 +19,7 @@ from .driver_metrics import unexported
 from .orphan_reaper import end_what_is_left
 from .ray_processes import node_lives, reap, started_before
 from .start_errors import CannotStart
-from .waiting import Say, saying_what_for
+from .waiting import Notify, reporting_progress
 
 OBJECT_STORE_BYTES = 384 << 20
 LONGEST_START_S = 300.0
@@ -56,7 +56,7 @@ PRIVATE = {
 }
 
 
-def start(num_cpus: int, folder: str, say: Say, metrics_port: int | None = None) -> None:
+def start(num_cpus: int, folder: str, notify: Notify, metrics_port: int | None = None) -> None:
     """Start Ray with its sessions in `folder`, again where it gave up. Raises CannotStart.
 
     `metrics_port` is where Prometheus reads its metrics; None takes a free port.
@@ -66,9 +66,9 @@ def start(num_cpus: int, folder: str, say: Say, metrics_port: int | None = None)
     ray_constants.ENABLE_RAY_CLUSTER = False
     begun = time.monotonic()
     with (
-        saying_what_for(say, lambda: _starting(Path(folder))),
+        reporting_progress(notify, lambda: _starting(Path(folder))),
         patient_for_the_node(),
-        agent_ports.told_beforehand(),
+        agent_ports.announced_ports(),
         unexported(),
     ):
         for attempt in range(1, ATTEMPTS + 1):
@@ -81,7 +81,9 @@ def start(num_cpus: int, folder: str, say: Say, metrics_port: int | None = None)
                 if attempt == ATTEMPTS or not late:
                     raise failure from error
                 # Its node ends itself where its own helpers take longer than a limit that cannot be set.
-                say("this machine is busy, and Ray gave up waiting for its own processes: starting it again…")
+                notify(
+                    "this machine is busy, and Ray gave up waiting for its own processes: starting it again…"
+                )
                 end_what_is_left(folder)
                 reap(started_before(error))
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
@@ -122,23 +124,23 @@ def _starting(folder: Path) -> str:
 @contextmanager
 def patient_for_the_node() -> Iterator[None]:
     """Let ray.init wait for its node longer than its own 30 s, while the node's process lives."""
-    ask: Callable[..., Any] = services.get_node
+    get_node: Callable[..., Any] = services.get_node
     deadline = time.monotonic() + LONGEST_START_S
 
-    def ask_until_it_registers(*arguments: Any, **options: Any) -> Any:
+    def ping_until_it_registers(*arguments: Any, **options: Any) -> Any:
         while True:
             try:
-                return ask(*arguments, **options)
+                return get_node(*arguments, **options)
             except RuntimeError:
                 if time.monotonic() > deadline or not node_lives():
                     raise
             time.sleep(POLL_S)
 
-    services.get_node = ask_until_it_registers
+    services.get_node = ping_until_it_registers
     try:
         yield
     finally:
-        services.get_node = ask
+        services.get_node = get_node
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 
 from ..config.service_config import ServiceConfig
 from ..state.private_files import make_folder, shut_all
-from .waiting import Say
+from .waiting import Notify
 
 MARK = "served-by"
 
@@ -31,7 +31,7 @@ def described(config: ServiceConfig) -> str:
 
 
 @contextmanager
-def in_use(config: ServiceConfig, url: str, say: Say) -> Iterator[None]:
+def in_use(config: ServiceConfig, url: str, notify: Notify) -> Iterator[None]:
     """Mark the folder as served from `url` while the block runs, and say so where another service has it too.
 
     Sharing is allowed, since services on one folder share the work of its jobs. A folder that cannot be
@@ -50,7 +50,7 @@ def in_use(config: ServiceConfig, url: str, say: Say) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             other = os.read(file, 1_000).decode(errors="replace").strip() or "another service"
-            say(
+            notify(
                 f"note: {other} uses this folder too, so both share jobs, pictures and keys;"
                 " SCENEWRIGHT_STATE_DIR gives this one a folder of its own"
             )

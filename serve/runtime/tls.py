@@ -1,4 +1,4 @@
-"""TLS as the Serve file asks for it: the certificate is tried before Ray starts, and our client trusts it."""
+"""Set TLS up by the Serve file: the certificate is tried before Ray starts, and our client trusts it."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ SETTLED_S = 15.0
 def wait(
     service: Scenewright,
     check: Callable[[], None],
-    say: Callable[[str], None] = lambda reason: None,
+    notify: Callable[[str], None] = lambda reason: None,
     settled_s: float = SETTLED_S,
 ) -> str:
     """Return an empty string once the service is ready, else the reason unchanged for `settled_s`.
@@ -32,7 +32,7 @@ def wait(
             return ""
         if reason != standing:
             standing, since = reason, time.monotonic()
-            say(reason)
+            notify(reason)
         elif time.monotonic() - since > settled_s:
             return reason
         time.sleep(POLL_S)

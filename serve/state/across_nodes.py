@@ -45,14 +45,14 @@ def _seen_elsewhere(config: ServiceConfig) -> list[Marks]:
     mine = ray.get_runtime_context().get_node_id()
     glance = ray.remote(num_cpus=0, max_retries=0)(look)
     others = [NodeAffinitySchedulingStrategy(node, soft=False) for node in _nodes() if node != mine]
-    asked = [
+    lookups = [
         glance.options(scheduling_strategy=there).remote(config.jobs, config.state_folder) for there in others
     ]
-    if not asked:
+    if not lookups:
         return []
-    answered, _ = ray.wait(asked, num_returns=len(asked), timeout=LOOK_S)
+    ready, _ = ray.wait(lookups, num_returns=len(lookups), timeout=LOOK_S)
     found = []
-    for each in answered:
+    for each in ready:
         try:
             found.append(ray.get(each))
         except ray.exceptions.RayError:  # The node has gone meanwhile.

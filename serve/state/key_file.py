@@ -45,7 +45,7 @@ class FileKey:
 FILE_KEYS = TypeAdapter(tuple[FileKey, ...])
 
 
-def take_in(engine: Engine, state_folder: Path) -> int:
+def import_keys(engine: Engine, state_folder: Path) -> int:
     """Take the file's keys into the database, and set the file aside. Return how many were new.
 
     Raises OSError, SQLAlchemyError, and ValueError where the file is not one of keys.

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from ..config.job_config import JobConfig
 from .database import open_database
-from .key_file import take_in
+from .key_file import import_keys
 from .private_files import shut
 
 
@@ -20,5 +20,5 @@ def open_state(state_folder: Path, jobs: JobConfig) -> Engine:
     if state_folder.exists():
         shut(state_folder)
     engine = open_database(jobs.database_url(state_folder))
-    take_in(engine, state_folder)
+    import_keys(engine, state_folder)
     return engine

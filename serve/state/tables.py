@@ -1,4 +1,4 @@
-"""The tables of jobs, of uploaded pictures and of who may ask for them: alike in SQLite and PostgreSQL.
+"""Define the tables of jobs, of uploaded pictures and of keys: alike in SQLite and PostgreSQL.
 
 Migrations make them, this describes them.
 

@@ -22,8 +22,8 @@ from .logs import SERVE_LOGGER
 from .metrics import Recorder
 
 
-class Observed(Generator):
-    """Comes before a generator among the bases of a class.
+class ObservedGenerator(Generator):
+    """Observe a generator; this class comes before it among the bases of a class.
 
     `must_load`: a replica whose model does not load does not start, and it is Serve that tries again. Else it
     says so in /readyz, gets no work, and tries again by itself
@@ -43,17 +43,17 @@ class Observed(Generator):
         self._busy_since: float | None = None
 
     async def stream(self, job: LayerJob) -> AsyncGenerator[LayerEvent, None]:
-        told, outcome = 0, "cancelled"
+        steps, outcome = 0, "cancelled"
         self._begin()
         try:
             async with aclosing(super().stream(job)) as events:
                 async for event in events:
                     if isinstance(event, StepEvent):
-                        told += 1
+                        steps += 1
                         self._recorder.observe(metrics.BATCH_ROWS, event.batch_rows)
                     elif isinstance(event, LayerResult):
-                        outcome = "degraded" if event.degraded else "painted" if told else "cached"
-                        if told:
+                        outcome = "degraded" if event.degraded else "painted" if steps else "cached"
+                        if steps:
                             self._record_times(event, job.num_inference_steps)
                     yield event
         except Exception:  # Whatever it is, it is counted and raised again.
@@ -62,8 +62,8 @@ class Observed(Generator):
         finally:
             useful = job.num_inference_steps if outcome == "painted" else 0
             self._recorder.add(metrics.LAYERS, outcome=outcome)
-            self._recorder.add(metrics.STEPS, told)
-            self._recorder.add(metrics.WASTED_STEPS, max(0, told - useful))
+            self._recorder.add(metrics.STEPS, steps)
+            self._recorder.add(metrics.WASTED_STEPS, max(0, steps - useful))
             self._end()
 
     def _record_times(self, layer: LayerResult, steps: int) -> None:
@@ -78,7 +78,7 @@ class Observed(Generator):
             self._busy_since = time.monotonic()
 
     def _end(self) -> None:
-        report = self._workload.report()
+        report = self._load_tracker.report()
         now = time.monotonic()
         if self._busy_since is not None:
             self._recorder.add(metrics.BUSY, now - self._busy_since)
@@ -91,7 +91,7 @@ class Observed(Generator):
         await super().check_health()
 
     def _set_gauges(self) -> None:
-        self._set_backlog(self._workload.report())
+        self._set_backlog(self._load_tracker.report())
         self._recorder.set(metrics.MODEL_LOAD, self._model_load_s)
         self._recorder.set(metrics.MEMORY, _peak_memory_bytes())
 
@@ -104,9 +104,9 @@ def _peak_memory_bytes() -> float:
     return float(peak) if sys.platform == "darwin" else 1024.0 * peak
 
 
-class ObservedCharacter(Observed, Character):
+class ObservedCharacter(ObservedGenerator, Character):
     pass
 
 
-class ObservedBackground(Observed, Background):
+class ObservedBackground(ObservedGenerator, Background):
     pass

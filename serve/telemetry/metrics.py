@@ -74,7 +74,9 @@ LATENCY = Metric(
 BRANCH_SKEW = Metric(
     "scenewright_branch_skew_seconds", "histogram", "What a scene's earlier layer waited for the later."
 )
-DEGRADED = Metric("scenewright_degraded", "counter", "Answers that are not as asked, and say so.", ("route",))
+DEGRADED = Metric(
+    "scenewright_degraded", "counter", "Responses that are not as requested, and declare it.", ("route",)
+)
 REJECTED = Metric(
     "scenewright_rejected", "counter", "Requests turned away for want of room: 429, 503 and 507.", ("status",)
 )
@@ -115,7 +117,7 @@ WORKER = (FREE_BYTES, WEBHOOKS)
 
 
 class Recorder:
-    """Records one replica's metrics. Made inside of the replica: Ray takes its tags from where it is made."""
+    """Record one replica's metrics. Made inside of the replica: Ray takes its tags from where it is made."""
 
     def __init__(self, metrics: tuple[Metric, ...], model: str = "") -> None:
         """Make the metrics. `model`: the id of a generator's model."""

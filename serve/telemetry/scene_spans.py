@@ -47,16 +47,16 @@ def spanning(
 @contextmanager
 def branch(job: LayerJob) -> Iterator[Callable[[LayerResult], None]]:
     """Record one layer, from the call to its pixels. The layer itself is given at the end."""
-    asked: dict[str, AttributeValue] = {
+    attributes: dict[str, AttributeValue] = {
         REQUEST_ID: job.request_id,
         "scenewright.width_px": job.width_px,
         "scenewright.height_px": job.height_px,
         "scenewright.steps": job.num_inference_steps,
     }
     if job.figure is not None:
-        asked["scenewright.figure"] = job.figure
+        attributes["scenewright.figure"] = job.figure
     began_ns = time.time_ns()
-    with spanning(job.kind, asked) as span:
+    with spanning(job.kind, attributes) as span:
 
         def painted(layer: LayerResult) -> None:
             if not span.is_recording():

@@ -120,6 +120,6 @@ class WebhookSender:
         request = self._http.build_request(
             "POST", target, content=data, headers=headers, extensions=extensions
         )
-        answer = await self._http.send(request, stream=True)  # What it answers is not read.
-        await answer.aclose()
-        return answer.status_code
+        response = await self._http.send(request, stream=True)  # What it answers is not read.
+        await response.aclose()
+        return response.status_code

@@ -53,8 +53,8 @@ async def address_of(url: httpx.URL, config: WebhookConfig) -> str:
     else:
         loop = asyncio.get_running_loop()
         port = url.port or (443 if url.scheme == "https" else 80)
-        answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        found = [str(answer[4][0]) for answer in answers]
+        responses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = [str(response[4][0]) for response in responses]
     for address in found:
         if not config.private_network and not _is_public(address):
             raise Forbidden("leads to an address of a private network")

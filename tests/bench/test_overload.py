@@ -28,7 +28,7 @@ def test_goodput_is_the_work_that_was_done_in_the_measured_time() -> None:
     assert figures(RECORDS, WINDOW)["goodput"] == pytest.approx((20 + 10) / 20)
 
 
-def test_asked_and_answered_are_of_those_that_came_in_the_measured_time() -> None:
+def test_offered_and_completed_are_of_those_that_came_in_the_measured_time() -> None:
     seen = figures(RECORDS, WINDOW)
     assert seen["asked"] == pytest.approx((10 + 20 + 20 + 20) / 20)
     assert [seen[f"answered_{name}"] for name in (200, 429, 504, "otherwise")] == [2, 1, 1, 0]
@@ -39,11 +39,11 @@ def test_a_refusal_is_timed_from_its_sending_and_a_504_from_its_deadline() -> No
     assert list(lateness_ms(RECORDS)) == pytest.approx([100])
 
 
-def test_a_row_tells_of_no_refusal_where_there_was_none() -> None:
+def test_a_row_reports_no_refusal_where_there_was_none() -> None:
     assert cells("1", figures(RECORDS[:3], WINDOW))[-2:] == ["-/-", "-"]
 
 
-def test_the_page_tells_every_load_and_the_tired_one() -> None:
+def test_the_page_shows_every_load_and_the_tired_one() -> None:
     seen = figures(RECORDS, WINDOW)
     rows = [row for row in page("here", {0.7: seen, 5.0: seen}, seen, 0.97).splitlines() if row[:2] == "| "]
     assert [row.split(" | ")[0] for row in rows] == ["| load", "| 0.7", "| 5", "| 0.9*"]
@@ -55,7 +55,7 @@ def test_no_load_is_answered_from_what_was_kept_of_the_one_before() -> None:
     assert not loaded.character.generator.keeps_layers and not loaded.background.generator.keeps_layers
 
 
-def test_what_could_not_be_done_beside_the_load_is_told() -> None:
+def test_what_could_not_be_done_beside_the_load_is_reported() -> None:
     def fail() -> None:
         raise RuntimeError("no replica")
 

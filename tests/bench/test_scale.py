@@ -11,7 +11,7 @@ from bench.scale import __main__ as scale
 from bench.scale import scaling_page as scaling
 
 
-def test_a_policy_that_asks_for_too_many_is_seen_to_overshoot(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_policy_that_requests_too_many_is_seen_to_overshoot(monkeypatch: pytest.MonkeyPatch) -> None:
     assert scale.step(300.0)["overshoot"] <= 1
     # Work that waits is to be done in no time, so far too many are asked for.
     monkeypatch.setattr(scale, "GOAL", replace(scale.GOAL, catch_up_s=1.0))

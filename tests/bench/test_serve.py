@@ -7,7 +7,7 @@ from tests.support.bench_runs import Bench
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_edges_bench_asks_every_side(bench: Bench) -> None:
+def test_the_edges_bench_calls_every_side(bench: Bench) -> None:
     printed, report = bench("serve")
     assert len(report["runs"]) == 2
     for run in report["runs"]:

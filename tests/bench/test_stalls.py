@@ -33,9 +33,7 @@ async def stand_still(request: Request) -> PlainTextResponse:
     return PlainTextResponse("")
 
 
-async def test_a_loop_that_stands_still_is_written_down(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_stalled_loop_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Starlette, "__call__", Starlette.__call__)
     monkeypatch.setattr(Server, "startup", Server.startup)
     monkeypatch.setenv(probe.FOLDER, str(tmp_path))

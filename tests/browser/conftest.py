@@ -113,20 +113,20 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def open_page(browser: Browser, url: str) -> Iterator[OpenPage]:
     """`open_page(viewport=…)`: the page, ready. What it does wrong on its own fails the test at its end.
 
-    `address` is where it is, if not at the service itself; `asked` is filled with what it asks for.
+    `address` is where it is, if not at the service itself; `requested` is filled with what it asks for.
     """
     contexts: list[BrowserContext] = []
     faults: list[str] = []
 
-    def open_(address: str = url, asked: list[str] | None = None, **options: object) -> Page:
+    def open_(address: str = url, requested: list[str] | None = None, **options: object) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})  # type: ignore[arg-type]
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda said: faults.append(said.text) if "Security Policy" in said.text else None)
-        if asked is not None:
-            page.on("request", lambda request: asked.append(request.url))
+        if requested is not None:
+            page.on("request", lambda request: requested.append(request.url))
         page.goto(address)
         page.get_by_text("Ready").wait_for()
         return page

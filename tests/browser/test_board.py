@@ -14,11 +14,11 @@ from tests.support.page_actions import (
     body_of,
     change,
     copied_curl,
+    enter_story,
     on_the_screen,
     paint,
     repeated,
     steps,
-    tell,
 )
 
 STORY = "# two scenes\n\na knight | a castle | Once.\n| a forest | Twice."
@@ -41,7 +41,7 @@ def all_painted(page: Page) -> None:
 
 
 def test_a_storyboards_picture_is_composed_and_stays_so(page: Page, url: str) -> None:
-    tell(page, STORY)
+    enter_story(page, STORY)
     all_painted(page)
     page.get_by_role("button", name="Open scene 1").click()
     expect(page.get_by_role("img", name="Place alone")).to_be_visible()
@@ -60,7 +60,7 @@ def test_a_storyboards_picture_is_composed_and_stays_so(page: Page, url: str) ->
 
 
 def test_layers_that_this_browser_has_lost_come_from_the_service(page: Page) -> None:
-    tell(page, STORY)
+    enter_story(page, STORY)
     all_painted(page)
     page.evaluate(
         """() => new Promise((resolve) => {
@@ -76,7 +76,7 @@ def test_layers_that_this_browser_has_lost_come_from_the_service(page: Page) -> 
 
 
 def test_a_reload_keeps_the_words_the_tab_and_what_was_removed(page: Page) -> None:
-    tell(page, STORY)
+    enter_story(page, STORY)
     page.get_by_label("Story seed").fill("7")
     all_painted(page)
     page.get_by_role("button", name="Remove: a knight, a forest").click()
@@ -100,15 +100,15 @@ def test_a_stream_that_ends_early_is_opened_again(page: Page) -> None:
     def events(route: Route) -> None:
         breaks.append(route.request.url)
         if len(breaks) == 1:
-            told = 'event: job.progress\ndata: {"done": 0, "total": 2, "ahead": 0}\n\n'
-            route.fulfill(body=told, content_type="text/event-stream")
+            stream = 'event: job.progress\ndata: {"done": 0, "total": 2, "ahead": 0}\n\n'
+            route.fulfill(body=stream, content_type="text/event-stream")
         elif len(breaks) == 2:
             route.abort()
         else:
             route.continue_()
 
     page.route("**/events", events)
-    tell(page, STORY)
+    enter_story(page, STORY)
     all_painted(page)
     assert len(breaks) == 3
     expect(page.get_by_role("alert")).to_be_hidden()

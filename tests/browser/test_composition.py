@@ -107,7 +107,7 @@ def test_the_size_slider_ends_where_it_ends_to_have_an_effect(page: Page) -> Non
     expect(slider).to_have_attribute("max", re.compile(r"^1(\.05)?$"))
 
 
-def test_a_key_is_named_in_the_copied_request_and_not_told(page: Page) -> None:
+def test_a_key_is_named_in_the_copied_request_and_not_reported(page: Page) -> None:
     page.get_by_text("Connection", exact=True).click()
     page.get_by_label("API key").fill("sw_1_secret")
     steps(page, "2")

@@ -55,7 +55,7 @@ def test_a_key_that_cannot_be_sent(page: Page) -> None:
     expect(page.get_by_role("alert")).to_contain_text("A key has letters, digits, - and _ only.")
 
 
-def test_a_busy_service_is_asked_again_by_a_button(page: Page) -> None:
+def test_a_busy_service_is_requested_again_by_a_button(page: Page) -> None:
     refuse(page, 503, "not_ready", "the character's model is being loaded")
     steps(page, "2")
     paint(page)
@@ -79,7 +79,7 @@ def test_a_field_at_fault_is_called_by_its_label(page: Page) -> None:
     expect(page.locator(".at-fault")).to_have_count(0)
 
 
-def test_a_fault_in_a_storyboard_is_told_at_its_control(page: Page) -> None:
+def test_a_fault_in_a_storyboard_is_reported_at_its_control(page: Page) -> None:
     page.get_by_text("Painting", exact=True).click()
     page.locator("#background-steps").fill("151")
     page.get_by_role("radio", name="Storyboard").check()

@@ -54,7 +54,7 @@ def test_what_it_says_of_itself(page: Page, status: int, body: object, said: str
     expect(page.locator("#service")).to_contain_text(said)
 
 
-def test_a_service_that_asks_for_a_key_says_so(page: Page) -> None:
+def test_a_service_that_requires_a_key_says_so(page: Page) -> None:
     refusal = {"error": {"code": "unauthenticated", "message": "send a key"}}
     page.route("**/v1/models", lambda route: route.fulfill(status=401, json=refusal))
     page.reload()

@@ -45,9 +45,9 @@ def test_the_page_and_the_service_take_the_same_words_for_unknown(open_page: Ope
     page = open_page()
     known = read_known_words(bundled_model("storybook-character"))
     assert known is not None
-    ask = """async ([texts, words]) => {
+    send = """async ([texts, words]) => {
         const { unknownWords } = await import(new URL("static/known.js", document.baseURI).href);
         return texts.map((text) => unknownWords(text, new Set(words)));
     }"""
-    found = page.evaluate(ask, [PROMPTS, sorted(known.words | GRAMMAR)])
+    found = page.evaluate(send, [PROMPTS, sorted(known.words | GRAMMAR)])
     assert found == [unknown_words(prompt, known) for prompt in PROMPTS]

@@ -44,7 +44,7 @@ def test_another_position_merges_the_kept_layers(page: Page) -> None:
     expect(page.locator("input[name=position][value=left]")).to_be_checked()
 
 
-def test_a_service_that_cannot_is_not_asked_to_pretend(page: Page) -> None:
+def test_a_service_that_cannot_is_not_made_to_pretend(page: Page) -> None:
     error = {"code": "not_found", "message": "there is no such route"}
     page.route("**/v1/merges", lambda route: route.fulfill(status=404, json={"error": error}))
     steps(page, "2")

@@ -38,9 +38,9 @@ def test_a_layers_models_are_offered_and_the_chosen_one_paints(open_page: OpenPa
     picker.select_option(SCHNELL)
     expect(page.locator("#character-steps")).to_have_attribute("placeholder", "4")
     expect(page.locator("#character-known")).to_be_empty()
-    with page.expect_request("**/v1/scenes*") as asked:
+    with page.expect_request("**/v1/scenes*") as requested:
         page.get_by_role("button", name="Paint", exact=True).click()
-    sent = asked.value.post_data_json
+    sent = requested.value.post_data_json
     assert (sent["character"]["model"], sent["background"].get("model")) == (SCHNELL, None)
     expect(page.locator("#say")).to_have_text("Done.")
     page.reload()

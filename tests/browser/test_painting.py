@@ -41,7 +41,7 @@ def test_stopping_ends_it_and_leaves_the_page_usable(page: Page, held: Event) ->
     painted(page)
 
 
-def test_a_refusal_is_told_at_the_field_at_fault(page: Page) -> None:
+def test_a_refusal_is_reported_at_the_field_at_fault(page: Page) -> None:
     steps(page, "151")
     paint(page)
     fault = page.get_by_role("alert")
@@ -71,13 +71,13 @@ def test_a_service_that_is_gone(page: Page) -> None:
 
 
 def test_a_connection_that_breaks_half_way(page: Page) -> None:
-    told = 'event: layer.progress\ndata: {"layer":"character","step":1,"steps":9}\n\n'
-    page.route("**/v1/scenes*", lambda route: route.fulfill(body=told, content_type="text/event-stream"))
+    stream = 'event: layer.progress\ndata: {"layer":"character","step":1,"steps":9}\n\n'
+    page.route("**/v1/scenes*", lambda route: route.fulfill(body=stream, content_type="text/event-stream"))
     paint(page)
     expect(page.get_by_role("alert")).to_contain_text("The connection broke")
 
 
-def test_a_key_is_asked_for_and_sent(page: Page) -> None:
+def test_a_key_is_requested_and_sent(page: Page) -> None:
     refusal = {"error": {"code": "unauthenticated", "message": "a key is needed"}}
     page.route("**/v1/scenes*", lambda route: route.fulfill(status=401, json=refusal))
     paint(page)
@@ -85,9 +85,9 @@ def test_a_key_is_asked_for_and_sent(page: Page) -> None:
     expect(key).to_be_focused()
     key.fill("secret")
     page.unroute("**/v1/scenes*")
-    with page.expect_request("**/v1/scenes*") as asked:
+    with page.expect_request("**/v1/scenes*") as requested:
         key.press("Enter")
-    assert asked.value.headers["authorization"] == "Bearer secret"
+    assert requested.value.headers["authorization"] == "Bearer secret"
     painted(page)
 
 
@@ -127,9 +127,12 @@ def test_curl_seeds_and_download(open_page: OpenPage) -> None:
     page.get_by_role("button", name="Copy as curl").click()
     expect(page.get_by_text("Copied, as a curl command.")).to_be_visible()
     command = page.evaluate("navigator.clipboard.readText()")
-    asked = json.loads(re.search("-d '(.*)' -o", command)[1].replace("'\\''", "'"))  # type: ignore[index]
-    assert asked["character"]["prompt"] == "the queen's cat"
-    assert (asked["character"]["seed"], asked["background"]["seed"]) == (int(character), int(background))
+    requested = json.loads(re.search("-d '(.*)' -o", command)[1].replace("'\\''", "'"))  # type: ignore[index]
+    assert requested["character"]["prompt"] == "the queen's cat"
+    assert (requested["character"]["seed"], requested["background"]["seed"]) == (
+        int(character),
+        int(background),
+    )
     page.get_by_role("button", name="Copy seeds").click()
     expect(page.get_by_text("Seeds copied.")).to_be_visible()
     assert (

@@ -31,11 +31,11 @@ def service(tmp_path: Path) -> Service:
 def test_everything_that_the_page_does(
     service: Service, open_page: OpenPage, tls: bool, strip: bool, tmp_path: Path
 ) -> None:
-    asked: list[str] = []
+    requested: list[str] = []
     with service("" if strip else PREFIX) as upstream, nginx(upstream, tmp_path, strip, tls) as base:
         page = open_page(
             address=base if not strip else f"{base}/",
-            asked=asked,
+            requested=requested,
             ignore_https_errors=True,
             permissions=["clipboard-read", "clipboard-write"],
         )
@@ -57,8 +57,8 @@ def test_everything_that_the_page_does(
         expect(page.get_by_text("All 2 scenes painted.")).to_be_visible()
     assert f"curl -s '{base}/v1/scenes' " in command
     if not strip:
-        assert asked.pop(0) == base, "and it was sent on to /paint/"
-    paths = {url.removeprefix(f"{base}/").split("?")[0] for url in asked if not url.startswith("blob:")}
+        assert requested.pop(0) == base, "and it was sent on to /paint/"
+    paths = {url.removeprefix(f"{base}/").split("?")[0] for url in requested if not url.startswith("blob:")}
     assert {"", "readyz", "v1/scenes", "v1/merges", "v1/jobs", "static/grain.svg"} <= paths
     assert any(re.fullmatch("v1/jobs/[0-9a-f]{32}/scenes/0", path) for path in paths)
     assert not [path for path in paths if ":" in path], "outside of /paint/"

@@ -54,31 +54,33 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
 
 
 @pytest.fixture
-def ask(url: str) -> Iterator[Callable[[int], None]]:
+def send(url: str) -> Iterator[Callable[[int], None]]:
     """Has another character painted; returns when the service has begun to answer."""
     threads: list[Thread] = []
 
     def post(seed: int, begun: Event) -> None:
         body: dict[str, Any] = {"prompt": "somebody else", "num_inference_steps": 10, "seed": seed}
         headers = {"Accept": "text/event-stream"}
-        with httpx.stream("POST", f"{url}/v1/characters", json=body, headers=headers, timeout=300) as answer:
-            for _ in answer.iter_lines():
+        with httpx.stream(
+            "POST", f"{url}/v1/characters", json=body, headers=headers, timeout=300
+        ) as response:
+            for _ in response.iter_lines():
                 begun.set()
 
-    def ask_(seed: int) -> None:
+    def send_(seed: int) -> None:
         begun = Event()
         threads.append(Thread(target=post, args=(seed, begun)))
         threads[-1].start()
         assert begun.wait(PATIENCE_MS / 1000)
 
-    yield ask_
+    yield send_
     for thread in threads:
         thread.join(PATIENCE_MS / 1000)
 
 
-def test_a_layer_that_waits_says_its_place(ask: Callable[[int], None], stuck: Event, page: Page) -> None:
-    ask(1)
-    ask(2)
+def test_a_layer_that_waits_says_its_place(send: Callable[[int], None], stuck: Event, page: Page) -> None:
+    send(1)
+    send(2)
     page.evaluate(HEARD)
     paint(page)
     place = page.locator("#page-character .step")
@@ -88,7 +90,7 @@ def test_a_layer_that_waits_says_its_place(ask: Callable[[int], None], stuck: Ev
     expect(page.get_by_role("status").filter(has_text="Place painted.")).to_be_visible()
     stuck.clear()
     painted(page)
-    heard = page.evaluate("heard")
-    assert [words for words in heard if "queue" in words] == ["Character waits: 3rd in the queue."]
-    assert "Painting the character…" in heard
+    announced = page.evaluate("heard")
+    assert [words for words in announced if "queue" in words] == ["Character waits: 3rd in the queue."]
+    assert "Painting the character…" in announced
     assert page.get_by_text("in the queue").count() == 0

@@ -29,7 +29,7 @@ def test_a_scene_is_there_after_a_reload_with_all_that_made_it(page: Page) -> No
     expect(page.get_by_text("Nothing yet.")).to_be_visible()
 
 
-def test_removing_all_asks_and_can_be_undone(page: Page) -> None:
+def test_removing_all_is_confirmed_first_and_can_be_undone(page: Page) -> None:
     steps(page, "2")
     for who in ("a fox", "a cat"):
         page.get_by_label("Who is in it?").fill(who)

@@ -40,11 +40,11 @@ def test_the_same_stories_are_read_and_refused(page: Page) -> None:
 
 def test_descriptions_have_the_same_seeds(page: Page) -> None:
     expected = [CASES["seeds"][case.get("same_as", number)] for number, case in enumerate(CASES["seeds"])]
-    asked = [
+    requested = [
         [case["layer"], case["description"], meant["story_seed"]]
         for case, meant in zip(CASES["seeds"], expected, strict=True)
     ]
-    assert page.evaluate(SEEDS, asked) == [case["seed"] for case in expected]
+    assert page.evaluate(SEEDS, requested) == [case["seed"] for case in expected]
 
 
 def test_the_example_is_pasted_and_painted_as_python_would(page: Page) -> None:
@@ -58,9 +58,9 @@ def test_the_example_is_pasted_and_painted_as_python_would(page: Page) -> None:
         def submitted(request: Request) -> bool:
             return request.method == "POST" and request.url.endswith("/v1/jobs")
 
-        with page.expect_request(submitted) as asked:
+        with page.expect_request(submitted) as requested:
             paint(page)
-        scenes = json.loads(asked.value.post_data or "")["scenes"]
+        scenes = json.loads(requested.value.post_data or "")["scenes"]
         layers = [{name: scene[name] for name in ("character", "background")} for scene in scenes]
         assert layers == story_requests(read_story(EXAMPLE), story_seed)
         frames = page.locator("#frames > li")
@@ -74,8 +74,8 @@ def test_a_seed_that_was_given_is_every_scenes(page: Page) -> None:
     page.get_by_text("Painting", exact=True).click()
     page.locator("#character-seed").fill("5")
     page.get_by_role("radio", name="Storyboard").check()
-    with page.expect_request(lambda request: request.url.endswith("/v1/jobs")) as asked:
+    with page.expect_request(lambda request: request.url.endswith("/v1/jobs")) as requested:
         paint(page)
-    scenes = json.loads(asked.value.post_data or "")["scenes"]
+    scenes = json.loads(requested.value.post_data or "")["scenes"]
     assert {scene["character"]["seed"] for scene in scenes} == {5}
     assert len({scene["background"]["seed"] for scene in scenes}) == 3

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
-from tests.support.page_actions import tell
+from tests.support.page_actions import enter_story
 
 
 def without_jobs(page: Page) -> None:
@@ -19,7 +19,7 @@ def without_jobs(page: Page) -> None:
 
 def test_one_after_the_other_where_there_are_no_jobs(page: Page) -> None:
     without_jobs(page)
-    tell(page)
+    enter_story(page)
     expect(page.get_by_text("All 3 scenes painted.")).to_be_visible()
     frames = page.get_by_role("region", name="Storyboard").get_by_role("listitem")
     expect(frames).to_have_count(3)
@@ -30,7 +30,7 @@ def test_one_after_the_other_where_there_are_no_jobs(page: Page) -> None:
 
 
 def test_a_line_that_is_not_a_scene(page: Page) -> None:
-    tell(page, "a knight, a castle")
+    enter_story(page, "a knight, a castle")
     expect(page.get_by_role("alert")).to_contain_text("Line 1 needs who and where")
     expect(page.get_by_label("A scene a line")).to_be_focused()
 
@@ -46,7 +46,7 @@ def test_a_scene_that_fails_does_not_take_the_others(page: Page) -> None:
             route.continue_()
 
     page.route("**/v1/scenes*", scene)
-    tell(page)
+    enter_story(page)
     expect(page.get_by_text("2 of 3 scenes painted, 1 failed.")).to_be_visible()
     expect(page.locator("#frames > li.failed")).to_contain_text("no attempt gave a usable picture")
 
@@ -67,19 +67,19 @@ def test_a_job_is_followed_and_found_again_after_a_reload(page: Page) -> None:
 
     counts = {"id": "j1", "status": "failed", "total": 3, "done": 2, "failed": 1}
     error = {"code": "generation_failed", "message": "no attempt gave a usable picture"}
-    told = [
+    ends = [
         event("scene.ended", {"index": i, "status": "succeeded", "url": f"/v1/jobs/j1/scenes/{i}"})
         for i in (0, 2)
     ]
-    told.append(event("scene.ended", {"index": 1, "status": "failed", "error": error}))
-    stream = event("job.progress", counts) + "".join(told) + event("job.ended", counts)
+    ends.append(event("scene.ended", {"index": 1, "status": "failed", "error": error}))
+    stream = event("job.progress", counts) + "".join(ends) + event("job.ended", counts)
     page.route("**/v1/jobs", submit)
     page.route(
         "**/v1/jobs/j1/events", lambda route: route.fulfill(body=stream, content_type="text/event-stream")
     )
     picture = {"body": jpeg.getvalue(), "headers": {"X-Seed": "character=42; background=7"}}
     page.route("**/v1/jobs/j1/scenes/*", lambda route: route.fulfill(content_type="image/jpeg", **picture))  # type: ignore[arg-type]
-    tell(page)
+    enter_story(page)
     for _ in range(2):
         expect(page.get_by_text("2 of 3 scenes painted, 1 failed.")).to_be_visible()
         expect(page.locator("#frames > li.failed")).to_contain_text("no attempt gave")

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from scenewright import InvalidRequest, NotSent, Scenewright
-from tests.support.asking import BOTH, NEVER, SECRET, not_sent, raised
-from tests.support.client_answers import ANSWER
+from tests.support.client_answers import RESPONSE
+from tests.support.sending import BOTH, NEVER, SECRET, not_sent, raised
 
-Ask = Callable[..., None]
+Send = Callable[..., None]
 CIRCULAR: list[Any] = []
 CIRCULAR.append(CIRCULAR)
 DEEP: dict[str, Any] = {}
@@ -78,8 +78,8 @@ def _nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         *(f"http://h#{SECRET}", "http://h:8000/v1", "http://h/paint/v1//"),
     ],
 )
-def test_an_address_that_cannot_be(ask: Ask, url: object) -> None:
-    error = not_sent(ask, url)
+def test_an_address_that_cannot_be(send: Send, url: object) -> None:
+    error = not_sent(send, url)
     assert (error.param, error.status, error.code) == ("url", 0, "not_sent")
     assert "address" in error.message
 
@@ -87,15 +87,15 @@ def test_an_address_that_cannot_be(ask: Ask, url: object) -> None:
 @pytest.mark.parametrize("end", ["", "/", "//", "/ ", "\n", "/\n"])
 @pytest.mark.parametrize("path", ["", "/paint", "//paint", "/a//b"])
 def test_a_base_address_may_end_with_slashes(path: str, end: str) -> None:
-    asked: list[str] = []
+    requested: list[str] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request.url.path)
+    def response(request: httpx.Request) -> httpx.Response:
+        requested.append(request.url.path)
         return httpx.Response(200, json={"data": []})
 
-    client = Scenewright(f"HTTP://scenes:1{path}{end}", transport=httpx.MockTransport(answer))
+    client = Scenewright(f"HTTP://scenes:1{path}{end}", transport=httpx.MockTransport(response))
     client.models()
-    assert asked == [f"{path.replace('//', '/')}/v1/models"]
+    assert requested == [f"{path.replace('//', '/')}/v1/models"]
     assert client.url == f"http://scenes:1{path.replace('//', '/')}"
 
 
@@ -107,8 +107,8 @@ def test_a_base_address_may_end_with_slashes(path: str, end: str) -> None:
         *(f"Bearer {SECRET}", f"{SECRET}\x7f", SECRET * 1_000, SECRET.encode()),
     ],
 )
-def test_a_key_that_no_header_can_carry(ask: Ask, key: object) -> None:
-    assert not_sent(ask, "http://127.0.0.1:9", key).param == "api_key"
+def test_a_key_that_no_header_can_carry(send: Send, key: object) -> None:
+    assert not_sent(send, "http://127.0.0.1:9", key).param == "api_key"
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_key_from_a_file_may_end_with_a_newline(key: str, sent: str | None) ->
     assert Scenewright("http://scenes:1", key, transport=httpx.MockTransport(answer)).models() == []
 
 
-def test_a_key_stands_in_no_repr_and_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_key_is_in_no_repr_and_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
     error = {"code": "unauthenticated", "message": "no such key"}
     transport = httpx.MockTransport(lambda request: httpx.Response(401, json={"error": error}))
     client = Scenewright("http://scenes:1", SECRET, retries=NEVER, transport=transport)
@@ -155,28 +155,28 @@ def test_a_key_stands_in_no_repr_and_in_no_log(caplog: pytest.LogCaptureFixture)
         "http://xn--zzzzzz--",
     ],
 )
-def test_a_proxy_that_cannot_be(ask: Ask, name: str, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_cannot_be(send: Send, name: str, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, proxy)
-    assert name in not_sent(ask, "http://scenes.example").message
+    assert name in not_sent(send, "http://scenes.example").message
 
 
 @BOTH
 @pytest.mark.parametrize("proxy", [f"http://u:{SECRET}@127.0.0.1:9", "127.0.0.1:9", " https://127.0.0.1:9 "])
-def test_a_proxy_where_nobody_is(ask: Ask, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_where_nobody_is(send: Send, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy)
-    assert "the proxy that HTTP_PROXY names does not answer" in str(raised(ask, "http://scenes.example"))
+    assert "the proxy that HTTP_PROXY names does not answer" in str(raised(send, "http://scenes.example"))
 
 
 @BOTH
 @pytest.mark.parametrize("no_proxy", ["[::1", "a b", ",,", "http://x", "\udce9", "::1/128", "*.example", "*"])
-def test_odd_exceptions_from_a_proxy(ask: Ask, no_proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_odd_exceptions_from_a_proxy(send: Send, no_proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", no_proxy)
-    raised(ask, "http://scenes.invalid")
+    raised(send, "http://scenes.invalid")
 
 
 @pytest.mark.parametrize(
-    ("url", "name", "asked"),
+    ("url", "name", "requested"),
     [
         *(("http://scenes.example", name, True) for name in ("HTTP_PROXY", "ALL_PROXY")),
         *(("http://scenes.example", name, False) for name in ("HTTPS_PROXY", "FTP_PROXY")),
@@ -188,11 +188,11 @@ def test_odd_exceptions_from_a_proxy(ask: Ask, no_proxy: str, monkeypatch: pytes
     ],
 )
 def test_a_proxy_is_used_where_it_is_meant_to_be(
-    url: str, name: str, asked: bool, monkeypatch: pytest.MonkeyPatch
+    url: str, name: str, requested: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A proxy set for the internet must not swallow requests to this machine."""
     monkeypatch.setenv(name, "http://127.0.0.1:1")
-    assert Scenewright(url)._way.proxy == (name if asked else None)
+    assert Scenewright(url)._way.proxy == (name if requested else None)
     monkeypatch.setenv("NO_PROXY", ".example")
     assert Scenewright(url)._way.proxy is None
 
@@ -209,35 +209,35 @@ def test_settings_that_an_address_does_not_need_stop_nobody(monkeypatch: pytest.
     "content", [None, b"", b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"]
 )
 def test_certificates_that_cannot_be_read(
-    ask: Ask, name: str, content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    send: Send, name: str, content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "roots.pem"
     if content is not None:
         file.write_bytes(content)
     monkeypatch.setenv(name, str(file))
-    message = not_sent(ask, "https://127.0.0.1:9").message
+    message = not_sent(send, "https://127.0.0.1:9").message
     assert name in message and str(file) in message
 
 
 @BOTH
 @pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), None, "5"])
-def test_a_time_that_cannot_be(ask: Ask, timeout_s: object) -> None:
-    assert not_sent(ask, "http://127.0.0.1:9", timeout_s=timeout_s).param == "timeout_s"
+def test_a_time_that_cannot_be(send: Send, timeout_s: object) -> None:
+    assert not_sent(send, "http://127.0.0.1:9", timeout_s=timeout_s).param == "timeout_s"
 
 
 @BOTH
 @pytest.mark.parametrize("timeout_s", [float("inf"), 1e300])
-def test_a_time_without_end(ask: Ask, timeout_s: float) -> None:
-    assert "no Scenewright" in str(raised(ask, "http://127.0.0.1:9", timeout_s=timeout_s))
+def test_a_time_without_end(send: Send, timeout_s: float) -> None:
+    assert "no Scenewright" in str(raised(send, "http://127.0.0.1:9", timeout_s=timeout_s))
 
 
-def client(asked: list[httpx.Request] | None = None) -> Scenewright:
-    def answer(request: httpx.Request) -> httpx.Response:
-        if asked is not None:
-            asked.append(request)
-        return httpx.Response(200, json=ANSWER)
+def client(requested: list[httpx.Request] | None = None) -> Scenewright:
+    def response(request: httpx.Request) -> httpx.Response:
+        if requested is not None:
+            requested.append(request)
+        return httpx.Response(200, json=RESPONSE)
 
-    return Scenewright("http://scenes:1", retries=NEVER, transport=httpx.MockTransport(answer))
+    return Scenewright("http://scenes:1", retries=NEVER, transport=httpx.MockTransport(response))
 
 
 @pytest.mark.parametrize(
@@ -253,8 +253,8 @@ def client(asked: list[httpx.Request] | None = None) -> Scenewright:
     ids=lambda value: type(value).__name__,
 )
 def test_a_field_that_json_cannot_carry_is_named(value: Any, why: str) -> None:
-    asked: list[httpx.Request] = []
-    service = client(asked)
+    requested: list[httpx.Request] = []
+    service = client(requested)
     layer = {"prompt": "a", "more": value}
     for call, param in (
         (lambda: service.scene("a", layer), "background"),
@@ -267,16 +267,16 @@ def test_a_field_that_json_cannot_carry_is_named(value: Any, why: str) -> None:
         error = not_sent(call)
         assert why in error.message
         assert error.param is None or error.param.startswith(param)
-    assert asked == []
+    assert requested == []
     if why == "half of a character":
         assert not_sent(lambda: service.submit_job([{}, {"character": value}])).param == "scenes.1.character"
 
 
 def test_numbers_of_numpy_and_any_mapping_are_sent() -> None:
-    asked: list[httpx.Request] = []
+    requested: list[httpx.Request] = []
     frozen = MappingProxyType({"prompt": "b", "seed": np.int64(2), "guidance_scale": np.float32(0.5)})
-    client(asked).scene("a", frozen, deadline_s=None)
-    body = json.loads(asked[0].content)
+    client(requested).scene("a", frozen, deadline_s=None)
+    body = json.loads(requested[0].content)
     assert body["background"] == {"prompt": "b", "seed": 2, "guidance_scale": 0.5}
 
 

@@ -36,8 +36,8 @@ def point(name: str, value: str) -> EntryPoint:
 
 
 def test_alone_it_has_its_own_commands(added: dict[str, EntryPoint]) -> None:
-    said = run("--help").output
-    assert [line.split()[0] for line in said.partition("Commands:\n")[2].splitlines()] == [
+    result = run("--help").output
+    assert [line.split()[0] for line in result.partition("Commands:\n")[2].splitlines()] == [
         "job",
         "merge",
         "models",

@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from scenewright import NotScenewright, NotSent, Scenewright, ServerUnreachable
-from tests.support.asking import BOTH, NEVER, SECRET, not_sent, raised
+from tests.support.sending import BOTH, NEVER, SECRET, not_sent, raised
 
-Ask = Callable[..., None]
+Send = Callable[..., None]
 MODELS = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"data": []}'
 
 
@@ -112,7 +112,7 @@ def certificate(folder: Path, name: str = "localhost", days: int = 1) -> tuple[s
     ],
 )
 def test_a_certificate_that_is_not_accepted(
-    ask: Ask,
+    send: Send,
     name: str,
     days: int,
     trusted: bool,
@@ -125,34 +125,34 @@ def test_a_certificate_that_is_not_accepted(
     if trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(file))
     with answering(tls=context) as port:
-        error = not_sent(ask, f"https://localhost:{port}", SECRET)
+        error = not_sent(send, f"https://localhost:{port}", SECRET)
     assert error.message.startswith(f"the certificate of https://localhost:{port} is not accepted")
     assert why in error.message and error.param == "url"
 
 
 @BOTH
 def test_a_certificate_of_ones_own_is_trusted_on_this_machine_too(
-    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    send: Send, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context, file = certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     with answering(tls=context) as port:
-        ask(f"https://localhost:{port}/")
+        send(f"https://localhost:{port}/")
 
 
 @BOTH
 @pytest.mark.parametrize("data", [MODELS, b"", b"SSH-2.0-x\r\n"])
-def test_tls_where_there_is_none(ask: Ask, data: bytes) -> None:
+def test_tls_where_there_is_none(send: Send, data: bytes) -> None:
     with answering(data) as port:
-        error = not_sent(ask, f"https://127.0.0.1:{port}")
+        error = not_sent(send, f"https://127.0.0.1:{port}")
     assert "if it speaks plain HTTP, begin with http://" in error.message
 
 
 @BOTH
-def test_no_tls_where_there_is_some(ask: Ask, tmp_path: Path) -> None:
+def test_no_tls_where_there_is_some(send: Send, tmp_path: Path) -> None:
     context, _ = certificate(tmp_path)
     with answering(tls=context) as port:
-        error = raised(ask, f"http://127.0.0.1:{port}", SECRET)
+        error = raised(send, f"http://127.0.0.1:{port}", SECRET)
     assert isinstance(error, ServerUnreachable)
     assert f"http://127.0.0.1:{port}" in str(error)
 
@@ -175,10 +175,10 @@ def test_no_tls_where_there_is_some(ask: Ask, tmp_path: Path) -> None:
     ],
 )
 def test_a_server_that_cuts_the_connection(
-    ask: Ask, data: bytes, end: Callable[[socket.socket], None] | None
+    send: Send, data: bytes, end: Callable[[socket.socket], None] | None
 ) -> None:
     with answering(data, end=end) as port:
-        error = raised(ask, f"http://127.0.0.1:{port}", SECRET)
+        error = raised(send, f"http://127.0.0.1:{port}", SECRET)
     assert isinstance(error, ServerUnreachable) and not error.refused
     assert "broke off" in str(error)
 
@@ -200,46 +200,48 @@ def test_a_server_that_cuts_the_connection(
     ],
 )
 @pytest.mark.parametrize("status", ["200 OK", "404 Not Found", "502 Bad Gateway"])
-def test_an_answer_of_another_server(ask: Ask, status: str, head: str, body: bytes) -> None:
+def test_an_answer_of_another_server(send: Send, status: str, head: str, body: bytes) -> None:
     data = f"HTTP/1.1 {status}\r\n{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
     with answering(data) as port:
-        assert type(raised(ask, f"http://127.0.0.1:{port}", SECRET)) is NotScenewright
+        assert type(raised(send, f"http://127.0.0.1:{port}", SECRET)) is NotScenewright
 
 
 @BOTH
 @pytest.mark.parametrize(
-    ("location", "told"),
+    ("location", "reported"),
     [
         (f"https://u:{SECRET}@scenes.example:8443/v1/models?key={SECRET}", "https://scenes.example:8443"),
         ("/elsewhere", "redirects (HTTP 301)"),
         ("\xff", "redirects (HTTP 301)"),
     ],
 )
-def test_a_redirect_is_told_and_not_followed(ask: Ask, location: str, told: str) -> None:
+def test_a_redirect_is_reported_and_not_followed(send: Send, location: str, reported: str) -> None:
     data = f"HTTP/1.1 301 Moved\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode("latin-1")
     with answering(data) as port:
-        error = raised(ask, f"http://127.0.0.1:{port}", SECRET)
-    assert type(error) is NotScenewright and told in error.message
+        error = raised(send, f"http://127.0.0.1:{port}", SECRET)
+    assert type(error) is NotScenewright and reported in error.message
 
 
 @BOTH
-@pytest.mark.parametrize(("status", "told"), [(407, "(HTTP 407)"), (502, "(HTTP 502)")])
-def test_a_proxy_that_refuses(ask: Ask, status: int, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("status", "reported"), [(407, "(HTTP 407)"), (502, "(HTTP 502)")])
+def test_a_proxy_that_refuses(
+    send: Send, status: int, reported: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with answering(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode()) as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://u:{SECRET}@127.0.0.1:{port}")
-        error = raised(ask, "https://scenes.example", SECRET)
-    assert "the proxy that HTTPS_PROXY names" in str(error) and told in str(error)
+        error = raised(send, "https://scenes.example", SECRET)
+    assert "the proxy that HTTPS_PROXY names" in str(error) and reported in str(error)
 
 
 @BOTH
-def test_no_such_host(ask: Ask) -> None:
-    error = raised(ask, "http://nobody.invalid:8000/")
+def test_no_such_host(send: Send) -> None:
+    error = raised(send, "http://nobody.invalid:8000/")
     assert str(error) == "no Scenewright at http://nobody.invalid:8000: no host of that name is known"
 
 
 @BOTH
-def test_nobody_listens(ask: Ask) -> None:
-    error = raised(ask, "http://127.0.0.1:9/")
+def test_nobody_listens(send: Send) -> None:
+    error = raised(send, "http://127.0.0.1:9/")
     assert isinstance(error, ServerUnreachable) and error.refused
     assert str(error) == "no Scenewright at http://127.0.0.1:9"
 

@@ -108,7 +108,7 @@ def test_the_wheel_holds_the_client_its_types_and_its_licence(wheel: Path) -> No
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
-        told = HeaderParser().parsestr(archive.read(metadata).decode())
+        reported = HeaderParser().parsestr(archive.read(metadata).decode())
     assert {name.partition("/")[0] for name in names} == {"scenewright", metadata.partition("/")[0]}
     assert "scenewright/py.typed" in names
     assert any(name.endswith("/licenses/LICENSE") for name in names)
@@ -116,10 +116,10 @@ def test_the_wheel_holds_the_client_its_types_and_its_licence(wheel: Path) -> No
         str(file.relative_to(REPOSITORY / "client")) for file in REPOSITORY.glob("client/scenewright/**/*.py")
     }
     assert modules <= set(names)
-    assert (told["Name"], told["Version"]) == ("scenewright-client", scenewright.__version__)
-    needed = [Requirement(line) for line in told.get_all("Requires-Dist", [])]
+    assert (reported["Name"], reported["Version"]) == ("scenewright-client", scenewright.__version__)
+    needed = [Requirement(line) for line in reported.get_all("Requires-Dist", [])]
     assert [each.name for each in needed if each.marker is None] == ["httpx"]
-    assert set(told.get_all("Provides-Extra", [])) == {"cli", "django"}
+    assert set(reported.get_all("Provides-Extra", [])) == {"cli", "django"}
 
 
 def test_the_source_can_be_built_anew(built: Path) -> None:
@@ -139,20 +139,22 @@ def test_it_brings_fewer_than_ten_packages_and_paints(alone: Path, url: str, tmp
     done = run(alone / "bin/python", "-c", PAINT, url, tmp_path / "scene.jpg", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "True []\n"), done.stderr
     assert (tmp_path / "scene.jpg").read_bytes().startswith(b"\xff\xd8")
-    said = run(alone / "bin/scenewright", "models", cwd=tmp_path)
-    assert said.returncode == 1
-    assert said.stderr == "scenewright: the command line needs click: pip install 'scenewright-client[cli]'\n"
+    result = run(alone / "bin/scenewright", "models", cwd=tmp_path)
+    assert result.returncode == 1
+    assert (
+        result.stderr == "scenewright: the command line needs click: pip install 'scenewright-client[cli]'\n"
+    )
 
 
 def test_with_its_extras_it_has_a_command_line_and_story_agent(
     alone: Path, wheel: Path, url: str, tmp_path: Path
 ) -> None:
     install(alone, wheel, "[cli,django]")
-    said = run(alone / "bin/scenewright", "--help", cwd=tmp_path)
-    commands = said.stdout.partition("Commands:\n")[2].splitlines()
-    assert [line.split()[0] for line in commands] == ["job", "merge", "models", "scene"], said.stderr
-    told = run(alone / "bin/scenewright", "--version", cwd=tmp_path)
-    assert told.stdout == f"scenewright, version {scenewright.__version__}\n"
+    result = run(alone / "bin/scenewright", "--help", cwd=tmp_path)
+    commands = result.stdout.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in commands] == ["job", "merge", "models", "scene"], result.stderr
+    reported = run(alone / "bin/scenewright", "--version", cwd=tmp_path)
+    assert reported.stdout == f"scenewright, version {scenewright.__version__}\n"
     listed = run(alone / "bin/scenewright", "models", "--url", url, cwd=tmp_path)
     assert listed.returncode == 0 and "storybook-character" in listed.stdout, listed.stdout + listed.stderr
     done = run(alone / "bin/python", "-c", STORY, url, tmp_path, cwd=tmp_path)

@@ -29,7 +29,7 @@ from serve.http.serve_answers import INTERNAL
 BUSY = Overloaded(429, "overloaded", "busy", retry_after_s=7)
 
 
-def test_what_the_service_asks_for_is_kept_to() -> None:
+def test_the_waits_that_the_service_requests_are_kept() -> None:
     assert Retries().wait_s(BUSY, 1, repeatable=False, dice=0.3) == 7
     assert Retries().wait_s(NotReady(503, "not_ready", "loading"), 1, repeatable=False, dice=1) == 0.5
 
@@ -50,17 +50,17 @@ def test_patience_ends() -> None:
     "failure",
     [InvalidRequest(422, "invalid_request", "no"), GenerationFailed(502, "generation_failed", "no")],
 )
-def test_what_would_fail_again_is_not_asked_again(failure: ScenewrightError) -> None:
+def test_what_would_fail_again_is_not_requested_again(failure: ScenewrightError) -> None:
     assert Retries().wait_s(failure, 1, repeatable=True, dice=0) is None
 
 
 @pytest.mark.parametrize("repeatable", [True, False])
-def test_a_request_that_never_arrived_is_asked_for_again(repeatable: bool) -> None:
+def test_a_request_that_never_arrived_is_requested_again(repeatable: bool) -> None:
     late = error_of(408, {"error": {"code": "request_timeout", "message": "late"}})
     assert Retries().wait_s(late, 1, repeatable, dice=1) == 0.5
 
 
-def test_what_serve_says_for_a_replica_that_died_is_asked_for_again() -> None:
+def test_what_serve_says_for_a_replica_that_died_is_requested_again() -> None:
     body = {"error": {"code": "internal", "message": INTERNAL.message, "request_id": "r"}}
     lost = error_of(500, body)
     assert Retries().wait_s(lost, 1, repeatable=True, dice=1) == 0.5
@@ -69,7 +69,7 @@ def test_what_serve_says_for_a_replica_that_died_is_asked_for_again() -> None:
     assert Retries().wait_s(own, 1, repeatable=True, dice=1) is None
 
 
-def test_a_lost_answer_is_asked_for_again_only_where_that_does_no_harm() -> None:
+def test_a_lost_answer_is_requested_again_only_where_that_does_no_harm() -> None:
     assert Retries().wait_s(ServerUnreachable("cut"), 1, repeatable=True, dice=1) == 0.5
     assert Retries().wait_s(ServerUnreachable("cut"), 1, repeatable=False, dice=1) is None
 
@@ -96,9 +96,9 @@ def test_a_proxy_that_answers_for_a_lost_replica_is_no_answer() -> None:
     ],
 )
 def test_errors_have_types(status: int, code: str, kind: type[ScenewrightError]) -> None:
-    told = errors.error_of(status, {"error": {"code": code, "message": "m", "request_id": "r"}}, 3)
-    assert type(told) is kind
-    assert (told.code, told.request_id, told.retry_after_s) == (code, "r", 3)
+    reported = errors.error_of(status, {"error": {"code": code, "message": "m", "request_id": "r"}}, 3)
+    assert type(reported) is kind
+    assert (reported.code, reported.request_id, reported.retry_after_s) == (code, "r", 3)
 
 
 @pytest.fixture
@@ -108,24 +108,24 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     return waits
 
 
-def test_the_client_waits_as_told_and_asks_again(slept: list[float]) -> None:
-    asked: list[Any] = []
+def test_the_client_waits_for_retry_after_and_sends_again(slept: list[float]) -> None:
+    requested: list[Any] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(json.loads(request.content))
-        if len(asked) < 3:
+    def response(request: httpx.Request) -> httpx.Response:
+        requested.append(json.loads(request.content))
+        if len(requested) < 3:
             error = {"error": {"code": "overloaded", "message": "busy"}}
-            return httpx.Response(429, json=error, headers={"Retry-After": str(len(asked))})
+            return httpx.Response(429, json=error, headers={"Retry-After": str(len(requested))})
         return httpx.Response(202, json={"id": "j"})
 
-    client = Scenewright("http://scenes:1", transport=httpx.MockTransport(answer))
+    client = Scenewright("http://scenes:1", transport=httpx.MockTransport(response))
     assert client.submit_job([{"character": "a", "background": "b"}]) == {"id": "j"}
     assert slept == [1, 2]
-    assert asked[0] == asked[2]
+    assert requested[0] == requested[2]
 
 
 @pytest.mark.parametrize(
-    ("words", "options", "asked"),
+    ("words", "options", "requested"),
     [
         (("a", "b"), {"seed": 7}, 2),
         (({"prompt": "a", "seed": 0}, {"prompt": "b", "seed": 1}), {}, 2),
@@ -133,8 +133,8 @@ def test_the_client_waits_as_told_and_asks_again(slept: list[float]) -> None:
         (("a", "b"), {}, 1),
     ],
 )
-def test_a_scene_is_asked_for_again_where_its_seeds_make_it_the_same(
-    slept: list[float], words: Any, options: dict[str, Any], asked: int
+def test_a_scene_is_requested_again_where_its_seeds_make_it_the_same(
+    slept: list[float], words: Any, options: dict[str, Any], requested: int
 ) -> None:
     bodies: list[Any] = []
 
@@ -145,10 +145,10 @@ def test_a_scene_is_asked_for_again_where_its_seeds_make_it_the_same(
     patient = Scenewright("http://scenes:1", transport=httpx.MockTransport(answer), retries=Retries(most=1))
     with pytest.raises(NotScenewright):
         patient.scene(*words, **options)
-    assert len(bodies) == asked
+    assert len(bodies) == requested
     with pytest.raises(NotScenewright):
         next(patient.scene_events(*words, **options))
-    assert bodies == [bodies[0]] * 2 * asked
+    assert bodies == [bodies[0]] * 2 * requested
 
 
 def test_a_job_whose_answer_was_lost_is_sent_again_under_the_same_key(slept: list[float]) -> None:

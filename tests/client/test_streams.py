@@ -25,10 +25,10 @@ from scenewright import (
     Scenewright,
     ServerUnreachable,
 )
-from tests.support.client_answers import ANSWER
+from tests.support.client_answers import RESPONSE
 
 PREVIEW = base64.b64encode(b"small").decode()
-TOLD: list[tuple[str, dict[str, Any]]] = [
+REPORTED_COLUMNS: list[tuple[str, dict[str, Any]]] = [
     ("layer.queued", {"layer": "character", "ahead": 1}),
     ("layer.progress", {"layer": "character", "step": 1, "steps": 2}),
     ("layer.queued", {"layer": "character", "index": 1, "ahead": 2}),
@@ -38,7 +38,7 @@ TOLD: list[tuple[str, dict[str, Any]]] = [
     ("layer.completed", {"layer": "character", "seed": 42, "degraded": []}),
     ("something.new", {}),
     ("scene.preview", {"preview": PREVIEW}),
-    ("scene.completed", ANSWER),
+    ("scene.completed", RESPONSE),
 ]
 READ = [
     Queued("character", 1),
@@ -52,8 +52,8 @@ READ = [
 ]
 
 
-def encoded(*told: tuple[str, dict[str, Any]]) -> bytes:
-    lines = [f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in told]
+def encoded(*reported: tuple[str, dict[str, Any]]) -> bytes:
+    lines = [f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in reported]
     return ("\n\n: still at it\n\n" + "".join(lines)).encode()
 
 
@@ -89,7 +89,7 @@ def answering(pieces: Pieces, seen: list[httpx.Request] | None = None) -> httpx.
 
 def test_events_are_read_as_they_come() -> None:
     seen: list[httpx.Request] = []
-    client = Scenewright("http://scenes:1", transport=answering(Pieces(encoded(*TOLD)), seen))
+    client = Scenewright("http://scenes:1", transport=answering(Pieces(encoded(*REPORTED_COLUMNS)), seen))
     *events, scene = client.scene_events("a", "b", previews=5, seed=1)
     assert events == READ
     assert isinstance(scene, Scene) and scene.seeds == {"character": 42, "background": 123}
@@ -100,7 +100,7 @@ def test_events_are_read_as_they_come() -> None:
 
 
 async def test_events_are_read_as_they_come_with_await() -> None:
-    transport = answering(Pieces(encoded(*TOLD)))
+    transport = answering(Pieces(encoded(*REPORTED_COLUMNS)))
     async with AsyncScenewright("http://scenes:1", transport=transport) as client:
         events = [event async for event in client.scene_events("a", "b")]
     assert events[:-1] == READ
@@ -111,7 +111,7 @@ async def test_the_plain_calls_with_await() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/readyz":
             return httpx.Response(503, json={"error": {"code": "not_ready", "message": "loading"}})
-        return httpx.Response(200, json=ANSWER)
+        return httpx.Response(200, json=RESPONSE)
 
     async with AsyncScenewright("http://scenes:1", transport=httpx.MockTransport(answer)) as client:
         assert (await client.scene("a", "b")).id == "abc"
@@ -120,7 +120,7 @@ async def test_the_plain_calls_with_await() -> None:
 
 
 def test_a_reader_that_leaves_hangs_up() -> None:
-    pieces = Pieces(encoded(*TOLD))
+    pieces = Pieces(encoded(*REPORTED_COLUMNS))
     events = Scenewright("http://scenes:1", transport=answering(pieces)).scene_events("a", "b")
     next(events)
     assert not pieces.closed
@@ -130,13 +130,13 @@ def test_a_reader_that_leaves_hangs_up() -> None:
 
 def test_a_fault_on_the_way_is_raised_as_it_would_have_been() -> None:
     error = {"error": {"code": "generation_failed", "message": "no", "request_id": "r"}}
-    transport = answering(Pieces(encoded(TOLD[0], ("error", error))))
+    transport = answering(Pieces(encoded(REPORTED_COLUMNS[0], ("error", error))))
     with pytest.raises(GenerationFailed, match="no"):
         list(Scenewright("http://scenes:1", transport=transport).scene_events("a", "b"))
 
 
 def test_a_stream_that_breaks_off_is_not_taken_for_a_whole_one() -> None:
-    transport = answering(Pieces(encoded(*TOLD[:3])))
+    transport = answering(Pieces(encoded(*REPORTED_COLUMNS[:3])))
     with pytest.raises(ServerUnreachable, match="stopped telling"):
         list(Scenewright("http://scenes:1", transport=transport).scene_events("a", "b"))
 
@@ -156,9 +156,9 @@ def test_a_refusal_before_the_stream_is_an_ordinary_one() -> None:
 
 
 def test_a_jobs_events() -> None:
-    told = [("scene.ended", {"index": 0}), ("job.ended", {"status": "succeeded"})]
-    client = Scenewright("http://scenes:1", transport=answering(Pieces(encoded(*told))))
-    assert list(client.job_events("j/1")) == [JobEvent(*each) for each in told]
+    reported = [("scene.ended", {"index": 0}), ("job.ended", {"status": "succeeded"})]
+    client = Scenewright("http://scenes:1", transport=answering(Pieces(encoded(*reported))))
+    assert list(client.job_events("j/1")) == [JobEvent(*each) for each in reported]
 
 
 def test_a_merge_sends_files() -> None:
@@ -166,7 +166,7 @@ def test_a_merge_sends_files() -> None:
 
     def answer(request: httpx.Request) -> httpx.Response:
         seen.append(request)
-        return httpx.Response(200, json=ANSWER | {"seeds": {"character": None, "background": None}})
+        return httpx.Response(200, json=RESPONSE | {"seeds": {"character": None, "background": None}})
 
     client = Scenewright("http://scenes:1", transport=httpx.MockTransport(answer))
     scene = client.merge(b"figure", b"place", merge={"position": "left"})
@@ -177,13 +177,13 @@ def test_a_merge_sends_files() -> None:
 
 def test_a_merge_of_several_characters_names_what_it_got_by_index() -> None:
     seen: list[httpx.Request] = []
-    picture = ANSWER["image"]
+    picture = RESPONSE["image"]
     layers = {"characters": [picture] * 2, "background": picture, "masks": [picture] * 2}
 
     def answer(request: httpx.Request) -> httpx.Response:
         seen.append(request)
         seeds = {"characters": [1, 2], "background": 3}
-        return httpx.Response(200, json=ANSWER | {"seeds": seeds, "layers": layers})
+        return httpx.Response(200, json=RESPONSE | {"seeds": seeds, "layers": layers})
 
     client = Scenewright("http://scenes:1", transport=httpx.MockTransport(answer))
     scene = client.merge([b"knight", b"dragon"], b"place", figures=[{}, {"depth": 1}])

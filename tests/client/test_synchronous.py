@@ -13,7 +13,7 @@ import pytest
 
 import scenewright
 from scenewright import InvalidRequest, Retries, Scenewright, ScenewrightError, ServerUnreachable
-from tests.support.client_answers import ANSWER, a_png, picture
+from tests.support.client_answers import RESPONSE, a_png, picture
 
 
 def service(answer: Callable[[httpx.Request], httpx.Response], **options: object) -> Scenewright:
@@ -22,12 +22,12 @@ def service(answer: Callable[[httpx.Request], httpx.Response], **options: object
     return Scenewright("http://scenes:1/", retries=retries, transport=transport, **options)  # type: ignore[arg-type]
 
 
-def test_a_scene_is_asked_for_and_read(tmp_path: Path) -> None:
+def test_a_scene_is_requested_and_read(tmp_path: Path) -> None:
     seen: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         seen.append(request)
-        body = ANSWER | {"layers": {"mask": picture(b"m")}}
+        body = RESPONSE | {"layers": {"mask": picture(b"m")}}
         return httpx.Response(200, json=body, headers={"X-Backend": "simulated"})
 
     client = service(answer, api_key="k")
@@ -53,12 +53,12 @@ def test_a_scene_is_asked_for_and_read(tmp_path: Path) -> None:
 def test_a_list_of_characters_paints_several() -> None:
     seen: list[httpx.Request] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def response(request: httpx.Request) -> httpx.Response:
         seen.append(request)
-        return httpx.Response(200, json=ANSWER | {"seeds": {"characters": [1, 2], "background": 3}})
+        return httpx.Response(200, json=RESPONSE | {"seeds": {"characters": [1, 2], "background": 3}})
 
     figures = ["a knight", {"prompt": "a dragon", "position": {"x": 0.7}, "depth": 1}]
-    scene = service(answer).scene(figures, "a castle", seed=1)
+    scene = service(response).scene(figures, "a castle", seed=1)
     assert json.loads(seen[0].content) == {"characters": figures, "background": "a castle", "seed": 1}
     assert scene.seeds == {"character-0": 1, "character-1": 2, "background": 3}
 
@@ -68,7 +68,7 @@ def test_an_answer_is_awaited_longer_than_its_deadline() -> None:
 
     def answer(request: httpx.Request) -> httpx.Response:
         seen.append(request)
-        return httpx.Response(200, json=ANSWER)
+        return httpx.Response(200, json=RESPONSE)
 
     service(answer).scene("a", "b", deadline_s=500)
     assert seen[0].extensions["timeout"]["read"] > 500
@@ -90,7 +90,7 @@ def test_an_error_carries_what_the_service_said() -> None:
         httpx.Response(200, text="<html>"),
         httpx.Response(200, json=[1]),
         httpx.Response(200, json={"image": {}}),
-        httpx.Response(200, json={**ANSWER, "image": picture(b"") | {"b64_json": "a"}}),
+        httpx.Response(200, json={**RESPONSE, "image": picture(b"") | {"b64_json": "a"}}),
         httpx.Response(404, text="Path '/v1/scenes' not found."),
         httpx.Response(502, json={"error": "bad gateway"}),
         httpx.Response(500, json={"detail": "x"}),

@@ -111,7 +111,7 @@ def test_from_no_gpu_node_to_some_and_back_without_a_failed_request(service: Ser
     until(lambda: gpu_nodes() == 0)
     with Load(service.url, callers=1) as load:
         until(lambda: gpu_nodes() == 2)
-        until(lambda: load.answered >= 3, timeout_s=300)
+        until(lambda: load.responded >= 3, timeout_s=300)
     assert load.failed == {}
     until(lambda: service.running("Character") == service.running("Background") == 0)
     until(lambda: gpu_nodes() == 0, timeout_s=300)

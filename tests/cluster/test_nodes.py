@@ -58,14 +58,14 @@ def test_a_killed_node_costs_no_request(nodes: tuple[Any, list[Any]], service: S
     service.deploy(graph(num_replicas=2))
     until(lambda: service.running("Character") == service.running("Background") == 2)
     with Load(service.url, callers=4) as load:
-        until(lambda: load.answered >= 8)
+        until(lambda: load.responded >= 8)
         cluster.remove_node(started.pop(), allow_graceful=False)
-        before = load.answered
-        until(lambda: load.answered >= before + 8)
+        before = load.responded
+        until(lambda: load.responded >= before + 8)
         started.append(cluster.add_node(**GPU_NODE, include_dashboard=False))
         until(lambda: service.running("Character") == service.running("Background") == 2)
     assert load.failed == {}
-    row.saw(f"{load.answered} of {load.answered} answered 200; full strength once there was a node again")
+    row.saw(f"{load.responded} of {load.responded} answered 200; full strength once there was a node again")
 
 
 def test_an_upgrade_under_load_costs_no_request_and_a_bad_model_replaces_nothing(
@@ -80,7 +80,7 @@ def test_an_upgrade_under_load_costs_no_request_and_a_bad_model_replaces_nothing
     until(lambda: service.status() == "RUNNING" and service.ready())
     before = service.replicas("Character").keys() | service.replicas("Background").keys()
     with Load(service.url, callers=3) as load:
-        until(lambda: load.answered >= 3)
+        until(lambda: load.responded >= 3)
         service.deploy(graph(step_s=0.015, **careful))
         until(lambda: service.status() == "RUNNING" and service.running("Character") == 1)
         good = service.replicas("Character").keys() | service.replicas("Background").keys()
@@ -92,11 +92,11 @@ def test_an_upgrade_under_load_costs_no_request_and_a_bad_model_replaces_nothing
         }
         service.deploy(bad)
         until(lambda: service.status() == "DEPLOY_FAILED", timeout_s=400)
-        answered = load.answered
-        until(lambda: load.answered >= answered + 3)
+        responded = load.responded
+        until(lambda: load.responded >= responded + 3)
         assert service.replicas("Character").keys() & good
     assert load.failed == {}
-    row.saw(f"DEPLOY_FAILED, and {load.answered} of {load.answered} answered 200")
+    row.saw(f"DEPLOY_FAILED, and {load.responded} of {load.responded} answered 200")
 
 
 def test_both_branches_follow_the_load_up_and_down(service: Service) -> None:

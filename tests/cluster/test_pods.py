@@ -159,7 +159,7 @@ def job_of(scenes: int) -> dict[str, Any]:
 def done(http: httpx.Client, job: str) -> int | None:
     """How many scenes; None while nobody answers."""
     try:
-        answer = http.get(job, timeout=5)
+        response = http.get(job, timeout=5)
     except httpx.TransportError:
         return None
-    return int(answer.json()["done"]) if answer.status_code == 200 else None
+    return int(response.json()["done"]) if response.status_code == 200 else None

@@ -44,7 +44,7 @@ def test_upgrades_and_downscales_cost_no_request(service: Service, row: Row) -> 
     until(service.ready)
     upgrades = 0
     with Load(service.url, callers=4, scene=SMALL) as load:
-        while load.answered < REQUESTS and not load.failed:
+        while load.responded < REQUESTS and not load.failed:
             before = generators()
             deploy(version=2 + upgrades, replicas=2)
             assert not before & generators()
@@ -54,5 +54,5 @@ def test_upgrades_and_downscales_cost_no_request(service: Service, row: Row) -> 
     assert load.failed == {}
     assert upgrades >= 3
     row.saw(
-        f"{upgrades} upgrades and as many downscales: {load.answered:,} of {load.answered:,} answered 200"
+        f"{upgrades} upgrades and as many downscales: {load.responded:,} of {load.responded:,} answered 200"
     )

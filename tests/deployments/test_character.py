@@ -21,7 +21,7 @@ def test_words_become_a_prompt(character: Character, make_job: MakeJob) -> None:
     assert character.prompts(make_job()) == (character_prompt("a knight"), CHARACTER_NEGATIVE)
 
 
-def test_a_plain_backdrop_is_asked_of_the_model(character: Character, make_job: MakeJob) -> None:
+def test_a_plain_backdrop_is_requested_from_the_model(character: Character, make_job: MakeJob) -> None:
     prompt, _ = character.prompts(make_job(plain_backdrop=True))
     assert prompt.endswith("full body, plain light gray studio background")
 

@@ -161,8 +161,8 @@ def test_a_text_that_says_the_impossible_is_passed_over(wrong: dict[str, object]
         file = Image.open(BytesIO(scene.layers[name].data))
         said = json.loads(file.info[KEY]) | wrong
         files.append(encode(np.asarray(file), PNG, texts={KEY: json.dumps(said)}).data)
-    asked = MergeOptions(width_px=128, height_px=64)
-    job = MergeJob("r", asked, PNG, figures=(FigureOptions(),))
+    requested = MergeOptions(width_px=128, height_px=64)
+    job = MergeJob("r", requested, PNG, figures=(FigureOptions(),))
     upload = UploadJob(job, *files, max_pixels=1 << 24, given_figures=(frozenset(),))
     made = asyncio.run(MERGER.merge_files(upload))
     assert (made.picture.width_px, made.figures[0].confidence) == (128, 1.0)

@@ -76,7 +76,9 @@ def test_other_options_give_what_they_would_have_given(
 ) -> None:
     """The character as painted makes any other scene, and as cut out any other that is cut out."""
     character = FIGURES[figure]
-    scene, wanted = (painted(MergeJob("r", asked, PNG, layers=True), character) for asked in (first, other))
+    scene, wanted = (
+        painted(MergeJob("r", requested, PNG, layers=True), character) for requested in (first, other)
+    )
     assert same(wanted, merged(scene, MergeJob("r", other, PNG), character="painted"))
     if "paste" not in (first.mode, other.mode):
         assert same(wanted, merged(scene, MergeJob("r", other, PNG)))

@@ -24,7 +24,7 @@ def test_every_kind_is_known_before_its_base() -> None:
         assert not any(issubclass(later, kind) for later in KINDS[place + 1 :])
 
 
-def test_each_caller_gets_a_fresh_error_with_what_may_be_told() -> None:
+def test_each_caller_gets_a_fresh_error_with_what_may_be_reported() -> None:
     failure = failure_of(CutoutFailed("a poor matte", "merge.mode", 3.0), InternalError, "x")
     first, second = failure.error(), failure.error()
     assert first is not second
@@ -38,11 +38,11 @@ def test_each_caller_gets_a_fresh_error_with_what_may_be_told() -> None:
 
 @pytest.mark.parametrize("error", HOSTILE, ids=name_of)
 async def test_whatever_is_raised_in_a_thread_is_an_error_of_ours(error: BaseException) -> None:
-    def work() -> NoReturn:
+    def call() -> NoReturn:
         raise error
 
     with pytest.raises(ScenewrightError) as raised:
-        await asyncio.wait_for(in_thread(work), 30)
+        await asyncio.wait_for(in_thread(call), 30)
     assert type(raised.value) in KINDS
     back = pickle.loads(pickle.dumps(raised.value))  # noqa: S301
     assert str(back) == str(raised.value)

@@ -47,7 +47,7 @@ async def test_a_replica_that_has_painted_its_warm_up_is_ready(simulated: Genera
     assert (readiness.ready, readiness.reason, readiness.backend) == (True, "", "simulated")
 
 
-async def test_a_missing_model_is_told_and_not_a_crash(make_job: MakeJob, tmp_path: Any) -> None:
+async def test_a_missing_model_is_reported_and_not_a_crash(make_job: MakeJob, tmp_path: Any) -> None:
     (tmp_path / "torn").mkdir()
     config = GeneratorConfig(ModelConfig(str(tmp_path / "torn")))
     generator = Character(config)
@@ -70,31 +70,31 @@ async def test_a_replica_can_give_its_memory_back_between_jobs(
 async def test_its_health_is_the_engines(simulated: GeneratorConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     generator = Character(simulated)
     await generator.check_health()
-    monkeypatch.setattr(generator._engine._health, "fault", lambda now: "a step has been under way for 9 s")
+    monkeypatch.setattr(generator._engine._watchdog, "fault", lambda now: "a step has been under way for 9 s")
     with pytest.raises(Unhealthy, match="under way"):
         await generator.check_health()
 
 
-async def test_it_tells_how_it_stands(simulated: GeneratorConfig, make_job: MakeJob) -> None:
+async def test_it_reports_its_state(simulated: GeneratorConfig, make_job: MakeJob) -> None:
     generator = Character(simulated)
     assert RoutingStats.from_stats(await generator.record_routing_stats()) == RoutingStats(0.0, 0.0, 0.0)
     job = make_job()
     async for _ in generator.stream(job):
         under_way = RoutingStats(**await generator.record_routing_stats())
-        assert under_way.warm == (job.likeness,)
+        assert under_way.cached == (job.cache_key,)
     done = RoutingStats(**await generator.record_routing_stats())
     assert done.megapixel_step_s > 0
-    assert (done.interactive, done.warm) == (0.0, (job.likeness,))
+    assert (done.interactive, done.cached) == (0.0, (job.cache_key,))
 
 
-async def test_it_tells_whether_its_model_is_loaded(simulated: GeneratorConfig, make_job: MakeJob) -> None:
+async def test_it_reports_whether_its_model_is_loaded(simulated: GeneratorConfig, make_job: MakeJob) -> None:
     generator = Character(replace(simulated, model=replace(simulated.model, lazy_load=True)))
     assert not (await generator.record_routing_stats())["loaded"]
     await generator.paint(make_job())
     assert (await generator.record_routing_stats())["loaded"]
 
 
-async def test_batch_work_stands_before_nobody(simulated: GeneratorConfig, make_job: MakeJob) -> None:
+async def test_batch_work_is_ahead_of_no_other_job(simulated: GeneratorConfig, make_job: MakeJob) -> None:
     generator = Character(simulated)
     for priority, least in (("batch", 0.0), ("interactive", 3 * 64 * 96 / 1e6)):
         events = generator.stream(make_job(priority=priority))
@@ -105,13 +105,13 @@ async def test_batch_work_stands_before_nobody(simulated: GeneratorConfig, make_
 
 async def test_one_that_cannot_paint_says_so_and_does_not_look_idle(make_job: MakeJob, tmp_path: Any) -> None:
     generator = Character(GeneratorConfig(ModelConfig(str(tmp_path / "gone"))))
-    told = RoutingStats(**await generator.record_routing_stats())
-    assert told.unready == (await generator.readiness()).reason != ""
+    reported = RoutingStats(**await generator.record_routing_stats())
+    assert reported.unready == (await generator.readiness()).reason != ""
     for _ in range(5):
         with pytest.raises(NotReady):
             await generator.paint(make_job())
     assert await generator.record_autoscaling_stats() == {}
-    assert generator._workload.report().arrived == (0,) * 5, "refused at once, it was no work"
+    assert generator._load_tracker.report().arrived == (0,) * 5, "refused at once, it was no work"
 
 
 async def test_a_model_that_comes_later_is_loaded_then(

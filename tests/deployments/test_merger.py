@@ -55,10 +55,10 @@ async def test_the_bytes_are_those_of_the_plain_paste(mode: MergeMode) -> None:
 
 async def test_provenance_is_on_and_changes_no_pixel() -> None:
     job = MergeJob("id", FRAME)
-    told, silent = [await merger.merge(job, CHARACTER, BACKGROUND) for merger in (Merger(), SILENT)]
-    assert b"trainedAlgorithmicMedia" in told.picture.data
+    reported, silent = [await merger.merge(job, CHARACTER, BACKGROUND) for merger in (Merger(), SILENT)]
+    assert b"trainedAlgorithmicMedia" in reported.picture.data
     assert b"trainedAlgorithmicMedia" not in silent.picture.data
-    pictures = [Image.open(BytesIO(merged.picture.data)) for merged in (told, silent)]
+    pictures = [Image.open(BytesIO(merged.picture.data)) for merged in (reported, silent)]
     assert pictures[0].tobytes() == pictures[1].tobytes()
 
 

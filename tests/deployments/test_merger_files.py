@@ -35,8 +35,8 @@ def layer(pixels: Pixels) -> LayerResult:
     return LayerResult("character", pixels, 1, "model", "diffusers", LayerTimings(0, 0, 0, 0))
 
 
-def png(pixels: Pixels, told: Provenance | None = None) -> bytes:
-    return encode(pixels, PNG, provenance=told).data
+def png(pixels: Pixels, reported: Provenance | None = None) -> bytes:
+    return encode(pixels, PNG, provenance=reported).data
 
 
 def upload(character: bytes, background: bytes, options: MergeOptions = FRAME) -> UploadJob:

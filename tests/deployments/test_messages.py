@@ -45,11 +45,11 @@ def test_the_defaults_are_the_contracts() -> None:
     "same",
     [{"request_id": "other"}, {"deadline_at": 1.0}, {"priority": "batch"}, {"previews": 3}, {"tenant": "t"}],
 )
-def test_whoever_asks_and_when_changes_no_picture(
+def test_the_caller_and_the_time_change_no_picture(
     make_job: Callable[..., LayerJob], same: dict[str, Any]
 ) -> None:
     assert make_job(**same).picture_key == make_job().picture_key
-    assert make_job(**same).likeness == make_job().likeness
+    assert make_job(**same).cache_key == make_job().cache_key
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_all_that_a_picture_depends_on_is_in_its_keys(
     make_job: Callable[..., LayerJob], other: dict[str, Any]
 ) -> None:
     assert make_job(**other).picture_key != make_job().picture_key
-    assert make_job(**other).likeness != make_job().likeness
+    assert make_job(**other).cache_key != make_job().cache_key
 
 
 def test_the_cost_of_a_layer(make_job: Callable[..., LayerJob]) -> None:

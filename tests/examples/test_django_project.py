@@ -57,9 +57,9 @@ def django(url: str, folder: Path, *arguments: str) -> str:
 
 
 def test_the_command_makes_a_story_of_three_pages(url: str, tmp_path: Path) -> None:
-    told = django(url, tmp_path, "manage.py", "illustrate")
+    reported = django(url, tmp_path, "manage.py", "illustrate")
     for number in (1, 2, 3):
-        assert f"{number} {tmp_path / f'page-{number}.jpg'}" in told
+        assert f"{number} {tmp_path / f'page-{number}.jpg'}" in reported
         with Image.open(tmp_path / f"page-{number}.jpg") as picture:
             assert picture.size == (1024, 512)
     book = (tmp_path / "story.html").read_text()

@@ -42,7 +42,7 @@ def test_nobody_serves(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "key"), [("here", "k"), (f"http://u:{SECRET}@h", "k"), ("http://127.0.0.1:9", f"{SECRET}\nx")]
 )
-def test_what_cannot_be_asked(name: str, url: str, key: str, tmp_path: Path) -> None:
+def test_what_cannot_be_requested(name: str, url: str, key: str, tmp_path: Path) -> None:
     said = run(tmp_path, *PROGRAMS[name], SCENEWRIGHT_URL=url, SCENEWRIGHT_API_KEY=key)
     assert "address" in said or "API key" in said
 

@@ -57,12 +57,12 @@ def test_a_model_of_another_task(tmp_path: Path, row: Row) -> None:
         def reason() -> str | None:
             assert server.poll() is None, out.read_text()
             try:
-                told = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False, timeout=5)
+                reported = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False, timeout=5)
             except httpx.TransportError:
                 return None
-            return told.text if told.status_code == 503 and "inpainting" in told.text else None
+            return reported.text if reported.status_code == 503 and "inpainting" in reported.text else None
 
-        told = json.loads(until(reason, timeout_s=180))
+        reported = json.loads(until(reason, timeout_s=180))
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(90)
@@ -70,4 +70,4 @@ def test_a_model_of_another_task(tmp_path: Path, row: Row) -> None:
     assert named, out.read_text()
     kept = "".join(file.read_text() for file in Path(named[1]).rglob("*") if file.is_file())
     assert "inpainting" in kept
-    row.saw(f"503: {told['error']['message']}; {len(kept.splitlines())} lines of log kept")
+    row.saw(f"503: {reported['error']['message']}; {len(kept.splitlines())} lines of log kept")

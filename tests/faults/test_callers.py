@@ -15,7 +15,7 @@ import pytest
 
 from serve.config.service_config import ServiceConfig
 from tests.support.drill_row import Row
-from tests.support.drilled_service import BODY_TIMEOUT_S, asked, painting, scene
+from tests.support.drilled_service import BODY_TIMEOUT_S, painting, requested, scene
 from tests.support.polling import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -35,12 +35,12 @@ def test_one_of_many_leaves(http: httpx.Client, url: str, row: Row) -> None:
     row.promises("one of four callers gone midway", "the others' pictures are what they would have been")
     undisturbed = [http.post("/v1/scenes", json=scene(20) | {"seed": seed}).content for seed in range(3)]
     with ThreadPoolExecutor(4) as pool:
-        others = [asked(http, pool, steps=20, seed=seed) for seed in range(3)]
+        others = [requested(http, pool, steps=20, seed=seed) for seed in range(3)]
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{url}/v1/scenes", json=scene(140), timeout=0.7, trust_env=False)
-        answers = [other.result() for other in others]
-    assert [answer.status_code for answer in answers] == [200] * 3
-    assert [answer.content for answer in answers] == undisturbed
+        responses = [other.result() for other in others]
+    assert [response.status_code for response in responses] == [200] * 3
+    assert [response.content for response in responses] == undisturbed
     row.saw("3 of 3 as without it, byte for byte")
 
 
@@ -89,7 +89,9 @@ def test_uploads_that_stall(http: httpx.Client, url: str, row: Row) -> None:
 
 
 def test_headers_that_never_end(http: httpx.Client, url: str, row: Row) -> None:
-    row.promises("50 callers whose headers never end", "they hold a connection each, and nobody else up")
+    row.promises(
+        "50 callers whose headers never end", "they hold a connection each, and delay no other caller"
+    )
     place = urlsplit(url)
     with ExitStack() as open_ones:
         for _ in range(50):
@@ -115,13 +117,13 @@ def test_idle_streams(http: httpx.Client, drilled: ServiceConfig, row: Row) -> N
         httpx.Client(base_url=http.base_url, timeout=60, trust_env=False, limits=limits) as many,
         ExitStack() as open_ones,
     ):
-        answers = [
+        responses = [
             open_ones.enter_context(many.stream("GET", f"/v1/jobs/{job}/events")) for _ in range(places + 20)
         ]
-        counts = Counter(answer.status_code for answer in answers)
+        counts = Counter(response.status_code for response in responses)
         assert set(counts) == {200, 429}
-        refused = [answer for answer in answers if answer.status_code == 429]
-        assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
+        refused = [response for response in responses if response.status_code == 429]
+        assert all(int(response.headers["retry-after"]) >= 1 for response in refused)
         slowest = 0.0
         for path in ("/healthz", "/readyz") * 10:
             begun = time.monotonic()
@@ -138,8 +140,8 @@ def test_idle_streams(http: httpx.Client, drilled: ServiceConfig, row: Row) -> N
 @pytest.mark.parametrize("name", ["X-Request-ID", "X-Session-Id", "serve_multiplexed_model_id"])
 def test_a_header_that_is_not_utf_8(http: httpx.Client, row: Row, name: str) -> None:
     row.promises(f"a header {name} that is not UTF-8", "400 in the documented form")
-    answer = http.get("/healthz", headers=[(name.encode(), b"caf\xe9")])
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_header")
+    response = http.get("/healthz", headers=[(name.encode(), b"caf\xe9")])
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_header")
     row.saw("400 invalid_header")
 
 
@@ -153,9 +155,9 @@ def test_a_body_over_the_limit(http: httpx.Client, row: Row, announced: bool) ->
             yield piece
 
     content = piece * 40 if announced else pieces()
-    answer = http.post("/v1/scenes", content=content, headers={"Content-Type": "application/json"})
-    assert answer.status_code == 413
-    assert answer.json()["error"]["code"] == "payload_too_large"
+    response = http.post("/v1/scenes", content=content, headers={"Content-Type": "application/json"})
+    assert response.status_code == 413
+    assert response.json()["error"]["code"] == "payload_too_large"
     row.saw("413 payload_too_large")
 
 
@@ -165,10 +167,10 @@ def test_more_than_it_can_queue(http: httpx.Client, row: Row) -> None:
         "429 `overloaded` with Retry-After, and the rest are painted",
     )
     with ThreadPoolExecutor(24) as pool:
-        answers = [future.result() for future in [asked(http, pool, steps=20) for _ in range(24)]]
-    counts = Counter(answer.status_code for answer in answers)
+        responses = [future.result() for future in [requested(http, pool, steps=20) for _ in range(24)]]
+    counts = Counter(response.status_code for response in responses)
     assert set(counts) == {200, 429}
-    for refused in (answer for answer in answers if answer.status_code == 429):
+    for refused in (response for response in responses if response.status_code == 429):
         assert refused.json()["error"]["code"] == "overloaded"
         assert int(refused.headers["retry-after"]) >= 1
     row.saw(f"of 24 at once {counts[200]} answered 200 and {counts[429]} 429, nothing else")
@@ -177,8 +179,8 @@ def test_more_than_it_can_queue(http: httpx.Client, row: Row) -> None:
 def test_no_time(http: httpx.Client, row: Row) -> None:
     row.promises("a deadline that cannot be kept", "refused at once: 504, and nothing painted")
     begun = time.monotonic()
-    answer = http.post("/v1/scenes", json=scene(140, deadline_s=1.0))
+    response = http.post("/v1/scenes", json=scene(140, deadline_s=1.0))
     took_s = time.monotonic() - begun
-    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "deadline_exceeded")
+    assert (response.status_code, response.json()["error"]["code"]) == (504, "deadline_exceeded")
     until(lambda: painting() == 0)
     row.saw(f"504 after {took_s:.1f} s of a deadline of 1 s")

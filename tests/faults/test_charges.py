@@ -67,11 +67,11 @@ async def test_refused_and_failed_work_is_not_charged(
     failing = replace(graph, character=local_handle(Failing, config.character.generator))
     transport = httpx.ASGITransport(served(build_http(mine, failing)))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as http:
-        for told, error in FAULTS.items():
+        for reported, error in FAULTS.items():
             monkeypatch.setattr(Failing, "fault", error)
             for _ in range(TIMES):
-                answer = await http.post("/v1/scenes", json=SCENE)
-                assert f"{answer.status_code} {answer.json()['error']['code']}" == told, answer.text
+                response = await http.post("/v1/scenes", json=SCENE)
+                assert f"{response.status_code} {response.json()['error']['code']}" == reported, response.text
         monkeypatch.setattr(Failing, "fault", None)
         for _ in range(TIMES):
             assert (await http.post("/v1/scenes", json=SCENE | {"seed": -1})).status_code == 422

@@ -33,8 +33,8 @@ JUMPS = pytest.mark.parametrize("jump_s", [86_400.0, -86_400.0], ids=["forward",
 @pytest.fixture
 def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """By so many seconds, for everything in this process that asks what time it is."""
-    told, offset = time.time, [0.0]
-    monkeypatch.setattr(time, "time", lambda: told() + offset[0])
+    true_time, offset = time.time, [0.0]
+    monkeypatch.setattr(time, "time", lambda: true_time() + offset[0])
 
     def jump(seconds: float) -> None:
         offset[0] += seconds

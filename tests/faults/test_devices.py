@@ -15,12 +15,12 @@ from deployments.errors import OutOfMemory
 from tests.support.drill_row import Row
 from tests.support.drilled_service import (
     WEDGED_AFTER_S,
-    asked,
     at_work,
     change,
     full_strength,
     painting,
     replicas,
+    requested,
     scene,
 )
 from tests.support.polling import until
@@ -57,13 +57,13 @@ def test_a_step_never_ends(http: httpx.Client, row: Row) -> None:
 
     undisturbed = http.post("/v1/scenes", json=scene(steps=40))
     with ThreadPoolExecutor(1) as pool:
-        answer = asked(http, pool, steps=40)
+        response = requested(http, pool, steps=40)
         victim = until(lambda: at_work("Character"))
         change(victim, wedge)
         begun = time.monotonic()
         until(lambda: victim not in replicas("Character"))
         found_s = time.monotonic() - begun
-        painted = answer.result()
+        painted = response.result()
         took_s = time.monotonic() - begun
     assert painted.status_code == 200, painted.text
     assert painted.content == undisturbed.content
@@ -87,9 +87,9 @@ def test_a_device_becomes_slow(http: httpx.Client, row: Row, damage: Callable[..
 
     damage(tire)
     begun = time.monotonic()
-    answer = http.post("/v1/scenes", json=scene(steps=30, deadline_s=3.0))
+    response = http.post("/v1/scenes", json=scene(steps=30, deadline_s=3.0))
     took_s = time.monotonic() - begun
-    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "deadline_exceeded")
+    assert (response.status_code, response.json()["error"]["code"]) == (504, "deadline_exceeded")
     until(lambda: painting() == 0)
     row.saw(f"504 after {took_s:.1f} s of a deadline of 3 s")
 
@@ -110,10 +110,12 @@ def test_no_room_for_so_many(http: httpx.Client, row: Row, damage: Callable[...,
     undisturbed = [http.post("/v1/scenes", json=scene(10, seed=seed)).content for seed in range(4)]
     damage(crowded)
     with ThreadPoolExecutor(4) as pool:
-        answers = [each.result() for each in [asked(http, pool, steps=10, seed=seed) for seed in range(4)]]
-    assert [answer.status_code for answer in answers] == [200] * 4
-    assert [answer.content for answer in answers] == undisturbed
-    assert not any("x-degraded" in answer.headers for answer in answers)
+        responses = [
+            each.result() for each in [requested(http, pool, steps=10, seed=seed) for seed in range(4)]
+        ]
+    assert [response.status_code for response in responses] == [200] * 4
+    assert [response.content for response in responses] == undisturbed
+    assert not any("x-degraded" in response.headers for response in responses)
     row.saw("4 of 4 as with room, byte for byte")
 
 
@@ -167,8 +169,8 @@ def test_pictures_that_are_none(
     damage(spoil)
     failed = http.post("/v1/scenes", json=scene(fallback="reduce"))
     assert (failed.status_code, failed.json()["error"]["code"]) == (502, "generation_failed")
-    stand_in = http.post("/v1/scenes", json=scene(fallback="placeholder"))
-    assert (stand_in.status_code, stand_in.headers["x-degraded"]) == (200, "character: placeholder")
+    ref = http.post("/v1/scenes", json=scene(fallback="placeholder"))
+    assert (ref.status_code, ref.headers["x-degraded"]) == (200, "character: placeholder")
     row.saw("502 `generation_failed`; 200 `character: placeholder`")
 
 
@@ -186,7 +188,7 @@ def test_one_bad_picture(http: httpx.Client, row: Row, damage: Callable[..., Non
         painter.decode = decode
 
     damage(spoil)
-    answer = http.post("/v1/scenes", json=scene())
-    assert (answer.status_code, answer.headers["x-degraded"]) == (200, "character: reseeded")
-    assert answer.headers["x-seed"] == "character=1000045; background=42"
+    response = http.post("/v1/scenes", json=scene())
+    assert (response.status_code, response.headers["x-degraded"]) == (200, "character: reseeded")
+    assert response.headers["x-seed"] == "character=1000045; background=42"
     row.saw("200 `character: reseeded`, with the seed that was used")

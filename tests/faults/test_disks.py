@@ -139,9 +139,9 @@ async def test_kept_pictures_that_rot(config: ServiceConfig, graph: Graph, tmp_p
             first = await http.get(address)
             file = next((tmp_path / "pictures").rglob(first.headers["etag"].strip('"')))
             spoil(file)
-            answer = await http.get(address)
-            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "not_ready")
-            assert int(answer.headers["retry-after"]) >= 1
+            response = await http.get(address)
+            assert (response.status_code, response.json()["error"]["code"]) == (503, "not_ready")
+            assert int(response.headers["retry-after"]) >= 1
             await ended(http, job_id)
             seen.append((await http.get(address)).content == first.content)
             for _ in range(mine.jobs.max_repaints):
@@ -195,14 +195,14 @@ async def test_one_tenant_fills_the_disk(
     async with client_of(mine, graph) as http:
         taken, status = 0, 202
         while status == 202:
-            answer = await http.post("/v1/jobs", json={"scenes": [words] * 50}, headers=callers[0])
-            status = answer.status_code
+            response = await http.post("/v1/jobs", json={"scenes": [words] * 50}, headers=callers[0])
+            status = response.status_code
             if status == 202:
                 taken += 1
-                await http.delete(f"/v1/jobs/{answer.json()['id']}", headers=callers[0])
+                await http.delete(f"/v1/jobs/{response.json()['id']}", headers=callers[0])
             theirs = await http.post("/v1/jobs", json={"scenes": [SCENE]}, headers=callers[1])
             assert theirs.status_code == 202
-        assert (status, answer.json()["error"]["code"]) == (507, "insufficient_storage")
+        assert (status, response.json()["error"]["code"]) == (507, "insufficient_storage")
     kept = database.stat().st_size
     assert kept < disk / 2
     row.saw(

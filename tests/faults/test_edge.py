@@ -34,7 +34,7 @@ def proxy() -> psutil.Process | None:
     return None
 
 
-def answered(http: httpx.Client) -> float:
+def responded(http: httpx.Client) -> float:
     """How long /healthz takes, in milliseconds."""
     begun = time.monotonic()
     assert http.get("/healthz").status_code == 200
@@ -45,7 +45,8 @@ def answered(http: httpx.Client) -> float:
 def test_a_header_without_end(http: httpx.Client, url: str, row: Row, piece: bytes) -> None:
     kind = "one header" if b":" not in piece else "many short headers"
     row.promises(
-        f"a caller without a key that sends {kind} for ever", "431 after 64 kB, and nobody else is held up"
+        f"a caller without a key that sends {kind} for ever",
+        "431 after 64 kB, and no other caller is delayed",
     )
     listens = until(proxy)
     before, sent, slowest = listens.memory_info().rss, 0, 0.0
@@ -54,7 +55,7 @@ def test_a_header_without_end(http: httpx.Client, url: str, row: Row, piece: byt
         while sent < 150 * MB:
             connection.sendall(piece)
             sent += len(piece)
-            slowest = max(slowest, answered(http))
+            slowest = max(slowest, responded(http))
     grew = (listens.memory_info().rss - before) / MB
     assert sent < 50 * MB
     assert grew < 50
@@ -73,7 +74,7 @@ def test_silent_connections(http: httpx.Client, url: str, row: Row) -> None:
         for _ in range(3_000):
             stack.enter_context(connect(url))
         with httpx.Client(base_url=url, timeout=60, trust_env=False) as newcomer:
-            slowest = max(answered(newcomer) for _ in range(5))
+            slowest = max(responded(newcomer) for _ in range(5))
             begun = time.monotonic()
             assert newcomer.post("/v1/scenes", json=scene()).status_code == 200
             took_s = time.monotonic() - begun
@@ -85,9 +86,9 @@ def test_headers_that_trickle(http: httpx.Client, url: str, row: Row) -> None:
     with connect(url) as connection:
         begun = time.monotonic()
         connection.settimeout(0.5)
-        answer = next(trickled(connection))
+        response = next(trickled(connection))
         took_s = time.monotonic() - begun
-    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert response.startswith(b"HTTP/1.1 408 ")
     row.saw(f"408 after {took_s:.1f} s")
 
 
@@ -111,7 +112,7 @@ def test_a_proxy_dies(http: httpx.Client, url: str, row: Row) -> None:
         took_s = time.monotonic() - begun
         # The limits are there again, too.
         assert client.get("/healthz", headers={"x-a": "a" * 70_000}).status_code == 431
-    row.saw(f"nobody listened for {listens_s:.1f} s; a scene 200 after {took_s:.1f} s")
+    row.saw(f"none listened for {listens_s:.1f} s; a scene 200 after {took_s:.1f} s")
 
 
 def listens(url: str) -> bool:

@@ -211,17 +211,17 @@ def test_a_revoked_key_s_open_stream_ends(serving: Any, row: Row) -> None:
     row.promises("a key is revoked while it follows a job's events", "the stream ends with `unauthenticated`")
     service = serving()
     key_id, http, job = service.with_job("leaked")
-    told: list[str] = []
+    reported: list[str] = []
     with http.stream("GET", f"{job}/events") as stream:
         lines = stream.iter_lines()
-        told.append(next(lines))
+        reported.append(next(lines))
         service.keys.revoke(key_id)
         ended = threading.Timer(30, http.close)
         ended.start()
-        told.extend(lines)
+        reported.extend(lines)
         ended.cancel()
-    events = [line.removeprefix("event: ") for line in told if line.startswith("event: ")]
-    assert events[-1] == "error" and '"code":"unauthenticated"' in told[-2].replace(" ", "")
+    events = [line.removeprefix("event: ") for line in reported if line.startswith("event: ")]
+    assert events[-1] == "error" and '"code":"unauthenticated"' in reported[-2].replace(" ", "")
     assert http.get(f"{job}/events").status_code == 401
     row.saw("an `error` event, `unauthenticated`, as the last; 401 for the next")
 

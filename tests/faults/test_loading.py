@@ -40,14 +40,14 @@ def test_one_replica_of_two_cannot_load_its_model(http: httpx.Client, row: Row) 
     change(bad, fail_to_load)
     statuses: Counter[int] = Counter()
     with ThreadPoolExecutor(2) as pool:
-        for answer in pool.map(lambda seed: http.post("/v1/scenes", json=scene(seed=seed)), range(40)):
-            statuses[answer.status_code] += 1
+        for response in pool.map(lambda seed: http.post("/v1/scenes", json=scene(seed=seed)), range(40)):
+            statuses[response.status_code] += 1
     assert statuses == {200: 40}
     until(lambda: http.get("/readyz").json()["status"] == "degraded")
-    told = [http.get("/readyz") for _ in range(20)]
-    assert {answer.status_code for answer in told} == {200}
+    reported = [http.get("/readyz") for _ in range(20)]
+    assert {response.status_code for response in reported} == {200}
     reason = "character: 1 of 2 replicas cannot paint: unet is missing"
-    assert all(answer.json()["reasons"] == [reason] for answer in told)
+    assert all(response.json()["reasons"] == [reason] for response in reported)
     assert set(replicas("Character")) == {bad, good}, "a new one would fare no better"
     begun = time.monotonic()
     change(bad, lambda character: vars(character._engine._painter).pop("load"))
@@ -66,11 +66,11 @@ def test_no_replica_can_load_its_model(http: httpx.Client, row: Row) -> None:
     for name in replicas("Character"):
         change(name, fail_to_load)
     until(lambda: http.get("/readyz").status_code == 503)
-    told = [http.get("/readyz") for _ in range(20)] + [
+    reported = [http.get("/readyz") for _ in range(20)] + [
         http.post("/v1/scenes", json=scene()) for _ in range(4)
     ]
-    assert {answer.status_code for answer in told} == {503}
-    assert all("unet is missing" in answer.json()["error"]["message"] for answer in told)
+    assert {response.status_code for response in reported} == {503}
+    assert all("unet is missing" in response.json()["error"]["message"] for response in reported)
     for name in replicas("Character"):
         change(name, lambda character: vars(character._engine._painter).pop("load"))
     until(lambda: http.post("/v1/scenes", json=scene()).status_code == 200)
@@ -144,7 +144,7 @@ def test_a_step_loop_ends(http: httpx.Client, row: Row) -> None:
         def rest() -> bool:
             raise SystemExit(1)
 
-        character._engine._board.rest = rest
+        character._engine._job_table.rest = rest
 
     victim = replicas("Character")[0]
     change(victim, end)

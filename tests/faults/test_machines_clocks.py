@@ -83,11 +83,11 @@ def test_a_workers_machine(
     store, leases = JobStore(postgres), Leases(postgres, lease_s=15, max_attempts=3, max_losses=4)
     job_id = store.submit(new_job_id(), "me", [NewScene("{}", 60.0)] * 4)
     here = [claim for _ in range(2) if (claim := leases.claim())]
-    told = time.time
-    monkeypatch.setattr(time, "time", lambda: told() + ahead_s)
+    reported = time.time
+    monkeypatch.setattr(time, "time", lambda: reported() + ahead_s)
     assert leases.recover() == 0
     there = [claim for _ in range(2) if (claim := leases.claim())]
-    monkeypatch.setattr(time, "time", told)
+    monkeypatch.setattr(time, "time", reported)
     assert leases.recover() == 0
     held = leases.renew([claim.lease for claim in [*here, *there]])
     assert len(held) == 4 and leases.claim() is None

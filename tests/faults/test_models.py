@@ -68,11 +68,11 @@ async def test_weights(
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
         probe = await http.get("/readyz")
-        asked = await http.post("/v1/scenes", json={"character": "a", "background": "b"})
+        requested = await http.post("/v1/scenes", json={"character": "a", "background": "b"})
         alive = await http.get("/healthz")
     assert alive.status_code == 200
-    for answer in (probe, asked):
-        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "not_ready")
-        assert "unet" in answer.json()["error"]["message"]
-        assert str(tmp_path) not in answer.text
+    for response in (probe, requested):
+        assert (response.status_code, response.json()["error"]["code"]) == (503, "not_ready")
+        assert "unet" in response.json()["error"]["message"]
+        assert str(tmp_path) not in response.text
     row.saw(f"503: {probe.json()['error']['message']}")

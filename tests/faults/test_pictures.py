@@ -33,9 +33,9 @@ async def test_not_a_number(tiny_sd1: Path, make_job: Callable[..., LayerJob], r
     assert engine.readiness().ready
     forwards = []
 
-    def break_down(module: Any, arguments: Any, answer: Any) -> Any:
+    def break_down(module: Any, arguments: Any, response: Any) -> Any:
         forwards.append(1)
-        return (torch.full_like(answer[0], torch.nan), *answer[1:])
+        return (torch.full_like(response[0], torch.nan), *response[1:])
 
     denoiser._pipeline.unet.register_forward_hook(break_down)
     with pytest.raises(GenerationFailed, match="no attempt gave a usable picture"):

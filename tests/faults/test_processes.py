@@ -15,11 +15,11 @@ from tests.support.drill_row import Row
 from tests.support.drilled_service import (
     LEASE_S,
     actor,
-    asked,
     at_work,
     full_strength,
     ongoing,
     replicas,
+    requested,
     scene,
 )
 from tests.support.polling import until
@@ -37,11 +37,11 @@ def test_a_generator_replica_dies_while_it_paints(http: httpx.Client, row: Row, 
     undisturbed = http.post("/v1/scenes", json=scene(steps=30))
     with ThreadPoolExecutor(1) as pool:
         begun = time.monotonic()
-        answer = asked(http, pool, steps=30)
+        response = requested(http, pool, steps=30)
         victim = until(lambda: at_work(deployment))
         ray.kill(actor(victim), no_restart=True)
         killed = time.monotonic()
-        painted = answer.result()
+        painted = response.result()
         took_s = time.monotonic() - begun
     assert painted.status_code == 200, painted.text
     assert painted.content == undisturbed.content
@@ -56,12 +56,12 @@ def test_every_merger_dies_before_the_layers_are_painted(http: httpx.Client, row
         "every Merger replica killed while the layers are painted", "merged by their successors: 200"
     )
     with ThreadPoolExecutor(1) as pool:
-        answer = asked(http, pool, steps=30)
+        response = requested(http, pool, steps=30)
         until(lambda: any(ongoing(name) for name in replicas("Character")))
         for name in replicas("Merger"):
             ray.kill(actor(name), no_restart=True)
         killed = time.monotonic()
-        painted = answer.result()
+        painted = response.result()
     assert painted.status_code == 200, painted.text
     row.saw(f"200, {time.monotonic() - killed:.1f} s after")
 
@@ -72,35 +72,37 @@ def test_the_controller_dies(http: httpx.Client, row: Row) -> None:
     took = []
     for _ in range(8):
         begun = time.monotonic()
-        answer = http.post("/v1/scenes", json=scene())
+        response = http.post("/v1/scenes", json=scene())
         took.append(time.monotonic() - begun)
-        assert answer.status_code == 200, answer.text
+        assert response.status_code == 200, response.text
     row.saw(f"8 of 8 answered 200, the slowest in {max(took):.1f} s")
 
 
 def test_an_idle_ingress_replica_dies(http: httpx.Client, row: Row) -> None:
-    row.promises("an idle Ingress replica killed", "0 failures: the proxy asks the other one")
+    row.promises("an idle Ingress replica killed", "0 failures: the proxy uses the other one")
     ray.kill(actor(replicas("Ingress")[0]), no_restart=True)
-    answers = [http.post("/v1/scenes", json=scene()).status_code for _ in range(6)]
-    assert answers == [200] * 6
+    responses = [http.post("/v1/scenes", json=scene()).status_code for _ in range(6)]
+    assert responses == [200] * 6
     row.saw("6 of 6 answered 200")
 
 
 def test_an_ingress_replica_dies_under_its_requests(http: httpx.Client, url: str, row: Row) -> None:
     row.promises(
         "an Ingress replica killed with requests under way",
-        "they are lost; our client asks the other replica again, and gets the same picture",
+        "they are lost; our client sends the request to the other replica, and gets the same picture",
     )
     undisturbed = http.post("/v1/scenes", json=scene(steps=30), headers={"Accept": "application/json"})
     with Scenewright(url) as client, ThreadPoolExecutor(2) as pool:
-        once = asked(http, pool, steps=30)
+        once = requested(http, pool, steps=30)
         again = pool.submit(client.scene, **scene(steps=30))
         for _ in (once, again):
             ray.kill(actor(until(lambda: at_work("Ingress"))), no_restart=True)
         bare, painted = once.result(), again.result()
     assert bare.status_code in (200, 500)
     assert painted.data == base64.b64decode(undisturbed.json()["image"]["b64_json"])
-    row.saw(f"HTTP {bare.status_code} for who asks but once; 200 and the same picture by our client")
+    row.saw(
+        f"HTTP {bare.status_code} for a client that sends it once; 200 and the same picture by our client"
+    )
 
 
 def test_the_job_worker_dies_at_its_work(http: httpx.Client, row: Row) -> None:

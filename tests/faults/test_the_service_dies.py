@@ -65,14 +65,14 @@ def test_the_service_itself_is_killed(tmp_path: Path, row: Row, mode: str) -> No
     settings = haproxy_settings() if mode == "HAProxy" else {}
     with served(tmp_path, CONFIG, settings=settings) as service:
         wait_until_ready(service)
-        asked = httpx.post(
+        requested = httpx.post(
             f"{service.url}/v1/jobs",
             json={"scenes": [scene(steps=30, seed=n) for n in range(12)]},
             trust_env=False,
         )
-        assert asked.status_code == 202, asked.text
-        job = f"/v1/jobs/{asked.json()['id']}"
-        until(lambda: (told := service.answer(job)) is not None and told.json()["done"] > 0)
+        assert requested.status_code == 202, requested.text
+        job = f"/v1/jobs/{requested.json()['id']}"
+        until(lambda: (reported := service.response(job)) is not None and reported.json()["done"] > 0)
         processes = service.tree()
         assert any(each.name() == "haproxy" for each in processes) == (mode == "HAProxy")
         service.process.kill()
@@ -83,7 +83,9 @@ def test_the_service_itself_is_killed(tmp_path: Path, row: Row, mode: str) -> No
     with served(tmp_path, CONFIG, service.port, settings) as again:
         wait_until_ready(again)
         until(
-            lambda: (told := again.answer(job)) is not None and told.json()["status"] == "succeeded",
+            lambda: (
+                (reported := again.response(job)) is not None and reported.json()["status"] == "succeeded"
+            ),
             timeout_s=120,
         )
     row.saw(f"the last process ended {left_s:.1f} s after, and the port was free; the job succeeded")

@@ -15,10 +15,10 @@ from deployments.diffusion.model.denoiser import Denoiser
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.painter import PaintRequest
 from deployments.messages import Pixels
-from tests.support.denoisers import asked, paint
+from tests.support.denoisers import paint, requested
 
 FAMILIES = ["tiny_sd1", "tiny_sdxl"]
-PEERS = [asked(seed=seed, prompt="a witch", num_inference_steps=5) for seed in (1, 2, 3)]
+PEERS = [requested(seed=seed, prompt="a witch", num_inference_steps=5) for seed in (1, 2, 3)]
 
 
 @pytest.fixture(params=FAMILIES)
@@ -47,7 +47,7 @@ def levels_apart(one: Pixels, other: Pixels) -> int:
 
 
 def test_a_picture_is_the_stock_pipelines_alone_and_beside_others(folder: Path, device: str) -> None:
-    request = asked()
+    request = requested()
     pipeline = DiffusionPipeline.from_pretrained(folder).to(device)
     pipeline.set_progress_bar_config(disable=True)
     [stock] = pipeline(
@@ -66,7 +66,7 @@ def test_a_picture_is_the_stock_pipelines_alone_and_beside_others(folder: Path, 
 
 def test_with_fixed_rows_it_is_bitwise_the_same_whatever_its_peers(folder: Path, device: str) -> None:
     denoiser = denoiser_of(folder, device, exact=True)
-    alone = paint(denoiser, asked())
-    assert np.array_equal(beside(denoiser, asked(), PEERS), alone)
-    assert np.array_equal(beside(denoiser, asked(), PEERS[:1]), alone)
-    assert not np.array_equal(paint(denoiser, replace(asked(), seed=12)), alone)
+    alone = paint(denoiser, requested())
+    assert np.array_equal(beside(denoiser, requested(), PEERS), alone)
+    assert np.array_equal(beside(denoiser, requested(), PEERS[:1]), alone)
+    assert not np.array_equal(paint(denoiser, replace(requested(), seed=12)), alone)

@@ -32,11 +32,11 @@ async def test_a_scene_is_painted_on_it(device: str, tmp_path: Path) -> None:
     app = served(build_http(config, local_graph(config)))
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=120) as http:
-        answer = await http.post("/v1/scenes", json=SCENE, headers={"Accept": "image/png"})
+        response = await http.post("/v1/scenes", json=SCENE, headers={"Accept": "image/png"})
         again = await http.post("/v1/scenes", json=SCENE, headers={"Accept": "image/png"})
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["x-backend"] == "diffusers" and "x-degraded" not in answer.headers
-    picture = np.asarray(Image.open(io.BytesIO(answer.content)))
+    assert response.status_code == 200, response.text
+    assert response.headers["x-backend"] == "diffusers" and "x-degraded" not in response.headers
+    picture = np.asarray(Image.open(io.BytesIO(response.content)))
     assert picture.shape == (512, 1024, 3) and picture.std() > 20
-    assert again.content == answer.content
+    assert again.content == response.content
     assert device == "cpu" or torch.cuda.max_memory_allocated() > 2**20

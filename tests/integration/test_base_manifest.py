@@ -61,7 +61,7 @@ def url(state_dir: Path) -> Iterator[str]:
         )
     address = f"http://127.0.0.1:{port}"
     try:
-        assert until(lambda: running.poll() is not None or answers(address), 200), log.read_text()
+        assert until(lambda: running.poll() is not None or responses(address), 200), log.read_text()
         assert running.poll() is None, log.read_text()
         yield address
     finally:
@@ -71,7 +71,7 @@ def url(state_dir: Path) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def answers(address: str) -> bool:
+def responses(address: str) -> bool:
     try:
         return httpx.get(f"{address}/healthz", trust_env=False, timeout=5).status_code == 200
     except httpx.TransportError:

@@ -109,11 +109,11 @@ def configuration(state_dir: str) -> dict[str, Any]:
 def ready(service: Service) -> bool:
     assert service.process.poll() is None, "the service ended while it was started"
     try:
-        answer = httpx.get(f"{service.url}/readyz", trust_env=False, timeout=5)
+        response = httpx.get(f"{service.url}/readyz", trust_env=False, timeout=5)
     except httpx.TransportError:
         return False
     # HAProxy itself answers before it knows the edge.
-    return answer.status_code == 200 and answer.json()["status"] == "ready"
+    return response.status_code == 200 and response.json()["status"] == "ready"
 
 
 @pytest.fixture(scope="module")
@@ -126,11 +126,11 @@ def scene(steps: int = 2, **more: Any) -> dict[str, Any]:
     return {"character": layer, "background": layer, "seed": 1, "merge": {"width": 128, "height": 64}, **more}
 
 
-def code_of(answer: httpx.Response) -> tuple[int, str]:
+def code_of(response: httpx.Response) -> tuple[int, str]:
     """Of an answer in the documented shape."""
-    error = answer.json()["error"]
-    assert error["request_id"] == answer.headers["x-request-id"]
-    return answer.status_code, error["code"]
+    error = response.json()["error"]
+    assert error["request_id"] == response.headers["x-request-id"]
+    return response.status_code, error["code"]
 
 
 def test_it_is_haproxy_that_answers(service: Service, http: httpx.Client) -> None:
@@ -154,7 +154,7 @@ def test_its_own_ports_are_loopback_s(service: Service) -> None:
     assert len(set(listening)) == 3
 
 
-def test_it_passes_the_name_on_that_was_asked_for(http: httpx.Client) -> None:
+def test_it_passes_the_requested_name_on(http: httpx.Client) -> None:
     """On loopback nobody is asked for a key, so another site's name is refused (serve/http/hosts.py)."""
     for host, status in (("localhost:8000", 200), ("page.example", 400)):
         assert http.get("/v1/models", headers={"Host": host}).status_code == status
@@ -168,13 +168,13 @@ def test_its_socket_is_for_nobody_else(service: Service) -> None:
 
 
 def test_a_scene_has_the_headers_of_the_contract(http: httpx.Client) -> None:
-    answer = http.post("/v1/scenes", json=scene(), headers={"X-Request-ID": "mine-1"})
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"] == "image/jpeg"
-    assert all(len(answer.headers.get_list(name)) == 1 for name in SCENE_HEADERS)
-    assert answer.headers["x-request-id"] == "mine-1"
-    assert answer.headers["x-seed"] == "character=1; background=1"
-    assert answer.headers["x-backend"] == "simulated"
+    response = http.post("/v1/scenes", json=scene(), headers={"X-Request-ID": "mine-1"})
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == "image/jpeg"
+    assert all(len(response.headers.get_list(name)) == 1 for name in SCENE_HEADERS)
+    assert response.headers["x-request-id"] == "mine-1"
+    assert response.headers["x-seed"] == "character=1; background=1"
+    assert response.headers["x-backend"] == "simulated"
 
 
 def test_a_request_without_an_id_gets_one(http: httpx.Client) -> None:
@@ -183,7 +183,7 @@ def test_a_request_without_an_id_gets_one(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("requested", "reported"),
     [
         (scene(width=1), (422, "invalid_request")),
         (scene(deadline_s=0.01), (504, "deadline_exceeded")),
@@ -196,18 +196,18 @@ def test_a_request_without_an_id_gets_one(http: httpx.Client) -> None:
     ids=["422", "504", "502"],
 )
 def test_an_error_is_passed_on_as_it_is(
-    http: httpx.Client, asked: dict[str, Any], told: tuple[int, str]
+    http: httpx.Client, requested: dict[str, Any], reported: tuple[int, str]
 ) -> None:
     """HAProxy makes a 500 of each 502, 503 and 504 of its own."""
-    assert code_of(http.post("/v1/scenes", json=asked)) == told
+    assert code_of(http.post("/v1/scenes", json=requested)) == reported
 
 
-def test_what_there_is_no_room_for_is_told_when_to_come_back(http: httpx.Client) -> None:
+def test_what_there_is_no_room_for_gets_retry_after(http: httpx.Client) -> None:
     with ThreadPoolExecutor(16) as pool:
-        asked = [pool.submit(http.post, "/v1/scenes", json=scene(10, seed=seed)) for seed in range(16)]
-        answers = [future.result() for future in asked]
-    assert {answer.status_code for answer in answers} == {200, 429}
-    for refused in (answer for answer in answers if answer.status_code == 429):
+        requested = [pool.submit(http.post, "/v1/scenes", json=scene(10, seed=seed)) for seed in range(16)]
+        responses = [future.result() for future in requested]
+    assert {response.status_code for response in responses} == {200, 429}
+    for refused in (response for response in responses if response.status_code == 429):
         assert code_of(refused) == (429, "overloaded")
         assert int(refused.headers["retry-after"]) >= 1
 
@@ -216,8 +216,8 @@ def test_what_there_is_no_room_for_is_told_when_to_come_back(http: httpx.Client)
 def test_a_body_over_the_limit(http: httpx.Client, announced: bool) -> None:
     pieces = [b" " * 65_536] * 40
     content = b"".join(pieces) if announced else iter(pieces)
-    answer = http.post("/v1/scenes", content=content, headers={"Content-Type": "application/json"})
-    assert code_of(answer) == (413, "payload_too_large")
+    response = http.post("/v1/scenes", content=content, headers={"Content-Type": "application/json"})
+    assert code_of(response) == (413, "payload_too_large")
 
 
 def test_a_body_that_dawdles(url: str) -> None:
@@ -241,17 +241,17 @@ def test_a_connection_is_kept_even_after_a_refusal(url: str) -> None:
     statuses = []
     for path in ("/nothing", "/healthz", "/v1/models"):
         connection.request("GET", path)
-        answer = connection.getresponse()
-        answer.read()
-        statuses.append(answer.status)
+        response = connection.getresponse()
+        response.read()
+        statuses.append(response.status)
         assert connection.sock is kept
     connection.close()
     assert statuses == [404, 200, 200]
 
 
 def test_a_stream_ends_with_the_scene(http: httpx.Client) -> None:
-    with http.stream("POST", "/v1/scenes", json=scene(), headers=EVENTS) as answer:
-        names = [name for name, _ in events(answer)]
+    with http.stream("POST", "/v1/scenes", json=scene(), headers=EVENTS) as response:
+        names = [name for name, _ in events(response)]
     assert names.count("layer.progress") == 4
     assert names[-1] == "scene.completed"
 
@@ -261,8 +261,8 @@ def test_events_come_as_they_happen_and_a_caller_that_leaves_stops_both_generato
 ) -> None:
     """Were the events held back until the end, there would be nothing left to cancel."""
     before = cancelled(service)
-    with http.stream("POST", "/v1/scenes", json=scene(150), headers=EVENTS) as answer:
-        assert next(events(answer))[0] == "layer.progress"
+    with http.stream("POST", "/v1/scenes", json=scene(150), headers=EVENTS) as response:
+        assert next(events(response))[0] == "layer.progress"
     expected = before + Counter(["Character", "Background"])
     until(lambda: cancelled(service) >= expected)
 
@@ -295,16 +295,16 @@ class Watched(httpx.HTTPTransport):
 
     def __init__(self) -> None:
         super().__init__()
-        self.answers: list[tuple[int, str]] = []
+        self.responses: list[tuple[int, str]] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         try:
-            answer = super().handle_request(request)
+            response = super().handle_request(request)
         except httpx.TransportError as error:
-            self.answers.append((0, type(error).__name__))
+            self.responses.append((0, type(error).__name__))
             raise
-        self.answers.append((answer.status_code, answer.headers.get("content-type", "")))
-        return answer
+        self.responses.append((response.status_code, response.headers.get("content-type", "")))
+        return response
 
 
 def test_an_edge_replica_that_dies_under_load_costs_one_retry(service: Service) -> None:
@@ -315,14 +315,14 @@ def test_an_edge_replica_that_dies_under_load_costs_one_retry(service: Service) 
         Scenewright(service.url, retries=Retries(most=1), transport=transport) as client,
         ThreadPoolExecutor(4) as pool,
     ):
-        asked = [pool.submit(client.scene, **scene(80)) for _ in range(4)]
+        requested = [pool.submit(client.scene, **scene(80)) for _ in range(4)]
         until(lambda: len(replicas_that(service, "haproxy_server_current_sessions")) == 2, 8)
         killed = replica("Ingress")
         assert killed is not None
         killed.kill()
-        pictures = {future.result().data for future in asked}
+        pictures = {future.result().data for future in requested}
     assert len(pictures) == 1
-    lost = [answer for answer in transport.answers if answer != (200, "application/json")]
+    lost = [response for response in transport.responses if response != (200, "application/json")]
     assert 1 <= len(lost) <= 3
     own = {(status, "application/json") for status in (500, 503)}
     assert set(lost) <= own | {(0, "RemoteProtocolError"), (0, "ReadError")}
@@ -348,8 +348,8 @@ def test_a_haproxy_that_dies_comes_back(service: Service) -> None:
             each.kill()
             each.wait(30)
     until(lambda: ready(service))
-    answer = httpx.post(f"{service.url}/v1/scenes", json=scene(), timeout=60, trust_env=False)
-    assert answer.status_code == 200
+    response = httpx.post(f"{service.url}/v1/scenes", json=scene(), timeout=60, trust_env=False)
+    assert response.status_code == 200
 
 
 def test_leaving_takes_haproxy_along(service: Service) -> None:

@@ -63,9 +63,9 @@ def http(service: Service) -> httpx.Client:
 
 
 def job_of(http: httpx.Client, job_id: str) -> dict[str, Any]:
-    answer = http.get(f"/v1/jobs/{job_id}")
-    assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
+    response = http.get(f"/v1/jobs/{job_id}")
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = response.json()
     return found
 
 
@@ -88,9 +88,9 @@ def test_kills_lose_nothing_and_double_nothing(http: httpx.Client, scenes: int, 
     """SIGKILL of a worker, a generator or the merger, spread over the life of one job."""
     until(lambda: http.get("/readyz").status_code == 200)
     expected = hashlib.sha256(http.post("/v1/scenes", json=scene(7)).content).hexdigest()
-    answer = http.post("/v1/jobs", json={"scenes": [scene(7 + n % 3) for n in range(scenes)]})
-    assert answer.status_code == 202
-    job_id = answer.json()["id"]
+    response = http.post("/v1/jobs", json={"scenes": [scene(7 + n % 3) for n in range(scenes)]})
+    assert response.status_code == 202
+    job_id = response.json()["id"]
     dice, killed, seen = random.Random(5), 0, 0
     deadline = time.monotonic() + 60 + 4 * scenes
     while (job := job_of(http, job_id))["status"] in ("queued", "running"):
@@ -102,8 +102,8 @@ def test_kills_lose_nothing_and_double_nothing(http: httpx.Client, scenes: int, 
         time.sleep(0.05)
     assert killed == kills
     assert (job["status"], job["done"], job["failed"]) == ("succeeded", scenes, 0), job
-    assert [told["status"] for told in job["scenes"]] == ["succeeded"] * scenes
-    names = [hashlib.sha256(http.get(told["url"]).content).hexdigest() for told in job["scenes"]]
+    assert [reported["status"] for reported in job["scenes"]] == ["succeeded"] * scenes
+    names = [hashlib.sha256(http.get(reported["url"]).content).hexdigest() for reported in job["scenes"]]
     assert names[0::3] == [expected] * len(names[0::3]), "the pictures that they would have been"
     assert len(set(names)) == 3
 
@@ -118,7 +118,7 @@ def test_a_job_outlives_the_service(service: Service, http: httpx.Client) -> Non
     job_id = http.post("/v1/jobs", json={"scenes": [scene(n) for n in range(12)]}).json()["id"]
     until(lambda: job_of(http, job_id)["done"] > 1)
     job = job_of(http, job_id)
-    painted = next(told["url"] for told in job["scenes"] if told["status"] == "succeeded")
+    painted = next(reported["url"] for reported in job["scenes"] if reported["status"] == "succeeded")
     picture = http.get(painted)
     service.stop()
     rot(service.state_dir, picture.content)
@@ -129,7 +129,7 @@ def test_a_job_outlives_the_service(service: Service, http: httpx.Client) -> Non
     assert int(damaged.headers["retry-after"]) >= 1
     until(lambda: job_of(http, job_id)["status"] == "succeeded", 120)
     assert http.get(painted).content == picture.content, "from the same words and seed"
-    (mended,) = (told for told in job_of(http, job_id)["scenes"] if told["url"] == painted)
+    (mended,) = (reported for reported in job_of(http, job_id)["scenes"] if reported["url"] == painted)
     assert mended["repaints"] == 1
     kept = (service.state_dir, *service.state_dir.rglob("*"))
     others_may = [path for path in kept if path.lstat().st_mode & 0o077]

@@ -34,9 +34,9 @@ def scene(seed: int, steps: int = 4, **more: Any) -> dict[str, Any]:
 
 
 def painted(http: httpx.Client, seed: int) -> dict[str, float]:
-    answer = http.post("/v1/scenes", json=scene(seed), headers={"Accept": "application/json"})
-    assert answer.status_code == 200
-    timings: dict[str, float] = answer.json()["timings_ms"]
+    response = http.post("/v1/scenes", json=scene(seed), headers={"Accept": "application/json"})
+    assert response.status_code == 200
+    timings: dict[str, float] = response.json()["timings_ms"]
     return timings
 
 
@@ -48,7 +48,7 @@ def test_an_equal_scene_goes_where_its_layers_are_kept(http: httpx.Client) -> No
             assert (again["character-denoise"], again["background-denoise"]) == (0, 0)
 
 
-def test_a_deadline_behind_too_much_work_is_refused_and_told_when_to_come_back(http: httpx.Client) -> None:
+def test_a_deadline_behind_too_much_work_is_refused_with_retry_after(http: httpx.Client) -> None:
     painted(http, 99)
 
     def short(seed: int) -> httpx.Response:
@@ -57,7 +57,7 @@ def test_a_deadline_behind_too_much_work_is_refused_and_told_when_to_come_back(h
     with ThreadPoolExecutor(16) as pool:
         waiting = [pool.submit(http.post, "/v1/scenes", json=scene(seed, 40)) for seed in range(100, 116)]
         until(lambda: short(1_000).status_code == 429)
-        answer = short(1_000)
-        assert answer.json()["error"]["code"] == "overloaded"
-        assert int(answer.headers["retry-after"]) > 2, "so much is known to be before it"
+        response = short(1_000)
+        assert response.json()["error"]["code"] == "overloaded"
+        assert int(response.headers["retry-after"]) > 2, "so much is known to be before it"
         assert {future.result().status_code for future in waiting} == {200}

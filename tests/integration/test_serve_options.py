@@ -17,7 +17,7 @@ import yaml
 from ray.serve.schema import HTTPOptionsSchema
 
 from scenewright import Scenewright
-from scenewright.answers import Progress
+from scenewright.responses import Progress
 from serve.runtime import tls
 from tests.support.certificates import make_pair
 from tests.support.polling import until
@@ -26,7 +26,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.mark.timeout(300)
-def test_a_file_that_asks_for_much_is_served_as_it_says(tmp_path: Path) -> None:
+def test_a_file_with_many_settings_is_served_by_them(tmp_path: Path) -> None:
     """All in one start, which takes a quarter of a minute."""
     pair = make_pair(tmp_path, password="open", name="::1")
     logs = tmp_path / "logs"

@@ -120,8 +120,8 @@ def test_nothing_grows(url: str, state: Path) -> None:
         name: float(np.polyfit(counts[settled:], [each[name] for each in seen[settled:]], 1)[0])
         for name in DEPLOYMENTS
     }
-    told = ", ".join(f"{name} {slope:+.0f}" for name, slope in slopes.items())
-    print(f"{SCENES} scenes, bytes a scene: {told}")
+    reported = ", ".join(f"{name} {slope:+.0f}" for name, slope in slopes.items())
+    print(f"{SCENES} scenes, bytes a scene: {reported}")
     assert {name for name, slope in slopes.items() if slope > MOST_BYTES_A_SCENE} == set(), slopes
 
 

@@ -46,11 +46,11 @@ def test_what_is_copied_is_there_and_not_ignored(source: str) -> None:
         assert name in kept
 
 
-def test_no_address_of_anybody_s_registry_is_in_it() -> None:
+def test_no_address_of_a_registry_is_in_it() -> None:
     assert "://" not in re.sub(r"http://127\.0\.0\.1:8000/\S+", "", DOCKERFILE.read_text())
 
 
-def test_whoever_listens_in_it_is_bounded() -> None:
+def test_every_listening_process_in_it_is_bounded() -> None:
     text = DOCKERFILE.read_text()
     assert f"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH={proxy_hook.IMPORT_PATH} " in text
     assert f"RAY_SERVE_HAPROXY_BINARY_PATH=/opt/scenewright/bin/{haproxy_launcher.SCRIPT} " in text

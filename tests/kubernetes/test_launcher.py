@@ -53,7 +53,7 @@ def test_the_head_paints_nothing_and_gpu_nodes_may_be_none(launcher: dict[str, A
     assert sum(node.get("max_workers", 0) for node in types.values()) <= launcher["max_workers"]
 
 
-def test_gpu_yaml_finds_the_nodes_that_it_asks_for(launcher: dict[str, Any]) -> None:
+def test_gpu_yaml_finds_the_nodes_that_it_requests(launcher: dict[str, Any]) -> None:
     config = yaml.safe_load((REPOSITORY / "serve/gpu.yaml").read_text())["applications"][0]["args"]
     types = launcher["available_node_types"].values()
     for kind in ("character", "background"):
@@ -72,7 +72,7 @@ def test_gpu_yaml_finds_the_nodes_that_it_asks_for(launcher: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("commands", ["head_start_ray_commands", "worker_start_ray_commands"])
-def test_whoever_listens_on_a_node_is_bounded(launcher: dict[str, Any], commands: str) -> None:
+def test_every_listening_process_of_a_node_is_bounded(launcher: dict[str, Any], commands: str) -> None:
     start = launcher[commands][-1]
     for setting in (
         "RAY_SERVE_ENABLE_HA_PROXY=1",

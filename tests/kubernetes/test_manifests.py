@@ -82,7 +82,7 @@ def test_the_serve_configuration_is_ours(documents: list[dict[str, Any]], tmp_pa
     file.write_text(only(documents, "RayService")["spec"]["serveConfigV2"])
     assert load(file).host == EVERYWHERE
     assert isinstance(load(file).config, ServiceConfig)
-    assert load(file).config.asks_for_keys
+    assert load(file).config.requires_keys
     assert not list(memory_warnings(load(file).config))
 
 
@@ -147,7 +147,7 @@ def test_nobody_gets_in_without_a_token_and_no_pod_is_root(documents: list[dict[
             assert mounted <= claimed | {"data"}
 
 
-def test_every_ray_pod_is_told_where_jobs_are_kept(documents: list[dict[str, Any]]) -> None:
+def test_every_ray_pod_knows_where_jobs_are_kept(documents: list[dict[str, Any]]) -> None:
     """A pod without the Secret does not start; a service without what it holds does not either."""
     for pod in ray_pods(only(documents, "RayService")):
         for container in pod["containers"]:

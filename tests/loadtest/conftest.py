@@ -9,21 +9,21 @@ from loadtest.analysis.summary import Window
 from loadtest.traffic.loops import Target
 from loadtest.traffic.mix import Mix, parse
 from loadtest.trial.trial import Trial, carry_out
+from tests.support.fake_service import FakeService, serving
 from tests.support.load_commands import mix_file as mix_file
-from tests.support.stand_in import StandIn, serving
 
 SMALL = """{"characters": ["a knight"], "backgrounds": ["a castle"],
             "requests": [{"name": "scene", "frame": ["64x64"]}]}"""
 
 
 @pytest.fixture
-def stand_in() -> StandIn:
-    return StandIn()
+def fake_service() -> FakeService:
+    return FakeService()
 
 
 @pytest.fixture
-def url(stand_in: StandIn) -> Iterator[str]:
-    with serving(stand_in) as address:
+def url(fake_service: FakeService) -> Iterator[str]:
+    with serving(fake_service) as address:
         yield address
 
 

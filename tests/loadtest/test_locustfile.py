@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.stand_in import StandIn
+from tests.support.fake_service import FakeService
 
 REPOSITORY = Path(__file__).parents[2]
 MIX = {"characters": ["a"], "backgrounds": ["b"], "requests": [{"name": "mine", "frame": ["64x64"]}]}
@@ -31,13 +31,13 @@ def locust(url: str, tmp_path: Path, mix: object, **more: str) -> subprocess.Com
     )
 
 
-def test_locust_sends_the_same_requests(stand_in: StandIn, url: str, tmp_path: Path) -> None:
+def test_locust_sends_the_same_requests(fake_service: FakeService, url: str, tmp_path: Path) -> None:
     done = locust(url, tmp_path, MIX)
     assert done.returncode == 0, done.stderr
     (figures,) = json.loads(done.stdout)
     assert (figures["name"], figures["num_failures"]) == ("mine", 0)
-    assert len(stand_in.served) >= figures["num_requests"] > 2
-    assert stand_in.served[0].body["merge"] == {"width": 64, "height": 64}
+    assert len(fake_service.served) >= figures["num_requests"] > 2
+    assert fake_service.served[0].body["merge"] == {"width": 64, "height": 64}
 
 
 def test_locust_refuses_a_mix_that_it_cannot_send(url: str, tmp_path: Path) -> None:
@@ -46,8 +46,10 @@ def test_locust_refuses_a_mix_that_it_cannot_send(url: str, tmp_path: Path) -> N
     assert "under Locust a mix has no streams" in done.stderr
 
 
-def test_locust_counts_a_bad_picture_as_a_failure(stand_in: StandIn, url: str, tmp_path: Path) -> None:
-    stand_in.picture = lambda size, form: b"no picture"
+def test_locust_counts_a_bad_picture_as_a_failure(
+    fake_service: FakeService, url: str, tmp_path: Path
+) -> None:
+    fake_service.picture = lambda size, form: b"no picture"
     done = locust(url, tmp_path, MIX)
     (figures,) = json.loads(done.stdout)
     assert figures["num_failures"] == figures["num_requests"] > 2
@@ -55,12 +57,12 @@ def test_locust_counts_a_bad_picture_as_a_failure(stand_in: StandIn, url: str, t
 
 
 def test_slashes_at_the_end_of_the_address_do_not_count_and_the_key_goes_along(
-    stand_in: StandIn, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fake_service: FakeService, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCENEWRIGHT_API_KEY", "k\n")
     done = locust(f"{url}//", tmp_path, MIX)
     assert done.returncode == 0, done.stderr
-    assert {(served.path, served.key) for served in stand_in.served} == {("/v1/scenes", "Bearer k")}
+    assert {(served.path, served.key) for served in fake_service.served} == {("/v1/scenes", "Bearer k")}
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_slashes_at_the_end_of_the_address_do_not_count_and_the_key_goes_along(
         ("http://127.0.0.1:9", {"LOADTEST_SEED": "one"}),
     ],
 )
-def test_what_keeps_it_from_asking_is_told_in_a_sentence(
+def test_what_keeps_it_from_sending_is_reported_in_a_sentence(
     host: str, more: dict[str, str], tmp_path: Path
 ) -> None:
     done = locust(host, tmp_path, MIX, **more)

@@ -45,8 +45,8 @@ def test_it_is_a_valid_cyclonedx_document(written: str, bill: dict[str, Any]) ->
 
 def test_it_names_the_service_and_all_that_is_locked(bill: dict[str, Any]) -> None:
     assert bill["metadata"]["component"]["name"] == "scenewright"
-    told = {each["name"]: each["version"] for each in bill["components"]}
-    assert told == {name: str(pin_of(requirement)) for name, (requirement, _) in entries(LOCK).items()}
+    reported = {each["name"]: each["version"] for each in bill["components"]}
+    assert reported == {name: str(pin_of(requirement)) for name, (requirement, _) in entries(LOCK).items()}
 
 
 def test_every_part_has_its_hashes(bill: dict[str, Any]) -> None:

@@ -61,14 +61,14 @@ def needed() -> set[str]:
         marker = requirement.marker
         if marker is not None and not any(marker.evaluate(each) for each in environments):  # type: ignore[arg-type]
             continue
-        name, asked = canonicalize_name(requirement.name), {"", *requirement.extras}
+        name, requested = canonicalize_name(requirement.name), {"", *requirement.extras}
         if name == CLIENT:
-            pending += [(Requirement(line), asked) for line in requires(name) or ()]
+            pending += [(Requirement(line), requested) for line in requires(name) or ()]
             continue
-        if asked <= found.get(name, set()):
+        if requested <= found.get(name, set()):
             continue
-        found[name] = found.get(name, set()) | asked
-        pending += [(Requirement(line), asked) for line in requires(name) or ()]
+        found[name] = found.get(name, set()) | requested
+        pending += [(Requirement(line), requested) for line in requires(name) or ()]
     return set(found)
 
 
@@ -76,14 +76,14 @@ def test_nothing_is_left_out(locked: dict[str, tuple[Requirement, int]]) -> None
     assert needed() - locked.keys() == set()
 
 
-def test_what_the_project_asks_for_is_what_it_gets(locked: dict[str, tuple[Requirement, int]]) -> None:
+def test_what_the_project_requires_is_what_it_gets(locked: dict[str, tuple[Requirement, int]]) -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     for line in [*project["dependencies"], *(line for extra in EXTRAS for line in extras[extra])]:
-        asked = Requirement(line)
-        if asked.name == CLIENT:
+        requested = Requirement(line)
+        if requested.name == CLIENT:
             continue
-        assert pin_of(locked[canonicalize_name(asked.name)][0]) in asked.specifier, line
+        assert pin_of(locked[canonicalize_name(requested.name)][0]) in requested.specifier, line
 
 
 def test_the_cpu_lock_lacks_only_what_is_built_for_a_device(
@@ -102,6 +102,6 @@ def test_it_can_build_the_service(locked: dict[str, tuple[Requirement, int]]) ->
 
 
 @pytest.mark.parametrize("lock", [LOCK, CPU_LOCK])
-def test_no_address_of_anybody_s_registry_is_in_it(lock: Path) -> None:
+def test_no_address_of_a_registry_is_in_it(lock: Path) -> None:
     assert "://" not in lock.read_text()
     assert "index" not in lock.read_text()

@@ -47,8 +47,8 @@ def filter_failure(context: HookContext, failure: Failure, case: Case[Any], resp
         return not _in_a_hurry(case.body)
     if response.status_code == 422 and isinstance(failure, RejectedPositiveData):
         error = response.json()["error"]
-        told_in_words = (case.operation.label, str(error["param"])) in IN_WORDS_ALONE
-        return not (told_in_words or error["code"] == "cutout_failed")
+        in_words = (case.operation.label, str(error["param"])) in IN_WORDS_ALONE
+        return not (in_words or error["code"] == "cutout_failed")
     # DELETE cancels a job, which stays to be looked at.
     return not isinstance(failure, UseAfterFree)
 

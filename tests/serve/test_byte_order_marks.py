@@ -39,8 +39,8 @@ def marked(file: Path) -> Path:
 async def test_a_body(client: httpx.AsyncClient) -> None:
     for route, body in (("/v1/scenes", SCENE), ("/v1/jobs", {"scenes": [SCENE]})):
         content = BOM_UTF8 + json.dumps(body).encode()
-        answer = await client.post(route, content=content, headers={"Content-Type": "application/json"})
-        assert answer.status_code in (200, 202)
+        response = await client.post(route, content=content, headers={"Content-Type": "application/json"})
+        assert response.status_code in (200, 202)
 
 
 @pytest.mark.parametrize("as_file", [True, False])
@@ -50,8 +50,8 @@ async def test_the_options_of_a_merge(client: httpx.AsyncClient, as_file: bool) 
     options = BOM_UTF8 + b'{"merge": {"width": 128, "height": 64}}'
     files: dict[str, Any] = {"character": file.getvalue(), "background": file.getvalue()}
     sent = files | {"options": options} if as_file else files
-    answer = await client.post("/v1/merges", files=sent, data=None if as_file else {"options": options})
-    assert Image.open(BytesIO(answer.content)).size == (128, 64)
+    response = await client.post("/v1/merges", files=sent, data=None if as_file else {"options": options})
+    assert Image.open(BytesIO(response.content)).size == (128, 64)
 
 
 def test_a_configuration(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_a_scene(server: Stub, tmp_path: Path) -> None:
     switches = ["--enhance", "--attribution", "--layers", "--fallback", "none"]
     result = run("scene", "a knight", "a castle", "-o", file, *layers, *frame, *switches, "--url", server.url)
     assert result.exit_code == 0, result.output
-    assert server.asked == [
+    assert server.requested == [
         {
             "character": {
                 "prompt": "a knight",
@@ -59,19 +59,19 @@ def test_a_scene(server: Stub, tmp_path: Path) -> None:
         assert said in result.stdout
 
 
-def test_a_scene_asks_for_no_more_than_was_said(server: Stub, tmp_path: Path) -> None:
+def test_a_scene_requests_no_more_than_was_given(server: Stub, tmp_path: Path) -> None:
     assert run("scene", "a", "b", "-o", tmp_path / "s.PNG", "--url", server.url).exit_code == 0
-    assert server.asked == [
+    assert server.requested == [
         {"character": {"prompt": "a"}, "background": {"prompt": "b"}, "output": {"format": "png"}}
     ]
 
 
 def test_a_scene_of_several_figures(server: Stub, tmp_path: Path) -> None:
-    asked = ["scene", "a knight", "a castle", "--character", "a dragon", "--url", server.url]
-    assert run(*asked, "-o", tmp_path / "s.png", "--steps", 4, "--character-seed", 7).exit_code == 0
-    placed = run(*asked, "-o", tmp_path / "s.png", "--position", "left", "--position", "0.7")
+    requested = ["scene", "a knight", "a castle", "--character", "a dragon", "--url", server.url]
+    assert run(*requested, "-o", tmp_path / "s.png", "--steps", 4, "--character-seed", 7).exit_code == 0
+    placed = run(*requested, "-o", tmp_path / "s.png", "--position", "left", "--position", "0.7")
     assert placed.exit_code == 0
-    assert [request["characters"] for request in server.asked] == [
+    assert [request["characters"] for request in server.requested] == [
         [
             {"prompt": "a knight", "seed": 7, "num_inference_steps": 4},
             {"prompt": "a dragon", "num_inference_steps": 4},
@@ -81,20 +81,20 @@ def test_a_scene_of_several_figures(server: Stub, tmp_path: Path) -> None:
             {"prompt": "a dragon", "position": {"x": 0.7}},
         ],
     ]
-    assert all("character" not in request and "merge" not in request for request in server.asked)
+    assert all("character" not in request and "merge" not in request for request in server.requested)
     for wrong in (["--position", "left"], ["--character", "a", "--character", "b", "--character", "c"]):
-        result = run(*asked, "-o", tmp_path / "s.png", *wrong)
+        result = run(*requested, "-o", tmp_path / "s.png", *wrong)
         assert result.exit_code == 2
         assert "figures" in result.stderr
-    assert len(server.asked) == 2
+    assert len(server.requested) == 2
 
 
 def test_a_position_may_be_a_share_of_the_width(server: Stub, tmp_path: Path) -> None:
-    asked = ("scene", "a", "b", "-o", tmp_path / "s.png", "--url", server.url, "--position")
-    assert run(*asked, "0.3").exit_code == 0
-    assert server.asked[0]["merge"] == {"position": {"x": 0.3}}
+    requested = ("scene", "a", "b", "-o", tmp_path / "s.png", "--url", server.url, "--position")
+    assert run(*requested, "0.3").exit_code == 0
+    assert server.requested[0]["merge"] == {"position": {"x": 0.3}}
     for wrong in ("up", "1.1", "-1", "nan"):
-        result = run(*asked, wrong)
+        result = run(*requested, wrong)
         assert result.exit_code == 2
         assert "nor a number from 0 to 1" in result.stderr
 
@@ -104,12 +104,12 @@ def test_format_wins_over_the_suffix(server: Stub, tmp_path: Path) -> None:
         run("scene", "a", "b", "-o", tmp_path / "s.bin", "--format", "webp", "--url", server.url).exit_code
         == 0
     )
-    assert server.asked[0]["output"] == {"format": "webp"}
+    assert server.requested[0]["output"] == {"format": "webp"}
 
 
-def test_a_refusal_is_told(server: Stub, tmp_path: Path) -> None:
+def test_a_refusal_is_reported(server: Stub, tmp_path: Path) -> None:
     error = {"code": "invalid_request", "message": "too small", "param": "merge.width", "request_id": "r9"}
-    server.answers["/v1/scenes"] = (422, {"error": error})
+    server.responses["/v1/scenes"] = (422, {"error": error})
     result = run("scene", "a", "b", "-o", tmp_path / "s.png", "--url", server.url)
     assert result.exit_code == 1
     for said in ("too small", "merge.width", "r9"):
@@ -131,7 +131,7 @@ def test_a_file_that_cannot_be_is_refused_before_painting(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run("scene", "a", "b", "-o", file, "--url", server.url).exit_code == 2
-    assert server.asked == []
+    assert server.requested == []
 
 
 @pytest.mark.parametrize("more", [[], ["-o", "s.jpg", "--steps", "many"], ["-o", "s.jpg", "--url", "here"]])
@@ -185,8 +185,8 @@ def test_merge_pastes_as_pillow_does(tmp_path: Path) -> None:
 def test_merge_sets_in_several_figures(tmp_path: Path) -> None:
     Image.fromarray(next(samples("plain", 1, held_out=True)).pixels).save(tmp_path / "c.png")
     Image.effect_noise((64, 48), 50).convert("RGB").save(tmp_path / "b.png")
-    asked = ["merge", tmp_path / "c.png", tmp_path / "b.png", "--width", 256, "--height", 128]
-    two = [*asked, "--character", tmp_path / "c.png", "-o"]
+    requested = ["merge", tmp_path / "c.png", tmp_path / "b.png", "--width", 256, "--height", 128]
+    two = [*requested, "--character", tmp_path / "c.png", "-o"]
     result = run(*two, tmp_path / "m.png", "--layers", tmp_path)
     assert result.exit_code == 0, result.output
     assert result.stdout.count("merge: cutout, confidence") == 2
@@ -202,7 +202,7 @@ def test_merge_sets_in_several_figures(tmp_path: Path) -> None:
     assert one_position.exit_code == 2
     assert "there are 2 figures and 1 positions" in one_position.stderr
     assert run(*two, tmp_path / "p.png", *["--character", tmp_path / "c.png"] * 3).exit_code == 2
-    broken = run(*asked, "--character", tmp_path / "b.txt", "-o", tmp_path / "p.png")
+    broken = run(*requested, "--character", tmp_path / "b.txt", "-o", tmp_path / "p.png")
     assert broken.exit_code == 2
 
 
@@ -210,9 +210,11 @@ def test_merge_gives_a_scene_again_from_the_layers_it_wrote(tmp_path: Path) -> N
     Image.fromarray(next(samples("plain", 1, held_out=True)).pixels).save(tmp_path / "c.png")
     Image.effect_noise((64, 48), 50).convert("RGB").save(tmp_path / "b.webp")
     (tmp_path / "layers").mkdir()
-    asked = ["--mode", "cutout", "--position", "left", "--width", 256, "--height", 128, "--scale", 0.8]
+    requested = ["--mode", "cutout", "--position", "left", "--width", 256, "--height", 128, "--scale", 0.8]
     light = ["--harmonize", 0.9, "--no-shadow", "--layers", tmp_path / "layers"]
-    result = run("merge", tmp_path / "c.png", tmp_path / "b.webp", "-o", tmp_path / "m.png", *asked, *light)
+    result = run(
+        "merge", tmp_path / "c.png", tmp_path / "b.webp", "-o", tmp_path / "m.png", *requested, *light
+    )
     assert result.exit_code == 0, result.output
     assert "merge: cutout, confidence" in result.stdout
     layers = [tmp_path / "layers" / f"{name}.png" for name in ("character", "background", "mask")]

@@ -61,8 +61,8 @@ async def edge(config: ServiceConfig, graph: Graph, tmp_path: Any) -> AsyncItera
         }
 
     def behind(authentication: str) -> httpx.ASGITransport:
-        asking = ServiceConfig.model_validate(data | {"authentication": authentication})
-        app: ASGIApp = PlainHeaders(served(build_http(asking, graph)))
+        sending = ServiceConfig.model_validate(data | {"authentication": authentication})
+        app: ASGIApp = PlainHeaders(served(build_http(sending, graph)))
         return httpx.ASGITransport(app)
 
     open_keys(tmp_path).create("one", ("generate", "jobs"))
@@ -94,10 +94,10 @@ async def upload_file(edge: httpx.AsyncClient, chance: random.Random) -> httpx.R
     """Upload a damaged file, then look at what was kept under an id that is nearly right."""
     data = mutated_bytes(chance, with_chunk(chance, chance.choice(CORPUS)), CORPUS)
     field = chance.choice(("file", "file", "file", "url", ""))
-    answer = await edge.post("/v1/pictures", files={field: ("p.png", data)})
-    if answer.status_code != 200 or chance.random() < 0.5:
-        return answer
-    kept = answer.json()["id"].encode()
+    response = await edge.post("/v1/pictures", files={field: ("p.png", data)})
+    if response.status_code != 200 or chance.random() < 0.5:
+        return response
+    kept = response.json()["id"].encode()
     name = quote_from_bytes(mutated_bytes(chance, kept, (kept,)) if chance.random() < 0.5 else kept)
     method = chance.choice(("GET", "HEAD", "DELETE"))
     return await edge.request(method, f"/v1/pictures/{name}", headers=any_headers(chance))
@@ -140,19 +140,19 @@ async def send_head_of_work(edge: httpx.AsyncClient, chance: random.Random) -> h
     return await edge.post(path, headers=headers, content=json.dumps(body).encode())
 
 
-async def ask_of_jobs(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
+async def request_of_jobs(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
     """Ask for jobs that have ended, by paths, cursors and event ids that are nearly right."""
     jobs = (await edge.get("/v1/jobs", params={"limit": 1})).json()
     if not jobs["next"]:
         for _ in range(2):
             made = (await edge.post("/v1/jobs", json=BODIES["/v1/jobs"])).json()
             await edge.delete(f"/v1/jobs/{made['id']}")
-        return await ask_of_jobs(edge, chance)
+        return await request_of_jobs(edge, chance)
     job = jobs["data"][0]["id"]
-    told, cursor = f"{job}.1".encode(), jobs["next"].encode()
+    reported, cursor = f"{job}.1".encode(), jobs["next"].encode()
 
     def nearly(right: bytes) -> bytes:
-        return mutated_bytes(chance, right, (told, cursor)) if chance.random() < 0.8 else right
+        return mutated_bytes(chance, right, (reported, cursor)) if chance.random() < 0.8 else right
 
     path = chance.choice(
         (f"/v1/jobs/{job}/events", f"/v1/jobs/{job}/scenes/0", f"/v1/jobs/{job}", "/v1/jobs")
@@ -161,7 +161,7 @@ async def ask_of_jobs(edge: httpx.AsyncClient, chance: random.Random) -> httpx.R
         path += f"?limit={chance.choice(NUMBERS)}&after={quote_from_bytes(nearly(cursor))}"
     elif chance.random() < 0.5:
         path = "/" + quote_from_bytes(nearly(path.encode()))
-    headers = [(b"last-event-id", plain(nearly(told))), *any_headers(chance)]
+    headers = [(b"last-event-id", plain(nearly(reported))), *any_headers(chance)]
     return await edge.request(chance.choice(("GET", "HEAD")), path, headers=headers)
 
 
@@ -190,7 +190,7 @@ HOW = {
     "coded bodies": send_coded,
     "heads": send_head,
     "heads of work": send_head_of_work,
-    "jobs": ask_of_jobs,
+    "jobs": request_of_jobs,
     "keys": offer_key,
 }
 SHARES = {"files": 0.4, "bodies": 0.15, "heads": 0.15, "coded bodies": 0.1, "jobs": 0.1}
@@ -200,12 +200,12 @@ async def fuzz(edge: httpx.AsyncClient, how: str, times: int) -> Counter[int]:
     """Ask so often. Fails with the seed of the first input that was answered as it may not be."""
     counts: Counter[int] = Counter()
     for seed in range(FIRST_SEED, FIRST_SEED + times):
-        answer = await HOW[how](edge, random.Random(f"{how} {seed}"))
-        counts[answer.status_code] += 1
-        assert answer.status_code not in (500, 502), (seed, answer.text[:300])
-        assert answer.headers["x-request-id"], seed
-        if answer.status_code >= 400 and answer.request.method != "HEAD":
-            error = answer.json()["error"]
+        response = await HOW[how](edge, random.Random(f"{how} {seed}"))
+        counts[response.status_code] += 1
+        assert response.status_code not in (500, 502), (seed, response.text[:300])
+        assert response.headers["x-request-id"], seed
+        if response.status_code >= 400 and response.request.method != "HEAD":
+            error = response.json()["error"]
             assert error.keys() == {"type", "code", "message", "param", "request_id"}, seed
             assert error["code"] != "internal", seed
     return counts

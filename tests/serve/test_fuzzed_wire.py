@@ -86,7 +86,7 @@ def request(chance: random.Random) -> bytes:
     return mutated_bytes(chance, whole, (whole,)) if chance.random() < 0.3 else whole
 
 
-def ask(edge: Serving, sent: bytes) -> bytes:
+def exchange(edge: Serving, sent: bytes) -> bytes:
     """Send all of it, and read until the other side has said all that it will."""
     got = b""
     with edge.connect(PATIENCE_S) as connection, suppress(ConnectionError):
@@ -107,7 +107,7 @@ def fuzz(edge: Serving, times: int) -> Counter[int]:
     counts: Counter[int] = Counter()
     for seed in range(FIRST_SEED, FIRST_SEED + times):
         sent = request(random.Random(f"wire {seed}"))
-        got = ask(edge, sent)
+        got = exchange(edge, sent)
         begins = STATUS.match(got)
         status = int(begins[1]) if begins else 0
         counts[status] += 1
@@ -121,20 +121,20 @@ def fuzz(edge: Serving, times: int) -> Counter[int]:
 
 def test_an_application_hears_of_no_fault_that_is_the_callers() -> None:
     """A body that is none, of a caller who waits to be asked for it: the answer has gone out already."""
-    heard: list[Any] = []
+    received: list[Any] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            while not heard or heard[-1] == "http.request":
-                heard.append((await receive())["type"])
+            while not received or received[-1] == "http.request":
+                received.append((await receive())["type"])
         except RuntimeError as fault:
-            heard.append(fault)
+            received.append(fault)
 
     head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
     with serving(app) as edge:
-        assert STATUS.match(ask(edge, head + b"zz\r\n"))
-        until(lambda: heard and heard[-1] != "http.request")
-    assert heard == ["http.disconnect"]
+        assert STATUS.match(exchange(edge, head + b"zz\r\n"))
+        until(lambda: received and received[-1] != "http.request")
+    assert received == ["http.disconnect"]
 
 
 @pytest.mark.timeout(300)

@@ -28,7 +28,7 @@ class Service:
     url: str
     key: str
 
-    def asked(self, *options: str) -> str:
+    def requested(self, *options: str) -> str:
         """What schemathesis says at its end. Fails with all that it says where it finds anything."""
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "tests/serve/schemathesis.toml"]
         command += ["run", f"{self.url}/openapi.json", "--checks", "all", "--no-color"]
@@ -64,19 +64,19 @@ def service(
 
 
 def test_requests_made_up_and_in_sequence(service: Service) -> None:
-    said = service.asked("--phases", "fuzzing,stateful", "--max-examples", "5")
+    said = service.requested("--phases", "fuzzing,stateful", "--max-examples", "5")
     assert f"Tested: {service.operations()}" in said
 
 
 def test_the_edges_of_every_parameter(service: Service) -> None:
     """Wrong methods, missing headers and values just within and without; the long bodies are asked for."""
     chosen = [word for name in OF_MANY_PARTS for word in ("--exclude-name", name)]
-    said = service.asked("--phases", "coverage", *chosen)
+    said = service.requested("--phases", "coverage", *chosen)
     assert f"Tested: {service.operations() - len(OF_MANY_PARTS)}" in said
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_all_of_it_at_length(service: Service) -> None:
-    said = service.asked("--max-examples", "60")
+    said = service.requested("--max-examples", "60")
     assert f"Tested: {service.operations()}" in said

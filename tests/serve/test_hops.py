@@ -75,9 +75,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
                 return await client.post("/v1/scenes", json=SCENE)
 
         run.watching = True
-        answer = asyncio.run(paint())
+        response = asyncio.run(paint())
         run.watching = False
-    assert answer.status_code == 200
+    assert response.status_code == 200
     return run.ours()
 
 

@@ -41,9 +41,9 @@ from tests.support.scene_requests import SCENE, SMALL, error_of
 async def test_what_is_invalid_is_refused_by_name(
     client: httpx.AsyncClient, route: str, body: Any, param: str
 ) -> None:
-    answer = await client.post(f"/v1/{route}", json=body)
-    error = error_of(answer)
-    assert (answer.status_code, error["code"], error["param"]) == (422, "invalid_request", param)
+    response = await client.post(f"/v1/{route}", json=body)
+    error = error_of(response)
+    assert (response.status_code, error["code"], error["param"]) == (422, "invalid_request", param)
     assert error["message"].startswith(param) or "model" in param
     assert "Request" not in error["message"]
 
@@ -61,23 +61,23 @@ async def test_what_is_invalid_is_refused_by_name(
     ],
 )
 async def test_what_is_not_json_is_refused(client: httpx.AsyncClient, body: bytes) -> None:
-    answer = await client.post("/v1/scenes", content=body, headers={"Content-Type": "application/json"})
-    assert (answer.status_code, error_of(answer)["code"]) == (400, "invalid_json")
+    response = await client.post("/v1/scenes", content=body, headers={"Content-Type": "application/json"})
+    assert (response.status_code, error_of(response)["code"]) == (400, "invalid_json")
 
 
 @pytest.mark.parametrize("path", ["/v1/nothing", "/v1/scenes/", "/v1", "/docs"])
 async def test_an_unknown_route(client: httpx.AsyncClient, path: str) -> None:
-    answer = await client.post(path, json=SCENE)
-    assert (answer.status_code, error_of(answer)["code"]) == (404, "not_found")
+    response = await client.post(path, json=SCENE)
+    assert (response.status_code, error_of(response)["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/v1/scenes"), ("PUT", "/v1/characters"), ("POST", "/readyz")]
 )
 async def test_a_wrong_method(client: httpx.AsyncClient, method: str, path: str) -> None:
-    answer = await client.request(method, path)
-    assert (answer.status_code, error_of(answer)["code"]) == (405, "method_not_allowed")
-    assert answer.headers["allow"]
+    response = await client.request(method, path)
+    assert (response.status_code, error_of(response)["code"]) == (405, "method_not_allowed")
+    assert response.headers["allow"]
 
 
 async def test_alive(client: httpx.AsyncClient) -> None:
@@ -85,9 +85,9 @@ async def test_alive(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_scene_from_words_alone(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/v1/scenes", json={"character": "a knight", "background": "a castle"})
-    picture = Image.open(BytesIO(answer.content))
-    assert (answer.status_code, picture.format, picture.size) == (200, "JPEG", (1024, 512))
+    response = await client.post("/v1/scenes", json={"character": "a knight", "background": "a castle"})
+    picture = Image.open(BytesIO(response.content))
+    assert (response.status_code, picture.format, picture.size) == (200, "JPEG", (1024, 512))
 
 
 async def test_the_other_names_of_steps_and_guidance(client: httpx.AsyncClient) -> None:
@@ -107,15 +107,15 @@ async def test_the_other_names_of_steps_and_guidance(client: httpx.AsyncClient) 
 
 async def test_a_cut_out_is_refused_where_there_is_none(client: httpx.AsyncClient) -> None:
     speck = {"prompt": "a knight", "width": 1024, "height": 64}  # The simulated figure is one in it.
-    asked = {"character": speck, "background": "a castle", "merge": {"mode": "cutout"}, "seed": 1}
-    answer = await client.post("/v1/scenes", json=asked)
-    error = error_of(answer)
-    assert (answer.status_code, error["code"], error["param"]) == (422, "cutout_failed", "merge.mode")
+    requested = {"character": speck, "background": "a castle", "merge": {"mode": "cutout"}, "seed": 1}
+    response = await client.post("/v1/scenes", json=requested)
+    error = error_of(response)
+    assert (response.status_code, error["code"], error["param"]) == (422, "cutout_failed", "merge.mode")
 
 
 async def test_a_deadline_that_cannot_be_kept(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/v1/scenes", json=SCENE | {"deadline_s": 0.0001})
-    assert (answer.status_code, error_of(answer)["code"]) == (504, "deadline_exceeded")
+    response = await client.post("/v1/scenes", json=SCENE | {"deadline_s": 0.0001})
+    assert (response.status_code, error_of(response)["code"]) == (504, "deadline_exceeded")
 
 
 async def test_a_larger_and_a_smaller_limit(client_with: Callable[..., httpx.AsyncClient]) -> None:
@@ -131,8 +131,10 @@ async def test_a_larger_and_a_smaller_limit(client_with: Callable[..., httpx.Asy
 async def test_the_services_merge_defaults(client_with: Callable[..., httpx.AsyncClient]) -> None:
     scene = {"character": SMALL, "background": SMALL, "merge": {"mode": "paste"}}
     client = client_with(merge={"width": 320, "height": 160, "position": "left", "quality": 30})
-    answer = await client.post("/v1/scenes", json=scene | {"seed": 1}, headers={"Accept": "application/json"})
-    assert answer.json()["merge"]["box"] == [0, 0, 160, 160]
+    response = await client.post(
+        "/v1/scenes", json=scene | {"seed": 1}, headers={"Accept": "application/json"}
+    )
+    assert response.json()["merge"]["box"] == [0, 0, 160, 160]
     coarse = await client.post("/v1/scenes", json=scene | {"seed": 1})
     fine = await client.post("/v1/scenes", json=scene | {"seed": 1, "output": {"quality": 95}})
     assert len(coarse.content) < len(fine.content)

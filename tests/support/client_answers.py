@@ -18,7 +18,7 @@ def picture(data: bytes) -> dict[str, object]:
     return {"format": "png", "width": 8, "height": 4, "b64_json": base64.b64encode(data).decode()}
 
 
-ANSWER = {
+RESPONSE = {
     "id": "abc",
     "created": 1,
     "image": picture(a_png()),

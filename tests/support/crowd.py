@@ -25,7 +25,7 @@ from deployments.reports.routing_stats import RoutingStats
 from serve.graph.admission_control import AdmissionControl
 from serve.graph.fair_queue import LayerFairQueue
 
-SIDE_PX, STEP_S, MERGE_S, TOLD_EVERY_S = 512, 0.04, 0.1, 1.0
+SIDE_PX, STEP_S, MERGE_S, REPORT_EVERY_S = 512, 0.04, 0.1, 1.0
 KINDS: tuple[LayerKind, ...] = ("character", "background")
 PICTURES = 4
 """At once in a forward."""
@@ -61,34 +61,34 @@ class Scene:
 
 class Replica:
     def __init__(self, clock: Callable[[], float]) -> None:
-        pace = CostModel(KEY, {2 * n: forward_s(n) for n in (1, 2, PICTURES)})
-        self.scheduler = Scheduler(pace, 2 * PICTURES, 8.0, 64)
+        cost_model = CostModel(KEY, {2 * n: forward_s(n) for n in (1, 2, PICTURES)})
+        self.scheduler = Scheduler(cost_model, 2 * PICTURES, 8.0, 64)
         self.workload = LoadTracker(clock)
         self.works: dict[ScheduledJob, tuple[Scene, LayerJob, ExitStack, Callable[[int], None]]] = {}
         self.stepping = False
-        self.told: RoutingStats | None = None
+        self.reported: RoutingStats | None = None
 
-    def tell(self) -> None:
-        self.told = RoutingStats(
+    def on_event(self) -> None:
+        self.reported = RoutingStats(
             self.workload.megapixel_step_s,
-            self.scheduler.pace.least_megapixel_step_s,
+            self.scheduler.cost_model.least_megapixel_step_s,
             self.workload.interactive_megapixel_steps,
         )
 
 
-class Pool:
+class Replicas:
     def __init__(self, clock: Callable[[], float]) -> None:
         self.replicas = [Replica(clock) for _ in range(REPLICAS)]
         self.order = LayerFairQueue()
         self.queue: list[tuple[Scene, LayerJob, float]] = []
 
-    def standings(self) -> Sequence[RoutingStats | None]:
-        return [replica.told for replica in self.replicas]
+    def stats(self) -> Sequence[RoutingStats | None]:
+        return [replica.reported for replica in self.replicas]
 
     def waiting(self) -> Counter[str]:
         return Counter(job.tenant for _, job, _ in self.queue)
 
-    def is_warm(self, job: LayerJob) -> bool:
+    def is_cached(self, job: LayerJob) -> bool:
         return False
 
 
@@ -97,7 +97,7 @@ class Crowd:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.pools = {kind: Pool(lambda: self.now) for kind in KINDS}
+        self.pools = {kind: Replicas(lambda: self.now) for kind in KINDS}
         self.admission = AdmissionControl(self.pools.get, dict.fromkeys(KINDS, PLACES), lambda: self.now)
         self.scenes: list[Scene] = []
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -107,12 +107,12 @@ class Crowd:
         heapq.heappush(self._events, (time, next(self._numbers), event))
 
     def run(self, until: float) -> None:
-        self._tell()
+        self._report()
         while self._events and self._events[0][0] <= until:
             self.now, _, event = heapq.heappop(self._events)
             event()
 
-    def ask(
+    def send(
         self,
         at: float,
         steps: int,
@@ -140,8 +140,8 @@ class Crowd:
     def _tell(self) -> None:
         for pool in self.pools.values():
             for each in pool.replicas:
-                each.tell()
-        self.at(self.now + TOLD_EVERY_S, self._tell)
+                each.on_event()
+        self.at(self.now + REPORT_EVERY_S, self._tell)
 
     def _arrive(self, scene: Scene) -> None:
         if scene.layers["character"].priority == "interactive":  # Jobs come from elsewhere.
@@ -183,10 +183,10 @@ class Crowd:
         replica.stepping = False
         for state in chosen:
             if state in replica.works:  # Its caller may have left meanwhile.
-                scene, job, _, told = replica.works[state]
+                scene, job, _, reported = replica.works[state]
                 state.steps_left -= 1
                 scene.steps += 1
-                told(job.num_inference_steps - state.steps_left)
+                reported(job.num_inference_steps - state.steps_left)
                 if not state.steps_left:
                     self._leave(replica, state)
                     scene.painted.add(job.kind)

@@ -10,7 +10,7 @@ from deployments.diffusion.painter import PaintRequest
 from deployments.messages import Pixels
 
 
-def asked(**changes: Any) -> PaintRequest:
+def requested(**changes: Any) -> PaintRequest:
     request: dict[str, Any] = {
         "prompt": "a red knight",
         "negative_prompt": "blurry",

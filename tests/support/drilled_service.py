@@ -28,7 +28,7 @@ def scene(steps: int = 2, **more: Any) -> dict[str, Any]:
     return {**layers, "seed": 42, "merge": {"width": 256, "height": 128}, **more}
 
 
-def asked(http: httpx.Client, pool: ThreadPoolExecutor, **request: Any) -> Future[httpx.Response]:
+def requested(http: httpx.Client, pool: ThreadPoolExecutor, **request: Any) -> Future[httpx.Response]:
     return pool.submit(http.post, "/v1/scenes", json=scene(**request))
 
 
@@ -80,7 +80,7 @@ def full_strength(expected: dict[str, int] = REPLICAS) -> bool:
     deployments = serve.status().applications["scenewright"].deployments
     return expected == {
         name: len(replicas(name))
-        for name, told in deployments.items()
-        if {str(getattr(state, "value", state)): n for state, n in told.replica_states.items()}
+        for name, reported in deployments.items()
+        if {str(getattr(state, "value", state)): n for state, n in reported.replica_states.items()}
         == {"RUNNING": len(replicas(name))}
     }

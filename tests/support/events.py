@@ -10,9 +10,9 @@ Told = tuple[str, dict[str, Any]]
 
 def parse_events(text: str) -> list[Told]:
     """(name, data) of each whole event; comments are passed over."""
-    told = []
+    reported = []
     for block in text.split("\n\n")[:-1]:
         fields = dict(line.split(": ", 1) for line in block.split("\n") if not line.startswith(":"))
         if fields:
-            told.append((fields["event"], json.loads(fields["data"])))
-    return told
+            reported.append((fields["event"], json.loads(fields["data"])))
+    return reported

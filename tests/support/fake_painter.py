@@ -77,5 +77,5 @@ class FakePainter:
         if paintings[0].request.prompt != "warm-up":
             self.on_decode(paintings)
             self.decoded.append([painting.request.prompt for painting in paintings])
-        asked = [painting.request for painting in paintings]
-        return [np.full((each.height_px, each.width_px, 3), self.shade(each), np.uint8) for each in asked]
+        requested = [painting.request for painting in paintings]
+        return [np.full((each.height_px, each.width_px, 3), self.shade(each), np.uint8) for each in requested]

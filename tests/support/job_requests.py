@@ -35,6 +35,6 @@ async def ended(http: httpx.AsyncClient, job_id: str) -> dict[str, Any]:
 
 
 async def submit(http: httpx.AsyncClient, *scenes: Any) -> str:
-    answer = await http.post("/v1/jobs", json={"scenes": scenes})
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["id"])
+    response = await http.post("/v1/jobs", json={"scenes": scenes})
+    assert response.status_code == 202, response.text
+    return str(response.json()["id"])

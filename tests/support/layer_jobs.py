@@ -16,7 +16,7 @@ MakeJob = Callable[..., LayerJob]
 @pytest.fixture
 def make_job() -> MakeJob:
     def make(**changes: Any) -> LayerJob:
-        asked: dict[str, Any] = {
+        requested: dict[str, Any] = {
             "request_id": "test",
             "kind": "character",
             "prompt": "a knight",
@@ -27,6 +27,6 @@ def make_job() -> MakeJob:
             "height_px": 96,
             "deadline_at": time.monotonic() + 600,
         }
-        return LayerJob(**(asked | changes))
+        return LayerJob(**(requested | changes))
 
     return make

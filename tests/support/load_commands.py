@@ -20,5 +20,5 @@ def mix_file(tmp_path: Path) -> str:
     return str(file)
 
 
-def told(*words: object) -> Result:
+def reported(*words: object) -> Result:
     return CliRunner().invoke(main, [str(word) for word in words])

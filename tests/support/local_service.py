@@ -75,7 +75,7 @@ def graph(config: ServiceConfig) -> Graph:
 
 
 @contextmanager
-def heard(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+def captured(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """What is logged reaches `caplog`: Serve's logger passes nothing on to the root's handlers."""
     logger.addHandler(caplog.handler)
     try:

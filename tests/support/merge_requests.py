@@ -32,7 +32,7 @@ CHARACTER, BACKGROUND = file(FIGURE), file(PLACE)
 JSON = {"Accept": "application/json"}
 
 
-def error_of(answer: httpx.Response) -> tuple[int, str, str | None]:
-    error = answer.json()["error"]
-    assert error["request_id"] == answer.headers["x-request-id"]
-    return answer.status_code, error["code"], error["param"]
+def error_of(response: httpx.Response) -> tuple[int, str, str | None]:
+    error = response.json()["error"]
+    assert error["request_id"] == response.headers["x-request-id"]
+    return response.status_code, error["code"], error["param"]

@@ -96,8 +96,8 @@ def with_tag(chance: random.Random, data: bytes, tag: dict[str, Any]) -> bytes:
     at = data.find(b"IDAT") - 4
     if at < 33:
         return data
-    told = json.dumps(mutated_json(chance, tag)).encode()
-    return data[:at] + chunk(b"tEXt", KEY.encode() + b"\0" + told) + data[at:]
+    reported = json.dumps(mutated_json(chance, tag)).encode()
+    return data[:at] + chunk(b"tEXt", KEY.encode() + b"\0" + reported) + data[at:]
 
 
 def mutated_json(chance: random.Random, value: Any) -> Any:

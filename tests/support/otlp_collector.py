@@ -17,21 +17,21 @@ class Collector:
         self.paths: list[str] = []
         self.received: list[ResourceSpans] = []
 
-    def take(self, path: str, body: bytes) -> None:
+    def receive(self, path: str, body: bytes) -> None:
         self.paths.append(path)
         self.received += ExportTraceServiceRequest.FromString(body).resource_spans
 
-    def spans(self) -> list[Span]:
-        return [span for each in self.received for scope in each.scope_spans for span in scope.spans]
+    def received_spans(self) -> list[Span]:
+        return [span for each in self.received for scope in each.scope_spans for span in scope.received_spans]
 
 
 @contextmanager
-def collecting() -> Iterator[Collector]:
+def collector_running() -> Iterator[Collector]:
     """One that listens on a port of this machine."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            collector.take(self.path, self.rfile.read(int(self.headers["Content-Length"])))
+            collector.receive(self.path, self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(200)
             self.end_headers()
 

@@ -32,7 +32,7 @@ class Served:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def answer(self, path: str) -> httpx.Response | None:
+    def response(self, path: str) -> httpx.Response | None:
         """None while nothing listens."""
         assert self.process.poll() is None, self.out.read_text()
         with suppress(httpx.TransportError):
@@ -40,8 +40,8 @@ class Served:
         return None
 
     def ready(self) -> bool:
-        told = self.answer("/readyz")
-        return told is not None and told.status_code == 200
+        reported = self.response("/readyz")
+        return reported is not None and reported.status_code == 200
 
     def tree(self) -> list[psutil.Process]:
         """Every process of its own, itself too."""

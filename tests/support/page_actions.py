@@ -56,9 +56,9 @@ def body_of(command: str) -> dict[str, object]:
 
 
 def repeated(url: str, body: object) -> Pixels:
-    answer = httpx.post(f"{url}/v1/scenes", json=body, timeout=300, trust_env=False)
-    assert answer.status_code == 200, answer.text
-    with Image.open(BytesIO(answer.content)) as picture:
+    response = httpx.post(f"{url}/v1/scenes", json=body, timeout=300, trust_env=False)
+    assert response.status_code == 200, response.text
+    with Image.open(BytesIO(response.content)) as picture:
         return np.asarray(picture)
 
 
@@ -72,7 +72,7 @@ def change(page: Page, act: Change) -> None:
 STORY = "a knight | a castle\n| a forest\na wizard | a cave"
 
 
-def tell(page: Page, story: str = STORY) -> None:
+def enter_story(page: Page, story: str = STORY) -> None:
     steps(page, "2")
     page.get_by_role("radio", name="Storyboard").check()
     page.get_by_label("A scene a line").fill(story)

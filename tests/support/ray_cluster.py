@@ -122,12 +122,12 @@ class Service:
 
 
 class Load:
-    """Callers that each ask for the next scene when they have their last; `answers` counts what they got."""
+    """Callers that request the next scene when they have their last; `responses` counts what they got."""
 
     def __init__(self, url: str, callers: int, scene: dict[str, Any] = SCENE) -> None:
         self._url = url
         self._scene = scene
-        self.answers: Counter[str] = Counter()
+        self.responses: Counter[str] = Counter()
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._call) for _ in range(callers)]
 
@@ -142,29 +142,31 @@ class Load:
             thread.join()
 
     @property
-    def answered(self) -> int:
-        return self.answers["200"]
+    def responded(self) -> int:
+        return self.responses["200"]
 
     @property
     def failed(self) -> dict[str, int]:
-        return {answer: count for answer, count in self.answers.items() if answer != "200"}
+        return {response: count for response, count in self.responses.items() if response != "200"}
 
-    def until_more(self, answers: int) -> None:
+    def until_more(self, responses: int) -> None:
         """Waits until so many more were answered, or one failed."""
-        enough = self.answered + answers
-        until(lambda: self.answered >= enough or self.failed)
+        enough = self.responded + responses
+        until(lambda: self.responded >= enough or self.failed)
 
     def _call(self) -> None:
         with httpx.Client(base_url=self._url, timeout=120, trust_env=False) as http:
             while not self._stop.is_set():
                 try:
-                    answer = http.post("/v1/scenes", json=self._scene)
+                    response = http.post("/v1/scenes", json=self._scene)
                     outcome = (
-                        "200" if answer.status_code == 200 else f"{answer.status_code}: {answer.text[:300]}"
+                        "200"
+                        if response.status_code == 200
+                        else f"{response.status_code}: {response.text[:300]}"
                     )
                 except httpx.TransportError as error:
                     outcome = type(error).__name__
-                self.answers[outcome] += 1
+                self.responses[outcome] += 1
 
 
 @contextmanager

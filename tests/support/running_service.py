@@ -42,9 +42,9 @@ def busy(deployment: str) -> bool:
 EVENTS = {"Accept": "text/event-stream"}
 
 
-def events(answer: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
+def events(response: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
     name = ""
-    for line in answer.iter_lines():
+    for line in response.iter_lines():
         if line.startswith("event: "):
             name = line.removeprefix("event: ")
         elif line.startswith("data: "):

@@ -12,11 +12,11 @@ SMALL: dict[str, Any] = {"prompt": "a", "steps": 1, "width": 64, "height": 64}
 SCENE: dict[str, Any] = {"character": SMALL, "background": SMALL, "merge": {"width": 128, "height": 64}}
 
 
-def error_of(answer: httpx.Response) -> dict[str, Any]:
+def error_of(response: httpx.Response) -> dict[str, Any]:
     """The one shape of every error, whatever went wrong."""
-    body: dict[str, Any] = answer.json()
+    body: dict[str, Any] = response.json()
     assert set(body) == {"error"}
     error: dict[str, Any] = body["error"]
     assert set(error) == {"type", "code", "message", "param", "request_id"}
-    assert error["request_id"] == answer.headers["x-request-id"]
+    assert error["request_id"] == response.headers["x-request-id"]
     return error

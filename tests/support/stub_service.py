@@ -29,13 +29,13 @@ CARD = {
 
 
 class Stub(ThreadingHTTPServer):
-    """Answers what `answers` holds for a path, and keeps what it was asked."""
+    """Answers what `responses` holds for a path, and keeps what it was asked."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), StubHandler)
-        self.asked: list[Any] = []
+        self.requested: list[Any] = []
         self.pictures: dict[str, bytes] = {}
-        self.answers: dict[str, tuple[int, dict[str, Any]]] = {
+        self.responses: dict[str, tuple[int, dict[str, Any]]] = {
             "/v1/models": (200, {"data": [CARD]}),
             "/v1/scenes": (
                 200,
@@ -64,12 +64,12 @@ class StubHandler(BaseHTTPRequestHandler):
         self._answer()
 
     def do_POST(self) -> None:
-        self.server.asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        self.server.requested.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
         self._answer()
 
     def _answer(self) -> None:
         picture = self.server.pictures.get(self.path)
-        status, body = (200, None) if picture else self.server.answers[self.path]
+        status, body = (200, None) if picture else self.server.responses[self.path]
         data = picture or json.dumps(body).encode()
         self.send_response(status)
         self.send_header("content-type", "image/jpeg" if picture else "application/json")

@@ -100,7 +100,9 @@ class Server(QuickServer):
         await proxy_hook._startup(self, sockets)
 
 
-def answers(connection: socket.socket | ssl.SSLSocket, count: int) -> list[tuple[int, dict[str, str], bytes]]:
+def responses(
+    connection: socket.socket | ssl.SSLSocket, count: int
+) -> list[tuple[int, dict[str, str], bytes]]:
     """Read so many answers; fewer where the connection ends before."""
     with connection.makefile("rb") as stream:
         found = []
@@ -116,7 +118,7 @@ def answers(connection: socket.socket | ssl.SSLSocket, count: int) -> list[tuple
 
 def refusal(connection: socket.socket) -> tuple[int, str]:
     """Status and code of the next answer, which has to be in the documented shape."""
-    ((status, headers, body),) = answers(connection, 1)
+    ((status, headers, body),) = responses(connection, 1)
     error = json.loads(body)["error"]
     assert error["request_id"] == headers["x-request-id"]
     assert headers["connection"] == "close"

@@ -21,7 +21,7 @@ from deployments.diffusion.model.model_config import ModelConfig
 from deployments.generator import Generator, GeneratorConfig
 from deployments.messages import LayerJob, LayerKind
 from loadtest.traffic import mix as mixes
-from loadtest.traffic.request_plan import Ask, endless
+from loadtest.traffic.request_plan import PlannedRequest, endless
 
 SIZES: dict[LayerKind, tuple[int, int]] = {"character": (384, 512), "background": (512, 384)}
 GUIDANCE: dict[LayerKind, float] = {"character": 7.5, "background": 6.0}
@@ -39,30 +39,30 @@ def _config(kind: LayerKind) -> GeneratorConfig:
 
 
 async def _closed_loop(
-    engines: list[Generator], asks: Iterator[Ask], users: int, until_s: float
+    engines: list[Generator], requests: Iterator[PlannedRequest], users: int, until_s: float
 ) -> list[tuple[float, int]]:
     """Return when each scene ended, in seconds from the start, and its steps."""
     begun, ended = time.monotonic(), list[tuple[float, int]]()
 
     async def call() -> None:
         while time.monotonic() - begun < until_s:
-            ask = next(asks)
-            await asyncio.gather(*(engine.paint(_job(ask, engine.kind)) for engine in engines))
-            ended.append((time.monotonic() - begun, ask.body["character"]["num_inference_steps"]))
+            request = next(requests)
+            await asyncio.gather(*(engine.paint(_job(request, engine.kind)) for engine in engines))
+            ended.append((time.monotonic() - begun, request.body["character"]["num_inference_steps"]))
 
     await asyncio.gather(*(call() for _ in range(users)))
     return ended
 
 
-def _job(ask: Ask, kind: LayerKind) -> LayerJob:
-    layer, (width, height) = ask.body[kind], SIZES[kind]
+def _job(request: PlannedRequest, kind: LayerKind) -> LayerJob:
+    layer, (width, height) = request.body[kind], SIZES[kind]
     return LayerJob(
-        request_id=str(ask.index),
+        request_id=str(request.index),
         kind=kind,
         prompt=layer["prompt"],
         num_inference_steps=layer["num_inference_steps"],
         guidance_scale=GUIDANCE[kind],
-        seed=ask.body["seed"],
+        seed=request.body["seed"],
         width_px=width,
         height_px=height,
         deadline_at=time.monotonic() + 600,

@@ -24,18 +24,18 @@ def healthz() -> dict[str, str]:
 
 @app.post("/v1/scenes")
 async def scene(request: Request) -> Response:
-    asked = await request.json()
+    arguments = await request.json()
     character, background = await asyncio.gather(
-        *(run_in_threadpool(paint, kind, asked) for kind in ("character", "background"))
+        *(run_in_threadpool(paint, kind, arguments) for kind in ("character", "background"))
     )
     return Response(
-        await run_in_threadpool(painting.merge, character, background, asked), media_type="image/jpeg"
+        await run_in_threadpool(painting.merge, character, background, arguments), media_type="image/jpeg"
     )
 
 
-def paint(kind: str, asked: dict[str, Any]) -> Any:
+def paint(kind: str, arguments: dict[str, Any]) -> Any:
     with locks[kind]:
-        return painting.paint(pipelines[kind], kind, asked)
+        return painting.paint(pipelines[kind], kind, arguments)
 
 
 if __name__ == "__main__":

@@ -32,8 +32,8 @@ def load(kind: str) -> Any:
 
 def paint(pipeline: Any, kind: str, scene: dict[str, Any]) -> Image.Image:
     """Paint a layer of what `POST /v1/scenes` brings: a string, or an object with a prompt and any steps."""
-    asked = scene[kind]
-    layer: dict[str, Any] = {"prompt": asked} if isinstance(asked, str) else asked
+    arguments = scene[kind]
+    layer: dict[str, Any] = {"prompt": arguments} if isinstance(arguments, str) else arguments
     width, height = SIZES[kind]
     seed = layer.get("seed", scene.get("seed", 0))
     return pipeline(

@@ -9,7 +9,7 @@ import click
 
 
 class FiniteRange(click.FloatRange):
-    """As click's, for finite numbers alone."""
+    """Accept what click's does, for finite numbers alone."""
 
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
         """Fail in one sentence."""

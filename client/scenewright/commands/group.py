@@ -15,7 +15,7 @@ GROUP = "scenewright.commands"
 
 
 class _InOneSentence(click.Command):
-    """Escapes what the terminal's encoding cannot show, and tells of the machine's faults in a sentence."""
+    """Escapes what the terminal's encoding cannot show, and report the machine's faults in a sentence."""
 
     def invoke(self, context: click.Context) -> Any:
         for stream in (sys.stdout, sys.stderr):

@@ -29,9 +29,7 @@ def job() -> None:
 @click.argument("file", type=click.File(encoding="utf-8-sig"))
 @click.option("--idempotency-key", help="The same key and scenes within 24 hours mean the same job.")
 @click.option("--story-seed", type=int, help=f"Paints a story differently; {STORY_SEED} where not given.")
-@click.option(
-    "--webhook", metavar="URL", help="Told of the job's end; the service must allow its host."
-)
+@click.option("--webhook", metavar="URL", help="Told of the job's end; the service must allow its host.")
 @click.option("--wait", is_flag=True, help="Until the job has ended; exits 1 if any scene failed.")
 @service_options
 def submit(
@@ -167,7 +165,7 @@ def _no_number(name: str) -> None:
 
 
 def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A name that is there twice would silently lose one of its values."""
+    """Refuse a duplicate name, which would silently lose one of its values."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]

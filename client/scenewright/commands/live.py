@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from ..answers import LayerDone, Progress, Queued, Scene, SceneEvent, ScenePreview
+from ..responses import LayerDone, Progress, Queued, Scene, SceneEvent, ScenePreview
 from ..synchronous import Scenewright
 from .output import make_folder, write
 
@@ -20,7 +20,7 @@ NAMES = {"character": "character", "background": "place"}
 
 
 def paint(service: Scenewright, request: dict[str, Any], previews: Path | None) -> Scene:
-    """A bar for each layer on a terminal; elsewhere one line, since a log wants no animation."""
+    """Show a bar for each layer on a terminal; elsewhere one line, since a log wants no animation."""
     watched = sys.stderr.isatty()
     if not watched:
         click.echo("painting…", err=True)

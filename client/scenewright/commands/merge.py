@@ -84,7 +84,7 @@ def merge(
     positions: tuple[Position | float, ...],
     url: str,
     api_key: str | None,
-    **asked: Any,
+    **options: Any,
 ) -> None:
     """Set the figure of CHARACTER.png into BACKGROUND.png, by a running service.
 
@@ -93,7 +93,7 @@ def merge(
     wire_format = picture_format(file)
     check_writable(file)
     characters = all_characters(character, further)
-    options = _options(asked, of_each(positions, len(characters)), bool(further))
+    options = _options(options, of_each(positions, len(characters)), bool(further))
     switches = {"enhance": enhance, "attribution": attribution, "layers": layers is not None}
     options |= {name: True for name, on in switches.items() if on}
     figures = [read(path, "character") for path in characters]
@@ -136,10 +136,12 @@ def wrong_file(file: Path, param: str, message: str) -> click.BadParameter:
     return click.BadParameter(f"{file}: {message}", param_hint=NAMES.get(param, "--character"))
 
 
-def _options(asked: dict[str, Any], standing: list[Position | float], several: bool) -> dict[str, Any]:
+def _options(
+    options: dict[str, Any], positions_given: list[Position | float], several: bool
+) -> dict[str, Any]:
     """Return `merge` and `figures` of the request, as far as they were asked for."""
-    placing = {name: asked[name] for name in PLACING if asked[name] is not None}
-    places = [on_the_wire(position) for position in standing]
+    placing = {name: options[name] for name in PLACING if options[name] is not None}
+    places = [on_the_wire(position) for position in positions_given]
     if several:
         figures = {"figures": [{"position": place} for place in places]} if places else {}
         return {**figures, **({"merge": placing} if placing else {})}

@@ -13,7 +13,7 @@ FORMATS: dict[str, PictureFormat] = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "p
 
 
 def picture_format(file: Path) -> PictureFormat:
-    """Raises click.BadParameter."""
+    """Return the format by the file's ending. Raises click.BadParameter."""
     if file.suffix.lower() not in FORMATS:
         raise click.BadParameter(
             f"{click.format_filename(file.name)} must end in one of {', '.join(FORMATS)}", param_hint="-o"
@@ -22,7 +22,7 @@ def picture_format(file: Path) -> PictureFormat:
 
 
 def check_writable(file: Path) -> None:
-    """Raises click.BadParameter. An existing file will be overwritten."""
+    """Check that a file can be written; an existing one will be overwritten. Raises click.BadParameter."""
     folder = file.parent
     try:
         if not folder.is_dir():
@@ -35,7 +35,7 @@ def check_writable(file: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Raises click.ClickException."""
+    """Make a folder and its parents. Raises click.ClickException."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -45,7 +45,7 @@ def make_folder(folder: Path) -> None:
 
 
 def write(file: Path, data: bytes) -> None:
-    """Raises click.ClickException, such as on a full disk."""
+    """Write a file. Raises click.ClickException, such as on a full disk."""
     try:
         file.write_bytes(data)
     except OSError as error:

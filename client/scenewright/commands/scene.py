@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 import click
 
-from ..answers import Scene
 from ..choices import MAX_FIGURES, Fallback, MergeMode, PictureFormat, Position
+from ..responses import Scene
 from .live import paint
 from .output import check_writable, picture_format, write
 from .position import PositionParam, of_each, on_the_wire
@@ -62,7 +62,7 @@ from .service import connected, service_options
     help="Also write how all layers came to be, step by step.",
 )
 @click.option(
-    "--fallback", type=click.Choice(get_args(Fallback)), help="For a layer that cannot be as asked."
+    "--fallback", type=click.Choice(get_args(Fallback)), help="For a layer that cannot be as requested."
 )
 @service_options
 def scene(
@@ -81,15 +81,15 @@ def scene(
     check_writable(file)
     if 1 + len(further) > MAX_FIGURES:
         raise click.BadParameter(f"there are {MAX_FIGURES} figures at most", param_hint="--character")
-    standing = [on_the_wire(position) for position in of_each(positions, 1 + len(further))]
+    positions_given = [on_the_wire(position) for position in of_each(positions, 1 + len(further))]
     first = _layer(character, options, "character")
     layers: dict[str, Any] = {"character": first, "background": _layer(background, options, "background")}
     if further:
         figures = [first, *(_given(prompt=words, num_inference_steps=options["steps"]) for words in further)]
-        places = [{"position": position} for position in standing] or [{}] * len(figures)
+        places = [{"position": position} for position in positions_given] or [{}] * len(figures)
         layers["character"] = [{**figure, **place} for figure, place in zip(figures, places, strict=True)]
-        standing = []
-    request = {**layers, **_request(options, standing, wire_format)}
+        positions_given = []
+    request = {**layers, **_request(options, positions_given, wire_format)}
     with connected(url, api_key) as service:
         painted = paint(service, request, previews)
     write(file, painted.data)
@@ -110,10 +110,10 @@ def _layer(prompt: str, options: dict[str, Any], kind: str) -> dict[str, Any]:
     )
 
 
-def _request(options: dict[str, Any], standing: list[Any], wire_format: str) -> dict[str, Any]:
-    """The request's fields besides the layers. What was not asked for is left to the service's defaults."""
+def _request(options: dict[str, Any], positions_given: list[Any], wire_format: str) -> dict[str, Any]:
+    """Return the request's fields besides the layers. The service's defaults fill in the rest."""
     merge = _given(
-        position=standing[0] if standing else None,
+        position=positions_given[0] if positions_given else None,
         **{name: options[name] for name in ("mode", "width", "height")},
     )
     switches = {name: True for name in ("enhance", "attribution", "layers") if options[name]}

@@ -1,4 +1,4 @@
-"""How commands reach a running service, and how failing becomes an exit code.
+"""Connect commands to a running service, and turn failures into exit codes.
 
 1: the service refused. 2: nothing could be sent. 3: nobody answered.
 """
@@ -19,7 +19,7 @@ from .group import GROUP
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 
-class NotAsked(click.ClickException):
+class BadRequest(click.ClickException):
     exit_code = 2
 
 
@@ -28,7 +28,7 @@ class NoServer(click.ClickException):
 
 
 def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--url and --api-key."""
+    """Add --url and --api-key to a command."""
     key = click.option(
         "--api-key", envvar="SCENEWRIGHT_API_KEY", help="Or the environment's SCENEWRIGHT_API_KEY."
     )
@@ -44,7 +44,7 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def connected(url: str, api_key: str | None) -> Iterator[Scenewright]:
-    """A client whose errors end the command with a sentence."""
+    """Yield a client whose errors end the command with a sentence."""
     try:
         with Scenewright(url, api_key) as service:
             yield service
@@ -52,7 +52,7 @@ def connected(url: str, api_key: str | None) -> Iterator[Scenewright]:
         can_start = error.refused and any(each.name == "serve" for each in entry_points(group=GROUP))
         raise NoServer(f"{error}; start one with `scenewright serve`" if can_start else str(error)) from error
     except NotSent as error:
-        raise NotAsked(error.message) from error
+        raise BadRequest(error.message) from error
     except ScenewrightError as error:
         where = f" [{error.param}]" if error.param else ""
         trace = f" (request {error.request_id})" if error.request_id else ""

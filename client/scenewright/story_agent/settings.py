@@ -73,16 +73,21 @@ class AgentSettings:
 
     def layer(self, kind: LayerKind) -> dict[str, Any]:
         """Return a layer's request besides its words, with a size only where the project bounds it."""
-        asked = {"num_inference_steps": self.num_inference_steps, "guidance_scale": self.guidance_scale}
-        request: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+        settings = {"num_inference_steps": self.num_inference_steps, "guidance_scale": self.guidance_scale}
+        request: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
         if self.size(kind) != SIZES[kind]:
             request["width"], request["height"] = self.size(kind)
         return request
 
     def merge(self) -> dict[str, Any]:
         """Return the `merge` of a request."""
-        asked = self.merging
-        return {"mode": asked.mode, "position": asked.position, "width": asked.width, "height": asked.height}
+        settings = self.merging
+        return {
+            "mode": settings.mode,
+            "position": settings.position,
+            "width": settings.width,
+            "height": settings.height,
+        }
 
 
 def _nothing_set() -> dict[str, Any]:

@@ -67,17 +67,17 @@ class Engine:
         self._unload_after_idle_s = unload_after_idle_s
         self._lazy_load = lazy_load
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="painter")
-        self._health = Watchdog(config.wedged_after_s)
+        self._watchdog = Watchdog(config.wedged_after_s)
         results = ResultCache(config.result_cache_bytes)
-        self._board = JobTable(
+        self._job_table = JobTable(
             self._scheduler(Calibration(1, {1: 0.0})), results, self._wake, painter.first_forwards
         )
-        attempts = RetryPolicy(config, painter.latent_factor)
-        self._turns = StepLoop(
+        retry_policy = RetryPolicy(config, painter.latent_factor)
+        self._step_loop = StepLoop(
             painter,
-            self._board,
-            attempts,
-            self._health,
+            self._job_table,
+            retry_policy,
+            self._watchdog,
             flaw,
             placeholder,
             self._load_again,
@@ -115,7 +115,7 @@ class Engine:
     @property
     def least_megapixel_step_s(self) -> float:
         """Return the least seconds of a megapixel-step; zero before the model is loaded."""
-        return self._board.scheduler.pace.least_megapixel_step_s
+        return self._job_table.scheduler.cost_model.least_megapixel_step_s
 
     def check_health(self) -> None:
         """Check health.
@@ -123,7 +123,7 @@ class Engine:
         Raises Unhealthy where only a new replica can help; a model that did not load is tried again.
         """
         self._retry_if_due()
-        fault = self._health.fault(time.monotonic())
+        fault = self._watchdog.fault(time.monotonic())
         if fault is not None:
             raise Unhealthy(fault)
 
@@ -149,11 +149,11 @@ class Engine:
             job.guidance_interval,
         )
         loop = asyncio.get_running_loop()
-        entered = self._board.enter(job, request, self._painter.fingerprint, loop)
+        entered = self._job_table.enter(job, request, self._painter.fingerprint, loop)
         if isinstance(entered, LayerResult):
             yield entered
             return
-        work, listener = entered
+        item, listener = entered
         self._busy()
         try:
             while True:
@@ -168,7 +168,7 @@ class Engine:
                 else:
                     raise news.error()
         finally:
-            self._board.leave(work, listener)
+            self._job_table.leave(item, listener)
             self._done(loop)
 
     def _wake(self) -> None:
@@ -176,7 +176,7 @@ class Engine:
         try:
             self._thread.submit(self._run)
         except RuntimeError as error:
-            self._health.lose("the model's thread has ended")
+            self._watchdog.lose("the model's thread has ended")
             raise NotReady("this replica is being replaced", retry_after_s=5) from error
 
     def _run(self) -> None:
@@ -185,10 +185,10 @@ class Engine:
         Report whatever ends it to the watchdog and to every waiting caller.
         """
         try:
-            self._turns.take()
+            self._step_loop.run()
         except BaseException as error:
-            self._health.lose("the step loop has ended")
-            self._turns.abandon(Failure(NotReady, "this replica is being replaced", None, 5, error))
+            self._watchdog.lose("the step loop has ended")
+            self._step_loop.abandon(Failure(NotReady, "this replica is being replaced", None, 5, error))
             # Last, as below: an error whose `bool` raises cannot be logged either.
             log.critical("the step loop has ended", exc_info=error)
 
@@ -204,18 +204,18 @@ class Engine:
 
     def _why_not(self) -> Failure | None:
         """Return why this replica should get no work now."""
-        fault = self._health.fault(time.monotonic())
+        fault = self._watchdog.fault(time.monotonic())
         return self._unready if fault is None else Failure(NotReady, fault, None, 5)
 
     def _retry_if_due(self) -> None:
-        if self._retries.take(time.monotonic()):
+        if self._retries.begin_if_due(time.monotonic()):
             with suppress(RuntimeError):  # A thread that takes no work any more is found by the next job.
                 self._thread.submit(self._start)
 
     def _start(self) -> None:
         """Load the model on the model's thread, where all that follows runs too. Raises nothing."""
         began = time.monotonic()
-        self._health.begin_act(began, self._load_s)
+        self._watchdog.begin_act(began, self._load_s)
         try:
             self._warm_up()
         except BaseException as error:
@@ -225,50 +225,50 @@ class Engine:
             self._retries.succeeded()
             self._unready = None
         finally:
-            self._health.end_act()
+            self._watchdog.end_act()
 
     def _load_again(self) -> Failure | None:
         """Load the model again where it was unloaded; free where it is loaded."""
-        self._health.begin_act(time.monotonic(), self._load_s)
+        self._watchdog.begin_act(time.monotonic(), self._load_s)
         try:
             self._painter.load()
         except BaseException as error:
             return self._not_loaded(error)
         finally:
-            self._health.end_act()
+            self._watchdog.end_act()
         return None
 
     def _prove(self) -> Failure | None:
         """Paint the warm-up picture, to see whether the model still can."""
-        self._health.begin_act(time.monotonic(), self._load_s)
+        self._watchdog.begin_act(time.monotonic(), self._load_s)
         try:
             self._paint_warm_up()
         except BaseException as error:
             return self._not_loaded(error)
         finally:
-            self._health.end_act()
+            self._watchdog.end_act()
         return None
 
     def _unload(self) -> None:
-        self._health.begin_act(time.monotonic(), self._load_s)
+        self._watchdog.begin_act(time.monotonic(), self._load_s)
         try:
             self._painter.unload()
         except BaseException as error:
             self._not_loaded(error)
         finally:
-            self._health.end_act()
+            self._watchdog.end_act()
 
     def _not_loaded(self, error: BaseException) -> Failure:
         """Accept no work until an attempt to load the model succeeds."""
-        told = failure_of(error, GenerationFailed, see_log())
+        cause = failure_of(error, GenerationFailed, see_log())
         if device_is_lost(error):
-            self._health.lose("the device is lost to this process")
+            self._watchdog.lose("the device is lost to this process")
         try:
             self._painter.unload()  # Frees memory meanwhile; the next attempt reads the files again.
         except BaseException as again:
             log.error("the model could not be unloaded", exc_info=again)
-        wait_s = max(self._retries.failed(time.monotonic()), told.retry_after_s or 0.0)
-        kind, reason = told.kind, told.message
+        wait_s = max(self._retries.failed(time.monotonic()), cause.retry_after_s or 0.0)
+        kind, reason = cause.kind, cause.message
         if not issubclass(kind, NotReady):
             joint = ";" if kind is GenerationFailed else ":"
             kind, reason = NotReady, f"the warm-up picture failed{joint} {reason}"
@@ -282,7 +282,7 @@ class Engine:
 
     def _warm_up(self) -> None:
         self._painter.load()
-        self._board.adopt(self._scheduler(self._calibration()))
+        self._job_table.adopt(self._scheduler(self._calibration()))
         self._paint_warm_up()
         if self._lazy_load:
             self._painter.unload()
@@ -310,8 +310,8 @@ class Engine:
         return found
 
     def _scheduler(self, calibration: Calibration) -> Scheduler[WorkItem]:
-        pace = CostModel(BatchKey(*self._painter.native_size), calibration.seconds)
-        return Scheduler(pace, calibration.cap_rows, self._config.stretch, self._config.max_jobs)
+        cost_model = CostModel(BatchKey(*self._painter.native_size), calibration.seconds)
+        return Scheduler(cost_model, calibration.cap_rows, self._config.stretch, self._config.max_jobs)
 
 
 async def _next_news(job: LayerJob, listener: Listener) -> News:

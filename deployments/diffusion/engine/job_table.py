@@ -52,7 +52,7 @@ class JobTable:
         self._resting = True
         self._closed: Failure | None = None
         self._lock = threading.Lock()
-        self._works: dict[WorkItem, None] = {}
+        self._items: dict[WorkItem, None] = {}
         self._by_key: dict[LayerKey, WorkItem] = {}
 
     def enter(
@@ -70,28 +70,28 @@ class JobTable:
             if key is not None:
                 if kept := self._results.get(key):
                     return replace(kept, cached=True, timings=LayerTimings(0.0, 0.0, 0.0, 0.0))
-                if work := self._by_key.get(key):
-                    return work, _join(work, job, loop)
-            now, listener = self._clock(), Listener(loop, followed=job.followed)
-            work = self._work_item(job, request, now)
-            self._refuse(work, now)
-            work.result_key = key
-            work.listeners.append(listener)
+                if item := self._by_key.get(key):
+                    return item, _join(item, job, loop)
+            now, listener = self._clock(), Listener(loop, queue_events=job.queue_events)
+            item = self._work_item(job, request, now)
+            self._refuse(item, now)
+            item.result_key = key
+            item.listeners.append(listener)
             if self._resting:
                 self._wake()  # Where it raises no thread can paint, so nothing is queued.
                 self._resting = False
-            self._put(work)
-        return work, listener
+            self._put(item)
+        return item, listener
 
-    def leave(self, work: WorkItem, listener: Listener) -> None:
+    def leave(self, item: WorkItem, listener: Listener) -> None:
         """Remove a listener; drop the work item that nobody waits for any more."""
         with self._lock:
-            work.listeners.remove(listener)
-            if not work.listeners:
-                self._drop(work)
+            item.listeners.remove(listener)
+            if not item.listeners:
+                self._drop(item)
 
-    def wants(self, work: WorkItem) -> bool:
-        return work in self._works
+    def wants(self, item: WorkItem) -> bool:
+        return item in self._items
 
     def choose(self) -> list[WorkItem]:
         """Return the work items of the next step, the most urgent first."""
@@ -103,31 +103,31 @@ class JobTable:
 
         Empty if nobody waits.
         """
-        if len(chosen) == len(self.scheduler) and all(work.painting is not None for work in chosen):
+        if len(chosen) == len(self.scheduler) and all(item.painting is not None for item in chosen):
             return []
         with self._lock:
-            moved = [work for work in self._works if _has_moved(work)]
-            for work in moved:
-                work.place = Place(work.ahead)
-            return [(_followers(work), work.place) for work in moved if work.place]
+            moved = [item for item in self._items if _has_moved(item)]
+            for item in moved:
+                item.place = Place(item.ahead)
+            return [(_followers(item), item.place) for item in moved if item.place]
 
     def rest(self) -> bool:
         """Return whether the model's thread may rest: the next work will wake it."""
         with self._lock:
-            self._resting = not self._works
+            self._resting = not self._items
             return self._resting
 
-    def stepped(self, work: WorkItem) -> bool:
+    def stepped(self, item: WorkItem) -> bool:
         """Update the steps left of a work item. Return whether it has none."""
-        painting = work.painting
+        painting = item.painting
         if painting is None:
             return False
         with self._lock:
-            work.steps_left = painting.steps - painting.done
-            work.rows, work.calls, work.forward_key = painting.rows, painting.calls, painting.forward_key
-            if work.steps_left == 0:
-                self.scheduler.remove(work)
-            return work.steps_left == 0
+            item.steps_left = painting.steps - painting.done
+            item.rows, item.calls, item.forward_key = painting.rows, painting.calls, painting.forward_key
+            if item.steps_left == 0:
+                self.scheduler.remove(item)
+            return item.steps_left == 0
 
     def observe(self, key: BatchKey, forwards: Sequence[int], seconds: float) -> None:
         """Record a step that succeeded, by the rows of each of its forwards."""
@@ -140,51 +140,51 @@ class JobTable:
             self.scheduler.lower_cap(key, failed_rows)
             return self.scheduler.cap_rows(key)
 
-    def try_again(self, work: WorkItem, request: PaintRequest) -> None:
+    def try_again(self, item: WorkItem, request: PaintRequest) -> None:
         """Queue another attempt, in the place that the work item had, and as urgent as it was."""
         with self._lock:
-            if work in self._works:
-                self._drop(work)
-                work.request, work.painting, work.ahead = request, None, 0
-                work.attempt += 1
-                self._plan(work)
-                self._put(work)
+            if item in self._items:
+                self._drop(item)
+                item.request, item.painting, item.ahead = request, None, 0
+                item.attempt += 1
+                self._plan(item)
+                self._put(item)
 
-    def end(self, work: WorkItem, news: News) -> list[Listener]:
+    def end(self, item: WorkItem, news: News) -> list[Listener]:
         """Remove a work item.
 
         Return the listeners to its one terminal state; none if it was removed before.
         """
         with self._lock:
-            if work not in self._works:
+            if item not in self._items:
                 return []
-            self._drop(work)
-            if work.result_key is not None and isinstance(news, LayerResult):
-                self._results.put(work.result_key, news)
-            return list(work.listeners)
+            self._drop(item)
+            if item.result_key is not None and isinstance(news, LayerResult):
+                self._results.put(item.result_key, news)
+            return list(item.listeners)
 
     def close(self, failure: Failure) -> list[Listener]:
         """Remove everything, and refuse what comes from now on. Return all listeners that waited."""
         with self._lock:
             self._closed = failure
-            listeners = [listener for work in self._works for listener in work.listeners]
-            for work in list(self._works):
-                self._drop(work)
+            listeners = [listener for item in self._items for listener in item.listeners]
+            for item in list(self._items):
+                self._drop(item)
             return listeners
 
     def adopt(self, scheduler: Scheduler[WorkItem]) -> None:
         """Schedule with this scheduler from now on, with all that waits."""
         with self._lock:
-            for work in self._works:
-                scheduler.add(work)
+            for item in self._items:
+                scheduler.add(item)
             self.scheduler = scheduler
 
-    def works(self) -> list[WorkItem]:
+    def work_items(self) -> list[WorkItem]:
         with self._lock:
-            return list(self._works)
+            return list(self._items)
 
     def _work_item(self, job: LayerJob, request: PaintRequest, now: float) -> WorkItem:
-        work = WorkItem(
+        item = WorkItem(
             BatchKey(request.width_px, request.height_px),
             rows=1,
             steps_left=request.num_inference_steps,
@@ -196,58 +196,58 @@ class JobTable:
             previews=job.previews,
             queued_at=time.perf_counter(),
         )
-        self._plan(work)
-        return work
+        self._plan(item)
+        return item
 
-    def _plan(self, work: WorkItem) -> None:
+    def _plan(self, item: WorkItem) -> None:
         """Set what the scheduler counts with before the first step of an attempt."""
-        forwards = self._first_forwards(work.request)
-        work.key = BatchKey(work.request.width_px, work.request.height_px)
-        work.steps_left = work.request.num_inference_steps
-        work.rows, work.calls, work.forward_key = max(forwards), len(forwards), None
+        forwards = self._first_forwards(item.request)
+        item.key = BatchKey(item.request.width_px, item.request.height_px)
+        item.steps_left = item.request.num_inference_steps
+        item.rows, item.calls, item.forward_key = max(forwards), len(forwards), None
 
-    def _refuse(self, work: WorkItem, now: float) -> None:
-        refusal = self.scheduler.refusal(work, now)
+    def _refuse(self, item: WorkItem, now: float) -> None:
+        refusal = self.scheduler.refusal(item, now)
         if refusal is None:
             return
         if refusal.reason == "too late":
             raise DeadlineExceeded(TOO_LONG)
         raise Overloaded(TOO_MUCH_AHEAD, retry_after_s=max(1.0, refusal.retry_after_s))
 
-    def _put(self, work: WorkItem) -> None:
-        self._works[work] = None
-        self.scheduler.add(work)
-        if work.result_key is not None:
-            self._by_key[work.result_key] = work
+    def _put(self, item: WorkItem) -> None:
+        self._items[item] = None
+        self.scheduler.add(item)
+        if item.result_key is not None:
+            self._by_key[item.result_key] = item
 
-    def _drop(self, work: WorkItem) -> None:
+    def _drop(self, item: WorkItem) -> None:
         """Remove a work item. Idempotent."""
-        self._works.pop(work, None)
-        self.scheduler.remove(work)
-        if work.result_key is not None and self._by_key.get(work.result_key) is work:
-            del self._by_key[work.result_key]
+        self._items.pop(item, None)
+        self.scheduler.remove(item)
+        if item.result_key is not None and self._by_key.get(item.result_key) is item:
+            del self._by_key[item.result_key]
 
 
-def _join(work: WorkItem, job: LayerJob, loop: asyncio.AbstractEventLoop) -> Listener:
+def _join(item: WorkItem, job: LayerJob, loop: asyncio.AbstractEventLoop) -> Listener:
     """Add a listener; raise the item's urgency and previews to the most that any caller wants."""
-    listener = Listener(loop, joined=True, followed=job.followed)
-    work.listeners.append(listener)
-    if job.followed and work.place is not None and work.painting is None:
-        listener.hear(work.place)
-    work.deadline_at = min(work.deadline_at, job.deadline_at)
+    listener = Listener(loop, joined=True, queue_events=job.queue_events)
+    item.listeners.append(listener)
+    if job.queue_events and item.place is not None and item.painting is None:
+        listener.receive(item.place)
+    item.deadline_at = min(item.deadline_at, job.deadline_at)
     if job.priority == "interactive":
-        work.priority = "interactive"
-    if job.previews > work.previews:
-        work.previews = job.previews
-        if work.painting is not None:
-            work.painting.preview_steps |= preview_steps(job.previews, work.painting.steps)
+        item.priority = "interactive"
+    if job.previews > item.previews:
+        item.previews = job.previews
+        if item.painting is not None:
+            item.painting.preview_steps |= preview_steps(job.previews, item.painting.steps)
     return listener
 
 
-def _has_moved(work: WorkItem) -> bool:
-    told = 0 if work.place is None else work.place.ahead
-    return work.painting is None and work.ahead != told
+def _has_moved(item: WorkItem) -> bool:
+    reported_ahead = 0 if item.place is None else item.place.ahead
+    return item.painting is None and item.ahead != reported_ahead
 
 
-def _followers(work: WorkItem) -> list[Listener]:
-    return [listener for listener in work.listeners if listener.followed]
+def _followers(item: WorkItem) -> list[Listener]:
+    return [listener for listener in item.listeners if listener.queue_events]

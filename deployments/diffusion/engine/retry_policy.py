@@ -32,23 +32,23 @@ class RetryPolicy:
         seed = (work.job.seed + work.attempt * SEED_STRIDE) % SEEDS
         return replace(work.request, seed=seed)
 
-    def after_no_room(self, work: WorkItem) -> PaintRequest | None:
+    def after_out_of_memory(self, work: WorkItem) -> PaintRequest | None:
         reduced = self._reduced(work.request)
         spent = work.attempt >= self.config.max_attempts
         if spent or work.job.fallback == "none" or reduced == work.request:
             return None
         return reduced
 
-    def _reduced(self, asked: PaintRequest) -> PaintRequest:
+    def _reduced(self, request: PaintRequest) -> PaintRequest:
         """Take fewer steps, less guidance and about half the pixels; never below the smallest size served."""
 
         def smaller(side_px: int) -> int:
             return max(SMALLEST_PX, round(side_px * 0.7 / self.latent_factor) * self.latent_factor)
 
         return replace(
-            asked,
-            num_inference_steps=min(asked.num_inference_steps, self.config.reduced_steps),
-            guidance_scale=min(asked.guidance_scale, self.config.reduced_guidance_scale),
-            width_px=smaller(asked.width_px),
-            height_px=smaller(asked.height_px),
+            request,
+            num_inference_steps=min(request.num_inference_steps, self.config.reduced_steps),
+            guidance_scale=min(request.guidance_scale, self.config.reduced_guidance_scale),
+            width_px=smaller(request.width_px),
+            height_px=smaller(request.height_px),
         )

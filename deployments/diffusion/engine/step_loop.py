@@ -45,18 +45,18 @@ class StepLoop:
     def __init__(
         self,
         painter: AnyPainter,
-        board: JobTable,
-        attempts: RetryPolicy,
-        health: Watchdog,
+        job_table: JobTable,
+        retry_policy: RetryPolicy,
+        watchdog: Watchdog,
         flaw: Callable[[Pixels], str | None],
         placeholder: Callable[[LayerJob], Pixels],
         load: Callable[[], Failure | None],
         prove: Callable[[], Failure | None],
     ) -> None:
         self._painter = painter
-        self._board = board
-        self._attempts = attempts
-        self._health = health
+        self._job_table = job_table
+        self._retry_policy = retry_policy
+        self._watchdog = watchdog
         self._flaw = flaw
         self._placeholder = placeholder
         self._load = load
@@ -66,13 +66,13 @@ class StepLoop:
         self._open: list[Painting] = []
         self._outbox = Outbox()
 
-    def take(self) -> None:
+    def run(self) -> None:
         """Step until there is no work left."""
-        while not self._board.rest():
-            self.take_one()
+        while not self._job_table.rest():
+            self.run_step()
         self._close_unwanted()  # What was removed after its last step.
 
-    def take_one(self) -> None:
+    def run_step(self) -> None:
         """Run one step. Raises nothing: an error goes to the callers of the work that failed.
 
         Not even SystemExit or CancelledError: on this thread they mean nothing but that a model raised them.
@@ -82,11 +82,11 @@ class StepLoop:
             if unloaded is not None:
                 self._fail_all(unloaded)
                 return
-            chosen = self._board.choose()
-            self._tell_places(chosen)
-            works = self._admit(chosen)
-            if works:
-                self._step(works)
+            chosen = self._job_table.choose()
+            self._report_places(chosen)
+            work_items = self._admit(chosen)
+            if work_items:
+                self._step(work_items)
                 self._outbox.send()
             self._finish()
             if self._failed_in_a_row >= DOUBTS:
@@ -102,17 +102,17 @@ class StepLoop:
 
     def abandon(self, failure: Failure) -> None:
         """Fail every waiting and later caller: nothing is painted here any more."""
-        self._outbox.put(self._board.close(failure), failure)
+        self._outbox.put(self._job_table.close(failure), failure)
         self._outbox.send()
 
     def _fail_all(self, failure: Failure) -> None:
-        for work in self._board.works():
-            self._end(work, failure)
+        for item in self._job_table.work_items():
+            self._end(item, failure)
         self._outbox.send()
 
     def _close_unwanted(self) -> None:
         """Free the device memory of paintings that were cancelled, failed, retried or finished."""
-        wanted = {id(work.painting) for work in self._board.works()}
+        wanted = {id(item.painting) for item in self._job_table.work_items()}
         unwanted = [painting for painting in self._open if id(painting) not in wanted]
         self._open = [painting for painting in self._open if id(painting) in wanted]
         for painting in unwanted:
@@ -121,152 +121,157 @@ class StepLoop:
             except BaseException as error:
                 log.error("a painting could not be closed", exc_info=error)
 
-    def _tell_places(self, chosen: Sequence[WorkItem]) -> None:
+    def _report_places(self, chosen: Sequence[WorkItem]) -> None:
         """Send the queue positions before the step, which may be a long one."""
-        for listeners, place in self._board.places(chosen):
+        for listeners, place in self._job_table.places(chosen):
             self._outbox.put(listeners, place)
         self._outbox.send()
 
     def _admit(self, chosen: Sequence[WorkItem]) -> list[WorkItem]:
         """Begin the chosen that are new. Return those of the chosen that can be stepped."""
-        for work in [work for work in chosen if work.painting is None][:AT_ONCE]:
-            work.begun_at = time.perf_counter()
+        for item in [item for item in chosen if item.painting is None][:AT_ONCE]:
+            item.begun_at = time.perf_counter()
             try:
                 with self._act():
-                    painting = self._painter.begin(work.request)
+                    painting = self._painter.begin(item.request)
             except OutOfMemory as error:
-                self._no_room(work, error)
+                self._out_of_memory(item, error)
             except BaseException as error:
-                self._fail(work, error)
+                self._fail(item, error)
             else:
-                painting.preview_steps = preview_steps(work.previews, painting.steps)
-                work.painting, work.encoded_at = painting, time.perf_counter()
+                painting.preview_steps = preview_steps(item.previews, painting.steps)
+                item.painting, item.encoded_at = painting, time.perf_counter()
                 self._open.append(painting)
-        return [work for work in chosen if work.painting is not None]
+        return [item for item in chosen if item.painting is not None]
 
-    def _step(self, works: Sequence[WorkItem]) -> None:
+    def _step(self, work_items: Sequence[WorkItem]) -> None:
         """Run one forward.
 
         If it fails, try smaller batches, down to the one picture that makes it fail.
         """
-        key, paintings = works[0].key, [work.painting for work in works if work.painting is not None]
+        key, paintings = (
+            work_items[0].key,
+            [item.painting for item in work_items if item.painting is not None],
+        )
         forwards = forward_rows(paintings)
         rows = max(forwards)
         began = time.perf_counter()
         try:
-            with self._act(self._board.scheduler.pace.step_s(key, forwards)):
+            with self._act(self._job_table.scheduler.cost_model.step_s(key, forwards)):
                 self._painter.step(paintings)
         except OutOfMemory as error:
-            if len(works) == 1:
-                self._no_room(works[0], error)
+            if len(work_items) == 1:
+                self._out_of_memory(work_items[0], error)
                 return
             # Nothing has changed: they are chosen again, fewer at once.
             self._free()
-            log.warning("no room for %d rows: at most %d from now on", rows, self._board.lower_cap(key, rows))
+            log.warning(
+                "no room for %d rows: at most %d from now on", rows, self._job_table.lower_cap(key, rows)
+            )
         except BaseException as error:
-            if len(works) == 1:
-                self._fail(works[0], error)
+            if len(work_items) == 1:
+                self._fail(work_items[0], error)
                 return
-            middle = len(works) // 2
-            self._step(works[:middle])
-            self._step(works[middle:])
+            middle = len(work_items) // 2
+            self._step(work_items[:middle])
+            self._step(work_items[middle:])
         else:
-            self._board.observe(key, forwards, time.perf_counter() - began)
-            for work in works:
-                self._after_step(work, rows)
+            self._job_table.observe(key, forwards, time.perf_counter() - began)
+            for item in work_items:
+                self._after_step(item, rows)
 
-    def _after_step(self, work: WorkItem, batch_rows: int) -> None:
-        painting = work.painting
-        if painting is None or not self._board.wants(work):
+    def _after_step(self, item: WorkItem, batch_rows: int) -> None:
+        painting = item.painting
+        if painting is None or not self._job_table.wants(item):
             return
         if isinstance(painting.fault, OutOfMemory):
-            self._no_room(work, painting.fault)
+            self._out_of_memory(item, painting.fault)
         elif painting.fault is not None:
-            self._fail(work, painting.fault)
+            self._fail(item, painting.fault)
         else:
             preview, painting.preview = painting.preview, None
-            self._outbox.put(work.listeners, Progress(painting.done, painting.steps, preview, batch_rows))
-            if self._board.stepped(work):
-                work.denoised_at = time.perf_counter()
-                self._finished.append(work)
+            self._outbox.put(item.listeners, Progress(painting.done, painting.steps, preview, batch_rows))
+            if self._job_table.stepped(item):
+                item.denoised_at = time.perf_counter()
+                self._finished.append(item)
 
     def _finish(self) -> None:
-        self._finished = [work for work in self._finished if self._board.wants(work)]
+        self._finished = [item for item in self._finished if self._job_table.wants(item)]
         if self._finished:
             key = self._finished[0].key
             # One alone is what decodes the same whatever the peers.
             most = AT_ONCE if self._painter.fixed_rows is None else 1
-            together = [work for work in self._finished if work.key == key][:most]
-            self._finished = [work for work in self._finished if work not in together]
+            together = [item for item in self._finished if item.key == key][:most]
+            self._finished = [item for item in self._finished if item not in together]
             self._decode(together)
 
-    def _decode(self, works: Sequence[WorkItem]) -> None:
+    def _decode(self, work_items: Sequence[WorkItem]) -> None:
         try:
             with self._act():
-                pictures = self._painter.decode([work.painting for work in works])
+                pictures = self._painter.decode([item.painting for item in work_items])
         except BaseException as error:
-            if len(works) > 1:
+            if len(work_items) > 1:
                 self._free()
-                for work in works:
-                    self._decode([work])
+                for item in work_items:
+                    self._decode([item])
             elif isinstance(error, OutOfMemory):
-                self._no_room(works[0], error)
+                self._out_of_memory(work_items[0], error)
             else:
-                self._fail(works[0], error)
+                self._fail(work_items[0], error)
             return
-        for work, pixels in zip(works, pictures, strict=True):
+        for item, pixels in zip(work_items, pictures, strict=True):
             try:
-                self._judge(work, pixels)
+                self._judge(item, pixels)
             except BaseException as error:
-                self._fail(work, error)
+                self._fail(item, error)
 
-    def _judge(self, work: WorkItem, pixels: Pixels) -> None:
+    def _judge(self, item: WorkItem, pixels: Pixels) -> None:
         reason = self._flaw(pixels)
         self._failed_in_a_row = 0
         if reason is None:
-            degraded = work.degraded
-            self._end(work, self._result(work, pixels, work.request.seed, degraded))
+            degraded = item.degraded
+            self._end(item, self._result(item, pixels, item.request.seed, degraded))
             return
         message = f"no attempt gave a usable picture: the last one was {reason}"
-        again = self._attempts.after_flaw(work)
-        self._try_again(work, again, Failure(GenerationFailed, message, work.job.kind))
+        again = self._retry_policy.after_flaw(item)
+        self._try_again(item, again, Failure(GenerationFailed, message, item.job.kind))
 
-    def _no_room(self, work: WorkItem, error: OutOfMemory) -> None:
+    def _out_of_memory(self, item: WorkItem, error: OutOfMemory) -> None:
         """Handle a lack of memory for this picture alone."""
         self._free()
-        if not work.is_reduced:
-            self._health.ran_out_of_memory(time.monotonic())
-        again = self._attempts.after_no_room(work)
+        if not item.is_reduced:
+            self._watchdog.ran_out_of_memory(time.monotonic())
+        again = self._retry_policy.after_out_of_memory(item)
         self._try_again(
-            work, again, failure_of(error, OutOfMemory, "the device has no room for this picture")
+            item, again, failure_of(error, OutOfMemory, "the device has no room for this picture")
         )
 
-    def _fail(self, work: WorkItem, error: BaseException) -> None:
+    def _fail(self, item: WorkItem, error: BaseException) -> None:
         """Report what the model raised for this picture to its callers alone."""
         if isinstance(error, ScenewrightError):
-            self._try_again(work, None, failure_of(error, GenerationFailed, FAILED))
+            self._try_again(item, None, failure_of(error, GenerationFailed, FAILED))
             return
-        log.error("the model failed at the layer of request %s", work.job.request_id, exc_info=error)
+        log.error("the model failed at the layer of request %s", item.job.request_id, exc_info=error)
         self._failed_in_a_row += 1
         if device_is_lost(error):
-            self._health.lose("the device is lost to this process")
-        self._try_again(work, None, failure_of(error, GenerationFailed, FAILED))
+            self._watchdog.lose("the device is lost to this process")
+        self._try_again(item, None, failure_of(error, GenerationFailed, FAILED))
 
-    def _try_again(self, work: WorkItem, again: PaintRequest | None, failure: Failure) -> None:
+    def _try_again(self, item: WorkItem, again: PaintRequest | None, failure: Failure) -> None:
         if again is not None:
-            self._board.try_again(work, again)
-        elif work.job.fallback == "placeholder" and not issubclass(failure.kind, NotReady | InvalidRequest):
-            self._end(work, self._stand_in(work) or failure)
+            self._job_table.try_again(item, again)
+        elif item.job.fallback == "placeholder" and not issubclass(failure.kind, NotReady | InvalidRequest):
+            self._end(item, self._fallback_picture(item) or failure)
         else:
-            self._end(work, failure)
+            self._end(item, failure)
 
-    def _stand_in(self, work: WorkItem) -> LayerResult | None:
+    def _fallback_picture(self, item: WorkItem) -> LayerResult | None:
         """Paint the declared fallback picture. Return None if even that fails."""
-        work.painting = None
+        item.painting = None
         try:
-            return self._result(work, self._placeholder(work.job), work.job.seed, ("placeholder",))
+            return self._result(item, self._placeholder(item.job), item.job.seed, ("placeholder",))
         except BaseException as error:
-            log.error("the placeholder for request %s failed", work.job.request_id, exc_info=error)
+            log.error("the placeholder for request %s failed", item.job.request_id, exc_info=error)
             return None
 
     def _free(self) -> None:
@@ -276,40 +281,40 @@ class StepLoop:
         except BaseException as error:
             log.error("the device's memory could not be given back", exc_info=error)
 
-    def _result(self, work: WorkItem, pixels: Pixels, seed: int, degraded: tuple[str, ...]) -> LayerResult:
+    def _result(self, item: WorkItem, pixels: Pixels, seed: int, degraded: tuple[str, ...]) -> LayerResult:
         pixels.setflags(write=False)  # It may be handed to many.
         return LayerResult(
-            work.job.kind,
+            item.job.kind,
             pixels,
             seed,
             self._painter.model,
             self._painter.backend,
-            work.timings(time.perf_counter()),
+            item.timings(time.perf_counter()),
             degraded,
-            work.painting.warnings if work.painting is not None else (),
-            _recipe(work.painting) if work.painting is not None else None,
+            item.painting.warnings if item.painting is not None else (),
+            _recipe(item.painting) if item.painting is not None else None,
         )
 
-    def _end(self, work: WorkItem, news: News) -> None:
-        self._outbox.put(self._board.end(work, news), news)
-        work.painting = None
+    def _end(self, item: WorkItem, news: News) -> None:
+        self._outbox.put(self._job_table.end(item, news), news)
+        item.painting = None
 
     @contextmanager
     def _act(self, expected_s: float = 0.0) -> Iterator[None]:
         """Send the heartbeat while the block runs."""
-        self._health.begin_act(time.monotonic(), expected_s)
+        self._watchdog.begin_act(time.monotonic(), expected_s)
         try:
             yield
         finally:
-            self._health.end_act()
+            self._watchdog.end_act()
 
 
 def _recipe(painting: Painting) -> Recipe:
-    asked = painting.request
+    request = painting.request
     return Recipe(
-        asked.prompt,
-        asked.negative_prompt or "",
-        asked.num_inference_steps,
-        asked.guidance_scale,
+        request.prompt,
+        request.negative_prompt or "",
+        request.num_inference_steps,
+        request.guidance_scale,
         painting.sampler,
     )

@@ -40,7 +40,7 @@ class Watchdog:
     def __init__(self, wedged_after_s: float) -> None:
         self._wedged_after_s = wedged_after_s
         self._act: tuple[float, float] | None = None
-        self._no_room: deque[float] = deque(maxlen=TOO_MANY)
+        self._out_of_memory_at: deque[float] = deque(maxlen=TOO_MANY)
         self._lost = ""
 
     def begin_act(self, now: float, expected_s: float = 0.0) -> None:
@@ -52,7 +52,7 @@ class Watchdog:
 
     def ran_out_of_memory(self, now: float) -> None:
         """Record a lack of memory for one request alone; if a smaller batch was enough, nothing is wrong."""
-        self._no_room.append(now)
+        self._out_of_memory_at.append(now)
 
     def lose(self, what: str) -> None:
         """Record the loss of something that only a new process can get back."""
@@ -65,7 +65,7 @@ class Watchdog:
             return self._lost
         if act is not None and now - act[0] > act[1]:
             return f"a step has been under way for {now - act[0]:.0f} s"
-        if len(self._no_room) == TOO_MANY and now - self._no_room[0] < WINDOW_S:
+        if len(self._out_of_memory_at) == TOO_MANY and now - self._out_of_memory_at[0] < WINDOW_S:
             return f"the device had no room for {TOO_MANY} pictures within {WINDOW_S:.0f} s"
         return None
 
@@ -85,7 +85,7 @@ def device_is_lost(error: BaseException) -> bool:
 def _words(error: BaseException) -> str:
     try:
         return str(error).lower()
-    except BaseException:  # Of somebody else's class: it may raise anything.
+    except BaseException:  # A library's class: it may raise anything.
         return ""
 
 
@@ -105,7 +105,7 @@ class LoadRetries:
     def succeeded(self) -> None:
         self._wait_s, self._due_at = FIRST_S, None
 
-    def take(self, now: float) -> bool:
+    def begin_if_due(self, now: float) -> bool:
         """Return whether an attempt is due; if so, the caller makes it, and reports how it ended."""
         if self._due_at is None or now < self._due_at:
             return False

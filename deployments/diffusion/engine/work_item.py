@@ -51,16 +51,16 @@ News = Place | Progress | LayerResult | Failure
 class Listener:
     """One caller, on its own event loop; `joined` if another's work was under way for it already.
 
-    `followed`: it hears of places in the queue too. `ended`: the last of its news has come.
+    `queue_events`: it hears of places in the queue too. `ended`: the last of its news has come.
     """
 
     loop: asyncio.AbstractEventLoop
     joined: bool = False
-    followed: bool = False
+    queue_events: bool = False
     news: asyncio.Queue[News] = field(default_factory=asyncio.Queue)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def hear(self, news: News) -> None:
+    def receive(self, news: News) -> None:
         """Queue an event for the caller, on the caller's own loop."""
         self.news.put_nowait(news)
         if isinstance(news, LayerResult | Failure):
@@ -134,7 +134,7 @@ class Outbox:
 
 def _hand_over(letters: list[tuple[Listener, News]]) -> None:
     for listener, news in letters:
-        listener.hear(news)
+        listener.receive(news)
 
 
 async def step_event(job: LayerJob, listener: Listener, progress: Progress) -> StepEvent:

@@ -129,9 +129,9 @@ def _misfit(error: Exception | None, file: Path, pipeline: Pipeline, model: str)
 
 def _for_xl(header: Header) -> bool | None:
     """Return whether the metadata says that the LoRA is for Stable Diffusion XL; None if it does not say."""
-    says = " ".join(
+    metadata = " ".join(
         header.metadata.get(key, "") for key in ("ss_base_model_version", "modelspec.architecture")
     )
-    if "xl" in says.lower():
+    if "xl" in metadata.lower():
         return True
-    return False if "sd_v" in says.lower() or "stable-diffusion-v" in says.lower() else None
+    return False if "sd_v" in metadata.lower() or "stable-diffusion-v" in metadata.lower() else None

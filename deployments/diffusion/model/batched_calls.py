@@ -55,7 +55,7 @@ class Call:
 
 
 class CallReader:
-    """Reads the calls that one request makes of one network; `function` is its method in its class.
+    """Read the calls that one request makes of one network; `function` is its method in its class.
 
     `exact` keeps calls apart whose rows the network would pad to one length.
     """
@@ -136,7 +136,7 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Joiner:
-    """Makes one argument of those of several calls, of `counts` rows each, and `spare` more."""
+    """Make one argument of those of several calls, of `counts` rows each, and `spare` more."""
 
     rules: RowRules
     counts: Sequence[int]

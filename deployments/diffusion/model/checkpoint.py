@@ -93,31 +93,31 @@ def _check_shape(header: Header, kind: str, has_vae: bool, shown: str) -> None:
     latents = _channels(shapes.get(f"{VAE}decoder.conv_in.weight"), 1, LATENT_CHANNELS)
     check_channels(reads, writes, latents, shown)
     if kind == SD and f"{UNET}label_emb.0.0.weight" in shapes:
-        raise ModelUnusable(f"{shown} cannot paint from text alone: its UNet asks for class labels too")
+        raise ModelUnusable(f"{shown} cannot paint from text alone: its UNet needs class labels too")
 
 
 def sampling(header: Header) -> Sampling:
     """Read the marker tensors, which win, and the metadata of a checkpoint."""
-    says = {_plain(key): value.strip() for key, value in header.metadata.items()}
-    prediction = _prediction(says)
-    if any(_true(says.get(key)) for key in V_KEYS) or "v_pred" in header:
+    metadata = {_plain(key): value.strip() for key, value in header.metadata.items()}
+    prediction = _prediction(metadata)
+    if any(_true(metadata.get(key)) for key in V_KEYS) or "v_pred" in header:
         prediction = "v_prediction"
-    elif prediction is None and any(_false(says.get(key)) for key in V_KEYS):
+    elif prediction is None and any(_false(metadata.get(key)) for key in V_KEYS):
         prediction = "epsilon"
-    zero_snr = "ztsnr" in header or any(_true(says.get(key)) for key in ZERO_SNR_KEYS)
+    zero_snr = "ztsnr" in header or any(_true(metadata.get(key)) for key in ZERO_SNR_KEYS)
     edm = "edm_mean" in header or any(name.startswith("edm_vpred.") for name in header.names)
     return Sampling(prediction, zero_snr, edm)
 
 
-def _prediction(says: Mapping[str, str]) -> Prediction | None:
+def _prediction(metadata: Mapping[str, str]) -> Prediction | None:
     """Return what is said in words; the first of the ways to say it counts."""
     for key in PREDICTION_KEYS:
-        if said := PREDICTIONS.get(_letters(says.get(key, ""))):
+        if said := PREDICTIONS.get(_letters(metadata.get(key, ""))):
             return said
     for name, prediction in ARCHITECTURES.items():
-        if says.get("architecture", "").lower().startswith(name):
+        if metadata.get("architecture", "").lower().startswith(name):
             return prediction
-    return TRAINED_FROM.get(says.get("base_model_version", "").lower())
+    return TRAINED_FROM.get(metadata.get("base_model_version", "").lower())
 
 
 def own_size(header: Header) -> tuple[int, int] | None:

@@ -26,7 +26,7 @@ class Row:
 
 
 class Encoder:
-    """Keeps the last `capacity` texts: callers request the same scene again with other seeds."""
+    """Keep the last `capacity` texts: callers request the same scene again with other seeds."""
 
     def __init__(self, pipeline: Any, capacity: int) -> None:
         self._pipeline = pipeline
@@ -79,10 +79,10 @@ def truncations(pipeline: Any, request: PaintRequest, guided: bool) -> tuple[str
     tokenizer = next(tokenizer for tokenizer in tokenizers if tokenizer is not None)
     if not hasattr(tokenizer, "model_max_length"):  # A processor, which has one inside.
         tokenizer = tokenizer.tokenizer
-    room = min(tokenizer.model_max_length, family.prompt_tokens)
+    limit = min(tokenizer.model_max_length, family.prompt_tokens)
     read = ("prompt", "negative_prompt") if guided and family.takes_negative_prompt else ("prompt",)
     return tuple(
-        f"{name} is {length} tokens long; the model reads the first {room}"
+        f"{name} is {length} tokens long; the model reads the first {limit}"
         for name in read
-        if (length := len(tokenizer(getattr(request, name) or "").input_ids)) > room
+        if (length := len(tokenizer(getattr(request, name) or "").input_ids)) > limit
     )

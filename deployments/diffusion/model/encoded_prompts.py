@@ -11,7 +11,7 @@ PLAIN = (type(None), bool, int, float, str)
 
 
 class EncodedPrompts:
-    """Keeps `capacity` results of a pipeline's `encode_prompt`, by its arguments."""
+    """Keep `capacity` results of a pipeline's `encode_prompt`, by its arguments."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity

@@ -104,7 +104,7 @@ def _hub(error: Exception) -> tuple[type[NotReady], str] | None:
     if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
         return ModelUnusable, f"the hub lacks a file of it: {_first_line(error)}"
     if any(isinstance(each, OfflineModeIsEnabled) for each in causes):
-        return NotReady, "it is not on this machine, and HF_HUB_OFFLINE forbids to ask the hub"
+        return NotReady, "it is not on this machine, and HF_HUB_OFFLINE forbids requests to the hub"
     if isinstance(error, LocalEntryNotFoundError | ConnectionError) or any(map(_is_http, causes)):
         return NotReady, "the hub cannot be reached, and not all of it is on this machine"
     return None
@@ -122,7 +122,7 @@ def _unreadable(error: OSError) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """Return the first line without the folders of this machine: anybody may read it."""
+    """Return the first line without the folders of this machine: callers read it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     line = lines[-1] if "following error" in lines[0] else lines[0]
     return PATHS.sub("", line)[:LONGEST_REASON]

@@ -93,11 +93,11 @@ class LoadedModel(ABC, Generic[SomePainting]):
 
     def measure(self, rows: int) -> float:
         width, height = self.native_size
-        asked = PaintRequest("", "", 4, 0.0, 0, width, height)  # No family guides at 0: one row each.
+        request = PaintRequest("", "", 4, 0.0, 0, width, height)  # No family guides at 0: one row each.
         paintings: list[SomePainting] = []
         try:
             for _ in range(rows):
-                paintings.append(self.begin(asked))
+                paintings.append(self.begin(request))
             self.step(paintings)  # The first at a row count allocates, and compiles where that is wanted.
             return min(self._step_s(paintings) for _ in range(2))
         finally:

@@ -27,7 +27,7 @@ NO_NOISE = ("AutoencoderKL", "AsymmetricAutoencoderKL", "AutoencoderTiny")
 
 
 class PipelineCopies:
-    """Makes the copies. `capacity`: how many encoded prompts are kept; `exact`: as in CallReader."""
+    """Make the copies. `capacity`: how many encoded prompts are kept; `exact`: as in CallReader."""
 
     def __init__(self, pipeline: Any, family: Family, capacity: int, exact: bool) -> None:
         self._pipeline = pipeline
@@ -82,7 +82,7 @@ class PipelineCopies:
 
 
 class _Network:
-    """Replaces a network in a copy of a pipeline: the same in everything but its calls."""
+    """Replace a network in a copy of a pipeline: the same in everything but its calls."""
 
     def __init__(self, network: Any, wait: Wait) -> None:
         self._network = network

@@ -43,13 +43,13 @@ NOTHING = object()
 class PipelinePainting(Painting):
     """A picture, and the pipeline that paints it.
 
-    `answer`: what its call returned, where that is known and the pipeline has not gone on yet. `counted`: the
-    pipeline's steps that are in `done`. `calls_seen`: of the denoiser in its last step, at first
+    `outcome`: what its call returned, where that is known and the pipeline has not gone on yet. `counted`:
+    the pipeline's steps that are in `done`. `calls_seen`: of the denoiser in its last step, at first
     as its family makes them; `calls_made`: in the step under way. `drawn`: its last preview.
     """
 
     run: PipelineRun = field(kw_only=True)
-    answer: Any = NOTHING
+    outcome: Any = NOTHING
     counted: int = 0
     calls_seen: int = 1
     calls_made: int = 0
@@ -83,12 +83,12 @@ class PipelinePainting(Painting):
             self.done = min(self.counted, self.steps - 1) if under_way else self.steps
 
     def close(self) -> None:
-        self.answer = NOTHING
+        self.outcome = NOTHING
         self.run.close()
 
 
 class PipelinePainter(LoadedModel[PipelinePainting]):
-    """Any pipeline that has a denoiser, a scheduler and a VAE."""
+    """Paint by any pipeline that has a denoiser, a scheduler and a VAE."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
@@ -156,7 +156,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         pipelines stay at it, and what the others returned is kept.
         """
         while in_step := [painting for painting in paintings if painting.is_in_step]:
-            self._answer(in_step, self._denoiser, self._filled)
+            self._run_together(in_step, self._denoiser, self._filled)
             for painting in in_step:
                 painting.calls_made += 1
                 self._go_on(painting)
@@ -169,13 +169,13 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         while waiting := [
             painting for painting in paintings if painting.run and painting.run.at == "decoder"
         ]:
-            self._answer(waiting, self._pipeline.vae.decode)
+            self._run_together(waiting, self._pipeline.vae.decode)
             for painting in waiting:
                 self._go_on(painting)
         self._pipeline.maybe_free_model_hooks()
         return [_pixels(painting) for painting in paintings]
 
-    def _answer(
+    def _run_together(
         self,
         paintings: Sequence[PipelinePainting],
         network: Callable[..., Any],
@@ -184,22 +184,22 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         """Run one forward for each key among their calls. Where it raises, no pipeline has gone on."""
         alike: dict[Hashable, list[PipelinePainting]] = {}
         for painting in paintings:
-            if painting.answer is NOTHING:
+            if painting.outcome is NOTHING:
                 alike.setdefault(painting.run.call.key, []).append(painting)
         for together in alike.values():
             calls = [painting.run.call for painting in together]
             rows = filled(sum(call.rows for call in calls))
-            answers = within_memory(partial(run_together, network, calls, rows))
-            for painting, answer in zip(together, answers, strict=True):
-                painting.answer = answer
+            outcomes = within_memory(partial(run_together, network, calls, rows))
+            for painting, outcome in zip(together, outcomes, strict=True):
+                painting.outcome = outcome
 
     def _go_on(self, painting: PipelinePainting) -> None:
         """Run the pipeline to its next call. Its fault is its own alone: its peers have gone on."""
-        run, answer, painting.answer = painting.run, painting.answer, NOTHING
+        run, outcome, painting.outcome = painting.run, painting.outcome, NOTHING
         # Only meanwhile: a suspended pipeline that led to its painting would never be freed.
         run.progress.before_step = partial(self._preview, painting)
         try:
-            within_memory(partial(run.resume, answer))
+            within_memory(partial(run.resume, outcome))
         except BaseException as error:
             painting.fault = error
         finally:

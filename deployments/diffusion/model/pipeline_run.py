@@ -65,7 +65,7 @@ class Progress:
 
 
 class PipelineRun:
-    """Waits `at` a `call`, or has come to its end, with its `output`. Used from one thread."""
+    """Run a pipeline in a greenlet of one thread: it waits `at` a `call`, or has ended with its `output`."""
 
     def __init__(
         self,
@@ -104,9 +104,9 @@ class PipelineRun:
         """Return how many steps there really are: some schedulers take more than requested."""
         return int(self._pipeline.__dict__["_num_timesteps"] or len(self.scheduler.timesteps))
 
-    def resume(self, answer: Any) -> None:
+    def resume(self, outcome: Any) -> None:
         """Go on with what the call returns. Raises what the pipeline raises, which ends it."""
-        self._switch(answer)
+        self._switch(outcome)
 
     def close(self) -> None:
         """End it wherever it is: it unwinds, and frees what it holds. Idempotent."""

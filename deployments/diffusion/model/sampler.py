@@ -17,20 +17,22 @@ USED = ("scale_model_input", "init_noise_sigma", "step")
 """Attributes of a scheduler that the denoiser uses."""
 
 
-def as_trained(scheduler: Any, says: Sampling, shown: str) -> Any:
+def as_trained(scheduler: Any, sampling: Sampling, shown: str) -> Any:
     """Configure the scheduler as the checkpoint says that it was trained; the same where it says nothing.
 
     Raises ModelUnusable where no scheduler of this kind can follow.
     """
     kind, config = type(scheduler), dict(scheduler.config)
-    if says.edm and not kind.__name__.startswith("EDM"):
+    if sampling.edm and not kind.__name__.startswith("EDM"):
         raise ModelUnusable(f"{shown} was trained with EDM's noise, which its {kind.__name__} does not know")
     changes: dict[str, Any] = {}
-    if says.prediction is not None and config.get("prediction_type") != says.prediction:
+    if sampling.prediction is not None and config.get("prediction_type") != sampling.prediction:
         if "prediction_type" not in config:
-            raise ModelUnusable(f"{shown} was trained for {says.prediction}, unknown to its {kind.__name__}")
-        changes["prediction_type"] = says.prediction
-    if says.zero_snr:
+            raise ModelUnusable(
+                f"{shown} was trained for {sampling.prediction}, unknown to its {kind.__name__}"
+            )
+        changes["prediction_type"] = sampling.prediction
+    if sampling.zero_snr:
         if "rescale_betas_zero_snr" not in config:
             kind = library.EulerDiscreteScheduler
         # Lin et al. 2023, arXiv 2305.08891: the signal ends at zero, and sampling begins there.

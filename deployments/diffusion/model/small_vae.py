@@ -36,12 +36,12 @@ MOST_WAITING = 16
 
 
 class SmallVae:
-    """Owns a network, on its device already; `close` frees it."""
+    """Own a network, on its device already; `close` frees it."""
 
     def __init__(self, vae: Any) -> None:
         self._vae = vae
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="previews")
-        self._room = threading.Semaphore(MOST_WAITING)
+        self._slots = threading.Semaphore(MOST_WAITING)
         self._failed = False
 
     def draw(self, latents: Any) -> Future[Pixels | None] | None:
@@ -49,10 +49,10 @@ class SmallVae:
 
         None where as many as may wait do so already; it comes to None where it could not be drawn.
         """
-        if not self._room.acquire(blocking=False):
+        if not self._slots.acquire(blocking=False):
             return None
         drawing = self._thread.submit(self._draw, latents)
-        drawing.add_done_callback(lambda _: self._room.release())
+        drawing.add_done_callback(lambda _: self._slots.release())
         return drawing
 
     def close(self) -> None:

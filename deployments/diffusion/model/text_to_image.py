@@ -44,14 +44,14 @@ def check_parts(unet: Config, vae: Config, text_encoders: Sequence[Config], show
     reads = _number(unet, "in_channels", latents)
     check_channels(reads, _number(unet, "out_channels", reads), latents, shown)
     if unet.get("class_embed_type") is not None or unet.get("num_class_embeds") is not None:
-        raise ModelUnusable(f"{shown} cannot paint from text alone: its UNet asks for class labels too")
+        raise ModelUnusable(f"{shown} cannot paint from text alone: its UNet needs class labels too")
     is_xl = len(text_encoders) == 2
     if is_xl != (unet.get("addition_embed_type") == "text_time"):
         raise ModelUnusable(f"{shown}: its UNet and its text encoders are of different families")
     widths = [_number(encoder, "hidden_size", 0) for encoder in text_encoders]
     reads_width = unet.get("cross_attention_dim")
-    told = isinstance(reads_width, int) and all(widths) and unet.get("encoder_hid_dim_type") is None
-    if told and reads_width != sum(widths):
+    known = isinstance(reads_width, int) and all(widths) and unet.get("encoder_hid_dim_type") is None
+    if known and reads_width != sum(widths):
         raise ModelUnusable(
             f"{shown}: its UNet reads text of width {reads_width}, and its text encoder "
             f"writes {' + '.join(map(str, widths))}: they are of different families"

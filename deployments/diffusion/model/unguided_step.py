@@ -28,14 +28,14 @@ class UnguidedSteps:
         self._prompt_first = prompt_first
         self._calls = calls
         self._step = -1
-        self._answer: Any = None
+        self._run_together: Any = None
 
     def make(self, call: Call, step: int, read: Callable[..., Call], make: MakeCall) -> Any:
         """Return what an unguided `step` has for this call. `read` reads arguments, `make` makes a call."""
         if self._calls > 1:
             if step != self._step:
-                self._step, self._answer = step, make(call)
-            return self._answer
+                self._step, self._run_together = step, make(call)
+            return self._run_together
         half = call.rows // 2
         kept = slice(0, half) if self._prompt_first else slice(half, call.rows)
         cut = _Cut(call.rules, call.rows, kept)

@@ -65,9 +65,9 @@ class Scheduler(Generic[Job]):
     `cap_rows`: of one forward at the cost model's native size, found by calibration.
     """
 
-    def __init__(self, pace: CostModel, cap_rows: int, stretch: float, max_jobs: int) -> None:
-        self.pace = pace
-        self._room = RowLimits(cap_rows)
+    def __init__(self, cost_model: CostModel, cap_rows: int, stretch: float, max_jobs: int) -> None:
+        self.cost_model = cost_model
+        self._row_limits = RowLimits(cap_rows)
         self._stretch = stretch
         self._max_jobs = max_jobs
         self._jobs: list[Job] = []
@@ -77,7 +77,7 @@ class Scheduler(Generic[Job]):
 
     def refusal(self, job: Job, now: float) -> Refusal | None:
         """Return None where the job can be added and, as far as known, be done by its deadline."""
-        least_s = job.steps_left * job.calls * self.pace.best_s(job.key, job.rows)
+        least_s = job.steps_left * job.calls * self.cost_model.best_s(job.key, job.rows)
         if now + least_s > job.deadline_at:
             return Refusal("too late")
         if len(self._jobs) >= self._max_jobs:
@@ -103,16 +103,16 @@ class Scheduler(Generic[Job]):
         if not by_urgency:
             return []
         lead = by_urgency[0]
-        room = self.cap_rows(lead.key)
+        free_rows = self.cap_rows(lead.key)
         chosen: list[Job] = []
         for place, job in enumerate(by_urgency):
             job.ahead = place
             alike = (job.key, _stands_back(job, now)) == (lead.key, _stands_back(lead, now))
-            fits = alike and job.rows <= room
+            fits = alike and job.rows <= free_rows
             if job is lead or fits:
                 chosen.append(job)
                 job.ahead = 0
-                room -= job.rows
+                free_rows -= job.rows
         return chosen
 
     def due_at(self, job: Job) -> float:
@@ -123,19 +123,19 @@ class Scheduler(Generic[Job]):
         return _stands_back(job, now), self.due_at(job)
 
     def cap_rows(self, key: BatchKey) -> int:
-        return self._room.rows(key, self.pace.area_ratio(key))
+        return self._row_limits.rows(key, self.cost_model.area_ratio(key))
 
     def lower_cap(self, key: BatchKey, failed_rows: int) -> None:
         """Record that the device had no room for so many rows."""
-        self._room.lower(key, self.pace.area_ratio(key), failed_rows)
+        self._row_limits.lower(key, self.cost_model.area_ratio(key), failed_rows)
 
     def observe(self, key: BatchKey, forwards: Sequence[int], seconds: float) -> None:
         """Record a step that succeeded, by the rows of each of its forwards."""
-        self.pace.observe(key, forwards, seconds)
-        self._room.had(key, max(forwards))
+        self.cost_model.observe(key, forwards, seconds)
+        self._row_limits.had(key, max(forwards))
 
     def _remaining_s(self, job: Job) -> float:
-        return job.steps_left * job.calls * self.pace.forward_s(job.key, job.rows)
+        return job.steps_left * job.calls * self.cost_model.forward_s(job.key, job.rows)
 
     def _shared_s(self, jobs: Sequence[Job]) -> float:
         """Return the seconds of all their steps, were every forward as full as it can be.
@@ -151,7 +151,7 @@ class Scheduler(Generic[Job]):
             if job.forward_key is not None:
                 cap = min(cap, rows[job.key, job.forward_key] + rows[job.key, None])
             cap = max(cap, job.rows)
-            total_s += job.steps_left * job.calls * self.pace.forward_s(job.key, cap) * job.rows / cap
+            total_s += job.steps_left * job.calls * self.cost_model.forward_s(job.key, cap) * job.rows / cap
         return total_s
 
 

@@ -96,7 +96,7 @@ class SimulatedConfig:
 
 
 class SimulatedPainter:
-    """Paints a seeded plain figure, or a plain sky, that says SIMULATED."""
+    """Paint a seeded plain figure, or a plain sky, that says SIMULATED."""
 
     backend: Backend = "simulated"
     latent_factor = 8

@@ -92,7 +92,7 @@ def compose(
     placement = place(cutout.alpha, options) if cutout.confidence >= LEAST_CONFIDENCE else None
     if placement is None:
         if options.mode == "cutout":
-            advice = "ask for a plain backdrop, or use merge.mode auto"
+            advice = "request a plain backdrop, or use merge.mode auto"
             raise CutoutFailed(f"{failure(cutout.confidence)}; {advice}", "merge.mode")
         return _pasted(character, background, options, most_px, cutout.confidence)
 

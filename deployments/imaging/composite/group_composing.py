@@ -57,7 +57,7 @@ class GroupComposition:
     figures: tuple[GroupFigure, ...]
     background: Pixels
     options: MergeOptions
-    asked: tuple[FigureOptions, ...]
+    requested: tuple[FigureOptions, ...]
 
     @property
     def mode(self) -> Mode:
@@ -82,7 +82,7 @@ def compose_group(
     characters: Sequence[Pixels],
     background: Pixels,
     options: MergeOptions,
-    asked: Sequence[FigureOptions],
+    requested: Sequence[FigureOptions],
     network: Matte | None = None,
     found: Sequence[Found | None] = (),
 ) -> GroupComposition:
@@ -97,14 +97,14 @@ def compose_group(
         _figure(at_most(character, most_px), options, network, known, index)
         for index, (character, known) in enumerate(zip(characters, earlier, strict=True))
     ]
-    placements = arrange([figure.extent for figure in figures], options, asked)
+    placements = arrange([figure.extent for figure in figures], options, requested)
     covered = cover(background, options.width_px, options.height_px)
     lit = _lit(figures, placements, covered, options)
 
     frame = covered
-    for index in sorted(range(len(figures)), key=lambda index: -asked[index].depth):
+    for index in sorted(range(len(figures)), key=lambda index: -requested[index].depth):
         placement = placements[index]
-        # On the ground, and on whoever stands farther away: their part of the frame is painted already.
+        # On the ground and on the figures behind: their part of the frame is painted already.
         if options.shadow and placement.grounded and figures[index].mode == "cutout":
             frame = cast(frame, lit[index], placement.box)
         picture, figure = Image.fromarray(frame), Image.fromarray(lit[index])
@@ -120,7 +120,7 @@ def compose_group(
         ),
         no_larger(background, covered, most_px),
         options,
-        tuple(asked),
+        tuple(requested),
     )
 
 
@@ -138,7 +138,7 @@ def _figure(
     if extent is not None:
         return GroupFigure(cutout, painted, "cutout", cutout.confidence, extent, reason)
     if options.mode == "cutout":
-        advice = "ask for a plain backdrop, or use merge.mode auto"
+        advice = "request a plain backdrop, or use merge.mode auto"
         raise CutoutFailed(f"figure {index}: {failure(cutout.confidence)}; {advice}", "merge.mode")
     return _whole(painted, cutout.confidence, _pasted_since(cutout.confidence))
 

@@ -68,7 +68,7 @@ def group_tags(made: GroupComposition) -> tuple[str, list[dict[Tagged, str]]]:
     for figure in made.figures:
         digest.update(figure.cutout.rgba().tobytes())
     scene = digest.hexdigest()[:16]
-    place = LayerTag("background", scene, made.mode, made.confidence, made.options, made.asked)
+    place = LayerTag("background", scene, made.mode, made.confidence, made.options, made.requested)
     layers: tuple[Tagged, ...] = ("character", "painted")
     figures = [
         {
@@ -100,18 +100,20 @@ def read_tag(picture: Image.Image, max_frame_px: int) -> LayerTag | None:
 
 def _possible(tag: LayerTag, max_frame_px: int) -> bool:
     """Return whether a tag is within the bounds of a request: it is a caller's word."""
-    asked = tag.options
+    requested = tag.options
     return (
         (LEAST_CONFIDENCE if tag.mode == "cutout" else 0) <= tag.confidence <= 1
-        and all(SMALLEST_FRAME_PX <= side <= max_frame_px for side in (asked.width_px, asked.height_px))
-        and _standing(asked.position)
-        and 0.1 <= asked.scale <= 4
-        and 0 <= asked.harmonize <= 1
-        and 0 <= (asked.contrast or 0) <= 4
+        and all(
+            SMALLEST_FRAME_PX <= side <= max_frame_px for side in (requested.width_px, requested.height_px)
+        )
+        and _placing(requested.position)
+        and 0.1 <= requested.scale <= 4
+        and 0 <= requested.harmonize <= 1
+        and 0 <= (requested.contrast or 0) <= 4
         and len(tag.figures) <= MAX_FIGURES
         and (tag.index is None or 0 <= tag.index < len(tag.figures))
         and all(
-            (figure.position is None or _standing(figure.position))
+            (figure.position is None or _placing(figure.position))
             and 0.1 <= figure.scale <= 4
             and 0 <= figure.depth <= MAX_DEPTH
             for figure in tag.figures
@@ -119,7 +121,7 @@ def _possible(tag: LayerTag, max_frame_px: int) -> bool:
     )
 
 
-def _standing(position: Position | float) -> bool:
+def _placing(position: Position | float) -> bool:
     return isinstance(position, str) or 0 <= position <= 1
 
 
@@ -147,7 +149,7 @@ def group_as_before(
     A figure of another scene, or of none, stands where the request says.
     """
     place = read_tag(background, job.max_frame_px)
-    asked, options = job.merge.figures, job.merge.options
+    requested, options = job.merge.figures, job.merge.options
     figures: list[FigureOptions] = []
     found: list[Found | None] = []
     for index, character in enumerate(characters):
@@ -156,7 +158,7 @@ def group_as_before(
         if tag is not None and tag.layer != "background" and _of_one_scene(tag, place):
             options = tag.options
             own = tag.figures[tag.index] if tag.index is not None else FigureOptions(tag.options.position)
-        figures.append(_given(own, asked[index], job.given_figures[index]))
+        figures.append(_given(own, requested[index], job.given_figures[index]))
         found.append(None if tag is None or tag.layer == "background" else _found(tag))
     return _given(options, job.merge.options, job.given), figures, found
 
@@ -182,8 +184,8 @@ def _alone(figure: LayerTag) -> MergeOptions:
     return replace(figure.options, position=position, scale=scale)
 
 
-def _given(before: Options, asked: Options, given: frozenset[str]) -> Options:
-    return replace(before, **{name: getattr(asked, name) for name in given})
+def _given(before: Options, requested: Options, given: frozenset[str]) -> Options:
+    return replace(before, **{name: getattr(requested, name) for name in given})
 
 
 def _found(figure: LayerTag) -> Found | None:

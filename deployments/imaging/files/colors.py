@@ -77,8 +77,8 @@ def _by_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
     """
     try:
         own = ImageCms.ImageCmsProfile(BytesIO(profile))
-        said = own.profile
-        if said.xcolor_space != _SPACES[image.mode] or said.device_class not in _DEVICES:
+        declared = own.profile
+        if declared.xcolor_space != _SPACES[image.mode] or declared.device_class not in _DEVICES:
             return None
         transform = ImageCms.buildTransform(own, _srgb(), image.mode, "RGB")
         if image.mode == "RGB" and _is_srgb(transform):

@@ -32,14 +32,14 @@ def encode(
     if not isinstance(image, Image.Image):
         image = Image.fromarray(image)
     data = BytesIO()
-    told = save_arguments(provenance, output.format, texts or {})
+    arguments = save_arguments(provenance, output.format, texts or {})
     match output.format:
         case "jpeg":
-            on_white(image).save(data, "JPEG", quality=output.quality, optimize=optimize, **told)
+            on_white(image).save(data, "JPEG", quality=output.quality, optimize=optimize, **arguments)
         case "png":
-            image.save(data, "PNG", compress_level=PNG_COMPRESS_LEVEL, **told)
+            image.save(data, "PNG", compress_level=PNG_COMPRESS_LEVEL, **arguments)
         case "webp":
-            image.save(data, "WEBP", quality=output.quality, **told)
+            image.save(data, "WEBP", quality=output.quality, **arguments)
     return Picture(output.format, image.width, image.height, data.getvalue())
 
 
@@ -67,18 +67,18 @@ class PictureWriter:
         self,
         image: Image.Image | Pixels,
         output: OutputOptions,
-        told: Provenance,
+        provenance: Provenance,
         *,
         ingredients: Mapping[str, Pixels] | None = None,
         texts: dict[str, str] | None = None,
         optimize: bool = False,
     ) -> Picture:
-        """Write the file, with `told` as far as the operator allows. A signature names the `ingredients`."""
-        embedded = told if self._config.prompts else replace(told, prompts="")
+        """Write the file, with the provenance that is allowed. A signature names the `ingredients`."""
+        embedded = provenance if self._config.prompts else replace(provenance, prompts="")
         picture = encode(image, output, optimize, embedded if self._config.embed else None, texts)
         if self._signer is None:
             return picture
         parts: dict[str, Picture] = {
             title: encode(pixels, INGREDIENT) for title, pixels in (ingredients or {}).items()
         }
-        return self._signer.sign(picture, told.source, parts)
+        return self._signer.sign(picture, provenance.source, parts)

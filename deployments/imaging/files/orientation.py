@@ -24,10 +24,10 @@ _TURNS = {
 
 def turned_upright(image: Image.Image, exif: Iterable[bytes], xmp: bytes) -> Image.Image:
     """Turn by the first block of `exif` that can be read, else by `xmp`; not at all if neither says how."""
-    said = next((value for block in exif if (value := _orientation(block))), 0)
-    if not said and (found := _IN_XMP.search(xmp)):
-        said = int(found[1])
-    return image.transpose(_TURNS[said]) if said in _TURNS else image
+    declared = next((value for block in exif if (value := _orientation(block))), 0)
+    if not declared and (found := _IN_XMP.search(xmp)):
+        declared = int(found[1])
+    return image.transpose(_TURNS[declared]) if declared in _TURNS else image
 
 
 def _orientation(block: bytes) -> int:

@@ -54,7 +54,7 @@ class ProvenanceConfig:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Facts that one file states of itself, as far as known; None is a kind that nobody declared.
+    """Facts that one file states of itself, as far as known; None is a kind that was not declared.
 
     `prompts` (two lines) and `settings` (one) together are the `parameters` text.
     """
@@ -147,13 +147,13 @@ def _settings(layers: tuple[LayerResult, ...]) -> str:
 
     The form is that of AUTOMATIC1111's stable-diffusion-webui, whose readers take any `Key: value` they find.
     """
-    told: list[str] = []
+    settings: list[str] = []
     for index, layer in enumerate(layers):
         again = sum(other.kind == layer.kind for other in layers[: index + 1])
         name = layer.kind.capitalize() + (f" {again}" if again > 1 else "")
-        prefix = f"{name} " if told else ""
-        told += [f"{prefix}{key}: {_quoted(value)}" for key, value in _layer_settings(layer)]
-    return ", ".join(told)
+        prefix = f"{name} " if settings else ""
+        settings += [f"{prefix}{key}: {_quoted(value)}" for key, value in _layer_settings(layer)]
+    return ", ".join(settings)
 
 
 def _layer_settings(layer: LayerResult) -> Iterator[tuple[str, object]]:

@@ -54,7 +54,7 @@ class PlaceClassifier(torch.nn.Module):
             times, labels[:, 1]
         )
 
-    def answers(self, pictures: torch.Tensor) -> torch.Tensor:
+    def predict(self, pictures: torch.Tensor) -> torch.Tensor:
         """Return (n, 2) indices into ANSWERS and TIMES."""
         with torch.no_grad():
             kinds, times = self(pictures).split((len(ANSWERS), len(TIMES)), dim=1)
@@ -87,7 +87,7 @@ def to_input(shrunk: torch.Tensor) -> torch.Tensor:
 def classify(classifier: PlaceClassifier, pictures: list[Image.Image]) -> list[Seen]:
     """Return the kind and time of each picture."""
     batch = to_input(torch.stack([shrink(picture) for picture in pictures]))
-    return [Seen(ANSWERS[kind], TIMES[time]) for kind, time in classifier.answers(batch).tolist()]
+    return [Seen(ANSWERS[kind], TIMES[time]) for kind, time in classifier.predict(batch).tolist()]
 
 
 def save(classifier: PlaceClassifier, path: Path = WEIGHTS) -> None:

@@ -17,7 +17,7 @@ Curve = Callable[[float], float]
 
 
 class Canvas:
-    """Collects SVG shapes; ``u`` is one design pixel (the height is 384 of them)."""
+    """Collect SVG shapes; ``u`` is one design pixel (the height is 384 of them)."""
 
     def __init__(self, place: Place, width: int, height: int) -> None:
         self.place = place

@@ -49,20 +49,22 @@ def run(records: list[Record] = RECORDS, **more: Any) -> peers.Run:
 def test_short_requests_are_taken_together_and_failures_are_no_latency() -> None:
     figures = peers.figures_of(run(), run())
     assert figures.short_p95_s == pytest.approx(1.95)
-    assert (figures.answered, figures.answered_short, figures.failed) == (4, 2, 2)
+    assert (figures.responded, figures.answered_short, figures.failed) == (4, 2, 2)
 
 
 def test_work_counts_when_it_is_done() -> None:
     assert peers.figures_of(run(), run()).saturated_steps_s == pytest.approx((4 + 8 + 50 + 30) / 9.5)
 
 
-def test_degraded_answers_are_told() -> None:
+def test_degraded_answers_are_reported() -> None:
     degraded = [record("4 steps", 1.0, degraded=True)]
-    assert peers.figures_of(run(degraded), run()).told == ["1 degraded"]
+    assert peers.figures_of(run(degraded), run()).reported == ["1 degraded"]
 
 
 @pytest.mark.parametrize("order", [["ours", "theirs"], ["theirs", "ours"]])
-def test_every_server_is_told_also_where_its_run_counts_for_nothing(tmp_path: Path, order: list[str]) -> None:
+def test_every_server_is_reported_also_where_its_run_counts_for_nothing(
+    tmp_path: Path, order: list[str]
+) -> None:
     (tmp_path / "performance.md").write_text((ROOT / "docs/performance.md").read_text())
     lost = run([], latency_s=None, invalid_because=["sent late"])
     figures = {"ours": peers.figures_of(run(), run()), "theirs": peers.figures_of(run([]), lost)}

@@ -5,7 +5,7 @@ from pathlib import Path
 from bench.serve import serve_page as edge
 
 
-def test_each_side_stands_against_the_tutorials(tmp_path: Path) -> None:
+def test_each_side_is_compared_with_the_tutorials(tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
     page.write_text("before\n<!-- edge: begin -->\nold\n<!-- edge: end -->\nafter\n")
     figures = {"p50_ms": 300.0, "cpu_ms": 30.0}

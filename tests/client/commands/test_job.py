@@ -64,7 +64,7 @@ def test_a_picture_that_is_gone_keeps_none_of_the_others(
             return b"a picture", "png"
 
     monkeypatch.setattr(
-        sys.modules["scenewright.commands.job"], "connected", lambda *told: nullcontext(Service())
+        sys.modules["scenewright.commands.job"], "connected", lambda *reported: nullcontext(Service())
     )
     fetched = run("http://localhost", "fetch", "a", "-o", tmp_path)
     assert (fetched.exit_code, fetched.stderr) == (1, "scene 1: the kept picture was found empty\n")
@@ -81,7 +81,7 @@ def test_what_has_not_ended_is_not_removed(url: str, tmp_path: Path) -> None:
     assert run(url, "remove", job_id).stdout.strip() == "removed"
 
 
-def test_a_failed_scene_is_told_and_exits_1(url: str, tmp_path: Path) -> None:
+def test_a_failed_scene_is_reported_and_exits_1(url: str, tmp_path: Path) -> None:
     path = tmp_path / "one.json"
     path.write_text(json.dumps({"scenes": [SCENE | {"deadline_s": 0.0001}]}))
     result = run(url, "submit", path, "--wait")
@@ -97,7 +97,7 @@ def test_a_file_of_something_else(url: str, tmp_path: Path, content: str) -> Non
     assert run(url, "submit", path).exit_code == 2
 
 
-def test_the_services_refusal_is_told(url: str, tmp_path: Path) -> None:
+def test_the_services_refusal_is_reported(url: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.json"
     path.write_text('[{"character": "a"}]')
     result = run(url, "submit", path)
@@ -106,9 +106,7 @@ def test_the_services_refusal_is_told(url: str, tmp_path: Path) -> None:
     assert run(url, "status", "x").exit_code == 1
 
 
-def test_a_story_file_is_submitted_as_the_scenes_that_it_tells(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_story_file_is_submitted_as_its_scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     submitted: list[Any] = []
 
     def submit(self: Scenewright, scenes: list[Any], *_: str | None) -> dict[str, str]:
@@ -128,19 +126,19 @@ def test_a_story_file_is_submitted_as_the_scenes_that_it_tells(
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("story.txt", b"a knight", "line 1 needs who and where"),
         ("story.txt", b"\xff | a castle", "is not UTF-8"),
         ("story", b"", "the story has no scenes"),
     ],
 )
-def test_a_story_that_cannot_be_read(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+def test_a_story_that_cannot_be_read(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     result = run("http://127.0.0.1:1", "submit", path)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert message in result.stderr
 
 
 def test_a_story_seed_is_for_stories(url: str, file: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from scenewright import LayerDone, Progress, Queued, ScenePreview
-from scenewright.answers import SceneEvent
 from scenewright.commands import live
+from scenewright.responses import SceneEvent
 
 EVENTS: list[SceneEvent] = [
     Queued("character", 2, 0),

@@ -38,13 +38,13 @@ def run(command: click.Command, *words: object) -> Result:
 
 
 def test_it_merges_as_the_service_s_own_command(url: str, files: list[Path], tmp_path: Path) -> None:
-    asked = ["--mode", "paste", "--position", "left", "--width", 256, "--height", 128, "--enhance"]
+    requested = ["--mode", "paste", "--position", "left", "--width", 256, "--height", 128, "--enhance"]
     (tmp_path / "layers").mkdir()
     there = ["-o", tmp_path / "there.png", "--layers", tmp_path / "layers", "--url", url]
-    result = run(merge, *files, *asked, *there)
+    result = run(merge, *files, *requested, *there)
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[:2] == [str(tmp_path / "there.png"), "merge: paste, confidence 0.00"]
-    here = run(local, *files, *asked, "-o", tmp_path / "here.png")
+    here = run(local, *files, *requested, "-o", tmp_path / "here.png")
     assert here.exit_code == 0, here.output
     pictures = [Image.open(tmp_path / name).tobytes() for name in ("there.png", "here.png")]
     assert pictures[0] == pictures[1]
@@ -52,12 +52,12 @@ def test_it_merges_as_the_service_s_own_command(url: str, files: list[Path], tmp
 
 
 def test_several_figures(url: str, files: list[Path], tmp_path: Path) -> None:
-    asked = [*files, "--character", files[0], "--width", 256, "--height", 128, "--position", "0.2"]
-    asked += ["--position", "right", "--mode", "paste"]
-    result = run(merge, *asked, "-o", tmp_path / "there.png", "--url", url)
+    requested = [*files, "--character", files[0], "--width", 256, "--height", 128, "--position", "0.2"]
+    requested += ["--position", "right", "--mode", "paste"]
+    result = run(merge, *requested, "-o", tmp_path / "there.png", "--url", url)
     assert result.exit_code == 0, result.output
     assert result.stdout.count("merge: paste, confidence") == 2
-    assert run(local, *asked, "-o", tmp_path / "here.png").exit_code == 0
+    assert run(local, *requested, "-o", tmp_path / "here.png").exit_code == 0
     pictures = [Image.open(tmp_path / name).tobytes() for name in ("there.png", "here.png")]
     assert pictures[0] == pictures[1]
     further = tmp_path / "words.png"

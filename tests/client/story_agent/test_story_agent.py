@@ -48,7 +48,7 @@ def url(config: ServiceConfig, graph: Graph) -> Iterator[str]:
 
 
 @pytest.fixture
-def asked() -> list[httpx.Request]:
+def requested() -> list[httpx.Request]:
     return []
 
 
@@ -58,12 +58,12 @@ def settings() -> AgentSettings:
 
 
 @pytest.fixture
-def service(url: str, asked: list[httpx.Request]) -> Iterator[Scenewright]:
+def service(url: str, requested: list[httpx.Request]) -> Iterator[Scenewright]:
     """A client that notes what it sends on."""
 
     class Noting(httpx.HTTPTransport):
         def handle_request(self, request: httpx.Request) -> httpx.Response:
-            asked.append(request)
+            requested.append(request)
             return super().handle_request(request)
 
     with Scenewright(url, transport=Noting()) as client:
@@ -85,8 +85,8 @@ def body(request: httpx.Request) -> str:
     return request.read().decode()
 
 
-def test_layers_are_painted_as_the_project_asks(
-    painter: ImageGenerationService, asked: list[httpx.Request], tmp_path: Path
+def test_layers_are_painted_as_the_project_requests(
+    painter: ImageGenerationService, requested: list[httpx.Request], tmp_path: Path
 ) -> None:
     figure = painter.generate_character_image("a knight", tmp_path / "deep/figure.png")
     place = painter.generate_background_image("a castle", str(tmp_path / "place.jpg"))
@@ -95,24 +95,24 @@ def test_layers_are_painted_as_the_project_asks(
         assert (picture.format, picture.size) == ("PNG", (384, 384))
     with Image.open(place) as picture:
         assert picture.format == "JPEG"
-    assert [request.url.path for request in asked] == ["/v1/characters", "/v1/backgrounds"]
-    assert '"seed":42' in body(asked[0]) and '"num_inference_steps":3' in body(asked[0])
-    assert '"seed":123' in body(asked[1]) and '"guidance_scale":7.0' in body(asked[1])
+    assert [request.url.path for request in requested] == ["/v1/characters", "/v1/backgrounds"]
+    assert '"seed":42' in body(requested[0]) and '"num_inference_steps":3' in body(requested[0])
+    assert '"seed":123' in body(requested[1]) and '"guidance_scale":7.0' in body(requested[1])
 
 
 def test_words_are_wrapped_once(
-    painter: ImageGenerationService, asked: list[httpx.Request], tmp_path: Path
+    painter: ImageGenerationService, requested: list[httpx.Request], tmp_path: Path
 ) -> None:
     wrapped = painter.optimize_character_prompt("a knight")
     assert wrapped == character_prompt("a knight")
     assert painter.optimize_background_prompt("a castle") == background_prompt("a castle")
     for prompt in ("a knight", wrapped):
         painter.generate_character_image(prompt, tmp_path / "figure.png")
-        assert f'"prompt":"{wrapped}"' in body(asked[-1])
-        assert '"enhance_prompt":false' in body(asked[-1])
+        assert f'"prompt":"{wrapped}"' in body(requested[-1])
+        assert '"enhance_prompt":false' in body(requested[-1])
 
 
-def test_a_figure_that_will_be_cut_out_stands_before_a_plain_backdrop(service: Scenewright) -> None:
+def test_a_figure_to_be_cut_out_has_a_plain_backdrop(service: Scenewright) -> None:
     auto = ImageGenerationService(service, AgentSettings())
     assert auto.optimize_character_prompt("a knight") == character_prompt("a knight", plain_backdrop=True)
 
@@ -137,7 +137,7 @@ def test_nobody_there_is_a_placeholder_at_last(nobody: Scenewright, tmp_path: Pa
         assert picture.size == (512, 384)
 
 
-def test_what_is_refused_is_told(painter: ImageGenerationService, tmp_path: Path) -> None:
+def test_what_is_refused_is_reported(painter: ImageGenerationService, tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest) as caught:
         painter.generate_character_image("a knight", tmp_path / "x.png", seed=-1)
     assert caught.value.param == "seed"
@@ -188,8 +188,10 @@ def test_without_the_service_s_code_it_pastes_as_the_service_would(
     noise = np.random.default_rng(0).integers(0, 255, (64, 48, 4), np.uint8)
     Image.fromarray(noise).save(tmp_path / "c.png")
     Image.fromarray(noise[..., :3]).save(tmp_path / "b.png")
-    asked = AgentSettings(merging=MergeSettings("paste", position, 255, 128))
-    ImageMergeService(nobody, asked).merge_images(tmp_path / "c.png", tmp_path / "b.png", tmp_path / "m.png")
+    requested = AgentSettings(merging=MergeSettings("paste", position, 255, 128))
+    ImageMergeService(nobody, requested).merge_images(
+        tmp_path / "c.png", tmp_path / "b.png", tmp_path / "m.png"
+    )
     expected, _ = paste(noise, noise[..., :3], MergeOptions("paste", position, 255, 128))  # type: ignore[arg-type]
     with Image.open(tmp_path / "m.png") as picture:
         assert np.array_equal(np.asarray(picture), np.asarray(expected))
@@ -198,9 +200,9 @@ def test_without_the_service_s_code_it_pastes_as_the_service_would(
 @pytest.mark.usefixtures("_alone")
 def test_without_the_service_s_code_nothing_is_cut_out(nobody: Scenewright, tmp_path: Path) -> None:
     file = create_placeholder_image("a castle", tmp_path / "p.png")
-    asked = AgentSettings(merging=MergeSettings("cutout"))
+    requested = AgentSettings(merging=MergeSettings("cutout"))
     with pytest.raises(ServerUnreachable):
-        ImageMergeService(nobody, asked).merge_images(file, file, tmp_path / "m.png")
+        ImageMergeService(nobody, requested).merge_images(file, file, tmp_path / "m.png")
     assert not (tmp_path / "m.png").exists()
 
 
@@ -283,7 +285,7 @@ def test_a_file_that_is_not_there_is_an_oserror(
         )
 
 
-def test_settings_that_cannot_be_are_told_without_the_key() -> None:
+def test_settings_that_cannot_be_are_reported_without_the_key() -> None:
     odd = AgentSettings("http://scenes:1", "sup3rsecret\nx")
     assert "sup3rsecret" not in repr(odd)
     for settings in (odd, AgentSettings("here"), AgentSettings("http://u:sup3rsecret@h")):

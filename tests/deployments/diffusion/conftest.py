@@ -35,8 +35,8 @@ def paint() -> Callable[[Any], Any]:
     """A pipeline's picture of 64 x 64 after two steps, always from the same seed."""
 
     def two_steps(pipeline: Any) -> Any:
-        asked: dict[str, Any] = {"num_inference_steps": 2, "width": 64, "height": 64, "output_type": "np"}
-        return pipeline("a red knight", **asked, generator=torch.Generator().manual_seed(7)).images[0]
+        requested: dict[str, Any] = {"num_inference_steps": 2, "width": 64, "height": 64, "output_type": "np"}
+        return pipeline("a red knight", **requested, generator=torch.Generator().manual_seed(7)).images[0]
 
     return two_steps
 

@@ -28,11 +28,11 @@ FLOW_OF_SANA: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("wanted", "steps", "told"),
+    ("wanted", "steps", "reported"),
     [(3, 20, [5, 10, 15]), (1, 2, [1]), (3, 4, [1, 2, 3]), (0, 20, []), (3, 1, []), (5, 3, [1, 2])],
 )
-def test_previews_are_spread_and_the_last_step_has_none(wanted: int, steps: int, told: list[int]) -> None:
-    assert sorted(preview_steps(wanted, steps)) == told
+def test_previews_are_spread_and_the_last_step_has_none(wanted: int, steps: int, reported: list[int]) -> None:
+    assert sorted(preview_steps(wanted, steps)) == reported
 
 
 def orthonormal_basis(folder: Path) -> dict[str, np.ndarray]:

@@ -35,7 +35,7 @@ def test_kinds_and_words_differ() -> None:
     assert (character != other).any(axis=-1).mean() > 0.1
 
 
-def test_a_character_stands_on_a_plain_light_backdrop() -> None:
+def test_a_character_has_a_plain_light_backdrop() -> None:
     pixels = placeholder("character", 384, 512, "a knight in silver armor and so on and on")
     rim = np.concatenate([pixels[0], pixels[:, 0], pixels[:, -1]])
     assert len(np.unique(rim, axis=0)) == 1

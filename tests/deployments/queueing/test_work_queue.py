@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from deployments.errors import Overloaded
-from deployments.queueing.work_queue import QueuedThreads, Work, WorkQueue
+from deployments.queueing.work_queue import QueuedThreads, QueuedWork, WorkQueue
 
 LARGE = 500
 Release = Callable[[], None]
@@ -23,13 +23,13 @@ class Taken:
         self.queue = queue
         self.turns: dict[str, asyncio.Task[Release]] = {}
 
-    async def ask(self, name: str, work: Work) -> None:
-        self.turns[name] = asyncio.create_task(self.queue.take(work))
+    async def send(self, name: str, call: QueuedWork) -> None:
+        self.turns[name] = asyncio.create_task(self.queue.acquire(call))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
     def granted(self) -> set[str]:
-        return {name for name, turn in self.turns.items() if turn.done() and not turn.cancelled()}
+        return {name for name, slot in self.turns.items() if slot.done() and not slot.cancelled()}
 
     async def end(self, name: str) -> None:
         self.turns.pop(name).result()()
@@ -38,88 +38,88 @@ class Taken:
 
 
 async def test_a_bystander_is_merged_beside_the_largest_uploads() -> None:
-    asked = Taken(WorkQueue(4, 1_000))
+    requested = Taken(WorkQueue(4, 1_000))
     for number in range(16):
-        await asked.ask(f"upload {number}", Work("attacker", 30, LARGE, later=True))
-    await asked.ask("scene", Work("bystander", 0.5, 28))
-    assert asked.granted() == {"upload 0", "scene"}
+        await requested.send(f"upload {number}", QueuedWork("attacker", 30, LARGE, later=True))
+    await requested.send("scene", QueuedWork("bystander", 0.5, 28))
+    assert requested.granted() == {"upload 0", "scene"}
 
 
 async def test_uploads_of_ones_own_hold_up_no_scene() -> None:
-    asked = Taken(WorkQueue(4, 1_000))
+    requested = Taken(WorkQueue(4, 1_000))
     for number in range(16):
-        await asked.ask(f"upload {number}", Work("", 1, 20, later=True))
-    await asked.ask("scene", Work("", 1, 20))
-    assert asked.granted() == {"upload 0", "upload 1", "scene"}
+        await requested.send(f"upload {number}", QueuedWork("", 1, 20, later=True))
+    await requested.send("scene", QueuedWork("", 1, 20))
+    assert requested.granted() == {"upload 0", "upload 1", "scene"}
 
 
-async def test_tenants_take_turns_by_what_they_have_had() -> None:
-    asked = Taken(WorkQueue(1, 1_000))
-    await asked.ask("first", Work("a", 1))
+async def test_tenants_alternate_by_the_work_they_have_had() -> None:
+    requested = Taken(WorkQueue(1, 1_000))
+    await requested.send("first", QueuedWork("a", 1))
     for number in range(6):
-        await asked.ask(f"a{number}", Work("a", 1))
+        await requested.send(f"a{number}", QueuedWork("a", 1))
     for number in range(2):
-        await asked.ask(f"b{number}", Work("b", 3))
+        await requested.send(f"b{number}", QueuedWork("b", 3))
     order, running = [], "first"
-    while asked.turns:
-        await asked.end(running)
-        if asked.turns:
-            running = next(iter(asked.granted()))
+    while requested.turns:
+        await requested.end(running)
+        if requested.turns:
+            running = next(iter(requested.granted()))
             order.append(running[0])
     assert order == ["b", "a", "a", "a", "b", "a", "a", "a"]
 
 
 async def test_what_is_larger_than_the_memory_runs_alone() -> None:
-    asked = Taken(WorkQueue(4, 1_000))
-    await asked.ask("huge", Work("a", 1, 5_000))
-    await asked.ask("small", Work("b", 1, 10))
-    assert asked.granted() == {"huge"}
-    await asked.end("huge")
-    assert asked.granted() == {"small"}
+    requested = Taken(WorkQueue(4, 1_000))
+    await requested.send("huge", QueuedWork("a", 1, 5_000))
+    await requested.send("small", QueuedWork("b", 1, 10))
+    assert requested.granted() == {"huge"}
+    await requested.end("huge")
+    assert requested.granted() == {"small"}
 
 
 async def test_large_work_is_not_passed_over_for_ever() -> None:
-    asked = Taken(WorkQueue(4, 1_000))
-    await asked.ask("s0", Work("a", 0.1, 120))
-    await asked.ask("s1", Work("b", 0.1, 120))
-    await asked.ask("large", Work("c", 30, 875))
+    requested = Taken(WorkQueue(4, 1_000))
+    await requested.send("s0", QueuedWork("a", 0.1, 120))
+    await requested.send("s1", QueuedWork("b", 0.1, 120))
+    await requested.send("large", QueuedWork("c", 30, 875))
     for number in range(2, 40):
-        if "large" in asked.granted():
+        if "large" in requested.granted():
             break
-        await asked.ask(f"s{number}", Work("ab"[number % 2], 0.1, 120))
-        await asked.end(min(asked.granted() - {"large"}, key=lambda name: int(name[1:])))
-    assert "large" in asked.granted()
+        await requested.send(f"s{number}", QueuedWork("ab"[number % 2], 0.1, 120))
+        await requested.end(min(requested.granted() - {"large"}, key=lambda name: int(name[1:])))
+    assert "large" in requested.granted()
 
 
 async def test_a_newcomer_finds_a_place_where_another_has_filled_the_queue() -> None:
-    asked = Taken(WorkQueue(1, 1_000, places=10))
+    requested = Taken(WorkQueue(1, 1_000, places=10))
     for number in range(30):
-        await asked.ask(str(number), Work("attacker", 1))
-    refused = [turn.exception() for turn in asked.turns.values() if turn.done()][1:]
+        await requested.send(str(number), QueuedWork("attacker", 1))
+    refused = [slot.exception() for slot in requested.turns.values() if slot.done()][1:]
     assert len(refused) == 21
     assert all(isinstance(error, Overloaded) and error.retry_after_s for error in refused)
-    await asked.ask("new", Work("bystander", 1))
-    assert not asked.turns["new"].done()
-    await asked.end("0")
-    assert "new" in asked.granted()
+    await requested.send("new", QueuedWork("bystander", 1))
+    assert not requested.turns["new"].done()
+    await requested.end("0")
+    assert "new" in requested.granted()
 
 
 async def test_those_who_leave_take_nothing_with_them() -> None:
     """Bounds hold at every moment, and at the end all of it is free."""
     queue, chance = WorkQueue(3, 1_000), random.Random(7)
-    held: list[Work] = []
+    held: list[QueuedWork] = []
 
     async def caller() -> None:
         for _ in range(30):
-            work = Work(chance.choice("abc"), chance.random(), chance.choice((10, 200, 900)))
-            async with queue.turn(work):
-                held.append(work)
+            call = QueuedWork(chance.choice("abc"), chance.random(), chance.choice((10, 200, 900)))
+            async with queue.slot(call):
+                held.append(call)
                 assert len(held) <= 3
                 assert sum(each.memory_bytes for each in held) <= 1_000
                 try:
                     await asyncio.sleep(chance.random() / 500)
                 finally:
-                    held.remove(work)
+                    held.remove(call)
 
     callers = [asyncio.create_task(caller()) for _ in range(12)]
     for each in callers[::3]:
@@ -129,24 +129,24 @@ async def test_those_who_leave_take_nothing_with_them() -> None:
     assert sum(isinstance(each, asyncio.CancelledError) for each in done) == 4
     assert [each for each in done if isinstance(each, AssertionError)] == []
     for _ in range(3):
-        async with asyncio.timeout(5), queue.turn(Work("d", 1, 1_000)):
+        async with asyncio.timeout(5), queue.slot(QueuedWork("d", 1, 1_000)):
             assert held == []
 
 
 async def test_a_thread_whose_caller_left_keeps_its_memory_until_it_ends() -> None:
     go_on, started, queue = threading.Event(), threading.Event(), QueuedThreads(1, 1_000)
 
-    def work() -> None:
+    def call() -> None:
         started.set()
         go_on.wait(10)
 
-    first = asyncio.create_task(queue.run(Work("a", 1), work))
+    first = asyncio.create_task(queue.run(QueuedWork("a", 1), call))
     while not started.is_set():
         await asyncio.sleep(0.001)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
-    second = asyncio.create_task(queue.run(Work("b", 1), lambda: 2))
+    second = asyncio.create_task(queue.run(QueuedWork("b", 1), lambda: 2))
     await asyncio.sleep(0.01)
     assert not second.done()
     go_on.set()

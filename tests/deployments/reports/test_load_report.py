@@ -32,8 +32,8 @@ def job(steps: int = 10, width_px: int = 500, height_px: int = 400) -> LayerJob:
     )
 
 
-def paint(workload: LoadTracker, clock: Clock, step_s: float, steps: int = 10) -> None:
-    with workload.job(job(steps)) as stepped:
+def paint(load_tracker: LoadTracker, clock: Clock, step_s: float, steps: int = 10) -> None:
+    with load_tracker.job(job(steps)) as stepped:
         for step in range(1, steps + 1):
             clock.now += step_s
             stepped(step)
@@ -46,95 +46,95 @@ def test_nothing_is_known_at_first() -> None:
 
 def test_the_backlog_is_the_time_it_takes() -> None:
     clock = Clock()
-    workload = LoadTracker(clock)
-    paint(workload, clock, step_s=0.2)
-    with workload.job(job(steps=10)) as stepped, workload.job(job(steps=40)):
-        assert workload.report().backlog_s == pytest.approx(50 * 0.2)
-        assert workload.report().jobs == 2
+    load_tracker = LoadTracker(clock)
+    paint(load_tracker, clock, step_s=0.2)
+    with load_tracker.job(job(steps=10)) as stepped, load_tracker.job(job(steps=40)):
+        assert load_tracker.report().backlog_s == pytest.approx(50 * 0.2)
+        assert load_tracker.report().jobs == 2
         clock.now += 0.2
         stepped(1)
-        assert workload.report().backlog_s == pytest.approx(49 * 0.2)
-    assert workload.report().backlog_s == 0.0
+        assert load_tracker.report().backlog_s == pytest.approx(49 * 0.2)
+    assert load_tracker.report().backlog_s == 0.0
 
 
 def test_a_larger_picture_is_more_work() -> None:
     clock = Clock()
-    workload = LoadTracker(clock)
-    paint(workload, clock, step_s=0.2)
-    with workload.job(job(width_px=1000, height_px=800)):
-        assert workload.report().backlog_s == pytest.approx(4 * 10 * 0.2)
+    load_tracker = LoadTracker(clock)
+    paint(load_tracker, clock, step_s=0.2)
+    with load_tracker.job(job(width_px=1000, height_px=800)):
+        assert load_tracker.report().backlog_s == pytest.approx(4 * 10 * 0.2)
 
 
 def test_idle_time_is_no_work() -> None:
     clock = Clock()
-    workload = LoadTracker(clock)
-    paint(workload, clock, step_s=0.2)
+    load_tracker = LoadTracker(clock)
+    paint(load_tracker, clock, step_s=0.2)
     clock.now += 30
-    paint(workload, clock, step_s=0.2)
-    assert workload.report().request_s == pytest.approx(2.0)
+    paint(load_tracker, clock, step_s=0.2)
+    assert load_tracker.report().request_s == pytest.approx(2.0)
 
 
 def test_shared_forwards_make_a_request_cheaper_but_not_its_service_time() -> None:
     clock = Clock()
-    workload = LoadTracker(clock)
-    paint(workload, clock, step_s=0.2)
+    load_tracker = LoadTracker(clock)
+    paint(load_tracker, clock, step_s=0.2)
     for _ in range(40):  # Four at once, each forward of all four as long as one alone.
         with ExitStack() as together:
-            tasks = [together.enter_context(workload.job(job())) for _ in range(4)]
+            tasks = [together.enter_context(load_tracker.job(job())) for _ in range(4)]
             for step in range(1, 11):
                 clock.now += 0.2
                 for stepped in tasks:
                     stepped(step)
-    report = workload.report()
+    report = load_tracker.report()
     assert report.request_s == pytest.approx(0.5, rel=0.05)
     assert report.service_s == pytest.approx(2.0)
 
 
 def test_arrivals_are_counted_and_forgotten() -> None:
     clock = Clock()
-    workload = LoadTracker(clock)
+    load_tracker = LoadTracker(clock)
     for _ in range(3):
-        paint(workload, clock, step_s=0.01)
+        paint(load_tracker, clock, step_s=0.01)
     clock.now += 6
-    paint(workload, clock, step_s=0.01)
-    report = workload.report()
+    paint(load_tracker, clock, step_s=0.01)
+    report = load_tracker.report()
     assert report.arrived == (1, 4, 4, 4, 4)
     assert report.age_s == pytest.approx(6.4)
     clock.now += WINDOWS_S[-1] + 1
-    assert workload.report().arrived == (0, 0, 0, 0, 0)
+    assert load_tracker.report().arrived == (0, 0, 0, 0, 0)
 
 
 def test_what_a_cache_answers_is_no_work() -> None:
     clock = Clock()
-    workload = LoadTracker(clock)
-    paint(workload, clock, step_s=0.2)
-    before = workload.report()
-    with workload.job(job()):
+    load_tracker = LoadTracker(clock)
+    paint(load_tracker, clock, step_s=0.2)
+    before = load_tracker.report()
+    with load_tracker.job(job()):
         pass
-    assert workload.report() == before
+    assert load_tracker.report() == before
 
 
 def test_a_report_survives_being_flattened() -> None:
     clock = Clock()
-    workload = LoadTracker(clock)
-    paint(workload, clock, step_s=0.2)
-    report = workload.report()
+    load_tracker = LoadTracker(clock)
+    paint(load_tracker, clock, step_s=0.2)
+    report = load_tracker.report()
     assert LoadReport.from_numbers(report.as_numbers()) == report
 
 
 def test_a_job_that_fails_is_no_measure_of_speed_and_leaves_nothing() -> None:
     clock = Clock()
-    workload = LoadTracker(clock)
-    paint(workload, clock, step_s=0.2)
-    with pytest.raises(ZeroDivisionError), workload.job(job()):
+    load_tracker = LoadTracker(clock)
+    paint(load_tracker, clock, step_s=0.2)
+    with pytest.raises(ZeroDivisionError), load_tracker.job(job()):
         raise ZeroDivisionError
-    report = workload.report()
+    report = load_tracker.report()
     assert (report.backlog_s, report.service_s) == (0.0, pytest.approx(2.0))
 
 
-def test_old_arrivals_are_forgotten_whether_anybody_asks_or_not() -> None:
+def test_old_arrivals_are_forgotten_without_a_query() -> None:
     clock = Clock()
-    workload = LoadTracker(clock)
+    load_tracker = LoadTracker(clock)
     for _ in range(1_000):
-        paint(workload, clock, step_s=1.0)
-    assert len(workload._arrivals) <= WINDOWS_S[-1] / 10 + 1
+        paint(load_tracker, clock, step_s=1.0)
+    assert len(load_tracker._arrivals) <= WINDOWS_S[-1] / 10 + 1

@@ -11,7 +11,7 @@ def test_a_characters_prompt() -> None:
     )
 
 
-def test_the_plain_backdrop_comes_last_and_only_when_asked_for() -> None:
+def test_the_plain_backdrop_comes_last_and_only_when_requested() -> None:
     plain = prompts.character_prompt("a knight", plain_backdrop=True)
     assert plain == prompts.character_prompt("a knight") + ", full body, plain light gray studio background"
 

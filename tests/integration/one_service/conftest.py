@@ -10,7 +10,7 @@ import pytest
 from serve.config.service_config import ServiceConfig
 from serve.runtime import local_cluster
 from serve.telemetry.tracing import TracingConfig
-from tests.support.otlp_collector import Collector, collecting
+from tests.support.otlp_collector import Collector, collector_running
 from tests.support.running_service import AUTOSCALED, ONE_STEP_S, simulated_config
 
 ENVIRONMENT = {
@@ -22,7 +22,7 @@ ENVIRONMENT = {
 
 @pytest.fixture(scope="package")
 def collector() -> Iterator[Collector]:
-    with collecting() as collector:
+    with collector_running() as collector:
         yield collector
 
 

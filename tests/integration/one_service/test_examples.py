@@ -23,27 +23,27 @@ def example(url: str, folder: Path, name: str, *arguments: str) -> str:
 
 def test_a_story_file_becomes_pictures_and_a_storyboard(url: str, tmp_path: Path) -> None:
     story = str(REPOSITORY / "examples/story.txt")
-    told = example(url, tmp_path, "storyboard.py", story, "-o", "book")
+    reported = example(url, tmp_path, "storyboard.py", story, "-o", "book")
     pictures = sorted((tmp_path / "book").glob("scene-*.jpg"))
     assert len(pictures) == 6
     with Image.open(pictures[5]) as picture:
         assert picture.size == (1024, 512)
     book = (tmp_path / "book/index.html").read_text()
     assert book.count("<img") == 6 and "And in spring they all come home." in book
-    assert "book/index.html" in told
+    assert "book/index.html" in reported
     example(url, tmp_path, "storyboard.py", story, "-o", "book")
     jobs = httpx.get(f"{url}/v1/jobs", trust_env=False).json()["data"]
     assert len(jobs) == 1, "run again, it goes on with the job that it has"
 
 
 def test_the_notebook_runs(url: str, tmp_path: Path) -> None:
-    told = example(url, tmp_path, "notebook.py")
-    assert "InvalidRequest background.num_inference_steps" in told
+    reported = example(url, tmp_path, "notebook.py")
+    assert "InvalidRequest background.num_inference_steps" in reported
     with Image.open(tmp_path / "scene.jpg") as picture:
         assert picture.size == (1024, 512)
 
 
 def test_the_page_is_served_with_its_rules(url: str) -> None:
-    answer = httpx.get(url, trust_env=False)
-    assert "<title>Scenewright</title>" in answer.text
-    assert "script-src 'self'" in answer.headers["content-security-policy"]
+    response = httpx.get(url, trust_env=False)
+    assert "<title>Scenewright</title>" in response.text
+    assert "script-src 'self'" in response.headers["content-security-policy"]

@@ -35,15 +35,15 @@ def parts_that_saw(request_id: str) -> set[str]:
 def test_one_id_through_both_branches_and_the_merger(http: httpx.Client) -> None:
     until(lambda: http.get("/readyz").status_code == 200)
     words = {"character": "an unmistakable heron", "background": "an unmistakable harbour"}
-    answer = http.post("/v1/scenes", json=SCENE | words, headers={"X-Request-ID": "trace-me"})
-    assert answer.status_code == 200
+    response = http.post("/v1/scenes", json=SCENE | words, headers={"X-Request-ID": "trace-me"})
+    assert response.status_code == 200
     until(lambda: parts_that_saw("trace-me") == set(PARTS))
     assert not [record for _, record in records() if "unmistakable" in json.dumps(record)]
 
 
 def test_the_proxy_s_access_log_is_json_and_has_no_query_strings(http: httpx.Client) -> None:
-    answer = http.get("/v1/models?words=unmistakable", headers={"X-Request-ID": "trace-proxy"})
-    assert answer.status_code == 200
+    response = http.get("/v1/models?words=unmistakable", headers={"X-Request-ID": "trace-proxy"})
+    assert response.status_code == 200
     assert http.get("/nowhere?words=unmistakable").status_code == 404
     line = until(lambda: next((each for each in proxy_lines() if "trace-proxy" in each), None))
     record = json.loads(line)

@@ -37,8 +37,8 @@ def test_no_panel_is_empty(http: httpx.Client) -> None:
     assert http.post("/v1/characters", json={"prompt": "a knight"}).status_code == 200
     assert http.post("/v1/scenes", json={}).status_code == 422
     leaving = {"prompt": "x", "num_inference_steps": 150}
-    with http.stream("POST", "/v1/characters", json=leaving, headers=EVENTS) as answer:
-        assert next(events(answer))[0] == "layer.progress"
+    with http.stream("POST", "/v1/characters", json=leaving, headers=EVENTS) as response:
+        assert next(events(response))[0] == "layer.progress"
     addresses = [f"{node['NodeManagerAddress']}:{node['MetricsExportPort']}" for node in ray.nodes()]
     series = wait_for_series(missing, *addresses)
     bounds = {

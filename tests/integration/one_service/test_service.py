@@ -18,9 +18,10 @@ from tests.support.polling import until
 from tests.support.running_service import SCENE, busy, replica
 
 
-def timings(answer: httpx.Response) -> dict[str, float]:
+def timings(response: httpx.Response) -> dict[str, float]:
     return {
-        name: float(ms) for name, ms in re.findall(r"([\w-]+);dur=([\d.]+)", answer.headers["server-timing"])
+        name: float(ms)
+        for name, ms in re.findall(r"([\w-]+);dur=([\d.]+)", response.headers["server-timing"])
     }
 
 
@@ -31,16 +32,16 @@ def test_ready_and_alive(http: httpx.Client) -> None:
 
 
 def test_a_scene_as_a_picture(http: httpx.Client) -> None:
-    answer = http.post("/v1/scenes", json=SCENE)
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == "image/jpeg"
-    assert Image.open(BytesIO(answer.content)).size == (1024, 512)
-    assert answer.headers["x-seed"] == "character=42; background=42"
-    assert answer.headers["x-backend"] == "simulated"
-    assert re.fullmatch(r"(cutout|paste); confidence=\d\.\d\d", answer.headers["x-merge"])
-    assert answer.headers["x-request-id"]
+    response = http.post("/v1/scenes", json=SCENE)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "image/jpeg"
+    assert Image.open(BytesIO(response.content)).size == (1024, 512)
+    assert response.headers["x-seed"] == "character=42; background=42"
+    assert response.headers["x-backend"] == "simulated"
+    assert re.fullmatch(r"(cutout|paste); confidence=\d\.\d\d", response.headers["x-merge"])
+    assert response.headers["x-request-id"]
     layers = {f"{kind}-{stage}" for kind in ("character", "background") for stage in LAYER_STAGES}
-    assert set(timings(answer)) == layers | {"merge", "output"}
+    assert set(timings(response)) == layers | {"merge", "output"}
 
 
 LAYER_STAGES = ("queue", "encode", "denoise", "decode")
@@ -48,10 +49,10 @@ LAYER_STAGES = ("queue", "encode", "denoise", "decode")
 
 def test_a_scene_as_json(http: httpx.Client) -> None:
     headers = {"Accept": "application/json", "X-Request-ID": "mine-1"}
-    answer = http.post("/v1/scenes", json=SCENE | {"output": {"format": "png"}}, headers=headers)
-    assert answer.status_code == 200
-    assert answer.headers.get_list("x-request-id") == ["mine-1"]
-    body = answer.json()
+    response = http.post("/v1/scenes", json=SCENE | {"output": {"format": "png"}}, headers=headers)
+    assert response.status_code == 200
+    assert response.headers.get_list("x-request-id") == ["mine-1"]
+    body = response.json()
     assert body["id"] == "mine-1"
     assert body["image"]["format"] == "png"
     assert body["seeds"] == {"character": 42, "background": 42}
@@ -61,9 +62,9 @@ def test_a_scene_as_json(http: httpx.Client) -> None:
 def test_both_layers_are_painted_at_the_same_time(http: httpx.Client) -> None:
     layers = {kind: {"prompt": "x", "num_inference_steps": 20} for kind in ("character", "background")}
     begun = time.monotonic()
-    answer = http.post("/v1/scenes", json=layers)
+    response = http.post("/v1/scenes", json=layers)
     took_ms = 1e3 * (time.monotonic() - begun)
-    ms = timings(answer)
+    ms = timings(response)
     assert took_ms < ms["character-denoise"] + ms["background-denoise"]
     assert took_ms > max(ms["character-denoise"], ms["background-denoise"])
 
@@ -73,10 +74,10 @@ def test_pictures_from_elsewhere_are_merged_by_the_merger(http: httpx.Client) ->
     figure = http.post("/v1/characters", json=cutout).content
     place = http.post("/v1/backgrounds", json={"prompt": "a castle", "num_inference_steps": 1}).content
     files = {"character": ("c.png", figure), "background": ("b.jpg", place)}
-    answer = http.post("/v1/merges", files=files, data={"options": '{"merge": {"position": "left"}}'})
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["x-merge"] == "cutout; confidence=1.00"
-    assert Image.open(BytesIO(answer.content)).size == (1024, 512)
+    response = http.post("/v1/merges", files=files, data={"options": '{"merge": {"position": "left"}}'})
+    assert response.status_code == 200, response.text
+    assert response.headers["x-merge"] == "cutout; confidence=1.00"
+    assert Image.open(BytesIO(response.content)).size == (1024, 512)
     refused = http.post("/v1/merges", files=files | {"background": ("b.jpg", place[:900])})
     assert (refused.status_code, refused.json()["error"]["param"]) == (422, "background")
 
@@ -99,11 +100,11 @@ def test_pictures_from_elsewhere_are_merged_by_the_merger(http: httpx.Client) ->
 def test_a_wrong_request_is_refused(
     http: httpx.Client, content: bytes, status: int, code: str, param: str | None
 ) -> None:
-    answer = http.post("/v1/scenes", content=content, headers={"Content-Type": "application/json"})
-    assert answer.status_code == status
-    error = answer.json()["error"]
+    response = http.post("/v1/scenes", content=content, headers={"Content-Type": "application/json"})
+    assert response.status_code == status
+    error = response.json()["error"]
     assert (error["code"], error["param"]) == (code, param)
-    assert error["request_id"] == answer.headers["x-request-id"]
+    assert error["request_id"] == response.headers["x-request-id"]
 
 
 @pytest.mark.parametrize(
@@ -130,8 +131,8 @@ def test_a_client_that_leaves_takes_its_work_along(http: httpx.Client, url: str)
         httpx.post(f"{url}/v1/characters", json=leaving, timeout=0.8, trust_env=False)
     begun = time.monotonic()
     until(lambda: not busy("Character"))
-    answer = http.post("/v1/characters", json={"prompt": "x", "num_inference_steps": 1})
-    assert answer.status_code == 200
+    response = http.post("/v1/characters", json={"prompt": "x", "num_inference_steps": 1})
+    assert response.status_code == 200
     assert time.monotonic() - begun < 15
 
 
@@ -143,15 +144,15 @@ def test_a_lost_replica_costs_its_requests_nothing(http: httpx.Client, deploymen
     victim = until(lambda: replica(deployment))
     with ThreadPoolExecutor(1) as pool:
         for _ in range(10):  # a merge is over so soon that a first try may miss it
-            answer = pool.submit(http.post, "/v1/scenes", json=scene)
-            until(lambda answer=answer: busy(deployment) or answer.done())
+            response = pool.submit(http.post, "/v1/scenes", json=scene)
+            until(lambda response=response: busy(deployment) or response.done())
             victim.suspend()
-            if caught := not answer.done():
+            if caught := not response.done():
                 break
             victim.resume()
         assert caught
         victim.kill()
-        painted = answer.result()
+        painted = response.result()
     assert painted.status_code == 200, painted.text
     assert painted.headers["x-seed"] == "character=42; background=42"
     assert painted.content == expected

@@ -22,14 +22,14 @@ def scene(steps: int) -> dict[str, Any]:
     return {"character": layer, "background": layer, "seed": 1, "merge": {"width": 128, "height": 64}}
 
 
-def test_a_scene_is_told_step_by_step(http: httpx.Client) -> None:
-    with http.stream("POST", "/v1/scenes", json=scene(3), headers=EVENTS) as answer:
-        told = list(events(answer))
-    steps = [(data["layer"], data["step"]) for name, data in told if name == "layer.progress"]
+def test_a_scene_is_reported_step_by_step(http: httpx.Client) -> None:
+    with http.stream("POST", "/v1/scenes", json=scene(3), headers=EVENTS) as response:
+        reported = list(events(response))
+    steps = [(data["layer"], data["step"]) for name, data in reported if name == "layer.progress"]
     assert sorted(steps) == [(layer, step) for layer in ("background", "character") for step in (1, 2, 3)]
-    assert told[-1][0] == "scene.completed"
+    assert reported[-1][0] == "scene.completed"
     whole = http.post("/v1/scenes", json=scene(3), headers={"Accept": "application/json"}).json()
-    assert told[-1][1]["image"] == whole["image"]
+    assert reported[-1][1]["image"] == whole["image"]
 
 
 def test_http_one_zero_streams_without_chunks_until_the_connection_ends(http: httpx.Client) -> None:
@@ -41,10 +41,10 @@ def test_http_one_zero_streams_without_chunks_until_the_connection_ends(http: ht
         pieces = []
         while piece := connection.recv(1 << 20):
             pieces.append(piece)
-    top, _, told = b"".join(pieces).partition(b"\r\n\r\n")
+    top, _, reported = b"".join(pieces).partition(b"\r\n\r\n")
     assert top.startswith(b"HTTP/1.1 200"), top
     assert b"transfer-encoding" not in top.lower() and b"connection: close" in top.lower()
-    assert told.startswith((b"event: ", b":")) and b"event: scene.completed" in told
+    assert reported.startswith((b"event: ", b":")) and b"event: scene.completed" in reported
     assert len(pieces) > 5, "it came piece by piece"
 
 
@@ -63,21 +63,21 @@ def test_a_hundred_clients_that_leave_stop_both_generators_a_hundred_times(http:
 
 def leave(http: httpx.Client, after: int) -> None:
     """After so many events, and with both generators at work; both rest long before they would be done."""
-    with http.stream("POST", "/v1/scenes", json=scene(STEPS), headers=EVENTS) as answer:
-        told = events(answer)
+    with http.stream("POST", "/v1/scenes", json=scene(STEPS), headers=EVENTS) as response:
+        reported = events(response)
         for _ in range(after):
-            assert next(told)[0] == "layer.progress"
+            assert next(reported)[0] == "layer.progress"
         until(lambda: busy("Character") and busy("Background"), 20)
     until(lambda: not (busy("Character") or busy("Background")), STEPS * ONE_STEP_S / 2)
 
 
 def test_a_lost_replica_is_heard_and_costs_nothing(http: httpx.Client) -> None:
     whole = http.post("/v1/scenes", json=scene(10), headers={"Accept": "application/json"}).json()
-    with http.stream("POST", "/v1/scenes", json=scene(10), headers=EVENTS) as answer:
-        told = events(answer)
-        next(told)
+    with http.stream("POST", "/v1/scenes", json=scene(10), headers=EVENTS) as response:
+        reported = events(response)
+        next(reported)
         until(lambda: replica("Background")).kill()
-        rest = list(told)
+        rest = list(reported)
     assert rest[-1][0] == "scene.completed", rest[-1]
     assert rest[-1][1]["image"] == whole["image"]
 
@@ -86,12 +86,12 @@ def test_several_figures_travel_from_replica_to_replica(http: httpx.Client) -> N
     """With previews of all of them on the way: both of the merger's calls get every figure."""
     figure = {"prompt": "a knight", "width": 128, "height": 192}
     frame = {"width": 256, "height": 128}
-    asked = {"characters": [figure] * 4, "background": "a castle", "seed": 90, "merge": frame}
-    with http.stream("POST", "/v1/scenes?previews=2", json=asked, headers=EVENTS) as answer:
-        told = list(events(answer))
-    done = {data.get("index") for name, data in told if name == "layer.completed"}
+    requested = {"characters": [figure] * 4, "background": "a castle", "seed": 90, "merge": frame}
+    with http.stream("POST", "/v1/scenes?previews=2", json=requested, headers=EVENTS) as response:
+        reported = list(events(response))
+    done = {data.get("index") for name, data in reported if name == "layer.completed"}
     assert done == {0, 1, 2, 3, None}
-    name, whole = told[-1]
+    name, whole = reported[-1]
     assert name == "scene.completed", whole
     assert whole["seeds"]["characters"] == [90, 91, 92, 93]
     assert [figure["mode"] for figure in whole["merge"]["figures"]] == ["cutout"] * 4

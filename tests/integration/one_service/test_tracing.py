@@ -35,10 +35,10 @@ def test_a_scene_is_one_trace(http: httpx.Client, collector: Collector) -> None:
         return "" if span is None else f"{path(span.parent_span_id)}/{span.name.removeprefix('POST /v1/')}"
 
     assert sorted(path(span_id) for span_id in spans) == sorted(PATHS)
-    assert {span.trace_id.hex() for span in collector.spans() if "story-7" in str(span)} == {CALLERS}
+    assert {span.trace_id.hex() for span in collector.received_spans() if "story-7" in str(span)} == {CALLERS}
     assert "unmistakable" not in str(collector.received)
 
 
 def ours(collector: Collector) -> dict[bytes, Span]:
     """The spans of the caller's trace, by their ids."""
-    return {span.span_id: span for span in collector.spans() if span.trace_id.hex() == CALLERS}
+    return {span.span_id: span for span in collector.received_spans() if span.trace_id.hex() == CALLERS}

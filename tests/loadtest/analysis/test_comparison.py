@@ -53,7 +53,7 @@ def test_too_few_answers_are_not_judged_by_their_tail() -> None:
     assert "p99" in verdicts(compare(run(), run(), 0.05))
 
 
-def test_different_tests_are_told() -> None:
+def test_different_tests_are_reported() -> None:
     other = run() | {"config": {"rate": 5.0}}
     assert differing_tests(run(), run()) == []
     assert differing_tests(run(), other) == ["rate"]

@@ -47,7 +47,7 @@ def test_goodput_is_held_to_the_widest_upper_bound() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "warnings"),
     [
         ("p95", "write it as in"),
         ("p42<1s", "there is no p42"),
@@ -56,6 +56,6 @@ def test_goodput_is_held_to_the_widest_upper_bound() -> None:
         ("", "''"),
     ],
 )
-def test_what_is_no_bound_is_refused(text: str, said: str) -> None:
-    with pytest.raises(SloError, match=said):
+def test_what_is_no_bound_is_refused(text: str, warnings: str) -> None:
+    with pytest.raises(SloError, match=warnings):
         parse(text)

@@ -29,26 +29,26 @@ def replicas() -> list[dict[str, Any]]:
 
 
 def test_the_three_times_of_a_step() -> None:
-    told = analyse(STEP, 0, series(slow_until_s=32), replicas(), None)
-    assert told["time_to_decision_s"] == 4
-    assert told["time_to_replicas_s"] == 14
-    assert told["time_to_recovery_s"] == 25  # the slice of 5 s in which the last slow one was sent
-    assert told["bound_s"] == pytest.approx(1.5, rel=1e-3)
-    assert told["phases"]["high"]["requests"] == 100
+    reported = analyse(STEP, 0, series(slow_until_s=32), replicas(), None)
+    assert reported["time_to_decision_s"] == 4
+    assert reported["time_to_replicas_s"] == 14
+    assert reported["time_to_recovery_s"] == 25  # the slice of 5 s in which the last slow one was sent
+    assert reported["bound_s"] == pytest.approx(1.5, rel=1e-3)
+    assert reported["phases"]["high"]["requests"] == 100
 
 
 def test_no_cluster_and_no_recovery() -> None:
-    told = analyse(STEP, 0, series(slow_until_s=60), [], None)
-    assert (told["time_to_decision_s"], told["time_to_replicas_s"]) == (None, None)
-    assert told["time_to_recovery_s"] is None
+    reported = analyse(STEP, 0, series(slow_until_s=60), [], None)
+    assert (reported["time_to_decision_s"], reported["time_to_replicas_s"]) == (None, None)
+    assert reported["time_to_recovery_s"] is None
 
 
 def test_a_step_that_nobody_feels_is_recovered_at_once() -> None:
-    told = analyse(STEP, 0, series(slow_until_s=32), replicas()[:12], bound_s=5.0)
-    assert told["time_to_recovery_s"] == 0
-    assert told["time_to_replicas_s"] is None
+    reported = analyse(STEP, 0, series(slow_until_s=32), replicas()[:12], bound_s=5.0)
+    assert reported["time_to_recovery_s"] == 0
+    assert reported["time_to_replicas_s"] is None
 
 
 def test_an_error_is_no_recovery() -> None:
-    told = analyse(STEP, 0, series(slow_until_s=10, failed_at_s=41.5), [], None)
-    assert told["time_to_recovery_s"] == 35
+    reported = analyse(STEP, 0, series(slow_until_s=10, failed_at_s=41.5), [], None)
+    assert reported["time_to_recovery_s"] == 35

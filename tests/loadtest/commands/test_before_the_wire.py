@@ -13,11 +13,11 @@ from click.testing import CliRunner, Result
 
 from loadtest.cli import main
 from loadtest.traffic.loops import Target
-from tests.support.load_commands import MIX, told
+from tests.support.load_commands import MIX, reported
 
 SECRET = "sup3rsecret"
 LOAD = ("--rate", 20, "--duration", 0.3, "--warmup", 0, "--quiet")
-NOBODY = "http://127.0.0.1:9"
+NO_ONE = "http://127.0.0.1:9"
 
 
 def one_sentence(result: Result) -> str:
@@ -33,9 +33,9 @@ def one_sentence(result: Result) -> str:
     [
         *(
             (url, "k")
-            for url in ("127.0.0.1:9", "http://h:99999", "http://[::1", f"http://u:{SECRET}@h", NOBODY)
+            for url in ("127.0.0.1:9", "http://h:99999", "http://[::1", f"http://u:{SECRET}@h", NO_ONE)
         ),
-        *((NOBODY, key) for key in (f"{SECRET}\nx", f"{SECRET}ü", f"Bearer {SECRET}")),
+        *((NO_ONE, key) for key in (f"{SECRET}\nx", f"{SECRET}ü", f"Bearer {SECRET}")),
     ],
 )
 def test_nothing_is_sent(command: tuple[object, ...], url: str, key: str) -> None:
@@ -46,38 +46,38 @@ def test_nothing_is_sent(command: tuple[object, ...], url: str, key: str) -> Non
 
 @pytest.mark.parametrize("option", ["--out", "--html", "--records"])
 def test_a_full_disk(option: str, url: str, mix_file: str) -> None:
-    result = told("run", "--url", url, *LOAD, "--mix", mix_file, option, "/dev/full")
+    result = reported("run", "--url", url, *LOAD, "--mix", mix_file, option, "/dev/full")
     assert "No space left on device" in one_sentence(result)
 
 
 @pytest.mark.parametrize("file", ["no-folder/r.json", "n" * 300, ".", "no-folder/caf\udce9"])
 def test_a_file_that_cannot_be_written(file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    one_sentence(told("run", "--url", NOBODY, *LOAD, "--out", file))
+    one_sentence(reported("run", "--url", NO_ONE, *LOAD, "--out", file))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000, b"7"])
 def test_a_file_that_holds_something_else(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(content)
-    one_sentence(told("run", "--url", NOBODY, *LOAD, "--mix", file))
-    one_sentence(told("compare", file, file))
-    one_sentence(told("run", "--url", NOBODY, "--arrival", "trace", "--trace", file))
-    one_sentence(told("compare", "/proc/self/mem", file))
+    one_sentence(reported("run", "--url", NO_ONE, *LOAD, "--mix", file))
+    one_sentence(reported("compare", file, file))
+    one_sentence(reported("run", "--url", NO_ONE, "--arrival", "trace", "--trace", file))
+    one_sentence(reported("compare", "/proc/self/mem", file))
 
 
-def test_a_key_stands_in_no_repr() -> None:
+def test_a_key_is_in_no_repr() -> None:
     assert SECRET not in repr(Target("http://h", api_key=SECRET))
 
 
 class Prefixed(BaseHTTPRequestHandler):
     """Notes what it is asked for, and knows one job."""
 
-    asked: list[str]
+    requested: list[str]
 
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("content-length") or 0))
-        self.asked.append(self.path)
+        self.requested.append(self.path)
         scenes = [{"index": 0, "status": "succeeded", "url": "/v1/jobs/j/scenes/0"}]
         body = json.dumps({"id": "j", "status": "succeeded", "scenes": scenes}).encode()
         self.send_response(200)
@@ -92,7 +92,7 @@ class Prefixed(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def prefixed() -> Iterator[str]:
-    Prefixed.asked = []
+    Prefixed.requested = []
     with ThreadingHTTPServer(("127.0.0.1", 0), Prefixed) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -105,7 +105,7 @@ def prefixed() -> Iterator[str]:
 def test_an_address_may_have_a_path_and_slashes_at_its_end(prefixed: str, end: str, tmp_path: Path) -> None:
     mix = MIX | {"requests": [{"name": "a", "frame": ["64x64"]}, {"name": "b", "route": "jobs", "scenes": 1}]}
     (tmp_path / "mix.json").write_text(json.dumps(mix))
-    result = told("run", "--url", f"{prefixed}{end}", *LOAD, "--mix", tmp_path / "mix.json")
-    assert "Traceback" not in result.output and Prefixed.asked, result.output
+    result = reported("run", "--url", f"{prefixed}{end}", *LOAD, "--mix", tmp_path / "mix.json")
+    assert "Traceback" not in result.output and Prefixed.requested, result.output
     paths = {f"/paint/v1/{path}" for path in ("scenes", "jobs", "jobs/j", "jobs/j/scenes/0")}
-    assert {"/paint/v1/scenes"} <= set(Prefixed.asked) <= paths
+    assert {"/paint/v1/scenes"} <= set(Prefixed.requested) <= paths

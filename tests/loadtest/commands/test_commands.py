@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.load_commands import told
-from tests.support.stand_in import StandIn
+from tests.support.fake_service import FakeService
+from tests.support.load_commands import reported
 
 
 def test_a_run_writes_all_it_promises(url: str, mix_file: str, tmp_path: Path) -> None:
     out, html, records = (tmp_path / name for name in ("r.json", "r.html", "r.jsonl"))
     files = ("--out", out, "--html", html, "--records", records)
     load = ("--rate", 20, "--duration", 1, "--warmup", 0.3, "--mix", mix_file, "--seed", 7, "--quiet")
-    result = told("run", "--url", url, *load, "--slo", "ok>=99%", "--api-key", "secret-key", *files)
+    result = reported("run", "--url", url, *load, "--slo", "ok>=99%", "--api-key", "secret-key", *files)
     assert result.exit_code in (0, 3), result.output  # 3 where this machine is too busy to send in time
     summary = json.loads(out.read_text())
     assert summary["ok"] == summary["requests"] > 5
@@ -33,23 +33,25 @@ def test_a_run_writes_all_it_promises(url: str, mix_file: str, tmp_path: Path) -
     assert not [file for file in (out, html, records) if "secret-key" in file.read_text()]
 
 
-def test_a_missed_objective_exits_1(stand_in: StandIn, url: str, mix_file: str) -> None:
-    stand_in.error = lambda number: (500, "internal")
+def test_a_missed_objective_exits_1(fake_service: FakeService, url: str, mix_file: str) -> None:
+    fake_service.error = lambda number: (500, "internal")
     load = ("--arrival", "constant", "--rate", 4, "--duration", 1, "--warmup", 0, "--mix", mix_file)
-    result = told("run", "--url", url, *load, "--slo", "ok>=99%", "--quiet")
+    result = reported("run", "--url", url, *load, "--slo", "ok>=99%", "--quiet")
     assert result.exit_code in (1, 3), result.output
     assert "500 internal" in result.output and "MISSED" in result.output
 
 
-def test_a_run_of_failures_exits_1_without_an_objective(stand_in: StandIn, url: str, mix_file: str) -> None:
-    stand_in.error = lambda number: (503, "not_ready")
+def test_a_run_of_failures_exits_1_without_an_objective(
+    fake_service: FakeService, url: str, mix_file: str
+) -> None:
+    fake_service.error = lambda number: (503, "not_ready")
     load = ("--arrival", "constant", "--rate", 4, "--duration", 1, "--warmup", 0, "--mix", mix_file)
-    result = told("run", "--url", url, *load, "--quiet")
+    result = reported("run", "--url", url, *load, "--quiet")
     assert result.exit_code in (1, 3), result.output
     assert "not one request was answered as it should be" in result.output
 
 
-def test_a_run_that_is_stopped_tells_what_it_saw(url: str, mix_file: str, tmp_path: Path) -> None:
+def test_a_run_that_is_stopped_reports_what_it_saw(url: str, mix_file: str, tmp_path: Path) -> None:
     out = tmp_path / "r.json"
     load = ("--url", url, "--rate", "20", "--duration", "60", "--warmup", "0", "--mix", mix_file)
     with subprocess.Popen(
@@ -68,7 +70,7 @@ def test_a_run_that_is_stopped_tells_what_it_saw(url: str, mix_file: str, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "warnings"),
     [
         (["--rate", "1", "--users", "2"], "--users is a closed loop"),
         ([], "give --rate"),
@@ -79,37 +81,39 @@ def test_a_run_that_is_stopped_tells_what_it_saw(url: str, mix_file: str, tmp_pa
         (["--rate", "1", "--mix", "/nowhere.json"], "cannot be read"),
     ],
 )
-def test_wrong_usage_exits_2(url: str, words: list[str], said: str) -> None:
-    result = told("run", "--url", url, *words)
+def test_wrong_usage_exits_2(url: str, words: list[str], warnings: str) -> None:
+    result = reported("run", "--url", url, *words)
     assert result.exit_code == 2
-    assert said in result.output
+    assert warnings in result.output
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:8000", "ftp://x", "http://127.0.0.1:8000/v1"])
 def test_what_is_no_address_is_refused(address: str) -> None:
-    result = told("run", "--url", address, "--rate", 1)
+    result = reported("run", "--url", address, "--rate", 1)
     assert result.exit_code == 2 and "is no address" in result.output
 
 
-def test_an_address_where_nothing_listens_is_told_before_the_run() -> None:
-    result = told("run", "--url", "http://127.0.0.1:9", "--rate", 1)
+def test_an_address_where_nothing_listens_is_reported_before_the_run() -> None:
+    result = reported("run", "--url", "http://127.0.0.1:9", "--rate", 1)
     assert result.exit_code == 2 and "nothing answers" in result.output
 
 
-def test_a_cluster_that_does_not_answer_is_told(url: str) -> None:
-    result = told("run", "--url", url, "--rate", 1, "--duration", 1, "--ray-address", "127.0.0.1:1")
+def test_a_cluster_that_does_not_answer_is_reported(url: str) -> None:
+    result = reported("run", "--url", url, "--rate", 1, "--duration", 1, "--ray-address", "127.0.0.1:1")
     assert result.exit_code == 2, result.output
-    assert "did not tell of its Serve replicas" in result.output
+    assert "did not report its Serve replicas" in result.output
 
 
 @pytest.mark.slow
-def test_find_finds_a_known_capacity(stand_in: StandIn, url: str, mix_file: str, tmp_path: Path) -> None:
+def test_find_finds_a_known_capacity(
+    fake_service: FakeService, url: str, mix_file: str, tmp_path: Path
+) -> None:
     """One slot of 0.25 s serves 4 a second. M/D/1's mean wait is ρ/(2(1-ρ)) services: 2 at ρ = 0.8."""
-    stand_in.delay_s, stand_in.capacity = 0.25, 1
+    fake_service.delay_s, fake_service.capacity = 0.25, 1
     out, html = tmp_path / "f.json", tmp_path / "f.html"
     slo = ("--slo", "mean<0.8s", "--precision", 0.2)
     times = ("--from", 1.5, "--most", 8, "--duration", 6, "--confirm", 8, "--warmup", 1)
-    result = told(
+    result = reported(
         "find", "--url", url, *slo, *times, "--mix", mix_file, "--out", out, "--html", html, "--quiet"
     )
     found = json.loads(out.read_text())
@@ -122,27 +126,35 @@ def test_find_finds_a_known_capacity(stand_in: StandIn, url: str, mix_file: str,
     assert "requests a second meet" in html.read_text()
 
 
-def test_find_without_a_rate_that_holds_exits_1(stand_in: StandIn, url: str, mix_file: str) -> None:
-    stand_in.error = lambda number: (503, "not_ready")
+def test_find_without_a_rate_that_holds_exits_1(fake_service: FakeService, url: str, mix_file: str) -> None:
+    fake_service.error = lambda number: (503, "not_ready")
     times = ("--from", 8, "--duration", 0.5, "--warmup", 0)
-    result = told("find", "--url", url, "--slo", "ok>=99%", *times, "--mix", mix_file, "--quiet", "--seed", 3)
+    result = reported(
+        "find", "--url", url, "--slo", "ok>=99%", *times, "--mix", mix_file, "--quiet", "--seed", 3
+    )
     assert result.exit_code in (1, 3), result.output
 
 
-def test_a_step_tells_its_three_times(stand_in: StandIn, url: str, mix_file: str, tmp_path: Path) -> None:
+def test_a_step_reports_its_three_times(
+    fake_service: FakeService, url: str, mix_file: str, tmp_path: Path
+) -> None:
     out = tmp_path / "s.json"
     load = ("--low", 8, "--high", 20, "--before", 1, "--hold", 1, "--after", 0.5, "--warmup", 0)
-    result = told("step", "--url", url, *load, "--mix", mix_file, "--slo", "p95<5s", "--out", out, "--quiet")
+    result = reported(
+        "step", "--url", url, *load, "--mix", mix_file, "--slo", "p95<5s", "--out", out, "--quiet"
+    )
     assert result.exit_code in (0, 3), result.output
     step = json.loads(out.read_text())["step"]
     assert step["phases"]["high"]["offered_rps"] > step["phases"]["before"]["offered_rps"]
     assert step["time_to_recovery_s"] == 0 and step["time_to_decision_s"] is None
 
 
-def test_chaos_strikes_and_tells(stand_in: StandIn, url: str, mix_file: str, tmp_path: Path) -> None:
+def test_chaos_strikes_and_reports(
+    fake_service: FakeService, url: str, mix_file: str, tmp_path: Path
+) -> None:
     out = tmp_path / "c.json"
     load = ("--rate", 10, "--duration", 1.2, "--warmup", 0, "--every", 0.5, "--command", "exit 3")
-    result = told("chaos", "--url", url, *load, "--mix", mix_file, "--out", out, "--quiet")
+    result = reported("chaos", "--url", url, *load, "--mix", mix_file, "--out", out, "--quiet")
     assert result.exit_code in (0, 3), result.output
     faults = json.loads(out.read_text())["faults"]
     assert [fault["result"] for fault in faults] == ["exit 3"] * 2
@@ -150,21 +162,21 @@ def test_chaos_strikes_and_tells(stand_in: StandIn, url: str, mix_file: str, tmp
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "warnings"),
     [([], "needs a fault"), (["--end-replica", "Character"], "needs the cluster's --ray-address")],
 )
-def test_chaos_needs_a_fault_and_a_way_to_make_it(url: str, words: list[str], said: str) -> None:
-    result = told("chaos", "--url", url, "--rate", 1, *words)
-    assert result.exit_code == 2 and said in result.output
+def test_chaos_needs_a_fault_and_a_way_to_make_it(url: str, words: list[str], warnings: str) -> None:
+    result = reported("chaos", "--url", url, "--rate", 1, *words)
+    assert result.exit_code == 2 and warnings in result.output
 
 
 def test_a_soak_cancels_its_share_and_watches_memory(
-    stand_in: StandIn, url: str, mix_file: str, tmp_path: Path
+    fake_service: FakeService, url: str, mix_file: str, tmp_path: Path
 ) -> None:
-    stand_in.delay_s = 3.0
+    fake_service.delay_s = 3.0
     out = tmp_path / "s.json"
     load = ("--rate", 15, "--hours", 2 / 3600, "--warmup", 0, "--cancelled", 0.5, "--pid", os.getpid())
-    result = told("soak", "--url", url, *load, "--mix", mix_file, "--out", out, "--quiet")
+    result = reported("soak", "--url", url, *load, "--mix", mix_file, "--out", out, "--quiet")
     assert result.exit_code in (0, 3), result.output
     summary = json.loads(out.read_text())
     assert 0.2 < summary["cancelled"] / summary["requests"] < 0.8
@@ -186,20 +198,20 @@ def test_compare_exits_by_its_verdict(tmp_path: Path) -> None:
     base = summary_file(tmp_path / "a.json", 1.0)
     slower = summary_file(tmp_path / "b.json", 1.5)
     invalid = summary_file(tmp_path / "c.json", 1.0, valid=False)
-    worse = told("compare", base, slower)
+    worse = reported("compare", base, slower)
     assert worse.exit_code == 1 and "worse" in worse.stdout
-    better = told("compare", slower, base, "--out", tmp_path / "cmp.json")
+    better = reported("compare", slower, base, "--out", tmp_path / "cmp.json")
     assert better.exit_code == 0 and "better" in better.stdout
     assert {figure["verdict"] for figure in json.loads((tmp_path / "cmp.json").read_text())["figures"]} >= {
         "better"
     }
-    assert told("compare", base, invalid).exit_code == 3
+    assert reported("compare", base, invalid).exit_code == 3
     (tmp_path / "no.json").write_text("{}")
-    assert told("compare", base, tmp_path / "no.json").exit_code == 2
+    assert reported("compare", base, tmp_path / "no.json").exit_code == 2
 
 
 @pytest.mark.parametrize("command", ["run", "find", "step", "chaos", "soak", "compare"])
 def test_every_command_teaches(command: str) -> None:
-    result = told(command, "--help")
+    result = reported(command, "--help")
     assert result.exit_code == 0
     assert f"python -m loadtest {command}" in result.stdout

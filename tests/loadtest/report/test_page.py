@@ -81,8 +81,8 @@ def full_page() -> str:
         {"at_s": float(s), "replicas": {"Character": 1 + s // 20, "Merger": 1}, "starting": {}}
         for s in range(40)
     ]
-    memory = {"seen": [{"at_s": 5.0 * n, "bytes": 5e8 + n * 1e6} for n in range(9)]}
-    return run_page(summary(faults=faults, replicas=replicas, memory=memory))
+    process_memory = {"seen": [{"at_s": 5.0 * n, "bytes": 5e8 + n * 1e6} for n in range(9)]}
+    return run_page(summary(faults=faults, replicas=replicas, process_memory=process_memory))
 
 
 def test_every_plot_is_drawn() -> None:

@@ -76,7 +76,7 @@ def plain() -> Iterator[int]:
     thread.join()
 
 
-def test_what_cannot_be_connected_to_is_told(plain: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_connected_to_is_reported(plain: int, monkeypatch: pytest.MonkeyPatch) -> None:
     check_listening(f"http://127.0.0.1:{plain}")
     for url, why in (
         (f"https://127.0.0.1:{plain}", "if it speaks plain HTTP, begin with http://"),

@@ -27,7 +27,7 @@ def test_poisson_has_its_rate_and_its_spread() -> None:
 
 
 @pytest.mark.parametrize("spread", [0.3, 1.0, 3.0])
-def test_gamma_has_the_variation_that_was_asked_for(spread: float) -> None:
+def test_gamma_has_the_variation_that_was_requested(spread: float) -> None:
     times = gamma(10, 2_000, 1, spread)
     assert len(times) == pytest.approx(20_000, rel=0.1)
     assert variation(times) == pytest.approx(spread, rel=0.07)
@@ -49,13 +49,13 @@ def test_a_trace_is_read_and_cut_at_the_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "warnings"),
     [("0\nsoon\n", "line 2"), ("3\n1\n", "line 2"), ("nan\n", "line 1"), ("#\n", "no times")],
 )
-def test_a_trace_that_is_none_is_refused_by_line(tmp_path: Path, text: str, said: str) -> None:
+def test_a_trace_that_is_none_is_refused_by_line(tmp_path: Path, text: str, warnings: str) -> None:
     file = tmp_path / "trace.txt"
     file.write_text(text)
-    with pytest.raises(ArrivalsError, match=said):
+    with pytest.raises(ArrivalsError, match=warnings):
         trace(file)
 
 

@@ -13,7 +13,7 @@ from loadtest.traffic import arrivals
 from loadtest.traffic.loops import Target
 from loadtest.traffic.mix import Mix, parse
 from loadtest.traffic.request_plan import plan
-from tests.support.stand_in import StandIn, encoded
+from tests.support.fake_service import FakeService, encoded
 
 Measure = Callable[..., dict[str, Any]]
 STALL_S = 2.0
@@ -25,39 +25,41 @@ def mix_of(**entry: Any) -> Mix:
     )
 
 
-def test_a_stall_is_told_as_long_as_it_was(stand_in: StandIn, measure: Measure, mix: Mix) -> None:
+def test_a_stall_is_reported_as_long_as_it_was(fake_service: FakeService, measure: Measure, mix: Mix) -> None:
     """The truth is the server's: when it answered what, less when that was to be sent."""
-    stand_in.stall_s = (1.0, 1.0 + STALL_S)
+    fake_service.stall_s = (1.0, 1.0 + STALL_S)
     times = arrivals.poisson(12, 4.0, seed=3)
     summary = measure(times)
-    intended = {ask.body["seed"]: ask.at_s or 0.0 for ask in plan(mix, times, 1)}
-    first = stand_in.served[0]
+    intended = {request.body["seed"]: request.at_s or 0.0 for request in plan(mix, times, 1)}
+    first = fake_service.served[0]
     zero = first.arrived - intended[first.body["seed"]]
-    truth = [(served.ended or 0.0) - zero - intended[served.body["seed"]] for served in stand_in.served]
+    truth = [(served.ended or 0.0) - zero - intended[served.body["seed"]] for served in fake_service.served]
     assert np.percentile(truth, 99) > 0.8 * STALL_S
     for name, percent in (("p95", 95), ("p99", 99)):
         # A busy machine adds to it; a generator that hid the stall would see next to nothing.
         assert summary["latency_s"][name] == pytest.approx(np.percentile(truth, percent), rel=0.25), name
 
 
-def test_a_closed_loop_hides_the_same_stall_and_says_so(stand_in: StandIn, measure: Measure) -> None:
-    stand_in.stall_s = (0.5, 2.0)
+def test_a_closed_loop_hides_the_same_stall_and_says_so(fake_service: FakeService, measure: Measure) -> None:
+    fake_service.stall_s = (0.5, 2.0)
     summary = measure([], users=2, ends_s=4.0)
     assert summary["latency_s"]["max"] > 1.0
     assert summary["latency_s"]["p95"] < 0.5
     assert any("coordinated omission" in warning for warning in summary["warnings"])
 
 
-def test_an_open_loop_waits_for_no_answer(stand_in: StandIn, measure: Measure) -> None:
-    stand_in.delay_s = 1.5
+def test_an_open_loop_waits_for_no_answer(fake_service: FakeService, measure: Measure) -> None:
+    fake_service.delay_s = 1.5
     summary = measure([number * 0.02 for number in range(10)])
-    assert stand_in.most_at_once == 10
+    assert fake_service.most_at_once == 10
     assert summary["ok"] == 10
 
 
-def test_a_closed_loop_has_no_more_users_than_were_asked_for(stand_in: StandIn, measure: Measure) -> None:
+def test_a_closed_loop_has_no_more_users_than_were_requested(
+    fake_service: FakeService, measure: Measure
+) -> None:
     summary = measure([], users=3, ends_s=0.5)
-    assert stand_in.most_at_once == 3
+    assert fake_service.most_at_once == 3
     assert summary["ok"] == summary["requests"] > 3, "they ask again"
 
 
@@ -85,10 +87,10 @@ def test_a_late_generator_makes_the_run_invalid(measure: Measure) -> None:
     ],
 )
 def test_what_is_no_picture_is_a_failure_by_its_code(
-    stand_in: StandIn, url: str, measure: Measure, behaviour: dict[str, Any], code: str
+    fake_service: FakeService, url: str, measure: Measure, behaviour: dict[str, Any], code: str
 ) -> None:
     for name, value in behaviour.items():
-        setattr(stand_in, name, value)
+        setattr(fake_service, name, value)
     summary = measure([0.0, 0.05], target=Target(url, 0.6))
     assert summary["errors"] == {code: 2}
     assert (summary["ok"], summary["latency_s"], summary["goodput_rps"]) == (0, None, 0)
@@ -111,11 +113,11 @@ def test_nothing_listens(measure: Measure) -> None:
     ids=str,
 )
 def test_every_form_of_answer_is_read_and_checked(
-    stand_in: StandIn, measure: Measure, entry: dict[str, Any]
+    fake_service: FakeService, measure: Measure, entry: dict[str, Any]
 ) -> None:
     summary = measure([0.0, 0.05], mix=mix_of(**entry))
     assert (summary["ok"], summary["errors"]) == (2, {})
-    stand_in.picture = lambda size, form: encoded(Image.new("RGB", size), form)
+    fake_service.picture = lambda size, form: encoded(Image.new("RGB", size), form)
     assert measure([0.0], mix=mix_of(**entry))["errors"] == {"bad picture: flat": 1}
 
 
@@ -125,12 +127,12 @@ def test_stages_come_from_server_timing(measure: Measure) -> None:
     assert set(stages) == {"character-queue", "character-denoise", "merge"}
 
 
-def test_cancelled_requests_leave_and_count_as_neither(stand_in: StandIn, measure: Measure) -> None:
-    stand_in.delay_s = 5.0
+def test_cancelled_requests_leave_and_count_as_neither(fake_service: FakeService, measure: Measure) -> None:
+    fake_service.delay_s = 5.0
     summary = measure([0.0, 0.05, 0.1], mix=mix_of(cancels={"share": 1, "after_s": [0.2, 0.3]}))
     assert (summary["cancelled"], summary["ok"], summary["errors"]) == (3, 0, {})
     deadline = time.monotonic() + 5
-    while stand_in.given_up < 3:
+    while fake_service.given_up < 3:
         assert time.monotonic() < deadline, "the server was not told"
         time.sleep(0.01)
 
@@ -145,22 +147,22 @@ def test_cancelled_requests_leave_and_count_as_neither(stand_in: StandIn, measur
     ],
 )
 def test_a_job_with_a_failed_scene_has_failed(
-    stand_in: StandIn, measure: Measure, last: dict[str, Any], code: str
+    fake_service: FakeService, measure: Measure, last: dict[str, Any], code: str
 ) -> None:
-    stand_in.last_scene = last
+    fake_service.last_scene = last
     assert measure([0.0], mix=mix_of(route="jobs", scenes=2))["errors"] == {code: 1}
 
 
-def test_a_cancelled_job_is_deleted(stand_in: StandIn, measure: Measure) -> None:
-    stand_in.delay_s = lambda number: 0.0  # a job that never ends
+def test_a_cancelled_job_is_deleted(fake_service: FakeService, measure: Measure) -> None:
+    fake_service.delay_s = lambda number: 0.0  # a job that never ends
     entry = {"route": "jobs", "scenes": 2, "cancels": {"share": 1, "after_s": [0.3, 0.3]}}
     assert measure([0.0], mix=mix_of(**entry))["cancelled"] == 1
-    assert stand_in.deleted == ["j0"]
+    assert fake_service.deleted == ["j0"]
 
 
-def test_the_seed_decides_what_is_sent(stand_in: StandIn, measure: Measure) -> None:
+def test_the_seed_decides_what_is_sent(fake_service: FakeService, measure: Measure) -> None:
     for seed in (5, 5, 6):
         measure([0.0, 0.01], seed=seed)
-    sent = [served.body["seed"] for served in stand_in.served]
+    sent = [served.body["seed"] for served in fake_service.served]
     assert sent[:2] == sent[2:4]
     assert sent[:2] != sent[4:]

@@ -14,7 +14,7 @@ def parsed(**changes: Any) -> Any:
     return parse(json.dumps(MIX | changes))
 
 
-def test_the_default_mix_asks_for_scenes_and_layers() -> None:
+def test_the_default_mix_requests_scenes_and_layers() -> None:
     assert {entry.route for entry in default_mix().requests} == {"scenes", "characters", "backgrounds"}
 
 
@@ -23,7 +23,7 @@ def test_sizes_are_pixels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "warnings"),
     [
         ({"requests": [{"name": "x", "wieght": 2}]}, r"requests\.0\.wieght: there is no such key; .*weight"),
         ({"request": []}, r"request: there is no such key; .*requests"),
@@ -45,14 +45,14 @@ def test_sizes_are_pixels() -> None:
         ({"characters": []}, "characters"),
     ],
 )
-def test_a_fault_is_told_by_its_key(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(MixError, match=said):
+def test_a_fault_is_reported_by_its_key(changes: dict[str, Any], warnings: str) -> None:
+    with pytest.raises(MixError, match=warnings):
         parsed(**changes)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("{", "line 1"), ('{"a": 1, "a": 2}', "'a' is there twice"), ("[]", "the file")]
+    ("text", "warnings"), [("{", "line 1"), ('{"a": 1, "a": 2}', "'a' is there twice"), ("[]", "the file")]
 )
-def test_what_is_no_mix_is_refused(text: str, said: str) -> None:
-    with pytest.raises(MixError, match=said):
+def test_what_is_no_mix_is_refused(text: str, warnings: str) -> None:
+    with pytest.raises(MixError, match=warnings):
         parse(text)

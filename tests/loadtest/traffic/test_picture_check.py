@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from loadtest.traffic.picture_check import Wanted, flaw
-from tests.support.stand_in import encoded, picture
+from tests.support.fake_service import encoded, picture
 
 
 @pytest.mark.parametrize("form", ["jpeg", "png", "webp"])

@@ -12,7 +12,7 @@ RECORD = Record(
 )
 
 
-def test_a_line_is_read_back_and_tells_latency_from_the_intended_time(tmp_path: Path) -> None:
+def test_a_line_is_read_back_with_its_latency_from_the_intended_time(tmp_path: Path) -> None:
     file = tmp_path / "records.jsonl"
     with file.open("w") as lines:
         write(RECORD, lines)

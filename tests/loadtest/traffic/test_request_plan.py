@@ -16,14 +16,14 @@ def mix(*requests: dict[str, Any], **more: Any) -> Mix:
 
 
 def test_weights_decide_how_often() -> None:
-    asks = plan(mix({"weight": 3}, {"weight": 1}), [0.0] * 4_000, seed=1)
-    counts = Counter(ask.entry for ask in asks)
+    requests = plan(mix({"weight": 3}, {"weight": 1}), [0.0] * 4_000, seed=1)
+    counts = Counter(request.entry for request in requests)
     assert 2_850 < counts["r0"] < 3_150
 
 
-def test_every_request_has_a_seed_of_its_own_unless_few_are_asked_for() -> None:
-    assert len({ask.body["seed"] for ask in plan(mix({}), [0.0] * 500, 1)}) == 500
-    assert {ask.body["seed"] for ask in plan(mix({}, seeds=3), [0.0] * 500, 1)} == {0, 1, 2}
+def test_every_request_has_a_seed_of_its_own_unless_few_are_requested() -> None:
+    assert len({request.body["seed"] for request in plan(mix({}), [0.0] * 500, 1)}) == 500
+    assert {request.body["seed"] for request in plan(mix({}, seeds=3), [0.0] * 500, 1)} == {0, 1, 2}
 
 
 def test_a_scene_says_what_the_mix_says_and_leaves_the_rest_to_the_service() -> None:
@@ -47,25 +47,25 @@ def test_a_scene_says_what_the_mix_says_and_leaves_the_rest_to_the_service() -> 
 
 
 def test_a_layer_alone_is_flat_and_its_picture_of_its_size() -> None:
-    (ask,) = plan(mix({"route": "backgrounds", "background_size": ["96x64"]}), [0.0], 1)
-    assert (ask.path, ask.body["prompt"], ask.body["width"]) == ("/v1/backgrounds", "b", 96)
-    assert ask.wanted.size_px == (96, 64)
+    (request,) = plan(mix({"route": "backgrounds", "background_size": ["96x64"]}), [0.0], 1)
+    assert (request.path, request.body["prompt"], request.body["width"]) == ("/v1/backgrounds", "b", 96)
+    assert request.wanted.size_px == (96, 64)
 
 
 def test_the_scenes_of_a_job_are_of_one_size_and_different_seeds() -> None:
-    (ask,) = plan(mix({"route": "jobs", "scenes": 5, "frame": ["64x64", "128x64", "256x64"]}), [0.0], 1)
-    scenes = ask.body["scenes"]
+    (request,) = plan(mix({"route": "jobs", "scenes": 5, "frame": ["64x64", "128x64", "256x64"]}), [0.0], 1)
+    scenes = request.body["scenes"]
     assert len({scene["merge"]["width"] for scene in scenes}) == 1
     assert len({scene["seed"] for scene in scenes}) == 5
 
 
 def test_cancels_have_their_share_and_their_times() -> None:
-    asks = plan(mix({"cancels": {"share": 0.25, "after_s": [0.5, 2.0]}}), [0.0] * 2_000, 1)
-    after = [ask.cancel_after_s for ask in asks if ask.cancel_after_s is not None]
+    requests = plan(mix({"cancels": {"share": 0.25, "after_s": [0.5, 2.0]}}), [0.0] * 2_000, 1)
+    after = [request.cancel_after_s for request in requests if request.cancel_after_s is not None]
     assert 430 < len(after) < 570
     assert min(after) >= 0.5 and max(after) <= 2.0
 
 
 def test_a_closed_loop_draws_the_same_requests() -> None:
-    drawn = [ask.body for ask in islice(endless(default_mix(), 7), 20)]
-    assert drawn == [ask.body for ask in plan(default_mix(), [0.0] * 20, 7)]
+    drawn = [request.body for request in islice(endless(default_mix(), 7), 20)]
+    assert drawn == [request.body for request in plan(default_mix(), [0.0] * 20, 7)]

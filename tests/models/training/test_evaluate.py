@@ -56,12 +56,13 @@ def test_an_empty_picture_has_some_color_and_no_crash() -> None:
     assert garment_color(Image.new("RGB", (384, 512), (230, 228, 224))) in COLORS
 
 
-def test_the_shipped_classifier_tells_fresh_places_apart() -> None:
+def test_the_shipped_classifier_distinguishes_fresh_places() -> None:
     network, rng = classifier.load(), random.Random(77)
     places = [sample_place(rng) for _ in range(40)]
     seen = classifier.classify(network, [draw_place(place, 512, 384) for place in places])
     right = [
-        (told.kind, told.time) == (place.kind, place.time) for told, place in zip(seen, places, strict=True)
+        (reported.kind, reported.time) == (place.kind, place.time)
+        for reported, place in zip(seen, places, strict=True)
     ]
     assert sum(right) >= 37
 
@@ -69,29 +70,29 @@ def test_the_shipped_classifier_tells_fresh_places_apart() -> None:
 @pytest.mark.parametrize("name", sorted(SUBJECTS))
 def test_prompts_are_held_out_different_and_repeatable(name: str) -> None:
     prompts = held_out_prompts(name)
-    assert len({asked.prompt for asked in prompts}) == 240
-    assert all(SUBJECTS[name].held_out(asked.spec) for asked in prompts)
+    assert len({requested.prompt for requested in prompts}) == 240
+    assert all(SUBJECTS[name].held_out(requested.spec) for requested in prompts)
     assert held_out_prompts(name, 36) == held_out_prompts(name, 36) != held_out_prompts(name, 36, seed=1)
 
 
 def test_character_prompts_are_the_services_and_name_what_is_measured() -> None:
     prompts = held_out_prompts("character", 60)
-    for asked in prompts:
-        description, _, terms = asked.prompt.partition(f", {CHARACTER_TERMS}")
+    for requested in prompts:
+        description, _, terms = requested.prompt.partition(f", {CHARACTER_TERMS}")
         assert terms in ("", f", {PLAIN_BACKDROP_TERMS}")
-        assert f"{asked.spec.garment_color} {asked.spec.garment}" in description
-        assert asked.spec.role in description
-        assert asked.negative_prompt == CHARACTER_NEGATIVE
-    assert sum(asked.prompt.endswith(PLAIN_BACKDROP_TERMS) for asked in prompts) == 30
-    assert set(Counter(asked.spec.garment_color for asked in prompts).values()) == {5}
+        assert f"{requested.spec.garment_color} {requested.spec.garment}" in description
+        assert requested.spec.role in description
+        assert requested.negative_prompt == CHARACTER_NEGATIVE
+    assert sum(requested.prompt.endswith(PLAIN_BACKDROP_TERMS) for requested in prompts) == 30
+    assert set(Counter(requested.spec.garment_color for requested in prompts).values()) == {5}
 
 
 def test_background_prompts_are_the_services_and_name_what_is_measured() -> None:
-    for asked in held_out_prompts("background", 60):
-        assert asked.prompt.startswith("beautiful detailed ")
-        assert asked.prompt.endswith(BACKGROUND_TERMS)
-        assert asked.spec.kind in asked.prompt
-        assert asked.negative_prompt == BACKGROUND_NEGATIVE
+    for requested in held_out_prompts("background", 60):
+        assert requested.prompt.startswith("beautiful detailed ")
+        assert requested.prompt.endswith(BACKGROUND_TERMS)
+        assert requested.spec.kind in requested.prompt
+        assert requested.negative_prompt == BACKGROUND_NEGATIVE
 
 
 def test_more_prompts_than_there_are_is_an_error_and_not_a_hang() -> None:
@@ -137,7 +138,7 @@ def test_a_model_that_ignores_its_prompt_scores_low(tmp_path: Path) -> None:
     always = draw_figure(dataclasses.replace(sample_figure(random.Random(1)), garment_color="blue"))
     prompts = held_out_prompts("character", 12)
     report = evaluate.evaluate(
-        "character", lambda asked, seeds: [always for _ in asked], prompts, 8, tmp_path / "sheet.jpg"
+        "character", lambda requested, seeds: [always for _ in requested], prompts, 8, tmp_path / "sheet.jpg"
     )
     assert report["adherence"]["garment_color"]["share"] == pytest.approx(1 / 12, abs=1e-3)
     assert len(report["misses"]) == 11

@@ -40,7 +40,7 @@ def test_no_model_that_a_person_fills_in_has_a_pattern(model: type[BaseModel]) -
     assert list(patterns(TypeAdapter(model).core_schema)) == []
 
 
-def test_the_collectors_address_is_asked_for_in_words() -> None:
+def test_the_collectors_missing_address_is_reported_in_words() -> None:
     with pytest.raises(ValidationError, match="must be the collector's address, such as http://") as raised:
         ServiceConfig.model_validate({"tracing": {"endpoint": "collector:4317"}})
     assert raised.value.errors()[0]["loc"] == ("tracing", "endpoint")

@@ -43,9 +43,9 @@ def client(client_with: Callable[..., httpx.AsyncClient]) -> httpx.AsyncClient:
 async def test_a_field_without_a_use_is_refused(
     client: httpx.AsyncClient, route: str, body: dict[str, Any], param: str
 ) -> None:
-    answer = await client.post(route, json=body)
-    error = answer.json()["error"]
-    assert (answer.status_code, error["code"], error["param"]) == (422, "invalid_request", param)
+    response = await client.post(route, json=body)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"], error["param"]) == (422, "invalid_request", param)
     assert f"is not for {SCHNELL}: FLUX.1 [schnell] " in error["message"]
 
 
@@ -53,10 +53,10 @@ async def test_a_silent_request_is_painted_as_the_model_likes(client: httpx.Asyn
     (served, *_) = (await client.get("/v1/models")).json()["data"]
     assert (served["id"], served["family"], served["tasks"]) == (SCHNELL, "flux-schnell", ["text_to_image"])
     assert (served["licence"], served["commercial_use"]) == ("Apache-2.0", "yes")
-    answer = await client.post("/v1/characters", json={"prompt": "a knight", "negative_prompt": ""})
-    assert answer.status_code == 200
+    response = await client.post("/v1/characters", json={"prompt": "a knight", "negative_prompt": ""})
+    assert response.status_code == 200
     page = (await client.get("/openapi.json")).json()
     body = page["paths"]["/v1/characters"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["properties"]["num_inference_steps"]["default"] == 4
-    told = str(body["properties"]["guidance_scale"]) + str(body["properties"]["negative_prompt"])
-    assert "'maximum': 0.0" in told and "'maxLength': 0" in told
+    reported = str(body["properties"]["guidance_scale"]) + str(body["properties"]["negative_prompt"])
+    assert "'maximum': 0.0" in reported and "'maxLength': 0" in reported

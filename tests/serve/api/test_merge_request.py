@@ -33,19 +33,19 @@ async def merge(
     return await client.post("/v1/merges", files=sent, data=data, headers=headers)
 
 
-def picture(answer: httpx.Response) -> Image.Image:
-    return Image.open(BytesIO(answer.content))
+def picture(response: httpx.Response) -> Image.Image:
+    return Image.open(BytesIO(response.content))
 
 
 async def test_two_pictures_become_one(client: httpx.AsyncClient) -> None:
-    answer = await merge(client)
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"] == "image/jpeg"
-    assert picture(answer).size == (1024, 512)
-    mode, confidence = answer.headers["x-merge"].split("; ")
+    response = await merge(client)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == "image/jpeg"
+    assert picture(response).size == (1024, 512)
+    mode, confidence = response.headers["x-merge"].split("; ")
     assert mode == "cutout"
     assert float(confidence.removeprefix("confidence=")) >= 0.5
-    assert "merge;dur=" in answer.headers["server-timing"]
+    assert "merge;dur=" in response.headers["server-timing"]
 
 
 async def test_options_are_those_of_a_scene(client: httpx.AsyncClient) -> None:
@@ -53,10 +53,10 @@ async def test_options_are_those_of_a_scene(client: httpx.AsyncClient) -> None:
         "merge": {"mode": "paste", "position": "left", "width": 256, "height": 128, "contrast": 1.0},
         "output": {"format": "png"},
     }
-    answer = await merge(client, options)
-    asked = MergeOptions("paste", "left", 256, 128, contrast=1.0)
-    assert answer.headers["x-merge"] == "paste; confidence=0.00"
-    assert picture(answer).tobytes() == paste(FIGURE, PLACE, asked)[0].tobytes()
+    response = await merge(client, options)
+    requested = MergeOptions("paste", "left", 256, 128, contrast=1.0)
+    assert response.headers["x-merge"] == "paste; confidence=0.00"
+    assert picture(response).tobytes() == paste(FIGURE, PLACE, requested)[0].tobytes()
 
 
 async def test_options_may_come_as_a_file(client: httpx.AsyncClient) -> None:
@@ -65,9 +65,9 @@ async def test_options_may_come_as_a_file(client: httpx.AsyncClient) -> None:
 
 
 async def test_the_answer_as_json(client: httpx.AsyncClient) -> None:
-    answer = await merge(client, SMALL | {"layers": True}, JSON)
-    body = answer.json()
-    assert body["id"] == answer.headers["x-request-id"]
+    response = await merge(client, SMALL | {"layers": True}, JSON)
+    body = response.json()
+    assert body["id"] == response.headers["x-request-id"]
     assert (body["image"]["format"], body["image"]["width"], body["image"]["height"]) == ("jpeg", 256, 128)
     assert body["merge"]["mode"] == "cutout"
     assert set(body["layers"]) == {"character", "background", "mask", "painted"}
@@ -78,14 +78,16 @@ async def test_the_answer_as_json(client: httpx.AsyncClient) -> None:
 
 
 async def test_layers_of_a_scene_give_the_scene_again(client: httpx.AsyncClient) -> None:
-    asked = {"mode": "auto", "position": {"x": 0.4}, "width": 256, "height": 128, "harmonize": 0.9}
+    requested = {"mode": "auto", "position": {"x": 0.4}, "width": 256, "height": 128, "harmonize": 0.9}
     scene = {"character": "a knight", "background": "a castle", "seed": 3, "layers": True}
     png = {"output": {"format": "png"}}
-    painted = (await client.post("/v1/scenes", json={**scene, "merge": asked, **png}, headers=JSON)).json()
+    painted = (
+        await client.post("/v1/scenes", json={**scene, "merge": requested, **png}, headers=JSON)
+    ).json()
     assert painted["merge"]["mode"] == "cutout"
     layers = {name: base64.b64decode(layer["b64_json"]) for name, layer in painted["layers"].items()}
     sent = {name: (f"{name}.png", layers[name]) for name in ("character", "background")}
-    for options in (png, {"merge": asked, **png}):
+    for options in (png, {"merge": requested, **png}):
         again = (await merge(client, options, JSON, **sent)).json()
         assert again["merge"] == painted["merge"]
         both = [Image.open(BytesIO(base64.b64decode(made["image"]["b64_json"]))) for made in (again, painted)]
@@ -95,9 +97,9 @@ async def test_layers_of_a_scene_give_the_scene_again(client: httpx.AsyncClient)
 async def test_layers_make_other_scenes_and_leave_nothing_behind(client: httpx.AsyncClient) -> None:
     frame = {"width": 256, "height": 128}
     scene = {"character": "a knight", "background": "a castle", "seed": 3, "output": {"format": "png"}}
-    asked = {"position": "left", "harmonize": 1.0, **frame}
+    requested = {"position": "left", "harmonize": 1.0, **frame}
     painted = (
-        await client.post("/v1/scenes", json=scene | {"layers": True, "merge": asked}, headers=JSON)
+        await client.post("/v1/scenes", json=scene | {"layers": True, "merge": requested}, headers=JSON)
     ).json()
     files = {name: base64.b64decode(layer["b64_json"]) for name, layer in painted["layers"].items()}
     place = ("b.png", files["background"])
@@ -174,20 +176,20 @@ async def test_wrong_options_are_refused(
 async def test_the_file_at_fault_is_named(
     client: httpx.AsyncClient, name: str, part: Any, status: int, code: str
 ) -> None:
-    answer = await merge(client, **{name: part})
-    assert error_of(answer) == (status, code or "invalid_request", name)
+    response = await merge(client, **{name: part})
+    assert error_of(response) == (status, code or "invalid_request", name)
 
 
 async def test_a_picture_of_too_many_pixels_is_refused(
     client_with: Callable[..., httpx.AsyncClient],
 ) -> None:
-    answer = await merge(client_with(limits={"max_upload_pixels": 10_000}))
-    assert error_of(answer) == (422, "invalid_request", "character")
+    response = await merge(client_with(limits={"max_upload_pixels": 10_000}))
+    assert error_of(response) == (422, "invalid_request", "character")
 
 
 async def test_a_form_that_is_too_large_is_refused(client_with: Callable[..., httpx.AsyncClient]) -> None:
-    answer = await merge(client_with(limits={"max_upload_bytes": 20_000}))
-    assert error_of(answer) == (413, "payload_too_large", None)
+    response = await merge(client_with(limits={"max_upload_bytes": 20_000}))
+    assert error_of(response) == (413, "payload_too_large", None)
 
 
 async def test_options_that_are_too_large_are_refused(client: httpx.AsyncClient) -> None:
@@ -227,8 +229,8 @@ async def test_other_bodies_are_refused(client: httpx.AsyncClient, content_type:
 @pytest.mark.parametrize("boundary", ["; boundary=x", "", "; boundary=" + 300 * "x"])
 async def test_a_broken_form_is_refused(client: httpx.AsyncClient, body: bytes, boundary: str) -> None:
     headers = {"Content-Type": "multipart/form-data" + boundary}
-    answer = await client.post("/v1/merges", content=body, headers=headers)
-    assert error_of(answer)[:2] == (422, "invalid_request")
+    response = await client.post("/v1/merges", content=body, headers=headers)
+    assert error_of(response)[:2] == (422, "invalid_request")
 
 
 async def test_a_part_too_many_or_twice_is_refused(client: httpx.AsyncClient) -> None:
@@ -272,8 +274,8 @@ async def test_parts_without_file_names_are_files(client: httpx.AsyncClient, kin
         (disposed("options"), json.dumps(SMALL).encode()),
     )
     headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-    answer = await client.post("/v1/merges", content=form, headers=headers)
-    assert (answer.status_code, answer.content) == (200, (await merge(client, SMALL)).content)
+    response = await client.post("/v1/merges", content=form, headers=headers)
+    assert (response.status_code, response.content) == (200, (await merge(client, SMALL)).content)
 
 
 @pytest.mark.parametrize(
@@ -281,15 +283,15 @@ async def test_parts_without_file_names_are_files(client: httpx.AsyncClient, kin
 )
 async def test_a_picture_under_another_of_its_types(client: httpx.AsyncClient, kind: str) -> None:
     """S3 and stores like it say `binary/octet-stream` of what they were told nothing of."""
-    answer = await merge(client, SMALL, character=("c", CHARACTER, kind))
-    assert answer.content == (await merge(client, SMALL)).content
+    response = await merge(client, SMALL, character=("c", CHARACTER, kind))
+    assert response.content == (await merge(client, SMALL)).content
 
 
 async def test_words_in_place_of_a_picture_are_named(client: httpx.AsyncClient) -> None:
     form = form_of((disposed("character"), b"a knight"), (disposed("background"), BACKGROUND))
     headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-    answer = await client.post("/v1/merges", content=form, headers=headers)
-    assert error_of(answer) == (422, "invalid_request", "character")
+    response = await client.post("/v1/merges", content=form, headers=headers)
+    assert error_of(response) == (422, "invalid_request", "character")
 
 
 async def test_a_part_without_a_name_is_refused(client: httpx.AsyncClient) -> None:

@@ -36,14 +36,14 @@ def pixels(picture: dict[str, str]) -> Any:
 
 
 async def test_two_figures_stand_side_by_side(client: httpx.AsyncClient) -> None:
-    answer = await merge(client, [CHARACTER] * 2, SMALL | {"layers": True}, JSON)
-    body = answer.json()
-    assert answer.status_code == 200, body
+    response = await merge(client, [CHARACTER] * 2, SMALL | {"layers": True}, JSON)
+    body = response.json()
+    assert response.status_code == 200, body
     one, other = body["merge"]["figures"]
     assert {one["mode"], other["mode"]} == {"cutout"}
     assert one["box"][0] + one["box"][2] <= other["box"][0]
     assert body["merge"]["box"][0] == one["box"][0]
-    assert answer.headers["x-merge"].startswith("cutout,cutout; confidence=")
+    assert response.headers["x-merge"].startswith("cutout,cutout; confidence=")
     assert set(body["layers"]) == {"characters", "background", "masks", "painted"}
     assert [len(body["layers"][name]) for name in ("characters", "masks", "painted")] == [2, 2, 2]
 
@@ -106,12 +106,12 @@ async def test_what_does_not_fit_is_refused(
 
 async def test_the_file_at_fault_is_named(client: httpx.AsyncClient) -> None:
     for broken in (b"", b"words", CHARACTER[:2000]):
-        answer = await merge(client, [CHARACTER, broken])
-        assert error_of(answer) == (422, "invalid_request", "character.1")
+        response = await merge(client, [CHARACTER, broken])
+        assert error_of(response) == (422, "invalid_request", "character.1")
     insisting = {"merge": {"mode": "cutout"}}
-    answer = await merge(client, [CHARACTER, BACKGROUND], insisting)
-    assert error_of(answer) == (422, "cutout_failed", "merge.mode")
-    assert "figure 1" in answer.json()["error"]["message"]
+    response = await merge(client, [CHARACTER, BACKGROUND], insisting)
+    assert error_of(response) == (422, "cutout_failed", "merge.mode")
+    assert "figure 1" in response.json()["error"]["message"]
 
 
 async def test_all_characters_together_have_the_pixels_of_one(

@@ -93,8 +93,8 @@ async def test_each_one_is_found_by_its_id(
     client = client_of(config, graph, environment)
     for model in (await client.get("/v1/models")).json()["data"]:
         for written in (model["id"], quote(model["id"], safe="")):
-            answer = await client.get(f"/v1/models/{written}")
-            assert (answer.status_code, answer.json()) == (200, model)
+            response = await client.get(f"/v1/models/{written}")
+            assert (response.status_code, response.json()) == (200, model)
 
 
 async def test_one_is_found_by_an_older_name(client: httpx.AsyncClient) -> None:
@@ -104,8 +104,8 @@ async def test_one_is_found_by_an_older_name(client: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize("name", ["none", "", "%2Fetc%2Fpasswd", "%00", "a" * 5_000, "storybook-character/"])
 async def test_there_is_no_other(client: httpx.AsyncClient, name: str) -> None:
-    answer = await client.get(f"/v1/models/{name}")
-    assert (answer.status_code, error_of(answer)["code"]) == (404, "not_found")
+    response = await client.get(f"/v1/models/{name}")
+    assert (response.status_code, error_of(response)["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("environment", [{}, FINE_TUNE, BOTH], ids=["bundled", "own", "both"])
@@ -115,11 +115,11 @@ async def test_each_one_that_serves_can_be_named(
     client = client_of(config, graph, environment)
     for model in (await client.get("/v1/models")).json()["data"]:
         body = {"model": model["id"], "prompt": "a knight", **PAINTED}
-        answer = await client.post("/v1/images/generations", json=body)
+        response = await client.post("/v1/images/generations", json=body)
         if model["serving"]:
-            assert answer.status_code == 200, answer.text
+            assert response.status_code == 200, response.text
         else:
-            assert (answer.status_code, error_of(answer)["param"]) == (422, "model")
+            assert (response.status_code, error_of(response)["param"]) == (422, "model")
 
 
 async def test_a_model_of_one_layer_paints_that_layer(client: httpx.AsyncClient) -> None:

@@ -152,8 +152,8 @@ async def test_all_of_them_at_once(client: httpx.AsyncClient, route: str, body: 
     title = page()["paths"][route]["post"]["requestBody"]["content"]["application/json"]["schema"]["title"]
     shape = next(shape for shape in shapes() if shape.__name__ == title)
     optional = {name: None for name, field in shape.model_fields.items() if not field.is_required()}
-    answer = await client.post(route, json=optional | body)
-    assert answer.status_code in (200, 202), answer.text
+    response = await client.post(route, json=optional | body)
+    assert response.status_code in (200, 202), response.text
 
 
 @pytest.mark.parametrize(
@@ -163,9 +163,9 @@ async def test_the_options_of_a_merge(client: httpx.AsyncClient, options: str) -
     file = BytesIO()
     Image.new("RGBA", (64, 64), (200, 30, 30, 255)).save(file, "PNG")
     files = {"character": file.getvalue(), "background": file.getvalue()}
-    answer = await client.post("/v1/merges", files=files, data={"options": options})
+    response = await client.post("/v1/merges", files=files, data={"options": options})
     plain = await client.post("/v1/merges", files=files)
-    assert (answer.status_code, answer.content) == (200, plain.content)
+    assert (response.status_code, response.content) == (200, plain.content)
 
 
 @pytest.mark.parametrize(
@@ -178,17 +178,17 @@ async def test_the_options_of_a_merge(client: httpx.AsyncClient, options: str) -
 async def test_a_required_field_that_is_null_is_missing(
     client: httpx.AsyncClient, body: dict[str, Any], param: str
 ) -> None:
-    answer = await client.post("/v1/scenes", json=body)
-    assert (answer.status_code, error_of(answer)["message"]) == (422, f"{param} is required")
+    response = await client.post("/v1/scenes", json=body)
+    assert (response.status_code, error_of(response)["message"]) == (422, f"{param} is required")
 
 
 async def test_an_unknown_field_that_is_null_is_unknown(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/v1/scenes", json=SCENE | {"tone": None})
-    assert error_of(answer)["message"] == "tone is not a known field"
+    response = await client.post("/v1/scenes", json=SCENE | {"tone": None})
+    assert error_of(response)["message"] == "tone is not a known field"
 
 
 async def test_one_of_two_names_that_is_null_is_not_given(client: httpx.AsyncClient) -> None:
     both = {"prompt": "a", "width": 64, "height": 64, "steps": None, "num_inference_steps": 1}
     assert (await client.post("/v1/characters", json=both)).status_code == 200
-    answer = await client.post("/v1/characters", json=both | {"steps": 1})
-    assert answer.status_code == 422
+    response = await client.post("/v1/characters", json=both | {"steps": 1})
+    assert response.status_code == 422

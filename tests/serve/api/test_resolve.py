@@ -101,7 +101,7 @@ def test_absent_seeds_are_drawn_apart() -> None:
 
 
 @pytest.mark.parametrize(("mode", "plain"), [("auto", True), ("cutout", True), ("paste", False)])
-def test_only_a_character_that_is_cut_out_stands_on_a_plain_backdrop(mode: str, plain: bool) -> None:
+def test_only_a_character_that_is_cut_out_has_a_plain_backdrop(mode: str, plain: bool) -> None:
     job = admitted(merge={"mode": mode})
     assert (job.character.plain_backdrop, job.background.plain_backdrop) == (plain, False)
 
@@ -138,7 +138,7 @@ def test_a_larger_limit_serves_larger_pictures() -> None:
     assert refusal(large, character={"prompt": "a", "width": 2064})[0] == "character.width"
 
 
-def test_a_smaller_limit_refuses_what_is_asked_and_shrinks_what_is_not() -> None:
+def test_a_smaller_limit_refuses_what_is_requested_and_shrinks_what_is_not() -> None:
     small = BUNDLED.with_environment({"MAX_IMAGE_SIZE": "300"})
     assert refusal(small, character={"prompt": "a", "width": 304})[0] == "character.width"
     assert refusal(small, merge={"width": 301})[0] == "merge.width"
@@ -227,8 +227,12 @@ def test_the_services_merge_defaults() -> None:
         400,
     )
     assert (job.merge.output.quality, job.character.plain_backdrop) == (80, False)
-    asked = admitted(config, merge={"mode": "auto", "position": "center"}, output={"quality": 50})
-    assert (asked.merge.options.mode, asked.merge.options.position, asked.merge.output.quality) == (
+    requested = admitted(config, merge={"mode": "auto", "position": "center"}, output={"quality": 50})
+    assert (
+        requested.merge.options.mode,
+        requested.merge.options.position,
+        requested.merge.output.quality,
+    ) == (
         "auto",
         "center",
         50,

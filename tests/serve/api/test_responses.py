@@ -15,8 +15,8 @@ from PIL import Image
 from deployments.messages import LayerResult, LayerTimings, MergeResult, Picture
 from serve.api.responses import (
     accepted_format,
-    layer_answer,
-    scene_answer,
+    layer_response,
+    scene_response,
     wants_json,
 )
 from serve.graph.scene import SceneResult
@@ -29,7 +29,7 @@ SCENE: dict[str, Any] = {
 JSON = {"Accept": "application/json"}
 
 
-def asking(accept: str) -> Request:
+def sending(accept: str) -> Request:
     headers = [(b"accept", accept.encode())]
     return Request({"type": "http", "headers": headers, "state": {"request_id": "r1"}})
 
@@ -56,7 +56,7 @@ def asking(accept: str) -> Request:
     ],
 )
 def test_what_is_accepted(accept: str, json: bool, named: str | None) -> None:
-    assert (wants_json(asking(accept)), accepted_format(asking(accept))) == (json, named)
+    assert (wants_json(sending(accept)), accepted_format(sending(accept))) == (json, named)
 
 
 @pytest.mark.parametrize(
@@ -73,17 +73,17 @@ def test_what_is_accepted(accept: str, json: bool, named: str | None) -> None:
 async def test_the_picture_itself(
     client: httpx.AsyncClient, accept: str, output: str | None, kind: str
 ) -> None:
-    answer = await client.post(
+    response = await client.post(
         "/v1/scenes", json=SCENE | {"output": {"format": output}}, headers={"Accept": accept}
     )
-    assert (answer.status_code, answer.headers["content-type"]) == (200, f"image/{kind}")
-    picture = Image.open(BytesIO(answer.content))
+    assert (response.status_code, response.headers["content-type"]) == (200, f"image/{kind}")
+    picture = Image.open(BytesIO(response.content))
     assert (picture.format, picture.size) == (kind.upper(), (128, 64))
 
 
 async def test_the_headers_of_a_scene(client: httpx.AsyncClient) -> None:
-    asked = SCENE | {"seed": 42, "background": SCENE["background"] | {"seed": 123}}
-    headers = (await client.post("/v1/scenes", json=asked)).headers
+    requested = SCENE | {"seed": 42, "background": SCENE["background"] | {"seed": 123}}
+    headers = (await client.post("/v1/scenes", json=requested)).headers
     assert headers["x-seed"] == "character=42; background=123"
     assert headers["x-merge"] == "paste; confidence=0.00"
     assert headers["x-backend"] == "simulated"
@@ -95,11 +95,11 @@ async def test_the_headers_of_a_scene(client: httpx.AsyncClient) -> None:
 
 
 async def test_the_json_of_a_scene(client: httpx.AsyncClient) -> None:
-    asked = SCENE | {"seed": 42, "layers": True, "output": {"format": "png"}}
-    answer = await client.post("/v1/scenes", json=asked, headers=JSON)
-    assert answer.headers["content-type"] == "application/json"
-    body = answer.json()
-    assert body["id"] == answer.headers["x-request-id"]
+    requested = SCENE | {"seed": 42, "layers": True, "output": {"format": "png"}}
+    response = await client.post("/v1/scenes", json=requested, headers=JSON)
+    assert response.headers["content-type"] == "application/json"
+    body = response.json()
+    assert body["id"] == response.headers["x-request-id"]
     assert (body["seeds"], body["degraded"]) == ({"character": 42, "background": 42}, [])
     assert body["merge"] == {"mode": "paste", "confidence": 0.0, "box": [64, 0, 64, 64]}
     assert body["models"] == {
@@ -128,8 +128,8 @@ async def test_the_reported_seeds_give_the_identical_picture(client: httpx.Async
 
 @pytest.mark.parametrize("kind", ["character", "background"])
 async def test_a_layer_alone(client: httpx.AsyncClient, kind: str) -> None:
-    asked = SCENE[kind] | {"seed": 5, "output": {"format": "png"}}
-    picture = await client.post(f"/v1/{kind}s", json=asked)
+    requested = SCENE[kind] | {"seed": 5, "output": {"format": "png"}}
+    picture = await client.post(f"/v1/{kind}s", json=requested)
     assert (picture.headers["content-type"], picture.headers["x-seed"]) == ("image/png", "5")
     assert picture.headers["x-backend"] == "simulated"
     assert re.findall(r"([a-z-]+);", picture.headers["server-timing"]) == [
@@ -138,12 +138,12 @@ async def test_a_layer_alone(client: httpx.AsyncClient, kind: str) -> None:
         "denoise",
         "decode",
     ]
-    body = (await client.post(f"/v1/{kind}s", json=asked, headers=JSON)).json()
+    body = (await client.post(f"/v1/{kind}s", json=requested, headers=JSON)).json()
     assert (body["seed"], body["model"], body["degraded"]) == (5, f"simulated storybook-{kind}", [])
     assert base64.b64decode(body["image"]["b64_json"]) == picture.content
 
 
-def test_what_is_not_as_asked_is_told_in_every_form() -> None:
+def test_what_is_not_as_requested_is_reported_in_every_form() -> None:
     pixels = np.zeros((2, 2, 3), np.uint8)
     timings = LayerTimings(1, 2, 3, 4)
     character = LayerResult(
@@ -159,14 +159,18 @@ def test_what_is_not_as_asked_is_told_in_every_form() -> None:
     background = replace(character, kind="background", degraded=("placeholder",), warnings=())
     picture = Picture("jpeg", 2, 2, b"data")
     merged = MergeResult(picture, "cutout", 0.971, (1, 2, 3, 4), 5.0, 6.0)
-    answer = scene_answer(asking("application/json"), SceneResult(character, background, merged))
-    assert answer.headers["x-degraded"] == "character: reduced, character: reseeded, background: placeholder"
-    assert answer.headers["x-merge"] == "cutout; confidence=0.97"
-    assert answer.headers["x-backend"] == "diffusers"
-    assert b'"warnings":["character: prompt is long"]' in answer.body
-    assert b'"degraded":["character: reduced","character: reseeded","background: placeholder"]' in answer.body
-    alone = layer_answer(asking("application/json"), character, picture)
+    response = scene_response(sending("application/json"), SceneResult(character, background, merged))
+    assert (
+        response.headers["x-degraded"] == "character: reduced, character: reseeded, background: placeholder"
+    )
+    assert response.headers["x-merge"] == "cutout; confidence=0.97"
+    assert response.headers["x-backend"] == "diffusers"
+    assert b'"warnings":["character: prompt is long"]' in response.body
+    assert (
+        b'"degraded":["character: reduced","character: reseeded","background: placeholder"]' in response.body
+    )
+    alone = layer_response(sending("application/json"), character, picture)
     assert alone.headers["x-degraded"] == "reduced, reseeded"
     assert b'"warnings":["prompt is long"]' in alone.body
     mixed = SceneResult(character, replace(background, backend="simulated"), merged)
-    assert scene_answer(asking("*/*"), mixed).headers["x-backend"] == "simulated"
+    assert scene_response(sending("*/*"), mixed).headers["x-backend"] == "simulated"

@@ -8,7 +8,7 @@ from serve.api.sizes import frame_shaped, frame_size, layer_size
 from serve.config.service_config import Limits
 
 
-def test_what_is_asked_is_given() -> None:
+def test_what_is_requested_is_given() -> None:
     assert layer_size((128, 96), (384, 512), 16, Limits(), "") == (128, 96)
     assert layer_size((128, None), (384, 512), 16, Limits(), "") == (128, 512)
     assert frame_size((101, 99), (1024, 512), Limits()) == (101, 99)
@@ -55,7 +55,7 @@ def test_a_larger_limit_lets_a_larger_model_paint_at_its_own_size() -> None:
 
 
 @pytest.mark.parametrize(("side", "nearest"), [(1019, 1008), (70, 64), (150, 144)])
-def test_the_nearest_size_can_be_asked_for(side: int, nearest: int) -> None:
+def test_the_nearest_size_can_be_requested(side: int, nearest: int) -> None:
     limits = Limits(max_image_size=1020)
     with pytest.raises(InvalidRequest, match=f"the nearest is {nearest}$"):
         layer_size((side, 64), (64, 64), 16, limits, "")

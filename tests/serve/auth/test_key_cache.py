@@ -51,13 +51,13 @@ async def test_strangers_cost_a_read_in_a_tenth_of_a_second(
     reads = Reads(store)
     cache = KeyCache(lambda: reads)  # type: ignore[arg-type, return-value]
     assert not await refused(cache, store.create("me", ("generate",))[1])
-    asking = [asyncio.ensure_future(refused(cache, f"sw_{n:08x}_x")) for n in range(100)]
-    while (ended := sum(task.done() for task in asking)) < 100 - key_cache.MOST_WAITING:
+    sending = [asyncio.ensure_future(refused(cache, f"sw_{n:08x}_x")) for n in range(100)]
+    while (ended := sum(task.done() for task in sending)) < 100 - key_cache.MOST_WAITING:
         await asyncio.sleep(0)
     assert (ended, reads.count) == (100 - key_cache.MOST_WAITING, 1), "the others wait their turn"
-    for task in asking:
+    for task in sending:
         task.cancel()
-    await asyncio.gather(*asking, return_exceptions=True)
+    await asyncio.gather(*sending, return_exceptions=True)
     assert cache._waiting == 0
 
 

@@ -44,8 +44,8 @@ def store(tmp_path: Path) -> KeyStore:
 
 
 @pytest.fixture
-def asked(store: KeyStore) -> Callable[..., Any]:
-    async def ask(app: Any, whole: str) -> list[Message]:
+def requested(store: KeyStore) -> Callable[..., Any]:
+    async def call(app: Any, whole: str) -> list[Message]:
         sent: list[Message] = []
 
         async def send(message: Message) -> None:
@@ -60,7 +60,7 @@ def asked(store: KeyStore) -> Callable[..., Any]:
         await app(scope, receive, send)
         return sent
 
-    return ask
+    return call
 
 
 def body(sent: list[Message]) -> str:
@@ -68,21 +68,21 @@ def body(sent: list[Message]) -> str:
 
 
 async def revoked_meanwhile(
-    app: AuthMiddleware, held: Held, store: KeyStore, asked: Callable[..., Any]
+    app: AuthMiddleware, held: Held, store: KeyStore, requested: Callable[..., Any]
 ) -> list[Message]:
     """Return what a request is sent whose key is revoked while the application has it."""
     key, whole = store.create("x", ("generate",))
-    asking = asyncio.create_task(asked(app, whole))
+    sending = asyncio.create_task(requested(app, whole))
     await held.reached.wait()
     store.revoke(key.id)
-    sent: list[Message] = await asyncio.wait_for(asking, 20)
+    sent: list[Message] = await asyncio.wait_for(sending, 20)
     return sent
 
 
-async def test_a_stream_ends_with_the_reason(store: KeyStore, asked: Callable[..., Any]) -> None:
+async def test_a_stream_ends_with_the_reason(store: KeyStore, requested: Callable[..., Any]) -> None:
     held = Held(b"text/event-stream; charset=utf-8")
     app = AuthMiddleware(held, lambda: store)
-    sent = await revoked_meanwhile(app, held, store, asked)
+    sent = await revoked_meanwhile(app, held, store, requested)
     assert held.stopped
     name, data = body(sent).strip().split("\n")
     assert name == "event: error"
@@ -91,28 +91,30 @@ async def test_a_stream_ends_with_the_reason(store: KeyStore, asked: Callable[..
     assert not sent[-1].get("more_body", False)
 
 
-async def test_what_waits_is_answered_401(store: KeyStore, asked: Callable[..., Any]) -> None:
+async def test_what_waits_is_answered_401(store: KeyStore, requested: Callable[..., Any]) -> None:
     held = Held(None)
     app = AuthMiddleware(held, lambda: store)
-    sent = await revoked_meanwhile(app, held, store, asked)
+    sent = await revoked_meanwhile(app, held, store, requested)
     assert (sent[0]["status"], held.stopped) == (401, True)
     assert json.loads(body(sent))["error"]["code"] == "unauthenticated"
 
 
-async def test_an_answer_that_is_being_sent_is_sent_whole(store: KeyStore, asked: Callable[..., Any]) -> None:
+async def test_an_answer_that_is_being_sent_is_sent_whole(
+    store: KeyStore, requested: Callable[..., Any]
+) -> None:
     """And so is another key's, of the same tenant."""
     picture, other, canary = Held(b"image/png"), Held(None), Held(None)
     key, whole = store.create("x", ("generate",))
     _, second = store.create("y", ("generate",), "x")
     tenants = AuthMiddleware(picture, lambda: store)
     app: Any = tenants
-    sending = asyncio.create_task(asked(app, whole))
+    sending = asyncio.create_task(requested(app, whole))
     await picture.reached.wait()
     tenants._app = other
-    waiting = asyncio.create_task(asked(app, second))
+    waiting = asyncio.create_task(requested(app, second))
     await other.reached.wait()
     tenants._app = canary
-    dying = asyncio.create_task(asked(app, whole))
+    dying = asyncio.create_task(requested(app, whole))
     await canary.reached.wait()
     store.revoke(key.id)
     assert (await asyncio.wait_for(dying, 20))[0]["status"] == 401
@@ -123,12 +125,12 @@ async def test_an_answer_that_is_being_sent_is_sent_whole(store: KeyStore, asked
         assert (sent[0]["status"], body(sent)) == (200, "all")
 
 
-async def test_a_caller_that_leaves_is_no_ended_key(store: KeyStore, asked: Callable[..., Any]) -> None:
+async def test_a_caller_that_leaves_is_no_ended_key(store: KeyStore, requested: Callable[..., Any]) -> None:
     held = Held(None)
     _, whole = store.create("x", ("generate",))
-    asking = asyncio.create_task(asked(AuthMiddleware(held, lambda: store), whole))
+    sending = asyncio.create_task(requested(AuthMiddleware(held, lambda: store), whole))
     await held.reached.wait()
-    asking.cancel()
+    sending.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asking
+        await sending
     assert held.stopped

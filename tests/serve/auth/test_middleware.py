@@ -26,11 +26,11 @@ from tests.support.local_service import served
 from tests.support.polling import eventually
 from tests.support.scene_requests import SCENE, SMALL, error_of
 
-Ask = Callable[..., httpx.AsyncClient]
+Send = Callable[..., httpx.AsyncClient]
 
 
 @pytest.fixture
-def ask(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Ask:
+def send(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Send:
     """A client with a key of these scopes, or without one, from this machine or another."""
     store, numbers = open_keys(tmp_path), itertools.count()
 
@@ -64,11 +64,11 @@ def ask(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Ask:
         ("off", "192.0.2.1", 200),
     ],
 )
-async def test_who_is_asked_for_a_key(
-    ask: Ask, authentication: str | None, address: str, status: int
+async def test_which_services_require_a_key(
+    send: Send, authentication: str | None, address: str, status: int
 ) -> None:
     """Istio's sidecar hands on every request from 127.0.0.6, Linkerd's from 127.0.0.1."""
-    client = ask(authentication=authentication, address=address)
+    client = send(authentication=authentication, address=address)
     assert (await client.get("/v1/models")).status_code == status
     assert (await client.get("/healthz")).status_code == 200
     assert (await client.get("/openapi.json")).status_code == 200
@@ -77,33 +77,33 @@ async def test_who_is_asked_for_a_key(
 @pytest.mark.parametrize(
     "header", [None, "", "Bearer", "Bearer ", "Bearer sw_x_y", "Basic sw_x_y", "sw_x_y", "Bearer é"]
 )
-async def test_no_key_no_answer(ask: Ask, header: str | None) -> None:
+async def test_no_key_no_answer(send: Send, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header.encode("utf-8")}
-    answer = await ask().post("/v1/scenes", json=SCENE, headers=headers)  # type: ignore[arg-type]
-    error = error_of(answer)
-    assert (answer.status_code, error["code"], error["type"]) == (
+    response = await send().post("/v1/scenes", json=SCENE, headers=headers)  # type: ignore[arg-type]
+    error = error_of(response)
+    assert (response.status_code, error["code"], error["type"]) == (
         401,
         "unauthenticated",
         "authentication_error",
     )
-    assert answer.headers["www-authenticate"] == "Bearer"
+    assert response.headers["www-authenticate"] == "Bearer"
 
 
-async def test_a_revoked_key_is_told_so(ask: Ask, tmp_path: Path) -> None:
+async def test_a_revoked_key_gets_the_reason(send: Send, tmp_path: Path) -> None:
     store = open_keys(tmp_path)
     key, whole = store.create("x", ("generate",))
     store.revoke(key.id)
     said = {}
     for offered in (whole, f"{whole}x"):
-        answer = await ask().get("/v1/models", headers={"Authorization": f"Bearer {offered}"})
-        assert answer.status_code == 401
-        said[offered] = error_of(answer)["message"]
+        response = await send().get("/v1/models", headers={"Authorization": f"Bearer {offered}"})
+        assert response.status_code == 401
+        said[offered] = error_of(response)["message"]
     assert said == {whole: "this key was revoked", f"{whole}x": "this key is not known here"}
 
 
-async def test_a_key_does_what_its_scopes_say(ask: Ask) -> None:
+async def test_a_key_does_what_its_scopes_say(send: Send) -> None:
     for scopes, paints, submits in ((("generate",), 200, 403), (("jobs",), 403, 202), (("admin",), 200, 202)):
-        client = ask(*scopes)
+        client = send(*scopes)
         painted = await client.post("/v1/backgrounds", json=SMALL)
         submitted = await client.post("/v1/jobs", json={"scenes": [SCENE]})
         assert (painted.status_code, submitted.status_code) == (paints, submits)
@@ -112,8 +112,8 @@ async def test_a_key_does_what_its_scopes_say(ask: Ask) -> None:
             assert error_of(refused)["code"] == "forbidden"
 
 
-async def test_anothers_job_is_not_there(ask: Ask) -> None:
-    mine, yours = ask("jobs"), ask("jobs")
+async def test_anothers_job_is_not_there(send: Send) -> None:
+    mine, yours = send("jobs"), send("jobs")
     job = (await mine.post("/v1/jobs", json={"scenes": [SCENE]})).headers["location"]
     assert (await mine.get(job)).status_code == 200
     for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/events"), ("GET", "/scenes/0")):
@@ -122,8 +122,8 @@ async def test_anothers_job_is_not_there(ask: Ask) -> None:
     assert (await mine.get(job)).json()["status"] == "queued"
 
 
-async def test_a_quota_of_work(ask: Ask) -> None:
-    client = ask("generate", rate=0.001, burst=0.035)
+async def test_a_quota_of_work(send: Send) -> None:
+    client = send("generate", rate=0.001, burst=0.035)
     spent = [(await client.post("/v1/backgrounds", json=SMALL)).status_code for _ in range(6)]
     assert spent == [200] * 4 + [429] * 2, "64 x 64 x 1 step is 0.0041 megapixel-steps, and so is its file"
     refused = await client.post("/v1/scenes", json=SCENE)
@@ -131,28 +131,28 @@ async def test_a_quota_of_work(ask: Ask) -> None:
     assert (await client.post("/v1/backgrounds", json={})).status_code == 422, "and a wrong one costs nothing"
 
 
-async def test_a_quota_of_requests_at_once(ask: Ask) -> None:
-    client = ask("generate", concurrent=1)
-    answers = await asyncio.gather(*(client.post("/v1/backgrounds", json=SMALL) for _ in range(3)))
-    assert sorted(answer.status_code for answer in answers) == [200, 429, 429]
+async def test_a_quota_of_requests_at_once(send: Send) -> None:
+    client = send("generate", concurrent=1)
+    responses = await asyncio.gather(*(client.post("/v1/backgrounds", json=SMALL) for _ in range(3)))
+    assert sorted(response.status_code for response in responses) == [200, 429, 429]
     assert (await client.post("/v1/backgrounds", json=SMALL)).status_code == 200
 
 
-async def test_keys_that_cannot_be_read(ask: Ask, tmp_path: Path) -> None:
+async def test_keys_that_cannot_be_read(send: Send, tmp_path: Path) -> None:
     """Those of an earlier version, which are taken in, or the database itself."""
-    client = ask("generate")
+    client = send("generate")
     (tmp_path / "keys.json").write_text("{")
-    answer = await client.get("/v1/models")
-    assert (answer.status_code, error_of(answer)["code"]) == (503, "not_ready")
+    response = await client.get("/v1/models")
+    assert (response.status_code, error_of(response)["code"]) == (503, "not_ready")
     (tmp_path / "keys.json").unlink()
     assert (await client.get("/v1/models")).status_code == 200
-    assert (await ask().get("/v1/models")).status_code == 401, "no key is asked of a database"
+    assert (await send().get("/v1/models")).status_code == 401, "no key is asked of a database"
 
 
-async def test_a_key_that_expires(ask: Ask, tmp_path: Path) -> None:
+async def test_a_key_that_expires(send: Send, tmp_path: Path) -> None:
     store = open_keys(tmp_path)
     key, whole = store.create("short", ("generate",), expires_at=time.time() + 3_600)
-    client = ask()
+    client = send()
     client.headers["Authorization"] = f"Bearer {whole}"
     assert (await client.get("/v1/models")).status_code == 200
     store.replace(key.id, grace_s=0.001)
@@ -164,9 +164,9 @@ async def ended(client: httpx.AsyncClient) -> bool:
     return (await client.get("/v1/models")).status_code == 401
 
 
-async def test_a_tenant_s_keys_share_its_jobs_and_its_quota(ask: Ask, tmp_path: Path) -> None:
-    mine, too = ask("jobs", "generate", rate=0.001, burst=0.017), ask("generate", tenant="tenant 0")
-    replaced = ask("jobs", tenant="tenant 0")
+async def test_a_tenant_s_keys_share_its_jobs_and_its_quota(send: Send, tmp_path: Path) -> None:
+    mine, too = send("jobs", "generate", rate=0.001, burst=0.017), send("generate", tenant="tenant 0")
+    replaced = send("jobs", tenant="tenant 0")
     job = (await mine.post("/v1/jobs", json={"scenes": [SCENE]})).headers["location"]
     assert (await replaced.get(job)).status_code == 200
     assert [each["id"] for each in (await replaced.get("/v1/jobs")).json()["data"]] == [job.split("/")[-1]]
@@ -177,8 +177,8 @@ async def test_a_tenant_s_keys_share_its_jobs_and_its_quota(ask: Ask, tmp_path: 
     assert painted == [200, 200, 429], "two pictures fit into the tenant's quota"
 
 
-async def test_an_admin_sees_ends_and_releases_everybody_s_jobs(ask: Ask) -> None:
-    mine, yours, admin = ask("jobs"), ask("jobs"), ask("admin")
+async def test_an_admin_sees_ends_and_releases_all_jobs(send: Send) -> None:
+    mine, yours, admin = send("jobs"), send("jobs"), send("admin")
     job = (await mine.post("/v1/jobs", json={"scenes": [SCENE]})).headers["location"]
     listed = (await admin.get("/v1/jobs")).json()["data"]
     assert [(each["id"], each["tenant"]) for each in listed] == [(job.split("/")[-1], "tenant 0")]
@@ -196,8 +196,8 @@ async def test_an_admin_sees_ends_and_releases_everybody_s_jobs(ask: Ask) -> Non
     assert (await mine.get(job)).json()["status"] == "cancelled"
 
 
-async def test_last_use_is_noted(ask: Ask, tmp_path: Path) -> None:
-    client = ask("generate")
+async def test_last_use_is_noted(send: Send, tmp_path: Path) -> None:
+    client = send("generate")
     assert open_keys(tmp_path).all()[0].last_used_at is None
     await client.get("/v1/models")
 
@@ -207,16 +207,16 @@ async def test_last_use_is_noted(ask: Ask, tmp_path: Path) -> None:
     await eventually(noted)
 
 
-async def test_merges_are_charged_by_megapixels(ask: Ask) -> None:
+async def test_merges_are_charged_by_megapixels(send: Send) -> None:
     picture = BytesIO()
     Image.new("RGB", (256, 256), "green").save(picture, "PNG")
     files = {name: picture.getvalue() for name in ("character", "background")}
     options = {"options": '{"merge": {"mode": "paste", "width": 256, "height": 256}}'}
-    client = ask("generate", rate=0.001, burst=0.5)
-    answers = [await client.post("/v1/merges", files=files, data=options) for _ in range(3)]
-    assert [each.status_code for each in answers] == [200, 200, 429], "three pictures of 0.066 megapixels"
-    assert error_of(answers[2])["code"] == "rate_limited"
-    poor = await ask("generate", rate=0.01).post("/v1/merges", files=files, data=options)
+    client = send("generate", rate=0.001, burst=0.5)
+    responses = [await client.post("/v1/merges", files=files, data=options) for _ in range(3)]
+    assert [each.status_code for each in responses] == [200, 200, 429], "three pictures of 0.066 megapixels"
+    assert error_of(responses[2])["code"] == "rate_limited"
+    poor = await send("generate", rate=0.01).post("/v1/merges", files=files, data=options)
     assert poor.status_code == 422
     broken = files | {"character": b"not a picture"}
     refused = await client.post("/v1/merges", files=broken, data=options)
@@ -224,12 +224,12 @@ async def test_merges_are_charged_by_megapixels(ask: Ask) -> None:
 
 
 async def test_a_refused_scene_leaves_the_quota_as_it_was(
-    ask: Ask, graph: Graph, monkeypatch: pytest.MonkeyPatch
+    send: Send, graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: AdmissionControl, *jobs: LayerJob) -> NoReturn:
         raise Overloaded("full", retry_after_s=1)
 
-    client = ask("generate", rate=0.001, burst=0.01)
+    client = send("generate", rate=0.001, burst=0.01)
     with monkeypatch.context() as patched:
         patched.setattr(AdmissionControl, "admit", full)
         for _ in range(3):

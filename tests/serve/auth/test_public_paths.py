@@ -81,12 +81,12 @@ async def test_a_web_socket_needs_a_key_too(app: ASGIApp, tmp_path: Path) -> Non
     async def inside(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.accept"})
 
-    async def ask(*headers: tuple[bytes, bytes]) -> str:
+    async def call(*headers: tuple[bytes, bytes]) -> str:
         sent.clear()
         scope = {"type": "websocket", "path": "/v1/live", "headers": list(headers)}
         await AuthMiddleware(inside, lambda: open_keys(tmp_path))(scope, None, send)  # type: ignore[arg-type]
         return str(sent[0]["type"])
 
-    assert await ask() == "websocket.close"
+    assert await call() == "websocket.close"
     key = open_keys(tmp_path).create("x", ("generate",))[1]
-    assert await ask((b"authorization", f"Bearer {key}".encode())) == "websocket.accept"
+    assert await call((b"authorization", f"Bearer {key}".encode())) == "websocket.accept"

@@ -45,7 +45,7 @@ def test_a_bucket_fills_with_time_and_no_further_than_its_burst() -> None:
         quota.spend(1, 1_000)
 
 
-def test_what_never_fits_is_told_apart() -> None:
+def test_what_never_fits_is_distinguished() -> None:
     with pytest.raises(Refusal) as refused:
         Quota(rate=2, burst=10).spend(11, 0)
     assert refused.value.status == 422
@@ -71,9 +71,9 @@ def test_requests_at_once() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 3)), max_size=50))
-def test_never_more_than_burst_and_rate_allow(asked: list[tuple[float, float]]) -> None:
+def test_never_more_than_burst_and_rate_allow(requested: list[tuple[float, float]]) -> None:
     quota, now, spent = Quota(rate=1, burst=5), 0.0, 0.0
-    for amount, pause in asked:
+    for amount, pause in requested:
         now += pause
         try:
             quota.spend(amount, now)

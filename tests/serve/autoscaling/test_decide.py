@@ -50,13 +50,13 @@ def test_within_bounds_and_budget(character: BranchLoad, background: BranchLoad,
 
 
 @given(loads, st.floats(0.0, 20.0), seconds)
-def test_more_work_never_asks_for_less(load: BranchLoad, offered: float, backlog_s: float) -> None:
+def test_more_work_never_requests_less(load: BranchLoad, offered: float, backlog_s: float) -> None:
     more = replace(load, offered=load.offered + offered, backlog_s=load.backlog_s + backlog_s)
     assert required(more, GOAL, 4.0, 0.95) >= required(load, GOAL, 4.0, 0.95)
 
 
 @given(loads, st.floats(0.1, 20.0))
-def test_a_tighter_goal_never_asks_for_less(load: BranchLoad, wait_s: float) -> None:
+def test_a_tighter_goal_never_requests_less(load: BranchLoad, wait_s: float) -> None:
     assert required(load, GOAL, wait_s / 2, 0.95) >= required(load, GOAL, wait_s, 0.95)
     assert required(load, GOAL, wait_s, 0.99) >= required(load, GOAL, wait_s, 0.95)
 
@@ -88,7 +88,7 @@ def test_a_load_that_wavers_does_not_flap() -> None:
 
 
 @pytest.mark.parametrize("least", [0, 1])
-def test_zero_only_where_asked_and_after_long_idleness(least: int) -> None:
+def test_zero_only_where_requested_and_after_long_idleness(least: int) -> None:
     busy = replace(IDLE, offered=2.0, least=least)
     _, histories = decide({"Character": busy}, GOAL, {}, 0.0)
     idle = replace(IDLE, least=least)

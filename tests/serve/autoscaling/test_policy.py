@@ -116,7 +116,7 @@ def test_what_is_remembered_travels_through_ray() -> None:
     assert min(first.values()) > 10
 
 
-def test_somebody_waiting_at_zero_replicas_is_served() -> None:
+def test_a_caller_waiting_at_zero_replicas_is_served() -> None:
     policy: Callable[..., Any] = _apply_app_level_autoscaling_config(JointPolicy())
     waiting = [context(name, total_num_requests=1.0) for name in ("Character", "Background")]
     counts, _ = policy(contexts(*waiting))

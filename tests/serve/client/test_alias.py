@@ -39,3 +39,7 @@ def test_it_has_all_that_the_new_one_has(old: ModuleType, new: ModuleType) -> No
     assert old.__all__ == new.__all__
     for name in new.__all__:
         assert getattr(old, name) is getattr(new, name)
+
+
+def test_a_module_that_was_renamed_has_its_old_name_too() -> None:
+    assert import_module("serve.client.answers") is import_module("scenewright.responses")

@@ -13,10 +13,10 @@ from click.testing import CliRunner, Result
 
 from serve.cli import main
 from serve.commands.demo import main as demo
-from tests.support.asking import SECRET
+from tests.support.sending import SECRET
 from tests.support.stub_service import Stub, run
 
-NOBODY = "http://127.0.0.1:9"
+NO_ONE = "http://127.0.0.1:9"
 NO_ENVIRONMENT = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
@@ -42,8 +42,8 @@ def one_sentence(result: Result) -> str:
         ("http://scenes.example:8000", {"ALL_PROXY": f"socks5://u:{SECRET}@127.0.0.1:9"}),
         ("https://scenes.example", {"HTTPS_PROXY": f"foo://u:{SECRET}@proxy"}),
         ("https://scenes.example", {"SSL_CERT_FILE": "/nowhere.pem"}),
-        (NOBODY, {"SCENEWRIGHT_API_KEY": f"{SECRET}\nx"}),
-        (NOBODY, {"SCENEWRIGHT_API_KEY": f"schlüssel{SECRET}"}),
+        (NO_ONE, {"SCENEWRIGHT_API_KEY": f"{SECRET}\nx"}),
+        (NO_ONE, {"SCENEWRIGHT_API_KEY": f"schlüssel{SECRET}"}),
         (f"http://u:{SECRET}@127.0.0.1:9", {}),
         ("127.0.0.1:9", {}),
         ("http://a..b", {}),
@@ -60,12 +60,12 @@ def test_the_environment_may_say_where_the_service_is(server: Stub, monkeypatch:
     monkeypatch.setenv("SCENEWRIGHT_URL", f"{server.url}//")
     monkeypatch.setenv("SCENEWRIGHT_API_KEY", "k\n")
     assert "storybook-character" in run("models").output
-    assert "no Scenewright at http://127.0.0.1:9" in run("models", "--url", NOBODY).stderr
+    assert "no Scenewright at http://127.0.0.1:9" in run("models", "--url", NO_ONE).stderr
 
 
 @pytest.mark.parametrize("words", [("caf\udce9", "b"), ("a", "half \ud83d")])
 def test_words_that_are_no_text(words: tuple[str, str], tmp_path: Path) -> None:
-    result = run("scene", *words, "--url", NOBODY, "-o", tmp_path / "s.png")
+    result = run("scene", *words, "--url", NO_ONE, "-o", tmp_path / "s.png")
     assert result.exit_code == 2
     assert ".prompt holds half of a character, or bytes that are not UTF-8" in one_sentence(result)
 
@@ -88,7 +88,7 @@ def test_words_that_are_no_text(words: tuple[str, str], tmp_path: Path) -> None:
 )
 def test_a_file_that_holds_no_scenes(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "scenes.json").write_bytes(content)
-    result = run("job", "submit", tmp_path / "scenes.json", "--url", NOBODY)
+    result = run("job", "submit", tmp_path / "scenes.json", "--url", NO_ONE)
     assert result.exit_code == 2
     one_sentence(result)
 
@@ -106,7 +106,7 @@ def test_a_file_that_cannot_be_read(file: str, tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize("key", ["зима", "a\nb", "k" * 300])
 def test_a_jobs_key_that_no_header_can_carry(key: str, tmp_path: Path) -> None:
     (tmp_path / "scenes.json").write_text("[]")
-    result = run("job", "submit", tmp_path / "scenes.json", "--idempotency-key", key, "--url", NOBODY)
+    result = run("job", "submit", tmp_path / "scenes.json", "--idempotency-key", key, "--url", NO_ONE)
     assert result.exit_code == 2
     assert "idempotency_key" in one_sentence(result)
 
@@ -132,7 +132,7 @@ def test_a_place_that_cannot_be_written(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file.txt").write_text("")
-    server.answers["/v1/jobs/j"] = (
+    server.responses["/v1/jobs/j"] = (
         200,
         {"id": "j", "status": "succeeded", "scenes": [{"index": 0, "url": "u"}]},
     )
@@ -150,7 +150,7 @@ def process(*words: str | bytes, **more: object) -> subprocess.CompletedProcess[
 
 @pytest.fixture
 def named(server: Stub) -> Iterator[Stub]:
-    server.answers["/v1/models"] = (200, {"data": [{"id": "größer", "serving": []}]})
+    server.responses["/v1/models"] = (200, {"data": [{"id": "größer", "serving": []}]})
     return server
 
 

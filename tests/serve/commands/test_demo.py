@@ -25,8 +25,8 @@ def test_the_port(
 ) -> None:
     seen: list[Any] = []
 
-    def running(config: Any, host: str, asked: int, say: Any, deploy: Any) -> None:
-        seen.append((host, asked))
+    def running(config: Any, host: str, requested: int, say: Any, deploy: Any) -> None:
+        seen.append((host, requested))
         raise Seen
 
     monkeypatch.setattr(local_cluster, "running", running)

@@ -38,10 +38,10 @@ def test_a_plan_as_json(tmp_path: Path) -> None:
 
 def test_a_plan_for_several_models(tmp_path: Path) -> None:
     one, other = profile(tmp_path, "one"), profile(tmp_path, "other", "some/model")
-    asked = ("--p95", 4, "--scenes", 1000, "--profile", one, "--rps", 1, "--profile", other, "--rps", 2)
-    text = run(*asked).output
+    requested = ("--p95", 4, "--scenes", 1000, "--profile", one, "--rps", 1, "--profile", other, "--rps", 2)
+    text = run(*requested).output
     assert "\n\ncharacter: some/model\n2 scenes/s" in text
-    data = json.loads(run(*asked, "--json").output)
+    data = json.loads(run(*requested, "--json").output)
     assert [each["models"]["character"] for each in data["plans"]] == [None, "some/model"]
     assert data["gpus"] == sum(each["chosen"]["gpus"] for each in data["plans"])
     assert text.endswith(f"GPUs of all models: {data['gpus']}\n")

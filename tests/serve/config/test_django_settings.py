@@ -62,7 +62,7 @@ def test_torchs_own_dtype_and_a_numbered_device() -> None:
     assert (model.dtype, model.device) == ("float16", "cuda")
 
 
-def test_a_safety_checker_that_is_not_there_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_safety_checker_that_is_not_there_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     ServiceConfig.from_django({"STABLE_DIFFUSION_CONFIG": {"safety_checker": False}})
     assert caplog.messages == []
     ServiceConfig.from_django({"STABLE_DIFFUSION_CONFIG": {"safety_checker": True}})

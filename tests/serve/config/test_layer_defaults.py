@@ -29,13 +29,13 @@ def painted_by(source: str, **settings: Any) -> ServiceConfig:
     return ServiceConfig.model_validate({"character": layer, "background": layer})
 
 
-def admitted(config: ServiceConfig, **asked: Any) -> LayerJob:
-    return admit_layer("character", LayerRequest(prompt=WORDS, **asked), config, "req")
+def admitted(config: ServiceConfig, **requested: Any) -> LayerJob:
+    return admit_layer("character", LayerRequest(prompt=WORDS, **requested), config, "req")
 
 
-def refused(config: ServiceConfig, **asked: Any) -> InvalidRequest:
+def refused(config: ServiceConfig, **requested: Any) -> InvalidRequest:
     with pytest.raises(InvalidRequest) as raised:
-        admitted(config, **asked)
+        admitted(config, **requested)
     return raised.value
 
 
@@ -112,11 +112,11 @@ def test_what_a_family_has_no_use_for_is_refused_by_its_name(family: Any) -> Non
 
 
 def test_a_scene_names_the_layer_whose_parameter_it_is() -> None:
-    asked = SceneRequest.model_validate(
+    requested = SceneRequest.model_validate(
         {"character": WORDS, "background": {"prompt": "a castle", "negative_prompt": "people"}}
     )
     with pytest.raises(InvalidRequest) as raised:
-        admit_scene(asked, painted_by(DEV), "req", None)
+        admit_scene(requested, painted_by(DEV), "req", None)
     assert raised.value.param == "background.negative_prompt"
     assert raised.value.message.startswith("background.negative_prompt is not for black-forest-labs/FLUX")
 
@@ -136,7 +136,7 @@ def test_a_familys_defaults_are_within_the_services_limits() -> None:
 
 def prompts(replica_class: Any, source: str, *, terms: bool | None = None, **job: Any) -> tuple[str, str]:
     replica = replica_class(GeneratorConfig(ModelConfig(source), "simulated", quality_terms=terms))
-    asked = LayerJob(
+    requested = LayerJob(
         request_id="r",
         kind=replica.kind,
         prompt=WORDS,
@@ -148,7 +148,7 @@ def prompts(replica_class: Any, source: str, *, terms: bool | None = None, **job
         deadline_at=1e12,
         **job,
     )
-    prompt, negative = replica.prompts(asked)
+    prompt, negative = replica.prompts(requested)
     return prompt, negative
 
 
@@ -165,7 +165,7 @@ def test_quality_terms_are_for_stable_diffusion_unless_configured(replica_class:
     assert prompts(replica_class, "Qwen/Qwen-Image", negative_prompt="fog") == (WORDS, "fog")
 
 
-def test_a_figure_to_be_cut_out_stands_before_a_plain_backdrop_whatever_the_family() -> None:
+def test_a_figure_to_be_cut_out_has_a_plain_backdrop_whatever_the_family() -> None:
     prompt, _ = prompts(Character, "Qwen/Qwen-Image", plain_backdrop=True)
     assert prompt == f"{WORDS}, full body, plain light gray studio background"
 

@@ -138,7 +138,7 @@ def test_the_authentication_of_before_is_refused_with_what_to_write_instead(tmp_
 def test_what_is_written_of_authentication_is_what_counts(tmp_path: Path, written: str) -> None:
     """YAML reads `off` without quotes as false."""
     config = load(changed(tmp_path, "    args:\n", f"    args:\n      authentication: {written}\n")).config
-    assert config.asks_for_keys == (written in ("required", "null"))
+    assert config.requires_keys == (written in ("required", "null"))
     assert config.with_environment({}).authentication == config.authentication
 
 
@@ -151,4 +151,4 @@ def test_what_no_authentication_is_called_is_refused(tmp_path: Path, written: st
 @pytest.mark.parametrize("name", sorted(file.name for file in SHIPPED_FOLDER.glob("*.yaml")))
 def test_a_shipped_file_leaves_the_choice_to_how_it_is_served(name: str) -> None:
     config = load(SHIPPED_FOLDER / name).config
-    assert config.authentication is None and config.asks_for_keys
+    assert config.authentication is None and config.requires_keys

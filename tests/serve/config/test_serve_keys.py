@@ -349,7 +349,7 @@ def test_traces_go_one_way(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "nothing", [{"grpc_options": {}}, {"logging_config": None}, {"tracing_config": None}]
 )
-def test_an_empty_key_asks_for_nothing(nothing: dict[str, Any], tmp_path: Path) -> None:
+def test_an_empty_key_sets_nothing(nothing: dict[str, Any], tmp_path: Path) -> None:
     assert load(written(tmp_path, SIMULATED | nothing)).port == 8000
 
 
@@ -375,8 +375,8 @@ def test_resources_are_counted_as_they_are_overridden(tmp_path: Path) -> None:
         {"name": "Background", "num_replicas": 2},
     ]
     file = load(written(tmp_path, content))
-    asked = local_cluster._asked_for(file.config, file.deploy.applications[0].deployments)
-    assert (asked["GPU"], asked["CPU"]) == (6, 3)
+    requested = local_cluster._requested_resources(file.config, file.deploy.applications[0].deployments)
+    assert (requested["GPU"], requested["CPU"]) == (6, 3)
 
 
 def test_a_failed_deployment_is_one_sentence(
@@ -394,7 +394,7 @@ def test_a_failed_deployment_is_one_sentence(
 
 
 @pytest.mark.parametrize("prefix", ["/", "/paint", "/a/b-c_d.e~f", "/caf\u00e9", "/v1/paint", "/.well"])
-def test_a_prefix_that_can_be_asked_for(prefix: str, tmp_path: Path) -> None:
+def test_a_prefix_that_can_be_requested(prefix: str, tmp_path: Path) -> None:
     content = laid(SIMULATED, "applications[].route_prefix", prefix, {}, "Merger")
     assert load(written(tmp_path, content)).deploy.applications[0].route_prefix == prefix
 

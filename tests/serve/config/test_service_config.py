@@ -141,7 +141,7 @@ def test_a_databases_url_that_cannot_be_is_refused_without_its_password(database
         assert "sup3r" not in shown and "secret@" not in shown
 
 
-def test_a_databases_password_stands_in_no_repr_and_no_refusal() -> None:
+def test_a_databases_password_is_in_no_repr_and_no_refusal() -> None:
     url = "postgresql+psycopg://u:sup3rsecret@h/db"
     config = ServiceConfig.model_validate({"jobs": {"database": url}})
     assert config.jobs.database == url

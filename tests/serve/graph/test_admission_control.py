@@ -18,7 +18,7 @@ from serve.graph.admission_control import (
     AdmissionControl,
     Speed,
 )
-from tests.support.pools import FakePool
+from tests.support.fake_replicas import FakeReplicas
 
 
 class Clock:
@@ -29,24 +29,31 @@ class Clock:
 
 
 def layer(deadline_s: float = 1e6, tenant: str = "", **more: Any) -> LayerJob:
-    asked: dict[str, Any] = {"kind": "character", "num_inference_steps": 4, "guidance_scale": 7.5, "seed": 1}
+    requested: dict[str, Any] = {
+        "kind": "character",
+        "num_inference_steps": 4,
+        "guidance_scale": 7.5,
+        "seed": 1,
+    }
     size = {"width_px": 500, "height_px": 500}
     return LayerJob(
         request_id="id",
         prompt="a",
         deadline_at=Clock.now + deadline_s,
         tenant=tenant,
-        **(asked | size | more),
+        **(requested | size | more),
     )
 
 
-def one_a_second(interactive: float = 0.0, **more: Any) -> FakePool:
-    return FakePool([RoutingStats(1.0, 0.5, interactive)], **more)
+def one_a_second(interactive: float = 0.0, **more: Any) -> FakeReplicas:
+    return FakeReplicas([RoutingStats(1.0, 0.5, interactive)], **more)
 
 
-def control(pool: FakePool | None = None, clock: Clock | None = None, places: int = 100) -> AdmissionControl:
-    def known(kind: LayerKind) -> FakePool | None:
-        return pool
+def control(
+    replicas: FakeReplicas | None = None, clock: Clock | None = None, places: int = 100
+) -> AdmissionControl:
+    def known(kind: LayerKind) -> FakeReplicas | None:
+        return replicas
 
     return AdmissionControl(known, {"character": places, "background": places}, clock or Clock())
 
@@ -72,7 +79,7 @@ def test_a_deadline_is_refused_where_the_work_before_it_takes_longer() -> None:
 
 
 def test_twice_the_replicas_do_twice_the_work() -> None:
-    made = control(FakePool([RoutingStats(1.0, 0.5, 0.0), None]))
+    made = control(FakeReplicas([RoutingStats(1.0, 0.5, 0.0), None]))
     with ExitStack() as inside:
         for _ in range(9):
             inside.enter_context(made.admit(layer()))
@@ -80,7 +87,7 @@ def test_twice_the_replicas_do_twice_the_work() -> None:
             pass
 
 
-def test_what_takes_too_long_even_alone_is_told_apart() -> None:
+def test_what_takes_too_long_even_alone_is_distinguished() -> None:
     made = control(one_a_second())
     with pytest.raises(DeadlineExceeded), made.admit(layer(deadline_s=0.4)):
         pass
@@ -89,8 +96,8 @@ def test_what_takes_too_long_even_alone_is_told_apart() -> None:
 
 
 def test_nothing_is_refused_where_nothing_is_known() -> None:
-    for pool in (None, FakePool(), FakePool([None]), FakePool([RoutingStats(0.0, 0.0, 0.0)])):
-        made = control(pool)
+    for replicas in (None, FakeReplicas(), FakeReplicas([None]), FakeReplicas([RoutingStats(0.0, 0.0, 0.0)])):
+        made = control(replicas)
         with made.admit(layer(deadline_s=0.1)), made.admit(layer(deadline_s=0.1)):
             assert made.place_frees_in_s(layer()) is None
 
@@ -111,14 +118,14 @@ def test_what_others_sent_counts_and_our_own_only_once() -> None:
     refused(made, layer(deadline_s=STALE_S + 2 * CAUTION + AFTERWARDS_S))
 
 
-def test_a_scene_is_let_in_whole_or_not_at_all() -> None:
-    pool = one_a_second(queued=Counter({"": 5}))
-    made = AdmissionControl(lambda kind: pool, {"character": 100, "background": 5}, Clock())
+def test_a_scene_is_admitted_whole_or_not_at_all() -> None:
+    replicas = one_a_second(queued=Counter({"": 5}))
+    made = AdmissionControl(lambda kind: replicas, {"character": 100, "background": 5}, Clock())
     refused(made, layer(), layer(kind="background"))
     assert made._inside == {"character": [], "background": []}
 
 
-def test_a_tenant_that_comes_anew_waits_for_no_more_than_its_share() -> None:
+def test_a_new_tenant_waits_for_no_more_than_its_share() -> None:
     made = control(one_a_second())
     with ExitStack() as inside:
         for _ in range(50):
@@ -130,34 +137,34 @@ def test_a_tenant_that_comes_anew_waits_for_no_more_than_its_share() -> None:
 
 
 def test_no_tenant_fills_the_queue() -> None:
-    pool = one_a_second(queued=Counter(greedy=79))
-    made = control(pool)
+    replicas = one_a_second(queued=Counter(greedy=79))
+    made = control(replicas)
     with made.admit(layer(tenant="greedy")):
         pass
-    pool.queued["greedy"] = 80
+    replicas.queued["greedy"] = 80
     assert refused(made, layer(tenant="greedy")).retry_after_s == pytest.approx(1.0)
     with made.admit(layer(tenant="modest")):
         pass
-    pool.queued = Counter(greedy=44, modest=44)
+    replicas.queued = Counter(greedy=44, modest=44)
     for tenant in ("greedy", "modest"):
         with made.admit(layer(tenant=tenant)):
             pass
-    pool.queued = Counter(greedy=45, modest=44)
+    replicas.queued = Counter(greedy=45, modest=44)
     refused(made, layer(tenant="greedy"))
 
 
 def test_a_refusal_says_when_so_many_places_are_free() -> None:
-    made = control(FakePool([RoutingStats(2.0, 0.5, 0.0)], queued=Counter(greedy=90)))
+    made = control(FakeReplicas([RoutingStats(2.0, 0.5, 0.0)], queued=Counter(greedy=90)))
     error = refused(made, layer(tenant="greedy"))
     assert error.retry_after_s == pytest.approx(2.0 * 11), "at 79 of them it has room again"
 
 
-def test_a_warm_layer_is_no_work() -> None:
-    pool = one_a_second(interactive=50.0, queued=Counter({"": 100}))
-    pool.warm.add(layer().likeness)
-    with control(pool).admit(layer(deadline_s=0.1)):
+def test_a_cached_layer_is_no_work() -> None:
+    replicas = one_a_second(interactive=50.0, queued=Counter({"": 100}))
+    replicas.cached.add(layer().cache_key)
+    with control(replicas).admit(layer(deadline_s=0.1)):
         pass
-    refused(control(pool), layer(seed=2))
+    refused(control(replicas), layer(seed=2))
 
 
 def test_leaving_by_an_error_is_leaving() -> None:
@@ -174,15 +181,15 @@ def test_a_replica_that_cannot_paint_adds_no_speed() -> None:
     assert Speed.of([bad]).rate == 0.0
 
 
-@pytest.mark.parametrize("pool", [None, one_a_second()])
-def test_layers_that_are_done_are_not_kept(pool: FakePool | None) -> None:
+@pytest.mark.parametrize("replicas", [None, one_a_second()])
+def test_layers_that_are_done_are_not_kept(replicas: FakeReplicas | None) -> None:
     clock = Clock()
-    made = control(pool, clock)
+    made = control(replicas, clock)
     for number in range(1_000):
         clock.now += 1.0
         with made.admit(layer(seed=number)):
             pass
-    assert len(made._gone) <= STALE_S + 1
+    assert len(made._ended) <= STALE_S + 1
 
 
 def test_a_scenes_figures_count_for_each_other() -> None:
@@ -200,8 +207,8 @@ def test_a_scenes_figures_count_for_each_other() -> None:
 
 
 def test_a_scenes_figures_take_a_place_each() -> None:
-    pool = one_a_second(queued=Counter(a=3))
-    made = control(pool, places=4)
+    replicas = one_a_second(queued=Counter(a=3))
+    made = control(replicas, places=4)
     with made.admit(layer(tenant="b")):
         """The last place is for a new tenant."""
     refused(made, *(layer(tenant="b", seed=seed) for seed in range(2)))
@@ -209,8 +216,8 @@ def test_a_scenes_figures_take_a_place_each() -> None:
 
 def test_the_models_of_a_layer_are_admitted_apart() -> None:
     full, free = one_a_second(queued=Counter({"": 400})), one_a_second()
-    pools = {"character": full, "character:b": free}
-    made = AdmissionControl(pools.get, {"character": 100, "character:b": 100}, Clock())
+    groups = {"character": full, "character:b": free}
+    made = AdmissionControl(groups.get, {"character": 100, "character:b": 100}, Clock())
     refused(made, layer())
     with made.admit(layer(model="b")):
         assert made.place_frees_in_s(layer(model="b")) == pytest.approx(1.0)

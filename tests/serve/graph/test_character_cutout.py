@@ -37,32 +37,32 @@ def figures(graph: Graph) -> Graph:
 
 
 @pytest.mark.parametrize(("accept", "kind"), [("*/*", "image/png"), ("image/webp", "image/webp")])
-async def test_a_cut_out_is_a_png_unless_webp_is_asked_for(
+async def test_a_cut_out_is_a_png_unless_webp_is_requested(
     config: ServiceConfig, figures: Graph, accept: str, kind: str
 ) -> None:
     transport = httpx.ASGITransport(build_http(config, figures), raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        answer = await client.post("/v1/characters", json=BODY, headers={"Accept": accept})
-    assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
-    picture = Image.open(BytesIO(answer.content))
+        response = await client.post("/v1/characters", json=BODY, headers={"Accept": accept})
+    assert (response.status_code, response.headers["content-type"]) == (200, kind)
+    picture = Image.open(BytesIO(response.content))
     assert picture.mode == "RGBA"
     assert picture.getchannel("A").getextrema() == (0, 255)
 
 
 async def test_a_jpeg_cannot_be_cut_out(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/v1/characters", json=BODY | {"output": {"format": "jpeg"}})
-    assert answer.status_code == 422
-    assert answer.json()["error"]["param"] == "output.format"
+    response = await client.post("/v1/characters", json=BODY | {"output": {"format": "jpeg"}})
+    assert response.status_code == 422
+    assert response.json()["error"]["param"] == "output.format"
 
 
 async def test_a_simulated_figure_can_be_cut_out(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/v1/characters", json=BODY)
-    assert answer.status_code == 200
-    assert Image.open(BytesIO(answer.content)).getchannel("A").getextrema() == (0, 255)
+    response = await client.post("/v1/characters", json=BODY)
+    assert response.status_code == 200
+    assert Image.open(BytesIO(response.content)).getchannel("A").getextrema() == (0, 255)
 
 
 async def test_where_there_is_no_figure_nothing_is_cut_out(client: httpx.AsyncClient) -> None:
     nowhere = BODY | {"width": 1024, "height": 64}  # The figure is a speck in it.
-    answer = await client.post("/v1/characters", json=nowhere)
-    assert answer.status_code == 422
-    assert answer.json()["error"]["code"] == "cutout_failed"
+    response = await client.post("/v1/characters", json=nowhere)
+    assert response.status_code == 422
+    assert response.json()["error"]["code"] == "cutout_failed"

@@ -11,7 +11,7 @@ from serve.graph.fair_queue import LayerFairQueue
 
 
 def layer(tenant: str = "", steps: int = 4, **more: Any) -> LayerJob:
-    asked: dict[str, Any] = {"deadline_at": 1e9} | more
+    requested: dict[str, Any] = {"deadline_at": 1e9} | more
     return LayerJob(
         request_id="id",
         kind="character",
@@ -22,7 +22,7 @@ def layer(tenant: str = "", steps: int = 4, **more: Any) -> LayerJob:
         width_px=500,
         height_px=500,
         tenant=tenant,
-        **asked,
+        **requested,
     )
 
 
@@ -38,12 +38,12 @@ def test_one_tenant_is_served_as_it_came() -> None:
     assert [order.next(jobs, 0.0) for _ in range(2)] == [0, 0]
 
 
-def test_tenants_take_turns_whoever_came_first() -> None:
+def test_tenants_alternate_whichever_came_first() -> None:
     waiting = [(layer("a"), 0.0)] * 4 + [(layer("b"), 1.0)] * 2
     assert served(LayerFairQueue(), waiting, 6) == ["a", "b", "a", "b", "a", "a"]
 
 
-def test_turns_are_as_long_as_their_work() -> None:
+def test_slots_are_held_as_long_as_their_work() -> None:
     waiting = [(layer("large", steps=40), 0.0)] * 2 + [(layer("small", steps=4), 1.0)] * 20
     taken = served(LayerFairQueue(), waiting, 12)
     assert Counter(taken) == {"large": 2, "small": 10}
@@ -62,17 +62,19 @@ def test_interactive_work_goes_before_batch_work_of_any_tenant() -> None:
     assert served(LayerFairQueue(), waiting, 5) == ["a", "a", "a", "b", "b"]
 
 
-def test_batch_work_past_the_middle_of_its_time_takes_its_turn() -> None:
+def test_batch_work_past_the_middle_of_its_time_is_not_delayed() -> None:
     waiting = [(layer("b", priority="batch", deadline_at=100.0), 0.0)] + [(layer("a"), 1.0)] * 3
     assert served(LayerFairQueue(), waiting, 2, now=49.0) == ["a", "a"]
     assert served(LayerFairQueue(), waiting, 1, now=50.0) == ["b"]
 
 
 @given(some.lists(some.tuples(some.sampled_from("abc"), some.integers(1, 20)), min_size=1, max_size=60))
-def test_while_two_wait_neither_gets_more_than_a_piece_of_work_ahead(asked: list[tuple[str, int]]) -> None:
-    order, waiting = LayerFairQueue(), [(layer(tenant, steps), 0.0) for tenant, steps in asked]
+def test_while_two_wait_neither_gets_more_than_a_piece_of_work_ahead(
+    requested: list[tuple[str, int]],
+) -> None:
+    order, waiting = LayerFairQueue(), [(layer(tenant, steps), 0.0) for tenant, steps in requested]
     got: Counter[str] = Counter()
-    largest = max(steps for _, steps in asked)
+    largest = max(steps for _, steps in requested)
     while waiting:
         job, _ = waiting.pop(order.next(waiting, 0.0))
         got[job.tenant] += job.num_inference_steps

@@ -14,24 +14,24 @@ FROM_S, UNTIL_S = 20.0, 120.0
 FULL = capacity(sum(STEPS) / len(STEPS))
 
 
-def asked_at(load: float, deadline_s: tuple[float, float], seed: int = 0) -> Crowd:
+def requested_at(load: float, deadline_s: tuple[float, float], seed: int = 0) -> Crowd:
     crowd, dice = Crowd(), random.Random(seed)
     for at in arrivals(load * FULL, UNTIL_S, seed):
-        crowd.ask(at, dice.choice(STEPS), dice.uniform(*deadline_s))
+        crowd.send(at, dice.choice(STEPS), dice.uniform(*deadline_s))
     crowd.run(UNTIL_S)
     return crowd
 
 
 def goodput(crowd: Crowd) -> float:
-    """Steps a second of the scenes that were done in time: whoever asks for less must not count for more."""
+    """Steps a second of the scenes done in time: a caller that requests less must not count for more."""
     counted = [scene for scene in crowd.scenes if scene.ended_at >= FROM_S and scene.outcome == 200]
     return sum(scene.steps for scene in counted) / (UNTIL_S - FROM_S)
 
 
 @pytest.mark.parametrize("deadline_s", [(4.0, 8.0), (10.0, 120.0)], ids=["tight", "ample"])
 def test_goodput_at_five_times_the_capacity_is_that_of_its_peak(deadline_s: tuple[float, float]) -> None:
-    peak = max(goodput(asked_at(load, deadline_s)) for load in (0.7, 0.9, 1.1, 1.5))
-    crowd = asked_at(5.0, deadline_s)
+    peak = max(goodput(requested_at(load, deadline_s)) for load in (0.7, 0.9, 1.1, 1.5))
+    crowd = requested_at(5.0, deadline_s)
     assert goodput(crowd) >= 0.95 * peak
     steps: Counter[int] = Counter()
     for scene in crowd.scenes:
@@ -45,9 +45,9 @@ def test_goodput_at_five_times_the_capacity_is_that_of_its_peak(deadline_s: tupl
 def test_no_tenant_starves_another() -> None:
     crowd = Crowd()
     for at in arrivals(5 * FULL, UNTIL_S, seed=1):
-        crowd.ask(at, 20, 120.0, "greedy")
+        crowd.send(at, 20, 120.0, "greedy")
     for at in arrivals(0.3 * FULL, UNTIL_S, seed=2):
-        crowd.ask(at, 20, 10.0, "modest")
+        crowd.send(at, 20, 10.0, "modest")
     crowd.run(UNTIL_S)
     ended = Counter((scene.tenant, scene.outcome) for scene in crowd.scenes if scene.outcome)
     modest = sum(ended["modest", outcome] for outcome in (200, 429, 504))
@@ -55,12 +55,12 @@ def test_no_tenant_starves_another() -> None:
     assert ended["greedy", 200] >= 0.6 * FULL * (UNTIL_S - FROM_S), "and it has all that is left"
 
 
-def test_batch_work_is_done_in_the_end_however_much_else_is_asked_for() -> None:
+def test_batch_work_is_done_in_the_end_however_much_else_is_requested() -> None:
     crowd, dice = Crowd(), random.Random(3)
     for at in arrivals(5 * FULL, UNTIL_S, seed=3):
-        crowd.ask(at, dice.choice(STEPS), dice.uniform(10.0, 120.0))
+        crowd.send(at, dice.choice(STEPS), dice.uniform(10.0, 120.0))
     for at in range(0, int(UNTIL_S - 60), 5):
-        crowd.ask(float(at), 20, 60.0, "jobs", "batch")
+        crowd.send(float(at), 20, 60.0, "jobs", "batch")
     crowd.run(UNTIL_S)
     assert {scene.outcome for scene in crowd.scenes if scene.tenant == "jobs"} == {200}
 
@@ -69,13 +69,13 @@ def test_interactive_work_goes_before_batch_work() -> None:
     def slowest(batch: int) -> float:
         crowd = Crowd()
         for at in arrivals(0.5 * FULL, UNTIL_S, seed=4):
-            crowd.ask(at, 20, 60.0)
+            crowd.send(at, 20, 60.0)
         for _ in range(batch):
-            crowd.ask(0.0, 30, 1_000.0, "jobs", "batch")
+            crowd.send(0.0, 30, 1_000.0, "jobs", "batch")
         crowd.run(UNTIL_S)
-        asked = [scene for scene in crowd.scenes if scene.tenant != "jobs"]
-        assert all(scene.outcome in (0, 200) for scene in asked)
-        return max(scene.ended_at - scene.arrived_at for scene in asked if scene.outcome)
+        requested = [scene for scene in crowd.scenes if scene.tenant != "jobs"]
+        assert all(scene.outcome in (0, 200) for scene in requested)
+        return max(scene.ended_at - scene.arrived_at for scene in requested if scene.outcome)
 
     assert slowest(batch=6) <= 1.5 * slowest(batch=0)
 
@@ -84,7 +84,7 @@ def test_two_greedy_tenants_share_alike() -> None:
     crowd = Crowd()
     for tenant, load in (("much", 4.0), ("more", 8.0)):
         for at in arrivals(load * FULL, UNTIL_S, seed=len(tenant) + int(load)):
-            crowd.ask(at, 20, 30.0, tenant)
+            crowd.send(at, 20, 30.0, tenant)
     crowd.run(UNTIL_S)
     done = Counter(scene.tenant for scene in crowd.scenes if scene.outcome == 200)
     assert done["much"] == pytest.approx(done["more"], rel=0.15)

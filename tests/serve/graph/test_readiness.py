@@ -20,8 +20,8 @@ from serve.graph.scene import Graph
 from serve.ingress import build_http
 from serve.state.disk_space import DiskSpace
 from tests.support.fake_handles import NEVER, Handle, Method
-from tests.support.local_service import heard
-from tests.support.pools import FakePool
+from tests.support.fake_replicas import FakeReplicas
+from tests.support.local_service import captured
 
 READY = Readiness(True, "", "storybook", "diffusers")
 
@@ -35,7 +35,7 @@ async def test_all_is_ready() -> None:
     assert await service_state(graph_of(READY)) == ServiceState()
 
 
-async def test_every_reason_is_told() -> None:
+async def test_every_reason_is_reported() -> None:
     missing = Readiness(False, "unet is cut short", "storybook", "diffusers")
     graph = graph_of(missing, RuntimeError("/secret"))
     assert (await service_state(graph)).unready == (
@@ -44,10 +44,10 @@ async def test_every_reason_is_told() -> None:
     )
 
 
-async def test_why_no_replica_could_be_asked_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    with heard(caplog):
+async def test_why_no_replica_could_be_probed_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with captured(caplog):
         await service_state(graph_of(RuntimeError("the socket is gone")))
-    assert "no character replica could be asked whether it is ready" in caplog.text
+    assert "the readiness of no character replica could be probed" in caplog.text
     assert "the socket is gone" in caplog.text
 
 
@@ -58,15 +58,15 @@ async def test_a_replica_that_does_not_answer_is_still_loading(monkeypatch: pyte
     assert graph.character.readiness.responses[0].cancelled
 
 
-async def test_a_handle_that_cannot_even_be_asked() -> None:
+async def test_a_handle_that_cannot_even_be_called() -> None:
     graph: Any = graph_of(READY)
     graph.character.readiness = None
     assert (await service_state(graph)).unready == ("character: its replica is restarting",)
 
 
 async def test_ready_over_http(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/readyz")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ready", "backend": "simulated"})
+    response = await client.get("/readyz")
+    assert (response.status_code, response.json()) == (200, {"status": "ready", "backend": "simulated"})
 
 
 async def test_a_missing_model_over_http(config: ServiceConfig) -> None:
@@ -78,143 +78,143 @@ async def test_a_missing_model_over_http(config: ServiceConfig) -> None:
     transport = httpx.ASGITransport(build_http(config, graph))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         probe = await client.get("/readyz")
-        asked = await client.post("/v1/characters", json={"prompt": "a knight"})
+        requested = await client.post("/v1/characters", json={"prompt": "a knight"})
         alive = await client.get("/healthz")
     assert alive.status_code == 200
     assert probe.json()["error"]["message"] == f"character: {reason}; background: {reason}"
-    assert asked.json()["error"]["message"] == reason
-    for answer in (probe, asked):
-        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "not_ready")
-        assert int(answer.headers["retry-after"]) >= 1
+    assert requested.json()["error"]["message"] == reason
+    for response in (probe, requested):
+        assert (response.status_code, response.json()["error"]["code"]) == (503, "not_ready")
+        assert int(response.headers["retry-after"]) >= 1
 
 
 GOOD, MISSING = RoutingStats(1.0, 0.1, 0.0), RoutingStats(0.0, 0.0, 0.0, unready="unet is missing")
 
 
-def told_by(*standings: RoutingStats | None, asked: Any = READY) -> Graph:
-    """A graph whose Character replicas say so; `asked` is what any one of them would answer."""
-    pool = FakePool(standings)
+def reported_by(*stats: RoutingStats | None, requested: Any = READY) -> Graph:
+    """A graph whose Character replicas say so; `requested` is what any one of them would answer."""
+    replicas = FakeReplicas(stats)
 
-    def known(kind: LayerKind) -> FakePool | None:
-        return pool if kind == "character" else None
+    def known(kind: LayerKind) -> FakeReplicas | None:
+        return replicas if kind == "character" else None
 
-    return replace(graph_of(asked), pool=known)
+    return replace(graph_of(requested), replicas=known)
 
 
 @pytest.mark.parametrize(
-    "asked", [READY, NEVER, RuntimeError("gone"), Readiness(False, "x", "m", "diffusers")]
+    "requested", [READY, NEVER, RuntimeError("gone"), Readiness(False, "x", "m", "diffusers")]
 )
-async def test_one_replica_of_two_that_cannot_paint_is_told_steadily(asked: Any) -> None:
-    state = await service_state(told_by(GOOD, MISSING, asked=asked))
+async def test_one_replica_of_two_that_cannot_paint_is_reported_steadily(requested: Any) -> None:
+    state = await service_state(reported_by(GOOD, MISSING, requested=requested))
     reason = "character: 1 of 2 replicas cannot paint: unet is missing"
     assert state == ServiceState(degraded=(reason,)), "whichever happens to be asked"
 
 
 async def test_none_that_can_paint() -> None:
     corrupt = RoutingStats(0.0, 0.0, 0.0, unready="a is corrupt")
-    for standings in ((MISSING, corrupt), (corrupt, MISSING)):
-        assert (await service_state(told_by(*standings))).unready == ("character: a is corrupt",)
-    state = await service_state(told_by(corrupt, MISSING, MISSING))
+    for stats in ((MISSING, corrupt), (corrupt, MISSING)):
+        assert (await service_state(reported_by(*stats))).unready == ("character: a is corrupt",)
+    state = await service_state(reported_by(corrupt, MISSING, MISSING))
     assert state.unready == ("character: unet is missing",)
 
 
-@pytest.mark.parametrize("standings", [(), (None,), (None, None), (MISSING, None)])
-async def test_what_no_replica_has_told_is_asked(standings: tuple[RoutingStats | None, ...]) -> None:
-    assert await service_state(told_by(*standings)) == ServiceState()
+@pytest.mark.parametrize("stats", [(), (None,), (None, None), (MISSING, None)])
+async def test_what_no_replica_has_reported_is_probed(stats: tuple[RoutingStats | None, ...]) -> None:
+    assert await service_state(reported_by(*stats)) == ServiceState()
     torn = Readiness(False, "unet is torn", "m", "diffusers")
-    assert (await service_state(told_by(*standings, asked=torn))).unready == ("character: unet is torn",)
+    assert (await service_state(reported_by(*stats, requested=torn))).unready == ("character: unet is torn",)
 
 
 async def test_busy_is_ready() -> None:
-    assert await service_state(told_by(GOOD, asked=NEVER)) == ServiceState()
+    assert await service_state(reported_by(GOOD, requested=NEVER)) == ServiceState()
 
 
-@pytest.mark.parametrize("standings", [(None,), (None, None)])
+@pytest.mark.parametrize("stats", [(None,), (None, None)])
 async def test_running_replicas_without_time_to_answer_are_busy(
-    standings: tuple[None, ...], monkeypatch: pytest.MonkeyPatch
+    stats: tuple[None, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readiness, "BUSY_TIMEOUT_S", 0.05)
-    assert await service_state(told_by(*standings, asked=NEVER)) == ServiceState()
+    assert await service_state(reported_by(*stats, requested=NEVER)) == ServiceState()
     full = BackPressureError(1, 1)
-    assert await service_state(told_by(*standings, asked=full)) == ServiceState(), "a full queue is busy"
-    with_a_bad_one = await service_state(told_by(*standings, MISSING, asked=NEVER))
-    count = f"1 of {len(standings) + 1} replicas cannot paint"
+    assert await service_state(reported_by(*stats, requested=full)) == ServiceState(), "a full queue is busy"
+    with_a_bad_one = await service_state(reported_by(*stats, MISSING, requested=NEVER))
+    count = f"1 of {len(stats) + 1} replicas cannot paint"
     assert with_a_bad_one == ServiceState(degraded=(f"character: {count}: unet is missing",))
 
 
 async def test_no_replica_at_all_is_not_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "PROBE_TIMEOUT_S", 0.05)
-    state = await service_state(told_by(asked=NEVER))
+    state = await service_state(reported_by(requested=NEVER))
     assert state.unready == (f"character: {readiness.NONE_RUNS}",)
 
 
 async def test_fewer_replicas_than_wanted_run() -> None:
     fewer = ServiceState(degraded=("character: 1 of 2 replicas run",))
-    assert await service_state(told_by(GOOD), {"character": 2, "background": 2}) == fewer
-    assert await service_state(told_by(None), {"character": 2}) == fewer, "busy ones, too"
-    for enough in (told_by(GOOD, GOOD), told_by(GOOD, GOOD, GOOD), graph_of(READY)):
+    assert await service_state(reported_by(GOOD), {"character": 2, "background": 2}) == fewer
+    assert await service_state(reported_by(None), {"character": 2}) == fewer, "busy ones, too"
+    for enough in (reported_by(GOOD, GOOD), reported_by(GOOD, GOOD, GOOD), graph_of(READY)):
         assert await service_state(enough, {"character": 2, "background": 2}) == ServiceState()
-    assert (await service_state(told_by(MISSING), {"character": 2})).unready == (
+    assert (await service_state(reported_by(MISSING), {"character": 2})).unready == (
         "character: unet is missing",
     )
 
 
-async def test_one_of_two_replicas_is_told_over_http(config: ServiceConfig) -> None:
+async def test_one_of_two_replicas_is_reported_over_http(config: ServiceConfig) -> None:
     data = config.model_dump()
     data["character"]["replicas"]["num_replicas"] = 2
-    app = build_http(ServiceConfig.model_validate(data), told_by(GOOD))
+    app = build_http(ServiceConfig.model_validate(data), reported_by(GOOD))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
-        answer = await client.get("/readyz")
-    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-    assert answer.json()["reasons"] == ["character: 1 of 2 replicas run"]
+        response = await client.get("/readyz")
+    assert (response.status_code, response.json()["status"]) == (200, "degraded")
+    assert response.json()["reasons"] == ["character: 1 of 2 replicas run"]
 
 
 async def test_degraded_over_http(config: ServiceConfig) -> None:
-    transport = httpx.ASGITransport(build_http(config, told_by(GOOD, MISSING)))
+    transport = httpx.ASGITransport(build_http(config, reported_by(GOOD, MISSING)))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        answer = await client.get("/readyz")
-    assert answer.status_code == 200
+        response = await client.get("/readyz")
+    assert response.status_code == 200
     reason = "character: 1 of 2 replicas cannot paint: unet is missing"
-    assert answer.json() == {"status": "degraded", "reasons": [reason], "backend": "simulated"}
+    assert response.json() == {"status": "degraded", "reasons": [reason], "backend": "simulated"}
 
 
 async def test_a_disk_without_room_degrades_and_one_that_does_not_answer_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers, looks = threading.Event(), []
+    responses, looks = threading.Event(), []
 
     def shortage(self: DiskSpace) -> str | None:
-        looks.append(answers.wait(30))
+        looks.append(responses.wait(30))
         return "jobs: no room"
 
     monkeypatch.setattr(DiskSpace, "shortage", shortage)
     monkeypatch.setattr(readiness, "DISK_TIMEOUT_S", 0.01)
     check, state = DiskCheck(DiskSpace(JobConfig(), tmp_path)), ServiceState(degraded=("character: slow",))
     for _ in range(3):
-        assert await check.beside(state) == ServiceState(degraded=("character: slow", readiness.NO_ANSWER))
-    answers.set()
+        assert await check.beside(state) == ServiceState(degraded=("character: slow", readiness.NO_RESPONSE))
+    responses.set()
     monkeypatch.setattr(readiness, "DISK_TIMEOUT_S", 30.0)
     assert await check.beside(state) == ServiceState(degraded=("character: slow", "jobs: no room"))
     assert len(looks) == 1, "a look that hangs holds one thread, however often it is asked for"
 
 
-def with_other(other: Any, **pools: FakePool) -> Graph:
+def with_other(other: Any, **groups: FakeReplicas) -> Graph:
     """A graph with two models of the character; the first is ready."""
     graph = graph_of(READY)
     handle: Any = Handle(readiness=Method(other))
-    named = {name.replace("_", ":"): pool for name, pool in pools.items()}
-    return replace(graph, others={"character:b": handle}, pool=named.get)
+    named = {name.replace("_", ":"): replicas for name, replicas in groups.items()}
+    return replace(graph, others={"character:b": handle}, replicas=named.get)
 
 
 async def test_a_model_that_may_sleep_is_neither_woken_nor_missed() -> None:
-    for pools in ({}, {"character_b": FakePool()}):
-        graph: Any = with_other(RuntimeError("asked"), **pools)
+    for groups in ({}, {"character_b": FakeReplicas()}):
+        graph: Any = with_other(RuntimeError("asked"), **groups)
         assert await service_state(graph, {"character": 1, "character:b": 0}) == ServiceState()
         assert not graph.others["character:b"].readiness.responses
 
 
 async def test_one_that_is_awake_is_judged_and_so_is_one_that_should_be() -> None:
-    graph = with_other(READY, character_b=FakePool([MISSING]))
+    graph = with_other(READY, character_b=FakeReplicas([MISSING]))
     state = await service_state(graph, {"character": 1, "character:b": 0})
     assert state == ServiceState(degraded=("character:b: unet is missing",))
     silent = with_other(RuntimeError("gone"))

@@ -28,7 +28,7 @@ def resting() -> Iterator[None]:
     gc.unfreeze()
 
 
-async def test_what_is_over_is_let_go_at_the_ingresss_health_check(
+async def test_what_is_over_is_released_at_the_ingresss_health_check(
     resting: None, config: ServiceConfig
 ) -> None:
     ingress = Ingress(config, *[None] * 4)  # type: ignore[arg-type]
@@ -39,7 +39,7 @@ async def test_what_is_over_is_let_go_at_the_ingresss_health_check(
     assert left() is None
 
 
-async def test_what_is_under_way_at_the_first_health_check_is_let_go_later(
+async def test_what_is_under_way_at_the_first_health_check_is_released_later(
     resting: None, config: ServiceConfig
 ) -> None:
     ingress = Ingress(config, *[None] * 4)  # type: ignore[arg-type]

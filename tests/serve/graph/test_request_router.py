@@ -32,7 +32,7 @@ from serve.graph.request_router import (
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind() -> Iterator[None]:
     yield
-    HERE._pools.clear()
+    HERE._by_kind.clear()
 
 
 class Clock:
@@ -56,8 +56,8 @@ class Replica:
     async def get_queue_len(self, *, deadline_s: float) -> int:
         return self.ongoing
 
-    def tells(self, *warm: str, loaded: bool = True, unready: str = "") -> None:
-        self.routing_stats = RoutingStats(1.0, 0.1, 0.0, warm, loaded, unready).as_stats()
+    def report(self, *cached: str, loaded: bool = True, unready: str = "") -> None:
+        self.routing_stats = RoutingStats(1.0, 0.1, 0.0, cached, loaded, unready).as_stats()
 
 
 def router_of(
@@ -80,7 +80,7 @@ def router_of(
     return made  # type: ignore[no-any-return]
 
 
-def asking(seed: int = 1, **more: Any) -> PendingRequest:
+def pending_request(seed: int = 1, **more: Any) -> PendingRequest:
     job = LayerJob(
         request_id="id",
         kind="character",
@@ -112,137 +112,137 @@ async def test_a_layer_goes_where_an_equal_one_is_kept_however_busy() -> None:
     one, other = Replica("one"), Replica("other")
     router = router_of(one, other)
     one.ongoing = 3
-    one.tells(job_of(asking()).likeness)
-    assert await send(router, asking()) is one
-    assert await send(router, asking(seed=2)) is other, "the rest by how busy they are"
+    one.report(job_of(pending_request()).cache_key)
+    assert await send(router, pending_request()) is one
+    assert await send(router, pending_request(seed=2)) is other, "the rest by how busy they are"
 
 
 async def test_a_full_replica_is_not_waited_for() -> None:
     one, other = Replica("one"), Replica("other")
     router = router_of(one, other)
     one.ongoing = 4
-    one.tells(job_of(asking()).likeness)
-    assert await send(router, asking()) is other
+    one.report(job_of(pending_request()).cache_key)
+    assert await send(router, pending_request()) is other
 
 
 async def test_an_equal_layer_follows_the_one_just_sent() -> None:
     clock, replicas = Clock(), [Replica(name, room=100) for name in "abcdef"]
     router = router_of(*replicas, clock=clock)
-    first = await send(router, asking())
+    first = await send(router, pending_request())
     for _ in range(10):
-        assert await send(router, asking()) is first
+        assert await send(router, pending_request()) is first
         clock.now += SENT_S / 11
-    assert router.is_warm(job_of(asking()))
-    assert not router.is_warm(job_of(asking(no_store=True)))
+    assert router.is_cached(job_of(pending_request()))
+    assert not router.is_cached(job_of(pending_request(no_store=True)))
     clock.now += SENT_S / 11
-    assert not router.is_warm(job_of(asking())), "by now it would have told so itself"
+    assert not router.is_cached(job_of(pending_request())), "by now it would have told so itself"
 
 
-async def test_where_nothing_is_kept_only_a_layer_under_way_is_warm() -> None:
+async def test_where_nothing_is_kept_only_a_layer_under_way_is_cached() -> None:
     one, other = Replica("one"), Replica("other")
     router = router_of(one, other, keeps_layers=False)
-    assert {await send(router, asking()) for _ in range(4)} == {one, other}, "by how busy they are"
-    assert not router.is_warm(job_of(asking()))
-    one.tells(job_of(asking()).likeness)
-    assert router.is_warm(job_of(asking()))
+    assert {await send(router, pending_request()) for _ in range(4)} == {one, other}, "by how busy they are"
+    assert not router.is_cached(job_of(pending_request()))
+    one.report(job_of(pending_request()).cache_key)
+    assert router.is_cached(job_of(pending_request()))
 
 
 async def test_a_model_that_is_loaded_is_not_loaded_once_more_while_it_is_idle() -> None:
     loaded, *others = (Replica(name) for name in "abcdef")
     router = router_of(loaded, *others)
-    loaded.tells()
+    loaded.report()
     for other in others:
-        other.tells(loaded=False)
-    assert await send(router, asking(seed=1)) is loaded
+        other.report(loaded=False)
+    assert await send(router, pending_request(seed=1)) is loaded
     router.replica_queue_len_cache.update(loaded.replica_id, 1)
     loaded.ongoing = 4
-    assert await send(router, asking(seed=2)) in others, "it is not waited for"
+    assert await send(router, pending_request(seed=2)) in others, "it is not waited for"
 
 
 async def test_a_replica_that_is_not_ready_gets_nothing_however_idle_it_is() -> None:
     bad, good = Replica("bad"), Replica("good", room=100)
     router = router_of(bad, good)
-    bad.tells(unready="unet is missing")
-    good.tells()
+    bad.report(unready="unet is missing")
+    good.report()
     good.ongoing = 50
     for seed in range(40):
-        assert await send(router, asking(seed)) is good
-    bad.tells()
-    assert await send(router, asking(99)) is bad, "now that it is"
+        assert await send(router, pending_request(seed)) is good
+    bad.report()
+    assert await send(router, pending_request(99)) is bad, "now that it is"
 
 
 async def test_not_even_a_layer_that_it_was_just_sent_or_once_kept() -> None:
     bad, good = Replica("bad"), Replica("good")
     router = router_of(bad, good)
-    bad.tells(job_of(asking()).likeness)
-    good.tells()
-    assert await send(router, asking()) is bad
-    bad.tells(job_of(asking()).likeness, unready="the device is lost")
-    assert await send(router, asking()) is good
-    assert router.is_warm(job_of(asking()))
+    bad.report(job_of(pending_request()).cache_key)
+    good.report()
+    assert await send(router, pending_request()) is bad
+    bad.report(job_of(pending_request()).cache_key, unready="the device is lost")
+    assert await send(router, pending_request()) is good
+    assert router.is_cached(job_of(pending_request()))
 
 
 async def test_a_full_replica_is_waited_for_where_the_other_is_not_ready() -> None:
     bad, good = Replica("bad"), Replica("good")
     router = router_of(bad, good)
-    bad.tells(unready="unet is missing")
-    good.tells()
+    bad.report(unready="unet is missing")
+    good.report()
     good.ongoing = 4
-    waiting = asyncio.create_task(send(router, asking()))
+    waiting = asyncio.create_task(send(router, pending_request()))
     await asyncio.wait([waiting], timeout=0.1)
     assert not waiting.done()
     good.ongoing = 0
     assert await waiting is good
 
 
-async def test_one_that_has_told_nothing_yet_comes_second() -> None:
+async def test_one_that_has_reported_nothing_yet_comes_second() -> None:
     fresh, good = Replica("fresh"), Replica("good")
     router = router_of(fresh, good)
-    good.tells()
+    good.report()
     for seed in range(4):
-        assert await send(router, asking(seed)) is good
-    assert await send(router, asking(5)) is fresh, "the other is full"
+        assert await send(router, pending_request(seed)) is good
+    assert await send(router, pending_request(5)) is fresh, "the other is full"
 
 
 async def test_where_none_is_ready_one_of_them_says_why() -> None:
     bad, worse = Replica("bad", room=100), Replica("worse", room=100)
     router = router_of(bad, worse)
     for each in (bad, worse):
-        each.tells(unready="unet is missing")
-    assert {await send(router, asking(seed)) for seed in range(20)} == {bad, worse}
+        each.report(unready="unet is missing")
+    assert {await send(router, pending_request(seed)) for seed in range(20)} == {bad, worse}
 
 
-async def test_who_has_refused_is_not_asked_again_until_it_has_told_how_it_is() -> None:
+async def test_a_replica_that_refused_gets_no_request_until_it_has_reported() -> None:
     clock, first, second = Clock(), Replica("first", room=100), Replica("second", room=100)
     router = router_of(first, second, clock=clock, keeps_layers=False)
-    sent_to = await send(router, asking())
+    sent_to = await send(router, pending_request())
     other = second if sent_to is first else first
-    assert router.refused(job_of(asking()))
+    assert router.refused(job_of(pending_request()))
     for seed in range(10):
-        assert await send(router, asking(seed)) is other
-    assert not router.refused(job_of(asking(9))), "that was the last one"
+        assert await send(router, pending_request(seed)) is other
+    assert not router.refused(job_of(pending_request(9))), "that was the last one"
     clock.now += REFUSED_S
-    assert router.refused(job_of(asking(77))), "nobody knows where it went"
-    assert {await send(router, asking(seed)) for seed in range(20)} == {first, second}
+    assert router.refused(job_of(pending_request(77))), "nobody knows where it went"
+    assert {await send(router, pending_request(seed)) for seed in range(20)} == {first, second}
 
 
 async def test_each_figure_of_a_request_was_sent_where_it_was_sent() -> None:
     first, second = Replica("first", room=100), Replica("second", room=100)
     router = router_of(first, second, keeps_layers=False)
-    jobs = [replace(job_of(asking(seed)), figure=seed) for seed in range(2)]
+    jobs = [replace(job_of(pending_request(seed)), figure=seed) for seed in range(2)]
     for job, replica in zip(jobs, (first, second), strict=True):
-        request = asking()
+        request = pending_request()
         request.args[0] = job
         router.on_request_routed(request, replica.replica_id, None)
     assert all(map(router.was_sent, jobs))
     assert router.refused(jobs[0]), "the second is ready"
-    assert {await send(router, asking(seed)) for seed in range(9)} == {second}
+    assert {await send(router, pending_request(seed)) for seed in range(9)} == {second}
 
 
 async def test_what_it_knows_of_replicas_and_requests_does_not_grow() -> None:
     router = router_of(Replica("one", room=10_000))
     for number in range(3_000):
-        request = asking(number)
+        request = pending_request(number)
         request.args[0] = replace(request.args[0], request_id=str(number))
         router.on_request_routed(request, ReplicaID(f"gone-{number}", DeploymentID("Character")), None)
         router.refused(job_of(request))
@@ -261,7 +261,9 @@ async def test_those_that_wait_leave_in_a_fair_order() -> None:
         left.append(job_of(request).tenant)
 
     tenants = ["greedy"] * 4 + ["modest"] * 2
-    waiting = [asyncio.create_task(wait(asking(seed, tenant=name))) for seed, name in enumerate(tenants)]
+    waiting = [
+        asyncio.create_task(wait(pending_request(seed, tenant=name))) for seed, name in enumerate(tenants)
+    ]
     while router.waiting().total() < 6:
         await asyncio.sleep(0)
     assert router.waiting() == Counter(greedy=4, modest=2)
@@ -278,7 +280,7 @@ async def test_who_gives_up_waiting_is_passed_over() -> None:
     replica = Replica("one")
     replica.ongoing = 4
     router = router_of(replica)
-    gone, stays = (asyncio.create_task(send(router, asking(seed))) for seed in (1, 2))
+    gone, stays = (asyncio.create_task(send(router, pending_request(seed))) for seed in (1, 2))
     while router.waiting().total() < 2:
         await asyncio.sleep(0)
     gone.cancel()
@@ -297,23 +299,23 @@ async def test_a_question_is_not_held_up() -> None:
     assert chosen is replica
 
 
-async def test_it_is_the_pool_of_its_kind() -> None:
+async def test_it_registers_for_its_kind() -> None:
     replica, silent = Replica("one"), Replica("silent")
     router = router_of(replica, silent)
-    replica.tells("a")
+    replica.report("a")
     assert HERE.get("character") is router
-    assert router.standings() == [RoutingStats(1.0, 0.1, 0.0, ("a",)), None]
+    assert router.routing_stats() == [RoutingStats(1.0, 0.1, 0.0, ("a",)), None]
 
 
 async def test_each_model_of_a_layer_has_a_pool_of_its_own() -> None:
     first, other = router_of(Replica("one")), router_of(Replica("two"), generator="character:b")
     assert (HERE.get("character"), HERE.get("character:b")) == (first, other)
-    assert HERE.get(job_of(asking(model="b")).generator) is other
+    assert HERE.get(job_of(pending_request(model="b")).generator) is other
 
 
-async def test_it_is_found_by_the_door_as_ray_unpickles_it() -> None:
+async def test_admission_control_finds_it_as_ray_unpickles_it() -> None:
     unpickled = routed("character", keeps_layers=True).get_request_router_class()
     router = router_of(Replica("one"), kind=unpickled)
     assert HERE.get("character") is router
-    await send(router, asking())
-    assert router.is_warm(job_of(asking()))
+    await send(router, pending_request())
+    assert router.is_cached(job_of(pending_request()))

@@ -36,7 +36,7 @@ async def test_both_are_painted_and_their_responses_are_merged(job: SceneJob) ->
 
 
 @pytest.mark.parametrize("failing", ["character", "background"])
-async def test_the_first_failure_is_told_at_once_and_stops_the_other(job: SceneJob, failing: str) -> None:
+async def test_the_first_failure_is_reported_at_once_and_stops_the_other(job: SceneJob, failing: str) -> None:
     other = "background" if failing == "character" else "character"
     fakes = Fakes(**{failing: (NotReady("loading"),), other: (NEVER,)})
     with pytest.raises(NotReady, match="loading"):
@@ -67,28 +67,28 @@ class Refused:
         self.jobs.append(job)
         return self.left > 0
 
-    def standings(self) -> list[None]:
+    def routing_stats(self) -> list[None]:
         return []
 
     waiting = Counter
 
-    def is_warm(self, job: LayerJob) -> bool:
+    def is_cached(self, job: LayerJob) -> bool:
         return False
 
 
 async def test_a_replica_that_is_not_ready_sends_nobody_away_while_another_is(job: SceneJob) -> None:
-    pool: Any = Refused(3)
+    replicas: Any = Refused(3)
     fakes = Fakes(character=(NotReady("unet is missing"), NotReady("unet is missing"), "C"))
-    graph = replace(fakes.graph, pool=lambda kind: pool if kind == "character" else None)
+    graph = replace(fakes.graph, replicas=lambda kind: replicas if kind == "character" else None)
     assert (await render(graph, job)).character == "C"
-    assert pool.jobs == [job.character] * 2
+    assert replicas.jobs == [job.character] * 2
     assert len(fakes.background.calls) == 1
 
 
-async def test_where_no_replica_is_ready_the_reason_is_told(job: SceneJob) -> None:
-    pool: Any = Refused(2)
+async def test_where_no_replica_is_ready_the_reason_is_reported(job: SceneJob) -> None:
+    replicas: Any = Refused(2)
     fakes = Fakes(character=(NotReady("unet is missing"),), background=(NEVER,))
-    graph = replace(fakes.graph, pool=lambda kind: pool if kind == "character" else None)
+    graph = replace(fakes.graph, replicas=lambda kind: replicas if kind == "character" else None)
     with pytest.raises(NotReady, match="unet is missing"):
         await render(graph, job)
     assert len(fakes.character.calls) == 2

@@ -62,14 +62,14 @@ class Streaming:
         self.cancelled = True
 
 
-async def test_the_layers_reference_stands_for_it() -> None:
-    painted, told = layer(), list[Any]()
+async def test_the_layers_reference_is_passed_in_its_place() -> None:
+    painted, events = layer(), list[Any]()
     response = Streaming(STEP, painted)
-    assert await follow(response, told.append) == (response.references[1], painted)
-    assert told == [STEP, painted]
+    assert await follow(response, events.append) == (response.references[1], painted)
+    assert events == [STEP, painted]
 
 
-async def test_without_references_the_layer_stands_for_itself() -> None:
+async def test_without_references_the_layer_is_passed_itself() -> None:
     painted = layer()
     assert await follow(Streaming(STEP, painted, by_reference=False), lambda item: None) == (painted, painted)
 
@@ -94,7 +94,7 @@ class Streams(Method):
 
 
 async def test_a_lost_replica_is_followed_again_and_its_reference_is_merged(job: SceneJob) -> None:
-    character, background, told = layer(), layer("background"), list[Any]()
+    character, background, events = layer(), layer("background"), list[Any]()
     paint = Streams((STEP, died()), (STEP, character))
     merge = Method("M")
     graph: Any = Graph(
@@ -102,8 +102,8 @@ async def test_a_lost_replica_is_followed_again_and_its_reference_is_merged(job:
         StreamingHandle(stream=Streams((background,))),  # type: ignore[arg-type]
         Handle(merge=merge),  # type: ignore[arg-type]
     )
-    result = await render(graph, job, told.append)
+    result = await render(graph, job, events.append)
     assert (result.character, result.background) == (character, background)
     assert [reference.item for reference in merge.calls[0][1:]] == [character, background]
     assert paint.calls == [(job.character,)] * 2
-    assert told.count(STEP) == 2
+    assert events.count(STEP) == 2

@@ -44,7 +44,7 @@ def start(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Iterator[Start
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_keys_are_asked_and_addresses_lead_back(start: Start, way: str, tmp_path: Path) -> None:
+def test_keys_are_required_and_addresses_lead_back(start: Start, way: str, tmp_path: Path) -> None:
     key = open_keys(tmp_path).create("x", ("admin",))[1]
     base = start(way, "required")
     with httpx.Client(trust_env=False) as http:
@@ -53,11 +53,11 @@ def test_keys_are_asked_and_addresses_lead_back(start: Start, way: str, tmp_path
         assert http.get(base, follow_redirects=True).url == f"{base}/"
         for method, path in GUARDED:
             url = httpx.URL(base).copy_with(raw_path=f"{PREFIX}{path}".encode())
-            answer = http.request(method, url)
+            response = http.request(method, url)
             # nginx resolves dots and slashes itself: so // may be the page, and .. another's 404.
-            is_page = answer.text.startswith("<!doctype html>")
-            assert answer.status_code == 401 or is_page or "nginx" in answer.text, (path, answer.text)
-            assert answer.status_code == 401 or not path.startswith("/v1/")
+            is_page = response.text.startswith("<!doctype html>")
+            assert response.status_code == 401 or is_page or "nginx" in response.text, (path, response.text)
+            assert response.status_code == 401 or not path.startswith("/v1/")
         http.headers["Authorization"] = f"Bearer {key}"
         submitted = http.post(f"{base}/v1/jobs", json={"scenes": [SCENE]})
         place = urljoin(f"{base}/v1/jobs", submitted.headers["location"])
@@ -68,18 +68,21 @@ def test_keys_are_asked_and_addresses_lead_back(start: Start, way: str, tmp_path
 def test_a_name_that_nginx_passes_on_is_checked(start: Start) -> None:
     base = start("route_prefix", "off", "proxy_set_header Host $http_host;")
     for host, status in (("localhost", 200), ("page.example", 400)):
-        answer = httpx.get(f"{base}/v1/models", headers={"Host": host}, trust_env=False)
-        assert answer.status_code == status
+        response = httpx.get(f"{base}/v1/models", headers={"Host": host}, trust_env=False)
+        assert response.status_code == status
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_the_page_s_own_origin_behind_another_host_s_name(start: Start, told: bool) -> None:
+@pytest.mark.parametrize("reported", [True, False])
+def test_the_page_s_own_origin_behind_another_host_s_name(start: Start, reported: bool) -> None:
     """nginx sends the address in `proxy_pass` as Host; over plain HTTP a browser may send only Origin."""
-    base = start("route_prefix", "off", "proxy_set_header X-Forwarded-Host $http_host;" if told else "")
+    base = start("route_prefix", "off", "proxy_set_header X-Forwarded-Host $http_host;" if reported else "")
     with httpx.Client(trust_env=False, headers={"Host": "paint.example"}) as http:
-        for origin, status in (("http://paint.example", 200 if told else 403), ("http://page.example", 403)):
-            answer = http.post(f"{base}/v1/backgrounds", json=SMALL, headers={"Origin": origin})
-            assert answer.status_code == status
+        for origin, status in (
+            ("http://paint.example", 200 if reported else 403),
+            ("http://page.example", 403),
+        ):
+            response = http.post(f"{base}/v1/backgrounds", json=SMALL, headers={"Origin": origin})
+            assert response.status_code == status
         same = {"Origin": "http://paint.example", "Sec-Fetch-Site": "same-origin"}
         assert http.post(f"{base}/v1/backgrounds", json=SMALL, headers=same).status_code == 200
         assert error_of(http.post(f"{base}/v1/jobs", headers={"Origin": "null"}))["code"] == "forbidden"

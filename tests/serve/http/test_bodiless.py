@@ -55,10 +55,10 @@ async def test_a_large_one_is_refused(
     client: httpx.AsyncClient, app: App, method: str, pieces: tuple[bytes, ...], announced: bool
 ) -> None:
     content = b"".join(pieces) if announced else sent(*pieces)
-    answer = await client.request(method, "/v1/jobs/x/events", content=content)
-    assert answer.status_code == 413
+    response = await client.request(method, "/v1/jobs/x/events", content=content)
+    assert response.status_code == 413
     if method != "HEAD":
-        assert answer.json()["error"]["code"] == "payload_too_large"
+        assert response.json()["error"]["code"] == "payload_too_large"
     assert app.received == []
 
 
@@ -112,9 +112,9 @@ async def test_it_is_refused_at_its_head() -> None:
 
 
 @pytest.mark.parametrize("announced", [True, False])
-async def test_a_small_one_is_let_go(client: httpx.AsyncClient, app: App, announced: bool) -> None:
-    answer = await client.request("GET", "/", content=b"{}" if announced else sent(b"{", b"}"))
-    assert answer.status_code == 200
+async def test_a_small_one_is_released(client: httpx.AsyncClient, app: App, announced: bool) -> None:
+    response = await client.request("GET", "/", content=b"{}" if announced else sent(b"{", b"}"))
+    assert response.status_code == 200
     assert app.received[0]["type"] == "http.request"
 
 

@@ -16,8 +16,8 @@ JSON = {"Content-Type": "application/json"}
 MIB = 1 << 20
 
 
-def code(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["error"]["code"]
+def code(response: httpx.Response) -> tuple[int, str]:
+    return response.status_code, response.json()["error"]["code"]
 
 
 def request_of(*messages: dict[str, Any], **headers: str) -> Request:
@@ -39,20 +39,20 @@ def part(body: bytes, more: bool = False) -> dict[str, Any]:
 )
 async def test_another_media_type_is_refused(client: httpx.AsyncClient, media_type: str | None) -> None:
     headers = {} if media_type is None else {"Content-Type": media_type}
-    answer = await client.post("/v1/scenes", content=b"{}", headers=headers)
-    assert code(answer) == (415, "unsupported_media_type")
+    response = await client.post("/v1/scenes", content=b"{}", headers=headers)
+    assert code(response) == (415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("media_type", ["application/json; charset=utf-8", "Application/JSON"])
 async def test_a_parameter_and_capitals_do_not_matter(client: httpx.AsyncClient, media_type: str) -> None:
-    answer = await client.post("/v1/scenes", content=b"{}", headers={"Content-Type": media_type})
-    assert code(answer) == (422, "invalid_request")
+    response = await client.post("/v1/scenes", content=b"{}", headers={"Content-Type": media_type})
+    assert code(response) == (422, "invalid_request")
 
 
 async def test_a_body_over_the_limit_is_refused_when_announced(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/v1/scenes", content=b" " * (MIB + 1), headers=JSON)
-    assert code(answer) == (413, "payload_too_large")
-    assert answer.json()["error"]["message"] == "the body is limited to 1048576 bytes"
+    response = await client.post("/v1/scenes", content=b" " * (MIB + 1), headers=JSON)
+    assert code(response) == (413, "payload_too_large")
+    assert response.json()["error"]["message"] == "the body is limited to 1048576 bytes"
 
 
 async def test_a_body_over_the_limit_is_refused_when_it_comes_in_chunks(client: httpx.AsyncClient) -> None:
@@ -64,14 +64,14 @@ async def test_a_body_over_the_limit_is_refused_when_it_comes_in_chunks(client: 
             sent += 1
             yield b" " * 65_536
 
-    answer = await client.post("/v1/scenes", content=chunks(), headers=JSON)
-    assert code(answer) == (413, "payload_too_large")
+    response = await client.post("/v1/scenes", content=chunks(), headers=JSON)
+    assert code(response) == (413, "payload_too_large")
     assert sent <= 18, "the rest is not waited for"
 
 
 async def test_a_body_of_the_limit_is_read(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/v1/scenes", content=b"{}".ljust(MIB), headers=JSON)
-    assert code(answer) == (422, "invalid_request")
+    response = await client.post("/v1/scenes", content=b"{}".ljust(MIB), headers=JSON)
+    assert code(response) == (422, "invalid_request")
 
 
 async def test_a_body_that_dawdles_is_given_up(client_with: Callable[..., httpx.AsyncClient]) -> None:
@@ -79,10 +79,10 @@ async def test_a_body_that_dawdles_is_given_up(client_with: Callable[..., httpx.
         yield b"{"
         await asyncio.Event().wait()
 
-    answer = await client_with(limits={"body_timeout_s": 0.05}).post(
+    response = await client_with(limits={"body_timeout_s": 0.05}).post(
         "/v1/scenes", content=dawdling(), headers=JSON
     )
-    assert code(answer) == (408, "request_timeout")
+    assert code(response) == (408, "request_timeout")
 
 
 async def test_an_announcement_is_not_believed_when_it_is_too_small() -> None:

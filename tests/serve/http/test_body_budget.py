@@ -53,7 +53,7 @@ def test_one_tenant_has_half_and_a_newcomer_as_much_as_the_first_leaves_free() -
     assert budget.held_bytes == 14 * MB, "an eighth is for small bodies"
 
 
-def test_small_bodies_are_let_in_beside_a_tenants_uploads_and_bounded_too() -> None:
+def test_small_bodies_are_admitted_beside_a_tenants_uploads_and_bounded_too() -> None:
     budget = BodyBudget(16 * MB)
     shares(budget, "a", MB)
     assert len(shares(budget, "a", SMALL_BYTES)) == 8 * MB // SMALL_BYTES
@@ -70,9 +70,9 @@ def test_what_is_given_back_can_be_taken() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2 * MB), st.booleans()), max_size=60))
-def test_the_sum_is_never_over_the_budget(asked: list[tuple[str, int, bool]]) -> None:
+def test_the_sum_is_never_over_the_budget(requested: list[tuple[str, int, bool]]) -> None:
     budget, open_ones = BodyBudget(4 * MB), list[BodyShare]()
-    for tenant, size, ends in asked:
+    for tenant, size, ends in requested:
         share = BodyShare(budget, tenant)
         try:
             share.grow_to(size // 2)
@@ -166,11 +166,11 @@ async def stalled(
     bodies = [Upload(first) for _ in range(count)]
     tasks = [asyncio.create_task(client.post(path, content=body, headers=FORM | headers)) for body in bodies]
 
-    async def answered() -> bool:
+    async def responded() -> bool:
         return sum(task.done() for task in tasks) >= refused
 
     try:
-        await eventually(answered)
+        await eventually(responded)
         yield tasks
     finally:
         for body in bodies:
@@ -178,8 +178,8 @@ async def stalled(
         await asyncio.gather(*tasks)
 
 
-def code(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["error"]["code"]
+def code(response: httpx.Response) -> tuple[int, str]:
+    return response.status_code, response.json()["error"]["code"]
 
 
 async def test_stalled_uploads_take_half_of_the_budget_and_the_rest_are_refused_unread(
@@ -191,9 +191,9 @@ async def test_stalled_uploads_take_half_of_the_budget_and_the_rest_are_refused_
         refused = [task.result() for task in uploads if task.done()]
         assert len(refused) == 38
         assert Counter(map(code, refused)) == {(429, "overloaded"): 38}
-        answer = await client.post("/v1/merges", content=late, headers=FORM | {"Content-Length": "900000"})
-        assert code(answer) == (429, "overloaded")
-        assert answer.headers["retry-after"] == "2"
+        response = await client.post("/v1/merges", content=late, headers=FORM | {"Content-Length": "900000"})
+        assert code(response) == (429, "overloaded")
+        assert response.headers["retry-after"] == "2"
         assert not late.begun.is_set(), "nothing of it was asked for"
         assert (await client.post("/v1/scenes", json=SCENE)).status_code == 200
         assert (await client.get("/healthz")).status_code == 200
@@ -206,8 +206,8 @@ async def test_one_tenants_uploads_leave_room_to_another(client_of: Clients) -> 
     announced = {"Content-Length": str(900_000)}
     async with stalled(mine, 10, 8, **announced) as uploads:
         assert sum(task.done() for task in uploads) == 8
-        answer = await theirs.post("/v1/merges", content=b"--B--".ljust(900_000), headers=FORM)
-        assert answer.status_code == 422, "it was read"
+        response = await theirs.post("/v1/merges", content=b"--B--".ljust(900_000), headers=FORM)
+        assert response.status_code == 422, "it was read"
 
 
 @pytest.mark.parametrize("path", ["/v1/scenes", "/v1/characters", "/v1/images/generations", "/v1/jobs"])
@@ -231,7 +231,7 @@ LONG_PART = PART.ljust(950_000)
     ],
     ids=["chunked", "chunked and compressed", "compressed"],
 )
-async def test_what_its_header_does_not_tell_counts_as_it_grows(
+async def test_what_its_header_does_not_announce_counts_as_it_grows(
     client_of: Clients, sent: bytes, headers: dict[str, str]
 ) -> None:
     client = client_of()
@@ -247,14 +247,16 @@ async def test_what_announces_more_than_any_route_takes_is_too_large_and_never_b
     client = client_of()
     announced = {"Content-Length": str(10 * MB)}
     async with stalled(client, 2, 0, **{"Content-Length": str(900_000)}):
-        answer = await client.post("/v1/merges", content=Upload(), headers=FORM | announced)
-        assert code(answer) == (413, "payload_too_large")
+        response = await client.post("/v1/merges", content=Upload(), headers=FORM | announced)
+        assert code(response) == (413, "payload_too_large")
 
 
 async def test_a_body_that_dawdles_is_given_up_and_its_bytes_are_free_again(client_of: Clients) -> None:
     client = client_of(body_timeout_s=0.05)
     announced = {"Content-Length": str(900_000)}
     async with stalled(client, 2, 0, **announced) as uploads:
-        assert [code(answer) for answer in await asyncio.gather(*uploads)] == [(408, "request_timeout")] * 2
-        answer = await client.post("/v1/merges", content=b"--B--".ljust(900_000), headers=FORM)
-        assert answer.status_code == 422
+        assert [code(response) for response in await asyncio.gather(*uploads)] == [
+            (408, "request_timeout")
+        ] * 2
+        response = await client.post("/v1/merges", content=b"--B--".ljust(900_000), headers=FORM)
+        assert response.status_code == 422

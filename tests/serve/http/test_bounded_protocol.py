@@ -14,7 +14,7 @@ import pytest
 from serve.http.bounded_protocol import MOST_PIPELINED
 from tests.support.certificates import Pair, make_pair
 from tests.support.polling import until
-from tests.support.wire import GET, Echo, Serving, answers, flood, is_closed, refusal, serving
+from tests.support.wire import GET, Echo, Serving, flood, is_closed, refusal, responses, serving
 
 MB = 1 << 20
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n"
@@ -78,14 +78,14 @@ def test_up_to_the_limit_a_header_passes(edge: Serving, version: bytes, size: in
     start = b"GET / HTTP/" + version + b"\r\nHost: a\r\nX-A: "
     with edge.connect() as connection:
         connection.sendall(start + b"a" * size + b"\r\n\r\n")
-        assert answers(connection, 1)[0][0] == status
+        assert responses(connection, 1)[0][0] == status
 
 
 def test_so_many_headers_pass_and_no_more(edge: Serving) -> None:
     for count, status in ((999, 200), (1_000, 431)):
         with edge.connect() as connection:
             connection.sendall(HEAD + b"a: b\r\n" * count + b"\r\n")
-            assert answers(connection, 1)[0][0] == status
+            assert responses(connection, 1)[0][0] == status
 
 
 def test_a_header_that_trickles_is_refused_in_time(app: Echo, loop: str) -> None:
@@ -110,7 +110,7 @@ def test_one_that_falls_silent_is_closed(app: Echo, loop: str, before: bytes, se
     with serving(app, loop, header_timeout_s=0.3) as edge, edge.connect() as connection:
         if before:
             connection.sendall(before)
-            assert answers(connection, 1)[0][0] == 200
+            assert responses(connection, 1)[0][0] == 200
             sent = sent if sent.strip() else sent + b"G"  # Else uvicorn's time for kept connections counts.
         connection.sendall(sent)
         if sent.strip():  # Empty lines before a request are none of it.
@@ -126,30 +126,30 @@ def test_silent_connections_make_room(app: Echo, loop: str) -> None:
         for _ in range(30):
             with edge.connect() as connection:
                 connection.sendall(GET)
-                assert answers(connection, 1)[0][0] == 200
+                assert responses(connection, 1)[0][0] == 200
         assert len(edge.table) <= 24
         assert is_closed(silent[0])
 
 
 def test_a_request_that_has_just_come_is_not_what_makes_room(app: Echo, loop: str) -> None:
     with serving(app, loop, connections=8, health_connections=0) as edge, ExitStack() as stack:
-        asked = stack.enter_context(edge.connect())
-        asked.sendall(GET)
+        requested = stack.enter_context(edge.connect())
+        requested.sendall(GET)
         for _ in range(200):
             stack.enter_context(edge.connect())
-        assert answers(asked, 1)[0][0] == 200
+        assert responses(requested, 1)[0][0] == 200
 
 
 def test_an_answer_on_its_way_is_not_what_makes_room(app: Echo, loop: str) -> None:
     app.large = b"a" * (16 * MB)
     with serving(app, loop, connections=8, health_connections=0) as edge, ExitStack() as stack:
-        asked = stack.enter_context(edge.connect())
-        asked.sendall(GET)
+        requested = stack.enter_context(edge.connect())
+        requested.sendall(GET)
         edge.settles_at(waiting=1)
         until(lambda: app.paths)
         for _ in range(200):
             stack.enter_context(edge.connect())
-        ((status, _, body),) = answers(asked, 1)
+        ((status, _, body),) = responses(requested, 1)
         assert (status, len(body)) == (200, len(app.large))
 
 
@@ -168,7 +168,7 @@ def test_a_connection_may_rest(app: Echo, loop: str, request_bytes: bytes, count
     with serving(app, loop, header_timeout_s=0.2) as edge, edge.connect() as connection:
         for _ in range(2):
             connection.sendall(request_bytes * count)
-            assert [status for status, _, _ in answers(connection, count)] == [200] * count
+            assert [status for status, _, _ in responses(connection, count)] == [200] * count
             connection.settimeout(0.35)
             with pytest.raises(TimeoutError):
                 connection.recv(1)
@@ -198,10 +198,10 @@ def test_a_body_that_comes_after_its_header_may_take_longer_than_one(
             connection.sendall(piece)
         assert is_silent(connection, 0.5)
         app.go_on.set()
-        assert answers(connection, 1)[0][0] == 200
+        assert responses(connection, 1)[0][0] == 200
         assert is_silent(connection, 0.35), "and then it may rest"
         connection.sendall(GET)
-        assert answers(connection, 1)[0][0] == 200
+        assert responses(connection, 1)[0][0] == 200
 
 
 def is_silent(connection: socket.socket, seconds: float) -> bool:
@@ -220,12 +220,12 @@ def test_an_empty_line_after_a_request_is_no_part_of_the_next(app: Echo, loop: s
     """A 408 would be read as the answer to it."""
     with serving(app, loop, header_timeout_s=0.2) as edge, edge.connect() as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\na")
-        assert answers(connection, 1)[0][0] == 200
+        assert responses(connection, 1)[0][0] == 200
         for line in (b"\r\n", b"\r", b"\n"):
             connection.sendall(line)
             assert is_silent(connection, 0.3)
         connection.sendall(b"\r\n" + GET)
-        assert answers(connection, 1)[0][0] == 200
+        assert responses(connection, 1)[0][0] == 200
         connection.sendall(b"\r\n" + HEAD)
         assert refusal(connection) == (408, "request_timeout")
 
@@ -238,10 +238,10 @@ def test_an_answered_request_keeps_no_place_by_its_body(app: Echo, loop: str) ->
         for _ in range(8):
             trickles = stack.enter_context(edge.connect())
             trickles.sendall(b"POST /at-once HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
-            assert answers(trickles, 1)[0][0] == 200
+            assert responses(trickles, 1)[0][0] == 200
         with edge.connect() as connection:
             connection.sendall(GET)
-            assert answers(connection, 1)[0][0] == 200
+            assert responses(connection, 1)[0][0] == 200
 
 
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
@@ -265,7 +265,7 @@ def test_where_all_work_health_is_still_answered(app: Echo, loop: str) -> None:
         for path, status in ((b"/v1/models", 429), (b"/healthz", 200), (b"/paint/readyz?a=b", 200)):
             with edge.connect() as connection:
                 connection.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n")
-                ((found, headers, _),) = answers(connection, 1)
+                ((found, headers, _),) = responses(connection, 1)
                 assert (found, "retry-after" in headers) == (status, status == 429)
             edge.settles_at(0, working=8)
         app.go_on.set()
@@ -284,7 +284,7 @@ def test_an_address_has_only_so_many(app: Echo, loop: str, monkeypatch: pytest.M
         edge.settles_at(0)
         with edge.connect() as connection:
             connection.sendall(GET)
-            assert answers(connection, 1)[0][0] == 200
+            assert responses(connection, 1)[0][0] == 200
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_small_chunks_extensions_and_trailers_are_fine(edge: Serving) -> None:
     body = b"1;name=value\r\na\r\n" * 4_000 + b"0\r\nchecksum: 1\r\n\r\n"
     with edge.connect() as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + body + GET)
-        first, second = answers(connection, 2)
+        first, second = responses(connection, 2)
     assert (first[2], second[2]) == (b'{"length": 4000, "headers": 2}', b'{"length": 0, "headers": 1}')
 
 
@@ -313,7 +313,7 @@ def test_a_large_body_arrives_whole(edge: Serving) -> None:
         connection.sendall(
             b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n" + b"a" * 9_000_000
         )
-        assert answers(connection, 1)[0][2] == b'{"length": 9000000, "headers": 2}'
+        assert responses(connection, 1)[0][2] == b'{"length": 9000000, "headers": 2}'
 
 
 def test_one_large_body_after_another_arrives_whole(edge: Serving) -> None:
@@ -322,15 +322,15 @@ def test_one_large_body_after_another_arrives_whole(edge: Serving) -> None:
         for size in (500_000, 20_000, 300_000):
             head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size
             connection.sendall(head + b"a" * size)
-            status, _, body = answers(connection, 1)[0]
+            status, _, body = responses(connection, 1)[0]
             assert (status, json.loads(body)["length"]) == (200, size)
 
 
-def test_pipelined_requests_are_all_answered_in_turn(edge: Serving, app: Echo) -> None:
+def test_pipelined_requests_are_all_answered_in_order(edge: Serving, app: Echo) -> None:
     with edge.connect() as connection:
         for index in range(1_000):
             connection.sendall(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % index)
-        assert [status for status, _, _ in answers(connection, 1_000)] == [200] * 1_000
+        assert [status for status, _, _ in responses(connection, 1_000)] == [200] * 1_000
     assert app.paths == [f"/{index}" for index in range(1_000)]
 
 
@@ -343,13 +343,13 @@ def test_a_pipeline_without_end_is_not_taken_in(edge: Serving, app: Echo) -> Non
         assert len(app.paths) <= 1 + MOST_PIPELINED
         app.go_on.set()
         connection.settimeout(20)
-        assert [status for status, _, _ in answers(connection, 100)] == [200] * 100
+        assert [status for status, _, _ in responses(connection, 100)] == [200] * 100
 
 
 def test_a_body_that_nobody_waited_for_does_not_go_on_for_ever(edge: Serving) -> None:
     with edge.connect() as connection:
         connection.sendall(b"POST /at-once HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n")
-        assert answers(connection, 1)[0][0] == 200
+        assert responses(connection, 1)[0][0] == 200
         assert flood(connection, lambda _: b"a" * 65_536, 256 * MB) < 64 * MB
     edge.settles_at(0)
 
@@ -357,9 +357,9 @@ def test_a_body_that_nobody_waited_for_does_not_go_on_for_ever(edge: Serving) ->
 def test_a_connection_is_kept_where_the_rest_of_the_body_comes(edge: Serving) -> None:
     with edge.connect() as connection:
         connection.sendall(b"POST /at-once HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n")
-        assert answers(connection, 1)[0][0] == 200
+        assert responses(connection, 1)[0][0] == 200
         connection.sendall(b"a" * 500_000 + GET)
-        assert answers(connection, 1)[0][0] == 200
+        assert responses(connection, 1)[0][0] == 200
         edge.settles_at(1)
 
 
@@ -384,10 +384,10 @@ def test_what_is_no_request_is_refused_in_our_shape(edge: Serving, malformed: by
 
 @pytest.mark.parametrize("upgrade", [b"websocket", b"h2c"])
 def test_an_upgrade_is_answered_as_plain_http(edge: Serving, upgrade: bytes) -> None:
-    asked = HEAD + b"Connection: Upgrade\r\nUpgrade: " + upgrade + b"\r\nSec-WebSocket-Key: x\r\n\r\n"
+    requested = HEAD + b"Connection: Upgrade\r\nUpgrade: " + upgrade + b"\r\nSec-WebSocket-Key: x\r\n\r\n"
     with edge.connect() as connection:
-        connection.sendall(asked)
-        assert answers(connection, 1)[0][0] == 200
+        connection.sendall(requested)
+        assert responses(connection, 1)[0][0] == 200
 
 
 SERVES = pytest.mark.parametrize("loop", ["uvloop"], indirect=True)
@@ -418,7 +418,7 @@ def test_tls_is_spoken_and_bounded(app: Echo, loop: str, pair: Pair) -> None:
                 context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
             ):
                 connection.sendall(start)
-                assert answers(connection, 1)[0][0] == status
+                assert responses(connection, 1)[0][0] == status
         edge.settles_at(0)
 
 
@@ -440,4 +440,4 @@ def test_connections_count_before_their_handshake(app: Echo, loop: str, pair: Pa
         until(lambda: len(edge.table) == 8)
         with secured(edge, context) as connection:
             connection.sendall(GET)
-            assert answers(connection, 1)[0][0] == 200
+            assert responses(connection, 1)[0][0] == 200

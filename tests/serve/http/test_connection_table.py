@@ -49,11 +49,11 @@ def test_an_address_at_its_limit_leaves_room_for_others() -> None:
 def test_who_has_waited_longest_makes_room() -> None:
     dropped: list[str] = []
     table = ConnectionTable(ConnectionLimits(connections=2, health_connections=1))
-    works, asked, silent = (
+    busy, requested, silent = (
         connection(dropped, name=name, busy=name == "asked") for name in ("works", "asked", "silent")
     )
-    assert all(table.enter(each) for each in (works, asked, silent))
-    assert table.begin(works)
+    assert all(table.enter(each) for each in (busy, requested, silent))
+    assert table.begin(busy)
     assert table.enter(connection(dropped))
     assert dropped == ["silent"]
     assert len(table) == 3

@@ -51,8 +51,10 @@ async def test_a_body_is_decoded(
             yield bytes([byte])
 
     content = sent if at_once else byte_by_byte()
-    answer = await client.post("/v1/characters", content=content, headers=JSON | {"Content-Encoding": coding})
-    assert (answer.status_code, answer.headers["x-seed"]) == (200, "5")
+    response = await client.post(
+        "/v1/characters", content=content, headers=JSON | {"Content-Encoding": coding}
+    )
+    assert (response.status_code, response.headers["x-seed"]) == (200, "5")
 
 
 async def test_a_job_and_a_form_too(client: httpx.AsyncClient) -> None:
@@ -64,29 +66,29 @@ async def test_a_job_and_a_form_too(client: httpx.AsyncClient) -> None:
     files = {"character": picture.getvalue(), "background": picture.getvalue()}
     form = client.build_request("POST", "/v1/merges", files=files)
     form_type = {"Content-Type": form.headers["content-type"]}
-    answer = await client.post("/v1/merges", content=gzip.compress(form.read()), headers=form_type | packed)
-    assert answer.status_code == 200
+    response = await client.post("/v1/merges", content=gzip.compress(form.read()), headers=form_type | packed)
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize(
     "coding", ["br", "zstd", "compress", "gzip, gzip", "deflate, gzip", "nonsense", "\xff"]
 )
 @pytest.mark.parametrize("route", ["/v1/scenes", "/v1/jobs", "/v1/images/generations", "/v1/merges"])
-async def test_a_coding_that_is_not_known_is_told_the_known_ones(
+async def test_an_unknown_coding_gets_the_known_ones(
     client: httpx.AsyncClient, coding: str, route: str
 ) -> None:
     kind = "multipart/form-data; boundary=x" if route == "/v1/merges" else "application/json"
     headers = {"Content-Type": kind.encode(), "Content-Encoding": coding.encode("latin-1")}
-    answer = await client.post(route, content=b"{}", headers=headers)
-    error = error_of(answer)
-    assert (answer.status_code, error["code"]) == (415, "unsupported_media_type")
+    response = await client.post(route, content=b"{}", headers=headers)
+    error = error_of(response)
+    assert (response.status_code, error["code"]) == (415, "unsupported_media_type")
     assert error["param"] == "Content-Encoding"
-    assert answer.headers["accept-encoding"] == "gzip, deflate"
+    assert response.headers["accept-encoding"] == "gzip, deflate"
 
 
 async def test_another_media_type_is_not_about_codings(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/v1/scenes", content=b"{}", headers={"Content-Type": "text/plain"})
-    assert (answer.status_code, "accept-encoding" in answer.headers) == (415, False)
+    response = await client.post("/v1/scenes", content=b"{}", headers={"Content-Type": "text/plain"})
+    assert (response.status_code, "accept-encoding" in response.headers) == (415, False)
 
 
 @pytest.mark.parametrize(("coding", "compress"), [CODINGS[0], CODINGS[3], CODINGS[4]])
@@ -109,9 +111,13 @@ async def test_what_is_not_so_encoded_is_refused(
     spoil: Callable[[bytes], bytes],
 ) -> None:
     sent = spoil(compress(json.dumps(SMALL).encode()))
-    answer = await client.post("/v1/characters", content=sent, headers=JSON | {"Content-Encoding": coding})
-    error = error_of(answer)
-    assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_request", "Content-Encoding")
+    response = await client.post("/v1/characters", content=sent, headers=JSON | {"Content-Encoding": coding})
+    error = error_of(response)
+    assert (response.status_code, error["code"], error["param"]) == (
+        400,
+        "invalid_request",
+        "Content-Encoding",
+    )
 
 
 @pytest.mark.parametrize(("route", "limit"), [("/v1/scenes", MIB), ("/v1/jobs", 8 * MIB)])
@@ -119,8 +125,8 @@ async def test_a_bomb_is_too_large(client: httpx.AsyncClient, route: str, limit:
     packer = zlib.compressobj()
     bomb = packer.compress(b" " * (limit + 1)) + packer.flush()
     assert len(bomb) < limit / 500
-    answer = await client.post(route, content=bomb, headers=JSON | {"Content-Encoding": "deflate"})
-    assert (answer.status_code, error_of(answer)["code"]) == (413, "payload_too_large")
+    response = await client.post(route, content=bomb, headers=JSON | {"Content-Encoding": "deflate"})
+    assert (response.status_code, error_of(response)["code"]) == (413, "payload_too_large")
 
 
 @pytest.mark.parametrize(
@@ -142,8 +148,8 @@ async def test_a_body_that_holds_nothing_has_an_end_too(
             sent += len(piece)
             yield piece
 
-    answer = await client.post("/v1/scenes", content=endless(), headers=JSON | {"Content-Encoding": coding})
-    assert (answer.status_code, error_of(answer)["code"]) == (413, "payload_too_large")
+    response = await client.post("/v1/scenes", content=endless(), headers=JSON | {"Content-Encoding": coding})
+    assert (response.status_code, error_of(response)["code"]) == (413, "payload_too_large")
     assert sent < 2 * MIB
 
 

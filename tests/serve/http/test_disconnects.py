@@ -32,26 +32,26 @@ class Client:
 
 
 async def test_the_result_of_the_work() -> None:
-    async def work() -> str:
+    async def action() -> str:
         await asyncio.sleep(0)
         return "done"
 
-    assert await abandon_with_client(Client().request, work()) == "done"
+    assert await abandon_with_client(Client().request, action()) == "done"
 
 
 async def test_the_fault_of_the_work() -> None:
-    async def work() -> None:
+    async def action() -> None:
         raise KeyError("x")
 
     with pytest.raises(KeyError):
-        await abandon_with_client(Client().request, work())
+        await abandon_with_client(Client().request, action())
 
 
 async def test_a_client_that_hangs_up_cancels_both_branches() -> None:
     fakes, client = Fakes(character=(NEVER,), background=(NEVER,)), Client()
     scene = SceneRequest.model_validate({"character": "a", "background": "b"})
-    work = render(fakes.graph, admit_scene(scene, ServiceConfig(), "id", None))
-    waiting = asyncio.create_task(abandon_with_client(client.request, work))
+    action = render(fakes.graph, admit_scene(scene, ServiceConfig(), "id", None))
+    waiting = asyncio.create_task(abandon_with_client(client.request, action))
     while not (fakes.character.responses and fakes.background.responses):
         await asyncio.sleep(0)
     client.left.set()
@@ -65,14 +65,14 @@ async def test_a_client_that_hangs_up_cancels_both_branches() -> None:
 async def test_cancelling_the_wait_cancels_the_work() -> None:
     began, ended = asyncio.Event(), asyncio.Event()
 
-    async def work() -> None:
+    async def action() -> None:
         began.set()
         try:
             await asyncio.Event().wait()
         finally:
             ended.set()
 
-    waiting = asyncio.create_task(abandon_with_client(Client().request, work()))
+    waiting = asyncio.create_task(abandon_with_client(Client().request, action()))
     await began.wait()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -41,7 +41,7 @@ def test_uvicorn_by_itself_does_not() -> None:
         refuses_long_headers(url, None)
 
 
-def test_nobody_who_listens_is_told() -> None:
+def test_a_listener_that_leaves_gets_no_report() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         with pytest.raises(OSError, match="refused"):

@@ -11,17 +11,17 @@ from ray.exceptions import RayTaskError
 from deployments import errors
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
-from serve.http.error_responses import ClientGone, Refusal, answer
+from serve.http.error_responses import ClientGone, Refusal, error_response
 from serve.http.strict_json import InvalidJson
 from serve.ingress import build_http
 from tests.support.fake_handles import Handle, Method
-from tests.support.local_service import heard
+from tests.support.local_service import captured
 
 SCENE = {"character": "a knight", "background": "a castle"}
 
 
 def body_of(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]]:
-    response = answer(Request({"type": "http", "state": {"request_id": "r1"}}), error)
+    response = error_response(Request({"type": "http", "state": {"request_id": "r1"}}), error)
     body = json.loads(bytes(response.body))
     assert set(body) == {"error"}
     assert set(body["error"]) == {"type", "code", "message", "param", "request_id"}
@@ -65,14 +65,14 @@ def test_an_error_that_came_through_a_handle_is_the_same_error() -> None:
     assert (status, body["message"], body["param"]) == (422, "a poor matte", "merge.mode")
 
 
-async def test_our_own_faults_tell_nothing_but_the_id(
+async def test_our_own_faults_report_nothing_but_the_id(
     config: ServiceConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = Handle(paint=Method(RuntimeError("/secret/path of StableDiffusionPipeline")))
     graph: Any = Graph(broken, broken, broken)  # type: ignore[arg-type]
     transport = httpx.ASGITransport(build_http(config, graph))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        with heard(caplog):
+        with captured(caplog):
             got = await client.post("/v1/scenes", json=SCENE, headers={"X-Request-ID": "find-me"})
     assert got.status_code == 500
     error = got.json()["error"]
@@ -86,5 +86,5 @@ async def test_an_answer_of_ours_that_does_not_validate_is_our_fault(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("serve.api.model_list._entry", lambda *_: ServiceConfig.model_validate({"tone": 1}))
-    answer = await client.get("/v1/models")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
+    response = await client.get("/v1/models")
+    assert (response.status_code, response.json()["error"]["code"]) == (500, "internal")

@@ -24,7 +24,7 @@ from serve.http.haproxy_config import UnknownConfiguration, bounded, early_error
 from serve.http.haproxy_launcher import SCRIPT, write_script
 from serve.runtime.listen_address import free_port
 from tests.support.polling import until
-from tests.support.wire import GET, Echo, answers, flood, is_closed
+from tests.support.wire import GET, Echo, flood, is_closed, responses
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n"
 
@@ -135,10 +135,10 @@ class Running:
     def connect(self) -> socket.socket:
         return socket.create_connection(self.address, 20)
 
-    def ask(self, request: bytes) -> tuple[int, dict[str, str], bytes]:
+    def send(self, request: bytes) -> tuple[int, dict[str, str], bytes]:
         with self.connect() as connection:
             connection.sendall(request)
-            return answers(connection, 1)[0]
+            return responses(connection, 1)[0]
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,7 @@ def haproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 def is_up(running: Running) -> bool:
     try:
-        return running.ask(b"GET /paint/healthz HTTP/1.1\r\nHost: a\r\n\r\n")[0] == 200
+        return running.send(b"GET /paint/healthz HTTP/1.1\r\nHost: a\r\n\r\n")[0] == 200
     except OSError:
         return False
 
@@ -193,7 +193,7 @@ def is_up(running: Running) -> bool:
     ids=["one", "many", "target", "no route"],
 )
 def test_its_own_errors_have_our_shape(haproxy: Running, request_: bytes, found: tuple[int, str]) -> None:
-    status, headers, body = haproxy.ask(request_)
+    status, headers, body = haproxy.send(request_)
     error = json.loads(body)["error"]
     assert (status, error["code"]) == found
     assert headers["content-type"] == "application/json"
@@ -213,14 +213,14 @@ def test_its_own_errors_have_our_shape(haproxy: Running, request_: bytes, found:
 )
 def test_what_it_cannot_read_it_refuses_itself(haproxy: Running, request_: bytes, found: int) -> None:
     """In our shape only since HAProxy 3.2; the status is the same (docs/cluster.md)."""
-    status, headers, _ = haproxy.ask(request_)
+    status, headers, _ = haproxy.send(request_)
     assert (status, headers["connection"]) == (found, "close")
     assert headers["content-type"] in ("text/html", "application/json")
 
 
 @pytest.mark.parametrize("path", ["/-/routes", "/-/healthz", "/-/ROUTES"])
 @pytest.mark.parametrize(
-    ("host", "answered"),
+    ("host", "responded"),
     [
         *(("127.0.0.1:8000", True), ("[::1]:8000", True), ("10.0.0.7", True), ("LocalHost.", True)),
         *(("a.localhost", True), ("paint.example:8000", True), ("studio.lan", True), ("localhost:", True)),
@@ -233,18 +233,18 @@ def test_what_it_cannot_read_it_refuses_itself(haproxy: Running, request_: bytes
     ],
 )
 def test_ray_s_own_routes_answer_to_no_other_name(
-    haproxy: Running, path: str, host: str, answered: bool
+    haproxy: Running, path: str, host: str, responded: bool
 ) -> None:
-    status, _, body = haproxy.ask(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-    if answered:
+    status, _, body = haproxy.send(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    if responded:
         assert status in (200, 503)  # Without a server that is up yet.
     else:
         assert (status, json.loads(body)["error"]["code"]) == (400, "invalid_host")
 
 
 def test_a_header_of_60_kb_passes(haproxy: Running) -> None:
-    asked = b"GET /paint/ HTTP/1.1\r\nHost: a\r\nX-A: " + b"a" * 60_000 + b"\r\n\r\n"
-    assert haproxy.ask(asked)[0] == 200
+    requested = b"GET /paint/ HTTP/1.1\r\nHost: a\r\nX-A: " + b"a" * 60_000 + b"\r\n\r\n"
+    assert haproxy.send(requested)[0] == 200
 
 
 def test_a_header_without_end_is_not_taken_in(haproxy: Running) -> None:
@@ -263,10 +263,10 @@ def test_health_has_room_beside_silent_connections(haproxy: Running) -> None:
     with ExitStack() as stack:
         for _ in range(80):
             stack.enter_context(haproxy.connect())
-        status, headers, body = haproxy.ask(b"GET /paint/ HTTP/1.1\r\nHost: a\r\n\r\n")
+        status, headers, body = haproxy.send(b"GET /paint/ HTTP/1.1\r\nHost: a\r\n\r\n")
         assert (status, json.loads(body)["error"]["code"]) == (429, "overloaded")
         assert headers["retry-after"] == "1"
-        assert haproxy.ask(GET.replace(b"/healthz", b"/paint/healthz"))[0] == 200
+        assert haproxy.send(GET.replace(b"/healthz", b"/paint/healthz"))[0] == 200
 
 
 def test_nothing_but_the_service_listens_beyond_loopback(haproxy: Running) -> None:
@@ -277,7 +277,7 @@ def test_nothing_but_the_service_listens_beyond_loopback(haproxy: Running) -> No
 
 
 def test_its_log_is_json_without_query_strings(haproxy: Running) -> None:
-    haproxy.ask(b'GET /paint/lo"g?secret=words HTTP/1.1\r\nHost: a\r\nX-Request-ID: mine\r\n\r\n')
+    haproxy.send(b'GET /paint/lo"g?secret=words HTTP/1.1\r\nHost: a\r\nX-Request-ID: mine\r\n\r\n')
     haproxy.log.settimeout(20)
     while True:
         line = haproxy.log.recv(65_536).decode()

@@ -34,8 +34,8 @@ def got_paths() -> list[str]:
     return [route.path for route in routes_of(api.routes) if "GET" in (route.methods or ())]
 
 
-def headers_of(answer: httpx.Response) -> dict[str, str]:
-    return {name: value for name, value in answer.headers.items() if name not in VARYING}
+def headers_of(response: httpx.Response) -> dict[str, str]:
+    return {name: value for name, value in response.headers.items() if name not in VARYING}
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -61,21 +61,21 @@ async def test_a_stream_of_events_ends_with_its_headers(client: httpx.AsyncClien
     """A GET of the same would last until the job ends, which here is never."""
     job = (await client.post("/v1/jobs", json={"scenes": [SCENE]})).json()["id"]
     async with asyncio.timeout(20):
-        answer = await client.head(f"/v1/jobs/{job}/events")
-    assert (answer.status_code, answer.content) == (200, b"")
-    assert answer.headers["content-type"].startswith("text/event-stream")
+        response = await client.head(f"/v1/jobs/{job}/events")
+    assert (response.status_code, response.content) == (200, b"")
+    assert response.headers["content-type"].startswith("text/event-stream")
 
 
 @pytest.mark.parametrize("path", ["/v1/scenes", "/v1/merges"])
 async def test_where_get_is_not_answered_head_is_not(client: httpx.AsyncClient, path: str) -> None:
-    answer = await client.head(path)
-    assert (answer.status_code, answer.headers["allow"], answer.content) == (405, "POST", b"")
+    response = await client.head(path)
+    assert (response.status_code, response.headers["allow"], response.content) == (405, "POST", b"")
 
 
-async def test_allow_tells_of_it(client: httpx.AsyncClient) -> None:
+async def test_allow_lists_it(client: httpx.AsyncClient) -> None:
     assert (await client.put("/v1/jobs")).headers["allow"] == "GET, HEAD, POST"
 
 
-async def test_a_match_of_etags_is_told_to_head_too(client: httpx.AsyncClient) -> None:
+async def test_a_match_of_etags_is_reported_to_head_too(client: httpx.AsyncClient) -> None:
     etag = (await client.head("/")).headers["etag"]
     assert (await client.head("/", headers={"If-None-Match": etag})).status_code == 304

@@ -132,13 +132,13 @@ async def test_a_hostile_body(client_with: Callable[..., httpx.AsyncClient], rou
 
     async def send(body: bytes) -> None:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        answer = await client.post(route, content=body, headers=headers)
-        assert answer.status_code < 500, (answer.status_code, body[:300], answer.text[:300])
-        if answer.status_code >= 400:
-            error = answer.json()["error"]
+        response = await client.post(route, content=body, headers=headers)
+        assert response.status_code < 500, (response.status_code, body[:300], response.text[:300])
+        if response.status_code >= 400:
+            error = response.json()["error"]
             assert set(error) == {"type", "code", "message", "param", "request_id"}
-            assert not SECRETS.search(answer.text), (body[:300], answer.text)
-            answer.headers["x-request-id"].encode("ascii")
+            assert not SECRETS.search(response.text), (body[:300], response.text)
+            response.headers["x-request-id"].encode("ascii")
 
     sent = 0
     while sent < CORPUS // len(BODIES):

@@ -16,7 +16,7 @@ from serve.ingress import build_http
 from tests.support.local_service import served
 from tests.support.scene_requests import SCENE, SMALL, error_of
 
-Ask = Callable[..., httpx.AsyncClient]
+Send = Callable[..., httpx.AsyncClient]
 LOOPBACK = [
     "127.0.0.1:8000",
     "localhost",
@@ -45,7 +45,7 @@ OTHERS = [
 
 
 @pytest.fixture
-def ask(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Ask:
+def send(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Send:
     """A client of a service with these settings, from this machine or another."""
 
     def make(address: str = "127.0.0.1", at: str = "127.0.0.1", **settings: Any) -> httpx.AsyncClient:
@@ -58,15 +58,15 @@ def ask(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Ask:
 
 
 @pytest.mark.parametrize("host", LOOPBACK)
-async def test_loopback_is_answered(ask: Ask, host: str) -> None:
-    client = ask()
+async def test_loopback_is_answered(send: Send, host: str) -> None:
+    client = send()
     for path in ("/v1/models", "/", "/readyz", "/openapi.json"):
         assert (await client.get(path, headers={"Host": host})).status_code == 200
 
 
 @pytest.mark.parametrize("host", OTHERS)
-async def test_another_name_is_refused(ask: Ask, host: str) -> None:
-    client = ask()
+async def test_another_name_is_refused(send: Send, host: str) -> None:
+    client = send()
     job = (await client.post("/v1/jobs", json={"scenes": [SCENE]})).headers["location"]
     for method, path in (
         ("GET", "/v1/jobs"),
@@ -81,7 +81,7 @@ async def test_another_name_is_refused(ask: Ask, host: str) -> None:
     assert (await client.get(job)).json()["status"] == "queued"
 
 
-async def test_the_health_routes_answer_to_any_address_and_to_no_other_name(ask: Ask) -> None:
+async def test_the_health_routes_answer_to_any_address_and_to_no_other_name(send: Send) -> None:
     """A kubelet asks by the pod's address."""
     for settings in (
         {"authentication": "off"},
@@ -90,23 +90,23 @@ async def test_the_health_routes_answer_to_any_address_and_to_no_other_name(ask:
         for path in ("/healthz", "/readyz"):
             hosts = {"10.1.2.3:8000": 200, "[2001:db8::1]": 200, "localhost:8000": 200, "page.example": 400}
             for host, status in hosts.items():
-                answer = await ask(**settings).get(path, headers={"Host": host})
-                assert answer.status_code == status
+                response = await send(**settings).get(path, headers={"Host": host})
+                assert response.status_code == status
 
 
-async def test_allowed_hosts_where_nobody_is_asked_for_a_key(ask: Ask) -> None:
-    client = ask(allowed_hosts=["paint.example", "*.lan.example", "192.0.2.7"])
+async def test_allowed_hosts_where_no_key_is_required(send: Send) -> None:
+    client = send(allowed_hosts=["paint.example", "*.lan.example", "192.0.2.7"])
     hosts = {"paint.example": 200, "Paint.Example:443": 200, "a.lan.example": 200, "192.0.2.7": 200}
     for host, status in (hosts | {"localhost": 200, "lan.example": 400, "x.paint.example": 400}).items():
         assert (await client.get("/v1/models", headers={"Host": host})).status_code == status
-    assert (await ask(allowed_hosts=["*"]).get("/v1/models", headers={"Host": "any"})).status_code == 200
+    assert (await send(allowed_hosts=["*"]).get("/v1/models", headers={"Host": "any"})).status_code == 200
 
 
-async def test_where_keys_are_asked_a_service_name_works_unless_allowed_hosts_says_otherwise(
-    ask: Ask,
+async def test_where_keys_are_required_a_service_name_works_unless_allowed_hosts_says_otherwise(
+    send: Send,
 ) -> None:
     for settings in ({"authentication": "required"}, {"authentication": None, "address": "192.0.2.9"}):
-        open_, narrow = ask(**settings), ask(**settings, allowed_hosts=["scenewright-serve-svc"])
+        open_, narrow = send(**settings), send(**settings, allowed_hosts=["scenewright-serve-svc"])
         for host, first, second in (
             ("scenewright-serve-svc:8000", 401, 401),
             ("page.example", 401, 400),
@@ -116,9 +116,9 @@ async def test_where_keys_are_asked_a_service_name_works_unless_allowed_hosts_sa
             assert (await narrow.get("/v1/models", headers={"Host": host})).status_code == second
 
 
-async def test_the_address_at_which_another_machine_connects(ask: Ask) -> None:
+async def test_the_address_at_which_another_machine_connects(send: Send) -> None:
     """`--host 0.0.0.0` with `authentication: off`: who opens http://192.0.2.5:8000/ gets the page."""
-    client = ask(authentication="off", address="192.0.2.9", at="192.0.2.5")
+    client = send(authentication="off", address="192.0.2.9", at="192.0.2.5")
     for host, status in (("192.0.2.5:8000", 200), ("192.0.2.6:8000", 400), ("page.example:8000", 400)):
         assert (await client.get("/", headers={"Host": host})).status_code == status
 
@@ -140,8 +140,8 @@ CROSSING = [
 
 
 @pytest.mark.parametrize("headers", CROSSING, ids=str)
-async def test_another_site_s_page_changes_nothing(ask: Ask, headers: dict[str, str]) -> None:
-    client = ask()
+async def test_another_site_s_page_changes_nothing(send: Send, headers: dict[str, str]) -> None:
+    client = send()
     job = (await client.post("/v1/jobs", json={"scenes": [SCENE]})).headers["location"]
     for method, path in (
         ("POST", "/v1/merges"),
@@ -171,14 +171,14 @@ async def test_another_site_s_page_changes_nothing(ask: Ask, headers: dict[str, 
     ],
     ids=str,
 )
-async def test_the_page_itself_and_what_is_no_browser_may(ask: Ask, headers: dict[str, str]) -> None:
-    client = ask(allowed_hosts=["lan.example"])
+async def test_the_page_itself_and_what_is_no_browser_may(send: Send, headers: dict[str, str]) -> None:
+    client = send(allowed_hosts=["lan.example"])
     assert (await client.post("/v1/backgrounds", json=SMALL, headers=headers)).status_code == 200
 
 
-async def test_a_key_is_enough(ask: Ask) -> None:
+async def test_a_key_is_enough(send: Send) -> None:
     """A page cannot know it, and a browser does not send it by itself."""
-    client = ask(authentication="required")
+    client = send(authentication="required")
     assert (await client.post("/v1/scenes", headers={"Origin": "https://page.example"})).status_code == 401
 
 

@@ -92,9 +92,9 @@ async def test_stages_lie_within_their_branch(traced: httpx.AsyncClient, traces:
 
 
 async def test_a_layer_from_the_cache_has_no_stages(traced: httpx.AsyncClient, traces: Traces) -> None:
-    asked = SMALL | {"prompt": "asked for twice", "seed": 11}
-    await traced.post("/v1/backgrounds", json=asked)
-    await traced.post("/v1/backgrounds", json=asked)
+    requested = SMALL | {"prompt": "asked for twice", "seed": 11}
+    await traced.post("/v1/backgrounds", json=requested)
+    await traced.post("/v1/backgrounds", json=requested)
     layers = [span for span in traces.all() if span.name == "background"]
     assert [(span.attributes or {})["scenewright.cached"] for span in layers] == [False, True]
     assert [traces.children(span) for span in layers] == [LAYER_STAGES, []]
@@ -146,8 +146,8 @@ async def test_a_caller_may_leave_its_trace_unrecorded(traced: httpx.AsyncClient
 async def test_a_malformed_traceparent_is_as_none(
     traced: httpx.AsyncClient, traces: Traces, header: str
 ) -> None:
-    answer = await traced.get("/v1/models", headers={b"traceparent": header.encode("latin-1")})
-    assert answer.status_code == 200
+    response = await traced.get("/v1/models", headers={b"traceparent": header.encode("latin-1")})
+    assert response.status_code == 200
     root = traces.one("GET /v1/models")
     assert root.parent is None
     assert trace_of(root) != CALLERS
@@ -169,9 +169,11 @@ async def test_concurrent_requests_keep_their_traces_apart(traced: httpx.AsyncCl
     assert [sum(trace_of(span) == each for span in traces.all()) >= 6 for each in ids] == [True] * 4
 
 
-async def test_a_fault_is_told_by_its_class(config: ServiceConfig, particular: Graph, traces: Traces) -> None:
-    answer = await client_of(config, particular).post("/v1/scenes", json=SCENE)
-    assert answer.status_code == 422
+async def test_a_fault_is_reported_by_its_class(
+    config: ServiceConfig, particular: Graph, traces: Traces
+) -> None:
+    response = await client_of(config, particular).post("/v1/scenes", json=SCENE)
+    assert response.status_code == 422
     merger = traces.one("merger")
     assert merger.status.status_code is StatusCode.ERROR
     assert (merger.attributes or {})["error.type"] == "CutoutFailed"
@@ -186,7 +188,7 @@ async def test_a_deadline_that_passed_is_our_fault(traced: httpx.AsyncClient, tr
     assert (root.attributes or {})["http.response.status_code"] == 504
 
 
-async def test_what_machines_ask_for_is_not_traced(traced: httpx.AsyncClient, traces: Traces) -> None:
+async def test_what_machines_poll_is_not_traced(traced: httpx.AsyncClient, traces: Traces) -> None:
     await traced.get("/healthz")
     await traced.get("/readyz")
     assert traces.all() == ()
@@ -219,5 +221,5 @@ def test_a_lost_replica_is_noted(traces: Traces) -> None:
 
 
 async def test_without_a_provider_nothing_is_recorded(config: ServiceConfig, graph: Graph) -> None:
-    answer = await client_of(config, graph).post("/v1/scenes", json=SCENE)
-    assert answer.status_code == 200
+    response = await client_of(config, graph).post("/v1/scenes", json=SCENE)
+    assert response.status_code == 200

@@ -29,12 +29,12 @@ JOB = json.dumps({"scenes": [SCENE] * 200})
 async def test_one_at_a_time_in_a_thread_of_its_own() -> None:
     names, running = [], threading.Semaphore(1)
 
-    def work() -> None:
+    def action() -> None:
         assert running.acquire(blocking=False), "another one is running"
         names.append(threading.current_thread().name)
         running.release()
 
-    await asyncio.gather(*(off_loop(work) for _ in range(20)))
+    await asyncio.gather(*(off_loop(action) for _ in range(20)))
     assert set(names) == {"off-loop_0"}
 
 
@@ -53,17 +53,17 @@ async def test_a_long_body_stops_nobody(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, route: str, sent: str
 ) -> None:
     """It is not parsed before somebody else has been answered."""
-    answered, decode = threading.Event(), body.decode
+    responded, decode = threading.Event(), body.decode
 
     def wait_and_decode(*arguments: Any) -> Any:
-        assert answered.wait(60), "nobody was answered meanwhile"
+        assert responded.wait(60), "nobody was answered meanwhile"
         return decode(*arguments)
 
     monkeypatch.setattr(body, "decode", wait_and_decode)
     long = asyncio.ensure_future(client.post(route, content=sent, headers=JSON))
     while (await client.get("/healthz")).status_code != 200:
         pytest.fail("the service is not alive")
-    answered.set()
+    responded.set()
     assert (await long).status_code in (200, 202, 422)
 
 
@@ -99,12 +99,12 @@ async def test_the_options_of_a_merge(client: httpx.AsyncClient, monkeypatch: py
 async def test_too_many_values_are_refused_before_they_are_parsed(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, route: str, fragment: str
 ) -> None:
-    monkeypatch.setattr(strict_json, "_InTurns", lambda **hooks: pytest.fail("it was parsed"))
+    monkeypatch.setattr(strict_json, "_InSlices", lambda **hooks: pytest.fail("it was parsed"))
     size = {"/v1/scenes": 1 << 20, "/v1/jobs": 8 << 20}[route]
     sent = '{"scenes": [' + fragment * ((size - 20) // len(fragment)) + "0]}"
-    answer = await client.post(route, content=sent, headers=JSON)
-    error = error_of(answer)
-    assert (answer.status_code, error["code"]) == (400, "invalid_json")
+    response = await client.post(route, content=sent, headers=JSON)
+    error = error_of(response)
+    assert (response.status_code, error["code"]) == (400, "invalid_json")
     assert "holds more than" in error["message"]
 
 
@@ -125,15 +125,15 @@ async def test_a_thousand_rich_scenes_are_not_too_many(client: httpx.AsyncClient
             "contrast": None,
         },
     }
-    answer = await client.post("/v1/jobs", json={"scenes": [scene] * 1_000})
-    assert answer.status_code == 202
-    await client.delete(f"/v1/jobs/{answer.json()['id']}")
+    response = await client.post("/v1/jobs", json={"scenes": [scene] * 1_000})
+    assert response.status_code == 202
+    await client.delete(f"/v1/jobs/{response.json()['id']}")
 
 
-async def test_many_faults_are_told_by_the_first(client: httpx.AsyncClient) -> None:
+async def test_many_faults_are_reported_by_the_first(client: httpx.AsyncClient) -> None:
     scene = {f"field {number}": 0 for number in range(150)}
-    answer = await client.post("/v1/jobs", json={"scenes": [scene] * 1_000})
-    assert (answer.status_code, error_of(answer)["param"]) == (422, "scenes.0.character")
+    response = await client.post("/v1/jobs", json={"scenes": [scene] * 1_000})
+    assert (response.status_code, error_of(response)["param"]) == (422, "scenes.0.character")
 
 
 LARGE = {"merge": {"width": 1024, "height": 1024}, "output": {"format": "png"}, "layers": True, "seed": 1}
@@ -160,23 +160,23 @@ async def test_large_pictures_are_made_into_json_there(
     monkeypatch.setattr(rendering.base64, "b64encode", noted)
     monkeypatch.setattr(rendering, "LARGE_BYTES", 100)
     query = "?previews=0" if "event" in accept and "images" not in route else ""
-    answer = await client.post(route + query, json=sent, headers={"Accept": accept})
-    assert answer.status_code == 200, answer.text
+    response = await client.post(route + query, json=sent, headers={"Accept": accept})
+    assert response.status_code == 200, response.text
     assert set(threads) == {"off-loop_0"}
     if accept == "application/json":
-        assert answer.json()
-        assert answer.headers["content-length"] == str(len(answer.content))
+        assert response.json()
+        assert response.headers["content-length"] == str(len(response.content))
 
 
-async def test_a_job_of_many_scenes_is_told_there(
+async def test_a_job_of_many_scenes_is_reported_there(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = (await client.post("/v1/jobs", content=JOB, headers=JSON)).json()["id"]
-    threads, tell = [], routes.whole
+    threads, whole = [], routes.whole
 
     def noted(*arguments: Any) -> Any:
         threads.append(threading.current_thread().name)
-        return tell(*arguments)
+        return whole(*arguments)
 
     monkeypatch.setattr(routes, "whole", noted)
     assert len((await client.get(f"/v1/jobs/{job}")).json()["scenes"]) == 200
@@ -192,5 +192,5 @@ def test_base64_in_chunks_is_base64() -> None:
 
 async def test_a_long_accept_is_not_read_to_its_end(client: httpx.AsyncClient) -> None:
     accept = "application/json," + "a/b," * 20_000
-    answer = await client.post("/v1/scenes", json=SCENE, headers={"Accept": accept})
-    assert answer.json()["image"]
+    response = await client.post("/v1/scenes", json=SCENE, headers={"Accept": accept})
+    assert response.json()["image"]

@@ -84,9 +84,9 @@ def test_one_one_streams_in_chunks_and_the_connection_stays() -> None:
     with serving(app) as connection:
         for _ in range(2):
             connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            answer = read_until(connection, b"0\r\n\r\n")
-            assert b"transfer-encoding: chunked" in answer.lower()
-            assert b"6\r\nfirst \r\n" in answer
+            response = read_until(connection, b"0\r\n\r\n")
+            assert b"transfer-encoding: chunked" in response.lower()
+            assert b"6\r\nfirst \r\n" in response
 
 
 @pytest.mark.parametrize(

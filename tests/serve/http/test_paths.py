@@ -62,9 +62,9 @@ async def test_what_the_operator_set_wins(below: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize("outside", ["http://localhost/paint", "https://tools.example/apps/paint"])
 async def test_the_page_is_below_a_slash(below: httpx.AsyncClient, outside: str) -> None:
     for method in ("GET", "HEAD"):
-        answer = await below.request(method, "/paint?x=1")
-        assert answer.status_code == 307
-        assert urljoin(outside, answer.headers["location"]) == f"{outside}/?x=1"
+        response = await below.request(method, "/paint?x=1")
+        assert response.status_code == 307
+        assert urljoin(outside, response.headers["location"]) == f"{outside}/?x=1"
     assert (await below.post("/paint")).status_code in (404, 405)
     assert (await below.get("/paint/")).status_code == 200
 

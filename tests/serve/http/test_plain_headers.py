@@ -35,7 +35,7 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"seen"})
 
 
-async def asked(*headers: tuple[bytes, bytes]) -> httpx.Response:
+async def requested(*headers: tuple[bytes, bytes]) -> httpx.Response:
     transport = httpx.ASGITransport(PlainHeaders(serve))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         return await client.get("/healthz", headers=list(headers))
@@ -44,15 +44,15 @@ async def asked(*headers: tuple[bytes, bytes]) -> httpx.Response:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", [b"\xff", b"caf\xe9", b"\xc3", b"\xed\xa0\x80"])
 async def test_what_is_not_utf_8_is_refused_in_our_form(name: str, value: bytes) -> None:
-    answer = await asked((name.encode(), value))
-    error = answer.json()["error"]
-    assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_header", name.lower())
-    assert error["request_id"] == answer.headers["x-request-id"] != ""
+    response = await requested((name.encode(), value))
+    error = response.json()["error"]
+    assert (response.status_code, error["code"], error["param"]) == (400, "invalid_header", name.lower())
+    assert error["request_id"] == response.headers["x-request-id"] != ""
 
 
 @pytest.mark.parametrize("name", ["x-request-timeout-seconds", "X-Request-Disconnect-Disabled"])
 async def test_nobody_steers_serve(name: str) -> None:
-    error = (await asked((name.encode(), b"1"))).json()["error"]
+    error = (await requested((name.encode(), b"1"))).json()["error"]
     assert (error["code"], error["param"]) == ("invalid_header", name.lower())
 
 
@@ -63,10 +63,10 @@ async def test_a_trace_that_is_not_ascii_is_none() -> None:
         seen.extend(scope["headers"])
         await serve(scope, receive, send)
 
-    told = [(b"traceparent", b"00-\xff"), (b"tracestate", b"a=\xe9"), (b"accept", b"\xe9")]
+    sent = [(b"traceparent", b"00-\xff"), (b"tracestate", b"a=\xe9"), (b"accept", b"\xe9")]
     transport = httpx.ASGITransport(PlainHeaders(note))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        assert (await client.get("/", headers=told)).status_code == 200
+        assert (await client.get("/", headers=sent)).status_code == 200
     assert (b"accept", b"\xe9") in seen
     assert not {b"traceparent", b"tracestate"} & {name for name, _ in seen}
 
@@ -80,31 +80,33 @@ async def test_an_empty_id_is_none(value: bytes) -> None:
 
 
 async def test_a_target_that_is_no_path() -> None:
-    told: list[Any] = []
+    sent: list[Any] = []
 
     async def send(message: Any) -> None:
-        told.append(message)
+        sent.append(message)
 
     async def receive() -> Any:
         raise AssertionError("nothing is read")
 
     scope: Scope = {"type": "http", "method": "OPTIONS", "path": "*", "headers": [], "query_string": b""}
     await PlainHeaders(serve)(scope, receive, send)
-    assert told[0]["status"] == 400
-    assert json.loads(told[1]["body"])["error"]["code"] == "invalid_request"
+    assert sent[0]["status"] == 400
+    assert json.loads(sent[1]["body"])["error"]["code"] == "invalid_request"
 
 
 async def test_other_headers_may_hold_any_bytes() -> None:
-    answer = await asked((b"user-agent", b"caf\xe9"), (b"x-session-id", "é".encode()), (b"x-note", b"\xff"))
-    assert answer.text == "seen"
+    response = await requested(
+        (b"user-agent", b"caf\xe9"), (b"x-session-id", "é".encode()), (b"x-note", b"\xff")
+    )
+    assert response.text == "seen"
 
 
 @given(some.lists(some.tuples(some.sampled_from(NAMES), some.binary(max_size=20)), max_size=6))
 async def test_serve_stumbles_over_nothing_that_passes(headers: list[tuple[str, bytes]]) -> None:
-    told: list[Any] = []
+    sent: list[Any] = []
 
     async def send(message: Any) -> None:
-        told.append(message)
+        sent.append(message)
 
     async def receive() -> Any:
         raise AssertionError("nothing is read")
@@ -112,6 +114,6 @@ async def test_serve_stumbles_over_nothing_that_passes(headers: list[tuple[str, 
     raw = [(name.lower().encode(), value) for name, value in headers]
     scope: Scope = {"type": "http", "method": "GET", "path": "/", "headers": raw, "query_string": b""}
     await PlainHeaders(serve)(scope, receive, send)
-    assert told[0]["status"] in (200, 400)
-    if told[0]["status"] == 400:
-        assert Headers(raw=told[0]["headers"])["x-request-id"]
+    assert sent[0]["status"] in (200, 400)
+    if sent[0]["status"] == 400:
+        assert Headers(raw=sent[0]["headers"])["x-request-id"]

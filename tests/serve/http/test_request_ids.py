@@ -12,8 +12,8 @@ MADE = re.compile(r"[0-9a-f-]{32,36}")
 
 
 async def test_a_plain_id_is_kept(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/healthz", headers={"X-Request-ID": "Order-66_a.b:2"})
-    assert answer.headers["x-request-id"] == "Order-66_a.b:2"
+    response = await client.get("/healthz", headers={"X-Request-ID": "Order-66_a.b:2"})
+    assert response.headers["x-request-id"] == "Order-66_a.b:2"
 
 
 async def test_each_answer_without_one_gets_its_own(client: httpx.AsyncClient) -> None:
@@ -36,19 +36,19 @@ async def test_each_answer_without_one_gets_its_own(client: httpx.AsyncClient) -
     ],
 )
 async def test_a_hostile_id_is_refused_and_not_repeated(client: httpx.AsyncClient, hostile: bytes) -> None:
-    answer = await client.get("/healthz", headers={b"X-Request-ID": hostile})
-    error = answer.json()["error"]
-    assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_header", "x-request-id")
+    response = await client.get("/healthz", headers={b"X-Request-ID": hostile})
+    error = response.json()["error"]
+    assert (response.status_code, error["code"], error["param"]) == (400, "invalid_header", "x-request-id")
     assert MADE.fullmatch(error["request_id"])
 
 
 @pytest.mark.parametrize("name", ["X-Request-Timeout-Seconds", "x-request-disconnect-disabled"])
 async def test_serves_own_control_headers_are_refused(client: httpx.AsyncClient, name: str) -> None:
-    answer = await client.get("/healthz", headers={name: "1", "X-Request-ID": "mine"})
-    assert answer.status_code == 400
-    error = answer.json()["error"]
+    response = await client.get("/healthz", headers={name: "1", "X-Request-ID": "mine"})
+    assert response.status_code == 400
+    error = response.json()["error"]
     assert (error["code"], error["param"], error["request_id"]) == ("invalid_header", name.lower(), "mine")
-    assert answer.headers["x-request-id"] == "mine"
+    assert response.headers["x-request-id"] == "mine"
 
 
 async def test_a_state_that_requests_share_is_not_written_to() -> None:
@@ -76,5 +76,5 @@ async def test_what_is_not_http_passes_through() -> None:
 
 async def test_two_ids_are_none(client: httpx.AsyncClient) -> None:
     """Serve's proxy reads another of them than we would."""
-    answer = await client.get("/healthz", headers=[("X-Request-ID", "one"), ("X-Request-ID", "two")])
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_header")
+    response = await client.get("/healthz", headers=[("X-Request-ID", "one"), ("X-Request-ID", "two")])
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_header")

@@ -32,27 +32,27 @@ class Edge:
         self.slots = RequestSlots(self.app, most, lambda scope: scope["path"] == "/static/x")
         self.tasks: list[asyncio.Task[list[Message]]] = []
 
-    def ask(self, path: str = "/v1/scenes", tenant: str = "") -> asyncio.Task[list[Message]]:
+    def send(self, path: str = "/v1/scenes", tenant: str = "") -> asyncio.Task[list[Message]]:
         scope: Scope = {"type": "http", "method": "GET", "path": path, "headers": [], "state": {}}
         scope["state"]["tenant"] = tenant
-        self.tasks.append(asyncio.ensure_future(self._asked(scope)))
+        self.tasks.append(asyncio.ensure_future(self._request(scope)))
         return self.tasks[-1]
 
-    async def _asked(self, scope: Scope) -> list[Message]:
-        told: list[Message] = []
+    async def _request(self, scope: Scope) -> list[Message]:
+        reported: list[Message] = []
 
         async def send(message: Any) -> None:
-            told.append(message)
+            reported.append(message)
 
         async def receive() -> Any:
             raise AssertionError("nobody reads a body here")
 
         await self.slots(scope, receive, send)
-        return told
+        return reported
 
-    async def refused(self, **asked: str) -> bool:
+    async def refused(self, **requested: str) -> bool:
         """Whether the answer to one more is there at once, and is 429."""
-        task = self.ask(**asked)
+        task = self.send(**requested)
         for _ in range(5):
             await asyncio.sleep(0)
         if not task.done():
@@ -126,7 +126,7 @@ async def test_a_request_that_fails_or_is_cancelled_gives_its_slot_back() -> Non
 
     app, edge.slots._app = edge.slots._app, failing
     with pytest.raises(RuntimeError):
-        await edge.ask()
+        await edge.send()
     edge.tasks.clear()
     edge.slots._app = app
     assert not await edge.refused()

@@ -45,7 +45,7 @@ def full(status: int, retry_after_s: float | None) -> BackPressureError:
     )
 
 
-async def asked(app: ASGIApp, method: str = "GET", **headers: str) -> httpx.Response:
+async def requested(app: ASGIApp, method: str = "GET", **headers: str) -> httpx.Response:
     transport = httpx.ASGITransport(DocumentedErrors(RequestIdMiddleware(app)), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         return await client.request(method, "/v1/scenes", headers=headers)
@@ -67,29 +67,31 @@ async def asked(app: ASGIApp, method: str = "GET", **headers: str) -> httpx.Resp
     ids=str,
 )
 async def test_an_error_of_serve_s_own(app: ASGIApp, status: int, code: str, retry_after: str | None) -> None:
-    answer = await asked(app, **{"x-request-id": "mine"})
-    error = answer.json()["error"]
-    assert (answer.status_code, error["code"]) == (status, code)
+    response = await requested(app, **{"x-request-id": "mine"})
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (status, code)
     assert error.keys() == {"type", "code", "message", "param", "request_id"}
-    assert error["request_id"] == answer.headers["x-request-id"] == "mine"
-    assert answer.headers.get("retry-after") == retry_after
-    assert len(answer.headers.get_list("x-request-id")) == len(answer.headers.get_list("content-type")) == 1
-    assert not any(word in answer.text for word in ("secret", "backpressure", "/-/routes", "queued"))
+    assert error["request_id"] == response.headers["x-request-id"] == "mine"
+    assert response.headers.get("retry-after") == retry_after
+    assert (
+        len(response.headers.get_list("x-request-id")) == len(response.headers.get_list("content-type")) == 1
+    )
+    assert not any(word in response.text for word in ("secret", "backpressure", "/-/routes", "queued"))
 
 
 async def test_one_without_an_id_gets_one() -> None:
     transport = httpx.ASGITransport(DocumentedErrors(failing(TimeoutError())))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        answer = await client.get("/")
-    assert answer.json()["error"]["request_id"] == answer.headers["x-request-id"] != ""
+        response = await client.get("/")
+    assert response.json()["error"]["request_id"] == response.headers["x-request-id"] != ""
 
 
 async def test_an_application_that_raises_is_an_error_too() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         raise RuntimeError("lost")
 
-    answer = await asked(app)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
+    response = await requested(app)
+    assert (response.status_code, response.json()["error"]["code"]) == (500, "internal")
 
 
 async def pieces() -> AsyncGenerator[bytes, None]:
@@ -98,7 +100,7 @@ async def pieces() -> AsyncGenerator[bytes, None]:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         JSONResponse({"error": {"code": "overloaded"}}, 429),
         JSONResponse({"error": {"code": "not_ready"}}, 503, {"Retry-After": "2"}),
@@ -110,7 +112,7 @@ async def pieces() -> AsyncGenerator[bytes, None]:
     ],
     ids=["429", "503", "plain", "plain 403", "plain 404", "plain 422", "events"],
 )
-async def test_what_the_application_answers_stays(answer: Any) -> None:
+async def test_what_the_application_answers_stays(response: Any) -> None:
     seen: list[Message] = []
     wrapped: list[Message] = []
 
@@ -124,19 +126,19 @@ async def test_what_the_application_answers_stays(answer: Any) -> None:
         scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "asgi": {"spec_version": "2.4"}}
         await app(scope, receive, send)
 
-    await run(DocumentedErrors(answer), wrapped)
-    if isinstance(answer, StreamingResponse):
+    await run(DocumentedErrors(response), wrapped)
+    if isinstance(response, StreamingResponse):
         assert [message.get("body") for message in wrapped] == [None, b"piece", b"piece", b"piece", b""]
         return
-    await run(answer, seen)
+    await run(response, seen)
     assert wrapped == seen
 
 
 async def test_serve_s_own_health_stays_plain() -> None:
     transport = httpx.ASGITransport(DocumentedErrors(saying(503, "DRAINING")))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        answer = await client.get("/-/healthz")
-    assert (answer.status_code, answer.text) == (503, "DRAINING")
+        response = await client.get("/-/healthz")
+    assert (response.status_code, response.text) == (503, "DRAINING")
 
 
 async def test_a_long_plain_error_is_not_kept() -> None:
@@ -146,5 +148,5 @@ async def test_a_long_plain_error_is_not_kept() -> None:
         for last in (False,) * 100 + (True,):
             await send({"type": "http.response.body", "body": b"a" * 65_536, "more_body": not last})
 
-    answer = await asked(long)
-    assert answer.json()["error"]["code"] == "internal"
+    response = await requested(long)
+    assert response.json()["error"]["code"] == "internal"

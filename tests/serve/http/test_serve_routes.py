@@ -14,13 +14,13 @@ from starlette.responses import PlainTextResponse
 
 from serve.config.host_names import host_of
 from serve.config.service_config import ServiceConfig
-from serve.http.checked_hosts import VARIABLE, are_answered, checked_hosts, pattern_of, setting_for
+from serve.http.checked_hosts import VARIABLE, are_allowed, checked_hosts, pattern_of, setting_for
 from serve.http.serve_routes import ROUTES, CheckedHosts
 from serve.ingress import Ingress
-from tests.support.local_service import heard
+from tests.support.local_service import captured
 
 
-async def asked(path: str, *hosts: str, root_path: str = "") -> httpx.Response:
+async def requested(path: str, *hosts: str, root_path: str = "") -> httpx.Response:
     transport = httpx.ASGITransport(CheckedHosts(PlainTextResponse("success")), root_path=root_path)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         return await client.get(path, headers=[("host", host) for host in hosts])
@@ -43,7 +43,7 @@ async def test_a_probe_by_address_and_the_allowed_names_are_answered(
     monkeypatch: pytest.MonkeyPatch, path: str, host: str
 ) -> None:
     monkeypatch.setenv(VARIABLE, "paint.example")
-    assert (await asked(path, host)).text == "success"
+    assert (await requested(path, host)).text == "success"
 
 
 @pytest.mark.parametrize("path", [*ROUTES, "/-/ROUTES"])
@@ -62,29 +62,29 @@ async def test_another_name_is_refused(
     monkeypatch: pytest.MonkeyPatch, path: str, hosts: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv(VARIABLE, "")
-    answer = await asked(path, *hosts)
-    error = answer.json()["error"]
-    assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_host", "host")
-    assert error["request_id"] == answer.headers["x-request-id"] != ""
+    response = await requested(path, *hosts)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"], error["param"]) == (400, "invalid_host", "host")
+    assert error["request_id"] == response.headers["x-request-id"] != ""
 
 
 async def test_under_a_root_path_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "")
-    assert (await asked("/paint/-/routes", "page.example", root_path="/paint")).status_code == 400
+    assert (await requested("/paint/-/routes", "page.example", root_path="/paint")).status_code == 400
 
 
 async def test_the_application_s_routes_are_its_own_business(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "")
-    assert (await asked("/healthz", "page.example")).status_code == 200
+    assert (await requested("/healthz", "page.example")).status_code == 200
 
 
 async def test_a_cluster_that_says_nothing_is_reached_by_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    assert (await asked("/-/healthz", "scenewright-serve-svc:8000")).status_code == 200
+    assert (await requested("/-/healthz", "scenewright-serve-svc:8000")).status_code == 200
 
 
 @pytest.mark.parametrize(
-    ("allowed", "asks", "hosts"),
+    ("allowed", "requests", "hosts"),
     [
         ((), False, ()),
         (("a.example",), False, ("a.example",)),
@@ -95,9 +95,9 @@ async def test_a_cluster_that_says_nothing_is_reached_by_any_name(monkeypatch: p
     ],
 )
 def test_it_checks_where_the_rest_does(
-    allowed: tuple[str, ...], asks: bool, hosts: tuple[str, ...] | None
+    allowed: tuple[str, ...], requests: bool, hosts: tuple[str, ...] | None
 ) -> None:
-    assert checked_hosts(setting_for(allowed, asks)) == hosts
+    assert checked_hosts(setting_for(allowed, requests)) == hosts
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_the_edge_says_where_nobody_checks(
     if variable is not None:
         monkeypatch.setenv(VARIABLE, variable)
     nobody: Any = None
-    with heard(caplog):
+    with captured(caplog):
         Ingress(
             ServiceConfig.model_validate({"state_dir": str(tmp_path), **settings}),
             nobody,
@@ -142,4 +142,4 @@ def test_haproxy_reads_the_same_names(parts: list[str], end: str) -> None:
     host = host_of(written := ".".join(parts) + end)
     if host is None or re.fullmatch(r"[0-9.]+", written) or ".." in written:
         return  # No name server gives such names away: 127.1, which HAProxy lets pass, or an empty part.
-    assert bool(re.match(pattern_of(allowed), written)) == are_answered(host, allowed)
+    assert bool(re.match(pattern_of(allowed), written)) == are_allowed(host, allowed)

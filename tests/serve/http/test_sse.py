@@ -9,11 +9,11 @@ from fastapi import Request
 
 from deployments.errors import GenerationFailed, Overloaded
 from serve.http.error_responses import ClientGone
-from serve.http.sse import Event, EventStream, Work
+from serve.http.sse import Event, EventProducer, EventStream
 from serve.http.stream_budget import StreamBudget
 from tests.support.events import parse_events
 
-Tell = Callable[[Event], None]
+OnEvent = Callable[[Event], None]
 
 
 class Reader:
@@ -32,9 +32,9 @@ class Reader:
         self.messages.append(message)
         self.got.set()
 
-    async def read(self, work: Work, heartbeat_s: float = 60) -> str:
+    async def read(self, produce: EventProducer, heartbeat_s: float = 60) -> str:
         scope = {"type": "http", "headers": [], "state": {"request_id": "r"}}
-        await EventStream(Request(scope), work, heartbeat_s)(scope, self.receive, self.send)
+        await EventStream(Request(scope), produce, heartbeat_s)(scope, self.receive, self.send)
         return self.text
 
     @property
@@ -43,13 +43,13 @@ class Reader:
 
 
 async def test_events_in_order_and_an_end() -> None:
-    async def work(tell: Tell) -> None:
-        tell(Event("one", {"word": "é\n"}))
+    async def produce(on_event: OnEvent) -> None:
+        on_event(Event("one", {"word": "é\n"}))
         await asyncio.sleep(0)
-        tell(Event("two", {}))
+        on_event(Event("two", {}))
 
     reader = Reader()
-    assert parse_events(await reader.read(work)) == [("one", {"word": "é\n"}), ("two", {})]
+    assert parse_events(await reader.read(produce)) == [("one", {"word": "é\n"}), ("two", {})]
     headers = dict(reader.messages[0]["headers"])
     assert headers[b"content-type"].startswith(b"text/event-stream")
     assert b"content-length" not in headers
@@ -57,58 +57,58 @@ async def test_events_in_order_and_an_end() -> None:
 
 
 async def test_a_fault_before_the_first_event_is_an_ordinary_answer() -> None:
-    async def work(tell: Tell) -> None:
+    async def produce(on_event: OnEvent) -> None:
         raise Overloaded("full")
 
     reader = Reader()
     with pytest.raises(Overloaded):
-        await reader.read(work)
+        await reader.read(produce)
     assert reader.messages == []
 
 
 async def test_a_fault_after_it_is_an_event() -> None:
-    async def work(tell: Tell) -> None:
-        tell(Event("one", {}))
+    async def produce(on_event: OnEvent) -> None:
+        on_event(Event("one", {}))
         raise GenerationFailed("never a picture", "character")
 
-    name, data = parse_events(await Reader().read(work))[-1]
+    name, data = parse_events(await Reader().read(produce))[-1]
     assert name == "error"
     assert data["error"]["code"] == "generation_failed"
     assert data["error"]["request_id"] == "r"
 
 
 async def test_an_unknown_fault_says_nothing_of_its_cause() -> None:
-    async def work(tell: Tell) -> None:
-        tell(Event("one", {}))
+    async def produce(on_event: OnEvent) -> None:
+        on_event(Event("one", {}))
         raise KeyError("/secret/path")
 
-    text = await Reader().read(work)
+    text = await Reader().read(produce)
     assert "internal" in text and "secret" not in text
 
 
 async def test_silence_is_filled_with_comments() -> None:
     reader = Reader()
 
-    async def work(tell: Tell) -> None:
+    async def produce(on_event: OnEvent) -> None:
         while reader.text.count(": still at it\n\n") < 2:
             await asyncio.sleep(0.001)
-        tell(Event("one", {}))
+        on_event(Event("one", {}))
 
-    assert parse_events(await reader.read(work, heartbeat_s=0.005)) == [("one", {})]
+    assert parse_events(await reader.read(produce, heartbeat_s=0.005)) == [("one", {})]
 
 
 async def test_the_work_of_a_reader_that_leaves_is_cancelled() -> None:
     ended = asyncio.Event()
     reader = Reader()
 
-    async def work(tell: Tell) -> None:
-        tell(Event("one", {}))
+    async def produce(on_event: OnEvent) -> None:
+        on_event(Event("one", {}))
         try:
             await asyncio.Event().wait()
         finally:
             ended.set()
 
-    reading = asyncio.create_task(reader.read(work))
+    reading = asyncio.create_task(reader.read(produce))
     await reader.got.wait()
     reader.left.set()
     with pytest.raises(ClientGone):
@@ -123,15 +123,15 @@ async def test_a_connection_found_closed_while_writing_cancels_the_work() -> Non
         async def send(self, message: Any) -> None:
             raise OSError("closed")
 
-    async def work(tell: Tell) -> None:
-        tell(Event("one", {}))
+    async def produce(on_event: OnEvent) -> None:
+        on_event(Event("one", {}))
         try:
             await asyncio.Event().wait()
         finally:
             ended.set()
 
     with pytest.raises(ClientGone):
-        await Closed().read(work)
+        await Closed().read(produce)
     assert ended.is_set()
 
 
@@ -144,8 +144,8 @@ class Stuck(Reader):
             await asyncio.Event().wait()
 
 
-async def for_ever(tell: Tell) -> None:
-    tell(Event("one", {}))
+async def for_ever(on_event: OnEvent) -> None:
+    on_event(Event("one", {}))
     await asyncio.Event().wait()
 
 

@@ -20,7 +20,7 @@ class Streams:
         self.budget = StreamBudget(most, most_per_tenant, LASTS_S, lambda: self.now)
         self.open: list[tuple[OpenStream, ExitStack]] = []
 
-    def ask(self, tenant: str) -> OpenStream:
+    def send(self, tenant: str) -> OpenStream:
         self.now += 1
         held = ExitStack()
         stream = held.enter_context(self.budget.open(tenant))
@@ -30,7 +30,7 @@ class Streams:
 
     def refused(self, tenant: str) -> Refusal | None:
         try:
-            self.ask(tenant)
+            self.send(tenant)
         except Refusal as refusal:
             refused = refusal
         else:
@@ -64,7 +64,7 @@ def test_a_tenant_has_so_many() -> None:
 def test_to_check_takes_nothing() -> None:
     streams = Streams(3, 2)
     for tenant in "aab":
-        streams.ask(tenant)
+        streams.send(tenant)
     for _ in range(3):
         assert streams.budget.check("c") is streams.open[0][0]
         with pytest.raises(Refusal):
@@ -119,7 +119,7 @@ def test_streams_that_do_not_end_leave_their_places_to_few() -> None:
 
 def test_retry_after_is_when_the_oldest_must_end() -> None:
     streams = Streams(1, 1)
-    streams.ask("a")
+    streams.send("a")
     streams.now += LASTS_S - 10
     refusal = streams.refused("b")
     assert refusal is not None

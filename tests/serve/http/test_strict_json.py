@@ -67,7 +67,7 @@ def test_huge_integers_are_refused_and_large_ones_fit_a_float() -> None:
 @pytest.mark.parametrize(
     "body", ['{"a": 1, "a": 1}', '[{"b": {"c": [{"a": 1, "b": 2, "a": 3}]}}]', '{"a":1,"\\u0061":2}']
 )
-def test_a_key_that_stands_twice_is_refused_at_any_depth(body: str) -> None:
+def test_a_duplicate_key_is_refused_at_any_depth(body: str) -> None:
     assert refusal(body) == "the key 'a' stands twice in one object"
 
 

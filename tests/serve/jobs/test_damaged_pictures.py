@@ -30,7 +30,7 @@ from serve.state.tables import loose_pictures, scenes
 from serve.telemetry import metrics
 from tests.support.events import parse_events
 from tests.support.job_requests import JSON, ended, submit, working
-from tests.support.local_service import heard, served
+from tests.support.local_service import captured, served
 from tests.support.noted import Noted
 from tests.support.picture_rot import ROT, spoil
 from tests.support.polling import eventually
@@ -56,9 +56,9 @@ async def http(mine: ServiceConfig, graph: Graph, noted: list[Noted]) -> AsyncIt
         yield client
 
 
-async def kept(http: httpx.AsyncClient, config: ServiceConfig, graph: Graph, *asked: Any) -> list[str]:
+async def kept(http: httpx.AsyncClient, config: ServiceConfig, graph: Graph, *requested: Any) -> list[str]:
     """The addresses of a job's scenes, once all of them are painted."""
-    job_id = await submit(http, *asked)
+    job_id = await submit(http, *requested)
     async with working(config, graph):
         job = await ended(http, job_id)
     return [scene["url"] for scene in job["scenes"]]
@@ -69,8 +69,8 @@ def rot(config: ServiceConfig, name: str, spoiled: Callable[[bytes], bytes | Non
     spoil(pictures, name, spoiled(pictures.get(name)))
 
 
-def name_in(answer: httpx.Response) -> str:
-    return answer.headers["etag"].strip('"').removesuffix("-json")
+def name_in(response: httpx.Response) -> str:
+    return response.headers["etag"].strip('"').removesuffix("-json")
 
 
 def change(config: ServiceConfig, **values: Any) -> None:
@@ -90,14 +90,14 @@ async def test_it_is_painted_again_and_has_the_same_bytes(
 ) -> None:
     urls = await kept(http, mine, graph, *[PAINTED | {"seed": seed} for seed in range(len(WAYS))])
     before = [await http.get(url) for url in urls]
-    for answer, spoiled in zip(before, WAYS.values(), strict=True):
-        rot(mine, name_in(answer), spoiled)
+    for response, spoiled in zip(before, WAYS.values(), strict=True):
+        rot(mine, name_in(response), spoiled)
     for url in urls:
-        with heard(caplog):
-            answers = [await http.get(url), await http.head(url), await http.get(url, headers=JSON)]
-        assert [answer.status_code for answer in answers] == [503, 503, 503]
-        assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers)
-        error = answers[0].json()["error"]
+        with captured(caplog):
+            responses = [await http.get(url), await http.head(url), await http.get(url, headers=JSON)]
+        assert [response.status_code for response in responses] == [503, 503, 503]
+        assert all(int(response.headers["retry-after"]) >= 1 for response in responses)
+        error = responses[0].json()["error"]
         assert (error["code"], "damaged" in error["message"]) == ("not_ready", True)
     assert noted[0].tags(metrics.DAMAGED_PICTURES) == [("repainted",)] * len(urls)
     job = (await http.get(urls[0].rpartition("/scenes")[0])).json()
@@ -138,8 +138,8 @@ async def test_another_picture_than_before_is_declared(
     http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph, layers: bool
 ) -> None:
     """As other weights would paint it: here its words are others."""
-    asked = PAINTED | {"layers": layers}
-    (url,) = await kept(http, mine, graph, asked)
+    requested = PAINTED | {"layers": layers}
+    (url,) = await kept(http, mine, graph, requested)
     before = await http.get(url, headers=JSON)
     rot(mine, name_in(before), ROT["emptied"])
     change(mine, job=func.replace(scenes.c.job, '"seed":1,', '"seed":2,'))
@@ -174,18 +174,18 @@ async def test_a_disk_that_rots_all_it_holds_does_not_paint_for_ever(
             assert (await http.get(url)).status_code == 503
             await ended(http, url.split("/")[3])
         rot(mine, name, ROT["one bit flipped"])
-        answers = [await http.get(url) for _ in range(2)] + [await http.head(url)]
-    assert [answer.status_code for answer in answers] == [410] * 3
-    error = answers[0].json()["error"]
+        responses = [await http.get(url) for _ in range(2)] + [await http.head(url)]
+    assert [response.status_code for response in responses] == [410] * 3
+    error = responses[0].json()["error"]
     assert (error["type"], error["code"]) == ("invalid_request_error", "gone")
     assert f"painted again {most} times" in error["message"]
-    assert answers[1].json()["error"]["message"] == error["message"]
+    assert responses[1].json()["error"]["message"] == error["message"]
     job = (await http.get(url.rpartition("/scenes")[0])).json()
     assert (job["status"], job["failed"]) == ("failed", 1)
     assert (job["scenes"][0]["error"]["code"], job["scenes"][0]["repaints"]) == ("gone", most)
     assert noted[0].tags(metrics.DAMAGED_PICTURES) == [("repainted",)] * most + [("gone",)]
-    told = parse_events((await http.get(f"{url.rpartition('/scenes')[0]}/events")).text)
-    assert told[0][1]["error"]["code"] == "gone"
+    events = parse_events((await http.get(f"{url.rpartition('/scenes')[0]}/events")).text)
+    assert events[0][1]["error"]["code"] == "gone"
 
 
 @pytest.mark.parametrize("words", ["", "{", "null", '{"character": 1}'])
@@ -195,9 +195,9 @@ async def test_without_its_words_it_is_gone(
     (url,) = await kept(http, mine, graph, PAINTED)
     rot(mine, name_in(await http.get(url)), ROT["emptied"])
     change(mine, job=words)
-    answer = await http.get(url)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "gone")
-    assert "words" in answer.json()["error"]["message"]
+    response = await http.get(url)
+    assert (response.status_code, response.json()["error"]["code"]) == (410, "gone")
+    assert "words" in response.json()["error"]["message"]
     assert noted[0].tags(metrics.DAMAGED_PICTURES) == [("gone",)]
 
 
@@ -210,9 +210,9 @@ async def test_one_that_cannot_be_painted_any_more_is_gone(
     assert (await http.get(url)).status_code == 503
     async with working(mine, graph):
         assert (await ended(http, url.split("/")[3]))["status"] == "failed"
-    answer = await http.get(url)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "gone")
-    assert "deadline" in answer.json()["error"]["message"]
+    response = await http.get(url)
+    assert (response.status_code, response.json()["error"]["code"]) == (410, "gone")
+    assert "deadline" in response.json()["error"]["message"]
 
 
 async def test_one_that_is_cancelled_meanwhile_is_gone_and_can_be_removed(
@@ -269,12 +269,12 @@ async def test_who_follows_the_job_hears_of_the_new_end(
     last = next(line for line in reversed(whole.splitlines()) if line.startswith("id: "))
     assert (await http.get(url)).status_code == 503
     async with working(mine, graph):
-        told = parse_events(
+        events = parse_events(
             (await http.get(f"{job}/events", headers={"Last-Event-ID": last.removeprefix("id: ")})).text
         )
-    ends = [data for name, data in told if name == "scene.ended" and data["index"] == 0]
+    ends = [data for name, data in events if name == "scene.ended" and data["index"] == 0]
     assert ends[-1]["repaints"] == 1
-    assert told[-1] == ("job.ended", told[-1][1]) and told[-1][1]["status"] == "succeeded"
+    assert events[-1] == ("job.ended", events[-1][1]) and events[-1][1]["status"] == "succeeded"
 
 
 async def test_a_store_that_fails_is_not_a_damaged_picture(

@@ -56,22 +56,22 @@ async def test_idle_streams_share_one_question_and_read_no_job() -> None:
     with ExitStack() as readers:
         waiting = []
         for each in [*store.jobs.values()] * 100:
-            followed = readers.enter_context(feed.following(each))
-            waiting.append(asyncio.ensure_future(followed.after(followed.state)))
+            entry = readers.enter_context(feed.following(each))
+            waiting.append(asyncio.ensure_future(entry.after(entry.state)))
         await looked(store)
         assert store.loads == 0
         assert not any(task.done() for task in waiting)
         store.jobs["x"] = job("x", queued=1, succeeded=1)
         async with asyncio.timeout(30):
-            told = await asyncio.gather(*waiting)
+            reported = await asyncio.gather(*waiting)
         assert store.loads == 1, "the changed job is read once for all of its streams"
-        assert {state.id: state.ahead for state in told} == {"x": 0, "y": 1}
-    asked = store.looks
+        assert {state.id: state.ahead for state in reported} == {"x": 0, "y": 1}
+    requested = store.looks
     await asyncio.sleep(0.02)
-    assert store.looks <= asked + 1, "nobody reads, and nobody asks"
+    assert store.looks <= requested + 1, "nobody reads, and nobody asks"
 
 
-async def test_a_fault_reaches_every_reader_and_later_ones_begin_anew() -> None:
+async def test_a_fault_reaches_every_reader_and_later_ones_start_over() -> None:
     store = Store(x=job("x", queued=1))
     feed = JobFeed(store.look, store.load, 0.001)
     with feed.following(store.jobs["x"]) as first, feed.following(store.jobs["x"]) as second:
@@ -86,7 +86,7 @@ async def test_a_fault_reaches_every_reader_and_later_ones_begin_anew() -> None:
                 assert (await third.after(third.state)).status == "succeeded"
 
 
-async def test_readers_are_told_that_a_job_is_held_and_released() -> None:
+async def test_readers_are_reported_that_a_job_is_held_and_released() -> None:
     store = Store(x=job("x", queued=1))
     feed = JobFeed(store.look, store.load, 0.001)
     with feed.following(store.jobs["x"]) as reader:

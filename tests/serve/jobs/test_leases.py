@@ -245,8 +245,8 @@ def test_workers_whose_clocks_differ_take_no_scene_from_each_other(
     job_id = store.submit(new_job_id(), "me", new(2), key="k", body_hash="b")
     mine = leases.claim()
     assert mine
-    told = time.time
-    monkeypatch.setattr(time, "time", lambda: told() + ahead_s)
+    true_time = time.time
+    monkeypatch.setattr(time, "time", lambda: true_time() + ahead_s)
     assert leases.recover() == 0, "it is being painted elsewhere"
     assert leases.renew([mine.lease]) == {mine.lease}
     other = leases.claim()
@@ -255,11 +255,11 @@ def test_workers_whose_clocks_differ_take_no_scene_from_each_other(
     assert store.submit(new_job_id(), "me", new(2), key="k", body_hash="b") == job_id
     assert leases.begin_keeping(mine.lease, "p")
     assert loose.old(postgres, 5) == [] and leases.forget(5) == 0
-    monkeypatch.setattr(time, "time", told)
+    monkeypatch.setattr(time, "time", true_time)
     assert leases.claim() is None, "it waits a minute, and not eleven, and not none"
     assert leases.recover() == 0
     assert leases.succeed(mine.lease, "p", "jpeg", {})
-    assert abs(store.job("me", job_id).created_at - told()) < 60  # type: ignore[union-attr]
+    assert abs(store.job("me", job_id).created_at - true_time()) < 60  # type: ignore[union-attr]
 
 
 def test_a_lease_runs_out_by_the_databases_time(postgres: Engine, new: New) -> None:

@@ -16,7 +16,7 @@ from serve.graph.scene import Graph
 from serve.ingress import build_http
 from serve.pictures.picture_files import Damaged, open_pictures
 from tests.support.job_requests import ended, submit, working
-from tests.support.local_service import heard, served
+from tests.support.local_service import captured, served
 from tests.support.polling import eventually
 from tests.support.s3_server import serving_s3
 from tests.support.scene_requests import SCENE
@@ -39,7 +39,7 @@ def test_a_picture_is_one_object(bucket: str, folder: str) -> None:
     assert pictures.get(NAME) == DATA
 
 
-def test_a_bucket_that_is_not_there_is_told_and_not_made(bucket: str) -> None:
+def test_a_bucket_that_is_not_there_is_reported_and_not_made(bucket: str) -> None:
     pictures = open_pictures(f"s3://{bucket}-mistyped/folder")
     with pytest.raises(OSError, match="bucket"):
         pictures.put(DATA)
@@ -89,8 +89,8 @@ async def test_a_job_is_painted_into_the_bucket(mine: ServiceConfig, graph: Grap
         async with working(mine, graph):
             job = await ended(http, job_id)
         assert (job["status"], job["done"]) == ("succeeded", 2)
-        for scene, told in zip(scenes, job["scenes"], strict=True):
-            kept, painted = await http.get(told["url"]), await http.post("/v1/scenes", json=scene)
+        for scene, reported in zip(scenes, job["scenes"], strict=True):
+            kept, painted = await http.get(reported["url"]), await http.post("/v1/scenes", json=scene)
             assert kept.content == painted.content
             name = hashlib.sha256(kept.content).hexdigest()
             assert f"painted/{name[:2]}/{name}" in kept_in(bucket)
@@ -111,13 +111,13 @@ async def test_a_job_waits_for_its_bucket(
     server = s3_backends["123456789012"]["aws"]
     server.delete_bucket(bucket)
 
-    async def told() -> bool:
+    async def reported() -> bool:
         return caplog.text.count("could not be kept") > mine.jobs.max_attempts
 
     async with client_of(mine, graph) as http, working(mine, graph):
-        with heard(caplog):
+        with captured(caplog):
             job_id = await submit(http, SCENE)
-            await eventually(told)
+            await eventually(reported)
         assert (
             f"a picture of job {job_id} could not be kept: The specified bucket does not exist" in caplog.text
         )

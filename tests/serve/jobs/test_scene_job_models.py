@@ -12,7 +12,7 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.jobs.scene_jobs import admit_all, ready_to_paint
 
-NOBODY: Any = object()
+NO_ONE: Any = object()
 
 
 def serving(*sources: str) -> ServiceConfig:
@@ -39,7 +39,7 @@ def test_a_model_that_was_named_is_found_wherever_it_stands(named: str | None, p
 def test_one_that_is_gone_is_no_others_to_paint() -> None:
     job = ready_to_paint(kept(serving("a", "b"), "b"), 60, serving("a")).figures[0]
     with pytest.raises(InvalidRequest, match="b no longer paints the character") as raised:
-        Graph(NOBODY, NOBODY, NOBODY).painter(job)
+        Graph(NO_ONE, NO_ONE, NO_ONE).painter(job)
     assert raised.value.param == "character.model"
 
 

@@ -199,7 +199,7 @@ def test_room_is_that_of_the_fuller_disk_of_this_machine(
     assert DiskSpace(JobConfig(pictures="s3://b/s", min_free_bytes=300), tmp_path).shortage() is None
 
 
-def test_a_disk_that_cannot_be_looked_at_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_cannot_be_looked_at_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def usage(folder: Path) -> object:
         raise OSError(errno.EIO, "Input/output error")
 
@@ -221,5 +221,5 @@ def test_a_disk_that_cannot_be_looked_at_is_told(tmp_path: Path, monkeypatch: py
         (OperationalError("INSERT", {}, Exception("database is locked")), False),
     ],
 )
-def test_a_full_disk_is_told_from_other_faults(error: Exception, full: bool) -> None:
+def test_a_full_disk_is_distinguished_from_other_faults(error: Exception, full: bool) -> None:
     assert is_full(error) is full

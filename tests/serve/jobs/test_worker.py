@@ -56,9 +56,9 @@ async def http(mine: ServiceConfig, graph: Graph) -> AsyncIterator[httpx.AsyncCl
         yield client
 
 
-def apart_from_times(answer: dict[str, Any]) -> dict[str, Any]:
+def apart_from_times(response: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: part for name, part in answer.items() if name not in ("id", "created", "timings_ms", "usage")
+        name: part for name, part in response.items() if name not in ("id", "created", "timings_ms", "usage")
     }
 
 
@@ -83,7 +83,7 @@ async def test_a_scene_with_layers_keeps_its_whole_answer(
     assert picture.content == base64.b64decode(kept.json()["image"]["b64_json"])
     assert picture.headers["content-type"] == "image/png"
     assert picture.headers["etag"] != kept.headers["etag"]
-    assert {answer.headers["vary"] for answer in (picture, kept)} == {"Accept"}
+    assert {response.headers["vary"] for response in (picture, kept)} == {"Accept"}
     without = await http.get(bare["url"], headers=JSON)
     assert (without.headers["content-type"], without.content) == ("image/png", picture.content)
     await http.delete(f"/v1/jobs/{job_id}")
@@ -98,8 +98,8 @@ async def test_a_job_is_painted_as_its_scenes_would_be(
     async with working(mine, graph):
         job = await ended(http, job_id)
     assert (job["status"], job["total"], job["done"], job["failed"]) == ("succeeded", 3, 3, 0)
-    for scene, told in zip(scenes, job["scenes"], strict=True):
-        kept, painted = await http.get(told["url"]), await http.post("/v1/scenes", json=scene)
+    for scene, stream_events in zip(scenes, job["scenes"], strict=True):
+        kept, painted = await http.get(stream_events["url"]), await http.post("/v1/scenes", json=scene)
         assert kept.content == painted.content
         assert kept.headers["content-type"] == "image/png"
         assert kept.headers["x-seed"] == painted.headers["x-seed"]
@@ -363,13 +363,13 @@ async def test_a_disk_that_takes_nothing_is_not_painted_for_all_the_time(
 async def test_events_to_the_end(http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph) -> None:
     job_id = await submit(http, SCENE, SCENE | {"deadline_s": 0.0001})
     async with working(mine, graph):
-        told = parse_events((await http.get(f"/v1/jobs/{job_id}/events")).text)
-    scenes = {data["index"]: data for name, data in told if name == "scene.ended"}
+        stream_events = parse_events((await http.get(f"/v1/jobs/{job_id}/events")).text)
+    scenes = {data["index"]: data for name, data in stream_events if name == "scene.ended"}
     assert scenes[0] == {"index": 0, "status": "succeeded", "url": f"/v1/jobs/{job_id}/scenes/0"}
     assert scenes[1]["error"]["code"] == "deadline_exceeded"
-    assert [name for name, _ in told].count("job.ended") == 1
-    assert (told[-1][0], told[-1][1]["status"]) == ("job.ended", "failed")
-    assert parse_events((await http.get(f"/v1/jobs/{job_id}/events")).text)[-1] == told[-1]
+    assert [name for name, _ in stream_events].count("job.ended") == 1
+    assert (stream_events[-1][0], stream_events[-1][1]["status"]) == ("job.ended", "failed")
+    assert parse_events((await http.get(f"/v1/jobs/{job_id}/events")).text)[-1] == stream_events[-1]
 
 
 async def test_a_worker_without_a_database_waits_for_one(
@@ -395,11 +395,11 @@ async def test_a_worker_whose_loop_is_over_is_not_healthy(mine: ServiceConfig, g
 async def test_events_end_after_a_while(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("serve.jobs.job_responses.LONGEST_S", 0.01)
     job_id = await submit(http, SCENE)
-    told = parse_events((await http.get(f"/v1/jobs/{job_id}/events")).text)
-    assert [name for name, _ in told] == ["job.progress"]
+    stream_events = parse_events((await http.get(f"/v1/jobs/{job_id}/events")).text)
+    assert [name for name, _ in stream_events] == ["job.progress"]
 
 
-async def told_by(
+async def events_of(
     http: httpx.AsyncClient, job_id: str, last: str | None = None
 ) -> list[tuple[str, str, int]]:
     """Each event's id and name, and the scene that it is of."""
@@ -415,12 +415,12 @@ async def test_who_connects_again_misses_no_end(
     job_id = await submit(http, *[SCENE | {"seed": seed} for seed in range(6)])
     async with working(mine, graph):
         await ended(http, job_id)
-    events = await told_by(http, job_id)
+    events = await events_of(http, job_id)
     assert [scene for _, name, scene in events if name == "scene.ended"] == [0, 1, 2, 3, 4, 5]
-    assert len({told for told, *_ in events[:6]}) == 6
-    for heard, (last, *_) in enumerate(events, 1):
-        again = await told_by(http, job_id, last)
-        assert [scene for _, name, scene in again if name == "scene.ended"] == [*range(heard, 6)]
+    assert len({stream_events for stream_events, *_ in events[:6]}) == 6
+    for captured, (last, *_) in enumerate(events, 1):
+        again = await events_of(http, job_id, last)
+        assert [scene for _, name, scene in again if name == "scene.ended"] == [*range(captured, 6)]
         assert again[-1][1] == "job.ended"
 
 
@@ -434,11 +434,11 @@ async def test_ends_in_another_order_than_the_scenes_are_in(
         last = scenes.c.number == 2
         connection.execute(update(scenes).where(last).values(status="failed", ended_at=time.time() + 9e4))
     monkeypatch.setattr("serve.jobs.job_responses.LONGEST_S", 0.05)
-    first = await told_by(http, job_id)
+    first = await events_of(http, job_id)
     assert [scene for _, name, scene in first if name == "scene.ended"] == [2]
     async with working(mine, graph):
         await ended(http, job_id)
-    again = await told_by(http, job_id, first[-1][0])
+    again = await events_of(http, job_id, first[-1][0])
     assert [scene for _, name, scene in again if name == "scene.ended"] == [0, 1]
 
 
@@ -473,11 +473,11 @@ async def test_a_picture_that_is_removed_while_another_job_gets_it_is_kept_again
 ) -> None:
     kept, real = mine.state_folder / "pictures", Leases.succeed
 
-    def succeed(leases: Leases, *told: Any, **more: Any) -> bool:
+    def succeed(leases: Leases, *stream_events: Any, **more: Any) -> bool:
         for file in kept.rglob("*"):
             if file.is_file():
                 file.unlink()
-        return real(leases, *told, **more)
+        return real(leases, *stream_events, **more)
 
     monkeypatch.setattr(Leases, "succeed", succeed)
     async with working(mine, graph):
@@ -544,17 +544,21 @@ async def test_the_end_of_a_job_is_told_to_its_webhook(
     mine: ServiceConfig, graph: Graph, receiver: Receiver
 ) -> None:
     allowed = WebhookConfig(allowed_hosts=("127.0.0.1",), private_network=True)
-    telling = mine.model_copy(update={"webhooks": allowed})
-    transport = httpx.ASGITransport(served(build_http(telling, graph)), raise_app_exceptions=True)
+    reporting = mine.model_copy(update={"webhooks": allowed})
+    transport = httpx.ASGITransport(served(build_http(reporting, graph)), raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
         body = {"scenes": [SCENE], "webhook": {"url": receiver.url}}
         job_id = (await http.post("/v1/jobs", json=body)).json()["id"]
         job = (await http.get(f"/v1/jobs/{job_id}")).json()
         assert (job["webhook"]["status"], job["webhook"]["attempts"]) == ("pending", 0)
-        async with working(telling, graph):
+        async with working(reporting, graph):
             await eventually(lambda: _later(receiver.got))
-            told = json.loads(receiver.got[0][1])
-            assert (told["type"], told["data"]["id"], told["data"]["done"]) == ("job.ended", job_id, 1)
+            stream_events = json.loads(receiver.got[0][1])
+            assert (stream_events["type"], stream_events["data"]["id"], stream_events["data"]["done"]) == (
+                "job.ended",
+                job_id,
+                1,
+            )
 
             async def delivered() -> bool:
                 found = (await http.get(f"/v1/jobs/{job_id}")).json()["webhook"]
@@ -567,7 +571,7 @@ async def test_the_end_of_a_job_is_told_to_its_webhook(
     "webhook", [{"url": "https://hooks.example.com/"}, {"url": ""}, {}, "https://hooks.example.com/"]
 )
 async def test_a_webhook_that_may_not_be_sent_is_refused(http: httpx.AsyncClient, webhook: Any) -> None:
-    answer = await http.post("/v1/jobs", json={"scenes": [SCENE], "webhook": webhook})
-    error = answer.json()["error"]
-    assert (answer.status_code, error["code"]) == (422, "invalid_request")
+    response = await http.post("/v1/jobs", json={"scenes": [SCENE], "webhook": webhook})
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (422, "invalid_request")
     assert error["param"].startswith("webhook")

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from serve.jobs.worker import TOO_OFTEN, _again_and_again
-from tests.support.local_service import heard
+from tests.support.local_service import captured
 
 
 class Enough(BaseException):
@@ -40,7 +40,7 @@ async def run(failures: list[Exception | None]) -> int:
 
 
 async def test_one_that_no_database_explains_is_logged_each_time(caplog: pytest.LogCaptureFixture) -> None:
-    with heard(caplog):
+    with captured(caplog):
         assert await run([KeyError("a fault of ours")] * (TOO_OFTEN - 1) + [None]) == TOO_OFTEN + 1
     assert times(caplog, "the job worker failed") == TOO_OFTEN - 1
     assert "a fault of ours" in caplog.text
@@ -52,7 +52,7 @@ async def test_too_many_in_a_row_end_it() -> None:
 
 
 async def test_a_database_that_is_away_never_does(caplog: pytest.LogCaptureFixture) -> None:
-    with heard(caplog):
+    with captured(caplog):
         away: list[Exception | None] = [
             OperationalError("", {}, Exception("away")) for _ in range(3 * TOO_OFTEN)
         ]

@@ -26,7 +26,7 @@ def layer_of(page: dict[str, Any], route: str = "/v1/characters") -> dict[str, A
     return fields
 
 
-def test_a_services_own_limits_are_told() -> None:
+def test_a_services_own_limits_are_reported() -> None:
     config = ServiceConfig.model_validate({"limits": {"max_image_size": 500, "max_steps": 30}})
     fields = layer_of(page_of(config))
     side = fields["width"]["anyOf"][0]
@@ -58,7 +58,7 @@ def test_each_layer_has_the_limits_of_its_own_model() -> None:
     assert "multipleOf" not in scene["merge"]["anyOf"][0]["properties"]["width"]["anyOf"][0]
 
 
-def test_a_services_own_defaults_are_told() -> None:
+def test_a_services_own_defaults_are_reported() -> None:
     usual = ServiceConfig().background.model_dump()
     background = usual | {"defaults": usual["defaults"] | {"num_inference_steps": 9, "guidance_scale": 4.5}}
     merge = {"mode": "paste", "position": "left", "width": 768, "height": 512}
@@ -85,7 +85,9 @@ def test_a_frame_has_limits_of_its_own() -> None:
     ("authentication", "security"),
     [("required", [{"key": []}]), (None, [{"key": []}]), ("off", [])],
 )
-def test_who_needs_a_key_is_told(authentication: Authentication | None, security: list[object]) -> None:
+def test_which_routes_need_a_key_is_documented(
+    authentication: Authentication | None, security: list[object]
+) -> None:
     page = page_of(ServiceConfig(authentication=authentication))
     assert page["components"]["securitySchemes"]["key"] == {"type": "http", "scheme": "bearer"}
     assert page["paths"]["/v1/scenes"]["post"]["security"] == security
@@ -110,12 +112,12 @@ def test_who_needs_a_key_is_told(authentication: Authentication | None, security
         ("delete", "/v1/pictures/{picture_id}", {"400", "401", "403", "404", "422", "429", "500", "503"}),
     ],
 )
-def test_a_route_is_told_with_its_own_errors(method: str, route: str, errors: set[str]) -> None:
+def test_a_route_is_reported_with_its_own_errors(method: str, route: str, errors: set[str]) -> None:
     responses = page_of(ServiceConfig())["paths"][route][method]["responses"]
     assert {status for status in responses if status >= "4"} == errors
 
 
-def test_what_every_answer_carries_is_told() -> None:
+def test_what_every_response_carries_is_documented() -> None:
     for operations in page_of(ServiceConfig())["paths"].values():
         for operation in operations.values():
             for status, response in operation["responses"].items():
@@ -123,18 +125,18 @@ def test_what_every_answer_carries_is_told() -> None:
                 assert ("Retry-After" in response["headers"]) == (status in ("429", "503"))
 
 
-async def test_a_wrong_method_is_told_all_the_right_ones(client: httpx.AsyncClient) -> None:
-    answer = await client.request("PATCH", "/v1/jobs")
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD, POST")
-    answer = await client.request("PUT", f"/v1/jobs/{'0' * 32}")
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "DELETE, GET, HEAD")
+async def test_a_wrong_method_gets_all_the_right_ones(client: httpx.AsyncClient) -> None:
+    response = await client.request("PATCH", "/v1/jobs")
+    assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD, POST")
+    response = await client.request("PUT", f"/v1/jobs/{'0' * 32}")
+    assert (response.status_code, response.headers["Allow"]) == (405, "DELETE, GET, HEAD")
 
 
 async def test_a_whole_number_may_be_written_with_a_point(client: httpx.AsyncClient) -> None:
     small = '{"prompt": "a knight", "width": 64.0, "height": 64, "num_inference_steps": 1, "seed": %s}'
     headers = {"Content-Type": "application/json"}
-    answer = await client.post("/v1/characters", content=small % "42.0", headers=headers)
-    assert (answer.status_code, answer.headers["X-Seed"]) == (200, "42")
+    response = await client.post("/v1/characters", content=small % "42.0", headers=headers)
+    assert (response.status_code, response.headers["X-Seed"]) == (200, "42")
     for seed in ("42.5", "9007199254740993.0", "1e300"):
-        answer = await client.post("/v1/characters", content=small % seed, headers=headers)
-        assert answer.json()["error"]["param"] == "seed"
+        response = await client.post("/v1/characters", content=small % seed, headers=headers)
+        assert response.json()["error"]["param"] == "seed"

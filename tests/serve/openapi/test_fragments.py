@@ -9,9 +9,9 @@ import pytest
 
 @pytest.fixture
 async def page(client: httpx.AsyncClient) -> dict[str, Any]:
-    answer = await client.get("/openapi.json")
-    assert answer.status_code == 200
-    page: dict[str, Any] = answer.json()
+    response = await client.get("/openapi.json")
+    assert response.status_code == 200
+    page: dict[str, Any] = response.json()
     return page
 
 
@@ -81,7 +81,7 @@ async def test_errors_are_described_with_their_shape(page: dict[str, Any]) -> No
     responses = page["paths"]["/v1/scenes"]["post"]["responses"]
     assert {"200", "400", "408", "413", "415", "422", "429", "500", "502", "503", "504"} <= set(responses)
     shape = responses["422"]["content"]["application/json"]["schema"]["$ref"]
-    assert shape.endswith("/ErrorAnswer")
+    assert shape.endswith("/ErrorResponse")
     assert "HTTPValidationError" not in json.dumps(page)
 
 

@@ -89,7 +89,7 @@ def test_a_rotten_file_is_never_handed_out_and_healed_by_the_next_who_keeps_it(
     assert pictures.get(name) == DATA
 
 
-def test_a_file_that_is_gone_is_told_from_a_store_that_is_gone(pictures: Pictures) -> None:
+def test_a_lost_file_is_distinguished_from_a_lost_store(pictures: Pictures) -> None:
     other, name = pictures.put(b"another"), pictures.put(DATA)
     spoil(pictures, name, None)
     with pytest.raises(Damaged, match="missing"):

@@ -23,17 +23,17 @@ class KnownService:
         self.at_once = 1
         self.most_backgrounds = most_backgrounds
         self.hiccup_in = hiccup_in
-        self.asked = count()
+        self.requested = count()
         self.models: set[Any] = set()
 
     def come_together(self, pictures: int) -> None:
-        self.at_once, self.asked = pictures, count()
+        self.at_once, self.requested = pictures, count()
 
     def scene(self, character: Any, background: Any, **options: Any) -> Any:
         assert character["num_inference_steps"] == background["num_inference_steps"] == STEPS
         self.models.add((character.get("model"), background.get("model")))
         step_ms = 100.0 + 30.0 * (self.at_once - 1)
-        number, place = divmod(next(self.asked), self.at_once)
+        number, place = divmod(next(self.requested), self.at_once)
         is_last = place == self.at_once - 1
         waits = is_last and (self.at_once > self.most_backgrounds or number == self.hiccup_in)
         timings = {"merge": 40.0, "output": 10.0}
@@ -55,7 +55,7 @@ def measured_of(service: KnownService, most_pictures: int) -> tuple[Profile, lis
         if text.endswith("at a time…"):
             service.come_together(int(text.split()[0]))
 
-    return measure(service, "test card", most_pictures, start_s=12.0, say=say), said
+    return measure(service, "test card", most_pictures, start_s=12.0, notify=say), said
 
 
 def test_a_profile_is_what_the_stages_say() -> None:

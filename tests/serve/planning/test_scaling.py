@@ -45,7 +45,7 @@ def test_what_was_grown_is_given_back_slowly() -> None:
     assert sum(outcome.targets[-1][1].values()) <= 6
 
 
-def test_from_zero_everybody_is_served() -> None:
+def test_from_zero_every_caller_is_served() -> None:
     arrivals = [10.0 + number for number in range(30)]
     outcome = simulate(PROFILE, Setup(0, 0, 1), arrivals, scaler=JointScaler(GOAL, least=0))
     assert len(outcome.latency_s) == 27

@@ -83,7 +83,7 @@ def test_more_mergers_help_where_merging_is_slow() -> None:
     st.floats(0.0, 0.2),
 )
 @settings(max_examples=60, deadline=None)
-def test_leaps_end_where_single_turns_do(
+def test_leaps_end_where_single_steps_do(
     gaps: list[float], step_s: dict[int, float], decode_s: float
 ) -> None:
     measured = layer(step_s, steps=7, decode_s=decode_s)
@@ -101,7 +101,7 @@ def _by_leaps(measured: LayerProfile, arrivals: list[float]) -> list[float]:
             end = replica.arrive(Task(scene, at, measured.steps), at)
         else:
             assert end is not None
-            done, decoded_at, end = replica.turn(end)
+            done, decoded_at, end = replica.run_steps(end)
             for task in done:
                 ended[task.scene] = decoded_at
     return ended

@@ -87,8 +87,8 @@ async def test_what_is_over_the_quota_never_begins(monkeypatch: pytest.MonkeyPat
 async def test_a_stream_that_is_refused_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     quota = a_quota(monkeypatch)
 
-    async def work(tell: Any) -> None:
+    async def produce(on_event: Any) -> None:
         raise Overloaded("x")
 
     with spending(quota, False), pytest.raises(Overloaded):
-        await charged_events(caller(quota), 5.0, lambda: True, work)(lambda event: None)
+        await charged_events(caller(quota), 5.0, lambda: True, produce)(lambda event: None)

@@ -17,12 +17,12 @@ JOB = {"scenes": [SCENE]}
 
 
 async def test_accepted_means_kept(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/v1/jobs", json={"scenes": [SCENE] * 3})
-    assert answer.status_code == 202
-    job = answer.json()
+    response = await client.post("/v1/jobs", json={"scenes": [SCENE] * 3})
+    assert response.status_code == 202
+    job = response.json()
     assert job == {"id": job["id"], "status": "queued", "total": 3}
-    assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
-    found = (await client.get(answer.headers["location"])).json()
+    assert response.headers["location"] == f"/v1/jobs/{job['id']}"
+    found = (await client.get(response.headers["location"])).json()
     assert (found["status"], found["done"], found["failed"]) == ("queued", 0, 0)
     assert found["scenes"] == [{"index": index, "status": "queued"} for index in range(3)]
     later = (await client.post("/v1/jobs", json=JOB)).headers["location"]
@@ -44,8 +44,8 @@ async def test_accepted_means_kept(client: httpx.AsyncClient) -> None:
 )
 async def test_what_is_invalid_is_refused_whole(client: httpx.AsyncClient, body: Any, param: str) -> None:
     before = (await client.get("/v1/jobs")).json()["data"]
-    answer = await client.post("/v1/jobs", json=body)
-    assert (answer.status_code, error_of(answer)["param"]) == (422, param)
+    response = await client.post("/v1/jobs", json=body)
+    assert (response.status_code, error_of(response)["param"]) == (422, param)
     assert (await client.get("/v1/jobs")).json()["data"] == before
 
 
@@ -61,8 +61,8 @@ async def test_an_idempotency_key(client: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize("key", ["", "a" * 256, "two words"])
 async def test_a_key_that_is_none(client: httpx.AsyncClient, key: str) -> None:
-    answer = await client.post("/v1/jobs", json=JOB, headers={"Idempotency-Key": key})
-    assert (answer.status_code, error_of(answer)["param"]) == (422, "Idempotency-Key")
+    response = await client.post("/v1/jobs", json=JOB, headers={"Idempotency-Key": key})
+    assert (response.status_code, error_of(response)["param"]) == (422, "Idempotency-Key")
 
 
 async def test_pages(client: httpx.AsyncClient) -> None:
@@ -81,8 +81,8 @@ async def test_pages(client: httpx.AsyncClient) -> None:
     "query", ["limit=0", "limit=101", "limit=x", "after=x", "after=Og==", "after=MToA", "page=2"]
 )
 async def test_a_wrong_query(client: httpx.AsyncClient, query: str) -> None:
-    answer = await client.get(f"/v1/jobs?{query}")
-    assert (answer.status_code, error_of(answer)["param"]) == (422, query.partition("=")[0])
+    response = await client.get(f"/v1/jobs?{query}")
+    assert (response.status_code, error_of(response)["param"]) == (422, query.partition("=")[0])
 
 
 @pytest.mark.parametrize("job_id", ["0" * 32, "x", "%00", "..%2f..", "0" * 5_000])
@@ -95,8 +95,8 @@ async def test_no_such_job(client: httpx.AsyncClient, job_id: str) -> None:
         ("GET", "/scenes/-1"),
         ("GET", f"/scenes/{'9' * 400}"),
     ):
-        answer = await client.request(method, f"/v1/jobs/{job_id}{path}")
-        assert (answer.status_code, error_of(answer)["code"]) == (404, "not_found")
+        response = await client.request(method, f"/v1/jobs/{job_id}{path}")
+        assert (response.status_code, error_of(response)["code"]) == (404, "not_found")
 
 
 async def test_a_picture_that_is_not_there_yet(client: httpx.AsyncClient) -> None:
@@ -115,9 +115,9 @@ async def test_a_job_that_has_ended_is_removed(client: httpx.AsyncClient) -> Non
     headers = {"Idempotency-Key": "removed"}
     job_id = (await client.post("/v1/jobs", json=JOB, headers=headers)).json()["id"]
     other = (await client.post("/v1/jobs", json=JOB)).json()["id"]
-    answers = [await client.delete(f"/v1/jobs/{job_id}") for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [200, 200, 404]
-    assert [answer.json()["status"] for answer in answers[:2]] == ["cancelled", "cancelled"]
+    responses = [await client.delete(f"/v1/jobs/{job_id}") for _ in range(3)]
+    assert [response.status_code for response in responses] == [200, 200, 404]
+    assert [response.json()["status"] for response in responses[:2]] == ["cancelled", "cancelled"]
     for path in ("", "/events", "/scenes/0"):
         assert (await client.get(f"/v1/jobs/{job_id}{path}")).status_code == 404
     listed = [job["id"] for job in (await client.get("/v1/jobs")).json()["data"]]
@@ -134,16 +134,16 @@ async def test_an_id_of_an_event_that_is_none_of_the_jobs(client: httpx.AsyncCli
     job, other = [(await client.post("/v1/jobs", json=JOB)).json()["id"] for _ in range(2)]
     await client.delete(f"/v1/jobs/{job}")
     headers = {"Last-Event-ID": last.format(job=job, other=other)}
-    told = parse_events((await client.get(f"/v1/jobs/{job}/events", headers=headers)).text)
-    assert [name for name, _ in told] == ["scene.ended", "job.ended"]
+    events = parse_events((await client.get(f"/v1/jobs/{job}/events", headers=headers)).text)
+    assert [name for name, _ in events] == ["scene.ended", "job.ended"]
 
 
 async def test_too_many_waiting(client_with: Callable[..., httpx.AsyncClient], tmp_path: Path) -> None:
     client = client_with(jobs={"max_waiting_scenes": 2, "database": f"sqlite:///{tmp_path / 'few.sqlite'}"})
     assert (await client.post("/v1/jobs", json={"scenes": [SCENE] * 2})).status_code == 202
-    answer = await client.post("/v1/jobs", json=JOB)
-    assert (answer.status_code, error_of(answer)["code"]) == (429, "overloaded")
-    assert int(answer.headers["retry-after"]) > 0
+    response = await client.post("/v1/jobs", json=JOB)
+    assert (response.status_code, error_of(response)["code"]) == (429, "overloaded")
+    assert int(response.headers["retry-after"]) > 0
 
 
 async def test_a_body_of_many_scenes_has_its_own_limit(client_with: Callable[..., httpx.AsyncClient]) -> None:
@@ -153,14 +153,14 @@ async def test_a_body_of_many_scenes_has_its_own_limit(client_with: Callable[...
     assert (await small.post("/v1/jobs", json=JOB)).status_code == 413
 
 
-async def test_no_room_is_told_before_a_job_is_accepted(
+async def test_no_room_is_reported_before_a_job_is_accepted(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage("/")._replace(free=1)
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
-    answer = await client.post("/v1/jobs", json=JOB)
-    assert (answer.status_code, error_of(answer)["code"]) == (507, "insufficient_storage")
-    assert int(answer.headers["retry-after"]) > 0
+    response = await client.post("/v1/jobs", json=JOB)
+    assert (response.status_code, error_of(response)["code"]) == (507, "insufficient_storage")
+    assert int(response.headers["retry-after"]) > 0
 
 
 async def test_a_state_folder_that_cannot_be_used(
@@ -168,7 +168,7 @@ async def test_a_state_folder_that_cannot_be_used(
 ) -> None:
     (tmp_path / "file").touch()
     client = client_with(jobs={"database": f"sqlite:///{tmp_path / 'file' / 'jobs.sqlite'}"})
-    answer = await client.post("/v1/jobs", json=JOB)
-    assert (answer.status_code, error_of(answer)["code"]) == (503, "not_ready")
-    assert "file" not in answer.text
+    response = await client.post("/v1/jobs", json=JOB)
+    assert (response.status_code, error_of(response)["code"]) == (503, "not_ready")
+    assert "file" not in response.text
     assert (await client.get("/healthz")).status_code == 200

@@ -110,13 +110,13 @@ def test_a_stream_without_partial_images(client: OpenAI) -> None:
 
 
 @pytest.mark.parametrize("size", ["huge", "512", "512X384", "512 x 384", "0x64", "-64x64", "AUTO", ""])
-def test_a_size_that_is_none_is_told_in_words(client: OpenAI, size: Any) -> None:
+def test_a_size_that_is_none_is_reported_in_words(client: OpenAI, size: Any) -> None:
     with pytest.raises(openai.UnprocessableEntityError, match=r"must be WIDTHxHEIGHT .* such as 512x384"):
         client.images.generate(model="scene", prompt="a | b", size=size)
 
 
 @pytest.mark.parametrize(
-    ("asked", "param"),
+    ("requested", "param"),
     [
         ({"prompt": "a knight"}, "prompt"),
         ({"prompt": "a | b | c"}, "prompt"),
@@ -145,9 +145,9 @@ def test_a_size_that_is_none_is_told_in_words(client: OpenAI, size: Any) -> None
     ],
     ids=str,
 )
-def test_refusals_are_the_clients_own_exceptions(client: OpenAI, asked: Any, param: str) -> None:
+def test_refusals_are_the_clients_own_exceptions(client: OpenAI, requested: Any, param: str) -> None:
     with pytest.raises(openai.UnprocessableEntityError) as refused:
-        client.images.generate(**{"model": "scene"} | asked)
+        client.images.generate(**{"model": "scene"} | requested)
     assert refused.value.code == "invalid_request"
     assert refused.value.param == param
     assert refused.value.request_id

@@ -13,23 +13,23 @@ FILES = sorted(file.name for file in FOLDER.iterdir())
 
 
 async def test_the_page_may_load_nothing_from_elsewhere_and_nothing_inline(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/")
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    policy = dict(rule.split(" ", 1) for rule in answer.headers["content-security-policy"].split("; "))
+    response = await client.get("/")
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    policy = dict(rule.split(" ", 1) for rule in response.headers["content-security-policy"].split("; "))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
-    assert "unsafe" not in answer.headers["content-security-policy"]
-    assert not re.search(r"<script(?![^>]* src=)|<style| style=| on[a-z]+=", answer.text)
+    assert "unsafe" not in response.headers["content-security-policy"]
+    assert not re.search(r"<script(?![^>]* src=)|<style| style=| on[a-z]+=", response.text)
 
 
 @pytest.mark.parametrize("name", FILES)
 async def test_a_file_comes_once(client: httpx.AsyncClient, name: str) -> None:
-    answer = await client.get(f"/static/{name}")
-    assert answer.status_code == 200
-    assert answer.content == (FOLDER / name).read_bytes()
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    for known in (answer.headers["etag"], f'"x", W/{answer.headers["etag"]}'):
+    response = await client.get(f"/static/{name}")
+    assert response.status_code == 200
+    assert response.content == (FOLDER / name).read_bytes()
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    for known in (response.headers["etag"], f'"x", W/{response.headers["etag"]}'):
         again = await client.get(f"/static/{name}", headers={"If-None-Match": known})
         assert (again.status_code, again.content) == (304, b"")
     other = await client.get(f"/static/{name}", headers={"If-None-Match": '"x"'})
@@ -56,9 +56,9 @@ def test_it_is_light() -> None:
 
 @pytest.mark.parametrize("path", ["/static/", "/static/page.py", "/static/..%2fapp.py", "/static/x/y.js"])
 async def test_nothing_else_is_served(client: httpx.AsyncClient, path: str) -> None:
-    answer = await client.get(path)
-    assert answer.status_code == 404
-    assert answer.json()["error"]["code"] == "not_found"
+    response = await client.get(path)
+    assert response.status_code == 404
+    assert response.json()["error"]["code"] == "not_found"
 
 
 async def test_the_page_is_no_part_of_the_described_api(client: httpx.AsyncClient) -> None:

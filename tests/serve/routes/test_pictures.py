@@ -24,7 +24,7 @@ from serve.ingress import build_api, build_http
 from serve.state.disk_space import DiskSpace
 from tests.support.local_service import served
 
-Ask = Callable[..., httpx.AsyncClient]
+ClientOf = Callable[..., httpx.AsyncClient]
 TINTS = np.random.default_rng(7).integers(0, 255, (24, 40, 3)).astype(np.uint8)
 
 
@@ -62,7 +62,7 @@ def mine(config: ServiceConfig, tmp_path: Path) -> ServiceConfig:
 
 
 @pytest.fixture
-def ask(mine: ServiceConfig, graph: Graph) -> Ask:
+def send(mine: ServiceConfig, graph: Graph) -> ClientOf:
     def make(tenant: str = "a", quota: Quota | None = None, **changes: Any) -> httpx.AsyncClient:
         config = mine.model_copy(update=changes)
         app = As(build_http(config, graph), tenant, quota)
@@ -75,10 +75,10 @@ async def upload(client: httpx.AsyncClient, data: bytes = b"", field: str = "fil
     return await client.post("/v1/pictures", files={field: ("picture.png", data or a_file(), "image/png")})
 
 
-def error_of(answer: httpx.Response) -> tuple[int, str, str | None]:
-    error = answer.json()["error"]
+def error_of(response: httpx.Response) -> tuple[int, str, str | None]:
+    error = response.json()["error"]
     assert set(error) == {"type", "code", "message", "param", "request_id"}
-    return answer.status_code, error["code"], error["param"]
+    return response.status_code, error["code"], error["param"]
 
 
 def files_of(config: ServiceConfig) -> list[Path]:
@@ -86,8 +86,8 @@ def files_of(config: ServiceConfig) -> list[Path]:
     return [file for file in folder.glob("??/*") if file.is_file()]
 
 
-async def test_a_picture_is_kept_for_a_day_under_an_id_of_its_contents(ask: Ask) -> None:
-    client = ask()
+async def test_a_picture_is_kept_for_a_day_under_an_id_of_its_contents(send: ClientOf) -> None:
+    client = send()
     first = (await upload(client)).json()
     again = (await upload(client, a_file())).json()
     other = (await upload(client, a_file(255 - TINTS))).json()
@@ -97,31 +97,31 @@ async def test_a_picture_is_kept_for_a_day_under_an_id_of_its_contents(ask: Ask)
     assert again["id"] == first["id"] != other["id"]
 
 
-async def test_what_comes_back_is_the_picture_itself_or_what_is_known_of_it(ask: Ask) -> None:
-    client = ask()
-    told = (await upload(client)).json()
-    address = f"/v1/pictures/{told['id']}"
+async def test_what_comes_back_is_the_picture_itself_or_what_is_known_of_it(send: ClientOf) -> None:
+    client = send()
+    events = (await upload(client)).json()
+    address = f"/v1/pictures/{events['id']}"
     picture = await client.get(address, headers={"Accept": "image/*"})
     assert picture.headers["content-type"] == "image/png" and picture.headers["etag"]
     assert (np.asarray(Image.open(BytesIO(picture.content))) == TINTS).all()
-    assert (await client.get(address, headers={"Accept": "application/json"})).json() == told
+    assert (await client.get(address, headers={"Accept": "application/json"})).json() == events
     head = await client.head(address)
     assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", picture.headers["etag"])
 
 
-async def test_what_is_removed_is_gone_and_so_is_its_file(ask: Ask, mine: ServiceConfig) -> None:
-    client = ask()
-    told = (await upload(client)).json()
-    address = f"/v1/pictures/{told['id']}"
+async def test_what_is_removed_is_gone_and_so_is_its_file(send: ClientOf, mine: ServiceConfig) -> None:
+    client = send()
+    events = (await upload(client)).json()
+    address = f"/v1/pictures/{events['id']}"
     assert len(files_of(mine)) == 1
-    assert (await client.delete(address)).json() == told
+    assert (await client.delete(address)).json() == events
     assert files_of(mine) == []
     for gone in (await client.get(address), await client.delete(address)):
         assert error_of(gone) == (404, "not_found", None)
 
 
-async def test_another_tenant_s_picture_is_not_there_and_stays_when_an_equal_one_goes(ask: Ask) -> None:
-    a, b = ask("a"), ask("b")
+async def test_another_tenant_s_picture_is_not_there_and_stays_when_an_equal_one_goes(send: ClientOf) -> None:
+    a, b = send("a"), send("b")
     address = f"/v1/pictures/{(await upload(a)).json()['id']}"
     for refused in (await b.get(address), await b.delete(address), await b.head(address)):
         assert refused.status_code == 404
@@ -131,8 +131,8 @@ async def test_another_tenant_s_picture_is_not_there_and_stays_when_an_equal_one
 
 
 @pytest.mark.parametrize("name", ["pic_", "pic_%00", "pic_" + "0" * 64, "x" * 4_000, "pic_" + "A" * 64])
-async def test_an_id_that_no_picture_has(ask: Ask, name: str) -> None:
-    assert error_of(await ask().get(f"/v1/pictures/{name}")) == (404, "not_found", None)
+async def test_an_id_that_no_picture_has(send: ClientOf, name: str) -> None:
+    assert error_of(await send().get(f"/v1/pictures/{name}")) == (404, "not_found", None)
 
 
 @pytest.mark.parametrize(
@@ -146,56 +146,58 @@ async def test_an_id_that_no_picture_has(ask: Ask, name: str) -> None:
     ids=["words", "200 megapixels", "cut off", "17 MiB"],
 )
 async def test_what_cannot_be_read_is_refused_and_keeps_nothing(
-    ask: Ask, mine: ServiceConfig, data: bytes, status: int, code: str
+    send: ClientOf, mine: ServiceConfig, data: bytes, status: int, code: str
 ) -> None:
-    refused = await upload(ask(), data)
+    refused = await upload(send(), data)
     assert error_of(refused) == (status, code, "file" if status == 422 else None)
     assert files_of(mine) == []
 
 
-async def test_nothing_is_fetched_from_an_address(ask: Ask) -> None:
-    client = ask()
-    asked = await client.post("/v1/pictures", json={"url": "http://localhost/picture.png"})
-    assert error_of(asked) == (415, "unsupported_media_type", None)
+async def test_nothing_is_fetched_from_an_address(send: ClientOf) -> None:
+    client = send()
+    requested = await client.post("/v1/pictures", json={"url": "http://localhost/picture.png"})
+    assert error_of(requested) == (415, "unsupported_media_type", None)
     form = {"file": ("picture.png", a_file()), "url": (None, "http://localhost/picture.png")}
     refused = await client.post("/v1/pictures", files=form)
     assert error_of(refused) == (422, "invalid_request", "url")
     assert "url is not a known field" in refused.json()["error"]["message"]
 
 
-async def test_the_number_of_pictures_is_bounded_for_each_tenant(ask: Ask, mine: ServiceConfig) -> None:
+async def test_the_number_of_pictures_is_bounded_for_each_tenant(send: ClientOf, mine: ServiceConfig) -> None:
     few = replace(mine.pictures, max_kept=2)
-    client = ask("a", pictures=few)
+    client = send("a", pictures=few)
     pictures = [a_file(np.full((20, 20, 3), tint, np.uint8)) for tint in range(3)]
-    told = [await upload(client, data) for data in pictures]
-    assert [answer.status_code for answer in told] == [200, 200, 507]
-    assert error_of(told[2])[1] == "insufficient_storage" and told[2].headers["retry-after"]
+    events = [await upload(client, data) for data in pictures]
+    assert [response.status_code for response in events] == [200, 200, 507]
+    assert error_of(events[2])[1] == "insufficient_storage" and events[2].headers["retry-after"]
     assert (await upload(client, pictures[0])).status_code == 200, "it is kept already"
-    assert (await upload(ask("b", pictures=few), pictures[2])).status_code == 200
-    await client.delete(f"/v1/pictures/{told[0].json()['id']}")
+    assert (await upload(send("b", pictures=few), pictures[2])).status_code == 200
+    await client.delete(f"/v1/pictures/{events[0].json()['id']}")
     assert (await upload(client, pictures[2])).status_code == 200
 
 
-async def test_its_bytes_count_among_those_that_a_tenant_may_keep(ask: Ask, mine: ServiceConfig) -> None:
+async def test_its_bytes_count_among_those_that_a_tenant_may_keep(
+    send: ClientOf, mine: ServiceConfig
+) -> None:
     little = replace(mine.jobs, max_stored_bytes=2_000)
-    client = ask("a", jobs=little)
+    client = send("a", jobs=little)
     assert (await upload(client)).status_code == 507
     assert (await upload(client, a_file(np.zeros((20, 20, 3), np.uint8)))).status_code == 200
 
 
 async def test_a_disk_that_is_nearly_full_keeps_nothing_more(
-    ask: Ask, mine: ServiceConfig, monkeypatch: pytest.MonkeyPatch
+    send: ClientOf, mine: ServiceConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(DiskSpace, "left_bytes", lambda self: 100)
-    assert error_of(await upload(ask())) == (507, "insufficient_storage", None)
+    assert error_of(await upload(send())) == (507, "insufficient_storage", None)
     assert files_of(mine) == []
 
 
 @pytest.mark.parametrize("damage", [b"", b"rotten"], ids=["emptied", "rotten"])
 async def test_a_damaged_file_is_gone_until_it_is_uploaded_again(
-    ask: Ask, mine: ServiceConfig, damage: bytes
+    send: ClientOf, mine: ServiceConfig, damage: bytes
 ) -> None:
-    client = ask()
+    client = send()
     address = f"/v1/pictures/{(await upload(client)).json()['id']}"
     files_of(mine)[0].write_bytes(damage)
     gone = await client.get(address)
@@ -204,9 +206,9 @@ async def test_a_damaged_file_is_gone_until_it_is_uploaded_again(
     assert (await client.get(address)).status_code == 200
 
 
-async def test_an_upload_is_charged_by_its_megapixels(ask: Ask) -> None:
+async def test_an_upload_is_charged_by_its_megapixels(send: ClientOf) -> None:
     quota = Quota(rate=1e-9, burst=0.003)
-    client = ask("a", quota)
+    client = send("a", quota)
     assert [(await upload(client)).status_code for _ in range(2)] == [200, 429]
 
 

@@ -29,9 +29,9 @@ SCENE: dict[str, Any] = {
 
 
 async def painted(client: httpx.AsyncClient, **changes: Any) -> dict[str, Any]:
-    answer = await client.post("/v1/scenes", json=SCENE | changes, headers=JSON)
-    assert answer.status_code == 200, answer.text
-    body: dict[str, Any] = answer.json()
+    response = await client.post("/v1/scenes", json=SCENE | changes, headers=JSON)
+    assert response.status_code == 200, response.text
+    body: dict[str, Any] = response.json()
     return body
 
 
@@ -65,25 +65,25 @@ async def test_the_answer_has_a_list_of_each(client: httpx.AsyncClient) -> None:
 
 
 async def test_the_headers_name_every_figure(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/v1/scenes", json=SCENE)
-    assert answer.headers["content-type"] == "image/png"
-    assert answer.headers["x-seed"] == "characters=7,8; background=7"
-    modes, confidence = answer.headers["x-merge"].split("; ")
+    response = await client.post("/v1/scenes", json=SCENE)
+    assert response.headers["content-type"] == "image/png"
+    assert response.headers["x-seed"] == "characters=7,8; background=7"
+    modes, confidence = response.headers["x-merge"].split("; ")
     assert modes == "cutout,cutout"
     assert len(confidence.removeprefix("confidence=").split(",")) == 2
-    assert "character-1-queue;dur=" in answer.headers["server-timing"]
+    assert "character-1-queue;dur=" in response.headers["server-timing"]
 
 
 async def test_a_character_alone_is_answered_as_before(client: httpx.AsyncClient) -> None:
-    answer = await client.post(
+    response = await client.post(
         "/v1/scenes",
         json={name: value for name, value in SCENE.items() if name != "characters"} | {"character": FIGURE},
         headers=JSON,
     )
-    body = answer.json()
+    body = response.json()
     assert body["seeds"] == {"character": 7, "background": 7}
     assert set(body["merge"]) == {"mode", "confidence", "box"}
-    assert answer.headers["x-seed"] == "character=7; background=7"
+    assert response.headers["x-seed"] == "character=7; background=7"
 
 
 async def test_the_same_request_gives_the_same_picture_and_seeds_of_ones_own_count(
@@ -123,11 +123,11 @@ async def test_layers_give_the_scene_again_and_another_without_a_trace(client: h
 async def test_events_have_the_index_of_a_figure(client: httpx.AsyncClient) -> None:
     # Of layers that are kept from before there are no steps to tell of.
     three = {"characters": [FIGURE | {"steps": 3}] * 2, "background": SMALL | {"steps": 3}, "seed": 77}
-    answer = await client.post("/v1/scenes?previews=1", json=SCENE | three, headers=EVENTS)
-    events = parse_events(answer.text)
+    response = await client.post("/v1/scenes?previews=1", json=SCENE | three, headers=EVENTS)
+    events = parse_events(response.text)
     done = [data for name, data in events if name == "layer.completed"]
-    told = {(data["layer"], data.get("index"), data["seed"]) for data in done}
-    assert told == {("character", 0, 77), ("character", 1, 78), ("background", None, 77)}
+    events = {(data["layer"], data.get("index"), data["seed"]) for data in done}
+    assert events == {("character", 0, 77), ("character", 1, 78), ("background", None, 77)}
     steps = [data for name, data in events if name == "layer.progress"]
     assert {(data["layer"], data.get("index")) for data in steps} == {
         ("character", 0),
@@ -163,9 +163,9 @@ async def test_events_have_the_index_of_a_figure(client: httpx.AsyncClient) -> N
 async def test_what_is_invalid_is_refused_by_name(
     client: httpx.AsyncClient, changes: dict[str, Any], param: str
 ) -> None:
-    answer = await client.post("/v1/scenes", json=SCENE | changes)
-    error = error_of(answer)
-    assert (answer.status_code, error["code"], error["param"]) == (422, "invalid_request", param)
+    response = await client.post("/v1/scenes", json=SCENE | changes)
+    error = error_of(response)
+    assert (response.status_code, error["code"], error["param"]) == (422, "invalid_request", param)
 
 
 @pytest.fixture
@@ -195,11 +195,13 @@ async def test_one_that_cannot_be_painted_follows_the_fallback(
 
 async def test_the_file_says_how_each_was_painted(client: httpx.AsyncClient) -> None:
     words = [{**FIGURE, "prompt": f"{number} " + 1_900 * "é"} for number in range(4)]
-    answer = await client.post("/v1/scenes", json=SCENE | {"characters": words, "output": {"format": "jpeg"}})
-    assert answer.status_code == 200, "all prompts fit into a JPEG's EXIF"
-    comment = Image.open(BytesIO(answer.content)).getexif().get_ifd(0x8769)[0x9286]
-    told = comment.removeprefix(b"UNICODE\0").decode("utf-16-be")
-    prompts, *_, settings = told.split("\n")
+    response = await client.post(
+        "/v1/scenes", json=SCENE | {"characters": words, "output": {"format": "jpeg"}}
+    )
+    assert response.status_code == 200, "all prompts fit into a JPEG's EXIF"
+    comment = Image.open(BytesIO(response.content)).getexif().get_ifd(0x8769)[0x9286]
+    events = comment.removeprefix(b"UNICODE\0").decode("utf-16-be")
+    prompts, *_, settings = events.split("\n")
     assert prompts.count(" | ") == 4
     assert len(prompts) <= 2 * LONGEST_PROMPT + 20
     assert "Seed: 7" in settings and "Character 2 Seed: 8" in settings and "Character 4 Seed: 10" in settings
@@ -207,10 +209,10 @@ async def test_the_file_says_how_each_was_painted(client: httpx.AsyncClient) -> 
 
 
 async def test_openais_route_takes_several_too(client: httpx.AsyncClient) -> None:
-    asked = {"model": "scene", "prompt": "", "background": SMALL, "size": "256x128", "seed": 7}
-    answer = await client.post("/v1/images/generations", json=asked | {"characters": [FIGURE] * 2})
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["size"] == "256x128"
+    requested = {"model": "scene", "prompt": "", "background": SMALL, "size": "256x128", "seed": 7}
+    response = await client.post("/v1/images/generations", json=requested | {"characters": [FIGURE] * 2})
+    assert response.status_code == 200, response.text
+    assert response.json()["size"] == "256x128"
     for wrong, param in (
         ({"characters": [FIGURE], "character": "a"}, "characters"),
         ({"characters": [FIGURE], "background": None}, "background"),
@@ -220,5 +222,5 @@ async def test_openais_route_takes_several_too(client: httpx.AsyncClient) -> Non
         ),
         ({"characters": ["a"], "num_inference_steps": 900}, "num_inference_steps"),
     ):
-        refused = await client.post("/v1/images/generations", json=asked | wrong)
+        refused = await client.post("/v1/images/generations", json=requested | wrong)
         assert (refused.status_code, error_of(refused)["param"]) == (422, param)

@@ -47,14 +47,14 @@ def graph_of_two(two: ServiceConfig) -> Graph:
     return local_graph(two)
 
 
-def asking(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
+def sending(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(served(build_http(config, graph)))
     return httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
 
 @pytest.fixture
 def client(two: ServiceConfig, graph_of_two: Graph) -> httpx.AsyncClient:
-    return asking(two, graph_of_two)
+    return sending(two, graph_of_two)
 
 
 def scene(character: str | None = None, background: str | None = None, **more: Any) -> dict[str, Any]:
@@ -65,9 +65,9 @@ def scene(character: str | None = None, background: str | None = None, **more: A
     }
 
 
-def refused_with(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    error = error_of(answer)
-    assert (answer.status_code, error["code"]) == (status, code)
+def refused_with(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    error = error_of(response)
+    assert (response.status_code, error["code"]) == (status, code)
     return error
 
 
@@ -76,8 +76,8 @@ def refused_with(answer: httpx.Response, status: int, code: str) -> dict[str, An
 async def test_each_layer_of_a_scene_chooses_its_own(
     client: httpx.AsyncClient, character: str | None, background: str | None
 ) -> None:
-    answer = await client.post("/v1/scenes", json=scene(character, background), headers=JSON)
-    assert answer.json()["models"] == {
+    response = await client.post("/v1/scenes", json=scene(character, background), headers=JSON)
+    assert response.json()["models"] == {
         "character": f"simulated {character or 'storybook-character'}",
         "background": f"simulated {background or 'storybook-background'}",
     }
@@ -85,9 +85,9 @@ async def test_each_layer_of_a_scene_chooses_its_own(
 
 @pytest.mark.parametrize("kind", ["character", "background"])
 async def test_so_does_a_layer_alone(client: httpx.AsyncClient, kind: str) -> None:
-    asked = {"prompt": "a tower", **SMALL}
-    first = (await client.post(f"/v1/{kind}s", json=asked, headers=JSON)).json()
-    other = (await client.post(f"/v1/{kind}s", json=asked | {"model": SDXL}, headers=JSON)).json()
+    requested = {"prompt": "a tower", **SMALL}
+    first = (await client.post(f"/v1/{kind}s", json=requested, headers=JSON)).json()
+    other = (await client.post(f"/v1/{kind}s", json=requested | {"model": SDXL}, headers=JSON)).json()
     assert (first["model"], other["model"]) == (f"simulated storybook-{kind}", f"simulated {SDXL}")
 
 
@@ -148,8 +148,8 @@ async def test_openais_model_may_be_any_of_them(
         return painter(graph, job)
 
     monkeypatch.setattr(Graph, "painter", noting)
-    answer = await client.post("/v1/images/generations", json=more | {"num_inference_steps": 2})
-    assert answer.status_code == 200
+    response = await client.post("/v1/images/generations", json=more | {"num_inference_steps": 2})
+    assert response.status_code == 200
     if more["model"] == SDXL:
         assert sent == [f"character:{SDXL}", f"background:{SDXL}"][:models]
     else:
@@ -158,11 +158,11 @@ async def test_openais_model_may_be_any_of_them(
 
 async def test_a_family_is_that_of_the_model_that_is_named(tmp_path: Path) -> None:
     config = several(tmp_path, SCHNELL)
-    asked = {"prompt": "a knight", "negative_prompt": "blur", **SMALL}
-    async with asking(config, local_graph(config)) as client:
-        refused = await client.post("/v1/characters", json=asked | {"model": SCHNELL})
+    requested = {"prompt": "a knight", "negative_prompt": "blur", **SMALL}
+    async with sending(config, local_graph(config)) as client:
+        refused = await client.post("/v1/characters", json=requested | {"model": SCHNELL})
         assert refused_with(refused, 422, "invalid_request")["param"] == "negative_prompt"
-        assert (await client.post("/v1/characters", json=asked)).status_code == 200
+        assert (await client.post("/v1/characters", json=requested)).status_code == 200
 
 
 async def test_the_openapi_page_names_them_all(client: httpx.AsyncClient) -> None:
@@ -180,8 +180,8 @@ def test_a_jobs_scene_is_painted_by_the_model_it_named(two: ServiceConfig, graph
         scenes = [scene(SDXL, layers=True), scene(layers=True)]
         job = http.post("/v1/jobs", json={"scenes": scenes}).json()["id"]
         assert http.get(f"/v1/jobs/{job}/events").text.count('"succeeded"') >= 2
-        answers = [http.get(f"/v1/jobs/{job}/scenes/{number}", headers=JSON).json() for number in range(2)]
-    assert [answer["models"]["character"] for answer in answers] == [
+        responses = [http.get(f"/v1/jobs/{job}/scenes/{number}", headers=JSON).json() for number in range(2)]
+    assert [response["models"]["character"] for response in responses] == [
         f"simulated {SDXL}",
         "simulated storybook-character",
     ]
@@ -212,7 +212,7 @@ async def test_one_that_does_not_load_takes_nothing_from_the_others(
     if first:
         config = config.with_environment({"CHARACTER_MODEL": torn})
     good, generator_name = "storybook-character", "character" if first else f"character:{torn}"
-    async with asking(config, local_graph(config)) as client:
+    async with sending(config, local_graph(config)) as client:
         ready = await client.get("/readyz")
         assert ready.json() == {
             "status": "degraded",
@@ -229,6 +229,6 @@ async def test_one_that_does_not_load_takes_nothing_from_the_others(
 
 async def test_where_none_loads_the_service_is_not_ready(tmp_path: Path, torn: str) -> None:
     config = several(tmp_path, kinds=("character",)).with_environment({"CHARACTER_MODEL": torn})
-    async with asking(config, local_graph(config)) as client:
+    async with sending(config, local_graph(config)) as client:
         message = refused_with(await client.get("/readyz"), 503, "not_ready")["message"]
     assert message == f"character: {TORN}"

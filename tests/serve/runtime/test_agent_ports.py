@@ -43,7 +43,7 @@ def call(session: Path, **options: Any) -> Any:
     return services.start_raylet(first, **(values | options))
 
 
-def told(session: Path, name: str) -> int:
+def reported(session: Path, name: str) -> int:
     """Return what the node reads, which raises where it would have to wait."""
     return int(_raylet.wait_for_persisted_port(str(session), NODE, name, timeout_ms=0))
 
@@ -52,20 +52,20 @@ def test_each_helper_has_a_port_of_its_own_and_the_node_knows_it(
     tmp_path: Path, started: list[dict[str, Any]]
 ) -> None:
     given = services.start_raylet
-    with agent_ports.told_beforehand():
+    with agent_ports.announced_ports():
         assert call(tmp_path, **dict.fromkeys(agent_ports.PORTS, 0)) == "started"
     assert services.start_raylet is given
     ports = [started[0][name] for name in agent_ports.PORTS]
     assert len(set(ports)) == 4
     assert 0 not in ports
-    assert [told(tmp_path, name) for name in agent_ports.PORTS.values()] == ports
+    assert [reported(tmp_path, name) for name in agent_ports.PORTS.values()] == ports
 
 
 def test_a_port_that_was_chosen_already_stays(tmp_path: Path, started: list[dict[str, Any]]) -> None:
-    with agent_ports.told_beforehand():
+    with agent_ports.announced_ports():
         call(tmp_path, metrics_export_port=8_080)
     assert started[0]["metrics_export_port"] == 8_080
-    assert told(tmp_path, _raylet.METRICS_EXPORT_PORT_NAME) == 8_080
+    assert reported(tmp_path, _raylet.METRICS_EXPORT_PORT_NAME) == 8_080
 
 
 def test_a_port_is_free_and_none_that_the_kernel_gives_to_others() -> None:

@@ -47,7 +47,7 @@ async def test_behind_it_nobody_passes_for_a_caller_from_this_machine(
 
 
 @pytest.mark.parametrize(
-    ("mode", "host", "asked"),
+    ("mode", "host", "requested"),
     [
         ("0", "127.0.0.1", "off"),
         ("1", "127.0.0.1", "off"),
@@ -57,8 +57,8 @@ async def test_behind_it_nobody_passes_for_a_caller_from_this_machine(
     indirect=["mode"],
 )
 @pytest.mark.usefixtures("mode")
-def test_a_service_of_this_machine_alone_asks_nobody(host: str, asked: Authentication) -> None:
-    assert local_cluster.authentication_at(host) == asked
+def test_a_service_of_this_machine_alone_requires_no_key(host: str, requested: Authentication) -> None:
+    assert local_cluster.authentication_at(host) == requested
 
 
 @pytest.mark.parametrize("mode", ["1"], indirect=True)

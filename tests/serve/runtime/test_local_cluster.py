@@ -19,7 +19,7 @@ def test_on_one_machine_no_replica_waits_for_a_label() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "asked"),
+    ("host", "requested"),
     [
         ("127.0.0.1", "off"),
         ("127.0.0.2", "off"),
@@ -30,11 +30,11 @@ def test_on_one_machine_no_replica_waits_for_a_label() -> None:
         ("::ffff:192.0.2.5", "required"),
     ],
 )
-def test_only_a_service_on_loopback_alone_asks_nobody(host: str, asked: str) -> None:
-    assert local_cluster.authentication_at(host) == asked
+def test_only_a_service_on_loopback_alone_requires_no_key(host: str, requested: str) -> None:
+    assert local_cluster.authentication_at(host) == requested
 
 
-def test_a_machine_that_is_too_busy_for_ray_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_that_is_too_busy_for_ray_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def late(**options: object) -> None:
         raise Exception("The current node timed out during startup. This could happen because …")
 

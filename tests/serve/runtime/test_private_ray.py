@@ -33,11 +33,11 @@ def fails(error: Exception) -> Any:
 
 def test_a_node_that_registers_late_is_waited_for(monkeypatch: pytest.MonkeyPatch, impatient: None) -> None:
     """Ray's own limit is 30 s: here more than that many answers come before the node's."""
-    asked = []
+    requested = []
 
     def get_node(address: str, node: str) -> dict[str, str]:
-        asked.append(node)
-        if len(asked) < 300:
+        requested.append(node)
+        if len(requested) < 300:
             raise RuntimeError("no such node")
         return {"node": node}
 

@@ -33,7 +33,7 @@ def test_the_line_names_every_place_and_no_password(jobs: dict[str, str], line: 
     assert described(kept(Path("/s"), **jobs)) == line
 
 
-def test_a_second_service_on_the_folder_is_told_of_the_first(tmp_path: Path) -> None:
+def test_a_second_service_on_the_folder_names_the_first(tmp_path: Path) -> None:
     said: list[str] = []
     folder = tmp_path / "state"
     with in_use(kept(folder), "http://127.0.0.1:8000", said.append):

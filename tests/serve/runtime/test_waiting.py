@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 import threading
 
-from serve.runtime.waiting import saying_what_for
+from serve.runtime.waiting import reporting_progress
 
 
 def test_a_long_wait_says_what_for_and_how_long() -> None:
@@ -14,14 +14,14 @@ def test_a_long_wait_says_what_for_and_how_long() -> None:
         said.append(text)
         spoken.set()
 
-    with saying_what_for(say, lambda: "the paint to dry", first_after_s=0.01):
+    with reporting_progress(say, lambda: "the paint to dry", first_after_s=0.01):
         assert spoken.wait(30)
     assert re.fullmatch(r"waiting for the paint to dry \(\d+ s\)…", said[0])
 
 
 def test_a_short_wait_says_nothing() -> None:
     said: list[str] = []
-    with saying_what_for(said.append, lambda: "nothing"):
+    with reporting_progress(said.append, lambda: "nothing"):
         pass
     assert said == []
     assert not [thread for thread in threading.enumerate() if thread.name == "waiting"]

@@ -87,7 +87,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: p
         home_of_jobs(config(tmp_path / "file" / "state"))
 
 
-def test_both_that_accept_and_paint_jobs_are_told_of_the_home(
+def test_both_that_accept_and_paint_jobs_get_the_home(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = Marks(machine="m", database="d", pictures="p")

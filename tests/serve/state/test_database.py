@@ -38,7 +38,7 @@ def test_replicas_that_start_at_once_migrate_it_once(tmp_path: Path) -> None:
         engine.dispose()
 
 
-def test_it_waits_for_whoever_holds_a_new_file(tmp_path: Path) -> None:
+def test_it_waits_for_the_holder_of_a_new_file(tmp_path: Path) -> None:
     path = tmp_path / "jobs.sqlite"
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")

@@ -100,7 +100,7 @@ def test_a_file_that_comes_back_revives_nothing(old: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[{}]", '[{"id": 1}]', '[{"extra": 1}]'])
-def test_a_damaged_file_is_told_and_stays(tmp_path: Path, content: str) -> None:
+def test_a_damaged_file_is_reported_and_stays(tmp_path: Path, content: str) -> None:
     (tmp_path / "keys.json").write_text(content)
     for _ in range(2):
         with pytest.raises(ValueError, match="validation error"):

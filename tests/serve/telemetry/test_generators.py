@@ -51,7 +51,7 @@ async def test_all_figures_have_the_label_of_its_model(noted: list[Noted]) -> No
     assert [recorder.model for recorder in noted] == ["storybook-character"]
 
 
-async def test_gauges_are_told_again_at_every_look_at_its_health(noted: list[Noted]) -> None:
+async def test_gauges_are_reported_again_at_every_look_at_its_health(noted: list[Noted]) -> None:
     generator = ObservedCharacter(simulated_config().character.generator)
     await generator.check_health()
     (recorder,) = noted
@@ -126,7 +126,7 @@ async def test_a_layer_that_fails(noted: list[Noted], monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("must_load", [False, True])
-def test_a_model_that_does_not_load_fails_the_start_only_where_that_is_asked(
+def test_a_model_that_does_not_load_fails_the_start_only_where_that_is_requested(
     noted: list[Noted], monkeypatch: pytest.MonkeyPatch, must_load: bool
 ) -> None:
     def missing(painter: SimulatedPainter) -> None:

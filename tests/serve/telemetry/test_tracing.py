@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from serve.config.service_config import ServiceConfig
 from tests.support.local_service import REPOSITORY
-from tests.support.otlp_collector import Collector, collecting
+from tests.support.otlp_collector import Collector, collector_running
 
 SEND = """
 import sys
@@ -33,7 +33,7 @@ print("opentelemetry.sdk.trace" in sys.modules)
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    with collecting() as collector:
+    with collector_running() as collector:
         yield collector
 
 
@@ -49,10 +49,10 @@ def send(endpoint: str) -> str:
 def test_a_collector_gets_the_spans(collector: Collector) -> None:
     assert send(collector.url + "/") == "True"
     assert collector.paths == ["/v1/traces"]
-    (told,) = collector.received
-    resource = {each.key: each.value.string_value for each in told.resource.attributes}
+    (reported,) = collector.received
+    resource = {each.key: each.value.string_value for each in reported.resource.attributes}
     assert resource["service.name"] == "storybook"
-    assert [span.name for span in collector.spans()] == ["a scene"]
+    assert [span.name for span in collector.received_spans()] == ["a scene"]
 
 
 def test_without_one_the_exporter_is_not_even_imported() -> None:

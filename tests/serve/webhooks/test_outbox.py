@@ -42,9 +42,11 @@ def test_it_is_due_once_the_last_scene_has_ended(
     assert second and leases.fail(second.lease, {"code": "x", "message": "y"}, None, 3)
     (delivery,) = outbox.claim(engine, 9, now=4)
     assert (delivery.job_id, delivery.url, delivery.attempts) == (job_id, URL, 0)
-    told = outbox.payload(engine, job_id)
-    assert told and told["type"] == "job.ended" and told["timestamp"] == "1970-01-01T00:00:03+00:00"
-    assert told["data"] == {
+    reported = outbox.payload(engine, job_id)
+    assert (
+        reported and reported["type"] == "job.ended" and reported["timestamp"] == "1970-01-01T00:00:03+00:00"
+    )
+    assert reported["data"] == {
         "id": job_id,
         "status": "failed",
         "total": 2,
@@ -58,7 +60,7 @@ def test_a_cancelled_job_is_told_too(engine: Engine, store: JobStore, submit: Ca
     job_id = submit(count=3)
     store.cancel("me", job_id, 1)
     assert [each.job_id for each in outbox.claim(engine, 9, now=2)] == [job_id]
-    assert (told := outbox.payload(engine, job_id)) and told["data"]["status"] == "cancelled"
+    assert (reported := outbox.payload(engine, job_id)) and reported["data"]["status"] == "cancelled"
 
 
 def test_nobody_else_takes_one_that_is_under_way(

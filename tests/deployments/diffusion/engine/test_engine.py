@@ -28,7 +28,7 @@ def stepped(painter: Any, prompt: str) -> list[int]:
     return [step for forward in painter.forwards for name, step in forward if name == prompt]
 
 
-async def test_each_step_is_told_when_it_is_done_and_the_result_once(
+async def test_each_step_is_reported_when_it_is_done_and_the_result_once(
     make_job: MakeJob, gated_painter: Any
 ) -> None:
     async with aclosing(
@@ -50,12 +50,12 @@ async def test_each_step_is_told_when_it_is_done_and_the_result_once(
             await anext(events)
 
 
-@pytest.mark.parametrize(("words", "asked"), [("blurry", "blurry"), ("", None)])
+@pytest.mark.parametrize(("words", "requested"), [("blurry", "blurry"), ("", None)])
 async def test_no_words_are_no_negative_prompt(
-    make_job: MakeJob, fake_painter: Any, words: str, asked: str | None
+    make_job: MakeJob, fake_painter: Any, words: str, requested: str | None
 ) -> None:
     events = [event async for event in engine_of(fake_painter).submit(make_job(), "a knight", words)]
-    assert [request.negative_prompt for request in fake_painter.begun] == [asked]
+    assert [request.negative_prompt for request in fake_painter.begun] == [requested]
     result = events[-1]
     assert isinstance(result, LayerResult) and result.recipe is not None
     assert result.recipe.negative_prompt == words
@@ -69,7 +69,7 @@ async def test_jobs_share_their_forwards_and_join_and_leave_between_steps(
     gated_painter.gate.release(2)
     await eventually(lambda: len(gated_painter.forwards) == 2)
     second = asyncio.create_task(run(engine, make_job(num_inference_steps=2, seed=2), "second"))
-    await eventually(lambda: engine._board.works()[-1].job.seed == 2)
+    await eventually(lambda: engine._job_table.work_items()[-1].job.seed == 2)
     gated_painter.gate.release(10)
     results = await asyncio.gather(first, second)
     assert [result.pixels[0, 0, 0] for result in results] == [1, 2]
@@ -83,12 +83,12 @@ async def test_jobs_share_their_forwards_and_join_and_leave_between_steps(
 
 async def test_a_caller_hears_its_place_while_it_waits(make_job: MakeJob, gated_painter: Any) -> None:
     engine = engine_of(gated_painter, GenerationConfig(max_rows=2))
-    told: dict[int, list[LayerEvent]] = {}
+    events: dict[int, list[LayerEvent]] = {}
 
-    async def follow(seed: int, followed: bool = True) -> None:
-        job = make_job(seed=seed, followed=followed, num_inference_steps=4 + seed)
+    async def follow(seed: int, queue_events: bool = True) -> None:
+        job = make_job(seed=seed, queue_events=queue_events, num_inference_steps=4 + seed)
         async for event in engine.submit(job, str(seed), ""):
-            told.setdefault(seed, []).append(event)
+            events.setdefault(seed, []).append(event)
 
     tasks = [asyncio.create_task(follow(0))]
     await eventually(lambda: bool(gated_painter.begun))
@@ -97,19 +97,19 @@ async def test_a_caller_hears_its_place_while_it_waits(make_job: MakeJob, gated_
         asyncio.create_task(follow(2)),
         asyncio.create_task(follow(3, False)),
     ]
-    await eventually(lambda: len(engine._board.works()) == 4)
+    await eventually(lambda: len(engine._job_table.work_items()) == 4)
     gated_painter.gate.release()
-    await eventually(lambda: 2 in told)
-    assert told[2] == [QueueEvent("character", 2)], "told before the step, not after it"
+    await eventually(lambda: 2 in events)
+    assert events[2] == [QueueEvent("character", 2)], "told before the step, not after it"
     gated_painter.gate.release(100)
     await asyncio.gather(*tasks)
     waits = {
-        seed: [event.ahead for event in heard if isinstance(event, QueueEvent)]
-        for seed, heard in told.items()
+        seed: [event.ahead for event in received if isinstance(event, QueueEvent)]
+        for seed, received in events.items()
     }
     assert waits == {0: [], 1: [1, 0], 2: [2, 1, 0], 3: []}
-    for heard in told.values():
-        kinds = [type(event) for event in heard]
+    for received in events.values():
+        kinds = [type(event) for event in received]
         assert kinds == sorted(kinds, key=[QueueEvent, StepEvent, LayerResult].index)
 
 
@@ -126,14 +126,14 @@ async def test_at_most_two_pictures_are_decoded_between_two_steps(
 ) -> None:
     engine = engine_of(gated_painter)
     tasks = [asyncio.create_task(run(engine, make_job(seed=seed), str(seed))) for seed in range(5)]
-    await eventually(lambda: len(engine._board.works()) == 5)
+    await eventually(lambda: len(engine._job_table.work_items()) == 5)
     gated_painter.gate.release(100)
     await asyncio.gather(*tasks)
     assert max(len(together) for together in gated_painter.decoded) == 2
     assert sum(len(together) for together in gated_painter.decoded) == 5
 
 
-async def test_previews_come_with_as_many_steps_as_were_asked_for(
+async def test_previews_come_with_as_many_steps_as_were_requested(
     make_job: MakeJob, fake_painter: Any
 ) -> None:
     job = make_job(num_inference_steps=8, previews=3)
@@ -158,14 +158,12 @@ async def test_a_job_that_cannot_be_done_in_time_is_refused_at_once(
     assert fake_painter.begun == []
 
 
-async def test_a_job_behind_too_much_work_is_told_when_to_come_back(
-    make_job: MakeJob, gated_painter: Any
-) -> None:
+async def test_a_job_behind_too_much_work_gets_retry_after(make_job: MakeJob, gated_painter: Any) -> None:
     gated_painter.measure = lambda rows: 2.0 * rows
     engine = engine_of(gated_painter)
     soon = time.monotonic() + 100
     first = asyncio.create_task(run(engine, make_job(num_inference_steps=20, deadline_at=soon), "first"))
-    await eventually(lambda: bool(engine._board.works()))
+    await eventually(lambda: bool(engine._job_table.work_items()))
     with pytest.raises(Overloaded) as refused:
         await run(engine, make_job(num_inference_steps=20, seed=1, deadline_at=soon + 10), "second")
     assert refused.value.retry_after_s is not None and 1 <= refused.value.retry_after_s < 160
@@ -176,7 +174,7 @@ async def test_a_job_behind_too_much_work_is_told_when_to_come_back(
 async def test_more_jobs_than_there_is_room_for_are_refused(make_job: MakeJob, gated_painter: Any) -> None:
     engine = engine_of(gated_painter, GenerationConfig(max_jobs=1))
     first = asyncio.create_task(run(engine, make_job()))
-    await eventually(lambda: bool(engine._board.works()))
+    await eventually(lambda: bool(engine._job_table.work_items()))
     with pytest.raises(Overloaded):
         await run(engine, make_job(seed=1))
     gated_painter.gate.release(4)
@@ -198,11 +196,11 @@ async def test_a_clock_that_is_set_moves_no_deadline(
     make_job: MakeJob, gated_painter: Any, monkeypatch: pytest.MonkeyPatch, jump_s: float
 ) -> None:
     engine = engine_of(gated_painter)
-    told = time.time
+    events = time.time
     whole = asyncio.create_task(run(engine, make_job(), "whole"))
     late = asyncio.create_task(run(engine, make_job(seed=1, deadline_at=time.monotonic() + 2), "late"))
-    await eventually(lambda: len(engine._board.works()) == 2)
-    monkeypatch.setattr(time, "time", lambda: told() + jump_s)
+    await eventually(lambda: len(engine._job_table.work_items()) == 2)
+    monkeypatch.setattr(time, "time", lambda: events() + jump_s)
     gated_painter.gate.release(1)
     with pytest.raises(DeadlineExceeded):
         await late
@@ -216,17 +214,17 @@ async def test_an_abandoned_job_stops_at_its_next_step_and_disturbs_nobody(
 ) -> None:
     engine = engine_of(gated_painter)
     peer = asyncio.create_task(run(engine, make_job(num_inference_steps=30, seed=7), "peer"))
-    await eventually(lambda: bool(engine._board.works()))
+    await eventually(lambda: bool(engine._job_table.work_items()))
     if how == "close":
         events = engine.submit(make_job(num_inference_steps=40), "gone", "")
         opening = asyncio.ensure_future(anext(events))
-        await eventually(lambda: len(engine._board.works()) == 2)
+        await eventually(lambda: len(engine._job_table.work_items()) == 2)
         gated_painter.gate.release(3)
         assert await opening == StepEvent("character", 1, 40)
         await events.aclose()
     else:
         task = asyncio.create_task(run(engine, make_job(num_inference_steps=40), "gone"))
-        await eventually(lambda: len(engine._board.works()) == 2)
+        await eventually(lambda: len(engine._job_table.work_items()) == 2)
         gated_painter.gate.release(3)
         await eventually(lambda: bool(stepped(gated_painter, "gone")))
         task.cancel()
@@ -248,24 +246,22 @@ async def test_a_caller_who_leaves_just_when_there_is_news_has_left(
 ) -> None:
     engine = engine_of(gated_painter)
     leaving = asyncio.create_task(run(engine, make_job(num_inference_steps=40)))
-    await eventually(lambda: bool(engine._board.works()))
-    (work,) = engine._board.works()
-    work.listeners[0].news.put_nowait(Progress(1, 40))
+    await eventually(lambda: bool(engine._job_table.work_items()))
+    (item,) = engine._job_table.work_items()
+    item.listeners[0].news.put_nowait(Progress(1, 40))
     leaving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await leaving
-    assert not engine._board.works()
+    assert not engine._job_table.work_items()
     gated_painter.gate.release(1)
 
 
-async def test_a_job_cancelled_before_its_turn_is_never_painted(
-    make_job: MakeJob, gated_painter: Any
-) -> None:
+async def test_a_job_cancelled_while_it_waits_is_never_painted(make_job: MakeJob, gated_painter: Any) -> None:
     engine = engine_of(gated_painter)
     first = asyncio.create_task(run(engine, make_job(), "first"))
     await eventually(lambda: bool(gated_painter.begun))
     queued = asyncio.create_task(run(engine, make_job(width_px=128), "queued"))
-    await eventually(lambda: len(engine._board.works()) == 2)
+    await eventually(lambda: len(engine._job_table.work_items()) == 2)
     queued.cancel()
     with pytest.raises(asyncio.CancelledError):
         await queued
@@ -275,15 +271,15 @@ async def test_a_job_cancelled_before_its_turn_is_never_painted(
     assert [request.prompt for request in gated_painter.begun] == ["first", "last"]
 
 
-async def test_batch_work_stands_back(make_job: MakeJob, gated_painter: Any) -> None:
+async def test_batch_work_yields(make_job: MakeJob, gated_painter: Any) -> None:
     engine = engine_of(gated_painter)
     batch = asyncio.create_task(run(engine, make_job(priority="batch", num_inference_steps=9), "batch"))
     gated_painter.gate.release(1)
     await eventually(lambda: len(gated_painter.forwards) == 1)
-    asked = asyncio.create_task(run(engine, make_job(seed=1, num_inference_steps=3), "asked"))
-    await eventually(lambda: len(engine._board.works()) == 2)
+    requested = asyncio.create_task(run(engine, make_job(seed=1, num_inference_steps=3), "asked"))
+    await eventually(lambda: len(engine._job_table.work_items()) == 2)
     gated_painter.gate.release(20)
-    await asyncio.gather(batch, asked)
+    await asyncio.gather(batch, requested)
     order = [forward[0][0] for forward in gated_painter.forwards]
     assert order.index("asked") <= 2
     assert "batch" not in order[order.index("asked") : order.index("asked") + 3]
@@ -292,7 +288,9 @@ async def test_batch_work_stands_back(make_job: MakeJob, gated_painter: Any) -> 
 async def test_an_equal_job_waits_for_the_one_under_way(make_job: MakeJob, gated_painter: Any) -> None:
     engine = engine_of(gated_painter)
     tasks = [asyncio.create_task(run(engine, make_job(previews=count))) for count in (0, 2)]
-    await eventually(lambda: bool(engine._board.works()) and len(engine._board.works()[0].listeners) == 2)
+    await eventually(
+        lambda: bool(engine._job_table.work_items()) and len(engine._job_table.work_items()[0].listeners) == 2
+    )
     gated_painter.gate.release(4)
     first, second = await asyncio.gather(*tasks)
     assert len(gated_painter.begun) == 1
@@ -300,14 +298,14 @@ async def test_an_equal_job_waits_for_the_one_under_way(make_job: MakeJob, gated
     assert np.array_equal(first.pixels, second.pixels)
 
 
-async def test_whoever_joined_is_not_left_when_the_first_one_goes(
+async def test_a_caller_that_joined_stays_when_the_first_one_leaves(
     make_job: MakeJob, gated_painter: Any
 ) -> None:
     engine = engine_of(gated_painter)
     first = asyncio.create_task(run(engine, make_job()))
     await eventually(lambda: bool(gated_painter.begun))
     second = asyncio.create_task(run(engine, make_job()))
-    await eventually(lambda: len(engine._board.works()[0].listeners) == 2)
+    await eventually(lambda: len(engine._job_table.work_items()[0].listeners) == 2)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
@@ -326,7 +324,7 @@ async def test_an_equal_job_later_is_answered_from_the_cache(make_job: MakeJob, 
     assert not (await run(engine, make_job(prompt="other words"), "other words")).cached
 
 
-async def test_no_store_is_painted_anew_and_not_kept(make_job: MakeJob, fake_painter: Any) -> None:
+async def test_no_store_is_painted_again_and_not_kept(make_job: MakeJob, fake_painter: Any) -> None:
     engine = engine_of(fake_painter)
     for _ in range(2):
         assert not (await run(engine, make_job(no_store=True))).cached
@@ -379,7 +377,7 @@ async def test_why_a_model_does_not_load_is_logged_once(
         (RuntimeError("/secret/path"), "the warm-up picture failed; the replica's log says why"),
     ],
 )
-async def test_a_failed_load_is_told_again_and_again(
+async def test_a_failed_load_is_reported_again_and_again(
     make_job: MakeJob, fake_painter: Any, error: Exception, reason: str
 ) -> None:
     fake_painter.load_error = error
@@ -401,7 +399,7 @@ async def test_a_step_that_never_ends_is_seen(make_job: MakeJob, gated_painter: 
     engine.check_health()
     task = asyncio.create_task(run(engine, make_job()))
     await eventually(lambda: bool(gated_painter.begun))
-    await eventually(lambda: engine._health.fault(time.monotonic()) is not None)
+    await eventually(lambda: engine._watchdog.fault(time.monotonic()) is not None)
     with pytest.raises(Unhealthy, match="under way"):
         engine.check_health()
     gated_painter.gate.release(4)
@@ -444,7 +442,7 @@ async def test_a_model_with_a_job_is_not_idle(make_job: MakeJob, gated_painter: 
     await eventually(lambda: not gated_painter.loaded)
 
 
-async def test_a_new_job_begins_the_idle_time_anew(make_job: MakeJob, gated_painter: Any) -> None:
+async def test_a_new_job_restarts_the_idle_time(make_job: MakeJob, gated_painter: Any) -> None:
     engine = engine_of(gated_painter, unload_after_idle_s=0.4)
     gated_painter.gate.release(4)
     await run(engine, make_job())

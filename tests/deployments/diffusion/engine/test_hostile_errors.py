@@ -58,12 +58,12 @@ async def test_whatever_a_model_raises_each_caller_gets_an_error_of_its_own(
     setattr(fake_painter, where, throw(error))
     if where == "free":
         fake_painter.before = throw(OutOfMemory("no room"))
-    asked = [make_job(fallback="none"), make_job(fallback="none"), make_job(fallback="none", seed=1)]
-    painting = [run(engine, job, str(job.seed)) for job in asked]
-    told: list[Any] = await asyncio.wait_for(asyncio.gather(*painting, return_exceptions=True), 60)
-    assert all(isinstance(each, ScenewrightError) for each in told)
-    assert len({id(each) for each in told}) == 3
-    for each in told:
+    requested = [make_job(fallback="none"), make_job(fallback="none"), make_job(fallback="none", seed=1)]
+    painting = [run(engine, job, str(job.seed)) for job in requested]
+    reported: list[Any] = await asyncio.wait_for(asyncio.gather(*painting, return_exceptions=True), 60)
+    assert all(isinstance(each, ScenewrightError) for each in reported)
+    assert len({id(each) for each in reported}) == 3
+    for each in reported:
         back = pickle.loads(pickle.dumps(each))  # noqa: S301
         assert (type(back), str(back)) == (type(each), str(each))
     setattr(fake_painter, where, whole)
@@ -76,7 +76,7 @@ async def test_whatever_a_model_raises_each_caller_gets_an_error_of_its_own(
     assert (await run(engine, make_job(seed=2))).seed == 2
 
 
-async def test_words_of_ours_are_told_and_no_others(make_job: MakeJob, fake_painter: Any) -> None:
+async def test_words_of_ours_are_reported_and_no_others(make_job: MakeJob, fake_painter: Any) -> None:
     engine = engine_of(fake_painter)
     fake_painter.begin = throw(OwnInvalidRequest(word="x"))
     with pytest.raises(InvalidRequest, match="the word x") as refused:
@@ -110,7 +110,7 @@ async def test_a_picture_is_not_kept_in_memory_by_the_error_it_led_to(
     assert held == []
 
 
-async def test_a_model_that_fails_gives_the_placeholder_that_was_asked_for(
+async def test_a_model_that_fails_gives_the_placeholder_that_was_requested(
     make_job: MakeJob, fake_painter: Any
 ) -> None:
     engine = engine_of(fake_painter)
@@ -143,16 +143,16 @@ async def test_a_placeholder_that_fails_fails_its_own_request(make_job: MakeJob,
 @pytest.mark.parametrize(
     "error", [RuntimeError("a bug of ours"), SystemExit(1), MemoryError(), Undecided()], ids=name_of
 )
-async def test_a_step_loop_that_ends_is_unhealthy_and_all_who_wait_are_told(
+async def test_a_step_loop_that_ends_is_unhealthy_and_fails_all_that_wait(
     make_job: MakeJob, gated_painter: Any, error: BaseException
 ) -> None:
     engine = engine_of(gated_painter)
     waiting = [asyncio.create_task(run(engine, make_job(seed=seed), str(seed))) for seed in range(3)]
-    await eventually(lambda: len(engine._board.works()) == 3)
-    engine._board.rest = throw(error)  # type: ignore[method-assign]
+    await eventually(lambda: len(engine._job_table.work_items()) == 3)
+    engine._job_table.rest = throw(error)  # type: ignore[method-assign]
     gated_painter.gate.release(100)
-    told = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 60)
-    assert all(isinstance(each, NotReady) for each in told)
+    reported = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 60)
+    assert all(isinstance(each, NotReady) for each in reported)
     with pytest.raises(Unhealthy, match="the step loop has ended"):
         engine.check_health()
     assert (engine.readiness().ready, engine.readiness().reason) == (False, "the step loop has ended")
@@ -165,7 +165,7 @@ async def test_a_thread_that_takes_no_work_is_unhealthy(make_job: MakeJob, fake_
     engine._thread.shutdown()
     with pytest.raises(NotReady):
         await run(engine, make_job())
-    assert engine._board.works() == []
+    assert engine._job_table.work_items() == []
     with pytest.raises(Unhealthy, match="thread has ended"):
         engine.check_health()
     assert not engine.readiness().ready

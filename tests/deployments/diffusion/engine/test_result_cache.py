@@ -88,7 +88,7 @@ def test_what_alone_is_over_the_budget_drives_nothing_out() -> None:
 
 
 @pytest.mark.parametrize("degraded", [("reduced",), ("reseeded",), ("placeholder",)])
-def test_what_is_not_as_asked_is_not_kept(degraded: tuple[str, ...]) -> None:
+def test_what_is_not_as_requested_is_not_kept(degraded: tuple[str, ...]) -> None:
     cache = ResultCache(10 * SIZE)
     cache.put(key(), layer(degraded=degraded))
     assert cache.get(key()) is None

@@ -18,7 +18,7 @@ MakeJob = Callable[..., LayerJob]
 Next = Callable[[WorkItem], PaintRequest | None]
 
 
-def attempts(latent_factor: int = 8, **config: Any) -> RetryPolicy:
+def retry_policy(latent_factor: int = 8, **config: Any) -> RetryPolicy:
     return RetryPolicy(GenerationConfig(**config), latent_factor)
 
 
@@ -31,31 +31,31 @@ def first(job: LayerJob) -> WorkItem:
 
 def follow(job: LayerJob, after: Next) -> list[WorkItem]:
     """Return the work item at each further attempt."""
-    made, work = [], first(job)
-    while (request := after(work)) is not None:
-        work = replace(work, request=request, attempt=work.attempt + 1)
-        made.append(work)
+    made, item = [], first(job)
+    while (request := after(item)) is not None:
+        item = replace(item, request=request, attempt=item.attempt + 1)
+        made.append(item)
     return made
 
 
 def test_a_flawed_picture_is_painted_again_from_other_seeds(make_job: MakeJob) -> None:
     job = make_job()
-    made = follow(job, attempts().after_flaw)
+    made = follow(job, retry_policy().after_flaw)
     assert [attempt.request.seed for attempt in made] == [42 + SEED_STRIDE, 42 + 2 * SEED_STRIDE]
     assert {attempt.degraded for attempt in made} == {("reseeded",)}
     assert first(job).degraded == ()
 
 
-def test_a_derived_seed_can_be_asked_for_again(make_job: MakeJob) -> None:
+def test_a_derived_seed_can_be_requested_again(make_job: MakeJob) -> None:
     largest = 2**53 - 1
-    made = follow(make_job(seed=largest), attempts().after_flaw)
+    made = follow(make_job(seed=largest), retry_policy().after_flaw)
     assert all(0 <= attempt.request.seed <= largest for attempt in made)
 
 
 @pytest.mark.parametrize("factor", [8, 16])
 def test_without_room_the_picture_is_reduced_and_says_so(make_job: MakeJob, factor: int) -> None:
     job = make_job(num_inference_steps=25, guidance_scale=7.5, width_px=384, height_px=512)
-    attempt = follow(job, attempts(factor).after_no_room)[0]
+    attempt = follow(job, retry_policy(factor).after_out_of_memory)[0]
     reduced = attempt.request
     assert (reduced.num_inference_steps, reduced.guidance_scale, reduced.seed) == (15, 6.0, 42)
     assert reduced.width_px < 384
@@ -67,32 +67,37 @@ def test_without_room_the_picture_is_reduced_and_says_so(make_job: MakeJob, fact
 
 def test_what_is_already_small_is_not_made_larger(make_job: MakeJob) -> None:
     job = make_job(num_inference_steps=4, guidance_scale=2.0, width_px=64, height_px=512)
-    reduced = follow(job, attempts().after_no_room)[0].request
+    reduced = follow(job, retry_policy().after_out_of_memory)[0].request
     assert (reduced.num_inference_steps, reduced.guidance_scale, reduced.width_px) == (4, 2.0, 64)
 
 
 def test_each_attempt_without_room_is_smaller_and_they_end(make_job: MakeJob) -> None:
     job = make_job(width_px=512, height_px=512)
-    sides = [512, *(attempt.request.width_px for attempt in follow(job, attempts().after_no_room))]
+    sides = [512, *(attempt.request.width_px for attempt in follow(job, retry_policy().after_out_of_memory))]
     assert len(sides) == 3
     assert all(one > other for one, other in pairwise(sides))
 
 
 def test_no_room_for_the_smallest_picture_is_not_tried_twice(make_job: MakeJob) -> None:
-    assert follow(make_job(guidance_scale=6.0, width_px=64, height_px=64), attempts().after_no_room) == []
+    assert (
+        follow(make_job(guidance_scale=6.0, width_px=64, height_px=64), retry_policy().after_out_of_memory)
+        == []
+    )
 
 
 def test_without_a_fallback_no_room_is_an_error_at_once(make_job: MakeJob) -> None:
-    assert follow(make_job(fallback="none", width_px=512), attempts().after_no_room) == []
+    assert follow(make_job(fallback="none", width_px=512), retry_policy().after_out_of_memory) == []
 
 
-def test_reduced_and_reseeded_are_both_told(make_job: MakeJob) -> None:
+def test_reduced_and_reseeded_are_both_reported(make_job: MakeJob) -> None:
     job = make_job(width_px=128)
-    turns = iter((attempts().after_no_room, attempts().after_flaw, attempts().after_flaw))
-    made = follow(job, lambda work: next(turns)(work))
-    assert [work.degraded for work in made] == [("reduced",), ("reduced", "reseeded")]
+    step_loop = iter(
+        (retry_policy().after_out_of_memory, retry_policy().after_flaw, retry_policy().after_flaw)
+    )
+    made = follow(job, lambda item: next(step_loop)(item))
+    assert [item.degraded for item in made] == [("reduced",), ("reduced", "reseeded")]
 
 
 @pytest.mark.parametrize("most", [1, 5])
 def test_the_number_of_attempts_is_a_setting(make_job: MakeJob, most: int) -> None:
-    assert len(follow(make_job(), attempts(max_attempts=most).after_flaw)) == most - 1
+    assert len(follow(make_job(), retry_policy(max_attempts=most).after_flaw)) == most - 1

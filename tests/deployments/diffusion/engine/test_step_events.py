@@ -37,7 +37,7 @@ def is_grey(preview: bytes | None) -> bool:
 
 
 @pytest.mark.parametrize("later", [False, True])
-async def test_a_preview_comes_where_it_was_asked_for(job: LayerJob, listener: Listener, later: bool) -> None:
+async def test_a_preview_comes_where_it_was_requested(job: LayerJob, listener: Listener, later: bool) -> None:
     drawing: Future[Pixels | None] = Future()
     drawing.set_result(GREY)
     for step in (1, 2, 3, 4):
@@ -48,20 +48,20 @@ async def test_a_preview_comes_where_it_was_asked_for(job: LayerJob, listener: L
 
 async def test_the_event_waits_for_its_preview(job: LayerJob, listener: Listener) -> None:
     drawing: Future[Pixels | None] = Future()
-    telling = asyncio.create_task(step_event(job, listener, Progress(2, 4, drawing)))
-    listener.hear(Progress(3, 4))
-    listener.hear(Place(0))
+    event = asyncio.create_task(step_event(job, listener, Progress(2, 4, drawing)))
+    listener.receive(Progress(3, 4))
+    listener.receive(Place(0))
     await asyncio.sleep(0)
-    assert not telling.done()
+    assert not event.done()
     await asyncio.to_thread(drawing.set_result, GREY)
-    assert is_grey((await telling).preview)
+    assert is_grey((await event).preview)
 
 
 async def test_but_not_when_the_painting_has_ended(job: LayerJob, listener: Listener) -> None:
     drawing: Future[Pixels | None] = Future()
-    telling = asyncio.create_task(step_event(job, listener, Progress(2, 4, drawing)))
-    listener.hear(Failure(GenerationFailed, "flat", "character"))
-    assert await telling == StepEvent("character", 2, 4)
+    event = asyncio.create_task(step_event(job, listener, Progress(2, 4, drawing)))
+    listener.receive(Failure(GenerationFailed, "flat", "character"))
+    assert await event == StepEvent("character", 2, 4)
     assert drawing.cancelled(), "nobody waits for it any more"
 
 
@@ -75,19 +75,19 @@ async def test_one_that_comes_to_nothing(
     job: LayerJob, listener: Listener, end: Callable[[Future[Pixels | None]], object]
 ) -> None:
     drawing: Future[Pixels | None] = Future()
-    telling = asyncio.create_task(step_event(job, listener, Progress(2, 4, drawing)))
+    event = asyncio.create_task(step_event(job, listener, Progress(2, 4, drawing)))
     await asyncio.sleep(0)
     await asyncio.to_thread(end, drawing)
-    assert await telling == StepEvent("character", 2, 4)
+    assert await event == StepEvent("character", 2, 4)
 
 
 async def test_a_caller_that_goes_away_takes_it_along(job: LayerJob, listener: Listener) -> None:
     drawing: Future[Pixels | None] = Future()
-    telling = asyncio.create_task(step_event(job, listener, Progress(2, 4, drawing)))
+    event = asyncio.create_task(step_event(job, listener, Progress(2, 4, drawing)))
     await asyncio.sleep(0)
-    telling.cancel()
+    event.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await telling
+        await event
     assert drawing.cancelled()
 
 

@@ -62,12 +62,12 @@ async def paint(engine: Engine, *jobs: LayerJob) -> list[Any]:
     return await asyncio.gather(*map(one, jobs), return_exceptions=True)
 
 
-def failed_by(told: Any, kind: type[BaseException]) -> bool:
+def failed_by(reported: Any, kind: type[BaseException]) -> bool:
     """Whether a caller was told in words of ours of a model that raised so; the log has the rest."""
     return (
-        type(told) is GenerationFailed
-        and str(told) == "the model failed while it painted this layer; the replica's log says why"
-        and isinstance(told.__cause__, kind)
+        type(reported) is GenerationFailed
+        and str(reported) == "the model failed while it painted this layer; the replica's log says why"
+        and isinstance(reported.__cause__, kind)
     )
 
 
@@ -207,7 +207,7 @@ async def test_after_three_flawed_pictures_it_fails(make_job: MakeJob, fake_pain
 
 
 @pytest.mark.parametrize("fault", ["flaw", "room"])
-async def test_the_last_resort_is_a_placeholder_of_the_size_asked_for(
+async def test_the_last_resort_is_a_placeholder_of_the_requested_size(
     make_job: MakeJob, fake_painter: Any, fault: str
 ) -> None:
     engine = engine_of(fake_painter)

@@ -19,9 +19,9 @@ MakeJob = Callable[..., LayerJob]
 
 def test_the_stages_follow_each_other(make_job: MakeJob) -> None:
     request = PaintRequest("words", "", 4, 7.5, 1, 64, 64)
-    work = WorkItem(BatchKey(64, 64), 2, 4, time.time(), 1e12, job=make_job(), request=request, queued_at=1.0)
-    work.begun_at, work.encoded_at, work.denoised_at = 1.5, 2.5, 5.5
-    assert work.timings(6.0) == LayerTimings(500.0, 1000.0, 3000.0, 500.0)
+    item = WorkItem(BatchKey(64, 64), 2, 4, time.time(), 1e12, job=make_job(), request=request, queued_at=1.0)
+    item.begun_at, item.encoded_at, item.denoised_at = 1.5, 2.5, 5.5
+    assert item.timings(6.0) == LayerTimings(500.0, 1000.0, 3000.0, 500.0)
 
 
 async def test_news_is_handed_over_on_the_listeners_own_loop_in_order() -> None:
@@ -37,7 +37,7 @@ async def test_news_is_handed_over_on_the_listeners_own_loop_in_order() -> None:
     assert one.news.empty(), "it is sent once"
 
 
-def test_a_closed_loop_has_nobody_left_to_tell() -> None:
+def test_a_closed_loop_has_no_listener_left() -> None:
     loop, outbox = asyncio.new_event_loop(), Outbox()
     outbox.put([Listener(loop)], Progress(1, 2))
     loop.close()

@@ -95,9 +95,9 @@ def test_a_lora_for_sd1_over_xl(tiny_sdxl: Path, tmp_path: Path) -> None:
 
 
 def test_a_lora_of_another_width(tiny_sd1: Path, tmp_path: Path) -> None:
-    told = refusal(tiny_sd1, save(tmp_path, pair(LAYER, 48)))
-    assert "does not fit tiny-sd1: its weight" in told
-    assert "of shape [4, 48] where the model has [4, 32]" in told
+    message = refusal(tiny_sd1, save(tmp_path, pair(LAYER, 48)))
+    assert "does not fit tiny-sd1: its weight" in message
+    assert "of shape [4, 48] where the model has [4, 32]" in message
 
 
 @pytest.mark.parametrize("layer", ["lora_unet_down_blocks_7_attentions_0_proj_in", "lora_unet_nonsense"])
@@ -107,8 +107,8 @@ def test_a_lora_that_changes_nothing(tiny_sd1: Path, tmp_path: Path, layer: str)
 
 @pytest.mark.parametrize("name", ["weight", "text_model.embeddings.x", "emb_params"])
 def test_another_kind_of_file(tiny_sd1: Path, tmp_path: Path, name: str) -> None:
-    told = refusal(tiny_sd1, save(tmp_path, {name: torch.zeros(2)}))
-    assert told == "my-style.safetensors is not a LoRA"
+    message = refusal(tiny_sd1, save(tmp_path, {name: torch.zeros(2)}))
+    assert message == "my-style.safetensors is not a LoRA"
 
 
 def test_a_lora_that_was_cut_short_or_is_not_there(tiny_sd1: Path, tmp_path: Path) -> None:
@@ -133,8 +133,8 @@ def test_a_folder_with_two(tiny_sd1: Path, tmp_path: Path) -> None:
 
 def test_without_peft(tiny_sd1: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("diffusers.utils.USE_PEFT_BACKEND", False)
-    told = refusal(tiny_sd1, save(tmp_path, pair(LAYER)))
-    assert "the Python package peft is not installed" in told
+    message = refusal(tiny_sd1, save(tmp_path, pair(LAYER)))
+    assert "the Python package peft is not installed" in message
 
 
 @pytest.mark.parametrize("lost", ["lora_up.weight", "lora_down.weight"])
@@ -146,7 +146,7 @@ def test_a_lora_with_half_of_a_pair(tiny_sd1: Path, tmp_path: Path, lost: str) -
     )
 
 
-def test_what_torch_tells_in_several_lines(tiny_sd1: Path, tmp_path: Path) -> None:
+def test_what_torch_reports_in_several_lines(tiny_sd1: Path, tmp_path: Path) -> None:
     whole = {name: value.to(torch.int8) for name, value in pair(LAYER).items()}
-    told = refusal(tiny_sd1, save(tmp_path, whole))
-    assert not told.endswith(":")
+    message = refusal(tiny_sd1, save(tmp_path, whole))
+    assert not message.endswith(":")

@@ -66,8 +66,8 @@ def shared(network: Any, *calls: Call, filled: int = 0) -> list[Any]:
 def test_each_call_gets_its_own_rows(filled: int) -> None:
     network = Summing()
     calls = [read(rows(n, 3, seed=n), torch.arange(n), return_dict=False) for n in (1, 2, 1)]
-    for call, (answer,) in zip(calls, shared(network, *calls, filled=filled), strict=True):
-        assert torch.equal(answer, network(*call.positional)["sample"])
+    for call, (response,) in zip(calls, shared(network, *calls, filled=filled), strict=True):
+        assert torch.equal(response, network(*call.positional)["sample"])
     assert network.seen[0] == max(4, filled)
 
 
@@ -137,8 +137,8 @@ def test_entries_of_a_list_that_have_rows_are_joined_entry_by_entry() -> None:
         read(rows(2, 3), condition={"down": [rows(2, 4, seed=n), rows(2, 6, seed=n)], "mid": (rows(2, 5),)})
         for n in range(2)
     ]
-    for call, answer in zip(calls, shared(network, *calls), strict=True):
-        assert torch.allclose(answer.sample, network(**call.keywords, hidden_states=rows(2, 3)).sample)
+    for call, response in zip(calls, shared(network, *calls), strict=True):
+        assert torch.allclose(response.sample, network(**call.keywords, hidden_states=rows(2, 3)).sample)
 
 
 class Listed(torch.nn.Module):
@@ -154,10 +154,10 @@ def test_lists_of_one_entry_a_row_are_put_one_behind_the_other() -> None:
         read([rows(1, 2, seed=n)] * n, [rows(7 + n, 4, seed=n)] * n, network=Listed, family="z-image")
         for n in (1, 2, 3)
     ]
-    for call, (answer,) in zip(calls, shared(network, *calls, filled=9), strict=True):
+    for call, (response,) in zip(calls, shared(network, *calls, filled=9), strict=True):
         [alone] = network(*call.positional)
-        assert len(answer) == call.rows
-        assert all(map(torch.equal, answer, alone))
+        assert len(response) == call.rows
+        assert all(map(torch.equal, response, alone))
 
 
 def test_exactly_the_same_needs_lists_of_equal_lengths() -> None:
@@ -208,8 +208,8 @@ def test_fluxs_positions_are_shared_where_their_values_are_equal(tokens: int) ->
     """With one token a picture they are as long as the picture has rows."""
     network = flux()
     calls = [flux_call(seed, tokens=tokens) for seed in (1, 2, 3)]
-    for call, (answer,) in zip(calls, shared(network, *calls), strict=True):
-        assert torch.allclose(answer, network(**call.keywords)[0], atol=1e-5)
+    for call, (response,) in zip(calls, shared(network, *calls), strict=True):
+        assert torch.allclose(response, network(**call.keywords)[0], atol=1e-5)
     assert flux_call(1, shift=1.0, tokens=tokens).key != calls[0].key
 
 
@@ -239,8 +239,8 @@ def test_z_images_texts_may_be_of_unequal_length() -> None:
         )
         for words in (7, 19, 11)
     ]
-    for call, (answer,) in zip(calls, shared(network, *calls), strict=True):
-        assert torch.allclose(answer[0], network(*call.positional, return_dict=False)[0][0], atol=1e-5)
+    for call, (response,) in zip(calls, shared(network, *calls), strict=True):
+        assert torch.allclose(response[0], network(*call.positional, return_dict=False)[0][0], atol=1e-5)
 
 
 @torch.inference_mode()
@@ -271,14 +271,14 @@ def test_qwen_images_texts_share_at_equal_length() -> None:
         )
 
     calls = [call(seed, 9) for seed in (1, 2)]
-    for each, (answer,) in zip(calls, shared(network, *calls), strict=True):
-        assert torch.allclose(answer, network(**each.keywords)[0], atol=1e-5)
+    for each, (response,) in zip(calls, shared(network, *calls), strict=True):
+        assert torch.allclose(response, network(**each.keywords)[0], atol=1e-5)
     assert call(1, 8).key != calls[0].key
 
 
 @pytest.mark.parametrize("network", [lambda x: None, lambda x: {"a": None, "b": x}, lambda x: [x, (x, None)]])
 def test_answers_of_any_make_are_taken_apart(network: Callable[[Any], Any]) -> None:
     calls = [CallReader(lambda self, x: None, RowRules()).read((rows(n, 2, seed=n),), {}) for n in (1, 2)]
-    answers = run_together(network, calls)
-    for call, answer in zip(calls, answers, strict=True):
-        assert str(answer) == str(network(call.positional[0]))
+    responses = run_together(network, calls)
+    for call, response in zip(calls, responses, strict=True):
+        assert str(response) == str(network(call.positional[0]))

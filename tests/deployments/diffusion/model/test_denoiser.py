@@ -13,7 +13,7 @@ from deployments.diffusion.latent_previews import LatentMap
 from deployments.diffusion.model.denoiser import Denoiser, DiffusionPainting
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.errors import NotReady, OutOfMemory
-from tests.support.denoisers import asked, paint
+from tests.support.denoisers import paint, requested
 
 
 @cache
@@ -29,11 +29,11 @@ def denoiser(tiny_sd1: Path) -> Denoiser:
 
 
 def test_a_seed_has_one_picture_and_another_seed_another(denoiser: Denoiser) -> None:
-    first, again, other = (paint(denoiser, asked(seed=seed)) for seed in (11, 11, 12))
+    first, again, other = (paint(denoiser, requested(seed=seed)) for seed in (11, 11, 12))
     assert first.dtype == np.uint8 and first.shape == (96, 64, 3)
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
-    assert paint(denoiser, asked(seed=2**53 - 1)).shape == (96, 64, 3)
+    assert paint(denoiser, requested(seed=2**53 - 1)).shape == (96, 64, 3)
 
 
 def test_words_are_encoded_once_for_all_their_seeds(
@@ -48,42 +48,42 @@ def test_words_are_encoded_once_for_all_their_seeds(
 
     monkeypatch.setattr(denoiser._pipeline, "encode_prompt", counting)
     for seed in range(3):
-        denoiser.begin(asked(seed=seed, prompt="new words"))
+        denoiser.begin(requested(seed=seed, prompt="new words"))
     assert encoded == ["new words"]
-    denoiser.begin(asked(prompt="new words", negative_prompt="others"))
-    denoiser.begin(asked(prompt="new words", guidance_scale=1.0))
+    denoiser.begin(requested(prompt="new words", negative_prompt="others"))
+    denoiser.begin(requested(prompt="new words", guidance_scale=1.0))
     assert encoded == ["new words"] * 3
 
 
 @pytest.mark.parametrize(("guidance", "cut"), [(7.5, ["prompt", "negative_prompt"]), (1.0, ["prompt"])])
-def test_words_beyond_what_the_model_reads_are_told(
+def test_words_beyond_what_the_model_reads_are_reported(
     denoiser: Denoiser, guidance: float, cut: list[str]
 ) -> None:
     words = "knight " * 40
-    painting = denoiser.begin(asked(prompt=words, negative_prompt=words, guidance_scale=guidance))
+    painting = denoiser.begin(requested(prompt=words, negative_prompt=words, guidance_scale=guidance))
     length = 6 * 40 + 2
     assert painting.warnings == tuple(
         f"{name} is {length} tokens long; the model reads the first 77" for name in cut
     )
-    assert denoiser.begin(asked()).warnings == ()
+    assert denoiser.begin(requested()).warnings == ()
 
 
 def test_the_steps_are_as_many_as_there_really_are(denoiser: Denoiser, tiny_sd2: Path) -> None:
-    assert denoiser.begin(asked()).steps == 4, "PNDM takes one more"
-    assert denoiser_of(tiny_sd2).begin(asked()).steps == 3
+    assert denoiser.begin(requested()).steps == 4, "PNDM takes one more"
+    assert denoiser_of(tiny_sd2).begin(requested()).steps == 3
 
 
 def test_outside_its_interval_guidance_costs_nothing(denoiser: Denoiser, tiny_sd2: Path) -> None:
     velocity = denoiser_of(tiny_sd2)
-    painting = velocity.begin(asked(num_inference_steps=4, guidance_interval=(0.25, 0.75)))
+    painting = velocity.begin(requested(num_inference_steps=4, guidance_interval=(0.25, 0.75)))
     rows = []
     while painting.done < painting.steps:
         rows.append(painting.rows)
         velocity.step([painting])
     assert rows == [1, 2, 2, 1]
     parts = [(0.0, 1.0), (0.0, 0.0), (0.25, 0.75)]
-    whole, none, some = (paint(velocity, asked(guidance_interval=part)) for part in parts)
-    assert np.array_equal(none, paint(velocity, asked(guidance_scale=1.0)))
+    whole, none, some = (paint(velocity, requested(guidance_interval=part)) for part in parts)
+    assert np.array_equal(none, paint(velocity, requested(guidance_scale=1.0)))
     assert not np.array_equal(whole, some)
     assert not np.array_equal(none, some)
 
@@ -106,8 +106,8 @@ def raising(error: Exception) -> Any:
 def test_no_room_in_a_forward_changes_nothing_and_the_tensors_go(
     denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch, which: int
 ) -> None:
-    before = paint(denoiser, asked())
-    painting = denoiser.begin(asked())
+    before = paint(denoiser, requested())
+    painting = denoiser.begin(requested())
     denoiser.step([painting])
     with monkeypatch.context() as patched:
         patched.setattr(denoiser._pipeline.unet, "forward", raising(out_of_memory()[which]))
@@ -122,7 +122,7 @@ def test_no_room_in_a_forward_changes_nothing_and_the_tensors_go(
 
 
 def test_a_solver_that_fails_is_its_own_pictures_fault(denoiser: Denoiser) -> None:
-    first, second = denoiser.begin(asked()), denoiser.begin(asked(seed=5))
+    first, second = denoiser.begin(requested()), denoiser.begin(requested(seed=5))
     first.solver.step = raising(ValueError("its solver"))
     denoiser.step([first, second])
     assert isinstance(first.fault, ValueError)
@@ -132,14 +132,14 @@ def test_a_solver_that_fails_is_its_own_pictures_fault(denoiser: Denoiser) -> No
 def test_another_fault_of_torch_is_no_lack_of_memory(
     denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    painting = denoiser.begin(asked())
+    painting = denoiser.begin(requested())
     monkeypatch.setattr(denoiser._pipeline.unet, "forward", raising(RuntimeError("mat1 and mat2 shapes")))
     with pytest.raises(RuntimeError, match="mat1"):
         denoiser.step([painting])
 
 
 def test_not_a_number_anywhere_becomes_black(denoiser: Denoiser) -> None:
-    whole, torn = denoiser.begin(asked()), denoiser.begin(asked())
+    whole, torn = denoiser.begin(requested()), denoiser.begin(requested())
     torn.latents = torn.latents.clone()
     torn.latents[..., 0, 0] = float("nan")
     pictures = denoiser.decode([whole, torn])
@@ -152,7 +152,7 @@ def test_a_preview_is_of_the_predicted_picture_and_changes_nothing(
     family: str, request: pytest.FixtureRequest
 ) -> None:
     denoiser = denoiser_of(request.getfixturevalue(family))
-    plain, shown = denoiser.begin(asked()), denoiser.begin(asked())
+    plain, shown = denoiser.begin(requested()), denoiser.begin(requested())
     shown.preview_steps = frozenset({2})
     previews = []
     while shown.done < shown.steps:
@@ -169,7 +169,7 @@ def test_a_preview_is_of_the_predicted_picture_and_changes_nothing(
 def test_the_last_prediction_is_where_a_solver_ends(tiny_sd2: Path) -> None:
     """DDIM's last step lands on the predicted picture itself, but for the rest of noise in the schedule."""
     denoiser = denoiser_of(tiny_sd2)
-    painting = denoiser.begin(asked(num_inference_steps=10))
+    painting = denoiser.begin(requested(num_inference_steps=10))
     painting.preview_steps = frozenset({10})
     while painting.done < painting.steps:
         denoiser.step([painting])
@@ -177,7 +177,7 @@ def test_the_last_prediction_is_where_a_solver_ends(tiny_sd2: Path) -> None:
     assert isinstance(latent_map, LatentMap) and isinstance(painting.preview, np.ndarray)
     ended = latent_map(painting.latents[0].numpy()).astype(int)
     assert np.abs(ended - painting.preview).mean() < 6
-    start = latent_map(denoiser.begin(asked()).latents[0].numpy()).astype(int)
+    start = latent_map(denoiser.begin(requested()).latents[0].numpy()).astype(int)
     assert np.abs(ended - start).mean() > 20
 
 
@@ -195,16 +195,16 @@ def test_it_knows_its_model_and_paints_only_when_loaded(tiny_sdxl: Path) -> None
         False,
     )
     with pytest.raises(NotReady):
-        made.begin(asked())
+        made.begin(requested())
     made.load()
     pipeline, fingerprint = made._pipeline, made.fingerprint
     made.load()
     assert made._pipeline is pipeline
-    first = paint(made, asked())
+    first = paint(made, requested())
     made.unload()
     assert not made.loaded
     made.load()
-    assert np.array_equal(paint(made, asked()), first)
+    assert np.array_equal(paint(made, requested()), first)
     assert made.fingerprint == fingerprint != ""
 
 
@@ -213,7 +213,7 @@ def test_in_exact_mode_every_forward_has_as_many_rows(tiny_sd1: Path) -> None:
     made.load()
     read: list[int] = []
     made._pipeline.unet.register_forward_pre_hook(lambda _, inputs: read.append(len(inputs[0])))
-    paintings: list[DiffusionPainting] = [made.begin(asked(guidance_scale=scale)) for scale in (7.5, 1.0)]
+    paintings: list[DiffusionPainting] = [made.begin(requested(guidance_scale=scale)) for scale in (7.5, 1.0)]
     made.step(paintings)
     made.step(paintings[:1])
     assert read == [4, 4]
@@ -230,7 +230,7 @@ def test_compiled_a_forward_has_a_power_of_two_of_rows(
     read: list[int] = []
     made._pipeline.unet.register_forward_pre_hook(lambda _, inputs: read.append(len(inputs[0])))
     for count in (1, 2, 3, 5):
-        made.step([made.begin(asked()) for _ in range(count)])
+        made.step([made.begin(requested()) for _ in range(count)])
     assert read == [2, 4, 8, 16]
 
 
@@ -247,7 +247,7 @@ def test_compiled_it_paints_what_it_paints_otherwise(tiny_sd1: Path) -> None:
     pictures = []
     for made in (plain, compiled):
         made.load()
-        pictures.append(paint(made, asked()).astype(int))
+        pictures.append(paint(made, requested()).astype(int))
     assert abs(pictures[0] - pictures[1]).max() <= 1
 
 
@@ -257,5 +257,5 @@ def test_words_that_the_model_does_not_know_are_named(tiny_sd1: Path, tmp_path: 
     (folder / "known_words.json").write_text('{"words": ["red", "knight"]}')
     made = Denoiser(ModelConfig(str(folder), device="cpu", threads=1))
     made.load()
-    assert made.begin(asked()).warnings == ()
-    assert made.begin(asked(prompt="a dragon in red")).warnings == ("tiny does not know: dragon",)
+    assert made.begin(requested()).warnings == ()
+    assert made.begin(requested(prompt="a dragon in red")).warnings == ("tiny does not know: dragon",)

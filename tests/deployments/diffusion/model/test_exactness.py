@@ -114,13 +114,13 @@ def test_alone_it_is_the_stock_pipelines_picture(
     [{"guidance_scale": 1.0}, {"negative_prompt": ""}, {"negative_prompt": None}, {"seed": 2**53 - 1}],
 )
 @pytest.mark.parametrize("family", FAMILIES)
-def test_so_it_is_whatever_is_asked(
+def test_so_it_is_for_every_request(
     family: str, changes: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
     folder = request.getfixturevalue(family)
-    asked = replace(ASKED, **changes)
+    requested = replace(ASKED, **changes)
     solver = "DPMSolverMultistepScheduler"
-    assert np.array_equal(alone(folder, solver, asked), stock_levels(folder, solver, asked))
+    assert np.array_equal(alone(folder, solver, requested), stock_levels(folder, solver, requested))
 
 
 @pytest.mark.parametrize("zeros", [True, False])
@@ -162,7 +162,7 @@ def test_in_a_crowd_of_all_solvers_it_is_the_same_within_a_level(
     ],
 )
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_level_is_little_enough_to_tell_requests_apart(
+def test_a_level_is_small_enough_to_distinguish_requests(
     family: str, changes: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
     """The negative control: every parameter that leaked between peers would be seen."""
@@ -254,7 +254,7 @@ async def test_through_the_engine_nothing_is_different(
     await leaving.aclose()
     solver = "PNDMScheduler"
     for job, painted in zip(jobs, await results, strict=True):
-        asked = replace(
+        requested = replace(
             ASKED,
             seed=job.seed,
             num_inference_steps=job.num_inference_steps,
@@ -262,6 +262,6 @@ async def test_through_the_engine_nothing_is_different(
             width_px=job.width_px,
         )
         assert painted.degraded == ()
-        assert levels_apart(painted.pixels, stock_levels(tiny_sd1, solver, asked)) <= 1
+        assert levels_apart(painted.pixels, stock_levels(tiny_sd1, solver, requested)) <= 1
         if exact:
-            assert np.array_equal(painted.pixels, alone(tiny_sd1, solver, asked, exact=True))
+            assert np.array_equal(painted.pixels, alone(tiny_sd1, solver, requested, exact=True))

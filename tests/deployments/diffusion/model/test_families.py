@@ -37,10 +37,10 @@ LATENT_FACTORS = {"sana": 32, "kolors": 8}
 
 def paint(pipeline: Any, prompt: str = "a red knight", steps: int = 2) -> Any:
     family = family_of(type(pipeline).__name__)
-    asked: dict[str, Any] = {"prompt": prompt, "num_inference_steps": steps, "width": 64, "height": 64}
+    requested: dict[str, Any] = {"prompt": prompt, "num_inference_steps": steps, "width": 64, "height": 64}
     seeded = {"generator": torch.Generator().manual_seed(7), "output_type": "np"}
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline(**asked, **seeded, **family.arguments).images[0]
+    return pipeline(**requested, **seeded, **family.arguments).images[0]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -106,7 +106,7 @@ def test_the_table_says_what_diffusers_pipelines_take(family: Any) -> None:
             assert family.shared <= set(read)
 
 
-def test_every_family_is_found_again_by_what_tells_it() -> None:
+def test_every_family_is_found_again_by_its_signature() -> None:
     for family in FAMILIES:
         for pipeline in family.pipelines:
             index = {"_class_name": pipeline, **family.index}
@@ -121,7 +121,7 @@ def test_every_family_is_found_again_by_what_tells_it() -> None:
         ModelConfig("a/b", family="flux")
 
 
-def test_stable_diffusion_1_and_2_are_told_apart(tiny_sd1: Path, tmp_path: Path) -> None:
+def test_stable_diffusion_1_and_2_are_distinguished(tiny_sd1: Path, tmp_path: Path) -> None:
     assert describe(str(tiny_sd1)).family == "sd1"
     second = tmp_path / "second"
     shutil.copytree(tiny_sd1, second)
@@ -227,14 +227,14 @@ def test_quantization_without_its_package_is_refused_in_a_sentence(
 def test_a_class_that_diffusers_has_but_a_stand_in_for_names_the_package(
     tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class StandIn:
+    class Unavailable:
         _backends = ("sentencepiece",)
 
         @classmethod
         def from_pretrained(cls) -> None:
             raise ImportError("FluxPipeline requires the sentencepiece library but it was not found")
 
-    monkeypatch.setattr(diffusers, "FluxPipeline", StandIn)
+    monkeypatch.setattr(diffusers, "FluxPipeline", Unavailable)
     said = refusal(source=str(tiny_model("flux-dev")))
     assert said.endswith("the Python package sentencepiece is not installed, which it needs")
 

@@ -175,7 +175,7 @@ def test_every_index_was_fetched_and_one_variant(
     load_cpu(model)
 
 
-def test_parts_that_painting_needs_not_are_not_asked_for(folder: Callable[..., Path]) -> None:
+def test_parts_that_painting_needs_not_are_not_requested(folder: Callable[..., Path]) -> None:
     """Stable Diffusion 1.5 has them, and its feature extractor's class is gone from transformers 5."""
     model = folder("sd1", "fp16", False)
     index = json.loads((model / "model_index.json").read_text())
@@ -371,6 +371,6 @@ def test_the_part_the_file_and_the_reason_are_named(fault: str, folder: Callable
     model = folder("sd1", "fp16", False)
     harm, kind, pieces = FAULTS[fault]
     harm(model)
-    told = refused(model, kind)
-    assert [piece for piece in pieces if piece not in told] == [], told
-    assert "do not fit together" not in told
+    message = refused(model, kind)
+    assert [piece for piece in pieces if piece not in message] == [], message
+    assert "do not fit together" not in message

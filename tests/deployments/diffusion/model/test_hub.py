@@ -47,12 +47,12 @@ class Answer(BaseHTTPRequestHandler):
     server: Hub
 
     def do_HEAD(self) -> None:
-        self.answer(with_body=False)
+        self.response(with_body=False)
 
     def do_GET(self) -> None:
-        self.answer(with_body=True)
+        self.response(with_body=True)
 
-    def answer(self, with_body: bool) -> None:
+    def response(self, with_body: bool) -> None:
         path = unquote(urlsplit(self.path).path)
         if self.server.status != 200 or NAME not in path:
             self.send_response(404 if self.server.status == 200 else self.server.status)
@@ -312,8 +312,8 @@ def test_another_family_is_fetched_whole_once_its_family_is_named(
 
 
 def test_a_model_that_the_hub_has_not(hub: Hub) -> None:
-    told = refusal(ModelUnusable, source="someone/else")
-    assert told.startswith("the model someone/else could not be loaded: the hub has no such model")
+    message = refusal(ModelUnusable, source="someone/else")
+    assert message.startswith("the model someone/else could not be loaded: the hub has no such model")
 
 
 @pytest.mark.parametrize(

@@ -73,8 +73,8 @@ def test_harm_found_only_by_loading_is_reported_without_paths(
     assert "mixed: its UNet and its text encoders are of different families" in refusal(source=str(folder))
     shutil.copy(tiny_sd1 / "unet/config.json", folder / "unet/config.json")
     (folder / "scheduler/scheduler_config.json").write_text('{"beta_schedule": "magic"}')
-    told = refusal(source=str(folder))
-    assert told.startswith("mixed/scheduler (PNDMScheduler) could not be loaded: magic is not implemented")
+    message = refusal(source=str(folder))
+    assert message.startswith("mixed/scheduler (PNDMScheduler) could not be loaded: magic is not implemented")
     assert any(record.exc_info for record in caplog.records), "the details are in the log"
 
 
@@ -107,7 +107,7 @@ def test_bfloat16_is_for_cpus_that_have_it(tiny_sd1: Path, capabilities: dict[st
     assert message.startswith("this CPU has no bfloat16 of its own")
 
 
-def test_the_unet_is_compiled_where_that_is_asked_for(
+def test_the_unet_is_compiled_where_that_is_requested(
     tiny_sd1: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled: list[dict[str, Any]] = []

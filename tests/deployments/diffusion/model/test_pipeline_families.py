@@ -50,8 +50,8 @@ def stock(folder: Path, family: str, request: PaintRequest) -> Floats:
     """What the pipeline paints when it is called as diffusers' documentation does; in unit floats."""
     pipeline = stock_of(folder, family)
     generator = torch.Generator("cpu").manual_seed(request.seed)
-    asked = call_arguments(family_named(family), request)
-    return pipeline(**asked, generator=generator, output_type="np").images[0]  # type: ignore[no-any-return]
+    requested = call_arguments(family_named(family), request)
+    return pipeline(**requested, generator=generator, output_type="np").images[0]  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -172,8 +172,8 @@ def test_two_calls_a_step_are_two_forwards_and_one_step(family: str, tiny_model:
     folder = tiny_model(family)
     painter = painter_of(folder, family, False)
     free = replace(ASKED, guidance_scale=1.0, seed=5)
-    asked = [ASKED, replace(ASKED, seed=4), free]
-    paintings = [painter.begin(request) for request in asked]
+    requested = [ASKED, replace(ASKED, seed=4), free]
+    paintings = [painter.begin(request) for request in requested]
     forwards: list[int] = []
 
     def second_fails(network: Any, positional: Any, named: Any) -> None:
@@ -199,17 +199,19 @@ def test_two_calls_a_step_are_two_forwards_and_one_step(family: str, tiny_model:
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 3.5])
 @pytest.mark.parametrize("family", TINY)
-def test_rows_of_a_call_are_what_the_engine_is_told(family: str, scale: float, tiny_model: TinyModel) -> None:
+def test_rows_of_a_call_are_what_the_engine_is_given(
+    family: str, scale: float, tiny_model: TinyModel
+) -> None:
     """Before it has begun, once it has, and by what its pipeline then does."""
-    painter, asked = painter_of(tiny_model(family), family, False), replace(ASKED, guidance_scale=scale)
+    painter, requested = painter_of(tiny_model(family), family, False), replace(ASKED, guidance_scale=scale)
     forwards: list[int] = []
 
     def look(network: Any, positional: Any, named: Any) -> None:
         forwards.append(len(positional[0] if positional else next(iter(named.values()))))
 
     hook = painter._denoiser.register_forward_pre_hook(look, with_kwargs=True)
-    expected = painter.first_forwards(asked)
-    painting = painter.begin(asked)
+    expected = painter.first_forwards(requested)
+    painting = painter.begin(requested)
     assert (painting.rows, painting.calls) == (expected[0], len(expected))
     assert forward_rows([painting]) == expected
     painter.step([painting])
@@ -246,21 +248,21 @@ def test_a_step_outside_the_guidance_interval_is_a_step_without_guidance(
     """No step of it is guided: the picture is that of no guidance, and each step has one row."""
     folder = tiny_model(family)
     painter = painter_of(folder, family, False)
-    asked = replace(ASKED, negative_prompt="blurry", guidance_interval=(0.0, 0.0))
+    requested = replace(ASKED, negative_prompt="blurry", guidance_interval=(0.0, 0.0))
     plain = replace(ASKED, guidance_scale=0.0)
     forwards: list[int] = []
     hook = painter._denoiser.register_forward_pre_hook(
         lambda network, given, named: forwards.append(len(given[0] if given else next(iter(named.values())))),
         with_kwargs=True,
     )
-    [picture, other], _ = crowd(painter, [Visit(asked), Visit(replace(asked, seed=12), at=1)])
+    [picture, other], _ = crowd(painter, [Visit(requested), Visit(replace(requested, seed=12), at=1)])
     hook.remove()
     assert picture is not None and apart(picture, stock(folder, family, plain)) < CLOSE
     assert other is not None and apart(other, stock(folder, family, replace(plain, seed=12))) < CLOSE
     assert sum(forwards) == 2 * ASKED.num_inference_steps
     # Lumina 2 guides the first quarter of its steps alone.
     interval = (0.25, 1.0) if family == "lumina2" else (0.5, 1.0)
-    partly = replace(asked, guidance_scale=12.0, guidance_interval=interval)
+    partly = replace(requested, guidance_scale=12.0, guidance_interval=interval)
     [partial_picture], _ = crowd(painter, [Visit(partly)])
     assert partial_picture is not None
     for scale in [12.0] if family == "lumina2" else [0.0, 12.0]:
@@ -284,7 +286,7 @@ def test_a_picture_is_guided_where_its_pipeline_guides(
     assert painting.guided == painting.run._pipeline.do_classifier_free_guidance
 
 
-def test_so_many_rows_are_measured_as_are_asked_for(tiny_model: TinyModel) -> None:
+def test_so_many_rows_are_measured_as_are_requested(tiny_model: TinyModel) -> None:
     painter = painter_of(tiny_model("z-image"), "z-image", False)
     forwards: list[int] = []
     hook = painter._denoiser.register_forward_pre_hook(lambda network, given: forwards.append(len(given[0])))

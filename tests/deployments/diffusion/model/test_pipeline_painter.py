@@ -74,12 +74,12 @@ def apart(one: Floats, other: Floats) -> float:
 def test_alone_it_is_bitwise_the_stock_pipelines_picture_and_the_denoisers(
     family: str, changes: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
-    folder, asked = request.getfixturevalue(family), replace(ASKED, **changes)
+    folder, requested = request.getfixturevalue(family), replace(ASKED, **changes)
     painter, denoiser = painter_of(folder), denoiser_of(folder)
     painter._pipeline.scheduler = solver_of(folder, "")
-    painting = painter.begin(asked)
-    assert np.array_equal(finish(painter, painting)[0], stock(folder, asked))
-    same = denoiser.begin(asked)
+    painting = painter.begin(requested)
+    assert np.array_equal(finish(painter, painting)[0], stock(folder, requested))
+    same = denoiser.begin(requested)
     while same.done < same.steps:
         denoiser.step([same])
     assert np.array_equal(painter.decode([painting])[0], denoiser.decode([same])[0])
@@ -343,7 +343,7 @@ def test_a_measurement_that_fails_leaves_nothing_open(
     assert all(painting.run.at == "end" for painting in set(painter._begun) - before)
 
 
-def test_words_are_encoded_once_and_what_is_not_read_is_told(painter: PipelinePainter) -> None:
+def test_words_are_encoded_once_and_what_is_not_read_is_reported(painter: PipelinePainter) -> None:
     encoded: list[int] = []
     painter._pipeline.text_encoder.register_forward_pre_hook(lambda *_: encoded.append(1))
     for seed in range(3):
@@ -360,11 +360,11 @@ def test_guidance_in_a_part_of_the_steps_is_the_denoisers(
     family: str, interval: tuple[float, float], request: pytest.FixtureRequest
 ) -> None:
     """A step outside has one row, and the picture is bitwise the same."""
-    folder, asked = request.getfixturevalue(family), replace(ASKED, guidance_interval=interval)
+    folder, requested = request.getfixturevalue(family), replace(ASKED, guidance_interval=interval)
     painter, denoiser = painter_of(folder), denoiser_of(folder)
     painter._pipeline.scheduler = solver_of(folder, "")
-    assert painter.first_forwards(asked) == denoiser.first_forwards(asked)
-    painting, same = painter.begin(asked), denoiser.begin(asked)
+    assert painter.first_forwards(requested) == denoiser.first_forwards(requested)
+    painting, same = painter.begin(requested), denoiser.begin(requested)
     rows = []
     while same.done < same.steps:
         assert painting.rows == same.rows
@@ -441,13 +441,13 @@ async def test_through_the_engine_nothing_is_different(
         if job.guidance_scale == float("inf"):
             assert type(painted) is GenerationFailed and isinstance(painted.__cause__, ValueError)
             continue
-        asked = replace(
+        requested = replace(
             ASKED,
             seed=job.seed,
             num_inference_steps=job.num_inference_steps,
             guidance_scale=job.guidance_scale,
         )
         assert painted.degraded == ()
-        expected = (stock(tiny_sd1, asked) * 255).round()
+        expected = (stock(tiny_sd1, requested) * 255).round()
         assert np.abs(painted.pixels.astype(int) - expected).max() <= 1
     assert [painting.run.at for painting in painter._begun] == ["end"] * len(painter._begun)

@@ -46,7 +46,7 @@ def begin(pipeline: Any) -> Begin:
     return run
 
 
-def answer(pipeline: Any, run: PipelineRun) -> Any:
+def response(pipeline: Any, run: PipelineRun) -> Any:
     network = pipeline.unet if run.at == "denoiser" else pipeline.vae.decode
     with torch.no_grad():
         return run_together(network, [run.call])[0]
@@ -59,7 +59,7 @@ def test_it_stops_at_each_call_and_ends_with_the_stock_pipelines_picture(pipelin
     stops = []
     while run.at != "end":
         stops.append((run.at, run.progress.done))
-        run.resume(answer(pipeline, run))
+        run.resume(response(pipeline, run))
     assert stops == [*(("denoiser", done) for done in range(4)), ("decoder", 4)]
     stock = pipeline(**ASKED, generator=torch.Generator().manual_seed(7)).images
     assert (run.output.images == stock).all()
@@ -71,7 +71,7 @@ def test_nothing_of_a_request_is_written_into_what_all_share(pipeline: Any, begi
     run = begin(guidance_scale=3.0)
     other = begin(num_inference_steps=9)
     while run.at != "end":
-        run.resume(answer(pipeline, run))
+        run.resume(response(pipeline, run))
     assert (dict(pipeline.__dict__), dict(pipeline.config), dict(pipeline.scheduler.__dict__)) == before
     assert (other.steps, other.progress.done, other.call.rows) == (10, 0, 2)
 
@@ -79,7 +79,7 @@ def test_nothing_of_a_request_is_written_into_what_all_share(pipeline: Any, begi
 @torch.inference_mode()
 def test_stopped_in_a_step_it_unwinds_and_frees_what_it_holds(pipeline: Any, begin: Begin) -> None:
     run = begin()
-    run.resume(answer(pipeline, run))
+    run.resume(response(pipeline, run))
     held = [weakref.ref(run.call.positional[0]), weakref.ref(run._pipeline)]
     run.close()
     run.close()
@@ -94,7 +94,7 @@ def test_left_alone_it_is_freed_too(pipeline: Any, begin: Begin, steps: int) -> 
     """Nothing leads from a suspended pipeline back to itself: such a cycle cannot be collected."""
     run = begin()
     for _ in range(steps):
-        run.resume(answer(pipeline, run))
+        run.resume(response(pipeline, run))
     held = weakref.ref(run.call.positional[0])
     del run
     assert held() is None
@@ -104,9 +104,9 @@ def test_a_pipeline_that_goes_on_while_it_is_stopped_is_ended(pipeline: Any) -> 
     ends: list[str] = []
 
     class Stubborn(type(pipeline)):  # type: ignore[misc]
-        def __call__(self, **asked: Any) -> Any:
+        def __call__(self, **requested: Any) -> Any:
             try:
-                return super().__call__(**asked)
+                return super().__call__(**requested)
             finally:
                 ends.append("finally")
                 self.unet(torch.zeros(1, 4, 8, 8), 1, encoder_hidden_states=None)
@@ -136,8 +136,8 @@ def test_gradients_stay_as_they_were(pipeline: Any, begin: Begin, inference: boo
             with torch.inference_mode(inference):
                 first, second, third = begin(), begin(num_inference_steps=1), begin()
                 while second.at != "end":
-                    second.resume(answer(pipeline, second))
-                    first.resume(answer(pipeline, first))
+                    second.resume(response(pipeline, second))
+                    first.resume(response(pipeline, first))
             assert torch.is_grad_enabled() == gradients
             first.close()
             assert torch.is_grad_enabled() == gradients
@@ -167,7 +167,7 @@ def test_a_vae_that_one_pipeline_casts_stays_as_it_is_for_the_others() -> None:
     class Casting:
         _execution_device = "cpu"
         unet = torch.nn.Linear(2, 2)
-        scheduler = type("Scheduler", (), {"step": lambda *asked: None})()
+        scheduler = type("Scheduler", (), {"step": lambda *requested: None})()
 
         def __init__(self) -> None:
             self.vae: Any = Half()

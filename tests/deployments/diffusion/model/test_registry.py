@@ -136,7 +136,7 @@ def test_an_unknown_hub_id_and_an_empty_folder_get_a_card_too(tmp_path: Path) ->
     assert describe(str(tmp_path)).id == tmp_path.name
 
 
-def test_a_single_file_is_told_by_its_tensors(tmp_path: Path) -> None:
+def test_a_single_file_is_recognised_by_its_tensors(tmp_path: Path) -> None:
     header = json.dumps(
         {"conditioner.embedders.1.model.x": {"dtype": "F32", "shape": [], "data_offsets": [0, 4]}}
     )

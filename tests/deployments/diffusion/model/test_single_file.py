@@ -101,24 +101,26 @@ def test_a_checkpoint_paints_what_its_folder_paints(
         ("conditioner.embedders.1.model.x", StableDiffusionXLPipeline, {}),
     ],
 )
-def test_what_the_family_is_asked_for(
+def test_what_the_family_is_requested(
     key: str, pipeline: type, extra: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[str, dict[str, Any]]] = []
+    requested: list[tuple[str, dict[str, Any]]] = []
 
     def from_single_file(source: str, **arguments: Any) -> None:
-        asked.append((source, arguments))
+        requested.append((source, arguments))
         raise OSError("the hub is away")
 
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(pipeline, "from_single_file", from_single_file)
     file = tmp_path / "dragons.safetensors"
     save_file({key: torch.zeros(1)}, file)
-    told = r"^dragons.safetensors: the pipeline, configured from the hub, could not be loaded: .*hub is away$"
-    with pytest.raises(NotReady, match=told):
+    message = (
+        r"^dragons.safetensors: the pipeline, configured from the hub, could not be loaded: .*hub is away$"
+    )
+    with pytest.raises(NotReady, match=message):
         load(ModelConfig(source=str(file), device="cpu"))
     expected = {"dtype": torch.float32, "config": None, "local_files_only": False} | NOT_LOADED | extra
-    assert asked == [(str(file), expected)]
+    assert requested == [(str(file), expected)]
 
 
 def test_a_pickled_checkpoint_is_refused(tmp_path: Path) -> None:
@@ -280,12 +282,12 @@ def test_the_part_of_a_checkpoint_and_the_reason_are_named(
     save_file(change(load_file(file)), file)
     with pytest.raises(ModelUnusable) as raised:
         load(ModelConfig(source=str(file), device="cpu"))
-    told = raised.value.message
-    assert [piece for piece in ["dragons.safetensors", *pieces] if piece not in told] == [], told
+    message = raised.value.message
+    assert [piece for piece in ["dragons.safetensors", *pieces] if piece not in message] == [], message
 
 
 @pytest.mark.parametrize(
-    ("harm", "told"),
+    ("harm", "message"),
     [
         ("model_index.json", "dragons/model_index.json is missing or cannot be read"),
         (
@@ -299,13 +301,13 @@ def test_the_part_of_a_checkpoint_and_the_reason_are_named(
     ],
 )
 def test_what_is_missing_in_the_folder_beside_it(
-    tiny_sd1: Path, tmp_path: Path, harm: str, told: str
+    tiny_sd1: Path, tmp_path: Path, harm: str, message: str
 ) -> None:
     file = single_with_folder(tiny_sd1, tmp_path)
     (tmp_path / "dragons" / harm).unlink()
     with pytest.raises(NotReady) as raised:
         load(ModelConfig(source=str(file), device="cpu"))
-    assert raised.value.message.startswith(told)
+    assert raised.value.message.startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -321,7 +323,7 @@ def test_what_is_missing_in_the_folder_beside_it(
         ),
     ],
 )
-def test_what_only_a_folder_can_be_asked_for(
+def test_what_only_a_folder_can_be_requested(
     tiny_sd1: Path, tmp_path: Path, settings: dict[str, Any], said: str
 ) -> None:
     file = single_with_folder(tiny_sd1, tmp_path)

@@ -28,7 +28,7 @@ from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.small_vae import MOST_WAITING, SmallVae
 from deployments.errors import NotReady
 from deployments.messages import LayerJob, LayerResult, Pixels, StepEvent
-from tests.support.denoisers import asked, paint
+from tests.support.denoisers import paint, requested
 from tests.support.engines import engine_of
 
 MakeJob = Callable[..., LayerJob]
@@ -92,7 +92,7 @@ def expected(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
 
 def paint_with_previews(made: Denoiser, steps: set[int]) -> tuple[Pixels, dict[int, Any]]:
     """The picture, and what was shown after which step."""
-    painting, shown = made.begin(asked(num_inference_steps=5)), {}
+    painting, shown = made.begin(requested(num_inference_steps=5)), {}
     painting.preview_steps = frozenset(steps)
     while painting.done < painting.steps:
         made.step([painting])
@@ -149,12 +149,12 @@ def test_one_that_is_named_comes_before_the_models_own(beside: Path, tmp_path: P
 
 
 def test_the_picture_is_bitwise_the_same(beside: Path, tiny_sd1: Path) -> None:
-    plain = paint(loaded(tiny_sd1), asked(num_inference_steps=5))
+    plain = paint(loaded(tiny_sd1), requested(num_inference_steps=5))
     made = loaded(beside)
     with_previews, shown = paint_with_previews(made, {1, 2, 3})
     assert len(shown) == 3
     assert np.array_equal(with_previews, plain)
-    assert np.array_equal(paint(made, asked(num_inference_steps=5)), plain)
+    assert np.array_equal(paint(made, requested(num_inference_steps=5)), plain)
 
 
 def test_it_has_the_precision_of_the_model(beside: Path) -> None:
@@ -236,9 +236,9 @@ def slow() -> Iterator[Slow]:
 
 def test_the_model_goes_on_while_a_preview_is_drawn(tiny_sd1: Path, slow: Slow) -> None:
     made = loaded(tiny_sd1)
-    plain = paint(made, asked(num_inference_steps=5))
+    plain = paint(made, requested(num_inference_steps=5))
     made._drawer = SmallVae(fake_vae(slow))
-    first, second = (made.begin(asked(num_inference_steps=5)) for _ in range(2))
+    first, second = (made.begin(requested(num_inference_steps=5)) for _ in range(2))
     drawings: dict[DiffusionPainting, list[Any]] = {first: [], second: []}
     for painting in drawings:
         painting.preview_steps = frozenset({1, 2, 3, 4})
@@ -281,10 +281,10 @@ async def test_a_slow_preview_does_not_hold_up_the_engine(
     async def events(job: LayerJob) -> list[Any]:
         return [event async for event in engine.submit(job, "a red knight", "")]
 
-    for told in await asyncio.gather(*map(events, jobs)):
-        assert isinstance(told[-1], LayerResult)
-        assert [event.step for event in told[:-1]] == [1, 2, 3, 4, 5]
-        assert all(isinstance(event, StepEvent) and event.preview is None for event in told[:-1])
+    for message in await asyncio.gather(*map(events, jobs)):
+        assert isinstance(message[-1], LayerResult)
+        assert [event.step for event in message[:-1]] == [1, 2, 3, 4, 5]
+        assert all(isinstance(event, StepEvent) and event.preview is None for event in message[:-1])
     assert slow.begun.wait(timeout=60) and slow.decoded == 0
 
 
@@ -302,8 +302,8 @@ async def test_its_previews_come_with_the_steps_that_they_are_of(
                 painting.drawn.result(timeout=60)
 
     monkeypatch.setattr(made, "step", patient)
-    told = [event async for event in engine.submit(make_job(previews=2), "a red knight", "")]
-    shown = {event.step: event.preview for event in told if isinstance(event, StepEvent) and event.preview}
+    message = [event async for event in engine.submit(make_job(previews=2), "a red knight", "")]
+    shown = {event.step: event.preview for event in message if isinstance(event, StepEvent) and event.preview}
     assert list(shown) == [2, 3]
     assert all(Image.open(BytesIO(preview)).size == (64, 96) for preview in shown.values())
 
@@ -343,7 +343,7 @@ def other_sums(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "told"),
+    ("harm", "message"),
     [
         (without("config.json"), "{name} has no configuration file"),
         (without("diffusion_pytorch_model.safetensors"), "{name} has no .safetensors file"),
@@ -356,7 +356,7 @@ def other_sums(folder: Path) -> None:
 )
 @pytest.mark.parametrize("named", [False, True])
 def test_a_broken_one_is_refused_by_name(
-    beside: Path, tiny_sd1: Path, tmp_path: Path, harm: Any, told: str, named: bool
+    beside: Path, tiny_sd1: Path, tmp_path: Path, harm: Any, message: str, named: bool
 ) -> None:
     if named:
         harm(tiny_vae(tmp_path / "taesd"))
@@ -364,17 +364,17 @@ def test_a_broken_one_is_refused_by_name(
     else:
         harm(beside / "preview_vae")
         said, name = refusal(beside), "knights/preview_vae"
-    assert said.startswith(told.format(name=name))
+    assert said.startswith(message.format(name=name))
 
 
 @pytest.mark.parametrize("source", ["/no/such/taesd", "taesd", "../a/taesd"])
 def test_one_that_is_nowhere(tiny_sd1: Path, source: str) -> None:
-    told = refusal(tiny_sd1, preview_vae=source)
-    assert told == "the preview VAE taesd is neither a folder here nor an id on the hub"
+    message = refusal(tiny_sd1, preview_vae=source)
+    assert message == "the preview VAE taesd is neither a folder here nor an id on the hub"
 
 
 @pytest.mark.parametrize("offline", [False, True])
-def test_what_the_hub_is_asked_for(tiny_sd1: Path, monkeypatch: pytest.MonkeyPatch, offline: bool) -> None:
+def test_what_the_hub_is_requested(tiny_sd1: Path, monkeypatch: pytest.MonkeyPatch, offline: bool) -> None:
     calls: list[tuple[str, dict[str, Any]]] = []
 
     def load_config(source: str, **arguments: Any) -> dict[str, str]:
@@ -388,8 +388,8 @@ def test_what_the_hub_is_asked_for(tiny_sd1: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HF_HUB_OFFLINE", "1" if offline else "")
     monkeypatch.setattr(AutoencoderTiny, "load_config", load_config)
     monkeypatch.setattr(AutoencoderTiny, "from_pretrained", from_pretrained)
-    told = refusal(tiny_sd1, preview_vae="madebyollin/taesd")
-    assert told == (
+    message = refusal(tiny_sd1, preview_vae="madebyollin/taesd")
+    assert message == (
         "the preview VAE madebyollin/taesd could not be loaded: "
         "a file of it is missing or cannot be read: not fetched in a test"
     )

@@ -35,13 +35,13 @@ def test_the_families_pass() -> None:
     ("reads", "task"), [(9, "inpainting"), (8, "InstructPix2Pix"), (7, "upscaling"), (5, "depth to image")]
 )
 def test_another_task(reads: int, task: str) -> None:
-    told = refusal(SD1 | {"in_channels": reads}, VAE, CLIP)
-    assert task in told and f"reads {reads} channels where text to image has 4" in told
+    message = refusal(SD1 | {"in_channels": reads}, VAE, CLIP)
+    assert task in message and f"reads {reads} channels where text to image has 4" in message
 
 
 def test_inpainting_of_latents_with_more_channels() -> None:
-    told = refusal({"in_channels": 33, "out_channels": 16}, {"latent_channels": 16}, {})
-    assert "is for inpainting" in told and "reads 33 channels where text to image has 16" in told
+    message = refusal({"in_channels": 33, "out_channels": 16}, {"latent_channels": 16}, {})
+    assert "is for inpainting" in message and "reads 33 channels where text to image has 16" in message
 
 
 @pytest.mark.parametrize(
@@ -66,5 +66,5 @@ def test_inpainting_of_latents_with_more_channels() -> None:
 def test_parts_that_do_not_paint_together(
     unet: dict[str, Any], vae: dict[str, Any], encoders: list[dict[str, Any]], why: str
 ) -> None:
-    told = refusal(unet, vae, *encoders)
-    assert told.startswith("dragons") and why in told
+    message = refusal(unet, vae, *encoders)
+    assert message.startswith("dragons") and why in message

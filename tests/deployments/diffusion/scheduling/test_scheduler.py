@@ -41,7 +41,7 @@ def run(
         now += 1.0
 
 
-def test_nothing_to_do_is_no_turn() -> None:
+def test_nothing_to_do_is_no_step() -> None:
     assert scheduler().choose(0.0) == []
 
 
@@ -61,7 +61,7 @@ def test_a_single_row_fits_where_a_guided_picture_does_not() -> None:
     assert made.choose(0.0) == [lead, single]
 
 
-def test_a_picture_larger_than_the_room_still_has_its_turn() -> None:
+def test_a_picture_larger_than_the_row_limit_is_still_stepped() -> None:
     made = scheduler(cap_rows=1)
     made.add(job(3, rows=2))
     assert len(made.choose(0.0)) == 1
@@ -101,7 +101,7 @@ def test_what_has_waited_long_goes_before_what_is_short() -> None:
     assert made.choose(0.0)[0].steps_left == 2
 
 
-def test_the_cap_follows_the_size_and_halves_when_told() -> None:
+def test_the_cap_follows_the_size_and_halves_when_lowered() -> None:
     made = scheduler(cap_rows=8)
     assert (made.cap_rows(SMALL), made.cap_rows(LARGE)) == (8, 4)
     made.lower_cap(SMALL, 8)
@@ -111,11 +111,11 @@ def test_the_cap_follows_the_size_and_halves_when_told() -> None:
     assert made.cap_rows(SMALL) == 1
 
 
-def test_batch_work_has_the_turns_that_nobody_else_wants() -> None:
+def test_batch_work_has_the_steps_that_no_other_job_wants() -> None:
     made, turns = scheduler(cap_rows=64), []
     batch = [job(20, priority="batch") for _ in range(3)]
-    asked = [job(5, at=3.0), job(2, at=4.0)]
-    run(made, batch + asked, lambda chosen, now: turns.append({each.priority for each in chosen}))
+    requested = [job(5, at=3.0), job(2, at=4.0)]
+    run(made, batch + requested, lambda chosen, now: turns.append({each.priority for each in chosen}))
     assert turns[:3] == [{"batch"}] * 3
     assert turns[3:8] == [{"interactive"}] * 5
     assert turns[8:] == [{"batch"}] * 17
@@ -136,11 +136,11 @@ def test_batch_work_is_only_delayed_by_interactive_work_without_an_end() -> None
 
 def test_batch_work_past_the_middle_of_its_time_shares_forwards_with_interactive_work() -> None:
     made = scheduler(cap_rows=4)
-    asked, late = job(4), job(4, deadline_at=100.0, priority="batch")
-    made.add(asked)
+    requested, late = job(4), job(4, deadline_at=100.0, priority="batch")
+    made.add(requested)
     made.add(late)
-    assert made.choose(49.0) == [asked]
-    assert set(made.choose(50.0)) == {asked, late}
+    assert made.choose(49.0) == [requested]
+    assert set(made.choose(50.0)) == {requested, late}
 
 
 def test_a_job_too_long_for_its_deadline_is_refused_even_alone() -> None:
@@ -148,7 +148,7 @@ def test_a_job_too_long_for_its_deadline_is_refused_even_alone() -> None:
     assert scheduler().refusal(job(10, deadline_at=11.0), 0.0) is None
 
 
-def test_a_job_that_comes_behind_too_much_work_is_told_when_to_come_back() -> None:
+def test_a_job_that_comes_behind_too_much_work_gets_retry_after() -> None:
     made = scheduler(cap_rows=2)
     for _ in range(3):
         made.add(job(10))
@@ -213,11 +213,11 @@ def test_nobody_starves(jobs: list[ScheduledJob], cap_rows: int) -> None:
 
 
 @given(some_jobs, some.integers(2, 9))
-def test_a_turn_is_one_key_within_its_room_and_every_step_is_taken_once(
+def test_a_step_is_one_key_within_its_row_limit_and_every_step_runs_once(
     jobs: list[ScheduledJob], cap_rows: int
 ) -> None:
     made = scheduler(cap_rows=cap_rows)
-    asked = sum(each.steps_left for each in jobs)
+    requested = sum(each.steps_left for each in jobs)
     taken = 0
 
     def check(chosen: list[ScheduledJob], now: float) -> None:
@@ -230,18 +230,18 @@ def test_a_turn_is_one_key_within_its_room_and_every_step_is_taken_once(
             assert alone or sum(each.rows for each in chosen) <= made.cap_rows(chosen[0].key)
 
     run(made, jobs, check)
-    assert taken == asked
+    assert taken == requested
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_urgency_is_told_in_order(count: int) -> None:
+def test_urgency_is_reported_in_order(count: int) -> None:
     made = scheduler(cap_rows=64)
     for steps in range(count, 0, -1):
         made.add(job(steps))
     assert all(one.steps_left < other.steps_left for one, other in pairwise(made.choose(0.0)))
 
 
-def test_each_job_knows_how_many_are_more_urgent_and_those_in_the_turn_that_none_is() -> None:
+def test_each_job_knows_how_many_are_more_urgent_and_those_in_the_step_that_none_is() -> None:
     made = scheduler(cap_rows=4)
     long, other, short, middle = job(50), job(30, key=LARGE), job(4), job(20)
     for each in (long, other, short, middle):

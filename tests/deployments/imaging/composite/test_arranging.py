@@ -55,8 +55,8 @@ def test_nobody_without_a_position_hides_or_is_hidden(
         assert min(wide, high) >= 1
         assert x + wide <= frame[0]
         assert y + high <= frame[1]
-    for (one, asked), (other, also_asked) in combinations(zip(placements, figures, strict=True), 2):
-        if asked.position is None or also_asked.position is None:
+    for (one, requested), (other, also_asked) in combinations(zip(placements, figures, strict=True), 2):
+        if requested.position is None or also_asked.position is None:
             assert overlap_px(one, other) <= 0
 
 

@@ -41,9 +41,11 @@ def tagged(made: Composition, layer: Tagged) -> Image.Image:
 
 
 def again(
-    character: Image.Image, background: Image.Image, asked: MergeOptions = FRAME, *given: str
+    character: Image.Image, background: Image.Image, requested: MergeOptions = FRAME, *given: str
 ) -> tuple[MergeOptions, Found | None]:
-    return as_before(character, background, UploadJob(MergeJob("r", asked), b"", b"", 1, frozenset(given)))
+    return as_before(
+        character, background, UploadJob(MergeJob("r", requested), b"", b"", 1, frozenset(given))
+    )
 
 
 def both(made: Composition) -> tuple[Image.Image, Image.Image]:
@@ -69,11 +71,11 @@ def test_what_is_left_out_is_as_in_the_scene() -> None:
     assert options == replace(made.options, position="center")
 
 
-def test_layers_of_two_scenes_are_merged_as_asked() -> None:
+def test_layers_of_two_scenes_are_merged_as_requested() -> None:
     one, other = composed(), composed(harmonize=0.0)
-    asked = replace(FRAME, scale=0.5)
-    options, found = again(tagged(one, "character"), tagged(other, "background"), asked)
-    assert options == asked
+    requested = replace(FRAME, scale=0.5)
+    options, found = again(tagged(one, "character"), tagged(other, "background"), requested)
+    assert options == requested
     assert found == Found("cutout", one.confidence), "that is true of the figure before any place"
 
 

@@ -40,7 +40,7 @@ def test_default_frame_is_what_pillow_makes(position: Position, x_px: int, chann
     assert box == (x_px, 0, 512, 512)
 
 
-def test_the_character_stands_right_unless_told() -> None:
+def test_the_character_is_on_the_right_by_default() -> None:
     assert paste(noise(1, 64, 64, 3), noise(2, 64, 64, 3), MergeOptions())[1] == (512, 0, 512, 512)
 
 

@@ -17,7 +17,7 @@ from deployments.imaging.composite.placing import (
 from deployments.messages import MergeOptions, Pixels, Position
 
 
-def standing(wide: int, high: int, picture: tuple[int, int] = (512, 384), bottom: int = 480) -> Pixels:
+def placed(wide: int, high: int, picture: tuple[int, int] = (512, 384), bottom: int = 480) -> Pixels:
     """Alpha (h, w) of a block whose feet are at row `bottom`, a little left of the middle."""
     alpha = np.zeros(picture, np.uint8)
     alpha[bottom - high : bottom, 50 : 50 + wide] = 255
@@ -25,8 +25,8 @@ def standing(wide: int, high: int, picture: tuple[int, int] = (512, 384), bottom
 
 
 @pytest.mark.parametrize(("position", "share"), [("left", 0.25), ("center", 0.5), ("right", 0.75)])
-def test_a_full_figure_stands_on_the_ground_line(position: Position, share: float) -> None:
-    placement = place(standing(180, 430), MergeOptions(position=position))
+def test_a_full_figure_is_on_the_ground_line(position: Position, share: float) -> None:
+    placement = place(placed(180, 430), MergeOptions(position=position))
     assert placement is not None
     x, y, wide, high = placement.box
     assert placement.source == (50, 50, 180, 430)
@@ -39,15 +39,15 @@ def test_a_full_figure_stands_on_the_ground_line(position: Position, share: floa
 @pytest.mark.parametrize("word", ["left", "center", "right"])
 def test_a_share_of_the_width_is_where_a_words_figure_stands(word: Position, frame: tuple[int, int]) -> None:
     by_word = MergeOptions("auto", word, *frame)
-    assert place(standing(180, 430), by_word) == place(
-        standing(180, 430), replace(by_word, position=CENTERS[word])
+    assert place(placed(180, 430), by_word) == place(
+        placed(180, 430), replace(by_word, position=CENTERS[word])
     )
 
 
 @pytest.mark.parametrize("bottom", [480, 512])
 @pytest.mark.parametrize("x", [0.0, 0.1, 0.37, 0.5, 0.93, 1.0])
 def test_a_figure_stands_where_it_is_placed_and_inside_the_frame(x: float, bottom: int) -> None:
-    placement = place(standing(180, 400, bottom=bottom), MergeOptions(position=x))
+    placement = place(placed(180, 400, bottom=bottom), MergeOptions(position=x))
     assert placement is not None
     left, _, wide, _ = placement.box
     assert left == min(max(round(1024 * x - wide / 2), 0), 1024 - wide)
@@ -60,7 +60,7 @@ def test_a_figure_stands_where_it_is_placed_and_inside_the_frame(x: float, botto
 def test_never_outside_the_frame_and_in_proportion(
     wide: int, high: int, scale: float, frame: tuple[int, int], bottom: int
 ) -> None:
-    placement = place(standing(wide, high, bottom=bottom), MergeOptions("auto", "left", *frame, scale))
+    placement = place(placed(wide, high, bottom=bottom), MergeOptions("auto", "left", *frame, scale))
     assert placement is not None
     x, y, box_wide, box_high = placement.box
     assert min(x, y) >= 0
@@ -71,12 +71,12 @@ def test_never_outside_the_frame_and_in_proportion(
 
 
 def test_a_small_figure_grows_by_15_percent_at_most_and_a_tall_one_to_90_percent_of_the_frame() -> None:
-    small, tall = place(standing(100, 200), MergeOptions()), place(standing(150, 470), MergeOptions())
+    small, tall = place(placed(100, 200), MergeOptions()), place(placed(150, 470), MergeOptions())
     assert small is not None
     assert tall is not None
     assert small.box[2:] == (115, 230)
     assert tall.box[3] == round(0.9 * 512)
-    half = place(standing(100, 200), MergeOptions(scale=0.5))
+    half = place(placed(100, 200), MergeOptions(scale=0.5))
     assert half is not None
     assert half.box[3] == 115
 
@@ -88,7 +88,7 @@ def test_every_scale_up_to_1_has_its_own_size(
     wide: int, high: int, bottom: int, frame: tuple[int, int]
 ) -> None:
     placements = [
-        place(standing(wide, high, bottom=bottom), MergeOptions("auto", "left", *frame, scale=percent / 100))
+        place(placed(wide, high, bottom=bottom), MergeOptions("auto", "left", *frame, scale=percent / 100))
         for percent in range(40, 101, 5)
     ]
     sizes = [placement.box[2] for placement in placements if placement]
@@ -103,8 +103,8 @@ def test_a_figure_that_fills_its_picture_was_trimmed_and_has_feet() -> None:
     assert placement.box[1] + placement.box[3] == round(FEET_LINE * 512)
 
 
-def test_a_cropped_figure_stands_flush_with_the_bottom_at_its_own_size() -> None:
-    placement = place(standing(200, 400, bottom=512), MergeOptions())
+def test_a_cropped_figure_is_flush_with_the_bottom_at_its_own_size() -> None:
+    placement = place(placed(200, 400, bottom=512), MergeOptions())
     assert placement is not None
     assert placement.box == (668, 112, 200, 400)
     assert not placement.grounded
@@ -115,7 +115,7 @@ def test_a_picture_without_a_figure_has_no_place() -> None:
 
 
 def test_resizing_keeps_colours_clean_of_what_was_transparent() -> None:
-    alpha = standing(101, 431)
+    alpha = placed(101, 431)
     foreground = np.zeros((512, 384, 3), np.uint8)
     foreground[alpha > 0] = (200, 40, 40)
     placement = place(alpha, MergeOptions(scale=0.7))
@@ -128,7 +128,7 @@ def test_resizing_keeps_colours_clean_of_what_was_transparent() -> None:
 
 def test_at_its_own_size_a_figure_keeps_its_pixels() -> None:
     dice = np.random.default_rng(2)
-    foreground, alpha = dice.integers(0, 256, (512, 384, 3), dtype=np.uint8), standing(200, 400, bottom=512)
+    foreground, alpha = dice.integers(0, 256, (512, 384, 3), dtype=np.uint8), placed(200, 400, bottom=512)
     placement = place(alpha, MergeOptions())
     assert placement is not None
     np.testing.assert_array_equal(

@@ -26,7 +26,7 @@ def never(pixels: Pixels) -> Cutout:
     raise AssertionError("the network was asked")
 
 
-def test_the_network_is_not_asked_where_the_keyer_is_sure() -> None:
+def test_the_network_is_not_run_where_the_keyer_is_sure() -> None:
     cutout, why = climb(FIGURE.pixels, never)
     assert cutout.confidence >= 0.5
     assert why == ""

@@ -195,9 +195,11 @@ def test_a_webps_alpha_is_its_own() -> None:
     figure.putalpha(Image.linear_gradient("L").resize(figure.size))
     for lossless in (True, False):
         plain = saved(figure, "WEBP", lossless=lossless, quality=90)
-        told = saved(figure, "WEBP", lossless=lossless, quality=90, exif=exif(), icc_profile=SRGB, xmp=XMP)
-        assert np.array_equal(pixels(told), pixels(plain))
-        assert np.array_equal(pixels(told)[..., 3], np.asarray(figure)[..., 3])
+        reported = saved(
+            figure, "WEBP", lossless=lossless, quality=90, exif=exif(), icc_profile=SRGB, xmp=XMP
+        )
+        assert np.array_equal(pixels(reported), pixels(plain))
+        assert np.array_equal(pixels(reported)[..., 3], np.asarray(figure)[..., 3])
 
 
 @pytest.mark.parametrize("data", [png(PIXELS), jpeg(), webp()], ids=["PNG", "JPEG", "WEBP"])

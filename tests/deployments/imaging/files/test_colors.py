@@ -76,7 +76,7 @@ def test_alpha_and_palettes_keep_their_transparency() -> None:
     assert np.array_equal(pixels[..., 3] == 0, np.asarray(few) == 3)
 
 
-def test_a_transparent_colour_is_told_by_the_files_own_numbers() -> None:
+def test_a_transparent_colour_is_recognised_by_the_files_own_numbers() -> None:
     samples = np.array(SMOOTH)
     samples[2:9, 2:9] = (10, 200, 10)
     said = [chunk(b"iCCP", b"wide\0\0" + zlib.compress(WIDE)), chunk(b"tRNS", b"\0\x0a\0\xc8\0\x0a")]

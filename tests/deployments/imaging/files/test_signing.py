@@ -147,7 +147,7 @@ async def test_a_picture_changed_after_signing_is_found_out(signing: SigningConf
     assert "assertion.dataHash.mismatch" in faults
 
 
-def test_a_key_that_is_not_there_or_does_not_work_is_told_at_the_start(
+def test_a_key_that_is_not_there_or_does_not_work_is_reported_at_the_start(
     signing: SigningConfig, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match="cannot be read"):

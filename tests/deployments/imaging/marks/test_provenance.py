@@ -47,8 +47,8 @@ BACKGROUND = replace(
 PICTURE = Image.new("RGB", (32, 16), "green")
 
 
-def written(told: Provenance | None, picture_format: PictureFormat) -> Image.Image:
-    return Image.open(BytesIO(encode(PICTURE, OutputOptions(picture_format), provenance=told).data))
+def written(reported: Provenance | None, picture_format: PictureFormat) -> Image.Image:
+    return Image.open(BytesIO(encode(PICTURE, OutputOptions(picture_format), provenance=reported).data))
 
 
 def xmp_of(picture: Image.Image) -> dict[str, str]:
@@ -68,7 +68,7 @@ def parameters_of(picture: Image.Image) -> str:
 
 
 @pytest.mark.parametrize("picture_format", FORMATS)
-def test_a_scene_tells_its_source_its_software_and_its_recipe(picture_format: PictureFormat) -> None:
+def test_a_scene_reports_its_source_its_software_and_its_recipe(picture_format: PictureFormat) -> None:
     picture = written(of_layers(CHARACTER, BACKGROUND), picture_format)
     assert xmp_of(picture) == {
         f"{{{IPTC}}}DigitalSourceType": VOCABULARY + "trainedAlgorithmicMedia",
@@ -87,32 +87,32 @@ def test_a_scene_tells_its_source_its_software_and_its_recipe(picture_format: Pi
 
 
 @pytest.mark.parametrize("picture_format", FORMATS)
-def test_nothing_told_nothing_written(picture_format: PictureFormat) -> None:
+def test_without_provenance_nothing_is_written(picture_format: PictureFormat) -> None:
     picture = written(None, picture_format)
     assert not {"xmp", "exif", "Software", "parameters"} & picture.info.keys()
 
 
 @pytest.mark.parametrize("picture_format", FORMATS)
 def test_the_words_can_be_left_out(picture_format: PictureFormat) -> None:
-    told = parameters_of(written(replace(of_layers(CHARACTER), prompts=""), picture_format))
-    assert told.startswith("Steps: 25, ")
-    assert "knight" not in told
+    reported = parameters_of(written(replace(of_layers(CHARACTER), prompts=""), picture_format))
+    assert reported.startswith("Steps: 25, ")
+    assert "knight" not in reported
 
 
 @pytest.mark.parametrize("picture_format", FORMATS)
 def test_the_pixels_are_untouched_and_the_bytes_repeat(picture_format: PictureFormat) -> None:
-    told, output = of_layers(CHARACTER, BACKGROUND), OutputOptions(picture_format)
-    assert encode(PICTURE, output, provenance=told) == encode(PICTURE, output, provenance=told)
-    assert written(told, picture_format).tobytes() == written(None, picture_format).tobytes()
+    reported, output = of_layers(CHARACTER, BACKGROUND), OutputOptions(picture_format)
+    assert encode(PICTURE, output, provenance=reported) == encode(PICTURE, output, provenance=reported)
+    assert written(reported, picture_format).tobytes() == written(None, picture_format).tobytes()
 
 
 @pytest.mark.parametrize("picture_format", FORMATS)
 def test_no_prompt_is_too_long_for_the_file(picture_format: PictureFormat) -> None:
     dragons = "🐉" * 100_000
     endless = replace(CHARACTER, recipe=replace(RECIPE, prompt=dragons, negative_prompt=dragons))
-    told = parameters_of(written(of_layers(endless, endless), picture_format))
-    assert told.count("…") == 4
-    assert told.endswith("Model: storybook-character")
+    reported = parameters_of(written(of_layers(endless, endless), picture_format))
+    assert reported.count("…") == 4
+    assert reported.endswith("Model: storybook-character")
 
 
 def test_what_no_model_painted_does_not_claim_one() -> None:

@@ -26,7 +26,7 @@ def test_the_same_figure_is_drawn_to_the_pixel_the_same() -> None:
 
 
 @pytest.mark.parametrize("size", [(384, 512), (192, 256)])
-def test_a_figure_has_the_size_asked_for(size: tuple[int, int]) -> None:
+def test_a_figure_has_the_requested_size(size: tuple[int, int]) -> None:
     picture = draw_figure(sample_figure(random.Random(1)), *size)
     assert picture.size == size
     assert picture.mode == "RGB"

@@ -18,7 +18,7 @@ def test_the_same_place_is_drawn_to_the_pixel_the_same() -> None:
 
 
 @pytest.mark.parametrize("size", [(512, 384), (768, 384), (256, 192)])
-def test_a_place_has_the_size_asked_for(size: tuple[int, int]) -> None:
+def test_a_place_has_the_requested_size(size: tuple[int, int]) -> None:
     picture = draw_place(sample_place(random.Random(1)), *size)
     assert picture.size == size
     assert picture.mode == "RGB"

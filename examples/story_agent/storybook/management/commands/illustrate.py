@@ -20,7 +20,7 @@ class Command(BaseCommand):
     def handle(self, *, output: str, **options: Any) -> None:
         try:
             self._illustrate(Path(output))
-        # OSError: nobody serves, or the folder cannot be written; ValueError: a setting that cannot be.
+        # OSError: no service runs, or the folder cannot be written; ValueError: a setting that cannot be.
         except (ScenewrightError, OSError, ValueError) as error:
             hint = "; start one with scripts/serve" if getattr(error, "refused", False) else ""
             raise CommandError(f"{error}{hint}") from error

@@ -1,4 +1,4 @@
-"""A stand-in for the service over real HTTP: real pictures; times, stalls and errors as a test sets them."""
+"""Fake the service over real HTTP: real pictures; times, stalls and errors as a test sets them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Served:
 
 
 @dataclass
-class StandIn:
+class FakeService:
     """What it does, set by a test before a run, and what it saw."""
 
     delay_s: float | Callable[[int], float] = 0.02
@@ -50,7 +50,7 @@ class StandIn:
     _at_once: int = 0
     _slots: dict[int, asyncio.Semaphore] = field(default_factory=dict)
 
-    async def work(self, request: web.Request) -> tuple[Served, int]:
+    async def hold(self, request: web.Request) -> tuple[Served, int]:
         number = len(self.served)
         key = request.headers.get("Authorization")
         served = Served(request.path, None, time.monotonic(), key=key)
@@ -93,18 +93,18 @@ def encoded(image: Image.Image, form: str = "jpeg") -> bytes:
     return buffer.getvalue()
 
 
-def application(stand_in: StandIn) -> web.Application:
+def application(fake_service: FakeService) -> web.Application:
     async def paint(request: web.Request) -> web.StreamResponse:
-        served, number = await stand_in.work(request)
-        if stand_in.drop(number):
+        served, number = await fake_service.hold(request)
+        if fake_service.drop(number):
             assert request.transport is not None
             request.transport.abort()
-        if error := stand_in.error(number):
+        if error := fake_service.error(number):
             return web.json_response({"error": {"code": error[1]}}, status=error[0])
         size = _size(request.path, served.body)
         form = served.body.get("output", {}).get("format", "jpeg")
         headers = {"X-Request-ID": f"r{number}", "X-Backend": "diffusers", "Server-Timing": TIMING}
-        data = stand_in.painted(size, form)
+        data = fake_service.painted(size, form)
         accept = request.headers["Accept"]
         body = {"image": {"b64_json": base64.b64encode(data).decode()}, "timings_ms": {"merge": 7.0}}
         if accept == "application/json":
@@ -114,31 +114,33 @@ def application(stand_in: StandIn) -> web.Application:
         return web.Response(body=data, content_type=f"image/{form}", headers=headers)
 
     async def submit(request: web.Request) -> web.Response:
-        served, number = await stand_in.work(request)
+        served, number = await fake_service.hold(request)
         name = f"j{number}"
         scenes = [
             {"index": index, "status": "succeeded", "url": f"/v1/jobs/{name}/scenes/{index}"}
             for index in range(len(served.body["scenes"]))
         ]
-        stand_in.jobs[name] = {"polls": 0, "status": "running", "scenes": scenes, "body": served.body}
+        fake_service.jobs[name] = {"polls": 0, "status": "running", "scenes": scenes, "body": served.body}
         return web.json_response({"id": name, "status": "queued", "total": len(scenes)}, status=202)
 
     async def state(request: web.Request) -> web.Response:
-        job = stand_in.jobs[request.match_info["job"]]
+        job = fake_service.jobs[request.match_info["job"]]
         job["polls"] += 1
-        if job["polls"] > 2 and not callable(stand_in.delay_s):
+        if job["polls"] > 2 and not callable(fake_service.delay_s):
             job["status"] = "succeeded"
-            job["scenes"][-1] |= stand_in.last_scene
+            job["scenes"][-1] |= fake_service.last_scene
         return web.json_response({"status": job["status"], "scenes": job["scenes"]})
 
     async def fetch(request: web.Request) -> web.Response:
-        scene = stand_in.jobs[request.match_info["job"]]["body"]["scenes"][int(request.match_info["scene"])]
+        scene = fake_service.jobs[request.match_info["job"]]["body"]["scenes"][
+            int(request.match_info["scene"])
+        ]
         return web.Response(
-            body=stand_in.painted(_size("/v1/scenes", scene), "jpeg"), content_type="image/jpeg"
+            body=fake_service.painted(_size("/v1/scenes", scene), "jpeg"), content_type="image/jpeg"
         )
 
     async def delete(request: web.Request) -> web.Response:
-        stand_in.deleted.append(request.match_info["job"])
+        fake_service.deleted.append(request.match_info["job"])
         return web.Response(status=204)
 
     app = web.Application()
@@ -174,12 +176,12 @@ async def _stream(request: web.Request, body: Any, headers: dict[str, str]) -> w
 
 
 @contextmanager
-def serving(stand_in: StandIn) -> Iterator[str]:
+def serving(fake_service: FakeService) -> Iterator[str]:
     """Its address. It runs on a loop and a thread of its own, as a service would."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    runner = web.AppRunner(application(stand_in), handler_cancellation=True, shutdown_timeout=0.1)
+    runner = web.AppRunner(application(fake_service), handler_cancellation=True, shutdown_timeout=0.1)
     listening = socket.create_server(("127.0.0.1", 0))
 
     async def start() -> None:

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from loadtest.trial.memory import slope, tree_bytes
+from loadtest.trial.process_memory import slope, tree_bytes
 
 MIB = 1 << 20
 
@@ -22,7 +22,7 @@ def seen(mib_per_hour: float, noise_mib: float = 2.0, warms_up: bool = False) ->
     ]
 
 
-def test_growth_is_told_with_its_bounds() -> None:
+def test_growth_is_reported_with_its_bounds() -> None:
     grows = slope(seen(100))
     assert grows is not None
     assert grows["low"] < 100 * MIB < grows["high"]

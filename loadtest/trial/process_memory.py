@@ -19,8 +19,8 @@ NOT_SETTLED = 0.2
 
 
 @dataclass
-class Memory:
-    """Watches a process and all its descendants, summing what each would free if it ended (USS)."""
+class ProcessMemory:
+    """Watch a process and all its descendants, summing what each would free if it ended (USS)."""
 
     pid: int
     seen: list[dict[str, float]] = field(default_factory=list)

@@ -21,20 +21,20 @@ def synchronously(url: Any, key: Any = None, **options: Any) -> None:
 
 
 def asynchronously(url: Any, key: Any = None, **options: Any) -> None:
-    async def ask() -> None:
+    async def send() -> None:
         async with AsyncScenewright(url, key, retries=NEVER, **options) as service:
             await service.models()
 
-    asyncio.run(ask())
+    asyncio.run(send())
 
 
-BOTH = pytest.mark.parametrize("ask", [synchronously, asynchronously])
+BOTH = pytest.mark.parametrize("send", [synchronously, asynchronously])
 
 
-def raised(ask: Callable[..., Any], *arguments: Any, **options: Any) -> ScenewrightError | ServerUnreachable:
+def raised(send: Callable[..., Any], *arguments: Any, **options: Any) -> ScenewrightError | ServerUnreachable:
     """What was raised: one of ours, one sentence, and no secret anywhere in it or below it."""
     with pytest.raises((ScenewrightError, ServerUnreachable)) as caught:
-        ask(*arguments, **options)
+        send(*arguments, **options)
     error = caught.value
     assert str(error) and "\n" not in str(error)
     assert SECRET not in "".join(traceback.format_exception(error))
@@ -46,7 +46,7 @@ def raised(ask: Callable[..., Any], *arguments: Any, **options: Any) -> Scenewri
     return error
 
 
-def not_sent(ask: Callable[..., Any], *arguments: Any, **options: Any) -> NotSent:
-    error = raised(ask, *arguments, **options)
+def not_sent(send: Callable[..., Any], *arguments: Any, **options: Any) -> NotSent:
+    error = raised(send, *arguments, **options)
     assert type(error) is NotSent, repr(error)
     return error

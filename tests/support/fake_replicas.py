@@ -1,4 +1,4 @@
-"""A pool of replicas that stand as a test says."""
+"""Replicas in the state that a test sets."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from deployments.reports.routing_stats import RoutingStats
 
 
 @dataclass
-class FakePool:
-    told: Sequence[RoutingStats | None] = ()
+class FakeReplicas:
+    reported: Sequence[RoutingStats | None] = ()
     queued: Counter[str] = field(default_factory=Counter)
-    warm: set[str] = field(default_factory=set)
+    cached: set[str] = field(default_factory=set)
 
-    def standings(self) -> Sequence[RoutingStats | None]:
-        return self.told
+    def routing_stats(self) -> Sequence[RoutingStats | None]:
+        return self.reported
 
     def waiting(self) -> Counter[str]:
         return self.queued
 
-    def is_warm(self, job: LayerJob) -> bool:
-        return job.likeness in self.warm
+    def is_cached(self, job: LayerJob) -> bool:
+        return job.cache_key in self.cached
 
     def was_sent(self, job: LayerJob) -> bool:
         return False
