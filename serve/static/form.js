@@ -1,6 +1,7 @@
 // The form: controls to requests, requests back into controls, and all of it kept over a reload.
 import { descriptionSeed, readStory, STORY_SEED } from "./story.js";
 import { choice, choose, input, kind, labelled, LAYERS, SIZES } from "./controls.js";
+import * as cast from "./cast.js";
 import { clearMark } from "./marks.js";
 import { chooseModel, tellDefaults } from "./models.js";
 import { savedForm, saveForm } from "./storage.js";
@@ -24,6 +25,7 @@ export function build() {
     $(`${layer}-model`).labels[0].hidden = true;  // Until the service has several.
     $(`${layer}-model`).addEventListener("input", () => tellDefaults(layer));
   }
+  cast.build();
   restore();
   $("ask").addEventListener("input", ({ target }) => clearMark(target));
   $("ask").addEventListener("change", save);
@@ -41,7 +43,15 @@ export function onMergeChange(changed) {
 }
 
 // One request in the contract's words. What is at its default is left to the service.
-export function sceneRequest(character = $("character").value, background = $("background").value) {
+export function sceneRequest() {
+  const request = requestOf($("character").value, $("background").value);
+  const others = cast.words().filter((words) => words.trim()).map((words) => layer("character", words));
+  // A seed of the form is that of the first figure, and the others count up from it.
+  others.forEach((other, index) => "seed" in other && (other.seed = (other.seed + index + 1) % 2 ** 53));
+  return others.length ? { ...request, others } : request;
+}
+
+function requestOf(character, background) {
   const request = { character: layer("character", character), background: layer("background", background), ...merging(), layers: true };
   if ($("fallback").value !== "reduce") request.fallback = $("fallback").value;
   return request;
@@ -60,7 +70,7 @@ export function storyboard() {
   const storySeed = $("story-seed").value === "" ? STORY_SEED : Number($("story-seed").value);
   const scenes = readStory($("storyboard").value);
   const requests = scenes.map(({ character, background }) => {
-    const request = sceneRequest(character, background);
+    const request = requestOf(character, background);
     for (const name of Object.keys(LAYERS)) request[name].seed ??= descriptionSeed(name, request[name].prompt, storySeed);
     return request;
   });
@@ -80,6 +90,7 @@ export function fill(request) {
       choose($(`${name}-size`), asked.width ? `${asked.width}x${asked.height}` : "");
     }
     $("fallback").value = request.fallback ?? "reduce";
+    cast.setWords((request.others ?? []).map(({ prompt }) => prompt));
   }
   const { mode, position, width, height, scale, harmonize, shadow } = request.merge;
   $("mode").value = mode;
@@ -142,6 +153,7 @@ function save() {
 
 function restore() {
   const values = savedForm();
+  cast.setWords([1, 2, 3].map((number) => values[`figure-${number}`]).filter((words) => typeof words === "string"));
   for (const control of kept()) {
     const value = values[control.type === "radio" ? control.name : control.id];
     if (typeof value === "boolean") control.checked = value;

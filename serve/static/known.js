@@ -1,6 +1,7 @@
 // Under the fields: which words the models do not know, and what they do know. deployments/diffusion/model/known_words.py
 // follows the same rules.
 import { modelOf } from "./models.js";
+import { words } from "./cast.js";
 import { readStory } from "./story.js";
 
 const LAYERS = ["character", "background"];
@@ -24,11 +25,12 @@ export function watchWords() {
     clearTimeout(timer);
     timer = setTimeout(tellAll, WORD_MS);
   };
-  for (const id of [...LAYERS, ...LAYERS.map((layer) => `${layer}-model`), "storyboard"]) $(id).addEventListener("input", soon);
+  for (const id of [...LAYERS, ...LAYERS.map((layer) => `${layer}-model`), "figures", "storyboard"]) $(id).addEventListener("input", soon);
 }
 
 export function tellAll() {
-  for (const layer of LAYERS) tell(layer, hint(layer, $(layer).value));
+  tell("character", hint("character", [$("character").value, ...words()].join("\n")));
+  tell("background", hint("background", $("background").value));
   tell("storyboard", LAYERS.map((layer) => hint(layer, told(layer))).filter(Boolean).join(" "));
 }
 

@@ -3,10 +3,12 @@ import * as board from "./board.js";
 import * as form from "./form.js";
 import * as marks from "./marks.js";
 import * as made from "./made.js";
+import * as placing from "./placing.js";
 import * as stage from "./stage.js";
 import * as status from "./status.js";
 import * as store from "./shelf_store.js";
 import * as strip from "./strip.js";
+import { placed } from "./cast.js";
 import { sentence, sentencesOf } from "./faults.js";
 import { copy } from "./clipboard.js";
 import { kind } from "./controls.js";
@@ -81,6 +83,7 @@ function present(shown) {
   current = shown;
   stage.reveal(shown.scene);
   made.tell(shown.scene, shown.layers, again);
+  placing.tell(shown.scene, shown.layers);
   allowAgain();
   $("composition-hint").textContent = shown.layers ? "Changes show at once, without painting again." : "Changes count when you paint: the layers of this scene are not kept here.";
   return limitScale(shown);
@@ -199,9 +202,21 @@ async function resume() {
   });
 }
 
+// As the X-Seed header has them.
+function seedWords(scene) {
+  const { character, background } = made.seeds(scene);
+  const others = made.otherSeeds(scene);
+  return others.length ? `characters=${[character, ...others].join(",")}; background=${background}` : `character=${character}; background=${background}`;
+}
+
 form.build();
 api().then(layLimits).catch(() => {});  // Without them the service refuses what is too much.
 form.onMergeChange(mergeSoon);
+placing.build((index, change) => {
+  if (!current?.layers) return;
+  current = { ...current, scene: placed(current.scene, index, change) };
+  mergeSoon();
+});
 watchWords();
 $("ask").addEventListener("submit", submit);
 $("stop").addEventListener("click", stop);
@@ -212,7 +227,7 @@ $("key").addEventListener("change", () => {
   resume();
 });
 $("copy-curl").addEventListener("click", () => copy(made.curl(current.scene), "Copied, as a curl command."));
-$("copy-seeds").addEventListener("click", () => copy(Object.entries(made.seeds(current.scene)).map((pair) => pair.join("=")).join("; "), "Seeds copied."));
+$("copy-seeds").addEventListener("click", () => copy(seedWords(current.scene), "Seeds copied."));
 $("keep-seeds").addEventListener("click", () => {
   form.setSeeds(made.seeds(current.scene));
   stage.say("These seeds are now in the form.");

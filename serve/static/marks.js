@@ -5,7 +5,10 @@ const $ = (id) => document.getElementById(id);
 
 // The control of a refused parameter, such as background.num_inference_steps or scenes.2.character.seed.
 export function controlOf(param) {
-  const [name, field] = (param ?? "").replace(/^scenes\.\d+\./, "").split(".");
+  const path = (param ?? "").replace(/^scenes\.\d+\./, "").replace(/^characters\.0\b/, "character");
+  const [, other, part] = /^characters\.([1-9])\.?(\w*)/.exec(path) ?? [];
+  if (other && (!part || part === "prompt")) return $(`figure-${other}`);
+  const [name, field] = path.replace(/^characters\.\d/, "character").split(".");
   if (name === "merge") return field === "position" ? document.querySelector("input[name=position]:checked") : $(field === "width" || field === "height" ? "frame" : field);
   const suffix = { num_inference_steps: "steps", guidance_scale: "guidance", seed: "seed", width: "size", height: "size", negative_prompt: "negative", model: "model" }[field];
   if (!(name in LAYERS)) return name === "scenes" ? $("storyboard") : null;

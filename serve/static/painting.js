@@ -2,6 +2,7 @@
 import * as service from "./service.js";
 import * as stage from "./stage.js";
 import * as store from "./shelf_store.js";
+import { figuresOf, isSeveral, standing } from "./cast.js";
 import { blobOf } from "./pictures.js";
 
 // Streams a scene over the stage. Returns it and its layers, kept. `asked` is what it is kept as, where `request` says
@@ -23,18 +24,31 @@ export async function paintScene(request, signal, asked = request, mode = reques
 
 // A scene as this page keeps it. `painted` is how its layers were painted, whatever is composed of them later.
 export function sceneOf(id, created, request, { image, blob, layers, ...answer }, mode = request.merge.mode) {
-  const sizes = layers?.painted && { character: sizeOf(request.character, layers.painted), background: sizeOf(request.background, layers.background) };
+  const named = layers && byName(layers);
+  const sizes = named?.painted && {
+    character: sizeOf(request.character, named.painted),
+    background: sizeOf(request.background, named.background),
+    others: request.others?.map((asked, index) => sizeOf(asked, named[nameOf("painted", index + 1)])),
+  };
   const scene = { id, created, request, answer, painted: { mode, sizes }, image: blob ?? blobOf(image) };
-  const apart = layers && Object.fromEntries(Object.entries(layers).filter(([name]) => name !== "mask").map(([name, picture]) => [name, blobOf(picture)]));
+  const apart = named && Object.fromEntries(Object.entries(named).map(([name, picture]) => [name, blobOf(picture)]));
   return { scene, layers: apart };
 }
+
+// The layers of a scene by the names they are kept under: the first figure's as those of a figure alone.
+function byName({ background, character, characters = [character], painted }) {
+  const figures = characters.flatMap((picture, index) => [[nameOf("character", index), picture], [nameOf("painted", index), [painted].flat()[index]]]);
+  return Object.fromEntries([["background", background], ...figures].filter(([, picture]) => picture));
+}
+
+const nameOf = (name, index) => (index ? `${name}-${index}` : name);
 
 // As it was asked for, else as it came: a very large layer comes smaller than it was painted.
 const sizeOf = (asked, came) => (asked.width ? { width: asked.width, height: asked.height } : { width: came.width, height: came.height });
 
 // The kept layers, composed in another way. Returns the scene as it now is, kept.
 export async function mergeAgain(scene, layers, merging, signal) {
-  const answer = await service.mergeLayers(filesFor(scene, layers, merging), merging, signal);
+  const answer = await service.mergeLayers(filesFor(scene, layers, merging), optionsFor(scene, merging), signal);
   const { enhance, ...request } = scene.request;
   const { merge, warnings } = answer;
   const changed = { ...scene, request: { ...request, ...merging }, answer: { ...scene.answer, merge, warnings }, image: blobOf(answer.image) };
@@ -46,13 +60,23 @@ export async function mergeAgain(scene, layers, merging, signal) {
 export async function usualBox(scene, layers, signal) {
   const { merge } = scene.request;
   const usual = { merge: { ...merge, scale: 1 } };
-  return (await service.mergeLayers(filesFor(scene, layers, usual), usual, signal)).merge;
+  return (await service.mergeLayers(filesFor(scene, layers, usual), optionsFor(scene, usual), signal)).merge;
 }
 
 // What is pasted is the rectangle as the model painted it; so is what has not been cut out yet.
-function filesFor(scene, { character, painted, background }, { merge }) {
-  const cutOut = merge.mode !== "paste" && scene.answer.merge?.mode === "cutout";
-  return { character: cutOut ? character : painted ?? character, background };
+function filesFor(scene, layers, { merge }) {
+  const found = scene.answer.merge;
+  const character = figuresOf(scene.request).map((_, index) => {
+    const cutOut = merge.mode !== "paste" && (found?.figures?.[index] ?? found)?.mode === "cutout";
+    const figure = layers[nameOf("character", index)];
+    return cutOut ? figure : layers[nameOf("painted", index)] ?? figure;
+  });
+  return { character, background: layers.background };
+}
+
+// Of several figures each has a position of its own.
+function optionsFor({ request }, { merge: { position, ...merge }, ...rest }) {
+  return isSeveral(request) ? { ...rest, merge, figures: standing(request) } : { ...rest, merge: { position, ...merge } };
 }
 
 // A browser that keeps nothing still shows what was painted.

@@ -1,4 +1,5 @@
 // The service, by its HTTP contract.
+import { wire } from "./cast.js";
 import { eventsOf } from "./events.js";
 import { key } from "./storage.js";
 
@@ -85,11 +86,11 @@ const EVENTS = { Accept: "text/event-stream" };
 const JSON_IN = { "Content-Type": "application/json" };
 
 export const paintScene = (request, signal) =>
-  streamed("v1/scenes?previews=8", { method: "POST", headers: { ...EVENTS, ...JSON_IN }, body: JSON.stringify(request), signal });
+  streamed("v1/scenes?previews=8", { method: "POST", headers: { ...EVENTS, ...JSON_IN }, body: JSON.stringify(wire(request)), signal });
 
 export async function mergeLayers({ character, background }, options, signal) {
   const form = new FormData();
-  form.append("character", character, "character.png");
+  for (const figure of [character].flat()) form.append("character", figure, "character.png");
   form.append("background", background, "background.png");
   form.append("options", JSON.stringify(options));
   const response = await ask("v1/merges", { method: "POST", headers: { Accept: "application/json" }, body: form, signal });
@@ -98,7 +99,7 @@ export async function mergeLayers({ character, background }, options, signal) {
 
 export async function submitJob(scenes, signal) {
   const headers = { ...JSON_IN, "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()).slice(2) };
-  const response = await ask("v1/jobs", { method: "POST", headers, body: JSON.stringify({ scenes }), signal });
+  const response = await ask("v1/jobs", { method: "POST", headers, body: JSON.stringify({ scenes: scenes.map(wire) }), signal });
   return response.json();
 }
 

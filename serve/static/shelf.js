@@ -1,5 +1,6 @@
 // The shelf: what was made, newest first, kept across reloads.
 import * as store from "./shelf_store.js";
+import { described } from "./cast.js";
 import { show } from "./pictures.js";
 
 const $ = (id) => document.getElementById(id);
@@ -52,7 +53,7 @@ async function undo(open) {
 }
 
 function item(scene, open) {
-  const words = `${scene.request.character.prompt}, ${scene.request.background.prompt}`;
+  const words = `${described(scene.request)}, ${scene.request.background.prompt}`;
   const entry = document.createElement("li");
   entry.dataset.scene = scene.id;
   const button = Object.assign(document.createElement("button"), { type: "button", className: "open" });

@@ -1,10 +1,12 @@
 // The open book: both layers on their pages while they are painted, then the scene over the spread.
+import { described, figuresOf, isSeveral } from "./cast.js";
 import { sentencesOf, titleOf } from "./faults.js";
 import { previewBlob, show } from "./pictures.js";
 
 const $ = (id) => document.getElementById(id);
 const NAMES = { character: "Character", background: "Place" };
 let pace = {};
+let parts = {};  // by layer: of each of its figures, how much is painted
 let waitTimer = 0;
 const waiting = new Set();
 
@@ -13,6 +15,7 @@ export function begin(request) {
   frame(width, height);
   Object.assign($("stage").dataset, { state: "painting", busy: "false" });
   pace = {};
+  parts = { character: figuresOf(request).map(() => 0), background: [0] };
   waiting.clear();
   for (const id of ["scene", "together", "made", "fault"]) $(id).hidden = true;
   for (const layer of Object.keys(NAMES)) {
@@ -20,29 +23,30 @@ export function begin(request) {
     page(layer, ".step").textContent = "waiting";
     page(layer, "progress").value = 0;
   }
-  say("Painting both layers…");
+  say(isSeveral(request) ? "Painting all layers…" : "Painting both layers…");
 }
 
 // A layer's place in the queue. Only its first one is read out, and later that it is being painted.
-export function queued({ layer, ahead }) {
+export function queued({ layer, ahead, index }) {
   const place = ahead ? `${ordinal(ahead + 1)} in the queue` : "next";
-  page(layer, ".step").textContent = place;
-  if (ahead && !waiting.has(layer)) {
-    waiting.add(layer);
-    say(`${NAMES[layer]} waits: ${place}.`);
+  page(layer, ".step").textContent = `${figure(index)}${place}`;
+  if (ahead && !waiting.has(named(layer, index))) {
+    waiting.add(named(layer, index));
+    say(`${named(layer, index)} waits: ${place}.`);
   }
   $("left").textContent = "";
 }
 
 // A step of a layer; `preview` is what it looks like by now.
-export function progress({ layer, step, steps, preview }) {
+export function progress({ layer, step, steps, preview, index }) {
   const now = performance.now();
-  pace[layer] ??= { since: now, from: step };
-  if (waiting.delete(layer)) say(`Painting the ${NAMES[layer].toLowerCase()}…`);
-  Object.assign(pace[layer], { now, step, steps });
-  page(layer, ".step").textContent = `${step} of ${steps}`;
-  page(layer, "progress").value = step / steps;
-  if (preview) {
+  const name = named(layer, index);
+  pace[name] ??= { since: now, from: step };
+  if (waiting.delete(name)) say(`Painting the ${name.toLowerCase()}…`);
+  Object.assign(pace[name], { now, step, steps });
+  page(layer, ".step").textContent = `${figure(index)}${step} of ${steps}`;
+  painted(layer, index, step / steps);
+  if (preview && !index) {
     const img = page(layer, "img");
     img.alt = `${NAMES[layer]}, partly painted`;
     show(img, previewBlob(preview));
@@ -50,11 +54,20 @@ export function progress({ layer, step, steps, preview }) {
   $("left").textContent = timeLeft();
 }
 
-export function layerDone({ layer, degraded }) {
-  page(layer, "progress").value = 1;
-  page(layer, ".step").textContent = degraded.length ? "painted, not as requested" : "painted";
-  say(`${NAMES[layer]} painted.`);
+export function layerDone({ layer, degraded, index }) {
+  painted(layer, index, 1);
+  page(layer, ".step").textContent = `${figure(index)}${degraded.length ? "painted, not as requested" : "painted"}`;
+  say(`${named(layer, index)} painted.`);
 }
+
+// Of several figures the first one is shown on its way, and the bar is of all of them.
+function painted(layer, index = 0, share) {
+  parts[layer][index] = share;
+  page(layer, "progress").value = parts[layer].reduce((sum, each) => sum + each, 0) / parts[layer].length;
+}
+
+const named = (layer, index) => (index === undefined ? NAMES[layer] : `${NAMES[layer]} ${index + 1}`);
+const figure = (index) => (index === undefined ? "" : `figure ${index + 1}: `);
 
 export function together({ preview }) {
   $("together").hidden = false;
@@ -66,7 +79,7 @@ export function reveal(scene) {
   frame(request.merge.width, request.merge.height);
   Object.assign($("stage").dataset, { state: "done", busy: "false" });
   const img = $("scene").querySelector("img");
-  img.alt = `${request.character.prompt}, before ${request.background.prompt}`;
+  img.alt = `${described(request)}, before ${request.background.prompt}`;
   show(img, image);
   for (const id of ["together", "fault"]) $(id).hidden = true;
   for (const id of ["scene", "made"]) $(id).hidden = false;
