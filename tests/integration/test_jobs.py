@@ -19,7 +19,7 @@ from serve.runtime import local_cluster
 from tests.support.polling import until
 from tests.support.running_service import replica, simulated_config
 
-LAYER: dict[str, Any] = {"prompt": "x", "num_inference_steps": 2, "width": 64, "height": 64}
+LAYER: dict[str, Any] = {"prompt": "x", "num_inference_steps": 6, "width": 64, "height": 64}
 FRAME = {"merge": {"width": 128, "height": 64, "mode": "paste"}, "output": {"format": "png"}}
 VICTIMS = ("JobWorker", "Character", "Background", "Merger")
 
