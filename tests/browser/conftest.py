@@ -33,12 +33,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(300))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    skipped = terminalreporter.getreports("skipped")
-    if any(NO_BROWSER in str(report.longrepr) for report in skipped):
-        terminalreporter.write_line(NO_BROWSER.upper(), red=True, bold=True)
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Of a module: as long as Playwright is there, its event loop runs in this thread, and no other can."""

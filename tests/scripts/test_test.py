@@ -25,19 +25,24 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "lints"),
+    ("arguments", "lints", "shared"),
     [
-        ([], True),
-        (["-m", "slow"], True),
-        (["-k", "merge"], True),
-        (["tests/serve"], False),
-        (["-q", "tests/serve"], False),
-        (["tests/serve::test_one"], False),
+        ([], True, True),
+        (["-m", "slow"], True, False),
+        (["-mslow"], True, False),
+        (["-k", "merge"], True, True),
+        (["--maxfail", "2"], True, True),
+        (["tests/serve"], False, False),
+        (["-q", "tests/serve"], False, False),
+        (["tests/serve::test_one"], False, False),
     ],
 )
-def test_paths_are_run_without_the_linters(checkout: Path, arguments: list[str], lints: bool) -> None:
+def test_paths_are_run_without_the_linters_and_all_tests_in_two_processes(
+    checkout: Path, arguments: list[str], lints: bool, shared: bool
+) -> None:
     subprocess.run([checkout / "scripts" / "test", *arguments], check=True, timeout=20)
     calls = (checkout / "calls").read_text().splitlines()
     assert calls[0].split() == ["scripts/install"]
     assert ("scripts/lint" in (call.strip() for call in calls)) == lints
-    assert calls[-1].split() == [".venv/bin/python", "-m", "pytest", *arguments]
+    workers = ["-n", "2", "--no-loadscope-reorder"] if shared else []
+    assert calls[-1].split() == [".venv/bin/python", "-m", "pytest", *workers, *arguments]

@@ -73,6 +73,16 @@ def test_its_status_is_pytest_s(tmp_path: Path, test: str, status: int, closing:
     assert (tmp_path / "joined").exists() and (tmp_path / "registered").exists()
 
 
+@pytest.mark.parametrize(("test", "status", "closing"), [(PASSES, 0, "1 passed"), (FAILS, 1, "1 failed")])
+def test_so_do_the_workers_that_share_it(tmp_path: Path, test: str, status: int, closing: str) -> None:
+    (tmp_path / "test_it.py").write_text(CRASHES + LINGERS + test)
+    session = ended(tmp_path, "-p", "tests.support.ending", "-p", "xdist", "-n", "1")
+    assert session.returncode == status, session.stderr
+    assert closing in session.stdout.splitlines()[-1]
+    assert "crashed" not in session.stdout + session.stderr
+    assert (tmp_path / "joined").exists() and (tmp_path / "registered").exists()
+
+
 def test_options_that_are_wrong_are_an_error_still(tmp_path: Path) -> None:
     session = ended(tmp_path, "-p", "tests.support.ending", "--no-such-option")
     assert session.returncode == 4 and "--no-such-option" in session.stderr
