@@ -54,6 +54,7 @@ RETRY_S = 1.0
 LONGEST_REST_S = 60.0
 """The pause before painting again where no picture could be kept: by then its disk or bucket may be back."""
 TIDY_EVERY_S = 60.0
+GAUGE_EVERY_S = 2.0
 YOUNG_S = 3_600.0
 """A younger note's process may still be about to keep the picture."""
 TOO_OFTEN = 10
@@ -122,6 +123,7 @@ class JobWorker:
                 _again_and_again(partial(self._claim_scenes, leases, pictures, engine), self._rest)
             )
             tasks.create_task(_again_and_again(partial(self._renew, leases), _sleeping(renew_s)))
+            tasks.create_task(_again_and_again(self._record_free_bytes, _sleeping(GAUGE_EVERY_S)))
             tasks.create_task(
                 _again_and_again(partial(self._tidy, leases, pictures, engine), _sleeping(TIDY_EVERY_S))
             )
@@ -169,12 +171,15 @@ class JobWorker:
             if lease in self._painting:
                 self._painting[lease].cancel()
 
-    async def _tidy(self, leases: Leases, pictures: Pictures, engine: Engine) -> None:
-        """Forget old jobs, drop the pictures that are nobody's, and record how much room there is."""
+    async def _record_free_bytes(self) -> None:
+        """Record how much room there is. Ray shows a gauge only in the report after it was set."""
         with suppress(OSError):
             free = await asyncio.to_thread(self._disk.free_bytes)
             if free is not None:
                 self._recorder.set(metrics.FREE_BYTES, free)
+
+    async def _tidy(self, leases: Leases, pictures: Pictures, engine: Engine) -> None:
+        """Forget old jobs, and drop the pictures that are nobody's."""
         await asyncio.to_thread(ended_keys.give_up, engine, self._config.retention_s)
         while await asyncio.to_thread(leases.forget, self._config.retention_s):
             continue

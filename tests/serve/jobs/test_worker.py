@@ -506,18 +506,14 @@ async def test_a_store_that_fails_leaves_the_job_to_be_removed_again(
     assert files_in(mine.state_folder / "pictures") == set()
 
 
-async def test_the_room_on_the_disk_is_recorded(
+async def test_the_room_on_the_disk_is_recorded_for_every_report_of_ray(
     mine: ServiceConfig, graph: Graph, noted: list[Noted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(DiskSpace, "free_bytes", lambda self: 12_345)
+    monkeypatch.setattr("serve.jobs.worker.GAUGE_EVERY_S", 0.01)
     async with working(mine, graph):
-
-        async def recorded() -> bool:
-            return any(
-                12_345 in each.of(metrics.FREE_BYTES) for each in noted if each.allowed == metrics.WORKER
-            )
-
-        await eventually(recorded)
+        [worker] = [each for each in noted if each.allowed == metrics.WORKER]
+        await eventually(lambda: worker.of(metrics.FREE_BYTES)[:3] == [12_345] * 3)
 
 
 async def test_it_stops_once_no_renewal_is_under_way(
