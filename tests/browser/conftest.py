@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import threading
-from collections.abc import AsyncGenerator, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 
-import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from deployments.background import Background
-from deployments.character import Character
-from deployments.imaging.files.encoding import encode
-from deployments.imaging.placeholder import placeholder
-from deployments.messages import LayerJob, LayerResult, OutputOptions, StepEvent
 from tests.support.local_service import service, simulated_config
 from tests.support.page_actions import PATIENCE_MS, STEP_S, OpenPage
+from tests.support.sketches import CROWDED, HELD, SketchedBackground, SketchedCharacter
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 NO_BROWSER = "no Chromium here: the page was NOT tested (Debian, Ubuntu: apt install chromium)"
@@ -47,10 +40,6 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-HELD = threading.Event()
-"""While it is set, every layer waits half-way."""
-
-
 @pytest.fixture
 def held() -> Iterator[threading.Event]:
     """Clearing it lets the painting go on."""
@@ -59,40 +48,11 @@ def held() -> Iterator[threading.Event]:
     HELD.clear()
 
 
-CROWDED = threading.Event()
-"""While it is set, a character comes with a backdrop that nothing can be cut out of."""
-
-
 @pytest.fixture
 def crowded() -> Iterator[None]:
     CROWDED.set()
     yield
     CROWDED.clear()
-
-
-class Sketches:
-    """Puts a preview into every other step of a simulated layer whose engine sends none; and can be held."""
-
-    async def stream(self, job: LayerJob) -> AsyncGenerator[StepEvent | LayerResult, None]:
-        small = placeholder(job.kind, 96, 96, job.prompt)
-        sketch = encode(small, OutputOptions("jpeg", 70)).data if job.previews else None
-        async for item in super().stream(job):  # type: ignore[misc]
-            drawn = isinstance(item, StepEvent) and item.preview is None and item.step % 2 == 0
-            yield replace(item, preview=sketch) if drawn else item
-            while HELD.is_set() and isinstance(item, StepEvent) and 2 * item.step >= item.steps:
-                await asyncio.sleep(0.02)
-
-
-class SketchedCharacter(Sketches, Character):
-    async def stream(self, job: LayerJob) -> AsyncGenerator[StepEvent | LayerResult, None]:
-        async for item in super().stream(job):
-            if isinstance(item, LayerResult) and CROWDED.is_set():
-                noise = np.random.default_rng(0).integers(0, 256, item.pixels.shape, np.uint8)
-                item = replace(item, pixels=noise)
-            yield item
-
-
-class SketchedBackground(Sketches, Background): ...
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 
 from serve.config.service_config import ServiceConfig
 from tests.support.local_service import service, simulated_config
-
-from .conftest import OpenPage, SketchedBackground, SketchedCharacter
+from tests.support.page_actions import OpenPage
+from tests.support.sketches import SketchedBackground, SketchedCharacter
 
 SCHNELL = "black-forest-labs/FLUX.1-schnell"
 

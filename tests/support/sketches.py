@@ -1,0 +1,48 @@
+"""Paint simulated layers with previews, held half-way or not to be cut out where a test says so."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+
+import numpy as np
+
+from deployments.background import Background
+from deployments.character import Character
+from deployments.imaging.files.encoding import encode
+from deployments.imaging.placeholder import placeholder
+from deployments.messages import LayerJob, LayerResult, OutputOptions, StepEvent
+
+HELD = threading.Event()
+"""While it is set, every layer waits half-way."""
+
+
+CROWDED = threading.Event()
+"""While it is set, a character comes with a backdrop that nothing can be cut out of."""
+
+
+class Sketches:
+    """Puts a preview into every other step of a simulated layer whose engine sends none; and can be held."""
+
+    async def stream(self, job: LayerJob) -> AsyncGenerator[StepEvent | LayerResult, None]:
+        small = placeholder(job.kind, 96, 96, job.prompt)
+        sketch = encode(small, OutputOptions("jpeg", 70)).data if job.previews else None
+        async for item in super().stream(job):  # type: ignore[misc]
+            drawn = isinstance(item, StepEvent) and item.preview is None and item.step % 2 == 0
+            yield replace(item, preview=sketch) if drawn else item
+            while HELD.is_set() and isinstance(item, StepEvent) and 2 * item.step >= item.steps:
+                await asyncio.sleep(0.02)
+
+
+class SketchedCharacter(Sketches, Character):
+    async def stream(self, job: LayerJob) -> AsyncGenerator[StepEvent | LayerResult, None]:
+        async for item in super().stream(job):
+            if isinstance(item, LayerResult) and CROWDED.is_set():
+                noise = np.random.default_rng(0).integers(0, 256, item.pixels.shape, np.uint8)
+                item = replace(item, pixels=noise)
+            yield item
+
+
+class SketchedBackground(Sketches, Background): ...
