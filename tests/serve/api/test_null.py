@@ -19,7 +19,13 @@ from serve.http.body import parse
 from serve.ingress import build_api
 from tests.support.scene_requests import SCENE, SMALL, error_of
 
-VALUES: dict[str, Any] = {"prompt": "a", "background": "b", "scenes": [SCENE], "x": 0.5}
+VALUES: dict[str, Any] = {
+    "prompt": "a",
+    "background": "b",
+    "scenes": [SCENE],
+    "x": 0.5,
+    "url": "https://example.com/hook",
+}
 """A value for each field that a request needs."""
 EITHER = {"character": "a", "characters": ["a"]}
 """A scene needs one of these."""
