@@ -8,12 +8,18 @@ import torch
 from diffusers import (
     AutoencoderKL,
     DPMSolverMultistepScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    FluxPipeline,
+    FluxTransformer2DModel,
     PixArtSigmaPipeline,
     PixArtTransformer2DModel,
+    SD3Transformer2DModel,
+    StableDiffusion3Pipeline,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
+from diffusers.utils import logging
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import (
     CLIPTextConfig,
@@ -29,32 +35,58 @@ VAE_WIDTHS = {"full": (128, 256, 512, 512), "tiny": (8, 8, 8, 8)}
 
 
 def random_pipeline(family: str, scale: str, device: str, dtype: torch.dtype) -> Any:
-    """Build `family` sd15, sdxl or dit at `scale` full or tiny; on its device, the UNets in channels-last."""
+    """Build `family` sd15, sdxl, sd35, flux or dit at `scale` full or tiny; UNets in channels-last.
+
+    Its denoiser and VAE have the published sizes, and so have the texts that the denoiser reads; the text
+    encoders of sd35, flux and dit are small, since they run once a picture.
+    """
     torch.manual_seed(0)
-    if family == "dit":
-        pipeline = _dit(scale)
-        pipeline.set_progress_bar_config(disable=True)
-        return pipeline.to(device, dtype)
-    pipeline = _sdxl(scale) if family == "sdxl" else _sd15(scale)
+    made = Maker(device, dtype)
+    pipeline = {"sd15": _sd15, "sdxl": _sdxl, "sd35": _sd35, "flux": _flux, "dit": _dit}[family](scale, made)
     pipeline.set_progress_bar_config(disable=True)
-    for convolutional in (pipeline.unet, pipeline.vae):
-        convolutional.to(memory_format=torch.channels_last)
-    return pipeline.to(device, dtype)
+    for convolutional in ("unet", "vae"):
+        network = getattr(pipeline, convolutional, None)
+        if network is not None and family != "dit":
+            network.to(memory_format=torch.channels_last)
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()  # It warns of each network that it casts, and they have this dtype already.
+    try:
+        return pipeline.to(device, dtype)
+    finally:
+        logging.set_verbosity(before)
 
 
-def _sd15(scale: str) -> Any:
+class Maker:
+    """Make networks on their device, in their dtype: twelve billion weights on a CPU take minutes."""
+
+    def __init__(self, device: str, dtype: torch.dtype) -> None:
+        self._device = device
+        self._dtype = dtype
+
+    def __call__(self, kind: Any, *arguments: Any, **named: Any) -> Any:
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(self._dtype)
+        try:
+            with torch.device(self._device):
+                return kind(*arguments, **named).eval().requires_grad_(False)
+        finally:
+            torch.set_default_dtype(before)
+
+
+def _sd15(scale: str, made: Maker) -> Any:
     tiny = scale == "tiny"
     width = 32 if tiny else 768
-    unet = UNet2DConditionModel(
+    unet = made(
+        UNet2DConditionModel,
         sample_size=64,
         cross_attention_dim=width,
         attention_head_dim=8,
         **(_tiny_blocks() if tiny else {"block_out_channels": (320, 640, 1280, 1280)}),
     )
     tokenizer = _tokenizer()
-    text_encoder = CLIPTextModel(_text(tokenizer, width, *((2, 4) if tiny else (12, 12))))
+    text_encoder = made(CLIPTextModel, _text(tokenizer, width, *((2, 4) if tiny else (12, 12))))
     return StableDiffusionPipeline(
-        _vae(scale, 0.18215),
+        _vae(scale, made, 0.18215),
         text_encoder,
         tokenizer,
         unet,
@@ -65,7 +97,7 @@ def _sd15(scale: str) -> Any:
     )
 
 
-def _sdxl(scale: str) -> Any:
+def _sdxl(scale: str, made: Maker) -> Any:
     """Build after the base model's published configuration: three levels, the depth in the last two."""
     tiny = scale == "tiny"
     widths = (32, 32) if tiny else (768, 1280)
@@ -77,7 +109,8 @@ def _sdxl(scale: str) -> Any:
         "attention_head_dim": (5, 10, 20),
     }
     time_width = 8 if tiny else 256
-    unet = UNet2DConditionModel(
+    unet = made(
+        UNet2DConditionModel,
         sample_size=128,
         cross_attention_dim=sum(widths),
         use_linear_projection=True,
@@ -88,10 +121,10 @@ def _sdxl(scale: str) -> Any:
     )
     tokenizer = _tokenizer()
     return StableDiffusionXLPipeline(
-        vae=_vae(scale, 0.13025),
-        text_encoder=CLIPTextModel(_text(tokenizer, widths[0], *((2, 4) if tiny else (12, 12)))),
-        text_encoder_2=CLIPTextModelWithProjection(
-            _text(tokenizer, widths[1], *((2, 4) if tiny else (32, 20)))
+        vae=_vae(scale, made, 0.13025),
+        text_encoder=made(CLIPTextModel, _text(tokenizer, widths[0], *((2, 4) if tiny else (12, 12)))),
+        text_encoder_2=made(
+            CLIPTextModelWithProjection, _text(tokenizer, widths[1], *((2, 4) if tiny else (32, 20)))
         ),
         tokenizer=tokenizer,
         tokenizer_2=_tokenizer(),
@@ -100,16 +133,14 @@ def _sdxl(scale: str) -> Any:
     )
 
 
-def _dit(scale: str) -> Any:
+def _dit(scale: str, made: Maker) -> Any:
     """Build PixArt-Sigma's transformer, of 109 M parameters in place of 610 M; its words by a small T5."""
     tiny = scale == "tiny"
     tokenizer = _tokenizer()
     heads, head_width, layers = (2, 16, 2) if tiny else (12, 64, 10)
     width = heads * head_width
-    text = T5Config(
-        vocab_size=len(tokenizer), d_model=64, d_kv=16, d_ff=128, num_layers=2, num_heads=4, dropout_rate=0.0
-    )
-    transformer = PixArtTransformer2DModel(
+    transformer = made(
+        PixArtTransformer2DModel,
         num_attention_heads=heads,
         attention_head_dim=head_width,
         num_layers=layers,
@@ -120,8 +151,85 @@ def _dit(scale: str) -> Any:
         sample_size=128,
         use_additional_conditions=False,
     )
-    vae = _vae("tiny", 0.13025)
-    return PixArtSigmaPipeline(tokenizer, T5EncoderModel(text), vae, transformer, _solver())
+    vae = _vae("tiny", made, 0.13025)
+    encoder = made(T5EncoderModel, _t5(tokenizer, 64))
+    return PixArtSigmaPipeline(tokenizer, encoder, vae, transformer, _solver())
+
+
+def _sd35(scale: str, made: Maker) -> Any:
+    """Build after Stable Diffusion 3.5 Large: 38 blocks, 8 billion parameters."""
+    tiny = scale == "tiny"
+    heads, head_width, layers = (2, 16, 2) if tiny else (38, 64, 38)
+    widths, read = ((32, 32), 64) if tiny else ((768, 1280), 4096)
+    tokenizer = _tokenizer()
+    transformer = made(
+        SD3Transformer2DModel,
+        sample_size=128,
+        patch_size=2,
+        in_channels=16,
+        out_channels=16,
+        num_layers=layers,
+        attention_head_dim=head_width,
+        num_attention_heads=heads,
+        joint_attention_dim=read,
+        caption_projection_dim=heads * head_width,
+        pooled_projection_dim=sum(widths),
+        pos_embed_max_size=192,
+        qk_norm="rms_norm",
+    )
+    return StableDiffusion3Pipeline(
+        transformer=transformer,
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+        vae=_vae(scale, made, 1.5305, latent_channels=16, shift_factor=0.0609),
+        text_encoder=made(CLIPTextModelWithProjection, _text(tokenizer, widths[0], 2, 4)),
+        tokenizer=tokenizer,
+        text_encoder_2=made(CLIPTextModelWithProjection, _text(tokenizer, widths[1], 2, 4)),
+        tokenizer_2=_tokenizer(),
+        text_encoder_3=made(T5EncoderModel, _t5(tokenizer, read)),
+        tokenizer_3=_tokenizer(),
+    )
+
+
+def _flux(scale: str, made: Maker) -> Any:
+    """Build after FLUX.1 [dev]: 19 double and 38 single blocks, 12 billion parameters."""
+    tiny = scale == "tiny"
+    heads, head_width, double, single = (2, 16, 1, 1) if tiny else (24, 128, 19, 38)
+    pooled, read = (32, 64) if tiny else (768, 4096)
+    tokenizer = _tokenizer()
+    transformer = made(
+        FluxTransformer2DModel,
+        patch_size=1,
+        in_channels=64,
+        num_layers=double,
+        num_single_layers=single,
+        attention_head_dim=head_width,
+        num_attention_heads=heads,
+        joint_attention_dim=read,
+        pooled_projection_dim=pooled,
+        guidance_embeds=True,
+        axes_dims_rope=(4, 6, 6) if tiny else (16, 56, 56),
+    )
+    return FluxPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
+        vae=_vae(scale, made, 0.3611, latent_channels=16, shift_factor=0.1159),
+        text_encoder=made(CLIPTextModel, _text(tokenizer, pooled, 2, 4)),
+        tokenizer=tokenizer,
+        text_encoder_2=made(T5EncoderModel, _t5(tokenizer, read)),
+        tokenizer_2=_tokenizer(),
+        transformer=transformer,
+    )
+
+
+def _t5(tokenizer: CLIPTokenizer, width: int) -> T5Config:
+    return T5Config(
+        vocab_size=len(tokenizer),
+        d_model=width,
+        d_kv=16,
+        d_ff=128,
+        num_layers=2,
+        num_heads=4,
+        dropout_rate=0.0,
+    )
 
 
 def _tiny_blocks() -> dict[str, Any]:
@@ -140,17 +248,19 @@ def _solver() -> Any:
     )
 
 
-def _vae(scale: str, scaling_factor: float) -> AutoencoderKL:
+def _vae(scale: str, made: Maker, scaling_factor: float, **more: Any) -> Any:
     tiny = scale == "tiny"
-    return AutoencoderKL(
+    settings = {"latent_channels": 4} | more
+    return made(
+        AutoencoderKL,
         block_out_channels=VAE_WIDTHS[scale],
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
         layers_per_block=1 if tiny else 2,
-        latent_channels=4,
         norm_num_groups=4 if tiny else 32,
         sample_size=512,
         scaling_factor=scaling_factor,
+        **settings,
     )
 
 

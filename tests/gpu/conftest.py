@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -27,3 +28,12 @@ def device() -> str:
     if named == "cuda" and not torch.cuda.is_available():
         pytest.skip(NO_GPU)
     return named
+
+
+@pytest.fixture(autouse=True)
+def whole_single_precision() -> Iterator[None]:
+    """Convolve in float32 where that is asked for: cuDNN takes the shorter TF32 by default."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    yield
+    torch.backends.cudnn.allow_tf32 = before

@@ -1,0 +1,83 @@
+"""Do what a GPU is needed for, in order of worth, in ten minutes: exactness, speed, a picture.
+
+Needs torch alone on the machine; the rest may be carried as wheels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.gpu_day.report import Report
+from bench.gpu_day.runner import run_stages
+from bench.gpu_day.stages import Stage, stages
+from bench.gpu_day.wheels import collect, unpack
+
+TOTAL_S = 570.0
+"""Beneath ten minutes, so that the last result is written before a machine that is lent for so long goes."""
+
+
+def main() -> int:
+    """Return 0 where every stage succeeded; a stage that failed takes nothing from the others."""
+    asked = _arguments()
+    if asked.collect:
+        collect(asked.collect, asked.python, asked.without, print)
+        return 0
+    chosen = _chosen(asked)
+    if asked.list:
+        for stage in chosen:
+            print(f"{stage.name:16} {stage.budget_s:5.0f} s  {stage.title}")
+        return 0
+    out = asked.out or Path(os.environ.get("OUT") or "build/gpu-day")
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="gpu-day-") as work:
+        paths = [str(Path.cwd())]
+        if asked.wheels:
+            paths.insert(0, str(unpack(asked.wheels, Path(work) / "site")))
+        report = Report(out, rehearsal=asked.rehearse)
+        succeeded = run_stages(chosen, report, Path(work), paths, asked.budget_s)
+    print(f"\n{out / 'report.txt'} and report.json say all of it")
+    return 0 if succeeded else 1
+
+
+def _arguments() -> argparse.Namespace:
+    names = [stage.name for stage in stages(rehearse=True)]
+    parser = argparse.ArgumentParser(prog="scripts/gpu-day", description=__doc__)
+    parser.add_argument("--rehearse", action="store_true", help="all of it in small, on the CPU")
+    parser.add_argument("--only", nargs="+", choices=names, metavar="STAGE", help="of " + ", ".join(names))
+    parser.add_argument("--budget-s", type=_seconds, default=TOTAL_S, help="of all stages (%(default)s)")
+    parser.add_argument("--out", type=Path, help="folder of the results; else $OUT, else build/gpu-day")
+    parser.add_argument("--wheels", type=_folder, metavar="DIR", help="use the packages of these wheels")
+    parser.add_argument("--collect", type=Path, metavar="DIR", help="download the wheels into it, and end")
+    parser.add_argument("--python", default="", metavar="3.12", help="--collect for x86-64 Linux and this")
+    parser.add_argument(
+        "--without", nargs="+", default=[], metavar="NAME", help="--collect without what is there"
+    )
+    parser.add_argument("--list", action="store_true", help="list the stages and their budgets, and end")
+    return parser.parse_args()
+
+
+def _chosen(asked: argparse.Namespace) -> list[Stage]:
+    every = stages(asked.rehearse)
+    return [stage for stage in every if not asked.only or stage.name in asked.only]
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 1 <= seconds <= 86_400:
+        raise argparse.ArgumentTypeError("between 1 and 86400 seconds")
+    return seconds
+
+
+def _folder(text: str) -> Path:
+    folder = Path(text)
+    if not any(folder.glob("*.whl")):
+        raise argparse.ArgumentTypeError(f"{text} is no folder with wheels in it")
+    return folder.resolve()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

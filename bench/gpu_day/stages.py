@@ -1,0 +1,69 @@
+"""List the stages in order of worth: those that there is no time for are the last ones."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+PYTHON = sys.executable
+EXACTNESS = ("tests/gpu/test_gpu_families.py", "tests/gpu/test_gpu_exactness.py")
+"""Of tests/gpu what needs no Ray."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One command. `{result}` in it is the JSON file that it writes, `{out}` the folder of pictures.
+
+    `budget_s`: it is ended after so long; what it has written by then is kept. `environment`: added to it.
+    """
+
+    name: str
+    title: str
+    budget_s: float
+    command: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
+
+    def words(self, result: Path, out: Path) -> list[str]:
+        places = {"{result}": str(result), "{out}": str(out), "{budget}": f"{self.budget_s:.0f}"}
+        return [places.get(word, word) for word in self.command]
+
+
+def stages(rehearse: bool) -> list[Stage]:
+    """Return every stage. Those of a rehearsal are the same, in small and on the CPU."""
+    on_cpu = (("TESTS_GPU_DEVICE", "cpu"),) if rehearse else ()
+    pytest = (
+        PYTHON,
+        "-m",
+        "pytest",
+        *EXACTNESS,
+        "-m",
+        "gpu",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--durations=5",
+    )
+    return [
+        Stage(
+            "environment", "what machine this is", 40, (PYTHON, "-m", "bench.gpu_day.environment", "{result}")
+        ),
+        Stage("exactness", "every picture is its stock pipeline's", 120, pytest, on_cpu),
+        _bench("sdxl", "SDXL-sized against stock", 80, rehearse, "--no-compile"),
+        _bench("flux", "FLUX-sized against stock", 90, rehearse, "--no-compile"),
+        Stage("picture", "a scene of the bundled models", 40, _picture(rehearse)),
+        _bench("sdxl-compiled", "SDXL-sized, compiled by regions", 90, rehearse, "--only-compiled"),
+        _bench("flux-compiled", "FLUX-sized, compiled by regions", 90, rehearse, "--only-compiled"),
+        _bench("sd35", "SD3.5-sized against stock", 80, rehearse, "--no-compile"),
+    ]
+
+
+def _bench(name: str, title: str, budget_s: float, rehearse: bool, compiled: str) -> Stage:
+    command = [PYTHON, "-m", "bench.gpu", "--families", name.removesuffix("-compiled"), compiled]
+    command += ["--budget-s", "{budget}", "--json", "{result}", *(["--quick"] if rehearse else [])]
+    return Stage(name, title, budget_s, tuple(command))
+
+
+def _picture(rehearse: bool) -> tuple[str, ...]:
+    small = ("--small",) if rehearse else ()
+    return (PYTHON, "-m", "bench.gpu_day.picture", "--json", "{result}", "--out", "{out}", *small)
