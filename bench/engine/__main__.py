@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from bench.engine import engine_page
-from bench.engine.arrivals import QUICK_STEPS, STEPS, Arrival, counts_within, poisson, saturated
+from bench.engine.arrivals import DIT_STEPS, QUICK_STEPS, STEPS, Arrival, counts_within, poisson, saturated
 from bench.engine.clocks import Clock, Meter
 from bench.engine.contenders import Served, dynamic_batching, one_at_a_time, step_engine
 from bench.engine.machine import machine
@@ -73,7 +73,7 @@ def main() -> None:
     reports: list[dict[str, Any]] = []
     ends_at = time.perf_counter() + 60 * (arguments.minutes or 0.0)
     for number, model in enumerate(models):  # Each is written as it comes.
-        share = (1 / 3, 1.0)[number] if len(models) == 2 else 1.0
+        share = (1 / 4, 1.0)[number] if len(models) == 2 else 1.0
         budget_s = share * (ends_at - time.perf_counter()) if arguments.minutes else None
         reports.append(_measure(arguments, model, budget_s))
         if arguments.json:
@@ -103,7 +103,7 @@ def _measure(arguments: argparse.Namespace, model: str, budget_s: float | None) 
     size, steps = next(iter(painters.values())).native_size, STEPS
     counts = {"saturated": arguments.saturated, "poisson": arguments.poisson}
     if model == RANDOM_DIT:
-        size = DIT_SIZE
+        size, steps = DIT_SIZE, DIT_STEPS
     compares_painters = len(painters) > 1
     if arguments.quick:
         size, steps = (64, 64), QUICK_STEPS

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from deployments.diffusion.painter import PaintRequest
 
 STEPS = (4, 8, 20, 20, 30, 50)
+DIT_STEPS = (2, 4, 10, 10, 15, 25)
+"""Half as many: a step of it takes as long as four of the bundled model's, and more requests tell more."""
 QUICK_STEPS = (1, 2, 3)
 GUIDANCE = (6.0, 7.5)
 NEGATIVE = "blurry, low quality"

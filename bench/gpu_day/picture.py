@@ -43,7 +43,7 @@ def main() -> None:
     # Last: a machine without OpenCV has the layers' times at least.
     from deployments.merger import Merger
 
-    job = MergeJob("gpu-day", output=OutputOptions("jpeg", 95))
+    job = MergeJob(request_id="gpu-day", output=OutputOptions(format="jpeg", quality=95))
     began = time.perf_counter()
     merged = asyncio.run(Merger().merge(job, layers["character"], layers["background"]))
     told["merge_s"] = round(time.perf_counter() - began, 3)
@@ -53,14 +53,16 @@ def main() -> None:
 
 
 def _job(kind: LayerKind, steps: int) -> LayerJob:
+    width_px, height_px = SIZES[kind]
     return LayerJob(
-        "gpu-day",
-        kind,
-        PROMPTS[kind],
-        steps,
-        7.5,
-        42,
-        *SIZES[kind],
+        request_id="gpu-day",
+        kind=kind,
+        prompt=PROMPTS[kind],
+        num_inference_steps=steps,
+        guidance_scale=7.5,
+        seed=42,
+        width_px=width_px,
+        height_px=height_px,
         deadline_at=time.monotonic() + 600,
         plain_backdrop=kind == "character",
         no_store=True,

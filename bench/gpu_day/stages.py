@@ -46,14 +46,14 @@ def stages(rehearse: bool) -> list[Stage]:
     )
     return [
         Stage(
-            "environment", "what machine this is", 40, (PYTHON, "-m", "bench.gpu_day.environment", "{result}")
+            "environment", "what machine this is", 20, (PYTHON, "-m", "bench.gpu_day.environment", "{result}")
         ),
-        Stage("exactness", "every picture is its stock pipeline's", 120, pytest, on_cpu),
-        _bench("sdxl", "SDXL-sized against stock", 80, rehearse, "--no-compile"),
-        _bench("flux", "FLUX-sized against stock", 90, rehearse, "--no-compile"),
+        Stage("exactness", "every picture is its stock pipeline's", 90, pytest, on_cpu),
+        _bench("sdxl", "SDXL-sized against stock", 70, rehearse, "--no-compile"),
+        _bench("flux", "FLUX-sized against stock", 80, rehearse, "--no-compile"),
         Stage("picture", "a scene of the bundled models", 40, _picture(rehearse)),
-        _bench("sdxl-compiled", "SDXL-sized, compiled by regions", 90, rehearse, "--only-compiled"),
-        _bench("flux-compiled", "FLUX-sized, compiled by regions", 90, rehearse, "--only-compiled"),
+        _bench("sdxl-compiled", "SDXL-sized, compiled by regions", 130, rehearse, "--only-compiled"),
+        _bench("flux-compiled", "FLUX-sized, compiled by regions", 130, rehearse, "--only-compiled"),
         _bench("sd35", "SD3.5-sized against stock", 80, rehearse, "--no-compile"),
     ]
 

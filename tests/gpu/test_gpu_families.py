@@ -149,15 +149,15 @@ async def _through_engine(painter: Any, requests: Sequence[PaintRequest]) -> lis
 
     async def result(request: PaintRequest) -> LayerResult:
         job = LayerJob(
-            "gpu",
-            "character",
-            request.prompt,
-            request.num_inference_steps,
-            request.guidance_scale,
-            request.seed,
-            request.width_px,
-            request.height_px,
-            time.monotonic() + 300,
+            request_id="gpu",
+            kind="character",
+            prompt=request.prompt,
+            num_inference_steps=request.num_inference_steps,
+            guidance_scale=request.guidance_scale,
+            seed=request.seed,
+            width_px=request.width_px,
+            height_px=request.height_px,
+            deadline_at=time.monotonic() + 300,
             no_store=True,
         )
         async for event in engine.submit(job, request.prompt, ""):

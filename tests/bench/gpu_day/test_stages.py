@@ -35,7 +35,7 @@ def test_a_rehearsal_is_the_same_commands_in_small_and_on_the_cpu() -> None:
 def test_places_are_filled_in(tmp_path: Path) -> None:
     every = {stage.name: stage.words(tmp_path / "r.json", tmp_path) for stage in stages(rehearse=False)}
     assert not any("{" in word for words in every.values() for word in words)
-    assert every["sdxl"][-4:] == ["--budget-s", "80", "--json", str(tmp_path / "r.json")]
+    assert every["sdxl"][-4:] == ["--budget-s", "70", "--json", str(tmp_path / "r.json")]
 
 
 def test_the_stages_are_listed_with_their_budgets() -> None:
