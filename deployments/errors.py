@@ -2,7 +2,8 @@
 
 ScenewrightError
 ├── InvalidRequest        the words or pictures sent cannot be used            422 invalid_request
-│   └── CutoutFailed      `cutout` was insisted on and the matte is poor       422 cutout_failed
+│   ├── CutoutFailed      `cutout` was insisted on and the matte is poor       422 cutout_failed
+│   └── UnsupportedTask   the model cannot do what was asked of it             422 unsupported_task
 ├── Overloaded            no room; come back after `retry_after_s`             429 overloaded
 ├── GenerationFailed      the model failed, or never made a usable picture     502 generation_failed
 ├── NotReady              the model is loading, or missing for now             503 not_ready
@@ -45,6 +46,10 @@ class InvalidRequest(ScenewrightError):
 
 
 class CutoutFailed(InvalidRequest):
+    pass
+
+
+class UnsupportedTask(InvalidRequest):
     pass
 
 

@@ -21,6 +21,7 @@ Result = TypeVar("Result")
 
 KINDS: tuple[type[ScenewrightError], ...] = (
     errors.CutoutFailed,
+    errors.UnsupportedTask,
     errors.InvalidRequest,
     errors.Overloaded,
     errors.GenerationFailed,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -15,11 +17,13 @@ from deployments.diffusion.model.painter_choice import uses_denoiser
 from deployments.diffusion.model.registry import card_of, family_by_name
 from deployments.diffusion.painter import AnyPainter
 from deployments.diffusion.simulated.simulated_painter import SimulatedConfig, SimulatedPainter
+from deployments.diffusion.start_picture import StartPicture
 from deployments.imaging.placeholder import placeholder
 from deployments.imaging.quality import flaw
 from deployments.messages import LayerEvent, LayerJob, LayerKind, LayerResult, Readiness, StepEvent
 from deployments.reports.load_report import CachedLayers, LoadTracker
 from deployments.reports.routing_stats import RoutingStats
+from deployments.start_pictures import read_start
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Generator(ABC):
         self._engine.start()
         self._adds_terms = config.adds_quality_terms
         self._negates = config.adds_quality_terms and config.takes_negative_prompt
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="pictures")
         self._load_tracker = LoadTracker()
         self._cached_layers = CachedLayers(keeps=config.keeps_layers)
 
@@ -79,15 +84,21 @@ class Generator(ABC):
     def prompts(self, job: LayerJob) -> tuple[str, str]:
         """Return the prompt and the negative prompt that the model will read."""
 
-    async def stream(self, job: LayerJob) -> AsyncGenerator[LayerEvent, None]:
-        """Yield places in the queue if the job wants `queue_events`, then each step, then the layer."""
+    async def stream(
+        self, job: LayerJob, files: Mapping[str, bytes] | None = None
+    ) -> AsyncGenerator[LayerEvent, None]:
+        """Yield places in the queue if the job wants `queue_events`, then each step, then the layer.
+
+        `files`: those that the job names, by their names.
+        """
         # Before it is counted: what fails at once is neither work that arrived nor work that was done.
         self._engine.require_ready()
+        start = await self._start_of(job, files or {})
         as_requested = False
         self._cached_layers.begin(job)
         try:
             with self._load_tracker.job(job) as stepped:
-                async with aclosing(self._engine.submit(job, *self.prompts(job))) as events:
+                async with aclosing(self._engine.submit(job, *self.prompts(job), start)) as events:
                     async for event in events:
                         if isinstance(event, StepEvent):
                             stepped(event.step)
@@ -97,13 +108,19 @@ class Generator(ABC):
         finally:
             self._cached_layers.end(job, as_requested)
 
-    async def paint(self, job: LayerJob) -> LayerResult:
+    async def paint(self, job: LayerJob, files: Mapping[str, bytes] | None = None) -> LayerResult:
         """Return the layer alone. Raises the errors of deployments.errors."""
-        async with aclosing(self.stream(job)) as events:
+        async with aclosing(self.stream(job, files)) as events:
             async for event in events:
                 if isinstance(event, LayerResult):
                     return event
         raise AssertionError("the engine ended a job without a result")
+
+    async def _start_of(self, job: LayerJob, files: Mapping[str, bytes]) -> StartPicture | None:
+        if job.image is None:
+            return None
+        # One at a time: a large picture takes much memory while it is read.
+        return await asyncio.get_running_loop().run_in_executor(self._reader, read_start, job, files)
 
     async def check_health(self) -> None:
         """Raise if this replica must be replaced.

@@ -53,6 +53,8 @@ class LayerJob(SentWithTimeLeft):
     its caller hears of its place in the queue. `figure`: which of its scene's several characters it is.
     `model`: the id of that one of its layer's models that paints it; empty for the first, which is the
     default.
+    `image` and `mask`: the names of the files that it starts from, each the SHA-256 of its bytes; the files
+    go beside the job. `strength`: how far it goes from them.
     """
 
     request_id: str
@@ -76,6 +78,9 @@ class LayerJob(SentWithTimeLeft):
     queue_events: bool = False
     figure: int | None = None
     model: str = ""
+    image: str | None = None
+    strength: float = 1.0
+    mask: str | None = None
 
     @property
     def generator(self) -> str:
@@ -85,7 +90,23 @@ class LayerJob(SentWithTimeLeft):
     @property
     def megapixel_steps(self) -> float:
         """Return the cost to paint it, whatever the model."""
-        return self.width_px * self.height_px * self.num_inference_steps / 1e6
+        return self.width_px * self.height_px * self.steps / 1e6
+
+    @property
+    def steps(self) -> int:
+        """Return how many of its steps are taken: fewer where it starts from a picture."""
+        steps = self.num_inference_steps
+        return steps if self.image is None else max(1, int(steps * self.strength))
+
+    @property
+    def path(self) -> str:
+        """Return its path in a scene's request."""
+        return self.kind if self.figure is None else f"{self.kind}s.{self.figure}"
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Return the names of the files that must go beside it."""
+        return tuple(name for name in (self.image, self.mask) if name is not None)
 
     @property
     def picture_key(self) -> tuple[object, ...]:
@@ -107,6 +128,9 @@ class LayerJob(SentWithTimeLeft):
             self.plain_backdrop,
             self.fallback,
             self.guidance_interval,
+            self.image,
+            self.strength,
+            self.mask,
         )
 
     @property

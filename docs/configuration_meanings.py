@@ -80,8 +80,8 @@ MEANINGS: dict[str, dict[str, str]] = {
         "exact_rows": "Rows that every forward is filled up to with `exact`.",
         "compile": "Compile the denoiser before the replica is ready. Takes minutes.",
         "prompt_cache": "Encoded prompts that are kept.",
-        "painter": "`denoiser` is faster, for Stable Diffusion 1, 2 and XL. `pipeline` runs any text-to-image"
-        " pipeline of diffusers unmodified. `auto`: the denoiser where it can.",
+        "painter": "`pipeline` runs any pipeline of diffusers unmodified, and every task of its family. `denoiser` paints"
+        " Stable Diffusion 1, 2 and XL from words alone. `auto`: `pipeline`.",
         "preview_vae": "A small VAE that draws previews, as a folder or hub id. null: the one in the model's folder"
         " `preview_vae`, or a linear map.",
     },

@@ -34,6 +34,7 @@ from .http.request_slots import RequestSlots, fitted
 from .http.strict_json import InvalidJson
 from .openapi.described_api import DescribedApi
 from .openapi.fragments import ERRORS
+from .pictures.service import PictureService
 from .routes.images import image_routes
 from .routes.jobs import job_routes
 from .routes.layers import layer_routes
@@ -147,16 +148,16 @@ def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
     for kind in (ScenewrightError, Refusal, InvalidJson, HTTPException, ClientGone, Exception):
         app.add_exception_handler(kind, error_response)
 
-    groups = (
-        scene_routes,
-        layer_routes,
-        merge_routes,
-        image_routes,
-        job_routes,
-        picture_routes,
-        service_routes,
-        page_routes,
-    )
-    for routes in groups:
-        app.include_router(routes(config, graph))
+    pictures = PictureService(config)
+    for router in (
+        scene_routes(config, graph, pictures),
+        layer_routes(config, graph, pictures),
+        merge_routes(config, graph),
+        image_routes(config, graph, pictures),
+        job_routes(config, graph, pictures),
+        picture_routes(config, graph, pictures),
+        service_routes(config, graph),
+        page_routes(config, graph),
+    ):
+        app.include_router(router)
     return app

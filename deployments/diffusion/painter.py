@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from deployments.diffusion.start_picture import StartPicture
 from deployments.messages import Backend, Pixels
 
 WHOLE = (0.0, 1.0)
@@ -22,6 +23,7 @@ class PaintRequest:
     Diffusion XL, is its own affair, and an empty one is not always the same.
     `guidance_interval`: the part of the steps, as fractions from the first, that guidance is applied in
     (Kynkäänniemi et al. 2024, arXiv 2404.07724); the steps outside it cost half. `previews`: how many.
+    `start`: the picture that it starts from, where it is not noise alone.
     """
 
     prompt: str
@@ -32,6 +34,13 @@ class PaintRequest:
     width_px: int
     height_px: int
     guidance_interval: tuple[float, float] = WHOLE
+    start: StartPicture | None = None
+
+    @property
+    def steps(self) -> int:
+        """Return how many steps are taken, as far as known before the scheduler is asked."""
+        steps = self.num_inference_steps
+        return steps if self.start is None else self.start.steps(steps)
 
 
 @dataclass(eq=False)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from deployments.diffusion.model.families import Task
 from deployments.diffusion.model.known_words import GRAMMAR, KnownWords, read_known_words
+from deployments.diffusion.model.painter_choice import tasks_of
 from deployments.diffusion.model.registry import (
     KNOWN_MODELS,
     CommercialUse,
@@ -99,6 +100,7 @@ class _Served:
     """A model, and its defaults by the layers that it paints."""
 
     card: ModelCard
+    tasks: tuple[Task, ...]
     knows: KnownWords | None = None
     defaults: dict[LayerKind, Defaults] = field(default_factory=dict)
     default_for: list[LayerKind] = field(default_factory=list)
@@ -113,11 +115,13 @@ def listing(config: ServiceConfig) -> dict[str, Any]:
     for kind, layer in config.layers.items():
         for model, settings in layer.by_model.items():
             card, place = card_of(settings.generator.model), locate(settings.generator.model.source)
-            here = served.setdefault(card.id, _Served(card, read_known_words(place)))
+            here = served.setdefault(
+                card.id, _Served(card, tasks_of(settings.generator.model), read_known_words(place))
+            )
             here.defaults[kind] = layer_defaults(kind, settings)
             if not model:
                 here.default_for.append(kind)
-    others = [_Served(card) for card in KNOWN_MODELS if card.id not in served]
+    others = [_Served(card, card.tasks) for card in KNOWN_MODELS if card.id not in served]
     return {"object": "list", "data": [_entry(each) for each in (*served.values(), *others)]}
 
 
@@ -146,7 +150,7 @@ def _entry(served: _Served) -> dict[str, Any]:
         "defaults": {kind: vars(defaults) for kind, defaults in served.defaults.items()},
         "pipeline": card.pipeline,
         "family": card.family,
-        "tasks": list(card.tasks),
+        "tasks": list(served.tasks),
         "licence": card.licence,
         "attribution": card.attribution,
         "commercial_use": card.commercial_use,

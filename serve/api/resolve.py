@@ -29,6 +29,7 @@ from ..config.layer_defaults import layer_defaults
 from ..config.layer_models import find_model, model_id
 from ..config.service_config import Limits, ModelSettings, ServiceConfig
 from ..graph.scene_job import SceneJob
+from .input_pictures import NONE, Known, start_of
 from .schema import At, CharacterRequest, Layer, LayerRequest, Merge, Output, Placing, SceneRequest
 from .sizes import Size, frame_shaped, frame_size, layer_size
 
@@ -43,6 +44,7 @@ def admit_scene(
     request_id: str,
     accepted: PictureFormat | None,
     tenant: str = "",
+    pictures: Known = NONE,
 ) -> SceneJob:
     """Turn a scene's request into a job. Raises InvalidRequest with the parameter's path."""
     options = merge_options(request.merge, config)
@@ -63,6 +65,7 @@ def admit_scene(
             request.fallback,
             tenant,
             param=f"{kind}." if figure is None else f"{kind}s.{figure}.",
+            pictures=pictures,
             plain_backdrop=kind == "character" and options.mode != "paste",
             frame=frame if kind == "background" and config.merge.background_size == "frame" else None,
         )
@@ -89,7 +92,12 @@ def admit_scene(
 
 
 def admit_layer(
-    kind: LayerKind, request: LayerRequest, config: ServiceConfig, request_id: str, tenant: str = ""
+    kind: LayerKind,
+    request: LayerRequest,
+    config: ServiceConfig,
+    request_id: str,
+    tenant: str = "",
+    pictures: Known = NONE,
 ) -> LayerJob:
     """Turn a layer's request into a job. Raises InvalidRequest with the parameter's path."""
     cutout = isinstance(request, CharacterRequest) and request.cutout
@@ -104,6 +112,7 @@ def admit_layer(
         request.fallback,
         tenant,
         plain_backdrop=cutout,
+        pictures=pictures,
     )
 
 
@@ -119,10 +128,12 @@ def _job(
     param: str = "",
     plain_backdrop: bool = False,
     frame: Size | None = None,
+    pictures: Known = NONE,
 ) -> LayerJob:
     """Make a layer's job.
 
-    `frame`: the one that this layer fills and whose shape it takes, unless the request gives a size.
+    `frame`: the one that this layer fills and whose shape it takes, unless the request gives a size, or a
+    picture to start from, whose size it takes.
     """
     limits, layer = config.limits, config.layers[kind]
     found = find_model(layer, requested.model)
@@ -132,7 +143,10 @@ def _job(
     model, settings = found
     defaults, card = layer_defaults(kind, settings), card_of(settings.generator.model)
     default = (defaults.width, defaults.height)
-    if frame is not None and requested.width is None and requested.height is None:
+    start = start_of(requested, pictures, settings, card, param)
+    if start.image is not None:
+        default = (start.image.width, start.image.height)
+    elif frame is not None and requested.width is None and requested.height is None:
         default = frame_shaped(frame, card, limits)
     width, height = layer_size(
         (requested.width, requested.height), default, latent_factor(settings), limits, param
@@ -163,6 +177,9 @@ def _job(
         fallback=fallback,
         tenant=tenant,
         model=model,
+        image=start.image.name if start.image else None,
+        strength=start.strength,
+        mask=start.mask.name if start.mask else None,
     )
 
 

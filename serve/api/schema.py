@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from copy import deepcopy
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -116,6 +116,29 @@ class Output(Wire):
     )
 
 
+class PictureInput(Wire):
+    """A picture to paint from: an uploaded one by its id, or its file inside of the request.
+
+    One of the two. Nothing is ever fetched from an address.
+    """
+
+    id: str | None = Field(None, max_length=100, description="of POST /v1/pictures")
+    b64_json: str | None = Field(None, description="a PNG, JPEG or WebP file in base64")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_address(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "url" in value:
+            raise ValueError("no address is ever fetched: upload the picture, or send it as b64_json")
+        return value
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.id is None) == (self.b64_json is None):
+            raise ValueError("a picture is either an id or b64_json")
+        return self
+
+
 class Layer(Wire):
     """One layer to paint. What is left out comes from the service's defaults for that layer.
 
@@ -139,6 +162,17 @@ class Layer(Wire):
         None,
         max_length=200,
         description="which of the layer's models paints it, by its id in `/v1/models`; else its first",
+    )
+    image: PictureInput | None = Field(
+        None,
+        description="what it starts from; without width and height it is painted in the picture's own size, "
+        "as near as the model can, else the picture is scaled to cover the size and cropped about its middle",
+    )
+    strength: float | None = Field(
+        None, gt=0, le=1, description="how far it goes from the image: 0.6, and 1 with a mask"
+    )
+    mask: PictureInput | None = Field(
+        None, description="as large as the image: white is painted anew, all else comes back as it was sent"
     )
 
     @model_validator(mode="before")

@@ -67,7 +67,7 @@ class Graph:
 
     `merges`: how much of the merger's work this process may have under way. `replicas`: what this process
     knows of the replicas of a generator, by its name. `others`: the generators of the models that are not the
-    first of their layer, by their names.
+    first of their layer, by their names. `files`: those that the layers of one request start from, by name.
     """
 
     character: Handle
@@ -77,6 +77,7 @@ class Graph:
     merges: WorkQueue = field(default_factory=lambda: WorkQueue(UNBOUNDED, UNBOUNDED))
     replicas: Callable[[str], Replicas | None] = nowhere
     others: Mapping[str, Handle] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def generators(self) -> dict[str, Handle]:
@@ -204,11 +205,14 @@ async def _paint(graph: Graph, job: LayerJob, on_event: OnEvent | None = None) -
     """Return the layer's object ref, to pass to a further call, and the layer."""
     painter, frees_in_s = graph.painter(job), partial(graph.admission.place_frees_in_s, job)
     elsewhere = partial(_another_is_ready, graph, job)
+    # Beside the job: what is compared, counted and kept of it needs no bytes.
+    files = ({name: graph.files[name] for name in job.files},) if job.files else ()
     with branch(job) as painted:
         if on_event is None:
-            ref, layer = await _kept(partial(painter.paint.remote, job), _whole, frees_in_s, elsewhere)
+            call = partial(painter.paint.remote, job, *files)
+            ref, layer = await _kept(call, _whole, frees_in_s, elsewhere)
         else:
-            stream = partial(painter.options(stream=True).stream.remote, job)
+            stream = partial(painter.options(stream=True).stream.remote, job, *files)
             ref, layer = await _kept(stream, partial(follow, on_event=on_event), frees_in_s, elsewhere)
         painted(layer)
         return ref, layer

@@ -80,6 +80,10 @@ class BodyShare:
             self._budget.take(self._tenant, more, body_bytes)
             self._held_bytes = body_bytes
 
+    def grow_by(self, more_bytes: int) -> None:
+        """Hold so many bytes more. Raises Overloaded."""
+        self.grow_to(self._held_bytes + more_bytes)
+
     def end(self) -> None:
         """Hold nothing more."""
         self._budget.give_back(self._tenant, self._held_bytes)
@@ -130,6 +134,13 @@ def holding(scope: Scope, headers: Headers, max_bytes: int) -> Callable[[int], N
             share.grow_to(received if received <= max(reported, SMALL_BYTES) else max_bytes)
 
     return hold
+
+
+def hold_more(scope: Scope, more_bytes: int) -> None:
+    """Count bytes that a request reads from the store among those of its body. Raises Overloaded."""
+    share: BodyShare | None = scope.get("state", {}).get(STATE)
+    if share is not None:
+        share.grow_by(more_bytes)
 
 
 def announced_bytes(headers: Headers) -> int:

@@ -21,6 +21,7 @@ from .strict_json import InvalidJson
 
 TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.CutoutFailed, 422, "cutout_failed"),
+    (errors.UnsupportedTask, 422, "unsupported_task"),
     (errors.InvalidRequest, 422, "invalid_request"),
     (errors.Overloaded, 429, "overloaded"),
     (errors.GenerationFailed, 502, "generation_failed"),

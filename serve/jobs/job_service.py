@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from deployments.errors import InvalidRequest, NotReady, Overloaded
 from deployments.messages import PictureFormat
 
+from ..api.input_pictures import NONE, Known
 from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal
 from ..http.off_loop import off_loop
@@ -32,7 +33,7 @@ from .kept_scenes import picture_in, response_in
 from .open_work import OpenJob, open_jobs
 from .scene_jobs import admit_all
 from .states import ENDED, JobState, NewScene, SceneState
-from .store import JobStore, KeyEnded, OtherBody, TooManyWaiting, new_job_id
+from .store import JobStore, KeyEnded, OtherBody, PicturesGone, TooManyWaiting, new_job_id
 
 Result = TypeVar("Result")
 JOB_ID = re.compile("[0-9a-f]{32}")
@@ -66,9 +67,15 @@ class JobService:
         return DiskSpace(self._config.jobs, self._config.state_folder)
 
     async def submit(
-        self, owner: str, requested: JobRequest, digest: str, key: str | None, key_id: str | None = None
+        self,
+        owner: str,
+        requested: JobRequest,
+        digest: str,
+        key: str | None,
+        key_id: str | None = None,
+        pictures: Known = NONE,
     ) -> JobState:
-        """Submit a job, kept for good when this returns.
+        """Submit a job, kept for good when this returns. `pictures`: those that its scenes start from.
 
         Raises InvalidRequest, Overloaded, and Refusal 401 and 507.
         """
@@ -79,15 +86,19 @@ class JobService:
                 check_url(url, self._config.webhooks)
             except Forbidden as error:
                 raise InvalidRequest(f"webhook.url {error}", "webhook.url") from None
-        scenes = await off_loop(lambda: admit_all(requested.scenes, job_id, self._config, owner))
+        scenes = await off_loop(lambda: admit_all(requested.scenes, job_id, self._config, owner, pictures))
+        names = frozenset(picture.name for picture in pictures.values())
         try:
             return await self._in_thread(
-                lambda: self._submit(owner, job_id, scenes, digest, key, key_id, url)
+                lambda: self._submit(owner, job_id, scenes, digest, key, key_id, url, names)
             )
         except StorageFull as full:
             raise Refusal(507, "insufficient_storage", str(full), retry_after_s=ROOM_S) from None
         except KeyEnded:
             raise Refusal(401, "unauthenticated", "this key has ended") from None
+        except PicturesGone:
+            message = "a picture that this job starts from has just expired or was removed"
+            raise InvalidRequest(message, "scenes") from None
         except OtherBody:
             message = "this Idempotency-Key was used for another body in the last 24 hours"
             raise InvalidRequest(message, "Idempotency-Key") from None
@@ -105,6 +116,7 @@ class JobService:
         key: str | None,
         key_id: str | None,
         webhook_url: str | None,
+        pictures: Collection[str],
     ) -> JobState:
         settings = self._config.jobs
         _ = self._pictures  # Where none can be kept, no job is taken.
@@ -112,7 +124,7 @@ class JobService:
         budget = StorageBudget(settings.max_stored_bytes, settings.max_stored_scenes, left)
         most = settings.max_waiting_scenes
         job_id = self._store.submit(
-            job_id, owner, scenes, None, digest, key, most, key_id, budget, webhook_url
+            job_id, owner, scenes, None, digest, key, most, key_id, budget, webhook_url, pictures
         )
         state = self._store.counts(owner, job_id)
         assert state is not None  # noqa: S101 (it was committed a line ago)

@@ -11,6 +11,7 @@ from deployments.errors import InvalidRequest
 from deployments.merge_work import written_px
 from deployments.messages import LayerJob
 
+from ..api.input_pictures import NONE, Known
 from ..api.resolve import admit_scene
 from ..api.schema import Layer, SceneRequest
 from ..config.layer_models import find_model, model_id
@@ -25,17 +26,23 @@ LAYERS_BYTES_A_PX = 5
 
 
 def admit_all(
-    scenes: list[SceneRequest], job_id: str, config: ServiceConfig, owner: str = ""
+    scenes: list[SceneRequest],
+    job_id: str,
+    config: ServiceConfig,
+    owner: str = "",
+    pictures: Known = NONE,
 ) -> list[NewScene]:
     """Resolve a job's scenes. Raises InvalidRequest with the path of the first parameter at fault."""
-    return [_admit(scene, job_id, number, config, owner) for number, scene in enumerate(scenes)]
+    return [_admit(scene, job_id, number, config, owner, pictures) for number, scene in enumerate(scenes)]
 
 
-def _admit(scene: SceneRequest, job_id: str, number: int, config: ServiceConfig, owner: str) -> NewScene:
+def _admit(
+    scene: SceneRequest, job_id: str, number: int, config: ServiceConfig, owner: str, pictures: Known
+) -> NewScene:
     try:
-        job = admit_scene(scene, config, f"{job_id}-{number}", None, owner)
+        job = admit_scene(scene, config, f"{job_id}-{number}", None, owner, pictures)
     except InvalidRequest as error:
-        raise InvalidRequest(error.message, f"scenes.{number}.{error.param}") from None
+        raise type(error)(error.message, f"scenes.{number}.{error.param}") from None
     # Its deadline is of this process's clock, and means nothing to the one that paints it.
     kept = job.with_layers(priority="batch", deadline_at=0.0)
     requested = iter((*(scene.characters or filter(None, (scene.character,))), scene.background))

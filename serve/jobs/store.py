@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from ..pictures import loose_pictures as loose
+from ..pictures.store import hold, holder_of
 from ..state.database import now_of, reading
 from ..state.storage_budget import StorageBudget
 from ..state.tables import jobs, keys, scenes
@@ -54,6 +55,10 @@ class TooManyWaiting(Exception):
 
 class KeyEnded(Exception):
     """The key was revoked or expired since it was looked at."""
+
+
+class PicturesGone(Exception):
+    """A picture that a scene starts from is not there any more."""
 
 
 class OtherBody(Exception):
@@ -80,14 +85,15 @@ class JobStore:
         key_id: str | None = None,
         budget: StorageBudget | None = None,
         webhook_url: str | None = None,
+        pictures: Collection[str] = (),
     ) -> str:
         """Return the job's id, kept for good when this returns.
 
         That of an earlier job with the same key, if there is one.
 
         `key` is the idempotency key, `key_id` the API key that it was submitted with, `webhook_url` where its
-        end is told. Raises OtherBody,
-        TooManyWaiting, KeyEnded and StorageFull.
+        end is told, `pictures` those that it holds until it has ended. Raises OtherBody, TooManyWaiting,
+        KeyEnded, StorageFull and PicturesGone.
         """
         try:
             with self.engine.begin() as connection:
@@ -108,6 +114,8 @@ class JobStore:
                 connection.execute(insert(scenes), rows)
                 if webhook_url is not None:
                     outbox.add(connection, job_id, owner, webhook_url, now)
+                if hold(connection, holder_of(job_id), owner, pictures, now):
+                    raise PicturesGone
         except IntegrityError:
             # The same key, committed by another replica since we looked (PostgreSQL; SQLite lets one write).
             with self.engine.begin() as connection:

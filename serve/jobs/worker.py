@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,10 @@ from ..graph.scene import (
     SceneResult,
     render,
 )
-from ..http.error_responses import error_of
+from ..http.error_responses import Refusal, error_of
 from ..pictures import loose_pictures as loose
 from ..pictures.picture_files import Pictures, name_of, open_pictures
-from ..pictures.store import forget_expired
+from ..pictures.store import forget_expired, release_ended_jobs
 from ..state.across_nodes import check_here
 from ..state.disk_space import DiskSpace
 from ..state.node_local import Marks
@@ -46,6 +47,7 @@ from ..telemetry.tracing import send_traces
 from ..webhooks.sender import WebhookSender
 from . import ended_keys
 from .damaged_pictures import OTHER
+from .input_files import read_files
 from .kept_scenes import kept_file, painted
 from .leases import Claim, Leases
 from .scene_jobs import ready_to_paint
@@ -183,6 +185,7 @@ class JobWorker:
         await asyncio.to_thread(ended_keys.give_up, engine, self._config.retention_s)
         while await asyncio.to_thread(leases.forget, self._config.retention_s):
             continue
+        await asyncio.to_thread(release_ended_jobs, engine)
         while await asyncio.to_thread(forget_expired, engine):
             continue
         seen: set[str] = set()
@@ -206,7 +209,8 @@ class JobWorker:
             with spanning(
                 "job scene", {"scenewright.job_id": claim.job_id, REQUEST_ID: job.merge.request_id}
             ):
-                scene = await render(self._graph, job)
+                files = await asyncio.to_thread(read_files, pictures, job)
+                scene = await render(replace(self._graph, files=files), job)
             await asyncio.to_thread(_keep, claim, scene, leases, pictures, engine)
             self._unkept = 0
         except (Overloaded, NotReady, OSError) as error:
@@ -228,8 +232,8 @@ class JobWorker:
             self._resting_until = time.monotonic() + rest_s
 
     def _fail(self, claim: Claim, leases: Leases, error: Exception) -> None:
-        hopeless = isinstance(error, InvalidRequest)
-        if not isinstance(error, ScenewrightError):
+        hopeless = isinstance(error, InvalidRequest | Refusal)
+        if not isinstance(error, ScenewrightError | Refusal):
             logger.error("scene %d of job %s failed", claim.number, claim.job_id)
         reported: dict[str, Any] = error_of(error, f"{claim.job_id}-{claim.number}")["error"]
         shown = {name: reported[name] for name in ("code", "message", "param")}

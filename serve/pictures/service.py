@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
@@ -21,7 +22,7 @@ from ..telemetry.logs import logger
 from . import loose_pictures as loose
 from .in_thread import ROOM_S, in_thread
 from .picture_files import Damaged, Pictures, name_of, open_pictures
-from .store import Held, KeptPicture, PictureStore
+from .store import Held, KeptPicture, PictureStore, release_ended_jobs
 
 PREFIX = "pic_"
 PICTURE_ID = re.compile(f"{PREFIX}([0-9a-f]{{64}})")
@@ -67,6 +68,14 @@ class PictureService:
         if name not in found:
             raise Refusal(404, "not_found", NO_PICTURE)
         return found[name]
+
+    async def find_all(self, owner: str, picture_ids: Iterable[str]) -> dict[str, KeptPicture]:
+        """Return those of the pictures that are there, by their ids."""
+        names = {found[1] for each in picture_ids if (found := PICTURE_ID.fullmatch(each))}
+        if not names:
+            return {}
+        kept = await in_thread(lambda: self._store.find(owner, names), "pictures")
+        return {id_of(name): picture for name, picture in kept.items()}
 
     async def read(self, owner: str, picture_id: str) -> tuple[KeptPicture, bytes]:
         """Return a picture and its file, PNG. Raises Refusal 404, and 410 where the file is damaged."""
@@ -119,6 +128,7 @@ class PictureService:
             return damage
 
     def _remove(self, owner: str, name: str) -> bool:
+        release_ended_jobs(self._store.engine)
         token = self._store.remove(owner, name)
         if token is not None:
             self._drop(token)

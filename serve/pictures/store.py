@@ -10,12 +10,26 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from ..state.database import now_of, reading
 from ..state.storage_budget import StorageBudget, StorageFull
-from ..state.tables import picture_holds, pictures
+from ..state.tables import picture_holds, pictures, scenes
 from . import loose_pictures as loose
+
+JOB = "job:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +137,19 @@ def hold(connection: Connection, holder: str, owner: str, names: Iterable[str], 
 def release(connection: Connection, holder: str) -> None:
     """Hold nothing for `holder` any more."""
     connection.execute(delete(picture_holds).where(picture_holds.c.holder == holder))
+
+
+def holder_of(job_id: str) -> str:
+    """Return the name by which a job holds pictures."""
+    return f"{JOB}{job_id}"
+
+
+def release_ended_jobs(engine: Engine) -> int:
+    """Hold nothing any more for jobs of which no scene waits: how many pictures."""
+    open_ = select(literal(JOB).concat(scenes.c.job_id)).where(scenes.c.status.in_(("queued", "running")))
+    ended = picture_holds.c.holder.startswith(JOB), picture_holds.c.holder.not_in(open_)
+    with engine.begin() as connection:
+        return connection.execute(delete(picture_holds).where(*ended)).rowcount
 
 
 def _mine(owner: str, name: str) -> ColumnElement[bool]:

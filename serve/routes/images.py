@@ -13,11 +13,13 @@ from ..http.body import abandon_with_client, accept
 from ..http.rendering import JsonResponse
 from ..http.sse import EVENTS, EventStream
 from ..openapi.fragments import describe_body, responses_of
+from ..pictures.service import PictureService
 from .charges import charged, charged_events, sent
+from .input_pictures import of_scene, read_inputs, with_files
 from .openai_painting import Painting
 
 
-def image_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
+def image_routes(config: ServiceConfig, graph: Graph, kept: PictureService) -> APIRouter:
     router = APIRouter()
 
     @router.post(
@@ -32,13 +34,15 @@ def image_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     )
     async def generate_images(request: Request) -> Response:
         requested = await accept(request, ImagesRequest, config.limits)
-        paintings = [Painting(requested, number, config, request) for number in range(requested.n)]
+        inputs = await read_inputs(request, of_scene(requested), graph, config.limits, kept)
+        painting_graph, known = with_files(graph, inputs), inputs.known
+        paintings = [Painting(requested, number, config, request, known) for number in range(requested.n)]
         amount = sum(painting.cost for painting in paintings)
         begun = sent(graph, *(job for painting in paintings for job in painting.jobs))
         if requested.stream:
-            events = paintings[0].events(graph, requested.partial_images or 0)
+            events = paintings[0].events(painting_graph, requested.partial_images or 0)
             return EventStream(request, charged_events(request, amount, begun, events))
-        work = all_or_none(painting.paint(graph) for painting in paintings)
+        work = all_or_none(painting.paint(painting_graph) for painting in paintings)
         painted = await abandon_with_client(request, charged(request, amount, begun, work))
         headers = {
             name: ", ".join(dict.fromkeys(said[name] for _, said in painted if name in said))

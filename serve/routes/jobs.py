@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from deployments.errors import InvalidRequest
 from deployments.imaging.files.encoding import media_type
 
+from ..api.input_pictures import NONE
 from ..api.responses import FORMATS, wants_json
 from ..api.schema import SceneResponse
 from ..auth.middleware import key_of, tenant_of
@@ -45,6 +46,8 @@ from ..openapi.fragments import (
     describe_query,
     responses_of,
 )
+from ..pictures.service import PictureService
+from .input_pictures import keep_inputs, of_scene
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 EVENT_POLL_S = 0.5
@@ -68,7 +71,7 @@ def is_admin(request: Request) -> bool:
     return key is not None and "admin" in key.scopes
 
 
-def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
+def job_routes(config: ServiceConfig, graph: Graph, pictures: PictureService) -> APIRouter:
     router = APIRouter()
     service = JobService(config)
     feed = JobFeed(service.open_jobs, service.job, EVENT_POLL_S)
@@ -95,9 +98,10 @@ def job_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
             data, limits, lambda body: (parse(body, JobRequest), digest_of(body))
         )
         api_key = key_of(request)
-        job = await service.submit(
-            tenant_of(request), requested, digest, key, api_key.id if api_key else None
-        )
+        named = [each for n, scene in enumerate(requested.scenes) for each in of_scene(scene, f"scenes.{n}.")]
+        known = await keep_inputs(request, named, graph, limits, pictures) if named else NONE
+        key_id = api_key.id if api_key else None
+        job = await service.submit(tenant_of(request), requested, digest, key, key_id, known)
         headers = {"Location": address_of(request, job)}
         return JSONResponse(accepted(job).model_dump(), 202, headers)
 

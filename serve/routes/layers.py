@@ -5,9 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from deployments.errors import InvalidRequest
-from deployments.messages import LayerKind
+from deployments.messages import LayerJob, LayerKind
 
 from ..api import responses
+from ..api.input_pictures import named_pictures
 from ..api.resolve import admit_layer, output_options
 from ..api.schema import (
     CharacterRequest,
@@ -21,16 +22,18 @@ from ..graph.scene import Graph, render_cutout, render_layer
 from ..http.body import abandon_with_client, accept, parse
 from ..http.sse import EventStream
 from ..openapi.fragments import LAYER, describe_body, describe_query
+from ..pictures.service import PictureService
 from .charges import (
     charged,
     charged_events,
     layer_cost,
     sent,
 )
+from .input_pictures import read_inputs, with_files
 from .scene_events import layer_events
 
 
-def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
+def layer_routes(config: ServiceConfig, graph: Graph, pictures: PictureService) -> APIRouter:
     router = APIRouter()
 
     @router.post(
@@ -45,12 +48,19 @@ def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
             return await cut_character_out(request, requested)
         return await paint_layer(request, "character", requested)
 
+    async def admitted(request: Request, kind: LayerKind, requested: LayerRequest) -> tuple[LayerJob, Graph]:
+        inputs = await read_inputs(request, named_pictures(requested), graph, config.limits, pictures)
+        request_id, tenant = request.state.request_id, tenant_of(request)
+        job = admit_layer(kind, requested, config, request_id, tenant, inputs.known)
+        return job, with_files(graph, inputs)
+
     async def cut_character_out(request: Request, requested: CharacterRequest) -> Response:
         output = output_options(requested.output, config, responses.accepted_format(request) or "png")
         if output.format == "jpeg":
             raise InvalidRequest("a cut-out needs transparency: use png or webp", "output.format")
-        job = admit_layer("character", requested, config, request.state.request_id, tenant_of(request))
-        painting = charged(request, layer_cost(job), sent(graph, job), render_cutout(graph, job, output))
+        job, painting_graph = await admitted(request, "character", requested)
+        work = render_cutout(painting_graph, job, output)
+        painting = charged(request, layer_cost(job), sent(graph, job), work)
         layer, picture = await abandon_with_client(request, painting)
         return responses.layer_response(request, layer, picture)
 
@@ -65,14 +75,14 @@ def layer_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         return await paint_layer(request, "background", requested)
 
     async def paint_layer(request: Request, kind: LayerKind, requested: LayerRequest) -> Response:
-        job = admit_layer(kind, requested, config, request.state.request_id, tenant_of(request))
+        job, painting_graph = await admitted(request, kind, requested)
         output = output_options(requested.output, config, responses.accepted_format(request))
         previews = parse(dict(request.query_params), StreamQuery).previews
         amount, begun = layer_cost(job), sent(graph, job)
         if responses.wants_events(request):
-            events = layer_events(graph, job, output, previews)
+            events = layer_events(painting_graph, job, output, previews)
             return EventStream(request, charged_events(request, amount, begun, events))
-        painting = charged(request, amount, begun, render_layer(graph, job, output))
+        painting = charged(request, amount, begun, render_layer(painting_graph, job, output))
         layer, picture = await abandon_with_client(request, painting)
         return responses.layer_response(request, layer, picture)
 

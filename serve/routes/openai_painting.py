@@ -12,6 +12,7 @@ from deployments.errors import InvalidRequest
 from deployments.messages import LayerEvent, LayerJob, LayerKind, Picture, StepEvent
 
 from ..api import responses
+from ..api.input_pictures import NONE, Known
 from ..api.openai_request import ImagesRequest
 from ..api.openai_responses import completed_image, partial_image
 from ..api.resolve import admit_layer, admit_scene, output_options
@@ -41,17 +42,24 @@ class Painting:
     """One picture to be painted. Raises InvalidRequest, in OpenAI's names, when it cannot be."""
 
     def __init__(
-        self, requested: ImagesRequest, number: int, config: ServiceConfig, request: Request
+        self,
+        requested: ImagesRequest,
+        number: int,
+        config: ServiceConfig,
+        request: Request,
+        pictures: Known = NONE,
     ) -> None:
         tenant = tenant_of(request)
         request_id = request.state.request_id + (f"-{number}" if number else "")
         try:
             self._wire = requested.to_request(number, config)
             if isinstance(self._wire, SceneRequest):
-                self._job: SceneJob | LayerJob = admit_scene(self._wire, config, request_id, None, tenant)
+                self._job: SceneJob | LayerJob = admit_scene(
+                    self._wire, config, request_id, None, tenant, pictures
+                )
             else:
                 kind: LayerKind = "character" if isinstance(self._wire, CharacterRequest) else "background"
-                self._job = admit_layer(kind, self._wire, config, request_id, tenant)
+                self._job = admit_layer(kind, self._wire, config, request_id, tenant, pictures)
         except InvalidRequest as error:
             raise _in_openais_names(error, requested) from None
         self._output = output_options(self._wire.output, config, None)

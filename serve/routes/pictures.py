@@ -30,9 +30,9 @@ DEADLINE_S = 120.0
 PNG = "image/png"
 
 
-def picture_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
+def picture_routes(config: ServiceConfig, graph: Graph, service: PictureService) -> APIRouter:
     router = APIRouter()
-    service, limits = PictureService(config), config.limits
+    limits = config.limits
 
     @router.post(
         "/v1/pictures",

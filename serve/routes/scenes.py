@@ -13,16 +13,18 @@ from ..graph.scene import Graph, render
 from ..http.body import abandon_with_client, accept, parse
 from ..http.sse import EventStream
 from ..openapi.fragments import SCENE, describe_body, describe_query
+from ..pictures.service import PictureService
 from .charges import (
     charged,
     charged_events,
     scene_cost,
     sent,
 )
+from .input_pictures import of_scene, read_inputs, with_files
 from .scene_events import scene_events
 
 
-def scene_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
+def scene_routes(config: ServiceConfig, graph: Graph, pictures: PictureService) -> APIRouter:
     router = APIRouter()
     backend = responses.backend_of({model.generator.backend for model in config.generators.values()})
 
@@ -35,13 +37,15 @@ def scene_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
     async def paint_scene(request: Request) -> Response:
         requested = await accept(request, SceneRequest, config.limits)
         accepted = responses.accepted_format(request)
-        job = admit_scene(requested, config, request.state.request_id, accepted, tenant_of(request))
+        inputs = await read_inputs(request, of_scene(requested), graph, config.limits, pictures)
+        tenant, painting_graph = tenant_of(request), with_files(graph, inputs)
+        job = admit_scene(requested, config, request.state.request_id, accepted, tenant, inputs.known)
         previews = parse(dict(request.query_params), StreamQuery).previews
         amount, begun = scene_cost(job), sent(graph, *job.layers)
         if responses.wants_events(request):
-            work = charged_events(request, amount, begun, scene_events(graph, job, previews))
+            work = charged_events(request, amount, begun, scene_events(painting_graph, job, previews))
             return EventStream(request, work, backend=backend)
-        painting = charged(request, amount, begun, render(graph, job))
+        painting = charged(request, amount, begun, render(painting_graph, job))
         result = await abandon_with_client(request, painting)
         return responses.scene_response(request, result)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 from deployments.background import Background
@@ -42,11 +42,13 @@ class ObservedGenerator(Generator):
         self._set_gauges()
         self._busy_since: float | None = None
 
-    async def stream(self, job: LayerJob) -> AsyncGenerator[LayerEvent, None]:
+    async def stream(
+        self, job: LayerJob, files: Mapping[str, bytes] | None = None
+    ) -> AsyncGenerator[LayerEvent, None]:
         steps, outcome = 0, "cancelled"
         self._begin()
         try:
-            async with aclosing(super().stream(job)) as events:
+            async with aclosing(super().stream(job, files)) as events:
                 async for event in events:
                     if isinstance(event, StepEvent):
                         steps += 1
@@ -54,13 +56,13 @@ class ObservedGenerator(Generator):
                     elif isinstance(event, LayerResult):
                         outcome = "degraded" if event.degraded else "painted" if steps else "cached"
                         if steps:
-                            self._record_times(event, job.num_inference_steps)
+                            self._record_times(event, job.steps)
                     yield event
         except Exception:  # Whatever it is, it is counted and raised again.
             outcome = "failed"
             raise
         finally:
-            useful = job.num_inference_steps if outcome == "painted" else 0
+            useful = job.steps if outcome == "painted" else 0
             self._recorder.add(metrics.LAYERS, outcome=outcome)
             self._recorder.add(metrics.STEPS, steps)
             self._recorder.add(metrics.WASTED_STEPS, max(0, steps - useful))

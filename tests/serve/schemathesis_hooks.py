@@ -29,6 +29,8 @@ IN_WORDS_ALONE = {
     ("POST /v1/images/generations", "merge.position"),  # Of several, each has its own.
 }
 """Parameters that may be refused (422) though they fit the schema, for the reason given beside them."""
+OF_PICTURES = {"image", "mask", "strength", "id", "b64_json"}
+"""Parts of the paths of a layer's pictures: an id that was uploaded, a readable file, sizes that are one."""
 SHORTEST_DEADLINE_S = 5.0
 """Whoever gives less time than painting takes is answered 504, as the page says."""
 
@@ -48,6 +50,7 @@ def filter_failure(context: HookContext, failure: Failure, case: Case[Any], resp
     if response.status_code == 422 and isinstance(failure, RejectedPositiveData):
         error = response.json()["error"]
         in_words = (case.operation.label, str(error["param"])) in IN_WORDS_ALONE
+        in_words |= not OF_PICTURES.isdisjoint(str(error["param"]).split("."))
         return not (in_words or error["code"] == "cutout_failed")
     # DELETE cancels a job, which stays to be looked at.
     return not isinstance(failure, UseAfterFree)

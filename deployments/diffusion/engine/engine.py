@@ -36,6 +36,7 @@ from deployments.diffusion.painter import AnyPainter, PaintRequest
 from deployments.diffusion.scheduling.batch_key import BatchKey
 from deployments.diffusion.scheduling.cost_model import CostModel
 from deployments.diffusion.scheduling.scheduler import Scheduler
+from deployments.diffusion.start_picture import StartPicture
 from deployments.errors import DEADLINE_PASSED, DeadlineExceeded, GenerationFailed, NotReady, ScenewrightError
 from deployments.failures import Failure, failure_of
 from deployments.log_file import see_log
@@ -128,7 +129,7 @@ class Engine:
             raise Unhealthy(fault)
 
     async def submit(
-        self, job: LayerJob, prompt: str, negative_prompt: str
+        self, job: LayerJob, prompt: str, negative_prompt: str, start: StartPicture | None = None
     ) -> AsyncGenerator[LayerEvent, None]:
         """Paint a job. Closing the iterator, or cancelling the task that reads it, stops it at its next step.
 
@@ -147,6 +148,7 @@ class Engine:
             job.width_px,
             job.height_px,
             job.guidance_interval,
+            start,
         )
         loop = asyncio.get_running_loop()
         entered = self._job_table.enter(job, request, self._painter.fingerprint, loop)

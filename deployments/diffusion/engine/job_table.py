@@ -187,7 +187,7 @@ class JobTable:
         item = WorkItem(
             BatchKey(request.width_px, request.height_px),
             rows=1,
-            steps_left=request.num_inference_steps,
+            steps_left=request.steps,
             arrived_at=now,
             deadline_at=job.deadline_at,
             priority=job.priority,
@@ -203,7 +203,7 @@ class JobTable:
         """Set what the scheduler counts with before the first step of an attempt."""
         forwards = self._first_forwards(item.request)
         item.key = BatchKey(item.request.width_px, item.request.height_px)
-        item.steps_left = item.request.num_inference_steps
+        item.steps_left = item.request.steps
         item.rows, item.calls, item.forward_key = max(forwards), len(forwards), None
 
     def _refuse(self, item: WorkItem, now: float) -> None:

@@ -229,8 +229,11 @@ class StepLoop:
         reason = self._flaw(pixels)
         self._failed_in_a_row = 0
         if reason is None:
-            degraded = item.degraded
-            self._end(item, self._result(item, pixels, item.request.seed, degraded))
+            request, degraded = item.request, item.degraded
+            if request.start is not None:
+                # Only now: what a caller sent is not what the model is judged by.
+                pixels = request.start.at(request.width_px, request.height_px).pasted_into(pixels)
+            self._end(item, self._result(item, pixels, request.seed, degraded))
             return
         message = f"no attempt gave a usable picture: the last one was {reason}"
         again = self._retry_policy.after_flaw(item)

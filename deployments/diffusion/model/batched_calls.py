@@ -19,6 +19,8 @@ ROW_NUMBERS = frozenset({"timestep"})
 """May be one number for all rows of a call."""
 PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device)
 MOST_TABLES = 8
+RETURN_DICT = "return_dict"
+"""Says in what form the answer comes, and nothing of the forward. Tasks of one family differ in it."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class CallReader:
         rows = len(first)
         key = (
             tuple(self._key(value, name, rows) for name, value in zip(names, positional, strict=True)),
-            self._key(dict(keywords), "", rows),
+            self._key({name: each for name, each in keywords.items() if name != RETURN_DICT}, "", rows),
         )
         return Call(positional, keywords, names, rows, key, self._rules)
 
@@ -119,12 +121,25 @@ def run_together(network: Callable[..., Any], calls: Sequence[Call], filled_rows
     spare = max(0, filled_rows - sum(counts))
     if len(calls) == 1 and not spare:
         return [network(*calls[0].positional, **calls[0].keywords)]
+    forms = {call.keywords.get(RETURN_DICT, True) for call in calls}
     join = _Joiner(calls[0].rules, counts, spare)
     positional = [
         join([call.positional[place] for call in calls], name) for place, name in enumerate(calls[0].names)
     ]
-    keywords = join([dict(call.keywords) for call in calls])
-    return _parts(network(*positional, **keywords), counts, sum(counts) + spare)
+    keywords = join([_without_form(call) for call in calls])
+    if any(RETURN_DICT in call.keywords for call in calls):
+        keywords[RETURN_DICT] = forms != {False}
+    parts = _parts(network(*positional, **keywords), counts, sum(counts) + spare)
+    if len(forms) == 1:
+        return parts
+    return [
+        part if call.keywords.get(RETURN_DICT, True) else part.to_tuple()
+        for call, part in zip(calls, parts, strict=True)
+    ]
+
+
+def _without_form(call: Call) -> dict[str, Any]:
+    return {name: value for name, value in call.keywords.items() if name != RETURN_DICT}
 
 
 @cache

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from deployments.diffusion.model.families import Family
+from deployments.diffusion.model.families import Family, Task
 from deployments.diffusion.painter import PaintRequest
+
+
+def task_of(request: PaintRequest) -> Task:
+    """Return what a request asks of a model."""
+    if request.start is None:
+        return "text_to_image"
+    return "image_to_image" if request.start.mask_name is None else "inpainting"
 
 
 def call_arguments(family: Family, request: PaintRequest) -> dict[str, Any]:
@@ -19,6 +26,9 @@ def call_arguments(family: Family, request: PaintRequest) -> dict[str, Any]:
         "height": request.height_px,
         **family.arguments,
     }
+    if request.start is not None:
+        start = request.start.at(request.width_px, request.height_px)
+        arguments |= {**start.images(), "strength": start.strength_of(request.num_inference_steps)}
     negative_prompt = request.negative_prompt
     if negative_prompt is None and is_guided(family, request):
         negative_prompt = family.no_negative_prompt

@@ -27,7 +27,7 @@ from deployments.diffusion.model.loaded_model import LoadedModel
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.pixels import to_uint8
 from deployments.diffusion.painter import Painting, PaintRequest, Preview, guided_rows
-from deployments.errors import ModelUnusable, NotReady
+from deployments.errors import ModelUnusable, NotReady, UnsupportedTask
 from deployments.messages import Pixels
 
 
@@ -76,6 +76,8 @@ class Denoiser(LoadedModel[DiffusionPainting]):
     def begin(self, request: PaintRequest) -> DiffusionPainting:
         if self._pipeline is None or self._encoder is None:
             raise NotReady("the model is not loaded")
+        if request.start is not None:
+            raise UnsupportedTask("this model is painted by the denoiser, which paints from words alone")
         pipeline, encoder = self._pipeline, self._encoder
         return within_memory(lambda: self._begin(pipeline, encoder, request))
 

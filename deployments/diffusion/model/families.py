@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 Guidance = Literal["classifier_free", "embedded", "none"]
 HalfPrecision = Literal["float16", "bfloat16"]
-Task = Literal["text_to_image"]
+Task = Literal["text_to_image", "image_to_image", "inpainting"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,8 @@ class Family:
     part whose sample_size is the native size, in latents for the denoiser and in pixels for the VAE;
     `native_size` where it has none. `patch`: sides are multiples of it, in latents, of which one is
     `vae_factor` pixels. `half`: what a GPU computes in where the operator has not said.
+    `image_to_image`, `inpainting`: the classes of diffusers for these tasks, over the same networks, where
+    there are any.
     """
 
     name: str
@@ -61,10 +63,22 @@ class Family:
     vae_factor: int = 8
     half: HalfPrecision = "bfloat16"
     quality_terms: bool = False
-    tasks: tuple[Task, ...] = ("text_to_image",)
+    image_to_image: str = ""
+    inpainting: str = ""
     index: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     named: str = ""
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Return what its models can be asked for."""
+        return ("text_to_image", *self.task_pipelines)
+
+    @property
+    def task_pipelines(self) -> dict[Task, str]:
+        """Return the classes for every task but text to image."""
+        named: dict[Task, str] = {"image_to_image": self.image_to_image, "inpainting": self.inpainting}
+        return {task: kind for task, kind in named.items() if kind}
 
     @property
     def takes_negative_prompt(self) -> bool:
@@ -96,22 +110,33 @@ FAMILIES: tuple[Family, ...] = (
         name="sd2",
         title="Stable Diffusion 2",
         pipelines=("StableDiffusionPipeline",),
+        image_to_image="StableDiffusionImg2ImgPipeline",
+        inpainting="StableDiffusionInpaintPipeline",
         config={"cross_attention_dim": 1024},
         **STABLE_DIFFUSION,
     ),
     Family(
-        name="sd1", title="Stable Diffusion 1", pipelines=("StableDiffusionPipeline",), **STABLE_DIFFUSION
+        name="sd1",
+        title="Stable Diffusion 1",
+        pipelines=("StableDiffusionPipeline",),
+        image_to_image="StableDiffusionImg2ImgPipeline",
+        inpainting="StableDiffusionInpaintPipeline",
+        **STABLE_DIFFUSION,
     ),
     Family(
         name="sdxl",
         title="Stable Diffusion XL",
         pipelines=("StableDiffusionXLPipeline",),
+        image_to_image="StableDiffusionXLImg2ImgPipeline",
+        inpainting="StableDiffusionXLInpaintPipeline",
         **STABLE_DIFFUSION | {"native_size": (1024, 1024)},
     ),
     Family(
         name="sd3",
         title="Stable Diffusion 3 and 3.5",
         pipelines=("StableDiffusion3Pipeline",),
+        image_to_image="StableDiffusion3Img2ImgPipeline",
+        inpainting="StableDiffusion3InpaintPipeline",
         num_inference_steps=28,
         guidance_scale=4.5,
         size_from="denoiser",
@@ -121,6 +146,8 @@ FAMILIES: tuple[Family, ...] = (
         name="flux-dev",
         title="FLUX.1 [dev]",
         pipelines=("FluxPipeline",),
+        image_to_image="FluxImg2ImgPipeline",
+        inpainting="FluxInpaintPipeline",
         config={"guidance_embeds": True},
         guidance="embedded",
         num_inference_steps=28,
@@ -133,6 +160,8 @@ FAMILIES: tuple[Family, ...] = (
         name="flux-schnell",
         title="FLUX.1 [schnell]",
         pipelines=("FluxPipeline",),
+        image_to_image="FluxImg2ImgPipeline",
+        inpainting="FluxInpaintPipeline",
         guidance="none",
         num_inference_steps=4,
         guidance_scale=0.0,
@@ -156,6 +185,7 @@ FAMILIES: tuple[Family, ...] = (
         name="flux2-klein",
         title="FLUX.2 [klein]",
         pipelines=("Flux2KleinPipeline",),
+        inpainting="Flux2KleinInpaintPipeline",
         index={"is_distilled": True},
         guidance="none",
         num_inference_steps=4,
@@ -168,6 +198,7 @@ FAMILIES: tuple[Family, ...] = (
         name="flux2-klein-base",
         title="FLUX.2 [klein] Base",
         pipelines=("Flux2KleinPipeline",),
+        inpainting="Flux2KleinInpaintPipeline",
         negative_prompt=False,
         guided_calls=2,
         num_inference_steps=50,
@@ -181,6 +212,8 @@ FAMILIES: tuple[Family, ...] = (
         title="Qwen-Image",
         pipelines=("QwenImagePipeline",),
         guided_calls=2,
+        image_to_image="QwenImageImg2ImgPipeline",
+        inpainting="QwenImageInpaintPipeline",
         num_inference_steps=50,
         guidance_scale=4.0,
         guidance_argument="true_cfg_scale",
@@ -194,6 +227,8 @@ FAMILIES: tuple[Family, ...] = (
         name="z-image-turbo",
         title="Z-Image-Turbo",
         pipelines=("ZImagePipeline",),
+        image_to_image="ZImageImg2ImgPipeline",
+        inpainting="ZImageInpaintPipeline",
         named="turbo",
         guidance="none",
         num_inference_steps=9,
@@ -205,6 +240,8 @@ FAMILIES: tuple[Family, ...] = (
         name="z-image",
         title="Z-Image",
         pipelines=("ZImagePipeline",),
+        image_to_image="ZImageImg2ImgPipeline",
+        inpainting="ZImageInpaintPipeline",
         guided_above=0.0,
         prompt_first=True,
         num_inference_steps=50,
@@ -252,6 +289,7 @@ FAMILIES: tuple[Family, ...] = (
         title="Chroma",
         pipelines=("ChromaPipeline",),
         guided_calls=2,
+        image_to_image="ChromaImg2ImgPipeline",
         num_inference_steps=40,
         guidance_scale=3.0,
         shared=frozenset({"img_ids", "txt_ids"}),
@@ -275,6 +313,7 @@ FAMILIES: tuple[Family, ...] = (
         name="kolors",
         title="Kolors",
         pipelines=("KolorsPipeline",),
+        image_to_image="KolorsImg2ImgPipeline",
         denoiser="unet",
         num_inference_steps=50,
         guidance_scale=5.0,

@@ -66,8 +66,8 @@ class ModelConfig:
     `compile` compiles the denoiser for each row count before the replica is ready: minutes, worth it on a
     GPU.
     `prompt_cache` counts encoded prompts.
-    `painter`: `denoiser` is the faster one, for Stable Diffusion 1, 2 and XL; `pipeline` runs any
-    text-to-image pipeline of diffusers as it is. `auto` takes the denoiser where it can.
+    `painter`: `pipeline` runs any pipeline of diffusers as it is, image to image and inpainting too;
+    `denoiser` paints Stable Diffusion 1, 2 and XL from words alone. `auto` takes the pipeline.
     `preview_vae`: a small VAE that previews are drawn by, a folder or a hub id of diffusers' AutoencoderTiny
     (`madebyollin/taesd`; for XL `madebyollin/taesdxl`). Where none is named, by the one in the folder
     `preview_vae` of the model's own, else by a linear map.

@@ -1,19 +1,17 @@
-"""Choose the painter of a model."""
+"""Choose the painter of a model, and say what it can be asked for."""
 
 from __future__ import annotations
 
-from deployments.diffusion.model.families import STABLE_DIFFUSION_PIPELINES
+from deployments.diffusion.model.families import Task
 from deployments.diffusion.model.model_config import ModelConfig
-from deployments.diffusion.model.registry import card_of, family_by_name
+from deployments.diffusion.model.registry import card_of
 
 
 def uses_denoiser(config: ModelConfig) -> bool:
-    """Return whether the denoiser paints this model; else the pipeline painter, which paints any.
+    """Return whether the denoiser paints this model; else the pipeline painter, which paints any."""
+    return config.painter == "denoiser"
 
-    `auto` takes the denoiser where it is known, before the model is loaded, that it can.
-    """
-    if config.painter != "auto":
-        return config.painter == "denoiser"
-    card = card_of(config)
-    by_family = family_by_name(card.family).pipelines
-    return card.pipeline in STABLE_DIFFUSION_PIPELINES or not STABLE_DIFFUSION_PIPELINES.isdisjoint(by_family)
+
+def tasks_of(config: ModelConfig) -> tuple[Task, ...]:
+    """Return what a configured model can be asked for: the denoiser paints from words alone."""
+    return ("text_to_image",) if uses_denoiser(config) else card_of(config).tasks

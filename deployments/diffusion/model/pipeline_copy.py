@@ -7,14 +7,18 @@ The code is the pipeline's. In place of the denoiser and the VAE a copy has prox
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial, wraps
 from typing import Any, Literal
 
+import diffusers
+from diffusers.configuration_utils import FrozenDict
+
 from deployments.diffusion.model.batched_calls import Call, CallReader, RowRules
 from deployments.diffusion.model.encoded_prompts import EncodedPrompts
-from deployments.diffusion.model.families import Family
+from deployments.diffusion.model.families import Family, Task
 from deployments.diffusion.model.unguided_step import UnguidedSteps
 
 Where = Literal["denoiser", "decoder"]
@@ -30,7 +34,6 @@ class PipelineCopies:
     """Make the copies. `capacity`: how many encoded prompts are kept; `exact`: as in CallReader."""
 
     def __init__(self, pipeline: Any, family: Family, capacity: int, exact: bool) -> None:
-        self._pipeline = pipeline
         self._family = family
         self._denoiser = family.denoiser
         self._rules = RowRules(family.shared, family.row_lists)
@@ -41,10 +44,13 @@ class PipelineCopies:
             pipeline.vae.float()
         self._exact = exact
         self._prompts = EncodedPrompts(capacity)
-        kind = type(pipeline)
+        self._pipelines: dict[Task, Any] = {"text_to_image": pipeline}
         # Read once: diffusers looks through every module for it, a millisecond each time.
-        own = {"_execution_device": pipeline._execution_device, "maybe_free_model_hooks": lambda self: None}
-        self._kind = type(kind.__name__, (kind,), own)
+        self._own = {
+            "_execution_device": pipeline._execution_device,
+            "maybe_free_model_hooks": lambda self: None,
+        }
+        self._kinds: dict[Task, type] = {}
 
     def make(
         self,
@@ -52,14 +58,17 @@ class PipelineCopies:
         before_step: OnStep,
         after_step: Callable[[], None],
         unguided: Callable[[int], int | None] = lambda steps: None,
+        task: Task = "text_to_image",
     ) -> Any:
-        """Copy the pipeline. `unguided` gives the step under way, of so many, where it has no guidance.
+        """Copy the pipeline of a task.
+
+        `unguided` gives the step under way, of so many, where it has no guidance.
 
         Not by setattr, with which diffusers writes into the configuration that all copies share.
         """
-        pipeline = self._pipeline
-        made = copy.copy(pipeline)
-        made.__class__ = self._kind
+        pipeline = self._pipelines["text_to_image"]
+        made = copy.copy(self._of(task))
+        made.__class__ = self._kinds[task]
         # Rebuilding it from its configuration would re-apply defaults that the model's files override.
         scheduler = copy.deepcopy(pipeline.scheduler)
         scheduler.step = _observed(scheduler, before_step, after_step)
@@ -79,6 +88,58 @@ class PipelineCopies:
             "_progress_bar_config": {"disable": True},
         }
         return made
+
+    def arguments_of(self, task: Task) -> frozenset[str]:
+        """Return the names of the arguments that the call of a task's pipeline takes."""
+        return frozenset(inspect.signature(type(self._of(task)).__call__).parameters)
+
+    def _of(self, task: Task) -> Any:
+        """Return the pipeline of a task, over the networks of the one that paints from words."""
+        if task not in self._pipelines:
+            kind = getattr(diffusers, self._family.task_pipelines[task])
+            self._pipelines[task] = over_the_networks_of(self._pipelines["text_to_image"], kind)
+        if task not in self._kinds:
+            kind = type(self._pipelines[task])
+            self._kinds[task] = type(kind.__name__, (kind,), self._own)
+        return self._pipelines[task]
+
+
+def over_the_networks_of(pipeline: Any, kind: Any) -> Any:
+    """Make a pipeline of another class with the parts and the options of this one.
+
+    As AutoPipelineForImage2Image.from_pipe does, which does not know every class.
+    """
+    parts, options = kind._get_signature_keys(kind)
+    own = {name: part for name, part in pipeline.components.items() if name in parts}
+    own |= {name: pipeline.config[name] for name in options if name in pipeline.config}
+    with _square_unet(own.get("unet")), _no_warnings():
+        return kind(**own)
+
+
+@contextmanager
+def _square_unet(unet: Any) -> Iterator[None]:
+    """Let a UNet's sample size be one number meanwhile: these classes compare it with 64."""
+    size = None if unet is None else unet.config.sample_size
+    if not isinstance(size, list | tuple):
+        yield
+        return
+    own = unet._internal_dict
+    unet._internal_dict = FrozenDict({**own, "sample_size": max(size)})
+    try:
+        yield
+    finally:
+        unet._internal_dict = own
+
+
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Keep what was said when the model was loaded from being said again."""
+    before = diffusers.utils.logging.get_verbosity()
+    diffusers.utils.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        diffusers.utils.logging.set_verbosity(before)
 
 
 class _Network:

@@ -18,7 +18,7 @@ import torch
 
 from deployments.diffusion.latent_previews import expected_latents, is_being_drawn
 from deployments.diffusion.model.batched_calls import run_together
-from deployments.diffusion.model.call_arguments import call_arguments, first_forwards, is_guided
+from deployments.diffusion.model.call_arguments import call_arguments, first_forwards, is_guided, task_of
 from deployments.diffusion.model.conditioning import truncations
 from deployments.diffusion.model.device import within_memory
 from deployments.diffusion.model.families import family_of
@@ -31,7 +31,7 @@ from deployments.diffusion.model.pipeline_run import PipelineRun
 from deployments.diffusion.model.pixels import to_uint8
 from deployments.diffusion.model.registry import card_of, family_by_name
 from deployments.diffusion.painter import WHOLE, Painting, PaintRequest, Preview
-from deployments.errors import GenerationFailed, InvalidRequest, NotReady
+from deployments.errors import GenerationFailed, InvalidRequest, NotReady, UnsupportedTask
 from deployments.messages import Pixels
 
 log = logging.getLogger(__name__)
@@ -124,11 +124,17 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         guided = is_guided(self._family, request)
         if request.guidance_interval != WHOLE and self._family.guidance != "classifier_free":
             raise InvalidRequest("this model has no step without its guidance", "guidance_interval")
-        arguments = call_arguments(self._family, request)
+        task = task_of(request)
+        if task not in self._family.tasks:
+            raise UnsupportedTask(f"this model cannot do {task}")
+        taken = self._copies.arguments_of(task)
+        arguments = {
+            name: value for name, value in call_arguments(self._family, request).items() if name in taken
+        }
         # A generator on the CPU draws the same noise whatever the device.
         arguments |= {"generator": torch.Generator("cpu").manual_seed(request.seed), "output_type": "np"}
         guided_in = request.guidance_interval if guided else WHOLE
-        run = within_memory(partial(PipelineRun, self._copies, arguments, guided_in))
+        run = within_memory(partial(PipelineRun, self._copies, arguments, guided_in, task))
         if run.at != "denoiser":
             raise GenerationFailed("this pipeline paints without its denoiser")
         painting = PipelinePainting(

@@ -13,6 +13,7 @@ import torch
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from deployments.diffusion.model.batched_calls import Call
+from deployments.diffusion.model.families import Task
 from deployments.diffusion.model.pipeline_copy import OnStep, PipelineCopies, Where
 from deployments.diffusion.painter import WHOLE
 
@@ -72,6 +73,7 @@ class PipelineRun:
         copies: PipelineCopies,
         arguments: Mapping[str, Any],
         guided_in: tuple[float, float] = WHOLE,
+        task: Task = "text_to_image",
     ) -> None:
         """Run to the first call. Raises what the pipeline raises.
 
@@ -82,8 +84,9 @@ class PipelineRun:
         self.at: Where | Literal["end"] = "end"
         self._call: Call | None = None
         self.output: Any = None
+        progress = self.progress
         self._pipeline = copies.make(
-            self.progress.wait, self.progress.begin_step, self.progress.end_step, self.progress.unguided
+            progress.wait, progress.begin_step, progress.end_step, progress.unguided, task
         )
         self._greenlet = greenlet(self.progress.paint)
         self._switch(self._pipeline, arguments)

@@ -132,7 +132,7 @@ class SimulatedPainter:
         if not self.loaded:
             raise NotReady("the model is not loaded")
         time.sleep(self._config.encode_s)
-        return Painting(request, request.num_inference_steps, guided=request.guidance_scale > 1)
+        return Painting(request, request.steps, guided=request.guidance_scale > 1)
 
     def step(self, paintings: Sequence[Painting]) -> None:
         time.sleep(self.measure(sum(painting.rows for painting in paintings)))

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from serve.api.schema import ALIASES, SceneRequest, Wire
+from serve.api.schema import ALIASES, PictureInput, SceneRequest, Wire
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.http.body import parse
@@ -70,6 +70,8 @@ def inner_shapes(annotation: Any) -> Iterator[type[Wire]]:
 
 def minimal(shape: type[Wire], beside: str = "", null: bool = False) -> dict[str, Any]:
     """What a request needs beside one field, or where that one is null."""
+    if shape is PictureInput:  # One of its two fields.
+        return {"b64_json": "a"} if beside == "id" else {"id": "a"}
     needed = {name: VALUES[name] for name, field in shape.model_fields.items() if field.is_required()}
     if shape is not SceneRequest or (beside in EITHER and not null):
         return needed

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import struct
 import time
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
@@ -15,7 +13,6 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve.auth.quotas import Quota
 from serve.config.service_config import ServiceConfig
@@ -23,37 +20,9 @@ from serve.graph.scene import Graph
 from serve.ingress import build_api, build_http
 from serve.state.disk_space import DiskSpace
 from tests.support.local_service import served
+from tests.support.uploads import TINTS, As, a_file, a_huge_file, error_of, files_of
 
 ClientOf = Callable[..., httpx.AsyncClient]
-TINTS = np.random.default_rng(7).integers(0, 255, (24, 40, 3)).astype(np.uint8)
-
-
-def a_file(pixels: Any = TINTS, kind: str = "PNG") -> bytes:
-    data = BytesIO()
-    Image.fromarray(pixels).save(data, kind)
-    return data.getvalue()
-
-
-def a_huge_file() -> bytes:
-    """200 megapixels in a header, and next to nothing behind it."""
-
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-    header = struct.pack(">IIBBBBB", 20_000, 10_000, 8, 2, 0, 0, 0)
-    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + parts
-
-
-class As:
-    """Puts a tenant, and its quota, where the middleware of keys puts them."""
-
-    def __init__(self, app: ASGIApp, tenant: str, quota: Quota | None = None) -> None:
-        self._app, self._state = app, {"tenant": tenant, "quota": quota}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["state"] = {**scope.get("state", {}), **self._state}
-        await self._app(scope, receive, send)
 
 
 @pytest.fixture
@@ -73,17 +42,6 @@ def send(mine: ServiceConfig, graph: Graph) -> ClientOf:
 
 async def upload(client: httpx.AsyncClient, data: bytes = b"", field: str = "file") -> httpx.Response:
     return await client.post("/v1/pictures", files={field: ("picture.png", data or a_file(), "image/png")})
-
-
-def error_of(response: httpx.Response) -> tuple[int, str, str | None]:
-    error = response.json()["error"]
-    assert set(error) == {"type", "code", "message", "param", "request_id"}
-    return response.status_code, error["code"], error["param"]
-
-
-def files_of(config: ServiceConfig) -> list[Path]:
-    folder = Path(config.jobs.pictures_place(config.state_folder))
-    return [file for file in folder.glob("??/*") if file.is_file()]
 
 
 async def test_a_picture_is_kept_for_a_day_under_an_id_of_its_contents(send: ClientOf) -> None:

@@ -83,6 +83,19 @@ def test_a_call_alone_is_made_as_it_is() -> None:
     assert made[0][0][0] is sample and made[0][0][1] is timestep
 
 
+def test_each_call_gets_its_answer_in_its_own_form() -> None:
+    network = Summing()
+    calls = [
+        read(rows(1, 3), torch.arange(1), return_dict=False),
+        read(rows(2, 3), torch.arange(2)),
+        read(rows(1, 3), torch.arange(1), return_dict=True),
+    ]
+    in_tuple, left_out, in_dict = shared(network, *calls)
+    assert network.seen == [4]
+    assert isinstance(in_tuple, tuple) and torch.equal(in_tuple[0], in_dict.sample)
+    assert torch.equal(left_out.sample, rows(2, 3).sum(dim=1) + torch.arange(2))
+
+
 def test_one_timestep_for_all_rows_may_share_with_one_for_each() -> None:
     network = Summing()
     calls = [read(rows(2, 3), torch.tensor(5)), read(rows(3, 3), torch.tensor([1, 2, 3]))]
@@ -100,12 +113,12 @@ def test_one_timestep_for_all_rows_may_share_with_one_for_each() -> None:
         {"condition": {"a": rows(2, 5), "b": rows(2, 1)}},
         {"condition": {"a": rows(2, 6)}},
         {"condition": rows(2, 5)},
-        {"return_dict": 1},
-        {"return_dict": False},
+        {"upcast": 1},
+        {"upcast": False},
     ],
 )
 def test_what_differs_in_kind_does_not_share(changes: dict[str, Any]) -> None:
-    call: dict[str, Any] = {"hidden_states": rows(2, 3), "condition": {"a": rows(2, 5)}, "return_dict": True}
+    call: dict[str, Any] = {"hidden_states": rows(2, 3), "condition": {"a": rows(2, 5)}, "upcast": True}
     assert (
         read(**call).key == read(**call | {"hidden_states": rows(1, 3), "condition": {"a": rows(1, 5)}}).key
     )

@@ -1,0 +1,73 @@
+"""A picture that painting starts from, and the mask of what is painted anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from deployments.messages import Pixels
+
+Mask = NDArray[np.bool_]
+"""(height, width); true is painted."""
+LEAST_WHITE = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartPicture:
+    """What image to image and inpainting start from. Equal by the names: each is the hash of a whole file.
+
+    `strength`: the part of the steps that are taken, in 0..1; with 1 nothing of the picture stays.
+    `pixels` are (height, width, 3).
+    """
+
+    name: str
+    strength: float
+    mask_name: str | None = None
+    pixels: Pixels | None = field(default=None, compare=False, repr=False)
+    mask: Mask | None = field(default=None, compare=False, repr=False)
+
+    def steps(self, num_inference_steps: int) -> int:
+        """Return how many of the steps are taken: at least one."""
+        return max(1, min(num_inference_steps, int(num_inference_steps * self.strength)))
+
+    def strength_of(self, num_inference_steps: int) -> float:
+        """Return a strength by which a pipeline takes at least one step."""
+        if int(num_inference_steps * self.strength) >= 1:
+            return self.strength
+        return min(1.0, 1.5 / num_inference_steps)
+
+    def at(self, width_px: int, height_px: int) -> StartPicture:
+        """Return it in another size: a picture that is painted again may be a smaller one."""
+        if self.pixels is None or self.pixels.shape[:2] == (height_px, width_px):
+            return self
+        size = (width_px, height_px)
+        mask = None if self.mask is None else fitted_mask(Image.fromarray(self.mask), size)
+        return replace(self, pixels=fitted(Image.fromarray(self.pixels), size), mask=mask)
+
+    def images(self) -> dict[str, Any]:
+        """Return the arguments of a pipeline of diffusers for them."""
+        images = {"image": Image.fromarray(np.asarray(self.pixels))}
+        if self.mask is not None:
+            images["mask_image"] = Image.fromarray(self.mask.astype(np.uint8) * 255)
+        return images
+
+    def pasted_into(self, painted: Pixels) -> Pixels:
+        """Return what was painted, with the picture's own pixels wherever the mask is not white."""
+        if self.mask is None or self.pixels is None:
+            return painted
+        return np.where(self.mask[..., None], painted, self.pixels)
+
+
+def fitted(image: Image.Image, size: tuple[int, int]) -> Pixels:
+    """Return the image in another size: scaled to cover it, and cropped about the middle."""
+    return np.asarray(ImageOps.fit(image, size, Image.Resampling.LANCZOS))
+
+
+def fitted_mask(mask: Image.Image, size: tuple[int, int]) -> Mask:
+    """Return the mask as `fitted` does its picture; what is at least half white is white."""
+    gray = ImageOps.fit(mask.convert("L"), size, Image.Resampling.BILINEAR)
+    return np.asarray(np.asarray(gray) >= LEAST_WHITE)

@@ -1,0 +1,84 @@
+"""The pictures that a request's layers start from, as they are known when it is resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from deployments.diffusion.model.families import Task
+from deployments.diffusion.model.painter_choice import tasks_of
+from deployments.diffusion.model.registry import ModelCard
+from deployments.errors import InvalidRequest, UnsupportedTask
+
+from ..config.service_config import ModelSettings
+from .schema import Layer, PictureInput
+
+STRENGTH, INPAINTING_STRENGTH = 0.6, 1.0
+"""Where a request is silent. What a mask covers is painted anew."""
+PICTURES = ("image", "mask")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputPicture:
+    """A picture that a layer names. `name`: that of its file, the SHA-256 of its bytes."""
+
+    name: str
+    width: int
+    height: int
+
+
+Known = Mapping[PictureInput, InputPicture]
+NONE: Known = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What a layer starts from."""
+
+    image: InputPicture | None = None
+    strength: float = 1.0
+    mask: InputPicture | None = None
+
+
+@dataclass(frozen=True)
+class InputPictures:
+    """What is known of a request's pictures, and their files by name."""
+
+    known: Known = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def named_pictures(layer: Layer, prefix: str = "") -> Iterator[tuple[str, PictureInput]]:
+    """Yield the pictures that a layer names, each after its parameter's path."""
+    for name in PICTURES:
+        picture: PictureInput | None = getattr(layer, name)
+        if picture is not None:
+            yield prefix + name, picture
+
+
+def start_of(asked: Layer, known: Known, settings: ModelSettings, card: ModelCard, prefix: str) -> Start:
+    """Return what a layer starts from.
+
+    Raises UnsupportedTask where its model cannot do that, and InvalidRequest with the parameter's path.
+    """
+    if asked.image is None:
+        for name in ("mask", "strength"):
+            if getattr(asked, name) is not None:
+                raise InvalidRequest(f"{prefix}{name} is for a layer with an image", f"{prefix}{name}")
+        return Start()
+    task: Task = "image_to_image" if asked.mask is None else "inpainting"
+    possible = tasks_of(settings.generator.model)
+    if task not in possible:
+        param = f"{prefix}image" if asked.mask is None else f"{prefix}mask"
+        raise UnsupportedTask(f"{card.id} cannot do {task}: it can do {', '.join(possible)}", param)
+    image, mask = known[asked.image], None
+    if asked.mask is not None:
+        mask = known[asked.mask]
+        if (mask.width, mask.height) != (image.width, image.height):
+            size = f"{image.width}x{image.height}"
+            message = f"{prefix}mask must be as large as the image, {size}: it is {mask.width}x{mask.height}"
+            raise InvalidRequest(message, f"{prefix}mask")
+    strength = asked.strength
+    if strength is None:
+        strength = STRENGTH if mask is None else INPAINTING_STRENGTH
+    return Start(image=image, strength=strength, mask=mask)

@@ -1,0 +1,25 @@
+"""Read the files that a job's scene starts from, when it is painted."""
+
+from __future__ import annotations
+
+from ..graph.scene_job import SceneJob
+from ..http.error_responses import Refusal
+from ..pictures.picture_files import Damaged, Pictures
+
+
+def read_files(pictures: Pictures, job: SceneJob) -> dict[str, bytes]:
+    """Return the files that a scene's layers name, by their names.
+
+    Raises Refusal 410 where one is damaged, and OSError where the store is not there.
+    """
+    files: dict[str, bytes] = {}
+    for layer in job.layers:
+        for param, name in (("image", layer.image), ("mask", layer.mask)):
+            if name is None:
+                continue
+            try:
+                files[name] = pictures.get(name)
+            except Damaged as damage:
+                message = f"the picture that {layer.path} starts from was found {damage.how}"
+                raise Refusal(410, "gone", message, f"{layer.path}.{param}") from None
+    return files

@@ -1,0 +1,134 @@
+"""Read the pictures that a request's layers start from: uploaded before, or sent inside of it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from fastapi import Request
+
+from deployments.errors import InvalidRequest
+from deployments.imaging.files.decoding import measure
+from deployments.merge_work import read_megapixels
+from deployments.messages import Picture, PictureJob
+
+from ..api.input_pictures import InputPicture, InputPictures, named_pictures
+from ..api.openai_request import ImagesRequest
+from ..api.schema import Layer, PictureInput, SceneRequest
+from ..auth.middleware import tenant_of
+from ..config.service_config import Limits
+from ..graph.scene import Graph, read_picture
+from ..http.body import abandon_with_client
+from ..http.body_limits import hold_more
+from ..http.error_responses import Refusal
+from ..http.off_loop import off_loop
+from ..pictures.picture_files import name_of
+from ..pictures.service import PictureService
+from .charges import charged
+
+DEADLINE_S = 120.0
+Named = Iterable[tuple[str, PictureInput]]
+
+
+def of_scene(scene: SceneRequest | ImagesRequest, prefix: str = "") -> list[tuple[str, PictureInput]]:
+    """Return the pictures that a scene names, each after its parameter's path."""
+    layers: dict[str, object] = {"character": scene.character, "background": scene.background}
+    layers |= {f"characters.{index}": figure for index, figure in enumerate(scene.characters or ())}
+    return [
+        named
+        for path, layer in layers.items()
+        if isinstance(layer, Layer)
+        for named in named_pictures(layer, f"{prefix}{path}.")
+    ]
+
+
+async def read_inputs(
+    request: Request, named: Named, graph: Graph, limits: Limits, pictures: PictureService
+) -> InputPictures:
+    """Return the pictures and their files.
+
+    Raises InvalidRequest naming the one at fault, Overloaded where too many bytes are under way, and
+    Refusal 410 for a damaged one.
+    """
+    known: dict[PictureInput, InputPicture] = {}
+    files: dict[str, bytes] = {}
+    for param, asked in named:
+        if asked in known:
+            continue
+        if asked.id is not None:
+            kept, data = await _uploaded(request, param, asked.id, pictures)
+            known[asked], files[kept.name] = kept, data
+        else:
+            picture = await _inline(request, param, str(asked.b64_json), graph, limits)
+            name = name_of(picture.data)
+            known[asked] = InputPicture(name=name, width=picture.width_px, height=picture.height_px)
+            files[name] = picture.data
+    return InputPictures(known, files)
+
+
+async def keep_inputs(
+    request: Request, named: Named, graph: Graph, limits: Limits, pictures: PictureService
+) -> Mapping[PictureInput, InputPicture]:
+    """Return the pictures that a job names; keep those that were sent inside of it.
+
+    Raises InvalidRequest naming the one at fault, and Refusal 507 where there is no room.
+    """
+    tenant, known = tenant_of(request), dict[PictureInput, InputPicture]()
+    asked_for = {picture: param for param, picture in reversed(list(named))}
+    uploaded = await pictures.find_all(tenant, [each.id for each in asked_for if each.id is not None])
+    for asked, param in asked_for.items():
+        if asked.id is not None:
+            if asked.id not in uploaded:
+                raise _missing(param)
+            kept = uploaded[asked.id]
+        else:
+            picture = await _inline(request, param, str(asked.b64_json), graph, limits)
+            kept = await pictures.keep(tenant, picture)
+        known[asked] = InputPicture(name=kept.name, width=kept.width, height=kept.height)
+    return known
+
+
+def with_files(graph: Graph, inputs: InputPictures) -> Graph:
+    """Return the graph for one request, whose layers start from these files."""
+    return replace(graph, files=inputs.files) if inputs.files else graph
+
+
+async def _uploaded(
+    request: Request, param: str, picture_id: str, pictures: PictureService
+) -> tuple[InputPicture, bytes]:
+    tenant = tenant_of(request)
+    try:
+        kept = await pictures.find(tenant, picture_id)
+        hold_more(request.scope, kept.bytes)
+        kept, data = await pictures.read(tenant, picture_id)
+    except Refusal as refusal:
+        if refusal.status == 404:
+            raise _missing(param) from None
+        raise Refusal(refusal.status, refusal.code, f"{param}: {refusal.message}", f"{param}.id") from None
+    return InputPicture(name=kept.name, width=kept.width, height=kept.height), data
+
+
+async def _inline(request: Request, param: str, text: str, graph: Graph, limits: Limits) -> Picture:
+    place = f"{param}.b64_json"
+
+    def decoded() -> tuple[bytes, int]:
+        try:
+            data = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise InvalidRequest(f"{place} is not base64", place) from None
+        return data, measure(data, place, limits.max_upload_pixels)
+
+    data, pixels = await off_loop(decoded)
+    job = PictureJob(
+        request.state.request_id, data, place, limits.max_upload_pixels, pixels, tenant_of(request)
+    )
+    reading = read_picture(graph, job, time.monotonic() + DEADLINE_S)
+    work = charged(request, read_megapixels(pixels), lambda: True, reading)
+    return await abandon_with_client(request, work)
+
+
+def _missing(param: str) -> InvalidRequest:
+    return InvalidRequest(f"{param}: there is no such picture, or it has expired", f"{param}.id")

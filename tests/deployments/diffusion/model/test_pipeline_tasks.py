@@ -1,0 +1,221 @@
+"""Image to image and inpainting beside text to image: in any company each is its stock pipeline's."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+from diffusers.pipelines import auto_pipeline
+
+from deployments.diffusion.model.families import FAMILIES, Task, family_named, family_of_pipeline
+from deployments.diffusion.model.loader import load
+from deployments.diffusion.model.model_config import ModelConfig
+from deployments.diffusion.model.pipeline_painter import PipelinePainter, PipelinePainting
+from deployments.diffusion.painter import PaintRequest
+from deployments.diffusion.start_picture import StartPicture
+from deployments.errors import InvalidRequest
+
+from .. import tiny_families
+from ..tiny_families import TINY
+
+CLOSE = 1e-5
+WIDTH, HEIGHT = 64, 96
+TINTS = np.random.default_rng(3).integers(0, 255, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+LEFT = np.zeros((HEIGHT, WIDTH), bool)
+LEFT[:, : WIDTH // 2] = True
+TEXT = PaintRequest("a red knight", None, 4, 3.0, 11, WIDTH, HEIGHT)
+VARIED = StartPicture(name="tints", strength=0.6, pixels=TINTS)
+MASKED = replace(VARIED, strength=0.8, mask_name="left", mask=LEFT)
+LONGER_WITH_A_PICTURE = ("flux2-klein",)
+"""The picture's tokens stand beside those of the latents."""
+UNETS = ("tiny_sd1", "tiny_sd2", "tiny_sdxl")
+Floats = np.ndarray[Any, Any]
+Folder = Callable[[str], Path]
+
+
+@pytest.fixture
+def folder_of(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    def find(name: str) -> Path:
+        if name in UNETS:
+            return request.getfixturevalue(name)  # type: ignore[no-any-return]
+        if name == "sd3":  # Its inpainting pipeline takes no other number of channels.
+            monkeypatch.setattr(tiny_families, "CHANNELS", 16)
+            return tiny_families.save(name, tmp_path / name)
+        return request.getfixturevalue("tiny_model")(name)  # type: ignore[no-any-return]
+
+    return find
+
+
+def config_of(folder: Path, name: str) -> ModelConfig:
+    return ModelConfig(str(folder), family=None if name in UNETS else name, device="cpu", threads=1)
+
+
+@cache
+def painter_of(folder: Path, name: str) -> PipelinePainter:
+    made = PipelinePainter(config_of(folder, name))
+    made.load()
+    return made
+
+
+@cache
+def stock_of(folder: Path, name: str, task: Task) -> Any:
+    """The pipeline that diffusers itself makes of a model for a task."""
+    pipeline = load(config_of(folder, name))
+    if task == "text_to_image":
+        return pipeline
+    kind = getattr(diffusers, family_of_pipeline(pipeline).task_pipelines[task])
+    makers = {"image_to_image": diffusers.AutoPipelineForImage2Image}
+    maker = makers.get(task, diffusers.AutoPipelineForInpainting)
+    try:
+        made = maker.from_pipe(pipeline)
+    except ValueError:  # A class that it does not know.
+        made = kind(**{part: pipeline.components[part] for part in kind._get_signature_keys(kind)[0]})
+    assert type(made) is kind
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+def stock(folder: Path, name: str, task: Task, request: PaintRequest) -> Floats:
+    """Ask it as its documentation does."""
+    pipeline = stock_of(folder, name, task)
+    family = family_of_pipeline(pipeline) if name in UNETS else family_named(name)
+    asked: dict[str, Any] = {
+        "prompt": request.prompt,
+        "num_inference_steps": request.num_inference_steps,
+        family.guidance_argument: request.guidance_scale
+        if family.takes_guidance_scale
+        else family.guidance_scale,
+        "width": request.width_px,
+        "height": request.height_px,
+        **family.arguments,
+    }
+    if request.guidance_scale > 1 and family.no_negative_prompt is not None:
+        asked["negative_prompt"] = family.no_negative_prompt
+    if request.start is not None:
+        asked |= {**request.start.images(), "strength": request.start.strength}
+    taken = inspect.signature(type(pipeline).__call__).parameters
+    made = pipeline(
+        **{argument: value for argument, value in asked.items() if argument in taken},
+        generator=torch.Generator("cpu").manual_seed(request.seed),
+        output_type="np",
+    )
+    return made.images[0]  # type: ignore[no-any-return]
+
+
+def together(
+    painter: PipelinePainter, requests: dict[int, PaintRequest]
+) -> tuple[list[PipelinePainting], list[int]]:
+    """Begin each request at its step, and step all of them to their ends; the rows of each forward."""
+    rows: list[int] = []
+
+    def look(network: Any, positional: Any, named: Any) -> None:
+        rows.append(len(positional[0] if positional else next(iter(named.values()))))
+
+    hook = painter._denoiser.register_forward_pre_hook(look, with_kwargs=True)
+    paintings: list[PipelinePainting] = []
+    try:
+        for step in range(20):
+            if step in requests:
+                paintings.append(painter.begin(requests[step]))
+            if under_way := [painting for painting in paintings if painting.done < painting.steps]:
+                painter.step(under_way)
+                assert [painting.fault for painting in under_way] == [None] * len(under_way)
+    finally:
+        hook.remove()
+    return paintings, rows
+
+
+def tasks(name: str) -> tuple[Task, ...]:
+    return family_named("sd1" if name in UNETS else name).tasks
+
+
+@pytest.mark.parametrize("name", [*UNETS, *(name for name in TINY if len(tasks(name)) > 1)])
+def test_each_task_of_each_family_is_the_stock_pipelines_in_mixed_company(
+    name: str, folder_of: Folder
+) -> None:
+    folder = folder_of(name)
+    asked: dict[Task, PaintRequest] = {
+        "text_to_image": TEXT,
+        "image_to_image": replace(TEXT, seed=12, num_inference_steps=6, start=VARIED),
+        "inpainting": replace(TEXT, seed=13, num_inference_steps=5, start=MASKED),
+    }
+    own = {task: asked[task] for task in tasks(name)}
+    painter = painter_of(folder, name)
+    paintings, rows = together(painter, dict(enumerate(own.values())))
+    for (task, request), painting in zip(own.items(), paintings, strict=True):
+        pixels = painter.decode([painting])[0]
+        difference = np.abs(painting.run.output.images[0] - stock(folder, name, task, request)).max()
+        assert difference < CLOSE, (task, difference)
+        assert painting.done == painting.steps
+        if task == "inpainting":
+            pixels = MASKED.pasted_into(pixels)
+            assert (pixels[~LEFT] == TINTS[~LEFT]).all()
+            assert (pixels[LEFT] != TINTS[LEFT]).any()
+    alone = rows[0]
+    if name not in LONGER_WITH_A_PICTURE:
+        assert max(rows) >= len(own) * alone, "all tasks shared a forward"
+
+
+def test_the_table_has_every_class_that_diffusers_has_for_a_family() -> None:
+    """Classes that take no strength edit by instruction, and are no image to image."""
+    mappings: dict[Task, Any] = {
+        "image_to_image": auto_pipeline.AUTO_IMAGE2IMAGE_PIPELINES_MAPPING,
+        "inpainting": auto_pipeline.AUTO_INPAINT_PIPELINES_MAPPING,
+    }
+    for family in FAMILIES:
+        for task, mapping in mappings.items():
+            found = auto_pipeline._get_task_class(
+                mapping, family.pipelines[0], throw_error_if_not_exist=False
+            )
+            named = family.task_pipelines.get(task)
+            if found is not None and "strength" in inspect.signature(found.__call__).parameters:
+                assert named == found.__name__, (family.name, task)
+            if named is not None:
+                taken = inspect.signature(getattr(diffusers, named).__call__).parameters
+                assert {"image", "strength"} <= set(taken), (family.name, task)
+                assert ("mask_image" in taken) == (task == "inpainting")
+
+
+def test_a_strength_of_less_than_a_step_takes_one(folder_of: Folder) -> None:
+    painter = painter_of(folder_of("tiny_sd1"), "tiny_sd1")
+    painting = painter.begin(replace(TEXT, start=replace(VARIED, strength=0.01)))
+    assert painting.request.steps == 1 <= painting.steps <= 2, "PNDM takes one more"
+
+
+def test_a_picture_that_is_painted_smaller_starts_from_a_smaller_one(folder_of: Folder) -> None:
+    painter = painter_of(folder_of("tiny_sd1"), "tiny_sd1")
+    paintings, _ = together(painter, {0: replace(TEXT, width_px=32, height_px=48, start=MASKED)})
+    pixels = painter.decode(paintings)[0]
+    small = MASKED.at(32, 48)
+    assert pixels.shape == (48, 32, 3) and small.pixels is not None and small.mask is not None
+    assert (small.pasted_into(pixels)[~small.mask] == small.pixels[~small.mask]).all()
+
+
+def test_a_family_without_the_task_refuses_it(folder_of: Folder) -> None:
+    painter = painter_of(folder_of("sana"), "sana")
+    with pytest.raises(InvalidRequest, match="image_to_image"):
+        painter.begin(replace(TEXT, start=VARIED))
+
+
+@pytest.mark.parametrize("kind", ["character", "background"])
+def test_the_bundled_models_keep_a_picture_at_little_strength_and_change_it_at_more(kind: str) -> None:
+    painter = PipelinePainter(ModelConfig(f"storybook-{kind}", device="cpu", threads=1))
+    painter.load()
+    width, height = painter.native_size
+    ramp = np.linspace(40, 200, width)[None, :, None] * np.ones((height, 1, 3))
+    start = StartPicture(name="ramp", strength=0.1, pixels=ramp.astype(np.uint8))
+    asked = PaintRequest("a red robot", None, 10, 5.0, 1, width, height, start=start)
+    apart = []
+    for strength in (0.1, 0.9):
+        request = replace(asked, start=replace(start, strength=strength))
+        paintings, _ = together(painter, {0: request})
+        apart.append(float(np.abs(painter.decode(paintings)[0] - ramp).mean()))
+    assert apart[0] < 20 and apart[1] > 2 * apart[0], apart

@@ -1,0 +1,250 @@
+"""`image`, `strength` and `mask` in a layer, on every route that has layers: painted, or refused by name."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from sqlalchemy import update
+
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
+from serve.ingress import build_http
+from serve.state.open_state import open_state
+from serve.state.tables import pictures
+from tests.support.local_service import listening, served, with_worker
+from tests.support.uploads import As, a_file, a_huge_file, error_of, files_of
+
+Ask = Callable[..., httpx.AsyncClient]
+WIDE, HIGH = 96, 64
+PLACE = np.random.default_rng(5).integers(60, 200, (HIGH, WIDE, 3)).astype(np.uint8)
+LEFT = np.zeros((HIGH, WIDE), np.uint8)
+LEFT[:, : WIDE // 2] = 255
+STEPS = {"num_inference_steps": 4}
+
+
+def inline(data: bytes) -> dict[str, str]:
+    return {"b64_json": base64.b64encode(data).decode()}
+
+
+IMAGE, MASK = inline(a_file(PLACE)), inline(a_file(LEFT))
+LAYER = {"prompt": "a castle", "seed": 1, "image": IMAGE, "output": {"format": "png"}, **STEPS}
+
+
+@pytest.fixture
+def mine(config: ServiceConfig, tmp_path: Path) -> ServiceConfig:
+    return config.model_copy(update={"state_dir": str(tmp_path / "state")})
+
+
+@pytest.fixture
+def ask(mine: ServiceConfig, graph: Graph) -> Ask:
+    def make(tenant: str = "a", config: ServiceConfig = mine) -> httpx.AsyncClient:
+        app = As(build_http(config, graph), tenant)
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(served(app)), base_url="http://localhost", timeout=60
+        )
+
+    return make
+
+
+async def upload(client: httpx.AsyncClient, pixels: Any = PLACE) -> dict[str, str]:
+    answer = await client.post("/v1/pictures", files={"file": a_file(pixels)})
+    return {"id": answer.json()["id"]}
+
+
+def pixels_of(answer: httpx.Response) -> Any:
+    assert answer.status_code == 200, answer.text
+    return np.asarray(Image.open(BytesIO(answer.content)))
+
+
+async def test_what_the_mask_leaves_out_comes_back_as_it_was_sent(ask: Ask) -> None:
+    client = ask()
+    for image, mask in ((IMAGE, MASK), (await upload(client), await upload(client, LEFT))):
+        painted = pixels_of(await client.post("/v1/backgrounds", json=LAYER | {"image": image, "mask": mask}))
+        kept = LEFT == 0
+        assert painted.shape == PLACE.shape, "in the picture's own size"
+        assert (painted[kept] == PLACE[kept]).all() and (painted[~kept] != PLACE[~kept]).any()
+
+
+async def test_a_transparent_mask_paints_nothing(ask: Ask) -> None:
+    clear = np.full((HIGH, WIDE, 4), 255, np.uint8)
+    clear[..., 3] = 0
+    asked = LAYER | {"mask": inline(a_file(clear))}
+    assert (pixels_of(await ask().post("/v1/backgrounds", json=asked)) == PLACE).all()
+
+
+async def test_another_size_is_covered_and_cropped_as_it_is_documented(ask: Ask) -> None:
+    asked = LAYER | {"mask": inline(a_file(np.zeros((HIGH, WIDE), np.uint8))), "width": 64, "height": 64}
+    painted = pixels_of(await ask().post("/v1/backgrounds", json=asked))
+    assert (painted == PLACE[:, 16:80]).all()
+
+
+async def test_a_size_that_the_model_has_not_is_the_nearest_below(ask: Ask) -> None:
+    odd = np.random.default_rng(5).integers(60, 200, (70, 99, 3)).astype(np.uint8)
+    painted = pixels_of(await ask().post("/v1/backgrounds", json=LAYER | {"image": inline(a_file(odd))}))
+    assert painted.shape == (64, 96, 3)
+
+
+async def test_scenes_images_and_events_take_them_too(ask: Ask) -> None:
+    client = ask()
+    layer = {"prompt": "a castle", "image": await upload(client), "strength": 0.5, **STEPS}
+    scene = {"character": {"prompt": "a knight", **STEPS}, "background": layer, "seed": 1}
+    told = (await client.post("/v1/scenes", json=scene, headers={"Accept": "application/json"})).json()
+    assert told["image"]["b64_json"] and told["seeds"]["background"] == 1
+    streamed = await client.post(
+        "/v1/scenes", json=scene | {"seed": 2}, headers={"Accept": "text/event-stream"}
+    )
+    steps = [json.loads(line[6:]) for line in streamed.text.splitlines() if line.startswith("data: ")]
+    assert {each["steps"] for each in steps if each.get("layer") == "background" and "steps" in each} == {2}
+    images = {"prompt": "", "character": scene["character"], "background": layer, "seed": 1}
+    answer = await client.post("/v1/images/generations", json=images)
+    assert answer.json()["data"][0]["b64_json"]
+
+
+SMALL = inline(a_file(np.zeros((20, 20), np.uint8)))
+FAULTS: list[tuple[dict[str, Any], str, str]] = [
+    ({"mask": SMALL}, "mask", "96x64"),
+    ({"image": None, "mask": MASK}, "mask", "image"),
+    ({"image": None, "strength": 0.5}, "strength", "image"),
+    ({"strength": 0}, "strength", "greater than 0"),
+    ({"strength": 1.5}, "strength", "less than or equal to 1"),
+    ({"image": {"url": "http://localhost/a.png"}}, "image", "no address is ever fetched"),
+    ({"image": {"id": "pic_0", **IMAGE}}, "image", "either"),
+    ({"image": {}}, "image", "either"),
+    ({"image": {"id": "pic_" + "0" * 64}}, "image.id", "no such picture"),
+    ({"image": {"id": "\0"}}, "image.id", "no such picture"),
+    ({"image": {"b64_json": "no base64"}}, "image.b64_json", "base64"),
+    ({"image": inline(b"no picture")}, "image.b64_json", "not a whole"),
+    ({"image": inline(a_huge_file())}, "image.b64_json", "million pixels"),
+    ({"mask": inline(a_huge_file())}, "mask.b64_json", "million pixels"),
+]
+
+
+@pytest.mark.parametrize(("changes", "param", "said"), FAULTS, ids=lambda value: str(value)[:40])
+async def test_what_is_wrong_is_named_on_every_route(
+    ask: Ask, changes: dict[str, Any], param: str, said: str
+) -> None:
+    client, layer = ask(), LAYER | changes
+    plain = {"character": "a fox", "background": "a hill"}
+    scene = {"background": "a hill", "character": {k: v for k, v in layer.items() if k != "output"}}
+    for path, body, prefix in (
+        ("/v1/characters", layer, ""),
+        ("/v1/scenes", scene, "character."),
+        (
+            "/v1/jobs",
+            {"scenes": [plain, scene]},
+            "scenes.1.character.",
+        ),
+    ):
+        refused = await client.post(path, json=body)
+        assert error_of(refused) == (422, "invalid_request", prefix + param), refused.text
+        assert said in refused.json()["error"]["message"]
+
+
+async def test_another_tenants_picture_is_not_there(ask: Ask) -> None:
+    theirs = await upload(ask("b"))
+    refused = await ask("a").post("/v1/backgrounds", json=LAYER | {"image": theirs})
+    assert error_of(refused) == (422, "invalid_request", "image.id")
+
+
+async def test_a_damaged_picture_is_gone(ask: Ask, mine: ServiceConfig) -> None:
+    client = ask()
+    asked = LAYER | {"image": await upload(client)}
+    files_of(mine)[0].write_bytes(b"")
+    assert error_of(await client.post("/v1/backgrounds", json=asked)) == (410, "gone", "image.id")
+
+
+@pytest.mark.parametrize(("changes", "param"), [({}, "image"), ({"mask": MASK}, "mask")])
+async def test_a_model_that_cannot_says_so_and_what_it_can(
+    ask: Ask, mine: ServiceConfig, changes: dict[str, Any], param: str
+) -> None:
+    data = mine.model_dump()
+    data["background"]["generator"] |= {"backend": "diffusers", "simulated": {}}
+    data["background"]["generator"]["model"] |= {"painter": "denoiser"}
+    client = ask(config=ServiceConfig.model_validate(data))
+    refused = await client.post("/v1/backgrounds", json=LAYER | changes)
+    assert error_of(refused) == (422, "unsupported_task", param)
+    assert "it can do text_to_image" in refused.json()["error"]["message"]
+
+
+async def test_the_models_say_what_they_can(ask: Ask) -> None:
+    models = {model["id"]: model["tasks"] for model in (await ask().get("/v1/models")).json()["data"]}
+    every = ["text_to_image", "image_to_image", "inpainting"]
+    assert models["storybook-character"] == models["storybook-background"] == every
+    assert models["Efficient-Large-Model/Sana_1600M_1024px_diffusers"] == ["text_to_image"]
+
+
+async def test_equal_pictures_strengths_and_masks_are_equal_work(ask: Ask) -> None:
+    """The answers' own times tell: a layer that was kept took none."""
+    client = ask()
+
+    async def denoised(**changes: Any) -> float:
+        answer = await client.post(
+            "/v1/backgrounds", json=LAYER | {"seed": 7} | changes, headers={"Accept": "application/json"}
+        )
+        return float(answer.json()["timings_ms"]["denoise"])
+
+    assert await denoised() > 0
+    assert await denoised() == 0
+    assert await denoised(image=await upload(client)) == 0, "the same picture, uploaded"
+    for other in ({"strength": 0.8}, {"mask": MASK}, {"image": inline(a_file(255 - PLACE))}):
+        assert await denoised(**other) > 0, other
+        assert await denoised(**other) == 0, other
+
+
+def submit(client: httpx.Client, *layers: dict[str, Any]) -> str:
+    scenes = [{"character": "a fox", "background": layer, "seed": 3} for layer in layers]
+    answer = client.post("/v1/jobs", json={"scenes": scenes})
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+def ended(client: httpx.Client, job: str) -> list[dict[str, Any]]:
+    with client.stream("GET", f"/v1/jobs/{job}/events") as events:
+        events.read()
+    return list(client.get(f"/v1/jobs/{job}").json()["scenes"])
+
+
+def expire(config: ServiceConfig) -> None:
+    with open_state(config.state_folder, config.jobs).begin() as connection:
+        connection.execute(update(pictures).values(expires_at=1.0))
+
+
+def test_jobs_hold_what_they_start_from_until_they_have_ended(mine: ServiceConfig, graph: Graph) -> None:
+    layer = {"prompt": "a castle", "image": IMAGE, "mask": MASK, **STEPS}
+    with (
+        listening(served(build_http(mine, graph))) as url,
+        httpx.Client(base_url=url, timeout=60, trust_env=False) as before,
+    ):
+        uploaded = before.post("/v1/pictures", files={"file": a_file(PLACE)}).json()["id"]
+        job = submit(before, layer, {**layer, "image": {"id": uploaded}})
+        expire(mine)
+        held = before.delete(f"/v1/pictures/{uploaded}")
+        assert error_of(held)[:2] == (422, "invalid_request")
+    with with_worker(mine, graph) as url, httpx.Client(base_url=url, timeout=60, trust_env=False) as after:
+        assert [scene["status"] for scene in ended(after, job)] == ["succeeded", "succeeded"]
+        assert after.delete(f"/v1/pictures/{uploaded}").status_code in (200, 404)
+
+
+def test_a_picture_that_is_damaged_in_the_queue_fails_its_scene_alone(
+    mine: ServiceConfig, graph: Graph
+) -> None:
+    with (
+        listening(served(build_http(mine, graph))) as url,
+        httpx.Client(base_url=url, timeout=60, trust_env=False) as before,
+    ):
+        job = submit(before, {"prompt": "a castle", "image": IMAGE, **STEPS}, {"prompt": "a hill", **STEPS})
+        for file in files_of(mine):
+            file.unlink()
+    with with_worker(mine, graph) as url, httpx.Client(base_url=url, timeout=60, trust_env=False) as after:
+        failed, painted = ended(after, job)
+        assert (failed["status"], painted["status"]) == ("failed", "succeeded")
+        assert failed["error"]["code"] == "gone" and failed["error"]["param"] == "background.image"
