@@ -23,7 +23,9 @@ from tests.support.local_service import listening, served
 
 REPOSITORY = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-NO_REGISTRY = re.compile(r"Failed to fetch|error sending request|dns error|[Cc]ould not connect|timed out")
+NO_REGISTRY = re.compile(
+    r"Failed to fetch|error sending request|dns error|[Cc]ould not connect|timed out|network was disabled"
+)
 PAINT = """
 import asyncio, sys
 from scenewright import AsyncScenewright, Scenewright
