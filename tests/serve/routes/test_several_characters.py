@@ -126,8 +126,8 @@ async def test_events_have_the_index_of_a_figure(client: httpx.AsyncClient) -> N
     response = await client.post("/v1/scenes?previews=1", json=SCENE | three, headers=EVENTS)
     events = parse_events(response.text)
     done = [data for name, data in events if name == "layer.completed"]
-    events = {(data["layer"], data.get("index"), data["seed"]) for data in done}
-    assert events == {("character", 0, 77), ("character", 1, 78), ("background", None, 77)}
+    completed = {(data["layer"], data.get("index"), data["seed"]) for data in done}
+    assert completed == {("character", 0, 77), ("character", 1, 78), ("background", None, 77)}
     steps = [data for name, data in events if name == "layer.progress"]
     assert {(data["layer"], data.get("index")) for data in steps} == {
         ("character", 0),
