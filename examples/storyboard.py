@@ -41,7 +41,7 @@ PAGE = """<!doctype html>
 
 
 def paint(service: Scenewright, scenes: list[dict[str, Any]], folder: Path) -> dict[int, Path]:
-    """The picture files by the number of their scene. A scene that fails is reported, and left out."""
+    """Return the picture files by the number of their scene. A scene that fails is reported, and left out."""
     key = hashlib.sha256(json.dumps([str(folder.resolve()), scenes]).encode()).hexdigest()
     job = service.submit_job(scenes, idempotency_key=key)["id"]
     pictures = {}
@@ -88,7 +88,7 @@ def main() -> None:
 
 
 def make(arguments: argparse.Namespace) -> Path:
-    """The page that was written."""
+    """Write the page, and return its path."""
     frames = read_story(arguments.story.read_text(encoding="utf-8-sig"))
     arguments.output.mkdir(parents=True, exist_ok=True)
     with Scenewright(arguments.url, os.environ.get("SCENEWRIGHT_API_KEY")) as service:

@@ -18,7 +18,7 @@ LEAST_WHITE = 128
 
 @dataclass(frozen=True, kw_only=True)
 class StartPicture:
-    """What image to image and inpainting start from. Equal by the names: each is the hash of a whole file.
+    """Start of image to image and of inpainting. Equal by the names: each is the hash of a whole file.
 
     `strength`: the part of the steps that are taken, in 0..1; with 1 nothing of the picture stays.
     `pixels` are (height, width, 3).

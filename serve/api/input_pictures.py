@@ -33,7 +33,7 @@ NONE: Known = {}
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """What a layer starts from."""
+    """Start of a layer."""
 
     image: InputPicture | None = None
     strength: float = 1.0
@@ -42,7 +42,7 @@ class Start:
 
 @dataclass(frozen=True)
 class InputPictures:
-    """What is known of a request's pictures, and their files by name."""
+    """Facts of a request's pictures, and their files by name."""
 
     known: Known = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)

@@ -42,7 +42,7 @@ class LayerUsual(Wire):
 
 
 class MemoryRange(Wire):
-    """In GB of the GPU: of the weights in half precision and of the pictures under way."""
+    """Memory in GB of the GPU: of the weights in half precision and of the pictures under way."""
 
     least: float
     most: float

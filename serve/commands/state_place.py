@@ -1,4 +1,4 @@
-"""Where a service keeps its state: the options of commands that work on its database, and what goes wrong."""
+"""Find where a service keeps its state: the options of commands that work on its database, and faults."""
 
 from __future__ import annotations
 

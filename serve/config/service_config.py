@@ -200,7 +200,7 @@ class LayerSettings(ModelSettings):
         return first_of_models(layer, ModelSettings)
 
     @model_validator(mode="after")
-    def _told_apart(self) -> Self:
+    def _distinct(self) -> Self:
         for fault in name_faults((self, *self.models)):
             raise ValueError(fault)
         return self

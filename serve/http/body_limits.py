@@ -49,7 +49,7 @@ class BodyBudget:
         """Return what all bodies hold."""
         return self._held.total()
 
-    def take(self, tenant: str, more_bytes: int, body_bytes: int) -> None:
+    def reserve(self, tenant: str, more_bytes: int, body_bytes: int) -> None:
         """Count more bytes of a body that has `body_bytes` with them. Raises Overloaded."""
         free = self._most_bytes - self._held.total()
         if body_bytes > SMALL_BYTES:
@@ -77,7 +77,7 @@ class BodyShare:
         """Hold at least this many bytes. Raises Overloaded."""
         more = body_bytes - self._held_bytes
         if more > 0:
-            self._budget.take(self._tenant, more, body_bytes)
+            self._budget.reserve(self._tenant, more, body_bytes)
             self._held_bytes = body_bytes
 
     def grow_by(self, more_bytes: int) -> None:

@@ -13,7 +13,7 @@ Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 
 class Webhook(Wire):
-    """Where the end of a job is told: a signed POST, as Standard Webhooks says (docs/guides/webhooks.md)."""
+    """Webhook for the end of a job: a signed POST, as Standard Webhooks says (docs/guides/webhooks.md)."""
 
     url: str = Field(max_length=2_000, description="https, and a host that this service may send to")
 

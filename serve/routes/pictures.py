@@ -41,7 +41,7 @@ def picture_routes(config: ServiceConfig, graph: Graph, service: PictureService)
         openapi_extra=describe_form({FILE: 1}),
     )
     async def upload_picture(request: Request) -> Response:
-        """Reads a PNG, JPEG or WebP picture and keeps it for a day. The same picture has the same id."""
+        """Keep a PNG, JPEG or WebP picture for a day. The same picture has the same id."""
         form = await read_form(request, limits, {FILE: 1})
         data, tenant = form.files[FILE][0], tenant_of(request)
         pixels = await off_loop(lambda: measure(data, FILE, limits.max_upload_pixels))
@@ -73,7 +73,7 @@ def picture_routes(config: ServiceConfig, graph: Graph, service: PictureService)
 
     @router.delete("/v1/pictures/{picture_id}", response_model=PictureAnswer)
     async def remove_picture(request: Request, picture_id: str) -> Response:
-        """Removes a picture. One that something still waits for is refused: end that first."""
+        """Remove a picture. One that something still waits for is refused: end that first."""
         return JSONResponse(_reported(await service.remove(tenant_of(request), picture_id)))
 
     return router

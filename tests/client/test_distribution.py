@@ -124,7 +124,7 @@ def test_the_wheel_holds_the_client_its_types_and_its_licence(wheel: Path) -> No
     assert set(reported.get_all("Provides-Extra", [])) == {"cli", "django"}
 
 
-def test_the_source_can_be_built_anew(built: Path) -> None:
+def test_the_source_can_be_built_again(built: Path) -> None:
     (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as opened:
         names = {name.partition("/")[2] for name in opened.getnames()}

@@ -63,16 +63,16 @@ class Replica:
     def __init__(self, clock: Callable[[], float]) -> None:
         cost_model = CostModel(KEY, {2 * n: forward_s(n) for n in (1, 2, PICTURES)})
         self.scheduler = Scheduler(cost_model, 2 * PICTURES, 8.0, 64)
-        self.workload = LoadTracker(clock)
-        self.works: dict[ScheduledJob, tuple[Scene, LayerJob, ExitStack, Callable[[int], None]]] = {}
+        self.load_tracker = LoadTracker(clock)
+        self.work_items: dict[ScheduledJob, tuple[Scene, LayerJob, ExitStack, Callable[[int], None]]] = {}
         self.stepping = False
         self.reported: RoutingStats | None = None
 
-    def on_event(self) -> None:
+    def report(self) -> None:
         self.reported = RoutingStats(
-            self.workload.megapixel_step_s,
+            self.load_tracker.megapixel_step_s,
             self.scheduler.cost_model.least_megapixel_step_s,
-            self.workload.interactive_megapixel_steps,
+            self.load_tracker.interactive_megapixel_steps,
         )
 
 
@@ -82,7 +82,7 @@ class Replicas:
         self.order = LayerFairQueue()
         self.queue: list[tuple[Scene, LayerJob, float]] = []
 
-    def stats(self) -> Sequence[RoutingStats | None]:
+    def routing_stats(self) -> Sequence[RoutingStats | None]:
         return [replica.reported for replica in self.replicas]
 
     def waiting(self) -> Counter[str]:
@@ -97,8 +97,8 @@ class Crowd:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.pools = {kind: Replicas(lambda: self.now) for kind in KINDS}
-        self.admission = AdmissionControl(self.pools.get, dict.fromkeys(KINDS, PLACES), lambda: self.now)
+        self.groups = {kind: Replicas(lambda: self.now) for kind in KINDS}
+        self.admission = AdmissionControl(self.groups.get, dict.fromkeys(KINDS, PLACES), lambda: self.now)
         self.scenes: list[Scene] = []
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
@@ -137,11 +137,11 @@ class Crowd:
         self.scenes.append(scene)
         self.at(at, partial(self._arrive, scene))
 
-    def _tell(self) -> None:
-        for pool in self.pools.values():
+    def _report(self) -> None:
+        for pool in self.groups.values():
             for each in pool.replicas:
-                each.on_event()
-        self.at(self.now + REPORT_EVERY_S, self._tell)
+                each.report()
+        self.at(self.now + REPORT_EVERY_S, self._report)
 
     def _arrive(self, scene: Scene) -> None:
         if scene.layers["character"].priority == "interactive":  # Jobs come from elsewhere.
@@ -151,15 +151,15 @@ class Crowd:
                 self._end(scene, 429)
                 return
         for kind, job in scene.layers.items():
-            self.pools[kind].queue.append((scene, job, self.now))
+            self.groups[kind].queue.append((scene, job, self.now))
         self.at(scene.layers["character"].deadline_at, partial(self._end, scene, 504))
         self._send()
 
     def _send(self) -> None:
-        for pool in self.pools.values():
+        for pool in self.groups.values():
             while pool.queue:
-                replica = min(pool.replicas, key=lambda each: len(each.works))
-                if len(replica.works) >= ROOM:
+                replica = min(pool.replicas, key=lambda each: len(each.work_items))
+                if len(replica.work_items) >= ROOM:
                     break
                 jobs = [(job, since) for _, job, since in pool.queue]
                 scene, job, _ = pool.queue.pop(pool.order.next(jobs, self.now))
@@ -168,7 +168,12 @@ class Crowd:
                     self._end(scene, 429)
                     continue
                 held = ExitStack()
-                replica.works[state] = scene, job, held, held.enter_context(replica.workload.job(job))
+                replica.work_items[state] = (
+                    scene,
+                    job,
+                    held,
+                    held.enter_context(replica.load_tracker.job(job)),
+                )
                 replica.scheduler.add(state)
                 self._step(replica)
 
@@ -182,8 +187,8 @@ class Crowd:
     def _stepped(self, replica: Replica, chosen: Iterable[ScheduledJob]) -> None:
         replica.stepping = False
         for state in chosen:
-            if state in replica.works:  # Its caller may have left meanwhile.
-                scene, job, _, reported = replica.works[state]
+            if state in replica.work_items:  # Its caller may have left meanwhile.
+                scene, job, _, reported = replica.work_items[state]
                 state.steps_left -= 1
                 scene.steps += 1
                 reported(job.num_inference_steps - state.steps_left)
@@ -196,7 +201,7 @@ class Crowd:
         self._send()
 
     def _leave(self, replica: Replica, state: ScheduledJob) -> None:
-        *_, held, _ = replica.works.pop(state)
+        *_, held, _ = replica.work_items.pop(state)
         held.close()
         replica.scheduler.remove(state)
 
@@ -205,10 +210,10 @@ class Crowd:
             return
         scene.outcome, scene.ended_at = outcome, self.now
         scene.inside.close()
-        for pool in self.pools.values():
+        for pool in self.groups.values():
             pool.queue = [each for each in pool.queue if each[0] is not scene]
             for replica in pool.replicas:
-                for state in [state for state, work in replica.works.items() if work[0] is scene]:
+                for state in [state for state, work in replica.work_items.items() if work[0] is scene]:
                     self._leave(replica, state)
         self.at(self.now, self._send)
 

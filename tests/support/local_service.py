@@ -124,13 +124,13 @@ def with_worker(config: ServiceConfig, graph: Graph, route_prefix: str = "") -> 
     config = config.model_copy(update={"jobs": replace(config.jobs, poll_s=0.02)})
     stopping = threading.Event()
 
-    async def work() -> None:
+    async def run_jobs() -> None:
         worker = JobWorker(config, graph.character, graph.background, graph.merger, others=graph.others)
         while not stopping.is_set():
             await asyncio.sleep(0.02)
         await worker.stop()
 
-    thread = threading.Thread(target=asyncio.run, args=(work(),))
+    thread = threading.Thread(target=asyncio.run, args=(run_jobs(),))
     thread.start()
     try:
         app = served(build_http(config, graph))

@@ -75,7 +75,7 @@ def on_white(picture: Image.Image) -> Image.Image:
 
 
 class _Unusable(Exception):
-    """What is wrong with a picture that can be read."""
+    """Return what is wrong with a picture that can be read."""
 
 
 def _check_size(size: tuple[int, int], path: str | Path) -> None:

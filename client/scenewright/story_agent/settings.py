@@ -16,7 +16,7 @@ SIZES: dict[LayerKind, tuple[int, int]] = {"character": (384, 512), "background"
 
 @dataclass(frozen=True)
 class MergeSettings:
-    """What IMAGE_MERGE_CONFIG says, as `merge` and `output` of a request."""
+    """Settings of IMAGE_MERGE_CONFIG, as `merge` and `output` of a request."""
 
     mode: str = "auto"
     position: str = "right"
@@ -27,7 +27,7 @@ class MergeSettings:
 
 @dataclass(frozen=True)
 class AgentSettings:
-    """Where the service is, and what a project asks of it; None leaves a choice to the service.
+    """Address of the service, and what a project sets; None leaves a choice to the service.
 
     The models and devices of a project's settings are the running service's own.
     """

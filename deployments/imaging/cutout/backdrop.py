@@ -45,7 +45,7 @@ def length(vectors: cv2.typing.MatLike) -> Plane:
 
 
 def parts(mask: Mask | cv2.typing.MatLike, connectivity: int = 8) -> tuple[Labels, NDArray[np.int64]]:
-    """Number the connected parts of a mask: labels (h, w), 0 where it is 0, and each label's area, 0 for 0.
+    """Label the connected parts of a mask: labels (h, w), 0 where it is 0, and each label's area, 0 for 0.
 
     OpenCV's own statistics take three times as long.
     """

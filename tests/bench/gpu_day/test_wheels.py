@@ -44,7 +44,7 @@ def test_a_wheel_is_packed_again_and_unpacks_the_same(tmp_path: Path) -> None:
     assert (site / "other").read_text() == "y"
 
 
-def test_the_right_wheels_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_right_wheels_are_requested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
 
     class Done:

@@ -222,14 +222,14 @@ async def test_one_that_is_awake_is_judged_and_so_is_one_that_should_be() -> Non
     assert state == ServiceState(degraded=("character:b: its replica is restarting",))
 
 
-async def test_where_all_of_a_layer_sleep_they_are_asked() -> None:
+async def test_where_all_of_a_layer_sleep_they_are_probed() -> None:
     graph = with_other(Readiness(False, "unet is missing", "m", "diffusers"))
     assert await service_state(graph, {"character": 0, "character:b": 0}) == ServiceState(
         degraded=("character:b: unet is missing",)
     )
 
 
-async def test_where_none_can_paint_every_reason_is_told() -> None:
+async def test_where_none_can_paint_every_reason_is_reported() -> None:
     torn = Readiness(False, "vae is missing", "m", "diffusers")
     graph = replace(with_other(torn), character=Handle(readiness=Method(torn)))  # type: ignore[arg-type]
     state = await service_state(graph)

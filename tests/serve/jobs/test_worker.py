@@ -536,7 +536,7 @@ async def test_it_stops_once_no_renewal_is_under_way(
     assert renewed.is_set()
 
 
-async def test_the_end_of_a_job_is_told_to_its_webhook(
+async def test_the_end_of_a_job_is_reported_to_its_webhook(
     mine: ServiceConfig, graph: Graph, receiver: Receiver
 ) -> None:
     allowed = WebhookConfig(allowed_hosts=("127.0.0.1",), private_network=True)

@@ -45,7 +45,7 @@ def mine(config: ServiceConfig, tmp_path: Path) -> ServiceConfig:
 
 
 @pytest.fixture
-def ask(mine: ServiceConfig, graph: Graph) -> Ask:
+def request_layer(mine: ServiceConfig, graph: Graph) -> Ask:
     def make(tenant: str = "a", config: ServiceConfig = mine) -> httpx.AsyncClient:
         app = As(build_http(config, graph), tenant)
         return httpx.AsyncClient(
@@ -65,8 +65,8 @@ def pixels_of(answer: httpx.Response) -> Any:
     return np.asarray(Image.open(BytesIO(answer.content)))
 
 
-async def test_what_the_mask_leaves_out_comes_back_as_it_was_sent(ask: Ask) -> None:
-    client = ask()
+async def test_what_the_mask_leaves_out_comes_back_as_it_was_sent(request_layer: Ask) -> None:
+    client = request_layer()
     for image, mask in ((IMAGE, MASK), (await upload(client), await upload(client, LEFT))):
         painted = pixels_of(await client.post("/v1/backgrounds", json=LAYER | {"image": image, "mask": mask}))
         kept = LEFT == 0
@@ -74,27 +74,29 @@ async def test_what_the_mask_leaves_out_comes_back_as_it_was_sent(ask: Ask) -> N
         assert (painted[kept] == PLACE[kept]).all() and (painted[~kept] != PLACE[~kept]).any()
 
 
-async def test_a_transparent_mask_paints_nothing(ask: Ask) -> None:
+async def test_a_transparent_mask_paints_nothing(request_layer: Ask) -> None:
     clear = np.full((HIGH, WIDE, 4), 255, np.uint8)
     clear[..., 3] = 0
     asked = LAYER | {"mask": inline(a_file(clear))}
-    assert (pixels_of(await ask().post("/v1/backgrounds", json=asked)) == PLACE).all()
+    assert (pixels_of(await request_layer().post("/v1/backgrounds", json=asked)) == PLACE).all()
 
 
-async def test_another_size_is_covered_and_cropped_as_it_is_documented(ask: Ask) -> None:
+async def test_another_size_is_covered_and_cropped_as_it_is_documented(request_layer: Ask) -> None:
     asked = LAYER | {"mask": inline(a_file(np.zeros((HIGH, WIDE), np.uint8))), "width": 64, "height": 64}
-    painted = pixels_of(await ask().post("/v1/backgrounds", json=asked))
+    painted = pixels_of(await request_layer().post("/v1/backgrounds", json=asked))
     assert (painted == PLACE[:, 16:80]).all()
 
 
-async def test_a_size_that_the_model_has_not_is_the_nearest_below(ask: Ask) -> None:
+async def test_a_size_that_the_model_has_not_is_the_nearest_below(request_layer: Ask) -> None:
     odd = np.random.default_rng(5).integers(60, 200, (70, 99, 3)).astype(np.uint8)
-    painted = pixels_of(await ask().post("/v1/backgrounds", json=LAYER | {"image": inline(a_file(odd))}))
+    painted = pixels_of(
+        await request_layer().post("/v1/backgrounds", json=LAYER | {"image": inline(a_file(odd))})
+    )
     assert painted.shape == (64, 96, 3)
 
 
-async def test_scenes_images_and_events_take_them_too(ask: Ask) -> None:
-    client = ask()
+async def test_scenes_images_and_events_take_them_too(request_layer: Ask) -> None:
+    client = request_layer()
     layer = {"prompt": "a castle", "image": await upload(client), "strength": 0.5, **STEPS}
     scene = {"character": {"prompt": "a knight", **STEPS}, "background": layer, "seed": 1}
     told = (await client.post("/v1/scenes", json=scene, headers={"Accept": "application/json"})).json()
@@ -130,9 +132,9 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
 
 @pytest.mark.parametrize(("changes", "param", "said"), FAULTS, ids=lambda value: str(value)[:40])
 async def test_what_is_wrong_is_named_on_every_route(
-    ask: Ask, changes: dict[str, Any], param: str, said: str
+    request_layer: Ask, changes: dict[str, Any], param: str, said: str
 ) -> None:
-    client, layer = ask(), LAYER | changes
+    client, layer = request_layer(), LAYER | changes
     plain = {"character": "a fox", "background": "a hill"}
     scene = {"background": "a hill", "character": {k: v for k, v in layer.items() if k != "output"}}
     for path, body, prefix in (
@@ -149,14 +151,14 @@ async def test_what_is_wrong_is_named_on_every_route(
         assert said in refused.json()["error"]["message"]
 
 
-async def test_another_tenants_picture_is_not_there(ask: Ask) -> None:
-    theirs = await upload(ask("b"))
-    refused = await ask("a").post("/v1/backgrounds", json=LAYER | {"image": theirs})
+async def test_another_tenants_picture_is_not_there(request_layer: Ask) -> None:
+    theirs = await upload(request_layer("b"))
+    refused = await request_layer("a").post("/v1/backgrounds", json=LAYER | {"image": theirs})
     assert error_of(refused) == (422, "invalid_request", "image.id")
 
 
-async def test_a_damaged_picture_is_gone(ask: Ask, mine: ServiceConfig) -> None:
-    client = ask()
+async def test_a_damaged_picture_is_gone(request_layer: Ask, mine: ServiceConfig) -> None:
+    client = request_layer()
     asked = LAYER | {"image": await upload(client)}
     files_of(mine)[0].write_bytes(b"")
     assert error_of(await client.post("/v1/backgrounds", json=asked)) == (410, "gone", "image.id")
@@ -164,27 +166,29 @@ async def test_a_damaged_picture_is_gone(ask: Ask, mine: ServiceConfig) -> None:
 
 @pytest.mark.parametrize(("changes", "param"), [({}, "image"), ({"mask": MASK}, "mask")])
 async def test_a_model_that_cannot_says_so_and_what_it_can(
-    ask: Ask, mine: ServiceConfig, changes: dict[str, Any], param: str
+    request_layer: Ask, mine: ServiceConfig, changes: dict[str, Any], param: str
 ) -> None:
     data = mine.model_dump()
     data["background"]["generator"] |= {"backend": "diffusers", "simulated": {}}
     data["background"]["generator"]["model"] |= {"painter": "denoiser"}
-    client = ask(config=ServiceConfig.model_validate(data))
+    client = request_layer(config=ServiceConfig.model_validate(data))
     refused = await client.post("/v1/backgrounds", json=LAYER | changes)
     assert error_of(refused) == (422, "unsupported_task", param)
     assert "it can do text_to_image" in refused.json()["error"]["message"]
 
 
-async def test_the_models_say_what_they_can(ask: Ask) -> None:
-    models = {model["id"]: model["tasks"] for model in (await ask().get("/v1/models")).json()["data"]}
+async def test_the_models_say_what_they_can(request_layer: Ask) -> None:
+    models = {
+        model["id"]: model["tasks"] for model in (await request_layer().get("/v1/models")).json()["data"]
+    }
     every = ["text_to_image", "image_to_image", "inpainting"]
     assert models["storybook-character"] == models["storybook-background"] == every
     assert models["Efficient-Large-Model/Sana_1600M_1024px_diffusers"] == ["text_to_image"]
 
 
-async def test_equal_pictures_strengths_and_masks_are_equal_work(ask: Ask) -> None:
+async def test_equal_pictures_strengths_and_masks_are_equal_work(request_layer: Ask) -> None:
     """The answers' own times tell: a layer that was kept took none."""
-    client = ask()
+    client = request_layer()
 
     async def denoised(**changes: Any) -> float:
         answer = await client.post(

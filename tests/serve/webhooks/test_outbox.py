@@ -56,7 +56,7 @@ def test_it_is_due_once_the_last_scene_has_ended(
     }
 
 
-def test_a_cancelled_job_is_told_too(engine: Engine, store: JobStore, submit: Callable[..., str]) -> None:
+def test_a_cancelled_job_is_reported_too(engine: Engine, store: JobStore, submit: Callable[..., str]) -> None:
     job_id = submit(count=3)
     store.cancel("me", job_id, 1)
     assert [each.job_id for each in outbox.claim(engine, 9, now=2)] == [job_id]

@@ -224,7 +224,7 @@ def test_quantization_without_its_package_is_refused_in_a_sentence(
     assert said == f"quantization by {backend} needs the Python package {package}, which is not installed"
 
 
-def test_a_class_that_diffusers_has_but_a_stand_in_for_names_the_package(
+def test_a_class_that_diffusers_only_mocks_names_the_package(
     tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Unavailable:

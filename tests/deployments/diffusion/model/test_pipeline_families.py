@@ -220,7 +220,7 @@ def test_rows_of_a_call_are_what_the_engine_is_given(
     assert forwards == expected
 
 
-def test_calls_of_unlike_shape_are_told_as_forwards_of_their_own(tiny_model: TinyModel) -> None:
+def test_calls_of_unlike_shape_are_reported_as_forwards_of_their_own(tiny_model: TinyModel) -> None:
     painter = painter_of(tiny_model("qwen-image"), "qwen-image", False)
     texts = ["a fox", "a fox", "a witch in a long red coat", "an old mill"]
     scales = [1.0, 3.0, 3.0, 1.0]
