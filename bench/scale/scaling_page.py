@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 300, 60, 20, 34, 44
-COLOURS = ("#0b6e99", "#c4572b", "#4b8b3b", "#7a4fa3", "#8a8a8a")
+from loadtest.report.frame import Frame, standalone
+from loadtest.report.scales import upto
+
+COLOURS = ("one", "two", "three", "four", "quiet")
 Points = Sequence[tuple[float, float]]
 Lines = dict[str, Points]
 
@@ -25,8 +27,9 @@ def draw(figures: dict[str, Any], folder: Path) -> None:
     efficiency = _plot({"linear": linear, "reached": reached}, "pairs of generators", "scenes a second")
     (pictures / "scaling-efficiency.svg").write_text(efficiency)
     policies = figures["bursts"]["policies"]
-    replicas: Lines = {name: _steps(run["targets"]) for name, run in policies.items() if name in SHOWN}
-    (pictures / "scaling-bursts.svg").write_text(_plot(replicas, "seconds", "character replicas wanted"))
+    replicas: Lines = {name: run["targets"] for name, run in policies.items() if name in SHOWN}
+    bursts = _plot(replicas, "seconds", "character replicas wanted", "steps")
+    (pictures / "scaling-bursts.svg").write_text(bursts)
     spent: Lines = {
         kind: [
             (run["replica_hours"], 100 * run["within"])
@@ -35,7 +38,7 @@ def draw(figures: dict[str, Any], folder: Path) -> None:
         ]
         for kind in ("joint", "ray")
     }
-    frontier = _plot(spent, "replica-hours spent", "% of the scenes in time", dots=True)
+    frontier = _plot(spent, "replica-hours spent", "% of the scenes in time", "dots")
     (pictures / "scaling-frontier.svg").write_text(frontier)
     (folder / "scaling.md").write_text(_page(figures))
 
@@ -103,49 +106,11 @@ def _spent(run: dict[str, Any]) -> str:
     return f"{run['p95_s']:.2f} | {run['replica_hours']:.2f}"
 
 
-def _steps(targets: Sequence[tuple[float, float]]) -> Points:
-    """Return the corners of a step line: each count holds until the next."""
-    corners: list[tuple[float, float]] = []
-    for at, count in targets:
-        if corners:
-            corners.append((at, corners[-1][1]))
-        corners.append((at, count))
-    return corners
-
-
-def _plot(lines: Lines, x_label: str, y_label: str, dots: bool = False) -> str:
+def _plot(lines: Lines, x_label: str, y_label: str, kind: Literal["line", "steps", "dots"] = "line") -> str:
     points = [point for line in lines.values() for point in line] or [(1.0, 1.0)]
-    right, top = max(x for x, _ in points) * 1.05, max(y for _, y in points) * 1.1
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        return (
-            LEFT + (WIDTH - LEFT - RIGHT) * x / right,
-            HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * y / top,
-        )
-
-    marks = [_text(WIDTH - RIGHT, 16, "simulated", "end", "#b00"), _text(LEFT, 16, y_label, "start")]
-    marks.append(_text(WIDTH / 2, HEIGHT - 8, x_label, "middle"))
-    for part in range(5):
-        x, y = right * part / 4, top * part / 4
-        marks.append(_text(place(x, 0)[0], HEIGHT - BOTTOM + 16, f"{x:.3g}", "middle"))
-        marks.append(_text(LEFT - 6, place(0, y)[1] + 4, f"{y:.3g}", "end"))
-        low = place(0, y)[1]
-        marks.append(f'<line x1="{LEFT}" y1="{low:.1f}" x2="{WIDTH - RIGHT}" y2="{low:.1f}" stroke="#ddd"/>')
+    x, y = (upto(max(point[axis] for point in points)) for axis in (0, 1))
+    frame = Frame((0, x), (0, y), f"{x_label} (simulated)", y_label)
     for number, (name, line) in enumerate(lines.items()):
-        colour = COLOURS[number % len(COLOURS)]
-        places = [place(x, y) for x, y in line]
-        if dots:
-            marks += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>' for x, y in places]
-        else:
-            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-            marks.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        marks.append(_text(LEFT + 10, TOP + 14 + 16 * number, name, "start", colour))
-    body = "\n".join(marks)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif"'
-        f' font-size="12">\n<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>\n{body}\n</svg>\n'
-    )
-
-
-def _text(x: float, y: float, words: str, anchor: str, colour: str = "#333") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{words}</text>'
+        if line:
+            getattr(frame, kind)(line, COLOURS[number % len(COLOURS)], name)
+    return standalone(frame.svg(f"{y_label}, simulated"))

@@ -42,5 +42,5 @@ def test_the_page_and_every_plot_say_that_they_are_simulated(tmp_path: Path) -> 
     plots = sorted((tmp_path / "pictures").iterdir())
     assert len(plots) == 3
     for plot in plots:
-        assert ">simulated</text>" in plot.read_text()
+        assert "(simulated)</text>" in plot.read_text()
         assert f"pictures/{plot.name}" in page
