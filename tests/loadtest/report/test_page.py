@@ -82,7 +82,7 @@ def full_page() -> str:
         for s in range(40)
     ]
     process_memory = {"seen": [{"at_s": 5.0 * n, "bytes": 5e8 + n * 1e6} for n in range(9)]}
-    return run_page(summary(faults=faults, replicas=replicas, process_memory=process_memory))
+    return run_page(summary(faults=faults, replicas=replicas, memory=process_memory))
 
 
 def test_every_plot_is_drawn() -> None:
