@@ -22,9 +22,8 @@ from deployments.diffusion.model.pipeline_painter import PipelinePainter, Pipeli
 from deployments.diffusion.painter import PaintRequest
 from deployments.diffusion.start_picture import StartPicture
 from deployments.errors import InvalidRequest
-
-from .. import tiny_families
-from ..tiny_families import TINY
+from tests.support import tiny_families
+from tests.support.tiny_families import TINY
 
 CLOSE = 1e-5
 WIDTH, HEIGHT = 64, 96
