@@ -22,7 +22,7 @@ class Collector:
         self.received += ExportTraceServiceRequest.FromString(body).resource_spans
 
     def received_spans(self) -> list[Span]:
-        return [span for each in self.received for scope in each.scope_spans for span in scope.received_spans]
+        return [span for each in self.received for scope in each.scope_spans for span in scope.spans]
 
 
 @contextmanager
