@@ -255,11 +255,14 @@ def _describe_either(schema: dict[str, Any]) -> None:
 
     pydantic's schema knows two fields.
     """
-    given = {"not": {"type": "null"}}
+    given, absent = {"not": {"type": "null"}}, {"type": "null"}
     unplaced = {"not": {"type": "object", "required": ["position"], "properties": {"position": given}}}
     schema["oneOf"] = [
-        {"required": ["character"], "properties": {"character": given}},
-        {"required": ["characters"], "properties": {"characters": given, "merge": unplaced}},
+        {"required": ["character"], "properties": {"character": given, "characters": absent}},
+        {
+            "required": ["characters"],
+            "properties": {"characters": given, "character": absent, "merge": unplaced},
+        },
     ]
 
 
