@@ -102,7 +102,7 @@ async def test_a_lost_replica_is_followed_again_and_its_reference_is_merged(job:
         StreamingHandle(stream=Streams((background,))),  # type: ignore[arg-type]
         Handle(merge=merge),  # type: ignore[arg-type]
     )
-    result = await render(graph, job, events.append)
+    result = await render(graph, job, lambda event, _: events.append(event))
     assert (result.character, result.background) == (character, background)
     assert [reference.item for reference in merge.calls[0][1:]] == [character, background]
     assert paint.calls == [(job.character,)] * 2
