@@ -49,7 +49,7 @@ def run(records: list[Record] = RECORDS, **more: Any) -> peers.Run:
 def test_short_requests_are_taken_together_and_failures_are_no_latency() -> None:
     figures = peers.figures_of(run(), run())
     assert figures.short_p95_s == pytest.approx(1.95)
-    assert (figures.responded, figures.answered_short, figures.failed) == (4, 2, 2)
+    assert (figures.answered, figures.answered_short, figures.failed) == (4, 2, 2)
 
 
 def test_work_counts_when_it_is_done() -> None:
