@@ -91,7 +91,7 @@ class Graph:
         return painter
 
 
-SceneTell = Callable[[LayerEvent, int | None], None]
+OnSceneEvent = Callable[[LayerEvent, int | None], None]
 """Called with the events of all layers, and with the index of a figure among several."""
 
 
@@ -115,7 +115,7 @@ class SceneResult:
         return (*self.figures, self.background)
 
 
-async def render(graph: Graph, job: SceneJob, on_event: SceneTell | None = None) -> SceneResult:
+async def render(graph: Graph, job: SceneJob, on_event: OnSceneEvent | None = None) -> SceneResult:
     """Paint all layers in parallel, then merge them.
 
     `on_event` is called with places in the queue, with each step and with each layer.
@@ -142,7 +142,7 @@ async def render(graph: Graph, job: SceneJob, on_event: SceneTell | None = None)
         raise GenerationFailed("the painted layers were lost before they could be merged, again and again")
 
 
-def _of_layer(job: LayerJob, on_event: SceneTell | None) -> OnEvent | None:
+def _of_layer(job: LayerJob, on_event: OnSceneEvent | None) -> OnEvent | None:
     return None if on_event is None else lambda item: on_event(item, job.figure)
 
 

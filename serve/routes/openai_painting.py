@@ -22,7 +22,7 @@ from ..auth.middleware import tenant_of
 from ..config.service_config import ServiceConfig
 from ..graph.scene import (
     Graph,
-    SceneTell,
+    OnSceneEvent,
     render,
     render_cutout,
     render_layer,
@@ -74,7 +74,9 @@ class Painting:
         """Return the jobs of its layers."""
         return self._job.layers if isinstance(self._job, SceneJob) else (self._job,)
 
-    async def paint(self, graph: Graph, on_event: SceneTell | None = None) -> tuple[Picture, dict[str, str]]:
+    async def paint(
+        self, graph: Graph, on_event: OnSceneEvent | None = None
+    ) -> tuple[Picture, dict[str, str]]:
         """Return the picture and its headers. Raises what deployments.errors draws."""
         if isinstance(self._job, SceneJob):
             scene = await render(graph, self._job, on_event)
