@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from itertools import count
 from typing import Any, Self, TypeVar
 
 import httpx
 
 from . import calls
-from .calls import Call, File, Stream, Words
+from .calls import Call, Stream, Words
 from .errors import ScenewrightError, ServerUnreachable
 from .faults import in_our_words
 from .http import Events, another_server, connection, is_stream, read_response, request_of
+from .pictures import File, files_of, named, with_ids
 from .responses import JobEvent, Layer, Scene, SceneEvent
 from .retries import Retries
 
@@ -55,26 +57,32 @@ class AsyncScenewright:
     async def scene(self, character: Words | Sequence[Words], background: Words, **options: Any) -> Scene:
         """Paint a scene: POST /v1/scenes. A list of one to four characters paints several figures.
 
-        `options` are its other fields, such as `seed`, `merge` or `layers`.
+        `options` are its other fields, such as `seed`, `merge` or `layers`. A layer's `image` and `mask` may
+        be files, as a pathlib.Path or bytes: they are uploaded first.
         """
-        return await self._do(calls.scene(character, background, options))
+        layers = await self._uploaded({"character": character, "background": background})
+        return await self._do(calls.scene(**layers, options=options))
 
-    def scene_events(
+    async def scene_events(
         self, character: Words | Sequence[Words], background: Words, previews: int = 3, **options: Any
     ) -> AsyncGenerator[SceneEvent, None]:
         """Yield both layers' places in the queue, their steps, then the Scene.
 
         Closing it stops the painting.
         """
-        return self._follow(calls.scene_stream(character, background, previews, options))
+        layers = await self._uploaded({"character": character, "background": background})
+        stream = calls.scene_stream(**layers, previews=previews, options=options)
+        async with aclosing(self._follow(stream)) as events:
+            async for event in events:
+                yield event
 
     async def character(self, prompt: str, **options: Any) -> Layer:
         """Paint a character: POST /v1/characters."""
-        return await self._do(calls.layer("character", prompt, options))
+        return await self._do(calls.layer("character", prompt, await self._uploaded(options)))
 
     async def background(self, prompt: str, **options: Any) -> Layer:
         """Paint a background: POST /v1/backgrounds."""
-        return await self._do(calls.layer("background", prompt, options))
+        return await self._do(calls.layer("background", prompt, await self._uploaded(options)))
 
     async def merge(self, character: File | Sequence[File], background: File, **options: Any) -> Scene:
         """Merge two files, or their bytes: POST /v1/merges. The answer knows no seeds.
@@ -82,6 +90,26 @@ class AsyncScenewright:
         Several characters are a list; `figures` of the options says where each of them stands.
         """
         return await self._do(calls.merge(character, background, options))
+
+    async def upload_picture(self, file: File) -> dict[str, Any]:
+        """Upload a picture to paint from, by its path or its bytes: POST /v1/pictures.
+
+        Returns `id`, `width`, `height` and `expires_at`. All of it, or the id as `{"id": …}`, may be a
+        layer's `image` or `mask`. The same picture has the same id.
+        """
+        return await self._do(calls.upload_picture(file))
+
+    async def picture(self, picture_id: str) -> dict[str, Any]:
+        """Return what uploading a picture returned: GET /v1/pictures/{id}."""
+        return await self._do(calls.picture(picture_id))
+
+    async def picture_file(self, picture_id: str) -> bytes:
+        """Return an uploaded picture as the PNG file that is kept: GET /v1/pictures/{id}."""
+        return await self._do(calls.picture_file(picture_id))
+
+    async def delete_picture(self, picture_id: str) -> dict[str, Any]:
+        """Remove an uploaded picture: DELETE /v1/pictures/{id}. One that a job waits for is refused."""
+        return await self._do(calls.delete_picture(picture_id))
 
     async def submit_job(
         self,
@@ -93,7 +121,8 @@ class AsyncScenewright:
 
         When this returns, the job is kept for good. Its end is told to `webhook_url`.
         """
-        return await self._do(calls.submit_job(scenes, idempotency_key, webhook_url))
+        request = await self._uploaded({"scenes": scenes})
+        return await self._do(calls.submit_job(request["scenes"], idempotency_key, webhook_url))
 
     async def job(self, job_id: str) -> dict[str, Any]:
         """Return a job's status, counts and scenes: GET /v1/jobs/{id}."""
@@ -142,6 +171,14 @@ class AsyncScenewright:
                 raise
             return error.message
         return ""
+
+    async def _uploaded(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Upload the picture files of a request's layers, and name them by their ids."""
+        ids = {}
+        for file, param in files_of(request).items():
+            with named(param):
+                ids[file] = (await self._do(calls.upload_picture(file, param)))["id"]
+        return with_ids(request, ids)
 
     async def _do(self, call: Call[T]) -> T:
         async def attempt() -> T:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -13,11 +12,11 @@ import httpx
 
 from .encoding import encoded
 from .errors import not_sent
+from .pictures import File, read_file, read_picture
 from .responses import JobEvent, Layer, Scene, SceneEvent, layer_of, scene_event_of, scene_of
 
 T = TypeVar("T")
 Words = str | Mapping[str, Any]
-File = bytes | str | Path
 CONNECT_TIMEOUT_S = 5.0
 GRACE_S = 30.0
 """How much longer than a request's own deadline its answer is awaited."""
@@ -99,7 +98,7 @@ def layer(kind: str, prompt: str, options: dict[str, Any]) -> Call[Layer]:
 def merge(character: File | Sequence[File], background: File, options: dict[str, Any]) -> Call[Scene]:
     figures: Sequence[Any] = character if isinstance(character, list | tuple) else [character]
     given = [*(("character", file) for file in figures), ("background", background)]
-    files = [(name, (name, _file(name, file))) for name, file in given]
+    files = [(name, (name, read_file(name, file))) for name, file in given]
     return Call(
         "POST",
         "/v1/merges",
@@ -107,6 +106,29 @@ def merge(character: File | Sequence[File], background: File, options: dict[str,
         {"files": files, "data": {"options": encoded(options).decode()}},
         repeatable=True,
     )
+
+
+def upload_picture(file: File, param: str = "file") -> Call[dict[str, Any]]:
+    files = {"file": ("picture", read_picture(param, file))}
+    return Call("POST", "/v1/pictures", _kept, {"files": files}, repeatable=True)
+
+
+def picture(picture_id: str) -> Call[dict[str, Any]]:
+    return Call("GET", _picture(picture_id), _kept, repeatable=True)
+
+
+def picture_file(picture_id: str) -> Call[bytes]:
+    def read(response: httpx.Response) -> bytes:
+        if not response.headers.get("content-type", "").startswith("image/"):
+            raise ValueError("no picture")
+        return response.content
+
+    return Call("GET", _picture(picture_id), read, headers={"Accept": "image/png"}, repeatable=True)
+
+
+def delete_picture(picture_id: str) -> Call[dict[str, Any]]:
+    # Not repeatable: the second time there is none.
+    return Call("DELETE", _picture(picture_id), _kept)
 
 
 def submit_job(
@@ -170,14 +192,24 @@ def readiness() -> Call[None]:
 
 
 def _job(job_id: str) -> str:
-    """Return a job's path. Raises NotSent for an id that would make another path."""
+    name = _segment(job_id, "that is no job's id, as submitting a job gives one", "job_id")
+    return f"/v1/jobs/{name}"
+
+
+def _picture(picture_id: str) -> str:
+    name = _segment(picture_id, "that is no picture's id, as uploading one gives it", "picture_id")
+    return f"/v1/pictures/{name}"
+
+
+def _segment(given: str, why: str, param: str) -> str:
+    """Return an id as a part of a path. Raises NotSent for an id that would make another path."""
     try:
-        name = quote(job_id, "")
+        name = quote(given, "")
     except (TypeError, UnicodeError):
         name = ""
     if name.strip(".") and len(name) <= MAX_NAME:
-        return f"/v1/jobs/{name}"
-    raise not_sent("that is no job's id, as submitting a job gives one", "job_id")
+        return name
+    raise not_sent(why, param)
 
 
 def _header(name: str, value: str) -> str:
@@ -196,19 +228,6 @@ def _query(**values: int | str) -> dict[str, int | str]:
             raise not_sent(f"{name} must be a number or text, and not {type(value).__name__}", name)
         encoded({name: value})
     return values
-
-
-def _file(name: str, given: File) -> bytes:
-    """Return a file's bytes. Raises NotSent."""
-    if isinstance(given, bytes):
-        return given
-    try:
-        return Path(given).read_bytes()
-    except OSError as error:
-        why = f"the file {str(given)!r} cannot be read: {error.strerror}"
-    except (TypeError, ValueError):
-        why = "must be a file's bytes or its path"
-    raise not_sent(f"{name}: {why}", name)
 
 
 def _patience_s(options: dict[str, Any]) -> float:
@@ -233,6 +252,10 @@ def _accepted(response: httpx.Response) -> dict[str, Any]:
 
 def _job_state(response: httpx.Response) -> dict[str, Any]:
     return _with(response.json(), id=str, status=str)
+
+
+def _kept(response: httpx.Response) -> dict[str, Any]:
+    return _with(response.json(), id=str, width=int, height=int, expires_at=int)
 
 
 def _job_list(response: httpx.Response) -> dict[str, Any]:

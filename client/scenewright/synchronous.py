@@ -11,10 +11,11 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from . import calls
-from .calls import Call, File, Stream, Words
+from .calls import Call, Stream, Words
 from .errors import ScenewrightError, ServerUnreachable
 from .faults import in_our_words
 from .http import Events, another_server, connection, is_stream, read_response, request_of
+from .pictures import File, files_of, named, with_ids
 from .responses import JobEvent, Layer, Scene, SceneEvent
 from .retries import Retries
 
@@ -55,9 +56,11 @@ class Scenewright:
     def scene(self, character: Words | Sequence[Words], background: Words, **options: Any) -> Scene:
         """Paint a scene: POST /v1/scenes. A list of one to four characters paints several figures.
 
-        `options` are its other fields, such as `seed`, `merge` or `layers`.
+        `options` are its other fields, such as `seed`, `merge` or `layers`. A layer's `image` and `mask` may
+        be files, as a pathlib.Path or bytes: they are uploaded first.
         """
-        return self._do(calls.scene(character, background, options))
+        layers = self._uploaded({"character": character, "background": background})
+        return self._do(calls.scene(**layers, options=options))
 
     def scene_events(
         self, character: Words | Sequence[Words], background: Words, previews: int = 3, **options: Any
@@ -66,15 +69,17 @@ class Scenewright:
 
         Closing it stops the painting.
         """
-        return self._follow(calls.scene_stream(character, background, previews, options))
+        layers = self._uploaded({"character": character, "background": background})
+        stream = calls.scene_stream(**layers, previews=previews, options=options)
+        yield from self._follow(stream)
 
     def character(self, prompt: str, **options: Any) -> Layer:
         """Paint a character: POST /v1/characters."""
-        return self._do(calls.layer("character", prompt, options))
+        return self._do(calls.layer("character", prompt, self._uploaded(options)))
 
     def background(self, prompt: str, **options: Any) -> Layer:
         """Paint a background: POST /v1/backgrounds."""
-        return self._do(calls.layer("background", prompt, options))
+        return self._do(calls.layer("background", prompt, self._uploaded(options)))
 
     def merge(self, character: File | Sequence[File], background: File, **options: Any) -> Scene:
         """Merge two files, or their bytes: POST /v1/merges. The answer knows no seeds.
@@ -82,6 +87,26 @@ class Scenewright:
         Several characters are a list; `figures` of the options says where each of them stands.
         """
         return self._do(calls.merge(character, background, options))
+
+    def upload_picture(self, file: File) -> dict[str, Any]:
+        """Upload a picture to paint from, by its path or its bytes: POST /v1/pictures.
+
+        Returns `id`, `width`, `height` and `expires_at`. All of it, or the id as `{"id": …}`, may be a
+        layer's `image` or `mask`. The same picture has the same id.
+        """
+        return self._do(calls.upload_picture(file))
+
+    def picture(self, picture_id: str) -> dict[str, Any]:
+        """Return what uploading a picture returned: GET /v1/pictures/{id}."""
+        return self._do(calls.picture(picture_id))
+
+    def picture_file(self, picture_id: str) -> bytes:
+        """Return an uploaded picture as the PNG file that is kept: GET /v1/pictures/{id}."""
+        return self._do(calls.picture_file(picture_id))
+
+    def delete_picture(self, picture_id: str) -> dict[str, Any]:
+        """Remove an uploaded picture: DELETE /v1/pictures/{id}. One that a job waits for is refused."""
+        return self._do(calls.delete_picture(picture_id))
 
     def submit_job(
         self,
@@ -93,7 +118,8 @@ class Scenewright:
 
         When this returns, the job is kept for good. Its end is told to `webhook_url`.
         """
-        return self._do(calls.submit_job(scenes, idempotency_key, webhook_url))
+        request = self._uploaded({"scenes": scenes})
+        return self._do(calls.submit_job(request["scenes"], idempotency_key, webhook_url))
 
     def job(self, job_id: str) -> dict[str, Any]:
         """Return a job's status, counts and scenes: GET /v1/jobs/{id}."""
@@ -140,6 +166,14 @@ class Scenewright:
                 raise
             return error.message
         return ""
+
+    def _uploaded(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Upload the picture files of a request's layers, and name them by their ids."""
+        ids = {}
+        for file, param in files_of(request).items():
+            with named(param):
+                ids[file] = self._do(calls.upload_picture(file, param))["id"]
+        return with_ids(request, ids)
 
     def _do(self, call: Call[T]) -> T:
         return self._persist(lambda: read_response(self._send(call, JSON), call), call.repeatable)

@@ -15,6 +15,7 @@ import serve.story_agent
 PAIRS = [(serve.client, scenewright), (serve.story_agent, scenewright.story_agent)]
 ADDED = {"__main__", "choices", "cli", "commands", "django_settings", "story_agent"} | {
     "fonts",
+    "pictures",
     "placeholders",
     "prompts",
 }

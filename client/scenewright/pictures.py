@@ -1,0 +1,100 @@
+"""Picture files that layers start from: read, sent before the request, and named in it by their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import InvalidRequest, not_sent
+
+File = bytes | str | Path
+PICTURES = ("image", "mask")
+"""The fields of a layer that are pictures."""
+HOLDERS = ("character", "characters", "background", "scenes")
+"""The fields of a request that hold layers, or scenes with layers."""
+DEEPEST = 5
+"""A list of scenes, a scene, a list of characters, a character, its picture."""
+LARGEST_BYTES = 16 << 20
+"""The largest picture that a service reads, where its operator sets no other limit."""
+
+
+def read_file(param: str, given: File, most: int = -1) -> bytes:
+    """Return a file's bytes, `most` of them at most. Raises NotSent."""
+    if isinstance(given, bytes):
+        return given
+    try:
+        with Path(given).open("rb") as file:
+            return file.read(most)
+    except OSError as error:
+        why = f"the file {str(given)!r} cannot be read: {error.strerror}"
+    except (TypeError, ValueError):
+        why = "must be a file's bytes or its path"
+    raise not_sent(f"{param}: {why}", param)
+
+
+def read_picture(param: str, given: File) -> bytes:
+    """Return the bytes of a picture to paint from. Raises NotSent, for a file that is too large too."""
+    data = read_file(param, given, LARGEST_BYTES + 1)
+    if len(data) > LARGEST_BYTES:
+        which = "the picture" if isinstance(given, bytes) else f"the file {str(given)!r}"
+        raise not_sent(f"{param}: {which} is larger than {LARGEST_BYTES >> 20} MiB", param)
+    return data
+
+
+def files_of(request: Mapping[str, Any]) -> dict[File, str]:
+    """Return the files that a request's layers start from, each with its field's path.
+
+    Raises NotSent where one of them cannot be read, before the first is sent.
+    """
+    found: dict[File, str] = {}
+
+    def note(param: str, given: File) -> File:
+        if given not in found:
+            read_picture(param, given)
+            found[given] = param
+        return given
+
+    _changed(request, "", note)
+    return found
+
+
+def with_ids(request: Mapping[str, Any], ids: Mapping[File, str]) -> dict[str, Any]:
+    """Return the request with the pictures' ids in place of their files."""
+    changed = _changed(request, "", lambda param, given: {"id": ids[given]})
+    return dict(changed)
+
+
+@contextmanager
+def named(param: str) -> Iterator[None]:
+    """Name the field in the error of a picture that the service refuses; it knows it as `file`."""
+    try:
+        yield
+    except InvalidRequest as error:
+        if error.param == "file":
+            error.param, error.message = param, error.message.replace("file ", f"{param} ", 1)
+        raise
+
+
+def _changed(value: Any, path: str, change: Callable[[str, File], Any], depth: int = 0) -> Any:
+    """Return what holds layers, with their picture files changed; all else as it came."""
+    if depth > DEEPEST:
+        return value
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+        return [_changed(each, f"{path}.{index}", change, depth + 1) for index, each in enumerate(value)]
+    if not isinstance(value, Mapping):
+        return value
+    changed = dict(value)
+    for name in (each for each in (*PICTURES, *HOLDERS) if each in changed):
+        item, where = changed[name], f"{path}.{name}" if path else name
+        if name in HOLDERS:
+            several = name == "character" and isinstance(item, list | tuple)
+            changed[name] = _changed(item, f"{where}s" if several else where, change, depth + 1)
+        elif isinstance(item, bytes | Path):
+            changed[name] = change(where, item)
+        elif isinstance(item, str):  # A request may come from elsewhere: no text of it may open a file.
+            raise not_sent(f"{where} must be bytes or a pathlib.Path, and not text", where)
+        elif isinstance(item, Mapping) and {"id", "expires_at"} <= item.keys():  # As uploading returned it.
+            changed[name] = {"id": item["id"]}
+    return changed
