@@ -29,11 +29,12 @@ CARD = {
 
 
 class Stub(ThreadingHTTPServer):
-    """Answers what `responses` holds for a path, and keeps what it was asked."""
+    """Answers what `responses` holds for a path, and keeps what it was asked, and the files it was sent."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), StubHandler)
         self.requested: list[Any] = []
+        self.uploads: list[bytes] = []
         self.pictures: dict[str, bytes] = {}
         self.responses: dict[str, tuple[int, dict[str, Any]]] = {
             "/v1/models": (200, {"data": [CARD]}),
@@ -64,8 +65,19 @@ class StubHandler(BaseHTTPRequestHandler):
         self._answer()
 
     def do_POST(self) -> None:
-        self.server.requested.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        body = self.rfile.read(int(self.headers["content-length"]))
+        if self.path == "/v1/pictures":
+            self._keep(body)
+        else:
+            self.server.requested.append(json.loads(body))
         self._answer()
+
+    def _keep(self, body: bytes) -> None:
+        boundary = self.headers["content-type"].partition("boundary=")[2].encode()
+        (part,) = body.split(b"--" + boundary)[1:-1]
+        kept = {"id": f"pic_{len(self.server.uploads)}", "width": 8, "height": 4, "expires_at": 1}
+        self.server.uploads.append(part.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n"))
+        self.server.responses[self.path] = (200, kept)
 
     def _answer(self) -> None:
         picture = self.server.pictures.get(self.path)

@@ -9,10 +9,15 @@ import click
 
 from ..choices import MAX_FIGURES, Fallback, MergeMode, PictureFormat, Position
 from ..responses import Scene
+from .finite import FiniteRange
 from .live import paint
 from .output import check_writable, picture_format, write
 from .position import PositionParam, of_each, on_the_wire
 from .service import connected, service_options
+
+PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
+STRENGTH = FiniteRange(0, 1, min_open=True)
+START = ("image", "mask", "strength")
 
 
 @click.command(short_help="Paint CHARACTER before BACKGROUND, both in words.")
@@ -32,6 +37,12 @@ from .service import connected, service_options
 @click.option("--character-model", metavar="ID", help="One of `scenewright models`; else the layer's first.")
 @click.option("--background-model", metavar="ID")
 @click.option("--steps", type=int, help="Denoising steps of each layer.")
+@click.option("--image", type=PICTURE, metavar="FILE", help="A picture that CHARACTER starts from.")
+@click.option("--mask", type=PICTURE, metavar="FILE", help="What of it is painted anew: where this is white.")
+@click.option("--strength", type=STRENGTH, help="How far it goes from its picture: 0.6, or 1 with a mask.")
+@click.option("--background-image", type=PICTURE, metavar="FILE", help="The same for BACKGROUND.")
+@click.option("--background-mask", type=PICTURE, metavar="FILE")
+@click.option("--background-strength", type=STRENGTH)
 @click.option(
     "--position",
     "positions",
@@ -76,7 +87,10 @@ def scene(
     api_key: str | None,
     **options: Any,
 ) -> None:
-    """Paint CHARACTER before BACKGROUND (both in words) into FILE, by a running service."""
+    """Paint CHARACTER before BACKGROUND (both in words) into FILE, by a running service.
+
+    Each can start from a picture in place of noise.
+    """
     wire_format = options["format_"] or picture_format(file)
     check_writable(file)
     if 1 + len(further) > MAX_FIGURES:
@@ -107,7 +121,18 @@ def _layer(prompt: str, options: dict[str, Any], kind: str) -> dict[str, Any]:
         seed=options[f"{kind}_seed"],
         model=options[f"{kind}_model"],
         num_inference_steps=options["steps"],
+        **_start(options, "" if kind == "character" else f"{kind}_"),
     )
+
+
+def _start(options: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Return what a layer starts from. Raises click.BadParameter for what only a picture has."""
+    start = {name: options[prefix + name] for name in START}
+    if start["image"] is None:
+        for name in (each for each in START if start[each] is not None):
+            flags = [f"--{prefix}{each}".replace("_", "-") for each in (name, "image")]
+            raise click.BadParameter(f"it needs {flags[1]} too", param_hint=flags[0])
+    return start
 
 
 def _request(options: dict[str, Any], positions_given: list[Any], wire_format: str) -> dict[str, Any]:

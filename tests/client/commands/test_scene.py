@@ -1,0 +1,79 @@
+"""`scenewright scene`: each layer from a picture of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.client_answers import a_png
+from tests.support.stub_service import Stub, run
+from tests.support.stub_service import server as server
+
+NO_ONE = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name, colour in (("hero.png", "red"), ("mask.png", "white"), ("castle.png", "blue")):
+        (tmp_path / name).write_bytes(a_png(colour))
+    return tmp_path
+
+
+@pytest.mark.parametrize("previews", [(), ("--previews", "steps")])
+def test_each_layer_starts_from_its_picture(previews: tuple[str, ...], files: Path, server: Stub) -> None:
+    hero = ["--image", "hero.png", "--mask", "mask.png", "--strength", 0.4]
+    place = ["--background-image", "castle.png", "--background-strength", 1]
+    server.responses["/v1/scenes?previews=10"] = server.responses["/v1/scenes"]
+    result = run("scene", "a", "b", "-o", "s.png", *hero, *place, *previews, "--url", server.url)
+    # The stand-in has no events, which is what --previews asks for.
+    assert result.exit_code == (1 if previews else 0), result.output
+    ids = {name: {"id": f"pic_{index}"} for index, name in enumerate(("hero", "mask", "castle"))}
+    assert server.uploads == [(files / f"{name}.png").read_bytes() for name in ids]
+    asked = server.requested[-1]
+    assert asked["character"] == {
+        "prompt": "a",
+        "image": ids["hero"],
+        "mask": ids["mask"],
+        "strength": 0.4,
+    }
+    assert asked["background"] == {"prompt": "b", "image": ids["castle"], "strength": 1}
+
+
+def test_of_several_figures_the_first_starts_from_it(files: Path, server: Stub) -> None:
+    figures = ["--character", "a dog", "--image", "hero.png"]
+    assert run("scene", "a", "b", "-o", "s.png", *figures, "--url", server.url).exit_code == 0
+    assert server.requested[-1]["characters"] == [
+        {"prompt": "a", "image": {"id": "pic_0"}},
+        {"prompt": "a dog"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--image", "nowhere.png"), "--image"),
+        (("--image", "."), "--image"),
+        (("--image", "hero.png", "--mask", "nowhere.png"), "--mask"),
+        (("--mask", "mask.png"), "--mask"),
+        (("--strength", "0.5"), "--strength"),
+        (("--background-image", "nowhere.png"), "--background-image"),
+        (("--background-mask", "mask.png", "--image", "hero.png"), "--background-mask"),
+        (("--background-strength", "0.5", "--image", "hero.png"), "--background-strength"),
+        *((("--image", "hero.png", "--strength", text), "--strength") for text in ("0", "1.1", "nan", "x")),
+    ],
+)
+def test_what_cannot_be_started_from_is_a_sentence(words: tuple[str, ...], named: str, files: Path) -> None:
+    result = run("scene", "a", "b", "-o", "s.png", *words, "--url", NO_ONE)
+    assert result.exit_code == 2
+    (line,) = (line for line in result.stderr.splitlines() if line.startswith("Error: "))
+    assert named in line
+
+
+def test_a_picture_that_is_too_large_is_a_sentence(files: Path) -> None:
+    with (files / "large.png").open("wb") as file:
+        file.truncate(1 << 40)  # A hole: it takes no room.
+    result = run("scene", "a", "b", "-o", "s.png", "--background-image", "large.png", "--url", NO_ONE)
+    assert result.exit_code == 2
+    assert "background.image: the file 'large.png' is larger than 16 MiB" in result.stderr
