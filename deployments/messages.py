@@ -177,13 +177,19 @@ class LayerTimings:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The final input of a model, after wrapping and reducing: with the seed, enough to paint it again."""
+    """The final input of a model, after wrapping and reducing: with the seed, enough to paint it again.
+
+    `image` and `mask`: the hashes of the files that it started from, and `strength` how far it went.
+    """
 
     prompt: str
     negative_prompt: str
     num_inference_steps: int
     guidance_scale: float
     sampler: str = ""
+    image: str | None = None
+    strength: float = 1.0
+    mask: str | None = None
 
 
 @dataclass(frozen=True)

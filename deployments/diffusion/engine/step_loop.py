@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from deployments.diffusion.engine.job_table import JobTable
 from deployments.diffusion.engine.retry_policy import RetryPolicy
@@ -314,10 +315,14 @@ class StepLoop:
 
 def _recipe(painting: Painting) -> Recipe:
     request = painting.request
-    return Recipe(
+    recipe = Recipe(
         request.prompt,
         request.negative_prompt or "",
         request.num_inference_steps,
         request.guidance_scale,
         painting.sampler,
     )
+    start = request.start
+    if start is None:
+        return recipe
+    return replace(recipe, image=start.name, strength=start.strength, mask=start.mask_name)

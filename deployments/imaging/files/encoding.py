@@ -73,7 +73,10 @@ class PictureWriter:
         texts: dict[str, str] | None = None,
         optimize: bool = False,
     ) -> Picture:
-        """Write the file, with the provenance that is allowed. A signature names the `ingredients`."""
+        """Write the file, with the provenance that is allowed.
+
+        A signature names the `ingredients`, and the pictures that they started from.
+        """
         embedded = provenance if self._config.prompts else replace(provenance, prompts="")
         picture = encode(image, output, optimize, embedded if self._config.embed else None, texts)
         if self._signer is None:
@@ -81,4 +84,4 @@ class PictureWriter:
         parts: dict[str, Picture] = {
             title: encode(pixels, INGREDIENT) for title, pixels in (ingredients or {}).items()
         }
-        return self._signer.sign(picture, provenance.source, parts)
+        return self._signer.sign(picture, provenance.source, parts, dict(provenance.inputs))

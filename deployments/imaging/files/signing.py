@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar, Literal
 
 from deployments.imaging.marks.provenance import SOFTWARE, VOCABULARY, Source
 from deployments.messages import Picture
 
-PART = "componentOf"
+PART, INPUT = "componentOf", "inputTo"
 _AGENT = dict(zip(("name", "version"), SOFTWARE.split(), strict=True))
 _QUICK = {"builder": {"thumbnail": {"enabled": False}}, "verify": {"verify_after_sign": False}}
 """A thumbnail and a second reading of the file would cost more than the signature."""
@@ -54,10 +55,21 @@ class PictureSigner:
         except c2pa.C2paError as error:
             raise ValueError(f"signing: the certificate and its key do not work: {error}") from error
 
-    def sign(self, picture: Picture, source: Source | None, ingredients: Mapping[str, Picture]) -> Picture:
-        """Return the same picture with a manifest: created by us, from the `ingredients` by title."""
+    def sign(
+        self,
+        picture: Picture,
+        source: Source | None,
+        ingredients: Mapping[str, Picture],
+        inputs: Mapping[str, str] = MappingProxyType({}),
+    ) -> Picture:
+        """Return the same picture with a manifest: created by us, from the `ingredients` by title.
+
+        `inputs`: what a model started from, by title, each the SHA-256 of its file.
+        """
         c2pa = self._c2pa
         made: dict[str, object] = {"action": "c2pa.created", "softwareAgent": _AGENT}
+        if inputs:
+            made["parameters"] = {"ingredientIds": list(inputs)}
         if source is not None:
             made["digitalSourceType"] = VOCABULARY + source
         placed = [
@@ -66,6 +78,7 @@ class PictureSigner:
         manifest = {
             "claim_generator_info": [_AGENT],
             "title": f"picture.{picture.format}",
+            "ingredients": [_input(title, name) for title, name in inputs.items()],
             "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [made, *placed]}}],
         }
         signed = BytesIO()
@@ -79,3 +92,10 @@ class PictureSigner:
                 builder.add_ingredient(described, f"image/{part.format}", BytesIO(part.data))
             builder.sign(signer, f"image/{picture.format}", BytesIO(picture.data), signed)
         return replace(picture, data=signed.getvalue())
+
+
+def _input(title: str, name: str) -> dict[str, str]:
+    """Return the ingredient of a file that is known by its hash alone."""
+    hashed = f"sha256:{name}"
+    described = {"title": title, "label": title, "instance_id": hashed, "description": hashed}
+    return {**described, "format": "image/png", "relationship": INPUT}

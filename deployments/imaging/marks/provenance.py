@@ -56,12 +56,14 @@ class ProvenanceConfig:
 class Provenance:
     """Facts that one file states of itself, as far as known; None is a kind that was not declared.
 
-    `prompts` (two lines) and `settings` (one) together are the `parameters` text.
+    `prompts` (two lines) and `settings` (one) together are the `parameters` text. `inputs`: the pictures that
+    layers started from, such as `character image`, each by the SHA-256 of its file.
     """
 
     source: Source | None = None
     prompts: str = ""
     settings: str = ""
+    inputs: tuple[tuple[str, str], ...] = ()
 
     @property
     def parameters(self) -> str:
@@ -70,7 +72,8 @@ class Provenance:
 
 def of_layers(*layers: LayerResult) -> Provenance:
     """Return the provenance of one painted layer, or of a scene's characters and its place."""
-    return Provenance(combine(*map(_layer_source, layers)), _prompts(layers), _settings(layers))
+    source = combine(*map(_layer_source, layers))
+    return Provenance(source, _prompts(layers), _settings(layers), tuple(_inputs(layers)))
 
 
 def combine(*sources: Source | None) -> Source:
@@ -126,9 +129,13 @@ def _xmp(source: Source | None) -> bytes:
 def _layer_source(layer: LayerResult) -> Source:
     """Return a layer's kind.
 
-    Plain code draws a placeholder and a simulated picture: no model had a part in them.
+    Plain code draws a placeholder and a simulated picture: no model had a part in them. What started from a
+    picture is a picture that was edited; where that one comes from is not known.
     """
-    return DRAWN if layer.backend == "simulated" or "placeholder" in layer.degraded else TRAINED
+    drawn = layer.backend == "simulated" or "placeholder" in layer.degraded
+    source = DRAWN if drawn else TRAINED
+    started = layer.recipe is not None and layer.recipe.image is not None
+    return combine(source, None) if started else source
 
 
 def _prompts(layers: tuple[LayerResult, ...]) -> str:
@@ -156,6 +163,17 @@ def _settings(layers: tuple[LayerResult, ...]) -> str:
     return ", ".join(settings)
 
 
+def _inputs(layers: tuple[LayerResult, ...]) -> Iterator[tuple[str, str]]:
+    """Yield what layers started from, after its name; of several layers of a kind each by its index."""
+    for at, layer in enumerate(layers):
+        alike = [index for index, other in enumerate(layers) if other.kind == layer.kind]
+        name = layer.kind + (f"-{alike.index(at)}" if len(alike) > 1 else "")
+        if layer.recipe is not None and layer.recipe.image is not None:
+            yield f"{name} image", layer.recipe.image
+            if layer.recipe.mask is not None:
+                yield f"{name} mask", layer.recipe.mask
+
+
 def _layer_settings(layer: LayerResult) -> Iterator[tuple[str, object]]:
     high, wide = layer.pixels.shape[:2]
     if layer.recipe is not None:
@@ -163,6 +181,11 @@ def _layer_settings(layer: LayerResult) -> Iterator[tuple[str, object]]:
         if layer.recipe.sampler:
             yield "Sampler", layer.recipe.sampler
         yield "CFG scale", layer.recipe.guidance_scale
+        if layer.recipe.image is not None:
+            yield "Denoising strength", layer.recipe.strength
+            yield "Image", layer.recipe.image
+        if layer.recipe.mask is not None:
+            yield "Mask", layer.recipe.mask
     yield "Seed", layer.seed
     yield "Size", f"{wide}x{high}"
     yield "Model", layer.model

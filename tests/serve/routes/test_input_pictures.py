@@ -74,6 +74,16 @@ async def test_what_the_mask_leaves_out_comes_back_as_it_was_sent(request_layer:
         assert (painted[kept] == PLACE[kept]).all() and (painted[~kept] != PLACE[~kept]).any()
 
 
+async def test_the_file_names_what_it_started_from(request_layer: Ask) -> None:
+    client = request_layer()
+    image, mask = await upload(client), await upload(client, LEFT)
+    for start in ({"image": image, "mask": mask}, {"image": IMAGE, "mask": MASK}):
+        answer = await client.post("/v1/backgrounds", json=LAYER | start | {"strength": 0.5})
+        recipe = Image.open(BytesIO(answer.content)).info["parameters"]
+        names = [picture["id"].removeprefix("pic_") for picture in (image, mask)]
+        assert f"Denoising strength: 0.5, Image: {names[0]}, Mask: {names[1]}, " in recipe
+
+
 async def test_a_transparent_mask_paints_nothing(request_layer: Ask) -> None:
     clear = np.full((HIGH, WIDE, 4), 255, np.uint8)
     clear[..., 3] = 0

@@ -15,6 +15,7 @@ from deployments.diffusion.engine.retry_policy import SEED_STRIDE
 from deployments.diffusion.engine.watchdog import Unhealthy
 from deployments.diffusion.model.model_config import GenerationConfig
 from deployments.diffusion.painter import Painting, PaintRequest
+from deployments.diffusion.start_picture import StartPicture
 from deployments.errors import GenerationFailed, OutOfMemory
 from deployments.imaging.quality import flaw
 from deployments.messages import LayerJob, LayerResult, Pixels, Recipe
@@ -115,6 +116,18 @@ async def test_alone_without_room_it_is_reduced_and_its_peers_are_not(
     assert fake_painter.begun[-1].num_inference_steps == 15
     assert large.recipe == Recipe("2", "", 15, 6.0), "what was painted, not what was asked"
     engine.check_health()
+
+
+async def test_the_recipe_names_what_a_picture_started_from(make_job: MakeJob, fake_painter: Any) -> None:
+    engine = engine_of(fake_painter)
+    start = StartPicture(name="1f" * 32, strength=0.6, mask_name="2e" * 32)
+    job = make_job(seed=1)
+    *_, result = [event async for event in engine.submit(job, "1", "", start)]
+    assert isinstance(result, LayerResult) and result.recipe is not None
+    recipe = result.recipe
+    assert (recipe.image, recipe.strength, recipe.mask) == (start.name, 0.6, start.mask_name)
+    (plain,) = await paint(engine, make_job(seed=2))
+    assert (plain.recipe.image, plain.recipe.mask) == (None, None)
 
 
 async def test_two_pictures_without_room_in_a_minute_make_it_unhealthy(

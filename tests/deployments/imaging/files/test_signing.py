@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from deployments.messages import (
     MergeOptions,
     OutputOptions,
     PictureFormat,
+    Recipe,
     UploadJob,
 )
 
@@ -136,6 +138,30 @@ async def test_a_signed_scene_names_every_figure(signing: SigningConfig) -> None
     manifest = report["manifests"][report["active_manifest"]]
     names = {part["title"] for part in manifest["ingredients"]}
     assert names == {"character-0", "character-1", "character-2", "background"}
+
+
+async def test_a_signed_scene_names_what_its_layers_started_from(signing: SigningConfig) -> None:
+    image, mask = "1f" * 32, "2e" * 32
+    recipe = Recipe("a", "", 4, 7.5, image=image, strength=0.6)
+    varied = replace(layer("character"), recipe=recipe)
+    repainted = replace(layer("background"), recipe=replace(recipe, mask=mask))
+    signed = await Merger(MergerConfig(signing=signing)).merge(MergeJob("r"), varied, repainted)
+    with c2pa.Reader("image/jpeg", BytesIO(signed.picture.data)) as reader:
+        report = json.loads(reader.json())
+    manifest = report["manifests"][report["active_manifest"]]
+    named = {part["title"]: (part["relationship"], part["instance_id"]) for part in manifest["ingredients"]}
+    assert named == {
+        "character": ("componentOf", "character"),
+        "background": ("componentOf", "background"),
+        "character image": ("inputTo", f"sha256:{image}"),
+        "background image": ("inputTo", f"sha256:{image}"),
+        "background mask": ("inputTo", f"sha256:{mask}"),
+    }
+    made = manifest["assertions"][0]["data"]["actions"][0]
+    assert len(made["parameters"]["ingredients"]) == 3
+    assert made["digitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia")
+    faults = {status["code"] for status in report.get("validation_status", [])}
+    assert faults <= {"signingCredential.untrusted"}
 
 
 async def test_a_picture_changed_after_signing_is_found_out(signing: SigningConfig) -> None:

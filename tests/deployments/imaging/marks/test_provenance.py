@@ -44,6 +44,7 @@ BACKGROUND = replace(
     model="fine, tuned",
     recipe=Recipe("a castle", "people", 20, 6.0),
 )
+IMAGE, MASK = "1f" * 32, "2e" * 32
 PICTURE = Image.new("RGB", (32, 16), "green")
 
 
@@ -84,6 +85,32 @@ def test_a_scene_reports_its_source_its_software_and_its_recipe(picture_format: 
         "Model: storybook-character, Background Steps: 20, Background CFG scale: 6.0, Background Seed: 123, "
         'Background Size: 96x48, Background Model: "fine, tuned"'
     )
+
+
+@pytest.mark.parametrize("picture_format", FORMATS)
+def test_the_recipe_names_the_pictures_that_layers_started_from(picture_format: PictureFormat) -> None:
+    varied = replace(CHARACTER, recipe=replace(RECIPE, image=IMAGE, strength=0.6))
+    repainted = replace(BACKGROUND, recipe=replace(RECIPE, image=IMAGE, mask=MASK))
+    reported = of_layers(varied, repainted)
+    assert reported.inputs == (
+        ("character image", IMAGE),
+        ("background image", IMAGE),
+        ("background mask", MASK),
+    )
+    told = parameters_of(written(replace(reported, prompts=""), picture_format))
+    assert f"CFG scale: 7.5, Denoising strength: 0.6, Image: {IMAGE}, Seed: 42" in told
+    assert f"Background Denoising strength: 1.0, Background Image: {IMAGE}, Background Mask: {MASK}" in told
+    several = of_layers(CHARACTER, varied, BACKGROUND)
+    assert several.inputs == (("character-1 image", IMAGE),)
+    assert "Image" not in of_layers(CHARACTER, BACKGROUND).settings and not of_layers(CHARACTER).inputs
+
+
+def test_what_starts_from_a_picture_is_not_said_to_be_a_models_alone() -> None:
+    varied = replace(CHARACTER, recipe=replace(RECIPE, image=IMAGE))
+    assert of_layers(varied).source == "compositeWithTrainedAlgorithmicMedia"
+    assert of_layers(varied, BACKGROUND).source == "compositeWithTrainedAlgorithmicMedia"
+    assert of_layers(replace(varied, backend="simulated")).source == "composite"
+    assert of_layers(replace(CHARACTER, degraded=("placeholder",), recipe=None)).source == "algorithmicMedia"
 
 
 @pytest.mark.parametrize("picture_format", FORMATS)
