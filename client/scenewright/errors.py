@@ -8,7 +8,7 @@ ScenewrightError       the service answered with an error, or got no request
 ├─ Unauthenticated     401
 ├─ Forbidden           403
 ├─ NotFound            404
-├─ Gone                410: a job's picture was damaged, and cannot be painted again
+├─ Gone                410: a kept picture was damaged, and cannot be made again
 ├─ Overloaded          429: also where a key's quota is spent
 ├─ GenerationFailed    502
 ├─ NotReady            503

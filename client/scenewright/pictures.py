@@ -94,7 +94,7 @@ def _changed(value: Any, path: str, change: Callable[[str, File], Any], depth: i
         elif isinstance(item, bytes | Path):
             changed[name] = change(where, item)
         elif isinstance(item, str):  # A request may come from elsewhere: no text of it may open a file.
-            raise not_sent(f"{where} must be bytes or a pathlib.Path, and not text", where)
+            raise not_sent(f'{where} must be bytes, a pathlib.Path or {{"id": …}}, and not text', where)
         elif isinstance(item, Mapping) and {"id", "expires_at"} <= item.keys():  # As uploading returned it.
             changed[name] = {"id": item["id"]}
     return changed
