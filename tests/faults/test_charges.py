@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -46,10 +46,12 @@ class Failing(Character):
 
     fault: ClassVar[type[Exception] | None] = None
 
-    async def stream(self, job: LayerJob) -> AsyncGenerator[LayerEvent, None]:
+    async def stream(
+        self, job: LayerJob, files: Mapping[str, bytes] | None = None
+    ) -> AsyncGenerator[LayerEvent, None]:
         if self.fault is not None:
             raise self.fault("the drill says so")
-        async with aclosing(super().stream(job)) as events:
+        async with aclosing(super().stream(job, files)) as events:
             async for event in events:
                 yield event
 

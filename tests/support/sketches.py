@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -26,10 +26,12 @@ CROWDED = threading.Event()
 class Sketches:
     """Puts a preview into every other step of a simulated layer whose engine sends none; and can be held."""
 
-    async def stream(self, job: LayerJob) -> AsyncGenerator[StepEvent | LayerResult, None]:
+    async def stream(
+        self, job: LayerJob, files: Mapping[str, bytes] | None = None
+    ) -> AsyncGenerator[StepEvent | LayerResult, None]:
         small = placeholder(job.kind, 96, 96, job.prompt)
         sketch = encode(small, OutputOptions("jpeg", 70)).data if job.previews else None
-        async for item in super().stream(job):  # type: ignore[misc]
+        async for item in super().stream(job, files):  # type: ignore[misc]
             drawn = isinstance(item, StepEvent) and item.preview is None and item.step % 2 == 0
             yield replace(item, preview=sketch) if drawn else item
             while HELD.is_set() and isinstance(item, StepEvent) and 2 * item.step >= item.steps:
@@ -37,8 +39,10 @@ class Sketches:
 
 
 class SketchedCharacter(Sketches, Character):
-    async def stream(self, job: LayerJob) -> AsyncGenerator[StepEvent | LayerResult, None]:
-        async for item in super().stream(job):
+    async def stream(
+        self, job: LayerJob, files: Mapping[str, bytes] | None = None
+    ) -> AsyncGenerator[StepEvent | LayerResult, None]:
+        async for item in super().stream(job, files):
             if isinstance(item, LayerResult) and CROWDED.is_set():
                 noise = np.random.default_rng(0).integers(0, 256, item.pixels.shape, np.uint8)
                 item = replace(item, pixels=noise)

@@ -81,7 +81,7 @@ def test_channels_that_belong_to_no_task() -> None:
 
 def test_class_labels_are_not_words() -> None:
     found = header(UNET_IN, SD, "model.diffusion_model.label_emb.0.0.weight")
-    with pytest.raises(ModelUnusable, match="asks for class labels"):
+    with pytest.raises(ModelUnusable, match="needs class labels"):
         pipeline_class(found, "upscaler.safetensors")
 
 

@@ -45,6 +45,6 @@ def test_the_shipped_classifier_takes_spoiled_places_for_none(way: Way, places: 
     torch.manual_seed(2)
     network = classifier.load()
     none = classifier.ANSWERS.index(classifier.NO_PLACE)
-    reported = torch.cat([network.responses(way(places))[:, 0] for _ in range(3)])
+    reported = torch.cat([network.predict(way(places))[:, 0] for _ in range(3)])
     assert (reported == none).float().mean() >= 0.85
-    assert (network.responses(places)[:, 0] == none).float().mean() <= 0.05
+    assert (network.predict(places)[:, 0] == none).float().mean() <= 0.05
