@@ -208,8 +208,12 @@ def output_options(requested: Output, config: ServiceConfig, accepted: PictureFo
 
 
 def attribution_mark(config: ServiceConfig, *jobs: LayerJob) -> str:
-    """Return the text of a scene's visible mark: that of its model, or of all where they are several."""
-    models = [config.generators[job.generator].generator.model for job in jobs]
+    """Return the text of a scene's visible mark: that of its model, or of all where they are several.
+
+    Without jobs it is a merge of files, which do not say who painted them: the first model of each layer.
+    """
+    painted = [config.generators[job.generator] for job in jobs]
+    models = [settings.generator.model for settings in painted or config.layers.values()]
     return "; ".join(dict.fromkeys(describe(model.source).attribution_mark for model in models))
 
 

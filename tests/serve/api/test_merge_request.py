@@ -59,6 +59,16 @@ async def test_options_are_those_of_a_scene(client: httpx.AsyncClient) -> None:
     assert picture(response).tobytes() == paste(FIGURE, PLACE, requested)[0].tobytes()
 
 
+async def test_attribution_marks_the_bottom_right(client: httpx.AsyncClient) -> None:
+    png = {**SMALL, "output": {"format": "png"}}
+    plain, marked = [
+        np.asarray(picture(await merge(client, png | {"attribution": marks}))) for marks in (False, True)
+    ]
+    rows, columns = np.nonzero((plain != marked).any(axis=-1))
+    assert len(rows) > 500, "it is visible"
+    assert rows.min() > 64 and rows.max() >= 120 and columns.max() >= 248
+
+
 async def test_options_may_come_as_a_file(client: httpx.AsyncClient) -> None:
     options = ("o.json", json.dumps(SMALL).encode(), "application/json")
     assert picture(await merge(client, options)).size == (256, 128)

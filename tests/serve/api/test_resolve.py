@@ -7,7 +7,7 @@ import pytest
 
 from deployments.errors import InvalidRequest
 from deployments.messages import MergeOptions, OutputOptions
-from serve.api.resolve import admit_layer, admit_scene
+from serve.api.resolve import admit_layer, admit_scene, attribution_mark
 from serve.api.schema import CharacterRequest, LayerRequest, SceneRequest
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene_job import SceneJob
@@ -259,6 +259,13 @@ def test_the_mark_names_the_models() -> None:
     assert admitted(attribution=True).merge.attribution == "Painted by the Scenewright storybook models"
     mixed = BUNDLED.with_environment({"BACKGROUND_MODEL": "stabilityai/stable-diffusion-2-1"})
     mark = admitted(mixed, attribution=True).merge.attribution
+    assert mark == "Painted by the Scenewright storybook models; Generated with Stable Diffusion"
+
+
+def test_the_mark_of_layers_from_elsewhere_names_the_layers_first_models() -> None:
+    assert attribution_mark(BUNDLED) == "Painted by the Scenewright storybook models"
+    mixed = BUNDLED.with_environment({"BACKGROUND_MODEL": "stabilityai/stable-diffusion-2-1"})
+    mark = attribution_mark(mixed)
     assert mark == "Painted by the Scenewright storybook models; Generated with Stable Diffusion"
 
 
