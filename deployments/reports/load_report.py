@@ -92,8 +92,8 @@ class LoadTracker:
         task = _Task(
             self._clock(),
             job.width_px * job.height_px / 1e6,
-            job.num_inference_steps,
-            job.num_inference_steps,
+            job.steps,
+            job.steps,
             job.priority == "interactive",
         )
         self._forget_old()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ class Clock:
         return self.now
 
 
-def job(steps: int = 10, width_px: int = 500, height_px: int = 400) -> LayerJob:
+def job(steps: int = 10, width_px: int = 500, height_px: int = 400, **start: Any) -> LayerJob:
     return LayerJob(
         request_id="r",
         kind="character",
@@ -29,6 +30,7 @@ def job(steps: int = 10, width_px: int = 500, height_px: int = 400) -> LayerJob:
         width_px=width_px,
         height_px=height_px,
         deadline_at=1e12,
+        **start,
     )
 
 
@@ -63,6 +65,20 @@ def test_a_larger_picture_is_more_work() -> None:
     paint(load_tracker, clock, step_s=0.2)
     with load_tracker.job(job(width_px=1000, height_px=800)):
         assert load_tracker.report().backlog_s == pytest.approx(4 * 10 * 0.2)
+
+
+def test_a_layer_from_a_picture_is_the_steps_that_it_takes() -> None:
+    clock = Clock()
+    load_tracker = LoadTracker(clock)
+    requested = job(steps=150, width_px=1024, height_px=1024, image="1f" * 32, strength=0.1)
+    with load_tracker.job(requested) as stepped:
+        assert load_tracker.interactive_megapixel_steps == pytest.approx(requested.megapixel_steps)
+        for step in range(1, 16):
+            clock.now += 0.2
+            stepped(step)
+        assert load_tracker.interactive_megapixel_steps == 0.0
+    report = load_tracker.report()
+    assert (report.request_s, report.service_s) == (pytest.approx(3.0), pytest.approx(3.0))
 
 
 def test_idle_time_is_no_work() -> None:
