@@ -25,14 +25,13 @@ PREVIEW_MEGAPIXELS, PREVIEW_BYTES = 0.1, 8 << 20
 MEGA = 1e6
 
 
-def written_px(job: MergeJob, character_px: int | Sequence[int], background_px: int) -> int:
-    """Return the pixels of every picture that a merge writes. `character_px`: of one figure, or of each."""
+def written_px(job: MergeJob, characters_px: Sequence[int], background_px: int) -> int:
+    """Return the pixels of every picture that a merge writes. `characters_px`: of each figure."""
     frame_px = job.options.width_px * job.options.height_px
     if not job.layers:
         return frame_px
     most_px = max(LARGEST_LAYER_PX, 2 * frame_px)
-    figures_px = [character_px] if isinstance(character_px, int) else character_px
-    return frame_px + 3 * sum(min(each, most_px) for each in figures_px) + min(background_px, most_px)
+    return frame_px + 3 * sum(min(each, most_px) for each in characters_px) + min(background_px, most_px)
 
 
 def merge_memory_bytes(frame_px: int, layers_px: int, files_bytes: int = 0, figures: int = 1) -> int:
@@ -55,7 +54,7 @@ def scene_work(job: MergeJob, characters: Sequence[LayerResult], background: Lay
 def upload_work(job: UploadJob) -> QueuedWork:
     """Return the work of merging files, by the sizes in their headers."""
     options = job.merge.options
-    layers_px = job.character_px + job.background_px
+    layers_px = sum(job.characters_px) + job.background_px
     files_bytes = _files_bytes(job)
     # The files' own tags may name a frame as large as is allowed.
     frame_px = max(options.width_px * options.height_px, job.max_frame_px**2 if _uses_tags(job) else 0)
@@ -90,8 +89,8 @@ def read_megapixels(pixels: int) -> float:
 
 def upload_megapixels(job: UploadJob) -> float:
     """Return what a merge of files costs its tenant: what is read and what is written."""
-    read_px = job.character_px + job.background_px
-    return (read_px + written_px(job.merge, job.character_px, job.background_px)) / MEGA
+    read_px = sum(job.characters_px) + job.background_px
+    return (read_px + written_px(job.merge, job.characters_px, job.background_px)) / MEGA
 
 
 def encoding_work(layer: LayerResult, tenant: str) -> QueuedWork:

@@ -294,7 +294,7 @@ class UploadJob:
     `given` names the fields of the merge's options that the caller set: layers of an earlier scene know the
     rest themselves, up to a frame of `max_frame_px` a side. `further` characters stand beside the first, and
     `given_figures` says the same of each of `merge.figures`. A file of more than `max_pixels` is refused
-    before it is decoded. `character_px`, of all characters, and `background_px` are the pixels that their
+    before it is decoded. `characters_px`, of each character, and `background_px` are the pixels that their
     headers give, by which memory is kept for them.
     """
 
@@ -304,7 +304,7 @@ class UploadJob:
     max_pixels: int
     given: frozenset[str] = frozenset()
     max_frame_px: int = 1024
-    character_px: int = 0
+    characters_px: tuple[int, ...] = ()
     background_px: int = 0
     further: tuple[bytes, ...] = ()
     given_figures: tuple[frozenset[str], ...] = ()

@@ -115,13 +115,13 @@ def admit_merge(
         further=characters[1:],
         given_figures=tuple(map(_given, figures)),
     )
-    characters_px = sum(
+    characters_px = tuple(
         measure(file, job.character_name(index), most_px) for index, file in enumerate(characters)
     )
-    if characters_px > most_px:
-        message = f"the characters have {characters_px} pixels together, and may have {most_px}"
+    if sum(characters_px) > most_px:
+        message = f"the characters have {sum(characters_px)} pixels together, and may have {most_px}"
         raise InvalidRequest(message, "character")
-    return replace(job, character_px=characters_px, background_px=measure(background, "background", most_px))
+    return replace(job, characters_px=characters_px, background_px=measure(background, "background", most_px))
 
 
 def _figures(requested: MergesOptions, characters: int) -> list[Placing]:
