@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from deployments.diffusion.engine.engine import Engine
@@ -65,8 +66,9 @@ class Generator(ABC):
     kind: ClassVar[LayerKind]
 
     def __init__(self, config: GeneratorConfig) -> None:
+        painter = _build_painter(config, self.kind)
         self._engine = Engine(
-            _build_painter(config, self.kind),
+            painter,
             flaw,
             lambda job: placeholder(job.kind, job.width_px, job.height_px, job.prompt),
             config.generation,
@@ -76,6 +78,7 @@ class Generator(ABC):
         self._engine.start()
         self._adds_terms = config.adds_quality_terms
         self._negates = config.adds_quality_terms and config.takes_negative_prompt
+        self._latent_factor = painter.latent_factor
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="pictures")
         self._load_tracker = LoadTracker()
         self._cached_layers = CachedLayers(keeps=config.keeps_layers)
@@ -120,7 +123,8 @@ class Generator(ABC):
         if job.image is None:
             return None
         # One at a time: a large picture takes much memory while it is read.
-        return await asyncio.get_running_loop().run_in_executor(self._reader, read_start, job, files)
+        read = partial(read_start, job, files, self._latent_factor)
+        return await asyncio.get_running_loop().run_in_executor(self._reader, read)
 
     async def check_health(self) -> None:
         """Raise if this replica must be replaced.

@@ -15,11 +15,12 @@ MOST_PX = 1 << 30
 """Bounded where they were taken in: what is read here was written by a merger's replica."""
 
 
-def read_start(job: LayerJob, files: Mapping[str, bytes]) -> StartPicture | None:
+def read_start(job: LayerJob, files: Mapping[str, bytes], multiple_of: int) -> StartPicture | None:
     """Return what a job starts from, None where it starts from noise. Blocks, and holds much memory.
 
-    `files` by their names. What is transparent in the image is white; in the mask it is black, which stays as
-    it is. Raises InvalidRequest naming the one at fault.
+    `files` by their names. The sides of the model's pictures are multiples of `multiple_of`. What is
+    transparent in the image is white; in the mask it is black, which stays as it is. Raises InvalidRequest
+    naming the one at fault.
     """
     if job.image is None:
         return None
@@ -31,11 +32,11 @@ def read_start(job: LayerJob, files: Mapping[str, bytes]) -> StartPicture | None
         if drawn.size != image.size:
             raise InvalidRequest(f"{job.path}.mask must be as large as the image", f"{job.path}.mask")
         black = Image.new("RGBA", drawn.size, "black")
-        mask = fitted_mask(Image.alpha_composite(black, drawn.convert("RGBA")), size)
+        mask = fitted_mask(Image.alpha_composite(black, drawn.convert("RGBA")), size, multiple_of)
     return StartPicture(
         name=job.image,
         strength=job.strength,
         mask_name=job.mask,
-        pixels=fitted(Image.fromarray(place_pixels(image)), size),
+        pixels=fitted(Image.fromarray(place_pixels(image)), size, multiple_of),
         mask=mask,
     )

@@ -13,6 +13,8 @@ from deployments.messages import Pixels
 
 Mask = NDArray[np.bool_]
 """(height, width); true is painted."""
+Size = tuple[int, int]
+"""(width, height) in pixels."""
 LEAST_WHITE = 128
 
 
@@ -62,12 +64,23 @@ class StartPicture:
         return np.where(self.mask[..., None], painted, self.pixels)
 
 
-def fitted(image: Image.Image, size: tuple[int, int]) -> Pixels:
-    """Return the image in another size: scaled to cover it, and cropped about the middle."""
-    return np.asarray(ImageOps.fit(image, size, Image.Resampling.LANCZOS))
+def fitted(image: Image.Image, size: Size, multiple_of: int = 1) -> Pixels:
+    """Return the image in another size: scaled to cover it, and cropped about the middle.
+
+    Where `size` is its own, cut to multiples of `multiple_of`, it is only cropped: its pixels stay the same.
+    """
+    return np.asarray(_fit(image, size, multiple_of, Image.Resampling.LANCZOS))
 
 
-def fitted_mask(mask: Image.Image, size: tuple[int, int]) -> Mask:
+def fitted_mask(mask: Image.Image, size: Size, multiple_of: int = 1) -> Mask:
     """Return the mask as `fitted` does its picture; what is at least half white is white."""
-    gray = ImageOps.fit(mask.convert("L"), size, Image.Resampling.BILINEAR)
+    gray = _fit(mask.convert("L"), size, multiple_of, Image.Resampling.BILINEAR)
     return np.asarray(np.asarray(gray) >= LEAST_WHITE)
+
+
+def _fit(image: Image.Image, size: Size, multiple_of: int, resampling: Image.Resampling) -> Image.Image:
+    width_px, height_px = size
+    if size != (image.width // multiple_of * multiple_of, image.height // multiple_of * multiple_of):
+        return ImageOps.fit(image, size, resampling)
+    left, top = (image.width - width_px) // 2, (image.height - height_px) // 2
+    return image.crop((left, top, left + width_px, top + height_px))

@@ -105,6 +105,18 @@ async def test_a_size_that_the_model_has_not_is_the_nearest_below(request_layer:
     assert painted.shape == (64, 96, 3)
 
 
+async def test_sides_that_the_model_has_not_are_cut_and_not_scaled(request_layer: Ask) -> None:
+    odd = np.random.default_rng(5).integers(60, 200, (70, 99, 3)).astype(np.uint8)
+    left = np.zeros((70, 99), np.uint8)
+    left[:, :50] = 255
+    asked = LAYER | {"image": inline(a_file(odd)), "mask": inline(a_file(left))}
+    for size in ({}, {"width": 96, "height": 64}):
+        painted = pixels_of(await request_layer().post("/v1/backgrounds", json=asked | size))
+        cut = odd[3:67, 1:97]
+        assert (painted[:, 49:] == cut[:, 49:]).all(), "black in the mask: as it was sent"
+        assert (painted[:, :49] != cut[:, :49]).any(axis=(0, 2)).all(), "white in the mask: painted"
+
+
 async def test_scenes_images_and_events_take_them_too(request_layer: Ask) -> None:
     client = request_layer()
     layer = {"prompt": "a castle", "image": await upload(client), "strength": 0.5, **STEPS}
