@@ -227,13 +227,17 @@ class StepLoop:
                 self._fail(item, error)
 
     def _judge(self, item: WorkItem, pixels: Pixels) -> None:
+        request, degraded = item.request, item.degraded
+        start = None if request.start is None else request.start.at(request.width_px, request.height_px)
         reason = self._flaw(pixels)
         self._failed_in_a_row = 0
+        if reason is not None and start is not None and start.pixels is not None:
+            # What is painted from a dark picture is dark: that is no fault of the model.
+            reason = None if self._flaw(start.pixels) == reason else reason
         if reason is None:
-            request, degraded = item.request, item.degraded
-            if request.start is not None:
-                # Only now: what a caller sent is not what the model is judged by.
-                pixels = request.start.at(request.width_px, request.height_px).pasted_into(pixels)
+            if start is not None:
+                # Only now: the model is judged by what it painted, not by what the mask keeps.
+                pixels = start.pasted_into(pixels)
             self._end(item, self._result(item, pixels, request.seed, degraded))
             return
         message = f"no attempt gave a usable picture: the last one was {reason}"

@@ -219,6 +219,41 @@ async def test_after_three_flawed_pictures_it_fails(make_job: MakeJob, fake_pain
     assert len(fake_painter.begun) == 3
 
 
+async def result_from(engine: Engine, job: LayerJob, start: StartPicture) -> LayerResult:
+    *_, result = [event async for event in engine.submit(job, "1", "", start)]
+    assert isinstance(result, LayerResult)
+    return result
+
+
+@pytest.mark.parametrize("masked", [False, True])
+async def test_a_dark_picture_may_be_painted_from_a_dark_one(
+    make_job: MakeJob, fake_painter: Any, masked: bool
+) -> None:
+    engine = engine_of(fake_painter)
+    fake_painter.shade = lambda request: 0
+    night = np.full((96, 64, 3), 4, np.uint8)
+    mask = np.zeros((96, 64), np.bool_) if masked else None
+    start = StartPicture(
+        name="1f" * 32, strength=0.6, mask_name="2e" * 32 if masked else None, pixels=night, mask=mask
+    )
+    result = await result_from(engine, make_job(), start)
+    assert (result.seed, result.degraded, len(fake_painter.begun)) == (42, (), 1)
+    assert (result.pixels == (4 if masked else 0)).all()
+
+
+@pytest.mark.parametrize("shade", [128, 255])
+async def test_a_dark_picture_from_another_is_a_flaw(
+    make_job: MakeJob, fake_painter: Any, shade: int
+) -> None:
+    engine = engine_of(fake_painter)
+    fake_painter.shade = lambda request: 0
+    pixels = np.full((96, 64, 3), shade, np.uint8)
+    start = StartPicture(name="1f" * 32, strength=0.6, pixels=pixels)
+    with pytest.raises(GenerationFailed, match="too dark"):
+        await result_from(engine, make_job(), start)
+    assert len(fake_painter.begun) == 3
+
+
 @pytest.mark.parametrize("fault", ["flaw", "room"])
 async def test_the_last_resort_is_a_placeholder_of_the_requested_size(
     make_job: MakeJob, fake_painter: Any, fault: str
