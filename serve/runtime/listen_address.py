@@ -65,15 +65,15 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
-def check_port(host: str, port: int) -> None:
-    """Raise CannotStart where `host`, a numeric address, cannot be listened on at `port`.
+def check_port(host: str, port: int, option: str = "--port") -> None:
+    """Raise CannotStart where `host`, a numeric address, cannot be listened on at `port`, given by `option`.
 
     Serve's proxies share a port with its holder, in silence; so it has to be tried first.
     """
-    _try_to_bind(host, port)
+    _try_to_bind(host, port, option)
 
 
-def _try_to_bind(host: str, port: int) -> int:
+def _try_to_bind(host: str, port: int, option: str = "--port") -> int:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family) as probe:
@@ -82,7 +82,7 @@ def _try_to_bind(host: str, port: int) -> int:
             return int(probe.getsockname()[1])
     except OSError as error:
         where = f"{bracketed(host)}:{port}" if port else bracketed(host)
-        other = "--port" if port else "--host"
+        other = option if port else "--host"
         message = f"cannot listen on {where}: {error.strerror}; choose another with {other}"
         raise CannotStart(message) from error
 

@@ -91,7 +91,9 @@ def _running(
     port = port or free_port(host)
     check_port(host, port)
     if metrics_port is not None:
-        check_port("127.0.0.1", metrics_port)
+        if metrics_port == port:
+            raise CannotStart(f"--port and --metrics-port are both {port}: give one of them another number")
+        check_port("127.0.0.1", metrics_port, "--metrics-port")
     http = tls.with_whole_paths(deploy.http_options)
     tls.check(http)
     deploy = deploy.model_copy(update={"http_options": http})

@@ -109,6 +109,8 @@ def test_a_port_that_is_taken_is_refused(host: str) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(CannotStart, match=f":{port}: Address already in use; choose another with --port"):
             check_port(host, port)
+        with pytest.raises(CannotStart, match="choose another with --metrics-port"):
+            check_port(host, port, "--metrics-port")
     check_port(host, free_port(host))
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from serve.config.serve_file import SHIPPED_FOLDER, load
@@ -44,3 +46,22 @@ def test_a_machine_that_is_too_busy_for_ray_is_reported(monkeypatch: pytest.Monk
         local_cluster.running(ServiceConfig(), "127.0.0.1", local_cluster.free_port()),
     ):
         pass
+
+
+def test_metrics_need_a_port_of_their_own() -> None:
+    port = local_cluster.free_port()
+    with (
+        pytest.raises(local_cluster.CannotStart, match=f"--port and --metrics-port are both {port}"),
+        local_cluster.running(ServiceConfig(), "127.0.0.1", port, metrics_port=port),
+    ):
+        pass
+
+
+def test_a_metrics_port_that_is_taken_is_refused_by_its_own_option() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(local_cluster.CannotStart, match=f":{port}: .* choose another with --metrics-port"),
+            local_cluster.running(ServiceConfig(), "127.0.0.1", local_cluster.free_port(), metrics_port=port),
+        ):
+            pass
