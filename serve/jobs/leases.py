@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, or
 from ..pictures import loose_pictures as loose
 from ..state.database import now_of
 from ..state.tables import jobs, scenes
+from ..webhooks import outbox
 
 LONGEST_WAIT_S = 3_600.0
 """Nothing waits longer for its next attempt: a time beyond it was written before the clock was set back."""
@@ -199,11 +200,15 @@ class Leases:
             return connection.execute(mine.values(**values)).rowcount == 1
 
     def forget(self, retention_s: float, limit: int = 100, now: float | None = None) -> int:
-        """Delete jobs whose last scene ended so long ago: how many. Their pictures are loose from then on."""
+        """Delete jobs whose last scene ended so long ago: how many. Their pictures are loose from then on.
+
+        A job stays while its webhook is still to be delivered.
+        """
         with self._engine.begin() as connection:
             before = now_of(connection, now) - retention_s
             open_ = select(scenes.c.job_id).where(scenes.c.ended_at.is_(None) | (scenes.c.ended_at >= before))
-            old = select(jobs.c.id).where(jobs.c.created_at < before, jobs.c.id.not_in(open_)).limit(limit)
+            ended = and_(jobs.c.id.not_in(open_), jobs.c.id.not_in(outbox.jobs_to_tell_of()))
+            old = select(jobs.c.id).where(jobs.c.created_at < before, ended).limit(limit)
             gone = list(connection.execute(old).scalars())
             if gone:
                 theirs = scenes.c.job_id.in_(gone)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Select,
     and_,
     exists,
     func,
@@ -105,6 +106,11 @@ def payload(engine: Engine, job_id: str) -> dict[str, Any] | None:
             "created": int(job.created_at),
         },
     }
+
+
+def jobs_to_tell_of() -> Select[tuple[str]]:
+    """Select the ids of the jobs whose webhook is neither delivered nor given up."""
+    return select(deliveries.c.job_id).where(_open())
 
 
 def delivered(engine: Engine, delivery: Delivery, now: float | None = None) -> None:

@@ -117,6 +117,24 @@ def test_tenants_that_are_busy_leave_the_places_to_others(
     assert {each.owner for each in outbox.listed(engine, "me")} == {"me"}
 
 
+def test_a_job_stays_until_its_delivery_has_ended(
+    engine: Engine, store: JobStore, leases: Leases, submit: Callable[..., str]
+) -> None:
+    told, given_up = submit(), submit()
+    succeed_all(leases, 1)
+    assert leases.forget(5, now=100) == 0
+    for delivery in outbox.claim(engine, 9, now=100):
+        if delivery.job_id == told:
+            outbox.delivered(engine, delivery, now=101)
+        else:
+            assert outbox.failed(engine, delivery, "answered 500", now=101)
+    assert leases.forget(5, now=102) == 1
+    assert store.job("me", told) is None and store.job("me", given_up)
+    (delivery,) = outbox.claim(engine, 9, now=200)
+    outbox.failed(engine, delivery, "answered 410", final=True, now=200)
+    assert leases.forget(5, now=201) == 1
+
+
 def test_a_job_that_is_removed_takes_its_delivery_along(
     engine: Engine, store: JobStore, leases: Leases, submit: Callable[..., str]
 ) -> None:
