@@ -84,7 +84,7 @@ class WebhookSender:
             error, final = f"the address {refused}", True
         except (TimeoutError, httpx.TimeoutException):
             error = f"no answer within {self._config.timeout_s:g} s"
-        except (httpx.HTTPError, OSError) as fault:
+        except Exception as fault:  # Whatever it is, the attempt counts: else it would be tried for ever.
             error = f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__
         else:
             if not 200 <= status < 300:

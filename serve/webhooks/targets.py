@@ -27,6 +27,8 @@ def check_url(url: str, config: WebhookConfig) -> None:
         parts = urlsplit(url)
         _ = parts.port
         httpx.URL(url)
+        # The resolver would raise UnicodeError for an empty label or one of more than 63 letters.
+        (parts.hostname or "").encode("idna")
     except (ValueError, httpx.InvalidURL):
         raise Forbidden("is no URL") from None
     if parts.scheme not in ("https", "http") or not parts.hostname:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -139,6 +140,7 @@ async def test_a_sender_that_dies_before_it_can_note_it_sends_again(
         ("https://localhost:9/", WebhookConfig(allowed_hosts=("localhost",)), "a private network"),
         ("https://gone.example/", HERE, "allowed_hosts"),
         ("https://no-such-name.invalid/", WebhookConfig(allowed_hosts=("*.invalid",)), "gaierror"),
+        ("https://a..invalid/", WebhookConfig(allowed_hosts=("*.invalid",)), "is no URL"),
     ],
 )
 async def test_what_cannot_be_reached_says_why(
@@ -173,3 +175,15 @@ async def test_a_receiver_that_never_answers_holds_up_no_other(
     assert len([owner for owner in working._sending.values() if owner == "slow"]) == sender.AT_ONCE_PER_TENANT
     await working.close()
     server.close()
+
+
+async def test_an_attempt_counts_whatever_goes_wrong(
+    engine: Engine, ended: Any, noted: Noted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def impossible(*_: Any, **options: Any) -> Any:
+        raise UnicodeError("label empty or too long")
+
+    monkeypatch.setattr(socket, "getaddrinfo", impossible)
+    ended("http://localhost:9/")
+    found = await send(engine, noted)
+    assert (found.attempts, found.last_error) == (1, "UnicodeError: label empty or too long")

@@ -50,6 +50,9 @@ def test_allowed(url: str) -> None:
         "https://hooks.exämple.com/",
         "https://hooks.example.com/" + "x" * 2_000,
         "https://evil.example\\@hooks.example.com/",
+        "https://a..team.example/",
+        "https://.team.example/",
+        "https://" + "a" * 64 + ".team.example/",
     ],
 )
 def test_refused(url: str) -> None:
