@@ -7,9 +7,11 @@ none is lost, whatever dies in between. It is sent at least once, always with th
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -38,6 +40,7 @@ RETRY_AFTER_S = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 21_600, 36_000)
 LEASE_S = 120.0
 """For so long a delivery under way is nobody else's; longer than any attempt takes."""
 LONGEST_ERROR = 200
+ANY_NUMBER: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +64,15 @@ def add(connection: Connection, job_id: str, owner: str, url: str, now: float) -
     connection.execute(insert(deliveries).values(**row, created_at=now, due_at=now, attempts=0))
 
 
-def claim(engine: Engine, limit: int, busy: Collection[str] = (), now: float | None = None) -> list[Delivery]:
-    """Take deliveries that are due, the longest due first, none of the tenants that are `busy`."""
+def claim(
+    engine: Engine, limit: int, places: Mapping[str, int] = ANY_NUMBER, now: float | None = None
+) -> list[Delivery]:
+    """Take deliveries that are due, the longest due first.
+
+    Of a tenant in `places` so many at most. Fewer than `limit` may be taken though more are due.
+    """
+    left = Counter(places)
+    busy = [owner for owner, n in places.items() if n <= 0]
     with engine.begin() as connection:
         now = now_of(connection, now)
         due = (
@@ -72,7 +82,11 @@ def claim(engine: Engine, limit: int, busy: Collection[str] = (), now: float | N
             .limit(limit)
             .with_for_update(skip_locked=True, of=deliveries)
         )
-        rows = connection.execute(due).all()
+        rows = []
+        for row in connection.execute(due):
+            if row.owner not in places or left[row.owner] > 0:
+                left[row.owner] -= 1
+                rows.append(row)
         if rows:
             taken = deliveries.c.id.in_([row.id for row in rows])
             connection.execute(update(deliveries).where(taken).values(due_at=now + LEASE_S))

@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections import Counter
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from ..telemetry import metrics
 from ..telemetry.logs import logger
 from ..telemetry.metrics import Recorder
 from . import outbox
+from .lookups import Lookups
 from .outbox import Delivery
 from .secrets import signing_secrets
 from .targets import Forbidden, address_of, check_url
@@ -39,6 +41,7 @@ class WebhookSender:
         self._config = config
         self._recorder = recorder
         self._sending: dict[asyncio.Task[None], str] = {}
+        self._lookups = Lookups(AT_ONCE)
         self._http = httpx.AsyncClient(
             follow_redirects=False,
             trust_env=False,
@@ -48,11 +51,12 @@ class WebhookSender:
 
     async def turn(self) -> None:
         """Begin to send what is due, as far as there are places. Raises SQLAlchemyError."""
-        if (room := AT_ONCE - len(self._sending)) <= 0:
+        under_way = [*self._sending.values(), *self._lookups.abandoned()]
+        if (room := AT_ONCE - len(under_way)) <= 0:
             return
-        busy = [owner for owner, n in Counter(self._sending.values()).items() if n >= AT_ONCE_PER_TENANT]
+        places = {owner: AT_ONCE_PER_TENANT - n for owner, n in Counter(under_way).items()}
         limit = min(room, AT_ONCE_PER_TENANT)
-        for delivery in await asyncio.to_thread(outbox.claim, self._engine, limit, busy):
+        for delivery in await asyncio.to_thread(outbox.claim, self._engine, limit, places):
             task = asyncio.create_task(self._deliver(delivery))
             self._sending[task] = delivery.owner
             task.add_done_callback(self._ended)
@@ -62,6 +66,7 @@ class WebhookSender:
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
+        self._lookups.close()
         await self._http.aclose()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -105,7 +110,8 @@ class WebhookSender:
         check_url(delivery.url, self._config)  # The operator may have taken the host off the list since.
         url = httpx.URL(delivery.url)
         host = url.netloc.decode()
-        target = url.copy_with(host=await address_of(url, self._config))
+        look_up = partial(self._lookups.addresses, owner=delivery.owner)
+        target = url.copy_with(host=await address_of(url, self._config, look_up))
         data, at = json.dumps(body, separators=(",", ":")), datetime.now(UTC)
         headers = {
             "Host": host,

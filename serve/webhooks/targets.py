@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
-import socket
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 import httpx
@@ -43,8 +42,10 @@ def check_url(url: str, config: WebhookConfig) -> None:
         raise Forbidden("must name a host that webhooks.allowed_hosts of this service lists")
 
 
-async def address_of(url: httpx.URL, config: WebhookConfig) -> str:
-    """Return the address that the URL's host has now.
+async def address_of(
+    url: httpx.URL, config: WebhookConfig, look_up: Callable[[str, int], Awaitable[list[str]]]
+) -> str:
+    """Return the address that the URL's host has now, a name's by `look_up(host, port)`.
 
     The request is sent to this very address, so that a name which leads elsewhere a moment later changes
     nothing. Raises Forbidden where any of its addresses is private, and OSError where it has none.
@@ -53,10 +54,7 @@ async def address_of(url: httpx.URL, config: WebhookConfig) -> str:
     if is_address(host):
         found = [host]
     else:
-        loop = asyncio.get_running_loop()
-        port = url.port or (443 if url.scheme == "https" else 80)
-        responses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        found = [str(response[4][0]) for response in responses]
+        found = await look_up(host, url.port or (443 if url.scheme == "https" else 80))
     for address in found:
         if not config.private_network and not _is_public(address):
             raise Forbidden("leads to an address of a private network")

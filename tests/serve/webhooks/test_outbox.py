@@ -113,8 +113,19 @@ def test_tenants_that_are_busy_leave_the_places_to_others(
     for owner in ("me", "me", "you"):
         submit(owner)
     succeed_all(leases, 1)
-    assert [each.owner for each in outbox.claim(engine, 9, busy=["me"], now=2)] == ["you"]
+    assert [each.owner for each in outbox.claim(engine, 9, places={"me": 0}, now=2)] == ["you"]
     assert {each.owner for each in outbox.listed(engine, "me")} == {"me"}
+
+
+def test_a_tenant_gets_no_more_than_its_places(
+    engine: Engine, leases: Leases, submit: Callable[..., str]
+) -> None:
+    for owner in ("me", "me", "me", "you"):
+        submit(owner)
+    succeed_all(leases, 1)
+    first = outbox.claim(engine, 4, places={"me": 1, "else": 2}, now=2)
+    assert sorted(each.owner for each in first) == ["me", "you"]
+    assert [each.owner for each in outbox.claim(engine, 4, now=2)] == ["me", "me"], "they are still due"
 
 
 def test_a_job_stays_until_its_delivery_has_ended(

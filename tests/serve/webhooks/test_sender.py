@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -187,3 +188,57 @@ async def test_an_attempt_counts_whatever_goes_wrong(
     ended("http://localhost:9/")
     found = await send(engine, noted)
     assert (found.attempts, found.last_error) == (1, "UnicodeError: label empty or too long")
+
+
+async def test_one_tenant_has_four_places_however_its_webhooks_fall_due(
+    engine: Engine, ended: Any, noted: Noted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: Any) -> int:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    working = WebhookSender(engine, HERE, noted)  # type: ignore[arg-type]
+    monkeypatch.setattr(working, "_post", never)
+    for count in (sender.AT_ONCE_PER_TENANT - 1, sender.AT_ONCE_PER_TENANT):
+        for _ in range(count):
+            ended("http://127.0.0.1:9/", "slow")
+        await working.turn()
+    assert len(working._sending) == sender.AT_ONCE_PER_TENANT
+    await working.close()
+
+
+async def test_a_lookup_that_does_not_end_keeps_its_place_and_holds_up_no_other(
+    engine: Engine, ended: Any, noted: Noted, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered, really = threading.Event(), socket.getaddrinfo
+
+    def silent(host: str, *rest: Any, **options: Any) -> Any:
+        if host == "silent.invalid":
+            answered.wait(30)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return really(host, *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    hosts = ("localhost", "silent.invalid")
+    config = WebhookConfig(allowed_hosts=hosts, private_network=True, timeout_s=0.2)
+    working = WebhookSender(engine, config, noted)  # type: ignore[arg-type]
+    try:
+        for _ in range(sender.AT_ONCE_PER_TENANT + 1):
+            ended("http://silent.invalid/", "slow")
+        await working.turn()
+        await asyncio.gather(*working._sending)
+        assert working._lookups.abandoned() == ["slow"] * sender.AT_ONCE_PER_TENANT
+        ended(receiver.url.replace("127.0.0.1", "localhost"), "quick")
+        await working.turn()
+        assert list(working._sending.values()) == ["quick"]
+        await asyncio.gather(*working._sending)
+        answered.set()
+
+        async def over() -> bool:
+            return not working._lookups.abandoned()
+
+        await eventually(over)
+        assert [each.status for each in outbox.listed(engine, "quick")] == ["delivered"]
+    finally:
+        answered.set()
+        await working.close()

@@ -6,10 +6,19 @@ import httpx
 import pytest
 
 from serve.config.webhook_config import WebhookConfig
+from serve.webhooks.lookups import Lookups
 from serve.webhooks.targets import Forbidden, address_of, check_url
 
 OPEN = WebhookConfig(allowed_hosts=("hooks.example.com", "*.team.example", "192.0.2.7"))
 PRIVATE = OPEN.model_copy(update={"private_network": True})
+
+
+async def look_up(host: str, port: int) -> list[str]:
+    lookups = Lookups(1)
+    try:
+        return await lookups.addresses(host, port, "me")
+    finally:
+        lookups.close()
 
 
 @pytest.mark.parametrize(
@@ -92,10 +101,10 @@ def test_every_host_at_once_cannot_be_allowed() -> None:
 async def test_private_addresses_are_refused_unless_they_are_wanted(address: str) -> None:
     url = httpx.URL(f"https://{address}/")
     with pytest.raises(Forbidden, match="private network"):
-        await address_of(url, OPEN)
-    assert await address_of(url, PRIVATE)
+        await address_of(url, OPEN, look_up)
+    assert await address_of(url, PRIVATE, look_up)
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "[2606:4700::1111]"])
 async def test_public_addresses_are_used(address: str) -> None:
-    assert await address_of(httpx.URL(f"https://{address}/"), OPEN) == address.strip("[]")
+    assert await address_of(httpx.URL(f"https://{address}/"), OPEN, look_up) == address.strip("[]")
