@@ -21,8 +21,8 @@ from sqlalchemy import (
     insert,
     literal,
     select,
-    update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from ..state.database import now_of, reading
 from ..state.storage_budget import StorageBudget, StorageFull
@@ -74,11 +74,12 @@ class PictureStore:
         with self.engine.begin() as connection:
             now = now_of(connection, now)
             expires_at = now + self._retention_s
-            again = update(pictures).where(_mine(owner, new.name)).values(expires_at=expires_at)
-            if connection.execute(again).rowcount == 0:
-                row = {"owner": owner, "name": new.name, "width": new.width, "height": new.height}
-                times = {"created_at": now, "expires_at": expires_at}
-                connection.execute(insert(pictures).values(**row, bytes=new.bytes, **times))
+            row = {"owner": owner, "name": new.name, "width": new.width, "height": new.height}
+            times = {"created_at": now, "expires_at": expires_at}
+            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+            first = dialect.insert(pictures).values(**row, bytes=new.bytes, **times)
+            again = {"expires_at": expires_at}
+            connection.execute(first.on_conflict_do_update(index_elements=["owner", "name"], set_=again))
             loose.settle(connection, token)
         return expires_at
 
@@ -125,7 +126,7 @@ def forget_expired(engine: Engine, limit: int = 100, now: float | None = None) -
 def hold(connection: Connection, holder: str, owner: str, names: Iterable[str], now: float) -> set[str]:
     """Keep pictures for as long as `holder` holds them. Return those that are not there to be held."""
     missing = set()
-    for name in set(names):
+    for name in sorted(set(names)):  # In one order everywhere, so that no two wait for each other.
         there = select(pictures.c.name).where(_mine(owner, name), _lasts(now)).with_for_update()
         if connection.execute(there).first() is None:
             missing.add(name)

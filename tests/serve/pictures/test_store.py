@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, event, select
 
 from serve.pictures import loose_pictures as loose
 from serve.pictures.store import Held, KeptPicture, PictureStore, forget_expired, hold, release
@@ -102,3 +106,42 @@ def test_a_picture_whose_file_was_never_written_leaves_a_note_alone(
     store.begin("a", a_picture(), A_LOT, NOW)
     assert store.find("a", ["a" * 64], NOW) == {}
     assert dropped(engine, NOW) == ["a" * 64]
+
+
+def test_the_same_picture_uploaded_twice_at_once_is_kept_for_both(
+    engine: Engine, store: PictureStore
+) -> None:
+    tokens = [store.begin("a", a_picture(), A_LOT, NOW) for _ in range(2)]
+    first_is_in, others = threading.Event(), ThreadPoolExecutor(1)
+
+    def wait_for_other(_: Any, __: Any, statement: str, *rest: object) -> None:
+        if statement.startswith("INSERT INTO pictures") and not first_is_in.is_set():
+            first_is_in.set()
+            other.append(others.submit(store.keep, "a", a_picture(), tokens[1], NOW + 1))
+            time.sleep(0.3)  # The other one now waits for this row, or for the database.
+
+    other: list[Future[float]] = []
+    event.listen(engine, "after_cursor_execute", wait_for_other)
+    try:
+        assert store.keep("a", a_picture(), tokens[0], NOW) == NOW + DAY_S
+        assert other[0].result(timeout=10) == NOW + 1 + DAY_S
+    finally:
+        event.remove(engine, "after_cursor_execute", wait_for_other)
+        others.shutdown()
+    assert store.find("a", ["a" * 64], NOW)["a" * 64].expires_at == NOW + 1 + DAY_S
+
+
+def test_pictures_are_locked_in_one_order_by_every_process(engine: Engine) -> None:
+    names, asked = [f"{number:064x}" for number in range(20)], list[str]()
+
+    def note(_: Any, __: Any, statement: str, parameters: Any, *rest: object) -> None:
+        values = parameters.values() if isinstance(parameters, dict) else parameters
+        asked.extend(value for value in values if value in names)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        with engine.begin() as connection:
+            assert hold(connection, "job:1", "a", reversed(names), NOW) == set(names)
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    assert asked == names
