@@ -45,10 +45,15 @@ def admit_scene(
     accepted: PictureFormat | None,
     tenant: str = "",
     pictures: Known = NONE,
+    deadline_at: float | None = None,
 ) -> SceneJob:
-    """Turn a scene's request into a job. Raises InvalidRequest with the parameter's path."""
+    """Turn a scene's request into a job, whose deadline counts from now unless it is given.
+
+    Raises InvalidRequest with the parameter's path.
+    """
     options = merge_options(request.merge, config)
-    deadline_at = _deadline_at(request.deadline_s, config.limits)
+    if deadline_at is None:
+        deadline_at = deadline_of(request.deadline_s, config.limits)
     frame = None if options.mode == "paste" else (options.width_px, options.height_px)
 
     def layer(kind: LayerKind, requested: Layer, figure: int | None = None) -> LayerJob:
@@ -98,10 +103,15 @@ def admit_layer(
     request_id: str,
     tenant: str = "",
     pictures: Known = NONE,
+    deadline_at: float | None = None,
 ) -> LayerJob:
-    """Turn a layer's request into a job. Raises InvalidRequest with the parameter's path."""
+    """Turn a layer's request into a job, whose deadline counts from now unless it is given.
+
+    Raises InvalidRequest with the parameter's path.
+    """
     cutout = isinstance(request, CharacterRequest) and request.cutout
-    deadline_at = _deadline_at(request.deadline_s, config.limits)
+    if deadline_at is None:
+        deadline_at = deadline_of(request.deadline_s, config.limits)
     return _job(
         kind,
         request,
@@ -251,7 +261,8 @@ def _place(requested: Position | At) -> Position | float:
     return requested.x if isinstance(requested, At) else requested
 
 
-def _deadline_at(deadline_s: float, limits: Limits) -> float:
+def deadline_of(deadline_s: float, limits: Limits) -> float:
+    """Return when a request that may take so long ends, by the monotonic clock. Raises InvalidRequest."""
     if not 0 < deadline_s <= limits.max_deadline_s:
         message = f"deadline_s must be more than 0 and at most {limits.max_deadline_s:g} seconds"
         raise InvalidRequest(message, "deadline_s")

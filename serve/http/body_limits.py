@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,6 +27,7 @@ SMALL_SHARE = 8
 """An eighth of the budget is for small bodies alone: scene requests are answered beside uploads."""
 RETRY_S = 2.0
 MESSAGE = "too many bytes of request bodies are under way here; come back shortly"
+TOO_MANY = "the pictures of this request are too many bytes to be held at once: use fewer or smaller ones"
 STATE = "body_share"
 """The key of a request's state that holds its share."""
 METHODS = ("GET", "HEAD", "DELETE", "OPTIONS")
@@ -51,12 +53,20 @@ class BodyBudget:
 
     def reserve(self, tenant: str, more_bytes: int, body_bytes: int) -> None:
         """Count more bytes of a body that has `body_bytes` with them. Raises Overloaded."""
-        free = self._most_bytes - self._held.total()
-        if body_bytes > SMALL_BYTES:
-            free = min(free - self._held[tenant], free - self._most_bytes // SMALL_SHARE)
-        if more_bytes > free:
+        if more_bytes > self._free_bytes(self._held.total(), self._held[tenant], body_bytes):
             raise Overloaded(MESSAGE, retry_after_s=RETRY_S)
         self._held[tenant] += more_bytes
+
+    def never_admits(self, held_bytes: int, more_bytes: int) -> bool:
+        """Return whether a request that holds `held_bytes` cannot have more even where it is alone."""
+        return more_bytes > self._free_bytes(held_bytes, held_bytes, held_bytes + more_bytes)
+
+    def _free_bytes(self, held_bytes: int, tenants_bytes: int, body_bytes: int) -> int:
+        """Return what a body may take, where so much is held in all and by its tenant."""
+        free = self._most_bytes - held_bytes
+        if body_bytes > SMALL_BYTES:
+            free = min(free - tenants_bytes, free - self._most_bytes // SMALL_SHARE)
+        return free
 
     def give_back(self, tenant: str, held_bytes: int) -> None:
         """Count bytes no longer."""
@@ -81,8 +91,15 @@ class BodyShare:
             self._held_bytes = body_bytes
 
     def grow_by(self, more_bytes: int) -> None:
-        """Hold so many bytes more. Raises Overloaded."""
+        """Hold so many bytes more. Raises Overloaded, and Refusal 413 where they would never fit."""
+        if self._budget.never_admits(self._held_bytes, more_bytes):
+            raise Refusal(413, "payload_too_large", TOO_MANY)
         self.grow_to(self._held_bytes + more_bytes)
+
+    def shrink_by(self, fewer_bytes: int) -> None:
+        """Hold so many bytes less."""
+        self._budget.give_back(self._tenant, fewer_bytes)
+        self._held_bytes -= fewer_bytes
 
     def end(self) -> None:
         """Hold nothing more."""
@@ -137,10 +154,25 @@ def holding(scope: Scope, headers: Headers, max_bytes: int) -> Callable[[int], N
 
 
 def hold_more(scope: Scope, more_bytes: int) -> None:
-    """Count bytes that a request reads from the store among those of its body. Raises Overloaded."""
+    """Count bytes of pictures that a request reads or unpacks among those of its body.
+
+    Raises Overloaded, and Refusal 413 where the request's own bytes would never fit.
+    """
     share: BodyShare | None = scope.get("state", {}).get(STATE)
     if share is not None:
         share.grow_by(more_bytes)
+
+
+@contextmanager
+def holding_more(scope: Scope, more_bytes: int) -> Iterator[None]:
+    """Count such bytes while the block lasts. Raises what hold_more raises."""
+    hold_more(scope, more_bytes)
+    try:
+        yield
+    finally:
+        share: BodyShare | None = scope.get("state", {}).get(STATE)
+        if share is not None:
+            share.shrink_by(more_bytes)
 
 
 def announced_bytes(headers: Headers) -> int:

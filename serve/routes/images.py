@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from ..api.openai_request import ImagesRequest
 from ..api.openai_responses import ImagesResponse, images_body
+from ..api.resolve import deadline_of
 from ..api.responses import size_of
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, all_or_none
@@ -34,9 +35,12 @@ def image_routes(config: ServiceConfig, graph: Graph, kept: PictureService) -> A
     )
     async def generate_images(request: Request) -> Response:
         requested = await accept(request, ImagesRequest, config.limits)
-        inputs = await read_inputs(request, of_scene(requested), graph, config.limits, kept)
+        deadline_at = deadline_of(requested.deadline_s, config.limits)
+        inputs = await read_inputs(request, of_scene(requested), graph, config.limits, kept, deadline_at)
         painting_graph, known = with_files(graph, inputs), inputs.known
-        paintings = [Painting(requested, number, config, request, known) for number in range(requested.n)]
+        paintings = [
+            Painting(requested, number, config, request, known, deadline_at) for number in range(requested.n)
+        ]
         amount = sum(painting.cost for painting in paintings)
         begun = sent(graph, *(job for painting in paintings for job in painting.jobs))
         if requested.stream:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 from fastapi import Request
@@ -22,7 +23,7 @@ from ..auth.middleware import tenant_of
 from ..config.service_config import Limits
 from ..graph.scene import Graph, read_picture
 from ..http.body import abandon_with_client
-from ..http.body_limits import hold_more
+from ..http.body_limits import hold_more, holding_more
 from ..http.error_responses import Refusal
 from ..http.off_loop import off_loop
 from ..pictures.picture_files import name_of
@@ -46,12 +47,17 @@ def of_scene(scene: SceneRequest | ImagesRequest, prefix: str = "") -> list[tupl
 
 
 async def read_inputs(
-    request: Request, named: Named, graph: Graph, limits: Limits, pictures: PictureService
+    request: Request,
+    named: Named,
+    graph: Graph,
+    limits: Limits,
+    pictures: PictureService,
+    deadline_at: float,
 ) -> InputPictures:
     """Return the pictures and their files.
 
-    Raises InvalidRequest naming the one at fault, Overloaded where too many bytes are under way, and
-    Refusal 410 for a damaged one.
+    Raises InvalidRequest naming the one at fault, DeadlineExceeded, Overloaded where too many bytes are under
+    way, and Refusal 410 for a damaged one and 413 for more bytes than can ever be held.
     """
     known: dict[PictureInput, InputPicture] = {}
     files: dict[str, bytes] = {}
@@ -62,7 +68,9 @@ async def read_inputs(
             kept, data = await _uploaded(request, param, asked.id, pictures)
             known[asked], files[kept.name] = kept, data
         else:
-            picture = await _inline(request, param, str(asked.b64_json), graph, limits)
+            picture = await _inline(request, param, str(asked.b64_json), graph, limits, deadline_at)
+            with _naming(param, "b64_json"):
+                hold_more(request.scope, len(picture.data))
             name = name_of(picture.data)
             known[asked] = InputPicture(name=name, width=picture.width_px, height=picture.height_px)
             files[name] = picture.data
@@ -85,8 +93,10 @@ async def keep_inputs(
                 raise _missing(param)
             kept = uploaded[asked.id]
         else:
-            picture = await _inline(request, param, str(asked.b64_json), graph, limits)
-            kept = await pictures.keep(tenant, picture)
+            deadline_at = time.monotonic() + DEADLINE_S
+            picture = await _inline(request, param, str(asked.b64_json), graph, limits, deadline_at)
+            with _naming(param, "b64_json"), holding_more(request.scope, len(picture.data)):
+                kept = await pictures.keep(tenant, picture)
         known[asked] = InputPicture(name=kept.name, width=kept.width, height=kept.height)
     return known
 
@@ -100,18 +110,28 @@ async def _uploaded(
     request: Request, param: str, picture_id: str, pictures: PictureService
 ) -> tuple[InputPicture, bytes]:
     tenant = tenant_of(request)
-    try:
+    with _naming(param, "id"):
         kept = await pictures.find(tenant, picture_id)
         hold_more(request.scope, kept.bytes)
         kept, data = await pictures.read(tenant, picture_id)
-    except Refusal as refusal:
-        if refusal.status == 404:
-            raise _missing(param) from None
-        raise Refusal(refusal.status, refusal.code, f"{param}: {refusal.message}", f"{param}.id") from None
     return InputPicture(name=kept.name, width=kept.width, height=kept.height), data
 
 
-async def _inline(request: Request, param: str, text: str, graph: Graph, limits: Limits) -> Picture:
+@contextmanager
+def _naming(param: str, field: str) -> Iterator[None]:
+    """Name the picture that is refused inside of the block."""
+    try:
+        yield
+    except Refusal as refusal:
+        if refusal.status == 404:
+            raise _missing(param) from None
+        message, place = f"{param}: {refusal.message}", f"{param}.{field}"
+        raise Refusal(refusal.status, refusal.code, message, place, refusal.retry_after_s) from None
+
+
+async def _inline(
+    request: Request, param: str, text: str, graph: Graph, limits: Limits, deadline_at: float
+) -> Picture:
     place = f"{param}.b64_json"
 
     def decoded() -> tuple[bytes, int]:
@@ -125,7 +145,7 @@ async def _inline(request: Request, param: str, text: str, graph: Graph, limits:
     job = PictureJob(
         request.state.request_id, data, place, limits.max_upload_pixels, pixels, tenant_of(request)
     )
-    reading = read_picture(graph, job, time.monotonic() + DEADLINE_S)
+    reading = read_picture(graph, job, min(deadline_at, time.monotonic() + DEADLINE_S))
     work = charged(request, read_megapixels(pixels), lambda: True, reading)
     return await abandon_with_client(request, work)
 

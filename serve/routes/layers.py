@@ -9,7 +9,7 @@ from deployments.messages import LayerJob, LayerKind
 
 from ..api import responses
 from ..api.input_pictures import named_pictures
-from ..api.resolve import admit_layer, output_options
+from ..api.resolve import admit_layer, deadline_of, output_options
 from ..api.schema import (
     CharacterRequest,
     LayerRequest,
@@ -49,9 +49,10 @@ def layer_routes(config: ServiceConfig, graph: Graph, pictures: PictureService) 
         return await paint_layer(request, "character", requested)
 
     async def admitted(request: Request, kind: LayerKind, requested: LayerRequest) -> tuple[LayerJob, Graph]:
-        inputs = await read_inputs(request, named_pictures(requested), graph, config.limits, pictures)
-        request_id, tenant = request.state.request_id, tenant_of(request)
-        job = admit_layer(kind, requested, config, request_id, tenant, inputs.known)
+        limits, request_id, tenant = config.limits, request.state.request_id, tenant_of(request)
+        deadline_at = deadline_of(requested.deadline_s, limits)
+        inputs = await read_inputs(request, named_pictures(requested), graph, limits, pictures, deadline_at)
+        job = admit_layer(kind, requested, config, request_id, tenant, inputs.known, deadline_at)
         return job, with_files(graph, inputs)
 
     async def cut_character_out(request: Request, requested: CharacterRequest) -> Response:

@@ -48,6 +48,7 @@ class Painting:
         config: ServiceConfig,
         request: Request,
         pictures: Known = NONE,
+        deadline_at: float | None = None,
     ) -> None:
         tenant = tenant_of(request)
         request_id = request.state.request_id + (f"-{number}" if number else "")
@@ -55,11 +56,11 @@ class Painting:
             self._wire = requested.to_request(number, config)
             if isinstance(self._wire, SceneRequest):
                 self._job: SceneJob | LayerJob = admit_scene(
-                    self._wire, config, request_id, None, tenant, pictures
+                    self._wire, config, request_id, None, tenant, pictures, deadline_at
                 )
             else:
                 kind: LayerKind = "character" if isinstance(self._wire, CharacterRequest) else "background"
-                self._job = admit_layer(kind, self._wire, config, request_id, tenant, pictures)
+                self._job = admit_layer(kind, self._wire, config, request_id, tenant, pictures, deadline_at)
         except InvalidRequest as error:
             raise _in_openais_names(error, requested) from None
         self._output = output_options(self._wire.output, config, None)

@@ -17,6 +17,7 @@ from ..auth.middleware import tenant_of
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, read_picture
 from ..http.body import abandon_with_client
+from ..http.body_limits import hold_more
 from ..http.error_responses import Refusal
 from ..http.forms import read_form
 from ..http.off_loop import off_loop
@@ -46,10 +47,13 @@ def picture_routes(config: ServiceConfig, graph: Graph, service: PictureService)
         data, tenant = form.files[FILE][0], tenant_of(request)
         pixels = await off_loop(lambda: measure(data, FILE, limits.max_upload_pixels))
         job = PictureJob(request.state.request_id, data, FILE, limits.max_upload_pixels, pixels, tenant)
-        reading = read_picture(graph, job, time.monotonic() + DEADLINE_S)
-        work = charged(request, read_megapixels(pixels), lambda: True, reading)
-        picture = await abandon_with_client(request, work)
-        return JSONResponse(_reported(await service.keep(tenant, picture)))
+
+        async def read_and_keep() -> KeptPicture:
+            picture = await read_picture(graph, job, time.monotonic() + DEADLINE_S)
+            return await service.keep(tenant, picture)
+
+        work = charged(request, read_megapixels(pixels), lambda: True, read_and_keep())
+        return JSONResponse(_reported(await abandon_with_client(request, work)))
 
     @router.get(
         "/v1/pictures/{picture_id}",
@@ -63,6 +67,8 @@ def picture_routes(config: ServiceConfig, graph: Graph, service: PictureService)
         if wants_json(request):
             return JSONResponse(_reported(await service.find(tenant, picture_id)), headers={"Vary": "Accept"})
         try:
+            kept = await service.find(tenant, picture_id)
+            hold_more(request.scope, kept.bytes)
             kept, data = await service.read(tenant, picture_id)
         except Refusal as refusal:
             if refusal.status == 410:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from ..api import responses
-from ..api.resolve import admit_scene
+from ..api.resolve import admit_scene, deadline_of
 from ..api.schema import SceneRequest, SceneResponse, StreamQuery
 from ..auth.middleware import tenant_of
 from ..config.service_config import ServiceConfig
@@ -37,9 +37,11 @@ def scene_routes(config: ServiceConfig, graph: Graph, pictures: PictureService) 
     async def paint_scene(request: Request) -> Response:
         requested = await accept(request, SceneRequest, config.limits)
         accepted = responses.accepted_format(request)
-        inputs = await read_inputs(request, of_scene(requested), graph, config.limits, pictures)
-        tenant, painting_graph = tenant_of(request), with_files(graph, inputs)
-        job = admit_scene(requested, config, request.state.request_id, accepted, tenant, inputs.known)
+        limits, request_id, tenant = config.limits, request.state.request_id, tenant_of(request)
+        deadline_at = deadline_of(requested.deadline_s, limits)
+        inputs = await read_inputs(request, of_scene(requested), graph, limits, pictures, deadline_at)
+        painting_graph = with_files(graph, inputs)
+        job = admit_scene(requested, config, request_id, accepted, tenant, inputs.known, deadline_at)
         previews = parse(dict(request.query_params), StreamQuery).previews
         amount, begun = scene_cost(job), sent(graph, *job.layers)
         if responses.wants_events(request):

@@ -170,6 +170,15 @@ async def test_an_upload_is_charged_by_its_megapixels(send: ClientOf) -> None:
     assert [(await upload(client)).status_code for _ in range(2)] == [200, 429]
 
 
+async def test_an_upload_for_which_there_is_no_room_costs_nothing(
+    send: ClientOf, mine: ServiceConfig
+) -> None:
+    quota = Quota(rate=1e-9, burst=0.003)
+    none = replace(mine.jobs, max_stored_bytes=10)
+    assert (await upload(send("a", quota, jobs=none))).status_code == 507
+    assert (await upload(send("a", quota))).status_code == 200
+
+
 async def test_the_page_of_the_api_names_what_may_go_wrong(mine: ServiceConfig, graph: Graph) -> None:
     paths = build_api(mine, graph).openapi()["paths"]
     assert {"410", "404"} <= set(paths["/v1/pictures/{picture_id}"]["get"]["responses"])
