@@ -7,15 +7,16 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any, TypeVar
 
 from deployments.errors import InvalidRequest, NotReady, Overloaded
 from deployments.messages import PictureFormat
 
-from ..api.input_pictures import NONE, Known
+from ..api.input_pictures import NONE, InputPicture, Known
+from ..api.schema import PictureInput
 from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal
 from ..http.off_loop import off_loop
@@ -79,19 +80,55 @@ class JobService:
 
         Raises InvalidRequest, Overloaded, and Refusal 401 and 507.
         """
-        job_id = new_job_id()
-        url = requested.webhook.url if requested.webhook else None
-        if url is not None:
-            try:
-                check_url(url, self._config.webhooks)
-            except Forbidden as error:
-                raise InvalidRequest(f"webhook.url {error}", "webhook.url") from None
+        job_id, url = new_job_id(), self._webhook_url(requested)
         scenes = await off_loop(lambda: admit_all(requested.scenes, job_id, self._config, owner, pictures))
         names = frozenset(picture.name for picture in pictures.values())
-        try:
+        with self._drawing_refusals():
             return await self._in_thread(
                 lambda: self._submit(owner, job_id, scenes, digest, key, key_id, url, names)
             )
+
+    async def would_submit(
+        self,
+        owner: str,
+        requested: JobRequest,
+        digest: str,
+        key: str | None,
+        key_id: str | None,
+        pictures: Collection[PictureInput],
+    ) -> JobState | None:
+        """Refuse a job that submit would refuse whatever its pictures are, before any of them is read.
+
+        Return the earlier job with the same key and body, if there is one. Raises what submit raises.
+        """
+        self._webhook_url(requested)
+        # Of any size: a layer's own size is fitted to that of its picture, and never refused for it.
+        known = dict.fromkeys(pictures, InputPicture(name="", width=1, height=1))
+        scenes = await off_loop(lambda: admit_all(requested.scenes, "", self._config, owner, known))
+
+        def look() -> JobState | None:
+            most = self._config.jobs.max_waiting_scenes
+            earlier = self._store.would_submit(owner, scenes, digest, key, most, key_id, self._budget())
+            return self._store.counts(owner, earlier) if earlier else None
+
+        with self._drawing_refusals():
+            return await self._in_thread(look)
+
+    def _webhook_url(self, requested: JobRequest) -> str | None:
+        """Return where a job's end is told. Raises InvalidRequest where it must not be told there."""
+        if requested.webhook is None:
+            return None
+        try:
+            check_url(requested.webhook.url, self._config.webhooks)
+        except Forbidden as error:
+            raise InvalidRequest(f"webhook.url {error}", "webhook.url") from None
+        return requested.webhook.url
+
+    @contextmanager
+    def _drawing_refusals(self) -> Iterator[None]:
+        """Raise what the store refuses in the words of an answer."""
+        try:
+            yield
         except StorageFull as full:
             raise Refusal(507, "insufficient_storage", str(full), retry_after_s=ROOM_S) from None
         except KeyEnded:
@@ -120,15 +157,17 @@ class JobService:
     ) -> JobState:
         settings = self._config.jobs
         _ = self._pictures  # Where none can be kept, no job is taken.
-        left = self._disk.left_bytes()
-        budget = StorageBudget(settings.max_stored_bytes, settings.max_stored_scenes, left)
-        most = settings.max_waiting_scenes
+        budget, most = self._budget(), settings.max_waiting_scenes
         job_id = self._store.submit(
             job_id, owner, scenes, None, digest, key, most, key_id, budget, webhook_url, pictures
         )
         state = self._store.counts(owner, job_id)
         assert state is not None  # noqa: S101 (it was committed a line ago)
         return state
+
+    def _budget(self) -> StorageBudget:
+        settings = self._config.jobs
+        return StorageBudget(settings.max_stored_bytes, settings.max_stored_scenes, self._disk.left_bytes())
 
     async def job(self, owner: str | None, job_id: str) -> JobState:
         """Return a job. Raises Refusal 404."""

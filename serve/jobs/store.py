@@ -98,17 +98,11 @@ class JobStore:
         try:
             with self.engine.begin() as connection:
                 now = now_of(connection, now)
-                _check_key(connection, key_id, now)
-                if earlier := self._earlier(connection, owner, key, body_hash, now):
-                    return earlier
-                waiting = select(func.count()).select_from(scenes.join(jobs)).where(_open(owner))
-                excess = connection.execute(waiting).scalar_one() + len(new) - max_waiting
-                if excess > 0:
-                    raise TooManyWaiting(_worked_off_in_s(connection, owner, excess, now))
                 rows = [_row(job_id, number, scene) for number, scene in enumerate(new)]
-                if budget:
-                    new_bytes = sum(each["words_bytes"] + each["picture_bytes"] for each in rows)
-                    budget.check(connection, owner, len(rows), new_bytes)
+                if earlier := self._admitted(
+                    connection, owner, rows, now, body_hash, key, max_waiting, key_id, budget
+                ):
+                    return earlier
                 row = {"id": job_id, "owner": owner, "created_at": now, "total": len(new), "key_id": key_id}
                 connection.execute(insert(jobs).values(**row, idempotency_key=key, body_hash=body_hash))
                 connection.execute(insert(scenes), rows)
@@ -123,6 +117,50 @@ class JobStore:
                     return earlier
             raise
         return job_id
+
+    def would_submit(
+        self,
+        owner: str,
+        new: Sequence[NewScene],
+        body_hash: str = "",
+        key: str | None = None,
+        max_waiting: int = 1 << 31,
+        key_id: str | None = None,
+        budget: StorageBudget | None = None,
+    ) -> str | None:
+        """Return the id of the earlier job with the same key, None where this would be a new one.
+
+        Raises what submit would raise, but for the pictures.
+        """
+        rows = [_row("", number, scene) for number, scene in enumerate(new)]
+        with self.engine.begin() as connection:
+            now = now_of(connection, None)
+            return self._admitted(connection, owner, rows, now, body_hash, key, max_waiting, key_id, budget)
+
+    def _admitted(
+        self,
+        connection: Connection,
+        owner: str,
+        rows: list[dict[str, Any]],
+        now: float,
+        body_hash: str,
+        key: str | None,
+        max_waiting: int,
+        key_id: str | None,
+        budget: StorageBudget | None,
+    ) -> str | None:
+        """Return the id of an earlier job with the same key. Raises where a new one is refused."""
+        _check_key(connection, key_id, now)
+        if earlier := self._earlier(connection, owner, key, body_hash, now):
+            return earlier
+        waiting = select(func.count()).select_from(scenes.join(jobs)).where(_open(owner))
+        excess = connection.execute(waiting).scalar_one() + len(rows) - max_waiting
+        if excess > 0:
+            raise TooManyWaiting(_worked_off_in_s(connection, owner, excess, now))
+        if budget:
+            new_bytes = sum(each["words_bytes"] + each["picture_bytes"] for each in rows)
+            budget.check(connection, owner, len(rows), new_bytes)
+        return None
 
     def job(self, owner: str | None, job_id: str) -> JobState | None:
         with reading(self.engine) as connection:

@@ -99,9 +99,15 @@ def job_routes(config: ServiceConfig, graph: Graph, pictures: PictureService) ->
         )
         api_key = key_of(request)
         named = [each for n, scene in enumerate(requested.scenes) for each in of_scene(scene, f"scenes.{n}.")]
-        known = await keep_inputs(request, named, graph, limits, pictures) if named else NONE
-        key_id = api_key.id if api_key else None
-        job = await service.submit(tenant_of(request), requested, digest, key, key_id, known)
+        key_id, tenant = api_key.id if api_key else None, tenant_of(request)
+        job, known = None, NONE
+        if named:
+            asked = [picture for _, picture in named]
+            job = await service.would_submit(tenant, requested, digest, key, key_id, asked)
+        if job is None:
+            if named:
+                known = await keep_inputs(request, named, graph, limits, pictures)
+            job = await service.submit(tenant, requested, digest, key, key_id, known)
         headers = {"Location": address_of(request, job)}
         return JSONResponse(accepted(job).model_dump(), 202, headers)
 

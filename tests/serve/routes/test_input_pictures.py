@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,9 +18,12 @@ import pytest
 from PIL import Image
 from sqlalchemy import update
 
+from deployments.messages import PictureJob
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
+from serve.pictures.service import PictureService
+from serve.routes import input_pictures
 from serve.state.open_state import open_state
 from serve.state.tables import pictures
 from tests.support.local_service import listening, served, with_worker
@@ -133,6 +139,88 @@ async def test_scenes_images_and_events_take_them_too(request_layer: Ask) -> Non
     assert answer.json()["data"][0]["b64_json"]
 
 
+MB = 1 << 20
+
+
+def little_memory(config: ServiceConfig) -> ServiceConfig:
+    """Let an edge hold 4 MiB of bodies, of which one tenant has half."""
+    few = {"max_upload_bytes": MB, "max_json_bytes": MB, "max_bytes_in_flight": 4 * MB}
+    jobs = replace(config.jobs, max_json_bytes=MB)
+    return config.model_copy(update={"limits": config.limits.model_copy(update=few), "jobs": jobs})
+
+
+def swelling(shade: int) -> bytes:
+    """Return a small JPEG that is more than 1.5 MiB as a PNG."""
+    data, noise = BytesIO(), np.random.default_rng(shade).integers(0, 256, (110, 110, 3)).astype(np.uint8)
+    Image.fromarray(noise).resize((880, 880), Image.Resampling.BICUBIC).save(data, "JPEG", quality=10)
+    assert len(data.getvalue()) < 200_000
+    return data.getvalue()
+
+
+async def test_what_an_inline_picture_swells_to_counts_among_the_bytes_under_way(
+    request_layer: Ask, mine: ServiceConfig
+) -> None:
+    client = request_layer(config=little_memory(mine))
+    layers = [{"prompt": "a castle", "image": inline(swelling(shade)), **STEPS} for shade in range(2)]
+    scene = {"character": layers[0], "background": layers[1]}
+    refused = await client.post("/v1/scenes", json=scene)
+    assert error_of(refused) == (413, "payload_too_large", "background.image.b64_json"), "it never fits"
+    assert "too many bytes" in refused.json()["error"]["message"]
+    assert (await client.post("/v1/jobs", json={"scenes": [scene]})).status_code == 202, "one at a time"
+
+
+async def test_uploaded_pictures_that_never_fit_are_too_large_and_not_for_later(
+    request_layer: Ask, mine: ServiceConfig
+) -> None:
+    client = request_layer(config=little_memory(mine))
+    names = []
+    for shade in range(2):
+        answer = await client.post("/v1/pictures", files={"file": swelling(shade)})
+        names.append({"id": answer.json()["id"]})
+    layers = [{"prompt": "a castle", "image": name, **STEPS} for name in names]
+    refused = await client.post("/v1/scenes", json={"character": layers[0], "background": layers[1]})
+    assert error_of(refused) == (413, "payload_too_large", "background.image.id")
+
+
+async def test_looking_at_pictures_counts_among_the_bytes_under_way(
+    request_layer: Ask, mine: ServiceConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = request_layer(config=little_memory(mine))
+    answer = await client.post("/v1/pictures", files={"file": swelling(0)})
+    address, both, read = f"/v1/pictures/{answer.json()['id']}", asyncio.Barrier(2), PictureService.read
+
+    async def read_together(self: PictureService, owner: str, picture_id: str) -> Any:
+        await asyncio.wait_for(both.wait(), 5)
+        return await read(self, owner, picture_id)
+
+    monkeypatch.setattr(PictureService, "read", read_together)
+    looks = [asyncio.create_task(client.get(address)) for _ in range(2)]
+    done, _ = await asyncio.wait(looks, return_when=asyncio.FIRST_COMPLETED)
+    assert error_of(done.pop().result()) == (429, "overloaded", None)
+    await both.wait()
+    assert sorted([(await look).status_code for look in looks]) == [200, 429]
+
+
+@pytest.mark.parametrize("path", ["/v1/backgrounds", "/v1/scenes", "/v1/images/generations"])
+async def test_the_deadline_runs_while_pictures_are_read(
+    request_layer: Ask, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    deadlines: list[float] = []
+    read = input_pictures.read_picture
+
+    async def read_late(graph: Graph, job: PictureJob, deadline_at: float) -> Any:
+        deadlines.append(deadline_at - time.monotonic())
+        await asyncio.sleep(0.6)
+        return await read(graph, replace(job), time.monotonic() + 5)
+
+    monkeypatch.setattr(input_pictures, "read_picture", read_late)
+    layer = {"prompt": "a castle", "image": IMAGE, **STEPS}
+    whole = {"character": "a fox", "background": layer}
+    body = {"/v1/backgrounds": layer, "/v1/scenes": whole}.get(path, {"prompt": "", **whole})
+    late = await request_layer().post(path, json=body | {"deadline_s": 0.5})
+    assert error_of(late)[:2] == (504, "deadline_exceeded") and deadlines[0] <= 0.5
+
+
 SMALL = inline(a_file(np.zeros((20, 20), np.uint8)))
 FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"mask": SMALL}, "mask", "96x64"),
@@ -224,6 +312,44 @@ async def test_equal_pictures_strengths_and_masks_are_equal_work(request_layer: 
     for other in ({"strength": 0.8}, {"mask": MASK}, {"image": inline(a_file(255 - PLACE))}):
         assert await denoised(**other) > 0, other
         assert await denoised(**other) == 0, other
+
+
+FOR_NOW = {"max_waiting_scenes": 1}
+REFUSED: list[tuple[dict[str, Any], dict[str, Any], int, str | None]] = [
+    ({}, {"webhook": {"url": "https://localhost/"}}, 422, "webhook.url"),
+    ({"model": "nobody/nothing"}, {}, 422, "scenes.0.background.model"),
+    ({"strength": 0.5, "num_inference_steps": 9_999}, {}, 422, "scenes.0.background.num_inference_steps"),
+    ({}, {"scenes": 2}, 429, None),
+]
+
+
+@pytest.mark.parametrize(("layer", "job", "status", "param"), REFUSED, ids=lambda value: str(value)[:40])
+async def test_a_job_that_is_refused_keeps_none_of_its_pictures(
+    request_layer: Ask,
+    mine: ServiceConfig,
+    layer: dict[str, Any],
+    job: dict[str, Any],
+    status: int,
+    param: str | None,
+) -> None:
+    client = request_layer(config=mine.model_copy(update={"jobs": replace(mine.jobs, **FOR_NOW)}))
+    background = {"prompt": "a castle", "image": IMAGE, **STEPS, **layer}
+    scenes = [{"character": "a fox", "background": background}] * job.get("scenes", 1)
+    refused = await client.post("/v1/jobs", json={**job, "scenes": scenes})
+    assert (error_of(refused)[0], error_of(refused)[2]) == (status, param), refused.text
+    assert files_of(mine) == []
+
+
+async def test_the_same_key_is_the_same_job_after_its_picture_is_gone(request_layer: Ask) -> None:
+    client = request_layer()
+    image = await upload(client)
+    layer = {"prompt": "a castle", "image": image, **STEPS}
+    body, headers = {"scenes": [{"character": "a fox", "background": layer}]}, {"Idempotency-Key": "order-1"}
+    job = (await client.post("/v1/jobs", json=body, headers=headers)).json()["id"]
+    await client.delete(f"/v1/jobs/{job}")
+    assert (await client.delete(f"/v1/pictures/{image['id']}")).status_code == 200
+    again = await client.post("/v1/jobs", json=body, headers=headers)
+    assert (again.status_code, again.json().get("id")) == (202, job)
 
 
 def submit(client: httpx.Client, *layers: dict[str, Any]) -> str:
