@@ -26,6 +26,14 @@ EVERYWHERE = {"400", "500"}
 WITH_A_KEY = {"401", "403", "429", "503"}
 WITH_A_BODY = {"408", "413", "415", "422"}
 PAINTED = {"502", "504"}
+FROM_PICTURES = {
+    "/v1/scenes",
+    "/v1/characters",
+    "/v1/backgrounds",
+    "/v1/images/generations",
+    "/v1/jobs",
+}
+"""What is painted here may start from an uploaded picture, whose file may be found damaged."""
 KEPT_FILES = ("/v1/jobs/{job_id}/scenes/{index}", "/v1/pictures/{picture_id}")
 KEEPING = ("/v1/jobs", "/v1/pictures")
 
@@ -74,6 +82,8 @@ def _errors(path: str, method: str, operation: dict[str, Any]) -> set[str]:
     errors |= {"503"} if path == "/readyz" else set()
     errors |= {"404"} if "path" in places else set()
     errors |= {"410"} if method == "get" and path in KEPT_FILES else set()
+    errors |= {"410"} if method == "post" and path in FROM_PICTURES else set()
+    errors |= {"502", "504"} if path == "/v1/jobs" and method == "post" else set()
     errors |= {"422"} if method == "delete" and path in KEPT_FILES else set()
     errors |= {"507"} if method == "post" and path in KEEPING else set()
     errors |= {"422"} if "query" in places else set()
