@@ -25,7 +25,7 @@ SCENE = {"character": "a knight in silver armor", "background": "a castle at sun
 STATIONS = re.findall(
     r"^\d+\. `([\w/]+\.py)`", (REPOSITORY / "ARCHITECTURE.md").read_text(encoding="utf-8"), re.MULTILINE
 )
-NOT_SIMULATED = {"serve/ingress.py", "deployments/diffusion/model/denoiser.py"}
+NOT_SIMULATED = {"serve/ingress.py", "deployments/diffusion/model/pipeline_painter.py"}
 """The ingress is done before the request comes, and a simulated painter is in the model's place."""
 
 
