@@ -207,7 +207,7 @@ class Leases:
         with self._engine.begin() as connection:
             before = now_of(connection, now) - retention_s
             open_ = select(scenes.c.job_id).where(scenes.c.ended_at.is_(None) | (scenes.c.ended_at >= before))
-            ended = and_(jobs.c.id.not_in(open_), jobs.c.id.not_in(outbox.jobs_to_tell_of()))
+            ended = and_(jobs.c.id.not_in(open_), jobs.c.id.not_in(outbox.jobs_with_open_deliveries()))
             old = select(jobs.c.id).where(jobs.c.created_at < before, ended).limit(limit)
             gone = list(connection.execute(old).scalars())
             if gone:

@@ -122,7 +122,7 @@ def payload(engine: Engine, job_id: str) -> dict[str, Any] | None:
     }
 
 
-def jobs_to_tell_of() -> Select[tuple[str]]:
+def jobs_with_open_deliveries() -> Select[tuple[str]]:
     """Select the ids of the jobs whose webhook is neither delivered nor given up."""
     return select(deliveries.c.job_id).where(_open())
 
