@@ -18,7 +18,7 @@ LAYER_BYTES_A_PX = 17
 READ_BYTES_A_PX = 30
 CUTOUT_BYTES_A_PX = 40
 FIGURE_BYTES_A_PX = 10
-"""Of the frame, for each further figure: it is there in its own size and lit, and the frame once more."""
+"""Bytes a pixel of the frame, for each further figure: as it is, lit, and in the frame once more."""
 COPIES = 3
 """Copies of a file's bytes: as it came, without its metadata, and in the decoder."""
 PREVIEW_MEGAPIXELS, PREVIEW_BYTES = 0.1, 8 << 20

@@ -243,4 +243,4 @@ PROXY_VARIABLES = {
     "SCENEWRIGHT_CHECKED_HOSTS": "Names that Ray Serve's own routes answer to, separated by commas (docs/security.md).",
     "RAY_SERVE_ENABLE_HA_PROXY": "1 or 0: overrides `ingress.haproxy`.",
 }
-"""What is set before Ray starts, on every node, since proxies read no configuration of ours."""
+"""Variables that are set before Ray starts, on every node, since proxies read no configuration of ours."""

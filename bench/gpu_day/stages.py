@@ -8,7 +8,7 @@ from pathlib import Path
 
 PYTHON = sys.executable
 EXACTNESS = ("tests/gpu/test_gpu_families.py", "tests/gpu/test_gpu_exactness.py")
-"""Of tests/gpu what needs no Ray."""
+"""The tests in tests/gpu that need no Ray."""
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def required(load: BranchLoad, goal: Goal, wait_s: float, quantile: float) -> in
     """Return the replicas for this load alone, between 0 and `most`."""
     if load.offered <= 0 and load.backlog_s <= 0:
         return 0
-    # What is under way where nobody waits (Little's law) is no backlog.
+    # Work under way where nobody waits (Little's law) is no backlog.
     excess_s = max(0.0, load.backlog_s - load.offered * load.service_s)
     catching_up = load.offered + excess_s / max(goal.catch_up_s, load.service_s)
     steady = staffing(load.offered, load.service_s, wait_s, 1 - quantile, load.most)

@@ -127,7 +127,7 @@ def _validated(model: type[AnyModel], content: dict[str, Any], place: Path, path
     except ValidationError as error:
         raise ConfigFileError(f"{place}: {_first_fault(error, path)}") from error
     except (ImportError, AttributeError, NotImplementedError, TypeError) as error:
-        # Of Ray's validators: some import what a key names, and some raise what pydantic lets through.
+        # Raised by Ray's validators: some import what a key names, and some raise what pydantic lets through.
         raise ConfigFileError(f"{place}: {error}") from error
 
 

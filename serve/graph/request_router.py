@@ -35,7 +35,7 @@ REFUSED_S = 3 * REPORT_EVERY_S
 
 
 RoutedAs = tuple[str, LayerKind, int | None]
-"""What no two layers of a request have in common."""
+"""The fields in which any two layers of a request differ."""
 
 
 class LayerRouter(PowerOfTwoChoicesRequestRouter):

@@ -122,7 +122,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
             super().connection_lost(exc)
             self._unset_keepalive_if_required()
 
-    # What arrives.
+    # Receiving.
 
     def data_received(self, data: bytes) -> None:
         if not self._begun:
@@ -271,7 +271,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
         super().timeout_keep_alive_handler()
         self._writes.watch()
 
-    # What follows.
+    # The request after this one.
 
     def _go_on(self) -> None:
         if self._begun and self.parser is not None:

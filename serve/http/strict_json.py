@@ -87,7 +87,7 @@ def _outside_of_strings(body: bytes) -> Iterator[bytes]:
             end = min(end + 1, len(body))
             piece = body[start:end]
         start = end
-        # What is escaped ends no string. Pairs of backslashes first: one of them escapes the other.
+        # An escaped quote ends no string. Pairs of backslashes first: one of them escapes the other.
         parts = piece.replace(b"\\\\", b"  ").replace(b'\\"', b"  ").split(b'"')
         outside = parts[state.inside :: 2]
         _measure(parts, state)

@@ -102,7 +102,7 @@ class JobService:
         Return the earlier job with the same key and body, if there is one. Raises what submit raises.
         """
         self._webhook_url(requested)
-        # Of any size: a layer's own size is fitted to that of its picture, and never refused for it.
+        # Any size will do: a layer's size is fitted to that of its picture, and never refused for it.
         known = dict.fromkeys(pictures, InputPicture(name="", width=1, height=1))
         scenes = await off_loop(lambda: admit_all(requested.scenes, "", self._config, owner, known))
 

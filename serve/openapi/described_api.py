@@ -33,7 +33,7 @@ FROM_PICTURES = {
     "/v1/images/generations",
     "/v1/jobs",
 }
-"""What is painted here may start from an uploaded picture, whose file may be found damaged."""
+"""Routes whose layers may start from an uploaded picture, whose file may be found damaged."""
 KEPT_FILES = ("/v1/jobs/{job_id}/scenes/{index}", "/v1/pictures/{picture_id}")
 KEEPING = ("/v1/jobs", "/v1/pictures")
 

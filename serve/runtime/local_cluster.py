@@ -137,7 +137,7 @@ def _running(
                     max(os.cpu_count() or 1, math.ceil(requested["CPU"])), rays, notify, metrics_port
                 )
             except SystemExit:
-                # Of ray.init's own SIGTERM handler, which it leaves behind too.
+                # Raised by ray.init's own SIGTERM handler, which stays installed.
                 raise KeyboardInterrupt from None
             finally:
                 listen()

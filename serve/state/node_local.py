@@ -35,7 +35,7 @@ def local_folders(jobs: JobConfig, state_dir: Path) -> dict[str, Path]:
     url = make_url(jobs.database_url(state_dir))
     if url.get_backend_name() == "sqlite":
         folders["database"] = Path(str(url.database)).parent
-    # What fsspec caches (simplecache::s3://…) is in the place that comes last.
+    # A cache of fsspec (simplecache::s3://…) names the real place last.
     scheme, separator, path = jobs.pictures_place(state_dir).rpartition("::")[2].rpartition("://")
     if not separator or scheme in ("file", "local"):
         folders["pictures"] = Path(path)

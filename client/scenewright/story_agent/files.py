@@ -17,7 +17,7 @@ MAX_PIXELS = 64_000_000
 SMALLEST_PX = 16
 PNG_COMPRESS_LEVEL = 1  # Level 6 takes four times as long for a few percent.
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, ArithmeticError, struct.error)
-"""What Pillow raises for a file that is not what it says."""
+"""The errors that Pillow raises for a file that is not what it says."""
 
 
 def format_of(path: str | Path) -> PictureFormat:

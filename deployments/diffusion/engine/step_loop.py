@@ -232,7 +232,7 @@ class StepLoop:
         reason = self._flaw(pixels)
         self._failed_in_a_row = 0
         if reason is not None and start is not None and start.pixels is not None:
-            # What is painted from a dark picture is dark: that is no fault of the model.
+            # A picture painted from a dark one is dark: that is no fault of the model.
             reason = None if self._flaw(start.pixels) == reason else reason
         if reason is None:
             if start is not None:

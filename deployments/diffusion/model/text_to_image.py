@@ -16,7 +16,7 @@ def check_channels(reads: int, writes: int, latents: int, shown: str) -> None:
     """Raise ModelUnusable unless the UNet maps latents to latents. Each is a number of channels."""
     if reads == writes == latents:
         return
-    # What their UNets read besides the latents: a masked picture and its mask, a picture, its depth, its RGB.
+    # Their UNets read this besides the latents: a masked picture and its mask, a picture, its depth, its RGB.
     tasks = {
         latents + 1: "inpainting",
         latents: "editing pictures as InstructPix2Pix does",

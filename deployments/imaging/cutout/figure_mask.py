@@ -115,7 +115,7 @@ def _bleeding(off: Plane, sigmas: Plane) -> Mask:
     strongest = cv2.dilate(off, _NEAR)
     pale = (sigmas > FIGURE_SIGMAS) & (off < PALE)
     weak = pale & (off < BLEEDING * strongest)
-    # What is large is no smear, nor what is beside it: a pale shirt under a black belt.
+    # A large part is no smear, nor is one beside it: a pale shirt under a black belt.
     large = cv2.morphologyEx(weak.astype(np.uint8), cv2.MORPH_OPEN, _LARGE)
     cloth = cv2.morphologyEx((pale & ~weak).astype(np.uint8), cv2.MORPH_OPEN, _LARGE)
     return np.asarray(weak & (large == 0) & (cv2.dilate(cloth, _BESIDE) == 0))

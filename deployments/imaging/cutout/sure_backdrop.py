@@ -63,7 +63,7 @@ def soft_light(lab: Plane, slope: Plane, backdrop: Mask, surface: Plane, level: 
     touching, outer = _mean_by_label(near[outside], off[outside], count)
     _, inner = _mean_by_label(labels[inside], off[inside], count)
     rim = np.bincount(labels[(labels > 0) & (cv2.erode(flat, _CROSS) == 0)], minlength=count)
-    # What an outline or a wide penumbra keeps from the backdrop shows no step to judge by.
+    # Behind an outline or a wide penumbra there is no step to judge by.
     released = (np.linalg.norm(inner - outer, axis=1) < SOFT_STEP) & (touching >= np.maximum(4, rim))
     released[0] = False
     return np.asarray(released[labels])

@@ -36,7 +36,7 @@ class LinearStart:
         self.masks = self._kept.masks
         self._width = self._layers[0].out_channels
         self._one, self._codes = self._width - 5, list(range(self._width - 4, self._width))
-        # What one block makes: three gates for each component, three quarters and two codes.
+        # One block makes three gates for each component, three quarters and two codes.
         self._part = (self._width - 5) // 3
         self._scaling = scaling
         samples = latents.float().permute(0, 2, 3, 1).flatten(0, 2)
