@@ -150,7 +150,7 @@ class Generator(ABC):
         return RoutingStats(
             self._load_tracker.megapixel_step_s,
             self._engine.least_megapixel_step_s,
-            self._load_tracker.interactive_megapixel_steps,
+            self._load_tracker.interactive_cost,
             self._cached_layers.cache_keys(),
             self._engine.loaded,
             self._engine.readiness().reason,

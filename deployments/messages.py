@@ -19,6 +19,9 @@ Backend = Literal["diffusers", "simulated"]
 Priority = Literal["interactive", "batch"]
 Pixels = NDArray[np.uint8]
 """(height, width, 3) RGB or (height, width, 4) RGBA."""
+SMALL_PX = 256 * 256
+"""A step of a smaller picture is taken to need as long as one of this area: a forward has a fixed cost.
+On one core a step of the bundled background model takes 16 ms at 64 px, 25 at 256 and 58 at 512."""
 
 
 def generator_name(kind: LayerKind, model: str = "") -> str:
@@ -91,6 +94,15 @@ class LayerJob(SentWithTimeLeft):
     def megapixel_steps(self) -> float:
         """Return the cost to paint it, whatever the model."""
         return self.width_px * self.height_px * self.steps / 1e6
+
+    @property
+    def cost(self) -> float:
+        """Return the megapixel-steps by which its time is foreseen: of SMALL_PX a step at least."""
+        return self.step_cost * self.steps
+
+    @property
+    def step_cost(self) -> float:
+        return max(self.width_px * self.height_px, SMALL_PX) / 1e6
 
     @property
     def steps(self) -> int:

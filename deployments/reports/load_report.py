@@ -1,8 +1,9 @@
 """Report how much work a generator replica holds and how fast it does it, in seconds of this replica.
 
-A step costs in proportion to its picture's area, and what a megapixel-step costs is learned from the time
-that the replica is busy. So it covers whatever the engine does to share its forwards, and needs no model
-of it. The layers that it paints or keeps are listed by their cache keys: an equal job costs nothing here.
+A step costs in proportion to its picture's area, a small one's as much as one of SMALL_PX, and what a
+megapixel-step costs is learned from the time that the replica is busy. So it covers whatever
+the engine does to share its forwards, and needs no model of it. The layers that it paints or keeps are listed
+by their cache keys: an equal job costs nothing here.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class LoadTracker:
         self._pass_time()
         task = _Task(
             self._clock(),
-            job.width_px * job.height_px / 1e6,
+            job.step_cost,
             job.steps,
             job.steps,
             job.priority == "interactive",
@@ -145,7 +146,7 @@ class LoadTracker:
         return self._busy_s / self._done_units if self._done_units else 0.0
 
     @property
-    def interactive_megapixel_steps(self) -> float:
+    def interactive_cost(self) -> float:
         """Sum the work before another interactive request: under way or waiting."""
         return sum(task.step_units * task.steps_left for task in self._tasks if task.urgent)
 

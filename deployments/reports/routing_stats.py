@@ -9,7 +9,8 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class RoutingStats:
-    """Work is in megapixel-steps. `interactive`: how much of it is under way or waits here, batch work aside.
+    """Work is in megapixel-steps (LayerJob.cost). `interactive`: how much is under way or waits here, batch
+    work aside.
 
     `megapixel_step_s`: seconds that one takes at the present sharing of forwards; zero where nothing was
     painted yet. `least_megapixel_step_s`: surely no less. `cached`: likenesses of the layers that are painted

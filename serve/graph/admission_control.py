@@ -108,7 +108,7 @@ class AdmissionControl:
         """
         replicas = self._replicas_of(job.generator)
         rate = Speed.of(replicas.routing_stats()).rate if replicas else 0.0
-        return places * job.megapixel_steps / rate if rate else None
+        return places * job.cost / rate if rate else None
 
     def _is_cached(self, job: LayerJob) -> bool:
         """Return True where an equal layer is painted or kept, which leaves no work to do."""
@@ -124,7 +124,7 @@ class AdmissionControl:
             raise DeadlineExceeded(TOO_LONG)
         before = self._before(job, speed)
         if before and speed.rate:
-            late_s = CAUTION * (before + job.megapixel_steps) / speed.rate + AFTERWARDS_S - left_s
+            late_s = CAUTION * (before + job.cost) / speed.rate + AFTERWARDS_S - left_s
             if late_s > 0:
                 raise Overloaded(TOO_MUCH_AHEAD, retry_after_s=late_s)
         self._check_places(job, replicas, beside)
@@ -137,16 +137,16 @@ class AdmissionControl:
         """
         by_tenant: defaultdict[str, float] = defaultdict(float)
         for other in self._inside[job.generator]:
-            by_tenant[other.tenant] += other.megapixel_steps
+            by_tenant[other.tenant] += other.cost
         mine = by_tenant.pop(job.tenant, 0.0)
-        others = sum(min(theirs, mine + job.megapixel_steps) for theirs in by_tenant.values())
+        others = sum(min(theirs, mine + job.cost) for theirs in by_tenant.values())
         return mine + others + max(0.0, speed.interactive - self._reported_at_most(job.generator))
 
     def _reported_at_most(self, generator: str) -> float:
         """Return the most work admitted here that the replicas can have reported; the rest is others'."""
         self._forget_ended()
         lately = [job for _, job in self._ended if job.generator == generator]
-        return sum(job.megapixel_steps for job in [*self._inside[generator], *lately])
+        return sum(job.cost for job in [*self._inside[generator], *lately])
 
     def _forget_ended(self) -> None:
         """Forget jobs that ended long ago, without waiting for a request: each holds its words."""

@@ -32,7 +32,7 @@ class LayerFairQueue:
             heads.setdefault(waiting[index][0].tenant, index)
         tenant = min(heads, key=lambda name: (self._begin(name), heads[name]))
         self._virtual = self._begin(tenant)
-        self._ends[tenant] = self._virtual + waiting[heads[tenant]][0].megapixel_steps
+        self._ends[tenant] = self._virtual + waiting[heads[tenant]][0].cost
         self._ends = {name: end for name, end in self._ends.items() if end > self._virtual}
         return heads[tenant]
 

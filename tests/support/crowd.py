@@ -72,7 +72,7 @@ class Replica:
         self.reported = RoutingStats(
             self.load_tracker.megapixel_step_s,
             self.scheduler.cost_model.least_megapixel_step_s,
-            self.load_tracker.interactive_megapixel_steps,
+            self.load_tracker.interactive_cost,
         )
 
 

@@ -43,6 +43,7 @@ EVENTS = {"Accept": "text/event-stream"}
 
 
 def events(response: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
+    assert response.status_code == 200, response.read()
     name = ""
     for line in response.iter_lines():
         if line.startswith("event: "):

@@ -46,6 +46,18 @@ def test_nothing_is_known_at_first() -> None:
     assert (report.backlog_s, report.request_s, report.service_s, report.jobs) == (0.0, 0.0, 0.0, 0)
 
 
+def test_small_pictures_do_not_make_a_replica_look_slow() -> None:
+    """A step of 64 by 64 pixels takes a quarter of the time of 512 by 512, not a 64th."""
+    clock = Clock()
+    load_tracker = LoadTracker(clock)
+    with load_tracker.job(job(width_px=64, height_px=64)) as stepped:
+        for step in range(1, 11):
+            clock.now += 0.05
+            stepped(step)
+    with load_tracker.job(job(width_px=512, height_px=512)):
+        assert load_tracker.report().backlog_s == pytest.approx(4 * 10 * 0.05)
+
+
 def test_the_backlog_is_the_time_it_takes() -> None:
     clock = Clock()
     load_tracker = LoadTracker(clock)
@@ -72,11 +84,11 @@ def test_a_layer_from_a_picture_is_the_steps_that_it_takes() -> None:
     load_tracker = LoadTracker(clock)
     requested = job(steps=150, width_px=1024, height_px=1024, image="1f" * 32, strength=0.1)
     with load_tracker.job(requested) as stepped:
-        assert load_tracker.interactive_megapixel_steps == pytest.approx(requested.megapixel_steps)
+        assert load_tracker.interactive_cost == pytest.approx(requested.cost)
         for step in range(1, 16):
             clock.now += 0.2
             stepped(step)
-        assert load_tracker.interactive_megapixel_steps == 0.0
+        assert load_tracker.interactive_cost == 0.0
     report = load_tracker.report()
     assert (report.request_s, report.service_s) == (pytest.approx(3.0), pytest.approx(3.0))
 

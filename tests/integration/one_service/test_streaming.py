@@ -89,9 +89,9 @@ def test_several_figures_travel_from_replica_to_replica(http: httpx.Client) -> N
     requested = {"characters": [figure] * 4, "background": "a castle", "seed": 90, "merge": frame}
     with http.stream("POST", "/v1/scenes?previews=2", json=requested, headers=EVENTS) as response:
         reported = list(events(response))
-    done = {data.get("index") for name, data in reported if name == "layer.completed"}
-    assert done == {0, 1, 2, 3, None}
     name, whole = reported[-1]
     assert name == "scene.completed", whole
+    done = {data.get("index") for name, data in reported if name == "layer.completed"}
+    assert done == {0, 1, 2, 3, None}
     assert whole["seeds"]["characters"] == [90, 91, 92, 93]
     assert [figure["mode"] for figure in whole["merge"]["figures"]] == ["cutout"] * 4

@@ -57,7 +57,7 @@ def test_nobody_is_owed_anything_for_an_idle_hour() -> None:
     assert len(order._ends) <= 2, "who has gone is forgotten"
 
 
-def test_interactive_work_goes_before_batch_work_of_any_tenant() -> None:
+def test_interactive_cost_goes_before_batch_work_of_any_tenant() -> None:
     waiting = [(layer("b", priority="batch"), 0.0)] * 2 + [(layer("a"), 1.0)] * 3
     assert served(LayerFairQueue(), waiting, 5) == ["a", "a", "a", "b", "b"]
 

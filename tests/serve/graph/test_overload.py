@@ -65,7 +65,7 @@ def test_batch_work_is_done_in_the_end_however_much_else_is_requested() -> None:
     assert {scene.outcome for scene in crowd.scenes if scene.tenant == "jobs"} == {200}
 
 
-def test_interactive_work_goes_before_batch_work() -> None:
+def test_interactive_cost_goes_before_batch_work() -> None:
     def slowest(batch: int) -> float:
         crowd = Crowd()
         for at in arrivals(0.5 * FULL, UNTIL_S, seed=4):

@@ -121,7 +121,7 @@ def test_batch_work_has_the_steps_that_no_other_job_wants() -> None:
     assert turns[8:] == [{"batch"}] * 17
 
 
-def test_batch_work_is_only_delayed_by_interactive_work_without_an_end() -> None:
+def test_batch_work_is_only_delayed_by_interactive_cost_without_an_end() -> None:
     made, turns = scheduler(cap_rows=2), []
     endless = [job(4, at=float(at)) for at in range(0, 200, 4)]
     late = job(6, deadline_at=100.0, priority="batch")
@@ -134,7 +134,7 @@ def test_batch_work_is_only_delayed_by_interactive_work_without_an_end() -> None
     assert turns[0] >= 50.0 and turns[-1] < 100.0, "from the middle of its time, and done in it"
 
 
-def test_batch_work_past_the_middle_of_its_time_shares_forwards_with_interactive_work() -> None:
+def test_batch_work_past_the_middle_of_its_time_shares_forwards_with_interactive_cost() -> None:
     made = scheduler(cap_rows=4)
     requested, late = job(4), job(4, deadline_at=100.0, priority="batch")
     made.add(requested)
@@ -161,7 +161,7 @@ def test_a_job_that_comes_behind_too_much_work_gets_retry_after() -> None:
     assert made.refusal(job(2, deadline_at=25.0), 0.0) is None, "short work goes first"
 
 
-def test_interactive_work_is_not_refused_for_the_sake_of_batch_work() -> None:
+def test_interactive_cost_is_not_refused_for_the_sake_of_batch_work() -> None:
     made = scheduler(cap_rows=2)
     for _ in range(50):
         made.add(job(100, priority="batch"))
