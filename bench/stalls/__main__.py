@@ -16,7 +16,8 @@ from bench.stalls.side import REPOSITORY, Seen, request, service
 
 TITLES = (
     *("side", "body", "answers", "/healthz p50 ms", "max ms"),
-    *("ingress loop late, max ms", "over 50 ms", "proxy loop late, max ms"),
+    *("ingress loop late, max ms", "over 20 ms", "over 50 ms", "proxy loop late, max ms"),
+    *("idle loop late, max ms", "over 20 ms"),
 )
 
 
@@ -65,9 +66,16 @@ def cells(side: str, body: str, seen: Seen) -> list[str]:
         f"{1e3 * statistics.median(seen.health_s):.0f}",
         f"{1e3 * max(seen.health_s):.0f}",
         f"{1e3 * max(seen.ingress_s, default=0.0):.0f}",
-        str(seen.stalls),
+        str(over(seen.ingress_s, 0.02)),
+        str(over(seen.ingress_s, 0.05)),
         f"{1e3 * max(seen.proxy_s, default=0.0):.0f}",
+        f"{1e3 * max(seen.idle_s, default=0.0):.0f}",
+        str(over(seen.idle_s, 0.02)),
     ]
+
+
+def over(late_s: Sequence[float], bound_s: float) -> int:
+    return sum(each > bound_s for each in late_s)
 
 
 def row(values: Sequence[str]) -> str:

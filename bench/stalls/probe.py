@@ -60,6 +60,11 @@ async def watch(report: Path) -> None:
                 lines.write(f"{due:.6f} {late_s:.6f}\n")
 
 
+def idle() -> None:
+    """Watch a loop that does nothing, in this process: what the machine alone makes late."""
+    asyncio.run(watch(Path(os.environ[FOLDER]) / f"idle-{os.getpid()}"))
+
+
 def read_reports(folder: Path, part: str, since: float, until: float) -> list[float]:
     """Return the delays in seconds of all loops of `part` that began between the two times."""
     found = []
@@ -69,3 +74,7 @@ def read_reports(folder: Path, part: str, since: float, until: float) -> list[fl
             if since <= due <= until:
                 found.append(late_s)
     return sorted(found)
+
+
+if __name__ == "__main__":
+    idle()

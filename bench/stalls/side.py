@@ -24,22 +24,20 @@ REPOSITORY = Path(__file__).parents[2]
 AT_ONCE = 4
 STARTS_WITHIN_S = 300.0
 ENDS_WITHIN_S = 90.0
-STALL_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """Results for one kind of body: how health checks fared (seconds), and how late the loops were."""
+    """Results for one kind of body: how health checks fared (seconds), and how late the loops were.
+
+    `idle_s`: of a loop in a process that does nothing, so what the machine alone makes late.
+    """
 
     statuses: Counter[int]
     health_s: list[float]
     ingress_s: list[float]
     proxy_s: list[float]
-
-    @property
-    def stalls(self) -> int:
-        """Count how often the ingress's loop stalled for longer than 50 ms."""
-        return sum(late > STALL_S for late in self.ingress_s)
+    idle_s: list[float]
 
 
 @contextmanager
@@ -66,10 +64,17 @@ def service(checkout: Path) -> Iterator[tuple[str, Path]]:
             stdout=sys.stderr,
         )
         url = f"http://127.0.0.1:{port}"
+        idle = subprocess.Popen(
+            [sys.executable, "-m", "bench.stalls.probe"],
+            cwd=REPOSITORY,
+            env=os.environ | {FOLDER: f"{folder}/reports"},
+        )
         try:
             wait_until_ready(url, process)
             yield url, folder / "reports"
         finally:
+            idle.terminate()
+            idle.wait(ENDS_WITHIN_S)
             process.terminate()
             process.wait(ENDS_WITHIN_S)
 
@@ -106,6 +111,7 @@ def request(url: str, reports: Path, body: bytes | None, rest_s: float = 5.0) ->
         health_s=took,
         ingress_s=read_reports(reports, "ingress", since, until),
         proxy_s=read_reports(reports, "proxy", since, until),
+        idle_s=read_reports(reports, "idle", since, until),
     )
 
 

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -17,8 +20,9 @@ from uvicorn import Server
 from bench.stalls import probe
 from bench.stalls.__main__ import TITLES, cells, machine
 from bench.stalls.bodies import BODIES, MB
-from bench.stalls.side import Seen
+from bench.stalls.side import REPOSITORY, Seen
 from serve.config.job_config import JobConfig
+from tests.support.polling import until
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -52,6 +56,16 @@ async def test_a_stalled_loop_is_recorded(tmp_path: Path, monkeypatch: pytest.Mo
     assert probe.read_reports(tmp_path, "proxy", since, until) == []
 
 
+def test_an_idle_loop_is_recorded(tmp_path: Path) -> None:
+    environment = os.environ | {probe.FOLDER: str(tmp_path)}
+    process = subprocess.Popen([sys.executable, "-m", "bench.stalls.probe"], cwd=REPOSITORY, env=environment)
+    try:
+        until(lambda: list(tmp_path.glob("idle-*")), 60)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
 def test_without_a_folder_nothing_is_probed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(probe.FOLDER, raising=False)
     before = Starlette.__call__
@@ -60,9 +74,10 @@ def test_without_a_folder_nothing_is_probed(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_row_has_both_sides_of_the_wire() -> None:
-    seen = Seen(statuses=Counter({422: 4}), health_s=[0.01, 0.03, 0.02], ingress_s=[0.02, 0.07], proxy_s=[])
+    late = {"ingress_s": [0.02, 0.03, 0.07], "proxy_s": [], "idle_s": [0.025]}
+    seen = Seen(statuses=Counter({422: 4}), health_s=[0.01, 0.03, 0.02], **late)
     assert cells("after", "4 x 8.0 MB of numbers", seen) == [
-        *("after", "4 x 8.0 MB of numbers", "4 x 422", "20", "30", "70", "1", "0"),
+        *("after", "4 x 8.0 MB of numbers", "4 x 422", "20", "30", "70", "2", "1", "0", "25", "1"),
     ]
     assert len(cells("after", "none", seen)) == len(TITLES)
     assert "ray 2." in machine()
