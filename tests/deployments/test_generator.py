@@ -15,7 +15,7 @@ from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.simulated.simulated_painter import SimulatedPainter
 from deployments.errors import NotReady
 from deployments.generator import GeneratorConfig
-from deployments.messages import LayerJob, LayerResult, StepEvent
+from deployments.messages import SMALL_PX, LayerJob, LayerResult, StepEvent
 from deployments.reports.routing_stats import RoutingStats
 
 MakeJob = Callable[..., LayerJob]
@@ -96,7 +96,7 @@ async def test_it_reports_whether_its_model_is_loaded(simulated: GeneratorConfig
 
 async def test_batch_work_is_ahead_of_no_other_job(simulated: GeneratorConfig, make_job: MakeJob) -> None:
     generator = Character(simulated)
-    for priority, least in (("batch", 0.0), ("interactive", 3 * 64 * 96 / 1e6)):
+    for priority, least in (("batch", 0.0), ("interactive", 3 * SMALL_PX / 1e6)):
         events = generator.stream(make_job(priority=priority))
         await anext(events)
         assert (await generator.record_routing_stats())["interactive"] == pytest.approx(least)
