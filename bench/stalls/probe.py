@@ -11,7 +11,7 @@ import asyncio
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 FOLDER = "SCENEWRIGHT_STALLS"
 """The environment variable that names the folder of the reports: one file a process and loop."""
@@ -19,6 +19,13 @@ EVERY_S = 0.005
 SHORTEST_S = 0.005
 """Shorter delays are not written down."""
 SITECUSTOMIZE = "from bench.stalls.probe import install\ninstall()\n"
+
+
+class Delay(NamedTuple):
+    """How late a loop was in seconds, and how much of that its own process can have caused at most."""
+
+    late_s: float
+    own_s: float
 
 
 def install() -> None:
@@ -50,14 +57,18 @@ def install() -> None:
 
 
 async def watch(report: Path) -> None:
-    """Sleep again and again; write when each sleep was due (time.monotonic) and how late it ended."""
+    """Sleep again and again; write when each sleep was due (time.monotonic), how late it ended, and why.
+
+    The third number is the processor time that this process took meanwhile, all its threads together: it
+    cannot have delayed its own loop by more. The rest of the delay, other processes had the processors.
+    """
     with report.open("a", buffering=1) as lines:
         while True:
-            due = time.monotonic() + EVERY_S
+            due, worked_s = time.monotonic() + EVERY_S, time.process_time()
             await asyncio.sleep(EVERY_S)
-            late_s = time.monotonic() - due
+            late_s, worked_s = time.monotonic() - due, time.process_time() - worked_s
             if late_s >= SHORTEST_S:
-                lines.write(f"{due:.6f} {late_s:.6f}\n")
+                lines.write(f"{due:.6f} {late_s:.6f} {min(late_s, worked_s):.6f}\n")
 
 
 def idle() -> None:
@@ -65,14 +76,14 @@ def idle() -> None:
     asyncio.run(watch(Path(os.environ[FOLDER]) / f"idle-{os.getpid()}"))
 
 
-def read_reports(folder: Path, part: str, since: float, until: float) -> list[float]:
-    """Return the delays in seconds of all loops of `part` that began between the two times."""
+def read_reports(folder: Path, part: str, since: float, until: float) -> list[Delay]:
+    """Return the delays of all loops of `part` that were due between the two times."""
     found = []
     for report in folder.glob(f"{part}-*"):
         for line in report.read_text().splitlines():
-            due, late_s = map(float, line.split())
+            due, late_s, own_s = map(float, line.split())
             if since <= due <= until:
-                found.append(late_s)
+                found.append(Delay(late_s, own_s))
     return sorted(found)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import httpx
 
-from bench.stalls.probe import FOLDER, SITECUSTOMIZE, read_reports
+from bench.stalls.probe import FOLDER, SITECUSTOMIZE, Delay, read_reports
 
 REPOSITORY = Path(__file__).parents[2]
 AT_ONCE = 4
@@ -30,14 +30,14 @@ ENDS_WITHIN_S = 90.0
 class Seen:
     """Results for one kind of body: how health checks fared (seconds), and how late the loops were.
 
-    `idle_s`: of a loop in a process that does nothing, so what the machine alone makes late.
+    `idle`: of a loop in a process that does nothing, so what the machine alone makes late.
     """
 
     statuses: Counter[int]
     health_s: list[float]
-    ingress_s: list[float]
-    proxy_s: list[float]
-    idle_s: list[float]
+    ingress: list[Delay]
+    proxy: list[Delay]
+    idle: list[Delay]
 
 
 @contextmanager
@@ -109,9 +109,9 @@ def request(url: str, reports: Path, body: bytes | None, rest_s: float = 5.0) ->
     return Seen(
         statuses=statuses,
         health_s=took,
-        ingress_s=read_reports(reports, "ingress", since, until),
-        proxy_s=read_reports(reports, "proxy", since, until),
-        idle_s=read_reports(reports, "idle", since, until),
+        ingress=read_reports(reports, "ingress", since, until),
+        proxy=read_reports(reports, "proxy", since, until),
+        idle=read_reports(reports, "idle", since, until),
     )
 
 

@@ -20,6 +20,7 @@ from uvicorn import Server
 from bench.stalls import probe
 from bench.stalls.__main__ import TITLES, cells, machine
 from bench.stalls.bodies import BODIES, MB
+from bench.stalls.probe import Delay
 from bench.stalls.side import REPOSITORY, Seen
 from serve.config.job_config import JobConfig
 from tests.support.polling import until
@@ -51,7 +52,7 @@ async def test_a_stalled_loop_is_recorded(tmp_path: Path, monkeypatch: pytest.Mo
     while not probe.read_reports(tmp_path, "ingress", since, time.monotonic()):
         await asyncio.sleep(0.01)
     until = time.monotonic()
-    assert probe.read_reports(tmp_path, "ingress", since, until)[-1] > 0.05
+    assert probe.read_reports(tmp_path, "ingress", since, until)[-1].late_s > 0.05
     assert probe.read_reports(tmp_path, "ingress", until + 1, until + 2) == []
     assert probe.read_reports(tmp_path, "proxy", since, until) == []
 
@@ -74,10 +75,10 @@ def test_without_a_folder_nothing_is_probed(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_row_has_both_sides_of_the_wire() -> None:
-    late = {"ingress_s": [0.02, 0.03, 0.07], "proxy_s": [], "idle_s": [0.025]}
-    seen = Seen(statuses=Counter({422: 4}), health_s=[0.01, 0.03, 0.02], **late)
+    late = {"ingress": [Delay(0.02, 0.001), Delay(0.03, 0.03), Delay(0.07, 0.01)], "idle": [Delay(0.025, 0)]}
+    seen = Seen(statuses=Counter({422: 4}), health_s=[0.01, 0.03, 0.02], proxy=[], **late)
     assert cells("after", "4 x 8.0 MB of numbers", seen) == [
-        *("after", "4 x 8.0 MB of numbers", "4 x 422", "20", "30", "70", "2", "1", "0", "25", "1"),
+        *("after", "4 x 8.0 MB of numbers", "4 x 422", "20", "30", "70", "30", "1", "0", "0", "25"),
     ]
     assert len(cells("after", "none", seen)) == len(TITLES)
     assert "ray 2." in machine()
