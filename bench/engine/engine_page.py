@@ -67,14 +67,20 @@ def _forwards(ms_by_rows: dict[Any, float]) -> str:
 
 
 def _table(rows: dict[str, dict[str, float | None]]) -> list[str]:
+    """Return the lines of a table. A column without any figure is left out: no request had so many steps."""
+    heads = {
+        column: head
+        for column, head in HEADS.items()
+        if any(row.get(column) is not None for row in rows.values())
+    }
     stock = rows["stock, one at a time"]
     reported = [
-        f"| {name} | " + " | ".join(_cell(column, row.get(column)) for column in HEADS) + " |"
+        f"| {name} | " + " | ".join(_cell(column, row.get(column)) for column in heads) + " |"
         for name, row in rows.items()
     ]
     ratios = [
         f"| {name} / stock | "
-        + " | ".join(_ratio(row.get(column), stock.get(column)) for column in HEADS)
+        + " | ".join(_ratio(row.get(column), stock.get(column)) for column in heads)
         + " |"
         for name, row in rows.items()
         if name.startswith("step engine")
@@ -83,12 +89,12 @@ def _table(rows: dict[str, dict[str, float | None]]) -> list[str]:
         one, other = rows[PIPELINES], rows[ENGINE]
         cells = [
             "" if column == "overhead_percent" else _ratio(one.get(column), other.get(column))
-            for column in HEADS
+            for column in heads
         ]
         ratios.append(f"| {PIPELINES} / {ENGINE} | " + " | ".join(cells) + " |")
     return [
-        "| | " + " | ".join(HEADS.values()) + " |",
-        "|---" * (len(HEADS) + 1) + "|",
+        "| | " + " | ".join(heads.values()) + " |",
+        "|---" * (len(heads) + 1) + "|",
         *reported,
         *ratios,
     ]

@@ -77,6 +77,28 @@ def test_each_painter_has_its_ratio_and_the_dit_a_part_of_its_own(tmp_path: Path
         assert "| step engine / stock | 1.50 |" in written
         assert "| step engine, pipelines / stock | 2.00 |" in written
         assert "| step engine, pipelines / step engine | 1.33 |" in written
+        assert "mean of 50 steps" in written
+
+
+def test_a_column_without_any_figure_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "performance.md").write_text((ROOT / "docs/performance.md").read_text())
+    rows = {name: row(2.0) | {"long_mean_s": None} for name in ("stock, one at a time", "step engine")}
+    report: dict[str, Any] = {
+        "model": "random-dit",
+        "painter": "pipeline",
+        "size": [128, 128],
+        "counts": {"saturated": 6, "poisson": 0},
+        "cap_rows": 8,
+        "dtype": "float32",
+        "compiled": False,
+        "ms_by_rows": {"1": 50.0},
+        "machine": {},
+        "runs": {"cpu": {"saturated": rows}},
+    }
+    engine.write(report, tmp_path)
+    page = (tmp_path / "performance.md").read_text()
+    written = page.partition("<!-- engine-dit: begin -->")[2].partition("<!-- engine-dit: end")[0]
+    assert "mean of <= 8 steps" in written and "50 steps" not in written
 
 
 def test_without_arrivals_by_chance_nothing_is_said_of_them(tmp_path: Path) -> None:
