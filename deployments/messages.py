@@ -58,6 +58,8 @@ class LayerJob(SentWithTimeLeft):
     default.
     `image` and `mask`: the names of the files that it starts from, each the SHA-256 of its bytes; the files
     go beside the job. `strength`: how far it goes from them.
+    `cast`, `cast_version`: who of the cast it shows, empty for nobody; `reference`: the file of a picture of
+    that member, which the figure is compared with.
     """
 
     request_id: str
@@ -84,6 +86,9 @@ class LayerJob(SentWithTimeLeft):
     image: str | None = None
     strength: float = 1.0
     mask: str | None = None
+    cast: str = ""
+    cast_version: int = 0
+    reference: str | None = None
 
     @property
     def generator(self) -> str:
@@ -208,7 +213,8 @@ class Recipe:
 class LayerResult:
     """A painted layer; `degraded` names what differs from the job, `warnings` what the caller should know.
 
-    `cached`: it was painted for another job, equal to this one.
+    `cached`: it was painted for another job, equal to this one. `cast`, `cast_version`: of its own job.
+    `consistency`: how like its reference the member of the cast is, 0 to 1; None where nobody measured it.
     """
 
     kind: LayerKind
@@ -221,6 +227,9 @@ class LayerResult:
     warnings: tuple[str, ...] = ()
     recipe: Recipe | None = None
     cached: bool = False
+    cast: str = ""
+    cast_version: int = 0
+    consistency: float | None = None
 
 
 LayerEvent = QueueEvent | StepEvent | LayerResult

@@ -12,7 +12,10 @@ URL = "http://127.0.0.1:8000"
 
 @dataclass(frozen=True)
 class Example:
-    """`path` may hold `{job}` or `{picture}`, an id. `save` is the file that the answer is written to."""
+    """`path` may hold `{job}` or `{picture}`, an id, or `{member}`, a name.
+
+    `save` is the file that the answer is written to.
+    """
 
     method: str
     route: str
@@ -24,12 +27,12 @@ class Example:
     save: str | None = None
 
     def curl(self) -> str:
-        """Write the example for a POSIX shell; `$job` and `$picture` are ids."""
+        """Write the example for a POSIX shell; `$job` and `$picture` are ids, `$member` is a name."""
         words = ["curl", "--fail-with-body", "--silent", "--show-error", "--no-buffer"]
         implied = "POST" if self.json is not None or self.files or self.form else "GET"
         if self.method != implied:
             words += ["-X", self.method]
-        words.append(f'"{URL}{self.path.format(job="$job", picture="$picture")}"')
+        words.append(f'"{URL}{self.path.format(job="$job", picture="$picture", member="$member")}"')
         for name, value in self.headers.items():
             words += ["-H", shlex.quote(f"{name}: {value}")]
         if self.json is not None:
@@ -43,7 +46,7 @@ class Example:
         return " ".join(words)
 
     def python(self) -> str:
-        """Write the example with httpx; `job` and `picture` are ids."""
+        """Write the example with httpx; `job` and `picture` are ids, `member` is a name."""
         quote = "f" if "{" in self.path else ""
         arguments = [f'{quote}"{URL}{self.path}"']
         if self.json is not None:
@@ -68,7 +71,7 @@ class Example:
 
 
 SCENE = {"character": "a knight in silver armor", "background": "a castle at sunset", "seed": 42}
-CAST = {
+SEVERAL = {
     "characters": [
         {"prompt": "a knight in silver armor", "position": {"x": 0.3}},
         {"prompt": "a green dragon", "position": {"x": 0.65}, "scale": 0.9, "depth": 1},
@@ -76,9 +79,10 @@ CAST = {
     "background": "a castle at sunset",
     "seed": 42,
 }
+MIRA = {"name": "mira", "description": "a girl with red hair and a green cloak", "seed": 7}
 EXAMPLES = (
     Example("POST", "/v1/scenes", "/v1/scenes", SCENE, save="scene.jpg"),
-    Example("POST", "/v1/scenes", "/v1/scenes", CAST, save="cast.jpg"),
+    Example("POST", "/v1/scenes", "/v1/scenes", SEVERAL, save="several.jpg"),
     Example("POST", "/v1/scenes", "/v1/scenes?previews=2", SCENE, {"Accept": "text/event-stream"}),
     Example(
         "POST", "/v1/characters", "/v1/characters", {"prompt": "a knight"}, {"Accept": "application/json"}
@@ -114,6 +118,11 @@ EXAMPLES = (
         save="picture.png",
     ),
     Example("DELETE", "/v1/pictures/{picture_id}", "/v1/pictures/{picture}"),
+    Example("POST", "/v1/cast", "/v1/cast", MIRA),
+    Example("GET", "/v1/cast", "/v1/cast?limit=5"),
+    Example("GET", "/v1/cast/{name}", "/v1/cast/{member}"),
+    Example("PUT", "/v1/cast/{name}", "/v1/cast/{member}", {"description": "a girl with short red hair"}),
+    Example("DELETE", "/v1/cast/{name}", "/v1/cast/{member}"),
     Example("GET", "/v1/models", "/v1/models"),
     Example("GET", "/v1/models/{model_id}", "/v1/models/storybook-character"),
     Example("GET", "/healthz", "/healthz"),

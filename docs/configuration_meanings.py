@@ -29,6 +29,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "limits": "Limits of requests.",
         "jobs": "Where jobs are kept, and how they are worked off.",
         "pictures": "How many uploaded pictures are kept, and for how long. They lie where the jobs' pictures do.",
+        "cast": "How many members of the cast are kept. Their pictures are uploaded ones.",
         "webhooks": "Where webhooks may be sent.",
         "logs": "What is logged, and in which form.",
         "tracing": "Where traces are sent.",
@@ -177,6 +178,9 @@ MEANINGS: dict[str, dict[str, str]] = {
     "PictureConfig": {
         "max_kept": "Uploaded pictures that one tenant keeps at once.",
         "retention_s": "Seconds that a picture is kept after its last upload. What waits for it keeps it longer.",
+    },
+    "CastConfig": {
+        "max_members": "Members of the cast that one tenant keeps at once.",
     },
     "JobConfig": {
         "database": "SQLAlchemy's URL of PostgreSQL or of a SQLite file. null: a SQLite file in the state folder.",

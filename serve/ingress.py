@@ -15,6 +15,7 @@ from deployments.queueing.work_queue import WorkQueue
 
 from .auth.key_store import open_keys
 from .auth.middleware import AuthMiddleware, is_public
+from .cast.service import CastService
 from .config.memory_budgets import bytes_in_flight, largest_body_bytes
 from .config.service_config import ReplicaOptions, ServiceConfig
 from .graph.admission_control import AdmissionControl
@@ -35,6 +36,7 @@ from .http.strict_json import InvalidJson
 from .openapi.described_api import DescribedApi
 from .openapi.fragments import ERRORS
 from .pictures.service import PictureService
+from .routes.cast import cast_routes
 from .routes.images import image_routes
 from .routes.jobs import job_routes
 from .routes.layers import layer_routes
@@ -148,14 +150,15 @@ def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
     for kind in (ScenewrightError, Refusal, InvalidJson, HTTPException, ClientGone, Exception):
         app.add_exception_handler(kind, error_response)
 
-    pictures = PictureService(config)
+    pictures, cast = PictureService(config), CastService(config)
     for router in (
-        scene_routes(config, graph, pictures),
-        layer_routes(config, graph, pictures),
+        scene_routes(config, graph, pictures, cast),
+        layer_routes(config, graph, pictures, cast),
         merge_routes(config, graph),
-        image_routes(config, graph, pictures),
-        job_routes(config, graph, pictures),
+        image_routes(config, graph, pictures, cast),
+        job_routes(config, graph, pictures, cast),
         picture_routes(config, graph, pictures),
+        cast_routes(config, graph, pictures, cast),
         service_routes(config, graph),
         page_routes(config, graph),
     ):

@@ -49,11 +49,16 @@ class InputPictures:
 
 
 def named_pictures(layer: Layer, prefix: str = "") -> Iterator[tuple[str, PictureInput]]:
-    """Yield the pictures that a layer names, each after its parameter's path."""
+    """Yield the pictures that a layer names, each after its parameter's path.
+
+    That of a member of the cast, with which figures are compared, comes last: it may be among the others.
+    """
     for name in PICTURES:
         picture: PictureInput | None = getattr(layer, name)
         if picture is not None:
             yield prefix + name, picture
+    if layer.use is not None and layer.use.reference is not None:
+        yield f"{prefix}cast", layer.use.reference
 
 
 def start_of(asked: Layer, known: Known, settings: ModelSettings, card: ModelCard, prefix: str) -> Start:

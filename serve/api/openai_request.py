@@ -22,6 +22,7 @@ from .schema import (
     CharacterRequest,
     Deadline,
     FigureOrWords,
+    Layer,
     LayerOrWords,
     LayerRequest,
     Merge,
@@ -119,7 +120,7 @@ class ImagesRequest(Wire):
             layers = self._layers(named)
             merge = self.merge.model_dump(exclude_unset=True) | _given(width=width, height=height)
             scene = {**layers, "merge": merge, **common}
-            return parse(scene | _given(seed=self._seed(number)), SceneRequest)
+            return self._with_uses(parse(scene | _given(seed=self._seed(number)), SceneRequest))
         layer = {
             **self._filled({"prompt": self.prompt}, named),
             **_given(width=width, height=height, seed=self._seed(number)),
@@ -130,6 +131,21 @@ class ImagesRequest(Wire):
         if self.background == "transparent":
             raise InvalidRequest("only a character can be transparent", "background")
         return parse(layer, LayerRequest)
+
+    def model_of_layers(self, config: ServiceConfig) -> str | None:
+        """Return the model that paints layers which name none. Raises InvalidRequest."""
+        return self._subject(config)[1]
+
+    def _with_uses(self, scene: SceneRequest) -> SceneRequest:
+        """Say of a scene's layers whom of the cast they paint: that is not on the wire."""
+        for ours, own in (
+            (scene.character, self.character),
+            (scene.background, self.background),
+            *zip(scene.characters or (), self.characters or (), strict=True),
+        ):
+            if isinstance(ours, Layer) and isinstance(own, Layer):
+                ours._use = own.use
+        return scene
 
     def _subject(self, config: ServiceConfig) -> tuple[Subject, str | None]:
         """Return what `model` means here, and which model it names.

@@ -30,7 +30,7 @@ from ..config.layer_models import find_model, model_id
 from ..config.service_config import Limits, ModelSettings, ServiceConfig
 from ..graph.scene_job import SceneJob
 from .input_pictures import NONE, Known, start_of
-from .schema import At, CharacterRequest, Layer, LayerRequest, Merge, Output, Placing, SceneRequest
+from .schema import At, CastUse, CharacterRequest, Layer, LayerRequest, Merge, Output, Placing, SceneRequest
 from .sizes import Size, frame_shaped, frame_size, layer_size
 
 SEED_BITS = 32
@@ -154,8 +154,11 @@ def _job(
     defaults, card = layer_defaults(kind, settings), card_of(settings.generator.model)
     default = (defaults.width, defaults.height)
     start = start_of(requested, pictures, settings, card, param)
+    use = requested.use
     if start.image is not None:
         default = (start.image.width, start.image.height)
+        if use is not None and use.starts:  # A reference may be of any size, and is no wish for it.
+            default = frame_shaped(default, card, limits)
     elif frame is not None and requested.width is None and requested.height is None:
         default = frame_shaped(frame, card, limits)
     width, height = layer_size(
@@ -190,7 +193,17 @@ def _job(
         image=start.image.name if start.image else None,
         strength=start.strength,
         mask=start.mask.name if start.mask else None,
+        cast=use.name if use else "",
+        cast_version=use.version if use else 0,
+        reference=_compared_with(kind, use, pictures),
     )
+
+
+def _compared_with(kind: LayerKind, use: CastUse | None, pictures: Known) -> str | None:
+    """Return the file that a member's figure is compared with: a place is no figure."""
+    if kind != "character" or use is None or use.reference is None:
+        return None
+    return pictures[use.reference].name
 
 
 def _check_supported(requested: Layer, card: ModelCard, param: str) -> None:

@@ -15,6 +15,7 @@ from ..graph.scene import SceneResult
 from ..http.rendering import JsonResponse, base64_of
 from ..http.sse import EVENTS
 from .schema import (
+    CastShown,
     FigureBody,
     GroupLayersBody,
     GroupModels,
@@ -24,6 +25,7 @@ from .schema import (
     MergeBody,
     Models,
     PictureBody,
+    SceneCast,
     SceneResponse,
     Seeds,
 )
@@ -81,8 +83,21 @@ def scene_headers(result: SceneResult) -> dict[str, str]:
     return {
         "X-Seed": _seed_header(result),
         "X-Merge": merge_header(merged),
+        **_cast_headers(result),
         **_shared_headers(_degraded(result), result.layers, _scene_timings(result)),
     }
+
+
+def _cast_headers(result: SceneResult) -> dict[str, str]:
+    """Return `X-Cast: characters=mira@3,-`, with the layers that show somebody of the cast."""
+    name = "characters" if result.character is None else "character"
+    layers = {name: result.figures, "background": (result.background,)}
+    shown = [
+        f"{layer}={','.join(map(_cast_header, painted))}"
+        for layer, painted in layers.items()
+        if any(each.cast for each in painted)
+    ]
+    return {"X-Cast": "; ".join(shown)} if shown else {}
 
 
 def _seed_header(result: SceneResult) -> str:
@@ -122,9 +137,29 @@ def scene_body(request_id: str, result: SceneResult) -> dict[str, Any]:
             *(f"merge: {warning}" for warning in merged.warnings),
         ],
         models=models,
+        cast=_scene_cast(result),
         timings_ms={name: round(ms, 2) for name, ms in _scene_timings(result).items()},
     )
     return body.model_dump(exclude_none=True)
+
+
+def _scene_cast(result: SceneResult) -> SceneCast | None:
+    """Return who the layers of a scene show; None where no layer names anybody."""
+    if not any(layer.cast for layer in result.layers):
+        return None
+    place, shown = _cast_shown(result.background), [_cast_shown(layer) for layer in result.figures]
+    if result.character is None:
+        return SceneCast(characters=shown, background=place)
+    return SceneCast(character=shown[0], background=place)
+
+
+def _cast_shown(layer: LayerResult) -> CastShown | None:
+    return CastShown(name=layer.cast, version=layer.cast_version) if layer.cast else None
+
+
+def _cast_header(layer: LayerResult) -> str:
+    """Return `mira@3`, or `-` where a layer shows nobody of the cast."""
+    return f"{layer.cast}@{layer.cast_version}" if layer.cast else "-"
 
 
 def _degraded(result: SceneResult) -> list[str]:
@@ -151,7 +186,8 @@ def layer_response(request: Request, layer: LayerResult, picture: Picture) -> Re
 def layer_headers(layer: LayerResult) -> dict[str, str]:
     """Return the headers of a layer's picture."""
     timings = _layer_timings(layer, "")
-    return {"X-Seed": str(layer.seed), **_shared_headers(list(layer.degraded), (layer,), timings)}
+    cast = {"X-Cast": _cast_header(layer)} if layer.cast else {}
+    return {"X-Seed": str(layer.seed), **cast, **_shared_headers(list(layer.degraded), (layer,), timings)}
 
 
 def layer_body(request_id: str, layer: LayerResult, picture: Picture) -> dict[str, Any]:
@@ -164,9 +200,10 @@ def layer_body(request_id: str, layer: LayerResult, picture: Picture) -> dict[st
         degraded=list(layer.degraded),
         warnings=list(layer.warnings),
         model=layer.model,
+        cast=_cast_shown(layer),
         timings_ms={name: round(ms, 2) for name, ms in _layer_timings(layer, "").items()},
     )
-    return body.model_dump()
+    return body.model_dump(exclude_none=True)
 
 
 def _layer_timings(layer: LayerResult, prefix: str) -> dict[str, float]:

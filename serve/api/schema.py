@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -18,6 +19,7 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
+    PrivateAttr,
     TypeAdapter,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -139,6 +141,35 @@ class PictureInput(Wire):
         return self
 
 
+CAST_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+
+
+def _a_cast_name(name: str) -> str:
+    if not re.fullmatch(CAST_NAME, name):
+        raise ValueError("must be 1 to 64 letters (A to Z), digits, `_`, `.` or `-`, the first no sign")
+    return name
+
+
+CastName = Annotated[
+    str, AfterValidator(_a_cast_name), Field(json_schema_extra={"pattern": f"^{CAST_NAME}$"})
+]
+"""It is a part of paths, and of headers, which are ASCII."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CastUse:
+    """Name the member of the cast that a layer paints, once that is resolved.
+
+    `version`: 0 for one that is defined where it is used. `reference`: the picture that figures are compared
+    with. `starts`: whether the layer starts from it.
+    """
+
+    name: str
+    version: int
+    reference: PictureInput | None = None
+    starts: bool = False
+
+
 class Layer(Wire):
     """One layer to paint. What is left out comes from the service's defaults for that layer.
 
@@ -174,6 +205,17 @@ class Layer(Wire):
     mask: PictureInput | None = Field(
         None, description="as large as the image: white is painted anew, all else comes back as it was sent"
     )
+    cast: CastName | None = Field(
+        None,
+        description="a member of the cast: the description before the prompt, and the seed, negative prompt, "
+        "references and LoRAs where the layer has none of its own",
+    )
+    _use: CastUse | None = PrivateAttr(None)
+
+    @property
+    def use(self) -> CastUse | None:
+        """Return who of the cast it paints; None where nobody, or where that is not resolved yet."""
+        return self._use
 
     @model_validator(mode="before")
     @classmethod
@@ -393,6 +435,21 @@ class GroupLayersBody(Wire):
     painted: list[PictureBody]
 
 
+class CastShown(Wire):
+    """A member of the cast that a layer shows."""
+
+    name: str
+    version: int = Field(description="as it was when the request was admitted; 0 for one that is not kept")
+
+
+class SceneCast(Wire):
+    """The members of the cast that layers show; of several characters one each, null for nobody."""
+
+    character: CastShown | None = None
+    characters: list[CastShown | None] | None = None
+    background: CastShown | None = None
+
+
 class SceneResponse(Wire):
     id: str
     created: int = Field(description="seconds since 1970")
@@ -407,6 +464,7 @@ class SceneResponse(Wire):
     )
     warnings: list[str] = []
     models: Models | GroupModels
+    cast: SceneCast | None = Field(None, description="where a layer has `cast`")
     timings_ms: dict[str, float]
 
 
@@ -418,6 +476,7 @@ class LayerResponse(Wire):
     degraded: list[str]
     warnings: list[str] = []
     model: str
+    cast: CastShown | None = Field(None, description="where the layer has `cast`")
     timings_ms: dict[str, float]
 
 

@@ -32,6 +32,7 @@ from scenewright.django_settings import lay_django_over
 from ..telemetry.logs import LogConfig
 from ..telemetry.tracing import TracingConfig
 from .access import Authentication
+from .cast_config import CastConfig
 from .environment import LARGEST_PX, first_fault, lay_environment_over
 from .host_names import checked_pattern
 from .idle_settings import idle_settings, idle_traces
@@ -286,6 +287,7 @@ class ServiceConfig(Settings):
     limits: Limits = Limits()
     jobs: JobConfig = JobConfig()
     pictures: PictureConfig = PictureConfig()
+    cast: CastConfig = CastConfig()
     webhooks: WebhookConfig = WebhookConfig()
     logs: LogConfig = LogConfig()
     tracing: TracingConfig = TracingConfig()

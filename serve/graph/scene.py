@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -215,7 +215,8 @@ async def _paint(graph: Graph, job: LayerJob, on_event: OnEvent | None = None) -
             stream = partial(painter.options(stream=True).stream.remote, job, *files)
             ref, layer = await _kept(stream, partial(follow, on_event=on_event), frees_in_s, elsewhere)
         painted(layer)
-        return ref, layer
+        # One painted for an equal job may have shown another member, or nobody.
+        return ref, replace(layer, cast=job.cast, cast_version=job.cast_version)
 
 
 async def _finish(graph: Graph, request_id: str, work: QueuedWork, call: Callable[[], Response]) -> Any:

@@ -14,8 +14,8 @@ def read_files(pictures: Pictures, job: SceneJob) -> dict[str, bytes]:
     """
     files: dict[str, bytes] = {}
     for layer in job.layers:
-        for param, name in (("image", layer.image), ("mask", layer.mask)):
-            if name is None:
+        for param, name in (("image", layer.image), ("mask", layer.mask), ("cast", layer.reference)):
+            if name is None or name in files:
                 continue
             try:
                 files[name] = pictures.get(name)

@@ -114,6 +114,16 @@ class JobService:
         with self._drawing_refusals():
             return await self._in_thread(look)
 
+    async def earlier(self, owner: str, digest: str, key: str | None) -> JobState | None:
+        """Return the job that was submitted with the same key and body, if there is one."""
+
+        def look() -> JobState | None:
+            job_id = self._store.earlier(owner, key, digest)
+            return self._store.counts(owner, job_id) if job_id else None
+
+        with self._drawing_refusals():
+            return await self._in_thread(look)
+
     def _webhook_url(self, requested: JobRequest) -> str | None:
         """Return where a job's end is told. Raises InvalidRequest where it must not be told there."""
         if requested.webhook is None:

@@ -137,6 +137,11 @@ class JobStore:
             now = now_of(connection, None)
             return self._admitted(connection, owner, rows, now, body_hash, key, max_waiting, key_id, budget)
 
+    def earlier(self, owner: str, key: str | None, body_hash: str) -> str | None:
+        """Return the id of the job with the same key. Raises OtherBody."""
+        with self.engine.begin() as connection:
+            return self._earlier(connection, owner, key, body_hash, now_of(connection, None))
+
     def _admitted(
         self,
         connection: Connection,

@@ -35,9 +35,17 @@ FROM_PICTURES = {
 }
 """Routes whose layers may start from an uploaded picture, whose file may be found damaged."""
 KEPT_FILES = ("/v1/jobs/{job_id}/scenes/{index}", "/v1/pictures/{picture_id}")
-KEEPING = ("/v1/jobs", "/v1/pictures")
+KEEPING = ("/v1/jobs", "/v1/pictures", "/v1/cast")
+MEMBER = "/v1/cast/{name}"
 
 
+BODIES = {
+    "/v1/characters": "character",
+    "/v1/backgrounds": "background",
+    "/v1/cast": "member",
+    MEMBER: "member",
+}
+"""What the whole of a body describes, where that is one thing."""
 PARTS = {name: name for name in ("character", "background", "merge")} | {"characters": "character"}
 """The fields that hold a layer or the merge, and which."""
 
@@ -68,7 +76,7 @@ def _completed(page: dict[str, Any], config: ServiceConfig) -> dict[str, Any]:
             if path not in PUBLIC:
                 operation["security"] = _security(config)
             for content in operation.get("requestBody", {}).get("content", {}).values():
-                kind = {"/v1/characters": "character", "/v1/backgrounds": "background"}.get(path)
+                kind = BODIES.get(path)
                 _narrow(content["schema"], config, kind)
                 if path.startswith("/v1/images/"):
                     _name_models(content["schema"], config)
@@ -83,9 +91,14 @@ def _errors(path: str, method: str, operation: dict[str, Any]) -> set[str]:
     errors |= {"404"} if "path" in places else set()
     errors |= {"410"} if method == "get" and path in KEPT_FILES else set()
     errors |= {"410"} if method == "post" and path in FROM_PICTURES else set()
-    errors |= {"502", "504"} if path == "/v1/jobs" and method == "post" else set()
+    with_pictures = {("post", "/v1/jobs"), ("post", "/v1/cast"), ("put", MEMBER)}
+    errors |= {"502", "504"} if (method, path) in with_pictures else set()
     errors |= {"422"} if method == "delete" and path in KEPT_FILES else set()
-    errors |= {"507"} if method == "post" and path in KEEPING else set()
+    errors |= (
+        {"507"} if (method == "post" and path in KEEPING) or (method, path) == ("put", MEMBER) else set()
+    )
+    errors |= {"409"} if (method, path) == ("post", "/v1/cast") else set()
+    errors |= {"412"} if method in ("put", "delete") and path == MEMBER else set()
     errors |= {"422"} if "query" in places else set()
     if "requestBody" in operation:
         errors |= WITH_A_BODY
@@ -151,6 +164,8 @@ def _bounds(config: ServiceConfig, kind: str | None, is_layer: bool) -> dict[str
         side = {"minimum": limits.min_image_size, "maximum": limits.max_frame_size or limits.max_image_size}
         return {"width": side, "height": side}
     words = {"maxLength": limits.max_prompt_chars}
+    if kind == "member":
+        return {"description": words, "negative_prompt": words}
     bounds: dict[str, dict[str, Any]] = {
         "character": words,
         "characters": words,

@@ -16,7 +16,9 @@ REFUSALS = {
     401: "no key, or none that is known here",
     403: "the key may not do this, or another site's page sent this where no key is needed",
     404: "there is none, or it is another key's",
+    409: "there is another of that name",
     410: "it was kept, is damaged, and cannot be made again",
+    412: "it has changed since the version that the request names",
     408: "the body came too slowly",
     413: "the body is too large",
     415: "the body, or a part of it, is of another media type than described",
@@ -37,6 +39,7 @@ HEADERS = {
     "characters `characters=42,43; background=123`",
     "X-Merge": "how the layers became one, and how good the cut-out is: `cutout; confidence=0.97`, of "
     "several characters `cutout,paste; confidence=0.97,0.31`",
+    "X-Cast": "who of the cast is shown: `character=mira@3`, of several characters `characters=mira@3,-`",
     "X-Backend": "`diffusers`, or `simulated` where no model has painted",
     "X-Degraded": "what is not as requested; only when something is not",
     "Server-Timing": "milliseconds in each stage, such as `character-denoise;dur=812.0`, of several "
@@ -72,12 +75,12 @@ BY_ACCEPT = (
 LAYER = responses_of(
     BY_ACCEPT,
     (*FORMATS, EVENTS),
-    ("X-Seed", "X-Backend", "X-Degraded", "Server-Timing", "Cache-Control"),
+    ("X-Seed", "X-Cast", "X-Backend", "X-Degraded", "Server-Timing", "Cache-Control"),
 )
 SCENE = responses_of(
     BY_ACCEPT,
     (*FORMATS, EVENTS),
-    ("X-Seed", "X-Merge", "X-Backend", "X-Degraded", "Server-Timing", "Cache-Control"),
+    ("X-Seed", "X-Merge", "X-Cast", "X-Backend", "X-Degraded", "Server-Timing", "Cache-Control"),
 )
 MERGED = responses_of("JSON or the picture itself, by `Accept`", FORMATS, ("X-Merge", "Server-Timing"))
 

@@ -92,7 +92,7 @@ class PictureService:
         try:
             gone = await in_thread(partial(self._remove, owner, kept.name), "pictures")
         except Held:
-            message = "this picture is held by what has not ended yet: end that first"
+            message = "this picture is held by a job that has not ended, or by a member of the cast"
             raise InvalidRequest(message, "picture_id") from None
         if not gone:
             raise Refusal(404, "not_found", NO_PICTURE)

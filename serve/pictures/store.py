@@ -21,6 +21,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -132,6 +133,38 @@ def hold(connection: Connection, holder: str, owner: str, names: Iterable[str], 
             missing.add(name)
         else:
             connection.execute(insert(picture_holds).values(holder=holder, owner=owner, name=name))
+    return missing
+
+
+def give_up(connection: Connection, holder: str, owner: str, now: float) -> list[str]:
+    """Hold nothing for `holder` any more, and delete what it held and nothing else holds.
+
+    Return the tokens of the notes. What is held by another expires when that releases it.
+    """
+    held = select(picture_holds.c.name).where(picture_holds.c.holder == holder)
+    tokens = []
+    for name in sorted(connection.execute(held).scalars().all()):
+        there = select(pictures.c.name).where(_mine(owner, name)).with_for_update()
+        connection.execute(there).first()
+        others = select(picture_holds.c.holder).where(
+            picture_holds.c.owner == owner, picture_holds.c.name == name, picture_holds.c.holder != holder
+        )
+        if connection.execute(others.limit(1)).first() is None:
+            tokens.append(_delete(connection, owner, name))
+        else:
+            connection.execute(update(pictures).where(_mine(owner, name)).values(expires_at=now))
+    release(connection, holder)
+    return tokens
+
+
+def hold_instead(
+    connection: Connection, holder: str, owner: str, names: Iterable[str], now: float
+) -> set[str]:
+    """Hold these pictures for `holder`, and no others. Return those that are not there to be held."""
+    wanted, mine = set(names), picture_holds.c.holder == holder
+    held = set(connection.execute(select(picture_holds.c.name).where(mine)).scalars())
+    missing = hold(connection, holder, owner, wanted - held, now)
+    connection.execute(delete(picture_holds).where(mine, picture_holds.c.name.in_(held - wanted)))
     return missing
 
 

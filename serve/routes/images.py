@@ -8,6 +8,7 @@ from ..api.openai_request import ImagesRequest
 from ..api.openai_responses import ImagesResponse, images_body
 from ..api.resolve import deadline_of
 from ..api.responses import size_of
+from ..cast.service import CastService
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, all_or_none
 from ..http.body import abandon_with_client, accept
@@ -16,11 +17,11 @@ from ..http.sse import EVENTS, EventStream
 from ..openapi.fragments import describe_body, responses_of
 from ..pictures.service import PictureService
 from .charges import charged, charged_events, sent
-from .input_pictures import of_scene, read_inputs, with_files
+from .input_pictures import of_scene, read_inputs, with_cast, with_files
 from .openai_painting import Painting
 
 
-def image_routes(config: ServiceConfig, graph: Graph, kept: PictureService) -> APIRouter:
+def image_routes(config: ServiceConfig, graph: Graph, kept: PictureService, cast: CastService) -> APIRouter:
     router = APIRouter()
 
     @router.post(
@@ -29,12 +30,12 @@ def image_routes(config: ServiceConfig, graph: Graph, kept: PictureService) -> A
         responses=responses_of(
             "JSON, or events with `stream`",
             (EVENTS,),
-            ("X-Seed", "X-Backend", "X-Degraded", "Cache-Control"),
+            ("X-Seed", "X-Cast", "X-Backend", "X-Degraded", "Cache-Control"),
         ),
         openapi_extra=describe_body(ImagesRequest),
     )
     async def generate_images(request: Request) -> Response:
-        requested = await accept(request, ImagesRequest, config.limits)
+        requested = await with_cast(request, await accept(request, ImagesRequest, config.limits), cast)
         deadline_at = deadline_of(requested.deadline_s, config.limits)
         inputs = await read_inputs(request, of_scene(requested), graph, config.limits, kept, deadline_at)
         painting_graph, known = with_files(graph, inputs), inputs.known
@@ -50,7 +51,7 @@ def image_routes(config: ServiceConfig, graph: Graph, kept: PictureService) -> A
         painted = await abandon_with_client(request, charged(request, amount, begun, work))
         headers = {
             name: ", ".join(dict.fromkeys(said[name] for _, said in painted if name in said))
-            for name in ("X-Seed", "X-Backend", "X-Degraded")
+            for name in ("X-Seed", "X-Cast", "X-Backend", "X-Degraded")
         }
         given = {name: value for name, value in headers.items() if value}
         pictures = [picture for picture, _ in painted]

@@ -17,9 +17,11 @@ from deployments.merge_work import read_megapixels
 from deployments.messages import Picture, PictureJob
 
 from ..api.input_pictures import InputPicture, InputPictures, named_pictures
+from ..api.members import Requested
 from ..api.openai_request import ImagesRequest
 from ..api.schema import Layer, PictureInput, SceneRequest
 from ..auth.middleware import tenant_of
+from ..cast.service import CastService
 from ..config.service_config import Limits
 from ..graph.scene import Graph, read_picture
 from ..http.body import abandon_with_client
@@ -36,14 +38,22 @@ Named = Iterable[tuple[str, PictureInput]]
 
 def of_scene(scene: SceneRequest | ImagesRequest, prefix: str = "") -> list[tuple[str, PictureInput]]:
     """Return the pictures that a scene names, each after its parameter's path."""
+    return [named for path, layer in _layers(scene) for named in named_pictures(layer, f"{prefix}{path}.")]
+
+
+async def with_cast(request: Request, requested: Requested, cast: CastService) -> Requested:
+    """Return the request with the members of the cast that its layers name. Raises InvalidRequest."""
+    layers = [requested] if isinstance(requested, Layer) else [layer for _, layer in _layers(requested)]
+    if all(layer.cast is None for layer in layers):
+        return requested
+    return await cast.resolve(tenant_of(request), requested)
+
+
+def _layers(scene: SceneRequest | ImagesRequest) -> list[tuple[str, Layer]]:
+    """Return a scene's layers, each after its path."""
     layers: dict[str, object] = {"character": scene.character, "background": scene.background}
     layers |= {f"characters.{index}": figure for index, figure in enumerate(scene.characters or ())}
-    return [
-        named
-        for path, layer in layers.items()
-        if isinstance(layer, Layer)
-        for named in named_pictures(layer, f"{prefix}{path}.")
-    ]
+    return [(path, layer) for path, layer in layers.items() if isinstance(layer, Layer)]
 
 
 async def read_inputs(

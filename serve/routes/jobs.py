@@ -14,6 +14,7 @@ from ..api.input_pictures import NONE
 from ..api.responses import FORMATS, wants_json
 from ..api.schema import SceneResponse
 from ..auth.middleware import key_of, tenant_of
+from ..cast.service import CastService
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph
 from ..http.body import parse, read_json, understand
@@ -71,7 +72,7 @@ def is_admin(request: Request) -> bool:
     return key is not None and "admin" in key.scopes
 
 
-def job_routes(config: ServiceConfig, graph: Graph, pictures: PictureService) -> APIRouter:
+def job_routes(config: ServiceConfig, graph: Graph, pictures: PictureService, cast: CastService) -> APIRouter:
     router = APIRouter()
     service = JobService(config)
     feed = JobFeed(service.open_jobs, service.job, EVENT_POLL_S)
@@ -97,6 +98,15 @@ def job_routes(config: ServiceConfig, graph: Graph, pictures: PictureService) ->
         requested, digest = await understand(
             data, limits, lambda body: (parse(body, JobRequest), digest_of(body))
         )
+        try:
+            scenes = await cast.resolve_scenes(tenant_of(request), requested.scenes)
+        except InvalidRequest:
+            # A member may be gone since the same job was submitted.
+            if earlier := await service.earlier(tenant_of(request), digest, key):
+                headers = {"Location": address_of(request, earlier)}
+                return JSONResponse(accepted(earlier).model_dump(), 202, headers)
+            raise
+        requested = requested.model_copy(update={"scenes": scenes})
         api_key = key_of(request)
         named = [each for n, scene in enumerate(requested.scenes) for each in of_scene(scene, f"scenes.{n}.")]
         key_id, tenant = api_key.id if api_key else None, tenant_of(request)
@@ -153,7 +163,7 @@ def job_routes(config: ServiceConfig, graph: Graph, pictures: PictureService) ->
         responses=responses_of(
             "the picture; or JSON as of /v1/scenes, where `Accept` names it first and the scene has `layers`",
             FORMATS,
-            ("X-Seed", "X-Merge", "X-Backend", "X-Degraded", "Server-Timing", *KEPT),
+            ("X-Seed", "X-Merge", "X-Cast", "X-Backend", "X-Degraded", "Server-Timing", *KEPT),
         ),
     )
     async def scene_of_job(request: Request, job_id: str, index: str) -> Response:

@@ -17,6 +17,7 @@ from ..api.schema import (
     StreamQuery,
 )
 from ..auth.middleware import tenant_of
+from ..cast.service import CastService
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, render_cutout, render_layer
 from ..http.body import abandon_with_client, accept, parse
@@ -29,11 +30,13 @@ from .charges import (
     layer_cost,
     sent,
 )
-from .input_pictures import read_inputs, with_files
+from .input_pictures import read_inputs, with_cast, with_files
 from .scene_events import layer_events
 
 
-def layer_routes(config: ServiceConfig, graph: Graph, pictures: PictureService) -> APIRouter:
+def layer_routes(
+    config: ServiceConfig, graph: Graph, pictures: PictureService, cast: CastService
+) -> APIRouter:
     router = APIRouter()
 
     @router.post(
@@ -50,6 +53,7 @@ def layer_routes(config: ServiceConfig, graph: Graph, pictures: PictureService) 
 
     async def admitted(request: Request, kind: LayerKind, requested: LayerRequest) -> tuple[LayerJob, Graph]:
         limits, request_id, tenant = config.limits, request.state.request_id, tenant_of(request)
+        requested = await with_cast(request, requested, cast)
         deadline_at = deadline_of(requested.deadline_s, limits)
         inputs = await read_inputs(request, named_pictures(requested), graph, limits, pictures, deadline_at)
         job = admit_layer(kind, requested, config, request_id, tenant, inputs.known, deadline_at)

@@ -8,6 +8,7 @@ from ..api import responses
 from ..api.resolve import admit_scene, deadline_of
 from ..api.schema import SceneRequest, SceneResponse, StreamQuery
 from ..auth.middleware import tenant_of
+from ..cast.service import CastService
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, render
 from ..http.body import abandon_with_client, accept, parse
@@ -20,11 +21,13 @@ from .charges import (
     scene_cost,
     sent,
 )
-from .input_pictures import of_scene, read_inputs, with_files
+from .input_pictures import of_scene, read_inputs, with_cast, with_files
 from .scene_events import scene_events
 
 
-def scene_routes(config: ServiceConfig, graph: Graph, pictures: PictureService) -> APIRouter:
+def scene_routes(
+    config: ServiceConfig, graph: Graph, pictures: PictureService, cast: CastService
+) -> APIRouter:
     router = APIRouter()
     backend = responses.backend_of({model.generator.backend for model in config.generators.values()})
 
@@ -35,7 +38,7 @@ def scene_routes(config: ServiceConfig, graph: Graph, pictures: PictureService) 
         openapi_extra=describe_body(SceneRequest) | describe_query(StreamQuery),
     )
     async def paint_scene(request: Request) -> Response:
-        requested = await accept(request, SceneRequest, config.limits)
+        requested = await with_cast(request, await accept(request, SceneRequest, config.limits), cast)
         accepted = responses.accepted_format(request)
         limits, request_id, tenant = config.limits, request.state.request_id, tenant_of(request)
         deadline_at = deadline_of(requested.deadline_s, limits)

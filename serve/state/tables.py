@@ -1,4 +1,4 @@
-"""Define the tables of jobs, of uploaded pictures and of keys: alike in SQLite and PostgreSQL.
+"""Define the tables of jobs, of uploaded pictures, of the cast and of keys: alike in SQLite and PostgreSQL.
 
 Migrations make them, this describes them.
 
@@ -156,4 +156,16 @@ picture_holds = Table(
     Column("owner", String(64), primary_key=True),
     Column("name", String(64), primary_key=True),
     Index("picture_holds_by_picture", "owner", "name"),
+)
+
+cast_members = Table(
+    "cast_members",
+    metadata,
+    Column("owner", String(64), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("version", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
 )

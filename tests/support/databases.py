@@ -15,6 +15,7 @@ from sqlalchemy import Engine, delete
 
 from serve.state.database import open_database
 from serve.state.tables import (
+    cast_members,
     jobs,
     keys,
     loose_pictures,
@@ -72,6 +73,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 def clear(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(delete(loose_pictures))
+        connection.execute(delete(cast_members))
         connection.execute(delete(picture_holds))
         connection.execute(delete(pictures))
         connection.execute(delete(scenes))

@@ -24,6 +24,7 @@ VALUES: dict[str, Any] = {
     "background": "b",
     "scenes": [SCENE],
     "x": 0.5,
+    "name": "mira",
     "url": "https://example.com/hook",
 }
 """A value for each field that a request needs."""

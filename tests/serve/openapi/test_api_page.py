@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 from collections.abc import Callable
 from io import BytesIO
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 
 from docs import api_page
-from docs.api_examples import EXAMPLES, URL, Example
+from docs.api_examples import EXAMPLES, MIRA, URL, Example
 from tests.support.local_service import REPOSITORY
 from tests.support.scene_requests import SCENE
 
@@ -50,6 +51,16 @@ def picture(url_with_worker: str) -> str:
 
 
 @pytest.fixture
+def member(url_with_worker: str) -> str:
+    """A new one of the cast; and none has the name that an example gives to one."""
+    name = f"mira-{secrets.token_hex(4)}"
+    with httpx.Client(base_url=url_with_worker, timeout=60, trust_env=False) as http:
+        http.delete(f"/v1/cast/{MIRA['name']}")
+        assert http.post("/v1/cast", json=MIRA | {"name": name}).status_code == 201
+    return name
+
+
+@pytest.fixture
 def runs(
     url_with_worker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Example, str], None]:
@@ -76,9 +87,10 @@ def test_the_curl_examples(
     url_with_worker: str,
     job: str,
     picture: str,
+    member: str,
     runs: Callable[[Example, str], None],
 ) -> None:
-    script = f"job={job}\npicture={picture}\n{example.curl().replace(URL, url_with_worker)}"
+    script = f"job={job}\npicture={picture}\nmember={member}\n{example.curl().replace(URL, url_with_worker)}"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
     runs(example, done.stdout)
@@ -90,8 +102,9 @@ def test_the_python_examples(
     url_with_worker: str,
     job: str,
     picture: str,
+    member: str,
     runs: Callable[[Example, str], None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    exec(example.python().replace(URL, url_with_worker), {"job": job, "picture": picture})  # noqa: S102 (it is ours)
+    exec(example.python().replace(URL, url_with_worker), {"job": job, "picture": picture, "member": member})  # noqa: S102 (it is ours)
     runs(example, capsys.readouterr().out)

@@ -1,0 +1,172 @@
+"""The cast for its callers: keep, change, look up, remove, and resolve who a request's layers paint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cached_property, partial
+from typing import Any, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from deployments.errors import InvalidRequest
+
+from ..api.cast_request import CastBody
+from ..api.input_pictures import Known
+from ..api.members import Member, Requested, cast_names, with_members
+from ..api.schema import CAST_NAME, PictureInput, SceneRequest
+from ..config.service_config import ServiceConfig
+from ..http.error_responses import Refusal
+from ..pictures import loose_pictures as loose
+from ..pictures.in_thread import ROOM_S, in_thread
+from ..pictures.picture_files import Pictures, open_pictures
+from ..pictures.service import id_of
+from ..state.open_state import open_state
+from .store import CastStore, KeptMember, NameTaken, OtherVersion, PicturesGone, TooMany
+
+Result = TypeVar("Result")
+NO_MEMBER = "there is no such member of the cast"
+
+
+class CastService:
+    """Opens the database at the first member. Every method raises NotReady where that fails."""
+
+    def __init__(self, config: ServiceConfig) -> None:
+        self._config = config
+
+    @cached_property
+    def _store(self) -> CastStore:
+        engine = open_state(self._config.state_folder, self._config.jobs)
+        return CastStore(engine, self._config.cast.max_members)
+
+    @cached_property
+    def _files(self) -> Pictures:
+        return open_pictures(self._config.jobs.pictures_place(self._config.state_folder))
+
+    async def add(self, owner: str, name: str, body: CastBody, pictures: Known) -> KeptMember:
+        """Keep a new member. Raises Refusal 409 where there is one of that name, and 507."""
+        with self._drawing_refusals(name):
+            kept = _kept(body, pictures)
+            return await self._in_thread(lambda: self._store.add(owner, name, kept))
+
+    async def replace(
+        self,
+        owner: str,
+        name: str,
+        body: CastBody,
+        pictures: Known,
+        version: int | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> KeptMember:
+        """Keep the next version of a member, where it is what was expected. Raises Refusal 404 and 412."""
+        kept = _kept(body, pictures)
+        with self._drawing_refusals(name, "If-Match" if version is None else "version"):
+            return _there(
+                await self._in_thread(lambda: self._store.replace(owner, name, kept, version, tags))
+            )
+
+    async def find(self, owner: str, name: str) -> KeptMember:
+        """Return a member. Raises Refusal 404."""
+        check_name(name)
+        return _there((await self._in_thread(lambda: self._store.find(owner, [name]))).get(name))
+
+    async def page(self, owner: str, limit: int, after: str | None) -> tuple[list[KeptMember], str | None]:
+        """Return a page, and the cursor of the next one."""
+        found = await self._in_thread(lambda: self._store.page(owner, limit + 1, after))
+        return found[:limit], found[limit - 1].name if len(found) > limit else None
+
+    async def remove(self, owner: str, name: str, tags: Sequence[str] | None = None) -> KeptMember:
+        """Delete a member, and its pictures where nothing else holds them. Raises Refusal 404 and 412."""
+        check_name(name)
+        with self._drawing_refusals(name, "If-Match"):
+            return _there(await self._in_thread(partial(self._remove, owner, name, tags)))
+
+    async def members(self, owner: str, names: Iterable[str]) -> dict[str, Member]:
+        """Return those of the members that are there, by their names."""
+        wanted = set(names)
+        if not wanted:
+            return {}
+        return {name: _as_member(kept) for name, kept in (await self._found(owner, wanted)).items()}
+
+    async def resolve(self, owner: str, requested: Requested) -> Requested:
+        """Return a request with the members that its layers name, as they are now. Raises InvalidRequest."""
+        members = await self.members(owner, cast_names(requested).values())
+        return with_members(requested, members, self._config)
+
+    async def resolve_scenes(self, owner: str, scenes: Sequence[SceneRequest]) -> list[SceneRequest]:
+        """Do so with the scenes of a job: all of one member are of one version. Raises InvalidRequest."""
+        names = {name for scene in scenes for name in cast_names(scene).values()}
+        members: Mapping[str, Member] = await self.members(owner, names)
+        return [
+            with_members(scene, members, self._config, f"scenes.{number}.")
+            for number, scene in enumerate(scenes)
+        ]
+
+    async def _found(self, owner: str, names: set[str]) -> dict[str, KeptMember]:
+        return await self._in_thread(lambda: self._store.find(owner, names))
+
+    def _remove(self, owner: str, name: str, tags: Sequence[str] | None) -> KeptMember | None:
+        found = self._store.remove(owner, name, tags)
+        if found is None:
+            return None
+        member, tokens = found
+        for token in tokens:
+            with suppress(SQLAlchemyError, OSError):  # Its note stays, and a worker finds it.
+                loose.tidy(self._store.engine, token, self._files.drop)
+        return member
+
+    @contextmanager
+    def _drawing_refusals(self, name: str, expected: str = "") -> Iterator[None]:
+        """Raise what the store refuses in the words of an answer."""
+        try:
+            yield
+        except NameTaken:
+            message = f"there is a member of the cast named {name}: change it with PUT /v1/cast/{name}"
+            raise Refusal(409, "conflict", message, "name") from None
+        except TooMany:
+            message = f"{self._config.cast.max_members} members of the cast may be kept; remove some"
+            raise Refusal(507, "insufficient_storage", message, retry_after_s=ROOM_S) from None
+        except OtherVersion:
+            message = f"{name} has another version by now: look at it, and change that"
+            raise Refusal(412, "precondition_failed", message, expected) from None
+        except PicturesGone:
+            message = "a picture among the references has just expired or was removed"
+            raise InvalidRequest(message, "references") from None
+
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+        return await in_thread(work, "the cast")
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that no member has. Raises Refusal 404."""
+    if not re.fullmatch(CAST_NAME, name):
+        raise Refusal(404, "not_found", NO_MEMBER)
+
+
+def _there(found: KeptMember | None) -> KeptMember:
+    if found is None:
+        raise Refusal(404, "not_found", NO_MEMBER)
+    return found
+
+
+def _kept(body: CastBody, pictures: Known) -> dict[str, Any]:
+    """Return what is kept of a body, its references by their files."""
+    references = dict.fromkeys(pictures[picture].name for picture in body.references)
+    return {
+        "description": body.description,
+        "references": list(references),
+        "seed": body.seed,
+        "negative_prompt": body.negative_prompt,
+    }
+
+
+def _as_member(kept: KeptMember) -> Member:
+    return Member(
+        name=kept.name,
+        version=kept.version,
+        description=kept.description,
+        references=tuple(PictureInput(id=id_of(name)) for name in kept.references),
+        seed=kept.seed,
+        negative_prompt=kept.negative_prompt,
+    )

@@ -1,0 +1,134 @@
+"""/v1/cast: the heroes of a tenant's pictures, kept under their names."""
+
+from __future__ import annotations
+
+import re
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from deployments.errors import InvalidRequest
+
+from ..api.cast_request import (
+    CastAnswer,
+    CastBody,
+    CastChange,
+    CastList,
+    CastListQuery,
+    CastReference,
+    CastRequest,
+)
+from ..api.input_pictures import Known
+from ..auth.middleware import tenant_of
+from ..cast.service import CastService, check_name
+from ..cast.store import KeptMember
+from ..config.service_config import ServiceConfig
+from ..graph.scene import Graph
+from ..http.body import accept, parse
+from ..http.error_responses import Refusal
+from ..http.paths import link
+from ..openapi.fragments import describe_body, describe_header, describe_query, responses_of
+from ..pictures.service import PictureService, id_of
+from .input_pictures import keep_inputs
+
+TAGS = re.compile(r'\s*(?:\*|(?:W/)?"[\x21\x23-\x7e]*"(?:\s*,\s*(?:W/)?"[\x21\x23-\x7e]*")*)\s*')
+TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
+
+
+def cast_routes(
+    config: ServiceConfig, graph: Graph, pictures: PictureService, cast: CastService
+) -> APIRouter:
+    router = APIRouter()
+
+    async def kept_references(request: Request, body: CastBody) -> Known:
+        """Return what is known of a body's references, those that were sent inside of it kept."""
+        for name in ("description", "negative_prompt"):
+            if len(getattr(body, name) or "") > config.limits.max_prompt_chars:
+                message = f"{name} must be at most {config.limits.max_prompt_chars} characters"
+                raise InvalidRequest(message, name)
+        named = [(f"references.{index}", each) for index, each in enumerate(body.references)]
+        return await keep_inputs(request, named, graph, config.limits, pictures)
+
+    @router.post(
+        "/v1/cast",
+        status_code=201,
+        response_model=CastAnswer,
+        responses=responses_of("kept for good", headers=("Location", "ETag"), status=201),
+        openapi_extra=describe_body(CastRequest),
+    )
+    async def add_member(request: Request) -> Response:
+        """Keep a new member of the cast; a layer with its name in `cast` paints it."""
+        body, tenant = await accept(request, CastRequest, config.limits), tenant_of(request)
+        known = await kept_references(request, body)
+        member = await cast.add(tenant, body.name, body, known)
+        address = link(request, f"/v1/cast/{member.name}")
+        return _answer(member, 201, {"Location": address})
+
+    @router.get("/v1/cast", response_model=CastList, openapi_extra=describe_query(CastListQuery))
+    async def list_cast(request: Request) -> Response:
+        """List the members of the cast by name."""
+        asked = parse(dict(request.query_params), CastListQuery)
+        members, cursor = await cast.page(tenant_of(request), asked.limit, asked.after)
+        return JSONResponse({"data": [_reported(member) for member in members], "next": cursor})
+
+    @router.get(
+        "/v1/cast/{name}", response_model=CastAnswer, responses=responses_of("the member", headers=("ETag",))
+    )
+    async def look_at_member(request: Request, name: str) -> Response:
+        return _answer(await cast.find(tenant_of(request), name))
+
+    @router.put(
+        "/v1/cast/{name}",
+        response_model=CastAnswer,
+        responses=responses_of("its next version", headers=("ETag",)),
+        openapi_extra=describe_body(CastChange)
+        | describe_header("If-Match", ".*", "the `ETag` of the version that is to be changed, else 412"),
+    )
+    async def change_member(request: Request, name: str) -> Response:
+        """Replace all that a member is; with `version`, or `If-Match`, only where that is still so."""
+        check_name(name)
+        body, tenant = await accept(request, CastChange, config.limits), tenant_of(request)
+        if body.name not in (None, name):
+            raise InvalidRequest(f"name must be that of the path, {name}: members are not renamed", "name")
+        await cast.find(tenant, name)  # Before its pictures are read and kept.
+        known = await kept_references(request, body)
+        return _answer(await cast.replace(tenant, name, body, known, body.version, _expected(request)))
+
+    @router.delete(
+        "/v1/cast/{name}",
+        response_model=CastAnswer,
+        openapi_extra=describe_header("If-Match", ".*", "the `ETag` of the version to remove, else 412"),
+    )
+    async def remove_member(request: Request, name: str) -> Response:
+        """Remove a member, and its pictures where nothing else holds them."""
+        return _answer(await cast.remove(tenant_of(request), name, _expected(request)))
+
+    return router
+
+
+def _expected(request: Request) -> list[str] | None:
+    """Return the tags of `If-Match`; None where any will do. Raises Refusal 400."""
+    header = ",".join(request.headers.getlist("if-match"))
+    if not header or header.strip() == "*":
+        return None
+    if not TAGS.fullmatch(header):
+        raise Refusal(400, "invalid_request", "If-Match is a list of ETags in quotes, or *", "If-Match")
+    return [tag for weak, tag in TAG.findall(header) if not weak]
+
+
+def _answer(member: KeptMember, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse(_reported(member), status, {**(headers or {}), "ETag": f'"{member.tag}"'})
+
+
+def _reported(member: KeptMember) -> dict[str, object]:
+    answer = CastAnswer(
+        name=member.name,
+        version=member.version,
+        description=member.description,
+        references=[CastReference(id=id_of(name)) for name in member.references],
+        seed=member.seed,
+        negative_prompt=member.negative_prompt,
+        created=int(member.created_at),
+        updated=int(member.updated_at),
+    )
+    return answer.model_dump()

@@ -1,0 +1,116 @@
+"""Members of the cast in a request's layers: what they fill in, and what stays as it was sent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from deployments.errors import InvalidRequest
+from serve.api.cast_request import CastBody
+from serve.api.members import Member, cast_names, member_of, with_members
+from serve.api.openai_request import ImagesRequest
+from serve.api.schema import CharacterRequest, LayerRequest, PictureInput, SceneRequest
+from serve.config.service_config import ServiceConfig
+
+FIRST, SECOND = PictureInput(id="pic_1"), PictureInput(id="pic_2")
+MIRA = Member(
+    name="mira", version=3, description="a girl,", references=(FIRST, SECOND), seed=7, negative_prompt="hats"
+)
+CONFIG = ServiceConfig()
+
+
+def character(**layer: Any) -> CharacterRequest:
+    return CharacterRequest.model_validate({"prompt": "waves", "cast": "mira", **layer})
+
+
+def resolved(member: Member = MIRA, **layer: Any) -> CharacterRequest:
+    return with_members(character(**layer), {"mira": member}, CONFIG)
+
+
+def test_an_inline_member_reads_as_a_stored_one() -> None:
+    body = CastBody.model_validate({"description": "a girl", "references": [{"b64_json": "AAAA"}], "seed": 1})
+    member = member_of("mira", body)
+    assert (member.name, member.version, member.references) == ("mira", 0, (PictureInput(b64_json="AAAA"),))
+    kept = TypeAdapter(Member)
+    assert kept.validate_json(kept.dump_json(member)) == member
+
+
+def test_she_is_described_before_the_words() -> None:
+    layer = resolved()
+    assert layer.prompt == "a girl, waves"
+    assert (layer.seed, layer.negative_prompt, layer.image, layer.strength) == (7, "hats", FIRST, None)
+    assert layer.use is not None and (layer.use.name, layer.use.version) == ("mira", 3)
+    assert layer.use.reference == FIRST and layer.use.starts
+    assert resolved(replace(MIRA, description="")).prompt == "waves"
+
+
+def test_the_layer_s_own_wins() -> None:
+    own = {"seed": 0, "negative_prompt": "", "image": {"id": "pic_9"}, "strength": 0.3}
+    layer = resolved(**own)
+    assert (layer.seed, layer.negative_prompt, layer.strength) == (0, "", 0.3)
+    assert layer.image == PictureInput(id="pic_9")
+    assert layer.use is not None and not layer.use.starts and layer.use.reference == FIRST
+
+
+def test_a_strength_is_how_far_it_goes_from_her() -> None:
+    layer = resolved(strength=0.4)
+    assert (layer.image, layer.strength) == (FIRST, 0.4)
+
+
+def test_a_model_that_starts_from_no_picture_is_given_none() -> None:
+    generator = CONFIG.character.generator
+    model = replace(generator.model, painter="denoiser")
+    settings = CONFIG.character.model_copy(update={"generator": replace(generator, model=model)})
+    config = CONFIG.model_copy(update={"character": settings})
+    layer = with_members(character(), {"mira": MIRA}, config)
+    assert layer.image is None and layer.prompt == "a girl, waves"
+    assert layer.use is not None and layer.use.reference == FIRST, "it is compared with her all the same"
+
+
+def test_nothing_happens_twice() -> None:
+    once = resolved()
+    assert with_members(once, {"mira": replace(MIRA, version=4)}, CONFIG) == once
+
+
+def test_every_layer_of_a_scene_is_resolved_by_its_path() -> None:
+    mira = {"cast": "mira", "prompt": "waves"}
+    scene = SceneRequest.model_validate({"characters": ["a fox", mira], "background": {**mira, "seed": 2}})
+    assert cast_names(scene, "scenes.4.") == {
+        "scenes.4.characters.1.cast": "mira",
+        "scenes.4.background.cast": "mira",
+    }
+    whole = with_members(scene, {"mira": MIRA}, CONFIG)
+    assert whole.characters is not None
+    assert [each.prompt for each in whole.characters] == ["a fox", "a girl, waves"]
+    assert (whole.background.prompt, whole.background.seed) == ("a girl, waves", 2)
+    with pytest.raises(InvalidRequest) as refused:
+        with_members(scene, {}, CONFIG, "scenes.4.")
+    assert refused.value.param == "scenes.4.characters.1.cast"
+
+
+def test_layers_alone_have_no_path() -> None:
+    place = LayerRequest(prompt="a hill", cast="mira")
+    assert cast_names(place) == {"cast": "mira"}
+    assert with_members(place, {"mira": MIRA}, CONFIG).prompt == "a girl, a hill"
+
+
+def test_she_is_still_known_in_what_openais_request_becomes() -> None:
+    images = ImagesRequest.model_validate(
+        {
+            "prompt": "",
+            "characters": [{"prompt": "waves", "cast": "mira"}, {"prompt": "a fox"}],
+            "background": {"prompt": "y"},
+            "negative_prompt": "rain",
+            "n": 2,
+        }
+    )
+    for number in range(2):
+        scene = with_members(images, {"mira": MIRA}, CONFIG).to_request(number, CONFIG)
+        assert isinstance(scene, SceneRequest) and scene.characters is not None
+        mira, fox = scene.characters
+        assert mira.use is not None and mira.use.version == 3 and fox.use is None
+        assert (mira.prompt, mira.image, mira.seed) == ("a girl, waves", FIRST, 7)
+        assert (mira.negative_prompt, fox.negative_prompt) == ("hats", "rain")
