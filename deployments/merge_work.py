@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deployments.imaging.composite.compositing import LARGEST_LAYER_PX
-from deployments.messages import LayerResult, MergeJob, PictureJob, UploadJob
+from deployments.imaging.files.decoding import measure
+from deployments.messages import CompareJob, LayerResult, MergeJob, PictureJob, UploadJob
 from deployments.queueing.work_queue import QueuedWork
 
 FILE_BYTES_A_PX = 17
@@ -19,6 +20,8 @@ READ_BYTES_A_PX = 30
 CUTOUT_BYTES_A_PX = 40
 FIGURE_BYTES_A_PX = 10
 """Bytes a pixel of the frame, for each further figure: as it is, lit, and in the frame once more."""
+COMPARED_PX = 384 * 384
+"""The pixels of a figure that is compared, at most: a larger one is made smaller."""
 COPIES = 3
 """Copies of a file's bytes: as it came, without its metadata, and in the decoder."""
 PREVIEW_MEGAPIXELS, PREVIEW_BYTES = 0.1, 8 << 20
@@ -101,6 +104,18 @@ def encoding_work(layer: LayerResult, tenant: str) -> QueuedWork:
 def cutout_work(layer: LayerResult, tenant: str) -> QueuedWork:
     """Return the work of cutting one layer out."""
     return QueuedWork(tenant, px_of(layer) / MEGA, CUTOUT_BYTES_A_PX * px_of(layer))
+
+
+def compare_work(job: CompareJob, layer: LayerResult) -> QueuedWork:
+    """Return the work of comparing one figure with its reference."""
+    reference_px = measure(job.reference, "cast", job.max_pixels)
+    memory_bytes = CUTOUT_BYTES_A_PX * COMPARED_PX + READ_BYTES_A_PX * reference_px + len(job.reference)
+    return QueuedWork(job.tenant, compared_megapixels(layer), memory_bytes, job.priority == "batch")
+
+
+def compared_megapixels(layer: LayerResult) -> float:
+    """Return what comparing a figure costs its tenant."""
+    return min(px_of(layer), COMPARED_PX) / MEGA
 
 
 def preview_work(tenant: str, characters: int = 1) -> QueuedWork:

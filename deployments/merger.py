@@ -15,6 +15,8 @@ from deployments.errors import CutoutFailed, InvalidRequest
 from deployments.imaging.composite.compositing import compose
 from deployments.imaging.composite.group_composing import compose_group
 from deployments.imaging.composite.layer_tags import as_before, group_as_before
+from deployments.imaging.consistency.comparing import FigureComparer
+from deployments.imaging.consistency.embedder import ConsistencyConfig
 from deployments.imaging.cutout.matting import LEAST_CONFIDENCE, climb
 from deployments.imaging.cutout.neural_matting import MattingConfig, NeuralMatte
 from deployments.imaging.files.decoding import figure_pixels, open_upright, place_pixels
@@ -30,6 +32,7 @@ from deployments.imaging.marks.provenance import (
 )
 from deployments.imaging.previews import compose_group_preview, compose_preview
 from deployments.merge_work import (
+    compare_work,
     cutout_work,
     encoding_work,
     preview_work,
@@ -38,6 +41,7 @@ from deployments.merge_work import (
     work_of_reading,
 )
 from deployments.messages import (
+    CompareJob,
     FigureOptions,
     LayerResult,
     MergeJob,
@@ -67,6 +71,7 @@ class MergerConfig:
     signing: SigningConfig | None = None
     work_bytes: Bytes = 700_000_000
     at_once: Count = 4
+    consistency: ConsistencyConfig = field(default_factory=ConsistencyConfig)
 
 
 DEFAULT = MergerConfig()
@@ -81,6 +86,7 @@ class Merger:
     def __init__(self, config: MergerConfig = DEFAULT) -> None:
         self._network = NeuralMatte(config.matting).cut_out if config.matting is not None else None
         self._writer = PictureWriter(config.provenance, config.signing)
+        self._comparer = FigureComparer(config.consistency, self._network)
         self._queue = QueuedThreads(config.at_once, config.work_bytes)
 
     async def merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
@@ -111,6 +117,10 @@ class Merger:
     async def cut_out(self, output: OutputOptions, layer: LayerResult, tenant: str = "") -> Picture:
         """Cut out the figure of one layer alone, RGBA. Raises CutoutFailed, or InvalidRequest for a JPEG."""
         return await self._queue.run(cutout_work(layer, tenant), self._cut_out, output, layer)
+
+    async def compare(self, job: CompareJob, layer: LayerResult) -> float:
+        """Return how like its reference a figure is, 0 to 1."""
+        return await self._queue.run(compare_work(job, layer), self._comparer.compare, job, layer.pixels)
 
     async def preview(
         self, options: MergeOptions, character: bytes, background: bytes, tenant: str = ""

@@ -356,6 +356,20 @@ class PictureJob:
     tenant: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class CompareJob:
+    """A picture of a member of the cast, to compare a painted figure with.
+
+    `reference`: its PNG file, of `max_pixels` at most, and `name` its SHA-256, by which it is known again.
+    """
+
+    name: str
+    reference: bytes
+    max_pixels: int
+    tenant: str = ""
+    priority: Priority = "interactive"
+
+
 @dataclass(frozen=True)
 class Picture:
     """An encoded picture."""

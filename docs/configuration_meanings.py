@@ -25,6 +25,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "merge": "Defaults of a scene's merge.",
         "provenance": "What is written into picture files about how they were made.",
         "matting": "A network that cuts figures out where the backdrop is not plain. null: none.",
+        "consistency": "How figures of the cast are compared with their references.",
         "signing": "The certificate that signs pictures by C2PA. null: pictures are not signed.",
         "limits": "Limits of requests.",
         "jobs": "Where jobs are kept, and how they are worked off.",
@@ -181,6 +182,11 @@ MEANINGS: dict[str, dict[str, str]] = {
     },
     "CastConfig": {
         "max_members": "Members of the cast that one tenant keeps at once.",
+    },
+    "ConsistencyConfig": {
+        "embedder": "The folder of a vision network, such as CLIP or DINO, in transformers' form. null: figures are"
+        " compared by their colours and silhouettes alone.",
+        "unlike_cosine": "The cosine of its embeddings that counts as 0: about 0.6 for CLIP, 0 for DINO.",
     },
     "JobConfig": {
         "database": "SQLAlchemy's URL of PostgreSQL or of a SQLite file. null: a SQLite file in the state folder.",

@@ -66,7 +66,12 @@ def build(config: ServiceConfig) -> Application:
         for generator, settings in config.generators.items()
     }
     composition = MergerConfig(
-        config.provenance, config.matting, config.signing, work_bytes(config), config.merger.at_once
+        config.provenance,
+        config.matting,
+        config.signing,
+        work_bytes(config),
+        config.merger.at_once,
+        config.consistency,
     )
     merger = deployment("Merger", Merger, config.merger).bind(composition)
     # Those that need not be there are apart from the two that always are.

@@ -97,7 +97,15 @@ def _cast_headers(result: SceneResult) -> dict[str, str]:
         for layer, painted in layers.items()
         if any(each.cast for each in painted)
     ]
-    return {"X-Cast": "; ".join(shown)} if shown else {}
+    headers = {"X-Cast": "; ".join(shown)} if shown else {}
+    if result.consistency:
+        measured = ",".join(map(_consistency_header, result.figures))
+        headers["X-Consistency"] = f"{name}={measured}"
+    return headers
+
+
+def _consistency_header(layer: LayerResult) -> str:
+    return "-" if layer.consistency is None else f"{layer.consistency:.2f}"
 
 
 def _seed_header(result: SceneResult) -> str:
@@ -105,12 +113,6 @@ def _seed_header(result: SceneResult) -> str:
     name = "characters" if result.character is None else "character"
     seeds = ",".join(str(layer.seed) for layer in result.figures)
     return f"{name}={seeds}; background={result.background.seed}"
-
-
-def _named(result: SceneResult) -> list[tuple[str, LayerResult]]:
-    """Return each layer with its path in the request, such as `character` or `characters.0`."""
-    names = [f"characters.{index}" for index in range(len(result.characters))] or ["character"]
-    return [*zip(names, result.figures, strict=True), ("background", result.background)]
 
 
 def scene_body(request_id: str, result: SceneResult) -> dict[str, Any]:
@@ -133,7 +135,7 @@ def scene_body(request_id: str, result: SceneResult) -> dict[str, Any]:
         layers=layers_body(merged),
         degraded=_degraded(result),
         warnings=[
-            *(f"{name}: {warning}" for name, layer in _named(result) for warning in layer.warnings),
+            *(f"{name}: {warning}" for name, layer in result.named_layers for warning in layer.warnings),
             *(f"merge: {warning}" for warning in merged.warnings),
         ],
         models=models,
@@ -154,7 +156,9 @@ def _scene_cast(result: SceneResult) -> SceneCast | None:
 
 
 def _cast_shown(layer: LayerResult) -> CastShown | None:
-    return CastShown(name=layer.cast, version=layer.cast_version) if layer.cast else None
+    if not layer.cast:
+        return None
+    return CastShown(name=layer.cast, version=layer.cast_version, consistency=layer.consistency)
 
 
 def _cast_header(layer: LayerResult) -> str:
@@ -163,13 +167,13 @@ def _cast_header(layer: LayerResult) -> str:
 
 
 def _degraded(result: SceneResult) -> list[str]:
-    return [f"{name}: {how}" for name, layer in _named(result) for how in layer.degraded]
+    return [f"{name}: {how}" for name, layer in result.named_layers for how in layer.degraded]
 
 
 def _scene_timings(result: SceneResult) -> dict[str, float]:
     """Return the stages of each layer by name, such as `character-queue` or `character-0-queue`."""
     merged, timings = result.merged, dict[str, float]()
-    for name, layer in _named(result):
+    for name, layer in result.named_layers:
         timings |= _layer_timings(layer, f"{name.replace('characters.', 'character-')}-")
     return timings | {"merge": merged.merge_ms, "output": merged.output_ms}
 
@@ -187,6 +191,8 @@ def layer_headers(layer: LayerResult) -> dict[str, str]:
     """Return the headers of a layer's picture."""
     timings = _layer_timings(layer, "")
     cast = {"X-Cast": _cast_header(layer)} if layer.cast else {}
+    if layer.consistency is not None:
+        cast["X-Consistency"] = _consistency_header(layer)
     return {"X-Seed": str(layer.seed), **cast, **_shared_headers(list(layer.degraded), (layer,), timings)}
 
 

@@ -440,6 +440,9 @@ class CastShown(Wire):
 
     name: str
     version: int = Field(description="as it was when the request was admitted; 0 for one that is not kept")
+    consistency: float | None = Field(
+        None, description="of a figure: how like the first reference it is, 0 to 1; where there is one"
+    )
 
 
 class SceneCast(Wire):

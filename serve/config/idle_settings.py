@@ -13,6 +13,7 @@ from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.registry import card_of, family_by_name
 from deployments.diffusion.simulated.simulated_painter import SimulatedConfig
 from deployments.generator import GeneratorConfig
+from deployments.imaging.consistency.embedder import ConsistencyConfig
 from deployments.imaging.cutout.neural_matting import MattingConfig
 
 from .layer_models import settings_path
@@ -46,6 +47,8 @@ def idle_settings(config: ServiceConfig) -> Iterator[str]:
         yield "webhooks does nothing without webhooks.allowed_hosts: no webhook is sent anywhere"
     if config.provenance.prompts is False and not config.provenance.embed:
         yield "provenance.prompts does nothing with embed: false"
+    if config.consistency.embedder is None and config.consistency != ConsistencyConfig():
+        yield "consistency.unlike_cosine does nothing without consistency.embedder"
     matting = config.matting
     if matting and not matting.sha256 and "input_px" in _set(matting, MattingConfig()):
         yield "matting.input_px does nothing without sha256: models of snipbg's list have a size of their own"

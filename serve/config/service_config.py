@@ -23,6 +23,7 @@ from pydantic import (
 from deployments.bounds import MOST, Bytes, Count, Guidance, Pixels, Seconds, Side, Steps
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.generator import GeneratorConfig
+from deployments.imaging.consistency.embedder import ConsistencyConfig
 from deployments.imaging.cutout.neural_matting import MattingConfig
 from deployments.imaging.files.signing import SigningConfig
 from deployments.imaging.marks.provenance import ProvenanceConfig
@@ -283,6 +284,7 @@ class ServiceConfig(Settings):
     merge: MergeDefaults = MergeDefaults()
     provenance: ProvenanceConfig = ProvenanceConfig()
     matting: MattingConfig | None = None
+    consistency: ConsistencyConfig = ConsistencyConfig()
     signing: SigningConfig | None = None
     limits: Limits = Limits()
     jobs: JobConfig = JobConfig()

@@ -27,6 +27,7 @@ from ray.serve.handle import DeploymentHandle
 from deployments.errors import DeadlineExceeded, GenerationFailed, InvalidRequest, NotReady, Overloaded
 from deployments.merge_work import MEGA, read_on_the_way, work_in_transit, written_px
 from deployments.messages import (
+    CompareJob,
     LayerEvent,
     LayerJob,
     LayerResult,
@@ -38,6 +39,7 @@ from deployments.messages import (
 )
 from deployments.queueing.work_queue import QueuedWork, WorkQueue
 
+from ..telemetry.logs import logger
 from ..telemetry.scene_spans import branch, finishing, note_loss
 from .admission_control import QUEUE_FULL, AdmissionControl
 from .replica_registry import Replicas, nowhere
@@ -50,6 +52,7 @@ Response = Any
 """Ray types what `remote` returns as a response or a stream of them, so that neither can be awaited."""
 
 UNBOUNDED = 1 << 60
+UNMEASURED = "its consistency could not be measured"
 FREES_IN_S = 2.0
 """The wait for a place in a queue, where its speed is not known."""
 MAX_LOSSES = 3
@@ -114,6 +117,17 @@ class SceneResult:
         """Return all layers, the place last."""
         return (*self.figures, self.background)
 
+    @property
+    def named_layers(self) -> list[tuple[str, LayerResult]]:
+        """Return each layer with its path in the request, such as `character` or `characters.0`."""
+        names = [f"characters.{index}" for index in range(len(self.characters))] or ["character"]
+        return [*zip(names, self.figures, strict=True), ("background", self.background)]
+
+    @property
+    def consistency(self) -> dict[str, float]:
+        """Return how like their references the members of the cast are, by path, as far as it is known."""
+        return {path: layer.consistency for path, layer in self.named_layers if layer.consistency is not None}
+
 
 async def render(graph: Graph, job: SceneJob, on_event: OnSceneEvent | None = None) -> SceneResult:
     """Paint all layers in parallel, then merge them.
@@ -131,11 +145,16 @@ async def render(graph: Graph, job: SceneJob, on_event: OnSceneEvent | None = No
             merge = _merging(graph, job, [response for response, _ in figures], place)
             later = job.merge.priority == "batch"
             work = QueuedWork(job.merge.tenant, scene_megapixels(job), later=later)
+            shown = [(layer, painted) for layer, painted in zip(job.figures, figures, strict=True)]
+            comparing = [_with_consistency(graph, layer, *painted) for layer, painted in shown]
             try:
-                merged: MergeResult = await _finish(graph, job.merge.request_id, work, merge)
+                merged: MergeResult
+                merged, *compared = await all_or_none(
+                    [_finish(graph, job.merge.request_id, work, merge), *comparing]
+                )
             except PIXELS_LOST:
                 continue
-            characters = tuple(layer for _, layer in figures)
+            characters = tuple(compared)
             if job.character is not None:
                 return SceneResult(characters[0], background, merged)
             return SceneResult(None, background, merged, characters)
@@ -160,7 +179,7 @@ async def render_layer(
     async with _admitted(graph, job.deadline_at, job):
         response, layer = await _paint(graph, job, on_event)
         encode = partial(graph.merger.encode.remote, output, response, job.tenant)
-        return layer, await _finish(graph, job.request_id, _alone(job), encode)
+        return await _finished(graph, job, response, layer, encode)
 
 
 async def render_cutout(graph: Graph, job: LayerJob, output: OutputOptions) -> tuple[LayerResult, Picture]:
@@ -171,7 +190,7 @@ async def render_cutout(graph: Graph, job: LayerJob, output: OutputOptions) -> t
     async with _admitted(graph, job.deadline_at, job):
         response, layer = await _paint(graph, job)
         cut_out = partial(graph.merger.cut_out.remote, output, response, job.tenant)
-        return layer, await _finish(graph, job.request_id, _alone(job), cut_out)
+        return await _finished(graph, job, response, layer, cut_out)
 
 
 async def render_upload(graph: Graph, job: UploadJob, deadline_at: float) -> MergeResult:
@@ -196,6 +215,40 @@ def scene_megapixels(job: SceneJob) -> float:
     return written_px(job.merge, figures_px, place_px) / MEGA
 
 
+async def _finished(
+    graph: Graph, job: LayerJob, response: Any, layer: LayerResult, call: Callable[[], Response]
+) -> tuple[LayerResult, Picture]:
+    """Return a layer alone and its file, the figure compared with its reference meanwhile."""
+    finishing_it = _finish(graph, job.request_id, _alone(job), call)
+    picture, compared = await all_or_none([finishing_it, _with_consistency(graph, job, response, layer)])
+    return compared, picture
+
+
+async def _with_consistency(graph: Graph, job: LayerJob, response: Any, layer: LayerResult) -> LayerResult:
+    """Return a figure with its consistency, where it shows a member of the cast that has a reference.
+
+    What was painted is not lost for a measure of it: where that fails there is none, and a warning says so.
+    """
+    reference = graph.files.get(job.reference or "")
+    if job.reference is None or reference is None:
+        return layer
+    compare = CompareJob(
+        name=job.reference,
+        reference=reference,
+        max_pixels=UNBOUNDED,
+        tenant=job.tenant,
+        priority=job.priority,
+    )
+    work = QueuedWork(job.tenant, job.width_px * job.height_px / MEGA, later=job.priority == "batch")
+    try:
+        call = partial(graph.merger.compare.remote, compare, response)
+        consistency: float = await _finish(graph, job.request_id, work, call)
+    except Exception:
+        logger.exception("the consistency of %s in request %s was not measured", job.path, job.request_id)
+        return replace(layer, warnings=(*layer.warnings, UNMEASURED))
+    return replace(layer, consistency=round(consistency, 4))
+
+
 def _alone(job: LayerJob) -> QueuedWork:
     """Return the work of a layer's own file."""
     return QueuedWork(job.tenant, job.width_px * job.height_px / MEGA)
@@ -215,8 +268,7 @@ async def _paint(graph: Graph, job: LayerJob, on_event: OnEvent | None = None) -
             stream = partial(painter.options(stream=True).stream.remote, job, *files)
             ref, layer = await _kept(stream, partial(follow, on_event=on_event), frees_in_s, elsewhere)
         painted(layer)
-        # One painted for an equal job may have shown another member, or nobody.
-        return ref, replace(layer, cast=job.cast, cast_version=job.cast_version)
+        return ref, replace(layer, cast=job.cast, cast_version=job.cast_version) if job.cast else layer
 
 
 async def _finish(graph: Graph, request_id: str, work: QueuedWork, call: Callable[[], Response]) -> Any:

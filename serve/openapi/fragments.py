@@ -40,6 +40,8 @@ HEADERS = {
     "X-Merge": "how the layers became one, and how good the cut-out is: `cutout; confidence=0.97`, of "
     "several characters `cutout,paste; confidence=0.97,0.31`",
     "X-Cast": "who of the cast is shown: `character=mira@3`, of several characters `characters=mira@3,-`",
+    "X-Consistency": "how like its reference a member of the cast is, 0 to 1: `character=0.91`, of "
+    "several characters `characters=0.91,-`",
     "X-Backend": "`diffusers`, or `simulated` where no model has painted",
     "X-Degraded": "what is not as requested; only when something is not",
     "Server-Timing": "milliseconds in each stage, such as `character-denoise;dur=812.0`, of several "
@@ -66,6 +68,15 @@ def describe_response_header(name: str) -> dict[str, Any]:
     return {"description": HEADERS[name], "schema": {"type": "string"}}
 
 
+OF_A_SCENE = (
+    "X-Seed",
+    "X-Merge",
+    "X-Cast",
+    "X-Consistency",
+    "X-Backend",
+    "X-Degraded",
+    "Server-Timing",
+)
 BY_ACCEPT = (
     "JSON, the picture itself, or events on the way to it, by `Accept`: `layer.queued` (`layer`, `ahead`) "
     "where a layer waits, `layer.progress` (`layer`, `step`, `steps`, `preview`) and `layer.completed`, all "
@@ -75,13 +86,9 @@ BY_ACCEPT = (
 LAYER = responses_of(
     BY_ACCEPT,
     (*FORMATS, EVENTS),
-    ("X-Seed", "X-Cast", "X-Backend", "X-Degraded", "Server-Timing", "Cache-Control"),
+    ("X-Seed", "X-Cast", "X-Consistency", "X-Backend", "X-Degraded", "Server-Timing", "Cache-Control"),
 )
-SCENE = responses_of(
-    BY_ACCEPT,
-    (*FORMATS, EVENTS),
-    ("X-Seed", "X-Merge", "X-Cast", "X-Backend", "X-Degraded", "Server-Timing", "Cache-Control"),
-)
+SCENE = responses_of(BY_ACCEPT, (*FORMATS, EVENTS), (*OF_A_SCENE, "Cache-Control"))
 MERGED = responses_of("JSON or the picture itself, by `Accept`", FORMATS, ("X-Merge", "Server-Timing"))
 
 

@@ -30,7 +30,7 @@ def image_routes(config: ServiceConfig, graph: Graph, kept: PictureService, cast
         responses=responses_of(
             "JSON, or events with `stream`",
             (EVENTS,),
-            ("X-Seed", "X-Cast", "X-Backend", "X-Degraded", "Cache-Control"),
+            ("X-Seed", "X-Cast", "X-Consistency", "X-Backend", "X-Degraded", "Cache-Control"),
         ),
         openapi_extra=describe_body(ImagesRequest),
     )
@@ -51,7 +51,7 @@ def image_routes(config: ServiceConfig, graph: Graph, kept: PictureService, cast
         painted = await abandon_with_client(request, charged(request, amount, begun, work))
         headers = {
             name: ", ".join(dict.fromkeys(said[name] for _, said in painted if name in said))
-            for name in ("X-Seed", "X-Cast", "X-Backend", "X-Degraded")
+            for name in ("X-Seed", "X-Cast", "X-Consistency", "X-Backend", "X-Degraded")
         }
         given = {name: value for name, value in headers.items() if value}
         pictures = [picture for picture, _ in painted]

@@ -42,6 +42,7 @@ from ..jobs.job_schema import (
 from ..jobs.job_service import JobService, digest_of
 from ..jobs.states import JobState
 from ..openapi.fragments import (
+    OF_A_SCENE,
     describe_body,
     describe_header,
     describe_query,
@@ -163,7 +164,7 @@ def job_routes(config: ServiceConfig, graph: Graph, pictures: PictureService, ca
         responses=responses_of(
             "the picture; or JSON as of /v1/scenes, where `Accept` names it first and the scene has `layers`",
             FORMATS,
-            ("X-Seed", "X-Merge", "X-Cast", "X-Backend", "X-Degraded", "Server-Timing", *KEPT),
+            (*OF_A_SCENE, *KEPT),
         ),
     )
     async def scene_of_job(request: Request, job_id: str, index: str) -> Response:

@@ -46,6 +46,7 @@ def generator(**options: Any) -> dict[str, Any]:
         ({"worker": {"max_queued_requests": 3}}, "worker.max_queued_requests does nothing"),
         ({"worker": {"autoscaling": {"min_replicas": 1}}}, "worker.autoscaling does nothing"),
         ({"tracing": {"sampled": 0.5}}, "tracing.sampled does nothing without tracing.endpoint"),
+        ({"consistency": {"unlike_cosine": 0.5}}, "unlike_cosine does nothing without consistency.embedder"),
         ({"matting": {"input_px": 512}}, "matting.input_px does nothing without sha256"),
         (
             {"provenance": {"embed": False, "prompts": False}},

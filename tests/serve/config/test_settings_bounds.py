@@ -29,7 +29,7 @@ ZERO = {
         "reduced_guidance_scale",
     ),
     *("calibration_s", "result_cache_bytes", "load_s", "encode_s", "step_s", "decode_s", "shared_step_ratio"),
-    *("guidance_scale", "max_guidance", "max_repaints", "min_free_bytes", "sampled"),
+    *("guidance_scale", "max_guidance", "max_repaints", "min_free_bytes", "sampled", "unlike_cosine"),
 }
 """Names for which zero means something: none of it, or no wait."""
 

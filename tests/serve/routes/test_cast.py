@@ -197,7 +197,8 @@ async def test_a_layer_paints_her_as_if_all_of_it_had_been_sent(cast_client: Ask
     size = {"width": hers.json()["image"]["width"], "height": hers.json()["image"]["height"]}
     same = await client.post("/v1/characters", json=sent | whole | size, headers=JSON)
     assert hers.json()["image"]["b64_json"] == same.json()["image"]["b64_json"]
-    assert hers.json()["cast"] == {"name": "mira", "version": 1} and "cast" not in same.json()
+    shown = hers.json()["cast"]
+    assert (shown["name"], shown["version"]) == ("mira", 1) and "cast" not in same.json()
     assert hers.headers["x-cast"] == "mira@1" and "x-cast" not in same.headers
 
 
@@ -347,3 +348,51 @@ def test_a_job_paints_her_as_she_was_when_it_was_submitted(mine: ServiceConfig, 
         assert painted.headers["x-cast"] == "character=mira@1"
         assert painted.headers["x-seed"].startswith("character=77;")
         assert after.delete(f"/v1/pictures/{reference}").status_code in (200, 404)
+
+
+async def test_every_figure_of_a_member_has_its_consistency(cast_client: Ask) -> None:
+    """A simulated figure is its seed: held against itself, against another, and against nothing."""
+    client = cast_client()
+    fox = {"prompt": "a fox", "seed": 3, **STEPS}
+    painted = await client.post("/v1/characters", json=fox | {"output": {"format": "png"}})
+    reference = {"b64_json": base64.b64encode(painted.content).decode()}
+    await add(client, name="fox", description="", seed=3, negative_prompt=None, references=[reference])
+    await add(client, name="words")
+    place = {"prompt": "a hill", **STEPS}
+    several = [
+        {"cast": "fox", "prompt": "a fox", **STEPS},
+        {"cast": "fox", "prompt": "a fox", "seed": 4, **STEPS},
+        {"cast": "words", "prompt": "waves", **STEPS},
+        fox,
+    ]
+    scene = {"characters": several, "background": place | {"cast": "fox"}}
+    answer = await client.post("/v1/scenes", json=scene, headers=JSON)
+    assert answer.status_code == 200, answer.text
+    first, second, words, nobody = answer.json()["cast"]["characters"]
+    assert 0 <= second["consistency"] < first["consistency"] <= 1
+    assert "consistency" not in words and nobody is None
+    assert "consistency" not in answer.json()["cast"]["background"], "a place is no figure"
+    shown = [f"{each['consistency']:.2f}" for each in (first, second)]
+    assert answer.headers["x-consistency"] == f"characters={shown[0]},{shown[1]},-,-"
+    alone = several[0] | {"output": {"format": "png"}}
+    layer = await client.post("/v1/characters", json=alone, headers=JSON)
+    assert layer.status_code == 200, layer.text
+    assert layer.json()["cast"]["consistency"] == first["consistency"]
+    assert layer.headers["x-consistency"] == shown[0]
+
+
+async def test_a_measure_that_fails_costs_no_picture(
+    cast_client: Ask, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = cast_client()
+    await add(client, references=[inline()])
+
+    def fails(*_: object) -> float:
+        raise RuntimeError("of the test")
+
+    monkeypatch.setattr("deployments.imaging.consistency.measure.ConsistencyMeasure.compare", fails)
+    layer = {"cast": "mira", "prompt": "waves", **STEPS}
+    answer = await client.post("/v1/scenes", json={"character": layer, "background": "a hill"}, headers=JSON)
+    assert answer.status_code == 200, answer.text
+    assert "consistency" not in answer.json()["cast"]["character"]
+    assert answer.json()["warnings"] == ["character: its consistency could not be measured"]
