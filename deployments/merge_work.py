@@ -10,7 +10,14 @@ from collections.abc import Sequence
 
 from deployments.imaging.composite.compositing import LARGEST_LAYER_PX
 from deployments.imaging.files.decoding import measure
-from deployments.messages import CompareJob, LayerResult, MergeJob, PictureJob, UploadJob
+from deployments.messages import (
+    CompareJob,
+    LayerResult,
+    MergeJob,
+    PictureJob,
+    SheetJob,
+    UploadJob,
+)
 from deployments.queueing.work_queue import QueuedWork
 
 FILE_BYTES_A_PX = 17
@@ -20,6 +27,7 @@ READ_BYTES_A_PX = 30
 CUTOUT_BYTES_A_PX = 40
 FIGURE_BYTES_A_PX = 10
 """Bytes a pixel of the frame, for each further figure: as it is, lit, and in the frame once more."""
+SHEET_BYTES_A_PX = 60
 COMPARED_PX = 384 * 384
 """The pixels of a figure that is compared, at most: a larger one is made smaller."""
 COPIES = 3
@@ -104,6 +112,12 @@ def encoding_work(layer: LayerResult, tenant: str) -> QueuedWork:
 def cutout_work(layer: LayerResult, tenant: str) -> QueuedWork:
     """Return the work of cutting one layer out."""
     return QueuedWork(tenant, px_of(layer) / MEGA, CUTOUT_BYTES_A_PX * px_of(layer))
+
+
+def sheet_work(job: SheetJob, layers: Sequence[LayerResult]) -> QueuedWork:
+    """Return the work of a sheet: each layer cut out and written, and all of them written once more."""
+    pixels = sum(map(px_of, layers))
+    return QueuedWork(job.tenant, 2 * pixels / MEGA, SHEET_BYTES_A_PX * pixels)
 
 
 def compare_work(job: CompareJob, layer: LayerResult) -> QueuedWork:

@@ -31,12 +31,14 @@ from deployments.imaging.marks.provenance import (
     of_layers,
 )
 from deployments.imaging.previews import compose_group_preview, compose_preview
+from deployments.imaging.sprite_sheet import make_sheet
 from deployments.merge_work import (
     compare_work,
     cutout_work,
     encoding_work,
     preview_work,
     scene_work,
+    sheet_work,
     upload_work,
     work_of_reading,
 )
@@ -50,6 +52,8 @@ from deployments.messages import (
     OutputOptions,
     Picture,
     PictureJob,
+    SheetJob,
+    SheetResult,
     UploadJob,
 )
 from deployments.queueing.work_queue import QueuedThreads
@@ -121,6 +125,11 @@ class Merger:
     async def compare(self, job: CompareJob, layer: LayerResult) -> float:
         """Return how like its reference a figure is, 0 to 1."""
         return await self._queue.run(compare_work(job, layer), self._comparer.compare, job, layer.pixels)
+
+    async def sheet(self, job: SheetJob, *layers: LayerResult) -> SheetResult:
+        """Set the poses of a figure into one atlas. Raises CutoutFailed."""
+        work = sheet_work(job, layers)
+        return await self._queue.run(work, make_sheet, job, layers, self._network, self._writer)
 
     async def preview(
         self, options: MergeOptions, character: bytes, background: bytes, tenant: str = ""

@@ -380,6 +380,24 @@ class Picture:
     data: bytes
 
 
+@dataclass(frozen=True, kw_only=True)
+class SheetJob:
+    """Layers of one figure to set into an atlas. `names`: of the poses, one for each layer."""
+
+    request_id: str
+    names: tuple[str, ...]
+    tenant: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SheetResult:
+    """An atlas of poses. `frames`: where each is, as game engines read it; `poses`: each as its own file."""
+
+    atlas: Picture
+    frames: dict[str, dict[str, Any]]
+    poses: dict[str, Picture]
+
+
 @dataclass(frozen=True)
 class FigureResult:
     """Figure of several as it was set in. `box` is its (x, y, width, height) in the frame."""

@@ -45,6 +45,7 @@ from .routes.page import page_routes
 from .routes.pictures import picture_routes
 from .routes.scenes import scene_routes
 from .routes.service import service_routes
+from .routes.sheets import sheet_routes
 from .state.across_nodes import check_here
 from .state.node_local import Marks
 from .telemetry.logs import logger
@@ -159,6 +160,7 @@ def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
         job_routes(config, graph, pictures, cast),
         picture_routes(config, graph, pictures),
         cast_routes(config, graph, pictures, cast),
+        sheet_routes(config, graph, pictures, cast),
         service_routes(config, graph),
         page_routes(config, graph),
     ):

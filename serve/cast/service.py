@@ -89,6 +89,10 @@ class CastService:
             return {}
         return {name: _as_member(kept) for name, kept in (await self._found(owner, wanted)).items()}
 
+    async def member(self, owner: str, name: str) -> Member:
+        """Return a member to be painted. Raises Refusal 404."""
+        return _as_member(await self.find(owner, name))
+
     async def resolve(self, owner: str, requested: Requested) -> Requested:
         """Return a request with the members that its layers name, as they are now. Raises InvalidRequest."""
         members = await self.members(owner, cast_names(requested).values())

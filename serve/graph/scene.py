@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -35,6 +35,8 @@ from deployments.messages import (
     OutputOptions,
     Picture,
     PictureJob,
+    SheetJob,
+    SheetResult,
     UploadJob,
 )
 from deployments.queueing.work_queue import QueuedWork, WorkQueue
@@ -191,6 +193,21 @@ async def render_cutout(graph: Graph, job: LayerJob, output: OutputOptions) -> t
         response, layer = await _paint(graph, job)
         cut_out = partial(graph.merger.cut_out.remote, output, response, job.tenant)
         return await _finished(graph, job, response, layer, cut_out)
+
+
+async def render_sheet(
+    graph: Graph, jobs: Sequence[LayerJob], names: Sequence[str]
+) -> tuple[list[LayerResult], SheetResult]:
+    """Paint the poses of a figure in parallel, and set them into one atlas."""
+    first = jobs[0]
+    async with _admitted(graph, first.deadline_at, *jobs):
+        painted = await all_or_none(_paint(graph, job) for job in jobs)
+        sheet = SheetJob(request_id=first.request_id, names=tuple(names), tenant=first.tenant)
+        call = partial(graph.merger.sheet.remote, sheet, *(response for response, _ in painted))
+        work = QueuedWork(first.tenant, 2 * sum(job.width_px * job.height_px for job in jobs) / MEGA)
+        comparing = [_with_consistency(graph, job, *each) for job, each in zip(jobs, painted, strict=True)]
+        made, *layers = await all_or_none([_finish(graph, first.request_id, work, call), *comparing])
+        return layers, made
 
 
 async def render_upload(graph: Graph, job: UploadJob, deadline_at: float) -> MergeResult:

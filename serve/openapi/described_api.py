@@ -37,6 +37,7 @@ FROM_PICTURES = {
 KEPT_FILES = ("/v1/jobs/{job_id}/scenes/{index}", "/v1/pictures/{picture_id}")
 KEEPING = ("/v1/jobs", "/v1/pictures", "/v1/cast")
 MEMBER = "/v1/cast/{name}"
+SHEET = "/v1/cast/{name}/sheet"
 
 
 BODIES = {
@@ -44,6 +45,7 @@ BODIES = {
     "/v1/backgrounds": "background",
     "/v1/cast": "member",
     MEMBER: "member",
+    SHEET: "character",
 }
 """What the whole of a body describes, where that is one thing."""
 PARTS = {name: name for name in ("character", "background", "merge")} | {"characters": "character"}
@@ -91,6 +93,7 @@ def _errors(path: str, method: str, operation: dict[str, Any]) -> set[str]:
     errors |= {"404"} if "path" in places else set()
     errors |= {"410"} if method == "get" and path in KEPT_FILES else set()
     errors |= {"410"} if method == "post" and path in FROM_PICTURES else set()
+    errors |= {"410", "422"} | PAINTED if path == SHEET else set()
     with_pictures = {("post", "/v1/jobs"), ("post", "/v1/cast"), ("put", MEMBER)}
     errors |= {"502", "504"} if (method, path) in with_pictures else set()
     errors |= {"422"} if method == "delete" and path in KEPT_FILES else set()

@@ -1,0 +1,108 @@
+"""/v1/cast/{name}/sheet: a member of the cast in several poses, as an atlas for games."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from deployments.errors import InvalidRequest
+
+from ..api.input_pictures import named_pictures
+from ..api.resolve import deadline_of
+from ..api.responses import wants_json
+from ..api.sheet import (
+    PNG,
+    ZIP,
+    SheetAnswer,
+    SheetPose,
+    SheetQuery,
+    SheetRequest,
+    admit_poses,
+    layers_of,
+    names_of,
+    sheet_archive,
+    sheet_body,
+    sheet_json,
+    wants_archive,
+)
+from ..auth.middleware import tenant_of
+from ..cast.service import CastService, check_name
+from ..config.service_config import ServiceConfig
+from ..graph.scene import Graph, render_sheet
+from ..http.body import abandon_with_client, accept, parse
+from ..http.off_loop import off_loop
+from ..http.rendering import JsonResponse
+from ..openapi.fragments import describe_body, responses_of
+from ..pictures.service import PictureService
+from .charges import charged, layer_cost, sent
+from .input_pictures import read_inputs, with_files
+
+ANSWERS = responses_of(
+    "JSON in TexturePacker's hash shape with the atlas beside it, the atlas alone, or a ZIP of both and of"
+    " every pose, by `Accept`",
+    (PNG, ZIP),
+    ("X-Cast",),
+)
+
+
+def sheet_routes(
+    config: ServiceConfig, graph: Graph, pictures: PictureService, cast: CastService
+) -> APIRouter:
+    router = APIRouter()
+
+    @router.get(
+        "/v1/cast/{name}/sheet",
+        response_model=SheetAnswer,
+        responses=ANSWERS,
+        openapi_extra={"parameters": [_pose_parameter()]},
+    )
+    async def paint_usual_sheet(request: Request, name: str) -> Response:
+        """Paint a member in some poses; the same words give the same sheet, where it has a seed."""
+        unknown = next((key for key in request.query_params if key != "pose"), None)
+        if unknown is not None:
+            raise InvalidRequest(f"{unknown[:60]} is not a known field", unknown[:60])
+        words = request.query_params.getlist("pose")
+        query = parse({"pose": words} if words else {}, SheetQuery)
+        return await paint(request, name, SheetRequest(poses=[SheetPose(prompt=each) for each in query.pose]))
+
+    @router.post(
+        "/v1/cast/{name}/sheet",
+        response_model=SheetAnswer,
+        responses=ANSWERS,
+        openapi_extra=describe_body(SheetRequest),
+    )
+    async def paint_sheet(request: Request, name: str) -> Response:
+        """Paint a member in poses of the caller's own, each with all that a layer can have."""
+        check_name(name)
+        return await paint(request, name, await accept(request, SheetRequest, config.limits))
+
+    async def paint(request: Request, name: str, requested: SheetRequest) -> Response:
+        tenant, request_id, limits = tenant_of(request), request.state.request_id, config.limits
+        deadline_at, names = deadline_of(requested.deadline_s, limits), names_of(requested.poses)
+        member = await cast.member(tenant, name)
+        layers = layers_of(requested.poses, member, config)
+        named = [
+            each for index, layer in enumerate(layers) for each in named_pictures(layer, f"poses.{index}.")
+        ]
+        inputs = await read_inputs(request, named, graph, limits, pictures, deadline_at)
+        jobs = admit_poses(layers, config, request_id, tenant, inputs.known, deadline_at)
+        painting = render_sheet(with_files(graph, inputs), jobs, names)
+        work = charged(request, sum(map(layer_cost, jobs)), sent(graph, *jobs), painting)
+        painted, sheet = await abandon_with_client(request, work)
+        described = sheet_json(member, sheet, painted)
+        headers = {"X-Cast": f"{name}@{member.version}"}
+        if wants_json(request):
+            size = len(sheet.atlas.data)
+            return JsonResponse(lambda: sheet_body(described, sheet), size, headers=headers)
+        if wants_archive(request):
+            archive = await off_loop(lambda: sheet_archive(name, described, sheet))
+            return Response(archive, media_type=ZIP, headers=headers)
+        return Response(sheet.atlas.data, media_type=PNG, headers=headers)
+
+    return router
+
+
+def _pose_parameter() -> dict[str, Any]:
+    schema = SheetQuery.model_json_schema()["properties"]["pose"]
+    return {"name": "pose", "in": "query", "schema": schema, "description": "what it does; may be repeated"}

@@ -1,0 +1,160 @@
+"""/v1/cast/{name}/sheet: an atlas, its JSON, and a ZIP of both, of a member of the cast."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
+from serve.ingress import build_http
+from tests.support.local_service import served
+from tests.support.uploads import As, error_of
+
+Ask = Callable[..., httpx.AsyncClient]
+JSON, ZIP = {"Accept": "application/json"}, {"Accept": "application/zip"}
+SHEET = "/v1/cast/mira/sheet"
+POSES = {
+    "poses": [
+        {"name": "idle", "prompt": "standing", "num_inference_steps": 2},
+        {"prompt": "running, in the rain", "num_inference_steps": 2, "seed": 9},
+        "sitting",
+    ]
+}
+
+
+@pytest.fixture
+def cast_client(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Ask:
+    mine = config.model_copy(update={"state_dir": str(tmp_path / "state")})
+
+    def make(tenant: str = "a") -> httpx.AsyncClient:
+        app = As(build_http(mine, graph), tenant)
+        transport = httpx.ASGITransport(served(app))
+        return httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60)
+
+    return make
+
+
+async def with_mira(client: httpx.AsyncClient, **changes: Any) -> httpx.AsyncClient:
+    member = {"name": "mira", "description": "a girl", "seed": 7, **changes}
+    added = await client.post("/v1/cast", json=member)
+    assert added.status_code == 201, added.text
+    return client
+
+
+def check_frames(body: dict[str, Any], atlas: Any) -> None:
+    assert body["meta"]["size"] == {"w": atlas.shape[1], "h": atlas.shape[0]}
+    assert atlas.shape[2] == 4
+    for frame in body["frames"].values():
+        x, y, w, h = (frame["frame"][side] for side in "xywh")
+        part = atlas[y : y + h, x : x + w, 3]
+        assert part.shape == (h, w) and part.max() > 127
+        assert part[0].any() and part[-1].any() and part[:, 0].any() and part[:, -1].any(), "trimmed"
+    assert len({json.dumps(frame["sourceSize"]) for frame in body["frames"].values()}) == 1
+    assert len({json.dumps(frame["pivot"]) for frame in body["frames"].values()}) == 1
+
+
+async def test_poses_come_as_json_as_an_atlas_and_as_a_zip(cast_client: Ask) -> None:
+    client = await with_mira(cast_client())
+    answer = await client.post(SHEET, json=POSES, headers=JSON)
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert list(body["frames"]) == ["idle.png", "running-in-the-rain.png", "sitting.png"]
+    assert [frame["seed"] for frame in body["frames"].values()] == [7, 9, 7]
+    meta = body["meta"]
+    assert (meta["image"], meta["format"], meta["scale"]) == ("mira.png", "RGBA8888", "1")
+    assert meta["cast"] == {"name": "mira", "version": 1} and answer.headers["x-cast"] == "mira@1"
+    data = base64.b64decode(body["image"]["b64_json"])
+    atlas = np.asarray(Image.open(BytesIO(data)))
+    check_frames(body, atlas)
+    picture = await client.post(SHEET, json=POSES, headers={"Accept": "image/png"})
+    assert picture.status_code == 200 and picture.headers["content-type"] == "image/png"
+    assert (np.asarray(Image.open(BytesIO(picture.content))) == atlas).all()
+    packed = await client.post(SHEET, json=POSES, headers=ZIP)
+    assert packed.status_code == 200 and packed.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(BytesIO(packed.content)) as files:
+        poses = ["poses/idle.png", "poses/running-in-the-rain.png", "poses/sitting.png"]
+        assert files.namelist() == ["mira.png", "mira.json", *poses]
+        assert json.loads(files.read("mira.json"))["frames"] == body["frames"]
+        for name, frame in body["frames"].items():
+            alone = Image.open(BytesIO(files.read(f"poses/{name}")))
+            assert (alone.mode, alone.size) == ("RGBA", (frame["frame"]["w"], frame["frame"]["h"]))
+
+
+async def test_a_get_paints_the_usual_poses_or_those_it_names(cast_client: Ask) -> None:
+    client = await with_mira(cast_client())
+    answer = await client.get(SHEET, params={"pose": ["waves", "waves, in the rain"]}, headers=JSON)
+    assert answer.status_code == 200, answer.text
+    assert list(answer.json()["frames"]) == ["waves.png", "waves-in-the-rain.png"]
+    usual = await client.get(SHEET, headers=JSON)
+    assert usual.status_code == 200, usual.text
+    assert list(usual.json()["frames"])[:2] == ["standing.png", "walking.png"]
+    head = await client.head(SHEET)
+    assert (head.status_code, head.headers["content-type"]) == (200, "image/png")
+
+
+async def test_every_pose_is_compared_with_her_reference(cast_client: Ask) -> None:
+    client = cast_client()
+    painted = await client.post(
+        "/v1/characters", json={"prompt": "a girl", "seed": 7, "output": {"format": "png"}}
+    )
+    assert painted.status_code == 200, painted.text
+    reference = {"b64_json": base64.b64encode(painted.content).decode()}
+    await with_mira(client, references=[reference])
+    answer = await client.post(SHEET, json=POSES, headers=JSON)
+    assert answer.status_code == 200, answer.text
+    measured = [frame["consistency"] for frame in answer.json()["frames"].values()]
+    assert measured[0] == measured[2] > measured[1], "the simulated figure is its seed"
+
+
+async def test_another_tenant_has_no_such_sheet(cast_client: Ask) -> None:
+    await with_mira(cast_client())
+    other = cast_client("b")
+    for refused in (await other.get(SHEET), await other.post(SHEET, json=POSES)):
+        assert error_of(refused) == (404, "not_found", None)
+    assert error_of(await other.get("/v1/cast/%00/sheet"))[:2] == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"poses": []}, "poses"),
+        ({}, "poses"),
+        ({"poses": ["a"] * 17}, "poses"),
+        ({"poses": [" "]}, "poses.0.prompt"),
+        ({"poses": [{"prompt": "a", "name": "../x"}]}, "poses.0.name"),
+        ({"poses": [{"prompt": "a", "name": "x"}, {"prompt": "b", "name": "x"}]}, "poses.1.name"),
+        ({"poses": ["a", {"prompt": "b", "cast": "tom"}]}, "poses.1.cast"),
+        ({"poses": ["a", {"prompt": "b", "width": 256}]}, "poses.1.width"),
+        ({"poses": [{"prompt": "b", "width": 7}]}, "poses.0.width"),
+        ({"poses": [{"prompt": "b", "num_inference_steps": 9_999}]}, "poses.0.num_inference_steps"),
+        ({"poses": ["a"], "deadline_s": 0}, "deadline_s"),
+        ({"poses": ["a"], "output": {}}, "output"),
+    ],
+)
+async def test_what_is_no_sheet_is_refused_by_its_path(
+    cast_client: Ask, body: dict[str, Any], param: str
+) -> None:
+    refused = await (await with_mira(cast_client())).post(SHEET, json=body)
+    assert (refused.status_code, error_of(refused)[2]) == (422, param), refused.text
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [({"pose": [""]}, "pose.0"), ({"pose": ["a"] * 17}, "pose"), ({"poses": "a"}, "poses")],
+)
+async def test_a_query_that_names_no_poses_is_refused(
+    cast_client: Ask, query: dict[str, Any], param: str
+) -> None:
+    refused = await (await with_mira(cast_client())).get(SHEET, params=query)
+    assert error_of(refused) == (422, "invalid_request", param)
