@@ -6,6 +6,7 @@ the same with `await`.
 
 from .asynchronous import AsyncScenewright
 from .errors import (
+    Conflict,
     CutoutFailed,
     DeadlineExceeded,
     Forbidden,
@@ -33,6 +34,7 @@ __version__ = "0.2.0"
 __all__ = [
     "STORY_SEED",
     "AsyncScenewright",
+    "Conflict",
     "CutoutFailed",
     "DeadlineExceeded",
     "Forbidden",

@@ -13,6 +13,7 @@ import httpx
 
 from . import calls
 from .calls import Call, Stream, Words
+from .cast import AsyncCast
 from .errors import ScenewrightError, ServerUnreachable
 from .faults import in_our_words
 from .http import Events, another_server, connection, is_stream, read_response, request_of
@@ -41,6 +42,7 @@ class AsyncScenewright:
         self._way, options = connection(url, api_key, timeout_s)
         self.url = self._way.url
         self._timeout_s, self._retries = timeout_s, retries
+        self.cast = AsyncCast(self._do)
         if transport is not None:
             options.pop("proxy", None)
         self._http = httpx.AsyncClient(transport=transport, **options)

@@ -23,6 +23,7 @@ GRACE_S = 30.0
 LONGEST_S = 86_400.0
 """No answer is awaited longer: sockets take no time without end."""
 JSON = {"Content-Type": "application/json"}
+ZIP = "application/zip"
 MAX_NAME = 255
 
 
@@ -131,6 +132,45 @@ def delete_picture(picture_id: str) -> Call[dict[str, Any]]:
     return Call("DELETE", _picture(picture_id), _kept)
 
 
+def add_member(member: Mapping[str, Any]) -> Call[dict[str, Any]]:
+    # Not repeatable: the second time its name is taken.
+    return Call("POST", "/v1/cast", _member, {"content": encoded(member)}, JSON)
+
+
+def member(name: str) -> Call[dict[str, Any]]:
+    return Call("GET", _cast(name), _member, repeatable=True)
+
+
+def members(limit: int, after: str | None) -> Call[dict[str, Any]]:
+    query = _query(limit=limit, **({} if after is None else {"after": after}))
+    return Call("GET", "/v1/cast", _member_list, {"params": query}, repeatable=True)
+
+
+def change_member(name: str, member: Mapping[str, Any], version: int | None) -> Call[dict[str, Any]]:
+    # Not repeatable: each call makes a version.
+    body = {**member, **({} if version is None else {"version": version})}
+    return Call("PUT", _cast(name), _member, {"content": encoded(body)}, JSON)
+
+
+def remove_member(name: str) -> Call[dict[str, Any]]:
+    # Not repeatable: the second time there is none.
+    return Call("DELETE", _cast(name), _member)
+
+
+def sheet(name: str, poses: Sequence[Words], options: dict[str, Any]) -> Call[bytes]:
+    def read(response: httpx.Response) -> bytes:
+        if response.headers.get("content-type") != ZIP:
+            raise ValueError("no archive")
+        return response.content
+
+    path, patience_s = f"{_cast(name)}/sheet", _patience_s(options)
+    if not poses and not options:
+        return Call("GET", path, read, headers={"Accept": ZIP}, at_least_s=patience_s)
+    listed = list(poses) if isinstance(poses, Sequence) and not isinstance(poses, str) else poses
+    content = {"content": encoded({"poses": listed, **options})}
+    return Call("POST", path, read, content, {**JSON, "Accept": ZIP}, at_least_s=patience_s)
+
+
 def submit_job(
     scenes: Sequence[Mapping[str, Any]], key: str | None, webhook_url: str | None = None
 ) -> Call[dict[str, Any]]:
@@ -201,6 +241,10 @@ def _picture(picture_id: str) -> str:
     return f"/v1/pictures/{name}"
 
 
+def _cast(name: str) -> str:
+    return f"/v1/cast/{_segment(name, 'that is no name of a member of the cast', 'name')}"
+
+
 def _segment(given: str, why: str, param: str) -> str:
     """Return an id as a part of a path. Raises NotSent for an id that would make another path."""
     try:
@@ -256,6 +300,17 @@ def _job_state(response: httpx.Response) -> dict[str, Any]:
 
 def _kept(response: httpx.Response) -> dict[str, Any]:
     return _with(response.json(), id=str, width=int, height=int, expires_at=int)
+
+
+def _member(response: httpx.Response) -> dict[str, Any]:
+    return _with(response.json(), name=str, version=int)
+
+
+def _member_list(response: httpx.Response) -> dict[str, Any]:
+    body = _with(response.json(), data=list)
+    for each in body["data"]:
+        _with(each, name=str, version=int)
+    return body
 
 
 def _job_list(response: httpx.Response) -> dict[str, Any]:

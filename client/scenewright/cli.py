@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from . import __version__
+from .commands.cast import cast
 from .commands.group import GROUP, ExtensibleCommands
 from .commands.job import job
 from .commands.merge import merge
@@ -49,5 +50,5 @@ def main() -> None:
     """Paint story scenes: a character and a place, painted in parallel and merged into one picture."""
 
 
-for command in (job, merge, models, scene):
+for command in (cast, job, merge, models, scene):
     main.add_command(command)

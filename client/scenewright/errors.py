@@ -8,6 +8,7 @@ ScenewrightError       the service answered with an error, or got no request
 ├─ Unauthenticated     401
 ├─ Forbidden           403
 ├─ NotFound            404
+├─ Conflict            409, 412: the name is taken, or somebody else has changed it since
 ├─ Gone                410: a kept picture was damaged, and cannot be made again
 ├─ Overloaded          429: also where a key's quota is spent
 ├─ GenerationFailed    502
@@ -71,6 +72,9 @@ class Forbidden(ScenewrightError): ...
 class NotFound(ScenewrightError): ...
 
 
+class Conflict(ScenewrightError): ...
+
+
 class Gone(ScenewrightError): ...
 
 
@@ -106,7 +110,9 @@ BY_STATUS: dict[int, type[ScenewrightError]] = {
     401: Unauthenticated,
     403: Forbidden,
     404: NotFound,
+    409: Conflict,
     410: Gone,
+    412: Conflict,
     413: InvalidRequest,
     415: InvalidRequest,
     422: InvalidRequest,

@@ -40,7 +40,8 @@ class Scene(_Painted):
     `layers`, where they were requested, are PNG files: `character` (the figure as cut out), `background`
     (the place as painted), `mask` (the figure's alpha) and `painted` (the figure before it was cut out). A
     merge of the first two with the same options gives the same picture. Those of several figures, and their
-    seeds, are `character-0`, `mask-0`, `painted-0` and so on.
+    seeds, are `character-0`, `mask-0`, `painted-0` and so on. `cast` says by the same names which members of
+    the cast are shown: `name`, `version`, and `consistency` where it was measured.
     """
 
     seeds: dict[str, int]
@@ -51,6 +52,7 @@ class Scene(_Painted):
     id: str
     layers: dict[str, bytes] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    cast: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Layer(_Painted):
     backend: str
     id: str
     warnings: list[str] = field(default_factory=list)
+    cast: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,7 @@ def scene_of(body: dict[str, Any], backend: str) -> Scene:
         backend=backend,
         layers={name: base64.b64decode(picture["b64_json"]) for name, picture in _flat(layers)},
         warnings=body.get("warnings", []),
+        cast={name: shown for name, shown in _flat(body.get("cast") or {}) if shown is not None},
     )
 
 
@@ -148,6 +152,7 @@ def layer_of(body: dict[str, Any], backend: str) -> Layer:
         **{name: body[name] for name in ("id", "seed", "degraded", "timings_ms", "model")},
         backend=backend,
         warnings=body.get("warnings", []),
+        cast=body.get("cast") or {},
     )
 
 

@@ -12,6 +12,7 @@ import httpx
 
 from . import calls
 from .calls import Call, Stream, Words
+from .cast import Cast
 from .errors import ScenewrightError, ServerUnreachable
 from .faults import in_our_words
 from .http import Events, another_server, connection, is_stream, read_response, request_of
@@ -40,6 +41,7 @@ class Scenewright:
         self._way, options = connection(url, api_key, timeout_s)
         self.url = self._way.url
         self._timeout_s, self._retries = timeout_s, retries
+        self.cast = Cast(self._do)
         if transport is not None:
             options.pop("proxy", None)
         self._http = httpx.Client(transport=transport, **options)

@@ -38,6 +38,7 @@ def point(name: str, value: str) -> EntryPoint:
 def test_alone_it_has_its_own_commands(added: dict[str, EntryPoint]) -> None:
     result = run("--help").output
     assert [line.split()[0] for line in result.partition("Commands:\n")[2].splitlines()] == [
+        "cast",
         "job",
         "merge",
         "models",
