@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -29,6 +30,7 @@ def draw_guides(url: str, browser: Browser, folder: Path) -> Picture:
     """Yield each picture with its name. What the guides' commands write goes into the folder."""
     yield "storyboard", quick_start(url, folder)
     yield "guide-python", python_guide(url, folder)
+    yield "guide-cast", cast_guide(url)
     yield from command_line_guide(url, browser, folder)
     yield "guide-story", story_guide(url, browser, folder)
 
@@ -48,6 +50,15 @@ def python_guide(url: str, folder: Path) -> Image.Image:
         on_chequers(Image.open(BytesIO(scene.layers[name]))) for name in ("character", "background", "mask")
     ]
     return stacked([beside([scene.image]), beside(layers)])
+
+
+def cast_guide(url: str) -> Image.Image:
+    """Run the first piece of code, and show its pages above the sheet."""
+    names: dict[str, Any] = {}
+    exec(compile(blocks("cast", "python")[0].replace(DEFAULT_URL, url), "cast.md", "exec"), names)  # noqa: S102 (it is our own guide)
+    with zipfile.ZipFile(BytesIO(names["sheet"])) as files:
+        atlas = on_chequers(Image.open(BytesIO(files.read("mira.png"))))
+    return stacked([beside([page.image for page in names["pages"]]), beside([atlas])])
 
 
 def command_line_guide(url: str, browser: Browser, folder: Path) -> Picture:
