@@ -127,8 +127,11 @@ def _resolved(
         if reads_negative and member.negative_prompt is not None:
             changes["negative_prompt"] = member.negative_prompt
         own = layer.image is not None or layer.mask is not None
-        starts = bool(member.references) and not own and "image_to_image" in tasks
-        if starts:
+        if "references" in tasks:
+            if member.references and getattr(layer, "references", None) is None:
+                changes["references"] = list(member.references)
+        elif member.references and not own and "image_to_image" in tasks:
+            starts = True
             changes["image"] = member.references[0]
     resolved = layer.model_copy(update=changes)
     resolved._use = CastUse(

@@ -31,8 +31,9 @@ from ..openapi.fragments import describe_body, describe_header, describe_query, 
 from ..pictures.service import PictureService, id_of
 from .input_pictures import keep_inputs
 
-TAGS = re.compile(r'\s*(?:\*|(?:W/)?"[\x21\x23-\x7e]*"(?:\s*,\s*(?:W/)?"[\x21\x23-\x7e]*")*)\s*')
-TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
+ONE_TAG = r'(W/)?"[!#-~]*"'
+TAGS = re.compile(rf"\s*(\*|{ONE_TAG}(\s*,\s*{ONE_TAG})*)\s*")
+TAG = re.compile(r'(W/)?"([!#-~]*)"')
 
 
 def cast_routes(
@@ -82,7 +83,7 @@ def cast_routes(
         response_model=CastAnswer,
         responses=responses_of("its next version", headers=("ETag",)),
         openapi_extra=describe_body(CastChange)
-        | describe_header("If-Match", ".*", "the `ETag` of the version that is to be changed, else 412"),
+        | describe_header("If-Match", f"^{TAGS.pattern}$", "the `ETag` of the version to change, else 412"),
     )
     async def change_member(request: Request, name: str) -> Response:
         """Replace all that a member is; with `version`, or `If-Match`, only where that is still so."""
@@ -97,7 +98,9 @@ def cast_routes(
     @router.delete(
         "/v1/cast/{name}",
         response_model=CastAnswer,
-        openapi_extra=describe_header("If-Match", ".*", "the `ETag` of the version to remove, else 412"),
+        openapi_extra=describe_header(
+            "If-Match", f"^{TAGS.pattern}$", "the `ETag` of the version to remove, else 412"
+        ),
     )
     async def remove_member(request: Request, name: str) -> Response:
         """Remove a member, and its pictures where nothing else holds them."""

@@ -20,6 +20,7 @@ IN_WORDS_ALONE = {
     ("POST /v1/merges", "figures"),  # As many as there are characters.
     ("POST /v1/merges", "merge.position"),  # Of several, each has its own.
     ("POST /v1/pictures", "file"),
+    ("PUT /v1/cast/{name}", "name"),  # That of the path.
     ("POST /v1/images/generations", "body"),  # A stream holds one picture.
     ("POST /v1/images/generations", "size"),  # The model's multiples, as text.
     ("POST /v1/images/generations", "prompt"),  # Of a scene, two descriptions with a bar between them.
@@ -31,6 +32,8 @@ IN_WORDS_ALONE = {
 """Parameters that may be refused (422) though they fit the schema, for the reason given beside them."""
 OF_PICTURES = {"image", "mask", "strength", "id", "b64_json"}
 """Parts of the paths of a layer's pictures: an id that was uploaded, a readable file, sizes that are one."""
+OF_THE_CAST = {"cast", "poses"}
+"""A name that is kept; and the poses of a sheet, of one size and of names that differ."""
 SHORTEST_DEADLINE_S = 5.0
 """Whoever gives less time than painting takes is answered 504, as the page says."""
 
@@ -47,10 +50,12 @@ def filter_failure(context: HookContext, failure: Failure, case: Case[Any], resp
     """Whether it counts as one."""
     if response.status_code == 504:
         return not _in_a_hurry(case.body)
+    if response.status_code == 412 and isinstance(failure, RejectedPositiveData):
+        return False  # Made-up versions are of no member.
     if response.status_code == 422 and isinstance(failure, RejectedPositiveData):
         error = response.json()["error"]
         in_words = (case.operation.label, str(error["param"])) in IN_WORDS_ALONE
-        in_words |= not OF_PICTURES.isdisjoint(str(error["param"]).split("."))
+        in_words |= not (OF_PICTURES | OF_THE_CAST).isdisjoint(str(error["param"]).split("."))
         return not (in_words or error["code"] == "cutout_failed")
     # DELETE cancels a job, which stays to be looked at.
     return not isinstance(failure, UseAfterFree)
