@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import socket
@@ -95,3 +96,26 @@ def test_several_figures_travel_from_replica_to_replica(http: httpx.Client) -> N
     assert done == {0, 1, 2, 3, None}
     assert whole["seeds"]["characters"] == [90, 91, 92, 93]
     assert [figure["mode"] for figure in whole["merge"]["figures"]] == ["cutout"] * 4
+
+
+def test_a_member_of_the_cast_is_compared_by_the_merger(http: httpx.Client) -> None:
+    """Her picture goes to the merger beside the layer that a generator's replica has painted."""
+    steps = {"num_inference_steps": 2}
+    layer = {"prompt": "a girl", "seed": 91, "output": {"format": "png"}, **steps}
+    painted = http.post("/v1/characters", json=layer)
+    assert painted.status_code == 200, painted.text
+    reference = {"b64_json": base64.b64encode(painted.content).decode()}
+    added = http.post("/v1/cast", json={"name": "mira", "seed": 91, "references": [reference]})
+    assert added.status_code == 201, added.text
+    mira = {"cast": "mira", "prompt": "waves", **steps}
+    place = {"prompt": "a castle", **steps}
+    requested = {"characters": [mira, mira | {"seed": 92}], "background": place, "seed": 90}
+    with http.stream("POST", "/v1/scenes", json=requested, headers=EVENTS) as response:
+        name, whole = list(events(response))[-1]
+    assert name == "scene.completed", whole
+    same, other = whole["cast"]["characters"]
+    assert same["consistency"] > 0.9 > other["consistency"], whole["warnings"]
+    sheet = http.post("/v1/cast/mira/sheet", json={"poses": [mira]}, headers={"Accept": "application/json"})
+    assert sheet.status_code == 200, sheet.text
+    assert sheet.json()["frames"]["waves.png"]["consistency"] > 0.9
+    assert http.delete("/v1/cast/mira").status_code == 200
