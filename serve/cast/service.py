@@ -44,6 +44,20 @@ class CastService:
     def _files(self) -> Pictures:
         return open_pictures(self._config.jobs.pictures_place(self._config.state_folder))
 
+    async def would_add(self, owner: str, name: str) -> None:
+        """Refuse what add would refuse, before any picture is kept for it."""
+        with self._drawing_refusals(name):
+            await self._in_thread(lambda: self._store.would_add(owner, name))
+
+    async def would_replace(
+        self, owner: str, name: str, version: int | None = None, tags: Sequence[str] | None = None
+    ) -> None:
+        """Refuse what replace would refuse, before any picture is kept for it."""
+        check_name(name)
+        with self._drawing_refusals(name, "If-Match" if version is None else "version"):
+            if not await self._in_thread(lambda: self._store.would_replace(owner, name, version, tags)):
+                raise Refusal(404, "not_found", NO_MEMBER)
+
     async def add(self, owner: str, name: str, body: CastBody, pictures: Known) -> KeptMember:
         """Keep a new member. Raises Refusal 409 where there is one of that name, and 507."""
         with self._drawing_refusals(name):

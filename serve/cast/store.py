@@ -83,15 +83,32 @@ class CastStore:
             if connection.dialect.name == "postgresql":  # SQLite lets one write at a time as it is.
                 connection.execute(text("LOCK TABLE cast_members IN EXCLUSIVE MODE"))
             now = now_of(connection, now)
-            if connection.execute(select(cast_members.c.name).where(_mine(owner, name))).first():
-                raise NameTaken
-            count = select(func.count()).where(cast_members.c.owner == owner).select_from(cast_members)
-            if connection.execute(count).scalar_one() >= self._max_members:
-                raise TooMany
+            self._check_new(connection, owner, name)
             row = {"owner": owner, "name": name, "id": secrets.token_hex(16), "version": 1}
             row |= {"body": json.dumps(body), "created_at": now, "updated_at": now}
             connection.execute(insert(cast_members).values(**row))
             return _holding(connection, owner, name, now)
+
+    def would_add(self, owner: str, name: str) -> None:
+        """Raise what add would raise, but for the pictures."""
+        with reading(self.engine) as connection:
+            self._check_new(connection, owner, name)
+
+    def _check_new(self, connection: Connection, owner: str, name: str) -> None:
+        if connection.execute(select(cast_members.c.name).where(_mine(owner, name))).first():
+            raise NameTaken
+        count = select(func.count()).where(cast_members.c.owner == owner).select_from(cast_members)
+        if connection.execute(count).scalar_one() >= self._max_members:
+            raise TooMany
+
+    def would_replace(
+        self, owner: str, name: str, version: int | None = None, tags: Iterable[str] | None = None
+    ) -> bool:
+        """Return whether there is such a member. Raises what replace would raise, but for the pictures."""
+        kept = self.find(owner, [name]).get(name)
+        if kept is not None:
+            _check_version(kept, version, tags)
+        return kept is not None
 
     def replace(
         self,
@@ -112,8 +129,7 @@ class CastStore:
             if found is None:
                 return None
             kept = _member(found)
-            if version not in (None, kept.version) or (tags is not None and kept.tag not in tags):
-                raise OtherVersion
+            _check_version(kept, version, tags)
             values = {"body": json.dumps(body), "version": kept.version + 1, "updated_at": now}
             connection.execute(update(cast_members).where(_mine(owner, name)).values(**values))
             return _holding(connection, owner, name, now)
@@ -131,8 +147,7 @@ class CastStore:
             if found is None:
                 return None
             kept = _member(found)
-            if tags is not None and kept.tag not in tags:
-                raise OtherVersion
+            _check_version(kept, None, tags)
             tokens = give_up(connection, f"{CAST}{found.id}", owner, now)
             connection.execute(delete(cast_members).where(_mine(owner, name)))
             return kept, tokens
@@ -151,6 +166,11 @@ class CastStore:
         with reading(self.engine) as connection:
             rows = connection.execute(asked.order_by(cast_members.c.name).limit(limit)).all()
         return [_member(row) for row in rows]
+
+
+def _check_version(kept: KeptMember, version: int | None, tags: Iterable[str] | None) -> None:
+    if version not in (None, kept.version) or (tags is not None and kept.tag not in tags):
+        raise OtherVersion
 
 
 def _holding(connection: Connection, owner: str, name: str, now: float) -> KeptMember:

@@ -60,6 +60,7 @@ def cast_routes(
     async def add_member(request: Request) -> Response:
         """Keep a new member of the cast; a layer with its name in `cast` paints it."""
         body, tenant = await accept(request, CastRequest, config.limits), tenant_of(request)
+        await cast.would_add(tenant, body.name)
         known = await kept_references(request, body)
         member = await cast.add(tenant, body.name, body, known)
         address = link(request, f"/v1/cast/{member.name}")
@@ -91,9 +92,10 @@ def cast_routes(
         body, tenant = await accept(request, CastChange, config.limits), tenant_of(request)
         if body.name not in (None, name):
             raise InvalidRequest(f"name must be that of the path, {name}: members are not renamed", "name")
-        await cast.find(tenant, name)  # Before its pictures are read and kept.
+        tags = _expected(request)
+        await cast.would_replace(tenant, name, body.version, tags)
         known = await kept_references(request, body)
-        return _answer(await cast.replace(tenant, name, body, known, body.version, _expected(request)))
+        return _answer(await cast.replace(tenant, name, body, known, body.version, tags))
 
     @router.delete(
         "/v1/cast/{name}",

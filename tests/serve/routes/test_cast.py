@@ -158,6 +158,18 @@ async def test_what_is_no_member_is_refused_by_name(
     assert (await client.get("/v1/cast")).json()["data"] == []
 
 
+async def test_what_is_refused_keeps_no_picture(cast_client: Ask, mine: ServiceConfig) -> None:
+    client = cast_client(cast=CastConfig(max_members=1))
+    await add(client)
+    pictures = {"references": [inline()]}
+    taken = await client.post("/v1/cast", json=MIRA | pictures)
+    full = await client.post("/v1/cast", json=MIRA | pictures | {"name": "tom"})
+    stale = await client.put("/v1/cast/mira", json=pictures | {"version": 3})
+    nobody = await client.put("/v1/cast/tom", json=pictures)
+    assert [each.status_code for each in (taken, full, stale, nobody)] == [409, 507, 412, 404]
+    assert files_of(mine) == []
+
+
 async def test_names_and_numbers_are_bounded(cast_client: Ask) -> None:
     client = cast_client(cast=CastConfig(max_members=1))
     await add(client)
