@@ -147,19 +147,16 @@ async def render(graph: Graph, job: SceneJob, on_event: OnSceneEvent | None = No
             merge = _merging(graph, job, [response for response, _ in figures], place)
             later = job.merge.priority == "batch"
             work = QueuedWork(job.merge.tenant, scene_megapixels(job), later=later)
-            shown = [(layer, painted) for layer, painted in zip(job.figures, figures, strict=True)]
-            comparing = [_with_consistency(graph, layer, *painted) for layer, painted in shown]
+            pairs = zip(job.figures, figures, strict=True)
+            comparing = [_with_consistency(graph, layer, *figure) for layer, figure in pairs]
             try:
-                merged: MergeResult
-                merged, *compared = await all_or_none(
-                    [_finish(graph, job.merge.request_id, work, merge), *comparing]
-                )
+                merging = _finish(graph, job.merge.request_id, work, merge)
+                merged, characters = await _compared_meanwhile(merging, comparing)
             except PIXELS_LOST:
                 continue
-            characters = tuple(compared)
             if job.character is not None:
                 return SceneResult(characters[0], background, merged)
-            return SceneResult(None, background, merged, characters)
+            return SceneResult(None, background, merged, tuple(characters))
         raise GenerationFailed("the painted layers were lost before they could be merged, again and again")
 
 
@@ -206,7 +203,8 @@ async def render_sheet(
         call = partial(graph.merger.sheet.remote, sheet, *(response for response, _ in painted))
         work = QueuedWork(first.tenant, 2 * sum(job.width_px * job.height_px for job in jobs) / MEGA)
         comparing = [_with_consistency(graph, job, *each) for job, each in zip(jobs, painted, strict=True)]
-        made, *layers = await all_or_none([_finish(graph, first.request_id, work, call), *comparing])
+        making = _finish(graph, first.request_id, work, call)
+        made, layers = await _compared_meanwhile(making, comparing)
         return layers, made
 
 
@@ -236,9 +234,20 @@ async def _finished(
     graph: Graph, job: LayerJob, response: Any, layer: LayerResult, call: Callable[[], Response]
 ) -> tuple[LayerResult, Picture]:
     """Return a layer alone and its file, the figure compared with its reference meanwhile."""
-    finishing_it = _finish(graph, job.request_id, _alone(job), call)
-    picture, compared = await all_or_none([finishing_it, _with_consistency(graph, job, response, layer)])
+    finished = _finish(graph, job.request_id, _alone(job), call)
+    picture, (compared,) = await _compared_meanwhile(
+        finished, [_with_consistency(graph, job, response, layer)]
+    )
     return compared, picture
+
+
+async def _compared_meanwhile(
+    finishing_call: Coroutine[Any, Any, Any], comparing: Iterable[Coroutine[Any, Any, LayerResult]]
+) -> tuple[Any, list[LayerResult]]:
+    """Return what the merger made, and the layers, which were compared with their references meanwhile."""
+    work: list[Coroutine[Any, Any, Any]] = [finishing_call, *comparing]
+    made, *layers = await all_or_none(work)
+    return made, layers
 
 
 async def _with_consistency(graph: Graph, job: LayerJob, response: Any, layer: LayerResult) -> LayerResult:

@@ -46,7 +46,7 @@ def view_of(cutout: Cutout) -> FigureView:
     whole = np.full((HEIGHT_PX, WIDTH_PX, 4), (127, 127, 127, 0), np.uint8)
     left, top = (WIDTH_PX - size[0]) // 2, (HEIGHT_PX - size[1]) // 2
     whole[top : top + size[1], left : left + size[0]] = small
-    return FigureView(whole[..., :3], np.asarray(whole[..., 3], np.float32) / 255)
+    return FigureView(whole[..., :3], np.asarray(whole[..., 3] / 255, np.float32))
 
 
 def _middle(high: int, wide: int) -> Pixels:

@@ -37,7 +37,8 @@ def palettes_of(view: FigureView) -> Palettes:
         part = np.s_[top + int(begin * high) : top + max(1, round(end * high))]
         weights = view.cover[part].ravel()
         counted = np.bincount(places[part].ravel(), weights, minlength=int(np.prod(BINS)))
-        made.append(_smooth(counted.reshape(BINS)) / max(float(counted.sum()), 1e-6))
+        smooth = _smooth(counted.astype(np.float64).reshape(BINS))
+        made.append(smooth / max(float(counted.sum()), 1e-6))
     return np.asarray(made, np.float32)
 
 
@@ -57,5 +58,6 @@ def _smooth(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     for axis in range(3):
         padded = np.pad(counts, [(1, 1) if each == axis else (0, 0) for each in range(3)], mode="edge")
         size = counts.shape[axis]
-        counts = sum(share * np.take(padded, range(n, n + size), axis) for n, share in enumerate(KERNEL))
+        shifted = [share * np.take(padded, range(n, n + size), axis) for n, share in enumerate(KERNEL)]
+        counts = np.sum(shifted, axis=0)
     return counts
