@@ -25,6 +25,7 @@ VALUES: dict[str, Any] = {
     "scenes": [SCENE],
     "x": 0.5,
     "name": "mira",
+    "poses": ["a"],
     "url": "https://example.com/hook",
 }
 """A value for each field that a request needs."""
