@@ -8,10 +8,10 @@ from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, ClassVar, Literal
 
 from deployments.diffusion.engine.engine import Engine
+from deployments.diffusion.guide_pictures import PosePicture, References
 from deployments.diffusion.model.families import Family
 from deployments.diffusion.model.model_config import GenerationConfig, ModelConfig
 from deployments.diffusion.model.painter_choice import uses_denoiser
@@ -19,12 +19,15 @@ from deployments.diffusion.model.registry import card_of, family_by_name
 from deployments.diffusion.painter import AnyPainter
 from deployments.diffusion.simulated.simulated_painter import SimulatedConfig, SimulatedPainter
 from deployments.diffusion.start_picture import StartPicture
+from deployments.guide_pictures import read_pose, read_references
 from deployments.imaging.placeholder import placeholder
 from deployments.imaging.quality import flaw
 from deployments.messages import LayerEvent, LayerJob, LayerKind, LayerResult, Readiness, StepEvent
 from deployments.reports.load_report import CachedLayers, LoadTracker
 from deployments.reports.routing_stats import RoutingStats
 from deployments.start_pictures import read_start
+
+PicturesOfJob = tuple[StartPicture | None, References | None, PosePicture | None]
 
 
 @dataclass(frozen=True)
@@ -96,12 +99,15 @@ class Generator(ABC):
         """
         # Before it is counted: what fails at once is neither work that arrived nor work that was done.
         self._engine.require_ready()
-        start = await self._start_of(job, files or {})
+        start, references, pose = await self._pictures_of(job, files or {})
         as_requested = False
         self._cached_layers.begin(job)
         try:
             with self._load_tracker.job(job) as stepped:
-                async with aclosing(self._engine.submit(job, *self.prompts(job), start)) as events:
+                submitted = self._engine.submit(
+                    job, *self.prompts(job), start, references=references, pose=pose
+                )
+                async with aclosing(submitted) as events:
                     async for event in events:
                         if isinstance(event, StepEvent):
                             stepped(event.step)
@@ -119,11 +125,16 @@ class Generator(ABC):
                     return event
         raise AssertionError("the engine ended a job without a result")
 
-    async def _start_of(self, job: LayerJob, files: Mapping[str, bytes]) -> StartPicture | None:
-        if job.image is None:
-            return None
+    async def _pictures_of(self, job: LayerJob, files: Mapping[str, bytes]) -> PicturesOfJob:
+        """Return what the job starts from, what it shall resemble, and its pose."""
+        if not job.files and not job.pose:
+            return None, None, None
+
+        def read() -> PicturesOfJob:
+            start = read_start(job, files, self._latent_factor)
+            return start, read_references(job, files), read_pose(job, files)
+
         # One at a time: a large picture takes much memory while it is read.
-        read = partial(read_start, job, files, self._latent_factor)
         return await asyncio.get_running_loop().run_in_executor(self._reader, read)
 
     async def check_health(self) -> None:

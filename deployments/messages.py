@@ -17,6 +17,11 @@ Position = Literal["left", "center", "right"]
 PictureFormat = Literal["jpeg", "png", "webp"]
 Backend = Literal["diffusers", "simulated"]
 Priority = Literal["interactive", "batch"]
+Keypoint = tuple[float, float, float]
+"""x and y as fractions of the picture's width and height, and a confidence; 0 is a point that is not
+there."""
+Feet = tuple[float, float]
+"""Where a figure's soles are in its picture, as fractions of its width and height."""
 Pixels = NDArray[np.uint8]
 """(height, width, 3) RGB or (height, width, 4) RGBA."""
 SMALL_PX = 256 * 256
@@ -60,6 +65,9 @@ class LayerJob(SentWithTimeLeft):
     go beside the job. `strength`: how far it goes from them.
     `cast`, `cast_version`: who of the cast it shows, empty for nobody; `reference`: the file of a picture of
     that member, which the figure is compared with.
+    `references`: the names of the files of the pictures that it shall resemble, by `reference_scale`.
+    `pose`: a figure's keypoints in OpenPose's order, or `pose_image`, the name of a file with the control
+    picture; the model follows it by `pose_scale`.
     """
 
     request_id: str
@@ -89,6 +97,11 @@ class LayerJob(SentWithTimeLeft):
     cast: str = ""
     cast_version: int = 0
     reference: str | None = None
+    references: tuple[str, ...] = ()
+    reference_scale: float = 1.0
+    pose: tuple[Keypoint, ...] = ()
+    pose_image: str | None = None
+    pose_scale: float = 1.0
 
     @property
     def generator(self) -> str:
@@ -123,7 +136,15 @@ class LayerJob(SentWithTimeLeft):
     @property
     def files(self) -> tuple[str, ...]:
         """Return the names of the files that must go beside it."""
-        return tuple(name for name in (self.image, self.mask) if name is not None)
+        return tuple(self.files_by_param.values())
+
+    @property
+    def files_by_param(self) -> dict[str, str]:
+        """Return the names of the files that must go beside it, by the parameters that they were given as."""
+        named = {"image": self.image, "mask": self.mask}
+        named |= {f"references.{index}": name for index, name in enumerate(self.references)}
+        named["pose.image"] = self.pose_image
+        return {param: name for param, name in named.items() if name is not None}
 
     @property
     def picture_key(self) -> tuple[object, ...]:
@@ -148,6 +169,11 @@ class LayerJob(SentWithTimeLeft):
             self.image,
             self.strength,
             self.mask,
+            self.references,
+            self.reference_scale,
+            self.pose,
+            self.pose_image,
+            self.pose_scale,
         )
 
     @property
@@ -197,6 +223,8 @@ class Recipe:
     """The final input of a model, after wrapping and reducing: with the seed, enough to paint it again.
 
     `image` and `mask`: the hashes of the files that it started from, and `strength` how far it went.
+    `references` and `pose_image`: those of the other files that it was painted by, each with its scale, and
+    `pose` the keypoints in place of such a file.
     """
 
     prompt: str
@@ -207,6 +235,11 @@ class Recipe:
     image: str | None = None
     strength: float = 1.0
     mask: str | None = None
+    references: tuple[str, ...] = ()
+    reference_scale: float = 1.0
+    pose: tuple[Keypoint, ...] = ()
+    pose_image: str | None = None
+    pose_scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -259,7 +292,8 @@ class MergeOptions:
     """The frame, and how the character is set into it.
 
     `position` as a number is the share of the frame's width at which the figure's middle stands. `contrast`
-    None: 1.1 for `paste`, else 1.0.
+    None: 1.1 for `paste`, else 1.0. `feet`: where the figure's pose has them in its picture; they
+    stand at the position, on the ground.
     """
 
     mode: MergeMode = "auto"
@@ -270,9 +304,11 @@ class MergeOptions:
     harmonize: float = 0.55
     shadow: bool = True
     contrast: float | None = None
+    feet: Feet | None = None
 
 
 MAX_FIGURES = 4
+MAX_REFERENCES = 4
 MAX_DEPTH = 100.0
 
 
@@ -281,12 +317,14 @@ class FigureOptions:
     """Placement of one of several figures.
 
     `position` None: beside the others, spread evenly. `scale` multiplies that of the merge. A figure of more
-    `depth` stands behind one of less; of equal ones the later in the list is in front.
+    `depth` stands behind one of less; of equal ones the later in the list is in front. `feet`: as in the
+    merge.
     """
 
     position: Position | float | None = None
     scale: float = 1.0
     depth: float = 0.0
+    feet: Feet | None = None
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,15 @@ MEANINGS: dict[str, dict[str, str]] = {
         " Stable Diffusion 1, 2 and XL from words alone. `auto`: `pipeline`.",
         "preview_vae": "A small VAE that draws previews, as a folder or hub id. null: the one in the model's folder"
         " `preview_vae`, or a linear map.",
+        "ip_adapter": "An IP-Adapter, which paints by reference pictures: Stable Diffusion 1, 2 and XL. null: none.",
+        "pose_controlnet": "A ControlNet for poses, as a folder or hub id: Stable Diffusion 1, 2 and XL. null: none.",
+    },
+    "IpAdapterConfig": {
+        "source": "Its .safetensors file, or the path of one on the hub:"
+        " `h94/IP-Adapter/models/ip-adapter_sd15.safetensors`.",
+        "image_encoder": "The folder of the CLIP vision model that it was trained with, here or on the hub:"
+        " `h94/IP-Adapter/models/image_encoder`.",
+        "cached_pictures": "Reference pictures whose embeddings are kept.",
     },
     "LoraConfig": {
         "source": "A .safetensors file, or a folder of one.",

@@ -10,3 +10,4 @@ MergeMode = Literal["auto", "cutout", "paste"]
 Position = Literal["left", "center", "right"]
 PictureFormat = Literal["jpeg", "png", "webp"]
 MAX_FIGURES = 4
+MAX_REFERENCES = 4

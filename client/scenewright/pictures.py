@@ -1,4 +1,4 @@
-"""Picture files that layers start from: read, sent before the request, and named in it by their ids."""
+"""Picture files that layers are painted from: read, sent before the request, and named in it by their ids."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from typing import Any
 from .errors import InvalidRequest, not_sent
 
 File = bytes | str | Path
+Change = Callable[[str, File], Any]
+"""Is called with a picture's path in the request, and its file."""
 PICTURES = ("image", "mask")
 """The fields of a layer that are pictures."""
+REFERENCES, POSE = "references", "pose"
+"""The fields of a layer that hold pictures: a list of them, and a pose's `image`."""
 HOLDERS = ("character", "characters", "background", "scenes")
 """The fields of a request that hold layers, or scenes with layers."""
 DEEPEST = 5
@@ -44,7 +48,7 @@ def read_picture(param: str, given: File) -> bytes:
 
 
 def files_of(request: Mapping[str, Any]) -> dict[File, str]:
-    """Return the files that a request's layers start from, each with its field's path.
+    """Return the files that a request's layers are painted from, each with its field's path.
 
     Raises NotSent where one of them cannot be read, before the first is sent.
     """
@@ -77,7 +81,7 @@ def named(param: str) -> Iterator[None]:
         raise
 
 
-def _changed(value: Any, path: str, change: Callable[[str, File], Any], depth: int = 0) -> Any:
+def _changed(value: Any, path: str, change: Change, depth: int = 0) -> Any:
     """Return what holds layers, with their picture files changed; all else as it came."""
     if depth > DEEPEST:
         return value
@@ -86,15 +90,25 @@ def _changed(value: Any, path: str, change: Callable[[str, File], Any], depth: i
     if not isinstance(value, Mapping):
         return value
     changed = dict(value)
-    for name in (each for each in (*PICTURES, *HOLDERS) if each in changed):
+    for name in (each for each in (*PICTURES, REFERENCES, POSE, *HOLDERS) if each in changed):
         item, where = changed[name], f"{path}.{name}" if path else name
         if name in HOLDERS:
             several = name == "character" and isinstance(item, list | tuple)
             changed[name] = _changed(item, f"{where}s" if several else where, change, depth + 1)
-        elif isinstance(item, bytes | Path):
-            changed[name] = change(where, item)
-        elif isinstance(item, str):  # A request may come from elsewhere: no text of it may open a file.
-            raise not_sent(f'{where} must be bytes, a pathlib.Path or {{"id": …}}, and not text', where)
-        elif isinstance(item, Mapping) and {"id", "expires_at"} <= item.keys():  # As uploading returned it.
-            changed[name] = {"id": item["id"]}
+        elif name == REFERENCES and isinstance(item, list | tuple):
+            changed[name] = [_picture(each, f"{where}.{at}", change) for at, each in enumerate(item)]
+        elif name == POSE and isinstance(item, Mapping) and "image" in item:
+            changed[name] = {**item, "image": _picture(item["image"], f"{where}.image", change)}
+        elif name in PICTURES:
+            changed[name] = _picture(item, where, change)
     return changed
+
+
+def _picture(item: Any, where: str, change: Change) -> Any:
+    if isinstance(item, bytes | Path):
+        return change(where, item)
+    if isinstance(item, str):  # A request may come from elsewhere: no text of it may open a file.
+        raise not_sent(f'{where} must be bytes, a pathlib.Path or {{"id": …}}, and not text', where)
+    if isinstance(item, Mapping) and {"id", "expires_at"} <= item.keys():  # As uploading returned it.
+        return {"id": item["id"]}
+    return item

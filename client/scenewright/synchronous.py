@@ -58,8 +58,9 @@ class Scenewright:
     def scene(self, character: Words | Sequence[Words], background: Words, **options: Any) -> Scene:
         """Paint a scene: POST /v1/scenes. A list of one to four characters paints several figures.
 
-        `options` are its other fields, such as `seed`, `merge` or `layers`. A layer's `image` and `mask` may
-        be files, as a pathlib.Path or bytes: they are uploaded first.
+        `options` are its other fields, such as `seed`, `merge` or `layers`. A layer's `image`, `mask`
+        and `references`, and the `image` of its `pose`, may be files, as a pathlib.Path or bytes: they are
+        uploaded first.
         """
         layers = self._uploaded({"character": character, "background": background})
         return self._do(calls.scene(**layers, options=options))
@@ -94,7 +95,7 @@ class Scenewright:
         """Upload a picture to paint from, by its path or its bytes: POST /v1/pictures.
 
         Returns `id`, `width`, `height` and `expires_at`. All of it, or the id as `{"id": …}`, may be a
-        layer's `image` or `mask`. The same picture has the same id.
+        layer's `image` or `mask`, or one of its `references`. The same picture has the same id.
         """
         return self._do(calls.upload_picture(file))
 

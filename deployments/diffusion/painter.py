@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from deployments.diffusion.guide_pictures import PosePicture, References
 from deployments.diffusion.start_picture import StartPicture
 from deployments.messages import Backend, Pixels
 
@@ -23,7 +24,8 @@ class PaintRequest:
     Diffusion XL, is its own affair, and an empty one is not always the same.
     `guidance_interval`: the part of the steps, as fractions from the first, that guidance is applied in
     (Kynkäänniemi et al. 2024, arXiv 2404.07724); the steps outside it cost half. `previews`: how many.
-    `start`: the picture that it starts from, where it is not noise alone.
+    `start`: the picture that it starts from, where it is not noise alone. `references`: those that it shall
+    resemble; `pose`: that of its figure.
     """
 
     prompt: str
@@ -35,6 +37,8 @@ class PaintRequest:
     height_px: int
     guidance_interval: tuple[float, float] = WHOLE
     start: StartPicture | None = None
+    references: References | None = None
+    pose: PosePicture | None = None
 
     @property
     def steps(self) -> int:

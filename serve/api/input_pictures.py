@@ -59,6 +59,10 @@ def named_pictures(layer: Layer, prefix: str = "") -> Iterator[tuple[str, Pictur
             yield prefix + name, picture
     if layer.use is not None and layer.use.reference is not None:
         yield f"{prefix}cast", layer.use.reference
+    for index, reference in enumerate(layer.references or ()):
+        yield f"{prefix}references.{index}", reference
+    if layer.pose is not None and layer.pose.image is not None:
+        yield f"{prefix}pose.image", layer.pose.image
 
 
 def start_of(asked: Layer, known: Known, settings: ModelSettings, card: ModelCard, prefix: str) -> Start:

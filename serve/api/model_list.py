@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from deployments.diffusion.model.families import Task
+from deployments.diffusion.model.families import ModelTask
 from deployments.diffusion.model.known_words import GRAMMAR, KnownWords, read_known_words
+from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.painter_choice import tasks_of
 from deployments.diffusion.model.registry import (
     KNOWN_MODELS,
@@ -76,7 +77,9 @@ class ModelEntry(Wire):
     family: str = Field(
         description="which kind of model it is; the page Models of the documentation says what each can do"
     )
-    tasks: list[Task] = Field(description="the tasks that it can do")
+    tasks: list[ModelTask] = Field(
+        description="what it can do; `references` and `pose` go together with each of the others"
+    )
     licence: str
     attribution: str
     commercial_use: CommercialUse
@@ -100,7 +103,7 @@ class _Served:
     """A model, and its defaults by the layers that it paints."""
 
     card: ModelCard
-    tasks: tuple[Task, ...]
+    tasks: tuple[ModelTask, ...]
     knows: KnownWords | None = None
     defaults: dict[LayerKind, Defaults] = field(default_factory=dict)
     default_for: list[LayerKind] = field(default_factory=list)
@@ -121,7 +124,7 @@ def listing(config: ServiceConfig) -> dict[str, Any]:
             here.defaults[kind] = layer_defaults(kind, settings)
             if not model:
                 here.default_for.append(kind)
-    others = [_Served(card, card.tasks) for card in KNOWN_MODELS if card.id not in served]
+    others = [_Served(card, tasks_of(ModelConfig(card.id))) for card in KNOWN_MODELS if card.id not in served]
     return {"object": "list", "data": [_entry(each) for each in (*served.values(), *others)]}
 
 

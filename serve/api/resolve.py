@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import replace
+from typing import Any
 
 from deployments.diffusion.model.registry import (
     ModelCard,
@@ -15,6 +16,7 @@ from deployments.diffusion.model.registry import (
 from deployments.errors import InvalidRequest
 from deployments.messages import (
     Fallback,
+    Feet,
     FigureOptions,
     LayerJob,
     LayerKind,
@@ -29,11 +31,13 @@ from ..config.layer_defaults import layer_defaults
 from ..config.layer_models import find_model, model_id
 from ..config.service_config import Limits, ModelSettings, ServiceConfig
 from ..graph.scene_job import SceneJob
+from .guides import feet_of, guides_of
 from .input_pictures import NONE, Known, start_of
 from .schema import At, CastUse, CharacterRequest, Layer, LayerRequest, Merge, Output, Placing, SceneRequest
 from .sizes import Size, frame_shaped, frame_size, layer_size
 
 SEED_BITS = 32
+GUIDES = ("references", "reference_scale", "pose", "pose_scale")
 SEEDS = 2**53
 """As many seeds as there are, from 0 (serve/api/schema.py)."""
 
@@ -83,6 +87,8 @@ def admit_scene(
     background = layer("background", request.background)
     characters = tuple(layer("character", requested, index) for index, requested in enumerate(several))
     painted = (*filter(None, (character,)), *characters, background)
+    if character is not None:
+        options = replace(options, feet=_feet(character))
     merge = MergeJob(
         request_id,
         options,
@@ -91,7 +97,10 @@ def admit_scene(
         attribution_mark(config, *painted) if request.attribution else None,
         request.layers,
         tenant,
-        figures=tuple(map(figure_options, several)),
+        figures=tuple(
+            replace(figure_options(requested), feet=_feet(job))
+            for requested, job in zip(several, characters, strict=True)
+        ),
     )
     return SceneJob(character, background, merge, deadline_at, characters)
 
@@ -164,6 +173,9 @@ def _job(
     width, height = layer_size(
         (requested.width, requested.height), default, latent_factor(settings), limits, param
     )
+    guides: dict[str, Any] = {}
+    if any(getattr(requested, name) is not None for name in GUIDES):
+        guides = vars(guides_of(requested, pictures, settings, card, param))
     steps = requested.num_inference_steps
     steps = defaults.num_inference_steps if steps is None else steps
     guidance = defaults.guidance_scale if requested.guidance_scale is None else requested.guidance_scale
@@ -196,6 +208,7 @@ def _job(
         cast=use.name if use else "",
         cast_version=use.version if use else 0,
         reference=_compared_with(kind, use, pictures),
+        **guides,
     )
 
 
@@ -204,6 +217,10 @@ def _compared_with(kind: LayerKind, use: CastUse | None, pictures: Known) -> str
     if kind != "character" or use is None or use.reference is None:
         return None
     return pictures[use.reference].name
+
+
+def _feet(job: LayerJob) -> Feet | None:
+    return feet_of(job.pose) if job.pose else None
 
 
 def _check_supported(requested: Layer, card: ModelCard, param: str) -> None:

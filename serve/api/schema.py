@@ -29,7 +29,15 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails
 
-from deployments.messages import MAX_DEPTH, MAX_FIGURES, Fallback, MergeMode, PictureFormat, Position
+from deployments.messages import (
+    MAX_DEPTH,
+    MAX_FIGURES,
+    MAX_REFERENCES,
+    Fallback,
+    MergeMode,
+    PictureFormat,
+    Position,
+)
 
 NOT_BLANK = r"[^\s\u0085\u001c-\u001f\ufeff]"
 """A letter that is white space neither to Python nor to ECMAScript, in which JSON Schema reads it."""
@@ -170,6 +178,35 @@ class CastUse:
     starts: bool = False
 
 
+Scale = Annotated[float, Field(ge=0, le=2)]
+Point = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=3, max_length=3)]
+KEYPOINTS = 18
+
+
+class Pose(Wire):
+    """The pose of a figure: its keypoints, or the control picture that a ControlNet reads.
+
+    One of the two.
+    """
+
+    keypoints: list[Point] | None = Field(
+        None,
+        min_length=KEYPOINTS,
+        max_length=KEYPOINTS,
+        description="x, y and a confidence of each, in OpenPose's order of 18: nose, neck, right shoulder, "
+        "elbow and wrist, the left ones, right hip, knee and ankle, the left ones, right and left eye, right "
+        "and left ear; x and y are fractions of the layer's width and height, and a confidence of 0 is a "
+        "point that is not there",
+    )
+    image: PictureInput | None = Field(None, description="a skeleton as OpenPose draws it, on black")
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.keypoints is None) == (self.image is None):
+            raise ValueError("a pose is either keypoints or an image")
+        return self
+
+
 class Layer(Wire):
     """One layer to paint. What is left out comes from the service's defaults for that layer.
 
@@ -205,6 +242,18 @@ class Layer(Wire):
     mask: PictureInput | None = Field(
         None, description="as large as the image: white is painted anew, all else comes back as it was sent"
     )
+    references: list[PictureInput] | None = Field(
+        None,
+        max_length=MAX_REFERENCES,
+        description="pictures that it shall resemble: for a model that has `references` among its tasks",
+    )
+    reference_scale: Scale | None = Field(
+        None, description="how much it resembles them: 0.6 unless given; for a model with an IP-Adapter"
+    )
+    pose: Pose | None = Field(
+        None, description="the pose of its figure: for a model that has `pose` among its tasks"
+    )
+    pose_scale: Scale | None = Field(None, description="how closely it follows the pose: 1 unless given")
     cast: CastName | None = Field(
         None,
         description="a member of the cast: the description before the prompt, and the seed, negative prompt, "

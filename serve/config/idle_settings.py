@@ -21,8 +21,12 @@ from .layer_models import settings_path
 if TYPE_CHECKING:
     from .service_config import ModelSettings, ReplicaOptions, ServiceConfig
 
-OF_ANY_BACKEND = ("source", "family", "lazy_load", "unload_after_idle_s", "threads")
-"""`source` names the model to callers, and simulated.yaml is made from a real file: threads may stay."""
+OF_ANY_BACKEND = (
+    *("source", "family", "lazy_load", "unload_after_idle_s", "threads"),
+    *("ip_adapter", "pose_controlnet"),
+)
+"""`source` names the model to callers, and the last two say what it can be asked for; simulated.yaml is made
+from a real file: threads may stay."""
 CALLED = ("max_ongoing_requests", "max_queued_requests", "autoscaling")
 
 

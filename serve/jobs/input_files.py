@@ -1,4 +1,4 @@
-"""Read the files that a job's scene starts from, when it is painted."""
+"""Read the files that a job's scene is painted from, when its time has come."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ def read_files(pictures: Pictures, job: SceneJob) -> dict[str, bytes]:
     """
     files: dict[str, bytes] = {}
     for layer in job.layers:
-        for param, name in (("image", layer.image), ("mask", layer.mask), ("cast", layer.reference)):
-            if name is None or name in files:
+        named = [*layer.files_by_param.items(), *([("cast", layer.reference)] if layer.reference else [])]
+        for param, name in named:
+            if name in files:
                 continue
             try:
                 files[name] = pictures.get(name)
             except Damaged as damage:
-                message = f"the picture that {layer.path} starts from was found {damage.how}"
+                message = f"the picture that {layer.path} is painted from was found {damage.how}"
                 raise Refusal(410, "gone", message, f"{layer.path}.{param}") from None
     return files

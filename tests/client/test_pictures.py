@@ -160,6 +160,38 @@ def test_several_figures_layers_and_jobs_have_files_too(call: Call, service: Ser
     assert service.uploads == [CASTLE, MASK], "each file goes once, however many scenes start from it"
 
 
+def test_references_and_a_poses_picture_are_files_too(call: Call, service: Service, tmp_path: Path) -> None:
+    file = tmp_path / "castle.png"
+    file.write_bytes(CASTLE)
+    castle, mask, other = {"id": id_of(CASTLE)}, {"id": id_of(MASK)}, {"id": "pic_1"}
+    hero: dict[str, Any] = {"prompt": "a", "references": (file, MASK, other), "pose": {"image": file}}
+    whole = hero | {"references": [castle, mask, other], "pose": {"image": castle}}
+    keypoints = {"prompt": "b", "pose": {"keypoints": [[0.5, 0.5, 1.0]] * 18}, "references": None}
+    call("scene", ["a dog", hero], keypoints)
+    call("character", **hero)
+    call("submit_job", [{"character": hero, "background": keypoints}])
+    assert service.requested == [
+        {"characters": ["a dog", whole], "background": keypoints},
+        whole,
+        {"scenes": [{"character": whole, "background": keypoints}]},
+    ]
+    assert hero["references"][0] is file and hero["pose"]["image"] is file
+    assert call("upload_picture", CASTLE)["id"] == castle["id"]
+    call("background", "b", references=[call("upload_picture", CASTLE)])
+    assert service.requested[-1] == {"prompt": "b", "references": [castle]}
+
+
+def test_a_reference_that_cannot_be_read_sends_nothing(call: Call, service: Service, tmp_path: Path) -> None:
+    for layer, param in (
+        ({"references": [CASTLE, tmp_path / "nowhere.png"]}, "references.1"),
+        ({"references": [CASTLE, str(tmp_path)]}, "references.1"),
+        ({"pose": {"image": tmp_path / "nowhere.png"}}, "pose.image"),
+        ({"pose": {"image": "castle.png"}}, "pose.image"),
+    ):
+        assert not_sent(call, "scene", {"prompt": "a", **layer}, "b").param == f"character.{param}"
+    assert service.uploads == [] and service.requested == []
+
+
 @pytest.mark.parametrize("given", [{"id": "pic_1"}, {"b64_json": "aGk="}, None])
 def test_what_the_wire_knows_goes_as_it_is(given: Any, call: Call, service: Service) -> None:
     call("scene", {"prompt": "a", "image": given}, "b")

@@ -7,9 +7,10 @@ from typing import Any, get_args
 
 import click
 
-from ..choices import MAX_FIGURES, Fallback, MergeMode, PictureFormat, Position
+from ..choices import MAX_FIGURES, MAX_REFERENCES, Fallback, MergeMode, PictureFormat, Position
 from ..responses import Scene
 from .finite import FiniteRange
+from .keypoints import PoseFile
 from .live import paint
 from .output import check_writable, picture_format, write
 from .position import PositionParam, of_each, on_the_wire
@@ -17,6 +18,7 @@ from .service import connected, service_options
 
 PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 STRENGTH = FiniteRange(0, 1, min_open=True)
+SCALE = FiniteRange(0, 2)
 START = ("image", "mask", "strength")
 
 
@@ -43,6 +45,23 @@ START = ("image", "mask", "strength")
 @click.option("--background-image", type=PICTURE, metavar="FILE", help="The same for BACKGROUND.")
 @click.option("--background-mask", type=PICTURE, metavar="FILE")
 @click.option("--background-strength", type=STRENGTH)
+@click.option(
+    "--reference",
+    "references",
+    type=PICTURE,
+    multiple=True,
+    metavar="FILE",
+    help=f"A picture that CHARACTER shall resemble, up to {MAX_REFERENCES} of them.",
+)
+@click.option("--reference-scale", type=SCALE, help="How much it resembles them: 0.6 unless given.")
+@click.option("--background-reference", "background_references", type=PICTURE, multiple=True, metavar="FILE")
+@click.option("--background-reference-scale", type=SCALE)
+@click.option(
+    "--pose",
+    type=PoseFile(),
+    help="The pose of CHARACTER: 18 keypoints in a .json file, or a picture of its skeleton.",
+)
+@click.option("--pose-scale", type=SCALE, help="How closely it follows the pose: 1 unless given.")
 @click.option(
     "--position",
     "positions",
@@ -116,12 +135,14 @@ def scene(
 
 
 def _layer(prompt: str, options: dict[str, Any], kind: str) -> dict[str, Any]:
+    prefix = "" if kind == "character" else f"{kind}_"
     return _given(
         prompt=prompt,
         seed=options[f"{kind}_seed"],
         model=options[f"{kind}_model"],
         num_inference_steps=options["steps"],
-        **_start(options, "" if kind == "character" else f"{kind}_"),
+        **_start(options, prefix),
+        **_guides(options, prefix),
     )
 
 
@@ -133,6 +154,22 @@ def _start(options: dict[str, Any], prefix: str) -> dict[str, Any]:
             flags = [f"--{prefix}{each}".replace("_", "-") for each in (name, "image")]
             raise click.BadParameter(f"it needs {flags[1]} too", param_hint=flags[0])
     return start
+
+
+def _guides(options: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Return a layer's references and its pose. Raises click.BadParameter."""
+    references, flag = options[f"{prefix}references"], f"--{prefix}reference".replace("_", "-")
+    scale = options[f"{prefix}reference_scale"]
+    pose, pose_scale = (options.get(f"{prefix}{name}") for name in ("pose", "pose_scale"))
+    if len(references) > MAX_REFERENCES:
+        raise click.BadParameter(f"there are {MAX_REFERENCES} references at most", param_hint=flag)
+    if scale is not None and not references:
+        raise click.BadParameter(f"it needs {flag} too", param_hint=f"{flag}-scale")
+    if pose_scale is not None and pose is None:
+        raise click.BadParameter("it needs --pose too", param_hint="--pose-scale")
+    return _given(
+        references=list(references) or None, reference_scale=scale, pose=pose, pose_scale=pose_scale
+    )
 
 
 def _request(options: dict[str, Any], positions_given: list[Any], wire_format: str) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from deployments.diffusion.engine.work_item import (
     WorkItem,
     step_event,
 )
+from deployments.diffusion.guide_pictures import PosePicture, References
 from deployments.diffusion.model.model_config import GenerationConfig
 from deployments.diffusion.painter import AnyPainter, PaintRequest
 from deployments.diffusion.scheduling.batch_key import BatchKey
@@ -129,7 +130,13 @@ class Engine:
             raise Unhealthy(fault)
 
     async def submit(
-        self, job: LayerJob, prompt: str, negative_prompt: str, start: StartPicture | None = None
+        self,
+        job: LayerJob,
+        prompt: str,
+        negative_prompt: str,
+        start: StartPicture | None = None,
+        references: References | None = None,
+        pose: PosePicture | None = None,
     ) -> AsyncGenerator[LayerEvent, None]:
         """Paint a job. Closing the iterator, or cancelling the task that reads it, stops it at its next step.
 
@@ -149,6 +156,8 @@ class Engine:
             job.height_px,
             job.guidance_interval,
             start,
+            references,
+            pose,
         )
         loop = asyncio.get_running_loop()
         entered = self._job_table.enter(job, request, self._painter.fingerprint, loop)

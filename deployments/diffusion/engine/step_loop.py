@@ -326,7 +326,11 @@ def _recipe(painting: Painting) -> Recipe:
         request.guidance_scale,
         painting.sampler,
     )
-    start = request.start
-    if start is None:
-        return recipe
-    return replace(recipe, image=start.name, strength=start.strength, mask=start.mask_name)
+    start, references, pose = request.start, request.references, request.pose
+    if start is not None:
+        recipe = replace(recipe, image=start.name, strength=start.strength, mask=start.mask_name)
+    if references is not None:
+        recipe = replace(recipe, references=references.names, reference_scale=references.scale)
+    if pose is not None:
+        recipe = replace(recipe, pose=pose.keypoints, pose_image=pose.name, pose_scale=pose.scale)
+    return recipe

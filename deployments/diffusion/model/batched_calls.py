@@ -23,13 +23,20 @@ RETURN_DICT = "return_dict"
 """Says in what form the answer comes, and nothing of the forward. Tasks of one family differ in it."""
 
 
+@dataclass(frozen=True, eq=False)
+class OfOneRow:
+    """Something that one row of a forward brings along. It keeps no calls apart, whatever the others have."""
+
+    value: Any = None
+
+
 @dataclass(frozen=True)
 class RowRules:
     """Rules for how a family's network takes the rows of its pictures.
 
     `shared`: parameters without a row axis, compared by value (FLUX's position tables, which could be as long
     as there are rows). `row_lists`: lists with one entry for each row (Z-Image's texts). In other lists each
-    entry has a row axis, as in ControlNet's residuals and IP-Adapter's references.
+    entry has a row axis, as in ControlNet's residuals.
     """
 
     shared: frozenset[str] = frozenset()
@@ -97,6 +104,8 @@ class CallReader:
 
     def _entry_key(self, entry: Any) -> Hashable:
         """Return the key of one row of a list. The network pads tensors to the longest first axis."""
+        if isinstance(entry, OfOneRow):
+            return OfOneRow
         if isinstance(entry, torch.Tensor):
             return (entry.dtype, entry.device, entry.shape if self._exact else entry.shape[1:])
         return self._key(entry, "", 0)

@@ -29,6 +29,12 @@ def call_arguments(family: Family, request: PaintRequest) -> dict[str, Any]:
     if request.start is not None:
         start = request.start.at(request.width_px, request.height_px)
         arguments |= {**start.images(), "strength": start.strength_of(request.num_inference_steps)}
+    if request.pose is not None:
+        pose = request.pose.at(request.width_px, request.height_px)
+        control = "image" if request.start is None else "control_image"
+        arguments |= {control: pose.image(), "controlnet_conditioning_scale": float(pose.scale)}
+    if request.references is not None and family.reference_argument:
+        arguments[family.reference_argument] = request.references.images()
     negative_prompt = request.negative_prompt
     if negative_prompt is None and is_guided(family, request):
         negative_prompt = family.no_negative_prompt

@@ -13,6 +13,8 @@ from typing import Any, Literal
 Guidance = Literal["classifier_free", "embedded", "none"]
 HalfPrecision = Literal["float16", "bfloat16"]
 Task = Literal["text_to_image", "image_to_image", "inpainting"]
+ModelTask = Literal[Task, "references", "pose"]
+"""All that a model can be asked for. The last two go together with each other and with each Task."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,9 @@ class Family:
     `native_size` where it has none. `patch`: sides are multiples of it, in latents, of which one is
     `vae_factor` pixels. `half`: what a GPU computes in where the operator has not said.
     `image_to_image`, `inpainting`: the classes of diffusers for these tasks, over the same networks, where
-    there are any.
+    there are any. `controlled`: those of each task with a ControlNet. `ip_adapter`: whether diffusers has
+    IP-Adapters for it. `reference_argument`: the pipeline's own argument for pictures that the words speak
+    of, where it has one.
     """
 
     name: str
@@ -65,6 +69,9 @@ class Family:
     quality_terms: bool = False
     image_to_image: str = ""
     inpainting: str = ""
+    controlled: Mapping[Task, str] = field(default_factory=dict)
+    ip_adapter: bool = False
+    reference_argument: str = ""
     index: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     named: str = ""
@@ -100,6 +107,17 @@ STABLE_DIFFUSION: dict[str, Any] = {
     "patch": 1,
     "half": "float16",
     "quality_terms": True,
+    "ip_adapter": True,
+}
+WITH_CONTROLNET: dict[Task, str] = {
+    "text_to_image": "StableDiffusionControlNetPipeline",
+    "image_to_image": "StableDiffusionControlNetImg2ImgPipeline",
+    "inpainting": "StableDiffusionControlNetInpaintPipeline",
+}
+XL_WITH_CONTROLNET: dict[Task, str] = {
+    "text_to_image": "StableDiffusionXLControlNetPipeline",
+    "image_to_image": "StableDiffusionXLControlNetImg2ImgPipeline",
+    "inpainting": "StableDiffusionXLControlNetInpaintPipeline",
 }
 READS_512: dict[str, Any] = {"prompt_tokens": 512, "arguments": {"max_sequence_length": 512}}
 IN_ITS_SIZE = {"use_resolution_binning": False}
@@ -112,6 +130,7 @@ FAMILIES: tuple[Family, ...] = (
         pipelines=("StableDiffusionPipeline",),
         image_to_image="StableDiffusionImg2ImgPipeline",
         inpainting="StableDiffusionInpaintPipeline",
+        controlled=WITH_CONTROLNET,
         config={"cross_attention_dim": 1024},
         **STABLE_DIFFUSION,
     ),
@@ -121,6 +140,7 @@ FAMILIES: tuple[Family, ...] = (
         pipelines=("StableDiffusionPipeline",),
         image_to_image="StableDiffusionImg2ImgPipeline",
         inpainting="StableDiffusionInpaintPipeline",
+        controlled=WITH_CONTROLNET,
         **STABLE_DIFFUSION,
     ),
     Family(
@@ -129,6 +149,7 @@ FAMILIES: tuple[Family, ...] = (
         pipelines=("StableDiffusionXLPipeline",),
         image_to_image="StableDiffusionXLImg2ImgPipeline",
         inpainting="StableDiffusionXLInpaintPipeline",
+        controlled=XL_WITH_CONTROLNET,
         **STABLE_DIFFUSION | {"native_size": (1024, 1024)},
     ),
     Family(
@@ -174,6 +195,7 @@ FAMILIES: tuple[Family, ...] = (
         name="flux2",
         title="FLUX.2 [dev]",
         pipelines=("Flux2Pipeline",),
+        reference_argument="image",
         guidance="embedded",
         num_inference_steps=50,
         guidance_scale=4.0,
@@ -186,6 +208,7 @@ FAMILIES: tuple[Family, ...] = (
         title="FLUX.2 [klein]",
         pipelines=("Flux2KleinPipeline",),
         inpainting="Flux2KleinInpaintPipeline",
+        reference_argument="image",
         index={"is_distilled": True},
         guidance="none",
         num_inference_steps=4,
@@ -199,6 +222,7 @@ FAMILIES: tuple[Family, ...] = (
         title="FLUX.2 [klein] Base",
         pipelines=("Flux2KleinPipeline",),
         inpainting="Flux2KleinInpaintPipeline",
+        reference_argument="image",
         negative_prompt=False,
         guided_calls=2,
         num_inference_steps=50,
@@ -344,7 +368,10 @@ FAMILIES: tuple[Family, ...] = (
 )
 
 UNKNOWN = Family(
-    name="unknown", title="a model that is not on this machine yet", pipelines=(), **STABLE_DIFFUSION
+    name="unknown",
+    title="a model that is not on this machine yet",
+    pipelines=(),
+    **STABLE_DIFFUSION | {"ip_adapter": False},
 )
 """The family assumed of a hub id for which none is configured."""
 

@@ -61,13 +61,23 @@ class LoadedModel(ABC, Generic[SomePainting]):
         if self._pipeline is not None:
             return
         place = locate(self._config.source)
-        self.fingerprint = fingerprint(place, self._config)
+        self.fingerprint = fingerprint(place, self._config, *map(fingerprint, self._beside()))
         pipeline = load(self._config)
         try:
             self.adopt(pipeline, place)
         except NotReady:
             unload(pipeline)
             raise
+
+    def _beside(self) -> list[Path]:
+        """Return where on this machine the networks are that are loaded beside the model."""
+        adapter = self._config.ip_adapter
+        sources = [
+            self._config.pose_controlnet,
+            *((adapter.source, adapter.image_encoder) if adapter else ()),
+        ]
+        places = [Path(source).expanduser() for source in sources if source is not None]
+        return [place for place in places if place.exists()]
 
     def adopt(self, pipeline: Any, place: Path | None = None) -> None:
         """Paint with this pipeline, which is on its device already; `place` is the folder it came from.

@@ -33,6 +33,23 @@ class LoraConfig:
 
 
 @dataclass(frozen=True)
+class IpAdapterConfig:
+    """An IP-Adapter, which paints by reference pictures (Ye et al. 2023, arXiv 2308.06721).
+
+    `source`: its .safetensors file, or such a file on the hub as
+    `h94/IP-Adapter/models/ip-adapter_sd15.safetensors`. `image_encoder`: the folder of the CLIP vision model
+    that it was trained with, or on the hub as `h94/IP-Adapter/models/image_encoder`. `cached_pictures`: how
+    many pictures' embeddings are kept.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    source: str
+    image_encoder: str
+    cached_pictures: Count = 64
+
+
+@dataclass(frozen=True)
 class QuantizationConfig:
     """Keep networks in fewer bits, by diffusers' PipelineQuantizationConfig.
 
@@ -71,6 +88,9 @@ class ModelConfig:
     `preview_vae`: a small VAE that previews are drawn by, a folder or a hub id of diffusers' AutoencoderTiny
     (`madebyollin/taesd`; for XL `madebyollin/taesdxl`). Where none is named, by the one in the folder
     `preview_vae` of the model's own, else by a linear map.
+    `ip_adapter`: paints by reference pictures, for Stable Diffusion 1, 2 and XL. `pose_controlnet`: a
+    ControlNet for poses as OpenPose draws them, for these families, a folder or a hub id
+    (`lllyasviel/control_v11p_sd15_openpose`).
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -96,8 +116,17 @@ class ModelConfig:
     prompt_cache: CountOrNone = 64
     painter: Literal["auto", "denoiser", "pipeline"] = "auto"
     preview_vae: str | None = None
+    ip_adapter: IpAdapterConfig | None = None
+    pose_controlnet: str | None = None
 
     def __post_init__(self) -> None:
+        for key in ("ip_adapter", "pose_controlnet"):
+            if getattr(self, key) is not None and self.painter == "denoiser":
+                raise ValueError(f"{key} is for the pipeline painter: set painter to auto")
+        if self.ip_adapter is not None and self.offload == "sequential":
+            raise ValueError("an ip_adapter cannot be offloaded layer by layer: set offload to model")
+        if self.ip_adapter is not None and self.compile:
+            raise ValueError("an ip_adapter cannot be compiled: leave compile out")
         if self.family is not None:
             family_named(self.family)
         if self.exact_rows < 2:

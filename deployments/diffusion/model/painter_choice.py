@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from deployments.diffusion.model.families import Task
+from deployments.diffusion.model.families import ModelTask
 from deployments.diffusion.model.model_config import ModelConfig
-from deployments.diffusion.model.registry import card_of
+from deployments.diffusion.model.registry import card_of, family_by_name
 
 
 def uses_denoiser(config: ModelConfig) -> bool:
@@ -12,6 +12,14 @@ def uses_denoiser(config: ModelConfig) -> bool:
     return config.painter == "denoiser"
 
 
-def tasks_of(config: ModelConfig) -> tuple[Task, ...]:
+def tasks_of(config: ModelConfig) -> tuple[ModelTask, ...]:
     """Return what a configured model can be asked for: the denoiser paints from words alone."""
-    return ("text_to_image",) if uses_denoiser(config) else card_of(config).tasks
+    if uses_denoiser(config):
+        return ("text_to_image",)
+    card = card_of(config)
+    family, tasks = family_by_name(card.family), list[ModelTask](card.tasks)
+    if family.reference_argument or (family.ip_adapter and config.ip_adapter is not None):
+        tasks.append("references")
+    if family.controlled and config.pose_controlnet is not None:
+        tasks.append("pose")
+    return tuple(tasks)

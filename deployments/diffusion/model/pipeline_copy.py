@@ -19,9 +19,10 @@ from diffusers.configuration_utils import FrozenDict
 from deployments.diffusion.model.batched_calls import Call, CallReader, RowRules
 from deployments.diffusion.model.encoded_prompts import EncodedPrompts
 from deployments.diffusion.model.families import Family, Task
+from deployments.diffusion.model.ip_adapter import OF_ROWS, IpAdapter, ReferenceRows
 from deployments.diffusion.model.unguided_step import UnguidedSteps
 
-Where = Literal["denoiser", "decoder"]
+Where = Literal["controlnet", "denoiser", "decoder"]
 Wait = Callable[[Where, Call], Any]
 """Returns what the call returns, once it was made."""
 OnStep = Callable[[Any, Any, Any, Any], None]
@@ -31,12 +32,25 @@ NO_NOISE = ("AutoencoderKL", "AsymmetricAutoencoderKL", "AutoencoderTiny")
 
 
 class PipelineCopies:
-    """Make the copies. `capacity`: how many encoded prompts are kept; `exact`: as in CallReader."""
+    """Make the copies. `capacity`: how many encoded prompts are kept; `exact`: as in CallReader.
 
-    def __init__(self, pipeline: Any, family: Family, capacity: int, exact: bool) -> None:
+    `controlnet`: the network for poses, where there is one; `ip_adapter`: that for references.
+    """
+
+    def __init__(
+        self,
+        pipeline: Any,
+        family: Family,
+        capacity: int,
+        exact: bool,
+        controlnet: Any = None,
+        ip_adapter: IpAdapter | None = None,
+    ) -> None:
         self._family = family
         self._denoiser = family.denoiser
-        self._rules = RowRules(family.shared, family.row_lists)
+        self._rules = RowRules(family.shared, family.row_lists | {OF_ROWS})
+        self._controlnet = controlnet
+        self._ip_adapter = ip_adapter
         self._exact = exact
         self._vae_dtype = pipeline.vae.dtype
         # These pipelines cast it there and back at every picture, in the middle of another's.
@@ -44,13 +58,14 @@ class PipelineCopies:
             pipeline.vae.float()
         self._exact = exact
         self._prompts = EncodedPrompts(capacity)
-        self._pipelines: dict[Task, Any] = {"text_to_image": pipeline}
+        self._words = pipeline
+        self._pipelines: dict[str, Any] = {type(pipeline).__name__: pipeline}
         # Read once: diffusers looks through every module for it, a millisecond each time.
         self._own = {
             "_execution_device": pipeline._execution_device,
             "maybe_free_model_hooks": lambda self: None,
         }
-        self._kinds: dict[Task, type] = {}
+        self._kinds: dict[str, type] = {}
 
     def make(
         self,
@@ -59,19 +74,25 @@ class PipelineCopies:
         after_step: Callable[[], None],
         unguided: Callable[[int], int | None] = lambda steps: None,
         task: Task = "text_to_image",
+        posed: bool = False,
+        reference_scale: float = 0.0,
     ) -> Any:
         """Copy the pipeline of a task.
 
-        `unguided` gives the step under way, of so many, where it has no guidance.
+        `unguided` gives the step under way, of so many, where it has no guidance. `posed`: the one with a
+        ControlNet. `reference_scale`: by which it follows its references, where it has any.
 
         Not by setattr, with which diffusers writes into the configuration that all copies share.
         """
-        pipeline = self._pipelines["text_to_image"]
-        made = copy.copy(self._of(task))
-        made.__class__ = self._kinds[task]
+        pipeline = self._words
+        of_task = self._of(task, posed)
+        made = copy.copy(of_task)
+        made.__class__ = self._kinds[type(of_task).__name__]
         # Rebuilding it from its configuration would re-apply defaults that the model's files override.
         scheduler = copy.deepcopy(pipeline.scheduler)
         scheduler.step = _observed(scheduler, before_step, after_step)
+        if posed:
+            made.__dict__["controlnet"] = _ControlNet(self._controlnet, wait)
         made.__dict__ |= {
             self._denoiser: _Denoiser(
                 getattr(pipeline, self._denoiser),
@@ -80,6 +101,7 @@ class PipelineCopies:
                 self._exact,
                 UnguidedSteps(self._family.prompt_first, self._family.guided_calls),
                 lambda: unguided(len(scheduler.timesteps)),
+                None if self._ip_adapter is None else self._ip_adapter.of_one(reference_scale),
             ),
             "vae": _Vae(pipeline.vae, wait, self._vae_dtype),
             "scheduler": scheduler,
@@ -89,29 +111,34 @@ class PipelineCopies:
         }
         return made
 
-    def arguments_of(self, task: Task) -> frozenset[str]:
+    def arguments_of(self, task: Task, posed: bool = False) -> frozenset[str]:
         """Return the names of the arguments that the call of a task's pipeline takes."""
-        return frozenset(inspect.signature(type(self._of(task)).__call__).parameters)
+        return frozenset(inspect.signature(type(self._of(task, posed)).__call__).parameters)
 
-    def _of(self, task: Task) -> Any:
+    def _of(self, task: Task, posed: bool) -> Any:
         """Return the pipeline of a task, over the networks of the one that paints from words."""
-        if task not in self._pipelines:
-            kind = getattr(diffusers, self._family.task_pipelines[task])
-            self._pipelines[task] = over_the_networks_of(self._pipelines["text_to_image"], kind)
-        if task not in self._kinds:
-            kind = type(self._pipelines[task])
-            self._kinds[task] = type(kind.__name__, (kind,), self._own)
-        return self._pipelines[task]
+        name = type(self._words).__name__
+        if posed:
+            name = self._family.controlled[task]
+        elif task != "text_to_image":
+            name = self._family.task_pipelines[task]
+        if name not in self._pipelines:
+            more = {"controlnet": self._controlnet} if posed else {}
+            self._pipelines[name] = over_the_networks_of(self._words, getattr(diffusers, name), **more)
+        if name not in self._kinds:
+            kind = type(self._pipelines[name])
+            self._kinds[name] = type(name, (kind,), self._own)
+        return self._pipelines[name]
 
 
-def over_the_networks_of(pipeline: Any, kind: Any) -> Any:
-    """Make a pipeline of another class with the parts and the options of this one.
+def over_the_networks_of(pipeline: Any, kind: Any, **more: Any) -> Any:
+    """Make a pipeline of another class with the parts and the options of this one, and `more` parts.
 
     As AutoPipelineForImage2Image.from_pipe does, which does not know every class.
     """
     parts, options = kind._get_signature_keys(kind)
     own = {name: part for name, part in pipeline.components.items() if name in parts}
-    own |= {name: pipeline.config[name] for name in options if name in pipeline.config}
+    own |= {name: pipeline.config[name] for name in options if name in pipeline.config} | more
     with _square_unet(own.get("unet")), _no_warnings():
         return kind(**own)
 
@@ -162,13 +189,17 @@ class _Denoiser(_Network):
         exact: bool,
         unguided_steps: UnguidedSteps,
         unguided: Callable[[], int | None],
+        references: ReferenceRows | None,
     ) -> None:
         super().__init__(network, wait)
         self._reader = CallReader(type(network).forward, rules, exact)
         self._unguided_steps = unguided_steps
         self._unguided = unguided
+        self._references = references
 
     def __call__(self, *positional: Any, **keywords: Any) -> Any:
+        if self._references is not None:
+            keywords = self._references.carried(positional, keywords)
         call, make = self._reader.read(positional, keywords), partial(self._wait, "denoiser")
         step = self._unguided()
         if step is None:
@@ -178,6 +209,25 @@ class _Denoiser(_Network):
     def cache_context(self, *names: Any, **where: Any) -> AbstractContextManager[None]:
         """Leave out the context of step caches: it is the network's, and others' calls come in between."""
         return nullcontext()
+
+
+class _ControlNet(_Network):
+    """The ControlNet in a copy. Pipelines ask for its class."""
+
+    def __init__(self, network: Any, wait: Wait) -> None:
+        super().__init__(network, wait)
+        self._reader = CallReader(type(network).forward, RowRules())
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return type(self._network)
+
+    def __call__(self, *positional: Any, **keywords: Any) -> Any:
+        sample = positional[0]
+        # One for each row, so that pictures of other scales share the forward.
+        scale = sample.new_full((len(sample), 1, 1, 1), keywords["conditioning_scale"])
+        keywords["conditioning_scale"] = scale
+        return self._wait("controlnet", self._reader.read(positional, keywords))
 
 
 class _Vae(_Network):

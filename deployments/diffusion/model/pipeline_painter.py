@@ -22,6 +22,7 @@ from deployments.diffusion.model.call_arguments import call_arguments, first_for
 from deployments.diffusion.model.conditioning import truncations
 from deployments.diffusion.model.device import within_memory
 from deployments.diffusion.model.families import family_of
+from deployments.diffusion.model.ip_adapter import IpAdapter, ip_adapter
 from deployments.diffusion.model.known_words import unknown_words_warning
 from deployments.diffusion.model.loaded_model import LoadedModel
 from deployments.diffusion.model.model_config import ModelConfig
@@ -29,6 +30,7 @@ from deployments.diffusion.model.packed_latents import as_image
 from deployments.diffusion.model.pipeline_copy import PipelineCopies
 from deployments.diffusion.model.pipeline_run import PipelineRun
 from deployments.diffusion.model.pixels import to_uint8
+from deployments.diffusion.model.pose_controlnet import pose_controlnet
 from deployments.diffusion.model.registry import card_of, family_by_name
 from deployments.diffusion.painter import WHOLE, Painting, PaintRequest, Preview
 from deployments.errors import GenerationFailed, InvalidRequest, NotReady, UnsupportedTask
@@ -37,6 +39,8 @@ from deployments.messages import Pixels
 log = logging.getLogger(__name__)
 
 NOTHING = object()
+IN_STEPS = ("controlnet", "denoiser")
+"""The networks of a step, in their order."""
 
 
 @dataclass(eq=False)
@@ -59,7 +63,7 @@ class PipelinePainting(Painting):
     @property
     def rows(self) -> int:
         """Return how many rows its next call has."""
-        return self.run.call.rows if self.run.at == "denoiser" else 1
+        return self.run.call.rows if self.run.at in IN_STEPS else 1
 
     @property
     def calls(self) -> int:
@@ -67,19 +71,19 @@ class PipelinePainting(Painting):
 
     @property
     def forward_key(self) -> Hashable:
-        return self.run.call.key if self.run.at == "denoiser" else None
+        return self.run.call.key if self.run.at in IN_STEPS else None
 
     @property
     def is_in_step(self) -> bool:
         """Return whether its pipeline must go on to finish the step under way."""
-        return self.run.at == "denoiser" and self.run.progress.done == self.counted and self.fault is None
+        return self.run.at in IN_STEPS and self.run.progress.done == self.counted and self.fault is None
 
     def count(self) -> None:
         """Account for the steps that its pipeline has taken."""
         if self.fault is None:
             self.counted = self.run.progress.done
             self.calls_seen, self.calls_made = max(1, self.calls_made), 0
-            under_way = self.run.at == "denoiser"
+            under_way = self.run.at in IN_STEPS
             self.done = min(self.counted, self.steps - 1) if under_way else self.steps
 
     def close(self) -> None:
@@ -95,6 +99,8 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         self._family = family_by_name(card_of(config).family)
         self._copies: PipelineCopies | None = None
         self._denoiser: Any = None
+        self._ip_adapter: IpAdapter | None = None
+        self._controlnet: Any = None
         self._begun: WeakSet[PipelinePainting] = WeakSet()
 
     def adopt(self, pipeline: Any, place: Path | None = None) -> None:
@@ -103,14 +109,17 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         named = family_by_name(card_of(self._config).family)
         self._family = named if kind in named.pipelines else family_of(kind)
         self._denoiser = getattr(pipeline, self._family.denoiser)
+        exact = self.fixed_rows is not None
+        self._ip_adapter = ip_adapter(self._config, self._family, pipeline, exact)
+        self._controlnet = pose_controlnet(self._config, self._family, pipeline)
         self._copies = PipelineCopies(
-            pipeline, self._family, self._config.prompt_cache, self.fixed_rows is not None
+            pipeline, self._family, self._config.prompt_cache, exact, self._controlnet, self._ip_adapter
         )
 
     def unload(self) -> None:
         for painting in list(self._begun):
             painting.close()
-        self._copies = self._denoiser = None
+        self._copies = self._denoiser = self._ip_adapter = self._controlnet = None
         super().unload()
 
     def first_forwards(self, request: PaintRequest) -> Sequence[int]:
@@ -127,15 +136,20 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         task = task_of(request)
         if task not in self._family.tasks:
             raise UnsupportedTask(f"this model cannot do {task}")
-        taken = self._copies.arguments_of(task)
+        posed = request.pose is not None
+        if posed and self._controlnet is None:
+            raise UnsupportedTask("this model cannot do pose")
+        taken = self._copies.arguments_of(task, posed)
         arguments = {
             name: value for name, value in call_arguments(self._family, request).items() if name in taken
         }
+        arguments |= self._reference_arguments(request, guided)
         # A generator on the CPU draws the same noise whatever the device.
         arguments |= {"generator": torch.Generator("cpu").manual_seed(request.seed), "output_type": "np"}
         guided_in = request.guidance_interval if guided else WHOLE
-        run = within_memory(partial(PipelineRun, self._copies, arguments, guided_in, task))
-        if run.at != "denoiser":
+        scale = 0.0 if request.references is None else request.references.scale
+        run = within_memory(partial(PipelineRun, self._copies, arguments, guided_in, task, posed, scale))
+        if run.at not in IN_STEPS:
             raise GenerationFailed("this pipeline paints without its denoiser")
         painting = PipelinePainting(
             request,
@@ -162,7 +176,13 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         pipelines stay at it, and what the others returned is kept.
         """
         while in_step := [painting for painting in paintings if painting.is_in_step]:
-            self._run_together(in_step, self._denoiser, self._filled)
+            posed = [painting for painting in in_step if painting.run.at == "controlnet"]
+            self._run_together(posed, self._run_controlnet, self._filled)
+            for painting in posed:
+                self._go_on(painting)
+            in_step = [painting for painting in in_step if painting.is_in_step]
+            network = self._denoiser if self._ip_adapter is None else self._ip_adapter.run
+            self._run_together(in_step, network, self._filled)
             for painting in in_step:
                 painting.calls_made += 1
                 self._go_on(painting)
@@ -180,6 +200,19 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
                 self._go_on(painting)
         self._pipeline.maybe_free_model_hooks()
         return [_pixels(painting) for painting in paintings]
+
+    def _run_controlnet(self, *positional: Any, **keywords: Any) -> Any:
+        """Run the ControlNet. Its residuals are a list, which is no list of rows."""
+        residuals, middle = self._controlnet(*positional, **keywords)
+        return tuple(residuals), middle
+
+    def _reference_arguments(self, request: PaintRequest, guided: bool) -> dict[str, Any]:
+        """Return the call's argument for its references. Raises UnsupportedTask."""
+        if request.references is None or self._family.reference_argument:
+            return {}
+        if self._ip_adapter is None:
+            raise UnsupportedTask("this model cannot do references")
+        return within_memory(partial(self._ip_adapter.arguments, request.references, guided))
 
     def _run_together(
         self,

@@ -74,10 +74,13 @@ class PipelineRun:
         arguments: Mapping[str, Any],
         guided_in: tuple[float, float] = WHOLE,
         task: Task = "text_to_image",
+        posed: bool = False,
+        reference_scale: float = 0.0,
     ) -> None:
         """Run to the first call. Raises what the pipeline raises.
 
-        `guided_in`: the part of the steps that has guidance, of a picture that is guided.
+        `guided_in`: the part of the steps that has guidance, of a picture that is guided. The rest is as in
+        PipelineCopies.make.
         """
         self.progress = Progress()
         self.progress.guided_in = guided_in
@@ -86,7 +89,13 @@ class PipelineRun:
         self.output: Any = None
         progress = self.progress
         self._pipeline = copies.make(
-            progress.wait, progress.begin_step, progress.end_step, progress.unguided, task
+            progress.wait,
+            progress.begin_step,
+            progress.end_step,
+            progress.unguided,
+            task,
+            posed,
+            reference_scale,
         )
         self._greenlet = greenlet(self.progress.paint)
         self._switch(self._pipeline, arguments)

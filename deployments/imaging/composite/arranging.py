@@ -37,7 +37,7 @@ def arrange(
             size_in(extent, options, options.scale * figure.scale * SHRINK**shrinks)
             for extent, figure in zip(extents, figures, strict=True)
         ]
-        lefts = _spread([wide for wide, _ in sizes], figures, options.width_px)
+        lefts = _spread([wide for wide, _ in sizes], extents, figures, options.width_px)
         if lefts is not None:
             break
     else:
@@ -47,11 +47,13 @@ def arrange(
     ]
 
 
-def _spread(widths: Sequence[int], figures: Sequence[FigureOptions], frame_px: int) -> list[int] | None:
+def _spread(
+    widths: Sequence[int], extents: Sequence[Extent], figures: Sequence[FigureOptions], frame_px: int
+) -> list[int] | None:
     """Return each figure's left edge, or None where those without a position do not fit."""
     lefts = {
-        index: left_edge(figure.position, wide, frame_px)
-        for index, (wide, figure) in enumerate(zip(widths, figures, strict=True))
+        index: left_edge(figure.position, wide, frame_px, extent.stands_at[0])
+        for index, (wide, extent, figure) in enumerate(zip(widths, extents, figures, strict=True))
         if figure.position is not None
     }
     free = [index for index in range(len(widths)) if index not in lefts]

@@ -29,7 +29,7 @@ from deployments.imaging.composite.placing import (
 )
 from deployments.imaging.composite.shadow import cast
 from deployments.imaging.cutout.matting import LEAST_CONFIDENCE, Cutout, Matte, climb
-from deployments.messages import FigureOptions, MergeOptions, Pixels
+from deployments.messages import Feet, FigureOptions, MergeOptions, Pixels
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ def compose_group(
     most_px = max(LARGEST_LAYER_PX, 2 * options.width_px * options.height_px)
     earlier = found or [None] * len(characters)
     figures = [
-        _figure(at_most(character, most_px), options, network, known, index)
-        for index, (character, known) in enumerate(zip(characters, earlier, strict=True))
+        _figure(at_most(character, most_px), options, network, known, index, asked.feet)
+        for index, (character, known, asked) in enumerate(zip(characters, earlier, requested, strict=True))
     ]
     placements = arrange([figure.extent for figure in figures], options, requested)
     covered = cover(background, options.width_px, options.height_px)
@@ -125,7 +125,12 @@ def compose_group(
 
 
 def _figure(
-    painted: Pixels, options: MergeOptions, network: Matte | None, found: Found | None, index: int
+    painted: Pixels,
+    options: MergeOptions,
+    network: Matte | None,
+    found: Found | None,
+    index: int,
+    feet: Feet | None,
 ) -> GroupFigure:
     if options.mode == "paste":
         return _whole(painted, 0.0)
@@ -134,7 +139,7 @@ def _figure(
     cutout, reason = climb(painted, network)
     if found is not None and found.mode == "cutout" and painted.shape[2] == 4:
         cutout = replace(cutout, confidence=found.confidence)
-    extent = extent_of(cutout.alpha) if cutout.confidence >= LEAST_CONFIDENCE else None
+    extent = extent_of(cutout.alpha, feet) if cutout.confidence >= LEAST_CONFIDENCE else None
     if extent is not None:
         return GroupFigure(cutout, painted, "cutout", cutout.confidence, extent, reason)
     if options.mode == "cutout":

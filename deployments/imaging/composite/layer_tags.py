@@ -17,6 +17,7 @@ from deployments.imaging.files.parts import LAYER_TAG
 from deployments.messages import (
     MAX_DEPTH,
     MAX_FIGURES,
+    Feet,
     FigureOptions,
     LayerKind,
     MergeOptions,
@@ -107,6 +108,7 @@ def _possible(tag: LayerTag, max_frame_px: int) -> bool:
             SMALLEST_FRAME_PX <= side <= max_frame_px for side in (requested.width_px, requested.height_px)
         )
         and _placing(requested.position)
+        and _in_the_picture(requested.feet)
         and 0.1 <= requested.scale <= 4
         and 0 <= requested.harmonize <= 1
         and 0 <= (requested.contrast or 0) <= 4
@@ -116,6 +118,7 @@ def _possible(tag: LayerTag, max_frame_px: int) -> bool:
             (figure.position is None or _placing(figure.position))
             and 0.1 <= figure.scale <= 4
             and 0 <= figure.depth <= MAX_DEPTH
+            and _in_the_picture(figure.feet)
             for figure in tag.figures
         )
     )
@@ -123,6 +126,10 @@ def _possible(tag: LayerTag, max_frame_px: int) -> bool:
 
 def _placing(position: Position | float) -> bool:
     return isinstance(position, str) or 0 <= position <= 1
+
+
+def _in_the_picture(feet: Feet | None) -> bool:
+    return feet is None or all(0 <= each <= 1 for each in feet)
 
 
 def as_before(
@@ -157,7 +164,7 @@ def group_as_before(
         own = FigureOptions()
         if tag is not None and tag.layer != "background" and _of_one_scene(tag, place):
             options = tag.options
-            own = tag.figures[tag.index] if tag.index is not None else FigureOptions(tag.options.position)
+            own = tag.figures[tag.index] if tag.index is not None else _of_one(tag)
         figures.append(_given(own, requested[index], job.given_figures[index]))
         found.append(None if tag is None or tag.layer == "background" else _found(tag))
     return _given(options, job.merge.options, job.given), figures, found
@@ -181,7 +188,12 @@ def _alone(figure: LayerTag) -> MergeOptions:
     own = figure.figures[figure.index]
     scale = min(max(figure.options.scale * own.scale, 0.1), 4.0)
     position = "center" if own.position is None else own.position
-    return replace(figure.options, position=position, scale=scale)
+    return replace(figure.options, position=position, scale=scale, feet=own.feet)
+
+
+def _of_one(figure: LayerTag) -> FigureOptions:
+    """Return how the only figure of its scene stood."""
+    return FigureOptions(figure.options.position, feet=figure.options.feet)
 
 
 def _given(before: Options, requested: Options, given: frozenset[str]) -> Options:

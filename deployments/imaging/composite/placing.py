@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from deployments.imaging.composite.pasting import Box
-from deployments.messages import MergeOptions, Pixels, Position
+from deployments.messages import Feet, MergeOptions, Pixels, Position
 
 FEET_LINE = 0.965
 TALLEST = 0.9
@@ -20,12 +20,23 @@ CROPPED_SHARE = 0.08
 """A share of the picture's width: with more of the figure on the bottom row, the picture has cut it off."""
 
 
+LEAST_DOWN = 0.5
+"""The share of a figure's height above which no feet are looked for."""
+PAINTED_SOLES = 0.06
+"""Feet that a pose has no farther above the figure's lower edge than this share of its height are there."""
+
+
 @dataclass(frozen=True)
 class Extent:
-    """A figure's (x, y, w, h) in its picture; `cropped`: the picture cuts it off at the bottom."""
+    """A figure's (x, y, w, h) in its picture; `cropped`: the picture cuts it off at the bottom.
+
+    `stands_at`: where its soles are, as fractions of w and h; the middle of its lower edge unless a pose says
+    else.
+    """
 
     source: Box
     cropped: bool
+    stands_at: tuple[float, float] = (0.5, 1.0)
 
 
 @dataclass(frozen=True)
@@ -43,45 +54,58 @@ class Placement:
 def place(alpha: Pixels, options: MergeOptions) -> Placement | None:
     """Return where the figure of (h, w) alpha goes, or None if there is none to see.
 
-    A full figure's feet stand on the ground line. One that its picture cuts off at the bottom stands flush
-    with the frame's bottom, at its own size; not so one that fills its picture to all four edges, which was
-    trimmed. Neither ever leaves the frame, whatever `options.scale` is.
+    Where the options know its feet, they are at the position, on the ground line. A full figure's feet stand
+    on the ground line. One that its picture cuts off at the bottom stands flush with the frame's bottom, at
+    its own size; not so one that fills its picture to all four edges, which was trimmed. Neither ever leaves
+    the frame, whatever `options.scale` is.
     """
-    extent = extent_of(alpha)
+    extent = extent_of(alpha, options.feet)
     if extent is None:
         return None
     size = size_in(extent, options, options.scale)
-    return stand(extent, size, left_edge(options.position, size[0], options.width_px), options)
+    left = left_edge(options.position, size[0], options.width_px, extent.stands_at[0])
+    return stand(extent, size, left, options)
 
 
-def extent_of(alpha: Pixels) -> Extent | None:
-    """Return what is to be seen of (h, w) alpha, or None."""
+def extent_of(alpha: Pixels, feet: Feet | None = None) -> Extent | None:
+    """Return what is to be seen of (h, w) alpha, or None. `feet`: where its pose has them in the picture."""
     x, y, wide, high = cv2.boundingRect((alpha >= VISIBLE).astype(np.uint8))
     if not wide:
         return None
     trimmed = (high, wide) == alpha.shape
     on_edge = y + high == alpha.shape[0] and (alpha[-1] >= VISIBLE).mean() > CROPPED_SHARE
+    if feet is not None:
+        across, down = (feet[0] * alpha.shape[1] - x) / wide, (feet[1] * alpha.shape[0] - y) / high
+        if 0 <= across <= 1 and down >= LEAST_DOWN:  # Else the model has not followed the pose.
+            soles = 1.0 if down > 1 - PAINTED_SOLES else down
+            return Extent((x, y, wide, high), False, (across, soles))
     return Extent((x, y, wide, high), on_edge and not trimmed)
 
 
 def size_in(extent: Extent, options: MergeOptions, scale: float) -> tuple[int, int]:
     """Return a figure's (width, height) in the frame."""
     _, _, wide, high = extent.source
-    largest = min(_ground_px(extent, options) / high, options.width_px / wide)
+    largest = min(
+        _ground_px(extent, options) / (high * extent.stands_at[1]),
+        options.height_px / high,
+        options.width_px / wide,
+    )
     usual = 1.0 if extent.cropped else min(TALLEST * options.height_px / high, LARGEST_ENLARGEMENT)
     # Bounded before it is scaled: else a figure too wide for its frame would be as large at 0.9 as at 1.0.
     factor = min(min(usual, largest) * scale, largest)
     return max(1, round(wide * factor)), max(1, round(high * factor))
 
 
-def left_edge(position: Position | float, wide: int, frame_px: int) -> int:
-    """Return where a figure of this width begins, inside the frame."""
-    return min(max(round(center_of(position) * frame_px - wide / 2), 0), frame_px - wide)
+def left_edge(position: Position | float, wide: int, frame_px: int, stands_at: float = 0.5) -> int:
+    """Return where a figure of this width begins, inside the frame, that stands at this share of it."""
+    return min(max(round(center_of(position) * frame_px - wide * stands_at), 0), frame_px - wide)
 
 
 def stand(extent: Extent, size: tuple[int, int], left: int, options: MergeOptions) -> Placement:
     """Return the place of a figure of this size, from its left edge."""
-    box = (left, _ground_px(extent, options) - size[1], *size)
+    top = _ground_px(extent, options) - round(size[1] * extent.stands_at[1])
+    # What hangs below the feet must not leave the frame.
+    box = (left, max(0, min(top, options.height_px - size[1])), *size)
     return Placement(extent.source, box, not extent.cropped)
 
 

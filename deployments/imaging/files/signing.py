@@ -64,7 +64,7 @@ class PictureSigner:
     ) -> Picture:
         """Return the same picture with a manifest: created by us, from the `ingredients` by title.
 
-        `inputs`: what a model started from, by title, each the SHA-256 of its file.
+        `inputs`: what a model painted from, by title, each the SHA-256 of its file.
         """
         c2pa = self._c2pa
         made: dict[str, object] = {"action": "c2pa.created", "softwareAgent": _AGENT}

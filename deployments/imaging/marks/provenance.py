@@ -17,7 +17,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from deployments import __version__
-from deployments.messages import LayerResult, PictureFormat
+from deployments.messages import LayerResult, PictureFormat, Recipe
 
 SOFTWARE = f"Scenewright {__version__}"
 VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -57,7 +57,7 @@ class Provenance:
     """Facts that one file states of itself, as far as known; None is a kind that was not declared.
 
     `prompts` (two lines) and `settings` (one) together are the `parameters` text. `inputs`: the pictures that
-    layers started from, such as `character image`, each by the SHA-256 of its file.
+    layers were painted from, such as `character image`, each by the SHA-256 of its file.
     """
 
     source: Source | None = None
@@ -164,14 +164,24 @@ def _settings(layers: tuple[LayerResult, ...]) -> str:
 
 
 def _inputs(layers: tuple[LayerResult, ...]) -> Iterator[tuple[str, str]]:
-    """Yield what layers started from, after its name; of several layers of a kind each by its index."""
+    """Yield the files that layers were painted from, each after its name.
+
+    Of several layers of a kind the name has the index.
+    """
     for at, layer in enumerate(layers):
         alike = [index for index, other in enumerate(layers) if other.kind == layer.kind]
         name = layer.kind + (f"-{alike.index(at)}" if len(alike) > 1 else "")
-        if layer.recipe is not None and layer.recipe.image is not None:
-            yield f"{name} image", layer.recipe.image
-            if layer.recipe.mask is not None:
-                yield f"{name} mask", layer.recipe.mask
+        recipe = layer.recipe
+        if recipe is None:
+            continue
+        if recipe.image is not None:
+            yield f"{name} image", recipe.image
+            if recipe.mask is not None:
+                yield f"{name} mask", recipe.mask
+        for number, reference in enumerate(recipe.references, 1):
+            yield f"{name} reference {number}", reference
+        if recipe.pose_image is not None:
+            yield f"{name} pose", recipe.pose_image
 
 
 def _layer_settings(layer: LayerResult) -> Iterator[tuple[str, object]]:
@@ -186,9 +196,20 @@ def _layer_settings(layer: LayerResult) -> Iterator[tuple[str, object]]:
             yield "Image", layer.recipe.image
         if layer.recipe.mask is not None:
             yield "Mask", layer.recipe.mask
+        yield from _guides(layer.recipe)
     yield "Seed", layer.seed
     yield "Size", f"{wide}x{high}"
     yield "Model", layer.model
+
+
+def _guides(recipe: Recipe) -> Iterator[tuple[str, object]]:
+    if recipe.references:
+        yield "Reference scale", recipe.reference_scale
+        yield "References", " ".join(recipe.references)
+    if recipe.pose or recipe.pose_image is not None:
+        yield "Pose scale", recipe.pose_scale
+        points = " ".join(f"{number:.4g}" for point in recipe.pose for number in point)
+        yield "Pose", recipe.pose_image or points
 
 
 def _quoted(value: object) -> str:

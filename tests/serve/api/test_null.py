@@ -12,11 +12,12 @@ import httpx
 import pytest
 from PIL import Image
 
-from serve.api.schema import ALIASES, PictureInput, SceneRequest, Wire
+from serve.api.schema import ALIASES, PictureInput, Pose, SceneRequest, Wire
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.http.body import parse
 from serve.ingress import build_api
+from tests.support.poses import KEYPOINTS
 from tests.support.scene_requests import SCENE, SMALL, error_of
 
 VALUES: dict[str, Any] = {
@@ -74,6 +75,9 @@ def minimal(shape: type[Wire], beside: str = "", null: bool = False) -> dict[str
     """What a request needs beside one field, or where that one is null."""
     if shape is PictureInput:  # One of its two fields.
         return {"b64_json": "a"} if beside == "id" else {"id": "a"}
+    if shape is Pose:
+        others = {"image": {"keypoints": KEYPOINTS}, "keypoints": {"image": {"id": "a"}}}
+        return others[beside] if null else {}
     needed = {name: VALUES[name] for name, field in shape.model_fields.items() if field.is_required()}
     if shape is not SceneRequest or (beside in EITHER and not null):
         return needed

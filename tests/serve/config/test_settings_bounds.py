@@ -76,6 +76,8 @@ def nested(keys: list[Any], value: Any) -> Any:
             if key in ("num_inference_steps", "guidance_scale", "width", "height") and keys[-2] == "defaults":
                 given = {"num_inference_steps": 9, "guidance_scale": 6.0, "width": 64, "height": 64}
                 value = given | value
+            if key == "ip_adapter":
+                value["ip_adapter"] |= {"source": "x", "image_encoder": "x"}
             if keys[0] in ("character", "background") and key == "model":
                 value["model"].setdefault("source", "x")
             if keys[0] in ("character", "background") and key == "generator":

@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.hostile_bodies import BODIES
+from serve.config.service_config import ServiceConfig
+from tests.support.hostile_bodies import BODIES, GUIDED
 
 CORPUS = 2_000
 VALUES: tuple[Any, ...] = (
@@ -126,8 +127,13 @@ def bodies(base: dict[str, Any], dice: random.Random) -> Iterator[bytes]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("route", BODIES)
-async def test_a_hostile_body(client_with: Callable[..., httpx.AsyncClient], route: str) -> None:
-    client, dice = client_with(limits={"max_image_size": 512}), random.Random(route)
+async def test_a_hostile_body(
+    client_with: Callable[..., httpx.AsyncClient], config: ServiceConfig, route: str
+) -> None:
+    generator = config.model_dump()["character"]["generator"]
+    generator["model"] |= GUIDED
+    client = client_with(limits={"max_image_size": 512}, character={"generator": generator})
+    dice = random.Random(route)
     corpus = bodies(BODIES[route], dice)
 
     async def send(body: bytes) -> None:

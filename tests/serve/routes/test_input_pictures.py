@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import time
 from collections.abc import Callable
@@ -16,7 +15,6 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from sqlalchemy import update
 
 from deployments.messages import PictureJob
 from serve.config.service_config import ServiceConfig
@@ -24,8 +22,7 @@ from serve.graph.scene import Graph
 from serve.ingress import build_http
 from serve.pictures.service import PictureService
 from serve.routes import input_pictures
-from serve.state.open_state import open_state
-from serve.state.tables import pictures
+from tests.support.input_pictures import ended, expire, inline, submit
 from tests.support.local_service import listening, served, with_worker
 from tests.support.uploads import As, a_file, a_huge_file, error_of, files_of
 
@@ -35,10 +32,6 @@ PLACE = np.random.default_rng(5).integers(60, 200, (HIGH, WIDE, 3)).astype(np.ui
 LEFT = np.zeros((HIGH, WIDE), np.uint8)
 LEFT[:, : WIDE // 2] = 255
 STEPS = {"num_inference_steps": 4}
-
-
-def inline(data: bytes) -> dict[str, str]:
-    return {"b64_json": base64.b64encode(data).decode()}
 
 
 IMAGE, MASK = inline(a_file(PLACE)), inline(a_file(LEFT))
@@ -350,24 +343,6 @@ async def test_the_same_key_is_the_same_job_after_its_picture_is_gone(request_la
     assert (await client.delete(f"/v1/pictures/{image['id']}")).status_code == 200
     again = await client.post("/v1/jobs", json=body, headers=headers)
     assert (again.status_code, again.json().get("id")) == (202, job)
-
-
-def submit(client: httpx.Client, *layers: dict[str, Any]) -> str:
-    scenes = [{"character": "a fox", "background": layer, "seed": 3} for layer in layers]
-    answer = client.post("/v1/jobs", json={"scenes": scenes})
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["id"])
-
-
-def ended(client: httpx.Client, job: str) -> list[dict[str, Any]]:
-    with client.stream("GET", f"/v1/jobs/{job}/events") as events:
-        events.read()
-    return list(client.get(f"/v1/jobs/{job}").json()["scenes"])
-
-
-def expire(config: ServiceConfig) -> None:
-    with open_state(config.state_folder, config.jobs).begin() as connection:
-        connection.execute(update(pictures).values(expires_at=1.0))
 
 
 def test_jobs_hold_what_they_start_from_until_they_have_ended(mine: ServiceConfig, graph: Graph) -> None:

@@ -18,21 +18,15 @@ from diffusers.pipelines import auto_pipeline
 from deployments.diffusion.model.families import FAMILIES, Task, family_named, family_of_pipeline
 from deployments.diffusion.model.loader import load
 from deployments.diffusion.model.model_config import ModelConfig
-from deployments.diffusion.model.pipeline_painter import PipelinePainter, PipelinePainting
+from deployments.diffusion.model.pipeline_painter import PipelinePainter
 from deployments.diffusion.painter import PaintRequest
 from deployments.diffusion.start_picture import StartPicture
 from deployments.errors import InvalidRequest
 from tests.support import tiny_families
 from tests.support.tiny_families import TINY
+from tests.support.together import LEFT, MASKED, TEXT, TINTS, VARIED, together
 
 CLOSE = 1e-5
-WIDTH, HEIGHT = 64, 96
-TINTS = np.random.default_rng(3).integers(0, 255, (HEIGHT, WIDTH, 3)).astype(np.uint8)
-LEFT = np.zeros((HEIGHT, WIDTH), bool)
-LEFT[:, : WIDTH // 2] = True
-TEXT = PaintRequest("a red knight", None, 4, 3.0, 11, WIDTH, HEIGHT)
-VARIED = StartPicture(name="tints", strength=0.6, pixels=TINTS)
-MASKED = replace(VARIED, strength=0.8, mask_name="left", mask=LEFT)
 LONGER_WITH_A_PICTURE = ("flux2-klein",)
 """The picture's tokens stand beside those of the latents."""
 UNETS = ("tiny_sd1", "tiny_sd2", "tiny_sdxl")
@@ -107,29 +101,6 @@ def stock(folder: Path, name: str, task: Task, request: PaintRequest) -> Floats:
         output_type="np",
     )
     return made.images[0]  # type: ignore[no-any-return]
-
-
-def together(
-    painter: PipelinePainter, requests: dict[int, PaintRequest]
-) -> tuple[list[PipelinePainting], list[int]]:
-    """Begin each request at its step, and step all of them to their ends; the rows of each forward."""
-    rows: list[int] = []
-
-    def look(network: Any, positional: Any, named: Any) -> None:
-        rows.append(len(positional[0] if positional else next(iter(named.values()))))
-
-    hook = painter._denoiser.register_forward_pre_hook(look, with_kwargs=True)
-    paintings: list[PipelinePainting] = []
-    try:
-        for step in range(20):
-            if step in requests:
-                paintings.append(painter.begin(requests[step]))
-            if under_way := [painting for painting in paintings if painting.done < painting.steps]:
-                painter.step(under_way)
-                assert [painting.fault for painting in under_way] == [None] * len(under_way)
-    finally:
-        hook.remove()
-    return paintings, rows
 
 
 def tasks(name: str) -> tuple[Task, ...]:

@@ -13,10 +13,13 @@ from deployments.imaging.composite.placing import Extent, Placement
 from deployments.messages import FigureOptions, MergeOptions
 
 EXTENTS = st.builds(
-    lambda wide, high, cropped: Extent((0, 0, wide, high), cropped),
+    lambda wide, high, cropped, feet: (
+        Extent((0, 0, wide, high), cropped) if feet is None else Extent((0, 0, wide, high), False, feet)
+    ),
     st.integers(1, 1536),
     st.integers(1, 1536),
     st.booleans(),
+    st.none() | st.tuples(st.floats(0, 1), st.floats(0.5, 1)),
 )
 SIDES = st.integers(64, 1024)
 PLACES = st.none() | st.sampled_from(["left", "center", "right"]) | st.floats(0, 1)
@@ -75,6 +78,15 @@ def test_one_that_is_placed_stands_there_and_the_others_beside_it() -> None:
     boxes = [placement.box for placement in arrange(alike(3), MergeOptions(), figures)]
     assert boxes[1][0] + boxes[1][2] / 2 == pytest.approx(0.3 * 1024, abs=1)
     assert boxes[1][0] + boxes[1][2] <= boxes[0][0] < boxes[2][0]
+
+
+def test_one_whose_feet_are_known_has_them_where_it_is_placed() -> None:
+    first, *others = alike(3)
+    leaning = Extent(first.source, False, (0.2, 0.9))
+    figures = [FigureOptions(0.3), FigureOptions(), FigureOptions()]
+    boxes = [placement.box for placement in arrange([leaning, *others], MergeOptions(), figures)]
+    assert boxes[0][0] + 0.2 * boxes[0][2] == pytest.approx(0.3 * 1024, abs=1)
+    assert boxes[0][0] + boxes[0][2] <= boxes[1][0] < boxes[2][0]
 
 
 def test_two_that_are_placed_may_hide_each_other_and_keep_their_size() -> None:

@@ -120,6 +120,7 @@ IMPOSSIBLE: list[dict[str, Any]] = [
     *({"options": {"scale": scale}} for scale in (float("nan"), float("inf"), 1e30, -1, 0)),
     *({"options": {name: 1e30}} for name in ("harmonize", "contrast", "position")),
     {"options": {"contrast": -1}},
+    *({"options": {"feet": feet}} for feet in ([0.5, 1.5], [-1, 0], [float("nan"), 0], [0.5], 0.5)),
 ]
 
 

@@ -110,6 +110,51 @@ def test_a_cropped_figure_is_flush_with_the_bottom_at_its_own_size() -> None:
     assert not placement.grounded
 
 
+def at(x: float, row: float, picture: tuple[int, int] = (512, 384)) -> tuple[float, float]:
+    """Feet at this column and row of a picture."""
+    return x / picture[1], row / picture[0]
+
+
+@pytest.mark.parametrize("position", [0.3, 0.5, 0.6])
+@pytest.mark.parametrize("column", [60, 140, 220])
+def test_feet_that_a_pose_knows_are_at_the_position_on_the_ground(position: float, column: int) -> None:
+    """A cloak, of which a fifth hangs below the feet, and a staff that leans to one side."""
+    options = MergeOptions(position=position, height_px=1024, feet=at(column, 480 - 80))
+    placement = place(placed(180, 400), options)
+    assert placement is not None and placement.grounded
+    left, top, wide, high = placement.box
+    factor = wide / 180
+    assert left + (column - 50) * factor == pytest.approx(position * 1024, abs=1)
+    assert top + 320 * factor == pytest.approx(FEET_LINE * 1024, abs=1.5) or top + high == 1024
+
+
+def test_what_hangs_below_the_feet_stays_in_the_frame() -> None:
+    for frame in ((1024, 512), (300, 512), (1024, 200)):
+        for scale in (0.3, 1.0, 4.0):
+            options = MergeOptions("auto", 0.5, *frame, scale, feet=at(140, 300))
+            placement = place(placed(180, 400), options)
+            assert placement is not None
+            x, y, wide, high = placement.box
+            assert min(x, y) >= 0 and x + wide <= frame[0] and y + high <= frame[1]
+            assert abs(wide - high * 180 / 400) <= max(0.01 * wide, 1)
+
+
+def test_soles_that_are_painted_where_the_pose_has_them_are_the_figures_own() -> None:
+    for row in (460, 480, 500):
+        placement = place(placed(180, 400), MergeOptions(feet=at(140, row)))
+        assert placement == place(placed(180, 400), MergeOptions())
+
+
+def test_a_figure_whose_feet_are_known_is_not_cut_off_at_the_bottom() -> None:
+    placement = place(placed(200, 400, bottom=512), MergeOptions(feet=at(150, 500)))
+    assert placement is not None and placement.grounded
+
+
+@pytest.mark.parametrize("feet", [at(140, 100), at(0, 470), at(300, 470), (0.0, 0.0)])
+def test_feet_where_the_model_painted_none_count_for_nothing(feet: tuple[float, float]) -> None:
+    assert place(placed(180, 400), MergeOptions(feet=feet)) == place(placed(180, 400), MergeOptions())
+
+
 def test_a_picture_without_a_figure_has_no_place() -> None:
     assert place(np.full((64, 64), 127, np.uint8), MergeOptions()) is None
 

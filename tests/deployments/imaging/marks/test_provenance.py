@@ -105,6 +105,26 @@ def test_the_recipe_names_the_pictures_that_layers_started_from(picture_format: 
     assert "Image" not in of_layers(CHARACTER, BACKGROUND).settings and not of_layers(CHARACTER).inputs
 
 
+@pytest.mark.parametrize("picture_format", FORMATS)
+def test_the_recipe_names_references_and_poses(picture_format: PictureFormat) -> None:
+    pose = ((0.5, 0.125, 1.0),) * 18
+    alike = replace(
+        CHARACTER, recipe=replace(RECIPE, references=(IMAGE, MASK), reference_scale=0.5, pose=pose)
+    )
+    posed = replace(BACKGROUND, recipe=replace(RECIPE, image=IMAGE, pose_image=MASK, pose_scale=0.8))
+    reported = of_layers(alike, posed)
+    assert reported.inputs == (
+        ("character reference 1", IMAGE),
+        ("character reference 2", MASK),
+        ("background image", IMAGE),
+        ("background pose", MASK),
+    )
+    told = parameters_of(written(replace(reported, prompts=""), picture_format))
+    assert f"CFG scale: 7.5, Reference scale: 0.5, References: {IMAGE} {MASK}, Pose scale: 1.0, " in told
+    assert f"Pose: {'0.5 0.125 1 ' * 17}0.5 0.125 1, Seed: 42" in told
+    assert f"Background Pose scale: 0.8, Background Pose: {MASK}, " in told
+
+
 def test_what_starts_from_a_picture_is_not_said_to_be_a_models_alone() -> None:
     varied = replace(CHARACTER, recipe=replace(RECIPE, image=IMAGE))
     assert of_layers(varied).source == "compositeWithTrainedAlgorithmicMedia"

@@ -1,0 +1,280 @@
+"""Paint by reference pictures: an IP-Adapter over a UNet, each row of a forward with its own or with none.
+
+The weights are read by diffusers, and the mathematics are those of its IPAdapterAttnProcessor2_0. That one
+has the same number of pictures and one scale for all rows, and no row without; here they differ by row.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import safetensors.torch
+import torch
+from diffusers.models.attention_processor import AttnProcessor2_0
+from diffusers.models.embeddings import ImageProjection
+from PIL import Image
+from torch.nn import functional
+from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
+
+from deployments.diffusion.guide_pictures import References
+from deployments.diffusion.model.batched_calls import OfOneRow
+from deployments.diffusion.model.families import Family
+from deployments.diffusion.model.load_errors import blamed
+from deployments.diffusion.model.model_config import IpAdapterConfig, ModelConfig
+from deployments.diffusion.model.model_files import check_single_file
+from deployments.diffusion.model.networks import denoiser_of
+from deployments.diffusion.model.side_networks import local_file, read_network, shown_name
+from deployments.errors import ModelUnusable
+
+OF_ROWS = "references"
+"""The argument beside a denoiser's own that holds one OfOneRow of Tokens or None for each row."""
+KINDS = ("image_proj.", "ip_adapter.")
+OF_PICTURES = ("image_proj.proj.weight", "image_proj.proj.3.weight", "image_proj.latents")
+"""Weights of the adapters that read pictures; there are others that read what a face detector says."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The references of one row: (tokens, channels) as the UNet's attention reads them, and their scale."""
+
+    tokens: torch.Tensor
+    scale: float
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """Rows of one forward with equally many tokens: (rows, tokens, channels), and (rows, 1, 1) scales."""
+
+    rows: list[int] | slice
+    tokens: torch.Tensor
+    scales: torch.Tensor
+
+
+class Given:
+    """Groups of the rows that have references in the forward under way."""
+
+    groups: Sequence[RowGroup] = ()
+
+
+class ReferenceAttention(torch.nn.Module):
+    """Cross-attention that also reads the references of its rows. `plain`: the one without."""
+
+    def __init__(self, plain: Any, adapted: Any, given: Given) -> None:
+        super().__init__()
+        self.plain = plain
+        self.to_key, self.to_value = adapted.to_k_ip[0], adapted.to_v_ip[0]
+        self.given = given
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: torch.Tensor,
+        encoder_hidden_states: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Attend, by the names of diffusers' attention processors."""
+        if not self.given.groups or encoder_hidden_states is None:
+            plain: torch.Tensor = self.plain(attn, hidden_states, encoder_hidden_states, attention_mask)
+            return plain
+        residual = hidden_states
+        rows, length, _ = encoder_hidden_states.shape
+        if attention_mask is not None:
+            attention_mask = attn.prepare_attention_mask(attention_mask, length, rows)
+            attention_mask = attention_mask.view(rows, attn.heads, -1, attention_mask.shape[-1])
+        query = _by_head(attn.to_q(hidden_states), attn.heads)
+        key, value = (_by_head(read(encoder_hidden_states), attn.heads) for read in (attn.to_k, attn.to_v))
+        attended = _attended(query, key, value, attention_mask)
+        for group in self.given.groups:
+            key, value = (_by_head(read(group.tokens), attn.heads) for read in (self.to_key, self.to_value))
+            seen = group.scales * _attended(query[group.rows], key, value)
+            attended[group.rows] = (attended[group.rows] + seen).to(attended.dtype)
+        out: torch.Tensor = attn.to_out[1](attn.to_out[0](attended))
+        whole = out + residual if attn.residual_connection else out
+        return whole / float(attn.rescale_output_factor)
+
+
+def _by_head(hidden: torch.Tensor, heads: int) -> torch.Tensor:
+    rows, length, channels = hidden.shape
+    return hidden.view(rows, length, heads, channels // heads).transpose(1, 2)
+
+
+def _attended(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return (rows, length, channels)."""
+    attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    return attended.transpose(1, 2).flatten(2).to(query.dtype)
+
+
+class IpAdapter:
+    """Own an adapter over a pipeline's UNet, and the encoder of its pictures.
+
+    `capacity`: how many pictures' embeddings are kept; `exact`: each row is computed alone.
+    """
+
+    def __init__(self, pipeline: Any, encoder: Any, projection: Any, capacity: int, exact: bool) -> None:
+        # Under the names that the pipeline's own `encode_image` reads.
+        self.image_encoder = encoder
+        size = encoder.config.image_size
+        self.feature_extractor = CLIPImageProcessor(size=size, crop_size=size)
+        self._encode_image = type(pipeline).encode_image
+        self._unet = pipeline.unet
+        self._device = pipeline._execution_device
+        self._projection = projection
+        self._capacity = capacity
+        self._exact = exact
+        self._embeddings: OrderedDict[str, tuple[torch.Tensor, torch.Tensor]] = OrderedDict()
+        self.given = Given()
+
+    def arguments(self, references: References, guided: bool) -> dict[str, Any]:
+        """Return the argument of a pipeline's call that has the embeddings of these pictures."""
+        images = references.images()
+        pairs = [self._embedded(*named) for named in zip(references.names, images, strict=True)]
+        own, none = (torch.cat(embeddings)[None] for embeddings in zip(*pairs, strict=True))
+        return {"ip_adapter_image_embeds": [torch.cat([none, own]) if guided else own]}
+
+    def of_one(self, scale: float) -> ReferenceRows:
+        """Return what reads the references out of one pipeline's calls."""
+        return ReferenceRows(self._projection, scale)
+
+    def run(self, *positional: Any, **keywords: Any) -> Any:
+        """Run the UNet, where OF_ROWS has the references of each row."""
+        rows: list[OfOneRow] = keywords.pop(OF_ROWS)
+        with self._giving([row.value for row in rows]):
+            return self._unet(*positional, **keywords)
+
+    @contextmanager
+    def _giving(self, rows: Sequence[Tokens | None]) -> Iterator[None]:
+        alike: dict[object, list[int]] = {}
+        for index, row in enumerate(rows):
+            if row is not None and row.scale:
+                alike.setdefault(index if self._exact else len(row.tokens), []).append(index)
+        self.given.groups = [_group(indices, rows) for indices in alike.values()]
+        try:
+            yield
+        finally:
+            self.given.groups = ()
+
+    def _embedded(self, name: str, image: Image.Image) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return a picture's embedding, (1, ...), and that of none. Computed once while it is kept."""
+        if name not in self._embeddings:
+            hidden = not isinstance(self._projection, ImageProjection)
+            self._embeddings[name] = self._encode_image(self, image, self._device, 1, hidden)
+        self._embeddings.move_to_end(name)
+        found = self._embeddings[name]
+        while len(self._embeddings) > self._capacity:
+            self._embeddings.popitem(last=False)
+        return found
+
+
+class ReferenceRows:
+    """Take the embeddings out of one pipeline's calls of its UNet, and give each row its own tokens."""
+
+    def __init__(self, projection: Any, scale: float) -> None:
+        self._projection = projection
+        self._scale = scale
+        self._seen: Any = None
+        self._rows: list[OfOneRow] = []
+
+    def carried(self, positional: tuple[Any, ...], keywords: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the keywords of a call with OF_ROWS in place of the embeddings."""
+        added = dict(keywords.get("added_cond_kwargs") or {})
+        embeddings = added.pop("image_embeds", None)
+        if embeddings is None:
+            return {**keywords, OF_ROWS: [OfOneRow()] * len(positional[0])}
+        if embeddings is not self._seen:  # The same in each step.
+            self._seen, (of_pictures,) = embeddings, embeddings
+            tokens = self._projection(of_pictures.flatten(0, 1)).unflatten(0, of_pictures.shape[:2])
+            self._rows = [OfOneRow(Tokens(row.flatten(0, 1), self._scale)) for row in tokens]
+        return {**keywords, "added_cond_kwargs": added or None, OF_ROWS: self._rows}
+
+
+def _group(indices: list[int], rows: Sequence[Tokens | None]) -> RowGroup:
+    own = [row for row in (rows[index] for index in indices) if row is not None]
+    tokens = torch.stack([row.tokens for row in own])
+    scales = torch.tensor([row.scale for row in own], device=tokens.device)[:, None, None]
+    return RowGroup(slice(None) if len(indices) == len(rows) else indices, tokens, scales)
+
+
+def ip_adapter(config: ModelConfig, family: Family, pipeline: Any, exact: bool) -> IpAdapter | None:
+    """Lay the configured IP-Adapter over a pipeline's UNet; None where none is configured.
+
+    Raises NotReady or ModelUnusable, naming what is wrong with it.
+    """
+    settings = config.ip_adapter
+    if settings is None:
+        return None
+    shown = f"the IP-Adapter {shown_name(settings.source)}"
+    if not family.ip_adapter:
+        raise ModelUnusable(f"{shown} cannot be used: {family.title} takes none")
+    with blamed(shown):
+        return _laid_over(settings, shown, pipeline, exact)
+
+
+def _laid_over(settings: IpAdapterConfig, shown: str, pipeline: Any, exact: bool) -> IpAdapter:
+    unet, weights = pipeline.unet, _weights(settings.source, shown)
+    dtype = denoiser_of(pipeline).dtype
+    encoder = read_network(
+        CLIPVisionModelWithProjection, settings.image_encoder, "the image encoder", dtype
+    ).to(pipeline._execution_device)
+    plain = dict(unet.attn_processors)
+    unet.set_attn_processor(AttnProcessor2_0())  # diffusers makes the others anew, which not all can be.
+    try:
+        adapted = unet._convert_ip_adapter_attn_to_diffusers([weights], low_cpu_mem_usage=False)
+        projection = unet._convert_ip_adapter_image_proj_to_diffusers(
+            weights["image_proj"], low_cpu_mem_usage=False
+        )
+    except KeyError as error:
+        raise ModelUnusable(f"{shown} does not fit the model: it lacks {error.args[0]}") from error
+    finally:
+        unet.set_attn_processor(dict(plain))  # Which empties it.
+    laid = sum(hasattr(each, "to_k_ip") for each in adapted.values())
+    if laid != sum(name.endswith("to_k_ip.weight") for name in weights["ip_adapter"]):
+        raise ModelUnusable(f"{shown} does not fit the model: it is for one with other layers of attention")
+    projection = projection.to(pipeline._execution_device, dtype).requires_grad_(False)
+    made = IpAdapter(pipeline, encoder.requires_grad_(False), projection, settings.cached_pictures, exact)
+    _try(made, shown)
+    where = next(unet.parameters()).device
+    for name, processor in adapted.items():
+        if hasattr(processor, "to_k_ip"):
+            laid_over = ReferenceAttention(plain[name], processor, made.given)
+            adapted[name] = laid_over.to(where, dtype).requires_grad_(False)
+        else:
+            adapted[name] = plain[name]
+    unet.set_attn_processor(adapted)
+    return made
+
+
+def _weights(source: str, shown: str) -> dict[str, dict[str, torch.Tensor]]:
+    """Return the weights in diffusers' two parts. Raises NotReady or ModelUnusable."""
+    file = local_file(source, "the IP-Adapter")
+    names = check_single_file(file).names
+    if not all(any(name.startswith(kind) for name in names) for kind in KINDS):
+        raise ModelUnusable(f"{shown} is not an IP-Adapter")
+    if not any(name in names for name in OF_PICTURES):
+        raise ModelUnusable(f"{shown} cannot be used: it does not read pictures, as adapters for faces")
+    weights = safetensors.torch.load_file(file)
+    return {
+        kind.removesuffix("."): {
+            name.removeprefix(kind): weight for name, weight in weights.items() if name.startswith(kind)
+        }
+        for kind in KINDS
+    }
+
+
+@torch.no_grad()
+def _try(made: IpAdapter, shown: str) -> None:
+    """Encode a picture. Raises ModelUnusable where the encoder is not the one that the adapter reads."""
+    picture = Image.new("RGB", (64, 64), "gray")
+    try:
+        (embedded,) = made._encode_image(
+            made, picture, made._device, 1, not isinstance(made._projection, ImageProjection)
+        )[:1]
+        made._projection(embedded)
+    except RuntimeError as error:
+        message = f"{shown} was trained with another image encoder than the configured one"
+        raise ModelUnusable(message) from error

@@ -1,0 +1,58 @@
+"""Read the pictures that guide a layer, and draw the pose of its figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from PIL import Image
+
+from deployments.diffusion.guide_pictures import PosePicture, References
+from deployments.diffusion.start_picture import fitted
+from deployments.imaging.files.decoding import open_upright, place_pixels
+from deployments.imaging.skeleton import draw_skeleton
+from deployments.messages import LayerJob, Pixels
+
+MOST_PX = 1 << 30
+"""Bounded where they were taken in: what is read here was written by a merger's replica."""
+LONGEST_SIDE_PX = 1024
+"""Of a reference as it is kept while its layer waits: encoders read less."""
+
+
+def read_references(job: LayerJob, files: Mapping[str, bytes]) -> References | None:
+    """Return the pictures that a job's layer shall resemble. Blocks, and holds much memory.
+
+    `files` by their names. What is transparent is white. Raises InvalidRequest naming the one at fault.
+    """
+    if not job.references:
+        return None
+    pixels = tuple(
+        _no_longer(place_pixels(open_upright(files[name], f"{job.path}.references.{index}", MOST_PX)))
+        for index, name in enumerate(job.references)
+    )
+    return References(names=job.references, scale=job.reference_scale, pixels=pixels)
+
+
+def read_pose(job: LayerJob, files: Mapping[str, bytes]) -> PosePicture | None:
+    """Return the control picture of a job's pose, in the layer's own size. Blocks.
+
+    `files` by their names. Raises InvalidRequest naming the one at fault.
+    """
+    size = job.width_px, job.height_px
+    if job.pose:
+        drawn = draw_skeleton(job.pose, *size)
+        return PosePicture(scale=job.pose_scale, keypoints=job.pose, pixels=drawn)
+    if job.pose_image is None:
+        return None
+    image = open_upright(files[job.pose_image], f"{job.path}.pose.image", MOST_PX)
+    pixels = fitted(Image.fromarray(place_pixels(image)), size)
+    return PosePicture(scale=job.pose_scale, name=job.pose_image, pixels=pixels)
+
+
+def _no_longer(pixels: Pixels) -> Pixels:
+    """Return a picture of at most LONGEST_SIDE_PX a side."""
+    if max(pixels.shape[:2]) <= LONGEST_SIDE_PX:
+        return pixels
+    image = Image.fromarray(pixels)
+    image.thumbnail((LONGEST_SIDE_PX, LONGEST_SIDE_PX), Image.Resampling.LANCZOS)
+    return np.asarray(image)

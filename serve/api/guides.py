@@ -1,0 +1,124 @@
+"""Resolve what guides a layer besides its words: pictures that it shall resemble, and its figure's pose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from deployments.diffusion.model.families import ModelTask
+from deployments.diffusion.model.painter_choice import tasks_of
+from deployments.diffusion.model.registry import ModelCard, family_by_name
+from deployments.errors import InvalidRequest, UnsupportedTask
+from deployments.messages import Feet, Keypoint
+
+from ..config.service_config import ModelSettings
+from .input_pictures import Known
+from .schema import Layer
+
+REFERENCE_SCALE, POSE_SCALE = 0.6, 1.0
+"""Where a request is silent."""
+LONGEST_BY_SHORTEST = 8
+"""An encoder scales the shorter side to its own: the longer one would come to any length. FLUX.2's bound."""
+SHORTEST_EDITED_PX = 64
+"""FLUX.2's too."""
+KNEES_AND_ANKLES = ((9, 10), (12, 13))
+"""Of the right and the left leg, in OpenPose's order."""
+SOLE = 0.16
+"""The share of the shin, knee to ankle, by which the sole is below the ankle."""
+LIFTED = 0.05
+"""The share of the picture's height from which a foot that is higher than the other counts as lifted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guides:
+    """Guides of a layer, in the words of a LayerJob."""
+
+    references: tuple[str, ...] = ()
+    reference_scale: float = 1.0
+    pose: tuple[Keypoint, ...] = ()
+    pose_image: str | None = None
+    pose_scale: float = 1.0
+
+
+def guides_of(asked: Layer, known: Known, settings: ModelSettings, card: ModelCard, prefix: str) -> Guides:
+    """Return what guides a layer.
+
+    Raises UnsupportedTask where its model has no use for that, and InvalidRequest with the parameter's path.
+    """
+    references = tuple(known[picture].name for picture in asked.references or ())
+    if references:
+        _check_references(asked, known, settings, card, prefix)
+    elif asked.reference_scale is not None:
+        message = f"{prefix}reference_scale is for a layer with references"
+        raise InvalidRequest(message, f"{prefix}reference_scale")
+    if asked.pose is not None:
+        _require("pose", settings, card, prefix)
+    elif asked.pose_scale is not None:
+        raise InvalidRequest(f"{prefix}pose_scale is for a layer with a pose", f"{prefix}pose_scale")
+    keypoints = [] if asked.pose is None else asked.pose.keypoints or []
+    pose = tuple((x, y, confidence) for x, y, confidence in keypoints)
+    if keypoints and not any(confidence for _, _, confidence in pose):
+        param = f"{prefix}pose.keypoints"
+        raise InvalidRequest(f"{param}: no point is there, as all have a confidence of 0", param)
+    image = None if asked.pose is None else asked.pose.image
+    return Guides(
+        references=references,
+        reference_scale=_scale(asked.reference_scale, REFERENCE_SCALE) if references else 1.0,
+        pose=pose,
+        pose_image=None if image is None else known[image].name,
+        pose_scale=_scale(asked.pose_scale, POSE_SCALE),
+    )
+
+
+def feet_of(pose: Sequence[Keypoint]) -> Feet | None:
+    """Return where the soles of a pose are, between the feet that stand; None where it has no ankle."""
+    soles = []
+    for knee, ankle in KNEES_AND_ANKLES if pose else ():
+        x, y, there = pose[ankle]
+        if there:
+            shin = max(0.0, y - pose[knee][1]) if pose[knee][2] else 0.0
+            soles.append((x, min(1.0, y + SOLE * shin)))
+    if not soles:
+        return None
+    lowest = max(y for _, y in soles)
+    standing = [x for x, y in soles if lowest - y < LIFTED]
+    return sum(standing) / len(standing), lowest
+
+
+def _check_references(
+    asked: Layer, known: Known, settings: ModelSettings, card: ModelCard, prefix: str
+) -> None:
+    _require("references", settings, card, prefix)
+    family = family_by_name(card.family)
+    least = SHORTEST_EDITED_PX if family.reference_argument else 1
+    for index, picture in enumerate(asked.references or ()):
+        shorter, longer = sorted((known[picture].width, known[picture].height))
+        if shorter < least or longer > LONGEST_BY_SHORTEST * shorter:
+            param = f"{prefix}references.{index}"
+            message = f"{param} must be no longer than {LONGEST_BY_SHORTEST} times its shorter side"
+            at_least = f", and that at least {least} pixels" if least > 1 else ""
+            raise InvalidRequest(f"{message}{at_least}: it is {longer} by {shorter}", param)
+    if not family.reference_argument:
+        return
+    # An editing model reads them as the words do, and has one input for pictures.
+    if asked.reference_scale not in (None, REFERENCE_SCALE):
+        param = f"{prefix}reference_scale"
+        raise InvalidRequest(f"{param} is not for {card.id}: {family.title} has none", param)
+    if asked.image is not None:
+        param = f"{prefix}references"
+        raise UnsupportedTask(f"{card.id} cannot take references together with an image", param)
+
+
+def _require(task: ModelTask, settings: ModelSettings, card: ModelCard, prefix: str) -> None:
+    """Raise UnsupportedTask, with what the model can do instead, unless it can do a task."""
+    possible = tasks_of(settings.generator.model)
+    if task in possible:
+        return
+    message = f"{card.id} cannot do {task}: it can do {', '.join(possible)}"
+    if "image_to_image" in possible:
+        message += f"; {prefix}image with {prefix}strength starts from a picture"
+    raise UnsupportedTask(message, f"{prefix}{task}")
+
+
+def _scale(given: float | None, default: float) -> float:
+    return default if given is None else given
