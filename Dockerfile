@@ -3,7 +3,7 @@
 #   docker build --target cpu --build-arg LOCK=requirements-cpu.lock --build-arg TORCH="--index-url ADDRESS" .
 #   docker build --target cuda .
 # ADDRESS is an index of CPU builds of torch (the top of scripts/install says where it stands), whose files have no hash
-# here: all others must have the locked one. The lock holds the extras postgres, s3 and tracing too. The bundled models
+# here: all others must have the locked one. The lock holds the extras postgres, s3, safety and tracing too. The bundled models
 # are baked in; others are found under /models, a volume (kubernetes/components/mounted-models), or are downloaded there.
 # For a build that can be repeated, the base image's digest too: `scripts/digests build` writes the argument.
 ARG PYTHON_IMAGE=python:3.12-slim-bookworm

@@ -3,7 +3,8 @@
 ScenewrightError
 ├── InvalidRequest        the words or pictures sent cannot be used            422 invalid_request
 │   ├── CutoutFailed      `cutout` was insisted on and the matte is poor       422 cutout_failed
-│   └── UnsupportedTask   the model cannot do what was asked of it             422 unsupported_task
+│   ├── UnsupportedTask   the model cannot do what was asked of it             422 unsupported_task
+│   └── ContentRefused    the words or the picture are not allowed here        422 content_refused
 ├── Overloaded            no room; come back after `retry_after_s`             429 overloaded
 ├── GenerationFailed      the model failed, or never made a usable picture     502 generation_failed
 ├── NotReady              the model is loading, or missing for now             503 not_ready
@@ -50,6 +51,10 @@ class CutoutFailed(InvalidRequest):
 
 
 class UnsupportedTask(InvalidRequest):
+    pass
+
+
+class ContentRefused(InvalidRequest):
     pass
 
 

@@ -22,6 +22,7 @@ Result = TypeVar("Result")
 KINDS: tuple[type[ScenewrightError], ...] = (
     errors.CutoutFailed,
     errors.UnsupportedTask,
+    errors.ContentRefused,
     errors.InvalidRequest,
     errors.Overloaded,
     errors.GenerationFailed,

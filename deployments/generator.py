@@ -165,6 +165,7 @@ class Generator(ABC):
             self._cached_layers.cache_keys(),
             self._engine.loaded,
             self._engine.readiness().reason,
+            self._engine.device_time.unanswered(),
         ).as_stats()
 
 

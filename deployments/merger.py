@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from PIL import Image
+
 from deployments.bounds import Bytes, Count
-from deployments.errors import CutoutFailed, InvalidRequest
-from deployments.imaging.composite.compositing import compose
-from deployments.imaging.composite.group_composing import compose_group
+from deployments.errors import ContentRefused, CutoutFailed, InvalidRequest
+from deployments.imaging.composite.compositing import Composition, compose
+from deployments.imaging.composite.group_composing import GroupComposition, compose_group
 from deployments.imaging.composite.layer_tags import as_before, group_as_before
 from deployments.imaging.consistency.comparing import FigureComparer
 from deployments.imaging.consistency.embedder import ConsistencyConfig
@@ -31,6 +33,7 @@ from deployments.imaging.marks.provenance import (
     of_layers,
 )
 from deployments.imaging.previews import compose_group_preview, compose_preview
+from deployments.imaging.safety import PictureSafety, SafetyConfig
 from deployments.imaging.sprite_sheet import make_sheet
 from deployments.merge_work import (
     compare_work,
@@ -52,6 +55,8 @@ from deployments.messages import (
     OutputOptions,
     Picture,
     PictureJob,
+    Pixels,
+    Safety,
     SheetJob,
     SheetResult,
     UploadJob,
@@ -76,6 +81,7 @@ class MergerConfig:
     work_bytes: Bytes = 700_000_000
     at_once: Count = 4
     consistency: ConsistencyConfig = field(default_factory=ConsistencyConfig)
+    safety: SafetyConfig = field(default_factory=SafetyConfig)
 
 
 DEFAULT = MergerConfig()
@@ -91,6 +97,7 @@ class Merger:
         self._network = NeuralMatte(config.matting).cut_out if config.matting is not None else None
         self._writer = PictureWriter(config.provenance, config.signing)
         self._comparer = FigureComparer(config.consistency, self._network)
+        self._safety = PictureSafety(config.safety) if config.safety.checks_pictures else None
         self._queue = QueuedThreads(config.at_once, config.work_bytes)
 
     async def merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
@@ -129,7 +136,7 @@ class Merger:
     async def sheet(self, job: SheetJob, *layers: LayerResult) -> SheetResult:
         """Set the poses of a figure into one atlas. Raises CutoutFailed."""
         work = sheet_work(job, layers)
-        return await self._queue.run(work, make_sheet, job, layers, self._network, self._writer)
+        return await self._queue.run(work, self._sheet, job, layers)
 
     async def preview(
         self, options: MergeOptions, character: bytes, background: bytes, tenant: str = ""
@@ -149,8 +156,43 @@ class Merger:
         work = preview_work(tenant, len(characters))
         return await self._queue.run(work, compose_group_preview, options, figures, background, characters)
 
+    def note_judged(self, outcome: str) -> None:
+        """Note how a picture was judged: passed, flagged or refused. Here it is not."""
+
+    def _judged(self, *pictures: Pixels | Image.Image, param: str | None = None) -> Safety | None:
+        """Return how these were judged, None where that is off. Raises ContentRefused."""
+        if self._safety is None:
+            return None
+        try:
+            found = self._safety.judge(*pictures, param=param)
+        except ContentRefused:
+            self.note_judged("refused")
+            raise
+        self.note_judged("flagged" if found.flagged else "passed")
+        return found
+
+    def _finished(
+        self,
+        made: Composition | GroupComposition,
+        job: MergeJob,
+        origin: Origin,
+        started: float,
+        *files: Pixels,
+    ) -> MergeResult:
+        """Judge a composition, the layers that are given out, and `files` that it came from; finish it."""
+        parts = origin.pixels.values() if job.layers else files
+        safety = self._judged(made.picture, *parts)
+        merged = finish(made, job, origin, self._writer, started)
+        return replace(merged, picture=replace(merged.picture, safety=safety))
+
+    def _sheet(self, job: SheetJob, layers: Sequence[LayerResult]) -> SheetResult:
+        safety = self._judged(*(layer.pixels for layer in layers))
+        made = make_sheet(job, layers, self._network, self._writer)
+        return replace(made, atlas=replace(made.atlas, safety=safety))
+
     def _encode(self, output: OutputOptions, layer: LayerResult) -> Picture:
-        return self._writer.write(layer.pixels, output, of_layers(layer))
+        safety = self._judged(layer.pixels)
+        return replace(self._writer.write(layer.pixels, output, of_layers(layer)), safety=safety)
 
     def _merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
         started = time.perf_counter()
@@ -160,7 +202,7 @@ class Merger:
             {"character": of_layers(character), "background": of_layers(background)},
             {"character": character.pixels, "background": background.pixels},
         )
-        return finish(made, job, origin, self._writer, started)
+        return self._finished(made, job, origin, started)
 
     def _merge_group(
         self, job: MergeJob, background: LayerResult, characters: Sequence[LayerResult]
@@ -172,7 +214,7 @@ class Merger:
         origin = group_origin(
             of_layers(*characters, background), reported, figures, of_layers(background), background.pixels
         )
-        return finish(made, job, origin, self._writer, started)
+        return self._finished(made, job, origin, started)
 
     def _merge_group_files(self, job: UploadJob) -> MergeResult:
         started = time.perf_counter()
@@ -193,11 +235,12 @@ class Merger:
             Provenance(behind),
             place,
         )
-        return finish(made, job.merge, origin, self._writer, started)
+        return self._finished(made, job.merge, origin, started, *origin.pixels.values())
 
     def _read_picture(self, job: PictureJob) -> Picture:
         pixels = figure_pixels(open_upright(job.data, job.param, job.max_pixels))
-        return encode(pixels, OutputOptions("png"))
+        safety = self._judged(pixels, param=job.param)
+        return replace(encode(pixels, OutputOptions("png")), safety=safety)
 
     def _merge_files(self, job: UploadJob) -> MergeResult:
         if job.merge.figures:
@@ -214,7 +257,7 @@ class Merger:
             {"character": Provenance(sources[0]), "background": Provenance(sources[1])},
             {"character": figure, "background": place},
         )
-        return finish(made, job.merge, origin, self._writer, started)
+        return self._finished(made, job.merge, origin, started, *origin.pixels.values())
 
     def _cut_out(self, output: OutputOptions, layer: LayerResult) -> Picture:
         if output.format == "jpeg":
@@ -223,4 +266,5 @@ class Merger:
         if cutout.confidence < LEAST_CONFIDENCE:
             message = f"the character could not be cut out (confidence {cutout.confidence:.2f})"
             raise CutoutFailed(f"{message}; request a plain backdrop", "cutout")
-        return self._writer.write(cutout.rgba(), output, of_layers(layer))
+        safety = self._judged(layer.pixels)
+        return replace(self._writer.write(cutout.rgba(), output, of_layers(layer)), safety=safety)

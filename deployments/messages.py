@@ -219,6 +219,28 @@ class LayerTimings:
 
 
 @dataclass(frozen=True)
+class Usage:
+    """Usage: seconds of the device, as the share of every forward, and megapixel-steps.
+
+    Both are zero for what was painted before.
+    """
+
+    device_s: float = 0.0
+    megapixel_steps: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(self.device_s + other.device_s, self.megapixel_steps + other.megapixel_steps)
+
+    def share(self, of: int) -> Usage:
+        """Return an equal share among so many."""
+        return Usage(self.device_s / of, self.megapixel_steps / of)
+
+
+Unanswered = tuple[str, str, str, str, float, float]
+"""A name of its own, the tenant, the request, the layer's path, seconds of the device, megapixel-steps."""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """The final input of a model, after wrapping and reducing: with the seed, enough to paint it again.
 
@@ -248,6 +270,7 @@ class LayerResult:
 
     `cached`: it was painted for another job, equal to this one. `cast`, `cast_version`: of its own job.
     `consistency`: how like its reference the member of the cast is, 0 to 1; None where nobody measured it.
+    `usage`: what it took for this one.
     """
 
     kind: LayerKind
@@ -263,6 +286,7 @@ class LayerResult:
     cast: str = ""
     cast_version: int = 0
     consistency: float | None = None
+    usage: Usage = field(default_factory=Usage)
 
 
 LayerEvent = QueueEvent | StepEvent | LayerResult
@@ -409,13 +433,22 @@ class CompareJob:
 
 
 @dataclass(frozen=True)
+class Safety:
+    """Judgement of a picture: `score` 0..1, and whether that is over the threshold."""
+
+    score: float
+    flagged: bool
+
+
+@dataclass(frozen=True)
 class Picture:
-    """An encoded picture."""
+    """An encoded picture. `safety` where it was judged."""
 
     format: PictureFormat
     width_px: int
     height_px: int
     data: bytes
+    safety: Safety | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -109,6 +109,7 @@ EXAMPLES = (
     Example("GET", "/v1/jobs/{job_id}/scenes/{index}", "/v1/jobs/{job}/scenes/0", save="scene-0.jpg"),
     Example("POST", "/v1/jobs/{job_id}/release", "/v1/jobs/{job}/release"),
     Example("DELETE", "/v1/jobs/{job_id}", "/v1/jobs/{job}"),
+    Example("GET", "/v1/usage", "/v1/usage?limit=31"),
     Example("POST", "/v1/pictures", "/v1/pictures", files={"file": "character.png"}),
     Example(
         "GET",

@@ -38,6 +38,11 @@ An answer is JSON, a picture or a stream of events, by `Accept`: `application/js
 Of several characters (`characters`) each event of one has its `index` too. Their seeds, where only the
 scene's own is given, are that seed for the first, one more for the second, and so on.
 
+`usage` says what an answer took: `device_s` is its share of every forward that it was in, of all its
+layers and attempts, `megapixel_steps` size times steps. A layer that was kept takes nothing, and equal
+requests at once share. A picture has the same in `X-Usage`; OpenAI's answers have it beside their counts
+of tokens, which are zero.
+
 A layer alone has the first two, and ends with `layer.completed` and the JSON answer. Pass over events
 that you do not know, and lines that begin with a colon, which only keep the connection alive. The
 events of a job are `scene.ended`, `job.progress` and `job.ended`; `ahead` in the latter two counts the

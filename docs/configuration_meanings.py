@@ -27,6 +27,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "matting": "A network that cuts figures out where the backdrop is not plain. null: none.",
         "consistency": "How figures of the cast are compared with their references.",
         "signing": "The certificate that signs pictures by C2PA. null: pictures are not signed.",
+        "safety": "What is refused or flagged for its content ([Moderation](moderation.md)).",
         "limits": "Limits of requests.",
         "jobs": "Where jobs are kept, and how they are worked off.",
         "pictures": "How many uploaded pictures are kept, and for how long. They lie where the jobs' pictures do.",
@@ -38,7 +39,19 @@ MEANINGS: dict[str, dict[str, str]] = {
         " `scenewright serve` itself listens on loopback.",
         "allowed_hosts": "Names and addresses by which the service may be reached, without ports. Where no key is"
         " needed, loopback names are allowed besides. `*` allows every name.",
+        "price_per_device_hour": "What an hour of a device costs, in any currency: `GET /v1/usage` then has `cost`."
+        " null: no cost is reported.",
         "state_dir": "The folder of jobs, pictures, keys and logs.",
+    },
+    "SafetyConfig": {
+        "mode": "Whether pictures are judged, those that are painted or merged and those that are uploaded. `flag`: answers"
+        " say what was found. `refuse`: what is over the threshold is 422 `content_refused`.",
+        "threshold": "The score from which a picture is flagged.",
+        "picture_check": "A callable of your own in place of open_nsfw, `package.module:name`, which takes (h, w, 3) RGB"
+        " and returns a score from 0 to 1.",
+        "blocked_words": "Words that no prompt may have, whatever the mode: whole words, without case and accents.",
+        "text_check": "A callable of your own, `package.module:name`, which takes a prompt and the tenant's name and"
+        " returns None, or why it is refused.",
     },
     "LayerSettings": {
         "generator": "The model, and how it is run. Not required where `models` lists one.",

@@ -77,10 +77,25 @@ ROWS = (
                 "No room, or no replica ready.",
             ),
             Panel(
+                "Over their limits",
+                "reqps",
+                (Query(rate(metrics.RATE_LIMITED, "tenant, reason"), "{{tenant}} {{reason}}"),),
+                "Requests over their tenant's own rate, month's budget or requests at once.",
+            ),
+            Panel(
                 "Degraded",
                 "percentunit",
                 (Query(share(rate(metrics.DEGRADED), rate(metrics.REQUESTS)), "of all requests"),),
                 "Reduced or placeholder layers: the answer says so too.",
+            ),
+            Panel(
+                "Moderation",
+                "ops",
+                (
+                    Query(rate(metrics.JUDGED, "outcome"), "pictures {{outcome}}"),
+                    Query(rate(metrics.CONTENT_REFUSED) + NEVER_EMPTY, "answers refused"),
+                ),
+                "Where `safety` is on: pictures judged, and answers 422 for words or pictures.",
             ),
             Panel(
                 "Damaged pictures",
@@ -134,6 +149,12 @@ ROWS = (
                 "The part of the time in which a replica has something to paint.",
             ),
             Panel(
+                "Device seconds by tenant",
+                "none",
+                (Query(rate(metrics.DEVICE_SECONDS, "tenant"), "{{tenant}}"),),
+                "Seconds of the devices in a second: each tenant's share of every forward, answered or not.",
+            ),
+            Panel(
                 "Backlog of a replica",
                 "s",
                 (Query(f"avg by (deployment) ({metrics.BACKLOG.exported})", "{{deployment}}"),),
@@ -181,6 +202,12 @@ ROWS = (
                 "Memory of the nodes",
                 "percentunit",
                 (Query("max by (instance) (ray_node_mem_used / ray_node_mem_total)", "{{instance}}"),),
+            ),
+            Panel(
+                "Energy of the GPUs",
+                "watt",
+                (Query(rate(metrics.JOULES, "deployment") + NEVER_EMPTY, "{{deployment}}"),),
+                "Where NVML counts it. Of a GPU that replicas share, each counts all.",
             ),
             Panel(
                 "GPUs",

@@ -17,7 +17,8 @@ import ray
 from ray import serve
 from ray.serve import Application
 
-from deployments.merger import Merger, MergerConfig
+from deployments.imaging.safety import refuse_missing_classifier
+from deployments.merger import MergerConfig
 
 from .config import haproxy_mode
 from .config.layer_models import deployment_names
@@ -30,6 +31,7 @@ from .jobs.worker import JobWorker
 from .state.across_nodes import home_of_jobs
 from .state.drivers import refuse_missing_drivers
 from .telemetry.generators import ObservedBackground, ObservedCharacter
+from .telemetry.judging import ObservedMerger
 from .telemetry.logs import LogConfig, logger
 
 # Three failures in a row end a replica, so a wedged step is seen 2 to 3 s after it counts as wedged.
@@ -50,6 +52,8 @@ def build(config: ServiceConfig) -> Application:
     config = config.with_environment(os.environ)
     haproxy_mode.refuse_without(config, ray.is_initialized())
     refuse_missing_drivers(config.jobs)
+    if config.safety.checks_pictures and config.safety.picture_check is None:
+        refuse_missing_classifier()
     home = home_of_jobs(config)
     for warning in memory_warnings(config):
         logger.warning(warning)
@@ -72,8 +76,9 @@ def build(config: ServiceConfig) -> Application:
         work_bytes(config),
         config.merger.at_once,
         config.consistency,
+        config.safety,
     )
-    merger = deployment("Merger", Merger, config.merger).bind(composition)
+    merger = deployment("Merger", ObservedMerger, config.merger).bind(composition)
     # Those that need not be there are apart from the two that always are.
     graph = (generators.pop("character"), generators.pop("background"), merger)
     worker = deployment("JobWorker", JobWorker, config.worker, health_check_period_s=5).bind(

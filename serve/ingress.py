@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -21,7 +22,7 @@ from .config.service_config import ReplicaOptions, ServiceConfig
 from .graph.admission_control import AdmissionControl
 from .graph.ref_cleanup import clean_up, freeze
 from .graph.replica_registry import HERE
-from .graph.scene import Graph, Handle
+from .graph.scene import Graph, Handle, unanswered
 from .http.body_limits import Bodiless, BoundedBodies
 from .http.checked_hosts import setting_for
 from .http.error_responses import ClientGone, Refusal, error_response
@@ -46,10 +47,14 @@ from .routes.pictures import picture_routes
 from .routes.scenes import scene_routes
 from .routes.service import service_routes
 from .routes.sheets import sheet_routes
+from .routes.usage import usage_routes
+from .safety.text_check import text_check_of
 from .state.across_nodes import check_here
 from .state.node_local import Marks
+from .state.open_state import open_state
 from .telemetry.logs import logger
 from .telemetry.tracing import send_traces
+from .usage.recorder import UsageRecorder
 
 UPLOADS_BYTES = 64 << 20
 """The bytes of files that one of the merger's replicas holds while they wait there."""
@@ -90,7 +95,17 @@ class Ingress:
         self._config = fitted(config)
         places = {name: model.replicas.max_queued_requests for name, model in config.generators.items()}
         admission, merges = AdmissionControl(HERE.get, places), merges_under_way(config)
-        self._graph = Graph(character, background, merger, admission, merges, HERE.get, others or {})
+        self._graph = Graph(
+            character,
+            background,
+            merger,
+            admission,
+            merges,
+            HERE.get,
+            others or {},
+            text_check=text_check_of(config.safety),
+            previews=config.safety.mode != "refuse",
+        )
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         shorten_thread_slices()
@@ -137,6 +152,13 @@ def guard(api: ASGIApp, config: ServiceConfig) -> ASGIApp:
 
 def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
     """Build the routes alone."""
+    usage = UsageRecorder(lambda: open_state(config.state_folder, config.jobs), lambda: unanswered(graph))
+
+    @asynccontextmanager
+    async def living(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await usage.write()  # What the last second's requests used.
+
     app = DescribedApi(
         config,
         title="Scenewright",
@@ -147,11 +169,13 @@ def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
         responses=ERRORS,
         # Its own spans would hold paths and queries as they came, so the caller's words: ours do not.
         telemetry={"tracing": False, "metrics": False, "logs": False},
+        lifespan=living,
     )
     for kind in (ScenewrightError, Refusal, InvalidJson, HTTPException, ClientGone, Exception):
         app.add_exception_handler(kind, error_response)
 
     pictures, cast = PictureService(config), CastService(config)
+    app.state.usage = usage
     for router in (
         scene_routes(config, graph, pictures, cast),
         layer_routes(config, graph, pictures, cast),
@@ -161,6 +185,7 @@ def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
         picture_routes(config, graph, pictures),
         cast_routes(config, graph, pictures, cast),
         sheet_routes(config, graph, pictures, cast),
+        usage_routes(config, usage),
         service_routes(config, graph),
         page_routes(config, graph),
     ):

@@ -22,7 +22,7 @@ SITECUSTOMIZE = "from bench.stalls.probe import install\ninstall()\n"
 
 
 class Delay(NamedTuple):
-    """How late a loop was in seconds, and how much of that its own process can have caused at most."""
+    """Lateness of a loop in seconds, and how much of it its own process can have caused at most."""
 
     late_s: float
     own_s: float

@@ -140,6 +140,16 @@ class AsyncScenewright:
         """
         return await self._do(calls.jobs(limit, after, tenant))
 
+    async def usage(
+        self, since: str | None = None, until: str | None = None, key: str | None = None
+    ) -> dict[str, Any]:
+        """Return what the key's tenant has used, by day and key: GET /v1/usage.
+
+        `since` and `until` are days, such as 2026-11-29; else it is this month. `next` is given where there
+        are more rows than one answer has.
+        """
+        return await self._do(calls.usage(since, until, key))
+
     async def cancel_job(self, job_id: str) -> dict[str, Any]:
         """Cancel a job, or remove one that has ended, with its pictures: DELETE /v1/jobs/{id}."""
         return await self._do(calls.cancel_job(job_id))

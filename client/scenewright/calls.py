@@ -195,6 +195,12 @@ def jobs(limit: int, after: str | None, tenant: str | None) -> Call[dict[str, An
     return Call("GET", "/v1/jobs", _job_list, {"params": query}, repeatable=True)
 
 
+def usage(since: str | None, until: str | None, key: str | None) -> Call[dict[str, Any]]:
+    given = {"since": since, "until": until, "key": key}
+    query = _query(**{name: value for name, value in given.items() if value is not None})
+    return Call("GET", "/v1/usage", _usage, {"params": query}, repeatable=True)
+
+
 def cancel_job(job_id: str) -> Call[dict[str, Any]]:
     # Not repeatable: called twice, a job is first cancelled and then removed.
     return Call("DELETE", _job(job_id), _job_state)
@@ -318,6 +324,10 @@ def _job_list(response: httpx.Response) -> dict[str, Any]:
     for each in body["data"]:
         _with(each, id=str, status=str)
     return body
+
+
+def _usage(response: httpx.Response) -> dict[str, Any]:
+    return _with(response.json(), data=list, total=dict)
 
 
 def _cards(response: httpx.Response) -> list[dict[str, Any]]:

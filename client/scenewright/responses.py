@@ -42,6 +42,8 @@ class Scene(_Painted):
     merge of the first two with the same options gives the same picture. Those of several figures, and their
     seeds, are `character-0`, `mask-0`, `painted-0` and so on. `cast` says by the same names which members of
     the cast are shown: `name`, `version`, and `consistency` where it was measured.
+
+    `usage`: `device_s`, its share of the time of the devices, and `megapixel_steps`.
     """
 
     seeds: dict[str, int]
@@ -53,6 +55,7 @@ class Scene(_Painted):
     layers: dict[str, bytes] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     cast: dict[str, dict[str, Any]] = field(default_factory=dict)
+    usage: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Layer(_Painted):
     id: str
     warnings: list[str] = field(default_factory=list)
     cast: dict[str, Any] = field(default_factory=dict)
+    usage: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,7 @@ def scene_of(body: dict[str, Any], backend: str) -> Scene:
         layers={name: base64.b64decode(picture["b64_json"]) for name, picture in _flat(layers)},
         warnings=body.get("warnings", []),
         cast={name: shown for name, shown in _flat(body.get("cast") or {}) if shown is not None},
+        usage=body.get("usage", {}),
     )
 
 
@@ -153,6 +158,7 @@ def layer_of(body: dict[str, Any], backend: str) -> Layer:
         backend=backend,
         warnings=body.get("warnings", []),
         cast=body.get("cast") or {},
+        usage=body.get("usage", {}),
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from deployments.messages import Unanswered
+
 
 @dataclass(frozen=True)
 class RoutingStats:
@@ -15,7 +17,7 @@ class RoutingStats:
     `megapixel_step_s`: seconds that one takes at the present sharing of forwards; zero where nothing was
     painted yet. `least_megapixel_step_s`: surely no less. `cached`: likenesses of the layers that are painted
     or kept here. `loaded`: whether the model is, or would have to be loaded first. `unready`: why it should
-    get no work, empty where it should.
+    get no work, empty where it should. `unanswered`: layers that ended without an answer lately.
     """
 
     megapixel_step_s: float
@@ -24,6 +26,7 @@ class RoutingStats:
     cached: tuple[str, ...] = ()
     loaded: bool = True
     unready: str = ""
+    unanswered: tuple[Unanswered, ...] = ()
 
     def as_stats(self) -> dict[str, Any]:
         """Return the form that Ray Serve carries; `from_stats` reads it."""

@@ -34,6 +34,8 @@ from .schema import (
     Output,
     PictureBody,
     Placing,
+    SafetyBody,
+    UsageBody,
     Wire,
 )
 
@@ -78,6 +80,8 @@ class MergesResponse(Wire):
     warnings: list[str]
     models: Unknown = Unknown()
     timings_ms: dict[str, float]
+    safety: SafetyBody | None = Field(None, description="where pictures are judged")
+    usage: UsageBody = Field(UsageBody(), description="always zero: no device takes part")
 
 
 def admit_merge(
@@ -161,6 +165,7 @@ def merges_response(request: Request, merged: MergeResult) -> Response:
     headers = {
         "X-Merge": responses.merge_header(merged),
         "Server-Timing": ", ".join(f"{name};dur={ms:.1f}" for name, ms in timings.items()),
+        **responses.safety_header(merged.picture),
     }
     picture = merged.picture
     if not responses.wants_json(request):
@@ -175,9 +180,12 @@ def merges_response(request: Request, merged: MergeResult) -> Response:
             layers=responses.layers_body(merged),
             warnings=[f"merge: {warning}" for warning in merged.warnings],
             timings_ms={name: round(ms, 2) for name, ms in timings.items()},
+            safety=responses.safety_body(picture),
         )
         # Not all that is None: seeds and models are, and are sent.
         left_out: dict[str, Any] = {} if made.layers else {"layers": True}
+        if made.safety is None:
+            left_out["safety"] = True
         return made.model_dump(exclude=left_out if merged.figures else {**left_out, "merge": {"figures"}})
 
     return JsonResponse(body, responses.size_of(picture, *merged.layers.values()), headers=headers)

@@ -7,14 +7,30 @@ from typing import Any
 
 from pydantic import Field
 
-from deployments.messages import Picture, PictureFormat
+from deployments.messages import Picture, PictureFormat, Usage
 
 from ..http.rendering import base64_of
-from .schema import Wire
+from .responses import safety_body, usage_body
+from .schema import SafetyBody, UsageBody, Wire
 
 
 class ImageData(Wire):
     b64_json: str
+    safety: SafetyBody | None = Field(None, description="where pictures are judged")
+
+
+class NoTokens(Wire):
+    image_tokens: int = 0
+    text_tokens: int = 0
+
+
+class ImagesUsage(UsageBody):
+    """OpenAI's counts of tokens, of which there are none here, and ours beside them."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    input_tokens_details: NoTokens = NoTokens()
 
 
 class ImagesResponse(Wire):
@@ -24,15 +40,17 @@ class ImagesResponse(Wire):
     data: list[ImageData]
     output_format: PictureFormat
     size: str = Field(description="WIDTHxHEIGHT")
+    usage: ImagesUsage
 
 
-def images_body(pictures: list[Picture]) -> dict[str, Any]:
+def images_body(pictures: list[Picture], used: Usage) -> dict[str, Any]:
     """Return the response that is not a stream."""
     return {
         "created": int(time.time()),
-        "data": [{"b64_json": base64_of(picture.data)} for picture in pictures],
+        "data": [{"b64_json": base64_of(picture.data), **_safety(picture)} for picture in pictures],
         "output_format": pictures[0].format,
         "size": _size_of(pictures[0]),
+        "usage": _usage(used),
     }
 
 
@@ -46,15 +64,24 @@ def partial_image(data: bytes, index: int, size: str) -> dict[str, Any]:
     }
 
 
-def completed_image(picture: Picture) -> dict[str, Any]:
+def completed_image(picture: Picture, used: Usage) -> dict[str, Any]:
     """Return the last event. There are no tokens here, but the client's type wants them counted."""
-    usage: dict[str, Any] = dict.fromkeys(("input_tokens", "output_tokens", "total_tokens"), 0)
     return {
         "type": "image_generation.completed",
         "b64_json": base64_of(picture.data),
         **_described(picture.format, _size_of(picture)),
-        "usage": usage | {"input_tokens_details": {"image_tokens": 0, "text_tokens": 0}},
+        "usage": _usage(used),
+        **_safety(picture),
     }
+
+
+def _safety(picture: Picture) -> dict[str, Any]:
+    body = safety_body(picture)
+    return {} if body is None else {"safety": body.model_dump()}
+
+
+def _usage(used: Usage) -> dict[str, Any]:
+    return ImagesUsage(**usage_body(used).model_dump()).model_dump()
 
 
 def _described(picture_format: PictureFormat, size: str) -> dict[str, Any]:

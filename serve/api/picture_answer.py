@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .schema import Wire
+from .schema import SafetyBody, Wire
 
 
 class PictureAnswer(Wire):
@@ -13,6 +13,7 @@ class PictureAnswer(Wire):
     id: str = Field(description="the same for the same picture of the same tenant")
     width: int
     height: int
+    safety: SafetyBody | None = Field(None, description="of an upload, where pictures are judged")
     expires_at: int = Field(
         description="seconds since 1970; uploading it again lets it last anew, and what holds it, longer"
     )

@@ -13,7 +13,7 @@ from deployments.diffusion.model.registry import (
     describe,
     family_by_name,
 )
-from deployments.errors import InvalidRequest
+from deployments.errors import ContentRefused, InvalidRequest
 from deployments.messages import (
     Fallback,
     Feet,
@@ -31,6 +31,7 @@ from ..config.layer_defaults import layer_defaults
 from ..config.layer_models import find_model, model_id
 from ..config.service_config import Limits, ModelSettings, ServiceConfig
 from ..graph.scene_job import SceneJob
+from ..safety.words import has_blocked_word
 from .guides import feet_of, guides_of
 from .input_pictures import NONE, Known, start_of
 from .schema import At, CastUse, CharacterRequest, Layer, LayerRequest, Merge, Output, Placing, SceneRequest
@@ -186,6 +187,9 @@ def _job(
         if len(getattr(requested, name) or "") > limits.max_prompt_chars:
             message = f"{param}{name} must be at most {limits.max_prompt_chars} characters"
             raise InvalidRequest(message, f"{param}{name}")
+    blocked = config.safety.blocked_words
+    if blocked and has_blocked_word(blocked, requested.prompt):
+        raise ContentRefused(f"{param}prompt has words that are not allowed here", f"{param}prompt")
     return LayerJob(
         request_id=request_id,
         kind=kind,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import Request, Response
 
 from deployments.imaging.files.encoding import media_type
-from deployments.messages import Backend, LayerResult, MergeResult, Picture, PictureFormat
+from deployments.messages import Backend, LayerResult, MergeResult, Picture, PictureFormat, Usage
 
 from ..graph.scene import SceneResult
 from ..http.rendering import JsonResponse, base64_of
@@ -25,9 +26,11 @@ from .schema import (
     MergeBody,
     Models,
     PictureBody,
+    SafetyBody,
     SceneCast,
     SceneResponse,
     Seeds,
+    UsageBody,
 )
 
 WEIGHT = re.compile(r"[01](\.[0-9]{0,3})?")
@@ -85,6 +88,7 @@ def scene_headers(result: SceneResult) -> dict[str, str]:
         "X-Merge": merge_header(merged),
         **_cast_headers(result),
         **_shared_headers(_degraded(result), result.layers, _scene_timings(result)),
+        **safety_header(merged.picture),
     }
 
 
@@ -141,6 +145,8 @@ def scene_body(request_id: str, result: SceneResult) -> dict[str, Any]:
         models=models,
         cast=_scene_cast(result),
         timings_ms={name: round(ms, 2) for name, ms in _scene_timings(result).items()},
+        usage=usage_body(usage_of(result.layers)),
+        safety=safety_body(merged.picture),
     )
     return body.model_dump(exclude_none=True)
 
@@ -180,7 +186,7 @@ def _scene_timings(result: SceneResult) -> dict[str, float]:
 
 def layer_response(request: Request, layer: LayerResult, picture: Picture) -> Response:
     """Answer with one layer: the picture or the JSON, by Accept."""
-    headers = layer_headers(layer)
+    headers = layer_headers(layer) | safety_header(picture)
     if wants_json(request):
         request_id = request.state.request_id
         return JsonResponse(lambda: layer_body(request_id, layer, picture), size_of(picture), headers=headers)
@@ -208,6 +214,8 @@ def layer_body(request_id: str, layer: LayerResult, picture: Picture) -> dict[st
         model=layer.model,
         cast=_cast_shown(layer),
         timings_ms={name: round(ms, 2) for name, ms in _layer_timings(layer, "").items()},
+        usage=usage_body(layer.usage),
+        safety=safety_body(picture),
     )
     return body.model_dump(exclude_none=True)
 
@@ -225,13 +233,35 @@ def _layer_timings(layer: LayerResult, prefix: str) -> dict[str, float]:
 def _shared_headers(
     degraded: list[str], layers: tuple[LayerResult, ...], timings: dict[str, float]
 ) -> dict[str, str]:
+    used = usage_body(usage_of(layers))
     headers = {
         "X-Backend": backend_of({layer.backend for layer in layers}),
+        "X-Usage": f"device_s={used.device_s:g}; megapixel_steps={used.megapixel_steps:g}",
         "Server-Timing": ", ".join(f"{name};dur={ms:.1f}" for name, ms in timings.items()),
     }
     if degraded:
         headers["X-Degraded"] = ", ".join(degraded)
     return headers
+
+
+def safety_body(picture: Picture) -> SafetyBody | None:
+    judged = picture.safety
+    return None if judged is None else SafetyBody(score=round(judged.score, 4), flagged=judged.flagged)
+
+
+def safety_header(picture: Picture) -> dict[str, str]:
+    """Return `score=0.0312; flagged=false` as a header, where the picture was judged."""
+    body = safety_body(picture)
+    return {} if body is None else {"X-Safety": f"score={body.score:g}; flagged={str(body.flagged).lower()}"}
+
+
+def usage_of(layers: Iterable[LayerResult]) -> Usage:
+    """Return what the layers took together."""
+    return sum((layer.usage for layer in layers), Usage())
+
+
+def usage_body(used: Usage) -> UsageBody:
+    return UsageBody(device_s=round(used.device_s, 6), megapixel_steps=round(used.megapixel_steps, 6))
 
 
 def backend_of(backends: set[Backend]) -> Backend:

@@ -502,6 +502,20 @@ class SceneCast(Wire):
     background: CastShown | None = None
 
 
+class UsageBody(Wire):
+    """Time and work that the answer took; zero for layers that were kept from an equal request."""
+
+    device_s: float = Field(0.0, description="seconds of the device: its share of every forward it was in")
+    megapixel_steps: float = Field(0.0, description="size times steps, of all attempts")
+
+
+class SafetyBody(Wire):
+    """Judgement of the picture."""
+
+    score: float = Field(description="0 to 1, of the worst of the picture and what was given out of it")
+    flagged: bool = Field(description="whether it is over this service's threshold")
+
+
 class SceneResponse(Wire):
     id: str
     created: int = Field(description="seconds since 1970")
@@ -518,6 +532,8 @@ class SceneResponse(Wire):
     models: Models | GroupModels
     cast: SceneCast | None = Field(None, description="where a layer has `cast`")
     timings_ms: dict[str, float]
+    usage: UsageBody
+    safety: SafetyBody | None = Field(None, description="where pictures are judged")
 
 
 class LayerResponse(Wire):
@@ -530,6 +546,8 @@ class LayerResponse(Wire):
     model: str
     cast: CastShown | None = Field(None, description="where the layer has `cast`")
     timings_ms: dict[str, float]
+    usage: UsageBody
+    safety: SafetyBody | None = Field(None, description="where pictures are judged")
 
 
 class ErrorBody(Wire):

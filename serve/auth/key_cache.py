@@ -110,10 +110,14 @@ class KeyCache:
     def _now(self) -> float:
         return self._store_now + self._clock() - self._read_at
 
-    def _all(self) -> tuple[tuple[Key, ...], float]:
+    def store(self) -> KeyStore:
+        """Return the store, opened at the first call, which blocks. Raises what `open_store` raises."""
         if self._store is None:
             self._store = self._open_store()
-        return self._store.read()
+        return self._store
+
+    def _all(self) -> tuple[tuple[Key, ...], float]:
+        return self.store().read()
 
     def _note_use(self, key: Key) -> None:
         """Note in the database that the key was used, at most once a minute and in the background."""

@@ -19,7 +19,7 @@ from ..state.tables import keys, tenants
 from .keys import Key, digest
 
 MAX_NAME_CHARS = 64
-LIMITS = ("rate", "burst", "concurrent")
+LIMITS = ("rate", "burst", "concurrent", "monthly_budget")
 
 
 class KeyFault(ValueError):
@@ -30,7 +30,7 @@ class KeyStore:
     """The keys of one service."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
 
     def all(self) -> tuple[Key, ...]:
         """Return every key with its tenant's limits, the ended ones too, oldest first."""
@@ -40,7 +40,7 @@ class KeyStore:
         """Return all keys, and the seconds since 1970 by the clock that their ends go by."""
         limits = (tenants.c[name] for name in LIMITS)
         statement = select(keys, *limits).join(tenants).order_by(keys.c.created_at, keys.c.id)
-        with reading(self._engine) as connection:
+        with reading(self.engine) as connection:
             return tuple(map(_key, connection.execute(statement))), now_of(connection)
 
     def create(
@@ -59,7 +59,7 @@ class KeyStore:
         limits are given for one that has its own.
         """
         called = _checked(name if tenant is None else tenant)
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             found = connection.execute(select(tenants.c.name).where(tenants.c.name == called)).first()
             if found and tenant is None:
                 raise KeyFault(
@@ -76,7 +76,7 @@ class KeyStore:
 
     def revoke(self, key_id: str, work: EndedWork | None = None) -> Key | None:
         """Return the key as it is kept from now on, or None where there is no such key."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             now = now_of(connection)
             values: dict[str, Any] = {"revoked_at": func.coalesce(keys.c.revoked_at, now)}
             if work:
@@ -92,7 +92,7 @@ class KeyStore:
 
         None where there is no such key. Raises KeyFault where it has ended.
         """
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             old, now = _one(connection, key_id), now_of(connection)
             if old is None:
                 return None
@@ -103,17 +103,17 @@ class KeyStore:
             connection.execute(update(keys).where(keys.c.id == key_id).values(work="finish", **ends))
             return _add(connection, old.name, old.tenant, old.scopes, expires_at or old.expires_at)
 
-    def limit(self, tenant: str, **limits: float | int | None) -> bool:
+    def limit(self, tenant: str, **limits: float | int | str | None) -> bool:
         """Change what a tenant may use; False where there is none."""
         given = {name: value for name, value in limits.items() if value is not None}
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             statement = update(tenants).where(tenants.c.name == tenant).values(given)
             return connection.execute(statement).rowcount == 1
 
     def used(self, key_id: str, at: float) -> None:
         """Note that a key was used."""
         later = or_(keys.c.last_used_at.is_(None), keys.c.last_used_at < at)
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(update(keys).where(keys.c.id == key_id, later).values(last_used_at=at))
 
 

@@ -17,7 +17,8 @@ from ..config.access import EndedWork, Scope
 class Key:
     """One of a tenant's keys. What is stored belongs to the tenant, and so do its limits.
 
-    `rate` and `burst` are in megapixel-steps, a second and at once; `concurrent` in requests. `work`: what
+    `rate` and `burst` are in megapixel-steps, a second and at once, `monthly_budget` in those of a month of
+    UTC; `concurrent` in requests. `work`: what
     becomes of this key's waiting work when it ends, where that was said of this key.
     """
 
@@ -34,6 +35,7 @@ class Key:
     rate: float | None = None
     burst: float | None = None
     concurrent: int | None = None
+    monthly_budget: float | None = None
 
     def may(self, scope: Scope) -> bool:
         """Say whether the key does what needs this scope."""

@@ -25,7 +25,9 @@ from .key_cache import NO_KEY, KeyCache
 from .key_store import KeyStore
 from .keys import Key
 from .live_requests import LiveRequests
-from .quotas import Quota
+from .quota_store import Limits, QuotaStore
+from .quotas import OverLimit, Quota
+from .shared_quota import SharedQuota
 
 STATIC_FOLDER = Path(__file__).parents[1] / "static"
 STATIC_SUFFIXES = (".html", ".css", ".js", ".svg")
@@ -35,7 +37,6 @@ PUBLIC = frozenset(
 )
 MANY_QUOTAS = 1_024
 """Beyond this number, quotas as good as new are dropped: their keys may have been revoked long ago."""
-Limits = tuple[float | None, float | None, int | None]
 
 
 def is_public(scope: Scope) -> bool:
@@ -64,7 +65,7 @@ class AuthMiddleware:
         self._app = app
         self._keys = KeyCache(open_store)
         self._live = LiveRequests(self._keys)
-        self._quotas: dict[str, tuple[Limits, Quota]] = {}
+        self._quotas: dict[str, tuple[tuple[Limits, int | None], Quota]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or is_public(scope):
@@ -77,11 +78,13 @@ class AuthMiddleware:
                 leaving.enter_context(quota.under_way(time.monotonic))
                 hold(scope, leaving)
             except (Refusal, NotReady) as refusal:
+                if isinstance(refusal, OverLimit):
+                    scope["state"] = {**scope.get("state", {}), "rate_limited": refusal.reason}
                 await refuse(refusal, scope, receive, send)
                 return
             scope["state"] = {**scope.get("state", {}), "tenant": key.tenant, "key": key, "quota": quota}
             needed = _needed(route_path(scope))
-            if not key.may(needed):
+            if needed is not None and not key.may(needed):
                 may = ", ".join(key.scopes) or "nothing"
                 forbidden = Refusal(403, "forbidden", f"this key has no scope {needed}: it has {may}")
                 await refuse(forbidden, scope, receive, send)
@@ -96,16 +99,21 @@ class AuthMiddleware:
 
     def _quota(self, key: Key) -> Quota:
         """Return the quota of a key's tenant: the same for as long as its limits are."""
-        limits = (key.rate, key.burst, key.concurrent)
+        limits = Limits(rate=key.rate, burst=key.burst, monthly_budget=key.monthly_budget)
         known, quota = self._quotas.get(key.tenant, (None, None))
-        if quota is None or known != limits:
-            quota = Quota(*limits)
+        if quota is None or known != (limits, key.concurrent):
+            quota = SharedQuota(
+                key.tenant, limits, key.concurrent, lambda: QuotaStore(self._keys.store().engine)
+            )
             if len(self._quotas) >= MANY_QUOTAS:
                 now = time.monotonic()
                 self._quotas = {each: kept for each, kept in self._quotas.items() if not kept[1].is_new(now)}
-            self._quotas[key.tenant] = limits, quota
+            self._quotas[key.tenant] = (limits, key.concurrent), quota
         return quota
 
 
-def _needed(path: str) -> KeyScope:
+def _needed(path: str) -> KeyScope | None:
+    """Return the scope that a path needs; None where every key will do."""
+    if path == "/v1/usage":
+        return None
     return "jobs" if path == "/v1/jobs" or path.startswith("/v1/jobs/") else "generate"

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 CONCURRENT = 16
 UNITS_S = {"m": 60, "h": 3_600, "d": 86_400}
 SPAN = re.compile(r"([1-9][0-9]{0,5})([mhd])")
+ADDRESS = re.compile(r"https?://[\x21-\x7e]{1,1900}")
 Result = TypeVar("Result")
 
 
@@ -66,6 +67,14 @@ class Moment(click.ParamType[float]):
 
 expires = click.option("--expires", type=Moment(), help="When it ends: 90d, 12h, 2030-12-31; in UTC.")
 rate = click.option("--rate", type=FiniteRange(0, 1e9, min_open=True), help="Megapixel-steps a second.")
+budget = click.option(
+    "--monthly-budget",
+    type=FiniteRange(0, 1e12, min_open=True),
+    help="Megapixel-steps a month (of UTC).",
+)
+budget_webhook = click.option(
+    "--budget-webhook", help="An https address that is told when the month's budget is used up."
+)
 burst = click.option("--burst", type=FiniteRange(0, 1e9, min_open=True), help="Megapixel-steps at once.")
 
 
@@ -97,6 +106,7 @@ def keys(context: click.Context, state_dir: str, database: str | None) -> None:
     type=click.IntRange(1, 1_000_000),
     help=f"Requests at once; {CONCURRENT} for a new tenant where not given.",
 )
+@budget
 @click.pass_obj
 def create(
     place: StatePlace,
@@ -172,11 +182,17 @@ def replace(place: StatePlace, key_id: str, grace: float, expires: float | None)
 @rate
 @burst
 @click.option("--concurrent", type=click.IntRange(1, 1_000_000), help="Requests at once.")
+@budget
+@budget_webhook
 @click.pass_obj
 def limit(place: StatePlace, /, tenant: str, **limits: Any) -> None:
     """Change what TENANT may use."""
     if all(value is None for value in limits.values()):
-        raise click.UsageError("give at least one of --rate, --burst and --concurrent")
+        names = "--rate, --burst, --concurrent, --monthly-budget and --budget-webhook"
+        raise click.UsageError(f"give at least one of {names}")
+    address = limits["budget_webhook"]
+    if address is not None and not ADDRESS.fullmatch(address):
+        raise click.BadParameter("must begin with https:// and a host", param_hint="--budget-webhook")
     if not _heeding(place, lambda store: store.limit(tenant, **limits)):
         raise click.ClickException(f"there is no tenant {tenant}")
     click.echo(f"the limits of {tenant} are changed")

@@ -13,6 +13,9 @@ tenant_option = click.option(
 )
 
 
+NO_JOB = "-"
+
+
 @click.group()
 @state_options
 @click.pass_context
@@ -43,7 +46,9 @@ def list_(place: StatePlace, tenant: str | None, limit: int) -> None:
     for each in place.use(lambda engine: outbox.listed(engine, tenant, limit)):
         made = time.strftime("%Y-%m-%d %H:%M", time.gmtime(each.created_at))
         fault = f"  {each.last_error}" if each.last_error else ""
-        click.echo(f"{each.id}  {made}  {each.status}  {each.attempts}  {each.job_id}  {each.url}{fault}")
+        click.echo(
+            f"{each.id}  {made}  {each.status}  {each.attempts}  {each.job_id or NO_JOB}  {each.url}{fault}"
+        )
 
 
 @webhooks.command()

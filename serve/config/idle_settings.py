@@ -16,6 +16,7 @@ from deployments.generator import GeneratorConfig
 from deployments.imaging.consistency.embedder import ConsistencyConfig
 from deployments.imaging.cutout.neural_matting import MattingConfig
 
+from ..safety.words import idle_word
 from .layer_models import settings_path
 
 if TYPE_CHECKING:
@@ -49,6 +50,13 @@ def idle_settings(config: ServiceConfig) -> Iterator[str]:
     hooks = config.webhooks
     if not hooks.allowed_hosts and hooks != type(hooks)():
         yield "webhooks does nothing without webhooks.allowed_hosts: no webhook is sent anywhere"
+    safety = config.safety
+    if not safety.checks_pictures:
+        for name in ("threshold", "picture_check"):
+            if getattr(safety, name) != getattr(type(safety)(), name):
+                yield f"safety.{name} does nothing with safety.mode off: set it to flag or refuse"
+    if (word := idle_word(safety.blocked_words)) is not None:
+        yield f"safety.blocked_words: {word!r} is never found, since it has neither letters nor digits"
     if config.provenance.prompts is False and not config.provenance.embed:
         yield "provenance.prompts does nothing with embed: false"
     if config.consistency.embedder is None and config.consistency != ConsistencyConfig():

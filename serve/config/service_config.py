@@ -27,6 +27,7 @@ from deployments.imaging.consistency.embedder import ConsistencyConfig
 from deployments.imaging.cutout.neural_matting import MattingConfig
 from deployments.imaging.files.signing import SigningConfig
 from deployments.imaging.marks.provenance import ProvenanceConfig
+from deployments.imaging.safety import SafetyConfig
 from deployments.messages import LayerKind, MergeMode, Position, generator_name
 from scenewright.django_settings import lay_django_over
 
@@ -286,6 +287,7 @@ class ServiceConfig(Settings):
     matting: MattingConfig | None = None
     consistency: ConsistencyConfig = ConsistencyConfig()
     signing: SigningConfig | None = None
+    safety: SafetyConfig = SafetyConfig()
     limits: Limits = Limits()
     jobs: JobConfig = JobConfig()
     pictures: PictureConfig = PictureConfig()
@@ -295,6 +297,7 @@ class ServiceConfig(Settings):
     tracing: TracingConfig = TracingConfig()
     authentication: Authentication | None = None
     allowed_hosts: tuple[str, ...] = ()
+    price_per_device_hour: float | None = Field(None, gt=0, le=1_000_000)
     state_dir: str = Field("~/.local/state/scenewright", min_length=1)
 
     @model_validator(mode="before")

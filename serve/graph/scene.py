@@ -37,6 +37,7 @@ from deployments.messages import (
     PictureJob,
     SheetJob,
     SheetResult,
+    Unanswered,
     UploadJob,
 )
 from deployments.queueing.work_queue import QueuedWork, WorkQueue
@@ -44,6 +45,7 @@ from deployments.queueing.work_queue import QueuedWork, WorkQueue
 from ..telemetry.logs import logger
 from ..telemetry.scene_spans import branch, finishing, note_loss
 from .admission_control import QUEUE_FULL, AdmissionControl
+from .bill import billed, count_picture
 from .replica_registry import Replicas, nowhere
 from .scene_job import SceneJob
 from .stream_reader import OnEvent, follow
@@ -73,6 +75,7 @@ class Graph:
     `merges`: how much of the merger's work this process may have under way. `replicas`: what this process
     knows of the replicas of a generator, by its name. `others`: the generators of the models that are not the
     first of their layer, by their names. `files`: those that the layers of one request start from, by name.
+    `text_check` raises where a layer's words are refused. `previews`: whether unfinished pictures are shown.
     """
 
     character: Handle
@@ -83,6 +86,8 @@ class Graph:
     replicas: Callable[[str], Replicas | None] = nowhere
     others: Mapping[str, Handle] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
+    text_check: Callable[[LayerJob, str], Coroutine[Any, Any, None]] | None = None
+    previews: bool = True
 
     @property
     def generators(self) -> dict[str, Handle]:
@@ -154,6 +159,7 @@ async def render(graph: Graph, job: SceneJob, on_event: OnSceneEvent | None = No
                 merged, characters = await _compared_meanwhile(merging, comparing)
             except PIXELS_LOST:
                 continue
+            count_picture()
             if job.character is not None:
                 return SceneResult(characters[0], background, merged)
             return SceneResult(None, background, merged, tuple(characters))
@@ -205,6 +211,7 @@ async def render_sheet(
         comparing = [_with_consistency(graph, job, *each) for job, each in zip(jobs, painted, strict=True)]
         making = _finish(graph, first.request_id, work, call)
         made, layers = await _compared_meanwhile(making, comparing)
+        count_picture()
         return layers, made
 
 
@@ -213,6 +220,7 @@ async def render_upload(graph: Graph, job: UploadJob, deadline_at: float) -> Mer
     async with _Deadline(deadline_at):
         merge = partial(graph.merger.merge_files.remote, job)
         merged: MergeResult = await _finish(graph, job.merge.request_id, work_in_transit(job), merge)
+        count_picture()
         return merged
 
 
@@ -222,6 +230,13 @@ async def read_picture(graph: Graph, job: PictureJob, deadline_at: float) -> Pic
         read = partial(graph.merger.read_picture.remote, job)
         picture: Picture = await _finish(graph, job.request_id, read_on_the_way(job), read)
         return picture
+
+
+def unanswered(graph: Graph) -> list[Unanswered]:
+    """Return what the replicas report of layers that ended without an answer lately."""
+    groups = [replicas for name in graph.generators if (replicas := graph.replicas(name)) is not None]
+    reports = [stats for replicas in groups for stats in replicas.routing_stats() if stats is not None]
+    return [entry for stats in reports for entry in stats.unanswered]
 
 
 def scene_megapixels(job: SceneJob) -> float:
@@ -238,6 +253,7 @@ async def _finished(
     picture, (compared,) = await _compared_meanwhile(
         finished, [_with_consistency(graph, job, response, layer)]
     )
+    count_picture()
     return compared, picture
 
 
@@ -282,11 +298,13 @@ def _alone(job: LayerJob) -> QueuedWork:
 
 async def _paint(graph: Graph, job: LayerJob, on_event: OnEvent | None = None) -> tuple[Any, LayerResult]:
     """Return the layer's object ref, to pass to a further call, and the layer."""
+    if job.previews and not graph.previews:
+        job = replace(job, previews=0)
     painter, frees_in_s = graph.painter(job), partial(graph.admission.place_frees_in_s, job)
     elsewhere = partial(_another_is_ready, graph, job)
     # Beside the job: what is compared, counted and kept of it needs no bytes.
     files = ({name: graph.files[name] for name in job.files},) if job.files else ()
-    with branch(job) as painted:
+    with branch(job) as painted, billed(job) as taken:
         if on_event is None:
             call = partial(painter.paint.remote, job, *files)
             ref, layer = await _kept(call, _whole, frees_in_s, elsewhere)
@@ -294,6 +312,7 @@ async def _paint(graph: Graph, job: LayerJob, on_event: OnEvent | None = None) -
             stream = partial(painter.options(stream=True).stream.remote, job, *files)
             ref, layer = await _kept(stream, partial(follow, on_event=on_event), frees_in_s, elsewhere)
         painted(layer)
+        taken(layer)
         return ref, replace(layer, cast=job.cast, cast_version=job.cast_version) if job.cast else layer
 
 
@@ -355,7 +374,12 @@ def _another_is_ready(graph: Graph, job: LayerJob) -> bool:
 
 @asynccontextmanager
 async def _admitted(graph: Graph, deadline_at: float, *jobs: LayerJob) -> AsyncIterator[None]:
-    """Hold the admission of these jobs, and give up at the deadline."""
+    """Check the words of these jobs, hold their admission, and give up at the deadline."""
+    if graph.text_check is not None:
+        async with _Deadline(deadline_at):
+            # A layer alone has its prompt at the top of its request.
+            params = [f"{job.path}.prompt" if len(jobs) > 1 else "prompt" for job in jobs]
+            await all_or_none(map(graph.text_check, jobs, params))
     with graph.admission.admit(*jobs):
         async with _Deadline(deadline_at):
             yield

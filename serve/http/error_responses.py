@@ -22,6 +22,7 @@ from .strict_json import InvalidJson
 TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.CutoutFailed, 422, "cutout_failed"),
     (errors.UnsupportedTask, 422, "unsupported_task"),
+    (errors.ContentRefused, 422, "content_refused"),
     (errors.InvalidRequest, 422, "invalid_request"),
     (errors.Overloaded, 429, "overloaded"),
     (errors.GenerationFailed, 502, "generation_failed"),
@@ -77,6 +78,8 @@ def error_response(request: Request, error: Exception) -> JSONResponse:
     """
     status, _, _, param, retry_after_s = _facts(error)
     headers = {"Retry-After": str(max(1, math.ceil(retry_after_s)))} if retry_after_s is not None else {}
+    if isinstance(error, errors.ContentRefused):
+        request.state.content_refused = True  # HttpMetrics counts it.
     if isinstance(error, HTTPException):
         headers |= dict(error.headers or {})
     if status == 405:

@@ -52,6 +52,11 @@ class HttpMetrics:
             await self._app(scope, receive, passing)
         finally:
             self._record(route_of(scope), status, headers, time.monotonic() - began_at)
+            state = scope.get("state", {})
+            if reason := state.get("rate_limited"):
+                self._recorder.add(metrics.RATE_LIMITED, reason=reason, tenant=state.get("tenant", ""))
+            if state.get("content_refused"):
+                self._recorder.add(metrics.CONTENT_REFUSED, route=route_of(scope))
             if outcome := scope.get("state", {}).get("damaged_picture"):
                 self._recorder.add(metrics.DAMAGED_PICTURES, outcome=outcome)
 

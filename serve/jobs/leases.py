@@ -9,24 +9,33 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, or_, select, update
 
+from ..auth.quota_store import spend_budget
+from ..graph.bill import Used
 from ..pictures import loose_pictures as loose
 from ..state.database import now_of
 from ..state.tables import jobs, scenes
+from ..usage import store as usage
+from ..usage.store import Who
 from ..webhooks import outbox
 
+NOTHING: Mapping[Who, Used] = MappingProxyType({})
 LONGEST_WAIT_S = 3_600.0
 """Nothing waits longer for its next attempt: a time beyond it was written before the clock was set back."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A scene to be painted, by this lease; `first_painted` where it was before (kept_scenes.py)."""
+    """A scene to be painted, by this lease; `first_painted` where it was before (kept_scenes.py).
+
+    `owner` and `key_id` are of its job.
+    """
 
     lease: str
     job_id: str
@@ -34,6 +43,13 @@ class Claim:
     job: str
     deadline_s: float
     first_painted: str | None = None
+    owner: str = ""
+    key_id: str | None = None
+
+    @property
+    def who(self) -> Who:
+        """Return the tenant whose scene it is, and the key that it was submitted with."""
+        return self.owner, self.key_id or ""
 
 
 class Leases:
@@ -69,6 +85,7 @@ class Leases:
                 ).one_or_none()
                 if scene is None:
                     continue
+                job = connection.execute(select(jobs.c.owner, jobs.c.key_id).where(jobs.c.id == job_id)).one()
                 claim = Claim(
                     secrets.token_hex(16),
                     job_id,
@@ -76,6 +93,8 @@ class Leases:
                     scene.job,
                     scene.deadline_s,
                     scene.first_painted,
+                    job.owner,
+                    job.key_id,
                 )
                 connection.execute(
                     update(scenes)
@@ -151,8 +170,10 @@ class Leases:
         now: float | None = None,
         painted: str | None = None,
         picture_bytes: int = 0,
+        used: Mapping[Who, Used] = NOTHING,
+        cost: float = 0.0,
     ) -> bool:
-        """Keep the result as the scene's.
+        """Keep the result as the scene's, and with it what was `used` for it and what it `cost`.
 
         Returns False where the lease was lost, and the picture stays loose.
 
@@ -173,6 +194,9 @@ class Leases:
             kept = connection.execute(mine.values(**ended, **values)).rowcount == 1
             if kept:
                 loose.settle(connection, lease)
+                usage.add(connection, used, now)
+                for owner, _ in used:
+                    spend_budget(connection, owner, cost, now_of(connection, now))
             return kept
 
     def fail(

@@ -23,6 +23,7 @@ from deployments.errors import InvalidRequest, NotReady, Overloaded, Scenewright
 
 from ..api.responses import scene_headers
 from ..config.service_config import ServiceConfig
+from ..graph.bill import Used
 from ..graph.ref_cleanup import clean_up, freeze
 from ..graph.replica_registry import HERE
 from ..graph.scene import (
@@ -30,11 +31,14 @@ from ..graph.scene import (
     Handle,
     SceneResult,
     render,
+    scene_megapixels,
+    unanswered,
 )
 from ..http.error_responses import Refusal, error_of
 from ..pictures import loose_pictures as loose
 from ..pictures.picture_files import Pictures, name_of, open_pictures
 from ..pictures.store import forget_expired, release_ended_jobs
+from ..safety.text_check import text_check_of
 from ..state.across_nodes import check_here
 from ..state.disk_space import DiskSpace
 from ..state.node_local import Marks
@@ -44,6 +48,10 @@ from ..telemetry.logs import logger
 from ..telemetry.metrics import Recorder
 from ..telemetry.scene_spans import REQUEST_ID, spanning
 from ..telemetry.tracing import send_traces
+from ..usage.recorder import UsageRecorder
+from ..usage.store import Who
+from ..usage.store import forget as forget_old_usage
+from ..webhooks import outbox
 from ..webhooks.sender import WebhookSender
 from . import ended_keys
 from .damaged_pictures import OTHER
@@ -81,8 +89,14 @@ class JobWorker:
         self._config = config.jobs
         self._webhooks = config.webhooks
         self._state_dir = config.state_folder
-        self._graph = Graph(character, background, merger, replicas=HERE.get, others=others or {})
+        check = text_check_of(config.safety)
+        self._graph = Graph(
+            character, background, merger, replicas=HERE.get, others=others or {}, text_check=check
+        )
         self._disk = DiskSpace(config.jobs, config.state_folder)
+        self._usage = UsageRecorder(
+            lambda: open_state(self._state_dir, self._config), lambda: unanswered(self._graph)
+        )
         self._recorder = Recorder(metrics.WORKER)
         self._painting: dict[str, asyncio.Task[None]] = {}
         self._unkept = 0
@@ -104,6 +118,7 @@ class JobWorker:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._usage.write()
         await asyncio.to_thread(self._renewals.shutdown)
 
     async def _run(self) -> None:
@@ -186,6 +201,8 @@ class JobWorker:
         while await asyncio.to_thread(leases.forget, self._config.retention_s):
             continue
         await asyncio.to_thread(release_ended_jobs, engine)
+        await asyncio.to_thread(forget_old_usage, engine)
+        await asyncio.to_thread(outbox.forget, engine)
         while await asyncio.to_thread(forget_expired, engine):
             continue
         seen: set[str] = set()
@@ -210,8 +227,14 @@ class JobWorker:
                 "job scene", {"scenewright.job_id": claim.job_id, REQUEST_ID: job.merge.request_id}
             ):
                 files = await asyncio.to_thread(read_files, pictures, job)
-                scene = await render(replace(self._graph, files=files), job)
-            await asyncio.to_thread(_keep, claim, scene, leases, pictures, engine)
+                with self._usage.recording(claim.who) as bill:
+                    scene = await render(replace(self._graph, files=files), job)
+                    used = bill.taken_off()  # It is written down with the picture, or not at all.
+                    took = {claim.who: Used(used.pictures, used.usage)}
+                    cost = sum(layer.megapixel_steps for layer in job.layers) + scene_megapixels(job)
+                    keep = partial(_keep, claim, scene, leases, pictures, engine, took, cost)
+                    if not await asyncio.to_thread(keep):
+                        bill.usage = used.usage
             self._unkept = 0
         except (Overloaded, NotReady, OSError) as error:
             if isinstance(error, OSError):
@@ -240,8 +263,18 @@ class JobWorker:
         leases.fail(claim.lease, shown, None if hopeless else RETRY_S)
 
 
-def _keep(claim: Claim, scene: SceneResult, leases: Leases, pictures: Pictures, engine: Engine) -> None:
+def _keep(
+    claim: Claim,
+    scene: SceneResult,
+    leases: Leases,
+    pictures: Pictures,
+    engine: Engine,
+    used: Mapping[Who, Used],
+    cost: float,
+) -> bool:
     """Keep a scene's picture, and leave none behind where the scene was cancelled meanwhile.
+
+    Return whether it was kept, and what was used for it with it.
 
     All in one thread: a cancel of the task that waits for it parts none of this. Raises OSError and
     SQLAlchemyError.
@@ -254,12 +287,19 @@ def _keep(claim: Claim, scene: SceneResult, leases: Leases, pictures: Pictures, 
     if degraded:
         headers["X-Degraded"] = ", ".join([*filter(None, [headers.get("X-Degraded")]), *degraded])
     if not leases.begin_keeping(claim.lease, name):
-        return
+        return False
     kept = False
     try:
         pictures.put(data)
         kept = leases.succeed(
-            claim.lease, name, wire_format, headers, painted=print_, picture_bytes=len(data)
+            claim.lease,
+            name,
+            wire_format,
+            headers,
+            painted=print_,
+            picture_bytes=len(data),
+            used=used,
+            cost=cost,
         )
     finally:
         if not kept:
@@ -267,6 +307,7 @@ def _keep(claim: Claim, scene: SceneResult, leases: Leases, pictures: Pictures, 
     if kept and not pictures.has(name):
         # Another job had the same picture, and its caller removed it in between.
         pictures.put(data)
+    return kept
 
 
 def _drop(engine: Engine, pictures: Pictures, token: str) -> None:

@@ -44,6 +44,8 @@ HEADERS = {
     "several characters `characters=0.91,-`",
     "X-Backend": "`diffusers`, or `simulated` where no model has painted",
     "X-Degraded": "what is not as requested; only when something is not",
+    "X-Usage": "what it took, as `usage` in JSON: `device_s=1.25; megapixel_steps=7.4`",
+    "X-Safety": "how the picture was judged, where it was: `score=0.03; flagged=false`",
     "Server-Timing": "milliseconds in each stage, such as `character-denoise;dur=812.0`, of several "
     "characters `character-0-denoise`",
     "Location": "the job's address",
@@ -74,6 +76,8 @@ OF_A_SCENE = (
     "X-Cast",
     "X-Consistency",
     "X-Backend",
+    "X-Usage",
+    "X-Safety",
     "X-Degraded",
     "Server-Timing",
 )
@@ -86,10 +90,22 @@ BY_ACCEPT = (
 LAYER = responses_of(
     BY_ACCEPT,
     (*FORMATS, EVENTS),
-    ("X-Seed", "X-Cast", "X-Consistency", "X-Backend", "X-Degraded", "Server-Timing", "Cache-Control"),
+    (
+        "X-Seed",
+        "X-Cast",
+        "X-Consistency",
+        "X-Backend",
+        "X-Usage",
+        "X-Safety",
+        "X-Degraded",
+        "Server-Timing",
+        "Cache-Control",
+    ),
 )
 SCENE = responses_of(BY_ACCEPT, (*FORMATS, EVENTS), (*OF_A_SCENE, "Cache-Control"))
-MERGED = responses_of("JSON or the picture itself, by `Accept`", FORMATS, ("X-Merge", "Server-Timing"))
+MERGED = responses_of(
+    "JSON or the picture itself, by `Accept`", FORMATS, ("X-Merge", "X-Safety", "Server-Timing")
+)
 
 
 def describe_query(shape: type[BaseModel]) -> dict[str, Any]:

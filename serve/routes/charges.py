@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -18,11 +18,13 @@ from deployments.errors import CutoutFailed, DeadlineExceeded, InvalidRequest
 from deployments.merge_work import MEGA
 from deployments.messages import LayerJob
 
-from ..auth.quotas import Quota
+from ..auth.middleware import key_of, tenant_of
+from ..auth.quotas import OverLimit, Quota
 from ..graph.scene import Graph, scene_megapixels
 from ..graph.scene_job import SceneJob
 from ..http.error_responses import ClientGone
 from ..http.sse import Event, EventProducer
+from ..usage.recorder import UsageRecorder
 
 Result = TypeVar("Result")
 UNFINISHED = (DeadlineExceeded, InvalidRequest, ClientGone, asyncio.CancelledError)
@@ -54,14 +56,15 @@ def sent(graph: Graph, *jobs: LayerJob) -> Callable[[], bool]:
     return was_sent
 
 
-@contextmanager
-def charge(request: Request, amount: float, begun: Callable[[], bool]) -> Iterator[None]:
+@asynccontextmanager
+async def charge(request: Request, amount: float, begun: Callable[[], bool]) -> AsyncIterator[None]:
     """Take the amount for the work done inside. Raises Refusal 429, and 422 where it never can be taken."""
     quota = getattr(request.state, "quota", None)
     if not isinstance(quota, Quota):
         yield
         return
-    quota.spend(amount, time.monotonic())
+    with noting_limit(request):
+        await quota.charge(amount, time.monotonic())
     try:
         yield
     except BaseException as error:
@@ -70,13 +73,46 @@ def charge(request: Request, amount: float, begun: Callable[[], bool]) -> Iterat
         raise
 
 
+@contextmanager
+def noting_limit(request: Request) -> Iterator[None]:
+    """Note which limit refuses a request inside of the block: HttpMetrics counts it."""
+    try:
+        yield
+    except OverLimit as over:
+        request.state.rate_limited = over.reason
+        raise
+
+
+async def check_budget(request: Request) -> None:
+    """Refuse work for later where nothing is left of the tenant's month: 429. What is begun is finished."""
+    quota = getattr(request.state, "quota", None)
+    if isinstance(quota, Quota):
+        with noting_limit(request):
+            await quota.check_budget()
+
+
+@contextmanager
+def metered(request: Request) -> Iterator[None]:
+    """Record what is painted inside of the block as used by the request's caller, however it ends."""
+    app = getattr(request, "app", None)
+    recorder = None if app is None else getattr(app.state, "usage", None)
+    if not isinstance(recorder, UsageRecorder):
+        yield
+        return
+    key = key_of(request)
+    who = tenant_of(request), key.id if key else ""
+    with recorder.recording(who):
+        yield
+
+
 async def charged(
     request: Request, amount: float, begun: Callable[[], bool], work: Coroutine[Any, Any, Result]
 ) -> Result:
-    """Await the work, and charge for it."""
+    """Await the work, charge for it, and record what it used."""
     try:
-        with charge(request, amount, begun):
-            return await work
+        with metered(request):
+            async with charge(request, amount, begun):
+                return await work
     finally:
         work.close()  # Where it was refused before it began.
 
@@ -84,11 +120,12 @@ async def charged(
 def charged_events(
     request: Request, amount: float, begun: Callable[[], bool], work: EventProducer
 ) -> EventProducer:
-    """Do the work of a stream, and charge for it."""
+    """Do the work of a stream, charge for it, and record what it used."""
 
     async def doing(on_event: Callable[[Event], None]) -> None:
-        with charge(request, amount, begun):
-            await work(on_event)
+        with metered(request):
+            async with charge(request, amount, begun):
+                await work(on_event)
 
     return doing
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from deployments.messages import Usage
+
 from ..api.openai_request import ImagesRequest
 from ..api.openai_responses import ImagesResponse, images_body
 from ..api.resolve import deadline_of
@@ -55,6 +57,7 @@ def image_routes(config: ServiceConfig, graph: Graph, kept: PictureService, cast
         }
         given = {name: value for name, value in headers.items() if value}
         pictures = [picture for picture, _ in painted]
-        return JsonResponse(lambda: images_body(pictures), size_of(*pictures), headers=given)
+        used = sum((painting.used for painting in paintings), Usage())
+        return JsonResponse(lambda: images_body(pictures, used), size_of(*pictures), headers=given)
 
     return router

@@ -49,6 +49,7 @@ from ..openapi.fragments import (
     responses_of,
 )
 from ..pictures.service import PictureService
+from .charges import check_budget
 from .input_pictures import keep_inputs, of_scene
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -99,6 +100,7 @@ def job_routes(config: ServiceConfig, graph: Graph, pictures: PictureService, ca
         requested, digest = await understand(
             data, limits, lambda body: (parse(body, JobRequest), digest_of(body))
         )
+        await check_budget(request)
         try:
             scenes = await cast.resolve_scenes(tenant_of(request), requested.scenes)
         except InvalidRequest:

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import Request
 
 from deployments.errors import InvalidRequest
-from deployments.messages import LayerEvent, LayerJob, LayerKind, Picture, StepEvent
+from deployments.messages import LayerEvent, LayerJob, LayerKind, Picture, StepEvent, Usage
 
 from ..api import responses
 from ..api.input_pictures import NONE, Known
@@ -39,7 +39,10 @@ SHARED = ("negative_prompt", "num_inference_steps", "guidance_scale")
 
 
 class Painting:
-    """One picture to be painted. Raises InvalidRequest, in OpenAI's names, when it cannot be."""
+    """One picture to be painted. Raises InvalidRequest, in OpenAI's names, when it cannot be.
+
+    `used`: what it took, once it is painted.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Painting:
         pictures: Known = NONE,
         deadline_at: float | None = None,
     ) -> None:
+        self.used = Usage()
         tenant = tenant_of(request)
         request_id = request.state.request_id + (f"-{number}" if number else "")
         try:
@@ -81,12 +85,14 @@ class Painting:
         """Return the picture and its headers. Raises what deployments.errors draws."""
         if isinstance(self._job, SceneJob):
             scene = await render(graph, self._job, on_event)
+            self.used = responses.usage_of(scene.layers)
             return scene.merged.picture, responses.scene_headers(scene)
         if isinstance(self._wire, CharacterRequest) and self._wire.cutout:
             layer, picture = await render_cutout(graph, self._job, self._output)
         else:
             hear = None if on_event is None else lambda item: on_event(item, None)
             layer, picture = await render_layer(graph, self._job, self._output, hear)
+        self.used = layer.usage
         return picture, responses.layer_headers(layer)
 
     def events(self, graph: Graph, partial_images: int) -> EventProducer:
@@ -112,9 +118,8 @@ class Painting:
             else:
                 self._job = replace(self._job, previews=partial_images)
                 picture, _ = await self.paint(graph, on_item)
-            on_event(
-                Event("image_generation.completed", later(lambda: completed_image(picture), size_of(picture)))
-            )
+            body = later(lambda: completed_image(picture, self.used), size_of(picture))
+            on_event(Event("image_generation.completed", body))
 
         return produce
 
@@ -129,11 +134,11 @@ def _in_openais_names(error: InvalidRequest, requested: ImagesRequest) -> Invali
     param = error.param or ""
     layer, _, name = param.rpartition(".")
     if param in SIDES:
-        return InvalidRequest(error.message.replace(param, f"size: its {name}", 1), "size")
+        return type(error)(error.message.replace(param, f"size: its {name}", 1), "size")
     own = getattr(_part(requested, layer), name, None) if layer else None
     if name in SHARED and getattr(requested, name) is not None and own is None:
-        return InvalidRequest(error.message.replace(param, name, 1), name)
-    return InvalidRequest(error.message, error.param)
+        return type(error)(error.message.replace(param, name, 1), name)
+    return type(error)(error.message, error.param)
 
 
 def _part(requested: ImagesRequest, path: str) -> Any:

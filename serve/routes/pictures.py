@@ -9,10 +9,10 @@ from fastapi.responses import JSONResponse
 
 from deployments.imaging.files.decoding import measure
 from deployments.merge_work import read_megapixels
-from deployments.messages import PictureJob
+from deployments.messages import Picture, PictureJob
 
 from ..api.picture_answer import PictureAnswer
-from ..api.responses import wants_json
+from ..api.responses import safety_body, wants_json
 from ..auth.middleware import tenant_of
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, read_picture
@@ -48,12 +48,13 @@ def picture_routes(config: ServiceConfig, graph: Graph, service: PictureService)
         pixels = await off_loop(lambda: measure(data, FILE, limits.max_upload_pixels))
         job = PictureJob(request.state.request_id, data, FILE, limits.max_upload_pixels, pixels, tenant)
 
-        async def read_and_keep() -> KeptPicture:
+        async def read_and_keep() -> tuple[KeptPicture, Picture]:
             picture = await read_picture(graph, job, time.monotonic() + DEADLINE_S)
-            return await service.keep(tenant, picture)
+            return await service.keep(tenant, picture), picture
 
         work = charged(request, read_megapixels(pixels), lambda: True, read_and_keep())
-        return JSONResponse(_reported(await abandon_with_client(request, work)))
+        kept, picture = await abandon_with_client(request, work)
+        return JSONResponse(_reported(kept, picture))
 
     @router.get(
         "/v1/pictures/{picture_id}",
@@ -85,7 +86,12 @@ def picture_routes(config: ServiceConfig, graph: Graph, service: PictureService)
     return router
 
 
-def _reported(kept: KeptPicture) -> dict[str, object]:
-    expires_at = int(kept.expires_at)
-    response = PictureAnswer(id=id_of(kept.name), width=kept.width, height=kept.height, expires_at=expires_at)
-    return response.model_dump()
+def _reported(kept: KeptPicture, uploaded: Picture | None = None) -> dict[str, object]:
+    response = PictureAnswer(
+        id=id_of(kept.name),
+        width=kept.width,
+        height=kept.height,
+        expires_at=int(kept.expires_at),
+        safety=None if uploaded is None else safety_body(uploaded),
+    )
+    return response.model_dump(exclude_none=True)

@@ -1,4 +1,4 @@
-"""Define the tables of jobs, of uploaded pictures, of the cast and of keys: alike in SQLite and PostgreSQL.
+"""Define the tables of jobs, of pictures, of the cast, of keys and of usage: alike in SQLite and PostgreSQL.
 
 Migrations make them, this describes them.
 
@@ -33,6 +33,8 @@ tenants = Table(
     Column("rate", Double),
     Column("burst", Double),
     Column("concurrent", Integer),
+    Column("monthly_budget", Double),
+    Column("budget_webhook", Text),
 )
 
 keys = Table(
@@ -103,7 +105,7 @@ webhook_deliveries = Table(
     "webhook_deliveries",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("job_id", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("job_id", String(32), ForeignKey("jobs.id", ondelete="CASCADE")),
     Column("owner", String(64), nullable=False),
     Column("url", Text, nullable=False),
     Column("created_at", Double, nullable=False),
@@ -112,6 +114,7 @@ webhook_deliveries = Table(
     Column("delivered_at", Double),
     Column("failed_at", Double),
     Column("last_error", Text),
+    Column("body", Text),
     Index("webhook_deliveries_by_job", "job_id"),
     Index("webhook_deliveries_by_due", "delivered_at", "failed_at", "due_at"),
 )
@@ -168,4 +171,27 @@ cast_members = Table(
     Column("body", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("owner", String(64), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("key_id", String(64), primary_key=True),
+    Column("pictures", BigInteger, nullable=False),
+    Column("device_s", Double, nullable=False),
+    Column("megapixel_steps", Double, nullable=False),
+    Index("usage_by_day", "day"),
+)
+
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("tenant", String(64), ForeignKey("tenants.name", ondelete="CASCADE"), primary_key=True),
+    Column("left", Double, nullable=False),
+    Column("at", Double),
+    Column("month", String(7), nullable=False),
+    Column("spent", Double, nullable=False),
+    Column("reported", String(7)),
 )

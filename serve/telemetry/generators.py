@@ -18,6 +18,7 @@ from deployments.messages import LayerEvent, LayerJob, LayerResult, StepEvent
 from deployments.reports.load_report import LoadReport
 
 from . import metrics
+from .energy import EnergyCounter
 from .logs import SERVE_LOGGER
 from .metrics import Recorder
 
@@ -41,6 +42,8 @@ class ObservedGenerator(Generator):
         self._model_load_s = time.monotonic() - began_at
         self._set_gauges()
         self._busy_since: float | None = None
+        self._counted_s: dict[str, float] = {}
+        self._energy = EnergyCounter()
 
     async def stream(
         self, job: LayerJob, files: Mapping[str, bytes] | None = None
@@ -90,7 +93,16 @@ class ObservedGenerator(Generator):
     async def check_health(self) -> None:
         # Ray forgets a gauge that was not set for two of its reports; Serve calls this often enough.
         self._set_gauges()
+        self._count_device()
         await super().check_health()
+
+    def _count_device(self) -> None:
+        """Count what was charged to each tenant since the last time, and the energy meanwhile."""
+        for tenant, seconds in self._engine.device_time.by_tenant().items():
+            since = seconds - self._counted_s.get(tenant, 0.0)
+            self._recorder.add(metrics.DEVICE_SECONDS, since, tenant=tenant)
+            self._counted_s[tenant] = seconds
+        self._recorder.add(metrics.JOULES, self._energy.joules_since())
 
     def _set_gauges(self) -> None:
         self._set_backlog(self._load_tracker.report())

@@ -48,6 +48,13 @@ BATCH_ROWS = Metric(
     boundaries=ROWS,
 )
 BUSY = Metric("scenewright_busy_seconds", "counter", "Time in which a replica had a layer to paint.")
+DEVICE_SECONDS = Metric(
+    "scenewright_device_seconds",
+    "counter",
+    "The device's time by tenant: each one's share of every forward, answered or not.",
+    ("tenant",),
+)
+JOULES = Metric("scenewright_joules", "counter", "Energy of the replica's GPU, where NVML counts it.")
 BACKLOG = Metric("scenewright_backlog_seconds", "gauge", "Work that a replica holds, in seconds of itself.")
 LAYERS = Metric(
     "scenewright_layers",
@@ -80,10 +87,25 @@ DEGRADED = Metric(
 REJECTED = Metric(
     "scenewright_rejected", "counter", "Requests turned away for want of room: 429, 503 and 507.", ("status",)
 )
+RATE_LIMITED = Metric(
+    "scenewright_rate_limited",
+    "counter",
+    "Requests over their tenant's own limits, by which: rate, budget, concurrent.",
+    ("reason", "tenant"),
+)
 DAMAGED_PICTURES = Metric(
     "scenewright_damaged_pictures",
     "counter",
     "Kept pictures found damaged on reading, by outcome: repainted, gone.",
+    ("outcome",),
+)
+CONTENT_REFUSED = Metric(
+    "scenewright_content_refused", "counter", "Answers 422 content_refused, by route.", ("route",)
+)
+JUDGED = Metric(
+    "scenewright_judged",
+    "counter",
+    "Pictures that were judged before they were given out, by outcome: passed, flagged, refused.",
     ("outcome",),
 )
 FREE_BYTES = Metric(
@@ -105,6 +127,8 @@ GENERATOR = (
     STEP,
     BATCH_ROWS,
     BUSY,
+    DEVICE_SECONDS,
+    JOULES,
     BACKLOG,
     LAYERS,
     STEPS,
@@ -112,7 +136,18 @@ GENERATOR = (
     MODEL_LOAD,
     MEMORY,
 )
-EDGE = (REQUESTS, LATENCY, STAGE, BRANCH_SKEW, DEGRADED, REJECTED, DAMAGED_PICTURES)
+EDGE = (
+    REQUESTS,
+    LATENCY,
+    STAGE,
+    BRANCH_SKEW,
+    DEGRADED,
+    REJECTED,
+    RATE_LIMITED,
+    CONTENT_REFUSED,
+    DAMAGED_PICTURES,
+)
+MERGER = (JUDGED,)
 WORKER = (FREE_BYTES, WEBHOOKS)
 
 

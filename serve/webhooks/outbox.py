@@ -1,4 +1,4 @@
-"""The webhooks to be delivered, in the database of the jobs that they tell of.
+"""The webhooks to be delivered, in the database of the jobs that most of them tell of.
 
 A delivery is written with its job, in one transaction, and falls due once no scene of the job is open: so
 none is lost, whatever dies in between. It is sent at least once, always with the same id.
@@ -6,6 +6,7 @@ none is lost, whatever dies in between. It is sent at least once, always with th
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections import Counter
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Engine,
     Select,
     and_,
+    delete,
     exists,
     func,
     insert,
@@ -39,23 +41,46 @@ RETRY_AFTER_S = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 21_600, 36_000)
 """The pauses between attempts: a day in all, but for a few minutes."""
 LEASE_S = 120.0
 """For so long a delivery under way is nobody else's; longer than any attempt takes."""
+KEPT_S = 30 * 86_400.0
 LONGEST_ERROR = 200
 ANY_NUMBER: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """`status` is pending (its job has not ended), due, delivered or failed."""
+    """`status` is pending (its job has not ended), due, delivered or failed.
+
+    `body`: what is told, where it is of no job.
+    """
 
     id: str
     owner: str
-    job_id: str
+    job_id: str | None
     url: str
     status: Literal["pending", "due", "delivered", "failed"]
     attempts: int
     created_at: float
     due_at: float
     last_error: str | None = None
+    body: str | None = None
+
+
+def report(
+    connection: Connection, owner: str, url: str, event: str, data: Mapping[str, Any], now: float
+) -> None:
+    """Write down what is to be told of no job, such as a used budget, inside of a transaction."""
+    timestamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
+    body = json.dumps({"type": event, "timestamp": timestamp, "data": dict(data)})
+    row = {"id": f"msg_{secrets.token_hex(12)}", "owner": owner, "url": url, "body": body}
+    connection.execute(insert(deliveries).values(**row, created_at=now, due_at=now, attempts=0))
+
+
+def forget(engine: Engine, now: float | None = None) -> int:
+    """Delete what was told of no job, and has ended long ago: how many. A job's goes with its job."""
+    with engine.begin() as connection:
+        before = now_of(connection, now) - KEPT_S
+        old = and_(deliveries.c.job_id.is_(None), deliveries.c.created_at < before, not_(_open()))
+        return connection.execute(delete(deliveries).where(old)).rowcount
 
 
 def add(connection: Connection, job_id: str, owner: str, url: str, now: float) -> None:
@@ -93,6 +118,14 @@ def claim(
     return [_delivery(row, "due") for row in rows]
 
 
+def body_of(engine: Engine, delivery: Delivery) -> dict[str, Any] | None:
+    """Return what is told. None where the job that it tells of was removed meanwhile."""
+    if delivery.job_id is not None:
+        return payload(engine, delivery.job_id)
+    body: dict[str, Any] = json.loads(delivery.body or "{}")
+    return body
+
+
 def payload(engine: Engine, job_id: str) -> dict[str, Any] | None:
     """Return what is told of a job that has ended; None where it was removed meanwhile."""
     with reading(engine) as connection:
@@ -124,7 +157,8 @@ def payload(engine: Engine, job_id: str) -> dict[str, Any] | None:
 
 def jobs_with_open_deliveries() -> Select[tuple[str]]:
     """Select the ids of the jobs whose webhook is neither delivered nor given up."""
-    return select(deliveries.c.job_id).where(_open())
+    # Without those of no job: nothing is `not in` what holds a NULL.
+    return select(deliveries.c.job_id).where(_open(), deliveries.c.job_id.is_not(None))
 
 
 def delivered(engine: Engine, delivery: Delivery, now: float | None = None) -> None:
@@ -193,5 +227,5 @@ def _delivery(row: Any, waiting: Literal["pending", "due"]) -> Delivery:
         status = "delivered"
     elif row.failed_at is not None:
         status = "failed"
-    names = ("id", "owner", "job_id", "url", "attempts", "created_at", "due_at", "last_error")
+    names = ("id", "owner", "job_id", "url", "attempts", "created_at", "due_at", "last_error", "body")
     return Delivery(status=status, **{name: getattr(row, name) for name in names})

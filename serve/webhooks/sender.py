@@ -77,7 +77,7 @@ class WebhookSender:
             )
 
     async def _deliver(self, delivery: Delivery) -> None:
-        body = await asyncio.to_thread(outbox.payload, self._engine, delivery.job_id)
+        body = await asyncio.to_thread(outbox.body_of, self._engine, delivery)
         if body is None:
             return
         secrets = await asyncio.to_thread(signing_secrets, self._engine, delivery.owner)
@@ -104,7 +104,7 @@ class WebhookSender:
         again = await asyncio.to_thread(outbox.failed, self._engine, delivery, error, final)
         self._recorder.add(metrics.WEBHOOKS, outcome="retried" if again else "failed")
         if not again:
-            logger.warning("webhook %s of job %s is given up: %s", delivery.id, delivery.job_id, error)
+            logger.warning("webhook %s of %s is given up: %s", delivery.id, _subject(delivery), error)
 
     async def _post(self, delivery: Delivery, body: dict[str, Any], secrets: list[str]) -> int:
         check_url(delivery.url, self._config)  # The operator may have taken the host off the list since.
@@ -129,3 +129,7 @@ class WebhookSender:
         response = await self._http.send(request, stream=True)  # What it answers is not read.
         await response.aclose()
         return response.status_code
+
+
+def _subject(delivery: Delivery) -> str:
+    return "no job" if delivery.job_id is None else f"job {delivery.job_id}"

@@ -316,6 +316,7 @@ def test_what_is_no_jobs_id(job_id: Any) -> None:
 def test_what_no_query_can_hold(value: Any) -> None:
     service = client()
     assert not_sent(service.jobs, 5, value).param == "after"
+    assert not_sent(service.usage, value).param == "since"
     assert not_sent(service.job_picture, "j", value).param == "index"
     assert not_sent(lambda: next(service.scene_events("a", "b", previews=value))).param == "previews"
 

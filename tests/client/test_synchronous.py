@@ -124,6 +124,18 @@ def test_readiness() -> None:
     assert waiting.unready_reason() == "character: loading"
 
 
+def test_usage() -> None:
+    seen: list[httpx.URL] = []
+    body = {"since": "2026-11-01", "until": "2026-11-30", "data": [], "total": {"pictures": 0}}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url)
+        return httpx.Response(200, json=body)
+
+    assert service(answer).usage("2026-11-01", key="k1") == body
+    assert str(seen[0]) == "http://scenes:1/v1/usage?since=2026-11-01&key=k1"
+
+
 def test_models() -> None:
     body = {"object": "list", "data": [{"id": "m"}]}
     assert service(lambda request: httpx.Response(200, json=body)).models() == [{"id": "m"}]

@@ -13,6 +13,7 @@ from serve.telemetry.metrics import (
     EDGE,
     GENERATOR,
     LATENCY,
+    MERGER,
     WORKER,
 )
 from tests.support.prometheus import program
@@ -26,7 +27,7 @@ RULES: list[dict[str, Any]] = [
 ]
 ALERTS = [rule for rule in RULES if "alert" in rule]
 RECORDED = {rule["record"] for rule in RULES if "record" in rule}
-EXPORTED = {metric.exported for metric in GENERATOR + EDGE + WORKER}
+EXPORTED = {metric.exported for metric in GENERATOR + EDGE + WORKER + MERGER}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert") or rule["record"])

@@ -13,6 +13,7 @@ from monitoring.panels import ROWS, Panel
 from serve.telemetry.metrics import (
     EDGE,
     GENERATOR,
+    MERGER,
     SERVE_TAGS,
     WORKER,
     Metric,
@@ -21,7 +22,7 @@ from tests.support.promql import selectors
 
 SHIPPED = Path(__file__).parents[2] / "monitoring/grafana-dashboard.json"
 PANELS = [panel for row in ROWS for panel in row.panels]
-OURS = {metric.exported.removesuffix("_bucket"): metric for metric in GENERATOR + EDGE + WORKER}
+OURS = {metric.exported.removesuffix("_bucket"): metric for metric in GENERATOR + EDGE + WORKER + MERGER}
 
 
 def ours(name: str) -> Metric | None:

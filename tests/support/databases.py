@@ -21,8 +21,11 @@ from serve.state.tables import (
     loose_pictures,
     picture_holds,
     pictures,
+    quotas,
     scenes,
     tenants,
+    usage,
+    webhook_deliveries,
 )
 
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
@@ -76,7 +79,10 @@ def clear(engine: Engine) -> None:
         connection.execute(delete(cast_members))
         connection.execute(delete(picture_holds))
         connection.execute(delete(pictures))
+        connection.execute(delete(webhook_deliveries))
         connection.execute(delete(scenes))
         connection.execute(delete(jobs))
         connection.execute(delete(keys))
+        connection.execute(delete(quotas))
         connection.execute(delete(tenants))
+        connection.execute(delete(usage))

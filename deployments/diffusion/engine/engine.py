@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from deployments.diffusion.engine.calibration import Calibration, calibrate
+from deployments.diffusion.engine.device_time import DeviceTime
 from deployments.diffusion.engine.job_table import JobTable
 from deployments.diffusion.engine.result_cache import ResultCache
 from deployments.diffusion.engine.retry_policy import RetryPolicy
@@ -111,6 +112,11 @@ class Engine:
             raise unready.error()
 
     @property
+    def device_time(self) -> DeviceTime:
+        """Return to whom the device's time was charged."""
+        return self._step_loop.device_time
+
+    @property
     def loaded(self) -> bool:
         return self._painter.loaded
 
@@ -165,6 +171,7 @@ class Engine:
             yield entered
             return
         item, listener = entered
+        answered = False
         self._busy()
         try:
             while True:
@@ -174,12 +181,15 @@ class Engine:
                 elif isinstance(news, Progress):
                     yield await step_event(job, listener, news)
                 elif isinstance(news, LayerResult):
-                    yield replace(news, cached=listener.joined)
+                    answered = True
+                    yield replace(news, cached=listener.joined, usage=listener.usage)
                     return
                 else:
                     raise news.error()
         finally:
             self._job_table.leave(item, listener)
+            if not answered:
+                self.device_time.end_unanswered(job, listener)
             self._done(loop)
 
     def _wake(self) -> None:

@@ -72,7 +72,8 @@ class JobTable:
                     return replace(kept, cached=True, timings=LayerTimings(0.0, 0.0, 0.0, 0.0))
                 if item := self._by_key.get(key):
                     return item, _join(item, job, loop)
-            now, listener = self._clock(), Listener(loop, queue_events=job.queue_events)
+            now = self._clock()
+            listener = Listener(loop, queue_events=job.queue_events, tenant=job.tenant)
             item = self._work_item(job, request, now)
             self._refuse(item, now)
             item.result_key = key
@@ -86,6 +87,7 @@ class JobTable:
     def leave(self, item: WorkItem, listener: Listener) -> None:
         """Remove a listener; drop the work item that nobody waits for any more."""
         with self._lock:
+            item.last_left = listener  # First: a forward that begins now is charged to somebody.
             item.listeners.remove(listener)
             if not item.listeners:
                 self._drop(item)
@@ -230,7 +232,7 @@ class JobTable:
 
 def _join(item: WorkItem, job: LayerJob, loop: asyncio.AbstractEventLoop) -> Listener:
     """Add a listener; raise the item's urgency and previews to the most that any caller wants."""
-    listener = Listener(loop, joined=True, queue_events=job.queue_events)
+    listener = Listener(loop, joined=True, queue_events=job.queue_events, tenant=job.tenant)
     item.listeners.append(listener)
     if job.queue_events and item.place is not None and item.painting is None:
         listener.receive(item.place)

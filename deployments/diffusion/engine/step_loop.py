@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from deployments.diffusion.engine.device_time import DeviceTime
 from deployments.diffusion.engine.job_table import JobTable
 from deployments.diffusion.engine.retry_policy import RetryPolicy
 from deployments.diffusion.engine.watchdog import Watchdog, device_is_lost
@@ -62,6 +63,7 @@ class StepLoop:
         self._placeholder = placeholder
         self._load = load
         self._prove = prove
+        self.device_time = DeviceTime()
         self._failed_in_a_row = 0
         self._finished: list[WorkItem] = []
         self._open: list[Painting] = []
@@ -133,7 +135,7 @@ class StepLoop:
         for item in [item for item in chosen if item.painting is None][:AT_ONCE]:
             item.begun_at = time.perf_counter()
             try:
-                with self._act():
+                with self._act(), self.device_time.charge([item]):
                     painting = self._painter.begin(item.request)
             except OutOfMemory as error:
                 self._out_of_memory(item, error)
@@ -158,7 +160,8 @@ class StepLoop:
         rows = max(forwards)
         began = time.perf_counter()
         try:
-            with self._act(self._job_table.scheduler.cost_model.step_s(key, forwards)):
+            expected_s = self._job_table.scheduler.cost_model.step_s(key, forwards)
+            with self._act(expected_s), self.device_time.charge(work_items):
                 self._painter.step(paintings)
         except OutOfMemory as error:
             if len(work_items) == 1:
@@ -208,7 +211,7 @@ class StepLoop:
 
     def _decode(self, work_items: Sequence[WorkItem]) -> None:
         try:
-            with self._act():
+            with self._act(), self.device_time.charge(work_items):
                 pictures = self._painter.decode([item.painting for item in work_items])
         except BaseException as error:
             if len(work_items) > 1:

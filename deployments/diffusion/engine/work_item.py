@@ -22,7 +22,7 @@ from deployments.diffusion.painter import Painting, PaintRequest, Preview, previ
 from deployments.diffusion.scheduling.scheduler import ScheduledJob
 from deployments.errors import ScenewrightError
 from deployments.failures import Failure, in_thread
-from deployments.messages import LayerJob, LayerResult, LayerTimings, Pixels, StepEvent
+from deployments.messages import LayerJob, LayerResult, LayerTimings, Pixels, StepEvent, Usage
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +51,15 @@ News = Place | Progress | LayerResult | Failure
 class Listener:
     """One caller, on its own event loop; `joined` if another's work was under way for it already.
 
-    `queue_events`: it hears of places in the queue too. `ended`: the last of its news has come.
+    `queue_events`: it hears of places in the queue too. `ended`: the last of its news has come. `usage`: what
+    was charged to it so far (device_time.py), and `tenant` whose it is.
     """
 
     loop: asyncio.AbstractEventLoop
     joined: bool = False
     queue_events: bool = False
+    tenant: str = ""
+    usage: Usage = field(default_factory=Usage)
     news: asyncio.Queue[News] = field(default_factory=asyncio.Queue)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -80,6 +83,7 @@ class WorkItem(ScheduledJob):
     request: PaintRequest = field(kw_only=True)
     result_key: LayerKey | None = field(default=None, kw_only=True)
     listeners: list[Listener] = field(default_factory=list, kw_only=True)
+    last_left: Listener | None = field(default=None, kw_only=True)
     previews: int = 0
     attempt: int = 1
     queued_at: float = 0.0
@@ -88,6 +92,12 @@ class WorkItem(ScheduledJob):
     denoised_at: float = 0.0
     painting: Painting | None = None
     place: Place | None = None
+
+    @property
+    def payers(self) -> tuple[Listener, ...]:
+        """Return those who pay for what is done now: its callers, or the last one where all have left."""
+        callers = tuple(self.listeners)
+        return callers if callers or self.last_left is None else (self.last_left,)
 
     @property
     def is_reduced(self) -> bool:

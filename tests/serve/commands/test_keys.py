@@ -127,3 +127,18 @@ def test_a_password_in_the_database_s_address_is_shown_nowhere(tmp_path: Path) -
         said = run(tmp_path, "--database", url, "list")
         assert said.exit_code != 0 and "geheim" not in said.output
         assert said.exception is None or isinstance(said.exception, SystemExit)
+
+
+def test_a_month_s_budget_and_where_its_end_is_reported(tmp_path: Path) -> None:
+    assert run(tmp_path, "create", "acme", "--monthly-budget", "50000").exit_code == 0
+    assert only(tmp_path).monthly_budget == 50_000
+    changed = run(
+        tmp_path, "limit", "acme", "--monthly-budget", "9", "--budget-webhook", "https://h.example/b"
+    )
+    assert changed.exit_code == 0, changed.output
+    assert only(tmp_path).monthly_budget == 9
+    for wrong in ("ftp://h.example", "h.example", "https://", "https://h example", "https://" + "h" * 2_000):
+        refused = run(tmp_path, "limit", "acme", "--budget-webhook", wrong)
+        assert refused.exit_code == 2 and "must begin with https://" in refused.stderr
+    for wrong in ("0", "-1", "nan", "inf"):
+        assert run(tmp_path, "limit", "acme", "--monthly-budget", wrong).exit_code == 2

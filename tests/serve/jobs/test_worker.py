@@ -106,6 +106,21 @@ async def test_a_job_is_painted_as_its_scenes_would_be(
         assert kept.headers["x-backend"] == "simulated"
 
 
+async def test_what_a_job_used_is_written_down_with_its_pictures(
+    http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph
+) -> None:
+    scenes = [SCENE | {"seed": seed} for seed in (9101, 9102)]
+    job_id = await submit(http, *scenes)
+    async with working(mine, graph):
+        job = await ended(http, job_id)
+        kept = [await http.get(scene["url"]) for scene in job["scenes"]]
+    seen = (await http.get("/v1/usage")).json()
+    assert [(row["key"], row["pictures"]) for row in seen["data"]] == [("", 2)]
+    said = [float(answer.headers["x-usage"].split(";")[0].split("=")[1]) for answer in kept]
+    assert seen["total"]["device_s"] == pytest.approx(sum(said), abs=1e-5)
+    assert seen["total"]["device_s"] > 0
+
+
 class Refusing:
     """A character's handle: each call fails as the next outcome says, and after them never ends."""
 

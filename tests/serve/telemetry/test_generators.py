@@ -15,6 +15,7 @@ from serve.telemetry import metrics
 from serve.telemetry.generators import ObservedCharacter
 from tests.support.local_service import simulated_config
 from tests.support.noted import Noted
+from tests.support.polling import eventually
 
 
 async def paint(steps: int = 3, guidance: float = 7.5) -> None:
@@ -44,6 +45,38 @@ async def test_a_painted_layer(noted: list[Noted]) -> None:
     assert recorder.of(metrics.BUSY)[0] > 0
     assert recorder.of(metrics.MEMORY)[0] > 1e6
     assert recorder.of(metrics.MODEL_LOAD)[0] > 0
+
+
+async def test_the_device_s_time_is_counted_by_tenant_whether_answered_or_not(noted: list[Noted]) -> None:
+    generator = ObservedCharacter(simulated_config().character.generator)
+    job = LayerJob(
+        request_id="r",
+        kind="character",
+        prompt="x",
+        num_inference_steps=9,
+        guidance_scale=7.5,
+        seed=1,
+        width_px=64,
+        height_px=64,
+        deadline_at=1e12,
+        tenant="a",
+    )
+    answered = await generator.paint(job)
+    stream = generator.stream(replace(job, tenant="b", seed=2))
+    await anext(stream)
+    await stream.aclose()
+    # It may be in a forward yet.
+    reported = await eventually(lambda: generator._engine.device_time.unanswered())
+    for _ in range(2):
+        await generator.check_health()
+    (recorder,) = noted
+    counted = dict(
+        zip(recorder.tags(metrics.DEVICE_SECONDS), recorder.of(metrics.DEVICE_SECONDS), strict=True)
+    )
+    assert counted["a",] == answered.usage.device_s > 0
+    assert counted["b",] > 0
+    assert (await generator.record_routing_stats())["unanswered"] == reported
+    assert [entry[1:4] for entry in reported] == [("b", "r", "character")]
 
 
 async def test_all_figures_have_the_label_of_its_model(noted: list[Noted]) -> None:

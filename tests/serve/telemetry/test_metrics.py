@@ -10,13 +10,16 @@ from serve.telemetry import metrics
 from serve.telemetry.metrics import (
     EDGE,
     GENERATOR,
+    MERGER,
     WORKER,
     Metric,
     Recorder,
 )
 
+ALL = GENERATOR + EDGE + WORKER + MERGER
 
-@pytest.mark.parametrize("metric", dict.fromkeys(GENERATOR + EDGE + WORKER), ids=lambda metric: metric.name)
+
+@pytest.mark.parametrize("metric", dict.fromkeys(ALL), ids=lambda metric: metric.name)
 def test_names_say_what_and_in_which_unit(metric: Metric) -> None:
     assert re.fullmatch(r"scenewright_[a-z_]+", metric.name)
     assert not metric.name.endswith("_total")  # Ray adds it to counters.
@@ -27,7 +30,7 @@ def test_names_say_what_and_in_which_unit(metric: Metric) -> None:
 
 
 def test_ray_takes_every_metric() -> None:
-    recorder = Recorder(tuple(dict.fromkeys(GENERATOR + EDGE + WORKER)))
+    recorder = Recorder(tuple(dict.fromkeys(ALL)))
     recorder.add(metrics.LAYERS, outcome="painted")
     recorder.add(metrics.WASTED_STEPS, 0)  # Ray itself refuses to count nothing.
     recorder.set(metrics.BACKLOG, 0.0)

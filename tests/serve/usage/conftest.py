@@ -1,0 +1,6 @@
+from __future__ import annotations
+
+from tests.support.databases import engine as engine
+from tests.support.databases import postgres as postgres
+from tests.support.databases import sqlite as sqlite
+from tests.support.layer_jobs import make_job as make_job
