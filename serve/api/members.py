@@ -128,7 +128,9 @@ def _resolved(
             changes["negative_prompt"] = member.negative_prompt
         own = layer.image is not None or layer.mask is not None
         if "references" in tasks:
-            if member.references and getattr(layer, "references", None) is None:
+            # An edit model takes either: what the layer starts from is its own.
+            edits_own = own and bool(family.reference_argument)
+            if member.references and layer.references is None and not edits_own:
                 changes["references"] = list(member.references)
         elif member.references and not own and "image_to_image" in tasks:
             starts = True

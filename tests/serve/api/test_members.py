@@ -9,6 +9,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from deployments.errors import InvalidRequest
+from serve.api import members
 from serve.api.cast_request import CastBody
 from serve.api.members import Member, cast_names, member_of, with_members
 from serve.api.openai_request import ImagesRequest
@@ -68,6 +69,18 @@ def test_a_model_that_starts_from_no_picture_is_given_none() -> None:
     layer = with_members(character(), {"mira": MIRA}, config)
     assert layer.image is None and layer.prompt == "a girl, waves"
     assert layer.use is not None and layer.use.reference == FIRST, "it is compared with her all the same"
+
+
+def test_a_model_that_paints_by_references_is_given_all_of_hers(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = ("text_to_image", "image_to_image", "references")
+    monkeypatch.setattr(members, "tasks_of", lambda model: tasks)
+    layer = resolved()
+    assert (layer.references, layer.image) == ([FIRST, SECOND], None)
+    assert layer.use is not None and not layer.use.starts and layer.use.reference == FIRST
+    own = resolved(references=[{"id": "pic_9"}])
+    assert (own.references, own.image) == ([PictureInput(id="pic_9")], None)
+    varied = resolved(image={"id": "pic_8"})
+    assert (varied.references, varied.image) == ([FIRST, SECOND], PictureInput(id="pic_8"))
 
 
 def test_nothing_happens_twice() -> None:
