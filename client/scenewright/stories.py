@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-FORM = "who | where | what is told"
+FORM = "who | where | text"
 MAX_SCENES = 1_000
 """The most scenes that one job may have."""
 STORY_SEED = 42

@@ -1,10 +1,10 @@
 // A story's text: scenes, and each description's seed. client/scenewright/stories.py follows the same rules.
 
-const FORM = "who | where | what is told";
+const FORM = "who | where | text";
 export const MOST_SCENES = 1000;
 export const STORY_SEED = 42;
 
-// A scene a line; who or where left empty stays as in the scene before. Throws a message that names the line at fault.
+// A scene a line; who or where left empty stays as in the scene before. Throws a message that names the line.
 export function readStory(text) {
   const scenes = [];
   for (const [index, raw] of text.split(/\r\n|\r|\n/).entries()) {

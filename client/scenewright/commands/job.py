@@ -44,7 +44,7 @@ def submit(
     """Submit the scenes of FILE (- is stdin).
 
     FILE is a JSON list of scene requests, or {"scenes": [...]}, or a story: a scene a line,
-    `who | where | what is told`. In a story the same description always gets the same seed.
+    `who | where | text`. In a story the same description always gets the same seed.
     """
     scenes = _scenes(file, story_seed)
     with connected(url, api_key) as service:
