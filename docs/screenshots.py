@@ -53,6 +53,8 @@ def capture_page(browser: Browser, url: str) -> None:
     keep(desktop, "page-painting")
     done(desktop)
     keep(desktop, "page")
+    mark_cape(desktop)
+    keep(desktop, "page-brush")
     for name, options in (
         ("page-dark", {"color_scheme": "dark"}),
         (
@@ -83,6 +85,21 @@ def submit_form(page: Page) -> None:
     page.locator("#background-seed").fill("123")
     page.get_by_text("Painting", exact=True).click()
     page.get_by_role("button", name="Paint", exact=True).click()
+
+
+def mark_cape(page: Page) -> None:
+    """Open the brush on the figure, and mark the sides of it."""
+    page.get_by_role("button", name="Paint a part of the character again").click()
+    page.get_by_label("What should it be?").fill("a knight in silver armor with a blue cape")
+    canvas = page.locator("#vary-canvas").evaluate("canvas => canvas.getBoundingClientRect().toJSON()")
+    for side in (0.34, 0.66):
+        for index, down in enumerate((0.35, 0.5, 0.65, 0.8)):
+            page.mouse.move(
+                canvas["x"] + side * canvas["width"], canvas["y"] + down * canvas["height"], steps=4
+            )
+            if index == 0:
+                page.mouse.down()
+        page.mouse.up()
 
 
 def done(page: Page) -> None:

@@ -1,72 +1,148 @@
-// Several figures in one scene: their words in the form, where they stand, and the request as the service takes it.
-// A kept request has its first figure as `character`, and the further ones as `others`.
+// The cast: heroes that the service keeps for the tenant of the key. `@mira waves` in a figure's field paints Mira.
+import * as service from "./service.js";
+import { button } from "./controls.js";
+import { announce } from "./viewer.js";
+import { sentence } from "./error_messages.js";
+import { show } from "./pictures.js";
+import { fileOf, upload } from "./uploads.js";
+
 const $ = (id) => document.getElementById(id);
-export const MOST = 4;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+const NAMED = /^\s*@([A-Za-z0-9][A-Za-z0-9_.-]{0,63})(?:[\s,]+|$)/;
+const IDLE = "standing";  // for one that is only named
+const listeners = [];
+let members = null;  // null where the service has no cast
+let takesLoras = false;
+let field = null;  // the figure's field that was last written in
+let keeping = null;  // { fields, picture, seed } of the figure that is being kept
+
+// `listener()` is called when the cast is known, or is another one.
+export const onCastChange = (listener) => listeners.push(listener);
+export const hasCast = () => members !== null;
 
 export function build() {
-  $("add-figure").addEventListener("click", () => {
-    setWords([...words(), ""]);
-    $("figures").lastElementChild.querySelector("textarea").focus();
+  $("keep-cancel").addEventListener("click", () => $("keep-dialog").close());
+  $("keep-form").addEventListener("submit", keep);
+  $("scene-form").addEventListener("focusin", ({ target }) => {
+    if (target.matches("#character, #figures textarea")) field = target;
   });
 }
 
-// What is written of the further figures.
-export const words = () => [...$("figures").querySelectorAll("textarea")].map((area) => area.value);
-
-export function setWords(all) {
-  $("figures").replaceChildren(...all.slice(0, MOST - 1).map(field));
-  $("add-figure").hidden = all.length >= MOST - 1;
+// Looks up who there is. A service of an older version has no cast, and a key may not be allowed to see it.
+export async function load() {
+  members = await service.castMembers().catch(() => null);
+  update();
 }
 
-function field(value, index) {
-  const id = `figure-${index + 1}`;
-  const entry = document.createElement("div");
-  const label = Object.assign(document.createElement("label"), { className: "line", htmlFor: id, textContent: `And who else? Figure ${index + 2}` });
-  const area = Object.assign(document.createElement("textarea"), { id, className: "words", rows: 2, value });
-  if ($("character").maxLength > 0) area.maxLength = $("character").maxLength;
-  const removing = Object.assign(document.createElement("button"), { type: "button", className: "plain", textContent: `Remove figure ${index + 2}` });
-  removing.addEventListener("click", () => {
-    setWords(words().filter((_, other) => other !== index));
-    $("add-figure").focus();
-    $("ask").dispatchEvent(new Event("change"));
-  });
-  entry.append(label, area, removing);
+// The OpenAPI page says whether a member has LoRAs.
+export const learnFields = (api) => (takesLoras = Boolean(api.paths[`/${service.CAST}`]?.post.requestBody.content["application/json"].schema.properties.loras));
+
+// What a field says: who of the cast it names, and the other words.
+export function read(text) {
+  const [start, name] = (hasCast() && NAMED.exec(text)) || [];
+  if (!name) return { prompt: text.trim() };
+  return { cast: name, prompt: text.slice(start.length).trim() || IDLE };
+}
+
+// What the models read of it.
+export const wordsOf = (text) => (hasCast() ? text.replace(NAMED, "") : text);
+
+export const written = ({ cast, prompt }) => (cast ? `@${cast} ${prompt}` : prompt);
+
+// Whom a text names that is not in the cast; nothing where all are.
+export function stranger(text) {
+  const { cast } = read(text);
+  return cast && !members.some(({ name }) => name === cast) ? cast : null;
+}
+
+// Asks for a name, and keeps a painted figure under it.
+export function offerKeeping({ fields, picture, seed }) {
+  keeping = { fields, picture, seed };
+  const before = members.find(({ name }) => name === fields.cast);
+  $("keep-name").value = "";
+  $("keep-description").value = before?.description || fields.prompt;
+  if ($("character").maxLength > 0) $("keep-description").maxLength = $("character").maxLength;
+  $("keep-error").textContent = "";
+  $("keep-dialog").showModal();
+}
+
+async function keep(event) {
+  event.preventDefault();
+  const [name, description] = [$("keep-name").value.trim(), $("keep-description").value.trim()];
+  if (!NAME.test(name)) return refuse("A name has letters (A to Z), digits, _, . and -.");
+  const { fields, picture, seed } = keeping;
+  $("keep-confirm").disabled = true;
+  try {
+    const { id } = await upload(picture);
+    const loras = takesLoras && fields.loras ? { loras: fields.loras } : {};
+    const negative = fields.negative_prompt ? { negative_prompt: fields.negative_prompt } : {};
+    await service.addMember({ name, description, references: [{ id }], seed, ...negative, ...loras });
+    $("keep-dialog").close();
+    await load();
+    announce(`${name} is in the cast. Write @${name} where a figure is described, and what ${name} does.`);
+  } catch (error) {
+    refuse(error.message);
+  } finally {
+    $("keep-confirm").disabled = false;
+  }
+}
+
+function refuse(message) {
+  $("keep-error").textContent = sentence(message);
+  $("keep-name").focus();
+}
+
+function update() {
+  $("cast").hidden = !members?.length;
+  for (const img of $("cast-list").querySelectorAll("img")) show(img, null);
+  $("cast-list").replaceChildren(...(members ?? []).map(item));
+  listeners.forEach((listener) => listener());
+}
+
+function item(member) {
+  const { name, description, references } = member;
+  const entry = document.createElement("li");
+  const img = Object.assign(document.createElement("img"), { alt: "", hidden: true });
+  if (references.length) fileOf(references[0].id).then((blob) => img.isConnected && show(img, blob));
+  const use = button("", () => insert(name), { className: "member", title: description });
+  use.append(img, Object.assign(document.createElement("span"), { textContent: name }));
+  use.setAttribute("aria-label", `Paint ${name}: ${description}`);
+  const removing = button("×", () => remove(member), { className: "remove" });
+  removing.setAttribute("aria-label", `Remove ${name} from the cast`);
+  entry.append(use, removing);
   return entry;
 }
 
-export const figuresOf = ({ character, others = [] }) => [character, ...others];
-export const isSeveral = (request) => Boolean(request.others?.length);
-export const described = (request) => figuresOf(request).map(({ prompt }) => prompt).join(" and ");
-
-// As POST /v1/scenes takes it: of several figures each has a position of its own.
-export function wire({ others, ...request }) {
-  if (!others?.length) return request;
-  const { character, merge: { position, ...merge }, ...rest } = request;
-  return { characters: [character, ...others], ...rest, merge };
+// Into the field that was last written in, instead of the words that describe another figure.
+function insert(name) {
+  const area = field?.isConnected ? field : $("character");
+  area.value = `@${name} ${NAMED.test(area.value) ? area.value.replace(NAMED, "") : ""}`;
+  area.dispatchEvent(new Event("input", { bubbles: true }));
+  area.focus();
+  area.setSelectionRange(area.value.length, area.value.length);
 }
 
-// The `figures` of a merge: where each stands.
-export const standing = (request) =>
-  figuresOf(request).map(({ position, scale, depth }) => Object.fromEntries(Object.entries({ position, scale, depth }).filter(([, value]) => value !== undefined)));
-
-// The scene with one figure elsewhere. The others stay where they are, those too that nobody had placed.
-export function placed(scene, index, change) {
-  const { width } = scene.request.merge;
-  const boxes = scene.answer.merge.figures;
-  const figures = figuresOf(scene.request).map((figure, number) => {
-    const [x, , wide] = boxes[number].box;
-    return { ...figure, position: figure.position ?? { x: Math.min(1, (x + wide / 2) / width) } };
-  });
-  if (change.position) figures[index] = { ...figures[index], position: change.position };
-  if (change.to) inOrder(figures, index, change.to).forEach((number, rank, order) => (figures[number] = { ...figures[number], depth: order.length - 1 - rank }));
-  const [character, ...others] = figures;
-  return { ...scene, request: { ...scene.request, character, others } };
+async function remove(member) {
+  const pictures = await Promise.all(member.references.map(({ id }) => fileOf(id)));
+  try {
+    await service.removeMember(member.name);
+  } catch (error) {
+    return announce(sentence(error.message));
+  }
+  await load();
+  $("cast-removed-words").textContent = `Removed ${member.name} from the cast.`;
+  $("cast-removed").hidden = false;
+  $("cast-undo").onclick = () => putBack(member, pictures);
+  $("cast-undo").focus();
 }
 
-// From the farthest to the nearest, as the service sets them in; `to` puts one of them to the `front` or the `back`.
-export function inOrder(figures, index, to) {
-  const order = figures.map((_, number) => number).sort((one, other) => (figures[other].depth ?? 0) - (figures[one].depth ?? 0) || one - other);
-  if (!to) return order;
-  const rest = order.filter((number) => number !== index);
-  return to === "front" ? [...rest, index] : [index, ...rest];
+async function putBack({ name, description, seed, negative_prompt: negative, loras }, pictures) {
+  try {
+    const references = await Promise.all(pictures.filter(Boolean).map(async (picture) => ({ id: (await upload(picture)).id })));
+    await service.addMember({ name, description, references, seed, negative_prompt: negative, ...(takesLoras && { loras }) });
+    $("cast-removed").hidden = true;
+  } catch (error) {
+    announce(sentence(error.message));
+  }
+  await load();
 }

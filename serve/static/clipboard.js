@@ -1,5 +1,5 @@
 // Copying words, also where a page without TLS has no clipboard of its own.
-import { say } from "./stage.js";
+import { announce } from "./viewer.js";
 
 export async function copy(words, said) {
   try {
@@ -11,5 +11,5 @@ export async function copy(words, said) {
     document.execCommand("copy");  // Without TLS there is no clipboard but this.
     area.remove();
   }
-  say(said);
+  announce(said);
 }

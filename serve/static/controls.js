@@ -1,4 +1,4 @@
-// The form's controls: made, filled and asked.
+// The form's controls: made, filled and read.
 
 const $ = (id) => document.getElementById(id);
 export const LAYERS = {
@@ -7,7 +7,7 @@ export const LAYERS = {
 };
 export const SIZES = ["256x256", "256x384", "384x256", "384x512", "512x384", "512x512", "768x512", "1024x512"];
 
-export const kind = () => $("ask").elements.kind.value;
+export const kind = () => $("scene-form").elements.kind.value;
 
 export function labelled(id, words, control) {
   const label = Object.assign(document.createElement("label"), { htmlFor: id, textContent: words });
@@ -29,4 +29,28 @@ export function choose(select, value) {
   if (!offered && !/^\d+x\d+$/.test(value)) return;
   if (!offered) select.append(option(value));
   select.value = value;
+}
+
+// A slider's value beside it, and for a screen reader: a share in percent.
+export function showShare(range) {
+  const percent = `${Math.round(100 * range.value)}%`;
+  range.parentElement.querySelector("output").value = percent;
+  range.setAttribute("aria-valuetext", percent);
+}
+
+export function button(words, onClick, properties = {}) {
+  const made = Object.assign(document.createElement("button"), { type: "button", className: "secondary", textContent: words, ...properties });
+  made.addEventListener("click", onClick);
+  return made;
+}
+
+// A labelled slider of shares. Its accessible name is `name`, where `words` alone would not be enough.
+export function slider(words, properties, name = words) {
+  const row = Object.assign(document.createElement("div"), { className: "field" });
+  const range = input({ type: "range", ...properties });
+  if (name !== words) range.setAttribute("aria-label", name);
+  const output = document.createElement("output");
+  row.append(Object.assign(document.createElement("label"), { htmlFor: range.id, textContent: words }), range, output);
+  showShare(range);
+  return row;
 }

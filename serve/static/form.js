@@ -1,9 +1,13 @@
 // The form: controls to requests, requests back into controls, and all of it kept over a reload.
 import { descriptionSeed, readStory, STORY_SEED } from "./story.js";
-import { choice, choose, input, kind, labelled, LAYERS, SIZES } from "./controls.js";
+import { choice, choose, input, kind, labelled, LAYERS, showShare, SIZES } from "./controls.js";
 import * as cast from "./cast.js";
-import { clearMark } from "./marks.js";
-import { chooseModel, tellDefaults } from "./models.js";
+import * as figures from "./figures.js";
+import * as loraPicker from "./lora_picker.js";
+import { clearMark } from "./field_errors.js";
+import { inputFields, setInputs } from "./input_pictures.js";
+import { chooseModel, modelChanged } from "./models.js";
+import { poseFields, setPose } from "./pose_editor.js";
 import { savedForm, saveForm } from "./storage.js";
 
 const $ = (id) => document.getElementById(id);
@@ -21,16 +25,18 @@ export function build() {
       ...labelled(`${layer}-seed`, "Seed", input({ type: "number", min: 0, max: 2 ** 53 - 1, placeholder: "random" })),
       ...labelled(`${layer}-size`, "Size", choice(SIZES, size)),
       ...labelled(`${layer}-negative`, "Negative prompt", input({ type: "text", placeholder: "default" })),
+      loraPicker.fields(layer),
     );
     $(`${layer}-model`).labels[0].hidden = true;  // Until the service has several.
-    $(`${layer}-model`).addEventListener("input", () => tellDefaults(layer));
+    $(`${layer}-model`).addEventListener("input", () => modelChanged(layer));
   }
-  cast.build();
+  figures.build();
+  loraPicker.build();
   restore();
-  $("ask").addEventListener("input", ({ target }) => clearMark(target));
-  $("ask").addEventListener("change", save);
-  $("ask").addEventListener("input", save);
-  for (const range of document.querySelectorAll("input[type=range]")) range.addEventListener("input", tellRange);
+  $("scene-form").addEventListener("input", ({ target }) => clearMark(target));
+  $("scene-form").addEventListener("change", save);
+  $("scene-form").addEventListener("input", save);
+  document.addEventListener("input", ({ target }) => target.type === "range" && showShare(target));
   document.querySelectorAll("input[name=kind]").forEach((radio) => radio.addEventListener("change", showKind));
   $("mode").addEventListener("input", allowCutoutControls);
   showKind();
@@ -45,7 +51,9 @@ export function onMergeChange(changed) {
 // One request in the contract's words. What is at its default is left to the service.
 export function sceneRequest() {
   const request = requestOf($("character").value, $("background").value);
-  const others = cast.words().filter((words) => words.trim()).map((words) => layer("character", words));
+  for (const name of Object.keys(LAYERS)) Object.assign(request[name], inputFields(name, request[name]));
+  Object.assign(request.character, poseFields());
+  const others = figures.words().filter((words) => words.trim()).map((words) => layer("character", words));
   // A seed of the form is that of the first figure, and the others count up from it.
   others.forEach((other, index) => "seed" in other && (other.seed = (other.seed + index + 1) % 2 ** 53));
   return others.length ? { ...request, others } : request;
@@ -60,18 +68,19 @@ function requestOf(character, background) {
 // The part of a request that needs no painting.
 export function merging() {
   const [width, height] = $("frame").value.split("x").map(Number);
-  const merge = { mode: $("mode").value, position: $("ask").elements.position.value, width, height };
+  const merge = { mode: $("mode").value, position: $("scene-form").elements.position.value, width, height };
   Object.assign(merge, { scale: Number($("scale").value), harmonize: Number($("harmonize").value), shadow: $("shadow").checked });
   return $("enhance").checked ? { merge, enhance: true } : { merge };
 }
 
-// A request for each scene, and what is told in it. The same description has the same seed. Throws with the line at fault.
+// A request for each scene, and its words. The same description has the same seed. Throws an error that names the line.
 export function storyboard() {
   const storySeed = $("story-seed").value === "" ? STORY_SEED : Number($("story-seed").value);
   const scenes = readStory($("storyboard").value);
   const requests = scenes.map(({ character, background }) => {
     const request = requestOf(character, background);
-    for (const name of Object.keys(LAYERS)) request[name].seed ??= descriptionSeed(name, request[name].prompt, storySeed);
+    // One of the cast has a seed of their own.
+    for (const name of Object.keys(LAYERS)) if (!request[name].cast) request[name].seed ??= descriptionSeed(name, request[name].prompt, storySeed);
     return request;
   });
   return { requests, words: scenes.map((scene) => scene.words) };
@@ -81,16 +90,19 @@ export function storyboard() {
 export function fill(request) {
   if (kind() === "scene") {
     for (const name of Object.keys(LAYERS)) {
-      const asked = request[name];
-      $(name).value = asked.prompt;
-      chooseModel(name, asked.model);
-      $(`${name}-steps`).value = asked.num_inference_steps ?? "";
-      $(`${name}-guidance`).value = asked.guidance_scale ?? "";
-      $(`${name}-negative`).value = asked.negative_prompt ?? "";
-      choose($(`${name}-size`), asked.width ? `${asked.width}x${asked.height}` : "");
+      const fields = request[name];
+      $(name).value = cast.written(fields);
+      chooseModel(name, fields.model);
+      $(`${name}-steps`).value = fields.num_inference_steps ?? "";
+      $(`${name}-guidance`).value = fields.guidance_scale ?? "";
+      $(`${name}-negative`).value = fields.negative_prompt ?? "";
+      choose($(`${name}-size`), fields.width ? `${fields.width}x${fields.height}` : "");
+      loraPicker.setLoras(name, fields.loras);
+      setInputs(name, fields);
     }
+    setPose(request.character);
     $("fallback").value = request.fallback ?? "reduce";
-    cast.setWords((request.others ?? []).map(({ prompt }) => prompt));
+    figures.setWords((request.others ?? []).map(cast.written));
   }
   const { mode, position, width, height, scale, harmonize, shadow } = request.merge;
   $("mode").value = mode;
@@ -98,10 +110,10 @@ export function fill(request) {
   $("scale").max = Math.max($("scale").max, scale);
   $("scale").value = scale;
   $("harmonize").value = harmonize;
-  $("ask").elements.position.value = position;
+  $("scene-form").elements.position.value = position;
   $("shadow").checked = shadow;
   $("enhance").checked = Boolean(request.enhance);
-  for (const control of [...$("ask").elements]) clearMark(control);
+  for (const control of [...$("scene-form").elements]) clearMark(control);
   refresh();
   save();
 }
@@ -110,7 +122,7 @@ export function fill(request) {
 export function startFrom({ mode, position, width, height }) {
   const saved = savedForm();
   if (!("mode" in saved)) $("mode").value = mode;
-  if (!("position" in saved)) $("ask").elements.position.value = position;
+  if (!("position" in saved)) $("scene-form").elements.position.value = position;
   if (!("frame" in saved)) choose($("frame"), `${width}x${height}`);
   refresh();
 }
@@ -128,24 +140,26 @@ export function setSeeds(seeds) {
 }
 
 function layer(name, prompt) {
-  const asked = { prompt: prompt.trim() };
+  const fields = name === "character" ? cast.read(prompt) : { prompt: prompt.trim() };
   const value = (suffix) => $(`${name}-${suffix}`).value;
-  if (value("model")) asked.model = value("model");
-  if (value("steps")) asked.num_inference_steps = Number(value("steps"));
-  if (value("guidance")) asked.guidance_scale = Number(value("guidance"));
-  if (value("seed")) asked.seed = Number(value("seed"));
-  if (value("negative")) asked.negative_prompt = value("negative");
-  if (value("size")) [asked.width, asked.height] = value("size").split("x").map(Number);
-  return asked;
+  if (value("model")) fields.model = value("model");
+  if (value("steps")) fields.num_inference_steps = Number(value("steps"));
+  if (value("guidance")) fields.guidance_scale = Number(value("guidance"));
+  if (value("seed")) fields.seed = Number(value("seed"));
+  if (value("negative")) fields.negative_prompt = value("negative");
+  if (value("size")) [fields.width, fields.height] = value("size").split("x").map(Number);
+  const loras = loraPicker.loras(name);
+  if (loras.length) fields.loras = loras;
+  return fields;
 }
 
 // Everything but the key.
-const kept = () => [...$("ask").elements].filter((control) => (control.id || control.name) && control.type !== "password" && "value" in control && control.type !== "submit" && control.type !== "button");
+const kept = () => [...$("scene-form").elements].filter((control) => (control.id || control.name) && !["password", "file"].includes(control.type) && "value" in control && control.type !== "submit" && control.type !== "button");
 
 function save() {
   const values = {};
   for (const control of kept()) {
-    if (control.type === "radio") values[control.name] = $("ask").elements[control.name].value;
+    if (control.type === "radio") values[control.name] = $("scene-form").elements[control.name].value;
     else values[control.id] = control.type === "checkbox" ? control.checked : control.value;
   }
   saveForm(values);
@@ -153,7 +167,7 @@ function save() {
 
 function restore() {
   const values = savedForm();
-  cast.setWords([1, 2, 3].map((number) => values[`figure-${number}`]).filter((words) => typeof words === "string"));
+  figures.setWords([1, 2, 3].map((number) => values[`figure-${number}`]).filter((words) => typeof words === "string"));
   for (const control of kept()) {
     const value = values[control.type === "radio" ? control.name : control.id];
     if (typeof value === "boolean") control.checked = value;
@@ -175,13 +189,7 @@ function allowCutoutControls() {
   $("paste-hint").hidden = $("mode").value !== "paste";
 }
 
-function tellRange({ target }) {
-  const percent = `${Math.round(100 * target.value)}%`;
-  target.parentElement.querySelector("output").value = percent;
-  target.setAttribute("aria-valuetext", percent);
-}
-
 function refresh() {
-  document.querySelectorAll("input[type=range]").forEach((target) => tellRange({ target }));
+  $("scene-form").querySelectorAll("input[type=range]").forEach(showShare);
   allowCutoutControls();
 }

@@ -1,99 +1,115 @@
 // What the page does, and when.
-import * as board from "./board.js";
+import * as cast from "./cast.js";
+import * as storyboard from "./storyboard.js";
 import * as form from "./form.js";
-import * as marks from "./marks.js";
-import * as made from "./made.js";
-import * as placing from "./placing.js";
-import * as stage from "./stage.js";
+import * as fieldErrors from "./field_errors.js";
+import * as result from "./result.js";
+import * as placement from "./figure_placement.js";
+import * as viewer from "./viewer.js";
 import * as status from "./status.js";
-import * as store from "./shelf_store.js";
-import * as strip from "./strip.js";
-import { placed } from "./cast.js";
-import { sentence, sentencesOf } from "./faults.js";
+import * as store from "./scene_store.js";
+import * as frames from "./storyboard_frames.js";
+import * as inputPictures from "./input_pictures.js";
+import * as poseEditor from "./pose_editor.js";
+import * as varyDialog from "./vary_dialog.js";
+import { placed } from "./figures.js";
+import { sentence, sentencesOf } from "./error_messages.js";
 import { copy } from "./clipboard.js";
 import { kind } from "./controls.js";
-import { layLimits } from "./limits.js";
+import { applyLimits } from "./field_limits.js";
 import { api } from "./service.js";
-import { fillShelf } from "./shelf.js";
-import { mergeAgain, paintScene, usualBox } from "./painting.js";
-import { tellAll, watchWords } from "./known.js";
+import { fillGallery } from "./gallery.js";
+import { mergeLayersOf, paintScene, usualBox } from "./painting.js";
+import { updateHints, watchWords } from "./known_words.js";
+import { onModelChange } from "./models.js";
+import { layerOf, repaint } from "./repainting.js";
+import { upload } from "./uploads.js";
 import { key, setKey } from "./storage.js";
 
 const $ = (id) => document.getElementById(id);
 const MERGE_DELAY_MS = 200;
-let current = null;  // { scene, layers } on the stage
+let current = null;  // { scene, layers } in the viewer
 let working = null;  // the AbortController of what is being painted
-let onStage = false;  // whether that is painted on the stage
+let inViewer = false;  // whether that is painted in the viewer
 let showing = false;  // whether a storyboard shows its scenes as they are done
 let merging = null;
 let mergeTimer = 0;
 
-async function work(task, again) {
+async function run(task, retry) {
   working?.abort();
   merging?.abort();
   working = new AbortController();
   const mine = working;
+  const focused = document.activeElement;
   busy(true);
-  stage.clearFault();
+  viewer.clearError();
   try {
     await task(mine.signal);
   } catch (error) {
-    if (mine === working) tellFault(error, again);
+    if (mine === working) reportError(error, retry);
   } finally {
     if (mine === working) {
       working = null;
-      onStage = false;
+      inViewer = false;
       busy(false);
-      await fillShelf(open);
+      focusAgain(focused);
+      await fillGallery(open);
     }
   }
 }
 
-function tellFault(error, again) {
-  if (error.name === "AbortError") {
-    stage.stopped("Stopped.", current?.scene);
-    return;
-  }
-  stage.stopped("", null);
-  const control = error.status === 401 || error.status === 403 ? $("key") : marks.controlOf(error.param);
-  const label = control && marks.labelOf(control);
-  stage.fault(error, { label, again: control ? null : again });
-  if (control) marks.mark(control, sentencesOf(error, label));
+// A button that was disabled or drawn again while it was at work has lost the focus.
+function focusAgain({ id, ariaLabel }) {
+  if (document.activeElement !== document.body) return;
+  const same = id ? $(id) : ariaLabel && document.querySelector(`#layers [aria-label="${CSS.escape(ariaLabel)}"]`);
+  same?.focus({ preventScroll: true });
 }
 
-function paintOne(request, ...kept) {
-  const task = async (signal) => {
-    onStage = true;
-    present(await paintScene(request, signal, ...kept));
-    stage.say("Done.");
-  };
-  return work(task, () => paintOne(request, ...kept));
+function reportError(error, retry) {
+  if (error.name === "AbortError") {
+    viewer.stopped("Stopped.", current?.scene);
+    return;
+  }
+  viewer.stopped("", null);
+  const named = error.status === 401 || error.status === 403 ? $("key") : fieldErrors.controlOf(error.param);
+  const control = named?.closest("[hidden]") ? null : named;
+  const label = control && fieldErrors.labelOf(control);
+  viewer.showError(error, { label, retry: control ? null : retry });
+  if (control) fieldErrors.mark(control, sentencesOf(error, label));
+}
+
+const paintOne = (request, ...kept) => run((signal) => paintInViewer(request, signal, ...kept), () => paintOne(request, ...kept));
+
+async function paintInViewer(request, signal, ...kept) {
+  inViewer = true;
+  present(await paintScene(request, signal, ...kept));
+  viewer.announce("Done.");
 }
 
 // Its scenes are shown as they are done, until one of them is chosen or composed.
 function paintAll(story) {
   showing = true;
   const show = (scene, layers) => showing && present({ scene, layers });
-  return work((signal) => board.paintStoryboard(story, signal, show, open), () => paintAll(story));
+  return run((signal) => storyboard.paintStoryboard(story, signal, show, open), () => paintAll(story));
 }
 
 function present(shown) {
   clearTimeout(mergeTimer);
   merging?.abort();
   current = shown;
-  stage.reveal(shown.scene);
-  made.tell(shown.scene, shown.layers, again);
-  placing.tell(shown.scene, shown.layers);
-  allowAgain();
+  viewer.reveal(shown.scene);
+  result.showResult(shown.scene, shown.layers, ACTIONS);
+  placement.update(shown.scene, shown.layers);
+  allowRepainting();
   $("composition-hint").textContent = shown.layers ? "Changes show at once, without painting again." : "Changes count when you paint: the layers of this scene are not kept here.";
   return limitScale(shown);
 }
 
 async function limitScale({ scene, layers }) {
-  let largest = made.largestScale(scene);
+  let largest = result.largestScale(scene);
   if (!largest && layers) {
     const merge = await usualBox(scene, layers).catch(() => null);
-    largest = merge && made.largestScale({ request: { merge: { ...scene.request.merge, scale: 1 } }, answer: { merge } });
+    largest = merge && result.largestScale({ request: { merge: { ...scene.request.merge, scale: 1 } }, answer: { merge } });
   }
   if (current?.scene === scene) form.limitScale(largest || 1);
 }
@@ -101,35 +117,52 @@ async function limitScale({ scene, layers }) {
 async function open(chosen) {
   showing = false;
   const scene = (await store.sceneOf(chosen.id).catch(() => undefined)) ?? chosen;
-  const layers = (await store.layersOf(scene.id).catch(() => undefined)) ?? (await board.layersFromJob(scene));
+  const layers = (await store.layersOf(scene.id).catch(() => undefined)) ?? (await storyboard.layersFromJob(scene));
   form.fill(scene.request);
-  tellAll();
-  stage.clearFault();
+  updateHints();
+  viewer.clearError();
   present({ scene, layers });
   if (working) return;
-  stage.say("");
-  $("stage").scrollIntoView({ block: "nearest" });
+  viewer.announce("");
+  $("viewer").scrollIntoView({ block: "nearest" });
 }
 
-// One layer with a new seed, the other exactly as it is.
-function again(layer) {
-  const { scene } = current;
-  const merging = form.merging();
-  const { enhance, ...before } = scene.request;
-  const anew = { ...before[layer], seed: Math.floor(Math.random() * 2 ** 32) };
-  const request = { ...made.reproducible(scene), ...merging, layers: true, [layer]: anew };
-  if (!merging.enhance) delete request.enhance;
-  const asked = { ...before, ...merging, ...Object.fromEntries(Object.entries(made.seeds(scene)).map(([name, seed]) => [name, { ...before[name], seed }])), [layer]: anew };
-  return paintOne(request, asked, layer === "character" ? merging.merge.mode : scene.painted?.mode ?? merging.merge.mode);
+// One layer once more, the others exactly as they are.
+const ACTIONS = {
+  again: (target) => paintLayer(target),
+  vary: (target) => edit(target, false),
+  part: (target) => edit(target, true),
+  keep: ({ layer, index }) => cast.offerKeeping({ fields: layerOf(current.scene.request, layer, index), picture: result.paintedOf(current.layers, { layer, index }), seed: result.figureSeeds(current.scene)[index] }),
+};
+
+function paintLayer(target, change) {
+  const { sent, kept, mode } = repaint(current.scene, form.merging(), target, change);
+  return paintOne(sent, kept, mode);
 }
 
-// While something is painted, painting again would stop that.
-const allowAgain = () => document.querySelectorAll("#layers button").forEach((button) => (button.disabled = Boolean(working)));
+// Asks how, then paints the layer from its own picture: all of it, or only a part.
+function edit(target, part) {
+  const { scene, layers } = current;
+  const onPaint = ({ prompt, strength, picture, mask }) =>
+    run(async (signal) => {
+      viewer.announce("Uploading the picture…");
+      const [image, covered] = await Promise.all([picture, mask].map((blob) => blob && upload(blob, signal)));
+      const change = { prompt, strength, image: { id: image.id }, mask: covered ? { id: covered.id } : undefined };
+      const { sent, kept, mode } = repaint(scene, form.merging(), target, change);
+      await paintInViewer(sent, signal, kept, mode);
+    }, () => onPaint({ prompt, strength, picture, mask }));
+  return varyDialog
+    .open({ name: result.spokenName(target), picture: result.paintedOf(layers, target), prompt: layerOf(scene.request, target.layer, target.index).prompt, limit: $(target.layer).maxLength, part, onPaint })
+    .catch((error) => reportError(error));
+}
+
+// While something is painted, painting a layer again would stop that.
+const allowRepainting = () => document.querySelectorAll("#layers button").forEach((button) => (button.disabled = Boolean(working)));
 
 function mergeSoon() {
   clearTimeout(mergeTimer);
   showing = false;
-  if (current?.layers && !onStage) mergeTimer = setTimeout(mergeNow, MERGE_DELAY_MS);
+  if (current?.layers && !inViewer) mergeTimer = setTimeout(mergeNow, MERGE_DELAY_MS);
 }
 
 async function mergeNow() {
@@ -137,20 +170,20 @@ async function mergeNow() {
   merging = new AbortController();
   const mine = merging;
   const { scene: before, layers } = current;
-  stage.merging(true);
+  viewer.merging(true);
   try {
-    const scene = await mergeAgain(before, layers, form.merging(), mine.signal);
+    const scene = await mergeLayersOf(before, layers, form.merging(), mine.signal);
     if (current.scene !== before) return;
-    strip.refresh(scene);
+    frames.refresh(scene);
     present({ scene, layers });
-    stage.say("Composition updated.");
-    await fillShelf(open);
+    viewer.announce("Composition updated.");
+    await fillGallery(open);
   } catch (error) {
     if (error.name === "AbortError") return;
     if (error.absent) $("composition-hint").textContent = "This service cannot compose kept layers: changes count when you paint.";
-    else tellFault(error, mergeNow);
+    else reportError(error, mergeNow);
   } finally {
-    if (mine === merging) stage.merging(false);
+    if (mine === merging) viewer.merging(false);
   }
 }
 
@@ -158,6 +191,9 @@ function submit(event) {
   event?.preventDefault();
   if (kind() === "scene") {
     const empty = ["character", "background"].map($).find((control) => !control.value.trim());
+    const fields = [$("character"), ...document.querySelectorAll("#figures textarea")];
+    const unknown = fields.find((control) => cast.stranger(control.value));
+    if (unknown) return refuse(unknown, `There is nobody named ${cast.stranger(unknown.value)} in the cast.`);
     if (empty) return refuse(empty, empty.id === "character" ? "Say who is in the scene." : "Say where they are.");
     return paintOne(form.sceneRequest());
   }
@@ -171,12 +207,12 @@ function submit(event) {
 }
 
 function refuse(control, message) {
-  stage.fault({ code: "invalid_request", message });
-  marks.mark(control, message);
+  viewer.showError({ code: "invalid_request", message });
+  fieldErrors.mark(control, message);
 }
 
 async function stop() {
-  await board.cancelJob();
+  await storyboard.cancelJob();
   working?.abort();
 }
 
@@ -184,41 +220,47 @@ function busy(yes) {
   $("paint").textContent = yes ? "Painting…" : "Paint";
   $("paint").disabled = yes;
   $("stop").hidden = !yes;
-  allowAgain();
+  allowRepainting();
 }
 
 async function resume() {
-  const last = await store.lastBoard().catch(() => undefined);
+  const last = await store.lastStoryboard().catch(() => undefined);
   if (!last || working) return;
-  await work(async (signal) => {
+  await run(async (signal) => {
     try {
-      await board.followBoard(last, signal, () => {}, open);
+      await storyboard.followStoryboard(last, signal, () => {}, open);
     } catch (error) {
-      // With another key, or none yet, it is somebody else's. It is looked for again when a key is given.
+      // With another key, or none yet, it belongs to another tenant. It is looked up again when a key is given.
       if ([401, 403].includes(error.status)) return;
       if (!error.absent) throw error;
-      if (!key()) await store.forgetBoards();
+      if (!key()) await store.forgetStoryboards();
     }
   });
 }
 
 // As the X-Seed header has them.
 function seedWords(scene) {
-  const { character, background } = made.seeds(scene);
-  const others = made.otherSeeds(scene);
+  const { character, background } = result.seeds(scene);
+  const others = result.otherSeeds(scene);
   return others.length ? `characters=${[character, ...others].join(",")}; background=${background}` : `character=${character}; background=${background}`;
 }
 
+inputPictures.build((layer, error) => refuse($(`${layer}-add-picture`), sentence(error.message)));
+poseEditor.build();
+varyDialog.build();
 form.build();
-api().then(layLimits).catch(() => {});  // Without them the service refuses what is too much.
+cast.build();
+for (const onChange of [onModelChange, cast.onCastChange]) onChange(() => current && (result.showResult(current.scene, current.layers, ACTIONS), allowRepainting()));
+cast.onCastChange(updateHints);
+api().then((described) => (applyLimits(described), cast.learnFields(described))).catch(() => {});  // Without them the service refuses what is too much.
 form.onMergeChange(mergeSoon);
-placing.build((index, change) => {
+placement.build((index, change) => {
   if (!current?.layers) return;
   current = { ...current, scene: placed(current.scene, index, change) };
   mergeSoon();
 });
 watchWords();
-$("ask").addEventListener("submit", submit);
+$("scene-form").addEventListener("submit", submit);
 $("stop").addEventListener("click", stop);
 $("key").value = key();
 $("key").addEventListener("change", () => {
@@ -226,17 +268,17 @@ $("key").addEventListener("change", () => {
   status.soon();
   resume();
 });
-$("copy-curl").addEventListener("click", () => copy(made.curl(current.scene), "Copied, as a curl command."));
+$("copy-curl").addEventListener("click", () => copy(result.curl(current.scene), result.copied(current.scene)));
 $("copy-seeds").addEventListener("click", () => copy(seedWords(current.scene), "Seeds copied."));
 $("keep-seeds").addEventListener("click", () => {
-  form.setSeeds(made.seeds(current.scene));
-  stage.say("These seeds are now in the form.");
+  form.setSeeds(result.seeds(current.scene));
+  viewer.announce("These seeds are now in the form.");
 });
 document.addEventListener("keydown", (event) => {
-  if ($("clear-dialog").open) return;
+  if (document.querySelector("dialog[open]")) return;
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !working) submit(event);
   if (event.key === "Escape" && working) stop();
 });
 $("clear-cancel").addEventListener("click", () => $("clear-dialog").close());
 status.watch();
-fillShelf(open).then(resume);
+fillGallery(open).then(resume);

@@ -1,9 +1,13 @@
-// Which model paints a layer, where the service has several for it.
+// Which model paints a layer, and what it can do.
 import { LAYERS } from "./controls.js";
 import { savedForm } from "./storage.js";
 
 const $ = (id) => document.getElementById(id);
 const served = {};  // by layer: the service's cards, the one that paints where a request names none first
+const listeners = [];
+
+// `listener(layer)` is called when another model paints the layer, and when the models are known.
+export const onModelChange = (listener) => listeners.push(listener);
 
 // What the service's list of models says of those that paint here.
 export function offerModels(cards) {
@@ -22,13 +26,24 @@ export function offerModels(cards) {
 export function chooseModel(layer, id = "") {
   const select = $(`${layer}-model`);
   select.value = [...select.options].some(({ value }) => value === id) ? id : "";
-  tellDefaults(layer);
+  modelChanged(layer);
 }
 
-export const modelOf = (layer) => served[layer]?.find(({ id }) => id === $(`${layer}-model`).value) ?? served[layer]?.[0];
+export function modelChanged(layer) {
+  showDefaults(layer);
+  listeners.forEach((listener) => listener(layer));
+}
+
+export const modelOf = (layer, id = $(`${layer}-model`).value) => served[layer]?.find((card) => card.id === id) ?? served[layer]?.[0];
+
+// Whether the layer's model can do a task, such as `image_to_image`, `inpainting`, `references` or `pose`.
+export const can = (layer, task, id) => Boolean(modelOf(layer, id)?.tasks?.includes(task));
+
+// The names of the LoRAs that the layer's model can be given.
+export const lorasOf = (layer) => (modelOf(layer)?.loras ?? []).map((lora) => lora.name ?? lora);
 
 // What the model takes where its fields are left empty.
-export function tellDefaults(layer) {
+export function showDefaults(layer) {
   const usual = modelOf(layer)?.defaults?.[layer];
   if (!usual) return;
   $(`${layer}-steps`).placeholder = usual.num_inference_steps;

@@ -1,25 +1,36 @@
 // One scene, from a request to a kept scene; and its layers, composed in another way.
 import * as service from "./service.js";
-import * as stage from "./stage.js";
-import * as store from "./shelf_store.js";
-import { figuresOf, isSeveral, standing } from "./cast.js";
+import * as viewer from "./viewer.js";
+import * as store from "./scene_store.js";
+import { figuresOf, isSeveral, placements } from "./figures.js";
 import { blobOf } from "./pictures.js";
+import { isExpired, uploadAgain } from "./uploads.js";
 
-// Streams a scene over the stage. Returns it and its layers, kept. `asked` is what it is kept as, where `request` says
-// more than was asked for; `mode` is the one that its figure is painted for.
-export async function paintScene(request, signal, asked = request, mode = request.merge.mode) {
-  stage.begin(request);
+// Streams a scene into the viewer. Returns it and its layers, kept. `requested` is what it is kept as, where `request` says
+// more than that; `mode` is the one that its figure is painted for.
+export async function paintScene(request, signal, requested = request, mode = request.merge.mode) {
+  viewer.begin(request);
   let answer;
-  for await (const { name, data } of service.paintScene(request, signal)) {
-    if (name === "layer.queued") stage.queued(data);
-    else if (name === "layer.progress") stage.progress(data);
-    else if (name === "layer.completed") stage.layerDone(data);
-    else if (name === "scene.preview") stage.together(data);
+  for await (const { name, data } of eventsOf(request, signal)) {
+    if (name === "layer.queued") viewer.queued(data);
+    else if (name === "layer.progress") viewer.progress(data);
+    else if (name === "layer.completed") viewer.layerDone(data);
+    else if (name === "scene.preview") viewer.together(data);
     else if (name === "scene.completed") answer = data;
   }
-  const shown = sceneOf(answer.id, Date.now(), asked, answer, mode);
+  const shown = sceneOf(answer.id, Date.now(), requested, answer, mode);
   await keep(shown.scene, shown.layers);
   return shown;
+}
+
+// A picture that the request names may have expired since: it is then sent again, and has the same id.
+async function* eventsOf(request, signal) {
+  try {
+    yield* service.paintScene(request, signal);
+  } catch (error) {
+    if (!isExpired(error) || !(await uploadAgain(request, signal))) throw error;
+    yield* service.paintScene(request, signal);
+  }
 }
 
 // A scene as this page keeps it. `painted` is how its layers were painted, whatever is composed of them later.
@@ -28,7 +39,7 @@ export function sceneOf(id, created, request, { image, blob, layers, ...answer }
   const sizes = named?.painted && {
     character: sizeOf(request.character, named.painted),
     background: sizeOf(request.background, named.background),
-    others: request.others?.map((asked, index) => sizeOf(asked, named[nameOf("painted", index + 1)])),
+    others: request.others?.map((requested, index) => sizeOf(requested, named[nameOf("painted", index + 1)])),
   };
   const scene = { id, created, request, answer, painted: { mode, sizes }, image: blob ?? blobOf(image) };
   const apart = named && Object.fromEntries(Object.entries(named).map(([name, picture]) => [name, blobOf(picture)]));
@@ -43,11 +54,11 @@ function byName({ background, character, characters = [character], painted }) {
 
 const nameOf = (name, index) => (index ? `${name}-${index}` : name);
 
-// As it was asked for, else as it came: a very large layer comes smaller than it was painted.
-const sizeOf = (asked, came) => (asked.width ? { width: asked.width, height: asked.height } : { width: came.width, height: came.height });
+// As requested, else as it came: a very large layer comes smaller than it was painted.
+const sizeOf = (requested, came) => (requested.width ? { width: requested.width, height: requested.height } : { width: came.width, height: came.height });
 
 // The kept layers, composed in another way. Returns the scene as it now is, kept.
-export async function mergeAgain(scene, layers, merging, signal) {
+export async function mergeLayersOf(scene, layers, merging, signal) {
   const answer = await service.mergeLayers(filesFor(scene, layers, merging), optionsFor(scene, merging), signal);
   const { enhance, ...request } = scene.request;
   const { merge, warnings } = answer;
@@ -76,7 +87,7 @@ function filesFor(scene, layers, { merge }) {
 
 // Of several figures each has a position of its own.
 function optionsFor({ request }, { merge: { position, ...merge }, ...rest }) {
-  return isSeveral(request) ? { ...rest, merge, figures: standing(request) } : { ...rest, merge: { position, ...merge } };
+  return isSeveral(request) ? { ...rest, merge, figures: placements(request) } : { ...rest, merge: { position, ...merge } };
 }
 
 // A browser that keeps nothing still shows what was painted.

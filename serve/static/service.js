@@ -1,5 +1,5 @@
 // The service, by its HTTP contract.
-import { wire } from "./cast.js";
+import { wire } from "./figures.js";
 import { eventsOf } from "./events.js";
 import { key } from "./storage.js";
 
@@ -25,11 +25,11 @@ export class ServiceError extends Error {
 }
 
 // Every `path` is relative, so that it stays below the page's own address.
-let trouble = () => {};
-// `heard` is called after a request that found no service, or one that is not ready.
-export const onTrouble = (heard) => (trouble = heard);
+let reportUnavailable = () => {};
+// `listener` is called after a request that found no service, or one that is not ready.
+export const onUnavailable = (listener) => (reportUnavailable = listener);
 
-async function ask(path, { headers = {}, ...options } = {}) {
+async function send(path, { headers = {}, ...options } = {}) {
   const said = key() ? { Authorization: `Bearer ${key()}`, ...headers } : headers;
   if (/[^\x21-\x7e]/.test(key())) throw new ServiceError(401, { code: "unauthenticated", message: "a key has letters, digits, - and _ only" });
   let response;
@@ -40,14 +40,14 @@ async function ask(path, { headers = {}, ...options } = {}) {
     throw unreachable();
   }
   if (!response.ok) {
-    if ([502, 503, 504].includes(response.status)) trouble();
+    if ([502, 503, 504].includes(response.status)) reportUnavailable();
     throw await refusal(response);
   }
   return response;
 }
 
 function unreachable() {
-  trouble();
+  reportUnavailable();
   return new ServiceError(0, { code: "unreachable", message: "The service cannot be reached. Is it running?" });
 }
 
@@ -65,7 +65,7 @@ async function refusal(response) {
 }
 
 async function* streamed(path, options) {
-  const response = await ask(path, options);
+  const response = await send(path, options);
   let ended = false;
   try {
     for await (const event of eventsOf(response)) {
@@ -77,7 +77,7 @@ async function* streamed(path, options) {
     if (!(error instanceof TypeError)) throw error;  // A connection that breaks is a TypeError.
   }
   if (!ended) {
-    trouble();
+    reportUnavailable();
     throw new ServiceError(0, { code: "interrupted", message: "The connection broke before the picture was done." });
   }
 }
@@ -93,17 +93,42 @@ export async function mergeLayers({ character, background }, options, signal) {
   for (const figure of [character].flat()) form.append("character", figure, "character.png");
   form.append("background", background, "background.png");
   form.append("options", JSON.stringify(options));
-  const response = await ask("v1/merges", { method: "POST", headers: { Accept: "application/json" }, body: form, signal });
+  const response = await send("v1/merges", { method: "POST", headers: { Accept: "application/json" }, body: form, signal });
   return response.json();
 }
+
+// Keeps a picture in the service for a day. The same picture has the same id.
+export async function uploadPicture(blob, signal) {
+  const form = new FormData();
+  form.append("file", blob, "picture");
+  return (await send("v1/pictures", { method: "POST", headers: { Accept: "application/json" }, body: form, signal })).json();
+}
+
+export const pictureFile = async (id) => (await send(`v1/pictures/${encodeURIComponent(id)}`, { headers: { Accept: "image/png" } })).blob();
+
+export const CAST = "v1/cast";
+
+// All of the cast, page by page.
+export async function castMembers() {
+  const members = [];
+  for (let after = ""; after !== null; ) {
+    const { data, next } = await (await send(`${CAST}?limit=100${after && `&after=${encodeURIComponent(after)}`}`)).json();
+    members.push(...data);
+    after = next ?? null;
+  }
+  return members;
+}
+
+export const addMember = (member) => send(CAST, { method: "POST", headers: JSON_IN, body: JSON.stringify(member) });
+export const removeMember = (name) => send(`${CAST}/${encodeURIComponent(name)}`, { method: "DELETE" });
 
 export async function submitJob(scenes, signal) {
   const headers = { ...JSON_IN, "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()).slice(2) };
-  const response = await ask("v1/jobs", { method: "POST", headers, body: JSON.stringify({ scenes: scenes.map(wire) }), signal });
+  const response = await send("v1/jobs", { method: "POST", headers, body: JSON.stringify({ scenes: scenes.map(wire) }), signal });
   return response.json();
 }
 
-// Connects again until the job has ended: a stream ends after a while, or breaks. It then tells of every scene once more.
+// Connects again until the job has ended: a stream ends after a while, or breaks. It then reports every scene once more.
 export async function* jobEvents(id, signal, onBreak) {
   for (let failures = 0; ; ) {
     try {
@@ -131,13 +156,13 @@ function pause(ms, signal) {
 // One that has ended is left alone: to delete it would remove its pictures.
 export async function cancelJob(id) {
   const path = `v1/jobs/${encodeURIComponent(id)}`;
-  const { status } = await (await ask(path)).json();
-  if (status === "queued" || status === "running") await ask(path, { method: "DELETE" });
+  const { status } = await (await send(path)).json();
+  if (status === "queued" || status === "running") await send(path, { method: "DELETE" });
 }
 
 // A job's scene as it is answered when it is painted at once; of an older service the picture and its seeds alone.
 export async function jobScene({ id, index }, signal) {
-  const response = await ask(`v1/jobs/${encodeURIComponent(id)}/scenes/${index}`, { headers: { Accept: "application/json" }, signal });
+  const response = await send(`v1/jobs/${encodeURIComponent(id)}/scenes/${index}`, { headers: { Accept: "application/json" }, signal });
   if (response.headers.get("Content-Type")?.startsWith("application/json")) return response.json();
   const seeds = {};
   for (const [, layer, seed] of (response.headers.get("X-Seed") ?? "").matchAll(/(\w+)=(\d+)/g)) seeds[layer] = Number(seed);
@@ -145,10 +170,10 @@ export async function jobScene({ id, index }, signal) {
 }
 
 // The OpenAPI page, which states this service's own limits.
-export const api = async () => (await ask("openapi.json")).json();
+export const api = async () => (await send("openapi.json")).json();
 
 export async function models() {
-  return (await (await ask("v1/models")).json()).data;
+  return (await (await send("v1/models")).json()).data;
 }
 
 // What it says of itself: `ready`, `degraded`, `not_ready` or `unreachable`, why, and what paints.

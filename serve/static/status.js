@@ -1,6 +1,7 @@
 // The line at the top: whether the service can paint, and with what. It looks again every few seconds.
 import * as service from "./service.js";
-import { learnWords } from "./known.js";
+import * as cast from "./cast.js";
+import { learnWords } from "./known_words.js";
 import { offerModels } from "./models.js";
 
 const $ = (id) => document.getElementById(id);
@@ -11,7 +12,7 @@ let looking = null;
 let models = null;  // { names, needsKey }, once known.
 
 export function watch() {
-  service.onTrouble(soon);
+  service.onUnavailable(soon);
   document.addEventListener("visibilitychange", soon);
   return look();
 }
@@ -26,19 +27,19 @@ async function look() {
   looking ??= once().finally(() => (looking = null));
   await looking;
   clearTimeout(timer);
-  // A page in the background asks nothing; it looks again as soon as it is seen.
+  // A page in the background sends nothing; it looks again as soon as it is seen.
   if (!document.hidden) timer = setTimeout(look, $("service").dataset.state === "ready" ? WHEN_READY_MS : WHEN_NOT_MS);
 }
 
 async function once() {
   const { state, reason, backend } = await service.state();
-  if (state === "unreachable") return tell("trouble", "No connection to the service");
-  if (state === "not_ready") return tell("waiting", `Not ready: ${reason}`);
+  if (state === "unreachable") return report("trouble", "No connection to the service");
+  if (state === "not_ready") return report("waiting", `Not ready: ${reason}`);
   const { names, needsKey } = (models ??= await known()) ?? { names: [], needsKey: false };
   const parts = [state === "degraded" ? `Ready, but degraded: ${reason}` : "Ready"];
   parts.push(...(backend === "simulated" ? ["simulated pictures, no model"] : names));
   if (needsKey) parts.push("needs an API key");
-  tell("ready", parts.join(" · "));
+  report("ready", parts.join(" · "));
 }
 
 async function known() {
@@ -46,6 +47,7 @@ async function known() {
     const cards = await service.models();
     offerModels(cards);
     learnWords(cards);
+    await cast.load();
     return { names: [...new Set(cards.filter((card) => card.serving?.length).map((card) => card.id))], needsKey: false };
   } catch (error) {
     return error.status === 401 ? { names: [], needsKey: true } : null;
@@ -53,7 +55,7 @@ async function known() {
 }
 
 // Only a change is written, because it is read out.
-function tell(state, words) {
+function report(state, words) {
   $("service").dataset.state = state;
   if ($("service").textContent !== words) $("service").textContent = words;
 }

@@ -1,8 +1,8 @@
-// What a browser keeps for this page in small: nothing where it is told to keep nothing.
+// What a browser keeps for this page: nothing where it is set to keep nothing.
 
-const safely = (work) => {
+const safely = (run) => {
   try {
-    return work();
+    return run();
   } catch {
     return null;  // With all cookies blocked, even a look at the storage is an error.
   }
@@ -18,6 +18,12 @@ export const key = () => safely(() => sessionStorage.getItem(KEY)) ?? unsaved;
 export function setKey(value) {
   unsaved = value.trim();
   safely(() => sessionStorage.setItem(KEY, unsaved));
+}
+
+// A list in a hidden control of the form; what a browser kept may be of another version of this page.
+export function listIn(control) {
+  const list = safely(() => JSON.parse(control.value));
+  return Array.isArray(list) ? list : [];
 }
 
 const FORM = named("scenewright-form");

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -67,12 +67,18 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def open_page(browser: Browser, url: str) -> Iterator[OpenPage]:
     """`open_page(viewport=…)`: the page, ready. What it does wrong on its own fails the test at its end.
 
-    `address` is where it is, if not at the service itself; `requested` is filled with what it asks for.
+    `address` is where it is, if not at the service itself; `requested` is filled with what it asks for;
+    `before` is called with the page that has not been opened yet.
     """
     contexts: list[BrowserContext] = []
     faults: list[str] = []
 
-    def open_(address: str = url, requested: list[str] | None = None, **options: object) -> Page:
+    def open_(
+        address: str = url,
+        requested: list[str] | None = None,
+        before: Callable[[Page], object] = lambda page: None,
+        **options: object,
+    ) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})  # type: ignore[arg-type]
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
@@ -81,6 +87,7 @@ def open_page(browser: Browser, url: str) -> Iterator[OpenPage]:
         page.on("console", lambda said: faults.append(said.text) if "Security Policy" in said.text else None)
         if requested is not None:
             page.on("request", lambda request: requested.append(request.url))
+        before(page)
         page.goto(address)
         page.get_by_text("Ready").wait_for()
         return page

@@ -47,5 +47,5 @@ def test_a_phone(open_page: OpenPage, width: int) -> None:
     page.get_by_role("button", name="Paint", exact=True).tap()
     painted(page)
     assert page.evaluate(fits)
-    book, options = page.locator("#stage").bounding_box(), page.locator(".options").bounding_box()
+    book, options = page.locator("#viewer").bounding_box(), page.locator(".options").bounding_box()
     assert book and options and book["y"] < options["y"], "the picture stands before what changes it"

@@ -98,7 +98,7 @@ def test_the_size_slider_ends_where_it_ends_to_have_an_effect(page: Page) -> Non
         with page.expect_response("**/v1/merges") as merged:
             slider.fill(f"{scale:.2f}")
         boxes.append(merged.value.json()["merge"]["box"][3])
-        expect(page.locator("#stage")).to_have_attribute("data-busy", "false")
+        expect(page.locator("#viewer")).to_have_attribute("data-busy", "false")
     assert boxes[0] < boxes[1] < boxes[2]
     # As large as this one was: another figure may fill its frame sooner, and the slider then ends there.
     page.get_by_label("Frame").select_option("1024x512")

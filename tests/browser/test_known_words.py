@@ -46,7 +46,7 @@ def test_the_page_and_the_service_take_the_same_words_for_unknown(open_page: Ope
     known = read_known_words(bundled_model("storybook-character"))
     assert known is not None
     send = """async ([texts, words]) => {
-        const { unknownWords } = await import(new URL("static/known.js", document.baseURI).href);
+        const { unknownWords } = await import(new URL("static/known_words.js", document.baseURI).href);
         return texts.map((text) => unknownWords(text, new Set(words)));
     }"""
     found = page.evaluate(send, [PROMPTS, sorted(known.words | GRAMMAR)])

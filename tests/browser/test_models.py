@@ -42,6 +42,6 @@ def test_a_layers_models_are_offered_and_the_chosen_one_paints(open_page: OpenPa
         page.get_by_role("button", name="Paint", exact=True).click()
     sent = requested.value.post_data_json
     assert (sent["character"]["model"], sent["background"].get("model")) == (SCHNELL, None)
-    expect(page.locator("#say")).to_have_text("Done.")
+    expect(page.locator("#announcement")).to_have_text("Done.")
     page.reload()
     expect(picker).to_have_value(SCHNELL)

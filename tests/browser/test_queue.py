@@ -21,8 +21,8 @@ from tests.support.page_actions import PATIENCE_MS, STEP_S, paint, painted
 
 HEARD = """() => {
   window.heard = [];
-  const say = document.getElementById("say");
-  new MutationObserver(() => heard.push(say.textContent)).observe(say, { childList: true });
+  const announced = document.getElementById("announcement");
+  new MutationObserver(() => heard.push(announced.textContent)).observe(announced, { childList: true });
 }"""
 
 

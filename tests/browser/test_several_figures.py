@@ -47,6 +47,7 @@ def test_a_figure_is_added_moved_and_set_before_another(page: Page, url: str) ->
     assert place_of(page, 2) == other - 1
     expect(page.get_by_label("Where figure 2 stands")).to_be_focused()
 
+    page.locator("#scene img").scroll_into_view_if_needed()
     picture = page.locator("#scene img").bounding_box()
     assert picture is not None
     y = picture["y"] + 0.7 * picture["height"]

@@ -10,7 +10,7 @@ from io import BytesIO
 import httpx
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from deployments.messages import Pixels
 
@@ -87,3 +87,15 @@ OpenPage = Callable[..., Page]
 
 
 STEP_S = 0.02
+
+
+def with_models(page: Page, **changed: object) -> None:
+    """Have the list of models say so of each model that paints here, which need not be able to."""
+
+    def answer(route: Route) -> None:
+        listed = route.fetch().json()
+        for card in listed["data"]:
+            card.update(changed if card["serving"] else {})
+        route.fulfill(json=listed)
+
+    page.route("**/v1/models", answer)

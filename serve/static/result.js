@@ -1,26 +1,40 @@
 // What is below a finished picture: what is known of it, its layers, and what can be done with it.
 import { key } from "./storage.js";
-import { figuresOf, wire } from "./cast.js";
+import { figuresOf, wire } from "./figures.js";
 import { offer, show } from "./pictures.js";
 import { figurePrompt } from "./prompts.js";
-import { sentence } from "./faults.js";
+import { sentence } from "./error_messages.js";
+import { hasCast } from "./cast.js";
+import { can } from "./models.js";
+import { button } from "./controls.js";
 
 const $ = (id) => document.getElementById(id);
 const NAMES = { character: "Character", background: "Place" };
 
-// `scene` is a kept scene, `layers` its pictures or nothing; `again(layer)` paints one layer once more.
-export function tell(scene, layers, again) {
+// `scene` is a kept scene, `layers` its pictures or nothing. `actions` repaint one of its layers, which they get as
+// { layer, index }: `again` with another seed, `vary` from its picture, `part` only what a brush marks; `keep` puts a figure into the cast.
+export function showResult(scene, layers, actions) {
   const { request, answer, image } = scene;
   $("notes").replaceChildren(...notes(answer).map(([words, kind]) => Object.assign(document.createElement("li"), { textContent: words, className: kind })));
   offer($("download"), image);
   $("download").download = `scene-${seed(scene, "character")}-${seed(scene, "background")}.${image.type.split("/")[1].replace("jpeg", "jpg")}`;
-  const others = (request.others ?? []).map(({ prompt }, index) => cardOf(`Figure ${index + 2}`, prompt, otherSeeds(scene)[index], layers?.[`character-${index + 1}`]));
-  const [character, background] = Object.keys(NAMES).map((layer) => card(layer, request, scene, layers?.[layer], again));
-  $("layers").replaceChildren(character, ...others, background);
+  const used = figureSeeds(scene);
+  const figures = figuresOf(request).map((fields, index) => card({ layer: "character", index }, fields, used[index], layers, actions));
+  $("layers").replaceChildren(...figures, card({ layer: "background" }, request.background, seed(scene, "background"), layers, actions));
 }
+
+const nameOf = ({ layer, index }) => (index ? `Figure ${index + 1}` : NAMES[layer]);
+
+// In a sentence: "the character", "figure 2", "the place".
+export const spokenName = ({ layer, index }) => (index ? `figure ${index + 1}` : `the ${NAMES[layer].toLowerCase()}`);
+
+// The picture that a layer was painted as, before it was cut out; nothing of a figure that an older page kept.
+export const paintedOf = (layers, { layer, index }) => layers?.[layer === "background" ? layer : index ? `painted-${index}` : "painted"];
 
 // The seeds of the figures after the first.
 export const otherSeeds = (scene) => (scene.request.others ?? []).map(({ seed: own }, index) => scene.answer.seeds?.characters?.[index + 1] ?? own);
+
+export const figureSeeds = (scene) => [seed(scene, "character"), ...otherSeeds(scene)];
 
 export const seeds = (scene) => ({ character: seed(scene, "character"), background: seed(scene, "background") });
 
@@ -45,6 +59,9 @@ export function curl(scene) {
   return `curl -s '${address}' -H 'Content-Type: application/json'${authorization} -d '${body}' -o scene.jpg -fS`;
 }
 
+// Its pictures are named by their ids.
+export const copied = ({ request }) => `Copied, as a curl command.${JSON.stringify(request).includes('"pic_') ? " The service keeps its pictures for a day." : ""}`;
+
 // How large the figure can be made until it fills the frame, by how large it is now. Nothing where it already does.
 export function largestScale({ request: { merge }, answer }) {
   if (answer.merge?.mode !== "cutout" || answer.merge.figures) return 1;
@@ -59,11 +76,13 @@ function seed(scene, layer) {
   return (layer === "character" ? used?.characters?.[0] : undefined) ?? used?.[layer] ?? scene.request[layer].seed;
 }
 
-function notes({ merge, degraded = [], warnings = [], timings_ms: ms }) {
+function notes({ merge, cast, degraded = [], warnings = [], timings_ms: ms }) {
   const said = degraded.map((how) => [sentence(`Not as requested: ${how}`), "degraded"]);
   said.push(...warnings.map((warning) => [sentence(warning), ""]));
   const facts = [];
   if (merge) facts.push(merge.mode === "cutout" ? `Cut out with ${Math.round(100 * merge.confidence)}% confidence` : "Pasted as it is");
+  const heroes = [cast?.character, ...(cast?.characters ?? [])].filter((hero) => hero?.consistency !== undefined && hero.consistency !== null);
+  facts.push(...heroes.map(({ name, consistency }) => `${name} is ${Math.round(100 * consistency)}% like the kept picture`));
   if (ms?.["character-denoise"]) {
     const [character, background] = ["character", "background"].map((layer) => seconds(ms, layer));
     facts.push(`character ${character.toFixed(1)} s, place ${background.toFixed(1)} s at the same time, merge ${((ms.merge + ms.output) / 1000).toFixed(2)} s`);
@@ -74,21 +93,32 @@ function notes({ merge, degraded = [], warnings = [], timings_ms: ms }) {
 
 const seconds = (ms, layer) => ["encode", "denoise", "decode"].reduce((sum, stage) => sum + (ms[`${layer}-${stage}`] ?? 0), 0) / 1000;
 
-function card(layer, request, scene, picture, again) {
-  const button = Object.assign(document.createElement("button"), { type: "button", className: "secondary", textContent: "Paint again" });
-  button.setAttribute("aria-label", `Paint the ${NAMES[layer].toLowerCase()} again`);
-  button.addEventListener("click", () => again(layer));
-  return cardOf(NAMES[layer], request[layer].prompt, seed(scene, layer), picture, button);
+function card(target, { prompt, model }, number, layers, actions) {
+  const { layer, index } = target;
+  const [name, spoken] = [nameOf(target), spokenName(target)];
+  const repaint = Object.assign(document.createElement("div"), { className: "repaint" });
+  const offer = (words, label, action) => {
+    const offered = button(words, () => action(target));
+    offered.setAttribute("aria-label", label);
+    repaint.append(offered);
+  };
+  offer("Paint again", `Paint ${spoken} again`, actions.again);
+  if (paintedOf(layers, target)) {
+    if (can(layer, "image_to_image", model)) offer("Vary", `Vary ${spoken}`, actions.vary);
+    if (can(layer, "inpainting", model)) offer("Paint a part again", `Paint a part of ${spoken} again`, actions.part);
+    if (layer === "character" && hasCast()) offer("Keep this figure", `Keep this figure: ${name.toLowerCase()}`, actions.keep);
+  }
+  return cardOf(name, prompt, number, layers?.[index ? `character-${index}` : layer], repaint);
 }
 
-function cardOf(name, prompt, number, picture, ...buttons) {
+function cardOf(name, prompt, number, picture, actions) {
   const article = Object.assign(document.createElement("article"), { className: "layer" });
   const img = Object.assign(document.createElement("img"), { alt: `${name} alone: ${prompt}` });
   const words = document.createElement("div");
   words.append(
     Object.assign(document.createElement("h3"), { textContent: name }),
     Object.assign(document.createElement("p"), { textContent: `seed ${number}` }),
-    ...buttons,
+    actions,
   );
   show(img, picture);
   article.append(img, words);

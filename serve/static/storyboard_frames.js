@@ -3,10 +3,10 @@ import { show } from "./pictures.js";
 
 const $ = (id) => document.getElementById(id);
 
-// `words` are what is told in each scene; where nothing is, its description takes their place.
-export function lay(requests, words = []) {
+// `words` are the words of each scene; where it has none, its description takes their place.
+export function layOut(requests, words = []) {
   for (const img of $("frames").querySelectorAll("img")) show(img, null);
-  $("strip").hidden = false;
+  $("storyboard-frames").hidden = false;
   const { width, height } = requests[0].merge;
   $("frames").style.setProperty("--frame", `${width} / ${height}`);
   $("frames").replaceChildren(...requests.map(({ character, background }, index) => {

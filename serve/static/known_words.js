@@ -1,7 +1,8 @@
 // Under the fields: which words the models do not know, and what they do know. deployments/diffusion/model/known_words.py
 // follows the same rules.
 import { modelOf } from "./models.js";
-import { words } from "./cast.js";
+import { wordsOf } from "./cast.js";
+import { words } from "./figures.js";
 import { readStory } from "./story.js";
 
 const LAYERS = ["character", "background"];
@@ -16,22 +17,22 @@ const models = {};  // by id: { id, words, offers }
 // What the service's list of models says of those that paint here.
 export function learnWords(cards) {
   for (const { id, knows } of cards) models[id] = knows ? { id, words: new Set(knows.words), offers: knows.offers } : undefined;
-  tellAll();
+  updateHints();
 }
 
 export function watchWords() {
   let timer = 0;
   const soon = () => {
     clearTimeout(timer);
-    timer = setTimeout(tellAll, WORD_MS);
+    timer = setTimeout(updateHints, WORD_MS);
   };
   for (const id of [...LAYERS, ...LAYERS.map((layer) => `${layer}-model`), "figures", "storyboard"]) $(id).addEventListener("input", soon);
 }
 
-export function tellAll() {
-  tell("character", hint("character", [$("character").value, ...words()].join("\n")));
-  tell("background", hint("background", $("background").value));
-  tell("storyboard", LAYERS.map((layer) => hint(layer, told(layer))).filter(Boolean).join(" "));
+export function updateHints() {
+  report("character", hint("character", [$("character").value, ...words()].map(wordsOf).join("\n")));
+  report("background", hint("background", $("background").value));
+  report("storyboard", LAYERS.map((layer) => hint(layer, described(layer))).filter(Boolean).join(" "));
 }
 
 export function unknownWords(text, words) {
@@ -49,17 +50,17 @@ function hint(layer, text) {
   return `${model.id} does not know: ${unknown.slice(0, LISTED).join(", ")}${more}.${knows}`;
 }
 
-// A storyboard's descriptions of one layer. One that cannot be read yet is told of when it is painted.
-function told(layer) {
+// A storyboard's descriptions of one layer. One that cannot be read yet is described of when it is painted.
+function described(layer) {
   try {
-    return readStory($("storyboard").value).map((scene) => scene[layer]).join("\n");
+    return readStory($("storyboard").value).map((scene) => (layer === "character" ? wordsOf(scene[layer]) : scene[layer])).join("\n");
   } catch {
     return "";
   }
 }
 
 // Only a change is written, because it is read out.
-function tell(id, words) {
+function report(id, words) {
   const place = $(`${id}-known`);
   if (place.textContent !== words) place.textContent = words;
 }

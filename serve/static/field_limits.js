@@ -1,11 +1,11 @@
 // The service's own limits and defaults, as its OpenAPI page states them, laid on the form's controls.
 import { startFrom } from "./form.js";
-import { tellDefaults } from "./models.js";
+import { showDefaults } from "./models.js";
 
 const ROUTES = { character: "v1/characters", background: "v1/backgrounds" };
 const $ = (id) => document.getElementById(id);
 
-export function layLimits(api) {
+export function applyLimits(api) {
   for (const [layer, route] of Object.entries(ROUTES)) {
     const bounds = boundsOf(bodyOf(api, route));
     $(layer).maxLength = bounds("prompt").maxLength;
@@ -13,7 +13,7 @@ export function layLimits(api) {
     Object.assign($(`${layer}-steps`), range(bounds("num_inference_steps")));
     Object.assign($(`${layer}-guidance`), range(bounds("guidance_scale")));
     keepSizes($(`${layer}-size`), bounds);
-    tellDefaults(layer);
+    showDefaults(layer);
   }
   const merge = boundsOf(bodyOf(api, "v1/scenes").properties.merge);
   startFrom(Object.fromEntries(["mode", "position", "width", "height"].map((name) => [name, merge(name).default])));

@@ -1,5 +1,5 @@
-// Where each of several figures stands: a slider and two buttons for each, and dragging in the picture.
-import { figuresOf, inOrder, isSeveral } from "./cast.js";
+// The position of each of several figures: a slider and two buttons for each, and dragging in the picture.
+import { figuresOf, inOrder, isSeveral } from "./figures.js";
 
 const $ = (id) => document.getElementById(id);
 let scene = null;
@@ -11,7 +11,7 @@ export function build(onChange) {
 }
 
 // The scene that is shown. Its controls stay as they are while only their values change, so that the focus does too.
-export function tell(shown, layers) {
+export function update(shown, layers) {
   scene = layers && isSeveral(shown.request) ? shown : null;
   $("placing").hidden = !scene;
   $("position").hidden = Boolean(scene);

@@ -1,9 +1,9 @@
 // A whole storyboard: as a job where the service has them, which goes on without this page; else scene after scene.
 import * as service from "./service.js";
-import * as stage from "./stage.js";
-import * as store from "./shelf_store.js";
-import * as strip from "./strip.js";
-import { sentence } from "./faults.js";
+import * as viewer from "./viewer.js";
+import * as store from "./scene_store.js";
+import * as frames from "./storyboard_frames.js";
+import { sentence } from "./error_messages.js";
 import { keep, paintScene, sceneOf } from "./painting.js";
 
 let activeJob = null;
@@ -13,9 +13,9 @@ export async function cancelJob() {
   if (activeJob) await service.cancelJob(activeJob).catch(() => {});
 }
 
-// `show(scene, layers)` puts a scene on the stage, `open(scene)` one that was chosen.
+// `show(scene, layers)` puts a scene into the viewer, `open(scene)` one that was chosen.
 export async function paintStoryboard({ requests, words }, signal, show, open) {
-  strip.lay(requests, words);
+  frames.layOut(requests, words);
   let job;
   try {
     job = await service.submitJob(requests, signal);
@@ -23,25 +23,25 @@ export async function paintStoryboard({ requests, words }, signal, show, open) {
     if (!error.absent) throw error;
     return oneByOne(requests, signal, show, open);
   }
-  const board = { id: job.id, created: Date.now(), scenes: requests, words, seen: [] };
-  await keepBoard(board);
-  return followBoard(board, signal, show, open);
+  const story = { id: job.id, created: Date.now(), scenes: requests, words, seen: [] };
+  await keepStoryboard(story);
+  return followStoryboard(story, signal, show, open);
 }
 
-// Also of a storyboard that was asked for before a reload. `seen` are the scenes that were kept once: one that was
+// Also of a storyboard that was submitted before a reload. `seen` are the scenes that were kept once: one that was
 // composed in another way since stays so, and one that was removed stays removed.
-export async function followBoard(board, signal, show, open) {
-  const { id, created, scenes: requests, words, seen = [] } = board;
+export async function followStoryboard(story, signal, show, open) {
+  const { id, created, scenes: requests, words, seen = [] } = story;
   const ended = new Map();
-  strip.lay(requests, words);
+  frames.layOut(requests, words);
   activeJob = id;
   try {
-    for await (const { name, data } of service.jobEvents(id, signal, () => stage.say("The connection broke. Trying again…"))) {
-      if (name === "job.progress") stage.say(sofar(data));
+    for await (const { name, data } of service.jobEvents(id, signal, () => viewer.announce("The connection broke. Trying again…"))) {
+      if (name === "job.progress") viewer.announce(sofar(data));
       if (name !== "scene.ended" || ended.has(data.index)) continue;
       ended.set(data.index, data.status);
       if (!data.url) {
-        strip.failed(data.index, data.error?.message ?? "Cancelled.");
+        frames.failed(data.index, data.error?.message ?? "Cancelled.");
         continue;
       }
       try {
@@ -52,40 +52,40 @@ export async function followBoard(board, signal, show, open) {
         if (!seen.includes(data.index)) {
           await keep(scene, layers);
           seen.push(data.index);
-          await keepBoard({ ...board, seen });
+          await keepStoryboard({ ...story, seen });
           show(scene, layers);
         }
-        strip.done(data.index, scene, open);
+        frames.done(data.index, scene, open);
       } catch (error) {
         if (error.name === "AbortError" || [401, 403].includes(error.status)) throw error;
         ended.set(data.index, "failed");
-        strip.failed(data.index, error.message);
+        frames.failed(data.index, error.message);
       }
     }
   } finally {
     activeJob = null;
   }
-  stage.say(tally(requests.length, [...ended.values()]));
+  viewer.announce(tally(requests.length, [...ended.values()]));
 }
 
 async function oneByOne(requests, signal, show, open) {
   const ended = [];
   for (const [index, request] of requests.entries()) {
-    strip.painting(index);
+    frames.painting(index);
     try {
       const { scene, layers } = await paintScene(request, signal);
       ended.push("succeeded");
-      strip.done(index, scene, open);
+      frames.done(index, scene, open);
       show(scene, layers);
     } catch (error) {
       if (error.name === "AbortError" || [0, 401, 403].includes(error.status)) throw error;
       ended.push("failed");
-      strip.failed(index, error.message);
-      stage.stopped("", null);
-      stage.fault(error);
+      frames.failed(index, error.message);
+      viewer.stopped("", null);
+      viewer.showError(error);
     }
   }
-  stage.say(tally(requests.length, ended));
+  viewer.announce(tally(requests.length, ended));
 }
 
 // The layers of a scene whose own are no longer in this browser; nothing where the service has none either.
@@ -109,4 +109,4 @@ function tally(total, ended) {
   return sentence(`${total - failed - cancelled} of ${total} scenes painted, ${rest}`);
 }
 
-const keepBoard = (board) => store.keepBoard(board).catch(() => {});
+const keepStoryboard = (story) => store.keepStoryboard(story).catch(() => {});

@@ -10,13 +10,15 @@ export function controlOf(param) {
   if (other && (!part || part === "prompt")) return $(`figure-${other}`);
   const [name, field] = path.replace(/^characters\.\d/, "character").split(".");
   if (name === "merge") return field === "position" ? document.querySelector("input[name=position]:checked") : $(field === "width" || field === "height" ? "frame" : field);
-  const suffix = { num_inference_steps: "steps", guidance_scale: "guidance", seed: "seed", width: "size", height: "size", negative_prompt: "negative", model: "model" }[field];
+  const suffix = { num_inference_steps: "steps", guidance_scale: "guidance", seed: "seed", width: "size", height: "size", negative_prompt: "negative", model: "model", image: "add-picture", references: "add-picture", reference_scale: "reference-scale", strength: "strength", loras: "lora" }[field];
   if (!(name in LAYERS)) return name === "scenes" ? $("storyboard") : null;
+  if (field === "pose" || field === "pose_scale") return $("pose");
   return suffix ? $(`${name}-${suffix}`) : $(kind() === "scene" ? name : "storyboard");
 }
 
 // What a person calls it: "Steps of the character".
 export function labelOf(control) {
+  if (control?.dataset.label) return control.dataset.label;
   const label = control?.labels?.[0]?.textContent.trim().replace(/[?:].*$/, "");
   const layer = LAYERS[control?.closest("fieldset")?.dataset.layer];
   return layer ? `${label} ${layer.of}` : label;
@@ -24,8 +26,8 @@ export function labelOf(control) {
 
 // Says at the control itself what is wrong with it.
 export function mark(control, sentence) {
-  const id = `${control.id || control.name}-fault`;
-  const said = Object.assign(document.createElement("p"), { id, className: "at-fault", textContent: sentence });
+  const id = `${control.id || control.name}-error`;
+  const said = Object.assign(document.createElement("p"), { id, className: "field-error", textContent: sentence });
   clearMark(control);
   (control.closest(".field, .segments") ?? control).after(said);
   control.setAttribute("aria-invalid", "true");
@@ -37,7 +39,7 @@ export function mark(control, sentence) {
 
 export function clearMark(control) {
   if (!control.hasAttribute?.("aria-invalid")) return;
-  document.getElementById(`${control.id || control.name}-fault`)?.remove();
+  document.getElementById(`${control.id || control.name}-error`)?.remove();
   control.removeAttribute("aria-invalid");
   if (control.dataset.hint) control.setAttribute("aria-describedby", control.dataset.hint);
   else control.removeAttribute("aria-describedby");

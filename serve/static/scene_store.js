@@ -2,27 +2,29 @@
 import { named } from "./storage.js";
 
 const NAME = named("scenewright");
-// 2: layers are clean. Those kept before have light and shadow in them, and are left out.
-const VERSION = 2;
-const STORES = ["scenes", "layers", "boards"];
+// 2: layers are clean. Those kept before have light and shadow in them, and are left out. 3: uploads are kept.
+const VERSION = 3;
+const STORES = ["scenes", "layers", "boards", "uploads"];
+const OF_SCENES = ["scenes", "layers"];
 export const MOST = 60;
 const MOST_LAYER_BYTES = 150e6;
+const MOST_UPLOAD_BYTES = 50e6;
 let opened;
 
 function database() {
   opened ??= new Promise((resolve, reject) => {
-    const asking = indexedDB.open(NAME, VERSION);
-    asking.onupgradeneeded = () => {
-      for (const store of STORES) if (!asking.result.objectStoreNames.contains(store)) asking.result.createObjectStore(store, { keyPath: "id" });
-      asking.transaction.objectStore("layers").clear();
+    const opening = indexedDB.open(NAME, VERSION);
+    opening.onupgradeneeded = ({ oldVersion }) => {
+      for (const store of STORES) if (!opening.result.objectStoreNames.contains(store)) opening.result.createObjectStore(store, { keyPath: "id" });
+      if (oldVersion < 2) opening.transaction.objectStore("layers").clear();
     };
-    asking.onsuccess = () => {
-      asking.result.onversionchange = () => asking.result.close();
-      asking.result.onclose = () => (opened = undefined);
-      resolve(asking.result);
+    opening.onsuccess = () => {
+      opening.result.onversionchange = () => opening.result.close();
+      opening.result.onclose = () => (opened = undefined);
+      resolve(opening.result);
     };
-    asking.onerror = () => reject(asking.error);
-    asking.onblocked = () => reject(new Error("another tab has an older version of this page open"));
+    opening.onerror = () => reject(opening.error);
+    opening.onblocked = () => reject(new Error("another tab has an older version of this page open"));
   }).catch((error) => {
     opened = undefined;
     throw error;
@@ -30,14 +32,14 @@ function database() {
   return opened;
 }
 
-async function within(stores, mode, work) {
+async function within(stores, mode, run) {
   const transaction = (await database()).transaction(stores, mode);
-  const asked = work(...stores.map((store) => transaction.objectStore(store)));
+  const request = run(...stores.map((store) => transaction.objectStore(store)));
   await new Promise((resolve, reject) => {
     transaction.oncomplete = resolve;
     transaction.onabort = transaction.onerror = () => reject(transaction.error);
   });
-  return asked?.result;
+  return request?.result;
 }
 
 // Newest first.
@@ -55,7 +57,7 @@ export async function keep(scene, layers) {
     if (layers) apart.put({ id: scene.id, ...layers });
   });
   const newest = await scenes();
-  for (const old of newest.slice(MOST)) await take(old.id);
+  for (const old of newest.slice(MOST)) await remove(old.id);
   if (layers) await forgetOldLayers(newest.slice(0, MOST));
 }
 
@@ -70,13 +72,13 @@ async function forgetOldLayers(newest) {
 }
 
 // Removes a scene, or everything. Returns what puts it back.
-export async function take(id) {
+export async function remove(id) {
   const taken = {};
   await within(STORES, "readwrite", (...stores) => {
     for (const [index, store] of stores.entries()) {
-      if (id && STORES[index] === "boards") continue;
-      const asked = store.getAll(id);
-      asked.onsuccess = () => (taken[STORES[index]] = asked.result);
+      if (id && !OF_SCENES.includes(STORES[index])) continue;
+      const request = store.getAll(id);
+      request.onsuccess = () => (taken[STORES[index]] = request.result);
       if (id) store.delete(id);
       else store.clear();
     }
@@ -87,15 +89,28 @@ export async function take(id) {
     });
 }
 
-export const keepBoard = (board) =>
+export const uploadOf = (id) => within(["uploads"], "readonly", (store) => store.get(id));
+
+// The newest uploads are kept, as far as the bytes go.
+export async function keepUpload(id, blob) {
+  await within(["uploads"], "readwrite", (store) => store.put({ id, blob, created: Date.now() }));
+  const all = await within(["uploads"], "readonly", (store) => store.getAll());
+  let bytes = 0;
+  for (const upload of all.sort((one, other) => other.created - one.created)) {
+    bytes += upload.blob.size;
+    if (bytes > MOST_UPLOAD_BYTES) await within(["uploads"], "readwrite", (store) => store.delete(upload.id));
+  }
+}
+
+export const keepStoryboard = (storyboard) =>
   within(["boards"], "readwrite", (store) => {
     store.clear();
-    store.put(board);
+    store.put(storyboard);
   });
 
-export const forgetBoards = () => within(["boards"], "readwrite", (store) => store.clear());
+export const forgetStoryboards = () => within(["boards"], "readwrite", (store) => store.clear());
 
-// The storyboard that was last asked for as a job, if there was one.
-export async function lastBoard() {
+// The storyboard that was last sent as a job, if there was one.
+export async function lastStoryboard() {
   return (await within(["boards"], "readonly", (store) => store.getAll()))[0];
 }

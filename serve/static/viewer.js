@@ -1,11 +1,11 @@
 // The open book: both layers on their pages while they are painted, then the scene over the spread.
-import { described, figuresOf, isSeveral } from "./cast.js";
-import { sentencesOf, titleOf } from "./faults.js";
+import { described, figuresOf, isSeveral } from "./figures.js";
+import { sentencesOf, titleOf } from "./error_messages.js";
 import { previewBlob, show } from "./pictures.js";
 
 const $ = (id) => document.getElementById(id);
 const NAMES = { character: "Character", background: "Place" };
-let pace = {};
+let speeds = {};
 let parts = {};  // by layer: of each of its figures, how much is painted
 let waitTimer = 0;
 const waiting = new Set();
@@ -13,17 +13,17 @@ const waiting = new Set();
 export function begin(request) {
   const { width, height } = request.merge;
   frame(width, height);
-  Object.assign($("stage").dataset, { state: "painting", busy: "false" });
-  pace = {};
+  Object.assign($("viewer").dataset, { state: "painting", busy: "false" });
+  speeds = {};
   parts = { character: figuresOf(request).map(() => 0), background: [0] };
   waiting.clear();
-  for (const id of ["scene", "together", "made", "fault"]) $(id).hidden = true;
+  for (const id of ["scene", "together", "result", "error"]) $(id).hidden = true;
   for (const layer of Object.keys(NAMES)) {
     show(page(layer, "img"), null);
     page(layer, ".step").textContent = "waiting";
     page(layer, "progress").value = 0;
   }
-  say(isSeveral(request) ? "Painting all layers…" : "Painting both layers…");
+  announce(isSeveral(request) ? "Painting all layers…" : "Painting both layers…");
 }
 
 // A layer's place in the queue. Only its first one is read out, and later that it is being painted.
@@ -32,7 +32,7 @@ export function queued({ layer, ahead, index }) {
   page(layer, ".step").textContent = `${figure(index)}${place}`;
   if (ahead && !waiting.has(named(layer, index))) {
     waiting.add(named(layer, index));
-    say(`${named(layer, index)} waits: ${place}.`);
+    announce(`${named(layer, index)} waits: ${place}.`);
   }
   $("left").textContent = "";
 }
@@ -41,9 +41,9 @@ export function queued({ layer, ahead, index }) {
 export function progress({ layer, step, steps, preview, index }) {
   const now = performance.now();
   const name = named(layer, index);
-  pace[name] ??= { since: now, from: step };
-  if (waiting.delete(name)) say(`Painting the ${name.toLowerCase()}…`);
-  Object.assign(pace[name], { now, step, steps });
+  speeds[name] ??= { since: now, from: step };
+  if (waiting.delete(name)) announce(`Painting the ${name.toLowerCase()}…`);
+  Object.assign(speeds[name], { now, step, steps });
   page(layer, ".step").textContent = `${figure(index)}${step} of ${steps}`;
   painted(layer, index, step / steps);
   if (preview && !index) {
@@ -57,7 +57,7 @@ export function progress({ layer, step, steps, preview, index }) {
 export function layerDone({ layer, degraded, index }) {
   painted(layer, index, 1);
   page(layer, ".step").textContent = `${figure(index)}${degraded.length ? "painted, not as requested" : "painted"}`;
-  say(`${named(layer, index)} painted.`);
+  announce(`${named(layer, index)} painted.`);
 }
 
 // Of several figures the first one is shown on its way, and the bar is of all of them.
@@ -77,27 +77,27 @@ export function together({ preview }) {
 export function reveal(scene) {
   const { request, image } = scene;
   frame(request.merge.width, request.merge.height);
-  Object.assign($("stage").dataset, { state: "done", busy: "false" });
+  Object.assign($("viewer").dataset, { state: "done", busy: "false" });
   const img = $("scene").querySelector("img");
   img.alt = `${described(request)}, before ${request.background.prompt}`;
   show(img, image);
-  for (const id of ["together", "fault"]) $(id).hidden = true;
-  for (const id of ["scene", "made"]) $(id).hidden = false;
+  for (const id of ["together", "error"]) $(id).hidden = true;
+  for (const id of ["scene", "result"]) $(id).hidden = false;
   $("left").textContent = "";
 }
 
-export const merging = (busy) => ($("stage").dataset.busy = String(busy));
+export const merging = (busy) => ($("viewer").dataset.busy = String(busy));
 
 // Back to what was there before, or to the partly painted pages.
 export function stopped(words, scene) {
-  say(words);
+  announce(words);
   $("left").textContent = "";
   if (scene) reveal(scene);
-  else if ($("stage").dataset.state === "painting") $("stage").dataset.state = "stopped";
+  else if ($("viewer").dataset.state === "painting") $("viewer").dataset.state = "stopped";
 }
 
-// `label` names the control at fault; `again` sends the same request once more.
-export function fault(error, { label, again } = {}) {
+// `label` names the control in error; `retry` sends the same request once more.
+export function showError(error, { label, retry } = {}) {
   const lines = [line(strong(titleOf(error)), ` ${sentencesOf(error, label)}`)];
   clearTimeout(waitTimer);
   if (error.retryAfter) {
@@ -105,28 +105,28 @@ export function fault(error, { label, again } = {}) {
     waitTimer = setTimeout(() => (when.textContent = "You can try again now."), error.retryAfter * 1000);
     lines.push(when);
   }
-  if (again) {
+  if (retry) {
     const button = Object.assign(document.createElement("button"), { type: "button", className: "secondary", textContent: "Try again" });
-    button.addEventListener("click", again);
+    button.addEventListener("click", retry);
     lines.push(button);
   }
   if (error.requestId) lines.push(line("Request ", code(error.requestId), error.param ? " · field " : "", error.param ? code(error.param) : ""));
-  $("fault").replaceChildren(...lines);
-  $("fault").hidden = false;
-  $("fault").scrollIntoView({ block: "nearest" });
+  $("error").replaceChildren(...lines);
+  $("error").hidden = false;
+  $("error").scrollIntoView({ block: "nearest" });
 }
 
-export function clearFault() {
+export function clearError() {
   clearTimeout(waitTimer);
-  $("fault").hidden = true;
+  $("error").hidden = true;
 }
 
-export const say = (words) => ($("say").textContent = words);
+export const announce = (words) => ($("announcement").textContent = words);
 
 // Nobody knows it of a layer that waits.
 function timeLeft() {
   if (waiting.size) return "";
-  const left = Object.values(pace).map(({ since, from, now, step, steps }) => (step > from ? ((now - since) / (step - from)) * (steps - step) : Infinity));
+  const left = Object.values(speeds).map(({ since, from, now, step, steps }) => (step > from ? ((now - since) / (step - from)) * (steps - step) : Infinity));
   const most = Math.max(...left) / 1000;
   if (!Number.isFinite(most)) return "";
   return most < 60 ? `about ${Math.max(1, Math.round(most))} s left` : `about ${Math.round(most / 60)} min left`;
@@ -137,7 +137,7 @@ const ordinals = new Intl.PluralRules("en", { type: "ordinal" });
 const ordinal = (number) => `${number}${SUFFIXES[ordinals.select(number)]}`;
 
 const page = (layer, selector) => $(`page-${layer}`).querySelector(selector);
-const frame = (width, height) => $("stage").style.setProperty("--frame", `${width} / ${height}`);
+const frame = (width, height) => $("viewer").style.setProperty("--frame", `${width} / ${height}`);
 const strong = (words) => Object.assign(document.createElement("strong"), { textContent: words });
 const code = (words) => Object.assign(document.createElement("code"), { textContent: words });
 

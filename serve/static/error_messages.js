@@ -25,13 +25,13 @@ const TITLES = {
 
 export const titleOf = (error) => (error.code === "unauthenticated" && key() ? "This API key was not accepted." : TITLES[error.code] ?? "Something went wrong.");
 
-// `label` is that of the control at fault: people do not know the parameter by its name.
+// `label` is that of the control in error: people do not know the parameter by its name.
 export function sentencesOf(error, label) {
   if (error.code === "unauthenticated" && !key()) return "Enter yours under Connection.";
-  const told = sentence(named(error, label));
-  if (error.code === "unauthenticated") return `${told} Enter another one under Connection.`;
-  if (error.code === "forbidden") return `${told} Enter a key that may do this under Connection.`;
-  return told;
+  const message = sentence(named(error, label));
+  if (error.code === "unauthenticated") return `${message} Enter another one under Connection.`;
+  if (error.code === "forbidden") return `${message} Enter a key that may do this under Connection.`;
+  return message;
 }
 
 // A job's parameter begins with its scene, which its message may leave out.

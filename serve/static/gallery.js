@@ -1,26 +1,26 @@
-// The shelf: what was made, newest first, kept across reloads.
-import * as store from "./shelf_store.js";
-import { described } from "./cast.js";
+// The gallery: what was made here, newest first, kept across reloads.
+import * as store from "./scene_store.js";
+import { described } from "./figures.js";
 import { show } from "./pictures.js";
 
 const $ = (id) => document.getElementById(id);
 let putBack = null;
 
-export async function fillShelf(open) {
+export async function fillGallery(open) {
   let kept = [];
   try {
     kept = await store.scenes();
-    $("shelf-empty").textContent = "Nothing yet. What you paint stays here, in this browser.";
+    $("gallery-empty").textContent = "Nothing yet. What you paint stays here, in this browser.";
   } catch (error) {
-    $("shelf-empty").textContent = `This browser keeps nothing for this page: ${error?.message || "a private window?"}`;
+    $("gallery-empty").textContent = `This browser keeps nothing for this page: ${error?.message || "a private window?"}`;
   }
   const focused = document.activeElement?.closest("#gallery li")?.dataset.scene;
   for (const img of $("gallery").querySelectorAll("img")) show(img, null);
   $("gallery").replaceChildren(...kept.map((scene) => item(scene, open)));
   if (focused) $("gallery").querySelector(`[data-scene="${CSS.escape(focused)}"] .open`)?.focus();
-  $("shelf-empty").hidden = kept.length > 0;
+  $("gallery-empty").hidden = kept.length > 0;
   $("clear").hidden = kept.length === 0;
-  $("clear").onclick = () => askToClear(kept.length);
+  $("clear").onclick = () => confirmClearing(kept.length);
   $("confirm-clear").onclick = () => {
     $("clear-dialog").close();
     return remove(null, count(kept.length), open);
@@ -28,7 +28,7 @@ export async function fillShelf(open) {
   $("undo").onclick = () => undo(open);
 }
 
-function askToClear(number) {
+function confirmClearing(number) {
   $("clear-title").textContent = `Remove ${count(number)}?`;
   $("clear-dialog").showModal();
 }
@@ -37,8 +37,8 @@ const count = (number) => (number === 1 ? "the picture" : `all ${number} picture
 
 // What was removed last can be put back, until the page is closed.
 async function remove(id, what, open) {
-  putBack = await store.take(id);
-  await fillShelf(open);
+  putBack = await store.remove(id);
+  await fillGallery(open);
   $("removed-words").textContent = `Removed ${what}.`;
   $("removed").hidden = false;
   $("undo").focus();
@@ -48,8 +48,8 @@ async function undo(open) {
   await putBack();
   putBack = null;
   $("removed").hidden = true;
-  await fillShelf(open);
-  $("shelf-title").focus();
+  await fillGallery(open);
+  $("gallery-title").focus();
 }
 
 function item(scene, open) {

@@ -1,0 +1,72 @@
+// Several figures in one scene: their words in the form, where they are placed, and the request as the service takes it.
+// A kept request has its first figure as `character`, and the further ones as `others`.
+const $ = (id) => document.getElementById(id);
+export const MOST = 4;
+
+export function build() {
+  $("add-figure").addEventListener("click", () => {
+    setWords([...words(), ""]);
+    $("figures").lastElementChild.querySelector("textarea").focus();
+  });
+}
+
+// What is written of the further figures.
+export const words = () => [...$("figures").querySelectorAll("textarea")].map((area) => area.value);
+
+export function setWords(all) {
+  $("figures").replaceChildren(...all.slice(0, MOST - 1).map(field));
+  $("add-figure").hidden = all.length >= MOST - 1;
+}
+
+function field(value, index) {
+  const id = `figure-${index + 1}`;
+  const entry = document.createElement("div");
+  const label = Object.assign(document.createElement("label"), { className: "line", htmlFor: id, textContent: `And who else? Figure ${index + 2}` });
+  const area = Object.assign(document.createElement("textarea"), { id, className: "words", rows: 2, value });
+  if ($("character").maxLength > 0) area.maxLength = $("character").maxLength;
+  const removing = Object.assign(document.createElement("button"), { type: "button", className: "plain", textContent: `Remove figure ${index + 2}` });
+  removing.addEventListener("click", () => {
+    setWords(words().filter((_, other) => other !== index));
+    $("add-figure").focus();
+    $("scene-form").dispatchEvent(new Event("change"));
+  });
+  entry.append(label, area, removing);
+  return entry;
+}
+
+export const figuresOf = ({ character, others = [] }) => [character, ...others];
+export const isSeveral = (request) => Boolean(request.others?.length);
+export const described = (request) => figuresOf(request).map(({ cast, prompt }) => (cast ? `${cast}, ${prompt}` : prompt)).join(" and ");
+
+// As POST /v1/scenes takes it: of several figures each has a position of its own.
+export function wire({ others, ...request }) {
+  if (!others?.length) return request;
+  const { character, merge: { position, ...merge }, ...rest } = request;
+  return { characters: [character, ...others], ...rest, merge };
+}
+
+// The `figures` of a merge: where each is placed.
+export const placements = (request) =>
+  figuresOf(request).map(({ position, scale, depth }) => Object.fromEntries(Object.entries({ position, scale, depth }).filter(([, value]) => value !== undefined)));
+
+// The scene with one figure elsewhere. The others stay where they are, also those without a position of their own.
+export function placed(scene, index, change) {
+  const { width } = scene.request.merge;
+  const boxes = scene.answer.merge.figures;
+  const figures = figuresOf(scene.request).map((figure, number) => {
+    const [x, , wide] = boxes[number].box;
+    return { ...figure, position: figure.position ?? { x: Math.min(1, (x + wide / 2) / width) } };
+  });
+  if (change.position) figures[index] = { ...figures[index], position: change.position };
+  if (change.to) inOrder(figures, index, change.to).forEach((number, rank, order) => (figures[number] = { ...figures[number], depth: order.length - 1 - rank }));
+  const [character, ...others] = figures;
+  return { ...scene, request: { ...scene.request, character, others } };
+}
+
+// From the farthest to the nearest, as the service sets them in; `to` puts one of them to the `front` or the `back`.
+export function inOrder(figures, index, to) {
+  const order = figures.map((_, number) => number).sort((one, other) => (figures[other].depth ?? 0) - (figures[one].depth ?? 0) || one - other);
+  if (!to) return order;
+  const rest = order.filter((number) => number !== index);
+  return to === "front" ? [...rest, index] : [index, ...rest];
+}

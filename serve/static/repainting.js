@@ -1,0 +1,39 @@
+// The requests that paint one layer of a scene once more, and leave its other layers exactly as they are.
+import { figuresOf, isSeveral } from "./figures.js";
+import { figurePrompt } from "./prompts.js";
+import { otherSeeds, reproducible, seeds } from "./result.js";
+
+// `target` is { layer, index }, the index being that of a figure; `change` has the fields of it that become others.
+// Returns what is sent, what it is kept as, and the mode that its figures are then painted for.
+export function repaint(scene, merging, { layer, index = 0 }, change = {}) {
+  const { enhance, ...before } = scene.request;
+  const asComposed = { ...before, ...merging };
+  const several = isSeveral(before);
+  const paintedMode = scene.painted?.mode ?? merging.merge.mode;
+  // A figure alone is painted for the mode that it is now set in by. One of several stays like the others.
+  const mode = layer === "character" && !several ? merging.merge.mode : paintedMode;
+  const seed = Math.floor(Math.random() * 2 ** 32);
+  const rewritten = (fields) => ({ ...fields, ...change, seed });
+  const kept = replaced(pinned(asComposed, scene), layer, index, rewritten);
+  const sent = replaced({ ...reproducible({ ...scene, request: asComposed }), layers: true }, layer, index, () => {
+    const fields = layerOf(kept, layer, index);
+    const asPainted = layer === "character" && (mode === "paste") !== (merging.merge.mode === "paste");
+    return asPainted ? { ...fields, prompt: figurePrompt(fields.prompt, mode !== "paste"), enhance_prompt: false } : fields;
+  });
+  return { sent, kept, mode };
+}
+
+export const layerOf = (request, layer, index = 0) => (layer === "character" ? figuresOf(request)[index] : request[layer]);
+
+function replaced(request, layer, index, rewrite) {
+  if (layer === "character" && index) return { ...request, others: request.others.map((other, number) => (number === index - 1 ? rewrite(other) : other)) };
+  return { ...request, [layer]: rewrite(request[layer]) };
+}
+
+// With the seed that each layer was painted by.
+function pinned(request, scene) {
+  const { character, background } = seeds(scene);
+  const others = otherSeeds(scene);
+  const first = { ...request, character: { ...request.character, seed: character }, background: { ...request.background, seed: background } };
+  return request.others ? { ...first, others: request.others.map((other, index) => ({ ...other, seed: others[index] })) } : first;
+}
