@@ -243,6 +243,10 @@ class _Vae(_Network):
             keywords.pop("generator", None)
         return self._wait("decoder", self._reader.read(positional, keywords))
 
+    def encode(self, image: Any, *positional: Any, **keywords: Any) -> Any:
+        """Encode in the network's own precision: a pipeline that has cast it has cast the picture with it."""
+        return self._network.encode(image.to(self._network.dtype), *positional, **keywords)
+
     def to(self, dtype: Any) -> _Vae:
         self.dtype = dtype
         return self

@@ -15,6 +15,7 @@ import pytest
 import torch
 from diffusers.pipelines import auto_pipeline
 
+from deployments.diffusion.model import loader
 from deployments.diffusion.model.families import FAMILIES, Task, family_named, family_of_pipeline
 from deployments.diffusion.model.loader import load
 from deployments.diffusion.model.model_config import ModelConfig
@@ -24,7 +25,7 @@ from deployments.diffusion.start_picture import StartPicture
 from deployments.errors import InvalidRequest
 from tests.support import tiny_families
 from tests.support.tiny_families import TINY
-from tests.support.together import LEFT, MASKED, TEXT, TINTS, VARIED, together
+from tests.support.together import HEIGHT, LEFT, MASKED, TEXT, TINTS, VARIED, WIDTH, together
 
 CLOSE = 1e-5
 LONGER_WITH_A_PICTURE = ("flux2-klein",)
@@ -167,6 +168,16 @@ def test_a_picture_that_is_painted_smaller_starts_from_a_smaller_one(folder_of: 
     small = MASKED.at(32, 48)
     assert pixels.shape == (48, 32, 3) and small.pixels is not None and small.mask is not None
     assert (small.pasted_into(pixels)[~small.mask] == small.pixels[~small.mask]).all()
+
+
+def test_a_vae_that_pipelines_cast_for_a_while_encodes_in_its_own_precision(
+    tiny_sdxl: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loader, "_cpu_has_bfloat16", lambda: True)
+    painter = PipelinePainter(replace(config_of(tiny_sdxl, "tiny_sdxl"), dtype="bfloat16"))
+    painter.load()
+    paintings, _ = together(painter, {0: replace(TEXT, start=MASKED), 1: replace(TEXT, start=VARIED)})
+    assert [painter.decode([painting])[0].shape for painting in paintings] == [(HEIGHT, WIDTH, 3)] * 2
 
 
 def test_a_family_without_the_task_refuses_it(folder_of: Folder) -> None:
