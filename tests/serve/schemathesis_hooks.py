@@ -30,8 +30,11 @@ IN_WORDS_ALONE = {
     ("POST /v1/images/generations", "merge.position"),  # Of several, each has its own.
 }
 """Parameters that may be refused (422) though they fit the schema, for the reason given beside them."""
-OF_PICTURES = {"image", "mask", "strength", "id", "b64_json"}
-"""Parts of the paths of a layer's pictures: an id that was uploaded, a readable file, sizes that are one."""
+OF_PICTURES = {"image", "mask", "strength", "id", "b64_json"} | {
+    *("references", "reference_scale", "pose", "pose_scale"),
+}
+"""Parts of the paths of a layer's pictures: an id that was uploaded, a readable file, sizes that are one, and
+a model that can do it."""
 OF_THE_CAST = {"cast", "poses"}
 """A name that is kept; and the poses of a sheet, of one size and of names that differ."""
 SHORTEST_DEADLINE_S = 5.0
