@@ -189,6 +189,8 @@ MEANINGS: dict[str, dict[str, str]] = {
         "max_prompt_chars": "Characters of a prompt.",
         "max_json_bytes": "Size of a JSON body.",
         "max_json_values": "Values in a JSON body: commas and opening brackets are counted.",
+        "max_inline_bytes": "Picture files inside of one JSON body, in base64, all together. They do not count "
+        "in `max_json_bytes`; the whole body is at most `max_upload_bytes` long.",
         "max_upload_bytes": "Size of an uploaded file.",
         "max_upload_pixels": "Pixels of an uploaded picture.",
         "max_deadline_s": "The longest `deadline_s`.",

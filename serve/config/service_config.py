@@ -218,6 +218,8 @@ class Limits(Settings):
     """Limits of a request. `max_frame_size` is for merges, where it is not `max_image_size` too.
 
     `max_json_values` counts the commas and opening brackets of a body, which parsing takes its time for.
+    `max_inline_bytes`: of all picture files inside of one JSON body, which may be so much longer, though no
+    longer than an upload.
     `max_streams` are the event streams of jobs that one edge replica holds open, beside its requests.
     `max_bytes_in_flight`: of all request bodies that one edge replica holds, until they are answered; one
     tenant has half of them at most. null: 128 MiB, or four of the largest body where that is more.
@@ -231,6 +233,7 @@ class Limits(Settings):
     max_prompt_chars: Count = 2_000
     max_json_bytes: Bytes = 1 << 20
     max_json_values: Count = 25_000
+    max_inline_bytes: Bytes = 4 << 20
     max_upload_bytes: Bytes = 16 << 20
     max_upload_pixels: Pixels = 4096 * 4096
     max_deadline_s: Seconds = 600.0
@@ -238,6 +241,12 @@ class Limits(Settings):
     body_timeout_s: Seconds = 30.0
     max_streams: Count = 256
     max_streams_per_tenant: Count = 64
+
+    @property
+    def max_json_body_bytes(self) -> int:
+        """Return how long a JSON body may be, the pictures inside of it included."""
+        with_pictures = self.max_json_bytes + 4 * -(-self.max_inline_bytes // 3)
+        return max(self.max_json_bytes, min(self.max_upload_bytes, with_pictures))
 
     @model_validator(mode="after")
     def _leaves_a_size(self) -> Self:

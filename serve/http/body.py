@@ -21,10 +21,13 @@ from starlette.types import Receive
 from ..config.service_config import Limits
 from .body_limits import announced_bytes, holding
 from .error_responses import ACCEPTED_CODINGS, CODING, ClientGone, Refusal, first_fault
+from .inline_pictures import file_bytes, may_hold_pictures, without_pictures
 from .off_loop import off_loop
 from .strict_json import AT_ONCE_BYTES, decode
 
 PIECE_BYTES = 64 << 10
+MOST_EMPTY_BYTES = 1 << 20
+"""How much longer than its content a compressed body may be."""
 ZLIB, RAW, GZIP = zlib.MAX_WBITS, -zlib.MAX_WBITS, 16 + zlib.MAX_WBITS
 Shape = TypeVar("Shape", bound=BaseModel)
 Result = TypeVar("Result")
@@ -117,12 +120,21 @@ async def accept(request: Request, shape: type[Shape], limits: Limits) -> Shape:
 
 
 async def understand(data: bytes, limits: Limits, read: Callable[[Any], Result]) -> Result:
-    """Decode JSON and hand it to `read`: here if it is small, else off the event loop. Raises InvalidJson."""
+    """Decode JSON and hand it to `read`: here if it is small, else off the event loop.
+
+    Raises InvalidJson, and Refusal 413.
+    """
 
     def read_decoded() -> Result:
         return read(decode(data, limits.max_json_values))
 
-    return read_decoded() if len(data) <= AT_ONCE_BYTES else await off_loop(read_decoded)
+    def read_long() -> Result:
+        body, pictures = without_pictures(data)
+        if len(body) > limits.max_json_bytes or file_bytes(pictures) > limits.max_inline_bytes:
+            raise _too_much_json(limits)
+        return read(decode(body, limits.max_json_values, pictures))
+
+    return read_decoded() if len(data) <= AT_ONCE_BYTES else await off_loop(read_long)
 
 
 def parse(body: Any, shape: type[Shape]) -> Shape:
@@ -134,50 +146,81 @@ def parse(body: Any, shape: type[Shape]) -> Shape:
 
 
 async def read_json(request: Request, limits: Limits) -> bytes:
-    """Return the body of a request that says it is JSON. Raises Refusal (408, 413, 415)."""
+    """Return the body of a request that says it is JSON. Raises Refusal (408, 413, 415).
+
+    One with pictures inside may be longer; `understand` bounds what it is without them.
+    """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise Refusal(415, "unsupported_media_type", "send the body as Content-Type: application/json")
-    return await read_bytes(request, limits.max_json_bytes, limits.body_timeout_s)
+    most_bytes = limits.max_json_bytes
+
+    def check(body: bytearray) -> None:
+        if most_bytes < len(body) <= most_bytes + PIECE_BYTES and not may_hold_pictures(body):
+            raise _too_large(most_bytes)
+
+    whole_bytes, too_large = limits.max_json_body_bytes, _too_much_json(limits)
+    return await read_bytes(request, whole_bytes, limits.body_timeout_s, check, too_large)
 
 
-async def read_bytes(request: Request, max_bytes: int, timeout_s: float) -> bytes:
-    """Return the whole body.
+async def read_bytes(
+    request: Request,
+    max_bytes: int,
+    timeout_s: float,
+    check: Callable[[bytearray], None] = lambda body: None,
+    too_large: Refusal | None = None,
+) -> bytes:
+    """Return the whole body. `check` is given each piece of it with all before.
 
-    Raises Refusal: 413 as soon as the body is over the limit, announced or not, 408 when it is late.
+    Raises Refusal: `too_large`, 413, as soon as the body is over the limit, announced or not; 408 when it is
+    late.
     """
     body = bytearray()
     async with in_time(timeout_s):
-        async for chunk in bounded(request, max_bytes):
+        async for chunk in bounded(request, max_bytes, too_large):
             body += chunk
+            check(body)
     return bytes(body)
 
 
-async def bounded(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
+async def bounded(
+    request: Request, max_bytes: int, too_large: Refusal | None = None
+) -> AsyncGenerator[bytes, None]:
     """Yield the body in pieces, decompressed, letting others run between them.
 
     It is bounded as it is sent too: a compressed body may go on for ever and hold nothing.
     Raises Refusal: 413, before the first where its length was announced; 415 and 400 for how it is encoded.
     Raises Overloaded where it grows over what all bodies may hold (http/body_limits.py).
     """
+    too_large = too_large or _too_large(max_bytes)
     decoder = decoder_for(request.headers)
     if announced_bytes(request.headers) > max_bytes:
-        raise _too_large(max_bytes)
+        raise too_large
     hold = holding(request.scope, request.headers, max_bytes)
     sent = received = 0
     async for chunk in request.stream():
+        if sent > received + MOST_EMPTY_BYTES:
+            raise too_large
         sent += len(chunk)
         if sent > max_bytes:
-            raise _too_large(max_bytes)
+            raise too_large
         for piece in decoder.feed(chunk):
             received += len(piece)
             if received > max_bytes:
-                raise _too_large(max_bytes)
+                raise too_large
             hold(received)
             yield piece
             if received > PIECE_BYTES:
                 await asyncio.sleep(0)
     decoder.finish()
+
+
+def _too_much_json(limits: Limits) -> Refusal:
+    message = (
+        f"the body is limited to {limits.max_json_bytes} bytes, and to {limits.max_inline_bytes} bytes of"
+        " picture files besides: upload larger ones to /v1/pictures and name them by their ids"
+    )
+    return Refusal(413, "payload_too_large", message)
 
 
 def _too_large(max_bytes: int) -> Refusal:

@@ -13,8 +13,9 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from json.scanner import py_make_scanner  # type: ignore[attr-defined]
 from typing import Any, Never
 
@@ -104,15 +105,19 @@ def _measure(parts: list[bytes], state: _Strings) -> None:
     state.length = lengths[-1] if state.inside else 0
 
 
-def decode(body: bytes, max_values: int = MAX_VALUES) -> Any:
-    """Decode UTF-8 with or without a byte order mark. Raises InvalidJson."""
+def decode(body: bytes, max_values: int = MAX_VALUES, texts: Mapping[str, str] | None = None) -> Any:
+    """Decode UTF-8 with or without a byte order mark. Raises InvalidJson.
+
+    `texts`: strings that are not in the body, by the tokens that stand for them.
+    """
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InvalidJson("the body is not UTF-8") from None
     check_structure(body, max_values)
     try:
-        value = (json.JSONDecoder if len(body) <= AT_ONCE_BYTES else _InSlices)(**HOOKS).decode(text)
+        hooks = HOOKS if not texts else HOOKS | {"object_pairs_hook": partial(_unique, texts=texts)}
+        value = (json.JSONDecoder if len(body) <= AT_ONCE_BYTES else _InSlices)(**hooks).decode(text)
     except json.JSONDecodeError as error:
         raise InvalidJson(f"{error.msg} at line {error.lineno} column {error.colno}") from None
     if b"\\ud" in body or b"\\uD" in body:
@@ -120,13 +125,15 @@ def decode(body: bytes, max_values: int = MAX_VALUES) -> Any:
     return value
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, Any]], texts: Mapping[str, str] | None = None) -> dict[str, Any]:
     if len(pairs) > MAX_KEYS:
         raise InvalidJson(f"an object has more than {MAX_KEYS} keys")
     made = dict(pairs)
     if len(made) < len(pairs):
         repeated = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise InvalidJson(f"the key {repeated[:60]!a} stands twice in one object")
+    if texts:
+        return {key: texts.get(each, each) if isinstance(each, str) else each for key, each in made.items()}
     return made
 
 

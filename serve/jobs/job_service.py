@@ -40,6 +40,8 @@ Result = TypeVar("Result")
 JOB_ID = re.compile("[0-9a-f]{32}")
 UNKNOWN_S = 30.0
 """The seconds until some scenes are done, where none was lately."""
+LONG_CHARS = 100_000
+"""No text but a picture's is longer."""
 NO_JOB = "there is no such job"
 NO_SCENE = "this job has no such scene, or no picture of it"
 
@@ -279,12 +281,23 @@ class JobService:
 def digest_of(body: Any) -> str:
     """Return a digest that is equal for equal bodies, however written.
 
-    In steps: the encoder in C takes all in one.
+    In steps: the encoder in C takes all in one. Of a long text, which is a picture, the digest is taken: the
+    encoder would hold the interpreter for all of it.
     """
     digest = hashlib.sha256()
-    for piece in json.JSONEncoder(sort_keys=True).iterencode(body):
+    for piece in json.JSONEncoder(sort_keys=True).iterencode(_with_digests(body)):
         digest.update(piece.encode())
     return digest.hexdigest()
+
+
+def _with_digests(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_digests(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_with_digests(each) for each in value]
+    if isinstance(value, str) and len(value) > LONG_CHARS:
+        return hashlib.sha256(value.encode()).hexdigest()
+    return value
 
 
 def _check_id(job_id: str) -> None:

@@ -20,11 +20,14 @@ from ..api.schema import ALIASES
 from ..auth.middleware import PUBLIC
 from ..config.layer_defaults import layer_defaults
 from ..config.service_config import LayerSettings, Limits, ServiceConfig
+from ..http.request_slots import HEALTH
 from .fragments import describe_response_header
 
 EVERYWHERE = {"400", "500"}
 WITH_A_KEY = {"401", "403", "429", "503"}
 WITH_A_BODY = {"408", "413", "415", "422"}
+WITHOUT_A_BODY = {"408", "413"}
+"""Small bodies of such requests are read and dropped, except at health checks (serve/http/body_limits.py)."""
 PAINTED = {"502", "504"}
 FROM_PICTURES = {
     "/v1/scenes",
@@ -103,6 +106,8 @@ def _errors(path: str, method: str, operation: dict[str, Any]) -> set[str]:
     errors |= {"409"} if (method, path) == ("post", "/v1/cast") else set()
     errors |= {"412"} if method in ("put", "delete") and path == MEMBER else set()
     errors |= {"422"} if "query" in places else set()
+    if method in ("get", "delete"):
+        errors |= {"413"} if path in HEALTH else WITHOUT_A_BODY
     if "requestBody" in operation:
         errors |= WITH_A_BODY
         errors |= PAINTED if "200" in operation["responses"] else set()

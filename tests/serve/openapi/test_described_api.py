@@ -94,15 +94,19 @@ def test_which_routes_need_a_key_is_documented(
     assert "security" not in page["paths"]["/healthz"]["get"]
 
 
+ALWAYS = {"400", "401", "403", "408", "413", "429", "500", "503"}
+"""The errors of a route without a body, which reads a small one to its end."""
+
+
 @pytest.mark.parametrize(
     ("method", "route", "errors"),
     [
-        ("get", "/healthz", {"400", "500"}),
-        ("get", "/readyz", {"400", "500", "503"}),
-        ("get", "/v1/models", {"400", "401", "403", "429", "500", "503"}),
-        ("get", "/v1/jobs", {"400", "401", "403", "422", "429", "500", "503"}),
-        ("get", "/v1/jobs/{job_id}/scenes/{index}", {"400", "401", "403", "404", "410", "429", "500", "503"}),
-        ("delete", "/v1/jobs/{job_id}", {"400", "401", "403", "404", "429", "500", "503"}),
+        ("get", "/healthz", {"400", "413", "500"}),
+        ("get", "/readyz", {"400", "413", "500", "503"}),
+        ("get", "/v1/models", ALWAYS),
+        ("get", "/v1/jobs", ALWAYS | {"422"}),
+        ("get", "/v1/jobs/{job_id}/scenes/{index}", ALWAYS | {"404", "410"}),
+        ("delete", "/v1/jobs/{job_id}", ALWAYS | {"404"}),
         (
             "post",
             "/v1/jobs",
@@ -123,8 +127,8 @@ def test_which_routes_need_a_key_is_documented(
                 "507",
             },
         ),
-        ("get", "/v1/pictures/{picture_id}", {"400", "401", "403", "404", "410", "429", "500", "503"}),
-        ("delete", "/v1/pictures/{picture_id}", {"400", "401", "403", "404", "422", "429", "500", "503"}),
+        ("get", "/v1/pictures/{picture_id}", ALWAYS | {"404", "410"}),
+        ("delete", "/v1/pictures/{picture_id}", ALWAYS | {"404", "422"}),
     ],
 )
 def test_a_route_is_reported_with_its_own_errors(method: str, route: str, errors: set[str]) -> None:
