@@ -21,7 +21,12 @@ from deployments.imaging.consistency.comparing import FigureComparer
 from deployments.imaging.consistency.embedder import ConsistencyConfig
 from deployments.imaging.cutout.matting import LEAST_CONFIDENCE, climb
 from deployments.imaging.cutout.neural_matting import MattingConfig, NeuralMatte
-from deployments.imaging.files.decoding import figure_pixels, open_upright, place_pixels
+from deployments.imaging.files.decoding import (
+    figure_pixels,
+    mask_of_transparent,
+    open_upright,
+    place_pixels,
+)
 from deployments.imaging.files.encoding import PictureWriter, encode
 from deployments.imaging.files.signing import SigningConfig
 from deployments.imaging.finishing import Origin, finish, group_origin
@@ -238,7 +243,10 @@ class Merger:
         return self._finished(made, job.merge, origin, started, *origin.pixels.values())
 
     def _read_picture(self, job: PictureJob) -> Picture:
-        pixels = figure_pixels(open_upright(job.data, job.param, job.max_pixels))
+        picture = open_upright(job.data, job.param, job.max_pixels)
+        if job.paints_transparent:
+            return encode(mask_of_transparent(picture, job.param), OutputOptions("png"))
+        pixels = figure_pixels(picture)
         safety = self._judged(pixels, param=job.param)
         return replace(encode(pixels, OutputOptions("png")), safety=safety)
 

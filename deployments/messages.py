@@ -407,7 +407,8 @@ class PictureJob:
     """One picture file from elsewhere, to be read once and written anew.
 
     `param` names it in errors. A file of more than `max_pixels` is refused before it is decoded; `pixels` are
-    those that its header gives, by which memory is kept for it.
+    those that its header gives, by which memory is kept for it. `paints_transparent`: it is a mask that is
+    transparent where OpenAI paints; it is written as one of ours, white there and black elsewhere.
     """
 
     request_id: str
@@ -416,6 +417,7 @@ class PictureJob:
     max_pixels: int
     pixels: int
     tenant: str = ""
+    paints_transparent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -102,6 +102,13 @@ EXAMPLES = (
         "/v1/images/generations",
         {"model": "scene", "prompt": "a knight | a castle at sunset", "size": "512x256"},
     ),
+    Example(
+        "POST",
+        "/v1/images/edits",
+        "/v1/images/edits",
+        files={"image": "background.jpg"},
+        form={"prompt": "a castle in winter", "seed": "7"},
+    ),
     Example("POST", "/v1/jobs", "/v1/jobs", {"scenes": [SCENE]}, {"Idempotency-Key": "order-17"}),
     Example("GET", "/v1/jobs", "/v1/jobs?limit=5"),
     Example("GET", "/v1/jobs/{job_id}", "/v1/jobs/{job}"),

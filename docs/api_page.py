@@ -54,8 +54,9 @@ A job's picture that is damaged where it is kept is painted again from the job's
 with `Retry-After` until then, and 410 `gone` where that cannot be done. `repaints` and `changed` of the
 job's scene, and `X-Degraded: picture: repainted` where it is not the same as before, declare it.
 
-OpenAI's client works against `/v1/images/generations`: `OpenAI(base_url="http://127.0.0.1:8000/v1",
-api_key="none")`.
+OpenAI's client works against `/v1/images/generations` and `/v1/images/edits`:
+`OpenAI(base_url="http://127.0.0.1:8000/v1", api_key="none")`. In a form an empty text and `null` mean left
+out; an object is JSON, or has a part for each of its fields, such as `merge[position]`.
 """
 
 

@@ -17,7 +17,7 @@ from deployments.messages import LayerKind
 from ..config.layer_models import find_model
 from ..config.service_config import ServiceConfig
 from .cast_request import CastBody
-from .openai_request import ImagesRequest
+from .openai_generations import ImagesRequest
 from .schema import CastUse, CharacterRequest, Layer, LayerRequest, PictureInput, SceneRequest
 
 Requested = TypeVar("Requested", SceneRequest, LayerRequest, CharacterRequest, ImagesRequest)

@@ -1,4 +1,4 @@
-"""OpenAI's shape of a request for pictures, and what it means here.
+"""What OpenAI's two requests for pictures have in common, and what it means here.
 
 `model` is `scene`, `character` or `background`, or the id of a model that is served here. A scene's prompt
 is `character | background`; the fields of the same names do as well. Fields of OpenAI's that have no meaning
@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from deployments.errors import InvalidRequest
-from deployments.messages import MAX_FIGURES, Fallback, PictureFormat
+from deployments.messages import Fallback, PictureFormat
 
 from ..config.service_config import ServiceConfig
 from ..http.body import parse
@@ -21,9 +21,6 @@ from .model_list import layers_painted_by, listing
 from .schema import (
     CharacterRequest,
     Deadline,
-    FigureOrWords,
-    Layer,
-    LayerOrWords,
     LayerRequest,
     Merge,
     SceneRequest,
@@ -37,6 +34,10 @@ SEPARATOR = "|"
 Subject = Literal["scene", "character", "background"]
 SUBJECTS: dict[str, Subject] = {subject: subject for subject in get_args(Subject)}
 IGNORED = Annotated[str, StringConstraints(max_length=500)] | None
+SIDES = ("width", "height", "merge.width", "merge.height")
+SHARED = ("negative_prompt", "num_inference_steps", "guidance_scale")
+"""Fields that stand for all layers here."""
+TWO_DESCRIPTIONS = "a scene's prompt is `character | background`, or give both as fields"
 SIZE = r"(auto|[1-9][0-9]{1,3}x[1-9][0-9]{1,3})"
 
 
@@ -51,8 +52,8 @@ def _a_size(size: str) -> str:
 Size = Annotated[str, AfterValidator(_a_size), Field(json_schema_extra={"pattern": f"^{SIZE}$"})]
 
 
-class ImagesRequest(Wire):
-    """POST /v1/images/generations."""
+class OpenAIRequest(Wire):
+    """The fields that both endpoints have."""
 
     prompt: Words = Field(description="for a scene: `character | background`")
     model: str = Field(
@@ -72,15 +73,6 @@ class ImagesRequest(Wire):
     )
     stream: bool = False
     partial_images: int | None = Field(None, ge=0, le=3, description="with stream: pictures on the way")
-    background: Literal["transparent", "opaque", "auto"] | LayerOrWords | None = Field(
-        None,
-        union_mode="left_to_right",
-        description="OpenAI's word for a character's backdrop; anything else is the scene's place",
-    )
-    character: LayerOrWords | None = None
-    characters: list[FigureOrWords] | None = Field(
-        None, min_length=1, max_length=MAX_FIGURES, description="several figures instead of `character`"
-    )
     negative_prompt: Words | None = Field(None, description="for every layer that has none of its own")
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
@@ -115,20 +107,20 @@ class ImagesRequest(Wire):
         }
         width, height = self._size
         if subject == "scene":
-            if self.background == "transparent":
+            if self._is_transparent:
                 raise InvalidRequest("a scene is not transparent: use model character", "background")
             layers = self._layers(named)
             merge = self.merge.model_dump(exclude_unset=True) | _given(width=width, height=height)
             scene = {**layers, "merge": merge, **common}
             return self._with_uses(parse(scene | _given(seed=self._seed(number)), SceneRequest))
         layer = {
-            **self._filled({"prompt": self.prompt}, named),
+            **self._filled({"prompt": self.prompt, **self._start}, named),
             **_given(width=width, height=height, seed=self._seed(number)),
             **common,
         }
         if subject == "character":
-            return parse(layer | {"cutout": self.background == "transparent"}, CharacterRequest)
-        if self.background == "transparent":
+            return parse(layer | {"cutout": self._is_transparent}, CharacterRequest)
+        if self._is_transparent:
             raise InvalidRequest("only a character can be transparent", "background")
         return parse(layer, LayerRequest)
 
@@ -137,15 +129,30 @@ class ImagesRequest(Wire):
         return self._subject(config)[1]
 
     def _with_uses(self, scene: SceneRequest) -> SceneRequest:
-        """Say of a scene's layers whom of the cast they paint: that is not on the wire."""
-        for ours, own in (
-            (scene.character, self.character),
-            (scene.background, self.background),
-            *zip(scene.characters or (), self.characters or (), strict=True),
-        ):
-            if isinstance(ours, Layer) and isinstance(own, Layer):
-                ours._use = own.use
+        """Return a scene whose layers say whom of the cast they paint: that is not on the wire."""
         return scene
+
+    def param_of(self, path: str) -> str:
+        """Return the name that a field of our own request has here."""
+        layer, _, name = path.rpartition(".")
+        if path in SIDES:
+            return "size"
+        own = getattr(_part(self, layer), name, None) if layer else None
+        return name if name in SHARED and getattr(self, name) is not None and own is None else path
+
+    @property
+    def _is_transparent(self) -> bool:
+        return getattr(self, "background", None) == "transparent"
+
+    @property
+    def _describes_both(self) -> bool:
+        """Return whether the request describes a figure and a place."""
+        return SEPARATOR in self.prompt
+
+    @property
+    def _start(self) -> dict[str, Any]:
+        """Return what the layer that is painted from a picture starts from."""
+        return {}
 
     def _subject(self, config: ServiceConfig) -> tuple[Subject, str | None]:
         """Return what `model` means here, and which model it names.
@@ -158,32 +165,18 @@ class ImagesRequest(Wire):
         if not painted:
             served = ", ".join(model["id"] for model in listing(config)["data"] if model["serving"])
             raise InvalidRequest(f"model is one of {', '.join(SUBJECTS)}, {served}", "model")
-        both = SEPARATOR in self.prompt or self.character is not None or self.characters is not None
-        return "scene" if len(painted) > 1 and both else painted[0], self.model
+        return "scene" if len(painted) > 1 and self._describes_both else painted[0], self.model
 
     def _layers(self, model: str | None) -> dict[str, Any]:
         """Return the scene's layers by name; `model` paints those that name none. Raises InvalidRequest."""
-        place = None if isinstance(self.background, str) else self.background
-        if self.character is not None and self.characters is not None:
-            raise InvalidRequest("give character or characters", "characters")
-        described = self.character is not None or self.characters is not None
-        if not described and place is None:
-            words = [part.strip() for part in self.prompt.split(SEPARATOR)]
-            if len(words) != 2 or not all(words):
-                message = "a scene's prompt is `character | background`, or give both as fields"
-                raise InvalidRequest(message, "prompt")
-            names = ("character", "background")
-            return {
-                name: self._filled({"prompt": part}, model) for name, part in zip(names, words, strict=True)
-            }
-        if not described or place is None:
-            missing = "background" if described else "character"
-            raise InvalidRequest(f"{missing} is needed where the other is a field", missing)
-        background = self._filled(_fields(place), model)
-        if self.characters is not None:
-            figures = [self._filled(_fields(figure), model) for figure in self.characters]
-            return {"characters": figures, "background": background}
-        return {"character": self._filled(_fields(self.character), model), "background": background}
+        words = [part.strip() for part in self.prompt.split(SEPARATOR)]
+        if len(words) != 2 or not all(words):
+            raise InvalidRequest(TWO_DESCRIPTIONS, "prompt")
+        place = {"prompt": words[1], **self._start}
+        return {
+            "character": self._filled({"prompt": words[0]}, model),
+            "background": self._filled(place, model),
+        }
 
     def _filled(self, layer: dict[str, Any], model: str | None) -> dict[str, Any]:
         """Add what is given for all layers to a layer that does not give it itself."""
@@ -210,9 +203,11 @@ class ImagesRequest(Wire):
         return None if self.seed is None else (self.seed + number) % 2**53
 
 
-def _fields(layer: Any) -> dict[str, Any]:
-    fields: dict[str, Any] = layer.model_dump(exclude_unset=True)
-    return fields
+def _part(requested: OpenAIRequest, path: str) -> Any:
+    """Return the part of a request at a path such as `characters.0`, None where there is none."""
+    name, _, index = path.partition(".")
+    part = getattr(requested, name, None)
+    return part[int(index)] if isinstance(part, list) and index.isdigit() else part
 
 
 def _given(**values: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,9 @@ from deployments.messages import Picture, PictureFormat, Usage
 from ..http.rendering import base64_of
 from .responses import safety_body, usage_body
 from .schema import SafetyBody, UsageBody, Wire
+
+EventName = Literal["image_generation", "image_edit"]
+"""Start of the types of a stream's events, by the endpoint."""
 
 
 class ImageData(Wire):
@@ -54,20 +57,20 @@ def images_body(pictures: list[Picture], used: Usage) -> dict[str, Any]:
     }
 
 
-def partial_image(data: bytes, index: int, size: str) -> dict[str, Any]:
+def partial_image(data: bytes, index: int, size: str, name: EventName) -> dict[str, Any]:
     """Return the event of a picture on its way: `size` is that of the final one, this one is a small JPEG."""
     return {
-        "type": "image_generation.partial_image",
+        "type": f"{name}.partial_image",
         "b64_json": base64_of(data),
         "partial_image_index": index,
         **_described("jpeg", size),
     }
 
 
-def completed_image(picture: Picture, used: Usage) -> dict[str, Any]:
+def completed_image(picture: Picture, used: Usage, name: EventName) -> dict[str, Any]:
     """Return the last event. There are no tokens here, but the client's type wants them counted."""
     return {
-        "type": "image_generation.completed",
+        "type": f"{name}.completed",
         "b64_json": base64_of(picture.data),
         **_described(picture.format, _size_of(picture)),
         "usage": _usage(used),

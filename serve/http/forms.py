@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -20,6 +22,10 @@ from .error_responses import MAX_ECHO_CHARS, Refusal
 PICTURES = ("image/png", "image/x-png", "image/jpeg", "image/jpg", "image/pjpeg", "image/webp")
 ANYTHING = ("", "application/octet-stream", "binary/octet-stream", "application/binary")
 """Media types of clients and stores that do not read the bytes: the picture itself says what it is."""
+NULL = b"null"
+INDEX = re.compile(r"\[[0-9]{0,2}\]$")
+MAX_TEXTS = 64
+"""The parts of a form that are no pictures: more than it has fields."""
 MAX_TYPE_CHARS = 1_000
 """A boundary has 70 at most; to take 50,000 apart would hold up the other requests."""
 
@@ -32,6 +38,14 @@ class Form:
     options: bytes
 
 
+@dataclass(frozen=True)
+class Fields:
+    """The files of a form by field name, in the form's order, and its texts."""
+
+    files: dict[str, tuple[bytes, ...]]
+    texts: dict[str, str]
+
+
 async def read_form(
     request: Request, limits: Limits, pictures: Mapping[str, int], options: str | None = None
 ) -> Form:
@@ -39,6 +53,42 @@ async def read_form(
 
     Raises Refusal (408, 413, 415), and InvalidRequest for another set of parts.
     """
+    # A few too many are refused by their name.
+    async with _parsed(request, limits, 2 * (sum(pictures.values()) + 1)) as form:
+        return await _sorted(form, limits, pictures, options)
+
+
+async def read_fields(request: Request, limits: Limits, pictures: Mapping[str, int]) -> Fields:
+    """Read the files of `pictures`, none to so many of each, and every other part as a text.
+
+    Several files are written `name`, `name[]` or `name[0]`. One that is empty and has no name of its own, or
+    holds `null`, is left out. Raises Refusal (408, 413, 415), and InvalidRequest naming the part at fault.
+    """
+    async with _parsed(request, limits, sum(pictures.values()) + MAX_TEXTS) as form:
+        files: dict[str, list[UploadFile]] = {name: [] for name in pictures}
+        texts: dict[str, str] = {}
+        left_bytes = limits.max_json_bytes
+        for key, part in form.multi_items():
+            assert isinstance(part, UploadFile)  # noqa: S101 (_Parser makes nothing else)
+            name = INDEX.sub("", key)
+            if name in pictures:
+                if not await _is_left_out(part):
+                    files[name].append(part)
+                continue
+            if key in texts:
+                raise InvalidRequest(f"{_shown(key)} stands twice in the form", _shown(key))
+            texts[key] = await _text(key, part, left_bytes, limits)
+            left_bytes -= part.size or 0
+        for name, parts in files.items():
+            if len(parts) > pictures[name]:
+                raise InvalidRequest(f"{name} stands more than {pictures[name]} times in the form", name)
+        read = {name: await _pictures(name, parts) if parts else () for name, parts in files.items()}
+        return Fields(read, texts)
+
+
+@asynccontextmanager
+async def _parsed(request: Request, limits: Limits, most_parts: int) -> AsyncGenerator[FormData, None]:
+    """Parse a form, and close its parts at the end. Raises Refusal, and InvalidRequest for what is none."""
     declared = request.headers.get("content-type", "")
     kind, parameters = parse_options_header(declared if len(declared) <= MAX_TYPE_CHARS else "")
     if kind.lower() != b"multipart/form-data" or parameters.get(b"charset", b"utf-8").lower() != b"utf-8":
@@ -46,13 +96,13 @@ async def read_form(
     parser = _Parser(
         Headers(raw=[(b"content-type", declared.encode("latin-1"))]),
         bounded(request, limits.max_upload_bytes),
-        max_files=2 * (sum(pictures.values()) + 1),  # A few too many are refused by their name.
+        max_files=most_parts,
     )
     parser.spool_max_size = limits.max_upload_bytes  # Never to the disk.
     try:
         async with in_time(limits.body_timeout_s):
             form = await parser.parse()
-        return await _sorted(form, limits, pictures, options)
+        yield form
     except MultiPartException as error:
         raise InvalidRequest(f"the body is not a form as expected: {error.message}", "body") from None
     finally:
@@ -82,7 +132,7 @@ async def _sorted(form: FormData, limits: Limits, pictures: Mapping[str, int], o
     parts: defaultdict[str, list[UploadFile]] = defaultdict(list)
     for name, part in form.multi_items():
         assert isinstance(part, UploadFile)  # noqa: S101 (_Parser makes nothing else)
-        shown = name[:MAX_ECHO_CHARS].encode("ascii", "replace").decode()
+        shown = _shown(name)
         if name not in most:
             raise InvalidRequest(f"{shown} is not a known field", shown)
         parts[name].append(part)
@@ -109,3 +159,27 @@ async def _picture(name: str, part: UploadFile) -> bytes:
     if kind not in (*PICTURES, *ANYTHING) and not unnamed:
         raise Refusal(415, "unsupported_media_type", f"{name} must be a PNG, JPEG or WebP picture", name)
     return await part.read()
+
+
+async def _is_left_out(part: UploadFile) -> bool:
+    """Return whether a part is a form's way to say null."""
+    if part.filename or (part.size or 0) > len(NULL):
+        return False
+    data = await part.read()
+    await part.seek(0)
+    return data in (b"", NULL)
+
+
+async def _text(key: str, part: UploadFile, left_bytes: int, limits: Limits) -> str:
+    data = await part.read(left_bytes + 1)
+    if len(data) > left_bytes:
+        message = f"the texts of a form are limited to {limits.max_json_bytes} bytes"
+        raise Refusal(413, "payload_too_large", message, _shown(key))
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise InvalidRequest(f"{_shown(key)} is not UTF-8", _shown(key)) from None
+
+
+def _shown(name: str) -> str:
+    return name[:MAX_ECHO_CHARS].encode("ascii", "replace").decode()

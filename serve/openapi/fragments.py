@@ -156,6 +156,31 @@ def describe_form(
     }
 
 
+def describe_fields(files: Mapping[str, int], shape: type[BaseModel]) -> dict[str, Any]:
+    """Return the part of an operation that takes a form of files and of `shape`'s fields, one part each."""
+    whole = _schema(shape)
+    picture = {"type": "string", "format": "binary"}
+    properties = {name: _not_null(field) for name, field in whole["properties"].items()}
+    properties |= {
+        name: picture if most == 1 else {"type": "array", "items": picture, "minItems": 1, "maxItems": most}
+        for name, most in files.items()
+    }
+    schema = whole | {"properties": properties, "required": [*whole["required"], next(iter(files))]}
+    encoding = {name: {"contentType": ", ".join(FORMATS)} for name in files}
+    content = {"multipart/form-data": {"schema": schema, "encoding": encoding}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _not_null(field: dict[str, Any]) -> dict[str, Any]:
+    """Take null out of a field's options, since a form has no word for it, and titles out of plain ones."""
+    options = [option for option in field.get("anyOf", [field]) if option.get("type") != "null"]
+    whole = {**options[0], **field} if len(options) == 1 else {**field, "anyOf": options}
+    dropped = {"anyOf"} if len(options) == 1 else set()
+    dropped |= {"title"} if whole.get("type") != "object" else set()
+    dropped |= {"default"} if whole.get("default", 0) is None else set()
+    return {key: value for key, value in whole.items() if key not in dropped}
+
+
 def _schema(shape: type[BaseModel]) -> Any:
     schema = shape.model_json_schema(ref_template="#/components/schemas/{model}")
     return _inlined(schema, schema.pop("$defs", {}))

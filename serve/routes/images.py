@@ -1,45 +1,79 @@
-"""POST /v1/images/generations: the OpenAI-compatible endpoint."""
+"""POST /v1/images/generations and /v1/images/edits: the OpenAI-compatible endpoints."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from deployments.errors import InvalidRequest
 from deployments.messages import Usage
 
-from ..api.openai_request import ImagesRequest
-from ..api.openai_responses import ImagesResponse, images_body
+from ..api.input_pictures import InputPictures
+from ..api.openai_edits import FILES, EditsRequest, read_texts
+from ..api.openai_generations import ImagesRequest
+from ..api.openai_request import OpenAIRequest
+from ..api.openai_responses import EventName, ImagesResponse, images_body
 from ..api.resolve import deadline_of
 from ..api.responses import size_of
 from ..cast.service import CastService
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, all_or_none
 from ..http.body import abandon_with_client, accept
+from ..http.forms import read_fields
+from ..http.off_loop import off_loop
 from ..http.rendering import JsonResponse
 from ..http.sse import EVENTS, EventStream
-from ..openapi.fragments import describe_body, responses_of
+from ..openapi.fragments import describe_body, describe_fields, responses_of
 from ..pictures.service import PictureService
 from .charges import charged, charged_events, sent
-from .input_pictures import of_scene, read_inputs, with_cast, with_files
+from .input_pictures import of_scene, read_files, read_inputs, with_cast, with_files
 from .openai_painting import Painting
+
+HEADERS = ("X-Seed", "X-Cast", "X-Consistency", "X-Backend", "X-Degraded")
+RESPONSES = responses_of("JSON, or events with `stream`", (EVENTS,), (*HEADERS, "Cache-Control"))
 
 
 def image_routes(config: ServiceConfig, graph: Graph, kept: PictureService, cast: CastService) -> APIRouter:
-    router = APIRouter()
+    router, limits = APIRouter(), config.limits
 
     @router.post(
         "/v1/images/generations",
         response_model=ImagesResponse,
-        responses=responses_of(
-            "JSON, or events with `stream`",
-            (EVENTS,),
-            ("X-Seed", "X-Cast", "X-Consistency", "X-Backend", "X-Degraded", "Cache-Control"),
-        ),
+        responses=RESPONSES,
         openapi_extra=describe_body(ImagesRequest),
     )
     async def generate_images(request: Request) -> Response:
-        requested = await with_cast(request, await accept(request, ImagesRequest, config.limits), cast)
-        deadline_at = deadline_of(requested.deadline_s, config.limits)
-        inputs = await read_inputs(request, of_scene(requested), graph, config.limits, kept, deadline_at)
+        requested = await with_cast(request, await accept(request, ImagesRequest, limits), cast)
+        deadline_at = deadline_of(requested.deadline_s, limits)
+        inputs = await read_inputs(request, of_scene(requested), graph, limits, kept, deadline_at)
+        return await painted(request, requested, inputs, deadline_at, "image_generation")
+
+    @router.post(
+        "/v1/images/edits",
+        response_model=ImagesResponse,
+        responses=RESPONSES,
+        openapi_extra=describe_fields(FILES, EditsRequest),
+    )
+    async def edit_image(request: Request) -> Response:
+        """Change a picture. With a mask, only what is transparent in it is painted anew."""
+        form = await read_fields(request, limits, FILES)
+        requested = await off_loop(lambda: read_texts(form.texts))
+        deadline_at = deadline_of(requested.deadline_s, limits)
+        if not form.files["image"]:
+            raise InvalidRequest("image is required", "image")
+        if len(form.files["image"]) > 1:
+            raise InvalidRequest("the models here change one picture at a time: send one image", "image")
+        files = {name: found[0] for name, found in form.files.items() if found}
+        named, inputs = await read_files(request, files, graph, limits, deadline_at)
+        requested = requested.of_pictures(named, inputs.known, config)
+        return await painted(request, requested, inputs, deadline_at, "image_edit")
+
+    async def painted(
+        request: Request,
+        requested: OpenAIRequest,
+        inputs: InputPictures,
+        deadline_at: float,
+        name: EventName,
+    ) -> Response:
         painting_graph, known = with_files(graph, inputs), inputs.known
         paintings = [
             Painting(requested, number, config, request, known, deadline_at) for number in range(requested.n)
@@ -47,16 +81,16 @@ def image_routes(config: ServiceConfig, graph: Graph, kept: PictureService, cast
         amount = sum(painting.cost for painting in paintings)
         begun = sent(graph, *(job for painting in paintings for job in painting.jobs))
         if requested.stream:
-            events = paintings[0].events(painting_graph, requested.partial_images or 0)
+            events = paintings[0].events(painting_graph, requested.partial_images or 0, name)
             return EventStream(request, charged_events(request, amount, begun, events))
         work = all_or_none(painting.paint(painting_graph) for painting in paintings)
-        painted = await abandon_with_client(request, charged(request, amount, begun, work))
+        made = await abandon_with_client(request, charged(request, amount, begun, work))
         headers = {
-            name: ", ".join(dict.fromkeys(said[name] for _, said in painted if name in said))
-            for name in ("X-Seed", "X-Cast", "X-Consistency", "X-Backend", "X-Degraded")
+            header: ", ".join(dict.fromkeys(said[header] for _, said in made if header in said))
+            for header in HEADERS
         }
-        given = {name: value for name, value in headers.items() if value}
-        pictures = [picture for picture, _ in painted]
+        given = {header: value for header, value in headers.items() if value}
+        pictures = [picture for picture, _ in made]
         used = sum((painting.used for painting in paintings), Usage())
         return JsonResponse(lambda: images_body(pictures, used), size_of(*pictures), headers=given)
 

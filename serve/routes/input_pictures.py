@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -18,7 +16,7 @@ from deployments.messages import Picture, PictureJob
 
 from ..api.input_pictures import InputPicture, InputPictures, named_pictures
 from ..api.members import Requested
-from ..api.openai_request import ImagesRequest
+from ..api.openai_generations import ImagesRequest
 from ..api.schema import Layer, PictureInput, SceneRequest
 from ..auth.middleware import tenant_of
 from ..cast.service import CastService
@@ -27,12 +25,14 @@ from ..graph.scene import Graph, read_picture
 from ..http.body import abandon_with_client
 from ..http.body_limits import hold_more, holding_more
 from ..http.error_responses import Refusal
+from ..http.inline_pictures import decode_base64
 from ..http.off_loop import off_loop
 from ..pictures.picture_files import name_of
-from ..pictures.service import PictureService
+from ..pictures.service import PictureService, id_of
 from .charges import charged
 
 DEADLINE_S = 120.0
+MASK = "mask"
 Named = Iterable[tuple[str, PictureInput]]
 
 
@@ -71,7 +71,7 @@ async def read_inputs(
     """
     known: dict[PictureInput, InputPicture] = {}
     files: dict[str, bytes] = {}
-    for param, asked in named:
+    for param, asked in await _hashed(named):
         if asked in known:
             continue
         if asked.id is not None:
@@ -87,6 +87,32 @@ async def read_inputs(
     return InputPictures(known, files)
 
 
+async def read_files(
+    request: Request, files: Mapping[str, bytes], graph: Graph, limits: Limits, deadline_at: float
+) -> tuple[dict[str, PictureInput], InputPictures]:
+    """Return the pictures of a form by their fields, and their files. A `mask` is one as OpenAI has it.
+
+    Raises InvalidRequest naming the one at fault, DeadlineExceeded, Overloaded where too many bytes are under
+    way, and Refusal 413 for more bytes than can ever be held.
+    """
+    named: dict[str, PictureInput] = {}
+    inputs = InputPictures({}, {})
+    for param, data in files.items():
+        picture = await _read(
+            request, param, lambda data=data: data, graph, limits, deadline_at, param == MASK
+        )
+        with _naming(param):
+            hold_more(request.scope, len(picture.data))
+        name = name_of(picture.data)
+        named[param] = PictureInput(id=id_of(name))
+        size = {"width": picture.width_px, "height": picture.height_px}
+        inputs = InputPictures(
+            {**inputs.known, named[param]: InputPicture(name=name, **size)},
+            {**inputs.files, name: picture.data},
+        )
+    return named, inputs
+
+
 async def keep_inputs(
     request: Request, named: Named, graph: Graph, limits: Limits, pictures: PictureService
 ) -> Mapping[PictureInput, InputPicture]:
@@ -95,7 +121,7 @@ async def keep_inputs(
     Raises InvalidRequest naming the one at fault, and Refusal 507 where there is no room.
     """
     tenant, known = tenant_of(request), dict[PictureInput, InputPicture]()
-    asked_for = {picture: param for param, picture in reversed(list(named))}
+    asked_for = {picture: param for param, picture in reversed(await _hashed(named))}
     uploaded = await pictures.find_all(tenant, [each.id for each in asked_for if each.id is not None])
     for asked, param in asked_for.items():
         if asked.id is not None:
@@ -116,6 +142,14 @@ def with_files(graph: Graph, inputs: InputPictures) -> Graph:
     return replace(graph, files=inputs.files) if inputs.files else graph
 
 
+async def _hashed(named: Named) -> list[tuple[str, PictureInput]]:
+    """Return the pictures as a list. A string keeps its hash, which takes milliseconds for a long one."""
+    listed = list(named)
+    if any(picture.b64_json is not None for _, picture in listed):
+        await off_loop(lambda: [hash(picture) for _, picture in listed])
+    return listed
+
+
 async def _uploaded(
     request: Request, param: str, picture_id: str, pictures: PictureService
 ) -> tuple[InputPicture, bytes]:
@@ -128,14 +162,14 @@ async def _uploaded(
 
 
 @contextmanager
-def _naming(param: str, field: str) -> Iterator[None]:
+def _naming(param: str, field: str = "") -> Iterator[None]:
     """Name the picture that is refused inside of the block."""
     try:
         yield
     except Refusal as refusal:
         if refusal.status == 404:
             raise _missing(param) from None
-        message, place = f"{param}: {refusal.message}", f"{param}.{field}"
+        message, place = f"{param}: {refusal.message}", f"{param}.{field}" if field else param
         raise Refusal(refusal.status, refusal.code, message, place, refusal.retry_after_s) from None
 
 
@@ -144,16 +178,39 @@ async def _inline(
 ) -> Picture:
     place = f"{param}.b64_json"
 
-    def decoded() -> tuple[bytes, int]:
+    def decoded() -> bytes:
         try:
-            data = base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
+            return decode_base64(text)
+        except ValueError:
             raise InvalidRequest(f"{place} is not base64", place) from None
+
+    return await _read(request, place, decoded, graph, limits, deadline_at)
+
+
+async def _read(
+    request: Request,
+    place: str,
+    file: Callable[[], bytes],
+    graph: Graph,
+    limits: Limits,
+    deadline_at: float,
+    paints_transparent: bool = False,
+) -> Picture:
+    """Have a file read by the merger. Raises InvalidRequest naming `place`."""
+
+    def measured() -> tuple[bytes, int]:
+        data = file()
         return data, measure(data, place, limits.max_upload_pixels)
 
-    data, pixels = await off_loop(decoded)
+    data, pixels = await off_loop(measured)
     job = PictureJob(
-        request.state.request_id, data, place, limits.max_upload_pixels, pixels, tenant_of(request)
+        request.state.request_id,
+        data,
+        place,
+        limits.max_upload_pixels,
+        pixels,
+        tenant_of(request),
+        paints_transparent,
     )
     reading = read_picture(graph, job, min(deadline_at, time.monotonic() + DEADLINE_S))
     work = charged(request, read_megapixels(pixels), lambda: True, reading)

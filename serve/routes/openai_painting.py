@@ -1,10 +1,9 @@
-"""Paint the requests of the OpenAI-compatible endpoint: a scene, a layer or a cut-out."""
+"""Paint the requests of the OpenAI-compatible endpoints: a scene, a layer or a cut-out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from fastapi import Request
 
@@ -13,8 +12,8 @@ from deployments.messages import LayerEvent, LayerJob, LayerKind, Picture, StepE
 
 from ..api import responses
 from ..api.input_pictures import NONE, Known
-from ..api.openai_request import ImagesRequest
-from ..api.openai_responses import completed_image, partial_image
+from ..api.openai_request import SIDES, OpenAIRequest
+from ..api.openai_responses import EventName, completed_image, partial_image
 from ..api.resolve import admit_layer, admit_scene, output_options
 from ..api.responses import size_of
 from ..api.schema import CharacterRequest, SceneRequest
@@ -33,10 +32,6 @@ from ..http.rendering import later
 from ..http.sse import Event, EventProducer
 from .charges import layer_cost, scene_cost
 
-SIDES = ("width", "height", "merge.width", "merge.height")
-SHARED = ("negative_prompt", "num_inference_steps", "guidance_scale")
-"""Fields that stand for all layers here."""
-
 
 class Painting:
     """One picture to be painted. Raises InvalidRequest, in OpenAI's names, when it cannot be.
@@ -46,7 +41,7 @@ class Painting:
 
     def __init__(
         self,
-        requested: ImagesRequest,
+        requested: OpenAIRequest,
         number: int,
         config: ServiceConfig,
         request: Request,
@@ -95,7 +90,7 @@ class Painting:
         self.used = layer.usage
         return picture, responses.layer_headers(layer)
 
-    def events(self, graph: Graph, partial_images: int) -> EventProducer:
+    def events(self, graph: Graph, partial_images: int, name: EventName) -> EventProducer:
         """Stream OpenAI's events: partial images, then the whole one."""
 
         async def produce(on_event: Callable[[Event], None]) -> None:
@@ -103,7 +98,7 @@ class Painting:
 
             def on_preview(data: bytes) -> None:
                 nonlocal sent
-                event_data = partial_image(data, sent, self._size)
+                event_data = partial_image(data, sent, self._size, name)
                 sent += 1
                 on_event(Event(event_data["type"], event_data))
 
@@ -118,8 +113,8 @@ class Painting:
             else:
                 self._job = replace(self._job, previews=partial_images)
                 picture, _ = await self.paint(graph, on_item)
-            body = later(lambda: completed_image(picture, self.used), size_of(picture))
-            on_event(Event("image_generation.completed", body))
+            body = later(lambda: completed_image(picture, self.used, name), size_of(picture))
+            on_event(Event(f"{name}.completed", body))
 
         return produce
 
@@ -129,20 +124,10 @@ class Painting:
         return f"{sized.width_px}x{sized.height_px}"
 
 
-def _in_openais_names(error: InvalidRequest, requested: ImagesRequest) -> InvalidRequest:
+def _in_openais_names(error: InvalidRequest, requested: OpenAIRequest) -> InvalidRequest:
     """Name the field that was sent, in the sentence too."""
-    param = error.param or ""
-    layer, _, name = param.rpartition(".")
-    if param in SIDES:
-        return type(error)(error.message.replace(param, f"size: its {name}", 1), "size")
-    own = getattr(_part(requested, layer), name, None) if layer else None
-    if name in SHARED and getattr(requested, name) is not None and own is None:
-        return type(error)(error.message.replace(param, name, 1), name)
-    return type(error)(error.message, error.param)
-
-
-def _part(requested: ImagesRequest, path: str) -> Any:
-    """Return the part of a request at a path such as `characters.0`, None where there is none."""
-    name, _, index = path.partition(".")
-    part = getattr(requested, name, None)
-    return part[int(index)] if isinstance(part, list) and index.isdigit() else part
+    if error.param is None:
+        return error
+    param = requested.param_of(error.param)
+    named = f"size: its {error.param.rpartition('.')[2]}" if error.param in SIDES else param
+    return type(error)(error.message.replace(error.param, named, 1), param)

@@ -28,6 +28,10 @@ IN_WORDS_ALONE = {
     ("POST /v1/images/generations", "background"),
     ("POST /v1/images/generations", "characters"),  # Not with a character too.
     ("POST /v1/images/generations", "merge.position"),  # Of several, each has its own.
+    ("POST /v1/images/edits", "body"),  # A stream holds one picture.
+    ("POST /v1/images/edits", "size"),  # The model's multiples, as text.
+    ("POST /v1/images/edits", "prompt"),  # Not blank; of a scene, two descriptions with a bar between them.
+    ("POST /v1/images/edits", "background"),  # Only a character is transparent.
 }
 """Parameters that may be refused (422) though they fit the schema, for the reason given beside them."""
 OF_PICTURES = {"image", "mask", "strength", "id", "b64_json"} | {

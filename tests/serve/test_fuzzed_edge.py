@@ -6,6 +6,7 @@ one input, and `PYTEST_FUZZ_SEED` starts elsewhere.
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import os
@@ -42,8 +43,17 @@ OPTIONS: dict[str, Any] = {
     "merge": {"mode": "paste", "width": 64, "height": 64, "position": "left", "scale": 1.0, "contrast": 1.0},
     "output": {"format": "png"},
 }
+EDIT: dict[str, Any] = {"prompt": "a | b", "num_inference_steps": 1, "seed": 1, "size": "64x64"}
 PATHS = (
-    *(*BODIES, "/v1/jobs", "/v1/pictures", "/v1/pictures/pic_0", "/v1/models", "/v1/models/x"),
+    *(
+        *BODIES,
+        "/v1/jobs",
+        "/v1/pictures",
+        "/v1/pictures/pic_0",
+        "/v1/images/edits",
+        "/v1/models",
+        "/v1/models/x",
+    ),
     *("/healthz", "/readyz", "/", "/openapi.json"),
 )
 
@@ -102,6 +112,49 @@ async def upload_file(edge: httpx.AsyncClient, chance: random.Random) -> httpx.R
     name = quote_from_bytes(mutated_bytes(chance, kept, (kept,)) if chance.random() < 0.5 else kept)
     method = chance.choice(("GET", "HEAD", "DELETE"))
     return await edge.request(method, f"/v1/pictures/{name}", headers=any_headers(chance))
+
+
+async def edit_picture(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
+    """Change a picture by OpenAI's form, of which a file, a name or a text is nearly right."""
+
+    def file(whole: bytes) -> bytes:
+        return mutated_bytes(chance, whole, CORPUS) if chance.random() < 0.4 else whole
+
+    texts = {name: str(value) for name, value in EDIT.items()}
+    if chance.random() < 0.6:
+        name = chance.choice((*texts, "merge[width]", "merge[mode][x]", "strength", "background", "url", "n"))
+        texts[name] = chance.choice(
+            ("", "null", "NaN", "1e400", "-1", "0.5", "2", "transparent", "[", '"', "\x00")
+        )
+    parts: list[tuple[str, Any]] = [("image", ("i.png", file(FILES["png"])))]
+    if chance.random() < 0.6:
+        parts.append(("mask", ("m.png", file(FILES["png with alpha"]))))
+    if chance.random() < 0.2:
+        name = chance.choice(("image[]", "image[1]", "mask", "markup", "prompt", "image[", "\xff"))
+        parts.append((name, chance.choice((("x", b""), (None, b""), (None, b"null"), ("x", PLACE)))))
+    return await edge.post("/v1/images/edits", data=texts, files=parts)
+
+
+async def start_from_pictures(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
+    """Paint from pictures whose files, base64 or ids are nearly right."""
+
+    def picture() -> dict[str, Any]:
+        data = mutated_bytes(chance, FILES["png"], CORPUS) if chance.random() < 0.4 else FILES["png"]
+        text = base64.b64encode(data + b"\0" * chance.choice((0, 0, 20_000))).decode()
+        if chance.random() < 0.3:
+            text = plain(mutated_bytes(chance, text.encode(), (b"=", b"\\/", b"-_"))).decode("latin-1")
+        return {"b64_json": text} if chance.random() < 0.8 else {"id": "pic_" + text[:64].lower()}
+
+    start = {"image": picture(), "mask": picture(), "strength": chance.choice((0.1, 1, 0, 2, "0.5"))}
+    kept = {name: start[name] for name in start if chance.random() < 0.7}
+    body = chance.choice(
+        (
+            ("/v1/backgrounds", BODIES["/v1/backgrounds"] | kept),
+            ("/v1/characters", BODIES["/v1/characters"] | kept),
+            ("/v1/jobs", {"scenes": [BODIES["/v1/scenes"] | {"background": {"prompt": "b", **kept}}]}),
+        )
+    )
+    return await edge.post(body[0], json=body[1])
 
 
 async def send_coded(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
@@ -187,6 +240,8 @@ def any_headers(chance: random.Random) -> list[tuple[bytes, bytes]]:
 HOW = {
     "files": merge_files,
     "uploads": upload_file,
+    "edits": edit_picture,
+    "start pictures": start_from_pictures,
     "bodies": send_body,
     "coded bodies": send_coded,
     "heads": send_head,

@@ -68,6 +68,17 @@ def place_pixels(picture: Image.Image) -> Pixels:
     return np.asarray(on_white(picture).convert("RGB"))
 
 
+def mask_of_transparent(picture: Image.Image, param: str) -> Pixels:
+    """Return (h, w), 255 where the picture is wholly transparent and 0 elsewhere.
+
+    Raises InvalidRequest naming `param` where nothing is transparent, so that nothing would be painted.
+    """
+    mask = np.where(np.asarray(picture.convert("RGBA"))[..., 3] == 0, 255, 0).astype(np.uint8)
+    if not mask.any():
+        raise InvalidRequest(f"{param} must be transparent where the picture is painted anew", param)
+    return mask
+
+
 @contextmanager
 def _readable(param: str, max_pixels: int) -> Iterator[None]:
     """Raise InvalidRequest for anything wrong with a file."""

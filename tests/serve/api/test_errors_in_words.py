@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from serve.api.merge_request import MergesOptions
-from serve.api.openai_request import ImagesRequest
+from serve.api.openai_generations import ImagesRequest
 from serve.api.schema import (
     CharacterRequest,
     LayerRequest,

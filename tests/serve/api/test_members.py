@@ -12,7 +12,7 @@ from deployments.errors import InvalidRequest
 from serve.api import members
 from serve.api.cast_request import CastBody
 from serve.api.members import Member, cast_names, member_of, with_members
-from serve.api.openai_request import ImagesRequest
+from serve.api.openai_generations import ImagesRequest
 from serve.api.schema import CharacterRequest, LayerRequest, PictureInput, SceneRequest
 from serve.config.service_config import ServiceConfig
 

@@ -1,0 +1,135 @@
+"""OpenAI's shape of a request that changes a picture: a form of files and of texts.
+
+The place of a scene, or the layer that is painted alone, starts from the picture. With a mask, or by a
+strength, it is inpainting or image to image; a model that edits by instruction needs neither. A text that is
+empty or `null` counts as left out: a form has no other word for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from deployments.errors import InvalidRequest
+
+from ..config.service_config import Limits, ServiceConfig
+from ..http.body import parse
+from ..http.strict_json import InvalidJson, decode
+from .input_pictures import PICTURES, InputPicture, Known
+from .openai_request import IGNORED, OpenAIRequest
+from .schema import PictureInput
+
+FILES = {"image": 16, "mask": 1}
+"""The files of the form, and how many of each OpenAI's clients may send."""
+NULLS = ("", "null")
+BOOLS = {"True": "true", "False": "false"}
+"""As Python writes them, and clients that fill a form by `str`."""
+KEY = re.compile(r"([a-z_]{1,40})((?:\[[a-z_]{1,40}\]){0,3})")
+START = (*PICTURES, "strength")
+
+
+class EditsRequest(OpenAIRequest):
+    """POST /v1/images/edits."""
+
+    prompt: str = Field(
+        description="what the picture should become; for a scene `character | background`, where the picture "
+        "is the place and the character is set into it"
+    )
+    model: str = Field(
+        "background",
+        max_length=200,
+        description="`background`, `character` or `scene`, or a model by its id: it paints the layer that it "
+        "serves",
+    )
+    image: PictureInput | None = None
+    mask: PictureInput | None = None
+    strength: float | None = Field(
+        None, gt=0, le=1, description="how far it goes from the picture: 0.6, and 1 with a mask"
+    )
+    background: Literal["transparent", "opaque", "auto"] | None = Field(
+        None, description="transparent: a character is cut out"
+    )
+    input_fidelity: IGNORED = None
+    complexity: IGNORED = None
+
+    def of_pictures(
+        self, named: Mapping[str, PictureInput], known: Known, config: ServiceConfig
+    ) -> EditsRequest:
+        """Return the request with its pictures. A scene's frame is of the picture's size, where it may be.
+
+        Raises InvalidRequest for a model that is not served.
+        """
+        made = self.model_copy(update=dict(named))
+        given = (self.merge.width, self.merge.height, None if self.size == "auto" else self.size)
+        if self._subject(config)[0] != "scene" or any(side is not None for side in given):
+            return made
+        return made.model_copy(update={"size": _frame(known[named["image"]], config.limits)})
+
+    def param_of(self, path: str) -> str:
+        layer, _, name = path.rpartition(".")
+        return name if layer and name in START else super().param_of(path)
+
+    @property
+    def _start(self) -> dict[str, Any]:
+        return self.model_dump(include=set(START), exclude_none=True)
+
+
+def read_texts(texts: Mapping[str, str]) -> EditsRequest:
+    """Read the texts of a form. Raises InvalidRequest naming the first field at fault."""
+    body: dict[str, Any] = {}
+    for key, text in texts.items():
+        first, *more = _path(key)
+        if first not in FIELDS:
+            raise InvalidRequest(f"{first} is not a known field", first)
+        value = _value(text, is_text=first in TEXTS)
+        place: dict[str, Any] = body
+        for name in (first, *more)[:-1]:
+            place = place.setdefault(name, {})
+            if not isinstance(place, dict):
+                raise _twice(first)
+        if [first, *more][-1] in place:
+            raise _twice(first)
+        place[[first, *more][-1]] = value
+    return parse(body, EditsRequest)
+
+
+def _path(key: str) -> list[str]:
+    """Return the names in a key such as `merge[width]`, as OpenAI's clients write an object's fields."""
+    found = KEY.fullmatch(key)
+    return [key] if found is None else [found[1], *re.findall(r"[a-z_]+", found[2])]
+
+
+def _value(text: str, is_text: bool) -> Any:
+    if text in NULLS:
+        return None
+    if is_text:
+        return text
+    try:
+        return decode(BOOLS.get(text, text).encode())
+    except InvalidJson:
+        return text  # A word; else the field's own type refuses it by its name.
+
+
+def _twice(name: str) -> InvalidRequest:
+    return InvalidRequest(f"{name} stands twice in the form", name)
+
+
+def _frame(image: InputPicture, limits: Limits) -> str:
+    most = limits.max_frame_size or limits.max_image_size
+    scale = min(1.0, most / max(image.width, image.height))
+    sides = (max(limits.min_image_size, int(side * scale)) for side in (image.width, image.height))
+    return "x".join(map(str, sides))
+
+
+def _texts() -> Iterator[str]:
+    for name, field in EditsRequest.model_json_schema()["properties"].items():
+        options = field.get("anyOf", [field])
+        if any(option.get("type") == "string" for option in options):
+            yield name
+
+
+FIELDS = tuple(name for name in EditsRequest.model_fields if name not in FILES)
+TEXTS = frozenset(_texts())

@@ -1,0 +1,62 @@
+"""OpenAI's shape of a request for pictures from words."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from deployments.errors import InvalidRequest
+from deployments.messages import MAX_FIGURES
+
+from .openai_request import OpenAIRequest
+from .schema import FigureOrWords, Layer, LayerOrWords, SceneRequest
+
+
+class ImagesRequest(OpenAIRequest):
+    """POST /v1/images/generations."""
+
+    background: Literal["transparent", "opaque", "auto"] | LayerOrWords | None = Field(
+        None,
+        union_mode="left_to_right",
+        description="OpenAI's word for a character's backdrop; anything else is the scene's place",
+    )
+    character: LayerOrWords | None = None
+    characters: list[FigureOrWords] | None = Field(
+        None, min_length=1, max_length=MAX_FIGURES, description="several figures instead of `character`"
+    )
+
+    @property
+    def _describes_both(self) -> bool:
+        return super()._describes_both or self.character is not None or self.characters is not None
+
+    def _with_uses(self, scene: SceneRequest) -> SceneRequest:
+        for ours, own in (
+            (scene.character, self.character),
+            (scene.background, self.background),
+            *zip(scene.characters or (), self.characters or (), strict=True),
+        ):
+            if isinstance(ours, Layer) and isinstance(own, Layer):
+                ours._use = own.use
+        return scene
+
+    def _layers(self, model: str | None) -> dict[str, Any]:
+        place = None if isinstance(self.background, str) else self.background
+        if self.character is not None and self.characters is not None:
+            raise InvalidRequest("give character or characters", "characters")
+        described = self.character is not None or self.characters is not None
+        if not described and place is None:
+            return super()._layers(model)
+        if not described or place is None:
+            missing = "background" if described else "character"
+            raise InvalidRequest(f"{missing} is needed where the other is a field", missing)
+        background = self._filled(_fields(place), model)
+        if self.characters is not None:
+            figures = [self._filled(_fields(figure), model) for figure in self.characters]
+            return {"characters": figures, "background": background}
+        return {"character": self._filled(_fields(self.character), model), "background": background}
+
+
+def _fields(layer: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = layer.model_dump(exclude_unset=True)
+    return fields
