@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidatorFunctionWrapHandler, WrapValidator
 
 from deployments.errors import InvalidRequest
 from deployments.messages import MAX_FIGURES
@@ -12,13 +12,25 @@ from deployments.messages import MAX_FIGURES
 from .openai_request import OpenAIRequest
 from .schema import FigureOrWords, Layer, LayerOrWords, SceneRequest
 
+Backdrop = Literal["transparent", "opaque", "auto"]
+_PLACE = TypeAdapter[Layer](LayerOrWords)
+
+
+def _backdrop_or_place(value: Any, plain: ValidatorFunctionWrapHandler) -> str | Layer:
+    """Read OpenAI's word or a place. A plain union would name each of its parts in a fault's path."""
+    if isinstance(value, str) and value in get_args(Backdrop):
+        return value
+    return _PLACE.validate_python(value)
+
+
+BackdropOrPlace = Annotated[Backdrop | LayerOrWords, WrapValidator(_backdrop_or_place)]
+
 
 class ImagesRequest(OpenAIRequest):
     """POST /v1/images/generations."""
 
-    background: Literal["transparent", "opaque", "auto"] | LayerOrWords | None = Field(
+    background: BackdropOrPlace | None = Field(
         None,
-        union_mode="left_to_right",
         description="OpenAI's word for a character's backdrop; anything else is the scene's place",
     )
     character: LayerOrWords | None = None

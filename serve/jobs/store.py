@@ -33,7 +33,7 @@ from sqlalchemy.exc import IntegrityError
 from ..pictures import loose_pictures as loose
 from ..pictures.store import hold, holder_of
 from ..state.database import now_of, reading
-from ..state.storage_budget import StorageBudget
+from ..state.storage_budget import StorageBudget, lock_storage
 from ..state.tables import jobs, keys, scenes
 from ..webhooks import outbox
 from .ended_keys import ended
@@ -158,6 +158,7 @@ class JobStore:
         _check_key(connection, key_id, now)
         if earlier := self._earlier(connection, owner, key, body_hash, now):
             return earlier
+        lock_storage(connection, owner)
         waiting = select(func.count()).select_from(scenes.join(jobs)).where(_open(owner))
         excess = connection.execute(waiting).scalar_one() + len(rows) - max_waiting
         if excess > 0:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property, partial
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -98,20 +97,31 @@ class PictureService:
             raise Refusal(404, "not_found", NO_PICTURE)
         return kept
 
+    async def undo(self, owner: str, kept: Iterable[KeptPicture]) -> None:
+        """Delete those that were new and are of no use, as when what named them is refused after all."""
+        listed = list(kept)
+        await in_thread(lambda: [self._undo(owner, each) for each in listed], "pictures")
+
+    def _undo(self, owner: str, kept: KeptPicture) -> None:
+        token = self._store.undo(owner, kept)
+        if token is not None:
+            self._drop(token)
+
     def _keep(self, owner: str, picture: Picture) -> KeptPicture:
         data, files = picture.data, self._files
         new = KeptPicture(
             name=name_of(data), width=picture.width_px, height=picture.height_px, bytes=len(data)
         )
-        token = self._store.begin(owner, new, self._budget())
-        expires_at = None
+        budget = self._budget()
+        token = self._store.begin(owner, new, budget)
+        kept = None
         try:
             files.put(data)
-            expires_at = self._store.keep(owner, new, token)
+            kept = self._store.keep(owner, new, token, budget)
         finally:
-            if expires_at is None:
+            if kept is None:
                 self._drop(token)
-        return replace(new, expires_at=expires_at)
+        return kept
 
     def _budget(self) -> StorageBudget:
         jobs = self._config.jobs

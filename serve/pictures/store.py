@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import (
     ColumnElement,
@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..state.database import now_of, reading
-from ..state.storage_budget import StorageBudget, StorageFull
+from ..state.storage_budget import StorageBudget, StorageFull, lock_storage
 from ..state.tables import picture_holds, pictures, scenes
 from . import loose_pictures as loose
 
@@ -35,13 +35,17 @@ JOB = "job:"
 
 @dataclass(frozen=True, kw_only=True)
 class KeptPicture:
-    """An uploaded picture. `name` is that of its file: the SHA-256 of its bytes."""
+    """An uploaded picture. `name` is that of its file: the SHA-256 of its bytes.
+
+    `is_new`: it was not there before it was kept just now.
+    """
 
     name: str
     width: int
     height: int
     bytes: int
     expires_at: float = 0.0
+    is_new: bool = False
 
 
 class Held(Exception):
@@ -62,19 +66,21 @@ class PictureStore:
         token = secrets.token_hex(16)
         with self.engine.begin() as connection:
             now = now_of(connection, now)
-            if connection.execute(select(pictures.c.name).where(_mine(owner, new.name))).first() is None:
-                count = select(func.count()).where(pictures.c.owner == owner).select_from(pictures)
-                if connection.execute(count).scalar_one() >= self._max_kept:
-                    raise StorageFull(f"{self._max_kept} uploaded pictures may be kept; remove some")
-                budget.check(connection, owner, 1, new.bytes)
+            self._is_new(connection, owner, new, budget)
             loose.begin(connection, token, new.name, now)
         return token
 
-    def keep(self, owner: str, new: KeptPicture, token: str, now: float | None = None) -> float:
-        """Keep a picture whose file is written, and return when it expires. One that was kept lasts anew."""
+    def keep(
+        self, owner: str, new: KeptPicture, token: str, budget: StorageBudget, now: float | None = None
+    ) -> KeptPicture:
+        """Keep a picture whose file is written, and return it. One that was kept lasts anew.
+
+        Raises StorageFull where others have taken the room since.
+        """
         with self.engine.begin() as connection:
+            lock_storage(connection, owner)
             now = now_of(connection, now)
-            expires_at = now + self._retention_s
+            is_new, expires_at = self._is_new(connection, owner, new, budget), now + self._retention_s
             row = {"owner": owner, "name": new.name, "width": new.width, "height": new.height}
             times = {"created_at": now, "expires_at": expires_at}
             dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
@@ -82,7 +88,29 @@ class PictureStore:
             again = {"expires_at": expires_at}
             connection.execute(first.on_conflict_do_update(index_elements=["owner", "name"], set_=again))
             loose.settle(connection, token)
-        return expires_at
+        return replace(new, expires_at=expires_at, is_new=is_new)
+
+    def undo(self, owner: str, kept: KeptPicture) -> str | None:
+        """Delete a picture that was new, unless something holds it or it was kept again since.
+
+        Return its note's token; None where it stays.
+        """
+        same = pictures.c.expires_at == kept.expires_at
+        with self.engine.begin() as connection:
+            there = select(pictures.c.name).where(_mine(owner, kept.name), same, ~_is_held())
+            if not kept.is_new or connection.execute(there.with_for_update()).first() is None:
+                return None
+            return _delete(connection, owner, kept.name)
+
+    def _is_new(self, connection: Connection, owner: str, new: KeptPicture, budget: StorageBudget) -> bool:
+        """Return whether the owner has not got it yet. Raises StorageFull where there is no room for it."""
+        if connection.execute(select(pictures.c.name).where(_mine(owner, new.name))).first() is not None:
+            return False
+        count = select(func.count()).where(pictures.c.owner == owner).select_from(pictures)
+        if connection.execute(count).scalar_one() >= self._max_kept:
+            raise StorageFull(f"{self._max_kept} uploaded pictures may be kept; remove some")
+        budget.check(connection, owner, 1, new.bytes)
+        return True
 
     def find(self, owner: str, names: Iterable[str], now: float | None = None) -> Mapping[str, KeptPicture]:
         """Return those of the named that the owner has and that have not expired."""

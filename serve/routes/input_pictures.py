@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 
 from fastapi import Request
 
-from deployments.errors import InvalidRequest
+from deployments.errors import InvalidRequest, NotReady
 from deployments.imaging.files.decoding import measure
 from deployments.merge_work import read_megapixels
 from deployments.messages import Picture, PictureJob
@@ -29,6 +30,7 @@ from ..http.inline_pictures import decode_base64
 from ..http.off_loop import off_loop
 from ..pictures.picture_files import name_of
 from ..pictures.service import PictureService, id_of
+from ..pictures.store import KeptPicture
 from .charges import charged
 
 DEADLINE_S = 120.0
@@ -113,28 +115,38 @@ async def read_files(
     return named, inputs
 
 
-async def keep_inputs(
+@asynccontextmanager
+async def keeping_inputs(
     request: Request, named: Named, graph: Graph, limits: Limits, pictures: PictureService
-) -> Mapping[PictureInput, InputPicture]:
-    """Return the pictures that a job names; keep those that were sent inside of it.
+) -> AsyncGenerator[Mapping[PictureInput, InputPicture], None]:
+    """Yield the pictures that a job names; keep those that were sent inside of it.
 
-    Raises InvalidRequest naming the one at fault, and Refusal 507 where there is no room.
+    Where the block raises, or a picture is refused, those that were not kept before are deleted again. Raises
+    InvalidRequest naming the one at fault, and Refusal 507 where there is no room.
     """
     tenant, known = tenant_of(request), dict[PictureInput, InputPicture]()
     asked_for = {picture: param for param, picture in reversed(await _hashed(named))}
     uploaded = await pictures.find_all(tenant, [each.id for each in asked_for if each.id is not None])
-    for asked, param in asked_for.items():
-        if asked.id is not None:
-            if asked.id not in uploaded:
-                raise _missing(param)
-            kept = uploaded[asked.id]
-        else:
-            deadline_at = time.monotonic() + DEADLINE_S
-            picture = await _inline(request, param, str(asked.b64_json), graph, limits, deadline_at)
-            with _naming(param, "b64_json"), holding_more(request.scope, len(picture.data)):
-                kept = await pictures.keep(tenant, picture)
-        known[asked] = InputPicture(name=kept.name, width=kept.width, height=kept.height)
-    return known
+    added: list[KeptPicture] = []
+    try:
+        for asked, param in asked_for.items():
+            if asked.id is not None:
+                if asked.id not in uploaded:
+                    raise _missing(param)
+                kept = uploaded[asked.id]
+            else:
+                deadline_at = time.monotonic() + DEADLINE_S
+                picture = await _inline(request, param, str(asked.b64_json), graph, limits, deadline_at)
+                with _naming(param, "b64_json"), holding_more(request.scope, len(picture.data)):
+                    kept = await pictures.keep(tenant, picture)
+                added.append(kept)
+            known[asked] = InputPicture(name=kept.name, width=kept.width, height=kept.height)
+        yield known
+    except BaseException:
+        if added:
+            with suppress(NotReady, Refusal):  # Else they stay until they expire.
+                await asyncio.shield(pictures.undo(tenant, added))
+        raise
 
 
 def with_files(graph: Graph, inputs: InputPictures) -> Graph:

@@ -10,7 +10,6 @@ from fastapi.responses import JSONResponse
 from deployments.errors import InvalidRequest
 from deployments.imaging.files.encoding import media_type
 
-from ..api.input_pictures import NONE
 from ..api.responses import FORMATS, wants_json
 from ..api.schema import SceneResponse
 from ..auth.middleware import key_of, tenant_of
@@ -50,7 +49,7 @@ from ..openapi.fragments import (
 )
 from ..pictures.service import PictureService
 from .charges import check_budget
-from .input_pictures import keep_inputs, of_scene
+from .input_pictures import keeping_inputs, of_scene
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 EVENT_POLL_S = 0.5
@@ -113,14 +112,15 @@ def job_routes(config: ServiceConfig, graph: Graph, pictures: PictureService, ca
         api_key = key_of(request)
         named = [each for n, scene in enumerate(requested.scenes) for each in of_scene(scene, f"scenes.{n}.")]
         key_id, tenant = api_key.id if api_key else None, tenant_of(request)
-        job, known = None, NONE
+        job = None
         if named:
             asked = [picture for _, picture in named]
             job = await service.would_submit(tenant, requested, digest, key, key_id, asked)
-        if job is None:
-            if named:
-                known = await keep_inputs(request, named, graph, limits, pictures)
-            job = await service.submit(tenant, requested, digest, key, key_id, known)
+        if job is None and named:
+            async with keeping_inputs(request, named, graph, limits, pictures) as known:
+                job = await service.submit(tenant, requested, digest, key, key_id, known)
+        elif job is None:
+            job = await service.submit(tenant, requested, digest, key, key_id)
         headers = {"Location": address_of(request, job)}
         return JSONResponse(accepted(job).model_dump(), 202, headers)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from .tables import jobs, pictures, scenes
 
+LOCK_SPACE = 6
+"""Any number: it keeps these locks apart from others that are made of names."""
 ROOM = "remove jobs that have ended, or uploaded pictures"
 
 
@@ -42,6 +44,13 @@ class StorageBudget:
         # Nobody takes more than is left to the others then: one tenant has half of the disk at most.
         if owner and kept_bytes + new_bytes > left:
             raise StorageFull(f"the disk has less left than your jobs keep; {ROOM}")
+
+
+def lock_storage(connection: Connection, owner: str) -> None:
+    """Let nobody else count what an owner keeps until the transaction ends. SQLite lets one write anyway."""
+    if connection.dialect.name == "postgresql":
+        lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:owner, :space))")
+        connection.execute(lock, {"owner": owner, "space": LOCK_SPACE})
 
 
 def stored(connection: Connection, owner: str) -> tuple[int, int]:

@@ -34,7 +34,7 @@ def store(engine: Engine) -> PictureStore:
 def keep(store: PictureStore) -> Keep:
     def make(owner: str = "a", name: str = "a" * 64, now: float = NOW) -> float:
         token = store.begin(owner, a_picture(name), A_LOT, now)
-        return store.keep(owner, a_picture(name), token, now)
+        return store.keep(owner, a_picture(name), token, A_LOT, now).expires_at
 
     return make
 
@@ -100,6 +100,48 @@ def test_the_number_and_the_bytes_are_bounded(engine: Engine, store: PictureStor
         store.begin("b", a_picture(size=5_000), StorageBudget(4_000, 10), NOW)
 
 
+def test_uploads_at_once_take_no_more_room_than_there_is(engine: Engine, store: PictureStore) -> None:
+    names = [f"{number:064x}" for number in range(8)]
+    tokens = [store.begin("a", a_picture(name), A_LOT, NOW) for name in names]
+
+    def keep(name: str, token: str) -> bool:
+        try:
+            return store.keep("a", a_picture(name), token, A_LOT, NOW).is_new
+        except StorageFull:
+            return False
+
+    with ThreadPoolExecutor(8) as pool:
+        kept = list(pool.map(keep, names, tokens))
+    assert sum(kept) == 3
+    with engine.connect() as connection:
+        assert stored(connection, "a") == (3, 1_500)
+    assert len(dropped(engine, NOW)) == 5, "the others' files are dropped"
+
+
+def test_what_was_kept_in_vain_is_deleted_unless_it_is_wanted_by_now(
+    engine: Engine, store: PictureStore
+) -> None:
+    def keep(now: float) -> KeptPicture:
+        token = store.begin("a", a_picture(), A_LOT, now)
+        return store.keep("a", a_picture(), token, A_LOT, now)
+
+    first = keep(NOW)
+    second = keep(NOW + 1)
+    assert (first.is_new, second.is_new) == (True, False)
+    assert store.undo("a", second) is None, "it was there before"
+    assert store.undo("a", first) is None, "it was kept again"
+    store.remove("a", "a" * 64, NOW)
+    third = keep(NOW + 2)
+    with engine.begin() as connection:
+        hold(connection, "job:1", "a", ["a" * 64], NOW)
+    assert store.undo("a", third) is None, "it is held"
+    with engine.begin() as connection:
+        release(connection, "job:1")
+    assert store.undo("b", third) is None
+    assert store.undo("a", third) and store.find("a", ["a" * 64], NOW) == {}
+    assert dropped(engine, NOW) == ["a" * 64]
+
+
 def test_a_picture_whose_file_was_never_written_leaves_a_note_alone(
     engine: Engine, store: PictureStore
 ) -> None:
@@ -117,14 +159,15 @@ def test_the_same_picture_uploaded_twice_at_once_is_kept_for_both(
     def wait_for_other(_: Any, __: Any, statement: str, *rest: object) -> None:
         if statement.startswith("INSERT INTO pictures") and not first_is_in.is_set():
             first_is_in.set()
-            other.append(others.submit(store.keep, "a", a_picture(), tokens[1], NOW + 1))
+            other.append(others.submit(store.keep, "a", a_picture(), tokens[1], A_LOT, NOW + 1))
             time.sleep(0.3)  # The other one now waits for this row, or for the database.
 
-    other: list[Future[float]] = []
+    other: list[Future[KeptPicture]] = []
     event.listen(engine, "after_cursor_execute", wait_for_other)
     try:
-        assert store.keep("a", a_picture(), tokens[0], NOW) == NOW + DAY_S
-        assert other[0].result(timeout=10) == NOW + 1 + DAY_S
+        assert store.keep("a", a_picture(), tokens[0], A_LOT, NOW).expires_at == NOW + DAY_S
+        again = other[0].result(timeout=10)
+        assert (again.expires_at, again.is_new) == (NOW + 1 + DAY_S, False)
     finally:
         event.remove(engine, "after_cursor_execute", wait_for_other)
         others.shutdown()
