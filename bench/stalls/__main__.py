@@ -1,4 +1,4 @@
-"""Measure stalls of the edge's event loops beside four bodies of up to 8 MB, on a real Ray."""
+"""Measure stalls of the edge's event loops beside hard bodies of up to 8 MB, on a real Ray."""
 
 from __future__ import annotations
 

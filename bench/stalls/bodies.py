@@ -37,10 +37,17 @@ def picture() -> bytes:
     return json.dumps({"scenes": [{"character": {"prompt": "x", "image": {"b64_json": noise}}}]}).encode()
 
 
+def largest_picture() -> bytes:
+    """Return a request with as many bytes of a file as are read, which are no picture."""
+    noise = base64.b64encode(random.Random(2).randbytes(4 * MB)).decode()
+    return json.dumps({"scenes": [{"character": {"prompt": "x", "image": {"b64_json": noise}}}]}).encode()
+
+
 BODIES = {
     "brackets": brackets,
     "numbers": numbers,
     "objects": objects,
     "1,000 scenes": job,
     "a long string": picture,
+    "the largest picture": largest_picture,
 }

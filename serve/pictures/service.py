@@ -99,13 +99,13 @@ class PictureService:
 
     async def undo(self, owner: str, kept: Iterable[KeptPicture]) -> None:
         """Delete those that were new and are of no use, as when what named them is refused after all."""
-        listed = list(kept)
-        await in_thread(lambda: [self._undo(owner, each) for each in listed], "pictures")
+        await in_thread(partial(self._undo, owner, list(kept)), "pictures")
 
-    def _undo(self, owner: str, kept: KeptPicture) -> None:
-        token = self._store.undo(owner, kept)
-        if token is not None:
-            self._drop(token)
+    def _undo(self, owner: str, kept: Iterable[KeptPicture]) -> None:
+        for each in kept:
+            token = self._store.undo(owner, each)
+            if token is not None:
+                self._drop(token)
 
     def _keep(self, owner: str, picture: Picture) -> KeptPicture:
         data, files = picture.data, self._files

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 
 from fastapi import Request
 
@@ -98,21 +99,18 @@ async def read_files(
     way, and Refusal 413 for more bytes than can ever be held.
     """
     named: dict[str, PictureInput] = {}
-    inputs = InputPictures({}, {})
+    known: dict[PictureInput, InputPicture] = {}
+    kept: dict[str, bytes] = {}
     for param, data in files.items():
-        picture = await _read(
-            request, param, lambda data=data: data, graph, limits, deadline_at, param == MASK
-        )
+        file, is_mask = partial(bytes, data), param == MASK
+        picture = await _read(request, param, file, graph, limits, deadline_at, is_mask)
         with _naming(param):
             hold_more(request.scope, len(picture.data))
         name = name_of(picture.data)
         named[param] = PictureInput(id=id_of(name))
-        size = {"width": picture.width_px, "height": picture.height_px}
-        inputs = InputPictures(
-            {**inputs.known, named[param]: InputPicture(name=name, **size)},
-            {**inputs.files, name: picture.data},
-        )
-    return named, inputs
+        known[named[param]] = InputPicture(name=name, width=picture.width_px, height=picture.height_px)
+        kept[name] = picture.data
+    return named, InputPictures(known, kept)
 
 
 @asynccontextmanager

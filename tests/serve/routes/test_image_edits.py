@@ -219,7 +219,8 @@ def test_a_stream_of_partial_images(client: OpenAI, model: str) -> None:
     )
     events = list(stream)
     partial = [event for event in events if event.type == "image_edit.partial_image"]
-    assert 1 <= len(partial) <= 2 if model == "scene" else len(partial) == 2
+    # A scene's are made beside the painting, so the scene itself may overtake them.
+    assert len(partial) <= 2 if model == "scene" else len(partial) == 2
     assert [event.partial_image_index for event in partial] == list(range(len(partial)))
     assert len(events) == len(partial) + 1
     last = events[-1]
