@@ -134,6 +134,10 @@ class Painter(Protocol[SomePainting]):
     def latent_factor(self) -> int: ...
 
     @property
+    def example_start(self) -> StartPicture | None:
+        """Return what a warm-up picture starts from, where the model paints from nothing else."""
+
+    @property
     def fixed_rows(self) -> int | None:
         """Return the row count that every forward is filled up to; None where it varies."""
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from deployments.diffusion.model.families import Task
 from deployments.diffusion.model.painter_choice import tasks_of
-from deployments.diffusion.model.registry import ModelCard
+from deployments.diffusion.model.registry import ModelCard, family_by_name
 from deployments.errors import InvalidRequest, UnsupportedTask
 
 from ..config.service_config import ModelSettings
 from .schema import Layer, PictureInput
 
-STRENGTH, INPAINTING_STRENGTH = 0.6, 1.0
-"""Where a request is silent. What a mask covers is painted anew."""
+STRENGTH = 0.6
+"""Where a request is silent. What a mask covers is painted anew, and an edit takes all steps."""
 PICTURES = ("image", "mask")
 
 
@@ -70,16 +69,23 @@ def start_of(asked: Layer, known: Known, settings: ModelSettings, card: ModelCar
 
     Raises UnsupportedTask where its model cannot do that, and InvalidRequest with the parameter's path.
     """
+    family = family_by_name(card.family)
     if asked.image is None:
         for name in ("mask", "strength"):
             if getattr(asked, name) is not None:
                 raise InvalidRequest(f"{prefix}{name} is for a layer with an image", f"{prefix}{name}")
-        return Start()
-    task: Task = "image_to_image" if asked.mask is None else "inpainting"
+        if family.from_words:
+            return Start()
     possible = tasks_of(settings.generator.model)
-    if task not in possible:
+    task = family.task_of(asked.image is not None, asked.mask is not None)
+    if asked.image is None or task not in possible:
         param = f"{prefix}image" if asked.mask is None else f"{prefix}mask"
         raise UnsupportedTask(f"{card.id} cannot do {task}: it can do {', '.join(possible)}", param)
+    if task == "image_editing" and asked.strength is not None:
+        message = (
+            f"{prefix}strength is not for {card.id}: it edits by instruction, and goes as far as that says"
+        )
+        raise UnsupportedTask(message, f"{prefix}strength")
     image, mask = known[asked.image], None
     if asked.mask is not None:
         mask = known[asked.mask]
@@ -89,5 +95,5 @@ def start_of(asked: Layer, known: Known, settings: ModelSettings, card: ModelCar
             raise InvalidRequest(message, f"{prefix}mask")
     strength = asked.strength
     if strength is None:
-        strength = STRENGTH if mask is None else INPAINTING_STRENGTH
+        strength = STRENGTH if task == "image_to_image" else 1.0
     return Start(image=image, strength=strength, mask=mask)

@@ -20,6 +20,7 @@ class FakePainter:
     model = "fake"
     backend: Backend = "simulated"
     native_size = (64, 64)
+    example_start = None
     latent_factor = 8
     fixed_rows: int | None = None
     fingerprint = "fake"

@@ -26,6 +26,7 @@ from diffusers import (
     Flux2KleinPipeline,
     Flux2Pipeline,
     Flux2Transformer2DModel,
+    FluxKontextPipeline,
     FluxPipeline,
     FluxTransformer2DModel,
     HunyuanDiT2DModel,
@@ -35,6 +36,8 @@ from diffusers import (
     Lumina2Transformer2DModel,
     PixArtSigmaPipeline,
     PixArtTransformer2DModel,
+    QwenImageEditPipeline,
+    QwenImageEditPlusPipeline,
     QwenImagePipeline,
     QwenImageTransformer2DModel,
     SanaPipeline,
@@ -45,6 +48,7 @@ from diffusers import (
     ZImagePipeline,
     ZImageTransformer2DModel,
 )
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from tests.support import tiny_tokenizers as tokenizers
 
@@ -100,9 +104,13 @@ def flux_schnell() -> Any:
     return _flux(guidance_embeds=False, scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0))
 
 
-def _flux(guidance_embeds: bool, scheduler: Any) -> Any:
+def flux_kontext() -> Any:
+    return _flux(guidance_embeds=True, scheduler=_dynamic(), kind=FluxKontextPipeline)
+
+
+def _flux(guidance_embeds: bool, scheduler: Any, kind: Any = FluxPipeline) -> Any:
     first, second = tokenizers.clip(), tokenizers.t5()
-    return FluxPipeline(
+    return kind(
         scheduler=scheduler,
         vae=_vae(shift_factor=0.1159, scaling_factor=0.3611),
         text_encoder=transformers.CLIPTextModel(_clip(first)),
@@ -196,7 +204,28 @@ def _flux2_transformer(guidance_embeds: bool) -> Flux2Transformer2DModel:
 
 
 def qwen_image() -> Any:
-    tokenizer = tokenizers.qwen()
+    return QwenImagePipeline(**_qwen_parts(tokenizers.qwen()))
+
+
+def qwen_image_edit(plus: bool = False) -> Any:
+    """Make an editor, which cannot be opened from a folder where torchvision is missing."""
+    tokenizer = tokenizers.qwen("<|vision_start|>", "<|vision_end|>", "<|image_pad|>")
+    parts = _qwen_parts(tokenizer) | {"processor": PictureProcessor(tokenizer)}
+    return (QwenImageEditPlusPipeline if plus else QwenImageEditPipeline)(**parts)
+
+
+class PictureProcessor(transformers.Qwen2VLProcessor):  # type: ignore[misc]
+    """transformers' own processor, without its part for videos, which needs torchvision."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        self.image_processor = Qwen2VLImageProcessorPil(patch_size=14, temporal_patch_size=2, merge_size=2)
+        self.image_token = "<|image_pad|>"
+        self.image_token_id = tokenizer.convert_tokens_to_ids(self.image_token)
+        self.video_processor = self.chat_template = self.video_token = self.video_token_id = None
+
+
+def _qwen_parts(tokenizer: Any) -> dict[str, Any]:
     text = {
         "vocab_size": len(tokenizer),
         "hidden_size": 16,
@@ -210,10 +239,17 @@ def qwen_image() -> Any:
         "eos_token_id": 0,
     }
     vision = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 16}
-    config = transformers.Qwen2_5_VLConfig(text_config=text, vision_config=vision)
-    return QwenImagePipeline(
-        scheduler=_dynamic(),
-        vae=AutoencoderKLQwenImage(
+    specials = {
+        "image_token_id": "<|image_pad|>",
+        "vision_start_token_id": "<|vision_start|>",
+        "vision_end_token_id": "<|vision_end|>",
+    }
+    known = tokenizer.get_vocab()
+    ids = {name: known[word] for name, word in specials.items() if word in known}
+    config = transformers.Qwen2_5_VLConfig(text_config=text, vision_config=vision, **ids)
+    return {
+        "scheduler": _dynamic(),
+        "vae": AutoencoderKLQwenImage(
             base_dim=8,
             z_dim=CHANNELS,
             dim_mult=[1, 1, 1, 1],
@@ -222,9 +258,9 @@ def qwen_image() -> Any:
             latents_mean=[0.1] * CHANNELS,
             latents_std=[1.5] * CHANNELS,
         ),
-        text_encoder=transformers.Qwen2_5_VLForConditionalGeneration(config),
-        tokenizer=tokenizer,
-        transformer=QwenImageTransformer2DModel(
+        "text_encoder": transformers.Qwen2_5_VLForConditionalGeneration(config),
+        "tokenizer": tokenizer,
+        "transformer": QwenImageTransformer2DModel(
             patch_size=2,
             in_channels=4 * CHANNELS,
             out_channels=CHANNELS,
@@ -234,7 +270,7 @@ def qwen_image() -> Any:
             joint_attention_dim=16,
             axes_dims_rope=(8, 4, 4),
         ),
-    )
+    }
 
 
 def z_image() -> Any:
@@ -533,6 +569,7 @@ TINY: dict[str, Callable[[], Any]] = {
     "sd3": sd3,
     "flux-dev": flux_dev,
     "flux-schnell": flux_schnell,
+    "flux-kontext": flux_kontext,
     "flux2": flux2,
     "flux2-klein": flux2_klein,
     "qwen-image": qwen_image,
@@ -551,13 +588,18 @@ TINY: dict[str, Callable[[], Any]] = {
 
 def save(name: str, folder: Path) -> Path:
     """Make the tiny model of a family, always the same one, and save it."""
+    filled(name, TINY[name]).save_pretrained(folder)
+    return folder
+
+
+def filled(name: str, make: Callable[[], Any]) -> Any:
+    """Make a tiny model, always the same one."""
     torch.manual_seed(sum(name.encode()))
-    pipeline = TINY[name]()
+    pipeline = make()
     for component in pipeline.components.values():
         if isinstance(component, torch.nn.Module):
             _fill(component, STRENGTH.get(name, 4))
-    pipeline.save_pretrained(folder)
-    return folder
+    return pipeline
 
 
 @torch.no_grad()

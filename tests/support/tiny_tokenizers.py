@@ -57,10 +57,12 @@ def llama() -> LlamaTokenizer:
     return LlamaTokenizer(vocab=_numbered(words), merges=[], pad_token="</s>", model_max_length=512)
 
 
-def qwen() -> Qwen2Tokenizer:
-    words = [EOS, "<|im_start|>", "<|im_end|>", *sorted(ByteLevel.alphabet())]
+def qwen(*more: str) -> Qwen2Tokenizer:
+    """Return it with `more` special tokens."""
+    specials = ["<|im_start|>", "<|im_end|>", *more]
+    words = [EOS, *specials, *sorted(ByteLevel.alphabet())]
     tokenizer = Qwen2Tokenizer(vocab=_numbered(words), merges=[], model_max_length=4096)
-    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    tokenizer.add_special_tokens({"additional_special_tokens": specials})
     tokenizer.chat_template = CHAT
     return tokenizer
 

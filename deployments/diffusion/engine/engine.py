@@ -310,7 +310,8 @@ class Engine:
 
     def _paint_warm_up(self) -> None:
         width, height = self._painter.native_size
-        request = PaintRequest("warm-up", "", self._config.warm_up_steps, 7.5, 0, width, height)
+        start = self._painter.example_start
+        request = PaintRequest("warm-up", "", self._config.warm_up_steps, 7.5, 0, width, height, start=start)
         painting = self._painter.begin(request)
         try:
             while painting.done < painting.steps:

@@ -8,15 +8,17 @@ from deployments.diffusion.model.families import Family, Task
 from deployments.diffusion.painter import PaintRequest
 
 
-def task_of(request: PaintRequest) -> Task:
+def task_of(family: Family, request: PaintRequest) -> Task:
     """Return what a request asks of a model."""
-    if request.start is None:
-        return "text_to_image"
-    return "image_to_image" if request.start.mask_name is None else "inpainting"
+    start = request.start
+    return family.task_of(start is not None, start is not None and start.mask_name is not None)
 
 
 def call_arguments(family: Family, request: PaintRequest) -> dict[str, Any]:
-    """Return the arguments of the pipeline's call, but for its generator and output type."""
+    """Return the arguments of the pipeline's call, but for its generator and output type.
+
+    Those that it does not take are for the caller to drop: each task has its own.
+    """
     scale = request.guidance_scale if family.takes_guidance_scale else family.guidance_scale
     arguments: dict[str, Any] = {
         "prompt": request.prompt,
@@ -35,6 +37,10 @@ def call_arguments(family: Family, request: PaintRequest) -> dict[str, Any]:
         arguments |= {control: pose.image(), "controlnet_conditioning_scale": float(pose.scale)}
     if request.references is not None and family.reference_argument:
         arguments[family.reference_argument] = request.references.images()
+    if family.area_argument:
+        arguments[family.area_argument] = request.width_px * request.height_px
+        # With a mask Kontext would paint in the size to which it scales the picture.
+        arguments |= {} if request.start is None or request.start.mask is None else {"_auto_resize": False}
     negative_prompt = request.negative_prompt
     if negative_prompt is None and is_guided(family, request):
         negative_prompt = family.no_negative_prompt

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 Guidance = Literal["classifier_free", "embedded", "none"]
 HalfPrecision = Literal["float16", "bfloat16"]
-Task = Literal["text_to_image", "image_to_image", "inpainting"]
+Task = Literal["text_to_image", "image_to_image", "inpainting", "image_editing"]
 ModelTask = Literal[Task, "references", "pose"]
 """All that a model can be asked for. The last two go together with each other and with each Task."""
 
@@ -36,10 +36,12 @@ class Family:
     part whose sample_size is the native size, in latents for the denoiser and in pixels for the VAE;
     `native_size` where it has none. `patch`: sides are multiples of it, in latents, of which one is
     `vae_factor` pixels. `half`: what a GPU computes in where the operator has not said.
-    `image_to_image`, `inpainting`: the classes of diffusers for these tasks, over the same networks, where
-    there are any. `controlled`: those of each task with a ControlNet. `ip_adapter`: whether diffusers has
-    IP-Adapters for it. `reference_argument`: the pipeline's own argument for pictures that the words speak
-    of, where it has one.
+    `image_to_image`, `inpainting`, `image_editing`: the classes of diffusers for these tasks, over the same
+    networks, where there are any. Image editing reads a picture and an instruction, and takes all steps.
+    `from_words`: whether it paints from words alone too. `area_argument`: takes the pixels of the picture, to
+    which the pipeline would else scale its sides. `controlled`: those of each task with a ControlNet.
+    `ip_adapter`: whether diffusers has IP-Adapters for it. `reference_argument`: the pipeline's own argument
+    for pictures that the words speak of, where it has one.
     """
 
     name: str
@@ -69,6 +71,9 @@ class Family:
     quality_terms: bool = False
     image_to_image: str = ""
     inpainting: str = ""
+    image_editing: str = ""
+    from_words: bool = True
+    area_argument: str = ""
     controlled: Mapping[Task, str] = field(default_factory=dict)
     ip_adapter: bool = False
     reference_argument: str = ""
@@ -79,12 +84,25 @@ class Family:
     @property
     def tasks(self) -> tuple[Task, ...]:
         """Return what its models can be asked for."""
-        return ("text_to_image", *self.task_pipelines)
+        from_words: tuple[Task, ...] = ("text_to_image",) if self.from_words else ()
+        return (*from_words, *self.task_pipelines)
+
+    def task_of(self, has_image: bool, has_mask: bool) -> Task:
+        """Return what a request asks for; its `tasks` say whether the family can do it."""
+        if not has_image:
+            return "text_to_image"
+        if has_mask:
+            return "inpainting"
+        return "image_editing" if self.image_editing and not self.image_to_image else "image_to_image"
 
     @property
     def task_pipelines(self) -> dict[Task, str]:
         """Return the classes for every task but text to image."""
-        named: dict[Task, str] = {"image_to_image": self.image_to_image, "inpainting": self.inpainting}
+        named: dict[Task, str] = {
+            "image_to_image": self.image_to_image,
+            "inpainting": self.inpainting,
+            "image_editing": self.image_editing,
+        }
         return {task: kind for task, kind in named.items() if kind}
 
     @property
@@ -120,6 +138,18 @@ XL_WITH_CONTROLNET: dict[Task, str] = {
     "inpainting": "StableDiffusionXLControlNetInpaintPipeline",
 }
 READS_512: dict[str, Any] = {"prompt_tokens": 512, "arguments": {"max_sequence_length": 512}}
+EDITS_BY_QWEN: dict[str, Any] = {
+    "from_words": False,
+    "guided_calls": 2,
+    "num_inference_steps": 50,
+    "guidance_scale": 4.0,
+    "guidance_argument": "true_cfg_scale",
+    "no_negative_prompt": " ",
+    "prompt_tokens": 1024,
+    "arguments": {"max_sequence_length": 1024},
+    "row_lists": frozenset({"img_shapes", "txt_seq_lens"}),
+    "packed": True,
+}
 IN_ITS_SIZE = {"use_resolution_binning": False}
 """Else the pipeline paints in the nearest size that it was trained in, and scales the picture."""
 
@@ -192,9 +222,24 @@ FAMILIES: tuple[Family, ...] = (
         packed=True,
     ),
     Family(
+        name="flux-kontext",
+        title="FLUX.1 Kontext [dev]",
+        pipelines=("FluxKontextPipeline",),
+        image_editing="FluxKontextPipeline",
+        inpainting="FluxKontextInpaintPipeline",
+        area_argument="max_area",
+        guidance="embedded",
+        num_inference_steps=28,
+        guidance_scale=2.5,
+        shared=frozenset({"img_ids", "txt_ids"}),
+        packed=True,
+        **READS_512,
+    ),
+    Family(
         name="flux2",
         title="FLUX.2 [dev]",
         pipelines=("Flux2Pipeline",),
+        image_editing="Flux2Pipeline",
         reference_argument="image",
         guidance="embedded",
         num_inference_steps=50,
@@ -207,6 +252,7 @@ FAMILIES: tuple[Family, ...] = (
         name="flux2-klein",
         title="FLUX.2 [klein]",
         pipelines=("Flux2KleinPipeline",),
+        image_editing="Flux2KleinPipeline",
         inpainting="Flux2KleinInpaintPipeline",
         reference_argument="image",
         index={"is_distilled": True},
@@ -221,6 +267,7 @@ FAMILIES: tuple[Family, ...] = (
         name="flux2-klein-base",
         title="FLUX.2 [klein] Base",
         pipelines=("Flux2KleinPipeline",),
+        image_editing="Flux2KleinPipeline",
         inpainting="Flux2KleinInpaintPipeline",
         reference_argument="image",
         negative_prompt=False,
@@ -246,6 +293,20 @@ FAMILIES: tuple[Family, ...] = (
         arguments={"max_sequence_length": 1024},
         row_lists=frozenset({"img_shapes", "txt_seq_lens"}),
         packed=True,
+    ),
+    Family(
+        name="qwen-image-edit",
+        title="Qwen-Image-Edit",
+        pipelines=("QwenImageEditPipeline",),
+        image_editing="QwenImageEditPipeline",
+        **EDITS_BY_QWEN,
+    ),
+    Family(
+        name="qwen-image-edit-plus",
+        title="Qwen-Image-Edit 2509 and later",
+        pipelines=("QwenImageEditPlusPipeline",),
+        image_editing="QwenImageEditPlusPipeline",
+        **EDITS_BY_QWEN | {"num_inference_steps": 40},
     ),
     Family(
         name="z-image-turbo",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Generic
 
+import numpy as np
 import torch
 
 from deployments.diffusion.latent_previews import LatentMap, latent_map
@@ -17,9 +18,10 @@ from deployments.diffusion.model.loader import load, unload
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.model_files import fingerprint
 from deployments.diffusion.model.networks import has_xl_latents, latent_channels
-from deployments.diffusion.model.registry import card_of, locate
+from deployments.diffusion.model.registry import card_of, family_by_name, locate
 from deployments.diffusion.model.small_vae import SmallVae, small_vae
 from deployments.diffusion.painter import PaintRequest, Preview, SomePainting
+from deployments.diffusion.start_picture import StartPicture
 from deployments.errors import NotReady
 from deployments.messages import Backend
 
@@ -51,6 +53,13 @@ class LoadedModel(ABC, Generic[SomePainting]):
 
     @abstractmethod
     def step(self, paintings: Sequence[SomePainting]) -> None: ...
+
+    @property
+    def example_start(self) -> StartPicture | None:
+        if family_by_name(card_of(self._config).family).from_words:
+            return None
+        width, height = self.native_size
+        return StartPicture(name="", strength=1.0, pixels=np.full((height, width, 3), 128, np.uint8))
 
     @property
     def loaded(self) -> bool:
@@ -103,7 +112,8 @@ class LoadedModel(ABC, Generic[SomePainting]):
 
     def measure(self, rows: int) -> float:
         width, height = self.native_size
-        request = PaintRequest("", "", 4, 0.0, 0, width, height)  # No family guides at 0: one row each.
+        # No family guides at 0: one row each.
+        request = PaintRequest("", "", 4, 0.0, 0, width, height, start=self.example_start)
         paintings: list[SomePainting] = []
         try:
             for _ in range(rows):

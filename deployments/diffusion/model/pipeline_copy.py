@@ -116,7 +116,7 @@ class PipelineCopies:
         return frozenset(inspect.signature(type(self._of(task, posed)).__call__).parameters)
 
     def _of(self, task: Task, posed: bool) -> Any:
-        """Return the pipeline of a task, over the networks of the one that paints from words."""
+        """Return the pipeline of a task: the model's own, or one over its networks."""
         name = type(self._words).__name__
         if posed:
             name = self._family.controlled[task]

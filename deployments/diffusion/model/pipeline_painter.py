@@ -1,4 +1,4 @@
-"""Paint with any text-to-image pipeline of diffusers, unmodified, with many requests in one forward.
+"""Paint with any pipeline of diffusers, unmodified, with many requests in one forward.
 
 Each picture's pipeline runs in a greenlet of its own. A step collects the calls of the denoiser that they
 wait with, and runs those with equal keys as one forward; a decode does the same with their calls of the VAE.
@@ -133,7 +133,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         guided = is_guided(self._family, request)
         if request.guidance_interval != WHOLE and self._family.guidance != "classifier_free":
             raise InvalidRequest("this model has no step without its guidance", "guidance_interval")
-        task = task_of(request)
+        task = task_of(self._family, request)
         if task not in self._family.tasks:
             raise UnsupportedTask(f"this model cannot do {task}")
         posed = request.pose is not None

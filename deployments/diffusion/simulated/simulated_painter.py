@@ -99,6 +99,7 @@ class SimulatedPainter:
     """Paint a seeded plain figure, or a plain sky, that says SIMULATED."""
 
     backend: Backend = "simulated"
+    example_start = None
     latent_factor = 8
     fixed_rows: int | None = None
     fingerprint = "simulated"

@@ -28,8 +28,10 @@ from tests.support.tiny_families import TINY
 from tests.support.together import HEIGHT, LEFT, MASKED, TEXT, TINTS, VARIED, WIDTH, together
 
 CLOSE = 1e-5
-LONGER_WITH_A_PICTURE = ("flux2-klein",)
+LONGER_WITH_A_PICTURE = ("flux2-klein", "flux-kontext")
 """The picture's tokens stand beside those of the latents."""
+IN_ITS_OWN_SIZE = ("QwenImageEditInpaintPipeline",)
+"""They paint in no size that is asked for."""
 UNETS = ("tiny_sd1", "tiny_sd2", "tiny_sdxl")
 Floats = np.ndarray[Any, Any]
 Folder = Callable[[str], Path]
@@ -94,7 +96,8 @@ def stock(folder: Path, name: str, task: Task, request: PaintRequest) -> Floats:
     if request.guidance_scale > 1 and family.no_negative_prompt is not None:
         asked["negative_prompt"] = family.no_negative_prompt
     if request.start is not None:
-        asked |= {**request.start.images(), "strength": request.start.strength}
+        asked |= {**request.start.images(), "strength": request.start.strength, "_auto_resize": False}
+    asked["max_area"] = request.width_px * request.height_px
     taken = inspect.signature(type(pipeline).__call__).parameters
     made = pipeline(
         **{argument: value for argument, value in asked.items() if argument in taken},
@@ -118,7 +121,7 @@ def test_each_task_of_each_family_is_the_stock_pipelines_in_mixed_company(
         "image_to_image": replace(TEXT, seed=12, num_inference_steps=6, start=VARIED),
         "inpainting": replace(TEXT, seed=13, num_inference_steps=5, start=MASKED),
     }
-    own = {task: asked[task] for task in tasks(name)}
+    own = {task: asked[task] for task in tasks(name) if task != "image_editing"}
     painter = painter_of(folder, name)
     paintings, rows = together(painter, dict(enumerate(own.values())))
     for (task, request), painting in zip(own.items(), paintings, strict=True):
@@ -147,6 +150,8 @@ def test_the_table_has_every_class_that_diffusers_has_for_a_family() -> None:
                 mapping, family.pipelines[0], throw_error_if_not_exist=False
             )
             named = family.task_pipelines.get(task)
+            if found is not None and found.__name__ in IN_ITS_OWN_SIZE:
+                continue
             if found is not None and "strength" in inspect.signature(found.__call__).parameters:
                 assert named == found.__name__, (family.name, task)
             if named is not None:
