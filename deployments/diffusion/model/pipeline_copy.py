@@ -31,6 +31,9 @@ NO_NOISE = ("AutoencoderKL", "AsymmetricAutoencoderKL", "AutoencoderTiny")
 """VAEs that take a generator when they decode, and draw nothing from it."""
 
 
+CHANNELS_OF_WORDS = 4
+
+
 class PipelineCopies:
     """Make the copies. `capacity`: how many encoded prompts are kept; `exact`: as in CallReader.
 
@@ -93,15 +96,17 @@ class PipelineCopies:
         scheduler.step = _observed(scheduler, before_step, after_step)
         if posed:
             made.__dict__["controlnet"] = _ControlNet(self._controlnet, wait)
+        denoiser = getattr(pipeline, self._denoiser)
         made.__dict__ |= {
             self._denoiser: _Denoiser(
-                getattr(pipeline, self._denoiser),
+                denoiser,
                 wait,
                 self._rules,
                 self._exact,
                 UnguidedSteps(self._family.prompt_first, self._family.guided_calls),
                 lambda: unguided(len(scheduler.timesteps)),
                 None if self._ip_adapter is None else self._ip_adapter.of_one(reference_scale),
+                _config_for(task, denoiser, pipeline.vae),
             ),
             "vae": _Vae(pipeline.vae, wait, self._vae_dtype),
             "scheduler": scheduler,
@@ -129,6 +134,19 @@ class PipelineCopies:
             kind = type(self._pipelines[name])
             self._kinds[name] = type(name, (kind,), self._own)
         return self._pipelines[name]
+
+
+def _config_for(task: Task, denoiser: Any, vae: Any) -> Any:
+    """Return the configuration in which a pipeline looks for its denoiser's channels.
+
+    Those for inpainting take a UNet for one of text to image only where it reads 4 channels, whatever the
+    latents of its VAE have.
+    """
+    config = denoiser.config
+    is_unet = hasattr(denoiser, "conv_in")
+    if task != "inpainting" or not is_unet or config.get("in_channels") != vae.config.get("latent_channels"):
+        return config
+    return FrozenDict({**config, "in_channels": CHANNELS_OF_WORDS})
 
 
 def over_the_networks_of(pipeline: Any, kind: Any, **more: Any) -> Any:
@@ -190,8 +208,10 @@ class _Denoiser(_Network):
         unguided_steps: UnguidedSteps,
         unguided: Callable[[], int | None],
         references: ReferenceRows | None,
+        config: Any,
     ) -> None:
         super().__init__(network, wait)
+        self.config = config
         self._reader = CallReader(type(network).forward, rules, exact)
         self._unguided_steps = unguided_steps
         self._unguided = unguided

@@ -205,3 +205,21 @@ def test_the_bundled_models_keep_a_picture_at_little_strength_and_change_it_at_m
         paintings, _ = together(painter, {0: request})
         apart.append(float(np.abs(painter.decode(paintings)[0] - ramp).mean()))
     assert apart[0] < 20 and apart[1] > 2 * apart[0], apart
+
+
+@pytest.mark.parametrize("kind", ["character", "background"])
+def test_the_bundled_models_paint_a_part_again(kind: str) -> None:
+    """Their latents have 24 channels, which the stock pipeline for inpainting takes for another task."""
+    painter = PipelinePainter(ModelConfig(f"storybook-{kind}", device="cpu", threads=1))
+    painter.load()
+    width, height = 128, 128
+    ramp = np.linspace(40, 200, width)[None, :, None] * np.ones((height, 1, 3))
+    left = np.zeros((height, width), bool)
+    left[:, : width // 2] = True
+    start = StartPicture(name="ramp", strength=1.0, pixels=ramp.astype(np.uint8), mask_name="left", mask=left)
+    request = PaintRequest("a red robot", None, 4, 5.0, 1, width, height, start=start)
+    paintings, _ = together(painter, {0: request})
+    pixels = painter.decode(paintings)[0].astype(float)
+    apart = np.abs(pixels - ramp).mean(-1)
+    assert apart[:, width // 2 + 16 :].mean() < 15, "even before it is pasted, the rest is the picture's"
+    assert apart[:, : width // 2].mean() > 2 * apart[:, width // 2 :].mean()
