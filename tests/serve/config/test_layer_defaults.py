@@ -11,12 +11,14 @@ from deployments.background import Background
 from deployments.character import Character
 from deployments.diffusion.model.families import FAMILIES
 from deployments.diffusion.model.model_config import ModelConfig
+from deployments.diffusion.model.painter_choice import tasks_of
 from deployments.diffusion.model.registry import KNOWN_MODELS
 from deployments.errors import InvalidRequest
 from deployments.generator import GeneratorConfig
 from deployments.messages import LayerJob
+from serve.api.input_pictures import InputPicture
 from serve.api.resolve import admit_layer, admit_scene
-from serve.api.schema import LayerRequest, SceneRequest
+from serve.api.schema import LayerRequest, PictureInput, SceneRequest
 from serve.config.layer_defaults import Defaults, layer_defaults
 from serve.config.service_config import ServiceConfig
 
@@ -30,7 +32,13 @@ def painted_by(source: str, **settings: Any) -> ServiceConfig:
 
 
 def admitted(config: ServiceConfig, **requested: Any) -> LayerJob:
-    return admit_layer("character", LayerRequest(prompt=WORDS, **requested), config, "req")
+    """Admit a layer, from a picture where its model paints from nothing else."""
+    known = {}
+    if "text_to_image" not in tasks_of(config.character.generator.model):
+        start = PictureInput(id="pic_0")
+        requested |= {"image": start}
+        known = {start: InputPicture(name="0", width=1024, height=1024)}
+    return admit_layer("character", LayerRequest(prompt=WORDS, **requested), config, "req", pictures=known)
 
 
 def refused(config: ServiceConfig, **requested: Any) -> InvalidRequest:
