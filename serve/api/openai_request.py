@@ -1,4 +1,4 @@
-"""What OpenAI's two requests for pictures have in common, and what it means here.
+"""Define what OpenAI's two requests for pictures have in common, and what it means here.
 
 `model` is `scene`, `character` or `background`, or the id of a model that is served here. A scene's prompt
 is `character | background`; the fields of the same names do as well. Fields of OpenAI's that have no meaning

@@ -117,7 +117,7 @@ class PictureService:
         kept = None
         try:
             files.put(data)
-            kept = self._store.keep(owner, new, token, budget)
+            kept = self._store.keep(owner, new, token, budget=budget)
         finally:
             if kept is None:
                 self._drop(token)

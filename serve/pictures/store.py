@@ -71,7 +71,12 @@ class PictureStore:
         return token
 
     def keep(
-        self, owner: str, new: KeptPicture, token: str, budget: StorageBudget, now: float | None = None
+        self,
+        owner: str,
+        new: KeptPicture,
+        token: str,
+        now: float | None = None,
+        budget: StorageBudget | None = None,
     ) -> KeptPicture:
         """Keep a picture whose file is written, and return it. One that was kept lasts anew.
 
@@ -102,14 +107,17 @@ class PictureStore:
                 return None
             return _delete(connection, owner, kept.name)
 
-    def _is_new(self, connection: Connection, owner: str, new: KeptPicture, budget: StorageBudget) -> bool:
+    def _is_new(
+        self, connection: Connection, owner: str, new: KeptPicture, budget: StorageBudget | None
+    ) -> bool:
         """Return whether the owner has not got it yet. Raises StorageFull where there is no room for it."""
         if connection.execute(select(pictures.c.name).where(_mine(owner, new.name))).first() is not None:
             return False
         count = select(func.count()).where(pictures.c.owner == owner).select_from(pictures)
         if connection.execute(count).scalar_one() >= self._max_kept:
             raise StorageFull(f"{self._max_kept} uploaded pictures may be kept; remove some")
-        budget.check(connection, owner, 1, new.bytes)
+        if budget:
+            budget.check(connection, owner, 1, new.bytes)
         return True
 
     def find(self, owner: str, names: Iterable[str], now: float | None = None) -> Mapping[str, KeptPicture]:

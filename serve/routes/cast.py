@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import AbstractAsyncContextManager
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -29,7 +30,7 @@ from ..http.error_responses import Refusal
 from ..http.paths import link
 from ..openapi.fragments import describe_body, describe_header, describe_query, responses_of
 from ..pictures.service import PictureService, id_of
-from .input_pictures import keep_inputs
+from .input_pictures import keeping_inputs
 
 ONE_TAG = r'(W/)?"[!#-~]*"'
 TAGS = re.compile(rf"\s*(\*|{ONE_TAG}(\s*,\s*{ONE_TAG})*)\s*")
@@ -41,14 +42,14 @@ def cast_routes(
 ) -> APIRouter:
     router = APIRouter()
 
-    async def kept_references(request: Request, body: CastBody) -> Known:
-        """Return what is known of a body's references, those that were sent inside of it kept."""
+    def keeping_references(request: Request, body: CastBody) -> AbstractAsyncContextManager[Known]:
+        """Keep a body's references that were sent inside of it, unless the block raises."""
         for name in ("description", "negative_prompt"):
             if len(getattr(body, name) or "") > config.limits.max_prompt_chars:
                 message = f"{name} must be at most {config.limits.max_prompt_chars} characters"
                 raise InvalidRequest(message, name)
         named = [(f"references.{index}", each) for index, each in enumerate(body.references)]
-        return await keep_inputs(request, named, graph, config.limits, pictures)
+        return keeping_inputs(request, named, graph, config.limits, pictures)
 
     @router.post(
         "/v1/cast",
@@ -61,8 +62,8 @@ def cast_routes(
         """Keep a new member of the cast; a layer with its name in `cast` paints it."""
         body, tenant = await accept(request, CastRequest, config.limits), tenant_of(request)
         await cast.would_add(tenant, body.name)
-        known = await kept_references(request, body)
-        member = await cast.add(tenant, body.name, body, known)
+        async with keeping_references(request, body) as known:
+            member = await cast.add(tenant, body.name, body, known)
         address = link(request, f"/v1/cast/{member.name}")
         return _answer(member, 201, {"Location": address})
 
@@ -94,8 +95,8 @@ def cast_routes(
             raise InvalidRequest(f"name must be that of the path, {name}: members are not renamed", "name")
         tags = _expected(request)
         await cast.would_replace(tenant, name, body.version, tags)
-        known = await kept_references(request, body)
-        return _answer(await cast.replace(tenant, name, body, known, body.version, tags))
+        async with keeping_references(request, body) as known:
+            return _answer(await cast.replace(tenant, name, body, known, body.version, tags))
 
     @router.delete(
         "/v1/cast/{name}",

@@ -119,7 +119,7 @@ async def test_a_picture_may_be_so_large(client: httpx.AsyncClient, size: int) -
 
 
 @pytest.mark.parametrize("announced", [True, False])
-async def test_a_larger_one_is_too_large_and_told_where_to_go(
+async def test_a_larger_one_is_refused_and_the_uploads_are_named(
     client: httpx.AsyncClient, announced: bool
 ) -> None:
     half = base64.b64encode(NOISE[: 2 * MIB + 60_000]).decode()

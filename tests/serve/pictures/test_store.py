@@ -34,7 +34,7 @@ def store(engine: Engine) -> PictureStore:
 def keep(store: PictureStore) -> Keep:
     def make(owner: str = "a", name: str = "a" * 64, now: float = NOW) -> float:
         token = store.begin(owner, a_picture(name), A_LOT, now)
-        return store.keep(owner, a_picture(name), token, A_LOT, now).expires_at
+        return store.keep(owner, a_picture(name), token, now, A_LOT).expires_at
 
     return make
 
@@ -106,7 +106,7 @@ def test_uploads_at_once_take_no_more_room_than_there_is(engine: Engine, store: 
 
     def keep(name: str, token: str) -> bool:
         try:
-            return store.keep("a", a_picture(name), token, A_LOT, NOW).is_new
+            return store.keep("a", a_picture(name), token, NOW, A_LOT).is_new
         except StorageFull:
             return False
 
@@ -123,7 +123,7 @@ def test_what_was_kept_in_vain_is_deleted_unless_it_is_wanted_by_now(
 ) -> None:
     def keep(now: float) -> KeptPicture:
         token = store.begin("a", a_picture(), A_LOT, now)
-        return store.keep("a", a_picture(), token, A_LOT, now)
+        return store.keep("a", a_picture(), token, now, A_LOT)
 
     first = keep(NOW)
     second = keep(NOW + 1)
@@ -159,13 +159,13 @@ def test_the_same_picture_uploaded_twice_at_once_is_kept_for_both(
     def wait_for_other(_: Any, __: Any, statement: str, *rest: object) -> None:
         if statement.startswith("INSERT INTO pictures") and not first_is_in.is_set():
             first_is_in.set()
-            other.append(others.submit(store.keep, "a", a_picture(), tokens[1], A_LOT, NOW + 1))
+            other.append(others.submit(store.keep, "a", a_picture(), tokens[1], NOW + 1, A_LOT))
             time.sleep(0.3)  # The other one now waits for this row, or for the database.
 
     other: list[Future[KeptPicture]] = []
     event.listen(engine, "after_cursor_execute", wait_for_other)
     try:
-        assert store.keep("a", a_picture(), tokens[0], A_LOT, NOW).expires_at == NOW + DAY_S
+        assert store.keep("a", a_picture(), tokens[0], NOW, A_LOT).expires_at == NOW + DAY_S
         again = other[0].result(timeout=10)
         assert (again.expires_at, again.is_new) == (NOW + 1 + DAY_S, False)
     finally:
