@@ -10,6 +10,7 @@ import asyncio
 import zlib
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from fastapi import Request
@@ -159,7 +160,7 @@ async def read_json(request: Request, limits: Limits) -> bytes:
         if most_bytes < len(body) <= most_bytes + PIECE_BYTES and not may_hold_pictures(body):
             raise _too_large(most_bytes)
 
-    whole_bytes, too_large = limits.max_json_body_bytes, _too_much_json(limits)
+    whole_bytes, too_large = limits.max_json_body_bytes, partial(_too_much_json, limits)
     return await read_bytes(request, whole_bytes, limits.body_timeout_s, check, too_large)
 
 
@@ -168,12 +169,12 @@ async def read_bytes(
     max_bytes: int,
     timeout_s: float,
     check: Callable[[bytearray], None] = lambda body: None,
-    too_large: Refusal | None = None,
+    too_large: Callable[[], Refusal] | None = None,
 ) -> bytes:
     """Return the whole body. `check` is given each piece of it with all before.
 
-    Raises Refusal: `too_large`, 413, as soon as the body is over the limit, announced or not; 408 when it is
-    late.
+    Raises Refusal: that of `too_large`, 413, as soon as the body is over the limit, announced or not; 408
+    when it is late.
     """
     body = bytearray()
     async with in_time(timeout_s):
@@ -184,7 +185,7 @@ async def read_bytes(
 
 
 async def bounded(
-    request: Request, max_bytes: int, too_large: Refusal | None = None
+    request: Request, max_bytes: int, too_large: Callable[[], Refusal] | None = None
 ) -> AsyncGenerator[bytes, None]:
     """Yield the body in pieces, decompressed, letting others run between them.
 
@@ -192,22 +193,22 @@ async def bounded(
     Raises Refusal: 413, before the first where its length was announced; 415 and 400 for how it is encoded.
     Raises Overloaded where it grows over what all bodies may hold (http/body_limits.py).
     """
-    too_large = too_large or _too_large(max_bytes)
+    too_large = too_large or partial(_too_large, max_bytes)
     decoder = decoder_for(request.headers)
     if announced_bytes(request.headers) > max_bytes:
-        raise too_large
+        raise too_large()
     hold = holding(request.scope, request.headers, max_bytes)
     sent = received = 0
     async for chunk in request.stream():
         if sent > received + MOST_EMPTY_BYTES:
-            raise too_large
+            raise too_large()
         sent += len(chunk)
         if sent > max_bytes:
-            raise too_large
+            raise too_large()
         for piece in decoder.feed(chunk):
             received += len(piece)
             if received > max_bytes:
-                raise too_large
+                raise too_large()
             hold(received)
             yield piece
             if received > PIECE_BYTES:
