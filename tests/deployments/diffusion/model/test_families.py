@@ -39,6 +39,8 @@ def paint(pipeline: Any, prompt: str = "a red knight", steps: int = 2) -> Any:
     family = family_of(type(pipeline).__name__)
     requested: dict[str, Any] = {"prompt": prompt, "num_inference_steps": steps, "width": 64, "height": 64}
     seeded = {"generator": torch.Generator().manual_seed(7), "output_type": "np"}
+    if family.area_argument:
+        requested[family.area_argument] = 64 * 64
     pipeline.set_progress_bar_config(disable=True)
     return pipeline(**requested, **seeded, **family.arguments).images[0]
 
