@@ -40,8 +40,8 @@ def painted_by(client_with: Callable[..., httpx.AsyncClient]) -> Ask:
         (KONTEXT, ["text_to_image", "inpainting", "image_editing"]),
         (QWEN, ["image_editing"]),
         ("Qwen/Qwen-Image-Edit-2509", ["image_editing"]),
-        ("black-forest-labs/FLUX.2-klein-4B", ["text_to_image", "inpainting", "image_editing"]),
-        ("black-forest-labs/FLUX.2-dev", ["text_to_image", "image_editing"]),
+        ("black-forest-labs/FLUX.2-klein-4B", ["text_to_image", "inpainting", "image_editing", "references"]),
+        ("black-forest-labs/FLUX.2-dev", ["text_to_image", "image_editing", "references"]),
     ],
 )
 async def test_a_picture_is_edited_by_its_prompt_alone(
