@@ -58,7 +58,7 @@ def cast_guide(url: str) -> Image.Image:
     exec(compile(blocks("cast", "python")[0].replace(DEFAULT_URL, url), "cast.md", "exec"), names)  # noqa: S102 (it is our own guide)
     with zipfile.ZipFile(BytesIO(names["sheet"])) as files:
         atlas = on_chequers(Image.open(BytesIO(files.read("mira.png"))))
-    return stacked([beside([page.image for page in names["pages"]]), beside([atlas])])
+    return stacked([beside([page.image for page in names["pages"]]), beside([atlas], WIDTH // 2)])
 
 
 def command_line_guide(url: str, browser: Browser, folder: Path) -> Picture:
