@@ -114,8 +114,9 @@ def cast_routes(
 
 def _expected(request: Request) -> list[str] | None:
     """Return the tags of `If-Match`; None where any will do. Raises Refusal 400."""
-    header = ",".join(request.headers.getlist("if-match"))
-    if not header or header.strip() == "*":
+    values = request.headers.getlist("if-match")
+    header = ",".join(values)
+    if not values or header.strip() == "*":
         return None
     if not TAGS.fullmatch(header):
         raise Refusal(400, "invalid_request", "If-Match is a list of ETags in quotes, or *", "If-Match")
