@@ -100,13 +100,13 @@ def _check_references(
             raise InvalidRequest(f"{message}{at_least}: it is {longer} by {shorter}", param)
     if not family.reference_argument:
         return
-    # An editing model reads them as the words do, and has one input for pictures.
+    # An editing model reads them beside the picture that it edits, and its inpainting reads that one alone.
     if asked.reference_scale not in (None, REFERENCE_SCALE):
         param = f"{prefix}reference_scale"
         raise InvalidRequest(f"{param} is not for {card.id}: {family.title} has none", param)
-    if asked.image is not None:
+    if asked.mask is not None:
         param = f"{prefix}references"
-        raise UnsupportedTask(f"{card.id} cannot take references together with an image", param)
+        raise UnsupportedTask(f"{card.id} cannot take references together with a mask", param)
 
 
 def _require(task: ModelTask, settings: ModelSettings, card: ModelCard, prefix: str) -> None:

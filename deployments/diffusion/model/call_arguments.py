@@ -36,7 +36,8 @@ def call_arguments(family: Family, request: PaintRequest) -> dict[str, Any]:
         control = "image" if request.start is None else "control_image"
         arguments |= {control: pose.image(), "controlnet_conditioning_scale": float(pose.scale)}
     if request.references is not None and family.reference_argument:
-        arguments[family.reference_argument] = request.references.images()
+        edited = [] if request.start is None else [arguments["image"]]
+        arguments[family.reference_argument] = [*edited, *request.references.images()]
     if family.area_argument:
         arguments[family.area_argument] = request.width_px * request.height_px
         # With a mask Kontext would paint in the size to which it scales the picture.

@@ -237,6 +237,7 @@ async def test_a_model_that_edits_takes_references_as_they_are(
     client = request_layer(config=config)
     for usual in ({}, {"reference_scale": 0.6}):
         assert "References: " in await recipe_of(client, references=[REFERENCE], **usual)
+    assert "References: " in await recipe_of(client, references=[REFERENCE], image=SKELETON)
     both = LAYER | {"references": [REFERENCE], "image": REFERENCE, "mask": REFERENCE}
     assert error_of(await client.post("/v1/characters", json=both)) == (422, "unsupported_task", "references")
     small = LAYER | {"references": [REFERENCE, strip(63, 64)]}

@@ -18,7 +18,7 @@ from deployments.diffusion.model.families import FAMILIES
 from deployments.diffusion.model.loader import load
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.pipeline_painter import PipelinePainter
-from tests.support.together import TEXT, TINTS, together
+from tests.support.together import TEXT, TINTS, VARIED, together
 
 SMALL = np.ascontiguousarray(TINTS[:64, :64])
 ALIKE = References(names=("tints", "small"), scale=0.6, pixels=(TINTS, SMALL))
@@ -31,15 +31,20 @@ def test_each_is_its_stock_pipelines_picture_in_mixed_company(
     config = ModelConfig(str(tiny_model(name)), family=name, device="cpu", threads=1)
     painter = PipelinePainter(config)
     painter.load()
-    asked = [TEXT, replace(TEXT, seed=12, references=ALIKE), replace(TEXT, seed=13, references=ALIKE)]
+    asked = [
+        TEXT,
+        replace(TEXT, seed=12, references=ALIKE),
+        replace(TEXT, seed=13, references=ALIKE),
+        replace(TEXT, seed=14, references=ALIKE, start=replace(VARIED, strength=1.0)),
+    ]
     paintings, _ = together(painter, dict(enumerate(asked)))
     pipeline = load(config)
     pipeline.set_progress_bar_config(disable=True)
     for request, painting in zip(asked, paintings, strict=True):
         painter.decode([painting])
-        pictures = (
-            {} if request.references is None else {"image": [Image.fromarray(each) for each in ALIKE.pixels]}
-        )
+        edited = [] if request.start is None else [request.start.images()["image"]]
+        named = [] if request.references is None else [Image.fromarray(each) for each in ALIKE.pixels]
+        pictures = {"image": [*edited, *named]} if named else {}
         guidance = painter._family.guidance_scale if name == "flux2-klein" else request.guidance_scale
         stock = pipeline(
             prompt=request.prompt,
