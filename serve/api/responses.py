@@ -233,10 +233,9 @@ def _layer_timings(layer: LayerResult, prefix: str) -> dict[str, float]:
 def _shared_headers(
     degraded: list[str], layers: tuple[LayerResult, ...], timings: dict[str, float]
 ) -> dict[str, str]:
-    used = usage_body(usage_of(layers))
     headers = {
         "X-Backend": backend_of({layer.backend for layer in layers}),
-        "X-Usage": f"device_s={used.device_s:g}; megapixel_steps={used.megapixel_steps:g}",
+        **usage_header(layers),
         "Server-Timing": ", ".join(f"{name};dur={ms:.1f}" for name, ms in timings.items()),
     }
     if degraded:
@@ -253,6 +252,12 @@ def safety_header(picture: Picture) -> dict[str, str]:
     """Return `score=0.0312; flagged=false` as a header, where the picture was judged."""
     body = safety_body(picture)
     return {} if body is None else {"X-Safety": f"score={body.score:g}; flagged={str(body.flagged).lower()}"}
+
+
+def usage_header(layers: Iterable[LayerResult]) -> dict[str, str]:
+    """Return `device_s=1.25; megapixel_steps=7.4` as a header."""
+    used = usage_body(usage_of(layers))
+    return {"X-Usage": f"device_s={used.device_s:g}; megapixel_steps={used.megapixel_steps:g}"}
 
 
 def usage_of(layers: Iterable[LayerResult]) -> Usage:

@@ -22,7 +22,18 @@ from ..http.rendering import base64_of
 from .input_pictures import Known
 from .members import Member, with_members
 from .resolve import admit_layer
-from .schema import CastShown, CharacterRequest, Deadline, Layer, PictureBody, Prompt, Wire
+from .responses import safety_body, usage_body, usage_of
+from .schema import (
+    CastShown,
+    CharacterRequest,
+    Deadline,
+    Layer,
+    PictureBody,
+    Prompt,
+    SafetyBody,
+    UsageBody,
+    Wire,
+)
 
 MAX_POSES = 16
 USUAL = ("standing", "walking", "running", "jumping", "waving", "sitting")
@@ -103,6 +114,8 @@ class SheetAnswer(Wire):
     frames: dict[str, SheetFrame] = Field(description="by the names of the poses, each with `.png`")
     meta: SheetMeta
     image: PictureBody
+    usage: UsageBody
+    safety: SafetyBody | None = Field(None, description="where pictures are judged")
 
 
 class SheetQuery(Wire):
@@ -194,11 +207,19 @@ def sheet_json(member: Member, sheet: SheetResult, painted: Sequence[LayerResult
     }
 
 
-def sheet_body(described: Mapping[str, Any], sheet: SheetResult) -> dict[str, Any]:
+def sheet_body(
+    described: Mapping[str, Any], sheet: SheetResult, painted: Sequence[LayerResult]
+) -> dict[str, Any]:
     """Return the whole answer as JSON: what an engine reads, and the atlas beside it."""
     atlas = sheet.atlas
     body = {"format": "png", "width": atlas.width_px, "height": atlas.height_px}
-    return {**described, "image": body | {"b64_json": base64_of(atlas.data)}}
+    judged = safety_body(atlas)
+    return {
+        **described,
+        "image": body | {"b64_json": base64_of(atlas.data)},
+        "usage": usage_body(usage_of(painted)).model_dump(),
+        **({} if judged is None else {"safety": judged.model_dump()}),
+    }
 
 
 def sheet_archive(member: str, described: Mapping[str, Any], sheet: SheetResult) -> bytes:

@@ -10,7 +10,7 @@ from deployments.errors import InvalidRequest
 
 from ..api.input_pictures import named_pictures
 from ..api.resolve import deadline_of
-from ..api.responses import wants_json
+from ..api.responses import safety_header, usage_header, wants_json
 from ..api.sheet import (
     PNG,
     ZIP,
@@ -42,7 +42,7 @@ ANSWERS = responses_of(
     "JSON in TexturePacker's hash shape with the atlas beside it, the atlas alone, or a ZIP of both and of"
     " every pose, by `Accept`",
     (PNG, ZIP),
-    ("X-Cast",),
+    ("X-Cast", "X-Usage", "X-Safety"),
 )
 
 
@@ -91,10 +91,14 @@ def sheet_routes(
         work = charged(request, sum(map(layer_cost, jobs)), sent(graph, *jobs), painting)
         painted, sheet = await abandon_with_client(request, work)
         described = sheet_json(member, sheet, painted)
-        headers = {"X-Cast": f"{name}@{member.version}"}
+        headers = {
+            "X-Cast": f"{name}@{member.version}",
+            **usage_header(painted),
+            **safety_header(sheet.atlas),
+        }
         if wants_json(request):
             size = len(sheet.atlas.data)
-            return JsonResponse(lambda: sheet_body(described, sheet), size, headers=headers)
+            return JsonResponse(lambda: sheet_body(described, sheet, painted), size, headers=headers)
         if wants_archive(request):
             archive = await off_loop(lambda: sheet_archive(name, described, sheet))
             return Response(archive, media_type=ZIP, headers=headers)

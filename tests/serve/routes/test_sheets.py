@@ -68,6 +68,8 @@ async def test_poses_come_as_json_as_an_atlas_and_as_a_zip(cast_client: Ask) -> 
     client = await with_mira(cast_client())
     answer = await client.post(SHEET, json=POSES, headers=JSON)
     assert answer.status_code == 200, answer.text
+    assert answer.json()["usage"]["device_s"] > 0 and answer.json()["usage"]["megapixel_steps"] > 0
+    assert answer.headers["X-Usage"].startswith("device_s=")
     body = answer.json()
     assert list(body["frames"]) == ["idle.png", "running-in-the-rain.png", "sitting.png"]
     assert [frame["seed"] for frame in body["frames"].values()] == [7, 9, 7]
