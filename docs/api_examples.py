@@ -12,7 +12,7 @@ URL = "http://127.0.0.1:8000"
 
 @dataclass(frozen=True)
 class Example:
-    """`path` may hold `{job}` or `{picture}`, an id, or `{member}`, a name.
+    """`path` may hold `{story}`, `{job}` or `{picture}`, an id, or `{member}`, a name.
 
     `save` is the file that the answer is written to.
     """
@@ -27,12 +27,14 @@ class Example:
     save: str | None = None
 
     def curl(self) -> str:
-        """Write the example for a POSIX shell; `$job` and `$picture` are ids, `$member` is a name."""
+        """Write the example for a POSIX shell; `$story`, `$job`, `$picture` are ids, `$member` is a name."""
         words = ["curl", "--fail-with-body", "--silent", "--show-error", "--no-buffer"]
         implied = "POST" if self.json is not None or self.files or self.form else "GET"
         if self.method != implied:
             words += ["-X", self.method]
-        words.append(f'"{URL}{self.path.format(job="$job", picture="$picture", member="$member")}"')
+        words.append(
+            f'"{URL}{self.path.format(story="$story", job="$job", picture="$picture", member="$member")}"'
+        )
         for name, value in self.headers.items():
             words += ["-H", shlex.quote(f"{name}: {value}")]
         if self.json is not None:
@@ -46,7 +48,7 @@ class Example:
         return " ".join(words)
 
     def python(self) -> str:
-        """Write the example with httpx; `job` and `picture` are ids, `member` is a name."""
+        """Write the example with httpx; `story`, `job` and `picture` are ids, `member` is a name."""
         quote = "f" if "{" in self.path else ""
         arguments = [f'{quote}"{URL}{self.path}"']
         if self.json is not None:
@@ -80,6 +82,23 @@ SEVERAL = {
     "seed": 42,
 }
 MIRA = {"name": "mira", "description": "a girl with red hair and a green cloak", "seed": 7}
+STORY = {
+    "title": "Mira and the rain",
+    "cast": {"mira": {"description": "a girl in a red coat", "seed": 7}},
+    "pages": [
+        {
+            "text": "Mira liked the rain.",
+            "characters": [{"cast": "mira", "prompt": "waves"}],
+            "background": "a street in the rain",
+        },
+        {
+            "text": "Then the sun came out.",
+            "characters": [{"cast": "mira", "prompt": "jumps"}],
+            "background": "a meadow",
+        },
+    ],
+    "frame": {"width": 512, "height": 384},
+}
 EXAMPLES = (
     Example("POST", "/v1/scenes", "/v1/scenes", SCENE, save="scene.jpg"),
     Example("POST", "/v1/scenes", "/v1/scenes", SEVERAL, save="several.jpg"),
@@ -117,6 +136,33 @@ EXAMPLES = (
     Example("POST", "/v1/jobs/{job_id}/release", "/v1/jobs/{job}/release"),
     Example("DELETE", "/v1/jobs/{job_id}", "/v1/jobs/{job}"),
     Example("GET", "/v1/usage", "/v1/usage?limit=31"),
+    Example("POST", "/v1/stories", "/v1/stories", STORY, {"Idempotency-Key": "book-17"}),
+    Example("GET", "/v1/stories", "/v1/stories?limit=5"),
+    Example("GET", "/v1/stories/{story_id}", "/v1/stories/{story}"),
+    Example("GET", "/v1/stories/{story_id}/events", "/v1/stories/{story}/events"),
+    Example("GET", "/v1/stories/{story_id}/pages/{index}", "/v1/stories/{story}/pages/0", save="page-0.jpg"),
+    Example("GET", "/v1/stories/{story_id}/book.pdf", "/v1/stories/{story}/book.pdf", save="book.pdf"),
+    Example("GET", "/v1/stories/{story_id}/book.epub", "/v1/stories/{story}/book.epub", save="book.epub"),
+    Example("GET", "/v1/stories/{story_id}/book.zip", "/v1/stories/{story}/book.zip", save="book.zip"),
+    Example(
+        "GET",
+        "/v1/stories/{story_id}/pages/{index}/page.psd",
+        "/v1/stories/{story}/pages/0/page.psd",
+        save="page.psd",
+    ),
+    Example(
+        "PATCH",
+        "/v1/stories/{story_id}/pages/{index}",
+        "/v1/stories/{story}/pages/0",
+        {"text": {"en": "Mira liked the rain.", "de": "Mira mochte den Regen."}},
+    ),
+    Example(
+        "POST",
+        "/v1/stories/{story_id}/pages/{index}/repaint",
+        "/v1/stories/{story}/pages/1/repaint",
+        {"background": "a lake"},
+    ),
+    Example("DELETE", "/v1/stories/{story_id}", "/v1/stories/{story}"),
     Example("POST", "/v1/pictures", "/v1/pictures", files={"file": "character.png"}),
     Example(
         "GET",

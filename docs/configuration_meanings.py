@@ -30,6 +30,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "safety": "What is refused or flagged for its content ([Moderation](moderation.md)).",
         "limits": "Limits of requests.",
         "jobs": "Where jobs are kept, and how they are worked off.",
+        "books": "What books are set in, and how many are made at once.",
         "pictures": "How many uploaded pictures are kept, and for how long. They lie where the jobs' pictures do.",
         "cast": "How many members of the cast are kept. Their pictures are uploaded ones.",
         "webhooks": "Where webhooks may be sent.",
@@ -199,6 +200,11 @@ MEANINGS: dict[str, dict[str, str]] = {
         "body_timeout_s": "How long a body may take to arrive. Beyond it: 408.",
         "max_streams": "Event streams of jobs that one ingress replica holds open.",
         "max_streams_per_tenant": "Those of one tenant.",
+    },
+    "BookConfig": {
+        "fonts": "Files of fonts, or folders of them, that books are set in beside the bundled DejaVu Sans. They come"
+        " before the open fonts that are found on the machine.",
+        "max_making": "Books that one ingress replica makes at once. Of one tenant it makes one less.",
     },
     "PictureConfig": {
         "max_kept": "Uploaded pictures that one tenant keeps at once.",

@@ -47,6 +47,7 @@ from .routes.pictures import picture_routes
 from .routes.scenes import scene_routes
 from .routes.service import service_routes
 from .routes.sheets import sheet_routes
+from .routes.stories import story_routes
 from .routes.usage import usage_routes
 from .safety.text_check import text_check_of
 from .state.across_nodes import check_here
@@ -182,6 +183,7 @@ def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
         merge_routes(config, graph),
         image_routes(config, graph, pictures, cast),
         job_routes(config, graph, pictures, cast),
+        story_routes(config, graph, pictures, cast),
         picture_routes(config, graph, pictures),
         cast_routes(config, graph, pictures, cast),
         sheet_routes(config, graph, pictures, cast),

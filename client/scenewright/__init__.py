@@ -26,6 +26,7 @@ from .errors import (
 from .responses import JobEvent, Layer, LayerDone, Progress, Queued, Scene, ScenePreview
 from .retries import Retries
 from .stories import STORY_SEED, StoryScene, description_seed, read_story, story_requests
+from .story_calls import Story
 from .synchronous import Scenewright
 
 __version__ = "0.2.0"
@@ -58,6 +59,7 @@ __all__ = [
     "Scenewright",
     "ScenewrightError",
     "ServerUnreachable",
+    "Story",
     "StoryScene",
     "Unauthenticated",
     "description_seed",

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from functools import cached_property
 from itertools import count
 from typing import Any, Self, TypeVar
 
@@ -20,6 +21,7 @@ from .http import Events, another_server, connection, is_stream, read_response, 
 from .pictures import File, files_of, named, with_ids
 from .responses import JobEvent, Layer, Scene, SceneEvent
 from .retries import Retries
+from .story_methods import AsyncStories
 
 T = TypeVar("T")
 JSON, EVENTS = "application/json", "text/event-stream"
@@ -165,6 +167,11 @@ class AsyncScenewright:
     def job_events(self, job_id: str) -> AsyncGenerator[JobEvent, None]:
         """Yield each scene as it ends, and the counts. Called again after a break, it misses nothing."""
         return self._follow(calls.job_events(job_id))
+
+    @cached_property
+    def stories(self) -> AsyncStories:
+        """Books of 1 to 100 pages: `stories.create(title=…, pages=[…])`."""
+        return AsyncStories(self)
 
     async def models(self) -> list[dict[str, Any]]:
         """List the models: GET /v1/models."""

@@ -69,11 +69,11 @@ def scene_stream(
     character: Words | Sequence[Words], background: Words, previews: int, options: dict[str, Any]
 ) -> Stream[SceneEvent]:
     whole = scene(character, background, options)
-    content = {**whole.content, "params": _query(previews=previews)}
+    content = {**whole.content, "params": checked_query(previews=previews)}
     call = Call(
         whole.method,
         whole.path,
-        _nothing,
+        nothing,
         content,
         JSON,
         at_least_s=whole.at_least_s,
@@ -142,7 +142,7 @@ def member(name: str) -> Call[dict[str, Any]]:
 
 
 def members(limit: int, after: str | None) -> Call[dict[str, Any]]:
-    query = _query(limit=limit, **({} if after is None else {"after": after}))
+    query = checked_query(limit=limit, **({} if after is None else {"after": after}))
     return Call("GET", "/v1/cast", _member_list, {"params": query}, repeatable=True)
 
 
@@ -178,11 +178,11 @@ def submit_job(
 
     Without a key it makes one, so that the call can be repeated after a lost answer.
     """
-    headers = {**JSON, "Idempotency-Key": _header("idempotency_key", key or uuid.uuid4().hex)}
+    headers = {**JSON, "Idempotency-Key": checked_header("idempotency_key", key or uuid.uuid4().hex)}
     listed = list(scenes) if isinstance(scenes, Sequence) else scenes
     webhook = {} if webhook_url is None else {"webhook": {"url": webhook_url}}
     content = {"content": encoded({"scenes": listed, **webhook})}
-    return Call("POST", "/v1/jobs", _accepted, content, headers, repeatable=True)
+    return Call("POST", "/v1/jobs", accepted, content, headers, repeatable=True)
 
 
 def job(job_id: str) -> Call[dict[str, Any]]:
@@ -191,13 +191,13 @@ def job(job_id: str) -> Call[dict[str, Any]]:
 
 def jobs(limit: int, after: str | None, tenant: str | None) -> Call[dict[str, Any]]:
     given = {name: value for name, value in (("after", after), ("tenant", tenant)) if value is not None}
-    query = _query(limit=limit, **given)
-    return Call("GET", "/v1/jobs", _job_list, {"params": query}, repeatable=True)
+    query = checked_query(limit=limit, **given)
+    return Call("GET", "/v1/jobs", listed, {"params": query}, repeatable=True)
 
 
 def usage(since: str | None, until: str | None, key: str | None) -> Call[dict[str, Any]]:
     given = {"since": since, "until": until, "key": key}
-    query = _query(**{name: value for name, value in given.items() if value is not None})
+    query = checked_query(**{name: value for name, value in given.items() if value is not None})
     return Call("GET", "/v1/usage", _usage, {"params": query}, repeatable=True)
 
 
@@ -211,21 +211,23 @@ def release_job(job_id: str) -> Call[dict[str, Any]]:
 
 
 def job_picture(job_id: str, index: int) -> Call[tuple[bytes, str]]:
-    def read(response: httpx.Response) -> tuple[bytes, str]:
-        kind, _, wire_format = response.headers.get("content-type", "").partition("/")
-        if (kind, wire_format) == ("application", "json"):  # The whole answer of a scene with layers.
-            scene = scene_of(response.json(), response.headers.get("x-backend", ""))
-            return scene.data, scene.format
-        if kind != "image":
-            raise ValueError("no picture")
-        return response.content, wire_format
+    number = quote(str(checked_query(index=index)["index"]), "")
+    return Call("GET", f"{_job(job_id)}/scenes/{number}", picture_of, repeatable=True)
 
-    number = quote(str(_query(index=index)["index"]), "")
-    return Call("GET", f"{_job(job_id)}/scenes/{number}", read, repeatable=True)
+
+def picture_of(response: httpx.Response) -> tuple[bytes, str]:
+    """Read a kept picture and its format, from the whole answer of a scene with layers too."""
+    kind, _, wire_format = response.headers.get("content-type", "").partition("/")
+    if (kind, wire_format) == ("application", "json"):
+        scene = scene_of(response.json(), response.headers.get("x-backend", ""))
+        return scene.data, scene.format
+    if kind != "image":
+        raise ValueError("no picture")
+    return response.content, wire_format
 
 
 def job_events(job_id: str) -> Stream[JobEvent]:
-    call = Call("GET", f"{_job(job_id)}/events", _nothing, repeatable=True)
+    call = Call("GET", f"{_job(job_id)}/events", nothing, repeatable=True)
     return Stream(call, lambda name, data, headers: JobEvent(name, data), "job.ended")
 
 
@@ -238,20 +240,20 @@ def readiness() -> Call[None]:
 
 
 def _job(job_id: str) -> str:
-    name = _segment(job_id, "that is no job's id, as submitting a job gives one", "job_id")
+    name = path_segment(job_id, "that is no job's id, as submitting a job gives one", "job_id")
     return f"/v1/jobs/{name}"
 
 
 def _picture(picture_id: str) -> str:
-    name = _segment(picture_id, "that is no picture's id, as uploading one gives it", "picture_id")
+    name = path_segment(picture_id, "that is no picture's id, as uploading one gives it", "picture_id")
     return f"/v1/pictures/{name}"
 
 
 def _cast(name: str) -> str:
-    return f"/v1/cast/{_segment(name, 'that is no name of a member of the cast', 'name')}"
+    return f"/v1/cast/{path_segment(name, 'that is no name of a member of the cast', 'name')}"
 
 
-def _segment(given: str, why: str, param: str) -> str:
+def path_segment(given: str, why: str, param: str) -> str:
     """Return an id as a part of a path. Raises NotSent for an id that would make another path."""
     try:
         name = quote(given, "")
@@ -262,7 +264,7 @@ def _segment(given: str, why: str, param: str) -> str:
     raise not_sent(why, param)
 
 
-def _header(name: str, value: str) -> str:
+def checked_header(name: str, value: str) -> str:
     """Check a header's value. Raises NotSent."""
     plain = isinstance(value, str) and value.isascii() and value.isprintable()
     if not plain or value != value.strip() or len(value) > MAX_NAME:
@@ -271,7 +273,7 @@ def _header(name: str, value: str) -> str:
     return value
 
 
-def _query(**values: int | str) -> dict[str, int | str]:
+def checked_query(**values: int | str) -> dict[str, int | str]:
     """Check a query's values. Raises NotSent for what no address can hold."""
     for name, value in values.items():
         if not isinstance(value, int | str):
@@ -296,49 +298,49 @@ def _backend(headers: httpx.Headers) -> str:
     return str(headers.get("x-backend", ""))
 
 
-def _accepted(response: httpx.Response) -> dict[str, Any]:
-    return _with(response.json(), id=str)
+def accepted(response: httpx.Response) -> dict[str, Any]:
+    return with_fields(response.json(), id=str)
 
 
 def _job_state(response: httpx.Response) -> dict[str, Any]:
-    return _with(response.json(), id=str, status=str)
+    return with_fields(response.json(), id=str, status=str)
 
 
 def _kept(response: httpx.Response) -> dict[str, Any]:
-    return _with(response.json(), id=str, width=int, height=int, expires_at=int)
+    return with_fields(response.json(), id=str, width=int, height=int, expires_at=int)
 
 
 def _member(response: httpx.Response) -> dict[str, Any]:
-    return _with(response.json(), name=str, version=int)
+    return with_fields(response.json(), name=str, version=int)
 
 
 def _member_list(response: httpx.Response) -> dict[str, Any]:
-    body = _with(response.json(), data=list)
+    body = with_fields(response.json(), data=list)
     for each in body["data"]:
-        _with(each, name=str, version=int)
+        with_fields(each, name=str, version=int)
     return body
 
 
-def _job_list(response: httpx.Response) -> dict[str, Any]:
-    body = _with(response.json(), data=list)
+def listed(response: httpx.Response) -> dict[str, Any]:
+    body = with_fields(response.json(), data=list)
     for each in body["data"]:
-        _with(each, id=str, status=str)
+        with_fields(each, id=str, status=str)
     return body
 
 
 def _usage(response: httpx.Response) -> dict[str, Any]:
-    return _with(response.json(), data=list, total=dict)
+    return with_fields(response.json(), data=list, total=dict)
 
 
 def _cards(response: httpx.Response) -> list[dict[str, Any]]:
-    return [_with(card, id=str) for card in response.json()["data"]]
+    return [with_fields(card, id=str) for card in response.json()["data"]]
 
 
 def _ready(response: httpx.Response) -> None:
-    _with(response.json(), status=str)
+    with_fields(response.json(), status=str)
 
 
-def _with(body: Any, **fields: type) -> dict[str, Any]:
+def with_fields(body: Any, **fields: type) -> dict[str, Any]:
     """Return `body` as it came. Raises KeyError and TypeError where it lacks what every version has."""
     for name, kind in fields.items():
         if not isinstance(body[name], kind):
@@ -346,4 +348,4 @@ def _with(body: Any, **fields: type) -> dict[str, Any]:
     return dict(body)
 
 
-def _nothing(response: httpx.Response) -> None: ...
+def nothing(response: httpx.Response) -> None: ...

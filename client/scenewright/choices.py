@@ -9,5 +9,6 @@ Fallback = Literal["none", "reduce", "placeholder"]
 MergeMode = Literal["auto", "cutout", "paste"]
 Position = Literal["left", "center", "right"]
 PictureFormat = Literal["jpeg", "png", "webp"]
+BookKind = Literal["pdf", "epub", "zip"]
 MAX_FIGURES = 4
 MAX_REFERENCES = 4

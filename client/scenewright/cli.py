@@ -17,6 +17,7 @@ from .commands.job import job
 from .commands.merge import merge
 from .commands.models import models
 from .commands.scene import scene
+from .commands.story import story
 
 
 def installed_version() -> str:
@@ -50,5 +51,5 @@ def main() -> None:
     """Paint story scenes: a character and a place, painted in parallel and merged into one picture."""
 
 
-for command in (cast, job, merge, models, scene):
+for command in (cast, job, merge, models, scene, story):
     main.add_command(command)

@@ -16,8 +16,8 @@ PICTURES = ("image", "mask")
 """The fields of a layer that are pictures."""
 REFERENCES, POSE = "references", "pose"
 """The fields of a layer that hold pictures: a list of them, and a pose's `image`."""
-HOLDERS = ("character", "characters", "background", "scenes")
-"""The fields of a request that hold layers, or scenes with layers."""
+HOLDERS = ("character", "characters", "background", "scenes", "pages")
+"""The fields of a request that hold layers, or scenes or pages with layers."""
 DEEPEST = 5
 """A list of scenes, a scene, a list of characters, a character, its picture."""
 LARGEST_BYTES = 16 << 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import cached_property
 from itertools import count
 from typing import Any, Self, TypeVar
 
@@ -19,6 +20,7 @@ from .http import Events, another_server, connection, is_stream, read_response, 
 from .pictures import File, files_of, named, with_ids
 from .responses import JobEvent, Layer, Scene, SceneEvent
 from .retries import Retries
+from .story_methods import Stories
 
 T = TypeVar("T")
 JSON, EVENTS = "application/json", "text/event-stream"
@@ -160,6 +162,11 @@ class Scenewright:
     def job_events(self, job_id: str) -> Generator[JobEvent, None, None]:
         """Yield each scene as it ends, and the counts. Called again after a break, it misses nothing."""
         return self._follow(calls.job_events(job_id))
+
+    @cached_property
+    def stories(self) -> Stories:
+        """Books of 1 to 100 pages: `stories.create(title=…, pages=[…])`."""
+        return Stories(self)
 
     def models(self) -> list[dict[str, Any]]:
         """List the models: GET /v1/models."""

@@ -116,4 +116,5 @@ def _needed(path: str) -> KeyScope | None:
     """Return the scope that a path needs; None where every key will do."""
     if path == "/v1/usage":
         return None
-    return "jobs" if path == "/v1/jobs" or path.startswith("/v1/jobs/") else "generate"
+    kept = any(path == each or path.startswith(f"{each}/") for each in ("/v1/jobs", "/v1/stories"))
+    return "jobs" if kept else "generate"

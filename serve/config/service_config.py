@@ -34,6 +34,7 @@ from scenewright.django_settings import lay_django_over
 from ..telemetry.logs import LogConfig
 from ..telemetry.tracing import TracingConfig
 from .access import Authentication
+from .book_config import BookConfig
 from .cast_config import CastConfig
 from .environment import LARGEST_PX, first_fault, lay_environment_over
 from .host_names import checked_pattern
@@ -300,6 +301,7 @@ class ServiceConfig(Settings):
     limits: Limits = Limits()
     jobs: JobConfig = JobConfig()
     pictures: PictureConfig = PictureConfig()
+    books: BookConfig = BookConfig()
     cast: CastConfig = CastConfig()
     webhooks: WebhookConfig = WebhookConfig()
     logs: LogConfig = LogConfig()

@@ -47,12 +47,12 @@ def whole(job: JobState, address: str, with_tenant: bool = False) -> JobResponse
     return JobResponse(
         **summary(job, with_tenant).model_dump(),
         ahead=job.ahead,
-        webhook=_webhook(job.webhook),
+        webhook=webhook_state(job.webhook),
         scenes=[_scene(scene, address) for scene in job.scenes],
     )
 
 
-def _webhook(delivery: Delivery | None) -> WebhookState | None:
+def webhook_state(delivery: Delivery | None) -> WebhookState | None:
     if delivery is None:
         return None
     names = ("id", "url", "status", "attempts", "last_error")

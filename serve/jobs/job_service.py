@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any, TypeVar
 
+from sqlalchemy import Engine, Select
+
 from deployments.errors import InvalidRequest, NotReady, Overloaded
 from deployments.messages import PictureFormat
 
@@ -34,7 +36,7 @@ from .kept_scenes import picture_in, response_in
 from .open_work import OpenJob, open_jobs
 from .scene_jobs import admit_all
 from .states import ENDED, JobState, NewScene, SceneState
-from .store import JobStore, KeyEnded, OtherBody, PicturesGone, TooManyWaiting, new_job_id
+from .store import Beside, JobStore, KeyEnded, OtherBody, PicturesGone, TooManyWaiting, new_job_id
 
 Result = TypeVar("Result")
 JOB_ID = re.compile("[0-9a-f]{32}")
@@ -77,17 +79,20 @@ class JobService:
         key: str | None,
         key_id: str | None = None,
         pictures: Known = NONE,
+        beside: Beside | None = None,
     ) -> JobState:
-        """Submit a job, kept for good when this returns. `pictures`: those that its scenes start from.
+        """Submit a job, kept for good when this returns.
+
+        `pictures`: those that its scenes start from. `beside`: what is kept with it.
 
         Raises InvalidRequest, Overloaded, and Refusal 401 and 507.
         """
         job_id, url = new_job_id(), self._webhook_url(requested)
         scenes = await off_loop(lambda: admit_all(requested.scenes, job_id, self._config, owner, pictures))
         names = frozenset(picture.name for picture in pictures.values())
-        with self._drawing_refusals():
-            return await self._in_thread(
-                lambda: self._submit(owner, job_id, scenes, digest, key, key_id, url, names)
+        with self.refusals_in_words():
+            return await self.in_thread(
+                lambda: self._submit(owner, job_id, scenes, digest, key, key_id, url, names, beside)
             )
 
     async def would_submit(
@@ -110,11 +115,11 @@ class JobService:
 
         def look() -> JobState | None:
             most = self._config.jobs.max_waiting_scenes
-            earlier = self._store.would_submit(owner, scenes, digest, key, most, key_id, self._budget())
+            earlier = self._store.would_submit(owner, scenes, digest, key, most, key_id, self.budget())
             return self._store.counts(owner, earlier) if earlier else None
 
-        with self._drawing_refusals():
-            return await self._in_thread(look)
+        with self.refusals_in_words():
+            return await self.in_thread(look)
 
     async def earlier(self, owner: str, digest: str, key: str | None) -> JobState | None:
         """Return the job that was submitted with the same key and body, if there is one."""
@@ -123,8 +128,8 @@ class JobService:
             job_id = self._store.earlier(owner, key, digest)
             return self._store.counts(owner, job_id) if job_id else None
 
-        with self._drawing_refusals():
-            return await self._in_thread(look)
+        with self.refusals_in_words():
+            return await self.in_thread(look)
 
     def _webhook_url(self, requested: JobRequest) -> str | None:
         """Return where a job's end is told. Raises InvalidRequest where it must not be told there."""
@@ -137,7 +142,7 @@ class JobService:
         return requested.webhook.url
 
     @contextmanager
-    def _drawing_refusals(self) -> Iterator[None]:
+    def refusals_in_words(self) -> Iterator[None]:
         """Raise what the store refuses in the words of an answer."""
         try:
             yield
@@ -166,39 +171,41 @@ class JobService:
         key_id: str | None,
         webhook_url: str | None,
         pictures: Collection[str],
+        beside: Beside | None,
     ) -> JobState:
         settings = self._config.jobs
         _ = self._pictures  # Where none can be kept, no job is taken.
-        budget, most = self._budget(), settings.max_waiting_scenes
+        budget, most = self.budget(), settings.max_waiting_scenes
         job_id = self._store.submit(
-            job_id, owner, scenes, None, digest, key, most, key_id, budget, webhook_url, pictures
+            job_id, owner, scenes, None, digest, key, most, key_id, budget, webhook_url, pictures, beside
         )
         state = self._store.counts(owner, job_id)
         assert state is not None  # noqa: S101 (it was committed a line ago)
         return state
 
-    def _budget(self) -> StorageBudget:
+    def budget(self) -> StorageBudget:
+        """Return what one tenant may keep."""
         settings = self._config.jobs
         return StorageBudget(settings.max_stored_bytes, settings.max_stored_scenes, self._disk.left_bytes())
 
     async def job(self, owner: str | None, job_id: str) -> JobState:
         """Return a job. Raises Refusal 404."""
         _check_id(job_id)
-        return _there(await self._in_thread(lambda: self._store.job(owner, job_id)))
+        return _there(await self.in_thread(lambda: self._store.job(owner, job_id)))
 
     async def open_jobs(self, owners: Collection[str]) -> dict[str, OpenJob]:
         """Return the jobs of these owners that have not ended. Raises NotReady."""
-        return await self._in_thread(lambda: open_jobs(self._store.engine, owners))
+        return await self.in_thread(lambda: open_jobs(self._store.engine, owners))
 
     async def release(self, owner: str | None, job_id: str) -> JobState:
         """Let a job be painted that is held since its key ended. Raises Refusal 404."""
         _check_id(job_id)
-        return _there(await self._in_thread(lambda: self._store.release(owner, job_id)))
+        return _there(await self.in_thread(lambda: self._store.release(owner, job_id)))
 
     async def end(self, owner: str | None, job_id: str) -> JobState:
         """Cancel a job, or remove one that has ended, its pictures too. Raises Refusal 404."""
         _check_id(job_id)
-        return _there(await self._in_thread(lambda: self._end(owner, job_id)))
+        return _there(await self.in_thread(lambda: self._end(owner, job_id)))
 
     def _end(self, owner: str | None, job_id: str) -> JobState | None:
         found = self._store.counts(owner, job_id)
@@ -220,11 +227,15 @@ class JobService:
         return None if removed is None else found
 
     async def page(
-        self, owner: str | None, limit: int, after: str | None
+        self,
+        owner: str | None,
+        limit: int,
+        after: str | None,
+        among: Select[tuple[str]] | None = None,
     ) -> tuple[list[JobState], str | None]:
-        """Return a page, and the cursor of the next one."""
+        """Return a page, and the cursor of the next one. `among` selects the ids of the jobs meant."""
         place = None if after is None else _place(after)
-        found = await self._in_thread(lambda: self._store.page(owner, limit + 1, place))
+        found = await self.in_thread(lambda: self._store.page(owner, limit + 1, place, among))
         page = found[:limit]
         return page, _cursor(page[-1]) if len(found) > limit else None
 
@@ -243,19 +254,33 @@ class JobService:
         Raises Refusal 404 where there is none, or none yet. Where it is damaged: NotReady while it is painted
         again, Refusal 410 where it cannot be; `on_damage` is called by the first that finds it.
         """
+        return await self.in_thread(lambda: self.read(owner, job_id, number, whole, on_damage))
 
+    def read(
+        self,
+        owner: str,
+        job_id: str,
+        number: int,
+        whole: bool,
+        on_damage: Callable[[Outcome], None] = lambda outcome: None,
+    ) -> tuple[SceneState, bytes, PictureFormat | None]:
+        """Do what `scene` does, in a thread of the caller's own."""
         _check_id(job_id)
+        scene = self._store.scene(owner, job_id, number)
+        refuse(scene)
+        if scene is None or scene.picture is None:
+            raise Refusal(404, "not_found", NO_SCENE)
+        kept = self._intact(owner, job_id, scene, on_damage)
+        response = response_in(kept) if whole else None
+        return (scene, response, None) if response else (scene, picture_in(kept), scene.format)
 
-        def look() -> tuple[SceneState, bytes, PictureFormat | None] | None:
-            scene = self._store.scene(owner, job_id, number)
-            refuse(scene)
-            if scene is None or scene.picture is None:
-                return None
-            kept = self._intact(owner, job_id, scene, on_damage)
-            response = response_in(kept) if whole else None
-            return (scene, response, None) if response else (scene, picture_in(kept), scene.format)
-
-        return _there(await self._in_thread(look), NO_SCENE)
+    def input_file(self, name: str) -> bytes:
+        """Return a picture that jobs start from, in a thread of the caller's own. Raises Refusal 410."""
+        try:
+            return self._pictures.get(name)
+        except Damaged as damage:
+            message = f"a picture that this starts from was found {damage.how}: upload it again"
+            raise Refusal(410, "gone", message) from None
 
     def _intact(
         self, owner: str, job_id: str, scene: SceneState, on_damage: Callable[[Outcome], None]
@@ -274,7 +299,13 @@ class JobService:
         refuse(self._store.scene(owner, job_id, scene.number))
         raise NotReady("the kept picture is being replaced", retry_after_s=WAIT_S)
 
-    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+    @property
+    def engine(self) -> Engine:
+        """Return the database. Raises what opening it raises, so it is for threads."""
+        return self._store.engine
+
+    async def in_thread(self, work: Callable[[], Result]) -> Result:
+        """Do what blocks. Raises NotReady and Refusal 507."""
         return await in_thread(work, "jobs")
 
 

@@ -33,12 +33,18 @@ def admit_all(
     pictures: Known = NONE,
 ) -> list[NewScene]:
     """Resolve a job's scenes. Raises InvalidRequest with the path of the first parameter at fault."""
-    return [_admit(scene, job_id, number, config, owner, pictures) for number, scene in enumerate(scenes)]
+    return [admit_one(scene, job_id, number, config, owner, pictures) for number, scene in enumerate(scenes)]
 
 
-def _admit(
-    scene: SceneRequest, job_id: str, number: int, config: ServiceConfig, owner: str, pictures: Known
+def admit_one(
+    scene: SceneRequest,
+    job_id: str,
+    number: int,
+    config: ServiceConfig,
+    owner: str = "",
+    pictures: Known = NONE,
 ) -> NewScene:
+    """Resolve one scene. Raises InvalidRequest with the parameter's path, as `scenes.3.seed`."""
     try:
         job = admit_scene(scene, config, f"{job_id}-{number}", None, owner, pictures)
     except InvalidRequest as error:

@@ -11,13 +11,14 @@ import secrets
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
     Row,
+    Select,
     and_,
     delete,
     func,
@@ -65,6 +66,15 @@ class OtherBody(Exception):
     """The idempotency key was used for another body."""
 
 
+class Beside(Protocol):
+    """Row kept with a job, in the transaction that keeps it. `bytes`: of the tenant's storage."""
+
+    @property
+    def bytes(self) -> int: ...
+
+    def add(self, connection: Connection, job_id: str, owner: str, now: float) -> None: ...
+
+
 class JobStore:
     """`owner` is the caller's own name among tenants. Nobody sees another's jobs, but for an admin: where the
     owner may be None, that means any.
@@ -86,21 +96,23 @@ class JobStore:
         budget: StorageBudget | None = None,
         webhook_url: str | None = None,
         pictures: Collection[str] = (),
+        beside: Beside | None = None,
     ) -> str:
         """Return the job's id, kept for good when this returns.
 
         That of an earlier job with the same key, if there is one.
 
         `key` is the idempotency key, `key_id` the API key that it was submitted with, `webhook_url` where its
-        end is told, `pictures` those that it holds until it has ended. Raises OtherBody, TooManyWaiting,
-        KeyEnded, StorageFull and PicturesGone.
+        end is told, `pictures` those that it holds until it has ended, `beside` what is kept with it. Raises
+        OtherBody, TooManyWaiting, KeyEnded, StorageFull and PicturesGone.
         """
         try:
             with self.engine.begin() as connection:
                 now = now_of(connection, now)
-                rows = [_row(job_id, number, scene) for number, scene in enumerate(new)]
+                rows = [scene_row(job_id, number, scene) for number, scene in enumerate(new)]
+                more_bytes = beside.bytes if beside else 0
                 if earlier := self._admitted(
-                    connection, owner, rows, now, body_hash, key, max_waiting, key_id, budget
+                    connection, owner, rows, now, body_hash, key, max_waiting, key_id, budget, more_bytes
                 ):
                     return earlier
                 row = {"id": job_id, "owner": owner, "created_at": now, "total": len(new), "key_id": key_id}
@@ -110,6 +122,8 @@ class JobStore:
                     outbox.add(connection, job_id, owner, webhook_url, now)
                 if hold(connection, holder_of(job_id), owner, pictures, now):
                     raise PicturesGone
+                if beside is not None:
+                    beside.add(connection, job_id, owner, now)
         except IntegrityError:
             # The same key, committed by another replica since we looked (PostgreSQL; SQLite lets one write).
             with self.engine.begin() as connection:
@@ -132,7 +146,7 @@ class JobStore:
 
         Raises what submit would raise, but for the pictures.
         """
-        rows = [_row("", number, scene) for number, scene in enumerate(new)]
+        rows = [scene_row("", number, scene) for number, scene in enumerate(new)]
         with self.engine.begin() as connection:
             now = now_of(connection, None)
             return self._admitted(connection, owner, rows, now, body_hash, key, max_waiting, key_id, budget)
@@ -153,24 +167,25 @@ class JobStore:
         max_waiting: int,
         key_id: str | None,
         budget: StorageBudget | None,
+        more_bytes: int = 0,
     ) -> str | None:
         """Return the id of an earlier job with the same key. Raises where a new one is refused."""
-        _check_key(connection, key_id, now)
+        check_key(connection, key_id, now)
         if earlier := self._earlier(connection, owner, key, body_hash, now):
             return earlier
         lock_storage(connection, owner)
-        waiting = select(func.count()).select_from(scenes.join(jobs)).where(_open(owner))
+        waiting = select(func.count()).select_from(scenes.join(jobs)).where(open_scenes(owner))
         excess = connection.execute(waiting).scalar_one() + len(rows) - max_waiting
         if excess > 0:
-            raise TooManyWaiting(_worked_off_in_s(connection, owner, excess, now))
+            raise TooManyWaiting(worked_off_in_s(connection, owner, excess, now))
         if budget:
             new_bytes = sum(each["words_bytes"] + each["picture_bytes"] for each in rows)
-            budget.check(connection, owner, len(rows), new_bytes)
+            budget.check(connection, owner, len(rows), new_bytes + more_bytes)
         return None
 
     def job(self, owner: str | None, job_id: str) -> JobState | None:
         with reading(self.engine) as connection:
-            found = connection.execute(select(jobs).where(_mine(owner, job_id))).one_or_none()
+            found = connection.execute(select(jobs).where(this_job(owner, job_id))).one_or_none()
             if found is None:
                 return None
             parts = [scenes.c[name] for name in REPORTED_COLUMNS]
@@ -187,20 +202,31 @@ class JobStore:
     def counts(self, owner: str | None, job_id: str) -> JobState | None:
         """Return the job without its scenes."""
         with reading(self.engine) as connection:
-            found = connection.execute(select(jobs).where(_mine(owner, job_id))).one_or_none()
+            found = connection.execute(select(jobs).where(this_job(owner, job_id))).one_or_none()
             return None if found is None else _state(found, _counts(connection, [job_id])[job_id])
 
     def scene(self, owner: str, job_id: str, number: int) -> SceneState | None:
-        where = and_(_mine(owner, job_id), scenes.c.number == number)
+        where = and_(this_job(owner, job_id), scenes.c.number == number)
         with reading(self.engine) as connection:
             row = connection.execute(select(scenes).join(jobs).where(where)).one_or_none()
         if row is None:
             return None
         return replace(_scene_state(row), headers=_json(row.headers) or {})
 
-    def page(self, owner: str | None, limit: int, after: tuple[float, str] | None = None) -> list[JobState]:
-        """Return jobs, newest first. `after` is the (created_at, id) of the last one seen."""
+    def page(
+        self,
+        owner: str | None,
+        limit: int,
+        after: tuple[float, str] | None = None,
+        among: Select[tuple[str]] | None = None,
+    ) -> list[JobState]:
+        """Return jobs, newest first.
+
+        `after` is the (created_at, id) of the last one seen, `among` selects the ids of those meant.
+        """
         where: ColumnElement[bool] = true() if owner is None else jobs.c.owner == owner
+        if among is not None:
+            where = and_(where, jobs.c.id.in_(among))
         if after is not None:
             created_at, job_id = after
             older = or_(
@@ -216,7 +242,7 @@ class JobStore:
     def release(self, owner: str | None, job_id: str) -> JobState | None:
         """Let a job that is held be painted. One that is not stays as it was."""
         with self.engine.begin() as connection:
-            connection.execute(update(jobs).where(_mine(owner, job_id)).values(held_at=None))
+            connection.execute(update(jobs).where(this_job(owner, job_id)).values(held_at=None))
         return self.counts(owner, job_id)
 
     def cancel(self, owner: str | None, job_id: str, now: float | None = None) -> JobState | None:
@@ -226,7 +252,7 @@ class JobStore:
         """
         with self.engine.begin() as connection:
             found = connection.execute(
-                select(jobs).where(_mine(owner, job_id)).with_for_update()
+                select(jobs).where(this_job(owner, job_id)).with_for_update()
             ).one_or_none()
             if found is None:
                 return None
@@ -242,11 +268,11 @@ class JobStore:
 
     def remove(self, owner: str | None, job_id: str) -> list[str] | None:
         """Delete a job and its scenes. Return its pictures' notes; None where there is no job."""
-        mine = select(jobs.c.id).where(_mine(owner, job_id))
+        mine = select(jobs.c.id).where(this_job(owner, job_id))
         with self.engine.begin() as connection:
             tokens = _note_pictures(connection, owner, job_id, 0.0)
             connection.execute(delete(scenes).where(scenes.c.job_id.in_(mine)))
-            gone = connection.execute(delete(jobs).where(_mine(owner, job_id))).rowcount == 1
+            gone = connection.execute(delete(jobs).where(this_job(owner, job_id))).rowcount == 1
             return tokens if gone else None
 
     def _earlier(
@@ -271,14 +297,14 @@ def new_job_id() -> str:
 
 
 def _note_pictures(connection: Connection, owner: str | None, job_id: str, since: float) -> list[str]:
-    theirs = select(scenes.c.picture).join(jobs).where(_mine(owner, job_id), scenes.c.picture.is_not(None))
+    theirs = select(scenes.c.picture).join(jobs).where(this_job(owner, job_id), scenes.c.picture.is_not(None))
     noted = {secrets.token_hex(16): picture for picture in set(connection.execute(theirs).scalars())}
     for token, picture in noted.items():
         loose.leave(connection, token, picture, since)
     return list(noted)
 
 
-def _row(job_id: str, number: int, scene: NewScene) -> dict[str, Any]:
+def scene_row(job_id: str, number: int, scene: NewScene) -> dict[str, Any]:
     return {
         "job_id": job_id,
         "number": number,
@@ -293,12 +319,12 @@ def _row(job_id: str, number: int, scene: NewScene) -> dict[str, Any]:
     }
 
 
-def _mine(owner: str | None, job_id: str) -> ColumnElement[bool]:
+def this_job(owner: str | None, job_id: str) -> ColumnElement[bool]:
     this: ColumnElement[bool] = jobs.c.id == job_id
     return this if owner is None else and_(this, jobs.c.owner == owner)
 
 
-def _check_key(connection: Connection, key_id: str | None, now: float) -> None:
+def check_key(connection: Connection, key_id: str | None, now: float) -> None:
     """Raise KeyEnded where the key has. It does not end while the transaction lasts."""
     if key_id is None:
         return
@@ -307,11 +333,11 @@ def _check_key(connection: Connection, key_id: str | None, now: float) -> None:
         raise KeyEnded
 
 
-def _open(owner: str) -> ColumnElement[bool]:
+def open_scenes(owner: str) -> ColumnElement[bool]:
     return and_(jobs.c.owner == owner, scenes.c.status.in_(("queued", "running")))
 
 
-def _worked_off_in_s(connection: Connection, owner: str, count: int, now: float) -> float | None:
+def worked_off_in_s(connection: Connection, owner: str, count: int, now: float) -> float | None:
     """Return the seconds for so many of the owner's scenes, at the pace of the last minutes."""
     since = now - LATELY_S
     done = select(func.count()).select_from(scenes.join(jobs))
@@ -325,7 +351,7 @@ def _ahead(connection: Connection, owner: str, created_at: float) -> int:
     They come first, since of each caller the oldest job does (serve/jobs/leases.py).
     """
     earlier = select(func.count()).select_from(scenes.join(jobs))
-    return connection.execute(earlier.where(_open(owner), jobs.c.created_at < created_at)).scalar_one()
+    return connection.execute(earlier.where(open_scenes(owner), jobs.c.created_at < created_at)).scalar_one()
 
 
 def _counts(connection: Connection, job_ids: Sequence[str]) -> dict[str, Counter[str]]:

@@ -34,6 +34,7 @@ from ..graph.scene import (
     scene_megapixels,
     unanswered,
 )
+from ..graph.scene_job import SceneJob
 from ..http.error_responses import Refusal, error_of
 from ..pictures import loose_pictures as loose
 from ..pictures.picture_files import Pictures, name_of, open_pictures
@@ -54,6 +55,7 @@ from ..usage.store import forget as forget_old_usage
 from ..webhooks import outbox
 from ..webhooks.sender import WebhookSender
 from . import ended_keys
+from .consistency import consistent
 from .damaged_pictures import OTHER
 from .input_files import read_files
 from .kept_scenes import kept_file, painted
@@ -228,11 +230,14 @@ class JobWorker:
             ):
                 files = await asyncio.to_thread(read_files, pictures, job)
                 with self._usage.recording(claim.who) as bill:
-                    scene = await render(replace(self._graph, files=files), job)
+                    graph = replace(self._graph, files=files)
+                    repaint = partial(self._repaint, graph, claim)
+                    first = await render(graph, job)
+                    scene, missed = await consistent(engine, claim.job_id, job, first, repaint)
                     used = bill.taken_off()  # It is written down with the picture, or not at all.
                     took = {claim.who: Used(used.pictures, used.usage)}
                     cost = sum(layer.megapixel_steps for layer in job.layers) + scene_megapixels(job)
-                    keep = partial(_keep, claim, scene, leases, pictures, engine, took, cost)
+                    keep = partial(_keep, claim, scene, missed, leases, pictures, engine, took, cost)
                     if not await asyncio.to_thread(keep):
                         bill.usage = used.usage
             self._unkept = 0
@@ -246,6 +251,11 @@ class JobWorker:
             logger.exception("a scene of job %s could not be written down", claim.job_id)
         except Exception as error:
             await asyncio.to_thread(self._fail, claim, leases, error)
+
+    async def _repaint(self, graph: Graph, claim: Claim, job: SceneJob) -> SceneResult:
+        """Paint a scene once more, with as much time as it had at first."""
+        deadline_at = ready_to_paint(claim.job, claim.deadline_s, self._service).deadline_at
+        return await render(graph, replace(job.with_layers(deadline_at=deadline_at), deadline_at=deadline_at))
 
     def _rest_from_painting(self, error: OSError) -> None:
         """Paint nothing for a while that doubles: where no picture can be kept, it would be for nothing."""
@@ -266,6 +276,7 @@ class JobWorker:
 def _keep(
     claim: Claim,
     scene: SceneResult,
+    missed: list[str],
     leases: Leases,
     pictures: Pictures,
     engine: Engine,
@@ -274,13 +285,14 @@ def _keep(
 ) -> bool:
     """Keep a scene's picture, and leave none behind where the scene was cancelled meanwhile.
 
-    Return whether it was kept, and what was used for it with it.
+    Return whether it was kept, and what was used for it with it. `missed`: what is to be declared of it,
+    besides what its layers say.
 
     All in one thread: a cancel of the task that waits for it parts none of this. Raises OSError and
     SQLAlchemyError.
     """
     print_ = painted(scene)
-    degraded = [OTHER] if claim.first_painted not in (None, print_) else []
+    degraded = [*missed, *([OTHER] if claim.first_painted not in (None, print_) else [])]
     data = kept_file(scene, f"{claim.job_id}-{claim.number}", degraded)
     name, wire_format = name_of(data), scene.merged.picture.format
     headers = scene_headers(scene)

@@ -23,6 +23,8 @@ from ..config.service_config import LayerSettings, Limits, ServiceConfig
 from ..http.request_slots import HEALTH
 from .fragments import describe_response_header
 
+STORIES, PAGE = "/v1/stories", "/v1/stories/{story_id}/pages/{index}"
+REPAINT, BOOK = f"{PAGE}/repaint", "/v1/stories/{story_id}/book."
 EVERYWHERE = {"400", "500"}
 WITH_A_KEY = {"401", "403", "429", "503"}
 WITH_A_BODY = {"408", "413", "415", "422"}
@@ -35,10 +37,12 @@ FROM_PICTURES = {
     "/v1/backgrounds",
     "/v1/images/generations",
     "/v1/jobs",
+    STORIES,
+    REPAINT,
 }
 """Routes whose layers may start from an uploaded picture, whose file may be found damaged."""
-KEPT_FILES = ("/v1/jobs/{job_id}/scenes/{index}", "/v1/pictures/{picture_id}")
-KEEPING = ("/v1/jobs", "/v1/pictures", "/v1/cast")
+KEPT_FILES = ("/v1/jobs/{job_id}/scenes/{index}", "/v1/pictures/{picture_id}", PAGE)
+KEEPING = ("/v1/jobs", "/v1/pictures", "/v1/cast", STORIES, REPAINT)
 MEMBER = "/v1/cast/{name}"
 SHEET = "/v1/cast/{name}/sheet"
 
@@ -51,8 +55,12 @@ BODIES = {
     SHEET: "character",
 }
 """What the whole of a body describes, where that is one thing."""
-PARTS = {name: name for name in ("character", "background", "merge")} | {"characters": "character"}
-"""The fields that hold a layer or the merge, and which."""
+PARTS = {name: name for name in ("character", "background", "merge")} | {
+    "characters": "character",
+    "frame": "merge",
+    "style": "style",
+}
+"""The fields that hold a layer, the merge or a style, and which."""
 
 
 class DescribedApi(FastAPI):
@@ -95,9 +103,17 @@ def _errors(path: str, method: str, operation: dict[str, Any]) -> set[str]:
     errors |= {"503"} if path == "/readyz" else set()
     errors |= {"404"} if "path" in places else set()
     errors |= {"410"} if method == "get" and path in KEPT_FILES else set()
+    errors |= {"410", "422", "507"} if path.startswith(BOOK) or path == f"{PAGE}/page.psd" else set()
+    errors |= {"507"} if (method, path) == ("patch", PAGE) else set()
     errors |= {"410"} if method == "post" and path in FROM_PICTURES else set()
     errors |= {"410", "422"} | PAINTED if path == SHEET else set()
-    with_pictures = {("post", "/v1/jobs"), ("post", "/v1/cast"), ("put", MEMBER)}
+    with_pictures = {
+        ("post", "/v1/jobs"),
+        ("post", STORIES),
+        ("post", REPAINT),
+        ("post", "/v1/cast"),
+        ("put", MEMBER),
+    }
     errors |= {"502", "504"} if (method, path) in with_pictures else set()
     errors |= {"422"} if method == "delete" and path in KEPT_FILES else set()
     errors |= (
@@ -172,6 +188,8 @@ def _bounds(config: ServiceConfig, kind: str | None, is_layer: bool) -> dict[str
         side = {"minimum": limits.min_image_size, "maximum": limits.max_frame_size or limits.max_image_size}
         return {"width": side, "height": side}
     words = {"maxLength": limits.max_prompt_chars}
+    if kind == "style":
+        return {"prompt": words, "negative_prompt": words}
     if kind == "member":
         return {"description": words, "negative_prompt": words}
     bounds: dict[str, dict[str, Any]] = {

@@ -120,10 +120,10 @@ def describe_header(name: str, pattern: str, description: str) -> dict[str, Any]
     return {"parameters": [{"name": name, "in": "header", "schema": schema}]}
 
 
-def describe_body(shape: type[BaseModel]) -> dict[str, Any]:
+def describe_body(shape: type[BaseModel], required: bool = True) -> dict[str, Any]:
     """Return the request body's part of an operation."""
     content = {"application/json": {"schema": _schema(shape)}}
-    return {"requestBody": {"required": True, "content": content}}
+    return {"requestBody": {"required": required, "content": content}}
 
 
 def describe_form(

@@ -18,7 +18,6 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    insert,
     literal,
     select,
     update,
@@ -27,10 +26,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ..state.database import now_of, reading
 from ..state.storage_budget import StorageBudget, StorageFull, lock_storage
-from ..state.tables import picture_holds, pictures, scenes
+from ..state.tables import picture_holds, pictures, scenes, stories
 from . import loose_pictures as loose
 
-JOB = "job:"
+JOB, STORY = "job:", "story:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +167,9 @@ def hold(connection: Connection, holder: str, owner: str, names: Iterable[str], 
         if connection.execute(there).first() is None:
             missing.add(name)
         else:
-            connection.execute(insert(picture_holds).values(holder=holder, owner=owner, name=name))
+            row = {"holder": holder, "owner": owner, "name": name}
+            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+            connection.execute(dialect.insert(picture_holds).values(**row).on_conflict_do_nothing())
     return missing
 
 
@@ -214,12 +215,20 @@ def holder_of(job_id: str) -> str:
     return f"{JOB}{job_id}"
 
 
+def story_holder(story_id: str) -> str:
+    """Return the name by which a story holds pictures, for as long as it is kept."""
+    return f"{STORY}{story_id}"
+
+
 def release_ended_jobs(engine: Engine) -> int:
-    """Hold nothing any more for jobs of which no scene waits: how many pictures."""
+    """Hold nothing any more for jobs of which no scene waits, and for stories that are gone: how many."""
     open_ = select(literal(JOB).concat(scenes.c.job_id)).where(scenes.c.status.in_(("queued", "running")))
-    ended = picture_holds.c.holder.startswith(JOB), picture_holds.c.holder.not_in(open_)
+    holder = picture_holds.c.holder
+    ended = and_(holder.startswith(JOB), holder.not_in(open_))
+    kept = select(literal(STORY).concat(stories.c.job_id))
+    gone = and_(holder.startswith(STORY), holder.not_in(kept))
     with engine.begin() as connection:
-        return connection.execute(delete(picture_holds).where(*ended)).rowcount
+        return connection.execute(delete(picture_holds).where(ended | gone)).rowcount
 
 
 def _mine(owner: str, name: str) -> ColumnElement[bool]:

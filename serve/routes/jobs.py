@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from deployments.errors import InvalidRequest
-from deployments.imaging.files.encoding import media_type
 
-from ..api.responses import FORMATS, wants_json
+from ..api.responses import FORMATS
 from ..api.schema import SceneResponse
 from ..auth.middleware import key_of, tenant_of
 from ..cast.service import CastService
@@ -50,6 +50,7 @@ from ..openapi.fragments import (
 from ..pictures.service import PictureService
 from .charges import check_budget
 from .input_pictures import keeping_inputs, of_scene
+from .kept_scene import kept_scene
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 EVENT_POLL_S = 0.5
@@ -73,6 +74,20 @@ def is_admin(request: Request) -> bool:
     return key is not None and "admin" in key.scopes
 
 
+def idempotency_key(request: Request) -> str | None:
+    """Return the request's Idempotency-Key, if it has one. Raises InvalidRequest."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not KEY.fullmatch(key):
+        raise InvalidRequest("an Idempotency-Key is 1 to 255 visible ASCII characters", "Idempotency-Key")
+    return key
+
+
+def describe_idempotency(made: str) -> dict[str, Any]:
+    """Return the Idempotency-Key's part of an operation."""
+    meaning = f"the same key and body within 24 hours mean the same {made}"
+    return describe_header("Idempotency-Key", f"^{KEY.pattern}$", meaning)
+
+
 def job_routes(config: ServiceConfig, graph: Graph, pictures: PictureService, cast: CastService) -> APIRouter:
     router = APIRouter()
     service = JobService(config)
@@ -86,15 +101,10 @@ def job_routes(config: ServiceConfig, graph: Graph, pictures: PictureService, ca
         status_code=202,
         response_model=JobAccepted,
         responses=responses_of("kept for good", headers=("Location",), status=202),
-        openapi_extra=describe_body(JobRequest)
-        | describe_header(
-            "Idempotency-Key", f"^{KEY.pattern}$", "the same key and body within 24 hours mean the same job"
-        ),
+        openapi_extra=describe_body(JobRequest) | describe_idempotency("job"),
     )
     async def submit_job(request: Request) -> Response:
-        key = request.headers.get("idempotency-key")
-        if key is not None and not KEY.fullmatch(key):
-            raise InvalidRequest("an Idempotency-Key is 1 to 255 visible ASCII characters", "Idempotency-Key")
+        key = idempotency_key(request)
         data = await read_json(request, limits)
         requested, digest = await understand(
             data, limits, lambda body: (parse(body, JobRequest), digest_of(body))
@@ -170,21 +180,10 @@ def job_routes(config: ServiceConfig, graph: Graph, pictures: PictureService, ca
         ),
     )
     async def scene_of_job(request: Request, job_id: str, index: str) -> Response:
-        number = int(index) if re.fullmatch("[0-9]{1,4}", index) else -1
-
-        def on_damage(outcome: str) -> None:
-            request.state.damaged_picture = outcome  # HttpMetrics counts it.
-
-        scene, data, kind = await service.scene(
-            tenant_of(request), job_id, number, wants_json(request), on_damage
+        tenant = tenant_of(request)
+        return await kept_scene(
+            request, index, lambda number, whole, report: service.scene(tenant, job_id, number, whole, report)
         )
-        tag = scene.picture if kind else f"{scene.picture}-json"
-        headers = scene.headers | {
-            "ETag": f'"{tag}"',
-            "Cache-Control": "private, immutable",
-            "Vary": "Accept",
-        }
-        return Response(data, media_type=media_type(kind) if kind else "application/json", headers=headers)
 
     @router.get(
         "/v1/jobs/{job_id}/events",

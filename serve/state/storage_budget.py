@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, text
 
-from .tables import jobs, pictures, scenes
+from .tables import jobs, pictures, scenes, stories
 
 LOCK_SPACE = 6
 """Any number: it keeps these locks apart from others that are made of names."""
@@ -60,7 +60,9 @@ def stored(connection: Connection, owner: str) -> tuple[int, int]:
     count, size = connection.execute(of_jobs).one()
     uploaded = select(func.count(), func.coalesce(func.sum(pictures.c.bytes), 0))
     pictures_count, pictures_size = connection.execute(uploaded.where(pictures.c.owner == owner)).one()
-    return int(count + pictures_count), int(size + pictures_size)
+    words = select(func.coalesce(func.sum(stories.c.bytes), 0)).where(stories.c.owner == owner)
+    words_size = connection.execute(words).scalar_one()
+    return int(count + pictures_count), int(size + pictures_size + words_size)
 
 
 def expected_bytes(connection: Connection) -> int:

@@ -101,6 +101,19 @@ scenes = Table(
     Index("scenes_by_picture", "picture"),
 )
 
+stories = Table(
+    "stories",
+    metadata,
+    Column("job_id", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("consistency_min", Double, nullable=False),
+    Index("stories_by_owner", "owner", "created_at", "job_id"),
+    Index("stories_by_time", "created_at", "job_id"),
+)
+
 webhook_deliveries = Table(
     "webhook_deliveries",
     metadata,

@@ -32,11 +32,11 @@ from sqlalchemy import (
 )
 
 from ..state.database import now_of, reading
-from ..state.tables import jobs, scenes, webhook_deliveries
+from ..state.tables import jobs, scenes, stories, webhook_deliveries
 
 deliveries = webhook_deliveries
 
-EVENT = "job.ended"
+EVENT, STORY_EVENT = "job.ended", "story.ended"
 RETRY_AFTER_S = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 21_600, 36_000)
 """The pauses between attempts: a day in all, but for a few minutes."""
 LEASE_S = 120.0
@@ -136,13 +136,14 @@ def payload(engine: Engine, job_id: str) -> dict[str, Any] | None:
             select(scenes.c.status, func.count()).where(scenes.c.job_id == job_id).group_by(scenes.c.status)
         )
         counts = {str(status): int(n) for status, n in connection.execute(grouped)}
+        is_story = connection.execute(select(stories.c.job_id).where(stories.c.job_id == job_id)).first()
         last = select(func.max(scenes.c.ended_at)).where(scenes.c.job_id == job_id)
         ended_at = connection.execute(last).scalar_one() or job.created_at
     status = (
         "cancelled" if job.cancelled_at is not None else "failed" if counts.get("failed") else "succeeded"
     )
     return {
-        "type": EVENT,
+        "type": STORY_EVENT if is_story else EVENT,
         "timestamp": datetime.fromtimestamp(ended_at, UTC).isoformat(timespec="seconds"),
         "data": {
             "id": job_id,

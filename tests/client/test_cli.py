@@ -43,6 +43,7 @@ def test_alone_it_has_its_own_commands(added: dict[str, EntryPoint]) -> None:
         "merge",
         "models",
         "scene",
+        "story",
     ]
 
 

@@ -154,7 +154,7 @@ def test_with_its_extras_it_has_a_command_line_and_story_agent(
     install(alone, wheel, "[cli,django]")
     result = run(alone / "bin/scenewright", "--help", cwd=tmp_path)
     commands = result.stdout.partition("Commands:\n")[2].splitlines()
-    assert [line.split()[0] for line in commands] == ["cast", "job", "merge", "models", "scene"], (
+    assert [line.split()[0] for line in commands] == ["cast", "job", "merge", "models", "scene", "story"], (
         result.stderr
     )
     reported = run(alone / "bin/scenewright", "--version", cwd=tmp_path)

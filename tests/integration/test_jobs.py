@@ -108,6 +108,72 @@ def test_kills_lose_nothing_and_double_nothing(http: httpx.Client, scenes: int, 
     assert len(set(names)) == 3
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("pages", "kills"), [(40, 20)])
+def test_kills_in_the_middle_of_a_book(http: httpx.Client, pages: int, kills: int) -> None:
+    """Every page is there once, with the picture that it would have been; a page is repainted meanwhile."""
+    until(lambda: http.get("/readyz").status_code == 200)
+    expected = pictures_of(http, submit_story(http, story(6)))
+    story_id = submit_story(http, story(pages))
+    dice, killed, repainted = random.Random(7), 0, False
+    while (found := story_of(http, story_id))["status"] in ("queued", "running"):
+        if killed < kills and found["done"] >= (pages - 1) * killed // kills:
+            killed += kill(dice.choice(VICTIMS))
+        if not repainted and found["done"] > pages // 2:
+            change = {"background": LAYER | {"prompt": "another"}, "seed": 1}
+            response = http.post(f"/v1/stories/{story_id}/pages/0/repaint", json=change)
+            repainted = response.status_code == 202
+        time.sleep(0.05)
+    assert (killed, repainted) == (kills, True)
+    assert (found["status"], found["done"], found["failed"]) == ("succeeded", pages, 0), found
+    assert [page["index"] for page in found["pages"]] == list(range(pages))
+    names = pictures_of(http, story_id)
+    assert names[0] != expected[0] and names[1:6] == expected[1:]
+    assert len(set(names[1:])) == pages - 1
+    until(lambda: http.get("/readyz").status_code == 200)
+    assert http.get(f"/v1/stories/{story_id}/book.pdf").content.startswith(b"%PDF")
+
+
+def story(pages: int) -> dict[str, Any]:
+    """The same pages at the start of every story."""
+    return {
+        "title": "Mira",
+        "cast": {"mira": {"description": "a girl", "seed": 3}},
+        "pages": [
+            {
+                "text": f"Page {number}.",
+                "characters": [{"cast": "mira", **LAYER}],
+                "background": LAYER | {"prompt": f"place {number}"},
+            }
+            for number in range(pages)
+        ],
+        "seed": 7,
+        "frame": {"width": 128, "height": 64},
+        "output": {"format": "png"},
+    }
+
+
+def submit_story(http: httpx.Client, body: dict[str, Any]) -> str:
+    response = http.post("/v1/stories", json=body)
+    assert response.status_code == 202, response.text
+    story_id: str = response.json()["id"]
+    return story_id
+
+
+def story_of(http: httpx.Client, story_id: str) -> dict[str, Any]:
+    response = http.get(f"/v1/stories/{story_id}")
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = response.json()
+    return found
+
+
+def pictures_of(http: httpx.Client, story_id: str) -> list[str]:
+    until(lambda: story_of(http, story_id)["status"] == "succeeded")
+    pages = story_of(http, story_id)["pages"]
+    return [hashlib.sha256(http.get(page["picture"]).content).hexdigest() for page in pages]
+
+
 @pytest.mark.timeout(400)
 def test_a_job_outlives_the_service(service: Service, http: httpx.Client) -> None:
     """The last test: everything is stopped with a job half done, and the next service finishes it.

@@ -20,6 +20,9 @@ IN_WORDS_ALONE = {
     ("POST /v1/merges", "figures"),  # As many as there are characters.
     ("POST /v1/merges", "merge.position"),  # Of several, each has its own.
     ("POST /v1/pictures", "file"),
+    ("GET /v1/stories", "after"),
+    ("POST /v1/stories", "title"),  # Not blank.
+    ("POST /v1/stories", "webhook.url"),  # A host that the operator allows.
     ("PUT /v1/cast/{name}", "name"),  # That of the path.
     ("POST /v1/images/generations", "body"),  # A stream holds one picture.
     ("POST /v1/images/generations", "size"),  # The model's multiples, as text.

@@ -16,7 +16,19 @@ from tests.support.stub_service import JPEG, Stub, run
 def test_help_lists_every_command() -> None:
     result = run("--help")
     assert result.exit_code == 0
-    for name in ("serve", "scene", "merge", "models", "job", "cast", "keys", "webhooks", "plan", "profile"):
+    for name in (
+        "serve",
+        "scene",
+        "merge",
+        "models",
+        "job",
+        "story",
+        "cast",
+        "keys",
+        "webhooks",
+        "plan",
+        "profile",
+    ):
         assert f"\n  {name} " in result.output
 
 

@@ -20,7 +20,13 @@ SLOWEST_S = 2
 LIMITS = {"max_image_size": 128, "max_steps": 8}
 DEFAULTS = {"num_inference_steps": 4, "guidance_scale": 6.0, "width": 96, "height": 128}
 """Small enough that an honest scene takes milliseconds here."""
-OF_MANY_PARTS = ("POST /v1/scenes", "POST /v1/jobs", "POST /v1/images/generations", "POST /v1/images/edits")
+OF_MANY_PARTS = (
+    "POST /v1/scenes",
+    "POST /v1/jobs",
+    "POST /v1/stories",
+    "POST /v1/images/generations",
+    "POST /v1/images/edits",
+)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.http.body import parse
 from serve.ingress import build_api
+from serve.stories.story_schema import PageChange
 from tests.support.poses import KEYPOINTS
 from tests.support.scene_requests import SCENE, SMALL, error_of
 
@@ -24,6 +25,9 @@ VALUES: dict[str, Any] = {
     "prompt": "a",
     "background": "b",
     "scenes": [SCENE],
+    "title": "a",
+    "pages": [{"characters": ["a"], "background": "b"}],
+    "characters": ["a"],
     "x": 0.5,
     "name": "mira",
     "poses": ["a"],
@@ -78,6 +82,8 @@ def minimal(shape: type[Wire], beside: str = "", null: bool = False) -> dict[str
     if shape is Pose:
         others = {"image": {"keypoints": KEYPOINTS}, "keypoints": {"image": {"id": "a"}}}
         return others[beside] if null else {}
+    if shape is PageChange:  # One of its fields at least.
+        return {"alt": "a"} if beside == "text" else {"text": "a"}
     needed = {name: VALUES[name] for name, field in shape.model_fields.items() if field.is_required()}
     if shape is not SceneRequest or (beside in EITHER and not null):
         return needed
@@ -95,9 +101,11 @@ def nulled(shape: type[Wire]) -> Iterator[tuple[str, dict[str, Any], dict[str, A
         base = minimal(shape, name)
         options = (field.annotation, *typing.get_args(field.annotation))
         as_list = any(typing.get_origin(option) is list for option in options)
+        as_map = any(typing.get_origin(option) is dict for option in options)
         for inner in inner_shapes(field.annotation):
             for path, with_null, without in nulled(inner):
                 pair = ([with_null], [without]) if as_list else (with_null, without)
+                pair = ({"a": with_null}, {"a": without}) if as_map else pair
                 yield f"{name}.{path}", base | {name: pair[0]}, base | {name: pair[1]}
 
 
@@ -119,6 +127,9 @@ def test_the_walk_reaches_every_depth_and_every_route() -> None:
     ids = {str(case.id) for case in CASES}
     assert {
         "JobRequest-scenes.merge.shadow",
+        "RepaintRequest-characters.position",
+        "StoryRequest-cast.seed",
+        "StoryRequest-pages.characters.scale",
         "SceneRequest-character.steps",
         "SceneRequest-characters",
         "SceneRequest-characters.position",

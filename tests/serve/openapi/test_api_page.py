@@ -15,7 +15,9 @@ from PIL import Image
 from docs import api_page
 from docs.api_examples import EXAMPLES, MIRA, URL, Example
 from tests.support.local_service import REPOSITORY
+from tests.support.polling import until
 from tests.support.scene_requests import SCENE
+from tests.support.story_requests import story as small_story
 
 NAMES = [f"{example.method} {example.path}" for example in EXAMPLES]
 
@@ -38,6 +40,15 @@ def job(url_with_worker: str) -> str:
         job_id: str = http.post("/v1/jobs", json={"scenes": [SCENE]}).json()["id"]
         assert '"succeeded"' in http.get(f"/v1/jobs/{job_id}/events").text
     return job_id
+
+
+@pytest.fixture
+def story(url_with_worker: str) -> str:
+    """Of two pages, which are painted."""
+    with httpx.Client(base_url=url_with_worker, timeout=60, trust_env=False) as http:
+        story_id: str = http.post("/v1/stories", json=small_story(2)).json()["id"]
+        until(lambda: http.get(f"/v1/stories/{story_id}").json()["status"] == "succeeded")
+    return story_id
 
 
 @pytest.fixture
@@ -74,7 +85,11 @@ def runs(
 
     def look(example: Example, printed: str) -> None:
         if example.save:
-            assert (tmp_path / example.save).read_bytes().startswith((b"\xff\xd8", b"\x89PNG"))
+            assert (
+                (tmp_path / example.save)
+                .read_bytes()
+                .startswith((b"%PDF", b"PK", b"8BPS", b"\xff\xd8", b"\x89PNG"))
+            )
         else:
             assert printed.startswith(("{", "event: ", ":"))
 
@@ -87,10 +102,12 @@ def test_the_curl_examples(
     url_with_worker: str,
     job: str,
     picture: str,
+    story: str,
     member: str,
     runs: Callable[[Example, str], None],
 ) -> None:
-    script = f"job={job}\npicture={picture}\nmember={member}\n{example.curl().replace(URL, url_with_worker)}"
+    ids = f"story={story}\njob={job}\npicture={picture}\nmember={member}\n"
+    script = ids + example.curl().replace(URL, url_with_worker)
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
     runs(example, done.stdout)
@@ -102,9 +119,11 @@ def test_the_python_examples(
     url_with_worker: str,
     job: str,
     picture: str,
+    story: str,
     member: str,
     runs: Callable[[Example, str], None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    exec(example.python().replace(URL, url_with_worker), {"job": job, "picture": picture, "member": member})  # noqa: S102 (it is ours)
+    ids = {"story": story, "job": job, "picture": picture, "member": member}
+    exec(example.python().replace(URL, url_with_worker), ids)  # noqa: S102 (it is ours)
     runs(example, capsys.readouterr().out)

@@ -1,0 +1,229 @@
+"""`scenewright story`: a book from a file, painted by a running service."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from ..choices import BookKind
+from ..story_calls import Story
+from ..story_methods import ENDED
+from ..synchronous import Scenewright
+from .job import SUFFIXES
+from .output import check_writable, make_folder, write
+from .service import connected, service_options
+from .story_file import pictures_beside, read_story_file
+
+POLL_S = 0.5
+KINDS: dict[str, BookKind] = {f".{kind}": kind for kind in get_args(BookKind)}
+output = click.option(
+    "-o",
+    "--output",
+    "files",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="book.pdf, book.epub or book.zip; may be given several times.",
+)
+language_option = click.option("--language", help="Of the book, where texts are maps of languages.")
+
+
+@click.group()
+def story() -> None:
+    """Make books: a hero and pages, painted in the background."""
+
+
+@story.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True))
+@output
+@language_option
+@click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Paints the story differently.")
+@click.option("--idempotency-key", help="The same key and story within 24 hours mean the same story.")
+@service_options
+def make(
+    file: Path,
+    files: tuple[Path, ...],
+    language: str | None,
+    seed: int | None,
+    idempotency_key: str | None,
+    url: str,
+    api_key: str | None,
+) -> None:
+    """Paint the story of FILE (YAML or JSON; - is stdin) and write its book.
+
+    Ended by Ctrl-C, the story goes on; `scenewright story book ID -o book.pdf` writes it later.
+    """
+    _check(files)
+    request = read_story_file(file)
+    if seed is not None:
+        request["seed"] = seed
+    with connected(url, api_key) as service:
+        for picture in pictures_beside(file, request):
+            service.upload_picture(picture)
+        made = service.stories.create(idempotency_key, **request)
+        click.echo(f"story {made.id}", err=True)
+        try:
+            found = _until_ended(service, made.id)
+        except KeyboardInterrupt:
+            click.echo(f"it goes on: scenewright story book {made.id} -o {files[0]}", err=True)
+            raise
+        _refuse_failed(found)
+        _write_books(service, found, files, language)
+
+
+@story.command()
+@click.argument("story_id", metavar="ID")
+@output
+@language_option
+@service_options
+def book(story_id: str, files: tuple[Path, ...], language: str | None, url: str, api_key: str | None) -> None:
+    """Write the book of a story, once its pages are painted."""
+    _check(files)
+    with connected(url, api_key) as service:
+        found = _until_ended(service, story_id)
+        _refuse_failed(found)
+        _write_books(service, found, files, language)
+
+
+@story.command()
+@click.argument("story_id", metavar="ID")
+@click.option("--wait", is_flag=True, help="Until all pages have ended; exits 1 if any failed.")
+@service_options
+def show(story_id: str, wait: bool, url: str, api_key: str | None) -> None:
+    """Say how far a story is, page by page."""
+    with connected(url, api_key) as service:
+        found = _until_ended(service, story_id) if wait else service.stories.get(story_id)
+        click.echo(_line(found))
+        for page in found["pages"]:
+            alike = ", ".join(f"{name} {value:.2f}" for name, value in page.get("consistency", {}).items())
+            why = page.get("error", {}).get("message", "")
+            click.echo("  ".join(filter(None, (f"page {page['index']}", page["status"], alike, why))))
+    if found["status"] == "failed":
+        raise click.exceptions.Exit(1)
+
+
+@story.command("list")
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
+@service_options
+def list_(limit: int, url: str, api_key: str | None) -> None:
+    """List stories, newest first."""
+    with connected(url, api_key) as service:
+        for each in service.stories.list(limit)["data"]:
+            click.echo(f"{each['id']}  {_line(each)}  {_title(each)}")
+
+
+@story.command()
+@click.argument("story_id", metavar="ID")
+@click.argument("index", type=click.IntRange(0, 99))
+@click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Drawn where not given.")
+@click.option("--background", help="Other words for the place.")
+@click.option("--text", help="Another text below the picture.")
+@service_options
+def repaint(
+    story_id: str,
+    index: int,
+    seed: int | None,
+    background: str | None,
+    text: str | None,
+    url: str,
+    api_key: str | None,
+) -> None:
+    """Paint the page with this INDEX again, from 0; the others stay as they are."""
+    given = {"seed": seed, "background": background, "text": text}
+    change = {name: value for name, value in given.items() if value is not None}
+    with connected(url, api_key) as service:
+        service.stories.repaint(story_id, index, **change)
+        _refuse_failed(_until_ended(service, story_id))
+
+
+@story.command()
+@click.argument("story_id", metavar="ID")
+@click.option("-o", "--output", "folder", required=True, type=click.Path(file_okay=False, path_type=Path))
+@service_options
+def fetch(story_id: str, folder: Path, url: str, api_key: str | None) -> None:
+    """Write the pictures that a story has so far into a folder: page-000.jpg, page-001.jpg, …"""
+    with connected(url, api_key) as service:
+        for page in service.stories.get(story_id)["pages"]:
+            if "picture" in page:
+                data, wire_format = service.stories.picture(story_id, page["index"])
+                file = folder / f"page-{page['index']:03}{SUFFIXES.get(wire_format, '')}"
+                make_folder(folder)
+                write(file, data)
+                click.echo(file)
+
+
+@story.command()
+@click.argument("story_id", metavar="ID")
+@service_options
+def cancel(story_id: str, url: str, api_key: str | None) -> None:
+    """Cancel what of a story has not ended; one that has ended stays as it is."""
+    with connected(url, api_key) as service:
+        found = service.stories.get(story_id)
+        ended = found["status"] in ENDED
+        click.echo(found["status"] if ended else service.stories.cancel(story_id)["status"])
+
+
+@story.command()
+@click.argument("story_id", metavar="ID")
+@service_options
+def remove(story_id: str, url: str, api_key: str | None) -> None:
+    """Remove a story that has ended, and its pictures with it."""
+    with connected(url, api_key) as service:
+        found = service.stories.get(story_id)
+        if found["status"] not in ENDED:
+            raise click.ClickException(f"it has not ended ({_line(found)}): cancel it first")
+        service.stories.cancel(story_id)
+        click.echo("removed")
+
+
+def _check(files: tuple[Path, ...]) -> None:
+    """Check the books' names before anything is painted. Raises click.BadParameter."""
+    for file in files:
+        if file.suffix.lower() not in KINDS:
+            name, endings = click.format_filename(file.name), ", ".join(KINDS)
+            raise click.BadParameter(f"{name} must end in one of {endings}", param_hint="-o")
+        check_writable(file)
+
+
+def _until_ended(service: Scenewright, story_id: str) -> Story:
+    said = ""
+    while True:
+        found = service.stories.get(story_id)
+        if found["status"] in ENDED:
+            return found
+        if (line := _line(found)) != said:
+            click.echo(said := line, err=True)
+        time.sleep(POLL_S)
+
+
+def _line(found: dict[str, Any]) -> str:
+    failed = f", {found['failed']} failed" if found["failed"] else ""
+    held = ", held since its key has ended" if found.get("held") else ""
+    return f"{found['status']}: {found['done']} of {found['total']} pages{failed}{held}"
+
+
+def _title(found: dict[str, Any]) -> str:
+    title = found["title"]
+    return title if isinstance(title, str) else next(iter(title.values()), "")
+
+
+def _refuse_failed(found: Story) -> None:
+    """Say which pages have no picture, and how to paint them again. Exits 1."""
+    click.echo(_line(found), err=True)
+    for page in found["pages"]:
+        if "error" in page:
+            click.echo(f"page {page['index']}: {page['error']['message']}", err=True)
+    if found["status"] == "failed":
+        failed = next(page["index"] for page in found["pages"] if page["status"] == "failed")
+        raise click.ClickException(f"paint it again: scenewright story repaint {found.id} {failed}")
+    if found["status"] == "cancelled":
+        raise click.ClickException("it was cancelled")
+
+
+def _write_books(service: Scenewright, found: Story, files: tuple[Path, ...], language: str | None) -> None:
+    for file in files:
+        write(file, service.stories.book(found.id, KINDS[file.suffix.lower()], language))
+        click.echo(file)

@@ -1,0 +1,99 @@
+"""Read the file of a story: YAML or JSON, with the fields of `POST /v1/stories`."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import click
+
+PICTURE_ID = re.compile("pic_[0-9a-f]{64}")
+LARGEST_BYTES = 8 << 20
+"""More than any service reads."""
+
+
+def read_story_file(file: Path) -> dict[str, Any]:
+    """Return a story's fields. Raises click.BadParameter, which says where the file is wrong."""
+    name = click.format_filename(file)
+    try:
+        data = sys.stdin.buffer.read(LARGEST_BYTES + 1) if name == "-" else _read(file)
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise click.BadParameter(f"{name} is not UTF-8: {error}", param_hint="FILE") from error
+    except OSError as error:
+        raise click.BadParameter(f"{name} cannot be read: {error.strerror}", param_hint="FILE") from error
+    if len(data) > LARGEST_BYTES:
+        raise click.BadParameter(f"{name} is larger than {LARGEST_BYTES >> 20} MiB", param_hint="FILE")
+    is_json = file.suffix.lower() == ".json" or text.lstrip().startswith("{")
+    content = _json(name, text) if is_json else _yaml(name, text)
+    if not isinstance(content, dict) or not all(isinstance(each, str) for each in content):
+        raise click.BadParameter(f"{name} has no fields: it begins with `title: …`", param_hint="FILE")
+    return content
+
+
+def pictures_beside(file: Path, request: dict[str, Any]) -> list[Path]:
+    """Return the files in `pictures/` beside a story that it names by their ids, as book.zip has them."""
+    named = sorted(set(PICTURE_ID.findall(json.dumps(request, default=str))))
+    beside = [file.parent / "pictures" / f"{name}.png" for name in named]
+    return [path for path in beside if path.is_file()]
+
+
+def _read(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(LARGEST_BYTES + 1)
+
+
+def _json(name: str, text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_no_name_twice)
+    except (ValueError, RecursionError) as error:
+        why = "nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise click.BadParameter(f"{name} is not JSON: {why}", param_hint="FILE") from error
+
+
+def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice")
+    return found
+
+
+def _yaml(name: str, text: str) -> Any:
+    try:
+        import yaml
+    except ImportError as error:
+        message = f"{name}: YAML needs PyYAML (pip install pyyaml); or write it as JSON"
+        raise click.BadParameter(message, param_hint="FILE") from error
+
+    class Strict(yaml.SafeLoader):
+        """Refuses a name that is there twice, which would lose a value, and aliases, which may grow."""
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.events.AliasEvent):
+                mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+                raise yaml.MarkedYAMLError(problem="aliases are not read", problem_mark=mark)
+            return super().compose_node(parent, index)
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
+            seen: set[str] = set()
+            for key, _ in node.value:
+                if key.value in seen:
+                    problem = f"{key.value!r} is there twice"
+                    raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+                seen.add(key.value)
+            return super().construct_mapping(node, deep)
+
+    try:
+        return yaml.load(text, Strict)  # noqa: S506 (it is a SafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark is not None else ""
+        why = getattr(error, "problem", None) or (
+            "nested too deep" if isinstance(error, RecursionError) else error
+        )
+        raise click.BadParameter(f"{name} is not YAML: {where}{why}", param_hint="FILE") from error

@@ -1,0 +1,59 @@
+"""Write a book as a PDF: by fpdf2, which shapes text by HarfBuzz and says what each picture shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .book import Book
+from .fonts import Font
+from .typeset import FAMILY, FOOT, NUMBER_SIZE, Block, Sheet, new_pdf, shape, sheets_of
+
+PRODUCER = "Scenewright"
+
+
+def write_pdf(book: Book, fonts: Sequence[Font], file: Path) -> None:
+    """Write a book into a file; the same book is the same bytes. Raises OSError."""
+    sheets = sheets_of(book, fonts)
+    with new_pdf(fonts) as pdf:
+        shape(pdf, book.right_to_left)
+        pdf.set_title(book.title)
+        pdf.set_lang(book.language)
+        pdf.set_creator(PRODUCER)
+        pdf.set_creation_date(datetime.fromtimestamp(int(book.created_at), UTC))
+        if book.author:
+            pdf.set_author(book.author)
+        _show_title(pdf)
+        for sheet in sheets:
+            _add(pdf, sheet)
+        pdf.output(str(file))
+
+
+def _show_title(pdf: Any) -> None:
+    from fpdf.prefs import ViewerPreferences
+
+    pdf.viewer_preferences = ViewerPreferences(display_doc_title=True)
+
+
+def _add(pdf: Any, sheet: Sheet) -> None:
+    pdf.add_page(format=(sheet.width, sheet.height))
+    if sheet.picture is not None and sheet.picture_box is not None:
+        box = sheet.picture_box
+        pdf.image(str(sheet.picture), box.x, box.y, box.width, box.height, alt_text=sheet.alt)
+    for block in sheet.blocks:
+        _set(pdf, block, sheet.right_to_left)
+    if sheet.number is not None:
+        pdf.set_font(FAMILY, size=NUMBER_SIZE)
+        pdf.set_xy(0, sheet.height - FOOT + NUMBER_SIZE / 2)
+        pdf.cell(sheet.width, NUMBER_SIZE, str(sheet.number), align="C")
+
+
+def _set(pdf: Any, block: Block, right_to_left: bool) -> None:
+    pdf.set_font(FAMILY, size=block.size)
+    align = "C" if block.centred else "R" if right_to_left else "L"
+    for number, line in enumerate(block.lines):
+        if line:
+            pdf.set_xy(block.box.x, block.box.y + number * block.leading)
+            pdf.cell(block.box.width, block.leading, line, align=align)

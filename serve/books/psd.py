@@ -1,0 +1,57 @@
+"""Write a page's layers as a PSD: the place, each figure where it stands, and the finished picture on top."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Name of a figure's layer, and how far behind it stands."""
+
+    name: str
+    depth: float = 0.0
+
+
+def write_psd(answer: Mapping[str, Any], figures: Sequence[Figure], file: Path) -> None:
+    """Write the layers of a kept answer that has them. Raises OSError.
+
+    The layers are clean, so only the picture on top has light and shadow.
+    """
+    from PIL import ImageOps
+    from psd_tools import PSDImage
+
+    picture = _opened(answer["image"]).convert("RGB")
+    psd = PSDImage.new("RGB", picture.size)
+    place = ImageOps.fit(_opened(answer["layers"]["background"]).convert("RGB"), picture.size)
+    psd.create_pixel_layer(place, name="background")
+    for name, layer, (left, top) in _placed(answer, figures):
+        psd.create_pixel_layer(layer, name=name, top=top, left=left)
+    psd.create_pixel_layer(picture, name="picture")
+    with file.open("wb") as opened:
+        psd.save(opened)
+
+
+def _placed(
+    answer: Mapping[str, Any], figures: Sequence[Figure]
+) -> Iterator[tuple[str, Any, tuple[int, int]]]:
+    """Yield each figure as large as it is in the picture, the farthest first."""
+    where = answer["merge"]["figures"]
+    farthest_first = sorted(range(len(figures)), key=lambda index: -figures[index].depth)
+    for index in farthest_first:
+        layer = _opened(answer["layers"]["characters"][index]).convert("RGBA")
+        left, top, width, height = where[index]["box"]
+        if where[index]["mode"] == "cutout":
+            layer = layer.crop(layer.getchannel("A").getbbox() or (0, 0, *layer.size))
+        yield figures[index].name, layer.resize((max(1, width), max(1, height))), (left, top)
+
+
+def _opened(picture: Mapping[str, Any]) -> Any:
+    from PIL import Image
+
+    return Image.open(BytesIO(base64.b64decode(picture["b64_json"])))

@@ -1,0 +1,35 @@
+"""Answer with the kept picture of a job's scene, which may be a story's page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+
+from fastapi import Request, Response
+
+from deployments.imaging.files.encoding import media_type
+from deployments.messages import PictureFormat
+
+from ..api.responses import wants_json
+from ..jobs.states import SceneState
+
+Find = Callable[[int, bool, Callable[[str], None]], Awaitable[tuple[SceneState, bytes, PictureFormat | None]]]
+
+
+def number_of(index: str) -> int:
+    """Read a scene's number in a path; -1 for what is none."""
+    return int(index) if re.fullmatch("[0-9]{1,4}", index) else -1
+
+
+async def kept_scene(request: Request, index: str, find: Find) -> Response:
+    """Return the picture; or JSON, where `Accept` names it first and the scene has layers."""
+
+    def on_damage(outcome: str) -> None:
+        request.state.damaged_picture = outcome  # HttpMetrics counts it.
+
+    scene, data, kind = await find(number_of(index), wants_json(request), on_damage)
+    tag = scene.picture if kind else f"{scene.picture}-json"
+    own = {"ETag": f'"{tag}"', "Cache-Control": "private, immutable", "Vary": "Accept"}
+    return Response(
+        data, media_type=media_type(kind) if kind else "application/json", headers=scene.headers | own
+    )

@@ -1,0 +1,289 @@
+"""/v1/stories: books of 1 to 100 pages, painted in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from deployments.errors import InvalidRequest
+
+from ..api.members import Member, member_of
+from ..api.responses import FORMATS
+from ..api.schema import PictureInput, SceneResponse
+from ..auth.middleware import key_of, tenant_of
+from ..cast.service import CastService
+from ..config.service_config import ServiceConfig
+from ..graph.scene import Graph
+from ..http.body import abandon_with_client, parse, read_json, understand
+from ..http.error_responses import Refusal
+from ..http.file_body import FileBody
+from ..http.paths import link
+from ..http.rendering import JsonResponse
+from ..http.sse import EVENTS, EventStream
+from ..http.stream_budget import StreamBudget
+from ..jobs.feed import JobFeed
+from ..jobs.job_responses import LONGEST_S, already_sent
+from ..jobs.job_schema import ListQuery
+from ..jobs.job_service import JobService, digest_of
+from ..jobs.states import JobState
+from ..openapi.fragments import describe_body, describe_header, describe_query, responses_of
+from ..pictures.service import PictureService
+from ..stories.books import MEDIA_TYPES, PSD, BookFile, Kind, StoryBooks
+from ..stories.service import ATTEMPTS, StoryService, busy, by_ids, with_kept
+from ..stories.story import Story
+from ..stories.story_answers import LanguageQuery, PageState, StoryAccepted, StoryList, StoryResponse
+from ..stories.story_responses import accepted, page_state, story_events, summary, whole
+from ..stories.story_schema import PageChange, RepaintRequest, StoryRequest
+from .charges import charged, check_budget
+from .input_pictures import keeping_inputs, of_scene
+from .jobs import EVENT_POLL_S, KEPT, SCENE_BYTES, describe_idempotency, idempotency_key, is_admin, seen_by
+from .kept_scene import kept_scene, number_of
+
+BOOKS: Mapping[Kind, str] = {
+    "pdf": "Make a PDF: a cover, and each page's picture with its text below.",
+    "epub": "Make an EPUB 3 of fixed layout.",
+    "zip": "Make a ZIP of the pictures, their layers, and the story.json that makes the story again.",
+}
+
+
+def story_routes(
+    config: ServiceConfig, graph: Graph, pictures: PictureService, cast: CastService
+) -> APIRouter:
+    router = APIRouter()
+    jobs = JobService(config)
+    service = StoryService(config, jobs)
+    books = StoryBooks(config, jobs, service)
+    feed = JobFeed(jobs.open_jobs, jobs.job, EVENT_POLL_S)
+    streams = StreamBudget(config.limits.max_streams, config.limits.max_streams_per_tenant, LONGEST_S)
+    own = {name: getattr(config.jobs, name) for name in ("max_json_bytes", "max_json_values")}
+    limits = config.limits.model_copy(update=own)
+
+    def address_of(request: Request, story_id: str) -> str:
+        return link(request, f"/v1/stories/{story_id}")
+
+    def taken(request: Request, job: JobState) -> Response:
+        headers = {"Location": address_of(request, job.id)}
+        return JSONResponse(accepted(job).model_dump(), 202, headers)
+
+    async def begun(tenant: str, requested: StoryRequest) -> Story:
+        """Return a new story with its cast as it is now. Raises InvalidRequest for who is not there."""
+        members = {
+            name: member_of(name, each) for name, each in requested.cast.items() if not isinstance(each, str)
+        }
+        stored = {name: each for name, each in requested.cast.items() if isinstance(each, str)}
+        found = await cast.members(tenant, stored.values())
+        for name, each in stored.items():
+            if each not in found:
+                raise InvalidRequest(f"there is no such member of the cast: {each}", f"cast.{name}")
+            members[name] = found[each]
+        return await with_stored(tenant, service.begun(requested, members))
+
+    async def with_stored(tenant: str, story: Story) -> Story:
+        """Return a story with the stored members that its pages name and its `cast` does not."""
+        if missing := story.named_members() - story.members.keys():
+            found = await cast.members(tenant, missing)
+            return replace(story, members={**story.members, **found})
+        return story
+
+    async def made(request: Request, megapixels: float, making: Coroutine[Any, Any, BookFile]) -> Response:
+        """Answer with a file that is made now, and charge for it."""
+        work = charged(request, megapixels, lambda: True, making)
+        found = await abandon_with_client(request, work)
+        return FileBody(found.file, found.size, found.media_type, {"Cache-Control": "private, no-cache"})
+
+    def book_route(kind: Kind) -> Callable[[Request, str], Awaitable[Response]]:
+        async def book(request: Request, story_id: str) -> Response:
+            asked = parse(dict(request.query_params), LanguageQuery)
+            tenant = tenant_of(request)
+            state, language = await books.ready(tenant, story_id, asked.language)
+            making = books.make(tenant, state, language, kind)
+            return await made(request, books.megapixels(state.story), making)
+
+        book.__name__ = f"{kind}_of_story"
+        book.__doc__ = BOOKS[kind]
+        return book
+
+    @router.post(
+        "/v1/stories",
+        status_code=202,
+        response_model=StoryAccepted,
+        responses=responses_of("kept for good", headers=("Location",), status=202),
+        openapi_extra=describe_body(StoryRequest) | describe_idempotency("story"),
+    )
+    async def submit_story(request: Request) -> Response:
+        """Have a story painted, a scene for each page. Its books are fetched when it has ended."""
+        key, tenant = idempotency_key(request), tenant_of(request)
+        data = await read_json(request, limits)
+        requested, digest = await understand(
+            data, limits, lambda body: (parse(body, StoryRequest), digest_of({"story": body}))
+        )
+        api_key = key_of(request)
+        key_id = api_key.id if api_key else None
+        await check_budget(request)
+        try:
+            story = await begun(tenant, requested)
+            scenes = await service.scenes(story)
+        except InvalidRequest:
+            # A member may be gone since the same story was submitted.
+            if earlier := await jobs.earlier(tenant, digest, key):
+                return taken(request, earlier)
+            raise
+        named = of_cast(story.members)
+        named += [each for n, scene in enumerate(scenes) for each in of_scene(scene, f"pages.{n}.")]
+        if not named:
+            return taken(request, await service.submit(tenant, story, digest, key, key_id))
+        asked = [picture for _, picture in named]
+        if earlier := await service.would_submit(tenant, story, digest, key, key_id, asked):
+            return taken(request, earlier)
+        async with keeping_inputs(request, named, graph, limits, pictures) as known:
+            story = with_kept(story, known)
+            return taken(request, await service.submit(tenant, story, digest, key, key_id, by_ids(known)))
+
+    @router.get("/v1/stories", response_model=StoryList, openapi_extra=describe_query(ListQuery))
+    async def list_stories(request: Request) -> Response:
+        requested = parse(dict(request.query_params), ListQuery)
+        whose, all_ = seen_by(request), is_admin(request)
+        if requested.tenant is not None:
+            if not all_ and requested.tenant != whose:
+                raise Refusal(403, "forbidden", "only an admin's key lists other tenants' stories", "tenant")
+            whose = requested.tenant
+        found, cursor = await service.page(whose, requested.limit, requested.after)
+        data = [summary(job, story, all_).model_dump(exclude_none=True) for job, story in found]
+        return JSONResponse({"data": data, "next": cursor})
+
+    @router.get("/v1/stories/{story_id}", response_model=StoryResponse, response_model_exclude_none=True)
+    async def look_at_story(request: Request, story_id: str) -> Response:
+        state = await service.find(seen_by(request), story_id)
+        address, all_ = address_of(request, story_id), is_admin(request)
+        size = SCENE_BYTES * state.job.total
+        return JsonResponse(lambda: whole(state, address, all_).model_dump(exclude_none=True), size)
+
+    @router.delete("/v1/stories/{story_id}", response_model=StoryAccepted)
+    async def end_story(request: Request, story_id: str) -> Response:
+        """Cancel the pages of a story that have not ended; remove a story that has, and its pictures with it.
+
+        The pages of a cancelled story that had ended keep their pictures, until it is removed too.
+        """
+        return JSONResponse(accepted(await service.end(seen_by(request), story_id)).model_dump())
+
+    @router.get(
+        "/v1/stories/{story_id}/pages/{index}",
+        response_model=SceneResponse,
+        responses=responses_of(
+            "the page's picture; or JSON as of /v1/scenes, where `Accept` names it first and the story has "
+            "`layers`",
+            FORMATS,
+            ("X-Seed", "X-Merge", "X-Backend", "X-Degraded", "Server-Timing", *KEPT),
+        ),
+    )
+    async def picture_of_page(request: Request, story_id: str, index: str) -> Response:
+        """Return the picture of a page. The first page has the index 0."""
+        tenant = tenant_of(request)
+        return await kept_scene(
+            request,
+            index,
+            lambda number, whole, report: service.picture(tenant, story_id, number, whole, report),
+        )
+
+    @router.patch(
+        "/v1/stories/{story_id}/pages/{index}",
+        response_model=PageState,
+        openapi_extra=describe_body(PageChange),
+    )
+    async def change_words(request: Request, story_id: str, index: str) -> Response:
+        """Change what a page tells. Nothing is painted."""
+        data = await read_json(request, limits)
+        change = await understand(data, limits, lambda body: parse(body, PageChange))
+        number = number_of(index)
+        state = await service.change_words(tenant_of(request), story_id, number, change)
+        address, scene = address_of(request, story_id), state.job.scenes[number]
+        answer = page_state(state.story, scene, state.headers.get(number, {}), address)
+        return JSONResponse(answer.model_dump(exclude_none=True))
+
+    @router.post(
+        "/v1/stories/{story_id}/pages/{index}/repaint",
+        status_code=202,
+        response_model=StoryAccepted,
+        responses=responses_of("kept for good", headers=("Location",), status=202),
+        openapi_extra=describe_body(RepaintRequest, required=False),
+    )
+    async def repaint_page(request: Request, story_id: str, index: str) -> Response:
+        """Paint a page again, with what the body gives in the place of what it had. Others stay as they are.
+
+        Without a body, and where it gives no seed, the same words are painted with another seed.
+        """
+        change = RepaintRequest()
+        if has_body(request):
+            data = await read_json(request, limits)
+            change = await understand(data, limits, lambda body: parse(body, RepaintRequest))
+        tenant, api_key, number = tenant_of(request), key_of(request), number_of(index)
+        key_id = api_key.id if api_key else None
+        await check_budget(request)
+        for _ in range(ATTEMPTS):
+            seen, new = await service.changed(tenant, story_id, number, change)
+            new = await with_stored(tenant, new)
+            scene = await service.scene(new, number)
+            async with keeping_inputs(request, of_scene(scene), graph, limits, pictures) as known:
+                new = with_kept(new, known)
+                if await service.repaint(tenant, story_id, number, seen, new, key_id, by_ids(known)):
+                    return taken(request, (await service.find(tenant, story_id)).job)
+        raise busy()
+
+    for kind, media_type in MEDIA_TYPES.items():
+        router.add_api_route(
+            f"/v1/stories/{{story_id}}/book.{kind}",
+            book_route(kind),
+            methods=["GET"],
+            response_class=Response,
+            responses=responses_of("the book", (media_type,), ("Cache-Control",)),
+            openapi_extra=describe_query(LanguageQuery),
+        )
+
+    @router.get(
+        "/v1/stories/{story_id}/pages/{index}/page.psd",
+        response_class=Response,
+        responses=responses_of("the layers", (PSD,), ("Cache-Control",)),
+    )
+    async def psd_of_page(request: Request, story_id: str, index: str) -> Response:
+        """Make a PSD of a page: the place, each figure where it stands, and the finished picture on top."""
+        tenant = tenant_of(request)
+        state = await service.find(tenant, story_id)
+        making = books.make_psd(tenant, state, number_of(index))
+        return await made(request, books.megapixels(state.story) / state.job.total, making)
+
+    @router.get(
+        "/v1/stories/{story_id}/events",
+        responses=responses_of("events", (EVENTS,), ("Cache-Control",)),
+        response_class=Response,
+        openapi_extra=describe_header(
+            "Last-Event-ID",
+            ".*",
+            "the `id` of the last event that came: pages that were sent are not sent again",
+        ),
+    )
+    async def events_of_story(request: Request, story_id: str) -> Response:
+        streams.check(tenant_of(request))  # A caller that retries while it is full reads no story.
+        job = (await service.find(seen_by(request), story_id)).job
+        sent = already_sent(job, request.headers.get("last-event-id", ""))
+        work = story_events(feed, job, address_of(request, story_id), sent)
+        return EventStream(request, work, place=streams.open(tenant_of(request)))
+
+    return router
+
+
+def has_body(request: Request) -> bool:
+    """Return whether a request has a body, as its headers say."""
+    return request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+
+
+def of_cast(members: Mapping[str, Member]) -> list[tuple[str, PictureInput]]:
+    """Return the pictures of a story's cast, each after its parameter's path."""
+    return [
+        (f"cast.{name}.references.{index}", picture)
+        for name, member in members.items()
+        for index, picture in enumerate(member.references)
+    ]

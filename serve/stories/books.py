@@ -1,0 +1,256 @@
+"""Make books of stories: in threads, in turn between tenants, in a folder that is gone afterwards."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from deployments.errors import InvalidRequest, Overloaded, ScenewrightError
+from deployments.merge_work import MEGA
+from deployments.queueing.work_queue import QueuedThreads, QueuedWork
+
+from ..api.cast_request import CastBody
+from ..api.members import Member
+from ..books.book import Book, Page
+from ..books.fonts import Fonts, MissingGlyph
+from ..books.psd import Figure
+from ..config.service_config import ServiceConfig
+from ..http.error_responses import Refusal
+from ..jobs.job_service import JobService
+from ..pictures.service import PICTURE_ID
+from .pages import shown_in
+from .service import StoryService, StoryState, page_of
+from .story import Story, as_json
+from .texts import in_language, languages_of
+
+Kind = Literal["pdf", "epub", "zip"]
+MEDIA_TYPES: Mapping[Kind, str] = {
+    "pdf": "application/pdf",
+    "epub": "application/epub+zip",
+    "zip": "application/zip",
+}
+MEMORY_BYTES = 512 << 20
+PAGE_BYTES = 4 << 20
+"""What a page takes while its book is made, roughly: its picture twice, once decoded."""
+PLACES = 16
+PSD = "image/vnd.adobe.photoshop"
+LONGEST_NAME = 60
+BUSY = "too many books of this tenant are being made; come back shortly"
+
+
+@dataclass
+class BookFile:
+    """An open file, which has no name any more."""
+
+    file: BinaryIO
+    size: int
+    media_type: str
+
+
+class StoryBooks:
+    """`max_making` books at once, one of a tenant's at most."""
+
+    def __init__(self, config: ServiceConfig, jobs: JobService, stories: StoryService) -> None:
+        self._config = config
+        self._jobs = jobs
+        self._stories = stories
+        self._fonts = Fonts(config.books.fonts)
+        self._queue = QueuedThreads(config.books.max_making, MEMORY_BYTES, PLACES)
+
+    def megapixels(self, story: Story) -> float:
+        """Return what is read and written for a book."""
+        merge, frame = self._config.merge, story.request.frame
+        width, height = frame.width or merge.width, frame.height or merge.height
+        return len(story.request.pages) * width * height / MEGA
+
+    async def ready(self, owner: str, story_id: str, language: str | None) -> tuple[StoryState, str]:
+        """Return a story of which a book can be made, and the book's language.
+
+        Raises Refusal 404 where a page has no picture, and InvalidRequest for another language.
+        """
+        state = await self._stories.find(owner, story_id)
+        for scene in state.job.scenes:
+            if scene.was_kept:
+                continue
+            why = "is not painted yet"
+            if scene.error is not None:
+                why = f"could not be painted ({scene.error['message']}); paint it again"
+            elif scene.status == "cancelled":
+                why = "was cancelled"
+            raise Refusal(404, "not_found", f"there is no book yet: page {scene.number} {why}")
+        return state, _language(state.story, language)
+
+    async def make(self, owner: str, state: StoryState, language: str, kind: Kind) -> BookFile:
+        """Return a book. Raises Refusal, NotReady and InvalidRequest, which names a text without a font."""
+
+        def write(folder: Path, file: Path) -> None:
+            if kind == "zip":
+                self._write_zip(owner, state, folder, file)
+            else:
+                self._write_book(owner, state, language, kind, folder, file)
+
+        return await self._made(owner, state, f"book.{kind}", MEDIA_TYPES[kind], write)
+
+    async def make_psd(self, owner: str, state: StoryState, number: int) -> BookFile:
+        """Return a page's layers as a PSD. Raises Refusal 404 where it has no picture, or no layers."""
+        page = page_of(state.story, number)
+        figures = [
+            Figure(figure.cast or figure.prompt[:LONGEST_NAME], figure.depth) for figure in page.characters
+        ]
+
+        def write(folder: Path, file: Path) -> None:
+            from ..books.psd import write_psd
+
+            _, data, kind = self._jobs.read(owner, state.job.id, number, whole=True)
+            if kind is not None:
+                message = "this page was kept without its layers: the story has `layers` false"
+                raise Refusal(404, "not_found", message)
+            write_psd(json.loads(data), figures, file)
+
+        return await self._made(owner, state, "page.psd", PSD, write)
+
+    async def _made(
+        self,
+        owner: str,
+        state: StoryState,
+        name: str,
+        media_type: str,
+        write: Callable[[Path, Path], None],
+    ) -> BookFile:
+        """Have a file written in a folder of its own, in turn."""
+        work = QueuedWork(owner, self.megapixels(state.story), len(state.job.scenes) * PAGE_BYTES)
+
+        def make() -> BookFile | Exception:
+            folder = Path(tempfile.mkdtemp(prefix="scenewright-book-"))
+            try:
+                file = folder / name
+                write(folder, file)
+                return BookFile(file.open("rb"), file.stat().st_size, media_type)
+            except (Refusal, ScenewrightError, SQLAlchemyError, OSError) as error:
+                return error
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+        try:
+            made = await self._queue.run(work, make)
+        except Overloaded as full:
+            raise Overloaded(BUSY, retry_after_s=full.retry_after_s) from None
+
+        def unwrap() -> BookFile:
+            if isinstance(made, Exception):
+                raise made
+            return made
+
+        return await self._jobs.in_thread(unwrap)
+
+    def _write_book(
+        self, owner: str, state: StoryState, language: str, kind: Kind, folder: Path, file: Path
+    ) -> None:
+        from ..books.epub import write_epub
+        from ..books.pdf import write_pdf
+
+        texts = _texts(state.story, language)
+        fonts = _chosen(self._fonts, texts, language)
+        pictures = self._read(owner, state, folder, whole=False)
+        title, author, *told = texts.values()
+        pages = [
+            Page(text, _alt(state.story, number, language), pictures[number])
+            for number, text in enumerate(told)
+        ]
+        book = Book(state.job.id, title, pages, language, author, state.job.created_at)
+        (write_pdf if kind == "pdf" else write_epub)(book, fonts, file)
+
+    def _write_zip(self, owner: str, state: StoryState, folder: Path, file: Path) -> None:
+        from ..books.archive import write_zip
+
+        request = sent_again(state.story)
+        inputs = {}
+        for name in _input_names(request):
+            inputs[name] = folder / name
+            inputs[name].write_bytes(self._jobs.input_file(name.removeprefix("pic_")))
+        write_zip(request, self._read(owner, state, folder, whole=True), inputs, file)
+
+    def _read(self, owner: str, state: StoryState, folder: Path, whole: bool) -> list[Path]:
+        """Write every page's kept file into the folder, one at a time."""
+        files = []
+        for number in range(len(state.job.scenes)):
+            files.append(folder / f"page-{number}")
+            files[-1].write_bytes(self._jobs.read(owner, state.job.id, number, whole)[1])
+        return files
+
+
+def sent_again(story: Story) -> dict[str, Any]:
+    """Return the request that makes a story again: its cast is in it, as it was."""
+    request = as_json(story.request)
+    if story.members:
+        request["cast"] = {name: _inline(member) for name, member in story.members.items()}
+    return request
+
+
+def _inline(member: Member) -> dict[str, Any]:
+    """Return a member as a story defines one."""
+    given = {name: getattr(member, name) for name in CastBody.model_fields}
+    lists = {name: list(value) for name, value in given.items() if isinstance(value, tuple)}
+    body = CastBody.model_validate(given | lists)
+    return body.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+
+
+def _input_names(value: Any) -> set[str]:
+    """Return the ids of the pictures that a request names."""
+    if isinstance(value, list):
+        return set[str]().union(*map(_input_names, value))
+    if not isinstance(value, dict):
+        return set()
+    own = value.get("id")
+    if isinstance(own, str) and len(value) == 1 and PICTURE_ID.fullmatch(own):
+        return {own}
+    return set[str]().union(*map(_input_names, value.values()))
+
+
+def _language(story: Story, asked: str | None) -> str:
+    request = story.request
+    known = languages_of([request.title, *(page.text for page in request.pages)], request.language)
+    if asked is None and known:
+        return known[0]
+    if asked in known:
+        return str(asked)
+    listed = ", ".join(known) or "none"
+    message = f"not every page has a text in {asked or request.language}; in all of them: {listed}"
+    raise InvalidRequest(message, "language")
+
+
+def _texts(story: Story, language: str) -> dict[str, str]:
+    """Return all that is set, by the parameters' paths: the title, the author, then each page's text."""
+    request = story.request
+    texts = {
+        "title": in_language(request.title, language, request.language),
+        "author": request.author,
+        **{
+            f"pages.{number}.text": in_language(page.text, language, request.language)
+            for number, page in enumerate(request.pages)
+        },
+    }
+    return {param: text or "" for param, text in texts.items()}
+
+
+def _alt(story: Story, number: int, language: str) -> str:
+    page = story.request.pages[number]
+    own = in_language(page.alt, language, story.request.language) if page.alt else None
+    return own or shown_in(page, story.members)
+
+
+def _chosen(fonts: Fonts, texts: Mapping[str, str], language: str) -> Any:
+    """Return the fonts of a book. Raises InvalidRequest with the parameter whose letter none has."""
+    try:
+        return fonts.for_texts(texts.values(), language)
+    except MissingGlyph as missing:
+        param = next((name for name, text in texts.items() if missing.letter in text), "title")
+        message = f"{param}: {missing}; an operator names fonts under books.fonts"
+        raise InvalidRequest(message, param) from None

@@ -1,0 +1,277 @@
+"""Stories for their callers: submit, look up, repaint a page, end. What blocks runs in threads."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from deployments.errors import InvalidRequest
+from deployments.messages import PictureFormat
+
+from ..api.input_pictures import NONE, Known
+from ..api.members import Member
+from ..api.resolve import SEED_BITS
+from ..api.schema import PictureInput, SceneRequest
+from ..config.service_config import ServiceConfig
+from ..http.error_responses import Refusal
+from ..http.off_loop import off_loop
+from ..jobs.damaged_pictures import Outcome
+from ..jobs.job_schema import JobRequest
+from ..jobs.job_service import JobService
+from ..jobs.scene_jobs import admit_one
+from ..jobs.states import JobState, SceneState
+from ..pictures.service import id_of
+from . import store
+from .pages import scene_of
+from .story import Story, as_json, changed_page, with_ids
+from .story_schema import PageChange, RepaintRequest, StoryPage, StoryRequest
+
+NO_STORY = "there is no such story"
+NO_PAGE = "this story has no such page"
+NO_PICTURE = "this story has no such page, or no picture of it"
+ATTEMPTS = 5
+"""How often a change is tried while others change the same story."""
+
+
+@dataclass(frozen=True)
+class StoryState:
+    """A story, its job, and what was said of its painted pages' pictures."""
+
+    story: Story
+    job: JobState
+    headers: Mapping[int, Mapping[str, str]]
+
+
+class StoryService:
+    """A story is a job whose scenes are its pages, with a row of its own."""
+
+    def __init__(self, config: ServiceConfig, jobs: JobService) -> None:
+        self._config = config
+        self._jobs = jobs
+
+    def begun(self, requested: StoryRequest, members: Mapping[str, Member]) -> Story:
+        """Return a new story, with its seed."""
+        if requested.seed is None:
+            requested = requested.model_copy(update={"seed": secrets.randbits(SEED_BITS)})
+        return Story(requested, members)
+
+    async def scenes(self, story: Story) -> list[SceneRequest]:
+        """Return the scenes of all pages. Raises InvalidRequest with the parameter's path."""
+        return await off_loop(
+            lambda: [self._scene(story, number) for number in range(len(story.request.pages))]
+        )
+
+    async def would_submit(
+        self,
+        owner: str,
+        story: Story,
+        digest: str,
+        key: str | None,
+        key_id: str | None,
+        pictures: Collection[PictureInput],
+    ) -> JobState | None:
+        """Refuse what submit would whatever its pictures are. Return an earlier story with the same key."""
+        request = JobRequest(scenes=await self.scenes(story), webhook=story.request.webhook)
+        with of_pages():
+            return await self._jobs.would_submit(owner, request, digest, key, key_id, pictures)
+
+    async def submit(
+        self,
+        owner: str,
+        story: Story,
+        digest: str,
+        key: str | None,
+        key_id: str | None,
+        pictures: Known = NONE,
+    ) -> JobState:
+        """Submit a story, kept for good when this returns. `pictures`: all that it names, by their ids.
+
+        Raises what submitting a job raises.
+        """
+        request = JobRequest(scenes=await self.scenes(story), webhook=story.request.webhook)
+        beside = store.NewStory(story, frozenset(picture.name for picture in pictures.values()))
+        with of_pages():
+            return await self._jobs.submit(owner, request, digest, key, key_id, pictures, beside)
+
+    async def find(self, owner: str | None, story_id: str) -> StoryState:
+        """Return a story and its pages. Raises Refusal 404."""
+        with of_stories():
+            job = await self._jobs.job(owner, story_id)
+
+        def look() -> StoryState | None:
+            story = store.find(self._jobs.engine, owner, story_id)
+            if story is None:
+                return None
+            return StoryState(story, job, store.headers_of(self._jobs.engine, story_id))
+
+        found = await self._jobs.in_thread(look)
+        if found is None:
+            raise Refusal(404, "not_found", NO_STORY)
+        return found
+
+    async def page(
+        self, owner: str | None, limit: int, after: str | None
+    ) -> tuple[list[tuple[JobState, Story]], str | None]:
+        """Return a page of the list of stories, newest first, and the cursor of the next one."""
+        jobs, cursor = await self._jobs.page(owner, limit, after, store.story_ids())
+        ids = [job.id for job in jobs]
+        found = await self._jobs.in_thread(lambda: store.requests_of(self._jobs.engine, ids))
+        return [(job, found[job.id]) for job in jobs if job.id in found], cursor
+
+    async def end(self, owner: str | None, story_id: str) -> JobState:
+        """Cancel a story, or remove one that has ended, its pictures too. Raises Refusal 404."""
+        await self.find(owner, story_id)
+        with of_stories():
+            return await self._jobs.end(owner, story_id)
+
+    async def picture(
+        self, owner: str, story_id: str, number: int, whole: bool, on_damage: Callable[[Outcome], None]
+    ) -> tuple[SceneState, bytes, PictureFormat | None]:
+        """Return a page's picture as JobService.scene does a scene's."""
+        with of_stories(NO_PICTURE):
+            found = await self._jobs.scene(owner, story_id, number, whole, on_damage)
+        if not await self._jobs.in_thread(lambda: store.is_story(self._jobs.engine, story_id)):
+            raise Refusal(404, "not_found", NO_PICTURE)
+        return found
+
+    async def change_words(self, owner: str, story_id: str, number: int, change: PageChange) -> StoryState:
+        """Change what a page tells, and nothing of its picture. Raises Refusal 404 and 507."""
+        for _ in range(ATTEMPTS):
+            seen = (await self.find(owner, story_id)).story
+            new = seen.with_page(number, changed_page(page_of(seen, number), change))
+
+            def write(seen: Story = seen, new: Story = new) -> None:
+                store.change(self._jobs.engine, owner, story_id, seen, new, self._jobs.budget())
+
+            try:
+                with self._jobs.refusals_in_words():
+                    await self._jobs.in_thread(write)
+            except store.Changed:
+                continue
+            return await self.find(owner, story_id)
+        raise busy()
+
+    async def changed(
+        self, owner: str, story_id: str, number: int, change: RepaintRequest
+    ) -> tuple[Story, Story]:
+        """Return a story as it is, and as it would be with a page painted again.
+
+        Raises Refusal 404, and InvalidRequest where it was cancelled.
+        """
+        found = await self.find(owner, story_id)
+        if found.job.cancelled:
+            raise InvalidRequest("this story was cancelled, and no page of it is painted again", "story_id")
+        page = changed_page(page_of(found.story, number), change)
+        if change.seed is None:
+            page = page.model_copy(update={"seed": secrets.randbits(SEED_BITS)})
+        return found.story, found.story.with_page(number, page)
+
+    async def scene(self, story: Story, number: int) -> SceneRequest:
+        """Return the scene of one page. Raises InvalidRequest with the parameter's path in the page."""
+        with of_pages(f"pages.{number}."):
+            return await off_loop(lambda: self._scene(story, number))
+
+    async def repaint(
+        self,
+        owner: str,
+        story_id: str,
+        number: int,
+        seen: Story,
+        new: Story,
+        key_id: str | None,
+        pictures: Known = NONE,
+    ) -> bool:
+        """Have a page painted again, kept for good when this returns true. Other pages are not touched.
+
+        Return False where the story changed since it was seen. Raises what submitting a job raises.
+        """
+        names = frozenset(picture.name for picture in pictures.values())
+        most = self._config.jobs.max_waiting_scenes
+        with of_pages(f"pages.{number}."):
+            scene = await off_loop(lambda: self._scene(new, number))
+            kept = await off_loop(lambda: admit_one(scene, story_id, number, self._config, owner, pictures))
+
+        def write() -> None:
+            engine, budget = self._jobs.engine, self._jobs.budget()
+            store.repaint(engine, owner, story_id, number, seen, new, kept, budget, most, key_id, names)
+
+        try:
+            with self._jobs.refusals_in_words():
+                await self._jobs.in_thread(write)
+        except store.Changed:
+            return False
+        return True
+
+    def _scene(self, story: Story, number: int) -> SceneRequest:
+        try:
+            return scene_of(story.request, story.request.pages[number], story.members, self._config)
+        except InvalidRequest as error:
+            raise type(error)(error.message, f"pages.{number}.{error.param}") from None
+
+
+def page_of(story: Story, number: int) -> StoryPage:
+    """Return a page. Raises Refusal 404."""
+    if not 0 <= number < len(story.request.pages):
+        raise Refusal(404, "not_found", NO_PAGE)
+    return story.request.pages[number]
+
+
+def busy() -> Refusal:
+    return Refusal(429, "overloaded", "this story is being changed by others", retry_after_s=1)
+
+
+@contextmanager
+def of_pages(relative_to: str = "") -> Iterator[None]:
+    """Name the parameters of scenes as those of a story's pages; without the start that a body lacks."""
+    try:
+        yield
+    except InvalidRequest as error:
+        param = str(error.param or "")
+        if param == "scenes" or param.startswith("scenes."):
+            param = f"pages{param.removeprefix('scenes')}"
+        raise type(error)(error.message, param.removeprefix(relative_to) or None) from None
+
+
+@contextmanager
+def of_stories(message: str = NO_STORY) -> Iterator[None]:
+    """Say of a job that is not there that it is a story that is not there."""
+    try:
+        yield
+    except Refusal as refusal:
+        if refusal.status != 404:
+            raise
+        raise Refusal(404, "not_found", message) from None
+
+
+def by_ids(known: Known) -> Known:
+    """Return kept pictures by the ids that a story names them by."""
+    return {PictureInput(id=id_of(picture.name)): picture for picture in known.values()}
+
+
+def kept_ids(known: Known) -> dict[str, str]:
+    """Return the ids of pictures that were sent inside of a request, by their base64."""
+    return {
+        asked.b64_json: id_of(picture.name) for asked, picture in known.items() if asked.b64_json is not None
+    }
+
+
+def with_kept(story: Story, known: Known) -> Story:
+    """Return a story whose pictures are all named by their ids."""
+    ids = kept_ids(known)
+    if not ids:
+        return story
+    request = StoryRequest.model_validate(with_ids(as_json(story.request), ids))
+    request = request.model_copy(update={"webhook": story.request.webhook})
+    members = {
+        name: replace(
+            member,
+            references=tuple(
+                PictureInput(id=ids[each.b64_json]) if each.b64_json in ids else each
+                for each in member.references
+            ),
+        )
+        for name, member in story.members.items()
+    }
+    return Story(request, members)

@@ -1,0 +1,97 @@
+"""Stories on the wire, and the events of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..http.sse import Event, EventProducer
+from ..jobs.feed import JobFeed
+from ..jobs.job_responses import job_events, webhook_state
+from ..jobs.job_schema import SceneError
+from ..jobs.states import JobState, SceneState
+from .service import StoryState
+from .story import Story
+from .story_answers import PageState, StoryAccepted, StoryResponse, StorySummary
+from .texts import languages_of
+
+EVENT_NAMES = {"job.progress": "story.progress", "scene.ended": "page.ended", "job.ended": "story.ended"}
+
+
+def accepted(job: JobState) -> StoryAccepted:
+    return StoryAccepted(id=job.id, status=job.status, total=job.total)
+
+
+def summary(job: JobState, story: Story, with_tenant: bool = False) -> StorySummary:
+    return StorySummary(
+        id=job.id,
+        status=job.status,
+        total=job.total,
+        title=story.request.title,
+        created=int(job.created_at),
+        done=job.counts.get("succeeded", 0),
+        failed=job.counts.get("failed", 0),
+        held=job.held,
+        tenant=job.owner if with_tenant else None,
+    )
+
+
+def whole(state: StoryState, address: str, with_tenant: bool = False) -> StoryResponse:
+    """Return the whole story as its response. `address` is the story's own, as its caller reaches it."""
+    job, story = state.job, state.story
+    request = story.request
+    return StoryResponse(
+        **summary(job, story, with_tenant).model_dump(),
+        seed=request.seed or 0,
+        language=request.language,
+        languages=languages_of([request.title, *(page.text for page in request.pages)], request.language),
+        cast={name: member.version for name, member in story.members.items()},
+        ahead=job.ahead,
+        webhook=webhook_state(job.webhook),
+        pages=[
+            page_state(story, scene, state.headers.get(scene.number, {}), address) for scene in job.scenes
+        ],
+    )
+
+
+def page_state(story: Story, scene: SceneState, headers: Mapping[str, str], address: str) -> PageState:
+    degraded = headers.get("X-Degraded")
+    page = story.request.pages[scene.number]
+    return PageState(
+        index=scene.number,
+        status=scene.status,
+        text=page.text,
+        error=None if scene.error is None else SceneError(**scene.error),
+        picture=None if scene.picture is None else f"{address}/pages/{scene.number}",
+        consistency=_consistency(story, scene.number, headers.get("X-Consistency", "")),
+        degraded=degraded.split(", ") if degraded else None,
+        repaints=scene.repaints or None,
+        changed=scene.changed or None,
+    )
+
+
+def _consistency(story: Story, number: int, header: str) -> dict[str, float] | None:
+    """Read how like itself each hero of a page is; of one who is there twice, the lower figure."""
+    measured = header.removeprefix("characters=").split(",") if header else []
+    found: dict[str, float] = {}
+    for figure, value in zip(story.request.pages[number].characters, measured, strict=False):
+        if figure.cast is not None and value != "-":
+            found[figure.cast] = min(float(value), found.get(figure.cast, 1.0))
+    return found or None
+
+
+def story_events(feed: JobFeed, first: JobState, address: str, sent: int = 0) -> EventProducer:
+    """Stream `story.progress`, `page.ended` for each page that has, then `story.ended`, as a job's are."""
+    work = job_events(feed, first, address, sent)
+
+    async def produce(on_event: Callable[[Event], None]) -> None:
+        await work(lambda event: on_event(_of_story(event, address)))
+
+    return produce
+
+
+def _of_story(event: Event, address: str) -> Event:
+    data: dict[str, Any] = dict(event.data) if isinstance(event.data, Mapping) else {}
+    if data.pop("url", None) is not None:
+        data["picture"] = f"{address}/pages/{data['index']}"
+    return Event(EVENT_NAMES[event.name], data, event.id)

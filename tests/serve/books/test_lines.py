@@ -1,0 +1,43 @@
+"""Lines break where they may, and none is wider than its box."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serve.books.lines import UNIT, LineBreaker, pieces
+
+
+def breaker() -> LineBreaker:
+    """Every letter is as wide as it is high."""
+    return LineBreaker(lambda text: UNIT * len(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("one two three", ["one two", "three"]),
+        ("one  two", ["one two"]),
+        ("", [""]),
+        ("one\n\ntwo", ["one", "", "two"]),
+        ("supercalifragilistic", ["supercali", "fragilist", "ic"]),
+        ("a supercalifragilistic b", ["a", "supercali", "fragilist", "ic b"]),
+        ("由这里往前走到了山那边", ["由这里往前走到了山", "那边"]),
+        ("由这里往前走到了山。那", ["由这里往前走到了", "山。那"]),
+        ("一二三四五六七八（九", ["一二三四五六七八", "（九"]),
+        ("well-known ones", ["well-", "known", "ones"]),
+        ("a\u00a0b\u00a0c\u00a0d\u00a0e f", ["a\u00a0b\u00a0c\u00a0d\u00a0e", "f"]),
+    ],
+)
+def test_where_lines_break(text: str, lines: list[str]) -> None:
+    assert breaker().lines(text, 96, 10) == lines
+
+
+@given(st.text(alphabet="ab -。（一二\u0301\n", max_size=60), st.integers(2, 12))
+def test_nothing_is_lost_and_nothing_too_wide(text: str, letters: int) -> None:
+    lines = breaker().lines(text, letters * 10 / 0.995, 10)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    # A letter stays with the marks that belong to it.
+    assert all(len(line) <= letters or not any(map(str.isspace, line)) for line in lines)
+    assert "".join(pieces(text)) == text

@@ -1,0 +1,7 @@
+"""An empty database a test."""
+
+from __future__ import annotations
+
+from tests.support.databases import engine as engine
+from tests.support.databases import postgres as postgres
+from tests.support.databases import sqlite as sqlite
