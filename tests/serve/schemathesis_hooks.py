@@ -14,6 +14,7 @@ from schemathesis.openapi.checks import RejectedPositiveData, UseAfterFree
 ACCEPTED = cycle(("*/*", "application/json", "image/png", "text/event-stream"))
 IN_WORDS_ALONE = {
     ("GET /v1/jobs", "after"),  # A cursor is one that this list has given.
+    ("GET /v1/usage", "after"),
     ("POST /v1/jobs", "Idempotency-Key"),  # Not one that came with another body.
     ("POST /v1/merges", "character"),  # A picture that can be decoded, and is large enough for a figure.
     ("POST /v1/merges", "background"),
