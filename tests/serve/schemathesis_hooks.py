@@ -15,6 +15,8 @@ ACCEPTED = cycle(("*/*", "application/json", "image/png", "text/event-stream"))
 IN_WORDS_ALONE = {
     ("GET /v1/jobs", "after"),  # A cursor is one that this list has given.
     ("GET /v1/usage", "after"),
+    ("GET /v1/usage", "since"),  # Not so long ago, and before `until`.
+    *((f"GET /v1/stories/{{story_id}}/book.{form}", "language") for form in ("pdf", "epub", "zip")),
     ("POST /v1/jobs", "Idempotency-Key"),  # Not one that came with another body.
     ("POST /v1/merges", "character"),  # A picture that can be decoded, and is large enough for a figure.
     ("POST /v1/merges", "background"),
