@@ -29,6 +29,7 @@ Picture = Iterator[tuple[str, Image.Image]]
 def draw_guides(url: str, browser: Browser, folder: Path) -> Picture:
     """Yield each picture with its name. What the guides' commands write goes into the folder."""
     yield "storyboard", quick_start(url, folder)
+    yield "quick-start-hero", changed_hero(url, folder)
     yield "guide-python", python_guide(url, folder)
     yield "guide-cast", cast_guide(url)
     yield from command_line_guide(url, browser, folder)
@@ -37,15 +38,7 @@ def draw_guides(url: str, browser: Browser, folder: Path) -> Picture:
 
 def python_guide(url: str, folder: Path) -> Image.Image:
     """Run the first piece of code, and show its scene above the three layers."""
-    code = blocks("python", "python")[0].replace(DEFAULT_URL, url)
-    names: dict[str, Any] = {}
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        exec(compile(code, "python.md", "exec"), names)  # noqa: S102 (it is our own guide)
-    finally:
-        os.chdir(before)
-    scene = names["scene"]
+    scene = run(blocks("guides/python", "python")[0], url, folder)["scene"]
     layers = [
         on_chequers(Image.open(BytesIO(scene.layers[name]))) for name in ("character", "background", "mask")
     ]
@@ -54,18 +47,36 @@ def python_guide(url: str, folder: Path) -> Image.Image:
 
 def cast_guide(url: str) -> Image.Image:
     """Run the first piece of code, and show its pages above the sheet."""
-    names: dict[str, Any] = {}
-    exec(compile(blocks("cast", "python")[0].replace(DEFAULT_URL, url), "cast.md", "exec"), names)  # noqa: S102 (it is our own guide)
+    names = run(blocks("guides/cast", "python")[0], url, Path.cwd())
     with zipfile.ZipFile(BytesIO(names["sheet"])) as files:
         atlas = on_chequers(Image.open(BytesIO(files.read("mira.png"))))
     return stacked([beside([page.image for page in names["pages"]]), beside([atlas], WIDTH // 2)])
+
+
+def changed_hero(url: str, folder: Path) -> Image.Image:
+    """Run the quick start's last piece of code, and show its pictures side by side."""
+    run(blocks("quick-start", "python")[-1], url, folder)
+    names = ("hero.png", "varied.jpg", "cloak.png", "repainted.png")
+    return beside([Image.open(folder / name) for name in names])
+
+
+def run(code: str, url: str, folder: Path) -> dict[str, Any]:
+    """Run a piece of a guide's code in the folder, and return its names."""
+    names: dict[str, Any] = {}
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        exec(compile(code.replace(DEFAULT_URL, url), "a guide", "exec"), names)  # noqa: S102 (it is our own guide)
+    finally:
+        os.chdir(before)
+    return names
 
 
 def command_line_guide(url: str, browser: Browser, folder: Path) -> Picture:
     """Run all commands, one after the other, as a reader would type them."""
     program = str(Path(sys.executable).with_name("scenewright"))
     sessions = {}
-    for line in blocks("command-line", "sh")[0].splitlines():
+    for line in blocks("guides/command-line", "sh")[0].splitlines():
         typed = line.partition("#")[0].strip()
         words = shlex.split(typed)[1:]
         command = [program, *words, *(("--url", url) if words[0] != "merge" else ())]
@@ -102,7 +113,7 @@ def story_guide(url: str, browser: Browser, folder: Path) -> Image.Image:
 
 
 def blocks(guide: str, language: str) -> list[str]:
-    text = (DOCS / f"guides/{guide}.md").read_text()
+    text = (DOCS / f"{guide}.md").read_text()
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
