@@ -24,6 +24,7 @@ TOO_LONG = "this layer takes longer than the time that was given for it"
 TOO_MUCH_AHEAD = "there is too much to paint before this to have it done in time"
 DEADLINE_PASSED = "the deadline passed before this layer was painted"
 """Refusals for lack of time, by admission control at the edge and by the engine in a replica."""
+NO_LORAS = "this model takes no LoRAs"
 
 
 class ScenewrightError(Exception):

@@ -6,17 +6,18 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from deployments.diffusion.engine.engine import Engine
+from deployments.diffusion.engine.lora_cache import LoraCache
 from deployments.diffusion.guide_pictures import PosePicture, References
 from deployments.diffusion.model.families import Family
 from deployments.diffusion.model.model_config import GenerationConfig, ModelConfig
 from deployments.diffusion.model.painter_choice import uses_denoiser
 from deployments.diffusion.model.registry import card_of, family_by_name
-from deployments.diffusion.painter import AnyPainter
+from deployments.diffusion.painter import AnyPainter, PictureLora
 from deployments.diffusion.simulated.simulated_painter import SimulatedConfig, SimulatedPainter
 from deployments.diffusion.start_picture import StartPicture
 from deployments.guide_pictures import read_pose, read_references
@@ -83,6 +84,7 @@ class Generator(ABC):
         self._negates = config.adds_quality_terms and config.takes_negative_prompt
         self._latent_factor = painter.latent_factor
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="pictures")
+        self._loras = LoraCache(painter.lora_size, painter.read_lora, config.model.lora_budget_bytes)
         self._load_tracker = LoadTracker()
         self._cached_layers = CachedLayers(keeps=config.keeps_layers)
 
@@ -103,9 +105,14 @@ class Generator(ABC):
         as_requested = False
         self._cached_layers.begin(job)
         try:
-            with self._load_tracker.job(job) as stepped:
+            async with AsyncExitStack() as stack:
+                stepped = stack.enter_context(self._load_tracker.job(job))
+                loras: tuple[PictureLora, ...] = ()
+                if job.loras:
+                    lent = self._loras.lent(job.loras, job.deadline_at)
+                    loras = await stack.enter_async_context(lent)
                 submitted = self._engine.submit(
-                    job, *self.prompts(job), start, references=references, pose=pose
+                    job, *self.prompts(job), start, references=references, pose=pose, loras=loras
                 )
                 async with aclosing(submitted) as events:
                     async for event in events:
@@ -158,6 +165,8 @@ class Generator(ABC):
 
     async def record_routing_stats(self) -> dict[str, Any]:
         """Return RoutingStats' fields for the request router. Ray Serve calls it by this name."""
+        if not self._engine.loaded:
+            self._loras.drop_unused()
         return RoutingStats(
             self._load_tracker.megapixel_step_s,
             self._engine.least_megapixel_step_s,
@@ -166,6 +175,7 @@ class Generator(ABC):
             self._engine.loaded,
             self._engine.readiness().reason,
             self._engine.device_time.unanswered(),
+            self._loras.hashes(),
         ).as_stats()
 
 

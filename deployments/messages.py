@@ -34,6 +34,19 @@ def generator_name(kind: LayerKind, model: str = "") -> str:
     return f"{kind}:{model}" if model else kind
 
 
+@dataclass(frozen=True, kw_only=True)
+class LoraUse:
+    """A LoRA of the operator's folder, and how far it changes a picture.
+
+    `sha256`: of its file's bytes. `param`: where its request names it.
+    """
+
+    name: str
+    sha256: str
+    scale: float = 1.0
+    param: str = field(default="loras", compare=False)
+
+
 class SentWithTimeLeft:
     """Pickle `deadline_at`, a time of the process's own monotonic clock, as the seconds that are left.
 
@@ -62,7 +75,7 @@ class LayerJob(SentWithTimeLeft):
     `model`: the id of that one of its layer's models that paints it; empty for the first, which is the
     default.
     `image` and `mask`: the names of the files that it starts from, each the SHA-256 of its bytes; the files
-    go beside the job. `strength`: how far it goes from them.
+    go beside the job. `strength`: how far it goes from them. `loras` change this picture alone.
     `cast`, `cast_version`: who of the cast it shows, empty for nobody; `reference`: the file of a picture of
     that member, which the figure is compared with.
     `references`: the names of the files of the pictures that it shall resemble, by `reference_scale`.
@@ -94,6 +107,7 @@ class LayerJob(SentWithTimeLeft):
     image: str | None = None
     strength: float = 1.0
     mask: str | None = None
+    loras: tuple[LoraUse, ...] = ()
     cast: str = ""
     cast_version: int = 0
     reference: str | None = None
@@ -174,6 +188,7 @@ class LayerJob(SentWithTimeLeft):
             self.pose,
             self.pose_image,
             self.pose_scale,
+            tuple((lora.sha256, lora.scale) for lora in self.loras),
         )
 
     @property
@@ -246,7 +261,7 @@ class Recipe:
 
     `image` and `mask`: the hashes of the files that it started from, and `strength` how far it went.
     `references` and `pose_image`: those of the other files that it was painted by, each with its scale, and
-    `pose` the keypoints in place of such a file.
+    `pose` the keypoints in place of such a file. `loras` changed it alone.
     """
 
     prompt: str
@@ -262,6 +277,7 @@ class Recipe:
     pose: tuple[Keypoint, ...] = ()
     pose_image: str | None = None
     pose_scale: float = 1.0
+    loras: tuple[LoraUse, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -333,6 +349,9 @@ class MergeOptions:
 
 MAX_FIGURES = 4
 MAX_REFERENCES = 4
+MAX_LORAS = 8
+"""Of one picture."""
+MAX_LORA_SCALE = 10.0
 MAX_DEPTH = 100.0
 
 

@@ -78,7 +78,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     "ModelConfig": {
         "source": "A diffusers folder, a single .safetensors file, or a hub id.",
         "family": "The family of the model (docs/models.md). null: read from the model's folder or known by its id.",
-        "lora": "LoRA files laid over the model.",
+        "lora": "LoRA files laid over the model, for all its pictures.",
         "device": "`auto`: CUDA where there is a GPU.",
         "dtype": "`auto`: half precision on a GPU, float32 on a CPU.",
         "component_dtypes": "A precision for one part of the model, as in `{vae: float32}`.",
@@ -102,6 +102,10 @@ MEANINGS: dict[str, dict[str, str]] = {
         " `preview_vae`, or a linear map.",
         "ip_adapter": "An IP-Adapter, which paints by reference pictures: Stable Diffusion 1, 2 and XL. null: none.",
         "pose_controlnet": "A ControlNet for poses, as a folder or hub id: Stable Diffusion 1, 2 and XL. null: none.",
+        "lora_folder": "A folder of .safetensors files that requests may name in `loras`, each for its picture alone"
+        " ([LoRAs](guides/lora.md)). Every node of the model's replicas needs it at this path. null: none.",
+        "lora_budget_bytes": "Memory of each replica for the LoRAs of `lora_folder` that it holds. Those not used for"
+        " longest make room.",
     },
     "IpAdapterConfig": {
         "source": "Its .safetensors file, or the path of one on the hub:"

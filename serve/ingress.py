@@ -14,6 +14,7 @@ from deployments import __version__
 from deployments.errors import ScenewrightError
 from deployments.queueing.work_queue import WorkQueue
 
+from .api.loras import offered_loras
 from .auth.key_store import open_keys
 from .auth.middleware import AuthMiddleware, is_public
 from .cast.service import CastService
@@ -93,6 +94,8 @@ class Ingress:
                     name,
                     names,
                 )
+        for model in config.generators.values():
+            offered_loras(model)  # Their files are read now, and not while requests wait.
         self._config = fitted(config)
         places = {name: model.replicas.max_queued_requests for name, model in config.generators.items()}
         admission, merges = AdmissionControl(HERE.get, places), merges_under_way(config)

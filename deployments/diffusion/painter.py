@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from deployments.diffusion.guide_pictures import PosePicture, References
 from deployments.diffusion.start_picture import StartPicture
-from deployments.messages import Backend, Pixels
+from deployments.messages import Backend, LoraUse, Pixels
 
 WHOLE = (0.0, 1.0)
 Preview = Pixels | Future[Pixels | None]
 """The predicted picture, small; or what will be it, elsewhere than on the model's thread."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoraWeights:
+    """A LoRA on the model's device: what it changes in each network's layers, by their names."""
+
+    networks: Mapping[str, Mapping[str, Any]]
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class PictureLora:
+    """A LoRA that changes one picture."""
+
+    use: LoraUse
+    weights: LoraWeights = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -25,7 +41,7 @@ class PaintRequest:
     `guidance_interval`: the part of the steps, as fractions from the first, that guidance is applied in
     (Kynkäänniemi et al. 2024, arXiv 2404.07724); the steps outside it cost half. `previews`: how many.
     `start`: the picture that it starts from, where it is not noise alone. `references`: those that it shall
-    resemble; `pose`: that of its figure.
+    resemble; `pose`: that of its figure. `loras` change it, and no other.
     """
 
     prompt: str
@@ -39,6 +55,7 @@ class PaintRequest:
     start: StartPicture | None = None
     references: References | None = None
     pose: PosePicture | None = None
+    loras: tuple[PictureLora, ...] = ()
 
     @property
     def steps(self) -> int:
@@ -149,6 +166,12 @@ class Painter(Protocol[SomePainting]):
 
     def first_forwards(self, request: PaintRequest) -> Sequence[int]:
         """Return the rows of each forward of such a picture's first step, alone. From any thread."""
+
+    def lora_size(self, use: LoraUse) -> int:
+        """Foresee the bytes of a LoRA. From any thread. Raises InvalidRequest where it cannot be used."""
+
+    def read_lora(self, use: LoraUse) -> LoraWeights:
+        """Read a LoRA onto the device. From any thread, but one at a time; raises as `lora_size` does."""
 
     def begin(self, request: PaintRequest) -> SomePainting:
         """Read the words, draw the noise."""

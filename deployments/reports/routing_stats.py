@@ -17,7 +17,8 @@ class RoutingStats:
     `megapixel_step_s`: seconds that one takes at the present sharing of forwards; zero where nothing was
     painted yet. `least_megapixel_step_s`: surely no less. `cached`: likenesses of the layers that are painted
     or kept here. `loaded`: whether the model is, or would have to be loaded first. `unready`: why it should
-    get no work, empty where it should. `unanswered`: layers that ended without an answer lately.
+    get no work, empty where it should. `unanswered`: layers that ended without an answer lately. `loras`: the
+    hashes of those that are held here.
     """
 
     megapixel_step_s: float
@@ -27,6 +28,7 @@ class RoutingStats:
     loaded: bool = True
     unready: str = ""
     unanswered: tuple[Unanswered, ...] = ()
+    loras: tuple[str, ...] = ()
 
     def as_stats(self) -> dict[str, Any]:
         """Return the form that Ray Serve carries; `from_stats` reads it."""

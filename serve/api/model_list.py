@@ -9,6 +9,7 @@ from pydantic import Field
 
 from deployments.diffusion.model.families import ModelTask
 from deployments.diffusion.model.known_words import GRAMMAR, KnownWords, read_known_words
+from deployments.diffusion.model.lora_files import LoraFile
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.painter_choice import tasks_of
 from deployments.diffusion.model.registry import (
@@ -23,7 +24,8 @@ from deployments.messages import LayerKind
 
 from ..config.layer_defaults import Defaults, layer_defaults
 from ..config.layer_models import find_model
-from ..config.service_config import ServiceConfig
+from ..config.service_config import ModelSettings, ServiceConfig
+from .loras import offered_loras
 from .schema import Wire
 
 
@@ -59,6 +61,16 @@ class Knows(Wire):
     offers: dict[str, list[str]] = Field(description="what it can paint, in groups such as places and times")
 
 
+class LoraEntry(Wire):
+    """A LoRA that requests may name."""
+
+    name: str
+    sha256: str = Field(description="of its file")
+    bytes: int
+    layers: list[LayerKind] = Field(description="the layers that it can be named in with this model")
+    fault: str | None = Field(description="why it cannot be used; null where it can")
+
+
 class ModelEntry(Wire):
     id: str
     object: Literal["model"]
@@ -85,6 +97,7 @@ class ModelEntry(Wire):
     commercial_use: CommercialUse
     resolution: Resolution
     memory_gb: MemoryRange | None
+    loras: list[LoraEntry] = Field(description="those that `loras` of a layer may name; several at once")
     knows: Knows | None = Field(
         description="the words that it knows, of a model that says so in known_words.json; a picture's "
         "warnings name the words of its prompt that are not among them"
@@ -107,6 +120,13 @@ class _Served:
     knows: KnownWords | None = None
     defaults: dict[LayerKind, Defaults] = field(default_factory=dict)
     default_for: list[LayerKind] = field(default_factory=list)
+    loras: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+
+    def offer(self, kind: LayerKind, settings: ModelSettings) -> None:
+        """Add the LoRAs that a layer has for it: two layers may have folders of their own."""
+        for file in offered_loras(settings).values():
+            entry = self.loras.setdefault((file.name, file.sha256), _lora_entry(file))
+            entry["layers"].append(kind)
 
 
 def listing(config: ServiceConfig) -> dict[str, Any]:
@@ -122,6 +142,7 @@ def listing(config: ServiceConfig) -> dict[str, Any]:
                 card.id, _Served(card, tasks_of(settings.generator.model), read_known_words(place))
             )
             here.defaults[kind] = layer_defaults(kind, settings)
+            here.offer(kind, settings)
             if not model:
                 here.default_for.append(kind)
     others = [_Served(card, tasks_of(ModelConfig(card.id))) for card in KNOWN_MODELS if card.id not in served]
@@ -139,6 +160,16 @@ def find(config: ServiceConfig, name: str) -> dict[str, Any] | None:
 def layers_painted_by(config: ServiceConfig, name: str) -> list[LayerKind]:
     """Return the layers whose model has this name. The name is only compared, and opens no file."""
     return [kind for kind, layer in config.layers.items() if find_model(layer, name) is not None]
+
+
+def _lora_entry(file: LoraFile) -> dict[str, Any]:
+    return {
+        "name": file.name,
+        "sha256": file.sha256,
+        "bytes": file.size_bytes,
+        "layers": [],
+        "fault": file.fault or None,
+    }
 
 
 def _entry(served: _Served) -> dict[str, Any]:
@@ -161,6 +192,7 @@ def _entry(served: _Served) -> dict[str, Any]:
         "memory_gb": None
         if card.memory_gb is None
         else {"least": card.memory_gb[0], "most": card.memory_gb[1]},
+        "loras": list(served.loras.values()),
         "knows": None
         if knows is None
         else {

@@ -34,6 +34,7 @@ from ..graph.scene_job import SceneJob
 from ..safety.words import has_blocked_word
 from .guides import feet_of, guides_of
 from .input_pictures import NONE, Known, start_of
+from .loras import loras_of
 from .schema import At, CastUse, CharacterRequest, Layer, LayerRequest, Merge, Output, Placing, SceneRequest
 from .sizes import Size, frame_shaped, frame_size, layer_size
 
@@ -209,6 +210,7 @@ def _job(
         image=start.image.name if start.image else None,
         strength=start.strength,
         mask=start.mask.name if start.mask else None,
+        loras=loras_of(requested.loras, settings, card, param) if requested.loras else (),
         cast=use.name if use else "",
         cast_version=use.version if use else 0,
         reference=_compared_with(kind, use, pictures),

@@ -32,6 +32,8 @@ from pydantic_core import CoreSchema, InitErrorDetails
 from deployments.messages import (
     MAX_DEPTH,
     MAX_FIGURES,
+    MAX_LORA_SCALE,
+    MAX_LORAS,
     MAX_REFERENCES,
     Fallback,
     MergeMode,
@@ -149,6 +151,18 @@ class PictureInput(Wire):
         return self
 
 
+class LoraInput(Wire):
+    """One of the model's LoRAs, by its name in `/v1/models`."""
+
+    name: str = Field(min_length=1, max_length=200)
+    scale: float = Field(
+        1.0,
+        ge=-MAX_LORA_SCALE,
+        le=MAX_LORA_SCALE,
+        description="how strongly it is applied: with 0 not at all, below 0 the other way",
+    )
+
+
 CAST_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 
 
@@ -254,6 +268,9 @@ class Layer(Wire):
         None, description="the pose of its figure: for a model that has `pose` among its tasks"
     )
     pose_scale: Scale | None = Field(None, description="how closely it follows the pose: 1 unless given")
+    loras: list[LoraInput] | None = Field(
+        None, max_length=MAX_LORAS, description="they change this picture alone; several add up"
+    )
     cast: CastName | None = Field(
         None,
         description="a member of the cast: the description before the prompt, and the seed, negative prompt, "

@@ -83,6 +83,12 @@ def _of_a_generator(generator: GeneratorConfig, path: str) -> Iterator[str]:
     model = generator.model
     if not model.exact and "exact_rows" in _set(model, ModelConfig(model.source)):
         yield f"{path}.model.exact_rows does nothing without exact: true"
+    if model.lora_folder is None:
+        if "lora_budget_bytes" in _set(model, ModelConfig(model.source)):
+            yield f"{path}.model.lora_budget_bytes does nothing without lora_folder"
+    elif not family_by_name(card_of(model).family).takes_loras:
+        title = family_by_name(card_of(model).family).title
+        yield f"{path}.model.lora_folder does nothing with {title}, which diffusers has no LoRAs for"
     if model.device == "cpu":
         for key, silent in (("offload", "none"), ("xformers", False)):
             if getattr(model, key) != silent:

@@ -4,8 +4,10 @@ Ray Serve calls it in each process that has a handle.
 
 A replica that is not ready gets nothing while another is: one that fails at once is always idle, and would
 draw all the work. Among the ready, an equal layer goes to the replica that paints or keeps it, while that
-accepts work. Where some have unloaded their model, a layer goes to one that has not and that is idle. Every
-other one follows Ray's own power of two choices. Where layers wait for a replica, they leave in a fair order.
+accepts work. A layer with LoRAs goes to a replica that holds them, unless others have less to do: then one of
+those will hold them too. Where some have unloaded their model, a layer goes to one that has not and that is
+idle. Every other one follows Ray's own power of two choices. Where layers wait for a replica, they leave in a
+fair order.
 """
 
 from __future__ import annotations
@@ -30,10 +32,13 @@ REPORT_EVERY_S = 1.0
 SENT_S = 5 * REPORT_EVERY_S
 """A replica counts as warm for what was sent to it this long: by then it has reported so itself."""
 REMEMBERED = 1024
+BUSIER = 2
+"""Requests that a replica which holds a picture's LoRAs may have more than the one that has fewest."""
 REFUSED_S = 3 * REPORT_EVERY_S
 """A replica that has refused a layer gets none for this long: by then it has reported its state."""
 
 
+Sent = OrderedDict[str, tuple[ReplicaID, float]]
 RoutedAs = tuple[str, LayerKind, int | None]
 """The fields in which any two layers of a request differ."""
 
@@ -44,7 +49,8 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
     def initialize_state(self, **kwargs: Any) -> None:
         self._keeps_layers: bool = kwargs["keeps_layers"]
         self._order = LayerFairQueue()
-        self._sent: OrderedDict[str, tuple[ReplicaID, float]] = OrderedDict()
+        self._sent: Sent = OrderedDict()
+        self._loras_sent: Sent = OrderedDict()
         self._routed: OrderedDict[RoutedAs, ReplicaID] = OrderedDict()
         self._refused: dict[ReplicaID, float] = {}
         # By its module: Ray pickles this one by value, and with it whatever objects its names stand for.
@@ -83,7 +89,8 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
         job = _job(pending_request)
         if job is None:
             return ranks
-        return [*filter(None, (self._cached(job), self._loaded_and_idle())), *ranks, self._unknown()]
+        preferred = (self._cached(job), self._with_loras(job), self._loaded_and_idle())
+        return [*filter(None, preferred), *ranks, self._unknown()]
 
     def on_request_routed(self, pending_request: PendingRequest, replica_id: ReplicaID, result: Any) -> None:
         job = _job(pending_request)
@@ -92,15 +99,19 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
         self._routed[_routed_as(job)] = replica_id
         while len(self._routed) > REMEMBERED:
             self._routed.popitem(last=False)
-        if job.no_store or not self._keeps_layers:
-            return
+        for lora in job.loras:
+            self._remember(self._loras_sent, lora.sha256, replica_id)
+        if not job.no_store and self._keeps_layers:
+            self._remember(self._sent, job.cache_key, replica_id)
+
+    def _remember(self, sent: Sent, key: str, replica_id: ReplicaID) -> None:
         now = self._get_curr_time_s()
-        sent_to, at = self._sent.get(job.cache_key, (None, 0.0))
+        sent_to, at = sent.get(key, (None, 0.0))
         if sent_to != replica_id or now - at >= SENT_S:  # Not renewed by those that follow it.
-            self._sent[job.cache_key] = replica_id, now
-            self._sent.move_to_end(job.cache_key)
-            while len(self._sent) > REMEMBERED:
-                self._sent.popitem(last=False)
+            sent[key] = replica_id, now
+            sent.move_to_end(key)
+            while len(sent) > REMEMBERED:
+                sent.popitem(last=False)
 
     def _fulfill_next_pending_request(self, replica: RunningReplica, request_metadata: Any = None) -> None:
         """Serve the pending request that is next in the fair order.
@@ -137,9 +148,34 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
         return [replica for replica in self._serving() if self._is_kept(cache_key, replica)]
 
     def _is_kept(self, cache_key: str, replica: RunningReplica) -> bool:
-        sent_to, at = self._sent.get(cache_key, (None, 0.0))
-        just_sent = sent_to == replica.replica_id and self._get_curr_time_s() - at < SENT_S
+        just_sent = self._was_just_sent(self._sent, cache_key, replica)
         return just_sent or cache_key in replica.routing_stats.get("cached", ())
+
+    def _was_just_sent(self, sent: Sent, key: str, replica: RunningReplica) -> bool:
+        sent_to, at = sent.get(key, (None, 0.0))
+        return sent_to == replica.replica_id and self._get_curr_time_s() - at < SENT_S
+
+    def _with_loras(self, job: LayerJob) -> list[RunningReplica]:
+        """Return the replicas that hold all of a layer's LoRAs, but those that are busier than others."""
+        if not job.loras:
+            return []
+        lengths = {
+            each.replica_id: self._replica_queue_len_cache.get(each.replica_id) or 0
+            for each in self._serving()
+        }
+        most = min(lengths.values(), default=0) + BUSIER
+        return [
+            each
+            for each in self._serving()
+            if lengths.get(each.replica_id, 0) <= most and self._holds(each, job)
+        ]
+
+    def _holds(self, replica: RunningReplica, job: LayerJob) -> bool:
+        held = replica.routing_stats.get("loras", ())
+        return all(
+            lora.sha256 in held or self._was_just_sent(self._loras_sent, lora.sha256, replica)
+            for lora in job.loras
+        )
 
     def _loaded_and_idle(self) -> list[RunningReplica]:
         """Return the loaded replicas that are idle, none where all have their model loaded.

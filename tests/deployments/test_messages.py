@@ -57,6 +57,7 @@ def test_the_caller_and_the_time_change_no_picture(
     [
         {"kind": "background"},
         {"model": "another"},
+        {"loras": (messages.LoraUse(name="ink", sha256="1"),)},
         {"prompt": "a Knight"},
         {"negative_prompt": ""},
         {"num_inference_steps": 5},

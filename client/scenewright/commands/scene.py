@@ -12,6 +12,7 @@ from ..responses import Scene
 from .finite import FiniteRange
 from .keypoints import PoseFile
 from .live import paint
+from .lora import LoraParam
 from .output import check_writable, picture_format, write
 from .position import PositionParam, of_each, on_the_wire
 from .service import connected, service_options
@@ -62,6 +63,14 @@ START = ("image", "mask", "strength")
     help="The pose of CHARACTER: 18 keypoints in a .json file, or a picture of its skeleton.",
 )
 @click.option("--pose-scale", type=SCALE, help="How closely it follows the pose: 1 unless given.")
+@click.option(
+    "--lora",
+    "character_lora",
+    type=LoraParam(),
+    multiple=True,
+    help="A LoRA for CHARACTER alone, by its name in /v1/models; several add up.",
+)
+@click.option("--background-lora", type=LoraParam(), multiple=True, help="The same for BACKGROUND.")
 @click.option(
     "--position",
     "positions",
@@ -141,6 +150,7 @@ def _layer(prompt: str, options: dict[str, Any], kind: str) -> dict[str, Any]:
         seed=options[f"{kind}_seed"],
         model=options[f"{kind}_model"],
         num_inference_steps=options["steps"],
+        loras=list(options[f"{kind}_lora"]) or None,
         **_start(options, prefix),
         **_guides(options, prefix),
     )

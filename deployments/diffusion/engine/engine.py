@@ -34,7 +34,7 @@ from deployments.diffusion.engine.work_item import (
 )
 from deployments.diffusion.guide_pictures import PosePicture, References
 from deployments.diffusion.model.model_config import GenerationConfig
-from deployments.diffusion.painter import AnyPainter, PaintRequest
+from deployments.diffusion.painter import AnyPainter, PaintRequest, PictureLora
 from deployments.diffusion.scheduling.batch_key import BatchKey
 from deployments.diffusion.scheduling.cost_model import CostModel
 from deployments.diffusion.scheduling.scheduler import Scheduler
@@ -143,6 +143,7 @@ class Engine:
         start: StartPicture | None = None,
         references: References | None = None,
         pose: PosePicture | None = None,
+        loras: tuple[PictureLora, ...] = (),
     ) -> AsyncGenerator[LayerEvent, None]:
         """Paint a job. Closing the iterator, or cancelling the task that reads it, stops it at its next step.
 
@@ -164,6 +165,7 @@ class Engine:
             start,
             references,
             pose,
+            loras,
         )
         loop = asyncio.get_running_loop()
         entered = self._job_table.enter(job, request, self._painter.fingerprint, loop)

@@ -329,6 +329,8 @@ def _recipe(painting: Painting) -> Recipe:
         request.guidance_scale,
         painting.sampler,
     )
+    if request.loras:
+        recipe = replace(recipe, loras=tuple(lora.use for lora in request.loras))
     start, references, pose = request.start, request.references, request.pose
     if start is not None:
         recipe = replace(recipe, image=start.name, strength=start.strength, mask=start.mask_name)

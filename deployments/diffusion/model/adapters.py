@@ -7,34 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from deployments.diffusion.model.load_errors import blamed, mismatch
+from deployments.diffusion.model.lora_files import form_fault, is_lora
 from deployments.diffusion.model.model_config import LoraConfig
 from deployments.diffusion.model.model_files import check_single_file
 from deployments.diffusion.model.safetensors_header import Header
 from deployments.errors import ModelUnusable, NotReady
 
 Pipeline = Any
-UNREAD_FORMS: Mapping[str, str] = {
-    ".hada_w": "a LoHa (LyCORIS)",
-    ".lokr_": "a LoKr (LyCORIS)",
-    ".oft_": "an OFT network",
-    ".lora_mid.": "a LoCon in Tucker's form (LyCORIS)",
-    ".dora_scale": "a DoRA",
-    "bundle_emb.": "a LoRA with embeddings bundled in",
-}
-"""Adapters that the loader of diffusers does not read, or reads in part, by a piece of its tensors' names."""
-OTHER_FAMILIES: Mapping[str, str] = {
-    "transformer.": "a model with a transformer, such as Flux or Stable Diffusion 3",
-    "lora_transformer_": "a model with a transformer, such as Flux or Stable Diffusion 3",
-    "lora_unet_double_blocks_": "Flux",
-    "lora_unet_single_blocks_": "Flux",
-    "lora_unet_joint_blocks_": "Stable Diffusion 3",
-    "diffusion_model.": "a model that is no Stable Diffusion 1, 2 or XL",
-    "lora_prior_": "Stable Cascade",
-}
 XL_ONLY = ("lora_te2_", "text_encoder_2.", "lora_unet_input_blocks_", "lora_unet_output_blocks_")
 FAMILIES = {True: "Stable Diffusion XL", False: "Stable Diffusion 1 or 2"}
-HALVES = (".lora_down.weight", ".lora_up.weight")
-LORA_PIECES = ("lora", "hada_w", "lokr_", "oft_")
 
 
 def lora_file(source: str) -> Path:
@@ -51,8 +32,7 @@ def lora_file(source: str) -> Path:
             )
         if not files or not files[0].exists():
             raise NotReady(f"the LoRA {path.name} is not a .safetensors file or a folder with exactly one")
-    names = check_single_file(files[0]).names
-    if not any(piece in name.lower() for name in names for piece in LORA_PIECES):
+    if not is_lora(check_single_file(files[0])):
         raise ModelUnusable(f"{files[0].name} is not a LoRA")
     return files[0]
 
@@ -61,31 +41,24 @@ def lay_over(pipeline: Pipeline, loras: tuple[LoraConfig, ...], model: str) -> N
     """Lay each LoRA over the pipeline at its scale. Raises NotReady or ModelUnusable, naming the file."""
     names = [f"lora_{position}" for position, _ in enumerate(loras)]
     for adapter, lora in zip(names, loras, strict=True):
-        file = lora_file(lora.source)
-        if not hasattr(pipeline, "load_lora_weights"):
-            raise ModelUnusable(f"the LoRA {file.name} cannot be used: the family of {model} takes none")
-        _check_form(check_single_file(file), file.name, pipeline)
-        _check_family(check_single_file(file), file.name, pipeline, model)
-        _lay_one(pipeline, adapter, file, model)
+        lay_one(pipeline, adapter, lora_file(lora.source), model)
     if loras:
         with blamed("the scales of the LoRAs"):
             pipeline.set_adapters(names, adapter_weights=[lora.scale for lora in loras])
 
 
-def _check_form(header: Header, shown: str, pipeline: Pipeline) -> None:
-    for piece, form in UNREAD_FORMS.items():
-        if any(piece in name for name in header.names):
-            raise ModelUnusable(f"the LoRA {shown} cannot be used: it is {form}")
-    for prefix, family in OTHER_FAMILIES.items() if hasattr(pipeline, "unet") else ():
-        if any(name.startswith(prefix) for name in header.names):
-            raise ModelUnusable(f"the LoRA {shown} cannot be used: it is for {family}")
-    for name in sorted(header.names):
-        for half, other in (HALVES, HALVES[::-1]):
-            if name.endswith(half) and (partner := name.removesuffix(half) + other) not in header:
-                raise ModelUnusable(f"the LoRA {shown} cannot be used: its weight {partner} is missing")
+def lay_one(pipeline: Pipeline, adapter: str, file: Path, model: str, **options: Any) -> None:
+    """Lay a LoRA over the pipeline. `options`: of diffusers' load_lora_weights. Raises ModelUnusable."""
+    if not hasattr(pipeline, "load_lora_weights"):
+        raise ModelUnusable(f"the LoRA {file.name} cannot be used: the family of {model} takes none")
+    header = check_single_file(file)
+    if fault := form_fault(header, hasattr(pipeline, "unet")):
+        raise ModelUnusable(f"the LoRA {file.name} cannot be used: {fault}")
+    _check_family(header, file.name, pipeline, model)
+    _load(pipeline, adapter, file, model, options)
 
 
-def _lay_one(pipeline: Pipeline, adapter: str, file: Path, model: str) -> None:
+def _load(pipeline: Pipeline, adapter: str, file: Path, model: str, options: Mapping[str, Any]) -> None:
     with blamed(f"the LoRA {file.name}"):
         try:
             pipeline.load_lora_weights(
@@ -94,6 +67,7 @@ def _lay_one(pipeline: Pipeline, adapter: str, file: Path, model: str) -> None:
                 adapter_name=adapter,
                 use_safetensors=True,
                 local_files_only=True,
+                **options,
             )
         except (RuntimeError, ValueError, KeyError) as error:
             if "PEFT backend" in str(error):

@@ -66,7 +66,7 @@ class Call:
 class CallReader:
     """Read the calls that one request makes of one network; `function` is its method in its class.
 
-    `exact` keeps calls apart whose rows the network would pad to one length.
+    `exact` keeps calls apart whose rows the network would pad to one length, or lay end to end unequally.
     """
 
     def __init__(self, function: Callable[..., Any], rules: RowRules, exact: bool = False) -> None:
@@ -93,7 +93,8 @@ class CallReader:
                 return ("rows", kind, value.shape[1:])
             return ("value", kind, value.shape, self._bytes(value, name))
         if self._rules.is_row_list(value, name, rows):
-            return ("row list", frozenset(map(self._entry_key, value)))
+            entries = map(self._entry_key, value)
+            return ("row list", tuple(entries) if self._exact else frozenset(entries))
         if isinstance(value, dict):
             return ("dict", tuple((key, self._key(value[key], str(key), rows)) for key in sorted(value)))
         if isinstance(value, list | tuple):

@@ -11,17 +11,22 @@ PLAIN = (type(None), bool, int, float, str)
 
 
 class EncodedPrompts:
-    """Keep `capacity` results of a pipeline's `encode_prompt`, by its arguments."""
+    """Keep `capacity` results of a pipeline's `encode_prompt`, by its arguments and what its networks are."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._encoded: OrderedDict[Hashable, Any] = OrderedDict()
 
-    def encode(self, encode_prompt: Callable[..., Any], *positional: Any, **named: Any) -> Any:
-        """Call it, unless its result is kept. It depends on its arguments alone in all of diffusers."""
+    def encode(
+        self, encode_prompt: Callable[..., Any], changed: Hashable, *positional: Any, **named: Any
+    ) -> Any:
+        """Call it, unless its result is kept. It depends on its arguments alone in all of diffusers.
+
+        `changed`: what the picture's LoRAs change in the text encoders.
+        """
         if not all(map(_is_plain, (*positional, *named.values()))):
             return encode_prompt(*positional, **named)
-        key = repr(positional), repr(sorted(named.items()))
+        key = changed, repr(positional), repr(sorted(named.items()))
         if key not in self._encoded:
             self._encoded[key] = encode_prompt(*positional, **named)
         self._encoded.move_to_end(key)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 Guidance = Literal["classifier_free", "embedded", "none"]
 HalfPrecision = Literal["float16", "bfloat16"]
 Task = Literal["text_to_image", "image_to_image", "inpainting", "image_editing"]
-ModelTask = Literal[Task, "references", "pose"]
+ModelTask = Literal[Task, "references", "pose", "loras"]
 """All that a model can be asked for. The last two go together with each other and with each Task."""
 
 
@@ -41,7 +41,8 @@ class Family:
     `from_words`: whether it paints from words alone too. `area_argument`: takes the pixels of the picture, to
     which the pipeline would else scale its sides. `controlled`: those of each task with a ControlNet.
     `ip_adapter`: whether diffusers has IP-Adapters for it. `reference_argument`: the pipeline's own argument
-    for pictures that the words speak of, where it has one.
+    for pictures that the words speak of, where it has one. `takes_loras`: whether
+    diffusers reads LoRAs for it.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Family:
     controlled: Mapping[Task, str] = field(default_factory=dict)
     ip_adapter: bool = False
     reference_argument: str = ""
+    takes_loras: bool = True
     index: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     named: str = ""
@@ -349,6 +351,7 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         name="pixart-sigma",
         title="PixArt-Sigma",
+        takes_loras=False,
         pipelines=("PixArtSigmaPipeline",),
         num_inference_steps=20,
         guidance_scale=4.5,
@@ -384,6 +387,7 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         name="hunyuan-dit",
         title="HunyuanDiT",
+        takes_loras=False,
         pipelines=("HunyuanDiTPipeline",),
         num_inference_steps=50,
         guidance_scale=5.0,

@@ -20,10 +20,10 @@ from deployments.diffusion.model.model_files import fingerprint
 from deployments.diffusion.model.networks import has_xl_latents, latent_channels
 from deployments.diffusion.model.registry import card_of, family_by_name, locate
 from deployments.diffusion.model.small_vae import SmallVae, small_vae
-from deployments.diffusion.painter import PaintRequest, Preview, SomePainting
+from deployments.diffusion.painter import LoraWeights, PaintRequest, Preview, SomePainting
 from deployments.diffusion.start_picture import StartPicture
-from deployments.errors import NotReady
-from deployments.messages import Backend
+from deployments.errors import NO_LORAS, NotReady, UnsupportedTask
+from deployments.messages import Backend, LoraUse
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +109,12 @@ class LoadedModel(ABC, Generic[SomePainting]):
             drawer.close()
         if pipeline is not None:
             unload(pipeline)
+
+    def lora_size(self, use: LoraUse) -> int:
+        raise UnsupportedTask(NO_LORAS)
+
+    def read_lora(self, use: LoraUse) -> LoraWeights:
+        raise UnsupportedTask(NO_LORAS)
 
     def measure(self, rows: int) -> float:
         width, height = self.native_size

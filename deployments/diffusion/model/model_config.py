@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from deployments.bounds import (
+    Bytes,
     BytesOrNone,
     Count,
     CountOrNone,
@@ -91,6 +92,8 @@ class ModelConfig:
     `ip_adapter`: paints by reference pictures, for Stable Diffusion 1, 2 and XL. `pose_controlnet`: a
     ControlNet for poses as OpenPose draws them, for these families, a folder or a hub id
     (`lllyasviel/control_v11p_sd15_openpose`).
+    `lora`: laid over the model for all pictures. `lora_folder`: .safetensors files that a request may name,
+    each for its picture alone; the last used stay on the device, `lora_budget_bytes` of them.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -118,6 +121,8 @@ class ModelConfig:
     preview_vae: str | None = None
     ip_adapter: IpAdapterConfig | None = None
     pose_controlnet: str | None = None
+    lora_folder: Annotated[str, Field(min_length=1)] | None = None
+    lora_budget_bytes: Bytes = 1 << 30
 
     def __post_init__(self) -> None:
         for key in ("ip_adapter", "pose_controlnet"):
@@ -131,6 +136,13 @@ class ModelConfig:
             family_named(self.family)
         if self.exact_rows < 2:
             raise ValueError("exact_rows must be at least 2: a guided picture has two rows")
+        for other, used, why in (
+            ("painter: denoiser", self.painter == "denoiser", "only the pipeline painter has them"),
+            ("compile: true", self.compile, "each new LoRA would be compiled for minutes"),
+            ("quantization", self.quantization is not None, "they need the networks' own precision"),
+        ):
+            if self.lora_folder is not None and used:
+                raise ValueError(f"lora_folder cannot be used with {other}: {why}")
 
 
 @dataclass(frozen=True)

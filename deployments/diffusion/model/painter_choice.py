@@ -22,4 +22,6 @@ def tasks_of(config: ModelConfig) -> tuple[ModelTask, ...]:
         tasks.append("references")
     if family.controlled and config.pose_controlnet is not None:
         tasks.append("pose")
+    if family.takes_loras and config.lora_folder is not None:
+        tasks.append("loras")
     return tuple(tasks)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial, wraps
 from typing import Any, Literal
 
@@ -32,6 +33,21 @@ NO_NOISE = ("AutoencoderKL", "AsymmetricAutoencoderKL", "AutoencoderTiny")
 
 
 CHANNELS_OF_WORDS = 4
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Changes of a picture's LoRAs. `in_texts`: its words are read inside of it; `texts_key` tells it apart.
+
+    `in_rows`: its rows differ from others' rows of one forward.
+    """
+
+    in_texts: Callable[[], AbstractContextManager[None]] = nullcontext
+    texts_key: Hashable = ()
+    in_rows: bool = False
+
+
+UNCHANGED = Changed()
 
 
 class PipelineCopies:
@@ -79,6 +95,7 @@ class PipelineCopies:
         task: Task = "text_to_image",
         posed: bool = False,
         reference_scale: float = 0.0,
+        changed: Changed = UNCHANGED,
     ) -> Any:
         """Copy the pipeline of a task.
 
@@ -102,7 +119,7 @@ class PipelineCopies:
                 denoiser,
                 wait,
                 self._rules,
-                self._exact,
+                self._exact or changed.in_rows,
                 UnguidedSteps(self._family.prompt_first, self._family.guided_calls),
                 lambda: unguided(len(scheduler.timesteps)),
                 None if self._ip_adapter is None else self._ip_adapter.of_one(reference_scale),
@@ -110,7 +127,9 @@ class PipelineCopies:
             ),
             "vae": _Vae(pipeline.vae, wait, self._vae_dtype),
             "scheduler": scheduler,
-            "encode_prompt": partial(self._prompts.encode, made.encode_prompt),
+            "encode_prompt": partial(
+                self._prompts.encode, _inside(changed.in_texts, made.encode_prompt), changed.texts_key
+            ),
             "_num_timesteps": None,
             "_progress_bar_config": {"disable": True},
         }
@@ -157,7 +176,7 @@ def over_the_networks_of(pipeline: Any, kind: Any, **more: Any) -> Any:
     parts, options = kind._get_signature_keys(kind)
     own = {name: part for name, part in pipeline.components.items() if name in parts}
     own |= {name: pipeline.config[name] for name in options if name in pipeline.config} | more
-    with _square_unet(own.get("unet")), _no_warnings():
+    with _square_unet(own.get("unet")), no_warnings():
         return kind(**own)
 
 
@@ -176,8 +195,18 @@ def _square_unet(unet: Any) -> Iterator[None]:
         unet._internal_dict = own
 
 
+def _inside(
+    context: Callable[[], AbstractContextManager[None]], call: Callable[..., Any]
+) -> Callable[..., Any]:
+    def called(*positional: Any, **named: Any) -> Any:
+        with context():
+            return call(*positional, **named)
+
+    return called
+
+
 @contextmanager
-def _no_warnings() -> Iterator[None]:
+def no_warnings() -> Iterator[None]:
     """Keep what was said when the model was loaded from being said again."""
     before = diffusers.utils.logging.get_verbosity()
     diffusers.utils.logging.set_verbosity_error()

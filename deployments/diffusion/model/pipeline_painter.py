@@ -7,7 +7,8 @@ wait with, and runs those with equal keys as one forward; a decode does the same
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,16 +26,26 @@ from deployments.diffusion.model.families import family_of
 from deployments.diffusion.model.ip_adapter import IpAdapter, ip_adapter
 from deployments.diffusion.model.known_words import unknown_words_warning
 from deployments.diffusion.model.loaded_model import LoadedModel
+from deployments.diffusion.model.lora_files import LoraFile, lora_files
+from deployments.diffusion.model.lora_reader import LoraReader
+from deployments.diffusion.model.lora_rows import Changes, LoraRows, changes_of
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.packed_latents import as_image
-from deployments.diffusion.model.pipeline_copy import PipelineCopies
+from deployments.diffusion.model.pipeline_copy import UNCHANGED, Changed, PipelineCopies
 from deployments.diffusion.model.pipeline_run import PipelineRun
 from deployments.diffusion.model.pixels import to_uint8
 from deployments.diffusion.model.pose_controlnet import pose_controlnet
 from deployments.diffusion.model.registry import card_of, family_by_name
-from deployments.diffusion.painter import WHOLE, Painting, PaintRequest, Preview
-from deployments.errors import GenerationFailed, InvalidRequest, NotReady, UnsupportedTask
-from deployments.messages import Pixels
+from deployments.diffusion.painter import (
+    WHOLE,
+    LoraWeights,
+    Painting,
+    PaintRequest,
+    PictureLora,
+    Preview,
+)
+from deployments.errors import NO_LORAS, GenerationFailed, InvalidRequest, NotReady, UnsupportedTask
+from deployments.messages import LoraUse, Pixels
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +60,8 @@ class PipelinePainting(Painting):
 
     `outcome`: what its call returned, where that is known and the pipeline has not gone on yet. `counted`:
     the pipeline's steps that are in `done`. `calls_seen`: of the denoiser in its last step, at first
-    as its family makes them; `calls_made`: in the step under way. `drawn`: its last preview.
+    as its family makes them; `calls_made`: in the step under way. `drawn`: its last preview. `changes`: of
+    the denoiser, by its LoRAs. `alone`: no other shares its forwards.
     """
 
     run: PipelineRun = field(kw_only=True)
@@ -59,6 +71,8 @@ class PipelinePainting(Painting):
     calls_made: int = 0
     drawn: Preview | None = None
     pixels: Pixels | None = None
+    changes: Changes = field(default_factory=dict)
+    alone: bool = False
 
     @property
     def rows(self) -> int:
@@ -71,7 +85,13 @@ class PipelinePainting(Painting):
 
     @property
     def forward_key(self) -> Hashable:
-        return self.run.call.key if self.run.at in IN_STEPS else None
+        return self.call_key if self.run.at in IN_STEPS else None
+
+    @property
+    def call_key(self) -> Hashable:
+        """Return what the calls of two pictures have equal that are made as one."""
+        key = self.run.call.key
+        return (key, id(self)) if self.alone and self.run.at == "denoiser" else key
 
     @property
     def is_in_step(self) -> bool:
@@ -101,6 +121,8 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         self._denoiser: Any = None
         self._ip_adapter: IpAdapter | None = None
         self._controlnet: Any = None
+        self._lora_rows: dict[str, LoraRows] = {}
+        self._lora_reader: LoraReader | None = None
         self._begun: WeakSet[PipelinePainting] = WeakSet()
 
     def adopt(self, pipeline: Any, place: Path | None = None) -> None:
@@ -109,6 +131,12 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         named = family_by_name(card_of(self._config).family)
         self._family = named if kind in named.pipelines else family_of(kind)
         self._denoiser = getattr(pipeline, self._family.denoiser)
+        if self._config.lora_folder is not None and hasattr(pipeline, "load_lora_weights"):
+            # Before the IP-Adapter, which changes the UNet's configuration to one that cannot be built.
+            self._lora_reader = LoraReader(pipeline, self.model)
+            self._lora_rows = {
+                name: LoraRows(getattr(pipeline, name)) for name in self._lora_reader.network_names
+            }
         exact = self.fixed_rows is not None
         self._ip_adapter = ip_adapter(self._config, self._family, pipeline, exact)
         self._controlnet = pose_controlnet(self._config, self._family, pipeline)
@@ -120,7 +148,27 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         for painting in list(self._begun):
             painting.close()
         self._copies = self._denoiser = self._ip_adapter = self._controlnet = None
+        self._lora_rows = {}
         super().unload()
+
+    def lora_size(self, use: LoraUse) -> int:
+        if self._lora_reader is None:
+            raise UnsupportedTask(NO_LORAS)
+        return self._lora_file(use).numbers * self._lora_reader.number_bytes
+
+    def read_lora(self, use: LoraUse) -> LoraWeights:
+        if self._lora_reader is None:
+            raise UnsupportedTask(NO_LORAS)
+        weights = self._lora_reader.read(self._lora_file(use).path)
+        self._lora_file(use)  # It may have been replaced meanwhile.
+        return weights
+
+    def _lora_file(self, use: LoraUse) -> LoraFile:
+        """Return the file that a job means. Raises InvalidRequest where it is another by now."""
+        found = lora_files(self._config.lora_folder, self._family).get(use.name)
+        if found is None or found.sha256 != use.sha256:
+            raise InvalidRequest(f"the LoRA {use.name} is gone, or has been replaced")
+        return found
 
     def first_forwards(self, request: PaintRequest) -> Sequence[int]:
         return first_forwards(self._family, request)
@@ -148,7 +196,10 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         arguments |= {"generator": torch.Generator("cpu").manual_seed(request.seed), "output_type": "np"}
         guided_in = request.guidance_interval if guided else WHOLE
         scale = 0.0 if request.references is None else request.references.scale
-        run = within_memory(partial(PipelineRun, self._copies, arguments, guided_in, task, posed, scale))
+        changed = self._changed(request.loras)
+        run = within_memory(
+            partial(PipelineRun, self._copies, arguments, guided_in, task, posed, scale, changed)
+        )
         if run.at not in IN_STEPS:
             raise GenerationFailed("this pipeline paints without its denoiser")
         painting = PipelinePainting(
@@ -162,6 +213,9 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
             sampler=type(run.scheduler).__name__.removesuffix("Scheduler"),
             run=run,
             calls_seen=len(self.first_forwards(request)),
+            changes=changes_of(request.loras, self._family.denoiser),
+            # Else the bits of what its LoRAs add would depend on how many rows they add it to.
+            alone=bool(request.loras) and self.fixed_rows is not None,
         )
         self._begun.add(painting)
         return painting
@@ -224,13 +278,44 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         alike: dict[Hashable, list[PipelinePainting]] = {}
         for painting in paintings:
             if painting.outcome is NOTHING:
-                alike.setdefault(painting.run.call.key, []).append(painting)
+                alike.setdefault(painting.call_key, []).append(painting)
         for together in alike.values():
             calls = [painting.run.call for painting in together]
             rows = filled(sum(call.rows for call in calls))
-            outcomes = within_memory(partial(run_together, network, calls, rows))
+            with self._with_loras(network, together, rows):
+                outcomes = within_memory(partial(run_together, network, calls, rows))
             for painting, outcome in zip(together, outcomes, strict=True):
                 painting.outcome = outcome
+
+    def _with_loras(
+        self, network: Callable[..., Any], paintings: Sequence[PipelinePainting], rows: int
+    ) -> AbstractContextManager[None]:
+        """Give each picture's rows its own LoRAs inside of the block, which is one forward."""
+        at_denoiser = paintings[0].run.at == "denoiser"
+        if not at_denoiser or not any(painting.changes for painting in paintings):
+            return nullcontext()
+        counts = [painting.run.call.rows for painting in paintings]
+        changes = [painting.changes for painting in paintings]
+        return self._lora_rows[self._family.denoiser].applied(counts, changes, rows)
+
+    def _changed(self, loras: Sequence[PictureLora]) -> Changed:
+        """Return what a picture's LoRAs change."""
+        if not loras:
+            return UNCHANGED
+        encoders = {
+            name: changes_of(loras, name) for name in self._lora_rows if name != self._family.denoiser
+        }
+        if not any(encoders.values()):
+            return Changed(in_rows=True)
+
+        @contextmanager
+        def in_texts() -> Iterator[None]:
+            with ExitStack() as stack:
+                for name, changes in encoders.items():
+                    stack.enter_context(self._lora_rows[name].applied([1], [changes]))
+                yield
+
+        return Changed(in_texts, tuple((lora.use.sha256, lora.use.scale) for lora in loras), in_rows=True)
 
     def _go_on(self, painting: PipelinePainting) -> None:
         """Run the pipeline to its next call. Its fault is its own alone: its peers have gone on."""

@@ -14,7 +14,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 from deployments.diffusion.model.batched_calls import Call
 from deployments.diffusion.model.families import Task
-from deployments.diffusion.model.pipeline_copy import OnStep, PipelineCopies, Where
+from deployments.diffusion.model.pipeline_copy import UNCHANGED, Changed, OnStep, PipelineCopies, Where
 from deployments.diffusion.painter import WHOLE
 
 log = logging.getLogger(__name__)
@@ -76,6 +76,7 @@ class PipelineRun:
         task: Task = "text_to_image",
         posed: bool = False,
         reference_scale: float = 0.0,
+        changed: Changed = UNCHANGED,
     ) -> None:
         """Run to the first call. Raises what the pipeline raises.
 
@@ -96,6 +97,7 @@ class PipelineRun:
             task,
             posed,
             reference_scale,
+            changed,
         )
         self._greenlet = greenlet(self.progress.paint)
         self._switch(self._pipeline, arguments)

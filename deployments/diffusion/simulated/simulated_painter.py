@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from deployments.bounds import Factor, SecondsOrNone, Side
-from deployments.diffusion.painter import Painting, PaintRequest, guided_rows
-from deployments.errors import NotReady
-from deployments.messages import Backend, LayerKind, Pixels
+from deployments.diffusion.painter import LoraWeights, Painting, PaintRequest, guided_rows
+from deployments.errors import NO_LORAS, NotReady, UnsupportedTask
+from deployments.messages import Backend, LayerKind, LoraUse, Pixels
 
 STAMP = "SIMULATED"
 BACKDROP = (224, 224, 222)
@@ -125,6 +125,12 @@ class SimulatedPainter:
     def measure(self, rows: int) -> float:
         """Return the configured seconds at once, without a measurement."""
         return self._config.step_s * (1 + self._config.shared_step_ratio * (rows / 2 - 1))
+
+    def lora_size(self, use: LoraUse) -> int:
+        raise UnsupportedTask(NO_LORAS)
+
+    def read_lora(self, use: LoraUse) -> LoraWeights:
+        raise UnsupportedTask(NO_LORAS)
 
     def first_forwards(self, request: PaintRequest) -> Sequence[int]:
         return [guided_rows(request)]

@@ -182,6 +182,8 @@ def _inputs(layers: tuple[LayerResult, ...]) -> Iterator[tuple[str, str]]:
             yield f"{name} reference {number}", reference
         if recipe.pose_image is not None:
             yield f"{name} pose", recipe.pose_image
+        for lora in recipe.loras:
+            yield f"{name} LoRA {lora.name}", lora.sha256
 
 
 def _layer_settings(layer: LayerResult) -> Iterator[tuple[str, object]]:
@@ -197,6 +199,9 @@ def _layer_settings(layer: LayerResult) -> Iterator[tuple[str, object]]:
         if layer.recipe.mask is not None:
             yield "Mask", layer.recipe.mask
         yield from _guides(layer.recipe)
+        if layer.recipe.loras:
+            each = (f"{lora.name}: {lora.scale:g} {lora.sha256}" for lora in layer.recipe.loras)
+            yield "LoRAs", ", ".join(each)
     yield "Seed", layer.seed
     yield "Size", f"{wide}x{high}"
     yield "Model", layer.model

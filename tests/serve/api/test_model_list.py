@@ -33,6 +33,7 @@ async def test_the_listing_has_the_shape_of_openais(client: httpx.AsyncClient) -
             "commercial_use",
             "resolution",
             "memory_gb",
+            "loras",
             "knows",
         }
         assert model["object"] == "model"

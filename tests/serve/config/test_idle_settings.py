@@ -32,6 +32,30 @@ def generator(**options: Any) -> dict[str, Any]:
             generator(backend="simulated", model={"lora": [{"source": "a"}]}),
             "character.generator.model.lora does nothing with backend: simulated",
         ),
+        (
+            generator(backend="simulated", model={"lora_folder": "a"}),
+            "character.generator.model.lora_folder does nothing with backend: simulated",
+        ),
+        (
+            generator(model={"lora_budget_bytes": 4}),
+            "character.generator.model.lora_budget_bytes does nothing without lora_folder",
+        ),
+        (
+            generator(model={"source": "a/b", "family": "pixart-sigma", "lora_folder": "a"}),
+            "character.generator.model.lora_folder does nothing with PixArt-Sigma",
+        ),
+        (
+            generator(model={"lora_folder": "a", "painter": "denoiser"}),
+            "lora_folder cannot be used with painter: denoiser",
+        ),
+        (
+            generator(model={"lora_folder": "a", "compile": True}),
+            "lora_folder cannot be used with compile: true",
+        ),
+        (
+            generator(model={"lora_folder": "a", "quantization": {"backend": "torchao"}}),
+            "lora_folder cannot be used with quantization",
+        ),
         (generator(model={"exact_rows": 4}), "model.exact_rows does nothing without exact: true"),
         (
             generator(model={"device": "cpu", "offload": "model"}),

@@ -17,7 +17,7 @@ from ray.serve._private.common import (
 )
 from ray.serve.request_router import PendingRequest
 
-from deployments.messages import LayerJob
+from deployments.messages import LayerJob, LoraUse
 from deployments.reports.routing_stats import RoutingStats
 from serve.graph.replica_registry import HERE
 from serve.graph.request_router import (
@@ -56,8 +56,10 @@ class Replica:
     async def get_queue_len(self, *, deadline_s: float) -> int:
         return self.ongoing
 
-    def report(self, *cached: str, loaded: bool = True, unready: str = "") -> None:
-        self.routing_stats = RoutingStats(1.0, 0.1, 0.0, cached, loaded, unready).as_stats()
+    def report(
+        self, *cached: str, loaded: bool = True, unready: str = "", loras: tuple[str, ...] = ()
+    ) -> None:
+        self.routing_stats = RoutingStats(1.0, 0.1, 0.0, cached, loaded, unready, loras=loras).as_stats()
 
 
 def router_of(
@@ -157,6 +159,52 @@ async def test_a_model_that_is_loaded_is_not_loaded_once_more_while_it_is_idle()
     router.replica_queue_len_cache.update(loaded.replica_id, 1)
     loaded.ongoing = 4
     assert await send(router, pending_request(seed=2)) in others, "it is not waited for"
+
+
+INK, WASH = LoraUse(name="ink", sha256="1"), LoraUse(name="wash", sha256="2")
+
+
+async def test_a_layer_goes_where_its_loras_are_held() -> None:
+    holder, *others = replicas = [Replica(name, room=100) for name in "abcdef"]
+    router = router_of(*replicas, keeps_layers=False)
+    holder.report(loras=("1", "2"))
+    others[0].report(loras=("1",))
+    for other in others[1:]:
+        other.report()
+    for seed in range(20):
+        assert await send(router, pending_request(seed, loras=(INK, WASH))) is holder
+        holder.ongoing = 0
+    plain = {await send(router, pending_request(seed)) for seed in range(20)}
+    assert len(plain) > 1, "the rest by how busy they are"
+
+
+async def test_a_hot_lora_spreads_to_a_replica_that_has_less_to_do() -> None:
+    holder, other = Replica("holder", room=100), Replica("other", room=100)
+    router = router_of(holder, other, keeps_layers=False)
+    holder.report(loras=("1",))
+    other.report()
+    sent = Counter[str]()
+    for seed in range(40):
+        for replica in (holder, other):
+            router.replica_queue_len_cache.update(replica.replica_id, replica.ongoing)
+        replica = await send(router, pending_request(seed, loras=(INK,)))
+        sent[replica.replica_id.unique_id] += 1
+    assert 15 <= sent["other"] <= 25, sent
+
+
+async def test_layers_follow_the_one_with_whose_loras_a_replica_was_just_sent() -> None:
+    clock, replicas = Clock(), [Replica(name, room=100) for name in "abcdef"]
+    router = router_of(*replicas, clock=clock, keeps_layers=False)
+    first = await send(router, pending_request(0, loras=(INK,)))
+    for seed in range(1, 10):
+        first.ongoing = 0
+        assert await send(router, pending_request(seed, loras=(INK,))) is first
+    clock.now += SENT_S
+    assert not router._with_loras(job_of(pending_request(loras=(INK,)))), "by now it would have told so"
+    for number in range(3_000):
+        lora = LoraUse(name="any", sha256=str(number))
+        router.on_request_routed(pending_request(number, loras=(lora,)), first.replica_id, None)
+    assert len(router._loras_sent) <= REMEMBERED
 
 
 async def test_a_replica_that_is_not_ready_gets_nothing_however_idle_it_is() -> None:

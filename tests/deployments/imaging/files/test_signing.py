@@ -20,6 +20,7 @@ from deployments.messages import (
     LayerKind,
     LayerResult,
     LayerTimings,
+    LoraUse,
     MergeJob,
     MergeMode,
     MergeOptions,
@@ -142,8 +143,9 @@ async def test_a_signed_scene_names_every_figure(signing: SigningConfig) -> None
 
 async def test_a_signed_scene_names_what_its_layers_started_from(signing: SigningConfig) -> None:
     image, mask = "1f" * 32, "2e" * 32
+    loras = (LoraUse(name="ink", sha256="3d" * 32), LoraUse(name="wash", sha256="4c" * 32, scale=0.5))
     recipe = Recipe("a", "", 4, 7.5, image=image, strength=0.6)
-    varied = replace(layer("character"), recipe=recipe)
+    varied = replace(layer("character"), recipe=replace(recipe, loras=loras))
     repainted = replace(layer("background"), recipe=replace(recipe, mask=mask))
     signed = await Merger(MergerConfig(signing=signing)).merge(MergeJob("r"), varied, repainted)
     with c2pa.Reader("image/jpeg", BytesIO(signed.picture.data)) as reader:
@@ -156,9 +158,11 @@ async def test_a_signed_scene_names_what_its_layers_started_from(signing: Signin
         "character image": ("inputTo", f"sha256:{image}"),
         "background image": ("inputTo", f"sha256:{image}"),
         "background mask": ("inputTo", f"sha256:{mask}"),
+        "character LoRA ink": ("inputTo", f"sha256:{'3d' * 32}"),
+        "character LoRA wash": ("inputTo", f"sha256:{'4c' * 32}"),
     }
     made = manifest["assertions"][0]["data"]["actions"][0]
-    assert len(made["parameters"]["ingredients"]) == 3
+    assert len(made["parameters"]["ingredients"]) == 5
     assert made["digitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia")
     faults = {status["code"] for status in report.get("validation_status", [])}
     assert faults <= {"signingCredential.untrusted"}

@@ -20,7 +20,14 @@ from deployments.imaging.marks.provenance import (
     declared_source,
     of_layers,
 )
-from deployments.messages import LayerResult, LayerTimings, OutputOptions, PictureFormat, Recipe
+from deployments.messages import (
+    LayerResult,
+    LayerTimings,
+    LoraUse,
+    OutputOptions,
+    PictureFormat,
+    Recipe,
+)
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 XMP = "http://ns.adobe.com/xap/1.0/"
@@ -123,6 +130,22 @@ def test_the_recipe_names_references_and_poses(picture_format: PictureFormat) ->
     assert f"CFG scale: 7.5, Reference scale: 0.5, References: {IMAGE} {MASK}, Pose scale: 1.0, " in told
     assert f"Pose: {'0.5 0.125 1 ' * 17}0.5 0.125 1, Seed: 42" in told
     assert f"Background Pose scale: 0.8, Background Pose: {MASK}, " in told
+
+
+@pytest.mark.parametrize("picture_format", FORMATS)
+def test_the_recipe_names_the_loras_of_each_layer(picture_format: PictureFormat) -> None:
+    ink, wash = (LoraUse(name=name, sha256=IMAGE, scale=scale) for name, scale in (("ink", 1), ("wash", 0.5)))
+    drawn = replace(CHARACTER, recipe=replace(RECIPE, loras=(ink, wash)))
+    reported = of_layers(drawn, replace(BACKGROUND, recipe=replace(RECIPE, loras=(ink,))))
+    assert reported.inputs == (
+        ("character LoRA ink", IMAGE),
+        ("character LoRA wash", IMAGE),
+        ("background LoRA ink", IMAGE),
+    )
+    told = parameters_of(written(replace(reported, prompts=""), picture_format))
+    assert f'CFG scale: 7.5, LoRAs: "ink: 1 {IMAGE}, wash: 0.5 {IMAGE}", Seed: 42' in told
+    assert f'Background LoRAs: "ink: 1 {IMAGE}", Background Seed' in told
+    assert reported.source == "trainedAlgorithmicMedia"
 
 
 def test_what_starts_from_a_picture_is_not_said_to_be_a_models_alone() -> None:

@@ -1,0 +1,190 @@
+"""Keep the LoRAs that were used last on the device, and read others beside the pictures under way.
+
+A picture takes all of its LoRAs at once or waits, first come, first served. Those in use stay; of the others
+the least recently used make room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict, deque
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from deployments.diffusion.painter import LoraWeights, PictureLora
+from deployments.errors import (
+    DEADLINE_PASSED,
+    DeadlineExceeded,
+    InternalError,
+    InvalidRequest,
+    ScenewrightError,
+)
+from deployments.failures import Failure, failure_of
+from deployments.messages import LoraUse
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+@dataclass(eq=False)
+class _Held:
+    """A LoRA that is held, or being read. `users`: pictures that wait for it or are painted with it."""
+
+    size_bytes: int
+    reading: asyncio.Task[LoraWeights | Failure]
+    users: int = 0
+
+
+class LoraCache:
+    """Hold `budget_bytes` of LoRAs. It lives on the replica's event loop.
+
+    `size_of` foresees the bytes of one, `read` reads it; both block, and are called on a thread of their own.
+    """
+
+    def __init__(
+        self,
+        size_of: Callable[[LoraUse], int],
+        read: Callable[[LoraUse], LoraWeights],
+        budget_bytes: int,
+    ) -> None:
+        self._size_of = size_of
+        self._read = read
+        self._budget_bytes = budget_bytes
+        self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._reading: set[asyncio.Task[LoraWeights | Failure]] = set()
+        self._waiting: deque[asyncio.Event] = deque()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="loras")
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(held.size_bytes for held in self._held.values())
+
+    def hashes(self) -> tuple[str, ...]:
+        """Return the hashes of the LoRAs that are held, the least recently used first."""
+        return tuple(self._held)
+
+    def drop_unused(self) -> None:
+        """Free what no picture needs now."""
+        for sha256 in [sha256 for sha256, held in self._held.items() if not held.users]:
+            del self._held[sha256]
+
+    @asynccontextmanager
+    async def lent(
+        self, uses: Sequence[LoraUse], deadline_at: float
+    ) -> AsyncGenerator[tuple[PictureLora, ...], None]:
+        """Hold a picture's LoRAs while the block runs.
+
+        Raises InvalidRequest that names the one that cannot be used, or all where they are too large, and
+        DeadlineExceeded where they were not there by `deadline_at`, a time of the monotonic clock.
+        """
+        taken: list[_Held] = []
+        try:
+            try:
+                async with asyncio.timeout(max(0.0, deadline_at - time.monotonic())):
+                    taken = await self._acquire(uses)
+                    # Shielded: others may wait for the same.
+                    weights = [
+                        _made(await asyncio.shield(held.reading), use)
+                        for use, held in zip(uses, taken, strict=True)
+                    ]
+            except TimeoutError:
+                raise DeadlineExceeded(DEADLINE_PASSED) from None
+            yield tuple(PictureLora(use, each) for use, each in zip(uses, weights, strict=True))
+        finally:
+            for held in taken:
+                held.users -= 1
+            self._wake_next()
+
+    async def _acquire(self, uses: Sequence[LoraUse]) -> list[_Held]:
+        """Wait for room, and begin to read what is not held."""
+        sizes: dict[str, int] = {}
+        for use in uses:
+            if held := self._held.get(use.sha256):
+                sizes[use.sha256] = held.size_bytes
+            else:
+                sizes[use.sha256] = _made(await self._on_thread(self._size_of, use), use)
+        if sum(sizes.values()) > self._budget_bytes:
+            need, room = (f"{number / 1e6:.3g} MB" for number in (sum(sizes.values()), self._budget_bytes))
+            param = uses[0].param.rpartition(".")[0]
+            message = f"its LoRAs need {need} of memory, and there is {room} for those of all pictures"
+            raise InvalidRequest(message, param or uses[0].param)
+        turn = asyncio.Event()
+        self._waiting.append(turn)
+        try:
+            while self._waiting[0] is not turn or not self._has_room(sizes):
+                turn.clear()
+                await turn.wait()
+            return self._hold(uses, sizes)
+        finally:
+            self._waiting.remove(turn)
+            self._wake_next()
+
+    def _has_room(self, sizes: Mapping[str, int]) -> bool:
+        others = sum(held.size_bytes for each, held in self._held.items() if held.users and each not in sizes)
+        return others + sum(sizes.values()) <= self._budget_bytes
+
+    def _hold(self, uses: Sequence[LoraUse], sizes: Mapping[str, int]) -> list[_Held]:
+        new_bytes = sum(size for sha256, size in sizes.items() if sha256 not in self._held)
+        for sha256, held in list(self._held.items()):
+            if self.size_bytes + new_bytes <= self._budget_bytes:
+                break
+            if not held.users and sha256 not in sizes:
+                del self._held[sha256]
+        for use in uses:
+            if use.sha256 not in self._held:
+                self._held[use.sha256] = _Held(sizes[use.sha256], self._begin_reading(use))
+            self._held.move_to_end(use.sha256)
+            self._held[use.sha256].users += 1
+        return [self._held[use.sha256] for use in uses]
+
+    def _begin_reading(self, use: LoraUse) -> asyncio.Task[LoraWeights | Failure]:
+        task = asyncio.ensure_future(self._on_thread(self._read, use))
+        self._reading.add(task)
+
+        def end(task: asyncio.Task[LoraWeights | Failure]) -> None:
+            self._reading.discard(task)
+            held = self._held.get(use.sha256)
+            if held is None or held.reading is not task:
+                return  # It had to make room meanwhile.
+            outcome = None if task.cancelled() else task.result()
+            if isinstance(outcome, LoraWeights):
+                held.size_bytes = outcome.size_bytes
+            else:  # Not kept: it is tried again, its file may be another by then.
+                del self._held[use.sha256]
+            self._wake_next()
+
+        task.add_done_callback(end)
+        return task
+
+    async def _on_thread(self, work: Callable[[LoraUse], Result], use: LoraUse) -> Result | Failure:
+        """Do it on the thread. Raises nothing that `work` raises: several may wait for it."""
+
+        def guarded() -> Result | Failure:
+            try:
+                return work(use)
+            except BaseException as error:
+                if not isinstance(error, ScenewrightError):
+                    log.error("the LoRA %s cannot be read", use.name, exc_info=error)
+                return failure_of(error, InternalError, f"the LoRA {use.name} could not be read")
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, guarded)
+
+    def _wake_next(self) -> None:
+        if self._waiting:
+            self._waiting[0].set()
+
+
+def _made(outcome: Result | Failure, use: LoraUse) -> Result:
+    """Return what was made. Raises what went wrong, with the parameter that names the LoRA."""
+    if not isinstance(outcome, Failure):
+        return outcome
+    error = outcome.error()
+    if isinstance(error, InvalidRequest):
+        raise type(error)(error.message, use.param) from outcome.cause
+    raise error

@@ -1,0 +1,48 @@
+"""The LoRAs that a layer names, as the operator's folder has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deployments.diffusion.model.lora_files import LoraFile, lora_files
+from deployments.diffusion.model.registry import ModelCard, card_of, family_by_name
+from deployments.errors import InvalidRequest, UnsupportedTask
+from deployments.messages import LoraUse
+
+from ..config.service_config import ModelSettings
+from .schema import LoraInput
+
+SHOWN = 20
+"""Names in a refusal; `/v1/models` has all."""
+
+
+def offered_loras(settings: ModelSettings) -> dict[str, LoraFile]:
+    """Return the LoRAs that requests may name for a model, by their names."""
+    model = settings.generator.model
+    return lora_files(model.lora_folder, family_by_name(card_of(model).family))
+
+
+def loras_of(
+    asked: Sequence[LoraInput], settings: ModelSettings, card: ModelCard, prefix: str
+) -> tuple[LoraUse, ...]:
+    """Return what a layer's LoRAs are.
+
+    Raises UnsupportedTask where its model takes none, and InvalidRequest with the parameter's path.
+    """
+    if settings.generator.model.lora_folder is None:
+        raise UnsupportedTask(f"{card.id} takes no LoRAs here", f"{prefix}loras")
+    offered, uses = offered_loras(settings), list[LoraUse]()
+    for index, lora in enumerate(asked):
+        param = f"{prefix}loras.{index}.name"
+        found = offered.get(lora.name)
+        if found is None:
+            names = ", ".join(list(offered)[:SHOWN]) or "none"
+            more = f" and {len(offered) - SHOWN} more" if len(offered) > SHOWN else ""
+            raise InvalidRequest(f"{param} is none of the LoRAs of {card.id}, which are {names}{more}", param)
+        if found.fault:
+            raise InvalidRequest(f"the LoRA {lora.name} cannot be used: {found.fault}", param)
+        if any(use.name == lora.name for use in uses):
+            raise InvalidRequest(f"{param}: the LoRA {lora.name} is there twice", param)
+        place = f"{prefix}loras.{index}"
+        uses.append(LoraUse(name=lora.name, sha256=found.sha256, scale=lora.scale, param=place))
+    return tuple(uses)
