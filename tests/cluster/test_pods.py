@@ -5,6 +5,7 @@ The Serve configuration is the manifest's, but for simulated generators, shorter
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ __all__ = ["postgres"]
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(not can_mount(), reason="needs root, to give processes disks of their own"),
 ]
 STARTS = 3
@@ -89,8 +90,10 @@ class Cluster:
 
     def _connected(self) -> bool:
         try:
+            # Ray itself waits for more than a minute where nobody listens, and where the node has ended.
+            socket.create_connection(("127.0.0.1", self._port), timeout=5).close()
             ray.init(address=f"127.0.0.1:{self._port}", namespace="serve", log_to_driver=False)
-        except (ConnectionError, RuntimeError):
+        except (OSError, RuntimeError):
             return False
         return True
 
@@ -144,7 +147,7 @@ def test_a_workers_pod_is_killed_and_replaced(postgres: Engine, row: Row, tmp_pa
             cluster.worker.kill()
             lost_at = done(http, job)
             cluster.start_worker()
-            until(lambda: (done(http, job) or 0) == SCENES, 150)
+            until(lambda: (done(http, job) or 0) == SCENES, 300)
             scenes = http.get(job).json()["scenes"]
             assert [scene["status"] for scene in scenes] == ["succeeded"] * SCENES
             assert all(http.get(f"{job}/scenes/{i}").status_code == 200 for i in range(SCENES))
