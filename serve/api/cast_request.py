@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .schema import CastName, PictureInput, Seed, Wire, Words
+from deployments.messages import MAX_LORAS
+
+from .schema import CastName, LoraInput, PictureInput, Seed, Wire, Words
 
 MAX_REFERENCES = 4
 
@@ -17,6 +19,9 @@ class CastBody(Wire):
         [],
         max_length=MAX_REFERENCES,
         description="pictures of it, kept as long as it is; figures are compared with the first",
+    )
+    loras: list[LoraInput] = Field(
+        [], max_length=MAX_LORAS, description="for layers without their own, whose model has them"
     )
     seed: Seed | None = Field(None, description="for layers without their own")
     negative_prompt: Words | None = Field(None, description="for layers without their own")
@@ -48,6 +53,7 @@ class CastAnswer(Wire):
     version: int = Field(description="1, and one more with each change")
     description: str
     references: list[CastReference]
+    loras: list[LoraInput]
     seed: int | None
     negative_prompt: str | None
     created: int = Field(description="seconds since 1970")

@@ -18,7 +18,7 @@ from ..config.layer_models import find_model
 from ..config.service_config import ServiceConfig
 from .cast_request import CastBody
 from .openai_generations import ImagesRequest
-from .schema import CastUse, CharacterRequest, Layer, LayerRequest, PictureInput, SceneRequest
+from .schema import CastUse, CharacterRequest, Layer, LayerRequest, LoraInput, PictureInput, SceneRequest
 
 Requested = TypeVar("Requested", SceneRequest, LayerRequest, CharacterRequest, ImagesRequest)
 AnyLayer = TypeVar("AnyLayer", bound=Layer)
@@ -33,6 +33,7 @@ class Member:
     version: int = 0
     description: str = ""
     references: tuple[PictureInput, ...] = ()
+    loras: tuple[LoraInput, ...] = ()
     seed: int | None = None
     negative_prompt: str | None = None
 
@@ -44,6 +45,7 @@ def member_of(name: str, body: CastBody, version: int = 0) -> Member:
         version=version,
         description=body.description,
         references=tuple(body.references),
+        loras=tuple(body.loras),
         seed=body.seed,
         negative_prompt=body.negative_prompt,
     )
@@ -117,6 +119,8 @@ def _resolved(
     changes: dict[str, Any] = {"prompt": prompt}
     if layer.seed is None and member.seed is not None:
         changes["seed"] = member.seed
+    if layer.loras is None and member.loras:
+        changes["loras"] = list(member.loras)
     starts = False
     found = find_model(config.layers[kind], layer.model or model)
     if found is not None:

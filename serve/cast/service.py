@@ -15,7 +15,7 @@ from deployments.errors import InvalidRequest
 from ..api.cast_request import CastBody
 from ..api.input_pictures import Known
 from ..api.members import Member, Requested, cast_names, with_members
-from ..api.schema import CAST_NAME, PictureInput, SceneRequest
+from ..api.schema import CAST_NAME, LoraInput, PictureInput, SceneRequest
 from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal
 from ..pictures import loose_pictures as loose
@@ -174,6 +174,7 @@ def _kept(body: CastBody, pictures: Known) -> dict[str, Any]:
     return {
         "description": body.description,
         "references": list(references),
+        "loras": [lora.model_dump() for lora in body.loras],
         "seed": body.seed,
         "negative_prompt": body.negative_prompt,
     }
@@ -185,6 +186,7 @@ def _as_member(kept: KeptMember) -> Member:
         version=kept.version,
         description=kept.description,
         references=tuple(PictureInput(id=id_of(name)) for name in kept.references),
+        loras=tuple(LoraInput(**lora) for lora in kept.loras),
         seed=kept.seed,
         negative_prompt=kept.negative_prompt,
     )

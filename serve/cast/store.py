@@ -44,6 +44,7 @@ class KeptMember:
     updated_at: float
     description: str = ""
     references: tuple[str, ...] = ()
+    loras: tuple[dict[str, Any], ...] = ()
     seed: int | None = None
     negative_prompt: str | None = None
 
@@ -197,5 +198,5 @@ def _member(row: Row[Any]) -> KeptMember:
         version=row.version,
         created_at=row.created_at,
         updated_at=row.updated_at,
-        **body | {"references": tuple(body["references"])},
+        **body | {name: tuple(body.get(name, ())) for name in ("references", "loras")},
     )

@@ -20,6 +20,7 @@ from ..api.cast_request import (
     CastRequest,
 )
 from ..api.input_pictures import Known
+from ..api.schema import LoraInput
 from ..auth.middleware import tenant_of
 from ..cast.service import CastService, check_name
 from ..cast.store import KeptMember
@@ -133,6 +134,7 @@ def _reported(member: KeptMember) -> dict[str, object]:
         version=member.version,
         description=member.description,
         references=[CastReference(id=id_of(name)) for name in member.references],
+        loras=[LoraInput(**lora) for lora in member.loras],
         seed=member.seed,
         negative_prompt=member.negative_prompt,
         created=int(member.created_at),

@@ -13,7 +13,7 @@ from serve.api import members
 from serve.api.cast_request import CastBody
 from serve.api.members import Member, cast_names, member_of, with_members
 from serve.api.openai_generations import ImagesRequest
-from serve.api.schema import CharacterRequest, LayerRequest, PictureInput, SceneRequest
+from serve.api.schema import CharacterRequest, LayerRequest, LoraInput, PictureInput, SceneRequest
 from serve.config.service_config import ServiceConfig
 
 FIRST, SECOND = PictureInput(id="pic_1"), PictureInput(id="pic_2")
@@ -81,6 +81,16 @@ def test_a_model_that_paints_by_references_is_given_all_of_hers(monkeypatch: pyt
     assert (own.references, own.image) == ([PictureInput(id="pic_9")], None)
     varied = resolved(image={"id": "pic_8"})
     assert (varied.references, varied.image) == ([FIRST, SECOND], PictureInput(id="pic_8"))
+
+
+def test_her_loras_are_the_layer_s_unless_it_has_its_own() -> None:
+    loras = (LoraInput(name="watercolor", scale=0.8),)
+    member = replace(MIRA, loras=loras)
+    assert resolved(member).loras == list(loras)
+    assert resolved(member, loras=[{"name": "ink"}]).loras == [LoraInput(name="ink")]
+    assert resolved(member, loras=[]).loras == [] and resolved().loras is None
+    body = CastBody.model_validate({"loras": [{"name": "watercolor", "scale": 0.8}]})
+    assert member_of("mira", body).loras == loras
 
 
 def test_nothing_happens_twice() -> None:

@@ -136,6 +136,7 @@ async def test_a_change_of_another_version_is_refused(cast_client: Ask) -> None:
 @pytest.mark.parametrize(
     ("changes", "status", "param"),
     [
+        ({"loras": [{"name": "x", "scale": 99}]}, 422, "loras.0.scale"),
         ({"name": ""}, 422, "name"),
         ({"name": "../x"}, 422, "name"),
         ({"name": "a" * 65}, 422, "name"),
@@ -213,6 +214,17 @@ async def test_a_layer_paints_her_as_if_all_of_it_had_been_sent(cast_client: Ask
     shown = hers.json()["cast"]
     assert (shown["name"], shown["version"]) == ("mira", 1) and "cast" not in same.json()
     assert hers.headers["x-cast"] == "mira@1" and "x-cast" not in same.headers
+
+
+async def test_her_loras_are_kept_and_sent_to_the_model(cast_client: Ask) -> None:
+    client = cast_client()
+    loras = [{"name": "watercolor", "scale": 0.8}, {"name": "ink", "scale": 1.0}]
+    assert (await add(client, loras=loras)).json()["loras"] == loras
+    assert (await client.get("/v1/cast/mira")).json()["loras"] == loras
+    layer = {"cast": "mira", "prompt": "waves", **STEPS}
+    refused = await client.post("/v1/characters", json=layer)
+    assert error_of(refused)[2] in ("loras", "loras.0.name"), "this service has none"
+    assert (await client.post("/v1/characters", json=layer | {"loras": []})).status_code == 200
 
 
 async def test_what_a_layer_has_of_its_own_wins(cast_client: Ask) -> None:
