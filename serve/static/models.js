@@ -39,8 +39,8 @@ export const modelOf = (layer, id = $(`${layer}-model`).value) => served[layer]?
 // Whether the layer's model can do a task, such as `image_to_image`, `inpainting`, `references` or `pose`.
 export const can = (layer, task, id) => Boolean(modelOf(layer, id)?.tasks?.includes(task));
 
-// The names of the LoRAs that the layer's model can be given.
-export const lorasOf = (layer) => (modelOf(layer)?.loras ?? []).map((lora) => lora.name ?? lora);
+// The names of the LoRAs that the layer's model can be given here. One with a fault cannot be used.
+export const lorasOf = (layer) => (modelOf(layer)?.loras ?? []).filter(({ layers, fault }) => !fault && (layers?.includes(layer) ?? true)).map(({ name }) => name);
 
 // What the model takes where its fields are left empty.
 export function showDefaults(layer) {

@@ -139,12 +139,18 @@ def test_references_alone(open_page: OpenPage) -> None:
 
 
 def test_loras_where_there_are_any(open_page: OpenPage) -> None:
-    loras = [{"name": "watercolor"}, {"name": "ink"}]
+    both = ["character", "background"]
+    loras = [
+        {"name": "watercolor", "layers": both, "fault": None},
+        {"name": "ink", "layers": ["character"], "fault": None},
+        {"name": "torn", "layers": both, "fault": "not a LoRA"},
+    ]
     page = open_page(before=lambda page: with_models(page, loras=loras))
     unanswered(page)
     page.get_by_text("Painting", exact=True).click()
     picker = page.locator("#character-lora")
     assert picker.locator("option").all_text_contents() == ["none", "watercolor", "ink"]
+    assert page.locator("#background-lora option").all_text_contents() == ["none", "watercolor"]
     picker.select_option("watercolor")
     strength = page.get_by_label("How strong watercolor is, of the character")
     expect(strength).to_be_focused()
@@ -172,7 +178,7 @@ def test_loras_where_there_are_any(open_page: OpenPage) -> None:
 def test_a_pose_by_drag_by_touch_and_by_keys(open_page: OpenPage, scheme: str) -> None:
     tasks = ["text_to_image", "image_to_image", "inpainting", "references", "pose"]
     page = open_page(
-        before=lambda page: with_models(page, tasks=tasks, loras=["ink"]),
+        before=lambda page: with_models(page, tasks=tasks, loras=[{"name": "ink"}]),
         viewport=PHONE,
         has_touch=True,
         color_scheme=scheme,
