@@ -166,11 +166,12 @@ class Half(torch.nn.Module):
 def test_a_vae_that_one_pipeline_casts_stays_as_it_is_for_the_others() -> None:
     class Casting:
         _execution_device = "cpu"
-        unet = torch.nn.Linear(2, 2)
+        unet: Any = torch.nn.Linear(2, 2)
         scheduler = type("Scheduler", (), {"step": lambda *requested: None})()
 
         def __init__(self) -> None:
             self.vae: Any = Half()
+            self.unet.config = {}
 
         def encode_prompt(self) -> None: ...
 
