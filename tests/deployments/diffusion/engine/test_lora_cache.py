@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
 
-from deployments.diffusion.engine.lora_cache import LoraCache
+from deployments.diffusion.engine.lora_cache import SLICE_S, LoraCache
 from deployments.diffusion.painter import LoraWeights
 from deployments.errors import DeadlineExceeded, InternalError, InvalidRequest
 from deployments.messages import LoraUse
@@ -104,6 +105,19 @@ async def test_one_that_many_wait_for_is_read_once() -> None:
     waiting[0].cancel()
     disk.gate.set()
     assert await asyncio.gather(*waiting[1:]) == [["a"]] * 4 and disk.read == {"a": 1}
+
+
+async def test_reading_keeps_the_interpreter_from_others_for_moments_only() -> None:
+    disk, slices = Disk(), list[float]()
+    cache = LoraCache(
+        disk.size_of, lambda asked: slices.append(sys.getswitchinterval()) or disk.weights(asked), 2
+    )
+    before = sys.getswitchinterval()
+    for name in ("a", "bad"):
+        with suppress(InvalidRequest):
+            async with cache.lent([use(name)], soon()):
+                pass
+    assert slices == [pytest.approx(SLICE_S)] * 2 and sys.getswitchinterval() == before > SLICE_S
 
 
 async def test_those_in_use_stay_and_a_picture_waits_for_room_until_its_deadline() -> None:
