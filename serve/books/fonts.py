@@ -96,7 +96,7 @@ class Fonts:
                 break
             try:
                 has = missing & letters_of(font)
-            except Exception:  # noqa: S112 (a file that is no font: fontTools raises errors of any kind)
+            except Exception:  # noqa: S112 (no font: fontTools raises any kind)  # nosec B112
                 continue
             if has:
                 chosen.append(font)

@@ -89,7 +89,7 @@ def _yaml(name: str, text: str) -> Any:
             return super().construct_mapping(node, deep)
 
     try:
-        return yaml.load(text, Strict)  # noqa: S506 (it is a SafeLoader)
+        return yaml.load(text, Strict)  # noqa: S506 (a SafeLoader)  # nosec B506
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark is not None else ""

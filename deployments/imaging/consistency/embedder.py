@@ -45,8 +45,12 @@ class Embedder:
         self._unlike = config.unlike_cosine
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         try:
-            self._processor: Any = AutoImageProcessor.from_pretrained(str(folder), backend="pil", **options)
-            model: Any = AutoModel.from_pretrained(str(folder), use_safetensors=True, **options)
+            self._processor: Any = AutoImageProcessor.from_pretrained(  # nosec B615 (from the folder alone)
+                str(folder), backend="pil", **options
+            )
+            model: Any = AutoModel.from_pretrained(  # nosec B615
+                str(folder), use_safetensors=True, **options
+            )
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise ValueError(f"consistency.embedder: {config.embedder} cannot be loaded: {error}") from None
         self._model = model.eval().requires_grad_(False)
