@@ -25,6 +25,8 @@ from ..http.off_loop import off_loop
 from ..pictures import loose_pictures as loose
 from ..pictures.in_thread import ROOM_S, in_thread
 from ..pictures.picture_files import Damaged, Pictures, open_pictures
+from ..pictures.service import PICTURE_ID
+from ..pictures.store import holds
 from ..state.disk_space import DiskSpace
 from ..state.open_state import open_state
 from ..state.storage_budget import StorageBudget, StorageFull
@@ -274,10 +276,16 @@ class JobService:
         response = response_in(kept) if whole else None
         return (scene, response, None) if response else (scene, picture_in(kept), scene.format)
 
-    def input_file(self, name: str) -> bytes:
-        """Return a picture that jobs start from, in a thread of the caller's own. Raises Refusal 410."""
+    def input_file(self, holder: str, owner: str, picture_id: str) -> bytes:
+        """Return a picture that `holder` holds, in a thread of the caller's own. Raises Refusal 410.
+
+        All tenants' files are in one place, so that an id alone opens none.
+        """
+        found = PICTURE_ID.fullmatch(picture_id)
+        if found is None or not holds(self._store.engine, holder, owner, found[1]):
+            raise Refusal(410, "gone", "a picture that this starts from is kept no more: upload it again")
         try:
-            return self._pictures.get(name)
+            return self._pictures.get(found[1])
         except Damaged as damage:
             message = f"a picture that this starts from was found {damage.how}: upload it again"
             raise Refusal(410, "gone", message) from None

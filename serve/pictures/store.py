@@ -173,6 +173,15 @@ def hold(connection: Connection, holder: str, owner: str, names: Iterable[str], 
     return missing
 
 
+def holds(engine: Engine, holder: str, owner: str, name: str) -> bool:
+    """Return whether `holder` holds this picture of its owner's."""
+    held = select(picture_holds.c.name).where(
+        picture_holds.c.holder == holder, picture_holds.c.owner == owner, picture_holds.c.name == name
+    )
+    with reading(engine) as connection:
+        return connection.execute(held).first() is not None
+
+
 def give_up(connection: Connection, holder: str, owner: str, now: float) -> list[str]:
     """Hold nothing for `holder` any more, and delete what it held and nothing else holds.
 

@@ -227,7 +227,9 @@ def story_routes(
             seen, new = await service.changed(tenant, story_id, number, change)
             new = await with_stored(tenant, new)
             scene = await service.scene(new, number)
-            async with keeping_inputs(request, of_scene(scene), graph, limits, pictures) as known:
+            joined = {name: each for name, each in new.members.items() if name not in seen.members}
+            named = of_cast(joined) + of_scene(scene)
+            async with keeping_inputs(request, named, graph, limits, pictures) as known:
                 new = with_kept(new, known)
                 if await service.repaint(tenant, story_id, number, seen, new, key_id, by_ids(known)):
                     return taken(request, (await service.find(tenant, story_id)).job)

@@ -24,7 +24,7 @@ from ..books.psd import Figure
 from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal
 from ..jobs.job_service import JobService
-from ..pictures.service import PICTURE_ID
+from ..pictures.store import story_holder
 from .pages import shown_in
 from .service import StoryService, StoryState, page_of
 from .story import Story, as_json
@@ -172,9 +172,10 @@ class StoryBooks:
 
         request = sent_again(state.story)
         inputs = {}
-        for name in _input_names(request):
-            inputs[name] = folder / name
-            inputs[name].write_bytes(self._jobs.input_file(name.removeprefix("pic_")))
+        holder = story_holder(state.job.id)
+        for picture_id in state.story.picture_ids():
+            inputs[picture_id] = folder / picture_id
+            inputs[picture_id].write_bytes(self._jobs.input_file(holder, owner, picture_id))
         write_zip(request, self._read(owner, state, folder, whole=True), inputs, file)
 
     def _read(self, owner: str, state: StoryState, folder: Path, whole: bool) -> list[Path]:
@@ -200,18 +201,6 @@ def _inline(member: Member) -> dict[str, Any]:
     lists = {name: list(value) for name, value in given.items() if isinstance(value, tuple)}
     body = CastBody.model_validate(given | lists)
     return body.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-
-
-def _input_names(value: Any) -> set[str]:
-    """Return the ids of the pictures that a request names."""
-    if isinstance(value, list):
-        return set[str]().union(*map(_input_names, value))
-    if not isinstance(value, dict):
-        return set()
-    own = value.get("id")
-    if isinstance(own, str) and len(value) == 1 and PICTURE_ID.fullmatch(own):
-        return {own}
-    return set[str]().union(*map(_input_names, value.values()))
 
 
 def _language(story: Story, asked: str | None) -> str:

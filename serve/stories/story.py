@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from ..api.input_pictures import named_pictures
 from ..api.members import Member
 from .story_schema import PageChange, RepaintRequest, StoryPage, StoryRequest
 
@@ -26,6 +27,16 @@ class Story:
         """Return the names of the members of the cast that its pages paint."""
         layers = [layer for page in self.request.pages for layer in (*page.characters, page.background)]
         return {layer.cast for layer in layers if layer.cast is not None}
+
+    def picture_ids(self) -> set[str]:
+        """Return the ids of the pictures that its layers and its cast start from, and of no others.
+
+        They are taken from their own fields: in a map of languages, `id` is Indonesian.
+        """
+        layers = [layer for page in self.request.pages for layer in (*page.characters, page.background)]
+        named = [picture for layer in layers for _, picture in named_pictures(layer)]
+        named += [picture for member in self.members.values() for picture in member.references]
+        return {picture.id for picture in named if picture.id is not None}
 
     def with_page(self, number: int, page: StoryPage) -> Story:
         """Return the story with another page in the place of one."""

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, event, select
 
 from serve.pictures import loose_pictures as loose
-from serve.pictures.store import Held, KeptPicture, PictureStore, forget_expired, hold, release
+from serve.pictures.store import Held, KeptPicture, PictureStore, forget_expired, hold, holds, release
 from serve.state.storage_budget import StorageBudget, StorageFull, stored
 from serve.state.tables import loose_pictures
 
@@ -80,6 +80,10 @@ def test_what_is_held_neither_expires_nor_is_removed_until_it_is_released(
     keep()
     with engine.begin() as connection:
         assert hold(connection, "job:1", "a", ["a" * 64, "c" * 64], NOW) == {"c" * 64}
+    assert holds(engine, "job:1", "a", "a" * 64)
+    assert not holds(engine, "job:1", "b", "a" * 64)
+    assert not holds(engine, "job:2", "a", "a" * 64)
+    assert not holds(engine, "job:1", "a", "c" * 64)
     late = NOW + 2 * DAY_S
     assert forget_expired(engine, now=late) == 0 and store.find("a", ["a" * 64], late)
     with pytest.raises(Held):

@@ -368,6 +368,45 @@ def test_the_zip_makes_the_story_again(http: httpx.Client) -> None:
         assert json.loads(archive.read("story.json")) == request
 
 
+def test_words_are_no_pictures(http: httpx.Client) -> None:
+    """`id` is Indonesian, so that a map of languages may look like a picture. Its file is another's."""
+    data = BytesIO()
+    Image.linear_gradient("L").convert("RGB").resize((64, 64)).save(data, "PNG")
+    kept = http.post("/v1/pictures", files={"file": data.getvalue()}).raise_for_status().json()["id"]
+    body = story(2) | {"language": "id", "title": {"id": kept}}
+    body["pages"][0] |= {"alt": {"id": kept}, "text": {"id": kept}}
+    body["pages"][1] |= {"alt": {"id": f"pic_{'0' * 64}"}}
+    story_id = submitted(http, body)
+    ended(http, story_id)
+    change = {"text": {"id": kept}, "alt": {"id": kept}}
+    assert http.patch(f"/v1/stories/{story_id}/pages/1", json=change).status_code == 200
+    response = http.get(f"/v1/stories/{story_id}/book.zip")
+    assert response.status_code == 200, response.text
+    with zipfile.ZipFile(BytesIO(response.content)) as archive:
+        assert [name for name in archive.namelist() if name.startswith("pictures/")] == []
+
+
+def test_who_joins_brings_the_pictures_of_the_zip(http: httpx.Client) -> None:
+    data = BytesIO()
+    references = []
+    for size in (64, 128):
+        data = BytesIO()
+        Image.linear_gradient("L").convert("RGB").resize((size, 64)).save(data, "PNG")
+        references.append({"b64_json": base64.b64encode(data.getvalue()).decode()})
+    assert http.post("/v1/cast", json={"name": "leo", "references": references}).status_code == 201
+    story_id = submitted(http, story(1))
+    ended(http, story_id)
+    change = {"characters": [{"cast": "leo", "prompt": "runs", "steps": 1}]}
+    response = http.post(f"/v1/stories/{story_id}/pages/0/repaint", json=change)
+    assert response.status_code == 202, response.text
+    assert ended(http, story_id)["status"] == "succeeded"
+    assert http.delete("/v1/cast/leo").status_code == 200
+    response = http.get(f"/v1/stories/{story_id}/book.zip")
+    assert response.status_code == 200, response.text
+    with zipfile.ZipFile(BytesIO(response.content)) as archive:
+        assert len([name for name in archive.namelist() if name.startswith("pictures/")]) == 2
+
+
 async def test_no_book_before_its_pages(client: httpx.AsyncClient) -> None:
     story_id = (await client.post("/v1/stories", json=story())).json()["id"]
     for kind in ("pdf", "epub", "zip"):
