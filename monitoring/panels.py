@@ -79,7 +79,7 @@ ROWS = (
             Panel(
                 "Over their limits",
                 "reqps",
-                (Query(rate(metrics.RATE_LIMITED, "tenant, reason"), "{{tenant}} {{reason}}"),),
+                (Query(rate(metrics.RATE_LIMITED, "tenant, reason") + NEVER_EMPTY, "{{tenant}} {{reason}}"),),
                 "Requests over their tenant's own rate, month's budget or requests at once.",
             ),
             Panel(
@@ -92,7 +92,7 @@ ROWS = (
                 "Moderation",
                 "ops",
                 (
-                    Query(rate(metrics.JUDGED, "outcome"), "pictures {{outcome}}"),
+                    Query(rate(metrics.JUDGED, "outcome") + NEVER_EMPTY, "pictures {{outcome}}"),
                     Query(rate(metrics.CONTENT_REFUSED) + NEVER_EMPTY, "answers refused"),
                 ),
                 "Where `safety` is on: pictures judged, and answers 422 for words or pictures.",
