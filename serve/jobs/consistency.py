@@ -23,6 +23,7 @@ from ..state.tables import stories
 from ..telemetry.logs import logger
 
 MOST_REPAINTS = 3
+PLACEHOLDER = "placeholder"
 STEP = 0x9E3779B97F4A7C15 % SEEDS
 """Seeds of attempts lie far from each other, and from their neighbours."""
 INCONSISTENT = "inconsistent"
@@ -43,17 +44,20 @@ async def consistent(
     if not first.consistency:
         return first, []
     least = await asyncio.to_thread(least_consistency, engine, job_id)
-    best = first
+    best, best_job = first, job
     for attempt in range(1, MOST_REPAINTS + 1):
-        if not below(best, least):
+        wrong = below(best, least)
+        if not wrong:
             break
+        # The others keep the seeds of the best: what has become right stays.
+        another = best_job.map_layers(_seeds_of(other_seeds(job, wrong, attempt), wrong))
         try:
-            painted = await paint(other_seeds(job, below(best, least), attempt))
+            painted = await paint(another)
         except (ScenewrightError, Refusal) as error:
             logger.warning("a page of story %s could not be painted again: %s", job_id, error)
             break
-        if _lowest(painted) > _lowest(best):
-            best = painted
+        if _rank(painted, least) > _rank(best, least):
+            best, best_job = painted, another
     return best, [f"{path}: {INCONSISTENT}" for path in below(best, least)]
 
 
@@ -65,8 +69,11 @@ def least_consistency(engine: Engine, job_id: str) -> float:
 
 
 def below(scene: SceneResult, least: float) -> list[str]:
-    """Return the paths of the figures that do not look enough like themselves."""
-    return [path for path, found in scene.consistency.items() if found < least]
+    """Return the paths of the figures that do not look enough like themselves.
+
+    A placeholder is none of them: it is declared as what it is, and there was no room to paint it.
+    """
+    return [path for path, found in _measured(scene).items() if found < least]
 
 
 def other_seeds(job: SceneJob, paths: list[str], attempt: int) -> SceneJob:
@@ -80,5 +87,25 @@ def other_seeds(job: SceneJob, paths: list[str], attempt: int) -> SceneJob:
     return job.map_layers(change)
 
 
-def _lowest(scene: SceneResult) -> float:
-    return min(scene.consistency.values(), default=0.0)
+def _seeds_of(job: SceneJob, paths: list[str]) -> Callable[[LayerJob], LayerJob]:
+    """Return what gives the layers at these paths the seeds that they have in a job."""
+    seeds = {layer.path: layer.seed for layer in job.layers if layer.path in paths}
+    return lambda layer: replace(layer, seed=seeds.get(layer.path, layer.seed))
+
+
+def _measured(scene: SceneResult) -> dict[str, float]:
+    """Return how consistent the figures are that were painted and compared."""
+    return {
+        path: layer.consistency
+        for path, layer in scene.named_layers
+        if layer.consistency is not None and PLACEHOLDER not in layer.degraded
+    }
+
+
+def _rank(scene: SceneResult, least: float) -> tuple[int, int, list[float]]:
+    """Rank a painting: by how many figures are known to be right, then by the worst, and so on.
+
+    One with a placeholder, or with a figure that could not be compared, ranks below any without.
+    """
+    found = sorted(_measured(scene).values())
+    return len(found), sum(each >= least for each in found), found
