@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -19,7 +18,8 @@ from deployments.messages import LayerJob, Unanswered, Usage
 
 UNANSWERED_S = 30.0
 """How long the usage of a request without an answer is reported: every reader has seen it by then."""
-MOST_UNANSWERED = 64
+MOST_UNANSWERED = 1_024
+"""Of more, those that took least are dropped: most of them ended in the queue, and took nothing."""
 MOST_TENANTS = 1_000
 OTHERS = "(others)"
 
@@ -39,7 +39,7 @@ class DeviceTime:
         self._now = now
         self._lock = threading.Lock()
         self._by_tenant: dict[str, float] = {}
-        self._unanswered: deque[tuple[float, str, LayerJob, Listener]] = deque(maxlen=MOST_UNANSWERED)
+        self._unanswered: list[tuple[float, str, LayerJob, Listener]] = []
         self._charging: frozenset[Listener] = frozenset()
 
     @contextmanager
@@ -81,17 +81,29 @@ class DeviceTime:
         """Note that a request has ended without its layer: it failed, or its caller left."""
         with self._lock:
             self._unanswered.append((self._now(), secrets.token_hex(6), job, listener))
+            if len(self._unanswered) > MOST_UNANSWERED:
+                self._forget_old()
+            if len(self._unanswered) > MOST_UNANSWERED:
+                self._unanswered.remove(min(self._unanswered, key=self._took))
 
     def unanswered(self) -> tuple[Unanswered, ...]:
         """Return what ended so lately. What is in a forward at this moment is left out until that is over."""
         with self._lock:
-            while self._unanswered and self._now() - self._unanswered[0][0] > UNANSWERED_S:
-                self._unanswered.popleft()
+            self._forget_old()
             return tuple(
                 (name, job.tenant, job.request_id, job.path, used.device_s, used.megapixel_steps)
                 for _, name, job, listener in self._unanswered
                 if listener not in self._charging and (used := listener.usage) != Usage()
             )
+
+    def _forget_old(self) -> None:
+        oldest = self._now() - UNANSWERED_S
+        self._unanswered = [each for each in self._unanswered if each[0] >= oldest]
+
+    def _took(self, entry: tuple[float, str, LayerJob, Listener]) -> tuple[bool, float]:
+        """Say how much an entry is worth keeping. Of one in a forward it is not known yet what it takes."""
+        listener = entry[3]
+        return listener in self._charging, listener.usage.device_s
 
 
 def _rows(item: WorkItem) -> int:
