@@ -7,6 +7,7 @@ Leases are renewed by a task and a thread of their own, so that nothing else tha
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,10 +21,11 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from deployments.errors import InvalidRequest, NotReady, Overloaded, ScenewrightError
+from deployments.messages import Usage
 
 from ..api.responses import scene_headers
 from ..config.service_config import ServiceConfig
-from ..graph.bill import Used
+from ..graph.bill import Bill, Used
 from ..graph.ref_cleanup import clean_up, freeze
 from ..graph.replica_registry import HERE
 from ..graph.scene import (
@@ -101,6 +103,7 @@ class JobWorker:
         )
         self._recorder = Recorder(metrics.WORKER)
         self._painting: dict[str, asyncio.Task[None]] = {}
+        self._keeping: set[asyncio.Task[None]] = set()
         self._unkept = 0
         self._resting_until = 0.0
         self._wake = asyncio.Event()
@@ -120,6 +123,7 @@ class JobWorker:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._keeping, return_exceptions=True)
         await self._usage.write()
         await asyncio.to_thread(self._renewals.shutdown)
 
@@ -234,12 +238,12 @@ class JobWorker:
                     repaint = partial(self._repaint, graph, claim)
                     first = await render(graph, job)
                     scene, missed = await consistent(engine, claim.job_id, job, first, repaint)
-                    used = bill.taken_off()  # It is written down with the picture, or not at all.
-                    took = {claim.who: Used(used.pictures, used.usage)}
-                    cost = sum(layer.megapixel_steps for layer in job.layers) + scene_megapixels(job)
+                    used = bill.taken_off()  # It is written down once: with the picture, or without.
+                    took = {claim.who: Used(1, used.usage)}
+                    once = sum(layer.megapixel_steps for layer in job.layers) + scene_megapixels(job)
+                    cost = once * used.pictures  # Each painting costs, and one of them is kept.
                     keep = partial(_keep, claim, scene, missed, leases, pictures, engine, took, cost)
-                    if not await asyncio.to_thread(keep):
-                        bill.usage = used.usage
+                    await asyncio.shield(self._in_thread(keep, claim.who, used.usage))
             self._unkept = 0
         except (Overloaded, NotReady, OSError) as error:
             if isinstance(error, OSError):
@@ -251,6 +255,24 @@ class JobWorker:
             logger.exception("a scene of job %s could not be written down", claim.job_id)
         except Exception as error:
             await asyncio.to_thread(self._fail, claim, leases, error)
+
+    def _in_thread(
+        self, keep: Callable[[threading.Event], None], who: Who, took: Usage
+    ) -> asyncio.Task[None]:
+        """Keep a picture in a thread, which no cancel stops. Charge for one that is not kept all the same."""
+
+        async def keep_or_charge() -> None:
+            kept = threading.Event()
+            try:
+                await asyncio.to_thread(keep, kept)
+            finally:
+                if not kept.is_set():
+                    self._usage.record(who, Bill(took))
+
+        task = asyncio.create_task(keep_or_charge())
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
+        return task
 
     async def _repaint(self, graph: Graph, claim: Claim, job: SceneJob) -> SceneResult:
         """Paint a scene once more, with as much time as it had at first."""
@@ -282,11 +304,12 @@ def _keep(
     engine: Engine,
     used: Mapping[Who, Used],
     cost: float,
-) -> bool:
+    written: threading.Event,
+) -> None:
     """Keep a scene's picture, and leave none behind where the scene was cancelled meanwhile.
 
-    Return whether it was kept, and what was used for it with it. `missed`: what is to be declared of it,
-    besides what its layers say.
+    `written` is set once it was kept, and what was used for it with it. `missed`: what is to be declared of
+    it, besides what its layers say.
 
     All in one thread: a cancel of the task that waits for it parts none of this. Raises OSError and
     SQLAlchemyError.
@@ -299,7 +322,7 @@ def _keep(
     if degraded:
         headers["X-Degraded"] = ", ".join([*filter(None, [headers.get("X-Degraded")]), *degraded])
     if not leases.begin_keeping(claim.lease, name):
-        return False
+        return
     kept = False
     try:
         pictures.put(data)
@@ -314,12 +337,13 @@ def _keep(
             cost=cost,
         )
     finally:
-        if not kept:
+        if kept:
+            written.set()
+        else:
             _drop(engine, pictures, claim.lease)
     if kept and not pictures.has(name):
         # Another job had the same picture, and its caller removed it in between.
         pictures.put(data)
-    return kept
 
 
 def _drop(engine: Engine, pictures: Pictures, token: str) -> None:

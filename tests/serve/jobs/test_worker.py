@@ -15,13 +15,16 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from deployments.errors import GenerationFailed, Overloaded
 from deployments.messages import LayerJob
 from serve.config.service_config import ServiceConfig
 from serve.config.webhook_config import WebhookConfig
 from serve.graph.scene import Graph
+from serve.graph.scene_job import SceneJob
 from serve.ingress import build_http
+from serve.jobs.consistency import other_seeds
 from serve.jobs.leases import Leases
 from serve.jobs.store import JobStore
 from serve.jobs.worker import JobWorker
@@ -119,6 +122,111 @@ async def test_what_a_job_used_is_written_down_with_its_pictures(
     said = [float(answer.headers["x-usage"].split(";")[0].split("=")[1]) for answer in kept]
     assert seen["total"]["device_s"] == pytest.approx(sum(said), abs=1e-5)
     assert seen["total"]["device_s"] > 0
+
+
+async def usage_of(http: httpx.AsyncClient) -> dict[str, Any]:
+    response = await http.get("/v1/usage")
+    assert response.status_code == 200, response.text
+    total: dict[str, Any] = response.json()["total"]
+    return total
+
+
+def long_leases(config: ServiceConfig) -> ServiceConfig:
+    """No scene is painted a second time where this machine is slow."""
+    return config.model_copy(update={"jobs": replace(config.jobs, lease_s=60.0)})
+
+
+async def test_a_page_that_is_painted_several_times_is_one_picture_and_all_of_it_is_paid_for(
+    http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def thrice(_engine: Any, _job_id: str, job: SceneJob, first: Any, paint: Any) -> Any:
+        for attempt in (1, 2):
+            first = await paint(other_seeds(job, ["character"], attempt))
+        return first, []
+
+    patient = long_leases(mine)
+    costs: list[float] = []
+    succeed = Leases.succeed
+
+    def noted(leases: Leases, *arguments: Any, cost: float, **more: Any) -> bool:
+        costs.append(cost)
+        return succeed(leases, *arguments, cost=cost, **more)
+
+    monkeypatch.setattr(Leases, "succeed", noted)
+    once = await submit(http, SCENE | {"seed": 9201})
+    async with working(patient, graph):
+        await ended(http, once)
+    before = await usage_of(http)
+    monkeypatch.setattr("serve.jobs.worker.consistent", thrice)
+    again = await submit(http, SCENE | {"seed": 9202})
+    async with working(patient, graph):
+        assert (await ended(http, again))["status"] == "succeeded"
+    after = await usage_of(http)
+    assert (before["pictures"], after["pictures"]) == (1, 2)
+    # The place is painted once, the figure three times; the budget is that of three scenes.
+    assert after["megapixel_steps"] > 2 * before["megapixel_steps"]
+    assert costs[-1] == pytest.approx(3 * costs[0])
+
+
+@pytest.mark.parametrize(
+    ("fault", "seed"),
+    [(OSError("no space left on device"), 9301), (OperationalError("", {}, Exception()), 9302)],
+)
+async def test_what_was_painted_for_nothing_is_charged_too(
+    http: httpx.AsyncClient,
+    mine: ServiceConfig,
+    graph: Graph,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Exception,
+    seed: int,
+) -> None:
+    put, failed = FolderPictures.put, threading.Event()
+
+    def full(pictures: FolderPictures, data: bytes) -> str:
+        if failed.is_set():
+            return put(pictures, data)
+        failed.set()
+        raise fault
+
+    monkeypatch.setattr(FolderPictures, "put", full)
+    job_id = await submit(http, SCENE | {"seed": seed})
+    async with working(mine, graph):
+        found = await ended(http, job_id)
+        kept = await http.get(found["scenes"][0]["url"])
+    assert (found["status"], kept.status_code) == ("succeeded", 200), kept.text
+    total = await usage_of(http)
+    assert total["pictures"] == 1
+    # The second time its layers were at hand, and took nothing.
+    assert kept.headers["x-usage"] == "device_s=0; megapixel_steps=0"
+    assert total["megapixel_steps"] > 0
+
+
+async def test_what_was_painted_for_a_scene_that_is_cancelled_is_charged_once(
+    http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = long_leases(mine)
+    kept_id = await submit(http, SCENE | {"seed": 9401})
+    async with working(patient, graph):
+        await ended(http, kept_id)
+    one = await usage_of(http)
+    writing, may_go_on = threading.Event(), threading.Event()
+    put = FolderPictures.put
+
+    def slow(pictures: FolderPictures, data: bytes) -> str:
+        writing.set()
+        assert may_go_on.wait(60)
+        return put(pictures, data)
+
+    monkeypatch.setattr(FolderPictures, "put", slow)
+    job_id = await submit(http, SCENE | {"seed": 9402})
+    async with working(patient, graph) as worker:
+        await eventually(lambda: _later(writing.is_set()))
+        await http.delete(f"/v1/jobs/{job_id}")
+        await eventually(lambda: _later(not worker._painting))
+        may_go_on.set()
+    total = await usage_of(http)
+    assert (total["pictures"], one["pictures"]) == (1, 1)
+    assert total["megapixel_steps"] == pytest.approx(2 * one["megapixel_steps"])
 
 
 class Refusing:
