@@ -50,7 +50,8 @@ HEADERS = {
     "characters `character-0-denoise`",
     "Location": "the job's address",
     "ETag": "of the picture; another one only where it was painted again and is not the same",
-    "Cache-Control": "`private, immutable` for a picture; `no-store` for events",
+    "Cache-Control": "`private, immutable` for a picture; `private, no-cache` for a story's page, which may "
+    "be painted again; `no-store` for events",
     "Vary": "`Accept`, where it chooses between a picture and JSON",
     "Retry-After": "seconds",
     "WWW-Authenticate": "`Bearer`",

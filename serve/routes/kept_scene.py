@@ -11,6 +11,7 @@ from deployments.imaging.files.encoding import media_type
 from deployments.messages import PictureFormat
 
 from ..api.responses import wants_json
+from ..http.conditional import has_tag
 from ..jobs.states import SceneState
 
 Find = Callable[[int, bool, Callable[[str], None]], Awaitable[tuple[SceneState, bytes, PictureFormat | None]]]
@@ -21,15 +22,21 @@ def number_of(index: str) -> int:
     return int(index) if re.fullmatch("[0-9]{1,4}", index) else -1
 
 
-async def kept_scene(request: Request, index: str, find: Find) -> Response:
-    """Return the picture; or JSON, where `Accept` names it first and the scene has layers."""
+async def kept_scene(request: Request, index: str, find: Find, may_change: bool = False) -> Response:
+    """Return the picture; or JSON, where `Accept` names it first and the scene has layers.
+
+    `may_change`: another picture may have the same address later, so a cache asks each time.
+    """
 
     def on_damage(outcome: str) -> None:
         request.state.damaged_picture = outcome  # HttpMetrics counts it.
 
     scene, data, kind = await find(number_of(index), wants_json(request), on_damage)
     tag = scene.picture if kind else f"{scene.picture}-json"
-    own = {"ETag": f'"{tag}"', "Cache-Control": "private, immutable", "Vary": "Accept"}
+    cached = "private, no-cache" if may_change else "private, immutable"
+    own = {"ETag": f'"{tag}"', "Cache-Control": cached, "Vary": "Accept"}
+    if may_change and has_tag(request, own["ETag"]):
+        return Response(status_code=304, headers=own)
     return Response(
         data, media_type=media_type(kind) if kind else "application/json", headers=scene.headers | own
     )

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from ..auth.middleware import STATIC_FILES, STATIC_FOLDER
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph
+from ..http.conditional import has_tag
 from ..http.error_responses import Refusal
 
 MEDIA_TYPES = {
@@ -61,7 +62,6 @@ def _read(file: Path) -> StaticFile:
 
 def _respond(request: Request, file: StaticFile) -> Response:
     headers = HEADERS | {"ETag": file.etag}
-    known = (tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(","))
-    if file.etag in known:
+    if has_tag(request, file.etag):
         return Response(status_code=304, headers=headers)
     return Response(file.data, media_type=file.media_type, headers=headers)

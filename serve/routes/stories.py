@@ -181,12 +181,16 @@ def story_routes(
         ),
     )
     async def picture_of_page(request: Request, story_id: str, index: str) -> Response:
-        """Return the picture of a page. The first page has the index 0."""
+        """Return the picture of a page. The first page has the index 0.
+
+        With its `ETag` in `If-None-Match` the answer is 304 until the page is painted again.
+        """
         tenant = tenant_of(request)
         return await kept_scene(
             request,
             index,
             lambda number, whole, report: service.picture(tenant, story_id, number, whole, report),
+            may_change=True,
         )
 
     @router.patch(
@@ -214,7 +218,8 @@ def story_routes(
     async def repaint_page(request: Request, story_id: str, index: str) -> Response:
         """Paint a page again, with what the body gives in the place of what it had. Others stay as they are.
 
-        Without a body, and where it gives no seed, the same words are painted with another seed.
+        Without a body, and where it gives no seed, the same words are painted with another seed, members of
+        the cast too. Only a layer with a `seed` of its own keeps it.
         """
         change = RepaintRequest()
         if has_body(request):

@@ -6,24 +6,16 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TypeVar
 
-from deployments.diffusion.model.registry import card_of, family_by_name
-from deployments.messages import LayerKind
-from deployments.story import prompts
 from scenewright.stories import description_seed
 
 from ..api.members import Member, with_members
 from ..api.resolve import SEEDS
 from ..api.schema import Layer, Merge, SceneRequest
-from ..config.layer_models import find_model
 from ..config.service_config import ServiceConfig
-from .story_schema import StoryPage, StoryRequest, Style
+from .layer_styles import LayerStyles
+from .story_schema import StoryPage, StoryRequest
 
 AnyLayer = TypeVar("AnyLayer", bound=Layer)
-NEGATIVES: dict[LayerKind, str] = {
-    "character": prompts.CHARACTER_NEGATIVE,
-    "background": prompts.BACKGROUND_NEGATIVE,
-}
-"""What a layer avoids that says nothing of it: a story's style comes besides."""
 
 
 def scene_of(
@@ -45,15 +37,17 @@ def scene_of(
     who = [_who(figure, members) for figure in page.characters]
     seen = Counter[str]()
     figures = []
-    for figure, described in zip(scene.characters or (), who, strict=True):
-        # A member looks the same on a page that is painted with a seed of its own.
-        of_story = story.seed if figure.cast is not None and story.seed is not None else story_seed
-        own = (description_seed("character", described, of_story) + seen[described]) % SEEDS
+    for asked, figure, described in zip(page.characters, scene.characters or (), who, strict=True):
+        own = (description_seed("character", described, story_seed) + seen[described]) % SEEDS
         seen[described] += 1  # Two equal descriptions are two figures.
-        figures.append(_styled(_seeded(figure, own), "character", story.style, config))
-    place = _seeded(scene.background, description_seed("background", page.background.prompt, story_seed))
-    styled = _styled(place, "background", story.style, config)
-    return scene.model_copy(update={"characters": figures, "background": styled})
+        figures.append(_seeded(figure, own, asked, page))
+    own = description_seed("background", page.background.prompt, story_seed)
+    place = _seeded(scene.background, own, page.background, page)
+    styles = LayerStyles(story.style, config)
+    styled = [styles.apply(figure, "character", f"characters.{n}.") for n, figure in enumerate(figures)]
+    changes = {"characters": styled, "background": styles.apply(place, "background", "background.")}
+    styles.check_used()
+    return scene.model_copy(update=changes)
 
 
 def shown_in(page: StoryPage, members: Mapping[str, Member]) -> str:
@@ -82,22 +76,7 @@ def _framed(merge: Merge, story: StoryRequest) -> Merge:
     return merge.model_copy(update=frame)
 
 
-def _seeded(layer: AnyLayer, seed: int) -> AnyLayer:
-    return layer if layer.seed is not None else layer.model_copy(update={"seed": seed})
-
-
-def _styled(layer: AnyLayer, kind: LayerKind, style: Style, config: ServiceConfig) -> AnyLayer:
-    """Return a layer with the words of a style behind its own, of both kinds."""
-    changes = {}
-    if style.prompt:
-        changes["prompt"] = f"{layer.prompt}, {style.prompt}"
-    if style.negative_prompt and _reads_negative(kind, layer, config):
-        avoided = NEGATIVES[kind] if layer.negative_prompt is None else layer.negative_prompt
-        changes["negative_prompt"] = ", ".join(filter(None, (avoided, style.negative_prompt)))
-    return layer.model_copy(update=changes) if changes else layer
-
-
-def _reads_negative(kind: LayerKind, layer: Layer, config: ServiceConfig) -> bool:
-    """Return whether a layer's model reads a negative prompt at all; true where it has no such model."""
-    found = find_model(config.layers[kind], layer.model)
-    return found is None or family_by_name(card_of(found[1].generator.model).family).takes_negative_prompt
+def _seeded(layer: AnyLayer, seed: int, asked: Layer, page: StoryPage) -> AnyLayer:
+    """Return a layer with a seed: its own, else a page's, else that of its member of the cast, else this."""
+    has_one = asked.seed is not None if page.seed is not None else layer.seed is not None
+    return layer if has_one else layer.model_copy(update={"seed": seed})

@@ -208,7 +208,9 @@ class StoryService:
         try:
             return scene_of(story.request, story.request.pages[number], story.members, self._config)
         except InvalidRequest as error:
-            raise type(error)(error.message, f"pages.{number}.{error.param}") from None
+            in_page = not str(error.param).startswith("style.")
+            param = f"pages.{number}.{error.param}" if in_page else error.param
+            raise type(error)(error.message, param) from None
 
 
 def page_of(story: Story, number: int) -> StoryPage:

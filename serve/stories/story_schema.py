@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from deployments.messages import MAX_FIGURES, Fallback
+from deployments.messages import MAX_FIGURES, MAX_LORAS, Fallback
 
 from ..api.cast_request import CastBody
 from ..api.schema import (
@@ -22,6 +22,7 @@ from ..api.schema import (
     Deadline,
     FigureOrWords,
     LayerOrWords,
+    LoraInput,
     Merge,
     Output,
     Prompt,
@@ -60,10 +61,15 @@ StoryMember = Annotated[CastName | CastBody, WrapValidator(_member)]
 
 
 class Style(Wire):
-    """Style of every picture: words behind each layer's own, and what all of them avoid besides."""
+    """Style of every picture: words behind each layer's own, what all of them avoid besides, and LoRAs."""
 
     prompt: Words | None = None
     negative_prompt: Words | None = None
+    loras: list[LoraInput] | None = Field(
+        None,
+        max_length=MAX_LORAS,
+        description="of every layer whose model has them, besides its own; with a layer's own scale",
+    )
 
 
 class Frame(Wire):
@@ -97,7 +103,9 @@ class StoryPage(Wire):
     background: LayerOrWords
     merge: Merge = Merge()
     alt: Text | None = Field(None, description="what the picture shows, for readers who cannot see it")
-    seed: Seed | None = Field(None, description="of this page, in place of the story's")
+    seed: Seed | None = Field(
+        None, description="of this page, in place of the story's and of its members'; a layer's own wins"
+    )
 
 
 class StoryRequest(Wire):
@@ -141,7 +149,11 @@ class RepaintRequest(Wire):
     background: LayerOrWords | None = None
     merge: Merge | None = None
     alt: Text | None = None
-    seed: Seed | None = Field(None, description="drawn where not given, so that the picture is another one")
+    seed: Seed | None = Field(
+        None,
+        description="drawn where not given, so that the picture is another one, its members of the cast too; "
+        "a layer's own `seed` wins",
+    )
 
 
 class PageChange(Wire):

@@ -15,6 +15,9 @@ import pytest
 from PIL import Image
 from psd_tools import PSDImage
 
+from scenewright.stories import description_seed
+from serve.api.resolve import SEEDS
+from serve.jobs.consistency import STEP
 from tests.support.events import parse_events
 from tests.support.polling import until
 from tests.support.scene_requests import SCENE, error_of
@@ -47,6 +50,11 @@ def submitted(http: httpx.Client, body: dict[str, Any]) -> str:
 
 def pictures(http: httpx.Client, found: dict[str, Any]) -> list[bytes]:
     return [http.get(each["picture"]).raise_for_status().content for each in found["pages"]]
+
+
+def seeds_of(http: httpx.Client, found: dict[str, Any]) -> list[str]:
+    """Return what `X-Seed` says of each page."""
+    return [http.get(each["picture"]).raise_for_status().headers["x-seed"] for each in found["pages"]]
 
 
 async def test_accepted_means_kept(client: httpx.AsyncClient) -> None:
@@ -195,7 +203,7 @@ def test_a_hero_looks_the_same_and_a_place_too(http: httpx.Client) -> None:
     """The seed is that of the member, and of the place's words."""
     body = story(1) | {"pages": [page(words="runs"), page(words="waves", place="a lake"), page(words="sits")]}
     found = ended(http, submitted(http, body))
-    seeds = [http.get(each["picture"]).headers["x-seed"] for each in found["pages"]]
+    seeds = seeds_of(http, found)
     figures, places = zip(*(seed.split("; ") for seed in seeds), strict=True)
     assert len(set(figures)) == 1
     assert places[0] == places[2] != places[1]
@@ -213,7 +221,8 @@ def test_the_same_request_gives_the_same_book(http: httpx.Client) -> None:
 )
 def test_one_page_is_painted_again(http: httpx.Client, change: dict[str, Any] | None) -> None:
     story_id = submitted(http, story(3))
-    before = pictures(http, ended(http, story_id))
+    found = ended(http, story_id)
+    before, seeds = pictures(http, found), seeds_of(http, found)
     body = {} if change is None else {"json": change}
     response = http.post(f"/v1/stories/{story_id}/pages/1/repaint", **body)  # type: ignore[arg-type]
     assert response.status_code == 202, response.text
@@ -222,6 +231,10 @@ def test_one_page_is_painted_again(http: httpx.Client, change: dict[str, Any] | 
     assert (found["status"], found["done"]) == ("succeeded", 3)
     assert after[0] == before[0] and after[2] == before[2]
     assert after[1] != before[1]
+    seeds_after = seeds_of(http, found)
+    figures, places = zip(*(each.split("; ") for each in (seeds[1], seeds_after[1])), strict=True)
+    assert figures[0] != figures[1] and places[0] != places[1], "the hero's seed is another one too"
+    assert (seeds_after[0], seeds_after[2]) == (seeds[0], seeds[2])
     assert found["pages"][1]["text"] == ("Page 1." if change is None else "Mira sleeps.")
     assert found["pages"][0]["text"] == "Page 0."
 
@@ -303,10 +316,28 @@ def test_a_stored_member_as_it_was(http: httpx.Client) -> None:
         assert found["cast"] == {"mira": 1}
         assert "characters=11;" in http.get(found["pages"][0]["picture"]).headers["x-seed"]
     assert http.put("/v1/cast/mira", json={"description": "a boy", "seed": 12}).status_code == 200
-    assert http.post(f"/v1/stories/{story_id}/pages/0/repaint").status_code == 202
+    change = {"seed": 3}
+    assert http.post(f"/v1/stories/{story_id}/pages/0/repaint", json=change).status_code == 202
     found = ended(http, story_id)
-    assert "characters=11;" in http.get(found["pages"][0]["picture"]).headers["x-seed"]
+    as_she_was = description_seed("character", "a girl in a green coat", 3)
+    assert f"characters={as_she_was};" in http.get(found["pages"][0]["picture"]).headers["x-seed"]
     assert http.delete("/v1/cast/mira").status_code == 200
+
+
+def test_a_cached_page_is_fetched_again_once_it_was_painted_again(http: httpx.Client) -> None:
+    story_id = submitted(http, story(1))
+    address = ended(http, story_id)["pages"][0]["picture"]
+    first = http.get(address)
+    assert (first.status_code, first.headers["cache-control"]) == (200, "private, no-cache")
+    known = {"If-None-Match": first.headers["etag"]}
+    same = http.get(address, headers=known)
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert http.post(f"/v1/stories/{story_id}/pages/0/repaint").status_code == 202
+    ended(http, story_id)
+    other = http.get(address, headers=known)
+    assert other.status_code == 200 and other.content != first.content
+    job = http.get(f"/v1/jobs/{story_id}/scenes/0", headers={"If-None-Match": other.headers["etag"]})
+    assert (job.status_code, job.content) in ((200, other.content), (304, b""))
 
 
 def test_books(http: httpx.Client) -> None:
@@ -424,26 +455,44 @@ def test_a_letter_that_no_font_has(http: httpx.Client) -> None:
     assert http.get(f"/v1/stories/{story_id}/book.zip").status_code == 200
 
 
-def test_consistency_is_measured_and_a_miss_is_declared(http: httpx.Client) -> None:
-    """The simulated figure is its seed alone: with her reference's seed she is herself, else another."""
+@pytest.fixture
+def mira(http: httpx.Client) -> dict[str, Any]:
+    """A member whose reference is the simulated figure of seed 5, which is its seed alone."""
     figure = {"prompt": "a girl in a red coat", "seed": 5, "output": {"format": "png"}, **TINY}
     reference = http.post("/v1/characters", json=figure, headers={"Accept": "image/png"}).raise_for_status()
     kept = http.post("/v1/pictures", files={"file": reference.content}).raise_for_status().json()["id"]
-    mira = {"description": "a girl", "references": [{"id": kept}]}
-    figures = [{"cast": "mira", "prompt": "walks", "steps": 1}, {"prompt": "a wolf", **TINY}]
-    pages = [page(characters=figures)]
-    right = ended(http, submitted(http, story(1) | {"pages": pages, "cast": {"mira": mira | {"seed": 5}}}))
-    assert right["pages"][0]["consistency"]["mira"] > 0.9
-    assert "degraded" not in right["pages"][0]
-    wrong = ended(http, submitted(http, story(1) | {"pages": pages, "cast": {"mira": mira | {"seed": 6}}}))
-    found = wrong["pages"][0]
-    assert wrong["status"] == "succeeded"
-    if found["consistency"]["mira"] < 0.6:
-        assert found["degraded"] == ["characters.0: inconsistent"]
+    return {"description": "a girl", "references": [{"id": kept}]}
+
+
+def page_of_mira(**more: Any) -> dict[str, Any]:
+    return page(
+        characters=[{"cast": "mira", "prompt": "walks", "steps": 1, **more}, {"prompt": "a wolf", **TINY}]
+    )
+
+
+def test_consistency_is_measured(http: httpx.Client, mira: dict[str, Any]) -> None:
+    body = story(1) | {"pages": [page_of_mira()], "cast": {"mira": mira | {"seed": 5}}}
+    found = ended(http, submitted(http, body))["pages"][0]
+    assert found["consistency"]["mira"] > 0.9
+    assert "degraded" not in found
+    assert "characters=5," in http.get(found["picture"]).headers["x-seed"]
+
+
+@pytest.mark.parametrize(("attempts", "missed"), [(2, None), (4, ["characters.0: inconsistent"])])
+def test_a_page_is_painted_again_for_its_hero_and_a_miss_is_declared(
+    http: httpx.Client, mira: dict[str, Any], attempts: int, missed: list[str] | None
+) -> None:
+    """She would be herself with the seed of that many attempts after the first; there are three at most."""
+    first = (5 - attempts * STEP) % SEEDS
+    body = story(1) | {"pages": [page_of_mira(seed=first)], "cast": {"mira": mira}}
+    story_id = submitted(http, body)
+    (found,) = ended(http, story_id)["pages"]
+    seed = http.get(found["picture"]).headers["x-seed"]
+    assert found.get("degraded") == missed
+    if missed is None:
+        assert found["consistency"]["mira"] > 0.9 and "characters=5," in seed
     else:
-        assert "degraded" not in found
-    lax = {"pages": pages, "cast": {"mira": mira | {"seed": 6}}, "consistency_min": 0}
-    assert "degraded" not in ended(http, submitted(http, story(1) | lax))["pages"][0]
+        assert found["consistency"]["mira"] < 0.6 and "characters=5," not in seed
 
 
 def test_the_layers_of_a_page(http: httpx.Client) -> None:

@@ -1,0 +1,11 @@
+"""Say whether a caller has a file already, by its tag."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+
+def has_tag(request: Request, tag: str) -> bool:
+    """Return whether `If-None-Match` names a tag, or any."""
+    given = request.headers.get("if-none-match", "").split(",")
+    return bool({tag, "*"} & {each.strip().removeprefix("W/") for each in given})
