@@ -44,7 +44,7 @@ async def test_head_is_get_without_its_body(client: httpx.AsyncClient, path: str
     job = (await client.post("/v1/jobs", json={"scenes": [SCENE]})).json()["id"]
     await client.delete(f"/v1/jobs/{job}")
     values = {"job_id": job, "index": "0", "name": "main.js", "model_id:path": "storybook-character"}
-    values["picture_id"] = "pic_unknown"
+    values |= {"picture_id": "pic_unknown", "story_id": "0" * 32}
     for name, value in values.items():
         path = path.replace(f"{{{name}}}", value if known else "unknown")
     assert "{" not in path
