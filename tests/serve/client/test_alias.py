@@ -14,10 +14,13 @@ import serve.story_agent
 
 PAIRS = [(serve.client, scenewright), (serve.story_agent, scenewright.story_agent)]
 ADDED = {"__main__", "choices", "cli", "commands", "django_settings", "story_agent"} | {
+    "cast",
     "fonts",
     "pictures",
     "placeholders",
     "prompts",
+    "story_calls",
+    "story_methods",
 }
 """What came after the move, or had another name."""
 

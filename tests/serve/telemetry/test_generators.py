@@ -136,7 +136,7 @@ async def test_a_layer_that_is_left_has_wasted_its_steps(noted: list[Noted]) -> 
 async def test_a_layer_that_fails(noted: list[Noted], monkeypatch: pytest.MonkeyPatch) -> None:
     generator = ObservedCharacter(simulated_config().character.generator)
 
-    async def broken(*_: Any) -> Any:
+    async def broken(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError
         yield
 
