@@ -16,7 +16,7 @@ from deployments.messages import LayerJob, Pixels
 MOST_PX = 1 << 30
 """Bounded where they were taken in: what is read here was written by a merger's replica."""
 LONGEST_SIDE_PX = 1024
-"""Of a reference as it is kept while its layer waits: encoders read less."""
+"""The longest side of a reference that is kept while its layer waits: encoders read less."""
 
 
 def read_references(job: LayerJob, files: Mapping[str, bytes]) -> References | None:

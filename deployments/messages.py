@@ -350,7 +350,7 @@ class MergeOptions:
 MAX_FIGURES = 4
 MAX_REFERENCES = 4
 MAX_LORAS = 8
-"""Of one picture."""
+"""The most LoRAs of one picture."""
 MAX_LORA_SCALE = 10.0
 MAX_DEPTH = 100.0
 

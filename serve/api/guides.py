@@ -22,7 +22,7 @@ LONGEST_BY_SHORTEST = 8
 SHORTEST_EDITED_PX = 64
 """FLUX.2's too."""
 KNEES_AND_ANKLES = ((9, 10), (12, 13))
-"""Of the right and the left leg, in OpenPose's order."""
+"""The keypoints of the right and the left leg, in OpenPose's order."""
 SOLE = 0.16
 """The share of the shin, knee to ankle, by which the sole is below the ankle."""
 LIFTED = 0.05

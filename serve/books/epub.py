@@ -17,7 +17,7 @@ from .typeset import FAMILY, FOOT, NUMBER_SIZE, Block, Sheet, sheets_of
 OLDEST = (1980, 1, 1, 0, 0, 0)
 """The time of every file in the archive, so that the same book is the same bytes."""
 UNKNOWN_TABLES = ["FFTM"]
-"""Of FontForge, which readers have no use for."""
+"""A table of FontForge's, which readers do not use."""
 KINDS = {"JPEG": ("jpg", "image/jpeg"), "PNG": ("png", "image/png")}
 CONTAINER = """<?xml version="1.0" encoding="UTF-8"?>
 <container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container">

@@ -26,7 +26,7 @@ SIZES = range(22, 10, -1)
 TITLE_SIZES = range(40, 13, -1)
 AUTHOR_SIZE, NUMBER_SIZE = 14.0, 10.0
 OWN_SIZE, OWN_MARGIN = 15.0, 60.0
-"""Of sheets that hold text alone."""
+"""The letters' size and the margin, in points, of sheets that hold text alone."""
 FAMILY = "book"
 
 

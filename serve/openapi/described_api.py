@@ -54,7 +54,7 @@ BODIES = {
     MEMBER: "member",
     SHEET: "character",
 }
-"""What the whole of a body describes, where that is one thing."""
+"""The description of a whole body, where it holds one thing."""
 PARTS = {name: name for name in ("character", "background", "merge")} | {
     "characters": "character",
     "frame": "merge",

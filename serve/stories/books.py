@@ -38,7 +38,7 @@ MEDIA_TYPES: Mapping[Kind, str] = {
 }
 MEMORY_BYTES = 512 << 20
 PAGE_BYTES = 4 << 20
-"""What a page takes while its book is made, roughly: its picture twice, once decoded."""
+"""Bytes that a page takes while its book is made, roughly: its picture twice, once decoded."""
 PLACES = 16
 PSD = "image/vnd.adobe.photoshop"
 LONGEST_NAME = 60

@@ -20,7 +20,7 @@ NEGATIVES: dict[LayerKind, str] = {
     "character": prompts.CHARACTER_NEGATIVE,
     "background": prompts.BACKGROUND_NEGATIVE,
 }
-"""What a layer avoids that says nothing of it, where its model is told so: a story's style comes besides."""
+"""The negative prompt of a layer that has none, where its model takes one; a story's style is added."""
 
 
 class LayerStyles:

@@ -20,7 +20,7 @@ LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$"
 MAX_LANGUAGES = 32
 MAX_TEXT_CHARS = 10_000
 NO_LETTER = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]"
-"""What no book can show: control characters, and what XML has no place for."""
+"""Letters that no book can show: control characters, and those that XML does not allow."""
 
 Language = Annotated[str, StringConstraints(pattern=LANGUAGE)]
 

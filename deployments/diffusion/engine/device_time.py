@@ -19,7 +19,7 @@ from deployments.messages import LayerJob, Unanswered, Usage
 UNANSWERED_S = 30.0
 """How long the usage of a request without an answer is reported: every reader has seen it by then."""
 MOST_UNANSWERED = 1_024
-"""Of more, those that took least are dropped: most of them ended in the queue, and took nothing."""
+"""The most entries. Beyond it those that took least are dropped: most ended in the queue."""
 MOST_TENANTS = 1_000
 OTHERS = "(others)"
 

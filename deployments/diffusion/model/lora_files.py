@@ -40,7 +40,7 @@ HALVES = (".lora_down.weight", ".lora_up.weight")
 LORA_PIECES = ("lora", "hada_w", "lokr_", "oft_")
 SUFFIX = ".safetensors"
 MOST_FILES = 2_000
-"""Of a folder; the first by name. Each is looked at whenever a request names a LoRA."""
+"""The most files of a folder, the first by name: each is checked whenever a request names a LoRA."""
 LONGEST_NAME = 200
 
 

@@ -104,7 +104,7 @@ def left_edge(position: Position | float, wide: int, frame_px: int, stands_at: f
 def stand(extent: Extent, size: tuple[int, int], left: int, options: MergeOptions) -> Placement:
     """Return the place of a figure of this size, from its left edge."""
     top = _ground_px(extent, options) - round(size[1] * extent.stands_at[1])
-    # What hangs below the feet must not leave the frame.
+    # The parts below the feet must not leave the frame.
     box = (left, max(0, min(top, options.height_px - size[1])), *size)
     return Placement(extent.source, box, not extent.cropped)
 

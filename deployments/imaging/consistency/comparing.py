@@ -16,7 +16,7 @@ from deployments.imaging.files.decoding import figure_pixels, open_upright
 from deployments.messages import CompareJob, Pixels
 
 LONGEST_PX = 384
-"""What is compared is a third as high: a larger figure would only take longer to cut out."""
+"""Figures are compared at a third of this height: a larger one only takes longer to cut out."""
 KEPT = 64
 
 
