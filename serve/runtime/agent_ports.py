@@ -7,16 +7,15 @@ are all busy, its two helpers take longer than that to import their own code.
 from __future__ import annotations
 
 import inspect
-import random
-import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
 from ray import _raylet
 from ray._private import services
+
+from .free_ports import free_ports
 
 NATIVE: Any = _raylet  # Its types name only a part of it.
 PORTS = {
@@ -26,8 +25,6 @@ PORTS = {
     "runtime_env_agent_port": NATIVE.RUNTIME_ENV_AGENT_PORT_NAME,
 }
 """The name of the file with a helper's port, by the parameter of Ray's `start_raylet`."""
-LOWEST = 20_000
-TRIES = 1_000
 
 
 @contextmanager
@@ -51,29 +48,3 @@ def announced_ports() -> Iterator[None]:
         yield
     finally:
         services.start_raylet = start
-
-
-def free_ports(count: int) -> list[int]:
-    """Return so many ports that nobody listens at, and that the kernel gives to no socket bound to port 0.
-
-    Raises OSError where there are none.
-    """
-    with ExitStack() as held:
-        ports: list[int] = []
-        for port in random.sample(range(LOWEST, _first_given_away()), TRIES):  # nosec B311
-            held_socket = held.enter_context(socket.socket())
-            with suppress(OSError):
-                held_socket.bind(("127.0.0.1", port))
-                ports.append(port)
-            if len(ports) == count:
-                return ports
-    raise OSError(f"there are no {count} free ports on loopback")
-
-
-def _first_given_away() -> int:
-    """Return the first port that the kernel gives to a socket bound to port 0."""
-    with suppress(OSError, ValueError):
-        first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-        if first >= LOWEST + TRIES:
-            return first
-    return 32_768

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 
+from .free_ports import free_ports
 from .start_errors import CannotStart
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (it is only compared with)  # nosec B104
@@ -52,8 +53,11 @@ def _look_up(name: str, host: str) -> str:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a port of `host`, a numeric address, that nothing listens on now. Raises CannotStart."""
-    return _try_to_bind(host, 0)
+    """Return a port of `host`, a numeric address, for a service that starts now. Raises CannotStart."""
+    try:
+        return free_ports(1, host)[0]
+    except OSError as error:
+        raise _cannot_listen(bracketed(host), error, "--host") from error
 
 
 def is_free(host: str, port: int) -> bool:
@@ -73,18 +77,18 @@ def check_port(host: str, port: int, option: str = "--port") -> None:
     _try_to_bind(host, port, option)
 
 
-def _try_to_bind(host: str, port: int, option: str = "--port") -> int:
+def _try_to_bind(host: str, port: int, option: str = "--port") -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
-            return int(probe.getsockname()[1])
     except OSError as error:
-        where = f"{bracketed(host)}:{port}" if port else bracketed(host)
-        other = option if port else "--host"
-        message = f"cannot listen on {where}: {error.strerror}; choose another with {other}"
-        raise CannotStart(message) from error
+        raise _cannot_listen(f"{bracketed(host)}:{port}", error, option) from error
+
+
+def _cannot_listen(where: str, error: OSError, option: str) -> CannotStart:
+    return CannotStart(f"cannot listen on {where}: {error.strerror or error}; choose another with {option}")
 
 
 def bracketed(host: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from serve.runtime.listen_address import free_port
 from tests.support.certificates import make_pair
 from tests.support.polling import until
 
@@ -46,9 +47,7 @@ def nginx(
     program = shutil.which("nginx", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin", str(UNPACKED)]))
     if program is None:
         pytest.skip(NO_NGINX)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     if tls:
         make_pair(folder)
     configuration = CONFIGURATION.format(

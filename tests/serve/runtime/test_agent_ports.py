@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -66,22 +65,6 @@ def test_a_port_that_was_chosen_already_stays(tmp_path: Path, started: list[dict
         call(tmp_path, metrics_export_port=8_080)
     assert started[0]["metrics_export_port"] == 8_080
     assert reported(tmp_path, _raylet.METRICS_EXPORT_PORT_NAME) == 8_080
-
-
-def test_a_port_is_free_and_none_that_the_kernel_gives_to_others() -> None:
-    first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        for port in agent_ports.free_ports(50):
-            assert port < first or port > last
-            with socket.socket() as place:
-                place.bind(("127.0.0.1", port))
-
-
-def test_no_ports_at_all_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent_ports, "TRIES", 3)
-    with pytest.raises(OSError, match="no 4 free ports"):
-        agent_ports.free_ports(4)
 
 
 def test_ray_is_started_with_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
