@@ -4,11 +4,43 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from deployments.messages import MAX_FIGURES
 from scenewright.commands.finite import FiniteRange
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class ProfileSource(click.ParamType[Path | str]):
+    """A file that `scenewright profile` wrote, as a Path, or the name of a published profile, as a str."""
+
+    name = "FILE|NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | str:
+        """Fail for what is neither, with the names that there are."""
+        # pydantic takes a moment to import, and no other command needs these.
+        from ..planning.published import PUBLISHED
+
+        if isinstance(value, str) and value in PUBLISHED:
+            return value
+        try:
+            file: Path = FILE.convert(value, param, ctx)
+        except click.BadParameter as error:
+            self.fail(f"{error.message} Published profiles: {', '.join(PUBLISHED)}.", param, ctx)
+        return file
+
+
+def _list_published(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from ..planning.published import PUBLISHED
+
+    for name, profile in PUBLISHED.items():
+        click.echo(f"{name:16} {profile.character.model} on {profile.device}: {profile.source}")
+    ctx.exit()
 
 
 @click.command()
@@ -28,11 +60,11 @@ from scenewright.commands.finite import FiniteRange
 )
 @click.option(
     "--profile",
-    "files",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    "sources",
+    type=ProfileSource(),
     required=True,
     multiple=True,
-    help="What `scenewright profile` measured.",
+    help="What `scenewright profile` measured, or the name of a published profile.",
 )
 @click.option(
     "--scenes", type=click.IntRange(500, 1_000_000), default=10_000, show_default=True, help="Simulated."
@@ -46,10 +78,18 @@ from scenewright.commands.finite import FiniteRange
 )
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The plan as JSON.")
+@click.option(
+    "--published",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_published,
+    help="List the published profiles with their sources, and exit.",
+)
 def plan(
     rates: tuple[float, ...],
     p95: float,
-    files: tuple[Path, ...],
+    sources: tuple[Path | str, ...],
     scenes: int,
     figures: int,
     seed: int,
@@ -63,15 +103,18 @@ def plan(
     Where a layer has several models, profile each pair of them that paints scenes together, and give --rps
     and --profile once for each pair. A model that is in two pairs is counted in both.
     """
-    if len(rates) != len(files):
+    if len(rates) != len(sources):
         raise click.UsageError("give --rps once for each --profile")
     # numpy takes a moment to import, and no other command needs it.
     from ..planning.profile import ProfileError, read_profile
+    from ..planning.published import PUBLISHED
     from ..planning.report import as_data, as_text
     from ..planning.search import Goal, NoPlan, Planner
 
     try:
-        profiles = [read_profile(file) for file in files]
+        profiles = [
+            PUBLISHED[source] if isinstance(source, str) else read_profile(source) for source in sources
+        ]
         plans = [
             Planner(profile, Goal(rps, p95, figures=figures), scenes, seed).plan()
             for profile, rps in zip(profiles, rates, strict=True)

@@ -71,7 +71,10 @@ class LayerProfile(Measured):
 
 
 class Profile(Measured):
-    """`other_s`: of a scene's time, what is neither painting nor merging: HTTP, routing, moving pixels."""
+    """`other_s`: of a scene's time, what is neither painting nor merging: HTTP, routing, moving pixels.
+
+    `source`: where the times were published, if they were not measured by `scenewright profile`.
+    """
 
     device: str
     backend: Literal["diffusers", "simulated"]
@@ -79,6 +82,7 @@ class Profile(Measured):
     background: LayerProfile
     merge_s: Seconds
     other_s: Seconds = 0.0
+    source: str = ""
 
     @property
     def alone_s(self) -> float:

@@ -20,6 +20,7 @@ def as_text(plan: Plan, profile: Profile) -> str:
         *(f"{kind}: {model}" for kind, model in models.items() if model),
         f"{goal.rps:g} scenes/s{figures}, {goal.percent:g}% within {goal.latency_s:g} s,"
         f" on {profile.device}{simulated}",
+        *([f"from published times, not measured: {profile.source}"] if profile.source else []),
         f"one scene alone: {profile.alone_s:.2f} s",
         "",
         f"{'':12}{'replicas':>9}{'with a spare':>14}{'utilisation':>13}{'queued':>9}",
@@ -50,6 +51,7 @@ def as_data(plan: Plan, profile: Profile) -> dict[str, Any]:
         "device": profile.device,
         "models": {kind: getattr(profile, kind).model or None for kind in ("character", "background")},
         "backend": profile.backend,
+        "source": profile.source or None,
         "rps": plan.goal.rps,
         "latency_s": plan.goal.latency_s,
         "percent": plan.goal.percent,

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from serve.cli import main
 from serve.planning.profile import LayerProfile, Profile
+from serve.planning.published import PUBLISHED
 
 LAYER = LayerProfile(steps=4, encode_s=0.0, step_s={1: 0.5}, decode_s=0.0)
 PROFILE = Profile(device="a card", backend="diffusers", character=LAYER, background=LAYER, merge_s=0.1)
@@ -65,3 +66,27 @@ def test_what_is_no_profile_is_a_sentence(tmp_path: Path) -> None:
     result = run("--rps", 1, "--p95", 1, "--profile", file)
     assert result.exit_code == 1
     assert str(file) in result.output
+
+
+def test_a_published_profile_is_marked_as_such(tmp_path: Path) -> None:
+    asked = ("--rps", 1, "--p95", 10, "--scenes", 500, "--profile")
+    source = PUBLISHED["sd1-a100"].source
+    assert f"\nfrom published times, not measured: {source}\n" in run(*asked, "sd1-a100").output
+    assert json.loads(run(*asked, "sd1-a100", "--json").output)["source"] == source
+    measured = run(*asked, profile(tmp_path))
+    assert measured.exit_code == 0 and "published" not in measured.output
+    assert json.loads(run(*asked, profile(tmp_path), "--json").output)["source"] is None
+
+
+def test_published_profiles_are_listed_with_their_sources() -> None:
+    result = run("--published")
+    assert result.exit_code == 0
+    for line, (name, published) in zip(result.output.splitlines(), PUBLISHED.items(), strict=True):
+        assert line.split()[0] == name
+        assert published.device in line and published.source in line
+
+
+def test_an_unknown_profile_is_refused_with_the_names_that_there_are() -> None:
+    result = run("--rps", 1, "--p95", 4, "--profile", "sd1-a1000")
+    assert result.exit_code == 2
+    assert all(name in result.output for name in PUBLISHED)

@@ -1,0 +1,60 @@
+"""Profiles made from published times, for planning before there is a GPU to measure.
+
+Each source gives the seconds of a whole call of a diffusers pipeline: encoding the words, all steps and
+decoding. A step here is that time divided by the number of steps, so encoding and decoding are in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..config.layer_defaults import STABLE_DIFFUSION
+from .profile import LayerProfile, Profile
+
+STEPS = 50
+"""Of every call that was timed."""
+MERGE_S = 0.057
+"""Our own figures in docs/composition.md: a cut-out (29 ms) and a 1024x512 merge to JPEG (27.5 ms)."""
+
+DIFFUSERS = (
+    "diffusers 0.16.1, docs/source/en/optimization/torch2.0.mdx, table FP16, column `PyTorch2.0 SDPA`:"
+    " stable-diffusion-v1-4, 512x512, 50 steps (https://huggingface.co/docs/diffusers/v0.16.0/optimization/torch2.0)"
+)
+FAL = (
+    "fal-ai/stable-diffusion-benchmarks, README.md of commit 0490f695, row `Diffusers (torch 2.1, SDPA)`:"
+    " SDXL, 1024x1024, 50 steps, fp16, one picture at a time"
+    " (https://github.com/fal-ai/stable-diffusion-benchmarks)"
+)
+
+
+def _profile(device: str, model: str, call_s: Mapping[int, float], source: str) -> Profile:
+    """Make a profile of the seconds of one call by the number of pictures in it."""
+    step_s = {pictures: seconds / STEPS for pictures, seconds in call_s.items()}
+    character, background = (
+        LayerProfile(
+            steps=defaults.num_inference_steps, encode_s=0.0, step_s=step_s, decode_s=0.0, model=model
+        )
+        for defaults in (STABLE_DIFFUSION["character"], STABLE_DIFFUSION["background"])
+    )
+    return Profile(
+        device=device,
+        backend="diffusers",
+        character=character,
+        background=background,
+        merge_s=MERGE_S,
+        source=source,
+    )
+
+
+def _sd1(device: str, call_s: Mapping[int, float]) -> Profile:
+    return _profile(device, "Stable Diffusion 1", call_s, DIFFUSERS)
+
+
+PUBLISHED: Mapping[str, Profile] = {
+    "sd1-rtx-3090": _sd1("RTX 3090", {1: 2.42, 4: 7.72, 8: 14.88, 10: 18.62, 16: 28.88}),
+    "sd1-rtx-3090-ti": _sd1("RTX 3090 Ti", {1: 2.19, 4: 7.00, 8: 13.53, 10: 16.77, 16: 26.04}),
+    "sd1-rtx-4090": _sd1("RTX 4090", {1: 1.28, 4: 3.76, 8: 7.43, 16: 14.98}),
+    "sd1-a100": _sd1("A100", {1: 1.98, 2: 2.38, 4: 3.89, 8: 7.04, 10: 8.67, 16: 13.55}),
+    "sdxl-a100": _profile("A100 80 GB SXM", "Stable Diffusion XL", {1: 5.933}, FAL),
+}
+"""By the name that `scenewright plan --profile` takes."""
