@@ -9,14 +9,16 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 from moto.s3.models import s3_backends
+from s3fs import S3FileSystem
 
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
 from serve.pictures.picture_files import Damaged, open_pictures
 from tests.support.job_requests import ended, submit, working
-from tests.support.local_service import captured, served
+from tests.support.local_service import REPOSITORY, captured, served
 from tests.support.polling import eventually
 from tests.support.s3_server import serving_s3
 from tests.support.scene_requests import SCENE
@@ -124,3 +126,16 @@ async def test_a_job_waits_for_its_bucket(
         server.create_bucket(bucket, "us-east-1")
         assert (await ended(http, job_id))["status"] == "succeeded"
     assert len(kept_in(bucket)) == 1
+
+
+def test_compose_s_container_makes_the_bucket_that_the_service_uses(bucket: str) -> None:
+    compose = yaml.safe_load((REPOSITORY / "docker/compose.postgres-s3.yaml").read_text())
+    place = compose["services"]["scenewright"]["environment"]["SCENEWRIGHT_PICTURES"]
+    python, option, code = compose["services"]["bucket"]["command"]
+    assert (python, option) == ("python", "-c")
+    with pytest.raises(OSError, match="bucket"):
+        open_pictures(place).put(DATA)
+    for _ in range(2):  # At every start of the containers.
+        exec(code, {})  # noqa: S102 (our own file's)
+    S3FileSystem.clear_instance_cache()
+    assert open_pictures(place).get(open_pictures(place).put(DATA)) == DATA
