@@ -12,8 +12,12 @@ UNPACKED = Path(__file__).parents[2] / ".venv/prometheus"
 
 
 def program(name: str) -> str:
-    """Return the path of `prometheus` or `promtool`; skip where neither the machine nor .venv has it."""
+    """Return the path of `prometheus` or `promtool`.
+
+    Skip where neither the machine nor .venv has it; in CI, which installs it, fail.
+    """
     found = shutil.which(name, path=f"{os.environ['PATH']}{os.pathsep}{UNPACKED}")
     if found is None:
-        pytest.skip(f"no {name} here: scripts/install unpacks Debian's package prometheus into .venv")
+        missing = f"no {name} here: scripts/install unpacks Debian's package prometheus into .venv"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
     return found
