@@ -139,6 +139,7 @@ EXAMPLES = (
     Example("POST", "/v1/stories", "/v1/stories", STORY, {"Idempotency-Key": "book-17"}),
     Example("GET", "/v1/stories", "/v1/stories?limit=5"),
     Example("GET", "/v1/stories/{story_id}", "/v1/stories/{story}"),
+    Example("PATCH", "/v1/stories/{story_id}", "/v1/stories/{story}", {"order": [1, 0]}),
     Example("GET", "/v1/stories/{story_id}/events", "/v1/stories/{story}/events"),
     Example("GET", "/v1/stories/{story_id}/pages/{index}", "/v1/stories/{story}/pages/0", save="page-0.jpg"),
     Example("GET", "/v1/stories/{story_id}/book.pdf", "/v1/stories/{story}/book.pdf", save="book.pdf"),

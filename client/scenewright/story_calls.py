@@ -70,6 +70,11 @@ def repaint(story_id: str, index: int, change: Mapping[str, Any]) -> Call[Story]
     return Call("POST", path, _summary, content, JSON, repeatable=change.get("seed") is not None)
 
 
+def change_story(story_id: str, change: Mapping[str, Any]) -> Call[Story]:
+    content = {"content": encoded(change)}
+    return Call("PATCH", _story(story_id), _whole, content, JSON, repeatable=True)
+
+
 def change(story_id: str, index: int, words: Mapping[str, Any]) -> Call[dict[str, Any]]:
     content = {"content": encoded(words)}
     return Call("PATCH", _page(story_id, index), _page_state, content, JSON, repeatable=True)

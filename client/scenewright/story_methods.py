@@ -79,6 +79,10 @@ class Stories:
         """Change a page's `text` or `alt`; nothing is painted: PATCH /v1/stories/{id}/pages/{index}."""
         return self._sender._do(calls.change(story_id, index, words))
 
+    def change(self, story_id: str, **change: Any) -> Story:
+        """Change the `title`, the `author` or the `order` of the books' pages: PATCH /v1/stories/{id}."""
+        return self._sender._do(calls.change_story(story_id, change))
+
     def book(self, story_id: str, kind: BookKind = "pdf", language: str | None = None) -> bytes:
         """Return a book as the bytes of its file: GET /v1/stories/{id}/book.pdf, .epub or .zip."""
         return self._sender._do(calls.book(story_id, kind, language))
@@ -135,6 +139,10 @@ class AsyncStories:
     async def change_words(self, story_id: str, index: int, **words: Any) -> dict[str, Any]:
         """Change a page's `text` or `alt`; nothing is painted: PATCH /v1/stories/{id}/pages/{index}."""
         return await self._sender._do(calls.change(story_id, index, words))
+
+    async def change(self, story_id: str, **change: Any) -> Story:
+        """Change the `title`, the `author` or the `order` of the books' pages: PATCH /v1/stories/{id}."""
+        return await self._sender._do(calls.change_story(story_id, change))
 
     async def book(self, story_id: str, kind: BookKind = "pdf", language: str | None = None) -> bytes:
         """Return a book as the bytes of its file: GET /v1/stories/{id}/book.pdf, .epub or .zip."""

@@ -37,7 +37,7 @@ from ..stories.service import ATTEMPTS, StoryService, busy, by_ids, with_kept
 from ..stories.story import Story
 from ..stories.story_answers import LanguageQuery, PageState, StoryAccepted, StoryList, StoryResponse
 from ..stories.story_responses import accepted, page_state, story_events, summary, whole
-from ..stories.story_schema import PageChange, RepaintRequest, StoryRequest
+from ..stories.story_schema import PageChange, RepaintRequest, StoryChange, StoryRequest
 from .charges import charged, check_budget
 from .input_pictures import keeping_inputs, of_scene
 from .jobs import EVENT_POLL_S, KEPT, SCENE_BYTES, describe_idempotency, idempotency_key, is_admin, seen_by
@@ -161,6 +161,21 @@ def story_routes(
         address, all_ = address_of(request, story_id), is_admin(request)
         size = SCENE_BYTES * state.job.total
         return JsonResponse(lambda: whole(state, address, all_).model_dump(exclude_none=True), size)
+
+    @router.patch(
+        "/v1/stories/{story_id}",
+        response_model=StoryResponse,
+        response_model_exclude_none=True,
+        openapi_extra=describe_body(StoryChange),
+    )
+    async def change_story(request: Request, story_id: str) -> Response:
+        """Change the title or the author of a story, or the pages of its books. Nothing is painted."""
+        data = await read_json(request, limits)
+        change = await understand(data, limits, lambda body: parse(body, StoryChange))
+        state = await service.change(tenant_of(request), story_id, change)
+        address = address_of(request, story_id)
+        size = SCENE_BYTES * state.job.total
+        return JsonResponse(lambda: whole(state, address).model_dump(exclude_none=True), size)
 
     @router.delete("/v1/stories/{story_id}", response_model=StoryAccepted)
     async def end_story(request: Request, story_id: str) -> Response:

@@ -68,7 +68,7 @@ class StoryBooks:
         """Return what is read and written for a book."""
         merge, frame = self._config.merge, story.request.frame
         width, height = frame.width or merge.width, frame.height or merge.height
-        return len(story.request.pages) * width * height / MEGA
+        return len(story.in_books()) * width * height / MEGA
 
     async def ready(self, owner: str, story_id: str, language: str | None) -> tuple[StoryState, str]:
         """Return a story of which a book can be made, and the book's language.
@@ -76,7 +76,8 @@ class StoryBooks:
         Raises Refusal 404 where a page has no picture, and InvalidRequest for another language.
         """
         state = await self._stories.find(owner, story_id)
-        for scene in state.job.scenes:
+        for number in state.story.in_books():
+            scene = state.job.scenes[number]
             if scene.was_kept:
                 continue
             why = "is not painted yet"
@@ -161,8 +162,8 @@ class StoryBooks:
         pictures = self._read(owner, state, folder, whole=False)
         title, author, *told = texts.values()
         pages = [
-            Page(text, _alt(state.story, number, language), pictures[number])
-            for number, text in enumerate(told)
+            Page(text, _alt(state.story, number, language), picture)
+            for number, text, picture in zip(state.story.in_books(), told, pictures, strict=True)
         ]
         book = Book(state.job.id, title, pages, language, author, state.job.created_at)
         (write_pdf if kind == "pdf" else write_epub)(book, fonts, file)
@@ -179,17 +180,18 @@ class StoryBooks:
         write_zip(request, self._read(owner, state, folder, whole=True), inputs, file)
 
     def _read(self, owner: str, state: StoryState, folder: Path, whole: bool) -> list[Path]:
-        """Write every page's kept file into the folder, one at a time."""
+        """Write the kept file of each page of the books into the folder, one at a time."""
         files = []
-        for number in range(len(state.job.scenes)):
+        for number in state.story.in_books():
             files.append(folder / f"page-{number}")
             files[-1].write_bytes(self._jobs.read(owner, state.job.id, number, whole)[1])
         return files
 
 
 def sent_again(story: Story) -> dict[str, Any]:
-    """Return the request that makes a story again: its cast is in it, as it was."""
+    """Return the request that makes a story again, in its books' order: its cast is in it, as it was."""
     request = as_json(story.request)
+    request["pages"] = [request["pages"][number] for number in story.in_books()]
     if story.members:
         request["cast"] = {name: _inline(member) for name, member in story.members.items()}
     return request
@@ -222,8 +224,8 @@ def _texts(story: Story, language: str) -> dict[str, str]:
         "title": in_language(request.title, language, request.language),
         "author": request.author,
         **{
-            f"pages.{number}.text": in_language(page.text, language, request.language)
-            for number, page in enumerate(request.pages)
+            f"pages.{number}.text": in_language(request.pages[number].text, language, request.language)
+            for number in story.in_books()
         },
     }
     return {param: text or "" for param, text in texts.items()}

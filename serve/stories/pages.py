@@ -26,6 +26,7 @@ def scene_of(
         characters=page.characters,
         background=page.background,
         merge=_framed(page.merge, story),
+        enhance=page.enhance,
         layers=story.layers,
         fallback=story.fallback,
         output=story.output,

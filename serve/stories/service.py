@@ -25,8 +25,8 @@ from ..jobs.states import JobState, SceneState
 from ..pictures.service import id_of
 from . import store
 from .pages import scene_of
-from .story import Story, as_json, changed_page, with_ids
-from .story_schema import PageChange, RepaintRequest, StoryPage, StoryRequest
+from .story import Story, as_json, changed_page, changed_story, with_ids
+from .story_schema import PageChange, RepaintRequest, StoryChange, StoryPage, StoryRequest
 
 NO_STORY = "there is no such story"
 NO_PAGE = "this story has no such page"
@@ -138,9 +138,20 @@ class StoryService:
 
     async def change_words(self, owner: str, story_id: str, number: int, change: PageChange) -> StoryState:
         """Change what a page tells, and nothing of its picture. Raises Refusal 404 and 507."""
+
+        def changed(story: Story) -> Story:
+            return story.with_page(number, changed_page(page_of(story, number), change))
+
+        return await self._change(owner, story_id, changed)
+
+    async def change(self, owner: str, story_id: str, change: StoryChange) -> StoryState:
+        """Change the title page or the order of a story. Raises Refusal 404 and 507, and InvalidRequest."""
+        return await self._change(owner, story_id, lambda story: changed_story(story, change))
+
+    async def _change(self, owner: str, story_id: str, changed: Callable[[Story], Story]) -> StoryState:
         for _ in range(ATTEMPTS):
             seen = (await self.find(owner, story_id)).story
-            new = seen.with_page(number, changed_page(page_of(seen, number), change))
+            new = changed(seen)
 
             def write(seen: Story = seen, new: Story = new) -> None:
                 store.change(self._jobs.engine, owner, story_id, seen, new, self._jobs.budget())
@@ -276,4 +287,4 @@ def with_kept(story: Story, known: Known) -> Story:
         )
         for name, member in story.members.items()
     }
-    return Story(request, members)
+    return replace(story, request=request, members=members)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from deployments.errors import InvalidRequest
+
 from ..api.input_pictures import named_pictures
 from ..api.members import Member
-from .story_schema import PageChange, RepaintRequest, StoryPage, StoryRequest
+from .story_schema import PageChange, RepaintRequest, StoryChange, StoryPage, StoryRequest
 
 _MEMBERS = TypeAdapter(dict[str, Member])
 
@@ -22,6 +24,12 @@ class Story:
 
     request: StoryRequest
     members: Mapping[str, Member] = field(default_factory=dict)
+    order: tuple[int, ...] = ()
+    """Pages of its books, where a caller said which; they keep their numbers."""
+
+    def in_books(self) -> Sequence[int]:
+        """Return the numbers of the pages that its books have, in their order."""
+        return self.order or range(len(self.request.pages))
 
     def named_members(self) -> set[str]:
         """Return the names of the members of the cast that its pages paint."""
@@ -51,6 +59,22 @@ def changed_page(page: StoryPage, change: RepaintRequest | PageChange) -> StoryP
     return page.model_copy(update={name: value for name, value in given.items() if value is not None})
 
 
+def changed_story(story: Story, change: StoryChange) -> Story:
+    """Return a story with another title page or order. Raises InvalidRequest for a page that is not there."""
+    given = {name: getattr(change, name) for name in ("title", "author")}
+    update = {name: value for name, value in given.items() if value is not None}
+    changed = replace(story, request=story.request.model_copy(update=update))
+    if change.order is None:
+        return changed
+    pages = len(story.request.pages)
+    for place, number in enumerate(change.order):
+        if number >= pages:
+            raise InvalidRequest(f"this story has no page {number}", f"order.{place}")
+        if number in change.order[:place]:
+            raise InvalidRequest(f"page {number} is there twice", f"order.{place}")
+    return replace(changed, order=tuple(change.order))
+
+
 def as_json(request: StoryRequest) -> dict[str, Any]:
     """Return a request as it could be sent: what its caller left out is left out."""
     return request.model_dump(mode="json", exclude_none=True, exclude_unset=True, exclude={"webhook"})
@@ -58,16 +82,19 @@ def as_json(request: StoryRequest) -> dict[str, Any]:
 
 def dumped(story: Story) -> str:
     """Return a story as it is kept in the database."""
-    kept = {
+    kept: dict[str, Any] = {
         "request": as_json(story.request),
         "members": _MEMBERS.dump_python(dict(story.members), mode="json"),
     }
+    if story.order:
+        kept["order"] = story.order
     return json.dumps(kept, ensure_ascii=False)
 
 
 def loaded(body: str) -> Story:
     kept = json.loads(body)
-    return Story(StoryRequest.model_validate(kept["request"]), _MEMBERS.validate_python(kept["members"]))
+    request = StoryRequest.model_validate(kept["request"])
+    return Story(request, _MEMBERS.validate_python(kept["members"]), tuple(kept.get("order", ())))
 
 
 def with_ids(value: Any, ids: Mapping[str, str]) -> Any:

@@ -57,6 +57,7 @@ class StoryResponse(StorySummary):
     language: str = Field(description="of the texts that are no map of languages")
     languages: list[str] = Field(description="in which every page has a text")
     cast: dict[str, int] = Field(description="who is in it, and in which version; 0: as the story says")
+    order: list[int] = Field(description="indices of the pages that its books have, in their order")
     ahead: int = Field(description="scenes of your earlier jobs and stories that have not ended")
     webhook: WebhookState | None = None
     pages: list[PageState]

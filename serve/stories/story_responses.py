@@ -46,6 +46,7 @@ def whole(state: StoryState, address: str, with_tenant: bool = False) -> StoryRe
         language=request.language,
         languages=languages_of([request.title, *(page.text for page in request.pages)], request.language),
         cast={name: member.version for name, member in story.members.items()},
+        order=list(story.in_books()),
         ahead=job.ahead,
         webhook=webhook_state(job.webhook),
         pages=[

@@ -102,6 +102,7 @@ class StoryPage(Wire):
     characters: list[FigureOrWords] = Field(min_length=1, max_length=MAX_FIGURES)
     background: LayerOrWords
     merge: Merge = Merge()
+    enhance: bool = Field(False, description="sharpen its picture, with a little more contrast and colour")
     alt: Text | None = Field(None, description="what the picture shows, for readers who cannot see it")
     seed: Seed | None = Field(
         None, description="of this page, in place of the story's and of its members'; a layer's own wins"
@@ -148,12 +149,36 @@ class RepaintRequest(Wire):
     characters: list[FigureOrWords] | None = Field(None, min_length=1, max_length=MAX_FIGURES)
     background: LayerOrWords | None = None
     merge: Merge | None = None
+    enhance: bool | None = None
     alt: Text | None = None
     seed: Seed | None = Field(
         None,
         description="drawn where not given, so that the picture is another one, its members of the cast too; "
         "a layer's own `seed` wins",
     )
+
+
+class StoryChange(Wire):
+    """New title page, or the pages of its books in another order. Nothing is painted."""
+
+    model_config = ConfigDict(json_schema_extra=_describe_any)
+
+    title: Annotated[Text, AfterValidator(_title)] | None = None
+    author: Line | None = Field(None, max_length=MAX_TITLE_CHARS)
+    order: list[Annotated[int, Field(ge=0, lt=MAX_PAGES)]] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_PAGES,
+        description="indices of the pages that its books have, in their order; a page that is left out keeps "
+        "its index and its picture, and can come back",
+        json_schema_extra={"uniqueItems": True},
+    )
+
+    @model_validator(mode="after")
+    def _any(self) -> Self:
+        if self.title is None and self.author is None and self.order is None:
+            raise ValueError("give title, author or order")
+        return self
 
 
 class PageChange(Wire):

@@ -399,6 +399,71 @@ def test_the_zip_makes_the_story_again(http: httpx.Client) -> None:
         assert json.loads(archive.read("story.json")) == request
 
 
+def test_a_book_in_another_order_and_without_a_page(http: httpx.Client) -> None:
+    """No page is painted again or loses its index, and who is left out can come back."""
+    story_id = submitted(http, story(3))
+    address = f"/v1/stories/{story_id}"
+    before = ended(http, story_id)
+    assert before["order"] == [0, 1, 2]
+    response = http.patch(address, json={"order": [2, 0], "title": "Two days"})
+    assert response.status_code == 200, response.text
+    assert response.json() == before | {"order": [2, 0], "title": "Two days"}
+    painted = pictures(http, before)
+    with zipfile.ZipFile(BytesIO(http.get(f"{address}/book.zip").raise_for_status().content)) as archive:
+        request = json.loads(archive.read("story.json"))
+        kept = [archive.read(name) for name in sorted(archive.namelist()) if name.endswith(".jpg")]
+    assert kept == [painted[2], painted[0]]
+    assert ([each["text"] for each in request["pages"]], request["title"]) == (
+        ["Page 2.", "Page 0."],
+        "Two days",
+    )
+    told = text_of(http.get(f"{address}/book.pdf").raise_for_status().content)
+    assert told.index("Page 2.") < told.index("Page 0.") and "Page 1." not in told
+    http.patch(f"{address}/pages/1", json={"text": "Noon."}).raise_for_status()
+    http.patch(address, json={"order": [1, 0, 2]}).raise_for_status()
+    told = text_of(http.get(f"{address}/book.pdf").raise_for_status().content)
+    assert told.index("Noon.") < told.index("Page 0.") < told.index("Page 2.")
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"order": [0, 2]}, "order.1"),
+        ({"order": [1, 1]}, "order.1"),
+        ({"order": [-1]}, "order.0"),
+        ({"order": [100]}, "order.0"),
+        ({"order": []}, "order"),
+        ({"order": ["0"]}, "order.0"),
+        ({"order": 1}, "order"),
+        ({"title": " "}, "title"),
+        ({"author": "x" * 301}, "author"),
+        ({"pages": []}, "pages"),
+        ({"title": None}, "body"),
+        ({}, "body"),
+    ],
+)
+async def test_a_wrong_change_of_a_story_changes_nothing(
+    client: httpx.AsyncClient, change: dict[str, Any], param: str
+) -> None:
+    story_id = (await client.post("/v1/stories", json=story(2))).json()["id"]
+    before = (await client.get(f"/v1/stories/{story_id}")).json()
+    response = await client.patch(f"/v1/stories/{story_id}", json=change)
+    assert response.status_code == 422, response.text
+    assert (error_of(response)["code"], error_of(response)["param"]) == ("invalid_request", param)
+    assert (await client.get(f"/v1/stories/{story_id}")).json() == before
+    missing = await client.patch("/v1/stories/nobody", json={"title": "Mira"})
+    assert missing.status_code == 404
+
+
+async def test_a_book_needs_the_pages_that_it_has(client: httpx.AsyncClient) -> None:
+    story_id = (await client.post("/v1/stories", json=story(2))).json()["id"]
+    changed = await client.patch(f"/v1/stories/{story_id}", json={"order": [1]})
+    assert changed.status_code == 200, changed.text
+    response = await client.get(f"/v1/stories/{story_id}/book.pdf")
+    assert response.status_code == 404
+    assert "page 1 is not painted yet" in error_of(response)["message"]
+
+
 def test_words_are_no_pictures(http: httpx.Client) -> None:
     """`id` is Indonesian, so that a map of languages may look like a picture. Its file is another's."""
     data = BytesIO()

@@ -94,6 +94,11 @@ def test_style_and_frame() -> None:
     assert (second.merge.width, second.merge.height) == (128, 64)
 
 
+def test_a_page_is_enhanced_alone() -> None:
+    body = story(1) | {"pages": [page(enhance=True), page()]}
+    assert [scene.enhance for scene in scenes(body)] == [True, False]
+
+
 def test_a_style_adds_no_negative_words_where_quality_terms_are_off() -> None:
     """With `quality_terms` off a layer has no negative prompt but its own."""
     layers = {
