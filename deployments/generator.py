@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from deployments.diffusion.engine.engine import Engine
@@ -20,14 +20,17 @@ from deployments.diffusion.model.registry import card_of, family_by_name
 from deployments.diffusion.painter import AnyPainter, PictureLora
 from deployments.diffusion.simulated.simulated_painter import SimulatedConfig, SimulatedPainter
 from deployments.diffusion.start_picture import StartPicture
+from deployments.errors import OutOfMemory
 from deployments.guide_pictures import read_pose, read_references
 from deployments.imaging.placeholder import placeholder
 from deployments.imaging.quality import flaw
-from deployments.messages import LayerEvent, LayerJob, LayerKind, LayerResult, Readiness, StepEvent
+from deployments.messages import LayerEvent, LayerJob, LayerKind, LayerResult, Pixels, Readiness, StepEvent
 from deployments.reports.load_report import CachedLayers, LoadTracker
 from deployments.reports.routing_stats import RoutingStats
 from deployments.start_pictures import read_start
 
+NO_LORAS_FIT = "without_loras"
+"""Of a picture whose LoRAs found no room on the device, and which was painted without any."""
 PicturesOfJob = tuple[StartPicture | None, References | None, PosePicture | None]
 
 
@@ -71,20 +74,21 @@ class Generator(ABC):
 
     def __init__(self, config: GeneratorConfig) -> None:
         painter = _build_painter(config, self.kind)
+        self._loras = LoraCache(painter.lora_size, painter.read_lora, config.model.lora_budget_bytes)
         self._engine = Engine(
             painter,
             flaw,
-            lambda job: placeholder(job.kind, job.width_px, job.height_px, job.prompt),
+            _placeholder,
             config.generation,
             config.model.unload_after_idle_s,
             config.model.lazy_load,
+            self._loras.drop_unused,
         )
         self._engine.start()
         self._adds_terms = config.adds_quality_terms
         self._negates = config.adds_quality_terms and config.takes_negative_prompt
         self._latent_factor = painter.latent_factor
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="pictures")
-        self._loras = LoraCache(painter.lora_size, painter.read_lora, config.model.lora_budget_bytes)
         self._load_tracker = LoadTracker()
         self._cached_layers = CachedLayers(keeps=config.keeps_layers)
 
@@ -108,9 +112,15 @@ class Generator(ABC):
             async with AsyncExitStack() as stack:
                 stepped = stack.enter_context(self._load_tracker.job(job))
                 loras: tuple[PictureLora, ...] = ()
+                without: tuple[str, ...] = ()
                 if job.loras:
                     lent = self._loras.lent(job.loras, job.deadline_at)
-                    loras = await stack.enter_async_context(lent)
+                    try:
+                        loras = await stack.enter_async_context(lent)
+                    except OutOfMemory:
+                        if job.fallback == "none":
+                            raise
+                        job, without = replace(job, loras=()), (NO_LORAS_FIT,)
                 submitted = self._engine.submit(
                     job, *self.prompts(job), start, references=references, pose=pose, loras=loras
                 )
@@ -119,6 +129,8 @@ class Generator(ABC):
                         if isinstance(event, StepEvent):
                             stepped(event.step)
                         elif isinstance(event, LayerResult):
+                            if without:
+                                event = replace(event, degraded=(*without, *event.degraded))
                             as_requested = not event.degraded
                         yield event
         finally:
@@ -177,6 +189,10 @@ class Generator(ABC):
             self._engine.device_time.unanswered(),
             self._loras.hashes(),
         ).as_stats()
+
+
+def _placeholder(job: LayerJob) -> Pixels:
+    return placeholder(job.kind, job.width_px, job.height_px, job.prompt)
 
 
 def _build_painter(config: GeneratorConfig, kind: LayerKind) -> AnyPainter:

@@ -27,7 +27,7 @@ def read_references(job: LayerJob, files: Mapping[str, bytes]) -> References | N
     if not job.references:
         return None
     pixels = tuple(
-        _no_longer(place_pixels(open_upright(files[name], f"{job.path}.references.{index}", MOST_PX)))
+        _no_longer(place_pixels(open_upright(files[name], job.param_of(f"references.{index}"), MOST_PX)))
         for index, name in enumerate(job.references)
     )
     return References(names=job.references, scale=job.reference_scale, pixels=pixels)
@@ -44,7 +44,7 @@ def read_pose(job: LayerJob, files: Mapping[str, bytes]) -> PosePicture | None:
         return PosePicture(scale=job.pose_scale, keypoints=job.pose, pixels=drawn)
     if job.pose_image is None:
         return None
-    image = open_upright(files[job.pose_image], f"{job.path}.pose.image", MOST_PX)
+    image = open_upright(files[job.pose_image], job.param_of("pose.image"), MOST_PX)
     pixels = fitted(Image.fromarray(place_pixels(image)), size)
     return PosePicture(scale=job.pose_scale, name=job.pose_image, pixels=pixels)
 

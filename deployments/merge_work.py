@@ -117,7 +117,12 @@ def cutout_work(layer: LayerResult, tenant: str) -> QueuedWork:
 def sheet_work(job: SheetJob, layers: Sequence[LayerResult]) -> QueuedWork:
     """Return the work of a sheet: each layer cut out and written, and all of them written once more."""
     pixels = sum(map(px_of, layers))
-    return QueuedWork(job.tenant, 2 * pixels / MEGA, SHEET_BYTES_A_PX * pixels)
+    return QueuedWork(job.tenant, 2 * pixels / MEGA, sheet_memory_bytes(pixels))
+
+
+def sheet_memory_bytes(pixels: int) -> int:
+    """Return the most that a sheet takes. `pixels`: of all its poses as they are painted."""
+    return SHEET_BYTES_A_PX * pixels
 
 
 def compare_work(job: CompareJob, layer: LayerResult) -> QueuedWork:

@@ -81,6 +81,7 @@ class LayerJob(SentWithTimeLeft):
     `references`: the names of the files of the pictures that it shall resemble, by `reference_scale`.
     `pose`: a figure's keypoints in OpenPose's order, or `pose_image`, the name of a file with the control
     picture; the model follows it by `pose_scale`.
+    `param`: the path of its layer in its request, where that is no scene's; empty for a layer alone.
     """
 
     request_id: str
@@ -116,6 +117,7 @@ class LayerJob(SentWithTimeLeft):
     pose: tuple[Keypoint, ...] = ()
     pose_image: str | None = None
     pose_scale: float = 1.0
+    param: str | None = field(default=None, compare=False)
 
     @property
     def generator(self) -> str:
@@ -146,6 +148,11 @@ class LayerJob(SentWithTimeLeft):
     def path(self) -> str:
         """Return its path in a scene's request."""
         return self.kind if self.figure is None else f"{self.kind}s.{self.figure}"
+
+    def param_of(self, name: str) -> str:
+        """Return the path of one of its parameters in its request."""
+        place = self.path if self.param is None else self.param
+        return f"{place}.{name}" if place else name
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -25,12 +25,13 @@ def read_start(job: LayerJob, files: Mapping[str, bytes], multiple_of: int) -> S
     if job.image is None:
         return None
     size = job.width_px, job.height_px
-    image = open_upright(files[job.image], f"{job.path}.image", MOST_PX)
+    image = open_upright(files[job.image], job.param_of("image"), MOST_PX)
     mask = None
     if job.mask is not None:
-        drawn = open_upright(files[job.mask], f"{job.path}.mask", MOST_PX)
+        param = job.param_of("mask")
+        drawn = open_upright(files[job.mask], param, MOST_PX)
         if drawn.size != image.size:
-            raise InvalidRequest(f"{job.path}.mask must be as large as the image", f"{job.path}.mask")
+            raise InvalidRequest(f"{param} must be as large as the image", param)
         black = Image.new("RGBA", drawn.size, "black")
         mask = fitted_mask(Image.alpha_composite(black, drawn.convert("RGBA")), size, multiple_of)
     return StartPicture(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TypeVar
 
 from deployments.diffusion.model.lora_files import LoraFile, lora_files
 from deployments.diffusion.model.registry import ModelCard, card_of, family_by_name
@@ -12,6 +16,8 @@ from deployments.messages import LoraUse
 from ..config.service_config import ModelSettings
 from .schema import LoraInput
 
+Result = TypeVar("Result")
+
 SHOWN = 20
 """Names in a refusal; `/v1/models` has all."""
 
@@ -20,6 +26,19 @@ def offered_loras(settings: ModelSettings) -> dict[str, LoraFile]:
     """Return the LoRAs that requests may name for a model, by their names."""
     model = settings.generator.model
     return lora_files(model.lora_folder, family_by_name(card_of(model).family))
+
+
+async def with_lora_files(work: Callable[[], Result]) -> Result:
+    """Run `work`, which looks at the operator's LoRAs, in a thread of its own.
+
+    A file that is new is read as a whole for its hash, which takes seconds for a large one.
+    """
+    return await asyncio.get_running_loop().run_in_executor(_thread(), work)
+
+
+@cache
+def _thread() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "lora-files")
 
 
 def loras_of(

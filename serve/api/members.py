@@ -136,7 +136,7 @@ def _resolved(
             edits_own = own and bool(family.reference_argument)
             if member.references and layer.references is None and not edits_own:
                 changes["references"] = list(member.references)
-        elif member.references and not own and "image_to_image" in tasks:
+        elif member.references and not own and not {"image_to_image", "image_editing"}.isdisjoint(tasks):
             starts = True
             changes["image"] = member.references[0]
     resolved = layer.model_copy(update=changes)

@@ -90,7 +90,7 @@ class ModelEntry(Wire):
         description="which kind of model it is; the page Models of the documentation says what each can do"
     )
     tasks: list[ModelTask] = Field(
-        description="what it can do; `references` and `pose` go together with each of the others"
+        description="what it can do; `references`, `pose` and `loras` go together with each of the others"
     )
     licence: str
     attribution: str

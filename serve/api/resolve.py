@@ -123,7 +123,7 @@ def admit_layer(
     cutout = isinstance(request, CharacterRequest) and request.cutout
     if deadline_at is None:
         deadline_at = deadline_of(request.deadline_s, config.limits)
-    return _job(
+    job = _job(
         kind,
         request,
         config,
@@ -135,6 +135,7 @@ def admit_layer(
         plain_backdrop=cutout,
         pictures=pictures,
     )
+    return replace(job, param="")
 
 
 def _job(

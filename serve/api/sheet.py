@@ -15,8 +15,10 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from deployments import __version__
 from deployments.errors import InvalidRequest
+from deployments.merge_work import sheet_memory_bytes
 from deployments.messages import LayerJob, LayerResult, SheetResult
 
+from ..config.memory_budgets import work_bytes
 from ..config.service_config import ServiceConfig
 from ..http.rendering import base64_of
 from .input_pictures import Known
@@ -174,7 +176,13 @@ def admit_poses(
         if jobs and (job.width_px, job.height_px) != (jobs[0].width_px, jobs[0].height_px):
             message = f"poses.{index}.width: all poses of a sheet are painted in one size"
             raise InvalidRequest(message, f"poses.{index}.width")
-        jobs.append(replace(job, figure=index))
+        jobs.append(replace(job, figure=index, param=f"poses.{index}"))
+    room_bytes = work_bytes(config)
+    if sheet_memory_bytes(sum(job.width_px * job.height_px for job in jobs)) > room_bytes:
+        most = room_bytes // sheet_memory_bytes(jobs[0].width_px * jobs[0].height_px)
+        size = f"{jobs[0].width_px} by {jobs[0].height_px}"
+        message = f"there is memory for {most} poses of {size}: ask for fewer or smaller ones"
+        raise InvalidRequest(message, "poses")
     return jobs
 
 

@@ -378,7 +378,8 @@ async def _admitted(graph: Graph, deadline_at: float, *jobs: LayerJob) -> AsyncI
     if graph.text_check is not None:
         async with _Deadline(deadline_at):
             # A layer alone has its prompt at the top of its request.
-            params = [f"{job.path}.prompt" if len(jobs) > 1 else "prompt" for job in jobs]
+            whole = len(jobs) > 1
+            params = [job.param_of("prompt") if whole or job.param is not None else "prompt" for job in jobs]
             await all_or_none(map(graph.text_check, jobs, params))
     with graph.admission.admit(*jobs):
         async with _Deadline(deadline_at):

@@ -7,6 +7,7 @@ to read the answers (CSRF): the browser then says so in `Sec-Fetch-Site` or `Ori
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -26,6 +27,8 @@ from .paths import route_path
 from .serve_routes import OTHER_HOST
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+PAINTS = re.compile(r"/v1/cast/[^/]+/sheet/?")
+"""Paths at which GET takes the devices, as a POST elsewhere: a page could have it sent by an image."""
 PROBES = ("/healthz", "/readyz")
 """A kubelet and load balancers call these by the address of the pod, `scenewright serve` by its own."""
 DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -56,6 +59,7 @@ class Hosts:
         if (self._allowed or not needs_key) and not self._allows(scope, headers, needs_key):
             return OTHER_HOST
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
+        changes = changes or bool(scope["method"] != "OPTIONS" and PAINTS.fullmatch(route_path(scope)))
         if changes and not needs_key and self._is_from_another_site(headers):
             return Refusal(403, "forbidden", "a page of another site may not send this request")
         return None

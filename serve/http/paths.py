@@ -16,11 +16,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FORWARDED = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+){1,16}")
 LONGEST_CHARS = 255
+WAS_HEAD = "scenewright.head"
 
 
 def route_path(scope: Scope) -> str:
     """Return the path without its prefix, by the function that Starlette's own routes are matched with."""
     return get_route_path(scope)
+
+
+def is_head(request: Request) -> bool:
+    """Return whether a GET is a HEAD, for a route whose answer is dear to make."""
+    return WAS_HEAD in request.scope
 
 
 def link(request: Request, path: str) -> str:
@@ -73,7 +79,7 @@ class HeadAsGet:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 begun.set()
 
-        requested = {**scope, "method": "GET"}
+        requested = {**scope, "method": "GET", WAS_HEAD: True}
         answering = asyncio.ensure_future(self._app(requested, receive, pass_start))
         beginning = asyncio.ensure_future(begun.wait())
         try:

@@ -7,7 +7,7 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from deployments.errors import InvalidRequest, NotReady, Overloaded
 from deployments.messages import PictureFormat
 
 from ..api.input_pictures import NONE, InputPicture, Known
+from ..api.loras import with_lora_files
 from ..api.schema import PictureInput
 from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal
@@ -36,7 +37,7 @@ from .damaged_pictures import WAIT_S, Outcome, paint_again, refuse
 from .job_schema import JobRequest
 from .kept_scenes import picture_in, response_in
 from .open_work import OpenJob, open_jobs
-from .scene_jobs import admit_all
+from .scene_jobs import admit_all, name_loras
 from .states import ENDED, JobState, NewScene, SceneState
 from .store import Beside, JobStore, KeyEnded, OtherBody, PicturesGone, TooManyWaiting, new_job_id
 
@@ -90,7 +91,9 @@ class JobService:
         Raises InvalidRequest, Overloaded, and Refusal 401 and 507.
         """
         job_id, url = new_job_id(), self._webhook_url(requested)
-        scenes = await off_loop(lambda: admit_all(requested.scenes, job_id, self._config, owner, pictures))
+        scenes = await _admitting(requested)(
+            lambda: admit_all(requested.scenes, job_id, self._config, owner, pictures)
+        )
         names = frozenset(picture.name for picture in pictures.values())
         with self.refusals_in_words():
             return await self.in_thread(
@@ -113,7 +116,9 @@ class JobService:
         self._webhook_url(requested)
         # Any size will do: a layer's size is fitted to that of its picture, and never refused for it.
         known = dict.fromkeys(pictures, InputPicture(name="", width=1, height=1))
-        scenes = await off_loop(lambda: admit_all(requested.scenes, "", self._config, owner, known))
+        scenes = await _admitting(requested)(
+            lambda: admit_all(requested.scenes, "", self._config, owner, known)
+        )
 
         def look() -> JobState | None:
             most = self._config.jobs.max_waiting_scenes
@@ -337,6 +342,13 @@ def _with_digests(value: Any) -> Any:
     if isinstance(value, str) and len(value) > LONG_CHARS:
         return hashlib.sha256(value.encode()).hexdigest()
     return value
+
+
+def _admitting(
+    requested: JobRequest,
+) -> Callable[[Callable[[], list[NewScene]]], Awaitable[list[NewScene]]]:
+    """Return what runs an admission beside the event loop. A LoRA's file may take it long."""
+    return with_lora_files if name_loras(requested.scenes) else off_loop
 
 
 def _check_id(job_id: str) -> None:

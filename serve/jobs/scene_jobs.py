@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import chain
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -34,6 +36,14 @@ def admit_all(
 ) -> list[NewScene]:
     """Resolve a job's scenes. Raises InvalidRequest with the path of the first parameter at fault."""
     return [admit_one(scene, job_id, number, config, owner, pictures) for number, scene in enumerate(scenes)]
+
+
+def name_loras(scenes: Iterable[SceneRequest]) -> bool:
+    """Return whether a layer of these names LoRAs, whose files are looked at when it is admitted."""
+    layers = chain.from_iterable(
+        (each.character, each.background, *(each.characters or ())) for each in scenes
+    )
+    return any(isinstance(layer, Layer) and layer.loras for layer in layers)
 
 
 def admit_one(

@@ -25,7 +25,7 @@ from ..http.sse import EVENTS, EventStream
 from ..openapi.fragments import describe_body, describe_fields, responses_of
 from ..pictures.service import PictureService
 from .charges import charged, charged_events, sent
-from .input_pictures import of_scene, read_files, read_inputs, with_cast, with_files
+from .input_pictures import admit, layers_in, of_scene, read_files, read_inputs, with_cast, with_files
 from .openai_painting import Painting
 
 HEADERS = ("X-Seed", "X-Cast", "X-Consistency", "X-Backend", "X-Degraded")
@@ -75,9 +75,13 @@ def image_routes(config: ServiceConfig, graph: Graph, kept: PictureService, cast
         name: EventName,
     ) -> Response:
         painting_graph, known = with_files(graph, inputs), inputs.known
-        paintings = [
-            Painting(requested, number, config, request, known, deadline_at) for number in range(requested.n)
-        ]
+
+        def paintings_of() -> list[Painting]:
+            numbers = range(requested.n)
+            return [Painting(requested, number, config, request, known, deadline_at) for number in numbers]
+
+        layers = layers_in(requested) if isinstance(requested, ImagesRequest) else []
+        paintings = await admit(paintings_of, layers)
         amount = sum(painting.cost for painting in paintings)
         begun = sent(graph, *(job for painting in paintings for job in painting.jobs))
         if requested.stream:

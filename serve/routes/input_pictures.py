@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 from fastapi import Request
 
@@ -17,6 +18,7 @@ from deployments.merge_work import read_megapixels
 from deployments.messages import Picture, PictureJob
 
 from ..api.input_pictures import InputPicture, InputPictures, named_pictures
+from ..api.loras import with_lora_files
 from ..api.members import Requested
 from ..api.openai_generations import ImagesRequest
 from ..api.schema import Layer, PictureInput, SceneRequest
@@ -36,6 +38,7 @@ from .charges import charged
 
 DEADLINE_S = 120.0
 MASK = "mask"
+Job = TypeVar("Job")
 Named = Iterable[tuple[str, PictureInput]]
 
 
@@ -46,10 +49,19 @@ def of_scene(scene: SceneRequest | ImagesRequest, prefix: str = "") -> list[tupl
 
 async def with_cast(request: Request, requested: Requested, cast: CastService) -> Requested:
     """Return the request with the members of the cast that its layers name. Raises InvalidRequest."""
-    layers = [requested] if isinstance(requested, Layer) else [layer for _, layer in _layers(requested)]
-    if all(layer.cast is None for layer in layers):
+    if all(layer.cast is None for layer in layers_in(requested)):
         return requested
     return await cast.resolve(tenant_of(request), requested)
+
+
+def layers_in(requested: Layer | SceneRequest | ImagesRequest) -> list[Layer]:
+    """Return a request's layers."""
+    return [requested] if isinstance(requested, Layer) else [layer for _, layer in _layers(requested)]
+
+
+async def admit(work: Callable[[], Job], layers: Iterable[Layer]) -> Job:
+    """Admit these layers by `work`, beside the event loop where one names LoRAs and their files are read."""
+    return await with_lora_files(work) if any(layer.loras for layer in layers) else work()
 
 
 def _layers(scene: SceneRequest | ImagesRequest) -> list[tuple[str, Layer]]:

@@ -30,7 +30,7 @@ from .charges import (
     layer_cost,
     sent,
 )
-from .input_pictures import read_inputs, with_cast, with_files
+from .input_pictures import admit, read_inputs, with_cast, with_files
 from .scene_events import layer_events
 
 
@@ -56,7 +56,10 @@ def layer_routes(
         requested = await with_cast(request, requested, cast)
         deadline_at = deadline_of(requested.deadline_s, limits)
         inputs = await read_inputs(request, named_pictures(requested), graph, limits, pictures, deadline_at)
-        job = admit_layer(kind, requested, config, request_id, tenant, inputs.known, deadline_at)
+        job = await admit(
+            lambda: admit_layer(kind, requested, config, request_id, tenant, inputs.known, deadline_at),
+            [requested],
+        )
         return job, with_files(graph, inputs)
 
     async def cut_character_out(request: Request, requested: CharacterRequest) -> Response:

@@ -21,7 +21,7 @@ from .charges import (
     scene_cost,
     sent,
 )
-from .input_pictures import of_scene, read_inputs, with_cast, with_files
+from .input_pictures import admit, layers_in, of_scene, read_inputs, with_cast, with_files
 from .scene_events import scene_events
 
 
@@ -44,7 +44,10 @@ def scene_routes(
         deadline_at = deadline_of(requested.deadline_s, limits)
         inputs = await read_inputs(request, of_scene(requested), graph, limits, pictures, deadline_at)
         painting_graph = with_files(graph, inputs)
-        job = admit_scene(requested, config, request_id, accepted, tenant, inputs.known, deadline_at)
+        job = await admit(
+            lambda: admit_scene(requested, config, request_id, accepted, tenant, inputs.known, deadline_at),
+            layers_in(requested),
+        )
         previews = parse(dict(request.query_params), StreamQuery).previews
         amount, begun = scene_cost(job), sent(graph, *job.layers)
         if responses.wants_events(request):

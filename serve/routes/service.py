@@ -10,6 +10,7 @@ from pydantic import Field
 from deployments.errors import NotReady
 from deployments.messages import Backend
 
+from ..api.loras import with_lora_files
 from ..api.model_list import (
     ModelEntry,
     ModelList,
@@ -54,12 +55,12 @@ def service_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
 
     @router.get("/v1/models")
     async def list_models() -> ModelList:
-        return ModelList.model_validate(listing(config))
+        return ModelList.model_validate(await with_lora_files(lambda: listing(config)))
 
     @router.get("/v1/models/{model_id:path}")
     async def look_at_model(model_id: str) -> ModelEntry:
         """Describe one model. Its id may hold slashes, written as they are or as `%2F`."""
-        found = find(config, model_id)
+        found = await with_lora_files(lambda: find(config, model_id))
         if found is None:
             raise Refusal(404, "not_found", "there is no such model; GET /v1/models lists them")
         return ModelEntry.model_validate(found)

@@ -32,11 +32,12 @@ from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, render_sheet
 from ..http.body import abandon_with_client, accept, parse
 from ..http.off_loop import off_loop
+from ..http.paths import is_head
 from ..http.rendering import JsonResponse
 from ..openapi.fragments import describe_body, responses_of
 from ..pictures.service import PictureService
 from .charges import charged, layer_cost, sent
-from .input_pictures import read_inputs, with_files
+from .input_pictures import admit, read_inputs, with_files
 
 ANSWERS = responses_of(
     "JSON in TexturePacker's hash shape with the atlas beside it, the atlas alone, or a ZIP of both and of"
@@ -86,7 +87,14 @@ def sheet_routes(
             each for index, layer in enumerate(layers) for each in named_pictures(layer, f"poses.{index}.")
         ]
         inputs = await read_inputs(request, named, graph, limits, pictures, deadline_at)
-        jobs = admit_poses(layers, config, request_id, tenant, inputs.known, deadline_at)
+        jobs = await admit(
+            lambda: admit_poses(layers, config, request_id, tenant, inputs.known, deadline_at), layers
+        )
+        if is_head(request):
+            kind = "application/json" if wants_json(request) else ZIP if wants_archive(request) else PNG
+            unpainted = Response(media_type=kind, headers={"X-Cast": f"{name}@{member.version}"})
+            del unpainted.headers["content-length"]
+            return unpainted
         painting = render_sheet(with_files(graph, inputs), jobs, names)
         work = charged(request, sum(map(layer_cost, jobs)), sent(graph, *jobs), painting)
         painted, sheet = await abandon_with_client(request, work)

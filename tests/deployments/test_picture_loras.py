@@ -19,6 +19,7 @@ from deployments.character import Character
 from deployments.diffusion.model import pipeline_painter
 from deployments.diffusion.model.model_config import GenerationConfig, ModelConfig
 from deployments.diffusion.scheduling.cost_model import RowLimits
+from deployments.diffusion.simulated.simulated_painter import SimulatedPainter
 from deployments.errors import InvalidRequest, OutOfMemory
 from deployments.generator import Generator, GeneratorConfig
 from deployments.messages import LayerJob, LayerResult, LoraUse, StepEvent
@@ -180,3 +181,41 @@ async def test_equal_jobs_are_painted_once_and_each_scale_is_another(
     assert [layer.cached for layer in layers] == [False, True, False, False, False]
     recipe = layers[2].recipe
     assert recipe is not None and [(lora.name, lora.scale) for lora in recipe.loras] == [("1", 0.5)]
+
+
+@pytest.mark.parametrize("fallback", ["none", "reduce", "placeholder"])
+async def test_a_lora_without_room_follows_the_fallback(
+    simulated: GeneratorConfig, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, fallback: str
+) -> None:
+    def full(*args: Any) -> Any:
+        raise OutOfMemory("no room")
+
+    monkeypatch.setattr(SimulatedPainter, "read_lora", full)
+    generator = Character(simulated)
+    job = make_job(loras=(LoraUse(name="ink", sha256="0" * 64, param="loras.0"),), fallback=fallback)
+    if fallback == "none":
+        with pytest.raises(OutOfMemory):
+            await generator.paint(job)
+        return
+    layer = await generator.paint(job)
+    assert layer.degraded == ("without_loras",)
+    plain = await generator.paint(replace(job, loras=()))
+    assert plain.degraded == () and np.array_equal(layer.pixels, plain.pixels)
+    assert plain.recipe == layer.recipe and layer.recipe is not None and not layer.recipe.loras
+
+
+async def test_a_replica_without_room_drops_the_loras_that_nobody_uses(
+    simulated: GeneratorConfig, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = Character(simulated)
+    await generator.paint(make_job(loras=(LoraUse(name="ink", sha256="0" * 64, param="loras.0"),)))
+    step = SimulatedPainter.step
+
+    def full_while_one_is_held(painter: SimulatedPainter, paintings: Any) -> None:
+        if generator._loras.hashes():
+            raise OutOfMemory("no room")
+        step(painter, paintings)
+
+    monkeypatch.setattr(SimulatedPainter, "step", full_while_one_is_held)
+    layer = await generator.paint(make_job(seed=5, fallback="none"))
+    assert layer.degraded == () and generator._loras.hashes() == ()

@@ -53,7 +53,8 @@ LOAD_S = 36.0
 class Engine:
     """Paint jobs.
 
-    `flaw` names what is wrong with a picture, or None; `placeholder` paints the fallback picture.
+    `flaw` names what is wrong with a picture, or None; `placeholder` paints the fallback picture. `make_room`
+    frees device memory that no picture needs, and returns whether there was any; it is called in any thread.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Engine:
         config: GenerationConfig,
         unload_after_idle_s: float | None = None,
         lazy_load: bool = False,
+        make_room: Callable[[], bool] = lambda: False,
     ) -> None:
         self._painter = painter
         self._config = config
@@ -85,6 +87,7 @@ class Engine:
             placeholder,
             self._load_again,
             self._prove,
+            make_room,
         )
         self._jobs = 0
         self._idle: asyncio.TimerHandle | None = None

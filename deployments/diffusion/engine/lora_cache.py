@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ from deployments.errors import (
     DeadlineExceeded,
     InternalError,
     InvalidRequest,
+    OutOfMemory,
     ScenewrightError,
 )
 from deployments.failures import Failure, failure_of
@@ -35,6 +37,7 @@ Result = TypeVar("Result")
 SLICE_S = 0.0001
 """How long the reading keeps the interpreter from the model's thread, which gives it up at each operation.
 With Python's own 5 ms a step of 53 ms took up to 1.5 s while a LoRA of 700 layers was read; now 0.13 s."""
+NO_ROOM = "the device has no room for a LoRA"
 
 
 @dataclass(eq=False)
@@ -47,7 +50,7 @@ class _Held:
 
 
 class LoraCache:
-    """Hold `budget_bytes` of LoRAs. It lives on the replica's event loop.
+    """Hold `budget_bytes` of LoRAs. It lives on the replica's event loop; any thread may have it drop some.
 
     `size_of` foresees the bytes of one, `read` reads it; both block, and are called on a thread of their own.
     """
@@ -62,22 +65,28 @@ class LoraCache:
         self._read = read
         self._budget_bytes = budget_bytes
         self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._lock = threading.RLock()
         self._reading: set[asyncio.Task[LoraWeights | Failure]] = set()
         self._waiting: deque[asyncio.Event] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="loras")
 
     @property
     def size_bytes(self) -> int:
-        return sum(held.size_bytes for held in self._held.values())
+        with self._lock:
+            return sum(held.size_bytes for held in self._held.values())
 
     def hashes(self) -> tuple[str, ...]:
         """Return the hashes of the LoRAs that are held, the least recently used first."""
-        return tuple(self._held)
+        with self._lock:
+            return tuple(self._held)
 
-    def drop_unused(self) -> None:
-        """Free what no picture needs now."""
-        for sha256 in [sha256 for sha256, held in self._held.items() if not held.users]:
-            del self._held[sha256]
+    def drop_unused(self) -> bool:
+        """Free what no picture needs now. Return whether there was any. Any thread may call it."""
+        with self._lock:
+            unused = [sha256 for sha256, held in self._held.items() if not held.users]
+            for sha256 in unused:
+                del self._held[sha256]
+        return bool(unused)
 
     @asynccontextmanager
     async def lent(
@@ -85,7 +94,8 @@ class LoraCache:
     ) -> AsyncGenerator[tuple[PictureLora, ...], None]:
         """Hold a picture's LoRAs while the block runs.
 
-        Raises InvalidRequest that names the one that cannot be used, or all where they are too large, and
+        Raises InvalidRequest that names the one that cannot be used, or all where they are too large,
+        OutOfMemory where the device has no room for one even without those that nobody uses, and
         DeadlineExceeded where they were not there by `deadline_at`, a time of the monotonic clock.
         """
         taken: list[_Held] = []
@@ -131,22 +141,25 @@ class LoraCache:
             self._wake_next()
 
     def _has_room(self, sizes: Mapping[str, int]) -> bool:
-        others = sum(held.size_bytes for each, held in self._held.items() if held.users and each not in sizes)
+        with self._lock:
+            used = {each: held for each, held in self._held.items() if held.users}
+        others = sum(held.size_bytes for each, held in used.items() if each not in sizes)
         return others + sum(sizes.values()) <= self._budget_bytes
 
     def _hold(self, uses: Sequence[LoraUse], sizes: Mapping[str, int]) -> list[_Held]:
-        new_bytes = sum(size for sha256, size in sizes.items() if sha256 not in self._held)
-        for sha256, held in list(self._held.items()):
-            if self.size_bytes + new_bytes <= self._budget_bytes:
-                break
-            if not held.users and sha256 not in sizes:
-                del self._held[sha256]
-        for use in uses:
-            if use.sha256 not in self._held:
-                self._held[use.sha256] = _Held(sizes[use.sha256], self._begin_reading(use))
-            self._held.move_to_end(use.sha256)
-            self._held[use.sha256].users += 1
-        return [self._held[use.sha256] for use in uses]
+        with self._lock:
+            new_bytes = sum(size for sha256, size in sizes.items() if sha256 not in self._held)
+            for sha256, held in list(self._held.items()):
+                if self.size_bytes + new_bytes <= self._budget_bytes:
+                    break
+                if not held.users and sha256 not in sizes:
+                    del self._held[sha256]
+            for use in uses:
+                if use.sha256 not in self._held:
+                    self._held[use.sha256] = _Held(sizes[use.sha256], self._begin_reading(use))
+                self._held.move_to_end(use.sha256)
+                self._held[use.sha256].users += 1
+            return [self._held[use.sha256] for use in uses]
 
     def _begin_reading(self, use: LoraUse) -> asyncio.Task[LoraWeights | Failure]:
         task = asyncio.ensure_future(self._on_thread(self._read, use))
@@ -154,33 +167,52 @@ class LoraCache:
 
         def end(task: asyncio.Task[LoraWeights | Failure]) -> None:
             self._reading.discard(task)
-            held = self._held.get(use.sha256)
-            if held is None or held.reading is not task:
-                return  # It had to make room meanwhile.
-            outcome = None if task.cancelled() else task.result()
-            if isinstance(outcome, LoraWeights):
-                held.size_bytes = outcome.size_bytes
-            else:  # Not kept: it is tried again, its file may be another by then.
-                del self._held[use.sha256]
+            with self._lock:
+                held = self._held.get(use.sha256)
+                if held is None or held.reading is not task:
+                    return  # It had to make room meanwhile.
+                outcome = None if task.cancelled() else task.result()
+                if isinstance(outcome, LoraWeights):
+                    held.size_bytes = outcome.size_bytes
+                else:  # Not kept: it is tried again, its file may be another by then.
+                    del self._held[use.sha256]
             self._wake_next()
 
         task.add_done_callback(end)
         return task
 
     async def _on_thread(self, work: Callable[[LoraUse], Result], use: LoraUse) -> Result | Failure:
-        """Do it on the thread. Raises nothing that `work` raises: several may wait for it."""
+        """Do it on the thread, once more where dropping what nobody uses made room.
+
+        Raises nothing that `work` raises: several may wait for it.
+        """
 
         def guarded() -> Result | Failure:
             before = sys.getswitchinterval()
             sys.setswitchinterval(min(before, SLICE_S))
             try:
-                return work(use)
-            except BaseException as error:
-                if not isinstance(error, ScenewrightError):
-                    log.error("the LoRA %s cannot be read", use.name, exc_info=error)
-                return failure_of(error, InternalError, f"the LoRA {use.name} could not be read")
+                return with_room()
             finally:
                 sys.setswitchinterval(before)
+
+        def with_room() -> Result | Failure:
+            try:
+                return work(use)
+            except OutOfMemory as error:
+                full = failure_of(error, OutOfMemory, NO_ROOM)  # It lets go of what was read so far.
+            except BaseException as error:
+                return failed(error)
+            if not self.drop_unused():
+                return full
+            try:
+                return work(use)
+            except BaseException as error:
+                return failed(error)
+
+        def failed(error: BaseException) -> Failure:
+            if not isinstance(error, ScenewrightError):
+                log.error("the LoRA %s cannot be read", use.name, exc_info=error)
+            return failure_of(error, InternalError, f"the LoRA {use.name} could not be read")
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, guarded)
 

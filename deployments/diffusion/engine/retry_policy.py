@@ -26,6 +26,9 @@ class RetryPolicy:
     config: GenerationConfig
     latent_factor: int
 
+    def as_it_is(self, work: WorkItem) -> PaintRequest | None:
+        return None if work.attempt >= self.config.max_attempts else work.request
+
     def after_flaw(self, work: WorkItem) -> PaintRequest | None:
         if work.attempt >= self.config.max_attempts:
             return None

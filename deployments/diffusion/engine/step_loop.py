@@ -41,7 +41,8 @@ class StepLoop:
     `flaw` names what is wrong with a picture, or None; `placeholder` paints the fallback picture.
 
     `load` loads the model where that is not done yet: it raises nothing, and gives the failure if there is
-    one. `prove` paints a picture that is known to work, and gives the failure where it does not.
+    one. `prove` paints a picture that is known to work, and gives the failure where it does not. `make_room`
+    frees device memory that no picture needs, and returns whether there was any.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class StepLoop:
         placeholder: Callable[[LayerJob], Pixels],
         load: Callable[[], Failure | None],
         prove: Callable[[], Failure | None],
+        make_room: Callable[[], bool] = lambda: False,
     ) -> None:
         self._painter = painter
         self._job_table = job_table
@@ -63,6 +65,7 @@ class StepLoop:
         self._placeholder = placeholder
         self._load = load
         self._prove = prove
+        self._make_room = make_room
         self.device_time = DeviceTime()
         self._failed_in_a_row = 0
         self._finished: list[WorkItem] = []
@@ -167,7 +170,9 @@ class StepLoop:
             if len(work_items) == 1:
                 self._out_of_memory(work_items[0], error)
                 return
-            # Nothing has changed: they are chosen again, fewer at once.
+            # Nothing has changed: they are chosen again, fewer at once unless there was something to drop.
+            if self._made_room():
+                return
             self._free()
             log.warning(
                 "no room for %d rows: at most %d from now on", rows, self._job_table.lower_cap(key, rows)
@@ -215,7 +220,8 @@ class StepLoop:
                 pictures = self._painter.decode([item.painting for item in work_items])
         except BaseException as error:
             if len(work_items) > 1:
-                self._free()
+                if not self._made_room():
+                    self._free()
                 for item in work_items:
                     self._decode([item])
             elif isinstance(error, OutOfMemory):
@@ -248,7 +254,14 @@ class StepLoop:
         self._try_again(item, again, Failure(GenerationFailed, message, item.job.kind))
 
     def _out_of_memory(self, item: WorkItem, error: OutOfMemory) -> None:
-        """Handle a lack of memory for this picture alone."""
+        """Handle a lack of memory for this picture alone.
+
+        What no picture needs is dropped first: then it is tried again as it is.
+        """
+        same = self._retry_policy.as_it_is(item)
+        if same is not None and self._made_room():
+            self._job_table.try_again(item, same)
+            return
         self._free()
         if not item.is_reduced:
             self._watchdog.ran_out_of_memory(time.monotonic())
@@ -284,6 +297,13 @@ class StepLoop:
         except BaseException as error:
             log.error("the placeholder for request %s failed", item.job.request_id, exc_info=error)
             return None
+
+    def _made_room(self) -> bool:
+        try:
+            return self._make_room()
+        except BaseException as error:
+            log.error("no room could be made on the device", exc_info=error)
+            return False
 
     def _free(self) -> None:
         """Free device memory. A failure to do so must not fail other requests."""

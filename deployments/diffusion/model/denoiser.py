@@ -76,7 +76,7 @@ class Denoiser(LoadedModel[DiffusionPainting]):
     def begin(self, request: PaintRequest) -> DiffusionPainting:
         if self._pipeline is None or self._encoder is None:
             raise NotReady("the model is not loaded")
-        if request.start is not None:
+        if any(each is not None for each in (request.start, request.references, request.pose)):
             raise UnsupportedTask("this model is painted by the denoiser, which paints from words alone")
         pipeline, encoder = self._pipeline, self._encoder
         return within_memory(lambda: self._begin(pipeline, encoder, request))

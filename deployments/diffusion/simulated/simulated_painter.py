@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from deployments.bounds import Factor, SecondsOrNone, Side
 from deployments.diffusion.painter import LoraWeights, Painting, PaintRequest, guided_rows
-from deployments.errors import NO_LORAS, NotReady, UnsupportedTask
+from deployments.errors import NotReady
 from deployments.messages import Backend, LayerKind, LoraUse, Pixels
 
 STAMP = "SIMULATED"
@@ -127,10 +127,11 @@ class SimulatedPainter:
         return self._config.step_s * (1 + self._config.shared_step_ratio * (rows / 2 - 1))
 
     def lora_size(self, use: LoraUse) -> int:
-        raise UnsupportedTask(NO_LORAS)
+        return 0
 
     def read_lora(self, use: LoraUse) -> LoraWeights:
-        raise UnsupportedTask(NO_LORAS)
+        """Return one that changes nothing: the seed alone makes a simulated picture."""
+        return LoraWeights({}, 0)
 
     def first_forwards(self, request: PaintRequest) -> Sequence[int]:
         return [guided_rows(request)]

@@ -11,8 +11,10 @@ from pydantic import TypeAdapter
 from deployments.errors import InvalidRequest
 from serve.api import members
 from serve.api.cast_request import CastBody
+from serve.api.input_pictures import InputPicture
 from serve.api.members import Member, cast_names, member_of, with_members
 from serve.api.openai_generations import ImagesRequest
+from serve.api.resolve import admit_layer
 from serve.api.schema import CharacterRequest, LayerRequest, LoraInput, PictureInput, SceneRequest
 from serve.config.service_config import ServiceConfig
 
@@ -81,6 +83,22 @@ def test_a_model_that_paints_by_references_is_given_all_of_hers(monkeypatch: pyt
     assert (own.references, own.image) == ([PictureInput(id="pic_9")], None)
     varied = resolved(image={"id": "pic_8"})
     assert (varied.references, varied.image) == ([FIRST, SECOND], PictureInput(id="pic_8"))
+
+
+@pytest.mark.parametrize("source", ["Qwen/Qwen-Image-Edit-2509", "black-forest-labs/FLUX.1-Kontext-dev"])
+def test_a_model_that_edits_edits_her_first_reference(source: str) -> None:
+    generator = CONFIG.character.generator
+    model = replace(generator.model, source=source)
+    settings = CONFIG.character.model_copy(update={"generator": replace(generator, model=model)})
+    config = CONFIG.model_copy(update={"character": settings})
+    layer = with_members(character(), {"mira": MIRA}, config)
+    assert (layer.image, layer.references) == (FIRST, None)
+    assert layer.use is not None and layer.use.starts
+    known = {FIRST: InputPicture(name="1f" * 32, width=96, height=96)}
+    job = admit_layer("character", layer, config, "id", pictures=known)
+    assert (job.image, job.reference) == ("1f" * 32, "1f" * 32)
+    own = with_members(character(image={"id": "pic_9"}), {"mira": MIRA}, config)
+    assert own.image == PictureInput(id="pic_9")
 
 
 def test_her_loras_are_the_layer_s_unless_it_has_its_own() -> None:

@@ -27,6 +27,7 @@ from serve.graph.request_router import (
     LayerRouter,
     routed,
 )
+from tests.support.polling import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -52,8 +53,10 @@ class Replica:
         self.max_ongoing_requests = room
         self.routing_stats: dict[str, Any] = {}
         self.ongoing = 0
+        self.asked = 0
 
     async def get_queue_len(self, *, deadline_s: float) -> int:
+        self.asked += 1
         return self.ongoing
 
     def report(
@@ -237,7 +240,7 @@ async def test_a_full_replica_is_waited_for_where_the_other_is_not_ready() -> No
     good.report()
     good.ongoing = 4
     waiting = asyncio.create_task(send(router, pending_request()))
-    await asyncio.wait([waiting], timeout=0.1)
+    await eventually(lambda: good.asked >= 3 or waiting.done())
     assert not waiting.done()
     good.ongoing = 0
     assert await waiting is good

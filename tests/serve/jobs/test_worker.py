@@ -24,6 +24,7 @@ from serve.config.webhook_config import WebhookConfig
 from serve.graph.scene import Graph
 from serve.graph.scene_job import SceneJob
 from serve.ingress import build_http
+from serve.jobs import worker as worker_module
 from serve.jobs.consistency import other_seeds
 from serve.jobs.leases import Leases
 from serve.jobs.store import JobStore
@@ -496,13 +497,28 @@ async def test_events_to_the_end(http: httpx.AsyncClient, mine: ServiceConfig, g
 
 
 async def test_a_worker_without_a_database_waits_for_one(
-    http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph, tmp_path: Path
+    http: httpx.AsyncClient,
+    mine: ServiceConfig,
+    graph: Graph,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     elsewhere = mine.model_copy(update={"state_dir": str(tmp_path / "file")})
     (tmp_path / "file").touch()
+    failures = list[BaseException]()
+    open_state = worker_module._open
+
+    def noted(*args: Any) -> Any:
+        try:
+            return open_state(*args)
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    monkeypatch.setattr(worker_module, "_open", noted)
     async with working(elsewhere, graph) as worker:
         await worker.check_health()
-        await asyncio.sleep(0.1)
+        await eventually(lambda: _later(bool(failures)))
         await worker.check_health()
         (tmp_path / "file").unlink()
         await eventually(lambda: _later((tmp_path / "file" / "pictures").exists()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -158,22 +157,29 @@ def test_the_same_picture_uploaded_twice_at_once_is_kept_for_both(
     engine: Engine, store: PictureStore
 ) -> None:
     tokens = [store.begin("a", a_picture(), A_LOT, NOW) for _ in range(2)]
-    first_is_in, others = threading.Event(), ThreadPoolExecutor(1)
+    first_is_in, other_is_there, others = threading.Event(), threading.Event(), ThreadPoolExecutor(1)
+
+    def note_other(*_: object) -> None:
+        if first_is_in.is_set() and threading.current_thread() is not threading.main_thread():
+            other_is_there.set()
 
     def wait_for_other(_: Any, __: Any, statement: str, *rest: object) -> None:
         if statement.startswith("INSERT INTO pictures") and not first_is_in.is_set():
             first_is_in.set()
             other.append(others.submit(store.keep, "a", a_picture(), tokens[1], NOW + 1, A_LOT))
-            time.sleep(0.3)  # The other one now waits for this row, or for the database.
+            # It then waits for this row, or for the database.
+            assert other_is_there.wait(60), "the other one never came"
 
     other: list[Future[KeptPicture]] = []
+    event.listen(engine, "before_cursor_execute", note_other)
     event.listen(engine, "after_cursor_execute", wait_for_other)
     try:
         assert store.keep("a", a_picture(), tokens[0], NOW, A_LOT).expires_at == NOW + DAY_S
-        again = other[0].result(timeout=10)
+        again = other[0].result(timeout=60)
         assert (again.expires_at, again.is_new) == (NOW + 1 + DAY_S, False)
     finally:
         event.remove(engine, "after_cursor_execute", wait_for_other)
+        event.remove(engine, "before_cursor_execute", note_other)
         others.shutdown()
     assert store.find("a", ["a" * 64], NOW)["a" * 64].expires_at == NOW + 1 + DAY_S
 

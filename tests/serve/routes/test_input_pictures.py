@@ -183,7 +183,7 @@ async def test_looking_at_pictures_counts_among_the_bytes_under_way(
     address, both, read = f"/v1/pictures/{answer.json()['id']}", asyncio.Barrier(2), PictureService.read
 
     async def read_together(self: PictureService, owner: str, picture_id: str) -> Any:
-        await asyncio.wait_for(both.wait(), 5)
+        await asyncio.wait_for(both.wait(), 60)
         return await read(self, owner, picture_id)
 
     monkeypatch.setattr(PictureService, "read", read_together)

@@ -6,6 +6,7 @@ import base64
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deployments.errors import InvalidRequest, OutOfMemory
+from deployments.guide_pictures import read_pose, read_references
+from deployments.start_pictures import read_start
+from serve.api.members import Member
+from serve.api.sheet import PNG, SheetPose, admit_poses, layers_of
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
+from serve.routes import sheets
 from tests.support.local_service import served
 from tests.support.uploads import As, error_of
 
@@ -101,8 +108,68 @@ async def test_a_get_paints_the_usual_poses_or_those_it_names(cast_client: Ask) 
     usual = await client.get(SHEET, headers=JSON)
     assert usual.status_code == 200, usual.text
     assert list(usual.json()["frames"])[:2] == ["standing.png", "walking.png"]
-    head = await client.head(SHEET)
-    assert (head.status_code, head.headers["content-type"]) == (200, "image/png")
+
+
+async def test_a_head_paints_nothing(cast_client: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = await with_mira(cast_client())
+
+    async def painted(*args: Any) -> Any:
+        raise OutOfMemory("it was painted")
+
+    monkeypatch.setattr(sheets, "render_sheet", painted)
+    for headers, kind in ((None, PNG), (JSON, "application/json"), (ZIP, "application/zip")):
+        head = await client.head(SHEET, headers=headers)
+        assert (head.status_code, head.headers["content-type"], head.content) == (200, kind, b"")
+        assert head.headers["x-cast"] == "mira@1" and "content-length" not in head.headers
+    assert (await client.head(SHEET, params={"pose": ""})).status_code == 422
+    assert (await client.head("/v1/cast/tom/sheet")).status_code == 404
+    assert (await client.get(SHEET)).status_code == 503
+
+
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://page.example"}])
+async def test_a_page_of_another_site_has_nothing_painted(cast_client: Ask, headers: dict[str, str]) -> None:
+    client = await with_mira(cast_client())
+    for method in ("GET", "HEAD", "POST"):
+        refused = await client.request(method, SHEET, headers=headers)
+        assert refused.status_code == 403, (method, refused.text)
+    assert (await client.get("/v1/cast/mira", headers=headers)).status_code == 200
+    own = {"Sec-Fetch-Site": "same-origin"}
+    assert (await client.head(SHEET, headers=own)).status_code == 200
+
+
+async def test_a_sheet_that_the_merger_has_no_memory_for_is_refused_before_it_is_painted(
+    cast_client: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await with_mira(cast_client())
+
+    async def painted(*args: Any) -> Any:
+        raise OutOfMemory("it was painted")
+
+    monkeypatch.setattr(sheets, "render_sheet", painted)
+    large = [{"prompt": f"pose {number}", "width": 1024, "height": 1024} for number in range(16)]
+    refused = await client.post(SHEET, json={"poses": large})
+    assert error_of(refused) == (422, "invalid_request", "poses")
+    assert "there is memory for 11 poses of 1024 by 1024" in refused.text
+    assert (await client.post(SHEET, json={"poses": large[:11]})).status_code == 503
+
+
+async def test_a_refusal_of_a_replica_names_the_pose(config: ServiceConfig) -> None:
+    member = Member(name="mira", description="a girl")
+    poses = [SheetPose(prompt="standing"), SheetPose(prompt="waving")]
+    jobs = admit_poses(layers_of(poses, member, config), config, "id", "", {}, 1e9)
+    assert [job.param_of("prompt") for job in jobs] == ["poses.0.prompt", "poses.1.prompt"]
+    torn = {"1f" * 32: b"no picture"}
+    for index, job in enumerate(jobs):
+        broken = replace(job, image="1f" * 32, references=("1f" * 32,), pose_image="1f" * 32)
+        reads: tuple[tuple[Callable[[], object], str], ...] = (
+            (lambda broken=broken: read_start(broken, torn, 8), "image"),
+            (lambda broken=broken: read_references(broken, torn), "references.0"),
+            (lambda broken=broken: read_pose(broken, torn), "pose.image"),
+        )
+        for read, name in reads:
+            with pytest.raises(InvalidRequest) as raised:
+                read()
+            assert raised.value.param == f"poses.{index}.{name}"
 
 
 async def test_every_pose_is_compared_with_her_reference(cast_client: Ask) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from deployments.diffusion.engine.lora_cache import SLICE_S, LoraCache
 from deployments.diffusion.painter import LoraWeights
-from deployments.errors import DeadlineExceeded, InternalError, InvalidRequest
+from deployments.errors import DeadlineExceeded, InternalError, InvalidRequest, OutOfMemory
 from deployments.messages import LoraUse
 from tests.support.polling import eventually
 
@@ -173,3 +173,53 @@ async def test_what_cannot_be_read_fails_its_picture_alone(
     async with lent(cache, "a") as given:
         assert given == ["a"]
     assert all(not held.users for held in cache._held.values()) and not cache._waiting
+
+
+async def test_without_room_what_nobody_uses_is_dropped_and_it_is_read_once_more() -> None:
+    disk = Disk()
+    held: set[str] = set()
+
+    def with_room_for_two(asked: LoraUse) -> LoraWeights:
+        disk.read[asked.name] += 1
+        held.intersection_update(cache.hashes())
+        if len(held) == 2:
+            raise OutOfMemory("no room")
+        held.add(asked.sha256)
+        return LoraWeights({"unet": {asked.name: None}}, 1)
+
+    cache = LoraCache(disk.size_of, with_room_for_two, SLOTS)
+    async with lent(cache, "a"):
+        async with lent(cache, "b"):
+            pass
+        async with lent(cache, "c") as given:
+            assert given == ["c"] and cache.hashes() == ("hash of a", "hash of c")
+            for again in (1, 2):
+                with pytest.raises(OutOfMemory):
+                    async with lent(cache, "d"):
+                        raise AssertionError("both are in use")
+                assert disk.read["d"] == again, "there was nothing to drop"
+    assert disk.read["c"] == 2
+    assert cache.drop_unused() and not cache.drop_unused()
+
+
+async def test_any_thread_may_have_it_drop_what_nobody_uses() -> None:
+    cache, over = Disk().cache(), threading.Event()
+
+    def drop_again_and_again() -> None:
+        while not over.is_set():
+            cache.drop_unused()
+
+    dropping = threading.Thread(target=drop_again_and_again)
+    dropping.start()
+
+    async def picture(name: str) -> None:
+        async with lent(cache, name, "a") as given:
+            assert given == [name, "a"]
+            await asyncio.sleep(0)
+            assert {f"hash of {name}", "hash of a"} <= set(cache.hashes())
+
+    try:
+        await asyncio.gather(*(picture(f"style {number % 20}") for number in range(200)))
+    finally:
+        over.set()
+        dropping.join()

@@ -30,12 +30,13 @@ def noise(painting: Painting) -> Pixels:
     return np.random.default_rng(painting.request.seed).integers(0, 256, shape, np.uint8)
 
 
-def engine_of(painter: Any) -> Engine:
+def engine_of(painter: Any, make_room: Callable[[], bool] = lambda: False) -> Engine:
     engine = Engine(
         painter,
         flaw,
         lambda job: np.full((job.height_px, job.width_px, 3), 99, np.uint8),
         GenerationConfig(),
+        make_room=make_room,
     )
     engine.start()
     decode = painter.decode
@@ -116,6 +117,44 @@ async def test_alone_without_room_it_is_reduced_and_its_peers_are_not(
     assert fake_painter.begun[-1].num_inference_steps == 15
     assert large.recipe == Recipe("2", "", 15, 6.0), "what was painted, not what was asked"
     engine.check_health()
+
+
+@pytest.mark.parametrize("place", ["begin", "step", "decode"])
+async def test_what_no_picture_needs_is_dropped_before_anything_is_reduced(
+    make_job: MakeJob, fake_painter: Any, place: str
+) -> None:
+    loras, working = ["an unused one"], getattr(fake_painter, place)
+
+    def drop() -> bool:
+        return bool(loras) and loras.pop() != ""
+
+    engine = engine_of(fake_painter, drop)
+    working = getattr(fake_painter, place)
+
+    def without_room(given: Any) -> Any:
+        if loras:
+            raise FULL
+        return working(given)
+
+    setattr(fake_painter, place, without_room)
+    frees = fake_painter.frees
+    (result,) = await paint(engine, make_job(seed=1, fallback="none"))
+    assert isinstance(result, LayerResult) and result.degraded == () and not loras
+    assert fake_painter.frees == frees, "what exact mode has room for is not halved"
+    engine.check_health()
+
+
+async def test_where_there_is_nothing_more_to_drop_it_ends_all_the_same(
+    make_job: MakeJob, fake_painter: Any
+) -> None:
+    engine = engine_of(fake_painter, lambda: True)  # Others come and go all the time.
+
+    def full(paintings: Sequence[Painting]) -> None:
+        raise FULL
+
+    fake_painter.before = full
+    (failed,) = await paint(engine, make_job(seed=1, fallback="none"))
+    assert isinstance(failed, OutOfMemory)
 
 
 async def test_the_recipe_names_what_a_picture_started_from(make_job: MakeJob, fake_painter: Any) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from deployments.diffusion.guide_pictures import PosePicture, References
 from deployments.diffusion.latent_previews import LatentMap
 from deployments.diffusion.model.denoiser import Denoiser, DiffusionPainting
 from deployments.diffusion.model.model_config import ModelConfig
-from deployments.errors import NotReady, OutOfMemory
+from deployments.diffusion.start_picture import StartPicture
+from deployments.errors import NotReady, OutOfMemory, UnsupportedTask
 from tests.support.denoisers import paint, requested
 
 
@@ -66,6 +69,20 @@ def test_words_beyond_what_the_model_reads_are_reported(
         f"{name} is {length} tokens long; the model reads the first 77" for name in cut
     )
     assert denoiser.begin(requested()).warnings == ()
+
+
+@pytest.mark.parametrize(
+    "guide",
+    [
+        {"start": StartPicture(name="1f" * 32, strength=0.6)},
+        {"references": References(names=("1f" * 32,), scale=0.6)},
+        {"pose": PosePicture(scale=1.0)},
+    ],
+    ids=str,
+)
+def test_a_kept_job_that_needs_more_than_words_is_refused(denoiser: Denoiser, guide: dict[str, Any]) -> None:
+    with pytest.raises(UnsupportedTask, match="paints from words alone"):
+        denoiser.begin(replace(requested(), **guide))
 
 
 def test_the_steps_are_as_many_as_there_really_are(denoiser: Denoiser, tiny_sd2: Path) -> None:

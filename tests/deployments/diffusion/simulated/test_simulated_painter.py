@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from deployments.diffusion.painter import PaintRequest
+from deployments.diffusion.painter import PaintRequest, PictureLora
 from deployments.diffusion.simulated.simulated_painter import SimulatedConfig, SimulatedPainter
 from deployments.errors import NotReady
 from deployments.imaging.quality import flaw
-from deployments.messages import Pixels
+from deployments.messages import LoraUse, Pixels
 
 
 def request(seed: int = 1, size: tuple[int, int] = (96, 64), steps: int = 3) -> PaintRequest:
@@ -94,3 +95,12 @@ def test_like_a_real_model_it_paints_nothing_unloaded() -> None:
     assert not painter.loaded
     with pytest.raises(NotReady):
         painter.begin(request())
+
+
+def test_it_takes_loras_as_a_model_does_and_they_change_nothing() -> None:
+    painter, use = painter_of(), LoraUse(name="ink", sha256="0" * 64, param="loras.0")
+    assert painter.lora_size(use) == 0
+    weights = painter.read_lora(use)
+    assert (dict(weights.networks), weights.size_bytes) == ({}, 0)
+    asked = replace(request(), loras=(PictureLora(use, weights),))
+    assert np.array_equal(painter.decode([painter.begin(asked)])[0], pixels(1))
