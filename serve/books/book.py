@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,4 +45,5 @@ class Book:
         return language in RIGHT_TO_LEFT or any(script in rest for script in ("Arab", "Hebr"))
 
 
-Write = Callable[[Book, Sequence[str], Path], None]
+def unhurried() -> None:
+    """Let a book take as long as it does."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import uuid
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from html import escape
 from io import BytesIO
 from pathlib import Path
 
-from .book import Book
+from .book import Book, unhurried
 from .fonts import Font, plain
 from .typeset import FAMILY, FOOT, NUMBER_SIZE, Block, Sheet, sheets_of
 
@@ -28,15 +28,21 @@ CONTAINER = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-def write_epub(book: Book, fonts: Sequence[Font], file: Path) -> None:
-    """Write a book into a file; the same book is the same bytes. Raises OSError."""
-    sheets = sheets_of(book, fonts)
+def write_epub(
+    book: Book, fonts: Sequence[Font], file: Path, between: Callable[[], None] = unhurried
+) -> None:
+    """Write a book into a file; the same book is the same bytes.
+
+    `between` is called before each page. Raises OSError, and what `between` raises.
+    """
+    sheets = sheets_of(book, fonts, between)
     pictures = dict.fromkeys(sheet.picture for sheet in sheets if sheet.picture is not None)
     with zipfile.ZipFile(file, "w") as archive:
         _add(archive, "mimetype", b"application/epub+zip", zipfile.ZIP_STORED)
         _add(archive, "META-INF/container.xml", CONTAINER.encode())
         names: dict[Path, tuple[str, str]] = {}
         for number, path in enumerate(pictures):
+            between()
             data, suffix, kind = _picture(path)
             names[path] = (f"pictures/{number:03}.{suffix}", kind)
             _add(archive, f"EPUB/{names[path][0]}", data, zipfile.ZIP_STORED)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 UNIT = 100.0
 """The size in which words are measured."""
@@ -16,14 +17,19 @@ NOT_FIRST = ("Pe", "Pf", "Po", "Lm")
 """Categories of letters that no line begins with: closing marks, stops, marks of repetition and length."""
 NOT_LAST = ("Ps", "Pi")
 """Opening marks."""
+LONGEST_PART = 64
+"""Letters that are measured together: to measure takes longer than in proportion."""
+MOST_IN_LINE = 300
+"""Letters of a line. Many may be narrow, or without any width; fpdf2 goes into itself once for each sign."""
+MOST_WIDTHS = 20_000
+"""Widths that are remembered."""
 
 
 class LineBreaker:
-    """`measure`: the width of a text in points, set in size UNIT."""
+    """`measure`: the width of a text in points, set in size UNIT. It never gets a long one."""
 
     def __init__(self, measure: Callable[[str], float]) -> None:
-        self._measure = measure
-        self._widths: dict[str, float] = {}
+        self._width = lru_cache(MOST_WIDTHS)(measure)
 
     def lines(self, text: str, width: float, size: float) -> list[str]:
         """Return lines that are not wider, in the order in which they are read."""
@@ -36,32 +42,49 @@ class LineBreaker:
             if piece.isspace():
                 gap = " " if line else ""
                 continue
-            for part in self._parts(piece, most):
-                needed = self._width(gap) + self._width(part)
-                if line and used + needed > most:
-                    yield line
-                    line, used, gap = "", 0.0, ""
-                    needed = self._width(part)
-                line, used, gap = line + gap + part, used + needed, ""
+            begins = True
+            for part in _parts(piece):
+                while part:
+                    room = most - used - (self._width(gap) if gap else 0.0)
+                    wide = self._width(part)
+                    if wide <= room and len(line) + len(part) <= MOST_IN_LINE:
+                        line, used, gap, part = line + gap + part, most - room + wide, "", ""
+                        continue
+                    # A word that is wider than a line is cut where the line ends, the next one begins anew.
+                    fits = 0 if line and begins else self._fitting(part, min(room, most), wide)
+                    if line and (begins or not fits or len(line) + fits > MOST_IN_LINE):
+                        yield line
+                        line, used, gap = "", 0.0, ""
+                        continue
+                    yield line + part[: max(1, fits)]
+                    line, used, gap, part = "", 0.0, "", part[max(1, fits) :]
+                begins = False
         yield line
 
-    def _parts(self, piece: str, most: float) -> Iterator[str]:
-        """Cut a word that is wider than a line."""
-        while self._width(piece) > most and len(piece) > 1:
-            low, high = 1, len(piece) - 1  # The longest start that fits, one letter at least.
-            while low < high:
-                middle = (low + high + 1) // 2
-                low, high = (middle, high) if self._width(piece[:middle]) <= most else (low, middle - 1)
-            while low > 1 and unicodedata.combining(piece[low]):
-                low -= 1
-            yield piece[:low]
-            piece = piece[low:]
-        yield piece
+    def _fitting(self, part: str, room: float, wide: float) -> int:
+        """Return how many of the first letters of a part, which does not fit, do; marks stay with theirs."""
+        low, high = 0, len(part) - 1
+        guess = int(len(part) * room / wide) if wide > 0 else high
+        while low < high:
+            middle = min(max(guess, low + 1), high)
+            fits = self._width(part[:middle]) <= room
+            low, high = (middle, high) if fits else (low, middle - 1)
+            guess = middle + 1 if fits and middle == guess else (low + high + 1) // 2
+        whole = low
+        while low > 1 and unicodedata.combining(part[low]):
+            low -= 1
+        return whole if low == 1 else low
 
-    def _width(self, text: str) -> float:
-        if text not in self._widths:
-            self._widths[text] = self._measure(text) if text else 0.0
-        return self._widths[text]
+
+def _parts(piece: str) -> Iterator[str]:
+    """Cut a word into parts that are quickly measured; a mark stays with its letter."""
+    while len(piece) > LONGEST_PART:
+        end = LONGEST_PART
+        while end > LONGEST_PART // 2 and unicodedata.combining(piece[end]):
+            end -= 1
+        yield piece[:end]
+        piece = piece[end:]
+    yield piece
 
 
 def pieces(text: str) -> Iterator[str]:

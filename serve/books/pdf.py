@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .book import Book
+from .book import Book, unhurried
 from .fonts import Font
 from .typeset import FAMILY, FOOT, NUMBER_SIZE, Block, Sheet, new_pdf, shape, sheets_of
 
 PRODUCER = "Scenewright"
 
 
-def write_pdf(book: Book, fonts: Sequence[Font], file: Path) -> None:
-    """Write a book into a file; the same book is the same bytes. Raises OSError."""
-    sheets = sheets_of(book, fonts)
+def write_pdf(book: Book, fonts: Sequence[Font], file: Path, between: Callable[[], None] = unhurried) -> None:
+    """Write a book into a file; the same book is the same bytes.
+
+    `between` is called before each page. Raises OSError, and what `between` raises.
+    """
+    sheets = sheets_of(book, fonts, between)
     with new_pdf(fonts) as pdf:
         shape(pdf, book.right_to_left)
         pdf.set_title(book.title)
@@ -27,6 +30,7 @@ def write_pdf(book: Book, fonts: Sequence[Font], file: Path) -> None:
             pdf.set_author(book.author)
         _show_title(pdf)
         for sheet in sheets:
+            between()
             _add(pdf, sheet)
         pdf.output(str(file))
 

@@ -7,13 +7,13 @@ points, from the top left.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .book import Book, Page
+from .book import Book, Page, unhurried
 from .fonts import Font, without_hidden
 from .lines import UNIT, LineBreaker
 
@@ -95,17 +95,18 @@ class Typesetter:
         return Block(tuple(lines), size, inside, heading=heading)
 
 
-def sheets_of(book: Book, fonts: Sequence[Font]) -> list[Sheet]:
-    """Return all sheets of a book: the cover first."""
+def sheets_of(book: Book, fonts: Sequence[Font], between: Callable[[], None] = unhurried) -> list[Sheet]:
+    """Return all sheets of a book: the cover first. `between` is called before each page, and may raise."""
     with new_pdf(fonts) as pdf:
-        return _sheets(book, Typesetter(pdf, fonts, book.right_to_left))
+        return _sheets(book, Typesetter(pdf, fonts, book.right_to_left), between)
 
 
-def _sheets(book: Book, typesetter: Typesetter) -> list[Sheet]:
+def _sheets(book: Book, typesetter: Typesetter, between: Callable[[], None]) -> list[Sheet]:
     sizes = [_picture_size(page.picture) for page in book.pages]
     tallest = max(height for _, height in sizes)
     sheets = [*_cover(book, sizes[0], tallest, typesetter)]
     for index, (page, size) in enumerate(zip(book.pages, sizes, strict=True)):
+        between()
         sheets += _page(page, index, size, tallest, typesetter)
     numbers = iter(range(1, len(sheets) + 1))
     last_cover = sum(1 for sheet in sheets if sheet.source is None)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve.books.lines import UNIT, LineBreaker, pieces
+from serve.books.lines import LONGEST_PART, MOST_IN_LINE, UNIT, LineBreaker, pieces
 
 
 def breaker() -> LineBreaker:
@@ -32,6 +34,23 @@ def breaker() -> LineBreaker:
 )
 def test_where_lines_break(text: str, lines: list[str]) -> None:
     assert breaker().lines(text, 96, 10) == lines
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 10_000, "!" * 10_000, "ก" * 10_000, "e" + "\u0301" * 9_999, "ab" * 50 + "!" * 9_000]
+)
+def test_a_word_of_any_length_is_measured_in_small_parts(text: str) -> None:
+    measured: list[int] = []
+
+    def width(part: str) -> float:
+        measured.append(len(part))
+        return UNIT * sum(not unicodedata.combining(letter) for letter in part)
+
+    lines = LineBreaker(width).lines(text, 500, 10)
+    assert "".join(lines) == text
+    assert max(measured) <= LONGEST_PART and sum(measured) < 30 * len(text)
+    assert max(map(len, lines)) <= MOST_IN_LINE
+    assert all(len(line) >= 49 for line in lines[1:-1]), "no line ends where only a part does"
 
 
 @given(st.text(alphabet="ab -。（一二\u0301\n", max_size=60), st.integers(2, 12))
