@@ -6,14 +6,25 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import Engine, insert, select
 
 from deployments.messages import Usage
 from serve.graph.bill import Used
 from serve.jobs.states import NewScene
 from serve.jobs.store import JobStore
 from serve.state.database import MIGRATIONS, open_database
+from serve.state.tables import picture_holds
 from serve.usage import store as usage
 from serve.webhooks import outbox
+
+
+def back_and_forth(engine: Engine, revision: str) -> None:
+    for direction, to in ((command.downgrade, revision), (command.upgrade, "head")):
+        with engine.begin() as connection:
+            config = Config()
+            config.set_main_option("script_location", str(MIGRATIONS))
+            config.attributes["connection"] = connection
+            direction(config, to)
 
 
 def test_deliveries_of_jobs_outlive_it_and_those_of_no_job_do_not(tmp_path: Path) -> None:
@@ -22,13 +33,21 @@ def test_deliveries_of_jobs_outlive_it_and_those_of_no_job_do_not(tmp_path: Path
     with engine.begin() as connection:
         outbox.report(connection, "a", "https://h.example", "budget.exhausted", {}, 0.0)
         usage.add(connection, {("a", "k"): Used(1, Usage(1.0, 1.0))}, 0.0)
-    for direction, revision in ((command.downgrade, "0007"), (command.upgrade, "head")):
-        with engine.begin() as connection:
-            config = Config()
-            config.set_main_option("script_location", str(MIGRATIONS))
-            config.attributes["connection"] = connection
-            direction(config, revision)
+    back_and_forth(engine, "0007")
     assert [delivery.job_id for delivery in outbox.listed(engine)] == ["j"]
     day = usage.day_of(0.0)
     assert usage.total(engine, "a", day, day, None) == Used()
+    engine.dispose()
+
+
+def test_what_a_story_held_is_held_no_more(tmp_path: Path) -> None:
+    """The code of before knows no stories: their pictures would neither expire nor be removed."""
+    engine = open_database(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
+    holders = ["job:j", f"story:{'0' * 32}"]
+    with engine.begin() as connection:
+        rows = [{"holder": holder, "owner": "a", "name": "b" * 64} for holder in holders]
+        connection.execute(insert(picture_holds), rows)
+    back_and_forth(engine, "0010")
+    with engine.connect() as connection:
+        assert list(connection.execute(select(picture_holds.c.holder)).scalars()) == ["job:j"]
     engine.dispose()

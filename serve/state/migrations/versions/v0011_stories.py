@@ -24,6 +24,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # The code of before would keep what they hold for ever.
+    op.execute("DELETE FROM picture_holds WHERE holder LIKE 'story:%'")
     op.drop_index("stories_by_time", "stories")
     op.drop_index("stories_by_owner", "stories")
     op.drop_table("stories")
