@@ -79,6 +79,11 @@ class Quota:
             message = f"this takes {amount:.1f} megapixel-steps, and this key allows {burst:g} at once"
             raise Refusal(422, "invalid_request", message)
 
+    def at_once(self, amount: float) -> float:
+        """Return the amount, or what may be spent at once where that is less."""
+        burst = self.rate if self.burst is None else self.burst
+        return amount if burst is None or self.rate is None else min(amount, burst)
+
     def spend(self, amount: float, now: float) -> None:
         """Spend `amount`, in megapixel-steps.
 

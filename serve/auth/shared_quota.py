@@ -44,6 +44,10 @@ class SharedQuota(Quota):
     def is_new(self, now: float) -> bool:
         return not self._began and self._credit == 0.0 and not self._borrowing.locked()
 
+    def at_once(self, amount: float) -> float:
+        most = self._limits.monthly_budget
+        return super().at_once(amount if most is None else min(amount, most))
+
     async def charge(self, amount: float, now: float) -> None:
         """Spend `amount`, in megapixel-steps, of what is lent here, or borrow more.
 

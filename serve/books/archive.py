@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,19 @@ SUFFIXES = {"jpeg": "jpg", "png": "png", "webp": "webp"}
 
 
 def write_zip(
-    request: Mapping[str, Any], answers: Sequence[Path], inputs: Mapping[str, Path], file: Path
+    request: Mapping[str, Any], answers: Iterable[bytes], inputs: Iterable[tuple[str, bytes]], file: Path
 ) -> None:
     """Write a story into a file; the same story is the same bytes.
 
     `answers`: each page's picture, or its whole answer as JSON. `inputs`: the pictures that the request names
-    by their ids. Raises OSError.
+    by their ids. Each is dropped when it is written. Raises OSError, and what they raise.
     """
     with zipfile.ZipFile(file, "w") as archive:
         _add(archive, "story.json", json.dumps(request, ensure_ascii=False, indent=2).encode(), True)
-        for name, path in sorted(inputs.items()):
-            _add(archive, f"pictures/{name}.png", path.read_bytes())
-        for number, path in enumerate(answers):
-            for name, data in _files(f"page-{number:03}", path.read_bytes()):
+        for name, data in inputs:
+            _add(archive, f"pictures/{name}.png", data)
+        for number, kept in enumerate(answers):
+            for name, data in _files(f"page-{number:03}", kept):
                 _add(archive, name, data)
 
 

@@ -31,7 +31,8 @@ def write_psd(answer: Mapping[str, Any], figures: Sequence[Figure], file: Path) 
     place = ImageOps.fit(_opened(answer["layers"]["background"]).convert("RGB"), picture.size)
     psd.create_pixel_layer(place, name="background")
     for name, layer, (left, top) in _placed(answer, figures):
-        psd.create_pixel_layer(layer, name=name, top=top, left=left)
+        # A plain name at first: only the setter writes one that Mac Roman does not have.
+        psd.create_pixel_layer(layer, top=top, left=left).name = name
     psd.create_pixel_layer(picture, name="picture")
     with file.open("wb") as opened:
         psd.save(opened)
@@ -42,6 +43,7 @@ def _placed(
 ) -> Iterator[tuple[str, Any, tuple[int, int]]]:
     """Yield each figure as large as it is in the picture, the farthest first."""
     where = answer["merge"]["figures"]
+    figures = figures[: len(where)]
     farthest_first = sorted(range(len(figures)), key=lambda index: -figures[index].depth)
     for index in farthest_first:
         layer = _opened(answer["layers"]["characters"][index]).convert("RGBA")

@@ -19,7 +19,7 @@ from ..pictures import loose_pictures as loose
 from ..state.database import now_of
 from ..state.tables import scenes
 from .scene_jobs import can_be_painted
-from .states import SceneState
+from .states import ENDED, SceneState
 
 Outcome = Literal["repainted", "gone"]
 OTHER = "picture: repainted"
@@ -38,7 +38,7 @@ def paint_again(
     same = and_(
         scenes.c.job_id == job_id,
         scenes.c.number == seen.number,
-        scenes.c.status == "succeeded",
+        scenes.c.status.in_(ENDED),  # A page that could not be painted again has its old picture.
         scenes.c.picture == seen.picture,
         scenes.c.repaints == seen.repaints,
     )

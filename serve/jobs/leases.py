@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, case, delete, func, or_, select, update
 
 from ..auth.quota_store import spend_budget
 from ..graph.bill import Used
@@ -26,6 +26,8 @@ from ..usage.store import Who
 from ..webhooks import outbox
 
 NOTHING: Mapping[Who, Used] = MappingProxyType({})
+KEPT_BYTES = case((scenes.c.picture.is_(None), 0), else_=scenes.c.picture_bytes)
+"""What a scene that fails keeps: a page that was painted before has its picture still."""
 LONGEST_WAIT_S = 3_600.0
 """Nothing waits longer for its next attempt: a time beyond it was written before the clock was set back."""
 
@@ -145,7 +147,7 @@ class Leases:
             impossible = scenes.c.lease_until > now + 2 * self._lease_s
             gone = and_(scenes.c.status == "running", or_(scenes.c.lease_until < now, impossible))
             hopeless = update(scenes).where(gone, scenes.c.losses >= self._max_losses - 1)
-            ended = _end("failed", now) | {"picture_bytes": 0}
+            ended = _end("failed", now) | {"picture_bytes": KEPT_BYTES}
             failed = connection.execute(hopeless.values(**ended, error=json.dumps(error)))
             again = update(scenes).where(gone).values(**_back(0.0), losses=scenes.c.losses + 1)
             return connection.execute(again).rowcount + failed.rowcount
@@ -175,7 +177,8 @@ class Leases:
     ) -> bool:
         """Keep the result as the scene's, and with it what was `used` for it and what it `cost`.
 
-        Returns False where the lease was lost, and the picture stays loose.
+        Returns False where the lease was lost, and the picture stays loose. One that it had before has no
+        owner from now on.
 
         `painted` distinguishes paintings, where the name of their file does not (kept_scenes.py).
         """
@@ -191,9 +194,12 @@ class Leases:
         mine = update(scenes).where(scenes.c.lease == lease)
         with self._engine.begin() as connection:
             ended = _end("succeeded", now_of(connection, now))
+            old = connection.execute(select(scenes.c.picture).where(scenes.c.lease == lease)).scalar()
             kept = connection.execute(mine.values(**ended, **values)).rowcount == 1
             if kept:
                 loose.settle(connection, lease)
+                if old is not None and old != picture:
+                    loose.leave(connection, secrets.token_hex(16), old)
                 usage.add(connection, used, now)
                 for owner, _ in used:
                     spend_budget(connection, owner, cost, now_of(connection, now))
@@ -213,7 +219,7 @@ class Leases:
             values = _end("failed", now) if over or retry_in_s is None else _back(now + retry_in_s)
             counted: dict[str, Any] = {"attempts": attempts + 1, "error": json.dumps(error) if over else None}
             if over:
-                counted["picture_bytes"] = 0
+                counted["picture_bytes"] = KEPT_BYTES
             return connection.execute(update(scenes).where(mine).values(**values, **counted)).rowcount == 1
 
     def put_back(self, lease: str, wait_s: float, now: float | None = None) -> bool:

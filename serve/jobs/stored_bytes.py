@@ -6,6 +6,7 @@ that is cancelled keeps a row as its receipt, and nothing of its request.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert
@@ -32,8 +33,14 @@ def cancel_scenes(connection: Connection, job_id: str, now: float) -> int:
     a scene.
     """
     waiting = scenes.c.job_id == job_id, scenes.c.status.in_(("queued", "running"))
-    kept = [column for column in scenes.c if column.name not in CANCELLED]
+    kept = [column for column in scenes.c if column.name == "picture_bytes" or column.name not in CANCELLED]
     gone = connection.execute(delete(scenes).where(*waiting).returning(*kept)).mappings().all()
     if gone:
-        connection.execute(insert(scenes), [{**row, **CANCELLED, "ended_at": now} for row in gone])
+        connection.execute(insert(scenes), [_cancelled(row, now) for row in gone])
     return len(gone)
+
+
+def _cancelled(row: Mapping[Any, Any], now: float) -> dict[str, Any]:
+    """Return a scene's row when it is cancelled. One that is painted again keeps the picture that it had."""
+    size = 0 if row["picture"] is None else row["picture_bytes"]
+    return {**row, **CANCELLED, "picture_bytes": size, "ended_at": now}

@@ -73,6 +73,12 @@ async def charge(request: Request, amount: float, begun: Callable[[], bool]) -> 
         raise
 
 
+def at_once(request: Request, amount: float) -> float:
+    """Return the amount, or all that the caller's quota allows at once: no work is too large for it then."""
+    quota = getattr(request.state, "quota", None)
+    return quota.at_once(amount) if isinstance(quota, Quota) else amount
+
+
 @contextmanager
 def noting_limit(request: Request) -> Iterator[None]:
     """Note which limit refuses a request inside of the block: HttpMetrics counts it."""

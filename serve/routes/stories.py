@@ -21,7 +21,7 @@ from ..graph.scene import Graph
 from ..http.body import abandon_with_client, parse, read_json, understand
 from ..http.error_responses import Refusal
 from ..http.file_body import FileBody
-from ..http.paths import link
+from ..http.paths import is_head, link
 from ..http.rendering import JsonResponse
 from ..http.sse import EVENTS, EventStream
 from ..http.stream_budget import StreamBudget
@@ -38,11 +38,12 @@ from ..stories.story import Story
 from ..stories.story_answers import LanguageQuery, PageState, StoryAccepted, StoryList, StoryResponse
 from ..stories.story_responses import accepted, page_state, story_events, summary, whole
 from ..stories.story_schema import PageChange, RepaintRequest, StoryChange, StoryRequest
-from .charges import charged, check_budget
+from .charges import at_once, charged, check_budget
 from .input_pictures import keeping_inputs, of_scene
 from .jobs import EVENT_POLL_S, KEPT, SCENE_BYTES, describe_idempotency, idempotency_key, is_admin, seen_by
 from .kept_scene import kept_scene, number_of
 
+PRIVATE = {"Cache-Control": "private, no-cache"}
 BOOKS: Mapping[Kind, str] = {
     "pdf": "Make a PDF: a cover, and each page's picture with its text below.",
     "epub": "Make an EPUB 3 of fixed layout.",
@@ -89,11 +90,18 @@ def story_routes(
             return replace(story, members={**story.members, **found})
         return story
 
-    async def made(request: Request, megapixels: float, making: Coroutine[Any, Any, BookFile]) -> Response:
-        """Answer with a file that is made now, and charge for it."""
-        work = charged(request, megapixels, lambda: True, making)
+    async def made(
+        request: Request, megapixels: float, media_type: str, making: Coroutine[Any, Any, BookFile]
+    ) -> Response:
+        """Answer with a file that is made now, and charge for it. For HEAD none is made."""
+        if is_head(request):
+            making.close()
+            response = Response(media_type=media_type, headers=PRIVATE)
+            del response.headers["Content-Length"]  # Nobody knows it before the file is made.
+            return response
+        work = charged(request, at_once(request, megapixels), lambda: True, making)
         found = await abandon_with_client(request, work)
-        return FileBody(found.file, found.size, found.media_type, {"Cache-Control": "private, no-cache"})
+        return FileBody(found.file, found.size, found.media_type, PRIVATE)
 
     def book_route(kind: Kind) -> Callable[[Request, str], Awaitable[Response]]:
         async def book(request: Request, story_id: str) -> Response:
@@ -101,7 +109,7 @@ def story_routes(
             tenant = tenant_of(request)
             state, language = await books.ready(tenant, story_id, asked.language)
             making = books.make(tenant, state, language, kind)
-            return await made(request, books.megapixels(state.story), making)
+            return await made(request, books.megapixels(state.story), MEDIA_TYPES[kind], making)
 
         book.__name__ = f"{kind}_of_story"
         book.__doc__ = BOOKS[kind]
@@ -152,7 +160,7 @@ def story_routes(
                 raise Refusal(403, "forbidden", "only an admin's key lists other tenants' stories", "tenant")
             whose = requested.tenant
         found, cursor = await service.page(whose, requested.limit, requested.after)
-        data = [summary(job, story, all_).model_dump(exclude_none=True) for job, story in found]
+        data = [summary(job, title, all_).model_dump(exclude_none=True) for job, title in found]
         return JSONResponse({"data": data, "next": cursor})
 
     @router.get("/v1/stories/{story_id}", response_model=StoryResponse, response_model_exclude_none=True)
@@ -274,8 +282,10 @@ def story_routes(
         """Make a PSD of a page: the place, each figure where it stands, and the finished picture on top."""
         tenant = tenant_of(request)
         state = await service.find(tenant, story_id)
-        making = books.make_psd(tenant, state, number_of(index))
-        return await made(request, books.megapixels(state.story) / state.job.total, making)
+        number = number_of(index)
+        books.check_psd(state, number)
+        megapixels = books.megapixels(state.story, number)
+        return await made(request, megapixels, PSD, books.make_psd(tenant, state, number))
 
     @router.get(
         "/v1/stories/{story_id}/events",

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import shutil
-import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO, Literal
+import re
+from collections.abc import Callable, Iterator, Mapping
+from threading import Event
+from typing import Any, Literal
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from deployments.errors import InvalidRequest, Overloaded, ScenewrightError
+from deployments.errors import InvalidRequest, NotReady, Overloaded, ScenewrightError
 from deployments.merge_work import MEGA
+from deployments.messages import PictureFormat
 from deployments.queueing.work_queue import QueuedThreads, QueuedWork
 
 from ..api.cast_request import CastBody
@@ -25,10 +25,11 @@ from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal
 from ..jobs.job_service import JobService
 from ..pictures.store import story_holder
+from .book_files import BookFile, BookFiles, Making
 from .pages import shown_in
-from .service import StoryService, StoryState, page_of
+from .service import NO_PICTURE, StoryService, StoryState, page_of
 from .story import Story, as_json
-from .texts import in_language, languages_of
+from .texts import NO_LETTER, in_language, languages_of
 
 Kind = Literal["pdf", "epub", "zip"]
 MEDIA_TYPES: Mapping[Kind, str] = {
@@ -39,19 +40,14 @@ MEDIA_TYPES: Mapping[Kind, str] = {
 MEMORY_BYTES = 512 << 20
 PAGE_BYTES = 4 << 20
 """Bytes that a page takes while its book is made, roughly: its picture twice, once decoded."""
+PIXEL_BYTES = 4
 PLACES = 16
+WAITING = ("queued", "running")
+AGAIN_S = 5.0
+NO_LAYERS = "this page was kept without its layers: the story has `layers` false"
 PSD = "image/vnd.adobe.photoshop"
 LONGEST_NAME = 60
 BUSY = "too many books of this tenant are being made; come back shortly"
-
-
-@dataclass
-class BookFile:
-    """An open file, which has no name any more."""
-
-    file: BinaryIO
-    size: int
-    media_type: str
 
 
 class StoryBooks:
@@ -62,13 +58,17 @@ class StoryBooks:
         self._jobs = jobs
         self._stories = stories
         self._fonts = Fonts(config.books.fonts)
+        self._files = BookFiles()
         self._queue = QueuedThreads(config.books.max_making, MEMORY_BYTES, PLACES)
 
-    def megapixels(self, story: Story) -> float:
-        """Return what is read and written for a book."""
+    def megapixels(self, story: Story, number: int | None = None) -> float:
+        """Return what is read and written for a book, or for one page. Raises Refusal 404."""
         merge, frame = self._config.merge, story.request.frame
         width, height = frame.width or merge.width, frame.height or merge.height
-        return len(story.in_books()) * width * height / MEGA
+        every = [story.request.pages[each] for each in story.in_books()]
+        pages = every if number is None else [page_of(story, number)]
+        sizes = [(page.merge.width or width, page.merge.height or height) for page in pages]
+        return sum(width * height for width, height in sizes) / MEGA
 
     async def ready(self, owner: str, story_id: str, language: str | None) -> tuple[StoryState, str]:
         """Return a story of which a book can be made, and the book's language.
@@ -78,9 +78,10 @@ class StoryBooks:
         state = await self._stories.find(owner, story_id)
         for number in state.story.in_books():
             scene = state.job.scenes[number]
-            if scene.was_kept:
+            waits = scene.status in WAITING
+            if scene.was_kept and not (waits and scene.picture):
                 continue
-            why = "is not painted yet"
+            why = "is being painted again" if scene.picture else "is not painted yet"
             if scene.error is not None:
                 why = f"could not be painted ({scene.error['message']}); paint it again"
             elif scene.status == "cancelled":
@@ -91,58 +92,69 @@ class StoryBooks:
     async def make(self, owner: str, state: StoryState, language: str, kind: Kind) -> BookFile:
         """Return a book. Raises Refusal, NotReady and InvalidRequest, which names a text without a font."""
 
-        def write(folder: Path, file: Path) -> None:
+        def write(making: Making) -> None:
             if kind == "zip":
-                self._write_zip(owner, state, folder, file)
+                self._write_zip(owner, state, making)
             else:
-                self._write_book(owner, state, language, kind, folder, file)
+                self._write_book(owner, state, language, kind, making)
 
-        return await self._made(owner, state, f"book.{kind}", MEDIA_TYPES[kind], write)
+        return await self._made(
+            owner, state, self.megapixels(state.story), f"book.{kind}", MEDIA_TYPES[kind], write
+        )
+
+    def check_psd(self, state: StoryState, number: int) -> None:
+        """Raise Refusal 404 where a page has no picture, or no layers."""
+        page_of(state.story, number)
+        if not state.job.scenes[number].was_kept:
+            raise Refusal(404, "not_found", NO_PICTURE)
+        if not state.story.request.layers:
+            raise Refusal(404, "not_found", NO_LAYERS)
 
     async def make_psd(self, owner: str, state: StoryState, number: int) -> BookFile:
-        """Return a page's layers as a PSD. Raises Refusal 404 where it has no picture, or no layers."""
+        """Return a page's layers as a PSD. Raises NotReady, and Refusal 404 where it has no layers."""
         page = page_of(state.story, number)
         figures = [
             Figure(figure.cast or figure.prompt[:LONGEST_NAME], figure.depth) for figure in page.characters
         ]
 
-        def write(folder: Path, file: Path) -> None:
+        def write(making: Making) -> None:
             from ..books.psd import write_psd
 
-            _, data, kind = self._jobs.read(owner, state.job.id, number, whole=True)
+            data, kind = self._page(owner, state, number, whole=True)
             if kind is not None:
-                message = "this page was kept without its layers: the story has `layers` false"
-                raise Refusal(404, "not_found", message)
-            write_psd(json.loads(data), figures, file)
+                raise Refusal(404, "not_found", NO_LAYERS)
+            write_psd(json.loads(data), figures, making.file)
 
-        return await self._made(owner, state, "page.psd", PSD, write)
+        return await self._made(owner, state, self.megapixels(state.story, number), "page.psd", PSD, write)
 
     async def _made(
         self,
         owner: str,
         state: StoryState,
+        cost: float,
         name: str,
         media_type: str,
-        write: Callable[[Path, Path], None],
+        write: Callable[[Making], None],
     ) -> BookFile:
-        """Have a file written in a folder of its own, in turn."""
-        work = QueuedWork(owner, self.megapixels(state.story), len(state.job.scenes) * PAGE_BYTES)
+        """Have a file written in a folder of its own, in turn. It stops where its caller has left."""
+        memory = max(len(state.job.scenes) * PAGE_BYTES, int(cost * PIXEL_BYTES * MEGA))
+        work, left = QueuedWork(owner, cost, memory), Event()
 
         def make() -> BookFile | Exception:
-            folder = Path(tempfile.mkdtemp(prefix="scenewright-book-"))
-            try:
-                file = folder / name
-                write(folder, file)
-                return BookFile(file.open("rb"), file.stat().st_size, media_type)
-            except (Refusal, ScenewrightError, SQLAlchemyError, OSError) as error:
-                return error
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
+            with self._files.making(name, left) as making:
+                try:
+                    write(making)
+                    return making.opened(media_type)
+                except (Refusal, ScenewrightError, SQLAlchemyError, OSError) as error:
+                    return error
 
         try:
             made = await self._queue.run(work, make)
         except Overloaded as full:
             raise Overloaded(BUSY, retry_after_s=full.retry_after_s) from None
+        except asyncio.CancelledError:
+            left.set()
+            raise
 
         def unwrap() -> BookFile:
             if isinstance(made, Exception):
@@ -151,41 +163,48 @@ class StoryBooks:
 
         return await self._jobs.in_thread(unwrap)
 
-    def _write_book(
-        self, owner: str, state: StoryState, language: str, kind: Kind, folder: Path, file: Path
-    ) -> None:
+    def _write_book(self, owner: str, state: StoryState, language: str, kind: Kind, making: Making) -> None:
         from ..books.epub import write_epub
         from ..books.pdf import write_pdf
 
         texts = _texts(state.story, language)
         fonts = _chosen(self._fonts, texts, language)
-        pictures = self._read(owner, state, folder, whole=False)
+        pictures = [
+            making.add(f"page-{number}", self._page(owner, state, number, whole=False)[0])
+            for number in state.story.in_books()
+        ]
         title, author, *told = texts.values()
         pages = [
             Page(text, _alt(state.story, number, language), picture)
             for number, text, picture in zip(state.story.in_books(), told, pictures, strict=True)
         ]
         book = Book(state.job.id, title, pages, language, author, state.job.created_at)
-        (write_pdf if kind == "pdf" else write_epub)(book, fonts, file)
+        (write_pdf if kind == "pdf" else write_epub)(book, fonts, making.file, making.between)
 
-    def _write_zip(self, owner: str, state: StoryState, folder: Path, file: Path) -> None:
+    def _write_zip(self, owner: str, state: StoryState, making: Making) -> None:
         from ..books.archive import write_zip
 
-        request = sent_again(state.story)
-        inputs = {}
-        holder = story_holder(state.job.id)
-        for picture_id in state.story.picture_ids():
-            inputs[picture_id] = folder / picture_id
-            inputs[picture_id].write_bytes(self._jobs.input_file(holder, owner, picture_id))
-        write_zip(request, self._read(owner, state, folder, whole=True), inputs, file)
+        def answers() -> Iterator[bytes]:
+            for number in state.story.in_books():
+                making.between()
+                yield self._page(owner, state, number, whole=True)[0]
 
-    def _read(self, owner: str, state: StoryState, folder: Path, whole: bool) -> list[Path]:
-        """Write the kept file of each page of the books into the folder, one at a time."""
-        files = []
-        for number in state.story.in_books():
-            files.append(folder / f"page-{number}")
-            files[-1].write_bytes(self._jobs.read(owner, state.job.id, number, whole)[1])
-        return files
+        def inputs() -> Iterator[tuple[str, bytes]]:
+            holder = story_holder(state.job.id)
+            for picture_id in sorted(state.story.picture_ids()):
+                making.between()
+                yield picture_id, self._jobs.input_file(holder, owner, picture_id)
+
+        write_zip(sent_again(state.story), answers(), inputs(), making.file)
+
+    def _page(
+        self, owner: str, state: StoryState, number: int, whole: bool
+    ) -> tuple[bytes, PictureFormat | None]:
+        """Return the kept file of a page, as it was seen. Raises NotReady where it is painted again since."""
+        scene, data, kind = self._jobs.read(owner, state.job.id, number, whole)
+        if scene.status in WAITING or scene.picture != state.job.scenes[number].picture:
+            raise NotReady(f"page {number} is being painted again", retry_after_s=AGAIN_S)
+        return data, kind
 
 
 def sent_again(story: Story) -> dict[str, Any]:
@@ -234,7 +253,7 @@ def _texts(story: Story, language: str) -> dict[str, str]:
 def _alt(story: Story, number: int, language: str) -> str:
     page = story.request.pages[number]
     own = in_language(page.alt, language, story.request.language) if page.alt else None
-    return own or shown_in(page, story.members)
+    return own or re.sub(NO_LETTER, " ", shown_in(page, story.members))
 
 
 def _chosen(fonts: Fonts, texts: Mapping[str, str], language: str) -> Any:

@@ -25,12 +25,13 @@ from ..jobs.states import JobState, SceneState
 from ..pictures.service import id_of
 from . import store
 from .pages import scene_of
-from .story import Story, as_json, changed_page, changed_story, with_ids
+from .story import Story, as_json, changed_page, changed_story, letters_of, with_ids
 from .story_schema import PageChange, RepaintRequest, StoryChange, StoryPage, StoryRequest
 
 NO_STORY = "there is no such story"
 NO_PAGE = "this story has no such page"
 NO_PICTURE = "this story has no such page, or no picture of it"
+MAX_LETTERS = 1_000_000
 ATTEMPTS = 5
 """How often a change is tried while others change the same story."""
 
@@ -52,7 +53,8 @@ class StoryService:
         self._jobs = jobs
 
     def begun(self, requested: StoryRequest, members: Mapping[str, Member]) -> Story:
-        """Return a new story, with its seed."""
+        """Return a new story, with its seed. Raises InvalidRequest where it has too many letters."""
+        check_letters(requested)
         if requested.seed is None:
             requested = requested.model_copy(update={"seed": secrets.randbits(SEED_BITS)})
         return Story(requested, members)
@@ -113,11 +115,11 @@ class StoryService:
 
     async def page(
         self, owner: str | None, limit: int, after: str | None
-    ) -> tuple[list[tuple[JobState, Story]], str | None]:
-        """Return a page of the list of stories, newest first, and the cursor of the next one."""
+    ) -> tuple[list[tuple[JobState, str | dict[str, str]]], str | None]:
+        """Return a page of the list of stories with their titles, newest first, and the next one's cursor."""
         jobs, cursor = await self._jobs.page(owner, limit, after, store.story_ids())
         ids = [job.id for job in jobs]
-        found = await self._jobs.in_thread(lambda: store.requests_of(self._jobs.engine, ids))
+        found = await self._jobs.in_thread(lambda: store.titles_of(self._jobs.engine, ids))
         return [(job, found[job.id]) for job in jobs if job.id in found], cursor
 
     async def end(self, owner: str | None, story_id: str) -> JobState:
@@ -152,6 +154,7 @@ class StoryService:
         for _ in range(ATTEMPTS):
             seen = (await self.find(owner, story_id)).story
             new = changed(seen)
+            check_letters(new.request, letters_of(seen.request), "text")
 
             def write(seen: Story = seen, new: Story = new) -> None:
                 store.change(self._jobs.engine, owner, story_id, seen, new, self._jobs.budget())
@@ -177,7 +180,9 @@ class StoryService:
         page = changed_page(page_of(found.story, number), change)
         if change.seed is None:
             page = page.model_copy(update={"seed": secrets.randbits(SEED_BITS)})
-        return found.story, found.story.with_page(number, page)
+        new = found.story.with_page(number, page)
+        check_letters(new.request, letters_of(found.story.request), "text")
+        return found.story, new
 
     async def scene(self, story: Story, number: int) -> SceneRequest:
         """Return the scene of one page. Raises InvalidRequest with the parameter's path in the page."""
@@ -229,6 +234,13 @@ def page_of(story: Story, number: int) -> StoryPage:
     if not 0 <= number < len(story.request.pages):
         raise Refusal(404, "not_found", NO_PAGE)
     return story.request.pages[number]
+
+
+def check_letters(request: StoryRequest, before: int = 0, param: str = "pages") -> None:
+    """Raise InvalidRequest where a story's texts are too long in all, and longer than `before`."""
+    if letters_of(request) > max(before, MAX_LETTERS):
+        message = f"the texts of a story may have {MAX_LETTERS} characters in all, in all its languages"
+        raise InvalidRequest(message, param)
 
 
 def busy() -> Refusal:

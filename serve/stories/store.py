@@ -6,7 +6,6 @@ Every function is one transaction, and raises SQLAlchemyError. Where the owner m
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +14,11 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, in
 
 from ..jobs.states import NewScene
 from ..jobs.store import PicturesGone, TooManyWaiting, check_key, open_scenes, scene_row, worked_off_in_s
-from ..pictures import loose_pictures as loose
 from ..pictures.store import hold, story_holder
 from ..state.database import now_of, reading
 from ..state.storage_budget import StorageBudget, lock_storage
 from ..state.tables import jobs, scenes, stories
-from .story import Story, dumped, loaded
+from .story import TITLE_END_CHARS, Story, dumped, loaded, title_at_start
 
 
 class Changed(Exception):
@@ -68,11 +66,12 @@ def headers_of(engine: Engine, story_id: str) -> dict[int, dict[str, str]]:
         return {row.number: json.loads(row.headers) for row in connection.execute(found)}
 
 
-def requests_of(engine: Engine, story_ids: Collection[str]) -> dict[str, Story]:
-    """Return stories by their ids."""
-    found = select(stories.c.job_id, stories.c.body).where(stories.c.job_id.in_(story_ids))
+def titles_of(engine: Engine, story_ids: Collection[str]) -> dict[str, str | dict[str, str]]:
+    """Return stories' titles by their ids. Of each only the start is read: it may have a million letters."""
+    start = func.substr(stories.c.body, 1, TITLE_END_CHARS).label("start")
+    found = select(stories.c.job_id, start).where(stories.c.job_id.in_(story_ids))
     with reading(engine) as connection:
-        return {row.job_id: loaded(row.body) for row in connection.execute(found)}
+        return {row.job_id: title_at_start(row.start) for row in connection.execute(found)}
 
 
 def story_ids() -> Select[tuple[str]]:
@@ -103,7 +102,8 @@ def repaint(
 ) -> None:
     """Have one page painted anew, all of it in one transaction. No other page is touched.
 
-    The worker that paints it at present loses its lease. The picture that it had has no owner from now on.
+    The worker that paints it at present loses its lease. The picture that it had stays until the new one is
+    there.
     Raises Changed, StorageFull, TooManyWaiting, KeyEnded and PicturesGone.
     """
     with engine.begin() as connection:
@@ -120,11 +120,11 @@ def repaint(
             if excess > 0:
                 raise TooManyWaiting(worked_off_in_s(connection, owner, excess, now))
         row = scene_row(story_id, number, scene)
+        if old.picture is not None:
+            row["picture_bytes"] = max(row["picture_bytes"], old.picture_bytes)
         sizes = ("words_bytes", "picture_bytes")
         more = sum(row[name] - getattr(old, name) for name in sizes)
         _replace(connection, owner, story_id, seen, new, budget, more)
-        if old.picture is not None:
-            loose.leave(connection, secrets.token_hex(16), old.picture)
         connection.execute(update(scenes).where(this).values(**row, **AS_NEW))
         if hold(connection, story_holder(story_id), owner, pictures, now):
             raise PicturesGone
@@ -135,13 +135,11 @@ AS_NEW: dict[str, Any] = {
     "lease_until": None,
     "ended_at": None,
     "error": None,
-    "picture": None,
-    "format": None,
-    "headers": None,
     "repaints": 0,
     "first_painted": None,
     "changed": False,
 }
+"""What is as in a new row; the picture, its format and its headers stay."""
 
 
 def _replace(

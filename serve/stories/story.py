@@ -16,6 +16,9 @@ from ..api.members import Member
 from .story_schema import PageChange, RepaintRequest, StoryChange, StoryPage, StoryRequest
 
 _MEMBERS = TypeAdapter(dict[str, Member])
+_TITLE_START = '{"request": {"title": '
+TITLE_END_CHARS = 32 << 10
+"""A kept story's title ends before so many characters: 300 in each of 32 languages, all of them escaped."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,12 @@ def changed_story(story: Story, change: StoryChange) -> Story:
     return replace(changed, order=tuple(change.order))
 
 
+def letters_of(request: StoryRequest) -> int:
+    """Return how many letters its pages' texts have, in all their languages."""
+    texts = [text for page in request.pages for text in (page.text, page.alt or "")]
+    return sum(len(each) for text in texts for each in ([text] if isinstance(text, str) else text.values()))
+
+
 def as_json(request: StoryRequest) -> dict[str, Any]:
     """Return a request as it could be sent: what its caller left out is left out."""
     return request.model_dump(mode="json", exclude_none=True, exclude_unset=True, exclude={"webhook"})
@@ -95,6 +104,12 @@ def loaded(body: str) -> Story:
     kept = json.loads(body)
     request = StoryRequest.model_validate(kept["request"])
     return Story(request, _MEMBERS.validate_python(kept["members"]), tuple(kept.get("order", ())))
+
+
+def title_at_start(start: str) -> str | dict[str, str]:
+    """Return the title of a kept story, whose first field it is, from its first TITLE_END_CHARS."""
+    title: str | dict[str, str] = json.JSONDecoder().raw_decode(start, len(_TITLE_START))[0]
+    return title
 
 
 def with_ids(value: Any, ids: Mapping[str, str]) -> Any:

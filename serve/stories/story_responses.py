@@ -22,12 +22,12 @@ def accepted(job: JobState) -> StoryAccepted:
     return StoryAccepted(id=job.id, status=job.status, total=job.total)
 
 
-def summary(job: JobState, story: Story, with_tenant: bool = False) -> StorySummary:
+def summary(job: JobState, title: str | dict[str, str], with_tenant: bool = False) -> StorySummary:
     return StorySummary(
         id=job.id,
         status=job.status,
         total=job.total,
-        title=story.request.title,
+        title=title,
         created=int(job.created_at),
         done=job.counts.get("succeeded", 0),
         failed=job.counts.get("failed", 0),
@@ -41,7 +41,7 @@ def whole(state: StoryState, address: str, with_tenant: bool = False) -> StoryRe
     job, story = state.job, state.story
     request = story.request
     return StoryResponse(
-        **summary(job, story, with_tenant).model_dump(),
+        **summary(job, request.title, with_tenant).model_dump(),
         seed=request.seed or 0,
         language=request.language,
         languages=languages_of([request.title, *(page.text for page in request.pages)], request.language),
@@ -56,6 +56,8 @@ def whole(state: StoryState, address: str, with_tenant: bool = False) -> StoryRe
 
 
 def page_state(story: Story, scene: SceneState, headers: Mapping[str, str], address: str) -> PageState:
+    if scene.status != "succeeded":
+        headers = {}  # They are of the picture that it had before.
     degraded = headers.get("X-Degraded")
     page = story.request.pages[scene.number]
     return PageState(

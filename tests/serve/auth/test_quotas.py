@@ -102,3 +102,11 @@ def test_what_was_given_back_can_be_spent_again_and_no_more_than_that() -> None:
     quota.spend(10.0, 0.0)
     with pytest.raises(Refusal):
         quota.spend(0.1, 0.0)
+
+
+def test_what_is_larger_than_all_that_is_allowed_at_once_costs_all_of_it() -> None:
+    assert Quota(rate=1.0, burst=50.0).at_once(52.4) == 50.0
+    assert Quota(rate=1.0).at_once(52.4) == 1.0
+    assert Quota(rate=1.0, burst=50.0).at_once(7.0) == 7.0
+    assert Quota().at_once(52.4) == 52.4
+    Quota(rate=1.0, burst=50.0).spend(Quota(rate=1.0, burst=50.0).at_once(52.4), 0.0)

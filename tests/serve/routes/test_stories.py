@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import xml.etree.ElementTree as ElementTree
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -357,7 +358,9 @@ def test_books(http: httpx.Client) -> None:
         assert response.headers["content-type"] == media_type
         assert response.content.startswith(begins)
         assert http.get(f"{address}.{kind}").content == response.content
-        assert http.head(f"{address}.{kind}").status_code == 200
+        head = http.head(f"{address}.{kind}")
+        assert (head.status_code, head.headers["content-type"]) == (200, media_type)
+        assert "content-length" not in head.headers, "no book is made for it"
         other = http.get(f"{address}.{kind}?language=de")
         assert (other.status_code, error_of(other)["param"]) == (422, "language")
     texts = [text_of(http.get(f"{address}.pdf?language={name}").content) for name in ("en", "he")]
@@ -511,6 +514,37 @@ async def test_no_book_before_its_pages(client: httpx.AsyncClient) -> None:
         assert "page 0 is not painted yet" in error_of(response)["message"]
 
 
+def test_words_that_are_hard_to_set(http: httpx.Client) -> None:
+    """Signs without end, a word without end, and what XML has no place for in what is shown."""
+    pages = [page("!" * 1_500), page("x" * 3_000), page(words="runs\x01fast\x1b", place="a\x0bwood")]
+    story_id = submitted(http, story(1) | {"pages": pages})
+    assert ended(http, story_id)["status"] == "succeeded"
+    response = http.get(f"/v1/stories/{story_id}/book.pdf")
+    assert response.status_code == 200, response.text
+    assert text_of(response.content).count("!") == 1_500
+    response = http.get(f"/v1/stories/{story_id}/book.epub")
+    assert response.status_code == 200, response.text
+    with zipfile.ZipFile(BytesIO(response.content)) as archive:
+        sheets = [name for name in archive.namelist() if name.endswith(".xhtml")]
+        trees = [ElementTree.fromstring(archive.read(name)) for name in sheets]  # noqa: S314 (it is ours)
+    alts = [each.attrib["alt"] for tree in trees for each in tree.iter("{http://www.w3.org/1999/xhtml}img")]
+    assert alts[-1] == "a girl in a red coat, runs fast ; a wood"
+
+
+async def test_the_texts_of_a_story_are_bounded_in_all(client: httpx.AsyncClient) -> None:
+    long = {f"a{chr(97 + n)}": "b" * 10_000 for n in range(26)}
+    pages = [page(text=long, alt=long), page(text=long)]  # type: ignore[arg-type]
+    much = await client.post("/v1/stories", json=story(1) | {"pages": [*pages, page(text=long)]})  # type: ignore[arg-type]
+    assert (much.status_code, error_of(much)["param"]) == (422, "pages")
+    response = await client.post("/v1/stories", json=story(1) | {"pages": pages})
+    assert response.status_code == 202, response.text
+    address = f"/v1/stories/{response.json()['id']}"
+    for method, path in (("PATCH", "pages/1"), ("POST", "pages/1/repaint")):
+        refused = await client.request(method, f"{address}/{path}", json={"alt": long})
+        assert (refused.status_code, error_of(refused)["param"]) == (422, "text"), path
+    assert (await client.patch(f"{address}/pages/1", json={"text": "Short."})).status_code == 200
+
+
 def test_a_letter_that_no_font_has(http: httpx.Client) -> None:
     story_id = submitted(http, story(1) | {"pages": [page("A \U0001f600 and \U00012000.")]})
     ended(http, story_id)
@@ -561,17 +595,19 @@ def test_a_page_is_painted_again_for_its_hero_and_a_miss_is_declared(
 
 
 def test_the_layers_of_a_page(http: httpx.Client) -> None:
-    figures = [{"cast": "mira", "prompt": "a", "depth": 1, **TINY}, {"prompt": "a wolf", **TINY}]
+    figures = [{"cast": "mira", "prompt": "a", "depth": 1, **TINY}, {"prompt": "一只狼 \U0001f43a", **TINY}]
     story_id = submitted(http, story(1) | {"pages": [page(characters=figures)]})
     found = ended(http, story_id)
     response = http.get(f"/v1/stories/{story_id}/pages/0/page.psd").raise_for_status()
     assert response.headers["content-type"] == "image/vnd.adobe.photoshop"
     psd = PSDImage.open(BytesIO(response.content))
     assert psd.size == (128, 64)
-    assert [layer.name for layer in psd] == ["background", "mira", "a wolf", "picture"]
+    assert [layer.name for layer in psd] == ["background", "mira", "一只狼 \U0001f43a", "picture"]
     scene = http.get(found["pages"][0]["picture"], headers={"Accept": "application/json"}).json()
     boxes = [each["box"] for each in scene["merge"]["figures"]]
     assert [(*layer.offset, *layer.size) for layer in psd][1:3] == [tuple(box) for box in boxes]
+    head = http.head(f"/v1/stories/{story_id}/pages/0/page.psd")
+    assert (head.status_code, head.headers["content-type"]) == (200, response.headers["content-type"])
     assert http.get(f"/v1/stories/{story_id}/pages/1/page.psd").status_code == 404
     plain = submitted(http, story(1) | {"layers": False})
     ended(http, plain)

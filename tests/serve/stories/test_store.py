@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
+from serve.jobs.damaged_pictures import paint_again
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
 from serve.jobs.store import JobStore, KeyEnded, TooManyWaiting
 from serve.pictures import loose_pictures as loose
 from serve.state.storage_budget import StorageBudget, StorageFull, stored
-from serve.state.tables import stories
+from serve.state.tables import scenes, stories
 from serve.stories import store
 from serve.stories.story import Story, dumped, loaded
 from serve.stories.story_schema import StoryPage, StoryRequest
@@ -22,6 +23,7 @@ from tests.support.story_requests import page as a_page
 from tests.support.story_requests import story as a_story
 
 ID, BUDGET = "0" * 32, StorageBudget(1 << 20, 100)
+LONGEST_TITLE = {f"abc-{number:08}-12345678-12345678": '\n"' * 150 for number in range(32)}
 SCENE = NewScene('{"new": true}', 60.0, 10)
 
 
@@ -60,7 +62,7 @@ def test_a_story_is_kept_with_its_job_and_goes_with_it(engine: Engine, kept: Sto
     assert store.find(engine, "ada", ID) == store.find(engine, None, ID) == kept
     assert store.find(engine, "bob", ID) is None
     assert store.is_story(engine, ID) and not store.is_story(engine, "1" * 32)
-    assert store.requests_of(engine, [ID, "1" * 32]) == {ID: kept}
+    assert store.titles_of(engine, [ID, "1" * 32]) == {ID: "Mira and the rain"}
     with engine.connect() as connection:
         assert stored(connection, "ada")[1] > len(dumped(kept).encode())
     jobs = JobStore(engine)
@@ -72,20 +74,76 @@ def test_a_story_is_kept_with_its_job_and_goes_with_it(engine: Engine, kept: Sto
         assert connection.execute(select(stories)).all() == []
 
 
+@pytest.mark.parametrize(
+    "title", ['"M" \\ \u2028 \U0001f600', '{"en": "M"}', {"en": "M", "he": "מ"}, LONGEST_TITLE, "7", "null"]
+)
+def test_the_list_has_the_title_as_it_was_given(engine: Engine, title: str | dict[str, str]) -> None:
+    pages = [a_page(words="a \0 that no text of PostgreSQL holds")]
+    story = Story(StoryRequest.model_validate(a_story(1) | {"title": title, "pages": pages}))
+    JobStore(engine).submit(ID, "ada", [SCENE], beside=store.NewStory(story))
+    assert store.titles_of(engine, [ID]) == {ID: title}
+
+
+def pages(engine: Engine) -> list[tuple[str, str | None]]:
+    job = JobStore(engine).job("ada", ID)
+    assert job is not None
+    return [(scene.status, scene.picture) for scene in job.scenes]
+
+
+def bytes_of(engine: Engine) -> list[int]:
+    with engine.connect() as connection:
+        return list(connection.execute(select(scenes.c.picture_bytes).order_by(scenes.c.number)).scalars())
+
+
 def test_one_page_is_painted_again(engine: Engine, kept: Story, leases: Leases) -> None:
     paint_all(leases)
     assert store.headers_of(engine, ID) == {0: {"X-Seed": "7"}, 1: {"X-Seed": "7"}}
     repaint(engine, kept, changed(kept))
-    job = JobStore(engine).job("ada", ID)
-    assert job is not None
-    assert [(scene.status, scene.picture) for scene in job.scenes] == [
-        ("succeeded", "picture-0"),
-        ("queued", None),
-    ]
+    assert pages(engine) == [("succeeded", "picture-0"), ("queued", "picture-1")]
     assert store.find(engine, "ada", ID) == changed(kept)
-    assert len(loose.old(engine, 1.0)) == 1, "the picture that it had is nobody's"
+    assert loose.old(engine, 1.0) == [], "it has its picture until the new one is there"
     claim = leases.claim(now=250.0)
     assert claim is not None and (claim.number, claim.job) == (1, SCENE.job)
+    assert leases.begin_keeping(claim.lease, "new", now=260.0)
+    assert leases.succeed(claim.lease, "new", "png", {"X-Seed": "8"}, now=260.0)
+    assert pages(engine) == [("succeeded", "picture-0"), ("succeeded", "new")]
+    assert store.headers_of(engine, ID)[1] == {"X-Seed": "8"}
+    job = JobStore(engine).job("ada", ID)
+    assert job is not None and not job.scenes[1].changed
+    assert len(loose.old(engine, 1.0)) == 1, "the picture that it had is nobody's"
+
+
+def test_the_same_picture_again_is_not_left_behind(engine: Engine, kept: Story, leases: Leases) -> None:
+    paint_all(leases)
+    repaint(engine, kept, changed(kept), now=149.0)
+    paint_all(leases)
+    assert pages(engine) == [("succeeded", "picture-0"), ("succeeded", "picture-1")]
+    assert loose.old(engine, 1.0) == []
+
+
+@pytest.mark.parametrize("how", ["failed", "lost", "cancelled"])
+def test_a_page_that_is_not_painted_again_keeps_its_picture(
+    engine: Engine, kept: Story, leases: Leases, how: str
+) -> None:
+    paint_all(leases)
+    repaint(engine, kept, changed(kept))
+    if how == "cancelled":
+        JobStore(engine).cancel("ada", ID)
+    elif how == "lost":
+        for _ in range(4):
+            assert leases.claim(now=250.0) is not None
+            leases.recover(now=900.0)
+    else:
+        claim = leases.claim(now=250.0)
+        assert claim is not None and leases.fail(claim.lease, {"code": "content_refused"}, None, now=260.0)
+    status = "failed" if how == "lost" else how
+    assert pages(engine) == [("succeeded", "picture-0"), (status, "picture-1")]
+    assert bytes_of(engine)[1] == SCENE.picture_bytes
+    assert loose.old(engine, 1.0) == []
+    found = JobStore(engine).scene("ada", ID, 1)
+    assert found is not None and found.headers == {"X-Seed": "7"}
+    outcome = paint_again(engine, ID, found, "damaged", 3)
+    assert outcome == "gone", "its words are no real ones here; a damaged picture is no dead end"
 
 
 def test_a_page_that_is_being_painted_is_taken_from_its_worker(

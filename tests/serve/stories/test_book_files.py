@@ -1,0 +1,66 @@
+"""The files of books: bounded in bytes and in time, and gone afterwards."""
+
+from __future__ import annotations
+
+from threading import Event
+
+import pytest
+
+from deployments.errors import DeadlineExceeded, InvalidRequest, NotReady, Overloaded
+from serve.stories import book_files
+from serve.stories.book_files import BookFile, BookFiles
+
+
+def made(files: BookFiles, data: bytes) -> BookFile:
+    with files.making("book.zip", Event()) as making:
+        part = making.add("page-0", b"picture")
+        assert part.read_bytes() == b"picture"
+        making.file.write_bytes(data)
+        book = making.opened("application/zip")
+    assert not making.folder.exists()
+    return book
+
+
+def test_a_book_is_read_when_its_folder_is_gone() -> None:
+    book = made(BookFiles(), b"book")
+    assert (book.file.read(), book.size, book.media_type) == (b"book", 4, "application/zip")
+    book.file.close()
+
+
+def test_a_book_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(book_files, "MOST_BYTES", 10)
+    with pytest.raises(InvalidRequest, match="more than 10 bytes"):
+        made(BookFiles(), b"book")
+    with BookFiles().making("book.zip", Event()) as making:
+        making.file.write_bytes(b"a" * 11)
+        with pytest.raises(InvalidRequest, match="more than 10 bytes"):
+            making.between()
+
+
+@pytest.mark.parametrize("how", ["closed", "dropped"])
+def test_all_books_are_bounded_until_they_are_sent(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    monkeypatch.setattr(book_files, "MOST_OPEN_BYTES", 12)
+    files = BookFiles()
+    first = made(files, b"book!")
+    for _ in range(2):
+        with pytest.raises(Overloaded):
+            made(files, b"book!")
+    if how == "closed":
+        first.file.close()
+        first.file.close()
+    else:
+        del first
+    for _ in range(3):
+        made(files, b"book!").file.close()
+
+
+def test_a_book_has_its_time_and_its_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = Event()
+    with BookFiles().making("book.pdf", left) as making:
+        making.between()
+        left.set()
+        with pytest.raises(NotReady):
+            making.between()
+    monkeypatch.setattr(book_files, "LONGEST_S", -1.0)
+    with BookFiles().making("book.pdf", Event()) as making, pytest.raises(DeadlineExceeded):
+        making.add("page-0", b"picture")
