@@ -52,7 +52,7 @@ class BookFiles:
             shutil.rmtree(folder, ignore_errors=True)
             self.give_back(making.bytes)
 
-    def take(self, more_bytes: int) -> None:
+    def count(self, more_bytes: int) -> None:
         """Count bytes of a book. Raises Overloaded."""
         with self._lock:
             if self._bytes + more_bytes > MOST_OPEN_BYTES:
@@ -85,13 +85,13 @@ class Making:
         if time.monotonic() > self._until:
             raise DeadlineExceeded(f"this book takes longer than {LONGEST_S:g} s to make")
         size = self.file.stat().st_size if self.file.exists() else 0
-        self._take(size - self._written)
+        self._count(size - self._written)
         self._written = size
 
     def add(self, name: str, data: bytes) -> Path:
         """Write a file that the book is made of into its folder. Raises what `between` raises."""
         self.between()
-        self._take(len(data))
+        self._count(len(data))
         path = self.folder / name
         path.write_bytes(data)
         return path
@@ -103,11 +103,11 @@ class Making:
         self.bytes -= self._written
         return BookFile(cast(BinaryIO, file), self._written, media_type)
 
-    def _take(self, more_bytes: int) -> None:
+    def _count(self, more_bytes: int) -> None:
         if self.bytes + more_bytes > MOST_BYTES:
             message = f"this book would take more than {MOST_BYTES} bytes: fetch its pages one by one"
             raise InvalidRequest(message, "story_id")
-        self._files.take(more_bytes)
+        self._files.count(more_bytes)
         self.bytes += more_bytes
 
 

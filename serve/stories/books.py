@@ -184,7 +184,7 @@ class StoryBooks:
     def _write_zip(self, owner: str, state: StoryState, making: Making) -> None:
         from ..books.archive import write_zip
 
-        def answers() -> Iterator[bytes]:
+        def kept_files() -> Iterator[bytes]:
             for number in state.story.in_books():
                 making.between()
                 yield self._page(owner, state, number, whole=True)[0]
@@ -195,7 +195,7 @@ class StoryBooks:
                 making.between()
                 yield picture_id, self._jobs.input_file(holder, owner, picture_id)
 
-        write_zip(sent_again(state.story), answers(), inputs(), making.file)
+        write_zip(sent_again(state.story), kept_files(), inputs(), making.file)
 
     def _page(
         self, owner: str, state: StoryState, number: int, whole: bool
