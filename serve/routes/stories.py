@@ -32,7 +32,8 @@ from ..jobs.job_service import JobService, digest_of
 from ..jobs.states import JobState
 from ..openapi.fragments import describe_body, describe_header, describe_query, responses_of
 from ..pictures.service import PictureService
-from ..stories.books import MEDIA_TYPES, PSD, BookFile, Kind, StoryBooks
+from ..stories.book_files import BookFile
+from ..stories.books import MEDIA_TYPES, PSD, Kind, StoryBooks
 from ..stories.service import ATTEMPTS, StoryService, busy, by_ids, with_kept
 from ..stories.story import Story
 from ..stories.story_answers import LanguageQuery, PageState, StoryAccepted, StoryList, StoryResponse
