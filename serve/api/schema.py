@@ -55,6 +55,8 @@ Words = str
 Prompt = Annotated[Words, AfterValidator(_not_blank), Field(json_schema_extra={"pattern": NOT_BLANK})]
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1, description="any seed a JavaScript number can hold")]
 Deadline = float
+LookedUp = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+"""A name that a database query is given: PostgreSQL's texts hold no NUL."""
 ALIASES = {"num_inference_steps": "steps", "guidance_scale": "cfg_scale"}
 """Fields that have another name too."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from .schema import Wire
+from .schema import LookedUp, Wire
 
 LONGEST_DAYS = 366
 MAX_ROWS = 1_000
@@ -28,10 +28,10 @@ class UsageQuery(Wire):
 
     since: Day | None = Field(None, description="the first day, in UTC; else the first of this month")
     until: Day | None = Field(None, description="the last day; else today")
-    key: str | None = Field(None, max_length=64, description="the id of one of the tenant's keys")
-    tenant: str | None = Field(None, max_length=64, description="another tenant's, for an admin")
+    key: LookedUp | None = Field(None, max_length=64, description="the id of one of the tenant's keys")
+    tenant: LookedUp | None = Field(None, max_length=64, description="another tenant's, for an admin")
     limit: int = Field(MAX_ROWS, ge=1, le=MAX_ROWS)
-    after: str | None = Field(None, max_length=80, description="`next` of the page before")
+    after: LookedUp | None = Field(None, max_length=80, description="`next` of the page before")
 
 
 class UsedBody(Wire):

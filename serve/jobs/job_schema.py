@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..api.schema import SceneRequest, Wire
+from ..api.schema import LookedUp, SceneRequest, Wire
 
 MAX_SCENES = 1_000
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -91,6 +91,6 @@ class ListQuery(BaseModel):
 
     limit: int = Field(20, ge=1, le=100)
     after: str | None = Field(None, max_length=100, description="`next` of the page before")
-    tenant: str | None = Field(
+    tenant: LookedUp | None = Field(
         None, max_length=64, description="the tenant; without it an admin lists all jobs"
     )

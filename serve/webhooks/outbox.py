@@ -175,7 +175,8 @@ def failed(
     with engine.begin() as connection:
         now = now_of(connection, now)
         again = not final and delivery.attempts < len(RETRY_AFTER_S)
-        values: dict[str, Any] = {"last_error": error[:LONGEST_ERROR]}
+        said = "".join(each if each.isprintable() else " " for each in error[:LONGEST_ERROR])
+        values: dict[str, Any] = {"last_error": said}  # PostgreSQL would take neither NUL nor half a letter.
         values |= {"due_at": now + RETRY_AFTER_S[delivery.attempts]} if again else {"failed_at": now}
         _write(connection, delivery, values)
     return again

@@ -20,6 +20,7 @@ from serve.ingress import build_http
 from serve.state.open_state import open_state
 from serve.usage import store
 from tests.support.local_service import served
+from tests.support.scene_requests import error_of
 
 SMALL = {"num_inference_steps": 4, "width": 64, "height": 96}
 STEPS = 4 * 64 * 96 / 1e6
@@ -174,3 +175,16 @@ async def test_pages_follow_each_other(client_of: Client, keyed: ServiceConfig) 
             break
     assert len(rows) == 6 and rows == sorted(rows, key=lambda row: row["day"], reverse=True)
     assert [row["key"] for row in rows] == ["k1", "k2"] * 3
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("usage", "key"), ("usage", "tenant"), ("usage", "after"), ("jobs", "tenant"), ("stories", "tenant")],
+)
+async def test_a_name_that_no_database_holds_is_refused(
+    client: httpx.AsyncClient, path: str, name: str
+) -> None:
+    """PostgreSQL's texts have no NUL: it would fail, and not find nothing as SQLite does."""
+    value = "2026-11-29.a%00" if name == "after" else "a%00"
+    answer = await client.get(f"/v1/{path}?{name}={value}")
+    assert (answer.status_code, error_of(answer)["param"]) == (422, name)

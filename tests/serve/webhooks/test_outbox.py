@@ -94,6 +94,16 @@ def test_it_is_tried_for_a_day(engine: Engine, leases: Leases, submit: Callable[
     assert outbox.claim(engine, 9, now=1e9) == []
 
 
+def test_an_error_of_any_letters_is_written_down(
+    engine: Engine, leases: Leases, submit: Callable[..., str]
+) -> None:
+    submit()
+    succeed_all(leases, 0)
+    (delivery,) = outbox.claim(engine, 9, now=1)
+    assert outbox.failed(engine, delivery, "a \0 and half a letter \udc80", now=1)
+    assert outbox.listed(engine)[0].last_error == "a   and half a letter  "
+
+
 def test_one_that_was_given_up_is_sent_again_on_demand(
     engine: Engine, leases: Leases, submit: Callable[..., str]
 ) -> None:
