@@ -54,6 +54,7 @@ class UsageRecorder:
         self._rest_s = WRITE_EVERY_S
         self._timer: tuple[asyncio.AbstractEventLoop, asyncio.TimerHandle] | None = None
         self._writing: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Task[None]] = set()
 
     @contextmanager
     def recording(self, who: Who) -> Iterator[Bill]:
@@ -86,22 +87,32 @@ class UsageRecorder:
             raise NotReady("usage cannot be read at present", retry_after_s=5) from None
 
     async def write(self) -> None:
-        """Write what was used. What cannot be written now is written later."""
+        """Write what was used. What cannot be written now is written later. A cancel stops no writing."""
         self._collect()
-        used, self._used = self._used, {}
-        if used:
-            try:
-                await asyncio.to_thread(self._write, used)
-                self._rest_s = WRITE_EVERY_S
-            except BaseException as error:
-                for who, each in used.items():
-                    self._add(who, each)
-                if not isinstance(error, FAULTS):
-                    raise
-                logger.warning("what was used cannot be written down yet: %s", type(error).__name__)
-                self._rest_s = min(LONGEST_REST_S, 2 * self._rest_s)
-        if self._used or self._late:
+        if self._used:
+            used, self._used = self._used, {}
+            writing = asyncio.create_task(self._write_down(used))
+            self._under_way.add(writing)
+            writing.add_done_callback(self._under_way.discard)
+        try:
+            if self._under_way:
+                await asyncio.shield(asyncio.gather(*self._under_way))
+        finally:
+            if self._used or self._late:
+                self._plan()
+
+    async def _write_down(self, used: Mapping[Who, Used]) -> None:
+        try:
+            await asyncio.to_thread(self._write, used)
+            self._rest_s = WRITE_EVERY_S
+        except Exception as error:
+            for who, each in used.items():
+                self._add(who, each)
+            self._rest_s = min(LONGEST_REST_S, 2 * self._rest_s)
             self._plan()
+            if not isinstance(error, FAULTS):
+                raise
+            logger.warning("what was used cannot be written down yet: %s", type(error).__name__)
 
     def _collect(self) -> None:
         """Add what the replicas report by now of layers without an answer; give up on the oldest."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
@@ -83,6 +85,34 @@ async def test_while_the_database_is_away_nothing_is_lost(clocked: Clocked) -> N
     clocked.down = False
     await clocked.recorder.write()
     assert clocked.total() == Used(2, Usage(2.0, 2.0))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_reader_that_leaves_while_it_is_written_counts_nothing_twice(
+    clocked: Clocked, fails: bool
+) -> None:
+    writing, go_on = threading.Event(), threading.Event()
+
+    def opened_late() -> Engine:
+        writing.set()
+        assert go_on.wait(20)
+        if fails and not failed.is_set():
+            failed.set()
+            raise OperationalError("connect", None, Exception("down"))
+        return clocked.engine
+
+    failed = threading.Event()
+    usage = UsageRecorder(opened_late, list)
+    usage.record(ME, Bill(Usage(1.0, 1.0), 1))
+    reader = asyncio.create_task(usage.read(lambda engine: None))
+    assert await asyncio.to_thread(writing.wait, 20)
+    reader.cancel()
+    with suppress(asyncio.CancelledError):
+        await reader
+    go_on.set()
+    await usage.write()  # It waits for what is being written, and writes what was not.
+    await usage.write()
+    assert clocked.total() == Used(1, Usage(1.0, 1.0))
 
 
 async def test_what_nothing_was_used_for_opens_no_database(engine: Engine) -> None:
