@@ -28,9 +28,9 @@ def settle(engine: Engine, policy: EndedWork, now: float | None = None) -> int:
                 continue  # Another worker was first.
             work = key.work or policy
             if work == "hold":
-                hold(connection, jobs.c.key_id == key_id, now)
+                hold(connection, _open_with(key_id), now)
             elif work == "cancel":
-                cancel(connection, jobs.c.key_id == key_id, now)
+                cancel(connection, _open_with(key_id), now)
             connection.execute(update(keys).where(keys.c.id == key_id).values(settled_at=now))
     return len(found)
 
@@ -60,6 +60,13 @@ def give_up(engine: Engine, held_s: float, now: float | None = None) -> None:
     with engine.begin() as connection:
         now = now_of(connection, now)
         cancel(connection, and_(jobs.c.held_at < now - held_s, jobs.c.cancelled_at.is_(None)), now)
+
+
+def _open_with(key_id: str) -> ColumnElement[bool]:
+    """Return the condition for jobs of which a scene waits that this key asked for, or asked for again."""
+    asked = or_(scenes.c.key_id == key_id, and_(scenes.c.key_id.is_(None), jobs.c.key_id == key_id))
+    waiting = scenes.c.status.in_(("queued", "running"))
+    return jobs.c.id.in_(select(scenes.c.job_id).select_from(scenes.join(jobs)).where(asked, waiting))
 
 
 def _open() -> Select[tuple[str]]:

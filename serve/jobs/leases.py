@@ -36,7 +36,7 @@ LONGEST_WAIT_S = 3_600.0
 class Claim:
     """A scene to be painted, by this lease; `first_painted` where it was before (kept_scenes.py).
 
-    `owner` and `key_id` are of its job.
+    `owner`: its job's. `key_id`: of the key that it was submitted with, or painted again.
     """
 
     lease: str
@@ -96,7 +96,7 @@ class Leases:
                     scene.deadline_s,
                     scene.first_painted,
                     job.owner,
-                    job.key_id,
+                    scene.key_id or job.key_id,
                 )
                 connection.execute(
                     update(scenes)

@@ -106,11 +106,11 @@ class JobStore:
         end is told, `pictures` those that it holds until it has ended, `beside` what is kept with it. Raises
         OtherBody, TooManyWaiting, KeyEnded, StorageFull and PicturesGone.
         """
+        rows = [scene_row(job_id, number, scene) for number, scene in enumerate(new)]
+        more_bytes = beside.bytes if beside else 0
         try:
             with self.engine.begin() as connection:
                 now = now_of(connection, now)
-                rows = [scene_row(job_id, number, scene) for number, scene in enumerate(new)]
-                more_bytes = beside.bytes if beside else 0
                 if earlier := self._admitted(
                     connection, owner, rows, now, body_hash, key, max_waiting, key_id, budget, more_bytes
                 ):
@@ -270,6 +270,7 @@ class JobStore:
         """Delete a job and its scenes. Return its pictures' notes; None where there is no job."""
         mine = select(jobs.c.id).where(this_job(owner, job_id))
         with self.engine.begin() as connection:
+            connection.execute(mine.with_for_update())  # First, as all others that change a job do.
             tokens = _note_pictures(connection, owner, job_id, 0.0)
             connection.execute(delete(scenes).where(scenes.c.job_id.in_(mine)))
             gone = connection.execute(delete(jobs).where(this_job(owner, job_id))).rowcount == 1

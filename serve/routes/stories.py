@@ -149,7 +149,7 @@ def story_routes(
         if earlier := await service.would_submit(tenant, story, digest, key, key_id, asked):
             return taken(request, earlier)
         async with keeping_inputs(request, named, graph, limits, pictures) as known:
-            story = with_kept(story, known)
+            story = await with_kept(story, known)
             return taken(request, await service.submit(tenant, story, digest, key, key_id, by_ids(known)))
 
     @router.get("/v1/stories", response_model=StoryList, openapi_extra=describe_query(ListQuery))
@@ -168,7 +168,7 @@ def story_routes(
     async def look_at_story(request: Request, story_id: str) -> Response:
         state = await service.find(seen_by(request), story_id)
         address, all_ = address_of(request, story_id), is_admin(request)
-        size = SCENE_BYTES * state.job.total
+        size = max(SCENE_BYTES * state.job.total, state.kept.bytes)
         return JsonResponse(lambda: whole(state, address, all_).model_dump(exclude_none=True), size)
 
     @router.patch(
@@ -230,7 +230,7 @@ def story_routes(
         state = await service.change_words(tenant_of(request), story_id, number, change)
         address, scene = address_of(request, story_id), state.job.scenes[number]
         answer = page_state(state.story, scene, state.headers.get(number, {}), address)
-        return JSONResponse(answer.model_dump(exclude_none=True))
+        return JsonResponse(lambda: answer.model_dump(exclude_none=True), state.kept.bytes)
 
     @router.post(
         "/v1/stories/{story_id}/pages/{index}/repaint",
@@ -256,12 +256,12 @@ def story_routes(
             seen, new = await service.changed(tenant, story_id, number, change)
             new = await with_stored(tenant, new)
             scene = await service.scene(new, number)
-            joined = {name: each for name, each in new.members.items() if name not in seen.members}
+            joined = {name: each for name, each in new.members.items() if name not in seen.story.members}
             named = of_cast(joined) + of_scene(scene)
             async with keeping_inputs(request, named, graph, limits, pictures) as known:
-                new = with_kept(new, known)
+                new = await with_kept(new, known)
                 if await service.repaint(tenant, story_id, number, seen, new, key_id, by_ids(known)):
-                    return taken(request, (await service.find(tenant, story_id)).job)
+                    return taken(request, await service.job(tenant, story_id))
         raise busy()
 
     for kind, media_type in MEDIA_TYPES.items():
@@ -300,7 +300,7 @@ def story_routes(
     )
     async def events_of_story(request: Request, story_id: str) -> Response:
         streams.check(tenant_of(request))  # A caller that retries while it is full reads no story.
-        job = (await service.find(seen_by(request), story_id)).job
+        job = await service.job(seen_by(request), story_id)
         sent = already_sent(job, request.headers.get("last-event-id", ""))
         work = story_events(feed, job, address_of(request, story_id), sent)
         return EventStream(request, work, place=streams.open(tenant_of(request)))

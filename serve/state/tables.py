@@ -95,6 +95,7 @@ scenes = Table(
     Column("changed", Boolean, nullable=False, server_default=false()),
     Column("words_bytes", BigInteger, nullable=False, server_default="0"),
     Column("picture_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("key_id", String(64)),
     Index("scenes_by_bytes", "job_id", "words_bytes", "picture_bytes"),
     Index("scenes_by_expected", "status", "picture_bytes"),
     Index("scenes_by_status", "status", "job_id", "not_before"),
@@ -110,6 +111,7 @@ stories = Table(
     Column("body", Text, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("consistency_min", Double, nullable=False),
+    Column("version", Integer, nullable=False, server_default="0"),
     Index("stories_by_owner", "owner", "created_at", "job_id"),
     Index("stories_by_time", "created_at", "job_id"),
 )

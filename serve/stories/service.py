@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from deployments.errors import InvalidRequest
 from deployments.messages import PictureFormat
@@ -31,6 +32,7 @@ from .story_schema import PageChange, RepaintRequest, StoryChange, StoryPage, St
 NO_STORY = "there is no such story"
 NO_PAGE = "this story has no such page"
 NO_PICTURE = "this story has no such page, or no picture of it"
+CANCELLED = "this story was cancelled, and no page of it is painted again"
 MAX_LETTERS = 1_000_000
 ATTEMPTS = 5
 """How often a change is tried while others change the same story."""
@@ -40,9 +42,13 @@ ATTEMPTS = 5
 class StoryState:
     """A story, its job, and what was said of its painted pages' pictures."""
 
-    story: Story
+    kept: store.KeptStory
     job: JobState
     headers: Mapping[int, Mapping[str, str]]
+
+    @property
+    def story(self) -> Story:
+        return self.kept.story
 
 
 class StoryService:
@@ -93,7 +99,8 @@ class StoryService:
         Raises what submitting a job raises.
         """
         request = JobRequest(scenes=await self.scenes(story), webhook=story.request.webhook)
-        beside = store.NewStory(story, frozenset(picture.name for picture in pictures.values()))
+        names = frozenset(picture.name for picture in pictures.values())
+        beside = store.NewStory(await off_loop(lambda: store.StoryBody(story)), names)
         with of_pages():
             return await self._jobs.submit(owner, request, digest, key, key_id, pictures, beside)
 
@@ -103,15 +110,22 @@ class StoryService:
             job = await self._jobs.job(owner, story_id)
 
         def look() -> StoryState | None:
-            story = store.find(self._jobs.engine, owner, story_id)
-            if story is None:
+            kept = store.find(self._jobs.engine, owner, story_id)
+            if kept is None:
                 return None
-            return StoryState(story, job, store.headers_of(self._jobs.engine, story_id))
+            return StoryState(kept, job, store.headers_of(self._jobs.engine, story_id))
 
         found = await self._jobs.in_thread(look)
         if found is None:
             raise Refusal(404, "not_found", NO_STORY)
         return found
+
+    async def job(self, owner: str | None, story_id: str) -> JobState:
+        """Return a story's job: its words may have megabytes, and are not read. Raises Refusal 404."""
+        with of_stories():
+            job = await self._jobs.job(owner, story_id)
+        await self._check_is_story(story_id, NO_STORY)
+        return job
 
     async def page(
         self, owner: str | None, limit: int, after: str | None
@@ -124,7 +138,7 @@ class StoryService:
 
     async def end(self, owner: str | None, story_id: str) -> JobState:
         """Cancel a story, or remove one that has ended, its pictures too. Raises Refusal 404."""
-        await self.find(owner, story_id)
+        await self.job(owner, story_id)
         with of_stories():
             return await self._jobs.end(owner, story_id)
 
@@ -134,8 +148,7 @@ class StoryService:
         """Return a page's picture as JobService.scene does a scene's."""
         with of_stories(NO_PICTURE):
             found = await self._jobs.scene(owner, story_id, number, whole, on_damage)
-        if not await self._jobs.in_thread(lambda: store.is_story(self._jobs.engine, story_id)):
-            raise Refusal(404, "not_found", NO_PICTURE)
+        await self._check_is_story(story_id, NO_PICTURE)
         return found
 
     async def change_words(self, owner: str, story_id: str, number: int, change: PageChange) -> StoryState:
@@ -152,37 +165,38 @@ class StoryService:
 
     async def _change(self, owner: str, story_id: str, changed: Callable[[Story], Story]) -> StoryState:
         for _ in range(ATTEMPTS):
-            seen = (await self.find(owner, story_id)).story
-            new = changed(seen)
-            check_letters(new.request, letters_of(seen.request), "text")
+            found = await self.find(owner, story_id)
+            new = changed(found.story)
+            check_letters(new.request, letters_of(found.story.request), "text")
+            body = await off_loop(partial(store.StoryBody, new))
 
-            def write(seen: Story = seen, new: Story = new) -> None:
-                store.change(self._jobs.engine, owner, story_id, seen, new, self._jobs.budget())
+            def write(seen: store.KeptStory = found.kept, body: store.StoryBody = body) -> None:
+                store.change(self._jobs.engine, owner, story_id, seen, body, self._jobs.budget())
 
             try:
                 with self._jobs.refusals_in_words():
                     await self._jobs.in_thread(write)
             except store.Changed:
                 continue
-            return await self.find(owner, story_id)
+            return replace(found, kept=store.KeptStory(new, found.kept.version + 1, body.bytes))
         raise busy()
 
     async def changed(
         self, owner: str, story_id: str, number: int, change: RepaintRequest
-    ) -> tuple[Story, Story]:
+    ) -> tuple[store.KeptStory, Story]:
         """Return a story as it is, and as it would be with a page painted again.
 
         Raises Refusal 404, and InvalidRequest where it was cancelled.
         """
         found = await self.find(owner, story_id)
         if found.job.cancelled:
-            raise InvalidRequest("this story was cancelled, and no page of it is painted again", "story_id")
+            raise InvalidRequest(CANCELLED, "story_id")
         page = changed_page(page_of(found.story, number), change)
         if change.seed is None:
             page = page.model_copy(update={"seed": secrets.randbits(SEED_BITS)})
         new = found.story.with_page(number, page)
         check_letters(new.request, letters_of(found.story.request), "text")
-        return found.story, new
+        return found.kept, new
 
     async def scene(self, story: Story, number: int) -> SceneRequest:
         """Return the scene of one page. Raises InvalidRequest with the parameter's path in the page."""
@@ -194,31 +208,40 @@ class StoryService:
         owner: str,
         story_id: str,
         number: int,
-        seen: Story,
+        seen: store.KeptStory,
         new: Story,
         key_id: str | None,
         pictures: Known = NONE,
     ) -> bool:
         """Have a page painted again, kept for good when this returns true. Other pages are not touched.
 
-        Return False where the story changed since it was seen. Raises what submitting a job raises.
+        Return False where the story changed since it was seen. Raises what submitting a job raises, and
+        InvalidRequest where it was cancelled.
         """
         names = frozenset(picture.name for picture in pictures.values())
         most = self._config.jobs.max_waiting_scenes
         with of_pages(f"pages.{number}."):
             scene = await off_loop(lambda: self._scene(new, number))
             kept = await off_loop(lambda: admit_one(scene, story_id, number, self._config, owner, pictures))
+        body = await off_loop(lambda: store.StoryBody(new))
 
         def write() -> None:
             engine, budget = self._jobs.engine, self._jobs.budget()
-            store.repaint(engine, owner, story_id, number, seen, new, kept, budget, most, key_id, names)
+            store.repaint(engine, owner, story_id, number, seen, body, kept, budget, most, key_id, names)
 
         try:
             with self._jobs.refusals_in_words():
                 await self._jobs.in_thread(write)
         except store.Changed:
             return False
+        except store.Cancelled:
+            raise InvalidRequest(CANCELLED, "story_id") from None
         return True
+
+    async def _check_is_story(self, job_id: str, message: str) -> None:
+        """Raise Refusal 404 with the message where a job is no story."""
+        if not await self._jobs.in_thread(lambda: store.is_story(self._jobs.engine, job_id)):
+            raise Refusal(404, "not_found", message)
 
     def _scene(self, story: Story, number: int) -> SceneRequest:
         try:
@@ -282,11 +305,13 @@ def kept_ids(known: Known) -> dict[str, str]:
     }
 
 
-def with_kept(story: Story, known: Known) -> Story:
+async def with_kept(story: Story, known: Known) -> Story:
     """Return a story whose pictures are all named by their ids."""
     ids = kept_ids(known)
-    if not ids:
-        return story
+    return await off_loop(lambda: _with_kept(story, ids)) if ids else story
+
+
+def _with_kept(story: Story, ids: Mapping[str, str]) -> Story:
     request = StoryRequest.model_validate(with_ids(as_json(story.request), ids))
     request = request.model_copy(update={"webhook": story.request.webhook})
     members = {

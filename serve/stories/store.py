@@ -13,7 +13,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, insert, select, update
 
 from ..jobs.states import NewScene
-from ..jobs.store import PicturesGone, TooManyWaiting, check_key, open_scenes, scene_row, worked_off_in_s
+from ..jobs.store import (
+    PicturesGone,
+    TooManyWaiting,
+    check_key,
+    open_scenes,
+    scene_row,
+    this_job,
+    worked_off_in_s,
+)
 from ..pictures.store import hold, story_holder
 from ..state.database import now_of, reading
 from ..state.storage_budget import StorageBudget, lock_storage
@@ -25,30 +33,53 @@ class Changed(Exception):
     """The story is not as it was seen: another request changed it meanwhile."""
 
 
+class Cancelled(Exception):
+    """The story was cancelled, so that no page of it is painted again."""
+
+
+class StoryBody:
+    """A story as it is written, made before the transaction that writes it: it may have megabytes."""
+
+    def __init__(self, story: Story) -> None:
+        self.text = dumped(story)
+        self.bytes = len(self.text.encode())
+        self.consistency_min = story.request.consistency_min
+
+
 @dataclass(frozen=True)
 class NewStory:
     """A new story's row. `pictures`: those that it holds for as long as it is kept."""
 
-    story: Story
+    body: StoryBody
     pictures: Collection[str] = ()
 
     @property
     def bytes(self) -> int:
-        return len(dumped(self.story).encode())
+        return self.body.bytes
 
     def add(self, connection: Connection, job_id: str, owner: str, now: float) -> None:
         """Add it in the transaction that keeps its job. Raises PicturesGone."""
         row: dict[str, Any] = {"job_id": job_id, "owner": owner, "created_at": now, "bytes": self.bytes}
-        row["consistency_min"] = self.story.request.consistency_min
-        connection.execute(insert(stories).values(**row, body=dumped(self.story)))
+        row["consistency_min"] = self.body.consistency_min
+        connection.execute(insert(stories).values(**row, body=self.body.text))
         if hold(connection, story_holder(job_id), owner, self.pictures, now):
             raise PicturesGone
 
 
-def find(engine: Engine, owner: str | None, story_id: str) -> Story | None:
+@dataclass(frozen=True)
+class KeptStory:
+    """A story as it was read. Each change of it makes another `version`."""
+
+    story: Story
+    version: int
+    bytes: int
+
+
+def find(engine: Engine, owner: str | None, story_id: str) -> KeptStory | None:
+    parts = select(stories.c.body, stories.c.version, stories.c.bytes)
     with reading(engine) as connection:
-        body = connection.execute(select(stories.c.body).where(_mine(owner, story_id))).scalar_one_or_none()
-    return None if body is None else loaded(body)
+        row = connection.execute(parts.where(_mine(owner, story_id))).one_or_none()
+    return None if row is None else KeptStory(loaded(row.body), row.version, row.bytes)
 
 
 def is_story(engine: Engine, job_id: str) -> bool:
@@ -79,7 +110,9 @@ def story_ids() -> Select[tuple[str]]:
     return select(stories.c.job_id)
 
 
-def change(engine: Engine, owner: str, story_id: str, seen: Story, new: Story, budget: StorageBudget) -> None:
+def change(
+    engine: Engine, owner: str, story_id: str, seen: KeptStory, new: StoryBody, budget: StorageBudget
+) -> None:
     """Put a changed story in the place of the one that was seen. Raises Changed and StorageFull."""
     with engine.begin() as connection:
         lock_storage(connection, owner)
@@ -91,8 +124,8 @@ def repaint(
     owner: str,
     story_id: str,
     number: int,
-    seen: Story,
-    new: Story,
+    seen: KeptStory,
+    new: StoryBody,
     scene: NewScene,
     budget: StorageBudget,
     most_waiting: int,
@@ -103,13 +136,18 @@ def repaint(
     """Have one page painted anew, all of it in one transaction. No other page is touched.
 
     The worker that paints it at present loses its lease. The picture that it had stays until the new one is
-    there.
-    Raises Changed, StorageFull, TooManyWaiting, KeyEnded and PicturesGone.
+    there. What it uses is the key's with `key_id`, whose end reaches it too.
+    Raises Changed, Cancelled, StorageFull, TooManyWaiting, KeyEnded and PicturesGone.
     """
     with engine.begin() as connection:
         now = now_of(connection, now)
         check_key(connection, key_id, now)
         lock_storage(connection, owner)
+        job = select(jobs.c.cancelled_at).where(this_job(owner, story_id)).with_for_update()
+        if (found := connection.execute(job).one_or_none()) is None:
+            raise Changed
+        if found.cancelled_at is not None:
+            raise Cancelled
         this = and_(scenes.c.job_id == story_id, scenes.c.number == number)
         old = connection.execute(select(scenes).where(this).with_for_update()).one_or_none()
         if old is None:
@@ -125,7 +163,7 @@ def repaint(
         sizes = ("words_bytes", "picture_bytes")
         more = sum(row[name] - getattr(old, name) for name in sizes)
         _replace(connection, owner, story_id, seen, new, budget, more)
-        connection.execute(update(scenes).where(this).values(**row, **AS_NEW))
+        connection.execute(update(scenes).where(this).values(**row, **AS_NEW, key_id=key_id))
         if hold(connection, story_holder(story_id), owner, pictures, now):
             raise PicturesGone
 
@@ -146,20 +184,19 @@ def _replace(
     connection: Connection,
     owner: str,
     story_id: str,
-    seen: Story,
-    new: Story,
+    seen: KeptStory,
+    new: StoryBody,
     budget: StorageBudget,
     more_bytes: int,
 ) -> None:
-    mine = _mine(owner, story_id)
-    body = connection.execute(select(stories.c.body).where(mine).with_for_update()).scalar_one_or_none()
-    if body is None or loaded(body) != seen:
+    mine = and_(_mine(owner, story_id), stories.c.version == seen.version)
+    if connection.execute(select(stories.c.job_id).where(mine).with_for_update()).first() is None:
         raise Changed
-    text = dumped(new)
-    more_bytes += len(text.encode()) - len(body.encode())
+    more_bytes += new.bytes - seen.bytes
     if more_bytes > 0:
         budget.check(connection, owner, 0, more_bytes)
-    connection.execute(update(stories).where(mine).values(body=text, bytes=len(text.encode())))
+    values = {"body": new.text, "bytes": new.bytes, "version": seen.version + 1}
+    connection.execute(update(stories).where(mine).values(**values))
 
 
 def _mine(owner: str | None, story_id: str) -> ColumnElement[bool]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, event, select
 
+from serve.auth.key_store import KeyStore
+from serve.config.access import EndedWork
+from serve.jobs import ended_keys
 from serve.jobs.damaged_pictures import paint_again
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
@@ -24,6 +29,7 @@ from tests.support.story_requests import story as a_story
 
 ID, BUDGET = "0" * 32, StorageBudget(1 << 20, 100)
 LONGEST_TITLE = {f"abc-{number:08}-12345678-12345678": '\n"' * 150 for number in range(32)}
+KEYS = {"first": None, "second": "first"}
 SCENE = NewScene('{"new": true}', 60.0, 10)
 
 
@@ -38,8 +44,17 @@ def kept(engine: Engine) -> Story:
     story = loaded(dumped(Story(StoryRequest.model_validate(a_story(2)))))
     new = [NewScene(f'{{"scene": {number}}}', 60.0) for number in range(2)]
     webhook = "https://example.com"
-    JobStore(engine).submit(ID, "ada", new, 100.0, beside=store.NewStory(story), webhook_url=webhook)
+    JobStore(engine).submit(ID, "ada", new, 100.0, beside=new_row(story), webhook_url=webhook)
     return story
+
+
+def new_row(story: Story) -> store.NewStory:
+    return store.NewStory(store.StoryBody(story))
+
+
+def story_of(engine: Engine) -> Story | None:
+    found = store.find(engine, "ada", ID)
+    return found and found.story
 
 
 def changed(story: Story, number: int = 1, text: str = "Other.") -> Story:
@@ -47,9 +62,14 @@ def changed(story: Story, number: int = 1, text: str = "Other.") -> Story:
     return loaded(dumped(story.with_page(number, page)))
 
 
+def as_first(story: Story) -> store.KeptStory:
+    """Return a story as it was read before anybody changed it."""
+    return store.KeptStory(story, 0, store.StoryBody(story).bytes)
+
+
 def repaint(engine: Engine, seen: Story, new: Story, number: int = 1, **more: Any) -> None:
     given: dict[str, Any] = {"budget": BUDGET, "most_waiting": 10, "key_id": None, "now": 200.0, **more}
-    store.repaint(engine, "ada", ID, number, seen, new, SCENE, **given)
+    store.repaint(engine, "ada", ID, number, as_first(seen), store.StoryBody(new), SCENE, **given)
 
 
 def paint_all(leases: Leases) -> None:
@@ -59,7 +79,7 @@ def paint_all(leases: Leases) -> None:
 
 
 def test_a_story_is_kept_with_its_job_and_goes_with_it(engine: Engine, kept: Story) -> None:
-    assert store.find(engine, "ada", ID) == store.find(engine, None, ID) == kept
+    assert store.find(engine, "ada", ID) == store.find(engine, None, ID) == as_first(kept)
     assert store.find(engine, "bob", ID) is None
     assert store.is_story(engine, ID) and not store.is_story(engine, "1" * 32)
     assert store.titles_of(engine, [ID, "1" * 32]) == {ID: "Mira and the rain"}
@@ -80,7 +100,7 @@ def test_a_story_is_kept_with_its_job_and_goes_with_it(engine: Engine, kept: Sto
 def test_the_list_has_the_title_as_it_was_given(engine: Engine, title: str | dict[str, str]) -> None:
     pages = [a_page(words="a \0 that no text of PostgreSQL holds")]
     story = Story(StoryRequest.model_validate(a_story(1) | {"title": title, "pages": pages}))
-    JobStore(engine).submit(ID, "ada", [SCENE], beside=store.NewStory(story))
+    JobStore(engine).submit(ID, "ada", [SCENE], beside=new_row(story))
     assert store.titles_of(engine, [ID]) == {ID: title}
 
 
@@ -100,7 +120,7 @@ def test_one_page_is_painted_again(engine: Engine, kept: Story, leases: Leases) 
     assert store.headers_of(engine, ID) == {0: {"X-Seed": "7"}, 1: {"X-Seed": "7"}}
     repaint(engine, kept, changed(kept))
     assert pages(engine) == [("succeeded", "picture-0"), ("queued", "picture-1")]
-    assert store.find(engine, "ada", ID) == changed(kept)
+    assert story_of(engine) == changed(kept)
     assert loose.old(engine, 1.0) == [], "it has its picture until the new one is there"
     claim = leases.claim(now=250.0)
     assert claim is not None and (claim.number, claim.job) == (1, SCENE.job)
@@ -161,10 +181,13 @@ def test_what_another_changed_meanwhile_is_not_lost(engine: Engine, kept: Story)
     with pytest.raises(store.Changed):
         repaint(engine, kept, changed(kept, 1, "Second."))
     with pytest.raises(store.Changed):
-        store.change(engine, "ada", ID, kept, changed(kept), BUDGET)
+        store.change(engine, "ada", ID, as_first(kept), store.StoryBody(changed(kept)), BUDGET)
+    seen = store.find(engine, "ada", ID)
+    assert seen is not None and seen.story == changed(kept, 0, "First.")
     with pytest.raises(store.Changed):
-        store.change(engine, "bob", ID, changed(kept, 0, "First."), kept, BUDGET)
-    assert store.find(engine, "ada", ID) == changed(kept, 0, "First.")
+        store.change(engine, "bob", ID, seen, store.StoryBody(kept), BUDGET)
+    store.change(engine, "ada", ID, seen, store.StoryBody(kept), BUDGET)
+    assert story_of(engine) == kept
 
 
 def test_a_repaint_is_bounded(engine: Engine, kept: Story, leases: Leases) -> None:
@@ -175,7 +198,7 @@ def test_a_repaint_is_bounded(engine: Engine, kept: Story, leases: Leases) -> No
         repaint(engine, kept, changed(kept, text="a" * 5_000), budget=replace(BUDGET, max_bytes=4_000))
     with pytest.raises(KeyEnded):
         repaint(engine, kept, changed(kept), key_id="gone")
-    assert store.find(engine, "ada", ID) == kept
+    assert story_of(engine) == kept
     job = JobStore(engine).counts("ada", ID)
     assert job is not None and job.status == "succeeded"
 
@@ -184,3 +207,85 @@ def test_its_webhook_reports_a_story(engine: Engine, kept: Story, leases: Leases
     paint_all(leases)
     event = outbox.payload(engine, ID)
     assert event is not None and (event["type"], event["data"]["id"]) == ("story.ended", ID)
+
+
+def test_no_story_is_read_or_written_out_while_the_database_is_locked(
+    engine: Engine, kept: Story, leases: Leases, locked: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have megabytes, and SQLite lets one write at a time: leases would not be renewed meanwhile."""
+    paint_all(leases)
+    for name in ("loaded", "dumped"):
+        monkeypatch.setattr(store, name, partial(_only_unlocked, locked, getattr(store, name)))
+    other = Story(StoryRequest.model_validate(a_story(1)))
+    JobStore(engine).submit("1" * 32, "ada", [SCENE], beside=new_row(other))
+    store.change(engine, "ada", ID, as_first(kept), store.StoryBody(changed(kept)), BUDGET)
+    seen = store.find(engine, "ada", ID)
+    assert seen is not None
+    body = store.StoryBody(changed(kept, 0))
+    store.repaint(engine, "ada", ID, 0, seen, body, SCENE, BUDGET, 10, None)
+    assert story_of(engine) == changed(kept, 0)
+
+
+@pytest.fixture
+def locked(engine: Engine) -> Iterator[list[bool]]:
+    """Say whether a transaction that writes is open."""
+    state = [False]
+    noting = {name: partial(_note, state, name == "begin") for name in ("begin", "commit", "rollback")}
+    for name, note in noting.items():
+        event.listen(engine, name, note)
+    yield state
+    for name, note in noting.items():
+        event.remove(engine, name, note)
+
+
+def _note(locked: list[bool], begun: bool, connection: Connection) -> None:
+    locked[0] = begun and not connection.get_execution_options().get("scenewright_reads")
+
+
+def _only_unlocked(locked: list[bool], work: Any, value: Any) -> Any:
+    assert not locked[0]
+    return work(value)
+
+
+def test_a_page_is_painted_again_for_the_key_that_requested_it(engine: Engine, leases: Leases) -> None:
+    keys = KeyStore(engine)
+    first, second = keys.create("ada", ("jobs",))[0].id, keys.create("b", ("jobs",), "ada")[0].id
+    story = loaded(dumped(Story(StoryRequest.model_validate(a_story(2)))))
+    JobStore(engine).submit(ID, "ada", [SCENE] * 2, 100.0, beside=new_row(story), key_id=first)
+    claim = leases.claim(now=150.0)
+    assert claim is not None and claim.who == ("ada", first)
+    assert leases.succeed(claim.lease, "picture", "jpeg", {}, now=150.0)
+    repaint(engine, story, changed(story, 0), number=0, key_id=second)
+    claims = [leases.claim(now=250.0) for _ in range(2)]
+    assert [claim and (claim.number, claim.who[1]) for claim in claims] == [(0, second), (1, first)]
+
+
+@pytest.mark.parametrize("policy", ["hold", "cancel"])
+@pytest.mark.parametrize("which", ["first", "second"])
+def test_the_end_of_a_key_reaches_what_it_has_painted_again(
+    engine: Engine, leases: Leases, policy: EndedWork, which: str
+) -> None:
+    keys = KeyStore(engine)
+    ids = {name: keys.create(name, ("jobs",), tenant)[0].id for name, tenant in KEYS.items()}
+    story = loaded(dumped(Story(StoryRequest.model_validate(a_story(2)))))
+    JobStore(engine).submit(ID, "first", [SCENE] * 2, 100.0, beside=new_row(story), key_id=ids["first"])
+    paint_all(leases)
+    body, budget = store.StoryBody(changed(story)), BUDGET
+    store.repaint(engine, "first", ID, 1, as_first(story), body, SCENE, budget, 10, ids["second"], now=200.0)
+    keys.revoke(ids[which])
+    ended_keys.settle(engine, policy)
+    job = JobStore(engine).job("first", ID)
+    assert job is not None and job.scenes[1].picture == "picture-1"
+    stopped = which == "second"
+    assert job.held == (stopped and policy == "hold")
+    assert job.scenes[1].status == ("cancelled" if stopped and policy == "cancel" else "queued")
+
+
+def test_no_page_of_a_cancelled_story_is_painted_again(engine: Engine, kept: Story, leases: Leases) -> None:
+    """Who looked at it before it was cancelled learns of it too."""
+    claim = leases.claim(now=150.0)
+    assert claim is not None and leases.succeed(claim.lease, "picture-0", "jpeg", {}, now=150.0)
+    JobStore(engine).cancel("ada", ID)
+    with pytest.raises(store.Cancelled):
+        repaint(engine, kept, changed(kept, 0), number=0)
+    assert [status for status, _ in pages(engine)] == ["succeeded", "cancelled"]
