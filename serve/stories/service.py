@@ -315,13 +315,12 @@ def _with_kept(story: Story, ids: Mapping[str, str]) -> Story:
     request = StoryRequest.model_validate(with_ids(as_json(story.request), ids))
     request = request.model_copy(update={"webhook": story.request.webhook})
     members = {
-        name: replace(
-            member,
-            references=tuple(
-                PictureInput(id=ids[each.b64_json]) if each.b64_json in ids else each
-                for each in member.references
-            ),
-        )
+        name: replace(member, references=tuple(_by_id(each, ids) for each in member.references))
         for name, member in story.members.items()
     }
     return replace(story, request=request, members=members)
+
+
+def _by_id(picture: PictureInput, ids: Mapping[str, str]) -> PictureInput:
+    found = ids.get(picture.b64_json or "")
+    return picture if found is None else PictureInput(id=found)

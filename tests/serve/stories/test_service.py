@@ -1,0 +1,59 @@
+"""A story's words may have megabytes: they are gone through off the event loop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from serve.api.input_pictures import InputPicture
+from serve.api.schema import PictureInput
+from serve.routes import stories as routes
+from serve.stories import service, story
+from serve.stories.service import with_kept
+from serve.stories.story import Story
+from serve.stories.story_schema import StoryRequest
+from tests.support.story_requests import TINY, page
+from tests.support.story_requests import story as a_story
+
+
+def noting(threads: list[threading.Thread], work: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `work` that notes in which thread it is done."""
+
+    def noted(*given: Any) -> Any:
+        threads.append(threading.current_thread())
+        return work(*given)
+
+    return noted
+
+
+async def test_pictures_are_named_by_their_ids_off_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    inline, name = PictureInput(b64_json="YWJj"), "a" * 64
+    figure = {"cast": "mira", "prompt": "walks", "image": {"b64_json": inline.b64_json}, **TINY}
+    asked = Story(StoryRequest.model_validate(a_story(1) | {"pages": [page(characters=[figure])]}))
+    threads = list[threading.Thread]()
+    monkeypatch.setattr(service, "with_ids", noting(threads, story.with_ids))
+    kept = await with_kept(asked, {inline: InputPicture(name=name, width=8, height=8)})
+    assert kept.picture_ids() == {f"pic_{name}"}
+    assert threads and threading.current_thread() not in threads
+    assert await with_kept(kept, {}) is kept
+
+
+async def test_a_long_story_is_answered_off_the_event_loop(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = {f"a{chr(97 + number)}": "b" * 10_000 for number in range(20)}
+    threads = list[threading.Thread]()
+    monkeypatch.setattr(routes, "whole", noting(threads, routes.whole))
+    monkeypatch.setattr(story, "as_json", noting(threads, story.as_json))
+    submitted = await client.post("/v1/stories", json=a_story(1) | {"pages": [page(text=long)]})
+    assert submitted.status_code == 202, submitted.text
+    address = f"/v1/stories/{submitted.json()['id']}"
+    answer = await client.get(address)
+    assert (answer.status_code, len(answer.json()["pages"][0]["text"])) == (200, 20)
+    changed = await client.patch(f"{address}/pages/0", json={"alt": long})
+    assert changed.status_code == 200, changed.text
+    assert len(threads) == 3 and threading.current_thread() not in threads
