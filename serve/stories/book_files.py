@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,9 +22,10 @@ LONGEST_S = 300.0
 MOST_BYTES = 2 << 30
 """Bytes of a book, with what is read for it."""
 MOST_OPEN_BYTES = 4 << 30
-"""Bytes of all books that this process makes and sends."""
+"""Bytes of all books that this process makes and sends. One tenant's are half of them at most."""
 RETRY_AFTER_S = 30.0
 BUSY = "too many books are being made and sent; come back shortly"
+OWN_BUSY = "too many of your books are being made and sent; come back shortly"
 
 
 @dataclass
@@ -35,50 +38,62 @@ class BookFile:
 
 
 class BookFiles:
-    """The files of all books that are made and sent. Its methods are for threads."""
+    """The files of all books that are made and sent, where `min_free_bytes` of the disk stay free.
 
-    def __init__(self) -> None:
-        self._bytes = 0
+    Its methods are for threads.
+    """
+
+    def __init__(self, min_free_bytes: int = 0) -> None:
+        self._min_free_bytes = min_free_bytes
+        self._bytes: Counter[str] = Counter()
         self._lock = Lock()
 
     @contextmanager
-    def making(self, name: str, left: Event) -> Iterator[Making]:
+    def making(self, owner: str, name: str, left: Event) -> Iterator[Making]:
         """Yield a book to be made, in a folder that is gone afterwards. `left`: set when its caller is."""
         folder = Path(tempfile.mkdtemp(prefix="scenewright-book-"))
-        making = Making(self, folder, name, left)
+        making = Making(self, owner, folder, name, left)
         try:
             yield making
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            self.give_back(making.bytes)
+            self.give_back(owner, making.bytes)
 
-    def count(self, more_bytes: int) -> None:
-        """Count bytes of a book. Raises Overloaded."""
+    def count(self, owner: str, more_bytes: int) -> None:
+        """Count bytes of a tenant's book. Raises Overloaded."""
         with self._lock:
-            if self._bytes + more_bytes > MOST_OPEN_BYTES:
+            if self._bytes[owner] + more_bytes > MOST_OPEN_BYTES // 2:
+                raise Overloaded(OWN_BUSY, retry_after_s=RETRY_AFTER_S)
+            if self._bytes.total() + more_bytes > MOST_OPEN_BYTES:
                 raise Overloaded(BUSY, retry_after_s=RETRY_AFTER_S)
-            self._bytes += more_bytes
+            self._bytes[owner] += more_bytes
 
-    def give_back(self, less_bytes: int) -> None:
+    def give_back(self, owner: str, less_bytes: int) -> None:
         with self._lock:
-            self._bytes -= less_bytes
+            self._bytes[owner] -= less_bytes
+            self._bytes = +self._bytes  # Those that have none are forgotten.
+
+    def check_disk(self, folder: Path, more_bytes: int) -> None:
+        """Raise OSError where the folder's disk would be nearly full, as where it is full."""
+        if shutil.disk_usage(folder).free - more_bytes < self._min_free_bytes:
+            raise OSError(errno.ENOSPC, "the disk of books is nearly full")
 
 
 class Making:
     """A book while it is made."""
 
-    def __init__(self, files: BookFiles, folder: Path, name: str, left: Event) -> None:
+    def __init__(self, files: BookFiles, owner: str, folder: Path, name: str, left: Event) -> None:
         self.folder, self.file = folder, folder / name
         self.bytes = 0
-        self._files, self._left = files, left
+        self._files, self._owner, self._left = files, owner, left
         self._written = 0
         self._until = time.monotonic() + LONGEST_S
 
     def between(self) -> None:
         """Count what was written, between two pages.
 
-        Raises InvalidRequest for too large a book, Overloaded, DeadlineExceeded, and NotReady where nobody
-        waits for it any more.
+        Raises InvalidRequest for too large a book, Overloaded, DeadlineExceeded, OSError for a full disk, and
+        NotReady where nobody waits for it any more.
         """
         if self._left.is_set():
             raise NotReady("nobody waits for this book any more")
@@ -87,11 +102,13 @@ class Making:
         size = self.file.stat().st_size if self.file.exists() else 0
         self._count(size - self._written)
         self._written = size
+        self._files.check_disk(self.folder, 0)
 
     def add(self, name: str, data: bytes) -> Path:
         """Write a file that the book is made of into its folder. Raises what `between` raises."""
         self.between()
         self._count(len(data))
+        self._files.check_disk(self.folder, len(data))
         path = self.folder / name
         path.write_bytes(data)
         return path
@@ -99,7 +116,7 @@ class Making:
     def opened(self, media_type: str) -> BookFile:
         """Return the book that was made. Raises what `between` raises."""
         self.between()
-        file = _Counted(self.file, self._files, self._written)
+        file = _Counted(self.file, self._files, self._owner, self._written)
         self.bytes -= self._written
         return BookFile(cast(BinaryIO, file), self._written, media_type)
 
@@ -107,20 +124,20 @@ class Making:
         if self.bytes + more_bytes > MOST_BYTES:
             message = f"this book would take more than {MOST_BYTES} bytes: fetch its pages one by one"
             raise InvalidRequest(message, "story_id")
-        self._files.count(more_bytes)
+        self._files.count(self._owner, more_bytes)
         self.bytes += more_bytes
 
 
 class _Counted(io.FileIO):
     """An open file. Its bytes are given back when it is closed, or dropped since its reader has left."""
 
-    def __init__(self, path: Path, files: BookFiles, size: int) -> None:
-        self._files, self._size = files, size
+    def __init__(self, path: Path, files: BookFiles, owner: str, size: int) -> None:
+        self._files, self._owner, self._size = files, owner, size
         super().__init__(path, "rb")
 
     def close(self) -> None:
         size, self._size = self._size, 0
-        self._files.give_back(size)
+        self._files.give_back(self._owner, size)
         super().close()
 
     def __del__(self) -> None:

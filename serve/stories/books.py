@@ -58,7 +58,7 @@ class StoryBooks:
         self._jobs = jobs
         self._stories = stories
         self._fonts = Fonts(config.books.fonts)
-        self._files = BookFiles()
+        self._files = BookFiles(config.jobs.min_free_bytes)
         self._queue = QueuedThreads(config.books.max_making, MEMORY_BYTES, PLACES)
 
     def megapixels(self, story: Story, number: int | None = None) -> float:
@@ -141,7 +141,7 @@ class StoryBooks:
         work, left = QueuedWork(owner, cost, memory), Event()
 
         def make() -> BookFile | Exception:
-            with self._files.making(name, left) as making:
+            with self._files.making(owner, name, left) as making:
                 try:
                     write(making)
                     return making.opened(media_type)

@@ -7,12 +7,13 @@ from threading import Event
 import pytest
 
 from deployments.errors import DeadlineExceeded, InvalidRequest, NotReady, Overloaded
+from serve.state.disk_space import is_full
 from serve.stories import book_files
 from serve.stories.book_files import BookFile, BookFiles
 
 
-def made(files: BookFiles, data: bytes) -> BookFile:
-    with files.making("book.zip", Event()) as making:
+def made(files: BookFiles, data: bytes, owner: str = "ada") -> BookFile:
+    with files.making(owner, "book.zip", Event()) as making:
         part = making.add("page-0", b"picture")
         assert part.read_bytes() == b"picture"
         making.file.write_bytes(data)
@@ -31,7 +32,7 @@ def test_a_book_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(book_files, "MOST_BYTES", 10)
     with pytest.raises(InvalidRequest, match="more than 10 bytes"):
         made(BookFiles(), b"book")
-    with BookFiles().making("book.zip", Event()) as making:
+    with BookFiles().making("ada", "book.zip", Event()) as making:
         making.file.write_bytes(b"a" * 11)
         with pytest.raises(InvalidRequest, match="more than 10 bytes"):
             making.between()
@@ -39,12 +40,17 @@ def test_a_book_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("how", ["closed", "dropped"])
 def test_all_books_are_bounded_until_they_are_sent(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    monkeypatch.setattr(book_files, "MOST_OPEN_BYTES", 12)
+    monkeypatch.setattr(book_files, "MOST_OPEN_BYTES", 24)
     files = BookFiles()
     first = made(files, b"book!")
     for _ in range(2):
-        with pytest.raises(Overloaded):
+        with pytest.raises(Overloaded, match="your books"):
             made(files, b"book!")
+    others = made(files, b"book!", "bob"), made(files, b"book", "eve")
+    with pytest.raises(Overloaded, match="too many books"):
+        made(files, b"book!", "zoe")
+    for other in others:
+        other.file.close()
     if how == "closed":
         first.file.close()
         first.file.close()
@@ -56,11 +62,20 @@ def test_all_books_are_bounded_until_they_are_sent(monkeypatch: pytest.MonkeyPat
 
 def test_a_book_has_its_time_and_its_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     left = Event()
-    with BookFiles().making("book.pdf", left) as making:
+    with BookFiles().making("ada", "book.pdf", left) as making:
         making.between()
         left.set()
         with pytest.raises(NotReady):
             making.between()
     monkeypatch.setattr(book_files, "LONGEST_S", -1.0)
-    with BookFiles().making("book.pdf", Event()) as making, pytest.raises(DeadlineExceeded):
+    with BookFiles().making("ada", "book.pdf", Event()) as making, pytest.raises(DeadlineExceeded):
         making.add("page-0", b"picture")
+
+
+def test_a_book_leaves_room_on_the_disk() -> None:
+    """A full disk is a 507, as wherever something is kept (serve/pictures/in_thread.py)."""
+    with BookFiles(1 << 62).making("ada", "book.pdf", Event()) as making:
+        for work in (making.between, lambda: making.add("page-0", b"picture")):
+            with pytest.raises(OSError, match="nearly full") as raised:
+                work()
+            assert is_full(raised.value)
