@@ -34,7 +34,7 @@ from ..openapi.fragments import describe_body, describe_header, describe_query, 
 from ..pictures.service import PictureService
 from ..stories.book_files import BookFile
 from ..stories.books import MEDIA_TYPES, PSD, Kind, StoryBooks
-from ..stories.service import ATTEMPTS, StoryService, busy, by_ids, with_kept
+from ..stories.service import ATTEMPTS, StoryService, StoryState, busy, by_ids, with_kept
 from ..stories.story import Story
 from ..stories.story_answers import LanguageQuery, PageState, StoryAccepted, StoryList, StoryResponse
 from ..stories.story_responses import accepted, page_state, story_events, summary, whole
@@ -168,8 +168,7 @@ def story_routes(
     async def look_at_story(request: Request, story_id: str) -> Response:
         state = await service.find(seen_by(request), story_id)
         address, all_ = address_of(request, story_id), is_admin(request)
-        size = max(SCENE_BYTES * state.job.total, state.kept.bytes)
-        return JsonResponse(lambda: whole(state, address, all_).model_dump(exclude_none=True), size)
+        return JsonResponse(lambda: whole(state, address, all_).model_dump(exclude_none=True), size_of(state))
 
     @router.patch(
         "/v1/stories/{story_id}",
@@ -183,8 +182,7 @@ def story_routes(
         change = await understand(data, limits, lambda body: parse(body, StoryChange))
         state = await service.change(tenant_of(request), story_id, change)
         address = address_of(request, story_id)
-        size = SCENE_BYTES * state.job.total
-        return JsonResponse(lambda: whole(state, address).model_dump(exclude_none=True), size)
+        return JsonResponse(lambda: whole(state, address).model_dump(exclude_none=True), size_of(state))
 
     @router.delete("/v1/stories/{story_id}", response_model=StoryAccepted)
     async def end_story(request: Request, story_id: str) -> Response:
@@ -306,6 +304,11 @@ def story_routes(
         return EventStream(request, work, place=streams.open(tenant_of(request)))
 
     return router
+
+
+def size_of(state: StoryState) -> int:
+    """Return about what a story costs to report, in bytes of a picture."""
+    return max(SCENE_BYTES * state.job.total, state.kept.bytes)
 
 
 def has_body(request: Request) -> bool:

@@ -12,6 +12,7 @@ from deployments.errors import InvalidRequest
 from deployments.messages import PictureFormat
 
 from ..api.input_pictures import NONE, Known
+from ..api.loras import with_lora_files
 from ..api.members import Member
 from ..api.resolve import SEED_BITS
 from ..api.schema import PictureInput, SceneRequest
@@ -21,7 +22,7 @@ from ..http.off_loop import off_loop
 from ..jobs.damaged_pictures import Outcome
 from ..jobs.job_schema import JobRequest
 from ..jobs.job_service import JobService
-from ..jobs.scene_jobs import admit_one
+from ..jobs.scene_jobs import admit_one, name_loras
 from ..jobs.states import JobState, SceneState
 from ..pictures.service import id_of
 from . import store
@@ -222,7 +223,8 @@ class StoryService:
         most = self._config.jobs.max_waiting_scenes
         with of_pages(f"pages.{number}."):
             scene = await off_loop(lambda: self._scene(new, number))
-            kept = await off_loop(lambda: admit_one(scene, story_id, number, self._config, owner, pictures))
+            beside = with_lora_files if name_loras([scene]) else off_loop
+            kept = await beside(lambda: admit_one(scene, story_id, number, self._config, owner, pictures))
         body = await off_loop(lambda: store.StoryBody(new))
 
         def write() -> None:

@@ -56,4 +56,8 @@ async def test_a_long_story_is_answered_off_the_event_loop(
     assert (answer.status_code, len(answer.json()["pages"][0]["text"])) == (200, 20)
     changed = await client.patch(f"{address}/pages/0", json={"alt": long})
     assert changed.status_code == 200, changed.text
-    assert len(threads) == 3 and threading.current_thread() not in threads
+    renamed = await client.patch(address, json={"title": "Another"})
+    assert (renamed.status_code, renamed.json()["title"]) == (200, "Another"), renamed.text
+    listed = await client.get("/v1/stories?limit=1")
+    assert (listed.status_code, listed.json()["data"][0]["title"]) == (200, "Another")
+    assert len(threads) == 5 and threading.current_thread() not in threads
