@@ -20,7 +20,7 @@ DOCUMENTED = "127.0.0.1:9464"
 
 
 @pytest.fixture
-def prometheus(metrics_port: int, tmp_path: Path) -> Iterator[str]:
+def prometheus(metrics_port: int, tmp_path: Path) -> Iterator[httpx.Client]:
     """Start Prometheus with the shipped file, at this service's port and looking more often."""
     text = (MONITORING / "prometheus.yaml").read_text()
     assert text.count(DOCUMENTED) == 1
@@ -34,22 +34,27 @@ def prometheus(metrics_port: int, tmp_path: Path) -> Iterator[str]:
     process = subprocess.Popen(
         [program("prometheus"), *options, f"--web.listen-address={address}"], stderr=subprocess.DEVNULL
     )
-    yield f"http://{address}"
+    with httpx.Client(base_url=f"http://{address}", trust_env=False) as client:
+        yield client
     process.terminate()
     process.wait(30)
 
 
-def test_it_stores_the_layers_that_were_painted(http: httpx.Client, prometheus: str) -> None:
+def test_it_stores_the_layers_that_were_painted(http: httpx.Client, prometheus: httpx.Client) -> None:
     assert http.post("/v1/scenes", json=SCENE).status_code == 200
 
     def stored() -> bool:
         try:
             query = {"query": 'sum by (job) (ray_scenewright_layers_total{outcome="painted"})'}
-            found = httpx.get(f"{prometheus}/api/v1/query", params=query, trust_env=False).json()
-        except httpx.TransportError:  # It is starting.
+            response = prometheus.get("/api/v1/query", params=query)
+        except httpx.TransportError:  # It is starting,
             return False
-        return [each["metric"] for each in found["data"]["result"]] == [{"job": "scenewright"}]
+        if response.status_code == 503:  # or reads its files.
+            return False
+        assert response.status_code == 200, response.text
+        found = response.json()["data"]["result"]
+        return [each["metric"] for each in found] == [{"job": "scenewright"}]
 
     until(stored)
-    targets = httpx.get(f"{prometheus}/api/v1/targets", trust_env=False).json()["data"]["activeTargets"]
+    targets = prometheus.get("/api/v1/targets").json()["data"]["activeTargets"]
     assert [(each["labels"]["job"], each["health"]) for each in targets] == [("scenewright", "up")]
