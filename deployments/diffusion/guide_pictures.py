@@ -10,6 +10,9 @@ from PIL import Image
 from deployments.diffusion.start_picture import fitted
 from deployments.messages import Keypoint, Pixels
 
+SMALLEST_PX = 32
+"""The side below which no picture is scaled: encoders cannot read less."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class References:
@@ -22,9 +25,9 @@ class References:
     scale: float
     pixels: tuple[Pixels, ...] = field(default=(), compare=False, repr=False)
 
-    def images(self) -> list[Image.Image]:
-        """Return them as pipelines of diffusers take them."""
-        return [Image.fromarray(pixels) for pixels in self.pixels]
+    def images(self, scale: float = 1.0) -> list[Image.Image]:
+        """Return them as pipelines of diffusers take them, scaled where `scale` is below 1."""
+        return [_scaled(Image.fromarray(pixels), scale) for pixels in self.pixels]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,3 +51,11 @@ class PosePicture:
     def image(self) -> Image.Image:
         """Return it as pipelines of diffusers take it."""
         return Image.fromarray(np.asarray(self.pixels))
+
+
+def _scaled(image: Image.Image, scale: float) -> Image.Image:
+    """Scale a picture down, with no side below SMALLEST_PX that was not below it."""
+    scale = max(scale, min(1.0, SMALLEST_PX / min(image.size)))
+    if scale >= 1:
+        return image
+    return image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)

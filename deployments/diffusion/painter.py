@@ -41,7 +41,8 @@ class PaintRequest:
     `guidance_interval`: the part of the steps, as fractions from the first, that guidance is applied in
     (Kynkäänniemi et al. 2024, arXiv 2404.07724); the steps outside it cost half. `previews`: how many.
     `start`: the picture that it starts from, where it is not noise alone. `references`: those that it shall
-    resemble; `pose`: that of its figure. `loras` change it, and no other.
+    resemble; `pose`: that of its figure. `loras` change it, and no other. `read_scale`: below 1 the pictures
+    that it reads beside its own latents are scaled by it, since the device had no room for them.
     """
 
     prompt: str
@@ -56,6 +57,7 @@ class PaintRequest:
     references: References | None = None
     pose: PosePicture | None = None
     loras: tuple[PictureLora, ...] = ()
+    read_scale: float = 1.0
 
     @property
     def steps(self) -> int:

@@ -17,6 +17,8 @@ SEED_STRIDE = 1_000_003
 SEEDS = 2**53
 """Derived seeds stay below it, like those of requests: a seed that we report can be requested again."""
 SMALLEST_PX = 64
+SMALLER = 0.7
+"""By which a side is shortened: about half the pixels."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,20 @@ class RetryPolicy:
         return reduced
 
     def _reduced(self, request: PaintRequest) -> PaintRequest:
-        """Take fewer steps, less guidance and about half the pixels; never below the smallest size served."""
+        """Take fewer steps, less guidance and about half the pixels; never below the smallest size served.
+
+        Pictures that it reads have half the pixels too: a model that edits holds them beside its own.
+        """
 
         def smaller(side_px: int) -> int:
-            return max(SMALLEST_PX, round(side_px * 0.7 / self.latent_factor) * self.latent_factor)
+            return max(SMALLEST_PX, round(side_px * SMALLER / self.latent_factor) * self.latent_factor)
 
+        reads = request.references is not None or request.start is not None
         return replace(
             request,
             num_inference_steps=min(request.num_inference_steps, self.config.reduced_steps),
             guidance_scale=min(request.guidance_scale, self.config.reduced_guidance_scale),
             width_px=smaller(request.width_px),
             height_px=smaller(request.height_px),
+            read_scale=request.read_scale * (SMALLER if reads else 1),
         )

@@ -105,7 +105,8 @@ class WorkItem(ScheduledJob):
         job, request = self.job, self.request
         size = (request.width_px, request.height_px) != (job.width_px, job.height_px)
         fewer = request.num_inference_steps != job.num_inference_steps
-        return size or fewer or request.guidance_scale != job.guidance_scale
+        less = request.guidance_scale != job.guidance_scale or request.read_scale < 1
+        return size or fewer or less
 
     @property
     def degraded(self) -> tuple[str, ...]:

@@ -37,11 +37,12 @@ def call_arguments(family: Family, request: PaintRequest) -> dict[str, Any]:
         arguments |= {control: pose.image(), "controlnet_conditioning_scale": float(pose.scale)}
     if request.references is not None and family.reference_argument:
         edited = [] if request.start is None else [arguments["image"]]
-        arguments[family.reference_argument] = [*edited, *request.references.images()]
+        arguments[family.reference_argument] = [*edited, *request.references.images(request.read_scale)]
     if family.area_argument:
         arguments[family.area_argument] = request.width_px * request.height_px
-        # With a mask Kontext would paint in the size to which it scales the picture.
-        arguments |= {} if request.start is None or request.start.mask is None else {"_auto_resize": False}
+        # Kontext scales the picture that it reads to a megapixel; with a mask it would paint in that size.
+        masked = request.start is not None and request.start.mask is not None
+        arguments |= {"_auto_resize": False} if masked or request.read_scale < 1 else {}
     negative_prompt = request.negative_prompt
     if negative_prompt is None and is_guided(family, request):
         negative_prompt = family.no_negative_prompt

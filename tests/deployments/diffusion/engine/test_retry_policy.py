@@ -5,13 +5,16 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 
 from deployments.diffusion.engine.retry_policy import SEED_STRIDE, RetryPolicy
 from deployments.diffusion.engine.work_item import WorkItem
+from deployments.diffusion.guide_pictures import References
 from deployments.diffusion.model.model_config import GenerationConfig
 from deployments.diffusion.painter import PaintRequest
 from deployments.diffusion.scheduling.batch_key import BatchKey
+from deployments.diffusion.start_picture import StartPicture
 from deployments.messages import LayerJob
 
 MakeJob = Callable[..., LayerJob]
@@ -76,6 +79,26 @@ def test_each_attempt_without_room_is_smaller_and_they_end(make_job: MakeJob) ->
     sides = [512, *(attempt.request.width_px for attempt in follow(job, retry_policy().after_out_of_memory))]
     assert len(sides) == 3
     assert all(one > other for one, other in pairwise(sides))
+
+
+PIXELS = np.zeros((64, 64, 3), np.uint8)
+REFERENCES = References(names=("1f" * 32,), scale=0.6, pixels=(PIXELS,))
+START = StartPicture(name="1f" * 32, strength=1.0, pixels=PIXELS)
+
+
+@pytest.mark.parametrize("read", [{"references": REFERENCES}, {"start": START}])
+def test_pictures_that_are_read_take_less_too_and_it_is_declared(
+    make_job: MakeJob, read: dict[str, Any]
+) -> None:
+    item = first(make_job(num_inference_steps=4, guidance_scale=2.0, width_px=64, height_px=64))
+    item = replace(item, request=replace(item.request, **read))
+    assert item.degraded == ()
+    scales = []
+    while (request := retry_policy().after_out_of_memory(item)) is not None:
+        item = replace(item, request=request, attempt=item.attempt + 1)
+        scales.append(request.read_scale)
+        assert item.degraded == ("reduced",)
+    assert scales == pytest.approx([0.7, 0.49])
 
 
 def test_no_room_for_the_smallest_picture_is_not_tried_twice(make_job: MakeJob) -> None:

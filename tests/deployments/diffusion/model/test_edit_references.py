@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 from deployments.diffusion.guide_pictures import References
-from deployments.diffusion.model.families import FAMILIES
+from deployments.diffusion.model.call_arguments import call_arguments
+from deployments.diffusion.model.families import FAMILIES, family_named
 from deployments.diffusion.model.loader import load
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.pipeline_painter import PipelinePainter
@@ -61,6 +62,18 @@ def test_each_is_its_stock_pipelines_picture_in_mixed_company(
     without, _ = together(painter, {0: replace(asked[1], references=None)})
     painter.decode(without)
     assert np.abs(without[0].run.output.images[0] - paintings[1].run.output.images[0]).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["flux2", "flux2-klein", "flux2-klein-base"])
+def test_once_reduced_the_references_are_smaller(name: str) -> None:
+    def sizes(scale: float) -> list[tuple[int, int]]:
+        request = replace(TEXT, references=ALIKE, start=VARIED, read_scale=scale)
+        return [image.size for image in call_arguments(family_named(name), request)["image"]]
+
+    own = (TEXT.width_px, TEXT.height_px)
+    assert sizes(1.0) == [own, (64, 96), (64, 64)]
+    assert sizes(0.7) == [own, (45, 67), (45, 45)], "what is edited has the picture's size"
+    assert sizes(0.1) == [own, (32, 48), (32, 32)], "none is too small to be read"
 
 
 def test_the_argument_is_one_that_the_pipeline_has() -> None:

@@ -151,3 +151,29 @@ def test_every_editing_class_reads_a_picture_and_no_strength() -> None:
         assert set(family.arguments) <= set(taken)
     assert task_of(family_named("sd1"), EDIT) == "image_to_image"
     assert call_arguments(family_named("flux-kontext"), EDIT)["max_area"] == WIDTH * HEIGHT
+
+
+def test_once_reduced_kontext_reads_no_more_than_it_paints(
+    tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline_flux_kontext, "PREFERRED_KONTEXT_RESOLUTIONS", [(192, 192)])
+    painter = PipelinePainter(
+        ModelConfig(str(tiny_model("flux-kontext")), family="flux-kontext", device="cpu", threads=1)
+    )
+    painter.load()
+    tokens: list[int] = []
+
+    def look(network: Any, positional: Any, named: Any) -> None:
+        tokens.append(named["hidden_states"].shape[1])
+
+    hook = painter._denoiser.register_forward_pre_hook(look, with_kwargs=True)
+    try:
+        for request in (EDIT, replace(EDIT, width_px=48, height_px=64, read_scale=0.7)):
+            painting = painter.begin(request)
+            painter.step([painting])
+            painting.close()
+    finally:
+        hook.remove()
+    painted = [64 * 96, 48 * 64]
+    read = [192 * 192, 48 * 64]
+    assert tokens[1] / tokens[0] == (painted[1] + read[1]) / (painted[0] + read[0])
