@@ -5,19 +5,26 @@ STABLE_DIFFUSION_CONFIG and IMAGE_MERGE_CONFIG, its SCENEWRIGHT_URL and SCENEWRI
 project, by `AgentSettings`.
 """
 
+from .books import BookPage, book_request
 from .finishing import ImageEnhancer, add_attribution, create_placeholder_image, validate_image_quality
 from .generation import BACKGROUND_SEED, CHARACTER_SEED, ImageGenerationService
 from .merging import ImageMergeService
 from .settings import AgentSettings
+from .webhooks import NotGenuine, WebhookEvent, read_webhook
 
 __all__ = [
     "BACKGROUND_SEED",
     "CHARACTER_SEED",
     "AgentSettings",
+    "BookPage",
     "ImageEnhancer",
     "ImageGenerationService",
     "ImageMergeService",
+    "NotGenuine",
+    "WebhookEvent",
     "add_attribution",
+    "book_request",
     "create_placeholder_image",
+    "read_webhook",
     "validate_image_quality",
 ]

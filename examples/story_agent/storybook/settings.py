@@ -15,10 +15,20 @@ INSTALLED_APPS = ["storybook"]
 MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", "django.middleware.csrf.CsrfViewMiddleware"]
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 USE_TZ = True
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": os.environ.get("STORY_DATABASE", str(BASE_DIR / "stories.sqlite3")),
+        "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
+    }
+}
 MEDIA_ROOT = os.environ.get("STORY_MEDIA_ROOT", str(BASE_DIR / "media"))
 
 SCENEWRIGHT_URL = os.environ.get("SCENEWRIGHT_URL", "http://127.0.0.1:8000")
 SCENEWRIGHT_API_KEY = os.environ.get("SCENEWRIGHT_API_KEY")
+SCENEWRIGHT_WEBHOOK_SECRET = os.environ.get("SCENEWRIGHT_WEBHOOK_SECRET")
+PUBLIC_URL = os.environ.get("STORY_PUBLIC_URL", "http://127.0.0.1:8080")
+"""Where the service reaches this project. Without a secret it is never asked to."""
 
 STABLE_DIFFUSION_CONFIG = {
     "default_steps": int(os.environ.get("DEFAULT_STEPS", "20")),

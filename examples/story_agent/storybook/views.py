@@ -8,7 +8,7 @@ from .story import STORY, illustrate
 
 @require_http_methods(["GET", "POST"])
 def story(request: HttpRequest) -> HttpResponse:
-    """GET shows the story; POST paints it. A busy site would do that in its task queue."""
+    """GET shows the story; POST paints it, and waits. `book_views` has it painted without waiting."""
     if request.method == "POST":
         for _ in illustrate(settings.MEDIA_ROOT):
             pass

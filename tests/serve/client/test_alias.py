@@ -14,6 +14,7 @@ import serve.story_agent
 
 PAIRS = [(serve.client, scenewright), (serve.story_agent, scenewright.story_agent)]
 ADDED = {"__main__", "choices", "cli", "commands", "django_settings", "story_agent"} | {
+    "books",
     "cast",
     "fonts",
     "pictures",
@@ -21,6 +22,7 @@ ADDED = {"__main__", "choices", "cli", "commands", "django_settings", "story_age
     "prompts",
     "story_calls",
     "story_methods",
+    "webhooks",
 }
 """What came after the move, or had another name."""
 
