@@ -1,0 +1,118 @@
+"""Make a book of eight pages with two figures over 1, 2 and 4 pairs of simulated generators, on real Ray."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import ray
+import yaml
+
+from serve.config.service_config import ServiceConfig
+from serve.runtime import local_cluster
+
+REPOSITORY = Path(__file__).parents[1]
+PAIRS = (1, 2, 4)
+PAGES, FIGURES, STEPS, STEP_S = 8, 2, 20, 0.25
+POLL_S = 0.05
+ENDED = ("succeeded", "failed", "cancelled")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a short story over one pair: does it run?")
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    arguments = parser.parse_args()
+    pairs, pages, steps = ((1,), 2, 2) if arguments.quick else (PAIRS, PAGES, STEPS)
+    print(
+        f"SIMULATED generators on a real Ray: a step of a picture takes {STEP_S} s, and of n pictures in one"
+        f" forward n times as long. {pages} pages of {FIGURES} figures and a place, {steps} steps each."
+        f" {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},"
+        f" Ray {ray.__version__}, load {os.getloadavg()[0]:.1f}."
+    )
+    print(f"{'pairs':>6}{'seconds':>10}{'of linear':>11}", flush=True)
+    seconds: dict[int, float] = {}
+    for count in pairs:
+        seconds[count] = measure(count, pages, steps)
+        print(f"{count:>6}{seconds[count]:>10.2f}{of_linear(seconds)[count]:>10.1%}", flush=True)
+    if arguments.json:
+        figures = {"seconds": seconds, "of_linear": of_linear(seconds)}
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def of_linear(seconds: Mapping[int, float]) -> dict[int, float]:
+    """Return the speed of so many pairs as a fraction of so many times the speed of the fewest."""
+    fewest = min(seconds)
+    return {pairs: seconds[fewest] * fewest / (took_s * pairs) for pairs, took_s in seconds.items()}
+
+
+def measure(pairs: int, pages: int, steps: int) -> float:
+    """Return the seconds from a story's submission until its last page is kept. Starts a Ray of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = config(pairs, folder)
+        with (
+            local_cluster.running(settings, "127.0.0.1", local_cluster.free_port()) as url,
+            httpx.Client(base_url=url, timeout=60, trust_env=False) as http,
+        ):
+            make(http, story(pairs, 2, "the first pages, by which the replicas learn their speed"))
+            begun = time.monotonic()
+            make(http, story(pages, steps, "measured"))
+            return time.monotonic() - begun
+
+
+def config(pairs: int, state_dir: str) -> ServiceConfig:
+    """Return a service of so many pairs. No layer is kept, and batching saves nothing: time is work."""
+    document = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())
+    arguments = document["applications"][0]["args"]
+    for kind in ("character", "background"):
+        generator = arguments[kind]["generator"]
+        generator["simulated"] = {"step_s": STEP_S, "shared_step_ratio": 1.0}
+        generator["generation"] = {"result_cache_bytes": 0}
+        arguments[kind]["replicas"] |= {"num_replicas": pairs}
+    # A worker paints as many pages at once as the story has, so that no generator waits for it.
+    arguments["jobs"] = {"concurrency": PAGES, "poll_s": POLL_S}
+    arguments |= {"state_dir": state_dir, "authentication": "off"}
+    return ServiceConfig.model_validate(arguments)
+
+
+def story(pages: int, steps: int, title: str) -> dict[str, Any]:
+    """Return a story of which no two layers are equal: equal ones are painted once."""
+
+    def layer(words: str) -> dict[str, Any]:
+        return {"prompt": f"{words}, {title}", "num_inference_steps": steps}
+
+    return {
+        "title": title,
+        "seed": 7,
+        "pages": [
+            {
+                "text": f"Page {page}.",
+                "characters": [layer(f"figure {figure} of page {page}") for figure in range(FIGURES)],
+                "background": layer(f"the place of page {page}"),
+            }
+            for page in range(pages)
+        ],
+    }
+
+
+def make(http: httpx.Client, body: Mapping[str, Any]) -> None:
+    """Submit a story, and return once all of its pages are there."""
+    submitted = http.post("/v1/stories", json=dict(body))
+    submitted.raise_for_status()
+    address = f"/v1/stories/{submitted.json()['id']}"
+    while (found := http.get(address).raise_for_status().json())["status"] not in ENDED:
+        time.sleep(POLL_S)
+    if found["status"] != "succeeded":
+        raise SystemExit(f"bench: {found['failed']} pages failed")
+
+
+if __name__ == "__main__":
+    main()
