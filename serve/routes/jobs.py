@@ -20,17 +20,7 @@ from ..http.body import parse, read_json, understand
 from ..http.error_responses import Refusal
 from ..http.paths import link
 from ..http.rendering import JsonResponse
-from ..http.sse import EVENTS, EventStream
-from ..http.stream_budget import StreamBudget
-from ..jobs.feed import JobFeed
-from ..jobs.job_responses import (
-    LONGEST_S,
-    accepted,
-    already_sent,
-    job_events,
-    summary,
-    whole,
-)
+from ..jobs.job_responses import accepted, job_events, summary, whole
 from ..jobs.job_schema import (
     JobAccepted,
     JobList,
@@ -50,10 +40,10 @@ from ..openapi.fragments import (
 from ..pictures.service import PictureService
 from .charges import check_budget
 from .input_pictures import keeping_inputs, of_scene
+from .job_streams import EVENTS_RESPONSES, JobStreams, describe_last_event
 from .kept_scene import kept_scene
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
-EVENT_POLL_S = 0.5
 SCENE_BYTES = 1_000
 """A scene of a job costs about as much to report as so many bytes of a picture."""
 KEPT = ("ETag", "Cache-Control", "Vary")
@@ -91,8 +81,7 @@ def describe_idempotency(made: str) -> dict[str, Any]:
 def job_routes(config: ServiceConfig, graph: Graph, pictures: PictureService, cast: CastService) -> APIRouter:
     router = APIRouter()
     service = JobService(config)
-    feed = JobFeed(service.open_jobs, service.job, EVENT_POLL_S)
-    streams = StreamBudget(config.limits.max_streams, config.limits.max_streams_per_tenant, LONGEST_S)
+    streams = JobStreams(config.limits, service)
     own = {name: getattr(config.jobs, name) for name in ("max_json_bytes", "max_json_values")}
     limits = config.limits.model_copy(update=own)
 
@@ -187,19 +176,14 @@ def job_routes(config: ServiceConfig, graph: Graph, pictures: PictureService, ca
 
     @router.get(
         "/v1/jobs/{job_id}/events",
-        responses=responses_of("events", (EVENTS,), ("Cache-Control",)),
+        responses=EVENTS_RESPONSES,
         response_class=Response,
-        openapi_extra=describe_header(
-            "Last-Event-ID",
-            ".*",
-            "the `id` of the last event that came: scenes that were sent are not sent again",
-        ),
+        openapi_extra=describe_last_event("scenes"),
     )
     async def events_of_job(request: Request, job_id: str) -> Response:
-        streams.check(tenant_of(request))  # A caller that retries while it is full reads no job.
-        job = await service.job(seen_by(request), job_id)
-        sent = already_sent(job, request.headers.get("last-event-id", ""))
-        work = job_events(feed, job, address_of(request, job), sent)
-        return EventStream(request, work, place=streams.open(tenant_of(request)))
+        address = link(request, f"/v1/jobs/{job_id}")
+        return await streams.stream(
+            request, lambda: service.job(seen_by(request), job_id), job_events, address
+        )
 
     return router

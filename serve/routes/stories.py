@@ -23,14 +23,10 @@ from ..http.error_responses import Refusal
 from ..http.file_body import FileBody
 from ..http.paths import is_head, link
 from ..http.rendering import JsonResponse
-from ..http.sse import EVENTS, EventStream
-from ..http.stream_budget import StreamBudget
-from ..jobs.feed import JobFeed
-from ..jobs.job_responses import LONGEST_S, already_sent
 from ..jobs.job_schema import ListQuery
 from ..jobs.job_service import JobService, digest_of
 from ..jobs.states import JobState
-from ..openapi.fragments import describe_body, describe_header, describe_query, responses_of
+from ..openapi.fragments import describe_body, describe_query, responses_of
 from ..pictures.service import PictureService
 from ..stories.book_files import BookFile
 from ..stories.books import MEDIA_TYPES, PSD, Kind, StoryBooks
@@ -41,7 +37,8 @@ from ..stories.story_responses import accepted, page_state, story_events, summar
 from ..stories.story_schema import PageChange, RepaintRequest, StoryChange, StoryRequest
 from .charges import at_once, charged, check_budget
 from .input_pictures import keeping_inputs, of_scene
-from .jobs import EVENT_POLL_S, KEPT, SCENE_BYTES, describe_idempotency, idempotency_key, is_admin, seen_by
+from .job_streams import EVENTS_RESPONSES, JobStreams, describe_last_event
+from .jobs import KEPT, SCENE_BYTES, describe_idempotency, idempotency_key, is_admin, seen_by
 from .kept_scene import kept_scene, number_of
 
 PRIVATE = {"Cache-Control": "private, no-cache"}
@@ -59,8 +56,7 @@ def story_routes(
     jobs = JobService(config)
     service = StoryService(config, jobs)
     books = StoryBooks(config, jobs, service)
-    feed = JobFeed(jobs.open_jobs, jobs.job, EVENT_POLL_S)
-    streams = StreamBudget(config.limits.max_streams, config.limits.max_streams_per_tenant, LONGEST_S)
+    streams = JobStreams(config.limits, jobs)
     own = {name: getattr(config.jobs, name) for name in ("max_json_bytes", "max_json_values")}
     limits = config.limits.model_copy(update=own)
 
@@ -288,20 +284,15 @@ def story_routes(
 
     @router.get(
         "/v1/stories/{story_id}/events",
-        responses=responses_of("events", (EVENTS,), ("Cache-Control",)),
+        responses=EVENTS_RESPONSES,
         response_class=Response,
-        openapi_extra=describe_header(
-            "Last-Event-ID",
-            ".*",
-            "the `id` of the last event that came: pages that were sent are not sent again",
-        ),
+        openapi_extra=describe_last_event("pages"),
     )
     async def events_of_story(request: Request, story_id: str) -> Response:
-        streams.check(tenant_of(request))  # A caller that retries while it is full reads no story.
-        job = await service.job(seen_by(request), story_id)
-        sent = already_sent(job, request.headers.get("last-event-id", ""))
-        work = story_events(feed, job, address_of(request, story_id), sent)
-        return EventStream(request, work, place=streams.open(tenant_of(request)))
+        address = address_of(request, story_id)
+        return await streams.stream(
+            request, lambda: service.job(seen_by(request), story_id), story_events, address
+        )
 
     return router
 

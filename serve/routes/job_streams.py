@@ -1,0 +1,52 @@
+"""Stream how jobs, or stories, change: `…/events`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import Request, Response
+
+from ..auth.middleware import tenant_of
+from ..config.service_config import Limits
+from ..http.sse import EVENTS, EventProducer, EventStream
+from ..http.stream_budget import StreamBudget
+from ..jobs.feed import JobFeed
+from ..jobs.job_responses import LONGEST_S, already_sent
+from ..jobs.job_service import JobService
+from ..jobs.states import JobState
+from ..openapi.fragments import describe_header, responses_of
+
+EVENT_POLL_S = 0.5
+EVENTS_RESPONSES = responses_of("events", (EVENTS,), ("Cache-Control",))
+
+
+def describe_last_event(parts: str) -> dict[str, Any]:
+    """Return the part of an operation that says how a stream is taken up again."""
+    meaning = f"the `id` of the last event that came: {parts} that were sent are not sent again"
+    return describe_header("Last-Event-ID", ".*", meaning)
+
+
+class JobStreams:
+    """The open event streams of one route: bounded in all and by tenant, and fed by one query."""
+
+    def __init__(self, limits: Limits, jobs: JobService) -> None:
+        self._feed = JobFeed(jobs.open_jobs, jobs.job, EVENT_POLL_S)
+        self._open = StreamBudget(limits.max_streams, limits.max_streams_per_tenant, LONGEST_S)
+
+    async def stream(
+        self,
+        request: Request,
+        find: Callable[[], Awaitable[JobState]],
+        events: Callable[[JobFeed, JobState, str, int], EventProducer],
+        address: str,
+    ) -> Response:
+        """Answer with the events of the job that `find` returns. `address`: the caller's, of what it is.
+
+        Raises Refusal 429, and what `find` raises.
+        """
+        self._open.check(tenant_of(request))  # A caller that retries while it is full reads no job.
+        job = await find()
+        sent = already_sent(job, request.headers.get("last-event-id", ""))
+        work = events(self._feed, job, address, sent)
+        return EventStream(request, work, place=self._open.open(tenant_of(request)))
