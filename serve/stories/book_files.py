@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Lock
+from threading import Event, RLock
 from typing import BinaryIO, cast
 
 from deployments.errors import DeadlineExceeded, InvalidRequest, NotReady, Overloaded
@@ -23,6 +23,8 @@ MOST_BYTES = 2 << 30
 """Bytes of a book, with what is read for it."""
 MOST_OPEN_BYTES = 4 << 30
 """Bytes of all books that this process makes and sends. One tenant's are half of them at most."""
+LEAST_FREE_BYTES = 64 << 20
+"""What stays free of the disk of temporary files, which need not be that of the jobs."""
 RETRY_AFTER_S = 30.0
 BUSY = "too many books are being made and sent; come back shortly"
 OWN_BUSY = "too many of your books are being made and sent; come back shortly"
@@ -38,15 +40,11 @@ class BookFile:
 
 
 class BookFiles:
-    """The files of all books that are made and sent, where `min_free_bytes` of the disk stay free.
+    """The files of all books that are made and sent. Its methods are for threads."""
 
-    Its methods are for threads.
-    """
-
-    def __init__(self, min_free_bytes: int = 0) -> None:
-        self._min_free_bytes = min_free_bytes
+    def __init__(self) -> None:
         self._bytes: Counter[str] = Counter()
-        self._lock = Lock()
+        self._lock = RLock()  # The collector may drop a file in the midst of counting another.
 
     @contextmanager
     def making(self, owner: str, name: str, left: Event) -> Iterator[Making]:
@@ -71,12 +69,8 @@ class BookFiles:
     def give_back(self, owner: str, less_bytes: int) -> None:
         with self._lock:
             self._bytes[owner] -= less_bytes
-            self._bytes = +self._bytes  # Those that have none are forgotten.
-
-    def check_disk(self, folder: Path, more_bytes: int) -> None:
-        """Raise OSError where the folder's disk would be nearly full, as where it is full."""
-        if shutil.disk_usage(folder).free - more_bytes < self._min_free_bytes:
-            raise OSError(errno.ENOSPC, "the disk of books is nearly full")
+            if not self._bytes[owner]:
+                del self._bytes[owner]
 
 
 class Making:
@@ -102,13 +96,13 @@ class Making:
         size = self.file.stat().st_size if self.file.exists() else 0
         self._count(size - self._written)
         self._written = size
-        self._files.check_disk(self.folder, 0)
+        check_disk(self.folder, 0)
 
     def add(self, name: str, data: bytes) -> Path:
         """Write a file that the book is made of into its folder. Raises what `between` raises."""
         self.between()
         self._count(len(data))
-        self._files.check_disk(self.folder, len(data))
+        check_disk(self.folder, len(data))
         path = self.folder / name
         path.write_bytes(data)
         return path
@@ -142,3 +136,9 @@ class _Counted(io.FileIO):
 
     def __del__(self) -> None:
         self.close()
+
+
+def check_disk(folder: Path, more_bytes: int) -> None:
+    """Raise OSError where the folder's disk would be nearly full, as where it is full."""
+    if shutil.disk_usage(folder).free - more_bytes < LEAST_FREE_BYTES:
+        raise OSError(errno.ENOSPC, "the disk of books is nearly full")

@@ -58,7 +58,7 @@ class StoryBooks:
         self._jobs = jobs
         self._stories = stories
         self._fonts = Fonts(config.books.fonts)
-        self._files = BookFiles(config.jobs.min_free_bytes)
+        self._files = BookFiles()
         self._queue = QueuedThreads(config.books.max_making, MEMORY_BYTES, PLACES)
 
     def megapixels(self, story: Story, number: int | None = None) -> float:

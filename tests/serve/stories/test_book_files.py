@@ -72,9 +72,10 @@ def test_a_book_has_its_time_and_its_reader(monkeypatch: pytest.MonkeyPatch) -> 
         making.add("page-0", b"picture")
 
 
-def test_a_book_leaves_room_on_the_disk() -> None:
+def test_a_book_leaves_room_on_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk is a 507, as wherever something is kept (serve/pictures/in_thread.py)."""
-    with BookFiles(1 << 62).making("ada", "book.pdf", Event()) as making:
+    monkeypatch.setattr(book_files, "LEAST_FREE_BYTES", 1 << 62)
+    with BookFiles().making("ada", "book.pdf", Event()) as making:
         for work in (making.between, lambda: making.add("page-0", b"picture")):
             with pytest.raises(OSError, match="nearly full") as raised:
                 work()
