@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +32,7 @@ from ..pictures.service import PictureService
 from ..stories.book_files import BookFile
 from ..stories.books import MEDIA_TYPES, PSD, Kind, StoryBooks
 from ..stories.service import ATTEMPTS, StoryService, StoryState, busy, by_ids, with_kept
+from ..stories.store import Changed
 from ..stories.story import Story
 from ..stories.story_answers import LanguageQuery, PageState, StoryAccepted, StoryList, StoryResponse
 from ..stories.story_responses import accepted, page_state, story_events, summary, whole
@@ -252,10 +254,11 @@ def story_routes(
             scene = await service.scene(new, number)
             joined = {name: each for name, each in new.members.items() if name not in seen.story.members}
             named = of_cast(joined) + of_scene(scene)
-            async with keeping_inputs(request, named, graph, limits, pictures) as known:
-                new = await with_kept(new, known)
-                if await service.repaint(tenant, story_id, number, seen, new, key_id, by_ids(known)):
-                    return taken(request, await service.job(tenant, story_id))
+            with suppress(Changed):  # What was kept for it is deleted again.
+                async with keeping_inputs(request, named, graph, limits, pictures) as known:
+                    new = await with_kept(new, known)
+                    await service.repaint(tenant, story_id, number, seen, new, key_id, by_ids(known))
+                return taken(request, await service.job(tenant, story_id))
         raise busy()
 
     for kind, media_type in MEDIA_TYPES.items():

@@ -213,11 +213,11 @@ class StoryService:
         new: Story,
         key_id: str | None,
         pictures: Known = NONE,
-    ) -> bool:
-        """Have a page painted again, kept for good when this returns true. Other pages are not touched.
+    ) -> None:
+        """Have a page painted again, kept for good when this returns. Other pages are not touched.
 
-        Return False where the story changed since it was seen. Raises what submitting a job raises, and
-        InvalidRequest where it was cancelled.
+        Raises store.Changed where the story changed since it was seen, InvalidRequest where it was cancelled,
+        and what submitting a job raises.
         """
         names = frozenset(picture.name for picture in pictures.values())
         most = self._config.jobs.max_waiting_scenes
@@ -234,11 +234,8 @@ class StoryService:
         try:
             with self._jobs.refusals_in_words():
                 await self._jobs.in_thread(write)
-        except store.Changed:
-            return False
         except store.Cancelled:
             raise InvalidRequest(CANCELLED, "story_id") from None
-        return True
 
     async def _check_is_story(self, job_id: str, message: str) -> None:
         """Raise Refusal 404 with the message where a job is no story."""

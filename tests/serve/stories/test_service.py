@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
+from sqlalchemy import func, select
 
 from serve.api.input_pictures import InputPicture
 from serve.api.schema import PictureInput
+from serve.config.service_config import ServiceConfig
 from serve.routes import stories as routes
+from serve.state.open_state import open_state
+from serve.state.tables import pictures
 from serve.stories import service, story
 from serve.stories.service import with_kept
 from serve.stories.story import Story
 from serve.stories.story_schema import StoryRequest
+from tests.support.input_pictures import inline
 from tests.support.story_requests import TINY, page
 from tests.support.story_requests import story as a_story
 
@@ -40,6 +47,29 @@ async def test_pictures_are_named_by_their_ids_off_the_event_loop(monkeypatch: p
     assert kept.picture_ids() == {f"pic_{name}"}
     assert threads and threading.current_thread() not in threads
     assert await with_kept(kept, {}) is kept
+
+
+async def test_a_repaint_that_others_are_before_leaves_no_picture(
+    client: httpx.AsyncClient, config: ServiceConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted = await client.post("/v1/stories", json=a_story(1))
+    assert submitted.status_code == 202, submitted.text
+    engine = open_state(config.state_folder, config.jobs)
+
+    def kept() -> int:
+        with engine.connect() as connection:
+            return connection.execute(select(func.count()).select_from(pictures)).scalar_one()
+
+    def changed(*given: Any) -> None:
+        raise service.store.Changed
+
+    monkeypatch.setattr(service.store, "repaint", changed)
+    before, image = kept(), BytesIO()
+    Image.linear_gradient("L").rotate(33).save(image, "PNG")
+    body = {"background": {"prompt": "a wood", "image": inline(image.getvalue()), **TINY}}
+    answer = await client.post(f"/v1/stories/{submitted.json()['id']}/pages/0/repaint", json=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "overloaded"), answer.text
+    assert kept() == before
 
 
 async def test_a_long_story_is_answered_off_the_event_loop(
