@@ -32,19 +32,24 @@ def metrics_port() -> int:
 
 
 @pytest.fixture(scope="package")
-def url(collector: Collector, metrics_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def configured(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> ServiceConfig:
     data = simulated_config(ONE_STEP_S).model_dump()
     for kind in ("character", "background"):
         data[kind]["replicas"] |= {"num_replicas": None, "autoscaling": AUTOSCALED}
         data[kind]["defaults"]["num_inference_steps"] = 5
     data["state_dir"] = str(tmp_path_factory.mktemp("state"))
+    data["webhooks"] = {"allowed_hosts": ["127.0.0.1"], "private_network": True}
     config = ServiceConfig.model_validate(data)
-    config = config.model_copy(update={"tracing": TracingConfig(collector.url)})
+    return config.model_copy(update={"tracing": TracingConfig(collector.url)})
+
+
+@pytest.fixture(scope="package")
+def url(configured: ServiceConfig, metrics_port: int) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as environment:
         for name, value in ENVIRONMENT.items():
             environment.setenv(name, value)
         port = local_cluster.free_port()
-        with local_cluster.running(config, "127.0.0.1", port, metrics_port=metrics_port) as address:
+        with local_cluster.running(configured, "127.0.0.1", port, metrics_port=metrics_port) as address:
             yield address
 
 
