@@ -72,7 +72,7 @@ def keep(engine: Engine, pictures: Pictures) -> str:
     assert leases.begin_keeping(claim.lease, pictures.put(PAINTED))
     assert leases.succeed(claim.lease, pictures.put(PAINTED), "png", {"X-Seed": "7"})
     story = Story(StoryRequest.model_validate(a_story(1)))
-    jobs.submit(STORY, "ada", [NewScene("{}", 60.0)], beside=stories.NewStory(story))
+    jobs.submit(STORY, "ada", [NewScene("{}", 60.0)], beside=stories.NewStory(stories.StoryBody(story)))
     return key
 
 
@@ -88,8 +88,8 @@ def check(engine: Engine, pictures: Pictures, key: str, secret: str) -> None:
     hero = CastStore(engine, max_members=3).find("ada", ["mira"])["mira"]
     assert (hero.description, hero.seed) == ("a girl", 7)
     assert pictures.get(hero.references[0]) == REFERENCE
-    story = stories.find(engine, "ada", STORY)
-    assert story is not None and story.request.title == "Mira and the rain"
+    kept = stories.find(engine, "ada", STORY)
+    assert kept is not None and kept.story.request.title == "Mira and the rain"
     waiting = jobs.job("ada", STORY)
     assert waiting is not None and waiting.status == "queued"
     assert [delivery.job_id for delivery in outbox.listed(engine)] == [JOB]
