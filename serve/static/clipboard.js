@@ -1,4 +1,4 @@
-// Copying words, also where a page without TLS has no clipboard of its own.
+// Copy words, also where a page without TLS has no clipboard of its own.
 import { announce } from "./viewer.js";
 
 export async function copy(words, said) {

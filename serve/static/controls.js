@@ -1,4 +1,4 @@
-// The form's controls: made, filled and read.
+// Make, fill and read the form's controls.
 
 const $ = (id) => document.getElementById(id);
 export const LAYERS = {
@@ -23,7 +23,7 @@ export function choice(sizes, usual) {
   return select;
 }
 
-// Also a size that is none of those offered.
+// Chooses a value, also a size that is none of those offered.
 export function choose(select, value) {
   const offered = [...select.options].some((each) => each.value === value);
   if (!offered && !/^\d+x\d+$/.test(value)) return;

@@ -1,4 +1,4 @@
-// The service's own limits and defaults, as its OpenAPI page states them, laid on the form's controls.
+// Lay the service's own limits and defaults on the form's controls, as its OpenAPI page states them.
 import { startFrom } from "./form.js";
 import { showDefaults } from "./models.js";
 
@@ -29,7 +29,7 @@ function boundsOf(schema) {
   return (name) => Object.assign({}, ...[found.properties[name], ...(found.properties[name].anyOf ?? [])]);
 }
 
-// Where none fits, the one that is chosen stays, and the service says what it allows.
+// Leaves the chosen size where none fits: the service says what it allows.
 function keepSizes(select, bounds) {
   const most = [bounds("width").maximum, bounds("height").maximum];
   const fits = (option) => option.value.split("x").every((side, index) => Number(side) <= most[index]);

@@ -1,4 +1,4 @@
-// The position of each of several figures: a slider and two buttons for each, and dragging in the picture.
+// Place each of several figures: by a slider and two buttons for each, and by dragging in the picture.
 import { figuresOf, inOrder, isSeveral } from "./figures.js";
 
 const $ = (id) => document.getElementById(id);
@@ -94,7 +94,7 @@ function drag(event) {
   for (const [name, listener] of [["pointermove", move], ["pointerup", end], ["pointercancel", end]]) $("scene").addEventListener(name, listener);
 }
 
-// Where the picture is on the screen, and how many of the screen's pixels one of its own takes.
+// Returns where the picture is on the screen, and how many of the screen's pixels one of its own takes.
 function pictureOf(img) {
   const { left, top, width, height } = img.getBoundingClientRect();
   const merge = scene.request.merge;

@@ -1,4 +1,4 @@
-// Several figures in one scene: their words in the form, where they are placed, and the request as the service takes it.
+// Hold several figures of one scene: their words, where they are placed, and the request as the service takes it.
 // A kept request has its first figure as `character`, and the further ones as `others`.
 const $ = (id) => document.getElementById(id);
 export const MOST = 4;
@@ -10,7 +10,7 @@ export function build() {
   });
 }
 
-// What is written of the further figures.
+// Returns the words of the further figures.
 export const words = () => [...$("figures").querySelectorAll("textarea")].map((area) => area.value);
 
 export function setWords(all) {
@@ -38,7 +38,7 @@ export const figuresOf = ({ character, others = [] }) => [character, ...others];
 export const isSeveral = (request) => Boolean(request.others?.length);
 export const described = (request) => figuresOf(request).map(({ cast, prompt }) => (cast ? `${cast}, ${prompt}` : prompt)).join(" and ");
 
-// As POST /v1/scenes takes it: of several figures each has a position of its own.
+// Returns a request as POST /v1/scenes takes it: each of several figures has a position of its own.
 export function wire({ others, ...request }) {
   if (!others?.length) return request;
   const { character, merge: { position, ...merge }, ...rest } = request;
@@ -63,7 +63,7 @@ export function placed(scene, index, change) {
   return { ...scene, request: { ...scene.request, character, others } };
 }
 
-// From the farthest to the nearest, as the service sets them in; `to` puts one of them to the `front` or the `back`.
+// Orders figures from the farthest to the nearest, as the service sets them in; `to` puts one of them to the `front` or the `back`.
 export function inOrder(figures, index, to) {
   const order = figures.map((_, number) => number).sort((one, other) => (figures[other].depth ?? 0) - (figures[one].depth ?? 0) || one - other);
   if (!to) return order;

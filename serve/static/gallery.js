@@ -1,4 +1,4 @@
-// The gallery: what was made here, newest first, kept across reloads.
+// Show what was made here, newest first.
 import * as store from "./scene_store.js";
 import { described } from "./figures.js";
 import { show } from "./pictures.js";
@@ -35,7 +35,7 @@ function confirmClearing(number) {
 
 const count = (number) => (number === 1 ? "the picture" : `all ${number} pictures`);
 
-// What was removed last can be put back, until the page is closed.
+// Removes a scene, or all. The last removal can be undone until the page is closed.
 async function remove(id, what, open) {
   putBack = await store.remove(id);
   await fillGallery(open);

@@ -1,4 +1,4 @@
-// The pictures that a layer is painted from: dropped, chosen or pasted; one to start from, and others as references.
+// Take the pictures that a layer is painted from: dropped, chosen or pasted; one to start from, and others as references.
 import { button, input, kind, LAYERS, showShare, slider } from "./controls.js";
 import { clearMark } from "./field_errors.js";
 import { can, modelOf, onModelChange } from "./models.js";
@@ -105,7 +105,7 @@ function paintedSize(layer, { width, height }) {
   return scale === 1 ? {} : { width: side(width), height: side(height) };
 }
 
-// As a request had them. One with a mask is no start picture of the form: its other part would be painted again too.
+// Shows the pictures that a request had. One with a mask is no start picture of the form: its other part would be painted again too.
 export function setInputs(layer, { image, mask, strength, references = [], reference_scale: scale, width, height }) {
   const start = image?.id && !mask ? [{ id: image.id, width, height, use: "image" }] : [];
   $(`${layer}-strength`).value = start.length ? strength ?? USUAL.strength : USUAL.strength;

@@ -1,4 +1,4 @@
-// Under the fields: which words the models do not know, and what they do know. deployments/diffusion/model/known_words.py
+// Say which words the models do not know, and what they do know. deployments/diffusion/model/known_words.py
 // follows the same rules.
 import { modelOf } from "./models.js";
 import { wordsOf } from "./cast.js";
@@ -14,7 +14,7 @@ const VARIATION = /[\ufe00-\ufe0f]/g;
 const $ = (id) => document.getElementById(id);
 const models = {};  // by id: { id, words, offers }
 
-// What the service's list of models says of those that paint here.
+// Learns of the models that paint here, from the service's list.
 export function learnWords(cards) {
   for (const { id, knows } of cards) models[id] = knows ? { id, words: new Set(knows.words), offers: knows.offers } : undefined;
   updateHints();
@@ -50,7 +50,7 @@ function hint(layer, text) {
   return `${model.id} does not know: ${unknown.slice(0, LISTED).join(", ")}${more}.${knows}`;
 }
 
-// A storyboard's descriptions of one layer. One that cannot be read yet is described of when it is painted.
+// Returns a story's descriptions of one layer; none while it cannot be read, which is said when it is painted.
 function described(layer) {
   try {
     return readStory($("storyboard").value).map((scene) => (layer === "character" ? wordsOf(scene[layer]) : scene[layer])).join("\n");
@@ -59,7 +59,7 @@ function described(layer) {
   }
 }
 
-// Only a change is written, because it is read out.
+// Writes only a change, because it is read out.
 function report(id, words) {
   const place = $(`${id}-known`);
   if (place.textContent !== words) place.textContent = words;

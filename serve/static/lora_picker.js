@@ -1,4 +1,4 @@
-// The LoRAs that a layer is painted with, where its model can be given any: their names, and how strong each is.
+// Choose the LoRAs that a layer is painted with, where its model can be given any: their names, and how strong each is.
 import { button, input, LAYERS, slider } from "./controls.js";
 import { lorasOf, onModelChange } from "./models.js";
 import { listIn } from "./storage.js";
@@ -24,7 +24,7 @@ export function build() {
   onModelChange(update);
 }
 
-// As a request has them: only those that the model knows.
+// Shows the LoRAs of a request: only those that the model knows.
 export function loras(layer) {
   const known = lorasOf(layer);
   return read(layer).filter(({ name }) => known.includes(name));

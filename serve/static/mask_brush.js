@@ -1,4 +1,4 @@
-// A brush on a picture: what it covers is painted again. By pointer, by touch, and by keys.
+// Mark a part of a picture with a brush, by pointer, by touch and by keys: what it covers is painted again.
 const SHARE = 0.02;  // of the picture's width: how far an arrow moves the brush
 const TINT = "#d92a6b";
 
@@ -52,7 +52,7 @@ export class MaskBrush {
     this.#draw();
   }
 
-  // As large as the picture: white is painted again, black stays.
+  // The mask is as large as the picture: white is painted again, black stays.
   mask() {
     const [canvas, context] = this.#layer();
     context.fillRect(0, 0, canvas.width, canvas.height);

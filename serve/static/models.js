@@ -1,4 +1,4 @@
-// Which model paints a layer, and what it can do.
+// Choose the model that paints a layer, and say what it can do.
 import { LAYERS } from "./controls.js";
 import { savedForm } from "./storage.js";
 
@@ -9,7 +9,7 @@ const listeners = [];
 // `listener(layer)` is called when another model paints the layer, and when the models are known.
 export const onModelChange = (listener) => listeners.push(listener);
 
-// What the service's list of models says of those that paint here.
+// Learns of the models that paint here, from the service's list.
 export function offerModels(cards) {
   for (const layer of Object.keys(LAYERS)) {
     const first = (card) => (card.default_for?.includes(layer) ? 0 : 1);
@@ -36,13 +36,13 @@ export function modelChanged(layer) {
 
 export const modelOf = (layer, id = $(`${layer}-model`).value) => served[layer]?.find((card) => card.id === id) ?? served[layer]?.[0];
 
-// Whether the layer's model can do a task, such as `image_to_image`, `inpainting`, `references` or `pose`.
+// Returns whether the layer's model can do a task, such as `image_to_image`, `inpainting`, `references` or `pose`.
 export const can = (layer, task, id) => Boolean(modelOf(layer, id)?.tasks?.includes(task));
 
 // The names of the LoRAs that the layer's model can be given here. One with a fault cannot be used.
 export const lorasOf = (layer) => (modelOf(layer)?.loras ?? []).filter(({ layers, fault }) => !fault && (layers?.includes(layer) ?? true)).map(({ name }) => name);
 
-// What the model takes where its fields are left empty.
+// Shows what the model takes where its fields are left empty.
 export function showDefaults(layer) {
   const usual = modelOf(layer)?.defaults?.[layer];
   if (!usual) return;

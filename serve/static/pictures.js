@@ -1,4 +1,4 @@
-// Pictures as they come in answers, as blobs and as addresses of blobs.
+// Turn pictures of answers into blobs, and blobs into addresses.
 
 export function blobOf({ format, b64_json }) {
   const bytes = Uint8Array.from(atob(b64_json), (character) => character.charCodeAt(0));

@@ -1,4 +1,4 @@
-// The figure's pose: 18 joints in OpenPose's order, moved by pointer, by touch or by keys, where the model can follow one.
+// Edit the figure's pose: 18 joints in OpenPose's order, moved by pointer, by touch or by keys, where the model can follow one.
 import { input, showShare, slider } from "./controls.js";
 import { can, onModelChange } from "./models.js";
 import { listIn } from "./storage.js";

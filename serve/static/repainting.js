@@ -1,4 +1,4 @@
-// The requests that paint one layer of a scene once more, and leave its other layers exactly as they are.
+// Make the requests that paint one layer of a scene once more, and leave its other layers exactly as they are.
 import { figuresOf, isSeveral } from "./figures.js";
 import { figurePrompt } from "./prompts.js";
 import { otherSeeds, reproducible, seeds } from "./result.js";
@@ -30,7 +30,7 @@ function replaced(request, layer, index, rewrite) {
   return { ...request, [layer]: rewrite(request[layer]) };
 }
 
-// With the seed that each layer was painted by.
+// Gives each layer the seed that it was painted by.
 function pinned(request, scene) {
   const { character, background } = seeds(scene);
   const others = otherSeeds(scene);

@@ -1,4 +1,4 @@
-// What is below a finished picture: what is known of it, its layers, and what can be done with it.
+// Show what is known of a finished picture, its layers, and what can be done with it.
 import { key } from "./storage.js";
 import { figuresOf, wire } from "./figures.js";
 import { offer, show } from "./pictures.js";
@@ -25,7 +25,7 @@ export function showResult(scene, layers, actions) {
 
 const nameOf = ({ layer, index }) => (index ? `Figure ${index + 1}` : NAMES[layer]);
 
-// In a sentence: "the character", "figure 2", "the place".
+// Names a layer in a sentence: "the character", "figure 2", "the place".
 export const spokenName = ({ layer, index }) => (index ? `figure ${index + 1}` : `the ${NAMES[layer].toLowerCase()}`);
 
 // The picture that a layer was painted as, before it was cut out; nothing of a figure that an older page kept.
@@ -62,7 +62,7 @@ export function curl(scene) {
 // Its pictures are named by their ids.
 export const copied = ({ request }) => `Copied, as a curl command.${JSON.stringify(request).includes('"pic_') ? " The service keeps its pictures for a day." : ""}`;
 
-// How large the figure can be made until it fills the frame, by how large it is now. Nothing where it already does.
+// Returns how large the figure can be made until it fills the frame; nothing where it already does.
 export function largestScale({ request: { merge }, answer }) {
   if (answer.merge?.mode !== "cutout" || answer.merge.figures) return 1;
   const [, y, wide, high] = answer.merge.box;

@@ -1,4 +1,4 @@
-// The line at the top: whether the service can paint, and with what. It looks again every few seconds.
+// Show at the top whether the service can paint, and with what; look again every few seconds.
 import * as service from "./service.js";
 import * as cast from "./cast.js";
 import { learnWords } from "./known_words.js";
@@ -17,7 +17,7 @@ export function watch() {
   return look();
 }
 
-// At once, as after a failed request or with another key.
+// Looks at once, as after a failed request or with another key.
 export function soon() {
   models = null;
   if (!document.hidden) look();
@@ -54,7 +54,7 @@ async function known() {
   }
 }
 
-// Only a change is written, because it is read out.
+// Writes only a change, because it is read out.
 function report(state, words) {
   $("service").dataset.state = state;
   if ($("service").textContent !== words) $("service").textContent = words;

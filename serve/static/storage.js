@@ -1,4 +1,4 @@
-// What a browser keeps for this page: nothing where it is set to keep nothing.
+// Keep the key and the form in this browser: not where it is set to keep nothing.
 
 const safely = (run) => {
   try {
@@ -8,7 +8,7 @@ const safely = (run) => {
   }
 };
 
-// Where the page is, "/" or "/paint/": several services may share one host, and with it what a browser keeps.
+// The page's path, "/" or "/paint/": several services may share one host, and with it what a browser keeps.
 const PREFIX = new URL(".", document.baseURI).pathname;
 export const named = (name) => `${name}${PREFIX === "/" ? "" : PREFIX}`;
 

@@ -1,4 +1,4 @@
-// Pictures that the service is to paint from. The same picture has the same id: one that has expired is sent again.
+// Send pictures that the service is to paint from. The same picture has the same id: one that has expired is sent again.
 import * as service from "./service.js";
 import * as store from "./scene_store.js";
 
@@ -23,7 +23,7 @@ export async function fileOf(id) {
   return kept ?? service.pictureFile(id).catch(() => undefined);
 }
 
-// Whether it may be mended by sending the request's pictures again.
+// Returns whether sending the request's pictures again may mend it.
 export const isExpired = ({ status, param }) => status === 410 || (status === 422 && /\.id$/.test(param ?? ""));
 
 // Sends again what a request names and this browser still has. Returns whether that was anything.

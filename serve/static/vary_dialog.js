@@ -1,4 +1,4 @@
-// The dialog that varies a painted layer, or paints a part of it again: its words, how far to go, and the brush.
+// Ask how to vary a painted layer, or which part of it to paint again: its words, how far to go, and the brush.
 import { MaskBrush } from "./mask_brush.js";
 import { showShare } from "./controls.js";
 import { pngOf } from "./uploads.js";

@@ -1,4 +1,4 @@
-// The open book: both layers on their pages while they are painted, then the scene over the spread.
+// Show both layers on the pages of an open book while they are painted, then the scene over the spread.
 import { described, figuresOf, isSeveral } from "./figures.js";
 import { sentencesOf, titleOf } from "./error_messages.js";
 import { previewBlob, show } from "./pictures.js";
@@ -60,7 +60,7 @@ export function layerDone({ layer, degraded, index }) {
   announce(`${named(layer, index)} painted.`);
 }
 
-// Of several figures the first one is shown on its way, and the bar is of all of them.
+// Shows the first of several figures on its way, and a bar of all of them.
 function painted(layer, index = 0, share) {
   parts[layer][index] = share;
   page(layer, "progress").value = parts[layer].reduce((sum, each) => sum + each, 0) / parts[layer].length;
@@ -123,7 +123,7 @@ export function clearError() {
 
 export const announce = (words) => ($("announcement").textContent = words);
 
-// Nobody knows it of a layer that waits.
+// Estimates the time left; a layer that waits has none.
 function timeLeft() {
   if (waiting.size) return "";
   const left = Object.values(speeds).map(({ since, from, now, step, steps }) => (step > from ? ((now - since) / (step - from)) * (steps - step) : Infinity));
