@@ -19,6 +19,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 FOLDER = Path(__file__).parent / "pictures"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 PATIENCE_MS = 600_000
 DESKTOP = {"width": 1280, "height": 860}
 PHONE = {"width": 390, "height": 844}
@@ -55,6 +56,7 @@ def capture_page(browser: Browser, url: str) -> None:
     keep(desktop, "page")
     mark_cape(desktop)
     keep(desktop, "page-brush")
+    capture_story(browser, url)
     for name, options in (
         ("page-dark", {"color_scheme": "dark"}),
         (
@@ -66,6 +68,18 @@ def capture_page(browser: Browser, url: str) -> None:
         submit_form(page)
         done(page)
         keep(page, name)
+
+
+def capture_story(browser: Browser, url: str) -> None:
+    """Paint the example's story, and keep its pages."""
+    page = open_page(browser, url)
+    page.get_by_role("radio", name="Story").check()
+    page.get_by_label("Title", exact=True).fill("The Road Up")
+    page.get_by_label("A page a line").fill((EXAMPLES / "story.txt").read_text())
+    page.get_by_role("button", name="Paint", exact=True).click()
+    expect(page.get_by_text("All 6 pages painted.")).to_be_visible()
+    page.locator("#story-pages").scroll_into_view_if_needed()
+    write(Image.open(BytesIO(page.locator("#story-pages").screenshot())), "page-story")
 
 
 def open_page(browser: Browser, url: str, **options: object) -> Page:

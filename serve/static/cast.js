@@ -1,6 +1,6 @@
-// The cast: heroes that the service keeps for the tenant of the key. `@mira waves` in a figure's field paints Mira.
+// Show the cast, and name its heroes in the fields: `@mira waves` paints Mira. The service keeps them for the key's tenant.
 import * as service from "./service.js";
-import { button } from "./controls.js";
+import { button, kind } from "./controls.js";
 import { announce } from "./viewer.js";
 import { sentence } from "./error_messages.js";
 import { show } from "./pictures.js";
@@ -37,19 +37,19 @@ export async function load() {
 // The OpenAPI page says whether a member has LoRAs.
 export const learnFields = (api) => (takesLoras = Boolean(api.paths[`/${service.CAST}`]?.post.requestBody.content["application/json"].schema.properties.loras));
 
-// What a field says: who of the cast it names, and the other words.
+// Reads a field: who of the cast it names, and the other words.
 export function read(text) {
   const [start, name] = (hasCast() && NAMED.exec(text)) || [];
   if (!name) return { prompt: text.trim() };
   return { cast: name, prompt: text.slice(start.length).trim() || IDLE };
 }
 
-// What the models read of it.
+// Returns the words that the models read.
 export const wordsOf = (text) => (hasCast() ? text.replace(NAMED, "") : text);
 
 export const written = ({ cast, prompt }) => (cast ? `@${cast} ${prompt}` : prompt);
 
-// Whom a text names that is not in the cast; nothing where all are.
+// Returns whom a text names that is not in the cast; nothing where all are.
 export function stranger(text) {
   const { cast } = read(text);
   return cast && !members.some(({ name }) => name === cast) ? cast : null;
@@ -113,13 +113,23 @@ function item(member) {
   return entry;
 }
 
-// Into the field that was last written in, instead of the words that describe another figure.
+// Writes a name into the field that was last written in, over one that is there. A story gets it on the line of the cursor.
 function insert(name) {
+  if (kind() === "story") return insertIntoLine($("storyboard"), name);
   const area = field?.isConnected ? field : $("character");
   area.value = `@${name} ${NAMED.test(area.value) ? area.value.replace(NAMED, "") : ""}`;
   area.dispatchEvent(new Event("input", { bubbles: true }));
   area.focus();
   area.setSelectionRange(area.value.length, area.value.length);
+}
+
+function insertIntoLine(area, name) {
+  const start = area.value.lastIndexOf("\n", area.selectionStart - 1) + 1;
+  const [line] = area.value.slice(start).split("\n", 1);
+  const [named = ""] = NAMED.exec(line) ?? [];
+  area.focus();
+  area.setRangeText(`@${name} `, start, start + named.length, "end");
+  area.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
 async function remove(member) {

@@ -1,4 +1,4 @@
-// What went wrong, in sentences: a title, what happened, and what can be done about it.
+// Say what went wrong, in sentences: a title, what happened, and what can be done about it.
 import { key } from "./storage.js";
 
 const TITLES = {
@@ -10,6 +10,7 @@ const TITLES = {
   forbidden: "Not allowed.",
   deadline_exceeded: "It took too long.",
   out_of_memory: "The service is out of memory.",
+  no_book: "There is no book yet.",
   insufficient_storage: "The service has no room left.",
   generation_failed: "Painting failed.",
   content_refused: "This content is refused.",
@@ -34,11 +35,12 @@ export function sentencesOf(error, label) {
   return message;
 }
 
-// A job's parameter begins with its scene, which its message may leave out.
+// A parameter begins with its page, or with a job's scene, which its message may leave out.
 function named({ message, param }, label) {
   if (!param || !label) return message;
-  const [, scene, rest] = param.match(/^scenes\.(\d+)\.(.*)$/) ?? [null, null, param];
-  const name = scene && /^\w+(\.prompt)?$/.test(rest) ? `The description in scene ${Number(scene) + 1}` : label;
+  const [, page, rest] = param.match(/^(?:scenes|pages)\.(\d+)\.(.*)$/) ?? [null, null, param];
+  const about = rest === "text" ? "text" : /^(character|background|characters\.\d)(\.prompt)?$/.test(rest) && "description";
+  const name = page && about ? `The ${about} of page ${Number(page) + 1}` : label;
   return message.replaceAll(param, name).replaceAll(rest, name);
 }
 

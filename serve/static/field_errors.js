@@ -1,22 +1,23 @@
-// What is wrong with a control: which one it is, what a person calls it, and how it is marked.
+// Mark a control that is wrong: find it, and call it what a person does.
 import { kind, LAYERS } from "./controls.js";
 
 const $ = (id) => document.getElementById(id);
 
 // The control of a refused parameter, such as background.num_inference_steps or scenes.2.character.seed.
 export function controlOf(param) {
-  const path = (param ?? "").replace(/^scenes\.\d+\./, "").replace(/^characters\.0\b/, "character");
+  const path = (param ?? "").replace(/^(scenes|pages)\.\d+\./, "").replace(/^characters\.0\b/, "character");
   const [, other, part] = /^characters\.([1-9])\.?(\w*)/.exec(path) ?? [];
   if (other && (!part || part === "prompt")) return $(`figure-${other}`);
   const [name, field] = path.replace(/^characters\.\d/, "character").split(".");
   if (name === "merge") return field === "position" ? document.querySelector("input[name=position]:checked") : $(field === "width" || field === "height" ? "frame" : field);
   const suffix = { num_inference_steps: "steps", guidance_scale: "guidance", seed: "seed", width: "size", height: "size", negative_prompt: "negative", model: "model", image: "add-picture", references: "add-picture", reference_scale: "reference-scale", strength: "strength", loras: "lora" }[field];
-  if (!(name in LAYERS)) return name === "scenes" ? $("storyboard") : null;
+  if (name === "title" || name === "author" || name === "language") return $(`story-${name}`);
+  if (!(name in LAYERS)) return ["scenes", "pages", "text"].includes(name) ? $("storyboard") : null;
   if (field === "pose" || field === "pose_scale") return $("pose");
   return suffix ? $(`${name}-${suffix}`) : $(kind() === "scene" ? name : "storyboard");
 }
 
-// What a person calls it: "Steps of the character".
+// Returns what a person calls it: "Steps of the character".
 export function labelOf(control) {
   if (control?.dataset.label) return control.dataset.label;
   const label = control?.labels?.[0]?.textContent.trim().replace(/[?:].*$/, "");

@@ -1,5 +1,5 @@
-// The form: controls to requests, requests back into controls, and all of it kept over a reload.
-import { descriptionSeed, readStory, STORY_SEED } from "./story.js";
+// Turn the form into requests and requests into the form, and keep it over a reload.
+import { readStory, STORY_SEED } from "./story.js";
 import { choice, choose, input, kind, labelled, LAYERS, showShare, SIZES } from "./controls.js";
 import * as cast from "./cast.js";
 import * as figures from "./figures.js";
@@ -12,6 +12,7 @@ import { savedForm, saveForm } from "./storage.js";
 
 const $ = (id) => document.getElementById(id);
 const MERGE_CONTROLS = ["mode", "harmonize", "scale", "frame", "shadow", "enhance"];
+const UNTITLED = "A story";
 const OF_A_CUTOUT = ["harmonize", "scale", "shadow"];  // A pasted figure keeps its size and its colours.
 
 export function build() {
@@ -48,7 +49,7 @@ export function onMergeChange(changed) {
   document.querySelectorAll("input[name=position]").forEach((radio) => radio.addEventListener("change", changed));
 }
 
-// One request in the contract's words. What is at its default is left to the service.
+// Returns a request in the contract's words, and leaves defaults to the service.
 export function sceneRequest() {
   const request = requestOf($("character").value, $("background").value);
   for (const name of Object.keys(LAYERS)) Object.assign(request[name], inputFields(name, request[name]));
@@ -73,20 +74,21 @@ export function merging() {
   return $("enhance").checked ? { merge, enhance: true } : { merge };
 }
 
-// A request for each scene, and its words. The same description has the same seed. Throws an error that names the line.
-export function storyboard() {
-  const storySeed = $("story-seed").value === "" ? STORY_SEED : Number($("story-seed").value);
-  const scenes = readStory($("storyboard").value);
-  const requests = scenes.map(({ character, background }) => {
-    const request = requestOf(character, background);
-    // One of the cast has a seed of their own.
-    for (const name of Object.keys(LAYERS)) if (!request[name].cast) request[name].seed ??= descriptionSeed(name, request[name].prompt, storySeed);
-    return request;
-  });
-  return { requests, words: scenes.map((scene) => scene.words) };
+// The story as it is written: a request and the text of each page. Throws an error that names the line.
+export function story() {
+  const pages = readStory($("storyboard").value);
+  const given = (name, usual) => $(`story-${name}`).value.trim() || usual;
+  return {
+    requests: pages.map(({ character, background }) => requestOf(character, background)),
+    words: pages.map(({ words }) => words),
+    title: given("title", UNTITLED),
+    author: given("author", ""),
+    language: given("language", "en"),
+    seed: Number(given("seed", STORY_SEED)),
+  };
 }
 
-// Shows how a scene was made. A storyboard that is being written keeps its words and its settings.
+// Shows how a scene was made. A story that is being written keeps its words and its settings.
 export function fill(request) {
   if (kind() === "scene") {
     for (const name of Object.keys(LAYERS)) {
@@ -118,7 +120,7 @@ export function fill(request) {
   save();
 }
 
-// What the service merges by where a request is silent: shown until the form is changed.
+// Shows what the service merges by where a request is silent, until the form is changed.
 export function startFrom({ mode, position, width, height }) {
   const saved = savedForm();
   if (!("mode" in saved)) $("mode").value = mode;
@@ -153,7 +155,7 @@ function layer(name, prompt) {
   return fields;
 }
 
-// Everything but the key.
+// Lists all controls that are kept: not the key.
 const kept = () => [...$("scene-form").elements].filter((control) => (control.id || control.name) && !["password", "file"].includes(control.type) && "value" in control && control.type !== "submit" && control.type !== "button");
 
 function save() {
@@ -181,7 +183,8 @@ function restore() {
 function showKind() {
   const one = kind() === "scene";
   $("words-scene").hidden = !one;
-  $("words-storyboard").hidden = one;
+  $("words-story").hidden = one;
+  document.querySelector("h1").textContent = one ? "Paint a scene" : "Make a story";
 }
 
 function allowCutoutControls() {

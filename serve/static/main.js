@@ -1,6 +1,6 @@
-// What the page does, and when.
+// Connect the form, the viewer, the story and the service.
 import * as cast from "./cast.js";
-import * as storyboard from "./storyboard.js";
+import * as books from "./books.js";
 import * as form from "./form.js";
 import * as fieldErrors from "./field_errors.js";
 import * as result from "./result.js";
@@ -8,7 +8,11 @@ import * as placement from "./figure_placement.js";
 import * as viewer from "./viewer.js";
 import * as status from "./status.js";
 import * as store from "./scene_store.js";
-import * as frames from "./storyboard_frames.js";
+import * as storyEditor from "./story_editor.js";
+import * as storyPages from "./story_pages.js";
+import * as storyPainting from "./story_painting.js";
+import * as storyRemoval from "./story_removal.js";
+import * as repaintDialog from "./repaint_dialog.js";
 import * as inputPictures from "./input_pictures.js";
 import * as poseEditor from "./pose_editor.js";
 import * as varyDialog from "./vary_dialog.js";
@@ -19,7 +23,7 @@ import { kind } from "./controls.js";
 import { applyLimits } from "./field_limits.js";
 import { api } from "./service.js";
 import { fillGallery } from "./gallery.js";
-import { mergeLayersOf, paintScene, usualBox } from "./painting.js";
+import { keep, mergeLayersOf, paintScene, usualBox } from "./painting.js";
 import { updateHints, watchWords } from "./known_words.js";
 import { onModelChange } from "./models.js";
 import { layerOf, repaint } from "./repainting.js";
@@ -31,7 +35,7 @@ const MERGE_DELAY_MS = 200;
 let current = null;  // { scene, layers } in the viewer
 let working = null;  // the AbortController of what is being painted
 let inViewer = false;  // whether that is painted in the viewer
-let showing = false;  // whether a storyboard shows its scenes as they are done
+let showing = false;  // whether a story shows its pages as they are done
 let merging = null;
 let mergeTimer = 0;
 
@@ -80,17 +84,33 @@ function reportError(error, retry) {
 
 const paintOne = (request, ...kept) => run((signal) => paintInViewer(request, signal, ...kept), () => paintOne(request, ...kept));
 
-async function paintInViewer(request, signal, ...kept) {
+// `page` is that of a story which the scene may be put on.
+async function paintInViewer(request, signal, requested, mode, page) {
   inViewer = true;
-  present(await paintScene(request, signal, ...kept));
+  const { scene, layers } = await paintScene(request, signal, requested, mode);
+  if (page) await keep(Object.assign(scene, { page, composed: true }));
+  present({ scene, layers });
   viewer.announce("Done.");
 }
 
-// Its scenes are shown as they are done, until one of them is chosen or composed.
+// Pages are shown as they are done, until one of them is chosen or composed.
+const ON_STORY = { show: showPage, open, begin: storyEditor.begin };
+
+// Its layers and actions are shown once a page is chosen: until then the next page is what one waits for.
+function showPage(scene, layers) {
+  if (!showing) return;
+  present({ scene, layers });
+  $("result").hidden = true;
+}
+
 function paintAll(story) {
   showing = true;
-  const show = (scene, layers) => showing && present({ scene, layers });
-  return run((signal) => storyboard.paintStoryboard(story, signal, show, open), () => paintAll(story));
+  return run((signal) => storyPainting.paintStory(story, signal, ON_STORY), () => paintAll(story));
+}
+
+function followStory(record, signal) {
+  showing = true;
+  return storyPainting.followStory(record, signal, ON_STORY);
 }
 
 function present(shown) {
@@ -101,6 +121,7 @@ function present(shown) {
   result.showResult(shown.scene, shown.layers, ACTIONS);
   placement.update(shown.scene, shown.layers);
   allowRepainting();
+  offerPlace();
   $("composition-hint").textContent = shown.layers ? "Changes show at once, without painting again." : "Changes count when you paint: the layers of this scene are not kept here.";
   return limitScale(shown);
 }
@@ -117,7 +138,7 @@ async function limitScale({ scene, layers }) {
 async function open(chosen) {
   showing = false;
   const scene = (await store.sceneOf(chosen.id).catch(() => undefined)) ?? chosen;
-  const layers = (await store.layersOf(scene.id).catch(() => undefined)) ?? (await storyboard.layersFromJob(scene));
+  const layers = (await store.layersOf(scene.id).catch(() => undefined)) ?? (await storyPainting.layersFromService(scene));
   form.fill(scene.request);
   updateHints();
   viewer.clearError();
@@ -127,7 +148,7 @@ async function open(chosen) {
   $("viewer").scrollIntoView({ block: "nearest" });
 }
 
-// One layer once more, the others exactly as they are.
+// Actions paint one layer once more, and leave the others exactly as they are.
 const ACTIONS = {
   again: (target) => paintLayer(target),
   vary: (target) => edit(target, false),
@@ -137,7 +158,7 @@ const ACTIONS = {
 
 function paintLayer(target, change) {
   const { sent, kept, mode } = repaint(current.scene, form.merging(), target, change);
-  return paintOne(sent, kept, mode);
+  return paintOne(sent, kept, mode, current.scene.page);
 }
 
 // Asks how, then paints the layer from its own picture: all of it, or only a part.
@@ -149,11 +170,18 @@ function edit(target, part) {
       const [image, covered] = await Promise.all([picture, mask].map((blob) => blob && upload(blob, signal)));
       const change = { prompt, strength, image: { id: image.id }, mask: covered ? { id: covered.id } : undefined };
       const { sent, kept, mode } = repaint(scene, form.merging(), target, change);
-      await paintInViewer(sent, signal, kept, mode);
+      await paintInViewer(sent, signal, kept, mode, scene.page);
     }, () => onPaint({ prompt, strength, picture, mask }));
   return varyDialog
     .open({ name: result.spokenName(target), picture: result.paintedOf(layers, target), prompt: layerOf(scene.request, target.layer, target.index).prompt, limit: $(target.layer).maxLength, part, onPaint })
     .catch((error) => reportError(error));
+}
+
+// A page of a story that was changed here can be put into the book.
+function offerPlace() {
+  const place = current ? storyEditor.placeFor(current.scene) : 0;
+  $("put-on-page").hidden = !place;
+  $("put-on-page").textContent = `Put on page ${place}`;
 }
 
 // While something is painted, painting a layer again would stop that.
@@ -174,7 +202,7 @@ async function mergeNow() {
   try {
     const scene = await mergeLayersOf(before, layers, form.merging(), mine.signal);
     if (current.scene !== before) return;
-    frames.refresh(scene);
+    storyPages.refresh(scene);
     present({ scene, layers });
     viewer.announce("Composition updated.");
     await fillGallery(open);
@@ -199,10 +227,12 @@ function submit(event) {
   }
   let story;
   try {
-    story = form.storyboard();
+    story = form.story();
   } catch (error) {
     return refuse($("storyboard"), sentence(error.message));
   }
+  const page = story.requests.findIndex(({ character }) => cast.stranger(cast.written(character)));
+  if (page >= 0) return refuse($("storyboard"), `There is nobody named ${story.requests[page].character.cast} in the cast, but page ${page + 1} shows them.`);
   return paintAll(story);
 }
 
@@ -212,7 +242,7 @@ function refuse(control, message) {
 }
 
 async function stop() {
-  await storyboard.cancelJob();
+  await storyPainting.cancel();
   working?.abort();
 }
 
@@ -220,25 +250,26 @@ function busy(yes) {
   $("paint").textContent = yes ? "Painting…" : "Paint";
   $("paint").disabled = yes;
   $("stop").hidden = !yes;
+  $("remove-story").disabled = yes;
   allowRepainting();
 }
 
 async function resume() {
-  const last = await store.lastStoryboard().catch(() => undefined);
+  const last = await store.lastStory().catch(() => undefined);
   if (!last || working) return;
   await run(async (signal) => {
     try {
-      await storyboard.followStoryboard(last, signal, () => {}, open);
+      await storyPainting.followStory(last, signal, { ...ON_STORY, show: () => {} });
     } catch (error) {
-      // With another key, or none yet, it belongs to another tenant. It is looked up again when a key is given.
+      // It belongs to another tenant: with another key, or with none yet. It is looked up again when a key is given.
       if ([401, 403].includes(error.status)) return;
       if (!error.absent) throw error;
-      if (!key()) await store.forgetStoryboards();
+      if (!key()) await store.forgetStories();
     }
   });
 }
 
-// As the X-Seed header has them.
+// Writes the seeds as the X-Seed header has them.
 function seedWords(scene) {
   const { character, background } = result.seeds(scene);
   const others = result.otherSeeds(scene);
@@ -250,6 +281,10 @@ poseEditor.build();
 varyDialog.build();
 form.build();
 cast.build();
+repaintDialog.build();
+books.build();
+storyEditor.build(run, followStory);
+storyRemoval.build((record) => run((signal) => followStory(record, signal)));
 for (const onChange of [onModelChange, cast.onCastChange]) onChange(() => current && (result.showResult(current.scene, current.layers, ACTIONS), allowRepainting()));
 cast.onCastChange(updateHints);
 api().then((described) => (applyLimits(described), cast.learnFields(described))).catch(() => {});  // Without them the service refuses what is too much.
@@ -269,6 +304,7 @@ $("key").addEventListener("change", () => {
   resume();
 });
 $("copy-curl").addEventListener("click", () => copy(result.curl(current.scene), result.copied(current.scene)));
+$("put-on-page").addEventListener("click", () => storyEditor.put(current.scene));
 $("copy-seeds").addEventListener("click", () => copy(seedWords(current.scene), "Seeds copied."));
 $("keep-seeds").addEventListener("click", () => {
   form.setSeeds(result.seeds(current.scene));
@@ -276,7 +312,8 @@ $("keep-seeds").addEventListener("click", () => {
 });
 document.addEventListener("keydown", (event) => {
   if (document.querySelector("dialog[open]")) return;
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !working) submit(event);
+  const editing = event.target.closest?.("#story-pages");  // A page's text is written there, and no story is sent.
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !working && !editing) submit(event);
   if (event.key === "Escape" && working) stop();
 });
 $("clear-cancel").addEventListener("click", () => $("clear-dialog").close());

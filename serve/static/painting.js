@@ -1,4 +1,4 @@
-// One scene, from a request to a kept scene; and its layers, composed in another way.
+// Paint a scene and keep it, or compose its layers in another way.
 import * as service from "./service.js";
 import * as viewer from "./viewer.js";
 import * as store from "./scene_store.js";
@@ -54,7 +54,7 @@ function byName({ background, character, characters = [character], painted }) {
 
 const nameOf = (name, index) => (index ? `${name}-${index}` : name);
 
-// As requested, else as it came: a very large layer comes smaller than it was painted.
+// Returns the size as requested, else as it came: a very large layer comes smaller than it was painted.
 const sizeOf = (requested, came) => (requested.width ? { width: requested.width, height: requested.height } : { width: came.width, height: came.height });
 
 // The kept layers, composed in another way. Returns the scene as it now is, kept.
@@ -62,7 +62,7 @@ export async function mergeLayersOf(scene, layers, merging, signal) {
   const answer = await service.mergeLayers(filesFor(scene, layers, merging), optionsFor(scene, merging), signal);
   const { enhance, ...request } = scene.request;
   const { merge, warnings } = answer;
-  const changed = { ...scene, request: { ...request, ...merging }, answer: { ...scene.answer, merge, warnings }, image: blobOf(answer.image) };
+  const changed = { ...scene, composed: true, request: { ...request, ...merging }, answer: { ...scene.answer, merge, warnings }, image: blobOf(answer.image) };
   await keep(changed);
   return changed;
 }
@@ -74,7 +74,7 @@ export async function usualBox(scene, layers, signal) {
   return (await service.mergeLayers(filesFor(scene, layers, usual), optionsFor(scene, usual), signal)).merge;
 }
 
-// What is pasted is the rectangle as the model painted it; so is what has not been cut out yet.
+// Returns the pictures to merge: a pasted figure is the rectangle that the model painted; so is one not yet cut out.
 function filesFor(scene, layers, { merge }) {
   const found = scene.answer.merge;
   const character = figuresOf(scene.request).map((_, index) => {
@@ -85,7 +85,7 @@ function filesFor(scene, layers, { merge }) {
   return { character, background: layers.background };
 }
 
-// Of several figures each has a position of its own.
+// Returns the options of a merge: each of several figures has a position of its own.
 function optionsFor({ request }, { merge: { position, ...merge }, ...rest }) {
   return isSeveral(request) ? { ...rest, merge, figures: placements(request) } : { ...rest, merge: { position, ...merge } };
 }

@@ -1,4 +1,4 @@
-// What was made here, in this browser: scenes with their pictures, their layers apart, storyboards of jobs.
+// Keep in this browser what was made here: scenes with their pictures, their layers apart, and the last story.
 import { named } from "./storage.js";
 
 const NAME = named("scenewright");
@@ -102,15 +102,15 @@ export async function keepUpload(id, blob) {
   }
 }
 
-export const keepStoryboard = (storyboard) =>
+export const keepStory = (story) =>
   within(["boards"], "readwrite", (store) => {
     store.clear();
-    store.put(storyboard);
+    store.put(story);
   });
 
-export const forgetStoryboards = () => within(["boards"], "readwrite", (store) => store.clear());
+export const forgetStories = () => within(["boards"], "readwrite", (store) => store.clear());
 
-// The storyboard that was last sent as a job, if there was one.
-export async function lastStoryboard() {
+// Returns the story that was last sent to the service, if there was one.
+export async function lastStory() {
   return (await within(["boards"], "readonly", (store) => store.getAll()))[0];
 }

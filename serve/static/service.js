@@ -1,4 +1,4 @@
-// The service, by its HTTP contract.
+// Call the service by its HTTP contract.
 import { wire } from "./figures.js";
 import { eventsOf } from "./events.js";
 import { key } from "./storage.js";
@@ -18,7 +18,7 @@ export class ServiceError extends Error {
     return this.status === 404 || this.status === 405;
   }
 
-  // Nothing is wrong with the request: sent again, it may be answered.
+  // The request is right: sent again, it may be answered.
   get passing() {
     return [0, 429, 502, 503, 504].includes(this.status) || this.code === "not_ready";
   }
@@ -29,7 +29,7 @@ let reportUnavailable = () => {};
 // `listener` is called after a request that found no service, or one that is not ready.
 export const onUnavailable = (listener) => (reportUnavailable = listener);
 
-async function send(path, { headers = {}, ...options } = {}) {
+export async function send(path, { headers = {}, ...options } = {}) {
   const said = key() ? { Authorization: `Bearer ${key()}`, ...headers } : headers;
   if (/[^\x21-\x7e]/.test(key())) throw new ServiceError(401, { code: "unauthenticated", message: "a key has letters, digits, - and _ only" });
   let response;
@@ -64,13 +64,13 @@ async function refusal(response) {
   }
 }
 
-async function* streamed(path, options) {
+export async function* streamed(path, options) {
   const response = await send(path, options);
   let ended = false;
   try {
     for await (const event of eventsOf(response)) {
       if (event.name === "error") throw new ServiceError(response.status, event.data.error);
-      ended = event.name === "scene.completed" || event.name === "job.ended";
+      ended = ENDS.includes(event.name);
       yield event;
     }
   } catch (error) {
@@ -82,8 +82,9 @@ async function* streamed(path, options) {
   }
 }
 
-const EVENTS = { Accept: "text/event-stream" };
-const JSON_IN = { "Content-Type": "application/json" };
+const ENDS = ["scene.completed", "job.ended", "story.ended"];
+export const EVENTS = { Accept: "text/event-stream" };
+export const JSON_IN = { "Content-Type": "application/json" };
 
 export const paintScene = (request, signal) =>
   streamed("v1/scenes?previews=8", { method: "POST", headers: { ...EVENTS, ...JSON_IN }, body: JSON.stringify(wire(request)), signal });
@@ -122,53 +123,6 @@ export async function castMembers() {
 export const addMember = (member) => send(CAST, { method: "POST", headers: JSON_IN, body: JSON.stringify(member) });
 export const removeMember = (name) => send(`${CAST}/${encodeURIComponent(name)}`, { method: "DELETE" });
 
-export async function submitJob(scenes, signal) {
-  const headers = { ...JSON_IN, "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()).slice(2) };
-  const response = await send("v1/jobs", { method: "POST", headers, body: JSON.stringify({ scenes: scenes.map(wire) }), signal });
-  return response.json();
-}
-
-// Connects again until the job has ended: a stream ends after a while, or breaks. It then reports every scene once more.
-export async function* jobEvents(id, signal, onBreak) {
-  for (let failures = 0; ; ) {
-    try {
-      for await (const event of streamed(`v1/jobs/${encodeURIComponent(id)}/events`, { headers: EVENTS, signal })) {
-        failures = 0;
-        yield event;
-      }
-      return;
-    } catch (error) {
-      if (!error.passing) throw error;
-      if (failures) onBreak(error);
-      await pause(Math.min(15, 2 ** failures) * 1000, signal);
-      failures += 1;
-    }
-  }
-}
-
-function pause(ms, signal) {
-  return new Promise((resolve, reject) => {
-    const over = setTimeout(resolve, ms);
-    signal?.addEventListener("abort", () => (clearTimeout(over), reject(signal.reason)), { once: true });
-  });
-}
-
-// One that has ended is left alone: to delete it would remove its pictures.
-export async function cancelJob(id) {
-  const path = `v1/jobs/${encodeURIComponent(id)}`;
-  const { status } = await (await send(path)).json();
-  if (status === "queued" || status === "running") await send(path, { method: "DELETE" });
-}
-
-// A job's scene as it is answered when it is painted at once; of an older service the picture and its seeds alone.
-export async function jobScene({ id, index }, signal) {
-  const response = await send(`v1/jobs/${encodeURIComponent(id)}/scenes/${index}`, { headers: { Accept: "application/json" }, signal });
-  if (response.headers.get("Content-Type")?.startsWith("application/json")) return response.json();
-  const seeds = {};
-  for (const [, layer, seed] of (response.headers.get("X-Seed") ?? "").matchAll(/(\w+)=(\d+)/g)) seeds[layer] = Number(seed);
-  return { seeds, blob: await response.blob() };
-}
-
 // The OpenAPI page, which states this service's own limits.
 export const api = async () => (await send("openapi.json")).json();
 
@@ -176,7 +130,7 @@ export async function models() {
   return (await (await send("v1/models")).json()).data;
 }
 
-// What it says of itself: `ready`, `degraded`, `not_ready` or `unreachable`, why, and what paints.
+// Returns what the service says of itself: `ready`, `degraded`, `not_ready` or `unreachable`, why, and what paints.
 export async function state() {
   try {
     const response = await fetch("readyz", { signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-store" });

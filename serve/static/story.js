@@ -1,4 +1,4 @@
-// A story's text: scenes, and each description's seed. client/scenewright/stories.py follows the same rules.
+// Read a story's text: its scenes, and each description's seed. client/scenewright/stories.py follows the same rules.
 
 const FORM = "who | where | text";
 export const MOST_SCENES = 1000;
@@ -22,7 +22,15 @@ export function readStory(text) {
   return scenes;
 }
 
-// The 32-bit FNV-1a hash of the story's seed, the layer and the description: the same description has the same seed.
+// The same description has the same seed in scenes that are no story of the service's, which gives them by itself. One of
+// the cast has a seed of their own.
+export const seeded = (requests, storySeed) =>
+  requests.map((request) => {
+    const layer = (name) => (request[name].cast ? request[name] : { ...request[name], seed: request[name].seed ?? descriptionSeed(name, request[name].prompt, storySeed) });
+    return { ...request, character: layer("character"), background: layer("background") };
+  });
+
+// Returns the 32-bit FNV-1a hash of the story's seed, the layer and the description: the same description has the same seed.
 export function descriptionSeed(layer, description, storySeed = STORY_SEED) {
   const plain = description.normalize("NFC").trim().replace(/\s+/g, " ").toLowerCase();
   let value = 0x811c9dc5;

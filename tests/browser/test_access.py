@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
+from tests.support.accessibility import serious
 from tests.support.page_actions import OpenPage, paint, painted, steps
-
-
-def serious(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{rule['id']}: {node['html']}"
-        for rule in found
-        if rule["impact"] in ("serious", "critical")
-        for node in rule["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -34,7 +24,7 @@ def test_axe_finds_nothing_serious(open_page: OpenPage, scheme: str) -> None:
     paint(page)
     painted(page)
     assert serious(page) == []
-    page.get_by_role("radio", name="Storyboard").check()
+    page.get_by_role("radio", name="Story").check()
     assert serious(page) == []
 
 

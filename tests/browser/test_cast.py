@@ -91,15 +91,21 @@ def test_the_cast_paints_a_storyboard_too(open_page: OpenPage, kept: httpx.Clien
     added = kept.post("/cast", json={"name": "mira", "description": "a queen", "seed": 7})
     assert added.status_code == 201, added.text
     page = open_page()
-    page.route("**/v1/jobs", lambda route: route.abort())
-    page.get_by_role("radio", name="Storyboard").check()
+    page.route("**/v1/stories", lambda route: route.abort())
+    page.get_by_role("radio", name="Story").check()
     page.locator("#storyboard").fill("@mira waves | a castle |\n@mira | a cave |\na knight | |")
-    with page.expect_request("**/v1/jobs") as requested:
+    with page.expect_request("**/v1/stories") as requested:
         paint(page)
-    first, second, third = requested.value.post_data_json["scenes"]
-    assert first["character"] == {"cast": "mira", "prompt": "waves"}
-    assert second["character"] == {"cast": "mira", "prompt": "standing"}
-    assert third["character"]["prompt"] == "a knight" and "seed" in third["character"]
+    first, second, third = (each["characters"] for each in requested.value.post_data_json["pages"])
+    assert first == [{"cast": "mira", "prompt": "waves", "position": "right"}]
+    assert second == [{"cast": "mira", "prompt": "standing", "position": "right"}]
+    assert third == [{"prompt": "a knight", "position": "right"}]
+    page.locator("#storyboard").fill("a knight | a castle\n@rolf waves | |")
+    paint(page)
+    expect(page.get_by_role("alert")).to_contain_text("There is nobody named rolf in the cast, but page 2")
+    page.locator("#storyboard").press("Control+End")
+    page.get_by_role("button", name="Paint mira: a queen").click()
+    expect(page.locator("#storyboard")).to_have_value("a knight | a castle\n@mira waves | |")
 
 
 def test_a_service_without_a_cast(open_page: OpenPage) -> None:

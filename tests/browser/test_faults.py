@@ -79,21 +79,21 @@ def test_a_field_at_fault_is_called_by_its_label(page: Page) -> None:
     expect(page.locator(".at-fault")).to_have_count(0)
 
 
-def test_a_fault_in_a_storyboard_is_reported_at_its_control(page: Page) -> None:
+def test_a_fault_in_a_story_is_reported_at_its_control(page: Page) -> None:
     page.get_by_text("Painting", exact=True).click()
     page.locator("#background-steps").fill("151")
-    page.get_by_role("radio", name="Storyboard").check()
+    page.get_by_role("radio", name="Story").check()
     paint(page)
     expect(page.get_by_role("alert")).to_contain_text("Steps of the place must be between 1 and 150.")
     expect(page.locator("#background-steps")).to_be_focused()
 
 
-def test_a_description_at_fault_is_called_by_its_scene(page: Page) -> None:
-    page.get_by_role("radio", name="Storyboard").check()
-    page.get_by_label("A scene a line").fill(f"a fox | a wood\n{'x' * 5000} | a lake")
+def test_a_description_at_fault_is_called_by_its_page(page: Page) -> None:
+    page.get_by_role("radio", name="Story").check()
+    page.get_by_label("A page a line").fill(f"a fox | a wood\n{'x' * 5000} | a lake")
     paint(page)
-    expect(page.get_by_role("alert")).to_contain_text("The description in scene 2 must be at most")
-    expect(page.get_by_label("A scene a line")).to_be_focused()
+    expect(page.get_by_role("alert")).to_contain_text("The description of page 2 must be at most")
+    expect(page.get_by_label("A page a line")).to_be_focused()
 
 
 @pytest.mark.parametrize("code", ["payload_too_large", "something_new"])

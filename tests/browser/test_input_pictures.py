@@ -166,12 +166,12 @@ def test_loras_where_there_are_any(open_page: OpenPage) -> None:
     assert "loras" not in sent["background"]
     page.get_by_text("Painting", exact=True).click()
     page.get_by_role("button", name="Remove ink of the character").click()
-    page.get_by_role("radio", name="Storyboard").check()
-    with page.expect_request("**/v1/jobs") as requested:
-        page.route("**/v1/jobs", lambda route: route.abort())
+    page.get_by_role("radio", name="Story").check()
+    with page.expect_request("**/v1/stories") as requested:
+        page.route("**/v1/stories", lambda route: route.abort())
         paint(page)
-    first = requested.value.post_data_json["scenes"][0]
-    assert first["character"]["loras"] == [{"name": "watercolor", "scale": 0.85}]
+    first = requested.value.post_data_json["pages"][0]
+    assert first["characters"][0]["loras"] == [{"name": "watercolor", "scale": 0.85}]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

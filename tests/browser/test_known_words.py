@@ -34,7 +34,7 @@ def test_an_unknown_word_is_named_while_typing_and_known_ones_are_offered(open_p
 
 def test_a_storyboards_lines_are_read_too(open_page: OpenPage) -> None:
     page = open_page()
-    page.get_by_role("radio", name="Storyboard").check()
+    page.get_by_role("radio", name="Story").check()
     page.locator("#storyboard").fill("a dragon | a castle | Once.\n| a swamp |")
     said = page.locator("#storyboard-known")
     expect(said).to_contain_text("storybook-character does not know: dragon.")

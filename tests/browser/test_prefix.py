@@ -48,17 +48,20 @@ def test_everything_that_the_page_does(
         page.get_by_role("button", name="Copy as curl").click()
         expect(page.get_by_text("Copied, as a curl command.")).to_be_visible()
         command = page.evaluate("navigator.clipboard.readText()")
-        page.get_by_role("radio", name="Storyboard").check()
-        page.get_by_label("A scene a line").fill("a knight | a castle\na wizard | a cave")
+        page.get_by_role("radio", name="Story").check()
+        page.get_by_label("A page a line").fill("a knight | a castle\na wizard | a cave")
         paint(page)
-        expect(page.get_by_text("All 2 scenes painted.")).to_be_visible()
+        expect(page.get_by_text("All 2 pages painted.")).to_be_visible()
+        with page.expect_download():
+            page.get_by_role("button", name="PDF").click()
         page.reload()
         page.get_by_text("Ready").wait_for()
-        expect(page.get_by_text("All 2 scenes painted.")).to_be_visible()
+        expect(page.get_by_text("All 2 pages painted.")).to_be_visible()
     assert f"curl -s '{base}/v1/scenes' " in command
     if not strip:
         assert requested.pop(0) == base, "and it was sent on to /paint/"
     paths = {url.removeprefix(f"{base}/").split("?")[0] for url in requested if not url.startswith("blob:")}
-    assert {"", "readyz", "v1/scenes", "v1/merges", "v1/jobs", "static/grain.svg"} <= paths
-    assert any(re.fullmatch("v1/jobs/[0-9a-f]{32}/scenes/0", path) for path in paths)
+    assert {"", "readyz", "v1/scenes", "v1/merges", "v1/stories", "static/grain.svg"} <= paths
+    assert any(re.fullmatch("v1/stories/[0-9a-f]{32}/pages/0", path) for path in paths)
+    assert any(re.fullmatch("v1/stories/[0-9a-f]{32}/book.pdf", path) for path in paths)
     assert not [path for path in paths if ":" in path], "outside of /paint/"

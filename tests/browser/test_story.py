@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, Request, expect
 
-from scenewright import read_story, story_requests
+from scenewright import read_story
 from tests.support.page_actions import paint
 
 TESTS = Path(__file__).parents[1]
@@ -47,25 +47,35 @@ def test_descriptions_have_the_same_seeds(page: Page) -> None:
     assert page.evaluate(SEEDS, requested) == [case["seed"] for case in expected]
 
 
+def submitted(request: Request) -> bool:
+    return request.method == "POST" and request.url.endswith("/v1/stories")
+
+
 def test_the_example_is_pasted_and_painted_as_python_would(page: Page) -> None:
-    """Comments, captions, heroes that come back: no word of it has to be changed."""
-    page.get_by_role("radio", name="Storyboard").check()
-    page.get_by_label("A scene a line").fill(EXAMPLE)
+    """Comments, texts, heroes that come back: no word of it has to be changed.
+
+    The service gives each description its seed, of the story's, by the rule that Python follows too.
+    """
+    page.get_by_role("radio", name="Story").check()
+    page.get_by_label("A page a line").fill(EXAMPLE)
     for story_seed in (42, 7):
         if story_seed != 42:
+            page.get_by_text("About the book").click()
             page.get_by_label("Story seed").fill(str(story_seed))
-
-        def submitted(request: Request) -> bool:
-            return request.method == "POST" and request.url.endswith("/v1/jobs")
-
         with page.expect_request(submitted) as requested:
             paint(page)
-        scenes = json.loads(requested.value.post_data or "")["scenes"]
-        layers = [{name: scene[name] for name in ("character", "background")} for scene in scenes]
-        assert layers == story_requests(read_story(EXAMPLE), story_seed)
-        frames = page.locator("#frames > li")
-        expect(frames).to_have_count(6)
-        expect(frames.nth(0)).to_contain_text("A knight sets out before the sun is down.")
+        story = json.loads(requested.value.post_data or "")
+        told = [(each["characters"][0], each["background"], each["text"]) for each in story["pages"]]
+        assert told == [
+            ({"prompt": scene.character, "position": "right"}, {"prompt": scene.background}, scene.words)
+            for scene in read_story(EXAMPLE)
+        ]
+        assert story["seed"] == story_seed
+        pages = page.locator("#pages > li")
+        expect(pages).to_have_count(6)
+        expect(pages.nth(0).get_by_label("Text of page 1")).to_have_value(
+            "A knight sets out before the sun is down."
+        )
         page.get_by_role("button", name="Stop").click()
         expect(page.get_by_role("button", name="Paint", exact=True)).to_be_enabled()
 
@@ -73,9 +83,9 @@ def test_the_example_is_pasted_and_painted_as_python_would(page: Page) -> None:
 def test_a_seed_that_was_given_is_every_scenes(page: Page) -> None:
     page.get_by_text("Painting", exact=True).click()
     page.locator("#character-seed").fill("5")
-    page.get_by_role("radio", name="Storyboard").check()
-    with page.expect_request(lambda request: request.url.endswith("/v1/jobs")) as requested:
+    page.get_by_role("radio", name="Story").check()
+    with page.expect_request(submitted) as requested:
         paint(page)
-    scenes = json.loads(requested.value.post_data or "")["scenes"]
-    assert {scene["character"]["seed"] for scene in scenes} == {5}
-    assert len({scene["background"]["seed"] for scene in scenes}) == 3
+    pages = json.loads(requested.value.post_data or "")["pages"]
+    assert {each["characters"][0]["seed"] for each in pages} == {5}
+    assert [each["background"].get("seed") for each in pages] == [None] * 3

@@ -1,4 +1,4 @@
-"""A storyboard painted as a real job: its pictures can be composed, and what was done survives a reload."""
+"""A painted story: its pictures can be composed, and what was done survives a reload."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ def page(open_page: OpenPage) -> Page:
 
 
 def all_painted(page: Page) -> None:
-    expect(page.get_by_text("All 2 scenes painted.")).to_be_visible()
+    expect(page.get_by_text("All 2 pages painted.")).to_be_visible()
 
 
 def test_a_storyboards_picture_is_composed_and_stays_so(page: Page, url: str) -> None:
     enter_story(page, STORY)
     all_painted(page)
-    page.get_by_role("button", name="Open scene 1").click()
+    page.get_by_role("button", name="Open page 1").click()
     expect(page.get_by_role("img", name="Place alone")).to_be_visible()
     expect(page.locator("#notes")).to_contain_text("Cut out with")
     change(page, lambda page: page.get_by_role("radio", name="Left").check())
     composed = on_the_screen(page)
     np.testing.assert_array_equal(composed, repeated(url, body_of(copied_curl(page))))
-    page.get_by_role("button", name="Open scene 2").click()
+    page.get_by_role("button", name="Open page 2").click()
     expect(page.get_by_role("radio", name="Right")).to_be_checked()
     page.reload()
     all_painted(page)
-    page.get_by_role("button", name="Open scene 1").click()
+    page.get_by_role("button", name="Open page 1").click()
     expect(page.get_by_role("radio", name="Left")).to_be_checked()
     np.testing.assert_array_equal(on_the_screen(page), composed)
     change(page, lambda page: page.get_by_role("radio", name="Right").check())
@@ -71,25 +71,26 @@ def test_layers_that_this_browser_has_lost_come_from_the_service(page: Page) -> 
           };
         })"""
     )
-    page.get_by_role("button", name="Open scene 1").click()
+    page.get_by_role("button", name="Open page 1").click()
     change(page, lambda page: page.get_by_role("radio", name="Left").check())
 
 
 def test_a_reload_keeps_the_words_the_tab_and_what_was_removed(page: Page) -> None:
     enter_story(page, STORY)
+    page.get_by_text("About the book").click()
     page.get_by_label("Story seed").fill("7")
     all_painted(page)
     page.get_by_role("button", name="Remove: a knight, a forest").click()
     expect(page.locator("#gallery > li")).to_have_count(1)
     page.reload()
     all_painted(page)
-    expect(page.get_by_role("radio", name="Storyboard")).to_be_checked()
-    expect(page.get_by_label("A scene a line")).to_have_value(STORY)
+    expect(page.get_by_role("radio", name="Story")).to_be_checked()
+    expect(page.get_by_label("A page a line")).to_have_value(STORY)
     expect(page.get_by_label("Story seed")).to_have_value("7")
     expect(page.locator("#character-steps")).to_have_value("2")
-    frames = page.locator("#frames > li")
-    expect(frames.nth(0)).to_contain_text("Once.")
-    expect(page.get_by_role("button", name="Open scene 2")).to_be_visible()
+    frames = page.locator("#pages > li")
+    expect(frames.nth(0).get_by_role("textbox")).to_have_value("Once.")
+    expect(page.get_by_role("button", name="Open page 2")).to_be_visible()
     expect(page.locator("#gallery > li")).to_have_count(1)
 
 
@@ -100,7 +101,7 @@ def test_a_stream_that_ends_early_is_opened_again(page: Page) -> None:
     def events(route: Route) -> None:
         breaks.append(route.request.url)
         if len(breaks) == 1:
-            stream = 'event: job.progress\ndata: {"done": 0, "total": 2, "ahead": 0}\n\n'
+            stream = 'event: story.progress\ndata: {"done": 0, "total": 2, "ahead": 0}\n\n'
             route.fulfill(body=stream, content_type="text/event-stream")
         elif len(breaks) == 2:
             route.abort()
@@ -116,8 +117,8 @@ def test_a_stream_that_ends_early_is_opened_again(page: Page) -> None:
 
 def test_scenes_are_shown_as_they_are_done_and_not_once_one_was_chosen(page: Page) -> None:
     steps(page, "2")
-    page.get_by_role("radio", name="Storyboard").check()
-    page.get_by_label("A scene a line").fill(STORY)
+    page.get_by_role("radio", name="Story").check()
+    page.get_by_label("A page a line").fill(STORY)
     paint(page)
     all_painted(page)
     expect(page.get_by_role("img", name="a knight, before a forest")).to_be_visible()

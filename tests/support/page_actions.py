@@ -74,8 +74,8 @@ STORY = "a knight | a castle\n| a forest\na wizard | a cave"
 
 def enter_story(page: Page, story: str = STORY) -> None:
     steps(page, "2")
-    page.get_by_role("radio", name="Storyboard").check()
-    page.get_by_label("A scene a line").fill(story)
+    page.get_by_role("radio", name="Story").check()
+    page.get_by_label("A page a line").fill(story)
     paint(page)
 
 

@@ -51,7 +51,7 @@ def test_no_address_begins_at_the_root_of_the_host(name: str) -> None:
 
 
 def test_it_is_light() -> None:
-    assert sum(file.stat().st_size for file in FOLDER.iterdir()) < 180_000
+    assert sum(file.stat().st_size for file in FOLDER.iterdir()) < 210_000
 
 
 @pytest.mark.parametrize("path", ["/static/", "/static/page.py", "/static/..%2fapp.py", "/static/x/y.js"])
