@@ -21,6 +21,10 @@ case "$*" in
         [ -z "${PIP_FAILS-}" ] || { echo "ERROR: the network is gone" >&2; exit 1; } ;;
 esac
 """
+NPM = """#!/bin/bash
+echo "npm $* in ${PWD##*/}"
+[ -z "${NPM_FAILS-}" ] || exit 1
+"""
 A_SCREEN = 24
 
 
@@ -31,12 +35,14 @@ def checkout(tmp_path: Path) -> Path:
     for name in ("install", "demo", "serve"):
         shutil.copy(SCRIPTS / name, folder / "scripts")
     (folder / "client").mkdir()
-    for name in ("pyproject.toml", "client/pyproject.toml", "constraints.txt"):
+    (folder / "client-js").mkdir()
+    for name in ("pyproject.toml", "client/pyproject.toml", "constraints.txt", "client-js/package-lock.json"):
         (folder / name).write_text("")
     (tmp_path / "bin").mkdir()
     for name, program in (
         ("python3.13", PYTHON),
-        *((each, "#!/bin/bash\n") for each in ("chromium", "nginx", "promtool")),
+        *((each, "#!/bin/bash\n") for each in ("chromium", "nginx", "promtool", "caddy", "node")),
+        ("npm", NPM),
     ):
         (tmp_path / "bin" / name).write_text(program)
         (tmp_path / "bin" / name).chmod(0o755)
@@ -113,3 +119,13 @@ def test_the_others_pass_verbose_on(checkout: Path, name: str) -> None:
     assert "Collecting package-499" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("asked: ")
     assert done.stdout.splitlines()[-1].endswith("--keep --port 1")
+
+
+def test_the_typescript_client_s_tools_are_installed_and_needed_by_nothing_else(checkout: Path) -> None:
+    failed = script(checkout, "install", NPM_FAILS="yes")
+    assert failed.returncode == 0, failed.stderr
+    assert "NPM STOPPED" in failed.stderr
+    (checkout / ".venv/.installed").unlink()
+    done = script(checkout, "install")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "npm ci --no-progress in client-js" in (checkout / "build/install.log").read_text()
