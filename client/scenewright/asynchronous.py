@@ -58,25 +58,36 @@ class AsyncScenewright:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def scene(self, character: Words | Sequence[Words], background: Words, **options: Any) -> Scene:
+    async def scene(
+        self,
+        character: Words | Sequence[Words],
+        background: Words,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> Scene:
         """Paint a scene: POST /v1/scenes. A list of one to four characters paints several figures.
 
         `options` are its other fields, such as `seed`, `merge` or `layers`. A layer's `image`, `mask`
         and `references`, and the `image` of its `pose`, may be files, as a pathlib.Path or bytes: they are
-        uploaded first.
+        uploaded first. The same `idempotency_key` and request mean the same answer for a day.
         """
         layers = await self._uploaded({"character": character, "background": background})
-        return await self._do(calls.scene(**layers, options=options))
+        return await self._do(calls.scene(**layers, options=options, key=idempotency_key))
 
     async def scene_events(
-        self, character: Words | Sequence[Words], background: Words, previews: int = 3, **options: Any
+        self,
+        character: Words | Sequence[Words],
+        background: Words,
+        previews: int = 3,
+        idempotency_key: str | None = None,
+        **options: Any,
     ) -> AsyncGenerator[SceneEvent, None]:
         """Yield both layers' places in the queue, their steps, then the Scene.
 
         Closing it stops the painting.
         """
         layers = await self._uploaded({"character": character, "background": background})
-        stream = calls.scene_stream(**layers, previews=previews, options=options)
+        stream = calls.scene_stream(**layers, previews=previews, options=options, key=idempotency_key)
         async with aclosing(self._follow(stream)) as events:
             async for event in events:
                 yield event
@@ -95,6 +106,47 @@ class AsyncScenewright:
         Several characters are a list; `figures` of the options says where each of them stands.
         """
         return await self._do(calls.merge(character, background, options))
+
+    async def scene_later(
+        self,
+        character: Words | Sequence[Words],
+        background: Words,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Have a scene painted as a job, and return that at once: `Prefer: respond-async`.
+
+        For where a proxy cuts off what is silent for a minute. `job` follows it, `job_picture` fetches it.
+        """
+        layers = await self._uploaded({"character": character, "background": background})
+        return await self._do(calls.scene_later(**layers, options=options, key=idempotency_key))
+
+    async def character_later(
+        self, prompt: str, idempotency_key: str | None = None, **options: Any
+    ) -> dict[str, Any]:
+        """Have a character painted as a job, as scene_later does."""
+        options = await self._uploaded(options)
+        return await self._do(calls.layer_later("character", prompt, options, idempotency_key))
+
+    async def background_later(
+        self, prompt: str, idempotency_key: str | None = None, **options: Any
+    ) -> dict[str, Any]:
+        """Have a background painted as a job, as scene_later does."""
+        options = await self._uploaded(options)
+        return await self._do(calls.layer_later("background", prompt, options, idempotency_key))
+
+    async def mint_token(
+        self,
+        ttl_s: float = 600.0,
+        scopes: Sequence[str] = ("generate",),
+        requests: int | None = None,
+        megapixel_steps: float | None = None,
+    ) -> dict[str, Any]:
+        """Mint a short-lived token for a page in a browser: POST /v1/tokens. It is shown this once.
+
+        Returns `id`, `token`, `expires_at`, `scopes` and `budget`. None is no bound of its own.
+        """
+        return await self._do(calls.mint_token(ttl_s, scopes, requests, megapixel_steps))
 
     async def upload_picture(self, file: File) -> dict[str, Any]:
         """Upload a picture to paint from, by its path or its bytes: POST /v1/pictures.

@@ -23,6 +23,7 @@ GRACE_S = 30.0
 LONGEST_S = 86_400.0
 """No answer is awaited longer: sockets take no time without end."""
 JSON = {"Content-Type": "application/json"}
+KEY = "Idempotency-Key"
 ZIP = "application/zip"
 MAX_NAME = 255
 
@@ -50,7 +51,9 @@ class Stream(Generic[T]):
     last: str
 
 
-def scene(character: Words | Sequence[Words], background: Words, options: dict[str, Any]) -> Call[Scene]:
+def scene(
+    character: Words | Sequence[Words], background: Words, options: dict[str, Any], key: str | None = None
+) -> Call[Scene]:
     figures: list[Any] = list(character) if isinstance(character, list | tuple) else [character]
     name = "characters" if isinstance(character, list | tuple) else "character"
     layers = {name: character, "background": background}
@@ -59,23 +62,29 @@ def scene(character: Words | Sequence[Words], background: Words, options: dict[s
         "/v1/scenes",
         lambda response: scene_of(response.json(), _backend(response.headers)),
         {"content": encoded({**layers, **options})},
-        JSON,
+        JSON if key is None else {**JSON, KEY: checked_header("idempotency_key", key)},
         at_least_s=_patience_s(options),
-        repeatable=_seeded(options) or all(_seeded(layer) for layer in (*figures, background)),
+        repeatable=key is not None
+        or _seeded(options)
+        or all(_seeded(layer) for layer in (*figures, background)),
     )
 
 
 def scene_stream(
-    character: Words | Sequence[Words], background: Words, previews: int, options: dict[str, Any]
+    character: Words | Sequence[Words],
+    background: Words,
+    previews: int,
+    options: dict[str, Any],
+    key: str | None = None,
 ) -> Stream[SceneEvent]:
-    whole = scene(character, background, options)
+    whole = scene(character, background, options, key)
     content = {**whole.content, "params": checked_query(previews=previews)}
     call = Call(
         whole.method,
         whole.path,
         nothing,
         content,
-        JSON,
+        whole.headers,
         at_least_s=whole.at_least_s,
         repeatable=whole.repeatable,
     )
@@ -94,6 +103,33 @@ def layer(kind: str, prompt: str, options: dict[str, Any]) -> Call[Layer]:
         at_least_s=_patience_s(options),
         repeatable=_seeded(options),
     )
+
+
+def scene_later(
+    character: Words | Sequence[Words], background: Words, options: dict[str, Any], key: str | None = None
+) -> Call[dict[str, Any]]:
+    return _later(scene(character, background, options), key)
+
+
+def layer_later(
+    kind: str, prompt: str, options: dict[str, Any], key: str | None = None
+) -> Call[dict[str, Any]]:
+    return _later(layer(kind, prompt, options), key)
+
+
+def _later(call: Call[Any], key: str | None) -> Call[dict[str, Any]]:
+    """Return the call that has the same painted as a job. Without a key it makes one, as submit_job does."""
+    named = {KEY: checked_header("idempotency_key", key or uuid.uuid4().hex), "Prefer": "respond-async"}
+    return Call(call.method, call.path, accepted, call.content, {**JSON, **named}, repeatable=True)
+
+
+def mint_token(
+    ttl_s: float, scopes: Sequence[str], requests: int | None, megapixel_steps: float | None
+) -> Call[dict[str, Any]]:
+    bounds = {"requests": requests, "megapixel_steps": megapixel_steps}
+    budget = {name: value for name, value in bounds.items() if value is not None}
+    content = {"content": encoded({"ttl_s": ttl_s, "scopes": list(scopes), "budget": budget})}
+    return Call("POST", "/v1/tokens", _token, content, JSON)
 
 
 def merge(character: File | Sequence[File], background: File, options: dict[str, Any]) -> Call[Scene]:
@@ -178,7 +214,7 @@ def submit_job(
 
     Without a key it makes one, so that the call can be repeated after a lost answer.
     """
-    headers = {**JSON, "Idempotency-Key": checked_header("idempotency_key", key or uuid.uuid4().hex)}
+    headers = {**JSON, KEY: checked_header("idempotency_key", key or uuid.uuid4().hex)}
     listed = list(scenes) if isinstance(scenes, Sequence) else scenes
     webhook = {} if webhook_url is None else {"webhook": {"url": webhook_url}}
     content = {"content": encoded({"scenes": listed, **webhook})}
@@ -300,6 +336,10 @@ def _backend(headers: httpx.Headers) -> str:
 
 def accepted(response: httpx.Response) -> dict[str, Any]:
     return with_fields(response.json(), id=str)
+
+
+def _token(response: httpx.Response) -> dict[str, Any]:
+    return with_fields(response.json(), id=str, token=str, expires_at=int)
 
 
 def _job_state(response: httpx.Response) -> dict[str, Any]:

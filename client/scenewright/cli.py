@@ -18,6 +18,7 @@ from .commands.merge import merge
 from .commands.models import models
 from .commands.scene import scene
 from .commands.story import story
+from .commands.token import token
 
 
 def installed_version() -> str:
@@ -51,5 +52,5 @@ def main() -> None:
     """Paint story scenes: a character and a place, painted in parallel and merged into one picture."""
 
 
-for command in (cast, job, merge, models, scene, story):
+for command in (cast, job, merge, models, scene, story, token):
     main.add_command(command)

@@ -16,21 +16,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Painted:
-    """`data` is the file as it came, in `format`: jpeg, png or webp."""
+    """`data` is the file as it came, in `format`: jpeg, png or webp.
+
+    Where the request's `output` is `{"as": "url"}`, `data` is empty, and `url` a signed link to the file that
+    needs no key and ends at `expires_at`, in seconds since 1970.
+    """
 
     data: bytes
     format: str
+    url: str | None = field(default=None, kw_only=True)
+    expires_at: int | None = field(default=None, kw_only=True)
 
     def save(self, path: str | Path) -> None:
-        """Write the picture as it came; the suffix does not convert it."""
-        Path(path).write_bytes(self.data)
+        """Write the picture as it came; the suffix does not convert it. Raises ValueError for a link."""
+        Path(path).write_bytes(self._file())
+
+    def _file(self) -> bytes:
+        if self.url is not None:
+            raise ValueError("this picture came as a link: fetch its url")
+        return self.data
 
     @cached_property
     def image(self) -> Image.Image:
-        """Return the picture as a Pillow image, decoded when first used."""
+        """Return the picture as a Pillow image, decoded when first used. Raises ValueError for a link."""
         from PIL import Image
 
-        return Image.open(BytesIO(self.data))
+        return Image.open(BytesIO(self._file()))
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,8 @@ class Scene(_Painted):
     (the place as painted), `mask` (the figure's alpha) and `painted` (the figure before it was cut out). A
     merge of the first two with the same options gives the same picture. Those of several figures, and their
     seeds, are `character-0`, `mask-0`, `painted-0` and so on. `cast` says by the same names which members of
-    the cast are shown: `name`, `version`, and `consistency` where it was measured.
+    the cast are shown: `name`, `version`, and `consistency` where it was measured. Layers that came as links
+    are in `layer_urls`.
 
     `usage`: `device_s`, its share of the time of the devices, and `megapixel_steps`.
     """
@@ -53,6 +65,7 @@ class Scene(_Painted):
     backend: str
     id: str
     layers: dict[str, bytes] = field(default_factory=dict)
+    layer_urls: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     cast: dict[str, dict[str, Any]] = field(default_factory=dict)
     usage: dict[str, float] = field(default_factory=dict)
@@ -132,7 +145,14 @@ def scene_of(body: dict[str, Any], backend: str) -> Scene:
         **{name: body[name] for name in ("id", "merge", "degraded", "timings_ms")},
         seeds={name: seed for name, seed in _flat(body["seeds"]) if seed is not None},
         backend=backend,
-        layers={name: base64.b64decode(picture["b64_json"]) for name, picture in _flat(layers)},
+        layers={
+            name: base64.b64decode(picture["b64_json"])
+            for name, picture in _flat(layers)
+            if picture.get("url") is None
+        },
+        layer_urls={
+            name: picture["url"] for name, picture in _flat(layers) if picture.get("url") is not None
+        },
         warnings=body.get("warnings", []),
         cast={name: shown for name, shown in _flat(body.get("cast") or {}) if shown is not None},
         usage=body.get("usage", {}),
@@ -178,4 +198,7 @@ def scene_event_of(name: str, data: dict[str, Any], backend: str) -> SceneEvent 
 
 def _picture(body: dict[str, Any]) -> dict[str, Any]:
     image = body["image"]
+    if image.get("url") is not None:
+        link = {"url": str(image["url"]), "expires_at": image["expires_at"]}
+        return {"data": b"", "format": image["format"], **link}
     return {"data": base64.b64decode(image["b64_json"]), "format": image["format"]}

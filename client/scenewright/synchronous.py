@@ -57,25 +57,36 @@ class Scenewright:
     def close(self) -> None:
         self._http.close()
 
-    def scene(self, character: Words | Sequence[Words], background: Words, **options: Any) -> Scene:
+    def scene(
+        self,
+        character: Words | Sequence[Words],
+        background: Words,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> Scene:
         """Paint a scene: POST /v1/scenes. A list of one to four characters paints several figures.
 
         `options` are its other fields, such as `seed`, `merge` or `layers`. A layer's `image`, `mask`
         and `references`, and the `image` of its `pose`, may be files, as a pathlib.Path or bytes: they are
-        uploaded first.
+        uploaded first. The same `idempotency_key` and request mean the same answer for a day.
         """
         layers = self._uploaded({"character": character, "background": background})
-        return self._do(calls.scene(**layers, options=options))
+        return self._do(calls.scene(**layers, options=options, key=idempotency_key))
 
     def scene_events(
-        self, character: Words | Sequence[Words], background: Words, previews: int = 3, **options: Any
+        self,
+        character: Words | Sequence[Words],
+        background: Words,
+        previews: int = 3,
+        idempotency_key: str | None = None,
+        **options: Any,
     ) -> Generator[SceneEvent, None, None]:
         """Yield both layers' places in the queue, their steps, then the Scene.
 
         Closing it stops the painting.
         """
         layers = self._uploaded({"character": character, "background": background})
-        stream = calls.scene_stream(**layers, previews=previews, options=options)
+        stream = calls.scene_stream(**layers, previews=previews, options=options, key=idempotency_key)
         yield from self._follow(stream)
 
     def character(self, prompt: str, **options: Any) -> Layer:
@@ -92,6 +103,47 @@ class Scenewright:
         Several characters are a list; `figures` of the options says where each of them stands.
         """
         return self._do(calls.merge(character, background, options))
+
+    def scene_later(
+        self,
+        character: Words | Sequence[Words],
+        background: Words,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Have a scene painted as a job, and return that at once: `Prefer: respond-async`.
+
+        For where a proxy cuts off what is silent for a minute. `job` follows it, `job_picture` fetches it.
+        """
+        layers = self._uploaded({"character": character, "background": background})
+        return self._do(calls.scene_later(**layers, options=options, key=idempotency_key))
+
+    def character_later(
+        self, prompt: str, idempotency_key: str | None = None, **options: Any
+    ) -> dict[str, Any]:
+        """Have a character painted as a job, as scene_later does."""
+        options = self._uploaded(options)
+        return self._do(calls.layer_later("character", prompt, options, idempotency_key))
+
+    def background_later(
+        self, prompt: str, idempotency_key: str | None = None, **options: Any
+    ) -> dict[str, Any]:
+        """Have a background painted as a job, as scene_later does."""
+        options = self._uploaded(options)
+        return self._do(calls.layer_later("background", prompt, options, idempotency_key))
+
+    def mint_token(
+        self,
+        ttl_s: float = 600.0,
+        scopes: Sequence[str] = ("generate",),
+        requests: int | None = None,
+        megapixel_steps: float | None = None,
+    ) -> dict[str, Any]:
+        """Mint a short-lived token for a page in a browser: POST /v1/tokens. It is shown this once.
+
+        Returns `id`, `token`, `expires_at`, `scopes` and `budget`. None is no bound of its own.
+        """
+        return self._do(calls.mint_token(ttl_s, scopes, requests, megapixel_steps))
 
     def upload_picture(self, file: File) -> dict[str, Any]:
         """Upload a picture to paint from, by its path or its bytes: POST /v1/pictures.

@@ -44,6 +44,7 @@ def test_alone_it_has_its_own_commands(added: dict[str, EntryPoint]) -> None:
         "models",
         "scene",
         "story",
+        "token",
     ]
 
 

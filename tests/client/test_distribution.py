@@ -154,9 +154,9 @@ def test_with_its_extras_it_has_a_command_line_and_story_agent(
     install(alone, wheel, "[cli,django]")
     result = run(alone / "bin/scenewright", "--help", cwd=tmp_path)
     commands = result.stdout.partition("Commands:\n")[2].splitlines()
-    assert [line.split()[0] for line in commands] == ["cast", "job", "merge", "models", "scene", "story"], (
-        result.stderr
-    )
+    assert [line.split()[0] for line in commands] == [
+        *("cast", "job", "merge", "models", "scene", "story", "token")
+    ], result.stderr
     reported = run(alone / "bin/scenewright", "--version", cwd=tmp_path)
     assert reported.stdout == f"scenewright, version {scenewright.__version__}\n"
     listed = run(alone / "bin/scenewright", "models", "--url", url, cwd=tmp_path)

@@ -26,7 +26,10 @@ START = ("image", "mask", "strength")
 @click.command(short_help="Paint CHARACTER before BACKGROUND, both in words.")
 @click.argument("character")
 @click.argument("background")
-@click.option("-o", "--output", "file", required=True, type=click.Path(path_type=Path), metavar="FILE")
+@click.option("-o", "--output", "file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--link", is_flag=True, help="Print a link to the picture, which ends by itself, and no FILE.")
+@click.option("--later", is_flag=True, help="Print the id of a job that paints it, and wait for nothing.")
+@click.option("--idempotency-key", metavar="KEY", help="The same key and words: painted once a day.")
 @click.option(
     "--character",
     "further",
@@ -109,7 +112,10 @@ def scene(
     background: str,
     further: tuple[str, ...],
     positions: tuple[Position | float, ...],
-    file: Path,
+    file: Path | None,
+    link: bool,
+    later: bool,
+    idempotency_key: str | None,
     previews: Path | None,
     url: str,
     api_key: str | None,
@@ -117,10 +123,12 @@ def scene(
 ) -> None:
     """Paint CHARACTER before BACKGROUND (both in words) into FILE, by a running service.
 
-    Each can start from a picture in place of noise.
+    Each can start from a picture in place of noise. In place of FILE it may be a link, or a job.
     """
-    wire_format = options["format_"] or picture_format(file)
-    check_writable(file)
+    _check_one_of(file, link, later, previews)
+    wire_format = options["format_"] or (picture_format(file) if file else None)
+    if file:
+        check_writable(file)
     if 1 + len(further) > MAX_FIGURES:
         raise click.BadParameter(f"there are {MAX_FIGURES} figures at most", param_hint="--character")
     positions_given = [on_the_wire(position) for position in of_each(positions, 1 + len(further))]
@@ -132,15 +140,36 @@ def scene(
         layers["character"] = [{**figure, **place} for figure, place in zip(figures, places, strict=True)]
         positions_given = []
     request = {**layers, **_request(options, positions_given, wire_format)}
+    if link:
+        request["output"]["as"] = "url"
     with connected(url, api_key) as service:
-        painted = paint(service, request, previews)
+        if later:
+            click.echo(service.scene_later(idempotency_key=idempotency_key, **request)["id"])
+            return
+        painted = paint(service, request | {"idempotency_key": idempotency_key}, previews)
+    if file:
+        _write(file, painted)
+    else:
+        for address in (painted.url, *painted.layer_urls.values()):
+            click.echo(address)
+    _report(painted)
+
+
+def _check_one_of(file: Path | None, link: bool, later: bool, previews: Path | None) -> None:
+    """Raise click.UsageError unless there is one place for the picture."""
+    if (file is not None) + link + later != 1:
+        raise click.UsageError("give one of -o FILE, --link and --later")
+    if later and previews is not None:
+        raise click.BadParameter("nothing is waited for with --later", param_hint="--previews")
+
+
+def _write(file: Path, painted: Scene) -> None:
     write(file, painted.data)
     click.echo(file)
     for name, data in painted.layers.items():
         beside = file.with_name(f"{file.stem}-{name}.png")
         write(beside, data)
         click.echo(beside)
-    _report(painted)
 
 
 def _layer(prompt: str, options: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -182,7 +211,7 @@ def _guides(options: dict[str, Any], prefix: str) -> dict[str, Any]:
     )
 
 
-def _request(options: dict[str, Any], positions_given: list[Any], wire_format: str) -> dict[str, Any]:
+def _request(options: dict[str, Any], positions_given: list[Any], wire_format: str | None) -> dict[str, Any]:
     """Return the request's fields besides the layers. The service's defaults fill in the rest."""
     merge = _given(
         position=positions_given[0] if positions_given else None,
@@ -190,7 +219,7 @@ def _request(options: dict[str, Any], positions_given: list[Any], wire_format: s
     )
     switches = {name: True for name in ("enhance", "attribution", "layers") if options[name]}
     rest = _given(seed=options["seed"], fallback=options["fallback"], merge=merge or None)
-    return {**rest, **switches, "output": {"format": wire_format}}
+    return {**rest, **switches, "output": _given(format=wire_format)}
 
 
 def _given(**values: Any) -> dict[str, Any]:

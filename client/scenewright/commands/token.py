@@ -1,0 +1,41 @@
+"""`scenewright token`: a short-lived token for a page in a browser, minted by a key."""
+
+from __future__ import annotations
+
+import click
+
+from .finite import FiniteRange
+from .service import connected, service_options
+
+LONGEST_S, MOST = 3_600, 1_000_000
+SCOPES = ("generate", "jobs")
+
+
+@click.command(short_help="Mint a short-lived token for a page in a browser.")
+@click.option("--ttl", type=FiniteRange(1, LONGEST_S), default=600, show_default=True, help="Seconds.")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice(SCOPES),
+    multiple=True,
+    default=("generate",),
+    show_default=True,
+    help="What it may do; of what its key may.",
+)
+@click.option("--requests", type=click.IntRange(1, MOST), help="That it may send.")
+@click.option("--megapixel-steps", type=FiniteRange(0, MOST, min_open=True), help="That it may spend.")
+@service_options
+def token(
+    ttl: float,
+    scopes: tuple[str, ...],
+    requests: int | None,
+    megapixel_steps: float | None,
+    url: str,
+    api_key: str | None,
+) -> None:
+    """Mint a token by the key, and print it alone on a line.
+
+    A page sends it as `Authorization: Bearer`. It ends by itself, and when its key is revoked.
+    """
+    with connected(url, api_key) as service:
+        click.echo(service.mint_token(ttl, scopes, requests, megapixel_steps)["token"])
