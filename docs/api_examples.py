@@ -12,9 +12,9 @@ URL = "http://127.0.0.1:8000"
 
 @dataclass(frozen=True)
 class Example:
-    """`path` may hold `{story}`, `{job}` or `{picture}`, an id, or `{member}`, a name.
+    """`path` may hold `{story}`, `{job}` or `{picture}`, an id, `{member}`, a name, and `{result}`, a link's.
 
-    `save` is the file that the answer is written to.
+    `save` is the file that the answer is written to. `by_key`: also where none else is needed.
     """
 
     method: str
@@ -25,6 +25,7 @@ class Example:
     files: dict[str, str] = field(default_factory=dict)
     form: dict[str, str] = field(default_factory=dict)
     save: str | None = None
+    by_key: bool = False
 
     def curl(self) -> str:
         """Write the example for a POSIX shell; `$story`, `$job`, `$picture` are ids, `$member` is a name."""
@@ -32,9 +33,10 @@ class Example:
         implied = "POST" if self.json is not None or self.files or self.form else "GET"
         if self.method != implied:
             words += ["-X", self.method]
-        words.append(
-            f'"{URL}{self.path.format(story="$story", job="$job", picture="$picture", member="$member")}"'
-        )
+        names = {name: f"${name}" for name in ("story", "job", "picture", "member", "result")}
+        words.append(f'"{URL}{self.path.format(**names)}"')
+        if self.by_key:
+            words += ["-H", '"Authorization: Bearer $key"']
         for name, value in self.headers.items():
             words += ["-H", shlex.quote(f"{name}: {value}")]
         if self.json is not None:
@@ -48,13 +50,15 @@ class Example:
         return " ".join(words)
 
     def python(self) -> str:
-        """Write the example with httpx; `story`, `job` and `picture` are ids, `member` is a name."""
+        """Write the example with httpx; `story`, `job`, `picture` are ids, `member` a name, `key` a key."""
         quote = "f" if "{" in self.path else ""
         arguments = [f'{quote}"{URL}{self.path}"']
         if self.json is not None:
             arguments.append(f"json={self.json!r}")
         if self.headers:
             arguments.append(f"headers={self.headers!r}")
+        if self.by_key:
+            arguments.append('headers={"Authorization": f"Bearer {key}"}')
         if self.files:
             read = (f'"{name}": ("{file}", Path("{file}").read_bytes())' for name, file in self.files.items())
             arguments.append(f"files={{{', '.join(read)}}}")
@@ -173,6 +177,14 @@ EXAMPLES = (
         save="picture.png",
     ),
     Example("DELETE", "/v1/pictures/{picture_id}", "/v1/pictures/{picture}"),
+    Example("GET", "/v1/results/{name}", "/v1/results/{result}", save="linked.jpg"),
+    Example(
+        "POST",
+        "/v1/tokens",
+        "/v1/tokens",
+        {"ttl_s": 600, "scopes": ["generate"], "budget": {"requests": 20, "megapixel_steps": 200}},
+        by_key=True,
+    ),
     Example("POST", "/v1/cast", "/v1/cast", MIRA),
     Example("GET", "/v1/cast", "/v1/cast?limit=5"),
     Example("GET", "/v1/cast/{name}", "/v1/cast/{member}"),

@@ -54,6 +54,12 @@ A job's picture that is damaged where it is kept is painted again from the job's
 with `Retry-After` until then, and 410 `gone` where that cannot be done. `repaints` and `changed` of the
 job's scene, and `X-Degraded: picture: repainted` where it is not the same as before, declare it.
 
+With `"output": {"as": "url"}`, and `"response_format": "url"` on OpenAI's route, each picture is a signed
+link that needs no key and ends after an hour (`results.link_ttl_s`). An altered link is 403, one that ended
+410. With `Prefer: respond-async` painting goes on as a job: 202 with its `Location`. A scene's request with
+an `Idempotency-Key` is painted once, and answered alike for a day ([behind a proxy](guides/proxies.md)).
+A page in a browser paints with a token of `POST /v1/tokens` ([browsers](guides/browsers.md)).
+
 OpenAI's client works against `/v1/images/generations` and `/v1/images/edits`:
 `OpenAI(base_url="http://127.0.0.1:8000/v1", api_key="none")`. In a form an empty text and `null` mean left
 out; an object is JSON, or has a part for each of its fields, such as `merge[position]`.

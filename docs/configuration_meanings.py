@@ -33,6 +33,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "books": "What books are set in, and how many are made at once.",
         "pictures": "How many uploaded pictures are kept, and for how long. They lie where the jobs' pictures do.",
         "cast": "How many members of the cast are kept. Their pictures are uploaded ones.",
+        "results": "How long links to results last. The pictures lie where the jobs' pictures do.",
         "webhooks": "Where webhooks may be sent.",
         "logs": "What is logged, and in which form.",
         "tracing": "Where traces are sent.",
@@ -40,6 +41,8 @@ MEANINGS: dict[str, dict[str, str]] = {
         " `scenewright serve` itself listens on loopback.",
         "allowed_hosts": "Names and addresses by which the service may be reached, without ports. Where no key is"
         " needed, loopback names are allowed besides. `*` allows every name.",
+        "allowed_origins": "Origins of pages that may use the service from another address, such as"
+        " `https://game.example` ([Browsers](guides/browsers.md)). Empty: none.",
         "price_per_device_hour": "What an hour of a device costs, in any currency: `GET /v1/usage` then has `cost`."
         " null: no cost is reported.",
         "state_dir": "The folder of jobs, pictures, keys and logs.",
@@ -242,6 +245,12 @@ MEANINGS: dict[str, dict[str, str]] = {
         "ended_keys": "What happens to waiting scenes of a key that was revoked or has expired: `hold` until the"
         " tenant or an admin decides, `cancel`, or `finish`.",
     },
+    "ResultConfig": {
+        "link_ttl_s": "Seconds for which a link leads to its picture.",
+        "max_kept": "Results of a tenant that are kept at once, within `jobs.max_stored_bytes`. Beyond it: 507.",
+        "base_url": "The address that links begin with, such as `https://paint.example.com/prefix`. null: as the"
+        " request names the service (`Host`, `X-Forwarded-Host`, `X-Forwarded-Proto`, `X-Forwarded-Prefix`).",
+    },
     "WebhookConfig": {
         "allowed_hosts": "Hosts that webhooks may be sent to, such as `hooks.example.com` or `*.example.com`."
         " Empty: a job with a webhook is refused.",
@@ -271,6 +280,7 @@ VARIABLES = {
     "DEFAULT_GUIDANCE": "`defaults.guidance_scale` of all models",
     "MAX_IMAGE_SIZE": "`limits.max_image_size`",
     "SCENEWRIGHT_ALLOWED_HOSTS": "`allowed_hosts`, separated by commas",
+    "SCENEWRIGHT_ALLOWED_ORIGINS": "`allowed_origins`, separated by commas",
     "SCENEWRIGHT_DATABASE": "`jobs.database`",
     "SCENEWRIGHT_PICTURES": "`jobs.pictures`",
     "SCENEWRIGHT_STATE_DIR": "`state_dir`",

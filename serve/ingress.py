@@ -26,6 +26,7 @@ from .graph.replica_registry import HERE
 from .graph.scene import Graph, Handle, unanswered
 from .http.body_limits import Bodiless, BoundedBodies
 from .http.checked_hosts import setting_for
+from .http.cors import Cors
 from .http.error_responses import ClientGone, Refusal, error_response
 from .http.hosts import Hosts
 from .http.http_telemetry import HttpMetrics, HttpTracing
@@ -35,20 +36,25 @@ from .http.proxy_hook import missing_setting
 from .http.request_ids import RequestIds
 from .http.request_slots import RequestSlots, fitted
 from .http.strict_json import InvalidJson
+from .jobs.job_service import JobService
 from .openapi.described_api import DescribedApi
 from .openapi.fragments import ERRORS
+from .pictures.results import ResultService
 from .pictures.service import PictureService
 from .routes.cast import cast_routes
 from .routes.images import image_routes
+from .routes.job_submission import JobSubmission
 from .routes.jobs import job_routes
 from .routes.layers import layer_routes
 from .routes.merges import merge_routes
 from .routes.page import page_routes
 from .routes.pictures import picture_routes
+from .routes.results import result_routes
 from .routes.scenes import scene_routes
 from .routes.service import service_routes
 from .routes.sheets import sheet_routes
 from .routes.stories import story_routes
+from .routes.tokens import token_routes
 from .routes.usage import usage_routes
 from .safety.text_check import text_check_of
 from .state.across_nodes import check_here
@@ -151,7 +157,10 @@ def guard(api: ASGIApp, config: ServiceConfig) -> ASGIApp:
     routes: ASGIApp = RequestSlots(bodiless, config.ingress.max_ongoing_requests, is_public)
     if config.requires_keys:
         routes = AuthMiddleware(routes, lambda: open_keys(config.state_folder, config.jobs))
-    return RequestIds(Hosts(SlashAfterPrefix(routes), config.allowed_hosts, config.requires_keys))
+    routes, origins = SlashAfterPrefix(routes), config.allowed_origins
+    if origins:
+        routes = Cors(routes, origins)
+    return RequestIds(Hosts(routes, config.allowed_hosts, config.requires_keys, origins))
 
 
 def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
@@ -178,18 +187,22 @@ def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
     for kind in (ScenewrightError, Refusal, InvalidJson, HTTPException, ClientGone, Exception):
         app.add_exception_handler(kind, error_response)
 
-    pictures, cast = PictureService(config), CastService(config)
+    pictures, cast, results = PictureService(config), CastService(config), ResultService(config)
+    jobs = JobService(config)
+    submission = JobSubmission(jobs, config, graph, pictures)
     app.state.usage = usage
     for router in (
-        scene_routes(config, graph, pictures, cast),
-        layer_routes(config, graph, pictures, cast),
-        merge_routes(config, graph),
-        image_routes(config, graph, pictures, cast),
-        job_routes(config, graph, pictures, cast),
+        scene_routes(config, graph, pictures, cast, results, submission),
+        layer_routes(config, graph, pictures, cast, results, submission),
+        merge_routes(config, graph, results),
+        image_routes(config, graph, pictures, cast, results, submission),
+        job_routes(config, jobs, submission, cast),
         story_routes(config, graph, pictures, cast),
         picture_routes(config, graph, pictures),
         cast_routes(config, graph, pictures, cast),
         sheet_routes(config, graph, pictures, cast),
+        result_routes(results),
+        token_routes(config),
         usage_routes(config, usage),
         service_routes(config, graph),
         page_routes(config, graph),

@@ -159,7 +159,9 @@ def _options(requested: Any) -> MergesOptions:
     return parse(requested or {}, MergesOptions)
 
 
-def merges_response(request: Request, merged: MergeResult) -> Response:
+def merges_response(
+    request: Request, merged: MergeResult, links: responses.Links = responses.NO_LINKS
+) -> Response:
     """Answer as for a scene, but without what only painting knows: no X-Seed and no X-Backend."""
     timings = {"merge": merged.merge_ms, "output": merged.output_ms}
     headers = {
@@ -168,24 +170,22 @@ def merges_response(request: Request, merged: MergeResult) -> Response:
         **responses.safety_header(merged.picture),
     }
     picture = merged.picture
-    if not responses.wants_json(request):
+    if not links and not responses.wants_json(request):
         return Response(picture.data, media_type=media_type(picture.format), headers=headers)
 
     def body() -> dict[str, Any]:
         made = MergesResponse(
             id=request.state.request_id,
             created=int(time.time()),
-            image=responses.picture_body(picture),
+            image=responses.picture_body(picture, links),
             merge=responses.merge_body(merged),
-            layers=responses.layers_body(merged),
+            layers=responses.layers_body(merged, links),
             warnings=[f"merge: {warning}" for warning in merged.warnings],
             timings_ms={name: round(ms, 2) for name, ms in timings.items()},
             safety=responses.safety_body(picture),
         )
         # Not all that is None: seeds and models are, and are sent.
-        left_out: dict[str, Any] = {} if made.layers else {"layers": True}
-        if made.safety is None:
-            left_out["safety"] = True
-        return made.model_dump(exclude=left_out if merged.figures else {**left_out, "merge": {"figures"}})
+        sent = {"seeds": made.seeds.model_dump(), "models": made.models.model_dump()}
+        return made.model_dump(exclude_none=True) | sent
 
     return JsonResponse(body, responses.size_of(picture, *merged.layers.values()), headers=headers)

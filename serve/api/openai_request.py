@@ -67,9 +67,7 @@ class OpenAIRequest(Wire):
     output_format: PictureFormat = "png"
     output_compression: int | None = Field(None, ge=0, le=100, description="quality of JPEG and WebP")
     response_format: Literal["b64_json", "url"] = Field(
-        "b64_json",
-        description="pictures are not kept to be linked to",
-        json_schema_extra={"enum": ["b64_json"]},
+        "b64_json", description="url: pictures are kept for a while, each with a signed link; not with stream"
     )
     stream: bool = False
     partial_images: int | None = Field(None, ge=0, le=3, description="with stream: pictures on the way")
@@ -91,15 +89,13 @@ class OpenAIRequest(Wire):
     def _possible(self) -> Self:
         if self.stream and self.n > 1:
             raise ValueError("a stream holds one picture: n must be 1")
+        if self.stream and self.response_format == "url":
+            raise ValueError("a stream sends its pictures as b64_json")
         return self
 
     def to_request(self, number: int, config: ServiceConfig) -> SceneRequest | LayerRequest:
         """Return the `number`-th picture as our own request. Raises InvalidRequest naming OpenAI's field."""
         subject, named = self._subject(config)
-        if self.response_format == "url":
-            raise InvalidRequest(
-                "pictures are sent as b64_json: nothing is kept to link to", "response_format"
-            )
         common = {
             "output": _given(format=self.output_format, quality=self._quality),
             "fallback": self.fallback,

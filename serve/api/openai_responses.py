@@ -10,7 +10,7 @@ from pydantic import Field
 from deployments.messages import Picture, PictureFormat, Usage
 
 from ..http.rendering import base64_of
-from .responses import safety_body, usage_body
+from .responses import NO_LINKS, Links, safety_body, usage_body
 from .schema import SafetyBody, UsageBody, Wire
 
 EventName = Literal["image_generation", "image_edit"]
@@ -18,7 +18,9 @@ EventName = Literal["image_generation", "image_edit"]
 
 
 class ImageData(Wire):
-    b64_json: str
+    b64_json: str | None = None
+    url: str | None = Field(None, description="a signed link, which needs no key")
+    expires_at: int | None = Field(None, description="when the link ends, in seconds since 1970")
     safety: SafetyBody | None = Field(None, description="where pictures are judged")
 
 
@@ -46,15 +48,22 @@ class ImagesResponse(Wire):
     usage: ImagesUsage
 
 
-def images_body(pictures: list[Picture], used: Usage) -> dict[str, Any]:
+def images_body(pictures: list[Picture], used: Usage, links: Links = NO_LINKS) -> dict[str, Any]:
     """Return the response that is not a stream."""
     return {
         "created": int(time.time()),
-        "data": [{"b64_json": base64_of(picture.data), **_safety(picture)} for picture in pictures],
+        "data": [{**_data(picture, links), **_safety(picture)} for picture in pictures],
         "output_format": pictures[0].format,
         "size": _size_of(pictures[0]),
         "usage": _usage(used),
     }
+
+
+def _data(picture: Picture, links: Links) -> dict[str, Any]:
+    if picture.data not in links:
+        return {"b64_json": base64_of(picture.data)}
+    url, expires_at = links[picture.data]
+    return {"url": url, "expires_at": expires_at}
 
 
 def partial_image(data: bytes, index: int, size: str, name: EventName) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import Request, Response
@@ -71,12 +71,17 @@ def _serves(kind: str) -> bool:
     return kind in ("application/json", "*/*", "image/*") or kind in FORMATS
 
 
-def scene_response(request: Request, result: SceneResult) -> Response:
-    """Answer with the picture or the JSON, by Accept."""
+Links = Mapping[bytes, tuple[str, int]]
+"""The link to each picture that is sent as one, by its file's bytes, and when the link ends."""
+NO_LINKS: Links = {}
+
+
+def scene_response(request: Request, result: SceneResult, links: Links = NO_LINKS) -> Response:
+    """Answer with the picture or the JSON, by Accept; with JSON where its pictures are links."""
     merged, headers = result.merged, scene_headers(result)
-    if wants_json(request):
-        request_id, size = request.state.request_id, size_of(merged.picture, *merged.layers.values())
-        return JsonResponse(lambda: scene_body(request_id, result), size, headers=headers)
+    if links or wants_json(request):
+        request_id, size = request.state.request_id, size_of(*pictures_of(result))
+        return JsonResponse(lambda: scene_body(request_id, result, links), size, headers=headers)
     return Response(merged.picture.data, media_type=media_type(merged.picture.format), headers=headers)
 
 
@@ -119,7 +124,12 @@ def _seed_header(result: SceneResult) -> str:
     return f"{name}={seeds}; background={result.background.seed}"
 
 
-def scene_body(request_id: str, result: SceneResult) -> dict[str, Any]:
+def pictures_of(result: SceneResult) -> tuple[Picture, ...]:
+    """Return all pictures that a scene's JSON holds."""
+    return (result.merged.picture, *result.merged.layers.values())
+
+
+def scene_body(request_id: str, result: SceneResult, links: Links = NO_LINKS) -> dict[str, Any]:
     """Return a scene's whole JSON."""
     merged, place = result.merged, result.background
     seeds: Seeds | GroupSeeds
@@ -132,11 +142,11 @@ def scene_body(request_id: str, result: SceneResult) -> dict[str, Any]:
         models = Models(character=result.character.model, background=place.model)
     body = SceneResponse(
         id=request_id,
-        created=int(time.time()),
-        image=picture_body(merged.picture),
+        created=int(result.created),
+        image=picture_body(merged.picture, links),
         seeds=seeds,
         merge=merge_body(merged),
-        layers=layers_body(merged),
+        layers=layers_body(merged, links),
         degraded=_degraded(result),
         warnings=[
             *(f"{name}: {warning}" for name, layer in result.named_layers for warning in layer.warnings),
@@ -184,12 +194,14 @@ def _scene_timings(result: SceneResult) -> dict[str, float]:
     return timings | {"merge": merged.merge_ms, "output": merged.output_ms}
 
 
-def layer_response(request: Request, layer: LayerResult, picture: Picture) -> Response:
-    """Answer with one layer: the picture or the JSON, by Accept."""
+def layer_response(
+    request: Request, layer: LayerResult, picture: Picture, links: Links = NO_LINKS
+) -> Response:
+    """Answer with one layer: the picture or the JSON, by Accept; with JSON where the picture is a link."""
     headers = layer_headers(layer) | safety_header(picture)
-    if wants_json(request):
-        request_id = request.state.request_id
-        return JsonResponse(lambda: layer_body(request_id, layer, picture), size_of(picture), headers=headers)
+    if links or wants_json(request):
+        request_id, size = request.state.request_id, size_of(picture)
+        return JsonResponse(lambda: layer_body(request_id, layer, picture, links), size, headers=headers)
     return Response(picture.data, media_type=media_type(picture.format), headers=headers)
 
 
@@ -202,12 +214,14 @@ def layer_headers(layer: LayerResult) -> dict[str, str]:
     return {"X-Seed": str(layer.seed), **cast, **_shared_headers(list(layer.degraded), (layer,), timings)}
 
 
-def layer_body(request_id: str, layer: LayerResult, picture: Picture) -> dict[str, Any]:
+def layer_body(
+    request_id: str, layer: LayerResult, picture: Picture, links: Links = NO_LINKS
+) -> dict[str, Any]:
     """Return one layer's whole JSON."""
     body = LayerResponse(
         id=request_id,
         created=int(time.time()),
-        image=picture_body(picture),
+        image=picture_body(picture, links),
         seed=layer.seed,
         degraded=list(layer.degraded),
         warnings=list(layer.warnings),
@@ -295,9 +309,9 @@ def merge_body(merged: MergeResult) -> MergeBody:
     )
 
 
-def layers_body(merged: MergeResult) -> LayersBody | GroupLayersBody | None:
+def layers_body(merged: MergeResult, links: Links = NO_LINKS) -> LayersBody | GroupLayersBody | None:
     """Return the layers' part of the body, None where the request did not want them."""
-    pictures = {name: picture_body(layer) for name, layer in merged.layers.items()}
+    pictures = {name: picture_body(layer, links) for name, layer in merged.layers.items()}
     if not pictures:
         return None
     if not merged.figures:
@@ -314,7 +328,16 @@ def layers_body(merged: MergeResult) -> LayersBody | GroupLayersBody | None:
     )
 
 
-def picture_body(picture: Picture) -> PictureBody:
+def picture_body(picture: Picture, links: Links = NO_LINKS) -> PictureBody:
+    if picture.data in links:
+        url, expires_at = links[picture.data]
+        return PictureBody(
+            format=picture.format,
+            width=picture.width_px,
+            height=picture.height_px,
+            url=url,
+            expires_at=expires_at,
+        )
     return PictureBody(
         format=picture.format,
         width=picture.width_px,

@@ -105,7 +105,7 @@ class Wire(BaseModel):
     @classmethod
     def _optional_names(cls) -> set[str]:
         """Return the names, aliases too, of the fields that a request may leave out."""
-        names = {name for name, field in cls.model_fields.items() if not field.is_required()}
+        names = {field.alias or name for name, field in cls.model_fields.items() if not field.is_required()}
         return names | {ALIASES[name] for name in names & ALIASES.keys()}
 
     @classmethod
@@ -127,6 +127,11 @@ class Output(Wire):
     format: PictureFormat | None = Field(None, description="wins over an Accept header that names a format")
     quality: int | None = Field(
         None, ge=1, le=100, description="JPEG and WebP; 95 unless the service says else"
+    )
+    sent_as: Literal["b64_json", "url"] | None = Field(
+        None,
+        alias="as",
+        description="url: the answer is JSON with a signed link to each picture, which is kept for a while",
     )
 
 
@@ -443,7 +448,9 @@ class PictureBody(Wire):
     format: PictureFormat
     width: int
     height: int
-    b64_json: str
+    b64_json: str | None = Field(None, description="the file, unless the request's `output.as` is url")
+    url: str | None = Field(None, description="a signed link to the file, which needs no key")
+    expires_at: int | None = Field(None, description="when the link ends, in seconds since 1970")
 
 
 class Seeds(Wire):

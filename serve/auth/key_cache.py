@@ -64,8 +64,21 @@ class KeyCache:
             digest(offered)  # An unknown id takes as long as a wrong secret.
         if key is None or not key.is_of(offered):
             raise Refusal(401, "unauthenticated", UNKNOWN)
-        if end := key.end(self._now()):
+        if end := key.end(self.now()):
             raise Refusal(401, "unauthenticated", f"this key {end}")
+        self._note_use(key)
+        return key
+
+    async def find_minting(self, key_id: str) -> Key:
+        """Return the key that a token was minted by. Raises Refusal 401 where it has ended, and NotReady."""
+        await self.refresh()
+        if key_id not in self._keys:
+            await self._look_for_new()
+        key = self._keys.get(key_id)
+        if key is None:
+            raise Refusal(401, "unauthenticated", UNKNOWN)
+        if end := key.end(self.now()):
+            raise Refusal(401, "unauthenticated", f"this token's key {end}")
         self._note_use(key)
         return key
 
@@ -99,7 +112,7 @@ class KeyCache:
 
     def end_of(self, key: Key) -> str | None:
         """Say how a key has ended since it was found, as far as it is known here."""
-        return self._keys.get(key.id, key).end(self._now())
+        return self._keys.get(key.id, key).end(self.now())
 
     async def _read(self) -> None:
         began = self._clock()
@@ -107,7 +120,8 @@ class KeyCache:
         self._keys, self._read_at = {key.id: key for key in found}, began
         self._used = {key_id: at for key_id, at in self._used.items() if key_id in self._keys}
 
-    def _now(self) -> float:
+    def now(self) -> float:
+        """Return the time by the clock that keys and tokens end by, as it was read with the keys."""
         return self._store_now + self._clock() - self._read_at
 
     def store(self) -> KeyStore:
@@ -125,7 +139,7 @@ class KeyCache:
         if now - self._used.get(key.id, float("-inf")) < NOTE_USE_EVERY_S:
             return
         self._used[key.id] = now
-        noting = asyncio.create_task(self._note(key.id, self._now()))
+        noting = asyncio.create_task(self._note(key.id, self.now()))
         self._noting.add(noting)
         noting.add_done_callback(self._noting.discard)
 

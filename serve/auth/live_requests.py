@@ -1,5 +1,7 @@
 """Requests under way, which end when their key does: what waits or streams for a revoked key stops.
 
+What only reads, such as a job's events, ends with its token too. What paints is finished.
+
 A request is ended as asyncio.timeout ends a block: its task is cancelled, and the cancellation is taken back
 where it left the block.
 """
@@ -7,6 +9,7 @@ where it left the block.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,15 +22,16 @@ from ..http.error_responses import Refusal, error_of, refuse
 from ..http.sse import EVENTS, Event
 from .key_cache import CHECK_EVERY_S, KeyCache
 from .keys import Key
+from .token_cache import ENDED
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class _Live:
-    """One request: what of its answer was sent, and how its key ended."""
+    """One request: what of its answer was sent, and how its key or token ended."""
 
-    def __init__(self, key: Key, task: asyncio.Task[Any], send: Send) -> None:
-        self.key, self.task, self._send = key, task, send
+    def __init__(self, key: Key, token_ends: float, task: asyncio.Task[Any], send: Send) -> None:
+        self.key, self.token_ends, self.task, self._send = key, token_ends, task, send
         self.started = self.streams = self.over = False
         self.end: str | None = None
 
@@ -55,12 +59,23 @@ class LiveRequests:
         self._live: set[_Live] = set()
         self._watch: asyncio.Task[None] | None = None
 
-    async def run(self, app: App, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the application for a request of this key. Where the key ends first, answer 401."""
+    async def run(
+        self,
+        app: App,
+        key: Key,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        token_ends: float = math.inf,
+    ) -> None:
+        """Call the application for a request of this key. Where the key ends first, answer 401.
+
+        `token_ends`: when the token ends that it came with, by the keys' clock.
+        """
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 (a coroutine of asyncio runs in one)
         cancelling = task.cancelling()
-        live = _Live(key, task, send)
+        live = _Live(key, token_ends, task, send)
         self._live.add(live)
         if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._watch_keys())
@@ -83,13 +98,15 @@ class LiveRequests:
                 continue
             for live in tuple(self._live):
                 if end := self._keys.end_of(live.key):
-                    live.stop(end)
+                    live.stop(f"this key {end}")
+                elif live.token_ends <= self._keys.now():
+                    live.stop(ENDED)
             await asyncio.sleep(self._every_s)
 
 
 async def _watch(live: _Live, scope: Scope, receive: Receive, send: Send) -> None:
     """Say why it ended: as the answer, or as a stream's last event."""
-    refusal = Refusal(401, "unauthenticated", f"this key {live.end}")
+    refusal = Refusal(401, "unauthenticated", live.end or "")
     if not live.started:
         await refuse(refusal, scope, receive, send)
         return

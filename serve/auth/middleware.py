@@ -1,4 +1,4 @@
-"""Check the key before anything else; it names the tenant that the work belongs to.
+"""Check the key before anything else, or the token that stands for one; it names the work's tenant.
 
 A fixed list of paths needs no key. All others need one, under any prefix. Where a request comes from decides
 nothing: behind a proxy or a sidecar all callers have one address.
@@ -6,6 +6,7 @@ nothing: behind a proxy or a sidecar all callers have one address.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -28,6 +29,8 @@ from .live_requests import LiveRequests
 from .quota_store import Limits, QuotaStore
 from .quotas import OverLimit, Quota
 from .shared_quota import SharedQuota
+from .token_cache import TokenBudget, TokenCache
+from .tokens import PREFIX
 
 STATIC_FOLDER = Path(__file__).parents[1] / "static"
 STATIC_SUFFIXES = (".html", ".css", ".js", ".svg")
@@ -35,21 +38,41 @@ STATIC_FILES = tuple(sorted(file.name for file in STATIC_FOLDER.iterdir() if fil
 PUBLIC = frozenset(
     {"/", "/healthz", "/readyz", "/openapi.json", *(f"/static/{name}" for name in STATIC_FILES)}
 )
+FOR_TOKENS = ("/v1/scenes", "/v1/characters", "/v1/backgrounds", "/v1/merges", "/v1/models", "/v1/jobs")
+BELOW_FOR_TOKENS = ("/v1/images/", "/v1/pictures", "/v1/models/", "/v1/jobs/")
+"""The routes that a token may use: those whose work counts against its budget."""
+TOKENS = "/v1/tokens"
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+SIGNED = "/v1/results/"
+"""Below it a link's own signature is checked (serve/pictures/results.py): no key is needed."""
 MANY_QUOTAS = 1_024
 """Beyond this number, quotas as good as new are dropped: their keys may have been revoked long ago."""
 
 
 def is_public(scope: Scope) -> bool:
-    """Return whether the path is one of the listed ones, letter by letter.
+    """Return whether the path is one of the listed ones, letter by letter, or a result's link.
 
     Not with another slash, dot or case.
     """
-    return route_path(scope) in PUBLIC
+    path = route_path(scope)
+    return path in PUBLIC or path.startswith(SIGNED)
 
 
 def tenant_of(request: Request) -> str:
     """Return the name of the key's tenant, or an empty one where no key was required."""
     return str(getattr(request.state, "tenant", ""))
+
+
+def budget_of(request: Request) -> TokenBudget | None:
+    """Return the budget of the token that a request came with; None where it came with none."""
+    budget: TokenBudget | None = getattr(request.state, "budget", None)
+    return budget
+
+
+def refuse_token(request: Request, what: str) -> None:
+    """Raise Refusal 403 where a token is sent for `what` only a key may do."""
+    if budget_of(request) is not None:
+        raise Refusal(403, "forbidden", f"a token may not {what}: send its key, from a server")
 
 
 def key_of(request: Request) -> Key | None:
@@ -59,11 +82,12 @@ def key_of(request: Request) -> Key | None:
 
 
 class AuthMiddleware:
-    """The layer that knows keys. It sets `tenant`, `key` and `quota` of the request's state."""
+    """The layer that knows keys. It sets `tenant`, `key`, `quota` and `budget` of the request's state."""
 
     def __init__(self, app: ASGIApp, open_store: Callable[[], KeyStore]) -> None:
         self._app = app
         self._keys = KeyCache(open_store)
+        self._tokens = TokenCache(self._keys)
         self._live = LiveRequests(self._keys)
         self._quotas: dict[str, tuple[tuple[Limits, int | None], Quota]] = {}
 
@@ -73,29 +97,31 @@ class AuthMiddleware:
             return
         with ExitStack() as leaving:
             try:
-                key = await self._key(Headers(scope=scope))
+                key, budget = await self._key(Headers(scope=scope))
                 quota = self._quota(key)
                 leaving.enter_context(quota.under_way(time.monotonic))
                 hold(scope, leaving)
+                _check_scope(key, budget, route_path(scope))
+                if budget is not None and scope.get("method") not in SAFE_METHODS:
+                    await budget.count_request()
             except (Refusal, NotReady) as refusal:
                 if isinstance(refusal, OverLimit):
                     scope["state"] = {**scope.get("state", {}), "rate_limited": refusal.reason}
                 await refuse(refusal, scope, receive, send)
                 return
-            scope["state"] = {**scope.get("state", {}), "tenant": key.tenant, "key": key, "quota": quota}
-            needed = _needed(route_path(scope))
-            if needed is not None and not key.may(needed):
-                may = ", ".join(key.scopes) or "nothing"
-                forbidden = Refusal(403, "forbidden", f"this key has no scope {needed}: it has {may}")
-                await refuse(forbidden, scope, receive, send)
-                return
-            await self._live.run(self._app, key, scope, receive, send)
+            own = {"tenant": key.tenant, "key": key, "quota": quota, "budget": budget}
+            scope["state"] = {**scope.get("state", {}), **own}
+            reads = budget is not None and scope.get("method") in SAFE_METHODS
+            token_ends = budget.token.expires_at if budget is not None and reads else math.inf
+            await self._live.run(self._app, key, scope, receive, send, token_ends)
 
-    async def _key(self, headers: Headers) -> Key:
+    async def _key(self, headers: Headers) -> tuple[Key, TokenBudget | None]:
         scheme, _, offered = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not offered:
             raise Refusal(401, "unauthenticated", NO_KEY)
-        return await self._keys.find(offered.strip())
+        if offered.strip().startswith(PREFIX):
+            return await self._tokens.find(offered.strip())
+        return await self._keys.find(offered.strip()), None
 
     def _quota(self, key: Key) -> Quota:
         """Return the quota of a key's tenant: the same for as long as its limits are."""
@@ -112,9 +138,20 @@ class AuthMiddleware:
         return quota
 
 
+def _check_scope(key: Key, budget: TokenBudget | None, path: str) -> None:
+    """Raise Refusal 403 where the key, or the token that stands for it, may not use this path."""
+    which = "key" if budget is None else "token"
+    if budget is not None and path not in FOR_TOKENS and not path.startswith(BELOW_FOR_TOKENS):
+        raise Refusal(403, "forbidden", "a token may not use this route: send its key, from a server")
+    needed = _needed(path)
+    if needed is not None and not key.may(needed):
+        may = ", ".join(key.scopes) or "nothing"
+        raise Refusal(403, "forbidden", f"this {which} has no scope {needed}: it has {may}")
+
+
 def _needed(path: str) -> KeyScope | None:
-    """Return the scope that a path needs; None where every key will do."""
-    if path == "/v1/usage":
+    """Return the scope that a path needs; None where every key will do: its tokens have its own scopes."""
+    if path in (TOKENS, "/v1/usage"):
         return None
     kept = any(path == each or path.startswith(f"{each}/") for each in ("/v1/jobs", "/v1/stories"))
     return "jobs" if kept else "generate"

@@ -14,6 +14,7 @@ LARGEST_PX = 8_192
 LAYERS = ("character", "background")
 VARIABLES = {
     "allowed_hosts": "SCENEWRIGHT_ALLOWED_HOSTS",
+    "allowed_origins": "SCENEWRIGHT_ALLOWED_ORIGINS",
     "jobs.database": "SCENEWRIGHT_DATABASE",
     "jobs.pictures": "SCENEWRIGHT_PICTURES",
     "state_dir": "SCENEWRIGHT_STATE_DIR",
@@ -41,8 +42,14 @@ def lay_environment_over(settings: dict[str, Any], environment: Mapping[str, str
             _lay(each["defaults"], num_inference_steps=steps, guidance_scale=guidance)
     _lay(limits, max_image_size=size)
     _lay(settings["tracing"], endpoint=_text(environment, "OTEL_EXPORTER_OTLP_ENDPOINT") or None)
-    hosts = [name.strip() for name in _text(environment, "SCENEWRIGHT_ALLOWED_HOSTS").split(",")]
-    _lay(settings, allowed_hosts=[name for name in hosts if name] or None)
+    hosts, origins = (
+        [name.strip() for name in listed.split(",") if name.strip()]
+        for listed in (
+            _text(environment, "SCENEWRIGHT_ALLOWED_HOSTS"),
+            _text(environment, "SCENEWRIGHT_ALLOWED_ORIGINS"),
+        )
+    )
+    _lay(settings, allowed_hosts=hosts or None, allowed_origins=origins or None)
     _lay(settings["jobs"], database=_text(environment, "SCENEWRIGHT_DATABASE") or None)
     _lay(settings["jobs"], pictures=_text(environment, "SCENEWRIGHT_PICTURES") or None)
     _lay(settings, state_dir=_text(environment, "SCENEWRIGHT_STATE_DIR") or None)

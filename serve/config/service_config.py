@@ -44,7 +44,9 @@ from .known_keys import check_keys
 from .layer_defaults import layer_defaults
 from .layer_models import first_of_models, model_id, name_faults, settings_path
 from .memory_budgets import memory_faults
+from .origins import checked_origin
 from .picture_config import PictureConfig
+from .result_config import ResultConfig
 from .webhook_config import WebhookConfig
 
 Amount = Annotated[float, Field(ge=0, le=1_000_000)]
@@ -283,7 +285,8 @@ class ServiceConfig(Settings):
     `authentication`: with `required` every request needs a key, with `off` none does. Where it is left out,
     keys are required, unless `scenewright serve` itself listens on loopback. `allowed_hosts`: names and
     addresses, besides loopback's, at which the service may be reached where no key is needed; where keys are
-    required, the only ones, if there are any (http/hosts.py).
+    required, the only ones, if there are any (http/hosts.py). `allowed_origins`: the pages that may read
+    answers from another address (http/cors.py).
     """
 
     character: LayerSettings = LayerSettings(generator=GeneratorConfig(ModelConfig("storybook-character")))
@@ -303,11 +306,13 @@ class ServiceConfig(Settings):
     pictures: PictureConfig = PictureConfig()
     books: BookConfig = BookConfig()
     cast: CastConfig = CastConfig()
+    results: ResultConfig = ResultConfig()
     webhooks: WebhookConfig = WebhookConfig()
     logs: LogConfig = LogConfig()
     tracing: TracingConfig = TracingConfig()
     authentication: Authentication | None = None
     allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
     price_per_device_hour: float | None = Field(None, gt=0, le=1_000_000)
     state_dir: str = Field("~/.local/state/scenewright", min_length=1)
 
@@ -366,6 +371,11 @@ class ServiceConfig(Settings):
     @classmethod
     def _hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(checked_pattern, hosts))
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(checked_origin, origins))
 
     @model_validator(mode="after")
     def _defaults_within_limits(self) -> Self:

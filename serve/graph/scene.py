@@ -107,12 +107,13 @@ OnSceneEvent = Callable[[LayerEvent, int | None], None]
 
 @dataclass(frozen=True)
 class SceneResult:
-    """A painted scene: one `character`, or several `characters`."""
+    """A painted scene: one `character`, or several `characters`. `created`: when, in seconds since 1970."""
 
     character: LayerResult | None
     background: LayerResult
     merged: MergeResult
     characters: tuple[LayerResult, ...] = ()
+    created: float = field(default_factory=time.time, compare=False)
 
     @property
     def figures(self) -> tuple[LayerResult, ...]:

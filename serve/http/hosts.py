@@ -38,13 +38,16 @@ class Hosts:
     """The layer that refuses what is sent to another name, or by another site's page.
 
     `allowed` are the `allowed_hosts`. Where keys are required, the names are checked only if there are
-    `allowed` ones, and those alone count.
+    `allowed` ones, and those alone count. Pages of the `allowed_origins` are not another site's.
     """
 
-    def __init__(self, app: ASGIApp, allowed: Iterable[str], requires_keys: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, allowed: Iterable[str], requires_keys: bool, origins: Iterable[str] = ()
+    ) -> None:
         self._app = app
         self._allowed = tuple(allowed)
         self._requires_keys = requires_keys
+        self._origins = frozenset(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope) if scope["type"] in ("http", "websocket") else None
@@ -81,11 +84,14 @@ class Hosts:
         return not needs_key and (is_loopback(host) or host == _reached_at(scope))
 
     def _is_from_another_site(self, headers: Headers) -> bool:
+        origins = headers.getlist("origin")
+        if len(origins) == 1 and origins[0] in self._origins:
+            return False
         sites = headers.getlist("sec-fetch-site")
         if sites:
             return any(site.strip().lower() not in ("same-origin", "none") for site in sites)
         # Browsers leave it out over plain HTTP, except on loopback; older ones always.
-        return not all(self._is_own(origin.strip(), headers) for origin in headers.getlist("origin"))
+        return not all(self._is_own(origin.strip(), headers) for origin in origins)
 
     def _is_own(self, origin: str, headers: Headers) -> bool:
         """Return whether the origin is this service.

@@ -14,7 +14,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..config.host_names import parsed
+
 FORWARDED = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+){1,16}")
+AUTHORITY = re.compile(r"[A-Za-z0-9._~\[\]:-]{1,255}")
 LONGEST_CHARS = 255
 WAS_HEAD = "scenewright.head"
 
@@ -40,6 +43,26 @@ def link(request: Request, path: str) -> str:
         forwarded = request.headers.get("x-forwarded-prefix", "").rstrip("/")
         prefix = forwarded if len(forwarded) <= LONGEST_CHARS and FORWARDED.fullmatch(forwarded) else ""
     return prefix + path
+
+
+def address(request: Request, path: str, base_url: str | None = None) -> str:
+    """Return the whole address of one of our paths: below `base_url`, else as the request names the service.
+
+    What a proxy says of itself counts: X-Forwarded-Proto and X-Forwarded-Host. Anybody may send those, and
+    misleads nobody but itself.
+    """
+    if base_url is not None:
+        return base_url + path
+    headers = request.headers
+    scheme = headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
+    if scheme not in ("http", "https"):
+        scheme = request.url.scheme
+    forwarded = headers.get("x-forwarded-host", "").partition(",")[0].strip()
+    for given in (forwarded, headers.get("host", "")):
+        host = parsed(given)
+        if host and host.host.isascii() and AUTHORITY.fullmatch(given):
+            return f"{scheme}://{given}{link(request, path)}"
+    return link(request, path)
 
 
 class SlashAfterPrefix:

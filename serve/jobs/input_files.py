@@ -5,9 +5,10 @@ from __future__ import annotations
 from ..graph.scene_job import SceneJob
 from ..http.error_responses import Refusal
 from ..pictures.picture_files import Damaged, Pictures
+from .single_layers import SingleLayer
 
 
-def read_files(pictures: Pictures, job: SceneJob) -> dict[str, bytes]:
+def read_files(pictures: Pictures, job: SceneJob | SingleLayer) -> dict[str, bytes]:
     """Return the files that a scene's layers name, by their names.
 
     Raises Refusal 410 where one is damaged, and OSError where the store is not there.

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import json
 import re
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TypeVar
 
 from sqlalchemy import Engine, Select
 
@@ -19,7 +18,8 @@ from deployments.messages import PictureFormat
 
 from ..api.input_pictures import NONE, InputPicture, Known
 from ..api.loras import with_lora_files
-from ..api.schema import PictureInput
+from ..api.schema import PictureInput, SceneRequest
+from ..auth.token_cache import TokenBudget
 from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal
 from ..http.off_loop import off_loop
@@ -38,17 +38,33 @@ from .job_schema import JobRequest
 from .kept_scenes import picture_in, response_in
 from .open_work import OpenJob, open_jobs
 from .scene_jobs import admit_all, name_loras
+from .single_layers import SingleLayerRequest
 from .states import ENDED, JobState, NewScene, SceneState
-from .store import Beside, JobStore, KeyEnded, OtherBody, PicturesGone, TooManyWaiting, new_job_id
+from .store import (
+    Beside,
+    BudgetSpent,
+    JobStore,
+    KeyEnded,
+    OtherBody,
+    PicturesGone,
+    TooManyWaiting,
+    new_job_id,
+)
 
 Result = TypeVar("Result")
 JOB_ID = re.compile("[0-9a-f]{32}")
 UNKNOWN_S = 30.0
 """The seconds until some scenes are done, where none was lately."""
-LONG_CHARS = 100_000
-"""No text but a picture's is longer."""
 NO_JOB = "there is no such job"
 NO_SCENE = "this job has no such scene, or no picture of it"
+
+
+@dataclass(frozen=True)
+class Alone:
+    """Work of one request, as a job that is answered before it is painted."""
+
+    scenes: Sequence[SceneRequest | SingleLayerRequest]
+    webhook: None = None
 
 
 class JobService:
@@ -77,33 +93,39 @@ class JobService:
     async def submit(
         self,
         owner: str,
-        requested: JobRequest,
+        requested: JobRequest | Alone,
         digest: str,
         key: str | None,
         key_id: str | None = None,
         pictures: Known = NONE,
         beside: Beside | None = None,
+        budget: TokenBudget | None = None,
     ) -> JobState:
         """Submit a job, kept for good when this returns.
 
         `pictures`: those that its scenes start from. `beside`: what is kept with it.
 
-        Raises InvalidRequest, Overloaded, and Refusal 401 and 507.
+        `budget`: of the token that it was submitted with. Raises InvalidRequest, Overloaded, and Refusal 401,
+        429 and 507.
         """
         job_id, url = new_job_id(), self._webhook_url(requested)
         scenes = await _admitting(requested)(
             lambda: admit_all(requested.scenes, job_id, self._config, owner, pictures)
         )
         names = frozenset(picture.name for picture in pictures.values())
-        with self.refusals_in_words():
-            return await self.in_thread(
-                lambda: self._submit(owner, job_id, scenes, digest, key, key_id, url, names, beside)
-            )
+        token_id = None if budget is None else budget.token.id
+        keep = partial(self._submit, owner, job_id, scenes, digest, key, key_id, url, names, beside, token_id)
+        try:
+            with self.refusals_in_words():
+                return await self.in_thread(keep)
+        except BudgetSpent as spent:
+            assert budget is not None  # noqa: S101 (no other has a budget)
+            raise budget.spent("megapixel-steps", spent.amount) from None
 
     async def would_submit(
         self,
         owner: str,
-        requested: JobRequest,
+        requested: JobRequest | Alone,
         digest: str,
         key: str | None,
         key_id: str | None,
@@ -138,7 +160,7 @@ class JobService:
         with self.refusals_in_words():
             return await self.in_thread(look)
 
-    def _webhook_url(self, requested: JobRequest) -> str | None:
+    def _webhook_url(self, requested: JobRequest | Alone) -> str | None:
         """Return where a job's end is told. Raises InvalidRequest where it must not be told there."""
         if requested.webhook is None:
             return None
@@ -179,12 +201,25 @@ class JobService:
         webhook_url: str | None,
         pictures: Collection[str],
         beside: Beside | None,
+        token_id: str | None,
     ) -> JobState:
         settings = self._config.jobs
         _ = self._pictures  # Where none can be kept, no job is taken.
         budget, most = self.budget(), settings.max_waiting_scenes
         job_id = self._store.submit(
-            job_id, owner, scenes, None, digest, key, most, key_id, budget, webhook_url, pictures, beside
+            job_id,
+            owner,
+            scenes,
+            None,
+            digest,
+            key,
+            most,
+            key_id,
+            budget,
+            webhook_url,
+            pictures,
+            beside,
+            token_id,
         )
         state = self._store.counts(owner, job_id)
         assert state is not None  # noqa: S101 (it was committed a line ago)
@@ -199,6 +234,12 @@ class JobService:
         """Return a job. Raises Refusal 404."""
         _check_id(job_id)
         return _there(await self.in_thread(lambda: self._store.job(owner, job_id)))
+
+    async def check_reach(self, owner: str, job_id: str, key_id: str) -> None:
+        """Raise Refusal 404 for a job that no token of this key submitted."""
+        _check_id(job_id)
+        if not await self.in_thread(lambda: self._store.is_of_tokens(owner, job_id, key_id)):
+            raise Refusal(404, "not_found", NO_JOB)
 
     async def open_jobs(self, owners: Collection[str]) -> dict[str, OpenJob]:
         """Return the jobs of these owners that have not ended. Raises NotReady."""
@@ -322,30 +363,8 @@ class JobService:
         return await in_thread(work, "jobs")
 
 
-def digest_of(body: Any) -> str:
-    """Return a digest that is equal for equal bodies, however written.
-
-    In steps: the encoder in C takes all in one. Of a long text, which is a picture, the digest is taken: the
-    encoder would hold the interpreter for all of it.
-    """
-    digest = hashlib.sha256()
-    for piece in json.JSONEncoder(sort_keys=True).iterencode(_with_digests(body)):
-        digest.update(piece.encode())
-    return digest.hexdigest()
-
-
-def _with_digests(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _with_digests(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_with_digests(each) for each in value]
-    if isinstance(value, str) and len(value) > LONG_CHARS:
-        return hashlib.sha256(value.encode()).hexdigest()
-    return value
-
-
 def _admitting(
-    requested: JobRequest,
+    requested: JobRequest | Alone,
 ) -> Callable[[Callable[[], list[NewScene]]], Awaitable[list[NewScene]]]:
     """Return what runs an admission beside the event loop. A LoRA's file may take it long."""
     return with_lora_files if name_loras(requested.scenes) else off_loop

@@ -10,27 +10,26 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from ..api.responses import scene_body
-from ..graph.scene import SceneResult
+from .single_layers import Painted
 
 BRACE = b"{"
 
 
-def kept_file(scene: SceneResult, request_id: str, degraded: Sequence[str] = ()) -> bytes:
+def kept_file(scene: Painted, request_id: str, degraded: Sequence[str] = ()) -> bytes:
     """Return the bytes to keep of a scene. `degraded`: what is to be declared of it besides its own."""
-    if not scene.merged.layers:
-        return scene.merged.picture.data
-    body = scene_body(request_id, scene)
+    if not scene.layers:
+        return scene.picture.data
+    body = scene.body(request_id)
     body["degraded"] += degraded
     return json.dumps(body).encode()
 
 
-def painted(scene: SceneResult) -> str:
+def painted(scene: Painted) -> str:
     """Return what is equal for scenes with equal pictures; whole answers never are, for the times in them."""
-    if not scene.merged.layers:
-        return hashlib.sha256(scene.merged.picture.data).hexdigest()
+    if not scene.layers:
+        return hashlib.sha256(scene.picture.data).hexdigest()
     digest = hashlib.sha256()
-    for _, picture in sorted({**scene.merged.layers, "": scene.merged.picture}.items()):
+    for _, picture in sorted({**scene.layers, "": scene.picture}.items()):
         digest.update(hashlib.sha256(picture.data).digest())
     return digest.hexdigest()
 

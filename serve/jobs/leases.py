@@ -24,6 +24,7 @@ from ..state.tables import jobs, scenes
 from ..usage import store as usage
 from ..usage.store import Who
 from ..webhooks import outbox
+from .token_budgets import give_back_scenes
 
 NOTHING: Mapping[Who, Used] = MappingProxyType({})
 KEPT_BYTES = case((scenes.c.picture.is_(None), 0), else_=scenes.c.picture_bytes)
@@ -146,7 +147,9 @@ class Leases:
             # A lease is never that long: it was given before the clock was set back, and not renewed since.
             impossible = scenes.c.lease_until > now + 2 * self._lease_s
             gone = and_(scenes.c.status == "running", or_(scenes.c.lease_until < now, impossible))
-            hopeless = update(scenes).where(gone, scenes.c.losses >= self._max_losses - 1)
+            lost = and_(gone, scenes.c.losses >= self._max_losses - 1)
+            give_back_scenes(connection, lost)
+            hopeless = update(scenes).where(lost)
             ended = _end("failed", now) | {"picture_bytes": KEPT_BYTES}
             failed = connection.execute(hopeless.values(**ended, error=json.dumps(error)))
             again = update(scenes).where(gone).values(**_back(0.0), losses=scenes.c.losses + 1)
@@ -191,7 +194,7 @@ class Leases:
             "changed": first != (painted or picture),
             "picture_bytes": picture_bytes,
         }
-        mine = update(scenes).where(scenes.c.lease == lease)
+        mine = update(scenes).where(scenes.c.lease == lease).values(token_steps=None)  # They are paid for.
         with self._engine.begin() as connection:
             ended = _end("succeeded", now_of(connection, now))
             old = connection.execute(select(scenes.c.picture).where(scenes.c.lease == lease)).scalar()
@@ -220,6 +223,7 @@ class Leases:
             counted: dict[str, Any] = {"attempts": attempts + 1, "error": json.dumps(error) if over else None}
             if over:
                 counted["picture_bytes"] = KEPT_BYTES
+                give_back_scenes(connection, mine)
             return connection.execute(update(scenes).where(mine).values(**values, **counted)).rowcount == 1
 
     def put_back(self, lease: str, wait_s: float, now: float | None = None) -> bool:

@@ -3,45 +3,55 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 
 from pydantic import TypeAdapter, ValidationError
 
 from deployments.errors import InvalidRequest
-from deployments.merge_work import written_px
+from deployments.merge_work import MEGA, written_px
 from deployments.messages import LayerJob
 
 from ..api.input_pictures import NONE, Known
-from ..api.resolve import admit_scene
+from ..api.resolve import admit_layer, admit_scene
 from ..api.schema import Layer, SceneRequest
 from ..config.layer_models import find_model, model_id
 from ..config.service_config import LayerSettings, ServiceConfig
+from ..graph.scene import scene_megapixels
 from ..graph.scene_job import SceneJob
+from .single_layers import SingleLayer, SingleLayerRequest
 from .states import NewScene
 
-KEPT = TypeAdapter(SceneJob)
+KEPT: TypeAdapter[SceneJob | SingleLayer] = TypeAdapter(SceneJob | SingleLayer)
 BYTES_A_PX, PNG_BYTES_A_PX = 0.5, 3
 LAYERS_BYTES_A_PX = 5
 """RGBA in PNG, as base64."""
 
 
 def admit_all(
-    scenes: list[SceneRequest],
+    scenes: Sequence[SceneRequest | SingleLayerRequest],
     job_id: str,
     config: ServiceConfig,
     owner: str = "",
     pictures: Known = NONE,
 ) -> list[NewScene]:
     """Resolve a job's scenes. Raises InvalidRequest with the path of the first parameter at fault."""
-    return [admit_one(scene, job_id, number, config, owner, pictures) for number, scene in enumerate(scenes)]
+    return [
+        _admit_layer(scene, job_id, number, config, owner, pictures)
+        if isinstance(scene, SingleLayerRequest)
+        else admit_one(scene, job_id, number, config, owner, pictures)
+        for number, scene in enumerate(scenes)
+    ]
 
 
-def name_loras(scenes: Iterable[SceneRequest]) -> bool:
+def name_loras(scenes: Iterable[SceneRequest | SingleLayerRequest]) -> bool:
     """Return whether a layer of these names LoRAs, whose files are looked at when it is admitted."""
     layers = chain.from_iterable(
-        (each.character, each.background, *(each.characters or ())) for each in scenes
+        (each.requested,)
+        if isinstance(each, SingleLayerRequest)
+        else (each.character, each.background, *(each.characters or ()))
+        for each in scenes
     )
     return any(isinstance(layer, Layer) and layer.loras for layer in layers)
 
@@ -55,6 +65,9 @@ def admit_one(
     pictures: Known = NONE,
 ) -> NewScene:
     """Resolve one scene. Raises InvalidRequest with the parameter's path, as `scenes.3.seed`."""
+    if scene.output.sent_as == "url":
+        message = "a job keeps its pictures as it is: each of its scenes has a url once it is painted"
+        raise InvalidRequest(message, f"scenes.{number}.output.as")
     try:
         job = admit_scene(scene, config, f"{job_id}-{number}", None, owner, pictures)
     except InvalidRequest as error:
@@ -66,7 +79,22 @@ def admit_one(
         lambda layer: replace(layer, model=_named(config.layers[layer.kind], next(requested)))
     )
     kept = replace(kept, merge=replace(job.merge, priority="batch"), deadline_at=0.0)
-    return NewScene(KEPT.dump_json(kept).decode(), scene.deadline_s, expected_bytes(job))
+    steps = sum(layer.megapixel_steps for layer in job.layers) + scene_megapixels(job)
+    return NewScene(KEPT.dump_json(kept).decode(), scene.deadline_s, expected_bytes(job), steps)
+
+
+def _admit_layer(
+    single: SingleLayerRequest, job_id: str, number: int, config: ServiceConfig, owner: str, pictures: Known
+) -> NewScene:
+    kind, requested = single.kind, single.requested
+    job = admit_layer(kind, requested, config, f"{job_id}-{number}", owner, pictures)
+    named = _named(config.layers[kind], requested)
+    layer = replace(job, model=named, priority="batch", deadline_at=0.0)
+    kept = KEPT.dump_json(SingleLayer(layer, single.output, single.cutout)).decode()
+    pixels = job.width_px * job.height_px
+    a_px = BYTES_A_PX if single.output.format == "jpeg" else PNG_BYTES_A_PX
+    steps = job.megapixel_steps + pixels / MEGA
+    return NewScene(kept, requested.deadline_s, round(a_px * pixels), steps)
 
 
 def expected_bytes(job: SceneJob) -> int:
@@ -87,12 +115,12 @@ def can_be_painted(kept: str | None) -> bool:
     return True
 
 
-def ready_to_paint(kept: str, deadline_s: float, config: ServiceConfig) -> SceneJob:
+def ready_to_paint(kept: str, deadline_s: float, config: ServiceConfig) -> SceneJob | SingleLayer:
     """Return a kept scene's job. The deadline counts from when the painting begins: a batch may wait."""
     deadline_at = time.monotonic() + deadline_s
-    job = KEPT.validate_json(kept).with_layers(deadline_at=deadline_at)
+    job = KEPT.validate_json(kept).map_layers(lambda layer: replace(layer, deadline_at=deadline_at))
     served = job.map_layers(lambda layer: _as_served(layer, config.layers[layer.kind]))
-    return replace(served, deadline_at=deadline_at)
+    return replace(served, deadline_at=deadline_at) if isinstance(served, SceneJob) else served
 
 
 def _named(layer: LayerSettings, requested: Layer) -> str:

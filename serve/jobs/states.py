@@ -17,12 +17,13 @@ ENDED = ("succeeded", "failed", "cancelled")
 class NewScene:
     """A scene in its resolved form, as JSON: nothing of it is decided later, its seeds least of all.
 
-    `picture_bytes`: what its picture is expected to take.
+    `picture_bytes`: what its picture is expected to take; `megapixel_steps`: what it costs a token's budget.
     """
 
     job: str
     deadline_s: float
     picture_bytes: int = 0
+    megapixel_steps: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from ..auth.tokens import spend
 from ..pictures import loose_pictures as loose
 from ..pictures.store import hold, holder_of
 from ..state.database import now_of, reading
@@ -60,6 +61,14 @@ class KeyEnded(Exception):
 
 class PicturesGone(Exception):
     """A picture that a scene starts from is not there any more."""
+
+
+class BudgetSpent(Exception):
+    """The token has fewer megapixel-steps left."""
+
+    def __init__(self, amount: float) -> None:
+        super().__init__(amount)
+        self.amount = amount
 
 
 class OtherBody(Exception):
@@ -97,16 +106,22 @@ class JobStore:
         webhook_url: str | None = None,
         pictures: Collection[str] = (),
         beside: Beside | None = None,
+        token_id: str | None = None,
     ) -> str:
         """Return the job's id, kept for good when this returns.
 
         That of an earlier job with the same key, if there is one.
 
         `key` is the idempotency key, `key_id` the API key that it was submitted with, `webhook_url` where its
-        end is told, `pictures` those that it holds until it has ended, `beside` what is kept with it. Raises
-        OtherBody, TooManyWaiting, KeyEnded, StorageFull and PicturesGone.
+        end is told, `pictures` those that it holds until it has ended, `beside` what is kept with it,
+        `token_id` the token whose budget it takes. Raises OtherBody, TooManyWaiting, KeyEnded, StorageFull,
+        PicturesGone and BudgetSpent.
         """
         rows = [scene_row(job_id, number, scene) for number, scene in enumerate(new)]
+        if token_id is not None:
+            rows = [
+                row | {"token_steps": scene.megapixel_steps} for row, scene in zip(rows, new, strict=True)
+            ]
         more_bytes = beside.bytes if beside else 0
         try:
             with self.engine.begin() as connection:
@@ -115,8 +130,12 @@ class JobStore:
                     connection, owner, rows, now, body_hash, key, max_waiting, key_id, budget, more_bytes
                 ):
                     return earlier
+                amount = sum(scene.megapixel_steps for scene in new)
+                if token_id is not None and not spend(connection, token_id, amount):
+                    raise BudgetSpent(amount)
                 row = {"id": job_id, "owner": owner, "created_at": now, "total": len(new), "key_id": key_id}
-                connection.execute(insert(jobs).values(**row, idempotency_key=key, body_hash=body_hash))
+                given = {"idempotency_key": key, "body_hash": body_hash, "token_id": token_id}
+                connection.execute(insert(jobs).values(**row, **given))
                 connection.execute(insert(scenes), rows)
                 if webhook_url is not None:
                     outbox.add(connection, job_id, owner, webhook_url, now)
@@ -198,6 +217,12 @@ class JobStore:
         states = tuple(_scene_state(row) for row in rows)
         state = _state(found, Counter(state.status for state in states), states, ahead)
         return replace(state, webhook=webhook)
+
+    def is_of_tokens(self, owner: str, job_id: str, key_id: str) -> bool:
+        """Return whether a token of this key submitted the job."""
+        theirs = and_(this_job(owner, job_id), jobs.c.key_id == key_id, jobs.c.token_id.is_not(None))
+        with reading(self.engine) as connection:
+            return connection.execute(select(jobs.c.id).where(theirs)).first() is not None
 
     def counts(self, owner: str | None, job_id: str) -> JobState | None:
         """Return the job without its scenes."""
@@ -323,6 +348,11 @@ def scene_row(job_id: str, number: int, scene: NewScene) -> dict[str, Any]:
 def this_job(owner: str | None, job_id: str) -> ColumnElement[bool]:
     this: ColumnElement[bool] = jobs.c.id == job_id
     return this if owner is None else and_(this, jobs.c.owner == owner)
+
+
+def submitted_with(token_id: str) -> Select[tuple[str]]:
+    """Select the ids of the jobs that were submitted with a token."""
+    return select(jobs.c.id).where(jobs.c.token_id == token_id)
 
 
 def check_key(connection: Connection, key_id: str | None, now: float) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert
 
 from ..state.tables import scenes
+from .token_budgets import give_back_scenes
 
 ROW_BYTES = 1_000
 """The bytes of a scene in the database beside its words, with indexes and a job of its own; measured 700."""
@@ -32,6 +33,7 @@ def cancel_scenes(connection: Connection, job_id: str, now: float) -> int:
     They are deleted and added again: rows that shrink where they are leave SQLite's pages nearly empty, 4 kB
     a scene.
     """
+    give_back_scenes(connection, (scenes.c.job_id == job_id) & (scenes.c.status == "queued"))
     waiting = scenes.c.job_id == job_id, scenes.c.status.in_(("queued", "running"))
     kept = [column for column in scenes.c if column.name == "picture_bytes" or column.name not in CANCELLED]
     gone = connection.execute(delete(scenes).where(*waiting).returning(*kept)).mappings().all()

@@ -23,23 +23,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from deployments.errors import InvalidRequest, NotReady, Overloaded, ScenewrightError
 from deployments.messages import Usage
 
-from ..api.responses import scene_headers
 from ..config.service_config import ServiceConfig
 from ..graph.bill import Bill, Used
 from ..graph.ref_cleanup import clean_up, freeze
 from ..graph.replica_registry import HERE
-from ..graph.scene import (
-    Graph,
-    Handle,
-    SceneResult,
-    render,
-    scene_megapixels,
-    unanswered,
-)
+from ..graph.scene import Graph, Handle, SceneResult, render, unanswered
 from ..graph.scene_job import SceneJob
 from ..http.error_responses import Refusal, error_of
 from ..pictures import loose_pictures as loose
 from ..pictures.picture_files import Pictures, name_of, open_pictures
+from ..pictures.result_store import forget_expired_results
 from ..pictures.store import forget_expired, release_ended_jobs
 from ..safety.text_check import text_check_of
 from ..state.across_nodes import check_here
@@ -63,6 +56,7 @@ from .input_files import read_files
 from .kept_scenes import kept_file, painted
 from .leases import Claim, Leases
 from .scene_jobs import ready_to_paint
+from .single_layers import Painted, cost_of, of_scene, paint_layer
 
 RETRY_S = 1.0
 LONGEST_REST_S = 60.0
@@ -209,8 +203,9 @@ class JobWorker:
         await asyncio.to_thread(release_ended_jobs, engine)
         await asyncio.to_thread(forget_old_usage, engine)
         await asyncio.to_thread(outbox.forget, engine)
-        while await asyncio.to_thread(forget_expired, engine):
-            continue
+        for forget in (forget_expired, forget_expired_results):
+            while await asyncio.to_thread(forget, engine):
+                continue
         seen: set[str] = set()
         while tokens := set(await asyncio.to_thread(loose.old, engine, YOUNG_S)) - seen:
             seen |= tokens
@@ -229,20 +224,22 @@ class JobWorker:
         """
         try:
             job = ready_to_paint(claim.job, claim.deadline_s, self._service)
-            with spanning(
-                "job scene", {"scenewright.job_id": claim.job_id, REQUEST_ID: job.merge.request_id}
-            ):
+            request_id = f"{claim.job_id}-{claim.number}"
+            with spanning("job scene", {"scenewright.job_id": claim.job_id, REQUEST_ID: request_id}):
                 files = await asyncio.to_thread(read_files, pictures, job)
                 with self._usage.recording(claim.who) as bill:
-                    graph = replace(self._graph, files=files)
-                    repaint = partial(self._repaint, graph, claim)
-                    first = await render(graph, job)
-                    scene, missed = await consistent(engine, claim.job_id, job, first, repaint)
+                    graph, missed = replace(self._graph, files=files), list[str]()
+                    if isinstance(job, SceneJob):
+                        repaint = partial(self._repaint, graph, claim)
+                        first = await render(graph, job)
+                        scene, missed = await consistent(engine, claim.job_id, job, first, repaint)
+                        result = of_scene(scene)
+                    else:
+                        result = await paint_layer(graph, job)
                     used = bill.taken_off()  # It is written down once: with the picture, or without.
                     took = {claim.who: Used(1, used.usage)}
-                    once = sum(layer.megapixel_steps for layer in job.layers) + scene_megapixels(job)
-                    cost = once * used.pictures  # Each painting costs, and one of them is kept.
-                    keep = partial(_keep, claim, scene, missed, leases, pictures, engine, took, cost)
+                    cost = cost_of(job) * used.pictures  # Each painting costs, and one of them is kept.
+                    keep = partial(_keep, claim, result, missed, leases, pictures, engine, took, cost)
                     await asyncio.shield(self._in_thread(keep, claim.who, used.usage))
             self._unkept = 0
         except (Overloaded, NotReady, OSError) as error:
@@ -276,7 +273,7 @@ class JobWorker:
 
     async def _repaint(self, graph: Graph, claim: Claim, job: SceneJob) -> SceneResult:
         """Paint a scene once more, with as much time as it had at first."""
-        deadline_at = ready_to_paint(claim.job, claim.deadline_s, self._service).deadline_at
+        deadline_at = time.monotonic() + claim.deadline_s
         return await render(graph, replace(job.with_layers(deadline_at=deadline_at), deadline_at=deadline_at))
 
     def _rest_from_painting(self, error: OSError) -> None:
@@ -297,7 +294,7 @@ class JobWorker:
 
 def _keep(
     claim: Claim,
-    scene: SceneResult,
+    scene: Painted,
     missed: list[str],
     leases: Leases,
     pictures: Pictures,
@@ -317,8 +314,8 @@ def _keep(
     print_ = painted(scene)
     degraded = [*missed, *([OTHER] if claim.first_painted not in (None, print_) else [])]
     data = kept_file(scene, f"{claim.job_id}-{claim.number}", degraded)
-    name, wire_format = name_of(data), scene.merged.picture.format
-    headers = scene_headers(scene)
+    name, wire_format = name_of(data), scene.picture.format
+    headers = dict(scene.headers)
     if degraded:
         headers["X-Degraded"] = ", ".join([*filter(None, [headers.get("X-Degraded")]), *degraded])
     if not leases.begin_keeping(claim.lease, name):

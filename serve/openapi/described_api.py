@@ -17,7 +17,7 @@ from deployments.diffusion.model.registry import card_of, describe, family_by_na
 from ..api.openai_request import SUBJECTS
 from ..api.resolve import latent_factor
 from ..api.schema import ALIASES
-from ..auth.middleware import PUBLIC
+from ..auth.middleware import PUBLIC, SIGNED
 from ..config.layer_defaults import layer_defaults
 from ..config.service_config import LayerSettings, Limits, ServiceConfig
 from ..http.request_slots import HEALTH
@@ -41,8 +41,9 @@ FROM_PICTURES = {
     REPAINT,
 }
 """Routes whose layers may start from an uploaded picture, whose file may be found damaged."""
-KEPT_FILES = ("/v1/jobs/{job_id}/scenes/{index}", "/v1/pictures/{picture_id}", PAGE)
-KEEPING = ("/v1/jobs", "/v1/pictures", "/v1/cast", STORIES, REPAINT)
+KEPT_FILES = ("/v1/jobs/{job_id}/scenes/{index}", "/v1/pictures/{picture_id}", PAGE, f"{SIGNED}{{name}}")
+KEEPING = FROM_PICTURES | {"/v1/merges", "/v1/pictures", "/v1/cast", STORIES, REPAINT}
+"""Routes that keep what they are sent, or what they answer where links to it are wanted."""
 MEMBER = "/v1/cast/{name}"
 SHEET = "/v1/cast/{name}/sheet"
 
@@ -86,7 +87,7 @@ def _completed(page: dict[str, Any], config: ServiceConfig) -> dict[str, Any]:
                 del responses[status]
             for status, response in responses.items():
                 response.setdefault("headers", {}).update(_common_headers(status))
-            if path not in PUBLIC:
+            if not _is_public(path):
                 operation["security"] = _security(config)
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 kind = BODIES.get(path)
@@ -99,7 +100,8 @@ def _completed(page: dict[str, Any], config: ServiceConfig) -> dict[str, Any]:
 def _errors(path: str, method: str, operation: dict[str, Any]) -> set[str]:
     places = {each["in"] for each in operation.get("parameters", [])}
     errors = set(EVERYWHERE)
-    errors |= WITH_A_KEY if path not in PUBLIC else set()
+    errors |= WITH_A_KEY if not _is_public(path) else set()
+    errors |= {"403", "429", "503"} if path.startswith(SIGNED) else set()
     errors |= {"503"} if path == "/readyz" else set()
     errors |= {"404"} if "path" in places else set()
     errors |= {"410"} if method == "get" and path in KEPT_FILES else set()
@@ -121,13 +123,17 @@ def _errors(path: str, method: str, operation: dict[str, Any]) -> set[str]:
     )
     errors |= {"409"} if (method, path) == ("post", "/v1/cast") else set()
     errors |= {"412"} if method in ("put", "delete") and path == MEMBER else set()
-    errors |= {"422"} if "query" in places else set()
+    errors |= {"422"} if "query" in places and not path.startswith(SIGNED) else set()
     if method in ("get", "delete"):
         errors |= {"413"} if path in HEALTH else WITHOUT_A_BODY
     if "requestBody" in operation:
         errors |= WITH_A_BODY
         errors |= PAINTED if "200" in operation["responses"] else set()
     return errors
+
+
+def _is_public(path: str) -> bool:
+    return path in PUBLIC or path.startswith(SIGNED)
 
 
 def _common_headers(status: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -13,17 +13,17 @@ from ..http.sse import EVENTS
 
 REFUSALS = {
     400: "not JSON, a header that is not accepted, or a Host that this service does not answer to",
-    401: "no key, or none that is known here",
-    403: "the key may not do this, or another site's page sent this where no key is needed",
+    401: "no key or token, or none that is known here",
+    403: "the key may not do this, a link was altered, or another site's page sent it where no key is needed",
     404: "there is none, or it is another key's",
     409: "there is another of that name",
-    410: "it was kept, is damaged, and cannot be made again",
+    410: "it was kept, and has expired or is damaged",
     412: "it has changed since the version that the request names",
     408: "the body came too slowly",
     413: "the body is too large",
     415: "the body, or a part of it, is of another media type than described",
     422: "a field is missing, unknown or out of range; `param` names it",
-    429: "overloaded, or over this key's quota; `Retry-After` says when to come back",
+    429: "overloaded, or over a quota or a token's budget; `Retry-After` says when to come back",
     500: "our fault",
     502: "no attempt gave a usable picture",
     503: "not ready, or out of memory",
@@ -49,6 +49,8 @@ HEADERS = {
     "Server-Timing": "milliseconds in each stage, such as `character-denoise;dur=812.0`, of several "
     "characters `character-0-denoise`",
     "Location": "the job's address",
+    "Preference-Applied": "`respond-async`, where that was preferred",
+    "Idempotent-Replayed": "`true` where the answer was made for an earlier request with the key",
     "ETag": "of the picture; another one only where it was painted again and is not the same",
     "Cache-Control": "`private, immutable` for a picture; `private, no-cache` for a story's page, which may "
     "be painted again; `no-store` for events",
@@ -103,6 +105,21 @@ LAYER = responses_of(
         "Cache-Control",
     ),
 )
+SCENE = responses_of(
+    BY_ACCEPT,
+    (*FORMATS, EVENTS),
+    (
+        "X-Seed",
+        "X-Cast",
+        "X-Consistency",
+        "X-Merge",
+        "X-Backend",
+        "X-Degraded",
+        "Server-Timing",
+        "Cache-Control",
+        "Idempotent-Replayed",
+    ),
+)
 SCENE = responses_of(BY_ACCEPT, (*FORMATS, EVENTS), (*OF_A_SCENE, "Cache-Control"))
 MERGED = responses_of(
     "JSON or the picture itself, by `Accept`", FORMATS, ("X-Merge", "X-Safety", "Server-Timing")
@@ -119,6 +136,17 @@ def describe_header(name: str, pattern: str, description: str) -> dict[str, Any]
     """Return an optional header's part of an operation."""
     schema = {"type": "string", "pattern": pattern, "description": description}
     return {"parameters": [{"name": name, "in": "header", "schema": schema}]}
+
+
+def describe_headers(described: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    """Return the part of an operation that describes optional headers, each by its pattern and its words."""
+    parts = (describe_header(name, pattern, words) for name, (pattern, words) in described.items())
+    return together(*parts)
+
+
+def together(*parts: dict[str, Any]) -> dict[str, Any]:
+    """Join the parameters of several parts of an operation."""
+    return {"parameters": [each for part in parts for each in part["parameters"]]}
 
 
 def describe_body(shape: type[BaseModel], required: bool = True) -> dict[str, Any]:

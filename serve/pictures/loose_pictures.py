@@ -1,9 +1,9 @@
 """Pictures that may have no owner: about to be kept for one, or left behind by one that is gone.
 
-Owners are scenes and uploads. A picture is named by its contents, so two may have the same one, and one that
-is done with it must not take it from the other. Therefore it is noted here before it is written, and before
-its last owner is deleted; one that nobody else has or notes is marked, dropped, and only then the note is
-taken down. Nobody begins to keep a picture that is marked. A process that is killed in between leaves its
+Owners are scenes, uploads and results. A picture is named by its contents, so two may have the same one, and
+one that is done with it must not take it from the other. Therefore it is noted here before it is written, and
+before its last owner is deleted; one that nobody else has or notes is marked, dropped, and only then the note
+is taken down. Nobody begins to keep a picture that is marked. A process that is killed in between leaves its
 note, and another finds it.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection, Engine, delete, insert, select, text, update
 
 from ..state.database import now_of
-from ..state.tables import loose_pictures, pictures, scenes
+from ..state.tables import loose_pictures, pictures, results, scenes
 
 STUCK_S = 600.0
 """A process that has been dropping a picture for so long is gone."""
@@ -104,7 +104,8 @@ def _mark(engine: Engine, token: str, now: float | None, leaving: str | None) ->
         if leaving is not None:
             owners = owners.where(scenes.c.job_id != leaving)
         uploads = select(pictures.c.name).where(pictures.c.name == found.picture)
-        if any(connection.execute(each.limit(1)).first() for each in (others, owners, uploads)):
+        linked = select(results.c.id).where(results.c.name == found.picture)
+        if any(connection.execute(each.limit(1)).first() for each in (others, owners, uploads, linked)):
             settle(connection, token)
             return None
         connection.execute(update(loose_pictures).where(mine).values(dropping_at=now))

@@ -1,7 +1,8 @@
 """Charge the quota of a request's caller for work as it is admitted; give it back where nothing was made.
 
 A refusal, a fault of ours, and work that never reached a replica cost nothing. Work that did reach one is
-paid for, even where its caller left or its deadline passed: else leaving early would be free.
+paid for, even where its caller left or its deadline passed: else leaving early would be free. So is what was
+painted and could then not be kept: else a tenant without room would paint for nothing.
 """
 
 from __future__ import annotations
@@ -9,16 +10,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
 
 from fastapi import Request
 
-from deployments.errors import CutoutFailed, DeadlineExceeded, InvalidRequest
+from deployments.errors import CutoutFailed, DeadlineExceeded, InvalidRequest, NotReady
 from deployments.merge_work import MEGA
 from deployments.messages import LayerJob
 
-from ..auth.middleware import key_of, tenant_of
+from ..auth.middleware import budget_of, key_of, tenant_of
 from ..auth.quotas import OverLimit, Quota
 from ..graph.scene import Graph, scene_megapixels
 from ..graph.scene_job import SceneJob
@@ -58,18 +59,30 @@ def sent(graph: Graph, *jobs: LayerJob) -> Callable[[], bool]:
 
 @asynccontextmanager
 async def charge(request: Request, amount: float, begun: Callable[[], bool]) -> AsyncIterator[None]:
-    """Take the amount for the work done inside. Raises Refusal 429, and 422 where it never can be taken."""
-    quota = getattr(request.state, "quota", None)
+    """Take the amount for the work done inside, of the tenant's quota and of the token's budget.
+
+    Raises Refusal 429, and 422 where it never can be taken.
+    """
+    quota, budget = getattr(request.state, "quota", None), budget_of(request)
     if not isinstance(quota, Quota):
         yield
         return
     with noting_limit(request):
         await quota.charge(amount, time.monotonic())
     try:
+        if budget is not None:
+            await budget.spend(amount)
+    except BaseException:
+        quota.give_back(amount)
+        raise
+    try:
         yield
     except BaseException as error:
-        if _costs_nothing(error, begun):
+        if not getattr(request.state, "painted", False) and _costs_nothing(error, begun):
             quota.give_back(amount)
+            if budget is not None:
+                with suppress(NotReady):  # What is lost then is the token's alone.
+                    await asyncio.shield(budget.give_back(amount))
         raise
 
 
@@ -77,6 +90,11 @@ def at_once(request: Request, amount: float) -> float:
     """Return the amount, or all that the caller's quota allows at once: no work is too large for it then."""
     quota = getattr(request.state, "quota", None)
     return quota.at_once(amount) if isinstance(quota, Quota) else amount
+
+
+def note_painted(request: Request) -> None:
+    """Note that what is charged for is painted: whatever fails from now on, nothing is given back."""
+    request.state.painted = True
 
 
 @contextmanager

@@ -5,45 +5,70 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from deployments.errors import InvalidRequest
-from deployments.messages import Usage
+from deployments.messages import Picture, Usage
 
-from ..api.input_pictures import InputPictures
+from ..api.input_pictures import NONE, InputPicture, InputPictures, Known
 from ..api.openai_edits import FILES, EditsRequest, read_texts
 from ..api.openai_generations import ImagesRequest
 from ..api.openai_request import OpenAIRequest
 from ..api.openai_responses import EventName, ImagesResponse, images_body
 from ..api.resolve import deadline_of
-from ..api.responses import size_of
+from ..api.responses import NO_LINKS, Links, size_of
 from ..cast.service import CastService
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, all_or_none
-from ..http.body import abandon_with_client, accept
+from ..http.body import abandon_with_client, accept_with_digest
 from ..http.forms import read_fields
 from ..http.off_loop import off_loop
 from ..http.rendering import JsonResponse
 from ..http.sse import EVENTS, EventStream
-from ..openapi.fragments import describe_body, describe_fields, responses_of
+from ..openapi.fragments import describe_body, describe_fields, describe_headers, responses_of
+from ..pictures.results import ResultService
 from ..pictures.service import PictureService
 from .charges import charged, charged_events, sent
 from .input_pictures import admit, layers_in, of_scene, read_files, read_inputs, with_cast, with_files
+from .job_submission import DESCRIBED, LATER, JobSubmission, prefers_async
 from .openai_painting import Painting
+from .result_links import check_room, linked
 
 HEADERS = ("X-Seed", "X-Cast", "X-Consistency", "X-Backend", "X-Degraded")
 RESPONSES = responses_of("JSON, or events with `stream`", (EVENTS,), (*HEADERS, "Cache-Control"))
 
 
-def image_routes(config: ServiceConfig, graph: Graph, kept: PictureService, cast: CastService) -> APIRouter:
+def image_routes(
+    config: ServiceConfig,
+    graph: Graph,
+    kept: PictureService,
+    cast: CastService,
+    results: ResultService,
+    submission: JobSubmission,
+) -> APIRouter:
     router, limits = APIRouter(), config.limits
 
     @router.post(
         "/v1/images/generations",
         response_model=ImagesResponse,
-        responses=RESPONSES,
-        openapi_extra=describe_body(ImagesRequest),
+        responses=LATER | RESPONSES,
+        openapi_extra=describe_body(ImagesRequest) | describe_headers(DESCRIBED),
     )
     async def generate_images(request: Request) -> Response:
-        requested = await with_cast(request, await accept(request, ImagesRequest, limits), cast)
+        later = prefers_async(request)
+        requested, digest = await accept_with_digest(request, ImagesRequest, limits)
+        if later and (earlier := await submission.earlier(request, digest)):
+            return earlier
+        requested = await with_cast(request, requested, cast)
         deadline_at = deadline_of(requested.deadline_s, limits)
+        if later:
+
+            def paintings_of(known: Known = NONE) -> list[Painting]:
+                return [Painting(requested, number, config, request, known) for number in range(requested.n)]
+
+            named = of_scene(requested)
+            unknown = {picture: InputPicture(name="", width=1, height=1) for _, picture in named}
+            parts = await admit(
+                lambda: [painting.part for painting in paintings_of(unknown)], layers_in(requested)
+            )
+            return await submission.respond(request, parts, digest, named, paintings_of)
         inputs = await read_inputs(request, of_scene(requested), graph, limits, kept, deadline_at)
         return await painted(request, requested, inputs, deadline_at, "image_generation")
 
@@ -82,13 +107,22 @@ def image_routes(config: ServiceConfig, graph: Graph, kept: PictureService, cast
 
         layers = layers_in(requested) if isinstance(requested, ImagesRequest) else []
         paintings = await admit(paintings_of, layers)
+        links = requested.response_format == "url"
+        if links:
+            await check_room(request, results, [painting.job for painting in paintings])
         amount = sum(painting.cost for painting in paintings)
         begun = sent(graph, *(job for painting in paintings for job in painting.jobs))
         if requested.stream:
             events = paintings[0].events(painting_graph, requested.partial_images or 0, name)
             return EventStream(request, charged_events(request, amount, begun, events))
-        work = all_or_none(painting.paint(painting_graph) for painting in paintings)
-        made = await abandon_with_client(request, charged(request, amount, begun, work))
+
+        async def paint() -> tuple[list[tuple[Picture, dict[str, str]]], Links]:
+            made = await all_or_none(painting.paint(painting_graph) for painting in paintings)
+            if not links:
+                return made, NO_LINKS
+            return made, await linked(request, results, [picture for picture, _ in made])
+
+        made, linked_to = await abandon_with_client(request, charged(request, amount, begun, paint()))
         headers = {
             header: ", ".join(dict.fromkeys(said[header] for _, said in made if header in said))
             for header in HEADERS
@@ -96,6 +130,6 @@ def image_routes(config: ServiceConfig, graph: Graph, kept: PictureService, cast
         given = {header: value for header, value in headers.items() if value}
         pictures = [picture for picture, _ in made]
         used = sum((painting.used for painting in paintings), Usage())
-        return JsonResponse(lambda: images_body(pictures, used), size_of(*pictures), headers=given)
+        return JsonResponse(lambda: images_body(pictures, used, linked_to), size_of(*pictures), headers=given)
 
     return router

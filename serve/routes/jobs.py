@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from deployments.errors import InvalidRequest
 
 from ..api.responses import FORMATS
 from ..api.schema import SceneResponse
-from ..auth.middleware import key_of, tenant_of
+from ..auth.middleware import budget_of, key_of, refuse_token, tenant_of
 from ..cast.service import CastService
 from ..config.service_config import ServiceConfig
-from ..graph.scene import Graph
-from ..http.body import parse, read_json, understand
+from ..http.body import accept_with_digest, parse
 from ..http.error_responses import Refusal
 from ..http.paths import link
 from ..http.rendering import JsonResponse
@@ -28,8 +26,8 @@ from ..jobs.job_schema import (
     JobResponse,
     ListQuery,
 )
-from ..jobs.job_service import JobService, digest_of
-from ..jobs.states import JobState
+from ..jobs.job_service import JobService
+from ..jobs.store import submitted_with
 from ..openapi.fragments import (
     OF_A_SCENE,
     describe_body,
@@ -37,21 +35,14 @@ from ..openapi.fragments import (
     describe_query,
     responses_of,
 )
-from ..pictures.service import PictureService
-from .charges import check_budget
-from .input_pictures import keeping_inputs, of_scene
+from .input_pictures import of_scene
 from .job_streams import EVENTS_RESPONSES, JobStreams, describe_last_event
+from .job_submission import KEY, JobSubmission, address_of, idempotency_key
 from .kept_scene import kept_scene
 
-KEY = re.compile(r"[\x21-\x7e]{1,255}")
 SCENE_BYTES = 1_000
 """A scene of a job costs about as much to report as so many bytes of a picture."""
 KEPT = ("ETag", "Cache-Control", "Vary")
-
-
-def address_of(request: Request, job: JobState) -> str:
-    """Return the job's address as its caller reaches it, under whatever prefix."""
-    return link(request, f"/v1/jobs/{job.id}")
 
 
 def seen_by(request: Request) -> str | None:
@@ -64,23 +55,22 @@ def is_admin(request: Request) -> bool:
     return key is not None and "admin" in key.scopes
 
 
-def idempotency_key(request: Request) -> str | None:
-    """Return the request's Idempotency-Key, if it has one. Raises InvalidRequest."""
-    key = request.headers.get("idempotency-key")
-    if key is not None and not KEY.fullmatch(key):
-        raise InvalidRequest("an Idempotency-Key is 1 to 255 visible ASCII characters", "Idempotency-Key")
-    return key
-
-
 def describe_idempotency(made: str) -> dict[str, Any]:
     """Return the Idempotency-Key's part of an operation."""
     meaning = f"the same key and body within 24 hours mean the same {made}"
     return describe_header("Idempotency-Key", f"^{KEY.pattern}$", meaning)
 
 
-def job_routes(config: ServiceConfig, graph: Graph, pictures: PictureService, cast: CastService) -> APIRouter:
-    router = APIRouter()
-    service = JobService(config)
+def job_routes(
+    config: ServiceConfig, service: JobService, submission: JobSubmission, cast: CastService
+) -> APIRouter:
+    async def check_reach(request: Request) -> None:
+        """Let a token reach only the jobs that it, or another of its key's tokens, submitted."""
+        budget, job_id = budget_of(request), request.path_params.get("job_id")
+        if budget is not None and job_id is not None:
+            await service.check_reach(tenant_of(request), job_id, budget.token.key_id)
+
+    router = APIRouter(dependencies=[Depends(check_reach)])
     streams = JobStreams(config.limits, service)
     own = {name: getattr(config.jobs, name) for name in ("max_json_bytes", "max_json_values")}
     limits = config.limits.model_copy(update=own)
@@ -93,33 +83,19 @@ def job_routes(config: ServiceConfig, graph: Graph, pictures: PictureService, ca
         openapi_extra=describe_body(JobRequest) | describe_idempotency("job"),
     )
     async def submit_job(request: Request) -> Response:
-        key = idempotency_key(request)
-        data = await read_json(request, limits)
-        requested, digest = await understand(
-            data, limits, lambda body: (parse(body, JobRequest), digest_of(body))
-        )
-        await check_budget(request)
+        idempotency_key(request)  # Refused before the body is read.
+        requested, digest = await accept_with_digest(request, JobRequest, limits)
         try:
             scenes = await cast.resolve_scenes(tenant_of(request), requested.scenes)
         except InvalidRequest:
             # A member may be gone since the same job was submitted.
-            if earlier := await service.earlier(tenant_of(request), digest, key):
+            if earlier := await submission.earlier_job(request, digest):
                 headers = {"Location": address_of(request, earlier)}
                 return JSONResponse(accepted(earlier).model_dump(), 202, headers)
             raise
         requested = requested.model_copy(update={"scenes": scenes})
-        api_key = key_of(request)
         named = [each for n, scene in enumerate(requested.scenes) for each in of_scene(scene, f"scenes.{n}.")]
-        key_id, tenant = api_key.id if api_key else None, tenant_of(request)
-        job = None
-        if named:
-            asked = [picture for _, picture in named]
-            job = await service.would_submit(tenant, requested, digest, key, key_id, asked)
-        if job is None and named:
-            async with keeping_inputs(request, named, graph, limits, pictures) as known:
-                job = await service.submit(tenant, requested, digest, key, key_id, known)
-        elif job is None:
-            job = await service.submit(tenant, requested, digest, key, key_id)
+        job = await submission.submit(request, requested, digest, named)
         headers = {"Location": address_of(request, job)}
         return JSONResponse(accepted(job).model_dump(), 202, headers)
 
@@ -131,7 +107,9 @@ def job_routes(config: ServiceConfig, graph: Graph, pictures: PictureService, ca
             if not all_ and requested.tenant != whose:
                 raise Refusal(403, "forbidden", "only an admin's key lists another tenant's jobs", "tenant")
             whose = requested.tenant
-        jobs, cursor = await service.page(whose, requested.limit, requested.after)
+        budget = budget_of(request)
+        own = None if budget is None else submitted_with(budget.token.id)
+        jobs, cursor = await service.page(whose, requested.limit, requested.after, own)
         data = [summary(job, all_).model_dump(exclude_none=True) for job in jobs]
         return JSONResponse({"data": data, "next": cursor})
 
@@ -155,8 +133,9 @@ def job_routes(config: ServiceConfig, graph: Graph, pictures: PictureService, ca
     async def release_job(request: Request, job_id: str) -> Response:
         """Release a `held` job, whose key has ended, so that it is painted after all.
 
-        The tenant's other keys do so, and an admin's. A job that is not held stays as it is.
+        The tenant's other keys do so, and an admin's; no token. A job that is not held stays as it is.
         """
+        refuse_token(request, "release a job")
         return JSONResponse(accepted(await service.release(seen_by(request), job_id)).model_dump())
 
     @router.get(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 
 from deployments.errors import InvalidRequest
-from deployments.messages import LayerJob, LayerKind
+from deployments.messages import LayerJob, LayerKind, LayerResult, OutputOptions, Picture
 
 from ..api import responses
 from ..api.input_pictures import named_pictures
@@ -20,9 +24,11 @@ from ..auth.middleware import tenant_of
 from ..cast.service import CastService
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, render_cutout, render_layer
-from ..http.body import abandon_with_client, accept, parse
+from ..http.body import abandon_with_client, accept_with_digest, parse
 from ..http.sse import EventStream
-from ..openapi.fragments import LAYER, describe_body, describe_query
+from ..jobs.single_layers import SingleLayerRequest
+from ..openapi.fragments import LAYER, describe_body, describe_headers, describe_query, together
+from ..pictures.results import ResultService
 from ..pictures.service import PictureService
 from .charges import (
     charged,
@@ -31,22 +37,33 @@ from .charges import (
     sent,
 )
 from .input_pictures import admit, read_inputs, with_cast, with_files
+from .job_submission import DESCRIBED, LATER, JobSubmission, prefers_async
+from .result_links import check_room, linked
 from .scene_events import layer_events
 
 
 def layer_routes(
-    config: ServiceConfig, graph: Graph, pictures: PictureService, cast: CastService
+    config: ServiceConfig,
+    graph: Graph,
+    pictures: PictureService,
+    cast: CastService,
+    results: ResultService,
+    submission: JobSubmission,
 ) -> APIRouter:
     router = APIRouter()
 
     @router.post(
         "/v1/characters",
         response_model=LayerResponse,
-        responses=LAYER,
-        openapi_extra=describe_body(CharacterRequest) | describe_query(StreamQuery),
+        responses=LATER | LAYER,
+        openapi_extra=describe_body(CharacterRequest)
+        | together(describe_query(StreamQuery), describe_headers(DESCRIBED)),
     )
     async def paint_character(request: Request) -> Response:
-        requested = await accept(request, CharacterRequest, config.limits)
+        later = prefers_async(request)
+        requested, digest = await accept_with_digest(request, CharacterRequest, config.limits)
+        if later:
+            return await paint_later(request, "character", requested, digest)
         if requested.cutout:
             return await cut_character_out(request, requested)
         return await paint_layer(request, "character", requested)
@@ -60,38 +77,82 @@ def layer_routes(
             lambda: admit_layer(kind, requested, config, request_id, tenant, inputs.known, deadline_at),
             [requested],
         )
+        if requested.output.sent_as == "url":
+            await check_room(request, results, [job])
         return job, with_files(graph, inputs)
 
-    async def cut_character_out(request: Request, requested: CharacterRequest) -> Response:
-        output = output_options(requested.output, config, responses.accepted_format(request) or "png")
-        if output.format == "jpeg":
+    def output_of(request: Request, requested: LayerRequest, cutout: bool) -> OutputOptions:
+        accepted = responses.accepted_format(request) or ("png" if cutout else None)
+        output = output_options(requested.output, config, accepted)
+        if cutout and output.format == "jpeg":
             raise InvalidRequest("a cut-out needs transparency: use png or webp", "output.format")
+        return output
+
+    async def paint_later(
+        request: Request, kind: LayerKind, requested: LayerRequest, digest: str
+    ) -> Response:
+        if earlier := await submission.earlier(request, digest):
+            return earlier
+        requested = await with_cast(request, requested, cast)
+        cutout = isinstance(requested, CharacterRequest) and requested.cutout
+        single = SingleLayerRequest(kind, requested, output_of(request, requested, cutout))
+        tenant, request_id = tenant_of(request), request.state.request_id
+        named = list(named_pictures(requested))
+        return await submission.respond(
+            request,
+            [single],
+            digest,
+            named,
+            lambda known: admit_layer(kind, requested, config, request_id, tenant, known),
+        )
+
+    async def cut_character_out(request: Request, requested: CharacterRequest) -> Response:
+        output = output_of(request, requested, True)
         job, painting_graph = await admitted(request, "character", requested)
-        work = render_cutout(painting_graph, job, output)
+        work = with_links(request, requested, partial(render_cutout, painting_graph, job, output))
         painting = charged(request, layer_cost(job), sent(graph, job), work)
-        layer, picture = await abandon_with_client(request, painting)
-        return responses.layer_response(request, layer, picture)
+        return responses.layer_response(request, *await abandon_with_client(request, painting))
+
+    async def with_links(
+        request: Request,
+        requested: LayerRequest,
+        paint: Callable[[], Coroutine[Any, Any, tuple[LayerResult, Picture]]],
+    ) -> tuple[LayerResult, Picture, responses.Links]:
+        layer, picture = await paint()
+        return layer, picture, await links_of(request, requested, (picture,))
+
+    async def links_of(
+        request: Request, requested: LayerRequest, pictures: Iterable[Picture]
+    ) -> responses.Links:
+        if requested.output.sent_as != "url":
+            return responses.NO_LINKS
+        return await linked(request, results, pictures)
 
     @router.post(
         "/v1/backgrounds",
         response_model=LayerResponse,
-        responses=LAYER,
-        openapi_extra=describe_body(LayerRequest) | describe_query(StreamQuery),
+        responses=LATER | LAYER,
+        openapi_extra=describe_body(LayerRequest)
+        | together(describe_query(StreamQuery), describe_headers(DESCRIBED)),
     )
     async def paint_background(request: Request) -> Response:
-        requested = await accept(request, LayerRequest, config.limits)
+        later = prefers_async(request)
+        requested, digest = await accept_with_digest(request, LayerRequest, config.limits)
+        if later:
+            return await paint_later(request, "background", requested, digest)
         return await paint_layer(request, "background", requested)
 
     async def paint_layer(request: Request, kind: LayerKind, requested: LayerRequest) -> Response:
         job, painting_graph = await admitted(request, kind, requested)
-        output = output_options(requested.output, config, responses.accepted_format(request))
+        output = output_of(request, requested, False)
         previews = parse(dict(request.query_params), StreamQuery).previews
         amount, begun = layer_cost(job), sent(graph, job)
         if responses.wants_events(request):
-            events = layer_events(painting_graph, job, output, previews)
+            links = partial(links_of, request, requested)
+            events = layer_events(painting_graph, job, output, previews, links)
             return EventStream(request, charged_events(request, amount, begun, events))
-        painting = charged(request, amount, begun, render_layer(painting_graph, job, output))
-        layer, picture = await abandon_with_client(request, painting)
-        return responses.layer_response(request, layer, picture)
+        work = with_links(request, requested, partial(render_layer, painting_graph, job, output))
+        painting = charged(request, amount, begun, work)
+        return responses.layer_response(request, *await abandon_with_client(request, painting))
 
     return router

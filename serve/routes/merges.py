@@ -7,7 +7,7 @@ import time
 from fastapi import APIRouter, Request, Response
 
 from deployments.merge_work import upload_megapixels
-from deployments.messages import MAX_FIGURES
+from deployments.messages import MAX_FIGURES, MergeResult
 
 from ..api import responses
 from ..api.merge_request import (
@@ -17,6 +17,7 @@ from ..api.merge_request import (
     merges_response,
     read_options,
 )
+from ..api.responses import NO_LINKS, Links
 from ..auth.middleware import tenant_of
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, render_upload
@@ -24,13 +25,15 @@ from ..http.body import abandon_with_client
 from ..http.forms import read_form
 from ..http.off_loop import off_loop
 from ..openapi.fragments import MERGED, describe_form
+from ..pictures.results import ResultService
 from .charges import charged
+from .result_links import check_room, linked
 
 DEADLINE_S = 120.0
 FILES = {"character": MAX_FIGURES, "background": 1}
 
 
-def merge_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
+def merge_routes(config: ServiceConfig, graph: Graph, results: ResultService) -> APIRouter:
     router = APIRouter()
 
     @router.post(
@@ -46,9 +49,17 @@ def merge_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
         job = await off_loop(
             lambda: admit_merge(requested, form, config, request.state.request_id, accepted, tenant)
         )
-        work = render_upload(graph, job, time.monotonic() + DEADLINE_S)
-        merging = charged(request, upload_megapixels(job), lambda: True, work)
-        merged = await abandon_with_client(request, merging)
-        return merges_response(request, merged)
+        links = requested.output.sent_as == "url"
+        if links:
+            await check_room(request, results, [job])
+
+        async def merge() -> tuple[MergeResult, Links]:
+            merged = await render_upload(graph, job, time.monotonic() + DEADLINE_S)
+            if not links:
+                return merged, NO_LINKS
+            return merged, await linked(request, results, (merged.picture, *merged.layers.values()))
+
+        merging = charged(request, upload_megapixels(job), lambda: True, merge())
+        return merges_response(request, *await abandon_with_client(request, merging))
 
     return router

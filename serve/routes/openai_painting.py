@@ -30,6 +30,7 @@ from ..graph.scene_job import SceneJob
 from ..graph.scene_previews import ScenePreviews
 from ..http.rendering import later
 from ..http.sse import Event, EventProducer
+from ..jobs.single_layers import SingleLayerRequest
 from .charges import layer_cost, scene_cost
 
 
@@ -65,6 +66,11 @@ class Painting:
         self._output = output_options(self._wire.output, config, None)
 
     @property
+    def job(self) -> SceneJob | LayerJob:
+        """Return the job."""
+        return self._job
+
+    @property
     def cost(self) -> float:
         """Return what it costs its caller's quota."""
         return scene_cost(self._job) if isinstance(self._job, SceneJob) else layer_cost(self._job)
@@ -73,6 +79,14 @@ class Painting:
     def jobs(self) -> tuple[LayerJob, ...]:
         """Return the jobs of its layers."""
         return self._job.layers if isinstance(self._job, SceneJob) else (self._job,)
+
+    @property
+    def part(self) -> SceneRequest | SingleLayerRequest:
+        """Return it as a part of a job."""
+        if isinstance(self._wire, SceneRequest):
+            return self._wire
+        kind: LayerKind = "character" if isinstance(self._wire, CharacterRequest) else "background"
+        return SingleLayerRequest(kind, self._wire, self._output)
 
     async def paint(
         self, graph: Graph, on_event: OnSceneEvent | None = None

@@ -13,7 +13,7 @@ from deployments.messages import Picture, PictureJob
 
 from ..api.picture_answer import PictureAnswer
 from ..api.responses import safety_body, wants_json
-from ..auth.middleware import tenant_of
+from ..auth.middleware import refuse_token, tenant_of
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, read_picture
 from ..http.body import abandon_with_client
@@ -80,7 +80,11 @@ def picture_routes(config: ServiceConfig, graph: Graph, service: PictureService)
 
     @router.delete("/v1/pictures/{picture_id}", response_model=PictureAnswer)
     async def remove_picture(request: Request, picture_id: str) -> Response:
-        """Remove a picture. One that something still waits for is refused: end that first."""
+        """Remove a picture. One that something still waits for is refused: end that first.
+
+        No token removes one, since others may have uploaded the same.
+        """
+        refuse_token(request, "remove a picture")
         return JSONResponse(_reported(await service.remove(tenant_of(request), picture_id)))
 
     return router

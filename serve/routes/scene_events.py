@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from deployments.messages import LayerEvent, LayerJob, LayerResult, OutputOptions, QueueEvent
+from deployments.messages import LayerEvent, LayerJob, LayerResult, OutputOptions, Picture, QueueEvent
 
 from ..api import responses
-from ..graph.scene import Graph, render, render_layer
+from ..graph.scene import Graph, SceneResult, render, render_layer
 from ..graph.scene_job import SceneJob
 from ..graph.scene_previews import ScenePreviews
 from ..http.rendering import later
 from ..http.sse import Event, EventProducer
 
+LinkAll = Callable[[Iterable[Picture]], Awaitable[responses.Links]]
+Finish = Callable[[SceneResult], Awaitable[responses.Links]]
+"""Keep what is to be kept of the pictures, and return the links to those that are to be sent as such."""
 
-def scene_events(graph: Graph, job: SceneJob, previews: int) -> EventProducer:
+
+async def _no_links(painted: Iterable[Picture] | SceneResult) -> responses.Links:
+    return responses.NO_LINKS
+
+
+def scene_events(graph: Graph, job: SceneJob, previews: int, finish: Finish = _no_links) -> EventProducer:
     """Stream `layer.queued` where a layer waits, and when its place changes; `layer.progress` a step,
     `layer.completed` a layer, then `scene.completed` with the JSON answer.
 
@@ -36,14 +44,16 @@ def scene_events(graph: Graph, job: SceneJob, previews: int) -> EventProducer:
 
         async with ScenePreviews(graph, job.merge, on_preview) as composed:
             result = await render(graph, job, on_item)
-        size = responses.size_of(result.merged.picture, *result.merged.layers.values())
-        body = later(lambda: responses.scene_body(job.merge.request_id, result), size)
+        links, size = await finish(result), responses.size_of(*responses.pictures_of(result))
+        body = later(lambda: responses.scene_body(job.merge.request_id, result, links), size)
         on_event(Event("scene.completed", body))
 
     return produce
 
 
-def layer_events(graph: Graph, job: LayerJob, output: OutputOptions, previews: int) -> EventProducer:
+def layer_events(
+    graph: Graph, job: LayerJob, output: OutputOptions, previews: int, link_all: LinkAll = _no_links
+) -> EventProducer:
     """Stream `layer.queued` while it waits, `layer.progress` a step, then `layer.completed`."""
 
     async def produce(on_event: Callable[[Event], None]) -> None:
@@ -53,7 +63,8 @@ def layer_events(graph: Graph, job: LayerJob, output: OutputOptions, previews: i
 
         watched = replace(job, previews=previews, queue_events=True)
         layer, picture = await render_layer(graph, watched, output, on_item)
-        body = later(lambda: responses.layer_body(job.request_id, layer, picture), responses.size_of(picture))
+        links, size = await link_all((picture,)), responses.size_of(picture)
+        body = later(lambda: responses.layer_body(job.request_id, layer, picture, links), size)
         on_event(Event("layer.completed", body))
 
     return produce

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
 from fastapi import APIRouter, Request, Response
 
 from ..api import responses
@@ -10,10 +13,12 @@ from ..api.schema import SceneRequest, SceneResponse, StreamQuery
 from ..auth.middleware import tenant_of
 from ..cast.service import CastService
 from ..config.service_config import ServiceConfig
-from ..graph.scene import Graph, render
-from ..http.body import abandon_with_client, accept, parse
-from ..http.sse import EventStream
-from ..openapi.fragments import SCENE, describe_body, describe_query
+from ..graph.scene import Graph, SceneResult, render
+from ..http.body import abandon_with_client, accept_with_digest, parse
+from ..http.sse import Event, EventStream
+from ..openapi.fragments import SCENE, describe_body, describe_headers, describe_query, together
+from ..pictures.repeated_requests import Answered
+from ..pictures.results import ResultService
 from ..pictures.service import PictureService
 from .charges import (
     charged,
@@ -22,39 +27,108 @@ from .charges import (
     sent,
 )
 from .input_pictures import admit, layers_in, of_scene, read_inputs, with_cast, with_files
+from .job_submission import (
+    DESCRIBED,
+    KEY,
+    KEY_HEADER,
+    LATER,
+    PREFER,
+    JobSubmission,
+    idempotency_key,
+    kept_as_it_is,
+    prefers_async,
+)
+from .repeats import begin, replay
+from .result_links import check_room, linked
 from .scene_events import scene_events
+
+REPEATABLE = {KEY_HEADER: (f"^{KEY.pattern}$", "the same key and body mean the same answer for a day")}
 
 
 def scene_routes(
-    config: ServiceConfig, graph: Graph, pictures: PictureService, cast: CastService
+    config: ServiceConfig,
+    graph: Graph,
+    pictures: PictureService,
+    cast: CastService,
+    results: ResultService,
+    submission: JobSubmission,
 ) -> APIRouter:
     router = APIRouter()
     backend = responses.backend_of({model.generator.backend for model in config.generators.values()})
+    limits = config.limits
 
     @router.post(
         "/v1/scenes",
         response_model=SceneResponse,
-        responses=SCENE,
-        openapi_extra=describe_body(SceneRequest) | describe_query(StreamQuery),
+        responses=LATER | SCENE,
+        openapi_extra=describe_body(SceneRequest)
+        | together(describe_query(StreamQuery), describe_headers(DESCRIBED | REPEATABLE)),
     )
     async def paint_scene(request: Request) -> Response:
-        requested = await with_cast(request, await accept(request, SceneRequest, config.limits), cast)
-        accepted = responses.accepted_format(request)
-        limits, request_id, tenant = config.limits, request.state.request_id, tenant_of(request)
+        later = PREFER in request.headers and prefers_async(request)
+        key = idempotency_key(request) if KEY_HEADER in request.headers else None
+        requested, digest = await accept_with_digest(request, SceneRequest, limits)
+        if later:
+            return await paint_later(request, requested, digest)
         deadline_at = deadline_of(requested.deadline_s, limits)
-        inputs = await read_inputs(request, of_scene(requested), graph, limits, pictures, deadline_at)
-        painting_graph = with_files(graph, inputs)
-        job = await admit(
-            lambda: admit_scene(requested, config, request_id, accepted, tenant, inputs.known, deadline_at),
-            layers_in(requested),
+        once, links = None, requested.output.sent_as == "url"
+        if key is not None:
+            beginning = begin(request, results, key, digest, deadline_at)
+            once = await abandon_with_client(request, beginning)
+        if isinstance(once, Answered):
+            return await replay(request, results, once, links)
+
+        async def finish(painted: SceneResult) -> responses.Links:
+            if once is not None:
+                await once.keep(painted)
+            if not links:
+                return responses.NO_LINKS
+            return await linked(request, results, responses.pictures_of(painted))
+
+        async with AsyncExitStack() as turn:
+            if once is not None:
+                turn.push_async_callback(once.end)
+            shown = await with_cast(request, requested, cast)
+            inputs = await read_inputs(request, of_scene(shown), graph, limits, pictures, deadline_at)
+            accepted, tenant = responses.accepted_format(request), tenant_of(request)
+            request_id, painting_graph = request.state.request_id, with_files(graph, inputs)
+            job = await admit(
+                lambda: admit_scene(shown, config, request_id, accepted, tenant, inputs.known, deadline_at),
+                layers_in(shown),
+            )
+            if links or once is not None:
+                await check_room(request, results, [job], links, once is not None)
+            previews = parse(dict(request.query_params), StreamQuery).previews
+            amount, begun = scene_cost(job), sent(graph, *job.layers)
+            if responses.wants_events(request):
+                events = scene_events(painting_graph, job, previews, finish)
+                work, handed_on = charged_events(request, amount, begun, events), turn.pop_all()
+
+                async def produce(on_event: Callable[[Event], None]) -> None:
+                    async with handed_on:
+                        await work(on_event)
+
+                return EventStream(request, produce, backend=backend)
+
+            async def paint() -> tuple[SceneResult, responses.Links]:
+                painted = await render(painting_graph, job)
+                return painted, await finish(painted)
+
+            painting = charged(request, amount, begun, paint())
+            return responses.scene_response(request, *await abandon_with_client(request, painting))
+
+    async def paint_later(request: Request, requested: SceneRequest, digest: str) -> Response:
+        if earlier := await submission.earlier(request, digest):
+            return earlier
+        shown = await with_cast(request, requested, cast)
+        scene = kept_as_it_is(shown, responses.accepted_format(request))
+        tenant, request_id = tenant_of(request), request.state.request_id
+        return await submission.respond(
+            request,
+            [scene],
+            digest,
+            of_scene(shown),
+            lambda known: admit_scene(scene, config, request_id, None, tenant, known),
         )
-        previews = parse(dict(request.query_params), StreamQuery).previews
-        amount, begun = scene_cost(job), sent(graph, *job.layers)
-        if responses.wants_events(request):
-            work = charged_events(request, amount, begun, scene_events(painting_graph, job, previews))
-            return EventStream(request, work, backend=backend)
-        painting = charged(request, amount, begun, render(painting_graph, job))
-        result = await abandon_with_client(request, painting)
-        return responses.scene_response(request, result)
 
     return router

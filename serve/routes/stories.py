@@ -19,13 +19,13 @@ from ..auth.middleware import key_of, tenant_of
 from ..cast.service import CastService
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph
-from ..http.body import abandon_with_client, parse, read_json, understand
+from ..http.body import abandon_with_client, digest_of, parse, read_json, understand
 from ..http.error_responses import Refusal
 from ..http.file_body import FileBody
 from ..http.paths import is_head, link
 from ..http.rendering import JsonResponse
 from ..jobs.job_schema import ListQuery
-from ..jobs.job_service import JobService, digest_of
+from ..jobs.job_service import JobService
 from ..jobs.states import JobState
 from ..openapi.fragments import describe_body, describe_query, responses_of
 from ..pictures.service import PictureService
@@ -40,7 +40,8 @@ from ..stories.story_schema import PageChange, RepaintRequest, StoryChange, Stor
 from .charges import at_once, charged, check_budget
 from .input_pictures import keeping_inputs, of_scene
 from .job_streams import EVENTS_RESPONSES, JobStreams, describe_last_event
-from .jobs import KEPT, SCENE_BYTES, describe_idempotency, idempotency_key, is_admin, seen_by
+from .job_submission import idempotency_key
+from .jobs import KEPT, SCENE_BYTES, describe_idempotency, is_admin, seen_by
 from .kept_scene import kept_scene, number_of
 
 PRIVATE = {"Cache-Control": "private, no-cache"}

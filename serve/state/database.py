@@ -6,6 +6,7 @@ The time for jobs is that of the database's clock, which all who share it agree 
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,6 +23,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000
 MIGRATION_LOCK = 7_261_965
 """Any number: PostgreSQL's advisory lock that two replicas starting at once take in turn."""
+
+MIGRATING = threading.Lock()
+"""Alembic keeps a process's one migration in globals. Taken last: who has it waits for no database."""
 
 
 class NewerDatabase(ValueError):
@@ -58,7 +62,8 @@ def open_database(url: str) -> Engine:
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            with MIGRATING:
+                command.upgrade(config, "head")
         except CommandError as error:  # Its revision is none of ours.
             raise NewerDatabase from error
     return engine

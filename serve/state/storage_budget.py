@@ -1,4 +1,4 @@
-"""Budget what a tenant keeps on the disk: the scenes of its jobs and the pictures that it has uploaded."""
+"""Budget what a tenant keeps on the disk: its jobs' scenes, uploaded pictures, and results with links."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, text
 
-from .tables import jobs, pictures, scenes, stories
+from .tables import jobs, pictures, results, scenes, stories
 
 LOCK_SPACE = 6
 """Any number: it keeps these locks apart from others that are made of names."""
@@ -21,8 +21,8 @@ class StorageFull(Exception):
 class StorageBudget:
     """The budget of one tenant, and what the disk has left; None where it is not this machine's.
 
-    `max_scenes` counts the rows of scenes and of uploaded pictures. `left_bytes` is what is free beyond what
-    has to stay free.
+    `max_scenes` counts the rows of scenes, of uploaded pictures and of results that links lead to.
+    `left_bytes` is what is free beyond what has to stay free.
     """
 
     max_bytes: int
@@ -47,22 +47,28 @@ class StorageBudget:
 
 
 def lock_storage(connection: Connection, owner: str) -> None:
-    """Let nobody else count what an owner keeps until the transaction ends. SQLite lets one write anyway."""
+    """Let nobody else count what an owner keeps until the transaction ends."""
+    lock_owner(connection, owner, LOCK_SPACE)
+
+
+def lock_owner(connection: Connection, owner: str, space: int) -> None:
+    """Let nobody else have this lock of an owner until the transaction ends. SQLite lets one write anyway."""
     if connection.dialect.name == "postgresql":
         lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:owner, :space))")
-        connection.execute(lock, {"owner": owner, "space": LOCK_SPACE})
+        connection.execute(lock, {"owner": owner, "space": space})
 
 
 def stored(connection: Connection, owner: str) -> tuple[int, int]:
-    """Return how many scenes and uploaded pictures of an owner are kept, and their bytes."""
+    """Return how many scenes, uploaded pictures and results of an owner are kept, and their bytes."""
     held = func.coalesce(func.sum(scenes.c.words_bytes + scenes.c.picture_bytes), 0)
     of_jobs = select(func.count(), held).select_from(scenes.join(jobs)).where(jobs.c.owner == owner)
     count, size = connection.execute(of_jobs).one()
-    uploaded = select(func.count(), func.coalesce(func.sum(pictures.c.bytes), 0))
-    pictures_count, pictures_size = connection.execute(uploaded.where(pictures.c.owner == owner)).one()
+    for table in (pictures, results):
+        kept = select(func.count(), func.coalesce(func.sum(table.c.bytes), 0)).where(table.c.owner == owner)
+        more, more_bytes = connection.execute(kept).one()
+        count, size = count + more, size + more_bytes
     words = select(func.coalesce(func.sum(stories.c.bytes), 0)).where(stories.c.owner == owner)
-    words_size = connection.execute(words).scalar_one()
-    return int(count + pictures_count), int(size + pictures_size + words_size)
+    return int(count), int(size + connection.execute(words).scalar_one())
 
 
 def expected_bytes(connection: Connection) -> int:

@@ -54,6 +54,22 @@ keys = Table(
     Index("keys_by_tenant", "tenant"),
 )
 
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("key_id", String(64), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("megapixel_steps", Double),
+    Column("requests", Integer),
+    Index("tokens_by_owner", "owner", "expires_at"),
+    Index("tokens_by_end", "expires_at"),
+)
+
 jobs = Table(
     "jobs",
     metadata,
@@ -66,6 +82,7 @@ jobs = Table(
     Column("body_hash", String(64), nullable=False),
     Column("key_id", String(64)),
     Column("held_at", Double),
+    Column("token_id", String(16)),
     UniqueConstraint("owner", "idempotency_key", name="one_job_a_key"),
     Index("jobs_by_owner", "owner", "created_at", "id"),
     Index("jobs_by_time", "created_at", "id"),
@@ -96,6 +113,7 @@ scenes = Table(
     Column("words_bytes", BigInteger, nullable=False, server_default="0"),
     Column("picture_bytes", BigInteger, nullable=False, server_default="0"),
     Column("key_id", String(64)),
+    Column("token_steps", Double),
     Index("scenes_by_bytes", "job_id", "words_bytes", "picture_bytes"),
     Index("scenes_by_expected", "status", "picture_bytes"),
     Index("scenes_by_status", "status", "job_id", "not_before"),
@@ -209,4 +227,40 @@ quotas = Table(
     Column("month", String(7), nullable=False),
     Column("spent", Double, nullable=False),
     Column("reported", String(7)),
+)
+
+results = Table(
+    "results",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("format", String(8), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Index("results_by_owner", "owner", "expires_at"),
+    Index("results_by_name", "name"),
+    Index("results_by_expiry", "expires_at"),
+)
+
+shared_secrets = Table(
+    "shared_secrets",
+    metadata,
+    Column("name", String(16), primary_key=True),
+    Column("secret", Text, nullable=False),
+)
+
+repeated_requests = Table(
+    "repeated_requests",
+    metadata,
+    Column("owner", String(64), primary_key=True),
+    Column("idempotency_key", String(255), primary_key=True),
+    Column("body_hash", String(64), nullable=False),
+    Column("lease", String(32), nullable=False),
+    Column("lease_until", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("result_id", String(32)),
+    Column("headers", Text),
+    Index("repeated_requests_by_expiry", "expires_at"),
 )

@@ -83,13 +83,13 @@ def test_what_is_painted_later_is_a_job(keyed: tuple[str, str]) -> None:
 
     async def also() -> list[str]:
         async with AsyncScenewright(url, key) as client:
-            token = await client.mint_token(scopes=("jobs",))
-            jobs = [
-                await client.scene_later(LAYER, LAYER, idempotency_key="b", **SMALL),
-                await client.character_later("a", width=64, height=64),
-                await client.background_later("a", width=64, height=64),
-            ]
+            token = await client.mint_token(scopes=("generate", "jobs"))
         async with AsyncScenewright(url, token["token"]) as page:
+            jobs = [
+                await page.scene_later(LAYER, LAYER, idempotency_key="b", **SMALL),
+                await page.character_later("a", width=64, height=64),
+                await page.background_later("a", width=64, height=64),
+            ]
             return [(await page.job(job["id"]))["status"] for job in jobs]
 
     with Scenewright(url, key) as client:

@@ -22,8 +22,11 @@ from serve.state.tables import (
     picture_holds,
     pictures,
     quotas,
+    repeated_requests,
+    results,
     scenes,
     tenants,
+    tokens,
     usage,
     webhook_deliveries,
 )
@@ -79,6 +82,9 @@ def clear(engine: Engine) -> None:
         connection.execute(delete(cast_members))
         connection.execute(delete(picture_holds))
         connection.execute(delete(pictures))
+        connection.execute(delete(tokens))
+        connection.execute(delete(results))
+        connection.execute(delete(repeated_requests))
         connection.execute(delete(webhook_deliveries))
         connection.execute(delete(scenes))
         connection.execute(delete(jobs))

@@ -96,7 +96,7 @@ def nulled(shape: type[Wire]) -> Iterator[tuple[str, dict[str, Any], dict[str, A
     for name, field in shape.model_fields.items():
         if not field.is_required():
             base = minimal(shape, name, null=True)
-            for written in filter(None, (name, ALIASES.get(name))):
+            for written in filter(None, (field.alias or name, ALIASES.get(name))):
                 yield written, base | {written: None}, base
         base = minimal(shape, name)
         options = (field.annotation, *typing.get_args(field.annotation))

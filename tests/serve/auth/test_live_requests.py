@@ -13,6 +13,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from serve.auth.key_store import KeyStore, open_keys
 from serve.auth.middleware import AuthMiddleware
+from serve.auth.tokens import TokenStore
+from tests.support.polling import eventually
 
 START = {"type": "http.response.start", "status": 200}
 
@@ -45,7 +47,7 @@ def store(tmp_path: Path) -> KeyStore:
 
 @pytest.fixture
 def requested(store: KeyStore) -> Callable[..., Any]:
-    async def call(app: Any, whole: str) -> list[Message]:
+    async def call(app: Any, whole: str, method: str = "GET") -> list[Message]:
         sent: list[Message] = []
 
         async def send(message: Message) -> None:
@@ -56,7 +58,7 @@ def requested(store: KeyStore) -> Callable[..., Any]:
             raise AssertionError
 
         headers = [(b"authorization", f"Bearer {whole}".encode())]
-        scope = {"type": "http", "path": "/v1/models", "method": "GET", "headers": headers}
+        scope = {"type": "http", "path": "/v1/models", "method": method, "headers": headers}
         await app(scope, receive, send)
         return sent
 
@@ -123,6 +125,37 @@ async def test_an_answer_that_is_being_sent_is_sent_whole(
     for each in (sending, waiting):
         sent = await asyncio.wait_for(each, 20)
         assert (sent[0]["status"], body(sent)) == (200, "all")
+
+
+@pytest.mark.parametrize(("method", "ends"), [("GET", True), ("POST", False)])
+async def test_what_only_reads_ends_with_its_token(
+    store: KeyStore,
+    requested: Callable[..., Any],
+    method: str,
+    ends: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held = Held(b"text/event-stream")
+    app = AuthMiddleware(held, lambda: store)
+    app._live._every_s = 0.01
+    key, _ = store.create("x", ("generate",))
+    _, whole = TokenStore(store.engine).mint(key, ("generate",), 600.0)
+    sending = asyncio.create_task(requested(app, whole, method))
+    await held.reached.wait()
+    looks = 0
+
+    def later() -> float:
+        nonlocal looks
+        looks += 1
+        return 1e12
+
+    monkeypatch.setattr(app._keys, "now", later)
+    if not ends:
+        await eventually(lambda: looks > 5)
+        held.on.set()
+    said = body(await asyncio.wait_for(sending, 20))
+    assert held.stopped is ends
+    assert ("this token has expired" in said) is ends, said
 
 
 async def test_a_caller_that_leaves_is_no_ended_key(store: KeyStore, requested: Callable[..., Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -14,7 +14,11 @@ from PIL import Image
 
 from docs import api_page
 from docs.api_examples import EXAMPLES, MIRA, URL, Example
-from tests.support.local_service import REPOSITORY
+from serve.auth.key_store import open_keys
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
+from serve.ingress import build_http
+from tests.support.local_service import REPOSITORY, listening, served
 from tests.support.polling import until
 from tests.support.scene_requests import SCENE
 from tests.support.story_requests import story as small_story
@@ -62,6 +66,28 @@ def picture(url_with_worker: str) -> str:
 
 
 @pytest.fixture
+def result(url_with_worker: str) -> str:
+    """The end of a link."""
+    body = {**SCENE["background"], "output": {"as": "url"}}
+    with httpx.Client(base_url=url_with_worker, timeout=60, trust_env=False) as http:
+        answer = http.post("/v1/backgrounds", json=body)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["image"]["url"]).rpartition("/")[2]
+
+
+@pytest.fixture(scope="module")
+def keyed(
+    config: ServiceConfig, graph: Graph, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, str]]:
+    """The address of a service that asks for keys, and one of them."""
+    folder = tmp_path_factory.mktemp("state")
+    _, key = open_keys(folder).create("game", ("generate", "jobs"))
+    settings = {"state_dir": str(folder), "authentication": "required"}
+    with listening(served(build_http(config.model_copy(update=settings), graph))) as url:
+        yield url, key
+
+
+@pytest.fixture
 def member(url_with_worker: str) -> str:
     """A new one of the cast; and none has the name that an example gives to one."""
     name = f"mira-{secrets.token_hex(4)}"
@@ -102,12 +128,15 @@ def test_the_curl_examples(
     url_with_worker: str,
     job: str,
     picture: str,
+    result: str,
     story: str,
     member: str,
+    keyed: tuple[str, str],
     runs: Callable[[Example, str], None],
 ) -> None:
-    ids = f"story={story}\njob={job}\npicture={picture}\nmember={member}\n"
-    script = ids + example.curl().replace(URL, url_with_worker)
+    url, key = keyed if example.by_key else (url_with_worker, "none")
+    ids = f"story={story}\njob={job}\npicture={picture}\nmember={member}\nresult='{result}'\nkey={key}"
+    script = f"{ids}\n{example.curl().replace(URL, url)}"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
     runs(example, done.stdout)
@@ -119,11 +148,14 @@ def test_the_python_examples(
     url_with_worker: str,
     job: str,
     picture: str,
+    result: str,
     story: str,
     member: str,
+    keyed: tuple[str, str],
     runs: Callable[[Example, str], None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    ids = {"story": story, "job": job, "picture": picture, "member": member}
-    exec(example.python().replace(URL, url_with_worker), ids)  # noqa: S102 (it is ours)
+    url, key = keyed if example.by_key else (url_with_worker, "none")
+    names = {"story": story, "job": job, "picture": picture, "member": member, "result": result, "key": key}
+    exec(example.python().replace(URL, url), names)  # noqa: S102 (it is ours)
     runs(example, capsys.readouterr().out)

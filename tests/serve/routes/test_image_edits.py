@@ -262,7 +262,7 @@ LARGER = a_file(np.zeros((HIGH, WIDE + 8, 4), np.uint8))
         ({"size": "9999x64"}, "size"),
         ({"size": "70x64"}, "size"),
         ({"output_format": "gif"}, "output_format"),
-        ({"response_format": "url"}, "response_format"),
+        ({"response_format": "link"}, "response_format"),
         ({"markup": FILE}, "markup"),
         ({"svg": {"model": "x"}}, "svg"),
         ({"extra_body": {"strength": 0}}, "strength"),

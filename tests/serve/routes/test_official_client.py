@@ -129,7 +129,7 @@ def test_a_size_that_is_none_is_reported_in_words(client: OpenAI, size: Any) -> 
         ({"prompt": "a | b", "size": "huge"}, "size"),
         ({"prompt": "a | b", "size": "9999x64"}, "size"),
         ({"prompt": "x", "model": "background", "size": "70x64"}, "size"),
-        ({"prompt": "a | b", "response_format": "url"}, "response_format"),
+        ({"prompt": "a | b", "response_format": "link"}, "response_format"),
         ({"prompt": "a | b", "output_format": "gif"}, "output_format"),
         ({"prompt": "a | b", "background": "transparent"}, "background"),
         ({"prompt": "", "extra_body": {"character": "a"}}, "background"),

@@ -12,7 +12,10 @@ from deployments.messages import Usage
 from serve.graph.bill import Used
 from serve.jobs.states import NewScene
 from serve.jobs.store import JobStore
+from serve.pictures import loose_pictures as loose
+from serve.pictures.result_store import ResultStore
 from serve.state.database import MIGRATIONS, open_database
+from serve.state.storage_budget import StorageBudget
 from serve.state.tables import picture_holds
 from serve.usage import store as usage
 from serve.webhooks import outbox
@@ -25,6 +28,19 @@ def back_and_forth(engine: Engine, revision: str) -> None:
             config.set_main_option("script_location", str(MIGRATIONS))
             config.attributes["connection"] = connection
             direction(config, to)
+
+
+def test_files_of_results_are_nobodys_before_there_were_any(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
+    results = ResultStore(engine, 10)
+    token = results.begin("a", "0" * 64, 1, StorageBudget(10, 10))
+    results.keep("a", "0" * 64, "png", 1, 60.0, token)
+    back_and_forth(engine, "0012")
+    dropped: list[str] = []
+    for noted in loose.old(engine, -1.0):
+        loose.tidy(engine, noted, dropped.append)
+    assert dropped == ["0" * 64]
+    engine.dispose()
 
 
 def test_deliveries_of_jobs_outlive_it_and_those_of_no_job_do_not(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, text
 
@@ -34,8 +37,28 @@ def test_replicas_that_start_at_once_migrate_it_once(tmp_path: Path) -> None:
     for engine in engines:
         with engine.connect() as connection:
             versions = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
-        assert versions == ["0012"]
+        assert versions == ["0014"]
         engine.dispose()
+
+
+def test_threads_of_a_process_migrate_two_databases_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alembic forgets which is which."""
+    upgrade, under_way, most = command.upgrade, list[str](), list[int]()
+
+    def slow(config: Config, revision: str) -> None:
+        under_way.append(revision)
+        most.append(len(under_way))
+        time.sleep(0.01)
+        upgrade(config, revision)
+        under_way.pop()
+
+    monkeypatch.setattr(command, "upgrade", slow)
+    with ThreadPoolExecutor(4) as pool:
+        for engine in pool.map(open_database, [f"sqlite:///{tmp_path / str(n)}.sqlite" for n in range(4)]):
+            engine.dispose()
+    assert most == [1] * 4
 
 
 def test_it_waits_for_the_holder_of_a_new_file(tmp_path: Path) -> None:

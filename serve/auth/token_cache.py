@@ -1,0 +1,129 @@
+"""The tokens as an edge replica knows them, and what each may still spend."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from deployments.errors import NotReady
+
+from ..http.error_responses import Refusal
+from ..telemetry.logs import logger
+from .key_cache import KeyCache
+from .keys import Key
+from .tokens import Token, TokenStore, read_token
+
+MOST_KNOWN = 10_000
+MOST_LOOKED_UP = 32
+"""The tokens that are looked up at once; others are told to come back."""
+UNKNOWN = "this token is not known here"
+ENDED = "this token has expired"
+RETRY_S = 1.0
+Result = TypeVar("Result")
+FAULTS = (SQLAlchemyError, OSError, ValueError)
+
+
+@dataclass(frozen=True)
+class TokenBudget:
+    """Budget of one token, in one place for all edge replicas. It counts against the tenant's too."""
+
+    token: Token
+    store: TokenStore
+    seconds_left: float
+
+    async def count_request(self) -> None:
+        """Take one request. Raises Refusal 429 where none is left."""
+        if self.token.limited and not await _in_thread(lambda: self.store.count_request(self.token.id)):
+            raise self.spent("requests")
+
+    async def spend(self, amount: float) -> None:
+        """Take megapixel-steps. Raises Refusal 429 where fewer are left."""
+        if self.token.limited and not await _in_thread(lambda: self.store.spend(self.token.id, amount)):
+            raise self.spent("megapixel-steps", amount)
+
+    async def give_back(self, amount: float) -> None:
+        """Return what was taken for work of which nothing was made."""
+        if self.token.limited:
+            await _in_thread(lambda: self.store.give_back(self.token.id, amount))
+
+    def spent(self, unit: str, amount: float | None = None) -> Refusal:
+        """Return the refusal of what is over the budget, which no waiting mends but another token does."""
+        takes = "" if amount is None else f": this takes {amount:.1f}"
+        message = f"this token's budget has not as many {unit} left{takes}; its key mints another"
+        return Refusal(429, "rate_limited", message, retry_after_s=max(1.0, self.seconds_left))
+
+
+class TokenCache:
+    """The tokens are in the database of the keys, which say whether they may still be used.
+
+    Only what bears this service's signature, and has not ended, is looked up: a stranger cannot have it.
+    """
+
+    def __init__(self, keys: KeyCache) -> None:
+        self._keys = keys
+        self._known: OrderedDict[str, Token] = OrderedDict()
+        self._secret: bytes | None = None
+        self._opening = asyncio.Lock()
+        self._looking = 0
+
+    async def find(self, text: str) -> tuple[Key, TokenBudget]:
+        """Return the key that the token stands for, with the token's scopes alone, and its budget.
+
+        Raises Refusal 401, also where the key has ended, and NotReady.
+        """
+        offered = read_token(text)
+        if offered is None:
+            raise Refusal(401, "unauthenticated", UNKNOWN)
+        await self._keys.refresh()
+        if not offered.is_signed(await self._signing()):
+            raise Refusal(401, "unauthenticated", UNKNOWN)
+        if offered.ends <= self._keys.now():
+            self._known.pop(offered.id, None)
+            raise Refusal(401, "unauthenticated", ENDED)
+        token = self._known.get(offered.id) or await self._look_up(offered.id)
+        if token is None or not token.is_of(text):
+            raise Refusal(401, "unauthenticated", UNKNOWN)
+        key = await self._keys.find_minting(token.key_id)
+        left_s = token.expires_at - self._keys.now()
+        if left_s <= 0:
+            raise Refusal(401, "unauthenticated", ENDED)
+        scopes = tuple(scope for scope in token.scopes if key.may(scope))
+        return replace(key, scopes=scopes), TokenBudget(token, self._store(), left_s)
+
+    async def _signing(self) -> bytes:
+        """Return the secret that signs tokens, read once."""
+        if self._secret is None:
+            async with self._opening:
+                if self._secret is None:
+                    self._secret = await _in_thread(lambda: self._store().secret())
+        return self._secret
+
+    async def _look_up(self, token_id: str) -> Token | None:
+        if self._looking >= MOST_LOOKED_UP:
+            raise NotReady("too many new tokens are being looked up here", retry_after_s=RETRY_S)
+        self._looking += 1
+        try:
+            token = await _in_thread(lambda: self._store().find(token_id))
+        finally:
+            self._looking -= 1
+        if token is not None:
+            self._known[token_id] = token
+            while len(self._known) > MOST_KNOWN:
+                self._known.popitem(last=False)
+        return token
+
+    def _store(self) -> TokenStore:
+        return TokenStore(self._keys.store().engine)
+
+
+async def _in_thread(work: Callable[[], Result]) -> Result:
+    try:
+        return await asyncio.to_thread(work)
+    except FAULTS as error:
+        logger.warning("the tokens cannot be read: %s", type(error).__name__)
+        raise NotReady("the tokens cannot be read at present", retry_after_s=5) from None

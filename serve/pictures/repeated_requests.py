@@ -1,0 +1,105 @@
+"""Rows of requests that may be repeated: who makes the answer to one, and which result it was.
+
+One request with a key is answered once. The first that comes has a lease while it paints; the same request
+meanwhile waits for it, and one that comes later gets the same answer again. Every method is one transaction.
+All of them raise SQLAlchemyError.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Engine, and_, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from ..state.database import now_of, reading
+from ..state.tables import repeated_requests as rows
+
+KEPT_S = 86_400.0
+
+
+@dataclass(frozen=True)
+class Mine:
+    """The caller makes the answer."""
+
+    lease: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The answer was made before."""
+
+    result_id: str
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """Another request makes the answer at present."""
+
+
+class OtherBody(Exception):
+    """The key was used for another body."""
+
+
+class RepeatedRequests:
+    """`owner` is the tenant. Without `now`, in seconds since 1970, it is whatever time the database has."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def claim(
+        self, owner: str, key: str, body_hash: str, lease_s: float, now: float | None = None
+    ) -> Mine | Answered | UnderWay:
+        """Say who makes the answer. Raises OtherBody."""
+        try:
+            return self._claim(owner, key, body_hash, lease_s, now)
+        except IntegrityError:  # Claimed by another process since we looked (PostgreSQL).
+            return self._claim(owner, key, body_hash, lease_s, now)
+
+    def _claim(
+        self, owner: str, key: str, body_hash: str, lease_s: float, given_now: float | None
+    ) -> Mine | Answered | UnderWay:
+        mine, lease = _of(owner, key), secrets.token_hex(16)
+        with self._engine.begin() as connection:
+            now = now_of(connection, given_now)
+            connection.execute(delete(rows).where(mine, rows.c.expires_at <= now))
+            row = connection.execute(select(rows).where(mine).with_for_update()).one_or_none()
+            held = {"lease": lease, "lease_until": now + lease_s, "expires_at": now + KEPT_S}
+            if row is None:
+                whose = {"owner": owner, "idempotency_key": key, "body_hash": body_hash}
+                connection.execute(insert(rows).values(**whose, **held))
+                return Mine(lease)
+            if row.body_hash != body_hash:
+                raise OtherBody
+            if row.result_id is not None:
+                return Answered(row.result_id, json.loads(row.headers))
+            if row.lease_until > now:
+                return UnderWay()
+            connection.execute(update(rows).where(mine).values(**held))
+            return Mine(lease)
+
+    def is_under_way(self, owner: str, key: str) -> bool:
+        """Return whether another request has the turn, so that it would only be waited for."""
+        mine = select(rows.c.result_id, rows.c.lease_until).where(_of(owner, key))
+        with reading(self._engine) as connection:
+            row = connection.execute(mine).one_or_none()
+            return row is not None and row.result_id is None and row.lease_until > now_of(connection)
+
+    def answer(self, owner: str, key: str, lease: str, result_id: str, headers: dict[str, str]) -> None:
+        """Note which result the answer was. Nothing is noted where the lease was lost."""
+        with self._engine.begin() as connection:
+            mine = update(rows).where(_of(owner, key), rows.c.lease == lease)
+            connection.execute(mine.values(result_id=result_id, headers=json.dumps(headers)))
+
+    def abandon(self, owner: str, key: str, lease: str) -> None:
+        """Let the next request with the key make the answer, since this one made none."""
+        with self._engine.begin() as connection:
+            unanswered = rows.c.lease == lease, rows.c.result_id.is_(None)
+            connection.execute(delete(rows).where(_of(owner, key), *unanswered))
+
+
+def _of(owner: str, key: str) -> ColumnElement[bool]:
+    return and_(rows.c.owner == owner, rows.c.idempotency_key == key)

@@ -1,0 +1,161 @@
+"""Kept results for their callers: keep, sign, read. What blocks runs in threads.
+
+A link is signed with a secret that all replicas share (HMAC-SHA-256 over the id, the format and the end), so
+any of them answers it, and an altered one costs no look into the database.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property, partial
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..config.service_config import ServiceConfig
+from ..http.error_responses import Refusal
+from ..state.disk_space import DiskSpace
+from ..state.open_state import open_state
+from ..state.shared_secrets import shared_secret
+from ..state.storage_budget import StorageBudget, StorageFull
+from ..telemetry.logs import logger
+from . import loose_pictures as loose
+from .in_thread import ROOM_S, in_thread
+from .picture_files import Damaged, Pictures, name_of, open_pictures
+from .result_store import KeptResult, ResultStore
+
+FILE_NAME = re.compile(r"([0-9a-f]{32})\.(png|jpeg|webp)")
+END = re.compile(r"[1-9][0-9]{0,11}")
+ALTERED = "this link is not as it was signed"
+EXPIRED = "this link has expired, or its picture is no longer kept"
+NO_RESULT = "there is no such result"
+
+
+class ResultService:
+    """Opens the database at the first result. Every method raises NotReady where that fails."""
+
+    def __init__(self, config: ServiceConfig) -> None:
+        self._config = config
+
+    @cached_property
+    def store(self) -> ResultStore:
+        engine = open_state(self._config.state_folder, self._config.jobs)
+        return ResultStore(engine, self._config.results.max_kept)
+
+    @cached_property
+    def _files(self) -> Pictures:
+        return open_pictures(self._config.jobs.pictures_place(self._config.state_folder))
+
+    @cached_property
+    def _disk(self) -> DiskSpace:
+        return DiskSpace(self._config.jobs, self._config.state_folder)
+
+    @cached_property
+    def _secret(self) -> bytes:
+        return shared_secret(self.store.engine, "links")
+
+    @property
+    def base_url(self) -> str | None:
+        """Return the address that links begin with, where the configuration names one."""
+        return self._config.results.base_url
+
+    async def check_room(self, owner: str, count: int, size: int) -> None:
+        """Refuse what could not be kept once it is painted: 507. `size`: the bytes that are expected."""
+
+        def check() -> None:
+            self.store.check_room(owner, count, size, self._budget())
+
+        with _full_in_words():
+            await in_thread(check, "results")
+
+    async def link(self, owner: str, data: bytes, wire_format: str) -> tuple[str, int]:
+        """Keep a picture. Return its link's path with its query, and its end in seconds since 1970.
+
+        Raises Refusal 507.
+        """
+        kept = await self.keep(owner, data, wire_format, self._config.results.link_ttl_s)
+        signature = await in_thread(
+            lambda: self._signature(kept.id, kept.format, int(kept.expires_at)), "links"
+        )
+        path = f"/v1/results/{kept.id}.{kept.format}"
+        return f"{path}?expires={int(kept.expires_at)}&signature={signature}", int(kept.expires_at)
+
+    async def keep(self, owner: str, data: bytes, wire_format: str, ttl_s: float) -> KeptResult:
+        """Keep a result, on the disk when this returns. Raises Refusal 507."""
+        with _full_in_words():
+            return await in_thread(partial(self._keep, owner, data, wire_format, ttl_s), "results")
+
+    async def linked(self, file_name: str, expires: str, signature: str) -> KeptResult:
+        """Return what is known of the result that a link leads to.
+
+        Raises Refusal 404 for what is no result's name, 403 for an altered link, and 410 for one that ended.
+        """
+        found = FILE_NAME.fullmatch(file_name)
+        if found is None:
+            raise Refusal(404, "not_found", NO_RESULT)
+        result_id, wire_format = found[1], found[2]
+        end = int(expires) if END.fullmatch(expires) else 0
+        expected = await in_thread(lambda: self._signature(result_id, wire_format, end), "links")
+        if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
+            raise Refusal(403, "forbidden", ALTERED)
+        return await self.find(result_id)
+
+    async def find(self, result_id: str) -> KeptResult:
+        """Return what is known of a result. Raises Refusal 410 where it has expired."""
+        kept = await in_thread(lambda: self.store.find(result_id), "results")
+        if kept is None:
+            raise Refusal(410, "gone", EXPIRED)
+        return kept
+
+    async def read(self, kept: KeptResult) -> bytes:
+        """Return a result's file. Raises Refusal 410 where it is damaged."""
+        data = await in_thread(lambda: self._intact(kept.name), "results")
+        if isinstance(data, Damaged):
+            logger.warning("a kept result: %s", data)
+            raise Refusal(410, "gone", f"the kept picture was found {data.how}, and cannot be made again")
+        return data
+
+    def _signature(self, result_id: str, wire_format: str, end: int) -> str:
+        signed = f"GET\n{result_id}.{wire_format}\n{end}".encode()
+        digest = hmac.new(self._secret, signed, hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+    def _keep(self, owner: str, data: bytes, wire_format: str, ttl_s: float) -> KeptResult:
+        files, name = self._files, name_of(data)
+        token = self.store.begin(owner, name, len(data), self._budget())
+        kept = None
+        try:
+            files.put(data)
+            kept = self.store.keep(owner, name, wire_format, len(data), ttl_s, token)
+        finally:
+            if kept is None:
+                with suppress(SQLAlchemyError, OSError):  # Its note stays, and a worker finds it.
+                    loose.tidy(self.store.engine, token, files.drop)
+        return kept
+
+    def _budget(self) -> StorageBudget:
+        jobs = self._config.jobs
+        return StorageBudget(jobs.max_stored_bytes, jobs.max_stored_scenes, self._disk.left_bytes())
+
+    def _intact(self, name: str) -> bytes | Damaged:
+        try:
+            return self._files.get(name)
+        except Damaged:
+            pass  # Not every store behind fsspec puts a whole file at once.
+        try:
+            return self._files.get(name)
+        except Damaged as damage:
+            return damage
+
+
+@contextmanager
+def _full_in_words() -> Iterator[None]:
+    """Raise StorageFull as Refusal 507."""
+    try:
+        yield
+    except StorageFull as full:
+        raise Refusal(507, "insufficient_storage", str(full), retry_after_s=ROOM_S) from None

@@ -1,0 +1,173 @@
+"""Submit jobs: those of POST /v1/jobs, and single requests that prefer not to be waited for.
+
+A proxy may cut off a request that is silent for a minute. With `Prefer: respond-async` (RFC 7240) what is
+requested is kept as a job, the answer is 202 with the job's address at once, and the painting goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+
+from deployments.errors import InvalidRequest
+from deployments.messages import PictureFormat
+
+from ..api.input_pictures import InputPicture
+from ..api.schema import LayerRequest, PictureInput, SceneRequest
+from ..auth.middleware import budget_of, key_of, tenant_of
+from ..config.service_config import ServiceConfig
+from ..graph.scene import Graph
+from ..http.body import digest_of
+from ..http.error_responses import Refusal
+from ..http.paths import link
+from ..jobs.job_responses import accepted
+from ..jobs.job_schema import JobAccepted, JobRequest
+from ..jobs.job_service import Alone, JobService
+from ..jobs.single_layers import SingleLayerRequest
+from ..jobs.states import JobState
+from ..openapi.fragments import responses_of
+from ..pictures.service import PictureService
+from .charges import check_budget
+from .input_pictures import admit, keeping_inputs, layers_in
+
+LATER: dict[int | str, dict[str, Any]] = responses_of(
+    "kept as a job, where the caller prefers `respond-async`",
+    headers=("Location", "Preference-Applied"),
+    status=202,
+)
+LATER[202]["model"] = JobAccepted
+"""The 202 of a route that may also answer at once."""
+Requested = TypeVar("Requested", SceneRequest, LayerRequest)
+KEY = re.compile(r"[\x21-\x7e]{1,255}")
+KEY_HEADER, PREFER, ASYNC = "Idempotency-Key", "Prefer", "respond-async"
+DESCRIBED = {
+    KEY_HEADER: (
+        f"^{KEY.pattern}$",
+        "with `respond-async`: the same key and body mean the same job for a day",
+    ),
+    PREFER: (".*", "`respond-async`: 202 with a job's address at once; it needs the scope `jobs`"),
+}
+"""The headers of a route that may answer with a job."""
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Return the header's value; with a token, one that no other caller has. Raises InvalidRequest."""
+    given = request.headers.getlist(KEY_HEADER)
+    if not given:
+        return None
+    if len(given) > 1 or not KEY.fullmatch(given[0]):
+        raise InvalidRequest("an Idempotency-Key is 1 to 255 visible ASCII characters", KEY_HEADER)
+    budget = budget_of(request)
+    if budget is None:
+        return given[0]
+    # With a space, which no header's value has here.
+    return f"token {budget.token.id} {hashlib.sha256(given[0].encode()).hexdigest()}"
+
+
+def prefers_async(request: Request) -> bool:
+    """Return whether the caller prefers not to wait.
+
+    Raises Refusal 403 where its key has no use for jobs, and InvalidRequest for what is no Idempotency-Key.
+    """
+    idempotency_key(request)
+    given = ",".join(request.headers.getlist(PREFER)).split(",")
+    preferences = {each.partition(";")[0].partition("=")[0].strip().lower() for each in given}
+    if ASYNC not in preferences:
+        return False
+    key = key_of(request)
+    if key is not None and not key.may("jobs"):
+        message = "Prefer: respond-async makes a job, and this key has no scope jobs"
+        raise Refusal(403, "forbidden", message, PREFER)
+    return True
+
+
+def address_of(request: Request, job: JobState) -> str:
+    """Return the job's address as its caller reaches it, under whatever prefix."""
+    return link(request, f"/v1/jobs/{job.id}")
+
+
+def kept_as_it_is(requested: Requested, accepted: PictureFormat | None) -> Requested:
+    """Return a request as a job takes it: the format is named, and its picture has an address anyway."""
+    wire_format = requested.output.format or accepted
+    output = requested.output.model_copy(update={"format": wire_format, "sent_as": None})
+    return requested.model_copy(update={"output": output})
+
+
+class JobSubmission:
+    """Submit for the routes. `limits` are those of pictures that are sent inside of a request."""
+
+    def __init__(
+        self, service: JobService, config: ServiceConfig, graph: Graph, pictures: PictureService
+    ) -> None:
+        self._service, self._limits = service, config.limits
+        self._graph, self._pictures = graph, pictures
+
+    async def submit(
+        self,
+        request: Request,
+        requested: JobRequest | Alone,
+        digest: str,
+        named: Sequence[tuple[str, PictureInput]],
+    ) -> JobState:
+        """Keep a job, and what it starts from. Raises what JobService.submit and keep_inputs raise."""
+        await check_budget(request)
+        key, api_key, tenant = idempotency_key(request), key_of(request), tenant_of(request)
+        key_id, budget = api_key.id if api_key else None, budget_of(request)
+        if not named:
+            return await self._service.submit(tenant, requested, digest, key, key_id, budget=budget)
+        asked = [picture for _, picture in named]
+        earlier = await self._service.would_submit(tenant, requested, digest, key, key_id, asked)
+        if earlier is not None:
+            return earlier
+        async with keeping_inputs(request, named, self._graph, self._limits, self._pictures) as known:
+            return await self._service.submit(tenant, requested, digest, key, key_id, known, budget=budget)
+
+    async def respond(
+        self,
+        request: Request,
+        parts: Sequence[SceneRequest | SingleLayerRequest],
+        digest: str,
+        named: Sequence[tuple[str, PictureInput]],
+        check: Callable[[Mapping[PictureInput, InputPicture]], object],
+    ) -> Response:
+        """Answer 202 with the job that paints what is requested.
+
+        `check` refuses what cannot be painted, in the words of the request, before anything is kept.
+        """
+        # Any size will do: a layer's size is fitted to that of its picture, and never refused for it.
+        unknown = {picture: InputPicture(name="", width=1, height=1) for _, picture in named}
+        layers = [
+            layer
+            for part in parts
+            for layer in layers_in(part.requested if isinstance(part, SingleLayerRequest) else part)
+        ]
+        await admit(lambda: check(unknown), layers)
+        return _answer(request, await self.submit(request, Alone(parts), _own(request, digest), named))
+
+    async def earlier(self, request: Request, digest: str) -> Response | None:
+        """Return the answer to the same request with the same key, if it was sent before.
+
+        What it names, such as a member of the cast, may be gone since.
+        """
+        job = await self.earlier_job(request, _own(request, digest))
+        return None if job is None else _answer(request, job)
+
+    async def earlier_job(self, request: Request, digest: str) -> JobState | None:
+        """Return the job that was submitted with the same key and body, if there is one."""
+        key = idempotency_key(request)
+        return None if key is None else await self._service.earlier(tenant_of(request), digest, key)
+
+
+def _own(request: Request, digest: str) -> str:
+    """Return the digest of a body and of what it was sent to: equal bodies may mean different pictures."""
+    return digest_of([request.url.path.rpartition("/")[2], digest])
+
+
+def _answer(request: Request, job: JobState) -> Response:
+    headers = {"Location": address_of(request, job), "Preference-Applied": ASYNC}
+    return JSONResponse(accepted(job).model_dump(), 202, headers)

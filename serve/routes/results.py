@@ -1,0 +1,44 @@
+"""GET /v1/results/{name}: what a signed link leads to. The signature stands in for a key."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from ..api.responses import FORMATS
+from ..http.body_limits import hold_more
+from ..http.error_responses import Refusal
+from ..openapi.fragments import responses_of
+from ..pictures.results import ALTERED, ResultService
+
+QUERY = {"expires": "^[1-9][0-9]{0,11}$", "signature": "^[A-Za-z0-9_-]{43}$"}
+DESCRIBED = {
+    "parameters": [
+        {"name": name, "in": "query", "required": True, "schema": {"type": "string", "pattern": pattern}}
+        for name, pattern in QUERY.items()
+    ]
+}
+
+
+def result_routes(service: ResultService) -> APIRouter:
+    router = APIRouter()
+
+    @router.get(
+        "/v1/results/{name}",
+        responses=responses_of("the picture", FORMATS, ("ETag", "Cache-Control")),
+        response_class=Response,
+        openapi_extra=DESCRIBED,
+    )
+    async def look_at_result(request: Request, name: str) -> Response:
+        """Return the picture that a link of an answer leads to, until the link expires. It needs no key."""
+        given = request.query_params.multi_items()
+        if sorted(field for field, _ in given) != sorted(QUERY):
+            raise Refusal(403, "forbidden", ALTERED)
+        query = dict(given)
+        kept = await service.linked(name, query["expires"], query["signature"])
+        hold_more(request.scope, kept.bytes)
+        data = await service.read(kept)
+        headers = {"ETag": f'"{kept.name}"', "Cache-Control": "private, immutable"}
+        headers["X-Content-Type-Options"] = "nosniff"
+        return Response(data, media_type=f"image/{kept.format}", headers=headers)
+
+    return router
