@@ -17,7 +17,7 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.http.body import parse
 from serve.ingress import build_api
-from serve.stories.story_schema import PageChange
+from serve.stories.story_schema import PageChange, StoryChange
 from tests.support.poses import KEYPOINTS
 from tests.support.scene_requests import SCENE, SMALL, error_of
 
@@ -84,6 +84,8 @@ def minimal(shape: type[Wire], beside: str = "", null: bool = False) -> dict[str
         return others[beside] if null else {}
     if shape is PageChange:  # One of its fields at least.
         return {"alt": "a"} if beside == "text" else {"text": "a"}
+    if shape is StoryChange:
+        return {"author": "a"} if beside == "title" else {"title": "a"}
     needed = {name: VALUES[name] for name, field in shape.model_fields.items() if field.is_required()}
     if shape is not SceneRequest or (beside in EITHER and not null):
         return needed
