@@ -116,7 +116,7 @@ def _cell(folder: Path) -> int:
     """Return how many of the preview's pixels lie along a latent's patch of 16: each level but one halves."""
     try:
         levels = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8-sig"))
-        halvings: int = len(levels["decoder_block_out_channels"]) - 1
+        halvings: int = len(levels["block_out_channels"]) - 1
     except (OSError, ValueError, KeyError, TypeError):
         halvings = 4
     return min(max((1 << halvings) // SHRINK, 1), 16)

@@ -18,11 +18,11 @@ from pathlib import Path
 import torch
 from diffusers import StableDiffusionPipeline
 
+from deployments.diffusion.model.patch_autoencoder import PatchAutoencoder
 from models.training import draw, evaluate, judges, model_card, training_pictures
 from models.training.known_words_file import write_known_words
 from models.training.networks import autoencoder, diffusion, text, text_pretraining
-from models.training.networks.latents import FACTOR_PX, FILE, PatchBasis
-from models.training.networks.linear_encoder import set_linear_encoder
+from models.training.networks.latents import FILE, PatchBasis
 from models.training.subjects import SUBJECTS
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
@@ -57,10 +57,10 @@ def assemble(
     return pipeline
 
 
-def latent_factor(folder: Path) -> int:
-    """Return the pixels for each latent of a model's folder, both ways."""
+def same_latents(folder: Path) -> bool:
+    """Return whether a model's folder has the kind of latents that is trained here."""
     config = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))
-    return int(2 ** (len(config["decoder_block_out_channels"]) - 1))
+    return bool(config["_class_name"] == PatchAutoencoder.__name__)
 
 
 def main() -> None:
@@ -74,15 +74,15 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="checkpoints (default build/training/SUBJECT)")
     parser.add_argument("--start-from", type=Path, help="train a finished model's folder further")
     parser.add_argument("--pictures", type=int, default=3_000, help="at most; a subject may have fewer")
-    parser.add_argument("--decoder-steps", type=int, default=8_000, help="decoder steps of 4 crops")
+    parser.add_argument("--decoder-steps", type=int, default=3_000, help="decoder steps of 16 crops")
     parser.add_argument("--text-steps", type=int, default=1_500)
     parser.add_argument("--steps", type=int, default=4_000, help="denoiser steps of 64 pictures")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    if options.start_from and latent_factor(options.start_from) != FACTOR_PX:
-        parser.error(f"{options.start_from} has latents of another size: train from nothing instead")
+    if options.start_from and not same_latents(options.start_from):
+        parser.error(f"{options.start_from} has latents of another kind: train from nothing instead")
 
     torch.set_num_threads(options.threads)
     subject = SUBJECTS[options.subject]
@@ -102,22 +102,12 @@ def main() -> None:
         trained = StableDiffusionPipeline.from_pretrained(options.start_from, dtype=torch.float32)
         vae, trainee = trained.vae, diffusion.Trainee.of(trained.unet, trained.text_encoder)
     else:
-        vae = autoencoder.build_autoencoder(basis.channels)
+        vae = autoencoder.build_autoencoder(basis)
         text_encoder = text.build_text_encoder(tokenizer)
         text_pretraining.pretrain(subject, tokenizer, text_encoder, work, options.text_steps, options.seed)
         trainee = diffusion.Trainee.of(diffusion.build_unet(subject), text_encoder)
     diffusion.train(subject, tokenizer, trainee, buckets, work, options.steps, options.seed, options.device)
-    autoencoder.train_decoder(
-        vae,
-        buckets,
-        basis,
-        work,
-        options.decoder_steps,
-        options.seed,
-        options.device,
-        trained=options.start_from is not None,
-    )
-    set_linear_encoder(vae, basis, buckets[0].latents)
+    autoencoder.train_decoder(vae, buckets, basis, work, options.decoder_steps, options.seed, options.device)
     assemble(out, vae, trainee, tokenizer)
     shutil.copy(work / FILE, out)
     write_known_words(subject, out)

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from models.training.networks.latents import FACTOR_PX, FILE, PatchBasis
+from deployments.diffusion.model.patch_autoencoder import FACTOR_PX
+from models.training.networks.latents import FILE, PatchBasis
 from models.training.subjects import Subject
 
 BASIS_PICTURES = 400

@@ -34,6 +34,8 @@ from deployments.errors import ModelUnusable
 Pipeline = Any
 STEMS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
 """File stems of the weights of each library's networks. A part of any other library is a model's own code."""
+OURS = "deployments.diffusion.model.patch_autoencoder"
+"""The library of the bundled models' VAE."""
 OWN_MODULES = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 """Names of diffusers' own pipelines' modules, some of which have a text encoder of their own."""
 RENAMED = {"MT5Tokenizer": "T5Tokenizer", "MT5TokenizerFast": "T5TokenizerFast"}
@@ -180,8 +182,8 @@ def _load_part(
 
 
 def _module(library: str, shown: str) -> str:
-    """Return the module of a part's class: one of the two libraries, or of diffusers' own pipelines."""
-    if library in STEMS:
+    """Return the module of a part's class: one of the two libraries, of diffusers' own pipelines, or ours."""
+    if library in STEMS or library == OURS:
         return library
     if OWN_MODULES.fullmatch(library) and importlib.util.find_spec(f"diffusers.pipelines.{library}"):
         return f"diffusers.pipelines.{library}"
@@ -229,15 +231,13 @@ def _plainly_named(
 
 @contextmanager
 def _small_vae_expected() -> Iterator[None]:
-    """Drop diffusers' warning of an AutoencoderTiny where a pipeline's annotation has another VAE.
-
-    diffusers documents it as taking that one's place.
-    """
+    """Drop diffusers' warning of a VAE that takes the place of the one in a pipeline's annotation."""
     logger = logging.getLogger("diffusers.pipelines.pipeline_utils")
 
     def is_news(record: logging.LogRecord) -> bool:
         message = record.getMessage()
-        return not (message.startswith("Expected types for vae:") and "AutoencoderTiny" in message)
+        known = "AutoencoderTiny" in message or "PatchAutoencoder" in message
+        return not (message.startswith("Expected types for vae:") and known)
 
     logger.addFilter(is_news)
     try:

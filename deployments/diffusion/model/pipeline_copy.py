@@ -28,7 +28,7 @@ Wait = Callable[[Where, Call], Any]
 """Returns what the call returns, once it was made."""
 OnStep = Callable[[Any, Any, Any, Any], None]
 """Is given the scheduler, the prediction, the timestep and the sample, before the step."""
-NO_NOISE = ("AutoencoderKL", "AsymmetricAutoencoderKL", "AutoencoderTiny")
+NO_NOISE = ("AutoencoderKL", "AsymmetricAutoencoderKL", "AutoencoderTiny", "PatchAutoencoder")
 """VAEs that take a generator when they decode, and draw nothing from it."""
 
 

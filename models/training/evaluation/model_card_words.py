@@ -49,11 +49,13 @@ It was trained from nothing, on a CPU, to run on a CPU: it is the model that Sce
 
 Every training picture was drawn by our own program in `models/training/`: {reads}. The captions were
 written by the same program. No third-party pictures, captions or weights were used. The latents are a
-fixed linear basis of 16 by 16 pixel patches of the picture at half its size; the decoder starts at their
-linear inverse and learns the full size and the edges. The text encoder, its vocabulary and the denoiser
+fixed linear basis of 16 by 16 pixel patches of the picture at half its size; the decoder is their linear
+inverse and a network that adds the full size and the edges. The text encoder, its vocabulary and the denoiser
 (v-prediction, zero terminal signal) were trained from random weights.
 
 ## Use
+
+From a checkout, or where Scenewright is installed: the decoder is a class of its own.
 
 ```python
 from diffusers import DiffusionPipeline

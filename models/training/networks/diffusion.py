@@ -15,7 +15,7 @@ from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, UNet2DConditio
 from diffusers.models.attention_processor import AttnProcessor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from models.training.networks.latents import FACTOR_PX
+from deployments.diffusion.model.patch_autoencoder import FACTOR_PX
 from models.training.networks.muon import MuonAdamW
 from models.training.networks.text import HIDDEN
 from models.training.subjects import Subject

@@ -12,14 +12,11 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch.nn.functional import avg_pool2d, fold, unfold
+from torch.nn.functional import avg_pool2d, unfold
+
+from deployments.diffusion.model.patch_autoencoder import PATCH_PX, SHRINK, decode_linearly, encode
 
 FILE = "latent_basis.safetensors"
-SHRINK = 2
-PATCH_PX = 16
-"""A patch of the half-size picture."""
-FACTOR_PX = SHRINK * PATCH_PX
-"""Full-size pixels for each latent, both ways."""
 # 1 whitens fully, 0 leaves the spectrum as it is. Half keeps colour and outline ahead of fine detail,
 # so that the sampler settles them first.
 WHITENING = 0.5
@@ -43,17 +40,11 @@ class PatchBasis:
 
     def encode(self, pixels: torch.Tensor) -> torch.Tensor:
         """Project pixels (n, 3, h, w) in -1..1 to latents (n, c, h/32, w/32)."""
-        n, _, h, w = pixels.shape
-        patches = unfold(avg_pool2d(pixels, SHRINK), PATCH_PX, stride=PATCH_PX).transpose(1, 2)
-        latents = (patches - self.mean) @ self.components.T * self.gain
-        return latents.transpose(1, 2).reshape(n, self.channels, h // FACTOR_PX, w // FACTOR_PX)
+        return encode(pixels, self.mean, self.components, self.gain)
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Return the linear inverse: half-size pixels (n, 3, 16 h, 16 w) in about -1..1."""
-        _, _, h, w = latents.shape
-        flat = latents.flatten(2).transpose(1, 2)
-        patches = (flat / self.gain) @ self.components + self.mean
-        return fold(patches.transpose(1, 2), (h * PATCH_PX, w * PATCH_PX), PATCH_PX, stride=PATCH_PX)
+        return decode_linearly(latents, self.mean, self.components, self.gain)
 
     def save(self, path: Path) -> None:
         """Write the basis as safetensors."""

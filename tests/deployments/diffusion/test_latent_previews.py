@@ -65,7 +65,7 @@ def test_a_models_own_basis_is_undone_and_averaged(tmp_path: Path) -> None:
 def test_latents_of_the_half_size_picture_are_shown_in_cells_of_eight(tmp_path: Path) -> None:
     basis = orthonormal_basis(tmp_path)
     (tmp_path / "vae").mkdir()
-    (tmp_path / "vae" / "config.json").write_text('{"decoder_block_out_channels": [8, 8, 8, 8, 8, 8]}')
+    (tmp_path / "vae" / "config.json").write_text('{"block_out_channels": [8, 8, 8, 8, 8, 8]}')
     latents = np.random.default_rng(1).normal(size=(24, 3, 2)).astype(np.float32)
     to_colours = latent_map(tmp_path, 24, xl=False)
     assert to_colours is not None

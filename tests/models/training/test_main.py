@@ -54,7 +54,7 @@ def test_a_model_in_other_latents_is_refused_at_once(tmp_path: Path) -> None:
     old = ["--start-from", "models/storybook-character"]
     finished = subprocess.run([*command, *old], capture_output=True, text=True, timeout=280, check=False)
     assert finished.returncode == 2
-    assert "latents of another size" in finished.stderr
+    assert "latents of another kind" in finished.stderr
     assert not (tmp_path / "work").exists()
 
 

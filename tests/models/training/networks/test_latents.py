@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, interpolate
 
+from deployments.diffusion.model.patch_autoencoder import FACTOR_PX
 from models.training.figures.draw_figure import draw_figure, sample_figure
-from models.training.networks.latents import FACTOR_PX, PatchBasis
+from models.training.networks.latents import PatchBasis
 from models.training.training_pictures import to_tensor
 
 CHANNELS = 48
