@@ -120,7 +120,7 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def __init__(
         self,
         latent_channels: int = 32,
-        block_out_channels: tuple[int, ...] = (12, 48, 64, 96, 128, 192),
+        block_out_channels: tuple[int, ...] = (12, 48, 64, 96, 128, 160),
         blocks: int = 2,
         scaling_factor: float = 1.0,
         force_upcast: bool = False,
