@@ -19,6 +19,7 @@ import torch
 from diffusers import DiffusionPipeline
 from PIL import Image
 
+import deployments.diffusion.model.patch_autoencoder  # noqa: F401 (a part of the bundled models)
 from models.training.contact_sheet import Entry, draw_sheet, save_sheet
 from models.training.evaluation import classifier
 from models.training.evaluation.garment_color import garment_color

@@ -11,6 +11,7 @@ import diffusers
 import torch
 from diffusers import DiffusionPipeline
 
+import deployments.diffusion.model.patch_autoencoder  # noqa: F401 (a part of the bundled models)
 from deployments.diffusion.painter import PaintRequest
 
 

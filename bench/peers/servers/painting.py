@@ -10,6 +10,8 @@ import diffusers
 import torch
 from PIL import Image, ImageEnhance
 
+import deployments.diffusion.model.patch_autoencoder  # noqa: F401 (a part of the bundled models)
+
 MODELS = Path(__file__).parents[3] / "models"
 PROMPTS = {
     "character": "{}, full body, plain light gray studio background",

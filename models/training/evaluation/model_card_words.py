@@ -55,9 +55,10 @@ inverse and a network that adds the full size and the edges. The text encoder, i
 
 ## Use
 
-From a checkout, or where Scenewright is installed: the decoder is a class of its own.
+From a checkout, or where Scenewright is installed, since the VAE is a class of its own:
 
 ```python
+import deployments.diffusion.model.patch_autoencoder  # diffusers loads only what is imported
 from diffusers import DiffusionPipeline
 
 pipeline = DiffusionPipeline.from_pretrained("models/storybook-{subject}")

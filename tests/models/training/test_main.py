@@ -11,6 +11,7 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline
 
+import deployments.diffusion.model.patch_autoencoder  # noqa: F401 (a part of the bundled models)
 from models.training.networks.latents import FILE
 from models.training.subjects import SUBJECTS
 from models.training.training_pictures import sample_specs
