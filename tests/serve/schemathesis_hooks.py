@@ -25,6 +25,7 @@ IN_WORDS_ALONE = {
     ("POST /v1/pictures", "file"),
     ("GET /v1/stories", "after"),
     ("POST /v1/stories", "title"),  # Not blank.
+    ("PATCH /v1/stories/{story_id}", "title"),
     ("POST /v1/stories", "webhook.url"),  # A host that the operator allows.
     ("PUT /v1/cast/{name}", "name"),  # That of the path.
     ("POST /v1/images/generations", "body"),  # A stream holds one picture.
@@ -67,8 +68,10 @@ def filter_failure(context: HookContext, failure: Failure, case: Case[Any], resp
         return False  # Made-up versions are of no member.
     if response.status_code == 422 and isinstance(failure, RejectedPositiveData):
         error = response.json()["error"]
-        in_words = (case.operation.label, str(error["param"])) in IN_WORDS_ALONE
-        in_words |= not (OF_PICTURES | OF_THE_CAST).isdisjoint(str(error["param"]).split("."))
+        path = str(error["param"]).split(".")
+        named = path[:-1] if path[-1].isdigit() else path  # One of several: `character.0` is a `character`.
+        in_words = (case.operation.label, ".".join(named)) in IN_WORDS_ALONE
+        in_words |= not (OF_PICTURES | OF_THE_CAST).isdisjoint(path)
         return not (in_words or error["code"] == "cutout_failed")
     # DELETE cancels a job, which stays to be looked at.
     return not isinstance(failure, UseAfterFree)
