@@ -30,7 +30,7 @@ from deployments.reports.routing_stats import RoutingStats
 from deployments.start_pictures import read_start
 
 NO_LORAS_FIT = "without_loras"
-"""Of a picture whose LoRAs found no room on the device, and which was painted without any."""
+"""Declared of a picture that was painted without its LoRAs, since the device had no room for them."""
 PicturesOfJob = tuple[StartPicture | None, References | None, PosePicture | None]
 
 

@@ -25,7 +25,7 @@ export type Job = Answer<paths["/v1/jobs/{job_id}"]["get"], 200>;
 export type Token = Answer<Post<"/v1/tokens">, 201>;
 export type Picture = Scene["image"];
 
-/** What a scene's stream tells. Pass over names that you do not know. */
+/** An event of a scene's stream. Pass over names that you do not know. */
 export type SceneEvent =
   | { event: "layer.queued"; data: { layer: string; ahead: number; index?: number } }
   | { event: "layer.progress"; data: { layer: string; step: number; steps: number; preview?: string; index?: number } }

@@ -123,7 +123,7 @@ def _row(connection: Connection, tenant: str, now: float) -> Any:
 
 
 def _report(connection: Connection, tenant: str, month: str, limits: Limits, now: float) -> None:
-    """Tell that the month's budget is used up, where the tenant has an address for that."""
+    """Queue a webhook on the month's budget being used up, where the tenant has an address for that."""
     asked = select(tenants.c.budget_webhook).where(tenants.c.name == tenant)
     url = connection.execute(asked).scalar_one_or_none()
     if url is not None:

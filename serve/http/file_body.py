@@ -19,7 +19,7 @@ PIECE_BYTES = 256 << 10
 PIECE_S = 60.0
 """The time in which a piece is taken."""
 LEAST_BYTES_S = 64 << 10
-"""What a reader takes in a second at least, after the first PIECE_S."""
+"""The bytes that a reader takes in a second at least, after the first PIECE_S."""
 
 
 class FileBody(Response):

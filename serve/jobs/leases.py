@@ -28,7 +28,7 @@ from .token_budgets import give_back_scenes
 
 NOTHING: Mapping[Who, Used] = MappingProxyType({})
 KEPT_BYTES = case((scenes.c.picture.is_(None), 0), else_=scenes.c.picture_bytes)
-"""What a scene that fails keeps: a page that was painted before has its picture still."""
+"""The bytes of a picture that a failed scene keeps: a page that was painted before still has its picture."""
 LONGEST_WAIT_S = 3_600.0
 """Nothing waits longer for its next attempt: a time beyond it was written before the clock was set back."""
 

@@ -12,7 +12,7 @@ from ..config.layer_defaults import STABLE_DIFFUSION
 from .profile import LayerProfile, Profile
 
 STEPS = 50
-"""Of every call that was timed."""
+"""The steps of every call that was timed."""
 MERGE_S = 0.057
 """Our own figures in docs/composition.md: a cut-out (29 ms) and a 1024x512 merge to JPEG (27.5 ms)."""
 

@@ -39,7 +39,7 @@ def _expected(job: SceneJob | LayerJob | UploadJob) -> tuple[int, int]:
     if isinstance(job, LayerJob):
         return 1, PNG_BYTES_A_PX * job.width_px * job.height_px
     merge, figures = job.merge, len(job.layers) - 1 if isinstance(job, SceneJob) else len(job.characters)
-    # Of a figure: as it was painted, its mask, and cut out.
+    # A figure has three: as it was painted, its mask, and cut out.
     count = 2 + 3 * figures if merge.layers else 1
     if isinstance(job, SceneJob):
         return count, expected_bytes(job)

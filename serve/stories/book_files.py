@@ -24,7 +24,7 @@ MOST_BYTES = 2 << 30
 MOST_OPEN_BYTES = 4 << 30
 """Bytes of all books that this process makes and sends. One tenant's are half of them at most."""
 LEAST_FREE_BYTES = 64 << 20
-"""What stays free of the disk of temporary files, which need not be that of the jobs."""
+"""The bytes that stay free on the disk of temporary files, which need not be that of the jobs."""
 RETRY_AFTER_S = 30.0
 BUSY = "too many books are being made and sent; come back shortly"
 OWN_BUSY = "too many of your books are being made and sent; come back shortly"

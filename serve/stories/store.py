@@ -177,7 +177,7 @@ AS_NEW: dict[str, Any] = {
     "first_painted": None,
     "changed": False,
 }
-"""What is as in a new row; the picture, its format and its headers stay."""
+"""The values of a new row; the picture, its format and its headers stay."""
 
 
 def _replace(
