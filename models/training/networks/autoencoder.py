@@ -11,6 +11,7 @@ from torch.nn.functional import interpolate, l1_loss
 
 from deployments.diffusion.model.patch_autoencoder import FACTOR_PX, PatchAutoencoder, decode_linearly
 from models.training.networks.latents import PatchBasis
+from models.training.networks.mixed_precision import mixed_precision
 from models.training.networks.muon import MuonAdamW
 from models.training.training_pictures import Bucket
 
@@ -116,7 +117,7 @@ def train_decoder(
         noisy, pixels = noisy.to(device), pixels.to(device)
         noisy = noisy.contiguous(memory_format=torch.channels_last)
         linear = decode_linearly(noisy, learnt.mean, learnt.components, learnt.gain)
-        with torch.autocast(device, torch.bfloat16):
+        with mixed_precision(device):
             details = learnt.details(noisy, linear)
         painted = interpolate(linear, scale_factor=2, mode="bilinear") + details.float()
         error = l1_loss(painted, pixels)

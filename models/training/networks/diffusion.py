@@ -16,6 +16,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from deployments.diffusion.model.patch_autoencoder import FACTOR_PX
+from models.training.networks.mixed_precision import mixed_precision
 from models.training.networks.muon import MuonAdamW
 from models.training.networks.text import HIDDEN
 from models.training.subjects import Subject
@@ -167,7 +168,7 @@ def train(
         noise, timesteps = torch.randn_like(latents), draw_timesteps(len(latents))
         noisy = noising.add_noise(latents, noise, timesteps).to(device)
         target = noising.get_velocity(latents, noise, timesteps).to(device)
-        with torch.autocast(device, torch.bfloat16):
+        with mixed_precision(device):
             with torch.no_grad():
                 words = trainee.text(tokens.to(device)).last_hidden_state
             noisy = noisy.contiguous(memory_format=torch.channels_last)
