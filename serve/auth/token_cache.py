@@ -67,7 +67,7 @@ class TokenCache:
     def __init__(self, keys: KeyCache) -> None:
         self._keys = keys
         self._known: OrderedDict[str, Token] = OrderedDict()
-        self._secret: bytes | None = None
+        self._store: TokenStore | None = None
         self._opening = asyncio.Lock()
         self._looking = 0
 
@@ -80,7 +80,7 @@ class TokenCache:
         if offered is None:
             raise Refusal(401, "unauthenticated", UNKNOWN)
         await self._keys.refresh()
-        if not offered.is_signed(await self._signing()):
+        if not offered.is_signed(await self._verifying()):
             raise Refusal(401, "unauthenticated", UNKNOWN)
         if offered.ends <= self._keys.now():
             self._known.pop(offered.id, None)
@@ -93,22 +93,21 @@ class TokenCache:
         if left_s <= 0:
             raise Refusal(401, "unauthenticated", ENDED)
         scopes = tuple(scope for scope in token.scopes if key.may(scope))
-        return replace(key, scopes=scopes), TokenBudget(token, self._store(), left_s)
+        return replace(key, scopes=scopes), TokenBudget(token, self._opened(), left_s)
 
-    async def _signing(self) -> bytes:
-        """Return the secret that signs tokens, read once."""
-        if self._secret is None:
-            async with self._opening:
-                if self._secret is None:
-                    self._secret = await _in_thread(lambda: self._store().secret())
-        return self._secret
+    async def _verifying(self) -> list[bytes]:
+        """Return the secrets that verify tokens, read again every few seconds."""
+        if self._store is None or not self._store.secrets.is_fresh():
+            async with self._opening:  # One of all that wait reads them.
+                return await _in_thread(lambda: self._opened().secrets.verifying())
+        return self._store.secrets.verifying()
 
     async def _look_up(self, token_id: str) -> Token | None:
         if self._looking >= MOST_LOOKED_UP:
             raise NotReady("too many new tokens are being looked up here", retry_after_s=RETRY_S)
         self._looking += 1
         try:
-            token = await _in_thread(lambda: self._store().find(token_id))
+            token = await _in_thread(lambda: self._opened().find(token_id))
         finally:
             self._looking -= 1
         if token is not None:
@@ -117,8 +116,10 @@ class TokenCache:
                 self._known.popitem(last=False)
         return token
 
-    def _store(self) -> TokenStore:
-        return TokenStore(self._keys.store().engine)
+    def _opened(self) -> TokenStore:
+        if self._store is None:
+            self._store = TokenStore(self._keys.store().engine)
+        return self._store
 
 
 async def _in_thread(work: Callable[[], Result]) -> Result:

@@ -16,13 +16,14 @@ import hmac
 import math
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, and_, delete, func, insert, or_, select, update
 
 from ..config.access import Scope
 from ..state.database import now_of, reading
-from ..state.shared_secrets import shared_secret
+from ..state.shared_secrets import SharedSecrets
 from ..state.storage_budget import lock_owner
 from ..state.tables import tokens
 from .keys import Key, digest
@@ -64,6 +65,7 @@ class TokenStore:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.secrets = SharedSecrets(engine, "tokens")
 
     def mint(
         self,
@@ -79,7 +81,7 @@ class TokenStore:
         It ends with its key at the latest. None is no bound. Raises TooManyTokens.
         """
         token_id = secrets.token_hex(8)
-        secret = self.secret()
+        secret = self.secrets.signing()
         with self.engine.begin() as connection:
             lock_owner(connection, key.tenant, LOCK_SPACE)
             now = now_of(connection, now)
@@ -107,10 +109,6 @@ class TokenStore:
             limited=limited,
         )
         return kept, whole
-
-    def secret(self) -> bytes:
-        """Return the secret that signs the tokens of all replicas."""
-        return shared_secret(self.engine, "tokens")
 
     def find(self, token_id: str) -> Token | None:
         """Return a token, an ended one too while it is kept."""
@@ -178,9 +176,10 @@ class Offered:
     ends: int
     signature: str
 
-    def is_signed(self, secret: bytes) -> bool:
-        """Return whether it was minted with this secret."""
-        return hmac.compare_digest(self.signature, _signature(self.unsigned, secret))
+    def is_signed(self, secrets: Iterable[bytes]) -> bool:
+        """Return whether it was minted with one of these secrets."""
+        signatures = [_signature(self.unsigned, secret) for secret in secrets]
+        return any(hmac.compare_digest(self.signature, each) for each in signatures)
 
 
 def read_token(text: str) -> Offered | None:

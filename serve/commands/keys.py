@@ -16,8 +16,10 @@ from ..auth.keys import Key
 from ..config.access import (
     ENDED_WORK,
     SCOPES,
+    SIGNED,
     EndedWork,
     Scope,
+    Signed,
 )
 from .state_place import StatePlace, place_of, state_options
 
@@ -196,6 +198,24 @@ def limit(place: StatePlace, /, tenant: str, **limits: Any) -> None:
     if not _heeding(place, lambda store: store.limit(tenant, **limits)):
         raise click.ClickException(f"there is no tenant {tenant}")
     click.echo(f"the limits of {tenant} are changed")
+
+
+@keys.command()
+@click.argument("what", type=click.Choice(SIGNED))
+@click.option(
+    "--at-once",
+    is_flag=True,
+    help="The old secrets are forgotten, and all that they signed ends within seconds: a stranger saw one.",
+)
+@click.pass_obj
+def rotate(place: StatePlace, what: Signed, at_once: bool) -> None:
+    """Replace the secret that signs result links, or browsers' tokens. What is signed stays valid."""
+    from ..state import shared_secrets
+
+    signs_from = place.use(lambda engine: shared_secrets.rotate(engine, what, at_once))
+    click.echo(
+        f"{what} are signed by a new secret from {time.strftime('%H:%M:%S', time.gmtime(signs_from))} UTC"
+    )
 
 
 def _show(key: Key, whole: str) -> None:

@@ -9,3 +9,6 @@ Scope = Literal["generate", "jobs", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 EndedWork = Literal["hold", "cancel", "finish"]
 ENDED_WORK: tuple[EndedWork, ...] = get_args(EndedWork)
+Signed = Literal["links", "tokens"]
+SIGNED: tuple[Signed, ...] = get_args(Signed)
+"""What the service signs by secrets of its own."""

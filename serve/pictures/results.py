@@ -20,7 +20,7 @@ from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal
 from ..state.disk_space import DiskSpace
 from ..state.open_state import open_state
-from ..state.shared_secrets import shared_secret
+from ..state.shared_secrets import SharedSecrets
 from ..state.storage_budget import StorageBudget, StorageFull
 from ..telemetry.logs import logger
 from . import loose_pictures as loose
@@ -55,8 +55,8 @@ class ResultService:
         return DiskSpace(self._config.jobs, self._config.state_folder)
 
     @cached_property
-    def _secret(self) -> bytes:
-        return shared_secret(self.store.engine, "links")
+    def _secrets(self) -> SharedSecrets:
+        return SharedSecrets(self.store.engine, "links")
 
     @property
     def base_url(self) -> str | None:
@@ -78,11 +78,12 @@ class ResultService:
         Raises Refusal 507.
         """
         kept = await self.keep(owner, data, wire_format, self._config.results.link_ttl_s)
+        end = int(kept.expires_at)
         signature = await in_thread(
-            lambda: self._signature(kept.id, kept.format, int(kept.expires_at)), "links"
+            lambda: _signature(self._secrets.signing(), kept.id, kept.format, end), "links"
         )
         path = f"/v1/results/{kept.id}.{kept.format}"
-        return f"{path}?expires={int(kept.expires_at)}&signature={signature}", int(kept.expires_at)
+        return f"{path}?expires={end}&signature={signature}", end
 
     async def keep(self, owner: str, data: bytes, wire_format: str, ttl_s: float) -> KeptResult:
         """Keep a result, on the disk when this returns. Raises Refusal 507."""
@@ -99,8 +100,11 @@ class ResultService:
             raise Refusal(404, "not_found", NO_RESULT)
         result_id, wire_format = found[1], found[2]
         end = int(expires) if END.fullmatch(expires) else 0
-        expected = await in_thread(lambda: self._signature(result_id, wire_format, end), "links")
-        if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
+        offered = signature.encode("utf-8", "replace")
+        for secret in await in_thread(self._secrets.verifying, "links"):
+            if hmac.compare_digest(_signature(secret, result_id, wire_format, end).encode(), offered):
+                break
+        else:
             raise Refusal(403, "forbidden", ALTERED)
         return await self.find(result_id)
 
@@ -118,11 +122,6 @@ class ResultService:
             logger.warning("a kept result: %s", data)
             raise Refusal(410, "gone", f"the kept picture was found {data.how}, and cannot be made again")
         return data
-
-    def _signature(self, result_id: str, wire_format: str, end: int) -> str:
-        signed = f"GET\n{result_id}.{wire_format}\n{end}".encode()
-        digest = hmac.new(self._secret, signed, hashlib.sha256).digest()
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
     def _keep(self, owner: str, data: bytes, wire_format: str, ttl_s: float) -> KeptResult:
         files, name = self._files, name_of(data)
@@ -150,6 +149,12 @@ class ResultService:
             return self._files.get(name)
         except Damaged as damage:
             return damage
+
+
+def _signature(secret: bytes, result_id: str, wire_format: str, end: int) -> str:
+    signed = f"GET\n{result_id}.{wire_format}\n{end}".encode()
+    digest = hmac.new(secret, signed, hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 @contextmanager

@@ -251,6 +251,15 @@ shared_secrets = Table(
     Column("secret", Text, nullable=False),
 )
 
+signing_secrets = Table(
+    "signing_secrets",
+    metadata,
+    Column("name", String(16), primary_key=True),
+    Column("secret", String(64), primary_key=True),
+    Column("signs_from", Double, nullable=False),
+    Column("ends_at", Double),
+)
+
 repeated_requests = Table(
     "repeated_requests",
     metadata,

@@ -142,3 +142,11 @@ def test_a_month_s_budget_and_where_its_end_is_reported(tmp_path: Path) -> None:
         assert refused.exit_code == 2 and "must begin with https://" in refused.stderr
     for wrong in ("0", "-1", "nan", "inf"):
         assert run(tmp_path, "limit", "acme", "--monthly-budget", wrong).exit_code == 2
+
+
+def test_the_secrets_that_sign_are_replaced(tmp_path: Path) -> None:
+    for what in ("links", "tokens"):
+        first, second = (run(tmp_path, "rotate", what, *more).stdout for more in ([], ["--at-once"]))
+        assert first.startswith(f"{what} are signed by a new secret from ") and first.endswith(" UTC\n")
+        assert second.startswith(f"{what} are signed by a new secret from ")
+    assert run(tmp_path, "rotate", "webhooks").exit_code == 2

@@ -25,6 +25,7 @@ from serve.pictures.loose_pictures import old, tidy
 from serve.pictures.picture_files import open_pictures
 from serve.pictures.result_store import forget_expired_results
 from serve.pictures.results import ResultService
+from serve.state import shared_secrets
 from serve.state.open_state import open_state
 from serve.state.tables import results
 from tests.support.local_service import served
@@ -74,6 +75,22 @@ def fresh(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Edges:
 def picture_in(answer: httpx.Response) -> Image.Image:
     assert answer.status_code == 200, answer.text
     return Image.open(BytesIO(answer.content))
+
+
+async def test_a_link_outlives_the_secret_that_signed_it(
+    fresh: Edges, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_secrets, "READ_EVERY_S", 0.0)
+    monkeypatch.setattr(shared_secrets, "KNOWN_AFTER_S", 0.0)
+    old = await fresh.link()
+    shared_secrets.rotate(fresh.engine, "links")
+    new = await fresh.link()
+    for link in (old, new):
+        picture_in(await fresh.client().get(link))
+    shared_secrets.rotate(fresh.engine, "links", at_once=True)
+    for link in (old, new):
+        assert (await fresh.client().get(link)).status_code == 403
+    picture_in(await fresh.client().get(await fresh.link()))
 
 
 async def test_a_scene_s_link_is_answered_by_another_edge_without_a_key(edges: Edges) -> None:

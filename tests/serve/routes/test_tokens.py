@@ -22,6 +22,7 @@ from serve.graph.scene import Graph
 from serve.http.error_responses import Refusal
 from serve.ingress import build_http
 from serve.routes.charges import charged, note_painted
+from serve.state import shared_secrets
 from tests.support.local_service import served
 from tests.support.polling import eventually
 from tests.support.scene_requests import SCENE, SMALL, error_of
@@ -352,9 +353,31 @@ async def test_made_up_and_ended_ones_cost_no_look_into_the_database(
     assert looks == [token_id]
 
 
+async def test_a_token_outlives_the_secret_that_signed_it(
+    edges: Edges, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_secrets, "READ_EVERY_S", 0.0)
+    monkeypatch.setattr(shared_secrets, "KNOWN_AFTER_S", 0.0)
+    server = edges.client(edges.keys.create("game", ("generate",))[1])
+
+    async def status(token: str) -> int:
+        headers = {"Authorization": f"Bearer {token}"}
+        return (await edges.client().get("/v1/models", headers=headers)).status_code
+
+    async def minted() -> str:
+        return str((await server.post("/v1/tokens", json={})).json()["token"])
+
+    old = await minted()
+    shared_secrets.rotate(edges.keys.engine, "tokens")
+    new = await minted()
+    assert [await status(old), await status(new)] == [200, 200]
+    shared_secrets.rotate(edges.keys.engine, "tokens", at_once=True)
+    assert [await status(old), await status(new), await status(await minted())] == [401, 401, 200]
+
+
 async def test_what_the_database_holds_mints_none(edges: Edges) -> None:
     """Its secret signs a token that has no row, which is no token."""
-    secret = TokenStore(edges.keys.engine).secret()
+    secret = TokenStore(edges.keys.engine).secrets.signing()
     unsigned = f"swt_{'0' * 16}_99999999999_{'A' * 43}"
     forged = f"{unsigned}_{_signature(unsigned, secret)}"
     assert (await edges.client(forged).get("/v1/models")).status_code == 401

@@ -37,7 +37,7 @@ def test_replicas_that_start_at_once_migrate_it_once(tmp_path: Path) -> None:
     for engine in engines:
         with engine.connect() as connection:
             versions = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
-        assert versions == ["0014"]
+        assert versions == ["0015"]
         engine.dispose()
 
 
