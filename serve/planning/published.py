@@ -1,7 +1,8 @@
 """Profiles made from published times, for planning before there is a GPU to measure.
 
-Each source gives the seconds of a whole call of a diffusers pipeline: encoding the words, all steps and
-decoding. A step here is that time divided by the number of steps, so encoding and decoding are in it.
+Most sources give the seconds of a whole call of a diffusers pipeline: encoding the words, all steps and
+decoding. A step here is that time divided by the number of steps, so encoding and decoding are in it. Where a
+source gives the seconds of one forward, it says so: there both are left out.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Mapping
 from ..config.layer_defaults import STABLE_DIFFUSION
 from .profile import LayerProfile, Profile
 
-STEPS = 50
-"""The steps of every call that was timed."""
+STEPS, FLUX_STEPS = 50, 28
+"""The steps of every call that was timed. FLUX paints with as many here too."""
 MERGE_S = 0.057
 """Our own figures in docs/composition.md: a cut-out (29 ms) and a 1024x512 merge to JPEG (27.5 ms)."""
 
@@ -25,14 +26,32 @@ FAL = (
     " SDXL, 1024x1024, 50 steps, fp16, one picture at a time"
     " (https://github.com/fal-ai/stable-diffusion-benchmarks)"
 )
+PYTORCH = (
+    "PyTorch devlog of 2026-05-11, torch.compile and Diffusers: FLUX.1-dev, bfloat16, 28 steps, without"
+    " compiling, one picture at a time"
+    " (https://docs.pytorch.org/devlogs/inductor/2026-05-11-torch-compile-and-diffusers/)"
+)
+FORWARD = (
+    "diffusers/benchmarks, collated_results.csv, column time_plain_s, diffusers a09768f2: one forward of"
+    " FLUX.1-dev in bfloat16 at 1024x1024, without encoding and decoding"
+    " (https://huggingface.co/datasets/diffusers/benchmarks)"
+)
 
 
-def _profile(device: str, model: str, call_s: Mapping[int, float], source: str) -> Profile:
-    """Make a profile of the seconds of one call by the number of pictures in it."""
-    step_s = {pictures: seconds / STEPS for pictures, seconds in call_s.items()}
+def _profile(
+    device: str, model: str, step_s: Mapping[int, float], source: str, steps: int | None = None
+) -> Profile:
+    """Make a profile of the seconds of one step by the number of pictures in it.
+
+    `steps`: of each layer; the defaults of Stable Diffusion unless given.
+    """
     character, background = (
         LayerProfile(
-            steps=defaults.num_inference_steps, encode_s=0.0, step_s=step_s, decode_s=0.0, model=model
+            steps=steps or defaults.num_inference_steps,
+            encode_s=0.0,
+            step_s=step_s,
+            decode_s=0.0,
+            model=model,
         )
         for defaults in (STABLE_DIFFUSION["character"], STABLE_DIFFUSION["background"])
     )
@@ -47,7 +66,12 @@ def _profile(device: str, model: str, call_s: Mapping[int, float], source: str) 
 
 
 def _sd1(device: str, call_s: Mapping[int, float]) -> Profile:
-    return _profile(device, "Stable Diffusion 1", call_s, DIFFUSERS)
+    step_s = {pictures: seconds / STEPS for pictures, seconds in call_s.items()}
+    return _profile(device, "Stable Diffusion 1", step_s, DIFFUSERS)
+
+
+def _flux(device: str, step_s: float, source: str) -> Profile:
+    return _profile(device, "FLUX.1 [dev]", {1: step_s}, source, FLUX_STEPS)
 
 
 PUBLISHED: Mapping[str, Profile] = {
@@ -55,6 +79,8 @@ PUBLISHED: Mapping[str, Profile] = {
     "sd1-rtx-3090-ti": _sd1("RTX 3090 Ti", {1: 2.19, 4: 7.00, 8: 13.53, 10: 16.77, 16: 26.04}),
     "sd1-rtx-4090": _sd1("RTX 4090", {1: 1.28, 4: 3.76, 8: 7.43, 16: 14.98}),
     "sd1-a100": _sd1("A100", {1: 1.98, 2: 2.38, 4: 3.89, 8: 7.04, 10: 8.67, 16: 13.55}),
-    "sdxl-a100": _profile("A100 80 GB SXM", "Stable Diffusion XL", {1: 5.933}, FAL),
+    "sdxl-a100": _profile("A100 80 GB SXM", "Stable Diffusion XL", {1: 5.933 / STEPS}, FAL),
+    "flux-dev-h100": _flux("H100", 6.7 / FLUX_STEPS, PYTORCH),
+    "flux-dev-l40": _flux("L40", 0.532, FORWARD),
 }
 """By the name that `scenewright plan --profile` takes."""
