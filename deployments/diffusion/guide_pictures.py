@@ -53,6 +53,11 @@ class PosePicture:
         return Image.fromarray(np.asarray(self.pixels))
 
 
+def at_most(image: Image.Image, pixels: int) -> Image.Image:
+    """Return the picture with at most so many pixels."""
+    return _scaled(image, (pixels / (image.width * image.height)) ** 0.5)
+
+
 def _scaled(image: Image.Image, scale: float) -> Image.Image:
     """Scale a picture down, with no side below SMALLEST_PX that was not below it."""
     scale = max(scale, min(1.0, SMALLEST_PX / min(image.size)))

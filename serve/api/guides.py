@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deployments.diffusion.model.families import ModelTask
+from deployments.diffusion.model.families import Family, ModelTask
 from deployments.diffusion.model.painter_choice import tasks_of
 from deployments.diffusion.model.registry import ModelCard, family_by_name
 from deployments.errors import InvalidRequest, UnsupportedTask
@@ -88,9 +88,13 @@ def feet_of(pose: Sequence[Keypoint]) -> Feet | None:
 def _check_references(
     asked: Layer, known: Known, settings: ModelSettings, card: ModelCard, prefix: str
 ) -> None:
-    _require("references", settings, card, prefix)
     family = family_by_name(card.family)
-    least = SHORTEST_EDITED_PX if family.reference_argument else 1
+    of_its_own = bool(family.reference_argument or family.masked_reference_argument)
+    if of_its_own:
+        _check_mask(asked, card, family, prefix)
+    else:
+        _require("references", settings, card, prefix)
+    least = SHORTEST_EDITED_PX if of_its_own else 1
     for index, picture in enumerate(asked.references or ()):
         shorter, longer = sorted((known[picture].width, known[picture].height))
         if shorter < least or longer > LONGEST_BY_SHORTEST * shorter:
@@ -98,15 +102,25 @@ def _check_references(
             message = f"{param} must be no longer than {LONGEST_BY_SHORTEST} times its shorter side"
             at_least = f", and that at least {least} pixels" if least > 1 else ""
             raise InvalidRequest(f"{message}{at_least}: it is {longer} by {shorter}", param)
-    if not family.reference_argument:
+    if not of_its_own:
         return
-    # An editing model reads them beside the picture that it edits, and its inpainting reads that one alone.
     if asked.reference_scale not in (None, REFERENCE_SCALE):
         param = f"{prefix}reference_scale"
         raise InvalidRequest(f"{param} is not for {card.id}: {family.title} has none", param)
-    if asked.mask is not None:
-        param = f"{prefix}references"
-        raise UnsupportedTask(f"{card.id} cannot take references together with a mask", param)
+
+
+def _check_mask(asked: Layer, card: ModelCard, family: Family, prefix: str) -> None:
+    """Raise UnsupportedTask where an editing model's pipeline, with a mask or without, takes none so."""
+    masked, several = asked.mask is not None, len(asked.references or ()) > 1
+    fault = ""
+    if masked and not family.masked_reference_argument:
+        fault = "cannot take references together with a mask"
+    elif masked and several:
+        fault = "takes one of the references together with a mask"
+    elif not masked and not family.reference_argument:
+        fault = "takes references, one of them, only together with a mask"
+    if fault:
+        raise UnsupportedTask(f"{card.id} {fault}", f"{prefix}references")
 
 
 def _require(task: ModelTask, settings: ModelSettings, card: ModelCard, prefix: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from deployments.diffusion.model.painter_choice import tasks_of
@@ -28,6 +28,14 @@ class InputPicture:
 
 Known = Mapping[PictureInput, InputPicture]
 NONE: Known = {}
+UNREAD = InputPicture(name="", width=512, height=512)
+"""What stands for a picture before it is read. A layer is fitted to a picture's size, and never refused for
+it, and no other bound refuses this one."""
+
+
+def as_unread(pictures: Iterable[PictureInput]) -> Known:
+    """Return the pictures as they are taken to be before any of them is read."""
+    return dict.fromkeys(pictures, UNREAD)
 
 
 @dataclass(frozen=True, kw_only=True)

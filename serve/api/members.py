@@ -131,14 +131,18 @@ def _resolved(
         if reads_negative and member.negative_prompt is not None:
             changes["negative_prompt"] = member.negative_prompt
         own = layer.image is not None or layer.mask is not None
-        if "references" in tasks:
+        reads = "references" in tasks
+        if reads and family.from_words:
             # An edit model takes either: what the layer starts from is its own.
             edits_own = own and bool(family.reference_argument)
             if member.references and layer.references is None and not edits_own:
                 changes["references"] = list(member.references)
         elif member.references and not own and not {"image_to_image", "image_editing"}.isdisjoint(tasks):
             starts = True
-            changes["image"] = member.references[0]
+            first, *others = member.references
+            changes["image"] = first
+            if reads and others and layer.references is None:
+                changes["references"] = others
     resolved = layer.model_copy(update=changes)
     resolved._use = CastUse(
         name=member.name,

@@ -1,34 +1,39 @@
 """OpenAI's shape of a request that changes a picture: a form of files and of texts.
 
-The place of a scene, or the layer that is painted alone, starts from the picture. With a mask, or by a
-strength, it is inpainting or image to image; a model that edits by instruction needs neither. A text that is
-empty or `null` counts as left out: a form has no other word for it.
+The place of a scene, or the layer that is painted alone, starts from the first picture. With a mask, or by a
+strength, it is inpainting or image to image; a model that edits by instruction needs neither. The pictures
+after the first are references. A text that is empty or `null` counts as left out: a form has no other word
+for it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from deployments.errors import InvalidRequest
+from deployments.messages import MAX_REFERENCES
 
 from ..config.service_config import Limits, ServiceConfig
 from ..http.body import parse
 from ..http.strict_json import InvalidJson, decode
 from .input_pictures import PICTURES, InputPicture, Known
 from .openai_request import IGNORED, OpenAIRequest
-from .schema import PictureInput
+from .schema import PictureInput, Scale
 
-FILES = {"image": 16, "mask": 1}
-"""The files of the form, and how many of each OpenAI's clients may send."""
+FILES = {"image": 1 + MAX_REFERENCES, "mask": 1}
+"""The files of the form, and how many of each there may be."""
+OF_FILES = ("image", "mask", "references")
+"""The fields that are made of the files."""
 NULLS = ("", "null")
 BOOLS = {"True": "true", "False": "false"}
 """As Python writes them, and clients that fill a form by `str`."""
 KEY = re.compile(r"([a-z_]{1,40})((?:\[[a-z_]{1,40}\]){0,3})")
-START = (*PICTURES, "strength")
+START = (*PICTURES, "strength", "references", "reference_scale")
 
 
 class EditsRequest(OpenAIRequest):
@@ -49,6 +54,10 @@ class EditsRequest(OpenAIRequest):
     strength: float | None = Field(
         None, gt=0, le=1, description="how far it goes from the picture: 0.6, and 1 with a mask"
     )
+    references: SkipJsonSchema[list[PictureInput] | None] = None
+    reference_scale: Scale | None = Field(
+        None, description="how much it resembles the images after the first, for a model with an IP-Adapter"
+    )
     background: Literal["transparent", "opaque", "auto"] | None = Field(
         None, description="transparent: a character is cut out"
     )
@@ -56,21 +65,31 @@ class EditsRequest(OpenAIRequest):
     complexity: IGNORED = None
 
     def of_pictures(
-        self, named: Mapping[str, PictureInput], known: Known, config: ServiceConfig
+        self, found: Mapping[str, Sequence[PictureInput]], known: Known, config: ServiceConfig
     ) -> EditsRequest:
         """Return the request with its pictures. A scene's frame is of the picture's size, where it may be.
 
         Raises InvalidRequest for a model that is not served.
         """
-        made = self.model_copy(update=dict(named))
+        image, *references = found["image"]
+        mask = next(iter(found["mask"]), None)
+        made = self.model_copy(update={"image": image, "mask": mask, "references": references or None})
         given = (self.merge.width, self.merge.height, None if self.size == "auto" else self.size)
         if self._subject(config)[0] != "scene" or any(side is not None for side in given):
             return made
-        return made.model_copy(update={"size": _frame(known[named["image"]], config.limits)})
+        return made.model_copy(update={"size": _frame(known[image], config.limits)})
 
     def param_of(self, path: str) -> str:
         layer, _, name = path.rpartition(".")
+        first, _, index = path.removeprefix("background.").partition(".")
+        if first == "references":
+            return f"image.{int(index) + 1}" if index.isdigit() else "image"
         return name if layer and name in START else super().param_of(path)
+
+    def sentence_of(self, message: str, path: str) -> str:
+        whole = path.removeprefix("background.") == "references"
+        after = "the images after the first are references, and "
+        return after + message if whole else super().sentence_of(message, path)
 
     @property
     def _start(self) -> dict[str, Any]:
@@ -131,5 +150,5 @@ def _texts() -> Iterator[str]:
             yield name
 
 
-FIELDS = tuple(name for name in EditsRequest.model_fields if name not in FILES)
+FIELDS = tuple(name for name in EditsRequest.model_fields if name not in OF_FILES)
 TEXTS = frozenset(_texts())

@@ -136,6 +136,12 @@ class OpenAIRequest(Wire):
         own = getattr(_part(self, layer), name, None) if layer else None
         return name if name in SHARED and getattr(self, name) is not None and own is None else path
 
+    def sentence_of(self, message: str, path: str) -> str:
+        """Return a refusal's sentence with the name that its field has here."""
+        param = self.param_of(path)
+        named = f"size: its {path.rpartition('.')[2]}" if path in SIDES else param
+        return message.replace(path, named, 1)
+
     @property
     def _is_transparent(self) -> bool:
         return getattr(self, "background", None) == "transparent"

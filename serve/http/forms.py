@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from deployments.errors import InvalidRequest
 
 from ..config.service_config import Limits
-from .body import bounded, in_time
+from .body import bounded, digest_of, in_time
 from .error_responses import MAX_ECHO_CHARS, Refusal
 
 PICTURES = ("image/png", "image/x-png", "image/jpeg", "image/jpg", "image/pjpeg", "image/webp")
@@ -44,6 +45,13 @@ class Fields:
 
     files: dict[str, tuple[bytes, ...]]
     texts: dict[str, str]
+
+    def digest(self) -> str:
+        """Return a digest that is equal for forms that say the same."""
+        hashes = {
+            name: [hashlib.sha256(part).hexdigest() for part in parts] for name, parts in self.files.items()
+        }
+        return digest_of([hashes, self.texts])
 
 
 async def read_form(
@@ -149,8 +157,13 @@ async def _sorted(form: FormData, limits: Limits, pictures: Mapping[str, int], o
 async def _pictures(name: str, parts: list[UploadFile]) -> tuple[bytes, ...]:
     if not parts:
         raise InvalidRequest(f"{name} is required", name)
-    names = [name] if len(parts) == 1 else [f"{name}.{index}" for index in range(len(parts))]
+    names = names_of(name, parts)
     return tuple([await _picture(each, part) for each, part in zip(names, parts, strict=True)])
+
+
+def names_of(field: str, parts: Sequence[object]) -> list[str]:
+    """Return what each file of a field is called in a refusal."""
+    return [field] if len(parts) == 1 else [f"{field}.{index}" for index in range(len(parts))]
 
 
 async def _picture(name: str, part: UploadFile) -> bytes:

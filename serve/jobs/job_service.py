@@ -16,7 +16,7 @@ from sqlalchemy import Engine, Select
 from deployments.errors import InvalidRequest, NotReady, Overloaded
 from deployments.messages import PictureFormat
 
-from ..api.input_pictures import NONE, InputPicture, Known
+from ..api.input_pictures import NONE, Known, as_unread
 from ..api.loras import with_lora_files
 from ..api.schema import PictureInput, SceneRequest
 from ..auth.token_cache import TokenBudget
@@ -136,10 +136,8 @@ class JobService:
         Return the earlier job with the same key and body, if there is one. Raises what submit raises.
         """
         self._webhook_url(requested)
-        # Any size will do: a layer's size is fitted to that of its picture, and never refused for it.
-        known = dict.fromkeys(pictures, InputPicture(name="", width=1, height=1))
         scenes = await _admitting(requested)(
-            lambda: admit_all(requested.scenes, "", self._config, owner, known)
+            lambda: admit_all(requested.scenes, "", self._config, owner, as_unread(pictures))
         )
 
         def look() -> JobState | None:

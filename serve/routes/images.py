@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import chain
+
 from fastapi import APIRouter, Request, Response
 
 from deployments.errors import InvalidRequest
 from deployments.messages import Picture, Usage
 
-from ..api.input_pictures import NONE, InputPicture, InputPictures, Known
+from ..api.input_pictures import InputPictures, Known, as_unread
 from ..api.openai_edits import FILES, EditsRequest, read_texts
 from ..api.openai_generations import ImagesRequest
 from ..api.openai_request import OpenAIRequest
 from ..api.openai_responses import EventName, ImagesResponse, images_body
 from ..api.resolve import deadline_of
 from ..api.responses import NO_LINKS, Links, size_of
+from ..api.schema import Layer, PictureInput
 from ..cast.service import CastService
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, all_or_none
@@ -26,7 +30,8 @@ from ..openapi.fragments import describe_body, describe_fields, describe_headers
 from ..pictures.results import ResultService
 from ..pictures.service import PictureService
 from .charges import charged, charged_events, sent
-from .input_pictures import admit, layers_in, of_scene, read_files, read_inputs, with_cast, with_files
+from .form_pictures import keeping_files, read_files, unread
+from .input_pictures import admit, layers_in, of_scene, read_inputs, with_cast, with_files
 from .job_submission import DESCRIBED, LATER, JobSubmission, prefers_async
 from .openai_painting import Painting
 from .result_links import check_room, linked
@@ -59,38 +64,58 @@ def image_routes(
         requested = await with_cast(request, requested, cast)
         deadline_at = deadline_of(requested.deadline_s, limits)
         if later:
-
-            def paintings_of(known: Known = NONE) -> list[Painting]:
-                return [Painting(requested, number, config, request, known) for number in range(requested.n)]
-
-            named = of_scene(requested)
-            unknown = {picture: InputPicture(name="", width=1, height=1) for _, picture in named}
-            parts = await admit(
-                lambda: [painting.part for painting in paintings_of(unknown)], layers_in(requested)
-            )
-            return await submission.respond(request, parts, digest, named, paintings_of)
+            return await paint_later(request, requested, digest, of_scene(requested))
         inputs = await read_inputs(request, of_scene(requested), graph, limits, kept, deadline_at)
         return await painted(request, requested, inputs, deadline_at, "image_generation")
 
     @router.post(
         "/v1/images/edits",
         response_model=ImagesResponse,
-        responses=RESPONSES,
-        openapi_extra=describe_fields(FILES, EditsRequest),
+        responses=LATER | RESPONSES,
+        openapi_extra=describe_fields(FILES, EditsRequest) | describe_headers(DESCRIBED),
     )
     async def edit_image(request: Request) -> Response:
-        """Change a picture. With a mask, only what is transparent in it is painted anew."""
+        """Change a picture. With a mask, only what is transparent in it is painted anew.
+
+        What follows the first picture are references, for a model that has them among its tasks.
+        """
+        later = prefers_async(request)
         form = await read_fields(request, limits, FILES)
         requested = await off_loop(lambda: read_texts(form.texts))
         deadline_at = deadline_of(requested.deadline_s, limits)
         if not form.files["image"]:
             raise InvalidRequest("image is required", "image")
-        if len(form.files["image"]) > 1:
-            raise InvalidRequest("the models here change one picture at a time: send one image", "image")
-        files = {name: found[0] for name, found in form.files.items() if found}
-        named, inputs = await read_files(request, files, graph, limits, deadline_at)
-        requested = requested.of_pictures(named, inputs.known, config)
-        return await painted(request, requested, inputs, deadline_at, "image_edit")
+        asked = unread(form.files)
+        unknown = as_unread(chain.from_iterable(asked.values()))
+        checked = paintings_of(request, requested.of_pictures(asked, unknown, config), unknown)
+        digest = ""
+        if later:
+            digest = await off_loop(form.digest)
+            parts = [painting.part for painting in checked]
+            if earlier := await submission.check(request, parts, digest, list(unknown)):
+                return earlier
+        found, inputs = await read_files(request, form.files, graph, limits, deadline_at)
+        edited = requested.of_pictures(found, inputs.known, config)
+        if not later:
+            return await painted(request, edited, inputs, deadline_at, "image_edit")
+        paintings_of(request, edited, inputs.known)
+        async with keeping_files(request, inputs, kept):
+            return await paint_later(request, edited, digest, [("image", each) for each in inputs.known])
+
+    def paintings_of(
+        request: Request, requested: OpenAIRequest, known: Known, deadline_at: float | None = None
+    ) -> list[Painting]:
+        numbers = range(requested.n)
+        return [Painting(requested, number, config, request, known, deadline_at) for number in numbers]
+
+    async def paint_later(
+        request: Request, requested: OpenAIRequest, digest: str, named: list[tuple[str, PictureInput]]
+    ) -> Response:
+        unknown = as_unread(picture for _, picture in named)
+        paintings = await admit(lambda: paintings_of(request, requested, unknown), own_layers(requested))
+        parts = [painting.part for painting in paintings]
+        check = partial(paintings_of, request, requested)
+        return await submission.respond(request, parts, digest, named, check)
 
     async def painted(
         request: Request,
@@ -101,12 +126,9 @@ def image_routes(
     ) -> Response:
         painting_graph, known = with_files(graph, inputs), inputs.known
 
-        def paintings_of() -> list[Painting]:
-            numbers = range(requested.n)
-            return [Painting(requested, number, config, request, known, deadline_at) for number in numbers]
-
-        layers = layers_in(requested) if isinstance(requested, ImagesRequest) else []
-        paintings = await admit(paintings_of, layers)
+        paintings = await admit(
+            lambda: paintings_of(request, requested, known, deadline_at), own_layers(requested)
+        )
         links = requested.response_format == "url"
         if links:
             await check_room(request, results, [painting.job for painting in paintings])
@@ -133,3 +155,8 @@ def image_routes(
         return JsonResponse(lambda: images_body(pictures, used, linked_to), size_of(*pictures), headers=given)
 
     return router
+
+
+def own_layers(requested: OpenAIRequest) -> list[Layer]:
+    """Return the layers that a request describes as fields."""
+    return layers_in(requested) if isinstance(requested, ImagesRequest) else []

@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from typing import TypeVar
 
 from fastapi import Request
@@ -32,12 +31,11 @@ from ..http.error_responses import Refusal
 from ..http.inline_pictures import decode_base64
 from ..http.off_loop import off_loop
 from ..pictures.picture_files import name_of
-from ..pictures.service import PictureService, id_of
+from ..pictures.service import PictureService
 from ..pictures.store import KeptPicture
 from .charges import charged
 
 DEADLINE_S = 120.0
-MASK = "mask"
 Job = TypeVar("Job")
 Named = Iterable[tuple[str, PictureInput]]
 
@@ -94,35 +92,12 @@ async def read_inputs(
             known[asked], files[kept.name] = kept, data
         else:
             picture = await _inline(request, param, str(asked.b64_json), graph, limits, deadline_at)
-            with _naming(param, "b64_json"):
+            with naming(param, "b64_json"):
                 hold_more(request.scope, len(picture.data))
             name = name_of(picture.data)
             known[asked] = InputPicture(name=name, width=picture.width_px, height=picture.height_px)
             files[name] = picture.data
     return InputPictures(known, files)
-
-
-async def read_files(
-    request: Request, files: Mapping[str, bytes], graph: Graph, limits: Limits, deadline_at: float
-) -> tuple[dict[str, PictureInput], InputPictures]:
-    """Return the pictures of a form by their fields, and their files. A `mask` is one as OpenAI has it.
-
-    Raises InvalidRequest naming the one at fault, DeadlineExceeded, Overloaded where too many bytes are under
-    way, and Refusal 413 for more bytes than can ever be held.
-    """
-    named: dict[str, PictureInput] = {}
-    known: dict[PictureInput, InputPicture] = {}
-    kept: dict[str, bytes] = {}
-    for param, data in files.items():
-        file, is_mask = partial(bytes, data), param == MASK
-        picture = await _read(request, param, file, graph, limits, deadline_at, is_mask)
-        with _naming(param):
-            hold_more(request.scope, len(picture.data))
-        name = name_of(picture.data)
-        named[param] = PictureInput(id=id_of(name))
-        known[named[param]] = InputPicture(name=name, width=picture.width_px, height=picture.height_px)
-        kept[name] = picture.data
-    return named, InputPictures(known, kept)
 
 
 @asynccontextmanager
@@ -137,8 +112,7 @@ async def keeping_inputs(
     tenant, known = tenant_of(request), dict[PictureInput, InputPicture]()
     asked_for = {picture: param for param, picture in reversed(await _hashed(named))}
     uploaded = await pictures.find_all(tenant, [each.id for each in asked_for if each.id is not None])
-    added: list[KeptPicture] = []
-    try:
+    async with undone_on_failure(tenant, pictures) as added:
         for asked, param in asked_for.items():
             if asked.id is not None:
                 if asked.id not in uploaded:
@@ -147,11 +121,19 @@ async def keeping_inputs(
             else:
                 deadline_at = time.monotonic() + DEADLINE_S
                 picture = await _inline(request, param, str(asked.b64_json), graph, limits, deadline_at)
-                with _naming(param, "b64_json"), holding_more(request.scope, len(picture.data)):
+                with naming(param, "b64_json"), holding_more(request.scope, len(picture.data)):
                     kept = await pictures.keep(tenant, picture)
                 added.append(kept)
             known[asked] = InputPicture(name=kept.name, width=kept.width, height=kept.height)
         yield known
+
+
+@asynccontextmanager
+async def undone_on_failure(tenant: str, pictures: PictureService) -> AsyncGenerator[list[KeptPicture], None]:
+    """Yield a list of pictures that are kept. Where the block raises, delete those that are new again."""
+    added: list[KeptPicture] = []
+    try:
+        yield added
     except BaseException:
         if added:
             with suppress(NotReady, Refusal):  # Else they stay until they expire.
@@ -176,7 +158,7 @@ async def _uploaded(
     request: Request, param: str, picture_id: str, pictures: PictureService
 ) -> tuple[InputPicture, bytes]:
     tenant = tenant_of(request)
-    with _naming(param, "id"):
+    with naming(param, "id"):
         kept = await pictures.find(tenant, picture_id)
         hold_more(request.scope, kept.bytes)
         kept, data = await pictures.read(tenant, picture_id)
@@ -184,7 +166,7 @@ async def _uploaded(
 
 
 @contextmanager
-def _naming(param: str, field: str = "") -> Iterator[None]:
+def naming(param: str, field: str = "") -> Iterator[None]:
     """Name the picture that is refused inside of the block."""
     try:
         yield
@@ -206,10 +188,10 @@ async def _inline(
         except ValueError:
             raise InvalidRequest(f"{place} is not base64", place) from None
 
-    return await _read(request, place, decoded, graph, limits, deadline_at)
+    return await read_one(request, place, decoded, graph, limits, deadline_at)
 
 
-async def _read(
+async def read_one(
     request: Request,
     place: str,
     file: Callable[[], bytes],

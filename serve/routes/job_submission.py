@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse
 from deployments.errors import InvalidRequest
 from deployments.messages import PictureFormat
 
-from ..api.input_pictures import InputPicture
+from ..api.input_pictures import Known, as_unread
 from ..api.schema import LayerRequest, PictureInput, SceneRequest
 from ..auth.middleware import budget_of, key_of, tenant_of
 from ..config.service_config import ServiceConfig
@@ -115,17 +115,42 @@ class JobSubmission:
         named: Sequence[tuple[str, PictureInput]],
     ) -> JobState:
         """Keep a job, and what it starts from. Raises what JobService.submit and keep_inputs raise."""
-        await check_budget(request)
-        key, api_key, tenant = idempotency_key(request), key_of(request), tenant_of(request)
-        key_id, budget = api_key.id if api_key else None, budget_of(request)
+        key, tenant, budget = idempotency_key(request), tenant_of(request), budget_of(request)
         if not named:
-            return await self._service.submit(tenant, requested, digest, key, key_id, budget=budget)
-        asked = [picture for _, picture in named]
-        earlier = await self._service.would_submit(tenant, requested, digest, key, key_id, asked)
+            await check_budget(request)
+            return await self._service.submit(tenant, requested, digest, key, _key_id(request), budget=budget)
+        earlier = await self._would_submit(request, requested, digest, [picture for _, picture in named])
         if earlier is not None:
             return earlier
         async with keeping_inputs(request, named, self._graph, self._limits, self._pictures) as known:
-            return await self._service.submit(tenant, requested, digest, key, key_id, known, budget=budget)
+            return await self._service.submit(
+                tenant, requested, digest, key, _key_id(request), known, budget=budget
+            )
+
+    async def check(
+        self,
+        request: Request,
+        parts: Sequence[SceneRequest | SingleLayerRequest],
+        digest: str,
+        pictures: Collection[PictureInput],
+    ) -> Response | None:
+        """Refuse what `respond` would refuse whatever the pictures are, before any of them is read.
+
+        Return the answer to the same request with the same key, if it was sent before.
+        """
+        job = await self._would_submit(request, Alone(parts), _own(request, digest), pictures)
+        return None if job is None else _answer(request, job)
+
+    async def _would_submit(
+        self,
+        request: Request,
+        requested: JobRequest | Alone,
+        digest: str,
+        pictures: Collection[PictureInput],
+    ) -> JobState | None:
+        await check_budget(request)
+        key, tenant = idempotency_key(request), tenant_of(request)
+        return await self._service.would_submit(tenant, requested, digest, key, _key_id(request), pictures)
 
     async def respond(
         self,
@@ -133,14 +158,13 @@ class JobSubmission:
         parts: Sequence[SceneRequest | SingleLayerRequest],
         digest: str,
         named: Sequence[tuple[str, PictureInput]],
-        check: Callable[[Mapping[PictureInput, InputPicture]], object],
+        check: Callable[[Known], object],
     ) -> Response:
         """Answer 202 with the job that paints what is requested.
 
         `check` refuses what cannot be painted, in the words of the request, before anything is kept.
         """
-        # Any size will do: a layer's size is fitted to that of its picture, and never refused for it.
-        unknown = {picture: InputPicture(name="", width=1, height=1) for _, picture in named}
+        unknown = as_unread(picture for _, picture in named)
         layers = [
             layer
             for part in parts
@@ -161,6 +185,11 @@ class JobSubmission:
         """Return the job that was submitted with the same key and body, if there is one."""
         key = idempotency_key(request)
         return None if key is None else await self._service.earlier(tenant_of(request), digest, key)
+
+
+def _key_id(request: Request) -> str | None:
+    key = key_of(request)
+    return key.id if key else None
 
 
 def _own(request: Request, digest: str) -> str:

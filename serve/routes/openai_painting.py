@@ -12,7 +12,7 @@ from deployments.messages import LayerEvent, LayerJob, LayerKind, Picture, StepE
 
 from ..api import responses
 from ..api.input_pictures import NONE, Known
-from ..api.openai_request import SIDES, OpenAIRequest
+from ..api.openai_request import OpenAIRequest
 from ..api.openai_responses import EventName, completed_image, partial_image
 from ..api.resolve import admit_layer, admit_scene, output_options
 from ..api.responses import size_of
@@ -142,6 +142,4 @@ def _in_openais_names(error: InvalidRequest, requested: OpenAIRequest) -> Invali
     """Name the field that was sent, in the sentence too."""
     if error.param is None:
         return error
-    param = requested.param_of(error.param)
-    named = f"size: its {error.param.rpartition('.')[2]}" if error.param in SIDES else param
-    return type(error)(error.message.replace(error.param, named, 1), param)
+    return type(error)(requested.sentence_of(error.message, error.param), requested.param_of(error.param))

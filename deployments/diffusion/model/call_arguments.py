@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from deployments.diffusion.guide_pictures import at_most
 from deployments.diffusion.model.families import Family, Task
 from deployments.diffusion.painter import PaintRequest
+
+READ_PX = 1024 * 1024
+"""The pixels that a model reads of a picture at most: the sizes that Kontext was trained in."""
 
 
 def task_of(family: Family, request: PaintRequest) -> Task:
@@ -35,13 +39,16 @@ def call_arguments(family: Family, request: PaintRequest) -> dict[str, Any]:
         pose = request.pose.at(request.width_px, request.height_px)
         control = "image" if request.start is None else "control_image"
         arguments |= {control: pose.image(), "controlnet_conditioning_scale": float(pose.scale)}
-    if request.references is not None and family.reference_argument:
+    masked = request.start is not None and request.start.mask is not None
+    if request.references is not None and family.reference_argument and not masked:
         edited = [] if request.start is None else [arguments["image"]]
         arguments[family.reference_argument] = [*edited, *request.references.images(request.read_scale)]
+    if request.references is not None and family.masked_reference_argument and masked:
+        reference = request.references.images(request.read_scale)[0]
+        arguments[family.masked_reference_argument] = at_most(reference, READ_PX)
     if family.area_argument:
         arguments[family.area_argument] = request.width_px * request.height_px
         # Kontext scales the picture that it reads to a megapixel; with a mask it would paint in that size.
-        masked = request.start is not None and request.start.mask is not None
         arguments |= {"_auto_resize": False} if masked or request.read_scale < 1 else {}
     negative_prompt = request.negative_prompt
     if negative_prompt is None and is_guided(family, request):

@@ -41,8 +41,8 @@ class Family:
     `from_words`: whether it paints from words alone too. `area_argument`: takes the pixels of the picture, to
     which the pipeline would else scale its sides. `controlled`: those of each task with a ControlNet.
     `ip_adapter`: whether diffusers has IP-Adapters for it. `reference_argument`: the pipeline's own argument
-    for pictures that the words speak of, where it has one. `takes_loras`: whether
-    diffusers reads LoRAs for it.
+    for pictures that the words speak of, where it has one. `masked_reference_argument`: that of its
+    inpainting for one such picture. `takes_loras`: whether diffusers reads LoRAs for it.
     """
 
     name: str
@@ -78,6 +78,7 @@ class Family:
     controlled: Mapping[Task, str] = field(default_factory=dict)
     ip_adapter: bool = False
     reference_argument: str = ""
+    masked_reference_argument: str = ""
     takes_loras: bool = True
     index: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -229,6 +230,7 @@ FAMILIES: tuple[Family, ...] = (
         pipelines=("FluxKontextPipeline",),
         image_editing="FluxKontextPipeline",
         inpainting="FluxKontextInpaintPipeline",
+        masked_reference_argument="image_reference",
         area_argument="max_area",
         guidance="embedded",
         num_inference_steps=28,
@@ -257,6 +259,7 @@ FAMILIES: tuple[Family, ...] = (
         image_editing="Flux2KleinPipeline",
         inpainting="Flux2KleinInpaintPipeline",
         reference_argument="image",
+        masked_reference_argument="image_reference",
         index={"is_distilled": True},
         guidance="none",
         num_inference_steps=4,
@@ -272,6 +275,7 @@ FAMILIES: tuple[Family, ...] = (
         image_editing="Flux2KleinPipeline",
         inpainting="Flux2KleinInpaintPipeline",
         reference_argument="image",
+        masked_reference_argument="image_reference",
         negative_prompt=False,
         guided_calls=2,
         num_inference_steps=50,
@@ -308,6 +312,7 @@ FAMILIES: tuple[Family, ...] = (
         title="Qwen-Image-Edit 2509 and later",
         pipelines=("QwenImageEditPlusPipeline",),
         image_editing="QwenImageEditPlusPipeline",
+        reference_argument="image",
         **EDITS_BY_QWEN | {"num_inference_steps": 40},
     ),
     Family(

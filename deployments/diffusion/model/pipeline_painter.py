@@ -262,7 +262,8 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
 
     def _reference_arguments(self, request: PaintRequest, guided: bool) -> dict[str, Any]:
         """Return the call's argument for its references. Raises UnsupportedTask."""
-        if request.references is None or self._family.reference_argument:
+        own = self._family.reference_argument or self._family.masked_reference_argument
+        if request.references is None or own:
             return {}
         if self._ip_adapter is None:
             raise UnsupportedTask("this model cannot do references")

@@ -39,7 +39,7 @@ def painted_by(client_with: Callable[..., httpx.AsyncClient]) -> Ask:
     [
         (KONTEXT, ["text_to_image", "inpainting", "image_editing"]),
         (QWEN, ["image_editing"]),
-        ("Qwen/Qwen-Image-Edit-2509", ["image_editing"]),
+        ("Qwen/Qwen-Image-Edit-2509", ["image_editing", "references"]),
         ("black-forest-labs/FLUX.2-klein-4B", ["text_to_image", "inpainting", "image_editing", "references"]),
         ("black-forest-labs/FLUX.2-dev", ["text_to_image", "image_editing", "references"]),
     ],
@@ -84,3 +84,45 @@ async def test_a_model_that_needs_a_picture_says_so(painted_by: Ask) -> None:
         assert (
             f"{QWEN} cannot do text_to_image: it can do image_editing" in refused.json()["error"]["message"]
         )
+
+
+PLUS, KLEIN = "Qwen/Qwen-Image-Edit-2509", "black-forest-labs/FLUX.2-klein-4B"
+OTHER = np.ascontiguousarray(PLACE[::-1])
+
+
+async def edit(client: httpx.AsyncClient, pictures: int, mask: bool = False) -> httpx.Response:
+    """Send a form with several pictures, as OpenAI's client does."""
+    files = [("image[]", ("a.png", a_file(each))) for each in [PLACE, *[OTHER] * (pictures - 1)]]
+    if mask:
+        files.append(("mask", ("m.png", a_file(CLEAR))))
+    texts = {name: str(value) for name, value in FEW.items()}
+    return await client.post("/v1/images/edits", data=texts, files=files)
+
+
+async def test_the_pictures_after_the_first_are_references(painted_by: Ask) -> None:
+    for source, pictures, mask in ((PLUS, 3, False), (KLEIN, 5, False), (KONTEXT, 2, True), (KLEIN, 2, True)):
+        several = await edit(painted_by(source), pictures, mask)
+        assert several.status_code == 200, several.text
+        one = await edit(painted_by(source), 1, mask)
+        assert several.json()["data"] != one.json()["data"]
+
+
+async def test_a_model_without_references_refuses_several_pictures(painted_by: Ask) -> None:
+    for source, pictures, mask in ((QWEN, 2, False), (KONTEXT, 2, False), (KONTEXT, 3, True)):
+        refused = await edit(painted_by(source), pictures, mask)
+        assert error_of(refused) == (422, "unsupported_task", "image")
+        assert "the images after the first are references" in refused.json()["error"]["message"]
+
+
+async def test_a_reference_at_fault_is_named(painted_by: Ask) -> None:
+    thin = np.zeros((16, 160, 3), np.uint8)
+    for second in (b"no picture", a_file(thin)):
+        files = [("image[]", ("a.png", a_file(PLACE))), ("image[]", ("b.png", second))]
+        answer = await painted_by(PLUS).post("/v1/images/edits", data={"prompt": "x"}, files=files)
+        assert error_of(answer) == (422, "invalid_request", "image.1")
+
+
+async def test_references_of_an_editing_model_are_kept_for_a_job(painted_by: Ask) -> None:
+    layer = FEW | {"image": inline(PLACE), "references": [inline(OTHER)]}
+    answer = await painted_by(KLEIN).post("/v1/backgrounds", json=layer, headers={"Prefer": "respond-async"})
+    assert answer.status_code == 202, answer.text

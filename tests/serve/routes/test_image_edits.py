@@ -151,16 +151,19 @@ def test_a_scene_sets_a_figure_into_the_picture(client: OpenAI) -> None:
 
 def test_strength_is_the_layers_and_a_scene_starts_from_its_place(config: ServiceConfig) -> None:
     texts = {"prompt": "a | b", "strength": "0.25", "seed": "7"}
-    named = {"image": PictureInput(id="pic_0")}
-    known = {named["image"]: InputPicture(name="0", width=2048, height=512)}
+    image, second = PictureInput(id="pic_0"), PictureInput(id="pic_1")
+    known = {image: InputPicture(name="0", width=2048, height=512)}
+
+    found = {"image": [image, second], "mask": []}
 
     def requested(model: str) -> Any:
-        edit = read_texts(texts | {"model": model}).of_pictures(named, known, config)
+        edit = read_texts(texts | {"model": model}).of_pictures(found, known, config)
         return edit.to_request(1, config)
 
     layer, scene = requested("background"), requested("scene")
-    assert (layer.image, layer.strength, layer.seed) == (named["image"], 0.25, 8)
-    assert (scene.character.image, scene.background.image) == (None, named["image"])
+    assert (layer.image, layer.strength, layer.seed) == (image, 0.25, 8)
+    assert (scene.character.image, scene.background.image) == (None, image)
+    assert layer.references == scene.background.references == [second]
     assert scene.background.strength == 0.25
     assert (scene.merge.width, scene.merge.height) == (1024, 256), "no larger than a frame may be"
 
@@ -250,8 +253,8 @@ LARGER = a_file(np.zeros((HIGH, WIDE + 8, 4), np.uint8))
         ({"image": b"no picture"}, "image"),
         ({"image": b""}, "image"),
         ({"image": FILE[:-30]}, "image"),
-        ({"image": [FILE, FILE]}, "image"),
-        ({"image": [FILE] * 17}, "image"),
+        ({"image": [FILE] * 6}, "image"),
+        ({"extra_body": {"reference_scale": 0.5}}, "reference_scale"),
         ({"prompt": ""}, "prompt"),
         ({"prompt": "a" * 2_001}, "prompt"),
         ({"model": "gpt-image-1"}, "model"),
@@ -326,7 +329,8 @@ def test_a_model_that_cannot_says_so(config: ServiceConfig, graph: Graph) -> Non
 
 def test_the_form_knows_which_fields_are_texts() -> None:
     numbers = {"n", "output_compression", "stream", "partial_images", "num_inference_steps", "guidance_scale"}
-    assert set(FIELDS) - TEXTS == numbers | {"seed", "enhance_prompt", "merge", "deadline_s", "strength"}
-    assert set(FIELDS) | {"image", "mask"} == set(EditsRequest.model_fields)
+    numbers |= {"seed", "enhance_prompt", "merge", "deadline_s", "strength", "reference_scale"}
+    assert set(FIELDS) - TEXTS == numbers
+    assert set(FIELDS) | {"image", "mask", "references"} == set(EditsRequest.model_fields)
     read = read_texts({"prompt": "12", "n": "2", "user": "true", "merge[mode]": "paste"})
     assert (read.prompt, read.n, read.user, read.merge.mode) == ("12", 2, "true", "paste")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -18,8 +19,12 @@ from serve.ingress import build_http
 from tests.support.local_service import served
 from tests.support.polling import until
 from tests.support.scene_requests import SCENE, SMALL, error_of
+from tests.support.uploads import a_file
 
 LATER = {"Prefer": "respond-async"}
+PIXELS = np.random.default_rng(5).integers(60, 200, (64, 96, 3)).astype(np.uint8)
+PICTURE = a_file(PIXELS)
+MASK = a_file(np.dstack([PIXELS, np.where(np.arange(96) < 48, 0, 255) * np.ones((64, 1))]).astype(np.uint8))
 IMAGES = {"model": "background", "prompt": "a", "size": "64x64", "num_inference_steps": 1}
 
 
@@ -70,6 +75,37 @@ def test_the_job_paints_what_the_request_would_have(
     data = base64.b64decode(now.json()["data"][0]["b64_json"]) if "images" in path else now.content
     assert Image.open(BytesIO(data)).format == picture.format
     assert data == found.content
+
+
+@pytest.mark.parametrize("model", ["background", "scene"])
+def test_an_edit_goes_on_as_a_job(url_with_worker: str, model: str) -> None:
+    form = {"prompt": "a | b", "model": model, "seed": "7", "num_inference_steps": "2", "n": "2"}
+    address, headers = f"{url_with_worker}/v1/images/edits", LATER | {"Idempotency-Key": f"edit-{model}"}
+    first, again = (
+        httpx.post(address, data=form, files={"image": PICTURE, "mask": MASK}, headers=headers) for _ in "ab"
+    )
+    assert (first.status_code, again.status_code) == (202, 202), first.text + again.text
+    location = first.headers["location"]
+    assert again.headers["location"] == location
+    job = ended(url_with_worker, location)
+    assert (job["status"], job["total"]) == ("succeeded", 2), job
+    now = httpx.post(address, data=form, files={"image": PICTURE, "mask": MASK}).json()["data"]
+    for number, each in enumerate(now):
+        found = httpx.get(f"{url_with_worker}{location}/scenes/{number}")
+        assert found.content == base64.b64decode(each["b64_json"])
+    other = httpx.post(address, data=form, files={"image": MASK, "mask": MASK}, headers=headers)
+    assert (other.status_code, error_of(other)["param"]) == (422, "Idempotency-Key")
+
+
+def test_what_is_refused_of_an_edit_is_read_and_kept_nowhere(url_with_worker: str) -> None:
+    for form, files, param in (
+        ({"size": "9999x64"}, {"image": PICTURE}, "size"),
+        ({}, {"image": MASK, "mask": PICTURE}, "mask"),
+    ):
+        refused = httpx.post(
+            f"{url_with_worker}/v1/images/edits", data={"prompt": "x"} | form, files=files, headers=LATER
+        )
+        assert (refused.status_code, error_of(refused)["param"]) == (422, param), refused.text
 
 
 def test_the_accepted_format_counts(url_with_worker: str) -> None:
