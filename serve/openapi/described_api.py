@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 from fastapi import FastAPI
@@ -21,7 +22,7 @@ from ..auth.middleware import PUBLIC, SIGNED
 from ..config.layer_defaults import layer_defaults
 from ..config.service_config import LayerSettings, Limits, ServiceConfig
 from ..http.request_slots import HEALTH
-from .fragments import describe_response_header
+from .fragments import describe_response_header, error_schemas
 
 STORIES, PAGE = "/v1/stories", "/v1/stories/{story_id}/pages/{index}"
 REPAINT, BOOK = f"{PAGE}/repaint", "/v1/stories/{story_id}/book."
@@ -73,11 +74,13 @@ class DescribedApi(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            self.openapi_schema = _completed(super().openapi(), self._config)
+            self.openapi_schema = _completed(deepcopy(super().openapi()), self._config)
         return self.openapi_schema
 
 
 def _completed(page: dict[str, Any], config: ServiceConfig) -> dict[str, Any]:
+    schemas = page["components"]["schemas"] | error_schemas()
+    page["components"]["schemas"] = dict(sorted(schemas.items()))
     page["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for path, operations in page["paths"].items():
         for method, operation in operations.items():

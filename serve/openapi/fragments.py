@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -30,9 +31,17 @@ REFUSALS = {
     504: "the deadline passed, or the operator's own limit for an answer",
     507: "no room for what would be kept: remove jobs that have ended, or uploaded pictures",
 }
+COMPONENTS = "#/components/schemas/{model}"
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorResponse, "description": text} for status, text in REFUSALS.items()
+    status: {
+        "description": text,
+        "content": {
+            "application/json": {"schema": {"$ref": COMPONENTS.format(model=ErrorResponse.__name__)}}
+        },
+    }
+    for status, text in REFUSALS.items()
 }
+"""Named, not given as a model: FastAPI would build a validator of it for each error of each route."""
 HEADERS = {
     "X-Request-ID": "the caller's own, or a new one",
     "X-Seed": "the seed that was used; of a scene `character=42; background=123`, of several "
@@ -58,6 +67,12 @@ HEADERS = {
     "Retry-After": "seconds",
     "WWW-Authenticate": "`Bearer`",
 }
+
+
+def error_schemas() -> dict[str, Any]:
+    """Return the components that ERRORS name."""
+    schema = ErrorResponse.model_json_schema(ref_template=COMPONENTS)
+    return {**schema.pop("$defs"), ErrorResponse.__name__: schema}
 
 
 def responses_of(
@@ -128,7 +143,7 @@ MERGED = responses_of(
 
 def describe_query(shape: type[BaseModel]) -> dict[str, Any]:
     """Return the query's part of an operation."""
-    fields = shape.model_json_schema()["properties"]
+    fields = _schema(shape)["properties"]
     return {"parameters": [{"name": name, "in": "query", "schema": fields[name]} for name in fields]}
 
 
@@ -210,8 +225,10 @@ def _not_null(field: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in whole.items() if key not in dropped}
 
 
+@cache
 def _schema(shape: type[BaseModel]) -> Any:
-    schema = shape.model_json_schema(ref_template="#/components/schemas/{model}")
+    """Return a model's schema, made once; whoever changes it copies it first."""
+    schema = shape.model_json_schema(ref_template=COMPONENTS)
     return _inlined(schema, schema.pop("$defs", {}))
 
 

@@ -19,6 +19,7 @@ case "$*" in
     "-m venv"*) mkdir -p .venv/bin; cp "$0" .venv/bin/python; echo "#!$PWD/.venv/bin/python" >.venv/bin/pip ;;
     "-m pip install"*) echo "$*"; for ((n = 0; n < 500; n++)); do echo "Collecting package-$n"; done
         [ -z "${PIP_FAILS-}" ] || { echo "ERROR: the network is gone" >&2; exit 1; } ;;
+    "-m pip uninstall"*) echo "$*" ;;
 esac
 """
 NPM = """#!/bin/bash
@@ -63,6 +64,12 @@ def test_it_says_less_than_a_screen_and_the_log_has_the_rest(checkout: Path) -> 
     assert "Collecting package-499" in (checkout / "build/install.log").read_text()
     again = script(checkout, "install")
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+
+
+def test_what_would_slow_down_every_start_of_ray_goes_again(checkout: Path) -> None:
+    assert script(checkout, "install").returncode == 0
+    *_, last = (checkout / "build/install.log").read_text().split("Collecting package-499\n")
+    assert "pip uninstall --yes rfc3987-syntax" in last
 
 
 def test_verbose_shows_what_pip_prints(checkout: Path) -> None:
