@@ -25,6 +25,8 @@ from tests.support.local_service import (
     served,
 )
 from tests.support.local_service import url_with_worker as url_with_worker
+from tests.support.migrated import already_migrated as already_migrated
+from tests.support.migrated import migrated as migrated
 from tests.support.noted import Noted
 from tests.support.stub_service import server as server
 
