@@ -1,10 +1,15 @@
-"""The background's replica: a place, from a description of it."""
+"""Paint a place from a description of it, wrapped in the contract's words."""
 
 from __future__ import annotations
 
 from deployments.generator import Generator
 from deployments.messages import LayerJob
-from deployments.story.prompts import BACKGROUND_NEGATIVE, background_prompt
+
+BACKGROUND_TERMS = (
+    "cinematic lighting, detailed environment, atmospheric perspective, "
+    "masterpiece, concept art, trending on artstation"
+)
+BACKGROUND_NEGATIVE = "people, characters, faces, low quality, blurry"
 
 
 class Background(Generator):
@@ -15,3 +20,7 @@ class Background(Generator):
         prompt = background_prompt(job.prompt) if wrapped else job.prompt
         default = BACKGROUND_NEGATIVE if self._negates else ""
         return prompt, default if job.negative_prompt is None else job.negative_prompt
+
+
+def background_prompt(description: str) -> str:
+    return f"beautiful detailed {description}, {BACKGROUND_TERMS}"

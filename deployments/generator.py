@@ -13,10 +13,10 @@ from typing import Any, ClassVar, Literal
 from deployments.diffusion.engine.engine import Engine
 from deployments.diffusion.engine.lora_cache import LoraCache
 from deployments.diffusion.guide_pictures import PosePicture, References
-from deployments.diffusion.model.families import Family
+from deployments.diffusion.model.family import Family
 from deployments.diffusion.model.model_config import GenerationConfig, ModelConfig
 from deployments.diffusion.model.painter_choice import uses_denoiser
-from deployments.diffusion.model.registry import card_of, family_by_name
+from deployments.diffusion.model.registry import card_of
 from deployments.diffusion.painter import AnyPainter, PictureLora
 from deployments.diffusion.simulated.simulated_painter import SimulatedConfig, SimulatedPainter
 from deployments.diffusion.start_picture import StartPicture
@@ -64,7 +64,7 @@ class GeneratorConfig:
 
     @property
     def _family(self) -> Family:
-        return family_by_name(card_of(self.model).family)
+        return card_of(self.model).family
 
 
 class Generator(ABC):

@@ -21,9 +21,10 @@ from deployments.imaging.safety import refuse_missing_classifier
 from deployments.merger import MergerConfig
 
 from .config import haproxy_mode
-from .config.layer_models import deployment_names
 from .config.memory_budgets import memory_warnings, work_bytes
-from .config.service_config import ReplicaOptions, ServiceConfig
+from .config.model_names import deployment_names
+from .config.replica_options import ReplicaOptions
+from .config.service_config import ServiceConfig
 from .graph.request_router import routed
 from .http.request_slots import slots_of
 from .ingress import Ingress

@@ -19,7 +19,8 @@ from .auth.key_store import open_keys
 from .auth.middleware import AuthMiddleware, is_public
 from .cast.service import CastService
 from .config.memory_budgets import bytes_in_flight, largest_body_bytes
-from .config.service_config import ReplicaOptions, ServiceConfig
+from .config.replica_options import ReplicaOptions
+from .config.service_config import ServiceConfig
 from .graph.admission_control import AdmissionControl
 from .graph.ref_cleanup import clean_up, freeze
 from .graph.replica_registry import HERE

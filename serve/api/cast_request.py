@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.messages import MAX_LORAS
 
-from .schema import CastName, LoraInput, PictureInput, Seed, Wire, Words
+from .layer_schema import CastName, LoraInput, PictureInput
+from .wire import Seed, Wire, Words
 
 MAX_REFERENCES = 4
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deployments.diffusion.model.families import Family, ModelTask
+from deployments.diffusion.model.family import Family, ModelTask
 from deployments.diffusion.model.painter_choice import tasks_of
-from deployments.diffusion.model.registry import ModelCard, family_by_name
+from deployments.diffusion.model.registry import ModelCard
 from deployments.errors import InvalidRequest, UnsupportedTask
 from deployments.messages import Feet, Keypoint
 
-from ..config.service_config import ModelSettings
+from ..config.layer_settings import ModelSettings
 from .input_pictures import Known
-from .schema import Layer
+from .layer_schema import Layer
 
 REFERENCE_SCALE, POSE_SCALE = 0.6, 1.0
 """Where a request is silent."""
@@ -88,7 +88,7 @@ def feet_of(pose: Sequence[Keypoint]) -> Feet | None:
 def _check_references(
     asked: Layer, known: Known, settings: ModelSettings, card: ModelCard, prefix: str
 ) -> None:
-    family = family_by_name(card.family)
+    family = card.family
     of_its_own = bool(family.reference_argument or family.masked_reference_argument)
     if of_its_own:
         _check_mask(asked, card, family, prefix)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from deployments.diffusion.model.painter_choice import tasks_of
-from deployments.diffusion.model.registry import ModelCard, family_by_name
+from deployments.diffusion.model.registry import ModelCard
 from deployments.errors import InvalidRequest, UnsupportedTask
 
-from ..config.service_config import ModelSettings
-from .schema import Layer, PictureInput
+from ..config.layer_settings import ModelSettings
+from .layer_schema import Layer, PictureInput
 
 STRENGTH = 0.6
 """Where a request is silent. What a mask covers is painted anew, and an edit takes all steps."""
@@ -77,7 +77,7 @@ def start_of(asked: Layer, known: Known, settings: ModelSettings, card: ModelCar
 
     Raises UnsupportedTask where its model cannot do that, and InvalidRequest with the parameter's path.
     """
-    family = family_by_name(card.family)
+    family = card.family
     if asked.image is None:
         for name in ("mask", "strength"):
             if getattr(asked, name) is not None:

@@ -9,12 +9,12 @@ from functools import cache
 from typing import TypeVar
 
 from deployments.diffusion.model.lora_files import LoraFile, lora_files
-from deployments.diffusion.model.registry import ModelCard, card_of, family_by_name
+from deployments.diffusion.model.registry import ModelCard, card_of
 from deployments.errors import InvalidRequest, UnsupportedTask
 from deployments.messages import LoraUse
 
-from ..config.service_config import ModelSettings
-from .schema import LoraInput
+from ..config.layer_settings import ModelSettings
+from .layer_schema import LoraInput
 
 Result = TypeVar("Result")
 
@@ -25,7 +25,7 @@ SHOWN = 20
 def offered_loras(settings: ModelSettings) -> dict[str, LoraFile]:
     """Return the LoRAs that requests may name for a model, by their names."""
     model = settings.generator.model
-    return lora_files(model.lora_folder, family_by_name(card_of(model).family))
+    return lora_files(model.lora_folder, card_of(model).family)
 
 
 async def with_lora_files(work: Callable[[], Result]) -> Result:

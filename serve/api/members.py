@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from deployments.diffusion.model.painter_choice import tasks_of
-from deployments.diffusion.model.registry import card_of, family_by_name
+from deployments.diffusion.model.registry import card_of
 from deployments.errors import InvalidRequest
 from deployments.messages import LayerKind
 
-from ..config.layer_models import find_model
+from ..config.layer_settings import find_model
 from ..config.service_config import ServiceConfig
 from .cast_request import CastBody
+from .layer_schema import CastUse, CharacterRequest, Layer, LayerRequest, LoraInput, PictureInput
 from .openai_generations import ImagesRequest
-from .schema import CastUse, CharacterRequest, Layer, LayerRequest, LoraInput, PictureInput, SceneRequest
+from .scene_schema import SceneRequest
 
 Requested = TypeVar("Requested", SceneRequest, LayerRequest, CharacterRequest, ImagesRequest)
 AnyLayer = TypeVar("AnyLayer", bound=Layer)
@@ -126,7 +127,7 @@ def _resolved(
     if found is not None:
         settings = found[1].generator.model
         tasks: tuple[str, ...] = tasks_of(settings)
-        family = family_by_name(card_of(settings).family)
+        family = card_of(settings).family
         reads_negative = family.takes_negative_prompt and layer.negative_prompt is None
         if reads_negative and member.negative_prompt is not None:
             changes["negative_prompt"] = member.negative_prompt

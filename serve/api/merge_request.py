@@ -14,11 +14,13 @@ from deployments.imaging.files.decoding import measure
 from deployments.imaging.files.encoding import media_type
 from deployments.messages import MAX_FIGURES, MergeJob, MergeResult, PictureFormat, UploadJob
 
-from ..config.service_config import Limits, ServiceConfig
+from ..config.request_limits import Limits
+from ..config.service_config import ServiceConfig
 from ..http.body import parse, understand
 from ..http.forms import Form
 from ..http.rendering import JsonResponse
 from . import responses
+from .layer_schema import Output
 from .resolve import (
     attribution_mark,
     figure_options,
@@ -26,18 +28,9 @@ from .resolve import (
     output_options,
     refuse_one_position,
 )
-from .schema import (
-    GroupLayersBody,
-    LayersBody,
-    Merge,
-    MergeBody,
-    Output,
-    PictureBody,
-    Placing,
-    SafetyBody,
-    UsageBody,
-    Wire,
-)
+from .response_schema import GroupLayersBody, LayersBody, MergeBody, PictureBody, SafetyBody, UsageBody
+from .scene_schema import Merge, Placing
+from .wire import Wire
 
 WIRE_NAMES = {"width": "width_px", "height": "height_px"}
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from deployments.diffusion.model.families import ModelTask
+from deployments.diffusion.model.family import ModelTask
 from deployments.diffusion.model.known_words import GRAMMAR, KnownWords, read_known_words
 from deployments.diffusion.model.lora_files import LoraFile
 from deployments.diffusion.model.model_config import ModelConfig
@@ -22,11 +22,10 @@ from deployments.diffusion.model.registry import (
 )
 from deployments.messages import LayerKind
 
-from ..config.layer_defaults import Defaults, layer_defaults
-from ..config.layer_models import find_model
-from ..config.service_config import ModelSettings, ServiceConfig
+from ..config.layer_settings import Defaults, ModelSettings, find_model, layer_defaults
+from ..config.service_config import ServiceConfig
 from .loras import offered_loras
-from .schema import Wire
+from .wire import Wire
 
 
 class Resolution(Wire):
@@ -183,7 +182,7 @@ def _entry(served: _Served) -> dict[str, Any]:
         "default_for": served.default_for,
         "defaults": {kind: vars(defaults) for kind, defaults in served.defaults.items()},
         "pipeline": card.pipeline,
-        "family": card.family,
+        "family": card.family.name,
         "tasks": list(served.tasks),
         "licence": card.licence,
         "attribution": card.attribution,

@@ -18,12 +18,13 @@ from pydantic.json_schema import SkipJsonSchema
 from deployments.errors import InvalidRequest
 from deployments.messages import MAX_REFERENCES
 
-from ..config.service_config import Limits, ServiceConfig
+from ..config.request_limits import Limits
+from ..config.service_config import ServiceConfig
 from ..http.body import parse
 from ..http.strict_json import InvalidJson, decode
 from .input_pictures import PICTURES, InputPicture, Known
+from .layer_schema import PictureInput, Scale
 from .openai_request import IGNORED, OpenAIRequest
-from .schema import PictureInput, Scale
 
 FILES = {"image": 1 + MAX_REFERENCES, "mask": 1}
 """The files of the form, and how many of each there may be."""

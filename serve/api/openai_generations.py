@@ -9,8 +9,9 @@ from pydantic import Field, TypeAdapter, ValidatorFunctionWrapHandler, WrapValid
 from deployments.errors import InvalidRequest
 from deployments.messages import MAX_FIGURES
 
+from .layer_schema import Layer, LayerOrWords
 from .openai_request import OpenAIRequest
-from .schema import FigureOrWords, Layer, LayerOrWords, SceneRequest
+from .scene_schema import FigureOrWords, SceneRequest
 
 Backdrop = Literal["transparent", "opaque", "auto"]
 _PLACE = TypeAdapter[Layer](LayerOrWords)

@@ -17,17 +17,10 @@ from deployments.messages import Fallback, PictureFormat
 
 from ..config.service_config import ServiceConfig
 from ..http.body import parse
+from .layer_schema import CharacterRequest, LayerRequest
 from .model_list import layers_painted_by, listing
-from .schema import (
-    CharacterRequest,
-    Deadline,
-    LayerRequest,
-    Merge,
-    SceneRequest,
-    Seed,
-    Wire,
-    Words,
-)
+from .scene_schema import Merge, SceneRequest
+from .wire import Deadline, Seed, Wire, Words
 
 MAX_IMAGES = 10
 SEPARATOR = "|"

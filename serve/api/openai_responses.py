@@ -10,8 +10,9 @@ from pydantic import Field
 from deployments.messages import Picture, PictureFormat, Usage
 
 from ..http.rendering import base64_of
+from .response_schema import SafetyBody, UsageBody
 from .responses import NO_LINKS, Links, safety_body, usage_body
-from .schema import SafetyBody, UsageBody, Wire
+from .wire import Wire
 
 EventName = Literal["image_generation", "image_edit"]
 """Start of the types of a stream's events, by the endpoint."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .schema import SafetyBody, Wire
+from .response_schema import SafetyBody
+from .wire import Wire
 
 
 class PictureAnswer(Wire):

@@ -11,7 +11,6 @@ from deployments.diffusion.model.registry import (
     ModelCard,
     card_of,
     describe,
-    family_by_name,
 )
 from deployments.errors import ContentRefused, InvalidRequest
 from deployments.messages import (
@@ -27,21 +26,22 @@ from deployments.messages import (
     Position,
 )
 
-from ..config.layer_defaults import layer_defaults
-from ..config.layer_models import find_model, model_id
-from ..config.service_config import Limits, ModelSettings, ServiceConfig
+from ..config.layer_settings import ModelSettings, find_model, layer_defaults, model_id
+from ..config.request_limits import Limits
+from ..config.service_config import ServiceConfig
 from ..graph.scene_job import SceneJob
 from ..safety.words import has_blocked_word
 from .guides import feet_of, guides_of
 from .input_pictures import NONE, Known, start_of
+from .layer_schema import CastUse, CharacterRequest, Layer, LayerRequest, Output
 from .loras import loras_of
-from .schema import At, CastUse, CharacterRequest, Layer, LayerRequest, Merge, Output, Placing, SceneRequest
+from .scene_schema import At, Merge, Placing, SceneRequest
 from .sizes import Size, frame_shaped, frame_size, layer_size
 
 SEED_BITS = 32
 GUIDES = ("references", "reference_scale", "pose", "pose_scale")
 SEEDS = 2**53
-"""As many seeds as there are, from 0 (serve/api/schema.py)."""
+"""As many seeds as there are, from 0 (serve/api/wire.py)."""
 
 
 def admit_scene(
@@ -232,11 +232,11 @@ def _feet(job: LayerJob) -> Feet | None:
 
 def _check_supported(requested: Layer, card: ModelCard, param: str) -> None:
     """Refuse what the model's family has no use for. Raises InvalidRequest with the parameter's path."""
-    family = family_by_name(card.family)
+    family = card.family
     if requested.negative_prompt and not family.takes_negative_prompt:
         message = f"{param}negative_prompt is not for {card.id}: {family.title} reads none"
         raise InvalidRequest(message, f"{param}negative_prompt")
-    if family.takes_guidance_scale or requested.guidance_scale in (None, family.guidance_scale):
+    if requested.guidance_scale in (None, family.guidance_scale) or family.takes_guidance_scale:
         return
     message = f"{param}guidance_scale is not for {card.id}: {family.title} is made to do without"
     raise InvalidRequest(message, f"{param}guidance_scale")

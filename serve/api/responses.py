@@ -15,7 +15,7 @@ from deployments.messages import Backend, LayerResult, MergeResult, Picture, Pic
 from ..graph.scene import SceneResult
 from ..http.rendering import JsonResponse, base64_of
 from ..http.sse import EVENTS
-from .schema import (
+from .response_schema import (
     CastShown,
     FigureBody,
     GroupLayersBody,

@@ -22,20 +22,12 @@ from ..config.memory_budgets import work_bytes
 from ..config.service_config import ServiceConfig
 from ..http.rendering import base64_of
 from .input_pictures import Known
+from .layer_schema import CharacterRequest, Layer
 from .members import Member, with_members
 from .resolve import admit_layer
+from .response_schema import CastShown, PictureBody, SafetyBody, UsageBody
 from .responses import safety_body, usage_body, usage_of
-from .schema import (
-    CastShown,
-    CharacterRequest,
-    Deadline,
-    Layer,
-    PictureBody,
-    Prompt,
-    SafetyBody,
-    UsageBody,
-    Wire,
-)
+from .wire import Deadline, Prompt, Wire
 
 MAX_POSES = 16
 USUAL = ("standing", "walking", "running", "jumping", "waving", "sitting")

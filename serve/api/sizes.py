@@ -7,7 +7,7 @@ import math
 from deployments.diffusion.model.registry import ModelCard
 from deployments.errors import InvalidRequest
 
-from ..config.service_config import Limits
+from ..config.request_limits import Limits
 
 Size = tuple[int, int]
 """(width, height) in pixels."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .schema import Wire
+from .wire import Wire
 
 LEAST_S, USUAL_S, MOST_S = 1.0, 600.0, 3_600.0
 MANY = 1_000_000

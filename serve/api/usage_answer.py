@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from .schema import LookedUp, Wire
+from .wire import LookedUp, Wire
 
 LONGEST_DAYS = 366
 MAX_ROWS = 1_000

@@ -14,8 +14,9 @@ from deployments.errors import InvalidRequest
 
 from ..api.cast_request import CastBody
 from ..api.input_pictures import Known
+from ..api.layer_schema import CAST_NAME, LoraInput, PictureInput
 from ..api.members import Member, Requested, cast_names, with_members
-from ..api.schema import CAST_NAME, LoraInput, PictureInput, SceneRequest
+from ..api.scene_schema import SceneRequest
 from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal
 from ..pictures import loose_pictures as loose

@@ -7,10 +7,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from .layer_models import names_of
+from .model_names import names_of
+from .request_limits import LARGEST_PX
 
-LARGEST_PX = 8_192
-"""The longest side that any service may be set to."""
 LAYERS = ("character", "background")
 VARIABLES = {
     "allowed_hosts": "SCENEWRIGHT_ALLOWED_HOSTS",

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deployments.diffusion.model.model_config import ModelConfig
-from deployments.diffusion.model.registry import card_of, family_by_name
+from deployments.diffusion.model.registry import card_of
 from deployments.diffusion.simulated.simulated_painter import SimulatedConfig
 from deployments.generator import GeneratorConfig
 from deployments.imaging.consistency.embedder import ConsistencyConfig
 from deployments.imaging.cutout.neural_matting import MattingConfig
 
 from ..safety.words import idle_word
-from .layer_models import settings_path
-
-if TYPE_CHECKING:
-    from .service_config import ModelSettings, ReplicaOptions, ServiceConfig
+from .layer_settings import ModelSettings
+from .model_names import settings_path
+from .replica_options import ReplicaOptions
+from .service_settings import ServiceSettings
 
 OF_ANY_BACKEND = (
     *("source", "family", "lazy_load", "unload_after_idle_s", "threads"),
@@ -31,7 +31,7 @@ from a real file: threads may stay."""
 CALLED = ("max_ongoing_requests", "max_queued_requests", "autoscaling")
 
 
-def idle_settings(config: ServiceConfig) -> Iterator[str]:
+def idle_settings(config: ServiceSettings) -> Iterator[str]:
     """Yield a sentence for each setting that would do nothing."""
     for name, model in config.generators.items():
         path = settings_path(name)
@@ -66,7 +66,7 @@ def idle_settings(config: ServiceConfig) -> Iterator[str]:
         yield "matting.input_px does nothing without sha256: models of snipbg's list have a size of their own"
 
 
-def idle_traces(config: ServiceConfig) -> Iterator[str]:
+def idle_traces(config: ServiceSettings) -> Iterator[str]:
     """Yield the setting of traces that are sent nowhere, once the environment has been laid over."""
     if config.tracing.endpoint is None and config.tracing.sampled != 1:
         yield "tracing.sampled does nothing without tracing.endpoint"
@@ -86,8 +86,8 @@ def _of_a_generator(generator: GeneratorConfig, path: str) -> Iterator[str]:
     if model.lora_folder is None:
         if "lora_budget_bytes" in _set(model, ModelConfig(model.source)):
             yield f"{path}.model.lora_budget_bytes does nothing without lora_folder"
-    elif not family_by_name(card_of(model).family).takes_loras:
-        title = family_by_name(card_of(model).family).title
+    elif not card_of(model).family.takes_loras:
+        title = card_of(model).family.title
         yield f"{path}.model.lora_folder does nothing with {title}, which diffusers has no LoRAs for"
     if model.device == "cpu":
         for key, silent in (("offload", "none"), ("xformers", False)):
@@ -96,7 +96,7 @@ def _of_a_generator(generator: GeneratorConfig, path: str) -> Iterator[str]:
 
 
 def _of_defaults(model: ModelSettings, path: str) -> Iterator[str]:
-    family = family_by_name(card_of(model.generator.model).family)
+    family = card_of(model.generator.model).family
     if model.defaults.guidance_scale is not None and not family.takes_guidance_scale:
         yield f"{path}.defaults.guidance_scale does nothing with {family.title}, which does without"
 

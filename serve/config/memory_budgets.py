@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from deployments.merge_work import merge_memory_bytes
 from deployments.merger import MergerConfig
 from deployments.messages import MAX_FIGURES
 
-if TYPE_CHECKING:
-    from .service_config import ServiceConfig
+from .service_settings import ServiceSettings
 
 BYTES_IN_FLIGHT = 128 << 20
 LARGEST_AT_ONCE = 4
@@ -21,20 +19,20 @@ PROCESS_BYTES = 225_000_000
 """The memory of an edge or merger replica with nothing under way."""
 
 
-def largest_body_bytes(config: ServiceConfig) -> int:
+def largest_body_bytes(config: ServiceSettings) -> int:
     """Return the bytes of the largest body that any route takes."""
     limits = config.limits
     return max(limits.max_upload_bytes, limits.max_json_bytes, config.jobs.max_json_bytes)
 
 
-def bytes_in_flight(config: ServiceConfig) -> int:
+def bytes_in_flight(config: ServiceSettings) -> int:
     """Return how many bytes of bodies one edge replica holds at most."""
     given = config.limits.max_bytes_in_flight
     least = LARGEST_AT_ONCE * largest_body_bytes(config)
     return max(BYTES_IN_FLIGHT, least) if given is None else given
 
 
-def largest_merge_bytes(config: ServiceConfig) -> int:
+def largest_merge_bytes(config: ServiceSettings) -> int:
     """Return the memory that the largest merge within the limits takes."""
     limits = config.limits
     frame_px = (limits.max_frame_size or limits.max_image_size) ** 2
@@ -43,13 +41,13 @@ def largest_merge_bytes(config: ServiceConfig) -> int:
     return merge_memory_bytes(frame_px, pixels, limits.max_upload_bytes, MAX_FIGURES)
 
 
-def work_bytes(config: ServiceConfig) -> int:
+def work_bytes(config: ServiceSettings) -> int:
     """Return the memory for all that one replica of the merger works on at once."""
     given = config.merger.work_bytes
     return max(MergerConfig.work_bytes, largest_merge_bytes(config)) if given is None else given
 
 
-def memory_faults(config: ServiceConfig) -> Iterator[str]:
+def memory_faults(config: ServiceSettings) -> Iterator[str]:
     """Yield a sentence for each budget that is too small for one request."""
     in_flight, body_bytes = bytes_in_flight(config), largest_body_bytes(config)
     if in_flight < LARGEST_AT_ONCE * body_bytes:
@@ -65,7 +63,7 @@ def memory_faults(config: ServiceConfig) -> Iterator[str]:
         )
 
 
-def memory_warnings(config: ServiceConfig) -> Iterator[str]:
+def memory_warnings(config: ServiceSettings) -> Iterator[str]:
     """Yield a sentence for each replica that may take more memory than its node sets aside for it.
 
     Not refused: Ray places replicas by `memory_bytes` and holds none to it, and small machines say less.

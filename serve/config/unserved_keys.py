@@ -15,7 +15,7 @@ from typing import Any
 from ray.serve.schema import HTTPOptionsSchema, ServeDeploySchema
 
 from . import haproxy_mode
-from .layer_models import deployment_names
+from .model_names import deployment_names
 from .service_config import ServiceConfig
 
 OTHERS = ("Merger", "Ingress", "JobWorker")

@@ -17,7 +17,7 @@ from deployments.errors import TOO_LONG, TOO_MUCH_AHEAD, DeadlineExceeded, Overl
 from deployments.messages import LayerJob
 from deployments.reports.routing_stats import RoutingStats
 
-from .replica_registry import Replicas, nowhere
+from .replica_registry import NOWHERE, Replicas
 
 QUEUE_FULL = "every replica's queue is full; come back shortly"
 CAUTION = 1.4
@@ -66,7 +66,7 @@ class AdmissionControl:
 
     def __init__(
         self,
-        replicas: Callable[[str], Replicas | None] = nowhere,
+        replicas: Callable[[str], Replicas | None] = NOWHERE.get,
         places: Mapping[str, int] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from deployments.messages import LayerJob
@@ -27,26 +27,8 @@ class Replicas(Protocol):
         """Note that the replica of the job was not ready. Return whether there is another one to try."""
 
 
-class ReplicaRegistry:
-    """The routers of this process.
-
-    Ray Serve makes them, each where and when its handle is first used, and hands them to nobody: they
-    register here, in their own process.
-    """
-
-    def __init__(self) -> None:
-        self._by_kind: dict[str, Replicas] = {}
-
-    def register(self, generator: str, replicas: Replicas) -> None:
-        self._by_kind[generator] = replicas
-
-    def get(self, generator: str) -> Replicas | None:
-        return self._by_kind.get(generator)
-
-
-def nowhere(generator: str) -> Replicas | None:
-    """Return no pool, for a process without routers."""
-    return None
-
-
-HERE = ReplicaRegistry()
+HERE: dict[str, Replicas] = {}
+"""The routers of this process, by their generators' names. Ray Serve makes each where and when its handle is
+first used, and hands it to nobody, so it registers itself."""
+NOWHERE: Mapping[str, Replicas] = {}
+"""Those of a process without routers."""

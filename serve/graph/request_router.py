@@ -54,7 +54,7 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
         self._routed: OrderedDict[RoutedAs, ReplicaID] = OrderedDict()
         self._refused: dict[ReplicaID, float] = {}
         # By its module: Ray pickles this one by value, and with it whatever objects its names stand for.
-        replica_registry.HERE.register(kwargs["generator"], self)
+        replica_registry.HERE[kwargs["generator"]] = self
 
     def routing_stats(self) -> Sequence[RoutingStats | None]:
         return [RoutingStats.from_stats(replica.routing_stats) for replica in list(self._replicas.values())]

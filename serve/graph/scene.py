@@ -46,7 +46,7 @@ from ..telemetry.logs import logger
 from ..telemetry.scene_spans import branch, finishing, note_loss
 from .admission_control import QUEUE_FULL, AdmissionControl
 from .bill import billed, count_picture
-from .replica_registry import Replicas, nowhere
+from .replica_registry import NOWHERE, Replicas
 from .scene_job import SceneJob
 from .stream_reader import OnEvent, follow
 
@@ -83,7 +83,7 @@ class Graph:
     merger: Handle
     admission: AdmissionControl = field(default_factory=AdmissionControl)
     merges: WorkQueue = field(default_factory=lambda: WorkQueue(UNBOUNDED, UNBOUNDED))
-    replicas: Callable[[str], Replicas | None] = nowhere
+    replicas: Callable[[str], Replicas | None] = NOWHERE.get
     others: Mapping[str, Handle] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
     text_check: Callable[[LayerJob, str], Coroutine[Any, Any, None]] | None = None

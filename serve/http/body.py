@@ -21,7 +21,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from ..config.service_config import Limits
+from ..config.request_limits import Limits
 from .body_limits import announced_bytes, holding
 from .error_responses import ACCEPTED_CODINGS, CODING, ClientGone, Refusal, first_fault
 from .inline_pictures import file_bytes, may_hold_pictures, without_pictures

@@ -16,7 +16,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from deployments.errors import InvalidRequest
 
-from ..config.service_config import Limits
+from ..config.request_limits import Limits
 from .body import bounded, digest_of, in_time
 from .error_responses import MAX_ECHO_CHARS, Refusal
 

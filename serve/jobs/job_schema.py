@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..api.schema import LookedUp, SceneRequest, Wire
+from ..api.scene_schema import SceneRequest
+from ..api.wire import LookedUp, Wire
 
 MAX_SCENES = 1_000
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]

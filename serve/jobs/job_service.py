@@ -17,8 +17,9 @@ from deployments.errors import InvalidRequest, NotReady, Overloaded
 from deployments.messages import PictureFormat
 
 from ..api.input_pictures import NONE, Known, as_unread
+from ..api.layer_schema import PictureInput
 from ..api.loras import with_lora_files
-from ..api.schema import PictureInput, SceneRequest
+from ..api.scene_schema import SceneRequest
 from ..auth.token_cache import TokenBudget
 from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal

@@ -14,10 +14,11 @@ from deployments.merge_work import MEGA, written_px
 from deployments.messages import LayerJob
 
 from ..api.input_pictures import NONE, Known
+from ..api.layer_schema import Layer
 from ..api.resolve import admit_layer, admit_scene
-from ..api.schema import Layer, SceneRequest
-from ..config.layer_models import find_model, model_id
-from ..config.service_config import LayerSettings, ServiceConfig
+from ..api.scene_schema import SceneRequest
+from ..config.layer_settings import LayerSettings, find_model, model_id
+from ..config.service_config import ServiceConfig
 from ..graph.scene import scene_megapixels
 from ..graph.scene_job import SceneJob
 from .single_layers import SingleLayer, SingleLayerRequest

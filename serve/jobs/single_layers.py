@@ -9,8 +9,8 @@ from typing import Any
 from deployments.merge_work import MEGA
 from deployments.messages import LayerJob, LayerKind, OutputOptions, Picture
 
+from ..api.layer_schema import LayerRequest
 from ..api.responses import layer_body, layer_headers, safety_header, scene_body, scene_headers
-from ..api.schema import LayerRequest
 from ..graph.scene import Graph, SceneResult, render_cutout, render_layer, scene_megapixels
 from ..graph.scene_job import SceneJob
 

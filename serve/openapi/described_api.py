@@ -1,6 +1,6 @@
 """The whole OpenAPI page: which errors each route has, what every answer carries, and this service's limits.
 
-The wire format's own bounds (serve/api/schema.py) are those of any service. Callers meet narrower ones, so
+The wire format's own bounds (serve/api/wire.py) are those of any service. Callers meet narrower ones, so
 the page states those.
 """
 
@@ -13,14 +13,15 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from deployments.diffusion.model.registry import card_of, describe, family_by_name
+from deployments.diffusion.model.registry import card_of, describe
 
 from ..api.openai_request import SUBJECTS
 from ..api.resolve import latent_factor
-from ..api.schema import ALIASES
+from ..api.wire import ALIASES
 from ..auth.middleware import PUBLIC, SIGNED
-from ..config.layer_defaults import layer_defaults
-from ..config.service_config import LayerSettings, Limits, ServiceConfig
+from ..config.layer_settings import LayerSettings, layer_defaults
+from ..config.request_limits import Limits
+from ..config.service_config import ServiceConfig
 from ..http.request_slots import HEALTH
 from .fragments import describe_response_header, error_schemas
 
@@ -254,7 +255,7 @@ def _of_the_models(
         "height": side,
         "model": {"enum": [name for model in models for name in _public_names(model.source)]},
     }
-    families = [family_by_name(card_of(model).family) for model in models]
+    families = [card_of(model).family for model in models]
     if "negative_prompt" in bounds and not any(family.takes_negative_prompt for family in families):
         narrowed["negative_prompt"] = {"maxLength": 0}
     if "guidance_scale" in bounds and not any(family.takes_guidance_scale for family in families):

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..api.responses import FORMATS
-from ..api.schema import ErrorResponse
+from ..api.wire import ErrorResponse
 from ..http.sse import EVENTS
 
 REFUSALS = {

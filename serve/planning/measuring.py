@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from ..config.layer_defaults import STABLE_DIFFUSION
+from ..config.layer_settings import STABLE_DIFFUSION
 from .profile import LayerProfile, Profile
 
 STEPS = 20

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..config.layer_defaults import STABLE_DIFFUSION
+from ..config.layer_settings import STABLE_DIFFUSION
 from .profile import LayerProfile, Profile
 
 STEPS, FLUX_STEPS = 50, 28

@@ -20,7 +20,7 @@ from ..api.cast_request import (
     CastRequest,
 )
 from ..api.input_pictures import Known
-from ..api.schema import LoraInput
+from ..api.layer_schema import LoraInput
 from ..auth.middleware import tenant_of
 from ..cast.service import CastService, check_name
 from ..cast.store import KeptMember

@@ -11,9 +11,9 @@ from fastapi import Request
 from deployments.messages import Picture
 
 from ..api.input_pictures import InputPicture, InputPictures
-from ..api.schema import PictureInput
+from ..api.layer_schema import PictureInput
 from ..auth.middleware import tenant_of
-from ..config.service_config import Limits
+from ..config.request_limits import Limits
 from ..graph.scene import Graph
 from ..http.body_limits import hold_more
 from ..http.forms import names_of

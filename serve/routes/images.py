@@ -11,13 +11,13 @@ from deployments.errors import InvalidRequest
 from deployments.messages import Picture, Usage
 
 from ..api.input_pictures import InputPictures, Known, as_unread
+from ..api.layer_schema import Layer, PictureInput
 from ..api.openai_edits import FILES, EditsRequest, read_texts
 from ..api.openai_generations import ImagesRequest
 from ..api.openai_request import OpenAIRequest
 from ..api.openai_responses import EventName, ImagesResponse, images_body
 from ..api.resolve import deadline_of
 from ..api.responses import NO_LINKS, Links, size_of
-from ..api.schema import Layer, PictureInput
 from ..cast.service import CastService
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, all_or_none

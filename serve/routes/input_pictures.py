@@ -17,13 +17,14 @@ from deployments.merge_work import read_megapixels
 from deployments.messages import Picture, PictureJob
 
 from ..api.input_pictures import InputPicture, InputPictures, named_pictures
+from ..api.layer_schema import Layer, PictureInput
 from ..api.loras import with_lora_files
 from ..api.members import Requested
 from ..api.openai_generations import ImagesRequest
-from ..api.schema import Layer, PictureInput, SceneRequest
+from ..api.scene_schema import SceneRequest
 from ..auth.middleware import tenant_of
 from ..cast.service import CastService
-from ..config.service_config import Limits
+from ..config.request_limits import Limits
 from ..graph.scene import Graph, read_picture
 from ..http.body import abandon_with_client
 from ..http.body_limits import hold_more, holding_more

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from ..auth.middleware import tenant_of
-from ..config.service_config import Limits
+from ..config.request_limits import Limits
 from ..http.sse import EVENTS, EventProducer, EventStream
 from ..http.stream_budget import StreamBudget
 from ..jobs.feed import JobFeed

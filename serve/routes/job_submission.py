@@ -18,7 +18,8 @@ from deployments.errors import InvalidRequest
 from deployments.messages import PictureFormat
 
 from ..api.input_pictures import Known, as_unread
-from ..api.schema import LayerRequest, PictureInput, SceneRequest
+from ..api.layer_schema import LayerRequest, PictureInput
+from ..api.scene_schema import SceneRequest
 from ..auth.middleware import budget_of, key_of, tenant_of
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph

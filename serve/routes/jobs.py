@@ -9,8 +9,8 @@ from fastapi.responses import JSONResponse
 
 from deployments.errors import InvalidRequest
 
+from ..api.response_schema import SceneResponse
 from ..api.responses import FORMATS
-from ..api.schema import SceneResponse
 from ..auth.middleware import budget_of, key_of, refuse_token, tenant_of
 from ..cast.service import CastService
 from ..config.service_config import ServiceConfig

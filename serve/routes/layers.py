@@ -13,13 +13,9 @@ from deployments.messages import LayerJob, LayerKind, LayerResult, OutputOptions
 
 from ..api import responses
 from ..api.input_pictures import named_pictures
+from ..api.layer_schema import CharacterRequest, LayerRequest, StreamQuery
 from ..api.resolve import admit_layer, deadline_of, output_options
-from ..api.schema import (
-    CharacterRequest,
-    LayerRequest,
-    LayerResponse,
-    StreamQuery,
-)
+from ..api.response_schema import LayerResponse
 from ..auth.middleware import tenant_of
 from ..cast.service import CastService
 from ..config.service_config import ServiceConfig

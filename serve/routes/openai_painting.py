@@ -12,11 +12,12 @@ from deployments.messages import LayerEvent, LayerJob, LayerKind, Picture, StepE
 
 from ..api import responses
 from ..api.input_pictures import NONE, Known
+from ..api.layer_schema import CharacterRequest
 from ..api.openai_request import OpenAIRequest
 from ..api.openai_responses import EventName, completed_image, partial_image
 from ..api.resolve import admit_layer, admit_scene, output_options
 from ..api.responses import size_of
-from ..api.schema import CharacterRequest, SceneRequest
+from ..api.scene_schema import SceneRequest
 from ..auth.middleware import tenant_of
 from ..config.service_config import ServiceConfig
 from ..graph.scene import (

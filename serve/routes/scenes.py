@@ -8,8 +8,10 @@ from contextlib import AsyncExitStack
 from fastapi import APIRouter, Request, Response
 
 from ..api import responses
+from ..api.layer_schema import StreamQuery
 from ..api.resolve import admit_scene, deadline_of
-from ..api.schema import SceneRequest, SceneResponse, StreamQuery
+from ..api.response_schema import SceneResponse
+from ..api.scene_schema import SceneRequest
 from ..auth.middleware import tenant_of
 from ..cast.service import CastService
 from ..config.service_config import ServiceConfig

@@ -18,7 +18,7 @@ from ..api.model_list import (
     listing,
 )
 from ..api.responses import backend_of
-from ..api.schema import Wire
+from ..api.wire import Wire
 from ..config.service_config import ServiceConfig
 from ..graph.readiness import DiskCheck, ServiceState, service_state
 from ..graph.readiness_checks import ReadinessChecks

@@ -12,9 +12,10 @@ from fastapi.responses import JSONResponse
 
 from deployments.errors import InvalidRequest
 
+from ..api.layer_schema import PictureInput
 from ..api.members import Member, member_of
+from ..api.response_schema import SceneResponse
 from ..api.responses import FORMATS
-from ..api.schema import PictureInput, SceneResponse
 from ..auth.middleware import key_of, tenant_of
 from ..cast.service import CastService
 from ..config.service_config import ServiceConfig

@@ -20,8 +20,10 @@ from ..app import build
 from ..config import haproxy_mode
 from ..config.access import Authentication
 from ..config.host_names import is_loopback, normalised
-from ..config.layer_models import deployment_names
-from ..config.service_config import ModelSettings, ReplicaOptions, ServiceConfig
+from ..config.layer_settings import ModelSettings
+from ..config.model_names import deployment_names
+from ..config.replica_options import ReplicaOptions
+from ..config.service_config import ServiceConfig
 from ..http import checked_hosts, edge_check, haproxy_launcher
 from ..http.connection_limits import ConnectionLimits
 from ..state.private_files import new_ones_shut

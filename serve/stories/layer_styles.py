@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from deployments.background import BACKGROUND_NEGATIVE
+from deployments.character import CHARACTER_NEGATIVE
 from deployments.errors import InvalidRequest
 from deployments.generator import GeneratorConfig
 from deployments.messages import MAX_LORAS, LayerKind
-from deployments.story import prompts
 
+from ..api.layer_schema import Layer, LoraInput
 from ..api.loras import offered_loras
-from ..api.schema import Layer, LoraInput
-from ..config.layer_models import find_model
-from ..config.service_config import ModelSettings, ServiceConfig
+from ..config.layer_settings import ModelSettings, find_model
+from ..config.service_config import ServiceConfig
 from .story_schema import Style
 
 AnyLayer = TypeVar("AnyLayer", bound=Layer)
 NEGATIVES: dict[LayerKind, str] = {
-    "character": prompts.CHARACTER_NEGATIVE,
-    "background": prompts.BACKGROUND_NEGATIVE,
+    "character": CHARACTER_NEGATIVE,
+    "background": BACKGROUND_NEGATIVE,
 }
 """The negative prompt of a layer that has none, where its model takes one; a story's style is added."""
 

@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from scenewright.stories import description_seed
 
+from ..api.layer_schema import Layer
 from ..api.members import Member, with_members
 from ..api.resolve import SEEDS
-from ..api.schema import Layer, Merge, SceneRequest
+from ..api.scene_schema import Merge, SceneRequest
 from ..config.service_config import ServiceConfig
 from .layer_styles import LayerStyles
 from .story_schema import StoryPage, StoryRequest

@@ -12,10 +12,11 @@ from deployments.errors import InvalidRequest
 from deployments.messages import PictureFormat
 
 from ..api.input_pictures import NONE, Known
+from ..api.layer_schema import PictureInput
 from ..api.loras import with_lora_files
 from ..api.members import Member
 from ..api.resolve import SEED_BITS
-from ..api.schema import PictureInput, SceneRequest
+from ..api.scene_schema import SceneRequest
 from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal
 from ..http.off_loop import off_loop

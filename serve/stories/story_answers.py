@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..api.schema import Wire
+from ..api.wire import Wire
 from ..jobs.job_schema import JobAccepted, SceneError, Status, WebhookState
 from .texts import LANGUAGE
 

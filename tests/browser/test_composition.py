@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from deployments.story.prompts import character_prompt
+from deployments.character import character_prompt
 from tests.support.page_actions import (
     Change,
     OpenPage,

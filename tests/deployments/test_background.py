@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from deployments.background import Background
+from deployments.background import BACKGROUND_NEGATIVE, Background, background_prompt
 from deployments.generator import GeneratorConfig
 from deployments.messages import LayerJob
-from deployments.story.prompts import BACKGROUND_NEGATIVE, background_prompt
 
 MakeJob = Callable[..., LayerJob]
 

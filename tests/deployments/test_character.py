@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from deployments.character import Character
+from deployments.character import CHARACTER_NEGATIVE, Character, character_prompt
 from deployments.generator import GeneratorConfig
 from deployments.messages import LayerJob
-from deployments.story.prompts import CHARACTER_NEGATIVE, character_prompt
 
 MakeJob = Callable[..., LayerJob]
 

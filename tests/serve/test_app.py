@@ -9,8 +9,9 @@ from ray.serve._private.api import call_user_app_builder_with_args_if_necessary 
 from ray.serve._private.build_app import build_app
 
 from serve.app import build
+from serve.config.replica_options import MergerOptions
 from serve.config.serve_file import load
-from serve.config.service_config import MergerOptions, ServiceConfig
+from serve.config.service_config import ServiceConfig
 from tests.support.built import deployments_of
 from tests.support.local_service import SIMULATED
 

@@ -583,7 +583,7 @@ TINY: dict[str, Callable[[], Any]] = {
     "auraflow": auraflow,
     "cogview4": cogview4,
 }
-"""By the names of the families in deployments/diffusion/model/families.py."""
+"""By the names of the families in deployments/diffusion/model/."""
 
 
 def save(name: str, folder: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deployments.diffusion.guide_pictures import at_most
-from deployments.diffusion.model.families import Family, Task
+from deployments.diffusion.model.family import Family, Task
 from deployments.diffusion.painter import PaintRequest
 
 READ_PX = 1024 * 1024

@@ -22,7 +22,7 @@ from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
 from deployments.diffusion.guide_pictures import References
 from deployments.diffusion.model.batched_calls import OfOneRow
-from deployments.diffusion.model.families import Family
+from deployments.diffusion.model.family import Family
 from deployments.diffusion.model.load_errors import blamed
 from deployments.diffusion.model.model_config import IpAdapterConfig, ModelConfig
 from deployments.diffusion.model.model_files import check_single_file

@@ -18,7 +18,7 @@ from deployments.diffusion.model.loader import load, unload
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.model_files import fingerprint
 from deployments.diffusion.model.networks import has_xl_latents, latent_channels
-from deployments.diffusion.model.registry import card_of, family_by_name, locate
+from deployments.diffusion.model.registry import card_of, locate
 from deployments.diffusion.model.small_vae import SmallVae, small_vae
 from deployments.diffusion.painter import LoraWeights, PaintRequest, Preview, SomePainting
 from deployments.diffusion.start_picture import StartPicture
@@ -56,7 +56,7 @@ class LoadedModel(ABC, Generic[SomePainting]):
 
     @property
     def example_start(self) -> StartPicture | None:
-        if family_by_name(card_of(self._config).family).from_words:
+        if card_of(self._config).family.from_words:
             return None
         width, height = self.native_size
         return StartPicture(name="", strength=1.0, pixels=np.full((height, width, 3), 128, np.uint8))

@@ -17,9 +17,10 @@ from deployments.diffusion.model.families import (
     FAMILIES,
     PIPELINES,
     STABLE_DIFFUSION_PIPELINES,
-    Family,
+    family_named,
     family_of,
 )
+from deployments.diffusion.model.family import Family
 from deployments.diffusion.model.folder import Precisions, load_folder
 from deployments.diffusion.model.hub import HUB_ID, fetch_index, fetch_model
 from deployments.diffusion.model.load_errors import blamed
@@ -29,7 +30,6 @@ from deployments.diffusion.model.quantization import Quantization
 from deployments.diffusion.model.registry import (
     card_of,
     describe,
-    family_by_name,
     locate,
 )
 from deployments.diffusion.model.sampler import check_sampler
@@ -168,7 +168,7 @@ def _read_file(config: ModelConfig, file: Path, device: str) -> Pipeline:
     precisions = _precisions(config, device, family_of("StableDiffusionPipeline"))
     pipeline = load_single_file(file, _to_dtype(precisions.whole), CLASS_ARGUMENTS)
     kind, named = type(pipeline).__name__, config.family
-    if named is not None and kind not in family_by_name(named).pipelines:
+    if named is not None and kind not in family_named(named).pipelines:
         raise ModelUnusable(f"the model {file.name} is not of the family {named}: it is a {kind}")
     return pipeline
 
@@ -181,7 +181,7 @@ def _to_dtype(precision: str) -> torch.dtype:
 def _check_family(config: ModelConfig, folder: Path, name: str) -> None:
     """Raise ModelUnusable where requests would get another family's defaults than the model's."""
     kind, assumed = str(read_index(folder, name)["_class_name"]), card_of(config).family
-    if kind in family_by_name(assumed).pipelines:
+    if kind in assumed.pipelines:
         return
     found = " or ".join(family.name for family in FAMILIES if kind in family.pipelines)
     if config.family is not None:

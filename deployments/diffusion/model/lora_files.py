@@ -10,7 +10,7 @@ from functools import lru_cache
 from math import prod
 from pathlib import Path
 
-from deployments.diffusion.model.families import Family
+from deployments.diffusion.model.family import Family
 from deployments.diffusion.model.model_files import check_single_file
 from deployments.diffusion.model.safetensors_header import Header
 from deployments.errors import NotReady

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from deployments.diffusion.model.families import ModelTask
+from deployments.diffusion.model.family import ModelTask
 from deployments.diffusion.model.model_config import ModelConfig
-from deployments.diffusion.model.registry import card_of, family_by_name
+from deployments.diffusion.model.registry import card_of
 
 
 def uses_denoiser(config: ModelConfig) -> bool:
@@ -17,7 +17,7 @@ def tasks_of(config: ModelConfig) -> tuple[ModelTask, ...]:
     if uses_denoiser(config):
         return ("text_to_image",)
     card = card_of(config)
-    family, tasks = family_by_name(card.family), list[ModelTask](card.tasks)
+    family, tasks = card.family, list[ModelTask](card.tasks)
     if family.reference_argument or (family.ip_adapter and config.ip_adapter is not None):
         tasks.append("references")
     if family.controlled and config.pose_controlnet is not None:

@@ -19,7 +19,7 @@ from diffusers.configuration_utils import FrozenDict
 
 from deployments.diffusion.model.batched_calls import Call, CallReader, RowRules
 from deployments.diffusion.model.encoded_prompts import EncodedPrompts
-from deployments.diffusion.model.families import Family, Task
+from deployments.diffusion.model.family import Family, Task
 from deployments.diffusion.model.ip_adapter import OF_ROWS, IpAdapter, ReferenceRows
 from deployments.diffusion.model.unguided_step import UnguidedSteps
 

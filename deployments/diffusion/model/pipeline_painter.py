@@ -35,7 +35,7 @@ from deployments.diffusion.model.pipeline_copy import UNCHANGED, Changed, Pipeli
 from deployments.diffusion.model.pipeline_run import PipelineRun
 from deployments.diffusion.model.pixels import to_uint8
 from deployments.diffusion.model.pose_controlnet import pose_controlnet
-from deployments.diffusion.model.registry import card_of, family_by_name
+from deployments.diffusion.model.registry import card_of
 from deployments.diffusion.painter import (
     WHOLE,
     LoraWeights,
@@ -116,7 +116,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
-        self._family = family_by_name(card_of(config).family)
+        self._family = card_of(config).family
         self._copies: PipelineCopies | None = None
         self._denoiser: Any = None
         self._ip_adapter: IpAdapter | None = None
@@ -128,7 +128,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
     def adopt(self, pipeline: Any, place: Path | None = None) -> None:
         super().adopt(pipeline, place)
         kind = type(pipeline).__name__
-        named = family_by_name(card_of(self._config).family)
+        named = card_of(self._config).family
         self._family = named if kind in named.pipelines else family_of(kind)
         self._denoiser = getattr(pipeline, self._family.denoiser)
         if self._config.lora_folder is not None and hasattr(pipeline, "load_lora_weights"):

@@ -13,7 +13,7 @@ import torch
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from deployments.diffusion.model.batched_calls import Call
-from deployments.diffusion.model.families import Task
+from deployments.diffusion.model.family import Task
 from deployments.diffusion.model.pipeline_copy import UNCHANGED, Changed, OnStep, PipelineCopies, Where
 from deployments.diffusion.painter import WHOLE
 

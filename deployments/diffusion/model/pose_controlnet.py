@@ -6,7 +6,7 @@ from typing import Any
 
 from diffusers import ControlNetModel
 
-from deployments.diffusion.model.families import Family
+from deployments.diffusion.model.family import Family
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.networks import denoiser_of
 from deployments.diffusion.model.side_networks import read_network, shown_name

@@ -12,9 +12,11 @@ from typing import Any, Literal
 
 from deployments.diffusion.model.checkpoint import own_size, pipeline_class
 from deployments.diffusion.model.counted_memory import counted_memory_gb
-from deployments.diffusion.model.families import UNKNOWN, Family, Task, detect, family_named, family_of
+from deployments.diffusion.model.families import detect, family_named, family_of
+from deployments.diffusion.model.family import Family, Task
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.model_files import check_single_file
+from deployments.diffusion.model.unet_families import UNKNOWN
 from deployments.errors import NotReady
 
 ModelKind = Literal["character", "background", "any"]
@@ -30,7 +32,7 @@ UNKNOWN_LICENCE = "unknown: see the model's own card"
 class ModelCard:
     """Facts of a model for callers. `memory_gb`: (least, most), None where it is not known.
 
-    `family` is a name of deployments/diffusion/model/families.py, or `unknown`. `num_inference_steps` and
+    `family` follows from its files, or is the one that the operator named. `num_inference_steps` and
     `guidance_scale` are the model's own defaults where they are not its family's. `licence_source`: where the
     licence was read. `trained_sizes`: all (width, height) it has seen, where it has seen but a few and others
     come out worse.
@@ -49,19 +51,14 @@ class ModelCard:
     aliases: tuple[str, ...] = ()
     trained_sizes: tuple[tuple[int, int], ...] = ()
     bundled: bool = False
-    family: str = UNKNOWN.name
+    family: Family = UNKNOWN
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
     licence_source: str = ""
 
     @property
     def tasks(self) -> tuple[Task, ...]:
-        return family_by_name(self.family).tasks
-
-
-def family_by_name(name: str) -> Family:
-    """Return the family of a card."""
-    return UNKNOWN if name == UNKNOWN.name else family_named(name)
+        return self.family.tasks
 
 
 def _known_models() -> tuple[ModelCard, ...]:
@@ -69,6 +66,7 @@ def _known_models() -> tuple[ModelCard, ...]:
     rows: list[dict[str, Any]] = tomllib.loads(text)["model"]
     for row in rows:
         row |= {key: _frozen(value) for key, value in row.items()}
+        row["family"] = family_named(row["family"])
     return tuple(ModelCard(**row) for row in rows)
 
 
@@ -95,13 +93,13 @@ def describe(source: str) -> ModelCard:
 def card_of(model: ModelConfig) -> ModelCard:
     """Return a configured model's card. Its family is the one that the operator named, where one is named."""
     card = describe(model.source)
-    if model.family is None or model.family == card.family:
+    if model.family is None or model.family == card.family.name:
         return card
     family = family_named(model.family)
-    if card.family != UNKNOWN.name:
-        return replace(card, family=family.name)
+    if card.family != UNKNOWN:
+        return replace(card, family=family)
     factor = family.vae_factor * family.patch
-    return replace(card, family=family.name, native_size=family.native_size, latent_factor=factor)
+    return replace(card, family=family, native_size=family.native_size, latent_factor=factor)
 
 
 def _read_denoiser(folder: Path, index: dict[str, Any]) -> dict[str, Any]:
@@ -177,7 +175,7 @@ def _custom_card(name: str, place: Path | None) -> ModelCard:
         native_size=native_size,
         latent_factor=latent_factor,
         memory_gb=None if place is None else counted_memory_gb(place),
-        family=family.name,
+        family=family,
     )
 
 

@@ -8,12 +8,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from deployments.story.prompts import (
-    BACKGROUND_NEGATIVE,
-    CHARACTER_NEGATIVE,
-    background_prompt,
-    character_prompt,
-)
+from deployments.background import BACKGROUND_NEGATIVE, background_prompt
+from deployments.character import CHARACTER_NEGATIVE, character_prompt
 from models.training.figures.figure_captions import with_article
 from models.training.figures.figure_spec import COLORS, Figure
 from models.training.places.place_captions import is_held_out

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deployments.background import background_prompt
+from deployments.character import character_prompt
 from deployments.imaging.composite.enhancing import enhance
 from deployments.imaging.composite.pasting import paste
 from deployments.imaging.files.decoding import open_upright
 from deployments.imaging.quality import flaw
 from deployments.messages import MergeOptions
-from deployments.story.prompts import background_prompt, character_prompt
 from scenewright import InvalidRequest, NotSent, Retries, Scenewright, ServerUnreachable
 from scenewright.story_agent import (
     AgentSettings,
@@ -25,7 +26,6 @@ from scenewright.story_agent import (
     ImageMergeService,
     add_attribution,
     create_placeholder_image,
-    prompts,
     validate_image_quality,
 )
 from scenewright.story_agent.files import open_picture
@@ -208,9 +208,9 @@ def test_without_the_service_s_code_nothing_is_cut_out(nobody: Scenewright, tmp_
 
 @pytest.mark.parametrize("words", ["a knight", "ein Ritter für Æthelred", "騎士"])
 def test_the_client_s_words_are_the_service_s(words: str) -> None:
-    assert prompts.background_prompt(words) == background_prompt(words)
+    assert background_prompt(words) == background_prompt(words)
     for plain in (True, False):
-        assert prompts.character_prompt(words, plain) == character_prompt(words, plain)
+        assert character_prompt(words, plain) == character_prompt(words, plain)
 
 
 @pytest.mark.parametrize("colour", [(9, 9, 9), (10, 10, 10), (246, 246, 246), (3, 200, 90)])

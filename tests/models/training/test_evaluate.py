@@ -12,13 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageFilter
 
-from deployments.story.prompts import (
-    BACKGROUND_NEGATIVE,
-    BACKGROUND_TERMS,
-    CHARACTER_NEGATIVE,
-    CHARACTER_TERMS,
-    PLAIN_BACKDROP_TERMS,
-)
+from deployments.background import BACKGROUND_NEGATIVE, BACKGROUND_TERMS
+from deployments.character import CHARACTER_NEGATIVE, CHARACTER_TERMS, PLAIN_BACKDROP_TERMS
 from models.training import evaluate, model_card
 from models.training.evaluation import classifier
 from models.training.evaluation.garment_color import garment_color

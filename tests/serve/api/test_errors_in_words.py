@@ -8,14 +8,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from serve.api.layer_schema import CharacterRequest, LayerRequest, StreamQuery
 from serve.api.merge_request import MergesOptions
 from serve.api.openai_generations import ImagesRequest
-from serve.api.schema import (
-    CharacterRequest,
-    LayerRequest,
-    SceneRequest,
-    StreamQuery,
-)
+from serve.api.scene_schema import SceneRequest
 from serve.config.service_config import ServiceConfig
 from serve.jobs.job_schema import JobRequest
 

@@ -7,7 +7,7 @@ import pytest
 from deployments.messages import Feet, Keypoint
 from serve.api.guides import feet_of
 from serve.api.resolve import admit_scene
-from serve.api.schema import SceneRequest
+from serve.api.scene_schema import SceneRequest
 from serve.config.service_config import ServiceConfig
 from tests.support.local_service import simulated_config
 from tests.support.poses import KEYPOINTS, STANDING, moved

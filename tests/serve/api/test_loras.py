@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from deployments.errors import InvalidRequest, UnsupportedTask
 from deployments.messages import MAX_LORAS, LoraUse
+from serve.api.layer_schema import LayerRequest
 from serve.api.model_list import find, listing
 from serve.api.resolve import admit_layer, admit_scene
-from serve.api.schema import LayerRequest, SceneRequest
+from serve.api.scene_schema import SceneRequest
 from serve.config.service_config import ServiceConfig
 from tests.support.lora_files import UNET, write_lora
 

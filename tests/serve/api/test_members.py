@@ -12,10 +12,11 @@ from deployments.errors import InvalidRequest
 from serve.api import members
 from serve.api.cast_request import CastBody
 from serve.api.input_pictures import InputPicture
+from serve.api.layer_schema import CharacterRequest, LayerRequest, LoraInput, PictureInput
 from serve.api.members import Member, cast_names, member_of, with_members
 from serve.api.openai_generations import ImagesRequest
 from serve.api.resolve import admit_layer
-from serve.api.schema import CharacterRequest, LayerRequest, LoraInput, PictureInput, SceneRequest
+from serve.api.scene_schema import SceneRequest
 from serve.config.service_config import ServiceConfig
 
 FIRST, SECOND = PictureInput(id="pic_1"), PictureInput(id="pic_2")

@@ -12,7 +12,9 @@ import httpx
 import pytest
 from PIL import Image
 
-from serve.api.schema import ALIASES, PictureInput, Pose, SceneRequest, Wire
+from serve.api.layer_schema import PictureInput, Pose
+from serve.api.scene_schema import SceneRequest
+from serve.api.wire import ALIASES, Wire
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.http.body import parse

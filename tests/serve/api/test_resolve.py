@@ -7,8 +7,9 @@ import pytest
 
 from deployments.errors import InvalidRequest
 from deployments.messages import MergeOptions, OutputOptions
+from serve.api.layer_schema import CharacterRequest, LayerRequest
 from serve.api.resolve import admit_layer, admit_scene, attribution_mark
-from serve.api.schema import CharacterRequest, LayerRequest, SceneRequest
+from serve.api.scene_schema import SceneRequest
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene_job import SceneJob
 from serve.http.body import parse

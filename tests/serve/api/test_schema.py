@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from serve.api.schema import CharacterRequest, LayerRequest, SceneRequest
+from serve.api.layer_schema import CharacterRequest, LayerRequest
+from serve.api.scene_schema import SceneRequest
 from serve.http.error_responses import first_fault
 
 SCENE: dict[str, Any] = {"character": "a knight", "background": "a castle"}

@@ -5,7 +5,7 @@ import pytest
 from deployments.diffusion.model.registry import describe
 from deployments.errors import InvalidRequest
 from serve.api.sizes import frame_shaped, frame_size, layer_size
-from serve.config.service_config import Limits
+from serve.config.request_limits import Limits
 
 
 def test_what_is_requested_is_given() -> None:

@@ -17,9 +17,10 @@ from deployments.errors import InvalidRequest
 from deployments.generator import GeneratorConfig
 from deployments.messages import LayerJob
 from serve.api.input_pictures import InputPicture
+from serve.api.layer_schema import LayerRequest, PictureInput
 from serve.api.resolve import admit_layer, admit_scene
-from serve.api.schema import LayerRequest, PictureInput, SceneRequest
-from serve.config.layer_defaults import Defaults, layer_defaults
+from serve.api.scene_schema import SceneRequest
+from serve.config.layer_settings import Defaults, layer_defaults
 from serve.config.service_config import ServiceConfig
 
 SCHNELL, DEV = "black-forest-labs/FLUX.1-schnell", "black-forest-labs/FLUX.1-dev"
@@ -179,13 +180,13 @@ def test_a_figure_to_be_cut_out_has_a_plain_backdrop_whatever_the_family() -> No
 
 
 def test_every_known_model_is_of_a_family_whose_pipeline_it_names() -> None:
-    by_name = {family.name: family for family in FAMILIES}
     for card in KNOWN_MODELS:
-        family = by_name[card.family]
+        family = card.family
+        assert family in FAMILIES
         assert card.pipeline in family.pipelines
         if not card.bundled:
             assert card.latent_factor == family.vae_factor * family.patch
-        if card.family not in ("sd1", "sd2", "sdxl"):
+        if family.name not in ("sd1", "sd2", "sdxl"):
             assert card.licence_source
     free = {card.id: card.commercial_use for card in KNOWN_MODELS}
     assert free[DEV] == free["black-forest-labs/FLUX.2-dev"] == "no"

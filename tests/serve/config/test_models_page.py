@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from deployments.diffusion.model.families import FAMILIES, Family
+from deployments.diffusion.model.families import FAMILIES
+from deployments.diffusion.model.family import Family
 from deployments.diffusion.model.registry import KNOWN_MODELS, ModelCard
 from serve.config.known_keys import check_keys
 from serve.config.service_config import ServiceConfig
@@ -36,7 +37,13 @@ def row_of_a_family(family: Family) -> str:
 def row_of_a_model(card: ModelCard) -> str:
     assert card.memory_gb is not None
     least, most = card.memory_gb
-    cells = (f"`{card.id}`", f"`{card.family}`", card.licence, card.commercial_use, f"{least:g}–{most:g}")
+    cells = (
+        f"`{card.id}`",
+        f"`{card.family.name}`",
+        card.licence,
+        card.commercial_use,
+        f"{least:g}–{most:g}",
+    )
     return "| " + " | ".join(cells) + " |"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from serve.config.layer_defaults import layer_defaults
+from serve.config.layer_settings import layer_defaults
 from serve.config.serve_file import SHIPPED_FOLDER, ConfigFileError, load
 
 SIMULATED = (SHIPPED_FOLDER / "simulated.yaml").read_text()

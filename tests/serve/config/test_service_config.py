@@ -13,7 +13,7 @@ from deployments.imaging.cutout.neural_matting import MattingConfig
 from deployments.imaging.files.signing import SigningConfig
 from deployments.imaging.marks.provenance import ProvenanceConfig
 from serve.config.known_keys import UnknownKey, check_keys
-from serve.config.layer_defaults import Defaults, layer_defaults
+from serve.config.layer_settings import Defaults, layer_defaults
 from serve.config.service_config import ServiceConfig
 
 FILES = sorted((Path(__file__).parents[3] / "serve").glob("*.yaml"))

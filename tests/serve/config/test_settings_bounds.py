@@ -63,7 +63,7 @@ def _numbers(annotation: Any, keys: list[Any]) -> Iterator[tuple[str, list[Any],
 
 
 ALL = {path: (keys, kind) for path, keys, kind in numbers(ServiceConfig) if ".models[]." not in path}
-"""Not those of a layer's further models, which have the type of its first one (test_layer_models.py)."""
+"""Not those of a layer's further models, which have the type of its first one (test_layer_settings.py)."""
 
 
 def nested(keys: list[Any], value: Any) -> Any:

@@ -33,7 +33,7 @@ from tests.support.polling import eventually
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind() -> Iterator[None]:
     yield
-    HERE._by_kind.clear()
+    HERE.clear()
 
 
 class Clock:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import Request
 
-from serve.config.service_config import Limits
+from serve.config.request_limits import Limits
 from serve.http.body import read_bytes
 from serve.http.error_responses import ClientGone, Refusal
 

@@ -7,7 +7,7 @@ import pytest
 from fastapi import Request
 
 from serve.api.resolve import admit_scene
-from serve.api.schema import SceneRequest
+from serve.api.scene_schema import SceneRequest
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import render
 from serve.http.body import abandon_with_client

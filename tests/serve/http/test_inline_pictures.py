@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve.config.service_config import Limits, ServiceConfig
+from serve.config.request_limits import Limits
+from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.http.inline_pictures import LEAST_BYTES, MOST_KEYS, decode_base64, without_pictures
 from serve.http.strict_json import WINDOW_BYTES, InvalidJson, decode

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, insert
 from deployments.errors import GenerationFailed
 from deployments.messages import LayerJob, LayerResult, LayerTimings
 from serve.api.resolve import admit_scene
-from serve.api.schema import SceneRequest
+from serve.api.scene_schema import SceneRequest
 from serve.graph.scene import SceneResult
 from serve.graph.scene_job import SceneJob
 from serve.jobs.consistency import consistent

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, func, select, update
 
-from serve.api.schema import SceneRequest
+from serve.api.scene_schema import SceneRequest
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.http.http_telemetry import HttpMetrics

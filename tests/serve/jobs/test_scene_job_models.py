@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deployments.errors import InvalidRequest
-from serve.api.schema import SceneRequest
+from serve.api.scene_schema import SceneRequest
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.jobs.scene_jobs import admit_all, ready_to_paint

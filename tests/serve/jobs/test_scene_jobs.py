@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deployments.errors import InvalidRequest
-from serve.api.schema import SceneRequest
+from serve.api.scene_schema import SceneRequest
 from serve.config.service_config import ServiceConfig
 from serve.jobs.scene_jobs import admit_all, ready_to_paint
 from serve.jobs.states import NewScene

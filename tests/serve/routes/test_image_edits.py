@@ -17,8 +17,8 @@ from openai import OpenAI
 from PIL import Image
 
 from serve.api.input_pictures import InputPicture
+from serve.api.layer_schema import PictureInput
 from serve.api.openai_edits import FIELDS, TEXTS, EditsRequest, read_texts
-from serve.api.schema import PictureInput
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http

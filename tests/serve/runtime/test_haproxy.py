@@ -15,8 +15,9 @@ import ray
 from serve.app import build
 from serve.config import haproxy_mode
 from serve.config.access import Authentication
+from serve.config.replica_options import IngressOptions
 from serve.config.serve_file import SHIPPED_FOLDER, ConfigFileError, load
-from serve.config.service_config import IngressOptions, ServiceConfig
+from serve.config.service_config import ServiceConfig
 from serve.http import haproxy_launcher
 from serve.ingress import Ingress
 from serve.runtime import haproxy, local_cluster

@@ -11,8 +11,9 @@ import pytest
 from deployments.errors import InvalidRequest
 from deployments.messages import MAX_LORAS
 from serve.api.cast_request import CastBody
+from serve.api.layer_schema import Layer
 from serve.api.members import Member, member_of
-from serve.api.schema import Layer, SceneRequest
+from serve.api.scene_schema import SceneRequest
 from serve.config.service_config import ServiceConfig
 from serve.stories.pages import scene_of, shown_in
 from serve.stories.story_schema import StoryRequest

@@ -13,7 +13,7 @@ from PIL import Image
 from sqlalchemy import func, select
 
 from serve.api.input_pictures import InputPicture
-from serve.api.schema import PictureInput
+from serve.api.layer_schema import PictureInput
 from serve.config.service_config import ServiceConfig
 from serve.routes import stories as routes
 from serve.state.open_state import open_state

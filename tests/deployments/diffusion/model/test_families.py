@@ -80,7 +80,7 @@ def test_half_precision_on_a_gpu_is_what_the_family_is_made_for(family: Any) -> 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_familys_folder_is_described_by_its_files(name: str, tiny_model: TinyModel) -> None:
     card = describe(str(tiny_model(name)))
-    assert card.family == name
+    assert card.family.name == name
     assert card.tasks == family_named(name).tasks and card.tasks[0] == "text_to_image"
     assert card.latent_factor == LATENT_FACTORS.get(name, 16)
     assert card.native_size == ((1024, 1024) if name in ("qwen-image", "sana") else (64, 64))
@@ -124,17 +124,17 @@ def test_every_family_is_found_again_by_its_signature() -> None:
 
 
 def test_stable_diffusion_1_and_2_are_distinguished(tiny_sd1: Path, tmp_path: Path) -> None:
-    assert describe(str(tiny_sd1)).family == "sd1"
+    assert describe(str(tiny_sd1)).family.name == "sd1"
     second = tmp_path / "second"
     shutil.copytree(tiny_sd1, second)
     change(second / "unet/config.json", cross_attention_dim=1024)
-    assert describe(str(second)).family == "sd2"
+    assert describe(str(second)).family.name == "sd2"
 
 
 def test_an_unknown_hub_id_is_of_the_family_that_the_operator_names() -> None:
-    assert card_of(ModelConfig("someone/tune")).family == "unknown"
+    assert card_of(ModelConfig("someone/tune")).family.name == "unknown"
     card = card_of(ModelConfig("someone/tune", family="sana"))
-    assert (card.family, card.latent_factor, card.native_size) == ("sana", 32, (1024, 1024))
+    assert (card.family.name, card.latent_factor, card.native_size) == ("sana", 32, (1024, 1024))
 
 
 def refusal(**config: Any) -> str:

@@ -19,7 +19,7 @@ from PIL import Image
 
 from deployments.diffusion.guide_pictures import References
 from deployments.diffusion.model import ip_adapter as module
-from deployments.diffusion.model.families import Task
+from deployments.diffusion.model.family import Task
 from deployments.diffusion.model.loader import load
 from deployments.diffusion.model.model_config import IpAdapterConfig, ModelConfig
 from deployments.diffusion.model.pipeline_copy import over_the_networks_of

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from deployments.background import background_prompt
+from deployments.character import character_prompt
 from deployments.diffusion.model.known_words import (
     FILE,
     LISTED,
@@ -20,7 +22,6 @@ from deployments.diffusion.model.known_words import (
     unknown_words_warning,
 )
 from deployments.diffusion.model.registry import bundled_model
-from deployments.story.prompts import background_prompt, character_prompt
 
 KNOWN = KnownWords(frozenset({"knight", "elf", "city", "dunes", "red", "armor", "woman", "château"}))
 

@@ -16,7 +16,8 @@ import torch
 from diffusers.pipelines import auto_pipeline
 
 from deployments.diffusion.model import loader
-from deployments.diffusion.model.families import FAMILIES, Task, family_named, family_of_pipeline
+from deployments.diffusion.model.families import FAMILIES, family_named, family_of_pipeline
+from deployments.diffusion.model.family import Task
 from deployments.diffusion.model.loader import load
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.pipeline_painter import PipelinePainter

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from serve.config.layer_defaults import layer_defaults
-from serve.config.layer_models import deployment_names, find_model
+from serve.config.layer_settings import find_model, layer_defaults
+from serve.config.model_names import deployment_names
 from serve.config.service_config import ServiceConfig
 
 SD1 = "stable-diffusion-v1-5/stable-diffusion-v1-5"

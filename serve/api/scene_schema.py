@@ -1,0 +1,137 @@
+"""Define the wire format of a scene: its layers, the frame, and how the figures are set into it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails
+
+from deployments.messages import MAX_DEPTH, MAX_FIGURES, Fallback, MergeMode, Position
+
+from .layer_schema import Layer, LayerOrWords, Output, from_words
+from .wire import Deadline, Prompt, Seed, Wire
+
+
+class At(Wire):
+    """A place of the caller's own between the frame's edges."""
+
+    x: float = Field(ge=0, le=1, description="of the frame's width: there the figure's middle stands")
+
+
+_POSITION = TypeAdapter[Position](Position)
+
+
+def _position(value: Any, plain: ValidatorFunctionWrapHandler) -> Position | At:
+    """Read a word or a place. A plain union would name each of its parts in a fault's path."""
+    if isinstance(value, dict | At):
+        return At.model_validate(value)
+    return _POSITION.validate_python(value)
+
+
+AnyPosition = Annotated[Position | At, WrapValidator(_position)]
+
+
+class Merge(Wire):
+    """The frame, and how the character is set into it; the first four have defaults of the service."""
+
+    mode: MergeMode | None = Field(None, description="auto unless the service says else")
+    position: AnyPosition | None = Field(None, description="right unless the service says else")
+    width: int | None = Field(None, description="1024 unless the service says else")
+    height: int | None = Field(None, description="512 unless the service says else")
+    scale: float = Field(1.0, ge=0.1, le=4)
+    harmonize: float = Field(0.55, ge=0, le=1)
+    shadow: bool = True
+    contrast: float | None = Field(None, ge=0, le=4, description="1.1 for paste, else 1.0")
+
+
+Depth = Annotated[
+    float,
+    Field(ge=0, le=MAX_DEPTH, description="who has more stands behind; of equal ones the later is in front"),
+]
+
+
+class Placing(Wire):
+    """Placement of one of several figures."""
+
+    position: AnyPosition | None = Field(None, description="beside the others, spread evenly, unless given")
+    scale: float = Field(1.0, ge=0.1, le=4, description="besides that of `merge`")
+    depth: Depth = 0.0
+
+
+class Figure(Layer, Placing):
+    """One of several characters: a layer, and where it stands."""
+
+
+FigureOrWords = Annotated[
+    Figure,
+    BeforeValidator(from_words, json_schema_input_type=Prompt | Figure),
+]
+
+
+def _describe_either(schema: dict[str, Any]) -> None:
+    """Describe that a scene has a character, or several that have a position each.
+
+    pydantic's schema knows two fields.
+    """
+    given, absent = {"not": {"type": "null"}}, {"type": "null"}
+    unplaced = {"not": {"type": "object", "required": ["position"], "properties": {"position": given}}}
+    schema["oneOf"] = [
+        {"required": ["character"], "properties": {"character": given, "characters": absent}},
+        {
+            "required": ["characters"],
+            "properties": {"characters": given, "character": absent, "merge": unplaced},
+        },
+    ]
+
+
+class SceneRequest(Wire):
+    """One to four characters and a place, painted in parallel and merged."""
+
+    model_config = ConfigDict(json_schema_extra=_describe_either)
+
+    character: LayerOrWords | None = Field(None, description="this or `characters`")
+    characters: list[FigureOrWords] | None = Field(
+        None, min_length=1, max_length=MAX_FIGURES, description="several figures, set in by depth"
+    )
+    background: LayerOrWords
+    seed: Seed | None = Field(
+        None,
+        description="for layers without their own; counts up over several characters",
+    )
+    merge: Merge = Merge()
+    enhance: bool = False
+    attribution: bool = False
+    layers: bool = False
+    fallback: Fallback = "reduce"
+    output: Output = Output()
+    deadline_s: Deadline = 120.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        one, several = (value.get(name) is not None for name in ("character", "characters"))
+        if not one and not several:
+            raise _fault("missing", "character", value)
+        if one and several:
+            raise _fault("value_error", "characters", value, ValueError("give character or characters"))
+        return value
+
+
+def _fault(kind: str, name: str, value: Any, error: ValueError | None = None) -> ValidationError:
+    """Return a fault of one field: what a validator of the whole raises has no path."""
+    line: InitErrorDetails = {"type": kind, "loc": (name,), "input": value}
+    if error is not None:
+        line["ctx"] = {"error": error}
+    return ValidationError.from_exception_data("SceneRequest", [line])
