@@ -2,8 +2,8 @@
 
 The border band shows the backdrop's surface; floods from the border find what surely lies on it, also in soft
 shadow; from that the backdrop is learned again, under the figure too; what deviates from it, or is enclosed
-by what deviates, is figure; and in the band between them coverage is solved for. Where the keyer is unsure
-and there is a network, the network cuts it out.
+by what deviates, is figure, but for a pale halo outside its outline; and in the band between them coverage
+is solved for. Where the keyer is unsure and there is a network, the network cuts it out.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from deployments.imaging.cutout.backdrop import Mask, Plane, fit_border, length, parts, to_lab
 from deployments.imaging.cutout.confidence import confidence, gather
 from deployments.imaging.cutout.figure_mask import gather_evidence, solid
+from deployments.imaging.cutout.halo import find_halo
 from deployments.imaging.cutout.sure_backdrop import LEAST_BACKDROP, learn
 from deployments.messages import Pixels
 
@@ -147,6 +148,7 @@ def cut_out(pixels: Pixels) -> Cutout:
     backdrop = np.asarray(cv2.resize(_to_rgb(surface), size, interpolation=cv2.INTER_LINEAR), np.float32)
     evidence = gather_evidence(seen, surface, backdrop, sure)
     figure = solid(evidence)
+    figure &= ~find_halo(figure, evidence.signed, seen)
     clean, cover = resolve_edges(seen, backdrop, figure, length(evidence.signed))
     picture = (high, wide, window[0].start, window[1].start)
     trusted = confidence(gather(fit, figure, cover, evidence, picture))

@@ -300,3 +300,28 @@ def test_a_thin_line_is_no_figure(size: tuple[int, int], thick: int, at: int) ->
         picture[at : at + thick, 3:33] = line
         for turned in (picture, picture.transpose(1, 0, 2)):
             assert 0 <= cut_out(np.ascontiguousarray(turned)).confidence < 0.5
+
+
+def with_halo(picture: Pixels) -> Pixels:
+    """Return the outlined coat with white blobs outside its outline, as a diffusion model paints them."""
+    for row, column in ((60, 48), (140, 145), (215, 50)):
+        cv2.circle(picture, (column, row), 7, (252, 252, 250), -1)
+    y, x = np.mgrid[:256, :192]
+    outline = (abs(x - 96) < 45) & (abs(y - 130) < 90) & ~((abs(x - 96) < 41) & (abs(y - 130) < 86))
+    picture[outline] = (60, 50, 48)
+    return picture
+
+
+@pytest.mark.parametrize("coat", [251, 190, 90])
+def test_a_pale_halo_outside_the_outline_is_left_out(coat: int) -> None:
+    picture, true = outlined_coat(coat)
+    cutout = cut_out(with_halo(picture))
+    assert overlap(cutout, true) > 0.98
+    assert cutout.alpha[60:70, 40:44].max() == 0, "left of the coat"
+    assert cutout.alpha[136:144, 149:152].max() == 0, "right of it"
+
+
+def test_a_pale_flag_beside_an_outline_stays_where_it_is_a_large_part() -> None:
+    picture, _ = outlined_coat(90)
+    picture[80:150, 141:185] = (252, 252, 250)
+    assert cut_out(picture).alpha[90:140, 150:180].min() == 255

@@ -1,0 +1,64 @@
+"""Find the halo that a model paints around an outline: pale blobs outside it, which belong to no figure."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from deployments.imaging.cutout.backdrop import Labels, Mask, Plane, length, parts
+from deployments.messages import Pixels
+
+FAINT = 26.0
+"""Delta E from the backdrop: what is farther off is no halo."""
+LIGHTER = 3.0
+"""Delta E of lightness: a halo is lighter than the backdrop, as what sharpening leaves."""
+HUE = 12.0
+"""Delta E of a and b each: a halo has hardly any colour."""
+DARK = 110
+"""Levels of gray: an outline is darker."""
+LARGEST_SHARE = 0.02
+"""Of the figure's area: what is larger is a part of it."""
+OPEN_SHARE = 0.25
+"""Of a blob's rim: at least as much touches the backdrop."""
+LINED_SHARE = 0.6
+"""Of the rest of its rim: at least as much lies along the outline."""
+
+_BLOB = np.ones((3, 3), np.uint8)
+_NEAR = np.ones((5, 5), np.uint8)
+
+
+def find_halo(figure: Mask, signed: Plane, seen: Pixels) -> Mask:
+    """Find the blobs of `figure` (h, w) that are paler than the backdrop and lie outside its outline.
+
+    `signed` (h, w, 3) is the deviation from the backdrop in Lab, `seen` (h, w, 3) the picture in RGB. A white
+    sleeve within an outline touches the backdrop hardly anywhere; cloth without outlines has none beside it.
+    """
+    hue = np.asarray(cv2.max(np.abs(signed[..., 1]), np.abs(signed[..., 2])))
+    pale = figure & (signed[..., 0] > LIGHTER) & (hue < HUE) & (length(signed) < FAINT)
+    pale = cv2.morphologyEx(pale.astype(np.uint8), cv2.MORPH_OPEN, _BLOB) > 0
+    if not pale.any():
+        return pale
+    labels, areas = parts(pale, 4)
+    dark = cv2.erode(cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY), _NEAR) < DARK
+    blob, kind = _rims(labels, np.where(figure, np.where(dark, 2, 1), 0))
+    touching = np.zeros((areas.size, 3), np.int64)
+    np.add.at(touching, (blob, kind), 1)
+    opened, plain, lined = touching.T
+    halo = areas < LARGEST_SHARE * np.count_nonzero(figure)
+    halo &= opened >= OPEN_SHARE * (opened + plain + lined)
+    halo &= lined >= LINED_SHARE * (plain + lined)
+    halo[0] = False
+    return np.asarray(halo[labels])
+
+
+def _rims(labels: Labels, kinds: Labels) -> tuple[Labels, Labels]:
+    """Return, for each side of a blob of `labels` (h, w), the blob and which of `kinds` (h, w) it touches."""
+    rows, columns = np.nonzero(labels)
+    around, beside = np.pad(labels, 1, mode="edge"), np.pad(kinds, 1, mode="edge")
+    blobs, touched = [], []
+    for down, across in ((0, 1), (2, 1), (1, 0), (1, 2)):
+        there = rows + down, columns + across
+        side = around[there] != labels[rows, columns]
+        blobs.append(labels[rows, columns][side])
+        touched.append(beside[there][side])
+    return np.concatenate(blobs), np.concatenate(touched)
