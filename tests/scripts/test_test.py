@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -46,3 +47,11 @@ def test_paths_are_run_without_the_linters_and_all_tests_in_two_processes(
     assert ("scripts/lint" in (call.strip() for call in calls)) == lints
     workers = ["-n", "2", "--no-loadscope-reorder"] if shared else []
     assert calls[-1].split() == [".venv/bin/python", "-m", "pytest", *workers, *arguments]
+
+
+def test_modules_are_compiled_once_whatever_the_shell_says(checkout: Path) -> None:
+    python = checkout / ".venv/bin/python"
+    python.write_text('#!/bin/sh\necho "${PYTHONDONTWRITEBYTECODE-written}" >compiled\n')
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run([checkout / "scripts" / "test"], check=True, timeout=20, env=environment)
+    assert (checkout / "compiled").read_text() == "written\n"
