@@ -13,6 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pypdfium2
 import terminal
 from PIL import Image
 from playwright.sync_api import Browser
@@ -34,6 +35,7 @@ def draw_guides(url: str, browser: Browser, folder: Path) -> Picture:
     yield "guide-cast", cast_guide(url)
     yield from command_line_guide(url, browser, folder)
     yield "guide-story", story_guide(url, browser, folder)
+    yield "guide-book", book_guide(url, folder)
 
 
 def python_guide(url: str, folder: Path) -> Image.Image:
@@ -110,6 +112,19 @@ def story_guide(url: str, browser: Browser, folder: Path) -> Image.Image:
     page = browser.new_page(viewport={"width": 480, "height": 400})
     page.goto((folder / "story/story.html").as_uri())
     return Image.open(BytesIO(page.screenshot(full_page=True)))
+
+
+def book_guide(url: str, folder: Path) -> Image.Image:
+    """Make the example's book, and show all of its pages, three a row."""
+    program = str(Path(sys.executable).with_name("scenewright"))
+    command = [program, "story", "make", str(EXAMPLES / "story.yaml"), "-o", "book.pdf"]
+    subprocess.run(command, cwd=folder, env=environment(url), check=True)  # noqa: S603
+    with pypdfium2.PdfDocument(folder / "book.pdf") as book:
+        return book_pages([page.render(scale=1.0).to_pil() for page in book])
+
+
+def book_pages(pages: Sequence[Image.Image]) -> Image.Image:
+    return stacked([beside(pages[at : at + 3], 1140) for at in range(0, len(pages), 3)])
 
 
 def blocks(guide: str, language: str) -> list[str]:

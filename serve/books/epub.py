@@ -11,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 
 from .book import Book, unhurried
+from .colors import Color
 from .fonts import Font, plain
 from .typeset import FAMILY, FOOT, NUMBER_SIZE, Block, Sheet, sheets_of
 
@@ -109,8 +110,8 @@ def _css(fonts: Sequence[Font]) -> str:
     return "\n".join(
         [
             *faces,
-            "html, body { margin: 0; padding: 0; background: white; color: black; }",
-            f"body {{ position: relative; overflow: hidden; font-family: {families}, sans-serif; }}",
+            "html, body { margin: 0; padding: 0; }",
+            f"body {{ position: relative; overflow: hidden; font-family: {families}, serif; }}",
             "img, p, h1 { position: absolute; margin: 0; padding: 0; }",
             "p, h1 { white-space: nowrap; font-weight: normal; }",
             "",
@@ -134,7 +135,7 @@ def _lines_of(book: Book, sheet: Sheet, picture: str | None) -> Iterator[str]:
     yield f"<head><title>{escape(book.title)}</title>"
     yield f'<meta name="viewport" content="width={round(sheet.width)}, height={round(sheet.height)}"/>'
     yield '<link rel="stylesheet" type="text/css" href="book.css"/></head>'
-    yield f'<body style="{size}">'
+    yield f'<body style="{size}; background: {_rgb(sheet.paper)}; color: {_rgb(sheet.ink)}">'
     if picture is not None and sheet.picture_box is not None:
         box = sheet.picture_box
         at = f"left: {_px(box.x)}; top: {_px(box.y)}; width: {_px(box.width)}; height: {_px(box.height)}"
@@ -154,6 +155,10 @@ def _block(block: Block, right_to_left: bool) -> str:
     how = f"font-size: {_px(block.size)}; line-height: {_px(block.leading)}; text-align: {side}"
     lines = "<br/>".join(escape(line) for line in block.lines)
     return f'<{tag} style="{at}; {how}">{lines}</{tag}>'
+
+
+def _rgb(color: Color) -> str:
+    return f"rgb({', '.join(map(str, color))})"
 
 
 def _px(points: float) -> str:

@@ -1,4 +1,4 @@
-"""Fonts for a text: the bundled one, those that the operator names, and open ones that are installed.
+"""Fonts for a text: the bundled ones, those that the operator names, and open ones that are installed.
 
 A letter that none of them has is an error, never an empty box.
 """
@@ -12,7 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-BUNDLED = Path(__file__).parents[2] / "deployments/imaging/marks/DejaVuSans.ttf"
+BUNDLED = Path(__file__).with_name("SourceSerifPro-Regular.ttf")
+"""Source Serif Pro 2.0, its licence beside it: Latin, Greek and Cyrillic, made to be read in books."""
+OF_MORE_SCRIPTS = Path(__file__).parents[2] / "deployments/imaging/marks/DejaVuSans.ttf"
 FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
 OPEN_FONTS = (
     "NotoSans-Regular",
@@ -87,11 +89,18 @@ class Fonts:
         self._named = tuple(named)
 
     def for_texts(self, texts: Iterable[str], language: str = "en") -> list[Font]:
-        """Return the fewest fonts that have every letter, the bundled one first. Raises MissingGlyph."""
+        """Return the fewest fonts that have every letter, a bundled one first. Raises MissingGlyph.
+
+        The words of a script that only the second bundled one has are all set in that.
+        """
         missing = {letter for text in texts for letter in plain(text) if needs_glyph(letter)}
-        chosen = [Font(BUNDLED)]
-        missing -= letters_of(chosen[0])
-        for font in self._others(language):
+        first, second = Font(BUNDLED), Font(OF_MORE_SCRIPTS)
+        other_script = {letter for letter in missing - letters_of(first) if letter.isalpha()}
+        if other_script & letters_of(second):
+            first, second = second, first
+        chosen = [first]
+        missing -= letters_of(first)
+        for font in (second, *self._others(language)):
             if not missing:
                 break
             try:

@@ -43,6 +43,9 @@ def _show_title(pdf: Any) -> None:
 
 def _add(pdf: Any, sheet: Sheet) -> None:
     pdf.add_page(format=(sheet.width, sheet.height))
+    pdf.set_fill_color(*sheet.paper)
+    pdf.rect(0, 0, sheet.width, sheet.height, style="F")
+    pdf.set_text_color(*sheet.ink)
     if sheet.picture is not None and sheet.picture_box is not None:
         box = sheet.picture_box
         pdf.image(str(sheet.picture), box.x, box.y, box.width, box.height, alt_text=sheet.alt)

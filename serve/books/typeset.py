@@ -1,8 +1,8 @@
 """Set a book's texts: sheets of lines that fit, alike for every kind of book.
 
-A page is its picture with the text below it. A text that is long gets smaller; one that would get too small
-has sheets of its own behind the picture. Nothing is cut, and nothing is laid over a picture. Lengths are in
-points, from the top left.
+A page is its picture with the text below it, in lines of about one length. A text that is long gets smaller;
+one that would get too small has sheets of its own behind the picture. Nothing is cut, and nothing is laid
+over a picture. Lengths are in points, from the top left.
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from .book import Book, Page, unhurried
+from .colors import INK, PAPER, Color, cover_color
 from .fonts import Font, without_hidden
 from .lines import UNIT, LineBreaker
 
-WIDTH, TALLEST_PICTURE = 600.0, 800.0
-MARGIN, GAP, FOOT = 36.0, 14.0, 34.0
+WIDTH, TALLEST_PICTURE = 600.0, 740.0
+TOP = 30.0
+"""The margin around a picture: above it, and beside one that is wide."""
+MARGIN, GAP, FOOT = 48.0, 14.0, 34.0
 BAND = 176.0
 """The height below the pictures: a gap, the text, and the foot with the page's number."""
 LEADING = 1.35
-SIZES = range(22, 10, -1)
-TITLE_SIZES = range(40, 13, -1)
-AUTHOR_SIZE, NUMBER_SIZE = 14.0, 10.0
+SIZES = range(24, 10, -1)
+TITLE_SIZES = range(48, 13, -1)
+AUTHOR_SIZE, NUMBER_SIZE = 15.0, 11.0
 OWN_SIZE, OWN_MARGIN = 15.0, 60.0
 """The letters' size and the margin, in points, of sheets that hold text alone."""
 FAMILY = "book"
@@ -55,7 +58,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Sheet:
-    """One page of a book. `number` is None on the cover; `source`: the story's page, None on the cover."""
+    """One page of a book. `number` is None on the cover; `source`: the story's page, None on the cover.
+
+    `ink` is the colour of its text, on `paper`.
+    """
 
     width: float
     height: float
@@ -66,6 +72,8 @@ class Sheet:
     number: int | None = None
     source: int | None = None
     right_to_left: bool = False
+    paper: Color = PAPER
+    ink: Color = INK
 
 
 class Typesetter:
@@ -92,7 +100,19 @@ class Typesetter:
             if height <= box.height:
                 break
         inside = replace(box, y=box.y + (box.height - height) / 2, height=height)
-        return Block(tuple(lines), size, inside, heading=heading)
+        return Block(tuple(self._balanced(text, lines, box.width, size)), size, inside, heading=heading)
+
+    def _balanced(self, text: str, lines: list[str], width: float, size: float) -> list[str]:
+        """Return as many lines, the longest of them as short as it can be, so that none has one word."""
+        narrow, wide = (width / 2, width) if len(lines) > 1 else (width, width)
+        while wide - narrow > size / 4:
+            middle = (narrow + wide) / 2
+            tried = self.lines(text, middle, size)
+            if len(tried) == len(lines):
+                lines, wide = tried, middle
+            else:
+                narrow = middle
+        return lines
 
 
 def sheets_of(book: Book, fonts: Sequence[Font], between: Callable[[], None] = unhurried) -> list[Sheet]:
@@ -109,15 +129,15 @@ def _sheets(book: Book, typesetter: Typesetter, between: Callable[[], None]) -> 
         between()
         sheets += _page(page, index, size, tallest, typesetter)
     numbers = iter(range(1, len(sheets) + 1))
-    last_cover = sum(1 for sheet in sheets if sheet.source is None)
-    return [
-        replace(
-            sheet,
-            number=next(numbers) if at >= last_cover else None,
-            right_to_left=typesetter.right_to_left,
-        )
-        for at, sheet in enumerate(sheets)
-    ]
+    deep = cover_color(book.pages[0].picture)
+
+    def finished(sheet: Sheet) -> Sheet:
+        sheet = replace(sheet, right_to_left=typesetter.right_to_left)
+        if sheet.source is None:
+            return replace(sheet, paper=deep, ink=PAPER)
+        return replace(sheet, number=next(numbers))
+
+    return [finished(sheet) for sheet in sheets]
 
 
 def _cover(book: Book, size: tuple[float, float], tallest: float, typesetter: Typesetter) -> Iterator[Sheet]:
@@ -148,7 +168,7 @@ def _page(
 
 
 def _own_sheets(text: str, tallest: float, typesetter: Typesetter, source: int | None) -> Iterator[Sheet]:
-    height = tallest + BAND
+    height = TOP + tallest + BAND
     box = Box(OWN_MARGIN, OWN_MARGIN, WIDTH - 2 * OWN_MARGIN, height - OWN_MARGIN - FOOT - GAP)
     lines = typesetter.lines(text, box.width, OWN_SIZE)
     each = max(1, int(box.height / (OWN_SIZE * LEADING)))
@@ -161,21 +181,21 @@ def _with_picture(
     page: Page, size: tuple[float, float], tallest: float, blocks: tuple[Block, ...], source: int | None
 ) -> Sheet:
     width, height = size
-    box = Box((WIDTH - width) / 2, (tallest - height) / 2, width, height)
-    return Sheet(WIDTH, tallest + BAND, blocks, page.picture, box, page.alt, source=source)
+    box = Box((WIDTH - width) / 2, TOP + (tallest - height) / 2, width, height)
+    return Sheet(WIDTH, TOP + tallest + BAND, blocks, page.picture, box, page.alt, source=source)
 
 
 def _band(tallest: float) -> Box:
-    return Box(MARGIN, tallest + GAP, WIDTH - 2 * MARGIN, BAND - GAP - FOOT)
+    return Box(MARGIN, TOP + tallest + GAP, WIDTH - 2 * MARGIN, BAND - GAP - FOOT)
 
 
 def _picture_size(path: Path) -> tuple[float, float]:
-    """Return a picture's size in a book: as wide as the page, unless that would be too tall."""
+    """Return a picture's size in a book: as wide as the page between its margins, unless too tall so."""
     from PIL import Image
 
     with Image.open(path) as picture:
         width, height = picture.size
-    scale = min(WIDTH / width, TALLEST_PICTURE / height)
+    scale = min((WIDTH - 2 * TOP) / width, TALLEST_PICTURE / height)
     return width * scale, height * scale
 
 

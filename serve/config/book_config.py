@@ -12,7 +12,7 @@ from deployments.bounds import Count
 
 @dataclass(frozen=True)
 class BookConfig:
-    """`fonts`: files of fonts, or folders of them, that books are set in beside the bundled DejaVu Sans. They
+    """`fonts`: files of fonts, or folders of them, that books are set in beside the bundled ones. They
     come before the open fonts that are found on the machine. `max_making` books are made at once by an edge
     replica.
     """

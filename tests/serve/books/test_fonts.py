@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from serve.books import fonts as module
-from serve.books.fonts import BUNDLED, Fonts, MissingGlyph, without_hidden
+from serve.books.fonts import BUNDLED, OF_MORE_SCRIPTS, Fonts, MissingGlyph, without_hidden
 from tests.support.drawn_font import draw_font
 
 
@@ -16,11 +16,18 @@ def _nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "found_files", tuple)
 
 
-@pytest.mark.parametrize(
-    "text", ["Mira", "Мира", "Μίρα", "מירה", "ميرا", "ß–“”…\u00a0", "e\u0301\n\t", "\u200f\u200d\ufeff"]
-)
-def test_the_bundled_font_has_many_letters(text: str) -> None:
+@pytest.mark.parametrize("text", ["Mira", "Мира", "Μίρα", "ß–“”…\u00a0", "e\u0301\n\t", "\u200f\u200d\ufeff"])
+def test_a_book_font_has_latin_greek_and_cyrillic(text: str) -> None:
     assert [font.path for font in Fonts().for_texts([text])] == [BUNDLED]
+
+
+@pytest.mark.parametrize("text", ["מירה", "ميرا", "מירה Mira", "Միրա"])
+def test_all_words_of_other_scripts_are_in_one_font(text: str) -> None:
+    assert [font.path for font in Fonts().for_texts([text])] == [OF_MORE_SCRIPTS]
+
+
+def test_a_sign_changes_no_words_font() -> None:
+    assert [font.path for font in Fonts().for_texts(["Mira ♥ rain"])] == [BUNDLED, OF_MORE_SCRIPTS]
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,18 @@ def test_letters_of_another_font(a_book: MakeBook, tmp_path: Path) -> None:
     fonts = Fonts((str(tmp_path),))
     book = a_book([text], language="zh", title="小米")
     chosen = fonts.for_texts([text], "zh")
-    assert [font.path.name for font in chosen] == ["DejaVuSans.ttf", "han.ttf"]
+    assert [font.path.name for font in chosen] == ["SourceSerifPro-Regular.ttf", "han.ttf"]
     with pypdfium2.PdfDocument(written(book, tmp_path, fonts)) as pdf:
         told = "".join(_text(sheet) for sheet in pdf)
     assert re.sub(r"\s", "", told).count("小米喜欢下雨。") >= 19
+
+
+def test_lines_are_about_as_long_as_each_other(a_book: MakeBook) -> None:
+    """No line has one word alone because the one before it was filled first."""
+    fonts = Fonts().for_texts(["a"])
+    for words in range(8, 30):
+        text = "word " * words
+        (block,) = sheets_of(a_book([text]), fonts)[1].blocks
+        assert " ".join(block.lines) == text.strip()
+        lengths = [len(line.split()) for line in block.lines]
+        assert max(lengths) - min(lengths) <= len(lengths), lengths
