@@ -1,7 +1,8 @@
 """Compute the cost of a piece of the merger's work: megapixels for its tenant, and the memory it will take.
 
 Memory was measured over PNG, JPEG and WebP of every colour mode, with all options on: at most 16.5 bytes a
-pixel of the two files, and 36 a pixel of the frame.
+pixel of the two files, and 36 a pixel of the frame. Upscaled, at most 20.3 a pixel besides: WebP of noise, or
+a visible mark. A cut-out as WebP would take 45, and is refused.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from deployments.messages import (
     CompareJob,
     LayerResult,
     MergeJob,
+    OutputOptions,
     PictureJob,
     SheetJob,
     UploadJob,
@@ -28,6 +30,7 @@ CUTOUT_BYTES_A_PX = 40
 FIGURE_BYTES_A_PX = 10
 """Bytes a pixel of the frame, for each further figure: as it is, lit, and in the frame once more."""
 SHEET_BYTES_A_PX = 60
+UPSCALED_BYTES_A_PX = 21
 COMPARED_PX = 384 * 384
 """The pixels of a figure that is compared, at most: a larger one is made smaller."""
 COPIES = 3
@@ -39,16 +42,32 @@ MEGA = 1e6
 def written_px(job: MergeJob, characters_px: Sequence[int], background_px: int) -> int:
     """Return the pixels of every picture that a merge writes. `characters_px`: of each figure."""
     frame_px = job.options.width_px * job.options.height_px
+    picture_px = upscaled_px(frame_px, job.output)
     if not job.layers:
-        return frame_px
+        return picture_px
     most_px = max(LARGEST_LAYER_PX, 2 * frame_px)
-    return frame_px + 3 * sum(min(each, most_px) for each in characters_px) + min(background_px, most_px)
+    return picture_px + 3 * sum(min(each, most_px) for each in characters_px) + min(background_px, most_px)
 
 
-def merge_memory_bytes(frame_px: int, layers_px: int, files_bytes: int = 0, figures: int = 1) -> int:
-    """Return the most that one merge takes: `layers_px` of all pictures, `files_bytes` of all files."""
+def upscaled_px(pixels: int, output: OutputOptions) -> int:
+    """Return the pixels of a picture's file, of the pixels that it is painted or composed with."""
+    return round(pixels * output.upscale**2)
+
+
+def upscaling_bytes(pixels: int, output: OutputOptions) -> int:
+    """Return the memory that upscaling such a picture takes, and writing it: none where it stays as it is."""
+    return 0 if output.upscale == 1.0 else UPSCALED_BYTES_A_PX * upscaled_px(pixels, output)
+
+
+def merge_memory_bytes(
+    frame_px: int, layers_px: int, files_bytes: int = 0, figures: int = 1, upscaling: int = 0
+) -> int:
+    """Return the most that one merge takes.
+
+    `layers_px`: of all pictures; `files_bytes`: of all files; `upscaling`: the bytes that it takes.
+    """
     a_px = FRAME_BYTES_A_PX + FIGURE_BYTES_A_PX * (figures - 1)
-    return a_px * frame_px + FILE_BYTES_A_PX * layers_px + COPIES * files_bytes
+    return a_px * frame_px + FILE_BYTES_A_PX * layers_px + COPIES * files_bytes + upscaling
 
 
 def scene_work(job: MergeJob, characters: Sequence[LayerResult], background: LayerResult) -> QueuedWork:
@@ -56,7 +75,10 @@ def scene_work(job: MergeJob, characters: Sequence[LayerResult], background: Lay
     characters_px, background_px = [px_of(character) for character in characters], px_of(background)
     frame_px = job.options.width_px * job.options.height_px
     memory_bytes = merge_memory_bytes(
-        frame_px, sum(characters_px) + background_px, figures=len(characters_px)
+        frame_px,
+        sum(characters_px) + background_px,
+        figures=len(characters_px),
+        upscaling=upscaling_bytes(frame_px, job.output),
     )
     cost = written_px(job, characters_px, background_px) / MEGA
     return QueuedWork(job.tenant, cost, memory_bytes, job.priority == "batch")
@@ -69,7 +91,8 @@ def upload_work(job: UploadJob) -> QueuedWork:
     files_bytes = _files_bytes(job)
     # The files' own tags may name a frame as large as is allowed.
     frame_px = max(options.width_px * options.height_px, job.max_frame_px**2 if _uses_tags(job) else 0)
-    memory_bytes = merge_memory_bytes(frame_px, layers_px, files_bytes, len(job.characters))
+    upscaling = upscaling_bytes(frame_px, job.merge.output)
+    memory_bytes = merge_memory_bytes(frame_px, layers_px, files_bytes, len(job.characters), upscaling)
     return QueuedWork(job.merge.tenant, upload_megapixels(job), memory_bytes, later=True)
 
 
@@ -104,14 +127,20 @@ def upload_megapixels(job: UploadJob) -> float:
     return (read_px + written_px(job.merge, job.characters_px, job.background_px)) / MEGA
 
 
-def encoding_work(layer: LayerResult, tenant: str) -> QueuedWork:
+def encoding_work(layer: LayerResult, output: OutputOptions, tenant: str) -> QueuedWork:
     """Return the work of writing one layer as a file."""
-    return QueuedWork(tenant, px_of(layer) / MEGA, LAYER_BYTES_A_PX * px_of(layer))
+    return _alone(layer, output, tenant, LAYER_BYTES_A_PX)
 
 
-def cutout_work(layer: LayerResult, tenant: str) -> QueuedWork:
+def cutout_work(layer: LayerResult, output: OutputOptions, tenant: str) -> QueuedWork:
     """Return the work of cutting one layer out."""
-    return QueuedWork(tenant, px_of(layer) / MEGA, CUTOUT_BYTES_A_PX * px_of(layer))
+    return _alone(layer, output, tenant, CUTOUT_BYTES_A_PX)
+
+
+def _alone(layer: LayerResult, output: OutputOptions, tenant: str, bytes_a_px: int) -> QueuedWork:
+    pixels = px_of(layer)
+    memory_bytes = bytes_a_px * pixels + upscaling_bytes(pixels, output)
+    return QueuedWork(tenant, upscaled_px(pixels, output) / MEGA, memory_bytes)
 
 
 def sheet_work(job: SheetJob, layers: Sequence[LayerResult]) -> QueuedWork:

@@ -128,11 +128,11 @@ class Merger:
 
     async def encode(self, output: OutputOptions, layer: LayerResult, tenant: str = "") -> Picture:
         """Encode one layer alone, as a file."""
-        return await self._queue.run(encoding_work(layer, tenant), self._encode, output, layer)
+        return await self._queue.run(encoding_work(layer, output, tenant), self._encode, output, layer)
 
     async def cut_out(self, output: OutputOptions, layer: LayerResult, tenant: str = "") -> Picture:
         """Cut out the figure of one layer alone, RGBA. Raises CutoutFailed, or InvalidRequest for a JPEG."""
-        return await self._queue.run(cutout_work(layer, tenant), self._cut_out, output, layer)
+        return await self._queue.run(cutout_work(layer, output, tenant), self._cut_out, output, layer)
 
     async def compare(self, job: CompareJob, layer: LayerResult) -> float:
         """Return how like its reference a figure is, 0 to 1."""

@@ -191,6 +191,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     "Limits": {
         "max_image_size": "The longest side of a layer in pixels.",
         "max_frame_size": "The longest side of a merged picture. null: as `max_image_size`.",
+        "max_upscaled_size": "The longest side of a picture that `output.upscale` makes larger for print.",
         "min_image_size": "The shortest side in pixels.",
         "max_steps": "Steps of a layer.",
         "max_guidance": "Guidance scale of a layer.",
@@ -209,7 +210,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "max_streams_per_tenant": "Those of one tenant.",
     },
     "BookConfig": {
-        "fonts": "Files of fonts, or folders of them, that books are set in beside the bundled DejaVu Sans. They come"
+        "fonts": "Files of fonts, or folders of them, that books are set in beside the bundled ones. They come"
         " before the open fonts that are found on the machine.",
         "max_making": "Books that one ingress replica makes at once. Of one tenant it makes one less.",
     },

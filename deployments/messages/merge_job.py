@@ -9,10 +9,11 @@ from deployments.messages.value_types import Feet, MergeMode, PictureFormat, Pos
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """The output format. `quality` 1..100 counts for JPEG and WebP."""
+    """The output format. `quality` 1..100 counts for JPEG and WebP; `upscale`: the picture so much larger."""
 
     format: PictureFormat = "jpeg"
     quality: int = 95
+    upscale: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,14 @@ class Safety:
 
 @dataclass(frozen=True)
 class Picture:
-    """An encoded picture. `safety` where it was judged."""
+    """An encoded picture. `safety` where it was judged; `upscaled`: how much larger than it was painted."""
 
     format: PictureFormat
     width_px: int
     height_px: int
     data: bytes
     safety: Safety | None = None
+    upscaled: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,6 +45,13 @@ class Output(Wire):
     quality: int | None = Field(
         None, ge=1, le=100, description="JPEG and WebP; 95 unless the service says else"
     )
+    upscale: float = Field(
+        1.0,
+        ge=1,
+        le=64,
+        description="for print: the picture so many times as large, by Lanczos resampling, up to "
+        "`limits.max_upscaled_size` a side; its layers stay as they are",
+    )
     sent_as: Literal["b64_json", "url"] | None = Field(
         None,
         alias="as",

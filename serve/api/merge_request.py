@@ -12,8 +12,10 @@ from pydantic import Field
 from deployments.errors import InvalidRequest
 from deployments.imaging.files.decoding import measure
 from deployments.imaging.files.encoding import media_type
+from deployments.merge_work import FILE_BYTES_A_PX, upscaling_bytes
 from deployments.messages import MAX_FIGURES, MergeJob, MergeResult, PictureFormat, UploadJob
 
+from ..config.memory_budgets import layers_and_upscaling_bytes
 from ..config.request_limits import Limits
 from ..config.service_config import ServiceConfig
 from ..http.body import parse, understand
@@ -30,6 +32,7 @@ from .resolve import (
 )
 from .response_schema import GroupLayersBody, LayersBody, MergeBody, PictureBody, SafetyBody, UsageBody
 from .scene_schema import Merge, Placing
+from .sizes import check_upscaled
 from .wire import Wire
 
 WIRE_NAMES = {"width": "width_px", "height": "height_px"}
@@ -92,9 +95,13 @@ def admit_merge(
     most_px = config.limits.max_upload_pixels
     characters, background = form.files["character"], form.files["background"][0]
     figures = _figures(requested, len(characters))
+    options = merge_options(requested.merge, config)
+    largest = config.limits.max_frame_size or config.limits.max_image_size
+    size = (options.width_px, options.height_px) if _has_frame(requested.merge) else (largest, largest)
+    check_upscaled(size, requested.output.upscale, config.limits)
     merge = MergeJob(
         request_id,
-        merge_options(requested.merge, config),
+        options,
         output_options(requested.output, config, accepted),
         requested.enhance,
         attribution_mark(config) if requested.attribution else None,
@@ -108,7 +115,7 @@ def admit_merge(
         background,
         most_px,
         _given(requested.merge),
-        config.limits.max_frame_size or config.limits.max_image_size,
+        largest,
         further=characters[1:],
         given_figures=tuple(map(_given, figures)),
     )
@@ -118,7 +125,12 @@ def admit_merge(
     if sum(characters_px) > most_px:
         message = f"the characters have {sum(characters_px)} pixels together, and may have {most_px}"
         raise InvalidRequest(message, "character")
-    return replace(job, characters_px=characters_px, background_px=measure(background, "background", most_px))
+    job = replace(job, characters_px=characters_px, background_px=measure(background, "background", most_px))
+    layers = FILE_BYTES_A_PX * (sum(characters_px) + job.background_px)
+    if layers + upscaling_bytes(size[0] * size[1], merge.output) > layers_and_upscaling_bytes(config.limits):
+        message = "output.upscale is too much for files with so many pixels: merge smaller ones"
+        raise InvalidRequest(message, "output.upscale")
+    return job
 
 
 def _figures(requested: MergesOptions, characters: int) -> list[Placing]:
@@ -131,6 +143,11 @@ def _figures(requested: MergesOptions, characters: int) -> list[Placing]:
         message = f"figures has {len(figures)} places for {characters} character files"
         raise InvalidRequest(message, "figures")
     return figures
+
+
+def _has_frame(requested: Merge) -> bool:
+    """Return whether a request says how large its frame is: else the layers' own tags may."""
+    return requested.width is not None and requested.height is not None
 
 
 def _given(requested: Merge | Placing) -> frozenset[str]:
@@ -160,7 +177,7 @@ def merges_response(
     headers = {
         "X-Merge": responses.merge_header(merged),
         "Server-Timing": ", ".join(f"{name};dur={ms:.1f}" for name, ms in timings.items()),
-        **responses.safety_header(merged.picture),
+        **responses.picture_headers(merged.picture),
     }
     picture = merged.picture
     if not links and not responses.wants_json(request):

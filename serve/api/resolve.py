@@ -36,7 +36,7 @@ from .input_pictures import NONE, Known, start_of
 from .layer_schema import CastUse, CharacterRequest, Layer, LayerRequest, Output
 from .loras import loras_of
 from .scene_schema import At, Merge, Placing, SceneRequest
-from .sizes import Size, frame_shaped, frame_size, layer_size
+from .sizes import Size, check_upscaled, frame_shaped, frame_size, layer_size
 
 SEED_BITS = 32
 GUIDES = ("references", "reference_scale", "pose", "pose_scale")
@@ -58,6 +58,7 @@ def admit_scene(
     Raises InvalidRequest with the parameter's path.
     """
     options = merge_options(request.merge, config)
+    check_upscaled((options.width_px, options.height_px), request.output.upscale, config.limits)
     if deadline_at is None:
         deadline_at = deadline_of(request.deadline_s, config.limits)
     frame = None if options.mode == "paste" else (options.width_px, options.height_px)
@@ -135,6 +136,7 @@ def admit_layer(
         plain_backdrop=cutout,
         pictures=pictures,
     )
+    check_upscaled((job.width_px, job.height_px), request.output.upscale, config.limits)
     return replace(job, param="")
 
 
@@ -251,7 +253,7 @@ def latent_factor(settings: ModelSettings) -> int:
 
 def output_options(requested: Output, config: ServiceConfig, accepted: PictureFormat | None) -> OutputOptions:
     quality = config.merge.quality if requested.quality is None else requested.quality
-    return OutputOptions(requested.format or accepted or "jpeg", quality)
+    return OutputOptions(requested.format or accepted or "jpeg", quality, requested.upscale)
 
 
 def attribution_mark(config: ServiceConfig, *jobs: LayerJob) -> str:

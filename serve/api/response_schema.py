@@ -11,10 +11,18 @@ from deployments.messages import PictureFormat
 from .wire import Wire
 
 
+class Upscaled(Wire):
+    """The factor and method by which a picture was made larger than it was painted."""
+
+    factor: float
+    method: Literal["lanczos"] = "lanczos"
+
+
 class PictureBody(Wire):
     format: PictureFormat
     width: int
     height: int
+    upscaled: Upscaled | None = Field(None, description="where `output.upscale` was requested")
     b64_json: str | None = Field(None, description="the file, unless the request's `output.as` is url")
     url: str | None = Field(None, description="a signed link to the file, which needs no key")
     expires_at: int | None = Field(None, description="when the link ends, in seconds since 1970")

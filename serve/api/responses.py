@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from deployments.imaging.files.encoding import media_type
+from deployments.imaging.upscaling import METHOD
 from deployments.messages import Backend, LayerResult, MergeResult, Picture, PictureFormat, Usage
 
 from ..graph.scene import SceneResult
@@ -30,6 +31,7 @@ from .response_schema import (
     SceneCast,
     SceneResponse,
     Seeds,
+    Upscaled,
     UsageBody,
 )
 
@@ -93,7 +95,7 @@ def scene_headers(result: SceneResult) -> dict[str, str]:
         "X-Merge": merge_header(merged),
         **_cast_headers(result),
         **_shared_headers(_degraded(result), result.layers, _scene_timings(result)),
-        **safety_header(merged.picture),
+        **picture_headers(merged.picture),
     }
 
 
@@ -198,7 +200,7 @@ def layer_response(
     request: Request, layer: LayerResult, picture: Picture, links: Links = NO_LINKS
 ) -> Response:
     """Answer with one layer: the picture or the JSON, by Accept; with JSON where the picture is a link."""
-    headers = layer_headers(layer) | safety_header(picture)
+    headers = layer_headers(layer) | picture_headers(picture)
     if links or wants_json(request):
         request_id, size = request.state.request_id, size_of(picture)
         return JsonResponse(lambda: layer_body(request_id, layer, picture, links), size, headers=headers)
@@ -262,10 +264,14 @@ def safety_body(picture: Picture) -> SafetyBody | None:
     return None if judged is None else SafetyBody(score=round(judged.score, 4), flagged=judged.flagged)
 
 
-def safety_header(picture: Picture) -> dict[str, str]:
-    """Return `score=0.0312; flagged=false` as a header, where the picture was judged."""
-    body = safety_body(picture)
-    return {} if body is None else {"X-Safety": f"score={body.score:g}; flagged={str(body.flagged).lower()}"}
+def picture_headers(picture: Picture) -> dict[str, str]:
+    """Return `score=0.0312; flagged=false` where it was judged, and `lanczos; factor=4` where upscaled."""
+    body, headers = safety_body(picture), dict[str, str]()
+    if body is not None:
+        headers["X-Safety"] = f"score={body.score:g}; flagged={str(body.flagged).lower()}"
+    if picture.upscaled != 1.0:
+        headers["X-Upscaled"] = f"{METHOD}; factor={picture.upscaled:g}"
+    return headers
 
 
 def usage_header(layers: Iterable[LayerResult]) -> dict[str, str]:
@@ -329,21 +335,16 @@ def layers_body(merged: MergeResult, links: Links = NO_LINKS) -> LayersBody | Gr
 
 
 def picture_body(picture: Picture, links: Links = NO_LINKS) -> PictureBody:
-    if picture.data in links:
-        url, expires_at = links[picture.data]
-        return PictureBody(
-            format=picture.format,
-            width=picture.width_px,
-            height=picture.height_px,
-            url=url,
-            expires_at=expires_at,
-        )
-    return PictureBody(
+    body = PictureBody(
         format=picture.format,
         width=picture.width_px,
         height=picture.height_px,
-        b64_json=base64_of(picture.data),
+        upscaled=None if picture.upscaled == 1.0 else Upscaled(factor=picture.upscaled),
     )
+    if picture.data in links:
+        url, expires_at = links[picture.data]
+        return body.model_copy(update={"url": url, "expires_at": expires_at})
+    return body.model_copy(update={"b64_json": base64_of(picture.data)})
 
 
 def size_of(*pictures: Picture) -> int:

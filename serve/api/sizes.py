@@ -6,6 +6,7 @@ import math
 
 from deployments.diffusion.model.registry import ModelCard
 from deployments.errors import InvalidRequest
+from deployments.imaging.upscaling import upscaled_size
 
 from ..config.request_limits import Limits
 
@@ -63,6 +64,17 @@ def frame_shaped(frame: Size, card: ModelCard, limits: Limits) -> Size:
 def frame_size(requested: tuple[int | None, int | None], default: Size, limits: Limits) -> Size:
     """Return the size of a merge's frame. Raises InvalidRequest with the parameter's path."""
     return _filled(requested, default, 1, limits.max_frame_size or limits.max_image_size, limits, "merge.")
+
+
+def check_upscaled(size: Size, factor: float, limits: Limits) -> None:
+    """Raise InvalidRequest where a picture of this size would be upscaled beyond the limit."""
+    most = limits.max_upscaled_size
+    if factor != 1.0 and max(upscaled_size(*size, factor)) > most:
+        message = (
+            f"output.upscale may be at most {math.floor(100 * most / max(size)) / 100:g} for a picture of"
+            f" {size[0]} x {size[1]} pixels: a side may have {most}"
+        )
+        raise InvalidRequest(message, "output.upscale")
 
 
 def _filled(

@@ -21,7 +21,8 @@ class Figure:
 def write_psd(answer: Mapping[str, Any], figures: Sequence[Figure], file: Path) -> None:
     """Write the layers of a kept answer that has them. Raises OSError.
 
-    The layers are clean, so only the picture on top has light and shadow.
+    The layers are clean, so only the picture on top has light and shadow. They are as large as in the
+    picture, also where that was upscaled.
     """
     from PIL import ImageOps
     from psd_tools import PSDImage
@@ -43,11 +44,12 @@ def _placed(
 ) -> Iterator[tuple[str, Any, tuple[int, int]]]:
     """Yield each figure as large as it is in the picture, the farthest first."""
     where = answer["merge"]["figures"]
+    factor = answer["image"].get("upscaled", {}).get("factor", 1.0)
     figures = figures[: len(where)]
     farthest_first = sorted(range(len(figures)), key=lambda index: -figures[index].depth)
     for index in farthest_first:
         layer = _opened(answer["layers"]["characters"][index]).convert("RGBA")
-        left, top, width, height = where[index]["box"]
+        left, top, width, height = (round(factor * side) for side in where[index]["box"])
         if where[index]["mode"] == "cutout":
             layer = layer.crop(layer.getchannel("A").getbbox() or (0, 0, *layer.size))
         yield figures[index].name, layer.resize((max(1, width), max(1, height))), (left, top)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deployments.merge_work import merge_memory_bytes
+from deployments.merge_work import FILE_BYTES_A_PX, UPSCALED_BYTES_A_PX, merge_memory_bytes
 from deployments.merger import MergerConfig
 from deployments.messages import MAX_FIGURES
 
+from .request_limits import Limits
 from .service_settings import ServiceSettings
 
 BYTES_IN_FLIGHT = 128 << 20
@@ -32,13 +33,23 @@ def bytes_in_flight(config: ServiceSettings) -> int:
     return max(BYTES_IN_FLIGHT, least) if given is None else given
 
 
+def layers_and_upscaling_bytes(limits: Limits) -> int:
+    """Return the memory that a merge's layers and upscaling its picture may take together.
+
+    Enough for files as large as uploads may be, or for painted layers and the largest picture.
+    """
+    # All characters of a merge together have as many pixels at most as the place.
+    uploaded = FILE_BYTES_A_PX * 2 * limits.max_upload_pixels
+    painted = FILE_BYTES_A_PX * (MAX_FIGURES + 1) * limits.max_image_size**2
+    return max(uploaded, painted + UPSCALED_BYTES_A_PX * limits.max_upscaled_size**2)
+
+
 def largest_merge_bytes(config: ServiceSettings) -> int:
     """Return the memory that the largest merge within the limits takes."""
     limits = config.limits
     frame_px = (limits.max_frame_size or limits.max_image_size) ** 2
-    # All characters of a merge together have as many pixels at most as the place.
-    pixels = 2 * limits.max_upload_pixels
-    return merge_memory_bytes(frame_px, pixels, limits.max_upload_bytes, MAX_FIGURES)
+    layers = layers_and_upscaling_bytes(limits)
+    return merge_memory_bytes(frame_px, 0, limits.max_upload_bytes, MAX_FIGURES) + layers
 
 
 def work_bytes(config: ServiceSettings) -> int:

@@ -16,7 +16,8 @@ LARGEST_PX = 8_192
 
 
 class Limits(Settings):
-    """Limits of a request. `max_frame_size` is for merges, where it is not `max_image_size` too.
+    """Limits of a request. `max_frame_size` is for merges, where it is not `max_image_size` too, and
+    `max_upscaled_size` for what is made larger for print.
 
     `max_json_values` counts the commas and opening brackets of a body, which parsing takes its time for.
     `max_inline_bytes`: of all picture files inside of one JSON body, which may be so much longer, though no
@@ -28,6 +29,7 @@ class Limits(Settings):
 
     max_image_size: int = Field(1024, ge=64, le=LARGEST_PX)
     max_frame_size: int | None = Field(None, ge=64, le=LARGEST_PX)
+    max_upscaled_size: int = Field(4096, ge=64, le=LARGEST_PX)
     min_image_size: int = Field(64, ge=64, le=LARGEST_PX)
     max_steps: Steps = 150
     max_guidance: Guidance = 30.0

@@ -25,7 +25,7 @@ from ray.serve.exceptions import (
 from ray.serve.handle import DeploymentHandle
 
 from deployments.errors import DeadlineExceeded, GenerationFailed, InvalidRequest, NotReady, Overloaded
-from deployments.merge_work import MEGA, read_on_the_way, work_in_transit, written_px
+from deployments.merge_work import MEGA, read_on_the_way, upscaled_px, work_in_transit, written_px
 from deployments.messages import (
     CompareJob,
     LayerEvent,
@@ -185,7 +185,7 @@ async def render_layer(
     async with _admitted(graph, job.deadline_at, job):
         response, layer = await _paint(graph, job, on_event)
         encode = partial(graph.merger.encode.remote, output, response, job.tenant)
-        return await _finished(graph, job, response, layer, encode)
+        return await _finished(graph, job, output, response, layer, encode)
 
 
 async def render_cutout(graph: Graph, job: LayerJob, output: OutputOptions) -> tuple[LayerResult, Picture]:
@@ -196,7 +196,7 @@ async def render_cutout(graph: Graph, job: LayerJob, output: OutputOptions) -> t
     async with _admitted(graph, job.deadline_at, job):
         response, layer = await _paint(graph, job)
         cut_out = partial(graph.merger.cut_out.remote, output, response, job.tenant)
-        return await _finished(graph, job, response, layer, cut_out)
+        return await _finished(graph, job, output, response, layer, cut_out)
 
 
 async def render_sheet(
@@ -247,10 +247,15 @@ def scene_megapixels(job: SceneJob) -> float:
 
 
 async def _finished(
-    graph: Graph, job: LayerJob, response: Any, layer: LayerResult, call: Callable[[], Response]
+    graph: Graph,
+    job: LayerJob,
+    output: OutputOptions,
+    response: Any,
+    layer: LayerResult,
+    call: Callable[[], Response],
 ) -> tuple[LayerResult, Picture]:
     """Return a layer alone and its file, the figure compared with its reference meanwhile."""
-    finished = _finish(graph, job.request_id, _alone(job), call)
+    finished = _finish(graph, job.request_id, _alone(job, output), call)
     picture, (compared,) = await _compared_meanwhile(
         finished, [_with_consistency(graph, job, response, layer)]
     )
@@ -292,9 +297,9 @@ async def _with_consistency(graph: Graph, job: LayerJob, response: Any, layer: L
     return replace(layer, consistency=round(consistency, 4))
 
 
-def _alone(job: LayerJob) -> QueuedWork:
+def _alone(job: LayerJob, output: OutputOptions) -> QueuedWork:
     """Return the work of a layer's own file."""
-    return QueuedWork(job.tenant, job.width_px * job.height_px / MEGA)
+    return QueuedWork(job.tenant, upscaled_px(job.width_px * job.height_px, output) / MEGA)
 
 
 async def _paint(graph: Graph, job: LayerJob, on_event: OnEvent | None = None) -> tuple[Any, LayerResult]:

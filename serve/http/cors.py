@@ -40,6 +40,7 @@ READ = (
     "X-Request-ID",
     "X-Safety",
     "X-Seed",
+    "X-Upscaled",
     "X-Usage",
 )
 """The headers of an answer that a page may read, besides those that every page may."""

@@ -10,7 +10,7 @@ from itertools import chain
 from pydantic import TypeAdapter, ValidationError
 
 from deployments.errors import InvalidRequest
-from deployments.merge_work import MEGA, written_px
+from deployments.merge_work import MEGA, upscaled_px, written_px
 from deployments.messages import LayerJob
 
 from ..api.input_pictures import NONE, Known
@@ -92,7 +92,7 @@ def _admit_layer(
     named = _named(config.layers[kind], requested)
     layer = replace(job, model=named, priority="batch", deadline_at=0.0)
     kept = KEPT.dump_json(SingleLayer(layer, single.output, single.cutout)).decode()
-    pixels = job.width_px * job.height_px
+    pixels = upscaled_px(job.width_px * job.height_px, single.output)
     a_px = BYTES_A_PX if single.output.format == "jpeg" else PNG_BYTES_A_PX
     steps = job.megapixel_steps + pixels / MEGA
     return NewScene(kept, requested.deadline_s, round(a_px * pixels), steps)

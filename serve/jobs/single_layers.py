@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from deployments.merge_work import MEGA
+from deployments.merge_work import MEGA, upscaled_px
 from deployments.messages import LayerJob, LayerKind, OutputOptions, Picture
 
 from ..api.layer_schema import LayerRequest
-from ..api.responses import layer_body, layer_headers, safety_header, scene_body, scene_headers
+from ..api.responses import layer_body, layer_headers, picture_headers, scene_body, scene_headers
 from ..graph.scene import Graph, SceneResult, render_cutout, render_layer, scene_megapixels
 from ..graph.scene_job import SceneJob
 
@@ -65,7 +65,7 @@ def cost_of(job: SceneJob | SingleLayer) -> float:
     steps = sum(layer.megapixel_steps for layer in job.layers)
     if isinstance(job, SceneJob):
         return steps + scene_megapixels(job)
-    return steps + job.layer.width_px * job.layer.height_px / MEGA
+    return steps + upscaled_px(job.layer.width_px * job.layer.height_px, job.output) / MEGA
 
 
 def of_scene(scene: SceneResult) -> Painted:
@@ -78,5 +78,5 @@ async def paint_layer(graph: Graph, job: SingleLayer) -> Painted:
     """Paint a layer alone. Raises what deployments.errors draws."""
     render_alone = render_cutout if job.cutout else render_layer
     layer, picture = await render_alone(graph, job.layer, job.output)
-    headers = layer_headers(layer) | safety_header(picture)
+    headers = layer_headers(layer) | picture_headers(picture)
     return Painted(picture, headers, lambda name: layer_body(name, layer, picture), {})

@@ -55,6 +55,7 @@ HEADERS = {
     "X-Degraded": "what is not as requested; only when something is not",
     "X-Usage": "what it took, as `usage` in JSON: `device_s=1.25; megapixel_steps=7.4`",
     "X-Safety": "how the picture was judged, where it was: `score=0.03; flagged=false`",
+    "X-Upscaled": "how the picture was made larger, where it was: `lanczos; factor=4`",
     "Server-Timing": "milliseconds in each stage, such as `character-denoise;dur=812.0`, of several "
     "characters `character-0-denoise`",
     "Location": "the job's address",
@@ -96,6 +97,7 @@ OF_A_SCENE = (
     "X-Backend",
     "X-Usage",
     "X-Safety",
+    "X-Upscaled",
     "X-Degraded",
     "Server-Timing",
 )
@@ -115,29 +117,15 @@ LAYER = responses_of(
         "X-Backend",
         "X-Usage",
         "X-Safety",
+        "X-Upscaled",
         "X-Degraded",
         "Server-Timing",
         "Cache-Control",
-    ),
-)
-SCENE = responses_of(
-    BY_ACCEPT,
-    (*FORMATS, EVENTS),
-    (
-        "X-Seed",
-        "X-Cast",
-        "X-Consistency",
-        "X-Merge",
-        "X-Backend",
-        "X-Degraded",
-        "Server-Timing",
-        "Cache-Control",
-        "Idempotent-Replayed",
     ),
 )
 SCENE = responses_of(BY_ACCEPT, (*FORMATS, EVENTS), (*OF_A_SCENE, "Cache-Control"))
 MERGED = responses_of(
-    "JSON or the picture itself, by `Accept`", FORMATS, ("X-Merge", "X-Safety", "Server-Timing")
+    "JSON or the picture itself, by `Accept`", FORMATS, ("X-Merge", "X-Safety", "X-Upscaled", "Server-Timing")
 )
 
 

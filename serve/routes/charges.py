@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from fastapi import Request
 
 from deployments.errors import CutoutFailed, DeadlineExceeded, InvalidRequest, NotReady
-from deployments.merge_work import MEGA
-from deployments.messages import LayerJob
+from deployments.merge_work import MEGA, upscaled_px
+from deployments.messages import LayerJob, OutputOptions
 
 from ..auth.middleware import budget_of, key_of, tenant_of
 from ..auth.quotas import OverLimit, Quota
@@ -28,6 +28,7 @@ from ..http.sse import Event, EventProducer
 from ..usage.recorder import UsageRecorder
 
 Result = TypeVar("Result")
+PLAIN = OutputOptions()
 UNFINISHED = (DeadlineExceeded, InvalidRequest, ClientGone, asyncio.CancelledError)
 """Not our refusal and not our fault: paid for where the work was begun."""
 
@@ -42,9 +43,9 @@ def scene_cost(job: SceneJob) -> float:
     return cost(*job.layers) + scene_megapixels(job)
 
 
-def layer_cost(job: LayerJob) -> float:
+def layer_cost(job: LayerJob, output: OutputOptions = PLAIN) -> float:
     """Return what a layer alone costs: its steps, and its file."""
-    return cost(job) + job.width_px * job.height_px / MEGA
+    return cost(job) + upscaled_px(job.width_px * job.height_px, output) / MEGA
 
 
 def sent(graph: Graph, *jobs: LayerJob) -> Callable[[], bool]:

@@ -82,6 +82,8 @@ def layer_routes(
         output = output_options(requested.output, config, accepted)
         if cutout and output.format == "jpeg":
             raise InvalidRequest("a cut-out needs transparency: use png or webp", "output.format")
+        if cutout and output.format == "webp" and output.upscale != 1.0:
+            raise InvalidRequest("an upscaled cut-out is written as png", "output.format")
         return output
 
     async def paint_later(
@@ -106,7 +108,7 @@ def layer_routes(
         output = output_of(request, requested, True)
         job, painting_graph = await admitted(request, "character", requested)
         work = with_links(request, requested, partial(render_cutout, painting_graph, job, output))
-        painting = charged(request, layer_cost(job), sent(graph, job), work)
+        painting = charged(request, layer_cost(job, output), sent(graph, job), work)
         return responses.layer_response(request, *await abandon_with_client(request, painting))
 
     async def with_links(
@@ -142,7 +144,7 @@ def layer_routes(
         job, painting_graph = await admitted(request, kind, requested)
         output = output_of(request, requested, False)
         previews = parse(dict(request.query_params), StreamQuery).previews
-        amount, begun = layer_cost(job), sent(graph, job)
+        amount, begun = layer_cost(job, output), sent(graph, job)
         if responses.wants_events(request):
             links = partial(links_of, request, requested)
             events = layer_events(painting_graph, job, output, previews, links)

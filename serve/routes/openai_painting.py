@@ -74,7 +74,9 @@ class Painting:
     @property
     def cost(self) -> float:
         """Return what it costs its caller's quota."""
-        return scene_cost(self._job) if isinstance(self._job, SceneJob) else layer_cost(self._job)
+        return (
+            scene_cost(self._job) if isinstance(self._job, SceneJob) else layer_cost(self._job, self._output)
+        )
 
     @property
     def jobs(self) -> tuple[LayerJob, ...]:

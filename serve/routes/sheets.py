@@ -10,7 +10,7 @@ from deployments.errors import InvalidRequest
 
 from ..api.input_pictures import named_pictures
 from ..api.resolve import deadline_of
-from ..api.responses import safety_header, usage_header, wants_json
+from ..api.responses import picture_headers, usage_header, wants_json
 from ..api.sheet import (
     PNG,
     ZIP,
@@ -102,7 +102,7 @@ def sheet_routes(
         headers = {
             "X-Cast": f"{name}@{member.version}",
             **usage_header(painted),
-            **safety_header(sheet.atlas),
+            **picture_headers(sheet.atlas),
         }
         if wants_json(request):
             size = len(sheet.atlas.data)

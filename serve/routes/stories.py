@@ -199,7 +199,7 @@ def story_routes(
             "the page's picture; or JSON as of /v1/scenes, where `Accept` names it first and the story has "
             "`layers`",
             FORMATS,
-            ("X-Seed", "X-Merge", "X-Backend", "X-Degraded", "Server-Timing", *KEPT),
+            ("X-Seed", "X-Merge", "X-Backend", "X-Upscaled", "X-Degraded", "Server-Timing", *KEPT),
         ),
     )
     async def picture_of_page(request: Request, story_id: str, index: str) -> Response:

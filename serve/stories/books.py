@@ -68,7 +68,7 @@ class StoryBooks:
         every = [story.request.pages[each] for each in story.in_books()]
         pages = every if number is None else [page_of(story, number)]
         sizes = [(page.merge.width or width, page.merge.height or height) for page in pages]
-        return sum(width * height for width, height in sizes) / MEGA
+        return story.request.output.upscale**2 * sum(width * height for width, height in sizes) / MEGA
 
     async def ready(self, owner: str, story_id: str, language: str | None) -> tuple[StoryState, str]:
         """Return a story of which a book can be made, and the book's language.

@@ -9,7 +9,9 @@ from io import BytesIO
 from PIL import Image
 
 from deployments.imaging.files.signing import PictureSigner, SigningConfig
+from deployments.imaging.marks.attribution import mark as marked
 from deployments.imaging.marks.provenance import Provenance, ProvenanceConfig, save_arguments
+from deployments.imaging.upscaling import upscale
 from deployments.messages import OutputOptions, Picture, PictureFormat, Pixels
 
 PNG_COMPRESS_LEVEL = 1  # level 6 takes four times as long for a few percent
@@ -72,13 +74,21 @@ class PictureWriter:
         ingredients: Mapping[str, Pixels] | None = None,
         texts: dict[str, str] | None = None,
         optimize: bool = False,
+        mark: str | None = None,
     ) -> Picture:
-        """Write the file, with the provenance that is allowed.
+        """Write the file, upscaled where that is requested, with the provenance that is allowed.
 
-        A signature names the `ingredients`, and the pictures that they started from.
+        `mark`: the text of its visible mark, which is as sharp as the file. A signature names the
+        `ingredients`, and the pictures that they started from.
         """
+        if not isinstance(image, Image.Image):
+            image = Image.fromarray(image)
+        image = upscale(image, output.upscale)
+        if mark is not None:
+            image = marked(image, mark)
         embedded = provenance if self._config.prompts else replace(provenance, prompts="")
         picture = encode(image, output, optimize, embedded if self._config.embed else None, texts)
+        picture = replace(picture, upscaled=output.upscale)
         if self._signer is None:
             return picture
         parts: dict[str, Picture] = {

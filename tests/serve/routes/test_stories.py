@@ -15,6 +15,7 @@ import pypdfium2
 import pytest
 from PIL import Image
 from psd_tools import PSDImage
+from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
 
 from scenewright.stories import description_seed
 from serve.api.resolve import SEEDS
@@ -592,6 +593,23 @@ def test_a_page_is_painted_again_for_its_hero_and_a_miss_is_declared(
         assert found["consistency"]["mira"] > 0.9 and "characters=5," in seed
     else:
         assert found["consistency"]["mira"] < 0.6 and "characters=5," not in seed
+
+
+def test_a_book_for_print(http: httpx.Client) -> None:
+    """Its pictures are larger, their layers too where they stand in the picture of a PSD."""
+    story_id = submitted(http, story(1) | {"output": {"format": "png", "upscale": 3}})
+    found = ended(http, story_id)
+    response = http.get(found["pages"][0]["picture"])
+    assert Image.open(BytesIO(response.content)).size == (384, 192)
+    assert response.headers["x-upscaled"] == "lanczos; factor=3"
+    psd = PSDImage.open(BytesIO(http.get(f"/v1/stories/{story_id}/pages/0/page.psd").content))
+    scene = http.get(found["pages"][0]["picture"], headers={"Accept": "application/json"}).json()
+    (box,) = (each["box"] for each in scene["merge"]["figures"])
+    mira = psd[1]
+    assert (psd.size, (*mira.offset, *mira.size)) == ((384, 192), tuple(3 * side for side in box))
+    with pypdfium2.PdfDocument(http.get(f"/v1/stories/{story_id}/book.pdf").content) as pdf:
+        (shown,) = pdf[1].get_objects(filter=[FPDF_PAGEOBJ_IMAGE])
+        assert shown.get_px_size() == (384, 192)
 
 
 def test_the_layers_of_a_page(http: httpx.Client) -> None:
