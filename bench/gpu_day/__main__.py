@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.gpu_day.report import Report
 from bench.gpu_day.runner import run_stages
-from bench.gpu_day.stages import Stage, stages
+from bench.gpu_day.stages import REHEARSAL, Stage, stages
 from bench.gpu_day.wheels import collect, unpack
 
 TOTAL_S = 570.0
@@ -31,6 +31,7 @@ def main() -> int:
         for stage in chosen:
             print(f"{stage.name:16} {stage.budget_s:5.0f} s  {stage.title}")
         return 0
+    total_s = asked.budget_s or TOTAL_S * (REHEARSAL if asked.rehearse else 1)
     out = asked.out or Path(os.environ.get("OUT") or "build/gpu-day")
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="gpu-day-") as work:
@@ -38,7 +39,7 @@ def main() -> int:
         if asked.wheels:
             paths.insert(0, str(unpack(asked.wheels, Path(work) / "site")))
         report = Report(out, rehearsal=asked.rehearse)
-        succeeded = run_stages(chosen, report, Path(work), paths, asked.budget_s)
+        succeeded = run_stages(chosen, report, Path(work), paths, total_s)
     print(f"\n{out / 'report.txt'} and report.json say all of it")
     return 0 if succeeded else 1
 
@@ -46,9 +47,11 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     names = [stage.name for stage in stages(rehearse=True)]
     parser = argparse.ArgumentParser(prog="scripts/gpu-day", description=__doc__)
-    parser.add_argument("--rehearse", action="store_true", help="all of it in small, on the CPU")
+    parser.add_argument(
+        "--rehearse", action="store_true", help="all of it in small, on the CPU, in more time"
+    )
     parser.add_argument("--only", nargs="+", choices=names, metavar="STAGE", help="of " + ", ".join(names))
-    parser.add_argument("--budget-s", type=_seconds, default=TOTAL_S, help="of all stages (%(default)s)")
+    parser.add_argument("--budget-s", type=_seconds, help=f"of all stages (default {TOTAL_S:.0f})")
     parser.add_argument("--out", type=Path, help="folder of the results; else $OUT, else build/gpu-day")
     parser.add_argument("--wheels", type=_folder, metavar="DIR", help="use the packages of these wheels")
     parser.add_argument("--collect", type=Path, metavar="DIR", help="download the wheels into it, and end")

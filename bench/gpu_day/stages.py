@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 PYTHON = sys.executable
 EXACTNESS = ("tests/gpu/test_gpu_families.py", "tests/gpu/test_gpu_exactness.py")
 """The tests in tests/gpu that need no Ray."""
+REHEARSAL = 3.0
+"""A rehearsal has so many times the seconds: two cores are slower than a GPU, small as its models are."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,12 @@ class Stage:
 
 
 def stages(rehearse: bool) -> list[Stage]:
-    """Return every stage. Those of a rehearsal are the same, in small and on the CPU."""
+    """Return every stage. Those of a rehearsal are the same, in small and on the CPU, with more time."""
+    patience = REHEARSAL if rehearse else 1.0
+    return [replace(stage, budget_s=patience * stage.budget_s) for stage in _stages(rehearse)]
+
+
+def _stages(rehearse: bool) -> list[Stage]:
     on_cpu = (("TESTS_GPU_DEVICE", "cpu"),) if rehearse else ()
     pytest = (
         PYTHON,
