@@ -61,6 +61,10 @@ class BodyBudget:
         """Return whether a request that holds `held_bytes` cannot have more even where it is alone."""
         return more_bytes > self._free_bytes(held_bytes, held_bytes, held_bytes + more_bytes)
 
+    def largest(self, held_bytes: int) -> int:
+        """Return how many bytes a request that holds `held_bytes` could have more where it is alone."""
+        return max(0, self._free_bytes(held_bytes, held_bytes, SMALL_BYTES + 1))
+
     def _free_bytes(self, held_bytes: int, tenants_bytes: int, body_bytes: int) -> int:
         """Return what a body may take, where so much is held in all and by its tenant."""
         free = self._most_bytes - held_bytes
@@ -95,6 +99,10 @@ class BodyShare:
         if self._budget.never_admits(self._held_bytes, more_bytes):
             raise Refusal(413, "payload_too_large", TOO_MANY)
         self.grow_to(self._held_bytes + more_bytes)
+
+    def grow_as_far(self, more_bytes: int) -> None:
+        """Hold so many bytes more, or as many as this request could hold were it alone. Raises Overloaded."""
+        self.grow_to(self._held_bytes + min(more_bytes, self._budget.largest(self._held_bytes)))
 
     def shrink_by(self, fewer_bytes: int) -> None:
         """Hold so many bytes less."""
@@ -161,6 +169,16 @@ def hold_more(scope: Scope, more_bytes: int) -> None:
     share: BodyShare | None = scope.get("state", {}).get(STATE)
     if share is not None:
         share.grow_by(more_bytes)
+
+
+def hold_answer(scope: Scope, answer_bytes: int) -> None:
+    """Count the bytes of a kept file that is the answer, until it is sent. A large one is sent alone.
+
+    Raises Overloaded.
+    """
+    share: BodyShare | None = scope.get("state", {}).get(STATE)
+    if share is not None:
+        share.grow_as_far(answer_bytes)
 
 
 @contextmanager

@@ -2,6 +2,9 @@
 
 A reader that takes nothing for a minute, or too little over all, loses its connection: it would hold the file
 for as long as it likes.
+
+Ray Serve's own proxy takes all pieces at once, and holds what its reader has not taken. So the answer ends
+only when the proxy says that nothing is left (http.disconnect), and the file counts as under way until then.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ..telemetry.logs import logger
+from .body import hang_up
 
 PIECE_BYTES = 256 << 10
 PIECE_S = 60.0
@@ -33,6 +37,7 @@ class FileBody(Response):
         try:
             async with asyncio.timeout(PIECE_S + self._size / LEAST_BYTES_S):
                 await self._send(send)
+                await hang_up(receive)
         except TimeoutError:
             logger.warning("a reader took too little of a file of %d bytes, and is cut off", self._size)
         finally:

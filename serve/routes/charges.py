@@ -2,7 +2,7 @@
 
 A refusal, a fault of ours, and work that never reached a replica cost nothing. Work that did reach one is
 paid for, even where its caller left or its deadline passed: else leaving early would be free. So is what was
-painted and could then not be kept: else a tenant without room would paint for nothing.
+painted or read and could then not be kept: else a tenant without room would have work for nothing.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ async def charge(request: Request, amount: float, begun: Callable[[], bool]) -> 
     try:
         yield
     except BaseException as error:
-        if not getattr(request.state, "painted", False) and _costs_nothing(error, begun):
+        if not getattr(request.state, "done", False) and _costs_nothing(error, begun):
             quota.give_back(amount)
             if budget is not None:
                 with suppress(NotReady):  # What is lost then is the token's alone.
@@ -93,9 +93,9 @@ def at_once(request: Request, amount: float) -> float:
     return quota.at_once(amount) if isinstance(quota, Quota) else amount
 
 
-def note_painted(request: Request) -> None:
-    """Note that what is charged for is painted: whatever fails from now on, nothing is given back."""
-    request.state.painted = True
+def note_done(request: Request) -> None:
+    """Note that what is charged for is done: whatever fails from now on, nothing is given back."""
+    request.state.done = True
 
 
 @contextmanager

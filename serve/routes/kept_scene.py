@@ -11,6 +11,7 @@ from deployments.imaging.files.encoding import media_type
 from deployments.messages import PictureFormat
 
 from ..api.responses import wants_json
+from ..http.body_limits import hold_answer
 from ..http.conditional import has_tag
 from ..jobs.states import SceneState
 
@@ -32,6 +33,7 @@ async def kept_scene(request: Request, index: str, find: Find, may_change: bool 
         request.state.damaged_picture = outcome  # HttpMetrics counts it.
 
     scene, data, kind = await find(number_of(index), wants_json(request), on_damage)
+    hold_answer(request.scope, len(data))
     tag = scene.picture if kind else f"{scene.picture}-json"
     cached = "private, no-cache" if may_change else "private, immutable"
     own = {"ETag": f'"{tag}"', "Cache-Control": cached, "Vary": "Accept"}

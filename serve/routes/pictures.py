@@ -24,7 +24,7 @@ from ..http.off_loop import off_loop
 from ..openapi.fragments import describe_form, responses_of
 from ..pictures.service import PictureService, id_of
 from ..pictures.store import KeptPicture
-from .charges import charged
+from .charges import charged, note_done
 
 FILE = "file"
 DEADLINE_S = 120.0
@@ -50,6 +50,7 @@ def picture_routes(config: ServiceConfig, graph: Graph, service: PictureService)
 
         async def read_and_keep() -> tuple[KeptPicture, Picture]:
             picture = await read_picture(graph, job, time.monotonic() + DEADLINE_S)
+            note_done(request)
             return await service.keep(tenant, picture), picture
 
         work = charged(request, read_megapixels(pixels), lambda: True, read_and_keep())

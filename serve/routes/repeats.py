@@ -28,7 +28,7 @@ from ..http.sse import Event, EventStream
 from ..pictures.in_thread import in_thread
 from ..pictures.repeated_requests import KEPT_S, Answered, Mine, OtherBody, RepeatedRequests, UnderWay
 from ..pictures.results import ResultService
-from .charges import note_painted
+from .charges import note_done
 
 POLL_S = 0.25
 GRACE_S = 30.0
@@ -47,7 +47,7 @@ class Once:
 
     async def keep(self, scene: SceneResult) -> None:
         """Keep the answer, which is painted, for a day. Raises Refusal 507, and NotReady."""
-        note_painted(self._request)
+        note_done(self._request)
         request_id, headers = self._request.state.request_id, scene_headers(scene)
         body = await off_loop(lambda: render(scene_body(request_id, scene)))
         kept = await self._results.keep(self._owner, body, "json", KEPT_S)

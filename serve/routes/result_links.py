@@ -15,7 +15,7 @@ from ..graph.scene_job import SceneJob
 from ..http.paths import address
 from ..jobs.scene_jobs import PNG_BYTES_A_PX, expected_bytes
 from ..pictures.results import ResultService
-from .charges import note_painted
+from .charges import note_done
 
 
 async def check_room(
@@ -48,7 +48,7 @@ def _expected(job: SceneJob | LayerJob | UploadJob) -> tuple[int, int]:
 
 async def linked(request: Request, results: ResultService, pictures: Iterable[Picture]) -> Links:
     """Keep what was painted, and return the links to it. Raises Refusal 507 where there is no room."""
-    note_painted(request)
+    note_done(request)
     links = dict[bytes, tuple[str, int]]()
     for picture in pictures:
         if picture.data not in links:

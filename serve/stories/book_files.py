@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, RLock
@@ -23,6 +23,9 @@ MOST_BYTES = 2 << 30
 """Bytes of a book, with what is read for it."""
 MOST_OPEN_BYTES = 4 << 30
 """Bytes of all books that this process makes and sends. One tenant's are half of them at most."""
+MOST_SENT_BYTES = 512 << 20
+"""Bytes of all books that this process sends, which Ray Serve's proxy holds until they are taken. One
+tenant's are half of them at most; a larger book is sent where no other of the tenant is."""
 LEAST_FREE_BYTES = 64 << 20
 """The bytes that stay free on the disk of temporary files, which need not be that of the jobs."""
 RETRY_AFTER_S = 30.0
@@ -44,6 +47,7 @@ class BookFiles:
 
     def __init__(self) -> None:
         self._bytes: Counter[str] = Counter()
+        self._sent: Counter[str] = Counter()
         self._lock = RLock()  # The collector may drop a file in the midst of counting another.
 
     @contextmanager
@@ -66,11 +70,31 @@ class BookFiles:
                 raise Overloaded(BUSY, retry_after_s=RETRY_AFTER_S)
             self._bytes[owner] += more_bytes
 
-    def give_back(self, owner: str, less_bytes: int) -> None:
+    def send(self, owner: str, size: int) -> None:
+        """Count a book that is sent from now on. Raises Overloaded."""
         with self._lock:
-            self._bytes[owner] -= less_bytes
-            if not self._bytes[owner]:
-                del self._bytes[owner]
+            own, others = self._sent[owner], self._sent.total() - self._sent[owner]
+            if own and own + size > MOST_SENT_BYTES // 2:
+                raise Overloaded(OWN_BUSY, retry_after_s=RETRY_AFTER_S)
+            if others and own + others + size > MOST_SENT_BYTES:
+                raise Overloaded(BUSY, retry_after_s=RETRY_AFTER_S)
+            self._sent[owner] += size
+
+    def give_back(self, owner: str, less_bytes: int) -> None:
+        """Count bytes no longer."""
+        _less(self._bytes, owner, less_bytes, self._lock)
+
+    def taken(self, owner: str, size: int) -> None:
+        """Count a book no longer: its reader has it, or has left."""
+        _less(self._sent, owner, size, self._lock)
+        self.give_back(owner, size)
+
+
+def _less(counted: Counter[str], owner: str, fewer: int, lock: AbstractContextManager[bool]) -> None:
+    with lock:
+        counted[owner] -= fewer
+        if not counted[owner]:
+            del counted[owner]
 
 
 class Making:
@@ -110,6 +134,7 @@ class Making:
     def opened(self, media_type: str) -> BookFile:
         """Return the book that was made. Raises what `between` raises."""
         self.between()
+        self._files.send(self._owner, self._written)
         file = _Counted(self.file, self._files, self._owner, self._written)
         self.bytes -= self._written
         return BookFile(cast(BinaryIO, file), self._written, media_type)
@@ -131,7 +156,7 @@ class _Counted(io.FileIO):
 
     def close(self) -> None:
         size, self._size = self._size, 0
-        self._files.give_back(self._owner, size)
+        self._files.taken(self._owner, size)
         super().close()
 
     def __del__(self) -> None:

@@ -53,6 +53,22 @@ def test_one_tenant_has_half_and_a_newcomer_as_much_as_the_first_leaves_free() -
     assert budget.held_bytes == 14 * MB, "an eighth is for small bodies"
 
 
+def test_a_kept_answer_counts_and_a_large_one_is_sent_alone() -> None:
+    budget = BodyBudget(16 * MB)
+    first, second, other = (BodyShare(budget, tenant) for tenant in "aab")
+    first.grow_as_far(100 * MB)
+    assert budget.held_bytes == 14 * MB
+    for share in (second, other):
+        with pytest.raises(Overloaded):
+            share.grow_as_far(MB)
+    first.end()
+    second.grow_as_far(4 * MB)
+    second.grow_as_far(100 * MB)
+    assert budget.held_bytes == 12 * MB
+    second.end()
+    assert budget.held_bytes == 0
+
+
 def test_small_bodies_are_admitted_beside_a_tenants_uploads_and_bounded_too() -> None:
     budget = BodyBudget(16 * MB)
     shares(budget, "a", MB)

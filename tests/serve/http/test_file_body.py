@@ -15,8 +15,8 @@ from serve.http.file_body import PIECE_BYTES, FileBody
 SCOPE: dict[str, Any] = {"type": "http", "method": "GET", "path": "/", "headers": []}
 
 
-async def nothing() -> Message:
-    raise AssertionError("nothing is read")
+async def gone() -> Message:
+    return {"type": "http.disconnect"}
 
 
 async def test_a_file_is_sent_in_pieces_and_closed() -> None:
@@ -26,11 +26,32 @@ async def test_a_file_is_sent_in_pieces_and_closed() -> None:
         sent.append(message)
 
     file = BytesIO(data)
-    await FileBody(file, len(data), "application/pdf", {"Cache-Control": "private"})(SCOPE, nothing, send)
+    await FileBody(file, len(data), "application/pdf", {"Cache-Control": "private"})(SCOPE, gone, send)
     assert b"".join(each["body"] for each in sent[1:]) == data
     assert [len(each["body"]) for each in sent[1:]] == [PIECE_BYTES, 5, 0]
     assert [each["more_body"] for each in sent[1:]] == [True, True, False]
     assert (b"content-length", str(len(data)).encode()) in sent[0]["headers"]
+    assert file.closed
+
+
+async def test_a_file_is_under_way_until_its_reader_has_it() -> None:
+    """Serve's proxy takes all pieces at once, and says only by a disconnect that they are taken from it."""
+    sent, taken = list[Message](), asyncio.Event()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        await taken.wait()
+        return {"type": "http.disconnect"}
+
+    file = BytesIO(b"book")
+    answering = asyncio.create_task(FileBody(file, 4, "application/pdf", {})(SCOPE, receive, send))
+    while not sent or sent[-1].get("more_body", True):
+        await asyncio.sleep(0)
+    assert not file.closed
+    taken.set()
+    await answering
     assert file.closed
 
 
@@ -51,7 +72,7 @@ async def test_a_reader_that_takes_nothing_is_cut_off(
 
     file = BytesIO(b"book")
     async with asyncio.timeout(20):
-        await FileBody(file, 4, "application/pdf", {})(SCOPE, nothing, send)
+        await FileBody(file, 4, "application/pdf", {})(SCOPE, gone, send)
     assert file.closed
     assert all(each.get("more_body", True) for each in sent), "no end is sent: it is no whole file"
 
@@ -64,7 +85,7 @@ async def test_a_reader_that_leaves_has_its_file_closed() -> None:
         await asyncio.Event().wait()
 
     file = BytesIO(b"book")
-    answering = asyncio.create_task(FileBody(file, 4, "application/pdf", {})(SCOPE, nothing, send))
+    answering = asyncio.create_task(FileBody(file, 4, "application/pdf", {})(SCOPE, gone, send))
     await began.wait()
     answering.cancel()
     with pytest.raises(asyncio.CancelledError):

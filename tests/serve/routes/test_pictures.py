@@ -170,13 +170,22 @@ async def test_an_upload_is_charged_by_its_megapixels(send: ClientOf) -> None:
     assert [(await upload(client)).status_code for _ in range(2)] == [200, 429]
 
 
-async def test_an_upload_for_which_there_is_no_room_costs_nothing(
+async def test_an_upload_that_was_read_is_paid_for_where_there_is_no_room_for_it(
     send: ClientOf, mine: ServiceConfig
 ) -> None:
+    """Else a tenant whose storage is full would have pictures decoded for nothing."""
     quota = Quota(rate=1e-9, burst=0.003)
     none = replace(mine.jobs, max_stored_bytes=10)
     assert (await upload(send("a", quota, jobs=none))).status_code == 507
-    assert (await upload(send("a", quota))).status_code == 200
+    assert (await upload(send("a", quota))).status_code == 429
+
+
+async def test_an_upload_that_is_refused_before_it_is_read_costs_nothing(send: ClientOf) -> None:
+    quota = Quota(rate=1e-9, burst=0.003)
+    client = send("a", quota)
+    for refused in (a_huge_file(), b"no picture"):
+        assert (await upload(client, refused)).status_code == 422
+    assert (await upload(client)).status_code == 200
 
 
 async def test_the_page_of_the_api_names_what_may_go_wrong(mine: ServiceConfig, graph: Graph) -> None:

@@ -21,7 +21,7 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.http.error_responses import Refusal
 from serve.ingress import build_http
-from serve.routes.charges import charged, note_painted
+from serve.routes.charges import charged, note_done
 from serve.state import shared_secrets
 from tests.support.local_service import served
 from tests.support.polling import eventually
@@ -270,7 +270,7 @@ async def test_what_was_painted_and_not_kept_is_paid(edges: Edges) -> None:
     request: Any = SimpleNamespace(state=SimpleNamespace(quota=quota, budget=budget))
 
     async def painting() -> None:
-        note_painted(request)
+        note_done(request)
         raise Refusal(507, "insufficient_storage", "full")
 
     with pytest.raises(Refusal):

@@ -80,3 +80,23 @@ def test_a_book_leaves_room_on_the_disk(monkeypatch: pytest.MonkeyPatch) -> None
             with pytest.raises(OSError, match="nearly full") as raised:
                 work()
             assert is_full(raised.value)
+
+
+def test_a_tenant_has_one_large_book_sent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(book_files, "MOST_SENT_BYTES", 16)
+    files = BookFiles()
+    large = made(files, b"a book of its own")
+    with pytest.raises(Overloaded, match="your books"):
+        made(files, b"b")
+    with pytest.raises(Overloaded, match="too many books"):
+        made(files, b"b", "bob")
+    large.file.close()
+    small = [made(files, b"book", "bob") for _ in range(2)]
+    with pytest.raises(Overloaded, match="your books"):
+        made(files, b"b", "bob")
+    other = made(files, b"booklet!", "ada")
+    with pytest.raises(Overloaded, match="too many books"):
+        made(files, b"b", "eve")
+    for each in (*small, other):
+        each.file.close()
+    made(files, b"a book of its own").file.close()
