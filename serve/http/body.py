@@ -26,7 +26,7 @@ from .body_limits import announced_bytes, holding
 from .error_responses import ACCEPTED_CODINGS, CODING, ClientGone, Refusal, first_fault
 from .inline_pictures import file_bytes, may_hold_pictures, without_pictures
 from .off_loop import off_loop
-from .strict_json import AT_ONCE_BYTES, decode
+from .strict_json import AT_ONCE_BYTES, Body, decode
 
 PIECE_BYTES = 64 << 10
 LONG_CHARS = 100_000
@@ -152,7 +152,7 @@ def _with_digests(value: Any) -> Any:
     return value
 
 
-async def understand(data: bytes, limits: Limits, read: Callable[[Any], Result]) -> Result:
+async def understand(data: Body, limits: Limits, read: Callable[[Any], Result]) -> Result:
     """Decode JSON and hand it to `read`: here if it is small, else off the event loop.
 
     Raises InvalidJson, and Refusal 413.
@@ -178,7 +178,7 @@ def parse(body: Any, shape: type[Shape]) -> Shape:
         raise first_fault(error) from None
 
 
-async def read_json(request: Request, limits: Limits) -> bytes:
+async def read_json(request: Request, limits: Limits) -> bytearray:
     """Return the body of a request that says it is JSON. Raises Refusal (408, 413, 415).
 
     One with pictures inside may be longer; `understand` bounds what it is without them.
@@ -202,8 +202,10 @@ async def read_bytes(
     timeout_s: float,
     check: Callable[[bytearray], None] = lambda body: None,
     too_large: Callable[[], Refusal] | None = None,
-) -> bytes:
-    """Return the whole body. `check` is given each piece of it with all before.
+) -> bytearray:
+    """Return the whole body, and no copy of it, which would stop the event loop for milliseconds.
+
+    `check` is given each piece of it with all before.
 
     Raises Refusal: that of `too_large`, 413, as soon as the body is over the limit, announced or not; 408
     when it is late.
@@ -213,7 +215,7 @@ async def read_bytes(
         async for chunk in bounded(request, max_bytes, too_large):
             body += chunk
             check(body)
-    return bytes(body)
+    return body
 
 
 async def bounded(

@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 
-from .strict_json import AT_ONCE_BYTES, WINDOW_BYTES
+from .strict_json import AT_ONCE_BYTES, WINDOW_BYTES, Body
 
 KEY = b'"b64_json"'
 BEFORE_VALUE = re.compile(rb'[ \t\r\n]{0,100}:[ \t\r\n]{0,100}"')
@@ -23,13 +23,13 @@ MOST_KEYS = 10_000
 """As many as a job of a thousand scenes has pictures. What comes after them stays where it is."""
 
 
-def without_pictures(body: bytes) -> tuple[bytes, Mapping[str, str]]:
+def without_pictures(body: Body) -> tuple[Body, Mapping[str, str]]:
     """Return the body with a token in place of each long picture, and the pictures by their tokens.
 
     What is not base64 stays where it is: the parser and its bounds see it.
     """
     prefix, pictures = secrets.token_hex(16), dict[str, str]()
-    parts: list[bytes] = []
+    parts: list[Body] = []
     kept = 0
     for start, end in _values(body):
         text = _base64(body, start, end) if end - start > LEAST_BYTES else None
@@ -41,7 +41,7 @@ def without_pictures(body: bytes) -> tuple[bytes, Mapping[str, str]]:
     return (b"".join([*parts, body[kept:]]) if pictures else body), pictures
 
 
-def may_hold_pictures(body: bytes | bytearray) -> bool:
+def may_hold_pictures(body: Body) -> bool:
     """Return whether the beginning of a body names a picture."""
     return KEY in body
 
@@ -59,7 +59,7 @@ def decode_base64(text: str) -> bytes:
     return b"".join(base64.b64decode(text[at : at + WINDOW_BYTES], validate=True) for at in starts)
 
 
-def _values(body: bytes) -> Iterator[tuple[int, int]]:
+def _values(body: Body) -> Iterator[tuple[int, int]]:
     """Yield where the value of each key `b64_json` begins and ends, if it is a string."""
     at = 0
     for _ in range(MOST_KEYS):
@@ -76,7 +76,7 @@ def _values(body: bytes) -> Iterator[tuple[int, int]]:
             at = end + 1
 
 
-def _find(body: bytes, wanted: bytes, start: int) -> int:
+def _find(body: Body, wanted: bytes, start: int) -> int:
     """Return where the body has these bytes, -1 for nowhere."""
     for at in range(start, len(body), WINDOW_BYTES):
         found = body.find(wanted, at, at + WINDOW_BYTES + len(wanted) - 1)
@@ -85,9 +85,9 @@ def _find(body: bytes, wanted: bytes, start: int) -> int:
     return -1
 
 
-def _base64(body: bytes, start: int, end: int) -> str | None:
+def _base64(body: Body, start: int, end: int) -> str | None:
     """Return a string's text if it is base64; some encoders of JSON write each slash as `\\/`."""
-    pieces = []
+    pieces: list[Body] = []
     while start < end:
         stop = min(start + WINDOW_BYTES, end)
         stop += body[stop - 1 : stop] == b"\\" and stop < end  # An escape is not taken apart.

@@ -43,6 +43,9 @@ AT_ONCE_BYTES = 16 << 10
 """So much is parsed by C in a millisecond or two, during which no other thread runs. More of it by Python."""
 
 
+Body = bytes | bytearray
+
+
 class InvalidJson(ValueError):
     """The message says what is wrong, in the caller's terms."""
 
@@ -55,7 +58,7 @@ class _Strings:
     length: int = 0
 
 
-def check_structure(body: bytes, max_values: int) -> None:
+def check_structure(body: Body, max_values: int) -> None:
     """Check the bounds of a body.
 
     Raises InvalidJson. A body that is not JSON may pass: the parser says what is wrong with it.
@@ -78,15 +81,15 @@ def check_structure(body: bytes, max_values: int) -> None:
             raise InvalidJson(f"the body holds more than {max_values} values")
 
 
-def _outside_of_strings(body: bytes) -> Iterator[bytes]:
+def _outside_of_strings(body: Body) -> Iterator[bytes]:
     """Yield the body in pieces, without its strings. Raises InvalidJson for one that is too long."""
     state, start = _Strings(), 0
     while start < len(body):
         end = min(start + WINDOW_BYTES, len(body))
-        piece = body[start:end]
+        piece = bytes(body[start:end])
         if (len(piece) - len(piece.rstrip(b"\\"))) % 2:  # An escape is not taken apart.
             end = min(end + 1, len(body))
-            piece = body[start:end]
+            piece = bytes(body[start:end])
         start = end
         # An escaped quote ends no string. Pairs of backslashes first: one of them escapes the other.
         parts = piece.replace(b"\\\\", b"  ").replace(b'\\"', b"  ").split(b'"')
@@ -105,7 +108,7 @@ def _measure(parts: list[bytes], state: _Strings) -> None:
     state.length = lengths[-1] if state.inside else 0
 
 
-def decode(body: bytes, max_values: int = MAX_VALUES, texts: Mapping[str, str] | None = None) -> Any:
+def decode(body: Body, max_values: int = MAX_VALUES, texts: Mapping[str, str] | None = None) -> Any:
     """Decode UTF-8 with or without a byte order mark. Raises InvalidJson.
 
     `texts`: strings that are not in the body, by the tokens that stand for them.
