@@ -1,0 +1,3 @@
+from ..runtime.unneeded_imports import skip_unneeded_imports
+
+skip_unneeded_imports()

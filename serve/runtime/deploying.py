@@ -20,7 +20,8 @@ from .private_ray import LONGEST_START_S
 from .start_errors import CannotStart, RayEnded
 from .waiting import Notify, reporting_progress
 
-POLL_S = 0.1
+POLL_S = 0.25
+"""Each poll costs this process and the controller 10 ms of what the replicas start with."""
 BUILT_BY_THE_CONTROLLER = ("deployments", "autoscaling_policy", "runtime_env")
 """The keys that Ray applies only where its controller builds the application: some seconds more."""
 

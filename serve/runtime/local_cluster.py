@@ -31,12 +31,14 @@ from . import (
     deploying,
     haproxy,
     orphan_reaper,
+    preloaded_modules,
     private_ray,
     ray_processes,
     spare_process,
     state_folder,
     tls,
 )
+from .fork_server.running import forking_workers
 from .listen_address import (
     EVERYWHERE,
     check_port,
@@ -129,6 +131,7 @@ def _running(
         private_ray.environment(settings),
         new_ones_shut(),
         state_folder.in_use(kept, url, notify),
+        forking_workers(folder, preloaded_modules.SERVE, preloaded_modules.of_replicas(config)),
     ):
         try:
             notify(state_folder.described(kept))

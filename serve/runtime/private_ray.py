@@ -16,6 +16,7 @@ from ray._private import ray_constants, services
 from ..http import proxy_hook
 from . import agent_ports, spare_process
 from .driver_metrics import unexported
+from .needed_processes import needed_processes_alone
 from .orphan_reaper import end_what_is_left
 from .ray_processes import node_lives, reap, started_before
 from .start_errors import CannotStart
@@ -45,6 +46,8 @@ PRIVATE = {
     # How far the log of one replica grows, and how many full ones stay beside it.
     "RAY_ROTATION_MAX_BYTES": str(16 << 20),
     "RAY_ROTATION_BACKUP_COUNT": "2",
+    # The driver need not wait for the first workers, which are still importing.
+    "RAY_prestart_worker_first_driver": "0",
     **proxy_hook.HOOK,
     **spare_process.SETTINGS,
     # A proxy that has died is missed at the third check, and until then nobody listens.
@@ -69,6 +72,7 @@ def start(num_cpus: int, folder: str, notify: Notify, metrics_port: int | None =
         reporting_progress(notify, lambda: _starting(Path(folder))),
         patient_for_the_node(),
         agent_ports.announced_ports(),
+        needed_processes_alone(),
         unexported(),
     ):
         for attempt in range(1, ATTEMPTS + 1):

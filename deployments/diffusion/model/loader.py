@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +52,20 @@ CLASS_ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
+def _replica_threads() -> int:
+    """Return what Ray sets by the CPUs of a replica, which torch reads once: before, where it is forked."""
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    return int(threads) if threads.isdecimal() else 0
+
+
 def load(config: ModelConfig) -> Pipeline:
     """Load the model onto its device, ready to paint.
 
     Raises NotReady, or ModelUnusable where no second try would help, with the part, the file and the reason.
     """
     name = describe(config.source).id
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
+    if threads := config.threads or _replica_threads():
+        torch.set_num_threads(threads)
     for package in (library, transformers):
         package.utils.logging.disable_progress_bar()
     with blamed(f"the model {name}"):

@@ -1,0 +1,84 @@
+"""Keep a fork server beside a private Ray, and have Ray's node start its workers by it."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired  # nosec B404
+from typing import Any
+
+from ray._private import services
+
+from . import server, worker_stub
+
+ENDED_WITHIN_S = 10.0
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""A pool of threads is what no fork would have."""
+NO_JOB = "ffffffff"
+"""Ray's id of no job: a worker with it takes the first job that it is given."""
+
+
+@contextmanager
+def forking_workers(folder: str, first: Sequence[str], then: Sequence[str] = ()) -> Iterator[None]:
+    """Let each node that starts meanwhile have its workers forked from a process with these modules.
+
+    The first workers are forked once it has `first`, all others once it has `then` too.
+
+    The server's socket is in `folder`, which is this account's alone, and it lives as long as the block. A
+    worker that it cannot serve starts as Ray would start it.
+    """
+    path = f"{folder}/fork-server"
+    command = [sys.executable, "-m", server.__name__, path, *first, server.THEN, *then]
+    with Popen(  # noqa: S603  # nosec B603
+        command,
+        stdin=PIPE,
+        stdout=DEVNULL,
+        stderr=DEVNULL,
+        env={**os.environ, **ONE_THREAD, **_read_once()},
+        start_new_session=True,
+    ) as process:
+        os.environ[worker_stub.SOCKET] = path
+        try:
+            with _workers_by_the_stub():
+                yield
+        finally:
+            os.environ.pop(worker_stub.SOCKET, None)
+            if process.stdin is not None:
+                process.stdin.close()
+            try:
+                process.wait(ENDED_WITHIN_S)
+            except TimeoutExpired:
+                process.kill()
+
+
+@contextmanager
+def _workers_by_the_stub() -> Iterator[None]:
+    start: Callable[..., Any] = services.start_raylet
+    signature = inspect.signature(start)
+
+    @wraps(start)
+    def start_with_the_stub(*arguments: Any, **options: Any) -> Any:
+        given = signature.bind(*arguments, **options)
+        os.environ[worker_stub.PROGRAM] = given.arguments["worker_path"]
+        given.arguments["worker_path"] = str(Path(worker_stub.__file__).absolute())
+        return start(*given.args, **given.kwargs)
+
+    services.start_raylet = start_with_the_stub
+    try:
+        yield
+    finally:
+        services.start_raylet = start
+        os.environ.pop(worker_stub.PROGRAM, None)
+
+
+def _read_once() -> dict[str, str]:
+    """Return what Ray's core reads when it is imported, and never again.
+
+    It asks whether the node's process lives, which has no number yet: it never outlives this one.
+    """
+    return {"RAY_JOB_ID": NO_JOB, "RAY_RAYLET_PID": str(os.getpid())}

@@ -1,0 +1,63 @@
+"""Start one of Ray's workers: ask the fork server for it, else be it, as Ray's own program is.
+
+Ray's node runs `python worker_stub.py ARGUMENTS` in place of `python default_worker.py ARGUMENTS`. It imports
+nothing but the standard library's smallest parts, and ends once the worker is there.
+"""
+
+import json
+import os
+import runpy
+import socket
+import sys
+
+SOCKET = "SCENEWRIGHT_FORK_SERVER"
+"""The environment variable with the socket's path."""
+PROGRAM = "SCENEWRIGHT_WORKER_PROGRAM"
+"""The environment variable with the path of Ray's own program for workers."""
+LIKE_THE_SERVER = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "LD_PRELOAD")
+"""What decides which code a process imports: where it differs, a fork is no such worker."""
+LENGTH_BYTES = 8
+
+
+def asked(path: str, program: str) -> bool:
+    """Return whether a fork of the server at `path` now is this worker."""
+    request = {
+        "program": program,
+        "arguments": sys.argv[1:],
+        "environment": dict(os.environ),
+        "folder": os.getcwd(),  # noqa: PTH109
+        "executable": sys.executable,
+        "niceness": os.getpriority(os.PRIO_PROCESS, 0),
+        "oom_score": _oom_score(),
+    }
+    data = json.dumps(request).encode()
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.connect(path)
+            socket.send_fds(server, [len(data).to_bytes(LENGTH_BYTES, "big")], [0, 1, 2])
+            server.sendall(data)
+            return server.recv(1) == b"1"
+    except OSError:
+        return False
+
+
+def _oom_score() -> str:
+    try:
+        with open("/proc/self/oom_score_adj") as file:  # noqa: PTH123
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def main() -> None:
+    """Have a worker forked, or run Ray's own program in this process."""
+    path, program = os.environ.get(SOCKET, ""), os.environ[PROGRAM]
+    if path and asked(path, program):
+        return
+    sys.argv[0] = program
+    sys.path[0] = os.path.dirname(program)  # noqa: PTH120
+    runpy.run_path(program, run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Choose what the fork server imports: what Ray Serve's processes and the service's replicas would import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deployments.diffusion.model.painter_choice import uses_denoiser
+
+from ..config.service_config import ServiceConfig
+
+SERVE = ("ray.serve._private.controller", "ray.serve._private.proxy", "serve.http.proxy_hook")
+"""For Serve's own processes."""
+REPLICAS = ("ray.serve._private.replica", "serve.app")
+DEVICES = ("/dev/nvidiactl", "/dev/kfd")
+"""A library that looks for a GPU while it is imported would leave its forks without one."""
+
+
+def of_replicas(config: ServiceConfig) -> tuple[str, ...]:
+    """Return those of the replicas, without torch and what stands on it where this machine has a GPU."""
+    if any(Path(device).exists() for device in DEVICES):
+        return REPLICAS
+    painters = {
+        "denoiser" if uses_denoiser(settings.generator.model) else "pipeline_painter"
+        for settings in config.generators.values()
+        if settings.generator.backend == "diffusers"
+    }
+    return (*REPLICAS, *sorted(f"deployments.diffusion.model.{name}" for name in painters))
