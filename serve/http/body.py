@@ -175,7 +175,8 @@ def parse(body: Any, shape: type[Shape]) -> Shape:
     try:
         return shape.model_validate(body)
     except ValidationError as error:
-        raise first_fault(error) from None
+        fault = first_fault(error)
+    raise fault  # Here it has no context, which would hold all of the body.
 
 
 async def read_json(request: Request, limits: Limits) -> bytearray:

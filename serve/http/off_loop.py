@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -32,11 +33,18 @@ def shorten_thread_slices() -> None:
 
 
 def _uncollected(work: Callable[[], Result]) -> Result:
-    """Keep the collector out: what is parsed has no cycles, and makes it look through all of the process."""
+    """Keep the collector out: what is parsed has no cycles, and makes it look through all of the process.
+
+    Where the work raises, what it has made is freed here. Else the event loop would do that for milliseconds,
+    when it is done with the error, which holds its frames.
+    """
     collects = gc.isenabled()
     gc.disable()
     try:
         return work()
+    except Exception as error:
+        traceback.clear_frames(error.__traceback__)
+        raise
     finally:
         if collects:
             gc.enable()

@@ -87,7 +87,9 @@ def image_routes(
             raise InvalidRequest("image is required", "image")
         asked = unread(form.files)
         unknown = as_unread(chain.from_iterable(asked.values()))
-        checked = paintings_of(request, requested.of_pictures(asked, unknown, config), unknown)
+        count = requested.n if later else 1
+        early = requested.of_pictures(asked, unknown, config)
+        checked = paintings_of(request, early.model_copy(update={"n": count}), unknown)
         digest = ""
         if later:
             digest = await off_loop(form.digest)

@@ -17,7 +17,7 @@ from ..auth.middleware import refuse_token, tenant_of
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, read_picture
 from ..http.body import abandon_with_client
-from ..http.body_limits import hold_more
+from ..http.body_limits import hold_answer
 from ..http.error_responses import Refusal
 from ..http.forms import read_form
 from ..http.off_loop import off_loop
@@ -70,7 +70,7 @@ def picture_routes(config: ServiceConfig, graph: Graph, service: PictureService)
             return JSONResponse(_reported(await service.find(tenant, picture_id)), headers={"Vary": "Accept"})
         try:
             kept = await service.find(tenant, picture_id)
-            hold_more(request.scope, kept.bytes)
+            hold_answer(request.scope, kept.bytes)
             kept, data = await service.read(tenant, picture_id)
         except Refusal as refusal:
             if refusal.status == 410:

@@ -18,7 +18,7 @@ from deployments.imaging.files.encoding import media_type
 from ..api.responses import scene_body, scene_headers, wants_events, wants_json
 from ..auth.middleware import tenant_of
 from ..graph.scene import SceneResult
-from ..http.body_limits import hold_more
+from ..http.body_limits import hold_answer
 from ..http.error_responses import Refusal
 from ..http.inline_pictures import decode_base64, without_pictures
 from ..http.off_loop import off_loop
@@ -111,7 +111,7 @@ async def _claim(
 async def replay(request: Request, results: ResultService, answered: Answered, links: bool) -> Response:
     """Answer as it was answered first: JSON, the picture or a stream's last event. Raises Refusal 410."""
     kept = await results.find(answered.result_id)
-    hold_more(request.scope, kept.bytes)
+    hold_answer(request.scope, kept.bytes)
     data = await results.read(kept)
     body = await off_loop(lambda: _parsed(data))
     headers = answered.headers | REPLAYED

@@ -12,10 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
+from deployments.errors import InvalidRequest
 from serve.http import body, rendering, strict_json
 from serve.http.off_loop import off_loop
 from serve.http.strict_json import AT_ONCE_BYTES
 from serve.jobs import job_service
+from serve.jobs.job_schema import JobRequest
 from serve.routes import jobs as routes
 from tests.support.scene_requests import SCENE, error_of
 
@@ -46,6 +48,31 @@ async def test_faults_are_the_callers_and_the_collector_is_on_again() -> None:
     with pytest.raises(ValueError, match="no"):
         await off_loop(fail)
     assert gc.isenabled()
+
+
+async def test_what_failed_work_made_is_freed_in_its_thread() -> None:
+    """The error holds its frames: the event loop would free all that was parsed, in one go."""
+    freed: list[str] = []
+
+    class Parsed:
+        """Says where it ends."""
+
+        def __del__(self) -> None:
+            freed.append(threading.current_thread().name)
+
+    def fail() -> None:
+        parsed = [Parsed()]
+        raise ValueError(len(parsed))
+
+    with pytest.raises(ValueError, match="1"):
+        await off_loop(fail)
+    assert freed == ["off-loop_0"]
+
+
+def test_a_fault_of_a_body_does_not_hold_the_body() -> None:
+    with pytest.raises(InvalidRequest) as fault:
+        body.parse({"scenes": "x"}, JobRequest)
+    assert fault.value.__context__ is None and fault.value.__cause__ is None
 
 
 @pytest.mark.parametrize(("route", "sent"), [("/v1/scenes", LONG), ("/v1/jobs", JOB), ("/v1/jobs", LONG)])
