@@ -30,6 +30,7 @@ from loadtest.traffic.record import Record, read
 from loadtest.trial.trial import Trial, carry_out
 from serve.config.service_config import ServiceConfig
 from serve.runtime import local_cluster
+from serve.runtime.listen_address import free_port
 
 REPOSITORY = Path(__file__).parents[1]
 LOADS = (0.7, 0.9, 1.1, 1.5, 5.0)
@@ -61,7 +62,7 @@ def main() -> None:
     print(f"SIMULATED generators on a real Ray. {head}", flush=True)
     print(row(TITLES))
     measured = {}
-    with local_cluster.running(config(), "127.0.0.1", local_cluster.free_port()) as url:
+    with local_cluster.running(config(), "127.0.0.1", free_port()) as url:
         learn(url)
         for load in loads:
             measured[load] = measure(url, load, duration_s)

@@ -30,6 +30,7 @@ from serve.planning.measuring import measure
 from serve.planning.profile import Profile
 from serve.planning.simulation import BRANCHES, WARM_UP, Setup, simulate
 from serve.runtime import local_cluster
+from serve.runtime.listen_address import free_port
 
 REPOSITORY = Path(__file__).parents[1]
 SETUPS = (Setup(1, 1, 1), Setup(2, 1, 1), Setup(2, 2, 1), Setup(3, 2, 1))
@@ -96,7 +97,7 @@ def main() -> None:
 def measured_profile() -> Profile:
     """Measure a service with one replica of each, as `scenewright profile` does."""
     with (
-        local_cluster.running(config(SETUPS[0]), "127.0.0.1", local_cluster.free_port()) as url,
+        local_cluster.running(config(SETUPS[0]), "127.0.0.1", free_port()) as url,
         Scenewright(url) as service,
     ):
         return measure(
@@ -111,7 +112,7 @@ def compare(
     seeds = count(7)
     for setup in setups:
         most_rps = min(getattr(setup, kind) / getattr(profile, kind).crowded_s for kind in BRANCHES)
-        with local_cluster.running(config(setup), "127.0.0.1", local_cluster.free_port()) as url:
+        with local_cluster.running(config(setup), "127.0.0.1", free_port()) as url:
             for load in loads:
                 rps = load * most_rps
                 arrivals = poisson(rps, WARMED * scenes / rps, seed=next(seeds))

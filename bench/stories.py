@@ -18,6 +18,7 @@ import yaml
 
 from serve.config.service_config import ServiceConfig
 from serve.runtime import local_cluster
+from serve.runtime.listen_address import free_port
 
 REPOSITORY = Path(__file__).parents[1]
 PAIRS = (1, 2, 4)
@@ -59,7 +60,7 @@ def measure(pairs: int, pages: int, steps: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         settings = config(pairs, folder)
         with (
-            local_cluster.running(settings, "127.0.0.1", local_cluster.free_port()) as url,
+            local_cluster.running(settings, "127.0.0.1", free_port()) as url,
             httpx.Client(base_url=url, timeout=60, trust_env=False) as http,
         ):
             make(http, story(pairs, 2, "the first pages, by which the replicas learn their speed"))

@@ -11,6 +11,7 @@ from ray import serve
 from bench.serve.tutorial import graph
 from serve.config.service_config import ServiceConfig
 from serve.runtime import local_cluster
+from serve.runtime.listen_address import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -25,7 +26,7 @@ def no_op() -> ServiceConfig:
 
 
 def main() -> None:
-    with local_cluster.running(no_op(), "127.0.0.1", local_cluster.free_port()) as url:
+    with local_cluster.running(no_op(), "127.0.0.1", free_port()) as url:
         serve.run(graph(), name="tutorial", route_prefix="/tutorial")
         print(url, flush=True)
         sys.stdin.read()

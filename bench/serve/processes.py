@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from serve.runtime.local_cluster import free_port
+from serve.runtime.listen_address import free_port
 
 
 @contextmanager

@@ -10,7 +10,8 @@ import ray
 from ray import serve
 
 from bench.serve.tutorial import graph
-from serve.runtime.local_cluster import OBJECT_STORE_BYTES, free_port
+from serve.runtime.listen_address import free_port
+from serve.runtime.private_ray import OBJECT_STORE_BYTES
 
 
 def main() -> None:

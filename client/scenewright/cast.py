@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from . import calls
-from .calls import Call
+from . import calls, member_calls
+from .call import Call
 from .errors import not_sent
 from .pictures import File, named, read_picture
 
@@ -37,15 +37,17 @@ class Cast:
 
         `references` are pictures: files, as a pathlib.Path or bytes, or what uploading one returned.
         """
-        return self._do(calls.add_member({"name": name, **self._with_references(references), **fields}))
+        return self._do(
+            member_calls.add_member({"name": name, **self._with_references(references), **fields})
+        )
 
     def get(self, name: str) -> dict[str, Any]:
         """Return a member: GET /v1/cast/{name}."""
-        return self._do(calls.member(name))
+        return self._do(member_calls.member(name))
 
     def list(self, limit: int = 20, after: str | None = None) -> dict[str, Any]:
         """List members by name: GET /v1/cast. Returns `data` and `next`, the `after` of the next page."""
-        return self._do(calls.members(limit, after))
+        return self._do(member_calls.members(limit, after))
 
     def change(
         self, name: str, version: int | None = None, references: Sequence[Reference] = (), **fields: Any
@@ -54,15 +56,17 @@ class Cast:
 
         Raises Conflict where it is not of this `version` any more.
         """
-        return self._do(calls.change_member(name, {**self._with_references(references), **fields}, version))
+        return self._do(
+            member_calls.change_member(name, {**self._with_references(references), **fields}, version)
+        )
 
     def remove(self, name: str) -> dict[str, Any]:
         """Remove a member, and its pictures where nothing else holds them: DELETE /v1/cast/{name}."""
-        return self._do(calls.remove_member(name))
+        return self._do(member_calls.remove_member(name))
 
     def sheet(self, name: str, poses: Sequence[str | Mapping[str, Any]] = (), **options: Any) -> bytes:
         """Paint a member in poses, a ZIP of an atlas and its JSON: POST or GET /v1/cast/{name}/sheet."""
-        return self._do(calls.sheet(name, poses, options))
+        return self._do(member_calls.sheet(name, poses, options))
 
     def _with_references(self, references: Sequence[Reference]) -> dict[str, Any]:
         ids = [
@@ -88,15 +92,15 @@ class AsyncCast:
         `references` are pictures: files, as a pathlib.Path or bytes, or what uploading one returned.
         """
         given = await self._with_references(references)
-        return await self._do(calls.add_member({"name": name, **given, **fields}))
+        return await self._do(member_calls.add_member({"name": name, **given, **fields}))
 
     async def get(self, name: str) -> dict[str, Any]:
         """Return a member: GET /v1/cast/{name}."""
-        return await self._do(calls.member(name))
+        return await self._do(member_calls.member(name))
 
     async def list(self, limit: int = 20, after: str | None = None) -> dict[str, Any]:
         """List members by name: GET /v1/cast. Returns `data` and `next`, the `after` of the next page."""
-        return await self._do(calls.members(limit, after))
+        return await self._do(member_calls.members(limit, after))
 
     async def change(
         self, name: str, version: int | None = None, references: Sequence[Reference] = (), **fields: Any
@@ -106,15 +110,15 @@ class AsyncCast:
         Raises Conflict where it is not of this `version` any more.
         """
         given = await self._with_references(references)
-        return await self._do(calls.change_member(name, {**given, **fields}, version))
+        return await self._do(member_calls.change_member(name, {**given, **fields}, version))
 
     async def remove(self, name: str) -> dict[str, Any]:
         """Remove a member, and its pictures where nothing else holds them: DELETE /v1/cast/{name}."""
-        return await self._do(calls.remove_member(name))
+        return await self._do(member_calls.remove_member(name))
 
     async def sheet(self, name: str, poses: Sequence[str | Mapping[str, Any]] = (), **options: Any) -> bytes:
         """Paint a member in poses, a ZIP of an atlas and its JSON: POST or GET /v1/cast/{name}/sheet."""
-        return await self._do(calls.sheet(name, poses, options))
+        return await self._do(member_calls.sheet(name, poses, options))
 
     async def _with_references(self, references: Sequence[Reference]) -> dict[str, Any]:
         ids = [

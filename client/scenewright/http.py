@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import httpx
 
 from .address import base_address, bearer
-from .calls import CONNECT_TIMEOUT_S, LONGEST_S, Call, Stream
+from .call import CONNECT_TIMEOUT_S, LONGEST_S, Call, Stream
 from .environment import Way, options_of
 from .errors import NotScenewright, ScenewrightError, ServerUnreachable, error_of, not_sent
 

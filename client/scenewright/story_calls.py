@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import httpx
 
-from .calls import (
+from .call import (
     JSON,
     Call,
     Stream,

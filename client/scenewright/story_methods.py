@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Generator
 from typing import Any, Protocol, TypeVar
 
 from . import story_calls as calls
-from .calls import Call, Stream
+from .call import Call, Stream
 from .choices import BookKind
 from .responses import JobEvent
 from .story_calls import Story

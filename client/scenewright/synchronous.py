@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from . import calls
-from .calls import Call, Stream, Words
+from .call import Call, Stream, Words
 from .cast import Cast
 from .errors import ScenewrightError, ServerUnreachable
 from .faults import in_our_words

@@ -7,6 +7,7 @@ from deployments.messages.layer_job import SMALL_PX as SMALL_PX
 from deployments.messages.layer_job import LayerJob as LayerJob
 from deployments.messages.layer_job import LoraUse as LoraUse
 from deployments.messages.layer_job import SentWithTimeLeft as SentWithTimeLeft
+from deployments.messages.layer_job import Usage as Usage
 from deployments.messages.layer_job import generator_name as generator_name
 from deployments.messages.layer_result import LayerEvent as LayerEvent
 from deployments.messages.layer_result import LayerResult as LayerResult
@@ -16,7 +17,6 @@ from deployments.messages.layer_result import Readiness as Readiness
 from deployments.messages.layer_result import Recipe as Recipe
 from deployments.messages.layer_result import StepEvent as StepEvent
 from deployments.messages.layer_result import Unanswered as Unanswered
-from deployments.messages.layer_result import Usage as Usage
 from deployments.messages.merge_job import MAX_DEPTH as MAX_DEPTH
 from deployments.messages.merge_job import MAX_FIGURES as MAX_FIGURES
 from deployments.messages.merge_job import CompareJob as CompareJob

@@ -1,4 +1,4 @@
-"""Define one layer to paint: what it asks for, what it costs, and when two are equal."""
+"""Define one layer to paint: what it asks for, what it costs and has used, and when two are equal."""
 
 from __future__ import annotations
 
@@ -193,3 +193,21 @@ MAX_REFERENCES = 4
 MAX_LORAS = 8
 """The most LoRAs of one picture."""
 MAX_LORA_SCALE = 10.0
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Usage: seconds of the device, as the share of every forward, and megapixel-steps.
+
+    Both are zero for what was painted before.
+    """
+
+    device_s: float = 0.0
+    megapixel_steps: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(self.device_s + other.device_s, self.megapixel_steps + other.megapixel_steps)
+
+    def share(self, of: int) -> Usage:
+        """Return an equal share among so many."""
+        return Usage(self.device_s / of, self.megapixel_steps / of)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from deployments.messages.layer_job import LoraUse
+from deployments.messages.layer_job import LoraUse, Usage
 from deployments.messages.value_types import Backend, Keypoint, LayerKind, Pixels
 
 
@@ -42,24 +42,6 @@ class LayerTimings:
     encode_ms: float
     denoise_ms: float
     decode_ms: float
-
-
-@dataclass(frozen=True)
-class Usage:
-    """Usage: seconds of the device, as the share of every forward, and megapixel-steps.
-
-    Both are zero for what was painted before.
-    """
-
-    device_s: float = 0.0
-    megapixel_steps: float = 0.0
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(self.device_s + other.device_s, self.megapixel_steps + other.megapixel_steps)
-
-    def share(self, of: int) -> Usage:
-        """Return an equal share among so many."""
-        return Usage(self.device_s / of, self.megapixel_steps / of)
 
 
 Unanswered = tuple[str, str, str, str, float, float]

@@ -23,16 +23,10 @@ from ..http.forms import Form
 from ..http.rendering import JsonResponse
 from . import responses
 from .layer_schema import Output
-from .resolve import (
-    attribution_mark,
-    figure_options,
-    merge_options,
-    output_options,
-    refuse_one_position,
-)
+from .resolve import attribution_mark, figure_options, merge_options, output_options, refuse_one_position
+from .resolve_layer import check_upscaled
 from .response_schema import GroupLayersBody, LayersBody, MergeBody, PictureBody, SafetyBody, UsageBody
 from .scene_schema import Merge, Placing
-from .sizes import check_upscaled
 from .wire import Wire
 
 WIRE_NAMES = {"width": "width_px", "height": "height_px"}

@@ -13,7 +13,7 @@ from deployments.imaging.files.encoding import media_type
 from deployments.imaging.upscaling import METHOD
 from deployments.messages import Backend, LayerResult, MergeResult, Picture, PictureFormat, Usage
 
-from ..graph.scene import SceneResult
+from ..graph.scene_job import SceneResult
 from ..http.rendering import JsonResponse, base64_of
 from ..http.sse import EVENTS
 from .response_schema import (

@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from ..pictures.store import give_up, hold_instead
+from ..pictures.holds import give_up, hold_instead
 from ..state.database import now_of, reading
 from ..state.tables import cast_members
 

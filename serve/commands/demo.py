@@ -19,6 +19,7 @@ from scenewright.commands.output import check_writable, picture_format, write
 
 from ..config import serve_file
 from ..runtime import kept_logs, local_cluster, ray_processes, signals, tls, wait_ready
+from ..runtime.start_errors import CannotStart, RayEnded
 
 CHARACTER = {"prompt": "a knight in silver armor with a red cape holding a sword", "seed": 42}
 BACKGROUND = {"prompt": "a castle at sunset", "seed": 123}
@@ -70,8 +71,8 @@ def main(config: str, file: Path, port: int | None, keep: bool) -> None:
         raise click.ClickException("interrupted") from None
     except (
         serve_file.ConfigFileError,
-        local_cluster.CannotStart,
-        local_cluster.RayEnded,
+        CannotStart,
+        RayEnded,
         ScenewrightError,
         ServerUnreachable,
     ) as error:

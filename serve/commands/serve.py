@@ -7,6 +7,8 @@ from contextlib import suppress
 
 import click
 
+from serve.runtime.start_errors import CannotStart, RayEnded
+
 
 @click.command()
 @click.option("--config", default="serve/local.yaml", show_default=True, help="A Serve configuration file.")
@@ -60,6 +62,6 @@ def serve(config: str, port: int | None, host: str | None, metrics_port: int | N
             if metrics_port is not None:
                 click.echo(f"metrics for Prometheus at http://127.0.0.1:{metrics_port}/metrics")
             signals.wait(ray_processes.check)
-    except (serve_file.ConfigFileError, local_cluster.CannotStart, local_cluster.RayEnded) as error:
+    except (serve_file.ConfigFileError, CannotStart, RayEnded) as error:
         raise click.ClickException(str(error)) from error
     click.echo("stopped")

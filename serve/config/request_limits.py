@@ -45,12 +45,6 @@ class Limits(Settings):
     max_streams: Count = 256
     max_streams_per_tenant: Count = 64
 
-    @property
-    def max_json_body_bytes(self) -> int:
-        """Return how long a JSON body may be, the pictures inside of it included."""
-        with_pictures = self.max_json_bytes + 4 * -(-self.max_inline_bytes // 3)
-        return max(self.max_json_bytes, min(self.max_upload_bytes, with_pictures))
-
     @model_validator(mode="after")
     def _leaves_a_size(self) -> Self:
         for name in ("max_image_size", "max_frame_size"):

@@ -24,7 +24,8 @@ from deployments.reports.routing_stats import RoutingStats
 
 from ..state.disk_space import DiskSpace
 from ..telemetry.logs import logger
-from .scene import Graph, Response
+from .replica_calls import Response
+from .scene import Graph
 
 PROBE_TIMEOUT_S = 2.0
 BUSY_TIMEOUT_S = 0.7

@@ -1,69 +1,39 @@
-"""render(): characters and background in parallel, then the merger; one deadline over all of it.
+"""Render a scene: characters and background in parallel, then the merger; one deadline over all of it.
 
 All branches are awaited together so that the first failure is seen at once and stops the others; their
-responses, not their pixels, are passed on, so that pixels travel from replica to replica. A branch whose
-replica died is painted again alone: the seed is fixed, so the picture is the same.
+responses, not their pixels, are passed on, so that pixels travel from replica to replica.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from ray.exceptions import ObjectLostError, RayActorError, TaskCancelledError
-from ray.serve.exceptions import (
-    BackPressureError,
-    DeploymentUnavailableError,
-    RayServeException,
-    ReplicaUnavailableError,
-)
+from ray.exceptions import ObjectLostError
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
-from deployments.errors import DeadlineExceeded, GenerationFailed, InvalidRequest, NotReady, Overloaded
-from deployments.merge_work import MEGA, read_on_the_way, upscaled_px, work_in_transit, written_px
-from deployments.messages import (
-    CompareJob,
-    LayerEvent,
-    LayerJob,
-    LayerResult,
-    MergeResult,
-    OutputOptions,
-    Picture,
-    PictureJob,
-    SheetJob,
-    SheetResult,
-    Unanswered,
-    UploadJob,
-)
+from deployments.errors import GenerationFailed, InvalidRequest
+from deployments.merge_work import MEGA, written_px
+from deployments.messages import CompareJob, LayerEvent, LayerJob, LayerResult, Unanswered
 from deployments.queueing.work_queue import QueuedWork, WorkQueue
 
 from ..telemetry.logs import logger
-from ..telemetry.scene_spans import branch, finishing, note_loss
-from .admission_control import QUEUE_FULL, AdmissionControl
+from ..telemetry.scene_spans import branch, finishing
+from .admission_control import AdmissionControl
 from .bill import billed, count_picture
+from .replica_calls import MAX_LOSSES, Deadline, Response, all_or_none, call_until_kept, whole
 from .replica_registry import NOWHERE, Replicas
-from .scene_job import SceneJob
+from .scene_job import SceneJob, SceneResult
 from .stream_reader import OnEvent, follow
 
 Handle = DeploymentHandle[Any]
-Result = TypeVar("Result")
-Response = Any
-"""Ray types what `remote` returns as a response or a stream of them, so that neither can be awaited."""
 
 UNBOUNDED = 1 << 60
 UNMEASURED = "its consistency could not be measured"
-FREES_IN_S = 2.0
-"""The wait for a place in a queue, where its speed is not known."""
-MAX_LOSSES = 3
-"""How often a branch may lose its replica before the request is given up."""
-MAX_REFUSALS = 16
-"""How many replicas may say that they are not ready: each is known to be so from then on."""
-LOST = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError)
 PIXELS_LOST = (ObjectLostError, RayServeException)
 """The layers' node died after they were painted: Serve reports a passed response in its general class."""
 
@@ -105,38 +75,6 @@ OnSceneEvent = Callable[[LayerEvent, int | None], None]
 """Called with the events of all layers, and with the index of a figure among several."""
 
 
-@dataclass(frozen=True)
-class SceneResult:
-    """A painted scene: one `character`, or several `characters`. `created`: when, in seconds since 1970."""
-
-    character: LayerResult | None
-    background: LayerResult
-    merged: MergeResult
-    characters: tuple[LayerResult, ...] = ()
-    created: float = field(default_factory=time.time, compare=False)
-
-    @property
-    def figures(self) -> tuple[LayerResult, ...]:
-        """Return the characters, one or several."""
-        return (self.character,) if self.character is not None else self.characters
-
-    @property
-    def layers(self) -> tuple[LayerResult, ...]:
-        """Return all layers, the place last."""
-        return (*self.figures, self.background)
-
-    @property
-    def named_layers(self) -> list[tuple[str, LayerResult]]:
-        """Return each layer with its path in the request, such as `character` or `characters.0`."""
-        names = [f"characters.{index}" for index in range(len(self.characters))] or ["character"]
-        return [*zip(names, self.figures, strict=True), ("background", self.background)]
-
-    @property
-    def consistency(self) -> dict[str, float]:
-        """Return how like their references the members of the cast are, by path, as far as it is known."""
-        return {path: layer.consistency for path, layer in self.named_layers if layer.consistency is not None}
-
-
 async def render(graph: Graph, job: SceneJob, on_event: OnSceneEvent | None = None) -> SceneResult:
     """Paint all layers in parallel, then merge them.
 
@@ -144,20 +82,20 @@ async def render(graph: Graph, job: SceneJob, on_event: OnSceneEvent | None = No
 
     Raises what deployments.errors draws.
     """
-    async with _admitted(graph, job.deadline_at, *job.layers):
+    async with admitted(graph, job.deadline_at, *job.layers):
         for _ in range(MAX_LOSSES):
             painted = await all_or_none(
-                _paint(graph, layer, _of_layer(layer, on_event)) for layer in job.layers
+                paint(graph, layer, _of_layer(layer, on_event)) for layer in job.layers
             )
             *figures, (place, background) = painted
             merge = _merging(graph, job, [response for response, _ in figures], place)
             later = job.merge.priority == "batch"
             work = QueuedWork(job.merge.tenant, scene_megapixels(job), later=later)
             pairs = zip(job.figures, figures, strict=True)
-            comparing = [_with_consistency(graph, layer, *figure) for layer, figure in pairs]
+            comparing = [with_consistency(graph, layer, *figure) for layer, figure in pairs]
             try:
-                merging = _finish(graph, job.merge.request_id, work, merge)
-                merged, characters = await _compared_meanwhile(merging, comparing)
+                merging = finish(graph, job.merge.request_id, work, merge)
+                merged, characters = await compared_meanwhile(merging, comparing)
             except PIXELS_LOST:
                 continue
             count_picture()
@@ -178,61 +116,6 @@ def _merging(graph: Graph, job: SceneJob, figures: list[Any], place: Any) -> Cal
     return partial(graph.merger.merge_group.remote, job.merge, place, *figures)
 
 
-async def render_layer(
-    graph: Graph, job: LayerJob, output: OutputOptions, on_event: OnEvent | None = None
-) -> tuple[LayerResult, Picture]:
-    """Paint one layer alone, encoded by the merger's replicas so that the edge never touches pixels."""
-    async with _admitted(graph, job.deadline_at, job):
-        response, layer = await _paint(graph, job, on_event)
-        encode = partial(graph.merger.encode.remote, output, response, job.tenant)
-        return await _finished(graph, job, output, response, layer, encode)
-
-
-async def render_cutout(graph: Graph, job: LayerJob, output: OutputOptions) -> tuple[LayerResult, Picture]:
-    """Paint a character without its backdrop.
-
-    Raises CutoutFailed where the figure cannot be separated from it.
-    """
-    async with _admitted(graph, job.deadline_at, job):
-        response, layer = await _paint(graph, job)
-        cut_out = partial(graph.merger.cut_out.remote, output, response, job.tenant)
-        return await _finished(graph, job, output, response, layer, cut_out)
-
-
-async def render_sheet(
-    graph: Graph, jobs: Sequence[LayerJob], names: Sequence[str]
-) -> tuple[list[LayerResult], SheetResult]:
-    """Paint the poses of a figure in parallel, and set them into one atlas."""
-    first = jobs[0]
-    async with _admitted(graph, first.deadline_at, *jobs):
-        painted = await all_or_none(_paint(graph, job) for job in jobs)
-        sheet = SheetJob(request_id=first.request_id, names=tuple(names), tenant=first.tenant)
-        call = partial(graph.merger.sheet.remote, sheet, *(response for response, _ in painted))
-        work = QueuedWork(first.tenant, 2 * sum(job.width_px * job.height_px for job in jobs) / MEGA)
-        comparing = [_with_consistency(graph, job, *each) for job, each in zip(jobs, painted, strict=True)]
-        making = _finish(graph, first.request_id, work, call)
-        made, layers = await _compared_meanwhile(making, comparing)
-        count_picture()
-        return layers, made
-
-
-async def render_upload(graph: Graph, job: UploadJob, deadline_at: float) -> MergeResult:
-    """Merge two picture files, decoding included, in the merger's replicas."""
-    async with _Deadline(deadline_at):
-        merge = partial(graph.merger.merge_files.remote, job)
-        merged: MergeResult = await _finish(graph, job.merge.request_id, work_in_transit(job), merge)
-        count_picture()
-        return merged
-
-
-async def read_picture(graph: Graph, job: PictureJob, deadline_at: float) -> Picture:
-    """Read a picture file from elsewhere in the merger's replicas, and get it back as a plain PNG."""
-    async with _Deadline(deadline_at):
-        read = partial(graph.merger.read_picture.remote, job)
-        picture: Picture = await _finish(graph, job.request_id, read_on_the_way(job), read)
-        return picture
-
-
 def unanswered(graph: Graph) -> list[Unanswered]:
     """Return what the replicas report of layers that ended without an answer lately."""
     groups = [replicas for name in graph.generators if (replicas := graph.replicas(name)) is not None]
@@ -246,24 +129,7 @@ def scene_megapixels(job: SceneJob) -> float:
     return written_px(job.merge, figures_px, place_px) / MEGA
 
 
-async def _finished(
-    graph: Graph,
-    job: LayerJob,
-    output: OutputOptions,
-    response: Any,
-    layer: LayerResult,
-    call: Callable[[], Response],
-) -> tuple[LayerResult, Picture]:
-    """Return a layer alone and its file, the figure compared with its reference meanwhile."""
-    finished = _finish(graph, job.request_id, _alone(job, output), call)
-    picture, (compared,) = await _compared_meanwhile(
-        finished, [_with_consistency(graph, job, response, layer)]
-    )
-    count_picture()
-    return compared, picture
-
-
-async def _compared_meanwhile(
+async def compared_meanwhile(
     finishing_call: Coroutine[Any, Any, Any], comparing: Iterable[Coroutine[Any, Any, LayerResult]]
 ) -> tuple[Any, list[LayerResult]]:
     """Return what the merger made, and the layers, which were compared with their references meanwhile."""
@@ -272,7 +138,7 @@ async def _compared_meanwhile(
     return made, layers
 
 
-async def _with_consistency(graph: Graph, job: LayerJob, response: Any, layer: LayerResult) -> LayerResult:
+async def with_consistency(graph: Graph, job: LayerJob, response: Any, layer: LayerResult) -> LayerResult:
     """Return a figure with its consistency, where it shows a member of the cast that has a reference.
 
     What was painted is not lost for a measure of it: where that fails there is none, and a warning says so.
@@ -290,19 +156,14 @@ async def _with_consistency(graph: Graph, job: LayerJob, response: Any, layer: L
     work = QueuedWork(job.tenant, job.width_px * job.height_px / MEGA, later=job.priority == "batch")
     try:
         call = partial(graph.merger.compare.remote, compare, response)
-        consistency: float = await _finish(graph, job.request_id, work, call)
+        consistency: float = await finish(graph, job.request_id, work, call)
     except Exception:
         logger.exception("the consistency of %s in request %s was not measured", job.path, job.request_id)
         return replace(layer, warnings=(*layer.warnings, UNMEASURED))
     return replace(layer, consistency=round(consistency, 4))
 
 
-def _alone(job: LayerJob, output: OutputOptions) -> QueuedWork:
-    """Return the work of a layer's own file."""
-    return QueuedWork(job.tenant, upscaled_px(job.width_px * job.height_px, output) / MEGA)
-
-
-async def _paint(graph: Graph, job: LayerJob, on_event: OnEvent | None = None) -> tuple[Any, LayerResult]:
+async def paint(graph: Graph, job: LayerJob, on_event: OnEvent | None = None) -> tuple[Any, LayerResult]:
     """Return the layer's object ref, to pass to a further call, and the layer."""
     if job.previews and not graph.previews:
         job = replace(job, previews=0)
@@ -313,63 +174,24 @@ async def _paint(graph: Graph, job: LayerJob, on_event: OnEvent | None = None) -
     with branch(job) as painted, billed(job) as taken:
         if on_event is None:
             call = partial(painter.paint.remote, job, *files)
-            ref, layer = await _kept(call, _whole, frees_in_s, elsewhere)
+            ref, layer = await call_until_kept(call, whole, frees_in_s, elsewhere)
         else:
             stream = partial(painter.options(stream=True).stream.remote, job, *files)
-            ref, layer = await _kept(stream, partial(follow, on_event=on_event), frees_in_s, elsewhere)
+            ref, layer = await call_until_kept(
+                stream, partial(follow, on_event=on_event), frees_in_s, elsewhere
+            )
         painted(layer)
         taken(layer)
         return ref, replace(layer, cast=job.cast, cast_version=job.cast_version) if job.cast else layer
 
 
-async def _finish(graph: Graph, request_id: str, work: QueuedWork, call: Callable[[], Response]) -> Any:
+async def finish(graph: Graph, request_id: str, work: QueuedWork, call: Callable[[], Response]) -> Any:
     """Return the result of a call of the merger's replicas, made when its turn has come."""
     with finishing(request_id) as made:
         async with graph.merges.slot(work):
-            _, result = await _kept(call)
+            _, result = await call_until_kept(call)
         made(result)
         return result
-
-
-async def _whole(response: Response) -> tuple[Response, Any]:
-    return response, await response
-
-
-async def _kept(
-    call: Callable[[], Response],
-    receive: Callable[[Response], Awaitable[tuple[Any, Any]]] = _whole,
-    frees_in_s: Callable[[], float | None] = lambda: None,
-    elsewhere: Callable[[], bool] = lambda: False,
-) -> tuple[Any, Any]:
-    """Call, and call again where the replica was lost under it, or is not ready while another may be.
-
-    Cancelling this cancels the call.
-    """
-    losses = refusals = 0
-    while True:
-        response = call()
-        try:
-            return await receive(response)
-        except NotReady:
-            refusals += 1
-            if refusals == MAX_REFUSALS or not elsewhere():
-                raise
-        except BackPressureError as error:
-            raise Overloaded(QUEUE_FULL, retry_after_s=frees_in_s() or FREES_IN_S) from error
-        except LOST as error:
-            losses += 1
-            note_loss(losses)
-            if losses == MAX_LOSSES:
-                raise GenerationFailed(
-                    "the replicas painting this request were lost, again and again"
-                ) from error
-        except (asyncio.CancelledError, TaskCancelledError) as error:
-            response.cancel()
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                # In local testing mode the class is Ray's own, which asyncio.timeout takes for a failure.
-                raise asyncio.CancelledError from error
-            raise
 
 
 def _another_is_ready(graph: Graph, job: LayerJob) -> bool:
@@ -379,42 +201,14 @@ def _another_is_ready(graph: Graph, job: LayerJob) -> bool:
 
 
 @asynccontextmanager
-async def _admitted(graph: Graph, deadline_at: float, *jobs: LayerJob) -> AsyncIterator[None]:
+async def admitted(graph: Graph, deadline_at: float, *jobs: LayerJob) -> AsyncIterator[None]:
     """Check the words of these jobs, hold their admission, and give up at the deadline."""
     if graph.text_check is not None:
-        async with _Deadline(deadline_at):
+        async with Deadline(deadline_at):
             # A layer alone has its prompt at the top of its request.
             whole = len(jobs) > 1
             params = [job.param_of("prompt") if whole or job.param is not None else "prompt" for job in jobs]
             await all_or_none(map(graph.text_check, jobs, params))
     with graph.admission.admit(*jobs):
-        async with _Deadline(deadline_at):
+        async with Deadline(deadline_at):
             yield
-
-
-async def all_or_none(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """Return all results, or raise the first failure with the rest cancelled and gone."""
-    tasks = [asyncio.ensure_future(each) for each in work]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
-
-
-class _Deadline:
-    """asyncio.timeout_at for a time of the monotonic clock, raising the contract's error."""
-
-    def __init__(self, deadline_at: float) -> None:
-        self._timeout = asyncio.timeout(max(0.0, deadline_at - time.monotonic()))
-
-    async def __aenter__(self) -> None:
-        await self._timeout.__aenter__()
-
-    async def __aexit__(self, *raised: Any) -> None:
-        try:
-            await self._timeout.__aexit__(*raised)
-        except TimeoutError as error:
-            raise DeadlineExceeded("the picture was not done within deadline_s") from error

@@ -1,12 +1,13 @@
-"""Define the job of a whole scene: its layers and their merge."""
+"""Define the job of a whole scene, its layers and their merge, and the scene as it was painted."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from deployments.messages import LayerJob, MergeJob, SentWithTimeLeft
+from deployments.messages import LayerJob, LayerResult, MergeJob, MergeResult, SentWithTimeLeft
 
 
 @dataclass(frozen=True)
@@ -44,3 +45,35 @@ class SceneJob(SentWithTimeLeft):
             characters=tuple(map(change, self.characters)),
             background=change(self.background),
         )
+
+
+@dataclass(frozen=True)
+class SceneResult:
+    """A painted scene: one `character`, or several `characters`. `created`: when, in seconds since 1970."""
+
+    character: LayerResult | None
+    background: LayerResult
+    merged: MergeResult
+    characters: tuple[LayerResult, ...] = ()
+    created: float = field(default_factory=time.time, compare=False)
+
+    @property
+    def figures(self) -> tuple[LayerResult, ...]:
+        """Return the characters, one or several."""
+        return (self.character,) if self.character is not None else self.characters
+
+    @property
+    def layers(self) -> tuple[LayerResult, ...]:
+        """Return all layers, the place last."""
+        return (*self.figures, self.background)
+
+    @property
+    def named_layers(self) -> list[tuple[str, LayerResult]]:
+        """Return each layer with its path in the request, such as `character` or `characters.0`."""
+        names = [f"characters.{index}" for index in range(len(self.characters))] or ["character"]
+        return [*zip(names, self.figures, strict=True), ("background", self.background)]
+
+    @property
+    def consistency(self) -> dict[str, float]:
+        """Return how like their references the members of the cast are, by path, as far as it is known."""
+        return {path: layer.consistency for path, layer in self.named_layers if layer.consistency is not None}

@@ -10,7 +10,8 @@ from typing import Self
 from deployments.messages import LayerEvent, LayerKind, MergeJob, StepEvent
 
 from ..telemetry.logs import logger
-from .scene import Graph, Response
+from .replica_calls import Response
+from .scene import Graph
 
 Branch = tuple[LayerKind, int | None]
 PLACE: Branch = ("background", None)

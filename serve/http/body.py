@@ -1,7 +1,6 @@
 """Read a request's body, and see whether its sender is still there.
 
-Type, size and time are bounded before a byte of the body is believed. A compressed one (RFC 9110, 8.4) is
-decoded a piece at a time, and never more at once.
+Type, size and time are bounded before a byte of the body is believed.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import zlib
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -22,18 +20,15 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from ..config.request_limits import Limits
-from .body_limits import announced_bytes, holding
+from .body_limits import announced_bytes, holding, json_body_bytes
 from .error_responses import ACCEPTED_CODINGS, CODING, ClientGone, Refusal, first_fault
+from .inflated_bodies import MOST_EMPTY_BYTES, PIECE_BYTES, Inflated
 from .inline_pictures import file_bytes, may_hold_pictures, without_pictures
 from .off_loop import off_loop
 from .strict_json import AT_ONCE_BYTES, Body, decode
 
-PIECE_BYTES = 64 << 10
 LONG_CHARS = 100_000
 """No text but a picture's is longer."""
-MOST_EMPTY_BYTES = 1 << 20
-"""How much longer than its content a compressed body may be."""
-ZLIB, RAW, GZIP = zlib.MAX_WBITS, -zlib.MAX_WBITS, 16 + zlib.MAX_WBITS
 Shape = TypeVar("Shape", bound=BaseModel)
 Result = TypeVar("Result")
 
@@ -70,53 +65,6 @@ class AsItIs:
 
     def finish(self) -> None:
         """Do nothing: nothing can be missing."""
-
-
-class Inflated:
-    """Inflates gzip (one member), and deflate with or without zlib's header: clients send both."""
-
-    def __init__(self, coding: str) -> None:
-        self._coding = coding
-        self._head = b""
-        self._inflating = zlib.decompressobj(GZIP) if coding == "gzip" else None
-
-    def feed(self, sent: bytes) -> Iterator[bytes]:
-        """Inflate into pieces."""
-        if self._inflating is None:
-            self._head += sent
-            if len(self._head) < 2:
-                return
-            sent, self._head = self._head, b""
-            self._inflating = zlib.decompressobj(ZLIB if _has_zlib_header(sent) else RAW)
-        inflating = self._inflating
-        if inflating.eof and sent:
-            raise self._refused("goes on after its end")
-        while True:
-            try:
-                piece = inflating.decompress(sent, PIECE_BYTES)
-            except zlib.error:
-                raise self._refused("is not what that names") from None
-            if piece:
-                yield piece
-            sent = inflating.unconsumed_tail
-            if not sent and len(piece) < PIECE_BYTES:
-                break
-        if inflating.unused_data:
-            raise self._refused("goes on after its end")
-
-    def finish(self) -> None:
-        """Refuse what was cut short."""
-        if self._inflating is None or not self._inflating.eof:
-            raise self._refused("is cut short")
-
-    def _refused(self, fault: str) -> Refusal:
-        return Refusal(
-            400, "invalid_request", f"the body's Content-Encoding is {self._coding}, and it {fault}", CODING
-        )
-
-
-def _has_zlib_header(data: bytes) -> bool:
-    return data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0
 
 
 async def accept(request: Request, shape: type[Shape], limits: Limits) -> Shape:
@@ -193,7 +141,7 @@ async def read_json(request: Request, limits: Limits) -> bytearray:
         if most_bytes < len(body) <= most_bytes + PIECE_BYTES and not may_hold_pictures(body):
             raise _too_large(most_bytes)
 
-    whole_bytes, too_large = limits.max_json_body_bytes, partial(_too_much_json, limits)
+    whole_bytes, too_large = json_body_bytes(limits), partial(_too_much_json, limits)
     return await read_bytes(request, whole_bytes, limits.body_timeout_s, check, too_large)
 
 

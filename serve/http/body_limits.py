@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.errors import Overloaded
 
+from ..config.request_limits import Limits
 from .error_responses import CODING, Refusal, refuse
 from .paths import route_path
 from .request_slots import HEALTH
@@ -191,6 +192,12 @@ def holding_more(scope: Scope, more_bytes: int) -> Iterator[None]:
         share: BodyShare | None = scope.get("state", {}).get(STATE)
         if share is not None:
             share.shrink_by(more_bytes)
+
+
+def json_body_bytes(limits: Limits) -> int:
+    """Return how long a JSON body may be, the pictures inside of it included."""
+    with_pictures = limits.max_json_bytes + 4 * -(-limits.max_inline_bytes // 3)
+    return max(limits.max_json_bytes, min(limits.max_upload_bytes, with_pictures))
 
 
 def announced_bytes(headers: Headers) -> int:

@@ -15,8 +15,7 @@ from deployments.errors import ScenewrightError
 from deployments.messages import LayerJob
 
 from ..api.resolve import SEEDS
-from ..graph.scene import SceneResult
-from ..graph.scene_job import SceneJob
+from ..graph.scene_job import SceneJob, SceneResult
 from ..http.error_responses import Refusal
 from ..state.database import reading
 from ..state.tables import stories

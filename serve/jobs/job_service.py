@@ -25,32 +25,24 @@ from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal
 from ..http.off_loop import off_loop
 from ..pictures import loose_pictures as loose
+from ..pictures.holds import holds
 from ..pictures.in_thread import ROOM_S, in_thread
 from ..pictures.picture_files import Damaged, Pictures, open_pictures
 from ..pictures.service import PICTURE_ID
-from ..pictures.store import holds
 from ..state.disk_space import DiskSpace
 from ..state.open_state import open_state
 from ..state.storage_budget import StorageBudget, StorageFull
 from ..telemetry.logs import logger
 from ..webhooks.targets import Forbidden, check_url
 from .damaged_pictures import WAIT_S, Outcome, paint_again, refuse
+from .job_admission import Beside, BudgetSpent, KeyEnded, OtherBody, PicturesGone, TooManyWaiting
 from .job_schema import JobRequest
 from .kept_scenes import picture_in, response_in
 from .open_work import OpenJob, open_jobs
 from .scene_jobs import admit_all, name_loras
 from .single_layers import SingleLayerRequest
 from .states import ENDED, JobState, NewScene, SceneState
-from .store import (
-    Beside,
-    BudgetSpent,
-    JobStore,
-    KeyEnded,
-    OtherBody,
-    PicturesGone,
-    TooManyWaiting,
-    new_job_id,
-)
+from .store import JobStore, new_job_id
 
 Result = TypeVar("Result")
 JOB_ID = re.compile("[0-9a-f]{32}")

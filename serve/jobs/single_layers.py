@@ -11,8 +11,9 @@ from deployments.messages import LayerJob, LayerKind, OutputOptions, Picture
 
 from ..api.layer_schema import LayerRequest
 from ..api.responses import layer_body, layer_headers, picture_headers, scene_body, scene_headers
-from ..graph.scene import Graph, SceneResult, render_cutout, render_layer, scene_megapixels
-from ..graph.scene_job import SceneJob
+from ..graph.other_renders import render_cutout, render_layer
+from ..graph.scene import Graph, scene_megapixels
+from ..graph.scene_job import SceneJob, SceneResult
 
 
 @dataclass(frozen=True)

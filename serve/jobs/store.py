@@ -1,4 +1,4 @@
-"""Jobs for their callers: submit, look up, cancel.
+"""Keep jobs for their callers: submit, look up, cancel.
 
 Every method is one transaction. Without `now`, in seconds since 1970, it is whatever time the database has.
 All of them raise SQLAlchemyError.
@@ -6,24 +6,19 @@ All of them raise SQLAlchemyError.
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    Row,
     Select,
     and_,
     delete,
-    func,
     insert,
-    not_,
     or_,
     select,
     true,
@@ -33,55 +28,24 @@ from sqlalchemy.exc import IntegrityError
 
 from ..auth.tokens import spend
 from ..pictures import loose_pictures as loose
-from ..pictures.store import hold, holder_of
+from ..pictures.holds import hold, holder_of
 from ..state.database import now_of, reading
-from ..state.storage_budget import StorageBudget, lock_storage
-from ..state.tables import jobs, keys, scenes
+from ..state.storage_budget import StorageBudget
+from ..state.tables import jobs, scenes
 from ..webhooks import outbox
-from .ended_keys import ended
+from .job_admission import Beside, BudgetSpent, PicturesGone, admit_job, earlier_job
+from .job_rows import (
+    REPORTED_COLUMNS,
+    from_json,
+    job_state,
+    scene_counts,
+    scene_row,
+    scene_state,
+    scenes_ahead,
+    this_job,
+)
 from .states import JobState, NewScene, SceneState
-from .stored_bytes import ROW_BYTES, cancel_scenes
-
-IDEMPOTENCY_S = 86_400.0
-LATELY_S = 300.0
-REPORTED_COLUMNS = ("number", "status", "error", "picture", "format", "repaints", "changed")
-
-
-class TooManyWaiting(Exception):
-    """The owner has as many scenes waiting as one may have; None where none of them was done lately."""
-
-    def __init__(self, retry_after_s: float | None) -> None:
-        super().__init__(retry_after_s)
-        self.retry_after_s = retry_after_s
-
-
-class KeyEnded(Exception):
-    """The key was revoked or expired since it was looked at."""
-
-
-class PicturesGone(Exception):
-    """A picture that a scene starts from is not there any more."""
-
-
-class BudgetSpent(Exception):
-    """The token has fewer megapixel-steps left."""
-
-    def __init__(self, amount: float) -> None:
-        super().__init__(amount)
-        self.amount = amount
-
-
-class OtherBody(Exception):
-    """The idempotency key was used for another body."""
-
-
-class Beside(Protocol):
-    """Row kept with a job, in the transaction that keeps it. `bytes`: of the tenant's storage."""
-
-    @property
-    def bytes(self) -> int: ...
-
-    def add(self, connection: Connection, job_id: str, owner: str, now: float) -> None: ...
+from .stored_bytes import cancel_scenes
 
 
 class JobStore:
@@ -126,7 +90,7 @@ class JobStore:
         try:
             with self.engine.begin() as connection:
                 now = now_of(connection, now)
-                if earlier := self._admitted(
+                if earlier := admit_job(
                     connection, owner, rows, now, body_hash, key, max_waiting, key_id, budget, more_bytes
                 ):
                     return earlier
@@ -146,7 +110,7 @@ class JobStore:
         except IntegrityError:
             # The same key, committed by another replica since we looked (PostgreSQL; SQLite lets one write).
             with self.engine.begin() as connection:
-                if earlier := self._earlier(connection, owner, key, body_hash, now_of(connection, now)):
+                if earlier := earlier_job(connection, owner, key, body_hash, now_of(connection, now)):
                     return earlier
             raise
         return job_id
@@ -168,39 +132,12 @@ class JobStore:
         rows = [scene_row("", number, scene) for number, scene in enumerate(new)]
         with self.engine.begin() as connection:
             now = now_of(connection, None)
-            return self._admitted(connection, owner, rows, now, body_hash, key, max_waiting, key_id, budget)
+            return admit_job(connection, owner, rows, now, body_hash, key, max_waiting, key_id, budget)
 
     def earlier(self, owner: str, key: str | None, body_hash: str) -> str | None:
         """Return the id of the job with the same key. Raises OtherBody."""
         with self.engine.begin() as connection:
-            return self._earlier(connection, owner, key, body_hash, now_of(connection, None))
-
-    def _admitted(
-        self,
-        connection: Connection,
-        owner: str,
-        rows: list[dict[str, Any]],
-        now: float,
-        body_hash: str,
-        key: str | None,
-        max_waiting: int,
-        key_id: str | None,
-        budget: StorageBudget | None,
-        more_bytes: int = 0,
-    ) -> str | None:
-        """Return the id of an earlier job with the same key. Raises where a new one is refused."""
-        check_key(connection, key_id, now)
-        if earlier := self._earlier(connection, owner, key, body_hash, now):
-            return earlier
-        lock_storage(connection, owner)
-        waiting = select(func.count()).select_from(scenes.join(jobs)).where(open_scenes(owner))
-        excess = connection.execute(waiting).scalar_one() + len(rows) - max_waiting
-        if excess > 0:
-            raise TooManyWaiting(worked_off_in_s(connection, owner, excess, now))
-        if budget:
-            new_bytes = sum(each["words_bytes"] + each["picture_bytes"] for each in rows)
-            budget.check(connection, owner, len(rows), new_bytes + more_bytes)
-        return None
+            return earlier_job(connection, owner, key, body_hash, now_of(connection, None))
 
     def job(self, owner: str | None, job_id: str) -> JobState | None:
         with reading(self.engine) as connection:
@@ -212,10 +149,10 @@ class JobStore:
                 select(*parts).where(scenes.c.job_id == job_id).order_by(scenes.c.number)
             ).all()
             waits = any(row.status == "queued" for row in rows)
-            ahead = _ahead(connection, found.owner, found.created_at) if waits else 0
+            ahead = scenes_ahead(connection, found.owner, found.created_at) if waits else 0
             webhook = outbox.of_job(connection, job_id)
-        states = tuple(_scene_state(row) for row in rows)
-        state = _state(found, Counter(state.status for state in states), states, ahead)
+        states = tuple(scene_state(row) for row in rows)
+        state = job_state(found, Counter(state.status for state in states), states, ahead)
         return replace(state, webhook=webhook)
 
     def is_of_tokens(self, owner: str, job_id: str, key_id: str) -> bool:
@@ -228,7 +165,7 @@ class JobStore:
         """Return the job without its scenes."""
         with reading(self.engine) as connection:
             found = connection.execute(select(jobs).where(this_job(owner, job_id))).one_or_none()
-            return None if found is None else _state(found, _counts(connection, [job_id])[job_id])
+            return None if found is None else job_state(found, scene_counts(connection, [job_id])[job_id])
 
     def scene(self, owner: str, job_id: str, number: int) -> SceneState | None:
         where = and_(this_job(owner, job_id), scenes.c.number == number)
@@ -236,7 +173,7 @@ class JobStore:
             row = connection.execute(select(scenes).join(jobs).where(where)).one_or_none()
         if row is None:
             return None
-        return replace(_scene_state(row), headers=_json(row.headers) or {})
+        return replace(scene_state(row), headers=from_json(row.headers) or {})
 
     def page(
         self,
@@ -261,8 +198,8 @@ class JobStore:
         ordered = select(jobs).where(where).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
         with reading(self.engine) as connection:
             found = connection.execute(ordered).all()
-            counted = _counts(connection, [row.id for row in found])
-        return [_state(row, counted[row.id]) for row in found]
+            counted = scene_counts(connection, [row.id for row in found])
+        return [job_state(row, counted[row.id]) for row in found]
 
     def release(self, owner: str | None, job_id: str) -> JobState | None:
         """Let a job that is held be painted. One that is not stays as it was."""
@@ -301,21 +238,6 @@ class JobStore:
             gone = connection.execute(delete(jobs).where(this_job(owner, job_id))).rowcount == 1
             return tokens if gone else None
 
-    def _earlier(
-        self, connection: Connection, owner: str, key: str | None, body_hash: str, now: float
-    ) -> str | None:
-        if key is None:
-            return None
-        mine = and_(jobs.c.owner == owner, jobs.c.idempotency_key == key)
-        stale = update(jobs).where(mine, jobs.c.created_at < now - IDEMPOTENCY_S)
-        connection.execute(stale.values(idempotency_key=None))
-        found = connection.execute(select(jobs.c.id, jobs.c.body_hash).where(mine)).one_or_none()
-        if found is None:
-            return None
-        if found.body_hash != body_hash:
-            raise OtherBody
-        return str(found.id)
-
 
 def new_job_id() -> str:
     """Return 128 random bits, which nobody guesses."""
@@ -328,89 +250,3 @@ def _note_pictures(connection: Connection, owner: str | None, job_id: str, since
     for token, picture in noted.items():
         loose.leave(connection, token, picture, since)
     return list(noted)
-
-
-def scene_row(job_id: str, number: int, scene: NewScene) -> dict[str, Any]:
-    return {
-        "job_id": job_id,
-        "number": number,
-        "status": "queued",
-        "job": scene.job,
-        "deadline_s": scene.deadline_s,
-        "not_before": 0.0,
-        "attempts": 0,
-        "losses": 0,
-        "words_bytes": ROW_BYTES + len(scene.job.encode()),
-        "picture_bytes": scene.picture_bytes,
-    }
-
-
-def this_job(owner: str | None, job_id: str) -> ColumnElement[bool]:
-    this: ColumnElement[bool] = jobs.c.id == job_id
-    return this if owner is None else and_(this, jobs.c.owner == owner)
-
-
-def submitted_with(token_id: str) -> Select[tuple[str]]:
-    """Select the ids of the jobs that were submitted with a token."""
-    return select(jobs.c.id).where(jobs.c.token_id == token_id)
-
-
-def check_key(connection: Connection, key_id: str | None, now: float) -> None:
-    """Raise KeyEnded where the key has. It does not end while the transaction lasts."""
-    if key_id is None:
-        return
-    this = select(keys.c.id).where(keys.c.id == key_id, not_(ended(now))).with_for_update(read=True)
-    if connection.execute(this).first() is None:
-        raise KeyEnded
-
-
-def open_scenes(owner: str) -> ColumnElement[bool]:
-    return and_(jobs.c.owner == owner, scenes.c.status.in_(("queued", "running")))
-
-
-def worked_off_in_s(connection: Connection, owner: str, count: int, now: float) -> float | None:
-    """Return the seconds for so many of the owner's scenes, at the pace of the last minutes."""
-    since = now - LATELY_S
-    done = select(func.count()).select_from(scenes.join(jobs))
-    lately = connection.execute(done.where(jobs.c.owner == owner, scenes.c.ended_at > since)).scalar_one()
-    return count * LATELY_S / lately if lately else None
-
-
-def _ahead(connection: Connection, owner: str, created_at: float) -> int:
-    """Count the open scenes of the owner's earlier jobs.
-
-    They come first, since of each caller the oldest job does (serve/jobs/leases.py).
-    """
-    earlier = select(func.count()).select_from(scenes.join(jobs))
-    return connection.execute(earlier.where(open_scenes(owner), jobs.c.created_at < created_at)).scalar_one()
-
-
-def _counts(connection: Connection, job_ids: Sequence[str]) -> dict[str, Counter[str]]:
-    counted: dict[str, Counter[str]] = {job_id: Counter() for job_id in job_ids}
-    grouped = (
-        select(scenes.c.job_id, scenes.c.status, func.count().label("n"))
-        .where(scenes.c.job_id.in_(job_ids))
-        .group_by(scenes.c.job_id, scenes.c.status)
-    )
-    for row in connection.execute(grouped):
-        counted[row.job_id][row.status] = row.n
-    return counted
-
-
-def _state(
-    row: Row[Any], counts: Counter[str], states: tuple[SceneState, ...] = (), ahead: int = 0
-) -> JobState:
-    cancelled = row.cancelled_at is not None
-    held = row.held_at is not None and not cancelled and bool(counts["queued"] or counts["running"])
-    return JobState(
-        row.id, row.created_at, row.total, cancelled, dict(counts), states, ahead, row.owner, held
-    )
-
-
-def _scene_state(row: Row[Any]) -> SceneState:
-    found = {name: getattr(row, name) for name in REPORTED_COLUMNS}
-    return SceneState(**found | {"error": _json(row.error)})
-
-
-def _json(text: str | None) -> Any:
-    return None if text is None else json.loads(text)

@@ -27,13 +27,14 @@ from ..config.service_config import ServiceConfig
 from ..graph.bill import Bill, Used
 from ..graph.ref_cleanup import clean_up, freeze
 from ..graph.replica_registry import HERE
-from ..graph.scene import Graph, Handle, SceneResult, render, unanswered
-from ..graph.scene_job import SceneJob
+from ..graph.scene import Graph, Handle, render, unanswered
+from ..graph.scene_job import SceneJob, SceneResult
 from ..http.error_responses import Refusal, error_of
 from ..pictures import loose_pictures as loose
+from ..pictures.holds import release_ended_jobs
 from ..pictures.picture_files import Pictures, name_of, open_pictures
 from ..pictures.result_store import forget_expired_results
-from ..pictures.store import forget_expired, release_ended_jobs
+from ..pictures.store import forget_expired
 from ..safety.text_check import text_check_of
 from ..state.across_nodes import check_here
 from ..state.disk_space import DiskSpace

@@ -19,9 +19,10 @@ from ..state.open_state import open_state
 from ..state.storage_budget import StorageBudget, StorageFull
 from ..telemetry.logs import logger
 from . import loose_pictures as loose
+from .holds import release_ended_jobs
 from .in_thread import ROOM_S, in_thread
 from .picture_files import Damaged, Pictures, name_of, open_pictures
-from .store import Held, KeptPicture, PictureStore, release_ended_jobs
+from .store import Held, KeptPicture, PictureStore
 
 PREFIX = "pic_"
 PICTURE_ID = re.compile(f"{PREFIX}([0-9a-f]{{64}})")

@@ -20,7 +20,8 @@ from ..api.resolve import deadline_of
 from ..api.responses import NO_LINKS, Links, size_of
 from ..cast.service import CastService
 from ..config.service_config import ServiceConfig
-from ..graph.scene import Graph, all_or_none
+from ..graph.replica_calls import all_or_none
+from ..graph.scene import Graph
 from ..http.body import abandon_with_client, accept_with_digest
 from ..http.forms import read_fields
 from ..http.off_loop import off_loop

@@ -25,7 +25,8 @@ from ..api.scene_schema import SceneRequest
 from ..auth.middleware import tenant_of
 from ..cast.service import CastService
 from ..config.request_limits import Limits
-from ..graph.scene import Graph, read_picture
+from ..graph.other_renders import read_picture
+from ..graph.scene import Graph
 from ..http.body import abandon_with_client
 from ..http.body_limits import hold_more, holding_more
 from ..http.error_responses import Refusal

@@ -19,6 +19,7 @@ from ..http.error_responses import Refusal
 from ..http.paths import link
 from ..http.rendering import JsonResponse
 from ..jobs.job_responses import accepted, job_events, summary, whole
+from ..jobs.job_rows import submitted_with
 from ..jobs.job_schema import (
     JobAccepted,
     JobList,
@@ -27,7 +28,6 @@ from ..jobs.job_schema import (
     ListQuery,
 )
 from ..jobs.job_service import JobService
-from ..jobs.store import submitted_with
 from ..openapi.fragments import (
     OF_A_SCENE,
     describe_body,

@@ -19,7 +19,8 @@ from ..api.response_schema import LayerResponse
 from ..auth.middleware import tenant_of
 from ..cast.service import CastService
 from ..config.service_config import ServiceConfig
-from ..graph.scene import Graph, render_cutout, render_layer
+from ..graph.other_renders import render_cutout, render_layer
+from ..graph.scene import Graph
 from ..http.body import abandon_with_client, accept_with_digest, parse
 from ..http.sse import EventStream
 from ..jobs.single_layers import SingleLayerRequest

@@ -20,7 +20,8 @@ from ..api.merge_request import (
 from ..api.responses import NO_LINKS, Links
 from ..auth.middleware import tenant_of
 from ..config.service_config import ServiceConfig
-from ..graph.scene import Graph, render_upload
+from ..graph.other_renders import render_upload
+from ..graph.scene import Graph
 from ..http.body import abandon_with_client
 from ..http.forms import read_form
 from ..http.off_loop import off_loop

@@ -20,13 +20,8 @@ from ..api.responses import size_of
 from ..api.scene_schema import SceneRequest
 from ..auth.middleware import tenant_of
 from ..config.service_config import ServiceConfig
-from ..graph.scene import (
-    Graph,
-    OnSceneEvent,
-    render,
-    render_cutout,
-    render_layer,
-)
+from ..graph.other_renders import render_cutout, render_layer
+from ..graph.scene import Graph, OnSceneEvent, render
 from ..graph.scene_job import SceneJob
 from ..graph.scene_previews import ScenePreviews
 from ..http.rendering import later

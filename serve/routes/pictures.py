@@ -15,7 +15,8 @@ from ..api.picture_answer import PictureAnswer
 from ..api.responses import safety_body, wants_json
 from ..auth.middleware import refuse_token, tenant_of
 from ..config.service_config import ServiceConfig
-from ..graph.scene import Graph, read_picture
+from ..graph.other_renders import read_picture
+from ..graph.scene import Graph
 from ..http.body import abandon_with_client
 from ..http.body_limits import hold_answer
 from ..http.error_responses import Refusal

@@ -17,7 +17,7 @@ from deployments.imaging.files.encoding import media_type
 
 from ..api.responses import scene_body, scene_headers, wants_events, wants_json
 from ..auth.middleware import tenant_of
-from ..graph.scene import SceneResult
+from ..graph.scene_job import SceneResult
 from ..http.body_limits import hold_answer
 from ..http.error_responses import Refusal
 from ..http.inline_pictures import decode_base64, without_pictures

@@ -10,8 +10,9 @@ from typing import Any
 from deployments.messages import LayerEvent, LayerJob, LayerResult, OutputOptions, Picture, QueueEvent
 
 from ..api import responses
-from ..graph.scene import Graph, SceneResult, render, render_layer
-from ..graph.scene_job import SceneJob
+from ..graph.other_renders import render_layer
+from ..graph.scene import Graph, render
+from ..graph.scene_job import SceneJob, SceneResult
 from ..graph.scene_previews import ScenePreviews
 from ..http.rendering import later
 from ..http.sse import Event, EventProducer

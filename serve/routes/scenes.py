@@ -15,7 +15,8 @@ from ..api.scene_schema import SceneRequest
 from ..auth.middleware import tenant_of
 from ..cast.service import CastService
 from ..config.service_config import ServiceConfig
-from ..graph.scene import Graph, SceneResult, render
+from ..graph.scene import Graph, render
+from ..graph.scene_job import SceneResult
 from ..http.body import abandon_with_client, accept_with_digest, parse
 from ..http.sse import Event, EventStream
 from ..openapi.fragments import SCENE, describe_body, describe_headers, describe_query, together

@@ -29,7 +29,8 @@ from ..api.sheet import (
 from ..auth.middleware import tenant_of
 from ..cast.service import CastService, check_name
 from ..config.service_config import ServiceConfig
-from ..graph.scene import Graph, render_sheet
+from ..graph.other_renders import render_sheet
+from ..graph.scene import Graph
 from ..http.body import abandon_with_client, accept, parse
 from ..http.off_loop import off_loop
 from ..http.paths import is_head

@@ -1,4 +1,4 @@
-"""The whole service on a private Ray of its own, on this machine, for as long as a `with` block lasts."""
+"""Run the whole service on a private Ray of its own, on this machine, while a `with` block lasts."""
 
 from __future__ import annotations
 
@@ -10,19 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
-from typing import TypeVar
 
 import ray
 from ray import serve
-from ray.serve.schema import DeploymentSchema, HTTPOptionsSchema, ServeDeploySchema
+from ray.serve.schema import HTTPOptionsSchema, ServeDeploySchema
 
 from ..app import build
 from ..config import haproxy_mode
 from ..config.access import Authentication
 from ..config.host_names import is_loopback, normalised
-from ..config.layer_settings import ModelSettings
-from ..config.model_names import deployment_names
-from ..config.replica_options import ReplicaOptions
 from ..config.service_config import ServiceConfig
 from ..http import checked_hosts, edge_check, haproxy_launcher
 from ..http.connection_limits import ConnectionLimits
@@ -42,17 +38,13 @@ from .fork_server.running import forking_workers
 from .listen_address import (
     EVERYWHERE,
     check_port,
+    free_port,
     resolve,
     url_of,
 )
-from .listen_address import free_port as free_port
-from .private_ray import OBJECT_STORE_BYTES as OBJECT_STORE_BYTES
+from .one_machine import on_one_node, requested_resources
 from .signals import listen, undisturbed
-from .start_errors import CannotStart as CannotStart
-from .start_errors import RayEnded as RayEnded
-
-AnyOptions = TypeVar("AnyOptions", bound=ReplicaOptions)
-AnyModel = TypeVar("AnyModel", bound=ModelSettings)
+from .start_errors import CannotStart
 
 
 @contextmanager
@@ -136,7 +128,7 @@ def _running(
         try:
             notify(state_folder.described(kept))
             notify("starting Ray…")
-            requested = _requested_resources(config, deploy.applications[0].deployments)
+            requested = requested_resources(config, deploy.applications[0].deployments)
             try:
                 private_ray.start(
                     max(os.cpu_count() or 1, math.ceil(requested["CPU"])), rays, notify, metrics_port
@@ -173,29 +165,6 @@ def answering_to(config: ServiceConfig, *hosts: str) -> ServiceConfig:
     return config.model_copy(update={"allowed_hosts": (*config.allowed_hosts, *names)})
 
 
-def on_one_node(config: ServiceConfig) -> ServiceConfig:
-    """Remove the labels that choose nodes: there is but one node, whatever it is called."""
-
-    def anywhere(options: AnyOptions) -> AnyOptions:
-        return options.model_copy(update={"labels": {}})
-
-    def model_anywhere(model: AnyModel) -> AnyModel:
-        return model.model_copy(update={"replicas": anywhere(model.replicas)})
-
-    layers = {
-        kind: model_anywhere(layer).model_copy(
-            update={"models": tuple(model_anywhere(each) for each in layer.models)}
-        )
-        for kind, layer in config.layers.items()
-    }
-    others = {
-        "merger": anywhere(config.merger),
-        "ingress": anywhere(config.ingress),
-        "worker": anywhere(config.worker),
-    }
-    return config.model_copy(update=layers | others)
-
-
 def _check_edge(url: str, http: HTTPOptionsSchema) -> None:
     """Raise CannotStart where the process that listens has lost its limits, as with another Ray Serve."""
     try:
@@ -228,38 +197,3 @@ def _stop(folder: str) -> None:
                 serve.shutdown()
         ray.shutdown()
     ray_processes.reap(started)
-
-
-def _requested_resources(config: ServiceConfig, overrides: list[DeploymentSchema]) -> dict[str, float]:
-    """Sum the logical resources of all replicas at their fewest.
-
-    Autoscaling goes as far as there is room.
-    """
-    total = {"CPU": 0.0, "GPU": 0.0}
-    names = deployment_names(config.generators)
-    overridden = {each.name: each.model_dump(exclude_unset=True) for each in overrides}
-    for name, options in (
-        *((names[name], model.replicas) for name, model in config.generators.items()),
-        ("Merger", config.merger),
-        ("Ingress", config.ingress),
-        ("JobWorker", config.worker),
-    ):
-        override = overridden.get(name, {})
-        requested = {"CPU": options.num_cpus, "GPU": options.num_gpus, "memory": options.memory_bytes or 0}
-        requested |= options.resources
-        if actor := override.get("ray_actor_options"):
-            # They replace all that the configuration says; an actor that names no CPUs gets one.
-            named = {"CPU": ("num_cpus", 1), "GPU": ("num_gpus", 0), "memory": ("memory", 0)}
-            requested = {resource: actor.get(key, least) for resource, (key, least) in named.items()}
-            requested |= actor.get("resources") or {}
-        replicas = override.get("num_replicas") or override.get("autoscaling_config") or _replicas(options)
-        replicas = replicas if isinstance(replicas, int) else 1
-        for resource, amount in requested.items():
-            total[resource] = total.get(resource, 0.0) + replicas * (amount or 0)
-    return total
-
-
-def _replicas(options: ReplicaOptions) -> int:
-    if options.autoscaling is None:
-        return options.num_replicas or 1
-    return max(1, int(options.autoscaling.get("min_replicas", 1)))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from threading import Event
 from typing import Any, Literal
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from deployments.errors import InvalidRequest, NotReady, Overloaded, ScenewrightError
+from deployments.errors import NotReady, Overloaded, ScenewrightError
 from deployments.merge_work import MEGA
 from deployments.messages import PictureFormat
 from deployments.queueing.work_queue import QueuedThreads, QueuedWork
@@ -19,17 +18,16 @@ from deployments.queueing.work_queue import QueuedThreads, QueuedWork
 from ..api.cast_request import CastBody
 from ..api.members import Member
 from ..books.book import Book, Page
-from ..books.fonts import Fonts, MissingGlyph
+from ..books.fonts import Fonts
 from ..books.psd import Figure
 from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal
 from ..jobs.job_service import JobService
-from ..pictures.store import story_holder
+from ..pictures.holds import story_holder
 from .book_files import BookFile, BookFiles, Making
-from .pages import shown_in
+from .book_texts import alt_text, book_language, book_texts, chosen_fonts
 from .service import NO_PICTURE, StoryService, StoryState, page_of
 from .story import Story, as_json
-from .texts import NO_LETTER, in_language, languages_of
 
 Kind = Literal["pdf", "epub", "zip"]
 MEDIA_TYPES: Mapping[Kind, str] = {
@@ -87,7 +85,7 @@ class StoryBooks:
             elif scene.status == "cancelled":
                 why = "was cancelled"
             raise Refusal(404, "not_found", f"there is no book yet: page {scene.number} {why}")
-        return state, _language(state.story, language)
+        return state, book_language(state.story, language)
 
     async def make(self, owner: str, state: StoryState, language: str, kind: Kind) -> BookFile:
         """Return a book. Raises Refusal, NotReady and InvalidRequest, which names a text without a font."""
@@ -167,15 +165,15 @@ class StoryBooks:
         from ..books.epub import write_epub
         from ..books.pdf import write_pdf
 
-        texts = _texts(state.story, language)
-        fonts = _chosen(self._fonts, texts, language)
+        texts = book_texts(state.story, language)
+        fonts = chosen_fonts(self._fonts, texts, language)
         pictures = [
             making.add(f"page-{number}", self._page(owner, state, number, whole=False)[0])
             for number in state.story.in_books()
         ]
         title, author, *told = texts.values()
         pages = [
-            Page(text, _alt(state.story, number, language), picture)
+            Page(text, alt_text(state.story, number, language), picture)
             for number, text, picture in zip(state.story.in_books(), told, pictures, strict=True)
         ]
         book = Book(state.job.id, title, pages, language, author, state.job.created_at)
@@ -222,45 +220,3 @@ def _inline(member: Member) -> dict[str, Any]:
     lists = {name: list(value) for name, value in given.items() if isinstance(value, tuple)}
     body = CastBody.model_validate(given | lists)
     return body.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-
-
-def _language(story: Story, asked: str | None) -> str:
-    request = story.request
-    known = languages_of([request.title, *(page.text for page in request.pages)], request.language)
-    if asked is None and known:
-        return known[0]
-    if asked in known:
-        return str(asked)
-    listed = ", ".join(known) or "none"
-    message = f"not every page has a text in {asked or request.language}; in all of them: {listed}"
-    raise InvalidRequest(message, "language")
-
-
-def _texts(story: Story, language: str) -> dict[str, str]:
-    """Return all that is set, by the parameters' paths: the title, the author, then each page's text."""
-    request = story.request
-    texts = {
-        "title": in_language(request.title, language, request.language),
-        "author": request.author,
-        **{
-            f"pages.{number}.text": in_language(request.pages[number].text, language, request.language)
-            for number in story.in_books()
-        },
-    }
-    return {param: text or "" for param, text in texts.items()}
-
-
-def _alt(story: Story, number: int, language: str) -> str:
-    page = story.request.pages[number]
-    own = in_language(page.alt, language, story.request.language) if page.alt else None
-    return own or re.sub(NO_LETTER, " ", shown_in(page, story.members))
-
-
-def _chosen(fonts: Fonts, texts: Mapping[str, str], language: str) -> Any:
-    """Return the fonts of a book. Raises InvalidRequest with the parameter whose letter none has."""
-    try:
-        return fonts.for_texts(texts.values(), language)
-    except MissingGlyph as missing:
-        param = next((name for name, text in texts.items() if missing.letter in text), "title")
-        message = f"{param}: {missing}; an operator names fonts under books.fonts"
-        raise InvalidRequest(message, param) from None

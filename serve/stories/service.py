@@ -15,7 +15,7 @@ from ..api.input_pictures import NONE, Known
 from ..api.layer_schema import PictureInput
 from ..api.loras import with_lora_files
 from ..api.members import Member
-from ..api.resolve import SEED_BITS
+from ..api.resolve_layer import SEED_BITS
 from ..api.scene_schema import SceneRequest
 from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal

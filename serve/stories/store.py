@@ -12,17 +12,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, insert, select, update
 
+from ..jobs.job_admission import PicturesGone, TooManyWaiting, check_key
+from ..jobs.job_rows import open_scenes, scene_row, this_job, worked_off_in_s
 from ..jobs.states import NewScene
-from ..jobs.store import (
-    PicturesGone,
-    TooManyWaiting,
-    check_key,
-    open_scenes,
-    scene_row,
-    this_job,
-    worked_off_in_s,
-)
-from ..pictures.store import hold, story_holder
+from ..pictures.holds import hold, story_holder
 from ..state.database import now_of, reading
 from ..state.storage_budget import StorageBudget, lock_storage
 from ..state.tables import jobs, scenes, stories

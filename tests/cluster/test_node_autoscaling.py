@@ -14,7 +14,7 @@ from ray import serve as ray_serve
 from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID, FAKE_HEAD_NODE_TYPE
 from ray.cluster_utils import Cluster
 
-from serve.runtime.local_cluster import free_port
+from serve.runtime.listen_address import free_port
 from tests.support.node_policy import POLICY
 from tests.support.polling import until
 from tests.support.ray_cluster import Load, Service, graph, private_ray

@@ -18,7 +18,7 @@ import yaml
 from ray import serve as ray_serve
 from sqlalchemy import Engine
 
-from serve.runtime.local_cluster import free_port
+from serve.runtime.listen_address import free_port
 from tests.support.databases import clear, postgres
 from tests.support.drill_row import Row
 from tests.support.pods import REPOSITORY, Pod, can_mount

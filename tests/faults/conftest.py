@@ -12,6 +12,7 @@ import pytest
 
 from serve.config.service_config import ServiceConfig
 from serve.runtime import local_cluster
+from serve.runtime.listen_address import free_port
 from tests.support.drilled_service import (
     BODY_TIMEOUT_S,
     LEASE_S,
@@ -39,7 +40,7 @@ def drilled(tmp_path_factory: pytest.TempPathFactory) -> ServiceConfig:
 
 @pytest.fixture(scope="package")
 def url(drilled: ServiceConfig) -> Iterator[str]:
-    with local_cluster.running(drilled, "127.0.0.1", local_cluster.free_port()) as address:
+    with local_cluster.running(drilled, "127.0.0.1", free_port()) as address:
         yield address
 
 

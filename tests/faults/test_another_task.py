@@ -15,7 +15,7 @@ import httpx
 import pytest
 import yaml
 
-from serve.runtime import local_cluster
+from serve.runtime.listen_address import free_port
 from tests.support.drill_row import Row
 from tests.support.polling import until
 
@@ -45,7 +45,7 @@ def test_a_model_of_another_task(tmp_path: Path, row: Row) -> None:
     application["character"]["generator"] = {"model": {"source": str(model), "threads": 1}}
     file, out = tmp_path / "serve.yaml", tmp_path / "out"
     file.write_text(yaml.safe_dump(content))
-    port = local_cluster.free_port()
+    port = free_port()
     command = [sys.executable, "-m", "serve.cli", "serve", "--config", str(file), "--port", str(port)]
     environment = {**os.environ, "SCENEWRIGHT_STATE_DIR": str(tmp_path / "state")}
     with out.open("w") as written:

@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from serve.runtime.local_cluster import free_port
+from serve.runtime.listen_address import free_port
 from tests.support.drill_row import Row
 from tests.support.drilled_service import scene
 from tests.support.own_process import REPOSITORY, gone, served, wait_until_ready

@@ -8,12 +8,13 @@ import httpx
 import pytest
 
 from serve.runtime import local_cluster
+from serve.runtime.listen_address import free_port
 from tests.support.running_service import simulated_config
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with local_cluster.running(simulated_config(), "127.0.0.1", local_cluster.free_port()) as address:
+    with local_cluster.running(simulated_config(), "127.0.0.1", free_port()) as address:
         yield address
 
 

@@ -17,7 +17,7 @@ import yaml
 from click.testing import CliRunner
 
 from serve.commands.keys import keys
-from serve.runtime.local_cluster import free_port
+from serve.runtime.listen_address import free_port
 from serve.runtime.private_ray import PATIENT
 from tests.support.polling import until
 

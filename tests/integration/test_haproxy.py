@@ -22,7 +22,8 @@ import pytest
 import yaml
 
 from scenewright import Retries, Scenewright
-from serve.runtime import haproxy, local_cluster
+from serve.runtime import haproxy
+from serve.runtime.listen_address import free_port
 from tests.support.exported_metrics import Series, empty_panels, samples, wait_for_series
 from tests.support.polling import until
 from tests.support.running_service import AUTOSCALED, EVENTS, REPOSITORY, events, replica, simulated_config
@@ -66,7 +67,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """As its file asks for it, in a process of its own, beside whatever has HAProxy's usual ports."""
     folder = tmp_path_factory.mktemp("haproxy")
     (folder / "serve.yaml").write_text(yaml.safe_dump(configuration(str(folder / "state"))))
-    port, metrics = (local_cluster.free_port() for _ in range(2))
+    port, metrics = (free_port() for _ in range(2))
     environment = os.environ | {
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
         "RAY_metrics_report_interval_ms": "500",

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from serve.runtime import local_cluster
+from serve.runtime.listen_address import free_port
 from tests.support.polling import until
 from tests.support.running_service import replica, simulated_config
 
@@ -32,7 +33,7 @@ def serving(state_dir: Path) -> AbstractContextManager[str]:
     config = simulated_config(0.02)
     jobs = replace(config.jobs, lease_s=2, poll_s=0.1)
     config = config.model_copy(update={"state_dir": str(state_dir), "jobs": jobs})
-    return local_cluster.running(config, "127.0.0.1", local_cluster.free_port())
+    return local_cluster.running(config, "127.0.0.1", free_port())
 
 
 class Service:

@@ -13,6 +13,7 @@ import pytest
 import ray
 
 from serve.runtime import local_cluster
+from serve.runtime.listen_address import free_port
 from tests.support.running_service import REPOSITORY, simulated_config
 
 MIX = {
@@ -29,7 +30,7 @@ def url() -> Iterator[str]:
     for part in (data["character"]["replicas"], data["background"]["replicas"], data["merger"]):
         part["num_replicas"] = 2
     doubled = type(config).model_validate(data)
-    with local_cluster.running(doubled, "127.0.0.1", local_cluster.free_port()) as address:
+    with local_cluster.running(doubled, "127.0.0.1", free_port()) as address:
         yield address
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from serve.config.service_config import ServiceConfig
 from serve.runtime import local_cluster
+from serve.runtime.listen_address import free_port
 from tests.support.polling import until
 from tests.support.running_service import simulated_config
 
@@ -24,7 +25,7 @@ def url() -> Iterator[str]:
         data[kind]["generator"]["generation"]["result_cache_bytes"] = 64 << 20
         data[kind]["replicas"] |= {"num_replicas": 2, "max_ongoing_requests": 4, "max_queued_requests": 30}
     config = ServiceConfig.model_validate(data)
-    with local_cluster.running(config, "127.0.0.1", local_cluster.free_port()) as address:
+    with local_cluster.running(config, "127.0.0.1", free_port()) as address:
         yield address
 
 

@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from serve.runtime import local_cluster
+from serve.runtime.listen_address import free_port
 from tests.support.polling import until
 from tests.support.running_service import REPOSITORY
 
@@ -27,7 +27,7 @@ RATE = 0.6
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[tuple[str, int]]:
     """The address of a service in a process tree of its own, and the process at its root."""
-    port = local_cluster.free_port()
+    port = free_port()
     command = ["-m", "serve.cli", "serve", "--config", "serve/simulated.yaml", "--port", str(port)]
     environment = {**os.environ, "SCENEWRIGHT_STATE_DIR": str(tmp_path / "state")}
     server = subprocess.Popen([sys.executable, *command], cwd=REPOSITORY, env=environment)

@@ -18,6 +18,7 @@ import pytest
 
 from serve.config.service_config import ServiceConfig
 from serve.runtime import local_cluster
+from serve.runtime.listen_address import free_port
 from tests.support.polling import until
 from tests.support.running_service import simulated_config
 
@@ -48,7 +49,7 @@ def url(state: Path) -> Iterator[str]:
     data["state_dir"] = str(state)
     data["jobs"] |= {"concurrency": 4, "poll_s": 0.1}
     config = ServiceConfig.model_validate(data)
-    with local_cluster.running(config, "127.0.0.1", local_cluster.free_port()) as address:
+    with local_cluster.running(config, "127.0.0.1", free_port()) as address:
         yield address
 
 

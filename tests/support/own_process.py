@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from serve.runtime import local_cluster
+from serve.runtime.listen_address import free_port
 from tests.support.polling import until
 
 REPOSITORY = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ def served(
 
     Stop it as Ctrl-C does, if it still runs.
     """
-    port = port or local_cluster.free_port()
+    port = port or free_port()
     command = [sys.executable, "-m", "serve.cli", "serve", "--config", str(config), "--port", str(port)]
     environment = {**os.environ, "SCENEWRIGHT_STATE_DIR": str(folder / "state"), **(settings or {})}
     out = folder / "out"

@@ -24,7 +24,7 @@ from ray.util import list_named_actors
 
 from serve.config.serve_file import SHIPPED_FOLDER
 from serve.runtime.driver_metrics import unexported
-from serve.runtime.local_cluster import free_port
+from serve.runtime.listen_address import free_port
 from serve.runtime.private_ray import PATIENT, patient_for_the_node
 from tests.support.polling import until
 

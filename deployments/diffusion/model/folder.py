@@ -5,11 +5,9 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
-import json
 import logging
 import re
-import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +17,8 @@ import diffusers
 import transformers
 
 from deployments.diffusion.model.families import family_of
-from deployments.diffusion.model.load_errors import blamed, misshapen
+from deployments.diffusion.model.load_errors import blamed
+from deployments.diffusion.model.load_network import SAFELY, load_network
 from deployments.diffusion.model.model_files import (
     NOT_LOADED,
     check_model_files,
@@ -28,7 +27,6 @@ from deployments.diffusion.model.model_files import (
     read_index,
 )
 from deployments.diffusion.model.quantization import Quantization
-from deployments.diffusion.model.safetensors_header import Header
 from deployments.errors import ModelUnusable
 
 Pipeline = Any
@@ -42,10 +40,6 @@ RENAMED = {"MT5Tokenizer": "T5Tokenizer", "MT5TokenizerFast": "T5TokenizerFast"}
 """Classes that transformers 5 has under another name."""
 MAY_BE_LEFT_OUT = ("text_encoder_3", "tokenizer_3")
 """Stable Diffusion 3 without its largest text encoder."""
-UNREAD = {"AutoencoderTiny": frozenset({"block_out_channels"})}
-"""Keys that a class of diffusers writes into its config.json, and warns about when it reads them."""
-SAFELY = {"use_safetensors": True, "trust_remote_code": False}
-REPORTING = SAFELY | {"output_loading_info": True}
 
 
 @dataclass(frozen=True)
@@ -92,42 +86,6 @@ def load_folder(
     parts |= {part: None for part in left_out if part in expected and part not in parts}
     with blamed(shown), _small_vae_expected():
         return made.from_pretrained(str(folder), local_files_only=True, **SAFELY, **parts, **arguments)
-
-
-def load_network(
-    kind: Any, folder: Path, shown: str, stem: str, weights: Mapping[str, Header], dtype: Any, **more: Any
-) -> Any:
-    """Load one network of class `kind` from these of its folder's weight files.
-
-    `more`: how it is quantized. Raises NotReady or ModelUnusable, naming the file.
-    """
-    files = next(iter(weights)) if len(weights) == 1 else f"{len(weights)} shards"
-    unread = UNREAD.get(kind.__name__, frozenset())
-    with blamed(f"{shown} ({files})"), _plainly_named(folder, stem, weights, unread) as plain:
-        network, found = kind.from_pretrained(
-            str(plain),
-            dtype=dtype,
-            local_files_only=True,
-            ignore_mismatched_sizes=True,
-            **REPORTING,
-            **more,
-        )
-        check_weights(found, shown, weights)
-    return network
-
-
-def check_weights(found: Mapping[str, Any], shown: str, weights: Mapping[str, Header]) -> None:
-    """Raise ModelUnusable where a network's weights are not all in its files, or of another shape there.
-
-    `found`: what from_pretrained says of them. Both libraries would leave them to chance, with a warning.
-    """
-    for name, there, wanted in sorted(found["mismatched_keys"]):
-        file = next((f" ({file})" for file, header in weights.items() if name in header), "")
-        raise ModelUnusable(f"{shown}{file}: {misshapen(name, tuple(there), tuple(wanted))}")
-    missing = sorted(found["missing_keys"])
-    if missing:
-        files = f" ({', '.join(weights)})" if weights else ""
-        raise ModelUnusable(f"{shown} lacks {len(missing)} of its weights, {missing[0]} among them{files}")
 
 
 def _parameters(pipeline: Any) -> Mapping[str, Any]:
@@ -206,30 +164,6 @@ def _check_words(parts: Mapping[str, Any], shown: str) -> None:
 
 
 @contextmanager
-def _plainly_named(
-    folder: Path, stem: str, weights: Mapping[str, Header], unread: Collection[str] = ()
-) -> Iterator[Path]:
-    """Make a folder of links, where the chosen weights have the one name that both libraries look for.
-
-    Its config.json lacks the keys that are `unread`.
-
-    Variants and shards have several spellings, and each library reads others of them.
-    """
-    with tempfile.TemporaryDirectory(prefix="scenewright-weights-") as made:
-        plain = Path(made)
-        for file in folder.iterdir():
-            if file.suffix == ".json" and ".index." not in file.name:
-                (plain / file.name).symlink_to(file.resolve())
-        if unread:
-            _leave_out(plain / "config.json", unread)
-        if len(weights) == 1:
-            (plain / f"{stem}.safetensors").symlink_to((folder / next(iter(weights))).resolve())
-        else:
-            _link_shards(folder, plain, stem, weights)
-        yield plain
-
-
-@contextmanager
 def _small_vae_expected() -> Iterator[None]:
     """Drop diffusers' warning of a VAE that takes the place of the one in a pipeline's annotation."""
     logger = logging.getLogger("diffusers.pipelines.pipeline_utils")
@@ -244,24 +178,3 @@ def _small_vae_expected() -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(is_news)
-
-
-def _leave_out(config: Path, keys: Collection[str]) -> None:
-    """Replace a link to a configuration by a copy without these keys. What cannot be read stays as it is."""
-    try:
-        read = json.loads(config.read_text(encoding="utf-8"))
-        kept = {key: value for key, value in read.items() if key not in keys}
-    except (OSError, ValueError, AttributeError):
-        return
-    config.unlink()
-    config.write_text(json.dumps(kept), encoding="utf-8")
-
-
-def _link_shards(folder: Path, plain: Path, stem: str, weights: Mapping[str, Header]) -> None:
-    weight_map: dict[str, str] = {}
-    for number, (name, header) in enumerate(weights.items(), 1):
-        link = f"{stem}-{number:05d}-of-{len(weights):05d}.safetensors"
-        (plain / link).symlink_to((folder / name).resolve())
-        weight_map |= dict.fromkeys(header.names, link)
-    index = {"metadata": {"total_size": 0}, "weight_map": weight_map}
-    (plain / f"{stem}.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")

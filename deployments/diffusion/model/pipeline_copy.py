@@ -11,26 +11,28 @@ import inspect
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial, wraps
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
 import diffusers
 from diffusers.configuration_utils import FrozenDict
 
-from deployments.diffusion.model.batched_calls import Call, CallReader, RowRules
+from deployments.diffusion.model.batched_calls import RowRules
 from deployments.diffusion.model.encoded_prompts import EncodedPrompts
 from deployments.diffusion.model.family import Family, Task
-from deployments.diffusion.model.ip_adapter import OF_ROWS, IpAdapter, ReferenceRows
+from deployments.diffusion.model.ip_adapter import IpAdapter
+from deployments.diffusion.model.network_proxies import (
+    ControlNetProxy,
+    DenoiserProxy,
+    OnStep,
+    VaeProxy,
+    Wait,
+    is_half,
+    observed_step,
+    within_context,
+)
+from deployments.diffusion.model.reference_attention import OF_ROWS
 from deployments.diffusion.model.unguided_step import UnguidedSteps
-
-Where = Literal["controlnet", "denoiser", "decoder"]
-Wait = Callable[[Where, Call], Any]
-"""Returns what the call returns, once it was made."""
-OnStep = Callable[[Any, Any, Any, Any], None]
-"""Is given the scheduler, the prediction, the timestep and the sample, before the step."""
-NO_NOISE = ("AutoencoderKL", "AsymmetricAutoencoderKL", "AutoencoderTiny", "PatchAutoencoder")
-"""VAEs that take a generator when they decode, and draw nothing from it."""
-
 
 CHANNELS_OF_WORDS = 4
 
@@ -73,7 +75,7 @@ class PipelineCopies:
         self._exact = exact
         self._vae_dtype = pipeline.vae.dtype
         # These pipelines cast it there and back at every picture, in the middle of another's.
-        if hasattr(pipeline, "upcast_vae") and pipeline.vae.config.force_upcast and _is_half(pipeline.vae):
+        if hasattr(pipeline, "upcast_vae") and pipeline.vae.config.force_upcast and is_half(pipeline.vae):
             pipeline.vae.float()
         self._exact = exact
         self._prompts = EncodedPrompts(capacity)
@@ -110,12 +112,12 @@ class PipelineCopies:
         made.__class__ = self._kinds[type(of_task).__name__]
         # Rebuilding it from its configuration would re-apply defaults that the model's files override.
         scheduler = copy.deepcopy(pipeline.scheduler)
-        scheduler.step = _observed(scheduler, before_step, after_step)
+        scheduler.step = observed_step(scheduler, before_step, after_step)
         if posed:
-            made.__dict__["controlnet"] = _ControlNet(self._controlnet, wait)
+            made.__dict__["controlnet"] = ControlNetProxy(self._controlnet, wait)
         denoiser = getattr(pipeline, self._denoiser)
         made.__dict__ |= {
-            self._denoiser: _Denoiser(
+            self._denoiser: DenoiserProxy(
                 denoiser,
                 wait,
                 self._rules,
@@ -125,10 +127,10 @@ class PipelineCopies:
                 None if self._ip_adapter is None else self._ip_adapter.of_one(reference_scale),
                 _config_for(task, denoiser, pipeline.vae),
             ),
-            "vae": _Vae(pipeline.vae, wait, self._vae_dtype),
+            "vae": VaeProxy(pipeline.vae, wait, self._vae_dtype),
             "scheduler": scheduler,
             "encode_prompt": partial(
-                self._prompts.encode, _inside(changed.in_texts, made.encode_prompt), changed.texts_key
+                self._prompts.encode, within_context(changed.in_texts, made.encode_prompt), changed.texts_key
             ),
             "_num_timesteps": None,
             "_progress_bar_config": {"disable": True},
@@ -195,16 +197,6 @@ def _square_unet(unet: Any) -> Iterator[None]:
         unet._internal_dict = own
 
 
-def _inside(
-    context: Callable[[], AbstractContextManager[None]], call: Callable[..., Any]
-) -> Callable[..., Any]:
-    def called(*positional: Any, **named: Any) -> Any:
-        with context():
-            return call(*positional, **named)
-
-    return called
-
-
 @contextmanager
 def no_warnings() -> Iterator[None]:
     """Keep what was said when the model was loaded from being said again."""
@@ -214,105 +206,3 @@ def no_warnings() -> Iterator[None]:
         yield
     finally:
         diffusers.utils.logging.set_verbosity(before)
-
-
-class _Network:
-    """Replace a network in a copy of a pipeline: the same in everything but its calls."""
-
-    def __init__(self, network: Any, wait: Wait) -> None:
-        self._network = network
-        self._wait = wait
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._network, name)
-
-
-class _Denoiser(_Network):
-    def __init__(
-        self,
-        network: Any,
-        wait: Wait,
-        rules: RowRules,
-        exact: bool,
-        unguided_steps: UnguidedSteps,
-        unguided: Callable[[], int | None],
-        references: ReferenceRows | None,
-        config: Any,
-    ) -> None:
-        super().__init__(network, wait)
-        self.config = config
-        self._reader = CallReader(type(network).forward, rules, exact)
-        self._unguided_steps = unguided_steps
-        self._unguided = unguided
-        self._references = references
-
-    def __call__(self, *positional: Any, **keywords: Any) -> Any:
-        if self._references is not None:
-            keywords = self._references.carried(positional, keywords)
-        call, make = self._reader.read(positional, keywords), partial(self._wait, "denoiser")
-        step = self._unguided()
-        if step is None:
-            return make(call)
-        return self._unguided_steps.make(call, step, self._reader.read, make)
-
-    def cache_context(self, *names: Any, **where: Any) -> AbstractContextManager[None]:
-        """Leave out the context of step caches: it is the network's, and others' calls come in between."""
-        return nullcontext()
-
-
-class _ControlNet(_Network):
-    """The ControlNet in a copy. Pipelines ask for its class."""
-
-    def __init__(self, network: Any, wait: Wait) -> None:
-        super().__init__(network, wait)
-        self._reader = CallReader(type(network).forward, RowRules())
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        return type(self._network)
-
-    def __call__(self, *positional: Any, **keywords: Any) -> Any:
-        sample = positional[0]
-        # One for each row, so that pictures of other scales share the forward.
-        scale = sample.new_full((len(sample), 1, 1, 1), keywords["conditioning_scale"])
-        keywords["conditioning_scale"] = scale
-        return self._wait("controlnet", self._reader.read(positional, keywords))
-
-
-class _Vae(_Network):
-    """The VAE in a copy. `dtype`: what this pipeline has cast it to; the network stays as it is, for all."""
-
-    def __init__(self, network: Any, wait: Wait, dtype: Any) -> None:
-        super().__init__(network, wait)
-        self._reader = CallReader(type(network).decode, RowRules())
-        self.dtype = dtype
-
-    def decode(self, *positional: Any, **keywords: Any) -> Any:
-        if type(self._network).__name__ in NO_NOISE:
-            keywords.pop("generator", None)
-        return self._wait("decoder", self._reader.read(positional, keywords))
-
-    def encode(self, image: Any, *positional: Any, **keywords: Any) -> Any:
-        """Encode in the network's own precision: a pipeline that has cast it has cast the picture with it."""
-        return self._network.encode(image.to(self._network.dtype), *positional, **keywords)
-
-    def to(self, dtype: Any) -> _Vae:
-        self.dtype = dtype
-        return self
-
-
-def _is_half(network: Any) -> bool:
-    return str(network.dtype) == "torch.float16"
-
-
-def _observed(scheduler: Any, before: OnStep, after: Callable[[], None]) -> Callable[..., Any]:
-    step = scheduler.step
-
-    @wraps(step)  # Pipelines inspect its parameters.
-    def observed(model_output: Any, timestep: Any, sample: Any, *more: Any, **named: Any) -> Any:
-        before(scheduler, model_output, timestep, sample)
-        stepped = step(model_output, timestep, sample, *more, **named)
-        after()
-        return stepped
-
-    return observed

@@ -14,7 +14,8 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 from deployments.diffusion.model.batched_calls import Call
 from deployments.diffusion.model.family import Task
-from deployments.diffusion.model.pipeline_copy import UNCHANGED, Changed, OnStep, PipelineCopies, Where
+from deployments.diffusion.model.network_proxies import OnStep, Where
+from deployments.diffusion.model.pipeline_copy import UNCHANGED, Changed, PipelineCopies
 from deployments.diffusion.painter import WHOLE
 
 log = logging.getLogger(__name__)

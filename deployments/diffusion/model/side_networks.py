@@ -10,9 +10,10 @@ import diffusers
 import transformers
 from huggingface_hub import hf_hub_download, snapshot_download
 
-from deployments.diffusion.model.folder import STEMS, load_network
+from deployments.diffusion.model.folder import STEMS
 from deployments.diffusion.model.hub import CONFIGURATION, HUB_ID, offline
 from deployments.diffusion.model.load_errors import blamed
+from deployments.diffusion.model.load_network import load_network
 from deployments.diffusion.model.model_files import check_network, part_weights, read_json
 from deployments.errors import ModelUnusable, NotReady
 

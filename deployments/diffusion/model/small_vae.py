@@ -16,9 +16,10 @@ import numpy as np
 from PIL import Image
 
 from deployments.diffusion.latent_previews import to_pixels
-from deployments.diffusion.model.folder import REPORTING, STEMS, check_weights, load_network
+from deployments.diffusion.model.folder import STEMS
 from deployments.diffusion.model.hub import HUB_ID, offline
 from deployments.diffusion.model.load_errors import blamed
+from deployments.diffusion.model.load_network import REPORTING, check_weights, load_network
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.model_files import check_network, part_weights
 from deployments.diffusion.model.networks import denoiser_of, latent_channels

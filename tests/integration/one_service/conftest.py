@@ -9,6 +9,7 @@ import pytest
 
 from serve.config.service_config import ServiceConfig
 from serve.runtime import local_cluster
+from serve.runtime.listen_address import free_port
 from serve.telemetry.tracing import TracingConfig
 from tests.support.otlp_collector import Collector, collector_running
 from tests.support.running_service import AUTOSCALED, ONE_STEP_S, simulated_config
@@ -28,7 +29,7 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(scope="package")
 def metrics_port() -> int:
-    return local_cluster.free_port()
+    return free_port()
 
 
 @pytest.fixture(scope="package")
@@ -48,7 +49,7 @@ def url(configured: ServiceConfig, metrics_port: int) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as environment:
         for name, value in ENVIRONMENT.items():
             environment.setenv(name, value)
-        port = local_cluster.free_port()
+        port = free_port()
         with local_cluster.running(configured, "127.0.0.1", port, metrics_port=metrics_port) as address:
             yield address
 

@@ -13,7 +13,7 @@ import httpx
 from PIL import Image
 
 from serve.config.service_config import ServiceConfig
-from serve.runtime.local_cluster import free_port
+from serve.runtime.listen_address import free_port
 from serve.state.open_state import open_state
 from serve.webhooks.secrets import secret_of
 from tests.support.polling import until

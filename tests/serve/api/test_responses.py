@@ -19,7 +19,7 @@ from serve.api.responses import (
     scene_response,
     wants_json,
 )
-from serve.graph.scene import SceneResult
+from serve.graph.scene_job import SceneResult
 
 SCENE: dict[str, Any] = {
     "character": {"prompt": "a knight", "steps": 2, "width": 64, "height": 64},

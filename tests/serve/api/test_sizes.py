@@ -4,7 +4,7 @@ import pytest
 
 from deployments.diffusion.model.registry import describe
 from deployments.errors import InvalidRequest
-from serve.api.sizes import frame_shaped, frame_size, layer_size
+from serve.api.resolve_layer import frame_shaped, frame_size, layer_size
 from serve.config.request_limits import Limits
 
 

@@ -20,6 +20,8 @@ ADDED = {"__main__", "choices", "cli", "commands", "django_settings", "story_age
     "pictures",
     "placeholders",
     "prompts",
+    "call",
+    "member_calls",
     "story_calls",
     "story_methods",
     "webhooks",

@@ -26,7 +26,9 @@ from serve.config.serve_file import (
     load,
 )
 from serve.config.unserved_keys import UNSERVED
-from serve.runtime import deploying, local_cluster
+from serve.runtime import deploying
+from serve.runtime.one_machine import requested_resources
+from serve.runtime.start_errors import CannotStart
 
 SIMULATED = yaml.safe_load((SHIPPED_FOLDER / "simulated.yaml").read_text())
 ENV = {"env_vars": {"PAINT": "wet"}}
@@ -375,7 +377,7 @@ def test_resources_are_counted_as_they_are_overridden(tmp_path: Path) -> None:
         {"name": "Background", "num_replicas": 2},
     ]
     file = load(written(tmp_path, content))
-    requested = local_cluster._requested_resources(file.config, file.deploy.applications[0].deployments)
+    requested = requested_resources(file.config, file.deploy.applications[0].deployments)
     assert (requested["GPU"], requested["CPU"]) == (6, 3)
 
 
@@ -388,7 +390,7 @@ def test_a_failed_deployment_is_one_sentence(
     monkeypatch.setattr(
         deploying.serve, "status", lambda: SimpleNamespace(applications={"scenewright": failed})
     )
-    with pytest.raises(local_cluster.CannotStart) as caught:
+    with pytest.raises(CannotStart) as caught:
         served(load(SHIPPED_FOLDER / "simulated.yaml"), ray_serve)
     assert str(caught.value) == "Ray Serve could not deploy scenewright: ValueError: no such policy"
 

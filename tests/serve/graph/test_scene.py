@@ -13,13 +13,13 @@ from ray.serve.exceptions import BackPressureError, RayServeException
 
 from deployments.errors import DeadlineExceeded, GenerationFailed, NotReady, Overloaded
 from deployments.messages import LayerJob, OutputOptions
-from serve.graph import scene
+from serve.graph import other_renders, scene
 from serve.graph.scene_job import SceneJob
 from tests.support.fake_handles import NEVER, Fakes, Method, died
 
 # The fakes return words where the real ones return pictures.
 render: Any = scene.render
-render_layer: Any = scene.render_layer
+render_layer: Any = other_renders.render_layer
 
 
 def lost() -> ObjectLostError:

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 from starlette.datastructures import Headers
 
-from serve.http.body import PIECE_BYTES, decoder_for
+from serve.http.body import decoder_for
 from serve.http.error_responses import Refusal
+from serve.http.inflated_bodies import PIECE_BYTES
 from tests.support.scene_requests import SCENE, SMALL, error_of
 
 JSON = {"Content-Type": "application/json"}

@@ -12,8 +12,7 @@ from deployments.errors import GenerationFailed
 from deployments.messages import LayerJob, LayerResult, LayerTimings
 from serve.api.resolve import admit_scene
 from serve.api.scene_schema import SceneRequest
-from serve.graph.scene import SceneResult
-from serve.graph.scene_job import SceneJob
+from serve.graph.scene_job import SceneJob, SceneResult
 from serve.jobs.consistency import consistent
 from serve.jobs.states import NewScene
 from serve.jobs.store import JobStore

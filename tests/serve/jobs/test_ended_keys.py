@@ -11,9 +11,10 @@ from sqlalchemy import Engine, select
 from serve.auth.key_store import KeyStore
 from serve.config.access import EndedWork
 from serve.jobs import ended_keys
+from serve.jobs.job_admission import KeyEnded
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
-from serve.jobs.store import JobStore, KeyEnded
+from serve.jobs.store import JobStore
 from serve.state.tables import keys as keys_table
 
 New = Callable[[int], list[NewScene]]

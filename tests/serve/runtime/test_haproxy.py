@@ -21,6 +21,8 @@ from serve.config.service_config import ServiceConfig
 from serve.http import haproxy_launcher
 from serve.ingress import Ingress
 from serve.runtime import haproxy, local_cluster
+from serve.runtime.listen_address import free_port
+from serve.runtime.start_errors import CannotStart
 
 LOOPBACK = ("127.0.0.1", 1)
 ASKS = ServiceConfig(ingress=IngressOptions(haproxy=True))
@@ -66,7 +68,7 @@ def test_a_service_of_this_machine_alone_requires_no_key(host: str, requested: A
 @pytest.mark.usefixtures("mode")
 def test_where_it_would_not_reach_the_edge_nothing_starts() -> None:
     with (
-        pytest.raises(local_cluster.CannotStart, match=r"let --host be that, or 0\.0\.0\.0"),
+        pytest.raises(CannotStart, match=r"let --host be that, or 0\.0\.0\.0"),
         local_cluster.running(ServiceConfig(), "192.0.2.1", 8000),
     ):
         pytest.fail("it started")
@@ -127,7 +129,7 @@ def test_where_there_is_no_haproxy_nothing_starts(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(haproxy_launcher, "find_haproxy", missing)
     with (
-        pytest.raises(local_cluster.CannotStart, match="there is none here"),
+        pytest.raises(CannotStart, match="there is none here"),
         local_cluster.running(ASKS, "127.0.0.1", 0),
     ):
         pytest.fail("it started")
@@ -177,7 +179,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
 
 def test_a_second_one_on_this_machine_has_ports_of_its_own(taken: dict[str, int]) -> None:
     said: list[str] = []
-    port = local_cluster.free_port()
+    port = free_port()
     chosen = haproxy.private_ports("127.0.0.1", port, said.append)
     assert chosen.keys() == taken.keys()
     assert len({port, *taken.values(), *map(int, chosen.values())}) == 7
@@ -189,7 +191,7 @@ def test_a_second_one_on_this_machine_has_ports_of_its_own(taken: dict[str, int]
 
 def test_the_only_one_has_ray_s_usual_ports(taken: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     for name in taken:
-        monkeypatch.setitem(haproxy.PORTS, name, (local_cluster.free_port(), "it"))
+        monkeypatch.setitem(haproxy.PORTS, name, (free_port(), "it"))
     said: list[str] = []
     usual = {name: str(number) for name, (number, _) in haproxy.PORTS.items()}
     assert haproxy.private_ports("127.0.0.1", 1, said.append) == usual
@@ -197,7 +199,7 @@ def test_the_only_one_has_ray_s_usual_ports(taken: dict[str, int], monkeypatch: 
 
 
 def test_none_has_the_port_of_the_service(taken: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    port = local_cluster.free_port()
+    port = free_port()
     for name in taken:
         monkeypatch.setitem(haproxy.PORTS, name, (port, "it"))
     chosen = haproxy.private_ports("127.0.0.1", port, lambda text: None)
@@ -211,7 +213,7 @@ def test_a_port_that_is_named_and_cannot_be_had_is_no_start(
 ) -> None:
     monkeypatch.setenv(name, str(taken[name]) if wrong == "taken" else wrong)
     with (
-        pytest.raises(local_cluster.CannotStart, match=f"^{name}"),
+        pytest.raises(CannotStart, match=f"^{name}"),
         local_cluster.running(ServiceConfig(), "127.0.0.1", 0),
     ):
         pytest.fail("it started")
@@ -219,7 +221,7 @@ def test_a_port_that_is_named_and_cannot_be_had_is_no_start(
 
 def test_a_port_that_is_named_is_taken(taken: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     (name, *_) = taken
-    port = local_cluster.free_port()
+    port = free_port()
     monkeypatch.setenv(name, str(port))
     assert haproxy.private_ports("127.0.0.1", 1, lambda text: None)[name] == str(port)
 

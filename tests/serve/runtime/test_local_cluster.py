@@ -7,7 +7,9 @@ import pytest
 from serve.config.serve_file import SHIPPED_FOLDER, load
 from serve.config.service_config import ServiceConfig
 from serve.runtime import local_cluster
-from serve.runtime.local_cluster import on_one_node
+from serve.runtime.listen_address import free_port
+from serve.runtime.one_machine import on_one_node
+from serve.runtime.start_errors import CannotStart
 
 
 def test_on_one_machine_no_replica_waits_for_a_label() -> None:
@@ -42,16 +44,16 @@ def test_a_machine_that_is_too_busy_for_ray_is_reported(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(local_cluster.ray, "init", late)
     with (
-        pytest.raises(local_cluster.CannotStart, match="too busy"),
-        local_cluster.running(ServiceConfig(), "127.0.0.1", local_cluster.free_port()),
+        pytest.raises(CannotStart, match="too busy"),
+        local_cluster.running(ServiceConfig(), "127.0.0.1", free_port()),
     ):
         pass
 
 
 def test_metrics_need_a_port_of_their_own() -> None:
-    port = local_cluster.free_port()
+    port = free_port()
     with (
-        pytest.raises(local_cluster.CannotStart, match=f"--port and --metrics-port are both {port}"),
+        pytest.raises(CannotStart, match=f"--port and --metrics-port are both {port}"),
         local_cluster.running(ServiceConfig(), "127.0.0.1", port, metrics_port=port),
     ):
         pass
@@ -61,7 +63,7 @@ def test_a_metrics_port_that_is_taken_is_refused_by_its_own_option() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with (
-            pytest.raises(local_cluster.CannotStart, match=f":{port}: .* choose another with --metrics-port"),
-            local_cluster.running(ServiceConfig(), "127.0.0.1", local_cluster.free_port(), metrics_port=port),
+            pytest.raises(CannotStart, match=f":{port}: .* choose another with --metrics-port"),
+            local_cluster.running(ServiceConfig(), "127.0.0.1", free_port(), metrics_port=port),
         ):
             pass

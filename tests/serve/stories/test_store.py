@@ -14,9 +14,10 @@ from serve.auth.key_store import KeyStore
 from serve.config.access import EndedWork
 from serve.jobs import ended_keys
 from serve.jobs.damaged_pictures import paint_again
+from serve.jobs.job_admission import KeyEnded, TooManyWaiting
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
-from serve.jobs.store import JobStore, KeyEnded, TooManyWaiting
+from serve.jobs.store import JobStore
 from serve.pictures import loose_pictures as loose
 from serve.state.storage_budget import StorageBudget, StorageFull, stored
 from serve.state.tables import scenes, stories

@@ -1,0 +1,117 @@
+"""Define a call of the API as a value, check what it sends, and read what every answer has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from .encoding import encoded
+from .errors import not_sent
+from .responses import scene_of
+
+T = TypeVar("T")
+Words = str | Mapping[str, Any]
+CONNECT_TIMEOUT_S = 5.0
+GRACE_S = 30.0
+"""How much longer than a request's own deadline its answer is awaited."""
+LONGEST_S = 86_400.0
+"""No answer is awaited longer: sockets take no time without end."""
+JSON = {"Content-Type": "application/json"}
+KEY = "Idempotency-Key"
+MAX_NAME = 255
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """`repeatable`: asking again after a lost answer does no harm. `timeout_s` None: the client's own."""
+
+    method: str
+    path: str
+    read: Callable[[httpx.Response], T]
+    content: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    timeout_s: float | None = None
+    at_least_s: float = 0.0
+    repeatable: bool = False
+
+
+@dataclass(frozen=True)
+class Stream(Generic[T]):
+    """`read` makes something of an event's name and data and the answer's headers; `last` is its last one."""
+
+    call: Call[None]
+    read: Callable[[str, Any, httpx.Headers], T | None]
+    last: str
+
+
+def picture_of(response: httpx.Response) -> tuple[bytes, str]:
+    """Read a kept picture and its format, from the whole answer of a scene with layers too."""
+    kind, _, wire_format = response.headers.get("content-type", "").partition("/")
+    if (kind, wire_format) == ("application", "json"):
+        scene = scene_of(response.json(), response.headers.get("x-backend", ""))
+        return scene.data, scene.format
+    if kind != "image":
+        raise ValueError("no picture")
+    return response.content, wire_format
+
+
+def path_segment(given: str, why: str, param: str) -> str:
+    """Return an id as a part of a path. Raises NotSent for an id that would make another path."""
+    try:
+        name = quote(given, "")
+    except (TypeError, UnicodeError):
+        name = ""
+    if name.strip(".") and len(name) <= MAX_NAME:
+        return name
+    raise not_sent(why, param)
+
+
+def checked_header(name: str, value: str) -> str:
+    """Check a header's value. Raises NotSent."""
+    plain = isinstance(value, str) and value.isascii() and value.isprintable()
+    if not plain or value != value.strip() or len(value) > MAX_NAME:
+        message = f"{name} must be at most {MAX_NAME} plain ASCII characters, without spaces around them"
+        raise not_sent(message, name)
+    return value
+
+
+def checked_query(**values: int | str) -> dict[str, int | str]:
+    """Check a query's values. Raises NotSent for what no address can hold."""
+    for name, value in values.items():
+        if not isinstance(value, int | str):
+            raise not_sent(f"{name} must be a number or text, and not {type(value).__name__}", name)
+        encoded({name: value})
+    return values
+
+
+def patience_s(options: dict[str, Any]) -> float:
+    """Return the seconds to wait for an answer. The service refuses a deadline that is no number."""
+    deadline_s = options.get("deadline_s")
+    # An integer may be larger than any float.
+    return (min(deadline_s, LONGEST_S) if isinstance(deadline_s, int | float) else 0.0) + GRACE_S
+
+
+def accepted(response: httpx.Response) -> dict[str, Any]:
+    return with_fields(response.json(), id=str)
+
+
+def listed(response: httpx.Response) -> dict[str, Any]:
+    body = with_fields(response.json(), data=list)
+    for each in body["data"]:
+        with_fields(each, id=str, status=str)
+    return body
+
+
+def with_fields(body: Any, **fields: type) -> dict[str, Any]:
+    """Return `body` as it came. Raises KeyError and TypeError where it lacks what every version has."""
+    for name, kind in fields.items():
+        if not isinstance(body[name], kind):
+            raise TypeError(name)
+    return dict(body)
+
+
+def nothing(response: httpx.Response) -> None: ...

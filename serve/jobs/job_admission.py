@@ -1,0 +1,107 @@
+"""Admit a job: look for an earlier one with its key, and refuse one that is over its tenant's limits."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, and_, func, not_, select, update
+
+from ..state.storage_budget import StorageBudget, lock_storage
+from ..state.tables import jobs, keys, scenes
+from .ended_keys import ended
+from .job_rows import open_scenes, worked_off_in_s
+
+IDEMPOTENCY_S = 86_400.0
+
+
+class TooManyWaiting(Exception):
+    """The owner has as many scenes waiting as one may have; None where none of them was done lately."""
+
+    def __init__(self, retry_after_s: float | None) -> None:
+        super().__init__(retry_after_s)
+        self.retry_after_s = retry_after_s
+
+
+class KeyEnded(Exception):
+    """The key was revoked or expired since it was looked at."""
+
+
+class PicturesGone(Exception):
+    """A picture that a scene starts from is not there any more."""
+
+
+class BudgetSpent(Exception):
+    """The token has fewer megapixel-steps left."""
+
+    def __init__(self, amount: float) -> None:
+        super().__init__(amount)
+        self.amount = amount
+
+
+class OtherBody(Exception):
+    """The idempotency key was used for another body."""
+
+
+class Beside(Protocol):
+    """Row kept with a job, in the transaction that keeps it. `bytes`: of the tenant's storage."""
+
+    @property
+    def bytes(self) -> int: ...
+
+    def add(self, connection: Connection, job_id: str, owner: str, now: float) -> None: ...
+
+
+def admit_job(
+    connection: Connection,
+    owner: str,
+    rows: list[dict[str, Any]],
+    now: float,
+    body_hash: str,
+    key: str | None,
+    max_waiting: int,
+    key_id: str | None,
+    budget: StorageBudget | None,
+    more_bytes: int = 0,
+) -> str | None:
+    """Return the id of an earlier job with the same key.
+
+    Raises OtherBody, KeyEnded, TooManyWaiting and StorageFull where a new one is refused.
+    """
+    check_key(connection, key_id, now)
+    if earlier := earlier_job(connection, owner, key, body_hash, now):
+        return earlier
+    lock_storage(connection, owner)
+    waiting = select(func.count()).select_from(scenes.join(jobs)).where(open_scenes(owner))
+    excess = connection.execute(waiting).scalar_one() + len(rows) - max_waiting
+    if excess > 0:
+        raise TooManyWaiting(worked_off_in_s(connection, owner, excess, now))
+    if budget:
+        new_bytes = sum(each["words_bytes"] + each["picture_bytes"] for each in rows)
+        budget.check(connection, owner, len(rows), new_bytes + more_bytes)
+    return None
+
+
+def earlier_job(
+    connection: Connection, owner: str, key: str | None, body_hash: str, now: float
+) -> str | None:
+    """Return the id of the job with the same idempotency key. Raises OtherBody."""
+    if key is None:
+        return None
+    mine = and_(jobs.c.owner == owner, jobs.c.idempotency_key == key)
+    stale = update(jobs).where(mine, jobs.c.created_at < now - IDEMPOTENCY_S)
+    connection.execute(stale.values(idempotency_key=None))
+    found = connection.execute(select(jobs.c.id, jobs.c.body_hash).where(mine)).one_or_none()
+    if found is None:
+        return None
+    if found.body_hash != body_hash:
+        raise OtherBody
+    return str(found.id)
+
+
+def check_key(connection: Connection, key_id: str | None, now: float) -> None:
+    """Raise KeyEnded where the key has. It does not end while the transaction lasts."""
+    if key_id is None:
+        return
+    this = select(keys.c.id).where(keys.c.id == key_id, not_(ended(now))).with_for_update(read=True)
+    if connection.execute(this).first() is None:
+        raise KeyEnded
