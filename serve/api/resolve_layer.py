@@ -8,7 +8,7 @@ from typing import Any
 
 from deployments.diffusion.model.registry import ModelCard, card_of
 from deployments.errors import ContentRefused, InvalidRequest
-from deployments.imaging.upscaling import upscaled_size
+from deployments.imaging.files.encoding import upscaled_size
 from deployments.messages import Fallback, Feet, LayerJob, LayerKind
 
 from ..config.layer_settings import ModelSettings, find_model, layer_defaults, model_id

@@ -9,8 +9,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from deployments.imaging.files.encoding import media_type
-from deployments.imaging.upscaling import METHOD
+from deployments.imaging.files.encoding import METHOD, media_type
 from deployments.messages import Backend, LayerResult, MergeResult, Picture, PictureFormat, Usage
 
 from ..graph.scene_job import SceneResult

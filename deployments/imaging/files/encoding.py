@@ -11,7 +11,6 @@ from PIL import Image
 from deployments.imaging.files.signing import PictureSigner, SigningConfig
 from deployments.imaging.marks.attribution import mark as marked
 from deployments.imaging.marks.provenance import Provenance, ProvenanceConfig, save_arguments
-from deployments.imaging.upscaling import upscale
 from deployments.messages import OutputOptions, Picture, PictureFormat, Pixels
 
 PNG_COMPRESS_LEVEL = 1  # level 6 takes four times as long for a few percent
@@ -95,3 +94,21 @@ class PictureWriter:
             title: encode(pixels, INGREDIENT) for title, pixels in (ingredients or {}).items()
         }
         return self._signer.sign(picture, provenance.source, parts, dict(provenance.inputs))
+
+
+METHOD = "lanczos"
+
+
+def upscaled_size(width_px: int, height_px: int, factor: float) -> tuple[int, int]:
+    """Return the size of a picture of (width_px, height_px) that is `factor` times as large."""
+    return round(width_px * factor), round(height_px * factor)
+
+
+def upscale(image: Image.Image, factor: float) -> Image.Image:
+    """Return the image `factor` (1 or more) times as wide and as high; itself where that is 1.
+
+    Pillow weights colours by their alpha, so that none bleeds out of what is transparent.
+    """
+    if factor == 1.0:
+        return image
+    return image.resize(upscaled_size(*image.size, factor), Image.Resampling.LANCZOS)

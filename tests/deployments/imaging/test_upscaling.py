@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deployments.imaging.files.encoding import PictureWriter
+from deployments.imaging.files.encoding import PictureWriter, upscale
 from deployments.imaging.marks.attribution import mark
 from deployments.imaging.marks.provenance import Provenance, ProvenanceConfig
-from deployments.imaging.upscaling import upscale
 from deployments.messages import OutputOptions, Picture
 
 
