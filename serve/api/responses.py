@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from deployments.imaging.files.encoding import METHOD, media_type
+from deployments.imaging.files.encoding import UPSCALING, media_type
 from deployments.messages import Backend, LayerResult, MergeResult, Picture, PictureFormat, Usage
 
 from ..graph.scene_job import SceneResult
@@ -269,7 +269,7 @@ def picture_headers(picture: Picture) -> dict[str, str]:
     if body is not None:
         headers["X-Safety"] = f"score={body.score:g}; flagged={str(body.flagged).lower()}"
     if picture.upscaled != 1.0:
-        headers["X-Upscaled"] = f"{METHOD}; factor={picture.upscaled:g}"
+        headers["X-Upscaled"] = f"{UPSCALING}; factor={picture.upscaled:g}"
     return headers
 
 

@@ -13,6 +13,7 @@ from deployments.imaging.marks.attribution import mark as marked
 from deployments.imaging.marks.provenance import Provenance, ProvenanceConfig, save_arguments
 from deployments.messages import OutputOptions, Picture, PictureFormat, Pixels
 
+UPSCALING = "lanczos"
 PNG_COMPRESS_LEVEL = 1  # level 6 takes four times as long for a few percent
 INGREDIENT = OutputOptions("jpeg", 90)
 """Format of a layer that a signature names: only its hash goes into the file."""
@@ -94,9 +95,6 @@ class PictureWriter:
             title: encode(pixels, INGREDIENT) for title, pixels in (ingredients or {}).items()
         }
         return self._signer.sign(picture, provenance.source, parts, dict(provenance.inputs))
-
-
-METHOD = "lanczos"
 
 
 def upscaled_size(width_px: int, height_px: int, factor: float) -> tuple[int, int]:
