@@ -81,7 +81,7 @@ class Requests:
             raise EOFError
         return bool(readable)
 
-    def take(self) -> Worker | None:
+    def next_worker(self) -> Worker | None:
         """Fork for the next one. Return in the fork what it shall be, here None."""
         self.taken += 1
         with suppress(OSError, ValueError, TypeError), self.listener.accept()[0] as caller:
@@ -107,12 +107,12 @@ def serve(requests: Requests, first: Sequence[str], then: Sequence[str]) -> Work
         for number, name in enumerate((*first, *then), 1):
             _import(name)
             while number >= len(first) and requests.taken < EARLY_WORKERS and requests.wait(0):
-                if worker := requests.take():
+                if worker := requests.next_worker():
                     return worker
         gc.collect()
         gc.freeze()  # Else the collector of each fork writes to every page, and none stays shared.
         while True:
-            if requests.wait(None) and (worker := requests.take()):
+            if requests.wait(None) and (worker := requests.next_worker()):
                 return worker
     return None
 

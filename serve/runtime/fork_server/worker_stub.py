@@ -19,7 +19,7 @@ LIKE_THE_SERVER = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH",
 LENGTH_BYTES = 8
 
 
-def asked(path: str, program: str) -> bool:
+def forked_for(path: str, program: str) -> bool:
     """Return whether a fork of the server at `path` now is this worker."""
     request = {
         "program": program,
@@ -52,7 +52,7 @@ def _oom_score() -> str:
 def main() -> None:
     """Have a worker forked, or run Ray's own program in this process."""
     path, program = os.environ.get(SOCKET, ""), os.environ[PROGRAM]
-    if path and asked(path, program):
+    if path and forked_for(path, program):
         return
     sys.argv[0] = program
     sys.path[0] = os.path.dirname(program)  # noqa: PTH120

@@ -8,7 +8,7 @@ import sys
 from serve.runtime import unneeded_imports
 
 
-def test_a_library_that_asks_for_one_goes_on_without_it() -> None:
+def test_a_library_that_imports_one_goes_on_without_it() -> None:
     code = f"""
 import sys
 from {unneeded_imports.__name__} import UNNEEDED, skip_unneeded_imports

@@ -66,7 +66,7 @@ def started(folder: Path, executable: str = sys.executable, **environment: str) 
     return found
 
 
-def test_worker_is_a_fork_and_all_that_the_node_asked_for(
+def test_worker_is_a_fork_and_all_that_the_node_requested(
     folder: Path, forking: subprocess.Popen[bytes]
 ) -> None:
     worker = started(folder, COLOUR="teal")
