@@ -10,8 +10,8 @@ import pytest
 
 from tests.support.drill_row import Row
 from tests.support.ending import pytest_sessionstart as pytest_sessionstart
-from tests.support.two_workers import pytest_collection_modifyitems as pytest_collection_modifyitems
-from tests.support.two_workers import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
+from tests.support.workers import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests.support.workers import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 
 # In the background of a shell SIGINT is ignored, and every program that a test starts would ignore it too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -1,4 +1,4 @@
-"""Two workers share a session by files, in order within each; one of them takes all with a real Ray."""
+"""Three workers share a session by files, in order within each; one of them takes all with a real Ray."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_file_keeps_its_order_and_all_rays_one_worker(tmp_path: Path) -> None:
         file = tmp_path / "tests" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(TEST)
-    plugins = ("-p", "xdist", "-p", "tests.support.two_workers", "-n", "2", "--no-loadscope-reorder")
+    plugins = ("-p", "xdist", "-p", "tests.support.workers", "-n", "3", "--no-loadscope-reorder")
     session = subprocess.run(
         [
             sys.executable,

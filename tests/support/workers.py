@@ -1,7 +1,7 @@
-"""Share the tests between two xdist workers: a file is a unit of work, and all files with a real Ray are one.
+"""Share the tests between xdist workers: a file is a unit of work, and all files with a real Ray are one.
 
 Two Rays that start at once on two cores slow each other down until one gives up, so one worker takes all of
-them, one after the other; the other worker takes the rest meanwhile. Within a file tests keep their order.
+them, one after the other; the others take the rest meanwhile. Within a file tests keep their order.
 """
 
 from __future__ import annotations
