@@ -16,9 +16,8 @@ from PIL import Image
 from serve.books.book import Book
 from serve.books.epub import write_epub
 from serve.books.fonts import Fonts
-from tests.serve.books.conftest import MakeBook
-from tests.serve.books.test_pdf import LONG, LONGER
 from tests.support.drawn_font import draw_font
+from tests.support.noise_books import LONG, LONGER, MakeBook
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
 

@@ -14,11 +14,9 @@ from serve.books.book import Book
 from serve.books.fonts import Fonts
 from serve.books.pdf import write_pdf
 from serve.books.typeset import SIZES, sheets_of
-from tests.serve.books.conftest import MakeBook
 from tests.support.drawn_font import draw_font
+from tests.support.noise_books import LONG, LONGER, MakeBook
 
-LONG = " ".join(f"word{number}" for number in range(90))
-LONGER = " ".join(f"more{number}" for number in range(1_500))
 CASES = {
     "short": ["In the rain.", ""],
     "long": [LONG, "short"],
