@@ -86,20 +86,24 @@ def test_a_model_that_paints_by_references_is_given_all_of_hers(monkeypatch: pyt
     assert (varied.references, varied.image) == ([FIRST, SECOND], PictureInput(id="pic_8"))
 
 
-@pytest.mark.parametrize("source", ["Qwen/Qwen-Image-Edit-2509", "black-forest-labs/FLUX.1-Kontext-dev"])
-def test_a_model_that_edits_edits_her_first_reference(source: str) -> None:
+@pytest.mark.parametrize(
+    ("source", "others"),
+    [("Qwen/Qwen-Image-Edit-2509", [SECOND]), ("black-forest-labs/FLUX.1-Kontext-dev", None)],
+)
+def test_a_model_that_edits_edits_her_first_reference(source: str, others: list[PictureInput] | None) -> None:
     generator = CONFIG.character.generator
     model = replace(generator.model, source=source)
     settings = CONFIG.character.model_copy(update={"generator": replace(generator, model=model)})
     config = CONFIG.model_copy(update={"character": settings})
     layer = with_members(character(), {"mira": MIRA}, config)
-    assert (layer.image, layer.references) == (FIRST, None)
+    assert (layer.image, layer.references) == (FIRST, others)
     assert layer.use is not None and layer.use.starts
     known = {FIRST: InputPicture(name="1f" * 32, width=96, height=96)}
+    known |= {SECOND: InputPicture(name="2f" * 32, width=96, height=96)}
     job = admit_layer("character", layer, config, "id", pictures=known)
     assert (job.image, job.reference) == ("1f" * 32, "1f" * 32)
     own = with_members(character(image={"id": "pic_9"}), {"mira": MIRA}, config)
-    assert own.image == PictureInput(id="pic_9")
+    assert (own.image, own.references) == (PictureInput(id="pic_9"), None)
 
 
 def test_her_loras_are_the_layer_s_unless_it_has_its_own() -> None:
