@@ -21,8 +21,8 @@ from ..config import serve_file
 from ..runtime import kept_logs, local_cluster, ray_processes, signals, tls, wait_ready
 from ..runtime.start_errors import CannotStart, RayEnded
 
-CHARACTER = {"prompt": "a knight in silver armor with a red cape holding a sword", "seed": 42}
-BACKGROUND = {"prompt": "a castle at sunset", "seed": 123}
+CHARACTER = {"prompt": "an elf in a red tunic", "seed": 501}
+BACKGROUND = {"prompt": "a castle at sunset", "seed": 15}
 KEPT_PORT = 8000
 """Where the quick start and the clients look for a service."""
 LAYER_STAGES = ("queue", "encode", "denoise", "decode")

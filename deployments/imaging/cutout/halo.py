@@ -18,9 +18,9 @@ DARK = 110
 """Levels of gray: an outline is darker."""
 LARGEST_SHARE = 0.02
 """Of the figure's area: what is larger is a part of it."""
-OPEN_SHARE = 0.25
+OPEN_SHARE = 0.15
 """Of a blob's rim: at least as much touches the backdrop."""
-LINED_SHARE = 0.6
+LINED_SHARE = 0.5
 """Of the rest of its rim: at least as much lies along the outline."""
 
 _BLOB = np.ones((3, 3), np.uint8)
