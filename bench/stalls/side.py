@@ -59,6 +59,7 @@ def service(checkout: Path) -> Iterator[tuple[str, Path]]:
             | {
                 "PYTHONPATH": f"{folder}:{checkout}",
                 "SCENEWRIGHT_STATE_DIR": f"{folder}/state",
+                "SCENEWRIGHT_FORK_WORKERS": "0",  # A fork has no thread of a probe.
                 FOLDER: f"{folder}/reports",
             },
             stdout=sys.stderr,

@@ -139,8 +139,9 @@ def _running(
             finally:
                 listen()
             _check_resources(requested)
-            notify("loading the models…")
+            notify("starting Ray Serve…")
             deploying.start_serve(deploy, config.logs, host, port, notify)
+            notify("loading the models…")
             deploying.run(application, config, deploy, notify)
             _check_edge(url, http)
             with spare_process.kept_ready():

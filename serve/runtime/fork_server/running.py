@@ -16,6 +16,7 @@ from ray._private import services
 
 from . import server, worker_stub
 
+SWITCH = "SCENEWRIGHT_FORK_WORKERS"
 ENDED_WITHIN_S = 10.0
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 """A pool of threads is what no fork would have."""
@@ -30,8 +31,11 @@ def forking_workers(folder: str, first: Sequence[str], then: Sequence[str] = ())
     The first workers are forked once it has `first`, all others once it has `then` too.
 
     The server's socket is in `folder`, which is this account's alone, and it lives as long as the block. A
-    worker that it cannot serve starts as Ray would start it.
+    worker that it cannot serve starts as Ray would start it; with `SWITCH` set to 0 all do.
     """
+    if os.environ.get(SWITCH) == "0":
+        yield
+        return
     path = f"{folder}/fork-server"
     command = [sys.executable, "-m", server.__name__, path, *first, server.THEN, *then]
     with Popen(  # noqa: S603  # nosec B603
