@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from deployments.diffusion.engine.engine import Engine
@@ -72,7 +73,8 @@ class Generator(ABC):
 
     kind: ClassVar[LayerKind]
 
-    def __init__(self, config: GeneratorConfig) -> None:
+    def __init__(self, config: GeneratorConfig, calibrations: str | None = None) -> None:
+        """`calibrations`: the folder of this node where they are kept from start to start, if they are."""
         painter = _build_painter(config, self.kind)
         self._loras = LoraCache(painter.lora_size, painter.read_lora, config.model.lora_budget_bytes)
         self._engine = Engine(
@@ -83,6 +85,7 @@ class Generator(ABC):
             config.model.unload_after_idle_s,
             config.model.lazy_load,
             self._loras.drop_unused,
+            Path(calibrations) if calibrations and config.backend != "simulated" else None,
         )
         self._engine.start()
         self._adds_terms = config.adds_quality_terms

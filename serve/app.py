@@ -67,7 +67,12 @@ def build(config: ServiceConfig) -> Application:
             settings.replicas,
             request_router_config=routed(generator, settings.generator.keeps_layers),
             **GENERATOR_HEALTH,
-        ).bind(settings.generator, must_load=settings.replicas.starts_only_loaded)
+        ).bind(
+            settings.generator,
+            must_load=settings.replicas.starts_only_loaded,
+            # What fits on a GPU depends on what else is there.
+            calibrations=None if settings.replicas.num_gpus else str(config.state_folder / "calibrations"),
+        )
         for generator, settings in config.generators.items()
     }
     composition = MergerConfig(

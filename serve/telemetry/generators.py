@@ -31,10 +31,12 @@ class ObservedGenerator(Generator):
     (deployments/diffusion/engine/watchdog.py).
     """
 
-    def __init__(self, config: GeneratorConfig, must_load: bool = False) -> None:
+    def __init__(
+        self, config: GeneratorConfig, must_load: bool = False, calibrations: str | None = None
+    ) -> None:
         began_at = time.monotonic()
         log_through(SERVE_LOGGER)
-        super().__init__(config)
+        super().__init__(config, calibrations)
         readiness = self._engine.readiness()
         if must_load and not readiness.ready:
             raise NotReady(readiness.reason)

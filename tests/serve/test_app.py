@@ -88,7 +88,15 @@ def test_whether_a_generator_starts_without_its_model(options: dict[str, Any], m
     data = ServiceConfig.model_validate(SIMULATED).model_dump()
     data["character"]["replicas"] |= options
     graph = deployments_of(build(ServiceConfig.model_validate(data)))
-    assert graph["Character"].init_kwargs == {"must_load": must_load}
+    assert graph["Character"].init_kwargs["must_load"] == must_load
+
+
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_only_a_calibration_of_a_cpu_is_kept(gpus: int) -> None:
+    data = ServiceConfig.model_validate(SIMULATED).model_dump()
+    data["character"]["replicas"] |= {"num_gpus": gpus}
+    graph = deployments_of(build(ServiceConfig.model_validate(data)))
+    assert (graph["Character"].init_kwargs["calibrations"] is None) == bool(gpus)
 
 
 def test_each_model_of_a_layer_is_a_deployment_of_its_own() -> None:

@@ -16,10 +16,12 @@ from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from deployments.diffusion.engine.calibration import Calibration, calibrate
 from deployments.diffusion.engine.device_time import DeviceTime
 from deployments.diffusion.engine.job_table import JobTable
+from deployments.diffusion.engine.kept_calibration import kept_calibration
 from deployments.diffusion.engine.result_cache import ResultCache
 from deployments.diffusion.engine.retry_policy import RetryPolicy
 from deployments.diffusion.engine.step_loop import StepLoop
@@ -66,9 +68,12 @@ class Engine:
         unload_after_idle_s: float | None = None,
         lazy_load: bool = False,
         make_room: Callable[[], bool] = lambda: False,
+        calibrations: Path | None = None,
     ) -> None:
+        """`calibrations`: the folder where they are kept from start to start, if they are."""
         self._painter = painter
         self._config = config
+        self._calibrations = calibrations
         self._unload_after_idle_s = unload_after_idle_s
         self._lazy_load = lazy_load
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="painter")
@@ -331,7 +336,13 @@ class Engine:
         fixed = self._painter.fixed_rows
         if fixed is not None:
             return Calibration(fixed, {fixed: self._painter.measure(fixed)})
-        found = calibrate(self._painter.measure, self._config.max_rows, self._config.calibration_s)
+        limits = self._config.max_rows, self._config.calibration_s
+        found = kept_calibration(
+            self._calibrations,
+            self._painter.fingerprint,
+            limits,
+            lambda: calibrate(self._painter.measure, *limits),
+        )
         times = ", ".join(f"{rows}: {1e3 * seconds:.1f}" for rows, seconds in found.seconds.items())
         log.info("forwards of up to %d rows pay (ms by rows: %s)", found.cap_rows, times)
         return found
