@@ -115,6 +115,17 @@ def test_the_accepted_format_counts(url_with_worker: str) -> None:
         assert httpx.get(f"{url_with_worker}{location}/scenes/0").headers["content-type"] == "image/png"
 
 
+def test_a_kept_picture_counts_among_the_bytes_that_are_held(
+    url_with_worker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+    monkeypatch.setattr("serve.routes.kept_scene.hold_answer", lambda _, size: held.append(size))
+    location = later(url_with_worker, "/v1/backgrounds", SMALL)
+    ended(url_with_worker, location)
+    found = httpx.get(f"{url_with_worker}{location}/scenes/0")
+    assert found.status_code == 200 and held == [len(found.content)]
+
+
 def test_several_images_are_several_parts(url_with_worker: str) -> None:
     body = {**IMAGES, "n": 3, "response_format": "url"}
     job = ended(url_with_worker, later(url_with_worker, "/v1/images/generations", body))
