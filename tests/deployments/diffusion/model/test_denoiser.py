@@ -251,12 +251,36 @@ def test_compiled_a_forward_has_a_power_of_two_of_rows(
     assert read == [2, 4, 8, 16]
 
 
-@pytest.mark.skipif(
-    shutil.which("g++") is None, reason="torch.compile needs a C++ compiler, and g++ is not here"
+@pytest.mark.parametrize(
+    "writes_code",
+    [
+        False,
+        pytest.param(
+            True,
+            marks=[
+                pytest.mark.slow,
+                pytest.mark.timeout(900),  # A busy machine compiles for minutes.
+                pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs g++ on a CPU"),
+            ],
+        ),
+    ],
+    ids=["traced", "in C++"],
 )
 @pytest.mark.filterwarnings("ignore")  # The compiler's own, and what it says of diffusers' code.
-@pytest.mark.timeout(900)  # A busy machine compiles for minutes.
-def test_compiled_it_paints_what_it_paints_otherwise(tiny_sd1: Path) -> None:
+def test_compiled_it_paints_what_it_paints_otherwise(
+    tiny_sd1: Path, monkeypatch: pytest.MonkeyPatch, writes_code: bool
+) -> None:
+    """Tracing the network is the most of it; the code in C++ takes minutes."""
+    traced = []
+
+    def trace(network: torch.nn.Module, **asked: Any) -> None:
+        network._compiled_call_impl = torch.compile(
+            network._call_impl, backend="eager", dynamic=asked["dynamic"]
+        )
+        traced.append(network)
+
+    if not writes_code:
+        monkeypatch.setattr(torch.nn.Module, "compile", trace)
     plain, compiled = (
         Denoiser(ModelConfig(str(tiny_sd1), device="cpu", threads=1, compile=compile))
         for compile in (False, True)
@@ -266,6 +290,7 @@ def test_compiled_it_paints_what_it_paints_otherwise(tiny_sd1: Path) -> None:
         made.load()
         pictures.append(paint(made, requested()).astype(int))
     assert abs(pictures[0] - pictures[1]).max() <= 1
+    assert len(traced) == (not writes_code)
 
 
 def test_words_that_the_model_does_not_know_are_named(tiny_sd1: Path, tmp_path: Path) -> None:
