@@ -10,22 +10,15 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from functools import cached_property, partial
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal
-from ..state.disk_space import DiskSpace
-from ..state.open_state import open_state
 from ..state.shared_secrets import SharedSecrets
-from ..state.storage_budget import StorageBudget, StorageFull
 from ..telemetry.logs import logger
-from . import loose_pictures as loose
-from .in_thread import ROOM_S, in_thread
-from .picture_files import Damaged, Pictures, name_of, open_pictures
+from .in_thread import in_thread
+from .kept_files import KeptFiles, full_in_words
+from .picture_files import Damaged, name_of
 from .result_store import KeptResult, ResultStore
 
 FILE_NAME = re.compile(r"([0-9a-f]{32})\.(png|jpeg|webp)")
@@ -40,19 +33,11 @@ class ResultService:
 
     def __init__(self, config: ServiceConfig) -> None:
         self._config = config
+        self._kept = KeptFiles(config)
 
     @cached_property
     def store(self) -> ResultStore:
-        engine = open_state(self._config.state_folder, self._config.jobs)
-        return ResultStore(engine, self._config.results.max_kept)
-
-    @cached_property
-    def _files(self) -> Pictures:
-        return open_pictures(self._config.jobs.pictures_place(self._config.state_folder))
-
-    @cached_property
-    def _disk(self) -> DiskSpace:
-        return DiskSpace(self._config.jobs, self._config.state_folder)
+        return ResultStore(self._kept.engine, self._config.results.max_kept)
 
     @cached_property
     def _secrets(self) -> SharedSecrets:
@@ -67,9 +52,9 @@ class ResultService:
         """Refuse what could not be kept once it is painted: 507. `size`: the bytes that are expected."""
 
         def check() -> None:
-            self.store.check_room(owner, count, size, self._budget())
+            self.store.check_room(owner, count, size, self._kept.budget())
 
-        with _full_in_words():
+        with full_in_words():
             await in_thread(check, "results")
 
     async def link(self, owner: str, data: bytes, wire_format: str) -> tuple[str, int]:
@@ -87,7 +72,7 @@ class ResultService:
 
     async def keep(self, owner: str, data: bytes, wire_format: str, ttl_s: float) -> KeptResult:
         """Keep a result, on the disk when this returns. Raises Refusal 507."""
-        with _full_in_words():
+        with full_in_words():
             return await in_thread(partial(self._keep, owner, data, wire_format, ttl_s), "results")
 
     async def linked(self, file_name: str, expires: str, signature: str) -> KeptResult:
@@ -117,50 +102,22 @@ class ResultService:
 
     async def read(self, kept: KeptResult) -> bytes:
         """Return a result's file. Raises Refusal 410 where it is damaged."""
-        data = await in_thread(lambda: self._intact(kept.name), "results")
+        data = await in_thread(lambda: self._kept.intact(kept.name), "results")
         if isinstance(data, Damaged):
             logger.warning("a kept result: %s", data)
             raise Refusal(410, "gone", f"the kept picture was found {data.how}, and cannot be made again")
         return data
 
     def _keep(self, owner: str, data: bytes, wire_format: str, ttl_s: float) -> KeptResult:
-        files, name = self._files, name_of(data)
-        token = self.store.begin(owner, name, len(data), self._budget())
-        kept = None
-        try:
-            files.put(data)
-            kept = self.store.keep(owner, name, wire_format, len(data), ttl_s, token)
-        finally:
-            if kept is None:
-                with suppress(SQLAlchemyError, OSError):  # Its note stays, and a worker finds it.
-                    loose.tidy(self.store.engine, token, files.drop)
-        return kept
-
-    def _budget(self) -> StorageBudget:
-        jobs = self._config.jobs
-        return StorageBudget(jobs.max_stored_bytes, jobs.max_stored_scenes, self._disk.left_bytes())
-
-    def _intact(self, name: str) -> bytes | Damaged:
-        try:
-            return self._files.get(name)
-        except Damaged:
-            pass  # Not every store behind fsspec puts a whole file at once.
-        try:
-            return self._files.get(name)
-        except Damaged as damage:
-            return damage
+        name, size = name_of(data), len(data)
+        return self._kept.put(
+            data,
+            lambda: self.store.begin(owner, name, size, self._kept.budget()),
+            lambda token: self.store.keep(owner, name, wire_format, size, ttl_s, token),
+        )
 
 
 def _signature(secret: bytes, result_id: str, wire_format: str, end: int) -> str:
     signed = f"GET\n{result_id}.{wire_format}\n{end}".encode()
     digest = hmac.new(secret, signed, hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-@contextmanager
-def _full_in_words() -> Iterator[None]:
-    """Raise StorageFull as Refusal 507."""
-    try:
-        yield
-    except StorageFull as full:
-        raise Refusal(507, "insufficient_storage", str(full), retry_after_s=ROOM_S) from None

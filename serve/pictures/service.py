@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from contextlib import suppress
 from functools import cached_property, partial
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from deployments.errors import InvalidRequest
 from deployments.messages import Picture
 
 from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal
-from ..state.disk_space import DiskSpace
-from ..state.open_state import open_state
-from ..state.storage_budget import StorageBudget, StorageFull
 from ..telemetry.logs import logger
-from . import loose_pictures as loose
 from .holds import release_ended_jobs
-from .in_thread import ROOM_S, in_thread
-from .picture_files import Damaged, Pictures, name_of, open_pictures
+from .in_thread import in_thread
+from .kept_files import KeptFiles, full_in_words
+from .picture_files import Damaged, name_of
 from .store import Held, KeptPicture, PictureStore
 
 PREFIX = "pic_"
@@ -39,27 +33,17 @@ class PictureService:
 
     def __init__(self, config: ServiceConfig) -> None:
         self._config = config
+        self._kept = KeptFiles(config)
 
     @cached_property
     def _store(self) -> PictureStore:
         settings = self._config.pictures
-        engine = open_state(self._config.state_folder, self._config.jobs)
-        return PictureStore(engine, settings.retention_s, settings.max_kept)
-
-    @cached_property
-    def _files(self) -> Pictures:
-        return open_pictures(self._config.jobs.pictures_place(self._config.state_folder))
-
-    @cached_property
-    def _disk(self) -> DiskSpace:
-        return DiskSpace(self._config.jobs, self._config.state_folder)
+        return PictureStore(self._kept.engine, settings.retention_s, settings.max_kept)
 
     async def keep(self, owner: str, picture: Picture) -> KeptPicture:
         """Keep a picture, on the disk when this returns. Raises Refusal 507."""
-        try:
+        with full_in_words():
             return await in_thread(partial(self._keep, owner, picture), "pictures")
-        except StorageFull as full:
-            raise Refusal(507, "insufficient_storage", str(full), retry_after_s=ROOM_S) from None
 
     async def find(self, owner: str, picture_id: str) -> KeptPicture:
         """Return what is known of a picture. Raises Refusal 404."""
@@ -80,7 +64,7 @@ class PictureService:
     async def read(self, owner: str, picture_id: str) -> tuple[KeptPicture, bytes]:
         """Return a picture and its file, PNG. Raises Refusal 404, and 410 where the file is damaged."""
         kept = await self.find(owner, picture_id)
-        data = await in_thread(partial(self._intact, kept.name), "pictures")
+        data = await in_thread(partial(self._kept.intact, kept.name), "pictures")
         if isinstance(data, Damaged):
             logger.warning("an uploaded picture: %s", data)
             raise Refusal(410, "gone", f"the kept picture was found {data.how}: upload it again")
@@ -106,49 +90,25 @@ class PictureService:
         for each in kept:
             token = self._store.undo(owner, each)
             if token is not None:
-                self._drop(token)
+                self._kept.drop(token)
 
     def _keep(self, owner: str, picture: Picture) -> KeptPicture:
-        data, files = picture.data, self._files
+        data, budget = picture.data, self._kept.budget()
         new = KeptPicture(
             name=name_of(data), width=picture.width_px, height=picture.height_px, bytes=len(data)
         )
-        budget = self._budget()
-        token = self._store.begin(owner, new, budget)
-        kept = None
-        try:
-            files.put(data)
-            kept = self._store.keep(owner, new, token, budget=budget)
-        finally:
-            if kept is None:
-                self._drop(token)
-        return kept
-
-    def _budget(self) -> StorageBudget:
-        jobs = self._config.jobs
-        return StorageBudget(jobs.max_stored_bytes, jobs.max_stored_scenes, self._disk.left_bytes())
-
-    def _intact(self, name: str) -> bytes | Damaged:
-        try:
-            return self._files.get(name)
-        except Damaged:
-            pass  # Not every store behind fsspec puts a whole file at once.
-        try:
-            return self._files.get(name)
-        except Damaged as damage:
-            return damage
+        return self._kept.put(
+            data,
+            lambda: self._store.begin(owner, new, budget),
+            lambda token: self._store.keep(owner, new, token, budget=budget),
+        )
 
     def _remove(self, owner: str, name: str) -> bool:
         release_ended_jobs(self._store.engine)
         token = self._store.remove(owner, name)
         if token is not None:
-            self._drop(token)
+            self._kept.drop(token)
         return token is not None
-
-    def _drop(self, token: str) -> None:
-        """Drop a file that nobody has. One that cannot be dropped now stays noted, and a worker finds it."""
-        with suppress(SQLAlchemyError, OSError):
-            loose.tidy(self._store.engine, token, self._files.drop)
 
 
 def _name(picture_id: str) -> str:
