@@ -1,4 +1,4 @@
-"""What is installed of the service: every file of its packages that it is developed with."""
+"""Install every file of the service's packages that it is developed with."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def docstrings(file: Path) -> Iterator[tuple[int, str]]:
                 yield node.body[0].lineno, text
 
 
-@pytest.mark.parametrize("folder", PRODUCT)
+@pytest.mark.parametrize("folder", [*PRODUCT, "examples", "tests"])
 def test_docstrings_begin_with_what_a_thing_does(folder: str) -> None:
     """ruff's D401 holds the verbs of functions; here are the openings that no verb follows."""
     found = [

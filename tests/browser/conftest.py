@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Of a module: as long as Playwright is there, its event loop runs in this thread, and no other can."""
+    """Open the browser for one module: Playwright's event loop runs in this thread, and no other can."""
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
         pytest.skip(NO_BROWSER)

@@ -1,4 +1,4 @@
-"""What goes wrong is said in sentences, at the field that it is about, with a way on."""
+"""Show faults in sentences, at the field that each is about, with a way on."""
 
 from __future__ import annotations
 

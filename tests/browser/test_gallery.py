@@ -1,4 +1,4 @@
-"""What was made is kept across reloads, opened again, and removed."""
+"""Keep what was made across reloads, open it again, and remove it."""
 
 from __future__ import annotations
 

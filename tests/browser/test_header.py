@@ -17,7 +17,7 @@ def test_simulated_mode_is_named(page: Page) -> None:
 
 
 def test_a_service_that_dies_and_comes_back(page: Page) -> None:
-    """Without a click: it looks again by itself."""
+    """Look again without a click."""
     page.route("**/readyz", lambda route: route.abort())
     expect(page.locator("#service")).to_have_text("No connection to the service")
     page.unroute("**/readyz")

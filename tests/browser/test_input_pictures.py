@@ -61,7 +61,7 @@ def sent_by(page: Page) -> Any:
 
 
 def unanswered(page: Page) -> None:
-    """What this service's models cannot do is sent nevertheless, to nobody."""
+    """Abort every scene: what this service's models cannot do is sent all the same."""
     page.route("**/v1/scenes*", lambda route: route.abort())
 
 

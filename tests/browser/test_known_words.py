@@ -1,4 +1,4 @@
-"""Under the fields the page says which words the models do not know, and what they do know."""
+"""Say under the fields which words the models do not know, and what they do know."""
 
 from __future__ import annotations
 

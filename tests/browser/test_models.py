@@ -1,4 +1,4 @@
-"""Where a layer has several models the page offers them, and sends the one that was chosen."""
+"""Offer a layer's several models, and send the one that was chosen."""
 
 from __future__ import annotations
 

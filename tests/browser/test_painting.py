@@ -56,7 +56,7 @@ def test_a_refusal_is_reported_at_the_field_at_fault(page: Page) -> None:
 
 @pytest.mark.usefixtures("crowded")
 def test_a_fault_on_the_way_keeps_the_half_painted_layers(page: Page) -> None:
-    """That a figure cannot be cut out is known only after both layers are painted."""
+    """Report a failed cut-out, which is known only after both layers are painted."""
     page.get_by_label("The figure is").select_option("cutout")
     paint(page)
     expect(page.get_by_role("alert")).to_contain_text("The figure could not be cut out.")

@@ -38,7 +38,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
-    """While it is set, no character moves on."""
+    """Hold every character while it is set."""
     held, step = Event(), SimulatedPainter.step
     held.set()
 

@@ -41,7 +41,7 @@ def page(open_page: OpenPage) -> Page:
 
 
 def sent_by(page: Page, button: str = "Paint") -> Any:
-    """What the open dialog sends, once that is painted."""
+    """Return what the open dialog sends, once that is painted."""
     with page.expect_request("**/v1/scenes*") as requested:
         page.get_by_role("dialog").get_by_role("button", name=button, exact=True).click()
     painted(page)

@@ -25,7 +25,7 @@ def page(open_page: OpenPage) -> Page:
 
 
 def place_of(page: Page, number: int) -> int:
-    """In percent of the picture's width."""
+    """Return it in percent of the picture's width."""
     return round(100 * float(page.get_by_label(f"Where figure {number} stands").input_value()))
 
 

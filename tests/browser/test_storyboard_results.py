@@ -95,7 +95,7 @@ def test_a_reload_keeps_the_words_the_tab_and_what_was_removed(page: Page) -> No
 
 
 def test_a_stream_that_ends_early_is_opened_again(page: Page) -> None:
-    """As the service ends it after a quarter of an hour, and as a network does at any time."""
+    """End it as the service does after a quarter of an hour, and as a network does at any time."""
     breaks: list[str] = []
 
     def events(route: Route) -> None:

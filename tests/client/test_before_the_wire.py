@@ -1,4 +1,4 @@
-"""What keeps a request from being sent is told in one sentence, by both clients, and never with a secret."""
+"""Say in one sentence why a request is not sent, in both clients, and never with a secret."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def run(*words: str) -> Result:
 
 @pytest.fixture
 def added(monkeypatch: pytest.MonkeyPatch) -> dict[str, EntryPoint]:
-    """What is installed beside the client: nothing but what a test adds."""
+    """Install nothing beside the client but what a test adds."""
     points: dict[str, EntryPoint] = {}
     monkeypatch.setitem(vars(cli.main), "_added", points)
     return points

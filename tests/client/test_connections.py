@@ -1,4 +1,4 @@
-"""What goes wrong on the way and in what comes back, told by both clients in one sentence."""
+"""Report faults on the way and in what comes back in one sentence, in both clients."""
 
 from __future__ import annotations
 

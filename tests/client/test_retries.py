@@ -1,4 +1,4 @@
-"""What is tried again, when, and what never is: the policy, and a client that keeps to it."""
+"""Try again what may be, when it may be, and nothing else: the policy, and a client that keeps to it."""
 
 from __future__ import annotations
 

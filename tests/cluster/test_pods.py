@@ -160,7 +160,7 @@ def job_of(scenes: int) -> dict[str, Any]:
 
 
 def done(http: httpx.Client, job: str) -> int | None:
-    """How many scenes; None while nobody answers."""
+    """Return how many scenes there are; None while nobody answers."""
     try:
         response = http.get(job, timeout=5)
     except httpx.TransportError:

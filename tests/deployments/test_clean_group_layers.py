@@ -75,7 +75,7 @@ def job_of(options: MergeOptions, figures: list[FigureOptions]) -> MergeJob:
 def test_the_same_options_give_the_same_picture_to_the_pixel(
     cast: list[tuple[str, FigureOptions]], options: MergeOptions, again_given: bool
 ) -> None:
-    """Whether they are given again, or left out."""
+    """Give the same picture whether the options are given again, or left out."""
     job = job_of(options, [standing for _, standing in cast])
     scene = painted_group(job, *(FIGURES[name] for name, _ in cast))
     silent = job_of(MergeOptions(), [FigureOptions()] * len(cast))

@@ -60,7 +60,7 @@ def merged(
 def test_the_same_options_give_the_same_picture_to_the_pixel(
     figure: str, options: MergeOptions, enhance: bool, mark: str | None, given_: frozenset[str]
 ) -> None:
-    """Whether they are given again, or left out."""
+    """Give the same picture whether the options are given again, or left out."""
     job = MergeJob("r", options, PNG, enhance, mark, layers=True)
     scene = painted(job, FIGURES[figure])
     assert scene.mode == ("paste" if options.mode == "paste" or figure == "not to be cut out" else "cutout")

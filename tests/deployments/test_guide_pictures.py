@@ -1,4 +1,4 @@
-"""What a job's references and its pose are to a painter."""
+"""Turn a job's references and its pose into what a painter reads."""
 
 from __future__ import annotations
 

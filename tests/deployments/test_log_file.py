@@ -13,7 +13,7 @@ from deployments.log_file import log_through, see_log
 
 @pytest.fixture
 def serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.Logger]:
-    """As Ray Serve sets its own logger up in a replica; ours as it is in a fresh process."""
+    """Set Serve's own logger up as Ray Serve does in a replica; ours is as in a fresh process."""
     monkeypatch.setattr(log_file, "OURS", logging.Logger("deployments"))
     logger = logging.Logger("ray.serve", logging.INFO)
     written = logging.FileHandler(tmp_path / "replica.log", delay=True)

@@ -1,4 +1,4 @@
-"""What a piece of the merger's work costs its tenant."""
+"""Count what a piece of the merger's work costs its tenant."""
 
 from __future__ import annotations
 

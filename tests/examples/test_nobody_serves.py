@@ -20,7 +20,7 @@ PROGRAMS = {
 
 
 def run(folder: Path, *command: str, **environment: str) -> str:
-    """What was said on stderr: one sentence."""
+    """Return what was said on stderr: one sentence."""
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), **environment}
     done = subprocess.run(
         [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""What a caller's quota is charged for: the real edge, and a key with room for one scene, in one process."""
+"""Charge a caller's quota: the real edge, and a key with room for one scene, in one process."""
 
 from __future__ import annotations
 

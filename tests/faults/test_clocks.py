@@ -32,7 +32,7 @@ JUMPS = pytest.mark.parametrize("jump_s", [86_400.0, -86_400.0], ids=["forward",
 
 @pytest.fixture
 def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """By so many seconds, for everything in this process that asks what time it is."""
+    """Set the clock by so many seconds, for everything in this process that reads the time."""
     true_time, offset = time.time, [0.0]
     monkeypatch.setattr(time, "time", lambda: true_time() + offset[0])
 

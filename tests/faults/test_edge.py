@@ -35,7 +35,7 @@ def proxy() -> psutil.Process | None:
 
 
 def responded(http: httpx.Client) -> float:
-    """How long /healthz takes, in milliseconds."""
+    """Return how long /healthz takes, in milliseconds."""
     begun = time.monotonic()
     assert http.get("/healthz").status_code == 200
     return 1e3 * (time.monotonic() - begun)

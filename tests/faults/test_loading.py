@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def fail_to_load(character: Any) -> None:
-    """As if it had been started while its weights were not there."""
+    """Make it as if it had been started while its weights were not there."""
     from deployments.errors import NotReady
 
     def load() -> None:

@@ -1,4 +1,4 @@
-"""What needs a real GPU; the device is a constant, so that these tests can be tried on a CPU too."""
+"""Run on a real GPU; the device is a constant, so that these tests can be tried on a CPU too."""
 
 from __future__ import annotations
 

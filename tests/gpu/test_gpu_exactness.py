@@ -1,4 +1,4 @@
-"""On a GPU a picture is the stock pipeline's within a level, and does not depend on its peers."""
+"""Paint the stock pipeline's picture on a GPU, within a level, whatever its peers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On a GPU too, each family's picture is its stock pipeline's, whatever shares its forwards."""
+"""Paint each family's stock picture on a GPU too, whatever shares its forwards."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def stock_of(family: str, device: str, dtype: torch.dtype) -> Any:
 
 
 def stock(family: str, device: str, dtype: torch.dtype, request: PaintRequest) -> Floats:
-    """What the pipeline paints when it is called as diffusers' documentation does; in unit floats."""
+    """Return what the pipeline paints when it is called as diffusers' documentation does; in unit floats."""
     pipeline = stock_of(family, device, dtype)
     generator = torch.Generator("cpu").manual_seed(request.seed)
     asked = call_arguments(family_of_pipeline(pipeline), request)
@@ -89,7 +89,7 @@ def apart(one: Floats, other: Floats) -> float:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_in_company_each_is_the_stock_pipelines(family: str, device: str) -> None:
-    """To a step of a byte, since what is decoded is bytes; another request is far outside."""
+    """Compare to a step of a byte, since what is decoded is bytes; another request is far outside."""
     requests = [ASKED, *PEERS]
     for painter in painters(family, device, torch.float32):
         for request, picture in zip(requests, crowd(painter, requests), strict=True):

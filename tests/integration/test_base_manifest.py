@@ -80,7 +80,7 @@ def responses(address: str) -> bool:
 
 @pytest.mark.timeout(300)
 def test_a_stranger_gets_401_and_a_key_s_holder_does_not(url: str, state_dir: Path) -> None:
-    """From loopback, as everybody seems to come behind a sidecar, and whatever a proxy says of it."""
+    """Send from loopback, as everybody seems to behind a sidecar, whatever a proxy says of it."""
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
         for headers in ({}, {"X-Forwarded-For": "127.0.0.1"}, {"Authorization": "Bearer sw_00000000_x"}):
             for method, path in (("GET", "/v1/models"), ("POST", "/v1/scenes"), ("GET", "/v1/jobs")):

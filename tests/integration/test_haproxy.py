@@ -54,7 +54,7 @@ class Service:
 
     @property
     def metrics(self) -> str:
-        """Where Ray tells of everything else."""
+        """Return where Ray reports everything else."""
         (raylet,) = self.processes("raylet")
         (flag,) = (word for word in raylet.cmdline() if word.startswith("--raylet_socket_name="))
         session = Path(flag.partition("=")[2]).parents[1]
@@ -64,7 +64,7 @@ class Service:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """As its file asks for it, in a process of its own, beside whatever has HAProxy's usual ports."""
+    """Start it as its file says, in a process of its own, beside whatever has HAProxy's usual ports."""
     folder = tmp_path_factory.mktemp("haproxy")
     (folder / "serve.yaml").write_text(yaml.safe_dump(configuration(str(folder / "state"))))
     port, metrics = (free_port() for _ in range(2))
@@ -128,7 +128,7 @@ def scene(steps: int = 2, **more: Any) -> dict[str, Any]:
 
 
 def code_of(response: httpx.Response) -> tuple[int, str]:
-    """Of an answer in the documented shape."""
+    """Return the code of an answer in the documented shape."""
     error = response.json()["error"]
     assert error["request_id"] == response.headers["x-request-id"]
     return response.status_code, error["code"]
@@ -156,7 +156,7 @@ def test_its_own_ports_are_loopback_s(service: Service) -> None:
 
 
 def test_it_passes_the_requested_name_on(http: httpx.Client) -> None:
-    """On loopback nobody is asked for a key, so another site's name is refused (serve/http/hosts.py)."""
+    """Refuse another site's name: on loopback nobody needs a key (serve/http/hosts.py)."""
     for host, status in (("localhost:8000", 200), ("page.example", 400)):
         assert http.get("/v1/models", headers={"Host": host}).status_code == status
 
@@ -269,7 +269,7 @@ def test_events_come_as_they_happen_and_a_caller_that_leaves_stops_both_generato
 
 
 def cancelled(service: Service) -> Counter[str]:
-    """How many layers of each kind."""
+    """Count the layers of each kind."""
     return Counter(
         {
             sample.labels["deployment"]: int(sample.value)

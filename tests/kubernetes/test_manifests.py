@@ -87,7 +87,7 @@ def test_the_serve_configuration_is_ours(documents: list[dict[str, Any]], tmp_pa
 
 
 def test_the_base_may_be_tried_with_less_memory(tmp_path: Path) -> None:
-    """As a machine smaller than the pods does."""
+    """Stand for a machine smaller than the pods."""
     content = yaml.safe_load(only(built(OVERLAYS[0]), "RayService")["spec"]["serveConfigV2"])
     args = content["applications"][0]["args"]
     for options in (
@@ -213,7 +213,7 @@ def test_haproxy_is_switched_on_at_every_node(documents: list[dict[str, Any]]) -
 
 
 def test_callers_are_admitted_by_namespace_and_pod_together(documents: list[dict[str, Any]]) -> None:
-    """Without a namespace's selector, pods of the policy's own namespace are meant."""
+    """Mean the policy's own namespace where there is no selector of one."""
     policies = [document for document in documents if document["kind"] == "NetworkPolicy"]
     peers = [peer for policy in policies for rule in policy["spec"]["ingress"] for peer in rule["from"]]
     assert peers

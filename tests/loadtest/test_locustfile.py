@@ -1,4 +1,4 @@
-"""In a process of its own: Locust replaces the standard library's sockets under whoever imports it."""
+"""Run Locust in a process of its own: it replaces the standard library's sockets under its importer."""
 
 from __future__ import annotations
 

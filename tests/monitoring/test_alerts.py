@@ -51,7 +51,7 @@ def test_a_burn_is_seen_over_a_long_and_a_short_window() -> None:
 
 
 def test_the_objective_s_latency_is_a_bucket_s_bound() -> None:
-    """Between two bounds there is nothing to be read off."""
+    """Set the objective at a bucket's bound: between two there is nothing to be read off."""
     bounds = {
         matcher.value
         for rule in RULES

@@ -1,4 +1,4 @@
-"""What Prometheus is started with: the documented lines fit the files, and the files what exports metrics."""
+"""Start Prometheus by the documented lines: they fit the files, and the files what exports metrics."""
 
 from __future__ import annotations
 

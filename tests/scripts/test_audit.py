@@ -20,7 +20,7 @@ AUDIT = REPOSITORY / "scripts/audit"
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """By the command that stands in the script."""
+    """Run the command that is in the script."""
     file = tmp_path_factory.mktemp("audit") / "sbom.cdx.json"
     script = AUDIT.read_text().replace("\\\n", " ")
     found = re.search(r"^\.venv/bin/(cyclonedx-py) (.+) --output-file build/sbom\.cdx\.json$", script, re.M)

@@ -1,4 +1,4 @@
-"""What schemathesis cannot know from the page: how to vary Accept, and what a schema has no words for."""
+"""Teach schemathesis what the page cannot say: how to vary Accept, and what a schema has no words for."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
 
 @schemathesis.hook
 def filter_failure(context: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
-    """Whether it counts as one."""
+    """Return whether it counts as one."""
     if response.status_code == 504:
         return not _in_a_hurry(case.body)
     if response.status_code == 412 and isinstance(failure, RejectedPositiveData):

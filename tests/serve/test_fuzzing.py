@@ -35,7 +35,7 @@ class Service:
     key: str
 
     def requested(self, *options: str) -> str:
-        """What schemathesis says at its end. Fails with all that it says where it finds anything."""
+        """Return what schemathesis says at its end. Fail with all of it where it finds anything."""
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "tests/serve/schemathesis.toml"]
         command += ["run", f"{self.url}/openapi.json", "--checks", "all", "--no-color"]
         environment = os.environ | {"SCENEWRIGHT_KEY": self.key, "NO_PROXY": "*"}

@@ -1,4 +1,4 @@
-"""What axe finds in the page."""
+"""Find what axe finds in the page."""
 
 from __future__ import annotations
 

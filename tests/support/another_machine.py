@@ -39,7 +39,7 @@ async def _painted(job: LayerJob) -> Any:
 
 
 class Machine:
-    """As much of a deployment's handle as a layer without events needs."""
+    """Stand for as much of a deployment's handle as a layer without events needs."""
 
     def __init__(self, pool: ProcessPoolExecutor) -> None:
         self._pool = pool

@@ -219,7 +219,7 @@ class Crowd:
 
 
 def arrivals(rate: float, until: float, seed: int = 0) -> list[float]:
-    """Of independent users."""
+    """Send as independent users do."""
     dice, times = random.Random(seed), [0.0]
     while times[-1] < until:
         times.append(times[-1] + dice.expovariate(rate))

@@ -52,7 +52,7 @@ def ongoing(name: str) -> int:
 
 
 def painting() -> int:
-    """How many layers are being painted now."""
+    """Return how many layers are being painted now."""
     return sum(ongoing(name) for kind in ("Character", "Background") for name in replicas(kind))
 
 
@@ -74,7 +74,7 @@ def change(name: str, act: Callable[[Any], Any]) -> None:
 
 
 def full_strength(expected: dict[str, int] = REPLICAS) -> bool:
-    """By the actors that live, and by Serve: it takes seconds to see that one has died."""
+    """Count by the actors that live, and by Serve: it takes seconds to see that one has died."""
     from ray import serve
 
     deployments = serve.status().applications["scenewright"].deployments

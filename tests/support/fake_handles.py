@@ -13,7 +13,7 @@ NEVER = "never"
 
 
 class Response:
-    """As Serve's: awaitable, and to be cancelled by hand."""
+    """Respond as Serve does: awaitable, and to be cancelled by hand."""
 
     def __init__(self, outcome: Any) -> None:
         self.outcome = outcome

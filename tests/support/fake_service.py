@@ -32,7 +32,7 @@ class Served:
 
 @dataclass
 class FakeService:
-    """What it does, set by a test before a run, and what it saw."""
+    """Hold what it does, set by a test before a run, and what it saw."""
 
     delay_s: float | Callable[[int], float] = 0.02
     capacity: int = 10_000

@@ -76,7 +76,7 @@ def graph(config: ServiceConfig) -> Graph:
 
 @contextmanager
 def captured(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """What is logged reaches `caplog`: Serve's logger passes nothing on to the root's handlers."""
+    """Let `caplog` see what is logged: Serve's logger passes nothing on to the root's handlers."""
     logger.addHandler(caplog.handler)
     try:
         yield
@@ -85,12 +85,12 @@ def captured(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 def served(app: ASGIApp) -> ASGIApp:
-    """Behind the layer that Serve puts around every application, where answers get their X-Request-ID."""
+    """Wrap it in the layer that Serve puts around every application, where answers get their X-Request-ID."""
     return RequestIdMiddleware(app)
 
 
 def mounted(app: ASGIApp, prefix: str) -> ASGIApp:
-    """As Serve does it under a `route_prefix`: the path keeps the prefix, and `root_path` names it."""
+    """Mount it as Serve does under a `route_prefix`: the path keeps the prefix, and `root_path` names it."""
 
     async def below(scope: Scope, receive: Receive, send: Send) -> None:
         await app({**scope, "root_path": prefix}, receive, send)

@@ -18,7 +18,7 @@ HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
 
 def entries(lock: Path) -> dict[str, tuple[Requirement, int]]:
-    """What is pinned, and by how many hashes."""
+    """Return what is pinned, and by how many hashes."""
     text = re.sub(r"^#.*\n", "", lock.read_text(), flags=re.M).replace("\\\n", " ")
     found = {}
     for line in text.splitlines():

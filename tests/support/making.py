@@ -28,7 +28,7 @@ def saved(pixels: Any, kind: str, **options: Any) -> bytes:
 
 
 def chunk(kind: bytes, content: bytes, sound: bool = True, length: int | None = None) -> bytes:
-    """Of a PNG; its checksum may be wrong, and the length that it claims."""
+    """Make a chunk of a PNG; its checksum may be wrong, and the length that it claims."""
     check = zlib.crc32(kind + content) ^ (0 if sound else 0x5A5A5A5A)
     return (
         struct.pack(">I", len(content) if length is None else length)
@@ -62,7 +62,7 @@ def png(
 
 
 def segment(marker: int, content: bytes, length: int | None = None) -> bytes:
-    """Of a JPEG; the length that it claims may be wrong."""
+    """Make a segment of a JPEG; the length that it claims may be wrong."""
     return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2 if length is None else length) + content
 
 
@@ -73,7 +73,7 @@ def jpeg(*segments: bytes, pixels: Any = SMOOTH) -> bytes:
 
 
 def piece(kind: bytes, content: bytes, length: int | None = None) -> bytes:
-    """Of a WebP; the length that it claims may be wrong."""
+    """Make a chunk of a WebP; the length that it claims may be wrong."""
     claimed = len(content) if length is None else length
     return kind + struct.pack("<I", claimed) + content + b"\0" * (len(content) % 2)
 

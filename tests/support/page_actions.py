@@ -1,4 +1,4 @@
-"""What a visitor does on the page, and what the page shows."""
+"""Do what a visitor does on the page, and read what the page shows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def painted(page: Page) -> None:
 
 
 def steps(page: Page, number: str) -> None:
-    """Of both layers."""
+    """Set the steps of both layers."""
     page.get_by_text("Painting", exact=True).click()
     for layer in ("character", "background"):
         page.locator(f"#{layer}-steps").fill(number)

@@ -84,7 +84,7 @@ GREY = profile(b"GRAY", NAMED, WHITE, tag(b"kTRC", gamma(1.0)))
 
 
 def ink_table() -> bytes:
-    """Of a press: 16 corners of ink to Lab, every ink alone darkens by its share."""
+    """Make a press's profile: 16 corners of ink to Lab, every ink alone darkens by its share."""
     corners = np.stack(np.meshgrid(*[[0, 1]] * 4, indexing="ij"), -1).reshape(-1, 4)
     lightness = np.clip(100 - corners @ (30, 35, 10, 80), 4, 100)
     a = corners @ (-30, 60, -5, 0)

@@ -31,7 +31,7 @@ def replica(deployment: str) -> psutil.Process | None:
 
 
 def busy(deployment: str) -> bool:
-    """Whether a request is under way at the deployment's replica, and not merely queued for it."""
+    """Return whether a request is under way at the deployment's replica, and not merely queued for it."""
     names = [actor["name"] for actor in list_named_actors(all_namespaces=True)]
     name = next((name for name in names if f"#{deployment}#" in name), None)
     return name is not None and ray.get(

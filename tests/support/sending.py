@@ -32,7 +32,7 @@ BOTH = pytest.mark.parametrize("send", [synchronously, asynchronously])
 
 
 def raised(send: Callable[..., Any], *arguments: Any, **options: Any) -> ScenewrightError | ServerUnreachable:
-    """What was raised: one of ours, one sentence, and no secret anywhere in it or below it."""
+    """Return what was raised: one of ours, one sentence, and no secret anywhere in it or below it."""
     with pytest.raises((ScenewrightError, ServerUnreachable)) as caught:
         send(*arguments, **options)
     error = caught.value

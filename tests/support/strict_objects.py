@@ -62,7 +62,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _mappings(annotation: Any) -> Iterator[Any]:
-    """What the values of the mappings in an annotation are."""
+    """Return what the values of the mappings in an annotation are."""
     if typing.get_origin(annotation) is dict:
         yield typing.get_args(annotation)[1]
     else:

@@ -628,7 +628,7 @@ def _vae(**changes: Any) -> AutoencoderKL:
 
 
 def _dynamic() -> FlowMatchEulerDiscreteScheduler:
-    """Of which the pipeline sets the shift by the picture's size."""
+    """Make the scheduler whose shift the pipeline sets by the picture's size."""
     return FlowMatchEulerDiscreteScheduler(
         shift=3.0, use_dynamic_shifting=True, base_shift=0.5, max_shift=1.15, base_image_seq_len=256
     )

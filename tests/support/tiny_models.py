@@ -61,7 +61,7 @@ def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_sdxl_of_two_widths(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As the real one is; diffusers tells the text encoders of a single file by their widths."""
+    """Make it as wide as the real one; diffusers knows the text encoders of a single file by their widths."""
     return _save_xl(tmp_path_factory.mktemp("models") / "tiny-sdxl", 2 * WIDTH)
 
 

@@ -1,4 +1,4 @@
-"""What a test sees of traces: every span that ends, in memory."""
+"""Show a test its traces: every span that ends, in memory."""
 
 from __future__ import annotations
 

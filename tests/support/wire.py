@@ -126,7 +126,7 @@ def refusal(connection: socket.socket) -> tuple[int, str]:
 
 
 def is_closed(connection: socket.socket) -> bool:
-    """Whether the other side ends it, having sent nothing more."""
+    """Return whether the other side ends it, having sent nothing more."""
     try:
         return connection.recv(1) == b""
     except ConnectionError:

@@ -1,4 +1,4 @@
-"""What a Django project needs for a book: its story in the project's settings, and the webhook at its end."""
+"""Make a book for a Django project: its story in the project's settings, and the webhook at its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is next, who fits, and who is refused, where several tenants want the merger."""
+"""Choose who is next, who fits, and who is refused, where several tenants want the merger."""
 
 from __future__ import annotations
 

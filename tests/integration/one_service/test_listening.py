@@ -1,4 +1,4 @@
-"""What a stranger on the network reaches of a service that serves this machine alone: no port answers."""
+"""Let no port answer a stranger on the network where a service serves this machine alone."""
 
 from __future__ import annotations
 

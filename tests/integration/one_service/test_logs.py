@@ -1,4 +1,4 @@
-"""What the service writes down: one request's id in every part of the graph, and nobody's words."""
+"""Log one request's id in every part of the graph, and nobody's words."""
 
 from __future__ import annotations
 

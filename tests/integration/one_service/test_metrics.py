@@ -1,4 +1,4 @@
-"""What Ray really exports of a service at work: every panel has its series, and every series its labels."""
+"""Read what Ray exports of a service at work: every panel has its series, and every series its labels."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_a_hundred_clients_that_leave_stop_both_generators_a_hundred_times(http:
 
 
 def leave(http: httpx.Client, after: int) -> None:
-    """After so many events, and with both generators at work; both rest long before they would be done."""
+    """Hang up after so many events, with both generators at work; both rest long before they would end."""
     with http.stream("POST", "/v1/scenes", json=scene(STEPS), headers=EVENTS) as response:
         reported = events(response)
         for _ in range(after):
@@ -84,7 +84,7 @@ def test_a_lost_replica_is_heard_and_costs_nothing(http: httpx.Client) -> None:
 
 
 def test_several_figures_travel_from_replica_to_replica(http: httpx.Client) -> None:
-    """With previews of all of them on the way: both of the merger's calls get every figure."""
+    """Ask for previews of all of them: both of the merger's calls get every figure."""
     figure = {"prompt": "a knight", "width": 128, "height": 192}
     frame = {"width": 256, "height": 128}
     requested = {"characters": [figure] * 4, "background": "a castle", "seed": 90, "merge": frame}

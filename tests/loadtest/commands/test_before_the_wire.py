@@ -1,4 +1,4 @@
-"""What keeps a load test from beginning or from writing ends it with a sentence, without a traceback."""
+"""End a load test that cannot begin or write with a sentence, without a traceback."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def words_in(text: str, vocabulary: Any) -> set[str]:
 
 
 def named(text: str, vocabulary: dict[str, tuple[str, ...]]) -> set[str]:
-    """What of a vocabulary the text names, by any of its words; a longer one hides those in it."""
+    """Return what of a vocabulary the text names, by any of its words; a longer one hides those in it."""
     owners: dict[str, set[str]] = {}
     for name, words in vocabulary.items():
         for word in words:

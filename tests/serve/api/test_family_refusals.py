@@ -1,4 +1,4 @@
-"""Over HTTP a field that a model's family has no use for is refused, on every route that has layers."""
+"""Refuse over HTTP a field that a model's family has no use for, on every route that has layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a pose's feet are, and that a scene's merge stands its figures on them."""
+"""Find a pose's feet, and stand a scene's figures on them."""
 
 from __future__ import annotations
 

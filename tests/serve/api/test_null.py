@@ -78,7 +78,7 @@ def inner_shapes(annotation: Any) -> Iterator[type[Wire]]:
 
 
 def minimal(shape: type[Wire], beside: str = "", null: bool = False) -> dict[str, Any]:
-    """What a request needs beside one field, or where that one is null."""
+    """Return what a request needs beside one field, or where that one is null."""
     if shape is PictureInput:  # One of its two fields.
         return {"b64_json": "a"} if beside == "id" else {"id": "a"}
     if shape is Pose:

@@ -1,4 +1,4 @@
-"""What an answer took, on every route that paints, in each form of an answer."""
+"""Report what an answer took, on every route that paints, in each form of an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a key is, and when it ends."""
+"""Make keys, and end them."""
 
 from __future__ import annotations
 

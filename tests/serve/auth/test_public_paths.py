@@ -1,4 +1,4 @@
-"""Where keys are asked, only what is listed is answered without one, whatever stands before the path."""
+"""Answer without a key only what is listed, whatever is before the path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What keeps a command from asking ends it with a sentence and a code, without a traceback or a secret."""
+"""End a command that cannot send with a sentence and a code, without a traceback or a secret."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def one_sentence(result: Result) -> str:
-    """What was said, where the command ended on purpose and without the secret."""
+    """Return what was said, where the command ended on purpose and without the secret."""
     assert isinstance(result.exception, SystemExit), result.exception
     assert SECRET not in result.output + result.stderr
     (line,) = (line for line in result.stderr.splitlines() if line.startswith("Error: "))

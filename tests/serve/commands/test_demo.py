@@ -1,4 +1,4 @@
-"""Where scripts/demo serves: --keep on the port that everything looks at, and on no other where taken."""
+"""Serve scripts/demo --keep on the port that everything looks at, and on no other where that is taken."""
 
 from __future__ import annotations
 

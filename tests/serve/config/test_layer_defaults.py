@@ -1,4 +1,4 @@
-"""What a silent request gets follows the model's family; what a family has no use for is refused."""
+"""Give a silent request what follows from the model's family; refuse what a family has no use for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the edge and the merger may hold at once: defaults that fit, and faults told at the start."""
+"""Bound what the edge and the merger hold at once: defaults that fit, and faults reported at the start."""
 
 from __future__ import annotations
 

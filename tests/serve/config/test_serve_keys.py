@@ -184,7 +184,7 @@ def written(tmp_path: Path, content: dict[str, Any]) -> Path:
 
 @pytest.fixture
 def ray_serve(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """What Ray Serve was given, in place of Ray Serve."""
+    """Record what Ray Serve was given, in its place."""
     given = SimpleNamespace(start={}, deployed=None, ran=None)
     client = SimpleNamespace(
         deploy_apps=lambda deploy: setattr(given, "deployed", deploy), wait_for_proxies_serving=lambda: None

@@ -1,4 +1,4 @@
-"""What comes of everything together when more is asked for than can be painted (tests/support/crowd.py)."""
+"""Send more than can be painted, to everything together (tests/support/crowd.py)."""
 
 from __future__ import annotations
 

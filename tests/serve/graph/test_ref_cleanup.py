@@ -12,7 +12,7 @@ from serve.ingress import Ingress
 
 
 class Held:
-    """In a cycle with itself, as Ray leaves what was awaited."""
+    """Make a cycle with itself, as Ray leaves what was awaited."""
 
     def __init__(self) -> None:
         self.itself = self

@@ -44,7 +44,7 @@ class Clock:
 
 
 class Replica:
-    """As much of Ray's wrapper as a router reads."""
+    """Hold as much of Ray's wrapper as a router reads."""
 
     node_id, availability_zone, multiplexed_model_ids = "node", None, frozenset[str]()
 
@@ -106,7 +106,7 @@ def job_of(request: PendingRequest) -> LayerJob:
 
 
 async def send(router: LayerRouter, request: PendingRequest) -> Replica:
-    """To whom it goes; it stays there."""
+    """Return the replica that it goes to; it stays there."""
     replica: Any = await asyncio.wait_for(router._choose_replica_for_request(request), 20)
     replica.ongoing += 1
     router.on_request_routed(request, replica.replica_id, None)

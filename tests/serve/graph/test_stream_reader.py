@@ -22,7 +22,7 @@ def layer(kind: Any = "character") -> LayerResult:
 
 
 class Reference:
-    """Of an item that is in the object store: awaiting it gives the item."""
+    """Refer to an item that is in the object store: awaiting it gives the item."""
 
     def __init__(self, item: Any) -> None:
         self.item = item
@@ -86,7 +86,7 @@ class StreamingHandle(Handle):
 
 
 class Streams(Method):
-    """As Method, of streaming calls: each outcome is the items of one."""
+    """Stand for streaming calls as Method does for others: each outcome is the items of one."""
 
     def remote(self, *arguments: Any) -> Any:
         self.calls.append(arguments)

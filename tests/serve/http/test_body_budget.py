@@ -34,7 +34,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def shares(budget: BodyBudget, tenant: str, body_bytes: int) -> list[BodyShare]:
-    """As many bodies of one tenant as are let in."""
+    """Send as many bodies of one tenant as are admitted."""
     taken: list[BodyShare] = []
     while True:
         share = BodyShare(budget, tenant)
@@ -178,7 +178,7 @@ async def stalled(
     path: str = "/v1/merges",
     **headers: str,
 ) -> AsyncIterator[list[asyncio.Task[httpx.Response]]]:
-    """So many uploads that do not end, once so many of them have been refused."""
+    """Hold so many uploads that do not end, once so many of them have been refused."""
     bodies = [Upload(first) for _ in range(count)]
     tasks = [asyncio.create_task(client.post(path, content=body, headers=FORM | headers)) for body in bodies]
 

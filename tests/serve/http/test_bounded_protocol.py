@@ -1,4 +1,4 @@
-"""What one caller may take of the process that listens, over real sockets, on both event loops."""
+"""Bound what one caller takes of the process that listens, over real sockets, on both event loops."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def test_a_connection_may_rest(app: Echo, loop: str, request_bytes: bytes, count
 def test_a_body_that_comes_after_its_header_may_take_longer_than_one(
     app: Echo, loop: str, head: bytes, pieces: list[bytes]
 ) -> None:
-    """As a picture may that is painted meanwhile: most clients send the header and the body apart."""
+    """Send the header and the body apart, as most clients do, while a picture is painted."""
     with serving(app, loop, header_timeout_s=0.2) as edge, edge.connect() as connection:
         connection.sendall(b"POST /slow HTTP/1.1\r\nHost: a\r\n" + head)
         edge.settles_at(working=1)
@@ -205,7 +205,7 @@ def test_a_body_that_comes_after_its_header_may_take_longer_than_one(
 
 
 def is_silent(connection: socket.socket, seconds: float) -> bool:
-    """Whether nothing comes, its end neither, for so long."""
+    """Return whether nothing comes, its end neither, for so long."""
     connection.settimeout(seconds)
     try:
         connection.recv(1, socket.MSG_PEEK)
@@ -317,7 +317,7 @@ def test_a_large_body_arrives_whole(edge: Serving) -> None:
 
 
 def test_one_large_body_after_another_arrives_whole(edge: Serving) -> None:
-    """As by any client, or a HAProxy, that keeps its connections."""
+    """Keep connections, as any client or a HAProxy does."""
     with edge.connect() as connection:
         for size in (500_000, 20_000, 300_000):
             head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size

@@ -1,4 +1,4 @@
-"""Who gets a place, who makes room, and whose address counts."""
+"""Give places, make room, and choose whose address counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a start notices that nothing bounds the process that listens."""
+"""Notice at the start that nothing bounds the process that listens."""
 
 from __future__ import annotations
 

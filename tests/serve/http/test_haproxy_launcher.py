@@ -212,7 +212,7 @@ def test_its_own_errors_have_our_shape(haproxy: Running, request_: bytes, found:
     ids=["endless", "fields", "garbage", "slow", "slower"],
 )
 def test_what_it_cannot_read_it_refuses_itself(haproxy: Running, request_: bytes, found: int) -> None:
-    """In our shape only since HAProxy 3.2; the status is the same (docs/cluster.md)."""
+    """Answer in our shape only since HAProxy 3.2; the status is the same (docs/cluster.md)."""
     status, headers, _ = haproxy.send(request_)
     assert (status, headers["connection"]) == (found, "close")
     assert headers["content-type"] in ("text/html", "application/json")

@@ -73,7 +73,7 @@ SECRETS = re.compile(
 
 
 def paths(value: Any, so_far: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """To everything inside of a body."""
+    """Yield the paths to everything inside of a body."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
         yield (*so_far, key)

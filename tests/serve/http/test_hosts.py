@@ -1,4 +1,4 @@
-"""Where nobody is asked for a key, a page of another site gets nothing: not by name, not by request."""
+"""Give a page of another site nothing where no key is needed: not by name, not by request."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ async def test_a_key_is_enough(send: Send) -> None:
 
 
 async def raw(*headers: tuple[bytes, bytes], kind: str = "http", version: str = "1.1") -> Any:
-    """What the layer alone sends back to a request of just these headers; empty where it lets it pass."""
+    """Return what the layer alone answers to a request of just these headers; empty where it lets it pass."""
     sent: list[Any] = []
 
     async def inside(scope: Any, receive: Any, send: Any) -> None: ...

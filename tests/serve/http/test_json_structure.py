@@ -1,4 +1,4 @@
-"""What a body holds is counted before it is parsed, whatever pieces it is looked at in."""
+"""Count what a body holds before it is parsed, whatever pieces it is looked at in."""
 
 from __future__ import annotations
 

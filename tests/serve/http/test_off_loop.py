@@ -1,4 +1,4 @@
-"""What takes long is done in one thread, while the event loop goes on."""
+"""Do what takes long in one thread, while the event loop goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes over the wire to a client of HTTP/1.0, and to one of HTTP/1.1 by the same server."""
+"""Answer a client of HTTP/1.0, and one of HTTP/1.1 by the same server."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tests.support.scene_requests import SCENE
 
 @pytest.fixture
 def below(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
-    """Under /paint, as by a `route_prefix`."""
+    """Serve under /paint, as by a `route_prefix`."""
     app = mounted(served(build_http(config, graph)), "/paint")
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
 

@@ -51,7 +51,7 @@ class Edge:
         return reported
 
     async def refused(self, **requested: str) -> bool:
-        """Whether the answer to one more is there at once, and is 429."""
+        """Return whether the answer to one more is there at once, and is 429."""
         task = self.send(**requested)
         for _ in range(5):
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What Ray Serve answers by itself reaches callers in the documented shape."""
+"""Give callers what Ray Serve answers by itself in the documented shape."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ async def test_layers_come_back_too_and_times_do_not_count_as_a_change(
 async def test_another_picture_than_before_is_declared(
     http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph, layers: bool
 ) -> None:
-    """As other weights would paint it: here its words are others."""
+    """Paint it as other weights would: here its words are others."""
     requested = PAINTED | {"layers": layers}
     (url,) = await kept(http, mine, graph, requested)
     before = await http.get(url, headers=JSON)

@@ -17,7 +17,7 @@ ERROR = {"code": "c", "message": "m"}
 
 
 def dropped(leases: Leases, noted_before: float = 1e9) -> set[str]:
-    """What is dropped now of the pictures that may have no scene."""
+    """Return what is dropped now of the pictures that may have no scene."""
     pictures: set[str] = set()
     for token in loose.old(leases._engine, 0.0, now=noted_before):
         loose.tidy(leases._engine, token, pictures.add, 1e6)
@@ -187,7 +187,7 @@ def test_a_picture_that_cannot_be_dropped_is_dropped_later(store: JobStore, leas
 def test_one_picture_kept_and_dropped_at_once_is_there_in_the_end(
     store: JobStore, leases: Leases, new: New
 ) -> None:
-    """Whichever of two threads is first, a scene that has a picture has its file."""
+    """Keep the file of a scene that has a picture, whichever of two threads is first."""
     job_id = submit(store, new(40))
     claims = [claim for _ in range(40) if (claim := leases.claim(1))]
     files: set[str] = set()

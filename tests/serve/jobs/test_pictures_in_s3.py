@@ -28,7 +28,7 @@ NAME = hashlib.sha256(DATA).hexdigest()
 
 
 def kept_in(bucket: str) -> dict[str, Any]:
-    """What the server has, by key."""
+    """Return what the server has, by key."""
     keys: dict[str, Any] = s3_backends["123456789012"]["aws"].get_bucket(bucket).keys
     return dict(keys.items())
 

@@ -1,4 +1,4 @@
-"""What the jobs of a tenant keep: counted from the rows themselves, and refused before the disk is full."""
+"""Count what a tenant's jobs keep from the rows themselves, and refuse before the disk is full."""
 
 from __future__ import annotations
 

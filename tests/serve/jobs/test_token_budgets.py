@@ -1,4 +1,4 @@
-"""What a token's jobs took of its budget comes back for what was never made, and for nothing else."""
+"""Give a token's budget back for what was never made, and for nothing else."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def token_id(engine: Engine, store: JobStore) -> str:
 
 
 def left(engine: Engine, token_id: str, amount: float) -> bool:
-    """Whether so much is left, and not a whole one more."""
+    """Return whether so much is left, and not a whole one more."""
     tokens = TokenStore(engine)
     return not tokens.spend(token_id, amount + 1) and tokens.spend(token_id, amount)
 

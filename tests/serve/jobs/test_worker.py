@@ -69,7 +69,7 @@ def apart_from_times(response: dict[str, Any]) -> dict[str, Any]:
 async def test_a_scene_with_layers_keeps_its_whole_answer(
     http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph
 ) -> None:
-    """What is accepted is not lost: a job's scene answers what it would have answered at once."""
+    """Lose nothing that was accepted: a job's scene answers what it would have answered at once."""
     scene = SCENE | {"seed": 1, "layers": True, "output": {"format": "png"}}
     job_id = await submit(http, scene, scene | {"layers": False})
     async with working(mine, graph):
@@ -457,7 +457,7 @@ async def test_whatever_fails_in_its_loop_it_goes_on_or_says_so(
 async def test_a_disk_that_takes_nothing_is_not_painted_for_all_the_time(
     http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after a disk was mounted again for reading alone: its worker waits longer each time."""
+    """Fail as after a disk was mounted again for reading alone: its worker waits longer each time."""
     monkeypatch.setattr("serve.jobs.worker.RETRY_S", 0.01)
     rests: list[float] = []
     rest, put, full = JobWorker._rest_from_painting, FolderPictures.put, [True]

@@ -39,7 +39,7 @@ async def test_every_route_has_an_example(client: httpx.AsyncClient) -> None:
 
 @pytest.fixture
 def job(url_with_worker: str) -> str:
-    """Of one scene, which is painted."""
+    """Submit a job of one scene, which is painted."""
     with httpx.Client(base_url=url_with_worker, timeout=60, trust_env=False) as http:
         job_id: str = http.post("/v1/jobs", json={"scenes": [SCENE]}).json()["id"]
         assert '"succeeded"' in http.get(f"/v1/jobs/{job_id}/events").text
@@ -48,7 +48,7 @@ def job(url_with_worker: str) -> str:
 
 @pytest.fixture
 def story(url_with_worker: str) -> str:
-    """Of two pages, which are painted."""
+    """Submit a story of two pages, which are painted."""
     with httpx.Client(base_url=url_with_worker, timeout=60, trust_env=False) as http:
         story_id: str = http.post("/v1/stories", json=small_story(2)).json()["id"]
         until(lambda: http.get(f"/v1/stories/{story_id}").json()["status"] == "succeeded")

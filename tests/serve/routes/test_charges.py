@@ -1,4 +1,4 @@
-"""What a refused, failed or given-up request costs its caller: nothing, unless something was painted."""
+"""Charge a refused, failed or given-up request nothing, unless something was painted."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ def test_each_model_that_it_lists_can_be_looked_up_and_one_that_serves_be_named(
 
 
 def test_what_is_not_set_may_be_sent_as_none(client: OpenAI) -> None:
-    """As wrappers do that pass all of their own optional arguments on."""
+    """Pass all optional arguments on, as wrappers do."""
     names = ("model", "n", "quality", "style", "user", "moderation", "background", "output_format", "stream")
     unset: dict[str, Any] = dict.fromkeys(names)
     nothing = dict.fromkeys(("output_compression", "response_format", "partial_images", "seed", "merge"))

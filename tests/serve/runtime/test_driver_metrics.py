@@ -70,7 +70,7 @@ def test_our_ray_is_started_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_process_that_started_ray_again_and_again_ends_with_zero() -> None:
-    """Without `unexported` each start but the first leaves a thread, and may crash the process at its end."""
+    """Leave no thread: without `unexported` each start but the first does, and may crash the process."""
     ended = subprocess.run(
         [sys.executable, "-c", STARTS_AND_ENDS], capture_output=True, text=True, timeout=280, check=False
     )

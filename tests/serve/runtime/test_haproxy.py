@@ -1,4 +1,4 @@
-"""Who is asked for a key where HAProxy stands before the edge, and what a private one is told."""
+"""Require keys where HAProxy is before the edge, and configure a private one."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_without_the_mode_nothing_is_said() -> None:
 
 @pytest.fixture
 def said(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the environment says of the mode; None where it is silent."""
+    """Return what the environment says of the mode; None where it is silent."""
     monkeypatch.delenv(haproxy_mode.SWITCH, raising=False)
     if request.param is not None:
         monkeypatch.setenv(haproxy_mode.SWITCH, request.param)

@@ -1,4 +1,4 @@
-"""Whatever --host says is an address to listen on, or refused in one sentence before Ray starts."""
+"""Listen on what --host says, or refuse it in one sentence before Ray starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left of a private Ray ends with the process that started it, and nothing else does."""
+"""End what is left of a private Ray with the process that started it, and nothing else."""
 
 from __future__ import annotations
 

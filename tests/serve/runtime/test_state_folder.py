@@ -1,4 +1,4 @@
-"""Where jobs, pictures and keys are kept is said at the start, and a second service on it is noticed."""
+"""Say at the start where jobs, pictures and keys are kept, and notice a second service on it."""
 
 from __future__ import annotations
 

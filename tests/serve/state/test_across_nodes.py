@@ -1,4 +1,4 @@
-"""What build and replicas do about the nodes there are; tests/cluster/test_pods.py has real ones."""
+"""Build and check replicas by the nodes there are; tests/cluster/test_pods.py has real ones."""
 
 from __future__ import annotations
 

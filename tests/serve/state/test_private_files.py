@@ -1,4 +1,4 @@
-"""What a service keeps is its account's alone, whatever the umask is and whoever made it before."""
+"""Keep a service's files its account's alone, whatever the umask is and whoever made them before."""
 
 from __future__ import annotations
 

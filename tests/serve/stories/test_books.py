@@ -1,4 +1,4 @@
-"""What a book is charged: the pictures of its pages, each as large as it is."""
+"""Charge a book for the pictures of its pages, each as large as it is."""
 
 from __future__ import annotations
 

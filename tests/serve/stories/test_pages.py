@@ -50,7 +50,7 @@ def test_a_member_has_one_seed_in_the_whole_story() -> None:
 
 @pytest.mark.parametrize("mira", [MIRA, Member(name="mira", description="a girl in a red coat", seed=5)])
 def test_a_page_with_a_seed_of_its_own_shows_another_hero(mira: Member) -> None:
-    """So a page that is painted again is painted with other seeds throughout."""
+    """Paint a page again with other seeds throughout."""
     pages = [page(), page(seed=99), page(seed=99), page(seed=98)]
     found = [figures(scene)[0] for scene in scenes(story(1) | {"pages": pages}, mira=mira)]
     assert len({prompt for prompt, _ in found}) == 1
@@ -101,7 +101,7 @@ def test_a_page_is_enhanced_alone() -> None:
 
 
 def test_a_style_adds_no_negative_words_where_quality_terms_are_off() -> None:
-    """With `quality_terms` off a layer has no negative prompt but its own."""
+    """Give a layer no negative prompt but its own with `quality_terms` off."""
     layers = {
         kind: {"generator": {"model": {"source": f"storybook-{kind}"}, "quality_terms": False}}
         for kind in ("character", "background")

@@ -283,7 +283,7 @@ def test_the_end_of_a_key_reaches_what_it_has_painted_again(
 
 
 def test_no_page_of_a_cancelled_story_is_painted_again(engine: Engine, kept: Story, leases: Leases) -> None:
-    """Who looked at it before it was cancelled learns of it too."""
+    """Report the cancel to a caller that looked at it before, too."""
     claim = leases.claim(now=150.0)
     assert claim is not None and leases.succeed(claim.lease, "picture-0", "jpeg", {}, now=150.0)
     JobStore(engine).cancel("ada", ID)

@@ -1,4 +1,4 @@
-"""What a generator does, as figures."""
+"""Measure what a generator does."""
 
 from __future__ import annotations
 

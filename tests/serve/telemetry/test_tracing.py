@@ -38,7 +38,7 @@ def collector() -> Iterator[Collector]:
 
 
 def send(endpoint: str) -> str:
-    """What a fresh process says after it has sent one span; a provider can be set but once in each."""
+    """Return what a fresh process says after it has sent one span; a provider can be set but once in each."""
     environment = {"PYTHONPATH": str(REPOSITORY), "NO_PROXY": "*", "OTEL_SERVICE_NAME": "storybook"}
     command = [sys.executable, "-c", SEND, endpoint]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)

@@ -1,4 +1,4 @@
-"""Where a webhook may be sent."""
+"""Allow and refuse the places that a webhook may be sent to."""
 
 from __future__ import annotations
 

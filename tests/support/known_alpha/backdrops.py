@@ -1,4 +1,4 @@
-"""What stands behind a figure: plain paper, a studio, or a busy place. All (h, w, 3) 0..255."""
+"""Draw what is behind a figure: plain paper, a studio, or a busy place. All (h, w, 3) 0..255."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good cut-outs and harmonising are on pictures with known alpha: one printed line a set."""
+"""Measure cut-outs and harmonising on pictures with known alpha: one printed line a set."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ MakeJob = Callable[..., LayerJob]
 
 
 class Undecided(Exception):
-    """As arrays are: neither true nor false."""
+    """Be neither true nor false, as arrays are."""
 
     def __bool__(self) -> NoReturn:
         raise ValueError

@@ -173,7 +173,7 @@ def begun() -> Any:
 
 
 def places(job_table: JobTable) -> list[tuple[WorkItem, int]]:
-    """Of those whose callers hear of them after the next choice."""
+    """Return the places that callers hear of after the next choice."""
     reported = job_table.places(job_table.choose())
     return [
         (item, place.ahead)

@@ -65,7 +65,7 @@ async def paint(engine: Engine, *jobs: LayerJob) -> list[Any]:
 
 
 def failed_by(reported: Any, kind: type[BaseException]) -> bool:
-    """Whether a caller was told in words of ours of a model that raised so; the log has the rest."""
+    """Return whether a caller got our own words for a model that raised so; the log has the rest."""
     return (
         type(reported) is GenerationFailed
         and str(reported) == "the model failed while it painted this layer; the replica's log says why"

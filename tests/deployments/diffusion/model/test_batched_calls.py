@@ -1,4 +1,4 @@
-"""Which calls may share a forward, and that each gets back what it would have got alone."""
+"""Share a forward between calls that may, and give each what it would have got alone."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def rows(count: int, *shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def shared(network: Any, *calls: Call, filled: int = 0) -> list[Any]:
-    """What the calls give in one forward, once it is sure that they may share it."""
+    """Return what the calls give in one forward, once it is sure that they may share it."""
     assert len({call.key for call in calls}) == 1
     return run_together(network, calls, filled)
 
@@ -218,7 +218,7 @@ def flux_call(seed: int, shift: float = 0.0, tokens: int = 4) -> Call:
 @torch.inference_mode()
 @pytest.mark.parametrize("tokens", [4, 1])
 def test_fluxs_positions_are_shared_where_their_values_are_equal(tokens: int) -> None:
-    """With one token a picture they are as long as the picture has rows."""
+    """Give one token a picture: they are as long as the picture has rows."""
     network = flux()
     calls = [flux_call(seed, tokens=tokens) for seed in (1, 2, 3)]
     for call, (response,) in zip(calls, shared(network, *calls), strict=True):

@@ -1,4 +1,4 @@
-"""What a picture becomes does not depend on who shares its forwards: alone it is bitwise the stock
+"""Paint the same picture whoever shares its forwards: alone it is bitwise the stock
 pipeline's, in a crowd within one level of eight bits, and with fixed rows the same whatever the peers."""
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def rename_all(folder: Path, change: Callable[[str], str]) -> None:
 
 
 def legacy(name: str) -> str:
-    """As diffusers saved variants in shards before 0.31."""
+    """Save variants in shards as diffusers did before 0.31."""
     stem, number = f"{UNET}.fp16-", name.removeprefix(f"{UNET}.fp16-").removesuffix(".safetensors")
     if name.startswith(stem):
         return f"{UNET}-{number}.fp16.safetensors"
@@ -226,7 +226,7 @@ def widen_text_weight(folder: Path) -> None:
 
 
 def as_a_folder(folder: Path) -> None:
-    """For root too it cannot be read."""
+    """Make it unreadable, for root too."""
     file = folder / f"unet/{UNET}.fp16.safetensors"
     file.unlink()
     file.mkdir()

@@ -1,4 +1,4 @@
-"""What is fetched from a hub, which here is a folder behind a socket of this machine, to the last file."""
+"""Fetch from a hub, which here is a folder behind a socket of this machine, to the last file."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def halves(tiny_sd1: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
 
 @pytest.fixture
 def hub(tiny_sd1: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """With the plain model, and all else that lies in such repositories."""
+    """Add the plain model, and all else that lies in such repositories."""
     root = tmp_path / "repository"
     shutil.copytree(tiny_sd1, root)
     for name in (

@@ -1,4 +1,4 @@
-"""What a model knows in words, and which words of a prompt it does not."""
+"""Read which words a model knows, and find those of a prompt that it does not."""
 
 from __future__ import annotations
 

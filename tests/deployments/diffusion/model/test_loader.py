@@ -131,7 +131,7 @@ def test_bfloat16_and_threads(
 
 @pytest.fixture(scope="module")
 def lora(tiny_sd1: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As a trainer would save one, with weights far from the zeros that a fresh one starts from."""
+    """Save one as a trainer would, with weights far from the zeros that a fresh one starts from."""
     pipeline = StableDiffusionPipeline.from_pretrained(tiny_sd1)
     torch.manual_seed(11)
     pipeline.unet.add_adapter(PeftLora(r=4, target_modules=["to_q", "to_v"], init_lora_weights=False))

@@ -1,4 +1,4 @@
-"""What an operator's folder holds: names, hashes, and why a file cannot be used."""
+"""Read an operator's folder: names, hashes, and why a file cannot be used."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def config_of(folder: Path, family: str, exact: bool) -> ModelConfig:
 
 @cache
 def stock(folder: Path, family: str, request: PaintRequest) -> Floats:
-    """What the pipeline paints when it is called as diffusers' documentation does; in unit floats."""
+    """Return what the pipeline paints when it is called as diffusers' documentation does; in unit floats."""
     pipeline = stock_of(folder, family)
     generator = torch.Generator("cpu").manual_seed(request.seed)
     requested = call_arguments(family_named(family), request)
@@ -202,7 +202,7 @@ def test_two_calls_a_step_are_two_forwards_and_one_step(family: str, tiny_model:
 def test_rows_of_a_call_are_what_the_engine_is_given(
     family: str, scale: float, tiny_model: TinyModel
 ) -> None:
-    """Before it has begun, once it has, and by what its pipeline then does."""
+    """Know the rows before it begins, once it has begun, and by what its pipeline then does."""
     painter, requested = painter_of(tiny_model(family), family, False), replace(ASKED, guidance_scale=scale)
     forwards: list[int] = []
 

@@ -33,7 +33,7 @@ VAE_ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "t
 
 
 def unet_key(key: str) -> str:
-    """For one layer a block, as the tiny UNet has."""
+    """Name the tensors for one layer a block, as the tiny UNet has."""
     plain: dict[str, str] = DIFFUSERS_TO_LDM_MAPPING["unet"]["layers"]
     if key in plain:
         return plain[key]
@@ -131,7 +131,7 @@ def test_a_pickled_checkpoint_is_refused(tmp_path: Path) -> None:
 
 
 def write_xl_file(folder: Path, file: Path, more: dict[str, torch.Tensor], **metadata: str) -> None:
-    """With the names that Stability's own code gives the tensors."""
+    """Use the names that Stability's own code gives the tensors."""
     pipeline = StableDiffusionXLPipeline.from_pretrained(folder)
     added = DIFFUSERS_TO_LDM_MAPPING["unet"]["addition_embed_type"]
     unet, vae = pipeline.unet.state_dict(), pipeline.vae.state_dict()
@@ -196,7 +196,7 @@ def test_an_xl_file_is_sampled_as_it_says(
     prediction: str,
     zero_snr: bool,
 ) -> None:
-    """As the model's own card would have it configured by hand."""
+    """Configure it by hand as the model's own card would."""
     tiny_sdxl = tiny_sdxl_of_two_widths
     write_xl_file(tiny_sdxl, tmp_path / "dragons.safetensors", markers, **metadata)
     pipeline = load(ModelConfig(source=str(tmp_path / "dragons.safetensors"), device="cpu"))

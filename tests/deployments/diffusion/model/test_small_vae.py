@@ -35,7 +35,7 @@ MakeJob = Callable[..., LayerJob]
 
 
 def tiny_vae(folder: Path, **changes: Any) -> Path:
-    """Of random weights; four levels, as TAESD has."""
+    """Make one of random weights with four levels, as TAESD has."""
     torch.manual_seed(4)
     four = (8, 8, 8, 8)
     shape: dict[str, Any] = {
@@ -300,7 +300,7 @@ async def test_its_previews_come_with_the_steps_that_they_are_of(
     engine, step = engine_of(made), made.step
 
     def patient(paintings: Sequence[DiffusionPainting]) -> None:
-        """So that none is dropped."""
+        """Wait for each picture, so that none is dropped."""
         step(paintings)
         for painting in paintings:
             if isinstance(painting.drawn, Future):

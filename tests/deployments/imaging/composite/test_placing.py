@@ -1,4 +1,4 @@
-"""Where figures stand: their proportions, the ground line, and the frame's edges."""
+"""Place figures: their proportions, the ground line, and the frame's edges."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def test_the_right_hero_in_other_poses_is_consistent() -> None:
 
 
 def test_a_wrong_hero_is_caught() -> None:
-    """Of all pairs of heroes: one who by chance is dressed, coloured and built alike may pass."""
+    """Compare all pairs of heroes: one who by chance is dressed, coloured and built alike may pass."""
     measured = [
         MEASURE.compare(described()[j][1], described()[i][0])
         for i in range(HEROES)
@@ -83,7 +83,7 @@ def test_a_wrong_hero_is_caught() -> None:
 
 @pytest.mark.parametrize("changed", ["garment_color", "hair_color", "role"])
 def test_a_planted_hero_who_differs_in_one_thing_is_less_consistent(changed: str) -> None:
-    """In a garment of another colour she is another one; with other hair she is less herself."""
+    """Find her another one in a garment of another colour, and less herself with other hair."""
     rng = random.Random(3)
     hero = replace(sample_figure(rng), role="princess", garment="dress", garment_color="red")
     hero = replace(hero, hair_color="blond", hair_style="long", fur=None, skin=(255, 220, 194), item=None)

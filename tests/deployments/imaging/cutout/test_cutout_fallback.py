@@ -1,4 +1,4 @@
-"""Who cuts out: the keyer first, the network where it is unsure, and neither where both are."""
+"""Choose who cuts out: the keyer first, the network where it is unsure, and neither where both are."""
 
 from __future__ import annotations
 

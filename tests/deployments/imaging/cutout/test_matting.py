@@ -244,7 +244,7 @@ def test_hair_stays() -> None:
 
 
 def test_confidence_is_honest() -> None:
-    """Over sets of all kinds: none below an IoU of 0.9 is trusted, and the better ones are trusted more."""
+    """Trust none below an IoU of 0.9, over sets of all kinds, and trust the better ones more."""
     names: tuple[SetName, ...] = ("clean", "floor", "alike", "hard", "studio", "busy")
     pictures = [picture for name in names for picture in samples(name, 8, held_out=True)]
     cutouts = [cut_out(picture.pixels) for picture in pictures]

@@ -1,4 +1,4 @@
-"""What a file says besides its pixels, broken or large, is never a fault of its pixels."""
+"""Read the pixels of a file whatever it says besides them, broken or large."""
 
 from __future__ import annotations
 

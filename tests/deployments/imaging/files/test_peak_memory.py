@@ -1,4 +1,4 @@
-"""What decoding takes of memory, by the pixels of the picture and not by what its file says besides."""
+"""Measure the memory of decoding, by the picture's pixels and not by what its file says besides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What files tell of where they come from, read back with Pillow."""
+"""Read back with Pillow what files say of where they come from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What places there are: every kind in every weather that it can have, in a few layouts."""
+"""Draw every kind of place in every weather that it can have, in a few layouts."""
 
 from __future__ import annotations
 
