@@ -59,7 +59,7 @@ def started(side: str, config: str) -> Iterator[Started]:
         ) as process,
     ):
         try:
-            yield _followed(process, ENDS_OF_PHASES[side])
+            yield _read_through(process, ENDS_OF_PHASES[side])
         finally:
             assert process.stdin is not None
             assert process.stdout is not None
@@ -70,7 +70,7 @@ def started(side: str, config: str) -> Iterator[Started]:
             process.wait(ENDS_WITHIN_S)
 
 
-def _followed(process: subprocess.Popen[str], ends: Sequence[str]) -> Started:
+def _read_through(process: subprocess.Popen[str], ends: Sequence[str]) -> Started:
     assert process.stdout is not None
     began, past_s, past_cpu_s = time.monotonic(), 0.0, 0.0
     seconds, cpu_s, table = list[float](), list[float](), list[Process]()
