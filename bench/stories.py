@@ -1,14 +1,13 @@
-"""Make a book of eight pages with two figures over 1, 2 and 4 pairs of simulated generators, on real Ray."""
+"""Make books on real Ray: over 1, 2 and 4 pairs of simulated generators, or one on the bundled models."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,13 @@ import httpx
 import ray
 import yaml
 
+from bench.pages.sections import write_section
 from serve.config.service_config import ServiceConfig
 from serve.runtime import local_cluster
 from serve.runtime.listen_address import free_port
 
 REPOSITORY = Path(__file__).parents[1]
+EXAMPLE = REPOSITORY / "examples/story.yaml"
 PAIRS = (1, 2, 4)
 PAGES, FIGURES, STEPS, STEP_S = 8, 2, 20, 0.25
 POLL_S = 0.05
@@ -30,23 +31,55 @@ ENDED = ("succeeded", "failed", "cancelled")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a short story over one pair: does it run?")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    arguments = parser.parse_args()
-    pairs, pages, steps = ((1,), 2, 2) if arguments.quick else (PAIRS, PAGES, STEPS)
-    print(
-        f"SIMULATED generators on a real Ray: a step of a picture takes {STEP_S} s, and of n pictures in one"
-        f" forward n times as long. {pages} pages of {FIGURES} figures and a place, {steps} steps each."
-        f" {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},"
-        f" Ray {ray.__version__}, load {os.getloadavg()[0]:.1f}."
+    parser.add_argument("--bundled", action="store_true", help="the example's book, on the bundled models")
+    parser.add_argument(
+        "--docs", type=Path, metavar="DIR", help="write what was seen into DIR/performance.md"
     )
-    print(f"{'pairs':>6}{'seconds':>10}{'of linear':>11}", flush=True)
+    arguments = parser.parse_args()
+    if arguments.bundled:
+        report(arguments.docs, "books-bundled", [bundled_book()])
+        return
+    pairs, pages, steps = ((1,), 2, 2) if arguments.quick else (PAIRS, PAGES, STEPS)
+    lines = [
+        f"Simulated generators on a real Ray: a step of a picture takes {STEP_S} s, and of n pictures in one"
+        f" forward n times as long. {pages} pages of {FIGURES} figures and a place, {steps} steps each."
+        f" {machine()}.",
+        "",
+        "| pairs | seconds | of linear |",
+        "|---|---|---|",
+    ]
     seconds: dict[int, float] = {}
     for count in pairs:
         seconds[count] = measure(count, pages, steps)
-        print(f"{count:>6}{seconds[count]:>10.2f}{of_linear(seconds)[count]:>10.1%}", flush=True)
-    if arguments.json:
-        figures = {"seconds": seconds, "of_linear": of_linear(seconds)}
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+        lines.append(f"| {count} | {seconds[count]:.2f} | {of_linear(seconds)[count]:.1%} |")
+        print(lines[-1], flush=True)
+    report(arguments.docs, "books", lines)
+
+
+def report(docs: Path | None, section: str, lines: Sequence[str]) -> None:
+    """Print the lines, and write them into the page of the docs where that is wanted."""
+    print(*lines, sep="\n", flush=True)
+    if docs is not None:
+        write_section(docs / "performance.md", section, "\n".join(lines))
+
+
+def machine() -> str:
+    versions = f"Python {platform.python_version()}, Ray {ray.__version__}"
+    return f"{platform.machine()}, {os.cpu_count()} cores, {versions}, load {os.getloadavg()[0]:.1f}"
+
+
+def bundled_book() -> str:
+    """Make the example's book on the bundled models, freshly started: what it took, in a sentence."""
+    document = yaml.safe_load((REPOSITORY / "serve/local.yaml").read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = document["applications"][0]["args"] | {"state_dir": folder, "authentication": "off"}
+        body = yaml.safe_load(EXAMPLE.read_text())
+        took_s = timed(ServiceConfig.model_validate(arguments), (), body)
+    layers = sum(1 + len(page["characters"]) for page in body["pages"])
+    return (
+        f"`examples/story.yaml`, {len(body['pages'])} pages with {layers} layers, of which the equal ones are"
+        f" painted once: {took_s / 60:.1f} minutes. {machine()}."
+    )
 
 
 def of_linear(seconds: Mapping[int, float]) -> dict[int, float]:
@@ -58,15 +91,21 @@ def of_linear(seconds: Mapping[int, float]) -> dict[int, float]:
 def measure(pairs: int, pages: int, steps: int) -> float:
     """Return the seconds from a story's submission until its last page is kept. Starts a Ray of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = config(pairs, folder)
-        with (
-            local_cluster.running(settings, "127.0.0.1", free_port()) as url,
-            httpx.Client(base_url=url, timeout=60, trust_env=False) as http,
-        ):
-            make(http, story(pairs, 2, "the first pages, by which the replicas learn their speed"))
-            begun = time.monotonic()
-            make(http, story(pages, steps, "measured"))
-            return time.monotonic() - begun
+        first = story(pairs, 2, "the first pages, by which the replicas learn their speed")
+        return timed(config(pairs, folder), (first,), story(pages, steps, "measured"))
+
+
+def timed(settings: ServiceConfig, before: Sequence[Mapping[str, Any]], body: Mapping[str, Any]) -> float:
+    """Start a Ray of its own, make the stories `before`, and return the seconds that the last one takes."""
+    with (
+        local_cluster.running(settings, "127.0.0.1", free_port()) as url,
+        httpx.Client(base_url=url, timeout=60, trust_env=False) as http,
+    ):
+        for each in before:
+            make(http, each)
+        begun = time.monotonic()
+        make(http, body)
+        return time.monotonic() - begun
 
 
 def config(pairs: int, state_dir: str) -> ServiceConfig:
