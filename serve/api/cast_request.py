@@ -6,8 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.messages import MAX_LORAS
 
-from .layer_schema import CastName, LoraInput, PictureInput
-from .wire import Seed, Wire, Words
+from .layer_schema import LoraInput, PictureInput
+from .wire import CastName, Seed, Wire, Words
 
 MAX_REFERENCES = 4
 

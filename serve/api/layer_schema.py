@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    AliasChoices,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    model_validator,
-)
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from deployments.messages import MAX_LORA_SCALE, MAX_LORAS, MAX_REFERENCES, Fallback, PictureFormat
 
-from .wire import ALIASES, Deadline, Prompt, Seed, Wire, Words
+from .wire import ALIASES, CastName, Deadline, Prompt, Seed, Wire, Words
 
 
 def _describe_aliases(schema: dict[str, Any]) -> None:
@@ -92,21 +82,6 @@ class LoraInput(Wire):
         le=MAX_LORA_SCALE,
         description="how strongly it is applied: with 0 not at all, below 0 the other way",
     )
-
-
-CAST_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
-
-
-def _a_cast_name(name: str) -> str:
-    if not re.fullmatch(CAST_NAME, name):
-        raise ValueError("must be 1 to 64 letters (A to Z), digits, `_`, `.` or `-`, the first no sign")
-    return name
-
-
-CastName = Annotated[
-    str, AfterValidator(_a_cast_name), Field(json_schema_extra={"pattern": f"^{CAST_NAME}$"})
-]
-"""It is a part of paths, and of headers, which are ASCII."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -89,3 +89,18 @@ class ErrorBody(Wire):
 
 class ErrorResponse(Wire):
     error: ErrorBody
+
+
+CAST_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+
+
+def _a_cast_name(name: str) -> str:
+    if not re.fullmatch(CAST_NAME, name):
+        raise ValueError("must be 1 to 64 letters (A to Z), digits, `_`, `.` or `-`, the first no sign")
+    return name
+
+
+CastName = Annotated[
+    str, AfterValidator(_a_cast_name), Field(json_schema_extra={"pattern": f"^{CAST_NAME}$"})
+]
+"""It is a part of paths, and of headers, which are ASCII."""

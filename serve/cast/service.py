@@ -14,9 +14,10 @@ from deployments.errors import InvalidRequest
 
 from ..api.cast_request import CastBody
 from ..api.input_pictures import Known
-from ..api.layer_schema import CAST_NAME, LoraInput, PictureInput
+from ..api.layer_schema import LoraInput, PictureInput
 from ..api.members import Member, Requested, cast_names, with_members
 from ..api.scene_schema import SceneRequest
+from ..api.wire import CAST_NAME
 from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal
 from ..pictures import loose_pictures as loose

@@ -1,15 +1,11 @@
-"""Jobs for their callers: admit, keep, look up. What blocks runs in threads."""
+"""Serve jobs to their callers: admit, keep, look up. What blocks runs in threads."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TypeVar
 
 from sqlalchemy import Engine, Select
 
@@ -36,6 +32,7 @@ from ..telemetry.logs import logger
 from ..webhooks.targets import Forbidden, check_url
 from .damaged_pictures import WAIT_S, Outcome, paint_again, refuse
 from .job_admission import Beside, BudgetSpent, KeyEnded, OtherBody, PicturesGone, TooManyWaiting
+from .job_ids import NO_JOB, Result, check_job_id, cursor_of, found_job, place_of
 from .job_schema import JobRequest
 from .kept_scenes import picture_in, response_in
 from .open_work import OpenJob, open_jobs
@@ -44,11 +41,8 @@ from .single_layers import SingleLayerRequest
 from .states import ENDED, JobState, NewScene, SceneState
 from .store import JobStore, new_job_id
 
-Result = TypeVar("Result")
-JOB_ID = re.compile("[0-9a-f]{32}")
 UNKNOWN_S = 30.0
 """The seconds until some scenes are done, where none was lately."""
-NO_JOB = "there is no such job"
 NO_SCENE = "this job has no such scene, or no picture of it"
 
 
@@ -223,12 +217,12 @@ class JobService:
 
     async def job(self, owner: str | None, job_id: str) -> JobState:
         """Return a job. Raises Refusal 404."""
-        _check_id(job_id)
-        return _there(await self.in_thread(lambda: self._store.job(owner, job_id)))
+        check_job_id(job_id)
+        return found_job(await self.in_thread(lambda: self._store.job(owner, job_id)))
 
     async def check_reach(self, owner: str, job_id: str, key_id: str) -> None:
         """Raise Refusal 404 for a job that no token of this key submitted."""
-        _check_id(job_id)
+        check_job_id(job_id)
         if not await self.in_thread(lambda: self._store.is_of_tokens(owner, job_id, key_id)):
             raise Refusal(404, "not_found", NO_JOB)
 
@@ -238,13 +232,13 @@ class JobService:
 
     async def release(self, owner: str | None, job_id: str) -> JobState:
         """Let a job be painted that is held since its key ended. Raises Refusal 404."""
-        _check_id(job_id)
-        return _there(await self.in_thread(lambda: self._store.release(owner, job_id)))
+        check_job_id(job_id)
+        return found_job(await self.in_thread(lambda: self._store.release(owner, job_id)))
 
     async def end(self, owner: str | None, job_id: str) -> JobState:
         """Cancel a job, or remove one that has ended, its pictures too. Raises Refusal 404."""
-        _check_id(job_id)
-        return _there(await self.in_thread(lambda: self._end(owner, job_id)))
+        check_job_id(job_id)
+        return found_job(await self.in_thread(lambda: self._end(owner, job_id)))
 
     def _end(self, owner: str | None, job_id: str) -> JobState | None:
         found = self._store.counts(owner, job_id)
@@ -273,10 +267,10 @@ class JobService:
         among: Select[tuple[str]] | None = None,
     ) -> tuple[list[JobState], str | None]:
         """Return a page, and the cursor of the next one. `among` selects the ids of the jobs meant."""
-        place = None if after is None else _place(after)
+        place = None if after is None else place_of(after)
         found = await self.in_thread(lambda: self._store.page(owner, limit + 1, place, among))
         page = found[:limit]
-        return page, _cursor(page[-1]) if len(found) > limit else None
+        return page, cursor_of(page[-1]) if len(found) > limit else None
 
     async def scene(
         self,
@@ -304,7 +298,7 @@ class JobService:
         on_damage: Callable[[Outcome], None] = lambda outcome: None,
     ) -> tuple[SceneState, bytes, PictureFormat | None]:
         """Do what `scene` does, in a thread of the caller's own."""
-        _check_id(job_id)
+        check_job_id(job_id)
         scene = self._store.scene(owner, job_id, number)
         refuse(scene)
         if scene is None or scene.picture is None:
@@ -359,32 +353,3 @@ def _admitting(
 ) -> Callable[[Callable[[], list[NewScene]]], Awaitable[list[NewScene]]]:
     """Return what runs an admission beside the event loop. A LoRA's file may take it long."""
     return with_lora_files if name_loras(requested.scenes) else off_loop
-
-
-def _check_id(job_id: str) -> None:
-    """Refuse an id that no job has.
-
-    Not every string may be in a database query: PostgreSQL's texts hold no NUL.
-    """
-    if not JOB_ID.fullmatch(job_id):
-        raise Refusal(404, "not_found", NO_JOB)
-
-
-def _there(found: Result | None, message: str = NO_JOB) -> Result:
-    if found is None:
-        raise Refusal(404, "not_found", message)
-    return found
-
-
-def _cursor(job: JobState) -> str:
-    return base64.urlsafe_b64encode(f"{job.created_at!r}:{job.id}".encode()).decode()
-
-
-def _place(cursor: str) -> tuple[float, str]:
-    try:
-        created_at, _, job_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(":")
-        if JOB_ID.fullmatch(job_id):
-            return float(created_at), job_id
-        raise ValueError(job_id)
-    except (binascii.Error, ValueError):
-        raise InvalidRequest("after is not a cursor of this list", "after") from None

@@ -1,6 +1,6 @@
-"""Jobs for the workers: take a scene, keep it, end it.
+"""Lease scenes to workers: claim one, keep it, end it.
 
-Only the holder of a scene's lease works on it. Each taking makes a new lease, and a scene is ended only by
+Only the holder of a scene's lease works on it. Each claim makes a new lease, and a scene is ended only by
 the lease that it has: a worker that was taken for dead and comes back changes nothing. Execution is at least
 once, the result exactly once.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -24,6 +23,7 @@ from ..state.tables import jobs, scenes
 from ..usage import store as usage
 from ..usage.store import Who
 from ..webhooks import outbox
+from .states import Claim
 from .token_budgets import give_back_scenes
 
 NOTHING: Mapping[Who, Used] = MappingProxyType({})
@@ -31,28 +31,6 @@ KEPT_BYTES = case((scenes.c.picture.is_(None), 0), else_=scenes.c.picture_bytes)
 """The bytes of a picture that a failed scene keeps: a page that was painted before still has its picture."""
 LONGEST_WAIT_S = 3_600.0
 """Nothing waits longer for its next attempt: a time beyond it was written before the clock was set back."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A scene to be painted, by this lease; `first_painted` where it was before (kept_scenes.py).
-
-    `owner`: its job's. `key_id`: of the key that it was submitted with, or painted again.
-    """
-
-    lease: str
-    job_id: str
-    number: int
-    job: str
-    deadline_s: float
-    first_painted: str | None = None
-    owner: str = ""
-    key_id: str | None = None
-
-    @property
-    def who(self) -> Who:
-        """Return the tenant whose scene it is, and the key that it was submitted with."""
-        return self.owner, self.key_id or ""
 
 
 class Leases:

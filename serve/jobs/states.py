@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from deployments.messages import PictureFormat
 
+from ..usage.store import Who
 from ..webhooks.outbox import Delivery
 
 SceneStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -73,3 +74,25 @@ class JobState:
         if sum(self.counts.get(status, 0) for status in ENDED) == self.total:
             return "failed" if self.counts.get("failed") else "succeeded"
         return "queued" if self.counts.get("queued") == self.total else "running"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A scene to be painted, by this lease; `first_painted` where it was before (kept_scenes.py).
+
+    `owner`: its job's. `key_id`: of the key that it was submitted with, or painted again.
+    """
+
+    lease: str
+    job_id: str
+    number: int
+    job: str
+    deadline_s: float
+    first_painted: str | None = None
+    owner: str = ""
+    key_id: str | None = None
+
+    @property
+    def who(self) -> Who:
+        """Return the tenant whose scene it is, and the key that it was submitted with."""
+        return self.owner, self.key_id or ""

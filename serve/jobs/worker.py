@@ -1,4 +1,4 @@
-"""The deployment that works jobs off: it takes scenes, has the graph paint them, and keeps their pictures.
+"""Work jobs off: claim their scenes, have the graph paint them, and keep their pictures.
 
 Any number of replicas may run. One that dies is noticed when its leases run out, and loses only its time.
 Leases are renewed by a task and a thread of their own, so that nothing else that takes long outlasts them.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -32,7 +32,7 @@ from ..graph.scene_job import SceneJob, SceneResult
 from ..http.error_responses import Refusal, error_of
 from ..pictures import loose_pictures as loose
 from ..pictures.holds import release_ended_jobs
-from ..pictures.picture_files import Pictures, name_of, open_pictures
+from ..pictures.picture_files import Pictures, open_pictures
 from ..pictures.result_store import forget_expired_results
 from ..pictures.store import forget_expired
 from ..safety.text_check import text_check_of
@@ -51,13 +51,14 @@ from ..usage.store import forget as forget_old_usage
 from ..webhooks import outbox
 from ..webhooks.sender import WebhookSender
 from . import ended_keys
+from .background_tasks import again_and_again, log_error, sleeping
 from .consistency import consistent
-from .damaged_pictures import OTHER
 from .input_files import read_files
-from .kept_scenes import kept_file, painted
-from .leases import Claim, Leases
+from .leases import Leases
 from .scene_jobs import ready_to_paint
-from .single_layers import Painted, cost_of, of_scene, paint_layer
+from .scene_keeping import drop_picture, keep_scene
+from .single_layers import cost_of, of_scene, paint_layer
+from .states import Claim
 
 RETRY_S = 1.0
 LONGEST_REST_S = 60.0
@@ -66,8 +67,6 @@ TIDY_EVERY_S = 60.0
 GAUGE_EVERY_S = 2.0
 YOUNG_S = 3_600.0
 """A younger note's process may still be about to keep the picture."""
-TOO_OFTEN = 10
-"""Failures in a row that neither the database nor a disk explains: a new worker may fare better."""
 
 
 class JobWorker:
@@ -105,7 +104,7 @@ class JobWorker:
         self._renewals = ThreadPoolExecutor(1, thread_name_prefix="leases")
         freeze()
         self._working = asyncio.get_running_loop().create_task(self._run())
-        self._working.add_done_callback(_log_error)
+        self._working.add_done_callback(log_error)
 
     async def check_health(self) -> None:
         if self._working.done():
@@ -136,14 +135,14 @@ class JobWorker:
     ) -> None:
         renew_s = min(self._config.poll_s, self._config.lease_s / 3)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_again_and_again(sender.turn, _sleeping(self._config.poll_s)))
+            tasks.create_task(again_and_again(sender.turn, sleeping(self._config.poll_s)))
             tasks.create_task(
-                _again_and_again(partial(self._claim_scenes, leases, pictures, engine), self._rest)
+                again_and_again(partial(self._claim_scenes, leases, pictures, engine), self._rest)
             )
-            tasks.create_task(_again_and_again(partial(self._renew, leases), _sleeping(renew_s)))
-            tasks.create_task(_again_and_again(self._record_free_bytes, _sleeping(GAUGE_EVERY_S)))
+            tasks.create_task(again_and_again(partial(self._renew, leases), sleeping(renew_s)))
+            tasks.create_task(again_and_again(self._record_free_bytes, sleeping(GAUGE_EVERY_S)))
             tasks.create_task(
-                _again_and_again(partial(self._tidy, leases, pictures, engine), _sleeping(TIDY_EVERY_S))
+                again_and_again(partial(self._tidy, leases, pictures, engine), sleeping(TIDY_EVERY_S))
             )
 
     async def _open(self) -> tuple[Engine, Leases, Pictures]:
@@ -211,12 +210,12 @@ class JobWorker:
         while tokens := set(await asyncio.to_thread(loose.old, engine, YOUNG_S)) - seen:
             seen |= tokens
             for token in tokens:
-                await asyncio.to_thread(_drop, engine, pictures, token)
+                await asyncio.to_thread(drop_picture, engine, pictures, token)
 
     def _forget(self, lease: str, task: asyncio.Task[None]) -> None:
         del self._painting[lease]
         self._wake.set()
-        _log_error(task)
+        log_error(task)
 
     async def _paint(self, claim: Claim, leases: Leases, pictures: Pictures, engine: Engine) -> None:
         """Paint a scene and keep it.
@@ -240,7 +239,7 @@ class JobWorker:
                     used = bill.taken_off()  # It is written down once: with the picture, or without.
                     took = {claim.who: Used(1, used.usage)}
                     cost = cost_of(job) * used.pictures  # Each painting costs, and one of them is kept.
-                    keep = partial(_keep, claim, result, missed, leases, pictures, engine, took, cost)
+                    keep = partial(keep_scene, claim, result, missed, leases, pictures, engine, took, cost)
                     await asyncio.shield(self._in_thread(keep, claim.who, used.usage))
             self._unkept = 0
         except (Overloaded, NotReady, OSError) as error:
@@ -291,95 +290,6 @@ class JobWorker:
         reported: dict[str, Any] = error_of(error, f"{claim.job_id}-{claim.number}")["error"]
         shown = {name: reported[name] for name in ("code", "message", "param")}
         leases.fail(claim.lease, shown, None if hopeless else RETRY_S)
-
-
-def _keep(
-    claim: Claim,
-    scene: Painted,
-    missed: list[str],
-    leases: Leases,
-    pictures: Pictures,
-    engine: Engine,
-    used: Mapping[Who, Used],
-    cost: float,
-    written: threading.Event,
-) -> None:
-    """Keep a scene's picture, and leave none behind where the scene was cancelled meanwhile.
-
-    `written` is set once it was kept, and what was used for it with it. `missed`: what is to be declared of
-    it, besides what its layers say.
-
-    All in one thread: a cancel of the task that waits for it parts none of this. Raises OSError and
-    SQLAlchemyError.
-    """
-    print_ = painted(scene)
-    degraded = [*missed, *([OTHER] if claim.first_painted not in (None, print_) else [])]
-    data = kept_file(scene, f"{claim.job_id}-{claim.number}", degraded)
-    name, wire_format = name_of(data), scene.picture.format
-    headers = dict(scene.headers)
-    if degraded:
-        headers["X-Degraded"] = ", ".join([*filter(None, [headers.get("X-Degraded")]), *degraded])
-    if not leases.begin_keeping(claim.lease, name):
-        return
-    kept = False
-    try:
-        pictures.put(data)
-        kept = leases.succeed(
-            claim.lease,
-            name,
-            wire_format,
-            headers,
-            painted=print_,
-            picture_bytes=len(data),
-            used=used,
-            cost=cost,
-        )
-    finally:
-        if kept:
-            written.set()
-        else:
-            _drop(engine, pictures, claim.lease)
-    if kept and not pictures.has(name):
-        # Another job had the same picture, and its caller removed it in between.
-        pictures.put(data)
-
-
-def _drop(engine: Engine, pictures: Pictures, token: str) -> None:
-    """Drop a picture. One that cannot be dropped now stays noted, and is dropped later."""
-    try:
-        loose.tidy(engine, token, pictures.drop)
-    except (SQLAlchemyError, OSError) as error:
-        logger.warning("a picture that no scene has could not be dropped yet: %s", error)
-
-
-async def _again_and_again(act: Callable[[], Awaitable[None]], rest: Callable[[], Awaitable[None]]) -> None:
-    """Act and rest, for ever.
-
-    Raises what neither the database nor the disk explains, once it happens often.
-    """
-    failures = 0
-    while True:
-        try:
-            await act()
-            failures = 0
-        except (SQLAlchemyError, OSError):
-            logger.exception("jobs cannot be worked off at present")
-        except Exception:  # A fault of ours is logged, and ends the replica once it happens often.
-            failures += 1
-            if failures == TOO_OFTEN:
-                raise
-            logger.exception("the job worker failed")
-        await rest()
-
-
-def _sleeping(seconds: float) -> Callable[[], Awaitable[None]]:
-    return partial(asyncio.sleep, seconds)
-
-
-def _log_error(task: asyncio.Task[None]) -> None:
-    """Log why a task ended: nobody awaits it, so its error would be lost."""
-    if not task.cancelled() and (error := task.exception()):
-        logger.error("a task of the job worker has ended", exc_info=error)
 
 
 def _open(config: Any, state_dir: Path) -> tuple[Engine, Leases, Pictures]:

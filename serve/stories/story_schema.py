@@ -17,9 +17,9 @@ from pydantic import (
 from deployments.messages import MAX_FIGURES, MAX_LORAS, Fallback
 
 from ..api.cast_request import CastBody
-from ..api.layer_schema import CastName, LayerOrWords, LoraInput, Output
+from ..api.layer_schema import LayerOrWords, LoraInput, Output
 from ..api.scene_schema import FigureOrWords, Merge
-from ..api.wire import Deadline, Prompt, Seed, Wire, Words
+from ..api.wire import CastName, Deadline, Prompt, Seed, Wire, Words
 from ..jobs.job_schema import Webhook
 from .texts import Language, Line, Text
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import Engine
 
-from serve.jobs.leases import Claim, Leases
-from serve.jobs.states import ENDED, NewScene
+from serve.jobs.leases import Leases
+from serve.jobs.states import ENDED, Claim, NewScene
 from serve.jobs.store import JobStore, new_job_id
 from tests.support.databases import clear
 

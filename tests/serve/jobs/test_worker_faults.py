@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from serve.jobs.worker import TOO_OFTEN, _again_and_again
+from serve.jobs.background_tasks import TOO_OFTEN, again_and_again
 from tests.support.local_service import captured
 
 
@@ -33,7 +33,7 @@ async def run(failures: list[Exception | None]) -> int:
     async def rest() -> None: ...
 
     try:
-        await _again_and_again(act, rest)
+        await again_and_again(act, rest)
     except Enough:
         return tries
     raise AssertionError("it ended by itself")

@@ -1,0 +1,79 @@
+"""Keep a painted scene's picture, and drop one that no scene has."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..graph.bill import Used
+from ..pictures import loose_pictures as loose
+from ..pictures.picture_files import Pictures, name_of
+from ..telemetry.logs import logger
+from ..usage.store import Who
+from .damaged_pictures import OTHER
+from .kept_scenes import kept_file, painted
+from .leases import Leases
+from .single_layers import Painted
+from .states import Claim
+
+
+def keep_scene(
+    claim: Claim,
+    scene: Painted,
+    missed: list[str],
+    leases: Leases,
+    pictures: Pictures,
+    engine: Engine,
+    used: Mapping[Who, Used],
+    cost: float,
+    written: threading.Event,
+) -> None:
+    """Keep a scene's picture, and leave none behind where the scene was cancelled meanwhile.
+
+    `written` is set once it was kept, and what was used for it with it. `missed`: what is to be declared of
+    it, besides what its layers say.
+
+    All in one thread: a cancel of the task that waits for it parts none of this. Raises OSError and
+    SQLAlchemyError.
+    """
+    print_ = painted(scene)
+    degraded = [*missed, *([OTHER] if claim.first_painted not in (None, print_) else [])]
+    data = kept_file(scene, f"{claim.job_id}-{claim.number}", degraded)
+    name, wire_format = name_of(data), scene.picture.format
+    headers = dict(scene.headers)
+    if degraded:
+        headers["X-Degraded"] = ", ".join([*filter(None, [headers.get("X-Degraded")]), *degraded])
+    if not leases.begin_keeping(claim.lease, name):
+        return
+    kept = False
+    try:
+        pictures.put(data)
+        kept = leases.succeed(
+            claim.lease,
+            name,
+            wire_format,
+            headers,
+            painted=print_,
+            picture_bytes=len(data),
+            used=used,
+            cost=cost,
+        )
+    finally:
+        if kept:
+            written.set()
+        else:
+            drop_picture(engine, pictures, claim.lease)
+    if kept and not pictures.has(name):
+        # Another job had the same picture, and its caller removed it in between.
+        pictures.put(data)
+
+
+def drop_picture(engine: Engine, pictures: Pictures, token: str) -> None:
+    """Drop a picture. One that cannot be dropped now stays noted, and is dropped later."""
+    try:
+        loose.tidy(engine, token, pictures.drop)
+    except (SQLAlchemyError, OSError) as error:
+        logger.warning("a picture that no scene has could not be dropped yet: %s", error)
