@@ -270,7 +270,7 @@ def test_compiled_a_forward_has_a_power_of_two_of_rows(
 def test_compiled_it_paints_what_it_paints_otherwise(
     tiny_sd1: Path, monkeypatch: pytest.MonkeyPatch, writes_code: bool
 ) -> None:
-    """Tracing the network is the most of it; the code in C++ takes minutes."""
+    """Trace the network, and only on request write its code in C++, which takes minutes."""
     traced = []
 
     def trace(network: torch.nn.Module, **asked: Any) -> None:
