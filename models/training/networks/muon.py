@@ -11,6 +11,8 @@ from collections.abc import Iterable
 
 import torch
 
+from models.training.networks.mixed_precision import is_fast_in_bfloat16
+
 MOMENTUM = 0.95
 WEIGHT_DECAY = 0.01
 _NEWTON_SCHULZ_STEPS = 5
@@ -20,7 +22,7 @@ _A, _B, _C = 3.4445, -4.7750, 2.0315
 
 def orthogonalize(matrix: torch.Tensor) -> torch.Tensor:
     """Return a matrix (rows, columns) with the same singular vectors and singular values near 1."""
-    x: torch.Tensor = matrix.bfloat16()
+    x: torch.Tensor = matrix.bfloat16() if is_fast_in_bfloat16(matrix.device.type) else matrix.float()
     tall = x.size(0) > x.size(1)
     if tall:
         x = x.T

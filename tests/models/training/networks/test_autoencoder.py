@@ -19,7 +19,7 @@ from models.training.training_pictures import Bucket, sample_specs, to_pixels
 
 STEPS = 40
 NARROW = partial(PatchAutoencoder, block_out_channels=(12, 8, 8, 8, 8, 8), blocks=1)
-"""Muon takes a second for each step of the one that ships."""
+"""So many steps of the one that ships take a minute."""
 
 
 @pytest.fixture(scope="module")
