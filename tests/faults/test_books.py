@@ -53,14 +53,14 @@ class KilledService:
 
     def kill(self, victim: str) -> bool:
         """Send SIGKILL to the service or to a replica. Return False where there is none just now."""
+        assert self._running is not None
         if victim == SERVICE:
-            assert self._running is not None
             processes = self._running.tree()
             self._running.process.kill()
             until(lambda: gone(processes), timeout_s=60)
             self.start()
             return True
-        process = replica(victim)
+        process = replica(victim, self._running.process.pid)
         if process is not None:
             with suppress(psutil.NoSuchProcess):
                 process.kill()

@@ -18,10 +18,10 @@ from serve.config.service_config import ServiceConfig
 SCENE = {"character": "a knight", "background": "a castle", "seed": 42}
 
 
-def replica(deployment: str) -> psutil.Process | None:
-    """Its process, found among those that this one started."""
+def replica(deployment: str, starter: int | None = None) -> psutil.Process | None:
+    """Its process, found among those that `starter` started, by its pid: this one unless given."""
     title = f"ray::ServeReplica:scenewright:{deployment}"
-    for process in psutil.Process().children(recursive=True):
+    for process in psutil.Process(starter).children(recursive=True):
         try:
             if "".join(process.cmdline()[:1]).startswith(title):  # Ray adds the method it is at.
                 return process
