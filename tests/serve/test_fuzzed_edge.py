@@ -27,7 +27,7 @@ from serve.graph.scene import Graph
 from serve.http.plain_headers import PlainHeaders
 from serve.ingress import build_http
 from tests.support.fuzzed_headers import HEADERS, SEEN, plain
-from tests.support.hostile_bodies import BODIES, GUIDED
+from tests.support.hostile_bodies import BODIES, guided
 from tests.support.local_service import served
 from tests.support.mutations import NUMBERS, mutated_bytes, mutated_json, with_chunk, with_tag
 from tests.support.picture_files import FILES, PLACE, TAG
@@ -63,7 +63,6 @@ async def edge(config: ServiceConfig, graph: Graph, tmp_path: Any) -> AsyncItera
     data = config.model_dump() | {"state_dir": str(tmp_path)}
     data["limits"] |= {"max_upload_pixels": 100_000, "max_image_size": 128, "max_steps": 8}
     for kind in ("character", "background"):
-        data[kind]["generator"]["model"] |= GUIDED
         data[kind]["defaults"] = {
             "num_inference_steps": 1,
             "guidance_scale": 6.0,
@@ -72,7 +71,8 @@ async def edge(config: ServiceConfig, graph: Graph, tmp_path: Any) -> AsyncItera
         }
 
     def behind(authentication: str) -> httpx.ASGITransport:
-        sending = ServiceConfig.model_validate(data | {"authentication": authentication})
+        asked = ServiceConfig.model_validate(data | {"authentication": authentication})
+        sending = guided(asked, tmp_path / "loras")
         app: ASGIApp = PlainHeaders(served(build_http(sending, graph)))
         return httpx.ASGITransport(app)
 
