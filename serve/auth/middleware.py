@@ -96,8 +96,10 @@ class AuthMiddleware:
             await self._app(scope, receive, send)
             return
         with ExitStack() as leaving:
+            tenant = ""
             try:
                 key, budget = await self._key(Headers(scope=scope))
+                tenant = key.tenant
                 quota = self._quota(key)
                 leaving.enter_context(quota.under_way(time.monotonic))
                 hold(scope, leaving)
@@ -106,7 +108,8 @@ class AuthMiddleware:
                     await budget.count_request()
             except (Refusal, NotReady) as refusal:
                 if isinstance(refusal, OverLimit):
-                    scope["state"] = {**scope.get("state", {}), "rate_limited": refusal.reason}
+                    limited = {"rate_limited": refusal.reason, "tenant": tenant}
+                    scope["state"] = {**scope.get("state", {}), **limited}
                 await refuse(refusal, scope, receive, send)
                 return
             own = {"tenant": key.tenant, "key": key, "quota": quota, "budget": budget}
