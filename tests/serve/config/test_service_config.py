@@ -16,7 +16,9 @@ from serve.config.known_keys import UnknownKey, check_keys
 from serve.config.layer_settings import Defaults, layer_defaults
 from serve.config.service_config import ServiceConfig
 
-FILES = sorted((Path(__file__).parents[3] / "serve").glob("*.yaml"))
+REPOSITORY = Path(__file__).parents[3]
+FILES = sorted((REPOSITORY / "serve").glob("*.yaml"))
+OVERLAY = REPOSITORY / "kubernetes/overlays/gpu/serve-config.yaml"
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
@@ -30,6 +32,21 @@ def test_the_files_that_ship_are_valid_to_ray_and_to_us(file: Path) -> None:
 
 def test_there_are_files_that_ship() -> None:
     assert {"gpu.yaml", "local.yaml", "simulated.yaml"} <= {file.name for file in FILES}
+
+
+def safety_mode(text: str) -> str:
+    """Return how the service of a Serve configuration judges its pictures."""
+    args = yaml.safe_load(text)["applications"][0]["args"]
+    return ServiceConfig.model_validate(args).safety.mode
+
+
+def test_pictures_are_flagged_on_a_cluster_and_unjudged_on_a_laptop() -> None:
+    """A laptop needs no extra for it, and a cluster's answers say what was found."""
+    modes = {file.name: safety_mode(file.read_text(encoding="utf-8")) for file in FILES}
+    assert (modes["gpu.yaml"], modes["local.yaml"]) == ("flag", "off")
+    (patch,) = yaml.safe_load(OVERLAY.read_text(encoding="utf-8"))
+    assert patch["path"] == "/spec/serveConfigV2"
+    assert safety_mode(patch["value"]) == "flag"
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,6 @@ from sqlalchemy.exc import OperationalError
 from deployments.errors import GenerationFailed, Overloaded
 from deployments.messages import LayerJob
 from serve.config.service_config import ServiceConfig
-from serve.config.webhook_config import WebhookConfig
 from serve.graph.scene import Graph
 from serve.graph.scene_job import SceneJob
 from serve.ingress import build_http
@@ -42,9 +41,6 @@ from tests.support.local_service import served
 from tests.support.noted import Noted
 from tests.support.polling import eventually
 from tests.support.scene_requests import SCENE, SMALL
-from tests.support.webhook_receiver import Receiver, receiver
-
-__all__ = ["receiver"]
 
 
 @pytest.fixture
@@ -673,33 +669,6 @@ async def test_it_stops_once_no_renewal_is_under_way(
         await eventually(lambda: _later(entered.is_set()))
         threading.Timer(0.3, go_on.set).start()
     assert renewed.is_set()
-
-
-async def test_the_end_of_a_job_is_reported_to_its_webhook(
-    mine: ServiceConfig, graph: Graph, receiver: Receiver
-) -> None:
-    allowed = WebhookConfig(allowed_hosts=("127.0.0.1",), private_network=True)
-    reporting = mine.model_copy(update={"webhooks": allowed})
-    transport = httpx.ASGITransport(served(build_http(reporting, graph)), raise_app_exceptions=True)
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
-        body = {"scenes": [SCENE], "webhook": {"url": receiver.url}}
-        job_id = (await http.post("/v1/jobs", json=body)).json()["id"]
-        job = (await http.get(f"/v1/jobs/{job_id}")).json()
-        assert (job["webhook"]["status"], job["webhook"]["attempts"]) == ("pending", 0)
-        async with working(reporting, graph):
-            await eventually(lambda: _later(receiver.got))
-            stream_events = json.loads(receiver.got[0][1])
-            assert (stream_events["type"], stream_events["data"]["id"], stream_events["data"]["done"]) == (
-                "job.ended",
-                job_id,
-                1,
-            )
-
-            async def delivered() -> bool:
-                found = (await http.get(f"/v1/jobs/{job_id}")).json()["webhook"]
-                return bool(found["status"] == "delivered")
-
-            await eventually(delivered)
 
 
 @pytest.mark.parametrize(
