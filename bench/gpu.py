@@ -20,8 +20,6 @@ from bench.engine.contenders import one_at_a_time, step_engine
 from bench.engine.machine import machine
 from bench.engine.random_pipelines import random_pipeline
 from deployments.diffusion.engine.calibration import Calibration, calibrate
-from deployments.diffusion.model.denoiser import Denoiser
-from deployments.diffusion.model.families import STABLE_DIFFUSION_PIPELINES
 from deployments.diffusion.model.loader import compile_denoiser
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.networks import denoiser_of
@@ -143,13 +141,9 @@ def _measure(
             note(repeats_at=[*row["repeats_at"], rows])
 
 
-def painter_of(
-    pipeline: Any, family: str, compiled: bool, size: tuple[int, int]
-) -> Denoiser | PipelinePainter:
-    """Return the painter that the service would choose for this pipeline."""
-    config = ModelConfig(f"random-{family}", compile=compiled)
-    uses_denoiser = type(pipeline).__name__ in STABLE_DIFFUSION_PIPELINES
-    painter = Denoiser(config) if uses_denoiser else PipelinePainter(config)
+def painter_of(pipeline: Any, family: str, compiled: bool, size: tuple[int, int]) -> PipelinePainter:
+    """Return the painter that the service takes for every model unless the configuration says otherwise."""
+    painter = PipelinePainter(ModelConfig(f"random-{family}", compile=compiled))
     painter.native_size = size
     painter.adopt(pipeline)
     return painter
@@ -199,13 +193,11 @@ def _repeats(painter: Any, rows: int, arrivals: Sequence[Arrival]) -> bool:
 
 
 def _paint(painter: Any, crowd: Sequence[PaintRequest], which: int) -> Any:
-    """Return the floats of one picture of these: its latents, where the painter has them itself."""
+    """Return the floats of one picture of these."""
     paintings = [painter.begin(request) for request in crowd]
     while paintings[which].done < paintings[which].steps:
         painter.step([painting for painting in paintings if painting.done < painting.steps])
     subject = paintings[which]
-    if isinstance(painter, Denoiser):
-        return subject.latents.cpu().numpy()
     painter.decode([subject])
     picture = subject.run.output.images[0]
     for painting in paintings:

@@ -140,3 +140,15 @@ def test_curl_s_requests_are_those_of_a_route(api: dict[str, Any]) -> None:
             (body,) = (route[method]["requestBody"]["content"] for route in found if method in route)
             shape = {**body["application/json"]["schema"], "components": api["components"]}
             Draft202012Validator(shape).validate(json.loads(data))
+
+
+def test_where_the_service_is_started_in_the_background_the_next_command_waits() -> None:
+    started = 0
+    for page in PAGES:
+        commands = [command for block in blocks(page) for command in words(block)]
+        for before, after in pairwise(commands):
+            if before[0] == "scripts/serve" and "--help" not in before and after[0] == "curl":
+                started += 1
+                assert "--retry-all-errors" in after, name(page)
+                assert after[-1].endswith("/readyz"), name(page)
+    assert started

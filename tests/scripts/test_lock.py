@@ -35,6 +35,10 @@ def test_everything_has_one_version_and_its_hashes(locked: dict[str, tuple[Requi
         assert hashes > 0
 
 
+def test_it_holds_what_jobs_of_several_nodes_need(locked: dict[str, tuple[Requirement, int]]) -> None:
+    assert {"psycopg", "psycopg-binary", "s3fs"} <= locked.keys() & entries(CPU_LOCK).keys()
+
+
 def test_it_says_what_the_constraints_say(locked: dict[str, tuple[Requirement, int]]) -> None:
     lines = (REPOSITORY / "constraints.txt").read_text().splitlines()
     constraints: dict[str, Version] = {

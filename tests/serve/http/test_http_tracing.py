@@ -14,7 +14,7 @@ from serve.graph.scene import Graph
 from serve.http.http_telemetry import HttpTracing
 from serve.ingress import build_http
 from serve.telemetry.scene_spans import note_loss, spanning
-from tests.support.local_service import served
+from tests.support.local_service import mounted, served
 from tests.support.scene_requests import SCENE, SMALL
 from tests.support.traces import Traces, recorded, trace_of
 
@@ -223,3 +223,14 @@ def test_a_lost_replica_is_noted(traces: Traces) -> None:
 async def test_without_a_provider_nothing_is_recorded(config: ServiceConfig, graph: Graph) -> None:
     response = await client_of(config, graph).post("/v1/scenes", json=SCENE)
     assert response.status_code == 200
+
+
+async def test_below_a_prefix_the_route_is_the_same_and_probes_leave_no_trace(
+    config: ServiceConfig, graph: Graph, traces: Traces
+) -> None:
+    app = mounted(HttpTracing(served(build_http(config, graph))), "/paint")
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
+    for path in ("/paint/healthz", "/paint/v1/models"):
+        assert (await client.get(path)).status_code == 200
+    (span,) = traces.all()
+    assert span.name == "GET /v1/models"

@@ -394,6 +394,22 @@ def test_unloaded_it_paints_nothing_and_loaded_again_the_same(tiny_sd1: Path) ->
     assert np.array_equal(finish(made, made.begin(ASKED))[0], stock(tiny_sd1, ASKED))
 
 
+def test_pictures_that_end_together_are_decoded_in_one_call(
+    painter: PipelinePainter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: list[int] = []
+    decode = painter._pipeline.vae.decode
+
+    def counted(latents: Any, *others: Any, **named: Any) -> Any:
+        rows.append(len(latents))
+        return decode(latents, *others, **named)
+
+    paintings = [painter.begin(replace(ASKED, seed=seed)) for seed in range(3)]
+    monkeypatch.setattr(painter._pipeline.vae, "decode", counted)
+    finish(painter, *paintings)
+    assert rows == [3]
+
+
 async def through_engine(
     painter: PipelinePainter, jobs: Sequence[LayerJob], leave: Sequence[LayerJob]
 ) -> list[Any]:
