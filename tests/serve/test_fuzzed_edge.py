@@ -27,10 +27,11 @@ from serve.graph.scene import Graph
 from serve.http.plain_headers import PlainHeaders
 from serve.ingress import build_http
 from tests.support.fuzzed_headers import HEADERS, SEEN, plain
-from tests.support.hostile_bodies import BODIES, guided
+from tests.support.hostile_bodies import BODIES, LORAS, guided
 from tests.support.local_service import served
 from tests.support.mutations import NUMBERS, mutated_bytes, mutated_json, with_chunk, with_tag
 from tests.support.picture_files import FILES, PLACE, TAG
+from tests.support.scene_requests import SCENE, SMALL
 
 FIRST_SEED = int(os.environ.get("PYTEST_FUZZ_SEED", "1"))
 SHORT, LONG = 150, 20_000
@@ -157,6 +158,20 @@ async def start_from_pictures(edge: httpx.AsyncClient, chance: random.Random) ->
     return await edge.post(body[0], json=body[1])
 
 
+async def paint_with_loras(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
+    """Paint with a list of LoRAs that is nearly right."""
+    layer = SMALL | (LORAS if chance.random() < 0.3 else {"loras": mutated_json(chance, LORAS["loras"])})
+    path, body = chance.choice(
+        (
+            ("/v1/characters", layer),
+            ("/v1/backgrounds", layer),
+            ("/v1/scenes", SCENE | {"character": layer}),
+            ("/v1/jobs", {"scenes": [SCENE | {"background": layer}]}),
+        )
+    )
+    return await edge.post(path, json=body)
+
+
 async def send_coded(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
     path, body = chance.choice(list(BODIES.items()))
     coding = chance.choice(("gzip", "x-gzip", "deflate", "GZIP", "gzip, gzip", "br"))
@@ -242,6 +257,7 @@ HOW = {
     "uploads": upload_file,
     "edits": edit_picture,
     "start pictures": start_from_pictures,
+    "loras": paint_with_loras,
     "bodies": send_body,
     "coded bodies": send_coded,
     "heads": send_head,
