@@ -40,7 +40,7 @@ async def http(reporting: ServiceConfig, graph: Graph) -> AsyncIterator[httpx.As
         yield client
 
 
-async def told(http: httpx.AsyncClient, url: str) -> str:
+async def submit_with_webhook(http: httpx.AsyncClient, url: str) -> str:
     """Submit a job whose end is told to `url`. Return its id."""
     response = await http.post("/v1/jobs", json={"scenes": [SCENE], "webhook": {"url": url}})
     assert response.status_code == 202, response.text
@@ -55,7 +55,7 @@ async def webhook_of(http: httpx.AsyncClient, job_id: str) -> tuple[str, int]:
 async def test_the_end_of_a_job_is_reported_to_its_webhook(
     http: httpx.AsyncClient, reporting: ServiceConfig, graph: Graph, receiver: Receiver
 ) -> None:
-    job_id = await told(http, receiver.url)
+    job_id = await submit_with_webhook(http, receiver.url)
     assert await webhook_of(http, job_id) == ("pending", 0)
     async with working(reporting, graph):
         await eventually(lambda: receiver.got)
@@ -74,7 +74,7 @@ async def test_a_silent_receiver_delays_no_painting(
     loop = asyncio.get_running_loop()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
-        told_of = await told(http, f"http://127.0.0.1:{listener.getsockname()[1]}/done")
+        job_id = await submit_with_webhook(http, f"http://127.0.0.1:{listener.getsockname()[1]}/done")
         async with working(reporting, graph), asyncio.timeout(60):
             connection, _ = await loop.sock_accept(listener)
             with connection:
@@ -82,4 +82,4 @@ async def test_a_silent_receiver_delays_no_painting(
                 later = await ended(http, await submit(http, SCENE | {"seed": 2}))
                 assert later["status"] == "succeeded"
                 # No attempt has ended: the first webhook waits for its answer yet.
-                assert await webhook_of(http, told_of) == ("due", 0)
+                assert await webhook_of(http, job_id) == ("due", 0)
