@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -51,6 +52,15 @@ place = painter.generate_background_image("a castle", f"{folder}/b.png")
 scene = ImageMergeService().merge_images(figure, place, f"{folder}/s.jpg")
 print(ImageEnhancer.enhance_image(scene), "numpy" in sys.modules)
 """
+
+PROJECT = """
+import django; django.setup()
+from django.core.management import call_command
+from django.test import Client
+call_command("migrate", verbosity=0)
+print(Client().get("/books/").status_code)
+"""
+"""Visits examples/story_agent: what its views need is imported."""
 
 
 def run(*command: object, **options: object) -> subprocess.CompletedProcess[str]:
@@ -163,3 +173,8 @@ def test_with_its_extras_it_has_a_command_line_and_story_agent(
     assert listed.returncode == 0 and "storybook-character" in listed.stdout, listed.stdout + listed.stderr
     done = run(alone / "bin/python", "-c", STORY, url, tmp_path, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, f"{tmp_path / 's.jpg'} False\n"), done.stderr
+    project, place = REPOSITORY / "examples/story_agent", str(tmp_path)
+    settings = {"DJANGO_SETTINGS_MODULE": "storybook.settings", "STORY_DATABASE": f"{place}/stories.sqlite3"}
+    environment = {**os.environ, **settings, "SCENEWRIGHT_URL": url, "STORY_MEDIA_ROOT": place}
+    visited = run(alone / "bin/python", "-c", PROJECT, cwd=project, env=environment)
+    assert (visited.returncode, visited.stdout) == (0, "200\n"), visited.stderr
