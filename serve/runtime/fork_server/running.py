@@ -31,9 +31,9 @@ def forking_workers(folder: str, first: Sequence[str], then: Sequence[str] = ())
     The first workers are forked once it has `first`, all others once it has `then` too.
 
     The server's socket is in `folder`, which is this account's alone, and it lives as long as the block. A
-    worker that it cannot serve starts as Ray would start it; with `SWITCH` set to 0 all do.
+    worker that it cannot serve starts as Ray would start it; unless `SWITCH` is set to 1 all do.
     """
-    if os.environ.get(SWITCH) == "0":
+    if os.environ.get(SWITCH) != "1":
         yield
         return
     path = f"{folder}/fork-server"
