@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,13 +15,15 @@ import pytest
 import torch
 
 from deployments.diffusion.engine.engine import Engine
+from deployments.diffusion.engine.watchdog import Unhealthy
 from deployments.diffusion.model.denoiser import Denoiser
 from deployments.diffusion.model.model_config import GenerationConfig, ModelConfig
 from deployments.diffusion.model.pipeline_painter import PipelinePainter, PipelinePainting
 from deployments.diffusion.painter import PaintRequest
 from deployments.errors import GenerationFailed, NotReady, OutOfMemory
-from deployments.messages import LayerJob, LayerResult
+from deployments.messages import LayerJob, LayerResult, StepEvent
 from tests.support.denoisers import step_or_split
+from tests.support.polling import eventually
 from tests.support.stock_pipelines import solver_of, stock
 
 ASKED = PaintRequest("a red knight", "blurry", 5, 7.5, 11, 64, 96)
@@ -410,14 +413,60 @@ def test_pictures_that_end_together_are_decoded_in_one_call(
     assert rows == [3]
 
 
+def engine_of(painter: PipelinePainter, config: GenerationConfig) -> Engine:
+    engine = Engine(painter, lambda pixels: None, lambda job: np.zeros((1, 1, 3), np.uint8), config)
+    engine.start()
+    return engine
+
+
+async def test_the_engine_hears_of_every_step(
+    painter: PipelinePainter, make_job: Callable[..., LayerJob]
+) -> None:
+    engine = engine_of(painter, GenerationConfig())
+    *steps, result = [event async for event in engine.submit(make_job(num_inference_steps=3), "a knight", "")]
+    assert isinstance(result, LayerResult)
+    heard = [(each.step, each.steps) for each in steps if isinstance(each, StepEvent)]
+    forwards = 4  # PNDM, which this model has, takes one more.
+    assert heard == [(step, forwards) for step in range(1, forwards + 1)]
+
+
+async def test_a_forward_that_never_ends_is_seen(
+    painter: PipelinePainter, make_job: Callable[..., LayerJob]
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hang(module: Any, inputs: Any) -> None:
+        begun.set()
+        go_on.wait()
+
+    engine = engine_of(painter, GenerationConfig(wedged_after_s=0.05))
+    painter._pipeline.unet.register_forward_pre_hook(hang)
+
+    async def paint() -> None:
+        async for _ in engine.submit(make_job(num_inference_steps=2), "a knight", ""):
+            pass
+
+    painting = asyncio.create_task(paint())
+    await eventually(begun.is_set)
+    await eventually(lambda: not is_healthy(engine))
+    go_on.set()
+    await painting
+    engine.check_health()
+
+
+def is_healthy(engine: Engine) -> bool:
+    try:
+        engine.check_health()
+    except Unhealthy:
+        return False
+    return True
+
+
 async def through_engine(
     painter: PipelinePainter, jobs: Sequence[LayerJob], leave: Sequence[LayerJob]
 ) -> list[Any]:
     """Results or exceptions. Those that leave do so after their first step."""
-    engine = Engine(
-        painter, lambda pixels: None, lambda job: np.zeros((1, 1, 3), np.uint8), GenerationConfig()
-    )
-    engine.start()
+    engine = engine_of(painter, GenerationConfig())
 
     async def result(job: LayerJob) -> LayerResult:
         async for event in engine.submit(job, "a red knight", "blurry"):
