@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from deployments.diffusion.model import registry
+from deployments.diffusion.model.families import family_named
 from deployments.diffusion.model.registry import (
     KNOWN_MODELS,
     ModelCard,
@@ -40,7 +41,7 @@ def test_stable_diffusion_1_5_by_its_name_and_the_one_it_once_had(source: str) -
         native_size=(512, 512),
         memory_gb=(4.0, 6.0),
         latent_factor=8,
-        family="sd1",
+        family=family_named("sd1"),
     )
 
 
@@ -120,7 +121,7 @@ def test_a_fine_tune_in_a_folder_is_read_from_its_files(tmp_path: Path) -> None:
         commercial_use="unknown: see the model's own card",
         native_size=(512, 384),
         latent_factor=16,
-        family="sd1",
+        family=family_named("sd1"),
     )
 
 
