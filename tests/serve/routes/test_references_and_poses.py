@@ -238,8 +238,10 @@ async def test_a_model_that_edits_takes_references_as_they_are(
     for usual in ({}, {"reference_scale": 0.6}):
         assert "References: " in await recipe_of(client, references=[REFERENCE], **usual)
     assert "References: " in await recipe_of(client, references=[REFERENCE], image=SKELETON)
-    both = LAYER | {"references": [REFERENCE], "image": REFERENCE, "mask": REFERENCE}
-    assert error_of(await client.post("/v1/characters", json=both)) == (422, "unsupported_task", "references")
+    masked = LAYER | {"image": REFERENCE, "mask": REFERENCE, "references": [REFERENCE]}
+    assert (await client.post("/v1/characters", json=masked)).status_code == 200
+    two = masked | {"references": [REFERENCE, SKELETON]}
+    assert error_of(await client.post("/v1/characters", json=two)) == (422, "unsupported_task", "references")
     small = LAYER | {"references": [REFERENCE, strip(63, 64)]}
     refused = await client.post("/v1/characters", json=small)
     assert error_of(refused) == (422, "invalid_request", "references.1")
