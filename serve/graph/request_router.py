@@ -6,8 +6,8 @@ A replica that is not ready gets nothing while another is: one that fails at onc
 draw all the work. Among the ready, an equal layer goes to the replica that paints or keeps it, while that
 accepts work. A layer with LoRAs goes to a replica that holds them, unless others have less to do: then one of
 those will hold them too. Where some have unloaded their model, a layer goes to one that has not and that is
-idle. Every other one follows Ray's own power of two choices. Where layers wait for a replica, they leave in a
-fair order.
+idle. Every other one goes to the replica with the shortest queue. Where layers wait for a replica, they leave
+in a fair order.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Sequence
 from typing import Any
 
-from ray.serve._private.request_router.pow_2_router import PowerOfTwoChoicesRequestRouter
 from ray.serve.config import RequestRouterConfig
 from ray.serve.request_router import PendingRequest, ReplicaID, RunningReplica
 
@@ -27,6 +26,7 @@ from deployments.reports.routing_stats import RoutingStats
 
 from . import replica_registry
 from .fair_queue import LayerFairQueue
+from .shortest_queue import ShortestQueueRouter
 
 REPORT_EVERY_S = 1.0
 SENT_S = 5 * REPORT_EVERY_S
@@ -43,10 +43,11 @@ RoutedAs = tuple[str, LayerKind, int | None]
 """The fields in which any two layers of a request differ."""
 
 
-class LayerRouter(PowerOfTwoChoicesRequestRouter):
+class LayerRouter(ShortestQueueRouter):
     """Registers as the pool of its generator. Ray passes on what `routed` says."""
 
     def initialize_state(self, **kwargs: Any) -> None:
+        super().initialize_state(**kwargs)
         self._keeps_layers: bool = kwargs["keeps_layers"]
         self._order = LayerFairQueue()
         self._sent: Sent = OrderedDict()
@@ -123,7 +124,7 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
             served = pending[self._next(replica, pending)]
             self._cancel_routing_task_for_pending_request(served)
             self._record_queue_wait_time(served)
-            served.future.set_result(replica)
+            self._choose(served, replica)
             self._remove_pending_request_from_indices(served)
         self._pending_requests_to_fulfill = deque(self._still_pending())
 
@@ -159,10 +160,7 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
         """Return the replicas that hold all of a layer's LoRAs, but those that are busier than others."""
         if not job.loras:
             return []
-        lengths = {
-            each.replica_id: self._replica_queue_len_cache.get(each.replica_id) or 0
-            for each in self._serving()
-        }
+        lengths = {each.replica_id: self._queue_length(each.replica_id) or 0 for each in self._serving()}
         most = min(lengths.values(), default=0) + BUSIER
         return [
             each
@@ -186,8 +184,7 @@ class LayerRouter(PowerOfTwoChoicesRequestRouter):
         loaded = [each for each in serving if each.routing_stats.get("loaded", True)]
         if len(loaded) == len(serving):
             return []
-        lengths = self._replica_queue_len_cache
-        return [replica for replica in loaded if lengths.get(replica.replica_id) in (None, 0)]
+        return [replica for replica in loaded if not self._queue_length(replica.replica_id)]
 
     def _is_ready(self, replica: RunningReplica) -> bool | None:
         """Return whether the replica is ready; None where it has not reported yet."""
