@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FOLDER, FILE = 0o700, 0o600
+MAKING = threading.Lock()
+"""Held until a new file is closed, so that no other thread has locks on it by then."""
 
 
 def make_folder(folder: Path) -> None:
@@ -18,8 +21,13 @@ def make_folder(folder: Path) -> None:
 
 
 def make_file(file: Path) -> None:
-    """Make an empty file for this account alone, or shut the one that is there. Raises OSError."""
-    os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE))
+    """Make an empty file for this account alone, or shut the one that is there. Raises OSError.
+
+    A file that is there is not opened, since closing it again would end every lock that this process has on
+    it: another process could then take away the log that this one writes to (SQLite's "How To Corrupt").
+    """
+    with MAKING, suppress(FileExistsError):
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE))
     shut(file)
 
 

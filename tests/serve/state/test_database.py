@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -59,6 +61,20 @@ def test_threads_of_a_process_migrate_two_databases_one_after_the_other(
         for engine in pool.map(open_database, [f"sqlite:///{tmp_path / str(n)}.sqlite" for n in range(4)]):
             engine.dispose()
     assert most == [1] * 4
+
+
+def test_opened_twice_it_still_keeps_its_log_from_a_process_that_ends(tmp_path: Path) -> None:
+    """SQLite's last user removes the log: a command beside a service is not the last."""
+    file = tmp_path / "jobs.sqlite"
+    url = f"sqlite:///{file}"
+    log = file.with_name("jobs.sqlite-wal")
+    first, second = open_database(url), open_database(url)
+    inode = log.stat().st_ino
+    command = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM jobs')"
+    subprocess.run([sys.executable, "-c", command, file], check=True, timeout=60)
+    assert log.exists() and log.stat().st_ino == inode
+    first.dispose()
+    second.dispose()
 
 
 def test_it_waits_for_the_holder_of_a_new_file(tmp_path: Path) -> None:
