@@ -18,6 +18,11 @@ from . import server, worker_stub
 
 SWITCH = "SCENEWRIGHT_FORK_WORKERS"
 ENDED_WITHIN_S = 10.0
+BEGIN = (
+    f"import sys; sys.path.append(sys.argv.pop(1)); from {server.__name__} import main; main(*sys.argv[1:])"
+)
+"""Import nothing from the working directory, as a worker does not."""
+HERE = str(Path(__file__).absolute().parents[3])
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 """A pool of threads is what no fork would have."""
 NO_JOB = "ffffffff"
@@ -31,13 +36,13 @@ def forking_workers(folder: str, first: Sequence[str], then: Sequence[str] = ())
     The first workers are forked once it has `first`, all others once it has `then` too.
 
     The server's socket is in `folder`, which is this account's alone, and it lives as long as the block. A
-    worker that it cannot serve starts as Ray would start it; unless `SWITCH` is set to 1 all do.
+    worker that it cannot serve starts as Ray would start it; where `SWITCH` is 0 all do.
     """
-    if os.environ.get(SWITCH) != "1":
+    if os.environ.get(SWITCH) == "0":
         yield
         return
     path = f"{folder}/fork-server"
-    command = [sys.executable, "-m", server.__name__, path, *first, server.THEN, *then]
+    command = [sys.executable, "-P", "-c", BEGIN, HERE, path, *first, server.THEN, *then]
     with Popen(  # noqa: S603  # nosec B603
         command,
         stdin=PIPE,

@@ -1,12 +1,13 @@
 """Start one of Ray's workers: ask the fork server for it, else be it, as Ray's own program is.
 
 Ray's node runs `python worker_stub.py ARGUMENTS` in place of `python default_worker.py ARGUMENTS`. It imports
-nothing but the standard library's smallest parts, and ends once the worker is there.
+nothing but the standard library's smallest parts, and ends once Ray's node knows the worker.
 """
 
 import json
 import os
 import runpy
+import signal
 import socket
 import sys
 
@@ -16,11 +17,40 @@ PROGRAM = "SCENEWRIGHT_WORKER_PROGRAM"
 """The environment variable with the path of Ray's own program for workers."""
 LIKE_THE_SERVER = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "LD_PRELOAD")
 """What decides which code a process imports: where it differs, a fork is no such worker."""
-LENGTH_BYTES = 8
+NUMBER_BYTES = 8
+GO, CONNECTED = b"g", b"c"
+"""What the stub says to its fork, and the fork to its stub once Ray's node knows it."""
+FORKED_WITHIN_S = 120.0
+CONNECTED_WITHIN_S = 60.0
+"""Ray's node itself waits for 300 s (PATIENT in private_ray.py), and falling back needs its part of them."""
 
 
 def forked_for(path: str, program: str) -> bool:
-    """Return whether a fork of the server at `path` now is this worker."""
+    """Return whether a fork of the server at `path` now is this worker, and Ray's node knows it.
+
+    Where it is not, there is no such fork: the node waits long for a worker that died while it started, and
+    one that comes twice it would take for one.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.settimeout(FORKED_WITHIN_S)
+            server.connect(path)
+            _request(server, program)
+            number = int.from_bytes(server.recv(NUMBER_BYTES), "big")
+            if not number:
+                return False
+            server.settimeout(CONNECTED_WITHIN_S)
+            server.sendall(GO)
+            try:
+                return server.recv(1) == CONNECTED
+            except TimeoutError:
+                os.kill(number, signal.SIGKILL)
+                return server.recv(1) == CONNECTED  # Else its end, once it is gone.
+    except OSError:
+        return False
+
+
+def _request(server: socket.socket, program: str) -> None:
     request = {
         "program": program,
         "arguments": sys.argv[1:],
@@ -31,14 +61,8 @@ def forked_for(path: str, program: str) -> bool:
         "oom_score": _oom_score(),
     }
     data = json.dumps(request).encode()
-    try:
-        with socket.socket(socket.AF_UNIX) as server:
-            server.connect(path)
-            socket.send_fds(server, [len(data).to_bytes(LENGTH_BYTES, "big")], [0, 1, 2])
-            server.sendall(data)
-            return server.recv(1) == b"1"
-    except OSError:
-        return False
+    socket.send_fds(server, [len(data).to_bytes(NUMBER_BYTES, "big")], [0, 1, 2])
+    server.sendall(data)
 
 
 def _oom_score() -> str:
