@@ -29,6 +29,7 @@ def connect_but_for_the_first(*arguments, **options):
     os.kill(os.getpid(), 9)
 worker.connect = connect_but_for_the_first
 """
+MODULES = ("ray.actor", "first_fork_dies")
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def ray_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("PYTHONPATH", str(folder))
     monkeypatch.delenv(running.SWITCH, raising=False)
     settings = {**private_ray.PRIVATE, "RAY_TMPDIR": f"{folder}/ray"}
-    with private_ray.environment(settings), running.forking_workers(str(folder), ["ray", "first_fork_dies"]):
+    with private_ray.environment(settings), running.forking_workers(str(folder), MODULES, MODULES):
         try:
             private_ray.start(2, f"{folder}/ray", lambda text: None)
             yield place
@@ -65,9 +66,8 @@ def parents(count: int) -> list[str]:
 def test_workers_start_whatever_dies(ray_of_its_own: Path) -> None:
     assert parents(3) == ["fork server", "fork server", "raylet"]
     assert ray_of_its_own.exists()
-    (server,) = (
-        each for each in psutil.Process().children() if "fork_server.server" in " ".join(each.cmdline())
-    )
-    server.kill()
-    until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
+    servers = [each for each in psutil.Process().children(recursive=True) if running.BEGIN in each.cmdline()]
+    for server in servers:
+        server.kill()
+    until(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in servers))
     assert parents(1) == ["raylet"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 THREADS = Path("/proc/self/task")
 DRAWN_BYTES = 64
+SETTLED_S, POLL_S = 0.3, 0.01
 
 
 def draw_class_numbers_elsewhere() -> None:
@@ -42,7 +44,17 @@ def can_fork() -> bool:
     A second thread could hold a lock that the fork would wait for; a generator that has been used would give
     all forks the same numbers.
     """
-    return len(list(THREADS.iterdir())) == 1 and _fork_that_draws() != _fork_that_draws()
+    return _has_one_thread() and _fork_that_draws() != _fork_that_draws()
+
+
+def _has_one_thread() -> bool:
+    """Return whether it has, at once or soon: the system shows one that has been joined a little longer."""
+    deadline = time.monotonic() + SETTLED_S
+    while len(list(THREADS.iterdir())) > 1:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
 
 
 def _fork_that_draws() -> bytes:

@@ -27,6 +27,8 @@ LONGEST_REQUEST_S = 10.0
 QUEUE = 64
 STANDARD_INPUT = 0
 EARLY_WORKERS = 2
+WORKERS_NICENESS = 15
+"""Ray's own: what is imported and the workers that run meanwhile have equal parts of the processor."""
 THEN = "--"
 
 
@@ -39,6 +41,7 @@ def listen(path: str) -> socket.socket:
     finally:
         os.umask(before)
     listener.listen(QUEUE)
+    listener.setblocking(False)  # Where two processes see the same request, one finds none.
     return listener
 
 
@@ -50,12 +53,16 @@ class Requests:
         self.environment = environment
         self.taken = 0
 
-    def wait(self, longest_s: float | None) -> bool:
-        """Return whether there is one within that time. Raises EOFError where nobody can ask any more."""
-        readable, _, _ = select.select([self.listener.fileno(), STANDARD_INPUT], [], [], longest_s)
+    def wait(self, closed: int | None = None) -> bool:
+        """Wait for one; return False where the pipe `closed` is, which ends the wait too.
+
+        Raises EOFError where nobody can ask any more.
+        """
+        pipes = [STANDARD_INPUT] if closed is None else [STANDARD_INPUT, closed]
+        readable, _, _ = select.select([self.listener.fileno(), *pipes], [], [])
         if STANDARD_INPUT in readable:
             raise EOFError
-        return bool(readable)
+        return closed not in readable
 
     def next_worker(self) -> Worker | None:
         """Fork for the next one. Return in the fork what it shall be, here None."""
@@ -77,22 +84,41 @@ class Requests:
 def serve(requests: Requests, first: Sequence[str], then: Sequence[str]) -> Worker | None:
     """Import all modules, and fork until nobody can ask. Return in each fork what it shall be, here None.
 
-    The first workers, which run Serve's controller and proxy, need the `first` modules alone: those that wait
-    already are forked between the imports of the others.
+    The first workers, which run Serve's controller and proxy, need the `first` modules alone: they are forked
+    while a fork of this process imports the others, at their own low priority. All later ones are its forks.
     """
     with suppress(EOFError):
-        for number, name in enumerate((*first, *then), 1):
+        for name in first:
             _import(name)
-            while number >= len(first) and requests.taken < EARLY_WORKERS and requests.wait(0):
-                if not can_fork():
-                    return None
-                if worker := requests.next_worker():
-                    return worker
+        if not can_fork():
+            return None
+        if then:
+            ready, imported = os.pipe()
+            if os.fork():
+                os.close(imported)
+                return _serve_early(requests, ready)
+            os.close(ready)
+            os.nice(max(0, WORKERS_NICENESS - os.nice(0)))
+            for name in then:
+                _import(name)
+            if not can_fork():
+                return None
+            os.close(imported)
         gc.collect()
         gc.freeze()  # Else the collector of each fork writes to every page, and none stays shared.
-        while can_fork():
-            if requests.wait(None) and (worker := requests.next_worker()):
+        while requests.wait():
+            if worker := requests.next_worker():
                 return worker
+    return None
+
+
+def _serve_early(requests: Requests, ready: int) -> Worker | None:
+    """Fork the first workers until the other process is `ready` or gone, then stay as their parent."""
+    while requests.taken < EARLY_WORKERS and requests.wait(ready):
+        if worker := requests.next_worker():
+            return worker
+    requests.listener.close()
+    select.select([STANDARD_INPUT], [], [])
     return None
 
 

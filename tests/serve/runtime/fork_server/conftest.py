@@ -46,8 +46,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def serving(folder: Path) -> Serving:
     @contextmanager
-    def running(*modules: str) -> Iterator[subprocess.Popen[bytes]]:
-        command = [sys.executable, "-P", "-c", BEGIN, HERE, str(folder / "socket"), *modules, server.THEN]
+    def running(*modules: str, then: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[bytes]]:
+        names = (*modules, server.THEN, *then)
+        command = [sys.executable, "-P", "-c", BEGIN, HERE, str(folder / "socket"), *names]
         with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
             until(lambda: (folder / "socket").exists() or process.poll() is not None)
             yield process

@@ -10,8 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from serve.runtime.fork_server import server
 from tests.serve.runtime.fork_server.conftest import Serving
+from tests.support.polling import until
 
 Stub = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -56,6 +59,32 @@ def test_a_module_that_starts_a_thread_ends_the_server_and_no_worker_is_a_fork(
     with serving("threading_module") as process:
         assert said(stub())["parent"] == os.getpid()
         assert process.wait(10) == 0
+
+
+def test_the_first_workers_need_not_wait_for_what_the_others_import(
+    folder: Path, serving: Serving, stub: Stub, monkeypatch: Any
+) -> None:
+    (folder / "slow_module.py").write_text("open('importing', 'w'); open('continue').read()")
+    os.mkfifo(folder / "continue")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    with serving("colorsys", then=("slow_module",)) as process:
+        until((folder / "importing").exists)
+        early = [said(stub())["parent"] for _ in range(server.EARLY_WORKERS)]
+        late = stub()
+        (folder / "continue").write_text("")
+        assert early == [process.pid] * len(early)
+        assert psutil.Process(said(late)["parent"]).ppid() == process.pid
+
+
+def test_what_imports_the_others_may_die(
+    folder: Path, serving: Serving, stub: Stub, monkeypatch: Any
+) -> None:
+    (folder / "deadly_module.py").write_text("import os; os.kill(os.getpid(), 9)")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    with serving("colorsys", then=("deadly_module",)) as process:
+        workers = [said(stub()) for _ in range(server.EARLY_WORKERS + 1)]
+        assert workers[-1]["parent"] == os.getpid()
+        assert process.poll() is None
 
 
 def test_a_broken_request_leaves_the_server_at_work(folder: Path, serving: Serving, stub: Stub) -> None:
