@@ -21,6 +21,7 @@ from .orphan_reaper import end_what_is_left
 from .ray_processes import node_lives, reap, started_before
 from .start_errors import CannotStart
 from .waiting import Notify, reporting_progress
+from .yielding_agents import yielding_agents
 
 OBJECT_STORE_BYTES = 384 << 20
 LONGEST_START_S = 300.0
@@ -73,6 +74,7 @@ def start(num_cpus: int, folder: str, notify: Notify, metrics_port: int | None =
         patient_for_the_node(),
         agent_ports.announced_ports(),
         needed_processes_alone(),
+        yielding_agents(),
         unexported(),
     ):
         for attempt in range(1, ATTEMPTS + 1):

@@ -60,8 +60,7 @@ def become(worker: Worker) -> None:
     for place, file in enumerate(worker.files):
         os.dup2(file, place)
         os.close(file)
-    with suppress(PermissionError):  # Ray makes it as low as it is here, once connected.
-        os.setpriority(os.PRIO_PROCESS, 0, request.niceness)
+    os.setpriority(os.PRIO_PROCESS, 0, request.niceness)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(request.oom_score)
     os.environ.clear()

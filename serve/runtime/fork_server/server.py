@@ -27,8 +27,6 @@ LONGEST_REQUEST_S = 10.0
 QUEUE = 64
 STANDARD_INPUT = 0
 EARLY_WORKERS = 2
-WORKERS_NICENESS = 15
-"""Ray's own: what is imported and the workers that run meanwhile have equal parts of the processor."""
 THEN = "--"
 
 
@@ -85,7 +83,7 @@ def serve(requests: Requests, first: Sequence[str], then: Sequence[str]) -> Work
     """Import all modules, and fork until nobody can ask. Return in each fork what it shall be, here None.
 
     The first workers, which run Serve's controller and proxy, need the `first` modules alone: they are forked
-    while a fork of this process imports the others, at their own low priority. All later ones are its forks.
+    while a fork of this process imports the others. All later ones are forks of that.
     """
     with suppress(EOFError):
         for name in first:
@@ -98,7 +96,6 @@ def serve(requests: Requests, first: Sequence[str], then: Sequence[str]) -> Work
                 os.close(imported)
                 return _serve_early(requests, ready)
             os.close(ready)
-            os.nice(max(0, WORKERS_NICENESS - os.nice(0)))
             for name in then:
                 _import(name)
             if not can_fork():
