@@ -7,7 +7,7 @@ import re
 import signal
 import socket
 import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -20,13 +20,20 @@ from scenewright import Scenewright
 from scenewright.responses import Progress
 from serve.runtime import tls
 from tests.support.certificates import make_pair
+from tests.support.otlp_collector import Collector, collector_running
 from tests.support.polling import until
 
 REPOSITORY = Path(__file__).parents[2]
 
 
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with collector_running() as collector:
+        yield collector
+
+
 @pytest.mark.timeout(300)
-def test_a_file_with_many_settings_is_served_by_them(tmp_path: Path) -> None:
+def test_a_file_with_many_settings_is_served_by_them(tmp_path: Path, collector: Collector) -> None:
     """All in one start, which takes a quarter of a minute."""
     pair = make_pair(tmp_path, password="open", name="::1")
     logs = tmp_path / "logs"
@@ -52,19 +59,9 @@ def test_a_file_with_many_settings_is_served_by_them(tmp_path: Path) -> None:
     application["args"]["character"]["generator"]["simulated"] = {"step_s": 0.5}
     file, log = tmp_path / "serve.yaml", tmp_path / "log"
     file.write_text(yaml.safe_dump(content))
-    command = [
-        sys.executable,
-        "-m",
-        "serve.cli",
-        "serve",
-        "--config",
-        str(file),
-        "--host",
-        "[::1]",
-        "--port",
-        "0",
-    ]
+    command = ["scripts/serve", "--config", str(file), "--host", "[::1]", "--port", "0"]
     environment = {name: value for name, value in os.environ.items() if name != "SCENEWRIGHT_STATE_DIR"}
+    environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
     with log.open("wb") as written:
         service = subprocess.Popen(
             command, cwd=REPOSITORY, stdout=written, stderr=subprocess.STDOUT, env=environment
@@ -96,6 +93,7 @@ def test_a_file_with_many_settings_is_served_by_them(tmp_path: Path) -> None:
             events = client.scene_events("a knight", "a castle")
             steps = {event.steps for event in events if isinstance(event, Progress)}
             assert steps == {3}, "runtime_env"
+        assert until(lambda: "POST /v1/scenes" in {span.name for span in collector.received_spans()}, 60)
         with pytest.raises(httpx.TransportError):
             httpx.get(f"http://[::1]:{port}/paint/healthz", trust_env=False)
         with pytest.raises(httpx.ConnectError, match="certificate verify failed"):
