@@ -1,6 +1,6 @@
 """Every command in the documentation: its program is there, and takes these words and options.
 
-Nothing is run here; pages whose commands run have a test of their own beside this one.
+Nothing is run here, so those that cannot run in a test are looked at too; test_pages_run.py runs the others.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Every Python program in the documentation: it parses, and calls the client by names that it has.
 
-Nothing is run here; the examples of docs/api.md and of some guides run in tests of their own.
+Nothing is run here; test_pages_run.py runs them.
 """
 
 from __future__ import annotations
