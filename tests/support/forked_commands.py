@@ -22,7 +22,8 @@ from tests.support.polling import until
 IMPORTED = """scenewright.cli scenewright.commands.scene scenewright.commands.story serve.auth.key_store
 serve.commands.keys serve.commands.merge serve.commands.plan serve.commands.profile serve.commands.serve
 serve.commands.webhooks serve.planning.report serve.state.open_state serve.webhooks.outbox
-alembic.command"""
+alembic.command
+anyio httpcore yaml sqlalchemy.dialects.sqlite deployments.diffusion.engine.engine"""
 REPOSITORY = Path(__file__).parents[2]
 STARTER = """
 import array, json, os, socket, sys

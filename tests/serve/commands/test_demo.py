@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from serve.commands import demo
+from serve.config.service_config import ServiceConfig
+from serve.graph.scene import Graph
+from serve.ingress import build_http
 from serve.runtime import local_cluster
+from tests.support.local_service import listening, served
 
 
 class Seen(Exception):
@@ -48,3 +54,29 @@ def test_a_taken_port_is_said_and_no_other_taken(monkeypatch: pytest.MonkeyPatch
     assert result.stderr == (
         f"Error: cannot listen on 127.0.0.1:{port}: Address already in use; choose another with --port\n"
     )
+
+
+def test_a_scene_is_painted_and_its_stages_are_listed(
+    config: ServiceConfig, graph: Graph, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Only the start of Ray is left out."""
+
+    @contextmanager
+    def running(*given: Any) -> Iterator[str]:
+        with listening(served(build_http(config, graph))) as url:
+            yield url
+
+    monkeypatch.setenv("SCENEWRIGHT_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setattr(local_cluster, "running", running)
+    monkeypatch.setattr(demo.signals, "listen", lambda: None)
+    result = CliRunner().invoke(demo.main, ["--output", str(tmp_path / "scene.jpg")])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "scene.jpg").read_bytes().startswith(b"\xff\xd8")
+    said = [line.split()[0] for line in result.output.splitlines()]
+    stages = ["seconds", "queue", "encode", "denoise", "decode", "merge", "output", "start", "in"]
+    assert said[said.index("painting…") + 1 :] == [
+        str(tmp_path / "scene.jpg"),
+        *stages,
+        "simulated:",
+        "stopped",
+    ]
