@@ -19,6 +19,7 @@ from ray.serve.schema import HTTPOptionsSchema
 from scenewright import Scenewright
 from scenewright.responses import Progress
 from serve.runtime import tls
+from serve.runtime.listen_address import free_port
 from tests.support.certificates import make_pair
 from tests.support.otlp_collector import Collector, collector_running
 from tests.support.polling import until
@@ -59,7 +60,9 @@ def test_a_file_with_many_settings_is_served_by_them(tmp_path: Path, collector: 
     application["args"]["character"]["generator"]["simulated"] = {"step_s": 0.5}
     file, log = tmp_path / "serve.yaml", tmp_path / "log"
     file.write_text(yaml.safe_dump(content))
+    exported = f"127.0.0.1:{free_port()}"
     command = ["scripts/serve", "--config", str(file), "--host", "[::1]", "--port", "0"]
+    command += ["--metrics-port", exported.rpartition(":")[2]]
     environment = {name: value for name, value in os.environ.items() if name != "SCENEWRIGHT_STATE_DIR"}
     environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
     with log.open("wb") as written:
@@ -93,6 +96,8 @@ def test_a_file_with_many_settings_is_served_by_them(tmp_path: Path, collector: 
             events = client.scene_events("a knight", "a castle")
             steps = {event.steps for event in events if isinstance(event, Progress)}
             assert steps == {3}, "runtime_env"
+        metrics = httpx.get(f"http://{exported}/metrics", trust_env=False, timeout=60)
+        assert metrics.status_code == 200 and "ray_" in metrics.text
         assert until(lambda: "POST /v1/scenes" in {span.name for span in collector.received_spans()}, 60)
         with pytest.raises(httpx.TransportError):
             httpx.get(f"http://[::1]:{port}/paint/healthz", trust_env=False)
