@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.engine.arrivals import Arrival, saturated
 from bench.engine.clocks import Clock
+from bench.engine.contender_requests import Arrival, saturated
 from bench.engine.contenders import one_at_a_time, step_engine
-from bench.engine.machine import machine
+from bench.engine.measured_on import machine
 from bench.engine.random_pipelines import random_pipeline
 from deployments.diffusion.engine.calibration import Calibration, calibrate
 from deployments.diffusion.model.loader import compile_denoiser

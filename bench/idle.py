@@ -10,7 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from bench.engine.machine import machine
+from bench.engine.measured_on import machine
 from bench.pages.sections import write_section
 from bench.start.process_table import processes
 from bench.start.sides import BARE, OURS, NotStarted, started

@@ -19,7 +19,7 @@ import PIL
 from deployments.imaging.composite.compositing import compose
 from deployments.imaging.composite.enhancing import enhance
 from deployments.imaging.composite.pasting import paste
-from deployments.imaging.files.encoding import encode
+from deployments.imaging.files.picture_encoding import encode
 from deployments.messages import MergeOptions, OutputOptions
 from models.training.places.draw_place import draw_place, sample_place
 from tests.support.known_alpha.quality import report_cutouts, report_harmonising, report_refusals

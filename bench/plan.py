@@ -26,8 +26,8 @@ from loadtest.traffic.record import Record, read
 from loadtest.trial.trial import Trial, carry_out
 from scenewright import Scenewright
 from serve.config.service_config import ServiceConfig
+from serve.planning.device_profile import Profile
 from serve.planning.measuring import measure
-from serve.planning.profile import Profile
 from serve.planning.simulation import BRANCHES, WARM_UP, Setup, simulate
 from serve.runtime import local_cluster
 from serve.runtime.listen_address import free_port

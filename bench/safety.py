@@ -8,7 +8,7 @@ import time
 import numpy as np
 from PIL import Image, ImageDraw
 
-from deployments.imaging.safety import open_nsfw
+from deployments.imaging.safety_check import open_nsfw
 from deployments.messages import Pixels
 from models.training.subjects import SUBJECTS
 

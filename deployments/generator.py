@@ -22,9 +22,9 @@ from deployments.diffusion.painter import AnyPainter, PictureLora
 from deployments.diffusion.simulated.simulated_painter import SimulatedConfig, SimulatedPainter
 from deployments.diffusion.start_picture import StartPicture
 from deployments.errors import OutOfMemory
-from deployments.guide_pictures import read_pose, read_references
 from deployments.imaging.placeholder import placeholder
 from deployments.imaging.quality import flaw
+from deployments.layer_guides import read_pose, read_references
 from deployments.messages import LayerEvent, LayerJob, LayerKind, LayerResult, Pixels, Readiness, StepEvent
 from deployments.reports.load_report import CachedLayers, LoadTracker
 from deployments.reports.routing_stats import RoutingStats

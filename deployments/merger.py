@@ -17,6 +17,7 @@ from deployments.errors import ContentRefused, CutoutFailed, InvalidRequest
 from deployments.imaging.composite.compositing import Composition, compose
 from deployments.imaging.composite.group_composing import GroupComposition, compose_group
 from deployments.imaging.composite.layer_tags import as_before, group_as_before
+from deployments.imaging.composition_finishing import Origin, finish, group_origin
 from deployments.imaging.consistency.comparing import FigureComparer
 from deployments.imaging.consistency.embedder import ConsistencyConfig
 from deployments.imaging.cutout.matting import LEAST_CONFIDENCE, climb
@@ -27,9 +28,8 @@ from deployments.imaging.files.decoding import (
     open_upright,
     place_pixels,
 )
-from deployments.imaging.files.encoding import PictureWriter, encode
+from deployments.imaging.files.picture_encoding import PictureWriter, encode
 from deployments.imaging.files.signing import SigningConfig
-from deployments.imaging.finishing import Origin, finish, group_origin
 from deployments.imaging.marks.provenance import (
     Provenance,
     ProvenanceConfig,
@@ -38,7 +38,7 @@ from deployments.imaging.marks.provenance import (
     of_layers,
 )
 from deployments.imaging.previews import compose_group_preview, compose_preview
-from deployments.imaging.safety import PictureSafety, SafetyConfig
+from deployments.imaging.safety_check import PictureSafety, SafetyConfig
 from deployments.imaging.sprite_sheet import make_sheet
 from deployments.merge_work import (
     compare_work,

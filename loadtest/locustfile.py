@@ -18,9 +18,9 @@ import gevent
 from locust import FastHttpUser, events, task
 
 from loadtest.traffic import mix as mixes
-from loadtest.traffic.address import AddressError, base_address, bearer
 from loadtest.traffic.picture_check import flaw
 from loadtest.traffic.request_plan import endless
+from loadtest.traffic.target_address import AddressError, base_address, bearer
 
 ACCEPT = {"picture": "image/*", "json": "application/json"}
 

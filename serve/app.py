@@ -17,7 +17,7 @@ import ray
 from ray import serve
 from ray.serve import Application
 
-from deployments.imaging.safety import refuse_missing_classifier
+from deployments.imaging.safety_check import refuse_missing_classifier
 from deployments.merger import MergerConfig
 
 from .config import haproxy_mode

@@ -17,7 +17,7 @@ from deployments.queueing.work_queue import WorkQueue
 from .api.loras import offered_loras
 from .auth.key_store import open_keys
 from .auth.middleware import AuthMiddleware, is_public
-from .cast.service import CastService
+from .cast.cast_service import CastService
 from .config.memory_budgets import bytes_in_flight, largest_body_bytes
 from .config.replica_options import ReplicaOptions
 from .config.service_config import ServiceConfig
@@ -40,8 +40,8 @@ from .http.strict_json import InvalidJson
 from .jobs.job_service import JobService
 from .openapi.described_api import DescribedApi
 from .openapi.fragments import ERRORS
-from .pictures.results import ResultService
-from .pictures.service import PictureService
+from .pictures.kept_results import ResultService
+from .pictures.picture_service import PictureService
 from .routes.cast import cast_routes
 from .routes.images import image_routes
 from .routes.job_submission import JobSubmission

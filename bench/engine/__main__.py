@@ -19,10 +19,18 @@ import numpy as np
 import torch
 
 from bench.engine import engine_page
-from bench.engine.arrivals import DIT_STEPS, QUICK_STEPS, STEPS, Arrival, counts_within, poisson, saturated
 from bench.engine.clocks import Clock, Meter
+from bench.engine.contender_requests import (
+    DIT_STEPS,
+    QUICK_STEPS,
+    STEPS,
+    Arrival,
+    counts_within,
+    poisson,
+    saturated,
+)
 from bench.engine.contenders import Served, dynamic_batching, one_at_a_time, step_engine
-from bench.engine.machine import machine
+from bench.engine.measured_on import machine
 from bench.engine.random_pipelines import random_pipeline
 from deployments.diffusion.engine.calibration import calibrate
 from deployments.diffusion.model.denoiser import Denoiser

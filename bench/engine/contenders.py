@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from bench.engine.arrivals import Arrival
 from bench.engine.clocks import Clock
+from bench.engine.contender_requests import Arrival
 from deployments.diffusion.engine.calibration import Calibration
 from deployments.diffusion.engine.job_table import JobTable
 from deployments.diffusion.engine.result_cache import ResultCache

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.gpu_day.report import Report
+from bench.gpu_day.result_log import Report
 from bench.gpu_day.runner import run_stages
 from bench.gpu_day.stages import REHEARSAL, Stage, stages
 from bench.gpu_day.wheels import collect, unpack

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bench.gpu_day.report import Report
+from bench.gpu_day.result_log import Report
 from bench.gpu_day.stages import Stage
 
 KEPT_LINES = 40

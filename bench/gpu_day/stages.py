@@ -53,7 +53,7 @@ def _stages(rehearse: bool) -> list[Stage]:
     )
     return [
         Stage(
-            "environment", "what machine this is", 20, (PYTHON, "-m", "bench.gpu_day.environment", "{result}")
+            "environment", "what machine this is", 20, (PYTHON, "-m", "bench.gpu_day.versions", "{result}")
         ),
         Stage("exactness", "every picture is its stock pipeline's", 90, pytest, on_cpu),
         _bench("sdxl", "SDXL-sized against stock", 70, rehearse, "--no-compile"),

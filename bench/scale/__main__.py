@@ -21,7 +21,7 @@ from bench.scale.ray_policy import RaysOwn
 from bench.scale.scaling_page import draw
 from bench.scale.traces import burst_trace, irregular_trace
 from serve.autoscaling.decide import Goal
-from serve.planning.profile import LayerProfile, Profile
+from serve.planning.device_profile import LayerProfile, Profile
 from serve.planning.scaling import JointScaler
 from serve.planning.simulation import Outcome, Scaler, Setup, poisson, simulate
 

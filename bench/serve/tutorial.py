@@ -15,7 +15,7 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.diffusion.simulated.simulated_painter import draw
 from deployments.imaging.composite.pasting import paste
-from deployments.imaging.files.encoding import encode
+from deployments.imaging.files.picture_encoding import encode
 from deployments.messages import MergeOptions, OutputOptions, Pixels
 
 Handle = DeploymentHandle[Any]

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.engine.machine import machine
+from bench.engine.measured_on import machine
 from bench.start import start_page
 from bench.start.sides import BARE, OURS, PHASES, NotStarted, Started, started
 

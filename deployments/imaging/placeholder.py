@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from PIL.ImageFont import FreeTypeFont
 
-from deployments.imaging.marks.fonts import load_font
+from deployments.imaging.marks.mark_font import load_font
 from deployments.messages import LayerKind, Pixels
 
 LABEL = "placeholder"

@@ -11,7 +11,7 @@ from PIL import Image
 
 from deployments.imaging.composite.compositing import compose
 from deployments.imaging.composite.group_composing import compose_group
-from deployments.imaging.files.encoding import encode
+from deployments.imaging.files.picture_encoding import encode
 from deployments.messages import FigureOptions, MergeOptions, OutputOptions, Pixels
 
 WIDTH_PX = 384

@@ -14,7 +14,7 @@ import numpy as np
 
 from deployments.errors import CutoutFailed
 from deployments.imaging.cutout.matting import LEAST_CONFIDENCE, Cutout, Matte, climb
-from deployments.imaging.files.encoding import PictureWriter
+from deployments.imaging.files.picture_encoding import PictureWriter
 from deployments.imaging.marks.provenance import of_layers
 from deployments.messages import LayerResult, OutputOptions, Pixels, SheetJob, SheetResult
 

@@ -8,8 +8,8 @@ from ..cluster.replicas import ClusterError
 from ..trial.fault_schedule import Fault, Faults, costs
 from ..trial.trial import carry_out
 from .parameters import OUTPUT, POSITIVE, TARGET, TIME, options
-from .results import finish
 from .run import ARRIVALS, run_trial
+from .run_results import finish
 
 
 @click.command()

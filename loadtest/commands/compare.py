@@ -9,9 +9,9 @@ import click
 
 from ..analysis.comparison import Figure, differing_tests
 from ..analysis.comparison import compare as compared
-from .finite import FiniteRange
+from .finite_range import FiniteRange
 from .parameters import NewFile
-from .results import INVALID, MET, MISSED, save
+from .run_results import INVALID, MET, MISSED, save
 
 SUMMARY = click.Path(path_type=Path, exists=True, dir_okay=False)
 

@@ -10,13 +10,13 @@ from ..analysis.slo import Slo
 from ..analysis.summary import Window
 from ..cluster import machine
 from ..cluster.replicas import ClusterError
-from ..report.page import search_page
-from ..report.tables import seconds
+from ..report.html_tables import seconds
+from ..report.report_page import search_page
 from ..traffic import arrivals
 from ..trial.trial import carry_out
-from .finite import FiniteRange
+from .finite_range import FiniteRange
 from .parameters import OUTPUT, POSITIVE, TARGET, options, trial
-from .results import INVALID, MET, MISSED, save, write
+from .run_results import INVALID, MET, MISSED, save, write
 
 KEPT = (
     "requests",

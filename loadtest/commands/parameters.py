@@ -14,16 +14,16 @@ from ..analysis import slo as slos
 from ..analysis.slo import Slo
 from ..analysis.summary import Window
 from ..traffic import mix as mixes
-from ..traffic.address import (
+from ..traffic.loops import Target
+from ..traffic.mix import Mix
+from ..traffic.target_address import (
     AddressError,
     base_address,
     bearer,
     check_listening,
 )
-from ..traffic.loops import Target
-from ..traffic.mix import Mix
 from ..trial.trial import Trial
-from .finite import FiniteRange
+from .finite_range import FiniteRange
 
 POSITIVE = FiniteRange(min=0, min_open=True)
 SECRET = ("api_key",)

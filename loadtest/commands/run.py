@@ -10,7 +10,7 @@ from ..cluster.replicas import ClusterError
 from ..traffic import arrivals
 from ..trial.trial import Trial, carry_out
 from .parameters import OUTPUT, POSITIVE, TARGET, TIME, options, trial
-from .results import finish
+from .run_results import finish
 
 ARRIVALS = (
     click.option(

@@ -9,9 +9,9 @@ from ..analysis.summary import Window
 from ..cluster.replicas import ClusterError
 from ..traffic import arrivals
 from ..trial.trial import carry_out
-from .finite import FiniteRange
+from .finite_range import FiniteRange
 from .parameters import OUTPUT, POSITIVE, TARGET, options, trial
-from .results import finish
+from .run_results import finish
 
 
 @click.command()

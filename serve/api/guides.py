@@ -12,7 +12,7 @@ from deployments.errors import InvalidRequest, UnsupportedTask
 from deployments.messages import Feet, Keypoint
 
 from ..config.layer_settings import ModelSettings
-from .input_pictures import Known
+from .known_pictures import Known
 from .layer_schema import Layer
 
 REFERENCE_SCALE, POSE_SCALE = 0.6, 1.0

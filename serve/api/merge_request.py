@@ -11,7 +11,7 @@ from pydantic import Field
 
 from deployments.errors import InvalidRequest
 from deployments.imaging.files.decoding import measure
-from deployments.imaging.files.encoding import media_type
+from deployments.imaging.files.picture_encoding import media_type
 from deployments.merge_work import FILE_BYTES_A_PX, upscaling_bytes
 from deployments.messages import MAX_FIGURES, MergeJob, MergeResult, PictureFormat, UploadJob
 

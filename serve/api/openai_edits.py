@@ -22,7 +22,7 @@ from ..config.request_limits import Limits
 from ..config.service_config import ServiceConfig
 from ..http.body import parse
 from ..http.strict_json import InvalidJson, decode
-from .input_pictures import PICTURES, InputPicture, Known
+from .known_pictures import PICTURES, InputPicture, Known
 from .layer_schema import PictureInput, Scale
 from .openai_request import IGNORED, OpenAIRequest
 

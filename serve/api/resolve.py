@@ -21,7 +21,7 @@ from deployments.messages import (
 from ..config.request_limits import Limits
 from ..config.service_config import ServiceConfig
 from ..graph.scene_job import SceneJob
-from .input_pictures import NONE, Known
+from .known_pictures import NONE, Known
 from .layer_schema import CharacterRequest, Layer, LayerRequest, Output
 from .resolve_layer import check_upscaled, feet_on_ground, frame_size, layer_job
 from .scene_schema import At, Merge, Placing, SceneRequest

@@ -8,7 +8,7 @@ from typing import Any
 
 from deployments.diffusion.model.registry import ModelCard, card_of
 from deployments.errors import ContentRefused, InvalidRequest
-from deployments.imaging.files.encoding import upscaled_size
+from deployments.imaging.files.picture_encoding import upscaled_size
 from deployments.messages import Fallback, Feet, LayerJob, LayerKind
 
 from ..config.layer_settings import ModelSettings, find_model, layer_defaults, model_id
@@ -16,7 +16,7 @@ from ..config.request_limits import Limits
 from ..config.service_config import ServiceConfig
 from ..safety.words import has_blocked_word
 from .guides import feet_of, guides_of
-from .input_pictures import NONE, Known, start_of
+from .known_pictures import NONE, Known, start_of
 from .layer_schema import CastUse, Layer
 from .loras import loras_of
 

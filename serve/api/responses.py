@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from deployments.imaging.files.encoding import UPSCALING, media_type
+from deployments.imaging.files.picture_encoding import UPSCALING, media_type
 from deployments.messages import Backend, LayerResult, MergeResult, Picture, PictureFormat, Usage
 
 from ..graph.scene_job import SceneResult

@@ -21,7 +21,7 @@ from deployments.messages import LayerJob, LayerResult, SheetResult
 from ..config.memory_budgets import work_bytes
 from ..config.service_config import ServiceConfig
 from ..http.rendering import base64_of
-from .input_pictures import Known
+from .known_pictures import Known
 from .layer_schema import CharacterRequest, Layer
 from .members import Member, with_members
 from .resolve import admit_layer

@@ -22,6 +22,7 @@ from ..config.access import Scope as KeyScope
 from ..http.error_responses import Refusal, refuse
 from ..http.paths import route_path
 from ..http.request_slots import hold
+from .browser_tokens import PREFIX
 from .key_cache import NO_KEY, KeyCache
 from .key_store import KeyStore
 from .keys import Key
@@ -30,7 +31,6 @@ from .quota_store import Limits, QuotaStore
 from .quotas import OverLimit, Quota
 from .shared_quota import SharedQuota
 from .token_cache import TokenBudget, TokenCache
-from .tokens import PREFIX
 
 STATIC_FOLDER = Path(__file__).parents[1] / "static"
 STATIC_SUFFIXES = (".html", ".css", ".js", ".svg")
@@ -44,7 +44,7 @@ BELOW_FOR_TOKENS = ("/v1/images/", "/v1/pictures", "/v1/models/", "/v1/jobs/")
 TOKENS = "/v1/tokens"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 SIGNED = "/v1/results/"
-"""Below it a link's own signature is checked (serve/pictures/results.py): no key is needed."""
+"""Below it a link's own signature is checked (serve/pictures/kept_results.py): no key is needed."""
 MANY_QUOTAS = 1_024
 """Beyond this number, quotas as good as new are dropped: their keys may have been revoked long ago."""
 

@@ -14,9 +14,9 @@ from deployments.errors import NotReady
 
 from ..http.error_responses import Refusal
 from ..telemetry.logs import logger
+from .browser_tokens import Token, TokenStore, read_token
 from .key_cache import KeyCache
 from .keys import Key
-from .tokens import Token, TokenStore, read_token
 
 MOST_KNOWN = 10_000
 MOST_LOOKED_UP = 32

@@ -11,8 +11,8 @@ from io import BytesIO
 from pathlib import Path
 
 from .book import Book, unhurried
-from .colors import Color
-from .fonts import Font, plain
+from .book_colors import Color
+from .book_fonts import Font, plain
 from .typeset import FAMILY, FOOT, NUMBER_SIZE, Block, Sheet, sheets_of
 
 OLDEST = (1980, 1, 1, 0, 0, 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .book import Book, unhurried
-from .fonts import Font
+from .book_fonts import Font
 from .typeset import FAMILY, FOOT, NUMBER_SIZE, Block, Sheet, new_pdf, shape, sheets_of
 
 PRODUCER = "Scenewright"

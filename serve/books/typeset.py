@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from .book import Book, Page, unhurried
-from .colors import INK, PAPER, Color, cover_color
-from .fonts import Font, without_hidden
+from .book_colors import INK, PAPER, Color, cover_color
+from .book_fonts import Font, without_hidden
 from .lines import UNIT, LineBreaker
 
 WIDTH, TALLEST_PICTURE = 600.0, 740.0

@@ -106,7 +106,7 @@ def plan(
     if len(rates) != len(sources):
         raise click.UsageError("give --rps once for each --profile")
     # numpy takes a moment to import, and no other command needs it.
-    from ..planning.profile import ProfileError, read_profile
+    from ..planning.device_profile import ProfileError, read_profile
     from ..planning.published import PUBLISHED
     from ..planning.report import as_data, as_text
     from ..planning.search import Goal, NoPlan, Planner

@@ -13,7 +13,7 @@ from deployments.imaging.consistency.embedder import ConsistencyConfig
 from deployments.imaging.cutout.neural_matting import MattingConfig
 from deployments.imaging.files.signing import SigningConfig
 from deployments.imaging.marks.provenance import ProvenanceConfig
-from deployments.imaging.safety import SafetyConfig
+from deployments.imaging.safety_check import SafetyConfig
 from deployments.messages import LayerKind, generator_name
 
 from ..telemetry.logs import LogConfig

@@ -1,6 +1,6 @@
 """Let pages of allowed origins read the answers (CORS, the Fetch standard).
 
-No cookie is ever taken, so a page has only what its script sends: a token (serve/auth/tokens.py).
+No cookie is ever taken, so a page has only what its script sends: a token (serve/auth/browser_tokens.py).
 """
 
 from __future__ import annotations

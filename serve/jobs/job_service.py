@@ -12,7 +12,7 @@ from sqlalchemy import Engine, Select
 from deployments.errors import InvalidRequest, NotReady, Overloaded
 from deployments.messages import PictureFormat
 
-from ..api.input_pictures import NONE, Known, as_unread
+from ..api.known_pictures import NONE, Known, as_unread
 from ..api.layer_schema import PictureInput
 from ..api.loras import with_lora_files
 from ..api.scene_schema import SceneRequest
@@ -24,7 +24,7 @@ from ..pictures import loose_pictures as loose
 from ..pictures.holds import holds
 from ..pictures.in_thread import ROOM_S, in_thread
 from ..pictures.picture_files import Damaged, Pictures, open_pictures
-from ..pictures.service import PICTURE_ID
+from ..pictures.picture_service import PICTURE_ID
 from ..state.disk_space import DiskSpace
 from ..state.open_state import open_state
 from ..state.storage_budget import StorageBudget, StorageFull
@@ -34,12 +34,12 @@ from .damaged_pictures import WAIT_S, Outcome, paint_again, refuse
 from .job_admission import Beside, BudgetSpent, KeyEnded, OtherBody, PicturesGone, TooManyWaiting
 from .job_ids import NO_JOB, Result, check_job_id, cursor_of, found_job, place_of
 from .job_schema import JobRequest
+from .job_store import JobStore, new_job_id
 from .kept_scenes import picture_in, response_in
 from .open_work import OpenJob, open_jobs
 from .scene_jobs import admit_all, name_loras
 from .single_layers import SingleLayerRequest
 from .states import ENDED, JobState, NewScene, SceneState
-from .store import JobStore, new_job_id
 
 UNKNOWN_S = 30.0
 """The seconds until some scenes are done, where none was lately."""

@@ -20,8 +20,8 @@ from ..graph.bill import Used
 from ..pictures import loose_pictures as loose
 from ..state.database import now_of
 from ..state.tables import jobs, scenes
-from ..usage import store as usage
-from ..usage.store import Who
+from ..usage import usage_store as usage
+from ..usage.usage_store import Who
 from ..webhooks import outbox
 from .states import Claim
 from .token_budgets import give_back_scenes

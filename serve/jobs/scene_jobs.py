@@ -13,7 +13,7 @@ from deployments.errors import InvalidRequest
 from deployments.merge_work import MEGA, upscaled_px, written_px
 from deployments.messages import LayerJob
 
-from ..api.input_pictures import NONE, Known
+from ..api.known_pictures import NONE, Known
 from ..api.layer_schema import Layer
 from ..api.resolve import admit_layer, admit_scene
 from ..api.scene_schema import SceneRequest

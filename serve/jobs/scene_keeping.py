@@ -12,7 +12,7 @@ from ..graph.bill import Used
 from ..pictures import loose_pictures as loose
 from ..pictures.picture_files import Pictures, name_of
 from ..telemetry.logs import logger
-from ..usage.store import Who
+from ..usage.usage_store import Who
 from .damaged_pictures import OTHER
 from .kept_scenes import kept_file, painted
 from .leases import Leases

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from deployments.messages import PictureFormat
 
-from ..usage.store import Who
+from ..usage.usage_store import Who
 from ..webhooks.outbox import Delivery
 
 SceneStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
-from ..auth.tokens import give_back
+from ..auth.browser_tokens import give_back
 from ..state.tables import jobs, scenes
 
 

@@ -33,8 +33,8 @@ from ..http.error_responses import Refusal, error_of
 from ..pictures import loose_pictures as loose
 from ..pictures.holds import release_ended_jobs
 from ..pictures.picture_files import Pictures, open_pictures
+from ..pictures.picture_store import forget_expired
 from ..pictures.result_store import forget_expired_results
-from ..pictures.store import forget_expired
 from ..safety.text_check import text_check_of
 from ..state.across_nodes import check_here
 from ..state.disk_space import DiskSpace
@@ -46,8 +46,8 @@ from ..telemetry.metrics import Recorder
 from ..telemetry.scene_spans import REQUEST_ID, spanning
 from ..telemetry.tracing import send_traces
 from ..usage.recorder import UsageRecorder
-from ..usage.store import Who
-from ..usage.store import forget as forget_old_usage
+from ..usage.usage_store import Who
+from ..usage.usage_store import forget as forget_old_usage
 from ..webhooks import outbox
 from ..webhooks.sender import WebhookSender
 from . import ended_keys

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import deque
 
-from .profile import LayerProfile
+from .device_profile import LayerProfile
 from .replica import Replica
 
 REMEMBERED_S = 60.0

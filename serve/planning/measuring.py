@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from ..config.layer_settings import STABLE_DIFFUSION
-from .profile import LayerProfile, Profile
+from .device_profile import LayerProfile, Profile
 
 STEPS = 20
 """The steps of each request: enough that joining in the middle of a neighbour's step hardly counts."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..config.layer_settings import STABLE_DIFFUSION
-from .profile import LayerProfile, Profile
+from .device_profile import LayerProfile, Profile
 
 STEPS, FLUX_STEPS = 50, 28
 """The steps of every call that was timed. FLUX paints with as many here too."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .profile import LayerProfile
+from .device_profile import LayerProfile
 
 STRETCH = 8.0
 """GenerationConfig's: a request is due when it would be done if it ran this many times slower than alone."""

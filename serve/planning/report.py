@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .profile import Profile
+from .device_profile import Profile
 from .search import Evaluated, Plan
 from .simulation import Outcome, Setup
 

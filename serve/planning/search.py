@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..autoscaling.decide import Goal as ScalingGoal
-from .profile import LayerProfile, Profile
+from .device_profile import LayerProfile, Profile
 from .scaling import JointScaler
 from .simulation import BRANCHES, Outcome, Setup, poisson, simulate
 

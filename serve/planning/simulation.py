@@ -17,8 +17,8 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
+from .device_profile import Profile
 from .fleet import Fleet
-from .profile import Profile
 from .replica import Replica, Task
 
 BRANCHES = ("character", "background")

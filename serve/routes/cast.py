@@ -19,18 +19,18 @@ from ..api.cast_request import (
     CastReference,
     CastRequest,
 )
-from ..api.input_pictures import Known
+from ..api.known_pictures import Known
 from ..api.layer_schema import LoraInput
 from ..auth.middleware import tenant_of
-from ..cast.service import CastService, check_name
-from ..cast.store import KeptMember
+from ..cast.cast_service import CastService, check_name
+from ..cast.cast_store import KeptMember
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph
 from ..http.body import accept, parse
 from ..http.error_responses import Refusal
 from ..http.paths import link
 from ..openapi.fragments import describe_body, describe_header, describe_query, responses_of
-from ..pictures.service import PictureService, id_of
+from ..pictures.picture_service import PictureService, id_of
 from .input_pictures import keeping_inputs
 
 ONE_TAG = r'(W/)?"[!#-~]*"'

@@ -10,7 +10,7 @@ from fastapi import Request
 
 from deployments.messages import Picture
 
-from ..api.input_pictures import InputPicture, InputPictures
+from ..api.known_pictures import InputPicture, InputPictures
 from ..api.layer_schema import PictureInput
 from ..auth.middleware import tenant_of
 from ..config.request_limits import Limits
@@ -18,7 +18,7 @@ from ..graph.scene import Graph
 from ..http.body_limits import hold_more
 from ..http.forms import names_of
 from ..pictures.picture_files import name_of
-from ..pictures.service import PictureService, id_of
+from ..pictures.picture_service import PictureService, id_of
 from .input_pictures import naming, read_one, undone_on_failure
 
 MASK = "mask"

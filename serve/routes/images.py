@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from deployments.errors import InvalidRequest
 from deployments.messages import Picture, Usage
 
-from ..api.input_pictures import InputPictures, Known, as_unread
+from ..api.known_pictures import InputPictures, Known, as_unread
 from ..api.layer_schema import Layer, PictureInput
 from ..api.openai_edits import FILES, EditsRequest, read_texts
 from ..api.openai_generations import ImagesRequest
@@ -18,7 +18,7 @@ from ..api.openai_request import OpenAIRequest
 from ..api.openai_responses import EventName, ImagesResponse, images_body
 from ..api.resolve import deadline_of
 from ..api.responses import NO_LINKS, Links, size_of
-from ..cast.service import CastService
+from ..cast.cast_service import CastService
 from ..config.service_config import ServiceConfig
 from ..graph.replica_calls import all_or_none
 from ..graph.scene import Graph
@@ -28,8 +28,8 @@ from ..http.off_loop import off_loop
 from ..http.rendering import JsonResponse
 from ..http.sse import EVENTS, EventStream
 from ..openapi.fragments import describe_body, describe_fields, describe_headers, responses_of
-from ..pictures.results import ResultService
-from ..pictures.service import PictureService
+from ..pictures.kept_results import ResultService
+from ..pictures.picture_service import PictureService
 from .charges import charged, charged_events, sent
 from .form_pictures import keeping_files, read_files, unread
 from .input_pictures import admit, layers_in, of_scene, read_inputs, with_cast, with_files

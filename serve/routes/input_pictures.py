@@ -16,14 +16,14 @@ from deployments.imaging.files.decoding import measure
 from deployments.merge_work import read_megapixels
 from deployments.messages import Picture, PictureJob
 
-from ..api.input_pictures import InputPicture, InputPictures, named_pictures
+from ..api.known_pictures import InputPicture, InputPictures, named_pictures
 from ..api.layer_schema import Layer, PictureInput
 from ..api.loras import with_lora_files
 from ..api.members import Requested
 from ..api.openai_generations import ImagesRequest
 from ..api.scene_schema import SceneRequest
 from ..auth.middleware import tenant_of
-from ..cast.service import CastService
+from ..cast.cast_service import CastService
 from ..config.request_limits import Limits
 from ..graph.other_renders import read_picture
 from ..graph.scene import Graph
@@ -33,8 +33,8 @@ from ..http.error_responses import Refusal
 from ..http.inline_pictures import decode_base64
 from ..http.off_loop import off_loop
 from ..pictures.picture_files import name_of
-from ..pictures.service import PictureService
-from ..pictures.store import KeptPicture
+from ..pictures.picture_service import PictureService
+from ..pictures.picture_store import KeptPicture
 from .charges import charged
 
 DEADLINE_S = 120.0

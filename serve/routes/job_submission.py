@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse
 from deployments.errors import InvalidRequest
 from deployments.messages import PictureFormat
 
-from ..api.input_pictures import Known, as_unread
+from ..api.known_pictures import Known, as_unread
 from ..api.layer_schema import LayerRequest, PictureInput
 from ..api.scene_schema import SceneRequest
 from ..auth.middleware import budget_of, key_of, tenant_of
@@ -32,7 +32,7 @@ from ..jobs.job_service import Alone, JobService
 from ..jobs.single_layers import SingleLayerRequest
 from ..jobs.states import JobState
 from ..openapi.fragments import responses_of
-from ..pictures.service import PictureService
+from ..pictures.picture_service import PictureService
 from .charges import check_budget
 from .input_pictures import admit, keeping_inputs, layers_in
 

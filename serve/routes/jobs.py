@@ -12,7 +12,7 @@ from deployments.errors import InvalidRequest
 from ..api.response_schema import SceneResponse
 from ..api.responses import FORMATS
 from ..auth.middleware import budget_of, key_of, refuse_token, tenant_of
-from ..cast.service import CastService
+from ..cast.cast_service import CastService
 from ..config.service_config import ServiceConfig
 from ..http.body import accept_with_digest, parse
 from ..http.error_responses import Refusal

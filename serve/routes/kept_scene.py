@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import Request, Response
 
-from deployments.imaging.files.encoding import media_type
+from deployments.imaging.files.picture_encoding import media_type
 from deployments.messages import PictureFormat
 
 from ..api.responses import wants_json

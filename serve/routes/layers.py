@@ -12,12 +12,12 @@ from deployments.errors import InvalidRequest
 from deployments.messages import LayerJob, LayerKind, LayerResult, OutputOptions, Picture
 
 from ..api import responses
-from ..api.input_pictures import named_pictures
+from ..api.known_pictures import named_pictures
 from ..api.layer_schema import CharacterRequest, LayerRequest, StreamQuery
 from ..api.resolve import admit_layer, deadline_of, output_options
 from ..api.response_schema import LayerResponse
 from ..auth.middleware import tenant_of
-from ..cast.service import CastService
+from ..cast.cast_service import CastService
 from ..config.service_config import ServiceConfig
 from ..graph.other_renders import render_cutout, render_layer
 from ..graph.scene import Graph
@@ -25,8 +25,8 @@ from ..http.body import abandon_with_client, accept_with_digest, parse
 from ..http.sse import EventStream
 from ..jobs.single_layers import SingleLayerRequest
 from ..openapi.fragments import LAYER, describe_body, describe_headers, describe_query, together
-from ..pictures.results import ResultService
-from ..pictures.service import PictureService
+from ..pictures.kept_results import ResultService
+from ..pictures.picture_service import PictureService
 from .charges import (
     charged,
     charged_events,

@@ -26,7 +26,7 @@ from ..http.body import abandon_with_client
 from ..http.forms import read_form
 from ..http.off_loop import off_loop
 from ..openapi.fragments import MERGED, describe_form
-from ..pictures.results import ResultService
+from ..pictures.kept_results import ResultService
 from .charges import charged
 from .result_links import check_room, linked
 

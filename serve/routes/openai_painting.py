@@ -11,7 +11,7 @@ from deployments.errors import InvalidRequest
 from deployments.messages import LayerEvent, LayerJob, LayerKind, Picture, StepEvent, Usage
 
 from ..api import responses
-from ..api.input_pictures import NONE, Known
+from ..api.known_pictures import NONE, Known
 from ..api.layer_schema import CharacterRequest
 from ..api.openai_request import OpenAIRequest
 from ..api.openai_responses import EventName, completed_image, partial_image

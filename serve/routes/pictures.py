@@ -23,8 +23,8 @@ from ..http.error_responses import Refusal
 from ..http.forms import read_form
 from ..http.off_loop import off_loop
 from ..openapi.fragments import describe_form, responses_of
-from ..pictures.service import PictureService, id_of
-from ..pictures.store import KeptPicture
+from ..pictures.picture_service import PictureService, id_of
+from ..pictures.picture_store import KeptPicture
 from .charges import charged, note_done
 
 FILE = "file"

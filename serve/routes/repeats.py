@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from deployments.errors import DeadlineExceeded, InvalidRequest, NotReady
-from deployments.imaging.files.encoding import media_type
+from deployments.imaging.files.picture_encoding import media_type
 
 from ..api.responses import scene_body, scene_headers, wants_events, wants_json
 from ..auth.middleware import tenant_of
@@ -26,8 +26,8 @@ from ..http.paths import address
 from ..http.rendering import JsonResponse, later, render
 from ..http.sse import Event, EventStream
 from ..pictures.in_thread import in_thread
+from ..pictures.kept_results import ResultService
 from ..pictures.repeated_requests import KEPT_S, Answered, Mine, OtherBody, RepeatedRequests, UnderWay
-from ..pictures.results import ResultService
 from .charges import note_done
 
 POLL_S = 0.25

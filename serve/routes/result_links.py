@@ -14,7 +14,7 @@ from ..auth.middleware import tenant_of
 from ..graph.scene_job import SceneJob
 from ..http.paths import address
 from ..jobs.scene_jobs import PNG_BYTES_A_PX, expected_bytes
-from ..pictures.results import ResultService
+from ..pictures.kept_results import ResultService
 from .charges import note_done
 
 

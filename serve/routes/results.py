@@ -8,7 +8,7 @@ from ..api.responses import FORMATS
 from ..http.body_limits import hold_answer
 from ..http.error_responses import Refusal
 from ..openapi.fragments import responses_of
-from ..pictures.results import ALTERED, ResultService
+from ..pictures.kept_results import ALTERED, ResultService
 
 QUERY = {"expires": "^[1-9][0-9]{0,11}$", "signature": "^[A-Za-z0-9_-]{43}$"}
 DESCRIBED = {

@@ -13,16 +13,16 @@ from ..api.resolve import admit_scene, deadline_of
 from ..api.response_schema import SceneResponse
 from ..api.scene_schema import SceneRequest
 from ..auth.middleware import tenant_of
-from ..cast.service import CastService
+from ..cast.cast_service import CastService
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph, render
 from ..graph.scene_job import SceneResult
 from ..http.body import abandon_with_client, accept_with_digest, parse
 from ..http.sse import Event, EventStream
 from ..openapi.fragments import SCENE, describe_body, describe_headers, describe_query, together
+from ..pictures.kept_results import ResultService
+from ..pictures.picture_service import PictureService
 from ..pictures.repeated_requests import Answered
-from ..pictures.results import ResultService
-from ..pictures.service import PictureService
 from .charges import (
     charged,
     charged_events,

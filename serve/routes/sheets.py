@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from deployments.errors import InvalidRequest
 
-from ..api.input_pictures import named_pictures
+from ..api.known_pictures import named_pictures
 from ..api.resolve import deadline_of
 from ..api.responses import picture_headers, usage_header, wants_json
 from ..api.sheet import (
@@ -27,7 +27,7 @@ from ..api.sheet import (
     wants_archive,
 )
 from ..auth.middleware import tenant_of
-from ..cast.service import CastService, check_name
+from ..cast.cast_service import CastService, check_name
 from ..config.service_config import ServiceConfig
 from ..graph.other_renders import render_sheet
 from ..graph.scene import Graph
@@ -36,7 +36,7 @@ from ..http.off_loop import off_loop
 from ..http.paths import is_head
 from ..http.rendering import JsonResponse
 from ..openapi.fragments import describe_body, responses_of
-from ..pictures.service import PictureService
+from ..pictures.picture_service import PictureService
 from .charges import charged, layer_cost, sent
 from .input_pictures import admit, read_inputs, with_files
 

@@ -17,7 +17,7 @@ from ..api.members import Member, member_of
 from ..api.response_schema import SceneResponse
 from ..api.responses import FORMATS
 from ..auth.middleware import key_of, tenant_of
-from ..cast.service import CastService
+from ..cast.cast_service import CastService
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph
 from ..http.body import abandon_with_client, digest_of, parse, read_json, understand
@@ -29,15 +29,15 @@ from ..jobs.job_schema import ListQuery
 from ..jobs.job_service import JobService
 from ..jobs.states import JobState
 from ..openapi.fragments import describe_body, describe_query, responses_of
-from ..pictures.service import PictureService
+from ..pictures.picture_service import PictureService
 from ..stories.book_files import BookFile
-from ..stories.books import MEDIA_TYPES, PSD, Kind, StoryBooks
-from ..stories.service import ATTEMPTS, StoryService, StoryState, busy, by_ids, with_kept
-from ..stories.store import Changed
-from ..stories.story import Story
+from ..stories.book_making import MEDIA_TYPES, PSD, Kind, StoryBooks
+from ..stories.kept_story import Story
 from ..stories.story_answers import LanguageQuery, PageState, StoryAccepted, StoryList, StoryResponse
 from ..stories.story_responses import accepted, page_state, story_events, summary, whole
 from ..stories.story_schema import PageChange, RepaintRequest, StoryChange, StoryRequest
+from ..stories.story_service import ATTEMPTS, StoryService, StoryState, busy, by_ids, with_kept
+from ..stories.story_store import Changed
 from .charges import at_once, charged, check_budget
 from .input_pictures import keeping_inputs, of_scene
 from .job_streams import EVENTS_RESPONSES, JobStreams, describe_last_event

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from ..api.token_request import TokenRequest, TokenResponse
+from ..auth.browser_tokens import TokenStore, TooManyTokens
 from ..auth.middleware import key_of
-from ..auth.tokens import TokenStore, TooManyTokens
 from ..config.service_config import ServiceConfig
 from ..http.body import accept
 from ..http.error_responses import Refusal

@@ -18,7 +18,7 @@ from ..graph.bill import Used
 from ..http.body import parse
 from ..http.error_responses import Refusal
 from ..openapi.fragments import describe_query
-from ..usage import store
+from ..usage import usage_store
 from ..usage.recorder import UsageRecorder
 
 HOUR_S = 3_600.0
@@ -38,16 +38,16 @@ def usage_routes(config: ServiceConfig, recorder: UsageRecorder) -> APIRouter:
         owner, after = _whose(request, asked.tenant), _place(asked.after)
 
         def read(engine: Engine) -> UsageAnswer:
-            today = store.today(engine)
+            today = usage_store.today(engine)
             until = asked.until or today
             since = asked.since or until.replace(day=1)
             if not 0 <= (until - since).days < LONGEST_DAYS:
                 raise InvalidRequest(f"since is before until, by {LONGEST_DAYS} days at most", "since")
-            found = store.listed(engine, owner, since, until, asked.key, asked.limit + 1, after)
+            found = usage_store.listed(engine, owner, since, until, asked.key, asked.limit + 1, after)
             rows = found[: asked.limit]
             data = [UsageDay(day=row.day, key=row.key, **_body(row.used, price)) for row in rows]
             following = f"{rows[-1].day.isoformat()}.{rows[-1].key}" if len(found) > len(rows) else None
-            whole = UsedBody(**_body(store.total(engine, owner, since, until, asked.key), price))
+            whole = UsedBody(**_body(usage_store.total(engine, owner, since, until, asked.key), price))
             return UsageAnswer(since=since, until=until, data=data, total=whole, next=following)
 
         answer = await recorder.read(read)

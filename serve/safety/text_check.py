@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from deployments.errors import ContentRefused, NotReady
-from deployments.imaging.safety import SafetyConfig, named_callable
+from deployments.imaging.safety_check import SafetyConfig, named_callable
 from deployments.messages import LayerJob
 
 from ..telemetry.logs import logger

@@ -8,9 +8,9 @@ from typing import Any
 
 from deployments.errors import InvalidRequest
 
-from ..books.fonts import Fonts, MissingGlyph
+from ..books.book_fonts import Fonts, MissingGlyph
+from .kept_story import Story
 from .pages import shown_in
-from .story import Story
 from .texts import NO_LETTER, in_language, languages_of
 
 

@@ -10,9 +10,9 @@ from ..jobs.feed import JobFeed
 from ..jobs.job_responses import job_events, webhook_state
 from ..jobs.job_schema import SceneError
 from ..jobs.states import JobState, SceneState
-from .service import StoryState
-from .story import Story
+from .kept_story import Story
 from .story_answers import PageState, StoryAccepted, StoryResponse, StorySummary
+from .story_service import StoryState
 from .texts import languages_of
 
 EVENT_NAMES = {"job.progress": "story.progress", "scene.ended": "page.ended", "job.ended": "story.ended"}

@@ -21,8 +21,8 @@ from deployments.messages import Unanswered, Usage
 
 from ..graph.bill import Bill, Used, billing
 from ..telemetry.logs import logger
-from . import store
-from .store import Who
+from . import usage_store
+from .usage_store import Who
 
 WRITE_EVERY_S = 1.0
 LONGEST_REST_S = 60.0
@@ -132,7 +132,7 @@ class UsageRecorder:
 
     def _write(self, used: Mapping[Who, Used]) -> None:
         with self._opened().begin() as connection:
-            store.add(connection, used)
+            usage_store.add(connection, used)
 
     def _opened(self) -> Engine:
         if self._engine is None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deployments.imaging.composite.layer_tags import KEY
-from deployments.imaging.files.encoding import encode
+from deployments.imaging.files.picture_encoding import encode
 from deployments.messages import FigureOptions, MergeJob, MergeOptions, MergeResult, Pixels, UploadJob
 from tests.support.clean_layers import (
     CROPPED,

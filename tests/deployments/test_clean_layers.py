@@ -17,7 +17,7 @@ from PIL import Image
 from deployments.imaging.composite.compositing import LARGEST_LAYER_PX
 from deployments.imaging.composite.layer_tags import KEY
 from deployments.imaging.composite.pasting import paste
-from deployments.imaging.files.encoding import encode
+from deployments.imaging.files.picture_encoding import encode
 from deployments.messages import (
     MergeJob,
     MergeOptions,

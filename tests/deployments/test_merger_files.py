@@ -10,7 +10,7 @@ from PIL import Image
 
 from deployments.errors import CutoutFailed, InvalidRequest
 from deployments.imaging.composite.pasting import paste
-from deployments.imaging.files.encoding import encode
+from deployments.imaging.files.picture_encoding import encode
 from deployments.imaging.marks.provenance import Provenance, declared_source
 from deployments.merger import Merger
 from deployments.messages import (

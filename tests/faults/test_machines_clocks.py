@@ -16,9 +16,9 @@ from deployments.messages import LayerJob
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
+from serve.jobs.job_store import JobStore, new_job_id
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
-from serve.jobs.store import JobStore, new_job_id
 from tests.support.another_machine import Gathering, machine
 from tests.support.databases import clear, postgres
 from tests.support.drill_row import Row

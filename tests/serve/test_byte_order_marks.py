@@ -23,7 +23,7 @@ from loadtest.traffic import arrivals, mix, record
 from serve.auth.key_store import open_keys
 from serve.cli import main
 from serve.config import serve_file
-from serve.planning.profile import LayerProfile, Profile, read_profile
+from serve.planning.device_profile import LayerProfile, Profile, read_profile
 from tests.support.local_service import REPOSITORY
 from tests.support.scene_requests import SCENE
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from serve.jobs.job_store import JobStore, new_job_id
 from serve.jobs.states import NewScene
-from serve.jobs.store import JobStore, new_job_id
 
 New = Callable[[int], list[NewScene]]
 

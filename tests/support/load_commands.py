@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from loadtest.cli import main
+from loadtest.command_line import main
 
 MIX = {"characters": ["a"], "backgrounds": ["b"], "requests": [{"name": "scene", "frame": ["64x64"]}]}
 

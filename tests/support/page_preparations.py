@@ -20,7 +20,7 @@ from PIL import Image
 from standardwebhooks import Webhook
 
 from serve.auth.key_store import open_keys
-from serve.planning.profile import LayerProfile, Profile
+from serve.planning.device_profile import LayerProfile, Profile
 from tests.support.documented_service import DocumentedService
 from tests.support.page_blocks import REPOSITORY
 

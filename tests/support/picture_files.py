@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from deployments.imaging.composite.layer_tags import KEY
-from deployments.imaging.files.encoding import encode
+from deployments.imaging.files.picture_encoding import encode
 from deployments.messages import OutputOptions
 from tests.support.making import (
     PIXELS,

@@ -11,7 +11,7 @@ import numpy as np
 
 from deployments.background import Background
 from deployments.character import Character
-from deployments.imaging.files.encoding import encode
+from deployments.imaging.files.picture_encoding import encode
 from deployments.imaging.placeholder import placeholder
 from deployments.messages import LayerJob, LayerResult, OutputOptions, StepEvent
 

@@ -15,9 +15,9 @@ from PIL import Image
 from deployments.errors import InvalidRequest
 from deployments.imaging.files import jpeg, png, webp
 from deployments.imaging.files.colors import to_srgb
-from deployments.imaging.files.encoding import on_white
 from deployments.imaging.files.orientation import turned_upright
 from deployments.imaging.files.parts import FileParts, NoPicture
+from deployments.imaging.files.picture_encoding import on_white
 from deployments.messages import Pixels
 
 log = logging.getLogger(__name__)

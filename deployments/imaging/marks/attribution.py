@@ -5,7 +5,7 @@ from __future__ import annotations
 from PIL import Image, ImageDraw
 from PIL.ImageFont import FreeTypeFont
 
-from deployments.imaging.marks.fonts import load_font
+from deployments.imaging.marks.mark_font import load_font
 
 TEXT = "Generated with Stable Diffusion"
 SMALLEST_FONT_PX = 12

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from PIL import Image
 
-from models.training.places.palette import Colour, Palette, css
+from models.training.places.place_colors import Colour, Palette, css
 from models.training.places.place_spec import Place
 from models.training.raster import rasterise
 

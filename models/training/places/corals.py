@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from models.training.places.canvas import Canvas, Curve
-from models.training.places.palette import Colour, css, mix, rgb
+from models.training.places.place_colors import Colour, css, mix, rgb
 from models.training.places.water import wet
 
 _CORALS = ("ff5d6c", "ff8f3c", "d86cf0", "ffc23c", "ff7fb4")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models.training.places.buildings import LAMP
 from models.training.places.canvas import Canvas
-from models.training.places.palette import Colour, mix, rgb
+from models.training.places.place_colors import Colour, mix, rgb
 
 _SPINES = ("d9503f", "f0b23c", "3a6fb5", "2f9a76", "f3e4c4", "8a5aa8")
 METAL = rgb("6d7684")

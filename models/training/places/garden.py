@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models.training.places import nature
 from models.training.places.canvas import Canvas
-from models.training.places.palette import Colour, css, mix, rgb
+from models.training.places.place_colors import Colour, css, mix, rgb
 
 _ROSES = ("ff5d7a", "ff5d7a", "ffb03c")
 _BEDS = (("ff5d6e", "ffd23f"), ("b06cf0", "ff7fb0"), ("ff8a3d", "f5f0ff"))

@@ -25,7 +25,7 @@ from models.training.places.interior import (
     window_frame,
 )
 from models.training.places.kitchenware import fridge, hanging_pans, shelf, stove, worktop
-from models.training.places.palette import mix, rgb
+from models.training.places.place_colors import mix, rgb
 
 _ROOM_WALLS = ("f2d3a0", "a9d8c8", "efb9a4")
 _SOFAS = ("d9503f", "3a6fb5", "2f9a76")

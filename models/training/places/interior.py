@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from models.training.places import nature
 from models.training.places.canvas import Canvas
-from models.training.places.palette import Colour, mix
+from models.training.places.place_colors import Colour, mix
 
 FLOOR = 0.7
 SIDE = 34.0

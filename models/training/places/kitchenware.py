@@ -5,7 +5,7 @@ from __future__ import annotations
 from models.training.places.buildings import LAMP
 from models.training.places.canvas import Canvas
 from models.training.places.furniture import METAL, in_light, in_shade, lamps_are_lit
-from models.training.places.palette import Colour, rgb
+from models.training.places.place_colors import Colour, rgb
 
 
 def worktop(c: Canvas, left: float, right: float, base: float, h: float, front: Colour) -> None:

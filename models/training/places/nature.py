@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.training.places.canvas import Canvas, Curve, Point
-from models.training.places.palette import Colour, mix, rgb
+from models.training.places.place_colors import Colour, mix, rgb
 
 
 def hills(c: Canvas, y: float, amp: float, depth: float, name: str = "grass", length: float = 300) -> Curve:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.training.places.canvas import Canvas
-from models.training.places.palette import Colour, mix, rgb
+from models.training.places.place_colors import Colour, mix, rgb
 
 _BANDS = ("d9503f", "3a6fb5", "f0b23c")
 _LAMP = rgb("ffcf5e")

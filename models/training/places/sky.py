@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from models.training.places.canvas import Canvas
-from models.training.places.palette import WHITE, Colour, mix, rgb
+from models.training.places.place_colors import WHITE, Colour, mix, rgb
 from models.training.places.spaceship import ringed_planet
 
 

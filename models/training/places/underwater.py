@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models.training.places.canvas import Canvas, Curve
 from models.training.places.corals import coral_gardens
-from models.training.places.palette import Colour, css, mix, rgb
+from models.training.places.place_colors import Colour, css, mix, rgb
 from models.training.places.water import WATER, wet
 
 _FISH = (("ff9a2c", "fff4e0"), ("ffd83c", "3a5fd0"), ("ff5d7a", "ffe0a0"))

@@ -6,7 +6,7 @@ import math
 
 from models.training.places import nature
 from models.training.places.canvas import Canvas, Point
-from models.training.places.palette import mix, rgb
+from models.training.places.place_colors import mix, rgb
 
 
 def _dune(c: Canvas, x: float, y: float, half: float, high: float, depth: float) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.gpu_day.report import Report
+from bench.gpu_day.result_log import Report
 from bench.gpu_day.runner import run_stages
 from bench.gpu_day.stages import Stage
 

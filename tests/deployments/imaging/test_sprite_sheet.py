@@ -10,7 +10,7 @@ import pytest
 
 from deployments.errors import CutoutFailed
 from deployments.imaging.cutout.matting import Cutout, cut_out
-from deployments.imaging.files.encoding import PictureWriter
+from deployments.imaging.files.picture_encoding import PictureWriter
 from deployments.imaging.marks.provenance import ProvenanceConfig
 from deployments.imaging.sprite_sheet import PADDING_PX, Pose, arrange, make_sheet, trimmed
 from deployments.messages import LayerResult, LayerTimings, Pixels, SheetJob

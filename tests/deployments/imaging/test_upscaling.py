@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deployments.imaging.files.encoding import PictureWriter, upscale
+from deployments.imaging.files.picture_encoding import PictureWriter, upscale
 from deployments.imaging.marks.attribution import mark
 from deployments.imaging.marks.provenance import Provenance, ProvenanceConfig
 from deployments.messages import OutputOptions, Picture

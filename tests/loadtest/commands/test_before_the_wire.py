@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from loadtest.cli import main
+from loadtest.command_line import main
 from loadtest.traffic.loops import Target
 from tests.support.load_commands import MIX, reported
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from loadtest.cli import main
+from loadtest.command_line import main
 from tests.support.number_options import NO_FINITE_NUMBER, number_options
 
 ALL = dict(number_options(main))

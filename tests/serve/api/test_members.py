@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from deployments.errors import InvalidRequest
 from serve.api import members
 from serve.api.cast_request import CastBody
-from serve.api.input_pictures import InputPicture
+from serve.api.known_pictures import InputPicture
 from serve.api.layer_schema import CharacterRequest, LayerRequest, LoraInput, PictureInput
 from serve.api.members import Member, cast_names, member_of, with_members
 from serve.api.openai_generations import ImagesRequest

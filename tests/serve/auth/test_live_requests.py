@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from serve.auth.browser_tokens import TokenStore
 from serve.auth.key_store import KeyStore, open_keys
 from serve.auth.middleware import AuthMiddleware
-from serve.auth.tokens import TokenStore
 from tests.support.polling import eventually
 
 START = {"type": "http.response.start", "status": 200}

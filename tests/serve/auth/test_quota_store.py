@@ -8,9 +8,9 @@ from sqlalchemy import Engine
 
 from serve.auth.key_store import KeyStore
 from serve.auth.quota_store import BUDGET_SHARE, Limits, Loan, OverQuota, QuotaStore, spend_budget
+from serve.jobs.job_store import JobStore
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
-from serve.jobs.store import JobStore
 from serve.webhooks import outbox
 
 RATE = Limits(rate=2.0, burst=10.0)

@@ -14,8 +14,8 @@ from fontTools.ttLib import TTFont
 from PIL import Image
 
 from serve.books.book import Book
+from serve.books.book_fonts import Fonts
 from serve.books.epub import write_epub
-from serve.books.fonts import Fonts
 from tests.support.drawn_font import draw_font
 from tests.support.noise_books import LONG, LONGER, MakeBook
 

@@ -11,7 +11,7 @@ import pytest
 from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
 
 from serve.books.book import Book
-from serve.books.fonts import Fonts
+from serve.books.book_fonts import Fonts
 from serve.books.pdf import write_pdf
 from serve.books.typeset import SIZES, sheets_of
 from tests.support.drawn_font import draw_font

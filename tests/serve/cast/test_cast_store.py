@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from serve.cast.store import CastStore, NameTaken, OtherVersion, PicturesGone, TooMany
+from serve.cast.cast_store import CastStore, NameTaken, OtherVersion, PicturesGone, TooMany
 from serve.pictures.holds import hold
-from serve.pictures.store import Held, KeptPicture, PictureStore, forget_expired
+from serve.pictures.picture_store import Held, KeptPicture, PictureStore, forget_expired
 from serve.state.storage_budget import StorageBudget
 from serve.state.tables import cast_members, picture_holds
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from serve.cli import main
-from serve.planning.profile import LayerProfile, Profile
+from serve.planning.device_profile import LayerProfile, Profile
 from serve.planning.published import PUBLISHED
 
 LAYER = LayerProfile(steps=4, encode_s=0.0, step_s={1: 0.5}, decode_s=0.0)

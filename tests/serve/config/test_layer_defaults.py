@@ -16,7 +16,7 @@ from deployments.diffusion.model.registry import KNOWN_MODELS
 from deployments.errors import InvalidRequest
 from deployments.generator import GeneratorConfig
 from deployments.messages import LayerJob
-from serve.api.input_pictures import InputPicture
+from serve.api.known_pictures import InputPicture
 from serve.api.layer_schema import LayerRequest, PictureInput
 from serve.api.resolve import admit_layer, admit_scene
 from serve.api.scene_schema import SceneRequest

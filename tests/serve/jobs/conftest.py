@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine
 
+from serve.jobs.job_store import JobStore
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
-from serve.jobs.store import JobStore
 from tests.support.databases import engine as engine
 from tests.support.databases import postgres as postgres
 from tests.support.databases import sqlite as sqlite

@@ -14,8 +14,8 @@ from serve.api.resolve import admit_scene
 from serve.api.scene_schema import SceneRequest
 from serve.graph.scene_job import SceneJob, SceneResult
 from serve.jobs.consistency import consistent
+from serve.jobs.job_store import JobStore
 from serve.jobs.states import NewScene
-from serve.jobs.store import JobStore
 from serve.state.tables import stories
 from tests.support.local_service import simulated_config
 

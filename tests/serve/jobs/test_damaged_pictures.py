@@ -20,10 +20,10 @@ from serve.graph.scene import Graph
 from serve.http.http_telemetry import HttpMetrics
 from serve.ingress import build_http
 from serve.jobs.damaged_pictures import paint_again
+from serve.jobs.job_store import JobStore
 from serve.jobs.leases import Leases
 from serve.jobs.scene_jobs import admit_all
 from serve.jobs.states import SceneState
-from serve.jobs.store import JobStore
 from serve.pictures.picture_files import FolderPictures, intact, open_pictures
 from serve.state.database import open_database
 from serve.state.tables import loose_pictures, scenes

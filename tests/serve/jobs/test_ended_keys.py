@@ -12,9 +12,9 @@ from serve.auth.key_store import KeyStore
 from serve.config.access import EndedWork
 from serve.jobs import ended_keys
 from serve.jobs.job_admission import KeyEnded
+from serve.jobs.job_store import JobStore
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
-from serve.jobs.store import JobStore
 from serve.state.tables import keys as keys_table
 
 New = Callable[[int], list[NewScene]]

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine
 
+from serve.jobs.job_store import JobStore, new_job_id
 from serve.jobs.leases import Leases
 from serve.jobs.states import Claim
-from serve.jobs.store import JobStore, new_job_id
 from serve.pictures import loose_pictures as loose
 from tests.support.databases import clear
 from tests.support.job_rows import New, submit

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import Engine
 
+from serve.jobs.job_store import JobStore, new_job_id
 from serve.jobs.leases import Leases
 from serve.jobs.states import ENDED, Claim, NewScene
-from serve.jobs.store import JobStore, new_job_id
 from tests.support.databases import clear
 
 OWNERS = st.sampled_from(["a", "b"])

@@ -12,9 +12,9 @@ from sqlalchemy.exc import OperationalError
 
 from serve.config.job_config import JobConfig
 from serve.jobs import ended_keys
+from serve.jobs.job_store import JobStore, new_job_id
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
-from serve.jobs.store import JobStore, new_job_id
 from serve.jobs.stored_bytes import ROW_BYTES
 from serve.state import disk_space
 from serve.state.database import open_database

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
+from serve.auth.browser_tokens import TokenStore
 from serve.auth.keys import Key
-from serve.auth.tokens import TokenStore
+from serve.jobs.job_store import JobStore
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
-from serve.jobs.store import JobStore
 from tests.support.job_rows import submit
 
 SCENES = [NewScene("{}", 60.0, megapixel_steps=2.0) for _ in range(3)]

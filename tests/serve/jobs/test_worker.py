@@ -25,8 +25,8 @@ from serve.graph.scene_job import SceneJob
 from serve.ingress import build_http
 from serve.jobs import worker as worker_module
 from serve.jobs.consistency import other_seeds
+from serve.jobs.job_store import JobStore
 from serve.jobs.leases import Leases
-from serve.jobs.store import JobStore
 from serve.jobs.worker import JobWorker
 from serve.pictures.loose_pictures import old
 from serve.pictures.picture_files import FolderPictures

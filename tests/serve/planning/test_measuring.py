@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from serve.planning.device_profile import Profile
 from serve.planning.measuring import STEPS, measure, steps_of
-from serve.planning.profile import Profile
 
 
 class KnownService:

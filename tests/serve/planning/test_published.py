@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serve.planning.profile import Profile
+from serve.planning.device_profile import Profile
 from serve.planning.published import FLUX_STEPS, PUBLISHED, STEPS
 from serve.planning.search import Goal, Planner
 

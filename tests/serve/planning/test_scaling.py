@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from serve.autoscaling.decide import Goal
-from serve.planning.profile import LayerProfile, Profile
+from serve.planning.device_profile import LayerProfile, Profile
 from serve.planning.scaling import JointScaler
 from serve.planning.simulation import Setup, poisson, simulate
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from serve.planning.profile import LayerProfile, Profile
+from serve.planning.device_profile import LayerProfile, Profile
 from serve.planning.report import as_data, as_text
 from serve.planning.search import Goal, NoPlan, Planner
 from serve.planning.simulation import Setup

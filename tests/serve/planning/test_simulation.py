@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve.planning.profile import LayerProfile, Profile
+from serve.planning.device_profile import LayerProfile, Profile
 from serve.planning.replica import Replica, Task
 from serve.planning.simulation import Setup, poisson, simulate
 

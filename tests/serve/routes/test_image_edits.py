@@ -16,7 +16,7 @@ import pytest
 from openai import OpenAI
 from PIL import Image
 
-from serve.api.input_pictures import InputPicture
+from serve.api.known_pictures import InputPicture
 from serve.api.layer_schema import PictureInput
 from serve.api.openai_edits import FIELDS, TEXTS, EditsRequest, read_texts
 from serve.config.service_config import ServiceConfig

@@ -20,7 +20,7 @@ from deployments.messages import PictureJob
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
-from serve.pictures.service import PictureService
+from serve.pictures.picture_service import PictureService
 from serve.routes import input_pictures
 from tests.support.input_pictures import ended, expire, inline, submit
 from tests.support.local_service import listening, served, with_worker

@@ -21,10 +21,10 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.http.error_responses import Refusal
 from serve.ingress import build_http
+from serve.pictures.kept_results import ResultService
 from serve.pictures.loose_pictures import old, tidy
 from serve.pictures.picture_files import open_pictures
 from serve.pictures.result_store import forget_expired_results
-from serve.pictures.results import ResultService
 from serve.state import shared_secrets
 from serve.state.open_state import open_state
 from serve.state.tables import results

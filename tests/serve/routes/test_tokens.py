@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from deployments.errors import CutoutFailed, GenerationFailed
+from serve.auth.browser_tokens import TokenStore, _signature
 from serve.auth.key_store import KeyStore, open_keys
 from serve.auth.quotas import Quota
 from serve.auth.token_cache import TokenBudget
-from serve.auth.tokens import TokenStore, _signature
 from serve.config.access import Scope
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
@@ -298,7 +298,7 @@ async def test_what_is_no_token(edges: Edges, change: str) -> None:
 
 
 async def test_a_tenant_has_so_many_at_once(edges: Edges, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve.auth.tokens.MOST_ALIVE", 2)
+    monkeypatch.setattr("serve.auth.browser_tokens.MOST_ALIVE", 2)
     _, key = edges.keys.create("game", ("generate",))
     client = edges.client(key)
     answers = [await client.post("/v1/tokens", json={}) for _ in range(3)]

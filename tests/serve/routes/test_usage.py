@@ -18,7 +18,7 @@ from serve.graph.bill import Used
 from serve.graph.scene import Graph
 from serve.ingress import build_http
 from serve.state.open_state import open_state
-from serve.usage import store
+from serve.usage import usage_store
 from tests.support.local_service import served
 from tests.support.scene_requests import error_of
 
@@ -117,9 +117,9 @@ async def test_it_is_written_a_second_later_and_outlives_the_process(
     monkeypatch.setattr("serve.usage.recorder.WRITE_EVERY_S", 0.01)
     await paint(client_of("a"), 8201)
     engine = open_state(keyed.state_folder, keyed.jobs)
-    day = store.today(engine)
+    day = usage_store.today(engine)
     async with asyncio.timeout(60):
-        while not store.total(engine, "a", day, day, None).pictures:
+        while not usage_store.total(engine, "a", day, day, None).pictures:
             await asyncio.sleep(0.01)
 
 
@@ -163,7 +163,7 @@ async def test_pages_follow_each_other(client_of: Client, keyed: ServiceConfig) 
     with engine.begin() as connection:
         for back in range(3):
             used = {("a", key): Used(1, Usage(2.0, 1.0)) for key in ("k1", "k2")}
-            store.add(connection, used, now - back * day_s)
+            usage_store.add(connection, used, now - back * day_s)
     since = (datetime.now(UTC) - timedelta(days=5)).date().isoformat()
     rows, after = [], None
     while True:

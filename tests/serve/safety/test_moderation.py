@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from deployments.imaging.safety import SafetyConfig
+from deployments.imaging.safety_check import SafetyConfig
 from deployments.merger import Merger, MergerConfig
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph

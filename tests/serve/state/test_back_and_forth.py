@@ -10,14 +10,14 @@ from sqlalchemy import Engine, insert, select
 
 from deployments.messages import Usage
 from serve.graph.bill import Used
+from serve.jobs.job_store import JobStore
 from serve.jobs.states import NewScene
-from serve.jobs.store import JobStore
 from serve.pictures import loose_pictures as loose
 from serve.pictures.result_store import ResultStore
 from serve.state.database import MIGRATIONS, open_database
 from serve.state.storage_budget import StorageBudget
 from serve.state.tables import picture_holds
-from serve.usage import store as usage
+from serve.usage import usage_store as usage
 from serve.webhooks import outbox
 
 

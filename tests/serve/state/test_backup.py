@@ -12,16 +12,16 @@ import pytest
 from sqlalchemy import Engine
 
 from serve.auth.key_store import KeyStore
-from serve.cast.store import CastStore
+from serve.cast.cast_store import CastStore
+from serve.jobs.job_store import JobStore
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
-from serve.jobs.store import JobStore
 from serve.pictures.picture_files import Pictures, open_pictures
-from serve.pictures.store import KeptPicture, PictureStore
+from serve.pictures.picture_store import KeptPicture, PictureStore
 from serve.state.database import open_database
 from serve.state.storage_budget import StorageBudget
-from serve.stories import store as stories
-from serve.stories.story import Story
+from serve.stories import story_store as stories
+from serve.stories.kept_story import Story
 from serve.stories.story_schema import StoryRequest
 from serve.webhooks import outbox
 from serve.webhooks.secrets import secret_of

@@ -15,8 +15,8 @@ from serve.auth.key_store import open_keys
 from serve.auth.keys import digest
 from serve.config.job_config import JobConfig
 from serve.jobs import ended_keys
+from serve.jobs.job_store import JobStore
 from serve.jobs.leases import Leases
-from serve.jobs.store import JobStore
 from serve.state.database import MIGRATIONS
 from serve.state.open_state import open_state
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from deployments.errors import ContentRefused
-from deployments.imaging.safety import SafetyConfig
+from deployments.imaging.safety_check import SafetyConfig
 from deployments.merger import MergerConfig
 from deployments.messages import PictureJob
 from serve.telemetry import metrics

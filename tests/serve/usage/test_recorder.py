@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from deployments.errors import NotReady
 from deployments.messages import LayerJob, Unanswered, Usage
 from serve.graph.bill import Bill, Used, billed, count_picture
-from serve.usage import recorder, store
+from serve.usage import recorder, usage_store
 from serve.usage.recorder import UsageRecorder
 
 FIRST, LAST = date(1970, 1, 1), date(2100, 1, 1)
@@ -33,7 +33,7 @@ class Clocked:
         return self.engine
 
     def total(self, tenant: str = "a") -> Used:
-        return store.total(self.engine, tenant, FIRST, LAST, None)
+        return usage_store.total(self.engine, tenant, FIRST, LAST, None)
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine
 
+from serve.jobs.job_store import JobStore, new_job_id
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
-from serve.jobs.store import JobStore, new_job_id
 from serve.webhooks import outbox
 from serve.webhooks.outbox import LEASE_S, RETRY_AFTER_S
 

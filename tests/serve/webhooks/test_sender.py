@@ -15,9 +15,9 @@ from sqlalchemy import Engine
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from serve.config.webhook_config import WebhookConfig
+from serve.jobs.job_store import JobStore, new_job_id
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
-from serve.jobs.store import JobStore, new_job_id
 from serve.telemetry import metrics
 from serve.webhooks import outbox, sender
 from serve.webhooks.outbox import Delivery

@@ -21,7 +21,7 @@ from deployments.imaging.composite.layer_tags import (
     read_tag,
     tags_of,
 )
-from deployments.imaging.files.encoding import encode
+from deployments.imaging.files.picture_encoding import encode
 from deployments.messages import MergeJob, MergeOptions, OutputOptions, UploadJob
 from tests.support.known_alpha.sets import samples
 

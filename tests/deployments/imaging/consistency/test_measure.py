@@ -14,7 +14,7 @@ from deployments.errors import InvalidRequest
 from deployments.imaging.consistency import comparing
 from deployments.imaging.consistency.measure import ConsistencyMeasure, Descriptor
 from deployments.imaging.cutout.matting import Cutout, cut_out
-from deployments.imaging.files.encoding import encode
+from deployments.imaging.files.picture_encoding import encode
 from deployments.messages import CompareJob, OutputOptions, Pixels
 from models.training.figures.draw_figure import draw_figure
 from models.training.figures.figure_spec import EXPRESSIONS, ITEMS, POSES, Figure, sample_figure

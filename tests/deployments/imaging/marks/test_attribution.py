@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from PIL.ImageFont import FreeTypeFont
 
 from deployments.imaging.marks.attribution import mark
-from deployments.imaging.marks.fonts import load_font
+from deployments.imaging.marks.mark_font import load_font
 
 TEXT = "Generated with Stable Diffusion"
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deployments.imaging.files.encoding import encode
+from deployments.imaging.files.picture_encoding import encode
 from deployments.imaging.marks.provenance import (
     SOFTWARE,
     VOCABULARY,

@@ -20,7 +20,7 @@ from PIL import Image
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from deployments.errors import ContentRefused, GenerationFailed
-from deployments.imaging.files.encoding import on_white
+from deployments.imaging.files.picture_encoding import on_white
 from deployments.messages import Pixels, Safety
 
 MODEL = "open-nsfw.onnx"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from serve.planning.profile import LayerProfile, ProfileError, read_profile
+from serve.planning.device_profile import LayerProfile, ProfileError, read_profile
 
 LAYER = LayerProfile(steps=20, encode_s=0.1, step_s={1: 0.1, 2: 0.14, 4: 0.2}, decode_s=0.3)
 

@@ -4,8 +4,8 @@ import pytest
 
 from serve.jobs.job_admission import OtherBody, TooManyWaiting
 from serve.jobs.job_rows import LATELY_S
+from serve.jobs.job_store import JobStore, new_job_id
 from serve.jobs.leases import Leases
-from serve.jobs.store import JobStore, new_job_id
 from tests.support.job_rows import New, submit
 
 DAY_S = 86_400

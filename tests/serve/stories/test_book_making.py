@@ -7,10 +7,10 @@ import pytest
 from deployments.merge_work import MEGA
 from serve.http.error_responses import Refusal
 from serve.jobs.job_service import JobService
-from serve.stories.books import StoryBooks
-from serve.stories.service import StoryService
-from serve.stories.story import Story
+from serve.stories.book_making import StoryBooks
+from serve.stories.kept_story import Story
 from serve.stories.story_schema import StoryRequest
+from serve.stories.story_service import StoryService
 from tests.support.local_service import simulated_config
 from tests.support.story_requests import page, story
 

@@ -16,7 +16,7 @@ from .holds import release_ended_jobs
 from .in_thread import in_thread
 from .kept_files import KeptFiles, full_in_words
 from .picture_files import Damaged, name_of
-from .store import Held, KeptPicture, PictureStore
+from .picture_store import Held, KeptPicture, PictureStore
 
 PREFIX = "pic_"
 PICTURE_ID = re.compile(f"{PREFIX}([0-9a-f]{{64}})")

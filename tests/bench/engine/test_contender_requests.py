@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.engine.arrivals import STEPS, counts_within
+from bench.engine.contender_requests import STEPS, counts_within
 
 
 @pytest.mark.parametrize("by_chance", [False, True])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.commands.results import exit_code
+from loadtest.commands.run_results import exit_code
 
 ALL_OK = {"valid": True, "requests": 9, "ok": 9, "cancelled": 0}
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from ..auth.tokens import spend
+from ..auth.browser_tokens import spend
 from ..pictures import loose_pictures as loose
 from ..pictures.holds import hold, holder_of
 from ..state.database import now_of, reading

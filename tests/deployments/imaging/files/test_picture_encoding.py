@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deployments.imaging.files.encoding import encode, media_type
+from deployments.imaging.files.picture_encoding import encode, media_type
 from deployments.messages import OutputOptions, Picture, PictureFormat, Pixels
 
 FORMATS: tuple[PictureFormat, ...] = ("jpeg", "png", "webp")

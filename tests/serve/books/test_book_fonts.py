@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from serve.books import fonts as module
-from serve.books.fonts import BUNDLED, OF_MORE_SCRIPTS, Fonts, MissingGlyph, without_hidden
+from serve.books import book_fonts as module
+from serve.books.book_fonts import BUNDLED, OF_MORE_SCRIPTS, Fonts, MissingGlyph, without_hidden
 from tests.support.drawn_font import draw_font
 
 

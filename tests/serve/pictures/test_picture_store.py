@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event, select
 
 from serve.pictures import loose_pictures as loose
 from serve.pictures.holds import hold, holds, release
-from serve.pictures.store import Held, KeptPicture, PictureStore, forget_expired
+from serve.pictures.picture_store import Held, KeptPicture, PictureStore, forget_expired
 from serve.state.storage_budget import StorageBudget, StorageFull, stored
 from serve.state.tables import loose_pictures
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from loadtest.traffic.address import (
+from loadtest.traffic.target_address import (
     AddressError,
     base_address,
     bearer,

@@ -15,14 +15,14 @@ from serve.config.access import EndedWork
 from serve.jobs import ended_keys
 from serve.jobs.damaged_pictures import paint_again
 from serve.jobs.job_admission import KeyEnded, TooManyWaiting
+from serve.jobs.job_store import JobStore
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
-from serve.jobs.store import JobStore
 from serve.pictures import loose_pictures as loose
 from serve.state.storage_budget import StorageBudget, StorageFull, stored
 from serve.state.tables import scenes, stories
-from serve.stories import store
-from serve.stories.story import Story, dumped, loaded
+from serve.stories import story_store
+from serve.stories.kept_story import Story, dumped, loaded
 from serve.stories.story_schema import StoryPage, StoryRequest
 from serve.webhooks import outbox
 from tests.support.story_requests import page as a_page
@@ -49,12 +49,12 @@ def kept(engine: Engine) -> Story:
     return story
 
 
-def new_row(story: Story) -> store.NewStory:
-    return store.NewStory(store.StoryBody(story))
+def new_row(story: Story) -> story_store.NewStory:
+    return story_store.NewStory(story_store.StoryBody(story))
 
 
 def story_of(engine: Engine) -> Story | None:
-    found = store.find(engine, "ada", ID)
+    found = story_store.find(engine, "ada", ID)
     return found and found.story
 
 
@@ -63,14 +63,14 @@ def changed(story: Story, number: int = 1, text: str = "Other.") -> Story:
     return loaded(dumped(story.with_page(number, page)))
 
 
-def as_first(story: Story) -> store.KeptStory:
+def as_first(story: Story) -> story_store.KeptStory:
     """Return a story as it was read before anybody changed it."""
-    return store.KeptStory(story, 0, store.StoryBody(story).bytes)
+    return story_store.KeptStory(story, 0, story_store.StoryBody(story).bytes)
 
 
 def repaint(engine: Engine, seen: Story, new: Story, number: int = 1, **more: Any) -> None:
     given: dict[str, Any] = {"budget": BUDGET, "most_waiting": 10, "key_id": None, "now": 200.0, **more}
-    store.repaint(engine, "ada", ID, number, as_first(seen), store.StoryBody(new), SCENE, **given)
+    story_store.repaint(engine, "ada", ID, number, as_first(seen), story_store.StoryBody(new), SCENE, **given)
 
 
 def paint_all(leases: Leases) -> None:
@@ -80,15 +80,15 @@ def paint_all(leases: Leases) -> None:
 
 
 def test_a_story_is_kept_with_its_job_and_goes_with_it(engine: Engine, kept: Story) -> None:
-    assert store.find(engine, "ada", ID) == store.find(engine, None, ID) == as_first(kept)
-    assert store.find(engine, "bob", ID) is None
-    assert store.is_story(engine, ID) and not store.is_story(engine, "1" * 32)
-    assert store.titles_of(engine, [ID, "1" * 32]) == {ID: "Mira and the rain"}
+    assert story_store.find(engine, "ada", ID) == story_store.find(engine, None, ID) == as_first(kept)
+    assert story_store.find(engine, "bob", ID) is None
+    assert story_store.is_story(engine, ID) and not story_store.is_story(engine, "1" * 32)
+    assert story_store.titles_of(engine, [ID, "1" * 32]) == {ID: "Mira and the rain"}
     with engine.connect() as connection:
         assert stored(connection, "ada")[1] > len(dumped(kept).encode())
     jobs = JobStore(engine)
     jobs.submit("2" * 32, "ada", [SCENE])
-    assert [job.id for job in jobs.page("ada", 10, among=store.story_ids())] == [ID]
+    assert [job.id for job in jobs.page("ada", 10, among=story_store.story_ids())] == [ID]
     jobs.cancel("ada", ID)
     jobs.remove("ada", ID)
     with engine.connect() as connection:
@@ -102,7 +102,7 @@ def test_the_list_has_the_title_as_it_was_given(engine: Engine, title: str | dic
     pages = [a_page(words="a \0 that no text of PostgreSQL holds")]
     story = Story(StoryRequest.model_validate(a_story(1) | {"title": title, "pages": pages}))
     JobStore(engine).submit(ID, "ada", [SCENE], beside=new_row(story))
-    assert store.titles_of(engine, [ID]) == {ID: title}
+    assert story_store.titles_of(engine, [ID]) == {ID: title}
 
 
 def pages(engine: Engine) -> list[tuple[str, str | None]]:
@@ -118,7 +118,7 @@ def bytes_of(engine: Engine) -> list[int]:
 
 def test_one_page_is_painted_again(engine: Engine, kept: Story, leases: Leases) -> None:
     paint_all(leases)
-    assert store.headers_of(engine, ID) == {0: {"X-Seed": "7"}, 1: {"X-Seed": "7"}}
+    assert story_store.headers_of(engine, ID) == {0: {"X-Seed": "7"}, 1: {"X-Seed": "7"}}
     repaint(engine, kept, changed(kept))
     assert pages(engine) == [("succeeded", "picture-0"), ("queued", "picture-1")]
     assert story_of(engine) == changed(kept)
@@ -128,7 +128,7 @@ def test_one_page_is_painted_again(engine: Engine, kept: Story, leases: Leases) 
     assert leases.begin_keeping(claim.lease, "new", now=260.0)
     assert leases.succeed(claim.lease, "new", "png", {"X-Seed": "8"}, now=260.0)
     assert pages(engine) == [("succeeded", "picture-0"), ("succeeded", "new")]
-    assert store.headers_of(engine, ID)[1] == {"X-Seed": "8"}
+    assert story_store.headers_of(engine, ID)[1] == {"X-Seed": "8"}
     job = JobStore(engine).job("ada", ID)
     assert job is not None and not job.scenes[1].changed
     assert len(loose.old(engine, 1.0)) == 1, "the picture that it had is nobody's"
@@ -179,15 +179,15 @@ def test_a_page_that_is_being_painted_is_taken_from_its_worker(
 
 def test_what_another_changed_meanwhile_is_not_lost(engine: Engine, kept: Story) -> None:
     repaint(engine, kept, changed(kept, 0, "First."), number=0)
-    with pytest.raises(store.Changed):
+    with pytest.raises(story_store.Changed):
         repaint(engine, kept, changed(kept, 1, "Second."))
-    with pytest.raises(store.Changed):
-        store.change(engine, "ada", ID, as_first(kept), store.StoryBody(changed(kept)), BUDGET)
-    seen = store.find(engine, "ada", ID)
+    with pytest.raises(story_store.Changed):
+        story_store.change(engine, "ada", ID, as_first(kept), story_store.StoryBody(changed(kept)), BUDGET)
+    seen = story_store.find(engine, "ada", ID)
     assert seen is not None and seen.story == changed(kept, 0, "First.")
-    with pytest.raises(store.Changed):
-        store.change(engine, "bob", ID, seen, store.StoryBody(kept), BUDGET)
-    store.change(engine, "ada", ID, seen, store.StoryBody(kept), BUDGET)
+    with pytest.raises(story_store.Changed):
+        story_store.change(engine, "bob", ID, seen, story_store.StoryBody(kept), BUDGET)
+    story_store.change(engine, "ada", ID, seen, story_store.StoryBody(kept), BUDGET)
     assert story_of(engine) == kept
 
 
@@ -216,14 +216,14 @@ def test_no_story_is_read_or_written_out_while_the_database_is_locked(
     """It may have megabytes, and SQLite lets one write at a time: leases would not be renewed meanwhile."""
     paint_all(leases)
     for name in ("loaded", "dumped"):
-        monkeypatch.setattr(store, name, partial(_only_unlocked, locked, getattr(store, name)))
+        monkeypatch.setattr(story_store, name, partial(_only_unlocked, locked, getattr(story_store, name)))
     other = Story(StoryRequest.model_validate(a_story(1)))
     JobStore(engine).submit("1" * 32, "ada", [SCENE], beside=new_row(other))
-    store.change(engine, "ada", ID, as_first(kept), store.StoryBody(changed(kept)), BUDGET)
-    seen = store.find(engine, "ada", ID)
+    story_store.change(engine, "ada", ID, as_first(kept), story_store.StoryBody(changed(kept)), BUDGET)
+    seen = story_store.find(engine, "ada", ID)
     assert seen is not None
-    body = store.StoryBody(changed(kept, 0))
-    store.repaint(engine, "ada", ID, 0, seen, body, SCENE, BUDGET, 10, None)
+    body = story_store.StoryBody(changed(kept, 0))
+    story_store.repaint(engine, "ada", ID, 0, seen, body, SCENE, BUDGET, 10, None)
     assert story_of(engine) == changed(kept, 0)
 
 
@@ -271,8 +271,10 @@ def test_the_end_of_a_key_reaches_what_it_has_painted_again(
     story = loaded(dumped(Story(StoryRequest.model_validate(a_story(2)))))
     JobStore(engine).submit(ID, "first", [SCENE] * 2, 100.0, beside=new_row(story), key_id=ids["first"])
     paint_all(leases)
-    body, budget = store.StoryBody(changed(story)), BUDGET
-    store.repaint(engine, "first", ID, 1, as_first(story), body, SCENE, budget, 10, ids["second"], now=200.0)
+    body, budget = story_store.StoryBody(changed(story)), BUDGET
+    story_store.repaint(
+        engine, "first", ID, 1, as_first(story), body, SCENE, budget, 10, ids["second"], now=200.0
+    )
     keys.revoke(ids[which])
     ended_keys.settle(engine, policy)
     job = JobStore(engine).job("first", ID)
@@ -287,6 +289,6 @@ def test_no_page_of_a_cancelled_story_is_painted_again(engine: Engine, kept: Sto
     claim = leases.claim(now=150.0)
     assert claim is not None and leases.succeed(claim.lease, "picture-0", "jpeg", {}, now=150.0)
     JobStore(engine).cancel("ada", ID)
-    with pytest.raises(store.Cancelled):
+    with pytest.raises(story_store.Cancelled):
         repaint(engine, kept, changed(kept, 0), number=0)
     assert [status for status, _ in pages(engine)] == ["succeeded", "cancelled"]

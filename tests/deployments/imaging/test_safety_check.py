@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 
 from deployments.errors import ContentRefused, GenerationFailed
-from deployments.imaging import safety
-from deployments.imaging.safety import PictureSafety, SafetyConfig, named_callable, open_nsfw
+from deployments.imaging import safety_check
+from deployments.imaging.safety_check import PictureSafety, SafetyConfig, named_callable, open_nsfw
 from deployments.merger import Merger, MergerConfig
 from deployments.messages import LayerResult, LayerTimings, MergeJob, OutputOptions, PictureJob, Safety
 from tests.support.uploads import a_file
 
-CHECK = "tests.deployments.imaging.test_safety:redness"
+CHECK = "tests.deployments.imaging.test_safety_check:redness"
 REPOSITORY = Path(__file__).parents[3]
 
 
@@ -53,7 +53,9 @@ def test_the_worst_of_several_counts_and_transparent_parts_are_white() -> None:
 
 
 def test_a_check_that_gives_no_score_lets_nothing_pass() -> None:
-    config = SafetyConfig(mode="flag", picture_check="tests.deployments.imaging.test_safety:never_right")
+    config = SafetyConfig(
+        mode="flag", picture_check="tests.deployments.imaging.test_safety_check:never_right"
+    )
     with pytest.raises(GenerationFailed):
         PictureSafety(config).judge(plain(0))
 
@@ -74,13 +76,13 @@ def test_open_nsfw_is_calm_about_our_drawings() -> None:
 
 
 def test_other_weights_are_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(safety, "MODEL_SHA256", "0" * 64)
+    monkeypatch.setattr(safety_check, "MODEL_SHA256", "0" * 64)
     with pytest.raises(ValueError, match="SHA-256"):
         open_nsfw()
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(safety.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(safety_check.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"\[safety\]"):
         Merger(MergerConfig(safety=SafetyConfig(mode="flag")))
 

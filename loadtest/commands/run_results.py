@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 
 import click
 
-from ..report.page import run_page
-from ..report.tables import seconds
+from ..report.html_tables import seconds
+from ..report.report_page import run_page
 
 MET, MISSED, INVALID = 0, 1, 3
 """2 is click's own, for wrong usage."""

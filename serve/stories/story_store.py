@@ -19,7 +19,7 @@ from ..pictures.holds import hold, story_holder
 from ..state.database import now_of, reading
 from ..state.storage_budget import StorageBudget, lock_storage
 from ..state.tables import jobs, scenes, stories
-from .story import TITLE_END_CHARS, Story, dumped, loaded, title_at_start
+from .kept_story import TITLE_END_CHARS, Story, dumped, loaded, title_at_start
 
 
 class Changed(Exception):

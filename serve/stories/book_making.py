@@ -18,7 +18,7 @@ from deployments.queueing.work_queue import QueuedThreads, QueuedWork
 from ..api.cast_request import CastBody
 from ..api.members import Member
 from ..books.book import Book, Page
-from ..books.fonts import Fonts
+from ..books.book_fonts import Fonts
 from ..books.psd import Figure
 from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal
@@ -26,8 +26,8 @@ from ..jobs.job_service import JobService
 from ..pictures.holds import story_holder
 from .book_files import BookFile, BookFiles, Making
 from .book_texts import alt_text, book_language, book_texts, chosen_fonts
-from .service import NO_PICTURE, StoryService, StoryState, page_of
-from .story import Story, as_json
+from .kept_story import Story, as_json
+from .story_service import NO_PICTURE, StoryService, StoryState, page_of
 
 Kind = Literal["pdf", "epub", "zip"]
 MEDIA_TYPES: Mapping[Kind, str] = {

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 from PIL import ImageFont
 
-from deployments.imaging.marks.fonts import FONT_FILE, load_font, to_ascii
+from deployments.imaging.marks.mark_font import FONT_FILE, load_font, to_ascii
 
 TEXT = "Zoë, Größe, Привет"
 

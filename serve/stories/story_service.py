@@ -11,7 +11,7 @@ from functools import partial
 from deployments.errors import InvalidRequest
 from deployments.messages import PictureFormat
 
-from ..api.input_pictures import NONE, Known
+from ..api.known_pictures import NONE, Known
 from ..api.layer_schema import PictureInput
 from ..api.loras import with_lora_files
 from ..api.members import Member
@@ -25,10 +25,10 @@ from ..jobs.job_schema import JobRequest
 from ..jobs.job_service import JobService
 from ..jobs.scene_jobs import admit_one, name_loras
 from ..jobs.states import JobState, SceneState
-from ..pictures.service import id_of
-from . import store
+from ..pictures.picture_service import id_of
+from . import story_store
+from .kept_story import Story, as_json, changed_page, changed_story, letters_of, with_ids
 from .pages import scene_of
-from .story import Story, as_json, changed_page, changed_story, letters_of, with_ids
 from .story_schema import PageChange, RepaintRequest, StoryChange, StoryPage, StoryRequest
 
 NO_STORY = "there is no such story"
@@ -44,7 +44,7 @@ ATTEMPTS = 5
 class StoryState:
     """A story, its job, and what was said of its painted pages' pictures."""
 
-    kept: store.KeptStory
+    kept: story_store.KeptStory
     job: JobState
     headers: Mapping[int, Mapping[str, str]]
 
@@ -102,7 +102,7 @@ class StoryService:
         """
         request = JobRequest(scenes=await self.scenes(story), webhook=story.request.webhook)
         names = frozenset(picture.name for picture in pictures.values())
-        beside = store.NewStory(await off_loop(lambda: store.StoryBody(story)), names)
+        beside = story_store.NewStory(await off_loop(lambda: story_store.StoryBody(story)), names)
         with of_pages():
             return await self._jobs.submit(owner, request, digest, key, key_id, pictures, beside)
 
@@ -112,10 +112,10 @@ class StoryService:
             job = await self._jobs.job(owner, story_id)
 
         def look() -> StoryState | None:
-            kept = store.find(self._jobs.engine, owner, story_id)
+            kept = story_store.find(self._jobs.engine, owner, story_id)
             if kept is None:
                 return None
-            return StoryState(kept, job, store.headers_of(self._jobs.engine, story_id))
+            return StoryState(kept, job, story_store.headers_of(self._jobs.engine, story_id))
 
         found = await self._jobs.in_thread(look)
         if found is None:
@@ -133,9 +133,9 @@ class StoryService:
         self, owner: str | None, limit: int, after: str | None
     ) -> tuple[list[tuple[JobState, str | dict[str, str]]], str | None]:
         """Return a page of the list of stories with their titles, newest first, and the next one's cursor."""
-        jobs, cursor = await self._jobs.page(owner, limit, after, store.story_ids())
+        jobs, cursor = await self._jobs.page(owner, limit, after, story_store.story_ids())
         ids = [job.id for job in jobs]
-        found = await self._jobs.in_thread(lambda: store.titles_of(self._jobs.engine, ids))
+        found = await self._jobs.in_thread(lambda: story_store.titles_of(self._jobs.engine, ids))
         return [(job, found[job.id]) for job in jobs if job.id in found], cursor
 
     async def end(self, owner: str | None, story_id: str) -> JobState:
@@ -170,22 +170,22 @@ class StoryService:
             found = await self.find(owner, story_id)
             new = changed(found.story)
             check_letters(new.request, letters_of(found.story.request), "text")
-            body = await off_loop(partial(store.StoryBody, new))
+            body = await off_loop(partial(story_store.StoryBody, new))
 
-            def write(seen: store.KeptStory = found.kept, body: store.StoryBody = body) -> None:
-                store.change(self._jobs.engine, owner, story_id, seen, body, self._jobs.budget())
+            def write(seen: story_store.KeptStory = found.kept, body: story_store.StoryBody = body) -> None:
+                story_store.change(self._jobs.engine, owner, story_id, seen, body, self._jobs.budget())
 
             try:
                 with self._jobs.refusals_in_words():
                     await self._jobs.in_thread(write)
-            except store.Changed:
+            except story_store.Changed:
                 continue
-            return replace(found, kept=store.KeptStory(new, found.kept.version + 1, body.bytes))
+            return replace(found, kept=story_store.KeptStory(new, found.kept.version + 1, body.bytes))
         raise busy()
 
     async def changed(
         self, owner: str, story_id: str, number: int, change: RepaintRequest
-    ) -> tuple[store.KeptStory, Story]:
+    ) -> tuple[story_store.KeptStory, Story]:
         """Return a story as it is, and as it would be with a page painted again.
 
         Raises Refusal 404, and InvalidRequest where it was cancelled.
@@ -210,15 +210,15 @@ class StoryService:
         owner: str,
         story_id: str,
         number: int,
-        seen: store.KeptStory,
+        seen: story_store.KeptStory,
         new: Story,
         key_id: str | None,
         pictures: Known = NONE,
     ) -> None:
         """Have a page painted again, kept for good when this returns. Other pages are not touched.
 
-        Raises store.Changed where the story changed since it was seen, InvalidRequest where it was cancelled,
-        and what submitting a job raises.
+        Raises story_store.Changed where the story changed since it was seen, InvalidRequest where it was
+        cancelled, and what submitting a job raises.
         """
         names = frozenset(picture.name for picture in pictures.values())
         most = self._config.jobs.max_waiting_scenes
@@ -226,21 +226,23 @@ class StoryService:
             scene = await off_loop(lambda: self._scene(new, number))
             beside = with_lora_files if name_loras([scene]) else off_loop
             kept = await beside(lambda: admit_one(scene, story_id, number, self._config, owner, pictures))
-        body = await off_loop(lambda: store.StoryBody(new))
+        body = await off_loop(lambda: story_store.StoryBody(new))
 
         def write() -> None:
             engine, budget = self._jobs.engine, self._jobs.budget()
-            store.repaint(engine, owner, story_id, number, seen, body, kept, budget, most, key_id, names)
+            story_store.repaint(
+                engine, owner, story_id, number, seen, body, kept, budget, most, key_id, names
+            )
 
         try:
             with self._jobs.refusals_in_words():
                 await self._jobs.in_thread(write)
-        except store.Cancelled:
+        except story_store.Cancelled:
             raise InvalidRequest(CANCELLED, "story_id") from None
 
     async def _check_is_story(self, job_id: str, message: str) -> None:
         """Raise Refusal 404 with the message where a job is no story."""
-        if not await self._jobs.in_thread(lambda: store.is_story(self._jobs.engine, job_id)):
+        if not await self._jobs.in_thread(lambda: story_store.is_story(self._jobs.engine, job_id)):
             raise Refusal(404, "not_found", message)
 
     def _scene(self, story: Story, number: int) -> SceneRequest:

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from deployments.errors import InvalidRequest
 
-from ..api.input_pictures import named_pictures
+from ..api.known_pictures import named_pictures
 from ..api.members import Member
 from .story_schema import PageChange, RepaintRequest, StoryChange, StoryPage, StoryRequest
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from serve.books.colors import INK, PAPER, Color, cover_color, luminance
+from serve.books.book_colors import INK, PAPER, Color, cover_color, luminance
 
 LEAST_CONTRAST = 7.0
 """WCAG 2, level AAA."""

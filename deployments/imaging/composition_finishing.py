@@ -12,7 +12,7 @@ from deployments.imaging.composite.compositing import Composition
 from deployments.imaging.composite.enhancing import enhance
 from deployments.imaging.composite.group_composing import GroupComposition, reasons
 from deployments.imaging.composite.layer_tags import KEY, Tagged, group_tags, tags_of
-from deployments.imaging.files.encoding import PictureWriter
+from deployments.imaging.files.picture_encoding import PictureWriter
 from deployments.imaging.marks.provenance import Provenance
 from deployments.messages import (
     FigureResult,

@@ -8,8 +8,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from . import latencies, rates, service
-from .tables import latency_table, seconds, stage_table, table
+from . import latencies, rates, service_plots
+from .html_tables import latency_table, seconds, stage_table, table
 
 Figure = tuple[str | None, str]
 """A plot, or None, and its caption."""
@@ -26,12 +26,15 @@ def run_page(summary: Mapping[str, Any]) -> str:
         (latencies.distribution(series), "Good answers of the measured time."),
         (latencies.percentiles(series), "The tail: each step right is ten times fewer requests."),
         (
-            service.stages(summary["stages_s"]),
+            service_plots.stages(summary["stages_s"]),
             "p50 in front of p95, as the service reports it in Server-Timing.",
         ),
-        (service.replicas(summary.get("replicas", [])), "Running replicas, as the cluster reports them."),
         (
-            service.memory_plot(summary.get("memory", {}).get("seen", [])),
+            service_plots.replicas(summary.get("replicas", [])),
+            "Running replicas, as the cluster reports them.",
+        ),
+        (
+            service_plots.memory_plot(summary.get("memory", {}).get("seen", [])),
             "Summed over the service's processes.",
         ),
     ]

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from deployments.errors import InvalidRequest
 
 from ..api.cast_request import CastBody
-from ..api.input_pictures import Known
+from ..api.known_pictures import Known
 from ..api.layer_schema import LoraInput, PictureInput
 from ..api.members import Member, Requested, cast_names, with_members
 from ..api.scene_schema import SceneRequest
@@ -23,9 +23,9 @@ from ..http.error_responses import Refusal
 from ..pictures import loose_pictures as loose
 from ..pictures.in_thread import ROOM_S, in_thread
 from ..pictures.picture_files import Pictures, open_pictures
-from ..pictures.service import id_of
+from ..pictures.picture_service import id_of
 from ..state.open_state import open_state
-from .store import CastStore, KeptMember, NameTaken, OtherVersion, PicturesGone, TooMany
+from .cast_store import CastStore, KeptMember, NameTaken, OtherVersion, PicturesGone, TooMany
 
 Result = TypeVar("Result")
 NO_MEMBER = "there is no such member of the cast"

@@ -12,16 +12,16 @@ import pytest
 from PIL import Image
 from sqlalchemy import func, select
 
-from serve.api.input_pictures import InputPicture
+from serve.api.known_pictures import InputPicture
 from serve.api.layer_schema import PictureInput
 from serve.config.service_config import ServiceConfig
 from serve.routes import stories as routes
 from serve.state.open_state import open_state
 from serve.state.tables import pictures
-from serve.stories import service, story
-from serve.stories.service import with_kept
-from serve.stories.story import Story
+from serve.stories import kept_story, story_service
+from serve.stories.kept_story import Story
 from serve.stories.story_schema import StoryRequest
+from serve.stories.story_service import with_kept
 from tests.support.input_pictures import inline
 from tests.support.story_requests import TINY, page
 from tests.support.story_requests import story as a_story
@@ -42,7 +42,7 @@ async def test_pictures_are_named_by_their_ids_off_the_event_loop(monkeypatch: p
     figure = {"cast": "mira", "prompt": "walks", "image": {"b64_json": inline.b64_json}, **TINY}
     asked = Story(StoryRequest.model_validate(a_story(1) | {"pages": [page(characters=[figure])]}))
     threads = list[threading.Thread]()
-    monkeypatch.setattr(service, "with_ids", noting(threads, story.with_ids))
+    monkeypatch.setattr(story_service, "with_ids", noting(threads, kept_story.with_ids))
     kept = await with_kept(asked, {inline: InputPicture(name=name, width=8, height=8)})
     assert kept.picture_ids() == {f"pic_{name}"}
     assert threads and threading.current_thread() not in threads
@@ -61,9 +61,9 @@ async def test_a_repaint_that_others_are_before_leaves_no_picture(
             return connection.execute(select(func.count()).select_from(pictures)).scalar_one()
 
     def changed(*given: Any) -> None:
-        raise service.store.Changed
+        raise story_service.story_store.Changed
 
-    monkeypatch.setattr(service.store, "repaint", changed)
+    monkeypatch.setattr(story_service.story_store, "repaint", changed)
     before, image = kept(), BytesIO()
     Image.linear_gradient("L").rotate(33).save(image, "PNG")
     body = {"background": {"prompt": "a wood", "image": inline(image.getvalue()), **TINY}}
@@ -78,7 +78,7 @@ async def test_a_long_story_is_answered_off_the_event_loop(
     long = {f"a{chr(97 + number)}": "b" * 10_000 for number in range(20)}
     threads = list[threading.Thread]()
     monkeypatch.setattr(routes, "whole", noting(threads, routes.whole))
-    monkeypatch.setattr(story, "as_json", noting(threads, story.as_json))
+    monkeypatch.setattr(kept_story, "as_json", noting(threads, kept_story.as_json))
     submitted = await client.post("/v1/stories", json=a_story(1) | {"pages": [page(text=long)]})
     assert submitted.status_code == 202, submitted.text
     address = f"/v1/stories/{submitted.json()['id']}"

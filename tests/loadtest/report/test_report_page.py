@@ -11,7 +11,7 @@ import pytest
 
 from loadtest.analysis.slo import parse
 from loadtest.analysis.summary import Window, summarise
-from loadtest.report.page import run_page, search_page
+from loadtest.report.report_page import run_page, search_page
 from loadtest.traffic.record import Record
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
