@@ -20,6 +20,7 @@ from tests.support.polling import until
 CONFIG = REPOSITORY / "serve/simulated.yaml"
 LONGEST_END_S = 30.0
 LONGEST_LEFT_S = 15.0
+LONGEST_DEAF_S = 5.0
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_000)]
 
@@ -31,6 +32,15 @@ def is_free(port: int) -> bool:
             listener.bind(("127.0.0.1", port))
         except OSError:
             return False
+    return True
+
+
+def listens(port: int) -> bool:
+    """Try by a connection: a test that binds the port would take it from the one to come."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
     return True
 
 
@@ -89,6 +99,26 @@ def test_the_service_itself_is_killed(tmp_path: Path, row: Row, mode: str) -> No
             timeout_s=120,
         )
     row.saw(f"the last process ended {left_s:.1f} s after, and the port was free; the job succeeded")
+
+
+def test_haproxy_is_killed(tmp_path: Path, row: Row) -> None:
+    row.promises("HAProxy killed", f"the port is listened on again within {LONGEST_DEAF_S:.0f} s")
+    with served(tmp_path, CONFIG, settings=haproxy_settings()) as service:
+        wait_until_ready(service)
+        killed = [each for each in service.tree() if each.name() == "haproxy"]
+        assert killed
+        for each in killed:
+            each.kill()
+        begun = time.monotonic()
+        until(lambda: gone(killed), timeout_s=LONGEST_LEFT_S)
+        until(lambda: listens(service.port), timeout_s=LONGEST_DEAF_S)
+        listens_s = time.monotonic() - begun
+        with httpx.Client(base_url=service.url, timeout=60, trust_env=False) as client:
+            assert client.post("/v1/scenes", json=scene()).status_code == 200
+            took_s = time.monotonic() - begun
+            # The limits are there again, too.
+            assert client.get("/healthz", headers={"x-a": "a" * 70_000}).status_code == 431
+    row.saw(f"none listened for {listens_s:.1f} s; a scene 200 after {took_s:.1f} s")
 
 
 @pytest.mark.parametrize(("process", "name"), [("gcs_server", "control service"), ("raylet", "node")])
