@@ -25,6 +25,7 @@ from deployments.diffusion.model.families import STABLE_DIFFUSION_PIPELINES
 from deployments.diffusion.model.known_words import unknown_words_warning
 from deployments.diffusion.model.loaded_model import LoadedModel
 from deployments.diffusion.model.model_config import ModelConfig
+from deployments.diffusion.model.picture_linears import PictureLinears
 from deployments.diffusion.model.pixels import to_uint8
 from deployments.diffusion.painter import Painting, PaintRequest, Preview, guided_rows
 from deployments.errors import ModelUnusable, NotReady, UnsupportedTask
@@ -53,6 +54,7 @@ class Denoiser(LoadedModel[DiffusionPainting]):
         super().__init__(config)
         self._encoder: Encoder | None = None
         self._is_distilled = False
+        self._linears = PictureLinears()
 
     def adopt(self, pipeline: Any, place: Path | None = None) -> None:
         kind = type(pipeline).__name__
@@ -64,9 +66,10 @@ class Denoiser(LoadedModel[DiffusionPainting]):
         self._encoder = Encoder(pipeline, self._config.prompt_cache)
         super().adopt(pipeline, place)
         self._is_distilled = pipeline.unet.config.time_cond_proj_dim is not None
+        self._linears = self._apart_on_cpu(pipeline.unet)
 
     def unload(self) -> None:
-        self._encoder = None
+        self._encoder, self._linears = None, PictureLinears()
         super().unload()
 
     def first_forwards(self, request: PaintRequest) -> Sequence[int]:
@@ -153,16 +156,18 @@ class Denoiser(LoadedModel[DiffusionPainting]):
             timesteps += [timestep] * painting.rows
             rows += painting.conditions[-painting.rows :]
             guidance += [painting.distilled_guidance] * painting.rows
-        spare = self._filled(len(rows)) - len(rows)
-        read = self._pipeline.unet(
-            _batch(samples, spare),
-            _batch([timestep.reshape(1) for timestep in timesteps], spare),
-            encoder_hidden_states=_batch([row.text for row in rows], spare),
-            timestep_cond=None if guidance[0] is None else _batch(guidance, spare),
-            added_cond_kwargs=_added(rows, spare),
-            return_dict=False,
-        )[0]
         counts = [painting.rows for painting in paintings]
+        filled = self._filled(len(rows))
+        spare = filled - len(rows)
+        with self._linears.apart(counts, filled):
+            read = self._pipeline.unet(
+                _batch(samples, spare),
+                _batch([timestep.reshape(1) for timestep in timesteps], spare),
+                encoder_hidden_states=_batch([row.text for row in rows], spare),
+                timestep_cond=None if guidance[0] is None else _batch(guidance, spare),
+                added_cond_kwargs=_added(rows, spare),
+                return_dict=False,
+            )[0]
         return list(read[: len(rows)].split(counts))
 
     def _decode(self, paintings: Sequence[DiffusionPainting]) -> NDArray[np.floating[Any]]:

@@ -18,6 +18,7 @@ from deployments.diffusion.model.loader import load, unload
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.model_files import fingerprint
 from deployments.diffusion.model.networks import has_xl_latents, latent_channels
+from deployments.diffusion.model.picture_linears import PictureLinears
 from deployments.diffusion.model.registry import card_of, locate
 from deployments.diffusion.model.small_vae import SmallVae, small_vae
 from deployments.diffusion.painter import LoraWeights, PaintRequest, Preview, SomePainting
@@ -136,6 +137,12 @@ class LoadedModel(ABC, Generic[SomePainting]):
         if self.fixed_rows is not None and self.fixed_rows > 2:
             self.fixed_rows //= 2
             log.warning("out of memory: pictures repeat bitwise at %d rows from now on", self.fixed_rows)
+
+    def _apart_on_cpu(self, *networks: torch.nn.Module | None) -> PictureLinears:
+        """Keep pictures apart where that costs next to nothing, and where no graph was compiled."""
+        if self._device.type != "cpu" or self._config.compile:
+            return PictureLinears()
+        return PictureLinears(*(network for network in networks if network is not None))
 
     def _or_no_preview(self, draw: Callable[[], Preview | None]) -> Preview | None:
         """Return a preview, or None where it fails: the picture is worth more. Logged once a model."""

@@ -31,6 +31,7 @@ from deployments.diffusion.model.lora_reader import LoraReader
 from deployments.diffusion.model.lora_rows import Changes, LoraRows, changes_of
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.packed_latents import as_image
+from deployments.diffusion.model.picture_linears import PictureLinears
 from deployments.diffusion.model.pipeline_copy import UNCHANGED, Changed, PipelineCopies
 from deployments.diffusion.model.pipeline_run import PipelineRun
 from deployments.diffusion.model.pixels import to_uint8
@@ -121,6 +122,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         self._denoiser: Any = None
         self._ip_adapter: IpAdapter | None = None
         self._controlnet: Any = None
+        self._linears = PictureLinears()
         self._lora_rows: dict[str, LoraRows] = {}
         self._lora_reader: LoraReader | None = None
         self._begun: WeakSet[PipelinePainting] = WeakSet()
@@ -140,6 +142,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         exact = self.fixed_rows is not None
         self._ip_adapter = ip_adapter(self._config, self._family, pipeline, exact)
         self._controlnet = pose_controlnet(self._config, self._family, pipeline)
+        self._linears = self._apart_on_cpu(self._denoiser, self._controlnet)
         self._copies = PipelineCopies(
             pipeline, self._family, self._config.prompt_cache, exact, self._controlnet, self._ip_adapter
         )
@@ -148,7 +151,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         for painting in list(self._begun):
             painting.close()
         self._copies = self._denoiser = self._ip_adapter = self._controlnet = None
-        self._lora_rows = {}
+        self._lora_rows, self._linears = {}, PictureLinears()
         super().unload()
 
     def lora_size(self, use: LoraUse) -> int:
@@ -283,7 +286,8 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         for together in alike.values():
             calls = [painting.run.call for painting in together]
             rows = filled(sum(call.rows for call in calls))
-            with self._with_loras(network, together, rows):
+            counts = [call.rows for call in calls]
+            with self._with_loras(network, together, rows), self._linears.apart(counts, rows):
                 outcomes = within_memory(partial(run_together, network, calls, rows))
             for painting, outcome in zip(together, outcomes, strict=True):
                 painting.outcome = outcome

@@ -123,17 +123,14 @@ TEN = [
     Visit(replace(ASKED, seed=1, num_inference_steps=9, guidance_scale=3.0, prompt="a witch"), at=0),
     Visit(replace(ASKED, seed=2, guidance_scale=1.0), "EulerAncestralDiscreteScheduler", at=1),
     Visit(replace(ASKED, seed=3, num_inference_steps=20), at=1, stay=3),
-    Visit(replace(ASKED, seed=24, guidance_scale=2.0, negative_prompt=None), "DDIMScheduler", at=2),
+    Visit(replace(ASKED, seed=4, guidance_scale=2.0, negative_prompt=None), "DDIMScheduler", at=2),
     Visit(replace(ASKED, seed=5, guidance_scale=float("inf")), at=2),
     Visit(replace(ASKED, seed=6, num_inference_steps=7, width_px=96), "UniPCMultistepScheduler", at=3),
     Visit(replace(ASKED, seed=7, num_inference_steps=12, prompt="a fox"), at=3, stay=1),
     Visit(replace(ASKED, seed=8, guidance_scale=float("inf")), "DPMSolverMultistepScheduler", at=5),
     Visit(replace(ASKED, seed=9, num_inference_steps=4, guidance_scale=2.0), "LCMScheduler", at=6),
 ]
-"""Ten staggered requests: two leave, and two become infinite, at which `fail_on_nan` fails their crowd.
-
-The fifth once had seed 4, with which a CPU of AVX2 alone was 1.0013e-5 from stock: just beyond `CLOSE`.
-"""
+"""Ten staggered requests: two leave, and two become infinite, at which `fail_on_nan` fails their crowd."""
 
 
 def fail_on_nan(module: Any, inputs: Any) -> None:

@@ -1,0 +1,58 @@
+"""One vector a row: each picture's are multiplied by themselves, all else as it comes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from deployments.diffusion.model.picture_linears import PictureLinears
+
+
+class Seen(torch.nn.Linear):
+    """Write down of how many rows each product is."""
+
+    def __init__(self) -> None:
+        super().__init__(1280, 320)
+        self.rows: list[int] = []
+
+    def forward(self, value: torch.Tensor) -> torch.Tensor:
+        self.rows.append(len(value))
+        return super().forward(value)
+
+
+@pytest.fixture
+def layer() -> Seen:
+    torch.manual_seed(1)
+    return Seen()
+
+
+def test_each_picture_has_the_bits_that_it_has_alone(layer: Seen) -> None:
+    linears, vectors = PictureLinears(torch.nn.Sequential(layer)), torch.randn(6, 1280)
+    alone = [layer(part) for part in vectors.split([2, 1, 2, 1])]
+    layer.rows.clear()
+    with linears.apart([2, 1, 2], 6):
+        together = layer(vectors)
+    assert torch.equal(together, torch.cat(alone))
+    assert layer.rows == [6, 2, 1, 2, 1], "the last is nobody's"
+
+
+@pytest.mark.parametrize(
+    ("rows", "filled", "shape"),
+    [([2, 2], 4, (4, 3, 1280)), ([2, 2], 4, (8, 1280)), ([4], 4, (4, 1280))],
+    ids=["several vectors a row", "vectors of no row", "one picture alone"],
+)
+def test_others_are_multiplied_once(
+    layer: Seen, rows: list[int], filled: int, shape: tuple[int, ...]
+) -> None:
+    linears = PictureLinears(layer)
+    with linears.apart(rows, filled):
+        layer(torch.randn(shape))
+    assert layer.rows == [shape[0]]
+
+
+def test_after_its_forward_nothing_is_kept_apart(layer: Seen) -> None:
+    linears = PictureLinears(layer)
+    with pytest.raises(ValueError, match="a forward"), linears.apart([1, 1], 2):
+        raise ValueError("a forward")
+    layer(torch.randn(2, 1280))
+    assert layer.rows == [2]
