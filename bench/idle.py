@@ -18,7 +18,7 @@ from bench.start.sides import BARE, OURS, NotStarted, started
 TRIES = 3
 
 KEYS = {"percent": 1, "mb": 0}
-"""What is kept of each process, with its decimals."""
+"""The columns that are kept of each process, with their decimals."""
 
 
 def main() -> None:

@@ -70,7 +70,7 @@ def build(config: ServiceConfig) -> Application:
         ).bind(
             settings.generator,
             must_load=settings.replicas.starts_only_loaded,
-            # What fits on a GPU depends on what else is there.
+            # The rows that fit on a GPU depend on what else is there.
             calibrations=None if settings.replicas.num_gpus else str(config.state_folder / "calibrations"),
         )
         for generator, settings in config.generators.items()

@@ -20,7 +20,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 os.environ.setdefault("RAY_worker_niceness", "0")
 
 NOT_TESTED = "NOT tested"
-"""Of the reason of a skip that is to be seen at the end."""
+"""The words in a skip's reason that put it into the summary."""
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -11,6 +11,7 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -167,4 +168,20 @@ def test_docstrings_begin_with_what_a_thing_does(folder: str) -> None:
         for line, text in docstrings(file)
         if not text or text.split()[0].strip(",.:;") in OPENINGS
     ]
+    assert found == []
+
+
+RELATIVE = re.compile(r'^\s*(?:"""|# )(?:Of|What|Who|Whether|Tells)\b')
+
+
+@pytest.mark.parametrize("folder", [*PRODUCT, "examples", "tests"])
+def test_no_note_begins_with_a_relative(folder: str) -> None:
+    """Notes under a value and comments say what it is, and not "Of ..." or "What ..."."""
+    found = []
+    for file in python_files(folder):
+        lines = ["", *file.read_text(encoding="utf-8").splitlines()]
+        for number, (before, line) in enumerate(pairwise(lines), 1):
+            continues = line.lstrip().startswith("#") and before.lstrip().startswith("#")
+            if RELATIVE.match(line) and not continues:
+                found.append(f"{where(file, number)}: {line.strip()}")
     assert found == []

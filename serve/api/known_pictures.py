@@ -29,7 +29,7 @@ class InputPicture:
 Known = Mapping[PictureInput, InputPicture]
 NONE: Known = {}
 UNREAD = InputPicture(name="", width=512, height=512)
-"""What stands for a picture before it is read. A layer is fitted to a picture's size, and never refused for
+"""The stand-in for a picture before it is read. A layer is fitted to a picture's size, and never refused for
 it, and no other bound refuses this one."""
 
 

@@ -11,4 +11,4 @@ EndedWork = Literal["hold", "cancel", "finish"]
 ENDED_WORK: tuple[EndedWork, ...] = get_args(EndedWork)
 Signed = Literal["links", "tokens"]
 SIGNED: tuple[Signed, ...] = get_args(Signed)
-"""What the service signs by secrets of its own."""
+"""The kinds of message that the service signs by secrets of its own."""

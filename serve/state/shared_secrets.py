@@ -106,7 +106,7 @@ def rotate(engine: Engine, name: Signed, at_once: bool = False, now: float | Non
         else:
             _end_old(connection, name, old.decode(), signs_from + LASTS_S[name], now)
         connection.execute(insert(signing_secrets).values(name=name, secret=new, signs_from=signs_from))
-        # What earlier versions of this service sign with.
+        # Earlier versions of this service sign with this one.
         connection.execute(update(shared_secrets).where(one).values(secret=new))
     return signs_from
 

@@ -31,7 +31,7 @@ from tests.support.tiny_models import tiny_sd1 as tiny_sd1
 
 NAMES, SLOTS = 200, 8
 NUMBERS = 2 * (2 * 4 * 32)
-"""Of each file: two layers of rank 4, and their alphas, which are no weights."""
+"""The weights in each file: two layers of rank 4. Their alphas are no weights."""
 NO_CACHE = GenerationConfig(calibration_s=0, warm_up_steps=1, result_cache_bytes=0, max_jobs=1_000)
 MakeJob = Callable[..., LayerJob]
 

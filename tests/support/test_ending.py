@@ -21,7 +21,7 @@ libc = ctypes.CDLL(None)
 libc.__cxa_atexit(libc.abort, None, None)
 
 """
-"""What runs at the exit of the process ends it with SIGABRT."""
+"""Code at the exit of the process ends it with SIGABRT."""
 LINGERS = """
 import atexit
 import threading

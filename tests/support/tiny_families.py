@@ -53,9 +53,9 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from tests.support import tiny_tokenizers as tokenizers
 
 WIDTH = 32
-"""Of texts and of most hidden states."""
+"""The width of texts and of most hidden states."""
 CHANNELS = 4
-"""Of the latents; the real ones have 4, 16 or 32."""
+"""The channels of the latents; real ones have 4, 16 or 32."""
 STRENGTHENED = (
     "norm_q.weight",
     "norm_k.weight",

@@ -14,7 +14,7 @@ from pathlib import Path
 from deployments.diffusion.engine.calibration import Calibration
 
 PACKAGES = ("torch", "diffusers", "transformers")
-"""What a forward is computed by."""
+"""The packages that compute a forward: another version is measured anew."""
 
 
 def kept_calibration(

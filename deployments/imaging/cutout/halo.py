@@ -17,11 +17,11 @@ HUE = 12.0
 DARK = 110
 """Levels of gray: an outline is darker."""
 LARGEST_SHARE = 0.02
-"""Of the figure's area: what is larger is a part of it."""
+"""The share of the figure's area above which a blob counts as a part of the figure."""
 OPEN_SHARE = 0.15
-"""Of a blob's rim: at least as much touches the backdrop."""
+"""The least share of a blob's rim that touches the backdrop."""
 LINED_SHARE = 0.5
-"""Of the rest of its rim: at least as much lies along the outline."""
+"""The least share of the rest of its rim that lies along the outline."""
 
 _BLOB = np.ones((3, 3), np.uint8)
 _NEAR = np.ones((5, 5), np.uint8)

@@ -16,10 +16,10 @@ SOCKET = "SCENEWRIGHT_FORK_SERVER"
 PROGRAM = "SCENEWRIGHT_WORKER_PROGRAM"
 """The environment variable with the path of Ray's own program for workers."""
 LIKE_THE_SERVER = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "LD_PRELOAD")
-"""What decides which code a process imports: where it differs, a fork is no such worker."""
+"""The variables that decide which code a process imports: where they differ, a fork is no such worker."""
 NUMBER_BYTES = 8
 GO, CONNECTED = b"g", b"c"
-"""What the stub says to its fork, and the fork to its stub once Ray's node knows it."""
+"""The stub's message to its fork, and the fork's to its stub once Ray's node knows it."""
 FORKED_WITHIN_S = 120.0
 CONNECTED_WITHIN_S = 60.0
 """Ray's node itself waits for 300 s (PATIENT in private_ray.py), and falling back needs its part of them."""

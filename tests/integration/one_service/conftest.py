@@ -16,7 +16,7 @@ from tests.support.running_service import AUTOSCALED, ONE_STEP_S, simulated_conf
 
 ENVIRONMENT = {
     "RAY_metrics_report_interval_ms": "500",
-    # Of a careless shell: it would leave Ray's ports without a token, were the service to listen to it.
+    # A careless shell sets it: Ray's ports would have no token, were the service to listen to it.
     "RAY_AUTH_MODE": "disabled",
 }
 

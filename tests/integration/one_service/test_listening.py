@@ -17,7 +17,7 @@ from serve.config.host_names import is_loopback
 from tests.support.polling import until
 
 METHOD = "/ray.serve.ASGIService/HandleRequest"
-"""Of the port that Ray Serve opens on every interface for each replica: it unpickles what it is sent."""
+"""A method of the port that Ray Serve opens on every interface for each replica. It unpickles all it gets."""
 
 
 class Touch:

@@ -41,7 +41,7 @@ ROUNDS = 400
 WRONG_ARTICLES = re.compile(
     r"\ba [aeiou]|\ban (?!underwater)[^aeio]|\ban? (armor|mountains|woods|dunes)\b", re.IGNORECASE
 )
-# What only ever says which weather or time it is, whatever the kind.
+# Words that name the weather or the time, whatever the kind of place.
 WEATHER_WORDS = {
     "rain": r"rain\w*",
     "fog": r"fog\w*|mist\w*",

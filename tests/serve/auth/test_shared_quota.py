@@ -88,7 +88,7 @@ async def spent(quotas: list[SharedQuota], amount: float, most: int = 1_000) -> 
 )
 async def test_several_replicas_spend_no_more_than_one_may(store: Counted, limits: dict[str, float]) -> None:
     replicas = [quota(store, **limits) for _ in range(3)]
-    # What another replica still holds may be missing at the very end.
+    # The part that another replica still holds may be missing at the very end.
     assert 8.0 <= await spent(replicas, 0.25) <= 10.0 + 1e-6
 
 
@@ -200,7 +200,7 @@ async def test_jobs_are_taken_from_the_month_and_refused_once_it_is_used_up(
             answer = await client.post("/v1/jobs", json={"scenes": [SCENE]})
             return answer if answer.status_code == 429 else None
 
-        # What the first check borrowed comes back within seconds.
+        # The amount that the first check borrowed comes back within seconds.
         answer = await eventually(refused)
         assert answer.json()["error"]["code"] == "rate_limited"
         assert 0 < int(answer.headers["Retry-After"]) <= 31 * 86_400

@@ -26,7 +26,7 @@ ADDED = {"__main__", "choices", "cli", "commands", "django_settings", "story_age
     "story_methods",
     "webhooks",
 }
-"""What came after the move, or had another name."""
+"""The modules that came after the move, or had another name."""
 
 
 @pytest.mark.parametrize(("old", "new"), PAIRS)

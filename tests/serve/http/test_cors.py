@@ -23,7 +23,7 @@ EVERY_PAGE_READS = {
     *("cache-control", "content-language", "content-length", "content-type"),
     *("expires", "last-modified", "pragma"),
 }
-"""What CORS lets every page read that it lets read at all (the Fetch standard)."""
+"""The headers that CORS lets every allowed page read (the Fetch standard)."""
 SERVERS_OWN = {"allow", "vary", "www-authenticate", "accept-encoding"}
 ALLOW, EXPOSE = "access-control-allow-origin", "access-control-expose-headers"
 

@@ -238,7 +238,7 @@ async def test_two_jobs_with_the_same_picture_are_both_healed(
     assert (await http.get(first)).status_code == 503
     async with working(mine, graph):
         await ended(http, first.split("/")[3])
-        # What was noted as loose is tidied meanwhile: it is theirs.
+        # The pictures noted as loose are tidied meanwhile: they are theirs.
         engine = open_database(mine.jobs.database_url(mine.state_folder))
         await eventually(lambda: asyncio.to_thread(lambda: not notes(engine)))
         engine.dispose()

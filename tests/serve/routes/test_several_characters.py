@@ -121,7 +121,7 @@ async def test_layers_give_the_scene_again_and_another_without_a_trace(client: h
 
 
 async def test_events_have_the_index_of_a_figure(client: httpx.AsyncClient) -> None:
-    # Of layers that are kept from before there are no steps to tell of.
+    # A seed of its own: layers that are kept already report no steps.
     three = {"characters": [FIGURE | {"steps": 3}] * 2, "background": SMALL | {"steps": 3}, "seed": 77}
     response = await client.post("/v1/scenes?previews=1", json=SCENE | three, headers=EVENTS)
     events = parse_events(response.text)

@@ -139,7 +139,7 @@ async def test_blocked_words_are_refused_by_their_place(client_of: Client, graph
             assert refused(await client.post(path, json=body)) == param
         several = SCENE | {"characters": [SMALL, bad], "character": None}
         assert refused(await client.post("/v1/scenes", json=several)) == "characters.1.prompt"
-        # What is to be left out of a picture may be named.
+        # A negative prompt may name what a picture must not show.
         without = await client.post("/v1/characters", json=SMALL | {"negative_prompt": "blood"})
         assert without.status_code == 200
 

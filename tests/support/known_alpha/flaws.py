@@ -16,13 +16,13 @@ Mask = NDArray[np.bool_]
 SEEN = 64
 """Alpha from which a chip is seen."""
 CHIP_SHARE = 0.001
-"""Of the figure's area: a component that is smaller is a chip."""
+"""The share of the figure's area below which a component is a chip."""
 LIGHTER_BY = 14.0
 """Levels of luma that a rim pixel is lighter than the figure inside and than the backdrop outside."""
 RIM_SHARE = 0.02
-"""Of the rim's pixels: fewer that are lighter than both sides are grain, or a tooth."""
+"""The share of the rim's pixels below which light ones are grain, or a tooth."""
 LOST_SHARE = 0.01
-"""Of the whole figure's area: a missing part that is smaller is an edge."""
+"""The share of the whole figure's area below which a missing part is an edge."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from tests.support.tiny_families import TINY
 TinyModel = Callable[[str], Path]
 NAMES = [pytest.param(name, id=name) for name in TINY]
 LATENT_FACTORS = {"sana": 32, "kolors": 8}
-"""Of the others it is 16: 8 of the VAE, 2 of the patch."""
+"""Pixels a latent; 16 for every other family: 8 by the VAE, 2 by the patch."""
 
 
 def paint(pipeline: Any, prompt: str = "a red knight", steps: int = 2) -> Any:

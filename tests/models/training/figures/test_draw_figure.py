@@ -46,7 +46,7 @@ def test_no_shadow_or_glow_lies_on_the_backdrop(seed: int) -> None:
         np.asarray(rasterise(figure_svg(figure, backdrop=(c, c, c)), WIDTH, HEIGHT)).astype(int).mean(2)
         for c in (255, 0)
     )
-    # What lets the backdrop through is an edge, a pixel or two wide, and never an area.
+    # Only an edge, a pixel or two wide, lets the backdrop through, and never an area.
     glassy = ((white - black > 5) & (white - black < 250)).astype(np.uint8)
     assert cv2.erode(glassy, np.ones((4, 4), np.uint8)).sum() == 0
 
