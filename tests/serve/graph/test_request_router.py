@@ -9,12 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ray.serve._private.common import (
-    DeploymentHandleSource,
-    DeploymentID,
-    ReplicaID,
-    RequestMetadata,
-)
+from ray.serve._private.common import DeploymentID, ReplicaID, RequestMetadata
 from ray.serve.request_router import PendingRequest
 
 from deployments.messages import LayerJob, LoraUse
@@ -28,61 +23,13 @@ from serve.graph.request_router import (
     routed,
 )
 from tests.support.polling import eventually
+from tests.support.routed_replicas import Clock, Replica, router_of
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind() -> Iterator[None]:
     yield
     HERE.clear()
-
-
-class Clock:
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Replica:
-    """Hold as much of Ray's wrapper as a router reads."""
-
-    node_id, availability_zone, multiplexed_model_ids = "node", None, frozenset[str]()
-
-    def __init__(self, name: str, room: int = 4) -> None:
-        self.replica_id = ReplicaID(name, DeploymentID("Character"))
-        self.max_ongoing_requests = room
-        self.routing_stats: dict[str, Any] = {}
-        self.ongoing = 0
-        self.asked = 0
-
-    async def get_queue_len(self, *, deadline_s: float) -> int:
-        self.asked += 1
-        return self.ongoing
-
-    def report(
-        self, *cached: str, loaded: bool = True, unready: str = "", loras: tuple[str, ...] = ()
-    ) -> None:
-        self.routing_stats = RoutingStats(1.0, 0.1, 0.0, cached, loaded, unready, loras=loras).as_stats()
-
-
-def router_of(
-    *replicas: Replica,
-    clock: Clock | None = None,
-    kind: Any = LayerRouter,
-    keeps_layers: bool = True,
-    generator: str = "character",
-) -> LayerRouter:
-    made: Any = kind(
-        deployment_id=DeploymentID("Character"),
-        handle_source=DeploymentHandleSource.REPLICA,
-        get_curr_time_s=clock or Clock(),
-        use_replica_queue_len_cache=False,
-        initial_backoff_s=0.001,
-        max_backoff_s=0.001,
-    )
-    made.initialize_state(generator=generator, keeps_layers=keeps_layers)
-    made.update_replicas(list(replicas))
-    return made  # type: ignore[no-any-return]
 
 
 def pending_request(seed: int = 1, **more: Any) -> PendingRequest:

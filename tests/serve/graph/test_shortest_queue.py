@@ -7,52 +7,14 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from ray.serve._private.common import DeploymentHandleSource, DeploymentID, ReplicaID, RequestMetadata
+from ray.serve._private.common import RequestMetadata
 from ray.serve._private.request_router.pow_2_router import PowerOfTwoChoicesRequestRouter
 from ray.serve.request_router import PendingRequest
 
 from serve.graph.request_router import LayerRouter
 from serve.graph.shortest_queue import PROBE_EVERY_S
 from tests.support.polling import eventually
-
-
-class Clock:
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Replica:
-    """Hold as much of Ray's wrapper as a router reads."""
-
-    node_id, availability_zone, multiplexed_model_ids = "node", None, frozenset[str]()
-
-    def __init__(self, name: str, room: int = 100) -> None:
-        self.replica_id = ReplicaID(name, DeploymentID("Character"))
-        self.max_ongoing_requests = room
-        self.routing_stats: dict[str, Any] = {}
-        self.ongoing = 0
-        self.asked = 0
-
-    async def get_queue_len(self, *, deadline_s: float) -> int:
-        self.asked += 1
-        await asyncio.sleep(0)
-        return self.ongoing
-
-
-def router_of(*replicas: Replica, clock: Clock | None = None, kind: Any = LayerRouter) -> Any:
-    made = kind(
-        deployment_id=DeploymentID("Character"),
-        handle_source=DeploymentHandleSource.REPLICA,
-        get_curr_time_s=clock or Clock(),
-        use_replica_queue_len_cache=True,
-        initial_backoff_s=0.001,
-        max_backoff_s=0.001,
-    )
-    made.initialize_state(generator="character", keeps_layers=False)
-    made.update_replicas(list(replicas))
-    return made
+from tests.support.routed_replicas import Clock, Replica, router_of
 
 
 def request(number: int) -> PendingRequest:
@@ -78,8 +40,8 @@ def end(router: Any, replica: Replica) -> None:
 
 
 async def burst(kind: Any) -> list[int]:
-    replicas = [Replica(name) for name in "abcd"]
-    router = router_of(*replicas, kind=kind)
+    replicas = [Replica(name, room=100) for name in "abcd"]
+    router = router_of(*replicas, knows_lengths=True, kind=kind)
     await asyncio.wait_for(asyncio.gather(*(send(router, number) for number in range(16))), 20)
     return [replica.ongoing for replica in replicas]
 
@@ -95,8 +57,8 @@ async def test_power_of_two_choices_does_not() -> None:
 
 
 async def test_where_requests_end_the_next_ones_go() -> None:
-    one, other = Replica("one"), Replica("other")
-    router = router_of(one, other)
+    one, other = Replica("one", room=100), Replica("other", room=100)
+    router = router_of(one, other, knows_lengths=True)
     for number in range(8):
         await send(router, number)
     for _ in range(3):
@@ -105,9 +67,9 @@ async def test_where_requests_end_the_next_ones_go() -> None:
 
 
 async def test_what_other_processes_send_counts_too() -> None:
-    one, other = Replica("one"), Replica("other")
+    one, other = Replica("one", room=100), Replica("other", room=100)
     one.ongoing = 5
-    router = router_of(one, other)
+    router = router_of(one, other, knows_lengths=True)
     await eventually(lambda: one.asked > 0)
     sent = Counter([(await send(router, number)).replica_id.unique_id for number in range(7)])
     assert sent == Counter(other=6, one=1)
@@ -115,7 +77,7 @@ async def test_what_other_processes_send_counts_too() -> None:
 
 async def test_who_gives_up_is_not_counted() -> None:
     one, other = Replica("one", room=1), Replica("other", room=1)
-    router = router_of(one, other)
+    router = router_of(one, other, knows_lengths=True)
     first, second = await send(router, 1), await send(router, 2)
     assert {first, second} == {one, other}
     waiting = asyncio.create_task(router._choose_replica_for_request(request(3)))
@@ -128,8 +90,8 @@ async def test_who_gives_up_is_not_counted() -> None:
 
 
 async def test_a_replica_that_refuses_is_not_counted_twice() -> None:
-    one = Replica("one")
-    router = router_of(one, Replica("other"))
+    one = Replica("one", room=100)
+    router = router_of(one, Replica("other", room=100), knows_lengths=True)
     await send(router, 1)
     for _ in range(3):
         router.on_send_request(one.replica_id)
@@ -139,8 +101,8 @@ async def test_a_replica_that_refuses_is_not_counted_twice() -> None:
 
 
 async def test_replicas_that_are_not_known_are_probed_now_and_then() -> None:
-    clock, replicas = Clock(), [Replica(name) for name in "abcd"]
-    router = router_of(*replicas, clock=clock)
+    clock, replicas = Clock(), [Replica(name, room=100) for name in "abcd"]
+    router = router_of(*replicas, knows_lengths=True, clock=clock)
     await eventually(lambda: all(replica.asked for replica in replicas))
     clock.now += 60  # What Ray knew is too old.
     before = [replica.asked for replica in replicas]
