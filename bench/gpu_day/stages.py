@@ -53,7 +53,10 @@ def _stages(rehearse: bool) -> list[Stage]:
     )
     return [
         Stage(
-            "environment", "what machine this is", 20, (PYTHON, "-m", "bench.gpu_day.versions", "{result}")
+            "environment",
+            "what machine this is",
+            20,
+            (PYTHON, "-m", "bench.gpu_day.machine_versions", "{result}"),
         ),
         Stage("exactness", "every picture is its stock pipeline's", 90, pytest, on_cpu),
         _bench("sdxl", "SDXL-sized against stock", 70, rehearse, "--no-compile"),

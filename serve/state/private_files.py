@@ -23,9 +23,12 @@ def make_folder(folder: Path) -> None:
 def make_file(file: Path) -> None:
     """Make an empty file for this account alone, or shut the one that is there. Raises OSError.
 
+    A link is followed, also to a file that is yet to be made.
+
     A file that is there is not opened, since closing it again would end every lock that this process has on
     it: another process could then take away the log that this one writes to (SQLite's "How To Corrupt").
     """
+    file = file.resolve()
     with MAKING, suppress(FileExistsError):
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE))
     shut(file)

@@ -18,7 +18,7 @@ def test_what_is_listed_is_there(page: str, start: str) -> None:
 
 
 @pytest.mark.parametrize(("page", "start"), ENTRIES, ids=str)
-def test_another_test_that_is_named_runs_it(page: str, start: str) -> None:
+def test_another_test_that_is_named_names_the_command(page: str, start: str) -> None:
     if isinstance(why := NOT_RUN[page][start], RunBy):
         assert why.as_written in (REPOSITORY / why.file).read_text(encoding="utf-8"), why
     else:

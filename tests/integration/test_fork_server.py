@@ -15,6 +15,7 @@ import ray
 
 from serve.runtime import private_ray
 from serve.runtime.fork_server import running
+from serve.runtime.yielding_agents import COMMANDS, NICENESS
 from tests.support.polling import until
 
 FIRST_FORK_DIES = """
@@ -66,6 +67,8 @@ def parents(count: int) -> list[str]:
 def test_workers_start_whatever_dies(ray_of_its_own: Path) -> None:
     assert parents(3) == ["fork server", "fork server", "raylet"]
     assert ray_of_its_own.exists()
+    agents = [each for each in psutil.Process().children(recursive=True) if each.nice() == NICENESS]
+    assert len(agents) == len(COMMANDS), "the helpers of Ray's node give way"
     servers = [each for each in psutil.Process().children(recursive=True) if running.BEGIN in each.cmdline()]
     for server in servers:
         server.kill()

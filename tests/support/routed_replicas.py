@@ -47,14 +47,12 @@ def router_of(
     kind: Any = LayerRouter,
     keeps_layers: bool = True,
     generator: str = "character",
-    knows_lengths: bool = False,
 ) -> LayerRouter:
-    """Return a router of the replicas. `knows_lengths`: keep the queues' lengths, as a service does."""
     made: Any = kind(
         deployment_id=DeploymentID("Character"),
         handle_source=DeploymentHandleSource.REPLICA,
         get_curr_time_s=clock or Clock(),
-        use_replica_queue_len_cache=knows_lengths,
+        use_replica_queue_len_cache=True,
         initial_backoff_s=0.001,
         max_backoff_s=0.001,
     )

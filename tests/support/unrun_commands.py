@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RunBy:
-    """Another test runs the very command; `as_written` is how its file has it."""
+    """Another test runs the command, with options of its own; `as_written` is how its file has it."""
 
     file: str
     as_written: str

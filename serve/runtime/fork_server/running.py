@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired  # nosec B404
+from subprocess import DEVNULL, PIPE, Popen  # nosec B404
 from typing import Any
 
 from ray._private import services
@@ -17,7 +18,6 @@ from ray._private import services
 from . import server, worker_stub
 
 SWITCH = "SCENEWRIGHT_FORK_WORKERS"
-ENDED_WITHIN_S = 10.0
 BEGIN = (
     f"import sys; sys.path.append(sys.argv.pop(1)); from {server.__name__} import main; main(*sys.argv[1:])"
 )
@@ -57,12 +57,10 @@ def forking_workers(folder: str, first: Sequence[str], then: Sequence[str] = ())
                 yield
         finally:
             os.environ.pop(worker_stub.SOCKET, None)
-            if process.stdin is not None:
-                process.stdin.close()
-            try:
-                process.wait(ENDED_WITHIN_S)
-            except TimeoutExpired:
-                process.kill()
+            # A fork of it that still imports is in its group; workers have groups of their own. The number is
+            # its own until it is waited for.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextmanager

@@ -69,11 +69,16 @@ class Requests:
             stub = self.listener.accept()[0]
             try:
                 stub.settimeout(LONGEST_REQUEST_S)
-                request, files = _read(stub)
-                if request.imports_alike(self.environment) and os.fork() == 0:
-                    return Worker(request=request, files=files, stub=stub.dup())
-                for file in files:
-                    os.close(file)
+                head, files, _, _ = socket.recv_fds(stub, NUMBER_BYTES, 3)
+                try:
+                    request = _read(stub, int.from_bytes(head, "big"))
+                    if request.imports_alike(self.environment) and os.fork() == 0:
+                        return Worker(
+                            request=request, files=[os.dup(file) for file in files], stub=stub.dup()
+                        )
+                finally:
+                    for file in files:
+                        os.close(file)
             finally:
                 stub.close()
         return None
@@ -125,13 +130,12 @@ def _import(name: str) -> None:
         importlib.import_module(name)
 
 
-def _read(stub: socket.socket) -> tuple[WorkerRequest, list[int]]:
-    head, files, _, _ = socket.recv_fds(stub, NUMBER_BYTES, 3)
-    size, data = int.from_bytes(head, "big"), bytearray()
+def _read(stub: socket.socket, size: int) -> WorkerRequest:
+    data = bytearray()
     while len(data) < size and (part := stub.recv(size - len(data))):
         data += part
     values: dict[str, Any] = json.loads(data)
-    return WorkerRequest(**values), files
+    return WorkerRequest(**values)
 
 
 def main(path: str, *names: str) -> None:

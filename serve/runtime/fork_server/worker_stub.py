@@ -28,8 +28,8 @@ CONNECTED_WITHIN_S = 60.0
 def forked_for(path: str, program: str) -> bool:
     """Return whether a fork of the server at `path` now is this worker, and Ray's node knows it.
 
-    Where it is not, there is no such fork: the node waits long for a worker that died while it started, and
-    one that comes twice it would take for one.
+    Where it is not, no such fork runs, so that this process can become the worker itself. The node would wait
+    long for a worker that died while it started, and takes two with one number for the same.
     """
     try:
         with socket.socket(socket.AF_UNIX) as server:

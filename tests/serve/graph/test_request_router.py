@@ -53,7 +53,9 @@ def job_of(request: PendingRequest) -> LayerJob:
 
 
 async def send(router: LayerRouter, request: PendingRequest) -> Replica:
-    """Return the replica that it goes to; it stays there."""
+    """Return the replica that it goes to; it stays there. The router has just heard how busy they are."""
+    for each in router.curr_replicas.values():
+        router.replica_queue_len_cache.update(each.replica_id, each.ongoing)
     replica: Any = await asyncio.wait_for(router._choose_replica_for_request(request), 20)
     replica.ongoing += 1
     router.on_request_routed(request, replica.replica_id, None)

@@ -17,13 +17,14 @@ from tests.support.polling import eventually
 from tests.support.routed_replicas import Clock, Replica, router_of
 
 
-def request(number: int) -> PendingRequest:
-    return PendingRequest([], {}, RequestMetadata(request_id="r", internal_request_id=f"i{number}"))
+def request() -> PendingRequest:
+    """Return a call with the ids of all others: Ray gives each call those of the HTTP request it is for."""
+    return PendingRequest([], {}, RequestMetadata(request_id="r", internal_request_id="i"))
 
 
-async def send(router: Any, number: int) -> Replica:
+async def send(router: Any) -> Replica:
     """Do what Ray does with a request: choose, send, hear from the replica. Return where it stays."""
-    replica: Replica = await router._choose_replica_for_request(request(number))
+    replica: Replica = await router._choose_replica_for_request(request())
     router.on_send_request(replica.replica_id)
     replica.ongoing += 1
     heard = replica.ongoing
@@ -41,8 +42,8 @@ def end(router: Any, replica: Replica) -> None:
 
 async def burst(kind: Any) -> list[int]:
     replicas = [Replica(name, room=100) for name in "abcd"]
-    router = router_of(*replicas, knows_lengths=True, kind=kind)
-    await asyncio.wait_for(asyncio.gather(*(send(router, number) for number in range(16))), 20)
+    router = router_of(*replicas, kind=kind)
+    await asyncio.wait_for(asyncio.gather(*(send(router) for _ in range(16))), 20)
     return [replica.ongoing for replica in replicas]
 
 
@@ -58,41 +59,43 @@ async def test_power_of_two_choices_does_not() -> None:
 
 async def test_where_requests_end_the_next_ones_go() -> None:
     one, other = Replica("one", room=100), Replica("other", room=100)
-    router = router_of(one, other, knows_lengths=True)
-    for number in range(8):
-        await send(router, number)
+    router = router_of(one, other)
+    for _ in range(8):
+        await send(router)
     for _ in range(3):
         end(router, one)
-    assert [await send(router, number) for number in range(10, 13)] == [one, one, one]
+    assert [await send(router) for _ in range(10, 13)] == [one, one, one]
 
 
 async def test_what_other_processes_send_counts_too() -> None:
     one, other = Replica("one", room=100), Replica("other", room=100)
     one.ongoing = 5
-    router = router_of(one, other, knows_lengths=True)
+    router = router_of(one, other)
     await eventually(lambda: one.asked > 0)
-    sent = Counter([(await send(router, number)).replica_id.unique_id for number in range(7)])
+    sent = Counter([(await send(router)).replica_id.unique_id for _ in range(7)])
     assert sent == Counter(other=6, one=1)
 
 
 async def test_who_gives_up_is_not_counted() -> None:
     one, other = Replica("one", room=1), Replica("other", room=1)
-    router = router_of(one, other, knows_lengths=True)
-    first, second = await send(router, 1), await send(router, 2)
+    router = router_of(one, other)
+    first, second = await send(router), await send(router)
     assert {first, second} == {one, other}
-    waiting = asyncio.create_task(router._choose_replica_for_request(request(3)))
+    leaves = request()
+    waiting = asyncio.create_task(router._choose_replica_for_request(leaves))
     await eventually(lambda: router.num_pending_requests == 1)
+    router._choose(leaves, first)
+    assert router._queue_length(first.replica_id) == 2, "it is counted until it is being sent"
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    end(router, first)
-    assert await asyncio.wait_for(send(router, 4), 20) is first
+    assert router._queue_length(first.replica_id) == 1
 
 
 async def test_a_replica_that_refuses_is_not_counted_twice() -> None:
     one = Replica("one", room=100)
-    router = router_of(one, Replica("other", room=100), knows_lengths=True)
-    await send(router, 1)
+    router = router_of(one, Replica("other", room=100))
+    await send(router)
     for _ in range(3):
         router.on_send_request(one.replica_id)
         router.on_new_queue_len_info(one.replica_id, 0)
@@ -102,13 +105,13 @@ async def test_a_replica_that_refuses_is_not_counted_twice() -> None:
 
 async def test_replicas_that_are_not_known_are_probed_now_and_then() -> None:
     clock, replicas = Clock(), [Replica(name, room=100) for name in "abcd"]
-    router = router_of(*replicas, knows_lengths=True, clock=clock)
+    router = router_of(*replicas, clock=clock)
     await eventually(lambda: all(replica.asked for replica in replicas))
     clock.now += 60  # What Ray knew is too old.
     before = [replica.asked for replica in replicas]
-    await asyncio.gather(*(send(router, number) for number in range(8)))
+    await asyncio.gather(*(send(router) for _ in range(8)))
     assert [replica.asked - was for replica, was in zip(replicas, before, strict=True)] == [1, 1, 1, 1]
     assert [replica.ongoing for replica in replicas] == [2, 2, 2, 2]
     clock.now += PROBE_EVERY_S / 2
-    await send(router, 9)
+    await send(router)
     assert [replica.asked - was for replica, was in zip(replicas, before, strict=True)] == [1, 1, 1, 1]

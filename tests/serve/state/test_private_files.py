@@ -10,7 +10,7 @@ import pytest
 
 from serve.auth.key_store import open_keys
 from serve.pictures.picture_files import FolderPictures
-from serve.state.private_files import new_ones_shut, shut_all
+from serve.state.private_files import make_file, new_ones_shut, shut_all
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +51,12 @@ def test_what_an_earlier_version_left_open(tmp_path: Path) -> None:
         "link": "0o777",
         "elsewhere": "0o644",
     }
+
+
+def test_a_link_to_a_file_that_is_yet_to_be_made(tmp_path: Path) -> None:
+    (tmp_path / "jobs.sqlite").symlink_to(tmp_path / "volume.sqlite")
+    make_file(tmp_path / "jobs.sqlite")
+    assert modes(tmp_path)["volume.sqlite"] == "0o600"
 
 
 def test_what_is_made_meanwhile(tmp_path: Path) -> None:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 
+from deployments.diffusion.model.denoiser import Denoiser
+from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.picture_linears import PictureLinears
+from deployments.diffusion.model.pipeline_painter import PipelinePainter
+from tests.support.denoisers import requested
 
 
 class Seen(torch.nn.Linear):
@@ -56,3 +63,22 @@ def test_after_its_forward_nothing_is_kept_apart(layer: Seen) -> None:
         raise ValueError("a forward")
     layer(torch.randn(2, 1280))
     assert layer.rows == [2]
+
+
+@pytest.mark.parametrize("kind", [Denoiser, PipelinePainter])
+def test_both_painters_keep_pictures_apart(
+    kind: Any, tiny_sd1: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painter = kind(ModelConfig(str(tiny_sd1), device="cpu", threads=1))
+    painter.load()
+    layer, read = painter._pipeline.unet.time_embedding.linear_1, []
+    forward = layer.forward
+
+    def counted(value: torch.Tensor) -> torch.Tensor:
+        read.append(len(value))
+        result: torch.Tensor = forward(value)
+        return result
+
+    monkeypatch.setattr(layer, "forward", counted)
+    painter.step([painter.begin(requested(seed=seed)) for seed in (1, 2)])
+    assert read == [4, 2, 2], "both together, then each picture's two rows"

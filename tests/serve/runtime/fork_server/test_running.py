@@ -1,0 +1,32 @@
+"""Keep a fork server for as long as a block lasts, and not a moment longer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+
+from serve.runtime.fork_server import running
+from tests.support.polling import until
+
+SLOW = """
+import os, signal
+from pathlib import Path
+Path(__file__).with_suffix(".pid").write_text(str(os.getpid()))
+signal.pause()
+"""
+
+
+def test_a_fork_that_still_imports_ends_with_the_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow_module.py").write_text(SLOW)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.delenv(running.SWITCH, raising=False)
+    with running.forking_workers(str(tmp_path), ("json",), ("slow_module",)):
+        number = until(lambda: (file := tmp_path / "slow_module.pid").exists() and file.read_text())
+        importing = psutil.Process(int(number))
+        assert importing.ppid() != os.getpid(), "a fork of the server"
+    until(lambda: not importing.is_running() or importing.status() == psutil.STATUS_ZOMBIE)
