@@ -126,11 +126,9 @@ class CastStore:
         """
         with self.engine.begin() as connection:
             now = now_of(connection, now)
-            found = connection.execute(_row_of(owner, name).with_for_update()).one_or_none()
-            if found is None:
+            kept = _locked(connection, owner, name, version, tags)
+            if kept is None:
                 return None
-            kept = _member(found)
-            _check_version(kept, version, tags)
             values = {"body": json.dumps(body), "version": kept.version + 1, "updated_at": now}
             connection.execute(update(cast_members).where(_mine(owner, name)).values(**values))
             return _holding(connection, owner, name, now)
@@ -144,12 +142,10 @@ class CastStore:
         """
         with self.engine.begin() as connection:
             now = now_of(connection, now)
-            found = connection.execute(_row_of(owner, name).with_for_update()).one_or_none()
-            if found is None:
+            kept = _locked(connection, owner, name, None, tags)
+            if kept is None:
                 return None
-            kept = _member(found)
-            _check_version(kept, None, tags)
-            tokens = give_up(connection, f"{CAST}{found.id}", owner, now)
+            tokens = give_up(connection, f"{CAST}{kept.id}", owner, now)
             connection.execute(delete(cast_members).where(_mine(owner, name)))
             return kept, tokens
 
@@ -167,6 +163,18 @@ class CastStore:
         with reading(self.engine) as connection:
             rows = connection.execute(asked.order_by(cast_members.c.name).limit(limit)).all()
         return [_member(row) for row in rows]
+
+
+def _locked(
+    connection: Connection, owner: str, name: str, version: int | None, tags: Iterable[str] | None
+) -> KeptMember | None:
+    """Return a member that nobody else changes in this transaction. Raises OtherVersion."""
+    found = connection.execute(_row_of(owner, name).with_for_update()).one_or_none()
+    if found is None:
+        return None
+    kept = _member(found)
+    _check_version(kept, version, tags)
+    return kept
 
 
 def _check_version(kept: KeptMember, version: int | None, tags: Iterable[str] | None) -> None:

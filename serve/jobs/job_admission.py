@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, and_, func, not_, select, update
 
-from ..state.storage_budget import StorageBudget, lock_storage
+from deployments.errors import InvalidRequest, Overloaded
+
+from ..http.error_responses import Refusal
+from ..pictures.in_thread import ROOM_S
+from ..state.storage_budget import StorageBudget, StorageFull, lock_storage
 from ..state.tables import jobs, keys, scenes
 from .ended_keys import ended
 from .job_rows import open_scenes, worked_off_in_s
 
 IDEMPOTENCY_S = 86_400.0
+UNKNOWN_S = 30.0
+"""The seconds until some scenes are done, where none was lately."""
 
 
 class TooManyWaiting(Exception):
@@ -40,6 +48,26 @@ class BudgetSpent(Exception):
 
 class OtherBody(Exception):
     """The idempotency key was used for another body."""
+
+
+@contextmanager
+def refusals_in_words(max_waiting: int) -> Iterator[None]:
+    """Raise what is refused here in the words of an answer. `max_waiting`: the scenes that may wait."""
+    try:
+        yield
+    except StorageFull as full:
+        raise Refusal(507, "insufficient_storage", str(full), retry_after_s=ROOM_S) from None
+    except KeyEnded:
+        raise Refusal(401, "unauthenticated", "this key has ended") from None
+    except PicturesGone:
+        message = "a picture that this job starts from has just expired or was removed"
+        raise InvalidRequest(message, "scenes") from None
+    except OtherBody:
+        message = "this Idempotency-Key was used for another body in the last 24 hours"
+        raise InvalidRequest(message, "Idempotency-Key") from None
+    except TooManyWaiting as full:
+        message = f"at most {max_waiting} scenes may wait at once; come back when some are done"
+        raise Overloaded(message, retry_after_s=full.retry_after_s or UNKNOWN_S) from None
 
 
 class Beside(Protocol):

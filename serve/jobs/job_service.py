@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 from sqlalchemy import Engine, Select
 
-from deployments.errors import InvalidRequest, NotReady, Overloaded
+from deployments.errors import InvalidRequest
 from deployments.messages import PictureFormat
 
 from ..api.known_pictures import NONE, Known, as_unread
@@ -21,29 +21,21 @@ from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal
 from ..http.off_loop import off_loop
 from ..pictures import loose_pictures as loose
-from ..pictures.holds import holds
-from ..pictures.in_thread import ROOM_S, in_thread
-from ..pictures.picture_files import Damaged, Pictures, open_pictures
-from ..pictures.picture_service import PICTURE_ID
+from ..pictures.in_thread import in_thread
+from ..pictures.picture_files import Pictures, open_pictures
 from ..state.disk_space import DiskSpace
 from ..state.open_state import open_state
-from ..state.storage_budget import StorageBudget, StorageFull
-from ..telemetry.logs import logger
+from ..state.storage_budget import StorageBudget
 from ..webhooks.targets import Forbidden, check_url
-from .damaged_pictures import WAIT_S, Outcome, paint_again, refuse
-from .job_admission import Beside, BudgetSpent, KeyEnded, OtherBody, PicturesGone, TooManyWaiting
+from .job_admission import Beside, BudgetSpent, refusals_in_words
 from .job_ids import NO_JOB, Result, check_job_id, cursor_of, found_job, place_of
 from .job_schema import JobRequest
 from .job_store import JobStore, new_job_id
-from .kept_scenes import picture_in, response_in
+from .kept_scenes import KeptScenes, OnDamage, ignore
 from .open_work import OpenJob, open_jobs
 from .scene_jobs import admit_all, name_loras
 from .single_layers import SingleLayerRequest
 from .states import ENDED, JobState, NewScene, SceneState
-
-UNKNOWN_S = 30.0
-"""The seconds until some scenes are done, where none was lately."""
-NO_SCENE = "this job has no such scene, or no picture of it"
 
 
 @dataclass(frozen=True)
@@ -74,6 +66,11 @@ class JobService:
         return open_pictures(self._config.jobs.pictures_place(self._config.state_folder))
 
     @cached_property
+    def kept_scenes(self) -> KeptScenes:
+        """Return the reader of kept pictures. Raises what opening a store raises, so it is for threads."""
+        return KeptScenes(self._store, self._pictures, self._config.jobs.max_repaints)
+
+    @cached_property
     def _disk(self) -> DiskSpace:
         return DiskSpace(self._config.jobs, self._config.state_folder)
 
@@ -101,9 +98,17 @@ class JobService:
         )
         names = frozenset(picture.name for picture in pictures.values())
         token_id = None if budget is None else budget.token.id
-        keep = partial(self._submit, owner, job_id, scenes, digest, key, key_id, url, names, beside, token_id)
+        most = self._config.jobs.max_waiting_scenes
+
+        def keep() -> JobState:
+            _ = self._pictures  # Where none can be kept, no job is taken.
+            to_keep = scenes, None, digest, key, most, key_id, self.budget(), url, names, beside, token_id
+            state = self._store.counts(owner, self._store.submit(job_id, owner, *to_keep))
+            assert state is not None  # noqa: S101 (it was committed a line ago)
+            return state
+
         try:
-            with self.refusals_in_words():
+            with refusals_in_words(most):
                 return await self.in_thread(keep)
         except BudgetSpent as spent:
             assert budget is not None  # noqa: S101 (no other has a budget)
@@ -126,13 +131,13 @@ class JobService:
         scenes = await _admitting(requested)(
             lambda: admit_all(requested.scenes, "", self._config, owner, as_unread(pictures))
         )
+        most = self._config.jobs.max_waiting_scenes
 
         def look() -> JobState | None:
-            most = self._config.jobs.max_waiting_scenes
             earlier = self._store.would_submit(owner, scenes, digest, key, most, key_id, self.budget())
             return self._store.counts(owner, earlier) if earlier else None
 
-        with self.refusals_in_words():
+        with refusals_in_words(most):
             return await self.in_thread(look)
 
     async def earlier(self, owner: str, digest: str, key: str | None) -> JobState | None:
@@ -142,7 +147,7 @@ class JobService:
             job_id = self._store.earlier(owner, key, digest)
             return self._store.counts(owner, job_id) if job_id else None
 
-        with self.refusals_in_words():
+        with refusals_in_words(self._config.jobs.max_waiting_scenes):
             return await self.in_thread(look)
 
     def _webhook_url(self, requested: JobRequest | Alone) -> str | None:
@@ -154,61 +159,6 @@ class JobService:
         except Forbidden as error:
             raise InvalidRequest(f"webhook.url {error}", "webhook.url") from None
         return requested.webhook.url
-
-    @contextmanager
-    def refusals_in_words(self) -> Iterator[None]:
-        """Raise what the store refuses in the words of an answer."""
-        try:
-            yield
-        except StorageFull as full:
-            raise Refusal(507, "insufficient_storage", str(full), retry_after_s=ROOM_S) from None
-        except KeyEnded:
-            raise Refusal(401, "unauthenticated", "this key has ended") from None
-        except PicturesGone:
-            message = "a picture that this job starts from has just expired or was removed"
-            raise InvalidRequest(message, "scenes") from None
-        except OtherBody:
-            message = "this Idempotency-Key was used for another body in the last 24 hours"
-            raise InvalidRequest(message, "Idempotency-Key") from None
-        except TooManyWaiting as full:
-            most = self._config.jobs.max_waiting_scenes
-            message = f"at most {most} scenes may wait at once; come back when some are done"
-            raise Overloaded(message, retry_after_s=full.retry_after_s or UNKNOWN_S) from None
-
-    def _submit(
-        self,
-        owner: str,
-        job_id: str,
-        scenes: list[NewScene],
-        digest: str,
-        key: str | None,
-        key_id: str | None,
-        webhook_url: str | None,
-        pictures: Collection[str],
-        beside: Beside | None,
-        token_id: str | None,
-    ) -> JobState:
-        settings = self._config.jobs
-        _ = self._pictures  # Where none can be kept, no job is taken.
-        budget, most = self.budget(), settings.max_waiting_scenes
-        job_id = self._store.submit(
-            job_id,
-            owner,
-            scenes,
-            None,
-            digest,
-            key,
-            most,
-            key_id,
-            budget,
-            webhook_url,
-            pictures,
-            beside,
-            token_id,
-        )
-        state = self._store.counts(owner, job_id)
-        assert state is not None  # noqa: S101 (it was committed a line ago)
-        return state
 
     def budget(self) -> StorageBudget:
         """Return what one tenant may keep."""
@@ -273,70 +223,10 @@ class JobService:
         return page, cursor_of(page[-1]) if len(found) > limit else None
 
     async def scene(
-        self,
-        owner: str,
-        job_id: str,
-        number: int,
-        whole: bool,
-        on_damage: Callable[[Outcome], None] = lambda outcome: None,
+        self, owner: str, job_id: str, number: int, whole: bool, on_damage: OnDamage = ignore
     ) -> tuple[SceneState, bytes, PictureFormat | None]:
-        """Return a scene's picture and format.
-
-        Where `whole`, its answer as JSON and None, if it was kept.
-
-        Raises Refusal 404 where there is none, or none yet. Where it is damaged: NotReady while it is painted
-        again, Refusal 410 where it cannot be; `on_damage` is called by the first that finds it.
-        """
-        return await self.in_thread(lambda: self.read(owner, job_id, number, whole, on_damage))
-
-    def read(
-        self,
-        owner: str,
-        job_id: str,
-        number: int,
-        whole: bool,
-        on_damage: Callable[[Outcome], None] = lambda outcome: None,
-    ) -> tuple[SceneState, bytes, PictureFormat | None]:
-        """Do what `scene` does, in a thread of the caller's own."""
-        check_job_id(job_id)
-        scene = self._store.scene(owner, job_id, number)
-        refuse(scene)
-        if scene is None or scene.picture is None:
-            raise Refusal(404, "not_found", NO_SCENE)
-        kept = self._intact(owner, job_id, scene, on_damage)
-        response = response_in(kept) if whole else None
-        return (scene, response, None) if response else (scene, picture_in(kept), scene.format)
-
-    def input_file(self, holder: str, owner: str, picture_id: str) -> bytes:
-        """Return a picture that `holder` holds, in a thread of the caller's own. Raises Refusal 410.
-
-        All tenants' files are in one place, so that an id alone opens none.
-        """
-        found = PICTURE_ID.fullmatch(picture_id)
-        if found is None or not holds(self._store.engine, holder, owner, found[1]):
-            raise Refusal(410, "gone", "a picture that this starts from is kept no more: upload it again")
-        try:
-            return self._pictures.get(found[1])
-        except Damaged as damage:
-            message = f"a picture that this starts from was found {damage.how}: upload it again"
-            raise Refusal(410, "gone", message) from None
-
-    def _intact(
-        self, owner: str, job_id: str, scene: SceneState, on_damage: Callable[[Outcome], None]
-    ) -> bytes:
-        assert scene.picture is not None  # noqa: S101 (its caller has looked)
-        for last in (False, True):  # Twice: not every store behind fsspec puts a whole file at once.
-            try:
-                return self._pictures.get(scene.picture)
-            except Damaged as damage:
-                if last:
-                    most = self._config.jobs.max_repaints
-                    outcome = paint_again(self._store.engine, job_id, scene, damage.how, most)
-                    if outcome is not None:
-                        logger.warning("scene %d of job %s: %s; %s", scene.number, job_id, damage, outcome)
-                        on_damage(outcome)
-        refuse(self._store.scene(owner, job_id, scene.number))
-        raise NotReady("the kept picture is being replaced", retry_after_s=WAIT_S)
+        """Return a scene's picture and format, as KeptScenes.read does."""
+        return await self.in_thread(lambda: self.kept_scenes.read(owner, job_id, number, whole, on_damage))
 
     @property
     def engine(self) -> Engine:

@@ -1,4 +1,4 @@
-"""The kept file of a job's scene: its picture, or its whole answer where its layers were requested.
+"""Write and read the kept file of a job's scene: its picture, or its whole answer where it has layers.
 
 Both are one file. An answer is JSON, which begins with a brace; no picture does.
 """
@@ -8,11 +8,26 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from deployments.errors import NotReady
+from deployments.messages import PictureFormat
+
+from ..http.error_responses import Refusal
+from ..pictures.holds import holds
+from ..pictures.picture_files import Damaged, Pictures
+from ..pictures.picture_service import PICTURE_ID
+from ..telemetry.logs import logger
+from .damaged_pictures import WAIT_S, Outcome, paint_again, refuse
+from .job_ids import check_job_id
+from .job_store import JobStore
 from .single_layers import Painted
+from .states import SceneState
 
 BRACE = b"{"
+NO_SCENE = "this job has no such scene, or no picture of it"
+OnDamage = Callable[[Outcome], None]
+"""Called by the first that finds a kept picture damaged, with what becomes of it."""
 
 
 def kept_file(scene: Painted, request_id: str, degraded: Sequence[str] = ()) -> bytes:
@@ -44,3 +59,62 @@ def picture_in(kept: bytes) -> bytes:
 def response_in(kept: bytes) -> bytes | None:
     """Return the JSON of a kept file, or None where only the picture was kept."""
     return kept if kept.startswith(BRACE) else None
+
+
+def ignore(outcome: Outcome) -> None:
+    """Do nothing about a damaged picture but what is done anyway."""
+
+
+class KeptScenes:
+    """Read the kept pictures of scenes. All of it blocks. `max_repaints`: of one that is damaged."""
+
+    def __init__(self, store: JobStore, pictures: Pictures, max_repaints: int) -> None:
+        self._store = store
+        self._pictures = pictures
+        self._max_repaints = max_repaints
+
+    def read(
+        self, owner: str, job_id: str, number: int, whole: bool, on_damage: OnDamage = ignore
+    ) -> tuple[SceneState, bytes, PictureFormat | None]:
+        """Return a scene's picture and format.
+
+        Where `whole`, its answer as JSON and None, if it was kept.
+
+        Raises Refusal 404 where there is none, or none yet. Where it is damaged: NotReady while it is painted
+        again, Refusal 410 where it cannot be.
+        """
+        check_job_id(job_id)
+        scene = self._store.scene(owner, job_id, number)
+        refuse(scene)
+        if scene is None or scene.picture is None:
+            raise Refusal(404, "not_found", NO_SCENE)
+        kept = self._intact(owner, job_id, scene, scene.picture, on_damage)
+        response = response_in(kept) if whole else None
+        return (scene, response, None) if response else (scene, picture_in(kept), scene.format)
+
+    def input_file(self, holder: str, owner: str, picture_id: str) -> bytes:
+        """Return a picture that `holder` holds. Raises Refusal 410.
+
+        All tenants' files are in one place, so that an id alone opens none.
+        """
+        found = PICTURE_ID.fullmatch(picture_id)
+        if found is None or not holds(self._store.engine, holder, owner, found[1]):
+            raise Refusal(410, "gone", "a picture that this starts from is kept no more: upload it again")
+        try:
+            return self._pictures.get(found[1])
+        except Damaged as damage:
+            message = f"a picture that this starts from was found {damage.how}: upload it again"
+            raise Refusal(410, "gone", message) from None
+
+    def _intact(self, owner: str, job_id: str, scene: SceneState, picture: str, on_damage: OnDamage) -> bytes:
+        for last in (False, True):  # Twice: not every store behind fsspec puts a whole file at once.
+            try:
+                return self._pictures.get(picture)
+            except Damaged as damage:
+                if last:
+                    outcome = paint_again(self._store.engine, job_id, scene, damage.how, self._max_repaints)
+                    if outcome is not None:
+                        logger.warning("scene %d of job %s: %s; %s", scene.number, job_id, damage, outcome)
+                        on_damage(outcome)
+        refuse(self._store.scene(owner, job_id, scene.number))
+        raise NotReady("the kept picture is being replaced", retry_after_s=WAIT_S)

@@ -50,6 +50,16 @@ def seen_by(request: Request) -> str | None:
     return None if is_admin(request) else tenant_of(request)
 
 
+def owner_listed(request: Request, query: ListQuery, what: str) -> str | None:
+    """Return the tenant whose jobs, or stories, a list has; None for all tenants'. Raises Refusal 403."""
+    whose = seen_by(request)
+    if query.tenant is None:
+        return whose
+    if whose is not None and query.tenant != whose:
+        raise Refusal(403, "forbidden", f"only an admin's key lists another tenant's {what}", "tenant")
+    return query.tenant
+
+
 def is_admin(request: Request) -> bool:
     key = key_of(request)
     return key is not None and "admin" in key.scopes
@@ -102,11 +112,7 @@ def job_routes(
     @router.get("/v1/jobs", response_model=JobList, openapi_extra=describe_query(ListQuery))
     async def list_jobs(request: Request) -> Response:
         requested = parse(dict(request.query_params), ListQuery)
-        whose, all_ = seen_by(request), is_admin(request)
-        if requested.tenant is not None:
-            if not all_ and requested.tenant != whose:
-                raise Refusal(403, "forbidden", "only an admin's key lists another tenant's jobs", "tenant")
-            whose = requested.tenant
+        whose, all_ = owner_listed(request, requested, "jobs"), is_admin(request)
         budget = budget_of(request)
         own = None if budget is None else submitted_with(budget.token.id)
         jobs, cursor = await service.page(whose, requested.limit, requested.after, own)

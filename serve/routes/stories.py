@@ -2,55 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from deployments.errors import InvalidRequest
 
-from ..api.layer_schema import PictureInput
-from ..api.members import Member, member_of
+from ..api.members import member_of
 from ..api.response_schema import SceneResponse
 from ..api.responses import FORMATS
 from ..auth.middleware import key_of, tenant_of
 from ..cast.cast_service import CastService
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph
-from ..http.body import abandon_with_client, digest_of, parse, read_json, understand
-from ..http.error_responses import Refusal
-from ..http.file_body import FileBody
-from ..http.paths import is_head, link
+from ..http.body import digest_of, parse, read_json, understand
+from ..http.paths import link
 from ..http.rendering import JsonResponse
 from ..jobs.job_schema import ListQuery
 from ..jobs.job_service import JobService
 from ..jobs.states import JobState
 from ..openapi.fragments import describe_body, describe_query, responses_of
 from ..pictures.picture_service import PictureService
-from ..stories.book_files import BookFile
-from ..stories.book_making import MEDIA_TYPES, PSD, Kind, StoryBooks
 from ..stories.kept_story import Story
-from ..stories.story_answers import LanguageQuery, PageState, StoryAccepted, StoryList, StoryResponse
+from ..stories.story_answers import PageState, StoryAccepted, StoryList, StoryResponse
+from ..stories.story_pictures import by_ids, of_cast, with_kept
+from ..stories.story_refusals import busy
 from ..stories.story_responses import accepted, page_state, story_events, summary, whole
 from ..stories.story_schema import PageChange, RepaintRequest, StoryChange, StoryRequest
-from ..stories.story_service import ATTEMPTS, StoryService, StoryState, busy, by_ids, with_kept
-from ..stories.story_store import Changed
-from .charges import at_once, charged, check_budget
+from ..stories.story_service import ATTEMPTS, StoryService
+from ..stories.story_store import Changed, StoryState
+from .books import book_routes
+from .charges import check_budget
 from .input_pictures import keeping_inputs, of_scene
 from .job_streams import EVENTS_RESPONSES, JobStreams, describe_last_event
 from .job_submission import idempotency_key
-from .jobs import KEPT, SCENE_BYTES, describe_idempotency, is_admin, seen_by
+from .jobs import KEPT, SCENE_BYTES, describe_idempotency, is_admin, owner_listed, seen_by
 from .kept_scene import kept_scene, number_of
-
-PRIVATE = {"Cache-Control": "private, no-cache"}
-BOOKS: Mapping[Kind, str] = {
-    "pdf": "Make a PDF: a cover, and each page's picture with its text below.",
-    "epub": "Make an EPUB 3 of fixed layout.",
-    "zip": "Make a ZIP of the pictures, their layers, and the story.json that makes the story again.",
-}
 
 
 def story_routes(
@@ -59,7 +48,6 @@ def story_routes(
     router = APIRouter()
     jobs = JobService(config)
     service = StoryService(config, jobs)
-    books = StoryBooks(config, jobs, service)
     streams = JobStreams(config.limits, jobs)
     own = {name: getattr(config.jobs, name) for name in ("max_json_bytes", "max_json_values")}
     limits = config.limits.model_copy(update=own)
@@ -90,31 +78,6 @@ def story_routes(
             found = await cast.members(tenant, missing)
             return replace(story, members={**story.members, **found})
         return story
-
-    async def made(
-        request: Request, megapixels: float, media_type: str, making: Coroutine[Any, Any, BookFile]
-    ) -> Response:
-        """Answer with a file that is made now, and charge for it. For HEAD none is made."""
-        if is_head(request):
-            making.close()
-            response = Response(media_type=media_type, headers=PRIVATE)
-            del response.headers["Content-Length"]  # Nobody knows it before the file is made.
-            return response
-        work = charged(request, at_once(request, megapixels), lambda: True, making)
-        found = await abandon_with_client(request, work)
-        return FileBody(found.file, found.size, found.media_type, PRIVATE)
-
-    def book_route(kind: Kind) -> Callable[[Request, str], Awaitable[Response]]:
-        async def book(request: Request, story_id: str) -> Response:
-            asked = parse(dict(request.query_params), LanguageQuery)
-            tenant = tenant_of(request)
-            state, language = await books.ready(tenant, story_id, asked.language)
-            making = books.make(tenant, state, language, kind)
-            return await made(request, books.megapixels(state.story), MEDIA_TYPES[kind], making)
-
-        book.__name__ = f"{kind}_of_story"
-        book.__doc__ = BOOKS[kind]
-        return book
 
     @router.post(
         "/v1/stories",
@@ -155,11 +118,7 @@ def story_routes(
     @router.get("/v1/stories", response_model=StoryList, openapi_extra=describe_query(ListQuery))
     async def list_stories(request: Request) -> Response:
         requested = parse(dict(request.query_params), ListQuery)
-        whose, all_ = seen_by(request), is_admin(request)
-        if requested.tenant is not None:
-            if not all_ and requested.tenant != whose:
-                raise Refusal(403, "forbidden", "only an admin's key lists other tenants' stories", "tenant")
-            whose = requested.tenant
+        whose, all_ = owner_listed(request, requested, "stories"), is_admin(request)
         found, cursor = await service.page(whose, requested.limit, requested.after)
         data = [summary(job, title, all_).model_dump(exclude_none=True) for job, title in found]
         return JSONResponse({"data": data, "next": cursor})
@@ -263,29 +222,7 @@ def story_routes(
                 return taken(request, await service.job(tenant, story_id))
         raise busy()
 
-    for kind, media_type in MEDIA_TYPES.items():
-        router.add_api_route(
-            f"/v1/stories/{{story_id}}/book.{kind}",
-            book_route(kind),
-            methods=["GET"],
-            response_class=Response,
-            responses=responses_of("the book", (media_type,), ("Cache-Control",)),
-            openapi_extra=describe_query(LanguageQuery),
-        )
-
-    @router.get(
-        "/v1/stories/{story_id}/pages/{index}/page.psd",
-        response_class=Response,
-        responses=responses_of("the layers", (PSD,), ("Cache-Control",)),
-    )
-    async def psd_of_page(request: Request, story_id: str, index: str) -> Response:
-        """Make a PSD of a page: the place, each figure where it stands, and the finished picture on top."""
-        tenant = tenant_of(request)
-        state = await service.find(tenant, story_id)
-        number = number_of(index)
-        books.check_psd(state, number)
-        megapixels = books.megapixels(state.story, number)
-        return await made(request, megapixels, PSD, books.make_psd(tenant, state, number))
+    router.include_router(book_routes(config, jobs, service))
 
     @router.get(
         "/v1/stories/{story_id}/events",
@@ -310,12 +247,3 @@ def size_of(state: StoryState) -> int:
 def has_body(request: Request) -> bool:
     """Return whether a request has a body, as its headers say."""
     return request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
-
-
-def of_cast(members: Mapping[str, Member]) -> list[tuple[str, PictureInput]]:
-    """Return the pictures of a story's cast, each after its parameter's path."""
-    return [
-        (f"cast.{name}.references.{index}", picture)
-        for name, member in members.items()
-        for index, picture in enumerate(member.references)
-    ]

@@ -27,7 +27,9 @@ from ..pictures.holds import story_holder
 from .book_files import BookFile, BookFiles, Making
 from .book_texts import alt_text, book_language, book_texts, chosen_fonts
 from .kept_story import Story, as_json
-from .story_service import NO_PICTURE, StoryService, StoryState, page_of
+from .story_refusals import NO_PICTURE, page_of
+from .story_service import StoryService
+from .story_store import StoryState
 
 Kind = Literal["pdf", "epub", "zip"]
 MEDIA_TYPES: Mapping[Kind, str] = {
@@ -191,7 +193,7 @@ class StoryBooks:
             holder = story_holder(state.job.id)
             for picture_id in sorted(state.story.picture_ids()):
                 making.between()
-                yield picture_id, self._jobs.input_file(holder, owner, picture_id)
+                yield picture_id, self._jobs.kept_scenes.input_file(holder, owner, picture_id)
 
         write_zip(sent_again(state.story), kept_files(), inputs(), making.file)
 
@@ -199,7 +201,7 @@ class StoryBooks:
         self, owner: str, state: StoryState, number: int, whole: bool
     ) -> tuple[bytes, PictureFormat | None]:
         """Return the kept file of a page, as it was seen. Raises NotReady where it is painted again since."""
-        scene, data, kind = self._jobs.read(owner, state.job.id, number, whole)
+        scene, data, kind = self._jobs.kept_scenes.read(owner, state.job.id, number, whole)
         if scene.status in WAITING or scene.picture != state.job.scenes[number].picture:
             raise NotReady(f"page {number} is being painted again", retry_after_s=AGAIN_S)
         return data, kind

@@ -111,15 +111,3 @@ def title_at_start(start: str) -> str | dict[str, str]:
     """Return the title of a kept story, whose first field it is, from its first TITLE_END_CHARS."""
     title: str | dict[str, str] = json.JSONDecoder().raw_decode(start, len(_TITLE_START))[0]
     return title
-
-
-def with_ids(value: Any, ids: Mapping[str, str]) -> Any:
-    """Return JSON whose inline pictures are named by their ids, which `ids` holds by their base64."""
-    if isinstance(value, list):
-        return [with_ids(each, ids) for each in value]
-    if not isinstance(value, dict):
-        return value
-    inline = value.get("b64_json")
-    if isinstance(inline, str) and inline in ids:
-        return {"id": ids[inline]}
-    return {name: with_ids(each, ids) for name, each in value.items()}

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TypeVar
 
+from deployments.errors import InvalidRequest
 from scenewright.stories import description_seed
 
 from ..api.layer_schema import Layer
@@ -13,6 +14,7 @@ from ..api.members import Member, with_members
 from ..api.resolve import SEEDS
 from ..api.scene_schema import Merge, SceneRequest
 from ..config.service_config import ServiceConfig
+from .kept_story import Story
 from .layer_styles import LayerStyles
 from .story_schema import StoryPage, StoryRequest
 
@@ -50,6 +52,21 @@ def scene_of(
     changes = {"characters": styled, "background": styles.apply(place, "background", "background.")}
     styles.check_used()
     return scene.model_copy(update=changes)
+
+
+def scenes_of(story: Story, config: ServiceConfig) -> list[SceneRequest]:
+    """Return the scenes of all pages. Raises InvalidRequest with the parameter's path in the story."""
+    return [scene_in_story(story, number, config) for number in range(len(story.request.pages))]
+
+
+def scene_in_story(story: Story, number: int, config: ServiceConfig) -> SceneRequest:
+    """Return a page's scene. Raises InvalidRequest with the parameter's path in the story."""
+    try:
+        return scene_of(story.request, story.request.pages[number], story.members, config)
+    except InvalidRequest as error:
+        in_page = not str(error.param).startswith("style.")
+        param = f"pages.{number}.{error.param}" if in_page else error.param
+        raise type(error)(error.message, param) from None
 
 
 def shown_in(page: StoryPage, members: Mapping[str, Member]) -> str:

@@ -12,7 +12,7 @@ from ..jobs.job_schema import SceneError
 from ..jobs.states import JobState, SceneState
 from .kept_story import Story
 from .story_answers import PageState, StoryAccepted, StoryResponse, StorySummary
-from .story_service import StoryState
+from .story_store import StoryState
 from .texts import languages_of
 
 EVENT_NAMES = {"job.progress": "story.progress", "scene.ended": "page.ended", "job.ended": "story.ended"}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import partial
 
 from deployments.errors import InvalidRequest
@@ -21,36 +20,29 @@ from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal
 from ..http.off_loop import off_loop
 from ..jobs.damaged_pictures import Outcome
+from ..jobs.job_admission import refusals_in_words
 from ..jobs.job_schema import JobRequest
 from ..jobs.job_service import JobService
 from ..jobs.scene_jobs import admit_one, name_loras
 from ..jobs.states import JobState, SceneState
-from ..pictures.picture_service import id_of
 from . import story_store
-from .kept_story import Story, as_json, changed_page, changed_story, letters_of, with_ids
-from .pages import scene_of
-from .story_schema import PageChange, RepaintRequest, StoryChange, StoryPage, StoryRequest
+from .kept_story import Story, changed_page, changed_story, letters_of
+from .pages import scene_in_story, scenes_of
+from .story_refusals import (
+    CANCELLED,
+    NO_PICTURE,
+    NO_STORY,
+    busy,
+    check_letters,
+    of_pages,
+    of_stories,
+    page_of,
+)
+from .story_schema import PageChange, RepaintRequest, StoryChange, StoryRequest
+from .story_store import StoryState
 
-NO_STORY = "there is no such story"
-NO_PAGE = "this story has no such page"
-NO_PICTURE = "this story has no such page, or no picture of it"
-CANCELLED = "this story was cancelled, and no page of it is painted again"
-MAX_LETTERS = 1_000_000
 ATTEMPTS = 5
 """How often a change is tried while others change the same story."""
-
-
-@dataclass(frozen=True)
-class StoryState:
-    """A story, its job, and what was said of its painted pages' pictures."""
-
-    kept: story_store.KeptStory
-    job: JobState
-    headers: Mapping[int, Mapping[str, str]]
-
-    @property
-    def story(self) -> Story:
-        return self.kept.story
 
 
 class StoryService:
@@ -69,9 +61,10 @@ class StoryService:
 
     async def scenes(self, story: Story) -> list[SceneRequest]:
         """Return the scenes of all pages. Raises InvalidRequest with the parameter's path."""
-        return await off_loop(
-            lambda: [self._scene(story, number) for number in range(len(story.request.pages))]
-        )
+        return await off_loop(lambda: scenes_of(story, self._config))
+
+    async def _job_request(self, story: Story) -> JobRequest:
+        return JobRequest(scenes=await self.scenes(story), webhook=story.request.webhook)
 
     async def would_submit(
         self,
@@ -83,7 +76,7 @@ class StoryService:
         pictures: Collection[PictureInput],
     ) -> JobState | None:
         """Refuse what submit would whatever its pictures are. Return an earlier story with the same key."""
-        request = JobRequest(scenes=await self.scenes(story), webhook=story.request.webhook)
+        request = await self._job_request(story)
         with of_pages():
             return await self._jobs.would_submit(owner, request, digest, key, key_id, pictures)
 
@@ -100,7 +93,7 @@ class StoryService:
 
         Raises what submitting a job raises.
         """
-        request = JobRequest(scenes=await self.scenes(story), webhook=story.request.webhook)
+        request = await self._job_request(story)
         names = frozenset(picture.name for picture in pictures.values())
         beside = story_store.NewStory(await off_loop(lambda: story_store.StoryBody(story)), names)
         with of_pages():
@@ -156,10 +149,11 @@ class StoryService:
     async def change_words(self, owner: str, story_id: str, number: int, change: PageChange) -> StoryState:
         """Change what a page tells, and nothing of its picture. Raises Refusal 404 and 507."""
 
-        def changed(story: Story) -> Story:
-            return story.with_page(number, changed_page(page_of(story, number), change))
-
-        return await self._change(owner, story_id, changed)
+        return await self._change(
+            owner,
+            story_id,
+            lambda story: story.with_page(number, changed_page(page_of(story, number), change)),
+        )
 
     async def change(self, owner: str, story_id: str, change: StoryChange) -> StoryState:
         """Change the title page or the order of a story. Raises Refusal 404 and 507, and InvalidRequest."""
@@ -176,7 +170,7 @@ class StoryService:
                 story_store.change(self._jobs.engine, owner, story_id, seen, body, self._jobs.budget())
 
             try:
-                with self._jobs.refusals_in_words():
+                with refusals_in_words(self._config.jobs.max_waiting_scenes):
                     await self._jobs.in_thread(write)
             except story_store.Changed:
                 continue
@@ -203,7 +197,7 @@ class StoryService:
     async def scene(self, story: Story, number: int) -> SceneRequest:
         """Return the scene of one page. Raises InvalidRequest with the parameter's path in the page."""
         with of_pages(f"pages.{number}."):
-            return await off_loop(lambda: self._scene(story, number))
+            return await off_loop(lambda: scene_in_story(story, number, self._config))
 
     async def repaint(
         self,
@@ -222,8 +216,8 @@ class StoryService:
         """
         names = frozenset(picture.name for picture in pictures.values())
         most = self._config.jobs.max_waiting_scenes
+        scene = await self.scene(new, number)
         with of_pages(f"pages.{number}."):
-            scene = await off_loop(lambda: self._scene(new, number))
             beside = with_lora_files if name_loras([scene]) else off_loop
             kept = await beside(lambda: admit_one(scene, story_id, number, self._config, owner, pictures))
         body = await off_loop(lambda: story_store.StoryBody(new))
@@ -235,7 +229,7 @@ class StoryService:
             )
 
         try:
-            with self._jobs.refusals_in_words():
+            with refusals_in_words(self._config.jobs.max_waiting_scenes):
                 await self._jobs.in_thread(write)
         except story_store.Cancelled:
             raise InvalidRequest(CANCELLED, "story_id") from None
@@ -244,85 +238,3 @@ class StoryService:
         """Raise Refusal 404 with the message where a job is no story."""
         if not await self._jobs.in_thread(lambda: story_store.is_story(self._jobs.engine, job_id)):
             raise Refusal(404, "not_found", message)
-
-    def _scene(self, story: Story, number: int) -> SceneRequest:
-        try:
-            return scene_of(story.request, story.request.pages[number], story.members, self._config)
-        except InvalidRequest as error:
-            in_page = not str(error.param).startswith("style.")
-            param = f"pages.{number}.{error.param}" if in_page else error.param
-            raise type(error)(error.message, param) from None
-
-
-def page_of(story: Story, number: int) -> StoryPage:
-    """Return a page. Raises Refusal 404."""
-    if not 0 <= number < len(story.request.pages):
-        raise Refusal(404, "not_found", NO_PAGE)
-    return story.request.pages[number]
-
-
-def check_letters(request: StoryRequest, before: int = 0, param: str = "pages") -> None:
-    """Raise InvalidRequest where a story's texts are too long in all, and longer than `before`."""
-    if letters_of(request) > max(before, MAX_LETTERS):
-        message = f"the texts of a story may have {MAX_LETTERS} characters in all, in all its languages"
-        raise InvalidRequest(message, param)
-
-
-def busy() -> Refusal:
-    return Refusal(429, "overloaded", "this story is being changed by others", retry_after_s=1)
-
-
-@contextmanager
-def of_pages(relative_to: str = "") -> Iterator[None]:
-    """Name the parameters of scenes as those of a story's pages; without the start that a body lacks."""
-    try:
-        yield
-    except InvalidRequest as error:
-        param = str(error.param or "")
-        if param == "scenes" or param.startswith("scenes."):
-            param = f"pages{param.removeprefix('scenes')}"
-        raise type(error)(error.message, param.removeprefix(relative_to) or None) from None
-
-
-@contextmanager
-def of_stories(message: str = NO_STORY) -> Iterator[None]:
-    """Say of a job that is not there that it is a story that is not there."""
-    try:
-        yield
-    except Refusal as refusal:
-        if refusal.status != 404:
-            raise
-        raise Refusal(404, "not_found", message) from None
-
-
-def by_ids(known: Known) -> Known:
-    """Return kept pictures by the ids that a story names them by."""
-    return {PictureInput(id=id_of(picture.name)): picture for picture in known.values()}
-
-
-def kept_ids(known: Known) -> dict[str, str]:
-    """Return the ids of pictures that were sent inside of a request, by their base64."""
-    return {
-        asked.b64_json: id_of(picture.name) for asked, picture in known.items() if asked.b64_json is not None
-    }
-
-
-async def with_kept(story: Story, known: Known) -> Story:
-    """Return a story whose pictures are all named by their ids."""
-    ids = kept_ids(known)
-    return await off_loop(lambda: _with_kept(story, ids)) if ids else story
-
-
-def _with_kept(story: Story, ids: Mapping[str, str]) -> Story:
-    request = StoryRequest.model_validate(with_ids(as_json(story.request), ids))
-    request = request.model_copy(update={"webhook": story.request.webhook})
-    members = {
-        name: replace(member, references=tuple(_by_id(each, ids) for each in member.references))
-        for name, member in story.members.items()
-    }
-    return replace(story, request=request, members=members)
-
-
-def _by_id(picture: PictureInput, ids: Mapping[str, str]) -> PictureInput:
-    found = ids.get(picture.b64_json or "")
-    return picture if found is None else PictureInput(id=found)

@@ -6,7 +6,7 @@ Every function is one transaction, and raises SQLAlchemyError. Where the owner m
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, in
 
 from ..jobs.job_admission import PicturesGone, TooManyWaiting, check_key
 from ..jobs.job_rows import open_scenes, scene_row, this_job, worked_off_in_s
-from ..jobs.states import NewScene
+from ..jobs.states import JobState, NewScene
 from ..pictures.holds import hold, story_holder
 from ..state.database import now_of, reading
 from ..state.storage_budget import StorageBudget, lock_storage
@@ -66,6 +66,19 @@ class KeptStory:
     story: Story
     version: int
     bytes: int
+
+
+@dataclass(frozen=True)
+class StoryState:
+    """A story, its job, and what was said of its painted pages' pictures."""
+
+    kept: KeptStory
+    job: JobState
+    headers: Mapping[int, Mapping[str, str]]
+
+    @property
+    def story(self) -> Story:
+        return self.kept.story
 
 
 def find(engine: Engine, owner: str | None, story_id: str) -> KeptStory | None:

@@ -18,10 +18,10 @@ from serve.config.service_config import ServiceConfig
 from serve.routes import stories as routes
 from serve.state.open_state import open_state
 from serve.state.tables import pictures
-from serve.stories import kept_story, story_service
+from serve.stories import kept_story, story_pictures, story_service
 from serve.stories.kept_story import Story
+from serve.stories.story_pictures import with_kept
 from serve.stories.story_schema import StoryRequest
-from serve.stories.story_service import with_kept
 from tests.support.input_pictures import inline
 from tests.support.story_requests import TINY, page
 from tests.support.story_requests import story as a_story
@@ -42,7 +42,7 @@ async def test_pictures_are_named_by_their_ids_off_the_event_loop(monkeypatch: p
     figure = {"cast": "mira", "prompt": "walks", "image": {"b64_json": inline.b64_json}, **TINY}
     asked = Story(StoryRequest.model_validate(a_story(1) | {"pages": [page(characters=[figure])]}))
     threads = list[threading.Thread]()
-    monkeypatch.setattr(story_service, "with_ids", noting(threads, kept_story.with_ids))
+    monkeypatch.setattr(story_pictures, "with_ids", noting(threads, story_pictures.with_ids))
     kept = await with_kept(asked, {inline: InputPicture(name=name, width=8, height=8)})
     assert kept.picture_ids() == {f"pic_{name}"}
     assert threads and threading.current_thread() not in threads
