@@ -25,6 +25,7 @@ from . import responses
 from .layer_schema import Output
 from .resolve import attribution_mark, figure_options, merge_options, output_options, refuse_one_position
 from .resolve_layer import check_upscaled
+from .response_bodies import NO_LINKS, Links, layers_body, merge_body, picture_body, safety_body, size_of
 from .response_schema import GroupLayersBody, LayersBody, MergeBody, PictureBody, SafetyBody, UsageBody
 from .scene_schema import Merge, Placing
 from .wire import Wire
@@ -163,9 +164,7 @@ def _options(requested: Any) -> MergesOptions:
     return parse(requested or {}, MergesOptions)
 
 
-def merges_response(
-    request: Request, merged: MergeResult, links: responses.Links = responses.NO_LINKS
-) -> Response:
+def merges_response(request: Request, merged: MergeResult, links: Links = NO_LINKS) -> Response:
     """Answer as for a scene, but without what only painting knows: no X-Seed and no X-Backend."""
     timings = {"merge": merged.merge_ms, "output": merged.output_ms}
     headers = {
@@ -181,15 +180,15 @@ def merges_response(
         made = MergesResponse(
             id=request.state.request_id,
             created=int(time.time()),
-            image=responses.picture_body(picture, links),
-            merge=responses.merge_body(merged),
-            layers=responses.layers_body(merged, links),
+            image=picture_body(picture, links),
+            merge=merge_body(merged),
+            layers=layers_body(merged, links),
             warnings=[f"merge: {warning}" for warning in merged.warnings],
             timings_ms={name: round(ms, 2) for name, ms in timings.items()},
-            safety=responses.safety_body(picture),
+            safety=safety_body(picture),
         )
         # Not all that is None: seeds and models are, and are sent.
         sent = {"seeds": made.seeds.model_dump(), "models": made.models.model_dump()}
         return made.model_dump(exclude_none=True) | sent
 
-    return JsonResponse(body, responses.size_of(picture, *merged.layers.values()), headers=headers)
+    return JsonResponse(body, size_of(picture, *merged.layers.values()), headers=headers)

@@ -10,8 +10,8 @@ from pydantic import Field
 from deployments.messages import Picture, PictureFormat, Usage
 
 from ..http.rendering import base64_of
+from .response_bodies import NO_LINKS, Links, safety_body, usage_body
 from .response_schema import SafetyBody, UsageBody
-from .responses import NO_LINKS, Links, safety_body, usage_body
 from .wire import Wire
 
 EventName = Literal["image_generation", "image_edit"]

@@ -20,13 +20,14 @@ from deployments.messages import LayerJob, LayerResult, SheetResult
 
 from ..config.memory_budgets import work_bytes
 from ..config.service_config import ServiceConfig
+from ..graph.bill import usage_of
 from ..http.rendering import base64_of
 from .known_pictures import Known
 from .layer_schema import CharacterRequest, Layer
 from .members import Member, with_members
 from .resolve import admit_layer
+from .response_bodies import safety_body, usage_body
 from .response_schema import CastShown, PictureBody, SafetyBody, UsageBody
-from .responses import safety_body, usage_body, usage_of
 from .wire import Deadline, Prompt, Wire
 
 MAX_POSES = 16

@@ -5,7 +5,7 @@ A bill belongs to the context in which it was opened, so the tasks that are made
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -74,3 +74,8 @@ def count_picture() -> None:
     """Write one finished picture on the bill, if there is one."""
     if bill := _bill.get():
         bill.pictures += 1
+
+
+def usage_of(layers: Iterable[LayerResult]) -> Usage:
+    """Return what the layers took together."""
+    return sum((layer.usage for layer in layers), Usage())

@@ -77,3 +77,27 @@ class SceneResult:
     def consistency(self) -> dict[str, float]:
         """Return how like their references the members of the cast are, by path, as far as it is known."""
         return {path: layer.consistency for path, layer in self.named_layers if layer.consistency is not None}
+
+    @property
+    def degraded(self) -> list[str]:
+        """Return what differs from the request, each after its layer's path."""
+        return [f"{name}: {how}" for name, layer in self.named_layers for how in layer.degraded]
+
+    @property
+    def timings_ms(self) -> dict[str, float]:
+        """Return the milliseconds of each stage, such as `character-queue` or `merge`."""
+        timings = dict[str, float]()
+        for name, layer in self.named_layers:
+            timings |= stages_ms(layer, f"{name.replace('characters.', 'character-')}-")
+        return timings | {"merge": self.merged.merge_ms, "output": self.merged.output_ms}
+
+
+def stages_ms(layer: LayerResult, prefix: str = "") -> dict[str, float]:
+    """Return the milliseconds of each stage of a layer, by name."""
+    timings = layer.timings
+    return {
+        f"{prefix}queue": timings.queue_ms,
+        f"{prefix}encode": timings.encode_ms,
+        f"{prefix}denoise": timings.denoise_ms,
+        f"{prefix}decode": timings.decode_ms,
+    }

@@ -10,7 +10,8 @@ from deployments.merge_work import MEGA, upscaled_px
 from deployments.messages import LayerJob, LayerKind, OutputOptions, Picture
 
 from ..api.layer_schema import LayerRequest
-from ..api.responses import layer_body, layer_headers, picture_headers, scene_body, scene_headers
+from ..api.response_bodies import layer_body, scene_body
+from ..api.responses import layer_headers, picture_headers, scene_headers
 from ..graph.other_renders import render_cutout, render_layer
 from ..graph.scene import Graph, scene_megapixels
 from ..graph.scene_job import SceneJob, SceneResult

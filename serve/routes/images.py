@@ -17,7 +17,7 @@ from ..api.openai_generations import ImagesRequest
 from ..api.openai_request import OpenAIRequest
 from ..api.openai_responses import EventName, ImagesResponse, images_body
 from ..api.resolve import deadline_of
-from ..api.responses import NO_LINKS, Links, size_of
+from ..api.response_bodies import NO_LINKS, Links, size_of
 from ..cast.cast_service import CastService
 from ..config.service_config import ServiceConfig
 from ..graph.replica_calls import all_or_none

@@ -15,6 +15,7 @@ from ..api import responses
 from ..api.known_pictures import named_pictures
 from ..api.layer_schema import CharacterRequest, LayerRequest, StreamQuery
 from ..api.resolve import admit_layer, deadline_of, output_options
+from ..api.response_bodies import NO_LINKS, Links
 from ..api.response_schema import LayerResponse
 from ..auth.middleware import tenant_of
 from ..cast.cast_service import CastService
@@ -116,15 +117,13 @@ def layer_routes(
         request: Request,
         requested: LayerRequest,
         paint: Callable[[], Coroutine[Any, Any, tuple[LayerResult, Picture]]],
-    ) -> tuple[LayerResult, Picture, responses.Links]:
+    ) -> tuple[LayerResult, Picture, Links]:
         layer, picture = await paint()
         return layer, picture, await links_of(request, requested, (picture,))
 
-    async def links_of(
-        request: Request, requested: LayerRequest, pictures: Iterable[Picture]
-    ) -> responses.Links:
+    async def links_of(request: Request, requested: LayerRequest, pictures: Iterable[Picture]) -> Links:
         if requested.output.sent_as != "url":
-            return responses.NO_LINKS
+            return NO_LINKS
         return await linked(request, results, pictures)
 
     @router.post(

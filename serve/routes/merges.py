@@ -17,7 +17,7 @@ from ..api.merge_request import (
     merges_response,
     read_options,
 )
-from ..api.responses import NO_LINKS, Links
+from ..api.response_bodies import NO_LINKS, Links
 from ..auth.middleware import tenant_of
 from ..config.service_config import ServiceConfig
 from ..graph.other_renders import render_upload

@@ -16,10 +16,11 @@ from ..api.layer_schema import CharacterRequest
 from ..api.openai_request import OpenAIRequest
 from ..api.openai_responses import EventName, completed_image, partial_image
 from ..api.resolve import admit_layer, admit_scene, output_options
-from ..api.responses import size_of
+from ..api.response_bodies import size_of
 from ..api.scene_schema import SceneRequest
 from ..auth.middleware import tenant_of
 from ..config.service_config import ServiceConfig
+from ..graph.bill import usage_of
 from ..graph.other_renders import render_cutout, render_layer
 from ..graph.scene import Graph, OnSceneEvent, render
 from ..graph.scene_job import SceneJob
@@ -92,7 +93,7 @@ class Painting:
         """Return the picture and its headers. Raises what deployments.errors draws."""
         if isinstance(self._job, SceneJob):
             scene = await render(graph, self._job, on_event)
-            self.used = responses.usage_of(scene.layers)
+            self.used = usage_of(scene.layers)
             return scene.merged.picture, responses.scene_headers(scene)
         if isinstance(self._wire, CharacterRequest) and self._wire.cutout:
             layer, picture = await render_cutout(graph, self._job, self._output)

@@ -12,7 +12,8 @@ from deployments.merge_work import read_megapixels
 from deployments.messages import Picture, PictureJob
 
 from ..api.picture_answer import PictureAnswer
-from ..api.responses import safety_body, wants_json
+from ..api.response_bodies import safety_body
+from ..api.responses import wants_json
 from ..auth.middleware import refuse_token, tenant_of
 from ..config.service_config import ServiceConfig
 from ..graph.other_renders import read_picture

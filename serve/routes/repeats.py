@@ -15,7 +15,8 @@ from fastapi import Request, Response
 from deployments.errors import DeadlineExceeded, InvalidRequest, NotReady
 from deployments.imaging.files.picture_encoding import media_type
 
-from ..api.responses import scene_body, scene_headers, wants_events, wants_json
+from ..api.response_bodies import scene_body
+from ..api.responses import scene_headers, wants_events, wants_json
 from ..auth.middleware import tenant_of
 from ..graph.scene_job import SceneResult
 from ..http.body_limits import hold_answer

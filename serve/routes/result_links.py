@@ -9,7 +9,7 @@ from fastapi import Request
 from deployments.merge_work import written_px
 from deployments.messages import LayerJob, Picture, UploadJob
 
-from ..api.responses import Links
+from ..api.response_bodies import Links
 from ..auth.middleware import tenant_of
 from ..graph.scene_job import SceneJob
 from ..http.paths import address

@@ -9,7 +9,7 @@ from typing import Any
 
 from deployments.messages import LayerEvent, LayerJob, LayerResult, OutputOptions, Picture, QueueEvent
 
-from ..api import responses
+from ..api.response_bodies import NO_LINKS, Links, layer_body, pictures_of, scene_body, size_of
 from ..graph.other_renders import render_layer
 from ..graph.scene import Graph, render
 from ..graph.scene_job import SceneJob, SceneResult
@@ -17,13 +17,13 @@ from ..graph.scene_previews import ScenePreviews
 from ..http.rendering import later
 from ..http.sse import Event, EventProducer
 
-LinkAll = Callable[[Iterable[Picture]], Awaitable[responses.Links]]
-Finish = Callable[[SceneResult], Awaitable[responses.Links]]
+LinkAll = Callable[[Iterable[Picture]], Awaitable[Links]]
+Finish = Callable[[SceneResult], Awaitable[Links]]
 """Keep what is to be kept of the pictures, and return the links to those that are to be sent as such."""
 
 
-async def _no_links(painted: Iterable[Picture] | SceneResult) -> responses.Links:
-    return responses.NO_LINKS
+async def _no_links(painted: Iterable[Picture] | SceneResult) -> Links:
+    return NO_LINKS
 
 
 def scene_events(graph: Graph, job: SceneJob, previews: int, finish: Finish = _no_links) -> EventProducer:
@@ -45,8 +45,8 @@ def scene_events(graph: Graph, job: SceneJob, previews: int, finish: Finish = _n
 
         async with ScenePreviews(graph, job.merge, on_preview) as composed:
             result = await render(graph, job, on_item)
-        links, size = await finish(result), responses.size_of(*responses.pictures_of(result))
-        body = later(lambda: responses.scene_body(job.merge.request_id, result, links), size)
+        links, size = await finish(result), size_of(*pictures_of(result))
+        body = later(lambda: scene_body(job.merge.request_id, result, links), size)
         on_event(Event("scene.completed", body))
 
     return produce
@@ -64,8 +64,8 @@ def layer_events(
 
         watched = replace(job, previews=previews, queue_events=True)
         layer, picture = await render_layer(graph, watched, output, on_item)
-        links, size = await link_all((picture,)), responses.size_of(picture)
-        body = later(lambda: responses.layer_body(job.request_id, layer, picture, links), size)
+        links, size = await link_all((picture,)), size_of(picture)
+        body = later(lambda: layer_body(job.request_id, layer, picture, links), size)
         on_event(Event("layer.completed", body))
 
     return produce

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from ..api import responses
 from ..api.layer_schema import StreamQuery
 from ..api.resolve import admit_scene, deadline_of
+from ..api.response_bodies import NO_LINKS, Links, pictures_of
 from ..api.response_schema import SceneResponse
 from ..api.scene_schema import SceneRequest
 from ..auth.middleware import tenant_of
@@ -81,12 +82,12 @@ def scene_routes(
         if isinstance(once, Answered):
             return await replay(request, results, once, links)
 
-        async def finish(painted: SceneResult) -> responses.Links:
+        async def finish(painted: SceneResult) -> Links:
             if once is not None:
                 await once.keep(painted)
             if not links:
-                return responses.NO_LINKS
-            return await linked(request, results, responses.pictures_of(painted))
+                return NO_LINKS
+            return await linked(request, results, pictures_of(painted))
 
         async with AsyncExitStack() as turn:
             if once is not None:
@@ -113,7 +114,7 @@ def scene_routes(
 
                 return EventStream(request, produce, backend=backend)
 
-            async def paint() -> tuple[SceneResult, responses.Links]:
+            async def paint() -> tuple[SceneResult, Links]:
                 painted = await render(painting_graph, job)
                 return painted, await finish(painted)
 
