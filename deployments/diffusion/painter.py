@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from deployments.diffusion.guide_pictures import PosePicture, References
 from deployments.diffusion.start_picture import StartPicture
-from deployments.messages import Backend, LoraUse, Pixels
+from deployments.messages import Backend, LoraUse, Pixels, Recipe
 
 WHOLE = (0.0, 1.0)
 Preview = Pixels | Future[Pixels | None]
@@ -105,6 +105,28 @@ class Painting:
     def forward_key(self) -> Hashable:
         """Return what two pictures of one size must have equal to share a forward."""
         return None
+
+    @property
+    def recipe(self) -> Recipe:
+        """Return all that its model was given."""
+        request = self.request
+        recipe = Recipe(
+            request.prompt,
+            request.negative_prompt or "",
+            request.num_inference_steps,
+            request.guidance_scale,
+            self.sampler,
+        )
+        if request.loras:
+            recipe = replace(recipe, loras=tuple(lora.use for lora in request.loras))
+        start, references, pose = request.start, request.references, request.pose
+        if start is not None:
+            recipe = replace(recipe, image=start.name, strength=start.strength, mask=start.mask_name)
+        if references is not None:
+            recipe = replace(recipe, references=references.names, reference_scale=references.scale)
+        if pose is not None:
+            recipe = replace(recipe, pose=pose.keypoints, pose_image=pose.name, pose_scale=pose.scale)
+        return recipe
 
     def close(self) -> None:
         """Free what it holds of the device: nobody wants it any more. On the model's thread."""

@@ -18,14 +18,14 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from deployments.diffusion.engine.calibration import Calibration, calibrate
+from deployments.diffusion.engine.calibration import Calibration
 from deployments.diffusion.engine.device_time import DeviceTime
 from deployments.diffusion.engine.job_table import JobTable
-from deployments.diffusion.engine.kept_calibration import kept_calibration
+from deployments.diffusion.engine.model_lifecycle import ModelLifecycle
 from deployments.diffusion.engine.result_cache import ResultCache
 from deployments.diffusion.engine.retry_policy import RetryPolicy
 from deployments.diffusion.engine.step_loop import StepLoop
-from deployments.diffusion.engine.watchdog import LoadRetries, Unhealthy, Watchdog, device_is_lost
+from deployments.diffusion.engine.watchdog import Unhealthy, Watchdog
 from deployments.diffusion.engine.work_item import (
     Listener,
     News,
@@ -41,15 +41,11 @@ from deployments.diffusion.scheduling.batch_key import BatchKey
 from deployments.diffusion.scheduling.cost_model import CostModel
 from deployments.diffusion.scheduling.scheduler import Scheduler
 from deployments.diffusion.start_picture import StartPicture
-from deployments.errors import DEADLINE_PASSED, DeadlineExceeded, GenerationFailed, NotReady, ScenewrightError
-from deployments.failures import Failure, failure_of
-from deployments.log_file import see_log
+from deployments.errors import DEADLINE_PASSED, DeadlineExceeded, NotReady
+from deployments.failures import Failure
 from deployments.messages import LayerEvent, LayerJob, LayerResult, Pixels, QueueEvent, Readiness
 
 log = logging.getLogger(__name__)
-
-LOAD_S = 36.0
-"""Least expected seconds of a load: at fifty times as long, half an hour, it counts as wedged."""
 
 
 class Engine:
@@ -73,15 +69,14 @@ class Engine:
         """`calibrations`: the folder where they are kept from start to start, if they are."""
         self._painter = painter
         self._config = config
-        self._calibrations = calibrations
         self._unload_after_idle_s = unload_after_idle_s
-        self._lazy_load = lazy_load
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="painter")
         self._watchdog = Watchdog(config.wedged_after_s)
         results = ResultCache(config.result_cache_bytes)
         self._job_table = JobTable(
             self._scheduler(Calibration(1, {1: 0.0})), results, self._wake, painter.first_forwards
         )
+        self._model = ModelLifecycle(painter, config, self._watchdog, self._adopt, lazy_load, calibrations)
         retry_policy = RetryPolicy(config, painter.latent_factor)
         self._step_loop = StepLoop(
             painter,
@@ -90,33 +85,30 @@ class Engine:
             self._watchdog,
             flaw,
             placeholder,
-            self._load_again,
-            self._prove,
+            self._model.load,
+            self._model.prove,
             make_room,
         )
         self._jobs = 0
         self._idle: asyncio.TimerHandle | None = None
-        self._load_s = LOAD_S
-        self._retries = LoadRetries()
-        self._unready: Failure | None = Failure(NotReady, "the model has not been loaded yet", None, 5)
 
     def start(self) -> None:
         """Load the model, paint a warm-up picture.
 
         Where that fails, `readiness` and `submit` say why, and it is tried again: see `check_health`.
         """
-        self._thread.submit(self._start).result()
+        self._thread.submit(self._model.start).result()
 
     def readiness(self) -> Readiness:
         self._retry_if_due()
-        unready = self._why_not()
+        unready = self._model.why_not()
         reason = unready.message if unready else ""
         return Readiness(unready is None, reason, self._painter.model, self._painter.backend)
 
     def require_ready(self) -> None:
         """Raise NotReady, with the reason, unless this replica is ready."""
         self._retry_if_due()
-        if unready := self._why_not():
+        if unready := self._model.why_not():
             raise unready.error()
 
     @property
@@ -231,121 +223,15 @@ class Engine:
     def _done(self, loop: asyncio.AbstractEventLoop) -> None:
         self._jobs -= 1
         if not self._jobs and self._unload_after_idle_s is not None:
-            self._idle = loop.call_later(self._unload_after_idle_s, self._thread.submit, self._unload)
-
-    def _why_not(self) -> Failure | None:
-        """Return why this replica should get no work now."""
-        fault = self._watchdog.fault(time.monotonic())
-        return self._unready if fault is None else Failure(NotReady, fault, None, 5)
+            self._idle = loop.call_later(self._unload_after_idle_s, self._thread.submit, self._model.unload)
 
     def _retry_if_due(self) -> None:
-        if self._retries.begin_if_due(time.monotonic()):
+        if self._model.retry_is_due():
             with suppress(RuntimeError):  # A thread that takes no work any more is found by the next job.
-                self._thread.submit(self._start)
+                self._thread.submit(self._model.start)
 
-    def _start(self) -> None:
-        """Load the model on the model's thread, where all that follows runs too. Raises nothing."""
-        began = time.monotonic()
-        self._watchdog.begin_act(began, self._load_s)
-        try:
-            self._warm_up()
-        except BaseException as error:
-            self._not_loaded(error)
-        else:
-            self._load_s = max(LOAD_S, time.monotonic() - began)
-            self._retries.succeeded()
-            self._unready = None
-        finally:
-            self._watchdog.end_act()
-
-    def _load_again(self) -> Failure | None:
-        """Load the model again where it was unloaded; free where it is loaded."""
-        self._watchdog.begin_act(time.monotonic(), self._load_s)
-        try:
-            self._painter.load()
-        except BaseException as error:
-            return self._not_loaded(error)
-        finally:
-            self._watchdog.end_act()
-        return None
-
-    def _prove(self) -> Failure | None:
-        """Paint the warm-up picture, to see whether the model still can."""
-        self._watchdog.begin_act(time.monotonic(), self._load_s)
-        try:
-            self._paint_warm_up()
-        except BaseException as error:
-            return self._not_loaded(error)
-        finally:
-            self._watchdog.end_act()
-        return None
-
-    def _unload(self) -> None:
-        self._watchdog.begin_act(time.monotonic(), self._load_s)
-        try:
-            self._painter.unload()
-        except BaseException as error:
-            self._not_loaded(error)
-        finally:
-            self._watchdog.end_act()
-
-    def _not_loaded(self, error: BaseException) -> Failure:
-        """Accept no work until an attempt to load the model succeeds."""
-        cause = failure_of(error, GenerationFailed, see_log())
-        if device_is_lost(error):
-            self._watchdog.lose("the device is lost to this process")
-        try:
-            self._painter.unload()  # Frees memory meanwhile; the next attempt reads the files again.
-        except BaseException as again:
-            log.error("the model could not be unloaded", exc_info=again)
-        wait_s = max(self._retries.failed(time.monotonic()), cause.retry_after_s or 0.0)
-        kind, reason = cause.kind, cause.message
-        if not issubclass(kind, NotReady):
-            joint = ";" if kind is GenerationFailed else ":"
-            kind, reason = NotReady, f"the warm-up picture failed{joint} {reason}"
-        is_new = self._unready is None or self._unready.message != reason
-        self._unready = failure = Failure(kind, reason, None, wait_s, error)
-        if not isinstance(error, ScenewrightError):
-            log.error("the model cannot paint", exc_info=error)
-        elif is_new:  # It is tried again and again, mostly with the same end.
-            log.error("the model cannot paint: %s", reason)
-        return failure
-
-    def _warm_up(self) -> None:
-        self._painter.load()
-        self._job_table.adopt(self._scheduler(self._calibration()))
-        self._paint_warm_up()
-        if self._lazy_load:
-            self._painter.unload()
-
-    def _paint_warm_up(self) -> None:
-        width, height = self._painter.native_size
-        start = self._painter.example_start
-        request = PaintRequest("warm-up", "", self._config.warm_up_steps, 7.5, 0, width, height, start=start)
-        painting = self._painter.begin(request)
-        try:
-            while painting.done < painting.steps:
-                self._painter.step([painting])
-                if painting.fault is not None:
-                    raise painting.fault
-            self._painter.decode([painting])
-        finally:
-            painting.close()
-
-    def _calibration(self) -> Calibration:
-        fixed = self._painter.fixed_rows
-        if fixed is not None:
-            return Calibration(fixed, {fixed: self._painter.measure(fixed)})
-        limits = self._config.max_rows, self._config.calibration_s
-        found = kept_calibration(
-            self._calibrations,
-            self._painter.fingerprint,
-            limits,
-            lambda: calibrate(self._painter.measure, *limits),
-        )
-        times = ", ".join(f"{rows}: {1e3 * seconds:.1f}" for rows, seconds in found.seconds.items())
-        log.info("forwards of up to %d rows pay (ms by rows: %s)", found.cap_rows, times)
-        return found
+    def _adopt(self, calibration: Calibration) -> None:
+        self._job_table.adopt(self._scheduler(calibration))
 
     def _scheduler(self, calibration: Calibration) -> Scheduler[WorkItem]:
         cost_model = CostModel(BatchKey(*self._painter.native_size), calibration.seconds)

@@ -13,13 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from deployments.diffusion.engine.result_cache import LayerKey, ResultCache
-from deployments.diffusion.engine.work_item import (
-    Listener,
-    News,
-    Place,
-    WorkItem,
-)
-from deployments.diffusion.painter import PaintRequest, preview_steps
+from deployments.diffusion.engine.work_item import Listener, News, Place, WorkItem
+from deployments.diffusion.painter import PaintRequest
 from deployments.diffusion.scheduling.batch_key import BatchKey
 from deployments.diffusion.scheduling.scheduler import Scheduler
 from deployments.errors import TOO_LONG, TOO_MUCH_AHEAD, DeadlineExceeded, Overloaded
@@ -71,7 +66,7 @@ class JobTable:
                 if kept := self._results.get(key):
                     return replace(kept, cached=True, timings=LayerTimings(0.0, 0.0, 0.0, 0.0))
                 if item := self._by_key.get(key):
-                    return item, _join(item, job, loop)
+                    return item, item.join(job, loop)
             now = self._clock()
             listener = Listener(loop, queue_events=job.queue_events, tenant=job.tenant)
             item = self._work_item(job, request, now)
@@ -108,10 +103,10 @@ class JobTable:
         if len(chosen) == len(self.scheduler) and all(item.painting is not None for item in chosen):
             return []
         with self._lock:
-            moved = [item for item in self._items if _has_moved(item)]
+            moved = [item for item in self._items if item.has_moved]
             for item in moved:
                 item.place = Place(item.ahead)
-            return [(_followers(item), item.place) for item in moved if item.place]
+            return [(item.followers, item.place) for item in moved if item.place]
 
     def rest(self) -> bool:
         """Return whether the model's thread may rest: the next work will wake it."""
@@ -228,28 +223,3 @@ class JobTable:
         self.scheduler.remove(item)
         if item.result_key is not None and self._by_key.get(item.result_key) is item:
             del self._by_key[item.result_key]
-
-
-def _join(item: WorkItem, job: LayerJob, loop: asyncio.AbstractEventLoop) -> Listener:
-    """Add a listener; raise the item's urgency and previews to the most that any caller wants."""
-    listener = Listener(loop, joined=True, queue_events=job.queue_events, tenant=job.tenant)
-    item.listeners.append(listener)
-    if job.queue_events and item.place is not None and item.painting is None:
-        listener.receive(item.place)
-    item.deadline_at = min(item.deadline_at, job.deadline_at)
-    if job.priority == "interactive":
-        item.priority = "interactive"
-    if job.previews > item.previews:
-        item.previews = job.previews
-        if item.painting is not None:
-            item.painting.preview_steps |= preview_steps(job.previews, item.painting.steps)
-    return listener
-
-
-def _has_moved(item: WorkItem) -> bool:
-    reported_ahead = 0 if item.place is None else item.place.ahead
-    return item.painting is None and item.ahead != reported_ahead
-
-
-def _followers(item: WorkItem) -> list[Listener]:
-    return [listener for listener in item.listeners if listener.queue_events]

@@ -1,16 +1,28 @@
-"""One layer, tried until it is usable: what to try after a picture that was not.
+"""Try a layer until it is usable, and say what becomes of one that never is.
 
 A picture that fails its check is painted again from a derived seed; one that the device has no room for is
-reduced, if the job's fallback allows.
+reduced, if the job's fallback allows. What the model raises is no picture's fault, and ends the job.
 """
 
 from __future__ import annotations
 
+import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from deployments.diffusion.engine.work_item import WorkItem
+from deployments.diffusion.engine.job_table import JobTable
+from deployments.diffusion.engine.watchdog import Watchdog, device_is_lost
+from deployments.diffusion.engine.work_item import News, WorkItem
 from deployments.diffusion.model.model_config import GenerationConfig
-from deployments.diffusion.painter import PaintRequest
+from deployments.diffusion.painter import AnyPainter, PaintRequest
+from deployments.errors import GenerationFailed, InvalidRequest, NotReady, OutOfMemory, ScenewrightError
+from deployments.failures import Failure, failure_of
+from deployments.messages import LayerJob, LayerResult, Pixels
+
+log = logging.getLogger(__name__)
+
+FAILED = "the model failed while it painted this layer; the replica's log says why"
 
 SEED_STRIDE = 1_000_003
 """Between the seeds of successive attempts: far from the neighbours that people choose by hand."""
@@ -62,3 +74,98 @@ class RetryPolicy:
             height_px=smaller(request.height_px),
             read_scale=request.read_scale * (SMALLER if reads else 1),
         )
+
+
+class Retries:
+    """Handle each picture that failed, on the model's thread: try it again, paint its fallback, or fail it.
+
+    `placeholder` paints the fallback picture. `make_room` frees device memory that no picture needs, and
+    returns whether there was any. `end` gives a work item its one terminal state. `in_a_row`: failures of the
+    model since it painted a picture.
+    """
+
+    def __init__(
+        self,
+        painter: AnyPainter,
+        job_table: JobTable,
+        policy: RetryPolicy,
+        watchdog: Watchdog,
+        placeholder: Callable[[LayerJob], Pixels],
+        make_room: Callable[[], bool],
+        end: Callable[[WorkItem, News], None],
+    ) -> None:
+        self._painter = painter
+        self._job_table = job_table
+        self._policy = policy
+        self._watchdog = watchdog
+        self._placeholder = placeholder
+        self._make_room = make_room
+        self._end = end
+        self.in_a_row = 0
+
+    def after_flaw(self, item: WorkItem, reason: str) -> None:
+        """Handle a picture that is none. `reason`: what is wrong with it."""
+        message = f"no attempt gave a usable picture: the last one was {reason}"
+        again = self._policy.after_flaw(item)
+        self._try_again(item, again, Failure(GenerationFailed, message, item.job.kind))
+
+    def after_out_of_memory(self, item: WorkItem, error: OutOfMemory) -> None:
+        """Handle a lack of memory for this picture alone.
+
+        What no picture needs is dropped first: then it is tried again as it is.
+        """
+        same = self._policy.as_it_is(item)
+        if same is not None and self.made_room():
+            self._job_table.try_again(item, same)
+            return
+        self.free()
+        if not item.is_reduced:
+            self._watchdog.ran_out_of_memory(time.monotonic())
+        again = self._policy.after_out_of_memory(item)
+        self._try_again(
+            item, again, failure_of(error, OutOfMemory, "the device has no room for this picture")
+        )
+
+    def after_error(self, item: WorkItem, error: BaseException) -> None:
+        """Report what the model raised for this picture to its callers alone."""
+        if isinstance(error, ScenewrightError):
+            self._try_again(item, None, failure_of(error, GenerationFailed, FAILED))
+            return
+        log.error("the model failed at the layer of request %s", item.job.request_id, exc_info=error)
+        self.in_a_row += 1
+        if device_is_lost(error):
+            self._watchdog.lose("the device is lost to this process")
+        self._try_again(item, None, failure_of(error, GenerationFailed, FAILED))
+
+    def _try_again(self, item: WorkItem, again: PaintRequest | None, failure: Failure) -> None:
+        if again is not None:
+            self._job_table.try_again(item, again)
+        elif item.job.fallback == "placeholder" and not issubclass(failure.kind, NotReady | InvalidRequest):
+            self._end(item, self._fallback_picture(item) or failure)
+        else:
+            self._end(item, failure)
+
+    def _fallback_picture(self, item: WorkItem) -> LayerResult | None:
+        """Paint the declared fallback picture. Return None if even that fails."""
+        item.painting = None
+        try:
+            made_by = self._painter.model, self._painter.backend
+            return item.result(self._placeholder(item.job), item.job.seed, *made_by, ("placeholder",))
+        except BaseException as error:
+            log.error("the placeholder for request %s failed", item.job.request_id, exc_info=error)
+            return None
+
+    def made_room(self) -> bool:
+        """Free device memory that no picture needs. Return whether there was any."""
+        try:
+            return self._make_room()
+        except BaseException as error:
+            log.error("no room could be made on the device", exc_info=error)
+            return False
+
+    def free(self) -> None:
+        """Free device memory. A failure to do so must not fail other requests."""
+        try:
+            self._painter.free()
+        except BaseException as error:
+            log.error("the device's memory could not be given back", exc_info=error)

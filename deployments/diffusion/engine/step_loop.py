@@ -9,22 +9,16 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from deployments.diffusion.engine.device_time import DeviceTime
 from deployments.diffusion.engine.job_table import JobTable
-from deployments.diffusion.engine.retry_policy import RetryPolicy
-from deployments.diffusion.engine.watchdog import Watchdog, device_is_lost
-from deployments.diffusion.engine.work_item import (
-    News,
-    Outbox,
-    Progress,
-    WorkItem,
-)
-from deployments.diffusion.painter import AnyPainter, Painting, PaintRequest, forward_rows, preview_steps
-from deployments.errors import GenerationFailed, InvalidRequest, NotReady, OutOfMemory, ScenewrightError
+from deployments.diffusion.engine.retry_policy import FAILED, Retries, RetryPolicy
+from deployments.diffusion.engine.watchdog import Watchdog
+from deployments.diffusion.engine.work_item import News, Outbox, Progress, WorkItem
+from deployments.diffusion.painter import AnyPainter, Painting, forward_rows, preview_steps
+from deployments.errors import GenerationFailed, OutOfMemory
 from deployments.failures import Failure, failure_of
-from deployments.messages import LayerJob, LayerResult, Pixels, Recipe
+from deployments.messages import LayerJob, Pixels
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +26,6 @@ AT_ONCE = 2
 """Pictures begun, and pictures decoded, in one step: the others must not wait longer than a step or so."""
 DOUBTS = 3
 """Failures in a row after which the model itself is tested."""
-FAILED = "the model failed while it painted this layer; the replica's log says why"
 
 
 class StepLoop:
@@ -59,15 +52,12 @@ class StepLoop:
     ) -> None:
         self._painter = painter
         self._job_table = job_table
-        self._retry_policy = retry_policy
         self._watchdog = watchdog
         self._flaw = flaw
-        self._placeholder = placeholder
         self._load = load
         self._prove = prove
-        self._make_room = make_room
         self.device_time = DeviceTime()
-        self._failed_in_a_row = 0
+        self._retries = Retries(painter, job_table, retry_policy, watchdog, placeholder, make_room, self._end)
         self._finished: list[WorkItem] = []
         self._open: list[Painting] = []
         self._outbox = Outbox()
@@ -95,8 +85,8 @@ class StepLoop:
                 self._step(work_items)
                 self._outbox.send()
             self._finish()
-            if self._failed_in_a_row >= DOUBTS:
-                self._failed_in_a_row = 0
+            if self._retries.in_a_row >= DOUBTS:
+                self._retries.in_a_row = 0
                 broken = self._prove()
                 if broken is not None:
                     self._fail_all(broken)
@@ -138,12 +128,12 @@ class StepLoop:
         for item in [item for item in chosen if item.painting is None][:AT_ONCE]:
             item.begun_at = time.perf_counter()
             try:
-                with self._act(), self.device_time.charge([item]):
+                with self._act([item]):
                     painting = self._painter.begin(item.request)
             except OutOfMemory as error:
-                self._out_of_memory(item, error)
+                self._retries.after_out_of_memory(item, error)
             except BaseException as error:
-                self._fail(item, error)
+                self._retries.after_error(item, error)
             else:
                 painting.preview_steps = preview_steps(item.previews, painting.steps)
                 item.painting, item.encoded_at = painting, time.perf_counter()
@@ -155,31 +145,29 @@ class StepLoop:
 
         If it fails, try smaller batches, down to the one picture that makes it fail.
         """
-        key, paintings = (
-            work_items[0].key,
-            [item.painting for item in work_items if item.painting is not None],
-        )
+        key = work_items[0].key
+        paintings = [item.painting for item in work_items if item.painting is not None]
         forwards = forward_rows(paintings)
         rows = max(forwards)
         began = time.perf_counter()
         try:
             expected_s = self._job_table.scheduler.cost_model.step_s(key, forwards)
-            with self._act(expected_s), self.device_time.charge(work_items):
+            with self._act(work_items, expected_s):
                 self._painter.step(paintings)
         except OutOfMemory as error:
             if len(work_items) == 1:
-                self._out_of_memory(work_items[0], error)
+                self._retries.after_out_of_memory(work_items[0], error)
                 return
             # Nothing has changed: they are chosen again, fewer at once unless there was something to drop.
-            if self._made_room():
+            if self._retries.made_room():
                 return
-            self._free()
+            self._retries.free()
             log.warning(
                 "no room for %d rows: at most %d from now on", rows, self._job_table.lower_cap(key, rows)
             )
         except BaseException as error:
             if len(work_items) == 1:
-                self._fail(work_items[0], error)
+                self._retries.after_error(work_items[0], error)
                 return
             middle = len(work_items) // 2
             self._step(work_items[:middle])
@@ -194,9 +182,9 @@ class StepLoop:
         if painting is None or not self._job_table.wants(item):
             return
         if isinstance(painting.fault, OutOfMemory):
-            self._out_of_memory(item, painting.fault)
+            self._retries.after_out_of_memory(item, painting.fault)
         elif painting.fault is not None:
-            self._fail(item, painting.fault)
+            self._retries.after_error(item, painting.fault)
         else:
             preview, painting.preview = painting.preview, None
             self._outbox.put(item.listeners, Progress(painting.done, painting.steps, preview, batch_rows))
@@ -216,30 +204,30 @@ class StepLoop:
 
     def _decode(self, work_items: Sequence[WorkItem]) -> None:
         try:
-            with self._act(), self.device_time.charge(work_items):
+            with self._act(work_items):
                 pictures = self._painter.decode([item.painting for item in work_items])
         except BaseException as error:
             if len(work_items) > 1:
-                if not self._made_room():
-                    self._free()
+                if not self._retries.made_room():
+                    self._retries.free()
                 for item in work_items:
                     self._decode([item])
             elif isinstance(error, OutOfMemory):
-                self._out_of_memory(work_items[0], error)
+                self._retries.after_out_of_memory(work_items[0], error)
             else:
-                self._fail(work_items[0], error)
+                self._retries.after_error(work_items[0], error)
             return
         for item, pixels in zip(work_items, pictures, strict=True):
             try:
                 self._judge(item, pixels)
             except BaseException as error:
-                self._fail(item, error)
+                self._retries.after_error(item, error)
 
     def _judge(self, item: WorkItem, pixels: Pixels) -> None:
         request, degraded = item.request, item.degraded
         start = None if request.start is None else request.start.at(request.width_px, request.height_px)
         reason = self._flaw(pixels)
-        self._failed_in_a_row = 0
+        self._retries.in_a_row = 0
         if reason is not None and start is not None and start.pixels is not None:
             # A picture painted from a dark one is dark: that is no fault of the model.
             reason = None if self._flaw(start.pixels) == reason else reason
@@ -247,115 +235,21 @@ class StepLoop:
             if start is not None:
                 # Only now: the model is judged by what it painted, not by what the mask keeps.
                 pixels = start.pasted_into(pixels)
-            self._end(item, self._result(item, pixels, request.seed, degraded))
-            return
-        message = f"no attempt gave a usable picture: the last one was {reason}"
-        again = self._retry_policy.after_flaw(item)
-        self._try_again(item, again, Failure(GenerationFailed, message, item.job.kind))
-
-    def _out_of_memory(self, item: WorkItem, error: OutOfMemory) -> None:
-        """Handle a lack of memory for this picture alone.
-
-        What no picture needs is dropped first: then it is tried again as it is.
-        """
-        same = self._retry_policy.as_it_is(item)
-        if same is not None and self._made_room():
-            self._job_table.try_again(item, same)
-            return
-        self._free()
-        if not item.is_reduced:
-            self._watchdog.ran_out_of_memory(time.monotonic())
-        again = self._retry_policy.after_out_of_memory(item)
-        self._try_again(
-            item, again, failure_of(error, OutOfMemory, "the device has no room for this picture")
-        )
-
-    def _fail(self, item: WorkItem, error: BaseException) -> None:
-        """Report what the model raised for this picture to its callers alone."""
-        if isinstance(error, ScenewrightError):
-            self._try_again(item, None, failure_of(error, GenerationFailed, FAILED))
-            return
-        log.error("the model failed at the layer of request %s", item.job.request_id, exc_info=error)
-        self._failed_in_a_row += 1
-        if device_is_lost(error):
-            self._watchdog.lose("the device is lost to this process")
-        self._try_again(item, None, failure_of(error, GenerationFailed, FAILED))
-
-    def _try_again(self, item: WorkItem, again: PaintRequest | None, failure: Failure) -> None:
-        if again is not None:
-            self._job_table.try_again(item, again)
-        elif item.job.fallback == "placeholder" and not issubclass(failure.kind, NotReady | InvalidRequest):
-            self._end(item, self._fallback_picture(item) or failure)
+            made_by = self._painter.model, self._painter.backend
+            self._end(item, item.result(pixels, request.seed, *made_by, degraded))
         else:
-            self._end(item, failure)
-
-    def _fallback_picture(self, item: WorkItem) -> LayerResult | None:
-        """Paint the declared fallback picture. Return None if even that fails."""
-        item.painting = None
-        try:
-            return self._result(item, self._placeholder(item.job), item.job.seed, ("placeholder",))
-        except BaseException as error:
-            log.error("the placeholder for request %s failed", item.job.request_id, exc_info=error)
-            return None
-
-    def _made_room(self) -> bool:
-        try:
-            return self._make_room()
-        except BaseException as error:
-            log.error("no room could be made on the device", exc_info=error)
-            return False
-
-    def _free(self) -> None:
-        """Free device memory. A failure to do so must not fail other requests."""
-        try:
-            self._painter.free()
-        except BaseException as error:
-            log.error("the device's memory could not be given back", exc_info=error)
-
-    def _result(self, item: WorkItem, pixels: Pixels, seed: int, degraded: tuple[str, ...]) -> LayerResult:
-        pixels.setflags(write=False)  # It may be handed to many.
-        return LayerResult(
-            item.job.kind,
-            pixels,
-            seed,
-            self._painter.model,
-            self._painter.backend,
-            item.timings(time.perf_counter()),
-            degraded,
-            item.painting.warnings if item.painting is not None else (),
-            _recipe(item.painting) if item.painting is not None else None,
-        )
+            self._retries.after_flaw(item, reason)
 
     def _end(self, item: WorkItem, news: News) -> None:
         self._outbox.put(self._job_table.end(item, news), news)
         item.painting = None
 
     @contextmanager
-    def _act(self, expected_s: float = 0.0) -> Iterator[None]:
-        """Send the heartbeat while the block runs."""
+    def _act(self, work_items: Sequence[WorkItem], expected_s: float = 0.0) -> Iterator[None]:
+        """Charge the block to the callers of these items, and send the heartbeat while it runs."""
         self._watchdog.begin_act(time.monotonic(), expected_s)
         try:
-            yield
+            with self.device_time.charge(work_items):
+                yield
         finally:
             self._watchdog.end_act()
-
-
-def _recipe(painting: Painting) -> Recipe:
-    request = painting.request
-    recipe = Recipe(
-        request.prompt,
-        request.negative_prompt or "",
-        request.num_inference_steps,
-        request.guidance_scale,
-        painting.sampler,
-    )
-    if request.loras:
-        recipe = replace(recipe, loras=tuple(lora.use for lora in request.loras))
-    start, references, pose = request.start, request.references, request.pose
-    if start is not None:
-        recipe = replace(recipe, image=start.name, strength=start.strength, mask=start.mask_name)
-    if references is not None:
-        recipe = replace(recipe, references=references.names, reference_scale=references.scale)
-    if pose is not None:
-        recipe = replace(recipe, pose=pose.keypoints, pose_image=pose.name, pose_scale=pose.scale)
-    return recipe

@@ -22,7 +22,7 @@ from deployments.diffusion.painter import Painting, PaintRequest, Preview, previ
 from deployments.diffusion.scheduling.scheduler import ScheduledJob
 from deployments.errors import ScenewrightError
 from deployments.failures import Failure, in_thread
-from deployments.messages import LayerJob, LayerResult, LayerTimings, Pixels, StepEvent, Usage
+from deployments.messages import Backend, LayerJob, LayerResult, LayerTimings, Pixels, StepEvent, Usage
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +113,50 @@ class WorkItem(ScheduledJob):
         """Name what differs from the job."""
         reseeded = self.request.seed != self.job.seed
         return ("reduced",) * self.is_reduced + ("reseeded",) * reseeded
+
+    def result(
+        self, pixels: Pixels, seed: int, model: str, backend: Backend, degraded: tuple[str, ...]
+    ) -> LayerResult:
+        """Return its layer, painted by now. `pixels` (h, w, 3) become read-only: many may get them."""
+        pixels.setflags(write=False)
+        painting = self.painting
+        return LayerResult(
+            self.job.kind,
+            pixels,
+            seed,
+            model,
+            backend,
+            self.timings(time.perf_counter()),
+            degraded,
+            painting.warnings if painting is not None else (),
+            painting.recipe if painting is not None else None,
+        )
+
+    def join(self, job: LayerJob, loop: asyncio.AbstractEventLoop) -> Listener:
+        """Add a listener; raise the item's urgency and previews to the most that any caller wants."""
+        listener = Listener(loop, joined=True, queue_events=job.queue_events, tenant=job.tenant)
+        self.listeners.append(listener)
+        if job.queue_events and self.place is not None and self.painting is None:
+            listener.receive(self.place)
+        self.deadline_at = min(self.deadline_at, job.deadline_at)
+        if job.priority == "interactive":
+            self.priority = "interactive"
+        if job.previews > self.previews:
+            self.previews = job.previews
+            if self.painting is not None:
+                self.painting.preview_steps |= preview_steps(job.previews, self.painting.steps)
+        return listener
+
+    @property
+    def has_moved(self) -> bool:
+        """Return whether its place in the queue is another than was reported last."""
+        reported_ahead = 0 if self.place is None else self.place.ahead
+        return self.painting is None and self.ahead != reported_ahead
+
+    @property
+    def followers(self) -> list[Listener]:
+        """Return the listeners to its place in the queue."""
+        return [listener for listener in self.listeners if listener.queue_events]
 
     def timings(self, decoded_at: float) -> LayerTimings:
         """Return the milliseconds of each stage.

@@ -38,7 +38,7 @@ class Undecided(Exception):
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deployments.diffusion.engine.watchdog.FIRST_S", 0.01)
+    monkeypatch.setattr("deployments.diffusion.engine.model_lifecycle.FIRST_S", 0.01)
 
 
 def throw(error: BaseException) -> Callable[..., NoReturn]:

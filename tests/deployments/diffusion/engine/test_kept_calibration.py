@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.diffusion.engine import kept_calibration as module
-from deployments.diffusion.engine.calibration import Calibration
-from deployments.diffusion.engine.kept_calibration import kept_calibration
+from deployments.diffusion.engine import calibration as module
+from deployments.diffusion.engine.calibration import Calibration, kept_calibration
 
 FOUND = Calibration(2, {1: 0.05, 2: 0.08, 4: 0.16})
 

@@ -363,7 +363,7 @@ def test_the_warm_up_picture_is_closed_whether_it_is_painted_or_not(fake_painter
     engine = engine_of(fake_painter)
     assert engine.readiness().ready
     fake_painter.decode = None  # type: ignore[assignment,method-assign]
-    engine._thread.submit(engine._start).result()
+    engine._thread.submit(engine._model.start).result()
     assert not engine.readiness().ready
     assert [painting.closed for painting in begun] == [1, 1]
 
