@@ -1,4 +1,4 @@
-"""Resolve what guides a layer besides its words: pictures that it shall resemble, and its figure's pose."""
+"""Resolve what guides a layer besides its words: the picture that it starts from, references, and a pose."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from deployments.errors import InvalidRequest, UnsupportedTask
 from deployments.messages import Feet, Keypoint
 
 from ..config.layer_settings import ModelSettings
-from .known_pictures import Known
+from .known_pictures import InputPicture, Known
 from .layer_schema import Layer
 
 REFERENCE_SCALE, POSE_SCALE = 0.6, 1.0
-"""Where a request is silent."""
+STRENGTH = 0.6
+"""Where a request is silent. What a mask covers is painted anew, and an edit takes all steps."""
 LONGEST_BY_SHORTEST = 8
 """An encoder scales the shorter side to its own: the longer one would come to any length. FLUX.2's bound."""
 SHORTEST_EDITED_PX = 64
@@ -27,6 +28,50 @@ SOLE = 0.16
 """The share of the shin, knee to ankle, by which the sole is below the ankle."""
 LIFTED = 0.05
 """The share of the picture's height from which a foot that is higher than the other counts as lifted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """Start of a layer."""
+
+    image: InputPicture | None = None
+    strength: float = 1.0
+    mask: InputPicture | None = None
+
+
+def start_of(asked: Layer, known: Known, settings: ModelSettings, card: ModelCard, prefix: str) -> Start:
+    """Return what a layer starts from.
+
+    Raises UnsupportedTask where its model cannot do that, and InvalidRequest with the parameter's path.
+    """
+    family = card.family
+    if asked.image is None:
+        for name in ("mask", "strength"):
+            if getattr(asked, name) is not None:
+                raise InvalidRequest(f"{prefix}{name} is for a layer with an image", f"{prefix}{name}")
+        if family.from_words:
+            return Start()
+    possible = tasks_of(settings.generator.model)
+    task = family.task_of(asked.image is not None, asked.mask is not None)
+    if asked.image is None or task not in possible:
+        param = f"{prefix}image" if asked.mask is None else f"{prefix}mask"
+        raise UnsupportedTask(f"{card.id} cannot do {task}: it can do {', '.join(possible)}", param)
+    if task == "image_editing" and asked.strength is not None:
+        message = (
+            f"{prefix}strength is not for {card.id}: it edits by instruction, and goes as far as that says"
+        )
+        raise UnsupportedTask(message, f"{prefix}strength")
+    image, mask = known[asked.image], None
+    if asked.mask is not None:
+        mask = known[asked.mask]
+        if (mask.width, mask.height) != (image.width, image.height):
+            size = f"{image.width}x{image.height}"
+            message = f"{prefix}mask must be as large as the image, {size}: it is {mask.width}x{mask.height}"
+            raise InvalidRequest(message, f"{prefix}mask")
+    strength = asked.strength
+    if strength is None:
+        strength = STRENGTH if task == "image_to_image" else 1.0
+    return Start(image=image, strength=strength, mask=mask)
 
 
 @dataclass(frozen=True, kw_only=True)

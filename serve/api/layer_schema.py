@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
@@ -101,6 +102,7 @@ class CastUse:
 Scale = Annotated[float, Field(ge=0, le=2)]
 Point = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=3, max_length=3)]
 KEYPOINTS = 18
+PICTURES = ("image", "mask")
 
 
 class Pose(Wire):
@@ -188,6 +190,22 @@ class Layer(Wire):
     def use(self) -> CastUse | None:
         """Return who of the cast it paints; None where nobody, or where that is not resolved yet."""
         return self._use
+
+    def named_pictures(self, prefix: str = "") -> Iterator[tuple[str, PictureInput]]:
+        """Yield the pictures that it names, each after its parameter's path.
+
+        That of a member of the cast, with which figures are compared, comes last: it may be among the others.
+        """
+        for name in PICTURES:
+            picture: PictureInput | None = getattr(self, name)
+            if picture is not None:
+                yield prefix + name, picture
+        if self.use is not None and self.use.reference is not None:
+            yield f"{prefix}cast", self.use.reference
+        for index, reference in enumerate(self.references or ()):
+            yield f"{prefix}references.{index}", reference
+        if self.pose is not None and self.pose.image is not None:
+            yield f"{prefix}pose.image", self.pose.image
 
     @model_validator(mode="before")
     @classmethod

@@ -22,8 +22,8 @@ from ..config.request_limits import Limits
 from ..config.service_config import ServiceConfig
 from ..http.body import parse
 from ..http.strict_json import InvalidJson, decode
-from .known_pictures import PICTURES, InputPicture, Known
-from .layer_schema import PictureInput, Scale
+from .known_pictures import InputPicture, Known
+from .layer_schema import PICTURES, PictureInput, Scale
 from .openai_request import IGNORED, OpenAIRequest
 
 FILES = {"image": 1 + MAX_REFERENCES, "mask": 1}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Iterable
 from typing import Any
 
 from deployments.diffusion.model.registry import ModelCard, card_of
@@ -15,12 +16,13 @@ from ..config.layer_settings import ModelSettings, find_model, layer_defaults, m
 from ..config.request_limits import Limits
 from ..config.service_config import ServiceConfig
 from ..safety.words import has_blocked_word
-from .guides import feet_of, guides_of
-from .known_pictures import NONE, Known, start_of
+from .guides import Start, feet_of, guides_of, start_of
+from .known_pictures import NONE, Known
 from .layer_schema import CastUse, Layer
 from .loras import loras_of
 
 SEED_BITS = 32
+STARTS = ("image", "strength", "mask")
 GUIDES = ("references", "reference_scale", "pose", "pose_scale")
 
 
@@ -51,7 +53,9 @@ def layer_job(
     model, settings = found
     defaults, card = layer_defaults(kind, settings), card_of(settings.generator.model)
     default = (defaults.width, defaults.height)
-    start = start_of(requested, pictures, settings, card, param)
+    start = Start()
+    if _gives(requested, STARTS) or not card.family.from_words:
+        start = start_of(requested, pictures, settings, card, param)
     use = requested.use
     if start.image is not None:
         default = (start.image.width, start.image.height)
@@ -63,7 +67,7 @@ def layer_job(
         (requested.width, requested.height), default, latent_factor(settings), limits, param
     )
     guides: dict[str, Any] = {}
-    if any(getattr(requested, name) is not None for name in GUIDES):
+    if _gives(requested, GUIDES):
         guides = vars(guides_of(requested, pictures, settings, card, param))
     steps = requested.num_inference_steps
     steps = defaults.num_inference_steps if steps is None else steps
@@ -103,6 +107,10 @@ def layer_job(
         reference=_compared_with(kind, use, pictures),
         **guides,
     )
+
+
+def _gives(requested: Layer, fields: Iterable[str]) -> bool:
+    return any(getattr(requested, name) is not None for name in fields)
 
 
 def _compared_with(kind: LayerKind, use: CastUse | None, pictures: Known) -> str | None:

@@ -16,7 +16,7 @@ from deployments.imaging.files.decoding import measure
 from deployments.merge_work import read_megapixels
 from deployments.messages import Picture, PictureJob
 
-from ..api.known_pictures import InputPicture, InputPictures, named_pictures
+from ..api.known_pictures import InputPicture, InputPictures
 from ..api.layer_schema import Layer, PictureInput
 from ..api.loras import with_lora_files
 from ..api.members import Requested
@@ -44,7 +44,7 @@ Named = Iterable[tuple[str, PictureInput]]
 
 def of_scene(scene: SceneRequest | ImagesRequest, prefix: str = "") -> list[tuple[str, PictureInput]]:
     """Return the pictures that a scene names, each after its parameter's path."""
-    return [named for path, layer in _layers(scene) for named in named_pictures(layer, f"{prefix}{path}.")]
+    return [named for path, layer in _layers(scene) for named in layer.named_pictures(f"{prefix}{path}.")]
 
 
 async def with_cast(request: Request, requested: Requested, cast: CastService) -> Requested:

@@ -12,7 +12,6 @@ from deployments.errors import InvalidRequest
 from deployments.messages import LayerJob, LayerKind, LayerResult, OutputOptions, Picture
 
 from ..api import responses
-from ..api.known_pictures import named_pictures
 from ..api.layer_schema import CharacterRequest, LayerRequest, StreamQuery
 from ..api.resolve import admit_layer, deadline_of, output_options
 from ..api.response_bodies import NO_LINKS, Links
@@ -70,7 +69,7 @@ def layer_routes(
         limits, request_id, tenant = config.limits, request.state.request_id, tenant_of(request)
         requested = await with_cast(request, requested, cast)
         deadline_at = deadline_of(requested.deadline_s, limits)
-        inputs = await read_inputs(request, named_pictures(requested), graph, limits, pictures, deadline_at)
+        inputs = await read_inputs(request, requested.named_pictures(), graph, limits, pictures, deadline_at)
         job = await admit(
             lambda: admit_layer(kind, requested, config, request_id, tenant, inputs.known, deadline_at),
             [requested],
@@ -97,7 +96,7 @@ def layer_routes(
         cutout = isinstance(requested, CharacterRequest) and requested.cutout
         single = SingleLayerRequest(kind, requested, output_of(request, requested, cutout))
         tenant, request_id = tenant_of(request), request.state.request_id
-        named = list(named_pictures(requested))
+        named = list(requested.named_pictures())
         return await submission.respond(
             request,
             [single],

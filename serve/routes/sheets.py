@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request, Response
 
 from deployments.errors import InvalidRequest
 
-from ..api.known_pictures import named_pictures
 from ..api.resolve import deadline_of
 from ..api.responses import picture_headers, usage_header, wants_json
 from ..api.sheet import (
@@ -85,7 +84,7 @@ def sheet_routes(
         member = await cast.member(tenant, name)
         layers = layers_of(requested.poses, member, config)
         named = [
-            each for index, layer in enumerate(layers) for each in named_pictures(layer, f"poses.{index}.")
+            each for index, layer in enumerate(layers) for each in layer.named_pictures(f"poses.{index}.")
         ]
         inputs = await read_inputs(request, named, graph, limits, pictures, deadline_at)
         jobs = await admit(

@@ -11,7 +11,6 @@ from pydantic import TypeAdapter
 
 from deployments.errors import InvalidRequest
 
-from ..api.known_pictures import named_pictures
 from ..api.members import Member
 from .story_schema import PageChange, RepaintRequest, StoryChange, StoryPage, StoryRequest
 
@@ -46,7 +45,7 @@ class Story:
         They are taken from their own fields: in a map of languages, `id` is Indonesian.
         """
         layers = [layer for page in self.request.pages for layer in (*page.characters, page.background)]
-        named = [picture for layer in layers for _, picture in named_pictures(layer)]
+        named = [picture for layer in layers for _, picture in layer.named_pictures()]
         named += [picture for member in self.members.values() for picture in member.references]
         return {picture.id for picture in named if picture.id is not None}
 

@@ -117,7 +117,7 @@ async def test_one_that_cannot_paint_says_so_and_does_not_look_idle(make_job: Ma
 async def test_a_model_that_comes_later_is_loaded_then(
     simulated: GeneratorConfig, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deployments.diffusion.engine.model_lifecycle.FIRST_S", 0.01)
+    monkeypatch.setattr("deployments.diffusion.engine.watchdog.FIRST_S", 0.01)
     whole = SimulatedPainter.load
     attempts = []
 

@@ -25,7 +25,7 @@ from deployments.diffusion.engine.model_lifecycle import ModelLifecycle
 from deployments.diffusion.engine.result_cache import ResultCache
 from deployments.diffusion.engine.retry_policy import RetryPolicy
 from deployments.diffusion.engine.step_loop import StepLoop
-from deployments.diffusion.engine.watchdog import Unhealthy, Watchdog
+from deployments.diffusion.engine.watchdog import LoadRetries, Unhealthy, Watchdog
 from deployments.diffusion.engine.work_item import (
     Listener,
     News,
@@ -76,7 +76,10 @@ class Engine:
         self._job_table = JobTable(
             self._scheduler(Calibration(1, {1: 0.0})), results, self._wake, painter.first_forwards
         )
-        self._model = ModelLifecycle(painter, config, self._watchdog, self._adopt, lazy_load, calibrations)
+        self._load_retries = LoadRetries()
+        self._model = ModelLifecycle(
+            painter, config, self._watchdog, self._load_retries, self._adopt, lazy_load, calibrations
+        )
         retry_policy = RetryPolicy(config, painter.latent_factor)
         self._step_loop = StepLoop(
             painter,
@@ -101,14 +104,14 @@ class Engine:
 
     def readiness(self) -> Readiness:
         self._retry_if_due()
-        unready = self._model.why_not()
+        unready = self._why_not()
         reason = unready.message if unready else ""
         return Readiness(unready is None, reason, self._painter.model, self._painter.backend)
 
     def require_ready(self) -> None:
         """Raise NotReady, with the reason, unless this replica is ready."""
         self._retry_if_due()
-        if unready := self._model.why_not():
+        if unready := self._why_not():
             raise unready.error()
 
     @property
@@ -225,8 +228,13 @@ class Engine:
         if not self._jobs and self._unload_after_idle_s is not None:
             self._idle = loop.call_later(self._unload_after_idle_s, self._thread.submit, self._model.unload)
 
+    def _why_not(self) -> Failure | None:
+        """Return why this replica should get no work now."""
+        fault = self._watchdog.fault(time.monotonic())
+        return self._model.unready if fault is None else Failure(NotReady, fault, None, 5)
+
     def _retry_if_due(self) -> None:
-        if self._model.retry_is_due():
+        if self._load_retries.begin_if_due(time.monotonic()):
             with suppress(RuntimeError):  # A thread that takes no work any more is found by the next job.
                 self._thread.submit(self._model.start)
 

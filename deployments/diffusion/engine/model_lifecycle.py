@@ -1,9 +1,4 @@
-"""Load the model, paint a warm-up picture, unload it; try again where that fails, and say why meanwhile.
-
-Most causes of a failed load pass: a share that was not mounted yet, memory that another process held, a hub
-that was down, a file that an operator puts right. So it is tried for as long as the replica lives, ever less
-often.
-"""
+"""Load the model, calibrate it, paint a warm-up picture, unload it; say why it cannot paint meanwhile."""
 
 from __future__ import annotations
 
@@ -13,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deployments.diffusion.engine.calibration import Calibration, calibrate, kept_calibration
-from deployments.diffusion.engine.watchdog import Watchdog, device_is_lost
+from deployments.diffusion.engine.watchdog import LoadRetries, Watchdog, device_is_lost
 from deployments.diffusion.model.model_config import GenerationConfig
 from deployments.diffusion.painter import AnyPainter, PaintRequest
 from deployments.errors import GenerationFailed, NotReady, ScenewrightError
@@ -24,12 +19,10 @@ log = logging.getLogger(__name__)
 
 LOAD_S = 36.0
 """Least expected seconds of a load: at fifty times as long, half an hour, it counts as wedged."""
-FIRST_S = 1.0
-LONGEST_S = 30.0
 
 
 class ModelLifecycle:
-    """Own whether the model is loaded. All but `why_not` and `retry_is_due` run on the model's thread.
+    """Load and unload the model, on the model's thread. `unready`: why it cannot paint, None where it can.
 
     `adopt` is given what a calibration has found. `calibrations`: the folder where they are kept from start
     to start, if they are.
@@ -40,6 +33,7 @@ class ModelLifecycle:
         painter: AnyPainter,
         config: GenerationConfig,
         watchdog: Watchdog,
+        retries: LoadRetries,
         adopt: Callable[[Calibration], None],
         lazy_load: bool,
         calibrations: Path | None,
@@ -51,17 +45,8 @@ class ModelLifecycle:
         self._lazy_load = lazy_load
         self._calibrations = calibrations
         self._load_s = LOAD_S
-        self._retries = LoadRetries()
-        self._unready: Failure | None = Failure(NotReady, "the model has not been loaded yet", None, 5)
-
-    def why_not(self) -> Failure | None:
-        """Return why this replica should get no work now."""
-        fault = self._watchdog.fault(time.monotonic())
-        return self._unready if fault is None else Failure(NotReady, fault, None, 5)
-
-    def retry_is_due(self) -> bool:
-        """Return whether `start` must be called once more."""
-        return self._retries.begin_if_due(time.monotonic())
+        self._retries = retries
+        self.unready: Failure | None = Failure(NotReady, "the model has not been loaded yet", None, 5)
 
     def start(self) -> None:
         """Load the model, calibrate it, paint the warm-up picture."""
@@ -69,7 +54,7 @@ class ModelLifecycle:
         if self._failure_of(self._warm_up) is None:
             self._load_s = max(LOAD_S, time.monotonic() - began)
             self._retries.succeeded()
-            self._unready = None
+            self.unready = None
 
     def load(self) -> Failure | None:
         """Load the model again where it was unloaded; free where it is loaded."""
@@ -107,8 +92,8 @@ class ModelLifecycle:
         if not issubclass(kind, NotReady):
             joint = ";" if kind is GenerationFailed else ":"
             kind, reason = NotReady, f"the warm-up picture failed{joint} {reason}"
-        is_new = self._unready is None or self._unready.message != reason
-        self._unready = failure = Failure(kind, reason, None, wait_s, error)
+        is_new = self.unready is None or self.unready.message != reason
+        self.unready = failure = Failure(kind, reason, None, wait_s, error)
         if not isinstance(error, ScenewrightError):
             log.error("the model cannot paint", exc_info=error)
         elif is_new:  # It is tried again and again, mostly with the same end.
@@ -150,27 +135,3 @@ class ModelLifecycle:
         times = ", ".join(f"{rows}: {1e3 * seconds:.1f}" for rows, seconds in found.seconds.items())
         log.info("forwards of up to %d rows pay (ms by rows: %s)", found.cap_rows, times)
         return found
-
-
-class LoadRetries:
-    """Exponential backoff. Nothing is due before the first failure."""
-
-    def __init__(self) -> None:
-        self._wait_s = FIRST_S
-        self._due_at: float | None = None
-
-    def failed(self, now: float) -> float:
-        """Return seconds until the next attempt is due."""
-        wait_s, self._wait_s = self._wait_s, min(2 * self._wait_s, LONGEST_S)
-        self._due_at = now + wait_s
-        return wait_s
-
-    def succeeded(self) -> None:
-        self._wait_s, self._due_at = FIRST_S, None
-
-    def begin_if_due(self, now: float) -> bool:
-        """Return whether an attempt is due; if so, the caller makes it, and reports how it ended."""
-        if self._due_at is None or now < self._due_at:
-            return False
-        self._due_at = None
-        return True

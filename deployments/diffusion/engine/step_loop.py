@@ -74,7 +74,7 @@ class StepLoop:
         Not even SystemExit or CancelledError: on this thread they mean nothing but that a model raised them.
         """
         try:
-            unloaded = self._load()
+            unloaded = None if self._painter.loaded else self._load()
             if unloaded is not None:
                 self._fail_all(unloaded)
                 return

@@ -1,7 +1,9 @@
-"""Decide whether this replica is worth keeping.
+"""Decide whether this replica is worth keeping, and when a model that did not load is tried again.
 
-It is not after a step that never ends, a lost device or loop, or a device that lacks memory again. No clock,
-no thread: times are passed in.
+A replica is not worth keeping after a step that never ends, a lost device or loop, or a device that lacks
+memory again. Most causes of a failed load pass: a share that was not mounted yet, memory that another process
+held, a hub that was down, a file that an operator puts right. So it is tried for as long as the replica
+lives, ever less often. No clock, no thread: times are passed in.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ LOST_DEVICE = (
     "has fallen off the bus",
 )
 """Messages of CUDA once its context can do nothing more in this process (its cudaError_t)."""
+FIRST_S = 1.0
+LONGEST_S = 30.0
 
 
 class Unhealthy(Exception):
@@ -83,3 +87,27 @@ def _words(error: BaseException) -> str:
         return str(error).lower()
     except BaseException:  # A library's class: it may raise anything.
         return ""
+
+
+class LoadRetries:
+    """Exponential backoff. Nothing is due before the first failure."""
+
+    def __init__(self) -> None:
+        self._wait_s = FIRST_S
+        self._due_at: float | None = None
+
+    def failed(self, now: float) -> float:
+        """Return seconds until the next attempt is due."""
+        wait_s, self._wait_s = self._wait_s, min(2 * self._wait_s, LONGEST_S)
+        self._due_at = now + wait_s
+        return wait_s
+
+    def succeeded(self) -> None:
+        self._wait_s, self._due_at = FIRST_S, None
+
+    def begin_if_due(self, now: float) -> bool:
+        """Return whether an attempt is due; if so, the caller makes it, and reports how it ended."""
+        if self._due_at is None or now < self._due_at:
+            return False
+        self._due_at = None
+        return True

@@ -336,8 +336,9 @@ async def test_no_store_is_painted_again_and_not_kept(make_job: MakeJob, fake_pa
 async def test_a_model_that_cannot_be_loaded_again_gets_no_work_until_it_can(
     make_job: MakeJob, fake_painter: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deployments.diffusion.engine.model_lifecycle.FIRST_S", 0.01)
+    monkeypatch.setattr("deployments.diffusion.engine.watchdog.FIRST_S", 0.01)
     engine = engine_of(fake_painter)
+    fake_painter.unload()
     fake_painter.load_error = RuntimeError("a cosmic ray")
     with pytest.raises(NotReady, match="the replica's log says why"):
         await run(engine, make_job())
@@ -358,8 +359,9 @@ async def test_before_it_is_started_an_engine_is_not_ready(make_job: MakeJob, fa
 async def test_why_a_model_does_not_load_is_logged_once(
     make_job: MakeJob, fake_painter: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("deployments.diffusion.engine.model_lifecycle.FIRST_S", 0.01)
+    monkeypatch.setattr("deployments.diffusion.engine.watchdog.FIRST_S", 0.01)
     engine = engine_of(fake_painter)
+    fake_painter.unload()
     fake_painter.load_error = NotReady("unet is cut short")
     for _ in range(3):
         with pytest.raises(NotReady):

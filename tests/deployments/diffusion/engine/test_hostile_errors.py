@@ -38,7 +38,7 @@ class Undecided(Exception):
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deployments.diffusion.engine.model_lifecycle.FIRST_S", 0.01)
+    monkeypatch.setattr("deployments.diffusion.engine.watchdog.FIRST_S", 0.01)
 
 
 def throw(error: BaseException) -> Callable[..., NoReturn]:
@@ -56,6 +56,8 @@ async def test_whatever_a_model_raises_each_caller_gets_an_error_of_its_own(
     engine = engine_of(fake_painter)
     whole = getattr(fake_painter, where)
     setattr(fake_painter, where, throw(error))
+    if where == "load":
+        fake_painter.unload()  # What is loaded is not loaded again.
     if where == "free":
         fake_painter.before = throw(OutOfMemory("no room"))
     requested = [make_job(fallback="none"), make_job(fallback="none"), make_job(fallback="none", seed=1)]

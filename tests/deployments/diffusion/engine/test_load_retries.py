@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from deployments.diffusion.engine.model_lifecycle import FIRST_S, LONGEST_S, LoadRetries
+from deployments.diffusion.engine.watchdog import FIRST_S, LONGEST_S, LoadRetries
 
 
 def test_nothing_is_due_before_it_failed_once() -> None:
