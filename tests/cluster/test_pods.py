@@ -62,8 +62,9 @@ class Cluster:
             head = self.start("--head", f"--port={self._port}", f"--temp-dir={self._folder}/ray", *alone)
             until(lambda head=head: head.ended or self._connected(), timeout_s=200)  # type: ignore[misc]
             if ray.is_initialized():
-                break
-        self.worker = self.start_worker()
+                self.worker = self.start_worker()
+                return
+        raise AssertionError("the head's node gave up at each start")
 
     def start(self, *options: str) -> Pod:
         log = self._folder / f"pod-{len(self._pods)}.log"
@@ -72,10 +73,15 @@ class Cluster:
         return pod
 
     def start_worker(self) -> Pod:
+        """Start it again where its node gave up, as KubeRay does."""
         address = f"--address=127.0.0.1:{self._port}"
-        pod = self.start(address, "--num-cpus=4", f"--memory={8 << 30}", "--labels=accelerator=none")
-        until(lambda: ray.cluster_resources().get("CPU") == 4)
-        return pod
+        before = living()
+        for _ in range(STARTS):
+            pod = self.start(address, "--num-cpus=4", f"--memory={8 << 30}", "--labels=accelerator=none")
+            until(lambda pod=pod: pod.ended or living() - before, timeout_s=200)  # type: ignore[misc]
+            if not pod.ended:
+                return pod
+        raise AssertionError("the worker's node gave up at each start")
 
     def logs(self) -> str:
         """Return the ends of what the pods printed, for a test that fails."""
@@ -96,6 +102,11 @@ class Cluster:
         except (OSError, RuntimeError):
             return False
         return True
+
+
+def living() -> set[str]:
+    """Return the ids of the nodes that live, as far as Ray knows."""
+    return {node["NodeID"] for node in ray.nodes() if node["Alive"]}
 
 
 @contextmanager
