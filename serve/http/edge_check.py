@@ -4,19 +4,45 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
 TOO_MANY_BYTES = 80 << 10
 LONGEST_S = 60.0
+RETRY_S = 0.2
 
 
 class Unbounded(Exception):
     """Say what was answered instead of 431."""
 
 
+def wait_until_bounded(
+    url: str, tls: ssl.SSLContext | None, longest_s: float, check: Callable[[], None] = lambda: None
+) -> None:
+    """Send the header to `url` again while who listens there dies and is replaced, for `longest_s`.
+
+    Raises Unbounded, OSError where nobody answered to the end, and what `check` raises, which it calls
+    before each try.
+    """
+    deadline = time.monotonic() + longest_s
+    while True:
+        check()
+        try:
+            refuses_long_headers(url, tls)
+            return
+        except (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(RETRY_S)
+
+
 def refuses_long_headers(url: str, tls: ssl.SSLContext | None) -> None:
-    """Send one header over the limit to `url`. Raises Unbounded, and OSError where nobody listens."""
+    """Send one header over the limit to `url`.
+
+    Raises Unbounded, ConnectionError where nobody listens or nothing is answered, and other OSErrors.
+    """
     where = urlsplit(url)
     host, port = where.hostname or "", where.port or (443 if tls else 80)
     probe = f"GET /-/healthz HTTP/1.1\r\nHost: {where.netloc}\r\nX-Fill: {'a' * TOO_MANY_BYTES}\r\n\r\n"
@@ -26,6 +52,8 @@ def refuses_long_headers(url: str, tls: ssl.SSLContext | None) -> None:
             with suppress(ConnectionError):  # Refused before its end; the answer may be there all the same.
                 connection.sendall(probe.encode())
             response = _first_line(connection)
+    if not response:
+        raise ConnectionResetError("the connection was closed without an answer")
     if response.split(" ")[1:2] != ["431"]:
         raise Unbounded(f"a header of {TOO_MANY_BYTES} bytes was answered {response!r}, and not 431")
 

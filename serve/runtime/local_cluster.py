@@ -45,6 +45,7 @@ from .listen_address import (
 from .one_machine import on_one_node, requested_resources
 from .signals import listen, undisturbed
 from .start_errors import CannotStart
+from .waiting import Notify, reporting_progress
 
 
 @contextmanager
@@ -143,7 +144,7 @@ def _running(
             deploying.start_serve(deploy, config.logs, host, port, notify)
             notify("loading the models…")
             deploying.run(application, config, deploy, notify)
-            _check_edge(url, http)
+            _check_edge(url, http, notify)
             with spare_process.kept_ready():
                 yield url
         finally:
@@ -166,10 +167,15 @@ def answering_to(config: ServiceConfig, *hosts: str) -> ServiceConfig:
     return config.model_copy(update={"allowed_hosts": (*config.allowed_hosts, *names)})
 
 
-def _check_edge(url: str, http: HTTPOptionsSchema) -> None:
-    """Raise CannotStart where the process that listens has lost its limits, as with another Ray Serve."""
+def _check_edge(url: str, http: HTTPOptionsSchema, notify: Notify) -> None:
+    """Raise CannotStart where the process that listens has lost its limits, as with another Ray Serve.
+
+    A proxy that dies meanwhile is replaced, as one that dies later.
+    """
+    trusting = tls.trusting(http.ssl_certfile) if http.ssl_certfile else None
     try:
-        edge_check.refuses_long_headers(url, tls.trusting(http.ssl_certfile) if http.ssl_certfile else None)
+        with reporting_progress(notify, lambda: f"an answer at {url}"):
+            edge_check.wait_until_bounded(url, trusting, private_ray.LONGEST_START_S, ray_processes.check)
     except (OSError, edge_check.Unbounded) as error:
         raise CannotStart(f"{url} does not bound what strangers send: {error}") from error
 
