@@ -54,7 +54,7 @@ def bounded(text: str, limits: ConnectionLimits, folder: Path, hosts: tuple[str,
             r"(frontend http_frontend\n    bind \S+:\d+)",
             _literal(_frontend(limits, connections, hosts), after=True),
         ),
-        (r"    http-request return status 404 content-type text/plain .*", _literal(_not_found())),
+        (r"    http-request return status 404 content-type text/plain .*", _literal(_no_route(text))),
     ):
         changed, count = re.subn(rf"^{line}$", new, changed, flags=re.MULTILINE)
         if count != 1:
@@ -81,6 +81,8 @@ def early_errors() -> dict[str, str]:
 _NOT_HTTP = "this is not an HTTP request, or its header is far too large"
 _LATE = "the request's header did not arrive in time"
 _LOST = "the replica that had the request is gone"
+_NOTHING_THERE = "there is no such route"
+_NO_ROUTES = "this has just started and knows no application yet; come back shortly"
 
 
 def _connections(limits: ConnectionLimits) -> int:
@@ -166,8 +168,14 @@ def _frontend(limits: ConnectionLimits, connections: int, hosts: tuple[str, ...]
     return "\n".join(f"    {line}" for line in lines)
 
 
-def _not_found() -> str:
-    return f"    http-request return status 404 {_error_reply(404, 'not_found', 'there is no such route')}"
+def _no_route(text: str) -> str:
+    """Return the answer to what Ray's configuration `text` has no route for.
+
+    Ray starts HAProxy before it knows any route: what is not there yet is not ready.
+    """
+    if re.search(r"^    use_backend ", text, flags=re.MULTILINE):
+        return f"    http-request return status 404 {_error_reply(404, 'not_found', _NOTHING_THERE)}"
+    return f"    http-request return status 503 {_error_reply(503, 'not_ready', _NO_ROUTES, 1)}"
 
 
 def _error_reply(status: int, code: str, message: str, retry_after_s: int | None = None) -> str:

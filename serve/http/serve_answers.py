@@ -20,6 +20,14 @@ READ_BYTES = 4 << 10
 """The bytes of Serve's own answer that are read."""
 PLAIN = (404, 408, 429, 503)
 """The statuses that Serve writes itself; a 500 in plain text is no documented error."""
+ROUTELESS = b"Route table is not populated yet."
+"""The health that Serve's proxy reports until it has known a route for the first time."""
+NO_ROUTES = Refusal(
+    503,
+    "not_ready",
+    "this has just started and knows no application yet; come back shortly",
+    retry_after_s=1.0,
+)
 NOT_FOUND = Refusal(404, "not_found", "there is no such route")
 TOO_LATE = Refusal(504, "deadline_exceeded", "the answer took longer than this service allows")
 INTERNAL = Refusal(
@@ -37,7 +45,7 @@ class DocumentedErrors:
         if scope["type"] != "http" or is_serves_own(scope):
             await self._app(scope, receive, send)
             return
-        response = _Response(scope, receive, send)
+        response = _Response(self._app, scope, receive, send)
         try:
             await self._app(scope, receive, response.send)
         finally:
@@ -48,8 +56,8 @@ class DocumentedErrors:
 class _Response:
     """One answer on its way: passed on as it is, or held until all of it is there to be translated."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._scope, self._receive, self._send = scope, receive, send
+    def __init__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        self._app, self._scope, self._receive, self._send = app, scope, receive, send
         self._begun = False
         self._status = 500
         self._headers = Headers()
@@ -79,9 +87,27 @@ class _Response:
             return
         self._begun = True
         refusal = translated(self._status, self._body.decode(errors="replace"), self._headers)
+        if refusal is NOT_FOUND and await knows_no_route_yet(self._app, self._scope):
+            refusal = NO_ROUTES
         request_id = self._headers.get("x-request-id") or Headers(scope=self._scope).get("x-request-id", "")
         with suppress(OSError):  # The caller may be gone.
             await refuse_before_the_application(refusal, request_id, self._scope, self._receive, self._send)
+
+
+async def knows_no_route_yet(app: ASGIApp, scope: Scope) -> bool:
+    """Ask Serve's proxy itself: it listens before its controller has told it of any application."""
+    said = bytearray()
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        said.extend(message.get("body", b""))
+
+    path = scope.get("root_path", "").rstrip("/") + "/-/healthz"
+    health = {"method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": []}
+    await app({**scope, **health, "http_version": "1.0", "state": {}}, receive, send)
+    return bytes(said) == ROUTELESS
 
 
 def translated(status: int, body: str, headers: Headers) -> Refusal:

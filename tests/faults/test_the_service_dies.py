@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -103,10 +104,11 @@ def test_the_service_itself_is_killed(tmp_path: Path, row: Row, mode: str) -> No
 
 def test_haproxy_is_killed(tmp_path: Path, row: Row) -> None:
     row.promises(
-        "HAProxy killed", f"the port is listened on again within {LONGEST_DEAF_S:.0f} s, and a scene answered"
+        "HAProxy killed",
+        f"the port is listened on again within {LONGEST_DEAF_S:.0f} s; a scene answered, and 503 until then",
     )
     with served(tmp_path, CONFIG, settings=haproxy_settings()) as service:
-        until(lambda: "ready in" in service.out.read_text())  # Until then its own checks need the port.
+        wait_until_ready(service)  # Its own last checks may still be to come, and bear this.
         killed = [each for each in service.tree() if each.name() == "haproxy"]
         assert killed
         for each in killed:
@@ -116,12 +118,27 @@ def test_haproxy_is_killed(tmp_path: Path, row: Row) -> None:
         until(lambda: listens(service.port), timeout_s=LONGEST_DEAF_S)
         listens_s = time.monotonic() - begun
         with httpx.Client(base_url=service.url, timeout=60, trust_env=False) as client:
-            # For a moment it listens and knows no route yet.
-            until(lambda: client.post("/v1/scenes", json=scene()).status_code == 200, LONGEST_DEAF_S)
+            answers = list(answers_until_painted(client))
             took_s = time.monotonic() - begun
+            # For a moment it listens and knows no route yet.
+            assert {(each.status_code, "retry-after" in each.headers) for each in answers} <= {(503, True)}
             # The limits are there again, too.
             assert client.get("/healthz", headers={"x-a": "a" * 70_000}).status_code == 431
-    row.saw(f"none listened for {listens_s:.1f} s; a scene 200 after {took_s:.1f} s")
+        until(lambda: "ready in" in service.out.read_text())
+    row.saw(
+        f"none listened for {listens_s:.1f} s; 503 `not_ready` with Retry-After until it knew its routes;"
+        f" a scene 200 after {took_s:.1f} s"
+        if answers
+        else f"none listened for {listens_s:.1f} s; a scene 200 after {took_s:.1f} s"
+    )
+
+
+def answers_until_painted(client: httpx.Client) -> Iterator[httpx.Response]:
+    """Give every answer before a scene's 200, which has to come in time."""
+    deadline = time.monotonic() + LONGEST_DEAF_S
+    while (response := client.post("/v1/scenes", json=scene())).status_code != 200:
+        yield response
+        assert time.monotonic() < deadline, response.text
 
 
 @pytest.mark.parametrize(("process", "name"), [("gcs_server", "control service"), ("raylet", "node")])

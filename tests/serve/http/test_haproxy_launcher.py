@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,9 +30,9 @@ HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n"
 
 
 def ray_s_file(
-    folder: Path, port: int, ports: tuple[int, int], server: int, log: str = "127.0.0.1:514"
+    folder: Path, port: int, ports: tuple[int, int], server: int | None, log: str = "127.0.0.1:514"
 ) -> Path:
-    """Let Ray write its configuration, for one replica at port `server`."""
+    """Let Ray write its configuration for a replica at port `server`; None for before it knows any route."""
     configuration = HAProxyConfig(
         http_options=HTTPOptions(host="127.0.0.1", port=port),
         socket_path=f"{folder}/admin.sock",
@@ -44,17 +44,19 @@ def ray_s_file(
         timeout_server_s=30,
         log_target=log,
         is_head=True,
-        has_received_routes=True,
+        has_received_routes=server is not None,
     )
-    replica = BackendConfig(
-        name="http-x",
-        path_prefix="/paint",
-        app_name="x",
-        servers=[ServerConfig("one", "127.0.0.1", server)],
-        http_health_check_path="/healthz",
-    )
+    backends = {}
+    if server is not None:
+        backends["http-x"] = BackendConfig(
+            name="http-x",
+            path_prefix="/paint",
+            app_name="x",
+            servers=[ServerConfig("one", "127.0.0.1", server)],
+            http_health_check_path="/healthz",
+        )
     file = folder / "haproxy.cfg"
-    api = HAProxyApi(configuration, {"http-x": replica}, str(file))
+    api = HAProxyApi(configuration, backends, str(file))
     api._generate_config_file_internal()
     return file
 
@@ -141,6 +143,17 @@ class Running:
             return responses(connection, 1)[0]
 
 
+@contextmanager
+def started(file: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    program = write_script(file.parent / SCRIPT)
+    process = subprocess.Popen([program, "-db", "-f", str(file)], env=environment, stderr=sys.stderr)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 @pytest.fixture(scope="module")
 def haproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """It, one replica behind it, and what it logs."""
@@ -165,11 +178,7 @@ def haproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             "SCENEWRIGHT_MAX_CONNECTIONS": "8",
             "SCENEWRIGHT_CHECKED_HOSTS": "paint.example,*.lan",
         }
-        program = write_script(folder / SCRIPT)
-        process = stack.enter_context(
-            subprocess.Popen([program, "-db", "-f", str(file)], env=environment, stderr=sys.stderr)
-        )
-        stack.callback(process.kill)
+        process = stack.enter_context(started(file, **environment))
         running = Running(("127.0.0.1", port), ports, folder, log, app)
         until(lambda: process.poll() is None and is_up(running))
         yield running
@@ -198,6 +207,25 @@ def test_its_own_errors_have_our_shape(haproxy: Running, request_: bytes, found:
     assert (status, error["code"]) == found
     assert headers["content-type"] == "application/json"
     assert error["request_id"] == headers.get("x-request-id")
+
+
+def test_what_it_knows_no_route_for_yet_is_not_ready(tmp_path: Path) -> None:
+    """Ray starts it before it knows a route, and again after it has died: a 404 would be final."""
+    port = free_port()
+    file = ray_s_file(tmp_path, port, (free_port(), free_port()), None)
+    with started(file) as process:
+        running = Running(("127.0.0.1", port), (0, 0), tmp_path, socket.socket(), Echo())
+        status, headers, body = until(lambda: process.poll() is None and first_answer(running))
+    running.log.close()
+    assert (status, json.loads(body)["error"]["code"]) == (503, "not_ready")
+    assert headers["retry-after"] == "1"
+
+
+def first_answer(running: Running) -> tuple[int, dict[str, str], bytes] | None:
+    try:
+        return running.send(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
+    except OSError:
+        return None
 
 
 @pytest.mark.parametrize(

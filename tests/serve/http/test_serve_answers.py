@@ -13,11 +13,14 @@ from ray.serve._private.http_util import (
     get_http_response_status,
     send_http_response_on_exception,
 )
+from ray.serve._private.proxy import HTTPProxy
+from ray.serve._private.proxy_router import ProxyRouter
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.http.serve_answers import DocumentedErrors
+from serve.http.serve_routes import CheckedHosts
 
 
 def failing(error: BaseException) -> ASGIApp:
@@ -77,6 +80,22 @@ async def test_an_error_of_serve_s_own(app: ASGIApp, status: int, code: str, ret
         len(response.headers.get_list("x-request-id")) == len(response.headers.get_list("content-type")) == 1
     )
     assert not any(word in response.text for word in ("secret", "backpressure", "/-/routes", "queued"))
+
+
+@pytest.mark.parametrize("root_path", ["", "/behind"])
+@pytest.mark.parametrize("populated", [False, True])
+async def test_a_proxy_that_knows_no_route_yet_is_not_ready(root_path: str, populated: bool) -> None:
+    """Serve's proxy itself, as it is between its start and its controller's first word."""
+    router = ProxyRouter(lambda *_: None)  # type: ignore[arg-type,return-value]
+    router._route_table_populated = populated
+    proxy = HTTPProxy("node", "127.0.0.1", True, router, "proxy", access_log_context={})
+    transport = httpx.ASGITransport(
+        DocumentedErrors(CheckedHosts(RequestIdMiddleware(proxy))), root_path=root_path
+    )
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        response = await client.post(f"{root_path}/v1/scenes", content=b"{}")
+    found = (response.status_code, response.json()["error"]["code"], response.headers.get("retry-after"))
+    assert found == ((404, "not_found", None) if populated else (503, "not_ready", "1"))
 
 
 async def test_one_without_an_id_gets_one() -> None:
