@@ -5,7 +5,6 @@ Its work waits for its turn, tenant by tenant, and for the memory that it will t
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -14,10 +13,6 @@ from PIL import Image
 
 from deployments.bounds import Bytes, Count
 from deployments.errors import ContentRefused, CutoutFailed, InvalidRequest
-from deployments.imaging.composite.compositing import Composition, compose
-from deployments.imaging.composite.group_composing import GroupComposition, compose_group
-from deployments.imaging.composite.layer_tags import as_before, group_as_before
-from deployments.imaging.composition_finishing import Origin, finish, group_origin
 from deployments.imaging.consistency.comparing import FigureComparer
 from deployments.imaging.consistency.embedder import ConsistencyConfig
 from deployments.imaging.cutout.matting import LEAST_CONFIDENCE, climb
@@ -26,17 +21,14 @@ from deployments.imaging.files.decoding import (
     figure_pixels,
     mask_of_transparent,
     open_upright,
-    place_pixels,
 )
 from deployments.imaging.files.picture_encoding import PictureWriter, encode
 from deployments.imaging.files.signing import SigningConfig
 from deployments.imaging.marks.provenance import (
-    Provenance,
     ProvenanceConfig,
-    combine,
-    declared_source,
     of_layers,
 )
+from deployments.imaging.merging import Merging
 from deployments.imaging.previews import compose_group_preview, compose_preview
 from deployments.imaging.safety_check import PictureSafety, SafetyConfig
 from deployments.imaging.sprite_sheet import make_sheet
@@ -103,12 +95,13 @@ class Merger:
         self._writer = PictureWriter(config.provenance, config.signing)
         self._comparer = FigureComparer(config.consistency, self._network)
         self._safety = PictureSafety(config.safety) if config.safety.checks_pictures else None
+        self._merging = Merging(self._network, self._writer, self._judged)
         self._queue = QueuedThreads(config.at_once, config.work_bytes)
 
     async def merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
         """Merge two layers. Raises CutoutFailed where `cutout` was insisted on and there is no good matte."""
         return await self._queue.run(
-            scene_work(job, (character,), background), self._merge, job, character, background
+            scene_work(job, (character,), background), self._merging.merge, job, character, background
         )
 
     async def merge_group(
@@ -116,11 +109,11 @@ class Merger:
     ) -> MergeResult:
         """Merge several characters, one for each of `job.figures`, and a place. Raises CutoutFailed."""
         work = scene_work(job, characters, background)
-        return await self._queue.run(work, self._merge_group, job, background, characters)
+        return await self._queue.run(work, self._merging.merge_group, job, background, characters)
 
     async def merge_files(self, job: UploadJob) -> MergeResult:
         """Merge picture files. Raises InvalidRequest naming the one at fault, and CutoutFailed."""
-        return await self._queue.run(upload_work(job), self._merge_files, job)
+        return await self._queue.run(upload_work(job), self._merging.merge_files, job)
 
     async def read_picture(self, job: PictureJob) -> Picture:
         """Read a picture file and write it as a plain PNG. Raises InvalidRequest naming the one at fault."""
@@ -176,20 +169,6 @@ class Merger:
         self.note_judged("flagged" if found.flagged else "passed")
         return found
 
-    def _finished(
-        self,
-        made: Composition | GroupComposition,
-        job: MergeJob,
-        origin: Origin,
-        started: float,
-        *files: Pixels,
-    ) -> MergeResult:
-        """Judge a composition, the layers that are given out, and `files` that it came from; finish it."""
-        parts = origin.pixels.values() if job.layers else files
-        safety = self._judged(made.picture, *parts)
-        merged = finish(made, job, origin, self._writer, started)
-        return replace(merged, picture=replace(merged.picture, safety=safety))
-
     def _sheet(self, job: SheetJob, layers: Sequence[LayerResult]) -> SheetResult:
         safety = self._judged(*(layer.pixels for layer in layers))
         made = make_sheet(job, layers, self._network, self._writer)
@@ -199,49 +178,6 @@ class Merger:
         safety = self._judged(layer.pixels)
         return replace(self._writer.write(layer.pixels, output, of_layers(layer)), safety=safety)
 
-    def _merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
-        started = time.perf_counter()
-        made = compose(character.pixels, background.pixels, job.options, self._network)
-        origin = Origin(
-            of_layers(character, background),
-            {"character": of_layers(character), "background": of_layers(background)},
-            {"character": character.pixels, "background": background.pixels},
-        )
-        return self._finished(made, job, origin, started)
-
-    def _merge_group(
-        self, job: MergeJob, background: LayerResult, characters: Sequence[LayerResult]
-    ) -> MergeResult:
-        started = time.perf_counter()
-        figures = [character.pixels for character in characters]
-        made = compose_group(figures, background.pixels, job.options, job.figures, self._network)
-        reported = [of_layers(character) for character in characters]
-        origin = group_origin(
-            of_layers(*characters, background), reported, figures, of_layers(background), background.pixels
-        )
-        return self._finished(made, job, origin, started)
-
-    def _merge_group_files(self, job: UploadJob) -> MergeResult:
-        started = time.perf_counter()
-        characters = [
-            open_upright(file, job.character_name(index), job.max_pixels)
-            for index, file in enumerate(job.characters)
-        ]
-        background = open_upright(job.background, "background", job.max_pixels)
-        options, requested, found = group_as_before(characters, background, job)
-        figures, place = [figure_pixels(each) for each in characters], place_pixels(background)
-        made = compose_group(figures, place, options, requested, self._network, found)
-        sources = [declared_source(each) for each in characters]
-        behind = declared_source(background)
-        origin = group_origin(
-            Provenance(combine(*sources, behind)),
-            [Provenance(source) for source in sources],
-            figures,
-            Provenance(behind),
-            place,
-        )
-        return self._finished(made, job.merge, origin, started, *origin.pixels.values())
-
     def _read_picture(self, job: PictureJob) -> Picture:
         picture = open_upright(job.data, job.param, job.max_pixels)
         if job.paints_transparent:
@@ -249,23 +185,6 @@ class Merger:
         pixels = figure_pixels(picture)
         safety = self._judged(pixels, param=job.param)
         return replace(encode(pixels, OutputOptions("png")), safety=safety)
-
-    def _merge_files(self, job: UploadJob) -> MergeResult:
-        if job.merge.figures:
-            return self._merge_group_files(job)
-        started = time.perf_counter()
-        character = open_upright(job.character, "character", job.max_pixels)
-        background = open_upright(job.background, "background", job.max_pixels)
-        options, found = as_before(character, background, job)
-        figure, place = figure_pixels(character), place_pixels(background)
-        made = compose(figure, place, options, self._network, found)
-        sources = declared_source(character), declared_source(background)
-        origin = Origin(
-            Provenance(combine(*sources)),
-            {"character": Provenance(sources[0]), "background": Provenance(sources[1])},
-            {"character": figure, "background": place},
-        )
-        return self._finished(made, job.merge, origin, started, *origin.pixels.values())
 
     def _cut_out(self, output: OutputOptions, layer: LayerResult) -> Picture:
         if output.format == "jpeg":
