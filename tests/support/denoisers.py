@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from deployments.diffusion.model.denoiser import Denoiser
-from deployments.diffusion.model.pipeline_painter import PipelinePainter, PipelinePainting
+from deployments.diffusion.model.pipeline_painter import PipelinePainter
+from deployments.diffusion.model.pipeline_painting import PipelinePainting
 from deployments.diffusion.painter import PaintRequest
 from deployments.messages import Pixels
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from deployments.diffusion.model.pipeline_painter import PipelinePainter, PipelinePainting
+from deployments.diffusion.model.pipeline_painter import PipelinePainter
+from deployments.diffusion.model.pipeline_painting import PipelinePainting
 from deployments.diffusion.painter import PaintRequest
 from deployments.diffusion.start_picture import StartPicture
 

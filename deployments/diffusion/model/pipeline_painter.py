@@ -7,9 +7,8 @@ wait with, and runs those with equal keys as one forward; a decode does the same
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,90 +25,21 @@ from deployments.diffusion.model.families import family_of
 from deployments.diffusion.model.ip_adapter import IpAdapter, ip_adapter
 from deployments.diffusion.model.known_words import unknown_words_warning
 from deployments.diffusion.model.loaded_model import LoadedModel
-from deployments.diffusion.model.lora_files import LoraFile, lora_files
-from deployments.diffusion.model.lora_reader import LoraReader
-from deployments.diffusion.model.lora_rows import Changes, LoraRows, changes_of
+from deployments.diffusion.model.lora_rows import changes_of
 from deployments.diffusion.model.model_config import ModelConfig
 from deployments.diffusion.model.packed_latents import as_image
 from deployments.diffusion.model.picture_linears import PictureLinears
-from deployments.diffusion.model.pipeline_copy import UNCHANGED, Changed, PipelineCopies
+from deployments.diffusion.model.pipeline_copy import UNCHANGED, PipelineCopies
+from deployments.diffusion.model.pipeline_loras import PipelineLoras
+from deployments.diffusion.model.pipeline_painting import IN_STEPS, NOTHING, PipelinePainting
 from deployments.diffusion.model.pipeline_run import PipelineRun
-from deployments.diffusion.model.pixels import to_uint8
 from deployments.diffusion.model.pose_controlnet import pose_controlnet
 from deployments.diffusion.model.registry import card_of
-from deployments.diffusion.painter import (
-    WHOLE,
-    LoraWeights,
-    Painting,
-    PaintRequest,
-    PictureLora,
-    Preview,
-)
+from deployments.diffusion.painter import WHOLE, LoraWeights, PaintRequest, Preview
 from deployments.errors import NO_LORAS, GenerationFailed, InvalidRequest, NotReady, UnsupportedTask
 from deployments.messages import LoraUse, Pixels
 
 log = logging.getLogger(__name__)
-
-NOTHING = object()
-IN_STEPS = ("controlnet", "denoiser")
-"""The networks of a step, in their order."""
-
-
-@dataclass(eq=False)
-class PipelinePainting(Painting):
-    """A picture, and the pipeline that paints it.
-
-    `outcome`: what its call returned, where that is known and the pipeline has not gone on yet. `counted`:
-    the pipeline's steps that are in `done`. `calls_seen`: of the denoiser in its last step, at first
-    as its family makes them; `calls_made`: in the step under way. `drawn`: its last preview. `changes`: of
-    the denoiser, by its LoRAs. `alone`: no other shares its forwards.
-    """
-
-    run: PipelineRun = field(kw_only=True)
-    outcome: Any = NOTHING
-    counted: int = 0
-    calls_seen: int = 1
-    calls_made: int = 0
-    drawn: Preview | None = None
-    pixels: Pixels | None = None
-    changes: Changes = field(default_factory=dict)
-    alone: bool = False
-
-    @property
-    def rows(self) -> int:
-        """Return how many rows its next call has."""
-        return self.run.call.rows if self.run.at in IN_STEPS else 1
-
-    @property
-    def calls(self) -> int:
-        return self.calls_seen
-
-    @property
-    def forward_key(self) -> Hashable:
-        return self.call_key if self.run.at in IN_STEPS else None
-
-    @property
-    def call_key(self) -> Hashable:
-        """Return what the calls of two pictures have equal that are made as one."""
-        key = self.run.call.key
-        return (key, id(self)) if self.alone and self.run.at == "denoiser" else key
-
-    @property
-    def is_in_step(self) -> bool:
-        """Return whether its pipeline must go on to finish the step under way."""
-        return self.run.at in IN_STEPS and self.run.progress.done == self.counted and self.fault is None
-
-    def count(self) -> None:
-        """Account for the steps that its pipeline has taken."""
-        if self.fault is None:
-            self.counted = self.run.progress.done
-            self.calls_seen, self.calls_made = max(1, self.calls_made), 0
-            under_way = self.run.at in IN_STEPS
-            self.done = min(self.counted, self.steps - 1) if under_way else self.steps
-
-    def close(self) -> None:
-        self.outcome = NOTHING
-        self.run.close()
 
 
 class PipelinePainter(LoadedModel[PipelinePainting]):
@@ -123,8 +53,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         self._ip_adapter: IpAdapter | None = None
         self._controlnet: Any = None
         self._linears = PictureLinears()
-        self._lora_rows: dict[str, LoraRows] = {}
-        self._lora_reader: LoraReader | None = None
+        self._loras: PipelineLoras | None = None
         self._begun: WeakSet[PipelinePainting] = WeakSet()
 
     def adopt(self, pipeline: Any, place: Path | None = None) -> None:
@@ -133,12 +62,9 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         named = card_of(self._config).family
         self._family = named if kind in named.pipelines else family_of(kind)
         self._denoiser = getattr(pipeline, self._family.denoiser)
-        if self._config.lora_folder is not None and hasattr(pipeline, "load_lora_weights"):
-            # Before the IP-Adapter, which changes the UNet's configuration to one that cannot be built.
-            self._lora_reader = LoraReader(pipeline, self.model)
-            self._lora_rows = {
-                name: LoraRows(getattr(pipeline, name)) for name in self._lora_reader.network_names
-            }
+        folder = self._config.lora_folder
+        if folder is not None and hasattr(pipeline, "load_lora_weights"):
+            self._loras = PipelineLoras(pipeline, self._family, folder, self.model)
         exact = self.fixed_rows is not None
         self._ip_adapter = ip_adapter(self._config, self._family, pipeline, exact)
         self._controlnet = pose_controlnet(self._config, self._family, pipeline)
@@ -151,27 +77,22 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         for painting in list(self._begun):
             painting.close()
         self._copies = self._denoiser = self._ip_adapter = self._controlnet = None
-        self._lora_rows, self._linears = {}, PictureLinears()
+        if self._loras is not None:
+            self._loras.release()
+        self._linears = PictureLinears()
         super().unload()
 
     def lora_size(self, use: LoraUse) -> int:
-        if self._lora_reader is None:
-            raise UnsupportedTask(NO_LORAS)
-        return self._lora_file(use).numbers * self._lora_reader.number_bytes
+        return self._picture_loras().size_bytes(use)
 
     def read_lora(self, use: LoraUse) -> LoraWeights:
-        if self._lora_reader is None:
-            raise UnsupportedTask(NO_LORAS)
-        weights = self._lora_reader.read(self._lora_file(use).path)
-        self._lora_file(use)  # It may have been replaced meanwhile.
-        return weights
+        return self._picture_loras().read(use)
 
-    def _lora_file(self, use: LoraUse) -> LoraFile:
-        """Return the file that a job means. Raises InvalidRequest where it is another by now."""
-        found = lora_files(self._config.lora_folder, self._family).get(use.name)
-        if found is None or found.sha256 != use.sha256:
-            raise InvalidRequest(f"the LoRA {use.name} is gone, or has been replaced")
-        return found
+    def _picture_loras(self) -> PipelineLoras:
+        """Return the LoRAs that pictures may have. Raises UnsupportedTask where they may have none."""
+        if self._loras is None:
+            raise UnsupportedTask(NO_LORAS)
+        return self._loras
 
     def first_forwards(self, request: PaintRequest) -> Sequence[int]:
         return first_forwards(self._family, request)
@@ -199,7 +120,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         arguments |= {"generator": torch.Generator("cpu").manual_seed(request.seed), "output_type": "np"}
         guided_in = request.guidance_interval if guided else WHOLE
         scale = 0.0 if request.references is None else request.references.scale
-        changed = self._changed(request.loras)
+        changed = self._picture_loras().changed(request.loras) if request.loras else UNCHANGED
         run = within_memory(
             partial(PipelineRun, self._copies, arguments, guided_in, task, posed, scale, changed)
         )
@@ -249,14 +170,12 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
 
     @torch.inference_mode()
     def decode(self, paintings: Sequence[PipelinePainting]) -> list[Pixels]:
-        while waiting := [
-            painting for painting in paintings if painting.run and painting.run.at == "decoder"
-        ]:
+        while waiting := [painting for painting in paintings if painting.run.at == "decoder"]:
             self._run_together(waiting, self._pipeline.vae.decode)
             for painting in waiting:
                 self._go_on(painting)
         self._pipeline.maybe_free_model_hooks()
-        return [_pixels(painting) for painting in paintings]
+        return [painting.finished_pixels() for painting in paintings]
 
     def _run_controlnet(self, *positional: Any, **keywords: Any) -> Any:
         """Run the ControlNet. Its residuals are a list, which is no list of rows."""
@@ -287,40 +206,20 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
             calls = [painting.run.call for painting in together]
             rows = filled(sum(call.rows for call in calls))
             counts = [call.rows for call in calls]
-            with self._with_loras(network, together, rows), self._linears.apart(counts, rows):
+            with self._with_loras(together, rows), self._linears.apart(counts, rows):
                 outcomes = within_memory(partial(run_together, network, calls, rows))
             for painting, outcome in zip(together, outcomes, strict=True):
                 painting.outcome = outcome
 
-    def _with_loras(
-        self, network: Callable[..., Any], paintings: Sequence[PipelinePainting], rows: int
-    ) -> AbstractContextManager[None]:
+    def _with_loras(self, paintings: Sequence[PipelinePainting], rows: int) -> AbstractContextManager[None]:
         """Give each picture's rows its own LoRAs inside of the block, which is one forward."""
         at_denoiser = paintings[0].run.at == "denoiser"
-        if not at_denoiser or not any(painting.changes for painting in paintings):
-            return nullcontext()
-        counts = [painting.run.call.rows for painting in paintings]
         changes = [painting.changes for painting in paintings]
-        return self._lora_rows[self._family.denoiser].applied(counts, changes, rows)
-
-    def _changed(self, loras: Sequence[PictureLora]) -> Changed:
-        """Return what a picture's LoRAs change."""
-        if not loras:
-            return UNCHANGED
-        encoders = {
-            name: changes_of(loras, name) for name in self._lora_rows if name != self._family.denoiser
-        }
-        if not any(encoders.values()):
-            return Changed(in_rows=True)
-
-        @contextmanager
-        def in_texts() -> Iterator[None]:
-            with ExitStack() as stack:
-                for name, changes in encoders.items():
-                    stack.enter_context(self._lora_rows[name].applied([1], [changes]))
-                yield
-
-        return Changed(in_texts, tuple((lora.use.sha256, lora.use.scale) for lora in loras), in_rows=True)
+        if not at_denoiser or not any(changes):
+            return nullcontext()
+        return self._picture_loras().in_rows(
+            [painting.run.call.rows for painting in paintings], changes, rows
+        )
 
     def _go_on(self, painting: PipelinePainting) -> None:
         """Run the pipeline to its next call. Its fault is its own alone: its peers have gone on."""
@@ -346,12 +245,3 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
                 return draw(as_image(self._pipeline, expected, painting.request))
 
             painting.preview = painting.drawn = self._or_no_preview(drawn)
-
-
-def _pixels(painting: PipelinePainting) -> Pixels:
-    """Return the pixels. Raises what went wrong after the picture was decoded."""
-    if painting.fault is not None:
-        raise painting.fault
-    if painting.pixels is None:
-        painting.pixels = to_uint8(painting.run.output.images[0])
-    return painting.pixels

@@ -17,7 +17,8 @@ from deployments.diffusion.model.call_arguments import call_arguments
 from deployments.diffusion.model.families import family_named
 from deployments.diffusion.model.loader import load
 from deployments.diffusion.model.model_config import ModelConfig
-from deployments.diffusion.model.pipeline_painter import PipelinePainter, PipelinePainting
+from deployments.diffusion.model.pipeline_painter import PipelinePainter
+from deployments.diffusion.model.pipeline_painting import PipelinePainting
 from deployments.diffusion.painter import PaintRequest, forward_rows
 from deployments.errors import InvalidRequest
 from tests.support.denoisers import step_or_split

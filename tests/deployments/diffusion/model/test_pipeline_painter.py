@@ -18,7 +18,8 @@ from deployments.diffusion.engine.engine import Engine
 from deployments.diffusion.engine.watchdog import Unhealthy
 from deployments.diffusion.model.denoiser import Denoiser
 from deployments.diffusion.model.model_config import GenerationConfig, ModelConfig
-from deployments.diffusion.model.pipeline_painter import PipelinePainter, PipelinePainting
+from deployments.diffusion.model.pipeline_painter import PipelinePainter
+from deployments.diffusion.model.pipeline_painting import PipelinePainting
 from deployments.diffusion.painter import PaintRequest
 from deployments.errors import GenerationFailed, NotReady, OutOfMemory
 from deployments.messages import LayerJob, LayerResult, StepEvent
