@@ -1,14 +1,18 @@
-"""Keep a painted scene's picture, and drop one that no scene has."""
+"""Keep a painted scene's picture, note why one failed, and drop a picture that no scene has."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from deployments.errors import InvalidRequest, ScenewrightError
+
 from ..graph.bill import Used
+from ..http.error_responses import Refusal, error_of
 from ..pictures import loose_pictures as loose
 from ..pictures.picture_files import Pictures, name_of
 from ..telemetry.logs import logger
@@ -69,6 +73,16 @@ def keep_scene(
     if kept and not pictures.has(name):
         # Another job had the same picture, and its caller removed it in between.
         pictures.put(data)
+
+
+def fail_scene(claim: Claim, leases: Leases, error: Exception, retry_s: float) -> None:
+    """Note why a scene failed. It is tried again after `retry_s`, unless its request is at fault."""
+    hopeless = isinstance(error, InvalidRequest | Refusal)
+    if not isinstance(error, ScenewrightError | Refusal):
+        logger.error("scene %d of job %s failed", claim.number, claim.job_id)
+    reported: dict[str, Any] = error_of(error, f"{claim.job_id}-{claim.number}")["error"]
+    shown = {name: reported[name] for name in ("code", "message", "param")}
+    leases.fail(claim.lease, shown, None if hopeless else retry_s)
 
 
 def drop_picture(engine: Engine, pictures: Pictures, token: str) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from deployments.errors import InvalidRequest, NotReady, Overloaded, ScenewrightError
+from deployments.errors import NotReady, Overloaded
 from deployments.messages import Usage
 
 from ..config.service_config import ServiceConfig
@@ -29,12 +29,8 @@ from ..graph.ref_cleanup import clean_up, freeze
 from ..graph.replica_registry import HERE
 from ..graph.scene import Graph, Handle, render, unanswered
 from ..graph.scene_job import SceneJob, SceneResult
-from ..http.error_responses import Refusal, error_of
 from ..pictures import loose_pictures as loose
-from ..pictures.holds import release_ended_jobs
 from ..pictures.picture_files import Pictures, open_pictures
-from ..pictures.picture_store import forget_expired
-from ..pictures.result_store import forget_expired_results
 from ..safety.text_check import text_check_of
 from ..state.across_nodes import check_here
 from ..state.disk_space import DiskSpace
@@ -47,8 +43,6 @@ from ..telemetry.scene_spans import REQUEST_ID, spanning
 from ..telemetry.tracing import send_traces
 from ..usage.recorder import UsageRecorder
 from ..usage.usage_store import Who
-from ..usage.usage_store import forget as forget_old_usage
-from ..webhooks import outbox
 from ..webhooks.sender import WebhookSender
 from . import ended_keys
 from .background_tasks import again_and_again, log_error, sleeping
@@ -56,17 +50,16 @@ from .consistency import consistent
 from .input_files import read_files
 from .leases import Leases
 from .scene_jobs import ready_to_paint
-from .scene_keeping import drop_picture, keep_scene
+from .scene_keeping import fail_scene, keep_scene
 from .single_layers import cost_of, of_scene, paint_layer
 from .states import Claim
+from .tidying import tidy
 
 RETRY_S = 1.0
 LONGEST_REST_S = 60.0
 """The pause before painting again where no picture could be kept: by then its disk or bucket may be back."""
 TIDY_EVERY_S = 60.0
 GAUGE_EVERY_S = 2.0
-YOUNG_S = 3_600.0
-"""A younger note's process may still be about to keep the picture."""
 
 
 class JobWorker:
@@ -122,28 +115,22 @@ class JobWorker:
         await asyncio.to_thread(self._renewals.shutdown)
 
     async def _run(self) -> None:
-        """Run the four tasks; where one ends, all do."""
+        """Run the tasks; where one ends, all do."""
         engine, leases, pictures = await self._open()
         sender = WebhookSender(engine, self._webhooks, self._recorder)
+        poll_s = self._config.poll_s
         try:
-            await self._work_off(engine, leases, pictures, sender)
+            async with asyncio.TaskGroup() as tasks:
+                for act, rest in (
+                    (sender.turn, sleeping(poll_s)),
+                    (partial(self._claim_scenes, leases, pictures, engine), self._rest),
+                    (partial(self._renew, leases), sleeping(min(poll_s, self._config.lease_s / 3))),
+                    (self._record_free_bytes, sleeping(GAUGE_EVERY_S)),
+                    (partial(tidy, leases, pictures, engine, self._config), sleeping(TIDY_EVERY_S)),
+                ):
+                    tasks.create_task(again_and_again(act, rest))
         finally:
             await sender.close()
-
-    async def _work_off(
-        self, engine: Engine, leases: Leases, pictures: Pictures, sender: WebhookSender
-    ) -> None:
-        renew_s = min(self._config.poll_s, self._config.lease_s / 3)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(again_and_again(sender.turn, sleeping(self._config.poll_s)))
-            tasks.create_task(
-                again_and_again(partial(self._claim_scenes, leases, pictures, engine), self._rest)
-            )
-            tasks.create_task(again_and_again(partial(self._renew, leases), sleeping(renew_s)))
-            tasks.create_task(again_and_again(self._record_free_bytes, sleeping(GAUGE_EVERY_S)))
-            tasks.create_task(
-                again_and_again(partial(self._tidy, leases, pictures, engine), sleeping(TIDY_EVERY_S))
-            )
 
     async def _open(self) -> tuple[Engine, Leases, Pictures]:
         """Open the database, trying until it is there.
@@ -195,23 +182,6 @@ class JobWorker:
             if free is not None:
                 self._recorder.set(metrics.FREE_BYTES, free)
 
-    async def _tidy(self, leases: Leases, pictures: Pictures, engine: Engine) -> None:
-        """Forget old jobs, and drop the pictures that are nobody's."""
-        await asyncio.to_thread(ended_keys.give_up, engine, self._config.retention_s)
-        while await asyncio.to_thread(leases.forget, self._config.retention_s):
-            continue
-        await asyncio.to_thread(release_ended_jobs, engine)
-        await asyncio.to_thread(forget_old_usage, engine)
-        await asyncio.to_thread(outbox.forget, engine)
-        for forget in (forget_expired, forget_expired_results):
-            while await asyncio.to_thread(forget, engine):
-                continue
-        seen: set[str] = set()
-        while tokens := set(await asyncio.to_thread(loose.old, engine, YOUNG_S)) - seen:
-            seen |= tokens
-            for token in tokens:
-                await asyncio.to_thread(drop_picture, engine, pictures, token)
-
     def _forget(self, lease: str, task: asyncio.Task[None]) -> None:
         del self._painting[lease]
         self._wake.set()
@@ -251,7 +221,7 @@ class JobWorker:
         except SQLAlchemyError:
             logger.exception("a scene of job %s could not be written down", claim.job_id)
         except Exception as error:
-            await asyncio.to_thread(self._fail, claim, leases, error)
+            await asyncio.to_thread(fail_scene, claim, leases, error, RETRY_S)
 
     def _in_thread(
         self, keep: Callable[[threading.Event], None], who: Who, took: Usage
@@ -282,14 +252,6 @@ class JobWorker:
             rest_s = min(LONGEST_REST_S, RETRY_S * 2 ** min(self._unkept, 30))
             self._unkept += 1
             self._resting_until = time.monotonic() + rest_s
-
-    def _fail(self, claim: Claim, leases: Leases, error: Exception) -> None:
-        hopeless = isinstance(error, InvalidRequest | Refusal)
-        if not isinstance(error, ScenewrightError | Refusal):
-            logger.error("scene %d of job %s failed", claim.number, claim.job_id)
-        reported: dict[str, Any] = error_of(error, f"{claim.job_id}-{claim.number}")["error"]
-        shown = {name: reported[name] for name in ("code", "message", "param")}
-        leases.fail(claim.lease, shown, None if hopeless else RETRY_S)
 
 
 def _open(config: Any, state_dir: Path) -> tuple[Engine, Leases, Pictures]:
