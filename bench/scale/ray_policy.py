@@ -34,7 +34,7 @@ class RaysOwn:
 
     def _decide(self, kind: str, fleet: Fleet, now: float) -> int:
         seen = self._seen.setdefault(kind, [])
-        seen.append((now, float(fleet.ongoing())))
+        seen.append((now, float(_ongoing(fleet))))
         oldest = now - self.lag_s - self.config.look_back_period_s
         while len(seen) > 1 and seen[0][0] < oldest:
             seen.pop(0)
@@ -64,3 +64,7 @@ def _with_delays(
         return _apply_default_params_and_merge_state(state, {}, desired, context)
     finally:
         rays.time = wall_clock
+
+
+def _ongoing(fleet: Fleet) -> int:
+    return len(fleet.waiting) + sum(len(replica.tasks) for replica in fleet.ready + fleet.draining)

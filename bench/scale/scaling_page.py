@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from loadtest.report.frame import Frame, standalone
+from loadtest.report.frame import HEIGHT, WIDTH, Frame
 from loadtest.report.scales import upto
 
 COLOURS = ("one", "two", "three", "four", "quiet")
 Points = Sequence[tuple[float, float]]
 Lines = dict[str, Points]
+STANDALONE = {"one": "#2b6cb0", "two": "#d9730d", "three": "#2f855a", "four": "#805ad5", "quiet": "#8a8a8a"}
+"""The colours of a plot that is a file of its own, without the page's style.css."""
+SVG = '<svg xmlns="http://www.w3.org/2000/svg"'
 
 
 def draw(figures: dict[str, Any], folder: Path) -> None:
@@ -114,3 +117,18 @@ def _plot(lines: Lines, x_label: str, y_label: str, kind: Literal["line", "steps
         if line:
             getattr(frame, kind)(line, COLOURS[number % len(COLOURS)], name)
     return standalone(frame.svg(f"{y_label}, simulated"))
+
+
+def standalone(svg: str) -> str:
+    """Return a plot as a file of its own, on white paper."""
+    marks = "".join(
+        f".line.{name}, .dots.{name} {{ stroke: {colour} }} .bar.{name} {{ fill: {colour} }} "
+        for name, colour in STANDALONE.items()
+    )
+    style = (
+        "text { fill: #333; font: 12px sans-serif } .grid { stroke: #ddd } .axis { stroke: #333 } "
+        ".line { fill: none; stroke-width: 2 } .dots { fill: none; stroke-width: 8; stroke-linecap: round } "
+    )
+    paper = f'<style>{style}{marks}</style><rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>'
+    head, body = svg.split(">", 1)
+    return f"{head.replace('<svg', SVG, 1)}>{paper}{body}\n"

@@ -56,6 +56,3 @@ def _lost_on_the_way(failure: Exception) -> bool:
         lost = failure.request_id is None or failure.message.endswith(SERVE_LOG_HINT)
         return failure.status == 500 and lost
     return isinstance(failure, ServerUnreachable)
-
-
-NO_RETRIES = Retries(most=0)

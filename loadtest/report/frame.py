@@ -11,11 +11,6 @@ from .scales import Scale, label
 WIDTH, HEIGHT = 760, 300
 LEFT, RIGHT, TOP, BOTTOM = 64, 20, 30, 48
 Point = tuple[float, float]
-STANDALONE = {"one": "#2b6cb0", "two": "#d9730d", "three": "#2f855a", "four": "#805ad5", "quiet": "#8a8a8a"}
-"""The colours of a plot that is a file of its own, without the page's style.css."""
-
-
-SVG = '<svg xmlns="http://www.w3.org/2000/svg"'
 
 
 class Frame:
@@ -104,18 +99,3 @@ class Frame:
             parts.append(f'<text x="{at + 17}" y="18">{escape(name)}</text>')
             at += 34 + 7 * len(name)
         return "".join(parts)
-
-
-def standalone(svg: str) -> str:
-    """Return a plot as a file of its own, on white paper."""
-    marks = "".join(
-        f".line.{name}, .dots.{name} {{ stroke: {colour} }} .bar.{name} {{ fill: {colour} }} "
-        for name, colour in STANDALONE.items()
-    )
-    style = (
-        "text { fill: #333; font: 12px sans-serif } .grid { stroke: #ddd } .axis { stroke: #333 } "
-        ".line { fill: none; stroke-width: 2 } .dots { fill: none; stroke-width: 8; stroke-linecap: round } "
-    )
-    paper = f'<style>{style}{marks}</style><rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>'
-    head, body = svg.split(">", 1)
-    return f"{head.replace('<svg', SVG, 1)}>{paper}{body}\n"

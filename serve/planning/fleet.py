@@ -79,9 +79,6 @@ class Fleet:
         while now - self.arrivals[0] > REMEMBERED_S:
             self.arrivals.popleft()
 
-    def ongoing(self) -> int:
-        return len(self.waiting) + sum(len(replica.tasks) for replica in self.ready + self.draining)
-
     def backlog_s(self) -> float:
         waiting_s = len(self.waiting) * self.layer.alone_s
         return waiting_s + sum(replica.left_s() for replica in self.ready + self.draining)

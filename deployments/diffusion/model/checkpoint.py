@@ -74,7 +74,7 @@ class Sampling:
 def pipeline_class(header: Header, shown: str) -> str:
     """Name the pipeline class of a text-to-image checkpoint. Raises ModelUnusable for anything else."""
     names = header.names
-    has_unet, has_vae = (any(name.startswith(part) for name in names) for part in (UNET, VAE))
+    has_unet = any(name.startswith(UNET) for name in names)
     if any(name.startswith("conditioner.embedders.1.") for name in names):
         kind = XL
     elif any(name.startswith("cond_stage_model.") for name in names):
@@ -82,11 +82,11 @@ def pipeline_class(header: Header, shown: str) -> str:
     else:
         raise ModelUnusable(f"{shown} is not a whole Stable Diffusion 1, 2 or XL checkpoint{_kind(header)}")
     if has_unet:  # A checkpoint whose parts were left out may be filled up from the folder beside it.
-        _check_shape(header, kind, has_vae, shown)
+        _check_shape(header, kind, shown)
     return kind
 
 
-def _check_shape(header: Header, kind: str, has_vae: bool, shown: str) -> None:
+def _check_shape(header: Header, kind: str, shown: str) -> None:
     shapes = header.shapes
     reads = _channels(shapes.get(f"{UNET}input_blocks.0.0.weight"), 1, LATENT_CHANNELS)
     writes = _channels(shapes.get(f"{UNET}out.2.weight"), 0, LATENT_CHANNELS)

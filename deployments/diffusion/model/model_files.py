@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from deployments.diffusion.model import checkpoint
 from deployments.diffusion.model.families import STABLE_DIFFUSION_PIPELINES
 from deployments.diffusion.model.safetensors_header import Header, read_header
 from deployments.diffusion.model.text_to_image import check_parts
@@ -107,11 +106,6 @@ def check_single_file(file: Path) -> Header:
     if file.suffix.lower() != ".safetensors":
         raise ModelUnusable(f"{file.name} is not a .safetensors file")
     return read_header(file, file.name)
-
-
-def single_file_pipeline(file: Path) -> str:
-    """Return the pipeline class that a single checkpoint belongs to, by the names of its tensors."""
-    return checkpoint.pipeline_class(check_single_file(file), file.name)
 
 
 def part_weights(folder: Path, shown: str, precision: str) -> dict[str, Header]:

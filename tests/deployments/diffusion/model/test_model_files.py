@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from deployments.diffusion.model import checkpoint
 from deployments.diffusion.model.model_files import (
     check_model_files,
     check_single_file,
     fingerprint,
     read_header,
-    single_file_pipeline,
 )
 from deployments.errors import NotReady
 
@@ -144,7 +144,7 @@ def test_single_files(model: Path, tmp_path: Path) -> None:
     check_single_file(weights)
     assert "conv_in.weight" in read_header(weights, weights.name)
     with pytest.raises(NotReady, match="is not a whole Stable Diffusion 1, 2 or XL checkpoint"):
-        single_file_pipeline(weights)
+        checkpoint.pipeline_class(check_single_file(weights), weights.name)
     harmed = {"a.ckpt": "is a pickle", "a.txt": "is not a .safetensors file", "a.safetensors": "is missing"}
     for name, why in harmed.items():
         with pytest.raises(NotReady, match=f"^{name} {why}"):
