@@ -35,3 +35,6 @@ class InputPictures:
 
     known: Known = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+NO_INPUTS = InputPictures()

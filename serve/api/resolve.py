@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import TypeVar
 
 from deployments.diffusion.model.registry import describe
 from deployments.errors import InvalidRequest
@@ -23,11 +25,18 @@ from ..config.service_config import ServiceConfig
 from ..graph.scene_job import SceneJob
 from .known_pictures import NONE, Known
 from .layer_schema import CharacterRequest, Layer, LayerRequest, Output
+from .loras import with_lora_files
 from .resolve_layer import check_upscaled, feet_on_ground, frame_size, layer_job
 from .scene_schema import At, Merge, Placing, SceneRequest
 
+Admitted = TypeVar("Admitted")
 SEEDS = 2**53
 """As many seeds as there are, from 0 (serve/api/wire.py)."""
+
+
+async def admit(work: Callable[[], Admitted], layers: Iterable[Layer]) -> Admitted:
+    """Admit these layers by `work`, beside the event loop where one names LoRAs and their files are read."""
+    return await with_lora_files(work) if any(layer.loras for layer in layers) else work()
 
 
 def admit_scene(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Protocol
 
 from pydantic import (
     BeforeValidator,
@@ -18,7 +19,7 @@ from pydantic_core import InitErrorDetails
 
 from deployments.messages import MAX_DEPTH, MAX_FIGURES, Fallback, MergeMode, Position
 
-from .layer_schema import Layer, LayerOrWords, Output, from_words
+from .layer_schema import Layer, LayerOrWords, Output, PictureInput, from_words
 from .wire import Deadline, Prompt, Seed, Wire
 
 
@@ -135,3 +136,40 @@ def _fault(kind: str, name: str, value: Any, error: ValueError | None = None) ->
     if error is not None:
         line["ctx"] = {"error": error}
     return ValidationError.from_exception_data("SceneRequest", [line])
+
+
+class Layered(Protocol):
+    """A scene's request, in ours or in OpenAI's shape: what is no layer there is words, or nothing."""
+
+    @property
+    def character(self) -> object: ...
+    @property
+    def characters(self) -> Sequence[Layer] | None: ...
+    @property
+    def background(self) -> object: ...
+
+
+def layers_by_path(scene: Layered) -> dict[str, Layer]:
+    """Return a scene's layers by their paths, such as `character` or `characters.0`."""
+    layers: dict[str, object] = {"character": scene.character, "background": scene.background}
+    layers |= {f"characters.{index}": figure for index, figure in enumerate(scene.characters or ())}
+    return {path: layer for path, layer in layers.items() if isinstance(layer, Layer)}
+
+
+def layers_in(requested: Layer | Layered) -> list[Layer]:
+    """Return the layers of a scene, or a layer alone."""
+    return [requested] if isinstance(requested, Layer) else list(layers_by_path(requested).values())
+
+
+def names_cast(requested: Layer | Layered) -> bool:
+    """Return whether a layer shows a member of the cast."""
+    return any(layer.cast is not None for layer in layers_in(requested))
+
+
+def pictures_in(scene: Layered, prefix: str = "") -> list[tuple[str, PictureInput]]:
+    """Return the pictures that a scene names, each after its parameter's path."""
+    return [
+        named
+        for path, layer in layers_by_path(scene).items()
+        for named in layer.named_pictures(f"{prefix}{path}.")
+    ]

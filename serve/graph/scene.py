@@ -70,6 +70,10 @@ class Graph:
             raise InvalidRequest(f"{job.model} no longer paints the {job.kind} here", f"{job.kind}.model")
         return painter
 
+    def with_files(self, files: Mapping[str, bytes]) -> Graph:
+        """Return the graph for one request, whose layers start from these files."""
+        return replace(self, files=files) if files else self
+
 
 OnSceneEvent = Callable[[LayerEvent, int | None], None]
 """Called with the events of all layers, and with the index of a figure among several."""

@@ -16,8 +16,10 @@ from ..api.openai_edits import FILES, EditsRequest, read_texts
 from ..api.openai_generations import ImagesRequest
 from ..api.openai_request import OpenAIRequest
 from ..api.openai_responses import EventName, ImagesResponse, images_body
-from ..api.resolve import deadline_of
+from ..api.resolve import admit, deadline_of
 from ..api.response_bodies import NO_LINKS, Links, size_of
+from ..api.scene_schema import layers_in, names_cast, pictures_in
+from ..auth.middleware import tenant_of
 from ..cast.cast_service import CastService
 from ..config.service_config import ServiceConfig
 from ..graph.replica_calls import all_or_none
@@ -32,7 +34,7 @@ from ..pictures.kept_results import ResultService
 from ..pictures.picture_service import PictureService
 from .charges import charged, charged_events, sent
 from .form_pictures import keeping_files, read_files, unread
-from .input_pictures import admit, layers_in, of_scene, read_inputs, with_cast, with_files
+from .input_pictures import read_inputs
 from .job_submission import DESCRIBED, LATER, JobSubmission, prefers_async
 from .openai_painting import Painting
 from .result_links import check_room, linked
@@ -62,11 +64,11 @@ def image_routes(
         requested, digest = await accept_with_digest(request, ImagesRequest, limits)
         if later and (earlier := await submission.earlier(request, digest)):
             return earlier
-        requested = await with_cast(request, requested, cast)
+        requested = await cast.resolve(tenant_of(request), requested) if names_cast(requested) else requested
         deadline_at = deadline_of(requested.deadline_s, limits)
         if later:
-            return await paint_later(request, requested, digest, of_scene(requested))
-        inputs = await read_inputs(request, of_scene(requested), graph, limits, kept, deadline_at)
+            return await paint_later(request, requested, digest, pictures_in(requested))
+        inputs = await read_inputs(request, pictures_in(requested), graph, limits, kept, deadline_at)
         return await painted(request, requested, inputs, deadline_at, "image_generation")
 
     @router.post(
@@ -127,7 +129,7 @@ def image_routes(
         deadline_at: float,
         name: EventName,
     ) -> Response:
-        painting_graph, known = with_files(graph, inputs), inputs.known
+        painting_graph, known = graph.with_files(inputs.files), inputs.known
 
         paintings = await admit(
             lambda: paintings_of(request, requested, known, deadline_at), own_layers(requested)

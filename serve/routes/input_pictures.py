@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import replace
 from typing import TypeVar
 
 from fastapi import Request
@@ -17,13 +16,8 @@ from deployments.merge_work import read_megapixels
 from deployments.messages import Picture, PictureJob
 
 from ..api.known_pictures import InputPicture, InputPictures
-from ..api.layer_schema import Layer, PictureInput
-from ..api.loras import with_lora_files
-from ..api.members import Requested
-from ..api.openai_generations import ImagesRequest
-from ..api.scene_schema import SceneRequest
+from ..api.layer_schema import PictureInput
 from ..auth.middleware import tenant_of
-from ..cast.cast_service import CastService
 from ..config.request_limits import Limits
 from ..graph.other_renders import read_picture
 from ..graph.scene import Graph
@@ -40,35 +34,6 @@ from .charges import charged
 DEADLINE_S = 120.0
 Job = TypeVar("Job")
 Named = Iterable[tuple[str, PictureInput]]
-
-
-def of_scene(scene: SceneRequest | ImagesRequest, prefix: str = "") -> list[tuple[str, PictureInput]]:
-    """Return the pictures that a scene names, each after its parameter's path."""
-    return [named for path, layer in _layers(scene) for named in layer.named_pictures(f"{prefix}{path}.")]
-
-
-async def with_cast(request: Request, requested: Requested, cast: CastService) -> Requested:
-    """Return the request with the members of the cast that its layers name. Raises InvalidRequest."""
-    if all(layer.cast is None for layer in layers_in(requested)):
-        return requested
-    return await cast.resolve(tenant_of(request), requested)
-
-
-def layers_in(requested: Layer | SceneRequest | ImagesRequest) -> list[Layer]:
-    """Return a request's layers."""
-    return [requested] if isinstance(requested, Layer) else [layer for _, layer in _layers(requested)]
-
-
-async def admit(work: Callable[[], Job], layers: Iterable[Layer]) -> Job:
-    """Admit these layers by `work`, beside the event loop where one names LoRAs and their files are read."""
-    return await with_lora_files(work) if any(layer.loras for layer in layers) else work()
-
-
-def _layers(scene: SceneRequest | ImagesRequest) -> list[tuple[str, Layer]]:
-    """Return a scene's layers, each after its path."""
-    layers: dict[str, object] = {"character": scene.character, "background": scene.background}
-    layers |= {f"characters.{index}": figure for index, figure in enumerate(scene.characters or ())}
-    return [(path, layer) for path, layer in layers.items() if isinstance(layer, Layer)]
 
 
 async def read_inputs(
@@ -141,11 +106,6 @@ async def undone_on_failure(tenant: str, pictures: PictureService) -> AsyncGener
             with suppress(NotReady, Refusal):  # Else they stay until they expire.
                 await asyncio.shield(pictures.undo(tenant, added))
         raise
-
-
-def with_files(graph: Graph, inputs: InputPictures) -> Graph:
-    """Return the graph for one request, whose layers start from these files."""
-    return replace(graph, files=inputs.files) if inputs.files else graph
 
 
 async def _hashed(named: Named) -> list[tuple[str, PictureInput]]:

@@ -19,7 +19,8 @@ from deployments.messages import PictureFormat
 
 from ..api.known_pictures import Known, as_unread
 from ..api.layer_schema import LayerRequest, PictureInput
-from ..api.scene_schema import SceneRequest
+from ..api.resolve import admit
+from ..api.scene_schema import SceneRequest, layers_in
 from ..auth.middleware import budget_of, key_of, tenant_of
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph
@@ -34,7 +35,7 @@ from ..jobs.states import JobState
 from ..openapi.fragments import responses_of
 from ..pictures.picture_service import PictureService
 from .charges import check_budget
-from .input_pictures import admit, keeping_inputs, layers_in
+from .input_pictures import keeping_inputs
 
 LATER: dict[int | str, dict[str, Any]] = responses_of(
     "kept as a job, where the caller prefers `respond-async`",

@@ -11,6 +11,7 @@ from deployments.errors import InvalidRequest
 
 from ..api.response_schema import SceneResponse
 from ..api.responses import FORMATS
+from ..api.scene_schema import pictures_in
 from ..auth.middleware import budget_of, key_of, refuse_token, tenant_of
 from ..cast.cast_service import CastService
 from ..config.service_config import ServiceConfig
@@ -35,7 +36,6 @@ from ..openapi.fragments import (
     describe_query,
     responses_of,
 )
-from .input_pictures import of_scene
 from .job_streams import EVENTS_RESPONSES, JobStreams, describe_last_event
 from .job_submission import KEY, JobSubmission, address_of, idempotency_key
 from .kept_scene import kept_scene
@@ -104,7 +104,9 @@ def job_routes(
                 return JSONResponse(accepted(earlier).model_dump(), 202, headers)
             raise
         requested = requested.model_copy(update={"scenes": scenes})
-        named = [each for n, scene in enumerate(requested.scenes) for each in of_scene(scene, f"scenes.{n}.")]
+        named = [
+            each for n, scene in enumerate(requested.scenes) for each in pictures_in(scene, f"scenes.{n}.")
+        ]
         job = await submission.submit(request, requested, digest, named)
         headers = {"Location": address_of(request, job)}
         return JSONResponse(accepted(job).model_dump(), 202, headers)

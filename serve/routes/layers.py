@@ -13,9 +13,10 @@ from deployments.messages import LayerJob, LayerKind, LayerResult, OutputOptions
 
 from ..api import responses
 from ..api.layer_schema import CharacterRequest, LayerRequest, StreamQuery
-from ..api.resolve import admit_layer, deadline_of, output_options
+from ..api.resolve import admit, admit_layer, deadline_of, output_options
 from ..api.response_bodies import NO_LINKS, Links
 from ..api.response_schema import LayerResponse
+from ..api.scene_schema import names_cast
 from ..auth.middleware import tenant_of
 from ..cast.cast_service import CastService
 from ..config.service_config import ServiceConfig
@@ -33,7 +34,7 @@ from .charges import (
     layer_cost,
     sent,
 )
-from .input_pictures import admit, read_inputs, with_cast, with_files
+from .input_pictures import read_inputs
 from .job_submission import DESCRIBED, LATER, JobSubmission, prefers_async
 from .result_links import check_room, linked
 from .scene_events import layer_events
@@ -67,7 +68,7 @@ def layer_routes(
 
     async def admitted(request: Request, kind: LayerKind, requested: LayerRequest) -> tuple[LayerJob, Graph]:
         limits, request_id, tenant = config.limits, request.state.request_id, tenant_of(request)
-        requested = await with_cast(request, requested, cast)
+        requested = await cast.resolve(tenant_of(request), requested) if names_cast(requested) else requested
         deadline_at = deadline_of(requested.deadline_s, limits)
         inputs = await read_inputs(request, requested.named_pictures(), graph, limits, pictures, deadline_at)
         job = await admit(
@@ -76,7 +77,7 @@ def layer_routes(
         )
         if requested.output.sent_as == "url":
             await check_room(request, results, [job])
-        return job, with_files(graph, inputs)
+        return job, graph.with_files(inputs.files)
 
     def output_of(request: Request, requested: LayerRequest, cutout: bool) -> OutputOptions:
         accepted = responses.accepted_format(request) or ("png" if cutout else None)
@@ -92,7 +93,7 @@ def layer_routes(
     ) -> Response:
         if earlier := await submission.earlier(request, digest):
             return earlier
-        requested = await with_cast(request, requested, cast)
+        requested = await cast.resolve(tenant_of(request), requested) if names_cast(requested) else requested
         cutout = isinstance(requested, CharacterRequest) and requested.cutout
         single = SingleLayerRequest(kind, requested, output_of(request, requested, cutout))
         tenant, request_id = tenant_of(request), request.state.request_id

@@ -8,11 +8,12 @@ from contextlib import AsyncExitStack
 from fastapi import APIRouter, Request, Response
 
 from ..api import responses
+from ..api.known_pictures import NO_INPUTS
 from ..api.layer_schema import StreamQuery
-from ..api.resolve import admit_scene, deadline_of
+from ..api.resolve import admit, admit_scene, deadline_of
 from ..api.response_bodies import NO_LINKS, Links, pictures_of
 from ..api.response_schema import SceneResponse
-from ..api.scene_schema import SceneRequest
+from ..api.scene_schema import SceneRequest, layers_in, names_cast, pictures_in
 from ..auth.middleware import tenant_of
 from ..cast.cast_service import CastService
 from ..config.service_config import ServiceConfig
@@ -30,7 +31,7 @@ from .charges import (
     scene_cost,
     sent,
 )
-from .input_pictures import admit, layers_in, of_scene, read_inputs, with_cast, with_files
+from .input_pictures import read_inputs
 from .job_submission import (
     DESCRIBED,
     KEY,
@@ -92,10 +93,12 @@ def scene_routes(
         async with AsyncExitStack() as turn:
             if once is not None:
                 turn.push_async_callback(once.end)
-            shown = await with_cast(request, requested, cast)
-            inputs = await read_inputs(request, of_scene(shown), graph, limits, pictures, deadline_at)
+            shown = await cast.resolve(tenant_of(request), requested) if names_cast(requested) else requested
+            inputs = NO_INPUTS
+            if named := pictures_in(shown):
+                inputs = await read_inputs(request, named, graph, limits, pictures, deadline_at)
             accepted, tenant = responses.accepted_format(request), tenant_of(request)
-            request_id, painting_graph = request.state.request_id, with_files(graph, inputs)
+            request_id, painting_graph = request.state.request_id, graph.with_files(inputs.files)
             job = await admit(
                 lambda: admit_scene(shown, config, request_id, accepted, tenant, inputs.known, deadline_at),
                 layers_in(shown),
@@ -124,14 +127,14 @@ def scene_routes(
     async def paint_later(request: Request, requested: SceneRequest, digest: str) -> Response:
         if earlier := await submission.earlier(request, digest):
             return earlier
-        shown = await with_cast(request, requested, cast)
+        shown = await cast.resolve(tenant_of(request), requested) if names_cast(requested) else requested
         scene = kept_as_it_is(shown, responses.accepted_format(request))
         tenant, request_id = tenant_of(request), request.state.request_id
         return await submission.respond(
             request,
             [scene],
             digest,
-            of_scene(shown),
+            pictures_in(shown),
             lambda known: admit_scene(scene, config, request_id, None, tenant, known),
         )
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from deployments.errors import InvalidRequest
 
-from ..api.resolve import deadline_of
+from ..api.resolve import admit, deadline_of
 from ..api.responses import picture_headers, usage_header, wants_json
 from ..api.sheet import (
     PNG,
@@ -37,7 +37,7 @@ from ..http.rendering import JsonResponse
 from ..openapi.fragments import describe_body, responses_of
 from ..pictures.picture_service import PictureService
 from .charges import charged, layer_cost, sent
-from .input_pictures import admit, read_inputs, with_files
+from .input_pictures import read_inputs
 
 ANSWERS = responses_of(
     "JSON in TexturePacker's hash shape with the atlas beside it, the atlas alone, or a ZIP of both and of"
@@ -95,7 +95,7 @@ def sheet_routes(
             unpainted = Response(media_type=kind, headers={"X-Cast": f"{name}@{member.version}"})
             del unpainted.headers["content-length"]
             return unpainted
-        painting = render_sheet(with_files(graph, inputs), jobs, names)
+        painting = render_sheet(graph.with_files(inputs.files), jobs, names)
         work = charged(request, sum(map(layer_cost, jobs)), sent(graph, *jobs), painting)
         painted, sheet = await abandon_with_client(request, work)
         described = sheet_json(member, sheet, painted)

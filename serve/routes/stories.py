@@ -13,6 +13,7 @@ from deployments.errors import InvalidRequest
 from ..api.members import member_of
 from ..api.response_schema import SceneResponse
 from ..api.responses import FORMATS
+from ..api.scene_schema import pictures_in
 from ..auth.middleware import key_of, tenant_of
 from ..cast.cast_service import CastService
 from ..config.service_config import ServiceConfig
@@ -35,7 +36,7 @@ from ..stories.story_service import ATTEMPTS, StoryService
 from ..stories.story_store import Changed, StoryState
 from .books import book_routes
 from .charges import check_budget
-from .input_pictures import keeping_inputs, of_scene
+from .input_pictures import keeping_inputs
 from .job_streams import EVENTS_RESPONSES, JobStreams, describe_last_event
 from .job_submission import idempotency_key
 from .jobs import KEPT, SCENE_BYTES, describe_idempotency, is_admin, owner_listed, seen_by
@@ -105,7 +106,7 @@ def story_routes(
                 return taken(request, earlier)
             raise
         named = of_cast(story.members)
-        named += [each for n, scene in enumerate(scenes) for each in of_scene(scene, f"pages.{n}.")]
+        named += [each for n, scene in enumerate(scenes) for each in pictures_in(scene, f"pages.{n}.")]
         if not named:
             return taken(request, await service.submit(tenant, story, digest, key, key_id))
         asked = [picture for _, picture in named]
@@ -214,7 +215,7 @@ def story_routes(
             new = await with_stored(tenant, new)
             scene = await service.scene(new, number)
             joined = {name: each for name, each in new.members.items() if name not in seen.story.members}
-            named = of_cast(joined) + of_scene(scene)
+            named = of_cast(joined) + pictures_in(scene)
             with suppress(Changed):  # What was kept for it is deleted again.
                 async with keeping_inputs(request, named, graph, limits, pictures) as known:
                     new = await with_kept(new, known)
