@@ -9,8 +9,7 @@ import click
 
 from ..analysis.comparison import Figure, differing_tests
 from ..analysis.comparison import compare as compared
-from .finite_range import FiniteRange
-from .parameters import NewFile
+from .parameters import FiniteRange, NewFile
 from .run_results import INVALID, MET, MISSED, save
 
 SUMMARY = click.Path(path_type=Path, exists=True, dir_okay=False)

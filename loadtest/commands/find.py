@@ -14,8 +14,7 @@ from ..report.html_tables import seconds
 from ..report.report_page import search_page
 from ..traffic import arrivals
 from ..trial.trial import carry_out
-from .finite_range import FiniteRange
-from .parameters import OUTPUT, POSITIVE, TARGET, options, trial
+from .parameters import OUTPUT, POSITIVE, TARGET, FiniteRange, options, trial
 from .run_results import INVALID, MET, MISSED, save, write
 
 KEPT = (

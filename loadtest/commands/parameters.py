@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from functools import reduce
@@ -23,10 +24,22 @@ from ..traffic.target_address import (
     check_listening,
 )
 from ..trial.trial import Trial
-from .finite_range import FiniteRange
+
+SECRET = ("api_key",)
+
+
+class FiniteRange(click.FloatRange):
+    """Accept finite numbers alone: click's own takes `nan`, and `inf` where it has no end."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
+        """Fail in one sentence."""
+        number: float = super().convert(value, param, context)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, context)
+        return number
+
 
 POSITIVE = FiniteRange(min=0, min_open=True)
-SECRET = ("api_key",)
 
 
 class SloType(click.ParamType[Slo]):

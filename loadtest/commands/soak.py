@@ -10,8 +10,7 @@ from ..traffic import arrivals
 from ..traffic.mix import Cancels, Mix, default_mix
 from ..trial.process_memory import ProcessMemory, slope
 from ..trial.trial import carry_out
-from .finite_range import FiniteRange
-from .parameters import OUTPUT, POSITIVE, TARGET, options, trial
+from .parameters import OUTPUT, POSITIVE, TARGET, FiniteRange, options, trial
 from .run_results import finish
 
 GIVEN_UP_AFTER_S = (0.1, 2.0)

@@ -9,8 +9,7 @@ from ..analysis.summary import Window
 from ..cluster.replicas import ClusterError
 from ..traffic import arrivals
 from ..trial.trial import carry_out
-from .finite_range import FiniteRange
-from .parameters import OUTPUT, POSITIVE, TARGET, options, trial
+from .parameters import OUTPUT, POSITIVE, TARGET, FiniteRange, options, trial
 from .run_results import finish
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from scenewright.commands.finite import FiniteRange
+from scenewright.commands.parameter_types import FiniteRange
 
 from ..auth.keys import Key
 from ..config.access import (

@@ -25,7 +25,7 @@ from scenewright.commands.merge import (
     wrong_file,
 )
 from scenewright.commands.output import check_writable, picture_format, write
-from scenewright.commands.position import of_each
+from scenewright.commands.parameter_types import of_each
 
 MAX_PIXELS = 64_000_000
 IN_PIXELS = {"width": "width_px", "height": "height_px"}

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from deployments.messages import MAX_FIGURES
-from scenewright.commands.finite import FiniteRange
+from scenewright.commands.parameter_types import FiniteRange
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

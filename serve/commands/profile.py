@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from scenewright.commands.finite import FiniteRange
 from scenewright.commands.output import check_writable, write
+from scenewright.commands.parameter_types import FiniteRange
 from scenewright.commands.service import connected, service_options
 
 

@@ -19,7 +19,7 @@ import click
 import pytest
 from jsonschema import Draft202012Validator
 
-from scenewright.commands.keypoints import PoseFile
+from scenewright.commands.parameter_types import PoseFile
 from serve.cli import main
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph

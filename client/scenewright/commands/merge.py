@@ -14,9 +14,8 @@ import click
 
 from ..choices import MAX_FIGURES, MergeMode, Position
 from ..errors import InvalidRequest
-from .finite import FiniteRange
 from .output import check_writable, picture_format, write
-from .position import PositionParam, of_each, on_the_wire
+from .parameter_types import FiniteRange, PositionParam, of_each, on_the_wire
 from .service import connected, service_options
 
 NAMES = {"character": "CHARACTER.png", "background": "BACKGROUND.png"}

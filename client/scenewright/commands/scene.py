@@ -9,12 +9,9 @@ import click
 
 from ..choices import MAX_FIGURES, MAX_REFERENCES, Fallback, MergeMode, PictureFormat, Position
 from ..responses import Scene
-from .finite import FiniteRange
-from .keypoints import PoseFile
 from .live import paint
-from .lora import LoraParam
 from .output import check_writable, picture_format, write
-from .position import PositionParam, of_each, on_the_wire
+from .parameter_types import FiniteRange, LoraParam, PoseFile, PositionParam, of_each, on_the_wire
 from .service import connected, service_options
 
 PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .finite import FiniteRange
+from .parameter_types import FiniteRange
 from .service import connected, service_options
 
 LONGEST_S, MOST = 3_600, 1_000_000
