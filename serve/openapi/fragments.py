@@ -110,18 +110,7 @@ BY_ACCEPT = (
 LAYER = responses_of(
     BY_ACCEPT,
     (*FORMATS, EVENTS),
-    (
-        "X-Seed",
-        "X-Cast",
-        "X-Consistency",
-        "X-Backend",
-        "X-Usage",
-        "X-Safety",
-        "X-Upscaled",
-        "X-Degraded",
-        "Server-Timing",
-        "Cache-Control",
-    ),
+    (*(name for name in OF_A_SCENE if name != "X-Merge"), "Cache-Control"),
 )
 SCENE = responses_of(BY_ACCEPT, (*FORMATS, EVENTS), (*OF_A_SCENE, "Cache-Control"))
 MERGED = responses_of(
