@@ -17,8 +17,8 @@ from scenewright import Scene, Scenewright, ScenewrightError, ServerUnreachable
 from scenewright.commands.group import Command
 from scenewright.commands.output import check_writable, picture_format, write
 
-from ..config import serve_file
-from ..runtime import kept_logs, local_cluster, ray_processes, signals, tls, wait_ready
+from ..runtime import signals
+from ..runtime.fork_server import process
 from ..runtime.start_errors import CannotStart, RayEnded
 
 CHARACTER = {"prompt": "an elf in a red tunic", "seed": 501}
@@ -37,6 +37,15 @@ LAYER_STAGES = ("queue", "encode", "denoise", "decode")
 @click.option("--keep", is_flag=True, help="Keep serving until Ctrl-C.")
 def main(config: str, file: Path, port: int | None, keep: bool) -> None:
     """Start Scenewright, paint one scene into FILE, and stop what was started."""
+    with process.begun_early(config):
+        _paint(config, file, port, keep)
+
+
+def _paint(config: str, file: Path, port: int | None, keep: bool) -> None:
+    # Ray takes seconds to import: the fork server, which is begun, has them too.
+    from ..config import serve_file
+    from ..runtime import kept_logs, local_cluster, ray_processes, tls, wait_ready
+
     signals.listen()
     begun = time.monotonic()
     wire_format = picture_format(file)

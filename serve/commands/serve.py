@@ -27,6 +27,16 @@ from serve.runtime.start_errors import CannotStart, RayEnded
 )
 def serve(config: str, port: int | None, host: str | None, metrics_port: int | None, check: bool) -> None:
     """Serve in the foreground, on a private Ray, until Ctrl-C."""
+    from ..runtime.fork_server import process
+
+    if check:
+        _serve(config, port, host, metrics_port, check)
+        return
+    with process.begun_early(config):
+        _serve(config, port, host, metrics_port, check)
+
+
+def _serve(config: str, port: int | None, host: str | None, metrics_port: int | None, check: bool) -> None:
     # Ray takes seconds to import, and no other command needs it.
     from scenewright import Scenewright
 

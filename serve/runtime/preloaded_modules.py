@@ -7,12 +7,11 @@ from pathlib import Path
 from deployments.diffusion.model.painter_choice import uses_denoiser
 
 from ..config.service_config import ServiceConfig
+from .fork_server.process import DEVICES
 
 SERVE = ("ray.serve._private.controller", "ray.serve._private.proxy", "serve.http.proxy_hook")
 """For Serve's own processes."""
 REPLICAS = ("ray.serve._private.replica", "serve.app")
-DEVICES = ("/dev/nvidiactl", "/dev/kfd")
-"""A library that looks for a GPU while it is imported would leave its forks without one."""
 
 
 def of_replicas(config: ServiceConfig) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import pytest
 import ray
 
 from serve.runtime import private_ray
-from serve.runtime.fork_server import running
+from serve.runtime.fork_server import process, running
 from serve.runtime.yielding_agents import COMMANDS, NICENESS
 from tests.support.polling import until
 
@@ -40,7 +40,7 @@ def ray_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     place = folder / "died"
     (folder / "first_fork_dies.py").write_text(FIRST_FORK_DIES.format(place=str(place)))
     monkeypatch.setenv("PYTHONPATH", str(folder))
-    monkeypatch.delenv(running.SWITCH, raising=False)
+    monkeypatch.delenv(process.SWITCH, raising=False)
     settings = {**private_ray.PRIVATE, "RAY_TMPDIR": f"{folder}/ray"}
     with private_ray.environment(settings), running.forking_workers(str(folder), MODULES, MODULES):
         try:
@@ -69,7 +69,7 @@ def test_workers_start_whatever_dies(ray_of_its_own: Path) -> None:
     assert ray_of_its_own.exists()
     agents = [each for each in psutil.Process().children(recursive=True) if each.nice() == NICENESS]
     assert len(agents) == len(COMMANDS), "the helpers of Ray's node give way"
-    servers = [each for each in psutil.Process().children(recursive=True) if running.BEGIN in each.cmdline()]
+    servers = [each for each in psutil.Process().children(recursive=True) if process.BEGIN in each.cmdline()]
     for server in servers:
         server.kill()
     until(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in servers))

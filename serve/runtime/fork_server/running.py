@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import inspect
 import os
-import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, Popen  # nosec B404
 from typing import Any
 
 from ray._private import services
 
-from . import server, worker_stub
+from . import process, worker_stub
 
-SWITCH = "SCENEWRIGHT_FORK_WORKERS"
-BEGIN = (
-    f"import sys; sys.path.append(sys.argv.pop(1)); from {server.__name__} import main; main(*sys.argv[1:])"
-)
-"""Import nothing from the working directory, as a worker does not."""
-HERE = str(Path(__file__).absolute().parents[3])
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
-"""A pool of threads is what no fork would have."""
 NO_JOB = "ffffffff"
 """Ray's id of no job: a worker with it takes the first job that it is given."""
 
@@ -36,31 +25,21 @@ def forking_workers(folder: str, first: Sequence[str], then: Sequence[str] = ())
     The first workers are forked once it has `first`, all others once it has `then` too.
 
     The server's socket is in `folder`, which is this account's alone, and it lives as long as the block. A
-    worker that it cannot serve starts as Ray would start it; where `SWITCH` is 0 all do.
+    worker that it cannot serve starts as Ray would start it; where `process.SWITCH` is 0 all do.
     """
-    if os.environ.get(SWITCH) == "0":
+    if process.is_switched_off():
         yield
         return
     path = f"{folder}/fork-server"
-    command = [sys.executable, "-P", "-c", BEGIN, HERE, path, *first, server.THEN, *then]
-    with Popen(  # noqa: S603  # nosec B603
-        command,
-        stdin=PIPE,
-        stdout=DEVNULL,
-        stderr=DEVNULL,
-        env={**os.environ, **ONE_THREAD, **_read_once()},
-        start_new_session=True,
-    ) as process:
-        os.environ[worker_stub.SOCKET] = path
-        try:
-            with _workers_by_the_stub():
-                yield
-        finally:
-            os.environ.pop(worker_stub.SOCKET, None)
-            # A fork of it that still imports is in its group; workers have groups of their own. The number is
-            # its own until it is waited for.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+    forks = process.taken()
+    os.environ[worker_stub.SOCKET] = path
+    try:
+        forks.serve(path, first, then, {**os.environ, **_read_once()})
+        with _workers_by_the_stub():
+            yield
+    finally:
+        os.environ.pop(worker_stub.SOCKET, None)
+        forks.end()
 
 
 @contextmanager

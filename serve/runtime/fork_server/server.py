@@ -1,8 +1,8 @@
 """Import modules, then fork a worker for each request, until standard input closes.
 
-Requests wait in the socket's queue while the modules are imported. The process has one thread, as whatever
-forks should, and has drawn no random numbers. Where a module leaves it otherwise it ends, and workers start
-by Ray's own program.
+What to serve comes by standard input, a socket; the first modules are imported already until it does.
+Requests wait in the queue of the socket that comes with it. The process has one thread, as whatever forks
+should, and has drawn no random numbers. Where a module leaves it otherwise it ends: Ray starts all workers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import signal
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from ..unneeded_imports import skip_unneeded_imports
@@ -27,7 +28,7 @@ LONGEST_REQUEST_S = 10.0
 QUEUE = 64
 STANDARD_INPUT = 0
 EARLY_WORKERS = 2
-THEN = "--"
+ORDERS_BYTES = 1 << 20
 
 
 def listen(path: str) -> socket.socket:
@@ -39,7 +40,6 @@ def listen(path: str) -> socket.socket:
     finally:
         os.umask(before)
     listener.listen(QUEUE)
-    listener.setblocking(False)  # Where two processes see the same request, one finds none.
     return listener
 
 
@@ -84,6 +84,32 @@ class Requests:
         return None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Orders:
+    """Say what is to be imported before the first workers and before the others, and in which environment."""
+
+    listener: socket.socket
+    environment: dict[str, str]
+    first: list[str]
+    then: list[str]
+
+
+def await_orders(early: Sequence[str]) -> Orders | None:
+    """Import these until orders come; return None where none will."""
+    waiting, files, data = list(early), list[int](), b""
+    with socket.socket(fileno=os.dup(STANDARD_INPUT)) as orders:
+        while not data.endswith(b"\n"):
+            readable, _, _ = select.select([orders], [], [], 0 if waiting else None)
+            if not readable:
+                _import(waiting.pop(0))
+                continue
+            part, sent, _, _ = socket.recv_fds(orders, ORDERS_BYTES, 1)
+            if not part:
+                return None
+            data, files = data + part, files + sent
+    return Orders(listener=socket.socket(fileno=files[0]), **json.loads(data))
+
+
 def serve(requests: Requests, first: Sequence[str], then: Sequence[str]) -> Worker | None:
     """Import all modules, and fork until nobody can ask. Return in each fork what it shall be, here None.
 
@@ -97,6 +123,7 @@ def serve(requests: Requests, first: Sequence[str], then: Sequence[str]) -> Work
             return None
         if then:
             ready, imported = os.pipe()
+            gc.freeze()  # Else the collector of each fork writes to every page, and none stays shared.
             if os.fork():
                 os.close(imported)
                 return _serve_early(requests, ready)
@@ -107,7 +134,7 @@ def serve(requests: Requests, first: Sequence[str], then: Sequence[str]) -> Work
                 return None
             os.close(imported)
         gc.collect()
-        gc.freeze()  # Else the collector of each fork writes to every page, and none stays shared.
+        gc.freeze()
         while requests.wait():
             if worker := requests.next_worker():
                 return worker
@@ -138,16 +165,21 @@ def _read(stub: socket.socket, size: int) -> WorkerRequest:
     return WorkerRequest(**values)
 
 
-def main(path: str, *names: str) -> None:
-    """Serve workers: `main(SOCKET, MODULE…, "--", MODULE…)`. Each fork runs Ray's program."""
+def main(*early: str) -> None:
+    """Serve workers, once told what; import the `early` modules until then. Each fork runs Ray's program."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # The kernel then buries forks that end.
     skip_unneeded_imports()
-    parted = names.index(THEN)
-    with listen(path) as listener:
+    orders = await_orders(early)
+    if orders is None:
+        return
+    os.environ.clear()
+    os.environ.update(orders.environment)
+    with orders.listener as listener:
+        listener.setblocking(False)  # Where two processes see the same request, one finds none.
         requests = Requests(listener, dict(os.environ))  # Imports change the environment.
-        if any(name.startswith("ray.") for name in names):
+        if any(name.startswith("ray.") for name in orders.first):
             draw_class_numbers_elsewhere()
-        worker = serve(requests, names[:parted], names[parted + 1 :])
+        worker = serve(requests, orders.first, orders.then)
     if worker is not None:
         become(worker)

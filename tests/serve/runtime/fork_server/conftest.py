@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from serve.runtime.fork_server import server, worker_stub
-from serve.runtime.fork_server.running import BEGIN, HERE
-from tests.support.polling import until
+from serve.runtime.fork_server import worker_stub
+from serve.runtime.fork_server.process import ForkServer
 
 PROGRAM = """
 import json, os, sys
@@ -46,15 +45,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def serving(folder: Path) -> Serving:
     @contextmanager
-    def running(*modules: str, then: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[bytes]]:
-        names = (*modules, server.THEN, *then)
-        command = [sys.executable, "-P", "-c", BEGIN, HERE, str(folder / "socket"), *names]
-        with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-            until(lambda: (folder / "socket").exists() or process.poll() is not None)
-            yield process
-            assert process.stdin is not None
-            process.stdin.close()
-            assert process.wait(10) in (0, -9)
+    def running(
+        *modules: str, then: tuple[str, ...] = (), early: tuple[str, ...] = ()
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        server = ForkServer(early)
+        server.serve(str(folder / "socket"), modules, then, dict(os.environ))
+        process = server._process
+        yield process
+        server._orders.close()
+        assert process.wait(10) in (0, -9)
 
     return running
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from serve.runtime.fork_server import running
+from serve.runtime.fork_server import process, running
 from tests.support.polling import until
 
 SLOW = """
@@ -24,7 +24,7 @@ def test_a_fork_that_still_imports_ends_with_the_block(
 ) -> None:
     (tmp_path / "slow_module.py").write_text(SLOW)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.delenv(running.SWITCH, raising=False)
+    monkeypatch.delenv(process.SWITCH, raising=False)
     with running.forking_workers(str(tmp_path), ("json",), ("slow_module",)):
         number = until(lambda: (file := tmp_path / "slow_module.pid").exists() and file.read_text())
         importing = psutil.Process(int(number))
