@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from serve.runtime.fork_server import server
+from serve.runtime.fork_server.process import ForkServer
 from tests.serve.runtime.fork_server.conftest import Serving
 from tests.support.polling import until
 
@@ -98,3 +99,22 @@ def test_a_broken_request_leaves_the_server_at_work(folder: Path, serving: Servi
 def test_socket_is_this_accounts_alone(folder: Path) -> None:
     with server.listen(str(folder / "socket")):
         assert (folder / "socket").stat().st_mode & 0o077 == 0
+
+
+def test_modules_are_imported_while_nothing_is_to_be_served_yet(
+    folder: Path, stub: Stub, monkeypatch: Any
+) -> None:
+    (folder / "early_module.py").write_text("open('early', 'w')")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    server = ForkServer(("early_module", "colorsys"))
+    until((folder / "early").exists)
+    server.serve(str(folder / "socket"), [], [], {**os.environ, "COLOUR": "teal"})
+    worker = said(stub())
+    server.end()
+    assert worker["imported"] and worker["colour"] is None, "a worker has its own environment"
+
+
+def test_without_anything_to_serve_it_ends_with_the_command(folder: Path) -> None:
+    server = ForkServer(("colorsys",))
+    server._orders.close()
+    assert server._process.wait(30) == 0
