@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.drill_row import Row
 from tests.support.ending import pytest_sessionstart as pytest_sessionstart
+from tests.support.frozen_heap import pytest_collection_finish as pytest_collection_finish
 from tests.support.workers import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.support.workers import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 

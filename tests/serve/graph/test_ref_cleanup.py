@@ -25,7 +25,8 @@ def resting() -> Iterator[None]:
     gc.disable()
     yield
     gc.enable()
-    gc.unfreeze()
+    gc.collect()
+    gc.freeze()  # As it was (tests/support/frozen_heap.py).
 
 
 async def test_what_is_over_is_released_at_the_ingresss_health_check(
