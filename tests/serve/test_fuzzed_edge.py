@@ -35,6 +35,8 @@ from tests.support.scene_requests import SCENE, SMALL
 
 FIRST_SEED = int(os.environ.get("PYTEST_FUZZ_SEED", "1"))
 SHORT, LONG = 150, 20_000
+EDGE = "http://localhost"
+"""Before each path that may begin with two slashes: by itself that would be the name of another host."""
 GUARDED = "http://keys.localhost"
 CORPUS = tuple(FILES.values())
 TAGS = [
@@ -79,7 +81,7 @@ async def edge(config: ServiceConfig, graph: Graph, tmp_path: Any) -> AsyncItera
 
     open_keys(tmp_path).create("one", ("generate", "jobs"))
     async with httpx.AsyncClient(
-        transport=behind("off"), mounts={GUARDED: behind("required")}, base_url="http://localhost", timeout=60
+        transport=behind("off"), mounts={GUARDED: behind("required")}, base_url=EDGE, timeout=60
     ) as client:
         yield client
 
@@ -199,7 +201,7 @@ async def send_head(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Res
         path += "?" + quote_from_bytes(chance.randbytes(chance.randint(0, 40)), safe="=&%+")
     method = chance.choice(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"))
     content = b"{}" if method in ("POST", "PUT", "PATCH") else None
-    return await edge.request(method, path, headers=any_headers(chance), content=content)
+    return await edge.request(method, EDGE + path, headers=any_headers(chance), content=content)
 
 
 async def send_head_of_work(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
@@ -231,7 +233,7 @@ async def request_of_jobs(edge: httpx.AsyncClient, chance: random.Random) -> htt
     elif chance.random() < 0.5:
         path = "/" + quote_from_bytes(nearly(path.encode()))
     headers = [(b"last-event-id", plain(nearly(reported))), *any_headers(chance)]
-    return await edge.request(chance.choice(("GET", "HEAD")), path, headers=headers)
+    return await edge.request(chance.choice(("GET", "HEAD")), EDGE + path, headers=headers)
 
 
 async def offer_key(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
