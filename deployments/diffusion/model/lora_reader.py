@@ -1,28 +1,34 @@
-"""Read a LoRA as diffusers and peft do, beside a model that paints meanwhile.
+"""Read a LoRA as diffusers does, beside a model that paints meanwhile.
 
-It is laid over copies of the networks that have no weights, and taken off them: the model itself is not
-touched. So names, scales and errors are those of diffusers, whatever form the trainer wrote.
+diffusers reads the file and says what it changes in which network, so that names, scales and errors are its
+own, whatever form the trainer wrote. The networks that it is given have no weights, and note what they are to
+change.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
-from peft.tuners.lora import LoraLayer
+from diffusers.utils import convert_unet_state_dict_to_peft
+from diffusers.utils.peft_utils import _create_lora_config
+from peft import LoraConfig
 
 from deployments.diffusion.model.adapters import lay_one
 from deployments.diffusion.model.device import within_memory
+from deployments.diffusion.model.lora_layers import NoPlainLora, Tensors, layer_changes
 from deployments.diffusion.model.lora_rows import LayerChange
 from deployments.diffusion.model.pipeline_copy import no_warnings
 from deployments.diffusion.painter import LoraWeights
-from deployments.errors import InvalidRequest, NotReady
+from deployments.errors import InvalidRequest, ModelUnusable, NotReady
 
 ADAPTER = "picture"
+Take = Callable[[LoraConfig, Tensors], None]
 
 
 class LoraReader:
@@ -30,13 +36,16 @@ class LoraReader:
 
     def __init__(self, pipeline: Any, model: str) -> None:
         self._model = model
-        networks = {name: getattr(pipeline, name, None) for name in pipeline._lora_loadable_modules}
-        self._networks = {
-            name: _without_weights(network)
+        networks: dict[str, Any] = {
+            name: getattr(pipeline, name, None) for name in pipeline._lora_loadable_modules
+        }
+        self._networks: dict[str, Any] = {
+            name: _without_weights(type(network), network.config, network.dtype)
             for name, network in networks.items()
-            if isinstance(network, torch.nn.Module)
+            if network is not None
         }
         self._shapes = {name: _shapes(network) for name, network in self._networks.items()}
+        self._configs = {name: copy.deepcopy(network.config) for name, network in self._networks.items()}
         self.network_names = tuple(self._networks)
         self.number_bytes: int = max(network.dtype.itemsize for network in self._networks.values())
         self._device = pipeline._execution_device
@@ -45,68 +54,103 @@ class LoraReader:
 
     def read(self, file: Path) -> LoraWeights:
         """Return a LoRA on the model's device. Raises InvalidRequest where it does not fit the model."""
+        networks: dict[str, dict[str, LayerChange]] = {name: {} for name in self._networks}
+
+        def take(name: str, config: LoraConfig, tensors: Tensors) -> None:
+            networks[name] = self._changes(name, config, tensors, file)
+
         pipeline = copy.copy(self._pipeline)
-        pipeline.__dict__ |= {name: _copied(network) for name, network in self._networks.items()}
+        pipeline.__dict__ |= {
+            name: _noting(network, partial(take, name)) for name, network in self._networks.items()
+        }
         try:
             with no_warnings():
-                # Not by peft's means to save memory: those reach into every thread that makes a network.
-                lay_one(pipeline, ADAPTER, file, self._model, low_cpu_mem_usage=False)
+                lay_one(pipeline, ADAPTER, file, self._model)
         except NotReady as error:
+            self._mend_networks()
             raise InvalidRequest(error.message) from error
-        networks = {
-            name: self._changes(getattr(pipeline, name), self._shapes[name], file) for name in self._networks
-        }
         weights = [
-            weight
-            for layers in networks.values()
-            for change in layers.values()
-            for part in (change.down, change.up)
-            for weight in part.parameters()
+            weight for layers in networks.values() for each in layers.values() for weight in each.tensors
         ]
-        return LoraWeights(networks, sum(weight.nbytes for weight in weights))
+        if not all(bool(weight.isfinite().all()) for weight in weights):
+            raise InvalidRequest(f"the LoRA {file.name} cannot be used: its weights are not all finite")
+        on_device = {
+            name: {layer: within_memory(partial(each.to, self._device)) for layer, each in layers.items()}
+            for name, layers in networks.items()
+        }
+        return LoraWeights(on_device, sum(weight.nbytes for weight in weights))
 
-    def _on_device(self, part: torch.nn.Module) -> torch.nn.Module:
-        return part.requires_grad_(False).to(self._device)
-
-    def _changes(
-        self, network: torch.nn.Module, shapes: dict[str, torch.Size], file: Path
-    ) -> dict[str, LayerChange]:
-        changes: dict[str, LayerChange] = {}
-        for name, layer in network.named_modules():
-            if not isinstance(layer, LoraLayer) or ADAPTER not in layer.r:
-                continue
-            if ADAPTER not in layer.lora_A or layer.lora_variant:
-                raise InvalidRequest(
-                    f"the LoRA {file.name} cannot be used: its change of {name} is no plain LoRA"
-                )
-            if layer.get_base_layer().weight.shape != shapes[name]:
-                raise InvalidRequest(f"the LoRA {file.name} cannot be used: it makes {name} larger")
-            parts = (layer.lora_A[ADAPTER], layer.lora_B[ADAPTER])
-            if not all(bool(weight.isfinite().all()) for part in parts for weight in part.parameters()):
-                raise InvalidRequest(f"the LoRA {file.name} cannot be used: its weights are not all finite")
-            down, up = (within_memory(partial(self._on_device, part)) for part in parts)
-            changes[name] = LayerChange(down, up, float(layer.scaling[ADAPTER]))
+    def _changes(self, name: str, config: LoraConfig, tensors: Tensors, file: Path) -> dict[str, LayerChange]:
+        network = self._networks[name]
+        try:
+            changes = layer_changes(network, config, tensors)
+        except NoPlainLora as error:
+            why = f"its change of {error.layer} is no plain LoRA"
+            raise ModelUnusable(f"the LoRA {file.name} cannot be used: {why}") from error
+        for layer in changes:
+            if network.get_submodule(layer).weight.shape != self._shapes[name][layer]:
+                raise ModelUnusable(f"the LoRA {file.name} cannot be used: it makes {layer} larger")
         return changes
 
+    def _mend_networks(self) -> None:
+        """Build again what diffusers has made larger for a LoRA that was then refused."""
+        for name, network in self._networks.items():
+            if _shapes(network) != self._shapes[name]:
+                self._networks[name] = _without_weights(type(network), self._configs[name], network.dtype)
 
-def _without_weights(network: Any) -> Any:
-    """Make a network such as this, all of whose weights are one zero each, seen in the weight's shape."""
-    kind, config = type(network), network.config
+
+def _noting(network: Any, take: Take) -> Any:
+    """Return the network as one that hands the LoRA it is given to `take` instead of changing itself."""
+
+    def load_lora_adapter(
+        tensors: Tensors,
+        prefix: str = "transformer",
+        network_alphas: Mapping[str, float] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        """Take what diffusers gives to a network of its own."""
+        own = _within(prefix, tensors)
+        if not own:
+            return
+        if "lora_A" not in next(iter(own)):
+            own = convert_unet_state_dict_to_peft(own)
+        ranks = {
+            f"^{name}": value.shape[1] for name, value in own.items() if "lora_B" in name and value.ndim > 1
+        }
+        alphas = None if network_alphas is None else _within(prefix, network_alphas)
+        config = _create_lora_config(own, alphas, metadata and _within(prefix, metadata), ranks)
+        load_adapter(None, own, config)
+
+    def load_adapter(
+        adapter_name: str | None, adapter_state_dict: Tensors, peft_config: LoraConfig, **_: Any
+    ) -> None:
+        """Take what diffusers gives to a network of transformers."""
+        take(peft_config, adapter_state_dict)
+        noting.peft_config = {ADAPTER: peft_config}
+
+    noting = copy.copy(network)
+    noting.load_lora_adapter, noting.load_adapter = load_lora_adapter, load_adapter
+    return noting
+
+
+def _within(prefix: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is said of the network, by names without its own before them."""
+    start = f"{prefix}."
+    return {name.removeprefix(start): value for name, value in given.items() if name.startswith(start)}
+
+
+def _without_weights(kind: Any, config: Any, dtype: torch.dtype) -> Any:
+    """Build a network all of whose weights are one zero each, seen in the weight's shape."""
     with torch.device("meta"):
         made = kind.from_config(config) if issubclass(kind, diffusers.ModelMixin) else kind(config)
     for module in made.modules():
         for name, weight in list(module.named_parameters(recurse=False)):
-            zero = torch.zeros((), dtype=network.dtype).expand(weight.shape)
+            zero = torch.zeros((), dtype=dtype).expand(weight.shape)
             setattr(module, name, torch.nn.Parameter(zero, requires_grad=False))
         for name, values in list(module.named_buffers(recurse=False)):
             setattr(module, name, torch.zeros((), dtype=values.dtype).expand(values.shape))
     return made
-
-
-def _copied(network: torch.nn.Module) -> torch.nn.Module:
-    """Copy a network but for its weights, which are not written."""
-    kept = {id(weight): weight for weight in (*network.parameters(), *network.buffers())}
-    return copy.deepcopy(network, kept)
 
 
 def _shapes(network: torch.nn.Module) -> dict[str, torch.Size]:

@@ -7,30 +7,60 @@ in the network is replaced, so a LoRA comes and goes between two steps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
+from torch.nn.functional import linear
 
 from deployments.diffusion.painter import PictureLora
 
 
 @dataclass(frozen=True, eq=False)
-class LayerChange:
-    """Change a layer's output by scale * up(down(input)), as peft's LoraLayer does."""
+class Window:
+    """Slide a convolution over its input. `convolve`: torch's function for so many dimensions."""
 
-    down: torch.nn.Module
-    up: torch.nn.Module
+    convolve: Callable[..., torch.Tensor]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...] | str
+    groups: int
+
+
+@dataclass(frozen=True, eq=False)
+class LayerChange:
+    """Change a layer's output by scale * up(down(input)), as peft's LoraLayer does.
+
+    `down`: (rank, inputs), `up`: (outputs, rank); of a convolution with the sides of its kernel behind.
+    """
+
+    down: torch.Tensor
+    up: torch.Tensor
+    bias: torch.Tensor | None
     scale: float
+    window: Window | None = None
 
     def __call__(self, value: torch.Tensor, scale: float) -> torch.Tensor:
-        weight: Any = self.down.weight
-        changed: torch.Tensor = self.up(self.down(value.to(weight.dtype))) * (self.scale * scale)
-        return changed
+        value = value.to(self.down.dtype)
+        if self.window is None:
+            changed = linear(linear(value, self.down), self.up, self.bias)
+        else:
+            convolve, groups = self.window.convolve, self.window.groups
+            narrow = convolve(value, self.down, None, self.window.stride, self.window.padding)
+            changed = convolve(narrow, self.up, self.bias, groups=groups)
+        return changed * (self.scale * scale)
+
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        return (self.down, self.up) if self.bias is None else (self.down, self.up, self.bias)
+
+    def to(self, device: torch.device) -> LayerChange:
+        """Return it on a device."""
+        bias = None if self.bias is None else self.bias.to(device)
+        return replace(self, down=self.down.to(device), up=self.up.to(device), bias=bias)
 
 
 Changes = Mapping[str, Sequence[tuple[LayerChange, float]]]

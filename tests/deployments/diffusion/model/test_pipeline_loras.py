@@ -140,6 +140,65 @@ def test_each_row_has_its_own_loras_or_none(name: str, folder_of: Folder) -> Non
     assert max(rows) > rows[0], "some of them shared a forward"
 
 
+@pytest.mark.filterwarnings("ignore:The following alpha_pattern keys")  # peft's, of what diffusers gives it.
+def test_ranks_and_alphas_of_each_layers_own(tiny_sd1: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    painter, folder = painter_of(tiny_sd1, "tiny_sd1"), loras_of(tiny_sd1)
+    tensors: dict[str, torch.Tensor] = {}
+    for number, seed in enumerate((0, 1)):  # Of two ranks, every second layer of the one or of the other.
+        each = load_file(folder / f"{seed}.safetensors")
+        layers = sorted({name.partition(".lora_")[0] for name in each})[number::2]
+        tensors |= {name: value for name, value in each.items() if name.partition(".lora_")[0] in layers}
+    tensors |= {
+        f"{name.partition('.lora_')[0]}.alpha": torch.tensor(float(1 + len(name) % 3))
+        for name in tensors
+        if name.endswith("lora_A.weight")
+    }
+    kohya = {
+        name.replace(".lora_A.", ".lora_down.").replace(".lora_B.", ".lora_up."): value
+        for name, value in tensors.items()
+    }
+    renamed = {
+        f"lora_unet_{name.removeprefix('unet.').partition(part)[0].replace('.', '_')}{part}{end}": value
+        for name, value in kohya.items()
+        for part, end in [(".lora_" if ".lora_" in name else ".alpha", name.partition(".lora_")[2])]
+    }
+    save_file(renamed, folder / "mixed.safetensors")
+    request = request_of(painter, {"mixed": 0.9})
+    changed = painted(painter, [request])[0]
+    assert np.abs(changed - stock(tiny_sd1, "tiny_sd1", request)).max() < CLOSE
+    assert np.abs(changed - painted(painter, [PLAIN])[0]).max() > 1e-3
+    changes = request.loras[0].weights.networks["unet"].values()
+    assert {len(change.down) for change in changes} == {2, 3}
+    assert len({change.scale for change in changes}) > 2
+
+
+@pytest.mark.filterwarnings("ignore:Adapter 'default'. 16 LoRA tensor")  # peft takes the biases for shards.
+def test_one_of_another_scaling_and_with_biases(tiny_sd1: Path) -> None:
+    from peft import LoraConfig as Trained
+    from peft.utils import get_peft_model_state_dict
+
+    painter = painter_of(tiny_sd1, "tiny_sd1")
+    pipeline = load(ModelConfig(str(tiny_sd1), device="cpu"))
+    torch.manual_seed(4)
+    trained = Trained(
+        r=4, lora_alpha=6, use_rslora=True, lora_bias=True, target_modules=["to_out.0", "conv1"]
+    )
+    trained.init_lora_weights = False
+    pipeline.unet.add_adapter(trained)
+    pipeline.save_lora_weights(
+        loras_of(tiny_sd1),
+        unet_lora_layers=get_peft_model_state_dict(pipeline.unet),
+        weight_name="biased.safetensors",
+        unet_lora_adapter_metadata=trained.to_dict(),
+    )
+    request = request_of(painter, {"biased": 0.3})
+    changed = painted(painter, [request])[0]
+    assert np.abs(changed - stock(tiny_sd1, "tiny_sd1", request)).max() < CLOSE
+    assert {change.scale for change in request.loras[0].weights.networks["unet"].values()} == {3.0}
+
+
 def test_eight_loras_share_one_forward(tiny_sd1: Path) -> None:
     painter = painter_of(tiny_sd1, "tiny_sd1")
     for seed in range(8):
@@ -216,7 +275,7 @@ def test_a_file_in_another_precision_is_read_into_the_models(tiny_sd1: Path, typ
     request = request_of(painter, {"half": 1.0})
     weights = request.loras[0].weights
     changes = [change for layers in weights.networks.values() for change in layers.values()]
-    assert {change.down.weight.dtype for change in changes} == {torch.float32}
+    assert {change.down.dtype for change in changes} == {torch.float32}
     assert weights.size_bytes == 4 * sum(value.numel() for value in tensors.values())
     assert np.abs(painted(painter, [request])[0] - stock(tiny_sd1, "tiny_sd1", request)).max() < CLOSE
 
@@ -244,6 +303,20 @@ def test_one_that_does_not_fit_is_refused_and_leaves_no_trace(
         read(painter, "misfit", 1.0)
     assert str(tiny_sd1.parent) not in raised.value.message
     assert (painted(painter, [PLAIN])[0] == before).all()
+
+
+def test_one_that_enlarges_a_layer_is_refused_and_leaves_it_as_it_was(folder_of: Folder) -> None:
+    folder = folder_of("flux-dev")
+    painter = painter_of(folder, "flux-dev")
+    outputs, inputs = painter._denoiser.x_embedder.weight.shape
+    for name, width in (("wide", 2 * inputs), ("fitting", inputs)):
+        down, up = (np.ones(shape, np.float32) for shape in ((2, width), (outputs, 2)))
+        layer = "transformer.x_embedder"
+        tensors: dict[str, Any] = {f"{layer}.lora_A.weight": down, f"{layer}.lora_B.weight": up}
+        write_lora(loras_of(folder), name, **tensors)
+    with pytest.raises(InvalidRequest, match="it makes x_embedder larger"):
+        read(painter, "wide", 1.0)
+    assert read(painter, "fitting", 1.0).weights.networks["transformer"].keys() == {"x_embedder"}
 
 
 def test_one_that_is_gone_or_replaced(tiny_sd1: Path) -> None:

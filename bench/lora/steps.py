@@ -1,0 +1,100 @@
+"""Watch the steps of pictures under way while a replica reads LoRAs."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+
+from bench.lora.files import SUFFIX
+from deployments.background import Background
+from deployments.diffusion.model.model_config import ModelConfig
+from deployments.generator import Generator, GeneratorConfig
+from deployments.messages import LayerJob, LoraUse
+
+FOREVER = 10_000
+"""Steps of the picture that is watched: it is cancelled at the end."""
+WITHIN_S = 600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """The seconds of steps, alone and of those in which a LoRA was read, and of each reading."""
+
+    alone_s: list[float]
+    meanwhile_s: list[float]
+    reading_s: list[float]
+
+    @property
+    def usual_s(self) -> float:
+        return statistics.median(self.alone_s)
+
+    def stall(self, steps_s: Sequence[float]) -> float:
+        """Return by how many usual steps the longest of these was longer than one."""
+        return max(steps_s) / self.usual_s - 1
+
+
+def watch(source: str, folder: Path, size: tuple[int, int], threads: int, steps: int) -> Seen:
+    """Paint one picture; after so many of its steps read all LoRAs of the folder, one after another."""
+    model = ModelConfig(source, device="cpu", threads=threads, lora_folder=str(folder))
+    return asyncio.run(_watch(Background(GeneratorConfig(model)), folder, size, steps))
+
+
+async def _watch(replica: Generator, folder: Path, size: tuple[int, int], steps: int) -> Seen:
+    begun: list[float] = []
+    unet = replica._engine._painter._pipeline.unet  # type: ignore[attr-defined]
+    unet.register_forward_pre_hook(lambda *_: begun.append(time.perf_counter()))
+    painting = asyncio.create_task(_paint(replica, size))
+    readings: list[tuple[float, float]] = []
+    try:
+        await _after(begun, steps)
+        for file in sorted(folder.glob(f"*{SUFFIX}")):
+            use = LoraUse(name=file.stem, sha256=sha256(file.read_bytes()).hexdigest())
+            await _after(begun, len(begun) + 3)
+            began = time.perf_counter()
+            async with replica._loras.lent([use], time.monotonic() + WITHIN_S):
+                readings.append((began, time.perf_counter()))
+        await _after(begun, len(begun) + steps)
+    finally:
+        painting.cancel()
+        await asyncio.gather(painting, return_exceptions=True)
+    spans = list(pairwise(begun))[2:]  # The first allocate.
+    apart = [(end - begin, _meets(begin, end, readings)) for begin, end in spans]
+    return Seen(
+        alone_s=[took for took, meanwhile in apart if not meanwhile],
+        meanwhile_s=[took for took, meanwhile in apart if meanwhile],
+        reading_s=[end - begin for begin, end in readings],
+    )
+
+
+def _meets(begin: float, end: float, others: Sequence[tuple[float, float]]) -> bool:
+    return any(begin < other_end and other_begin < end for other_begin, other_end in others)
+
+
+async def _after(begun: Sequence[float], count: int) -> None:
+    while len(begun) < count:
+        await asyncio.sleep(0.005)
+
+
+async def _paint(replica: Generator, size: tuple[int, int]) -> None:
+    width, height = size
+    job = LayerJob(
+        request_id="watched",
+        kind="background",
+        prompt="a castle",
+        num_inference_steps=FOREVER,
+        guidance_scale=6.0,
+        seed=1,
+        width_px=width,
+        height_px=height,
+        deadline_at=time.monotonic() + WITHIN_S,
+    )
+    async with aclosing(replica.stream(job)) as events:
+        async for _ in events:
+            pass
