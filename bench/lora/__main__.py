@@ -14,7 +14,7 @@ from bench.lora.files import BUNDLED, DEEP, model_of, write_loras
 from bench.lora.steps import Seen, watch
 from bench.pages.sections import write_section
 
-SIZE = (512, 384)
+SIZES = {BUNDLED: (512, 384), DEEP: (128, 128)}
 QUICK_SIZE = (64, 64)
 
 
@@ -38,7 +38,7 @@ def main() -> None:
             folder = Path(name) / str(number)
             source = model_of(model, folder, arguments.quick)
             layers = write_loras(source, folder / "loras", arguments.loras)
-            size = QUICK_SIZE if arguments.quick else SIZE
+            size = QUICK_SIZE if arguments.quick else SIZES[model]
             watched = []
             for run in range(arguments.runs):
                 watched.append(watch(source, folder / "loras", size, arguments.threads, arguments.steps))
