@@ -36,6 +36,7 @@ def draw_guides(url: str, browser: Browser, folder: Path) -> Picture:
     yield from command_line_guide(url, browser, folder)
     yield "guide-story", story_guide(url, browser, folder)
     yield "guide-book", book_guide(url, folder)
+    yield "guide-loras", lora_guide(url, folder)
 
 
 def python_guide(url: str, folder: Path) -> Image.Image:
@@ -53,6 +54,12 @@ def cast_guide(url: str) -> Image.Image:
     with zipfile.ZipFile(BytesIO(names["sheet"])) as files:
         atlas = on_chequers(Image.open(BytesIO(files.read("mira.png"))))
     return stacked([beside([page.image for page in names["pages"]]), beside([atlas], WIDTH // 2)])
+
+
+def lora_guide(url: str, folder: Path) -> Image.Image:
+    """Run the guide's last piece of code. The service has the LoRA that the guide trains."""
+    run(blocks("guides/lora", "python")[-1], url, folder)
+    return beside([Image.open(file) for file in sorted(folder.glob("ink-*.png"))])
 
 
 def changed_hero(url: str, folder: Path) -> Image.Image:

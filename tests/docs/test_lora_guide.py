@@ -54,7 +54,7 @@ def test_its_configuration_is_taken() -> None:
 
 
 def test_its_requests_are_answered(url: str) -> None:
-    listing, scene, _ = map(shlex.split, blocks("sh"))
+    listing, scene, *_ = map(shlex.split, blocks("sh"))
     models = httpx.get(listing[1].replace(ADDRESS, url)).json()["data"]
     assert [lora["name"] for lora in models[0]["loras"]] == ["ink", "misfit", "watercolor"]
     body: dict[str, Any] = json.loads(scene[scene.index("-d") + 1])

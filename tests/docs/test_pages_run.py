@@ -52,7 +52,7 @@ def reader(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Reader:
     prepared = PAGES.get(request.param, Preparation())
-    for name in ("examples", "models"):
+    for name in ("examples", "models", "serve"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
     (tmp_path / ".venv").symlink_to(sys.prefix)
     prepared.open_pictures(tmp_path)

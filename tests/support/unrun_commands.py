@@ -71,6 +71,12 @@ NOT_RUN: dict[str, dict[str, Reason]] = {
     },
     "docs/composition.md": {".venv/bin/snipbg download": DOWNLOADS},
     "docs/docker.md": {"docker compose": DOCKER},
+    "docs/guides/lora.md": {
+        ".venv/bin/python examples/train_lora.py": RunBy(
+            "tests/examples/test_train_lora.py", "train_lora.main()"
+        ),
+        "scripts/serve ": SERVE,
+    },
     "docs/guides/python.md": {"pip install": INSTALLS},
     "docs/guides/story-agent.md": {"pip install": INSTALLS},
     "docs/load-testing.md": {"scripts/serve ": SERVE},
