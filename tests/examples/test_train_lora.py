@@ -1,4 +1,4 @@
-"""examples/train_lora.py: what it writes is a LoRA that the bundled model takes, and that changes its figures."""
+"""examples/train_lora.py: the bundled model takes what it writes, and changes its figures by it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deployments.diffusion.model.lora_reader import LoraReader
 from deployments.diffusion.model.loader import load
+from deployments.diffusion.model.lora_reader import LoraReader
 from deployments.diffusion.model.model_config import ModelConfig
 from examples import train_lora
 

@@ -28,7 +28,7 @@ from deployments.diffusion.painter import LoraWeights
 from deployments.errors import InvalidRequest, ModelUnusable, NotReady
 
 ADAPTER = "picture"
-Take = Callable[[LoraConfig, Tensors], None]
+Note = Callable[[LoraConfig, Tensors], None]
 
 
 class LoraReader:
@@ -56,12 +56,12 @@ class LoraReader:
         """Return a LoRA on the model's device. Raises InvalidRequest where it does not fit the model."""
         networks: dict[str, dict[str, LayerChange]] = {name: {} for name in self._networks}
 
-        def take(name: str, config: LoraConfig, tensors: Tensors) -> None:
+        def note(name: str, config: LoraConfig, tensors: Tensors) -> None:
             networks[name] = self._changes(name, config, tensors, file)
 
         pipeline = copy.copy(self._pipeline)
         pipeline.__dict__ |= {
-            name: _noting(network, partial(take, name)) for name, network in self._networks.items()
+            name: _noting(network, partial(note, name)) for name, network in self._networks.items()
         }
         try:
             with no_warnings():
@@ -99,8 +99,8 @@ class LoraReader:
                 self._networks[name] = _without_weights(type(network), self._configs[name], network.dtype)
 
 
-def _noting(network: Any, take: Take) -> Any:
-    """Return the network as one that hands the LoRA it is given to `take` instead of changing itself."""
+def _noting(network: Any, note: Note) -> Any:
+    """Return the network as one that hands the LoRA it is given to `note` instead of changing itself."""
 
     def load_lora_adapter(
         tensors: Tensors,
@@ -109,7 +109,7 @@ def _noting(network: Any, take: Take) -> Any:
         metadata: Mapping[str, Any] | None = None,
         **_: Any,
     ) -> None:
-        """Take what diffusers gives to a network of its own."""
+        """Note what diffusers gives to a network of its own."""
         own = _within(prefix, tensors)
         if not own:
             return
@@ -125,8 +125,8 @@ def _noting(network: Any, take: Take) -> Any:
     def load_adapter(
         adapter_name: str | None, adapter_state_dict: Tensors, peft_config: LoraConfig, **_: Any
     ) -> None:
-        """Take what diffusers gives to a network of transformers."""
-        take(peft_config, adapter_state_dict)
+        """Note what diffusers gives to a network of transformers."""
+        note(peft_config, adapter_state_dict)
         noting.peft_config = {ADAPTER: peft_config}
 
     noting = copy.copy(network)
