@@ -1,4 +1,6 @@
-"""Teach the bundled character model a style, in some minutes on a laptop: `train_lora.py ink.safetensors`.
+"""Teach the bundled character model a style, in some minutes on a laptop.
+
+`python -m examples.train_lora loras/ink.safetensors` writes it.
 
 Draws figures in ink and sepia, and fits a LoRA that turns the model's own figures into such. It is diffusers'
 usual recipe: a LoRA of the attention and of the convolutions, the model's own noise schedule, and Adam.

@@ -72,7 +72,7 @@ NOT_RUN: dict[str, dict[str, Reason]] = {
     "docs/composition.md": {".venv/bin/snipbg download": DOWNLOADS},
     "docs/docker.md": {"docker compose": DOCKER},
     "docs/guides/lora.md": {
-        ".venv/bin/python examples/train_lora.py": RunBy(
+        ".venv/bin/python -m examples.train_lora": RunBy(
             "tests/examples/test_train_lora.py", "train_lora.main()"
         ),
         "scripts/serve ": SERVE,
