@@ -22,6 +22,7 @@ from deployments.diffusion.painter import AnyPainter, PictureLora
 from deployments.diffusion.simulated.simulated_painter import SimulatedConfig, SimulatedPainter
 from deployments.diffusion.start_picture import StartPicture
 from deployments.errors import OutOfMemory
+from deployments.heap import freeze
 from deployments.imaging.placeholder import placeholder
 from deployments.imaging.quality import flaw
 from deployments.layer_guides import read_pose, read_references
@@ -76,6 +77,7 @@ class Generator(ABC):
     def __init__(self, config: GeneratorConfig, calibrations: str | None = None) -> None:
         """`calibrations`: the folder of this node where they are kept from start to start, if they are."""
         painter = _build_painter(config, self.kind)
+        freeze()  # Without the model, which can be unloaded. A look at all else takes longer than a step.
         self._loras = LoraCache(painter.lora_size, painter.read_lora, config.model.lora_budget_bytes)
         self._engine = Engine(
             painter,

@@ -23,6 +23,8 @@ EXAMPLES = DOCS.parent / "examples"
 DEFAULT_URL = "http://127.0.0.1:8000"
 PAPER, GAP, WIDTH = (247, 241, 228), 8, 760
 CHEQUERS = ((255, 255, 255), (225, 220, 210))
+MODEL = "storybook-character"
+"""Stands for the ID that a reader looks up."""
 HALF_WAY = r"character\D*1[2-9]/25"
 Picture = Iterator[tuple[str, Image.Image]]
 
@@ -86,7 +88,7 @@ def command_line_guide(url: str, browser: Browser, folder: Path) -> Picture:
     program = str(Path(sys.executable).with_name("scenewright"))
     sessions = {}
     for line in blocks("guides/command-line", "sh")[0].splitlines():
-        typed = line.partition("#")[0].strip()
+        typed = line.partition("#")[0].strip().replace(" ID", f" {MODEL}")
         words = shlex.split(typed)[1:]
         command = [program, *words, *(("--url", url) if words[0] != "merge" else ())]
         sessions[typed] = terminal.run(command, folder, environment(url))

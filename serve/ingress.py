@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from deployments import __version__
 from deployments.errors import ScenewrightError
+from deployments.heap import freeze
 from deployments.queueing.work_queue import WorkQueue
 
 from .api.loras import offered_loras
@@ -22,7 +23,7 @@ from .config.memory_budgets import bytes_in_flight, largest_body_bytes
 from .config.replica_options import ReplicaOptions
 from .config.service_config import ServiceConfig
 from .graph.admission_control import AdmissionControl
-from .graph.ref_cleanup import clean_up, freeze
+from .graph.ref_cleanup import clean_up
 from .graph.replica_registry import HERE
 from .graph.scene import Graph, Handle, unanswered
 from .http.body_limits import Bodiless, BoundedBodies

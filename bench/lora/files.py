@@ -58,5 +58,6 @@ def _deep(tiny: UNet2DConditionModel) -> UNet2DConditionModel:
         "attention_head_dim": (2, 4, 8),
         "layers_per_block": 2,
         "norm_num_groups": 32,
+        "sample_size": 16,
     }
     return UNet2DConditionModel(**config)

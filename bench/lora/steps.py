@@ -18,7 +18,7 @@ from deployments.diffusion.model.model_config import ModelConfig
 from deployments.generator import Generator, GeneratorConfig
 from deployments.messages import LayerJob, LoraUse
 
-FOREVER = 10_000
+FOREVER = 1_000
 """Steps of the picture that is watched: it is cancelled at the end."""
 WITHIN_S = 600.0
 
@@ -53,14 +53,14 @@ async def _watch(replica: Generator, folder: Path, size: tuple[int, int], steps:
     painting = asyncio.create_task(_paint(replica, size))
     readings: list[tuple[float, float]] = []
     try:
-        await _after(begun, steps)
+        await _after(begun, steps, painting)
         for file in sorted(folder.glob(f"*{SUFFIX}")):
             use = LoraUse(name=file.stem, sha256=sha256(file.read_bytes()).hexdigest())
-            await _after(begun, len(begun) + 3)
+            await _after(begun, len(begun) + 3, painting)
             began = time.perf_counter()
             async with replica._loras.lent([use], time.monotonic() + WITHIN_S):
                 readings.append((began, time.perf_counter()))
-        await _after(begun, len(begun) + steps)
+        await _after(begun, len(begun) + steps, painting)
     finally:
         painting.cancel()
         await asyncio.gather(painting, return_exceptions=True)
@@ -77,8 +77,11 @@ def _meets(begin: float, end: float, others: Sequence[tuple[float, float]]) -> b
     return any(begin < other_end and other_begin < end for other_begin, other_end in others)
 
 
-async def _after(begun: Sequence[float], count: int) -> None:
+async def _after(begun: Sequence[float], count: int, painting: asyncio.Task[None]) -> None:
+    """Wait until so many steps have begun. Raises what ended the painting before."""
     while len(begun) < count:
+        if painting.done():
+            painting.result()
         await asyncio.sleep(0.005)
 
 

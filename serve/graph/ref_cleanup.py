@@ -10,15 +10,5 @@ from __future__ import annotations
 import gc
 
 
-def freeze() -> None:
-    """Keep what a process starts with out of every later collection, which then takes milliseconds.
-
-    Call before the first request: what is frozen is never let go, pictures of requests under way included.
-    """
-    if not gc.get_freeze_count():
-        gc.collect()
-        gc.freeze()
-
-
 def clean_up() -> None:
     gc.collect()

@@ -21,11 +21,12 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from deployments.errors import NotReady, Overloaded
+from deployments.heap import freeze
 from deployments.messages import Usage
 
 from ..config.service_config import ServiceConfig
 from ..graph.bill import Bill, Used
-from ..graph.ref_cleanup import clean_up, freeze
+from ..graph.ref_cleanup import clean_up
 from ..graph.replica_registry import HERE
 from ..graph.scene import Graph, Handle, render, unanswered
 from ..graph.scene_job import SceneJob, SceneResult

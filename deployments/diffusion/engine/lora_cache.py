@@ -7,6 +7,7 @@ the least recently used make room.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 import threading
@@ -36,9 +37,7 @@ Result = TypeVar("Result")
 
 SLICE_S = 0.00001
 """How long the reading keeps the interpreter from the model's thread, which gives it up at each operation.
-With Python's own 5 ms a step of 53 ms took up to 1.5 s while a LoRA of 700 layers was read, with 0.1 ms
-0.13 s. On two busy cores a step of 123 ms took up to 0.60, 0.64 and 0.75 s while 282 layers were read with
-0.1 ms, and 0.22, 0.22 and 0.39 s with 0.01 ms; the reading took no longer."""
+Python's own 5 ms would hold up each of them as long. `scripts/bench lora` says what is left."""
 NO_ROOM = "the device has no room for a LoRA"
 
 
@@ -190,12 +189,15 @@ class LoraCache:
         """
 
         def guarded() -> Result | Failure:
-            before = sys.getswitchinterval()
+            before, collects = sys.getswitchinterval(), gc.isenabled()
             sys.setswitchinterval(min(before, SLICE_S))
+            gc.disable()  # A look at all objects holds up the step for longer than the reading.
             try:
                 return with_room()
             finally:
                 sys.setswitchinterval(before)
+                if collects:
+                    gc.enable()
 
         def with_room() -> Result | Failure:
             try:

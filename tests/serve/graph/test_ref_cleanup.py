@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from deployments.heap import freeze
 from serve.config.service_config import ServiceConfig
-from serve.graph.ref_cleanup import clean_up, freeze
+from serve.graph.ref_cleanup import clean_up
 from serve.ingress import Ingress
 
 
