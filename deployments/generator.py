@@ -77,7 +77,7 @@ class Generator(ABC):
     def __init__(self, config: GeneratorConfig, calibrations: str | None = None) -> None:
         """`calibrations`: the folder of this node where they are kept from start to start, if they are."""
         painter = _build_painter(config, self.kind)
-        freeze()  # Without the model, which can be unloaded. A look at all else takes longer than a step.
+        freeze()  # Before the model is loaded: it can be unloaded.
         self._loras = LoraCache(painter.lora_size, painter.read_lora, config.model.lora_budget_bytes)
         self._engine = Engine(
             painter,

@@ -42,7 +42,7 @@ def main(config: str, file: Path, port: int | None, keep: bool) -> None:
 
 
 def _paint(config: str, file: Path, port: int | None, keep: bool) -> None:
-    # Ray takes seconds to import: the fork server, which is begun, has them too.
+    # Ray takes seconds to import. Meanwhile the fork server imports torch.
     from ..config import serve_file
     from ..runtime import kept_logs, local_cluster, ray_processes, tls, wait_ready
 

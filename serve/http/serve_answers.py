@@ -25,7 +25,7 @@ ROUTELESS = b"Route table is not populated yet."
 NO_ROUTES = Refusal(
     503,
     "not_ready",
-    "this has just started and knows no application yet; come back shortly",
+    "the service has just started; come back shortly",
     retry_after_s=1.0,
 )
 NOT_FOUND = Refusal(404, "not_found", "there is no such route")

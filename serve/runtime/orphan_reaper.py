@@ -22,6 +22,8 @@ QUIET_S = 2.0
 """A process that was being started when its parent died shows itself by then."""
 LONGEST_S = 60.0
 TITLE = b"ray::"
+FORKED = b"serve.runtime.fork_server"
+"""In the command line of a fork that Ray has given no title yet. Its environment is the fork server's."""
 CHECK_S = 1.0
 READY_S = 20.0
 
@@ -113,7 +115,8 @@ def _is_of(place: Path, folder: str) -> bool:
     """
     if f"RAY_TMPDIR={folder}".encode() in (place / "environ").read_bytes().split(b"\0"):
         return True
-    return (place / "cmdline").read_bytes().startswith(TITLE) and _writes_to(place, f"{folder}/")
+    command = (place / "cmdline").read_bytes()
+    return (command.startswith(TITLE) or FORKED in command) and _writes_to(place, f"{folder}/")
 
 
 def _writes_to(place: Path, folder: str) -> bool:

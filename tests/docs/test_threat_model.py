@@ -10,6 +10,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 TABLE = (REPOSITORY / "docs/security.md").read_text().partition("## Threat model")[2].partition("\n## ")[0]
 ROWS = [line.strip("|").split("|") for line in TABLE.splitlines() if line.startswith("| ")][1:]
+assert ROWS, "the page has a threat model"
 FILE = re.compile(r"`((?:serve|deployments|kubernetes|tests)/[\w/.-]+\.\w+)`")
 
 

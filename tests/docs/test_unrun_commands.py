@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
+from serve.commands.serve import serve
 from tests.support.page_blocks import NO_COMMANDS, PROGRAMS, REPOSITORY, SHELL, Block, blocks
 from tests.support.prepared_pages import PAGES
 from tests.support.unrun_commands import NOT_RUN, RunBy
@@ -41,3 +44,18 @@ def test_a_command_is_taken_out_with_the_lines_that_it_goes_on_in() -> None:
     code = "docker build \\\n  .\ncurl localhost:8000/healthz\n"
     assert Block("docs/cluster.md", "sh", code).runnable() == "curl localhost:8000/healthz\n"
     assert Block("docs/cluster.md", "sh", "# once:\ndocker push REGISTRY\n").runnable() == ""
+
+
+SERVES = [
+    (block.page, shlex.split(line, comments=True))
+    for block in BLOCKS
+    if block.language in SHELL
+    for line in block.code.splitlines()
+    if line.startswith(("scripts/serve", "scenewright serve"))
+]
+
+
+@pytest.mark.parametrize(("page", "words"), SERVES, ids=str)
+def test_a_start_that_is_not_run_has_options_that_there_are(page: str, words: list[str]) -> None:
+    options = [word for word in words if word != "&"]
+    serve.make_context("serve", options[1 if options[0].startswith("scripts/") else 2 :])

@@ -1,4 +1,4 @@
-"""examples/train_lora.py: the bundled model takes what it writes, and changes its figures by it."""
+"""examples/train_lora.py: the bundled model takes what it writes."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ class LoraCache:
         def guarded() -> Result | Failure:
             before, collects = sys.getswitchinterval(), gc.isenabled()
             sys.setswitchinterval(min(before, SLICE_S))
-            gc.disable()  # A look at all objects holds up the step for longer than the reading.
+            gc.disable()  # A collection would hold up the step.
             try:
                 return with_room()
             finally:

@@ -130,7 +130,7 @@ class LoadedModel(ABC, Generic[SomePainting]):
             first_s = self._step_s(paintings)
             on_cpu = self._device.type == "cpu" and not self._config.compile
             if on_cpu and rows > 1 and first_s > LONG_FORWARD_S:
-                return first_s  # The start waits for it, and it is near enough.
+                return first_s  # The start waits for it; where it decides, it is measured again.
             # Elsewhere the first at a row count allocates, and compiles where that is wanted.
             return min(self._step_s(paintings) for _ in range(2))
         finally:

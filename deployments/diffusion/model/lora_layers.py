@@ -1,5 +1,7 @@
 """Build what a LoRA changes in a network's layers as peft does, but lay it over none of them.
 
+A layer with one of the two matrices alone is refused, where peft would leave it as it is.
+
 peft puts a module of its own in the place of each layer, and draws numbers that the file's then replace.
 That is some 2 ms of Python a layer, in which the pictures under way wait for the interpreter.
 """
@@ -61,6 +63,8 @@ def _change(name: str, layer: Any, config: LoraConfig, given: Tensors) -> LayerC
     alpha = _matched(config.alpha_pattern, name, config.lora_alpha)
     inputs, outputs, kernel, window = _form(name, layer)
     groups = window.groups if window else 1
+    if rank < 1 or rank % groups:
+        raise ValueError(f"its change of {name} has the rank {rank}")
     wanted = {
         DOWN: (rank, inputs, *kernel),
         UP: (outputs, rank // groups, *(1,) * len(kernel)),
@@ -72,9 +76,10 @@ def _change(name: str, layer: Any, config: LoraConfig, given: Tensors) -> LayerC
                 f"size mismatch for {name}.lora_{part}: copying a param with shape {value.shape} from"
                 f" checkpoint, the shape in current model is {torch.Size(wanted[part])}."
             )
-    read = {part: value.to(layer.weight.dtype).contiguous() for part, value in given.items()}
+    # Copied: what was read is the file itself, which may be replaced while it is held.
+    read = {part: value.to(layer.weight.dtype, copy=True).contiguous() for part, value in given.items()}
     scale = float(alpha / (math.sqrt(rank) if config.use_rslora else rank))
-    return LayerChange(read[DOWN], read[UP], read.get(BIAS), scale, window)
+    return LayerChange(read[DOWN], read[UP], read.get(BIAS) if config.lora_bias else None, scale, window)
 
 
 def _form(name: str, layer: Any) -> tuple[int, int, tuple[int, ...], Window | None]:

@@ -115,6 +115,8 @@ def _noting(network: Any, note: Note) -> Any:
             return
         if "lora_A" not in next(iter(own)):
             own = convert_unet_state_dict_to_peft(own)
+        if network_alphas and metadata:
+            raise ValueError("it has alphas beside its metadata")
         ranks = {
             f"^{name}": value.shape[1] for name, value in own.items() if "lora_B" in name and value.ndim > 1
         }

@@ -32,6 +32,7 @@ class WorkerRequest:
     executable: str
     niceness: int
     oom_score: str
+    umask: int
 
     def imports_alike(self, environment: Mapping[str, str]) -> bool:
         """Return whether the worker imports the code that this process, started with `environment`, has."""
@@ -60,6 +61,7 @@ def become(worker: Worker) -> None:
     for place, file in enumerate(worker.files):
         os.dup2(file, place)
         os.close(file)
+    os.umask(request.umask)
     os.setpriority(os.PRIO_PROCESS, 0, request.niceness)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(request.oom_score)

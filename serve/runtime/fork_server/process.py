@@ -62,8 +62,10 @@ class ForkServer:
         The first workers are forked once it has `first`, all others once it has `then` too.
         """
         orders = {"first": [*first], "then": [*then], "environment": environment | ONE_THREAD}
-        with server.listen(path) as listener, suppress(OSError):  # Where it has died, workers start by Ray.
-            socket.send_fds(self._orders, [json.dumps(orders).encode() + b"\n"], [listener.fileno()])
+        data = json.dumps(orders).encode() + b"\n"
+        with suppress(OSError), server.listen(path) as listener:  # Else all workers start by Ray.
+            sent = socket.send_fds(self._orders, [data], [listener.fileno()])
+            self._orders.sendall(data[sent:])
 
     def end(self) -> None:
         """End it, and what it has forked that is no worker yet."""

@@ -1,6 +1,6 @@
 """Import modules, then fork a worker for each request, until standard input closes.
 
-What to serve comes by standard input, a socket; the first modules are imported already until it does.
+What to serve comes by standard input, a socket; until then it imports the early modules.
 Requests wait in the queue of the socket that comes with it. The process has one thread, as whatever forks
 should, and has drawn no random numbers. Where a module leaves it otherwise it ends: Ray starts all workers.
 """
@@ -14,6 +14,7 @@ import os
 import select
 import signal
 import socket
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -129,6 +130,8 @@ def serve(requests: Requests, first: Sequence[str], then: Sequence[str]) -> Work
                 return _serve_early(requests, ready)
             os.close(ready)
             for name in then:
+                if select.select([STANDARD_INPUT], [], [], 0)[0]:
+                    return None
                 _import(name)
             if not can_fork():
                 return None
@@ -171,7 +174,7 @@ def main(*early: str) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # The kernel then buries forks that end.
     skip_unneeded_imports()
     orders = await_orders(early)
-    if orders is None:
+    if orders is None or "ray" in sys.modules:  # It has read another environment.
         return
     os.environ.clear()
     os.environ.update(orders.environment)

@@ -59,10 +59,18 @@ def _request(server: socket.socket, program: str) -> None:
         "executable": sys.executable,
         "niceness": os.getpriority(os.PRIO_PROCESS, 0),
         "oom_score": _oom_score(),
+        "umask": _umask(),
     }
     data = json.dumps(request).encode()
     socket.send_fds(server, [len(data).to_bytes(NUMBER_BYTES, "big")], [0, 1, 2])
     server.sendall(data)
+
+
+def _umask() -> int:
+    """Return it as it is: to read it one has to set it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def _oom_score() -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from deployments import heap
 from deployments.heap import freeze
 from serve.config.service_config import ServiceConfig
 from serve.graph.ref_cleanup import clean_up
@@ -54,7 +55,10 @@ async def test_what_is_under_way_at_the_first_health_check_is_released_later(
     assert left() is None
 
 
-def test_what_a_process_starts_with_is_not_looked_at_again(resting: None) -> None:
+def test_what_a_process_starts_with_is_not_looked_at_again(
+    resting: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heap, "_frozen", [])
     gc.collect()
     before = len(gc.get_objects())
     freeze()

@@ -15,6 +15,7 @@ import torch
 
 from deployments.diffusion.model.families import FAMILIES, family_named, family_of
 from deployments.diffusion.model.loader import load
+from deployments.diffusion.model.lora_layers import layer_changes
 from deployments.diffusion.model.model_config import LoraConfig, ModelConfig
 from deployments.diffusion.model.pipeline_painter import PipelinePainter
 from deployments.diffusion.model.pipeline_painting import PipelinePainting
@@ -317,6 +318,33 @@ def test_one_that_enlarges_a_layer_is_refused_and_leaves_it_as_it_was(folder_of:
     with pytest.raises(InvalidRequest, match="it makes x_embedder larger"):
         read(painter, "wide", 1.0)
     assert read(painter, "fitting", 1.0).weights.networks["transformer"].keys() == {"x_embedder"}
+
+
+def test_one_whose_file_is_overwritten_while_it_is_held_stays_as_it_was(tiny_sd1: Path) -> None:
+    painter = painter_of(tiny_sd1, "tiny_sd1")
+    file = write_lora(loras_of(tiny_sd1), "held", 3)
+    held = read(painter, "held", 1.0).weights.networks["unet"]
+    before = {name: change.down.clone() for name, change in held.items()}
+    with file.open("r+b") as stream:  # In place, as cp does.
+        stream.seek(-2_000, 2)
+        stream.write(bytes(2_000))
+    assert all((change.down == before[name]).all() for name, change in held.items())
+    file.unlink()
+
+
+@pytest.mark.parametrize("rank", [0, 3])
+def test_a_rank_that_no_layer_can_have(rank: int) -> None:
+    from peft import LoraConfig as Trained
+
+    network = torch.nn.Sequential(torch.nn.Conv2d(4, 4, 1, groups=2))
+    tensors = {
+        "0.lora_A.weight": torch.ones(rank, 4, 1, 1),
+        "0.lora_B.weight": torch.ones(4, rank // 2, 1, 1),
+    }
+    config = Trained(r=2)
+    config.r = rank
+    with pytest.raises(ValueError, match="the rank"):
+        layer_changes(network, config, tensors)
 
 
 def test_one_that_is_gone_or_replaced(tiny_sd1: Path) -> None:

@@ -51,9 +51,12 @@ def serving(folder: Path) -> Serving:
         server = ForkServer(early)
         server.serve(str(folder / "socket"), modules, then, dict(os.environ))
         process = server._process
-        yield process
-        server._orders.close()
-        assert process.wait(10) in (0, -9)
+        try:
+            yield process
+            server._orders.close()
+            assert process.wait(10) in (0, -9)
+        finally:
+            server.end()
 
     return running
 

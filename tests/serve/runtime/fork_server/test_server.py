@@ -106,7 +106,7 @@ def test_modules_are_imported_while_nothing_is_to_be_served_yet(
 ) -> None:
     (folder / "early_module.py").write_text("open('early', 'w')")
     monkeypatch.setenv("PYTHONPATH", str(folder))
-    server = ForkServer(("early_module", "colorsys"))
+    server = ForkServer(("colorsys", "early_module"))
     until((folder / "early").exists)
     server.serve(str(folder / "socket"), [], [], {**os.environ, "COLOUR": "teal"})
     worker = said(stub())
@@ -118,3 +118,16 @@ def test_without_anything_to_serve_it_ends_with_the_command(folder: Path) -> Non
     server = ForkServer(("colorsys",))
     server._orders.close()
     assert server._process.wait(30) == 0
+
+
+def test_a_worker_has_the_umask_of_the_node_and_not_of_the_command(folder: Path, stub: Stub) -> None:
+    before = os.umask(0o022)
+    try:
+        server = ForkServer()
+        server.serve(str(folder / "socket"), ["colorsys"], [], dict(os.environ))
+        os.umask(0o077)
+        assert said(stub(BEFORE="open('kept', 'w')"))["imported"]
+    finally:
+        os.umask(before)
+        server.end()
+    assert (folder / "kept").stat().st_mode & 0o777 == 0o600
