@@ -65,7 +65,7 @@ def on_the_wire(position: Position | float | None) -> Any:
 
 
 class PoseFile(click.ParamType[dict[str, Any]]):
-    """Read a pose: `{"keypoints": [[x, y, confidence], …]}`, or that list alone, from a file that ends in .json.
+    """Read a pose from a `.json` file: `{"keypoints": [[x, y, confidence], …]}`, or that list alone.
 
     Any other file is a picture of its skeleton.
     """
