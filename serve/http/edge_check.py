@@ -32,7 +32,7 @@ def wait_until_bounded(
         try:
             refuses_long_headers(url, tls)
             return
-        except (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        except (ConnectionError, TimeoutError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
             if time.monotonic() > deadline:
                 raise
         time.sleep(RETRY_S)

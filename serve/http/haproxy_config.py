@@ -178,7 +178,8 @@ def _no_route(text: str) -> str:
 
     Ray starts HAProxy before it knows any route: what is not there yet is not ready.
     """
-    if re.search(r"^    use_backend ", text, flags=re.MULTILINE):
+    over_http = text.partition("\nfrontend grpc_frontend")[0]
+    if re.search(r"^    use_backend ", over_http, flags=re.MULTILINE):
         return f"    http-request return status 404 {_error_reply(404, 'not_found', _NOTHING_THERE)}"
     return f"    http-request return status 503 {_error_reply(503, 'not_ready', _NO_ROUTES, 1)}"
 

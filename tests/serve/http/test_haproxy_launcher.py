@@ -75,6 +75,14 @@ def test_every_line_that_it_changes_is_there_and_once_is_enough(text: str, tmp_p
     assert "bind *:3" not in changed
 
 
+def test_a_backend_of_grpc_is_no_route_over_http(tmp_path: Path) -> None:
+    grpc = "\nfrontend grpc_frontend\n    use_backend grpc_fallback_backend if is_list_applications\n"
+    before = ray_s_file(tmp_path, 1, (2, 3), None).read_text() + grpc
+    assert "has just started" in bounded(before, ConnectionLimits(), tmp_path)
+    known = ray_s_file(tmp_path, 1, (2, 3), 4).read_text() + grpc
+    assert "has just started" not in bounded(known, ConnectionLimits(), tmp_path)
+
+
 @pytest.mark.parametrize("per_address", [0, 5])
 def test_its_last_places_are_kept_for_the_node_itself(text: str, tmp_path: Path, per_address: int) -> None:
     """Checks of health come from there; strangers would take these places, too, by saying nothing."""
