@@ -22,11 +22,14 @@ STALE_AFTER_S = 10.0
 NEW_EVERY_S = 0.1
 """How often the keys are read at most where keys are offered that are not known yet."""
 MOST_WAITING = 32
-"""The requests that wait for that at once; a stranger's others are refused at once."""
+"""The requests that wait for that at once; others are told to come back."""
+RETRY_S = 1.0
 READ_TIMEOUT_S = 5.0
+FAULT_RETRY_S = 5.0
 NOTE_USE_EVERY_S = 60.0
 NO_KEY = "send a key: Authorization: Bearer sw_…"
 UNKNOWN = "this key is not known here"
+UNREADABLE = "the keys cannot be read at present"
 FAULTS = (SQLAlchemyError, OSError, ValueError, TimeoutError)
 
 
@@ -85,21 +88,28 @@ class KeyCache:
     async def _look_for_new(self) -> None:
         """Read the keys once more, since one may have just been made. Raises NotReady."""
         if self._waiting >= MOST_WAITING:
-            return
+            raise NotReady("too many new keys are being looked up here", retry_after_s=RETRY_S)
         requested_at = self._clock()
         self._waiting += 1
         try:
             for _ in range(2):  # A read that is under way may have begun before.
                 if self._read_at < requested_at:
                     await asyncio.sleep(max(0.0, self._read_at + NEW_EVERY_S - self._clock()))
-                    await self.refresh(NEW_EVERY_S)
+                # The timer may end a little early, and another request may have read meanwhile.
+                if self._read_at < requested_at:
+                    await self._read_again()
         finally:
             self._waiting -= 1
+        if self._read_at < requested_at:
+            raise NotReady(UNREADABLE, retry_after_s=FAULT_RETRY_S)
 
-    async def refresh(self, every_s: float = CHECK_EVERY_S) -> None:
+    async def refresh(self) -> None:
         """Read the keys again, where that was not done just now. Raises NotReady."""
-        if self._clock() - self._read_at < every_s:
-            return
+        if self._clock() - self._read_at >= CHECK_EVERY_S:
+            await self._read_again()
+
+    async def _read_again(self) -> None:
+        """Read the keys, or wait for the read under way. Raises NotReady where those known are too old."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read())
         try:
@@ -108,7 +118,7 @@ class KeyCache:
             if self._clock() - self._read_at < STALE_AFTER_S:
                 return
             logger.warning("the keys cannot be read: %s", type(error).__name__)
-            raise NotReady("the keys cannot be read at present", retry_after_s=5) from None
+            raise NotReady(UNREADABLE, retry_after_s=FAULT_RETRY_S) from None
 
     def end_of(self, key: Key) -> str | None:
         """Say how a key has ended since it was found, as far as it is known here."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from deployments.errors import NotReady
 from serve.auth import key_cache
 from serve.auth.key_cache import KeyCache
 from serve.auth.key_store import KeyStore, open_keys
@@ -32,7 +35,7 @@ class Reads:
 async def refused(cache: KeyCache, offered: str) -> bool:
     try:
         await cache.find(offered)
-    except Refusal:
+    except (Refusal, NotReady):
         return True
     return False
 
@@ -42,6 +45,37 @@ async def test_a_new_key_is_known_at_its_first_request(store: KeyStore) -> None:
     for name in ("first", "second", "third"):
         key, whole = store.create(name, ("generate",))
         assert (await cache.find(whole)).id == key.id
+
+
+async def test_a_new_key_is_known_where_timers_end_early(
+    store: KeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray's event loop is uvloop, whose timers go by whole milliseconds."""
+    sleep = asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda seconds: sleep(0))
+    ticks = count()
+    cache = KeyCache(lambda: store, clock=lambda: next(ticks) / 1e3)
+    for name in ("first", "second", "third"):
+        key, whole = store.create(name, ("generate",))
+        assert (await cache.find(whole)).id == key.id
+
+
+async def test_a_new_key_is_not_refused_where_the_keys_cannot_be_read(
+    store: KeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = KeyCache(lambda: store)
+    known, unknown = (store.create(name, ("generate",)) for name in ("known", "unknown"))
+    await cache.find(known[1])
+    cache._keys.pop(unknown[0].id)
+
+    def fail(_: KeyStore) -> None:
+        raise OperationalError("SELECT", {}, Exception("gone"))
+
+    monkeypatch.setattr(KeyStore, "read", fail)
+    assert (await cache.find(known[1])).id == known[0].id
+    for look in (cache.find(unknown[1]), cache.find_minting(unknown[0].id)):
+        with pytest.raises(NotReady, match="the keys cannot be read"):
+            await look
 
 
 async def test_strangers_cost_a_read_in_a_tenth_of_a_second(

@@ -357,12 +357,16 @@ async def test_scenes_cancelled_at_the_last_moment_leave_no_picture_behind(
 ) -> None:
     job_ids = [await submit(http, SCENE | {"seed": seed}) for seed in range(6)]
 
-    to_cancel, alone = list(job_ids), asyncio.Lock()
+    async def cancel_all() -> None:
+        for job_id in job_ids:  # Each once: what is deleted again is removed.
+            assert (await http.delete(f"/v1/jobs/{job_id}")).status_code == 200
+
+    cancelling: list[asyncio.Task[None]] = []
 
     async def cancel() -> None:
-        async with alone:  # Nobody goes on before all of them are cancelled.
-            while to_cancel:  # Each once: what is deleted again is removed.
-                await http.delete(f"/v1/jobs/{to_cancel.pop()}")
+        """Cancel all of them before any goes on. The worker may drop whoever waits, and nothing else."""
+        cancelling[:] = cancelling or [asyncio.create_task(cancel_all())]
+        await asyncio.shield(cancelling[0])
 
     late: Any = Late(graph, cancel)
     async with working(mine, replace(graph, merger=late)) as worker:
