@@ -10,7 +10,7 @@ from PIL import Image, ImageEnhance
 
 from deployments.errors import CutoutFailed
 from deployments.imaging.composite import pasting
-from deployments.imaging.composite.harmonising import harmonise
+from deployments.imaging.composite.lighting import cast_shadow, harmonise
 from deployments.imaging.composite.pasting import Box
 from deployments.imaging.composite.placing import (
     Placement,
@@ -19,7 +19,6 @@ from deployments.imaging.composite.placing import (
     place,
     resize_figure,
 )
-from deployments.imaging.composite.shadow import cast
 from deployments.imaging.cutout.matting import LEAST_CONFIDENCE, Cutout, Matte, climb
 from deployments.messages import MergeOptions, Pixels
 
@@ -118,7 +117,7 @@ def no_larger(layer: Pixels, in_the_frame: Pixels, most_px: int) -> Pixels:
 
 
 def _ground(frame: Pixels, figure: Pixels, placement: Placement, options: MergeOptions) -> Pixels:
-    return cast(frame, figure, placement.box) if options.shadow and placement.grounded else frame
+    return cast_shadow(frame, figure, placement.box) if options.shadow and placement.grounded else frame
 
 
 def _set_in(figure: Image.Image, frame: Image.Image, box: Box, options: MergeOptions) -> Image.Image:

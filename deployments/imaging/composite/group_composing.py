@@ -17,7 +17,7 @@ from deployments.imaging.composite.compositing import (
     failure,
     no_larger,
 )
-from deployments.imaging.composite.harmonising import harmonise_together
+from deployments.imaging.composite.lighting import cast_shadow, harmonise_together
 from deployments.imaging.composite.pasting import CONTRAST, Box
 from deployments.imaging.composite.placing import (
     Extent,
@@ -27,7 +27,6 @@ from deployments.imaging.composite.placing import (
     extent_of,
     resize_figure,
 )
-from deployments.imaging.composite.shadow import cast
 from deployments.imaging.cutout.matting import LEAST_CONFIDENCE, Cutout, Matte, climb
 from deployments.messages import Feet, FigureOptions, MergeOptions, Pixels
 
@@ -106,7 +105,7 @@ def compose_group(
         placement = placements[index]
         # On the ground and on the figures behind: their part of the frame is painted already.
         if options.shadow and placement.grounded and figures[index].mode == "cutout":
-            frame = cast(frame, lit[index], placement.box)
+            frame = cast_shadow(frame, lit[index], placement.box)
         picture, figure = Image.fromarray(frame), Image.fromarray(lit[index])
         picture.paste(figure, placement.box[:2], figure)
         frame = np.asarray(picture)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from deployments.imaging.composite.compositing import LEAST_CONFIDENCE, compose
-from deployments.imaging.composite.harmonising import harmonise, mean_lab
+from deployments.imaging.composite.lighting import harmonise, mean_lab
 from deployments.imaging.composite.pasting import paste
 from deployments.imaging.composite.placing import cover, place, resize_figure
 from deployments.imaging.cutout.matting import cut_out
