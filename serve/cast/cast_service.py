@@ -16,7 +16,7 @@ from ..api.cast_request import CastBody
 from ..api.known_pictures import Known
 from ..api.layer_schema import LoraInput, PictureInput
 from ..api.members import Member, Requested, cast_names, with_members
-from ..api.scene_schema import SceneRequest
+from ..api.scene_schema import SceneRequest, names_cast
 from ..api.wire import CAST_NAME
 from ..config.service_config import ServiceConfig
 from ..http.error_responses import Refusal
@@ -111,6 +111,8 @@ class CastService:
 
     async def resolve(self, owner: str, requested: Requested) -> Requested:
         """Return a request with the members that its layers name, as they are now. Raises InvalidRequest."""
+        if not names_cast(requested):
+            return requested
         members = await self.members(owner, cast_names(requested).values())
         return with_members(requested, members, self._config)
 

@@ -18,7 +18,7 @@ from ..api.openai_request import OpenAIRequest
 from ..api.openai_responses import EventName, ImagesResponse, images_body
 from ..api.resolve import admit, deadline_of
 from ..api.response_bodies import NO_LINKS, Links, size_of
-from ..api.scene_schema import layers_in, names_cast, pictures_in
+from ..api.scene_schema import layers_in, pictures_in
 from ..auth.middleware import tenant_of
 from ..cast.cast_service import CastService
 from ..config.service_config import ServiceConfig
@@ -64,7 +64,7 @@ def image_routes(
         requested, digest = await accept_with_digest(request, ImagesRequest, limits)
         if later and (earlier := await submission.earlier(request, digest)):
             return earlier
-        requested = await cast.resolve(tenant_of(request), requested) if names_cast(requested) else requested
+        requested = await cast.resolve(tenant_of(request), requested)
         deadline_at = deadline_of(requested.deadline_s, limits)
         if later:
             return await paint_later(request, requested, digest, pictures_in(requested))

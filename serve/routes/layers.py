@@ -16,7 +16,6 @@ from ..api.layer_schema import CharacterRequest, LayerRequest, StreamQuery
 from ..api.resolve import admit, admit_layer, deadline_of, output_options
 from ..api.response_bodies import NO_LINKS, Links
 from ..api.response_schema import LayerResponse
-from ..api.scene_schema import names_cast
 from ..auth.middleware import tenant_of
 from ..cast.cast_service import CastService
 from ..config.service_config import ServiceConfig
@@ -68,7 +67,7 @@ def layer_routes(
 
     async def admitted(request: Request, kind: LayerKind, requested: LayerRequest) -> tuple[LayerJob, Graph]:
         limits, request_id, tenant = config.limits, request.state.request_id, tenant_of(request)
-        requested = await cast.resolve(tenant_of(request), requested) if names_cast(requested) else requested
+        requested = await cast.resolve(tenant_of(request), requested)
         deadline_at = deadline_of(requested.deadline_s, limits)
         inputs = await read_inputs(request, requested.named_pictures(), graph, limits, pictures, deadline_at)
         job = await admit(
@@ -93,7 +92,7 @@ def layer_routes(
     ) -> Response:
         if earlier := await submission.earlier(request, digest):
             return earlier
-        requested = await cast.resolve(tenant_of(request), requested) if names_cast(requested) else requested
+        requested = await cast.resolve(tenant_of(request), requested)
         cutout = isinstance(requested, CharacterRequest) and requested.cutout
         single = SingleLayerRequest(kind, requested, output_of(request, requested, cutout))
         tenant, request_id = tenant_of(request), request.state.request_id

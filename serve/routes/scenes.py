@@ -13,7 +13,7 @@ from ..api.layer_schema import StreamQuery
 from ..api.resolve import admit, admit_scene, deadline_of
 from ..api.response_bodies import NO_LINKS, Links, pictures_of
 from ..api.response_schema import SceneResponse
-from ..api.scene_schema import SceneRequest, layers_in, names_cast, pictures_in
+from ..api.scene_schema import SceneRequest, layers_in, pictures_in
 from ..auth.middleware import tenant_of
 from ..cast.cast_service import CastService
 from ..config.service_config import ServiceConfig
@@ -93,7 +93,7 @@ def scene_routes(
         async with AsyncExitStack() as turn:
             if once is not None:
                 turn.push_async_callback(once.end)
-            shown = await cast.resolve(tenant_of(request), requested) if names_cast(requested) else requested
+            shown = await cast.resolve(tenant_of(request), requested)
             inputs = NO_INPUTS
             if named := pictures_in(shown):
                 inputs = await read_inputs(request, named, graph, limits, pictures, deadline_at)
@@ -127,7 +127,7 @@ def scene_routes(
     async def paint_later(request: Request, requested: SceneRequest, digest: str) -> Response:
         if earlier := await submission.earlier(request, digest):
             return earlier
-        shown = await cast.resolve(tenant_of(request), requested) if names_cast(requested) else requested
+        shown = await cast.resolve(tenant_of(request), requested)
         scene = kept_as_it_is(shown, responses.accepted_format(request))
         tenant, request_id = tenant_of(request), request.state.request_id
         return await submission.respond(
