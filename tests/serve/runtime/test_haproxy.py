@@ -99,6 +99,43 @@ def said(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (None, "must be the absolute path"),
+        ("#!/bin/sh\necho something else\n", "does not say which HAProxy"),
+        ("#!/bin/sh\necho HAProxy version 3.2.1\nexit 1\n", "does not say which HAProxy"),
+        ("no program\n", "does not say which HAProxy"),
+    ],
+)
+@pytest.mark.parametrize("config", [ASKS, ServiceConfig()], ids=["requested", "not requested"])
+@pytest.mark.parametrize("said", [None], indirect=True)
+@pytest.mark.usefixtures("said")
+def test_a_chosen_program_that_is_no_haproxy_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: ServiceConfig, written: str | None, message: str
+) -> None:
+    program = tmp_path / "haproxy"
+    if written:
+        program.write_text(written)
+        program.chmod(0o700)
+    monkeypatch.setenv(haproxy_launcher.CHOSEN_BY, str(program))
+    with (
+        pytest.raises(CannotStart, match=f"^SCENEWRIGHT_HAPROXY.*{message}"),
+        local_cluster.running(config, "127.0.0.1", 0),
+    ):
+        pytest.fail("it started")
+
+
+@pytest.mark.parametrize("said", [None], indirect=True)
+@pytest.mark.usefixtures("said")
+def test_a_chosen_haproxy_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "haproxy"
+    program.write_text("#!/bin/sh\necho HAProxy version 3.2.1-1234 2026/01/01\n")
+    program.chmod(0o700)
+    monkeypatch.setenv(haproxy_launcher.CHOSEN_BY, str(program))
+    assert haproxy.switch(ASKS) == {haproxy_mode.SWITCH: "1"}
+
+
+@pytest.mark.parametrize(
     ("said", "config", "on"),
     [
         (None, ASKS, True),
